@@ -1,0 +1,1 @@
+//! ami-bake: the aws room.

@@ -1,0 +1,190 @@
+//! The one error type that crosses room walls: a kind, a sentence, a cause, and what to do.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::route::Route;
+
+/// The result of anything that can fail in ami-bake.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a failure means for the run; each kind has one exit code (design: lifecycle, "Exit codes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A bug or a broken invariant of this program.
+    Internal,
+    /// The command line's words are off.
+    Usage,
+    /// The manifest is invalid.
+    Manifest,
+    /// A permission is missing, a source is not there, a version is taken: nothing was built.
+    Preflight,
+    /// Anything from launch to capture failed.
+    Build,
+    /// The captured image failed its tests.
+    Test,
+    /// Publishing failed in part or in whole.
+    Publish,
+    /// A deployment failed.
+    Deploy,
+    /// The run was cancelled by a signal.
+    Cancelled,
+}
+
+impl Kind {
+    /// The process exit code of this kind.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::Manifest => 3,
+            Self::Preflight => 4,
+            Self::Build => 5,
+            Self::Test => 6,
+            Self::Publish => 7,
+            Self::Deploy => 8,
+            Self::Cancelled => 130,
+        }
+    }
+}
+
+/// A failure: a lower-case sentence fragment that names the object, with its cause and a help for the reader.
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    help: Option<String>,
+    route: Option<Route>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure of `kind`; `message` is a lower-case fragment that fits after "failed to" or stands alone.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), help: None, route: None, source: None }
+    }
+
+    /// A bug or a broken invariant of this program.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message)
+    }
+
+    /// The command line's words are off.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// The manifest is invalid.
+    pub fn manifest(message: impl Into<String>) -> Self {
+        Self::new(Kind::Manifest, message)
+    }
+
+    /// Refused before anything was built.
+    pub fn preflight(message: impl Into<String>) -> Self {
+        Self::new(Kind::Preflight, message)
+    }
+
+    /// Launch, connect, a step, or capture failed.
+    pub fn build(message: impl Into<String>) -> Self {
+        Self::new(Kind::Build, message)
+    }
+
+    /// The run was cancelled.
+    pub fn cancelled() -> Self {
+        Self::new(Kind::Cancelled, "the run was cancelled")
+    }
+
+    /// Adds what the reader can do about it: a whole sentence.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the place in the manifest.
+    #[must_use]
+    pub fn at(mut self, route: Route) -> Self {
+        self.route = Some(route);
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same failure seen from a stage that gives it another meaning, such as a build step that ran as a test.
+    #[must_use]
+    pub fn into_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What the failure means for the run.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The sentence fragment without its causes.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the reader can do, where there is something.
+    pub fn help_text(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The place in the manifest, where the failure has one.
+    pub fn route(&self) -> Option<&Route> {
+        self.route.as_ref()
+    }
+
+    /// The causes, outermost first, without repeating what the line above already says.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut last = self.message.clone();
+        let mut next = StdError::source(self);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !last.contains(&text) {
+                causes.push(text.clone());
+                last = text;
+            }
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_listed_once_each() {
+        let io = std::io::Error::other("disk on fire");
+        let inner = Error::internal("write the ledger").because(io);
+        let outer = Error::build("launch a machine").because(inner);
+        assert_eq!(outer.causes(), ["write the ledger", "disk on fire"]);
+        assert_eq!(outer.kind().exit_code(), 5);
+    }
+}

@@ -1,0 +1,311 @@
+//! What happens in a run, as data: every reporter folds over these, and a recorded run can be replayed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::error::{Error, Kind};
+use crate::output::Stream;
+use crate::plan::{Digest, ImageKey, Phase, SourceImage};
+use crate::platform::ImageRecord;
+use crate::route::Route;
+
+/// The version of the event format; raised when a reader of older records would misread it.
+pub const EVENT_VERSION: u32 = 1;
+
+/// An event with its time and the image that it is about.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Envelope {
+    /// [`EVENT_VERSION`] of the writer.
+    pub v: u32,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Time since the run began.
+    pub elapsed: Duration,
+    /// The image that it is about; none for what concerns the whole run.
+    pub image: Option<ImageKey>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A stage of an image's life, in the order of `engine::STAGES`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Find the source, decide version and digest, look into the cache.
+    Source,
+    /// Start a machine.
+    Launch,
+    /// Reach it.
+    Connect,
+    /// Build steps.
+    Build,
+    /// Validate steps.
+    Validate,
+    /// Take out what must not be in an image.
+    Seal,
+    /// Take the image.
+    Capture,
+    /// Boot the image and test it.
+    Test,
+    /// Register it under its final name.
+    Publish,
+}
+
+impl Stage {
+    /// Its name in messages and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Launch => "launch",
+            Self::Connect => "connect",
+            Self::Build => "build",
+            Self::Validate => "validate",
+            Self::Seal => "seal",
+            Self::Capture => "capture",
+            Self::Test => "test",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+/// What is done with an image, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// It is baked.
+    Bake {
+        /// Why: nothing published yet, the digest changed, forced …
+        reason: String,
+    },
+    /// An image with the same digest and version is there and tested.
+    Reuse {
+        /// The image.
+        image: ImageRecord,
+    },
+    /// An image with the same digest and another version is there and tested: it is registered again.
+    Reregister {
+        /// The image.
+        image: ImageRecord,
+    },
+}
+
+/// A failure as reporters see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What it means for the run.
+    pub kind: Kind,
+    /// The sentence fragment.
+    pub message: String,
+    /// Causes, outermost first.
+    pub causes: Vec<String>,
+    /// What the reader can do.
+    pub help: Option<String>,
+    /// The place in the manifest.
+    pub route: Option<Route>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            causes: error.causes(),
+            help: error.help_text().map(str::to_owned),
+            route: error.route().cloned(),
+        }
+    }
+}
+
+/// How one attempt of a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepOutcome {
+    /// It did what it should.
+    Passed,
+    /// It failed and is tried again.
+    Retrying(Failure),
+    /// It failed for good.
+    Failed(Failure),
+    /// It failed and the manifest says to ignore that.
+    Ignored(Failure),
+}
+
+/// A package that is installed on a machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Package {
+    /// Name, with the architecture where a machine has several.
+    pub name: String,
+    /// Version.
+    pub version: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The run began.
+    RunStarted {
+        /// The run's id, also in every tag.
+        run: String,
+        /// The namespace.
+        namespace: String,
+        /// The platform.
+        platform: String,
+        /// The home region, where the platform has regions.
+        region: Option<String>,
+        /// The images, in order.
+        images: Vec<ImageKey>,
+    },
+    /// The source is found, the version and the digest are known.
+    Planned {
+        /// The source.
+        source: SourceImage,
+        /// The version.
+        version: semver::Version,
+        /// The digest.
+        digest: Digest,
+        /// What is done, and why.
+        decision: Decision,
+    },
+    /// A stage began.
+    StageStarted {
+        /// Which.
+        stage: Stage,
+    },
+    /// A stage ended.
+    StageFinished {
+        /// Which.
+        stage: Stage,
+        /// How long it took.
+        took: Duration,
+        /// Its failure, if it failed.
+        failure: Option<Failure>,
+    },
+    /// A step began.
+    StepStarted {
+        /// Its phase.
+        phase: Phase,
+        /// Its index in the phase, from zero.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// Which attempt, from one.
+        attempt: u32,
+    },
+    /// A step printed a line; sanitised and masked.
+    StepOutput {
+        /// Its phase.
+        phase: Phase,
+        /// Its index in the phase.
+        index: usize,
+        /// Which stream.
+        stream: Stream,
+        /// The line.
+        line: String,
+    },
+    /// An attempt of a step ended.
+    StepFinished {
+        /// Its phase.
+        phase: Phase,
+        /// Its index in the phase.
+        index: usize,
+        /// How.
+        outcome: StepOutcome,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Something worth a line while a stage goes on.
+    Progress {
+        /// A short sentence.
+        message: String,
+    },
+    /// Something is odd, and the run goes on.
+    Warning {
+        /// A sentence.
+        message: String,
+        /// What the reader can do.
+        help: Option<String>,
+    },
+    /// A machine was started.
+    MachineStarted {
+        /// Its id.
+        id: String,
+        /// Its type.
+        kind: String,
+        /// Where: zone and address, in words.
+        place: String,
+        /// For building or for testing.
+        phase: Phase,
+    },
+    /// A machine was given back.
+    MachineEnded {
+        /// Its id.
+        id: String,
+        /// Its type.
+        kind: String,
+        /// How long it ran.
+        ran: Duration,
+    },
+    /// The packages at the beginning and after validate.
+    Packages {
+        /// At the beginning.
+        before: Vec<Package>,
+        /// After validate.
+        after: Vec<Package>,
+    },
+    /// Something that `--keep-on-failure` left, and how to reach it.
+    Kept {
+        /// What it is.
+        what: String,
+        /// How to reach or remove it.
+        hint: String,
+    },
+    /// Something that could not be removed; sweep will find it.
+    Left {
+        /// What it is.
+        what: String,
+        /// Why, and what takes it away.
+        why: String,
+    },
+    /// An image came to its end.
+    ImageFinished {
+        /// The image, if there is one.
+        image: Option<ImageRecord>,
+        /// True when it was there before.
+        reused: bool,
+        /// The failure, if there was one.
+        failure: Option<Failure>,
+        /// True when it wasn't begun because what it is built on failed.
+        skipped: bool,
+    },
+    /// The run ended.
+    RunFinished {
+        /// The exit code.
+        exit_code: u8,
+        /// Where the report was written.
+        report: Option<PathBuf>,
+    },
+}
+
+/// Takes events; cheap to clone, never blocks.
+#[derive(Debug, Clone)]
+pub struct Events {
+    sender: mpsc::UnboundedSender<Envelope>,
+}
+
+impl Events {
+    /// A pair of sender and receiver. The receiver belongs to the one dispatcher that feeds all reporters.
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Envelope>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { sender }, receiver)
+    }
+
+    /// Tells an event. A run without a listener goes on.
+    pub fn send(&self, envelope: Envelope) {
+        let _ = self.sender.send(envelope);
+    }
+}

@@ -1,0 +1,25 @@
+//! The domain of ami-bake: what a bake is, independent of any cloud.
+//!
+//! A manifest room makes a [`plan`], the [`engine`] carries it out against a [`platform::Platform`], every created
+//! resource stands in the [`ledger`], and all that happens is told as an [`event`]. Nothing in this crate prints.
+
+pub mod clock;
+pub mod communicator;
+pub mod error;
+pub mod event;
+pub mod ledger;
+pub mod limit;
+pub mod mask;
+pub mod output;
+pub mod plan;
+pub mod platform;
+pub mod poll;
+pub mod provision;
+pub mod route;
+pub mod run;
+pub mod tags;
+pub mod version;
+
+pub use error::{Error, Kind, Result};
+pub use route::{Route, Segment};
+pub use run::Run;

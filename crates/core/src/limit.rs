@@ -1,0 +1,78 @@
+//! One token bucket per action and region, so that many bakes together stay below what the platform allows.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// The size of a bucket and how fast it fills.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Calls that can be made at once.
+    pub burst: f64,
+    /// Calls that come back per second.
+    pub per_second: f64,
+}
+
+/// All buckets of a run, by the name of the action and its region.
+pub struct Limiter {
+    clock: Arc<dyn Clock>,
+    buckets: Mutex<HashMap<String, Bucket>>,
+}
+
+struct Bucket {
+    /// May fall below zero: who waits has taken its token already, so that the order of asking is kept.
+    tokens: f64,
+    at: Duration,
+}
+
+impl Limiter {
+    /// Full buckets.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, buckets: Mutex::default() }
+    }
+
+    /// Takes a token from the bucket `name`; waits until there is one.
+    pub async fn acquire(&self, name: &str, rate: Rate) {
+        let wait = self.take(name, rate);
+        if !wait.is_zero() {
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// Empties the bucket after the platform said that it was throttled: other tools draw from it too.
+    pub fn throttled(&self, name: &str) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(name) {
+            bucket.tokens = bucket.tokens.min(0.0);
+        }
+    }
+
+    fn take(&self, name: &str, rate: Rate) -> Duration {
+        let now = self.clock.elapsed();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(name.to_owned()).or_insert(Bucket { tokens: rate.burst, at: now });
+        let filled = now.checked_sub(bucket.at).unwrap().as_secs_f64() * rate.per_second;
+        bucket.tokens = (bucket.tokens + filled).min(rate.burst) - 1.0;
+        bucket.at = now;
+        if bucket.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-bucket.tokens / rate.per_second) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn the_burst_is_free_and_the_rest_queues() {
+        let limiter = Limiter::new(Arc::new(SystemClock::default()));
+        let rate = Rate { burst: 5.0, per_second: 2.0 };
+        let waits: Vec<f64> = (0..7).map(|_| limiter.take("RunInstances", rate).as_secs_f64()).collect();
+        assert!(waits[..5].iter().all(|wait| *wait == 0.0), "{waits:?}");
+        assert!((waits[5] - 0.5).abs() < 0.1 && (waits[6] - 1.0).abs() < 0.1, "{waits:?}");
+        limiter.throttled("RunInstances");
+        assert!(limiter.take("RunInstances", rate).as_secs_f64() > 0.4);
+    }
+}

@@ -1,0 +1,131 @@
+//! One image of a plan: its name, its settings and its steps.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Digest, MachineSettings, SourceImage, Step};
+use crate::route::Route;
+
+/// Which image of a manifest, and which leg of its matrix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ImageKey {
+    /// The image's key in the manifest.
+    pub image: String,
+    /// The matrix values in the manifest's order, joined by `-`; none without a matrix.
+    pub leg: Option<String>,
+}
+
+impl ImageKey {
+    /// An image without a matrix.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self { image: image.into(), leg: None }
+    }
+}
+
+impl fmt::Display for ImageKey {
+    /// `IMAGE` or `IMAGE-LEG`, the name used in every message.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.leg {
+            Some(leg) => write!(f, "{}-{leg}", self.image),
+            None => f.write_str(&self.image),
+        }
+    }
+}
+
+/// A processor architecture, by EC2's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Architecture {
+    /// 64-bit Intel and AMD.
+    #[serde(rename = "x86_64")]
+    X86_64,
+    /// 64-bit Arm.
+    #[serde(rename = "arm64")]
+    Arm64,
+}
+
+impl Architecture {
+    /// EC2's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+/// How the disk is brought to rest before it is captured (design: lifecycle, "capture").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptureMode {
+    /// As soon as the guest is proven down.
+    #[default]
+    Halted,
+    /// When the platform says that the machine is stopped.
+    Stopped,
+    /// From the frozen live file system.
+    Live,
+}
+
+/// What the seal leaves in place although it would take it out by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// Files below `/var/log`.
+    Logs,
+    /// Shell history.
+    History,
+    /// `/etc/machine-id`.
+    MachineId,
+    /// Package managers' caches.
+    Caches,
+    /// The SSH server's host keys.
+    HostKeys,
+}
+
+/// Settings of an image that are not steps and not the machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSettings {
+    /// What the seal keeps.
+    pub keep: Vec<Keep>,
+    /// Globs of files in which a private key is meant to be.
+    pub allow: Vec<String>,
+    /// How the disk is brought to rest.
+    pub capture: CaptureMode,
+    /// The image's name; the default is `NAME/IMAGE[-LEG]/VERSION`.
+    pub name: String,
+    /// The image's description.
+    pub description: String,
+    /// The manifest's own tags for image and snapshots.
+    pub tags: BTreeMap<String, String>,
+    /// `Some(true)`: instances of the image require IMDSv2, the default on AWS. `Some(false)` leaves it open.
+    pub imds_v2: Option<bool>,
+}
+
+/// Everything that a bake of one image needs to know; nothing in it is left to be evaluated.
+#[derive(Debug, Clone)]
+pub struct ImagePlan {
+    /// Which image and leg.
+    pub key: ImageKey,
+    /// Where the image stands in the manifest.
+    pub route: Route,
+    /// The namespace of the images: the manifest's `name`.
+    pub namespace: String,
+    /// The source that was found.
+    pub source: SourceImage,
+    /// The machine to bake on and to test on.
+    pub machine: MachineSettings,
+    /// Steps that make the image.
+    pub build: Vec<Step>,
+    /// Steps on the build machine before the capture.
+    pub validate: Vec<Step>,
+    /// Steps on a fresh machine that booted the image.
+    pub test: Vec<Step>,
+    /// Seal, capture, name and tags.
+    pub settings: ImageSettings,
+    /// The version that the image will carry.
+    pub version: semver::Version,
+    /// What the image is made of.
+    pub digest: Digest,
+}

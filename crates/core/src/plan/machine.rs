@@ -1,0 +1,114 @@
+//! The machine that an image is baked on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How the machine is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connect {
+    /// Use the private address; the default is the public one where there is one.
+    pub private: Option<bool>,
+    /// A host in between.
+    pub jump: Option<JumpHost>,
+    /// The machine's host key in OpenSSH's form, or `accept-new`; the default is a key that the bake makes itself.
+    pub host_key: Option<String>,
+    /// The SSH port; 22 where nothing is said.
+    pub port: Option<u16>,
+    /// The limit for the machine to become reachable after launch.
+    pub timeout: Option<Duration>,
+}
+
+/// An SSH jump host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JumpHost {
+    /// Host name or address.
+    pub host: String,
+    /// Port; 22 where nothing is said.
+    pub port: Option<u16>,
+    /// Login name.
+    pub user: String,
+    /// The file of the private key for the jump host; the SSH agent's or the bake's own key without it.
+    pub key: Option<String>,
+    /// The jump host's key in OpenSSH's form, or `accept-new`.
+    pub host_key: Option<String>,
+}
+
+/// The root disk. Unset fields keep the source image's values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// Size in GiB.
+    pub size: Option<u32>,
+    /// Volume type, such as `gp3`.
+    pub kind: Option<String>,
+    /// I/O operations per second.
+    pub iops: Option<u32>,
+    /// MiB per second.
+    pub throughput: Option<u32>,
+    /// Encrypt; unset means the account's own setting.
+    pub encrypted: Option<bool>,
+    /// The customer key to encrypt with.
+    pub kms_key: Option<String>,
+    /// Bake on the fastest volume of the type and register the manifest's values; on by default for gp3.
+    pub fast: Option<bool>,
+}
+
+/// A further disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Device name, such as `/dev/sdf`.
+    pub device: String,
+    /// Size and kind.
+    pub disk: Disk,
+}
+
+/// The metadata service of the machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// `true`: a session token is required (IMDSv2), the default.
+    pub tokens_required: Option<bool>,
+    /// Hop limit of the answer, 1 to 64.
+    pub hops: Option<u8>,
+}
+
+/// What the manifest's `machine` says, resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineSettings {
+    /// Machine types, tried in order when one has no capacity.
+    pub types: Vec<String>,
+    /// Bake on spot capacity.
+    pub spot: bool,
+    /// Subnets, tried in order; the default VPC's without.
+    pub subnets: Vec<String>,
+    /// Existing security groups to use instead of a temporary one.
+    pub security_groups: Vec<String>,
+    /// Ask for a public address; the subnet's setting without.
+    pub public_ip: Option<bool>,
+    /// An existing instance profile.
+    pub profile: Option<String>,
+    /// An inline IAM policy document for a temporary role and profile.
+    pub policy: Option<String>,
+    /// The root disk.
+    pub disk: Disk,
+    /// Further disks.
+    pub volumes: Vec<Volume>,
+    /// Keep a private copy of the source's snapshot so that the first snapshot is incremental.
+    pub lineage: bool,
+    /// Login name; found from the source image without.
+    pub user: Option<String>,
+    /// User data of the manifest's own.
+    pub user_data: Option<String>,
+    /// How the machine is reached.
+    pub connect: Connect,
+    /// CIDRs that may reach the machine; the runner's own address without.
+    pub ingress: Vec<String>,
+    /// Metadata service.
+    pub metadata: Metadata,
+    /// Further tags of the machine.
+    pub tags: BTreeMap<String, String>,
+    /// The dead-man timer.
+    pub lifetime: Option<Duration>,
+    /// Local platform: `Some(false)` gives the machine no network.
+    pub network: Option<bool>,
+}

@@ -1,0 +1,15 @@
+//! What is to be baked: plain data, resolved and judged, without a cloud.
+
+mod digest;
+mod image;
+mod machine;
+mod recipe;
+mod source;
+mod step;
+
+pub use digest::{Digest, Digester};
+pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
+pub use machine::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
+pub use recipe::{Leg, Recipe, Resolved, VersionRule};
+pub use source::{BakedQuery, SourceImage, SourceQuery};
+pub use step::{Expectation, OnFailure, Phase, Probe, SecretPart, Step, Value, Verb, WaitFor};

@@ -1,0 +1,242 @@
+//! What a platform must be able to do. A platform is one room behind these traits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::communicator::Communicator;
+use crate::error::Result;
+use crate::ledger::Entry;
+use crate::plan::{
+    Architecture, CaptureMode, Digest, ImageKey, ImagePlan, MachineSettings, Phase, SourceImage, SourceQuery,
+};
+use crate::provision::Login;
+use crate::run::Run;
+
+/// What a platform can do, so that `check` refuses the rest with a line number. Field names are the manifest's.
+#[derive(Debug, Clone, Copy)]
+pub struct Capabilities {
+    /// The platform's name, also its key below `source`.
+    pub platform: &'static str,
+    /// The key below `source` that it reads.
+    pub source: &'static str,
+    /// The fields of `machine` that it knows.
+    pub machine: &'static [&'static str],
+    /// The fields of `publish` that it knows.
+    pub publish: &'static [&'static str],
+    /// The capture modes that it has.
+    pub captures: &'static [CaptureMode],
+    /// True when machines run an init, so that `expect: {service: …}` can be asked.
+    pub init: bool,
+    /// True when it can move launch templates and groups.
+    pub deploy: bool,
+}
+
+/// An image that ami-bake made, as the platform lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// The platform's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its region, where the platform has regions.
+    pub region: Option<String>,
+    /// The namespace.
+    pub namespace: String,
+    /// Image and leg.
+    pub key: ImageKey,
+    /// Its version.
+    pub version: semver::Version,
+    /// Its digest.
+    pub digest: Digest,
+    /// When its tests passed; none for a candidate.
+    pub tested: Option<Timestamp>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// True when it can be launched now.
+    pub available: bool,
+    /// Its architecture.
+    pub architecture: Option<Architecture>,
+    /// What it consists of: snapshots on AWS, layers locally.
+    pub parts: Vec<String>,
+    /// All its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Which of our own images to list.
+#[derive(Debug, Clone, Default)]
+pub struct ImageQuery {
+    /// The namespace; all without.
+    pub namespace: Option<String>,
+    /// Image and leg; all without.
+    pub key: Option<ImageKey>,
+    /// The owner; this account without.
+    pub owner: Option<String>,
+}
+
+/// What to launch.
+#[derive(Debug, Clone)]
+pub struct Launch<'a> {
+    /// The image that is being baked or tested, for names and tags.
+    pub key: &'a ImageKey,
+    /// The namespace.
+    pub namespace: &'a str,
+    /// To build on or to test on.
+    pub phase: Phase,
+    /// The image to boot.
+    pub source: &'a SourceImage,
+    /// The machine's settings.
+    pub machine: &'a MachineSettings,
+    /// How long the machine may live when nobody ends it.
+    pub lifetime: Duration,
+}
+
+/// What to capture.
+#[derive(Debug, Clone)]
+pub struct Capture<'a> {
+    /// The plan: machine settings, mode, description.
+    pub plan: &'a ImagePlan,
+    /// Tags for the candidate and its parts, with an expiry until it is registered.
+    pub tags: BTreeMap<String, String>,
+    /// The candidate's name.
+    pub name: String,
+}
+
+/// A captured image that has not passed its tests yet.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The image, to be launched from.
+    pub image: SourceImage,
+    /// What it consists of.
+    pub parts: Vec<String>,
+}
+
+/// The final name and tags of an image.
+#[derive(Debug, Clone)]
+pub struct Registration<'a> {
+    /// The plan of the image.
+    pub plan: &'a ImagePlan,
+    /// All tags for the image and its parts; nothing expires any more.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A bakery's platform: AWS, this machine, Docker.
+#[async_trait]
+pub trait Platform: Send + Sync {
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The home region, where the platform has regions.
+    fn region(&self) -> Option<String>;
+
+    /// Finds the source image; `Baked` queries that are not siblings too.
+    async fn find_source(&self, run: &Run, query: &SourceQuery) -> Result<SourceImage>;
+
+    /// Our own images in the home region, candidates included.
+    async fn images(&self, run: &Run, query: &ImageQuery) -> Result<Vec<ImageRecord>>;
+
+    /// Starts a machine. Everything that it makes is in the ledger before the call that makes it.
+    async fn launch(&self, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>>;
+
+    /// Registers a tested candidate, or an image that is there already, under its final name, and takes the
+    /// candidate's own registration away. On return the image is found by every look-up.
+    async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord>;
+
+    /// Deletes an image and the parts that no other image uses. Not being there is success.
+    async fn delete_image(&self, run: &Run, image: &str) -> Result<()>;
+
+    /// Undoes one open ledger entry: asks for the deletion, waits for nothing.
+    async fn undo(&self, run: &Run, entry: &Entry) -> Result<Undo>;
+
+    /// Takes away what this run made for itself and needs no longer (key, group, profile), at the run's end.
+    async fn close(&self, run: &Run) -> Result<()>;
+
+    /// What expired by its tags, of every run.
+    async fn expired(&self, run: &Run) -> Result<Vec<Leftover>>;
+
+    /// Deletes one leftover.
+    async fn remove(&self, run: &Run, leftover: &Leftover) -> Result<Undo>;
+
+    /// Asks by dry run what the role may do: one finding for each action that a bake of these plans needs.
+    async fn permissions(&self, run: &Run, machines: &[MachineSettings]) -> Result<Vec<Permission>>;
+}
+
+/// How an undo went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undo {
+    /// It is gone, or on its way without anybody's help.
+    Done,
+    /// It can't go yet, and why; sweep will find it.
+    Later(String),
+}
+
+/// Something that a run left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// What it is: `instance`, `snapshot`, `image` …
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// Its region, where the platform has regions.
+    pub region: Option<String>,
+    /// The run that made it.
+    pub run: Option<String>,
+    /// When it expired.
+    pub expired: Option<Timestamp>,
+    /// What it was for, in words.
+    pub about: String,
+}
+
+/// Whether an action is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission {
+    /// The action, such as `ec2:RunInstances`.
+    pub action: String,
+    /// True when it is allowed; none when it could not be asked without doing it.
+    pub allowed: Option<bool>,
+    /// Why, or the policy statement that grants it.
+    pub detail: Option<String>,
+}
+
+/// A machine that was launched.
+#[async_trait]
+pub trait Machine: Send + Sync {
+    /// The platform's id of it.
+    fn id(&self) -> &str;
+
+    /// Its type, for the report.
+    fn kind(&self) -> &str;
+
+    /// Where it is, in words: zone and address.
+    fn place(&self) -> String;
+
+    /// Waits until it is reachable and its first boot is finished.
+    async fn connect(&self, run: &Run) -> Result<Arc<dyn Communicator>>;
+
+    /// What the bake put on it to log in, for the seal to take away.
+    fn login(&self) -> Login;
+
+    /// Restarts it and waits until it is back, recognised by another boot id.
+    async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()>;
+
+    /// Brings the disk to rest and fixes its content. On return the machine is not needed any more, but for what the
+    /// platform itself keeps until the image is [`PendingImage::available`].
+    async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>>;
+
+    /// Gives the machine back, waiting for nothing. May be called twice.
+    async fn destroy(&self, run: &Run) -> Result<()>;
+
+    /// Keeps the machine for a person (`--keep-on-failure`): writes the key into `folder`, and says how to reach it.
+    async fn keep(&self, run: &Run, folder: &std::path::Path) -> Result<String>;
+}
+
+/// An image whose content is fixed, but which can't be launched yet.
+#[async_trait]
+pub trait PendingImage: Send + Sync {
+    /// Waits until it can be launched.
+    async fn available(self: Box<Self>, run: &Run) -> Result<Candidate>;
+}

@@ -1,0 +1,172 @@
+//! One poller for everything that a run waits for: all ids of all bakes in one question.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::run::Run;
+
+/// The answer to one question: the state of each id that was found.
+pub type Answer<S> = Result<HashMap<String, S>>;
+
+/// Asks the platform for the state of all these ids at once.
+pub type Ask<S> = Box<dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = Answer<S>> + Send>> + Send + Sync>;
+
+/// Polls one kind of thing for everybody who waits for one.
+pub struct Poller<S> {
+    inner: Arc<Inner<S>>,
+}
+
+struct Inner<S> {
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    ask: Ask<S>,
+    state: Mutex<State<S>>,
+}
+
+struct State<S> {
+    waiters: HashMap<u64, Waiter<S>>,
+    next: u64,
+    polling: bool,
+}
+
+struct Waiter<S> {
+    id: String,
+    sender: mpsc::UnboundedSender<Result<Option<S>>>,
+}
+
+/// The limit of the pause after failed questions.
+const SLOWEST: Duration = Duration::from_secs(15);
+
+impl<S: Clone + Send + Sync + 'static> Poller<S> {
+    /// A poller that asks every `interval` while somebody waits.
+    pub fn new(clock: Arc<dyn Clock>, interval: Duration, ask: Ask<S>) -> Self {
+        let state = Mutex::new(State { waiters: HashMap::new(), next: 0, polling: false });
+        Self { inner: Arc::new(Inner { clock, interval, ask, state }) }
+    }
+
+    /// Waits until `judge` gives a verdict on the state of `id`; `None` means that the platform does not know it (yet).
+    ///
+    /// # Errors
+    /// What `judge` makes of a state; the last failure to ask when the time is over; [`crate::Kind::Cancelled`].
+    pub async fn wait<T>(
+        &self,
+        run: &Run,
+        id: &str,
+        limit: Duration,
+        mut judge: impl FnMut(Option<S>) -> Option<Result<T>>,
+    ) -> Result<T> {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let registered = self.register(id, sender);
+        let clock = Arc::clone(&self.inner.clock);
+        let mut failure = None;
+        let watch = async {
+            while let Some(answer) = receiver.recv().await {
+                match answer {
+                    Ok(state) => {
+                        failure = None;
+                        if let Some(verdict) = judge(state) {
+                            return verdict;
+                        }
+                    }
+                    Err(error) if error.kind() == crate::Kind::Preflight => return Err(error),
+                    Err(error) => failure = Some(error),
+                }
+            }
+            Err(Error::internal(format!("the poller that watches {id} ended")))
+        };
+        let verdict = tokio::select! {
+            biased;
+            () = run.cancel.cancelled() => Err(Error::cancelled()),
+            verdict = watch => verdict,
+            () = clock.sleep(limit) => Err(Error::build(format!(
+                "{id} did not reach the expected state within {}", human(limit)
+            ))),
+        };
+        drop(registered);
+        match (verdict, failure) {
+            (Err(timeout), Some(last)) if timeout.kind() == crate::Kind::Build => Err(timeout.because(last)),
+            (verdict, _) => verdict,
+        }
+    }
+
+    fn register(&self, id: &str, sender: mpsc::UnboundedSender<Result<Option<S>>>) -> Registered<S> {
+        let mut state = self.inner.lock();
+        let number = state.next;
+        state.next += 1;
+        state.waiters.insert(number, Waiter { id: id.to_owned(), sender });
+        if !state.polling {
+            state.polling = true;
+            tokio::spawn(Arc::clone(&self.inner).poll());
+        }
+        Registered { inner: Arc::clone(&self.inner), number }
+    }
+}
+
+/// Takes the waiter out again, however its wait ends.
+struct Registered<S> {
+    inner: Arc<Inner<S>>,
+    number: u64,
+}
+
+impl<S> Drop for Registered<S> {
+    fn drop(&mut self) {
+        self.inner.lock().waiters.remove(&self.number);
+    }
+}
+
+impl<S> Inner<S> {
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Inner<S> {
+    /// Asks while somebody waits, then ends; the next waiter starts it anew.
+    async fn poll(self: Arc<Self>) {
+        let mut pause = self.interval;
+        loop {
+            let ids: BTreeSet<String> = {
+                let mut state = self.lock();
+                if state.waiters.is_empty() {
+                    state.polling = false;
+                    return;
+                }
+                state.waiters.values().map(|waiter| waiter.id.clone()).collect()
+            };
+            let answer = (self.ask)(ids.iter().cloned().collect()).await;
+            pause = if answer.is_ok() { self.interval } else { (pause * 2).min(SLOWEST) };
+            for waiter in self.lock().waiters.values() {
+                // Who registered while the question was under way was not asked for: not known is not "not there".
+                if !ids.contains(&waiter.id) {
+                    continue;
+                }
+                let state = match &answer {
+                    Ok(found) => Ok(found.get(&waiter.id).cloned()),
+                    Err(error) => Err(error.clone()),
+                };
+                let _ = waiter.sender.send(state);
+            }
+            self.clock.sleep(pause).await;
+        }
+    }
+}
+
+/// A duration as people write it: `90s` is `1m 30s`.
+pub fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, _) if duration < Duration::from_secs(10) => format!("{:.1}s", duration.as_secs_f64()),
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, 0, _) => format!("{hours}h"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}

@@ -1,0 +1,53 @@
+//! How steps are applied to a machine; the verbs themselves live in the steps room.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::communicator::Communicator;
+use crate::error::Result;
+use crate::event::Package;
+use crate::output::OutputSink;
+use crate::plan::{ImageSettings, Step};
+use crate::platform::Machine;
+use crate::run::Run;
+
+/// A machine that can be spoken with.
+#[derive(Clone)]
+pub struct Reached<'a> {
+    /// The machine.
+    pub machine: &'a dyn Machine,
+    /// The connection to it, which survives reboots.
+    pub communicator: Arc<dyn Communicator>,
+}
+
+/// Applies steps to machines.
+#[async_trait]
+pub trait Provisioner: Send + Sync {
+    /// Notes the state of a fresh machine, against which [`Provisioner::scan`] looks for changed files.
+    async fn begin(&self, run: &Run, on: &Reached<'_>) -> Result<()>;
+
+    /// Applies one step once. Retries and what a failure means are the engine's.
+    async fn apply(&self, run: &Run, on: &Reached<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()>;
+
+    /// The installed packages; empty where the machine has no package manager that is known.
+    async fn packages(&self, run: &Run, on: &Reached<'_>) -> Result<Vec<Package>>;
+
+    /// Searches the files that changed since [`Provisioner::begin`] for declared secrets and private keys.
+    ///
+    /// # Errors
+    /// Names each file in which one was found.
+    async fn scan(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings) -> Result<()>;
+
+    /// Takes out what must not be in an image: the last command on the machine's connection.
+    async fn seal(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings, login: &Login) -> Result<()>;
+}
+
+/// What the bake itself put on the machine, so that the seal can take exactly that away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    /// Public keys in OpenSSH's form that stand in `authorized_keys` for the bake alone.
+    pub authorized_keys: Vec<String>,
+    /// Files that the bake made.
+    pub files: Vec<String>,
+}

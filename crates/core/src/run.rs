@@ -1,0 +1,157 @@
+//! What every part of a run shares: its id, clock, cancellation, ledger, masker and events.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::event::{EVENT_VERSION, Envelope, Event, Events};
+use crate::ledger::Ledger;
+use crate::mask::Masker;
+use crate::plan::ImageKey;
+
+/// What every part of a run shares. Cheap to clone; a clone may be bound to one image.
+#[derive(Clone)]
+pub struct Run {
+    shared: Arc<Shared>,
+    image: Option<ImageKey>,
+    /// Ends every wait of the run when it is cancelled.
+    pub cancel: CancellationToken,
+}
+
+/// The parts of a [`Run`] that are made once.
+pub struct Shared {
+    /// The run's id: sortable and random, so that a re-run of the same workflow is another one.
+    pub id: String,
+    /// Tags that say where the run came from: repository, commit, run address.
+    pub origin: BTreeMap<String, String>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The masker.
+    pub masker: Arc<Masker>,
+    /// Values of the declared secrets, by name.
+    pub secrets: BTreeMap<String, SecretString>,
+    /// Where events go.
+    pub events: Events,
+}
+
+impl Run {
+    /// A run over these parts.
+    pub fn new(shared: Shared, cancel: CancellationToken) -> Self {
+        Self { shared: Arc::new(shared), image: None, cancel }
+    }
+
+    /// The same run, speaking for one image.
+    #[must_use]
+    pub fn for_image(&self, key: &ImageKey) -> Self {
+        Self { image: Some(key.clone()), ..self.clone() }
+    }
+
+    /// The same run under another token: the clean-up after a cancel must not be cancelled itself.
+    #[must_use]
+    pub fn with_cancel(&self, cancel: CancellationToken) -> Self {
+        Self { cancel, ..self.clone() }
+    }
+
+    /// The run's id.
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// Where the run came from, as tags.
+    pub fn origin(&self) -> &BTreeMap<String, String> {
+        &self.shared.origin
+    }
+
+    /// The image that this handle speaks for.
+    pub fn image(&self) -> Option<&ImageKey> {
+        self.image.as_ref()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        self.shared.clock.as_ref()
+    }
+
+    /// The clock, to keep.
+    pub fn clock_handle(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.clock)
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// The masker.
+    pub fn masker(&self) -> &Arc<Masker> {
+        &self.shared.masker
+    }
+
+    /// A declared secret's value.
+    pub fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.shared.secrets.get(name)
+    }
+
+    /// All declared secrets.
+    pub fn secrets(&self) -> &BTreeMap<String, SecretString> {
+        &self.shared.secrets
+    }
+
+    /// Tells an event for this handle's image.
+    pub fn tell(&self, event: Event) {
+        self.shared.events.send(Envelope {
+            v: EVENT_VERSION,
+            at: self.shared.clock.now(),
+            elapsed: self.shared.clock.elapsed(),
+            image: self.image.clone(),
+            event,
+        });
+    }
+
+    /// Tells progress in a short sentence.
+    pub fn progress(&self, message: impl Into<String>) {
+        self.tell(Event::Progress { message: self.shared.masker.mask(&message.into()) });
+    }
+
+    /// Tells a warning.
+    pub fn warn(&self, message: impl Into<String>, help: Option<String>) {
+        self.tell(Event::Warning { message: self.shared.masker.mask(&message.into()), help });
+    }
+
+    /// Waits, unless the run is cancelled meanwhile.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Cancelled`] as soon as the run is cancelled.
+    pub async fn sleep(&self, duration: Duration) -> Result<()> {
+        self.until_cancelled(self.shared.clock.sleep(duration)).await
+    }
+
+    /// Runs a future to its end unless the run is cancelled meanwhile; the future is dropped then, so it must not be
+    /// a call that creates something.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Cancelled`] as soon as the run is cancelled.
+    pub async fn until_cancelled<T>(&self, future: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::cancelled()),
+            value = future => Ok(value),
+        }
+    }
+
+    /// Fails when the run is cancelled already.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Cancelled`].
+    pub fn check(&self) -> Result<()> {
+        if self.cancel.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+}

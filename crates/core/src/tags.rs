@@ -1,0 +1,34 @@
+//! The tags that say what an image is (design: lifecycle, "Tags on image and snapshots").
+
+/// The namespace: the manifest's `name`.
+pub const NAME: &str = "ami-bake:name";
+/// The image's key in the manifest.
+pub const IMAGE: &str = "ami-bake:image";
+/// The leg of its matrix.
+pub const LEG: &str = "ami-bake:leg";
+/// The semantic version.
+pub const VERSION: &str = "ami-bake:version";
+/// What the image is made of.
+pub const DIGEST: &str = "ami-bake:digest";
+/// When its tests passed.
+pub const TESTED: &str = "ami-bake:tested";
+/// The source's id.
+pub const SOURCE: &str = "ami-bake:source-ami";
+/// The source's name.
+pub const SOURCE_NAME: &str = "ami-bake:source-ami-name";
+/// The source's owner.
+pub const SOURCE_OWNER: &str = "ami-bake:source-ami-owner";
+/// When the source was made.
+pub const SOURCE_CREATED: &str = "ami-bake:source-ami-created";
+/// The source's version, where ami-bake made it.
+pub const BASE_VERSION: &str = "ami-bake:base-version";
+/// The repository.
+pub const REPOSITORY: &str = "ami-bake:repository";
+/// The commit.
+pub const COMMIT: &str = "ami-bake:commit";
+/// The run that made it.
+pub const RUN: &str = "ami-bake:run";
+/// The address of the workflow run.
+pub const RUN_URL: &str = "ami-bake:run-url";
+/// When sweep may take it; taken off when the image is registered under its final name.
+pub const EXPIRES: &str = "ami-bake:expires";

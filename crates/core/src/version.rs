@@ -1,0 +1,127 @@
+//! Which version an image gets (design: lifecycle, "The version").
+
+use semver::{BuildMetadata, Prerelease, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Which part of the version NEXT raises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bump {
+    /// 1.2.3 → 2.0.0
+    Major,
+    /// 1.2.3 → 1.3.0
+    Minor,
+    /// 1.2.3 → 1.2.4
+    #[default]
+    Patch,
+}
+
+/// The first version of an image that was never published.
+const FIRST: Version = Version::new(0, 1, 0);
+
+/// The version that follows the highest final one of `published`.
+pub fn next<'a>(published: impl IntoIterator<Item = &'a Version>, bump: Bump) -> Version {
+    let highest = published.into_iter().filter(|version| version.pre.is_empty()).max();
+    let Some(highest) = highest else { return FIRST };
+    match bump {
+        Bump::Major => Version::new(highest.major + 1, 0, 0),
+        Bump::Minor => Version::new(highest.major, highest.minor + 1, 0),
+        Bump::Patch => Version::new(highest.major, highest.minor, highest.patch + 1),
+    }
+}
+
+/// `BASE-IDENTIFIERS`: a version of a pull request (`pr.7.1a2b3c4`) or of a branch (`dev.42`).
+///
+/// # Errors
+/// When the identifiers are not semantic versioning's.
+pub fn prerelease(base: &Version, identifiers: &str) -> Result<Version> {
+    let pre = Prerelease::new(identifiers).map_err(|error| {
+        Error::manifest(format!("make a version of {base} and the pre-release {identifiers:?}")).because(error)
+    })?;
+    Ok(Version { pre, build: BuildMetadata::EMPTY, ..base.clone() })
+}
+
+/// The version in a tag or release name: `v1.2.3`, `1.2.3`, `web-v1.2.3`, `web/v1.2.3`; none where it has none.
+pub fn from_tag(tag: &str) -> Option<Version> {
+    let after_folder = tag.rsplit('/').next().unwrap_or(tag);
+    let candidates =
+        std::iter::once(after_folder).chain(after_folder.match_indices('-').map(|(at, _)| &after_folder[at + 1..]));
+    candidates.map(|text| text.strip_prefix('v').unwrap_or(text)).find_map(|text| Version::parse(text).ok())
+}
+
+/// The version as it stands in an image's name: `+` is not allowed in an AMI's name, so that build metadata follows
+/// an `_`, which no semantic version holds (EC2 API, RegisterImage, Name).
+pub fn in_name(version: &Version) -> String {
+    version.to_string().replace('+', "_")
+}
+
+/// A version range: semantic versioning's, or Image Builder's `2.x.x`.
+///
+/// # Errors
+/// When it is neither.
+pub fn range(text: &str) -> Result<semver::VersionReq> {
+    let text = text.trim();
+    let plain = text.replace('X', "x");
+    let spelled = if plain.split('.').all(|part| part == "x" || part == "*" || part.parse::<u64>().is_ok()) {
+        // A bare `2.1.0` means that very version to Image Builder and to people; semver's own reading is `^2.1.0`.
+        if plain.contains(['x', '*']) || plain.split('.').count() < 3 {
+            plain.replace('x', "*")
+        } else {
+            format!("={plain}")
+        }
+    } else {
+        text.to_owned()
+    };
+    semver::VersionReq::parse(&spelled).map_err(|error| {
+        Error::manifest(format!("{text:?} is not a version range"))
+            .help("Write a range such as \"^2.1\", \">=1.4, <2\" or \"2.x.x\".")
+            .because(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        Version::parse(text).unwrap()
+    }
+
+    #[test]
+    fn next_follows_the_highest_final_version() {
+        let published = ["1.2.3", "1.10.0", "2.0.0-pr.1.abc"].map(version);
+        assert_eq!(next(&published, Bump::Patch), version("1.10.1"));
+        assert_eq!(next(&published, Bump::Minor), version("1.11.0"));
+        assert_eq!(next(&published, Bump::Major), version("2.0.0"));
+        assert_eq!(next(&[], Bump::Major), FIRST);
+    }
+
+    #[test]
+    fn tags_carry_versions() {
+        for tag in ["v1.2.3", "1.2.3", "web-v1.2.3", "web/v1.2.3", "my-web-1.2.3"] {
+            assert_eq!(from_tag(tag), Some(version("1.2.3")), "{tag}");
+        }
+        assert_eq!(from_tag("v1.2.3-rc.1"), Some(version("1.2.3-rc.1")));
+        assert_eq!(from_tag("nightly"), None);
+    }
+
+    #[test]
+    fn ranges_in_both_spellings() {
+        assert!(range("2.x.x").unwrap().matches(&version("2.7.1")));
+        assert!(!range("2.x.x").unwrap().matches(&version("3.0.0")));
+        assert!(range("x.x.x").unwrap().matches(&version("3.0.0")));
+        assert!(range("^2.1").unwrap().matches(&version("2.4.0")));
+        assert!(!range("2.1.0").unwrap().matches(&version("2.1.1")));
+        assert!(range("two").unwrap_err().help_text().is_some());
+    }
+
+    #[test]
+    fn names_hold_no_plus() {
+        assert_eq!(in_name(&version("1.2.3+build.5")), "1.2.3_build.5");
+        assert_eq!(prerelease(&version("1.2.3"), "pr.7.1a2b3c4").unwrap().to_string(), "1.2.3-pr.7.1a2b3c4");
+        // A numeric identifier with a leading zero is none.
+        assert!(prerelease(&version("1.2.3"), "pr.7.01").is_err());
+    }
+}
