@@ -1,6 +1,7 @@
 //! What is to be baked: plain data, resolved and judged, without a cloud.
 
 mod digest;
+mod files;
 mod image;
 mod machine;
 mod recipe;
@@ -8,6 +9,7 @@ mod source;
 mod step;
 
 pub use digest::{Digest, Digester};
+pub use files::{Exclude, FileKind, LocalFile, digest_path, local_files};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
 pub use machine::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
 pub use recipe::{Leg, Recipe, Resolved, VersionRule};

@@ -1,0 +1,240 @@
+//! The local files that a step names: which ones, in which order, and what they hold as one hash.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use sha2::{Digest as _, Sha256};
+
+/// What stays behind, by the patterns of `.gitignore`: `*.map` in any folder, `/top` only at the top, `cache/` only a
+/// folder, `!keep.map` an exception from what stands before it.
+#[derive(Debug, Clone)]
+pub struct Exclude(Gitignore);
+
+impl Exclude {
+    /// Reads the patterns.
+    ///
+    /// # Errors
+    /// Names the pattern that can't be read.
+    pub fn new(patterns: &[String]) -> io::Result<Self> {
+        let mut builder = GitignoreBuilder::new("");
+        builder.allow_unclosed_class(false);
+        for pattern in patterns {
+            builder.add_line(None, pattern).map_err(|error| {
+                io::Error::new(io::ErrorKind::InvalidInput, format!("read the pattern `{pattern}`: {error}"))
+            })?;
+        }
+        builder
+            .build()
+            .map(Self)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("read the patterns: {error}")))
+    }
+
+    /// Whether this path, relative to the folder that is sent or fetched, stays behind.
+    pub fn matches(&self, relative: &Path, folder: bool) -> bool {
+        // The library panics on a path with a root; such a path is outside the folder, so no pattern speaks of it.
+        !relative.has_root() && self.0.matched_path_or_any_parents(relative, folder).is_ignore()
+    }
+}
+
+/// What a found path is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file, with its size in bytes.
+    File(u64),
+    /// A folder.
+    Folder,
+    /// A symbolic link, with what it points at.
+    Link(PathBuf),
+}
+
+/// A file, folder or link below a path that a step names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its path below the named folder; empty for the named path itself.
+    pub relative: PathBuf,
+    /// What it is.
+    pub kind: FileKind,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Everything at and below `root` that `exclude` leaves, each folder before what is in it, names in byte order.
+/// The named path itself may be a link, which is followed; links below it stay links.
+///
+/// # Errors
+/// Names the path that can't be read, or that is no file, folder or link.
+pub fn local_files(root: &Path, exclude: &Exclude) -> io::Result<Vec<LocalFile>> {
+    let metadata = fs::metadata(root).map_err(|error| about(root, &error))?;
+    let mut found = vec![local_file(root.to_owned(), PathBuf::new(), &metadata)?];
+    if metadata.is_dir() {
+        walk(root, Path::new(""), exclude, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn walk(folder: &Path, relative: &Path, exclude: &Exclude, found: &mut Vec<LocalFile>) -> io::Result<()> {
+    let mut names = fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())
+        .map_err(|error| about(folder, &error))?;
+    names.sort();
+    for name in names {
+        let (path, relative) = (folder.join(&name), relative.join(&name));
+        let metadata = fs::symlink_metadata(&path).map_err(|error| about(&path, &error))?;
+        if exclude.matches(&relative, metadata.is_dir()) {
+            continue;
+        }
+        found.push(local_file(path.clone(), relative.clone(), &metadata)?);
+        if metadata.is_dir() {
+            walk(&path, &relative, exclude, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn local_file(path: PathBuf, relative: PathBuf, metadata: &Metadata) -> io::Result<LocalFile> {
+    let kind = if metadata.is_file() {
+        FileKind::File(metadata.len())
+    } else if metadata.is_dir() {
+        FileKind::Folder
+    } else if metadata.is_symlink() {
+        FileKind::Link(fs::read_link(&path).map_err(|error| about(&path, &error))?)
+    } else {
+        let text = format!("read `{}`: it is a socket, pipe or device, not a file or folder", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    };
+    Ok(LocalFile { path, relative, kind, mode: metadata.permissions().mode() & 0o7777 })
+}
+
+/// A hash over names, permission bits, link targets and contents of all that [`local_files`] finds, the same wherever
+/// `root` is. Blocks, and holds no file in memory.
+///
+/// # Errors
+/// Names the path that can't be read, or the pattern that can't.
+pub fn digest_path(root: &Path, exclude: &[String]) -> io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    for file in local_files(root, &Exclude::new(exclude)?)? {
+        let (kind, content) = match &file.kind {
+            FileKind::File(_) => (b'f', content_hash(&file.path)?.to_vec()),
+            FileKind::Folder => (b'd', Vec::new()),
+            FileKind::Link(target) => (b'l', target.as_os_str().as_bytes().to_vec()),
+        };
+        // A link has no permission bits of its own.
+        let mode = if kind == b'l' { 0 } else { file.mode };
+        hash.update([kind]);
+        hash.update(mode.to_be_bytes());
+        for bytes in [file.relative.as_os_str().as_bytes(), &content] {
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        }
+    }
+    Ok(hash.finalize().into())
+}
+
+fn content_hash(path: &Path) -> io::Result<[u8; 32]> {
+    let mut file = File::open(path).map_err(|error| about(path, &error))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(read) => hash.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(about(path, &error)),
+        }
+    }
+}
+
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("read `{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A folder of its own that is gone with the value.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("ami-bake-files-{}", uuid::Uuid::new_v4()));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn write(&self, name: &str, content: &str) {
+            let path = self.0.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+
+        fn digest(&self, exclude: &[&str]) -> [u8; 32] {
+            digest_path(&self.0, &exclude.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_digest_follows_content_names_modes_and_links_and_nothing_else() {
+        let (one, other) = (Folder::new(), Folder::new());
+        for folder in [&one, &other] {
+            folder.write("a/b.txt", "text");
+            folder.write("c", "");
+            symlink("a/b.txt", folder.0.join("link")).unwrap();
+        }
+        let digest = one.digest(&[]);
+        assert_eq!(digest, other.digest(&[]));
+        other.write("a/b.txt", "texT");
+        assert_ne!(digest, other.digest(&[]));
+        other.write("a/b.txt", "text");
+        fs::set_permissions(other.0.join("c"), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_ne!(digest, other.digest(&[]));
+        fs::set_permissions(other.0.join("c"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(one.0.join("c"), fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(one.digest(&[]), other.digest(&[]));
+        fs::remove_file(other.0.join("link")).unwrap();
+        symlink("c", other.0.join("link")).unwrap();
+        assert_ne!(one.digest(&[]), other.digest(&[]));
+    }
+
+    #[test]
+    fn patterns_are_gitignores() {
+        let folder = Folder::new();
+        for name in ["keep", "x.map", "deep/y.map", "deep/keep.map", "deep/cache/z", "top", "deep/top"] {
+            folder.write(name, "1");
+        }
+        let patterns = ["*.map", "!keep.map", "cache/", "/top"].map(str::to_owned);
+        let found = local_files(&folder.0, &Exclude::new(&patterns).unwrap()).unwrap();
+        let names: Vec<_> = found.iter().map(|file| file.relative.to_str().unwrap()).collect();
+        assert_eq!(names, ["", "deep", "deep/keep.map", "deep/top", "keep"]);
+        let before = folder.digest(&["*.map"]);
+        folder.write("deep/y.map", "2");
+        assert_eq!(before, folder.digest(&["*.map"]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let folder = Folder::new();
+        let missing = folder.0.join("nothing");
+        let error = digest_path(&missing, &[]).unwrap_err().to_string();
+        assert!(error.contains("nothing`: No such file"), "{error}");
+        let _socket = std::os::unix::net::UnixListener::bind(folder.0.join("s")).unwrap();
+        let error = digest_path(&folder.0, &[]).unwrap_err().to_string();
+        assert!(error.ends_with("/s`: it is a socket, pipe or device, not a file or folder"), "{error}");
+        let error = digest_path(&folder.0, &["a[".to_owned()]).unwrap_err().to_string();
+        assert!(error.starts_with("read the pattern `a[`"), "{error}");
+    }
+}
