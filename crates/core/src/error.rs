@@ -59,13 +59,14 @@ pub struct Error {
     message: String,
     help: Option<String>,
     route: Option<Route>,
+    taken: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// A failure of `kind`; `message` is a lower-case fragment that fits after "failed to" or stands alone.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, route: None, source: None }
+        Self { kind, message: message.into(), help: None, route: None, taken: false, source: None }
     }
 
     /// A bug or a broken invariant of this program.
@@ -96,6 +97,16 @@ impl Error {
     /// The run was cancelled.
     pub fn cancelled() -> Self {
         Self::new(Kind::Cancelled, "the run was cancelled")
+    }
+
+    /// An image of this name or version is there already. Under an automatic version the next one is tried.
+    pub fn taken(message: impl Into<String>) -> Self {
+        Self { taken: true, ..Self::new(Kind::Preflight, message) }
+    }
+
+    /// True for [`Error::taken`].
+    pub fn is_taken(&self) -> bool {
+        self.taken
     }
 
     /// Adds what the reader can do about it: a whole sentence.

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::plan::ImageKey;
 
 /// The version of the file's format.
 pub const LEDGER_VERSION: u32 = 1;
@@ -25,6 +26,8 @@ pub struct Entry {
     pub number: u64,
     /// The run that made it.
     pub run: String,
+    /// The image that it was made for, as shown in messages; none for what all images of the run share.
+    pub image: Option<String>,
     /// The platform that knows how to undo it.
     pub platform: String,
     /// What it is: `instance`, `key-pair`, `security-group`, `snapshot`, `image`, `sandbox` …
@@ -117,15 +120,32 @@ impl Ledger {
         self.path.as_deref()
     }
 
-    /// Notes that a resource is about to be created. Call it before the request leaves.
+    /// Notes that a resource that the whole run shares is about to be created. Call it before the request leaves;
+    /// for one image's resources there is [`crate::Run::intend`].
     ///
     /// # Errors
     /// When the line can't be written: then nothing may be created.
     pub fn intend(&self, platform: &str, kind: &str, region: Option<&str>, find_by: &str) -> Result<Ticket> {
+        self.intend_for(None, platform, kind, region, find_by)
+    }
+
+    /// Notes that a resource of `image` is about to be created.
+    ///
+    /// # Errors
+    /// As [`Ledger::intend`].
+    pub fn intend_for(
+        &self,
+        image: Option<&ImageKey>,
+        platform: &str,
+        kind: &str,
+        region: Option<&str>,
+        find_by: &str,
+    ) -> Result<Ticket> {
         let mut state = self.lock();
         let entry = Entry {
             number: state.next,
             run: self.run.clone(),
+            image: image.map(ToString::to_string),
             platform: platform.to_owned(),
             kind: kind.to_owned(),
             region: region.map(str::to_owned),

@@ -53,7 +53,7 @@ impl Limiter {
         let now = self.clock.elapsed();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(name.to_owned()).or_insert(Bucket { tokens: rate.burst, at: now });
-        let filled = now.checked_sub(bucket.at).unwrap().as_secs_f64() * rate.per_second;
+        let filled = now.saturating_sub(bucket.at).as_secs_f64() * rate.per_second;
         bucket.tokens = (bucket.tokens + filled).min(rate.burst) - 1.0;
         bucket.at = now;
         if bucket.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-bucket.tokens / rate.per_second) }

@@ -32,6 +32,8 @@ pub struct Capabilities {
     pub captures: &'static [CaptureMode],
     /// True when machines run an init, so that `expect: {service: …}` can be asked.
     pub init: bool,
+    /// True when baking a fixed version again replaces the image, once the new one is tested.
+    pub replaces_versions: bool,
     /// True when it can move launch templates and groups.
     pub deploy: bool,
 }
@@ -65,6 +67,22 @@ pub struct ImageRecord {
     pub parts: Vec<String>,
     /// All its tags.
     pub tags: BTreeMap<String, String>,
+}
+
+impl ImageRecord {
+    /// The image as a source of further images and of test machines.
+    pub fn as_source(&self) -> SourceImage {
+        SourceImage {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            owner: "self".to_owned(),
+            created: self.created,
+            tags: self.tags.clone(),
+            architecture: self.architecture,
+            identity: self.id.clone(),
+            version: Some(self.version.clone()),
+        }
+    }
 }
 
 /// Which of our own images to list.

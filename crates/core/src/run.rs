@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::{EVENT_VERSION, Envelope, Event, Events};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Ticket};
 use crate::mask::Masker;
 use crate::plan::ImageKey;
 
@@ -103,6 +103,15 @@ impl Run {
     /// All declared secrets.
     pub fn secrets(&self) -> &BTreeMap<String, SecretString> {
         &self.shared.secrets
+    }
+
+    /// Notes in the ledger that a resource is about to be created for this handle's image (for the whole run, where
+    /// the handle has none). Call it before the request leaves.
+    ///
+    /// # Errors
+    /// When the line can't be written: then nothing may be created.
+    pub fn intend(&self, platform: &str, kind: &str, region: Option<&str>, find_by: &str) -> Result<Ticket> {
+        self.shared.ledger.intend_for(self.image.as_ref(), platform, kind, region, find_by)
     }
 
     /// Tells an event for this handle's image.

@@ -63,21 +63,27 @@ pub fn in_name(version: &Version) -> String {
 /// When it is neither.
 pub fn range(text: &str) -> Result<semver::VersionReq> {
     let text = text.trim();
-    let plain = text.replace('X', "x");
-    let spelled = if plain.split('.').all(|part| part == "x" || part == "*" || part.parse::<u64>().is_ok()) {
-        // A bare `2.1.0` means that very version to Image Builder and to people; semver's own reading is `^2.1.0`.
-        if plain.contains(['x', '*']) || plain.split('.').count() < 3 {
-            plain.replace('x', "*")
-        } else {
-            format!("={plain}")
-        }
-    } else {
-        text.to_owned()
-    };
+    let spelled = image_builder_range(text).unwrap_or_else(|| text.to_owned());
     semver::VersionReq::parse(&spelled).map_err(|error| {
         Error::manifest(format!("{text:?} is not a version range"))
             .help("Write a range such as \"^2.1\", \">=1.4, <2\" or \"2.x.x\".")
             .because(error)
+    })
+}
+
+/// Image Builder's spelling in semver's: `2.x.x` is `2.*`, `x.x.x` is `*`, and a bare `2.1.0` means that very version,
+/// to Image Builder and to people, where semver's own reading would be `^2.1.0`.
+fn image_builder_range(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split('.').collect();
+    let is_wild = |part: &str| matches!(part, "x" | "X" | "*");
+    if parts.len() > 3 || !parts.iter().all(|part| is_wild(part) || part.parse::<u64>().is_ok()) {
+        return None;
+    }
+    let fixed: Vec<&str> = parts.iter().copied().take_while(|part| !is_wild(part)).collect();
+    Some(match fixed.len() {
+        3 => format!("={}", fixed.join(".")),
+        0 => "*".to_owned(),
+        _ => format!("{}.*", fixed.join(".")),
     })
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Digest, MachineSettings, SourceImage, Step};
+use crate::plan::{Digest, MachineSettings, Phase, SourceImage, Step};
 use crate::route::Route;
 
 /// Which image of a manifest, and which leg of its matrix.
@@ -128,4 +128,15 @@ pub struct ImagePlan {
     pub version: semver::Version,
     /// What the image is made of.
     pub digest: Digest,
+}
+
+impl ImagePlan {
+    /// The steps of a phase.
+    pub fn steps(&self, phase: Phase) -> &[Step] {
+        match phase {
+            Phase::Build => &self.build,
+            Phase::Validate => &self.validate,
+            Phase::Test => &self.test,
+        }
+    }
 }

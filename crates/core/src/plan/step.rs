@@ -85,6 +85,13 @@ pub struct Step {
     pub cache_for: Option<Duration>,
 }
 
+impl Step {
+    /// The longest that it can take with all its attempts, as far as its time-outs say.
+    pub fn longest(&self) -> Duration {
+        self.timeout.unwrap_or_default() * (self.retries + 1)
+    }
+}
+
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,0 +1,204 @@
+//! Whether an image is baked, reused, or only registered again, and under which version.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use semver::Version;
+
+use crate::engine::options::{Options, Rooms, VersionContext};
+use crate::error::{Error, Result};
+use crate::event::Decision;
+use crate::plan::{Digest, ImageKey, ImagePlan, Leg, Phase, Recipe, Resolved, SourceImage, SourceQuery, VersionRule};
+use crate::platform::{ImageQuery, ImageRecord};
+use crate::run::Run;
+use crate::version::{next, prerelease};
+
+/// A leg with everything decided.
+#[derive(Debug, Clone)]
+pub(super) struct Decided {
+    pub plan: ImagePlan,
+    pub decision: Decision,
+    /// True when the version was made by a rule, so that a taken one may give way to the next.
+    pub automatic: bool,
+}
+
+/// Finds source and published images at once, then decides. `base` is the image of this manifest that it is built on.
+pub(super) async fn decide(
+    run: &Run,
+    rooms: &Rooms,
+    options: &Options,
+    leg: &Leg,
+    base: Option<&ImageRecord>,
+) -> Result<Decided> {
+    let query =
+        ImageQuery { namespace: Some(rooms.recipe.namespace().to_owned()), key: Some(leg.key.clone()), owner: None };
+    let (source, published) = futures::future::try_join(
+        async {
+            match base {
+                Some(record) => Ok(record.as_source()),
+                None => rooms.platform.find_source(run, &external(&leg.source)).await,
+            }
+        },
+        rooms.platform.images(run, &query),
+    )
+    .await
+    .map_err(|error| if error.route().is_none() { error.at(leg.route.key("source")) } else { error })?;
+
+    let digest = rooms.recipe.digest(&leg.key, &source)?;
+    let wanted = wanted_version(run, options, leg, &published)?;
+    let hits = Hits {
+        digest: &digest,
+        context: &options.context,
+        cache_for: cache_for(rooms.recipe.as_ref(), leg, &source)?,
+        now: run.clock().now(),
+    };
+    let replaces = rooms.platform.capabilities().replaces_versions;
+    let (version, decision) = judge(&wanted, &published, &hits, options.force, replaces, &leg.key)?;
+    let plan = rooms.recipe.plan(&leg.key, &Resolved { source: &source, version: &version })?;
+    Ok(Decided { plan, decision, automatic: wanted.automatic })
+}
+
+/// A sibling that wasn't baked in this run (`--image web` alone) is looked for among the published ones.
+fn external(query: &SourceQuery) -> SourceQuery {
+    match query {
+        SourceQuery::Baked(baked) => SourceQuery::Baked(crate::plan::BakedQuery { sibling: false, ..baked.clone() }),
+        other => other.clone(),
+    }
+}
+
+/// The version that the rules ask for.
+#[derive(Debug)]
+struct Wanted {
+    version: Version,
+    /// Made by a rule and not said by anybody: an unchanged image keeps the version that it has.
+    automatic: bool,
+}
+
+fn wanted_version(run: &Run, options: &Options, leg: &Leg, published: &[ImageRecord]) -> Result<Wanted> {
+    let exactly = |version: &Version| Wanted { version: version.clone(), automatic: false };
+    let following =
+        || next(published.iter().filter(|image| image.tested.is_some()).map(|image| &image.version), options.bump);
+    if let Some(version) = &options.image_version {
+        return Ok(exactly(version));
+    }
+    let base = match &leg.version {
+        VersionRule::Fixed(version) => version.clone(),
+        VersionRule::Auto | VersionRule::Release => following(),
+    };
+    let identifiers = match &options.context {
+        VersionContext::Tag(version) => return Ok(exactly(version)),
+        VersionContext::PullRequest { number, sha } => format!("pr.{number}.{}", commit_identifier(sha)),
+        VersionContext::Branch { run } => format!("dev.{run}"),
+        VersionContext::Default => match &leg.version {
+            VersionRule::Fixed(version) => return Ok(exactly(version)),
+            VersionRule::Auto => return Ok(Wanted { version: base, automatic: true }),
+            VersionRule::Release => format!("dev.{}", run.clock().now().as_second()),
+        },
+    };
+    Ok(Wanted { version: prerelease(&base, &identifiers)?, automatic: true })
+}
+
+/// Seven digits of a commit. Digits alone with a leading zero are no semantic version identifier, so they get git's `g`.
+fn commit_identifier(sha: &str) -> String {
+    let short = sha.get(..7).unwrap_or(sha);
+    if short.starts_with('0') && short.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("g{short}")
+    } else {
+        short.to_owned()
+    }
+}
+
+/// How long the digest stands for the image: the shortest `cache-for` of its steps.
+fn cache_for(recipe: &dyn Recipe, leg: &Leg, source: &SourceImage) -> Result<Option<Duration>> {
+    let plan = recipe.plan(&leg.key, &Resolved { source, version: &Version::new(0, 0, 0) })?;
+    Ok([Phase::Build, Phase::Validate, Phase::Test]
+        .into_iter()
+        .flat_map(|phase| plan.steps(phase))
+        .filter_map(|step| step.cache_for)
+        .min())
+}
+
+/// Which published images stand for an unchanged one.
+struct Hits<'a> {
+    digest: &'a Digest,
+    context: &'a VersionContext,
+    cache_for: Option<Duration>,
+    now: Timestamp,
+}
+
+impl Hits<'_> {
+    fn is_hit(&self, image: &ImageRecord) -> bool {
+        let Some(tested) = image.tested else { return false };
+        image.available && image.digest == *self.digest && self.is_fresh(tested) && self.is_ours(&image.version)
+    }
+
+    fn is_fresh(&self, tested: Timestamp) -> bool {
+        let age = self.now.duration_since(tested);
+        self.cache_for.is_none_or(|limit| Duration::try_from(age).unwrap_or_default() < limit)
+    }
+
+    /// What a pull request baked is a hit for that pull request alone: nothing unmerged reaches anybody else.
+    fn is_ours(&self, version: &Version) -> bool {
+        let Some(rest) = version.pre.strip_prefix("pr.") else { return true };
+        matches!(self.context, VersionContext::PullRequest { number, .. }
+            if rest.split('.').next() == Some(number.to_string().as_str()))
+    }
+}
+
+fn judge(
+    wanted: &Wanted,
+    published: &[ImageRecord],
+    hits: &Hits<'_>,
+    force: bool,
+    replaces: bool,
+    key: &ImageKey,
+) -> Result<(Version, Decision)> {
+    // Final versions before pre-releases of the same content, then the highest.
+    let hit = published.iter().filter(|image| hits.is_hit(image)).max_by_key(|image| &image.version);
+    let same_version = published.iter().find(|image| image.version == wanted.version && image.tested.is_some());
+
+    if let (Some(taken), false) = (same_version, wanted.automatic) {
+        if hits.is_hit(taken) && !force {
+            return Ok((wanted.version.clone(), Decision::Reuse { image: taken.clone() }));
+        }
+        if !replaces {
+            return Err(taken_by(key, taken));
+        }
+    }
+    if force {
+        return Ok((wanted.version.clone(), Decision::Bake { reason: "it was asked for with --force".to_owned() }));
+    }
+    if let Some(hit) = hit {
+        let keeps_version = wanted.automatic && (hit.version.pre.is_empty() || !wanted.version.pre.is_empty());
+        return Ok(if keeps_version {
+            (hit.version.clone(), Decision::Reuse { image: hit.clone() })
+        } else {
+            (wanted.version.clone(), Decision::Reregister { image: hit.clone() })
+        });
+    }
+    Ok((wanted.version.clone(), Decision::Bake { reason: why(published, hits) }))
+}
+
+fn taken_by(key: &ImageKey, taken: &ImageRecord) -> Error {
+    Error::taken(format!(
+        "version {} of {key} is there already as {} with other content (digest {})",
+        taken.version,
+        taken.id,
+        taken.digest.short()
+    ))
+    .help("A published version never changes. Raise the version, write `version: auto`, or delete the image.")
+}
+
+fn why(published: &[ImageRecord], hits: &Hits<'_>) -> String {
+    let tested: Vec<&ImageRecord> = published.iter().filter(|image| image.tested.is_some()).collect();
+    let Some(latest) = tested.iter().max_by_key(|image| image.tested) else {
+        return "nothing is published yet".to_owned();
+    };
+    if tested.iter().any(|image| image.digest == *hits.digest && image.tested.is_some_and(|at| !hits.is_fresh(at))) {
+        return "a step's cache-for is over".to_owned();
+    }
+    format!("the digest changed since {} ({})", latest.version, latest.digest.short())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! The life of one image, stage by stage.
+
+use std::time::Duration;
+
+use crate::engine::decide::Decided;
+use crate::engine::options::{Options, Rooms};
+use crate::engine::phase::run_phase;
+use crate::engine::stage::stage;
+use crate::engine::tagging;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Event, Stage};
+use crate::ledger::Closed;
+use crate::plan::{ImagePlan, Phase, Resolved, SourceImage};
+use crate::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Registration};
+use crate::provision::Reached;
+use crate::run::Run;
+use crate::version::{in_name, next};
+
+/// What the dead-man timer grants beyond the steps' own time-outs.
+const LIFETIME_SLACK: Duration = Duration::from_hours(2);
+/// How often an automatic version gives way to one that was taken meanwhile.
+const VERSION_TRIES: usize = 5;
+
+/// Bakes one image: from launch to its registration under the final name. None with `until_validate`.
+pub(super) async fn bake_image(
+    run: &Run,
+    rooms: &Rooms,
+    options: &Options,
+    decided: &Decided,
+) -> Result<Option<ImageRecord>> {
+    let plan = &decided.plan;
+    let Some(candidate) = build(run, rooms, options, plan).await? else { return Ok(None) };
+    stage(run, Stage::Test, test_candidate(run, rooms, options, plan, &candidate.image)).await?;
+    stage(run, Stage::Publish, register(run, rooms, decided, &candidate)).await.map(Some)
+}
+
+/// Registers an image that has the same content under another version.
+pub(super) async fn reregister(
+    run: &Run,
+    rooms: &Rooms,
+    decided: &Decided,
+    image: &ImageRecord,
+) -> Result<ImageRecord> {
+    let candidate = Candidate { image: image.as_source(), parts: image.parts.clone() };
+    stage(run, Stage::Publish, register(run, rooms, decided, &candidate)).await
+}
+
+/// From launch to capture. None when it ends with validate.
+async fn build(run: &Run, rooms: &Rooms, options: &Options, plan: &ImagePlan) -> Result<Option<Candidate>> {
+    let launched = run.clock().elapsed();
+    let machine = stage(run, Stage::Launch, launch(run, rooms, plan, &plan.source, Phase::Build)).await?;
+    let built = on_machine(run, rooms, options, plan, machine.as_ref()).await;
+    let built = or_keep(run, options, machine.as_ref(), built).await;
+    if !matches!(built, Ok(Some(_))) {
+        give_back(run, machine.as_ref()).await;
+    }
+    run.tell(Event::MachineEnded {
+        id: machine.id().to_owned(),
+        kind: machine.kind().to_owned(),
+        ran: run.clock().elapsed().saturating_sub(launched),
+    });
+    let Some(pending) = built? else { return Ok(None) };
+    stage(run, Stage::Capture, pending.available(run)).await.map(Some)
+}
+
+/// Everything that happens on the build machine.
+async fn on_machine(
+    run: &Run,
+    rooms: &Rooms,
+    options: &Options,
+    plan: &ImagePlan,
+    machine: &dyn Machine,
+) -> Result<Option<Box<dyn crate::platform::PendingImage>>> {
+    let on = stage(run, Stage::Connect, connect(run, machine)).await?;
+    let provisioner = rooms.provisioner.as_ref();
+    provisioner.begin(run, &on).await?;
+    let before = provisioner.packages(run, &on).await?;
+    stage(run, Stage::Build, run_phase(run, rooms, &on, Phase::Build, &plan.build)).await?;
+    stage(run, Stage::Validate, run_phase(run, rooms, &on, Phase::Validate, &plan.validate)).await?;
+    let after = provisioner.packages(run, &on).await?;
+    run.tell(Event::Packages { before, after });
+    if options.until_validate {
+        return Ok(None);
+    }
+    stage(run, Stage::Seal, async {
+        provisioner.scan(run, &on, &plan.settings).await?;
+        provisioner.seal(run, &on, &plan.settings, &machine.login()).await
+    })
+    .await?;
+    let capture = Capture { plan, tags: tagging::candidate(run, plan), name: candidate_name(run, plan) };
+    stage(run, Stage::Capture, machine.capture(run, &capture)).await.map(Some)
+}
+
+/// Boots the image on a fresh machine and runs the test steps; without steps it is still proven to boot.
+pub(super) async fn test_candidate(
+    run: &Run,
+    rooms: &Rooms,
+    options: &Options,
+    plan: &ImagePlan,
+    image: &SourceImage,
+) -> Result<()> {
+    let launched = run.clock().elapsed();
+    let machine = launch(run, rooms, plan, image, Phase::Test).await.map_err(as_test)?;
+    let tested = async {
+        let on = connect(run, machine.as_ref()).await?;
+        run_phase(run, rooms, &on, Phase::Test, &plan.test).await
+    }
+    .await
+    .map_err(as_test);
+    let tested = or_keep(run, options, machine.as_ref(), tested).await;
+    give_back(run, machine.as_ref()).await;
+    run.tell(Event::MachineEnded {
+        id: machine.id().to_owned(),
+        kind: machine.kind().to_owned(),
+        ran: run.clock().elapsed().saturating_sub(launched),
+    });
+    tested
+}
+
+async fn launch(
+    run: &Run,
+    rooms: &Rooms,
+    plan: &ImagePlan,
+    source: &SourceImage,
+    phase: Phase,
+) -> Result<Box<dyn Machine>> {
+    let phases: &[Phase] = if phase == Phase::Test { &[Phase::Test] } else { &[Phase::Build, Phase::Validate] };
+    let steps: Duration = phases.iter().flat_map(|phase| plan.steps(*phase)).map(crate::plan::Step::longest).sum();
+    let launch = Launch {
+        key: &plan.key,
+        namespace: &plan.namespace,
+        phase,
+        source,
+        machine: &plan.machine,
+        lifetime: plan.machine.lifetime.unwrap_or(steps + LIFETIME_SLACK),
+    };
+    let machine = rooms.platform.launch(run, &launch).await?;
+    run.tell(Event::MachineStarted {
+        id: machine.id().to_owned(),
+        kind: machine.kind().to_owned(),
+        place: machine.place(),
+        phase,
+    });
+    Ok(machine)
+}
+
+async fn connect<'a>(run: &Run, machine: &'a dyn Machine) -> Result<Reached<'a>> {
+    Ok(Reached { machine, communicator: machine.connect(run).await? })
+}
+
+/// Gives the final name. Under an automatic version, one that was taken meanwhile gives way to the next.
+async fn register(run: &Run, rooms: &Rooms, decided: &Decided, candidate: &Candidate) -> Result<ImageRecord> {
+    let tested = run.clock().now();
+    let mut plan = decided.plan.clone();
+    for _ in 0..VERSION_TRIES {
+        let registration = Registration { plan: &plan, tags: tagging::tested(run, &plan, tested) };
+        match rooms.platform.register(run, candidate, &registration).await {
+            Err(error) if error.is_taken() && decided.automatic => {
+                let version = next([&plan.version], crate::version::Bump::Patch);
+                let again = rooms.recipe.plan(&plan.key, &Resolved { source: &plan.source, version: &version })?;
+                if !plan.version.pre.is_empty() || again.build != plan.build {
+                    return Err(error);
+                }
+                run.warn(format!("version {} was taken meanwhile, {version} is next", plan.version), None);
+                plan = again;
+            }
+            result => return result,
+        }
+    }
+    Err(Error::taken(format!("versions up to {} of {} are all taken", plan.version, plan.key))
+        .help("Several bakes of this image seem to run at once. Run it again, or serialise them with `concurrency:`."))
+}
+
+/// A name that no look-up for the image's own name can meet.
+fn candidate_name(run: &Run, plan: &ImagePlan) -> String {
+    let end = run.id().get(run.id().len().saturating_sub(12)..).unwrap_or(run.id());
+    format!("ami-bake-candidate/{}/{}/{}/{end}", plan.namespace, plan.key, in_name(&plan.version))
+}
+
+/// Whatever goes wrong on a test machine is a failed test, but for what has a meaning of its own.
+fn as_test(error: Error) -> Error {
+    if error.kind() == Kind::Build { error.into_kind(Kind::Test) } else { error }
+}
+
+/// With `--keep-on-failure` a failed machine stays for a person.
+async fn or_keep<T>(run: &Run, options: &Options, machine: &dyn Machine, result: Result<T>) -> Result<T> {
+    if let (Err(error), Some(folder)) = (&result, &options.keep_on_failure)
+        && error.kind() != Kind::Cancelled
+    {
+        match machine.keep(run, folder).await {
+            Ok(hint) => {
+                run.ledger().close_id("instance", machine.id(), Closed::Kept)?;
+                run.tell(Event::Kept { what: format!("machine {}", machine.id()), hint });
+            }
+            Err(keeping) => run.warn(format!("could not keep machine {}: {keeping}", machine.id()), None),
+        }
+    }
+    result
+}
+
+/// The ledger still has the machine when this fails; the clean-up and sweep go by that.
+async fn give_back(run: &Run, machine: &dyn Machine) {
+    if let Err(error) = machine.destroy(run).await {
+        run.warn(format!("could not end machine {} yet: {error}", machine.id()), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! Carries a plan out: which images side by side, which stages in which order, and what happens when one fails.
+
+mod clean_up;
+mod decide;
+mod image;
+mod options;
+mod phase;
+mod plan;
+mod schedule;
+mod stage;
+mod tagging;
+mod test;
+
+pub use clean_up::clean_up;
+pub use options::{Options, Rooms, VersionContext};
+pub use plan::{PlannedImage, plan};
+pub use schedule::bake;
+pub use test::test;

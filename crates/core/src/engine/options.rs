@@ -1,0 +1,61 @@
+//! What the caller of a run decides.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use semver::Version;
+
+use crate::plan::Recipe;
+use crate::platform::Platform;
+use crate::provision::Provisioner;
+use crate::version::Bump;
+
+/// The rooms that a run needs.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Where machines and images are.
+    pub platform: Arc<dyn Platform>,
+    /// What is to be baked.
+    pub recipe: Arc<dyn Recipe>,
+    /// How steps are applied.
+    pub provisioner: Arc<dyn Provisioner>,
+}
+
+/// Flags of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Bake even when nothing changed.
+    pub force: bool,
+    /// Build and validate, and make no image.
+    pub until_validate: bool,
+    /// Keep the machine of a failed bake, and write its key into this folder.
+    pub keep_on_failure: Option<PathBuf>,
+    /// The version of all images, whatever the manifest says.
+    pub image_version: Option<Version>,
+    /// What an automatic version raises.
+    pub bump: Bump,
+    /// Where the run comes from.
+    pub context: VersionContext,
+}
+
+/// Where a run comes from, as far as the version depends on it (design: lifecycle, "The version").
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum VersionContext {
+    /// The default branch, a schedule, a dispatch, a laptop.
+    #[default]
+    Default,
+    /// A release or a tag with this version.
+    Tag(Version),
+    /// A pull request.
+    PullRequest {
+        /// Its number.
+        number: u64,
+        /// The head commit.
+        sha: String,
+    },
+    /// Another branch.
+    Branch {
+        /// The run's number.
+        run: u64,
+    },
+}

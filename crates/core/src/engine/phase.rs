@@ -1,0 +1,78 @@
+//! The steps of one phase: attempts, what a failure means, and their output.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::options::Rooms;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Event, Failure, StepOutcome};
+use crate::output::Lines;
+use crate::plan::{OnFailure, Phase, Step};
+use crate::provision::Reached;
+use crate::run::Run;
+
+/// The pause before a step is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Runs the steps in order.
+///
+/// # Errors
+/// The first failure that was not to be ignored, as the phase's kind.
+pub(super) async fn run_phase(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, steps: &[Step]) -> Result<()> {
+    let mut first_failure = None;
+    for (index, step) in steps.iter().enumerate() {
+        let Err(error) = run_step(run, rooms, on, phase, index, step).await else { continue };
+        let error = as_phase(error, phase, step);
+        match step.on_failure {
+            _ if error.kind() == Kind::Cancelled => return Err(error),
+            OnFailure::Abort => return Err(first_failure.unwrap_or(error)),
+            OnFailure::Continue => _ = first_failure.get_or_insert(error),
+            OnFailure::Ignore => {}
+        }
+    }
+    first_failure.map_or(Ok(()), Err)
+}
+
+async fn run_step(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, index: usize, step: &Step) -> Result<()> {
+    let mut attempt = 1;
+    loop {
+        run.check()?;
+        run.tell(Event::StepStarted { phase, index, name: step.name.clone(), attempt });
+        let begun = run.clock().elapsed();
+        let result = apply(run, rooms, on, phase, index, step).await;
+        let retry = attempt <= step.retries && !run.cancel.is_cancelled();
+        let outcome = match &result {
+            Ok(()) => StepOutcome::Passed,
+            Err(error) if retry => StepOutcome::Retrying(Failure::from(error)),
+            Err(error) if step.on_failure == OnFailure::Ignore => StepOutcome::Ignored(Failure::from(error)),
+            Err(error) => StepOutcome::Failed(Failure::from(error)),
+        };
+        let took = run.clock().elapsed().saturating_sub(begun);
+        run.tell(Event::StepFinished { phase, index, outcome, took });
+        if result.is_ok() || !retry {
+            return result;
+        }
+        run.sleep(RETRY_PAUSE).await?;
+        attempt += 1;
+    }
+}
+
+async fn apply(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, index: usize, step: &Step) -> Result<()> {
+    let teller = run.clone();
+    let masker = Arc::clone(run.masker());
+    let mut lines = Lines::new(move |stream, line| {
+        teller.tell(Event::StepOutput { phase, index, stream, line: masker.mask(&line) });
+    });
+    let result = run.until_cancelled(rooms.provisioner.apply(run, on, step, &mut lines)).await?;
+    lines.finish();
+    result
+}
+
+/// A failed step of a test means another exit code than one of a build; each points at its place in the manifest.
+fn as_phase(error: Error, phase: Phase, step: &Step) -> Error {
+    let error = if error.route().is_none() { error.at(step.route.clone()) } else { error };
+    match (error.kind(), phase) {
+        (Kind::Build, Phase::Test) => error.into_kind(Kind::Test),
+        _ => error,
+    }
+}

@@ -1,0 +1,78 @@
+//! What a bake would do, without doing it.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::engine::decide::decide;
+use crate::engine::options::{Options, Rooms};
+use crate::error::Result;
+use crate::event::Decision;
+use crate::plan::{Digest, ImageKey, SourceImage};
+use crate::platform::ImageRecord;
+use crate::run::Run;
+
+/// What a bake would do with one image.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlannedImage {
+    /// Everything is known.
+    Decided {
+        /// Image and leg.
+        key: ImageKey,
+        /// Its name.
+        name: String,
+        /// The source.
+        source: Box<SourceImage>,
+        /// The version.
+        version: semver::Version,
+        /// The digest.
+        digest: Digest,
+        /// What is done, and why.
+        decision: Box<Decision>,
+        /// How many steps: build, validate, test.
+        steps: [usize; 3],
+    },
+    /// It is baked, since what it is built on is; the rest is known only then.
+    WaitsFor {
+        /// Image and leg.
+        key: ImageKey,
+        /// The image that it is built on.
+        base: ImageKey,
+    },
+}
+
+/// Decides for every leg in order.
+///
+/// # Errors
+/// The first leg that can't be planned.
+pub async fn plan(run: &Run, rooms: &Rooms, options: &Options) -> Result<Vec<PlannedImage>> {
+    let mut there: HashMap<ImageKey, Option<ImageRecord>> = HashMap::new();
+    let mut planned = Vec::new();
+    for leg in rooms.recipe.legs() {
+        let base = leg.after.as_ref().and_then(|key| there.get(key).map(|record| (key, record.clone())));
+        if let Some((base, None)) = base {
+            there.insert(leg.key.clone(), None);
+            planned.push(PlannedImage::WaitsFor { key: leg.key.clone(), base: base.clone() });
+            continue;
+        }
+        let base = base.and_then(|(_, record)| record);
+        let decided = run.until_cancelled(decide(run, rooms, options, &leg, base.as_ref())).await??;
+        let reused = match &decided.decision {
+            Decision::Reuse { image } => Some(image.clone()),
+            Decision::Reregister { .. } | Decision::Bake { .. } => None,
+        };
+        there.insert(leg.key.clone(), reused);
+        let plan = decided.plan;
+        planned.push(PlannedImage::Decided {
+            key: leg.key,
+            name: plan.settings.name,
+            source: Box::new(plan.source),
+            version: plan.version,
+            digest: plan.digest,
+            decision: Box::new(decided.decision),
+            steps: [plan.build.len(), plan.validate.len(), plan.test.len()],
+        });
+    }
+    Ok(planned)
+}

@@ -1,0 +1,160 @@
+//! All images of a run side by side, each as soon as what it is built on is there.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::watch;
+
+use crate::engine::clean_up::{clean_up, clean_up_image, finish};
+use crate::engine::decide::decide;
+use crate::engine::image::{bake_image, reregister};
+use crate::engine::options::{Options, Rooms};
+use crate::engine::stage::stage;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Decision, Event, Failure, Stage};
+use crate::plan::{ImageKey, Leg};
+use crate::platform::ImageRecord;
+use crate::run::Run;
+
+/// How long a cancelled run waits for its images to notice before the deletes go out (2 s in all).
+const NOTICE: Duration = Duration::from_millis(500);
+
+/// What came of an image, for those that are built on it.
+#[derive(Debug, Clone)]
+enum Outcome {
+    Open,
+    Image(Box<ImageRecord>),
+    NoImage,
+}
+
+type Outcomes = HashMap<ImageKey, watch::Sender<Outcome>>;
+
+/// Bakes every leg of the recipe and answers the exit code; everything else is told as events.
+pub async fn bake(run: &Run, rooms: &Rooms, options: &Options) -> u8 {
+    let legs = rooms.recipe.legs();
+    run.tell(Event::RunStarted {
+        run: run.id().to_owned(),
+        namespace: rooms.recipe.namespace().to_owned(),
+        platform: rooms.platform.capabilities().platform.to_owned(),
+        region: rooms.platform.region(),
+        images: legs.iter().map(|leg| leg.key.clone()).collect(),
+    });
+    let outcomes: Outcomes = legs.iter().map(|leg| (leg.key.clone(), watch::channel(Outcome::Open).0)).collect();
+    let all = join_all(legs.iter().map(|leg| one(run, rooms, options, leg, &outcomes)));
+    tokio::pin!(all);
+    let results = tokio::select! {
+        results = &mut all => results,
+        () = noticed(run) => Vec::new(),
+    };
+    if run.cancel.is_cancelled() {
+        clean_up(run, rooms.platform.as_ref()).await;
+        return Kind::Cancelled.exit_code();
+    }
+    finish(run, rooms.platform.as_ref()).await;
+    exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()))
+}
+
+/// A while after the run was cancelled: what hangs in a call by then is left to the ledger.
+async fn noticed(run: &Run) {
+    run.cancel.cancelled().await;
+    run.clock().sleep(NOTICE).await;
+}
+
+/// With several images: the lowest code that is 4 or more, else the highest.
+fn exit_code(kinds: impl Iterator<Item = Kind>) -> u8 {
+    let mut codes: Vec<u8> = kinds.map(Kind::exit_code).collect();
+    codes.sort_unstable();
+    codes.iter().copied().find(|code| *code >= 4).or(codes.last().copied()).unwrap_or(0)
+}
+
+async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, outcomes: &Outcomes) -> Result<()> {
+    let run = &run.for_image(&leg.key);
+    let base = match base_of(leg, outcomes).await {
+        Ok(base) => base,
+        Err(failed) => {
+            announce(outcomes, &leg.key, Outcome::NoImage);
+            let failure = Error::build(format!("{} was not begun, since {failed} failed", leg.key));
+            run.tell(Event::ImageFinished {
+                image: None,
+                reused: false,
+                failure: Some(Failure::from(&failure)),
+                skipped: true,
+            });
+            // The base's own failure decides the exit code.
+            return Ok(());
+        }
+    };
+    let result = decide_and_bake(run, rooms, options, leg, base.as_ref()).await;
+    if result.is_err() && !run.cancel.is_cancelled() {
+        clean_up_image(run, rooms.platform.as_ref(), &leg.key).await;
+    }
+    let (image, reused, failure) = match &result {
+        Ok((image, reused)) => (image.clone(), *reused, None),
+        Err(error) => (None, false, Some(Failure::from(error))),
+    };
+    let outcome = image.clone().map_or(Outcome::NoImage, |image| Outcome::Image(Box::new(image)));
+    announce(outcomes, &leg.key, outcome);
+    run.tell(Event::ImageFinished { image, reused, failure, skipped: false });
+    result.map(|_| ())
+}
+
+/// Waits for the image of this run that `leg` is built on.
+///
+/// # Errors
+/// The key of the base that failed.
+async fn base_of(leg: &Leg, outcomes: &Outcomes) -> Result<Option<ImageRecord>, ImageKey> {
+    let Some(key) = &leg.after else { return Ok(None) };
+    // Not selected in this run: it is looked for among the published ones.
+    let Some(sender) = outcomes.get(key) else { return Ok(None) };
+    let mut receiver = sender.subscribe();
+    let outcome = receiver.wait_for(|outcome| !matches!(outcome, Outcome::Open)).await;
+    match outcome.as_deref() {
+        Ok(Outcome::Image(image)) => Ok(Some(image.as_ref().clone())),
+        _ => Err(key.clone()),
+    }
+}
+
+fn announce(outcomes: &Outcomes, key: &ImageKey, outcome: Outcome) {
+    if let Some(sender) = outcomes.get(key) {
+        sender.send_replace(outcome);
+    }
+}
+
+async fn decide_and_bake(
+    run: &Run,
+    rooms: &Rooms,
+    options: &Options,
+    leg: &Leg,
+    base: Option<&ImageRecord>,
+) -> Result<(Option<ImageRecord>, bool)> {
+    let decided =
+        stage(run, Stage::Source, async { run.until_cancelled(decide(run, rooms, options, leg, base)).await? }).await?;
+    run.tell(Event::Planned {
+        source: decided.plan.source.clone(),
+        version: decided.plan.version.clone(),
+        digest: decided.plan.digest.clone(),
+        decision: decided.decision.clone(),
+    });
+    match &decided.decision {
+        Decision::Reuse { image } => Ok((Some(image.clone()), true)),
+        Decision::Reregister { image } => {
+            reregister(run, rooms, &decided, image).await.map(|image| (Some(image), true))
+        }
+        Decision::Bake { .. } => bake_image(run, rooms, options, &decided).await.map(|image| (image, false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_code_from_four_on_wins() {
+        let code = |kinds: &[Kind]| exit_code(kinds.iter().copied());
+        assert_eq!(code(&[]), 0);
+        assert_eq!(code(&[Kind::Test, Kind::Build]), 5);
+        assert_eq!(code(&[Kind::Internal, Kind::Publish]), 7);
+        assert_eq!(code(&[Kind::Manifest]), 3);
+    }
+}

@@ -1,0 +1,41 @@
+//! Tests an image that exists against a manifest's tests.
+
+use semver::Version;
+
+use crate::engine::clean_up::{clean_up, clean_up_image, finish};
+use crate::engine::image::test_candidate;
+use crate::engine::options::{Options, Rooms};
+use crate::engine::stage::stage;
+use crate::error::{Kind, Result};
+use crate::event::{Event, Failure, Stage};
+use crate::plan::{ImageKey, Resolved, SourceQuery};
+use crate::run::Run;
+
+/// Boots the image `id` and runs the test steps of `key`; answers the exit code, everything else is told as events.
+pub async fn test(run: &Run, rooms: &Rooms, options: &Options, key: &ImageKey, id: &str) -> u8 {
+    run.tell(Event::RunStarted {
+        run: run.id().to_owned(),
+        namespace: rooms.recipe.namespace().to_owned(),
+        platform: rooms.platform.capabilities().platform.to_owned(),
+        region: rooms.platform.region(),
+        images: vec![key.clone()],
+    });
+    let result = run.until_cancelled(test_image(&run.for_image(key), rooms, options, key, id)).await.flatten();
+    let failure = result.as_ref().err().map(Failure::from);
+    run.for_image(key).tell(Event::ImageFinished { image: None, reused: true, failure, skipped: false });
+    if run.cancel.is_cancelled() {
+        clean_up(run, rooms.platform.as_ref()).await;
+        return Kind::Cancelled.exit_code();
+    }
+    clean_up_image(run, rooms.platform.as_ref(), key).await;
+    finish(run, rooms.platform.as_ref()).await;
+    result.map_or_else(|error| error.kind().exit_code(), |()| 0)
+}
+
+async fn test_image(run: &Run, rooms: &Rooms, options: &Options, key: &ImageKey, id: &str) -> Result<()> {
+    let query = SourceQuery::Id(id.to_owned());
+    let image = stage(run, Stage::Source, rooms.platform.find_source(run, &query)).await?;
+    let version = image.version.clone().unwrap_or(Version::new(0, 0, 0));
+    let plan = rooms.recipe.plan(key, &Resolved { source: &image, version: &version })?;
+    stage(run, Stage::Test, test_candidate(run, rooms, options, &plan, &image)).await
+}
