@@ -16,6 +16,7 @@ pub mod plan;
 pub mod platform;
 pub mod poll;
 pub mod provision;
+pub mod report;
 pub mod route;
 pub mod run;
 pub mod tags;

@@ -1,0 +1,78 @@
+//! The report's file: written whole or not at all, and read back by later commands.
+
+use std::path::{Path, PathBuf};
+
+use super::model::{REPORT_FORMAT, Report};
+use crate::error::{Error, Result};
+
+/// The file's name in the working directory.
+pub const FILE_NAME: &str = "bake-report.json";
+
+/// Writes the report as [`FILE_NAME`] into `folder`. Whoever reads the file meanwhile sees the old one or the new one,
+/// never a half.
+///
+/// # Errors
+/// When the folder can't be written to.
+pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
+    let path = folder.join(FILE_NAME);
+    let failed = |error: std::io::Error| {
+        Error::internal(format!("write the report {}", path.display()))
+            .help("Run ami-bake in a folder that you may write to; the images themselves are not concerned.")
+            .because(error)
+    };
+    let mut text = serde_json::to_vec_pretty(report).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    let draft = folder.join(format!(".{FILE_NAME}.{}", std::process::id()));
+    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path)).map_err(|error| {
+        let _ = std::fs::remove_file(&draft);
+        failed(error)
+    })?;
+    Ok(path)
+}
+
+/// Reads a report.
+///
+/// # Errors
+/// When it can't be read, is no report, or is newer than this program.
+pub fn read(path: &Path) -> Result<Report> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let name = path.display();
+    let text = std::fs::read(path).map_err(|error| Error::usage(format!("read the report {name}")).because(error))?;
+    let head: Head = serde_json::from_slice(&text)
+        .map_err(|error| Error::usage(format!("{name} is not a report of ami-bake")).because(error))?;
+    if head.format > REPORT_FORMAT {
+        return Err(Error::usage(format!(
+            "read the report {name}: its format {} is newer than this ami-bake, which knows {REPORT_FORMAT}",
+            head.format
+        ))
+        .help("Use the version of ami-bake that wrote it, or a later one."));
+    }
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::usage(format!("{name} is not a report of ami-bake")).because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_back_and_nothing_else_stays() {
+        let folder = std::env::temp_dir().join(format!("ami-bake-report-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        let report = Report { run: "r1".into(), took: std::time::Duration::from_millis(1500), ..Report::default() };
+        let path = write(&report, &folder).unwrap();
+        assert_eq!(read(&path).unwrap(), report);
+        assert!(std::fs::read_to_string(&path).unwrap().contains("\"took\": 1.5"));
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+
+        std::fs::write(&path, r#"{"format": 99}"#).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("newer than this ami-bake"));
+        std::fs::write(&path, "{}").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("not a report"));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(write(&report, &folder).unwrap_err().kind().exit_code(), 1);
+    }
+}

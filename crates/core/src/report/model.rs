@@ -1,0 +1,261 @@
+//! The report as data, and as JSON.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use super::packages::PackageChanges;
+use super::seconds;
+use crate::event::{Failure, Stage};
+use crate::plan::{Digest, ImageKey, Phase, SourceImage};
+use crate::platform::ImageRecord;
+
+/// The version of the report's format; raised when a reader of older reports would misread it.
+pub const REPORT_FORMAT: u32 = 1;
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// [`REPORT_FORMAT`] of the writer.
+    pub format: u32,
+    /// The run's id.
+    pub run: String,
+    /// The namespace of the images: the manifest's `name`.
+    pub namespace: String,
+    /// The platform.
+    pub platform: String,
+    /// The home region, where the platform has regions.
+    pub region: Option<String>,
+    /// When the run began.
+    pub started: Option<Timestamp>,
+    /// How long it took, or has taken so far, in seconds.
+    #[serde(with = "seconds")]
+    pub took: Duration,
+    /// The exit code; none as long as the run goes on, or when it was killed.
+    pub exit_code: Option<u8>,
+    /// The images, in the order of the plan.
+    pub images: Vec<ImageReport>,
+    /// The machines, in the order of their start.
+    pub machines: Vec<MachineReport>,
+    /// What was odd.
+    pub warnings: Vec<Notice>,
+    /// What `--keep-on-failure` kept.
+    pub kept: Vec<Left>,
+    /// What could not be removed.
+    pub left: Vec<Left>,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            format: REPORT_FORMAT,
+            run: String::new(),
+            namespace: String::new(),
+            platform: String::new(),
+            region: None,
+            started: None,
+            took: Duration::ZERO,
+            exit_code: None,
+            images: Vec::new(),
+            machines: Vec::new(),
+            warnings: Vec::new(),
+            kept: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+}
+
+/// What came of one image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It waits, or is being baked.
+    #[default]
+    Pending,
+    /// It was baked, tested and registered.
+    Baked,
+    /// It was there with the same digest and version.
+    Reused,
+    /// It was there with the same digest and was registered under another version.
+    Registered,
+    /// It was built and validated, and no image was asked for (`--until validate`).
+    Validated,
+    /// It failed.
+    Failed,
+    /// It was not begun, because what it is built on failed.
+    Skipped,
+    /// The run was cancelled before it was done.
+    Cancelled,
+}
+
+impl Status {
+    /// Its name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Baked => "baked",
+            Self::Reused => "reused",
+            Self::Registered => "registered",
+            Self::Validated => "validated",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// True when the image is there, or is not wanted.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Baked | Self::Reused | Self::Registered | Self::Validated)
+    }
+}
+
+/// One image of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ImageReport {
+    /// Image and leg as in messages: `IMAGE` or `IMAGE-LEG`.
+    pub name: String,
+    /// Image and leg.
+    pub key: ImageKey,
+    /// What came of it.
+    pub status: Status,
+    /// Its version, once known.
+    pub version: Option<Version>,
+    /// Its digest, once known.
+    pub digest: Option<Digest>,
+    /// Its source, once found.
+    pub source: Option<SourceImage>,
+    /// Why it was baked.
+    pub reason: Option<String>,
+    /// The image, where there is one.
+    pub image: Option<ImageRecord>,
+    /// Its stages, in the order in which they began.
+    pub stages: Vec<StageReport>,
+    /// Its steps, in the order in which they began.
+    pub steps: Vec<StepReport>,
+    /// What the bake changed about the installed packages.
+    pub packages: Option<PackageChanges>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// From the begin of its first stage to its end, in seconds.
+    #[serde(with = "seconds")]
+    pub took: Duration,
+}
+
+impl ImageReport {
+    /// An image of which nothing is known yet.
+    pub(super) fn new(key: ImageKey) -> Self {
+        Self {
+            name: key.to_string(),
+            key,
+            status: Status::Pending,
+            version: None,
+            digest: None,
+            source: None,
+            reason: None,
+            image: None,
+            stages: Vec::new(),
+            steps: Vec::new(),
+            packages: None,
+            failure: None,
+            took: Duration::ZERO,
+        }
+    }
+}
+
+/// One stage of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StageReport {
+    /// Which.
+    pub stage: Stage,
+    /// When it began, in seconds since the run began.
+    #[serde(with = "seconds")]
+    pub begin: Duration,
+    /// How long it took, in seconds; none when it did not come to its end.
+    #[serde(with = "seconds::maybe")]
+    pub took: Option<Duration>,
+    /// True when it failed.
+    pub failed: bool,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepResult {
+    /// It did what it should.
+    Passed,
+    /// It failed.
+    Failed,
+    /// It failed, and the manifest says to ignore that.
+    Ignored,
+}
+
+/// One step of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepReport {
+    /// Its phase.
+    pub phase: Phase,
+    /// Its index in the phase, from zero.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// How many attempts were begun.
+    pub attempts: u32,
+    /// How it ended; none when it did not come to its end.
+    pub result: Option<StepResult>,
+    /// All its attempts together, in seconds.
+    #[serde(with = "seconds")]
+    pub took: Duration,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// The last lines that its last attempt printed, where it did not pass.
+    pub log: Vec<String>,
+}
+
+/// One machine of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MachineReport {
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// Where: zone and address, in words.
+    pub place: String,
+    /// The image that was baked or tested on it.
+    pub image: Option<String>,
+    /// For building or for testing.
+    pub phase: Phase,
+    /// How long it ran, in seconds; none when its end was not seen.
+    #[serde(with = "seconds::maybe")]
+    pub ran: Option<Duration>,
+}
+
+/// A warning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Notice {
+    /// The image that it is about.
+    pub image: Option<String>,
+    /// A sentence.
+    pub message: String,
+    /// What the reader can do.
+    pub help: Option<String>,
+}
+
+/// Something that is still there after the run and is no image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Left {
+    /// The image that it belongs to.
+    pub image: Option<String>,
+    /// What it is.
+    pub what: String,
+    /// Why it is there, and how to reach it or what takes it away.
+    pub why: String,
+}
