@@ -1,1 +1,26 @@
-//! ami-bake: the ssh room.
+//! The SSH communicator: runs commands on a machine, moves files, opens connections from its inside.
+//!
+//! [`Ssh::connect`] probes the port from the first moment, checks the host key, logs in and proves that commands run
+//! as root. [`Ssh`] is then a [`Communicator`](ami_bake_core::communicator::Communicator) that reconnects by itself
+//! after a lost connection. The types of the SSH library never leave this crate.
+
+mod command;
+mod config;
+mod connect;
+mod dial;
+mod exec;
+mod handler;
+mod key;
+mod kill;
+mod probe;
+mod progress;
+mod pump;
+mod session;
+mod ssh;
+mod target;
+mod transfer;
+mod tunnel;
+
+pub use key::{Key, PublicKey};
+pub use ssh::Ssh;
+pub use target::{HostKey, Jump, Target, Timing};

@@ -1,0 +1,209 @@
+//! One command on one channel, from its start to its end.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::communicator::{Exit, Writer};
+use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::{Error, Result};
+use futures::FutureExt;
+use futures::future::{BoxFuture, Fuse, FusedFuture};
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg, ChannelWriteHalf, Sig};
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::pump::Feed;
+use crate::session::Session;
+use crate::{command, kill};
+
+/// A command that has exited while something in the background still holds its output is over after this much silence.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What the killed have printed last may take this long to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Where a command's output goes.
+pub(crate) enum Output<'a> {
+    /// To a step's sink. The command is over when it has exited and its output is silent, even while a process that
+    /// it left in the background holds the streams: `daemon &` must not hang a bake.
+    Sink(&'a mut dyn OutputSink),
+    /// Standard output byte for byte to its end, the first kilobytes of standard error for an error message.
+    Archive { writer: Writer<'a>, errors: Vec<u8> },
+}
+
+impl Output<'_> {
+    async fn take(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()> {
+        match (self, stream) {
+            (Self::Sink(sink), _) => sink.write(stream, bytes),
+            (Self::Archive { writer, .. }, Stream::Stdout) => writer.write_all(bytes).await?,
+            (Self::Archive { errors, .. }, Stream::Stderr) => {
+                let room = 4096_usize.saturating_sub(errors.len());
+                errors.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first kilobytes of standard error, where they were kept.
+    pub(crate) fn errors(&self) -> &[u8] {
+        match self {
+            Self::Sink(_) => &[],
+            Self::Archive { errors, .. } => errors,
+        }
+    }
+
+    /// Writes out what the writer still holds back.
+    pub(crate) async fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Sink(_) => Ok(()),
+            Self::Archive { writer, .. } => writer.flush().await,
+        }
+    }
+}
+
+/// Closes the channel when the command is no longer waited for, whatever the reason.
+struct CloseOnDrop(Arc<ChannelWriteHalf<Msg>>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        let channel = Arc::clone(&self.0);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { channel.close().await });
+        }
+    }
+}
+
+/// Runs `command` as root and waits for its end.
+///
+/// # Errors
+/// When the server refuses to run it, or when the local side of a stream fails.
+pub(crate) async fn run(
+    session: &Arc<Session>,
+    channel: Channel<Msg>,
+    command: &str,
+    feed: &mut Feed<'_>,
+    limit: Option<Duration>,
+    output: &mut Output<'_>,
+) -> Result<Exit> {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let line = command::as_root(command, session.become_root, Some(&id));
+    let (mut read, write) = channel.split();
+    let write = Arc::new(write);
+    let _guard = CloseOnDrop(Arc::clone(&write));
+    if write.exec(true, line).await.is_err() {
+        return Ok(Exit::Lost(session.seen.end()));
+    }
+
+    let pour = feed.pour(&write).fuse();
+    tokio::pin!(pour);
+    let timer = async {
+        match limit {
+            Some(limit) => sleep(limit).await,
+            None => pending().await,
+        }
+    };
+    tokio::pin!(timer);
+    let quiet = sleep_until(Instant::now());
+    tokio::pin!(quiet);
+    let mut armed = false;
+    let mut probe: Fuse<BoxFuture<'_, ()>> = Fuse::terminated();
+    let mut killing: Fuse<BoxFuture<'_, Result<(), String>>> = Fuse::terminated();
+    let mut killed = None;
+    let mut timed_out = false;
+    let mut ended = None;
+    let mut closed = false;
+
+    loop {
+        tokio::select! {
+            message = read.wait() => {
+                match message {
+                    None => break,
+                    Some(ChannelMsg::Close) => {
+                        closed = true;
+                        break;
+                    }
+                    Some(ChannelMsg::Data { data }) => output.take(Stream::Stdout, &data).await.map_err(not_taken)?,
+                    Some(ChannelMsg::ExtendedData { data, ext: 1 }) => {
+                        output.take(Stream::Stderr, &data).await.map_err(not_taken)?;
+                    }
+                    Some(ChannelMsg::ExitStatus { exit_status }) => {
+                        ended = Some(Exit::Status(i32::try_from(exit_status).unwrap_or(i32::MAX)));
+                    }
+                    Some(ChannelMsg::ExitSignal { signal_name, .. }) => ended = Some(Exit::Signal(name(&signal_name))),
+                    Some(ChannelMsg::Failure) => {
+                        return Err(Error::build("run a command: the SSH server refuses to run commands")
+                            .help("Check `ForceCommand` and the account's shell in the source image."));
+                    }
+                    Some(_) => {}
+                }
+                if (ended.is_some() && matches!(output, Output::Sink(_))) || killed.is_some() {
+                    armed = true;
+                    probe = Fuse::terminated();
+                    quiet.as_mut().reset(Instant::now() + if killed.is_some() { LAST_WORDS } else { LINGER });
+                }
+            }
+            result = &mut pour, if !pour.is_terminated() => {
+                result.map_err(|error| Error::build("read what a command gets on standard input").because(error))?;
+            }
+            () = &mut timer, if !timed_out && ended.is_none() => {
+                timed_out = true;
+                killing = kill::tree(Arc::clone(session), id.clone()).boxed().fuse();
+            }
+            result = &mut killing, if !killing.is_terminated() => {
+                if result.is_err() {
+                    kill::ask(&write).await;
+                }
+                killed = Some(result);
+                armed = true;
+                quiet.as_mut().reset(Instant::now() + LAST_WORDS);
+            }
+            () = &mut quiet, if armed && killing.is_terminated() => {
+                if timed_out {
+                    break;
+                }
+                // The silence may be the line's. Answers come in order: after this one nothing is on its way any more.
+                armed = false;
+                probe = session.ping().boxed().fuse();
+            }
+            () = &mut probe, if !probe.is_terminated() => break,
+        }
+    }
+
+    if timed_out {
+        if !killing.is_terminated() {
+            killed = Some(killing.await);
+        }
+        if let (Some(Err(reason)), Output::Sink(sink)) = (&killed, output) {
+            let note = format!("ami-bake: the command ran past its time limit and could not be killed: {reason}\n");
+            sink.write(Stream::Stderr, note.as_bytes());
+        }
+        return Ok(match limit {
+            // Without a connection nobody knows whether it died.
+            Some(limit) if closed || !session.is_closed() => Exit::TimedOut(limit),
+            _ => Exit::Lost(session.seen.end()),
+        });
+    }
+    Ok(match ended {
+        Some(exit) => exit,
+        None if closed => Exit::Lost("the SSH server closed the command's channel without an exit status".to_owned()),
+        None => {
+            // The connection's task tells the reason just after it has let its channels go.
+            let _ = tokio::time::timeout(LAST_WORDS, session.seen.closed.cancelled()).await;
+            Exit::Lost(session.seen.end())
+        }
+    })
+}
+
+fn not_taken(error: std::io::Error) -> Error {
+    Error::build("write what a command prints").because(error)
+}
+
+/// The signal's name without `SIG`.
+fn name(signal: &Sig) -> String {
+    match signal {
+        Sig::Custom(name) => name.trim_start_matches("SIG").to_owned(),
+        known => format!("{known:?}"),
+    }
+}

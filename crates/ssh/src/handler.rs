@@ -1,0 +1,105 @@
+//! What a connection tells while it lives: host key, banner, why it ended.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ami_bake_core::output::sanitize;
+use russh::client::{DisconnectReason, Handler, Session};
+use russh::keys::PublicKeyOrCertificate;
+use tokio_util::sync::CancellationToken;
+
+use crate::key::PublicKey;
+use crate::target::HostKey;
+
+/// A banner is a greeting, not a novel: more of it would drown the error that quotes it.
+const BANNER_LIMIT: usize = 300;
+
+/// What was seen on one connection, shared between its task and its users.
+#[derive(Default)]
+pub(crate) struct Seen {
+    host_key: Mutex<Option<PublicKey>>,
+    banner: Mutex<Option<String>>,
+    end: Mutex<Option<String>>,
+    /// Fires when the connection has ended.
+    pub(crate) closed: CancellationToken,
+}
+
+fn get<T: Clone>(cell: &Mutex<Option<T>>) -> Option<T> {
+    cell.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn set<T>(cell: &Mutex<Option<T>>, value: T) {
+    *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+}
+
+impl Seen {
+    /// The host key that answered, trusted or not.
+    pub(crate) fn host_key(&self) -> Option<PublicKey> {
+        get(&self.host_key)
+    }
+
+    /// The server's banner, made safe to print.
+    pub(crate) fn banner(&self) -> Option<String> {
+        get(&self.banner)
+    }
+
+    /// Why the connection ended, as a clause.
+    pub(crate) fn end(&self) -> String {
+        get(&self.end).unwrap_or_else(|| "the connection was closed".to_owned())
+    }
+}
+
+/// The callbacks of one connection.
+pub(crate) struct Client {
+    pub(crate) expected: HostKey,
+    pub(crate) seen: Arc<Seen>,
+}
+
+impl Drop for Client {
+    /// The connection's task owns this value: it is dropped when the task ends, however it ends.
+    fn drop(&mut self) {
+        self.seen.closed.cancel();
+    }
+}
+
+impl Handler for Client {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        let key = PublicKey(key.public_key());
+        let trusted = self.expected.accepts(&key);
+        set(&self.seen.host_key, key);
+        Ok(trusted)
+    }
+
+    async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), Self::Error> {
+        let line = banner.split_whitespace().collect::<Vec<_>>().join(" ");
+        set(&self.seen.banner, sanitize(&line).chars().take(BANNER_LIMIT).collect());
+        Ok(())
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
+        match reason {
+            DisconnectReason::ReceivedDisconnect(info) => {
+                set(&self.seen.end, format!("the machine closed the connection: {}", sanitize(&info.message)));
+                Ok(())
+            }
+            DisconnectReason::Error(error) => {
+                set(&self.seen.end, end_of(&error));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// An end of a connection in words.
+pub(crate) fn end_of(error: &russh::Error) -> String {
+    match error {
+        russh::Error::KeepaliveTimeout => "the machine has not answered for a minute".to_owned(),
+        russh::Error::HUP | russh::Error::Disconnect => "the machine closed the connection".to_owned(),
+        russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "the machine closed the connection".to_owned()
+        }
+        russh::Error::IO(error) => format!("the connection broke: {error}"),
+        error => format!("the connection failed: {error}"),
+    }
+}

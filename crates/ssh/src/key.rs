@@ -1,0 +1,179 @@
+//! Key pairs and public keys.
+
+use std::fmt;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use ami_bake_core::{Error, Result};
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::{Algorithm, HashAlg, PrivateKey};
+use secrecy::{ExposeSecret, SecretString};
+
+/// A private key with its public half. It lives in memory alone and is wiped when the last copy is dropped.
+#[derive(Clone)]
+pub struct Key(Arc<PrivateKey>);
+
+impl Key {
+    /// A new ed25519 key pair from the operating system's randomness; `comment` ends the public key's line.
+    ///
+    /// # Errors
+    /// When the key can't be made, which is a bug.
+    pub fn generate(comment: &str) -> Result<Self> {
+        let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
+            .map_err(|error| Error::internal("make an ed25519 key pair").because(error))?;
+        key.set_comment(comment);
+        Ok(Self(Arc::new(key)))
+    }
+
+    /// Reads an unencrypted private key in OpenSSH or PEM form.
+    ///
+    /// # Errors
+    /// When the text is no private key, or one with a passphrase. The error never repeats the text.
+    pub fn parse(text: &SecretString) -> Result<Self> {
+        // A text block in a manifest or a secret store often loses the last line end, which the PEM forms demand.
+        let text = SecretString::from(format!("{}\n", text.expose_secret().trim()));
+        match russh::keys::decode_secret_key(text.expose_secret(), None) {
+            Ok(key) => Ok(Self(Arc::new(key))),
+            Err(russh::keys::Error::KeyIsEncrypted) => {
+                Err(Error::preflight("read the SSH private key: it is encrypted")
+                    .help("Give a key without a passphrase, such as one made with `ssh-keygen -t ed25519 -N ''`."))
+            }
+            Err(_) => {
+                Err(Error::preflight("read the SSH private key: the text is no private key in OpenSSH or PEM form")
+                    .help("It begins with `-----BEGIN OPENSSH PRIVATE KEY-----` and has all of its lines."))
+            }
+        }
+    }
+
+    /// The private key in OpenSSH's own form.
+    ///
+    /// # Errors
+    /// When the key can't be encoded, which is a bug.
+    pub fn private_text(&self) -> Result<SecretString> {
+        let text = self
+            .0
+            .to_openssh(LineEnding::LF)
+            .map_err(|error| Error::internal("encode a private key").because(error))?;
+        Ok(SecretString::from(text.as_str()))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.public_key().clone())
+    }
+
+    /// Writes the private key to a new file that its owner alone can read (mode 0600).
+    ///
+    /// # Errors
+    /// When the file exists already or can't be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = self.private_text()?;
+        let write = || {
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(text.expose_secret().as_bytes())
+        };
+        write().map_err(|error| Error::build(format!("write the SSH key to {}", path.display())).because(error))
+    }
+
+    pub(crate) fn inner(&self) -> Arc<PrivateKey> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.public().fingerprint())
+    }
+}
+
+/// A public key: a host's or a user's.
+#[derive(Clone)]
+pub struct PublicKey(pub(crate) russh::keys::PublicKey);
+
+impl PublicKey {
+    /// Reads one line as it stands in `authorized_keys` or in an `ssh_host_*_key.pub`: type, base64, comment.
+    ///
+    /// # Errors
+    /// When the line is no public key.
+    pub fn parse(line: &str) -> Result<Self> {
+        russh::keys::PublicKey::from_openssh(line.trim()).map(Self).map_err(|error| {
+            Error::manifest(format!("read the SSH public key {:?}", line.trim()))
+                .because(error)
+                .help("A public key is one line such as `ssh-ed25519 AAAAC3Nza… comment`.")
+        })
+    }
+
+    /// The key as one line for `authorized_keys`.
+    pub fn line(&self) -> String {
+        // Encoding what was decoded or generated can't fail; an empty line would match no key.
+        self.0.to_openssh().unwrap_or_default()
+    }
+
+    /// The fingerprint as `ssh-keygen -l` prints it: `SHA256:` and base64.
+    pub fn fingerprint(&self) -> String {
+        self.0.fingerprint(HashAlg::Sha256).to_string()
+    }
+
+    /// The key type, such as `ssh-ed25519`.
+    pub fn algorithm(&self) -> String {
+        self.0.algorithm().to_string()
+    }
+}
+
+impl PartialEq for PublicKey {
+    /// The comment is no part of the identity.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key_data() == other.0.key_data()
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({} {})", self.algorithm(), self.fingerprint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_key_survives_its_text_form() {
+        let key = Key::generate("ami-bake test").unwrap();
+        let text = key.private_text().unwrap();
+        let again = Key::parse(&SecretString::from(text.expose_secret().trim_end())).unwrap();
+        assert_eq!(key.public(), again.public());
+        assert!(key.public().line().starts_with("ssh-ed25519 AAAA"));
+        assert!(key.public().line().ends_with(" ami-bake test"));
+        assert_eq!(PublicKey::parse(&key.public().line()).unwrap().fingerprint(), key.public().fingerprint());
+        assert!(!format!("{key:?}").contains("PRIVATE"));
+    }
+
+    #[test]
+    fn two_keys_differ() {
+        assert_ne!(Key::generate("a").unwrap().public(), Key::generate("a").unwrap().public());
+    }
+
+    #[test]
+    fn a_bad_key_is_refused_without_repeating_it() {
+        let error = Key::parse(&SecretString::from("hunter2")).unwrap_err();
+        assert!(!format!("{error} {:?}", error.causes()).contains("hunter2"));
+        assert!(PublicKey::parse("ssh-ed25519 nonsense").is_err());
+    }
+
+    #[test]
+    fn a_key_file_is_private_and_never_overwritten() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let key = Key::generate("a").unwrap();
+        key.write(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let error = key.write(&path).unwrap_err();
+        assert!(error.message().contains("key"), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Where a machine is and how to log in there.
+
+use std::time::Duration;
+
+use ami_bake_core::{Error, Result};
+
+use crate::key::{Key, PublicKey};
+
+/// Which host key a machine must answer with.
+#[derive(Debug, Clone)]
+pub enum HostKey {
+    /// This key and no other; the client offers its algorithm alone.
+    Pinned(PublicKey),
+    /// A key with this fingerprint, written as `SHA256:` and base64.
+    Fingerprint(String),
+    /// Whatever key answers first; from then on that one alone.
+    AcceptNew,
+}
+
+impl HostKey {
+    /// Reads what a person writes: a public key's line, a `SHA256:` fingerprint, or `accept-new`.
+    ///
+    /// # Errors
+    /// When the text is none of these.
+    pub fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
+        match text.strip_prefix("SHA256:") {
+            _ if text == "accept-new" => Ok(Self::AcceptNew),
+            // 32 bytes are 43 characters of base64 without padding, which OpenSSH leaves out.
+            Some(digest) if digest.trim_end_matches('=').len() == 43 => {
+                Ok(Self::Fingerprint(text.trim_end_matches('=').to_owned()))
+            }
+            Some(_) => {
+                Err(Error::manifest(format!("read the host key fingerprint {text:?}: it is not 43 characters long"))
+                    .help("`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine prints it."))
+            }
+            None => PublicKey::parse(text).map(Self::Pinned),
+        }
+    }
+
+    pub(crate) fn accepts(&self, key: &PublicKey) -> bool {
+        match self {
+            Self::Pinned(expected) => key == expected,
+            Self::Fingerprint(expected) => key.fingerprint() == *expected,
+            Self::AcceptNew => true,
+        }
+    }
+
+    pub(crate) fn expected(&self) -> String {
+        match self {
+            Self::Pinned(key) => format!("{} {}", key.algorithm(), key.fingerprint()),
+            Self::Fingerprint(fingerprint) => fingerprint.clone(),
+            Self::AcceptNew => "any".to_owned(),
+        }
+    }
+}
+
+/// A machine to log in to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// IP address or name.
+    pub address: String,
+    /// TCP port, 22 as a rule.
+    pub port: u16,
+    /// Login user; another one than root must have `sudo` without a password.
+    pub user: String,
+    /// Tried in this order.
+    pub keys: Vec<Key>,
+    /// The host key that must answer.
+    pub host_key: HostKey,
+    /// The machine is reached through this one.
+    pub jump: Option<Jump>,
+    /// Pauses and time limits.
+    pub timing: Timing,
+}
+
+impl Target {
+    /// A machine on port 22 without a jump host and with the usual timing.
+    pub fn new(address: impl Into<String>, user: impl Into<String>, key: Key, host_key: HostKey) -> Self {
+        Self {
+            address: address.into(),
+            port: 22,
+            user: user.into(),
+            keys: vec![key],
+            host_key,
+            jump: None,
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// A host between this program and the machine; it forwards a TCP connection and sees nothing inside.
+#[derive(Debug, Clone)]
+pub struct Jump {
+    /// IP address or name.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Login user; it needs no root rights.
+    pub user: String,
+    /// Tried in this order.
+    pub keys: Vec<Key>,
+    /// The host key that must answer.
+    pub host_key: HostKey,
+}
+
+/// Pauses and time limits of connecting.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// A new TCP connection is tried this often. Packer's cadence of 5–7 s loses 2–20 s once sshd is up.
+    pub probe: Duration,
+    /// One TCP connection may take this long. Several are under way at once: a lost first packet costs nothing.
+    pub dial: Duration,
+    /// Version exchange, key exchange and host key may take this long.
+    pub handshake: Duration,
+    /// One attempt to log in may take this long.
+    pub auth: Duration,
+    /// The pause between two attempts to log in.
+    pub auth_pause: Duration,
+    /// How long a call that finds the connection lost tries to get it back.
+    pub reconnect: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            probe: Duration::from_millis(300),
+            dial: Duration::from_millis(2500),
+            handshake: Duration::from_secs(10),
+            auth: Duration::from_secs(20),
+            auth_pause: Duration::from_millis(500),
+            reconnect: Duration::from_mins(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_keys_are_read_in_every_form() {
+        let key = Key::generate("host").unwrap().public();
+        assert!(HostKey::parse(&key.line()).unwrap().accepts(&key));
+        assert!(HostKey::parse(&key.fingerprint()).unwrap().accepts(&key));
+        assert!(HostKey::parse("accept-new").unwrap().accepts(&key));
+        let other = Key::generate("host").unwrap().public();
+        assert!(!HostKey::parse(&key.line()).unwrap().accepts(&other));
+        assert!(!HostKey::parse(&key.fingerprint()).unwrap().accepts(&other));
+        assert!(HostKey::parse("SHA256:abc").is_err());
+        assert!(HostKey::parse("accept").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! A TCP connection inside the SSH connection (`direct-tcpip`, RFC 4254 7.2).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::session::Session;
+
+/// What may wait between the tunnel's user and the connection, in each direction.
+const BUFFER: usize = 256 << 10;
+
+/// How long what was written before the drop may take to leave.
+const FLUSH: Duration = Duration::from_secs(10);
+
+/// A byte stream to a port as seen from the machine. It keeps its connection alive.
+///
+/// A user that stops reading stalls, after some megabytes, all that comes in on the same SSH connection: the SSH
+/// library reopens a channel's window by itself, so that a slow channel can't be slowed alone.
+pub(crate) struct Tunnel {
+    stream: DuplexStream,
+    _session: Arc<Session>,
+    _dropped: DropGuard,
+}
+
+impl Tunnel {
+    pub(crate) fn new(session: Arc<Session>, channel: Channel<Msg>) -> Self {
+        let (stream, inner) = tokio::io::duplex(BUFFER);
+        let dropped = CancellationToken::new();
+        tokio::spawn(bridge(channel, inner, dropped.clone(), session.seen.closed.clone()));
+        Self { stream, _session: session, _dropped: dropped.drop_guard() }
+    }
+}
+
+/// Carries bytes both ways until the channel closes or the user has gone.
+async fn bridge(channel: Channel<Msg>, local: DuplexStream, dropped: CancellationToken, closed: CancellationToken) {
+    let (mut read, write) = channel.split();
+    let (mut from_user, mut to_user) = tokio::io::split(local);
+    let up = async {
+        loop {
+            let mut bytes = Vec::with_capacity(32 << 10);
+            match from_user.read_buf(&mut bytes).await {
+                Ok(0) | Err(_) => return write.eof().await.is_ok(),
+                Ok(_) if write.data_bytes(bytes).await.is_err() => return false,
+                Ok(_) => {}
+            }
+        }
+    };
+    let down = async {
+        while let Some(message) = read.wait().await {
+            match message {
+                ChannelMsg::Data { data } if to_user.write_all(&data).await.is_err() => break,
+                ChannelMsg::Eof => drop(to_user.shutdown().await),
+                ChannelMsg::Close => break,
+                _ => {}
+            }
+        }
+    };
+    tokio::pin!(up);
+    let mut sent = false;
+    tokio::pin!(down);
+    loop {
+        tokio::select! {
+            done = &mut up, if !sent => sent = done,
+            () = &mut down => break,
+            () = dropped.cancelled() => {
+                // Nobody reads any more, but what was written is still owed to the other side.
+                if !sent {
+                    let _ = timeout(FLUSH, up).await;
+                }
+                break;
+            }
+            () = closed.cancelled() => break,
+        }
+    }
+    let _ = write.close().await;
+}
+
+impl AsyncRead for Tunnel {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Tunnel {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
