@@ -1,1 +1,19 @@
-//! ami-bake: the aws room.
+//! Bakes on Amazon EC2: the only room that names an AWS crate.
+//!
+//! [`Aws`] is the platform. Calls go through one wrapper that keeps to EC2's published rates and turns every refusal
+//! into words; everything that is created stands in the run's ledger before its request leaves.
+
+mod capture;
+mod client;
+mod error;
+mod identity;
+mod image;
+mod limits;
+mod machine;
+mod permissions;
+mod platform;
+mod source;
+mod sweep;
+
+pub use client::Settings;
+pub use platform::Aws;

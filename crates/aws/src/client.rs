@@ -1,0 +1,232 @@
+//! The AWS clients of one region, and the one wrapper that every call goes through.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ami_bake_core::clock::Clock;
+use ami_bake_core::limit::Limiter;
+use ami_bake_core::{Error, Result};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::error::Failure;
+use crate::{identity, limits};
+
+/// One attempt of one call; EC2 answers in a second or two, a RunInstances in five.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// A call with all its retries.
+const OPERATION: Duration = Duration::from_secs(180);
+/// Attempts of a call, the first included: throttles back off to 20 s each.
+const ATTEMPTS: u32 = 8;
+
+/// Where and as whom a bake runs.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The home region; the environment's or profile's without.
+    pub region: Option<String>,
+    /// The ARN of a role to assume; the credentials as they are found without.
+    pub role: Option<String>,
+    /// The region whose STS is asked; the home region without. Apart, because an opt-in region's tokens may not be
+    /// valid elsewhere.
+    pub sts_region: Option<String>,
+}
+
+/// The clients of one region.
+pub(crate) struct Client {
+    pub(crate) ec2: aws_sdk_ec2::Client,
+    pub(crate) iam: aws_sdk_iam::Client,
+    pub(crate) ssm: aws_sdk_ssm::Client,
+    pub(crate) sts: aws_sdk_sts::Client,
+    config: SdkConfig,
+    region: String,
+    limiter: Arc<Limiter>,
+    clock: Arc<dyn Clock>,
+    meter: Meter,
+}
+
+impl Client {
+    /// Clients with the credentials and endpoints that environment and profile give (`AWS_ENDPOINT_URL` and the
+    /// services' own variables included).
+    pub(crate) async fn new(settings: Settings, clock: Arc<dyn Clock>, limiter: Arc<Limiter>) -> Result<Self> {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build(),
+            )
+            .identity_cache(identity::cache());
+        if let Ok(name) = AppName::new(concat!("ami-bake-", env!("CARGO_PKG_VERSION"))) {
+            loader = loader.app_name(name);
+        }
+        if let Some(region) = settings.region {
+            loader = loader.region(Region::new(region));
+        }
+        let base = loader.load().await;
+        let region = base.region().cloned().ok_or_else(|| {
+            Error::preflight("no AWS region is set")
+                .help("Write `aws: {region: us-east-1}` into the manifest, or set AWS_REGION, or give --region.")
+        })?;
+        let sts_region = settings.sts_region.map_or_else(|| region.clone(), Region::new);
+        let config = match &settings.role {
+            Some(role) => {
+                let provider = identity::provider(&base, role, sts_region.clone()).await;
+                base.into_builder().credentials_provider(provider).build()
+            }
+            None => base,
+        };
+        let meter = Meter { region: region.to_string(), limiter: Arc::clone(&limiter), calls: Arc::default() };
+        let sts = aws_sdk_sts::config::Builder::from(&config).region(sts_region).interceptor(meter.clone()).build();
+        Ok(Self {
+            ec2: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            iam: aws_sdk_iam::Client::from_conf(
+                aws_sdk_iam::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            ssm: aws_sdk_ssm::Client::from_conf(
+                aws_sdk_ssm::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            sts: aws_sdk_sts::Client::from_conf(sts),
+            region: region.to_string(),
+            config,
+            limiter,
+            clock,
+            meter,
+        })
+    }
+
+    /// The region's name.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// What all the clients share: HTTP client, time source, credentials.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The run's clock.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Requests sent so far, retries included, by action.
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        self.meter.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes one call when its action's bucket allows it. `action` is the API's name of it (`RunInstances`), `request`
+    /// the builder's `send()`. The refusal comes back as data, for callers that act on its code.
+    pub(crate) async fn ask<T, E>(
+        &self,
+        action: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Box<Failure>>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        self.limiter.acquire(&bucket(&self.region, action), limits::rate(action)).await;
+        request.await.map_err(|error| Box::new(Failure::new(action, &self.region, &error)))
+    }
+
+    /// The same, for callers to whom every refusal is a failure. `doing` is what the call is for, in words that fit
+    /// after "failed to" and name the object: "import the key pair ami-bake-7f3".
+    pub(crate) async fn call<T, E>(
+        &self,
+        action: &'static str,
+        doing: &str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        match self.ask(action, request).await {
+            Ok(answer) => Ok(answer),
+            Err(failure) => Err(self.explain(*failure, doing).await),
+        }
+    }
+
+    /// A refusal in words; an encoded authorization message is decoded first, where the role may do that.
+    pub(crate) async fn explain(&self, mut failure: Failure, doing: &str) -> Error {
+        if let Some(encoded) = failure.encoded() {
+            let request = self.sts.decode_authorization_message().encoded_message(encoded).send();
+            // Who may not decode it gets the statement made from the call's name.
+            if let Ok(answer) = self.ask("DecodeAuthorizationMessage", request).await {
+                failure.decoded(answer.decoded_message().unwrap_or_default());
+            }
+        }
+        failure.into_error(doing)
+    }
+}
+
+/// Buckets are per region and action.
+fn bucket(region: &str, action: &str) -> String {
+    format!("{region}/{action}")
+}
+
+/// Counts every request that leaves, and tells the limiter of every throttled answer, those that the SDK retries by
+/// itself included.
+#[derive(Clone)]
+struct Meter {
+    region: String,
+    limiter: Arc<Limiter>,
+    calls: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "ami-bake-meter"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(metadata) = cfg.load::<Metadata>() {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            *calls.entry(metadata.name().to_owned()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // EC2 throttles with 503 RequestLimitExceeded, others with 400 or 429.
+        let throttled = context.response().is_some_and(|response| {
+            matches!(response.status().as_u16(), 429 | 503)
+                || (response.status().as_u16() == 400
+                    && response
+                        .body()
+                        .bytes()
+                        .is_some_and(|body| String::from_utf8_lossy(body).contains("Throttling")))
+        });
+        if let (true, Some(metadata)) = (throttled, cfg.load::<Metadata>()) {
+            self.limiter.throttled(&bucket(&self.region, metadata.name()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! The disks of an image: which snapshot each is made of, and the volume that a launch makes from it.
+
+use ami_bake_core::plan::{Disk, MachineSettings};
+use ami_bake_core::{Error, Result};
+use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Image, VolumeType};
+
+/// What a gp3 volume has without any wish (EBS user guide, General Purpose SSD volumes): I/O operations and MiB a second.
+const GP3: (i32, i32) = (3000, 125);
+
+/// One device of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Device {
+    /// Its name, such as `/dev/xvda`.
+    pub(crate) name: String,
+    /// What is behind it.
+    pub(crate) behind: Behind,
+}
+
+/// What is behind a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// A volume that is made from a snapshot.
+    Volume(Volume),
+    /// A disk of the host, such as `ephemeral0`.
+    Host(String),
+}
+
+/// A volume as an image describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Volume {
+    /// The snapshot.
+    pub(crate) snapshot: String,
+    /// GiB.
+    pub(crate) size: Option<i32>,
+    /// Volume type.
+    pub(crate) kind: Option<VolumeType>,
+    /// I/O operations a second, for types that are told.
+    pub(crate) iops: Option<i32>,
+    /// MiB a second, for types that are told.
+    pub(crate) throughput: Option<i32>,
+    /// Goes with the instance.
+    pub(crate) ends_with_instance: bool,
+}
+
+/// A snapshot of one of the machine's volumes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// The device that the volume is attached as.
+    pub(crate) device: String,
+    /// The snapshot.
+    pub(crate) snapshot: String,
+    /// GiB.
+    pub(crate) size: Option<i32>,
+}
+
+/// The devices of a captured image: the manifest's values where it has any, else the source image's. How the machine was
+/// baked (a faster disk, DeleteOnTermination forced) has no part in it.
+///
+/// # Errors
+/// When the root was not among the snapshots.
+pub(crate) fn of_capture(source: &Image, settings: &MachineSettings, taken: &[Taken]) -> Result<Vec<Device>> {
+    let root = source.root_device_name().unwrap_or_default();
+    if !taken.iter().any(|part| part.device == root) {
+        let devices: Vec<&str> = taken.iter().map(|part| part.device.as_str()).collect();
+        return Err(Error::build(format!(
+            "make an image: no snapshot of the root device {root} was taken, only of {}",
+            if devices.is_empty() { "none".to_owned() } else { devices.join(", ") }
+        )));
+    }
+    let mut devices: Vec<Device> = taken.iter().map(|part| device(part, root, source, settings)).collect();
+    devices.extend(source.block_device_mappings().iter().filter_map(host));
+    devices.sort_by_key(|device| (device.name != root, device.name.clone()));
+    Ok(devices)
+}
+
+/// The devices of an image that is there.
+pub(crate) fn of_image(image: &Image) -> Vec<Device> {
+    image.block_device_mappings().iter().filter_map(|mapping| volume(mapping).or_else(|| host(mapping))).collect()
+}
+
+fn device(part: &Taken, root: &str, source: &Image, settings: &MachineSettings) -> Device {
+    let before = source
+        .block_device_mappings()
+        .iter()
+        .find(|mapping| mapping.device_name() == Some(part.device.as_str()))
+        .and_then(BlockDeviceMapping::ebs);
+    let asked = if part.device == root {
+        Some(&settings.disk)
+    } else {
+        settings.volumes.iter().find(|volume| volume.device == part.device).map(|volume| &volume.disk)
+    };
+    let kind = asked
+        .and_then(|disk| disk.kind.as_deref())
+        .map(VolumeType::from)
+        .or_else(|| before.and_then(EbsBlockDevice::volume_type).cloned());
+    let (iops, throughput) = speed(kind.as_ref(), asked, before);
+    Device {
+        name: part.device.clone(),
+        behind: Behind::Volume(Volume {
+            snapshot: part.snapshot.clone(),
+            size: part.size.or_else(|| before.and_then(EbsBlockDevice::volume_size)),
+            kind,
+            iops,
+            throughput,
+            ends_with_instance: before.and_then(EbsBlockDevice::delete_on_termination).unwrap_or(true),
+        }),
+    }
+}
+
+/// I/O operations and MiB a second: the manifest's, else the source's where its type is kept, else the type's own. For
+/// gp3 both are always said, so that nothing of the bake's fast disk can stay.
+fn speed(
+    kind: Option<&VolumeType>,
+    asked: Option<&Disk>,
+    before: Option<&EbsBlockDevice>,
+) -> (Option<i32>, Option<i32>) {
+    let number = |value: Option<u32>| value.and_then(|value| i32::try_from(value).ok());
+    let same = before.filter(|before| before.volume_type() == kind);
+    let iops = number(asked.and_then(|disk| disk.iops)).or_else(|| same.and_then(EbsBlockDevice::iops));
+    let throughput = number(asked.and_then(|disk| disk.throughput)).or_else(|| same.and_then(EbsBlockDevice::throughput));
+    match kind {
+        Some(VolumeType::Gp3) => (iops.or(Some(GP3.0)), throughput.or(Some(GP3.1))),
+        Some(VolumeType::Io1 | VolumeType::Io2) => (iops, None),
+        // All others refuse to be told.
+        _ => (None, None),
+    }
+}
+
+fn volume(mapping: &BlockDeviceMapping) -> Option<Device> {
+    let ebs = mapping.ebs()?;
+    let told = |value: Option<i32>, kinds: &[VolumeType]| {
+        value.filter(|_| ebs.volume_type().is_some_and(|kind| kinds.contains(kind)))
+    };
+    Some(Device {
+        name: mapping.device_name()?.to_owned(),
+        behind: Behind::Volume(Volume {
+            snapshot: ebs.snapshot_id().filter(|id| !id.is_empty())?.to_owned(),
+            size: ebs.volume_size(),
+            kind: ebs.volume_type().cloned(),
+            iops: told(ebs.iops(), &[VolumeType::Gp3, VolumeType::Io1, VolumeType::Io2]),
+            throughput: told(ebs.throughput(), &[VolumeType::Gp3]),
+            ends_with_instance: ebs.delete_on_termination().unwrap_or(true),
+        }),
+    })
+}
+
+fn host(mapping: &BlockDeviceMapping) -> Option<Device> {
+    let name = mapping.virtual_name().filter(|name| name.starts_with("ephemeral"))?;
+    Some(Device { name: mapping.device_name()?.to_owned(), behind: Behind::Host(name.to_owned()) })
+}
+
+impl Device {
+    /// The snapshot that it is made from, where it is a volume.
+    pub(crate) fn snapshot(&self) -> Option<&str> {
+        match &self.behind {
+            Behind::Volume(volume) => Some(&volume.snapshot),
+            Behind::Host(_) => None,
+        }
+    }
+
+    /// As RegisterImage takes it. Encryption is the snapshot's and can't be said here (EC2 API, EbsBlockDevice).
+    pub(crate) fn request(&self) -> BlockDeviceMapping {
+        let mapping = BlockDeviceMapping::builder().device_name(&self.name);
+        match &self.behind {
+            Behind::Host(name) => mapping.virtual_name(name).build(),
+            Behind::Volume(volume) => mapping
+                .ebs(
+                    EbsBlockDevice::builder()
+                        .snapshot_id(&volume.snapshot)
+                        .set_volume_size(volume.size)
+                        .set_volume_type(volume.kind.clone())
+                        .set_iops(volume.iops)
+                        .set_throughput(volume.throughput)
+                        .delete_on_termination(volume.ends_with_instance)
+                        .build(),
+                )
+                .build(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ami_bake_core::plan;
+
+    fn ebs(device: &str, change: impl FnOnce(aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder) -> aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder) -> BlockDeviceMapping {
+        let ebs = EbsBlockDevice::builder().snapshot_id("snap-old").volume_size(8).delete_on_termination(true);
+        BlockDeviceMapping::builder().device_name(device).ebs(change(ebs).build()).build()
+    }
+
+    fn image(mappings: Vec<BlockDeviceMapping>) -> Image {
+        Image::builder().root_device_name("/dev/xvda").set_block_device_mappings(Some(mappings)).build()
+    }
+
+    fn taken(device: &str, size: i32) -> Taken {
+        Taken { device: device.to_owned(), snapshot: format!("snap-{}", device.trim_start_matches("/dev/")), size: Some(size) }
+    }
+
+    fn volumes(devices: &[Device]) -> Vec<(&str, Option<i32>, Option<i32>, Option<i32>, bool)> {
+        devices
+            .iter()
+            .filter_map(|device| match &device.behind {
+                Behind::Volume(volume) => {
+                    Some((device.name.as_str(), volume.size, volume.iops, volume.throughput, volume.ends_with_instance))
+                }
+                Behind::Host(_) => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_fast_disk_leaves_no_trace() {
+        let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp3).iops(3000).throughput(125))]);
+        let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
+        assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), Some(3000), Some(125), true)]);
+        // Nothing known of the source's speed: gp3's own values are said all the same.
+        let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp3))]);
+        let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
+        assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), Some(3000), Some(125), true)]);
+    }
+
+    #[test]
+    fn the_manifest_wins_over_the_source() {
+        let disk = plan::Disk { size: Some(20), kind: Some("gp3".to_owned()), iops: Some(5000), throughput: Some(300), ..plan::Disk::default() };
+        let data = plan::Disk { size: Some(50), kind: Some("io2".to_owned()), iops: Some(900), ..plan::Disk::default() };
+        let settings = MachineSettings {
+            disk,
+            volumes: vec![plan::Volume { device: "/dev/sdf".to_owned(), disk: data }],
+            ..MachineSettings::default()
+        };
+        let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp2))]);
+        let devices = of_capture(&source, &settings, &[taken("/dev/sdf", 50), taken("/dev/xvda", 20)]).unwrap();
+        assert_eq!(
+            volumes(&devices),
+            [("/dev/xvda", Some(20), Some(5000), Some(300), true), ("/dev/sdf", Some(50), Some(900), None, true)]
+        );
+    }
+
+    #[test]
+    fn values_of_another_type_are_not_carried_over() {
+        let settings = MachineSettings {
+            disk: plan::Disk { kind: Some("gp3".to_owned()), ..plan::Disk::default() },
+            ..MachineSettings::default()
+        };
+        let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Io1).iops(9000).delete_on_termination(false))]);
+        let devices = of_capture(&source, &settings, &[taken("/dev/xvda", 8)]).unwrap();
+        assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), Some(3000), Some(125), false)]);
+        // DescribeImages says 100 for a gp2 volume of 8 GiB; RegisterImage refuses to hear it.
+        let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp2).iops(100))]);
+        let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
+        assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), None, None, true)]);
+        assert_eq!(volumes(&of_image(&source)), [("/dev/xvda", Some(8), None, None, true)]);
+    }
+
+    #[test]
+    fn host_disks_stay_and_a_missing_root_is_refused() {
+        let host = BlockDeviceMapping::builder().device_name("/dev/sdb").virtual_name("ephemeral0").build();
+        let source = image(vec![host, ebs("/dev/xvda", |ebs| ebs)]);
+        let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
+        assert_eq!(devices[1].behind, Behind::Host("ephemeral0".to_owned()));
+        assert_eq!(devices[1].request().virtual_name(), Some("ephemeral0"));
+        let error = of_capture(&source, &MachineSettings::default(), &[taken("/dev/sdf", 8)]).unwrap_err();
+        assert!(error.to_string().contains("root device /dev/xvda"), "{error}");
+    }
+}

@@ -1,0 +1,63 @@
+//! What EC2 takes as the name of an image.
+
+use ami_bake_core::plan::ImagePlan;
+use ami_bake_core::{Error, Result, version};
+
+/// Lengths of an AMI name (EC2 API, RegisterImage, `Name`).
+const LENGTHS: std::ops::RangeInclusive<usize> = 3..=128;
+/// What may stand in an AMI name besides ASCII letters and digits (the same page).
+const SIGNS: &str = "()[] ./-'@_";
+
+/// The final name of a plan's image. Build metadata of its version is spelled as EC2 can hold it.
+///
+/// # Errors
+/// When EC2 would refuse the name.
+pub(crate) fn of_plan(plan: &ImagePlan) -> Result<String> {
+    let spelled = plan.settings.name.replace(&plan.version.to_string(), &version::in_name(&plan.version));
+    judge(&spelled)?;
+    Ok(spelled)
+}
+
+/// Refuses what EC2 would refuse, with the place in the name.
+pub(crate) fn judge(name: &str) -> Result<()> {
+    let help = format!(
+        "The name of an AMI has {} to {} characters: letters, digits, spaces and any of ( ) [ ] . / - ' @ _",
+        LENGTHS.start(),
+        LENGTHS.end()
+    );
+    let length = name.chars().count();
+    if !LENGTHS.contains(&length) {
+        return Err(Error::preflight(format!("name an image {name:?}: it has {length} characters")).help(help));
+    }
+    match name.chars().enumerate().find(|(_, character)| !allowed(*character)) {
+        None => Ok(()),
+        Some((at, character)) => Err(Error::preflight(format!(
+            "name an image {name:?}: {character:?} at character {} is not allowed by EC2",
+            at + 1
+        ))
+        .help(help)),
+    }
+}
+
+fn allowed(character: char) -> bool {
+    character.is_ascii_alphanumeric() || SIGNS.contains(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_and_signs_are_those_of_the_api() {
+        for good in ["abc", "web/api-x86_64/1.2.3", "it's (new) [v2] a@b", &"x".repeat(128)] {
+            assert!(judge(good).is_ok(), "{good}");
+        }
+        assert!(judge("ab").unwrap_err().to_string().contains("2 characters"));
+        assert!(judge(&"x".repeat(129)).unwrap_err().to_string().contains("129 characters"));
+        for (bad, place) in [("web+1", "'+' at character 4"), ("wéb", "'é' at character 2"), ("a:bc", "':' at character 2")] {
+            let error = judge(bad).unwrap_err();
+            assert!(error.to_string().contains(place), "{error}");
+            assert!(error.help_text().unwrap().contains("3 to 128"));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A launched machine.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ami_bake_core::communicator::Communicator;
+use ami_bake_core::plan::{ImageKey, MachineSettings, Phase};
+use ami_bake_core::platform::{Capture, Machine, PendingImage};
+use ami_bake_core::provision::Login;
+use ami_bake_core::{Result, Run};
+use ami_bake_ssh::{HostKey, Key, Ssh};
+use async_trait::async_trait;
+use aws_sdk_ec2::types::Image;
+
+use super::{Instance, connect, keep, reboot, terminate};
+use crate::capture;
+use crate::platform::Inner;
+
+/// A launched machine.
+pub(crate) struct AwsMachine {
+    /// The platform that it belongs to.
+    pub(crate) aws: Arc<Inner>,
+    /// Its instance id.
+    pub(crate) id: String,
+    /// The image that it is for.
+    pub(crate) key: ImageKey,
+    /// The namespace.
+    pub(crate) namespace: String,
+    /// To build on or to test on.
+    pub(crate) phase: Phase,
+    /// The image that it booted from.
+    pub(crate) source: Arc<Image>,
+    /// What the manifest says about it.
+    pub(crate) settings: MachineSettings,
+    /// How long it may live when nobody ends it.
+    pub(crate) lifetime: Duration,
+    /// What RunInstances answered: type, zone, subnet, spot. Volumes and addresses may be missing in it.
+    pub(crate) launched: Instance,
+    /// The run's login key.
+    pub(super) login: Key,
+    /// The host key that it must answer with.
+    pub(super) host_key: HostKey,
+    /// The login name.
+    pub(super) user: String,
+    /// What changes while it lives.
+    pub(super) state: Mutex<State>,
+}
+
+/// What changes while a machine lives.
+#[derive(Default)]
+pub(super) struct State {
+    /// The newest description.
+    pub(super) seen: Option<Instance>,
+    /// The open connection.
+    pub(super) ssh: Option<Arc<Ssh>>,
+    /// True once it was given back.
+    pub(super) gone: bool,
+}
+
+impl AwsMachine {
+    /// The connection, once there was one.
+    pub(crate) fn communicator(&self) -> Option<Arc<Ssh>> {
+        self.with_state(|state| state.ssh.clone())
+    }
+
+    /// The newest description: with addresses and volumes once it was connected to.
+    pub(crate) fn instance(&self) -> Instance {
+        self.with_state(|state| state.seen.clone()).unwrap_or_else(|| self.launched.clone())
+    }
+
+    /// In words, for messages: "the machine i-0abc (t3.small, us-east-1a)".
+    pub(crate) fn in_words(&self) -> String {
+        format!("the machine {} ({}, {})", self.id, self.launched.kind, self.launched.zone)
+    }
+
+    pub(super) fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives the machine back at once, without letting its operating system shut down: its disk is not needed any
+    /// more. `detach` moves its interface to the VPC's default group first, so that the bake's own group can go at once.
+    pub(crate) async fn end(&self, run: &Run, detach: bool) -> Result<()> {
+        terminate::end(self, run, detach).await
+    }
+}
+
+#[async_trait]
+impl Machine for AwsMachine {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn kind(&self) -> &str {
+        &self.launched.kind
+    }
+
+    fn place(&self) -> String {
+        let instance = self.instance();
+        let address = instance.public.or(instance.private).or(instance.ipv6);
+        match address {
+            Some(address) => format!("{}, {address}", instance.zone),
+            None => instance.zone,
+        }
+    }
+
+    async fn connect(&self, run: &Run) -> Result<Arc<dyn Communicator>> {
+        Ok(connect::connect(self, run).await?)
+    }
+
+    fn login(&self) -> Login {
+        Login { authorized_keys: vec![self.login.public().line()], files: Vec::new() }
+    }
+
+    async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {
+        reboot::reboot(self, run, timeout).await
+    }
+
+    async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
+        capture::capture(self, run, capture).await
+    }
+
+    async fn destroy(&self, run: &Run) -> Result<()> {
+        terminate::end(self, run, false).await
+    }
+
+    async fn keep(&self, run: &Run, folder: &Path) -> Result<String> {
+        keep::keep(self, run, folder).await
+    }
+}

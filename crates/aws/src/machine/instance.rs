@@ -1,0 +1,177 @@
+//! What a bake knows of an instance, and the one poller that watches them all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::Result;
+use ami_bake_core::clock::Clock;
+use ami_bake_core::poll::{Answer, Poller};
+use aws_sdk_ec2::types as ec2;
+use jiff::Timestamp;
+
+use crate::client::Client;
+
+/// The pause between two looks. One DescribeInstances every second takes a twentieth of the bucket.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Ids in one question; EC2 takes 1,000.
+const BATCH: usize = 200;
+
+/// An instance as DescribeInstances shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Instance {
+    /// Its id.
+    pub(crate) id: String,
+    /// `pending`, `running`, `shutting-down`, `terminated`, `stopping`, `stopped`.
+    pub(crate) state: String,
+    /// Why it is in this state: code and message of StateReason.
+    pub(crate) reason: Option<(String, String)>,
+    /// Its type.
+    pub(crate) kind: String,
+    /// Its availability zone.
+    pub(crate) zone: String,
+    /// Its subnet.
+    pub(crate) subnet: Option<String>,
+    /// Its VPC.
+    pub(crate) vpc: Option<String>,
+    /// Public IPv4 address.
+    pub(crate) public: Option<String>,
+    /// Private IPv4 address.
+    pub(crate) private: Option<String>,
+    /// Public or private IPv6 address.
+    pub(crate) ipv6: Option<String>,
+    /// True on the Nitro hypervisor, whose serial console can be read at any time.
+    pub(crate) nitro: bool,
+    /// True for spot capacity.
+    pub(crate) spot: bool,
+    /// The primary network interface.
+    pub(crate) interface: Option<String>,
+    /// Device names and volume ids.
+    pub(crate) volumes: Vec<(String, String)>,
+    /// The device name of the root.
+    pub(crate) root_device: Option<String>,
+    /// When it was launched.
+    pub(crate) launched: Option<Timestamp>,
+    /// Its tags.
+    pub(crate) tags: HashMap<String, String>,
+}
+
+impl From<&ec2::Instance> for Instance {
+    fn from(instance: &ec2::Instance) -> Self {
+        let text = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
+        let interface = instance
+            .network_interfaces()
+            .iter()
+            .find(|interface| interface.attachment().is_none_or(|at| at.device_index() == Some(0)));
+        Self {
+            id: instance.instance_id().unwrap_or_default().to_owned(),
+            state: instance.state().and_then(|state| state.name()).map_or("", |name| name.as_str()).to_owned(),
+            reason: instance.state_reason().and_then(|reason| {
+                Some((reason.code()?.to_owned(), reason.message().unwrap_or_default().to_owned()))
+            }),
+            kind: instance.instance_type().map_or("", |kind| kind.as_str()).to_owned(),
+            zone: instance.placement().and_then(|at| at.availability_zone()).unwrap_or_default().to_owned(),
+            subnet: text(instance.subnet_id()),
+            vpc: text(instance.vpc_id()),
+            public: text(instance.public_ip_address()),
+            private: text(instance.private_ip_address()),
+            ipv6: text(instance.ipv6_address())
+                .or_else(|| interface.and_then(|nic| nic.ipv6_addresses().first()).and_then(|ip| text(ip.ipv6_address()))),
+            // Xen instances say `xen` here; Nitro and bare metal share the console that can be read at any time.
+            nitro: nitro(instance.instance_type().map_or("", |kind| kind.as_str())),
+            spot: instance.instance_lifecycle() == Some(&ec2::InstanceLifecycleType::Spot),
+            interface: interface.and_then(|nic| text(nic.network_interface_id())),
+            volumes: instance
+                .block_device_mappings()
+                .iter()
+                .filter_map(|mapping| {
+                    Some((mapping.device_name()?.to_owned(), mapping.ebs()?.volume_id()?.to_owned()))
+                })
+                .collect(),
+            root_device: text(instance.root_device_name()),
+            launched: instance
+                .launch_time()
+                .and_then(|time| Timestamp::from_second(time.secs()).ok()),
+            tags: instance
+                .tags()
+                .iter()
+                .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
+                .collect(),
+        }
+    }
+}
+
+/// True for types on the Nitro hypervisor. EC2 answers `xen` as hypervisor for Nitro instances too, so the type decides:
+/// these families are all that run on Xen
+/// (<https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html>).
+fn nitro(kind: &str) -> bool {
+    const XEN: [&str; 18] = [
+        "a0", "c1", "c3", "c4", "d2", "f1", "g2", "g3", "g3s", "h1", "i2", "i3", "m1", "m2", "m3", "m4", "p2", "p3",
+    ];
+    const XEN_TOO: [&str; 7] = ["r3", "r4", "t1", "t2", "x1", "x1e", "cc2"];
+    let Some((family, size)) = kind.split_once('.') else { return false };
+    // Bare metal instances of a Xen family run on Nitro cards.
+    size.starts_with("metal") || !(XEN.contains(&family) || XEN_TOO.contains(&family))
+}
+
+/// The poller over all instances that somebody waits for.
+pub(crate) fn poller(client: &Arc<Client>, clock: Arc<dyn Clock>) -> Poller<Instance> {
+    let client = Arc::clone(client);
+    Poller::new(
+        clock,
+        INTERVAL,
+        Box::new(move |ids| {
+            let client = Arc::clone(&client);
+            Box::pin(async move { states(&client, &ids).await })
+        }),
+    )
+}
+
+/// The state of each instance that EC2 knows. A filter, not the list of ids: one id that is not known yet would fail the
+/// whole question, and would hide all others.
+async fn states(client: &Client, ids: &[String]) -> Answer<Instance> {
+    let mut found = HashMap::new();
+    for ids in ids.chunks(BATCH) {
+        let filter = ec2::Filter::builder().name("instance-id").set_values(Some(ids.to_vec())).build();
+        for instance in describe(client, vec![filter], "watch the machines").await? {
+            found.insert(instance.id.clone(), instance);
+        }
+    }
+    Ok(found)
+}
+
+/// All instances that pass the filters, every page.
+pub(crate) async fn describe(client: &Client, filters: Vec<ec2::Filter>, doing: &str) -> Result<Vec<Instance>> {
+    let mut found = Vec::new();
+    let mut page = None;
+    loop {
+        let request = client
+            .ec2
+            .describe_instances()
+            .set_filters(Some(filters.clone()))
+            // With a page size the call draws from the larger bucket (100/20 instead of 50/10).
+            .max_results(1000)
+            .set_next_token(page.take());
+        let answer = client.call("DescribeInstances", doing, request.send()).await?;
+        found.extend(answer.reservations().iter().flat_map(|all| all.instances()).map(Instance::from));
+        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        if page.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xen_types_are_told_from_nitro() {
+        for kind in ["t3.small", "m5.large", "t4g.small", "c7gn.xlarge", "i3.metal", "c5.metal"] {
+            assert!(nitro(kind), "{kind}");
+        }
+        for kind in ["t2.micro", "m4.large", "i3.large", "x1e.xlarge", ""] {
+            assert!(!nitro(kind), "{kind}");
+        }
+    }
+}
