@@ -1,0 +1,7 @@
+//! The sandbox's hidden entry point as a program of its own: `ami-bake-sandbox __sandbox …`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ami_bake_local::sandbox::dispatch(std::env::args_os()).unwrap_or(ExitCode::from(2))
+}

@@ -1,0 +1,95 @@
+//! A layer between the host's root and the changes that hides and replaces what a sandbox may not see.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::Result;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
+
+use super::entry::Context;
+use super::inside::by_number;
+
+/// What is hidden.
+pub(super) struct Hidden<'a> {
+    /// Folders that are empty and files that are missing.
+    pub(super) paths: &'a [PathBuf],
+    /// Files with another content.
+    pub(super) replace: &'a BTreeMap<PathBuf, String>,
+    /// True: marks are `user.overlay.*`.
+    pub(super) user_marks: bool,
+}
+
+impl Hidden<'_> {
+    /// Fills the empty folder `at`. A path that no layer has needs nothing; what is a link is hidden where it leads to
+    /// only when that is named too.
+    pub(super) fn write(&self, at: &Path, lower: &[OwnedFd]) -> Result<()> {
+        for path in self.paths {
+            let doing = || format!("hide {}", path.display());
+            let Some((_, metadata)) = lookup(lower, path) else { continue };
+            let place = parents(at, lower, path)?;
+            if std::fs::symlink_metadata(&place).is_ok() {
+                // Named twice, or below one that is hidden already.
+                continue;
+            }
+            if metadata.is_dir() {
+                std::fs::create_dir(&place).context(doing)?;
+                copy_attributes(&metadata, &place).context(doing)?;
+                let name = if self.user_marks { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+                rustix::fs::lsetxattr(&place, name, b"y", XattrFlags::empty()).context(doing)?;
+            } else {
+                // A character device 0/0 is the overlay's mark for a file that is gone (kernel, overlayfs.rst).
+                rustix::fs::mknodat(CWD, &place, FileType::CharacterDevice, Mode::empty(), 0).context(doing)?;
+            }
+        }
+        for (path, content) in self.replace {
+            let doing = || format!("replace {}", path.display());
+            let Some((_, metadata)) = lookup(lower, path).filter(|(_, metadata)| metadata.is_file()) else { continue };
+            let place = parents(at, lower, path)?;
+            std::fs::write(&place, content).context(doing)?;
+            copy_attributes(&metadata, &place).context(doing)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the folders above `path` as the layers below have them: the topmost one's attributes are what shows.
+fn parents(at: &Path, lower: &[OwnedFd], path: &Path) -> Result<PathBuf> {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    let mut place = at.to_owned();
+    let mut below = PathBuf::from("/");
+    for part in relative.parent().into_iter().flat_map(Path::components) {
+        place.push(part);
+        below.push(part);
+        if place.is_dir() {
+            continue;
+        }
+        let doing = || format!("hide {}", path.display());
+        std::fs::create_dir(&place).context(doing)?;
+        if let Some((_, metadata)) = lookup(lower, &below) {
+            copy_attributes(&metadata, &place).context(doing)?;
+        }
+    }
+    Ok(at.join(relative))
+}
+
+/// The topmost layer's entry at `path`.
+fn lookup(lower: &[OwnedFd], path: &Path) -> Option<(PathBuf, std::fs::Metadata)> {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    lower.iter().find_map(|layer| {
+        let place = Path::new(&by_number(layer)).join(relative);
+        let metadata = std::fs::symlink_metadata(&place).ok()?;
+        Some((place, metadata))
+    })
+}
+
+/// Owner, mode and time. An owner that the user namespace doesn't know can't be given; root has it then.
+pub(super) fn copy_attributes(from: &std::fs::Metadata, to: &Path) -> std::io::Result<()> {
+    let _ = std::os::unix::fs::lchown(to, Some(from.uid()), Some(from.gid()));
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(from.mode() & 0o7777))?;
+    let time = Timespec { tv_sec: from.mtime(), tv_nsec: from.mtime_nsec() };
+    let times = Timestamps { last_access: time, last_modification: time };
+    rustix::fs::utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(())
+}

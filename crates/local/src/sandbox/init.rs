@@ -1,0 +1,98 @@
+//! PID 1 of a sandbox: sets the root up, runs the wanted program, reaps what dies.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, ExitCode, Stdio};
+
+use ami_bake_core::{Error, Result};
+use rustix::fs::Mode;
+use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::thread::UnshareFlags;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::entry::{Context, describe};
+use super::holder::{Answer, Orders};
+use super::spec::{Network, Spec};
+use super::{capabilities, network, raw, root};
+
+/// A root login's search path.
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub(super) fn main() -> Result<ExitCode> {
+    use std::os::fd::AsFd;
+    let doing = || "speak with the sandbox's holder".to_owned();
+    // First of all: whoever kills the holder kills the sandbox. A holder that died before this line is found dead by
+    // the socket.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).context(doing)?;
+    let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().context(doing)?);
+    let mut line = String::new();
+    BufReader::new(&socket).read_line(&mut line).context(doing)?;
+    let orders: Orders = serde_json::from_str(&line).map_err(|error| Error::build(doing()).because(error))?;
+    let started = set_up(&orders).and_then(|()| start(&orders.spec));
+    let answer = match &started {
+        Ok(_) => Answer::Ready,
+        Err(error) => Answer::Failed(describe(error)),
+    };
+    let mut line = serde_json::to_vec(&answer).map_err(|error| Error::build(doing()).because(error))?;
+    line.push(b'\n');
+    (&socket).write_all(&line).context(doing)?;
+    // The holder has the reason and prints it.
+    let Ok(child) = started else { return Ok(ExitCode::FAILURE) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context(|| "start init's event loop".to_owned())?.block_on(reap(child, socket))
+}
+
+fn set_up(orders: &Orders) -> Result<()> {
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    rustix::process::setsid().context(|| "make a session for the sandbox".to_owned())?;
+    raw::unshare(UnshareFlags::NEWNS).context(|| "make a mount namespace".to_owned())?;
+    rustix::system::sethostname(orders.spec.hostname.as_bytes())
+        .context(|| format!("set the host name {:?}", orders.spec.hostname))?;
+    if orders.spec.network == Network::None {
+        network::raise_loopback()?;
+    }
+    root::enter(&orders.spec, orders.user_namespace)?;
+    capabilities::drop_dangerous(orders.user_namespace, orders.spec.network)
+}
+
+/// Starts the wanted program; none where there is none.
+fn start(spec: &Spec) -> Result<Option<Pid>> {
+    let Some((program, arguments)) = spec.init.split_first() else { return Ok(None) };
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir("/").env_clear().stdin(Stdio::null());
+    match &spec.env {
+        Some(env) => command.envs(env),
+        None => command.envs([("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LANG", "C.UTF-8")]),
+    };
+    // Its own process group, so that a signal to the group of the program is not one to init.
+    let child = std::os::unix::process::CommandExt::process_group(&mut command, 0).spawn();
+    let child = child.context(|| format!("start {program} in the sandbox"))?;
+    Ok(i32::try_from(child.id()).ok().and_then(Pid::from_raw))
+}
+
+/// Reaps every process whose parent died, until the program itself ends. Leaving ends all others: PID 1 is gone.
+async fn reap(child: Option<Pid>, socket: UnixStream) -> Result<ExitCode> {
+    let doing = || "reap the sandbox's processes".to_owned();
+    let mut died = signal(SignalKind::child()).context(doing)?;
+    let mut terminate = signal(SignalKind::terminate()).context(doing)?;
+    socket.set_nonblocking(true).context(doing)?;
+    let holder = tokio::net::UnixStream::from_std(socket).context(doing)?;
+    loop {
+        // Before each wait, not after: a child may have died before the handler stood.
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            if Some(pid) == child {
+                let code = status.exit_status().or_else(|| Some(128 + status.terminating_signal()?));
+                return Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)));
+            }
+        }
+        tokio::select! {
+            _ = died.recv() => {}
+            _ = terminate.recv() => match child {
+                Some(child) => { let _ = rustix::process::kill_process(child, Signal::TERM); }
+                None => return Ok(ExitCode::SUCCESS),
+            },
+            // The holder says no second word: readable means that it is gone.
+            _ = holder.readable() => return Ok(ExitCode::FAILURE),
+        }
+    }
+}

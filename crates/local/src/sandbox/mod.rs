@@ -1,0 +1,23 @@
+//! The sandbox: a process tree with a root file system of its own, held by one process in the foreground.
+//!
+//! `ami-bake __sandbox SPEC.json` is the *holder*: it makes the namespaces and starts *init*, PID 1 of the sandbox, which
+//! mounts the root and runs the wanted program. All of it is our own binary, run again single-threaded, because
+//! namespaces belong to threads. When the holder or init dies, however it dies, the kernel ends every process of the PID
+//! namespace, and with the last one the private mount namespace goes.
+
+mod capabilities;
+mod devices;
+mod entry;
+mod hide;
+mod holder;
+mod init;
+mod inside;
+mod network;
+mod overlay;
+mod raw;
+mod root;
+mod spec;
+mod users;
+
+pub use entry::{VERB, dispatch, main};
+pub use spec::{Bind, Network, Spec};

@@ -1,0 +1,31 @@
+//! The calls that have no safe form, and nothing else.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+/// Moves this thread into new namespaces.
+pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
+    // SAFETY: the call is unsafe for CLONE_FILES alone, which splits the descriptor table; it is masked out.
+    unsafe { unshare_unsafe(flags.difference(UnshareFlags::FILES)) }?;
+    Ok(())
+}
+
+/// Keeps every descriptor but the three standard ones from the programs that this process starts: whoever started us
+/// may have left some open.
+pub(super) fn keep_descriptors_in() -> io::Result<()> {
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    for number in open {
+        // SAFETY: the number is not -1, and the descriptor is borrowed for this one call, which changes no more than
+        // its close-on-exec flag. When it is closed already (the listing's own is), the call answers EBADF.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+        let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! User namespaces: how a sandbox works without root.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+use ami_bake_core::{Error, Result};
+use rustix::thread::UnshareFlags;
+
+use super::entry::{Context, MAP, VERB};
+use super::raw;
+
+/// True when this process is not root and needs a user namespace.
+pub(super) fn needed() -> bool {
+    !rustix::process::geteuid().is_root()
+}
+
+/// Moves this process into a new user namespace and the others, as its root.
+///
+/// `newuidmap` has the right to map more than the user itself, but only from outside. So a helper is started first, in
+/// the old namespace; it waits for one byte and then maps.
+pub(super) fn unshare_with(flags: UnshareFlags) -> Result<()> {
+    let doing = || "map the users of the sandbox".to_owned();
+    let mut helper = Command::new("/proc/self/exe")
+        .args([VERB, MAP, &std::process::id().to_string()])
+        .stdin(Stdio::piped())
+        .spawn()
+        .context(doing)?;
+    raw::unshare(UnshareFlags::NEWUSER).context(|| "make a user namespace".to_owned())?;
+    if let Some(mut pipe) = helper.stdin.take() {
+        pipe.write_all(b"m").context(doing)?;
+    }
+    if !helper.wait().context(doing)?.success() {
+        return Err(Error::build(doing()));
+    }
+    raw::unshare(flags).context(|| "make the namespaces of the sandbox".to_owned())
+}
+
+/// The helper: maps the process that it is given.
+pub(super) fn map_main(arguments: &[OsString]) -> Result<ExitCode> {
+    let doing = || "map the users of the sandbox".to_owned();
+    let holder = arguments.first().and_then(|argument| argument.to_str()).unwrap_or_default();
+    let mut byte = [0];
+    if std::io::stdin().read(&mut byte).context(doing)? == 0 {
+        // The holder failed before it needed us.
+        return Ok(ExitCode::FAILURE);
+    }
+    let uid = rustix::process::getuid().as_raw();
+    let gid = rustix::process::getgid().as_raw();
+    for (program, file, own) in [("newuidmap", "/etc/subuid", uid), ("newgidmap", "/etc/subgid", gid)] {
+        let (first, count) = range(file, uid)?;
+        let status = Command::new(program)
+            .arg(holder)
+            .args(["0", &own.to_string(), "1", "1", &first.to_string(), &count.to_string()])
+            .status();
+        match status {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(Error::build(format!("map users: {program} ended with {status}"))),
+            Err(error) => {
+                return Err(Error::build(format!("run {program}"))
+                    .help("Install the package uidmap, run as root (sudo), or use --platform docker.")
+                    .because(error));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The user's first range in a file such as `/etc/subuid`: `NAME-OR-ID:FIRST:COUNT` (subuid(5)).
+fn range(file: &str, uid: u32) -> Result<(u32, u32)> {
+    let name = std::fs::read_to_string("/etc/passwd").unwrap_or_default().lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .find_map(|line| {
+            let mut fields = line.trim().split(':');
+            let whose = fields.next()?;
+            let range = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            (whose.parse() == Ok(uid) || Some(whose) == name.as_deref()).then_some(range)
+        })
+        .ok_or_else(|| {
+            let user = name.unwrap_or_else(|| uid.to_string());
+            Error::build(format!("map users: {file} has no range for {user}")).help(format!(
+                "Give one with `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`, run as \
+                 root (sudo), or use --platform docker."
+            ))
+        })
+}
