@@ -19,6 +19,11 @@ use crate::plan::ImageKey;
 /// The version of the file's format.
 pub const LEDGER_VERSION: u32 = 1;
 
+/// The kind of a machine's entry, on every platform.
+pub const MACHINE: &str = "instance";
+/// The kind of an image's entry, on every platform.
+pub const IMAGE: &str = "image";
+
 /// One resource in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {

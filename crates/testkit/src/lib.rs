@@ -1,1 +1,6 @@
-//! ami-bake: the testkit room.
+//! What tests of several rooms share. Never part of a release.
+#![allow(clippy::unwrap_used, reason = "only tests are built on this")]
+
+pub mod clock;
+pub mod fake;
+pub mod recipe;

@@ -42,8 +42,23 @@ pub(super) async fn clean_up_image(run: &Run, platform: &dyn Platform, key: &Ima
     join_all(own.map(|entry| undo(&run, platform, entry))).await;
 }
 
-/// At a run's end: what all images shared, and again what could not go before, for a while.
-pub(super) async fn finish(run: &Run, platform: &dyn Platform) {
+/// Leaves what a failed image has made to the person who asked for it; its tags say until when.
+pub(super) fn keep_image(run: &Run, key: &ImageKey) {
+    let image = key.to_string();
+    for entry in run.ledger().open_entries() {
+        if entry.image.as_deref() == Some(image.as_str()) {
+            let name = entry.id.as_deref().unwrap_or(&entry.find_by);
+            let hint = "sweep takes it away once it has expired".to_owned();
+            run.tell(Event::Kept { what: format!("{} {name}", entry.kind.replace('-', " ")), hint });
+            // A line that can't be written leaves the entry to the next sweep, as everything that is kept.
+            let _ = run.ledger().close_entry(&entry, Closed::Kept);
+        }
+    }
+}
+
+/// At a run's end: what all images shared, and again what could not go before, for a while. Where a machine was
+/// `kept`, what it holds on to can't go, and nothing is waited for.
+pub(super) async fn finish(run: &Run, platform: &dyn Platform, kept: bool) {
     let run = uncancelled(run);
     if let Err(error) = platform.close(&run).await {
         run.warn(
@@ -56,7 +71,7 @@ pub(super) async fn finish(run: &Run, platform: &dyn Platform) {
         let entries = run.ledger().open_entries();
         let left = join_all(entries.iter().map(|entry| undo(&run, platform, entry))).await;
         let left: Vec<(Entry, String)> = left.into_iter().flatten().collect();
-        if left.is_empty() || run.clock().elapsed().saturating_sub(begun) > PATIENCE {
+        if left.is_empty() || kept || run.clock().elapsed().saturating_sub(begun) > PATIENCE {
             tell_left(&run, left);
             return;
         }

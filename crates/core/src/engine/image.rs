@@ -1,5 +1,6 @@
 //! The life of one image, stage by stage.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::decide::Decided;
@@ -9,7 +10,7 @@ use crate::engine::stage::stage;
 use crate::engine::tagging;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Stage};
-use crate::ledger::Closed;
+use crate::ledger::{Closed, MACHINE};
 use crate::plan::{ImagePlan, Phase, Resolved, SourceImage};
 use crate::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Registration};
 use crate::provision::Reached;
@@ -50,15 +51,11 @@ async fn build(run: &Run, rooms: &Rooms, options: &Options, plan: &ImagePlan) ->
     let launched = run.clock().elapsed();
     let machine = stage(run, Stage::Launch, launch(run, rooms, plan, &plan.source, Phase::Build)).await?;
     let built = on_machine(run, rooms, options, plan, machine.as_ref()).await;
-    let built = or_keep(run, options, machine.as_ref(), built).await;
-    if !matches!(built, Ok(Some(_))) {
-        give_back(run, machine.as_ref()).await;
+    if matches!(built, Ok(Some(_))) {
+        tell_ended(run, machine.as_ref(), launched);
+    } else {
+        give_back(run, options, machine.as_ref(), launched, built.as_ref().err()).await;
     }
-    run.tell(Event::MachineEnded {
-        id: machine.id().to_owned(),
-        kind: machine.kind().to_owned(),
-        ran: run.clock().elapsed().saturating_sub(launched),
-    });
     let Some(pending) = built? else { return Ok(None) };
     stage(run, Stage::Capture, pending.available(run)).await.map(Some)
 }
@@ -107,13 +104,7 @@ pub(super) async fn test_candidate(
     }
     .await
     .map_err(as_test);
-    let tested = or_keep(run, options, machine.as_ref(), tested).await;
-    give_back(run, machine.as_ref()).await;
-    run.tell(Event::MachineEnded {
-        id: machine.id().to_owned(),
-        kind: machine.kind().to_owned(),
-        ran: run.clock().elapsed().saturating_sub(launched),
-    });
+    give_back(run, options, machine.as_ref(), launched, tested.as_ref().err()).await;
     tested
 }
 
@@ -182,25 +173,33 @@ fn as_test(error: Error) -> Error {
     if error.kind() == Kind::Build { error.into_kind(Kind::Test) } else { error }
 }
 
-/// With `--keep-on-failure` a failed machine stays for a person.
-async fn or_keep<T>(run: &Run, options: &Options, machine: &dyn Machine, result: Result<T>) -> Result<T> {
-    if let (Err(error), Some(folder)) = (&result, &options.keep_on_failure)
+/// Ends a machine, unless it failed and `--keep-on-failure` keeps it for a person. The ledger still has it when
+/// neither works; the clean-up and sweep go by that.
+async fn give_back(run: &Run, options: &Options, machine: &dyn Machine, launched: Duration, failure: Option<&Error>) {
+    if let (Some(error), Some(folder)) = (failure, &options.keep_on_failure)
         && error.kind() != Kind::Cancelled
     {
-        match machine.keep(run, folder).await {
-            Ok(hint) => {
-                run.ledger().close_id("instance", machine.id(), Closed::Kept)?;
-                run.tell(Event::Kept { what: format!("machine {}", machine.id()), hint });
-            }
-            Err(keeping) => run.warn(format!("could not keep machine {}: {keeping}", machine.id()), None),
+        match keep(run, machine, folder).await {
+            Ok(()) => return,
+            Err(error) => run.warn(format!("could not keep machine {}: {error}", machine.id()), None),
         }
     }
-    result
+    match machine.destroy(run).await {
+        Ok(()) => tell_ended(run, machine, launched),
+        Err(error) => run.warn(format!("could not end machine {} yet: {error}", machine.id()), None),
+    }
 }
 
-/// The ledger still has the machine when this fails; the clean-up and sweep go by that.
-async fn give_back(run: &Run, machine: &dyn Machine) {
-    if let Err(error) = machine.destroy(run).await {
-        run.warn(format!("could not end machine {} yet: {error}", machine.id()), None);
-    }
+async fn keep(run: &Run, machine: &dyn Machine, folder: &Path) -> Result<()> {
+    let hint = machine.keep(run, folder).await?;
+    run.tell(Event::Kept { what: format!("machine {}", machine.id()), hint });
+    run.ledger().close_id(MACHINE, machine.id(), Closed::Kept)
+}
+
+fn tell_ended(run: &Run, machine: &dyn Machine, launched: Duration) {
+    run.tell(Event::MachineEnded {
+        id: machine.id().to_owned(),
+        kind: machine.kind().to_owned(),
+        ran: run.clock().elapsed().saturating_sub(launched),
+    });
 }

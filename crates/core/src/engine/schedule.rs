@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::sync::watch;
 
-use crate::engine::clean_up::{clean_up, clean_up_image, finish};
+use crate::engine::clean_up::{clean_up, clean_up_image, finish, keep_image};
 use crate::engine::decide::decide;
 use crate::engine::image::{bake_image, reregister};
 use crate::engine::options::{Options, Rooms};
@@ -51,7 +51,8 @@ pub async fn bake(run: &Run, rooms: &Rooms, options: &Options) -> u8 {
         clean_up(run, rooms.platform.as_ref()).await;
         return Kind::Cancelled.exit_code();
     }
-    finish(run, rooms.platform.as_ref()).await;
+    let kept = options.keep_on_failure.is_some() && results.iter().any(Result::is_err);
+    finish(run, rooms.platform.as_ref(), kept).await;
     exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()))
 }
 
@@ -87,7 +88,11 @@ async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, outcomes: &
     };
     let result = decide_and_bake(run, rooms, options, leg, base.as_ref()).await;
     if result.is_err() && !run.cancel.is_cancelled() {
-        clean_up_image(run, rooms.platform.as_ref(), &leg.key).await;
+        if options.keep_on_failure.is_some() {
+            keep_image(run, &leg.key);
+        } else {
+            clean_up_image(run, rooms.platform.as_ref(), &leg.key).await;
+        }
     }
     let (image, reused, failure) = match &result {
         Ok((image, reused)) => (image.clone(), *reused, None),

@@ -27,8 +27,11 @@ pub async fn test(run: &Run, rooms: &Rooms, options: &Options, key: &ImageKey, i
         clean_up(run, rooms.platform.as_ref()).await;
         return Kind::Cancelled.exit_code();
     }
-    clean_up_image(run, rooms.platform.as_ref(), key).await;
-    finish(run, rooms.platform.as_ref()).await;
+    let kept = options.keep_on_failure.is_some() && result.is_err();
+    if !kept {
+        clean_up_image(run, rooms.platform.as_ref(), key).await;
+    }
+    finish(run, rooms.platform.as_ref(), kept).await;
     result.map_or_else(|error| error.kind().exit_code(), |()| 0)
 }
 

@@ -145,7 +145,8 @@ impl ImageReport {
     fn good(&self, image: Option<&String>, reused: bool) -> Status {
         let before = self.image.as_ref();
         match (image, reused) {
-            (None, _) => Status::Validated,
+            (None, false) => Status::Validated,
+            (None, true) => Status::Tested,
             (Some(_), false) => Status::Baked,
             (Some(now), true) => {
                 let same = before.is_none_or(|before| {

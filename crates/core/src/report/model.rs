@@ -83,6 +83,8 @@ pub enum Status {
     Registered,
     /// It was built and validated, and no image was asked for (`--until validate`).
     Validated,
+    /// It was there and passed the tests that were run on it (`ami-bake test`).
+    Tested,
     /// It failed.
     Failed,
     /// It was not begun, because what it is built on failed.
@@ -100,6 +102,7 @@ impl Status {
             Self::Reused => "reused",
             Self::Registered => "registered",
             Self::Validated => "validated",
+            Self::Tested => "tested",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::Cancelled => "cancelled",
@@ -108,7 +111,7 @@ impl Status {
 
     /// True when the image is there, or is not wanted.
     pub fn is_good(self) -> bool {
-        matches!(self, Self::Baked | Self::Reused | Self::Registered | Self::Validated)
+        matches!(self, Self::Baked | Self::Reused | Self::Registered | Self::Validated | Self::Tested)
     }
 }
 

@@ -1,0 +1,285 @@
+//! The engine against a platform in memory.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::clock::SystemClock;
+use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
+use ami_bake_core::event::{Decision, Envelope, Event, Events};
+use ami_bake_core::ledger::Ledger;
+use ami_bake_core::mask::Masker;
+use ami_bake_core::plan::{ImageKey, OnFailure, VersionRule};
+use ami_bake_core::run::Shared;
+use ami_bake_core::{Error, Run};
+use ami_bake_testkit::fake::Fake;
+use ami_bake_testkit::recipe::{Plain, PlainImage, Scripted, step};
+use semver::Version;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+struct Bench {
+    fake: Fake,
+    scripted: Scripted,
+    run: Run,
+    events: UnboundedReceiver<Envelope>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (events, receiver) = Events::channel();
+        let shared = Shared {
+            id: "run-1".to_owned(),
+            origin: BTreeMap::new(),
+            clock: Arc::new(SystemClock::default()),
+            ledger: Ledger::in_memory("run-1"),
+            masker: Arc::new(Masker::default()),
+            secrets: BTreeMap::new(),
+            events,
+        };
+        Self {
+            fake: Fake::default(),
+            scripted: Scripted::default(),
+            run: Run::new(shared, CancellationToken::new()),
+            events: receiver,
+        }
+    }
+
+    fn rooms(&self, images: &[PlainImage]) -> Rooms {
+        Rooms {
+            platform: Arc::new(self.fake.clone()),
+            recipe: Arc::new(Plain(images.to_vec())),
+            provisioner: Arc::new(self.scripted.clone()),
+        }
+    }
+
+    async fn bake(&self, images: &[PlainImage]) -> u8 {
+        self.bake_with(images, &Options::default()).await
+    }
+
+    async fn bake_with(&self, images: &[PlainImage], options: &Options) -> u8 {
+        engine::bake(&self.run, &self.rooms(images), options).await
+    }
+
+    fn told(&mut self) -> Vec<Envelope> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    fn versions(&self) -> Vec<String> {
+        self.fake.world.lock().unwrap().images.values().map(|image| image.name.clone()).collect()
+    }
+
+    fn nothing_is_left(&self) {
+        assert!(self.fake.is_clean(), "{:?}", self.fake.world.lock().unwrap());
+        assert_eq!(self.run.ledger().open_entries(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_bake_ends_with_one_tested_image_and_nothing_else() {
+    let bench = Bench::new();
+    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
+    assert_eq!(bench.versions(), ["shop/web/0.1.0"]);
+    bench.nothing_is_left();
+    let calls = bench.fake.calls();
+    let at = |call: &str| calls.iter().position(|seen| seen == call).unwrap_or_else(|| panic!("{call} in {calls:?}"));
+    assert!(at("capture web") < at("available web") && at("available web") < at("boot web"));
+    assert!(at("boot web") < at("register web 0.1.0"), "no untested image gets its final name");
+}
+
+#[tokio::test]
+async fn an_unchanged_manifest_starts_no_machine() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
+    let before = bench.fake.calls().len();
+    bench.told();
+    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
+    assert_eq!(bench.fake.calls()[before..], ["find-source", "images", "close"]);
+    let told = bench.told();
+    assert!(told.iter().any(|told| matches!(&told.event, Event::Planned { decision: Decision::Reuse { .. }, .. })));
+}
+
+#[tokio::test]
+async fn a_changed_step_is_baked_under_the_next_version() {
+    let bench = Bench::new();
+    bench.bake(&[PlainImage::new("web")]).await;
+    let mut changed = PlainImage::new("web");
+    changed.build.push(step("more", "pass"));
+    assert_eq!(bench.bake(&[changed]).await, 0);
+    assert_eq!(bench.versions(), ["shop/web/0.1.0", "shop/web/0.1.1"]);
+}
+
+#[tokio::test]
+async fn a_chain_is_baked_in_order_and_side_by_side_where_it_can() {
+    let bench = Bench::new();
+    let images = [PlainImage::new("web").on("base"), PlainImage::new("base"), PlainImage::new("other")];
+    assert_eq!(bench.bake(&images).await, 0);
+    let calls = bench.fake.calls();
+    let at = |call: &str| calls.iter().position(|seen| seen == call).unwrap();
+    assert!(at("register base 0.1.0") < at("launch web"));
+    assert!(at("launch other") < at("register base 0.1.0"));
+    bench.nothing_is_left();
+}
+
+#[tokio::test]
+async fn one_failure_stops_only_what_is_built_on_it() {
+    let mut bench = Bench::new();
+    let mut base = PlainImage::new("base");
+    base.build = vec![step("break", "fail")];
+    let images = [base, PlainImage::new("web").on("base"), PlainImage::new("other")];
+    assert_eq!(bench.bake(&images).await, 5);
+    assert_eq!(bench.versions(), ["shop/other/0.1.0"]);
+    bench.nothing_is_left();
+    let skipped: Vec<_> = bench
+        .told()
+        .into_iter()
+        .filter_map(|told| match told.event {
+            Event::ImageFinished { skipped: true, failure: Some(failure), .. } => Some((told.image, failure.message)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(skipped, [(Some(ImageKey::new("web")), "web was not begun, since base failed".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_failing_test_leaves_no_image() {
+    let bench = Bench::new();
+    let mut web = PlainImage::new("web");
+    web.test = vec![step("look", "fail")];
+    assert_eq!(bench.bake(&[web]).await, 6);
+    assert!(bench.versions().is_empty());
+    bench.nothing_is_left();
+}
+
+#[tokio::test]
+async fn whatever_fails_nothing_is_left() {
+    for (call, code) in [
+        ("launch web", 5),
+        ("connect web", 5),
+        ("capture web", 5),
+        ("available web", 5),
+        ("boot web", 6),
+        ("register web 0.1.0", 7),
+    ] {
+        let bench = Bench::new();
+        let kind = if code == 7 { ami_bake_core::Kind::Publish } else { ami_bake_core::Kind::Build };
+        bench.fake.fail(call, Error::new(kind, format!("no {call} today")));
+        assert_eq!(bench.bake(&[PlainImage::new("web")]).await, code, "{call}");
+        bench.nothing_is_left();
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_in_every_stage_leaves_nothing() {
+    for hang in ["find-source", "launch web", "connect web", "capture web", "available web", "boot web"] {
+        let bench = Bench::new();
+        bench.fake.hang(hang);
+        let cancel = bench.run.cancel.clone();
+        let fake = bench.fake.clone();
+        tokio::spawn(async move {
+            while !fake.calls().iter().any(|call| call == hang) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            cancel.cancel();
+        });
+        assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 130, "{hang}");
+        bench.nothing_is_left();
+    }
+}
+
+#[tokio::test]
+async fn a_hanging_step_is_cancelled() {
+    let bench = Bench::new();
+    let mut web = PlainImage::new("web");
+    web.build = vec![step("sleep", "hang")];
+    let cancel = bench.run.cancel.clone();
+    let applied = Arc::clone(&bench.scripted.applied);
+    tokio::spawn(async move {
+        while applied.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        cancel.cancel();
+    });
+    assert_eq!(bench.bake(&[web]).await, 130);
+    bench.nothing_is_left();
+}
+
+#[tokio::test]
+async fn failures_mean_what_the_step_says() {
+    let bench = Bench::new();
+    let mut web = PlainImage::new("web");
+    let with = |name: &str, order: &str, on_failure| ami_bake_core::plan::Step { on_failure, ..step(name, order) };
+    web.build = vec![
+        with("shrug", "fail", OnFailure::Ignore),
+        with("go on", "fail", OnFailure::Continue),
+        with("still here", "pass", OnFailure::Abort),
+    ];
+    assert_eq!(bench.bake(&[web]).await, 5, "continue still fails the bake");
+    assert_eq!(bench.scripted.applied.lock().unwrap()["still here"], 1);
+
+    let bench = Bench::new();
+    let mut web = PlainImage::new("web");
+    web.build = vec![with("shrug", "fail", OnFailure::Ignore)];
+    assert_eq!(bench.bake(&[web]).await, 0);
+}
+
+#[tokio::test]
+async fn a_failed_step_is_tried_again() {
+    let bench = Bench::new();
+    let mut web = PlainImage::new("web");
+    web.build = vec![ami_bake_core::plan::Step { retries: 1, ..step("flaky", "fail-once") }];
+    assert_eq!(bench.bake(&[web]).await, 0);
+    assert_eq!(bench.scripted.applied.lock().unwrap()["flaky"], 2);
+}
+
+#[tokio::test]
+async fn a_taken_automatic_version_gives_way_a_said_one_does_not() {
+    let bench = Bench::new();
+    bench.fake.fail("register web 0.1.0", Error::taken("taken"));
+    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
+    assert_eq!(bench.versions(), ["shop/web/0.1.1"]);
+
+    let bench = Bench::new();
+    let web = PlainImage { version: VersionRule::Fixed(Version::new(0, 1, 0)), ..PlainImage::new("web") };
+    bench.fake.fail("register web 0.1.0", Error::taken("taken"));
+    assert_eq!(bench.bake(&[web]).await, 4);
+    bench.nothing_is_left();
+}
+
+#[tokio::test]
+async fn until_validate_makes_no_image() {
+    let bench = Bench::new();
+    let options = Options { until_validate: true, ..Options::default() };
+    assert_eq!(bench.bake_with(&[PlainImage::new("web")], &options).await, 0);
+    assert!(bench.versions().is_empty());
+    bench.nothing_is_left();
+}
+
+#[tokio::test]
+async fn a_kept_machine_stays_and_is_told() {
+    let mut bench = Bench::new();
+    let mut web = PlainImage::new("web");
+    web.build = vec![step("break", "fail")];
+    let options = Options { keep_on_failure: Some("keys".into()), ..Options::default() };
+    assert_eq!(bench.bake_with(&[web], &options).await, 5);
+    assert!(bench.told().iter().any(|told| matches!(&told.event, Event::Kept { .. })));
+    assert_eq!(bench.fake.world.lock().unwrap().machines.len(), 1);
+
+    let bench = Bench::new();
+    let mut web = PlainImage::new("web");
+    web.test = vec![step("look", "fail")];
+    assert_eq!(bench.bake_with(&[web], &options).await, 6);
+    let world = bench.fake.world.lock().unwrap();
+    assert_eq!((world.machines.len(), world.images.len()), (1, 1), "the candidate is kept beside its machine");
+}
+
+#[tokio::test]
+async fn a_plan_says_what_a_bake_would_do() {
+    let bench = Bench::new();
+    let images = [PlainImage::new("base"), PlainImage::new("web").on("base")];
+    let planned = engine::plan(&bench.run, &bench.rooms(&images), &Options::default()).await.unwrap();
+    assert!(matches!(&planned[0], PlannedImage::Decided { version, .. } if *version == Version::new(0, 1, 0)));
+    assert!(matches!(&planned[1], PlannedImage::WaitsFor { base, .. } if base.image == "base"));
+    assert!(bench.fake.calls().iter().all(|call| call == "find-source" || call == "images"));
+}

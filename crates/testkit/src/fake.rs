@@ -1,0 +1,306 @@
+//! A platform in memory, with faults on request, for tests of the engine alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::ledger::{Closed, Entry};
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::{CaptureMode, Digest, ImageKey, MachineSettings, SourceImage, SourceQuery};
+use ami_bake_core::platform::{
+    Candidate, Capabilities, Capture, ImageQuery, ImageRecord, Launch, Leftover, Machine, PendingImage, Permission,
+    Platform, Registration, Undo,
+};
+use ami_bake_core::provision::Login;
+use ami_bake_core::{Error, Result, Run, tags};
+use async_trait::async_trait;
+
+/// What exists on a [`Fake`] platform, and what it was asked.
+#[derive(Debug, Default)]
+pub struct World {
+    /// Machines that run.
+    pub machines: BTreeSet<String>,
+    /// Images, candidates included.
+    pub images: BTreeMap<String, ImageRecord>,
+    /// Every call, in order.
+    pub calls: Vec<String>,
+    /// Calls that fail: the call's name with the image, such as `launch web`.
+    pub faults: BTreeMap<String, Error>,
+    /// Calls that never answer.
+    pub hangs: BTreeSet<String>,
+    made: usize,
+}
+
+/// A platform in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Fake {
+    /// What exists.
+    pub world: Arc<Mutex<World>>,
+}
+
+impl Fake {
+    /// Makes `call` (such as `launch web`) fail.
+    pub fn fail(&self, call: &str, error: Error) {
+        self.world.lock().unwrap().faults.insert(call.to_owned(), error);
+    }
+
+    /// Makes `call` hang.
+    pub fn hang(&self, call: &str) {
+        self.world.lock().unwrap().hangs.insert(call.to_owned());
+    }
+
+    /// Every call so far.
+    pub fn calls(&self) -> Vec<String> {
+        self.world.lock().unwrap().calls.clone()
+    }
+
+    /// Nothing but tested images is left.
+    pub fn is_clean(&self) -> bool {
+        let world = self.world.lock().unwrap();
+        world.machines.is_empty() && world.images.values().all(|image| image.tested.is_some())
+    }
+
+    async fn call(&self, name: &str) -> Result<()> {
+        let (fault, hangs) = {
+            let mut world = self.world.lock().unwrap();
+            world.calls.push(name.to_owned());
+            (world.faults.get(name).cloned(), world.hangs.contains(name))
+        };
+        // A real call lets others run meanwhile.
+        tokio::task::yield_now().await;
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        fault.map_or(Ok(()), Err)
+    }
+
+    fn next_id(&self, prefix: &str) -> String {
+        let mut world = self.world.lock().unwrap();
+        world.made += 1;
+        format!("{prefix}-{}", world.made)
+    }
+}
+
+/// What the fake platform can do.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    platform: "fake",
+    source: "fake",
+    machine: &["type"],
+    publish: &["name", "description", "tags"],
+    captures: &[CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live],
+    init: false,
+    replaces_versions: false,
+    deploy: false,
+};
+
+fn record(id: String, name: String, tags: BTreeMap<String, String>) -> ImageRecord {
+    let tag = |key: &str| tags.get(key).cloned().unwrap_or_default();
+    ImageRecord {
+        name,
+        region: None,
+        namespace: tag(tags::NAME),
+        key: ImageKey { image: tag(tags::IMAGE), leg: tags.get(tags::LEG).cloned() },
+        version: tag(tags::VERSION).parse().unwrap(),
+        digest: Digest::from_text(tag(tags::DIGEST)),
+        tested: tags.get(tags::TESTED).and_then(|at| at.parse().ok()),
+        created: None,
+        available: true,
+        architecture: None,
+        parts: vec![id.clone()],
+        id,
+        tags,
+    }
+}
+
+#[async_trait]
+impl Platform for Fake {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    fn region(&self) -> Option<String> {
+        None
+    }
+
+    async fn find_source(&self, _: &Run, query: &SourceQuery) -> Result<SourceImage> {
+        self.call("find-source").await?;
+        let id = match query {
+            SourceQuery::Id(id) | SourceQuery::Reference(id) => id.clone(),
+            other => return Err(Error::preflight(format!("no source fits {other:?}"))),
+        };
+        let known = self.world.lock().unwrap().images.get(&id).map(ImageRecord::as_source);
+        Ok(known.unwrap_or(SourceImage {
+            name: id.clone(),
+            owner: "tests".to_owned(),
+            created: None,
+            tags: BTreeMap::new(),
+            architecture: None,
+            identity: id.clone(),
+            version: None,
+            id,
+        }))
+    }
+
+    async fn images(&self, _: &Run, query: &ImageQuery) -> Result<Vec<ImageRecord>> {
+        self.call("images").await?;
+        let world = self.world.lock().unwrap();
+        let fits = |image: &&ImageRecord| query.key.as_ref().is_none_or(|key| image.key == *key);
+        Ok(world.images.values().filter(fits).cloned().collect())
+    }
+
+    async fn launch(&self, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>> {
+        let id = self.next_id("i");
+        let ticket = run.intend("fake", "instance", None, &id)?;
+        let what = format!("{} {}", if launch.phase.as_str() == "test" { "boot" } else { "launch" }, launch.key);
+        if let Err(error) = self.call(&what).await {
+            run.ledger().close(ticket, Closed::Refused)?;
+            return Err(error);
+        }
+        self.world.lock().unwrap().machines.insert(id.clone());
+        run.ledger().confirm(ticket, &id)?;
+        Ok(Box::new(FakeMachine { fake: self.clone(), id, key: launch.key.clone() }))
+    }
+
+    async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord> {
+        let plan = registration.plan;
+        self.call(&format!("register {} {}", plan.key, plan.version)).await?;
+        let id = self.next_id("img");
+        let made = record(id.clone(), plan.settings.name.clone(), registration.tags.clone());
+        let mut world = self.world.lock().unwrap();
+        if world.images.get(&image.image.id).is_some_and(|candidate| candidate.tested.is_none()) {
+            world.images.remove(&image.image.id);
+        }
+        world.images.insert(id, made.clone());
+        run.ledger().close_id("image", &image.image.id, Closed::Published)?;
+        Ok(made)
+    }
+
+    async fn delete_image(&self, _: &Run, image: &str) -> Result<()> {
+        self.call(&format!("delete {image}")).await?;
+        self.world.lock().unwrap().images.remove(image);
+        Ok(())
+    }
+
+    async fn undo(&self, _: &Run, entry: &Entry) -> Result<Undo> {
+        let id = entry.id.as_ref().unwrap_or(&entry.find_by);
+        self.call(&format!("undo {} {id}", entry.kind)).await?;
+        let mut world = self.world.lock().unwrap();
+        world.machines.remove(id);
+        world.images.remove(id);
+        Ok(Undo::Done)
+    }
+
+    async fn close(&self, _: &Run) -> Result<()> {
+        self.call("close").await
+    }
+
+    async fn expired(&self, _: &Run) -> Result<Vec<Leftover>> {
+        Ok(Vec::new())
+    }
+
+    async fn remove(&self, _: &Run, _: &Leftover) -> Result<Undo> {
+        Ok(Undo::Done)
+    }
+
+    async fn permissions(&self, _: &Run, _: &[MachineSettings]) -> Result<Vec<Permission>> {
+        Ok(Vec::new())
+    }
+}
+
+struct FakeMachine {
+    fake: Fake,
+    id: String,
+    key: ImageKey,
+}
+
+#[async_trait]
+impl Machine for FakeMachine {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn kind(&self) -> &'static str {
+        "fake.small"
+    }
+
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
+    async fn connect(&self, _: &Run) -> Result<Arc<dyn Communicator>> {
+        self.fake.call(&format!("connect {}", self.key)).await?;
+        Ok(Arc::new(Deaf))
+    }
+
+    fn login(&self) -> Login {
+        Login::default()
+    }
+
+    async fn reboot(&self, _: &Run, _: Duration) -> Result<()> {
+        self.fake.call(&format!("reboot {}", self.key)).await
+    }
+
+    async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
+        let id = self.fake.next_id("img");
+        let ticket = run.intend("fake", "image", None, &capture.name)?;
+        if let Err(error) = self.fake.call(&format!("capture {}", self.key)).await {
+            run.ledger().close(ticket, Closed::Refused)?;
+            return Err(error);
+        }
+        run.ledger().confirm(ticket, &id)?;
+        let made = record(id.clone(), capture.name.clone(), capture.tags.clone());
+        let candidate = Candidate { image: made.as_source(), parts: made.parts.clone() };
+        self.fake.world.lock().unwrap().images.insert(id, made);
+        self.destroy(run).await?;
+        Ok(Box::new(FakePending { fake: self.fake.clone(), key: self.key.clone(), candidate }))
+    }
+
+    async fn destroy(&self, run: &Run) -> Result<()> {
+        self.fake.call(&format!("destroy {}", self.key)).await?;
+        self.fake.world.lock().unwrap().machines.remove(&self.id);
+        run.ledger().close_id("instance", &self.id, Closed::Deleted)
+    }
+
+    async fn keep(&self, _: &Run, folder: &Path) -> Result<String> {
+        self.fake.call(&format!("keep {}", self.key)).await?;
+        Ok(format!("ssh -i {}", folder.join("key").display()))
+    }
+}
+
+struct FakePending {
+    fake: Fake,
+    key: ImageKey,
+    candidate: Candidate,
+}
+
+#[async_trait]
+impl PendingImage for FakePending {
+    async fn available(self: Box<Self>, _: &Run) -> Result<Candidate> {
+        self.fake.call(&format!("available {}", self.key)).await?;
+        Ok(self.candidate)
+    }
+}
+
+/// A connection on which nothing can be done: the engine itself never speaks with a machine.
+struct Deaf;
+
+#[async_trait]
+impl Communicator for Deaf {
+    async fn exec(&self, _: Exec<'_>, _: &mut dyn OutputSink) -> Result<Exit> {
+        Err(Error::internal("the fake machine runs nothing"))
+    }
+
+    async fn put(&self, _: Reader<'_>, _: &str) -> Result<()> {
+        Err(Error::internal("the fake machine takes nothing"))
+    }
+
+    async fn get(&self, _: &str, _: Writer<'_>) -> Result<()> {
+        Err(Error::internal("the fake machine gives nothing"))
+    }
+
+    async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>> {
+        Err(Error::internal("the fake machine has no ports"))
+    }
+}

@@ -1,0 +1,168 @@
+//! A recipe and a provisioner made of plain data, for tests of the engine alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ami_bake_core::event::Package;
+use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::plan::{
+    BakedQuery, Digest, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, OnFailure, Recipe, Resolved,
+    SourceImage, SourceQuery, Step, Verb, VersionRule,
+};
+use ami_bake_core::provision::{Login, Provisioner, Reached};
+use ami_bake_core::{Error, Result, Route, Run};
+use async_trait::async_trait;
+
+/// A step whose script is an order for the [`Scripted`] provisioner: `pass`, `fail`, `hang`, `fail-once`.
+pub fn step(name: &str, order: &str) -> Step {
+    Step {
+        name: name.to_owned(),
+        route: Route::root().key("images"),
+        verb: Verb::Run { script: order.to_owned(), shell: None, user: None, working_directory: None },
+        env: Vec::new(),
+        timeout: None,
+        retries: 0,
+        on_failure: OnFailure::Abort,
+        cache_for: None,
+    }
+}
+
+/// One image of a [`Plain`] recipe.
+#[derive(Debug, Clone)]
+pub struct PlainImage {
+    /// Its name.
+    pub name: String,
+    /// The image of the same recipe that it is built on.
+    pub base: Option<String>,
+    /// What the manifest says about its version.
+    pub version: VersionRule,
+    /// Build steps.
+    pub build: Vec<Step>,
+    /// Test steps.
+    pub test: Vec<Step>,
+}
+
+impl PlainImage {
+    /// An image with one step that passes and one test that passes.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            base: None,
+            version: VersionRule::Auto,
+            build: vec![step("build it", "pass")],
+            test: vec![step("test it", "pass")],
+        }
+    }
+
+    /// The same, built on another image.
+    #[must_use]
+    pub fn on(mut self, base: &str) -> Self {
+        self.base = Some(base.to_owned());
+        self
+    }
+}
+
+/// A recipe in the namespace `shop`.
+#[derive(Debug, Clone)]
+pub struct Plain(pub Vec<PlainImage>);
+
+impl Plain {
+    fn get(&self, key: &ImageKey) -> Result<&PlainImage> {
+        self.0
+            .iter()
+            .find(|image| image.name == key.image)
+            .ok_or_else(|| Error::manifest(format!("there is no image {key}")))
+    }
+}
+
+impl Recipe for Plain {
+    fn namespace(&self) -> &'static str {
+        "shop"
+    }
+
+    fn legs(&self) -> Vec<Leg> {
+        let leg = |image: &PlainImage| Leg {
+            key: ImageKey::new(&image.name),
+            route: Route::root().key("images").key(&image.name),
+            source: image.base.as_ref().map_or_else(
+                || SourceQuery::Reference("linux".to_owned()),
+                |base| {
+                    SourceQuery::Baked(BakedQuery {
+                        namespace: "shop".to_owned(),
+                        key: ImageKey::new(base),
+                        version: None,
+                        sibling: true,
+                    })
+                },
+            ),
+            after: image.base.as_ref().map(ImageKey::new),
+            version: image.version.clone(),
+        };
+        self.0.iter().map(leg).collect()
+    }
+
+    fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest> {
+        let image = self.get(key)?;
+        Ok(Digest::from_text(format!("sha256:{}:{:?}", source.identity, image.build)))
+    }
+
+    fn plan(&self, key: &ImageKey, resolved: &Resolved<'_>) -> Result<ImagePlan> {
+        let image = self.get(key)?;
+        Ok(ImagePlan {
+            key: key.clone(),
+            route: Route::root().key("images").key(&image.name),
+            namespace: "shop".to_owned(),
+            source: resolved.source.clone(),
+            machine: MachineSettings::default(),
+            build: image.build.clone(),
+            validate: Vec::new(),
+            test: image.test.clone(),
+            settings: ImageSettings { name: format!("shop/{key}/{}", resolved.version), ..ImageSettings::default() },
+            version: resolved.version.clone(),
+            digest: self.digest(key, resolved.source)?,
+        })
+    }
+}
+
+/// A provisioner that does what a step's script orders.
+#[derive(Debug, Clone, Default)]
+pub struct Scripted {
+    failed_once: Arc<Mutex<BTreeSet<String>>>,
+    /// How often each step was applied.
+    pub applied: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+#[async_trait]
+impl Provisioner for Scripted {
+    async fn begin(&self, _: &Run, _: &Reached<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn apply(&self, run: &Run, _: &Reached<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()> {
+        *self.applied.lock().unwrap().entry(step.name.clone()).or_default() += 1;
+        let Verb::Run { script, .. } = &step.verb else { return Err(Error::internal("only run is scripted")) };
+        output.write(Stream::Stdout, format!("{script} it is\n").as_bytes());
+        match script.as_str() {
+            "pass" => Ok(()),
+            "hang" => {
+                run.clock().sleep(Duration::from_hours(10_000)).await;
+                Ok(())
+            }
+            "fail-once" if !self.failed_once.lock().unwrap().insert(step.name.clone()) => Ok(()),
+            _ => Err(Error::build(format!("run the step {:?}: it exited with status 1", step.name))),
+        }
+    }
+
+    async fn packages(&self, _: &Run, _: &Reached<'_>) -> Result<Vec<Package>> {
+        Ok(Vec::new())
+    }
+
+    async fn scan(&self, _: &Run, _: &Reached<'_>, _: &ImageSettings) -> Result<()> {
+        Ok(())
+    }
+
+    async fn seal(&self, _: &Run, _: &Reached<'_>, _: &ImageSettings, _: &Login) -> Result<()> {
+        Ok(())
+    }
+}
