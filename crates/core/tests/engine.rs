@@ -1,23 +1,18 @@
 //! The engine against a platform in memory.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::clock::SystemClock;
 use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
-use ami_bake_core::event::{Decision, Envelope, Event, Events};
-use ami_bake_core::ledger::Ledger;
-use ami_bake_core::mask::Masker;
+use ami_bake_core::event::{Decision, Envelope, Event};
 use ami_bake_core::plan::{ImageKey, OnFailure, VersionRule};
-use ami_bake_core::run::Shared;
 use ami_bake_core::{Error, Run};
 use ami_bake_testkit::fake::Fake;
 use ami_bake_testkit::recipe::{Plain, PlainImage, Scripted, step};
+use ami_bake_testkit::runs;
 use semver::Version;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio_util::sync::CancellationToken;
 
 struct Bench {
     fake: Fake,
@@ -28,22 +23,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let (events, receiver) = Events::channel();
-        let shared = Shared {
-            id: "run-1".to_owned(),
-            origin: BTreeMap::new(),
-            clock: Arc::new(SystemClock::default()),
-            ledger: Ledger::in_memory("run-1"),
-            masker: Arc::new(Masker::default()),
-            secrets: BTreeMap::new(),
-            events,
-        };
-        Self {
-            fake: Fake::default(),
-            scripted: Scripted::default(),
-            run: Run::new(shared, CancellationToken::new()),
-            events: receiver,
-        }
+        let (run, events) = runs::run();
+        Self { fake: Fake::default(), scripted: Scripted::default(), run, events }
     }
 
     fn rooms(&self, images: &[PlainImage]) -> Rooms {

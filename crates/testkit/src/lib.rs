@@ -4,3 +4,4 @@
 pub mod clock;
 pub mod fake;
 pub mod recipe;
+pub mod runs;

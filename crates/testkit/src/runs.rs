@@ -1,0 +1,39 @@
+//! Runs for tests: a ledger in memory, a clock of choice, and the events to look at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ami_bake_core::Run;
+use ami_bake_core::clock::{Clock, SystemClock};
+use ami_bake_core::event::{Envelope, Events};
+use ami_bake_core::ledger::Ledger;
+use ami_bake_core::mask::Masker;
+use ami_bake_core::run::Shared;
+use secrecy::SecretString;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+/// A run on the machine's own clock, and its events.
+pub fn run() -> (Run, UnboundedReceiver<Envelope>) {
+    with(Arc::new(SystemClock::default()), &[])
+}
+
+/// A run on `clock` with these secrets, known to the masker, and its events.
+pub fn with(clock: Arc<dyn Clock>, secrets: &[(&str, &str)]) -> (Run, UnboundedReceiver<Envelope>) {
+    let (events, receiver) = Events::channel();
+    let masker = Masker::default();
+    for (_, value) in secrets {
+        masker.add(value);
+    }
+    let id = format!("test-{}", uuid::Uuid::new_v4().simple());
+    let shared = Shared {
+        origin: BTreeMap::new(),
+        clock,
+        ledger: Ledger::in_memory(&id),
+        masker: Arc::new(masker),
+        secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value))).collect(),
+        events,
+        id,
+    };
+    (Run::new(shared, CancellationToken::new()), receiver)
+}
