@@ -1,0 +1,98 @@
+"""The cloud's own interface under /_cloud: rules, and what has happened. JSON in, JSON out."""
+import json
+
+from moto.ec2.models import ec2_backends
+
+
+class Admin:
+    def __init__(self, world, leaks):
+        self.world = world
+        self.leaks = leaks
+
+    def answer(self, method, path, body):
+        """(status, object) of a request below /_cloud."""
+        name = path.strip("/").split("/")
+        try:
+            given = json.loads(body) if body else {}
+            work = getattr(self, f"{method.lower()}_{name[0]}", None)
+            if work is None:
+                return 404, {"error": f"no {method} /_cloud/{name[0]}"}
+            return 200, work(given, *name[1:])
+        except (ValueError, TypeError, KeyError) as error:
+            return 400, {"error": f"{type(error).__name__}: {error}"}
+
+    # rules --------------------------------------------------------------------------------------------------
+
+    def get_faults(self, _):
+        return self.world.faults.list()
+
+    def post_faults(self, given):
+        rules = given if isinstance(given, list) else [given]
+        return [self.world.faults.add(rule).as_json() for rule in rules]
+
+    def delete_faults(self, _, number=None):
+        self.world.faults.clear(int(number) if number else None)
+        return {}
+
+    def get_permissions(self, _):
+        return {"deny": self.world.permissions.list()}
+
+    def post_permissions(self, given):
+        self.world.permissions.set(given.get("deny", []))
+        return self.get_permissions(given)
+
+    def get_throttle(self, _):
+        return {"enabled": self.world.throttle.enabled}
+
+    def post_throttle(self, given):
+        self.world.throttle.enabled = bool(given["enabled"])
+        return self.get_throttle(given)
+
+    def get_latency(self, _):
+        return self.world.latency.all()
+
+    def post_latency(self, given):
+        self.world.latency.update(given)
+        return self.world.latency.all()
+
+    # observation --------------------------------------------------------------------------------------------
+
+    def get_calls(self, _):
+        return self.world.calls.list()
+
+    def delete_calls(self, _):
+        self.world.calls.clear()
+        return {}
+
+    def get_leaks(self, _):
+        return self.leaks.list()
+
+    def delete_leaks(self, _):
+        self.leaks.forgive()
+        return {}
+
+    def get_instances(self, _):
+        found = []
+        with self.world.lock:
+            for machine in self.world.machines.values():
+                instance = machine.instance
+                found.append({"id": machine.id, "region": instance.region_name, "account": instance.owner_id, "state": instance.state, "type": instance.instance_type,
+                              "image": instance.image_id, "address": machine.address, "user": machine.settings["user"], "alive": machine.alive,
+                              "boot_id": machine.boot_id, "upper": machine.root.upper, "layers": list(machine.root.content.layers),
+                              "console": machine.console().decode("utf-8", "replace")})
+        return found
+
+    def get_images(self, _):
+        """Images of clients with the layers of each snapshot, the topmost first; all of them lie over the host's root."""
+        found = []
+        with self.world.lock:
+            for account, regions in list(ec2_backends.items()):
+                for region, backend in list(regions.items()):
+                    for image in backend.amis.values():
+                        layers = {snapshot: list(self.world.contents[snapshot].layers) for snapshot in image.snapshot_ids if snapshot in self.world.contents}
+                        found.append({"id": image.id, "name": image.name, "region": region, "account": account, "state": image.state, "snapshots": layers})
+        return found
+
+    def get_snapshots(self, _):
+        with self.world.lock:
+            return {snapshot: list(content.layers) for snapshot, content in self.world.contents.items()}

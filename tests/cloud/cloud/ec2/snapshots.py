@@ -1,0 +1,206 @@
+"""Snapshots that hold files: content at the time of the call, completed some time later."""
+import time
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.elastic_block_store import Snapshot
+from moto.ec2.utils import random_snapshot_id
+
+from ..wire import Refusal
+
+PENDING_PER_VOLUME = 5
+
+
+def tags_of(response, kind):
+    """The tags that a call gives to things of this kind at creation."""
+    for specification in response._get_param("TagSpecifications", []) or []:
+        if specification.get("ResourceType") == kind:
+            return {tag["Key"]: tag.get("Value", "") for tag in specification.get("Tags") or []}
+    return {}
+
+
+class Source:
+    """What a snapshot knows of its volume, which may be long gone."""
+
+    def __init__(self, volume_id, size):
+        self.id, self.size = volume_id, size
+
+
+class Snapshots:
+    def __init__(self, world):
+        self.world = world
+        self._sizes = {}  # snapshot id → GiB
+        self._taken = {}  # volume id → monotonic time of its last snapshot
+
+    def install(self, response_class):
+        for name in ("create_snapshot", "create_snapshots", "copy_snapshot", "delete_snapshot", "describe_snapshots"):
+            setattr(response_class, name, self._handler(name))
+        Snapshot.progress = property(progress)
+        Snapshot.state = property(lambda snapshot: snapshot.status)
+
+    def _handler(self, name):
+        work = getattr(self, name)
+        return lambda response: work(response)
+
+    def size(self, snapshot_id):
+        if snapshot_id not in self._sizes:
+            raise Refusal("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+        return self._sizes[snapshot_id]
+
+    def adopt(self, snapshot_id, content, size):
+        """Content that came by no call: a seeded image's."""
+        self.world.contents[snapshot_id] = content
+        self._sizes[snapshot_id] = size
+
+    # creation -----------------------------------------------------------------------------------------------
+
+    def take(self, backend, volume, description, tags, quiet, whole=None):
+        """A snapshot of a volume as it is now. `whole`: seconds until it is complete, when another decides."""
+        now = time.monotonic()
+        gap = self.world.latency.of("min_s_between_snapshots_of_volume")
+        if now - self._taken.get(volume.id, -1e9) < gap:
+            raise Refusal("SnapshotCreationPerVolumeRateExceeded", "The maximum per volume CreateSnapshot request rate has been exceeded. Use an increasing or variable sleep interval between requests.")
+        pending = [s for s in backend.snapshots.values() if s.status == "pending" and s.volume.id == volume.id]
+        if len(pending) >= PENDING_PER_VOLUME:
+            raise Refusal("ConcurrentSnapshotLimitExceeded", f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume.id}")
+        seconds = self.seconds(backend, volume) if whole is None else whole
+        self._taken[volume.id] = now
+        content = self.world.disks[volume.id].snapshot(quiet)
+        return self._add(backend, content, Source(volume.id, volume.size), description, tags, seconds, volume.encrypted, volume.kms_key_id)
+
+    def seconds(self, backend, volume):
+        disk = self.world.disks[volume.id]
+        if not disk.content.layers and volume.snapshot_id is None:
+            return self.world.latency.of("create_snapshot_empty_volume")
+        if volume.snapshot_id in backend.snapshots or volume.id in self._taken:
+            return self.world.latency.of("create_image_incremental")
+        if (volume.throughput or 0) >= 500:
+            return self.world.latency.of("create_image_full_fast_volume")
+        return self.world.latency.of("create_image_full")
+
+    def _add(self, backend, content, source, description, tags, seconds, encrypted=False, kms_key_id=None):
+        snapshot = Snapshot(backend, random_snapshot_id(), source, description or "", encrypted=encrypted, kms_key_id=kms_key_id)
+        snapshot.status, snapshot.state_message = "pending", None
+        snapshot.began, snapshot.takes = time.monotonic(), seconds
+        backend.snapshots[snapshot.id] = snapshot
+        self.adopt(snapshot.id, content, source.size)
+        snapshot.add_tags(tags)
+        call = self.world.current
+        rule = self.world.faults.take(call, {"snapshot-error"}) if call else None
+        self.world.timeline.after(seconds, self._complete, snapshot, rule.options if rule else None)
+        return snapshot
+
+    def _complete(self, snapshot, failure):
+        with self.world.lock:
+            if failure is not None:
+                snapshot.status = "error"
+                snapshot.state_message = failure.get("message", "Given key ID is not accessible")
+            else:
+                snapshot.status = "completed"
+
+    def _instance_is_quiet(self, volume):
+        attachment = volume.attachment
+        machine = self.world.machines.get(attachment.instance.id) if attachment else None
+        return machine is None or not machine.alive
+
+    def create_snapshot(self, response):
+        backend = response.ec2_backend
+        volume = backend.get_volume(response._get_param("VolumeId"))
+        response.error_on_dryrun()
+        quiet = self._instance_is_quiet(volume)
+        return ActionResult(self.take(backend, volume, response._get_param("Description"), tags_of(response, "snapshot"), quiet))
+
+    def create_snapshots(self, response):
+        backend = response.ec2_backend
+        specification = response._get_param("InstanceSpecification", {})
+        instance = backend.get_instance(specification.get("InstanceId"))
+        if instance.state not in ("running", "stopping", "stopped"):
+            raise Refusal("IncorrectInstanceState", f"The instance '{instance.id}' is not in a state from which snapshots can be taken: {instance.state}.")
+        response.error_on_dryrun()
+        excluded = specification.get("ExcludeDataVolumeIds") or []
+        made = []
+        for device, block in instance.get_block_device_mapping:
+            if device == instance.root_device_name and specification.get("ExcludeBootVolume"):
+                continue
+            if device != instance.root_device_name and block.volume_id in excluded:
+                continue
+            volume = backend.get_volume(block.volume_id)
+            tags = tags_of(response, "snapshot")
+            if response._get_param("CopyTagsFromSource") == "volume":
+                tags = {**{tag["key"]: tag["value"] for tag in volume.get_tags() if not tag["key"].startswith("aws:")}, **tags}
+            made.append(self.take(backend, volume, response._get_param("Description"), tags, self._instance_is_quiet(volume)))
+        return ActionResult({"Snapshots": made})
+
+    def copy_snapshot(self, response):
+        backend, region = response.ec2_backend, response._get_param("SourceRegion")
+        source_id = response._get_param("SourceSnapshotId")
+        source = self.find(backend.account_id, region, source_id)
+        if source is not None and source.status != "completed":
+            raise Refusal("InvalidSnapshot.NotFound" if source.status == "error" else "IncorrectState", f"Snapshot {source_id} is not completed: {source.status}")
+        response.error_on_dryrun()
+        encrypted = bool(response._get_param("Encrypted")) or bool(source is not None and source.encrypted)
+        same = region == backend.region_name
+        owned = source is not None and source.owner_id == backend.account_id
+        row = "copy_snapshot_same_region" if same else "copy_snapshot_cross_region_incr" if owned and self._has_parent(backend, source_id) else "copy_snapshot_cross_region_full"
+        snapshot = self._add(backend, self.world.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
+                             tags_of(response, "snapshot"), self.world.latency.of(row), encrypted, response._get_param("KmsKeyId"))
+        if encrypted and not same and not response._get_param("PresignedUrl"):
+            # The real service takes the call and fails later.
+            snapshot.takes = 0.1
+            self.world.timeline.after(0.05, self._complete, snapshot, {"message": "Given key ID is not accessible"})
+        return ActionResult({"SnapshotId": snapshot.id, "Tags": snapshot.tag_set})
+
+    def _has_parent(self, backend, source_id):
+        below = self.world.contents[source_id].layers[1:]
+        return any(self.world.contents[other].layers == below for other in backend.snapshots if other in self.world.contents) if below else False
+
+    def find(self, account, region, snapshot_id):
+        """A snapshot that this account may read; None for one of a seeded public image, which has no object."""
+        for owner, regions in list(ec2_backends.items()):
+            if region not in regions:
+                continue
+            snapshot = regions[region].snapshots.get(snapshot_id)
+            if snapshot is not None and (owner == account or account in snapshot.create_volume_permission_userids or "all" in snapshot.create_volume_permission_groups):
+                return snapshot
+        if snapshot_id in self.world.contents and self.world.images.public_snapshot(region, snapshot_id):
+            return None
+        raise Refusal("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+
+    # the rest -----------------------------------------------------------------------------------------------
+
+    def delete_snapshot(self, response):
+        backend, snapshot_id = response.ec2_backend, response._get_param("SnapshotId")
+        if snapshot_id not in backend.snapshots:
+            raise Refusal("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+        image = self.world.images.using(backend, snapshot_id)
+        if image:
+            raise Refusal("InvalidSnapshot.InUse", f"The snapshot {snapshot_id} is currently in use by {image.id}")
+        response.error_on_dryrun()
+        self.remove(backend, snapshot_id)
+        return EmptyResult()
+
+    def remove(self, backend, snapshot_id):
+        backend.snapshots.pop(snapshot_id)
+        backend.tags.pop(snapshot_id, None)
+        self.world.contents.pop(snapshot_id, None)
+        self._sizes.pop(snapshot_id, None)
+        self.world.timeline.after(0, self.world.collect)
+
+    def describe_snapshots(self, response):
+        backend = response.ec2_backend
+        owners, wanted = response._get_param("OwnerIds", []), response._get_param("SnapshotIds", [])
+        for snapshot_id in wanted:
+            if snapshot_id not in backend.snapshots:
+                raise Refusal("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+        found = backend.describe_snapshots(snapshot_ids=wanted, filters=response._filters_from_querystring())
+        if owners:
+            owners = [backend.account_id if owner == "self" else owner for owner in owners]
+            found = [snapshot for snapshot in found if snapshot.owner_id in owners]
+        return ActionResult({"Snapshots": found})
+
+
+def progress(snapshot):
+    if snapshot.status == "completed" or not hasattr(snapshot, "began"):
+        return "100%"
+    share = (time.monotonic() - snapshot.began) / snapshot.takes if snapshot.takes else 1.0
+    return f"{min(99, int(share * 100))}%"

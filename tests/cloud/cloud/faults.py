@@ -1,0 +1,91 @@
+"""Rules that make the cloud misbehave; made through POST /_cloud/faults, and used up as they hit."""
+import fnmatch
+import itertools
+import threading
+
+# Judged when a call comes in.
+CALL_KINDS = {"error", "throttle", "lose-answer", "hang", "stale", "not-found-at-first"}
+# Judged when a machine is made.
+MACHINE_KINDS = {"pending-to-terminated", "wrong-host-key", "no-sshd", "drop-ssh-after", "ignore-power-button", "no-power-line", "slow-cloud-init"}
+# Judged when an image or a snapshot is made.
+CONTENT_KINDS = {"image-failed", "snapshot-error"}
+KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS
+ALIASES = {
+    "instance_type": "InstanceType", "image_id": "ImageId", "subnet_id": "SubnetId", "az": "Placement.AvailabilityZone",
+    "availability_zone": "Placement.AvailabilityZone", "name": "Name", "market": "InstanceMarketOptions.MarketType", "region": "@region", "account": "@account",
+}
+
+
+class Rule:
+    def __init__(self, number, fields):
+        self.number = number
+        self.kind = fields.pop("kind", "error" if "error" in fields else None)
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind {self.kind!r}; known: {', '.join(sorted(KINDS))}")
+        actions = fields.pop("action", "RunInstances" if self.kind in MACHINE_KINDS else "*")
+        self.actions = actions if isinstance(actions, list) else [actions]
+        self.times = fields.pop("times", None if self.kind in ("stale", "not-found-at-first") else 1)
+        self.skip = fields.pop("skip", 0)
+        self.match = fields.pop("match", {})
+        self.region = fields.pop("region", None)
+        self.options = fields
+        self.hits = 0
+
+    def fits(self, call):
+        if not any(fnmatch.fnmatchcase(call.action, pattern) or fnmatch.fnmatchcase(f"{call.service}:{call.action}", pattern) for pattern in self.actions):
+            return False
+        if self.region and self.region != call.region:
+            return False
+        for name, wanted in self.match.items():
+            values = call.values(ALIASES.get(name, name))
+            patterns = wanted if isinstance(wanted, list) else [wanted]
+            if not any(fnmatch.fnmatchcase(str(value), str(pattern)) for value in values for pattern in patterns):
+                return False
+        return True
+
+    def as_json(self):
+        return {"id": self.number, "kind": self.kind, "action": self.actions, "times": self.times, "skip": self.skip,
+                "match": self.match, "hits": self.hits, **self.options}
+
+
+class Faults:
+    def __init__(self):
+        self._rules = []
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def add(self, fields):
+        with self._lock:
+            rule = Rule(next(self._numbers), dict(fields))
+            self._rules.append(rule)
+            return rule
+
+    def take(self, call, kinds):
+        """The first rule of one of these kinds that fits the call; it is used up by one."""
+        with self._lock:
+            for rule in self._rules:
+                if rule.kind not in kinds or not rule.fits(call):
+                    continue
+                if rule.skip > 0:
+                    rule.skip -= 1
+                    continue
+                if rule.times is not None:
+                    if rule.times <= 0:
+                        continue
+                    rule.times -= 1
+                rule.hits += 1
+                return rule
+        return None
+
+    def take_all(self, call, kinds):
+        """All the rules of different kinds that fit."""
+        found = (self.take(call, {kind}) for kind in sorted(kinds))
+        return {rule.kind: rule.options for rule in found if rule}
+
+    def clear(self, number=None):
+        with self._lock:
+            self._rules = [rule for rule in self._rules if number is not None and rule.number != number]
+
+    def list(self):
+        with self._lock:
+            return [rule.as_json() for rule in self._rules]

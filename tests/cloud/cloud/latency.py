@@ -1,0 +1,91 @@
+"""How long the cloud takes: seconds by transition, and by group of calls (names of research/latency.md, section 7)."""
+import fnmatch
+import json
+
+QUICK = {
+    "instance_pending_to_running": 0.4,
+    "running_to_ssh_ubuntu": 0.2,
+    "running_to_ssh_al2023": 0.2,
+    "running_to_ssh_debian": 0.2,
+    "stop_request_to_guest_halted": 0.2,
+    "stop_api_to_stopped": 0.8,
+    "os_shutdown_to_stopped": 0.6,
+    "stop_skip_os_shutdown_to_stopped": 0.3,
+    "start_stopped_to_running": 0.4,
+    "terminate_running_to_terminated": 0.6,
+    "terminate_stopped_to_terminated": 0.2,
+    "create_image_full": 0.8,
+    "create_image_full_fast_volume": 0.5,
+    "create_image_incremental": 0.4,
+    "create_snapshot_empty_volume": 0.3,
+    "register_image_to_available": 0.2,
+    "copy_image": 1.0,
+    "copy_image_incremental": 0.8,
+    "copy_snapshot_same_region": 0.4,
+    "copy_snapshot_cross_region_full": 0.8,
+    "copy_snapshot_cross_region_incr": 0.4,
+    "describe_lag": 0.0,
+    "sg_delete_blocked_after_terminated": 0.0,
+    "min_s_between_snapshots_of_volume": 0.0,
+}
+# The first group that names the action has it; "ssm:*" and the like are whole services.
+GROUPS = {
+    "run_instances": ["ec2:RunInstances"],
+    "start_instances": ["ec2:StartInstances"],
+    "stop_instances": ["ec2:StopInstances"],
+    "terminate_instances": ["ec2:TerminateInstances"],
+    "create_image": ["ec2:CreateImage", "ec2:RegisterImage"],
+    "snapshot": ["ec2:CreateSnapshot", "ec2:CreateSnapshots", "ec2:DeleteSnapshot", "ec2:CreateVolume", "ec2:DeleteVolume", "ec2:DeregisterImage"],
+    "copy_image": ["ec2:CopyImage"],
+    "copy_snapshot": ["ec2:CopySnapshot"],
+    "modify_attribute": ["ec2:ModifyImageAttribute", "ec2:ModifySnapshotAttribute", "ec2:ModifyLaunchTemplate", "ec2:ModifyInstanceMetadataOptions"],
+    "tags": ["ec2:CreateTags", "ec2:DeleteTags"],
+    "resource_intensive": ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", "ec2:CreateKeyPair"],
+    "launch_template_ver": ["ec2:CreateLaunchTemplateVersion"],
+    "describe": ["ec2:Describe*", "ec2:Get*", "ec2:List*"],
+    "mutating_other": ["ec2:*"],
+    "ssm_put_parameter": ["ssm:PutParameter"],
+    "ssm_get_parameter": ["ssm:*"],
+    "sts": ["sts:*"],
+    "autoscaling": ["autoscaling:*"],
+    "iam": ["iam:*"],
+}
+
+
+def group_of(service, action):
+    name = f"{service}:{action}"
+    for group, patterns in GROUPS.items():
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            return group
+    return None
+
+
+class Latency:
+    """Seconds of each transition; a file of the same names (flat, with `calls` apart) overrides the quick profile."""
+
+    def __init__(self, path=None):
+        self._seconds = dict(QUICK)
+        self._calls = {}
+        if path:
+            with open(path, encoding="utf-8") as file:
+                self.update(json.load(file))
+
+    def update(self, values):
+        values = dict(values)
+        for group, seconds in values.pop("calls", {}).items():
+            if group not in GROUPS:
+                raise ValueError(f"unknown group of calls {group!r}; known: {', '.join(GROUPS)}")
+            self._calls[group] = float(seconds)
+        for name, seconds in values.items():
+            if name not in QUICK:
+                raise ValueError(f"unknown transition {name!r}; known: {', '.join(QUICK)}")
+            self._seconds[name] = float(seconds)
+
+    def of(self, transition):
+        return self._seconds[transition]
+
+    def call(self, service, action):
+        return self._calls.get(group_of(service, action), 0.0)
+
+    def all(self):
+        return {**self._seconds, "calls": dict(self._calls)}

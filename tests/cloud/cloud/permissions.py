@@ -1,0 +1,81 @@
+"""Denied actions, and the encoded message that STS decodes into which action on what was missing."""
+import base64
+import fnmatch
+import json
+import threading
+import zlib
+
+from .wire import Refusal
+
+RESOURCES = {
+    "RunInstances": "instance/*", "CreateImage": "image/*", "RegisterImage": "image/*", "CopyImage": "image/*", "CreateSnapshot": "snapshot/*",
+    "CreateSnapshots": "snapshot/*", "CopySnapshot": "snapshot/*", "CreateSecurityGroup": "security-group/*", "ImportKeyPair": "key-pair/*",
+    "CreateKeyPair": "key-pair/*", "CreateLaunchTemplateVersion": "launch-template/*",
+}
+NAMED = {
+    "InstanceId": "instance", "InstanceIds": "instance", "ImageId": "image", "SnapshotId": "snapshot", "GroupId": "security-group",
+    "KeyName": "key-pair", "VolumeId": "volume", "NetworkInterfaceId": "network-interface",
+}
+
+
+class Permissions:
+    """`deny` holds patterns of `service:Action`; all else is allowed."""
+
+    def __init__(self):
+        self._deny = []
+        self._lock = threading.Lock()
+
+    def set(self, patterns):
+        with self._lock:
+            self._deny = list(patterns)
+
+    def list(self):
+        return list(self._deny)
+
+    def check(self, call):
+        name = f"{call.service}:{call.action}"
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in self._deny):
+            return
+        where = resource(call)
+        because = f"User: {call.principal} is not authorized to perform: {name} on resource: {where} because no identity-based policy allows the {name} action"
+        if call.service == "ec2":
+            raise Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {because}. Encoded authorization failure message: {encode(call, name, where)}", 403)
+        raise Refusal("AccessDeniedException" if call.service == "ssm" else "AccessDenied", because, 400 if call.service == "ssm" else 403)
+
+
+def resource(call):
+    if call.service != "ec2":
+        return f"arn:aws:{call.service}:{call.region}:{call.account}:*"
+    if call.action in RESOURCES:
+        tail = RESOURCES[call.action]
+    else:
+        tail = "*"
+        for name, kind in NAMED.items():
+            values = call.values(name)
+            if values:
+                tail = f"{kind}/{values[0]}"
+                break
+    return "*" if call.action.startswith("Describe") else f"arn:aws:ec2:{call.region}:{call.account}:{tail}"
+
+
+def encode(call, action, where):
+    """The message of the service authorization reference for DecodeAuthorizationMessage."""
+    message = {
+        "allowed": False, "explicitDeny": False, "matchedStatements": {"items": []}, "failures": {"items": []},
+        "context": {
+            "principal": {"id": "AROATESTCLOUDPRINCIPA:session", "arn": call.principal},
+            "action": action, "resource": where,
+            "conditions": {"items": [
+                {"key": "aws:Region", "values": {"items": [{"value": call.region}]}},
+                {"key": "aws:Account", "values": {"items": [{"value": call.account}]}},
+            ]},
+        },
+    }
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps(message).encode())).decode()
+
+
+def decode(text):
+    try:
+        return zlib.decompress(base64.urlsafe_b64decode(text.encode())).decode()
+    except (ValueError, zlib.error) as error:
+        raise Refusal("InvalidAuthorizationMessageException", f"Message is not valid: {error}") from error

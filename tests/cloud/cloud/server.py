@@ -1,0 +1,48 @@
+"""The HTTP server: the cloud's own pages, and moto for all else."""
+import json
+import socket
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+
+class Handler(MotoRequestHandler):
+    # Clients keep connections; without this each of their calls is a new one.
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code="-", size="-"):
+        """Calls are in /_cloud/calls; a line for each on standard error helps nobody."""
+
+    def log_error(self, format, *args):  # noqa: A002, the base class's name
+        """A client that went away is no error of the cloud."""
+
+
+class Application:
+    def __init__(self, admin):
+        self.admin = admin
+        self.moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ, start_response):
+        path = environ.get("PATH_INFO", "")
+        if path.startswith("/_cloud"):
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            status, value = self.admin.answer(environ["REQUEST_METHOD"], path.removeprefix("/_cloud"), environ["wsgi.input"].read(length))
+            return respond(start_response, status, "application/json", json.dumps(value).encode())
+        if path == "/checkip":
+            return respond(start_response, 200, "text/plain", environ["REMOTE_ADDR"].encode() + b"\n")
+        answer = self.moto(environ, start_response)
+        if environ.get("cloud.drop"):
+            # The call was done; its answer is lost on the way.
+            connection = environ["werkzeug.socket"]
+            connection.shutdown(socket.SHUT_RDWR)
+        return answer
+
+
+def respond(start_response, status, kind, body):
+    reason = {200: "OK", 400: "Bad Request", 404: "Not Found"}[status]
+    start_response(f"{status} {reason}", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def serve(admin, host, port):
+    return make_server(host, port, Application(admin), threaded=True, request_handler=Handler)

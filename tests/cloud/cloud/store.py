@@ -1,0 +1,95 @@
+"""Contents of volumes and snapshots: stacks of overlay layers, shared as long as somebody stands on them."""
+import itertools
+import os
+import shutil
+import subprocess
+import threading
+
+from . import base
+
+
+USERS = {"ubuntu": "ubuntu", "al2023": "ec2-user", "rhel": "ec2-user", "debian": "admin"}
+
+
+class Content:
+    """What a snapshot holds: layers, the topmost first. A layer never changes once it is in a content.
+    The flavour is the distribution that a root disk started from: it decides default user and boot time."""
+
+    def __init__(self, layers, flavour=None):
+        self.layers = tuple(layers)
+        self.flavour = flavour
+
+    @property
+    def user(self):
+        return USERS.get(self.flavour, "ubuntu")
+
+
+class Disk:
+    """What a volume holds: the layers it was made from and the directory of all that was written since."""
+
+    def __init__(self, store, content):
+        self.store = store
+        self.content = content
+        self.upper = store.directory("d")
+        self.lock = threading.Lock()
+
+    def snapshot(self, quiet):
+        """The disk as it is now. A quiet disk gives its writes away as a layer and goes on with an empty directory
+        over it, which costs nothing; a busy one is copied."""
+        with self.lock:
+            if not os.listdir(self.upper):
+                return self.content
+            if quiet:
+                layer, self.upper = self.upper, self.store.directory("d")
+            else:
+                layer = self.store.directory("l")
+                copy_tree(self.upper, layer)
+            content = Content((layer, *self.content.layers), self.content.flavour)
+            if quiet:
+                self.content = content
+            return content
+
+    def drop(self):
+        with self.lock:
+            shutil.rmtree(self.upper, ignore_errors=True)
+            self.upper = None
+
+
+class Store:
+    def __init__(self, root, sha1_signatures=False):
+        self.root = root
+        self._sha1 = sha1_signatures
+        self._numbers = itertools.count(1)
+        self._bases = {}
+        self._lock = threading.Lock()
+        os.makedirs(root, exist_ok=True)
+        self.shims = base.build_shims(self.directory("g"))
+
+    def directory(self, kind):
+        """A fresh directory; the names are short since a mount's options are one page."""
+        path = os.path.join(self.root, f"{kind}{next(self._numbers)}")
+        os.makedirs(path, mode=0o755)
+        return path
+
+    def base(self, flavour):
+        """The content of a seeded image of this distribution."""
+        with self._lock:
+            if flavour not in self._bases:
+                layer = base.build_image(self.directory("b"), USERS[flavour], self._sha1)
+                self._bases[flavour] = Content([layer], flavour)
+            return self._bases[flavour]
+
+    def collect(self, contents):
+        """Removes the layers that none of these contents holds."""
+        held = {layer for content in contents for layer in content.layers}
+        with self._lock:
+            held |= {layer for content in self._bases.values() for layer in content.layers}
+        for name in os.listdir(self.root):
+            path = os.path.join(self.root, name)
+            if name.startswith("l") and path not in held:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def copy_tree(source, target):
+    """Everything, whiteouts and extended attributes too. A file that vanishes meanwhile is a live disk's way."""
+    subprocess.run(["cp", "-a", "--reflink=auto", source + "/.", target], check=False, stderr=subprocess.DEVNULL)

@@ -1,0 +1,47 @@
+"""What happens later: one clock thread hands due work to a few workers."""
+import concurrent.futures
+import heapq
+import itertools
+import sys
+import threading
+import time
+import traceback
+
+
+class Timeline:
+    def __init__(self, workers=16):
+        self._queue = []
+        self._order = itertools.count()
+        self._changed = threading.Condition()
+        self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="later")
+        self._stopped = False
+        threading.Thread(target=self._run, name="timeline", daemon=True).start()
+
+    def after(self, seconds, work, *arguments):
+        """Calls `work` so many seconds from now, or at once in a worker for none."""
+        with self._changed:
+            heapq.heappush(self._queue, (time.monotonic() + max(0.0, seconds), next(self._order), work, arguments))
+            self._changed.notify()
+
+    def stop(self):
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self):
+        while True:
+            with self._changed:
+                while not self._stopped and (not self._queue or self._queue[0][0] > time.monotonic()):
+                    self._changed.wait(self._queue[0][0] - time.monotonic() if self._queue else None)
+                if self._stopped:
+                    return
+                _, _, work, arguments = heapq.heappop(self._queue)
+                self._pool.submit(self._call, work, arguments)
+
+    @staticmethod
+    def _call(work, arguments):
+        try:
+            work(*arguments)
+        except Exception:  # a defect of the cloud must be seen, and must not stop it
+            traceback.print_exc(file=sys.stderr)

@@ -1,0 +1,49 @@
+"""The state that moto has not: contents of disks, machines, rules; and the one lock over all of moto."""
+import threading
+
+from .calls import Log
+from .faults import Faults
+from .latency import Latency
+from .permissions import Permissions
+from .store import Content, Disk, Store
+from .throttle import Throttle
+from .timeline import Timeline
+
+
+class World:
+    def __init__(self, state, latency=None, throttle=False, sha1_signatures=False):
+        self.state = state
+        # Moto is not safe for threads: held for each of its calls and each transition, never while waiting.
+        self.lock = threading.RLock()
+        self.timeline = Timeline()
+        self.store = Store(state + "/s", sha1_signatures)
+        self.latency = latency or Latency()
+        self.faults = Faults()
+        self.throttle = Throttle(throttle)
+        self.permissions = Permissions()
+        self.calls = Log()
+        self.machines = {}  # instance id → Machine
+        self.disks = {}  # volume id → Disk
+        self.contents = {}  # snapshot id → Content
+        self.created = {}  # id → monotonic time of the call that made it
+        self.current = None  # the call that moto is at, while the lock is held
+        self.seeds = None  # set once moto is patched
+
+    def disk_of(self, snapshot_id):
+        """A new disk with a snapshot's content, or an empty one."""
+        content = self.contents.get(snapshot_id) if snapshot_id else None
+        return Disk(self.store, content or Content(()))
+
+    def collect(self):
+        """Frees the layers of deleted snapshots and dropped disks; called off the lock's critical path."""
+        with self.lock:
+            contents = [*self.contents.values(), *(disk.content for disk in self.disks.values())]
+        self.store.collect(contents)
+
+    def stop(self):
+        self.timeline.stop()
+        machines = list(self.machines.values())
+        for machine in machines:
+            machine.kill()
+        for machine in machines:
+            machine.join(5)
