@@ -36,7 +36,7 @@ async fn all_waiters_share_one_question() {
     let asked = Asked::default();
     let poller = Poller::new(clock.clone(), SECOND, ask(&clock, &asked, 5));
     let (run, _events) = runs::with(clock.clone(), &[]);
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     let waits = futures::future::join(poller.wait(&run, "a", limit, done), poller.wait(&run, "b", limit, done));
     tokio::pin!(waits);
     let finished = std::sync::atomic::AtomicBool::new(false);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "only tests are built on this")]
 
 pub mod clock;
+pub mod conformance;
 pub mod fake;
 pub mod recipe;
 pub mod runs;
