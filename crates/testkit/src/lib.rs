@@ -1,7 +1,8 @@
 //! What tests of several rooms share. Never part of a release.
-#![allow(clippy::unwrap_used, reason = "only tests are built on this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests are built on this")]
 
 pub mod clock;
+pub mod cloud;
 pub mod conformance;
 pub mod fake;
 pub mod recipe;

@@ -1,0 +1,142 @@
+//! The test cloud (`tests/cloud`): AWS by moto, with instances that are real sandboxes with a real sshd.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A running test cloud; it ends with this value, and everything in it.
+pub struct Cloud {
+    child: Child,
+    port: u16,
+}
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+impl Cloud {
+    /// Starts a cloud whose instances are sandboxes of `binary`, ami-bake itself.
+    ///
+    /// # Panics
+    /// When a part that it needs is missing, with the command that installs it.
+    pub fn start(binary: &Path) -> Self {
+        Self::start_with(binary, &[])
+    }
+
+    /// The same, with further arguments of `python -m cloud`.
+    ///
+    /// # Panics
+    /// As [`Cloud::start`].
+    pub fn start_with(binary: &Path, arguments: &[&str]) -> Self {
+        let root = repository();
+        let setup = Command::new(root.join("tests/cloud/setup")).output().unwrap();
+        assert!(setup.status.success(), "tests/cloud/setup: {}", String::from_utf8_lossy(&setup.stderr));
+        let mut child = Command::new(root.join(".venv/bin/python"))
+            .args(["-m", "cloud", "--port", "0"])
+            .args(arguments)
+            .current_dir(root.join("tests/cloud"))
+            .env("AMI_BAKE_BIN", binary)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let ready: Value = serde_json::from_str(&ready).expect("the test cloud ended before it was ready");
+        let port = u16::try_from(ready["port"].as_u64().unwrap()).unwrap();
+        Self { child, port }
+    }
+
+    /// Its address.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The environment of a program that takes it for AWS.
+    pub fn env(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.endpoint()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("AMI_BAKE_CHECKIP_URL", format!("{}/checkip", self.endpoint())),
+        ]
+    }
+
+    /// Adds a fault rule (tests/cloud/README.md).
+    pub fn fault(&self, rule: &Value) {
+        self.ask("POST", "faults", Some(rule));
+    }
+
+    /// Takes all fault rules back.
+    pub fn forgive(&self) {
+        self.ask("DELETE", "faults", None);
+    }
+
+    /// Denies these actions, such as `ec2:RunInstances`.
+    pub fn deny(&self, actions: &[&str]) {
+        self.ask("POST", "permissions", Some(&serde_json::json!({ "deny": actions })));
+    }
+
+    /// What exists that was made since the start, machine-made kinds alone.
+    pub fn leaks(&self) -> Value {
+        self.ask("GET", "leaks", None)
+    }
+
+    /// Every call so far, but for the admin's own.
+    pub fn calls(&self) -> Vec<Value> {
+        self.ask("GET", "calls", None).as_array().cloned().unwrap_or_default()
+    }
+
+    /// The names of the actions that were called.
+    pub fn actions(&self) -> Vec<String> {
+        self.calls().iter().map(|call| call["action"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Forgets the calls so far.
+    pub fn forget_calls(&self) {
+        self.ask("DELETE", "calls", None);
+    }
+
+    /// All instances with state, console and folders.
+    pub fn instances(&self) -> Vec<Value> {
+        self.ask("GET", "instances", None).as_array().cloned().unwrap_or_default()
+    }
+
+    /// Images with the folders of their snapshots' layers.
+    pub fn images(&self) -> Vec<Value> {
+        self.ask("GET", "images", None).as_array().cloned().unwrap_or_default()
+    }
+
+    /// One request to the admin interface; HTTP/1.0 needs no client library.
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        write!(
+            stream,
+            "{method} /_cloud/{path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.split(' ').nth(1) == Some("200"), "{method} {path}: {answer}");
+        serde_json::from_str(body).unwrap()
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        // Asked first, so that it takes its mounts away; then it has a moment.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
