@@ -1,0 +1,14 @@
+//! What `check` says, and how it is shown: for people, as JSON, as annotations in a workflow.
+
+mod github;
+mod json;
+mod report;
+mod source;
+mod text;
+
+pub use github::github_annotations;
+pub use json::json;
+pub(crate) use report::arrange;
+pub use report::{Diagnostic, Severity};
+pub use source::{FileId, Position, Sources, Span};
+pub use text::{text, Style};

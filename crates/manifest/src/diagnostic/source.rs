@@ -1,0 +1,98 @@
+//! The files that a manifest is made of, and places in them.
+
+use std::sync::Arc;
+
+/// One file of a [`Sources`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(u16);
+
+/// A range of bytes in one file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// The range as indices.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A line and a column, both from 1; the column counts characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+#[derive(Debug)]
+struct File {
+    name: String,
+    text: String,
+    lines: Vec<u32>,
+}
+
+/// All files that values came from: the manifest, variable files, `--set`.
+#[derive(Debug, Clone, Default)]
+pub struct Sources(Vec<Arc<File>>);
+
+impl Sources {
+    /// Adds a file under the name that messages use.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
+        let text = text.into();
+        let mut lines = vec![0];
+        lines.extend(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').filter_map(|(at, _)| u32::try_from(at + 1).ok()));
+        let id = FileId(u16::try_from(self.0.len()).unwrap_or(u16::MAX));
+        self.0.push(Arc::new(File { name: name.into(), text, lines }));
+        id
+    }
+
+    /// The name of a file.
+    pub fn name(&self, file: FileId) -> &str {
+        self.0.get(usize::from(file.0)).map_or("", |file| &file.name)
+    }
+
+    /// The text of a file.
+    pub fn text(&self, file: FileId) -> &str {
+        self.0.get(usize::from(file.0)).map_or("", |file| &file.text)
+    }
+
+    /// The text of a span.
+    pub fn slice(&self, span: Span) -> &str {
+        self.text(span.file).get(span.range()).unwrap_or("")
+    }
+
+    /// Line and column of a byte.
+    pub fn position(&self, file: FileId, offset: u32) -> Position {
+        let Some(file) = self.0.get(usize::from(file.0)) else {
+            return Position { line: 1, column: 1 };
+        };
+        let line = file.lines.partition_point(|start| *start <= offset).max(1);
+        let start = file.lines.get(line - 1).copied().unwrap_or(0) as usize;
+        let column = file.text.get(start..offset as usize).map_or(0, |before| before.chars().count()) + 1;
+        Position { line, column }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        let mut sources = Sources::default();
+        let file = sources.add("bake.yml", "a: 1\nü: 2\n");
+        assert_eq!(sources.position(file, 0), Position { line: 1, column: 1 });
+        assert_eq!(sources.position(file, 5), Position { line: 2, column: 1 });
+        assert_eq!(sources.position(file, 7), Position { line: 2, column: 2 });
+        assert_eq!(sources.slice(Span { file, start: 5, end: 7 }), "ü");
+    }
+}

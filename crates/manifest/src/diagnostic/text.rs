@@ -1,0 +1,73 @@
+//! Findings for people: the line, the place underlined, and what to do.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Diagnostic, Severity, Sources, Span};
+
+/// Whether the text carries colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// No escape sequences.
+    Plain,
+    /// Colours and bold for terminals.
+    Coloured,
+}
+
+/// Renders findings one after the other, separated by empty lines.
+pub fn text(findings: &[Diagnostic], sources: &Sources, style: Style) -> String {
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Coloured => Renderer::styled(),
+    }
+    .decor_style(DecorStyle::Ascii);
+    let mut out = String::new();
+    for finding in findings {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&renderer.render(&[group(finding, sources)]));
+        out.push('\n');
+    }
+    out
+}
+
+fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(finding.message.as_str()).id(finding.code);
+    let mut group = Group::with_title(title);
+    if let Some(span) = finding.span {
+        let mut snippet = snippet(sources, span, finding.related.as_ref().map(|(span, _)| *span));
+        let range = clamp(sources, span);
+        let mark = AnnotationKind::Primary.span(range);
+        snippet = snippet.annotation(match &finding.label {
+            Some(label) => mark.label(label.as_str()),
+            None => mark,
+        });
+        if let Some((other, words)) = finding.related.as_ref().filter(|(other, _)| other.file == span.file) {
+            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(words.as_str()));
+        }
+        group = group.element(snippet);
+    }
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    group
+}
+
+fn snippet(sources: &Sources, span: Span, _related: Option<Span>) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    Snippet::source(sources.text(span.file)).path(sources.name(span.file)).fold(true)
+}
+
+/// A mark of many lines hides its point: the first line is enough.
+fn clamp(sources: &Sources, span: Span) -> std::ops::Range<usize> {
+    let range = span.range();
+    let text = sources.slice(span);
+    let first = text.find('\n').unwrap_or(text.len());
+    let end = range.start + text.get(..first).unwrap_or("").trim_end().len();
+    range.start..end.max(range.start)
+}

@@ -1,0 +1,174 @@
+//! Values of one line that have a shape: the schema holds the shape, so that every problem of a file is found at once.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+/// A text with a pattern. `title` completes "`x` is not …", the examples complete "write it like …".
+macro_rules! shaped {
+    ($(#[doc = $doc:literal])+ $name:ident, title: $title:literal, pattern: $pattern:literal, examples: $examples:expr) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// The text as written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "title": $title,
+                    "description": concat!($($doc),+).trim(),
+                    "pattern": $pattern,
+                    "examples": $examples,
+                })
+            }
+        }
+    };
+}
+
+shaped! {
+    /// A time: a number and `ms`, `s`, `m`, `h`, `d` or `w`; several may follow each other.
+    DurationText, title: "a duration", pattern: r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", examples: ["30s", "10m", "2h", "7d"]
+}
+shaped! {
+    /// An AWS region.
+    Region, title: "an AWS region", pattern: r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", examples: ["us-east-1", "eu-central-1"]
+}
+shaped! {
+    /// A 12-digit AWS account id, in quotes.
+    AccountId, title: "an AWS account id", pattern: r"^[0-9]{12}$", examples: ["111122223333"]
+}
+shaped! {
+    /// A range of addresses.
+    Cidr, title: "a range of addresses", pattern: r"^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:]*:[0-9a-fA-F:]*/([0-9]|[0-9]{2}|1[01][0-9]|12[0-8]))$", examples: ["203.0.113.0/24", "2001:db8::/32"]
+}
+shaped! {
+    /// Permission bits in octal, in quotes.
+    Mode, title: "a file mode", pattern: r"^0?[0-7]{3,4}$", examples: ["0644", "0755"]
+}
+shaped! {
+    /// `auto` (the next after the highest published), `release` (only tags and releases make final versions), or a semantic version.
+    VersionText, title: "a version", pattern: r"^(auto|release|v?(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)$", examples: ["auto", "release", "1.4.0"]
+}
+shaped! {
+    /// A range of semantic versions; Image Builder's `2.x.x` is understood too.
+    VersionRange, title: "a range of versions", pattern: r"^[\^~<>=]*\s*v?([0-9]+|[xX*])(\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?(\s*,\s*[\^~<>=]*\s*v?([0-9]+|[xX*])(\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?)*$", examples: ["^2.1", "~1.4.2", ">=1.2, <2", "2.x.x"]
+}
+shaped! {
+    /// The ARN of an IAM role.
+    RoleArn, title: "the ARN of an IAM role", pattern: r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$", examples: ["arn:aws:iam::111122223333:role/bake"]
+}
+shaped! {
+    /// A KMS key: its id, its ARN or `alias/NAME`.
+    KmsKey, title: "a KMS key", pattern: r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[\w/-]+|alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36})$", examples: ["alias/images"]
+}
+shaped! {
+    /// A name: letters, digits, `.`, `_` and `-`.
+    Name, title: "a name", pattern: r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples: ["web"]
+}
+
+/// A share of a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Percent(#[schemars(range(min = 0, max = 200))] pub u16);
+
+/// A processor architecture, by EC2's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum ArchitectureChoice {
+    /// 64-bit Intel and AMD.
+    #[serde(rename = "x86_64")]
+    X86_64,
+    /// 64-bit Arm.
+    #[serde(rename = "arm64")]
+    Arm64,
+}
+
+impl DurationText {
+    /// The time that is meant; `None` when the text is none or larger than any timer.
+    pub fn duration(&self) -> Option<Duration> {
+        let mut total = Duration::ZERO;
+        let mut rest = self.0.as_str();
+        if rest.is_empty() {
+            return None;
+        }
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let (number, tail) = rest.split_at(digits);
+            let unit_end = tail.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at(unit_end);
+            let seconds = match unit {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                "w" => 604_800.0,
+                _ => return None,
+            };
+            let value: f64 = number.parse().ok()?;
+            total = total.checked_add(Duration::try_from_secs_f64(value * seconds).ok()?)?;
+            rest = tail;
+        }
+        Some(total)
+    }
+}
+
+impl Mode {
+    /// The permission bits.
+    pub fn bits(&self) -> Option<u32> {
+        u32::from_str_radix(&self.0, 8).ok()
+    }
+}
+
+impl VersionRange {
+    /// The range; Image Builder's `x` stands for any number.
+    pub fn requirement(&self) -> Option<semver::VersionReq> {
+        let text = self.0.replace(['x', 'X'], "*").replace('v', "");
+        semver::VersionReq::parse(&text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_add_up() {
+        let duration = |text: &str| DurationText(text.to_owned()).duration();
+        assert_eq!(duration("10m"), Some(Duration::from_secs(600)));
+        assert_eq!(duration("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("1.5h"), Some(Duration::from_secs(5400)));
+        assert_eq!(duration("2w"), Some(Duration::from_secs(1_209_600)));
+        for wrong in ["", "10", "m", "10 minutes", "1y"] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn image_builders_ranges_are_ranges() {
+        let range = VersionRange("2.x.x".to_owned()).requirement().unwrap();
+        assert!(range.matches(&semver::Version::new(2, 7, 1)));
+        assert!(!range.matches(&semver::Version::new(3, 0, 0)));
+        assert!(VersionRange("^2.1".to_owned()).requirement().unwrap().matches(&semver::Version::new(2, 1, 0)));
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(Mode("0644".to_owned()).bits(), Some(0o644));
+        assert_eq!(Mode("755".to_owned()).bits(), Some(0o755));
+    }
+}

@@ -1,0 +1,154 @@
+//! A step: exactly one verb, and what every step takes.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
+
+use super::{Ansible, Chef, Component, Download, DurationText, Expectation, Ordered, Platform, Reboot, Run, Script, Upload, Wait};
+
+/// What every step takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Common {
+    /// The step's name in messages.
+    pub name: Option<String>,
+    /// An expression: the step runs when it is true.
+    #[schemars(schema_with = "super::image::condition")]
+    pub r#if: Option<Value>,
+    /// Environment variables. Secrets go here: `TOKEN: ${{ secrets.TOKEN }}`.
+    #[schemars(schema_with = "environment")]
+    pub env: Ordered<String>,
+    /// The limit for one attempt.
+    pub timeout: Option<DurationText>,
+    /// How often the step is tried again after a failure.
+    #[schemars(range(max = 100))]
+    pub retries: u32,
+    /// What a failure means. Default: `abort`.
+    pub on_failure: Option<OnFailureChoice>,
+    /// The platforms on which the step runs; all without.
+    pub platforms: Option<Vec<Platform>>,
+    /// How long a cached image stands for this step, for steps whose result moves by itself.
+    pub cache_for: Option<DurationText>,
+}
+
+/// What a failed step means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailureChoice {
+    /// The bake ends.
+    Abort,
+    /// The next steps run, and the bake fails at the end.
+    Continue,
+    /// The failure is told and forgotten.
+    Ignore,
+}
+
+/// A step: a map with exactly one verb.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What every step takes.
+    pub common: Common,
+    /// What it does.
+    pub verb: Verb,
+}
+
+/// What a step does.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub enum Verb {
+    Run(Run),
+    Script(Script),
+    Upload(Upload),
+    Download(Download),
+    Ansible(Ansible),
+    Chef(Chef),
+    Component(Component),
+    Reboot(Reboot),
+    Wait(Wait),
+    Expect(Expectation),
+}
+
+impl Verb {
+    /// The keys that make a map a step, in the order of the reference.
+    pub const NAMES: [&str; 10] =
+        ["run", "script", "upload", "download", "ansible", "chef", "component", "reboot", "wait", "expect"];
+
+    /// Keys that every step takes.
+    pub const COMMON: [&str; 8] = ["name", "if", "env", "timeout", "retries", "on-failure", "platforms", "cache-for"];
+
+    fn read(name: &str, own: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        fn typed<T: DeserializeOwned>(own: Map<String, Value>) -> Result<T, serde_json::Error> {
+            serde_json::from_value(own.into())
+        }
+        Ok(match name {
+            "run" => Self::Run(typed(own)?),
+            "script" => Self::Script(typed(own)?),
+            "upload" => Self::Upload(typed(own)?),
+            "download" => Self::Download(typed(own)?),
+            "ansible" => Self::Ansible(typed(own)?),
+            "chef" => Self::Chef(typed(own)?),
+            "component" => Self::Component(typed(own)?),
+            "reboot" => Self::Reboot(typed(own)?),
+            "wait" => Self::Wait(typed(own)?),
+            _ => Self::Expect(typed(own)?),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let map = Map::deserialize(deserializer)?;
+        let (common, own): (Map<_, _>, Map<_, _>) = map.into_iter().partition(|(key, _)| Verb::COMMON.contains(&key.as_str()));
+        let mut verbs = Verb::NAMES.iter().filter(|name| own.contains_key(**name));
+        let (Some(name), None) = (verbs.next(), verbs.next()) else {
+            return Err(de::Error::custom("a step has exactly one verb"));
+        };
+        let common = serde_json::from_value(common.into()).map_err(de::Error::custom)?;
+        let verb = Verb::read(name, own).map_err(de::Error::custom)?;
+        Ok(Self { common, verb })
+    }
+}
+
+impl JsonSchema for Step {
+    fn schema_name() -> Cow<'static, str> {
+        "Step".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let common = Common::json_schema(generator);
+        let verbs: [(&str, Schema); 10] = [
+            ("Run", Run::json_schema(generator)),
+            ("Script", Script::json_schema(generator)),
+            ("Upload", Upload::json_schema(generator)),
+            ("Download", Download::json_schema(generator)),
+            ("Ansible", Ansible::json_schema(generator)),
+            ("Chef", Chef::json_schema(generator)),
+            ("Component", Component::json_schema(generator)),
+            ("Reboot", Reboot::json_schema(generator)),
+            ("Wait", Wait::json_schema(generator)),
+            ("Expect", Expectation::json_schema(generator)),
+        ];
+        let mut references = Vec::new();
+        for (name, mut schema) in verbs {
+            let shared = common.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+            if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+                properties.extend(shared);
+            }
+            let definition = format!("{name}Step");
+            references.push(Value::from(Map::from_iter([("$ref".to_owned(), Value::from(format!("#/$defs/{definition}")))])));
+            generator.definitions_mut().insert(definition, schema.to_value());
+        }
+        json_schema!({ "description": "A step: a map with exactly one verb.", "type": "object", "oneOf": references })
+    }
+}
+
+fn environment(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "title": "the name of an environment variable", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "examples": ["DEBIAN_FRONTEND"] },
+        "additionalProperties": { "type": "string" },
+    })
+}

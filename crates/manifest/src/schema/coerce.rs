@@ -1,0 +1,98 @@
+//! Scalars that YAML reads as something else than the schema wants: text that survives becomes text, the rest is refused.
+
+use ami_bake_core::Route;
+use serde_json::Value;
+
+use super::Judge;
+use crate::diagnostic::Diagnostic;
+use crate::yaml::{Kind, Meaning, Node};
+
+/// Turns numbers and booleans into text wherever the schema takes text alone.
+pub(crate) fn coerce(judge: &Judge, node: &mut Node, findings: &mut Vec<Diagnostic>) {
+    let mut walk = Walk { root: judge.schema(), findings };
+    let mut schemas = Vec::new();
+    walk.expand(judge.schema(), &mut schemas);
+    walk.visit(node, &schemas, &Route::root());
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    findings: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Walk<'a> {
+    /// All plain schemas that a schema stands for.
+    fn expand(&self, schema: &'a Value, into: &mut Vec<&'a Value>) {
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
+            && let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer))
+        {
+            self.expand(target, into);
+        }
+        for key in ["anyOf", "oneOf"] {
+            for choice in schema.get(key).and_then(Value::as_array).into_iter().flatten() {
+                self.expand(choice, into);
+            }
+        }
+        if ["type", "properties", "items", "enum"].iter().any(|key| schema.get(*key).is_some()) || schema == &Value::Bool(true) {
+            into.push(schema);
+        }
+    }
+
+    fn visit(&mut self, node: &mut Node, schemas: &[&'a Value], route: &Route) {
+        let span = node.span;
+        match &mut node.kind {
+            Kind::Map(entries) => {
+                for entry in entries {
+                    let mut children = Vec::new();
+                    for schema in schemas {
+                        let own = schema.get("properties").and_then(|properties| properties.get(&entry.key));
+                        if let Some(child) = own.or_else(|| schema.get("additionalProperties")) {
+                            self.expand(child, &mut children);
+                        }
+                    }
+                    self.visit(&mut entry.value, &children, &route.key(entry.key.as_str()));
+                }
+            }
+            Kind::List(items) => {
+                let mut children = Vec::new();
+                for schema in schemas {
+                    if let Some(child) = schema.get("items") {
+                        self.expand(child, &mut children);
+                    }
+                }
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.visit(item, &children, &route.index(index));
+                }
+            }
+            Kind::Scalar(scalar) => {
+                let names: &[&str] = match scalar.meaning {
+                    Meaning::Null | Meaning::Text => return,
+                    Meaning::Boolean(_) => &["boolean"],
+                    Meaning::Integer(_) => &["integer", "number"],
+                    Meaning::Float(_) => &["number"],
+                };
+                if schemas.is_empty() || !takes(schemas, &["string"]) || takes(schemas, names) {
+                    return;
+                }
+                if !scalar.survives() {
+                    let shown = scalar.to_json();
+                    self.findings.push(
+                        Diagnostic::error("unquoted", span, format!("YAML reads `{}` as the value `{shown}`", scalar.text))
+                            .label("text is expected here")
+                            .help(format!("Quote it: \"{}\"", scalar.text))
+                            .route(route.clone()),
+                    );
+                }
+                scalar.meaning = Meaning::Text;
+            }
+        }
+    }
+}
+
+fn takes(schemas: &[&Value], names: &[&str]) -> bool {
+    schemas.iter().any(|schema| match schema.get("type") {
+        Some(Value::String(name)) => names.contains(&name.as_str()),
+        Some(Value::Array(types)) => types.iter().any(|name| name.as_str().is_some_and(|name| names.contains(&name))),
+        _ => schema.get("properties").is_none() && schema.get("items").is_none(),
+    })
+}

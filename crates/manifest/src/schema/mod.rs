@@ -1,0 +1,10 @@
+//! The JSON Schema: made from the types, and the judge of a file's structure.
+
+mod coerce;
+mod generate;
+mod judge;
+mod sentence;
+
+pub(crate) use coerce::coerce;
+pub use generate::schema;
+pub(crate) use judge::{Judge, judge};

@@ -1,0 +1,324 @@
+//! Schema errors in sentences: what stands there, what was expected, and what was probably meant.
+
+use ami_bake_core::{Route, Segment};
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{JsonType, ValidationError};
+use serde_json::Value;
+
+use super::judge::{route, settle};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::model::Verb;
+use crate::words;
+use crate::yaml::Node;
+
+pub(super) struct Teller<'a> {
+    pub(super) schema: &'a Value,
+    pub(super) node: &'a Node,
+    pub(super) base: &'a Route,
+}
+
+/// A schema error with its place.
+struct Place<'a> {
+    route: Route,
+    node: Option<&'a Node>,
+    span: Span,
+    name: String,
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn tell(&self, error: &ValidationError<'_>, findings: &mut Vec<Diagnostic>) {
+        let instance = error.instance().as_ref();
+        if instance.as_str().is_some_and(|text| text.contains("${{")) {
+            // Judged when it has been evaluated.
+            return;
+        }
+        let place = self.place(error);
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                for key in unexpected {
+                    findings.push(self.unknown_key(error, &place, key));
+                }
+            }
+            ValidationErrorKind::Required { property } => {
+                let property = property.as_str().unwrap_or_default();
+                findings.push(self.missing(error, &place, property));
+            }
+            ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::OneOfMultipleValid { context } => {
+                self.step(&place, context, findings);
+            }
+            ValidationErrorKind::AnyOf { context } => self.choice(&place, instance, context, findings),
+            kind => findings.push(self.value(error, &place, instance, kind)),
+        }
+    }
+
+    fn place(&self, error: &ValidationError<'_>) -> Place<'a> {
+        let segments = settle(self.node, route(error));
+        let node = self.node.at(&segments);
+        let span = self.node.place(&Route(segments.clone()));
+        let name = match segments.iter().rev().find_map(|segment| match segment {
+            Segment::Key(key) => Some(key.clone()),
+            Segment::Index(_) => None,
+        }) {
+            Some(name) if matches!(segments.last(), Some(Segment::Index(_))) => format!("an item of `{name}`"),
+            Some(name) => format!("`{name}`"),
+            None => "the manifest".to_owned(),
+        };
+        let mut full = self.base.0.clone();
+        full.extend(segments);
+        Place { route: Route(full), node, span, name }
+    }
+
+    /// The schema that holds the keyword that failed.
+    fn failed(&self, error: &ValidationError<'_>) -> Option<&'a Value> {
+        let pointer = error.schema_path().as_str();
+        let (parent, _) = pointer.rsplit_once('/')?;
+        self.schema.pointer(parent)
+    }
+
+    fn unknown_key(&self, error: &ValidationError<'_>, place: &Place<'_>, key: &str) -> Diagnostic {
+        let span = place.node.and_then(|node| node.entry(key)).map_or(place.span, |entry| entry.key_span);
+        let known: Vec<&str> = self
+            .failed(error)
+            .and_then(|schema| schema.get("properties"))
+            .and_then(Value::as_object)
+            .map(|properties| properties.keys().map(String::as_str).collect())
+            .unwrap_or_default();
+        let finding = Diagnostic::error("unknown-key", span, format!("unknown key `{key}`")).route(place.route.key(key));
+        let owners = self.verbs_with(key);
+        let in_step = known.contains(&"on-failure");
+        finding.help(match words::near(key, known.iter().copied()) {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None if in_step && !owners.is_empty() => format!("`{key}` belongs to {}.", words::list(&owners, "and")),
+            None if known.is_empty() => "No keys are known here.".to_owned(),
+            None => format!("Known here: {}.", words::list(&known, "and")),
+        })
+    }
+
+    /// The verbs of a step that have a key of their own by this name.
+    fn verbs_with(&self, key: &str) -> Vec<&'static str> {
+        let has = |verb: &&str| {
+            let name = format!("/$defs/{}{}Step/properties/{key}", verb[..1].to_uppercase(), &verb[1..]);
+            !Verb::COMMON.contains(&key) && self.schema.pointer(&name).is_some()
+        };
+        Verb::NAMES.into_iter().filter(|verb| has(&verb)).collect()
+    }
+
+    fn missing(&self, error: &ValidationError<'_>, place: &Place<'_>, key: &str) -> Diagnostic {
+        let message = match place.route.0.last() {
+            None => format!("the manifest has no `{key}`"),
+            Some(_) => format!("`{key}` is missing in {}", place.name),
+        };
+        let finding = Diagnostic::error("missing-key", place.span, message).route(place.route.clone());
+        let property = self.failed(error).and_then(|schema| schema.get("properties")).and_then(|keys| keys.get(key));
+        match property.and_then(|property| self.description(property)) {
+            Some(description) => finding.help(format!("Add `{key}`: {}", first_sentence(description))),
+            None => finding.help(format!("Add `{key}`.")),
+        }
+    }
+
+    fn description<'b>(&'b self, schema: &'b Value) -> Option<&'b str> {
+        let own = schema.get("description").and_then(Value::as_str);
+        own.or_else(|| {
+            let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
+            self.schema.pointer(pointer)?.get("description")?.as_str()
+        })
+    }
+
+    /// A step that fits no verb's schema: what its own verb says of it is what helps.
+    fn step(&self, place: &Place<'_>, context: &[Vec<ValidationError<'static>>], findings: &mut Vec<Diagnostic>) {
+        let Some(node) = place.node else {
+            return;
+        };
+        let verbs: Vec<_> = node.entries().iter().filter(|entry| Verb::NAMES.contains(&entry.key.as_str())).collect();
+        match verbs.as_slice() {
+            [] => {
+                let keys: Vec<&str> = node.entries().iter().map(|entry| entry.key.as_str()).collect();
+                let near = keys
+                    .iter()
+                    .filter(|key| !Verb::COMMON.contains(key))
+                    .find_map(|key| words::near(key, Verb::NAMES.into_iter()).map(|near| (*key, near)));
+                let span = near.and_then(|(key, _)| node.entry(key)).map_or(place.span, |entry| entry.key_span);
+                let finding = Diagnostic::error("no-verb", span, "the step has no verb").route(place.route.clone());
+                findings.push(finding.help(match near {
+                    Some((key, near)) => format!("Did you mean `{near}` where `{key}` stands?"),
+                    None => format!("Say what it does by one of {}.", words::list(&Verb::NAMES, "or")),
+                }));
+            }
+            [verb] => {
+                let branch = Verb::NAMES.iter().position(|name| *name == verb.key);
+                for error in branch.and_then(|branch| context.get(branch)).into_iter().flatten() {
+                    self.tell(error, findings);
+                }
+            }
+            [first, rest @ ..] => {
+                let names: Vec<&str> = verbs.iter().map(|entry| entry.key.as_str()).collect();
+                let count = if names.len() == 2 { "two".to_owned() } else { names.len().to_string() };
+                findings.push(
+                    Diagnostic::error("two-verbs", rest[0].key_span, format!("{count} verbs in one step: {}", words::list(&names, "and")))
+                        .related(first.key_span, "the step already does this")
+                        .route(place.route.clone())
+                        .help("Make a step of each; they run in their order."),
+                );
+            }
+        }
+    }
+
+    /// A value that fits none of the ways to write it: the way of its own type is meant.
+    fn choice(&self, place: &Place<'_>, instance: &Value, context: &[Vec<ValidationError<'static>>], findings: &mut Vec<Diagnostic>) {
+        let here = |error: &ValidationError<'_>| settle(self.node, route(error)).len() + self.base.0.len() == place.route.0.len();
+        let wrong_type = |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Type { .. }) && here(error);
+        if let Some(branch) = context.iter().find(|branch| !branch.is_empty() && !branch.iter().any(wrong_type)) {
+            for error in branch {
+                self.tell(error, findings);
+            }
+            return;
+        }
+        let mut expected: Vec<&str> = Vec::new();
+        for error in context.iter().flatten() {
+            if let ValidationErrorKind::Type { kind } = error.kind() {
+                for name in type_names(kind) {
+                    if !expected.contains(&name) {
+                        expected.push(name);
+                    }
+                }
+            }
+        }
+        findings.push(wrong_type_finding(place, instance, &expected));
+    }
+
+    fn value(&self, error: &ValidationError<'_>, place: &Place<'_>, instance: &Value, kind: &ValidationErrorKind) -> Diagnostic {
+        let failed = self.failed(error);
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let at = |code, message: String| Diagnostic::error(code, place.span, message).route(place.route.clone());
+        match kind {
+            ValidationErrorKind::Type { kind } => wrong_type_finding(place, instance, &type_names(kind)),
+            ValidationErrorKind::Enum { options } => {
+                let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let given = text(instance);
+                let finding = at("wrong-value", format!("{} can't be `{given}`", place.name));
+                let list = words::list(&options, "or");
+                finding.help(match words::near(&given, options.iter().copied()) {
+                    Some(near) => format!("Did you mean `{near}`? It takes {list}."),
+                    None => format!("It takes {list}."),
+                })
+            }
+            ValidationErrorKind::Constant { expected_value } => {
+                let finding = at("wrong-value", format!("{} can't be `{}`", place.name, text(instance)));
+                if place.route.to_string() == "format" {
+                    return finding.help(format!("This ami-bake reads format {expected_value}; a newer manifest needs a newer ami-bake."));
+                }
+                finding.help(format!("It takes `{expected_value}` alone."))
+            }
+            ValidationErrorKind::Pattern { .. } => {
+                let title = failed.and_then(|schema| schema.get("title")).and_then(Value::as_str).unwrap_or("a value that fits here");
+                let finding = at("wrong-value", format!("`{}` is not {title}", text(instance)));
+                match self.examples(failed) {
+                    Some(examples) => finding.help(format!("Write it like {examples}.")),
+                    None => finding,
+                }
+            }
+            ValidationErrorKind::PropertyNames { error } => {
+                let key = text(error.instance());
+                let schema = self.failed(error);
+                let title = schema.and_then(|schema| schema.get("title")).and_then(Value::as_str).unwrap_or("a key that fits here");
+                let span = place.node.and_then(|node| node.entry(&key)).map_or(place.span, |entry| entry.key_span);
+                let finding = Diagnostic::error("wrong-key", span, format!("`{key}` is not {title}")).route(place.route.key(key));
+                match self.examples(schema) {
+                    Some(examples) => finding.help(format!("Write it like {examples}.")),
+                    None => finding,
+                }
+            }
+            ValidationErrorKind::Minimum { limit } | ValidationErrorKind::ExclusiveMinimum { limit } => {
+                at("wrong-value", format!("{} can't be {instance}: the least is {limit}", place.name))
+            }
+            ValidationErrorKind::Maximum { limit } | ValidationErrorKind::ExclusiveMaximum { limit } => {
+                at("wrong-value", format!("{} can't be {instance}: the most is {limit}", place.name))
+            }
+            ValidationErrorKind::MinItems { .. } => at("empty", format!("the list of {} is empty", place.name)),
+            ValidationErrorKind::MinLength { .. } => at("empty", format!("{} is empty", place.name)),
+            ValidationErrorKind::MaxLength { limit } => at("wrong-value", format!("{} is longer than {limit} characters", place.name)),
+            ValidationErrorKind::MinProperties { .. } => {
+                let finding = at("empty", format!("{} is empty", place.name));
+                match self.keys(failed) {
+                    Some(keys) => finding.help(format!("It takes one of {keys}.")),
+                    None => finding,
+                }
+            }
+            ValidationErrorKind::MaxProperties { .. } => {
+                let keys: Vec<&str> = place.node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
+                at("too-many-keys", format!("{} holds {}, but takes one of them", place.name, words::list(&keys, "and")))
+                    .help("Make a step of each.")
+            }
+            _ => at("schema", error.to_string()),
+        }
+    }
+
+    fn examples(&self, schema: Option<&Value>) -> Option<String> {
+        let examples: Vec<&str> = schema?.get("examples")?.as_array()?.iter().filter_map(Value::as_str).collect();
+        (!examples.is_empty()).then(|| words::list(&examples, "or"))
+    }
+
+    fn keys(&self, schema: Option<&Value>) -> Option<String> {
+        let keys: Vec<&str> = schema?.get("properties")?.as_object()?.keys().map(String::as_str).collect();
+        Some(words::list(&keys, "or"))
+    }
+}
+
+fn wrong_type_finding(place: &Place<'_>, instance: &Value, expected: &[&str]) -> Diagnostic {
+    let wanted = words::plain_list(expected, "or");
+    let found = place.node.map_or("something else", Node::describe);
+    if instance.is_null() {
+        return Diagnostic::error("wrong-type", place.span, format!("{} has no value", place.name))
+            .help(format!("Give it {wanted}, or take the key out."))
+            .route(place.route.clone());
+    }
+    let finding = Diagnostic::error("wrong-type", place.span, format!("{} has to be {wanted}, not {found}", place.name))
+        .route(place.route.clone());
+    match instance.as_str() {
+        Some(word) if expected.contains(&"`true` or `false`") => match word.to_ascii_lowercase().as_str() {
+            "yes" | "on" | "y" | "true" | "1" => finding.help("Write `true`: words like yes and on are text in YAML 1.2."),
+            "no" | "off" | "n" | "false" | "0" => finding.help("Write `false`: words like no and off are text in YAML 1.2."),
+            _ => finding,
+        },
+        Some(word) if expected.contains(&"a number") && word.parse::<f64>().is_ok() => finding.help("Take the quotes out."),
+        _ if expected.contains(&"a list") && !instance.is_array() => finding.help("Begin each item with `- `, or write `[a, b]`."),
+        _ => finding,
+    }
+}
+
+fn type_names(kind: &TypeKind) -> Vec<&'static str> {
+    match kind {
+        TypeKind::Single(one) => vec![type_name(*one)],
+        TypeKind::Multiple(many) => {
+            let mut names = Vec::new();
+            for one in many.iter() {
+                let name = type_name(one);
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            names
+        }
+    }
+}
+
+fn type_name(one: JsonType) -> &'static str {
+    match one {
+        JsonType::Null => "nothing",
+        JsonType::Boolean => "`true` or `false`",
+        JsonType::Integer => "a whole number",
+        JsonType::Number => "a number",
+        JsonType::String => "text",
+        JsonType::Array => "a list",
+        JsonType::Object => "a map",
+    }
+}
+
+fn first_sentence(text: &str) -> String {
+    let end = text.find(". ").map_or(text.len(), |at| at + 1);
+    let mut sentence = text[..end].replace('\n', " ");
+    if let Some(first) = sentence.chars().next() {
+        sentence.replace_range(..first.len_utf8(), &first.to_lowercase().to_string());
+    }
+    sentence
+}

@@ -1,0 +1,253 @@
+//! The tree: YAML's values with the places where they were written.
+
+use std::collections::HashMap;
+
+use ami_bake_core::{Route, Segment};
+use serde_json::Value;
+
+use crate::diagnostic::Span;
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where it was written; behind an alias, the anchored value.
+    pub span: Span,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A single value.
+    Scalar(Scalar),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in the order of the file.
+    Map(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_span: Span,
+    /// The value.
+    pub value: Node,
+}
+
+/// A single value, as written and as YAML 1.2's core schema reads it.
+#[derive(Debug, Clone)]
+pub struct Scalar {
+    /// The text after escapes and folding.
+    pub text: String,
+    /// What the text means.
+    pub meaning: Meaning,
+}
+
+/// What the text of a scalar means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Meaning {
+    /// Nothing: empty, `~`, `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Text,
+}
+
+impl Node {
+    /// Text at a place.
+    pub fn text(text: impl Into<String>, span: Span) -> Self {
+        Self { span, kind: Kind::Scalar(Scalar { text: text.into(), meaning: Meaning::Text }) }
+    }
+
+    /// An empty map at a place.
+    pub fn empty_map(span: Span) -> Self {
+        Self { span, kind: Kind::Map(Vec::new()) }
+    }
+
+    /// The entries of a map; none for anything else.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.kind {
+            Kind::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list; none for anything else.
+    pub fn items(&self) -> &[Node] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The scalar, where it is one.
+    pub fn scalar(&self) -> Option<&Scalar> {
+        match &self.kind {
+            Kind::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// The text, where it means text.
+    pub fn as_text(&self) -> Option<&str> {
+        self.scalar().filter(|scalar| scalar.meaning == Meaning::Text).map(|scalar| scalar.text.as_str())
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_null(&self) -> bool {
+        self.scalar().is_some_and(|scalar| scalar.meaning == Meaning::Null)
+    }
+
+    /// The entry of a map's key.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+
+    /// The value of a map's key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The value one segment deeper.
+    pub fn child(&self, segment: &Segment) -> Option<&Node> {
+        match segment {
+            Segment::Key(key) => self.get(key),
+            Segment::Index(index) => self.items().get(*index),
+        }
+    }
+
+    /// The value one segment deeper, to change it.
+    pub fn child_mut(&mut self, segment: &Segment) -> Option<&mut Node> {
+        match (&mut self.kind, segment) {
+            (Kind::Map(entries), Segment::Key(key)) => {
+                entries.iter_mut().find(|entry| &entry.key == key).map(|entry| &mut entry.value)
+            }
+            (Kind::List(items), Segment::Index(index)) => items.get_mut(*index),
+            _ => None,
+        }
+    }
+
+    /// The value at a route.
+    pub fn at(&self, route: &[Segment]) -> Option<&Node> {
+        route.iter().try_fold(self, |node, segment| node.child(segment))
+    }
+
+    /// The place of the longest part of a route that exists: the value's, or for a map's key the key's own.
+    pub fn place(&self, route: &Route) -> Span {
+        let mut node = self;
+        let mut span = self.span;
+        for segment in &route.0 {
+            match (segment, node.child(segment)) {
+                (Segment::Key(key), Some(child)) => {
+                    span = if child.scalar().is_some() {
+                        child.span
+                    } else {
+                        node.entry(key).map_or(span, |entry| entry.key_span)
+                    };
+                    node = child;
+                }
+                (Segment::Index(_), Some(child)) => {
+                    span = child.entries().first().map_or(child.span, |entry| entry.key_span);
+                    node = child;
+                }
+                (_, None) => break,
+            }
+        }
+        span
+    }
+
+    /// The same value without places.
+    pub fn to_json(&self) -> Value {
+        match &self.kind {
+            Kind::Scalar(scalar) => scalar.to_json(),
+            Kind::List(items) => items.iter().map(Self::to_json).collect(),
+            Kind::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
+        }
+    }
+
+    /// What it is, in words for a message.
+    pub fn describe(&self) -> &'static str {
+        match &self.kind {
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+            Kind::Scalar(scalar) => match scalar.meaning {
+                Meaning::Null => "nothing",
+                Meaning::Boolean(_) => "a boolean",
+                Meaning::Integer(_) | Meaning::Float(_) => "a number",
+                Meaning::Text => "text",
+            },
+        }
+    }
+
+    /// How many values it consists of, itself included.
+    pub(crate) fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Scalar(_) => 0,
+            Kind::List(items) => items.iter().map(Self::size).sum(),
+            Kind::Map(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
+        }
+    }
+
+    /// How deep it nests.
+    pub(crate) fn depth(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Scalar(_) => 0,
+            Kind::List(items) => items.iter().map(Self::depth).max().unwrap_or(0),
+            Kind::Map(entries) => entries.iter().map(|entry| entry.value.depth()).max().unwrap_or(0),
+        }
+    }
+
+    /// This map with `over` laid over it: maps are merged, everything else is replaced (design: manifest, `defaults`).
+    #[must_use]
+    pub fn merged(&self, over: &Node) -> Node {
+        let (Kind::Map(below), Kind::Map(above)) = (&self.kind, &over.kind) else {
+            return over.clone();
+        };
+        let mut entries = below.clone();
+        let positions: HashMap<&str, usize> =
+            below.iter().enumerate().map(|(position, entry)| (entry.key.as_str(), position)).collect();
+        for entry in above {
+            match positions.get(entry.key.as_str()) {
+                Some(position) => {
+                    let value = below[*position].value.merged(&entry.value);
+                    entries[*position] = Entry { key: entry.key.clone(), key_span: entry.key_span, value };
+                }
+                None => entries.push(entry.clone()),
+            }
+        }
+        Node { span: over.span, kind: Kind::Map(entries) }
+    }
+}
+
+impl Scalar {
+    /// The value without its place.
+    pub fn to_json(&self) -> Value {
+        match self.meaning {
+            Meaning::Null => Value::Null,
+            Meaning::Boolean(value) => value.into(),
+            Meaning::Integer(value) => value.into(),
+            Meaning::Float(value) => value.into(),
+            Meaning::Text => self.text.as_str().into(),
+        }
+    }
+
+    /// Whether the value, written out again, is the text that stands in the file.
+    pub fn survives(&self) -> bool {
+        match self.meaning {
+            Meaning::Null => false,
+            Meaning::Boolean(value) => self.text == if value { "true" } else { "false" },
+            Meaning::Integer(value) => self.text == value.to_string(),
+            Meaning::Float(value) => self.text == value.to_string(),
+            Meaning::Text => true,
+        }
+    }
+}
