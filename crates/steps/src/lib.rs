@@ -1,1 +1,8 @@
-//! ami-bake: the steps room.
+//! The verbs of the steps: what a manifest's `build`, `validate` and `test` do on a machine, and what every bake does
+//! there besides: list the packages, look for secrets, seal.
+
+mod shell;
+mod text;
+mod verbs;
+
+pub use verbs::Verbs;

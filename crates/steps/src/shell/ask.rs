@@ -1,0 +1,56 @@
+//! Questions of this program's own: a script is run, and its answer is read.
+
+use std::time::Duration;
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::{Collect, sanitize};
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+
+use super::Program;
+
+/// No script of this program's own takes longer on a machine that works.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// What a script answered.
+pub(crate) struct Answer {
+    /// Its exit status.
+    pub(crate) status: i32,
+    /// Standard output, invalid UTF-8 replaced.
+    pub(crate) stdout: String,
+    /// Standard error, invalid UTF-8 replaced.
+    pub(crate) stderr: String,
+}
+
+impl Answer {
+    /// Standard output of a script that must exit with 0.
+    pub(crate) fn text(self, what: &str) -> Result<String> {
+        if self.status == 0 {
+            return Ok(self.stdout);
+        }
+        let said = self.stderr.lines().last().map(|line| format!(": {}", sanitize(line))).unwrap_or_default();
+        Err(Error::build(format!("{what}: the machine's shell ended with status {}{said}", self.status)))
+    }
+}
+
+/// Runs a POSIX script of our own as root. `what` says in an error what it was for.
+///
+/// # Errors
+/// When the run is cancelled, or the script didn't come to an end by itself.
+pub(crate) async fn ask(run: &Run, on: &Reached<'_>, what: &str, script: &str) -> Result<Answer> {
+    let mut collect = Collect::default();
+    let exec = Program::alone(script).exec().timeout(LIMIT);
+    let exit = run.until_cancelled(on.communicator.exec(exec, &mut collect)).await??;
+    let (stdout, stderr) = (collect.stdout_text(), collect.stderr_text());
+    match exit {
+        Exit::Status(status) => Ok(Answer { status, stdout, stderr }),
+        Exit::Signal(signal) => Err(Error::build(format!("{what}: ended on the machine by signal {signal}"))),
+        Exit::TimedOut(limit) => {
+            Err(Error::build(format!("{what}: no answer from the machine for {}", crate::text::duration(limit))))
+        }
+        Exit::Lost(seen) => {
+            Err(Error::build(format!("{what}: the connection to the machine was lost ({})", sanitize(&seen)))
+                .help("Look at the machine's console; it may have restarted or run out of memory."))
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A step's environment as shell text, with its secrets read at that moment.
+
+use ami_bake_core::plan::{SecretPart, Step, Value};
+use ami_bake_core::{Error, Result, Run};
+use secrecy::ExposeSecret as _;
+
+use super::quote;
+
+/// Variables that a shell refuses to set; the whole script would end there with a riddle.
+const READ_ONLY: [&str; 6] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"];
+
+/// One `export` for each variable. Every secret is known to the masker before this returns.
+///
+/// # Errors
+/// A name that no shell takes, a NUL in a value, a secret without a value.
+pub(crate) fn environment(run: &Run, step: &Step) -> Result<String> {
+    let mut text = String::new();
+    for (name, value) in &step.env {
+        let route = step.route.key("env").key(name);
+        check_name(name).map_err(|error| error.at(route.clone()))?;
+        let value = resolve(run, name, value).map_err(|error| error.at(route.clone()))?;
+        if value.contains('\0') {
+            let message = format!("the environment variable `{name}` holds a NUL, which no program can be given");
+            return Err(Error::manifest(message).at(route));
+        }
+        text.push_str("export ");
+        text.push_str(name);
+        text.push('=');
+        text.push_str(&quote(&value));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let mut characters = name.chars();
+    let begins = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    if !begins || !characters.all(|character| character.is_ascii_alphanumeric() || character == '_') {
+        return Err(Error::manifest(format!("`{name}` can't be the name of an environment variable"))
+            .help("Use letters, digits and `_`, and don't begin with a digit."));
+    }
+    if READ_ONLY.contains(&name) || name.starts_with("ami_bake") {
+        return Err(Error::manifest(format!("the environment variable `{name}` can't be set: shells keep it to themselves"))
+            .help("Choose another name for it."));
+    }
+    Ok(())
+}
+
+fn resolve(run: &Run, variable: &str, value: &Value) -> Result<String> {
+    let parts = match value {
+        Value::Plain(text) => return Ok(text.clone()),
+        Value::Secret(parts) => parts,
+    };
+    let mut whole = String::new();
+    for part in parts {
+        match part {
+            SecretPart::Text(text) => whole.push_str(text),
+            SecretPart::Name(name) => {
+                let secret = run.secret(name).ok_or_else(|| {
+                    Error::preflight(format!("the secret `{name}`, which `{variable}` is made of, has no value"))
+                        .help(format!("List `{name}` under `secrets` and set it in the environment of ami-bake."))
+                })?;
+                run.masker().add(secret.expose_secret());
+                whole.push_str(secret.expose_secret());
+            }
+        }
+    }
+    run.masker().add(&whole);
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_judged() {
+        for good in ["A", "_x1", "DEBIAN_FRONTEND"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "1A", "A-B", "A B", "Ä", "UID", "A=B"] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Shell on the machine: everything that this room runs there goes through one constant loader.
+
+mod ask;
+mod env;
+mod loader;
+mod outcome;
+mod script;
+mod words;
+
+pub(crate) use ask::{Answer, ask};
+pub(crate) use env::environment;
+pub(crate) use loader::{Program, quote};
+pub(crate) use outcome::{Tail, ended};
+pub(crate) use script::{Interpreter, Script, apply, check_user};
+pub(crate) use words::words;

@@ -1,0 +1,170 @@
+//! How a command's end becomes an error that says which of the four it was, with the command's last words.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::{OutputSink, Stream, sanitize};
+use ami_bake_core::plan::Step;
+use ami_bake_core::{Error, Run};
+
+use crate::text::duration;
+
+/// So many lines of a stream stand in an error.
+const LINES: usize = 10;
+/// A longer line is cut in an error; the live output has it whole.
+const WIDTH: usize = 300;
+/// So many bytes of a stream's end are kept.
+const KEPT: usize = 16 << 10;
+
+/// Hands output on and remembers its end. What the driver says to this program is the first line of standard error and
+/// begins with a token that no script knows; it is not handed on.
+pub(crate) struct Tail<'a> {
+    to: &'a mut dyn OutputSink,
+    ends: [VecDeque<u8>; 2],
+    token: String,
+    held: Option<Vec<u8>>,
+}
+
+impl<'a> Tail<'a> {
+    /// Hands on to `to`.
+    pub(crate) fn new(to: &'a mut dyn OutputSink) -> Self {
+        let token = format!("ami-bake-{}", uuid::Uuid::new_v4().simple());
+        Self { to, ends: Default::default(), token, held: Some(Vec::new()) }
+    }
+
+    /// What the driver must begin its word with.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The driver's word, when it ended the command itself; what was held back and is none goes on now.
+    pub(crate) fn finish(&mut self) -> Option<String> {
+        let held = self.held.take()?;
+        match held.strip_prefix(self.token.as_bytes()) {
+            Some(word) => Some(String::from_utf8_lossy(word).trim().to_owned()),
+            None => {
+                self.pass(Stream::Stderr, &held);
+                None
+            }
+        }
+    }
+
+    /// The last lines: of standard error, or of standard output where there are none.
+    pub(crate) fn last_words(&self, run: &Run) -> Option<LastWords> {
+        LastWords::of(run, "standard error", &self.ends[Stream::Stderr as usize])
+            .or_else(|| LastWords::of(run, "output", &self.ends[Stream::Stdout as usize]))
+    }
+
+    fn pass(&mut self, stream: Stream, bytes: &[u8]) {
+        let end = &mut self.ends[stream as usize];
+        end.extend(bytes);
+        let over = end.len().saturating_sub(KEPT);
+        end.drain(..over);
+        self.to.write(stream, bytes);
+    }
+}
+
+impl OutputSink for Tail<'_> {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        if stream == Stream::Stderr
+            && let Some(mut held) = self.held.take()
+        {
+            held.extend_from_slice(bytes);
+            let same = held.len().min(self.token.len());
+            if held[..same] == self.token.as_bytes()[..same] {
+                self.held = Some(held);
+            } else {
+                self.pass(stream, &held);
+            }
+            return;
+        }
+        self.pass(stream, bytes);
+    }
+}
+
+/// The last lines that a command printed, sanitised and masked, as the cause of an error.
+#[derive(Debug)]
+pub(crate) struct LastWords(String);
+
+impl LastWords {
+    fn of(run: &Run, what: &str, end: &VecDeque<u8>) -> Option<Self> {
+        let bytes: Vec<u8> = end.iter().copied().collect();
+        // A line whose beginning is lost may be the half of a secret, which the masker wouldn't know.
+        let whole = if bytes.len() < KEPT { &bytes[..] } else { &bytes[bytes.iter().position(|byte| *byte == b'\n')?..] };
+        let text = String::from_utf8_lossy(whole);
+        let lines: Vec<String> = text
+            .split(['\n', '\r'])
+            .map(|line| run.masker().mask(&sanitize(line)))
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| line.chars().take(WIDTH).collect())
+            .collect();
+        let last = &lines[lines.len().saturating_sub(LINES)..];
+        match last {
+            [] => None,
+            [line] => Some(Self(format!("the last line of its {what}: {line}"))),
+            lines => Some(Self(format!("the last lines of its {what}:\n  {}", lines.join("\n  ")))),
+        }
+    }
+}
+
+impl fmt::Display for LastWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LastWords {}
+
+/// The error for a command that didn't exit with 0: which of the four ends it was.
+pub(crate) fn ended(step: &Step, what: &str, exit: &Exit, words: Option<LastWords>) -> Error {
+    let name = &step.name;
+    let error = match exit {
+        Exit::Status(status) => {
+            let hint = match status {
+                126 => " (found, but not executable)".to_owned(),
+                127 => " (a command was not found)".to_owned(),
+                129..=192 => signal_of(status - 128),
+                _ => String::new(),
+            };
+            Error::build(format!("step `{name}`: {what} exited with status {status}{hint}"))
+                .help("Its output above says why. `--keep-on-failure` keeps the machine, so that you can look at it.")
+        }
+        Exit::Signal(signal) => {
+            let error = Error::build(format!("step `{name}`: {what} was ended by signal {signal}"));
+            if signal == "KILL" {
+                error.help("The kernel kills what takes too much memory: `dmesg` on the machine says so; a larger `machine.type` helps.")
+            } else {
+                error.help("Something on the machine sent it; `--keep-on-failure` keeps the machine, so that you can look.")
+            }
+        }
+        Exit::TimedOut(limit) => {
+            Error::build(format!("step `{name}`: {what} was still running after {} and was killed", duration(*limit)))
+                .help("Give it longer with `timeout`, or find out what it waits for: its standard input is empty.")
+        }
+        Exit::Lost(seen) => {
+            let seen = sanitize(seen);
+            Error::build(format!("step `{name}`: the connection to the machine was lost while {what} ran ({seen}); what it did since is unknown"))
+                .help("If it restarts the machine itself, leave that out and write a step `- reboot: true` after it, which waits until the machine is back.")
+        }
+    };
+    match words {
+        Some(words) => error.because(words),
+        None => error,
+    }
+}
+
+/// The signal in a shell's exit status, for the usual ones.
+fn signal_of(number: i32) -> String {
+    let name = match number {
+        1 => "HUP",
+        2 => "INT",
+        6 => "ABRT",
+        9 => "KILL",
+        11 => "SEGV",
+        13 => "PIPE",
+        15 => "TERM",
+        _ => return format!(" (128 + signal {number})"),
+    };
+    format!(" (128 + signal {number}, {name})")
+}

@@ -1,0 +1,243 @@
+//! The verbs `run` and `script`.
+
+use std::io::{Read as _, Seek as _};
+use std::path::Path;
+
+use ami_bake_core::communicator::{Exit, Reader};
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::Step;
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+
+use super::{Program, Tail, ended, environment, quote, words};
+
+/// What a script is run with when nothing else is said.
+const BASH: [&str; 3] = ["bash", "-euo", "pipefail"];
+/// Shells that are told to close the script's own file, so that no program they start inherits it.
+const SHELLS: [&str; 7] = ["bash", "sh", "dash", "ash", "ksh", "mksh", "zsh"];
+/// For those shells, before the script's first line, so that its lines keep their numbers.
+const CLOSE: &[u8] = b"exec 3<&-; ";
+
+/// What runs a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Interpreter {
+    /// These words; `{0}` in them is the script's file, which else follows them.
+    Words(Vec<String>),
+    /// `bash -euo pipefail`, or `sh -eu` where there is no bash.
+    Any,
+    /// The file is a program.
+    Itself,
+}
+
+impl Interpreter {
+    /// The manifest's `shell`, or bash.
+    pub(crate) fn of(shell: Option<&str>) -> Result<Self> {
+        Ok(Self::Words(shell.map_or_else(|| Ok(BASH.map(str::to_owned).to_vec()), words)?))
+    }
+
+    fn is_shell(&self) -> bool {
+        match self {
+            Self::Words(words) => {
+                let name = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+                SHELLS.contains(&name) && !words.iter().any(|word| word.contains("{0}"))
+            }
+            Self::Any => true,
+            Self::Itself => false,
+        }
+    }
+}
+
+/// A script with all that it is run with.
+pub(crate) struct Script<'a> {
+    /// Where it comes from: its bytes, and how many.
+    pub(crate) content: (Reader<'a>, u64),
+    /// What runs it.
+    pub(crate) interpreter: Interpreter,
+    /// Its arguments.
+    pub(crate) args: &'a [String],
+    /// The user; root without.
+    pub(crate) user: Option<&'a str>,
+    /// The folder; `/` without.
+    pub(crate) folder: Option<&'a str>,
+}
+
+impl<'a> Script<'a> {
+    /// A script that stands in the manifest.
+    pub(crate) fn text(text: &'a str, interpreter: Interpreter) -> Self {
+        let content: (Reader<'a>, u64) = (Box::new(text.as_bytes()), text.len() as u64);
+        Self { content, interpreter, args: &[], user: None, folder: None }
+    }
+
+    /// A local file; without `shell` by its own first line, as the kernel would.
+    pub(crate) fn file(path: &Path, shell: Option<&str>) -> Result<Self> {
+        let about = |error: std::io::Error| {
+            Error::build(format!("read the script `{}`", path.display()))
+                .because(error)
+                .help("The path is relative to the manifest's folder; the file must be readable.")
+        };
+        let mut file = std::fs::File::open(path).map_err(about)?;
+        let size = file.metadata().and_then(|metadata| {
+            if metadata.is_file() { Ok(metadata.len()) } else { Err(std::io::Error::other("it is not a file")) }
+        });
+        let size = size.map_err(about)?;
+        let mut start = Vec::new();
+        (&mut file).take(4096).read_to_end(&mut start).map_err(about)?;
+        file.rewind().map_err(about)?;
+        let interpreter = match (shell, shebang(&start)) {
+            (None, Some(words)) => Interpreter::Words(words),
+            (None, None) if start.starts_with(b"\x7fELF") => Interpreter::Itself,
+            (shell, _) => Interpreter::of(shell)?,
+        };
+        let content: (Reader<'a>, u64) = (Box::new(tokio::fs::File::from_std(file)), size);
+        Ok(Self { content, interpreter, args: &[], user: None, folder: None })
+    }
+
+    /// Runs it; how it ended, once it has begun.
+    ///
+    /// # Errors
+    /// When the run is cancelled, or the machine lacks what the step asks for: user, folder, shell.
+    pub(crate) async fn execute(self, run: &Run, on: &Reached<'_>, step: &Step, output: &mut Tail<'_>) -> Result<Exit> {
+        let token = output.token().to_owned();
+        let (user, folder) = (self.user.unwrap_or("root"), self.folder.unwrap_or("/"));
+        check_user(user).map_err(|error| error.at(step.route.key("as")))?;
+        let missing = Missing { step, user, folder, interpreter: self.interpreter.clone() };
+        let exports = environment(run, step)?;
+        let head = head(&self.interpreter, self.args, user, folder, &token, &exports);
+        let (reader, size) = self.content;
+        let (payload, size): (Reader<'a>, u64) = if self.interpreter.is_shell() {
+            (Box::new(tokio::io::AsyncReadExt::chain(CLOSE, reader)), size + CLOSE.len() as u64)
+        } else {
+            (reader, size)
+        };
+        let mut exec = Program::with_payload(head.into_bytes(), payload, size).exec();
+        exec.timeout = step.timeout;
+        let exit = run.until_cancelled(on.communicator.exec(exec, &mut *output)).await??;
+        match output.finish() {
+            Some(word) => Err(missing.error(&word)),
+            None => Ok(exit),
+        }
+    }
+}
+
+/// Runs a script as a step of its own.
+///
+/// # Errors
+/// When it could not be run, or didn't exit with 0.
+pub(crate) async fn apply(run: &Run, on: &Reached<'_>, step: &Step, script: Script<'_>, output: &mut dyn OutputSink) -> Result<()> {
+    let mut tail = Tail::new(output);
+    let exit = script.execute(run, on, step, &mut tail).await?;
+    if exit.success() { Ok(()) } else { Err(ended(step, "the script", &exit, tail.last_words(run)).at(step.route.clone())) }
+}
+
+fn head(interpreter: &Interpreter, args: &[String], user: &str, folder: &str, token: &str, exports: &str) -> String {
+    let file = "\"$ami_bake_file\"".to_owned();
+    let command = match interpreter {
+        Interpreter::Words(words) => {
+            let mut command: Vec<String> =
+                words.iter().map(|word| word.split("{0}").map(quote).collect::<Vec<_>>().join(&file)).collect();
+            if !words.iter().any(|word| word.contains("{0}")) {
+                command.push(file);
+            }
+            command
+        }
+        Interpreter::Any => BASH.iter().map(|word| quote(word)).chain([file]).collect(),
+        Interpreter::Itself => vec![file],
+    };
+    let command: Vec<String> = command.into_iter().chain(args.iter().map(|arg| quote(arg))).collect();
+    let flag = |set: bool| if set { "1" } else { "" };
+    // The words are set by the driver, once the file's name is known. The author's variables come last: from there on
+    // nothing of the driver's own is looked up but the program itself.
+    [
+        format!("ami_bake_token={} ami_bake_user={} ami_bake_folder={}\n", quote(token), quote(user), quote(folder)),
+        format!("ami_bake_direct={}\n", flag(*interpreter == Interpreter::Itself)),
+        format!("ami_bake_fallback={}\n", flag(*interpreter == Interpreter::Any)),
+        include_str!("driver.sh").replace("ami_bake_words\n", &format!("set -- {}\n", command.join(" "))),
+        exports.to_owned(),
+        "command -v \"$ami_bake_program\" >/dev/null 2>&1 || ami_bake_fail shell\nexec \"$@\" </dev/null\n".to_owned(),
+    ]
+    .concat()
+}
+
+/// The interpreter in a script's first line and its one argument, as execve(2) reads them.
+fn shebang(start: &[u8]) -> Option<Vec<String>> {
+    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_matches([' ', '\t', '\r']);
+    let (program, argument) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+    let words = [program, argument.trim()];
+    (!program.is_empty()).then(|| words.iter().filter(|word| !word.is_empty()).map(ToString::to_string).collect())
+}
+
+/// Login names as useradd(8) and the common directories allow them; never something that a tool takes for an option.
+pub(crate) fn check_user(name: &str) -> Result<()> {
+    let good = |character: char| character.is_alphanumeric() || "._-$@\\".contains(character);
+    if name.is_empty() || name.starts_with('-') || !name.chars().all(good) {
+        return Err(Error::manifest(format!("`{name}` can't be a user's name")));
+    }
+    Ok(())
+}
+
+/// What the driver may find missing, in words.
+struct Missing<'a> {
+    step: &'a Step,
+    user: &'a str,
+    folder: &'a str,
+    interpreter: Interpreter,
+}
+
+impl Missing<'_> {
+    fn error(&self, word: &str) -> Error {
+        let name = &self.step.name;
+        let route = &self.step.route;
+        match word {
+            "user" => Error::build(format!("step `{name}`: the machine has no user `{}`", self.user))
+                .help("Create the user in an earlier step, or correct `as`.")
+                .at(route.key("as")),
+            "folder" => Error::build(format!("step `{name}`: `{}` is not a folder on the machine", self.folder))
+                .help("Make it in an earlier step, or correct `working-directory`.")
+                .at(route.key("working-directory")),
+            "shell" => {
+                let program = match &self.interpreter {
+                    Interpreter::Words(words) => words.first().map_or("bash", String::as_str),
+                    _ => "sh",
+                };
+                Error::build(format!("step `{name}`: the machine has no `{program}`, which the script is run with"))
+                    .help("Install it in an earlier step, or name a shell that is there: `shell: sh -eu`.")
+                    .at(route.clone())
+            }
+            "noexec" => Error::build(format!("step `{name}`: no folder of the machine lets a program be run"))
+                .help("/dev/shm, /run, /var/tmp and /tmp are all mounted `noexec`: remount one in an earlier step, or upload the program.")
+                .at(route.clone()),
+            "switch" => Error::build(format!("step `{name}`: the machine has none of setpriv, runuser and su to become `{}`", self.user))
+                .help("Install util-linux in an earlier step.")
+                .at(route.key("as")),
+            "proc" => Error::build(format!("step `{name}`: /proc is not mounted on the machine"))
+                .help("The script is run from an open file below /proc/self/fd; mount proc in an earlier boot.")
+                .at(route.clone()),
+            _ => Error::build(format!("step `{name}`: the script could not be stored on the machine"))
+                .help("Its memory file systems (/dev/shm, /run) may be full.")
+                .at(route.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shebang_is_read_as_the_kernel_reads_it() {
+        assert_eq!(shebang(b"#!/usr/bin/env -S python3 -u\nx").unwrap(), ["/usr/bin/env", "-S python3 -u"]);
+        assert_eq!(shebang(b"#! /bin/sh\r\n").unwrap(), ["/bin/sh"]);
+        assert_eq!(shebang(b"#!\n"), None);
+        assert_eq!(shebang(b"echo"), None);
+    }
+
+    #[test]
+    fn a_user_is_never_an_option() {
+        assert!(check_user("www-data").is_ok());
+        for bad in ["", "-x", "a b", "a;b", "a\nb"] {
+            assert!(check_user(bad).is_err(), "{bad}");
+        }
+    }
+}
