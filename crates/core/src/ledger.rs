@@ -106,6 +106,7 @@ impl Ledger {
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed)?;
+        claim(&file);
         let ledger = Self {
             path: Some(path),
             run: run.to_owned(),
@@ -224,13 +225,17 @@ impl Ledger {
     /// Reads a ledger that another process left, and continues it.
     ///
     /// # Errors
-    /// When the file can't be read or is no ledger of a known version.
+    /// When the file can't be read, is no ledger of a known version, or belongs to a process that lives.
     pub fn resume(path: &Path) -> Result<Self> {
         let failed =
             |error: std::io::Error| Error::preflight(format!("read the ledger {}", path.display())).because(error);
         let mut state = State { next: 1, ..State::default() };
         let mut run = None;
-        for line in BufReader::new(File::open(path).map_err(failed)?).lines() {
+        let file = OpenOptions::new().read(true).append(true).open(path).map_err(failed)?;
+        if !claim(&file) {
+            return Err(Error::preflight(format!("read the ledger {}: its run is still going on", path.display())));
+        }
+        for line in BufReader::new(&file).lines() {
             match serde_json::from_str(&line.map_err(failed)?) {
                 Ok(Record::Ledger { version, run: of }) if version == LEDGER_VERSION => run = Some(of),
                 Ok(Record::Ledger { version, .. }) => {
@@ -256,7 +261,7 @@ impl Ledger {
             }
         }
         let run = run.ok_or_else(|| Error::preflight(format!("{} is not a ledger of ami-bake", path.display())))?;
-        state.file = Some(OpenOptions::new().append(true).open(path).map_err(failed)?);
+        state.file = Some(file);
         Ok(Self { path: Some(path.to_owned()), run, state: Mutex::new(state) })
     }
 
@@ -295,6 +300,13 @@ impl Ledger {
     }
 }
 
+/// Locks a ledger's file for this process; the kernel lets go of it when the process ends, however it ends. False when
+/// another process has it. A file system without locks claims nothing and refuses nothing.
+fn claim(file: &File) -> bool {
+    use rustix::fs::{FlockOperation, flock};
+    !matches!(flock(file, FlockOperation::NonBlockingLockExclusive), Err(rustix::io::Errno::WOULDBLOCK))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,6 +321,7 @@ mod tests {
         ledger.confirm(instance, "i-1").unwrap();
         ledger.close(key, Closed::Deleted).unwrap();
         let path = ledger.path().unwrap().to_owned();
+        assert!(Ledger::resume(&path).unwrap_err().to_string().contains("still going on"));
         drop(ledger);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(br#"{"intended":{"at":"2026-"#).unwrap();
