@@ -7,3 +7,4 @@ pub mod conformance;
 pub mod fake;
 pub mod recipe;
 pub mod runs;
+pub mod shell;

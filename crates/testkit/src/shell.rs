@@ -1,0 +1,245 @@
+//! A machine that is this one: commands by the local shell, as they are or in a throw-away copy of the whole system.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::platform::{Capture, Machine, PendingImage};
+use ami_bake_core::provision::{Login, Reached};
+use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+
+/// A [`Communicator`] over local processes.
+#[derive(Debug)]
+pub struct HostShell {
+    sandbox: Option<Sandbox>,
+    /// The next command's connection is cut after this time, once.
+    pub cut: std::sync::Mutex<Option<Duration>>,
+    /// Every command line that was run.
+    pub commands: std::sync::Mutex<Vec<String>>,
+}
+
+/// A mount namespace in which `/` is this system's, with all changes in memory.
+#[derive(Debug)]
+struct Sandbox {
+    holder: Child,
+    folder: tempfile::TempDir,
+}
+
+impl HostShell {
+    /// Commands run on this system itself: only for what is harmless.
+    pub fn bare() -> Self {
+        Self { sandbox: None, cut: Default::default(), commands: Default::default() }
+    }
+
+    /// Commands run in a copy of this system that is gone with the value. Needs root.
+    pub async fn sandbox() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"set -e; cd "$1"; mount -t tmpfs tmpfs . && cd "$1" && mkdir u w m
+            mount -t overlay overlay -o lowerdir=/,upperdir="$1/u",workdir="$1/w" m
+            mount -t proc proc m/proc; mount -t tmpfs tmpfs m/dev; mkdir m/dev/shm; mount -t tmpfs tmpfs m/dev/shm
+            for d in null zero full random urandom tty; do touch m/dev/$d; mount --bind /dev/$d m/dev/$d; done
+            mount -t tmpfs tmpfs m/run; mount -t tmpfs tmpfs m/tmp; chmod 1777 m/tmp; echo ready; exec sleep 100000"#;
+        let mut holder = Command::new("unshare")
+            .args(["--mount", "sh", "-c", script, "sh"])
+            .arg(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        tokio::io::BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+        assert_eq!(line, "ready\n", "the sandbox could not be mounted");
+        Self { sandbox: Some(Sandbox { holder, folder }), ..Self::bare() }
+    }
+
+    /// Where a path of the sandbox can be read from outside.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        match &self.sandbox {
+            Some(sandbox) => Path::new(&format!("/proc/{}/root", sandbox.holder.id().unwrap()))
+                .join(sandbox.folder.path().strip_prefix("/").unwrap())
+                .join("m")
+                .join(inside.trim_start_matches('/')),
+            None => PathBuf::from(inside),
+        }
+    }
+
+    /// A command that must succeed; its standard output.
+    pub async fn sh(&self, command: &str) -> String {
+        let mut output = ami_bake_core::output::Collect::default();
+        let exit = self.exec(Exec::new(command), &mut output).await.unwrap();
+        assert!(exit.success(), "{command}: {exit:?}, {}", output.stderr_text());
+        output.stdout_text()
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = match &self.sandbox {
+            None => Command::new("/bin/sh"),
+            Some(sandbox) => {
+                let mut command = Command::new("nsenter");
+                command.args(["-t", &sandbox.holder.id().unwrap().to_string(), "-m", "chroot"]);
+                command.arg(sandbox.folder.path().join("m"));
+                command.arg("/bin/sh");
+                command
+            }
+        };
+        command.args(["-c", line]).process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+/// The end of a process as SSH tells it.
+fn exit_of(status: std::process::ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt as _;
+    match status.signal() {
+        Some(9) => Exit::Signal("KILL".to_owned()),
+        Some(15) => Exit::Signal("TERM".to_owned()),
+        Some(other) => Exit::Signal(other.to_string()),
+        None => Exit::Status(status.code().unwrap()),
+    }
+}
+
+#[async_trait]
+impl Communicator for HostShell {
+    async fn exec(&self, exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
+        self.commands.lock().unwrap().push(exec.command.to_owned());
+        let mut child = self.command(exec.command).spawn().map_err(|error| Error::build("start").because(error))?;
+        let group = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+        let (mut stdin, mut stdout, mut stderr) =
+            (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let mut input = exec.stdin;
+        let mut feed = Box::pin(async move {
+            // A command that doesn't read to the end is no error.
+            let _ = tokio::io::copy(&mut input, &mut stdin).await;
+            let _ = stdin.shutdown().await;
+        });
+        let cut = self.cut.lock().unwrap().take();
+        let limit = cut.or(exec.timeout).unwrap_or(Duration::from_hours(1));
+        let mut ends = Box::pin(tokio::time::sleep(limit));
+        let (mut out, mut err) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+        let (mut open, mut fed) = ([true, true], false);
+        while open != [false, false] {
+            tokio::select! {
+                () = &mut feed, if !fed => fed = true,
+                read = stdout.read(&mut out), if open[0] => match read.unwrap_or(0) {
+                    0 => open[0] = false,
+                    read => output.write(Stream::Stdout, &out[..read]),
+                },
+                read = stderr.read(&mut err), if open[1] => match read.unwrap_or(0) {
+                    0 => open[1] = false,
+                    read => output.write(Stream::Stderr, &err[..read]),
+                },
+                () = &mut ends => {
+                    let _ = kill_process_group(group, Signal::KILL);
+                    let _ = child.wait().await;
+                    return Ok(match cut {
+                        Some(_) => Exit::Lost("broken pipe".to_owned()),
+                        None => Exit::TimedOut(limit),
+                    });
+                }
+            }
+        }
+        Ok(exit_of(child.wait().await.unwrap()))
+    }
+
+    async fn put(&self, mut archive: Reader<'_>, to: &str) -> Result<()> {
+        let line = format!("mkdir -p '{to}' && exec tar -xpf - --numeric-owner -C '{to}'");
+        let mut child = self.command(&line).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        if let Err(error) = tokio::io::copy(&mut archive, &mut stdin).await {
+            let _ = child.kill().await;
+            return Err(Error::build("send the archive").because(error));
+        }
+        stdin.shutdown().await.unwrap();
+        drop(stdin);
+        let done = child.wait_with_output().await.unwrap();
+        if done.status.success() {
+            return Ok(());
+        }
+        Err(Error::build(format!("unpack: {}", String::from_utf8_lossy(&done.stderr))))
+    }
+
+    async fn get(&self, from: &str, mut archive: Writer<'_>) -> Result<()> {
+        let (folder, name) = from.rsplit_once('/').unwrap();
+        let line = format!("exec tar -cf - --numeric-owner -C '{}/' -- '{name}'", if folder.is_empty() { "/" } else { folder });
+        let mut child = self.command(&line).spawn().unwrap();
+        drop(child.stdin.take());
+        let mut stdout = child.stdout.take().unwrap();
+        let copied = tokio::io::copy(&mut stdout, &mut archive).await;
+        let _ = archive.shutdown().await;
+        copied.map_err(|error| Error::build("receive the archive").because(error))?;
+        let done = child.wait_with_output().await.unwrap();
+        if done.status.success() {
+            return Ok(());
+        }
+        Err(Error::build(format!("pack: {}", String::from_utf8_lossy(&done.stderr))))
+    }
+
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+        let stream = tokio::net::TcpStream::connect((host, port)).await;
+        Ok(Box::new(stream.map_err(|error| Error::build(format!("connect to {host}:{port}")).because(error))?))
+    }
+}
+
+/// The machine behind a [`HostShell`]; a reboot of it is counted.
+#[derive(Debug, Default)]
+pub struct HostMachine {
+    /// How often it was restarted.
+    pub reboots: AtomicUsize,
+}
+
+impl HostMachine {
+    /// The machine with its connection.
+    pub fn reached(&self, shell: &Arc<HostShell>) -> Reached<'_> {
+        Reached { machine: self, communicator: Arc::clone(shell) as Arc<dyn Communicator> }
+    }
+}
+
+#[async_trait]
+impl Machine for HostMachine {
+    fn id(&self) -> &'static str {
+        "host"
+    }
+
+    fn kind(&self) -> &'static str {
+        "host"
+    }
+
+    fn place(&self) -> String {
+        "here".to_owned()
+    }
+
+    async fn connect(&self, _: &Run) -> Result<Arc<dyn Communicator>> {
+        Ok(Arc::new(HostShell::bare()))
+    }
+
+    fn login(&self) -> Login {
+        Login::default()
+    }
+
+    async fn reboot(&self, _: &Run, _: Duration) -> Result<()> {
+        self.reboots.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn capture(&self, _: &Run, _: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
+        Err(Error::internal("this machine is not captured"))
+    }
+
+    async fn destroy(&self, _: &Run) -> Result<()> {
+        Ok(())
+    }
+
+    async fn keep(&self, _: &Run, _: &Path) -> Result<String> {
+        Ok("here".to_owned())
+    }
+}
