@@ -24,6 +24,7 @@ QUICK = {
     "copy_snapshot_same_region": 0.4,
     "copy_snapshot_cross_region_full": 0.8,
     "copy_snapshot_cross_region_incr": 0.4,
+    "iam_instance_profile_usable": 0.0,
     "describe_lag": 0.0,
     "sg_delete_blocked_after_terminated": 0.0,
     "min_s_between_snapshots_of_volume": 0.0,

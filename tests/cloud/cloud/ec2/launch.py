@@ -4,11 +4,13 @@ import hashlib
 import json
 
 from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import Volume
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance
-from moto.ec2.utils import random_volume_id
+from moto.ec2.utils import random_spot_request_id, random_volume_id
+from moto.iam.models import iam_backends
 
 from .. import faults, userdata
 from ..wire import Refusal
@@ -34,7 +36,8 @@ class Launch:
 
         response_class.run_instances = handler
         EC2Backend.run_instances = run
-        # Volumes come from the image's mapping, below.
+        # Volumes come from the image's mapping, below; moto's reading of a request's mapping loses speed and throughput.
+        response_class._parse_block_device_mapping = lambda response: []
         Instance.setup_defaults = lambda instance: None
         Instance.add_block_device = lambda instance, *arguments, **options: None
 
@@ -85,12 +88,24 @@ class Launch:
         for group in [*(parameters.get("SecurityGroupIds") or []), *(g for nic in parameters.get("NetworkInterfaces") or [] for g in nic.get("Groups") or [])]:
             if backend.get_security_group_from_id(group) is None:
                 raise Refusal("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
+        self._check_profile(response, parameters.get("IamInstanceProfile") or {})
         for mapping in self.mappings(image, parameters.get("BlockDeviceMappings")):
             check_volume(self.world, mapping)
         market = parameters.get("InstanceMarketOptions") or {}
         behaviour = (market.get("SpotOptions") or {}).get("InstanceInterruptionBehavior")
         if market and behaviour in ("stop", "hibernate") and (market.get("SpotOptions") or {}).get("SpotInstanceType") != "persistent":
             raise Refusal("InvalidParameterCombination", f"The interruption behavior '{behaviour}' is only valid for persistent Spot Instance requests.")
+
+    def _check_profile(self, response, given):
+        """A profile that was made a moment ago is not there yet, to EC2."""
+        if not given:
+            return
+        kind, value = ("name", given["Name"]) if given.get("Name") else ("arn", given.get("Arn"))
+        profiles = iam_backends[response.current_account][response.partition].instance_profiles.values()
+        profile = next((entry for entry in profiles if value in (entry.name, entry.arn)), None)
+        age = (utcnow() - profile.create_date).total_seconds() if profile else 0
+        if profile is None or age < self.world.latency.of("iam_instance_profile_usable"):
+            raise Refusal("InvalidParameterValue", f"Value ({value}) for parameter iamInstanceProfile.{kind} is invalid. Invalid IAM Instance Profile {'name' if kind == 'name' else 'ARN'}")
 
     @staticmethod
     def mappings(image, overrides):
@@ -113,7 +128,6 @@ class Launch:
         overrides = kwargs.pop("block_device_mappings", None)
         template = backend._get_template_from_args(kwargs["launch_template"]).data if kwargs.get("launch_template") else {}
         if call and call.action == "RunInstances":
-            # Moto's own reading of the mapping loses speed and throughput.
             overrides = call.parameters.get("BlockDeviceMappings")
         overrides = overrides or template.get("BlockDeviceMappings")
         image_id = image_id or template.get("ImageId")
@@ -168,6 +182,7 @@ class Launch:
             instance.metadata_options.http_tokens = "required"
         if (market or {}).get("MarketType") == "spot":
             instance.lifecycle = "spot"
+            instance.spot_instance_request_id = random_spot_request_id()
             instance.one_time_spot = (market.get("SpotOptions") or {}).get("SpotInstanceType", "one-time") != "persistent"
 
     def _volumes(self, backend, instance, image, overrides, tags):
