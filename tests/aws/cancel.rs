@@ -1,0 +1,60 @@
+//! A cancel in every stage: the exit code, in time, and nothing is left.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::setting::{Setting, WEB, finish};
+
+/// Bakes, sends SIGINT once the cloud has seen `action`, and judges what is left.
+fn cancelled_at(action: &str, manifest: &str) {
+    let setting = Setting::new(manifest);
+    let child = setting.command(&["bake"]).spawn().unwrap();
+    let begun = Instant::now();
+    while !setting.cloud.actions().iter().any(|seen| seen == action) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{action} was never called: {:?}", setting.cloud.actions());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let asked = Instant::now();
+    let outcome = finish(child).exits(130);
+    assert!(asked.elapsed() < Duration::from_secs(7), "GitHub would have killed it: {:?}", asked.elapsed());
+    // What could not go at once was named, and sweep takes it.
+    std::thread::sleep(Duration::from_secs(2));
+    let swept = setting.run(&["sweep", "--yes"]);
+    assert_eq!(swept.code, Some(0), "{outcome:?}\n{swept:?}");
+    setting.holds_only(&[]);
+}
+
+fn manifest() -> String {
+    format!("{WEB}    build:\n      - run: sleep 2\n    test:\n      - run: sleep 5\n")
+}
+
+#[test]
+fn while_it_looks_for_the_source() {
+    cancelled_at("DescribeImages", &manifest());
+}
+
+#[test]
+fn while_it_launches() {
+    cancelled_at("RunInstances", &manifest());
+}
+
+#[test]
+fn while_it_connects() {
+    cancelled_at("DescribeInstances", &manifest());
+}
+
+#[test]
+fn while_it_captures() {
+    cancelled_at("StopInstances", &manifest());
+}
+
+#[test]
+fn while_the_snapshot_is_taken() {
+    cancelled_at("CreateSnapshots", &manifest());
+}
+
+#[test]
+fn while_it_tests() {
+    cancelled_at("RegisterImage", &manifest());
+}

@@ -1,0 +1,70 @@
+//! The ways to take an image.
+
+use serde_json::json;
+
+use crate::setting::{Setting, WEB};
+
+const HELLO: &str = "    build:\n      - run: echo hello > /opt/hello\n    test:\n      - run: test -e /opt/hello\n";
+
+#[test]
+fn halted_needs_no_stopped_machine() {
+    let setting = Setting::new(&format!("{WEB}{HELLO}"));
+    setting.bake().exits(0);
+    let actions = setting.cloud.actions();
+    assert!(actions.iter().any(|action| action == "GetConsoleOutput"), "{actions:?}");
+    assert!(actions.iter().all(|action| action != "CreateImage"), "{actions:?}");
+}
+
+#[test]
+fn without_proof_the_stopped_state_is_waited_for() {
+    let setting = Setting::new(&format!("{WEB}{HELLO}"));
+    setting.cloud.fault(&json!({"kind": "no-power-line"}));
+    setting.bake().exits(0);
+    setting.holds_only(&["shop/web/0.1.0"]);
+}
+
+#[test]
+fn every_mode_gives_the_same_image() {
+    for mode in ["stopped", "live"] {
+        let setting = Setting::new(&format!("{WEB}    capture: {mode}\n{HELLO}"));
+        setting.bake().exits(0);
+        setting.holds_only(&["shop/web/0.1.0"]);
+    }
+}
+
+#[test]
+fn a_spot_machine_is_halted_from_inside() {
+    let setting = Setting::new(&format!("{WEB}    machine: {{type: t3.small, spot: true}}\n{HELLO}"));
+    setting.bake().exits(0);
+    let actions = setting.cloud.actions();
+    assert!(actions.iter().all(|action| action != "StopInstances"), "{actions:?}");
+    setting.holds_only(&["shop/web/0.1.0"]);
+}
+
+#[test]
+fn a_source_with_product_codes_goes_through_create_image() {
+    let manifest = format!("{WEB}{HELLO}")
+        .replace("099720109477", "309956199498")
+        .replace("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*", "RHEL-9*");
+    let setting = Setting::new(&manifest);
+    setting.bake().exits(0);
+    let actions = setting.cloud.actions();
+    assert!(actions.iter().any(|action| action == "CreateImage"), "{actions:?}");
+    setting.holds_only(&["shop/web/0.1.0"]);
+}
+
+#[test]
+fn the_image_says_what_the_source_says() {
+    let setting = Setting::new(&format!(
+        "{WEB}    machine: {{disk: {{size: 12, type: gp3, iops: 3500, throughput: 200}}}}\n{HELLO}"
+    ));
+    setting.bake().exits(0);
+    let calls = setting.cloud.calls();
+    let registered = calls.iter().filter(|call| call["action"] == "RegisterImage").last().unwrap();
+    let text = registered.to_string();
+    for part in ["x86_64", "hvm", "v2.0", "3500", "200", "12", "/dev/sda1", "uefi-preferred"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let launched = calls.iter().find(|call| call["action"] == "RunInstances").unwrap().to_string();
+    assert!(launched.contains("1000") && launched.contains("6000"), "the build disk is fast: {launched}");
+}

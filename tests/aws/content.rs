@@ -1,0 +1,99 @@
+//! What is in an image, and what must not be.
+
+use std::path::{Path, PathBuf};
+
+use crate::setting::{Setting, WEB};
+
+const SECRET: &str = "correct-horse-battery-staple";
+
+#[test]
+fn an_image_holds_no_key_and_no_secret_of_the_bake() {
+    let setting = Setting::new(&format!(
+        "secrets: [DEPLOY_TOKEN]\n{WEB}    build:
+      - run: |
+          test \"$TOKEN\" = {SECRET}
+          echo \"the token is $TOKEN\"
+          echo something > /root/.bash_history
+          echo useful > /opt/useful
+        env: {{TOKEN: \"${{{{ secrets.DEPLOY_TOKEN }}}}\"}}
+"
+    ));
+    let child = setting.command(&["bake"]).env("DEPLOY_TOKEN", SECRET).spawn().unwrap();
+    let outcome = crate::setting::finish(child).exits(0);
+    for text in [&outcome.stdout, &outcome.stderr, &setting.report().to_string()] {
+        assert!(!text.contains(SECRET), "{text}");
+    }
+    assert!(outcome.stderr.contains("the token is ***"), "{}", outcome.stderr);
+
+    let layers = layers(&setting);
+    assert!(layers.iter().any(|layer| layer.join("opt/useful").exists()));
+    for layer in &layers {
+        for path in files(layer) {
+            let content = std::fs::read(&path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&content);
+            assert!(!text.contains(SECRET), "{} holds the secret", path.display());
+            assert!(!text.contains("PRIVATE KEY"), "{} holds a private key", path.display());
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            assert!(!name.starts_with("ssh_host_"), "{}", path.display());
+            assert!(name != "authorized_keys" || text.trim().is_empty(), "{}: {text}", path.display());
+            assert!(name != ".bash_history" || text.is_empty(), "{}: {text}", path.display());
+        }
+        let machine_id = layer.join("etc/machine-id");
+        assert!(!machine_id.is_file() || std::fs::read(&machine_id).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_secret_left_in_a_file_fails_the_bake() {
+    let setting = Setting::new(&format!(
+        "secrets: [DEPLOY_TOKEN]\n{WEB}    build:
+      - run: echo \"token=$TOKEN\" > /etc/app.conf
+        env: {{TOKEN: \"${{{{ secrets.DEPLOY_TOKEN }}}}\"}}
+"
+    ));
+    let child = setting.command(&["bake"]).env("DEPLOY_TOKEN", SECRET).spawn().unwrap();
+    let outcome = crate::setting::finish(child).exits(5).says("/etc/app.conf").says("DEPLOY_TOKEN");
+    assert!(!outcome.stderr.contains(SECRET));
+    setting.holds_only(&[]);
+}
+
+#[test]
+fn a_private_key_fails_the_bake_unless_it_is_allowed() {
+    let manifest = format!("{WEB}    build:\n      - upload: app.key\n        to: /etc/app/tls.key\n");
+    let setting = Setting::new(&manifest);
+    setting.write("app.key", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n");
+    setting.bake().exits(5).says("/etc/app/tls.key");
+    setting.holds_only(&[]);
+    setting.write("bake.yml", &format!("{manifest}    seal: {{allow: [\"/etc/app/*.key\"]}}\n"));
+    setting.bake().exits(0);
+}
+
+/// The folders of the one image's own layers.
+fn layers(setting: &Setting) -> Vec<PathBuf> {
+    let images = setting.cloud.images();
+    let ours: Vec<_> = images.iter().filter(|image| image["name"] == "shop/web/0.1.0").collect();
+    assert_eq!(ours.len(), 1, "{images:?}");
+    let snapshots = ours[0]["snapshots"].as_object().unwrap();
+    let layers: Vec<PathBuf> = snapshots
+        .values()
+        .flat_map(|layers| layers.as_array().unwrap())
+        .map(|layer| PathBuf::from(layer.as_str().unwrap()))
+        // The seeds' own layers are the source image's content, the same for everybody.
+        .filter(|layer| !layer.to_string_lossy().contains("/base"))
+        .collect();
+    assert!(!layers.is_empty(), "{images:?}");
+    layers
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(files(&entry.path()));
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+    found
+}

@@ -1,0 +1,12 @@
+//! Bakes on AWS, end to end: the program as a user calls it, against the test cloud with real machines.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod cancel;
+mod capture;
+mod chain;
+mod content;
+mod faults;
+mod life;
+mod setting;
+mod source;
+mod verbs;

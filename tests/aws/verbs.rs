@@ -1,0 +1,81 @@
+//! The other verbs of the command line, on a cloud.
+
+use crate::setting::{Setting, WEB};
+
+fn web() -> Setting {
+    Setting::new(&format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n"))
+}
+
+#[test]
+fn a_plan_creates_nothing_and_says_why() {
+    let setting = web();
+    let outcome = setting.run(&["plan"]).exits(0);
+    assert!(outcome.stdout.contains("web") && outcome.stdout.contains("0.1.0"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("nothing is published yet"), "{}", outcome.stdout);
+    setting.holds_only(&[]);
+    setting.bake().exits(0);
+    let outcome = setting.run(&["plan", "--json"]).exits(0);
+    let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(plan.to_string().contains("reuse"), "{plan:#}");
+}
+
+#[test]
+fn a_plan_says_what_the_role_may_do() {
+    let setting = web();
+    setting.cloud.deny(&["ec2:RunInstances"]);
+    let outcome = setting.run(&["plan", "--permissions"]).exits(4);
+    let text = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(text.contains("ec2:RunInstances") && text.contains("ec2:StopInstances"), "{text}");
+    setting.holds_only(&[]);
+}
+
+#[test]
+fn images_are_listed() {
+    let setting = web();
+    setting.bake().exits(0);
+    let outcome = setting.run(&["images"]).exits(0);
+    assert!(outcome.stdout.contains("0.1.0") && outcome.stdout.contains("ami-"), "{}", outcome.stdout);
+    let outcome = setting.run(&["images", "--json"]).exits(0);
+    let images: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(images.to_string().contains("\"0.1.0\""), "{images:#}");
+}
+
+#[test]
+fn what_a_killed_bake_left_is_swept() {
+    let setting = Setting::new(&format!("{WEB}    build:\n      - run: sleep 60\n"));
+    let mut child = setting.command(&["bake"]).spawn().unwrap();
+    while !setting.cloud.instances().iter().any(|instance| instance["state"] == "running") {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let shown = setting.run(&["sweep"]).exits(0);
+    assert!(shown.stdout.contains("i-"), "{shown:?}");
+    assert!(!setting.cloud.leaks().as_object().unwrap().is_empty(), "without --yes nothing goes");
+    setting.run(&["sweep", "--yes"]).exits(0);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    setting.run(&["sweep", "--yes"]).exits(0);
+    setting.holds_only(&[]);
+}
+
+#[test]
+fn a_kept_machine_can_be_reached() {
+    let setting = Setting::new(&format!("{WEB}    build:\n      - run: echo evidence > /opt/evidence; exit 1\n"));
+    let outcome = setting.run(&["bake", "--keep-on-failure"]).exits(5).says("ssh -i ");
+    let line = outcome.stderr.lines().find(|line| line.contains("ssh -i ")).unwrap();
+    let line = &line[line.find("ssh -i ").unwrap()..];
+    let output = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!("{} -o BatchMode=yes cat /opt/evidence", line.trim_end_matches(['.', '`'])))
+        .current_dir(setting.path("."))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "evidence\n", "{line}: {output:?}");
+}
+
+#[test]
+fn until_validate_makes_no_image() {
+    let setting = web();
+    setting.run(&["bake", "--until", "validate"]).exits(0);
+    setting.holds_only(&[]);
+}
