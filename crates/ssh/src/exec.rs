@@ -12,6 +12,7 @@ use futures::future::{BoxFuture, Fuse, FusedFuture};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelWriteHalf, Sig};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::pump::Feed;
@@ -63,15 +64,29 @@ impl Output<'_> {
     }
 }
 
-/// Closes the channel when the command is no longer waited for, whatever the reason.
-struct CloseOnDrop(Arc<ChannelWriteHalf<Msg>>);
+/// A command that is on its way. When nobody waits for it any more it is killed, and its place on the connection
+/// (sshd allows ten) is free only then.
+struct Running {
+    session: Arc<Session>,
+    id: String,
+    channel: Arc<ChannelWriteHalf<Msg>>,
+    slot: Option<OwnedSemaphorePermit>,
+    over: bool,
+}
 
-impl Drop for CloseOnDrop {
+impl Drop for Running {
     fn drop(&mut self) {
-        let channel = Arc::clone(&self.0);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { channel.close().await });
-        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (channel, slot) = (Arc::clone(&self.channel), self.slot.take());
+        let kill = (!self.over && !self.session.is_closed())
+            .then(|| kill::tree(Arc::clone(&self.session), std::mem::take(&mut self.id)));
+        runtime.spawn(async move {
+            if let Some(kill) = kill {
+                let _ = kill.await;
+            }
+            let _ = channel.close().await;
+            drop(slot);
+        });
     }
 }
 
@@ -81,7 +96,7 @@ impl Drop for CloseOnDrop {
 /// When the server refuses to run it, or when the local side of a stream fails.
 pub(crate) async fn run(
     session: &Arc<Session>,
-    channel: Channel<Msg>,
+    (slot, channel): (Option<OwnedSemaphorePermit>, Channel<Msg>),
     command: &str,
     feed: &mut Feed<'_>,
     limit: Option<Duration>,
@@ -91,7 +106,8 @@ pub(crate) async fn run(
     let line = command::as_root(command, session.become_root, Some(&id));
     let (mut read, write) = channel.split();
     let write = Arc::new(write);
-    let _guard = CloseOnDrop(Arc::clone(&write));
+    let (guarded, channel) = (Arc::clone(session), Arc::clone(&write));
+    let mut running = Running { session: guarded, id: id.clone(), channel, slot, over: false };
     if write.exec(true, line).await.is_err() {
         return Ok(Exit::Lost(session.seen.end()));
     }
@@ -133,6 +149,7 @@ pub(crate) async fn run(
                     }
                     Some(ChannelMsg::ExitSignal { signal_name, .. }) => ended = Some(Exit::Signal(name(&signal_name))),
                     Some(ChannelMsg::Failure) => {
+                        running.over = true;
                         return Err(Error::build("run a command: the SSH server refuses to run commands")
                             .help("Check `ForceCommand` and the account's shell in the source image."));
                     }
@@ -149,7 +166,7 @@ pub(crate) async fn run(
             }
             () = &mut timer, if !timed_out && ended.is_none() => {
                 timed_out = true;
-                killing = kill::tree(Arc::clone(session), id.clone()).boxed().fuse();
+                killing = kill::tree(Arc::clone(session), id.clone()).fuse();
             }
             result = &mut killing, if !killing.is_terminated() => {
                 if result.is_err() {
@@ -171,9 +188,11 @@ pub(crate) async fn run(
         }
     }
 
+    running.over = !timed_out || killing.is_terminated();
     if timed_out {
         if !killing.is_terminated() {
             killed = Some(killing.await);
+            running.over = true;
         }
         if let (Some(Err(reason)), Output::Sink(sink)) = (&killed, output) {
             let note = format!("ami-bake: the command ran past its time limit and could not be killed: {reason}\n");

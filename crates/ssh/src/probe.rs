@@ -50,7 +50,7 @@ pub(crate) async fn prove(session: &Arc<Session>) -> Result<Facts, Unfit> {
             begun.elapsed()
         };
         let mut output = Output::Sink(&mut answer);
-        let exec = exec::run(session, channel, COMMAND, &mut feed, None, &mut output);
+        let exec = exec::run(session, (None, channel), COMMAND, &mut feed, None, &mut output);
         let (exit, distance) = tokio::join!(exec, ping);
         drop(output);
         let exit = exit.map_err(|error| Unfit::NotRoot(error.to_string()))?;

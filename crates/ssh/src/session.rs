@@ -92,6 +92,11 @@ impl Session {
         slots.acquire_owned().await.map_err(|_| Closed::Lost(self.seen.end()))
     }
 
+    /// True while other commands than the caller's own run.
+    pub(crate) fn busy(&self) -> bool {
+        self.slots.available_permits() + 1 < COMMANDS
+    }
+
     /// A channel for one command.
     pub(crate) async fn command_channel(self: &Arc<Self>) -> Result<Channel<Msg>, Closed> {
         let session = Arc::clone(self);

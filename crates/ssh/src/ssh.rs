@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::output::{Collect, OutputSink};
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use russh::Channel;
 use russh::client::Msg;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::command::quote;
@@ -22,6 +23,15 @@ use crate::pump::Feed;
 use crate::session::{Closed, Session};
 use crate::target::{HostKey, Target};
 use crate::{connect, transfer};
+
+/// A channel for one command, with the right to use one.
+type Place = (Option<OwnedSemaphorePermit>, Channel<Msg>);
+
+/// sshd frees the place of a command a moment after its end.
+const FULL: Duration = Duration::from_secs(3);
+
+/// The pause before a place is asked for again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A machine that is reached over SSH.
 ///
@@ -187,9 +197,20 @@ impl Ssh {
         }
     }
 
-    /// A channel for one command, and the right to use it.
-    async fn command_channel(&self, what: &str) -> Result<(Arc<Session>, (OwnedSemaphorePermit, Channel<Msg>))> {
-        self.opened(what, |session| async move { Ok((session.slot().await?, session.command_channel().await?)) }).await
+    /// A channel for one command, as soon as the server has a place for it.
+    async fn command_channel(&self, what: &str) -> Result<(Arc<Session>, Place)> {
+        let open = |session: Arc<Session>| async move {
+            let slot = session.slot().await?;
+            let begun = Instant::now();
+            loop {
+                match session.command_channel().await {
+                    // Hardened servers allow fewer (`MaxSessions`): wait for the others' end.
+                    Err(Closed::Refused(_)) if session.busy() || begun.elapsed() < FULL => sleep(AGAIN).await,
+                    answer => return Ok((Some(slot), answer?)),
+                }
+            }
+        };
+        self.opened(what, open).await
     }
 
     /// Runs `work` until it ends or the run is cancelled.
@@ -212,9 +233,9 @@ impl fmt::Debug for Ssh {
 impl Communicator for Ssh {
     async fn exec(&self, exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
         self.guard(async {
-            let (session, (_slot, channel)) = self.command_channel("start a command").await?;
+            let (session, place) = self.command_channel("start a command").await?;
             let mut feed = Feed::plain(exec.stdin);
-            exec::run(&session, channel, exec.command, &mut feed, exec.timeout, &mut Output::Sink(output)).await
+            exec::run(&session, place, exec.command, &mut feed, exec.timeout, &mut Output::Sink(output)).await
         })
         .await
     }
@@ -222,7 +243,7 @@ impl Communicator for Ssh {
     async fn put(&self, archive: Reader<'_>, to: &str) -> Result<()> {
         self.guard(async {
             let what = format!("upload to {to}");
-            let (session, (_slot, channel)) = self.command_channel(&what).await?;
+            let (session, place) = self.command_channel(&what).await?;
             let mut feed = Feed::plain(archive);
             let mut gzip = session.wants_gzip();
             if gzip {
@@ -236,7 +257,7 @@ impl Communicator for Ssh {
             }
             let mut output = Output::Archive { writer: Box::new(tokio::io::sink()), errors: Vec::new() };
             let command = transfer::unpack(to, gzip);
-            let exit = exec::run(&session, channel, &command, &mut feed, None, &mut output).await?;
+            let exit = exec::run(&session, place, &command, &mut feed, None, &mut output).await?;
             transfer::judge(&what, exit, output.errors())
         })
         .await
@@ -245,10 +266,10 @@ impl Communicator for Ssh {
     async fn get(&self, from: &str, archive: Writer<'_>) -> Result<()> {
         self.guard(async {
             let what = format!("download {from}");
-            let (session, (_slot, channel)) = self.command_channel(&what).await?;
+            let (session, place) = self.command_channel(&what).await?;
             let mut output = Output::Archive { writer: archive, errors: Vec::new() };
             let mut feed = Feed::plain(Box::new(tokio::io::empty()));
-            let exit = exec::run(&session, channel, &transfer::pack(from), &mut feed, None, &mut output).await?;
+            let exit = exec::run(&session, place, &transfer::pack(from), &mut feed, None, &mut output).await?;
             output.flush().await.map_err(|error| Error::build(format!("{what}: write the archive")).because(error))?;
             transfer::judge(&what, exit, output.errors())
         })

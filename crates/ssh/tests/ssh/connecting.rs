@@ -1,0 +1,223 @@
+//! From the first packet to the login.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ami_bake_core::Kind;
+use ami_bake_core::communicator::{Communicator, Exit};
+use ami_bake_ssh::{HostKey, Jump, Key, Ssh};
+use tokio_util::sync::CancellationToken;
+
+use crate::sshd::{Sshd, free_port, run, soon};
+
+async fn refused(target: ami_bake_ssh::Target, seconds: u64) -> (ami_bake_core::Error, Duration) {
+    let begun = Instant::now();
+    let error = Ssh::connect(target, soon(seconds), CancellationToken::new()).await.unwrap_err();
+    (error, begun.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_comes_up_late_is_found_at_once() {
+    let mut sshd = Sshd::prepare();
+    sshd.authorize();
+    let target = sshd.target();
+    let connecting = tokio::spawn(Ssh::connect(target, soon(20), CancellationToken::new()));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    sshd.up();
+    let up = Instant::now();
+    let ssh = connecting.await.unwrap().unwrap();
+    assert!(up.elapsed() < Duration::from_secs(3), "{:?}", up.elapsed());
+    assert_eq!(run(&ssh, "true").await.0, Exit::Status(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_installed_late_is_asked_again() {
+    let mut sshd = Sshd::prepare();
+    sshd.up();
+    let target = sshd.target();
+    let connecting = tokio::spawn(Ssh::connect(target, soon(20), CancellationToken::new()));
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    sshd.authorize();
+    let authorized = Instant::now();
+    connecting.await.unwrap().unwrap();
+    assert!(authorized.elapsed() < Duration::from_secs(3), "{:?}", authorized.elapsed());
+    // Asked again on one connection: newer servers lock addresses out that fail on many.
+    let connections = sshd.log().matches("Connection from").count();
+    assert!(connections <= 2, "{connections} connections");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_never_accepted_names_the_user() {
+    let mut sshd = Sshd::prepare();
+    sshd.configure(&format!("Banner {}", sshd.path("banner").display()));
+    std::fs::write(sshd.path("banner"), "System is \u{1b}[31mbooting up\n").unwrap();
+    sshd.up();
+    let mut target = sshd.target();
+    target.user = "ubuntu".into();
+    let (error, _) = refused(target, 4).await;
+    assert!(error.message().contains("refuses the login of user ubuntu"), "{error}");
+    assert!(error.message().contains("System is booting up"), "{error}");
+    assert!(error.help_text().unwrap().contains("ec2-user"));
+    assert_eq!(error.kind(), Kind::Build);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_host_key_is_definite() {
+    let sshd = Sshd::start();
+    let mut target = sshd.target();
+    let expected = Key::generate("other").unwrap().public();
+    target.host_key = HostKey::Pinned(expected.clone());
+    let (error, time) = refused(target.clone(), 30).await;
+    assert!(time < Duration::from_secs(3), "{time:?}");
+    assert!(error.message().contains(&sshd.host.public().fingerprint()), "{error}");
+    assert!(error.message().contains(&expected.fingerprint()), "{error}");
+    assert!(error.message().contains("somebody may be in between"), "{error}");
+
+    target.host_key = HostKey::Fingerprint(expected.fingerprint());
+    let (error, _) = refused(target.clone(), 30).await;
+    assert!(error.message().contains("somebody may be in between"), "{error}");
+
+    target.host_key = HostKey::Fingerprint(sshd.host.public().fingerprint());
+    let ssh = Ssh::connect(target, soon(10), CancellationToken::new()).await.unwrap();
+    assert_eq!(ssh.host_key(), Some(sshd.host.public()));
+}
+
+/// A server without an ed25519 key can't be the machine whose ed25519 key is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_type_of_host_key_is_definite_too() {
+    let mut sshd = Sshd::prepare();
+    sshd.authorize();
+    let path = sshd.path("host_key");
+    std::fs::remove_file(&path).unwrap();
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ecdsa", "-N", "", "-f"]).arg(&path).status().unwrap();
+    assert!(made.success());
+    sshd.up();
+    let (error, time) = refused(sshd.target(), 30).await;
+    assert!(time < Duration::from_secs(5), "{time:?}");
+    assert!(error.message().contains("ecdsa-sha2-nistp256"), "{error}");
+    assert!(error.message().contains("expected ssh-ed25519 SHA256:"), "{error}");
+
+    let mut target = sshd.target();
+    target.host_key = HostKey::AcceptNew;
+    Ssh::connect(target, soon(10), CancellationToken::new()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_host_key_is_pinned_from_then_on() {
+    let mut sshd = Sshd::start();
+    let mut target = sshd.target();
+    target.host_key = HostKey::AcceptNew;
+    let ssh = sshd.connect_to(target).await;
+    assert_eq!(ssh.host_key(), Some(sshd.host.public()));
+    sshd.down();
+    std::fs::remove_file(sshd.path("host_key")).unwrap();
+    Key::generate("new").unwrap().write(&sshd.path("host_key")).unwrap();
+    sshd.up();
+    let error = ssh.reconnect(soon(10)).await.unwrap_err();
+    assert!(error.message().contains("somebody may be in between"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listens() {
+    let mut target = Sshd::prepare().target();
+    target.port = free_port();
+    let (error, time) = refused(target, 1).await;
+    assert!(error.message().contains("refuses the connection"), "{error}");
+    assert!(time < Duration::from_secs(2), "{time:?}");
+}
+
+/// 192.0.2.0/24 is for documentation (RFC 5737): no machine answers there.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_answers() {
+    let mut target = Sshd::prepare().target();
+    target.address = "192.0.2.1".into();
+    let (error, time) = refused(target, 1).await;
+    assert!(error.message().starts_with("connect to 192.0.2.1:"), "{error}");
+    assert!(error.help_text().is_some());
+    assert!(time < Duration::from_secs(2), "{time:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connecting_is_cancelled_at_once() {
+    let mut target = Sshd::prepare().target();
+    target.port = free_port();
+    let cancel = CancellationToken::new();
+    let connecting = tokio::spawn(Ssh::connect(target, soon(60), cancel.clone()));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    cancel.cancel();
+    let error = tokio::time::timeout(Duration::from_secs(1), connecting).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_a_jump_host() {
+    let (jump, mut machine) = (Sshd::start(), Sshd::prepare());
+    machine.authorize();
+    let mut target = machine.target();
+    target.jump = Some(Jump {
+        host: "127.0.0.1".into(),
+        port: jump.port,
+        user: "root".into(),
+        keys: vec![jump.login.clone()],
+        host_key: HostKey::Pinned(jump.host.public()),
+    });
+    let connecting = tokio::spawn(Ssh::connect(target.clone(), soon(20), CancellationToken::new()));
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    machine.up();
+    let ssh = connecting.await.unwrap().unwrap();
+    let (_, output) = run(&ssh, "echo $SSH_CONNECTION").await;
+    assert!(output.stdout_text().trim().ends_with(&machine.port.to_string()), "{}", output.stdout_text());
+    let data = vec![b'x'; 3_000_000];
+    let mut count = ami_bake_core::output::Collect::default();
+    let exec = ami_bake_core::communicator::Exec::new("wc -c").stdin(&data);
+    assert_eq!(ssh.exec(exec, &mut count).await.unwrap(), Exit::Status(0));
+    assert_eq!(count.stdout_text().trim(), "3000000");
+
+    // The jump host goes down and comes back: the next call finds its way.
+    jump.drop_connections();
+    tokio::time::timeout(Duration::from_secs(5), ssh.closed()).await.expect("the loss was not seen");
+    assert_eq!(run(&ssh, "echo back").await.1.stdout_text(), "back\n");
+
+    let mut wrong = target;
+    wrong.jump.as_mut().unwrap().host_key = HostKey::Pinned(machine.host.public());
+    let (error, _) = refused(wrong, 20).await;
+    assert!(error.message().starts_with("reach the jump host"), "{error}");
+    assert!(error.message().contains("somebody may be in between"), "{error}");
+}
+
+/// The line that a person gets works as it stands, with the host key pinned.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_printed_ssh_line_logs_in() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let key = sshd.path("a key");
+    ssh.write_key(&key).unwrap();
+    assert!(ssh.write_key(&key).is_err());
+    let line = ssh.ssh_line(&key);
+    let output =
+        Command::new("sh").args(["-c", &format!("{line} -F none 'echo in; exit 5' </dev/null")]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "in\n", "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(5));
+
+    let mut other = Sshd::prepare();
+    other.authorize();
+    other.up();
+    let wrong = line.replace(&sshd.port.to_string(), &other.port.to_string());
+    let output = Command::new("sh").args(["-c", &format!("{wrong} -F none true </dev/null")]).output().unwrap();
+    assert_eq!(output.status.code(), Some(255), "a wrong host key was accepted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_rsa_login_key_works() {
+    let mut sshd = Sshd::prepare();
+    let path = sshd.path("rsa");
+    Command::new("ssh-keygen")
+        .args(["-q", "-t", "rsa", "-b", "2048", "-N", "", "-m", "PEM", "-f"])
+        .arg(&path)
+        .status()
+        .unwrap();
+    sshd.login = Key::parse(&std::fs::read_to_string(&path).unwrap().into()).unwrap();
+    sshd.authorize();
+    sshd.up();
+    assert_eq!(run(&sshd.connect().await, "true").await.0, Exit::Status(0));
+}

@@ -1,0 +1,217 @@
+//! Commands: output, input, status, signal, time-out.
+
+use std::time::{Duration, Instant};
+
+use ami_bake_core::Kind;
+use ami_bake_core::communicator::{Communicator, Exec, Exit};
+use ami_bake_core::output::{Collect, OutputSink, Stream};
+use ami_bake_ssh::Ssh;
+use tokio::io::AsyncReadExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::sshd::{Sshd, run, running, soon};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_streams_and_the_status_arrive_apart() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let (exit, output) = run(&ssh, "id -u; echo \"it's $0\" >&2; exit 7").await;
+    assert_eq!(exit, Exit::Status(7));
+    assert_eq!(output.stdout_text(), "0\n");
+    assert_eq!(output.stderr_text(), "it's /bin/sh\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_is_told_by_name() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    assert_eq!(run(&ssh, "kill -KILL $$").await.0, Exit::Signal("KILL".into()));
+    assert_eq!(run(&ssh, "kill -TERM $$").await.0, Exit::Signal("TERM".into()));
+    // A signal that only a child died of is the shell's business, as on a terminal.
+    assert_eq!(run(&ssh, "sh -c 'kill -TERM $$'; exit $?").await.0, Exit::Status(143));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn input_ends_where_it_ends() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let mut output = Collect::default();
+    let exit = ssh.exec(Exec::new("cat; echo end").stdin(b"one\ntwo\n"), &mut output).await.unwrap();
+    assert_eq!((exit, output.stdout_text().as_str()), (Exit::Status(0), "one\ntwo\nend\n"));
+    assert_eq!(run(&ssh, "cat; echo end").await.1.stdout_text(), "end\n");
+}
+
+/// Input that nobody reads must not hold up the end of the command.
+#[tokio::test(flavor = "multi_thread")]
+async fn unread_input_is_no_hindrance() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let endless = Exec { command: "exit 3", stdin: Box::new(tokio::io::repeat(b'x')), timeout: None };
+    let exit = tokio::time::timeout(Duration::from_secs(10), ssh.exec(endless, &mut Collect::default())).await;
+    assert_eq!(exit.expect("the command's end was not seen").unwrap(), Exit::Status(3));
+}
+
+/// Counts and hashes instead of keeping: 50 MB out and 50 MB in at the same time, checked byte for byte.
+#[derive(Default)]
+struct Check {
+    next: u64,
+    errors: usize,
+}
+
+impl OutputSink for Check {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        if stream == Stream::Stderr {
+            self.errors += bytes.len();
+            return;
+        }
+        for &byte in bytes {
+            assert_eq!(byte, pattern(self.next), "at byte {}", self.next);
+            self.next += 1;
+        }
+    }
+}
+
+fn pattern(at: u64) -> u8 {
+    u8::try_from(at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_megabytes_both_ways_at_once() {
+    const SIZE: u64 = 50_000_000;
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let data: Vec<u8> = (0..SIZE).map(pattern).collect();
+    let mut check = Check::default();
+    let exec = Exec::new("tee /dev/stderr").stdin(&data).timeout(Duration::from_mins(1));
+    assert_eq!(ssh.exec(exec, &mut check).await.unwrap(), Exit::Status(0));
+    assert_eq!(check.next, SIZE);
+    assert_eq!(check.errors as u64, SIZE);
+}
+
+/// The tree ignores TERM, hides in other sessions, and drops its environment; all of it must be gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_kills_everything_that_the_command_started() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let mark = format!("31{}", sshd.port);
+    let command = format!(
+        "trap '' TERM; echo begun; sleep {mark} & setsid sleep {mark} & env -i setsid sleep {mark} & \
+         (setsid sh -c 'trap \"\" TERM; sleep {mark}; sleep {mark}' &) ; sleep {mark}; wait"
+    );
+    let mut output = Collect::default();
+    let begun = Instant::now();
+    let limit = Duration::from_millis(700);
+    let exit = ssh.exec(Exec::new(&command).timeout(limit), &mut output).await.unwrap();
+    assert_eq!(exit, Exit::TimedOut(limit));
+    assert_eq!(output.stdout_text(), "begun\n");
+    assert_eq!(output.stderr_text(), "");
+    assert_eq!(running(&mark), 0, "a process survived");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert_eq!(run(&ssh, "echo alive").await.1.stdout_text(), "alive\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_output_does_not_outrun_the_time_limit() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let limit = Duration::from_millis(500);
+    let mut check = Flood(0);
+    let exit = ssh.exec(Exec::new("exec cat /dev/zero").timeout(limit), &mut check).await.unwrap();
+    assert_eq!(exit, Exit::TimedOut(limit));
+    assert!(check.0 > 1 << 20);
+}
+
+struct Flood(usize);
+
+impl OutputSink for Flood {
+    fn write(&mut self, _: Stream, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
+/// `daemon &` in a step holds the streams open for ever; the step is over all the same, and the daemon lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_left_in_the_background_does_not_hang_the_step() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let mark = format!("32{}", sshd.port);
+    let begun = Instant::now();
+    let (exit, output) = run(&ssh, &format!("sleep {mark} & echo started; exit 4")).await;
+    assert_eq!((exit, output.stdout_text().as_str()), (Exit::Status(4), "started\n"));
+    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert_eq!(running(&mark), 1);
+    run(&ssh, &format!("kill $(grep -laF {mark} /proc/[0-9]*/cmdline | cut -d/ -f3) 2>/dev/null")).await;
+}
+
+/// More at once than sshd's `MaxSessions` of 10.
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_commands_at_once() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let commands: Vec<_> = (0..30).map(|number| format!("sleep 0.1; echo {number}")).collect();
+    let results = futures::future::join_all(commands.iter().map(|command| run(&ssh, command))).await;
+    for (number, (exit, output)) in results.into_iter().enumerate() {
+        assert_eq!((exit, output.stdout_text()), (Exit::Status(0), format!("{number}\n")));
+    }
+}
+
+/// A hardened server has fewer places than this program takes at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_wait_for_a_place_on_the_server() {
+    let mut sshd = Sshd::prepare();
+    sshd.configure("MaxSessions 2");
+    sshd.authorize();
+    sshd.up();
+    let ssh = sshd.connect().await;
+    let results = futures::future::join_all((0..6).map(|_| run(&ssh, "sleep 0.2; echo done"))).await;
+    assert!(results.iter().all(|(exit, output)| exit.success() && output.stdout_text() == "done\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_ends_a_running_command_at_once() {
+    let sshd = Sshd::start();
+    let cancel = CancellationToken::new();
+    let ssh = Ssh::connect(sshd.target(), soon(10), cancel.clone()).await.unwrap();
+    let begun = Instant::now();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cancel.cancel();
+    });
+    let error = ssh.exec(Exec::new("sleep 30"), &mut Collect::default()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_from_the_inside() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let mut stream = ssh.dial("127.0.0.1", sshd.port).await.unwrap();
+    let mut greeting = [0; 8];
+    stream.read_exact(&mut greeting).await.unwrap();
+    assert_eq!(&greeting, b"SSH-2.0-");
+
+    let error = ssh.dial("127.0.0.1", crate::sshd::free_port()).await.map(|_| ()).unwrap_err();
+    assert!(error.message().contains("connection refused"), "{error}");
+}
+
+/// What was written before the stream is dropped still arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_tunnel_delivers_what_was_written() {
+    use tokio::io::AsyncWriteExt;
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let received = tokio::spawn(async move {
+        let mut all = Vec::new();
+        listener.accept().await.unwrap().0.read_to_end(&mut all).await.unwrap();
+        all
+    });
+    let mut stream = ssh.dial("127.0.0.1", port).await.unwrap();
+    let data = vec![7; 1_000_000];
+    stream.write_all(&data).await.unwrap();
+    drop(stream);
+    let all = tokio::time::timeout(Duration::from_secs(10), received).await.unwrap().unwrap();
+    assert_eq!(all.len(), data.len());
+}

@@ -1,0 +1,87 @@
+//! Lost connections and the way back.
+
+use std::time::{Duration, Instant};
+
+use ami_bake_core::communicator::{Communicator, Exec, Exit};
+use ami_bake_core::output::Collect;
+
+use crate::sshd::{Sshd, run, running, soon};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_cut_under_a_command_is_lost_and_comes_back() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let cut = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        sshd.drop_connections();
+    };
+    let mut output = Collect::default();
+    let begun = Instant::now();
+    let (exit, ()) = tokio::join!(ssh.exec(Exec::new("echo before; sleep 20"), &mut output), cut);
+    let Exit::Lost(reason) = exit.unwrap() else { panic!("not seen as lost") };
+    assert!(reason.contains("connection"), "{reason}");
+    assert_eq!(output.stdout_text(), "before\n");
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    tokio::time::timeout(Duration::from_secs(1), ssh.closed()).await.unwrap();
+    assert_eq!(run(&ssh, "echo after").await.1.stdout_text(), "after\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_goes_down_and_comes_up_again() {
+    let mut sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let before = ssh.boot_id().await.unwrap();
+    assert_eq!(before, std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim());
+    sshd.down();
+    tokio::time::timeout(Duration::from_secs(2), ssh.closed()).await.unwrap();
+    let (reconnected, ()) = tokio::join!(ssh.reconnect(soon(20)), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        sshd.up();
+    });
+    reconnected.unwrap();
+    assert_eq!(ssh.boot_id().await.unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_stays_away_is_said_so() {
+    let mut sshd = Sshd::start();
+    let mut target = sshd.target();
+    target.timing.reconnect = Duration::from_secs(1);
+    let ssh = sshd.connect_to(target).await;
+    sshd.down();
+    ssh.closed().await;
+    let error = ssh.exec(Exec::new("true"), &mut Collect::default()).await.unwrap_err();
+    assert!(error.message().starts_with("get the lost connection back"), "{error}");
+    assert!(error.message().contains("refuses the connection"), "{error}");
+}
+
+/// Many callers notice the loss at once; one connection is made for all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_under_many_callers() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    sshd.drop_connections();
+    let results = futures::future::join_all((0..6).map(|_| run(&ssh, "echo $SSH_CONNECTION"))).await;
+    let first = results[0].1.stdout_text();
+    assert!(results.iter().all(|(exit, output)| exit.success() && output.stdout_text() == first));
+}
+
+/// Dropping a call leaves neither its process nor its session behind: sshd allows ten on a connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn abandoned_calls_free_their_place() {
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let mark = format!("34{}", sshd.port);
+    let command = format!("sleep {mark}");
+    for _ in 0..25 {
+        let mut output = Collect::default();
+        let call = ssh.exec(Exec::new(&command), &mut output);
+        let _ = tokio::time::timeout(Duration::from_millis(20), call).await;
+    }
+    assert_eq!(run(&ssh, "echo here").await.1.stdout_text(), "here\n");
+    let begun = Instant::now();
+    while running(&mark) > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} processes survive", running(&mark));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,103 @@
+//! Logins of users other than root.
+
+use std::fs;
+use std::time::Duration;
+
+use ami_bake_core::communicator::{Communicator, Exec, Exit};
+use ami_bake_core::output::Collect;
+use ami_bake_ssh::Ssh;
+use tokio_util::sync::CancellationToken;
+
+use crate::sshd::{Sshd, run, running, soon};
+
+/// A server in whose eyes there is a user `baker`; the host's own files stay as they are.
+fn with_baker(sudoers: &str) -> Sshd {
+    assert!(
+        std::path::Path::new("/usr/bin/sudo").exists(),
+        "/usr/bin/sudo is missing; these tests need it: apt-get install -y sudo"
+    );
+    let mut sshd = Sshd::prepare();
+    let passwd = fs::read_to_string("/etc/passwd").unwrap();
+    fs::write(sshd.path("passwd"), passwd + "baker:x:4242:4242:O'Baker:/tmp:/bin/sh\n").unwrap();
+    let shadow = fs::read_to_string("/etc/shadow").unwrap();
+    fs::write(sshd.path("shadow"), shadow + "baker:*:19000:0:99999:7:::\n").unwrap();
+    let sudoers = format!("root ALL=(ALL:ALL) ALL\n{sudoers}\n");
+    fs::write(sshd.path("sudoers"), sudoers).unwrap();
+    let folder = sshd.folder.path().display().to_string();
+    sshd.in_namespace(&format!(
+        "mount --make-rprivate /; chmod 0440 {folder}/sudoers; chmod 0640 {folder}/shadow\n\
+         for file in passwd shadow sudoers; do mount --bind {folder}/$file /etc/$file; done"
+    ));
+    sshd.authorize();
+    sshd.up();
+    sshd
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_with_sudo_runs_everything_as_root() {
+    let sshd = with_baker("baker ALL=(ALL) NOPASSWD:ALL");
+    let mut target = sshd.target();
+    target.user = "baker".into();
+    let ssh = sshd.connect_to(target).await;
+    let (exit, output) = run(&ssh, "id -un; echo \"$HOME it's 'quoted'\"; cat; exit 9").await;
+    assert_eq!((exit, output.stdout_text().as_str()), (Exit::Status(9), "root\n/root it's 'quoted'\n"));
+    assert_eq!(run(&ssh, "kill -TERM $$").await.0, Exit::Signal("TERM".into()));
+
+    let mark = format!("33{}", sshd.port);
+    let limit = Duration::from_millis(500);
+    let command = format!("trap '' TERM; setsid sleep {mark} & sleep {mark}; sleep {mark}");
+    let mut output = Collect::default();
+    let exit = ssh.exec(Exec::new(&command).timeout(limit), &mut output).await.unwrap();
+    assert_eq!((exit, output.stderr_text().as_str()), (Exit::TimedOut(limit), ""));
+    assert_eq!(running(&mark), 0, "a process of root survived");
+
+    let place = sshd.path("placed");
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(2);
+    header.set_uid(4242);
+    header.set_gid(7);
+    header.set_mode(0o4750);
+    archive.append_data(&mut header, "file", &b"hi"[..]).unwrap();
+    let bytes = archive.into_inner().unwrap();
+    ssh.put(Box::new(&bytes[..]), &place.to_string_lossy()).await.unwrap();
+    let (_, output) = run(&ssh, &format!("stat -c '%u %g %a' {}", place.join("file").display())).await;
+    assert_eq!(output.stdout_text(), "4242 7 4750\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_sudo_gets_a_clear_error() {
+    let sshd = with_baker("");
+    let mut target = sshd.target();
+    target.user = "baker".into();
+    let error = Ssh::connect(target, soon(3), CancellationToken::new()).await.unwrap_err();
+    assert!(error.message().contains("user baker is logged in but can't become root"), "{error}");
+    assert!(error.message().contains("sudo: a password is required"), "{error}");
+    assert!(error.help_text().unwrap().contains("NOPASSWD"), "{error:?}");
+}
+
+/// Debian's and Ubuntu's cloud images answer root's login with a forced command that says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_login_that_is_only_a_signpost() {
+    let mut sshd = Sshd::prepare();
+    let line = format!(
+        "command=\"echo 'Please login as the user \\\"ubuntu\\\" rather than the user \\\"root\\\".';exit 142\" {}\n",
+        sshd.login.public().line()
+    );
+    fs::write(sshd.path("authorized_keys"), line).unwrap();
+    sshd.up();
+    let error = Ssh::connect(sshd.target(), soon(2), CancellationToken::new()).await.unwrap_err();
+    assert!(error.message().contains("Please login as the user \"ubuntu\""), "{error}");
+    assert!(error.help_text().unwrap().contains("machine.user"), "{error:?}");
+}
+
+/// Start-up files of the login shell that print something confuse nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_without_a_shell_gets_a_clear_error() {
+    let sshd = Sshd::start();
+    let mut target = sshd.target();
+    target.user = "nobody".into();
+    let error = Ssh::connect(target, soon(3), CancellationToken::new()).await.unwrap_err();
+    assert!(error.message().contains("user nobody is logged in but can't become root"), "{error}");
+    assert!(error.message().contains("not available"), "{error}");
+}
