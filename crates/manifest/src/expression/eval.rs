@@ -1,0 +1,153 @@
+//! Evaluation over a tree of contexts.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+use super::tree::{Access, Expr, ExprKind, Head, Operator};
+use super::value;
+
+/// What names mean. A context that is a value and has members too, such as `version`, keeps its value under the empty key.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope(pub(crate) Map<String, Value>);
+
+impl Scope {
+    /// This scope with one more context.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+}
+
+/// Why an expression has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EvalError {
+    pub(crate) range: Range<usize>,
+    pub(crate) message: String,
+}
+
+/// The value of an expression; unknown names are `null`, the check has refused them before.
+pub(crate) fn evaluate(expr: &Expr, scope: &Scope) -> Result<Value, EvalError> {
+    Ok(match &expr.kind {
+        ExprKind::Null => Value::Null,
+        ExprKind::Boolean(value) => (*value).into(),
+        ExprKind::Number(number) => value::number(*number),
+        ExprKind::Text(text) => text.as_str().into(),
+        ExprKind::Not(inner) => (!value::truth(&evaluate(inner, scope)?)).into(),
+        ExprKind::Binary(operator, left, right) => binary(*operator, left, right, scope)?,
+        ExprKind::Call(function, arguments) => {
+            let values: Result<Vec<Value>, EvalError> = arguments.iter().map(|argument| evaluate(argument, scope)).collect();
+            function.apply(&values?).map_err(|message| EvalError { range: expr.range.clone(), message })?
+        }
+        ExprKind::Access { head, path } => {
+            let mut value = match head.as_ref() {
+                Head::Name(name, _) => member(&scope.0, name),
+                Head::Value(inner) => evaluate(inner, scope)?,
+            };
+            let mut spread = false;
+            for access in path {
+                value = match access {
+                    Access::All => {
+                        spread = true;
+                        all(value)
+                    }
+                    Access::Member(name, _) => step(value, &Value::from(name.as_str()), spread),
+                    Access::Index(index) => step(value, &evaluate(index, scope)?, spread),
+                };
+            }
+            plain(value)
+        }
+    })
+}
+
+fn binary(operator: Operator, left: &Expr, right: &Expr, scope: &Scope) -> Result<Value, EvalError> {
+    let first = evaluate(left, scope)?;
+    match operator {
+        Operator::Or if value::truth(&first) => return Ok(first),
+        Operator::And if !value::truth(&first) => return Ok(first),
+        _ => {}
+    }
+    let second = evaluate(right, scope)?;
+    let order = |wanted: fn(Ordering) -> bool| value::order(&first, &second).is_some_and(wanted).into();
+    Ok(match operator {
+        Operator::Or | Operator::And => second,
+        Operator::Equal => value::equal(&first, &second).into(),
+        Operator::NotEqual => (!value::equal(&first, &second)).into(),
+        Operator::Less => order(Ordering::is_lt),
+        Operator::LessOrEqual => order(Ordering::is_le),
+        Operator::Greater => order(Ordering::is_gt),
+        Operator::GreaterOrEqual => order(Ordering::is_ge),
+    })
+}
+
+/// Names are found in any case, as GitHub does, the exact one first.
+fn member(map: &Map<String, Value>, name: &str) -> Value {
+    let found = map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
+    found.cloned().unwrap_or(Value::Null)
+}
+
+fn step(value: Value, index: &Value, spread: bool) -> Value {
+    match (value, index) {
+        (Value::Array(items), index) if spread => items.into_iter().map(|item| step(item, index, false)).filter(|item| !item.is_null()).collect(),
+        (Value::Array(items), Value::Number(number)) => {
+            let position = number.as_u64().and_then(|position| usize::try_from(position).ok());
+            position.and_then(|position| items.into_iter().nth(position)).unwrap_or(Value::Null)
+        }
+        (Value::Object(map), index) => value::text(index).map_or(Value::Null, |name| member(&map, &name)),
+        _ => Value::Null,
+    }
+}
+
+fn all(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into(),
+        Value::Object(map) => map.into_iter().filter(|(key, _)| !key.is_empty()).map(|(_, value)| value).collect(),
+        _ => Value::Array(Vec::new()),
+    }
+}
+
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Object(mut map) if map.contains_key("") => map.remove("").unwrap_or(Value::Null),
+        value => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+    use serde_json::json;
+
+    fn eval(text: &str) -> Value {
+        let scope = json!({
+            "vars": { "nginx": "1.24", "list": ["a", "b"], "size": 8, "items": [{ "n": 1 }, { "n": 2 }] },
+            "version": { "": "1.2.3-pr.4", "major": 1, "prerelease": "pr.4" },
+        });
+        let Value::Object(scope) = scope else { unreachable!() };
+        evaluate(&parse(text).unwrap(), &Scope(scope)).unwrap()
+    }
+
+    #[test]
+    fn contexts_are_looked_into() {
+        assert_eq!(eval("vars.nginx"), "1.24");
+        assert_eq!(eval("VARS['nginx']"), "1.24");
+        assert_eq!(eval("vars.size"), 8);
+        assert_eq!(eval("vars.list[1]"), "b");
+        assert_eq!(eval("vars.items.*.n"), json!([1, 2]));
+        assert_eq!(eval("vars.nothing"), Value::Null);
+        assert_eq!(eval("version"), "1.2.3-pr.4");
+        assert_eq!(eval("version.major"), 1);
+        assert_eq!(eval("!version.prerelease"), false);
+    }
+
+    #[test]
+    fn functions_do_what_they_say() {
+        assert_eq!(eval("join(vars.list, '-')"), "a-b");
+        assert_eq!(eval("contains(vars.list, 'B')"), true);
+        assert_eq!(eval("replace('a.b', '.', '-')"), "a-b");
+        assert_eq!(eval("lower('ABC')"), "abc");
+        assert_eq!(eval("split('a,b', ',')[1]"), "b");
+        assert_eq!(eval("format('{0}:{1}', vars.nginx, vars.size)"), "1.24:8");
+    }
+}

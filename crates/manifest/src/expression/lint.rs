@@ -1,0 +1,203 @@
+//! Every expression of a file, judged without evaluating it.
+
+use std::collections::BTreeSet;
+
+use ami_bake_core::{Route, Segment};
+
+use super::names::{Names, Place, Stage, judge};
+use super::tree::{Expr, ExprKind};
+use super::{Piece, Template};
+use crate::diagnostic::{Diagnostic, Sources, Span};
+use crate::model::Verb;
+use crate::yaml::{Kind, Meaning, Node};
+
+/// The judge of a file's expressions.
+pub(crate) struct Lint<'a> {
+    pub(crate) sources: &'a Sources,
+    pub(crate) names: Names,
+    pub(crate) findings: &'a mut Vec<Diagnostic>,
+}
+
+/// Judges all expressions of a document.
+pub(crate) fn lint(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) {
+    let mut names = Names { vars: keys(root.get("vars")), secrets: words(root.get("secrets")), matrix: BTreeSet::new() };
+    for environment in root.get("environments").map(Node::entries).unwrap_or_default() {
+        names.secrets.extend(words(environment.value.get("secrets")));
+    }
+    let mut lint = Lint { sources, names, findings };
+    lint.document(root, &Route::root());
+}
+
+fn keys(node: Option<&Node>) -> BTreeSet<String> {
+    node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.clone()).collect()
+}
+
+fn words(node: Option<&Node>) -> BTreeSet<String> {
+    node.map(Node::items).unwrap_or_default().iter().filter_map(Node::as_text).map(str::to_owned).collect()
+}
+
+impl Lint<'_> {
+    fn document(&mut self, root: &Node, route: &Route) {
+        let shared = keys(root.get("defaults").and_then(|defaults| defaults.get("matrix")));
+        let images = root.get("images").map(Node::entries).unwrap_or_default();
+        for entry in root.entries() {
+            let route = route.key(entry.key.as_str());
+            match entry.key.as_str() {
+                "environments" => {
+                    for environment in entry.value.entries() {
+                        self.document(&environment.value, &route.key(environment.key.as_str()));
+                    }
+                }
+                "images" => {
+                    for image in images {
+                        self.names.matrix = shared.clone();
+                        self.names.matrix.extend(keys(image.value.get("matrix")));
+                        self.image(&image.value, &route.key(image.key.as_str()));
+                    }
+                }
+                "defaults" => {
+                    self.names.matrix = shared.clone();
+                    for image in images {
+                        self.names.matrix.extend(keys(image.value.get("matrix")));
+                    }
+                    self.image(&entry.value, &route);
+                }
+                key => {
+                    let place = Place { stage: Stage::File, secrets: false, vars: key != "vars" };
+                    self.walk(&entry.value, &route, place);
+                }
+            }
+        }
+    }
+
+    fn image(&mut self, image: &Node, route: &Route) {
+        for entry in image.entries() {
+            let route = route.key(entry.key.as_str());
+            let early = matches!(entry.key.as_str(), "source" | "matrix" | "if" | "platforms");
+            let stage = if early { Stage::Image } else { Stage::Planned };
+            let place = Place { stage, secrets: false, vars: true };
+            match entry.key.as_str() {
+                "if" => self.condition(&entry.value, &route, place),
+                "build" | "validate" | "test" => {
+                    for (index, step) in entry.value.items().iter().enumerate() {
+                        self.step(step, &route.index(index), place);
+                    }
+                }
+                _ => self.walk(&entry.value, &route, place),
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Node, route: &Route, place: Place) {
+        let ansible = step.get("ansible").is_some();
+        for entry in step.entries() {
+            let secrets = entry.key == "env" || (entry.key == "vars" && ansible);
+            let place = Place { secrets, ..place };
+            let route = route.key(entry.key.as_str());
+            if entry.key == "if" && !Verb::NAMES.contains(&"if") {
+                self.condition(&entry.value, &route, place);
+            } else {
+                self.walk(&entry.value, &route, place);
+            }
+        }
+    }
+
+    fn walk(&mut self, node: &Node, route: &Route, place: Place) {
+        match &node.kind {
+            Kind::Map(entries) => {
+                for entry in entries {
+                    let route = route.key(entry.key.as_str());
+                    if entry.key == "if" && is_condition(&route) {
+                        self.condition(&entry.value, &route, place);
+                    } else {
+                        let login = entry.key == "login" && route.parent().0.last() == Some(&Segment::Key("docker".to_owned()));
+                        self.walk(&entry.value, &route, Place { secrets: place.secrets || login, ..place });
+                    }
+                }
+            }
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.walk(item, &route.index(index), place);
+                }
+            }
+            Kind::Scalar(scalar) => {
+                if scalar.meaning == Meaning::Text && Template::is_one(&scalar.text) {
+                    self.template(node.span, &scalar.text, Template::parse(&scalar.text), route, place);
+                }
+            }
+        }
+    }
+
+    fn condition(&mut self, node: &Node, route: &Route, place: Place) {
+        if let Some(text) = node.as_text() {
+            self.template(node.span, text, Template::condition(text), route, place);
+        }
+    }
+
+    fn template(&mut self, span: Span, text: &str, template: Result<Template, Vec<super::SyntaxError>>, route: &Route, place: Place) {
+        let template = match template {
+            Ok(template) => template,
+            Err(errors) => {
+                for error in errors {
+                    let at = locate(self.sources, span, text, error.range);
+                    let mut finding = Diagnostic::error(error.code, at, error.message).route(route.clone());
+                    finding.help = error.help;
+                    self.findings.push(finding);
+                }
+                return;
+            }
+        };
+        for piece in &template.pieces {
+            let Piece::Expr { inner, expr, .. } = piece else { continue };
+            let secret_alone = matches!(&expr.kind, ExprKind::Access { .. }) && expr.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets"));
+            let mut wrongs = Vec::new();
+            let mut mixed = None;
+            expr.accesses(&mut |access: &Expr| {
+                match judge(access, &self.names, place) {
+                    Some(wrong) => wrongs.push(wrong),
+                    None if access.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets")) && !secret_alone => {
+                        mixed = Some(access.range.clone());
+                    }
+                    None => {}
+                }
+            });
+            let at = |range: std::ops::Range<usize>| locate(self.sources, span, text, inner.start + range.start..inner.start + range.end);
+            for wrong in wrongs {
+                self.findings.push(Diagnostic::error(wrong.code, at(wrong.range), wrong.message).help(wrong.help).route(route.clone()));
+            }
+            if let Some(range) = mixed {
+                self.findings.push(
+                    Diagnostic::error("secret-not-here", at(range), "a secret can't be part of a larger expression")
+                        .help("Write `${{ secrets.NAME }}` alone, with text around it where needed: its value is not known before the step runs.")
+                        .route(route.clone()),
+                );
+            }
+        }
+    }
+}
+
+/// `if` of `publish` and of `deploy`'s entries.
+fn is_condition(route: &Route) -> bool {
+    match route.parent().0.as_slice() {
+        [.., Segment::Key(key)] => key == "publish",
+        [.., Segment::Key(key), Segment::Index(_)] => key == "deploy",
+        _ => false,
+    }
+}
+
+/// The place in the file of a range of a scalar's text: folding and escapes move it, so the text itself is looked for.
+pub(crate) fn locate(sources: &Sources, span: Span, text: &str, range: std::ops::Range<usize>) -> Span {
+    let source = sources.slice(span);
+    let line_start = text[..range.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[range.start.min(text.len())..].find('\n').map_or(text.len(), |at| range.start + at);
+    let line = &text[line_start..line_end];
+    // The same line may stand there more than once: take the one that has as many like it before.
+    let earlier = text[..line_start].matches(line).count();
+    let Some((at, _)) = source.match_indices(line).nth(earlier).or_else(|| source.match_indices(line).next()) else {
+        return span;
+    };
+    let start = at + (range.start - line_start);
+    let end = (at + (range.end.max(range.start) - line_start)).min(at + line.len()).max(start);
+    let offset = |at: usize| span.start + u32::try_from(at).unwrap_or(0);
+    Span { file: span.file, start: offset(start), end: offset(end) }
+}

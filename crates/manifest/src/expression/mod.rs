@@ -1,0 +1,17 @@
+//! Expressions: GitHub's grammar and coercions, our contexts and functions.
+
+mod eval;
+mod function;
+mod lexer;
+mod lint;
+mod names;
+mod parser;
+mod template;
+mod tree;
+mod value;
+
+pub(crate) use eval::{EvalError, Scope, evaluate};
+pub(crate) use lint::{lint, locate};
+use parser::{SyntaxError, parse};
+pub(crate) use template::{Piece, Template};
+pub(crate) use value::{text, truth};

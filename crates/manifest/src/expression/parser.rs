@@ -1,0 +1,268 @@
+//! GitHub's grammar.
+//!
+//! The crate `github-actions-expressions` parses the same grammar, but its functions are a closed set and an unknown one ends the
+//! parse: `replace`, `lower` and `split` would not be expressions. So the parser is our own, with the place of every part, and the
+//! crate is the reference that its tests compare it with, and the source of the coercions (see `value`).
+
+use std::ops::Range;
+
+use super::function::Function;
+use super::lexer::{Token, tokens};
+use super::tree::{Access, Expr, ExprKind, Head, Operator};
+use crate::words;
+
+/// GitHub's own limit.
+const MAX_DEPTH: usize = 50;
+
+/// Why a text is no expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SyntaxError {
+    /// The place in the text of the expression.
+    pub(crate) range: Range<usize>,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl SyntaxError {
+    pub(super) fn new(range: Range<usize>, message: impl Into<String>) -> Self {
+        Self { range, code: "expression", message: message.into(), help: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Parses a whole expression, without `${{ }}`.
+pub(crate) fn parse(text: &str) -> Result<Expr, SyntaxError> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, end: text.len(), depth: 0 };
+    if parser.tokens.is_empty() {
+        return Err(SyntaxError::new(0..text.len(), "the expression is empty"));
+    }
+    let expr = parser.expression(0)?;
+    match parser.tokens.get(parser.at) {
+        None => Ok(expr),
+        Some((Token::Symbol("="), range)) => Err(SyntaxError::new(range.clone(), "`=` has no meaning in an expression").help("Compare with `==`.")),
+        Some((_, range)) => Err(SyntaxError::new(range.start..text.len(), "the expression should have ended here")
+            .help("Join parts by an operator, or text by `format('{0}-{1}', a, b)`.")),
+    }
+}
+
+struct Parser {
+    tokens: Vec<(Token, Range<usize>)>,
+    at: usize,
+    end: usize,
+    depth: usize,
+}
+
+type Parsed = Result<Expr, SyntaxError>;
+
+impl Parser {
+    fn symbol(&self) -> Option<&'static str> {
+        match self.tokens.get(self.at) {
+            Some((Token::Symbol(symbol), _)) => Some(symbol),
+            _ => None,
+        }
+    }
+
+    fn eat(&mut self, symbol: &str) -> Option<Range<usize>> {
+        (self.symbol() == Some(symbol)).then(|| {
+            self.at += 1;
+            self.tokens[self.at - 1].1.clone()
+        })
+    }
+
+    fn expect(&mut self, symbol: &str) -> Result<Range<usize>, SyntaxError> {
+        self.eat(symbol).ok_or_else(|| SyntaxError::new(self.here(), format!("`{symbol}` was expected here")))
+    }
+
+    fn here(&self) -> Range<usize> {
+        self.tokens.get(self.at).map_or(self.end..self.end, |(_, range)| range.clone())
+    }
+
+    fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, SyntaxError>) -> Result<T, SyntaxError> {
+        self.depth += 1;
+        if self.depth >= MAX_DEPTH {
+            return Err(SyntaxError::new(self.here(), "the expression nests too deep"));
+        }
+        let result = parse(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn expression(&mut self, least: u8) -> Parsed {
+        let mut left = self.deeper(Self::unary)?;
+        while let Some(operator) = self.symbol().and_then(operator).filter(|operator| operator.power() >= least) {
+            self.at += 1;
+            let right = self.deeper(|parser| parser.expression(operator.power() + 1))?;
+            left = Expr { range: left.range.start..right.range.end, kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)) };
+        }
+        Ok(left)
+    }
+
+    fn unary(&mut self) -> Parsed {
+        let Some(bang) = self.eat("!") else {
+            return self.postfix();
+        };
+        let inner = self.deeper(Self::unary)?;
+        Ok(Expr { range: bang.start..inner.range.end, kind: ExprKind::Not(Box::new(inner)) })
+    }
+
+    fn postfix(&mut self) -> Parsed {
+        let (head, accessible) = self.primary()?;
+        if !accessible {
+            let Head::Value(value) = head else { return Err(SyntaxError::new(self.here(), "a value was expected here")) };
+            return Ok(value);
+        }
+        let start = match &head {
+            Head::Name(_, range) => range.clone(),
+            Head::Value(value) => value.range.clone(),
+        };
+        let mut end = start.end;
+        let mut path = Vec::new();
+        loop {
+            if self.eat(".").is_some() {
+                end = self.here().end;
+                if self.eat("*").is_some() {
+                    path.push(Access::All);
+                } else if let Some((Token::Name(name), range)) = self.tokens.get(self.at).cloned() {
+                    self.at += 1;
+                    path.push(Access::Member(name, range));
+                } else {
+                    return Err(SyntaxError::new(self.here(), "a name was expected after the `.`"));
+                }
+            } else if self.eat("[").is_some() {
+                path.push(if self.eat("*").is_some() { Access::All } else { Access::Index(self.deeper(|parser| parser.expression(0))?) });
+                end = self.expect("]")?.end;
+            } else {
+                break;
+            }
+        }
+        if path.is_empty()
+            && let Head::Value(value) = head
+        {
+            return Ok(value);
+        }
+        Ok(Expr { range: start.start..end, kind: ExprKind::Access { head: Box::new(head), path } })
+    }
+
+    fn primary(&mut self) -> Result<(Head, bool), SyntaxError> {
+        let Some((token, range)) = self.tokens.get(self.at).cloned() else {
+            return Err(SyntaxError::new(self.here(), "the expression ends where a value should follow"));
+        };
+        let literal = |kind| (Head::Value(Expr { range: range.clone(), kind }), false);
+        let result = match token {
+            Token::Number(number) => literal(ExprKind::Number(number)),
+            Token::Text(text) => literal(ExprKind::Text(text)),
+            Token::Name(name) if name == "true" => literal(ExprKind::Boolean(true)),
+            Token::Name(name) if name == "false" => literal(ExprKind::Boolean(false)),
+            Token::Name(name) if name == "null" => literal(ExprKind::Null),
+            Token::Name(name) => {
+                self.at += 1;
+                if self.eat("(").is_some() {
+                    return Ok((Head::Value(self.call(&name, range)?), true));
+                }
+                return Ok((Head::Name(name, range), true));
+            }
+            Token::Symbol("(") => {
+                self.at += 1;
+                let inner = self.deeper(|parser| parser.expression(0))?;
+                let close = self.expect(")")?;
+                return Ok((Head::Value(Expr { range: range.start..close.end, kind: inner.kind }), true));
+            }
+            Token::Symbol(symbol) => return Err(SyntaxError::new(range, format!("a value was expected, not `{symbol}`"))),
+        };
+        self.at += 1;
+        Ok(result)
+    }
+
+    fn call(&mut self, name: &str, range: Range<usize>) -> Parsed {
+        let function = Function::named(name).ok_or_else(|| {
+            let help = match words::near(name, Function::NAMES.into_iter()) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => format!("The functions are {}.", words::list(&Function::NAMES, "and")),
+            };
+            SyntaxError { code: "unknown-function", ..SyntaxError::new(range.clone(), format!("unknown function `{name}`")).help(help) }
+        })?;
+        let mut arguments = Vec::new();
+        let close = loop {
+            if let Some(close) = self.eat(")") {
+                break close;
+            }
+            arguments.push(self.deeper(|parser| parser.expression(0))?);
+            if self.eat(",").is_none() {
+                break self.expect(")")?;
+            }
+        };
+        let range = range.start..close.end;
+        let (least, most) = function.arity();
+        if arguments.len() < least || arguments.len() > most {
+            let help = format!("Write it as {}.", function.usage());
+            return Err(SyntaxError::new(range, format!("`{}` takes other arguments", function.name())).help(help));
+        }
+        Ok(Expr { range, kind: ExprKind::Call(function, arguments) })
+    }
+}
+
+fn operator(symbol: &'static str) -> Option<Operator> {
+    Some(match symbol {
+        "||" => Operator::Or,
+        "&&" => Operator::And,
+        "==" => Operator::Equal,
+        "!=" => Operator::NotEqual,
+        "<" => Operator::Less,
+        "<=" => Operator::LessOrEqual,
+        ">" => Operator::Greater,
+        ">=" => Operator::GreaterOrEqual,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Scope, evaluate, value};
+    use super::*;
+
+    /// What GitHub's grammar takes, by the reference crate, we take, with the same value; what it refuses, we refuse.
+    #[test]
+    fn agrees_with_the_reference() {
+        let table = [
+            "1", "+1", "-1.5", ".5", "0xff", "0o17", "1e3", "'it''s'", "true", "null", "!true", "!!1", "1 == 1.0", "'A' == 'a'", "'' == 0",
+            "null == 0", "1 < 2 && 2 < 3", "false || 'x'", "'x' && 'y'", "(1 == 1)", "((('a')))", "1 == 1 == true", "1 < 2 == true",
+            "contains('Hello', 'ELL')", "startsWith('Abc', 'ab')", "endsWith('abc', 'BC')", "format('{0}-{1}', 'a', 2)",
+            "format('{{{0}}}', 'x')", "join('a', ',')", "'a' > 'B'", "true && 0 || 'fallback'", "'1' == 1", "' 1 ' == 1", "'x' == 1",
+            // Refused.
+            "", "1 +", "a b", "'open", "\"x\"", "(1", "1)", "foo.", "foo[", "foo[1", "== 1", "1 = 1", "&& 1", "1 @ 2", "f(1)", "foo..bar",
+            "contains('a')", "startsWith('a', 'b', 'c')", "12foo", "a.1",
+        ];
+        let scope = Scope::default();
+        for text in table {
+            let reference = github_actions_expressions::Expr::parse(text);
+            let own = parse(text);
+            assert_eq!(own.is_ok(), reference.is_ok(), "{text}: {own:?} {reference:?}");
+            if let (Ok(own), Ok(reference)) = (own, reference)
+                && let Some(expected) = reference.consteval()
+            {
+                let value = evaluate(&own, &scope).unwrap();
+                let expected: serde_json::Value = expected.try_into().unwrap();
+                assert!(value::equal(&value, &expected) && value::text(&value) == value::text(&expected), "{text}: {value} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let deep = format!("{}1{}", "(".repeat(60), ")".repeat(60));
+        assert!(parse(&deep).is_err());
+    }
+
+    #[test]
+    fn errors_name_their_place() {
+        let error = parse("lowr(vars.x)").unwrap_err();
+        assert_eq!((error.code, error.range, error.help.as_deref()), ("unknown-function", 0..4, Some("Did you mean `lower`?")));
+        let error = parse("vars.x = 'a'").unwrap_err();
+        assert_eq!(error.range, 7..8);
+    }
+}

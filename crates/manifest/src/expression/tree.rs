@@ -1,0 +1,108 @@
+//! The parsed expression.
+
+use std::ops::Range;
+
+use super::function::Function;
+
+/// An expression and where it stands in its text.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Expr {
+    pub(crate) range: Range<usize>,
+    pub(crate) kind: ExprKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ExprKind {
+    Null,
+    Boolean(bool),
+    Number(f64),
+    Text(String),
+    /// `vars.name`, `matrix['arch']`, `split(x, ',')[0]`
+    Access { head: Box<Head>, path: Vec<Access> },
+    Call(Function, Vec<Expr>),
+    Not(Box<Expr>),
+    Binary(Operator, Box<Expr>, Box<Expr>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Head {
+    /// A context by its name.
+    Name(String, Range<usize>),
+    /// A value that is looked into.
+    Value(Expr),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Access {
+    /// `.name`
+    Member(String, Range<usize>),
+    /// `[expression]`
+    Index(Expr),
+    /// `.*` or `[*]`
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operator {
+    Or,
+    And,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Operator {
+    /// How tightly it binds; higher is tighter.
+    pub(super) fn power(self) -> u8 {
+        match self {
+            Self::Or => 1,
+            Self::And => 2,
+            Self::Equal | Self::NotEqual => 3,
+            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => 4,
+        }
+    }
+}
+
+impl Expr {
+    /// The member that a name's first access names: `x` of `vars.x` and `vars['x']`.
+    pub(crate) fn member(&self) -> Option<(&str, &str)> {
+        let ExprKind::Access { head, path } = &self.kind else {
+            return None;
+        };
+        let Head::Name(name, _) = head.as_ref() else {
+            return None;
+        };
+        match path.first()? {
+            Access::Member(member, _) => Some((name, member)),
+            Access::Index(Expr { kind: ExprKind::Text(member), .. }) => Some((name, member)),
+            _ => None,
+        }
+    }
+
+    /// Calls `visit` with every context access in the expression.
+    pub(crate) fn accesses<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        match &self.kind {
+            ExprKind::Access { head, path } => {
+                match head.as_ref() {
+                    Head::Name(..) => visit(self),
+                    Head::Value(inner) => inner.accesses(visit),
+                }
+                for access in path {
+                    if let Access::Index(inner) = access {
+                        inner.accesses(visit);
+                    }
+                }
+            }
+            ExprKind::Call(_, arguments) => arguments.iter().for_each(|argument| argument.accesses(visit)),
+            ExprKind::Not(inner) => inner.accesses(visit),
+            ExprKind::Binary(_, left, right) => {
+                left.accesses(visit);
+                right.accesses(visit);
+            }
+            _ => {}
+        }
+    }
+}
