@@ -28,7 +28,9 @@ mod tests {
 
     #[test]
     fn the_order_of_lines_is_the_proof() {
-        let console = format!("[   41.1] {NONCE}\r\n[   42.0] systemd-shutdown[1]: Powering off.\r\n[   42.2] reboot: Power down\r\n");
+        let console = format!(
+            "[   41.1] {NONCE}\r\n[   42.0] systemd-shutdown[1]: Powering off.\r\n[   42.2] reboot: Power down\r\n"
+        );
         assert!(is_down(&console, NONCE, POWER_DOWN));
         assert!(!is_down(&console, NONCE, HALTED));
         assert!(!is_down(&console, "ami-bake-down-other", POWER_DOWN));

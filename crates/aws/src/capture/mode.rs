@@ -4,6 +4,8 @@ use ami_bake_core::plan::CaptureMode;
 use ami_bake_core::{Error, Result};
 use aws_sdk_ec2::types::{DeviceType, Image, VirtualizationType};
 
+use crate::source::plain_linux;
+
 /// How the disk is brought to rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
@@ -71,12 +73,9 @@ pub(crate) fn decide(mode: CaptureMode, facts: Facts) -> Result<Plan> {
 /// Who may make an image from this source: RegisterImage makes plain Linux alone (EC2 user guide, AMI billing
 /// information), so that everything with a billing or product code is EC2's.
 pub(crate) fn take(source: &Image) -> Take {
-    let plain = source.usage_operation() == Some("RunInstances")
-        && source.platform_details() == Some("Linux/UNIX")
-        && source.platform().is_none()
-        && source.product_codes().is_empty()
+    let plain = plain_linux(source)
         && source.root_device_type().is_none_or(|kind| *kind == DeviceType::Ebs)
-        && source.virtualization_type() == Some(&VirtualizationType::Hvm);
+        && source.virtualization_type().is_none_or(|kind| *kind == VirtualizationType::Hvm);
     if plain { Take::Snapshots } else { Take::CreateImage }
 }
 
@@ -104,7 +103,10 @@ mod tests {
         assert_eq!(rest(CaptureMode::Stopped, ON_DEMAND).unwrap(), Rest::Stop { prove: false });
         assert_eq!(rest(CaptureMode::Live, ON_DEMAND).unwrap(), Rest::Freeze);
         // A Xen console is minutes old: nothing is asked of it.
-        assert_eq!(rest(CaptureMode::Halted, Facts { nitro: false, ..ON_DEMAND }).unwrap(), Rest::Stop { prove: false });
+        assert_eq!(
+            rest(CaptureMode::Halted, Facts { nitro: false, ..ON_DEMAND }).unwrap(),
+            Rest::Stop { prove: false }
+        );
         let spot = Facts { spot: true, ..ON_DEMAND };
         assert_eq!(rest(CaptureMode::Halted, spot).unwrap(), Rest::Halt);
         assert_eq!(rest(CaptureMode::Live, Facts { nitro: false, ..spot }).unwrap(), Rest::Freeze);
@@ -142,7 +144,6 @@ mod tests {
             plain().product_codes(ProductCode::builder().product_code_id("abc").build()),
             plain().root_device_type(DeviceType::InstanceStore),
             plain().virtualization_type(VirtualizationType::Paravirtual),
-            Image::builder(),
         ] {
             assert_eq!(take(&other.build()), Take::CreateImage);
         }

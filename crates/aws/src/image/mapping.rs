@@ -117,7 +117,8 @@ fn speed(
     let number = |value: Option<u32>| value.and_then(|value| i32::try_from(value).ok());
     let same = before.filter(|before| before.volume_type() == kind);
     let iops = number(asked.and_then(|disk| disk.iops)).or_else(|| same.and_then(EbsBlockDevice::iops));
-    let throughput = number(asked.and_then(|disk| disk.throughput)).or_else(|| same.and_then(EbsBlockDevice::throughput));
+    let throughput =
+        number(asked.and_then(|disk| disk.throughput)).or_else(|| same.and_then(EbsBlockDevice::throughput));
     match kind {
         Some(VolumeType::Gp3) => (iops.or(Some(GP3.0)), throughput.or(Some(GP3.1))),
         Some(VolumeType::Io1 | VolumeType::Io2) => (iops, None),
@@ -184,7 +185,12 @@ mod tests {
     use super::*;
     use ami_bake_core::plan;
 
-    fn ebs(device: &str, change: impl FnOnce(aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder) -> aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder) -> BlockDeviceMapping {
+    fn ebs(
+        device: &str,
+        change: impl FnOnce(
+            aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder,
+        ) -> aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder,
+    ) -> BlockDeviceMapping {
         let ebs = EbsBlockDevice::builder().snapshot_id("snap-old").volume_size(8).delete_on_termination(true);
         BlockDeviceMapping::builder().device_name(device).ebs(change(ebs).build()).build()
     }
@@ -194,7 +200,11 @@ mod tests {
     }
 
     fn taken(device: &str, size: i32) -> Taken {
-        Taken { device: device.to_owned(), snapshot: format!("snap-{}", device.trim_start_matches("/dev/")), size: Some(size) }
+        Taken {
+            device: device.to_owned(),
+            snapshot: format!("snap-{}", device.trim_start_matches("/dev/")),
+            size: Some(size),
+        }
     }
 
     fn volumes(devices: &[Device]) -> Vec<(&str, Option<i32>, Option<i32>, Option<i32>, bool)> {
@@ -222,8 +232,15 @@ mod tests {
 
     #[test]
     fn the_manifest_wins_over_the_source() {
-        let disk = plan::Disk { size: Some(20), kind: Some("gp3".to_owned()), iops: Some(5000), throughput: Some(300), ..plan::Disk::default() };
-        let data = plan::Disk { size: Some(50), kind: Some("io2".to_owned()), iops: Some(900), ..plan::Disk::default() };
+        let disk = plan::Disk {
+            size: Some(20),
+            kind: Some("gp3".to_owned()),
+            iops: Some(5000),
+            throughput: Some(300),
+            ..plan::Disk::default()
+        };
+        let data =
+            plan::Disk { size: Some(50), kind: Some("io2".to_owned()), iops: Some(900), ..plan::Disk::default() };
         let settings = MachineSettings {
             disk,
             volumes: vec![plan::Volume { device: "/dev/sdf".to_owned(), disk: data }],
@@ -243,7 +260,9 @@ mod tests {
             disk: plan::Disk { kind: Some("gp3".to_owned()), ..plan::Disk::default() },
             ..MachineSettings::default()
         };
-        let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Io1).iops(9000).delete_on_termination(false))]);
+        let source = image(vec![ebs("/dev/xvda", |ebs| {
+            ebs.volume_type(VolumeType::Io1).iops(9000).delete_on_termination(false)
+        })]);
         let devices = of_capture(&source, &settings, &[taken("/dev/xvda", 8)]).unwrap();
         assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), Some(3000), Some(125), false)]);
         // DescribeImages says 100 for a gp2 volume of 8 GiB; RegisterImage refuses to hear it.

@@ -54,7 +54,9 @@ mod tests {
         }
         assert!(judge("ab").unwrap_err().to_string().contains("2 characters"));
         assert!(judge(&"x".repeat(129)).unwrap_err().to_string().contains("129 characters"));
-        for (bad, place) in [("web+1", "'+' at character 4"), ("wéb", "'é' at character 2"), ("a:bc", "':' at character 2")] {
+        for (bad, place) in
+            [("web+1", "'+' at character 4"), ("wéb", "'é' at character 2"), ("a:bc", "':' at character 2")]
+        {
             let error = judge(bad).unwrap_err();
             assert!(error.to_string().contains(place), "{error}");
             assert!(error.help_text().unwrap().contains("3 to 128"));

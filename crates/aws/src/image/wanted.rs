@@ -61,11 +61,6 @@ impl Wanted {
         }
     }
 
-    /// The snapshots that it is made of.
-    pub(crate) fn snapshots(&self) -> Vec<String> {
-        self.devices.iter().filter_map(Device::snapshot).map(str::to_owned).collect()
-    }
-
     /// True where UEFI variables can exist.
     pub(crate) fn has_uefi(&self) -> bool {
         matches!(self.boot_mode, Some(BootModeValues::Uefi | BootModeValues::UefiPreferred))
@@ -145,11 +140,7 @@ fn compare_device(wanted: &Device, seen: &Device, compare: &mut impl FnMut(&str,
     if throughput.is_some() {
         compare(&of("throughput"), shown(throughput), shown(seen_throughput));
     }
-    compare(
-        &of("DeleteOnTermination"),
-        wanted.ends_with_instance.to_string(),
-        seen.ends_with_instance.to_string(),
-    );
+    compare(&of("DeleteOnTermination"), wanted.ends_with_instance.to_string(), seen.ends_with_instance.to_string());
 }
 
 fn kind(behind: &Behind) -> String {
@@ -206,16 +197,26 @@ mod tests {
 
     #[test]
     fn every_difference_is_named() {
-        let seen = |change: fn(aws_sdk_ec2::types::builders::ImageBuilder) -> aws_sdk_ec2::types::builders::ImageBuilder| {
-            wanted(&ImageSettings::default()).differences(&change(image(ebs())).build())
-        };
-        assert_eq!(seen(|image| image.architecture(ArchitectureValues::I386)), ["architecture is i386 instead of arm64"]);
+        let seen =
+            |change: fn(aws_sdk_ec2::types::builders::ImageBuilder) -> aws_sdk_ec2::types::builders::ImageBuilder| {
+                wanted(&ImageSettings::default()).differences(&change(image(ebs())).build())
+            };
+        assert_eq!(
+            seen(|image| image.architecture(ArchitectureValues::I386)),
+            ["architecture is i386 instead of arm64"]
+        );
         assert_eq!(seen(|image| image.set_boot_mode(None)), ["boot mode is unset instead of uefi"]);
         assert_eq!(seen(|image| image.set_imds_support(None)), ["IMDS support is unset instead of v2.0"]);
         assert_eq!(seen(|image| image.ena_support(false)), ["ENA support is false instead of true"]);
-        assert_eq!(seen(|image| image.usage_operation("RunInstances:0010")), ["billing code is RunInstances:0010 instead of RunInstances"]);
+        assert_eq!(
+            seen(|image| image.usage_operation("RunInstances:0010")),
+            ["billing code is RunInstances:0010 instead of RunInstances"]
+        );
         let of_disk = |disk| wanted(&ImageSettings::default()).differences(&image(disk).build());
-        assert_eq!(of_disk(ebs().iops(4000).throughput(1000)), ["IOPS of /dev/xvda is 4000 instead of 3000", "throughput of /dev/xvda is 1000 instead of 125"]);
+        assert_eq!(
+            of_disk(ebs().iops(4000).throughput(1000)),
+            ["IOPS of /dev/xvda is 4000 instead of 3000", "throughput of /dev/xvda is 1000 instead of 125"]
+        );
         assert_eq!(of_disk(ebs().snapshot_id("snap-2")), ["snapshot of /dev/xvda is snap-2 instead of snap-1"]);
         let extra = BlockDeviceMapping::builder().device_name("/dev/sdf").ebs(ebs().build()).build();
         let more = wanted(&ImageSettings::default()).differences(&image(ebs()).block_device_mappings(extra).build());

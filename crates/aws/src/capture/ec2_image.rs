@@ -1,0 +1,118 @@
+//! CreateImage: EC2 makes the image, because a billing code of the source has to go along.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::ledger::{Closed, IMAGE, MACHINE};
+use ami_bake_core::platform::{Candidate, Capture, PendingImage};
+use ami_bake_core::{Result, Run, tags};
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{AttributeValue, Image, ImdsSupportValues, ResourceType};
+
+use super::pending::{candidate, name_taken};
+use crate::image::{self, available, no_retries, once};
+use crate::machine::{AwsMachine, specification};
+use crate::platform::{Inner, PLATFORM};
+
+/// As long as its snapshots take; see the snapshots' own limit.
+const AVAILABLE: Duration = Duration::from_secs(6 * 3600);
+
+/// An image that EC2 makes. Its machine must stay until then: an AMI fails with `Client.InstanceTerminated` when it goes
+/// too early (EC2 user guide, image state reason).
+pub(super) struct Making {
+    aws: Arc<Inner>,
+    machine: String,
+    image: String,
+    imds_v2: bool,
+}
+
+/// Asks EC2 for the image of a machine at rest.
+pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Making> {
+    let client = &machine.aws.client;
+    let name = &capture.name;
+    let doing = format!("make the image {name:?} of {}", machine.in_words());
+    let mut tags = capture.tags.clone();
+    tags.insert(tags::RUN.to_owned(), run.id().to_owned());
+    run.check()?;
+    let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
+    let made = once(
+        client,
+        || async {
+            let request = client
+                .ec2
+                .create_image()
+                .instance_id(&machine.id)
+                .name(name)
+                .set_description(Some(capture.plan.settings.description.clone()).filter(|text| !text.is_empty()))
+                // The machine is stopped, or its guest is halted for good: a reboot would start it again.
+                .no_reboot(true)
+                .tag_specifications(specification(ResourceType::Image, &tags))
+                .tag_specifications(specification(ResourceType::Snapshot, &tags))
+                .customize()
+                .config_override(no_retries());
+            let answer = client.ask("CreateImage", request.send()).await?;
+            Ok(answer.image_id.unwrap_or_default())
+        },
+        || async {
+            let filters = vec![image::filter("name", name), image::filter(&format!("tag:{}", tags::RUN), run.id())];
+            let found = image::describe(client, "self", filters, &doing).await?;
+            Ok(found.into_iter().find_map(|image| image.image_id))
+        },
+    )
+    .await;
+    let id = match made {
+        Ok(id) => id,
+        Err(failure) => {
+            if !failure.unknown() {
+                run.ledger().close(ticket, Closed::Refused)?;
+            }
+            if failure.is(&["InvalidAMIName.Duplicate"]) {
+                return Err(name_taken(name));
+            }
+            return Err(client.explain(*failure, &doing).await);
+        }
+    };
+    run.ledger().confirm(ticket, &id)?;
+    let imds_v2 = capture.plan.settings.imds_v2.unwrap_or(true);
+    Ok(Making { aws: Arc::clone(&machine.aws), machine: machine.id.clone(), image: id, imds_v2 })
+}
+
+#[async_trait]
+impl PendingImage for Making {
+    async fn available(self: Box<Self>, run: &Run) -> Result<Candidate> {
+        let (made, _) = available(&self.aws, run, &self.image, AVAILABLE, |_| Vec::new()).await?;
+        let (ended, asked) = tokio::join!(self.end(run), self.require_tokens(&made));
+        if let Err(error) = ended {
+            run.warn(format!("could not end the machine {} yet: {error}", self.machine), None);
+        }
+        asked?;
+        Ok(candidate(&self.aws, made))
+    }
+}
+
+impl Making {
+    /// Gives the machine back; its disk is copied.
+    async fn end(&self, run: &Run) -> Result<()> {
+        let client = &self.aws.client;
+        let request = client.ec2.terminate_instances().instance_ids(&self.machine).skip_os_shutdown(true);
+        client.call("TerminateInstances", &format!("end the machine {}", self.machine), request.send()).await?;
+        run.ledger().close_id(MACHINE, &self.machine, Closed::Deleted)
+    }
+
+    /// Makes instances of the image require IMDSv2, which CreateImage can't. It can't be taken back (EC2 API,
+    /// ModifyImageAttribute, ImdsSupport).
+    async fn require_tokens(&self, made: &Image) -> Result<()> {
+        if !self.imds_v2 || made.imds_support() == Some(&ImdsSupportValues::V20) {
+            return Ok(());
+        }
+        let client = &self.aws.client;
+        let request = client
+            .ec2
+            .modify_image_attribute()
+            .image_id(&self.image)
+            .imds_support(AttributeValue::builder().value("v2.0").build());
+        let doing = format!("require IMDSv2 of the image {}", self.image);
+        client.call("ModifyImageAttribute", &doing, request.send()).await?;
+        Ok(())
+    }
+}

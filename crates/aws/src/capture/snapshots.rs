@@ -1,0 +1,220 @@
+//! CreateSnapshots: all volumes of a machine at one point in time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::platform::Capture;
+use ami_bake_core::{Error, Result, Run, tags};
+use aws_sdk_ec2::types::{InstanceSpecification, ResourceType, Snapshot, SnapshotInfo, SnapshotState};
+
+use super::Unknown;
+use crate::client::Client;
+use crate::image::{Taken, filter, no_retries, once};
+use crate::machine::{AwsMachine, specification};
+use crate::platform::{Inner, PLATFORM};
+
+/// The ledger's kind; its entries are found by the volume.
+pub(crate) const SNAPSHOT: &str = "snapshot";
+/// How long an answer may leave out a volume that was just attached.
+const VOLUMES: Duration = Duration::from_secs(30);
+/// A terabyte takes half an hour and more (research: latency).
+const COMPLETE: Duration = Duration::from_secs(6 * 3600);
+/// Progress is told no more often.
+const TELL: Duration = Duration::from_secs(5);
+
+/// Takes snapshots of all the machine's volumes. Their content is fixed when this returns (EC2 API, CreateSnapshots).
+pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Vec<Taken>> {
+    let client = &machine.aws.client;
+    let doing = format!("take snapshots of {}", machine.in_words());
+    let volumes = volumes(machine, run).await?;
+    let mut tags = capture.tags.clone();
+    tags.insert(tags::RUN.to_owned(), run.id().to_owned());
+    run.check()?;
+    let mut tickets = BTreeMap::new();
+    for volume in volumes.keys() {
+        tickets.insert(volume.clone(), run.intend(PLATFORM, SNAPSHOT, Some(client.region()), volume)?);
+    }
+    let made = once(
+        client,
+        || async {
+            let request = client
+                .ec2
+                .create_snapshots()
+                .instance_specification(InstanceSpecification::builder().instance_id(&machine.id).build())
+                .description(description(capture, machine))
+                .tag_specifications(specification(ResourceType::Snapshot, &tags))
+                .customize()
+                .config_override(no_retries());
+            let answer = client.ask("CreateSnapshots", request.send()).await?;
+            Ok(answer.snapshots.unwrap_or_default().iter().filter_map(Made::from_info).collect::<Vec<_>>())
+        },
+        || found(client, run, volumes.keys().cloned().collect(), &doing),
+    )
+    .await;
+    let made = match made {
+        Ok(made) => made,
+        Err(failure) => {
+            if !failure.unknown() {
+                for ticket in tickets.into_values() {
+                    run.ledger().close(ticket, Closed::Refused)?;
+                }
+            }
+            return Err(client.explain(*failure, &doing).await);
+        }
+    };
+    for snapshot in &made {
+        let ticket = match tickets.remove(&snapshot.volume) {
+            Some(ticket) => ticket,
+            // A volume that a step attached after the machine was described.
+            None => run.intend(PLATFORM, SNAPSHOT, Some(client.region()), &snapshot.volume)?,
+        };
+        run.ledger().confirm(ticket, &snapshot.id)?;
+    }
+    // A volume that a step detached since has no snapshot.
+    for ticket in tickets.into_values() {
+        run.ledger().close(ticket, Closed::Refused)?;
+    }
+    taken(machine, run, &volumes, made).await
+}
+
+/// Volume ids with their devices, once EC2 shows them.
+async fn volumes(machine: &AwsMachine, run: &Run) -> Result<BTreeMap<String, String>> {
+    let known = machine.instance().volumes;
+    let known = if known.is_empty() { described(machine, run).await? } else { known };
+    Ok(known.into_iter().map(|(device, volume)| (volume, device)).collect())
+}
+
+async fn described(machine: &AwsMachine, run: &Run) -> Result<Vec<(String, String)>> {
+    machine
+        .aws
+        .instances
+        .wait(run, &machine.id, VOLUMES, |state| {
+            state.filter(|instance| !instance.volumes.is_empty()).map(|instance| Ok(instance.volumes))
+        })
+        .await
+}
+
+async fn taken(
+    machine: &AwsMachine,
+    run: &Run,
+    volumes: &BTreeMap<String, String>,
+    made: Vec<Made>,
+) -> Result<Vec<Taken>> {
+    let mut devices = volumes.clone();
+    if made.iter().any(|snapshot| !devices.contains_key(&snapshot.volume)) {
+        devices.extend(described(machine, run).await?.into_iter().map(|(device, volume)| (volume, device)));
+    }
+    made.into_iter()
+        .map(|snapshot| match devices.get(&snapshot.volume) {
+            Some(device) => Ok(Taken { device: device.clone(), snapshot: snapshot.id, size: snapshot.size }),
+            None => Err(Error::build(format!(
+                "make an image: EC2 took the snapshot {} of the volume {}, which is no device of {}",
+                snapshot.id,
+                snapshot.volume,
+                machine.in_words()
+            ))),
+        })
+        .collect()
+}
+
+fn description(capture: &Capture<'_>, machine: &AwsMachine) -> String {
+    format!("{} {} baked by ami-bake on {}", capture.plan.key, capture.plan.version, machine.id)
+}
+
+/// What a lost answer may have made: all volumes have a snapshot of this run, or the call was not carried out (it makes
+/// all or none).
+async fn found(client: &Client, run: &Run, volumes: Vec<String>, doing: &str) -> Result<Option<Vec<Made>>> {
+    let of_volumes = aws_sdk_ec2::types::Filter::builder().name("volume-id").set_values(Some(volumes.clone())).build();
+    let request = client
+        .ec2
+        .describe_snapshots()
+        .owner_ids("self")
+        .filters(of_volumes)
+        .filters(filter(&format!("tag:{}", tags::RUN), run.id()));
+    let answer = client.call("DescribeSnapshots", doing, request.send()).await?;
+    let mut newest: BTreeMap<String, (i64, Made)> = BTreeMap::new();
+    for snapshot in answer.snapshots() {
+        let Some(made) = Made::from_snapshot(snapshot) else { continue };
+        let at = snapshot.start_time().map_or(0, |time| time.secs());
+        let old = newest.get(&made.volume).is_some_and(|(seen, _)| *seen >= at);
+        if !old {
+            newest.insert(made.volume.clone(), (at, made));
+        }
+    }
+    let all = volumes.iter().all(|volume| newest.contains_key(volume));
+    Ok(all.then(|| newest.into_values().map(|(_, made)| made).collect()))
+}
+
+/// A snapshot as both answers name it.
+struct Made {
+    id: String,
+    volume: String,
+    size: Option<i32>,
+}
+
+impl Made {
+    fn from_info(info: &SnapshotInfo) -> Option<Self> {
+        Some(Self {
+            id: info.snapshot_id()?.to_owned(),
+            volume: info.volume_id()?.to_owned(),
+            size: info.volume_size(),
+        })
+    }
+
+    fn from_snapshot(snapshot: &Snapshot) -> Option<Self> {
+        Some(Self {
+            id: snapshot.snapshot_id()?.to_owned(),
+            volume: snapshot.volume_id()?.to_owned(),
+            size: snapshot.volume_size(),
+        })
+    }
+}
+
+/// Waits until a snapshot is complete, and tells how far it is.
+pub(super) async fn complete(aws: &Inner, run: &Run, part: &Taken) -> Result<()> {
+    let clock = aws.client.clock();
+    let mut unknown = Unknown::new(clock, format!("the snapshot {} of {}", part.snapshot, part.device));
+    let (mut told, mut last) = (clock.elapsed(), String::new());
+    aws.captures
+        .snapshots
+        .wait(run, &part.snapshot, COMPLETE, |state| {
+            let Some(snapshot) = state else { return unknown.missing() };
+            unknown.seen();
+            let progress = snapshot.progress().unwrap_or_default();
+            if progress != last && clock.elapsed().saturating_sub(told) >= TELL {
+                told = clock.elapsed();
+                progress.clone_into(&mut last);
+                run.progress(format!("snapshot of {}: {progress}", part.device));
+            }
+            match snapshot.state() {
+                Some(SnapshotState::Completed) => Some(Ok(())),
+                Some(SnapshotState::Error) => Some(Err(failed(&snapshot, part))),
+                _ => None,
+            }
+        })
+        .await
+}
+
+fn failed(snapshot: &Snapshot, part: &Taken) -> Error {
+    let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gives no reason");
+    let error = Error::build(format!("take the snapshot {} of {}: {why}", part.snapshot, part.device));
+    if why.to_ascii_lowercase().contains("kms") {
+        return error.help("The role must be allowed to use the volume's KMS key: kms:CreateGrant, kms:Decrypt, kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext and kms:ReEncrypt*.");
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_snapshot_says_why() {
+        let part = Taken { device: "/dev/xvda".to_owned(), snapshot: "snap-1".to_owned(), size: None };
+        let error = failed(&Snapshot::builder().state_message("Given KMS key ID is not accessible").build(), &part);
+        assert!(error.to_string().contains("/dev/xvda: Given KMS key"), "{error}");
+        assert!(error.help_text().unwrap().contains("kms:CreateGrant"));
+        assert!(failed(&Snapshot::builder().build(), &part).to_string().contains("no reason"));
+    }
+}

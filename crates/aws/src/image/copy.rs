@@ -1,0 +1,67 @@
+//! CopyImage: the only way to another name for images whose billing code RegisterImage would lose.
+
+use std::time::Duration;
+
+use ami_bake_core::ledger::{Closed, IMAGE};
+use ami_bake_core::platform::Registration;
+use ami_bake_core::{Result, Run};
+use aws_sdk_ec2::types::{Image, ResourceType};
+use sha2::{Digest as _, Sha256};
+
+use super::create::{NotMade, available};
+use crate::machine::specification;
+use crate::platform::{Inner, PLATFORM};
+
+/// CopyImage takes some five minutes whatever the size, an hour at worst (research: latency).
+const COPIED: Duration = Duration::from_secs(3 * 3600);
+
+/// Copies an image to its final name within the region, and waits until it can be launched.
+pub(crate) async fn copy(
+    aws: &Inner,
+    run: &Run,
+    from: &Image,
+    name: &str,
+    registration: &Registration<'_>,
+) -> Result<Image, NotMade> {
+    let client = &aws.client;
+    let source = from.image_id().unwrap_or_default();
+    let doing = format!("copy the image {source} to the name {name:?}");
+    run.check()?;
+    run.progress(format!("copying {source}: its billing code allows no registration of ours"));
+    let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
+    let request = client
+        .ec2
+        .copy_image()
+        .name(name)
+        .set_description(Some(registration.plan.settings.description.clone()).filter(|text| !text.is_empty()))
+        .source_image_id(source)
+        .source_region(client.region())
+        .client_token(token(run, source, name))
+        .tag_specifications(specification(ResourceType::Image, &registration.tags))
+        .tag_specifications(specification(ResourceType::Snapshot, &registration.tags));
+    let id = match client.ask("CopyImage", request.send()).await {
+        Ok(answer) => answer.image_id.unwrap_or_default(),
+        Err(failure) => {
+            if !failure.unknown() {
+                run.ledger().close(ticket, Closed::Refused)?;
+            }
+            if failure.is(&["InvalidAMIName.Duplicate"]) {
+                return Err(NotMade::Taken);
+            }
+            return Err(NotMade::Failed(client.explain(*failure, &doing).await));
+        }
+    };
+    run.ledger().confirm(ticket, &id)?;
+    let (image, _) = available(aws, run, &id, COPIED, |_| Vec::new()).await?;
+    Ok(image)
+}
+
+/// The same for every repetition of this call, another for every other (EC2 API, client tokens: 64 ASCII characters).
+fn token(run: &Run, source: &str, name: &str) -> String {
+    use std::fmt::Write as _;
+    let hash = Sha256::digest(format!("copy\n{}\n{source}\n{name}", run.id()));
+    hash.iter().take(24).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

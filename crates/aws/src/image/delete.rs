@@ -1,0 +1,150 @@
+//! Taking images and snapshots away.
+
+use std::time::Duration;
+
+use ami_bake_core::ledger::{Closed, Entry, IMAGE};
+use ami_bake_core::platform::Undo;
+use ami_bake_core::{Error, Result, Run, tags};
+use aws_sdk_ec2::types::{Image, SnapshotReturnCodes};
+
+use super::list::{describe, filter};
+use super::record::snapshots;
+use crate::capture::SNAPSHOT;
+use crate::error::Failure;
+use crate::platform::Inner;
+use crate::source::tags_of;
+
+/// A snapshot can go as soon as its image is deregistered, which the same burst of deletions does; tries before "later".
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(400), Duration::from_millis(800)];
+
+/// Deletes an image with the snapshots that no other image uses. Not being there is success.
+pub(crate) async fn delete(aws: &Inner, run: &Run, id: &str) -> Result<()> {
+    let doing = format!("delete the image {id}");
+    // EC2's answer does not name what was gone already; the ledger is told by what the image consists of.
+    let filters = vec![filter("image-id", id)];
+    let parts = describe(&aws.client, "self", filters, &doing).await?.first().map(snapshots).unwrap_or_default();
+    match deregister_with_snapshots(aws, id).await {
+        Ok(left) => {
+            run.ledger().close_id(IMAGE, id, Closed::Deleted)?;
+            for part in parts.iter().filter(|part| !left.iter().any(|(snapshot, _)| snapshot == *part)) {
+                run.ledger().close_id(SNAPSHOT, part, Closed::Deleted)?;
+            }
+            match left.iter().find_map(|(snapshot, code)| Some((snapshot, problem(code)?))) {
+                None => Ok(()),
+                Some((snapshot, why)) => Err(Error::build(format!(
+                    "{doing}: its snapshot {snapshot} is still there: {why}"
+                ))
+                .help("The image is gone. Allow ec2:DeleteSnapshot, then `ami-bake sweep` takes the snapshot away.")),
+            }
+        }
+        Err(failure) if failure.not_found() => run.ledger().close_id(IMAGE, id, Closed::Deleted),
+        Err(failure) => Err(aws.client.explain(*failure, &doing).await),
+    }
+}
+
+/// The snapshots that EC2 did not delete, with its codes.
+async fn deregister_with_snapshots(aws: &Inner, id: &str) -> Result<Vec<(String, SnapshotReturnCodes)>, Box<Failure>> {
+    let request = aws.client.ec2.deregister_image().image_id(id).delete_associated_snapshots(true);
+    let answer = aws.client.ask("DeregisterImage", request.send()).await?;
+    Ok(answer
+        .delete_snapshot_results()
+        .iter()
+        .filter_map(|result| Some((result.snapshot_id()?.to_owned(), result.return_code()?.clone())))
+        .filter(|(_, code)| *code != SnapshotReturnCodes::Success)
+        .collect())
+}
+
+/// Why a snapshot stays; none where it should: another image uses it.
+fn problem(code: &SnapshotReturnCodes) -> Option<&str> {
+    match code {
+        SnapshotReturnCodes::Success | SnapshotReturnCodes::WarnSkipped => None,
+        SnapshotReturnCodes::ErrorMissingPermissions => Some("the role may not delete it"),
+        code => Some(code.as_str()),
+    }
+}
+
+/// Takes an image's registration away and leaves its snapshots. Not being there is success.
+pub(crate) async fn deregister(aws: &Inner, run: &Run, id: &str) -> Result<()> {
+    let request = aws.client.ec2.deregister_image().image_id(id);
+    match aws.client.ask("DeregisterImage", request.send()).await {
+        Ok(_) => {}
+        Err(failure) if failure.not_found() => {}
+        Err(failure) => return Err(aws.client.explain(*failure, &format!("deregister the image {id}")).await),
+    }
+    run.ledger().close_id(IMAGE, id, Closed::Deleted)
+}
+
+/// Deletes a snapshot; `Later` while an image holds it.
+pub(crate) async fn delete_snapshot(aws: &Inner, id: &str) -> Result<Undo> {
+    for pause in PAUSES {
+        aws.client.clock().sleep(pause).await;
+        let request = aws.client.ec2.delete_snapshot().snapshot_id(id);
+        match aws.client.ask("DeleteSnapshot", request.send()).await {
+            Ok(_) => return Ok(Undo::Done),
+            Err(failure) if failure.not_found() => return Ok(Undo::Done),
+            Err(failure) if failure.is(&["InvalidSnapshot.InUse"]) => {}
+            Err(failure) => return Err(aws.client.explain(*failure, &format!("delete the snapshot {id}")).await),
+        }
+    }
+    Ok(Undo::Later("an image still uses it".to_owned()))
+}
+
+/// Undoes an open ledger entry of a capture.
+pub(crate) async fn undo(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
+    if entry.kind == IMAGE {
+        for id in image_ids(aws, entry).await? {
+            delete(aws, run, &id).await?;
+        }
+        return Ok(Undo::Done);
+    }
+    let mut undone = Undo::Done;
+    for id in snapshot_ids(aws, entry).await? {
+        if let later @ Undo::Later(_) = delete_snapshot(aws, &id).await? {
+            undone = later;
+        }
+    }
+    Ok(undone)
+}
+
+async fn image_ids(aws: &Inner, entry: &Entry) -> Result<Vec<String>> {
+    if let Some(id) = &entry.id {
+        return Ok(vec![id.clone()]);
+    }
+    let filters = vec![filter("name", &entry.find_by), filter(&format!("tag:{}", tags::RUN), &entry.run)];
+    let found = describe(&aws.client, "self", filters, &format!("look for the image {:?}", entry.find_by)).await?;
+    Ok(found.into_iter().filter_map(|image| image.image_id).collect())
+}
+
+/// A snapshot whose id was never learnt is found by run and volume.
+async fn snapshot_ids(aws: &Inner, entry: &Entry) -> Result<Vec<String>> {
+    if let Some(id) = &entry.id {
+        return Ok(vec![id.clone()]);
+    }
+    let request = aws
+        .client
+        .ec2
+        .describe_snapshots()
+        .owner_ids("self")
+        .filters(filter("volume-id", &entry.find_by))
+        .filters(filter(&format!("tag:{}", tags::RUN), &entry.run));
+    let doing = format!("look for the snapshot of the volume {}", entry.find_by);
+    let answer = aws.client.call("DescribeSnapshots", &doing, request.send()).await?;
+    Ok(answer.snapshots.unwrap_or_default().into_iter().filter_map(|snapshot| snapshot.snapshot_id).collect())
+}
+
+/// True for an image that passed its tests, whatever else it is.
+pub(crate) fn is_tested(image: &Image) -> bool {
+    tags_of(image).contains_key(tags::TESTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_snapshot_that_another_image_uses_may_stay() {
+        assert_eq!(problem(&SnapshotReturnCodes::WarnSkipped), None);
+        assert_eq!(problem(&SnapshotReturnCodes::ErrorMissingPermissions), Some("the role may not delete it"));
+        assert!(problem(&SnapshotReturnCodes::ErrorCodeInternalError).is_some());
+    }
+}

@@ -1,0 +1,24 @@
+//! Images: found, registered, compared, taken away.
+
+mod copy;
+mod create;
+mod delete;
+mod list;
+mod mapping;
+mod name;
+mod once;
+mod record;
+mod register;
+mod uefi;
+mod wanted;
+
+pub(crate) use create::{NotMade, available, create};
+pub(crate) use delete::{delete, delete_snapshot, is_tested, undo};
+pub(crate) use list::{describe, filter, list};
+pub(crate) use mapping::{Taken, of_capture};
+pub(crate) use name::{judge, of_plan};
+pub(crate) use once::{no_retries, once};
+pub(crate) use record::snapshots;
+pub(crate) use register::register;
+pub(crate) use uefi::fill;
+pub(crate) use wanted::Wanted;

@@ -1,0 +1,60 @@
+//! Calls that create something and take no client token: made once, and looked up before they are made again.
+
+use std::future::Future;
+use std::time::Duration;
+
+use ami_bake_core::Result;
+use aws_sdk_ec2::config::Builder;
+use aws_sdk_ec2::config::retry::RetryConfig;
+
+use crate::client::Client;
+use crate::error::Failure;
+
+/// Pauses before the next try, which is also the time that a lost answer's object has to show up: what was created may
+/// be invisible for some 5 s (research: latency, "stale Describe").
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
+
+/// For a call's `customize().config_override(…)`: the SDK would repeat it blindly.
+pub(crate) fn no_retries() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Makes the call until it is answered. After an answer that was lost `find` looks for what it may have made, and only
+/// when that is not there the call is made again; a throttled call made nothing.
+///
+/// # Errors
+/// The call's last failure.
+pub(crate) async fn once<T, S, F>(
+    client: &Client,
+    send: impl Fn() -> S,
+    find: impl Fn() -> F,
+) -> Result<T, Box<Failure>>
+where
+    S: Future<Output = Result<T, Box<Failure>>>,
+    F: Future<Output = Result<Option<T>>>,
+{
+    let mut pauses = PAUSES.iter();
+    loop {
+        let failure = match send().await {
+            Ok(made) => return Ok(made),
+            Err(failure) if failure.unknown() || failure.throttled() => failure,
+            Err(failure) => return Err(failure),
+        };
+        let Some(pause) = pauses.next() else { return Err(failure) };
+        client.clock().sleep(*pause).await;
+        if failure.unknown() {
+            match find().await {
+                Ok(Some(made)) => return Ok(made),
+                Ok(None) => {}
+                // Nobody knows whether it is there: another call could make a second one.
+                Err(_) => return Err(failure),
+            }
+        }
+    }
+}

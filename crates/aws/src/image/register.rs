@@ -1,0 +1,125 @@
+//! The final name: a tested candidate becomes an image, an image that is there gets another version.
+
+use std::collections::BTreeMap;
+
+use ami_bake_core::ledger::{Closed, IMAGE};
+use ami_bake_core::platform::{Candidate, ImageRecord, Registration};
+use ami_bake_core::{Error, Result, Run, tags};
+use aws_sdk_ec2::types::{Image, Tag};
+
+use super::create::{NotMade, create};
+use super::list::{describe, filter};
+use super::record::{record, snapshots};
+use super::wanted::Wanted;
+use super::{copy, delete, mapping, name, uefi};
+use crate::capture::{SNAPSHOT, Take, take};
+use crate::machine::to_ec2;
+use crate::platform::Inner;
+use crate::source::{described, tags_of};
+
+/// Registers a tested candidate, or an image that is there already, under its final name.
+pub(crate) async fn register(
+    aws: &Inner,
+    run: &Run,
+    candidate: &Candidate,
+    registration: &Registration<'_>,
+) -> Result<ImageRecord> {
+    let name = name::of_plan(registration.plan)?;
+    // A fresh candidate's description is known already; whether it is still there shows in the call itself.
+    let from = described(aws, &candidate.image.id).await?;
+    let made = match take(&from) {
+        Take::Snapshots => again(aws, run, &from, &name, registration).await,
+        Take::CreateImage => copy::copy(aws, run, &from, &name, registration).await,
+    };
+    let image = match made {
+        Ok(image) => image,
+        Err(NotMade::Taken) => taken(aws, &name, registration).await?,
+        Err(NotMade::Failed(error)) => return Err(error),
+    };
+    let record = record(&image, aws.client.region()).ok_or_else(|| {
+        Error::internal(format!("the image {:?} was registered without the tags that say what it is", name))
+    })?;
+    // The parts may be tagged and the candidate may go at the same time: the image is there for every look-up.
+    let (tagged, gone) =
+        tokio::join!(tag_parts(aws, &record.parts, &registration.tags), take_away(aws, run, &from, &record));
+    tagged?;
+    gone?;
+    for part in &record.parts {
+        run.ledger().close_id(SNAPSHOT, part, Closed::Published)?;
+    }
+    run.ledger().close_id(IMAGE, &record.id, Closed::Published)?;
+    Ok(record)
+}
+
+/// The same snapshots under another name.
+async fn again(
+    aws: &Inner,
+    run: &Run,
+    from: &Image,
+    name: &str,
+    registration: &Registration<'_>,
+) -> Result<Image, NotMade> {
+    let devices = mapping::of_image(from);
+    let settings = &registration.plan.settings;
+    let mut wanted = Wanted::new(from, name.to_owned(), settings, registration.tags.clone(), devices);
+    uefi::fill(aws, run, &mut wanted, from).await;
+    create(aws, run, &wanted).await
+}
+
+/// An image of the final name is there. Where it is the very one that was to be made, a publication that broke off goes
+/// on with it.
+async fn taken(aws: &Inner, name: &str, registration: &Registration<'_>) -> Result<Image> {
+    let plan = registration.plan;
+    let doing = format!("look for the image {name:?}");
+    let other = describe(&aws.client, "self", vec![filter("name", name)], &doing).await?.into_iter().next();
+    let seen = other.as_ref().map(tags_of).unwrap_or_default();
+    let same = |key: &str| seen.get(key).is_some() && seen.get(key) == registration.tags.get(key);
+    match other {
+        Some(image)
+            if [tags::RUN, tags::NAME, tags::IMAGE, tags::VERSION, tags::DIGEST].into_iter().all(same)
+                && seen.contains_key(tags::TESTED) =>
+        {
+            Ok(image)
+        }
+        other => Err(Error::taken(format!(
+            "register {} {} as {name:?}: the name is taken by {}{}",
+            plan.key,
+            plan.version,
+            other.as_ref().and_then(Image::image_id).unwrap_or("another image"),
+            seen.get(tags::DIGEST).map(|digest| format!(", which has other content ({digest})")).unwrap_or_default(),
+        ))
+        .help("Raise `version`, or write `version: auto`, or delete that image first.")),
+    }
+}
+
+/// Gives the snapshots the image's tags, and takes off their end.
+async fn tag_parts(aws: &Inner, parts: &[String], wanted: &BTreeMap<String, String>) -> Result<()> {
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let client = &aws.client;
+    let doing = format!("tag the snapshots {}", parts.join(", "));
+    let request = client.ec2.create_tags().set_resources(Some(parts.to_vec())).set_tags(Some(to_ec2(wanted)));
+    client.call("CreateTags", &doing, request.send()).await?;
+    if wanted.contains_key(tags::EXPIRES) {
+        return Ok(());
+    }
+    let expires = Tag::builder().key(tags::EXPIRES).build();
+    let request = client.ec2.delete_tags().set_resources(Some(parts.to_vec())).tags(expires);
+    client.call("DeleteTags", &doing, request.send()).await?;
+    Ok(())
+}
+
+/// Takes the candidate's registration away; an image that was published before stays. Snapshots of its own, which a copy
+/// leaves behind, go with it.
+async fn take_away(aws: &Inner, run: &Run, from: &Image, record: &ImageRecord) -> Result<()> {
+    let Some(id) = from.image_id().filter(|id| *id != record.id) else { return Ok(()) };
+    if delete::is_tested(from) {
+        return Ok(());
+    }
+    if snapshots(from).iter().all(|part| record.parts.contains(part)) {
+        delete::deregister(aws, run, id).await
+    } else {
+        delete::delete(aws, run, id).await
+    }
+}
