@@ -28,7 +28,7 @@ use crate::{identity, limits};
 /// One attempt of one call; EC2 answers in a second or two, a RunInstances in five.
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// A call with all its retries.
-const OPERATION: Duration = Duration::from_secs(180);
+const OPERATION: Duration = Duration::from_mins(3);
 /// Attempts of a call, the first included: throttles back off to 20 s each.
 const ATTEMPTS: u32 = 8;
 
@@ -129,32 +129,39 @@ impl Client {
 
     /// Makes one call when its action's bucket allows it. `action` is the API's name of it (`RunInstances`), `request`
     /// the builder's `send()`. The refusal comes back as data, for callers that act on its code.
-    pub(crate) async fn ask<T, E>(
+    pub(crate) fn ask<T, E>(
         &self,
         action: &'static str,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, Box<Failure>>
+    ) -> impl Future<Output = Result<T, Box<Failure>>>
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        self.limiter.acquire(&bucket(&self.region, action), limits::rate(action)).await;
-        request.await.map_err(|error| Box::new(Failure::new(action, &self.region, &error)))
+        // The SDK's futures hold 16 KiB each; on the heap, once, instead of in every future that awaits one.
+        let request = Box::pin(request);
+        async move {
+            self.limiter.acquire(&bucket(&self.region, action), limits::rate(action)).await;
+            request.await.map_err(|error| Box::new(Failure::new(action, &self.region, &error)))
+        }
     }
 
     /// The same, for callers to whom every refusal is a failure. `doing` is what the call is for, in words that fit
     /// after "failed to" and name the object: "import the key pair ami-bake-7f3".
-    pub(crate) async fn call<T, E>(
+    pub(crate) fn call<T, E>(
         &self,
         action: &'static str,
         doing: &str,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T>
+    ) -> impl Future<Output = Result<T>>
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        match self.ask(action, request).await {
-            Ok(answer) => Ok(answer),
-            Err(failure) => Err(self.explain(*failure, doing).await),
+        let answer = self.ask(action, request);
+        async move {
+            match answer.await {
+                Ok(answer) => Ok(answer),
+                Err(failure) => Err(self.explain(*failure, doing).await),
+            }
         }
     }
 
@@ -219,10 +226,7 @@ impl Intercept for Meter {
         let throttled = context.response().is_some_and(|response| {
             matches!(response.status().as_u16(), 429 | 503)
                 || (response.status().as_u16() == 400
-                    && response
-                        .body()
-                        .bytes()
-                        .is_some_and(|body| String::from_utf8_lossy(body).contains("Throttling")))
+                    && response.body().bytes().is_some_and(|body| String::from_utf8_lossy(body).contains("Throttling")))
         });
         if let (true, Some(metadata)) = (throttled, cfg.load::<Metadata>()) {
             self.limiter.throttled(&bucket(&self.region, metadata.name()));

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
 
 /// Renewed this long before the end, so that no call of a long stage meets an expired key. The SDK's own 10 s is shorter
 /// than one slow call.
-const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
+const RENEW_BEFORE: Duration = Duration::from_mins(5);
 /// The time for one renewal, an AssumeRole with its retries.
 const RENEW_TIME: Duration = Duration::from_secs(30);
 /// How CloudTrail names the session.

@@ -35,7 +35,6 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
         "policy",
         "disk",
         "volumes",
-        "lineage",
         "user",
         "user-data",
         "connect",
@@ -48,6 +47,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     captures: &[CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live],
     init: true,
     deploy: false,
+    replaces_versions: false,
 };
 
 /// Amazon EC2 in one home region.
@@ -121,13 +121,13 @@ impl Platform for Aws {
         machine::launch(&self.inner, run, launch).await
     }
 
-    async fn register(
-        &self,
-        run: &Run,
-        candidate: &Candidate,
-        registration: &Registration<'_>,
-    ) -> Result<ImageRecord> {
-        image::register(&self.inner, run, candidate, registration).await
+    async fn register(&self, run: &Run, candidate: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord> {
+        // The login name goes along, for what is built on the image.
+        let mut tags = registration.tags.clone();
+        if let Some(user) = candidate.image.tags.get(machine::USER) {
+            tags.entry(machine::USER.to_owned()).or_insert_with(|| user.clone());
+        }
+        image::register(&self.inner, run, candidate, &Registration { plan: registration.plan, tags }).await
     }
 
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()> {

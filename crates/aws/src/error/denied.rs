@@ -21,7 +21,11 @@ impl Denied {
     pub(super) fn new(call: &str, code: &str, text: &str) -> Option<Self> {
         matches!(
             code,
-            "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess" | "Client.UnauthorizedOperation"
+            "UnauthorizedOperation"
+                | "AccessDenied"
+                | "AccessDeniedException"
+                | "UnauthorizedAccess"
+                | "Client.UnauthorizedOperation"
         )
         .then(|| Self {
             action: between(text, "not authorized to perform: ", " ")

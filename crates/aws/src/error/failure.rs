@@ -11,7 +11,6 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-
 use super::denied::Denied;
 
 /// How a call failed.
@@ -103,7 +102,13 @@ impl Failure {
 
     /// True when AWS asks to come back later.
     pub(crate) fn throttled(&self) -> bool {
-        self.is(&["RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestThrottled", "EC2ThrottledException"])
+        self.is(&[
+            "RequestLimitExceeded",
+            "Throttling",
+            "ThrottlingException",
+            "RequestThrottled",
+            "EC2ThrottledException",
+        ])
     }
 
     /// True when the role may not do it.

@@ -9,11 +9,12 @@ use ami_bake_core::plan::{ImageKey, MachineSettings, Phase};
 use ami_bake_core::platform::{Capture, Machine, PendingImage};
 use ami_bake_core::provision::Login;
 use ami_bake_core::{Result, Run};
-use ami_bake_ssh::{HostKey, Key, Ssh};
+use ami_bake_ssh::Ssh;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::Image;
 
-use super::{Instance, connect, keep, reboot, terminate};
+use super::connect::{self, Access, Dial};
+use super::{Instance, USER, keep, reboot, terminate};
 use crate::capture;
 use crate::platform::Inner;
 
@@ -37,12 +38,12 @@ pub(crate) struct AwsMachine {
     pub(crate) lifetime: Duration,
     /// What RunInstances answered: type, zone, subnet, spot. Volumes and addresses may be missing in it.
     pub(crate) launched: Instance,
-    /// The run's login key.
-    pub(super) login: Key,
-    /// The host key that it must answer with.
-    pub(super) host_key: HostKey,
-    /// The login name.
-    pub(super) user: String,
+    /// The run's clock when it was launched.
+    pub(super) born: Duration,
+    /// The security group that the run made, where it made one.
+    pub(super) group: Option<String>,
+    /// How it is reached.
+    pub(super) access: Access,
     /// What changes while it lives.
     pub(super) state: Mutex<State>,
 }
@@ -52,6 +53,8 @@ pub(crate) struct AwsMachine {
 pub(super) struct State {
     /// The newest description.
     pub(super) seen: Option<Instance>,
+    /// The connection that is being made.
+    pub(super) dial: Option<Dial>,
     /// The open connection.
     pub(super) ssh: Option<Arc<Ssh>>,
     /// True once it was given back.
@@ -69,6 +72,11 @@ impl AwsMachine {
         self.with_state(|state| state.seen.clone()).unwrap_or_else(|| self.launched.clone())
     }
 
+    /// The login name, which what is built on its image needs too.
+    pub(crate) fn user(&self) -> &str {
+        &self.access.user
+    }
+
     /// In words, for messages: "the machine i-0abc (t3.small, us-east-1a)".
     pub(crate) fn in_words(&self) -> String {
         format!("the machine {} ({}, {})", self.id, self.launched.kind, self.launched.zone)
@@ -78,8 +86,8 @@ impl AwsMachine {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives the machine back at once, without letting its operating system shut down: its disk is not needed any
-    /// more. `detach` moves its interface to the VPC's default group first, so that the bake's own group can go at once.
+    /// Gives the machine back at once, without letting its operating system shut down: its disk is not needed any more.
+    /// `detach` takes its interface out of the bake's own group first, so that the group can go at once.
     pub(crate) async fn end(&self, run: &Run, detach: bool) -> Result<()> {
         terminate::end(self, run, detach).await
     }
@@ -109,7 +117,7 @@ impl Machine for AwsMachine {
     }
 
     fn login(&self) -> Login {
-        Login { authorized_keys: vec![self.login.public().line()], files: Vec::new() }
+        Login { authorized_keys: vec![self.access.login.public().line()], files: Vec::new() }
     }
 
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {
@@ -117,11 +125,14 @@ impl Machine for AwsMachine {
     }
 
     async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
-        capture::capture(self, run, capture).await
+        let mut tags = capture.tags.clone();
+        tags.insert(USER.to_owned(), self.user().to_owned());
+        let capture = Capture { plan: capture.plan, tags, name: capture.name.clone() };
+        capture::capture(self, run, &capture).await
     }
 
     async fn destroy(&self, run: &Run) -> Result<()> {
-        terminate::end(self, run, false).await
+        self.end(run, true).await
     }
 
     async fn keep(&self, run: &Run, folder: &Path) -> Result<String> {

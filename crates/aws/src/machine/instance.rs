@@ -66,17 +66,18 @@ impl From<&ec2::Instance> for Instance {
         Self {
             id: instance.instance_id().unwrap_or_default().to_owned(),
             state: instance.state().and_then(|state| state.name()).map_or("", |name| name.as_str()).to_owned(),
-            reason: instance.state_reason().and_then(|reason| {
-                Some((reason.code()?.to_owned(), reason.message().unwrap_or_default().to_owned()))
-            }),
+            reason: instance
+                .state_reason()
+                .and_then(|reason| Some((reason.code()?.to_owned(), reason.message().unwrap_or_default().to_owned()))),
             kind: instance.instance_type().map_or("", |kind| kind.as_str()).to_owned(),
             zone: instance.placement().and_then(|at| at.availability_zone()).unwrap_or_default().to_owned(),
             subnet: text(instance.subnet_id()),
             vpc: text(instance.vpc_id()),
             public: text(instance.public_ip_address()),
             private: text(instance.private_ip_address()),
-            ipv6: text(instance.ipv6_address())
-                .or_else(|| interface.and_then(|nic| nic.ipv6_addresses().first()).and_then(|ip| text(ip.ipv6_address()))),
+            ipv6: text(instance.ipv6_address()).or_else(|| {
+                interface.and_then(|nic| nic.ipv6_addresses().first()).and_then(|ip| text(ip.ipv6_address()))
+            }),
             // Xen instances say `xen` here; Nitro and bare metal share the console that can be read at any time.
             nitro: nitro(instance.instance_type().map_or("", |kind| kind.as_str())),
             spot: instance.instance_lifecycle() == Some(&ec2::InstanceLifecycleType::Spot),
@@ -84,14 +85,10 @@ impl From<&ec2::Instance> for Instance {
             volumes: instance
                 .block_device_mappings()
                 .iter()
-                .filter_map(|mapping| {
-                    Some((mapping.device_name()?.to_owned(), mapping.ebs()?.volume_id()?.to_owned()))
-                })
+                .filter_map(|mapping| Some((mapping.device_name()?.to_owned(), mapping.ebs()?.volume_id()?.to_owned())))
                 .collect(),
             root_device: text(instance.root_device_name()),
-            launched: instance
-                .launch_time()
-                .and_then(|time| Timestamp::from_second(time.secs()).ok()),
+            launched: instance.launch_time().and_then(|time| Timestamp::from_second(time.secs()).ok()),
             tags: instance
                 .tags()
                 .iter()
@@ -101,13 +98,19 @@ impl From<&ec2::Instance> for Instance {
     }
 }
 
+impl Instance {
+    /// An instance of which only the id is known.
+    pub(super) fn unknown(id: &str) -> Self {
+        Self::from(&ec2::Instance::builder().instance_id(id).build())
+    }
+}
+
 /// True for types on the Nitro hypervisor. EC2 answers `xen` as hypervisor for Nitro instances too, so the type decides:
 /// these families are all that run on Xen
 /// (<https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html>).
 fn nitro(kind: &str) -> bool {
-    const XEN: [&str; 18] = [
-        "a0", "c1", "c3", "c4", "d2", "f1", "g2", "g3", "g3s", "h1", "i2", "i3", "m1", "m2", "m3", "m4", "p2", "p3",
-    ];
+    const XEN: [&str; 18] =
+        ["a0", "c1", "c3", "c4", "d2", "f1", "g2", "g3", "g3s", "h1", "i2", "i3", "m1", "m2", "m3", "m4", "p2", "p3"];
     const XEN_TOO: [&str; 7] = ["r3", "r4", "t1", "t2", "x1", "x1e", "cc2"];
     let Some((family, size)) = kind.split_once('.') else { return false };
     // Bare metal instances of a Xen family run on Nitro cards.

@@ -1,9 +1,11 @@
 //! Machines: launched, reached, restarted, given back.
 
+mod boot;
 mod connect;
-mod deadman;
 mod disk;
+mod fresh;
 mod handle;
+mod hostkey;
 mod ingress;
 mod instance;
 mod keep;
@@ -12,6 +14,7 @@ mod launch;
 mod network;
 mod profile;
 mod reboot;
+mod refusal;
 mod request;
 mod shared;
 mod tags;
@@ -25,5 +28,6 @@ pub(crate) use handle::AwsMachine;
 pub(crate) use instance::{Instance, poller};
 pub(crate) use launch::launch;
 pub(crate) use shared::{Shared, close};
-pub(crate) use tags::{LIFETIME, created, expiring, specification, to_ec2};
+pub(crate) use tags::{specification, to_ec2};
 pub(crate) use undo::undo;
+pub(crate) use user::USER;

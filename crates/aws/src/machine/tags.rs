@@ -9,7 +9,7 @@ use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use jiff::{SignedDuration, Timestamp};
 
 /// What a resource that the bake makes for itself expires after, where no machine's lifetime says otherwise.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(6 * 3600);
+pub(crate) const LIFETIME: Duration = Duration::from_hours(6);
 
 /// The expiry as it stands in the tag: RFC 3339, whole seconds, UTC.
 pub(crate) fn expiring(run: &Run, after: Duration) -> String {

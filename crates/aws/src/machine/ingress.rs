@@ -1,0 +1,91 @@
+//! Who may reach the machine: the address of this runner as the internet sees it, or what the manifest says.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ami_bake_core::{Error, Result, Run};
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::client::Client;
+use crate::platform::Inner;
+
+/// Amazon's own answer to "which address do I come from".
+const SERVICE: &str = "https://checkip.amazonaws.com";
+/// Another service that answers with the address and nothing else.
+const VARIABLE: &str = "AMI_BAKE_CHECKIP_URL";
+const TRIES: u32 = 4;
+const TRY: Duration = Duration::from_secs(4);
+
+/// The runner's own address as a CIDR of one address. Asked once a run.
+pub(super) async fn own(aws: &Inner, run: &Run) -> Result<String> {
+    let shared = aws.shared.of(run);
+    let address = shared.address.get_or_try_init(|| find(&aws.client, run)).await?;
+    Ok(match address {
+        IpAddr::V4(address) => format!("{address}/32"),
+        IpAddr::V6(address) => format!("{address}/128"),
+    })
+}
+
+async fn find(client: &Client, run: &Run) -> Result<IpAddr> {
+    let service = std::env::var(VARIABLE).ok().filter(|url| !url.is_empty()).unwrap_or_else(|| SERVICE.to_owned());
+    let mut last = String::new();
+    for number in 0..TRIES {
+        if number > 0 {
+            run.sleep(Duration::from_millis(500 * u64::from(number))).await?;
+        }
+        match run.until_cancelled(ask(client, &service)).await? {
+            Ok(address) => return Ok(address),
+            Err(why) => last = why,
+        }
+    }
+    Err(Error::preflight(format!("find this machine's public address: {service} gave none ({last})")).help(format!(
+        "Only that address may reach the bake's machine. Name it under `machine: {{ingress: [203.0.113.7/32]}}`, name \
+         existing `security-groups`, or set {VARIABLE} to another service that answers with the address."
+    )))
+}
+
+/// One GET with the SDK's own HTTP client: its TLS, its trust store, its proxy settings.
+async fn ask(client: &Client, service: &str) -> Result<IpAddr, String> {
+    let config = client.config();
+    let (Some(http), Some(sleep), Some(time)) = (config.http_client(), config.sleep_impl(), config.time_source())
+    else {
+        return Err("the SDK has no HTTP client".to_owned());
+    };
+    let operation = Operation::builder()
+        .service_name("checkip")
+        .operation_name("Get")
+        .http_client(http)
+        .endpoint_url(service)
+        .no_auth()
+        .no_retry()
+        .sleep_impl(sleep)
+        .time_source(time)
+        .timeout_config(TimeoutConfig::builder().operation_timeout(TRY).build())
+        .serializer(|(): ()| {
+            let mut request = HttpRequest::new(SdkBody::empty());
+            request.set_uri("/")?;
+            Ok(request)
+        })
+        .deserializer(|response: &HttpResponse| -> Result<IpAddr, OrchestratorError<std::io::Error>> {
+            let status = response.status().as_u16();
+            if status != 200 {
+                return Err(OrchestratorError::other(format!("it answered with HTTP {status}")));
+            }
+            let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).trim().to_owned();
+            body.parse().map_err(|_| {
+                let start: String = body.chars().filter(|character| !character.is_control()).take(40).collect();
+                OrchestratorError::other(format!("it answered {start:?}, which is no address"))
+            })
+        })
+        .build();
+    operation.invoke(()).await.map_err(|error| {
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(next) = cause.source() {
+            cause = next;
+        }
+        cause.to_string()
+    })
+}

@@ -1,0 +1,62 @@
+//! Keeps a machine for the person who looks into a failed bake.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::{Error, Result, Run, tags};
+use aws_sdk_ec2::types::Tag;
+
+use super::tags::expiring;
+use super::{AwsMachine, boot};
+
+/// How long it stays.
+const KEPT: Duration = Duration::from_hours(2);
+
+/// Writes the key, moves the end of the machine two hours away, and says how to log in.
+pub(super) async fn keep(machine: &AwsMachine, run: &Run, folder: &Path) -> Result<String> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Error::build(format!("make the folder {}", folder.display())).because(error))?;
+    let path = folder.join(format!("{}.key", machine.id));
+    machine.access.login.write(&path)?;
+    let instance = machine.instance();
+    let ssh = machine.communicator();
+    let line = match &ssh {
+        Some(ssh) => ssh.ssh_line(&path),
+        None => {
+            let address = machine.access.address(&instance, true).unwrap_or_else(|| machine.id.clone());
+            format!("ssh -i {} {}@{address}", path.display(), machine.user())
+        }
+    };
+    // What the machine needs to be reached stays with it; sweep takes all of it after the same time.
+    let mut resources = vec![machine.id.clone()];
+    resources.extend(machine.group.clone());
+    resources.extend(instance.volumes.iter().map(|(_, volume)| volume.clone()));
+    let request = machine
+        .aws
+        .client
+        .ec2
+        .create_tags()
+        .set_resources(Some(resources))
+        .tags(Tag::builder().key(tags::EXPIRES).value(expiring(run, KEPT)).build())
+        .send();
+    machine.aws.client.call("CreateTags", &format!("keep {} for two hours", machine.in_words()), request).await?;
+    run.ledger().close_id("instance", &machine.id, Closed::Kept)?;
+    if let Some(group) = &machine.group {
+        run.ledger().close_id("security-group", group, Closed::Kept)?;
+    }
+    let armed = match &ssh {
+        Some(ssh) => boot::arm(ssh, KEPT).await.unwrap_or(false),
+        None => false,
+    };
+    let end = if armed {
+        "it ends itself in two hours".to_owned()
+    } else {
+        format!(
+            "end it with: aws ec2 terminate-instances --instance-ids {} --region {}",
+            machine.id,
+            machine.aws.client.region()
+        )
+    };
+    Ok(format!("{line}   ({end})"))
+}

@@ -1,0 +1,369 @@
+//! Starts a machine: everything that it needs at once, then one attempt after the other until one is running.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::plan::{Architecture, MachineSettings};
+use ami_bake_core::platform::{Launch, Machine};
+use ami_bake_core::{Error, Result, Run};
+use ami_bake_ssh::{HostKey, Key};
+use aws_sdk_ec2::types::{Filter, Image};
+
+use super::connect::{self, Access, Expected};
+use super::handle::State;
+use super::instance::{self, Instance};
+use super::network::{self, Network};
+use super::refusal::{Verdict, help_end, judge, judge_end};
+use super::request::{Attempt, Blueprint};
+use super::{AwsMachine, disk, keypair, profile, tags, types, user, userdata};
+use crate::error::Failure;
+use crate::platform::{Inner, PLATFORM};
+use crate::source;
+
+/// A machine is running within this time, or something is wrong; metal takes ten minutes.
+const PENDING: Duration = Duration::from_mins(15);
+/// What was just made is visible to RunInstances within this time; IAM is the slowest (2 min were seen).
+const VISIBLE: Duration = Duration::from_secs(150);
+/// The identical request is repeated for this long after a lost answer.
+const LOST: Duration = Duration::from_mins(2);
+
+/// Starts a machine and waits until EC2 says that it runs.
+pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>> {
+    run.check()?;
+    let settings = launch.machine;
+    let image = source::described(aws, &launch.source.id).await?;
+    let user = settings.user.clone().or_else(|| user::of(&image)).ok_or_else(|| {
+        Error::preflight(format!("the login name of {} ({}) is not known", launch.source.id, launch.source.name))
+            .help("Write it as `machine: {user: …}`: ubuntu, ec2-user, admin, or what the image's maker says.")
+    })?;
+    let mappings = disk::mappings(&image, settings, launch.phase)?;
+    let (expected, user_data) = identity(settings)?;
+    let profile = async {
+        match (&settings.profile, &settings.policy) {
+            (Some(name), _) => Ok(Some(name.clone())),
+            (None, Some(policy)) => profile::temporary(aws, run, policy).await.map(Some),
+            (None, None) => Ok(None),
+        }
+    };
+    // All three run to their end, so that a failure of one leaves no half-made other behind that the ledger can't name.
+    let (network, login, profile) =
+        futures::join!(network::prepare(aws, run, settings), keypair::login(aws, run), profile);
+    let (network, login, profile) = (network?, login?, profile?);
+    let mut all = settings.tags.clone();
+    let name = format!("ami-bake {} {} {}", launch.namespace, launch.key, launch.phase.as_str());
+    all.extend(tags::created(run, &name, Some(launch.namespace), Some(launch.key), launch.lifetime));
+    let blueprint = Blueprint {
+        image: launch.source.id.clone(),
+        key_name: keypair::name(run),
+        groups: network.groups.clone(),
+        profile,
+        user_data,
+        mappings,
+        tags: all,
+        settings: settings.clone(),
+    };
+    let access = Access { login, expected, user, settings: settings.clone() };
+    let started = Starter { aws, run, launch, blueprint: &blueprint, access: &access }.start(&image, &network).await?;
+    Ok(Box::new(AwsMachine {
+        aws: Arc::clone(aws),
+        id: started.instance.id.clone(),
+        key: launch.key.clone(),
+        namespace: launch.namespace.to_owned(),
+        phase: launch.phase,
+        source: image,
+        settings: settings.clone(),
+        lifetime: launch.lifetime,
+        born: run.clock().elapsed(),
+        group: network.own,
+        access,
+        state: Mutex::new(State { seen: Some(started.instance.clone()), dial: started.dial, ..State::default() }),
+        launched: started.instance,
+    }))
+}
+
+/// The host key that the machine must answer with, and its user data in base64.
+fn identity(settings: &MachineSettings) -> Result<(Expected, Option<String>)> {
+    let own = settings.user_data.as_deref();
+    let plain = || own.map(userdata::plain).transpose();
+    match settings.connect.host_key.as_deref() {
+        Some("console") => Ok((Expected::Console, plain()?)),
+        Some(given) => Ok((Expected::Known(HostKey::parse(given)?), plain()?)),
+        None if userdata::joins(own) => {
+            let key = Key::generate("ami-bake host key")?;
+            let data = userdata::with_host_key(&key, own)?;
+            Ok((Expected::Known(HostKey::Pinned(key.public())), Some(data)))
+        }
+        None => Ok((Expected::Console, plain()?)),
+    }
+}
+
+/// A machine that runs.
+struct Started {
+    instance: Instance,
+    dial: Option<connect::Dial>,
+}
+
+/// How an attempt ended that did not give a machine.
+enum Missed {
+    /// The next attempt may do better; why this one did not.
+    Next { why: String, again: bool },
+    /// No attempt would.
+    Stop(Error),
+}
+
+struct Starter<'a> {
+    aws: &'a Arc<Inner>,
+    run: &'a Run,
+    launch: &'a Launch<'a>,
+    blueprint: &'a Blueprint,
+    access: &'a Access,
+}
+
+impl Starter<'_> {
+    /// Spot before on-demand, then the types in their order, then the subnets in theirs.
+    async fn start(&self, image: &Image, network: &Network) -> Result<Started> {
+        let settings = self.launch.machine;
+        let types = match settings.types.as_slice() {
+            [] => types::default(self.launch.source.architecture.or_else(|| architecture(image))),
+            named => named.to_vec(),
+        };
+        let mut missed: Vec<String> = Vec::new();
+        let markets: &[bool] = if settings.spot { &[true, false] } else { &[false] };
+        for &spot in markets {
+            if missed.iter().any(|_| !spot) && settings.spot {
+                self.run.warn(
+                    format!("no spot capacity for {}; going on with on-demand capacity", types.join(", ")),
+                    Some("More types under `machine: {type: […]}` find spot capacity more often.".to_owned()),
+                );
+            }
+            if let Some(started) = self.try_places(&types, &network.subnets, spot, &mut missed).await? {
+                return Ok(started);
+            }
+        }
+        // EC2's own choice of a zone had none: the default subnets one by one, before giving up.
+        if network.subnets == [None] {
+            let subnets = network::default_subnets(self.aws).await?;
+            if let Some(started) = self.try_places(&types, &subnets, false, &mut missed).await? {
+                return Ok(started);
+            }
+        }
+        missed.dedup();
+        Err(Error::build(format!(
+            "launch a machine for {} in {}: {}",
+            self.launch.key,
+            self.aws.client.region(),
+            missed.join("; ")
+        ))
+        .help(
+            "Name more types under `machine: {type: […]}`, and subnets in more zones under `machine: {subnet: […]}`: they \
+             are tried in this order. Capacity comes and goes within minutes.",
+        ))
+    }
+
+    async fn try_places(
+        &self,
+        types: &[String],
+        subnets: &[Option<String>],
+        spot: bool,
+        missed: &mut Vec<String>,
+    ) -> Result<Option<Started>> {
+        let shared = self.aws.shared.of(self.run);
+        for kind in types {
+            for subnet in subnets {
+                let mut repeats = 1;
+                loop {
+                    self.run.check()?;
+                    let attempt =
+                        Attempt { kind: kind.clone(), subnet: subnet.clone(), spot, number: shared.attempt() };
+                    match self.attempt(&attempt).await {
+                        Ok(started) => return Ok(Some(started)),
+                        Err(Missed::Stop(error)) => return Err(error),
+                        Err(Missed::Next { why, again }) => {
+                            self.run.progress(format!("{}: {why}", attempt.in_words()));
+                            missed.push(format!("{}: {why}", attempt.in_words()));
+                            if again && repeats > 0 {
+                                repeats -= 1;
+                                continue;
+                            }
+                        }
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn attempt(&self, attempt: &Attempt) -> Result<Started, Missed> {
+        let token = attempt.token(self.run.id(), self.launch.key, self.launch.phase);
+        let id = self.request(attempt, &token).await?;
+        self.settle(attempt, &id).await
+    }
+
+    /// RunInstances until there is a definite answer. In a task of its own, so that a caller who is dropped in the middle
+    /// leaves no machine that the ledger does not know.
+    async fn request(&self, attempt: &Attempt, token: &str) -> Result<Instance, Missed> {
+        let (aws, run, attempt) = (Arc::clone(self.aws), self.run.clone(), attempt.clone());
+        let (blueprint, token) = (self.blueprint.clone(), token.to_owned());
+        let doing = format!("launch {} for {}", attempt.in_words(), self.launch.key);
+        let task = tokio::spawn(async move { ask(&aws, &run, &blueprint, &attempt, &token, &doing).await });
+        task.await.unwrap_or_else(|error| {
+            Err(Missed::Stop(Error::internal("the task that launches a machine ended").because(error)))
+        })
+    }
+
+    /// Waits until it runs. The connection is tried from the moment that an address exists.
+    async fn settle(&self, attempt: &Attempt, launched: &Instance) -> Result<Started, Missed> {
+        let run = self.run;
+        let start = run.clock().elapsed();
+        let mut dial = None;
+        let seen = self
+            .aws
+            .instances
+            .wait(run, &launched.id, PENDING, |state| {
+                let Some(instance) = state else {
+                    let unseen = run.clock().elapsed().saturating_sub(start);
+                    return (unseen > Duration::from_mins(1)).then(|| Ok(Err(launched.clone())));
+                };
+                match instance.state.as_str() {
+                    "pending" | "" => {
+                        if dial.is_none() && self.access.address(&instance, false).is_some() {
+                            dial = Some(self.access.dial(self.aws, run, &instance, types::metal(&attempt.kind)));
+                        }
+                        None
+                    }
+                    // An elastic address is attached a moment later.
+                    "running" if self.access.address(&instance, true).is_none() => None,
+                    "running" => Some(Ok(Ok(instance))),
+                    _ => Some(Ok(Err(instance))),
+                }
+            })
+            .await
+            .map_err(Missed::Stop)?;
+        let ended = match seen {
+            Ok(instance) => {
+                let dial =
+                    dial.unwrap_or_else(|| self.access.dial(self.aws, run, &instance, types::metal(&attempt.kind)));
+                return Ok(Started { instance, dial: Some(dial) });
+            }
+            Err(instance) => instance,
+        };
+        let (code, text) = ended.reason.clone().unwrap_or_default();
+        let verdict = judge_end(&code);
+        if matches!(ended.state.as_str(), "terminated" | "shutting-down") {
+            let closed = run.ledger().close_id("instance", &launched.id, Closed::Deleted);
+            closed.map_err(Missed::Stop)?;
+        }
+        if verdict == Verdict::Elsewhere {
+            return Err(Missed::Next { why: words(&code, &text), again: code == "Server.InternalError" });
+        }
+        let what =
+            if ended.state == "pending" { "never showed up".to_owned() } else { format!("went to {}", ended.state) };
+        let error = Error::build(format!(
+            "the machine {} ({}) for {} {what} instead of running: {}",
+            launched.id,
+            attempt.in_words(),
+            self.launch.key,
+            words(&code, &text)
+        ));
+        Err(Missed::Stop(error.help(help_end(&code))))
+    }
+}
+
+async fn ask(
+    aws: &Inner,
+    run: &Run,
+    blueprint: &Blueprint,
+    attempt: &Attempt,
+    token: &str,
+    doing: &str,
+) -> Result<Instance, Missed> {
+    let client = &aws.client;
+    let stop = Missed::Stop;
+    let ticket = run.ledger().intend(PLATFORM, "instance", Some(client.region()), token).map_err(stop)?;
+    let start = run.clock().elapsed();
+    let mut pause = Duration::from_millis(500);
+    loop {
+        let once = aws_sdk_ec2::config::Builder::new().retry_config(aws_config::retry::RetryConfig::disabled());
+        let request = blueprint.request(client, attempt, token).customize().config_override(once).send();
+        let failure = match client.ask("RunInstances", request).await {
+            Ok(answer) => {
+                let instance = answer.instances().first().map(Instance::from).unwrap_or_else(|| Instance::unknown(""));
+                run.ledger().confirm(ticket, &instance.id).map_err(stop)?;
+                return Ok(instance);
+            }
+            Err(failure) => *failure,
+        };
+        let passed = run.clock().elapsed().saturating_sub(start);
+        match judge(&failure) {
+            Verdict::Repeat if passed < LOST => {
+                tracing::debug!(code = failure.code(), "RunInstances again, with the same token");
+            }
+            Verdict::TooEarly if passed < VISIBLE && !run.cancel.is_cancelled() => {}
+            Verdict::Elsewhere => {
+                run.ledger().close(ticket, Closed::Refused).map_err(stop)?;
+                return Err(Missed::Next { why: words(failure.code(), failure.text()), again: false });
+            }
+            verdict => {
+                if verdict == Verdict::Repeat
+                    && let Some(instance) = by_token(aws, token).await.map_err(stop)?
+                {
+                    run.ledger().confirm(ticket, &instance.id).map_err(stop)?;
+                    return Ok(instance);
+                }
+                if !failure.unknown() {
+                    run.ledger().close(ticket, Closed::Refused).map_err(stop)?;
+                }
+                return Err(stop(refused(aws, failure, doing).await));
+            }
+        }
+        // Not the run's own sleep: a request whose answer was lost must be settled before a cancelled run cleans up.
+        run.clock().sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(8));
+    }
+}
+
+/// The machine that a request with this token started, if it did.
+pub(super) async fn by_token(aws: &Inner, token: &str) -> Result<Option<Instance>> {
+    let filter = Filter::builder().name("client-token").values(token).build();
+    let found = instance::describe(&aws.client, vec![filter], "find the machine of a lost answer").await?;
+    Ok(found.into_iter().next())
+}
+
+async fn refused(aws: &Inner, failure: Failure, doing: &str) -> Error {
+    let (code, text) = (failure.code().to_owned(), failure.text().to_owned());
+    let error = aws.client.explain(failure, doing).await;
+    if error.help_text().is_some() {
+        return error;
+    }
+    match code.as_str() {
+        "InvalidParameterValue" if text.contains("Instance Profile") => {
+            error.help("Check the name under `machine: {profile: …}`: it is an instance profile's, not a role's.")
+        }
+        "InvalidGroup.NotFound" | "InvalidSecurityGroupID.NotFound" => {
+            error.help("Check `machine: {security-groups: …}`: groups belong to one region and one VPC.")
+        }
+        "InvalidSubnetID.NotFound" => error.help("Check `machine: {subnet: …}`: subnets belong to one region."),
+        "VPCIdNotSpecified" => error.help("The account has no default VPC there: name a `machine: {subnet: …}`."),
+        _ => error,
+    }
+}
+
+/// A refusal in few words; AWS's own text says what the code only hints at.
+fn words(code: &str, text: &str) -> String {
+    match code {
+        "InsufficientInstanceCapacity" | "Server.InsufficientInstanceCapacity" => "no capacity".to_owned(),
+        "InsufficientFreeAddressesInSubnet" => "the subnet has no free address".to_owned(),
+        "SpotMaxPriceTooLow" => "no spot capacity".to_owned(),
+        "" if text.is_empty() => "EC2 gives no reason".to_owned(),
+        "" => text.to_owned(),
+        code => {
+            format!("{code} ({})", text.trim_start_matches(code).trim_start_matches(':').trim().trim_end_matches('.'))
+        }
+    }
+}
+
+fn architecture(image: &Image) -> Option<Architecture> {
+    source::describe(image).architecture
+}

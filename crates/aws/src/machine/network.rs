@@ -1,0 +1,247 @@
+//! Where a machine stands, and who may reach it.
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::plan::MachineSettings;
+use ami_bake_core::{Error, Result, Run};
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, ResourceType, Subnet};
+use sha2::{Digest, Sha256};
+
+use super::tags::{LIFETIME, created, specification};
+use super::{fresh, ingress};
+use crate::platform::{Inner, PLATFORM};
+
+/// What a security group is shared by: bakes in one VPC that may be reached by the same addresses on the same port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct GroupKey {
+    vpc: Option<String>,
+    cidrs: Vec<String>,
+    port: u16,
+}
+
+/// Where a machine can be launched.
+#[derive(Debug, Clone)]
+pub(super) struct Network {
+    /// Subnets in the order in which they are tried; `None` lets EC2 choose in the default VPC.
+    pub(super) subnets: Vec<Option<String>>,
+    /// Its security groups.
+    pub(super) groups: Vec<String>,
+    /// The group that the run made, where it made one.
+    pub(super) own: Option<String>,
+}
+
+/// Finds the subnets and makes the run's security group, where the manifest names none.
+pub(super) async fn prepare(aws: &Inner, run: &Run, settings: &MachineSettings) -> Result<Network> {
+    let subnets = match settings.subnets.as_slice() {
+        [] => vec![None],
+        named => named.iter().cloned().map(Some).collect(),
+    };
+    if !settings.security_groups.is_empty() {
+        return Ok(Network { subnets, groups: settings.security_groups.clone(), own: None });
+    }
+    let (vpc, cidrs) = futures::try_join!(vpc(aws, settings), cidrs(aws, run, settings))?;
+    let cidrs = match cidrs {
+        Some(cidrs) => cidrs,
+        None => inside(aws, vpc.as_deref()).await?,
+    };
+    let key = GroupKey { vpc, cidrs, port: settings.connect.port.unwrap_or(22) };
+    let shared = aws.shared.of(run);
+    let group = shared.groups.get(key.clone(), group(aws, run, &key)).await?;
+    Ok(Network { subnets, groups: vec![group.clone()], own: Some(group) })
+}
+
+/// The default VPC's subnets, one for each zone: for when EC2's own choice has no capacity.
+pub(super) async fn default_subnets(aws: &Inner) -> Result<Vec<Option<String>>> {
+    let filter = Filter::builder().name("default-for-az").values("true").build();
+    let request = aws.client.ec2.describe_subnets().filters(filter).send();
+    let answer = aws.client.call("DescribeSubnets", "list the default subnets", request).await?;
+    Ok(answer.subnets().iter().filter_map(Subnet::subnet_id).map(|id| Some(id.to_owned())).collect())
+}
+
+/// The id of the VPC's default group.
+pub(super) async fn default_group(aws: &Inner, run: &Run, vpc: &str) -> Result<String> {
+    let shared = aws.shared.of(run);
+    let find = async {
+        let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+        let request = aws
+            .client
+            .ec2
+            .describe_security_groups()
+            .filters(filter("group-name", "default"))
+            .filters(filter("vpc-id", vpc))
+            .send();
+        let answer =
+            aws.client.call("DescribeSecurityGroups", &format!("find the default group of {vpc}"), request).await?;
+        let id = answer.security_groups().first().and_then(|group| group.group_id()).map(str::to_owned);
+        id.ok_or_else(|| Error::build(format!("{vpc} has no default security group")))
+    };
+    shared.defaults.get(vpc.to_owned(), find).await
+}
+
+/// The VPC of the named subnets; none stands for the default VPC.
+async fn vpc(aws: &Inner, settings: &MachineSettings) -> Result<Option<String>> {
+    let client = &aws.client;
+    if settings.subnets.is_empty() {
+        return Ok(None);
+    }
+    let named = settings.subnets.join(", ");
+    let request = client.ec2.describe_subnets().set_subnet_ids(Some(settings.subnets.clone())).send();
+    let answer = match client.ask("DescribeSubnets", request).await {
+        Ok(answer) => answer,
+        Err(failure) if failure.not_found() || failure.is(&["InvalidSubnetID.Malformed", "InvalidSubnet"]) => {
+            return Err(Error::preflight(format!("{} has no subnet {named}: {}", client.region(), failure.text()))
+                .help("Subnet ids belong to one region and account. Correct `machine: {subnet: …}`, or leave it out for the default VPC."));
+        }
+        Err(failure) => return Err(client.explain(*failure, &format!("look up the subnets {named}")).await),
+    };
+    let mut vpcs: Vec<&str> = answer.subnets().iter().filter_map(Subnet::vpc_id).collect();
+    vpcs.sort_unstable();
+    vpcs.dedup();
+    match vpcs.as_slice() {
+        [vpc] => Ok(Some((*vpc).to_owned())),
+        _ => Err(Error::preflight(format!("the subnets {named} are in several VPCs ({})", vpcs.join(", ")))
+            .help("A security group belongs to one VPC. Name subnets of one VPC, or existing `security-groups`.")),
+    }
+}
+
+/// Who may reach the machine; none when it is reached from inside its VPC.
+async fn cidrs(aws: &Inner, run: &Run, settings: &MachineSettings) -> Result<Option<Vec<String>>> {
+    if !settings.ingress.is_empty() {
+        let mut cidrs = settings.ingress.clone();
+        cidrs.sort();
+        cidrs.dedup();
+        return Ok(Some(cidrs));
+    }
+    // Through a jump host or on the private address the machine sees an address of its own network.
+    if settings.connect.jump.is_some() || settings.connect.private == Some(true) {
+        return Ok(None);
+    }
+    Ok(Some(vec![ingress::own(aws, run).await?]))
+}
+
+/// The VPC's own blocks.
+async fn inside(aws: &Inner, vpc: Option<&str>) -> Result<Vec<String>> {
+    let request = aws.client.ec2.describe_vpcs();
+    let request = match vpc {
+        Some(vpc) => request.vpc_ids(vpc),
+        None => request.filters(Filter::builder().name("is-default").values("true").build()),
+    };
+    let answer = aws.client.call("DescribeVpcs", "read the blocks of the VPC", request.send()).await?;
+    let blocks: Vec<String> = answer
+        .vpcs()
+        .iter()
+        .flat_map(|vpc| vpc.cidr_block_association_set())
+        .filter_map(|block| block.cidr_block().map(str::to_owned))
+        .chain(answer.vpcs().iter().filter_map(|vpc| vpc.cidr_block().map(str::to_owned)))
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    if blocks.is_empty() {
+        return Err(Error::preflight(format!("the VPC of the bake in {} has no address block", aws.client.region()))
+            .help("Name who may reach the machine under `machine: {ingress: [CIDR]}`."));
+    }
+    Ok(blocks)
+}
+
+async fn group(aws: &Inner, run: &Run, key: &GroupKey) -> Result<String> {
+    let client = &aws.client;
+    let name = group_name(run.id(), key);
+    let tags = created(run, &name, None, None, LIFETIME);
+    let ticket = run.ledger().intend(PLATFORM, "security-group", Some(client.region()), &name)?;
+    let request = client
+        .ec2
+        .create_security_group()
+        .group_name(&name)
+        .description(format!("SSH to the machines of the ami-bake run {}", run.id()))
+        .set_vpc_id(key.vpc.clone())
+        .tag_specifications(specification(ResourceType::SecurityGroup, &tags))
+        .send();
+    let id = match client.ask("CreateSecurityGroup", request).await {
+        Ok(answer) => answer.group_id.unwrap_or_default(),
+        // The answer was lost and the SDK asked again; the name holds the run's random id.
+        Err(failure) if failure.is(&["InvalidGroup.Duplicate"]) => find_group(aws, &name).await?.unwrap_or_default(),
+        Err(failure) => {
+            if !failure.unknown() {
+                run.ledger().close(ticket, Closed::Refused)?;
+            }
+            if failure.is(&["VPCIdNotSpecified"]) || failure.text().contains("No default VPC") {
+                return Err(Error::preflight(format!("{} has no default VPC for this account", client.region()))
+                    .help("Name a subnet under `machine: {subnet: subnet-…}`."));
+            }
+            return Err(client.explain(*failure, &format!("make the security group {name}")).await);
+        }
+    };
+    run.ledger().confirm(ticket, &id)?;
+    let permission = permission(key);
+    let answer = fresh::fresh(
+        run,
+        |failure| failure.is(&["InvalidGroup.NotFound"]),
+        || {
+            let request =
+                client.ec2.authorize_security_group_ingress().group_id(&id).ip_permissions(permission.clone()).send();
+            client.ask("AuthorizeSecurityGroupIngress", request)
+        },
+    )
+    .await;
+    match answer {
+        Ok(_) => Ok(id),
+        Err(failure) if failure.is(&["InvalidPermission.Duplicate"]) => Ok(id),
+        Err(failure) => {
+            let doing = format!("let {} reach the machine through {id}", key.cidrs.join(", "));
+            Err(client.explain(*failure, &doing).await)
+        }
+    }
+}
+
+/// The id of the run's group of this name.
+pub(super) async fn find_group(aws: &Inner, name: &str) -> Result<Option<String>> {
+    let filter = Filter::builder().name("group-name").values(name).build();
+    let request = aws.client.ec2.describe_security_groups().filters(filter).send();
+    let answer = aws.client.call("DescribeSecurityGroups", &format!("find the security group {name}"), request).await?;
+    Ok(answer.security_groups().first().and_then(|group| group.group_id()).map(str::to_owned))
+}
+
+fn permission(key: &GroupKey) -> IpPermission {
+    let mut permission =
+        IpPermission::builder().ip_protocol("tcp").from_port(i32::from(key.port)).to_port(i32::from(key.port));
+    for cidr in &key.cidrs {
+        let about = "ami-bake";
+        permission = if cidr.contains(':') {
+            permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).description(about).build())
+        } else {
+            permission.ip_ranges(IpRange::builder().cidr_ip(cidr).description(about).build())
+        };
+    }
+    permission.build()
+}
+
+/// One name for each group of a run: bakes with other ingress need another group in the same VPC.
+fn group_name(run: &str, key: &GroupKey) -> String {
+    let hash = Sha256::digest(format!("{key:?}"));
+    let short: String = hash.iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    format!("ami-bake-{run}-{short}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(cidrs: &[&str]) -> GroupKey {
+        GroupKey { vpc: None, cidrs: cidrs.iter().map(|cidr| (*cidr).to_owned()).collect(), port: 2222 }
+    }
+
+    #[test]
+    fn both_families_are_allowed_on_the_port_alone() {
+        let permission = permission(&key(&["203.0.113.7/32", "2001:db8::1/128"]));
+        assert_eq!((permission.from_port(), permission.to_port()), (Some(2222), Some(2222)));
+        assert_eq!(permission.ip_ranges()[0].cidr_ip(), Some("203.0.113.7/32"));
+        assert_eq!(permission.ipv6_ranges()[0].cidr_ipv6(), Some("2001:db8::1/128"));
+    }
+
+    #[test]
+    fn groups_of_one_run_have_names_of_their_own() {
+        let name = group_name("r", &key(&["203.0.113.7/32"]));
+        assert_eq!(name, group_name("r", &key(&["203.0.113.7/32"])));
+        assert_ne!(name, group_name("r", &key(&["203.0.113.8/32"])));
+        assert!(!name.starts_with("sg-"), "EC2 forbids it");
+    }
+}

@@ -1,0 +1,115 @@
+//! A temporary role and instance profile for the manifest's `policy`.
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::{Error, Result, Run};
+use aws_sdk_iam::types::Tag;
+use sha2::{Digest, Sha256};
+
+use super::fresh;
+use super::tags::{LIFETIME, created};
+use crate::error::Failure;
+use crate::platform::{Inner, PLATFORM};
+
+/// The path of everything that the bake makes in IAM, so that a policy can allow just that.
+const PATH: &str = "/ami-bake/";
+/// The one inline policy of the role.
+pub(super) const POLICY: &str = "ami-bake";
+/// Who may take the role on: EC2 for the machine.
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+/// The name of the profile that grants `policy`, made once a run.
+pub(super) async fn temporary(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
+    if serde_json::from_str::<serde_json::Value>(policy).is_err() {
+        return Err(Error::manifest("`machine.policy` is no JSON document")
+            .help("Write an IAM policy document, or the path of a file that holds one."));
+    }
+    let shared = aws.shared.of(run);
+    shared.profiles.get(policy.to_owned(), make(aws, run, policy)).await
+}
+
+async fn make(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
+    let iam = &aws.client.iam;
+    let client = &aws.client;
+    let hash = Sha256::digest(policy);
+    let short: String = hash.iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    // IAM allows 64 characters.
+    let name: String = format!("ami-bake-{}-{short}", run.id()).chars().take(64).collect();
+    let tags = tags(run, &name)?;
+
+    let role = async {
+        let ticket = run.ledger().intend(PLATFORM, "role", None, &name)?;
+        let request = iam
+            .create_role()
+            .role_name(&name)
+            .path(PATH)
+            .assume_role_policy_document(TRUST)
+            .description("Made by ami-bake for one bake")
+            .set_tags(Some(tags.clone()))
+            .send();
+        match client.ask("CreateRole", request).await {
+            Ok(_) => run.ledger().confirm(ticket, &name)?,
+            Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name)?,
+            Err(failure) => {
+                if !failure.unknown() {
+                    run.ledger().close(ticket, Closed::Refused)?;
+                }
+                return Err(client.explain(*failure, &format!("make the role {name}")).await);
+            }
+        }
+        let doing = format!("give the role {name} the policy of `machine.policy`");
+        let put = || {
+            let request = iam.put_role_policy().role_name(&name).policy_name(POLICY).policy_document(policy).send();
+            client.ask("PutRolePolicy", request)
+        };
+        match fresh::fresh(run, Failure::not_found, put).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.is(&["MalformedPolicyDocument"]) => {
+                Err(Error::preflight(format!("{doing}: {}", failure.text()))
+                    .help("Correct the policy document under `machine: {policy: …}`."))
+            }
+            Err(failure) => Err(client.explain(*failure, &doing).await),
+        }
+    };
+    let profile = async {
+        let ticket = run.ledger().intend(PLATFORM, "instance-profile", None, &name)?;
+        let request =
+            iam.create_instance_profile().instance_profile_name(&name).path(PATH).set_tags(Some(tags.clone())).send();
+        match client.ask("CreateInstanceProfile", request).await {
+            Ok(_) => run.ledger().confirm(ticket, &name),
+            Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name),
+            Err(failure) => {
+                if !failure.unknown() {
+                    run.ledger().close(ticket, Closed::Refused)?;
+                }
+                Err(client.explain(*failure, &format!("make the instance profile {name}")).await)
+            }
+        }
+    };
+    // Both run to their end: what the one made must stand in the ledger although the other failed.
+    let (role, profile) = futures::join!(role, profile);
+    role.and(profile)?;
+    let join = || {
+        let request = iam.add_role_to_instance_profile().instance_profile_name(&name).role_name(&name).send();
+        client.ask("AddRoleToInstanceProfile", request)
+    };
+    match fresh::fresh(run, Failure::not_found, join).await {
+        Ok(_) => Ok(name),
+        // The profile holds its one role already: ours, by the name.
+        Err(failure) if failure.is(&["LimitExceeded", "LimitExceededException"]) => Ok(name),
+        Err(failure) => Err(client.explain(*failure, &format!("put the role into the instance profile {name}")).await),
+    }
+}
+
+fn exists(failure: &Failure) -> bool {
+    failure.is(&["EntityAlreadyExists", "EntityAlreadyExistsException"])
+}
+
+fn tags(run: &Run, name: &str) -> Result<Vec<Tag>> {
+    created(run, name, None, None, LIFETIME)
+        .into_iter()
+        .map(|(key, value)| {
+            let tag = Tag::builder().key(key).value(value).build();
+            tag.map_err(|error| Error::internal("make an IAM tag").because(error))
+        })
+        .collect()
+}

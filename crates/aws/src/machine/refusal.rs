@@ -1,0 +1,100 @@
+//! What a refused launch means for the next attempt.
+
+use crate::error::Failure;
+
+/// What is done after a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may have been done: the identical request again.
+    Repeat,
+    /// Something that was just made isn't visible everywhere yet: the same again, for a minute.
+    TooEarly,
+    /// No capacity, or the type isn't offered there: the next place, then the next type.
+    Elsewhere,
+    /// No other attempt would go better.
+    Stop,
+}
+
+/// Codes that say "not here, not now" (<https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html>).
+const ELSEWHERE: &[&str] = &[
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientCapacity",
+    "InsufficientFreeAddressesInSubnet",
+    "SpotMaxPriceTooLow",
+    "MaxSpotInstanceCountExceeded",
+    "Unsupported",
+    "UnsupportedOperation",
+    "InstanceTypeNotSupported",
+];
+
+/// Judges a refusal of RunInstances. InsufficientInstanceCapacity comes as HTTP 500 and is definite all the same.
+pub(super) fn judge(failure: &Failure) -> Verdict {
+    if failure.is(ELSEWHERE) {
+        return Verdict::Elsewhere;
+    }
+    if failure.unknown() || failure.throttled() {
+        return Verdict::Repeat;
+    }
+    if failure.is(&["InvalidKeyPair.NotFound", "InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"])
+        || (failure.is(&["InvalidParameterValue"]) && failure.text().contains("Instance Profile"))
+    {
+        return Verdict::TooEarly;
+    }
+    let text = failure.text();
+    if failure.is(&["InvalidParameterValue"]) && (text.contains("InstanceType") || text.contains("architecture")) {
+        return Verdict::Elsewhere;
+    }
+    Verdict::Stop
+}
+
+/// What to do about an end in pending → terminated, by the code of StateReason
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html>).
+pub(super) fn judge_end(code: &str) -> Verdict {
+    match code {
+        "Server.InsufficientInstanceCapacity"
+        | "Server.InsufficientHostCapacity"
+        | "Server.SpotInstanceTermination"
+        | "Server.SpotInstanceShutdown"
+        | "Server.InternalError"
+        | "Server.ScheduledStop" => Verdict::Elsewhere,
+        _ => Verdict::Stop,
+    }
+}
+
+/// What the reader can do about a machine that ended for this reason.
+pub(super) fn help_end(code: &str) -> &'static str {
+    match code {
+        "Client.InternalError" => {
+            "A volume is encrypted with a key that the role may not use, as a rule: grant kms:CreateGrant, kms:Decrypt, \
+             kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext and kms:ReEncrypt* on the key to the role."
+        }
+        "Client.VolumeLimitExceeded" => {
+            "The account's limit of EBS storage is reached: delete volumes or ask for more under Service Quotas."
+        }
+        "Client.InvalidSnapshot.NotFound" => "A snapshot of the source image is gone: name another source.",
+        "Client.InstanceInitiatedShutdown" => {
+            "The machine shut itself down: a step or the user data did, or its dead-man timer (`machine.lifetime`)."
+        }
+        "Client.UserInitiatedShutdown" | "Server.UserInitiatedShutdown" => {
+            "Somebody else ended it: CloudTrail shows who called TerminateInstances or StopInstances."
+        }
+        "Server.SpotInstanceTermination" | "Server.SpotInstanceShutdown" => {
+            "EC2 took the spot capacity back. Bake again, or with `spot: false`."
+        }
+        _ => "Bake again; if it comes back, name other types under `machine: {type: …}`.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_an_early_end_decides() {
+        assert_eq!(judge_end("Server.InsufficientInstanceCapacity"), Verdict::Elsewhere);
+        assert_eq!(judge_end("Client.InternalError"), Verdict::Stop);
+        assert!(help_end("Client.InternalError").contains("kms:CreateGrant"));
+        assert!(help_end("Client.InstanceInitiatedShutdown").contains("dead-man"));
+    }
+}

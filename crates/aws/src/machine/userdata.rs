@@ -1,0 +1,152 @@
+//! User data: the machine's one-use host key, joined with what the manifest gives.
+
+use ami_bake_core::{Error, Result};
+use ami_bake_ssh::Key;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
+
+/// EC2's limit, before base64 (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>).
+const LIMIT: usize = 16 * 1024;
+/// Can't stand in a script or a configuration by chance.
+const BOUNDARY: &str = "==ami-bake-7d0c1e5b==";
+
+/// How a part begins and which type cloud-init knows it by
+/// (<https://docs.cloud-init.io/en/latest/explanation/format.html>).
+const KINDS: &[(&str, &str)] = &[
+    ("#cloud-config-archive", "text/cloud-config-archive"),
+    ("#cloud-config", "text/cloud-config"),
+    ("#cloud-boothook", "text/cloud-boothook"),
+    ("#include-once", "text/x-include-once-url"),
+    ("#include", "text/x-include-url"),
+    ("#part-handler", "text/part-handler"),
+    ("## template: jinja", "text/jinja2"),
+    ("#!", "text/x-shellscript"),
+];
+
+/// True when the host key can be given beside this user data: cloud-init reads both. Ignition, Windows and others read
+/// their own format alone.
+pub(super) fn joins(own: Option<&str>) -> bool {
+    own.is_none_or(|own| own.trim().is_empty() || kind(own).is_some() || is_mime(own))
+}
+
+/// User data that makes `key` the machine's only host key, with the manifest's own, in base64.
+pub(super) fn with_host_key(key: &Key, own: Option<&str>) -> Result<String> {
+    let config = host_key(key)?;
+    let joined = match own.filter(|own| !own.trim().is_empty()) {
+        None => config,
+        Some(own) => join(&config, own),
+    };
+    encode(&joined, " together with the machine's host key")
+}
+
+/// The manifest's own user data, in base64.
+pub(super) fn plain(own: &str) -> Result<String> {
+    encode(own, "")
+}
+
+fn encode(data: &str, with: &str) -> Result<String> {
+    if data.len() > LIMIT {
+        return Err(Error::manifest(format!("the user data has {} bytes{with}; EC2 takes {LIMIT}", data.len()))
+            .help("Do the work in build steps, which have no limit, or let the user data `#include` a URL."));
+    }
+    Ok(STANDARD.encode(data))
+}
+
+/// cloud-init writes the keys given here and makes no others.
+fn host_key(key: &Key) -> Result<String> {
+    let private = key.private_text()?;
+    let mut text = String::from("#cloud-config\nssh_deletekeys: true\nssh_keys:\n  ed25519_private: |\n");
+    for line in private.expose_secret().lines() {
+        text.push_str("    ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str("  ed25519_public: ");
+    text.push_str(&key.public().line());
+    text.push('\n');
+    Ok(text)
+}
+
+/// A MIME archive. Ours comes last: of two cloud-config parts the later one's keys win.
+fn join(config: &str, own: &str) -> String {
+    let own = match kind(own) {
+        Some(kind) => part(kind, own),
+        // An archive of the manifest's own is a part like others.
+        None => own.trim_start().to_owned(),
+    };
+    let ours = part("text/cloud-config", config);
+    format!(
+        "Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n--{BOUNDARY}\n{own}\n\
+         --{BOUNDARY}\n{ours}\n--{BOUNDARY}--\n"
+    )
+}
+
+fn part(kind: &str, body: &str) -> String {
+    // Base64 is the only encoding that leaves every script as it is, whatever its line ends and characters; but it costs
+    // a third of the room, so ASCII goes as it stands.
+    if body.is_ascii() {
+        format!(
+            "Content-Type: {kind}; charset=\"us-ascii\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 7bit\n\n{body}"
+        )
+    } else {
+        format!(
+            "Content-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n{}",
+            STANDARD.encode(body)
+        )
+    }
+}
+
+fn kind(own: &str) -> Option<&'static str> {
+    let own = own.trim_start();
+    KINDS.iter().find(|(start, _)| own.starts_with(start)).map(|(_, kind)| *kind)
+}
+
+fn is_mime(own: &str) -> bool {
+    let own = own.trim_start().to_ascii_lowercase();
+    own.starts_with("content-type:") || own.starts_with("mime-version:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(own: Option<&str>) -> String {
+        let key = Key::generate("host").unwrap();
+        String::from_utf8(STANDARD.decode(with_host_key(&key, own).unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_host_key_alone_is_one_cloud_config() {
+        let text = decoded(None);
+        assert!(text.starts_with("#cloud-config\n"), "{text}");
+        assert!(text.contains("  ed25519_private: |\n    -----BEGIN OPENSSH PRIVATE KEY-----\n    "), "{text}");
+        assert!(text.contains("  ed25519_public: ssh-ed25519 AAAA"), "{text}");
+    }
+
+    #[test]
+    fn a_script_of_the_manifest_is_kept_as_it_is() {
+        let script = "#!/bin/sh\necho hello\n";
+        let text = decoded(Some(script));
+        assert!(text.starts_with("Content-Type: multipart/mixed;"));
+        assert!(text.contains("Content-Type: text/x-shellscript;"));
+        assert!(text.contains(&format!("\n\n{script}\n--{BOUNDARY}")));
+        assert!(text.find("x-shellscript") < text.find("text/cloud-config"), "ours comes last");
+    }
+
+    #[test]
+    fn other_formats_are_told_apart() {
+        assert!(joins(Some("#cloud-config\npackages: [a]")));
+        assert!(joins(Some("Content-Type: multipart/mixed; boundary=x\n\n--x--")));
+        assert!(!joins(Some("{\"ignition\": {}}")));
+        assert!(!joins(Some("<powershell>")));
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_before_the_launch() {
+        let long = format!("#!/bin/sh\n{}", "x".repeat(LIMIT - 20));
+        assert!(plain(&long).is_ok());
+        let error = with_host_key(&Key::generate("host").unwrap(), Some(&long)).unwrap_err();
+        assert!(error.message().contains("together with the machine's host key; EC2 takes 16384"), "{error}");
+    }
+}
