@@ -9,6 +9,8 @@ import sys
 import tempfile
 import threading
 
+from . import sandbox
+
 # Moto reads these when it is imported.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
@@ -45,6 +47,7 @@ def main():
     options = arguments()
     if os.geteuid() != 0:
         sys.exit("the test cloud needs root: its instances are namespaces and overlay mounts")
+    sandbox.binary()  # says at once what is missing
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     state = os.path.abspath(options.state or tempfile.mkdtemp(prefix="cloud-"))
     prepare(state)
@@ -59,7 +62,7 @@ def main():
 
     world = World(state, Latency(options.latency), options.throttle, options.ssh_rsa)
     install(world)
-    server = serve(Admin(world, Leaks(world)), "127.0.0.1", options.port)
+    server = serve(Admin(world, Leaks(world)), world.lock, "127.0.0.1", options.port)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -6,6 +6,7 @@ import stat
 GUEST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest")
 # Nothing of the host's people, work and run time state may be seen by a guest.
 HIDDEN = ["root", "home", "tmp", "var/tmp", "run", "work", "var/lib/cloud", "var/log", "etc/ssh", "etc/sudoers.d", "media", "mnt", "srv", "old_root", "farm", "github", "__w"]
+SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "opt", "proc", "sbin", "sys", "usr", "var"}
 SHIMS = {
     "usr/sbin": ["poweroff", "halt", "reboot", "shutdown", "fsfreeze"],
     "usr/bin": ["systemctl", "systemd-run", "cloud-init"],
@@ -27,6 +28,12 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 SSHD_WITH_SHA1 = "PubkeyAcceptedAlgorithms +ssh-rsa\nHostKeyAlgorithms +ssh-rsa\n"
 # Services of packages must not start on the host's network.
 POLICY = "#!/bin/sh\nexit 101\n"
+
+
+def workplace():
+    """The top of the tree that this checkout is in, unless that is the system's."""
+    top = os.path.abspath(__file__).split("/")[1]
+    return [] if top in SYSTEM or top in HIDDEN else [top]
 
 
 def opaque(path, mode=0o755):
@@ -60,7 +67,7 @@ def build_shims(root):
 
 def build_image(root, user, sha1_signatures=False):
     """What a cloud image of this default user differs in from the host's root."""
-    for path in HIDDEN:
+    for path in [*HIDDEN, *workplace()]:
         if os.path.isdir("/" + path) or path in ("var/lib/cloud", "etc/sudoers.d"):
             opaque(os.path.join(root, path), 0o700 if path == "root" else 0o1777 if path.endswith("tmp") else 0o755)
     home = f"home/{user}"

@@ -166,6 +166,7 @@ class Machine:
     def close(self):
         os.close(self._kmsg)
         os.close(self._button)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     # console ------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,19 @@
-"""Runs an instance's processes in a sandbox: the product's own where AMI_BAKE_BIN names it, else a stand-in."""
+"""Runs an instance's processes in the product's own sandbox."""
 import json
 import os
 import subprocess
-import sys
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+BUILT = ("target/debug/ami-bake-sandbox", "target/debug/ami-bake", "target/release/ami-bake")
+
+
+def binary():
+    """The program whose `__sandbox` runs the instances: AMI_BAKE_BIN, else what was last built here."""
+    given = os.environ.get("AMI_BAKE_BIN")
+    for path in [given] if given else [os.path.join(REPOSITORY, name) for name in BUILT]:
+        if os.access(path, os.X_OK):
+            return os.path.abspath(path)
+    raise SystemExit(f"no program for the sandboxes at {given}" if given else "no program for the sandboxes: set AMI_BAKE_BIN, or cargo build -p ami-bake-local")
 
 
 def start(spec, directory):
@@ -13,13 +24,7 @@ def start(spec, directory):
     path = os.path.join(directory, "spec.json")
     with open(path, "w", encoding="utf-8") as file:
         json.dump(spec, file)
-    binary = os.environ.get("AMI_BAKE_BIN")
-    if binary:
-        command = [binary, "__sandbox", path]
-    else:
-        command = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child=SIGKILL",
-                   "/usr/bin/python3", "-IS", os.path.join(os.path.dirname(os.path.abspath(__file__)), "standin.py"), path]
     return subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        ["setpriv", "--pdeathsig", "KILL", binary(), "__sandbox", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=open(os.path.join(directory, "sandbox.log"), "ab"), start_new_session=True,
         env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})

@@ -39,10 +39,11 @@ class Disk:
         with self.lock:
             if not os.listdir(self.upper):
                 return self.content
+            layer = self.store.directory("l")
             if quiet:
-                layer, self.upper = self.upper, self.store.directory("d")
+                os.rename(self.upper, layer)
+                self.upper = self.store.directory("d")
             else:
-                layer = self.store.directory("l")
                 copy_tree(self.upper, layer)
             content = Content((layer, *self.content.layers), self.content.flavour)
             if quiet:

@@ -1,6 +1,8 @@
 """The state that moto has not: contents of disks, machines, rules; and the one lock over all of moto."""
 import threading
 
+from moto.ec2.models import ec2_backends
+
 from .calls import Log
 from .faults import Faults
 from .latency import Latency
@@ -29,14 +31,23 @@ class World:
         self.current = None  # the call that moto is at, while the lock is held
         self.seeds = None  # set once moto is patched
 
+    def disk(self, volume):
+        """The disk of a volume; one that was made by CreateVolume gets it when it is first asked for."""
+        if volume.id not in self.disks:
+            self.disks[volume.id] = self.disk_of(volume.snapshot_id)
+        return self.disks[volume.id]
+
     def disk_of(self, snapshot_id):
         """A new disk with a snapshot's content, or an empty one."""
         content = self.contents.get(snapshot_id) if snapshot_id else None
         return Disk(self.store, content or Content(()))
 
     def collect(self):
-        """Frees the layers of deleted snapshots and dropped disks; called off the lock's critical path."""
+        """Frees the layers of deleted snapshots and volumes; called off the lock's critical path."""
         with self.lock:
+            known = {volume_id for regions in list(ec2_backends.values()) for backend in list(regions.values()) for volume_id in backend.volumes}
+            for volume_id in [volume_id for volume_id in self.disks if volume_id not in known]:
+                self.disks.pop(volume_id).drop()
             contents = [*self.contents.values(), *(disk.content for disk in self.disks.values())]
         self.store.collect(contents)
 

@@ -127,3 +127,34 @@ class Bake(CloudCase):
         self.terminate(instance)
         self.ec2.delete_key_pair(KeyName="test")
         self.assertEqual(self.cloud.admin("GET", "leaks"), {})
+
+    def test_layers_of_what_is_gone_are_gone(self):
+        def layers():
+            return {name for name in os.listdir(self.cloud.facts["state"] + "/s") if name.startswith(("l", "d"))}
+        before = layers()
+        instance = self.launch()
+        self.ssh(instance, "sudo touch /opt/file")
+        live = self.ec2.create_snapshots(InstanceSpecification={"InstanceId": instance})["Snapshots"][0]
+        self.halted(instance)
+        quiet = self.ec2.create_snapshot(VolumeId=live["VolumeId"])
+        for snapshot in (live, quiet):
+            self.assertTrue(os.path.exists(self.cloud.admin("GET", "snapshots")[snapshot["SnapshotId"]][0] + "/opt/file"))
+        self.terminate(instance)
+        for snapshot in (live, quiet):
+            self.snapshot_done(snapshot["SnapshotId"])
+            self.ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+        self.wait_for(lambda: layers() == before, "no layer more than before")
+
+    def test_a_data_volume_keeps_its_content_and_its_place(self):
+        instance = self.launch(BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 3, "VolumeType": "gp3", "DeleteOnTermination": False}}])
+        made = self.ec2.create_snapshots(InstanceSpecification={"InstanceId": instance})["Snapshots"]
+        self.assertEqual(sorted(entry["VolumeSize"] for entry in made), [3, 8])
+        only = self.ec2.create_snapshots(InstanceSpecification={"InstanceId": instance, "ExcludeBootVolume": True})["Snapshots"]
+        self.assertEqual([entry["VolumeSize"] for entry in only], [3])
+        for entry in made + only:
+            self.snapshot_done(entry["SnapshotId"])
+            self.ec2.delete_snapshot(SnapshotId=entry["SnapshotId"])
+        self.terminate(instance)
+        left = self.cloud.admin("GET", "leaks")["123456789012/us-east-1"]["volumes"]
+        self.assertEqual(len(left), 1)
+        self.ec2.delete_volume(VolumeId=left[0]["id"])

@@ -41,7 +41,7 @@ class Lifecycle:
             instance.state_reason = StateReason(message, code)
             instance._reason = f"User initiated ({utcnow().strftime('%Y-%m-%d %H:%M:%S GMT')})" if code == USER_STOP[0] else message
         elif name in ("pending", "running"):
-            instance.state_reason, instance._reason = StateReason(), ""
+            instance.state_reason, instance._reason = None, ""
 
     def show_address(self, instance, shown):
         nic = instance.nics[0]
@@ -163,16 +163,12 @@ class Lifecycle:
         with self.world.lock:
             if instance.state == "terminated":
                 return
-            volumes = [device.volume_id for device in instance.block_device_mapping.values()]
             nics = [nic for nic in instance.nics.values() if nic.delete_on_termination]
             for nic in nics:
                 nic.delete_on_termination = False
             self._moto_terminate(instance)
             self.set(instance, "terminated", reason)
             self.show_address(instance, False)
-            for volume_id in volumes:
-                if volume_id not in instance.ec2_backend.volumes:
-                    self.world.disks.pop(volume_id).drop()
         machine.close()
         # What stands on the interface (a security group) is free a while after EC2 says terminated.
         self.world.timeline.after(self.world.latency.of("sg_delete_blocked_after_terminated"), self._drop_nics, instance, nics)

@@ -65,11 +65,11 @@ class Snapshots:
             raise Refusal("ConcurrentSnapshotLimitExceeded", f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume.id}")
         seconds = self.seconds(backend, volume) if whole is None else whole
         self._taken[volume.id] = now
-        content = self.world.disks[volume.id].snapshot(quiet)
+        content = self.world.disk(volume).snapshot(quiet)
         return self._add(backend, content, Source(volume.id, volume.size), description, tags, seconds, volume.encrypted, volume.kms_key_id)
 
     def seconds(self, backend, volume):
-        disk = self.world.disks[volume.id]
+        disk = self.world.disk(volume)
         if not disk.content.layers and volume.snapshot_id is None:
             return self.world.latency.of("create_snapshot_empty_volume")
         if volume.snapshot_id in backend.snapshots or volume.id in self._taken:

@@ -1,4 +1,4 @@
-"""PID 1 of an instance: boots the guest, runs sshd, keeps transient timers, and takes the machine down.
+"""The init of an instance: boots the guest, runs sshd, keeps transient timers, and takes the machine down.
 
 It stands in for kernel messages, systemd and the ACPI power button. It talks to the cloud outside only through
 what a machine has: standard output (the serial console), the button FIFO, and the file `power`, which says
@@ -19,7 +19,7 @@ from timers import Timers  # noqa: E402
 
 CONTROL = "/run/cloud-guest"
 SOCKET = CONTROL + "/init.sock"
-POWER = {"poweroff": "poweroff", "halt": "halt", "reboot": "reboot"}
+POWER = ("poweroff", "halt", "reboot")
 
 
 class Init:
@@ -166,7 +166,9 @@ class Init:
         verb = request["verb"]
         if verb == "power":
             delay = float(request.get("delay", 0))
-            action = POWER[request["action"]]
+            action = request["action"]
+            if action not in POWER:
+                raise ValueError(f"unknown action {action}")
             if delay > 0:
                 self.timers.shutdown(delay, action)
             else:
@@ -197,18 +199,19 @@ class Init:
     def power_down(self):
         """Stops everything, then leaves; the cloud writes the kernel's last line once the disk is quiet."""
         started = time.monotonic()
-        target = {"poweroff": "poweroff", "halt": "halt", "reboot": "reboot"}[self.going_down]
-        self.log(f"systemd[1]: Stopping ssh.service - OpenBSD Secure Shell server...")
+        target = self.going_down
+        self.log("systemd[1]: Stopping ssh.service - OpenBSD Secure Shell server...")
         # Time for the answer to the command that asked for it, as a login session has.
         time.sleep(0.05)
-        if os.getpid() == 1:
-            for sig, grace in ((signal.SIGTERM, 0.6), (signal.SIGKILL, 0.5)):
-                try:
-                    os.kill(-1, sig)
-                except ProcessLookupError:
-                    break
-                if self.wait_for_all(grace):
-                    break
+        for number, grace in ((signal.SIGTERM, 0.6), (signal.SIGKILL, 0.5)):
+            if not others():
+                break
+            # All but the caller and the first process of the PID namespace (kill(2)).
+            os.kill(-1, number)
+            end = time.monotonic() + grace
+            while others() and time.monotonic() < end:
+                self.reap()
+                time.sleep(0.01)
         os.sync()
         left = self.boot.get("shutdown_seconds", 0) - (time.monotonic() - started)
         if left > 0 and target != "reboot":
@@ -217,18 +220,10 @@ class Init:
         with open(CONTROL + "/power", "w", encoding="utf-8") as file:
             file.write(target)
 
-    @staticmethod
-    def wait_for_all(grace):
-        end = time.monotonic() + grace
-        while True:
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return True
-            if pid == 0:
-                if time.monotonic() >= end:
-                    return False
-                time.sleep(0.01)
+
+def others():
+    """The guest's processes but this one and PID 1, which may be this one or the sandbox's."""
+    return [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid())]
 
 
 if __name__ == "__main__":
