@@ -1,0 +1,151 @@
+//! `ami-bake bake`
+
+use ami_bake_core::engine::{self, Options};
+use ami_bake_core::version::Bump;
+use ami_bake_core::{Error, Result};
+use clap::ValueEnum;
+use semver::Version;
+
+use crate::cli::{ManifestArgs, PlaceArgs};
+use crate::commands::plan;
+use crate::session::{Parts, Session, Show, load};
+use crate::ui::Ui;
+
+/// Bake images: build, capture, test, publish
+///
+/// Every image that changed since it was last published is built on a machine of its own, captured, booted on a fresh
+/// machine, tested there, and registered under its version. What did not change is not baked again. Everything that was
+/// made on the way is taken away again, also after a failure and after Ctrl-C.
+///
+/// What came of it is written to bake-report.json in the working directory.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ami-bake bake
+  ami-bake bake images.yml --image web --set nginx=1.26
+  ami-bake bake --platform local                 the same steps in a sandbox on this machine
+  ami-bake bake --environment production --image-version 2.0.0
+  ami-bake bake --until validate                 build and look, make no image
+  ami-bake bake --keep-on-failure .              leave the failed machine on, and its key here
+  ami-bake bake --json | jq -c 'select(.event[\"image-finished\"])'")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    manifest: ManifestArgs,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    #[command(flatten)]
+    version: VersionArgs,
+
+    /// Show what would be baked and why, and create nothing (the same as `ami-bake plan`)
+    #[arg(long, conflicts_with_all = ["until", "keep_on_failure"])]
+    dry_run: bool,
+
+    /// End after this stage: build and validate, and make no image
+    #[arg(long, value_enum, value_name = "STAGE")]
+    until: Option<Until>,
+
+    /// When a machine fails, keep it for two hours and write its key into FOLDER (default: the working directory)
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = ".")]
+    keep_on_failure: Option<std::path::PathBuf>,
+
+    /// Print every event as a line of JSON instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which version images get, and whether they are baked at all.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VersionArgs {
+    /// Give all images this version, whatever the manifest says
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    image_version: Option<Version>,
+
+    /// Which part of the last version `version: auto` raises
+    #[arg(long, value_enum, value_name = "PART", default_value_t = Part::Patch)]
+    bump: Part,
+
+    /// Bake even when nothing changed
+    #[arg(long)]
+    force: bool,
+}
+
+impl VersionArgs {
+    /// The engine's options of these flags.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            force: self.force,
+            image_version: self.image_version.clone(),
+            bump: match self.bump {
+                Part::Major => Bump::Major,
+                Part::Minor => Bump::Minor,
+                Part::Patch => Bump::Patch,
+            },
+            ..Options::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Part {
+    /// 1.2.3 becomes 2.0.0
+    Major,
+    /// 1.2.3 becomes 1.3.0
+    Minor,
+    /// 1.2.3 becomes 1.2.4
+    Patch,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Until {
+    /// The last stage on the build machine before the capture
+    Validate,
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    Version::parse(text).map_err(|error| format!("{error}; expected a semantic version such as 1.2.3"))
+}
+
+pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
+    if args.dry_run {
+        return plan::plan(&args.manifest, args.place, &args.version, args.json, false, ui).await;
+    }
+    let loaded = load(&args.manifest, args.place.region.as_deref(), false)?;
+    loaded.show(ui);
+    let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
+    let folder = std::env::current_dir().map_err(|error| Error::internal("find the working directory").because(error))?;
+    let session = Session::begin(
+        Parts {
+            show: if args.json { Show::Events } else { Show::All(loaded.explain(ui)) },
+            creates: true,
+            report: Some(folder),
+            origin: loaded.facts().origin(),
+            secrets: loaded.secrets()?,
+        },
+        ui,
+    )?;
+    let options = Options {
+        until_validate: args.until.is_some(),
+        keep_on_failure: args.keep_on_failure,
+        context: loaded.facts().context.clone(),
+        ..args.version.options()
+    };
+    let code = match loaded.rooms(manifest, args.place, &session.run).await {
+        Ok(rooms) => engine::bake(&session.run, &rooms, &options).await,
+        Err(error) => return session.fail(error).await,
+    };
+    Ok(session.end(code).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_may_carry_its_v() {
+        assert_eq!(version("v1.2.3"), Ok(Version::new(1, 2, 3)));
+        assert!(version("1.2").unwrap_err().contains("expected a semantic version"));
+    }
+}

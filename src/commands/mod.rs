@@ -1,0 +1,11 @@
+//! The verbs, one a file: what a verb takes, and what it does.
+
+pub(crate) mod bake;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod images;
+pub(crate) mod init;
+pub(crate) mod plan;
+pub(crate) mod schema;
+pub(crate) mod sweep;
+pub(crate) mod test;

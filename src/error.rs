@@ -1,0 +1,57 @@
+//! Failures for people: what, why, where, and what to do. The one place that prints them.
+
+use ami_bake_core::Error;
+use ami_bake_core::event::Failure;
+
+use crate::ui::Paint;
+
+/// Renders an error that ended a command.
+pub(crate) fn render(error: &Error, paint: Paint) -> String {
+    failure(&Failure::from(error), None, paint)
+}
+
+/// Renders a failure: its message with its causes and help. `place` is the manifest's line, marked, where it has one.
+pub(crate) fn failure(failure: &Failure, place: Option<&str>, paint: Paint) -> String {
+    let mut text = format!("{} {}\n", paint.bad("error:"), failure.message);
+    match (place, &failure.route) {
+        (Some(place), _) => text.push_str(place),
+        (None, Some(route)) if !route.0.is_empty() => text.push_str(&format!("  {} {route}\n", paint.dim("at"))),
+        _ => {}
+    }
+    match failure.causes.as_slice() {
+        [] => {}
+        [cause] => text.push_str(&format!("{} {}\n", paint.bold("Caused by:"), indent(cause))),
+        causes => {
+            text.push_str(&format!("{}\n", paint.bold("Caused by:")));
+            for (index, cause) in causes.iter().enumerate() {
+                text.push_str(&format!("  {}: {}\n", index + 1, indent(cause)));
+            }
+        }
+    }
+    if let Some(help) = &failure.help {
+        text.push_str(&format!("{} {}\n", paint.help("help:"), indent(help)));
+    }
+    text
+}
+
+/// Further lines of a text stand below its first.
+fn indent(text: &str) -> String {
+    text.trim_end().replace('\n', "\n  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_why_and_what_to_do() {
+        let inner = Error::internal("open the socket").because(std::io::Error::other("no route to host"));
+        let error = Error::build("reach machine i-1 in us-east-1").because(inner).help("Check the security group.");
+        assert_eq!(
+            render(&error, Paint { on: false }),
+            "error: reach machine i-1 in us-east-1\n\
+             Caused by:\n  1: open the socket\n  2: no route to host\n\
+             help: Check the security group.\n"
+        );
+    }
+}

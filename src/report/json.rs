@@ -1,0 +1,30 @@
+//! `bake --json`: every event as one line of JSON, in the format that a recorded run has.
+
+use std::io::Write;
+
+use ami_bake_core::event::Envelope;
+use ami_bake_core::report::Report;
+
+use super::Reporter;
+
+/// Writes events as JSON lines.
+pub(crate) struct JsonLines<W: Write + Send> {
+    out: W,
+}
+
+impl<W: Write + Send> JsonLines<W> {
+    /// Writes to `out`, which is flushed after each line: a reader sees an event when it happens.
+    pub(crate) fn new(out: W) -> Self {
+        Self { out }
+    }
+}
+
+impl<W: Write + Send> Reporter for JsonLines<W> {
+    fn on_event(&mut self, envelope: &Envelope, _: &Report) {
+        if let Ok(mut line) = serde_json::to_vec(envelope) {
+            line.push(b'\n');
+            // A reader that went away does not end the bake.
+            let _ = self.out.write_all(&line).and_then(|()| self.out.flush());
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The end of a run for people: what failed and why, and a table of the images.
+
+use ami_bake_core::event::Event;
+use ami_bake_core::poll::human;
+use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
+
+use super::Explain;
+use crate::table::{Cell, table};
+use crate::ui::Paint;
+
+/// How many lines of a failed step's log are shown again below its failure.
+const LOG_LINES: usize = 10;
+
+/// What went wrong: each failure once, with the end of its log, then what is still there.
+pub(crate) fn problems(report: &Report, explain: &Explain, paint: Paint) -> String {
+    let mut out = String::new();
+    for image in report.images.iter().filter(|image| image.status == Status::Failed) {
+        let Some(failure) = &image.failure else { continue };
+        out.push('\n');
+        out.push_str(&explain(failure));
+        if let Some(step) = image.steps.iter().rfind(|step| step.result == Some(StepResult::Failed)) {
+            let from = step.log.len().saturating_sub(LOG_LINES);
+            if !step.log.is_empty() {
+                out.push_str(&format!("\nThe last lines of {} in {}:\n", paint.bold(&step.name), image.name));
+            }
+            for line in &step.log[from..] {
+                out.push_str(&format!("  {} {line}\n", paint.dim("|")));
+            }
+        }
+    }
+    for kept in &report.kept {
+        out.push_str(&format!("\n{} {}\n  {}\n", paint.odd("kept:"), kept.what, kept.why));
+    }
+    for left in &report.left {
+        out.push_str(&format!("\n{} {}\n  {}\n", paint.odd("left behind:"), left.what, left.why));
+    }
+    if !report.left.is_empty() {
+        out.push_str(&format!("{}: `ami-bake sweep` takes away what is left.\n", paint.help("help")));
+    }
+    out
+}
+
+/// The table of the images.
+pub(crate) fn images(report: &Report, paint: Paint) -> String {
+    let rows: Vec<Vec<Cell>> = report.images.iter().map(row).collect();
+    if rows.is_empty() { String::new() } else { table(&["image", "version", "result", "id", "name", "took"], &rows, paint) }
+}
+
+fn row(image: &ImageReport) -> Vec<Cell> {
+    let look = match image.status {
+        status if status.is_good() => Paint::good,
+        Status::Failed => Paint::bad,
+        _ => Paint::odd,
+    };
+    let record = image.image.as_ref();
+    let version = record.map(|record| &record.version).or(image.version.as_ref());
+    vec![
+        Cell::new(&image.name).look(Paint::bold),
+        version.map(ToString::to_string).unwrap_or_default().into(),
+        Cell::new(image.status.as_str()).look(look),
+        record.map(|record| record.id.clone()).unwrap_or_default().into(),
+        record.map(|record| record.name.clone()).unwrap_or_default().into(),
+        human(image.took).into(),
+    ]
+}
+
+/// The last line: how the run ended, how long it took, where the report is.
+pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String {
+    let Event::RunFinished { exit_code, report: file } = event else { return String::new() };
+    let took = human(report.took);
+    let count = |good: bool| report.images.iter().filter(|image| image.status.is_good() == good).count();
+    let verdict = match exit_code {
+        0 => format!("{} in {took}", paint.good("done")),
+        130 => format!("{} after {took}", paint.odd("cancelled")),
+        code => format!("{} after {took} (exit code {code}): {} of {} images", paint.bad("failed"), count(false), count(false) + count(true)),
+    };
+    let file = file.as_ref().map(|file| paint.dim(&format!(", report in {}", file.display())).to_string());
+    format!("{verdict}{}\n", file.unwrap_or_default())
+}

@@ -1,0 +1,145 @@
+//! One event as one line for people.
+
+use std::time::Duration;
+
+use ami_bake_core::event::{Decision, Envelope, Event, Failure, Stage, StepOutcome};
+use ami_bake_core::poll::human;
+use ami_bake_core::report::{ImageReport, PackageChanges, Report, Status};
+
+use crate::ui::Paint;
+
+/// Words for events.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lines {
+    /// Colours.
+    pub(crate) paint: Paint,
+    /// True where a moving line shows what is being done, so that only ends are worth a line.
+    pub(crate) live: bool,
+}
+
+impl Lines {
+    /// The line of an event, without its end; none for an event that says nothing to people.
+    pub(crate) fn line(self, envelope: &Envelope, report: &Report) -> Option<String> {
+        if let Event::RunStarted { run, namespace, platform, region, images } = &envelope.event {
+            let region = region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
+            let images: Vec<String> = images.iter().map(ToString::to_string).collect();
+            let run = self.paint.dim(&format!("(run {run})")).to_string();
+            return Some(format!("{} on {platform}{region}: {} {run}", self.paint.bold(namespace), images.join(", ")));
+        }
+        let image = envelope.image.as_ref().and_then(|key| report.image(key));
+        let words = self.words(&envelope.event, image)?;
+        let time = self.paint.dim(&clock(envelope.elapsed)).to_string();
+        let widest = report.images.iter().map(|image| image.name.chars().count()).max().unwrap_or(0);
+        let name = envelope.image.as_ref().map(ToString::to_string).unwrap_or_default();
+        Some(format!("{time}  {:<widest$}  {words}", self.paint.bold(&name)))
+    }
+
+    fn words(self, event: &Event, image: Option<&ImageReport>) -> Option<String> {
+        let paint = self.paint;
+        match event {
+            Event::Planned { source, version, decision, .. } => Some(match decision {
+                Decision::Bake { reason } => format!("{version} from {}: {reason}", named(&source.name, &source.id)),
+                Decision::Reuse { image } => format!("{version} is there and unchanged: {}", image.id),
+                Decision::Reregister { image } => {
+                    format!("{version} has the same content as {}: {} is registered again", image.version, image.id)
+                }
+            }),
+            Event::StageStarted { stage } => (!self.live && has_no_steps(*stage)).then(|| stage.as_str().to_owned()),
+            Event::StageFinished { stage, took, failure } => {
+                if failure.is_some() {
+                    return Some(format!("{} {} after {}", stage.as_str(), paint.bad("failed"), human(*took)));
+                }
+                // What took no time to speak of was seen when it began.
+                let told = self.live || *took >= Duration::from_millis(100);
+                (told && has_no_steps(*stage)).then(|| format!("{} took {}", stage.as_str(), human(*took)))
+            }
+            Event::StepStarted { phase, index, name, attempt } => {
+                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                Some(format!("{} {}: {}{again}", phase.as_str(), index + 1, paint.bold(name)))
+            }
+            Event::StepOutput { phase, index, line, .. } => {
+                let step = image?.steps.iter().find(|step| step.phase == *phase && step.index == *index)?;
+                Some(format!("{} {line}", paint.dim(&format!("{} |", step.name))))
+            }
+            Event::StepFinished { phase, index, outcome, took } => {
+                let step = image?.steps.iter().find(|step| step.phase == *phase && step.index == *index)?;
+                let (word, why) = match outcome {
+                    StepOutcome::Passed => (paint.good("passed"), String::new()),
+                    StepOutcome::Retrying(failure) => (paint.odd("failed"), format!(": {}, trying again", brief(failure))),
+                    StepOutcome::Ignored(failure) => (paint.odd("failed"), format!(": {}, ignored", brief(failure))),
+                    StepOutcome::Failed(failure) => (paint.bad("failed"), format!(": {}", brief(failure))),
+                };
+                Some(format!("{} {word} in {}{why}", step.name, human(*took)))
+            }
+            Event::Progress { message } => Some(paint.dim(message).to_string()),
+            Event::Warning { message, help } => Some(with_help(format!("{}: {message}", paint.odd("warning")), help)),
+            Event::MachineStarted { id, kind, place, phase } => {
+                Some(format!("machine {id} ({kind}) to {} on, {place}", phase.as_str()))
+            }
+            Event::MachineEnded { id, ran, .. } => Some(format!("machine {id} is given back after {}", human(*ran))),
+            Event::Packages { before, after } => packages(&PackageChanges::between(before, after)),
+            Event::Kept { what, hint } => Some(format!("kept {what}: {hint}")),
+            Event::Left { what, why } => Some(format!("{} {what}: {why}", paint.odd("left behind"))),
+            Event::ImageFinished { .. } => image.map(|image| self.end(image)),
+            Event::RunStarted { .. } | Event::RunFinished { .. } => None,
+        }
+    }
+
+    fn end(self, image: &ImageReport) -> String {
+        let id = image.image.as_ref().map(|image| format!(": {}", image.id)).unwrap_or_default();
+        let took = human(image.took);
+        let word = image.status.as_str();
+        match image.status {
+            status if status.is_good() => format!("{} in {took}{id}", self.paint.good(word)),
+            Status::Failed => {
+                let why = image.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
+                format!("{} after {took}{why}", self.paint.bad(word))
+            }
+            Status::Skipped => {
+                let why = image.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
+                format!("{}{why}", self.paint.odd(word))
+            }
+            _ => format!("{} after {took}", self.paint.odd(word)),
+        }
+    }
+}
+
+/// Time since the run began: seconds with a tenth below a minute, then minutes and seconds.
+fn clock(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, _) => format!("{:>7.1}s", elapsed.as_secs_f64()),
+        (0, minutes, seconds) => format!("{minutes:>4}m {seconds:02}s"),
+        (hours, minutes, _) => format!("{hours:>4}h {minutes:02}m"),
+    }
+}
+
+/// Stages of steps are seen by their steps.
+fn has_no_steps(stage: Stage) -> bool {
+    !matches!(stage, Stage::Source | Stage::Build | Stage::Validate)
+}
+
+fn named(name: &str, id: &str) -> String {
+    if name.is_empty() || name == id { id.to_owned() } else { format!("{name} ({id})") }
+}
+
+fn with_help(text: String, help: &Option<String>) -> String {
+    match help {
+        Some(help) => format!("{text}. {help}"),
+        None => text,
+    }
+}
+
+fn brief(failure: &Failure) -> &str {
+    &failure.message
+}
+
+fn packages(changes: &PackageChanges) -> Option<String> {
+    let parts: Vec<String> =
+        [(changes.added.len(), "added"), (changes.removed.len(), "removed"), (changes.changed.len(), "changed")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+    (!parts.is_empty()).then(|| format!("packages: {}", parts.join(", ")))
+}

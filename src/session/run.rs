@@ -1,0 +1,107 @@
+//! A run from its first event to its last.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ami_bake_core::clock::{Clock, SystemClock};
+use ami_bake_core::event::{Event, Events};
+use ami_bake_core::ledger::Ledger;
+use ami_bake_core::mask::Masker;
+use ami_bake_core::run::Shared;
+use ami_bake_core::{Error, Result, Run};
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::ledgers;
+use crate::report::{Dispatcher, Explain, JsonLines, Quiet, Reporter, Terminal};
+use crate::signals;
+use crate::ui::Ui;
+
+/// What is shown of a run.
+pub(crate) enum Show {
+    /// Everything, for people.
+    All(Explain),
+    /// Every event as a line of JSON.
+    Events,
+    /// Warnings alone: the command prints its own answer.
+    Warnings,
+}
+
+/// What a run is made of.
+pub(crate) struct Parts {
+    /// What is shown.
+    pub(crate) show: Show,
+    /// True when it creates something, so that it needs a ledger in a file.
+    pub(crate) creates: bool,
+    /// Where the report is written.
+    pub(crate) report: Option<PathBuf>,
+    /// Tags that say where it comes from.
+    pub(crate) origin: BTreeMap<String, String>,
+    /// Values of the declared secrets.
+    pub(crate) secrets: BTreeMap<String, SecretString>,
+}
+
+impl Parts {
+    /// A run that only looks.
+    pub(crate) fn reading(show: Show) -> Self {
+        Self { show, creates: false, report: None, origin: BTreeMap::new(), secrets: BTreeMap::new() }
+    }
+}
+
+/// Variables of the environment whose values are never shown, whoever prints them.
+const ALWAYS_SECRET: [&str; 5] =
+    ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
+
+/// A run that is going on.
+pub(crate) struct Session {
+    /// The run.
+    pub(crate) run: Run,
+    dispatcher: Dispatcher,
+}
+
+impl Session {
+    /// Begins a run: its ledger, its reporters, its signals.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub(crate) fn begin(parts: Parts, ui: Ui) -> Result<Self> {
+        let id = Uuid::now_v7().simple().to_string();
+        let ledger = if parts.creates { Ledger::create(&ledgers()?, &id)? } else { Ledger::in_memory(&id) };
+        let masker = Arc::new(Masker::default());
+        let environment = ALWAYS_SECRET.iter().filter_map(|name| std::env::var(name).ok());
+        for secret in environment.chain(parts.secrets.values().map(|secret| secret.expose_secret().to_owned())) {
+            masker.add(&secret);
+        }
+        let reporter: Box<dyn Reporter> = match parts.show {
+            Show::All(explain) => Box::new(Terminal::new(ui, explain)),
+            Show::Events => Box::new(JsonLines::new(std::io::stdout())),
+            Show::Warnings => Box::new(Quiet::new(ui)),
+        };
+        let (events, receiver) = Events::channel();
+        let dispatcher = Dispatcher::start(receiver, vec![reporter], parts.report, Arc::clone(&masker));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let cancel = CancellationToken::new();
+        signals::listen(cancel.clone(), ui);
+        let shared = Shared { id, origin: parts.origin, clock, ledger, masker, secrets: parts.secrets, events };
+        Ok(Self { run: Run::new(shared, cancel), dispatcher })
+    }
+
+    /// Ends a run that could not begin its work.
+    ///
+    /// # Errors
+    /// Always `error`, to be printed as the command's end.
+    pub(crate) async fn fail(self, error: Error) -> Result<u8> {
+        self.end(error.kind().exit_code()).await;
+        Err(error)
+    }
+
+    /// Ends the run: the last event, the report, the ledger.
+    pub(crate) async fn end(self, exit_code: u8) -> u8 {
+        self.run.tell(Event::RunFinished { exit_code, report: None });
+        self.dispatcher.finish().await;
+        self.run.ledger().finish();
+        exit_code
+    }
+}

@@ -1,0 +1,56 @@
+//! Where a command looks that needs no manifest, but takes platform, region and role from one where there is one.
+
+use std::sync::Arc;
+
+use ami_bake_core::plan::Recipe as _;
+use ami_bake_core::platform::Platform;
+use ami_bake_core::{Error, Result, Run};
+
+use super::loaded::{find, load};
+use crate::cli::{ManifestArgs, PlaceArgs};
+use crate::ui::Ui;
+use crate::wire;
+
+/// A platform and its place.
+pub(crate) struct Target {
+    /// The namespace of the manifest, where there is one.
+    pub(crate) namespace: Option<String>,
+    platform: String,
+    place: wire::Place,
+}
+
+/// Reads the manifest, where one is named or in its default place; else the flags alone say where.
+///
+/// # Errors
+/// When the manifest is invalid, or a named one is missing.
+pub(crate) fn target(args: &ManifestArgs, place: PlaceArgs, ui: Ui) -> Result<Target> {
+    if args.manifest.is_none() && find(None).is_err() {
+        let platform = args.platform.clone().unwrap_or_else(|| wire::PLATFORMS[0].to_owned());
+        let place = wire::Place { region: place.region, role: None, store: place.store };
+        return Ok(Target { namespace: None, platform, place });
+    }
+    let loaded = load(args, place.region.as_deref(), true)?;
+    let Some(manifest) = loaded.manifest() else {
+        loaded.show(ui);
+        return Err(Error::manifest(format!("{} has errors", loaded.name())));
+    };
+    Ok(Target {
+        namespace: Some(manifest.namespace().to_owned()),
+        platform: manifest.platform().as_str().to_owned(),
+        place: wire::Place {
+            region: manifest.region().map(str::to_owned),
+            role: manifest.role().map(str::to_owned),
+            store: place.store,
+        },
+    })
+}
+
+impl Target {
+    /// The platform, ready for work.
+    ///
+    /// # Errors
+    /// As [`wire::platform`].
+    pub(crate) async fn platform(&self, run: &Run) -> Result<Arc<dyn Platform>> {
+        wire::platform(&self.platform, self.place.clone(), run.clock_handle()).await
+    }
+}

@@ -1,0 +1,77 @@
+//! The only place that names concrete platforms.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ami_bake_core::clock::Clock;
+use ami_bake_core::platform::{Capabilities, Platform};
+use ami_bake_core::{Error, Result};
+
+/// The platforms of this build.
+pub(crate) const PLATFORMS: &[&str] = &[
+    #[cfg(feature = "aws")]
+    "aws",
+    #[cfg(feature = "local")]
+    "local",
+];
+
+/// What a platform needs to know before it is asked for anything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// The home region.
+    pub(crate) region: Option<String>,
+    /// The role to assume.
+    pub(crate) role: Option<String>,
+    /// The folder of local images.
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// Runs this program as what it was started as by itself: a sandbox of the local platform. None for a person.
+pub(crate) fn reexec() -> Option<ExitCode> {
+    #[cfg(feature = "local")]
+    return ami_bake_local::sandbox::dispatch(std::env::args_os());
+    #[cfg(not(feature = "local"))]
+    None
+}
+
+/// What a platform can do, without asking it.
+pub(crate) fn capabilities(name: &str) -> Option<Capabilities> {
+    match name {
+        #[cfg(feature = "aws")]
+        "aws" => Some(ami_bake_aws::CAPABILITIES),
+        #[cfg(feature = "local")]
+        "local" => Some(ami_bake_local::CAPABILITIES),
+        _ => None,
+    }
+}
+
+/// A platform, ready for work.
+///
+/// # Errors
+/// When this build has none of that name, or the place is incomplete.
+pub(crate) async fn platform(name: &str, place: Place, clock: Arc<dyn Clock>) -> Result<Arc<dyn Platform>> {
+    match name {
+        #[cfg(feature = "aws")]
+        "aws" => {
+            let limiter = Arc::new(ami_bake_core::limit::Limiter::new(Arc::clone(&clock)));
+            let settings = ami_bake_aws::Settings { region: place.region, role: place.role, sts_region: None };
+            Ok(Arc::new(ami_bake_aws::Aws::new(settings, clock, limiter).await?))
+        }
+        #[cfg(feature = "local")]
+        "local" => {
+            let store = match place.store {
+                Some(folder) => folder,
+                None => ami_bake_local::default_store()?,
+            };
+            Ok(Arc::new(ami_bake_local::Local::open(&store)?))
+        }
+        _ => Err(unknown(name)),
+    }
+}
+
+/// The platform is none of this build's.
+pub(crate) fn unknown(name: &str) -> Error {
+    Error::usage(format!("there is no platform {name:?} in this build"))
+        .help(format!("It has {}.", PLATFORMS.join(" and ")))
+}

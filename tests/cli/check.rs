@@ -1,0 +1,82 @@
+//! `check`: every problem in one go, at its line, offline.
+
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
+use crate::setting::Setting;
+
+const SMALL: &str = "format: 1
+name: shop
+platform: local
+images:
+  web:
+    source: {local: host}
+    build:
+      - run: echo hello
+";
+
+#[test]
+fn a_good_manifest_says_so() {
+    assert_snapshot!(Setting::with(SMALL).run(&["check"]).snapshot(), @"");
+}
+
+/// Several mistakes are all shown at once, each with its line and what to write instead.
+#[test]
+fn all_problems_are_shown_in_one_go() {
+    let manifest = SMALL.replace("    build:", "    biuld:").replace("name: shop", "name: shop\nversion: one");
+    assert_snapshot!(Setting::with(&manifest).run(&["check"]).snapshot(), @"");
+}
+
+/// `bake` on an invalid manifest shows the same and starts nothing: there is no report and no ledger.
+#[test]
+fn bake_refuses_what_check_refuses() {
+    let setting = Setting::with(&SMALL.replace("    build:", "    biuld:"));
+    let outcome = setting.run(&["bake"]).exits(3);
+    assert!(outcome.stderr.contains("biuld"), "{}", outcome.stderr);
+    assert!(!setting.path("bake-report.json").exists() && !setting.path("state").exists());
+}
+
+#[test]
+fn findings_come_as_json_too() {
+    let setting = Setting::with(&SMALL.replace("    build:", "    biuld:"));
+    let outcome = setting.run(&["check", "--json"]).exits(3);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!((&report["format"], &report["valid"]), (&1.into(), &false.into()));
+    let finding = &report["findings"][0];
+    assert_eq!((&finding["severity"], &finding["line"]), (&"error".into(), &7.into()), "{report:#}");
+    assert!(outcome.stderr.is_empty(), "{}", outcome.stderr);
+}
+
+/// In a workflow the findings are annotations of the manifest's lines.
+#[test]
+fn in_a_workflow_findings_are_annotations() {
+    let setting = Setting::with(&SMALL.replace("    build:", "    biuld:")).variable("GITHUB_ACTIONS", "true");
+    let outcome = setting.run(&["check"]).exits(3);
+    assert!(outcome.stdout.starts_with("::error file=bake.yml,line=7"), "{}", outcome.stdout);
+}
+
+/// A declared secret that is not set is refused before anything is started.
+#[test]
+fn a_secret_that_is_not_set_is_named() {
+    let setting = Setting::with(&SMALL.replace("images:", "secrets: [DEPLOY_TOKEN]\nimages:"));
+    setting.run(&["check"]).exits(0);
+    let outcome = setting.run(&["bake"]).exits(4);
+    assert!(outcome.stderr.contains("DEPLOY_TOKEN is declared as secret but not set"), "{}", outcome.stderr);
+}
+
+/// 200 images are judged at once; the limit of 50 ms is for a release build, this is a debug build on a busy machine.
+#[test]
+fn two_hundred_images_are_quick() {
+    let mut manifest = SMALL.replace("  web:\n    source: {local: host}\n    build:\n      - run: echo hello\n", "");
+    for number in 0..200 {
+        manifest.push_str(&format!(
+            "  image-{number}:\n    source: {{local: host}}\n    build:\n      - run: echo ${{{{ image }}}}\n"
+        ));
+    }
+    let setting = Setting::with(&manifest);
+    let begun = Instant::now();
+    let outcome = setting.run(&["check"]).exits(0);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(outcome.stderr.contains("200 images"), "{}", outcome.stderr);
+}

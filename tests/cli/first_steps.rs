@@ -1,0 +1,31 @@
+//! What a newcomer does first.
+
+use crate::setting::Setting;
+
+/// The manifest that `init` writes passes `check` as it stands.
+#[test]
+fn init_writes_a_manifest_that_passes_check() {
+    let setting = Setting::new();
+    let outcome = setting.run(&["init"]).exits(0);
+    assert!(outcome.stderr.contains("ami-bake check bake.yml"), "{}", outcome.stderr);
+    assert!(setting.read("bake.yml").lines().filter(|line| line.trim_start().starts_with('#')).count() > 5);
+    setting.run(&["check"]).exits(0);
+}
+
+/// It never writes over a file.
+#[test]
+fn init_leaves_a_file_alone() {
+    let setting = Setting::with("mine: true\n");
+    let outcome = setting.run(&["init"]).exits(2);
+    assert!(outcome.stderr.contains("write bake.yml: the file is there already"), "{}", outcome.stderr);
+    assert_eq!(setting.read("bake.yml"), "mine: true\n");
+}
+
+/// The schema is JSON, and one that fits the manifest of `init`'s format.
+#[test]
+fn the_schema_is_a_json_schema() {
+    let outcome = Setting::new().run(&["schema"]).exits(0);
+    let schema: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(schema["$schema"].as_str().is_some_and(|dialect| dialect.contains("json-schema.org")), "{schema:#}");
+    assert!(schema["properties"]["images"].is_object(), "{schema:#}");
+}

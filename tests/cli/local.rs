@@ -1,0 +1,167 @@
+//! Whole bakes in sandboxes on this machine.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::setting::{Outcome, Setting};
+
+const HELLO: &str = "format: 1
+name: shop
+platform: local
+vars: {greeting: hello}
+images:
+  web:
+    source: {local: host}
+    build:
+      - name: Write
+        run: mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html
+        env: {GREETING: \"${{ vars.greeting }}\"}
+    test:
+      - expect: {file: /srv/web/index.html, contains: \"${{ vars.greeting }}\"}
+";
+
+/// What of the machine the bake must not touch: a file outside, a mount, a process.
+fn report(setting: &Setting) -> Value {
+    serde_json::from_str(&setting.read("bake-report.json")).unwrap()
+}
+
+fn events(outcome: &Outcome) -> Vec<Value> {
+    outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_bake_tests_and_publishes_and_the_next_one_reuses() {
+    let setting = Setting::with(HELLO);
+    let first = setting.run(&["bake"]).exits(0);
+    assert!(first.stderr.contains("nothing is published yet"), "{}", first.stderr);
+    assert!(first.stdout.contains("baked"), "{}", first.stdout);
+    let first = report(&setting);
+    assert_eq!((&first["format"], &first["exit-code"]), (&1.into(), &0.into()));
+    let image = &first["images"][0];
+    assert_eq!((&image["status"], &image["version"]), (&"baked".into(), &"0.1.0".into()), "{image:#}");
+    assert_eq!(image["image"]["name"], "shop/web/0.1.0");
+
+    let begun = Instant::now();
+    let second = setting.run(&["bake"]).exits(0);
+    assert!(begun.elapsed() < Duration::from_secs(5), "an unchanged bake took {:?}", begun.elapsed());
+    assert!(second.stderr.contains("is there and unchanged"), "{}", second.stderr);
+    assert_eq!(report(&setting)["images"][0]["status"], "reused");
+    assert!(report(&setting)["machines"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn another_value_is_another_version() {
+    let setting = Setting::with(HELLO);
+    setting.run(&["bake"]).exits(0);
+    setting.run(&["bake", "--set", "greeting=goodbye", "--bump", "minor"]).exits(0);
+    let images = setting.run(&["images", "--json"]).exits(0);
+    let images: Value = serde_json::from_str(&images.stdout).unwrap();
+    let versions: Vec<&str> =
+        images["images"].as_array().unwrap().iter().map(|image| image["version"].as_str().unwrap()).collect();
+    assert_eq!(versions, ["0.1.0", "0.2.0"]);
+}
+
+/// The failing step is named, with its line in the manifest, its last output, and nothing is published.
+#[test]
+fn a_failing_step_is_shown_with_its_line_and_its_log() {
+    let manifest = HELLO.replace("mkdir -p /srv/web &&", "echo this is why; exit 7; ");
+    let setting = Setting::with(&manifest);
+    let outcome = setting.run(&["bake"]).exits(5);
+    assert!(outcome.stderr.contains("bake.yml:9"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("Write | this is why"), "{}", outcome.stderr);
+    let log = outcome.stderr.find("The last lines of Write in web").unwrap();
+    assert!(outcome.stderr[log..].contains("| this is why"), "{}", outcome.stderr);
+    let report = report(&setting);
+    assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&5.into(), &"failed".into()));
+    assert_eq!(report["images"][0]["steps"][0]["log"][0], "this is why");
+    let images = setting.run(&["images", "--json"]).exits(0);
+    assert!(images.stdout.contains("\"images\": []"), "{}", images.stdout);
+}
+
+#[test]
+fn a_failing_test_has_a_code_of_its_own_and_leaves_no_image() {
+    let setting = Setting::with(&HELLO.replace("contains: \"${{ vars.greeting }}\"", "contains: goodbye"));
+    setting.run(&["bake"]).exits(6);
+    let images = setting.run(&["images", "--json"]).exits(0);
+    assert!(images.stdout.contains("\"images\": []"), "{}", images.stdout);
+}
+
+/// Events are lines of JSON that replay to the report that was written.
+#[test]
+fn a_recorded_run_replays_to_its_report() {
+    use ami_bake_core::event::Envelope;
+    use ami_bake_core::report::{self, Report};
+
+    let setting = Setting::with(HELLO);
+    let outcome = setting.run(&["bake", "--json"]).exits(0);
+    assert!(outcome.stderr.is_empty(), "{}", outcome.stderr);
+    assert!(events(&outcome).iter().all(|event| event["v"] == 1));
+    let recorded: Vec<Envelope> =
+        outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let written = report::read(&setting.path("bake-report.json")).unwrap();
+    let as_json = |report: &Report| serde_json::to_value(report).unwrap();
+    assert_eq!(as_json(&Report::replay(&recorded)), as_json(&written));
+}
+
+#[test]
+fn a_dry_run_creates_nothing() {
+    let setting = Setting::with(HELLO);
+    let outcome = setting.run(&["bake", "--dry-run"]).exits(0);
+    assert!(outcome.stdout.contains("nothing is published yet"), "{}", outcome.stdout);
+    assert!(!setting.path("bake-report.json").exists());
+    let plan = setting.run(&["plan", "--json"]).exits(0);
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    assert_eq!(plan["matrix"]["include"][0]["image"], "web");
+}
+
+/// SIGINT: 130, quickly, with a report; SIGTERM as well. Nothing of the sandbox lives on.
+#[test]
+fn a_cancelled_bake_ends_quickly_with_a_report() {
+    for signal in ["-INT", "-TERM"] {
+        let marker = format!("{}", 3600 + std::process::id() % 1000);
+        let setting = Setting::with(&HELLO.replace("mkdir -p /srv/web &&", &format!("echo here; sleep {marker};")));
+        let child = setting.command(&["bake"]).spawn().unwrap();
+        let begun = Instant::now();
+        while !alive(&format!("sleep {marker}")) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the step never began");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let asked = Instant::now();
+        setting.finish(child).exits(130);
+        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+        let report = report(&setting);
+        assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&130.into(), &"cancelled".into()));
+        assert!(!alive(&format!("sleep {marker}")), "the step lives on");
+    }
+}
+
+/// Whether a process with exactly this command line runs on this machine.
+fn alive(command: &str) -> bool {
+    let wanted = command.replace(' ', "\0") + "\0";
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        std::fs::read(entry.path().join("cmdline")).is_ok_and(|words| words == wanted.as_bytes())
+    })
+}
+
+/// A bake that was killed is taken away by sweep.
+#[test]
+fn what_a_killed_bake_left_is_swept() {
+    let setting = Setting::with(&HELLO.replace("mkdir -p /srv/web &&", "sleep 3999;"));
+    let mut child = setting.command(&["bake"]).spawn().unwrap();
+    let begun = Instant::now();
+    while !alive("sleep 3999") {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the step never began");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    setting.run(&["sweep", "--platform", "local", "--yes"]).exits(0);
+    assert!(!alive("sleep 3999"), "the step lives on");
+    let ledgers = std::fs::read_dir(setting.path("state/ami-bake")).unwrap().flatten();
+    assert!(ledgers.into_iter().all(|entry| !entry.path().to_string_lossy().ends_with(".ledger.jsonl")));
+    let again = setting.run(&["sweep", "--platform", "local"]).exits(0);
+    assert!(again.stderr.contains("Nothing is left behind"), "{}", again.stderr);
+}

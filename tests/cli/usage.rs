@@ -1,0 +1,80 @@
+//! Wrong words, help, and what needs no manifest.
+
+use insta::assert_snapshot;
+
+use crate::setting::Setting;
+
+/// A mistyped flag names the one that was probably meant.
+#[test]
+fn a_mistyped_flag_gets_a_suggestion() {
+    let outcome = Setting::new().run(&["bake", "--enviroment", "production"]);
+    assert_snapshot!(outcome.snapshot(), @"");
+}
+
+/// So does a mistyped verb.
+#[test]
+fn a_mistyped_verb_gets_a_suggestion() {
+    assert_snapshot!(Setting::new().run(&["chekc"]).snapshot(), @"");
+}
+
+/// Nothing at all is a question for help.
+#[test]
+fn no_words_at_all_show_the_verbs() {
+    let outcome = Setting::new().run(&[]).exits(2);
+    assert!(outcome.stderr.contains("Commands:") && outcome.stderr.contains("ami-bake init"), "{}", outcome.stderr);
+}
+
+/// Help is data: it goes to standard output, with exit code 0 and an example for every verb.
+#[test]
+fn every_verb_has_help_with_an_example() {
+    for verb in ["init", "check", "plan", "bake", "test", "images", "sweep", "schema", "completions"] {
+        let outcome = Setting::new().run(&["help", verb]).exits(0);
+        assert!(outcome.stderr.is_empty(), "{verb}: {}", outcome.stderr);
+        assert!(outcome.stdout.contains("Example"), "{verb} has no example:\n{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_one_is_refused() {
+    let version = Setting::new().run(&["bake", "--image-version", "1.2"]).exits(2);
+    assert!(version.stderr.contains("expected a semantic version such as 1.2.3"), "{}", version.stderr);
+    let set = Setting::new().run(&["bake", "--set", "nginx"]).exits(2);
+    assert!(set.stderr.contains("expected NAME=VALUE"), "{}", set.stderr);
+    let bump = Setting::new().run(&["bake", "--bump", "patsh"]).exits(2);
+    assert!(bump.stderr.contains("a similar value exists: 'patch'"), "{}", bump.stderr);
+}
+
+#[test]
+fn a_missing_manifest_says_where_it_was_looked_for() {
+    assert_snapshot!(Setting::new().run(&["check"]).snapshot(), @"");
+}
+
+#[test]
+fn a_named_manifest_that_is_not_there_is_named() {
+    assert_snapshot!(Setting::new().run(&["check", "other.yml"]).snapshot(), @"");
+}
+
+#[test]
+fn a_folder_is_no_manifest() {
+    assert_snapshot!(Setting::new().run(&["check", "."]).snapshot(), @"");
+}
+
+#[test]
+fn an_unknown_platform_is_refused_with_those_of_this_build() {
+    let outcome = Setting::with("format: 1\n").run(&["check", "--platform", "azure"]).exits(2);
+    assert!(outcome.stderr.contains("there is no platform \"azure\" in this build"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("local"), "{}", outcome.stderr);
+}
+
+#[test]
+fn completions_are_for_the_shell_that_was_named() {
+    let outcome = Setting::new().run(&["completions", "bash"]).exits(0);
+    assert!(outcome.stdout.contains("_ami-bake()") && outcome.stdout.contains("--until"), "{}", outcome.stdout);
+}
+
+/// The hidden entry of the sandbox is no verb for people.
+#[test]
+fn the_sandbox_is_not_in_the_help() {
+    let outcome = Setting::new().run(&["--help"]).exits(0);
+    assert!(!outcome.stdout.contains("__sandbox"), "{}", outcome.stdout);
+}
