@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use ami_bake_core::{Error, Result};
 
-use super::{holder, init, raw, users};
+use super::{enter, files, holder, init, raw, users, within};
 
 /// The hidden verb: `ami-bake __sandbox …`. It has to be dispatched before any thread or runtime starts.
 pub const VERB: &str = "__sandbox";
@@ -19,6 +19,12 @@ pub(super) const FAILED: u8 = 125;
 pub(super) const MAP: &str = "--map";
 /// PID 1 of a sandbox.
 pub(super) const INIT: &str = "--init";
+/// Enters a sandbox from outside; see [`enter`].
+pub(crate) const ENTER: &str = "--enter";
+/// The part of entering that runs inside; see [`within`].
+pub(super) const WITHIN: &str = "--within";
+/// Works on files of a sandbox's users; see [`files`].
+pub(crate) const FILES: &str = "--files";
 
 /// Runs the sandbox's part when the first argument is [`VERB`]; `None` for every other command line.
 pub fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
@@ -43,6 +49,9 @@ fn run(first: &OsStr, rest: &[OsString]) -> ExitCode {
         match first.to_str() {
             Some(INIT) => init::main(),
             Some(MAP) => users::map_main(rest),
+            Some(ENTER) => enter::main(rest),
+            Some(WITHIN) => within::main(rest),
+            Some(FILES) => files::main(rest),
             _ => holder::main(Path::new(first)),
         }
     });

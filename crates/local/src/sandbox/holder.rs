@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
 use ami_bake_core::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,6 +27,8 @@ pub(super) struct Orders {
     pub(super) spec: Spec,
     /// True when the sandbox has a user namespace of its own.
     pub(super) user_namespace: bool,
+    /// The holder's process id, as `/proc` of the host shows it.
+    pub(super) holder: u32,
 }
 
 /// What init answers, once.
@@ -37,6 +40,9 @@ pub(super) enum Answer {
     /// It could not be set up, and why.
     Failed(String),
 }
+
+/// A lifetime that no machine reaches, in seconds.
+const FOREVER: u64 = 100 * 365 * 86400;
 
 pub(super) fn main(spec_path: &Path) -> Result<ExitCode> {
     let place = || format!("read the sandbox description {}", spec_path.display());
@@ -67,7 +73,7 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
         .spawn()
         .context(doing)?;
     ours.set_nonblocking(true).context(doing)?;
-    let mut line = serde_json::to_vec(&Orders { spec: spec.clone(), user_namespace })
+    let mut line = serde_json::to_vec(&Orders { spec: spec.clone(), user_namespace, holder: std::process::id() })
         .map_err(|error| Error::build(doing()).because(error))?;
     line.push(b'\n');
     let (answers, mut orders) = UnixStream::from_std(ours).context(doing)?.into_split();
@@ -81,11 +87,16 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
         // It was killed before it could answer.
         Err(_) => return Ok(exit_code(init.wait().await.context(doing)?)),
     }
-    if let (Some(path), Some(pid)) = (&spec.ready, init.id()) {
-        tell_ready(path, pid)?;
+    if let Some(pid) = init.id() {
+        if let Some(path) = &spec.ready {
+            tell_ready(path, pid)?;
+        }
+        if spec.announce {
+            writeln!(std::io::stdout(), "{pid}").context(doing)?;
+        }
     }
     // The descriptor of the orders must live until the end: init ends when it is closed.
-    let code = wait(&mut init, lifeline).await;
+    let code = wait(&mut init, lifeline, spec.lifetime).await;
     drop(orders);
     code
 }
@@ -98,11 +109,13 @@ fn tell_ready(path: &Path, pid: u32) -> Result<()> {
     std::fs::rename(&partial, path).context(doing)
 }
 
-async fn wait(init: &mut Child, mut lifeline: Lifeline) -> Result<ExitCode> {
+async fn wait(init: &mut Child, mut lifeline: Lifeline, lifetime: Option<u64>) -> Result<ExitCode> {
     let doing = || "watch the sandbox".to_owned();
     let mut terminate = signal(SignalKind::terminate()).context(doing)?;
     let mut interrupt = signal(SignalKind::interrupt()).context(doing)?;
     let mut hang_up = signal(SignalKind::hangup()).context(doing)?;
+    let end = tokio::time::sleep(Duration::from_secs(lifetime.unwrap_or(FOREVER)));
+    tokio::pin!(end);
     loop {
         let send = tokio::select! {
             status = init.wait() => return Ok(exit_code(status.context(doing)?)),
@@ -110,6 +123,7 @@ async fn wait(init: &mut Child, mut lifeline: Lifeline) -> Result<ExitCode> {
             _ = interrupt.recv() => Signal::TERM,
             _ = hang_up.recv() => Signal::TERM,
             () = lifeline.ended() => Signal::KILL,
+            () = &mut end, if !end.is_elapsed() => Signal::KILL,
         };
         if let Some(pid) = init.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
             // Init may be gone between two looks at it.

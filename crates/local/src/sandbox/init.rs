@@ -15,8 +15,15 @@ use super::holder::{Answer, Orders};
 use super::spec::{Network, Spec};
 use super::{capabilities, network, raw, root};
 
-/// A root login's search path.
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// A plain root login's environment.
+pub(super) const ENVIRONMENT: [(&str, &str); 6] = [
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("HOME", "/root"),
+    ("USER", "root"),
+    ("LOGNAME", "root"),
+    ("SHELL", "/bin/sh"),
+    ("LANG", "C.UTF-8"),
+];
 
 pub(super) fn main() -> Result<ExitCode> {
     use std::os::fd::AsFd;
@@ -28,7 +35,8 @@ pub(super) fn main() -> Result<ExitCode> {
     let mut line = String::new();
     BufReader::new(&socket).read_line(&mut line).context(doing)?;
     let orders: Orders = serde_json::from_str(&line).map_err(|error| Error::build(doing()).because(error))?;
-    let started = set_up(&orders).and_then(|()| start(&orders.spec));
+    let stdin = standard_input(&orders)?;
+    let started = set_up(&orders).and_then(|()| start(&orders.spec, stdin));
     let answer = match &started {
         Ok(_) => Answer::Ready,
         Err(error) => Answer::Failed(describe(error)),
@@ -40,6 +48,16 @@ pub(super) fn main() -> Result<ExitCode> {
     let Ok(child) = started else { return Ok(ExitCode::FAILURE) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context(|| "start init's event loop".to_owned())?.block_on(reap(child, socket))
+}
+
+/// What the program will read: nothing, or what the holder reads. It is opened while the host's `/proc` is in sight.
+fn standard_input(orders: &Orders) -> Result<Stdio> {
+    if !orders.spec.interactive {
+        return Ok(Stdio::null());
+    }
+    let path = format!("/proc/{}/fd/0", orders.holder);
+    let file = std::fs::OpenOptions::new().read(true).open(&path).context(|| format!("open {path}"))?;
+    Ok(Stdio::from(file))
 }
 
 fn set_up(orders: &Orders) -> Result<()> {
@@ -56,13 +74,13 @@ fn set_up(orders: &Orders) -> Result<()> {
 }
 
 /// Starts the wanted program; none where there is none.
-fn start(spec: &Spec) -> Result<Option<Pid>> {
+fn start(spec: &Spec, stdin: Stdio) -> Result<Option<Pid>> {
     let Some((program, arguments)) = spec.init.split_first() else { return Ok(None) };
     let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").env_clear().stdin(Stdio::null());
+    command.args(arguments).current_dir("/").env_clear().stdin(stdin);
     match &spec.env {
         Some(env) => command.envs(env),
-        None => command.envs([("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LANG", "C.UTF-8")]),
+        None => command.envs(ENVIRONMENT),
     };
     // Its own process group, so that a signal to the group of the program is not one to init.
     let child = std::os::unix::process::CommandExt::process_group(&mut command, 0).spawn();

@@ -6,8 +6,11 @@
 //! namespace, and with the last one the private mount namespace goes.
 
 mod capabilities;
+mod descendants;
 mod devices;
+mod enter;
 mod entry;
+mod files;
 mod hide;
 mod holder;
 mod init;
@@ -17,7 +20,14 @@ mod overlay;
 mod raw;
 mod root;
 mod spec;
+mod transfer;
 mod users;
+mod within;
 
+pub(crate) use enter::{Action, Address, CONNECTED, Task};
+pub(crate) use entry::{ENTER, FILES};
 pub use entry::{VERB, dispatch, main};
+pub(crate) use files::Work;
 pub use spec::{Bind, Network, Spec};
+pub(crate) use users::missing as missing_for_users;
+pub(crate) use within::Outcome;

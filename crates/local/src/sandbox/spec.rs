@@ -46,6 +46,15 @@ pub struct Spec {
     /// process that started it; a parent-death signal would come when a mere thread ends.
     #[serde(default)]
     pub lifeline: bool,
+    /// True: the program's standard input is the holder's, for a person at a terminal; without it it is empty.
+    #[serde(default)]
+    pub interactive: bool,
+    /// The sandbox ends after this many seconds, whatever happens.
+    #[serde(default)]
+    pub lifetime: Option<u64>,
+    /// True: the holder prints init's process id, in decimal, on a line of its own when the sandbox stands.
+    #[serde(default)]
+    pub announce: bool,
     /// A file that is written when the sandbox stands: init's process id in the holder's PID namespace, in decimal.
     #[serde(default)]
     pub ready: Option<PathBuf>,

@@ -26,14 +26,63 @@ pub(super) fn unshare_with(flags: UnshareFlags) -> Result<()> {
         .stdin(Stdio::piped())
         .spawn()
         .context(doing)?;
-    raw::unshare(UnshareFlags::NEWUSER).context(|| "make a user namespace".to_owned())?;
+    raw::unshare(UnshareFlags::NEWUSER).map_err(|error| refused(&error))?;
     if let Some(mut pipe) = helper.stdin.take() {
         pipe.write_all(b"m").context(doing)?;
     }
     if !helper.wait().context(doing)?.success() {
         return Err(Error::build(doing()));
     }
+    // No group of the user's own goes along; where the kernel refuses it they are nobody's inside.
+    let _ = rustix::thread::set_thread_groups(&[]);
+    if flags.is_empty() {
+        return Ok(());
+    }
     raw::unshare(flags).context(|| "make the namespaces of the sandbox".to_owned())
+}
+
+/// Why there is no user namespace, and what to do.
+fn refused(error: &std::io::Error) -> Error {
+    let (why, first) = forbidden_by().unwrap_or((
+        "the kernel or the container that this runs in refuses it",
+        "Start the container with --privileged",
+    ));
+    Error::preflight(format!("make a user namespace: {why}"))
+        .help(format!("{first}, run as root (sudo), or use --platform docker."))
+        .because(std::io::Error::from(error.kind()))
+}
+
+/// The setting that forbids user namespaces, and what changes it.
+fn forbidden_by() -> Option<(&'static str, &'static str)> {
+    let setting = |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+    if setting("user/max_user_namespaces").trim() == "0" {
+        return Some(("user.max_user_namespaces is 0", "Set it with `sudo sysctl user.max_user_namespaces=10000`"));
+    }
+    if setting("kernel/unprivileged_userns_clone").trim() == "0" {
+        return Some((
+            "kernel.unprivileged_userns_clone is 0",
+            "Set it with `sudo sysctl kernel.unprivileged_userns_clone=1`",
+        ));
+    }
+    (setting("kernel/apparmor_restrict_unprivileged_userns").trim() == "1").then_some((
+        "AppArmor restricts user namespaces",
+        "Set `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
+    ))
+}
+
+/// What a user lacks for sandboxes, in words; `None` when all that can be looked up is there.
+pub(crate) fn missing() -> Option<String> {
+    if let Some((why, first)) = forbidden_by() {
+        return Some(format!("{why}. {first}."));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if let Some(program) = ["newuidmap", "newgidmap"].into_iter().find(|program| !found(program)) {
+        return Some(format!("{program} is missing. Install the package uidmap."));
+    }
+    let uid = rustix::process::getuid().as_raw();
+    let range = range("/etc/subuid", uid).and_then(|_| range("/etc/subgid", uid));
+    range.err().map(|error| format!("{}. {}", error.message(), error.help_text().unwrap_or_default()))
 }
 
 /// The helper: maps the process that it is given.

@@ -1,0 +1,103 @@
+//! Processes of a sandbox, found in its `/proc`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ami_bake_core::{Error, Result};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
+use tokio::time::Instant;
+
+use super::entry::Context;
+use super::within::Outcome;
+
+/// The pause between two looks at a list of processes that ought to become empty.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// No process outlives SIGKILL for longer, but for one that hangs in the kernel.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Kills everything that this process started, whatever session it made for itself. Has to be a subreaper: every orphan
+/// is its child then.
+pub(super) async fn kill_all() -> Result<()> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let end = Instant::now() + KILL_LIMIT;
+    loop {
+        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+        // A process that forks faster than it is found is found by the next look.
+        let living = below(own, &processes()?);
+        if living.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err(Error::build(format!("kill {} processes in the sandbox", living.len())));
+        }
+        send(&living, Signal::KILL);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Asks every process of the sandbox to end, as a shutdown does, and waits for that. What stays is killed with init.
+pub(super) async fn stop_all(patience: Duration) -> Result<Outcome> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let end = Instant::now() + patience;
+    let mut asked = BTreeSet::new();
+    loop {
+        let living: BTreeSet<i32> = processes()?.into_keys().filter(|pid| *pid != 1 && *pid != own).collect();
+        if living.is_empty() || Instant::now() > end {
+            return Ok(Outcome::Done);
+        }
+        send(&living.difference(&asked).copied().collect(), Signal::TERM);
+        asked.extend(living);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn send(to: &BTreeSet<i32>, signal: Signal) {
+    for pid in to.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+        // It may be gone meanwhile.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Every living process and its parent; a zombie is dead already.
+fn processes() -> Result<BTreeMap<i32, i32>> {
+    let list = std::fs::read_dir("/proc").context(|| "list the processes of the sandbox".to_owned())?;
+    let pids = list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    Ok(pids
+        .filter_map(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let mut fields = stat.rsplit(')').next()?.split_whitespace();
+            let alive = !matches!(fields.next()?, "Z" | "X");
+            let parent = fields.next()?.parse().ok()?;
+            alive.then_some((pid, parent))
+        })
+        .collect())
+}
+
+/// The descendants of `top`.
+fn below(top: i32, parents: &BTreeMap<i32, i32>) -> BTreeSet<i32> {
+    let mut found = BTreeSet::new();
+    loop {
+        let more: Vec<i32> = parents
+            .iter()
+            .filter(|(pid, parent)| (**parent == top || found.contains(*parent)) && !found.contains(*pid))
+            .map(|(pid, _)| *pid)
+            .collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grandchildren_are_descendants() {
+        let parents = BTreeMap::from([(2, 1), (3, 2), (4, 3), (5, 1), (6, 4)]);
+        assert_eq!(below(2, &parents), BTreeSet::from([3, 4, 6]));
+        assert!(below(6, &parents).is_empty());
+    }
+}

@@ -1,0 +1,105 @@
+//! What stands for a root's content in the digest.
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+
+use ami_bake_core::plan::{Digest, Digester};
+use ami_bake_core::{Error, Result};
+
+/// The system's name and version, and the databases of the package managers (dpkg, apk, rpm in its three homes,
+/// pacman): they change whenever a package does. Reading every file of a system would take longer than many a bake.
+const FILES: [&str; 7] = [
+    "etc/os-release",
+    "usr/lib/os-release",
+    "var/lib/dpkg/status",
+    "lib/apk/db/installed",
+    "var/lib/rpm/rpmdb.sqlite",
+    "usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "var/lib/rpm/Packages",
+];
+
+/// The identity of the system below `root`.
+///
+/// # Errors
+/// When one of the files is there and can't be read.
+pub(super) fn of(root: &Path) -> Result<String> {
+    let mut digester = Digester::default();
+    for name in FILES {
+        let path = root.join(name);
+        match std::fs::read(&path) {
+            Ok(content) => digester.part(name, content),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::preflight(format!("read {}", path.display())).because(error)),
+        }
+    }
+    // A folder per package, named by its version.
+    let mut packages: Vec<String> = std::fs::read_dir(root.join("var/lib/pacman/local"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    packages.sort();
+    digester.part("pacman", packages.join("\n"));
+    Ok(digester.finish().to_string())
+}
+
+/// The identity of a folder: names, kinds, owners, sizes and times of all that is in it, for a root file system of one's
+/// own may have no package manager.
+///
+/// # Errors
+/// When it can't be read.
+pub(super) fn of_tree(root: &Path) -> Result<String> {
+    let mut digester = Digester::default();
+    add(root, Path::new(""), &mut digester)
+        .map_err(|error| Error::preflight(format!("read {}", root.display())).because(error))?;
+    Ok(digester.finish().to_string())
+}
+
+fn add(root: &Path, name: &Path, digester: &mut Digester) -> std::io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::MetadataExt;
+    let path = root.join(name);
+    let data = std::fs::symlink_metadata(&path)?;
+    digester.part("path", name.as_os_str().as_bytes());
+    for number in [u64::from(data.mode()), u64::from(data.uid()), u64::from(data.gid()), data.rdev()] {
+        digester.part("fact", number.to_be_bytes());
+    }
+    if data.is_dir() {
+        let mut entries = std::fs::read_dir(&path)?.collect::<std::io::Result<Vec<_>>>()?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        return entries.into_iter().try_for_each(|entry| add(root, &name.join(entry.file_name()), digester));
+    }
+    digester.part("size", data.size().to_be_bytes());
+    digester.part("changed", data.mtime().to_be_bytes());
+    digester.part("changed", data.mtime_nsec().to_be_bytes());
+    if data.is_symlink() {
+        digester.part("target", std::fs::read_link(&path)?.as_os_str().as_bytes());
+    }
+    Ok(())
+}
+
+/// The digest of a file's content.
+///
+/// # Errors
+/// When it can't be read.
+pub(super) fn of_file(path: &Path) -> Result<Digest> {
+    use sha2::Digest as _;
+    let failed = |error: std::io::Error| Error::preflight(format!("read {}", path.display())).because(error);
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut hash = sha2::Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let length = file.read(&mut buffer).map_err(failed)?;
+        if length == 0 {
+            break;
+        }
+        hash.update(&buffer[..length]);
+    }
+    let mut text = String::from("sha256:");
+    for byte in hash.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(Digest::from_text(text))
+}

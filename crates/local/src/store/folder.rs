@@ -1,0 +1,155 @@
+//! Where things are in the store, and who may change them.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::{Error, Result};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+/// A store on this machine's disk.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// Where the store is when nobody says otherwise: `ami-bake/store` in the XDG state directory (XDG Base Directory
+/// Specification 0.8).
+///
+/// # Errors
+/// When neither `XDG_STATE_HOME` nor `HOME` is set.
+pub fn default_store() -> Result<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    from("XDG_STATE_HOME")
+        .or_else(|| Some(from("HOME")?.join(".local/state")))
+        .map(|state| state.join("ami-bake/store"))
+        .ok_or_else(|| {
+            Error::preflight("find a place for the image store: neither HOME nor XDG_STATE_HOME is set")
+                .help("Give a folder with --store.")
+        })
+}
+
+/// A store's folder that could not be used.
+pub(crate) fn exists_error(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
+    Error::build(format!("{what} {}", path.display()))
+        .help("The image store has to be writable and to have room; give another folder with --store.")
+        .because(error.into())
+}
+
+impl Store {
+    /// Opens the store in `root`; it is made when it is missing.
+    ///
+    /// # Errors
+    /// When its folders can't be made.
+    pub fn open(root: &Path) -> Result<Self> {
+        let root = std::path::absolute(root).map_err(|error| exists_error("open the store", root, error))?;
+        for name in ["images", "layers", "machines", "trash"] {
+            let path = root.join(name);
+            // Nobody else may look in: an image holds what its steps put there, with files that run as root.
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+            made.map_err(|error| exists_error("make the store's folder", &path, error))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn images_folder(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    pub(crate) fn image_file(&self, id: &str) -> PathBuf {
+        self.root.join("images").join(format!("{id}.json"))
+    }
+
+    pub(crate) fn layers_folder(&self) -> PathBuf {
+        self.root.join("layers")
+    }
+
+    /// A layer's files.
+    pub fn layer(&self, id: &str) -> PathBuf {
+        self.root.join("layers").join(id)
+    }
+
+    pub(crate) fn machines_folder(&self) -> PathBuf {
+        self.root.join("machines")
+    }
+
+    pub(crate) fn trash_folder(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    /// Waits until nobody else changes images and layers, and keeps others from it as long as the answer lives. Held
+    /// for moments only.
+    pub(crate) async fn lock(&self) -> Result<File> {
+        let path = self.root.join("store.lock");
+        let lock = tokio::task::spawn_blocking(move || {
+            let file = lock_file(&path)?;
+            flock(&file, FlockOperation::LockExclusive).map_err(|error| exists_error("lock", &path, error))?;
+            Ok(file)
+        });
+        lock.await.map_err(|error| Error::internal("wait for the store's lock").because(error))?
+    }
+
+    /// Makes a machine's folder, and holds it as this process's own.
+    pub(crate) fn new_machine(&self, id: &str) -> Result<MachineFolder> {
+        let path = self.machines_folder().join(id);
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|error| exists_error("make the machine's folder", &path, error))?;
+        let lock = lock_file(&path.join(OWNER_LOCK))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|error| exists_error("lock the machine's folder", &path, error))?;
+        Ok(MachineFolder { path, _lock: lock })
+    }
+}
+
+const OWNER_LOCK: &str = "owner.lock";
+
+fn lock_file(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map_err(|error| exists_error("open", path, error))
+}
+
+/// A machine's folder. The kernel lets go of the lock when this process ends, however it ends: that is how a leftover
+/// is told from a machine in use.
+#[derive(Debug)]
+pub(crate) struct MachineFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl MachineFolder {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn upper(&self) -> PathBuf {
+        self.path.join("upper")
+    }
+
+    /// True when no process holds the machine in `path`.
+    pub(crate) fn is_abandoned(path: &Path) -> bool {
+        let Ok(file) = File::open(path.join(OWNER_LOCK)) else {
+            // Either it is being made this moment or somebody died between two calls: the age tells.
+            let age =
+                std::fs::metadata(path).and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
+            return age.is_some_and(|age| age.as_secs() > 60);
+        };
+        !matches!(flock(&file, FlockOperation::NonBlockingLockExclusive), Err(Errno::WOULDBLOCK))
+    }
+}
+
+/// Writes a file whole or not at all, and on the disk when it returns.
+pub(super) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let partial = path.with_extension("partial");
+    let mut file = File::create(&partial)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path)
+}

@@ -1,0 +1,178 @@
+//! An image in the store.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use ami_bake_core::plan::{Architecture, Digest, ImageKey, SourceImage};
+use ami_bake_core::platform::ImageRecord;
+use ami_bake_core::{Error, Result, tags};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use super::folder::{exists_error, write_whole};
+
+/// Raised when an older ami-bake would misread an image's file.
+const FORMAT: u32 = 1;
+
+/// An image: layers over a base, with a name and tags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The format of the file.
+    pub format: u32,
+    /// Its id, `img-` and random digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// True until its tests passed.
+    pub candidate: bool,
+    /// What lies below all layers.
+    pub base: Base,
+    /// Its layers in the store, top first.
+    pub layers: Vec<String>,
+    /// Its architecture.
+    pub architecture: Option<Architecture>,
+    /// When it was captured.
+    pub created: Timestamp,
+    /// Its tags, ami-bake's own among them.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What lies below an image's layers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// Nothing: the lowest layer is a whole root file system.
+    Layers,
+    /// This machine's own root.
+    Host {
+        /// What stood for its content when the image was baked.
+        identity: String,
+    },
+    /// A root file system in a folder, used where it is.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What stood for its content when the image was baked.
+        identity: String,
+    },
+}
+
+impl Image {
+    /// The namespace, and which image and leg; `None` where it carries no such tags.
+    pub fn key(&self) -> Option<(&str, ImageKey)> {
+        let namespace = self.tags.get(tags::NAME)?;
+        let image = self.tags.get(tags::IMAGE)?.clone();
+        Some((namespace, ImageKey { image, leg: self.tags.get(tags::LEG).cloned() }))
+    }
+
+    /// Its version.
+    pub fn version(&self) -> Option<semver::Version> {
+        self.tags.get(tags::VERSION)?.parse().ok()
+    }
+
+    /// The image as the engine lists it; `None` where it carries no complete tags.
+    pub fn record(&self) -> Option<ImageRecord> {
+        let (namespace, key) = self.key()?;
+        Some(ImageRecord {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            region: None,
+            namespace: namespace.to_owned(),
+            key,
+            version: self.version()?,
+            digest: Digest::from_text(self.tags.get(tags::DIGEST)?),
+            tested: self.tags.get(tags::TESTED).filter(|_| !self.candidate).and_then(|time| time.parse().ok()),
+            created: Some(self.created),
+            available: true,
+            architecture: self.architecture,
+            parts: self.layers.clone(),
+            tags: self.tags.clone(),
+        })
+    }
+
+    /// The image as a source to launch from.
+    pub fn source(&self) -> SourceImage {
+        SourceImage {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            owner: "local".to_owned(),
+            created: Some(self.created),
+            tags: self.tags.clone(),
+            architecture: self.architecture,
+            // Layers never change, and a captured one has an id of its own.
+            identity: self.layers.first().unwrap_or(&self.id).clone(),
+            version: self.version(),
+        }
+    }
+
+    /// When it may be swept.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.tags.get(tags::EXPIRES)?.parse().ok()
+    }
+}
+
+impl Store {
+    /// All images, candidates included, newest first. A file that is no image is left alone.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn images(&self) -> Result<Vec<Image>> {
+        let folder = self.images_folder();
+        let entries = std::fs::read_dir(&folder).map_err(|error| exists_error("read", &folder, error))?;
+        let files =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
+        let mut images: Vec<Image> = files
+            .filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok())
+            .filter(|image: &Image| image.format == FORMAT)
+            .collect();
+        images.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
+        Ok(images)
+    }
+
+    /// One image by its id.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn image(&self, id: &str) -> Result<Image> {
+        let missing = || {
+            Error::preflight(format!("find image {id} in the store {}", self.root().display()))
+                .help("`ami-bake images` lists the images that are there.")
+        };
+        // An id is never a path.
+        if id.contains('/') {
+            return Err(missing());
+        }
+        let text = std::fs::read(self.image_file(id)).map_err(|error| missing().because(error))?;
+        serde_json::from_slice(&text).map_err(|error| missing().because(error))
+    }
+
+    /// A new image that is not in the store yet.
+    pub(crate) fn new_image(name: String, base: Base, layers: Vec<String>, tags: BTreeMap<String, String>) -> Image {
+        Image {
+            format: FORMAT,
+            id: new_id("img"),
+            name,
+            candidate: true,
+            base,
+            layers,
+            architecture: crate::source::architecture(),
+            created: Timestamp::now(),
+            tags,
+        }
+    }
+
+    /// Writes an image, whole or not at all.
+    pub(crate) fn write(&self, image: &Image) -> Result<()> {
+        let path = self.image_file(&image.id);
+        let text =
+            serde_json::to_vec_pretty(image).map_err(|error| Error::internal("write an image").because(error))?;
+        write_whole(&path, &text).map_err(|error| exists_error("write", &path, error))
+    }
+}
+
+/// A new id: the kind and 17 hexadecimal digits, as EC2 writes them.
+pub(crate) fn new_id(kind: &str) -> String {
+    let digits = uuid::Uuid::new_v4().simple().to_string();
+    format!("{kind}-{}", digits.get(..17).unwrap_or(&digits))
+}
