@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ami_bake_core::communicator::Duplex;
 use ami_bake_core::{Error, Result};
 use futures::future::BoxFuture;
 use russh::client::{AuthResult, Handle};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg};
-use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::io::BufReader;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::handler::{Client, Seen, end_of};
 use crate::key::Key;
 use crate::probe::{self, Unfit};
-use crate::progress::Obstacle;
+use crate::progress::{Obstacle, prefixed};
 use crate::session::Session;
 use crate::target::{HostKey, Jump, Target, Timing};
 use crate::{config, dial};
@@ -52,11 +53,7 @@ pub(crate) async fn connect(target: &Target, deadline: Instant) -> Result<Arc<Se
     let jump = match &target.jump {
         Some(Jump { host, port, user, keys, host_key }) => {
             let hop = Hop { host, port: *port, user, keys, host_key, timing: &target.timing, root: false };
-            Some(hop.reach(None, deadline).await.map_err(|error| {
-                let message = format!("reach the jump host: {error}");
-                let help = error.help_text().unwrap_or_default().to_owned();
-                Error::build(message).help(help)
-            })?)
+            Some(hop.reach(None, deadline).await.map_err(|error| prefixed("reach the jump host", &error))?)
         }
         None => None,
     };
@@ -111,7 +108,7 @@ impl Hop<'_> {
         refusals: u32,
         deadline: Instant,
     ) -> Result<Try, Option<Obstacle>> {
-        let stream: Box<dyn Wire> = match jump {
+        let stream: Box<dyn Duplex> = match jump {
             Some(jump) if jump.is_closed() => {
                 let text = format!("the connection to the jump host was lost: {}", jump.seen.end());
                 return Ok(Try::Never(Error::build(format!("connect to {} over SSH: {text}", self.place()))));
@@ -222,10 +219,6 @@ impl Hop<'_> {
         Err(refused(&detail))
     }
 }
-
-/// Anything that carries bytes both ways.
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 fn offer<'a>(
     handle: &'a mut Handle<Client>,

@@ -4,6 +4,15 @@ use std::time::Duration;
 
 use ami_bake_core::Error;
 
+/// The same failure with what it was part of in front.
+pub(crate) fn prefixed(what: &str, error: &Error) -> Error {
+    let outer = Error::build(format!("{what}: {error}"));
+    match error.help_text() {
+        Some(help) => outer.help(help),
+        None => outer,
+    }
+}
+
 /// The last thing that stood between us and a connection. All of these may pass while a machine boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Obstacle {

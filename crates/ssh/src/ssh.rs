@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::command::quote;
 use crate::exec::{self, Output};
 use crate::key::PublicKey;
+use crate::progress::prefixed;
 use crate::pump::Feed;
 use crate::session::{Closed, Session};
 use crate::target::{HostKey, Target};
@@ -171,10 +172,8 @@ impl Ssh {
         let mut current = self.session.lock().await;
         if current.is_closed() {
             let deadline = Instant::now() + self.target().timing.reconnect;
-            *current = self.establish(deadline).await.map_err(|error| {
-                let help = error.help_text().unwrap_or_default().to_owned();
-                Error::build(format!("get the lost connection back ({}): {error}", current.seen.end())).help(help)
-            })?;
+            let what = format!("get the lost connection back ({})", current.seen.end());
+            *current = self.establish(deadline).await.map_err(|error| prefixed(&what, &error))?;
         }
         Ok(Arc::clone(&current))
     }

@@ -5,10 +5,12 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ami_bake_core::communicator::Communicator;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::sshd::{Sshd, run};
 
@@ -63,7 +65,7 @@ async fn fetched(ssh: &ami_bake_ssh::Ssh, from: &Path) -> BTreeMap<String, (u32,
     let entries = reader.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
         let mut data = Vec::new();
-        entry.read_to_end(&mut data).unwrap();
+        Read::read_to_end(&mut entry, &mut data).unwrap();
         let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
         (path, (entry.header().mode().unwrap(), entry.header().uid().unwrap(), data))
     });
@@ -127,6 +129,80 @@ async fn an_archive_that_breaks_off_is_an_error() {
     ));
     let error = ssh.put(Box::new(Box::pin(broken)), &sshd.path("z").to_string_lossy()).await.unwrap_err();
     assert!(error.causes().iter().any(|cause| cause.contains("disk on fire")), "{error} {:?}", error.causes());
+}
+
+/// A line of 15 ms each way in front of the server that counts what is sent to it.
+async fn far(port: u16) -> (u16, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let distant = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let ((from_near, to_near), (from_distant, to_distant)) = (near.into_split(), distant.into_split());
+            tokio::spawn(delayed(from_near, to_distant, Arc::clone(&counted)));
+            tokio::spawn(delayed(from_distant, to_near, Arc::default()));
+        }
+    });
+    (own, count)
+}
+
+async fn delayed(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    count: Arc<AtomicUsize>,
+) {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(length @ 1..) = from.read(&mut buffer).await {
+            count.fetch_add(length, Ordering::SeqCst);
+            let _ = sender.send((tokio::time::Instant::now() + Duration::from_millis(15), buffer[..length].to_vec()));
+        }
+    });
+    while let Some((due, bytes)) = receiver.recv().await {
+        tokio::time::sleep_until(due).await;
+        if to.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Far away text is compressed and noise is not; nearby nothing is.
+#[tokio::test(flavor = "multi_thread")]
+async fn compression_is_for_what_gains_from_it() {
+    let sshd = Sshd::start();
+    let text = "the same words again and again\n".repeat(40_000).into_bytes();
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_be_bytes()[0]
+    })
+    .take(text.len())
+    .collect();
+    for (data, distant, shrinks) in [(&text, true, true), (&noise, true, false), (&text, false, false)] {
+        let mut target = sshd.target();
+        let count = if distant {
+            let (port, count) = far(sshd.port).await;
+            target.port = port;
+            Some(count)
+        } else {
+            None
+        };
+        let ssh = sshd.connect_to(target).await;
+        let mut builder = tar::Builder::new(Vec::new());
+        entry(&mut builder, "data", 0o644, (0, 0), data);
+        let bytes = builder.into_inner().unwrap();
+        let before = count.as_ref().map(|count| count.load(Ordering::SeqCst));
+        let to = sshd.path("to");
+        ssh.put(Box::new(&bytes[..]), &to.to_string_lossy()).await.unwrap();
+        assert!(fs::read(to.join("data")).unwrap() == *data, "the file arrived otherwise");
+        if let (Some(count), Some(before)) = (count, before) {
+            let sent = count.load(Ordering::SeqCst) - before;
+            assert_eq!(sent < data.len() / 4, shrinks, "{sent} bytes for {}", data.len());
+        }
+    }
 }
 
 /// Takes its time; nothing may be lost, and memory must not grow with what waits.

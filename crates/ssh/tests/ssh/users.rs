@@ -35,13 +35,28 @@ fn with_baker(sudoers: &str) -> Sshd {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_with_sudo_runs_everything_as_root() {
-    let sshd = with_baker("baker ALL=(ALL) NOPASSWD:ALL");
+    everything_as_root("baker ALL=(ALL) NOPASSWD:ALL").await;
+}
+
+/// The default of Debian 12 and Ubuntu 24.04: sudo runs commands in a pseudo-terminal of its own and copies the streams.
+#[tokio::test(flavor = "multi_thread")]
+async fn sudo_may_use_a_pseudo_terminal() {
+    everything_as_root("Defaults use_pty\nbaker ALL=(ALL) NOPASSWD:ALL").await;
+}
+
+async fn everything_as_root(sudoers: &str) {
+    let sshd = with_baker(sudoers);
     let mut target = sshd.target();
     target.user = "baker".into();
     let ssh = sshd.connect_to(target).await;
     let (exit, output) = run(&ssh, "id -un; echo \"$HOME it's 'quoted'\"; cat; exit 9").await;
     assert_eq!((exit, output.stdout_text().as_str()), (Exit::Status(9), "root\n/root it's 'quoted'\n"));
     assert_eq!(run(&ssh, "kill -TERM $$").await.0, Exit::Signal("TERM".into()));
+
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let mut output = Collect::default();
+    let exit = ssh.exec(Exec::new("cat; echo error >&2").stdin(&bytes), &mut output).await.unwrap();
+    assert_eq!((exit, output.stdout == bytes, output.stderr_text().as_str()), (Exit::Status(0), true, "error\n"));
 
     let mark = format!("33{}", sshd.port);
     let limit = Duration::from_millis(500);
