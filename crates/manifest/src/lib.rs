@@ -1,10 +1,23 @@
 //! The bake manifest: YAML to a tree with places, judged as a whole, typed, and lowered to core's plan.
 
+mod check;
 pub mod diagnostic;
 mod expression;
+mod family;
+mod leg;
+mod load;
+mod lower;
+mod manifest;
 pub mod model;
+mod options;
+mod recipe;
+mod resolve;
 mod schema;
+mod variables;
 mod words;
-pub mod yaml;
+mod yaml;
 
+pub use load::Loaded;
+pub use manifest::Manifest;
+pub use options::{Git, Github, Options};
 pub use schema::schema;

@@ -10,7 +10,7 @@ mod template;
 mod tree;
 mod value;
 
-pub(crate) use eval::{EvalError, Scope, evaluate};
+pub(crate) use eval::{Scope, evaluate};
 pub(crate) use lint::{lint, locate};
 use parser::{SyntaxError, parse};
 pub(crate) use template::{Piece, Template};

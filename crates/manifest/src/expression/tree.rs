@@ -106,3 +106,21 @@ impl Expr {
         }
     }
 }
+
+impl Expr {
+    /// The name of a value that is another in every run.
+    pub(crate) fn moving(&self) -> Option<String> {
+        match self.member() {
+            Some(("git", member @ ("sha" | "short-sha"))) => Some(format!("git.{member}")),
+            Some(("github", "run-id")) => Some("github.run-id".to_owned()),
+            Some(_) => None,
+            None => match &self.kind {
+                ExprKind::Access { head, .. } => match head.as_ref() {
+                    Head::Name(name, _) if name == "timestamp" => Some(name.clone()),
+                    _ => None,
+                },
+                _ => None,
+            },
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Files that the manifest names.
+
+use std::path::Path;
+
+use ami_bake_core::Route;
+
+use crate::diagnostic::Diagnostic;
+use crate::expression::Template;
+use crate::yaml::Node;
+
+/// What can be said of a file whose structure is broken: whether the files that it names exist.
+pub(crate) fn structure_only(root: &Node, folder: &Path, findings: &mut Vec<Diagnostic>) {
+    for entry in root.get("images").map(Node::entries).unwrap_or_default() {
+        image(&entry.value, &Route::root().key("images").key(entry.key.as_str()), folder, findings);
+    }
+    if let Some(defaults) = root.get("defaults") {
+        image(defaults, &Route::root().key("defaults"), folder, findings);
+    }
+}
+
+/// The files of one image; paths that hold expressions are looked at when they are evaluated.
+pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Vec<Diagnostic>) {
+    for phase in ["build", "validate", "test"] {
+        for (index, step) in node.get(phase).map(Node::items).unwrap_or_default().iter().enumerate() {
+            for key in ["script", "upload"] {
+                if let Some((path, node)) = step.get(key).and_then(|node| Some((node.as_text()?, node)))
+                    && !Template::is_one(path)
+                {
+                    findings.extend(self::path(path, key, node, &route.key(phase).index(index).key(key), folder));
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with a path that a step names.
+pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &Path) -> Option<Diagnostic> {
+    let full = folder.join(path);
+    let finding = |code, message: String| Diagnostic::error(code, node.span, message).route(route.clone());
+    let shown = if folder.as_os_str().is_empty() { "the working directory".to_owned() } else { format!("`{}`", folder.display()) };
+    match std::fs::metadata(&full) {
+        Err(_) => Some(
+            finding("no-such-file", format!("there is no `{path}`"))
+                .help(format!("Paths are relative to the manifest's folder, here {shown}.")),
+        ),
+        Ok(meta) if key == "script" && !meta.is_file() => Some(finding("wrong-file", format!("`{path}` is not a file")).help("`script` takes one script file; `upload` takes folders.")),
+        Ok(meta) if path.ends_with('/') && !meta.is_dir() => Some(finding("wrong-file", format!("`{path}` is not a folder")).help("Take the slash off for a single file.")),
+        Ok(_) => None,
+    }
+}

@@ -1,0 +1,60 @@
+//! Every leg, evaluated with a stand-in for what is found later.
+
+use std::collections::HashMap;
+
+use ami_bake_core::plan::{Resolved, SourceImage, SourceQuery, VersionRule};
+use ami_bake_core::Route;
+use semver::Version;
+
+use super::{files, platform};
+use crate::diagnostic::Diagnostic;
+use crate::manifest::Manifest;
+
+/// A source that looks like one.
+fn stand_in(query: &SourceQuery) -> SourceImage {
+    let id = match query {
+        SourceQuery::Id(id) | SourceQuery::Reference(id) => id.clone(),
+        _ => "ami-00000000000000000".to_owned(),
+    };
+    SourceImage {
+        identity: id.clone(),
+        name: "source".to_owned(),
+        owner: "000000000000".to_owned(),
+        created: None,
+        tags: std::collections::BTreeMap::default(),
+        architecture: None,
+        version: None,
+        id,
+    }
+}
+
+/// Judges every leg of a manifest.
+pub(crate) fn images(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
+    let first = Version::new(0, 1, 0);
+    let version = match &manifest.version {
+        VersionRule::Fixed(version) => version,
+        _ => &first,
+    };
+    let mut names: HashMap<String, String> = HashMap::new();
+    for image in &manifest.images {
+        let route = Route::root().key("images").key(image.name.as_str());
+        platform::image(manifest, image, &route, findings);
+        files::image(&image.node, &route, &manifest.folder, findings);
+        for leg in &image.legs {
+            let source = stand_in(&leg.source);
+            let Some(plan) = manifest.lower(&leg.key, &Resolved { source: &source, version }, findings) else {
+                continue;
+            };
+            platform::plan(manifest, image, &plan, findings);
+            let shown = leg.key.to_string();
+            if let Some(other) = names.insert(plan.settings.name.clone(), shown.clone()).filter(|other| *other != shown) {
+                let span = image.node.place(&Route::root().key("publish").key("name"));
+                findings.push(
+                    Diagnostic::error("same-name", span, format!("`{other}` and `{shown}` would both be named `{}`", plan.settings.name))
+                        .help("Put `${{ image }}`, a matrix value or the version into `publish.name`.")
+                        .route(route.key("publish").key("name")),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Steps that never hit the cache, since a value in them moves with every run.
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::expression::{Piece, Template};
+use crate::yaml::{Kind, Node};
+
+/// A note for each step that uses a value which is another in every run.
+pub(crate) fn moving(root: &Node, findings: &mut Vec<Diagnostic>) {
+    let images = root.get("images").map(Node::entries).unwrap_or_default().iter().map(|entry| &entry.value);
+    for image in images.chain(root.get("defaults")) {
+        for phase in ["build", "validate", "test"] {
+            for step in image.get(phase).map(Node::items).unwrap_or_default() {
+                let mut found = None;
+                find(step, &mut found);
+                if let Some((name, span)) = found {
+                    findings.push(
+                        Diagnostic::note("never-cached", span, format!("`{name}` is another value in every run, so this image is baked every time"))
+                            .help("Use it in `publish` (tags, description) where it only has to be told, not built in."),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn find(node: &Node, found: &mut Option<(String, Span)>) {
+    match &node.kind {
+        Kind::Map(entries) => entries.iter().for_each(|entry| find(&entry.value, found)),
+        Kind::List(items) => items.iter().for_each(|item| find(item, found)),
+        Kind::Scalar(scalar) => {
+            if found.is_some() || !Template::is_one(&scalar.text) {
+                return;
+            }
+            let Ok(template) = Template::parse(&scalar.text) else { return };
+            for piece in &template.pieces {
+                let Piece::Expr { expr, .. } = piece else { continue };
+                expr.accesses(&mut |access| {
+                    if let Some(name) = access.moving() {
+                        found.get_or_insert((name, node.span));
+                    }
+                });
+            }
+        }
+    }
+}

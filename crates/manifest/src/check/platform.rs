@@ -1,0 +1,90 @@
+//! What the platform can't do.
+
+use ami_bake_core::plan::{CaptureMode, ImagePlan, Probe, Verb};
+use ami_bake_core::platform::Capabilities;
+use ami_bake_core::{Route, Segment};
+
+use crate::diagnostic::Diagnostic;
+use crate::manifest::{ImageEntry, Manifest};
+use crate::words;
+use crate::yaml::Node;
+
+/// What the manifest's platform can do, where it is built in.
+fn capabilities(manifest: &Manifest) -> Option<&Capabilities> {
+    let name = manifest.platform.as_str();
+    manifest.options.capabilities.iter().find(|capabilities| capabilities.platform == name)
+}
+
+/// Fields that the manifest's own platform does not know; under `--platform` they are skipped instead.
+pub(super) fn image(manifest: &Manifest, image: &ImageEntry, route: &Route, findings: &mut Vec<Diagnostic>) {
+    let Some(known) = capabilities(manifest) else { return };
+    if manifest.options.platform.is_some() {
+        return;
+    }
+    for (section, fields) in [("machine", known.machine), ("publish", known.publish)] {
+        for entry in image.node.get(section).map(Node::entries).unwrap_or_default() {
+            if !fields.contains(&entry.key.as_str()) {
+                let finding = Diagnostic::error(
+                    "not-on-platform",
+                    entry.key_span,
+                    format!("the platform `{}` does not know `{section}.{}`", known.platform, entry.key),
+                );
+                let help = if fields.is_empty() { format!("It knows nothing of `{section}`.") } else { format!("It knows {}.", words::list(fields, "and")) };
+                findings.push(finding.help(help).route(route.key(section).key(entry.key.as_str())));
+            }
+        }
+    }
+}
+
+/// Settings that contradict each other, and steps that can't run here.
+pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
+    let own = |route: &Route| image.node.place(&Route(route.0.iter().skip(2).cloned().collect::<Vec<Segment>>()));
+    let capture = plan.route.key("capture");
+    if plan.machine.spot && plan.settings.capture == CaptureMode::Stopped {
+        findings.push(
+            Diagnostic::error("spot-stopped", own(&capture), "a spot machine can't be stopped, so `capture: stopped` can't work")
+                .help("Use `capture: halted`, or take `machine.spot` out.")
+                .route(capture.clone()),
+        );
+    }
+    if plan.machine.profile.is_some() && plan.machine.policy.is_some() {
+        let route = plan.route.key("machine").key("policy");
+        findings.push(
+            Diagnostic::error("profile-policy", own(&route), "`profile` and `policy` exclude each other")
+                .help("`profile` is a profile that exists, `policy` makes a temporary one: keep one of them.")
+                .route(route),
+        );
+    }
+    let Some(known) = capabilities(manifest) else { return };
+    if !known.captures.contains(&plan.settings.capture) && manifest.options.platform.is_none() {
+        let modes: Vec<&str> = known.captures.iter().map(|mode| mode_name(*mode)).collect();
+        findings.push(
+            Diagnostic::error(
+                "not-on-platform",
+                own(&capture),
+                format!("the platform `{}` has no `capture: {}`", known.platform, mode_name(plan.settings.capture)),
+            )
+            .help(format!("It has {}.", words::list(&modes, "and")))
+            .route(capture),
+        );
+    }
+    for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
+        let Verb::Expect(expectation) = &step.verb else { continue };
+        if !known.init && matches!(expectation.probe, Probe::Service { .. }) {
+            findings.push(
+                Diagnostic::error("not-on-platform", own(&step.route.key("expect").key("service")), format!("the platform `{}` runs no init, so no service either", known.platform))
+                    .help("Give the step `platforms: [aws]`, or start the program in a `run` step and expect its port.")
+                    .route(step.route.clone()),
+            );
+        }
+    }
+}
+
+fn mode_name(mode: CaptureMode) -> &'static str {
+    match mode {
+        CaptureMode::Halted => "halted",
+        CaptureMode::Stopped => "stopped",
+        CaptureMode::Live => "live",
+    }
+}
+

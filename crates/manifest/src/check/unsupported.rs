@@ -1,0 +1,89 @@
+//! Fields whose stage comes later: refused with their line until then, never ignored.
+
+use ami_bake_core::{Route, Segment};
+
+use crate::diagnostic::Diagnostic;
+use crate::yaml::Node;
+
+/// Below an image, `defaults`, or an environment's images and defaults. `*` is any key or index.
+const IMAGE: [&[&str]; 20] = [
+    &["publish", "if"],
+    &["publish", "regions"],
+    &["publish", "targets"],
+    &["publish", "copy"],
+    &["publish", "share"],
+    &["publish", "parameters"],
+    &["publish", "deprecate-after"],
+    &["publish", "protect"],
+    &["publish", "keep"],
+    &["publish", "docker"],
+    &["deploy"],
+    &["build", "*", "ansible"],
+    &["build", "*", "chef"],
+    &["build", "*", "component"],
+    &["validate", "*", "ansible"],
+    &["validate", "*", "chef"],
+    &["validate", "*", "component"],
+    &["test", "*", "ansible"],
+    &["test", "*", "chef"],
+    &["test", "*", "component"],
+];
+
+/// Reports every such field of a document, and the platform that is not there yet.
+pub(crate) fn unsupported(root: &Node, findings: &mut Vec<Diagnostic>) {
+    document(root, &Route::root(), findings);
+    for environment in root.get("environments").map(Node::entries).unwrap_or_default() {
+        document(&environment.value, &Route::root().key("environments").key(environment.key.as_str()), findings);
+    }
+}
+
+fn document(root: &Node, route: &Route, findings: &mut Vec<Diagnostic>) {
+    if let Some(platform) = root.get("platform").filter(|platform| platform.as_text() == Some("docker")) {
+        findings.push(later(platform.span, "`platform: docker`", route.key("platform")));
+    }
+    if let Some(defaults) = root.get("defaults") {
+        image(defaults, &route.key("defaults"), findings);
+    }
+    for entry in root.get("images").map(Node::entries).unwrap_or_default() {
+        image(&entry.value, &route.key("images").key(entry.key.as_str()), findings);
+    }
+}
+
+fn image(node: &Node, route: &Route, findings: &mut Vec<Diagnostic>) {
+    for pattern in IMAGE {
+        visit(node, pattern, route, findings);
+    }
+}
+
+fn visit(node: &Node, pattern: &[&str], route: &Route, findings: &mut Vec<Diagnostic>) {
+    match pattern {
+        [] => {}
+        ["*", rest @ ..] => {
+            for (index, item) in node.items().iter().enumerate() {
+                visit(item, rest, &route.index(index), findings);
+            }
+        }
+        [key, rest @ ..] => {
+            let Some(entry) = node.entry(key) else { return };
+            let route = route.key(*key);
+            if !rest.is_empty() {
+                return visit(&entry.value, rest, &route, findings);
+            }
+            let above = route.parent().0.into_iter().rev().find_map(|segment| match segment {
+                Segment::Key(key) => Some(key),
+                Segment::Index(_) => None,
+            });
+            let name = match above {
+                Some(above) if above == "publish" => format!("`publish.{key}`"),
+                _ => format!("`{key}`"),
+            };
+            findings.push(later(entry.key_span, &name, route));
+        }
+    }
+}
+
+fn later(span: crate::diagnostic::Span, what: &str, route: Route) -> Diagnostic {
+    Diagnostic::error("not-supported-yet", span, format!("{what} is not supported yet"))
+        .help("It is part of format 1 and comes with a later version; take it out until then.")
+        .route(route)
+}

@@ -1,0 +1,104 @@
+//! The images of a manifest and their legs: defaults below, matrix expanded, in the order in which they are built.
+
+mod matrix;
+mod order;
+mod source;
+
+use ami_bake_core::plan::{ImageKey, SourceQuery};
+use ami_bake_core::Route;
+use serde_json::{Map, Value};
+
+use crate::diagnostic::Diagnostic;
+use crate::expression::Scope;
+use crate::manifest::{ImageEntry, LegEntry, Manifest};
+use crate::resolve::Resolver;
+use crate::words;
+use crate::yaml::Node;
+
+/// Fills a manifest's images.
+pub(crate) fn expand(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
+    let defaults = manifest.root.get("defaults").cloned();
+    let entries = manifest.root.get("images").map(Node::entries).unwrap_or_default().to_vec();
+    let mut drafts = Vec::new();
+    for entry in entries {
+        let node = match &defaults {
+            Some(defaults) => Node { span: entry.value.span, ..defaults.merged(&entry.value) },
+            None => entry.value,
+        };
+        let legs = legs(manifest, &entry.key, &node, findings);
+        drafts.push((entry.key, entry.key_span, node, legs));
+    }
+    let known: Vec<(String, Vec<(ImageKey, Map<String, Value>)>)> =
+        drafts.iter().map(|(name, _, _, legs)| (name.clone(), legs.clone())).collect();
+    let family = source::Family::new(&known);
+    for (name, span, node, legs) in drafts {
+        let mut entry = ImageEntry { name, node, legs: Vec::new() };
+        for (key, matrix) in legs {
+            let scope = leg_scope(manifest, &key, &matrix);
+            let found = source::query(manifest, &entry, &key, &matrix, &scope, span, &family, findings);
+            let (source, after) = found.unwrap_or_else(|| (SourceQuery::Reference(String::new()), None));
+            entry.legs.push(LegEntry { key, matrix, source, after, selected: false });
+        }
+        manifest.images.push(entry);
+    }
+    order::sort(manifest, findings);
+    select(manifest, findings);
+}
+
+/// The names that a leg's expressions know before its source is found.
+pub(crate) fn leg_scope(manifest: &Manifest, key: &ImageKey, matrix: &Map<String, Value>) -> Scope {
+    let mut scope = manifest.scope.clone();
+    scope.set("image", key.image.as_str());
+    scope.set("matrix", matrix.clone());
+    scope
+}
+
+/// The legs of an image that are baked on this platform at all.
+fn legs(manifest: &Manifest, name: &str, node: &Node, findings: &mut Vec<Diagnostic>) -> Vec<(ImageKey, Map<String, Value>)> {
+    let route = Route::root().key("images").key(name);
+    let platform = manifest.platform.as_str();
+    if let Some(platforms) = node.get("platforms")
+        && !platforms.items().iter().any(|item| item.as_text() == Some(platform))
+    {
+        return Vec::new();
+    }
+    let mut legs = matrix::combinations(manifest, name, node.get("matrix"), &route.key("matrix"), findings);
+    legs.retain(|(key, matrix)| {
+        let scope = leg_scope(manifest, key, matrix);
+        Resolver::plain(&manifest.sources, &scope).condition(node.get("if"), &route.key("if"), findings)
+    });
+    legs
+}
+
+/// Marks what `--image` names, and what that is built on.
+fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
+    let wanted = manifest.options.images.clone();
+    let mut keys: Vec<ImageKey> = Vec::new();
+    for name in &wanted {
+        let legs = manifest.images.iter().flat_map(|image| &image.legs);
+        let named: Vec<ImageKey> = legs.filter(|leg| &leg.key.image == name || &leg.key.to_string() == name).map(|leg| leg.key.clone()).collect();
+        if named.is_empty() {
+            let known: Vec<String> = manifest.images.iter().map(|image| image.name.clone()).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let finding = Diagnostic::error("unknown-image", None, format!("the manifest bakes no image `{name}` here"));
+            findings.push(finding.help(match words::near(name, known.iter().copied()) {
+                Some(near) => format!("Did you mean `--image {near}`?"),
+                None => format!("It has {}.", words::list(&known, "and")),
+            }));
+        }
+        keys.extend(named);
+    }
+    if wanted.is_empty() {
+        for leg in manifest.images.iter_mut().flat_map(|image| &mut image.legs) {
+            leg.selected = true;
+        }
+        return;
+    }
+    while let Some(key) = keys.pop() {
+        let leg = manifest.images.iter_mut().flat_map(|image| &mut image.legs).find(|leg| leg.key == key);
+        if let Some(leg) = leg.filter(|leg| !leg.selected) {
+            leg.selected = true;
+            keys.extend(leg.after.clone());
+        }
+    }
+}

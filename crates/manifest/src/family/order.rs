@@ -1,0 +1,64 @@
+//! Images in the order in which they are built.
+
+use std::collections::HashMap;
+
+use ami_bake_core::Route;
+
+use crate::diagnostic::Diagnostic;
+use crate::manifest::Manifest;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    New,
+    Open,
+    Done,
+}
+
+/// Sorts images so that each stands after the one that it is built on; a cycle is an error.
+pub(super) fn sort(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
+    let images = &manifest.images;
+    let index: HashMap<&str, usize> = images.iter().enumerate().map(|(at, image)| (image.name.as_str(), at)).collect();
+    let below: Vec<Option<usize>> = images
+        .iter()
+        .map(|image| image.legs.iter().find_map(|leg| leg.after.as_ref()).and_then(|key| index.get(key.image.as_str()).copied()))
+        .collect();
+    let mut marks = vec![Mark::New; images.len()];
+    let mut order = Vec::with_capacity(images.len());
+    for start in 0..images.len() {
+        // Each image has one source, so that the way down is a line.
+        let mut path: Vec<usize> = Vec::new();
+        let mut at = Some(start);
+        while let Some(image) = at {
+            match marks[image] {
+                Mark::Done => break,
+                Mark::Open => {
+                    let from = path.iter().position(|step| *step == image).unwrap_or(0);
+                    let mut names: Vec<&str> = path[from..].iter().map(|step| images[*step].name.as_str()).collect();
+                    names.push(images[image].name.as_str());
+                    let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" → ");
+                    let route = Route::root().key("images").key(images[image].name.as_str());
+                    let span = images[image].node.place(&Route::root().key("source").key("image"));
+                    findings.push(
+                        Diagnostic::error("image-cycle", span, format!("the images are built on each other in a circle: {names}"))
+                            .help("One of them needs a source of its own.")
+                            .route(route.key("source").key("image")),
+                    );
+                    break;
+                }
+                Mark::New => {
+                    marks[image] = Mark::Open;
+                    path.push(image);
+                    at = below[image];
+                }
+            }
+        }
+        for image in path.into_iter().rev() {
+            if marks[image] == Mark::Open {
+                marks[image] = Mark::Done;
+                order.push(image);
+            }
+        }
+    }
+    let mut slots: Vec<_> = std::mem::take(&mut manifest.images).into_iter().map(Some).collect();
+    manifest.images = order.into_iter().filter_map(|at| slots.get_mut(at).and_then(Option::take)).collect();
+}

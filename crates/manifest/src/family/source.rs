@@ -1,0 +1,186 @@
+//! What a leg is made from, as core asks for it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ami_bake_core::Route;
+use ami_bake_core::plan::{Architecture, BakedQuery, ImageKey, SourceQuery};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::expression::Scope;
+use crate::manifest::{ImageEntry, Manifest};
+use crate::model::{AmiSource, ArchitectureChoice, Platform, Source};
+use crate::resolve::Resolver;
+use crate::words;
+
+type Legs = [(ImageKey, Map<String, Value>)];
+
+/// All images with their legs.
+pub(super) struct Family<'a> {
+    images: HashMap<&'a str, &'a Legs>,
+    names: Vec<&'a str>,
+}
+
+impl<'a> Family<'a> {
+    pub(super) fn new(known: &'a [(String, Vec<(ImageKey, Map<String, Value>)>)]) -> Self {
+        Self {
+            images: known.iter().map(|(name, legs)| (name.as_str(), legs.as_slice())).collect(),
+            names: known.iter().map(|(name, _)| name.as_str()).collect(),
+        }
+    }
+}
+
+/// The query of a leg's source, and the leg that has to be baked first.
+#[allow(clippy::too_many_arguments)] // one call, each a fact of its own
+pub(super) fn query(
+    manifest: &Manifest,
+    image: &ImageEntry,
+    key: &ImageKey,
+    matrix: &Map<String, Value>,
+    scope: &Scope,
+    name_span: Span,
+    family: &Family<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<(SourceQuery, Option<ImageKey>)> {
+    let route = Route::root().key("images").key(image.name.as_str()).key("source");
+    let Some(node) = image.node.get("source") else {
+        findings.push(
+            Diagnostic::error("missing-key", name_span, format!("the image `{}` has no `source`", image.name))
+                .help("Add `source`: an entry for each platform, or `image` for another image of this manifest.")
+                .route(route.parent()),
+        );
+        return None;
+    };
+    let span = image.node.entry("source").map_or(name_span, |entry| entry.key_span);
+    let value = Resolver::plain(&manifest.sources, scope).at(node, &route, findings);
+    let source: Source = match serde_json::from_value(value.clone()) {
+        Ok(source) => source,
+        Err(error) => {
+            let before = findings.len();
+            let whole = Value::Object(Map::from_iter([("source".to_owned(), value)]));
+            manifest.judge_image(&image.node, &whole, &route.parent(), findings);
+            if findings.len() == before {
+                findings.push(Diagnostic::error("source", span, format!("the source can't be read: {error}")).route(route));
+            }
+            return None;
+        }
+    };
+    if let Some(name) = &source.image {
+        return baked(manifest, &source, name.as_str(), key, matrix, node.place(&Route::root().key("image")), family, findings);
+    }
+    let missing = |findings: &mut Vec<Diagnostic>, key: &str, example: &str| {
+        findings.push(
+            Diagnostic::error("missing-source", span, format!("the image `{}` has no source for the platform `{key}`", image.name))
+                .help(format!("Add {example} below `source`, or leave the image out here with `platforms`."))
+                .route(route.clone()),
+        );
+    };
+    let query = match manifest.platform {
+        Platform::Aws => match &source.ami {
+            Some(ami) => self::ami(ami, node.entry("ami").map_or(span, |entry| entry.key_span), &route.key("ami"), findings)?,
+            None => {
+                missing(findings, "aws", "`ami: {owner: …, name: …}`");
+                return None;
+            }
+        },
+        Platform::Local => match &source.local {
+            Some(local) if local == "host" => SourceQuery::Reference(local.clone()),
+            Some(path) => SourceQuery::Reference(manifest.folder.join(path).display().to_string()),
+            None => {
+                missing(findings, "local", "`local: host`");
+                return None;
+            }
+        },
+        Platform::Docker => match source.docker {
+            Some(reference) => SourceQuery::Reference(reference),
+            None => {
+                missing(findings, "docker", "`docker: IMAGE`");
+                return None;
+            }
+        },
+    };
+    Some((query, None))
+}
+
+fn ami(ami: &AmiSource, span: Span, route: &Route, findings: &mut Vec<Diagnostic>) -> Option<SourceQuery> {
+    let mut refuse = |message: &str, help: &str| {
+        findings.push(Diagnostic::error("ami-source", span, message).help(help).route(route.clone()));
+        None
+    };
+    match (&ami.id, &ami.name, &ami.parameter) {
+        (Some(id), None, None) => Some(SourceQuery::Id(id.clone())),
+        (None, None, Some(parameter)) => Some(SourceQuery::Parameter(parameter.clone())),
+        (None, Some(name), None) => {
+            let Some(owner) = ami.owner.as_ref().filter(|owner| !owner.0.is_empty()) else {
+                return refuse(
+                    "an image is looked up by name without its `owner`",
+                    "Add `owner`, such as \"099720109477\" (Canonical) or `amazon`: anyone can publish an image under any name.",
+                );
+            };
+            Some(SourceQuery::Newest {
+                owners: owner.0.iter().map(|owner| owner.0.clone()).collect(),
+                name: name.clone(),
+                architecture: ami.architecture.map(architecture),
+                filters: ami.filters.0.iter().map(|(name, values)| (name.clone(), values.0.clone())).collect::<BTreeMap<_, _>>(),
+            })
+        }
+        (None, None, None) => refuse("the image is not named", "Add `id`, or `owner` and `name`, or `parameter`."),
+        _ => refuse("the image is named in more than one way", "Keep one of `id`, `name` and `parameter`."),
+    }
+}
+
+pub(crate) fn architecture(choice: ArchitectureChoice) -> Architecture {
+    match choice {
+        ArchitectureChoice::X86_64 => Architecture::X86_64,
+        ArchitectureChoice::Arm64 => Architecture::Arm64,
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // one call, each a fact of its own
+fn baked(
+    manifest: &Manifest,
+    source: &Source,
+    name: &str,
+    key: &ImageKey,
+    matrix: &Map<String, Value>,
+    span: Span,
+    family: &Family<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<(SourceQuery, Option<ImageKey>)> {
+    let namespace = source.from.as_ref().map_or(manifest.namespace.as_str(), |from| from.as_str());
+    let version = match source.version.as_ref().map(|range| ami_bake_core::version::range(range.as_str())).transpose() {
+        Ok(version) => version,
+        Err(error) => {
+            let mut finding = Diagnostic::error("wrong-value", span, error.message());
+            finding.help = error.help_text().map(str::to_owned);
+            findings.push(finding);
+            return None;
+        }
+    };
+    if source.from.is_some() || version.is_some() {
+        let key = ImageKey { image: name.to_owned(), leg: key.leg.clone() };
+        return Some((SourceQuery::Baked(BakedQuery { namespace: namespace.to_owned(), key, version, sibling: false }), None));
+    }
+    let Some(legs) = family.images.get(name) else {
+        let finding = Diagnostic::error("unknown-image", span, format!("the manifest has no image `{name}`"));
+        findings.push(finding.help(match words::near(name, family.names.iter().copied()) {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => "For an image that was published before, add `from: NAME` or a `version` range.".to_owned(),
+        }));
+        return None;
+    };
+    let fits = |values: &Map<String, Value>| values.iter().all(|(name, value)| matrix.get(name) == Some(value));
+    let fitting: Vec<&ImageKey> = legs.iter().filter(|(_, values)| fits(values)).map(|(key, _)| key).collect();
+    let [below] = fitting.as_slice() else {
+        let message = if legs.is_empty() {
+            format!("the image `{name}` is not baked here, so `{key}` has no source")
+        } else {
+            format!("no leg of `{name}` has the matrix values of `{key}`")
+        };
+        let help = if legs.is_empty() { "See its `if` and `platforms`." } else { "Give both images the same values below `matrix`." };
+        findings.push(Diagnostic::error("matrix", span, message).help(help));
+        return None;
+    };
+    let query = BakedQuery { namespace: namespace.to_owned(), key: (*below).clone(), version: None, sibling: true };
+    Some((SourceQuery::Baked(query), Some((*below).clone())))
+}

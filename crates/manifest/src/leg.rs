@@ -1,0 +1,140 @@
+//! A leg with its source and version known: every expression evaluated, every value typed.
+
+use ami_bake_core::Route;
+use ami_bake_core::plan::{ImageKey, Phase, SourceImage};
+use semver::Version;
+use serde_json::{Map, Value, json};
+
+use crate::diagnostic::Diagnostic;
+use crate::expression::Scope;
+use crate::family::leg_scope;
+use crate::manifest::{ImageEntry, LegEntry, Manifest};
+use crate::model::{Image, Step};
+use crate::resolve::Resolver;
+use crate::schema::{Judge, judge};
+use crate::yaml::Node;
+
+/// A leg, typed.
+pub(crate) struct Evaluated {
+    /// The image without its steps.
+    pub(crate) image: Image,
+    /// The steps that run, with their index in the manifest.
+    pub(crate) steps: [Vec<(usize, Step)>; 3],
+}
+
+pub(crate) const PHASES: [Phase; 3] = [Phase::Build, Phase::Validate, Phase::Test];
+
+/// The source as expressions see it.
+fn source_value(source: &SourceImage) -> Value {
+    json!({
+        "id": source.id,
+        "name": source.name,
+        "owner": source.owner,
+        "created": source.created.map(|created| created.to_string()),
+        "tags": source.tags,
+    })
+}
+
+/// The version as expressions see it: a value with members.
+fn version_value(version: &Version) -> Value {
+    json!({
+        "": version.to_string(),
+        "major": version.major,
+        "minor": version.minor,
+        "patch": version.patch,
+        "prerelease": version.pre.as_str(),
+    })
+}
+
+impl Manifest {
+    /// The names that a leg's expressions know in the end.
+    pub(crate) fn planned_scope(&self, key: &ImageKey, leg: &LegEntry, source: &SourceImage, version: &Version) -> Scope {
+        let mut scope = leg_scope(self, key, &leg.matrix);
+        scope.set("source", source_value(source));
+        scope.set("version", version_value(version));
+        scope
+    }
+
+    /// Evaluates a leg; `None` when something is wrong, which is then among the findings.
+    pub(crate) fn evaluate(&self, image: &ImageEntry, scope: &Scope, findings: &mut Vec<Diagnostic>) -> Option<Evaluated> {
+        let route = Route::root().key("images").key(image.name.as_str());
+        let resolver = Resolver::plain(&self.sources, scope);
+        let before = findings.len();
+        let mut settings = Map::new();
+        let mut lists: [Vec<(usize, Value)>; 3] = Default::default();
+        for entry in image.node.entries() {
+            let route = route.key(entry.key.as_str());
+            if let Some(phase) = PHASES.iter().position(|phase| phase.as_str() == entry.key) {
+                lists[phase] = self.steps(&resolver, &entry.value, &route, findings);
+            } else if !matches!(entry.key.as_str(), "if" | "matrix" | "source" | "platforms") {
+                settings.insert(entry.key.clone(), resolver.at(&entry.value, &route, findings));
+            }
+        }
+        if findings.len() > before {
+            return None;
+        }
+        match typed(&settings, &lists) {
+            Ok(evaluated) => Some(evaluated),
+            Err(error) => {
+                let whole = whole(&image.node, settings, &lists);
+                self.judge_image(&image.node, &whole, &route, findings);
+                if findings.len() == before {
+                    findings.push(Diagnostic::error("image", image.node.span, format!("the image can't be read: {error}")).route(route));
+                }
+                None
+            }
+        }
+    }
+
+    fn steps(&self, resolver: &Resolver<'_>, list: &Node, route: &Route, findings: &mut Vec<Diagnostic>) -> Vec<(usize, Value)> {
+        let mut steps = Vec::new();
+        for (index, step) in list.items().iter().enumerate() {
+            let route = route.index(index);
+            if self.step_runs(resolver, step, &route, findings) {
+                let mut value = resolver.at(step, &route, findings);
+                if let Value::Object(map) = &mut value {
+                    map.remove("if");
+                    map.remove("platforms");
+                }
+                steps.push((index, value));
+            }
+        }
+        steps
+    }
+
+    fn step_runs(&self, resolver: &Resolver<'_>, step: &Node, route: &Route, findings: &mut Vec<Diagnostic>) -> bool {
+        let here = |platforms: &Node| platforms.items().iter().any(|item| item.as_text() == Some(self.platform.as_str()));
+        step.get("platforms").is_none_or(here) && resolver.condition(step.get("if"), &route.key("if"), findings)
+    }
+
+    /// Judges an evaluated image.
+    pub(crate) fn judge_image(&self, node: &Node, value: &Value, route: &Route, findings: &mut Vec<Diagnostic>) {
+        judge(self.judge.get_or_init(Judge::image), node, value, route, findings);
+    }
+}
+
+fn typed(settings: &Map<String, Value>, lists: &[Vec<(usize, Value)>; 3]) -> Result<Evaluated, serde_json::Error> {
+    let image = serde_json::from_value(Value::Object(settings.clone()))?;
+    let mut steps: [Vec<(usize, Step)>; 3] = Default::default();
+    for (typed, list) in steps.iter_mut().zip(lists) {
+        for (index, step) in list {
+            typed.push((*index, serde_json::from_value(step.clone())?));
+        }
+    }
+    Ok(Evaluated { image, steps })
+}
+
+/// The image as the judge wants it: steps that don't run leave a harmless one in their place, so that indices fit.
+fn whole(node: &Node, mut settings: Map<String, Value>, lists: &[Vec<(usize, Value)>; 3]) -> Value {
+    for (phase, list) in PHASES.iter().zip(lists) {
+        let count = node.get(phase.as_str()).map_or(0, |steps| steps.items().len());
+        let mut steps = vec![json!({ "reboot": true }); count];
+        for (index, step) in list {
+            if let Some(slot) = steps.get_mut(*index) {
+                *slot = step.clone();
+            }
+        }
+        settings.insert(phase.as_str().to_owned(), steps.into());
+    }
+    Value::Object(settings)
+}

@@ -1,0 +1,263 @@
+//! From a path to a manifest, or to everything that is wrong with it.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use ami_bake_core::plan::VersionRule;
+use ami_bake_core::{Error, Result, Route};
+use serde_json::Value;
+
+use crate::check;
+use crate::diagnostic::{Diagnostic, Sources, arrange};
+use crate::expression::lint;
+use crate::family;
+use crate::manifest::Manifest;
+use crate::model::Platform;
+use crate::options::Options;
+use crate::resolve::Resolver;
+use crate::schema::{Judge, coerce, judge};
+use crate::variables::{file_scope, variables};
+use crate::words;
+use crate::yaml::{self, Kind, Node};
+
+/// What became of a manifest's file.
+pub struct Loaded {
+    /// The manifest; none when there are errors.
+    pub manifest: Option<Manifest>,
+    /// Everything that was found, in the order of the file.
+    pub findings: Vec<Diagnostic>,
+    /// The files, to show findings with.
+    pub sources: Sources,
+}
+
+impl Manifest {
+    /// The manifest of a folder: `bake.yml`, else `.github/bake.yml`.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn find(folder: &Path) -> Result<PathBuf> {
+        const PATHS: [&str; 2] = ["bake.yml", ".github/bake.yml"];
+        PATHS.iter().map(|path| folder.join(path)).find(|path| path.is_file()).ok_or_else(|| {
+            Error::usage("find a manifest: there is neither `bake.yml` nor `.github/bake.yml` here")
+                .help("Name the manifest's path, or write a first one with `ami-bake init`.")
+        })
+    }
+
+    /// Reads a manifest's file.
+    pub fn load(path: &Path, options: &Options) -> Loaded {
+        let shown = path.display().to_string();
+        let shown = shown.strip_prefix("./").unwrap_or(&shown);
+        match std::fs::read(path).map(String::from_utf8) {
+            Ok(Ok(text)) => Self::load_text(shown, &text, folder_of(path), options),
+            Ok(Err(error)) => {
+                let at = error.utf8_error().valid_up_to();
+                failed(Diagnostic::error("unreadable", None, format!("read {shown}: byte {at} is not UTF-8")).help("Save the file as UTF-8."))
+            }
+            Err(error) => failed(Diagnostic::error("unreadable", None, format!("read {shown}: {error}"))),
+        }
+    }
+
+    /// Reads a manifest's text; `name` is the file's name in messages, `folder` what its paths are relative to.
+    pub fn load_text(name: &str, text: &str, folder: PathBuf, options: &Options) -> Loaded {
+        let mut loading = Loading { sources: Sources::default(), findings: Vec::new(), folder, options };
+        let manifest = loading.run(name, text);
+        let Loading { sources, mut findings, .. } = loading;
+        arrange(&mut findings);
+        let manifest = manifest.filter(|_| !findings.iter().any(Diagnostic::is_error));
+        Loaded { manifest, findings, sources }
+    }
+}
+
+fn failed(finding: Diagnostic) -> Loaded {
+    Loaded { manifest: None, findings: vec![finding], sources: Sources::default() }
+}
+
+/// Paths in `.github/bake.yml` are relative to the folder above.
+fn folder_of(path: &Path) -> PathBuf {
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    if folder.file_name().is_some_and(|name| name == ".github") {
+        return folder.parent().map(Path::to_path_buf).unwrap_or_default();
+    }
+    folder
+}
+
+struct Loading<'a> {
+    sources: Sources,
+    findings: Vec<Diagnostic>,
+    folder: PathBuf,
+    options: &'a Options,
+}
+
+impl Loading<'_> {
+    fn run(&mut self, name: &str, text: &str) -> Option<Manifest> {
+        let file = self.sources.add(name, text);
+        let tree = yaml::parse(file, text, &mut self.findings);
+        let Some(mut tree) = tree else {
+            if self.findings.is_empty() {
+                self.findings.push(
+                    Diagnostic::error("empty", crate::diagnostic::Span { file, start: 0, end: 0 }, "the manifest is empty")
+                        .help("Write a first one with `ami-bake init`."),
+                );
+            }
+            return None;
+        };
+        let document = Judge::document();
+        coerce(&document, &mut tree, &mut self.findings);
+        judge(&document, &tree, &tree.to_json(), &Route::root(), &mut self.findings);
+        lint(&tree, &self.sources, &mut self.findings);
+        check::unsupported(&tree, &mut self.findings);
+        check::moving(&tree, &mut self.findings);
+        if !matches!(tree.kind, Kind::Map(_)) || self.findings.iter().any(Diagnostic::is_error) {
+            // What is said of broken structure is enough; the rest would only repeat it.
+            check::structure_only(&tree, &self.folder, &mut self.findings);
+            return None;
+        }
+        let manifest = self.resolve(&tree)?;
+        check::images(&manifest, &mut self.findings);
+        Some(manifest)
+    }
+
+    fn resolve(&mut self, tree: &Node) -> Option<Manifest> {
+        let root = self.environment(tree)?;
+        let platform = self.platform(&root)?;
+        let mut scope = file_scope(self.options, platform.as_str());
+        let (vars, missing) = variables(tree.get("vars"), root.get("vars"), &scope, self.options, &mut self.sources, &mut self.findings);
+        scope.set("vars", vars);
+
+        let mut field = |node: Option<&Node>, route: Route| -> Option<String> {
+            let value = Resolver::plain(&self.sources, &scope).at(node?, &route, &mut self.findings);
+            crate::expression::text(&value).filter(|text| !text.is_empty())
+        };
+        let route = Route::root();
+        let aws = root.get("aws");
+        let written_region = field(aws.and_then(|aws| aws.get("region")), route.key("aws").key("region"));
+        let role = field(aws.and_then(|aws| aws.get("role")), route.key("aws").key("role"));
+        let version = field(root.get("version"), route.key("version"));
+        let name = field(root.get("name"), route.key("name"));
+        let region = self.options.region.clone().or(written_region);
+        let namespace = name.or_else(|| self.default_name())?;
+        scope.set("name", namespace.as_str());
+        scope.set("region", region.clone().unwrap_or_default());
+        let version = self.version(version.as_deref(), &root);
+        let secrets = root.get("secrets").map(Node::items).unwrap_or_default();
+        let secrets = secrets.iter().filter_map(Node::as_text).map(str::to_owned).collect();
+        let mut manifest = Manifest {
+            sources: self.sources.clone(),
+            root,
+            folder: self.folder.clone(),
+            platform,
+            namespace,
+            version,
+            region,
+            role,
+            secrets,
+            images: Vec::new(),
+            scope,
+            options: self.options.clone(),
+            missing,
+            judge: OnceLock::new(),
+        };
+        family::expand(&mut manifest, &mut self.findings);
+        Some(manifest)
+    }
+
+    /// The file with the chosen environment laid over it.
+    fn environment(&mut self, tree: &Node) -> Option<Node> {
+        let Some(name) = &self.options.environment else {
+            return Some(tree.clone());
+        };
+        let environments = tree.get("environments");
+        let Some(overlay) = environments.and_then(|environments| environments.get(name)) else {
+            let known: Vec<&str> = environments.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
+            let span = tree.entry("environments").map(|entry| entry.key_span);
+            let finding = Diagnostic::error("unknown-environment", span, format!("the manifest has no environment `{name}`"));
+            self.findings.push(finding.help(match words::near(name, known.iter().copied()) {
+                Some(near) => format!("Did you mean `--environment {near}`?"),
+                None if known.is_empty() => "Declare it below `environments`.".to_owned(),
+                None => format!("It has {}.", words::list(&known, "and")),
+            }));
+            return None;
+        };
+        Some(tree.merged(overlay))
+    }
+
+    fn platform(&mut self, root: &Node) -> Option<Platform> {
+        let written = root.get("platform");
+        let word = match (&self.options.platform, written.and_then(Node::as_text)) {
+            (Some(word), _) => word.clone(),
+            (None, Some(word)) => word.to_owned(),
+            (None, None) => return Some(Platform::default()),
+        };
+        if let Ok(platform) = serde_json::from_value(Value::from(word.as_str())) {
+            return Some(platform);
+        }
+        let span = written.map(|node| node.span);
+        let finding = Diagnostic::error("unknown-platform", span, format!("there is no platform `{word}`"));
+        self.findings.push(finding.help("The platforms are `aws`, `local` and `docker`; they can't come from an expression."));
+        None
+    }
+
+    fn default_name(&mut self) -> Option<String> {
+        let repository = self.options.github.repository.rsplit('/').next().unwrap_or_default().to_owned();
+        if !repository.is_empty() {
+            return Some(repository);
+        }
+        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
+        let name = folder.canonicalize().ok().and_then(|folder| folder.file_name().map(|name| name.to_string_lossy().into_owned()));
+        if name.is_none() {
+            self.findings.push(Diagnostic::error("missing-key", None, "the manifest has no `name`").help("Add `name`: the namespace of its images."));
+        }
+        // A folder may be called anything, a name only what image names allow.
+        name.map(|name| name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' }).collect())
+    }
+
+    fn version(&mut self, text: Option<&str>, root: &Node) -> VersionRule {
+        match text {
+            None | Some("auto") => VersionRule::Auto,
+            Some("release") => VersionRule::Release,
+            Some(text) => match semver::Version::parse(text.strip_prefix('v').unwrap_or(text)) {
+                Ok(version) => VersionRule::Fixed(version),
+                Err(error) => {
+                    let span = root.get("version").map(|node| node.span);
+                    self.findings.push(
+                        Diagnostic::error("wrong-value", span, format!("`{text}` is not a version: {error}"))
+                            .help("Write `auto`, `release` or a semantic version such as 1.4.0."),
+                    );
+                    VersionRule::Auto
+                }
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::{Style, text};
+    use ami_bake_core::plan::Recipe as _;
+
+    fn shown(manifest: &str) -> String {
+        let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &Options::default());
+        text(&loaded.findings, &loaded.sources, Style::Plain)
+    }
+
+    #[test]
+    fn a_simple_manifest_loads() {
+        let manifest = "format: 1\nname: shop\nvars: {nginx: \"1.24\"}\nimages:\n  base:\n    source:\n      ami: {owner: \"099720109477\", name: \"ubuntu-*\"}\n    build:\n      - run: apt-get install -y nginx=${{ vars.nginx }}\n        timeout: 10m\n  web:\n    source: {image: base}\n    test:\n      - expect: {service: nginx}\n      - expect: {http: {port: 80}}\n";
+        let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &Options::default());
+        let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
+        let manifest = loaded.manifest.unwrap_or_else(|| panic!("{shown}"));
+        let keys: Vec<String> = manifest.legs().iter().map(|leg| leg.key.to_string()).collect();
+        assert_eq!(keys, ["base", "web"]);
+    }
+
+    #[test]
+    fn problems_come_in_one_go() {
+        let out = shown("format: 1\nimages:\n  web:\n    sorce: {image: base}\n    build:\n      - run: echo\n        upload: x\n      - runn: echo\n      - run: echo ${{ vars.x }}\n        timeout: 10 minuets\n");
+        println!("{out}");
+        assert!(out.contains("unknown key `sorce`"), "{out}");
+        assert!(out.contains("two verbs in one step"), "{out}");
+        assert!(out.contains("`10 minuets` is not a duration"), "{out}");
+        assert!(out.contains("unknown variable `x`"), "{out}");
+    }
+}

@@ -1,0 +1,107 @@
+//! What an image is made of (design: lifecycle, "The digest, and the cache").
+
+use std::path::Path;
+
+use ami_bake_core::plan::{Digest, Digester, ImagePlan, Step, Verb};
+use ami_bake_core::{Error, Result};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use jiff::Timestamp;
+use serde_json::json;
+
+/// The digest of a plan; files are read.
+///
+/// # Errors
+/// When a file that a step names can't be read.
+pub(crate) fn digest(plan: &ImagePlan, now: Timestamp) -> Result<Digest> {
+    let mut digester = Digester::default();
+    digester.part("source", &plan.source.identity);
+    let machine = &plan.machine;
+    digester.part("disk", json!([machine.disk, machine.volumes]).to_string());
+    digester.part("user-data", machine.user_data.as_deref().unwrap_or_default());
+    digester.part("metadata", json!(plan.settings.imds_v2).to_string());
+    digester.part("seal", json!([plan.settings.keep, plan.settings.allow]).to_string());
+    for (phase, steps) in [("build", &plan.build), ("validate", &plan.validate), ("test", &plan.test)] {
+        for step in steps {
+            digester.part("phase", phase);
+            self::step(&mut digester, step, now)?;
+        }
+    }
+    Ok(digester.finish())
+}
+
+fn step(digester: &mut Digester, step: &Step, now: Timestamp) -> Result<()> {
+    let failed = |error: std::io::Error, path: &Path| {
+        Error::manifest(format!("read {}", path.display())).because(error).at(step.route.key(step.verb.name()))
+    };
+    digester.part("verb", json!(without_paths(&step.verb)).to_string());
+    digester.part("env", json!(step.env).to_string());
+    digester.part("on-failure", json!(step.on_failure).to_string());
+    if let Some(age) = step.cache_for.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX)).filter(|age| *age > 0) {
+        digester.part("cache-for", (now.as_second() / age).to_string());
+    }
+    match &step.verb {
+        Verb::Script { path, .. } => digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?),
+        Verb::Upload { from, contents, exclude, .. } => {
+            let exclude = globs(exclude).map_err(|error| Error::manifest("read the globs of `exclude`").because(error).at(step.route.key("exclude")))?;
+            if !contents {
+                digester.part("name", from.file_name().unwrap_or_default().as_encoded_bytes());
+            }
+            tree(digester, from, Path::new(""), &exclude).map_err(|(error, path)| failed(error, &path))?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The verb without local paths: where the checkout lies changes no image.
+fn without_paths(verb: &Verb) -> Verb {
+    let mut verb = verb.clone();
+    match &mut verb {
+        Verb::Script { path, .. } => path.clear(),
+        Verb::Upload { from, .. } => from.clear(),
+        Verb::Download { to, .. } => to.clear(),
+        _ => {}
+    }
+    verb
+}
+
+/// The globs of an `exclude` list.
+pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern)?);
+    }
+    set.build()
+}
+
+type Failed = (std::io::Error, std::path::PathBuf);
+
+/// Names, kinds, permission bits and content, in the order of names.
+fn tree(digester: &mut Digester, path: &Path, name: &Path, exclude: &GlobSet) -> Result<(), Failed> {
+    let at = |error| (error, path.to_path_buf());
+    let meta = std::fs::symlink_metadata(path).map_err(at)?;
+    digester.part("path", name.as_os_str().as_encoded_bytes());
+    if meta.is_symlink() {
+        let target = std::fs::read_link(path).map_err(at)?;
+        digester.part("link", target.as_os_str().as_encoded_bytes());
+        return Ok(());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        digester.part("mode", (meta.permissions().mode() & 0o7777).to_be_bytes());
+    }
+    if meta.is_dir() {
+        let mut entries: Vec<_> = std::fs::read_dir(path).and_then(Iterator::collect::<Result<_, _>>).map_err(at)?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let name = name.join(entry.file_name());
+            if !exclude.is_match(&name) {
+                tree(digester, &entry.path(), &name, exclude)?;
+            }
+        }
+        return Ok(());
+    }
+    digester.part("file", std::fs::read(path).map_err(at)?);
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! `machine` to core's settings.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ami_bake_core::plan::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
+use serde_json::Value;
+
+use crate::model::{self, Address, NetworkChoice, TokenChoice};
+
+/// The settings of an image's machine; a policy's file is read.
+///
+/// # Errors
+/// With a sentence when the policy's file can't be read.
+pub(crate) fn machine(machine: Option<&model::Machine>, folder: &Path) -> Result<MachineSettings, String> {
+    let Some(machine) = machine else {
+        return Ok(MachineSettings::default());
+    };
+    Ok(MachineSettings {
+        types: machine.r#type.0.clone(),
+        spot: machine.spot.unwrap_or(false),
+        subnets: machine.subnet.0.clone(),
+        security_groups: machine.security_groups.0.clone(),
+        public_ip: machine.public_ip,
+        profile: machine.profile.clone(),
+        policy: machine.policy.as_ref().map(|policy| self::policy(&policy.0, folder)).transpose()?,
+        disk: machine.disk.as_ref().map(disk).unwrap_or_default(),
+        volumes: machine.volumes.iter().map(volume).collect(),
+        lineage: machine.lineage.unwrap_or(false),
+        user: machine.user.clone(),
+        user_data: machine.user_data.clone(),
+        connect: machine.connect.as_ref().map(|connect| self::connect(&connect.0)).unwrap_or_default(),
+        ingress: machine.ingress.iter().map(|range| range.0.clone()).collect(),
+        metadata: machine.metadata.as_ref().map(metadata).unwrap_or_default(),
+        tags: machine.tags.0.iter().cloned().collect(),
+        lifetime: machine.lifetime.as_ref().and_then(model::DurationText::duration),
+        network: machine.network.map(|network| network == NetworkChoice::Host),
+    })
+}
+
+/// The largest inline policy of a role (IAM quotas: 10,240 characters without white space).
+const POLICY_LIMIT: usize = 10_240;
+
+fn policy(policy: &Value, folder: &Path) -> Result<String, String> {
+    let document = match policy {
+        Value::String(text) if text.trim_start().starts_with('{') => serde_json::from_str(text).map_err(|error| format!("the policy is not JSON: {error}"))?,
+        Value::String(path) => {
+            let text = std::fs::read_to_string(folder.join(path)).map_err(|error| format!("read the policy {path}: {error}"))?;
+            serde_json::from_str(&text).map_err(|error| format!("the policy {path} is not JSON: {error}"))?
+        }
+        document => document.clone(),
+    };
+    if document.get("Statement").is_none() {
+        return Err("the policy has no `Statement`".to_owned());
+    }
+    let text = document.to_string();
+    if text.len() > POLICY_LIMIT {
+        return Err(format!("the policy has {} characters, more than the {POLICY_LIMIT} that IAM takes", text.len()));
+    }
+    Ok(text)
+}
+
+fn disk(disk: &model::Disk) -> Disk {
+    Disk {
+        size: disk.size,
+        kind: disk.r#type.map(|kind| kind.as_str().to_owned()),
+        iops: disk.iops,
+        throughput: disk.throughput,
+        encrypted: disk.encrypted,
+        kms_key: disk.kms_key.as_ref().map(|key| key.0.clone()),
+        fast: disk.fast,
+    }
+}
+
+fn volume(volume: &model::Volume) -> Volume {
+    let device = if volume.device.starts_with('/') { volume.device.clone() } else { format!("/dev/{}", volume.device) };
+    let disk = Disk {
+        size: volume.size,
+        kind: volume.r#type.map(|kind| kind.as_str().to_owned()),
+        iops: volume.iops,
+        throughput: volume.throughput,
+        encrypted: volume.encrypted,
+        kms_key: volume.kms_key.as_ref().map(|key| key.0.clone()),
+        fast: None,
+    };
+    Volume { device, disk }
+}
+
+fn connect(connect: &model::Connect) -> Connect {
+    Connect {
+        private: connect.address.map(|address| address == Address::Private),
+        jump: connect.jump.as_ref().map(|jump| JumpHost {
+            host: jump.host.clone(),
+            port: jump.port,
+            user: jump.user.clone(),
+            key: jump.key.clone(),
+            host_key: jump.host_key.clone(),
+        }),
+        host_key: connect.host_key.clone(),
+        port: connect.port,
+        timeout: connect.timeout.as_ref().and_then(model::DurationText::duration).filter(|timeout| *timeout > Duration::ZERO),
+    }
+}
+
+fn metadata(metadata: &model::Metadata) -> Metadata {
+    Metadata { tokens_required: metadata.tokens.map(|tokens| tokens == TokenChoice::Required), hops: metadata.hops }
+}

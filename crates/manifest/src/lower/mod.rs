@@ -1,0 +1,11 @@
+//! Typed manifest to core's plan.
+
+mod digest;
+mod machine;
+mod settings;
+mod step;
+
+pub(crate) use digest::digest;
+pub(crate) use machine::machine;
+pub(crate) use settings::settings;
+pub(crate) use step::steps;

@@ -1,0 +1,37 @@
+//! What an image is called and what its seal keeps.
+
+use ami_bake_core::plan::{CaptureMode, ImageKey, ImageSettings, Keep};
+use ami_bake_core::version::in_name;
+use semver::Version;
+
+use crate::model::{CaptureChoice, Image, KeepChoice, TokenChoice};
+
+/// The settings of an image; its default name is `NAME/IMAGE[-LEG]/VERSION`.
+pub(crate) fn settings(image: &Image, namespace: &str, key: &ImageKey, version: &Version) -> ImageSettings {
+    let publish = image.publish.as_ref();
+    let seal = image.seal.clone().unwrap_or_default();
+    let name = publish.and_then(|publish| publish.name.clone());
+    ImageSettings {
+        keep: seal.keep.into_iter().map(keep).collect(),
+        allow: seal.allow,
+        capture: match image.capture {
+            None | Some(CaptureChoice::Halted) => CaptureMode::Halted,
+            Some(CaptureChoice::Stopped) => CaptureMode::Stopped,
+            Some(CaptureChoice::Live) => CaptureMode::Live,
+        },
+        name: name.unwrap_or_else(|| format!("{namespace}/{key}/{}", in_name(version))),
+        description: publish.and_then(|publish| publish.description.clone()).unwrap_or_default(),
+        tags: publish.map(|publish| publish.tags.0.iter().cloned().collect()).unwrap_or_default(),
+        imds_v2: publish.and_then(|publish| publish.imds).map(|imds| imds == TokenChoice::Required),
+    }
+}
+
+fn keep(choice: KeepChoice) -> Keep {
+    match choice {
+        KeepChoice::Logs => Keep::Logs,
+        KeepChoice::History => Keep::History,
+        KeepChoice::MachineId => Keep::MachineId,
+        KeepChoice::Caches => Keep::Caches,
+        KeepChoice::HostKeys => Keep::HostKeys,
+    }
+}

@@ -1,0 +1,164 @@
+//! Steps to core's.
+
+use std::path::Path;
+
+use ami_bake_core::Route;
+use ami_bake_core::plan::{self, Expectation, OnFailure, Probe, SecretPart, WaitFor};
+
+use crate::model::{self, Common, DurationText, Expect, OnFailureChoice, Step, Verb, WaitTarget};
+use crate::resolve::SECRET;
+
+/// The steps of a phase; paths become relative to the working directory.
+pub(crate) fn steps(steps: Vec<(usize, Step)>, route: &Route, folder: &Path) -> Vec<plan::Step> {
+    steps.into_iter().filter_map(|(index, step)| self::step(step, route.index(index), folder)).collect()
+}
+
+fn step(step: Step, route: Route, folder: &Path) -> Option<plan::Step> {
+    let Common { name, env, timeout, retries, on_failure, cache_for, .. } = step.common;
+    let verb = verb(step.verb, folder)?;
+    Some(plan::Step {
+        name: name.unwrap_or_else(|| default_name(&verb)),
+        route,
+        verb,
+        env: env.0.into_iter().map(|(name, text)| (name, value(&text))).collect(),
+        timeout: timeout.as_ref().and_then(DurationText::duration),
+        retries,
+        on_failure: match on_failure {
+            None | Some(OnFailureChoice::Abort) => OnFailure::Abort,
+            Some(OnFailureChoice::Continue) => OnFailure::Continue,
+            Some(OnFailureChoice::Ignore) => OnFailure::Ignore,
+        },
+        cache_for: cache_for.as_ref().and_then(DurationText::duration),
+    })
+}
+
+/// Text with the names of secrets between marks: every second part is a name.
+fn value(text: &str) -> plan::Value {
+    if !text.contains(SECRET) {
+        return plan::Value::Plain(text.to_owned());
+    }
+    let parts = text.split(SECRET).enumerate().filter(|(_, part)| !part.is_empty());
+    plan::Value::Secret(
+        parts.map(|(at, part)| if at % 2 == 1 { SecretPart::Name(part.to_owned()) } else { SecretPart::Text(part.to_owned()) }).collect(),
+    )
+}
+
+/// `None` for verbs whose stage comes later, which the check refuses.
+fn verb(verb: Verb, folder: &Path) -> Option<plan::Verb> {
+    Some(match verb {
+        Verb::Run(run) => plan::Verb::Run { script: run.run, shell: run.shell, user: run.r#as, working_directory: run.working_directory },
+        Verb::Script(script) => plan::Verb::Script {
+            path: folder.join(script.script),
+            args: script.args,
+            shell: script.shell,
+            user: script.r#as,
+            working_directory: script.working_directory,
+        },
+        Verb::Upload(upload) => plan::Verb::Upload {
+            from: folder.join(upload.upload.trim_end_matches('/')),
+            contents: upload.upload.ends_with('/'),
+            to: upload.to,
+            exclude: upload.exclude,
+            owner: upload.owner,
+            mode: upload.mode.as_ref().and_then(model::Mode::bits),
+        },
+        Verb::Download(download) => {
+            plan::Verb::Download { from: download.download, to: folder.join(download.to), exclude: download.exclude }
+        }
+        Verb::Reboot(_) => plan::Verb::Reboot,
+        Verb::Wait(wait) => {
+            plan::Verb::Wait { until: until(wait.wait)?, interval: wait.interval.as_ref().and_then(DurationText::duration) }
+        }
+        Verb::Expect(expectation) => plan::Verb::Expect(Expectation { probe: probe(expectation.expect)? }),
+        Verb::Ansible(_) | Verb::Chef(_) | Verb::Component(_) => return None,
+    })
+}
+
+fn until(target: WaitTarget) -> Option<WaitFor> {
+    target.port.map(WaitFor::Port).or(target.file.map(WaitFor::File)).or(target.command.map(WaitFor::Command))
+}
+
+fn probe(expect: Expect) -> Option<Probe> {
+    if let Some(http) = expect.http {
+        return Some(Probe::Http {
+            host: http.host,
+            port: http.port.unwrap_or(80),
+            path: http.path.unwrap_or_else(|| "/".to_owned()),
+            status: http.status,
+            body: http.body,
+            headers: http.headers.0.into_iter().map(|(name, text)| (name.to_ascii_lowercase(), text)).collect(),
+        });
+    }
+    if let Some(port) = expect.port {
+        return Some(Probe::Port { host: port.0.host, port: port.0.port, open: port.0.open.unwrap_or(true) });
+    }
+    if let Some(service) = expect.service {
+        let service = service.0;
+        return Some(Probe::Service { name: service.name, running: service.running.unwrap_or(true), enabled: service.enabled });
+    }
+    if let Some(package) = expect.package {
+        let package = package.0;
+        return Some(Probe::Package { name: package.name, version: package.version, installed: package.installed.unwrap_or(true) });
+    }
+    if let Some(file) = expect.file {
+        let file = file.0;
+        return Some(Probe::File {
+            path: file.path,
+            exists: file.exists.unwrap_or(true),
+            contains: file.contains,
+            mode: file.mode.as_ref().and_then(model::Mode::bits),
+            owner: file.owner,
+            sha256: file.sha256.map(|sum| sum.to_ascii_lowercase()),
+        });
+    }
+    if let Some(user) = expect.user {
+        let user = user.0;
+        return Some(Probe::User {
+            name: user.name,
+            exists: user.exists.unwrap_or(true),
+            groups: user.groups.0,
+            shell: user.shell,
+            home: user.home,
+        });
+    }
+    let command = expect.command?.0;
+    Some(Probe::Command { run: command.run, status: command.status.unwrap_or(0), stdout: command.stdout, stderr: command.stderr })
+}
+
+/// A name for a step without one: the verb, and what it is about.
+fn default_name(verb: &plan::Verb) -> String {
+    let about = match verb {
+        plan::Verb::Run { script, .. } => first_line(script),
+        plan::Verb::Script { path, .. } => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        plan::Verb::Upload { to, .. } => to.clone(),
+        plan::Verb::Download { from, .. } => from.clone(),
+        plan::Verb::Reboot => return "reboot".to_owned(),
+        plan::Verb::Wait { until, .. } => match until {
+            WaitFor::Port(port) => format!("port {port}"),
+            WaitFor::File(path) => path.clone(),
+            WaitFor::Command(command) => first_line(command),
+        },
+        plan::Verb::Expect(expectation) => match &expectation.probe {
+            Probe::Http { port, path, .. } => format!("http :{port}{path}"),
+            Probe::Port { port, .. } => format!("port {port}"),
+            Probe::Service { name, .. } => format!("service {name}"),
+            Probe::Package { name, .. } => format!("package {name}"),
+            Probe::File { path, .. } => format!("file {path}"),
+            Probe::User { name, .. } => format!("user {name}"),
+            Probe::Command { run, .. } => first_line(run),
+        },
+    };
+    format!("{} {about}", verb.name()).trim_end().to_owned()
+}
+
+/// The first line of a script that says something, cut to a title's length.
+fn first_line(script: &str) -> String {
+    const LENGTH: usize = 50;
+    let line = script.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("set ")).unwrap_or_default();
+    if line.chars().count() <= LENGTH {
+        return line.to_owned();
+    }
+    let mut cut: String = line.chars().take(LENGTH - 1).collect();
+    cut.push('…');
+    cut
+}

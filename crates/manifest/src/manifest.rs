@@ -1,0 +1,112 @@
+//! A loaded manifest.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use ami_bake_core::plan::{ImageKey, SourceQuery, VersionRule};
+use ami_bake_core::{Error, Route};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Diagnostic, Sources, Span};
+use crate::expression::Scope;
+use crate::model::Platform;
+use crate::options::Options;
+use crate::schema::Judge;
+use crate::yaml::Node;
+
+/// A manifest that passed the check, for one environment and platform.
+pub struct Manifest {
+    pub(crate) sources: Sources,
+    pub(crate) root: Node,
+    /// The folder that its paths are relative to.
+    pub(crate) folder: PathBuf,
+    pub(crate) platform: Platform,
+    pub(crate) namespace: String,
+    pub(crate) version: VersionRule,
+    pub(crate) region: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) secrets: Vec<String>,
+    pub(crate) images: Vec<ImageEntry>,
+    pub(crate) scope: Scope,
+    pub(crate) options: Options,
+    /// Variables without a value, in `check`.
+    pub(crate) missing: Vec<String>,
+    pub(crate) judge: OnceLock<Judge>,
+}
+
+/// One image of the manifest.
+pub(crate) struct ImageEntry {
+    pub(crate) name: String,
+    /// The image with the defaults below it.
+    pub(crate) node: Node,
+    pub(crate) legs: Vec<LegEntry>,
+}
+
+/// One leg of an image.
+pub(crate) struct LegEntry {
+    pub(crate) key: ImageKey,
+    pub(crate) matrix: Map<String, Value>,
+    pub(crate) source: SourceQuery,
+    pub(crate) after: Option<ImageKey>,
+    pub(crate) selected: bool,
+}
+
+impl Manifest {
+    /// The platform that its images are baked on.
+    pub fn platform(&self) -> Platform {
+        self.platform
+    }
+
+    /// The home region: `--region`, else the manifest's.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// The role to assume.
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
+    /// Names of the environment variables that hold secrets.
+    pub fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
+    /// The folder that its paths are relative to.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The files that it was read from, to render findings.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The place in a file of a symbolic place.
+    pub fn span(&self, route: &Route) -> Span {
+        if let [ami_bake_core::Segment::Key(images), ami_bake_core::Segment::Key(name), rest @ ..] = route.0.as_slice()
+            && images == "images"
+            && let Some(image) = self.images.iter().find(|image| &image.name == name)
+        {
+            return image.node.place(&Route(rest.to_vec()));
+        }
+        self.root.place(route)
+    }
+
+    /// A failure that names a place of the manifest as a finding that can be shown with its line.
+    pub fn finding(&self, error: &Error) -> Option<Diagnostic> {
+        let route = error.route()?;
+        let mut finding = Diagnostic::error("bake", self.span(route), error.message()).route(route.clone());
+        finding.help = error.help_text().map(str::to_owned);
+        Some(finding)
+    }
+
+    pub(crate) fn image(&self, name: &str) -> Option<&ImageEntry> {
+        self.images.iter().find(|image| image.name == name)
+    }
+
+    pub(crate) fn leg(&self, key: &ImageKey) -> Option<(&ImageEntry, &LegEntry)> {
+        let image = self.image(&key.image)?;
+        image.legs.iter().find(|leg| &leg.key == key).map(|leg| (image, leg))
+    }
+}

@@ -1,0 +1,103 @@
+//! The manifest as the engine sees it.
+
+use ami_bake_core::plan::{Digest, ImageKey, ImagePlan, Leg, Recipe, Resolved, SourceImage, VersionRule};
+use ami_bake_core::{Error, Result, Route};
+use semver::Version;
+
+use crate::diagnostic::Diagnostic;
+use crate::leg::{Evaluated, PHASES};
+use crate::lower;
+use crate::manifest::Manifest;
+
+/// Stands for a version that `auto` will give: the digest may not depend on it.
+const AUTOMATIC: Version = Version::new(0, 0, 0);
+
+impl Recipe for Manifest {
+    fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    fn legs(&self) -> Vec<Leg> {
+        let legs = self.images.iter().flat_map(|image| &image.legs).filter(|leg| leg.selected);
+        legs.map(|leg| Leg {
+            key: leg.key.clone(),
+            route: Route::root().key("images").key(leg.key.image.as_str()),
+            source: leg.source.clone(),
+            after: leg.after.clone(),
+            version: self.version.clone(),
+        })
+        .collect()
+    }
+
+    fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest> {
+        let version = match &self.version {
+            VersionRule::Fixed(version) => version,
+            VersionRule::Auto | VersionRule::Release => &AUTOMATIC,
+        };
+        self.plan(key, &Resolved { source, version }).map(|plan| plan.digest)
+    }
+
+    fn plan(&self, key: &ImageKey, resolved: &Resolved<'_>) -> Result<ImagePlan> {
+        let digest = match (&self.version, resolved.version) {
+            (VersionRule::Fixed(fixed), version) if fixed == version => None,
+            (VersionRule::Auto | VersionRule::Release, version) if version == &AUTOMATIC => None,
+            _ => Some(self.digest(key, resolved.source)?),
+        };
+        let mut findings = Vec::new();
+        let mut plan = self.lower(key, resolved, &mut findings).ok_or_else(|| self.failure(key, &findings))?;
+        plan.digest = match digest {
+            Some(digest) => digest,
+            None => lower::digest(&plan, self.options.now)?,
+        };
+        Ok(plan)
+    }
+}
+
+impl Manifest {
+    /// A leg as a plan without its digest; `None` when something is wrong, which is then among the findings.
+    pub(crate) fn lower(&self, key: &ImageKey, resolved: &Resolved<'_>, findings: &mut Vec<Diagnostic>) -> Option<ImagePlan> {
+        let (image, leg) = self.leg(key)?;
+        let scope = self.planned_scope(key, leg, resolved.source, resolved.version);
+        let Evaluated { image: typed, steps } = self.evaluate(image, &scope, findings)?;
+        let route = Route::root().key("images").key(image.name.as_str());
+        let machine = match lower::machine(typed.machine.as_ref(), &self.folder) {
+            Ok(machine) => machine,
+            Err(message) => {
+                let at = Route::root().key("machine").key("policy");
+                findings.push(Diagnostic::error("policy", image.node.place(&at), message).route(route.key("machine").key("policy")));
+                return None;
+            }
+        };
+        let [build, validate, test] = steps;
+        let lowered = |at: usize, list| lower::steps(list, &route.key(PHASES[at].as_str()), &self.folder);
+        Some(ImagePlan {
+            key: key.clone(),
+            namespace: self.namespace.clone(),
+            source: resolved.source.clone(),
+            machine,
+            build: lowered(0, build),
+            validate: lowered(1, validate),
+            test: lowered(2, test),
+            settings: lower::settings(&typed, &self.namespace, key, resolved.version),
+            version: resolved.version.clone(),
+            digest: Digest::from_text(""),
+            route,
+        })
+    }
+
+    /// The first of the findings as a failure of the run.
+    fn failure(&self, key: &ImageKey, findings: &[Diagnostic]) -> Error {
+        let Some(finding) = findings.iter().find(|finding| finding.is_error()) else {
+            return Error::internal(format!("plan {key}: the manifest has no such image"));
+        };
+        let place = finding.span.map(|span| {
+            let at = self.sources.position(span.file, span.start);
+            format!("{}:{}:{}: ", self.sources.name(span.file), at.line, at.column)
+        });
+        let error = Error::manifest(format!("{}{}", place.unwrap_or_default(), finding.message)).at(finding.route.clone());
+        match &finding.help {
+            Some(help) => error.help(help.as_str()),
+            None => error,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A tree to values: every expression is evaluated in its place.
+
+use ami_bake_core::{Route, Segment};
+use serde_json::Value;
+
+use crate::diagnostic::{Diagnostic, Sources, Span};
+use crate::expression::{Piece, Scope, Template, evaluate, locate, text, truth};
+use crate::yaml::{Kind, Meaning, Node};
+
+/// Stands around a secret's name in an evaluated text; no environment variable can hold it, and no file's text may.
+pub(crate) const SECRET: char = '\0';
+
+/// Evaluates the expressions of a tree.
+pub(crate) struct Resolver<'a> {
+    sources: &'a Sources,
+    scope: &'a Scope,
+}
+
+impl<'a> Resolver<'a> {
+    /// A resolver with the names of `scope`.
+    pub(crate) fn plain(sources: &'a Sources, scope: &'a Scope) -> Self {
+        Self { sources, scope }
+    }
+
+    /// The value of a tree whose place does not matter.
+    pub(crate) fn value(&self, node: &Node, findings: &mut Vec<Diagnostic>) -> Value {
+        self.at(node, &Route::root(), findings)
+    }
+
+    /// The value of the tree at a route.
+    pub(crate) fn at(&self, node: &Node, route: &Route, findings: &mut Vec<Diagnostic>) -> Value {
+        match &node.kind {
+            Kind::Map(entries) => entries
+                .iter()
+                .map(|entry| (entry.key.clone(), self.at(&entry.value, &route.key(entry.key.as_str()), findings)))
+                .collect(),
+            Kind::List(items) => {
+                items.iter().enumerate().map(|(index, item)| self.at(item, &route.index(index), findings)).collect()
+            }
+            Kind::Scalar(scalar) if scalar.meaning == Meaning::Text => {
+                if scalar.text.contains(SECRET) {
+                    findings.push(
+                        Diagnostic::error("nul", node.span, "the text holds a NUL character")
+                            .help("No script, path or environment variable can hold it: take the \\0 out.")
+                            .route(route.clone()),
+                    );
+                }
+                if !Template::is_one(&scalar.text) {
+                    return scalar.text.as_str().into();
+                }
+                match Template::parse(&scalar.text) {
+                    Ok(template) => self.template(node.span, &scalar.text, &template, route, findings),
+                    // Told by the check before.
+                    Err(_) => Value::Null,
+                }
+            }
+            Kind::Scalar(scalar) => scalar.to_json(),
+        }
+    }
+
+    /// The truth of an `if`; absent is true.
+    pub(crate) fn condition(&self, node: Option<&Node>, route: &Route, findings: &mut Vec<Diagnostic>) -> bool {
+        let Some(node) = node else { return true };
+        let Some(words) = node.as_text() else { return truth(&node.to_json()) };
+        match Template::condition(words) {
+            Ok(template) => truth(&self.template(node.span, words, &template, route, findings)),
+            Err(_) => true,
+        }
+    }
+
+    fn template(&self, span: Span, whole: &str, template: &Template, route: &Route, findings: &mut Vec<Diagnostic>) -> Value {
+        let code = is_code(route);
+        let mut out = String::new();
+        for piece in &template.pieces {
+            let (outer, inner, expr) = match piece {
+                Piece::Text(text) => {
+                    out.push_str(text);
+                    continue;
+                }
+                Piece::Expr { outer, inner, expr } => (outer, inner, expr),
+            };
+            if let Some((_, name)) = expr.member().filter(|(context, _)| context.eq_ignore_ascii_case("secrets")) {
+                out.push(SECRET);
+                out.push_str(name);
+                out.push(SECRET);
+                continue;
+            }
+            let value = match evaluate(expr, self.scope) {
+                Ok(value) => value,
+                Err(error) => {
+                    let range = inner.start + error.range.start..inner.start + error.range.end;
+                    let at = locate(self.sources, span, whole, range);
+                    findings.push(Diagnostic::error("expression", at, error.message).route(route.clone()));
+                    continue;
+                }
+            };
+            if template.single && !code {
+                return value;
+            }
+            let at = || locate(self.sources, span, whole, outer.clone());
+            let Some(words) = text(&value) else {
+                let what = if value.is_array() { "a list" } else { "a map" };
+                findings.push(
+                    Diagnostic::error("expression", at(), format!("{what} can't be part of a text"))
+                        .help("Make a text of it with `join(list, ',')`, or name the member that is meant.")
+                        .route(route.clone()),
+                );
+                continue;
+            };
+            if code && !words.chars().all(is_safe) {
+                let source = whole.get(inner.clone()).unwrap_or("").trim();
+                findings.push(splice(at(), source, &words, route));
+            }
+            if words.contains(SECRET) {
+                findings.push(Diagnostic::error("nul", at(), "the value holds a NUL character").route(route.clone()));
+                continue;
+            }
+            out.push_str(&words);
+        }
+        out.into()
+    }
+}
+
+/// Characters that mean nothing to any shell (design: manifest, "Expressions").
+fn is_safe(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':' | '@' | '+' | ',' | '=' | '-')
+}
+
+fn splice(at: Span, source: &str, words: &str, route: &Route) -> Diagnostic {
+    let odd: String = words.chars().filter(|c| !is_safe(*c)).take(1).collect();
+    let name: String =
+        source.rsplit(['.', ' ']).next().unwrap_or("VALUE").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-').collect();
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    let name = if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) { "VALUE".to_owned() } else { name };
+    Diagnostic::error("unsafe-splice", at, format!("the value of `{source}` holds {odd:?}, which the script would not take as text"))
+        .label("spliced into code as it stands")
+        .help(format!("Hand it over in the step's environment: `env: {{{name}: \"${{{{ {source} }}}}\"}}`, and write \"${name}\" in the script."))
+        .route(route.clone())
+}
+
+/// Fields whose text becomes code: scripts, commands, user data.
+fn is_code(route: &Route) -> bool {
+    let mut keys = route.0.iter().rev().filter_map(|segment| match segment {
+        Segment::Key(key) => Some(key.as_str()),
+        Segment::Index(_) => None,
+    });
+    let last = keys.next().unwrap_or_default();
+    let above = keys.next().unwrap_or_default();
+    match last {
+        "run" => !matches!(above, "env" | "vars" | "with" | "tags"),
+        "command" => matches!(above, "wait" | "expect"),
+        "user-data" => above == "machine",
+        _ => false,
+    }
+}

@@ -1,0 +1,145 @@
+//! Variables: default < environment < `--var-file` < `AMI_BAKE_VAR_name` < `--set`.
+
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Diagnostic, Sources};
+use crate::expression::Scope;
+use crate::options::Options;
+use crate::resolve::Resolver;
+use crate::words;
+use crate::yaml::{self, Node};
+
+/// Process variables that set a manifest's variable.
+const PREFIX: &str = "AMI_BAKE_VAR_";
+
+/// The value of every declared variable, and the names of those that were not given.
+///
+/// `declared` is the file's own `vars`, `effective` the same with the environment laid over it.
+pub(crate) fn variables(
+    declared: Option<&Node>,
+    effective: Option<&Node>,
+    scope: &Scope,
+    options: &Options,
+    sources: &mut Sources,
+    findings: &mut Vec<Diagnostic>,
+) -> (Map<String, Value>, Vec<String>) {
+    let mut values = Map::new();
+    for entry in effective.map(Node::entries).unwrap_or_default() {
+        if declared.and_then(|declared| declared.get(&entry.key)).is_none() {
+            findings.push(unknown(&entry.key, declared, "the environment sets").at(entry.key_span));
+            continue;
+        }
+        let value = Resolver::plain(sources, scope).value(&entry.value, findings);
+        values.insert(entry.key.clone(), value);
+    }
+    let mut given = Given { declared, values: &mut values, findings };
+    for path in &options.var_files {
+        given.file(path, sources);
+    }
+    for (name, value) in &options.env {
+        if let Some(variable) = name.strip_prefix(PREFIX) {
+            // A shell can't hold `-` in a name.
+            let dashed = variable.replace('_', "-");
+            let known = declared.is_some_and(|declared| declared.get(variable).is_none() && declared.get(&dashed).is_some());
+            given.text(if known { &dashed } else { variable }, value, &format!("the variable {name} sets"));
+        }
+    }
+    for (name, value) in &options.sets {
+        given.text(name, value, "--set sets");
+    }
+    let missing: Vec<String> = values.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
+    if !options.check {
+        for name in &missing {
+            let span = declared.and_then(|declared| declared.entry(name)).map(|entry| entry.key_span);
+            findings.push(
+                Diagnostic::error("variable-not-given", span, format!("the variable `{name}` has no value"))
+                    .help(format!("Give it with `--set {name}=VALUE`, {PREFIX}{name}, a --var-file, or an --environment that sets it.")),
+            );
+        }
+    }
+    (values, missing)
+}
+
+struct Given<'a> {
+    declared: Option<&'a Node>,
+    values: &'a mut Map<String, Value>,
+    findings: &'a mut Vec<Diagnostic>,
+}
+
+impl Given<'_> {
+    /// A file of variables: a YAML (or JSON) map.
+    fn file(&mut self, path: &std::path::Path, sources: &mut Sources) {
+        let shown = path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.findings.push(Diagnostic::error("var-file", None, format!("read the variables of {shown}: {error}")));
+                return;
+            }
+        };
+        let file = sources.add(shown, text.as_str());
+        let Some(tree) = yaml::parse(file, &text, self.findings) else {
+            return;
+        };
+        if !matches!(tree.kind, yaml::Kind::Map(_)) {
+            self.findings.push(Diagnostic::error("var-file", tree.span, "a file of variables is a map of names and values"));
+        }
+        for entry in tree.entries() {
+            if !self.values.contains_key(&entry.key) {
+                self.findings.push(unknown(&entry.key, self.declared, "the file sets").at(entry.key_span));
+                continue;
+            }
+            self.values.insert(entry.key.clone(), entry.value.to_json());
+        }
+    }
+
+    /// A value that came as text: it takes the kind of the default.
+    fn text(&mut self, name: &str, text: &str, who: &str) {
+        let Some(value) = self.values.get(name) else {
+            self.findings.push(unknown(name, self.declared, who).finding);
+            return;
+        };
+        let typed = match value {
+            Value::Null | Value::String(_) => Some(Value::from(text)),
+            Value::Bool(_) => text.parse::<bool>().ok().map(Value::from),
+            Value::Number(_) => serde_json::from_str::<serde_json::Number>(text).ok().map(Value::Number),
+            Value::Array(_) => serde_json::from_str::<Value>(text).ok().filter(Value::is_array),
+            Value::Object(_) => serde_json::from_str::<Value>(text).ok().filter(Value::is_object),
+        };
+        let Some(typed) = typed else {
+            let (wanted, help) = match value {
+                Value::Bool(_) => ("`true` or `false`", "Its default is a boolean."),
+                Value::Number(_) => ("a number", "Its default is a number."),
+                Value::Array(_) => ("a list in JSON", "Write it like [\"a\", \"b\"]."),
+                _ => ("a map in JSON", "Write it like {\"a\": 1}."),
+            };
+            let finding = Diagnostic::error("variable", None, format!("{who} the variable `{name}` to `{text}`, but it takes {wanted}"));
+            self.findings.push(finding.help(help));
+            return;
+        };
+        self.values.insert(name.to_owned(), typed);
+    }
+}
+
+struct Unknown {
+    finding: Diagnostic,
+}
+
+impl Unknown {
+    fn at(mut self, span: crate::diagnostic::Span) -> Diagnostic {
+        self.finding.span = Some(span);
+        self.finding
+    }
+}
+
+fn unknown(name: &str, declared: Option<&Node>, who: &str) -> Unknown {
+    let known: Vec<&str> = declared.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
+    let finding = Diagnostic::error("unknown-variable", None, format!("{who} the variable `{name}`, which the manifest does not declare"));
+    Unknown {
+        finding: finding.help(match words::near(name, known.iter().copied()) {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None if known.is_empty() => "Declare variables below `vars`.".to_owned(),
+            None => format!("It declares {}.", words::list(&known, "and")),
+        }),
+    }
+}
