@@ -133,14 +133,6 @@ impl Mode {
     }
 }
 
-impl VersionRange {
-    /// The range; Image Builder's `x` stands for any number.
-    pub fn requirement(&self) -> Option<semver::VersionReq> {
-        let text = self.0.replace(['x', 'X'], "*").replace('v', "");
-        semver::VersionReq::parse(&text).ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,14 +148,6 @@ mod tests {
         for wrong in ["", "10", "m", "10 minutes", "1y"] {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn image_builders_ranges_are_ranges() {
-        let range = VersionRange("2.x.x".to_owned()).requirement().unwrap();
-        assert!(range.matches(&semver::Version::new(2, 7, 1)));
-        assert!(!range.matches(&semver::Version::new(3, 0, 0)));
-        assert!(VersionRange("^2.1".to_owned()).requirement().unwrap().matches(&semver::Version::new(2, 1, 0)));
     }
 
     #[test]

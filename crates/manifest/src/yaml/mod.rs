@@ -6,4 +6,4 @@ mod scalar;
 mod syntax;
 
 pub(crate) use build::parse;
-pub use node::{Entry, Kind, Meaning, Node, Scalar};
+pub(crate) use node::{Entry, Kind, Meaning, Node, Scalar};

@@ -9,16 +9,16 @@ use crate::diagnostic::Span;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub struct Node {
+pub(crate) struct Node {
     /// Where it was written; behind an alias, the anchored value.
-    pub span: Span,
+    pub(crate) span: Span,
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// What a node is.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A single value.
     Scalar(Scalar),
     /// A sequence.
@@ -29,27 +29,27 @@ pub enum Kind {
 
 /// A key and its value.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The key.
-    pub key: String,
+    pub(crate) key: String,
     /// Where the key stands.
-    pub key_span: Span,
+    pub(crate) key_span: Span,
     /// The value.
-    pub value: Node,
+    pub(crate) value: Node,
 }
 
 /// A single value, as written and as YAML 1.2's core schema reads it.
 #[derive(Debug, Clone)]
-pub struct Scalar {
+pub(crate) struct Scalar {
     /// The text after escapes and folding.
-    pub text: String,
+    pub(crate) text: String,
     /// What the text means.
-    pub meaning: Meaning,
+    pub(crate) meaning: Meaning,
 }
 
 /// What the text of a scalar means.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// Nothing: empty, `~`, `null`.
     Null,
     /// `true` or `false`.
@@ -64,17 +64,17 @@ pub enum Meaning {
 
 impl Node {
     /// Text at a place.
-    pub fn text(text: impl Into<String>, span: Span) -> Self {
+    pub(crate) fn text(text: impl Into<String>, span: Span) -> Self {
         Self { span, kind: Kind::Scalar(Scalar { text: text.into(), meaning: Meaning::Text }) }
     }
 
     /// An empty map at a place.
-    pub fn empty_map(span: Span) -> Self {
+    pub(crate) fn empty_map(span: Span) -> Self {
         Self { span, kind: Kind::Map(Vec::new()) }
     }
 
     /// The entries of a map; none for anything else.
-    pub fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         match &self.kind {
             Kind::Map(entries) => entries,
             _ => &[],
@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// The items of a list; none for anything else.
-    pub fn items(&self) -> &[Node] {
+    pub(crate) fn items(&self) -> &[Node] {
         match &self.kind {
             Kind::List(items) => items,
             _ => &[],
@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// The scalar, where it is one.
-    pub fn scalar(&self) -> Option<&Scalar> {
+    pub(crate) fn scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
             _ => None,
@@ -98,27 +98,27 @@ impl Node {
     }
 
     /// The text, where it means text.
-    pub fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         self.scalar().filter(|scalar| scalar.meaning == Meaning::Text).map(|scalar| scalar.text.as_str())
     }
 
     /// Whether it holds nothing.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.scalar().is_some_and(|scalar| scalar.meaning == Meaning::Null)
     }
 
     /// The entry of a map's key.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The value of a map's key.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
     }
 
     /// The value one segment deeper.
-    pub fn child(&self, segment: &Segment) -> Option<&Node> {
+    pub(crate) fn child(&self, segment: &Segment) -> Option<&Node> {
         match segment {
             Segment::Key(key) => self.get(key),
             Segment::Index(index) => self.items().get(*index),
@@ -126,7 +126,7 @@ impl Node {
     }
 
     /// The value one segment deeper, to change it.
-    pub fn child_mut(&mut self, segment: &Segment) -> Option<&mut Node> {
+    pub(crate) fn child_mut(&mut self, segment: &Segment) -> Option<&mut Node> {
         match (&mut self.kind, segment) {
             (Kind::Map(entries), Segment::Key(key)) => {
                 entries.iter_mut().find(|entry| &entry.key == key).map(|entry| &mut entry.value)
@@ -137,12 +137,12 @@ impl Node {
     }
 
     /// The value at a route.
-    pub fn at(&self, route: &[Segment]) -> Option<&Node> {
+    pub(crate) fn at(&self, route: &[Segment]) -> Option<&Node> {
         route.iter().try_fold(self, |node, segment| node.child(segment))
     }
 
     /// The place of the longest part of a route that exists: the value's, or for a map's key the key's own.
-    pub fn place(&self, route: &Route) -> Span {
+    pub(crate) fn place(&self, route: &Route) -> Span {
         let mut node = self;
         let mut span = self.span;
         for segment in &route.0 {
@@ -166,7 +166,7 @@ impl Node {
     }
 
     /// The same value without places.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Scalar(scalar) => scalar.to_json(),
             Kind::List(items) => items.iter().map(Self::to_json).collect(),
@@ -175,7 +175,7 @@ impl Node {
     }
 
     /// What it is, in words for a message.
-    pub fn describe(&self) -> &'static str {
+    pub(crate) fn describe(&self) -> &'static str {
         match &self.kind {
             Kind::List(_) => "a list",
             Kind::Map(_) => "a map",
@@ -208,7 +208,7 @@ impl Node {
 
     /// This map with `over` laid over it: maps are merged, everything else is replaced (design: manifest, `defaults`).
     #[must_use]
-    pub fn merged(&self, over: &Node) -> Node {
+    pub(crate) fn merged(&self, over: &Node) -> Node {
         let (Kind::Map(below), Kind::Map(above)) = (&self.kind, &over.kind) else {
             return over.clone();
         };
@@ -230,7 +230,7 @@ impl Node {
 
 impl Scalar {
     /// The value without its place.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match self.meaning {
             Meaning::Null => Value::Null,
             Meaning::Boolean(value) => value.into(),
@@ -241,7 +241,7 @@ impl Scalar {
     }
 
     /// Whether the value, written out again, is the text that stands in the file.
-    pub fn survives(&self) -> bool {
+    pub(crate) fn survives(&self) -> bool {
         match self.meaning {
             Meaning::Null => false,
             Meaning::Boolean(value) => self.text == if value { "true" } else { "false" },
