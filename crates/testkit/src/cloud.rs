@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// A running test cloud; it ends with this value, and everything in it.
 pub struct Cloud {
-    child: Child,
+    child: Option<Child>,
     port: u16,
 }
 
@@ -49,7 +49,17 @@ impl Cloud {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let ready: Value = serde_json::from_str(&ready).expect("the test cloud ended before it was ready");
         let port = u16::try_from(ready["port"].as_u64().unwrap()).unwrap();
-        Self { child, port }
+        Self { child: Some(child), port }
+    }
+
+    /// A cloud that another process started and ends.
+    pub fn attach(port: u16) -> Self {
+        Self { child: None, port }
+    }
+
+    /// The port of its address.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Its address.
@@ -135,8 +145,9 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
+        let Some(child) = &mut self.child else { return };
         // Asked first, so that it takes its mounts away; then it has a moment.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
+        let _ = Command::new("kill").arg(child.id().to_string()).status();
+        let _ = child.wait();
     }
 }

@@ -1,0 +1,219 @@
+//! The platform against a test cloud of its own.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_aws::{Aws, Settings};
+use ami_bake_core::clock::SystemClock;
+use ami_bake_core::event::{Envelope, Event};
+use ami_bake_core::limit::Limiter;
+use ami_bake_core::plan::{
+    Digest, ImageKey, ImagePlan, ImageSettings, MachineSettings, Phase, SourceImage, SourceQuery,
+};
+use ami_bake_core::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Platform, Registration};
+use ami_bake_core::{Result, Route, Run, tags};
+use ami_bake_testkit::cloud::Cloud;
+use ami_bake_testkit::runs;
+use semver::Version;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Says to the second process of a test where its cloud is.
+const PORT: &str = "AMI_BAKE_TEST_CLOUD_PORT";
+
+/// Names of seeded images (tests/cloud/cloud/seeds.py).
+pub(crate) const UBUNTU: (&str, &str) =
+    ("099720109477", "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20261101");
+pub(crate) const RHEL: (&str, &str) = ("309956199498", "RHEL-9*");
+
+/// A cloud, the platform on it, a run, and what the run told.
+pub(crate) struct World {
+    pub(crate) cloud: Cloud,
+    pub(crate) aws: Aws,
+    pub(crate) run: Run,
+    events: UnboundedReceiver<Envelope>,
+}
+
+/// Runs the test `name`, a function at the root of its program, against a cloud of its own. The SDK is led to the cloud
+/// by environment variables, and a program can't safely change its own: the test runs itself again as a child.
+pub(crate) fn in_cloud<F: Future<Output = ()>>(name: &str, body: impl FnOnce(World) -> F) {
+    if let Ok(port) = std::env::var(PORT) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        return runtime.block_on(async { body(World::new(Cloud::attach(port.parse().unwrap())).await).await });
+    }
+    let cloud = Cloud::start(&sandbox());
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env_remove("AWS_PROFILE")
+        .envs(cloud.env())
+        .env(PORT, cloud.port().to_string())
+        .status()
+        .unwrap();
+    assert!(status.success(), "{name} failed in its cloud");
+}
+
+/// The program that runs the instances, built beside this one.
+fn sandbox() -> PathBuf {
+    let deps = std::env::current_exe().unwrap();
+    let path = deps.ancestors().nth(2).unwrap().join("ami-bake-sandbox");
+    assert!(path.exists(), "cargo build -p ami-bake-local makes {}", path.display());
+    path
+}
+
+impl World {
+    async fn new(cloud: Cloud) -> Self {
+        let clock = Arc::new(SystemClock::default());
+        let limiter = Arc::new(Limiter::new(clock.clone()));
+        let aws = Aws::new(Settings::default(), clock, limiter).await.unwrap();
+        let (run, events) = runs::run();
+        Self { cloud, aws, run, events }
+    }
+
+    /// A seeded image.
+    pub(crate) async fn source(&self, (owner, name): (&str, &str)) -> SourceImage {
+        let query = SourceQuery::Newest {
+            owners: vec![owner.to_owned()],
+            name: name.to_owned(),
+            architecture: None,
+            filters: BTreeMap::new(),
+        };
+        self.aws.find_source(&self.run, &query).await.unwrap()
+    }
+
+    /// A plan for the image `web` in the namespace `shop`.
+    pub(crate) fn plan(source: SourceImage, version: &str) -> ImagePlan {
+        ImagePlan {
+            key: ImageKey::new("web"),
+            route: Route::root().key("images").key("web"),
+            namespace: "shop".to_owned(),
+            source,
+            machine: MachineSettings {
+                types: vec!["t3.small".to_owned()],
+                ingress: vec!["203.0.113.7/32".to_owned()],
+                ..MachineSettings::default()
+            },
+            build: Vec::new(),
+            validate: Vec::new(),
+            test: Vec::new(),
+            settings: ImageSettings {
+                name: format!("shop/web/{version}"),
+                description: "a shop".to_owned(),
+                ..ImageSettings::default()
+            },
+            version: Version::parse(version).unwrap(),
+            digest: Digest::from_text(format!("sha256:{version}")),
+        }
+    }
+
+    /// The tags that the engine gives.
+    pub(crate) fn tags(&self, plan: &ImagePlan) -> BTreeMap<String, String> {
+        BTreeMap::from(
+            [
+                ("Name", plan.settings.name.clone()),
+                (tags::NAME, plan.namespace.clone()),
+                (tags::IMAGE, plan.key.image.clone()),
+                (tags::VERSION, plan.version.to_string()),
+                (tags::DIGEST, plan.digest.to_string()),
+                (tags::RUN, self.run.id().to_owned()),
+            ]
+            .map(|(key, value)| (key.to_owned(), value)),
+        )
+    }
+
+    /// A machine of the plan that can be spoken with.
+    pub(crate) async fn machine(&self, plan: &ImagePlan, phase: Phase, source: &SourceImage) -> Box<dyn Machine> {
+        let launch = Launch {
+            key: &plan.key,
+            namespace: &plan.namespace,
+            phase,
+            source,
+            machine: &plan.machine,
+            lifetime: Duration::from_secs(3600),
+        };
+        let machine = self.aws.launch(&self.run, &launch).await.unwrap();
+        machine.connect(&self.run).await.unwrap();
+        machine
+    }
+
+    /// The capture's order for a plan; the candidate expires at `expires`.
+    pub(crate) fn capture<'a>(&self, plan: &'a ImagePlan, expires: &str) -> Capture<'a> {
+        let mut all = self.tags(plan);
+        all.insert(tags::EXPIRES.to_owned(), expires.to_owned());
+        Capture { plan, tags: all, name: format!("candidate/{}/{}", plan.version, self.run.id()) }
+    }
+
+    /// From launch to a candidate that can be launched.
+    pub(crate) async fn candidate(&self, plan: &ImagePlan) -> Result<Candidate> {
+        let machine = self.machine(plan, Phase::Build, &plan.source).await;
+        let pending = machine.capture(&self.run, &self.capture(plan, LATER)).await?;
+        pending.available(&self.run).await
+    }
+
+    /// The final name for a candidate.
+    pub(crate) async fn register(&self, plan: &ImagePlan, candidate: &Candidate) -> Result<ImageRecord> {
+        let mut all = self.tags(plan);
+        all.insert(tags::TESTED.to_owned(), "2026-11-20T10:00:00Z".to_owned());
+        self.aws.register(&self.run, candidate, &Registration { plan, tags: all }).await
+    }
+
+    /// Undoes everything that is open, as the engine does, until nothing is or a minute is over.
+    pub(crate) async fn clean_up(&self) {
+        self.aws.close(&self.run).await.unwrap();
+        for _ in 0..60 {
+            let open = self.run.ledger().open_entries();
+            if open.is_empty() {
+                return;
+            }
+            for entry in open {
+                if self.aws.undo(&self.run, &entry).await.unwrap() == ami_bake_core::platform::Undo::Done {
+                    self.run.ledger().close_entry(&entry, ami_bake_core::ledger::Closed::Deleted).unwrap();
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        panic!("still open: {:?}", self.run.ledger().open_entries());
+    }
+
+    /// Images and snapshots that are there, by kind; machines and all else must be gone.
+    #[track_caller]
+    pub(crate) fn holds(&self, images: usize, snapshots: usize) {
+        let leaks = self.cloud.leaks();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for kinds in leaks.as_object().unwrap().values() {
+            for (kind, all) in kinds.as_object().unwrap() {
+                *counts.entry(kind.clone()).or_default() += all.as_array().map_or(1, Vec::len);
+            }
+        }
+        let wanted: BTreeMap<String, usize> = [("images", images), ("snapshots", snapshots)]
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(kind, count)| (kind.to_owned(), count))
+            .collect();
+        assert_eq!(counts, wanted, "{leaks:#}");
+    }
+
+    /// How often an action was called.
+    pub(crate) fn count(&self, action: &str) -> usize {
+        self.cloud.actions().iter().filter(|seen| *seen == action).count()
+    }
+
+    /// The sentences that the run told so far.
+    pub(crate) fn told(&mut self) -> Vec<String> {
+        let mut all = Vec::new();
+        while let Ok(envelope) = self.events.try_recv() {
+            if let Event::Progress { message } | Event::Warning { message, .. } = envelope.event {
+                all.push(message);
+            }
+        }
+        all
+    }
+}
+
+/// An end that no test reaches.
+pub(crate) const LATER: &str = "2099-01-01T00:00:00Z";
+/// An end that is over.
+pub(crate) const OVER: &str = "2020-01-01T00:00:00Z";
