@@ -3,8 +3,10 @@
 mod coerce;
 mod generate;
 mod judge;
+mod reference;
 mod sentence;
 
 pub(crate) use coerce::coerce;
 pub use generate::schema;
 pub(crate) use judge::{Judge, judge};
+pub use reference::reference;
