@@ -1,8 +1,12 @@
 //! The verbs of the steps: what a manifest's `build`, `validate` and `test` do on a machine, and what every bake does
 //! there besides: list the packages, look for secrets, seal.
 
+mod expect;
+mod files;
+mod poll;
 mod shell;
 mod text;
 mod verbs;
+mod wait;
 
 pub use verbs::Verbs;

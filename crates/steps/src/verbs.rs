@@ -1,5 +1,7 @@
 //! The one implementation of [`Provisioner`].
 
+use std::time::Duration;
+
 use ami_bake_core::event::Package;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{ImageSettings, Step, Verb};
@@ -7,7 +9,13 @@ use ami_bake_core::provision::{Login, Provisioner, Reached};
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
+use crate::expect::expect;
+use crate::files::{Download, Upload, download, upload};
 use crate::shell::{Interpreter, Script, apply};
+use crate::wait::wait;
+
+/// How long a machine may take to come back where nothing is said.
+const REBOOT: Duration = Duration::from_mins(10);
 
 /// Applies steps to machines.
 #[derive(Debug, Default)]
@@ -35,7 +43,20 @@ impl Provisioner for Verbs {
                 script.args = args;
                 apply(run, on, step, script, output).await
             }
-            other => Err(Error::internal(format!("the verb `{}` is not there yet", other.name()))),
+            Verb::Upload { from, contents, to, exclude, owner, mode } => {
+                let owner = owner.as_deref();
+                upload(run, on, step, &Upload { from, contents: *contents, to, exclude, owner, mode: *mode }).await
+            }
+            Verb::Download { from, to, exclude } => download(run, on, step, &Download { from, to, exclude }).await,
+            Verb::Reboot => on.machine.reboot(run, step.timeout.unwrap_or(REBOOT)).await.map_err(|error| {
+                let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();
+                Error::new(error.kind(), format!("step `{}`: restart the machine", step.name))
+                    .because(error)
+                    .help(help)
+                    .at(step.route.clone())
+            }),
+            Verb::Wait { until, interval } => wait(run, on, step, until, *interval).await,
+            Verb::Expect(expectation) => expect(run, on, step, &expectation.probe).await,
         }
     }
 

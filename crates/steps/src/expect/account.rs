@@ -1,0 +1,48 @@
+//! `expect: {user: …}`.
+
+use ami_bake_core::plan::Probe;
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+
+use crate::poll::Seen;
+use crate::shell::{ask, check_user, quote};
+
+/// Whether the account is as it should be.
+pub(super) async fn look(run: &Run, on: &Reached<'_>, probe: &Probe) -> Result<Seen> {
+    let Probe::User { name, exists, groups, shell, home } = probe else { return Ok(Seen::Holds) };
+    check_user(name)?;
+    let script = format!(
+        "name={}; id -u \"$name\" >/dev/null 2>&1 || exit 3\n\
+         getent passwd \"$name\" 2>/dev/null || grep \"^$name:\" /etc/passwd\nid -Gn \"$name\"",
+        quote(name)
+    );
+    let answer = ask(run, on, "look for the user", &script).await?;
+    if answer.status == 3 {
+        return Ok(if *exists { Seen::Not(format!("expected the user `{name}`, but there is none")) } else { Seen::Holds });
+    }
+    if !exists {
+        return Ok(Seen::Not(format!("expected no user `{name}`, but there is one")));
+    }
+    let text = answer.text("look for the user")?;
+    let (entry, member) = text
+        .trim_end()
+        .split_once('\n')
+        .ok_or_else(|| Error::build(format!("read the machine's answer about the user `{name}`: `{}`", text.trim())))?;
+    let fields: Vec<&str> = entry.split(':').collect();
+    let member: Vec<&str> = member.split_whitespace().collect();
+    for group in groups {
+        if !member.contains(&group.as_str()) {
+            let member = member.join(", ");
+            return Ok(Seen::Not(format!("expected the user `{name}` in the group `{group}`, but it is in {member}")));
+        }
+    }
+    for (what, expected, field) in [("home folder", home, 5), ("login shell", shell, 6)] {
+        let seen = fields.get(field).copied().unwrap_or_default();
+        if let Some(expected) = expected
+            && expected != seen
+        {
+            return Ok(Seen::Not(format!("expected the {what} of `{name}` to be `{expected}`, but it is `{seen}`")));
+        }
+    }
+    Ok(Seen::Holds)
+}

@@ -1,0 +1,70 @@
+//! `expect: {command: …}`, and the commands that `wait` polls.
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::Collect;
+use ami_bake_core::plan::{Probe, Step};
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Result, Run};
+
+use crate::poll::Seen;
+use crate::shell::{Interpreter, Script, Tail};
+use crate::text::excerpt;
+
+/// How a polled command ended.
+pub(crate) struct Outcome {
+    pub(crate) exit: Exit,
+    output: Collect,
+}
+
+impl Outcome {
+    /// In words, with the end of what it printed.
+    pub(crate) fn describe(&self, run: &Run) -> String {
+        let end = match &self.exit {
+            Exit::Status(status) => format!("it exited with status {status}"),
+            Exit::Signal(signal) => format!("it was ended by signal {signal}"),
+            Exit::TimedOut(_) => "it did not end in time".to_owned(),
+            Exit::Lost(_) => "the connection to the machine was lost".to_owned(),
+        };
+        let (stderr, stdout) = (self.output.stderr_text(), self.output.stdout_text());
+        let said = if stderr.trim().is_empty() { stdout } else { stderr };
+        match said.lines().rev().find(|line| !line.trim().is_empty()) {
+            Some(line) => format!("{end}, its last line: {}", excerpt(&run.masker().mask(line), 200)),
+            None => end,
+        }
+    }
+}
+
+/// Runs a command as `run` does; with `sh -eu` on a machine that has no bash.
+pub(crate) async fn execute(run: &Run, on: &Reached<'_>, step: &Step, text: &str) -> Result<Outcome> {
+    let mut output = Collect::default();
+    let mut tail = Tail::new(&mut output);
+    let exit = Script::text(text, Interpreter::Any).execute(run, on, step, &mut tail).await?;
+    Ok(Outcome { exit, output })
+}
+
+/// Whether the command's result is the expected one.
+pub(super) async fn look(run: &Run, on: &Reached<'_>, step: &Step, probe: &Probe) -> Result<Seen> {
+    let Probe::Command { run: text, status, stdout, stderr } = probe else { return Ok(Seen::Holds) };
+    let outcome = execute(run, on, step, text).await?;
+    if outcome.exit != Exit::Status(*status) {
+        let seen = outcome.describe(run);
+        return Ok(Seen::Not(format!("expected `{}` to exit with status {status}, but {seen}", excerpt(text, 80))));
+    }
+    let streams = [
+        ("standard output", stdout, outcome.output.stdout_text()),
+        ("standard error", stderr, outcome.output.stderr_text()),
+    ];
+    for (name, expected, seen) in streams {
+        if let Some(expected) = expected
+            && !seen.contains(expected.as_str())
+        {
+            let seen = match excerpt(&run.masker().mask(&seen), 200) {
+                text if text.is_empty() => "it is empty".to_owned(),
+                text => format!("it was \"{text}\""),
+            };
+            let text = excerpt(text, 80);
+            return Ok(Seen::Not(format!("expected the {name} of `{text}` to hold \"{expected}\", but {seen}")));
+        }
+    }
+    Ok(Seen::Holds)
+}

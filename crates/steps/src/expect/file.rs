@@ -1,0 +1,115 @@
+//! `expect: {file: …}`.
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::{Collect, OutputSink, Stream};
+use ami_bake_core::plan::Probe;
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+
+use crate::poll::Seen;
+use crate::shell::{Program, ask, quote};
+
+/// Whether the file is as it should be.
+pub(super) async fn look(run: &Run, on: &Reached<'_>, probe: &Probe) -> Result<Seen> {
+    let Probe::File { path, exists, contains, mode, owner, sha256 } = probe else { return Ok(Seen::Holds) };
+    let script = format!("path={}\n{}", quote(path), include_str!("file.sh"));
+    let text = ask(run, on, "look at the file", &script).await?.text("look at the file")?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [kind, octal, user, group] = words.as_slice() else {
+        let link = words.first() == Some(&"dangling");
+        return Ok(match (exists, link) {
+            (false, _) => Seen::Holds,
+            (true, true) => Seen::Not(format!("expected `{path}` to be there, but it is a link that leads nowhere")),
+            (true, false) => Seen::Not(format!("expected `{path}` to be there, but it is not")),
+        });
+    };
+    if !exists {
+        return Ok(Seen::Not(format!("expected `{path}` not to be there, but it is")));
+    }
+    if let Some(expected) = mode
+        && u32::from_str_radix(octal, 8) != Ok(*expected)
+    {
+        return Ok(Seen::Not(format!("expected the mode of `{path}` to be {expected:04o}, but it is {octal:0>4}")));
+    }
+    let both = format!("{user}:{group}");
+    if let Some(expected) = owner
+        && *expected != both
+        && expected != user
+    {
+        return Ok(Seen::Not(format!("expected the owner of `{path}` to be `{expected}`, but it is `{both}`")));
+    }
+    if *kind == "folder" && (contains.is_some() || sha256.is_some()) {
+        return Ok(Seen::Not(format!("expected `{path}` to be a file, but it is a folder")));
+    }
+    if let Some(expected) = sha256 {
+        let sum = ask(run, on, "hash the file", &format!("sha256sum < {}", quote(path))).await?.text("hash the file")?;
+        let sum = sum.split_whitespace().next().unwrap_or_default();
+        if !sum.eq_ignore_ascii_case(expected) {
+            return Ok(Seen::Not(format!("expected the SHA-256 of `{path}` to be {expected}, but it is {sum}")));
+        }
+    }
+    if let Some(expected) = contains
+        && !holds(run, on, path, expected).await?
+    {
+        return Ok(Seen::Not(format!("expected `{path}` to hold \"{expected}\", but it does not")));
+    }
+    Ok(Seen::Holds)
+}
+
+/// Searches on the machine where grep can; a text of several lines is beyond it, so the file comes here in pieces.
+async fn holds(run: &Run, on: &Reached<'_>, path: &str, text: &str) -> Result<bool> {
+    if text.is_empty() {
+        return Ok(true);
+    }
+    if !text.contains('\n') {
+        let script = format!("LC_ALL=C grep -qF -e {} < {}", quote(text), quote(path));
+        let answer = ask(run, on, "search the file", &script).await?;
+        return match answer.status {
+            0 => Ok(true),
+            1 => Ok(false),
+            _ => answer.text("search the file").map(|_| false),
+        };
+    }
+    let mut search = Search { text: text.as_bytes(), end: Vec::new(), found: false, rest: Collect::default() };
+    let exec = Program::alone(&format!("cat < {}", quote(path))).exec();
+    match run.until_cancelled(on.communicator.exec(exec, &mut search)).await?? {
+        Exit::Status(0) => Ok(search.found),
+        exit => Err(Error::build(format!("read `{path}` on the machine: {exit:?} {}", search.rest.stderr_text().trim()))),
+    }
+}
+
+/// Looks for a text in a stream, keeping only as much as could be its beginning.
+struct Search<'a> {
+    text: &'a [u8],
+    end: Vec<u8>,
+    found: bool,
+    rest: Collect,
+}
+
+impl OutputSink for Search<'_> {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        if stream == Stream::Stderr {
+            return self.rest.write(stream, bytes);
+        }
+        self.end.extend_from_slice(bytes);
+        self.found |= self.end.windows(self.text.len()).any(|window| window == self.text);
+        let over = self.end.len().saturating_sub(self.text.len() - 1);
+        self.end.drain(..over);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_across_chunks() {
+        for cut in 0..12 {
+            let mut search = Search { text: b"ab\ncd", end: Vec::new(), found: false, rest: Collect::default() };
+            let (one, two) = b"xx ab\ncd yy ".split_at(cut);
+            search.write(Stream::Stdout, one);
+            search.write(Stream::Stdout, two);
+            assert!(search.found, "{cut}");
+        }
+    }
+}

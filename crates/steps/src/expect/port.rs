@@ -1,0 +1,22 @@
+//! `expect: {port: …}`.
+
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Result, Run};
+
+use crate::poll::Seen;
+use crate::shell::ask;
+
+/// Whether the port listens as it should.
+pub(super) async fn look(run: &Run, on: &Reached<'_>, host: Option<&str>, port: u16, open: bool) -> Result<Seen> {
+    let host = host.unwrap_or("127.0.0.1");
+    let listens = on.communicator.dial(host, port).await.is_ok();
+    if !open && !listens {
+        // A lost connection looks the same: only a machine that answers has a closed port.
+        ask(run, on, "ask the machine for a sign of life", "true").await?;
+    }
+    Ok(match (open, listens) {
+        (true, true) | (false, false) => Seen::Holds,
+        (true, false) => Seen::Not(format!("expected port {port} of {host} to listen, but nothing took the connection")),
+        (false, true) => Seen::Not(format!("expected port {port} of {host} to be closed, but it took the connection")),
+    })
+}

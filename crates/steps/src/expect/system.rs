@@ -1,0 +1,77 @@
+//! `expect: {service: …}` and `expect: {package: …}`.
+
+use ami_bake_core::plan::Step;
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+
+use crate::poll::Seen;
+use crate::shell::{ask, quote};
+
+/// Whether a service runs and starts at boot as it should. systemd, and OpenRC.
+pub(super) async fn service(
+    run: &Run,
+    on: &Reached<'_>,
+    step: &Step,
+    name: &str,
+    running: bool,
+    enabled: Option<bool>,
+) -> Result<Seen> {
+    let script = format!("name={}\n{}", quote(name), include_str!("service.sh"));
+    let text = ask(run, on, "ask for the service", &script).await?.text("ask for the service")?;
+    let mut lines = text.lines();
+    let (active, boot) = (lines.next().unwrap_or_default().trim(), lines.next().unwrap_or_default().trim());
+    if active == "no-init" {
+        return Err(Error::build(format!("step `{}`: the machine runs no init (neither systemd nor OpenRC), so that the service `{name}` can't be asked for", step.name))
+            .help("In a sandbox or container leave the step out with `platforms: [aws]`, or expect a port or a command instead.")
+            .at(step.route.clone()));
+    }
+    if active == "unknown" {
+        return Ok(Seen::Not(format!("expected the service `{name}`, but the machine knows none of this name")));
+    }
+    // `reloading` is a running service between two states.
+    let runs = active == "active" || active == "reloading";
+    if runs != running {
+        let expected = if running { "to run" } else { "not to run" };
+        return Ok(Seen::Not(format!("expected the service `{name}` {expected}, but it was {active}")));
+    }
+    if let Some(enabled) = enabled {
+        let seen = boot.starts_with("enabled") || boot == "static" || boot == "alias" || boot == "generated" || boot == "indirect";
+        if seen != enabled {
+            let expected = if enabled { "to start at boot" } else { "not to start at boot" };
+            return Ok(Seen::Not(format!("expected the service `{name}` {expected}, but it was {boot}")));
+        }
+    }
+    Ok(Seen::Holds)
+}
+
+/// Whether a package is installed as it should be.
+pub(super) async fn package(
+    run: &Run,
+    on: &Reached<'_>,
+    step: &Step,
+    name: &str,
+    version: Option<&str>,
+    installed: bool,
+) -> Result<Seen> {
+    let script = format!("name={}\n{}", quote(name), include_str!("package.sh"));
+    let text = ask(run, on, "ask for the package", &script).await?.text("ask for the package")?;
+    let seen = text.trim();
+    if seen == "no-manager" {
+        return Err(Error::build(format!("step `{}`: the machine has none of dpkg, rpm and apk to ask for the package `{name}`", step.name))
+            .help("Expect a file or a command instead.")
+            .at(step.route.clone()));
+    }
+    let found = seen.strip_prefix("installed ").map(str::trim);
+    Ok(match (found, installed) {
+        (None, false) => Seen::Holds,
+        (None, true) => Seen::Not(format!("expected the package `{name}` to be installed, but it is not")),
+        (Some(seen), false) => Seen::Not(format!("expected the package `{name}` not to be installed, but {seen} is")),
+        (Some(seen), true) => match version {
+            // People leave out the epoch (`1:`), which is no part of the upstream version.
+            Some(version) if !seen.starts_with(version) && !seen.split_once(':').is_some_and(|(_, rest)| rest.starts_with(version)) => {
+                Seen::Not(format!("expected the package `{name}` in a version that begins with {version}, but {seen} is installed"))
+            }
+            _ => Seen::Holds,
+        },
+    })
+}

@@ -1,0 +1,10 @@
+//! The verbs `upload` and `download`: one tar stream each way, no file in memory.
+
+mod download;
+mod pack;
+mod stream;
+mod unpack;
+mod upload;
+
+pub(crate) use download::{Download, download};
+pub(crate) use upload::{Upload, upload};

@@ -1,0 +1,184 @@
+//! The verb `upload`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::plan::{Exclude, FileKind, LocalFile, Step, local_files};
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+
+use super::pack::{Item, Ownership, check_readable, pack};
+use super::stream::Chunks;
+use crate::shell::{ask, quote};
+
+/// What is sent, and where to.
+pub(crate) struct Upload<'a> {
+    /// The local path.
+    pub(crate) from: &'a Path,
+    /// The folder's contents instead of the folder itself.
+    pub(crate) contents: bool,
+    /// The path on the machine.
+    pub(crate) to: &'a str,
+    /// What stays behind.
+    pub(crate) exclude: &'a [String],
+    /// `user` or `user:group`.
+    pub(crate) owner: Option<&'a str>,
+    /// Permission bits.
+    pub(crate) mode: Option<u32>,
+}
+
+/// What the machine says about the target.
+struct Target {
+    folder: bool,
+    uid: u64,
+    gid: u64,
+}
+
+/// Sends a file or a folder.
+///
+/// - A folder's contents (trailing slash) go into `to`; a folder itself becomes `to/NAME`.
+/// - A file goes into `to` when that ends in `/` or is a folder on the machine; else it becomes `to`.
+///
+/// # Errors
+/// Names the local file that can't be read, before anything is sent; an unknown owner; what the machine said.
+pub(crate) async fn upload(run: &Run, on: &Reached<'_>, step: &Step, upload: &Upload<'_>) -> Result<()> {
+    let name = &step.name;
+    let local = |error: io::Error| {
+        Error::build(format!("step `{name}`: {error}"))
+            .help("The path is relative to the manifest's folder. Nothing was sent yet.")
+            .at(step.route.key("upload"))
+    };
+    if !upload.to.starts_with('/') {
+        let message = format!("step `{name}`: `{}` is not an absolute path", upload.to);
+        return Err(Error::manifest(message).help("Begin `to` with `/`.").at(step.route.key("to")));
+    }
+    let exclude = Exclude::new(upload.exclude)
+        .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
+    let from = upload.from.to_owned();
+    let files = blocking(move || local_files(&from, &exclude)).await?.map_err(local)?;
+    let single = files.first().is_some_and(|file| matches!(file.kind, FileKind::File(_)));
+    if single && upload.contents {
+        let message = format!("`{}` is a file, so that it can't end in `/`", upload.from.display());
+        return Err(local(io::Error::other(message)));
+    }
+    let target = target(run, on, step, upload).await?;
+    let (folder, items) = place(upload, files, single, target.folder).map_err(local)?;
+    let ownership = Ownership { uid: target.uid, gid: target.gid, mode: upload.mode };
+    let items = blocking(move || check_readable(&items).map(|()| items)).await?.map_err(local)?;
+    let count = items.iter().filter(|item| matches!(item.file.kind, FileKind::File(_))).count();
+
+    let (mut writer, reader) = Chunks::pair();
+    let packing = tokio::task::spawn_blocking(move || {
+        let packed = pack(&items, ownership, &mut writer);
+        if let Err(error) = &packed {
+            writer.fail(error);
+        }
+        packed
+    });
+    let send = on.communicator.put(Box::new(reader), &folder);
+    let sent = match step.timeout {
+        None => run.until_cancelled(send).await?,
+        Some(limit) => tokio::select! {
+            sent = run.until_cancelled(send) => sent?,
+            () = run.clock().sleep(limit) => return Err(too_slow(step, limit)),
+        },
+    };
+    match packing.await {
+        // The machine's end is the cause, when ours only saw that nobody listens any more.
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe || sent.is_ok() => {
+            return Err(Error::build(format!("step `{name}`: {error}")).at(step.route.key("upload")));
+        }
+        _ => {}
+    }
+    sent.map_err(|error| {
+        Error::build(format!("step `{name}`: send `{}` to `{}` on the machine", upload.from.display(), upload.to))
+            .help("Look for a full disk, a read-only file system, or a file where a folder should be.")
+            .because(error)
+            .at(step.route.clone())
+    })?;
+    run.progress(format!("sent {count} {} to {}", if count == 1 { "file" } else { "files" }, upload.to));
+    Ok(())
+}
+
+/// The verb ran past the step's own time-out.
+pub(super) fn too_slow(step: &Step, limit: std::time::Duration) -> Error {
+    let text = format!("step `{}`: the {} was not done after {}", step.name, step.verb.name(), crate::text::duration(limit));
+    Error::build(text).help("Give it longer with `timeout`.").at(step.route.clone())
+}
+
+/// Runs what blocks apart from everything else.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal("a file task broke off").because(error))
+}
+
+/// Where each file goes: the folder to unpack in, and its name there.
+fn place(upload: &Upload<'_>, files: Vec<LocalFile>, single: bool, folder: bool) -> io::Result<(String, Vec<Item>)> {
+    let to = match upload.to.trim_end_matches('/') {
+        "" => "/",
+        to => to,
+    };
+    let base = || -> io::Result<PathBuf> {
+        let whole = upload.from.canonicalize()?;
+        // The name that was written, not that of what a link leads to.
+        let name = upload.from.file_name().or_else(|| whole.file_name()).map(PathBuf::from);
+        name.ok_or_else(|| io::Error::other(format!("`{}` has no name of its own: add a `/`", upload.from.display())))
+    };
+    if single {
+        let into = upload.to.ends_with('/') || folder;
+        let (parent, name) = match to.rsplit_once('/') {
+            _ if into => (to, base()?),
+            Some(("", name)) => ("/", name.into()),
+            Some((parent, name)) => (parent, name.into()),
+            None => (to, base()?),
+        };
+        return Ok((parent.to_owned(), files.into_iter().map(|file| Item { file, name: name.clone() }).collect()));
+    }
+    let prefix = if upload.contents { PathBuf::new() } else { base()? };
+    let items = files
+        .into_iter()
+        .map(|file| Item { name: prefix.join(&file.relative), file })
+        // The target of contents is the machine's: its owner and mode stay when it is there.
+        .filter(|item| !item.name.as_os_str().is_empty())
+        .map(|item| Item { name: item.name.components().collect(), ..item })
+        .collect();
+    Ok((to.to_owned(), items))
+}
+
+/// Asks whether the target is a folder, and for the owner's numbers; makes the target folder where it is missing, so
+/// that it belongs to the owner too.
+async fn target(run: &Run, on: &Reached<'_>, step: &Step, upload: &Upload<'_>) -> Result<Target> {
+    let (user, group) = match upload.owner {
+        None => ("0", None),
+        Some(owner) => owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group))),
+    };
+    for part in [Some(user), group].into_iter().flatten() {
+        crate::shell::check_user(part).map_err(|error| error.at(step.route.key("owner")))?;
+    }
+    let script = format!(
+        "user={} group={} to={} make={} mode={}\n{}",
+        quote(user),
+        quote(group.unwrap_or_default()),
+        quote(upload.to),
+        if upload.contents { "1" } else { "''" },
+        upload.mode.map_or_else(|| "0755".to_owned(), |mode| format!("{:04o}", super::pack::folder_mode(mode))),
+        include_str!("target.sh"),
+    );
+    let text = ask(run, on, &format!("step `{}`: look at `{}`", step.name, upload.to), &script).await?.text("look at the target")?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let unknown = |what: &str, who: &str| {
+        Error::build(format!("step `{}`: the machine has no {what} `{who}`", step.name))
+            .help("Create it in an earlier step, or correct `owner`.")
+            .at(step.route.key("owner"))
+    };
+    match words.as_slice() {
+        ["user"] => Err(unknown("user", user)),
+        ["group"] => Err(unknown("group", group.unwrap_or_default())),
+        [kind, uid, gid] => {
+            let number = |text: &str| {
+                text.parse().map_err(|_| Error::build(format!("read the owner's number from the machine: `{text}`")))
+            };
+            Ok(Target { folder: *kind == "folder", uid: number(uid)?, gid: number(gid)? })
+        }
+        _ => Err(Error::build(format!("read what the machine says about `{}`: `{}`", upload.to, text.trim()))),
+    }
+}
