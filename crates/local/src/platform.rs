@@ -1,7 +1,8 @@
 //! The platform: each duty is a function of the module that knows it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ami_bake_core::ledger::{Closed, Entry, MACHINE};
 use ami_bake_core::plan::{CaptureMode, MachineSettings, SourceImage, SourceQuery};
@@ -12,7 +13,7 @@ use ami_bake_core::platform::{
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
-use crate::machine::{Helper, IMAGE, launch};
+use crate::machine::{Helper, IMAGE, Shared, launch};
 use crate::store::{Image, Store};
 use crate::{preflight, publish, source, sweep};
 
@@ -37,6 +38,8 @@ pub struct Local {
     pub(crate) store: Store,
     pub(crate) helper: Helper,
     tidied: Arc<tokio::sync::OnceCell<()>>,
+    /// The machines of this process, for undo: their folders alone would leave their processes.
+    machines: Arc<Mutex<HashMap<String, Weak<Shared>>>>,
 }
 
 impl Local {
@@ -46,7 +49,12 @@ impl Local {
     /// # Errors
     /// When the store can't be made.
     pub fn new(store: &Path, program: PathBuf) -> Result<Self> {
-        Ok(Self { store: Store::open(store)?, helper: Helper::new(program), tidied: Arc::default() })
+        Ok(Self {
+            store: Store::open(store)?,
+            helper: Helper::new(program),
+            tidied: Arc::default(),
+            machines: Arc::default(),
+        })
     }
 
     /// The platform with this very program.
@@ -56,6 +64,17 @@ impl Local {
     pub fn of_this_program(store: &Path) -> Result<Self> {
         let program = std::env::current_exe().map_err(|error| Error::internal("find this program").because(error))?;
         Self::new(store, program)
+    }
+
+    /// Ends a machine of this process or of one that is gone.
+    async fn end_machine(&self, id: &str) -> Result<Undo> {
+        let ours = self.machines.lock().unwrap_or_else(PoisonError::into_inner).get(id).and_then(Weak::upgrade);
+        match ours {
+            Some(machine) => machine.discard().await?,
+            None if self.store.is_held(id) => return Ok(Undo::Later("the bake that it belongs to still runs".into())),
+            None => self.helper.empty(self.store.discard_machine(id)?),
+        }
+        Ok(Undo::Done)
     }
 
     /// The image store.
@@ -89,7 +108,10 @@ impl Platform for Local {
     async fn launch(&self, run: &Run, wanted: &Launch<'_>) -> Result<Box<dyn Machine>> {
         // What a killed bake left goes before the first machine of a new one comes.
         self.tidied.get_or_init(|| sweep::tidy(self, run)).await;
-        Ok(Box::new(launch(run, &self.store, &self.helper, wanted).await?))
+        let machine = launch(run, &self.store, &self.helper, wanted).await?;
+        let mut machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
+        machines.insert(machine.shared.id.clone(), Arc::downgrade(&machine.shared));
+        Ok(Box::new(machine))
     }
 
     async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord> {
@@ -107,7 +129,7 @@ impl Platform for Local {
     async fn undo(&self, run: &Run, entry: &Entry) -> Result<Undo> {
         let id = entry.id.as_deref().unwrap_or(&entry.find_by);
         match entry.kind.as_str() {
-            MACHINE => self.helper.empty(self.store.discard_machine(id)?),
+            MACHINE => return self.end_machine(id).await,
             IMAGE => self.delete_image(run, id).await?,
             other => return Ok(Undo::Later(format!("this ami-bake doesn't know what a local {other} is"))),
         }

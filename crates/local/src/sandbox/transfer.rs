@@ -30,8 +30,10 @@ pub(super) fn unpack(stream: impl Read, to: &Path) -> std::io::Result<()> {
     archive.set_unpack_xattrs(true);
     archive.set_overwrite(true);
     let mut folders = Vec::new();
-    for entry in archive.entries()? {
-        let mut entry = entry?;
+    for (number, entry) in archive.entries()?.enumerate() {
+        // The reader's own words would quote what it took for numbers.
+        let not_tar = |error| if number == 0 { std::io::Error::other("it is no tar file") } else { error };
+        let mut entry = entry.map_err(not_tar)?;
         match entry.header().entry_type() {
             // Last and deepest first: a folder that may not be written has to be full by then.
             tar::EntryType::Directory => folders.push(entry),

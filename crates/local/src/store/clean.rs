@@ -97,6 +97,12 @@ impl Store {
             .collect()
     }
 
+    /// True when a living process holds the machine.
+    pub(crate) fn is_held(&self, id: &str) -> bool {
+        let path = self.machines_folder().join(id);
+        path.is_dir() && !MachineFolder::is_abandoned(&path)
+    }
+
     /// What an earlier process could not remove to its end.
     pub(crate) fn old_trash(&self) -> Trash {
         Trash(entries(&self.trash_folder()))

@@ -1,0 +1,155 @@
+//! The sandbox itself, by its hidden command line.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use ami_bake_local::sandbox::{Bind, Network, Spec, VERB};
+
+use crate::support::{PROGRAM, eventually, is_running};
+
+fn spec(folder: &Path, script: &str) -> Spec {
+    Spec {
+        lower: vec!["/".into()],
+        upper: folder.join("upper"),
+        work: folder.join("work"),
+        hostname: "box".to_owned(),
+        init: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+        hide: vec![folder.into()],
+        ..Spec::default()
+    }
+}
+
+fn command(folder: &Path, spec: &Spec) -> Command {
+    let path = folder.join("spec.json");
+    std::fs::write(&path, serde_json::to_vec(spec).unwrap()).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.arg(VERB).arg(path);
+    command
+}
+
+fn run(folder: &Path, spec: &Spec) -> Output {
+    command(folder, spec).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn it_sees_its_own_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let boot_id = "11111111-2222-4333-8444-555555555555";
+    let script = "hostname; echo $$; cat /proc/sys/kernel/random/boot_id; ls -A /run/ami-bake /tmp 2>/dev/null | grep -v :; \
+                  echo changed >/etc/issue; echo x >/dev/null; test -w /proc/sys/kernel/hostname || echo guarded; \
+                  head -c 3 /dev/urandom | wc -c; ls -d /dev/kmsg 2>/dev/null; exit 7";
+    let before = std::fs::read("/etc/issue").ok();
+    let output = run(folder.path(), &Spec { boot_id: Some(boot_id.to_owned()), ..spec(folder.path(), script) });
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    assert_eq!(text(&output), format!("box\n2\n{boot_id}\nguarded\n3\n"));
+    assert_eq!(std::fs::read("/etc/issue").ok(), before, "the host is as it was");
+    assert_eq!(std::fs::read_to_string(folder.path().join("upper/etc/issue")).unwrap(), "changed\n");
+}
+
+#[test]
+fn hidden_is_empty_and_what_is_written_there_is_kept() {
+    // Not in `/tmp`, which is every sandbox's own.
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::create_dir(&secret).unwrap();
+    std::fs::write(secret.join("key"), "private").unwrap();
+    std::fs::write(folder.path().join("file"), "private").unwrap();
+    let inside = secret.display();
+    let script =
+        format!("ls -A {inside}; ls {inside}/../file 2>&1 | wc -l; echo mine >{inside}/new; cat /etc/hostname");
+    let spec = Spec {
+        hide: vec![secret.clone(), folder.path().join("file")],
+        replace: [("/etc/hostname".into(), "replaced\n".to_owned())].into(),
+        ..spec(folder.path(), &script)
+    };
+    let output = run(folder.path(), &spec);
+    assert_eq!(text(&output), if Path::new("/etc/hostname").exists() { "1\nreplaced\n" } else { "1\n" }, "{output:?}");
+    let kept = folder.path().join("upper").join(secret.strip_prefix("/").unwrap()).join("new");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "mine\n");
+    assert!(!secret.join("new").exists());
+}
+
+#[test]
+fn no_network_is_loopback_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "tail -n +3 /proc/net/dev | wc -l; cat /sys/class/net/lo/operstate; ls /sys/class/net";
+    let output = run(folder.path(), &Spec { network: Network::None, ..spec(folder.path(), script) });
+    assert_eq!(text(&output), "1\nunknown\nlo\n", "{output:?}");
+}
+
+#[test]
+fn binds_show_the_host_as_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("shared");
+    std::fs::create_dir(&source).unwrap();
+    std::fs::write(source.join("file"), "x").unwrap();
+    let bind = |target: &str, read_only| Bind { source: source.clone(), target: target.into(), read_only };
+    let script = "cat /srv/a/file; echo y >/srv/a/new; echo y >/srv/b/no 2>/dev/null || echo refused";
+    let spec = Spec { binds: vec![bind("/srv/a", false), bind("/srv/b", true)], ..spec(folder.path(), script) };
+    let output = run(folder.path(), &spec);
+    assert_eq!(text(&output), "xrefused\n", "{output:?}");
+    assert!(source.join("new").exists() && !source.join("no").exists());
+}
+
+#[test]
+fn what_fails_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &Spec { init: vec!["/no/program".to_owned()], ..spec(folder.path(), "") });
+    assert_eq!(output.status.code(), Some(125));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("failed to start /no/program in the sandbox: No such file"), "{said}");
+    let output = run(folder.path(), &Spec { lower: vec!["/no/layer".into()], ..spec(folder.path(), "") });
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("/no/layer"), "{said}");
+}
+
+/// A sandbox with a daemon in a session of its own, which is running when this returns.
+async fn with_daemon(folder: &Path, mark: &str, change: impl FnOnce(&mut Spec)) -> Child {
+    let script = format!("setsid sleep {mark} & trap 'exit 3' TERM; sleep {mark} & wait");
+    let mut spec = spec(folder, &script);
+    change(&mut spec);
+    let child = command(folder, &spec).stdin(Stdio::piped()).spawn().unwrap();
+    eventually("the daemon runs", || is_running(&format!("sleep {mark}"))).await;
+    child
+}
+
+#[tokio::test]
+async fn a_killed_holder_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = with_daemon(folder.path(), "47110815", |_| {}).await;
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    eventually("all processes are gone", || !is_running("sleep 47110815")).await;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(folder.path().to_str().unwrap()), "no mount is left");
+}
+
+#[tokio::test]
+async fn sigterm_goes_to_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = with_daemon(folder.path(), "47110816", |_| {}).await;
+    let pid = rustix::process::Pid::from_child(&holder);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(holder.wait().unwrap().code(), Some(3));
+    assert!(!is_running("sleep 47110816"), "the daemon goes with init");
+}
+
+#[tokio::test]
+async fn the_lifeline_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = with_daemon(folder.path(), "47110817", |spec| spec.lifeline = true).await;
+    drop(holder.stdin.take());
+    assert_eq!(holder.wait().unwrap().code(), Some(128 + 9));
+    assert!(!is_running("sleep 47110817"));
+}
+
+#[tokio::test]
+async fn a_lifetime_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut holder = with_daemon(folder.path(), "47110818", |spec| spec.lifetime = Some(1)).await;
+    assert_eq!(holder.wait().unwrap().code(), Some(128 + 9));
+}

@@ -1,0 +1,156 @@
+//! What the cases share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::communicator::{Communicator, Exec};
+use ami_bake_core::event::Envelope;
+use ami_bake_core::output::Collect;
+use ami_bake_core::plan::{
+    Digest, ImageKey, ImagePlan, ImageSettings, MachineSettings, Phase, SourceImage, SourceQuery,
+};
+use ami_bake_core::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Platform, Registration};
+use ami_bake_core::{Route, Run, tags};
+use ami_bake_local::Local;
+use ami_bake_testkit::runs;
+use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// The binary that runs the hidden verb.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake-sandbox");
+
+/// A platform with a store of its own.
+pub struct Bakery {
+    pub local: Local,
+    pub run: Run,
+    pub folder: TempDir,
+    _events: UnboundedReceiver<Envelope>,
+}
+
+impl Bakery {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let local = Local::new(&folder.path().join("store"), PathBuf::from(PROGRAM)).unwrap();
+        let (run, events) = runs::run();
+        Self { local, run, folder, _events: events }
+    }
+
+    pub fn store(&self) -> &Path {
+        self.local.store().root()
+    }
+
+    pub async fn source(&self, reference: &str) -> SourceImage {
+        self.local.find_source(&self.run, &SourceQuery::Reference(reference.to_owned())).await.unwrap()
+    }
+
+    pub async fn launch_with(&self, source: &SourceImage, machine: &MachineSettings) -> Box<dyn Machine> {
+        let key = ImageKey::new("web");
+        let lifetime = Duration::from_mins(10);
+        let launch = Launch { key: &key, namespace: "shop", phase: Phase::Build, source, machine, lifetime };
+        self.local.launch(&self.run, &launch).await.unwrap()
+    }
+
+    pub async fn launch(&self, source: &SourceImage) -> (Box<dyn Machine>, Arc<dyn Communicator>) {
+        let machine = self.launch_with(source, &MachineSettings::default()).await;
+        let inside = machine.connect(&self.run).await.unwrap();
+        (machine, inside)
+    }
+
+    /// Bakes an image by one command and registers it.
+    pub async fn bake(&self, source: &SourceImage, version: &str, command: &str) -> ImageRecord {
+        let (machine, inside) = self.launch(source).await;
+        sh(inside.as_ref(), command).await;
+        let plan = plan(source, version);
+        let candidate = self.capture(machine.as_ref(), &plan).await;
+        machine.destroy(&self.run).await.unwrap();
+        self.register(&plan, &candidate).await
+    }
+
+    pub async fn capture(&self, machine: &dyn Machine, plan: &ImagePlan) -> Candidate {
+        let capture = Capture { plan, tags: image_tags(plan), name: "candidate".to_owned() };
+        machine.capture(&self.run, &capture).await.unwrap().available(&self.run).await.unwrap()
+    }
+
+    pub async fn register(&self, plan: &ImagePlan, candidate: &Candidate) -> ImageRecord {
+        let mut tags = image_tags(plan);
+        tags.insert(tags::TESTED.to_owned(), "2026-11-20T12:00:00Z".to_owned());
+        self.local.register(&self.run, candidate, &Registration { plan, tags }).await.unwrap()
+    }
+}
+
+pub fn image_tags(plan: &ImagePlan) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (tags::NAME.to_owned(), plan.namespace.clone()),
+        (tags::IMAGE.to_owned(), plan.key.image.clone()),
+        (tags::VERSION.to_owned(), plan.version.to_string()),
+        (tags::DIGEST.to_owned(), plan.digest.to_string()),
+    ])
+}
+
+pub fn plan(source: &SourceImage, version: &str) -> ImagePlan {
+    ImagePlan {
+        key: ImageKey::new("web"),
+        route: Route::root(),
+        namespace: "shop".to_owned(),
+        source: source.clone(),
+        machine: MachineSettings::default(),
+        build: Vec::new(),
+        validate: Vec::new(),
+        test: Vec::new(),
+        settings: ImageSettings { name: format!("shop/web/{version}"), ..ImageSettings::default() },
+        version: version.parse().unwrap(),
+        digest: Digest::from_text(format!("sha256:{version}")),
+    }
+}
+
+/// Runs a command that must succeed, and answers its standard output.
+pub async fn sh(inside: &dyn Communicator, command: &str) -> String {
+    let mut output = Collect::default();
+    let exit = inside.exec(Exec::new(command), &mut output).await.unwrap();
+    assert!(exit.success(), "{command}: {exit:?}, {}", output.stderr_text());
+    output.stdout_text()
+}
+
+/// A small root file system with a shell and some tools of this machine.
+pub fn small_root(at: &Path) {
+    for folder in ["etc", "bin", "usr", "var", "root", "opt"] {
+        std::fs::create_dir_all(at.join(folder)).unwrap();
+    }
+    std::fs::write(at.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+    let tools = ["sh", "cat", "ls", "mkdir", "rm", "ln", "id", "sleep", "chown", "chmod", "stat", "touch", "mv"];
+    for tool in tools {
+        let from = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(tool));
+        let from = from.iter().find(|path| path.exists()).unwrap();
+        std::fs::copy(from, at.join("bin").join(tool)).unwrap();
+        let libraries = String::from_utf8(Command::new("ldd").arg(from).output().unwrap().stdout).unwrap();
+        for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+            let to = at.join(library.trim_start_matches('/'));
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            if !to.exists() {
+                std::fs::copy(library, to).unwrap();
+            }
+        }
+    }
+}
+
+/// True while a process runs with this text in its command line.
+pub fn is_running(text: &str) -> bool {
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ").contains(text)
+    })
+}
+
+/// Waits until it is so, ten seconds at most.
+pub async fn eventually(what: &str, so: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not within 10 s: {what}");
+}
