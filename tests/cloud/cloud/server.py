@@ -7,9 +7,6 @@ from werkzeug.serving import make_server
 
 
 class Handler(MotoRequestHandler):
-    # Clients keep connections; without this each of their calls is a new one.
-    protocol_version = "HTTP/1.1"
-
     def log_request(self, code="-", size="-"):
         """Calls are in /_cloud/calls; a line for each on standard error helps nobody."""
 

@@ -98,7 +98,7 @@ class Launch:
 
     def _check_profile(self, response, given):
         """A profile that was made a moment ago is not there yet, to EC2."""
-        if not given:
+        if not (given.get("Name") or given.get("Arn")):
             return
         kind, value = ("name", given["Name"]) if given.get("Name") else ("arn", given.get("Arn"))
         profiles = iam_backends[response.current_account][response.partition].instance_profiles.values()

@@ -92,6 +92,8 @@ class Snapshots:
 
     def _complete(self, snapshot, failure):
         with self.world.lock:
+            if snapshot.status != "pending":
+                return
             if failure is not None:
                 snapshot.status = "error"
                 snapshot.state_message = failure.get("message", "Given key ID is not accessible")
