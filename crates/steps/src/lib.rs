@@ -3,7 +3,10 @@
 
 mod expect;
 mod files;
+mod packages;
 mod poll;
+mod scan;
+mod seal;
 mod shell;
 mod text;
 mod verbs;

@@ -1,5 +1,7 @@
 //! The one implementation of [`Provisioner`].
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ami_bake_core::event::Package;
@@ -11,6 +13,9 @@ use async_trait::async_trait;
 
 use crate::expect::expect;
 use crate::files::{Download, Upload, download, upload};
+use crate::packages::packages;
+use crate::scan::{begin, scan};
+use crate::seal::seal;
 use crate::shell::{Interpreter, Script, apply};
 use crate::wait::wait;
 
@@ -19,12 +24,17 @@ const REBOOT: Duration = Duration::from_mins(10);
 
 /// Applies steps to machines.
 #[derive(Debug, Default)]
-pub struct Verbs {}
+pub struct Verbs {
+    /// When each machine's bake began, by the machine's own clock: a marker file would not outlive a reboot.
+    begun: Mutex<HashMap<String, i64>>,
+}
 
 #[async_trait]
 impl Provisioner for Verbs {
-    async fn begin(&self, _run: &Run, _on: &Reached<'_>) -> Result<()> {
-        Err(Error::internal("begin is not there yet"))
+    async fn begin(&self, run: &Run, on: &Reached<'_>) -> Result<()> {
+        let time = begin(run, on).await?;
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(on.machine.id().to_owned(), time);
+        Ok(())
     }
 
     async fn apply(&self, run: &Run, on: &Reached<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()> {
@@ -60,15 +70,16 @@ impl Provisioner for Verbs {
         }
     }
 
-    async fn packages(&self, _run: &Run, _on: &Reached<'_>) -> Result<Vec<Package>> {
-        Err(Error::internal("packages is not there yet"))
+    async fn packages(&self, run: &Run, on: &Reached<'_>) -> Result<Vec<Package>> {
+        packages(run, on).await
     }
 
-    async fn scan(&self, _run: &Run, _on: &Reached<'_>, _settings: &ImageSettings) -> Result<()> {
-        Err(Error::internal("scan is not there yet"))
+    async fn scan(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings) -> Result<()> {
+        let since = self.begun.lock().unwrap_or_else(PoisonError::into_inner).get(on.machine.id()).copied();
+        scan(run, on, settings, since).await
     }
 
-    async fn seal(&self, _run: &Run, _on: &Reached<'_>, _settings: &ImageSettings, _login: &Login) -> Result<()> {
-        Err(Error::internal("seal is not there yet"))
+    async fn seal(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
+        seal(run, on, settings, login).await
     }
 }

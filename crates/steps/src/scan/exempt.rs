@@ -1,0 +1,71 @@
+//! Which files with a private key are none of an image's secrets.
+
+use ami_bake_core::{Error, Result};
+use globset::Glob;
+
+/// What a found key means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It fails the bake.
+    Found,
+    /// It is meant to be there, or the seal takes it out.
+    Harmless,
+    /// Made by a package for the machine it was installed on, and trusted by nobody: told, but no failure.
+    Warn,
+}
+
+/// What the seal removes: the server's own keys, and cloud-init's copies of the user data that may bring them.
+const SEALED: [&str; 4] =
+    ["/var/lib/cloud/instance/**", "/var/lib/cloud/instances/**", "/var/lib/cloud/data/**", "/etc/dropbear/*_host_key"];
+const HOST_KEYS: &str = "/etc/ssh/ssh_host_*_key";
+/// Keys of self-signed certificates that Debian's ssl-cert, and mod_ssl of Red Hat's kin, make when they are installed;
+/// fwupd's is for its own files.
+const OWN: [&str; 3] =
+    ["/etc/ssl/private/ssl-cert-snakeoil.key", "/etc/pki/tls/private/localhost.key", "/var/lib/fwupd/pki/secret.key"];
+
+/// Judges a path with a private key in it.
+///
+/// # Errors
+/// Names the pattern that can't be read.
+pub(super) fn judge(path: &str, allow: &[String], host_keys_stay: bool) -> Result<Verdict> {
+    if OWN.contains(&path) && !matches_any(path, allow)? {
+        return Ok(Verdict::Warn);
+    }
+    let ssh = if host_keys_stay { false } else { matches(path, HOST_KEYS)? };
+    let sealed = SEALED.iter().try_fold(ssh, |found, pattern| Ok::<_, Error>(found || matches(path, pattern)?))?;
+    // Whoever keeps the host keys has said that they are to be in the image.
+    let kept = host_keys_stay && matches(path, HOST_KEYS)?;
+    Ok(if sealed || kept || matches_any(path, allow)? { Verdict::Harmless } else { Verdict::Found })
+}
+
+fn matches_any(path: &str, patterns: &[String]) -> Result<bool> {
+    patterns.iter().try_fold(false, |found, pattern| Ok(found || matches(path, pattern)?))
+}
+
+fn matches(path: &str, pattern: &str) -> Result<bool> {
+    let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build().map(|glob: Glob| glob.compile_matcher());
+    let glob = glob.map_err(|error| {
+        Error::manifest(format!("`{pattern}` under `seal.allow` is no pattern for paths: {error}"))
+            .help("Write absolute paths with `*`, `**` and `?`, such as `/etc/nginx/**/*.key`.")
+    })?;
+    Ok(glob.is_match(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_and_what_the_seal_takes_is_harmless() {
+        let allow = ["/etc/nginx/**/*.key".to_owned()];
+        let verdict = |path: &str, stay: bool| judge(path, &allow, stay).unwrap();
+        assert_eq!(verdict("/etc/nginx/tls/a.key", false), Verdict::Harmless);
+        assert_eq!(verdict("/etc/nginx/tls/a.pem", false), Verdict::Found);
+        assert_eq!(verdict("/etc/ssh/ssh_host_ed25519_key", false), Verdict::Harmless);
+        assert_eq!(verdict("/etc/ssh/ssh_host_ed25519_key", true), Verdict::Harmless);
+        assert_eq!(verdict("/var/lib/cloud/instances/i-1/user-data.txt", false), Verdict::Harmless);
+        assert_eq!(verdict("/root/.ssh/id_ed25519", false), Verdict::Found);
+        assert_eq!(verdict("/etc/ssl/private/ssl-cert-snakeoil.key", false), Verdict::Warn);
+        assert!(judge("/x", &["{a".to_owned()], false).unwrap_err().message().contains("`{a` under `seal.allow`"));
+    }
+}

@@ -1,0 +1,102 @@
+//! What must not be in an image and no seal takes out: values of secrets, and private keys.
+
+mod exempt;
+mod forms;
+
+use ami_bake_core::plan::{ImageSettings, Keep};
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+use secrecy::ExposeSecret as _;
+
+use crate::shell::{ask, quote};
+use exempt::{Verdict, judge};
+use forms::forms;
+
+/// So many files are named in an error.
+const NAMED: usize = 20;
+
+/// The machine's own time, in seconds since 1970: what changes from now on is searched.
+pub(crate) async fn begin(run: &Run, on: &Reached<'_>) -> Result<i64> {
+    let text = ask(run, on, "read the machine's clock", "date +%s").await?.text("read the machine's clock")?;
+    let time = text.trim().parse();
+    time.map_err(|_| Error::build(format!("read the machine's clock: it said `{}`", text.trim())))
+}
+
+/// Searches the files that changed since `since`; all files without it.
+///
+/// # Errors
+/// Names each file in which something was found.
+pub(crate) async fn scan(run: &Run, on: &Reached<'_>, settings: &ImageSettings, since: Option<i64>) -> Result<()> {
+    let mut names = Vec::new();
+    let mut patterns = String::new();
+    for (name, value) in run.secrets() {
+        let forms = forms(value.expose_secret());
+        if forms.is_empty() {
+            run.warn(
+                format!("the secret `{name}` is too short to be searched for in the image"),
+                Some("Secrets of at least eight characters are told from ordinary text.".to_owned()),
+            );
+            continue;
+        }
+        let quoted: Vec<String> = forms.iter().map(|form| quote(form)).collect();
+        patterns.push_str(&format!("secret_{}() {{ printf '%s\\n' {}; }}\n", names.len(), quoted.join(" ")));
+        names.push(name);
+    }
+    let script = format!(
+        "since={} secrets={}\n{patterns}{}",
+        since.map_or_else(String::new, |since| since.to_string()),
+        names.len(),
+        include_str!("scan.sh")
+    );
+    let answer = ask(run, on, "search the image for secrets and private keys", &script).await?;
+    let text = answer.text("search the image for secrets and private keys")?;
+    let mut secrets = Vec::new();
+    let mut keys = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, '\t');
+        match (fields.next(), fields.next(), fields.next()) {
+            (Some("secret"), Some(index), Some(path)) => {
+                let name = index.parse().ok().and_then(|index: usize| names.get(index)).map_or("?", |name| name.as_str());
+                secrets.push(format!("{} (the secret `{name}`)", shown(run, path)));
+            }
+            (Some("key"), _, Some(path)) => match judge(path, &settings.allow, settings.keep.contains(&Keep::HostKeys))? {
+                Verdict::Found => keys.push(shown(run, path)),
+                Verdict::Harmless => {}
+                Verdict::Warn => run.warn(
+                    format!("the private key {path} was made while the image was built, so that all its machines share it"),
+                    Some("Make it anew at first boot where something relies on it.".to_owned()),
+                ),
+            },
+            (Some("done"), ..) => return verdict(secrets, keys),
+            _ => {}
+        }
+    }
+    Err(Error::build("search the image for secrets and private keys: the machine's answer broke off"))
+}
+
+/// A path as a message may show it: a file's name can hold a secret too.
+fn shown(run: &Run, path: &str) -> String {
+    run.masker().mask(&ami_bake_core::output::sanitize(path))
+}
+
+fn verdict(secrets: Vec<String>, keys: Vec<String>) -> Result<()> {
+    let list = |files: &[String]| {
+        let mut lines: Vec<String> = files.iter().take(NAMED).map(|file| format!("\n  {file}")).collect();
+        if files.len() > NAMED {
+            lines.push(format!("\n  and {} more", files.len() - NAMED));
+        }
+        lines.concat()
+    };
+    if !secrets.is_empty() {
+        let more = if keys.is_empty() { String::new() } else { format!("\nand private keys in:{}", list(&keys)) };
+        return Err(Error::build(format!("the image would hold declared secrets, in:{}{more}", list(&secrets))).help(
+            "Take them out in the step that wrote them; whoever can launch the image can read its disk. Nothing was captured.",
+        ));
+    }
+    if !keys.is_empty() {
+        return Err(Error::build(format!("the image would hold private keys, in:{}", list(&keys))).help(
+            "Delete them in the step that wrote them, or list a file that is meant to be there under `seal.allow`. Nothing was captured.",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+# Prints the files that hold a secret or a private key. Needs: since (seconds, or nothing for all files), secrets (how
+# many) and secret_0, secret_1 … (functions that print the texts of one secret). No value is ever on a command line:
+# printf is the shell's own.
+export LC_ALL=C
+umask 077
+header='^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----[[:space:]]*$'
+# busybox takes every file for text and has no option for it.
+text=
+grep -a x /dev/null >/dev/null 2>&1
+[ $? -le 1 ] && text=-a
+
+work=
+for t in /dev/shm /run /tmp; do work=$(mktemp -d "$t/.ami-bake.XXXXXXXX" 2>/dev/null) && break; done
+[ -n "$work" ] || { echo 'no folder of this machine can be written to' >&2; exit 1; }
+trap 'rm -rf "$work"' 0
+trap 'exit 129' 1 2 15
+i=0
+while [ "$i" -lt "$secrets" ]; do
+  "secret_$i"
+  i=$((i + 1))
+done >"$work/patterns"
+exec 4<"$work/patterns"
+rm -f "$work/patterns"
+patterns=/proc/self/fd/4
+
+# The inode's change time, not the content's: archives and packages bring old dates with them.
+set --
+if [ -n "$since" ]; then
+  if find / -maxdepth 0 -newerct @1 >/dev/null 2>&1; then
+    set -- -newerct "@$((since - 1))"
+  elif find / -maxdepth 0 -cmin -1 >/dev/null 2>&1; then
+    set -- -cmin "-$((($(date +%s) - since) / 60 + 2))"
+  fi
+fi
+# Every mounted disk: a separate /var is in the image too. What is in memory is not.
+{
+  echo /
+  while read -r _ mount type _; do
+    case $type in
+      ext[234] | xfs | btrfs | f2fs | jfs | zfs | vfat | overlay | bcachefs) printf '%b\n' "$mount" ;;
+    esac
+  done </proc/mounts
+} | sort -u | while IFS= read -r mount; do
+  case $mount in /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /run | /run/*) continue ;; esac
+  find "$mount" -xdev -type f "$@" -print0 2>/dev/null
+done >"$work/files"
+
+if [ "$secrets" -gt 0 ]; then
+  xargs -0 -r grep -lF -f "$patterns" -- <"$work/files" 2>/dev/null | sort -u | while IFS= read -r file; do
+    i=0
+    while [ "$i" -lt "$secrets" ]; do
+      if "secret_$i" | grep -qF -f - -- "$file" 2>/dev/null; then
+        printf 'secret\t%s\t%s\n' "$i" "$file"
+      fi
+      i=$((i + 1))
+    done
+  done
+fi
+
+# What a package of the distribution ships below /usr is test data that everybody has.
+shipped() {
+  case $1 in /usr/*) ;; *) return 1 ;; esac
+  dpkg-query -S "$1" >/dev/null 2>&1 || rpm -qf "$1" >/dev/null 2>&1 || apk info -W "$1" >/dev/null 2>&1
+}
+xargs -0 -r grep -lE -e "$header" -- <"$work/files" 2>/dev/null | sort -u | while IFS= read -r file; do
+  # Programs and documents have the header alone; a key has its body, too.
+  grep $text -A 4 -E -e "$header" -- "$file" 2>/dev/null | tr -d '\r' |
+    grep -qE '^[A-Za-z0-9+/=]{32,}$|^(Proc-Type|DEK-Info|Comment|Version):' || continue
+  shipped "$file" || printf 'key\t-\t%s\n' "$file"
+done
+printf 'done\t\n'
+exit 0

@@ -1,0 +1,71 @@
+//! The seal: one last script that takes out what must not be in an image.
+
+use std::fmt::Write as _;
+
+use ami_bake_core::plan::{ImageSettings, Keep};
+use ami_bake_core::provision::{Login, Reached};
+use ami_bake_core::{Error, Result, Run};
+
+use crate::shell::{ask, quote};
+
+/// Seals the machine's disk and tells what was removed.
+///
+/// # Errors
+/// When something that must go could not be removed.
+pub(crate) async fn seal(run: &Run, on: &Reached<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
+    let mut script = String::from("authorized_keys() { :\n");
+    for key in &login.authorized_keys {
+        let mut words = key.split_whitespace();
+        // Type and key: options before them and the comment behind are the machine's own business.
+        if let (Some(kind), Some(blob)) = (words.next(), words.next()) {
+            let _ = writeln!(script, "printf '%s\\n' {}", quote(&format!("{kind} {blob}")));
+        }
+    }
+    script.push_str("}\nlogin_files() { :\n");
+    for file in &login.files {
+        if !file.starts_with('/') || file.split('/').all(str::is_empty) || file.split('/').any(|part| part == "..") {
+            return Err(Error::internal(format!("the bake says that it made `{file}`, which is no file's path")));
+        }
+        let _ = writeln!(script, "gone 'login files' {}", quote(file));
+    }
+    script.push_str("}\n");
+    for (name, keep) in [
+        ("keep_logs", Keep::Logs),
+        ("keep_history", Keep::History),
+        ("keep_machine_id", Keep::MachineId),
+        ("keep_caches", Keep::Caches),
+        ("keep_host_keys", Keep::HostKeys),
+    ] {
+        let _ = writeln!(script, "{name}={}", if settings.keep.contains(&keep) { "1" } else { "" });
+    }
+    script.push_str(include_str!("seal.sh"));
+    let answer = ask(run, on, "seal the image", &script).await?;
+    let text = answer.text("seal the image")?;
+    let mut removed = Vec::new();
+    let mut failed = Vec::new();
+    let mut done = false;
+    for line in text.lines() {
+        match line.split_once('\t') {
+            Some(("removed", what)) => removed.push(what.trim().to_owned()),
+            Some(("failed", what)) => failed.push(ami_bake_core::output::sanitize(what)),
+            Some(("warn", "host-keys")) => run.warn(
+                "nothing on this machine makes new SSH host keys at boot, so that a machine of this image can't be reached by SSH",
+                Some("Install cloud-init, run `ssh-keygen -A` at first boot, or keep them with `seal: {keep: [host-keys]}` (all machines share them then).".to_owned()),
+            ),
+            Some(("done", _)) => done = true,
+            _ => {}
+        }
+    }
+    if !failed.is_empty() {
+        return Err(Error::build(format!("seal the image: could not remove {}", failed.join(", ")))
+            .help("Is a file system read-only, or a file immutable (`lsattr`)? Nothing was captured."));
+    }
+    if !done {
+        return Err(Error::build("seal the image: the script on the machine broke off").help("Nothing was captured."));
+    }
+    run.progress(match removed.as_slice() {
+        [] => "sealed: there was nothing to remove".to_owned(),
+        removed => format!("sealed: removed {}", removed.join(", ")),
+    });
+    Ok(())
+}
