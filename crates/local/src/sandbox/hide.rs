@@ -1,6 +1,6 @@
 //! A layer between the host's root and the changes that hides and replaces what a sandbox may not see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -25,14 +25,17 @@ impl Hidden<'_> {
     /// Fills the empty folder `at`. A path that no layer has needs nothing; what is a link is hidden where it leads to
     /// only when that is named too.
     pub(super) fn write(&self, at: &Path, lower: &[OwnedFd]) -> Result<()> {
-        for path in self.paths {
+        // A folder sorts before what is in it.
+        let paths: BTreeSet<&PathBuf> = self.paths.iter().collect();
+        let mut last: Option<&PathBuf> = None;
+        for path in paths {
+            if last.is_some_and(|last| path.starts_with(last)) {
+                continue;
+            }
             let doing = || format!("hide {}", path.display());
             let Some((_, metadata)) = lookup(lower, path) else { continue };
             let place = parents(at, lower, path)?;
-            if std::fs::symlink_metadata(&place).is_ok() {
-                // Named twice, or below one that is hidden already.
-                continue;
-            }
+            last = Some(path);
             if metadata.is_dir() {
                 std::fs::create_dir(&place).context(doing)?;
                 copy_attributes(&metadata, &place).context(doing)?;
@@ -46,6 +49,9 @@ impl Hidden<'_> {
         for (path, content) in self.replace {
             let doing = || format!("replace {}", path.display());
             let Some((_, metadata)) = lookup(lower, path).filter(|(_, metadata)| metadata.is_file()) else { continue };
+            if self.paths.iter().any(|hidden| path.starts_with(hidden)) {
+                continue;
+            }
             let place = parents(at, lower, path)?;
             std::fs::write(&place, content).context(doing)?;
             copy_attributes(&metadata, &place).context(doing)?;

@@ -20,47 +20,47 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// The binary that runs the hidden verb.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake-sandbox");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake-sandbox");
 
 /// A platform with a store of its own.
-pub struct Bakery {
-    pub local: Local,
-    pub run: Run,
-    pub folder: TempDir,
+pub(crate) struct Bakery {
+    pub(crate) local: Local,
+    pub(crate) run: Run,
+    pub(crate) folder: TempDir,
     _events: UnboundedReceiver<Envelope>,
 }
 
 impl Bakery {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let local = Local::new(&folder.path().join("store"), PathBuf::from(PROGRAM)).unwrap();
         let (run, events) = runs::run();
         Self { local, run, folder, _events: events }
     }
 
-    pub fn store(&self) -> &Path {
+    pub(crate) fn store(&self) -> &Path {
         self.local.store().root()
     }
 
-    pub async fn source(&self, reference: &str) -> SourceImage {
+    pub(crate) async fn source(&self, reference: &str) -> SourceImage {
         self.local.find_source(&self.run, &SourceQuery::Reference(reference.to_owned())).await.unwrap()
     }
 
-    pub async fn launch_with(&self, source: &SourceImage, machine: &MachineSettings) -> Box<dyn Machine> {
+    pub(crate) async fn launch_with(&self, source: &SourceImage, machine: &MachineSettings) -> Box<dyn Machine> {
         let key = ImageKey::new("web");
         let lifetime = Duration::from_mins(10);
         let launch = Launch { key: &key, namespace: "shop", phase: Phase::Build, source, machine, lifetime };
         self.local.launch(&self.run, &launch).await.unwrap()
     }
 
-    pub async fn launch(&self, source: &SourceImage) -> (Box<dyn Machine>, Arc<dyn Communicator>) {
+    pub(crate) async fn launch(&self, source: &SourceImage) -> (Box<dyn Machine>, Arc<dyn Communicator>) {
         let machine = self.launch_with(source, &MachineSettings::default()).await;
         let inside = machine.connect(&self.run).await.unwrap();
         (machine, inside)
     }
 
     /// Bakes an image by one command and registers it.
-    pub async fn bake(&self, source: &SourceImage, version: &str, command: &str) -> ImageRecord {
+    pub(crate) async fn bake(&self, source: &SourceImage, version: &str, command: &str) -> ImageRecord {
         let (machine, inside) = self.launch(source).await;
         sh(inside.as_ref(), command).await;
         let plan = plan(source, version);
@@ -69,19 +69,19 @@ impl Bakery {
         self.register(&plan, &candidate).await
     }
 
-    pub async fn capture(&self, machine: &dyn Machine, plan: &ImagePlan) -> Candidate {
+    pub(crate) async fn capture(&self, machine: &dyn Machine, plan: &ImagePlan) -> Candidate {
         let capture = Capture { plan, tags: image_tags(plan), name: "candidate".to_owned() };
         machine.capture(&self.run, &capture).await.unwrap().available(&self.run).await.unwrap()
     }
 
-    pub async fn register(&self, plan: &ImagePlan, candidate: &Candidate) -> ImageRecord {
+    pub(crate) async fn register(&self, plan: &ImagePlan, candidate: &Candidate) -> ImageRecord {
         let mut tags = image_tags(plan);
         tags.insert(tags::TESTED.to_owned(), "2026-11-20T12:00:00Z".to_owned());
         self.local.register(&self.run, candidate, &Registration { plan, tags }).await.unwrap()
     }
 }
 
-pub fn image_tags(plan: &ImagePlan) -> BTreeMap<String, String> {
+pub(crate) fn image_tags(plan: &ImagePlan) -> BTreeMap<String, String> {
     BTreeMap::from([
         (tags::NAME.to_owned(), plan.namespace.clone()),
         (tags::IMAGE.to_owned(), plan.key.image.clone()),
@@ -90,7 +90,7 @@ pub fn image_tags(plan: &ImagePlan) -> BTreeMap<String, String> {
     ])
 }
 
-pub fn plan(source: &SourceImage, version: &str) -> ImagePlan {
+pub(crate) fn plan(source: &SourceImage, version: &str) -> ImagePlan {
     ImagePlan {
         key: ImageKey::new("web"),
         route: Route::root(),
@@ -107,7 +107,7 @@ pub fn plan(source: &SourceImage, version: &str) -> ImagePlan {
 }
 
 /// Runs a command that must succeed, and answers its standard output.
-pub async fn sh(inside: &dyn Communicator, command: &str) -> String {
+pub(crate) async fn sh(inside: &dyn Communicator, command: &str) -> String {
     let mut output = Collect::default();
     let exit = inside.exec(Exec::new(command), &mut output).await.unwrap();
     assert!(exit.success(), "{command}: {exit:?}, {}", output.stderr_text());
@@ -115,7 +115,7 @@ pub async fn sh(inside: &dyn Communicator, command: &str) -> String {
 }
 
 /// A small root file system with a shell and some tools of this machine.
-pub fn small_root(at: &Path) {
+pub(crate) fn small_root(at: &Path) {
     for folder in ["etc", "bin", "usr", "var", "root", "opt"] {
         std::fs::create_dir_all(at.join(folder)).unwrap();
     }
@@ -137,7 +137,7 @@ pub fn small_root(at: &Path) {
 }
 
 /// True while a process runs with this text in its command line.
-pub fn is_running(text: &str) -> bool {
+pub(crate) fn is_running(text: &str) -> bool {
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&line).replace('\0', " ").contains(text)
@@ -145,7 +145,7 @@ pub fn is_running(text: &str) -> bool {
 }
 
 /// Waits until it is so, ten seconds at most.
-pub async fn eventually(what: &str, so: impl Fn() -> bool) {
+pub(crate) async fn eventually(what: &str, so: impl Fn() -> bool) {
     for _ in 0..1000 {
         if so() {
             return;
