@@ -46,10 +46,13 @@ impl HostShell {
             mount -t overlay overlay -o lowerdir=/,upperdir="$1/u",workdir="$1/w" m
             mount -t proc proc m/proc; mount -t tmpfs tmpfs m/dev; mkdir m/dev/shm; mount -t tmpfs tmpfs m/dev/shm
             for d in null zero full random urandom tty; do touch m/dev/$d; mount --bind /dev/$d m/dev/$d; done
-            mount -t tmpfs tmpfs m/run; mount -t tmpfs tmpfs m/tmp; chmod 1777 m/tmp; echo ready; exec sleep 100000"#;
+            mount -t tmpfs tmpfs m/run; mount -t tmpfs tmpfs m/tmp; chmod 1777 m/tmp
+            mount -t tmpfs tmpfs "m$2"; echo ready; exec sleep 100000"#;
         let mut holder = Command::new("unshare")
             .args(["--mount", "sh", "-c", script, "sh"])
             .arg(folder.path())
+            // Builds go on beside the tests; what they write is none of the sandbox's.
+            .arg(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize().unwrap())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

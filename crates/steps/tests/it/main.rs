@@ -3,4 +3,5 @@
 
 mod bench;
 mod files;
+mod machine;
 mod run;

@@ -1,0 +1,164 @@
+//! What every bake does besides its steps: packages, scan, seal. In a throw-away copy of this system; needs root.
+
+use std::fs;
+
+use ami_bake_core::event::Event;
+use ami_bake_core::plan::{ImageSettings, Keep};
+use ami_bake_core::provision::{Login, Provisioner as _};
+use ami_bake_testkit::shell::HostShell;
+
+use crate::bench::{Bench, whole};
+
+/// Every progress sentence and warning so far.
+fn told(bench: &mut Bench) -> (Vec<String>, Vec<String>) {
+    let (mut progress, mut warnings) = (Vec::new(), Vec::new());
+    while let Ok(envelope) = bench.events.try_recv() {
+        match envelope.event {
+            Event::Progress { message } => progress.push(message),
+            Event::Warning { message, .. } => warnings.push(message),
+            _ => {}
+        }
+    }
+    (progress, warnings)
+}
+
+fn settings(keep: &[Keep], allow: &[&str]) -> ImageSettings {
+    let allow = allow.iter().map(ToString::to_string).collect();
+    ImageSettings { keep: keep.to_vec(), allow, ..ImageSettings::default() }
+}
+
+/// A key's text without a literal one in this file.
+fn key(kind: &str) -> String {
+    let body = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5\n".repeat(3);
+    format!("-----BEGIN {kind}-----\n{body}-----END {kind}-----\n")
+}
+
+#[tokio::test]
+async fn packages_are_listed_and_sorted() {
+    let bench = Bench::new();
+    let packages = bench.verbs.packages(&bench.run, &bench.on()).await.unwrap();
+    assert!(packages.is_sorted());
+    let dpkg = packages.iter().find(|package| package.name == "dpkg").expect("this system has dpkg");
+    let version = bench.shell.sh("dpkg-query -W -f '${Version}' dpkg").await;
+    assert_eq!(dpkg.version, version);
+}
+
+#[tokio::test]
+async fn the_scan_finds_what_changed_and_only_that() {
+    let secret = format!("hunter2-{}", std::process::id() * 7919);
+    let pem = format!("line one\n{}\nend", "Zm9vYmFyYmF6cXV4".repeat(3));
+    let secrets = [("TOKEN", secret.as_str()), ("PEM", pem.as_str()), ("PIN", "1234")];
+    let mut bench = Bench::with(&secrets, HostShell::sandbox().await);
+    let write = |path: &str, content: &str| {
+        let path = bench.shell.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    // Before the bake: none of its business.
+    write("/opt/before/config", &format!("token={secret}"));
+    write("/opt/before/key.pem", &key("PRIVATE KEY"));
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    bench.verbs.begin(&bench.run, &bench.on()).await.unwrap();
+    bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap();
+
+    write("/etc/app/config", &format!("\0\u{1}binary token={secret}\0"));
+    // An old content time, as archives bring it, does not hide a file.
+    bench.shell.sh("touch -d '2001-01-01' /etc/app/config").await;
+    write("/opt/a folder/it's pem", &format!("x {} y", "Zm9vYmFyYmF6cXV4".repeat(3)));
+    let error = bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &["/**"])).await.unwrap_err();
+    let text = whole(&error);
+    assert!(text.starts_with("the image would hold declared secrets, in:\n  /etc/app/config (the secret `TOKEN`)\n  /opt/a folder/it's pem (the secret `PEM`) | "), "{text}");
+    assert!(!text.contains(&secret), "{text}");
+    assert!(bench.shell.commands.lock().unwrap().iter().all(|line| !line.contains(&secret)));
+    bench.shell.sh("rm -r /etc/app '/opt/a folder'").await;
+
+    write("/root/.ssh/id_ed25519", &key("OPENSSH PRIVATE KEY"));
+    write("/srv/rsa.pem", &key("RSA PRIVATE KEY").replace('\n', "\r\n"));
+    write("/etc/ssh/ssh_host_new_key", &key("OPENSSH PRIVATE KEY"));
+    write("/etc/ssl/private/ssl-cert-snakeoil.key", &key("PRIVATE KEY"));
+    write("/srv/document", "the header is\n-----BEGIN RSA PRIVATE KEY-----\nand then base64\n");
+    write("/srv/allowed/ca.key", &key("EC PRIVATE KEY"));
+    let allow = settings(&[], &["/srv/allowed/*"]);
+    told(&mut bench);
+    let text = whole(&bench.verbs.scan(&bench.run, &bench.on(), &allow).await.unwrap_err());
+    assert!(text.starts_with("the image would hold private keys, in:\n  /root/.ssh/id_ed25519\n  /srv/rsa.pem | Delete them"), "{text}");
+    let (_, warnings) = told(&mut bench);
+    assert!(warnings.iter().any(|text| text.contains("`PIN` is too short")), "{warnings:?}");
+    assert!(warnings.iter().any(|text| text.contains("ssl-cert-snakeoil.key")), "{warnings:?}");
+    bench.shell.sh("rm /root/.ssh/id_ed25519 /srv/rsa.pem").await;
+    bench.verbs.scan(&bench.run, &bench.on(), &allow).await.unwrap();
+    assert_eq!(bench.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
+}
+
+/// What a bake leaves behind, all of it.
+const LITTER: &str = r#"
+    useradd -m web; mkdir -p /root/.ssh /home/web/.ssh /etc/ssh /var/lib/cloud/instances/i-1 /var/lib/cloud/scripts/per-boot \
+        /var/lib/systemd /var/lib/dhcp /var/log/journal/x /var/log/nginx /var/lib/apt/lists /var/cache/apt/archives /var/lib/cloud/seed
+    bake='ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBakeBakeBake'
+    printf '%s\n' '# admins' 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAdmin admin@x' "command=\"echo no\" $bake ami-bake" >/root/.ssh/authorized_keys
+    printf '%s\n' "$bake other comment" >/home/web/.ssh/authorized_keys; chown web /home/web/.ssh/authorized_keys; chmod 600 /home/web/.ssh/authorized_keys
+    for f in rsa ed25519; do echo k >/etc/ssh/ssh_host_${f}_key; echo k >/etc/ssh/ssh_host_${f}_key.pub; done
+    ln -s instances/i-1 /var/lib/cloud/instance; echo s >/var/lib/cloud/scripts/per-boot/mine; echo s >/var/lib/cloud/seed/mine
+    echo 0123456789abcdef0123456789abcdef >/etc/machine-id; echo r >/var/lib/systemd/random-seed; echo l >/var/lib/dhcp/dhclient.eth0.leases
+    echo ls >/root/.bash_history; echo ls >/home/web/.zsh_history
+    echo d >/var/cache/apt/archives/x.deb; echo l >/var/lib/apt/lists/x
+    echo t >/tmp/t; mkdir -p /var/tmp/d/e; echo t >'/var/tmp/d/e/a b'
+    echo l >/var/log/syslog; echo l >/var/log/syslog.1; echo l >/var/log/nginx/access.log; echo l >/var/log/journal/x/y
+    mkdir -p /opt/bake; echo x >/opt/bake/file
+"#;
+
+fn login() -> Login {
+    Login {
+        authorized_keys: vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBakeBakeBake ami-bake".to_owned()],
+        files: vec!["/opt/bake".to_owned()],
+    }
+}
+
+/// Which of these paths are there, and not empty if a file.
+const LOOK: &str = r#"cd /; for f in etc/ssh/ssh_host_rsa_key etc/ssh/ssh_host_ed25519_key.pub var/lib/cloud/instance var/lib/cloud/instances
+    do [ -e $f ] && echo $f; done
+    for f in etc/machine-id var/lib/systemd/random-seed var/lib/dhcp/dhclient.eth0.leases root/.bash_history home/web/.zsh_history \
+        var/cache/apt/archives/x.deb var/lib/apt/lists/x tmp/t var/tmp/d var/log/syslog var/log/syslog.1 var/log/nginx/access.log \
+        var/log/journal/x opt/bake; do [ -s $f ] && echo $f; done; true"#;
+
+#[tokio::test]
+async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
+    let mut bench = Bench::with(&[], HostShell::sandbox().await);
+    bench.shell.sh(LITTER).await;
+    assert_eq!(bench.shell.sh(LOOK).await.lines().count(), 18);
+    bench.verbs.seal(&bench.run, &bench.on(), &settings(&[], &[]), &login()).await.unwrap();
+    assert_eq!(bench.shell.sh(LOOK).await, "");
+    let keys = bench.shell.sh("cat /root/.ssh/authorized_keys; stat -c '%U %a %s' /home/web/.ssh/authorized_keys").await;
+    assert_eq!(keys, "# admins\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAdmin admin@x\nweb 600 0\n");
+    let stays = "stat -c '%n %s' /etc/machine-id /var/log/syslog /var/log/nginx/access.log /var/lib/cloud/scripts/per-boot/mine \
+                 /var/lib/cloud/seed/mine | cut -d' ' -f2 | tr '\\n' ' '; stat -c %a /tmp; test -d /var/log/nginx";
+    assert_eq!(bench.shell.sh(stays).await, "0 0 0 2 2 1777\n");
+    let (progress, _) = told(&mut bench);
+    let sentence = progress.last().unwrap();
+    for part in ["sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"] {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+    // Again: nothing is left to do, and that is no failure.
+    bench.verbs.seal(&bench.run, &bench.on(), &settings(&[], &[]), &login()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_seal_keeps_what_it_is_told_to() {
+    let bench = Bench::with(&[], HostShell::sandbox().await);
+    bench.shell.sh(LITTER).await;
+    let keep = [Keep::Logs, Keep::History, Keep::MachineId, Keep::Caches, Keep::HostKeys];
+    bench.verbs.seal(&bench.run, &bench.on(), &settings(&keep, &[]), &login()).await.unwrap();
+    let stays = "etc/ssh/ssh_host_rsa_key\netc/ssh/ssh_host_ed25519_key.pub\netc/machine-id\nroot/.bash_history\nhome/web/.zsh_history\n\
+                 var/cache/apt/archives/x.deb\nvar/lib/apt/lists/x\nvar/log/syslog\nvar/log/syslog.1\nvar/log/nginx/access.log\nvar/log/journal/x\n";
+    assert_eq!(bench.shell.sh(LOOK).await, stays);
+}
+
+#[tokio::test]
+async fn the_seal_refuses_a_file_that_is_the_whole_disk() {
+    let bench = Bench::new();
+    for file in ["/", "//", "/opt/../..", "relative"] {
+        let login = Login { files: vec![file.to_owned()], ..Login::default() };
+        assert!(bench.verbs.seal(&bench.run, &bench.on(), &settings(&[], &[]), &login).await.is_err(), "{file}");
+    }
+    assert!(bench.shell.commands.lock().unwrap().is_empty());
+}
