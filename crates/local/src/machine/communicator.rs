@@ -16,9 +16,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::Shared;
-use super::helper::{from_text, said};
 use crate::platform::PLATFORM;
-use crate::sandbox::{Action, CONNECTED, Network, Outcome, Task};
+use crate::sandbox::{Action, CONNECTED, Network, Outcome, Task, from_text, said};
 
 /// As much as a pipe holds.
 const CHUNK: usize = 64 << 10;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use ami_bake_core::{Error, Result};
 use tokio::process::Command;
 
-use crate::sandbox::{ENTER, FILES, Task, VERB, Work};
+use crate::sandbox::{ENTER, FILES, Task, VERB, Work, said};
 use crate::store::Trash;
 
 /// The program that understands the hidden verb.
@@ -70,23 +70,5 @@ impl Helper {
             Ok(mut child) => drop(tokio::spawn(async move { child.wait().await })),
             Err(error) => tracing::debug!(%error, "the trash stays"),
         }
-    }
-}
-
-/// A failure as the hidden verb told it on standard error.
-pub(crate) fn said(stderr: &[u8]) -> Error {
-    let text = String::from_utf8_lossy(stderr);
-    let text = text.trim().strip_prefix("ami-bake sandbox: failed to ").unwrap_or(text.trim());
-    // What other programs of the sandbox said comes before; the last word is ours.
-    let text = text.rsplit("ami-bake sandbox: failed to ").next().unwrap_or(text);
-    from_text(text)
-}
-
-/// A failure that crossed a process: its sentence, and its help behind a line end.
-pub(crate) fn from_text(text: &str) -> Error {
-    match text.split_once("\nhelp: ") {
-        Some((message, help)) => Error::build(message.trim()).help(help.trim()),
-        None if text.trim().is_empty() => Error::build("run the sandbox: it ended without a word"),
-        None => Error::build(text.trim()),
     }
 }

@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdin};
 
-use super::helper::{Helper, said};
-use crate::sandbox::Address;
+use super::Helper;
+use crate::sandbox::{Address, said};
 
 /// No sandbox takes so long to stand or to fall, however loaded the machine is.
 const LIMIT: Duration = Duration::from_mins(1);

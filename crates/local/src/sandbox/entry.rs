@@ -91,3 +91,21 @@ impl<T, E: Into<std::io::Error>> Context<T> for std::result::Result<T, E> {
         self.map_err(|error| failed(what(), error))
     }
 }
+
+/// A failure as the hidden verb told it on standard error.
+pub(crate) fn said(stderr: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(stderr);
+    let text = text.trim().strip_prefix("ami-bake sandbox: failed to ").unwrap_or(text.trim());
+    // What other programs of the sandbox said comes before; the last word is ours.
+    let text = text.rsplit("ami-bake sandbox: failed to ").next().unwrap_or(text);
+    from_text(text)
+}
+
+/// A failure that crossed a process: its sentence, and its help behind a line end.
+pub(crate) fn from_text(text: &str) -> Error {
+    match text.split_once("\nhelp: ") {
+        Some((message, help)) => Error::build(message.trim()).help(help.trim()),
+        None if text.trim().is_empty() => Error::build("run the sandbox: it ended without a word"),
+        None => Error::build(text.trim()),
+    }
+}

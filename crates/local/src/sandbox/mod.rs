@@ -25,7 +25,7 @@ mod users;
 mod within;
 
 pub(crate) use enter::{Action, Address, CONNECTED, Task};
-pub(crate) use entry::{ENTER, FILES};
+pub(crate) use entry::{ENTER, FILES, from_text, said};
 pub use entry::{VERB, dispatch, main};
 pub(crate) use files::Work;
 pub use spec::{Bind, Network, Spec};

@@ -46,10 +46,9 @@ impl Overlay<'_> {
         let number = |descriptor: &OwnedFd| format!("/proc/self/fd/{}", descriptor.as_raw_fd());
         let lower: Vec<String> = self.lower.iter().map(number).collect();
         // No redirects, no index, no metadata-only copies: a layer has to mean the same wherever it is stacked.
-        let mut options = format!("lowerdir={},redirect_dir=off,index=off,metacopy=off", lower.join(":"));
-        if self.user_marks {
-            options.push_str(",userxattr");
-        }
+        let mut options = format!("lowerdir={},index=off", lower.join(":"));
+        // With `userxattr` the kernel leaves the other two off by itself, and refuses to be told so.
+        options.push_str(if self.user_marks { ",userxattr" } else { ",redirect_dir=off,metacopy=off" });
         let mut open = Vec::new();
         if let Some(changes) = &self.changes {
             let (upper, work) = (layer(changes.upper)?, layer(changes.work)?);

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use ami_bake_core::{Error, Result};
 use rustix::thread::UnshareFlags;
 
-use super::entry::{Context, MAP, VERB};
+use super::entry::{Context, MAP, VERB, said};
 use super::raw;
 
 /// True when this process is not root and needs a user namespace.
@@ -24,14 +24,16 @@ pub(super) fn unshare_with(flags: UnshareFlags) -> Result<()> {
     let mut helper = Command::new("/proc/self/exe")
         .args([VERB, MAP, &std::process::id().to_string()])
         .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .context(doing)?;
     raw::unshare(UnshareFlags::NEWUSER).map_err(|error| refused(&error))?;
     if let Some(mut pipe) = helper.stdin.take() {
         pipe.write_all(b"m").context(doing)?;
     }
-    if !helper.wait().context(doing)?.success() {
-        return Err(Error::build(doing()));
+    let output = helper.wait_with_output().context(doing)?;
+    if !output.status.success() {
+        return Err(said(&output.stderr));
     }
     // No group of the user's own goes along; where the kernel refuses it they are nobody's inside.
     let _ = rustix::thread::set_thread_groups(&[]);

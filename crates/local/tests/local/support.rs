@@ -120,7 +120,8 @@ pub(crate) fn small_root(at: &Path) {
         std::fs::create_dir_all(at.join(folder)).unwrap();
     }
     std::fs::write(at.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
-    let tools = ["sh", "cat", "ls", "mkdir", "rm", "ln", "id", "sleep", "chown", "chmod", "stat", "touch", "mv"];
+    let tools =
+        ["sh", "cat", "ls", "mkdir", "rm", "ln", "id", "sleep", "chown", "chmod", "stat", "touch", "mv", "hostname"];
     for tool in tools {
         let from = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(tool));
         let from = from.iter().find(|path| path.exists()).unwrap();
