@@ -4,40 +4,47 @@ mod matrix;
 mod order;
 mod source;
 
-use ami_bake_core::plan::{ImageKey, SourceQuery};
 use ami_bake_core::Route;
+use ami_bake_core::plan::{ImageKey, SourceQuery};
 use serde_json::{Map, Value};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
 use crate::manifest::{ImageEntry, LegEntry, Manifest};
 use crate::resolve::Resolver;
 use crate::words;
 use crate::yaml::Node;
 
+/// An image before its legs' sources are known.
+struct Draft {
+    name: String,
+    /// The place of its name.
+    span: Span,
+    node: Node,
+    legs: Vec<(ImageKey, Map<String, Value>)>,
+}
+
 /// Fills a manifest's images.
 pub(crate) fn expand(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let defaults = manifest.root.get("defaults").cloned();
     let entries = manifest.root.get("images").map(Node::entries).unwrap_or_default().to_vec();
-    let mut drafts = Vec::new();
+    let mut drafts = Vec::with_capacity(entries.len());
     for entry in entries {
         let node = match &defaults {
             Some(defaults) => Node { span: entry.value.span, ..defaults.merged(&entry.value) },
             None => entry.value,
         };
         let legs = legs(manifest, &entry.key, &node, findings);
-        drafts.push((entry.key, entry.key_span, node, legs));
+        drafts.push(Draft { name: entry.key, span: entry.key_span, node, legs });
     }
-    let known: Vec<(String, Vec<(ImageKey, Map<String, Value>)>)> =
-        drafts.iter().map(|(name, _, _, legs)| (name.clone(), legs.clone())).collect();
-    let family = source::Family::new(&known);
-    for (name, span, node, legs) in drafts {
-        let mut entry = ImageEntry { name, node, legs: Vec::new() };
-        for (key, matrix) in legs {
-            let scope = leg_scope(manifest, &key, &matrix);
-            let found = source::query(manifest, &entry, &key, &matrix, &scope, span, &family, findings);
+    let family = source::Family::new(&drafts);
+    for draft in &drafts {
+        let mut entry = ImageEntry { name: draft.name.clone(), node: draft.node.clone(), legs: Vec::new() };
+        for (key, matrix) in &draft.legs {
+            let scope = leg_scope(manifest, key, matrix);
+            let found = source::query(manifest, draft, key, matrix, &scope, &family, findings);
             let (source, after) = found.unwrap_or_else(|| (SourceQuery::Reference(String::new()), None));
-            entry.legs.push(LegEntry { key, matrix, source, after, selected: false });
+            entry.legs.push(LegEntry { key: key.clone(), matrix: matrix.clone(), source, after, selected: false });
         }
         manifest.images.push(entry);
     }
@@ -54,7 +61,12 @@ pub(crate) fn leg_scope(manifest: &Manifest, key: &ImageKey, matrix: &Map<String
 }
 
 /// The legs of an image that are baked on this platform at all.
-fn legs(manifest: &Manifest, name: &str, node: &Node, findings: &mut Vec<Diagnostic>) -> Vec<(ImageKey, Map<String, Value>)> {
+fn legs(
+    manifest: &Manifest,
+    name: &str,
+    node: &Node,
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<(ImageKey, Map<String, Value>)> {
     let route = Route::root().key("images").key(name);
     let platform = manifest.platform.as_str();
     if let Some(platforms) = node.get("platforms")
@@ -76,11 +88,15 @@ fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let mut keys: Vec<ImageKey> = Vec::new();
     for name in &wanted {
         let legs = manifest.images.iter().flat_map(|image| &image.legs);
-        let named: Vec<ImageKey> = legs.filter(|leg| &leg.key.image == name || &leg.key.to_string() == name).map(|leg| leg.key.clone()).collect();
+        let named: Vec<ImageKey> = legs
+            .filter(|leg| &leg.key.image == name || &leg.key.to_string() == name)
+            .map(|leg| leg.key.clone())
+            .collect();
         if named.is_empty() {
             let known: Vec<String> = manifest.images.iter().map(|image| image.name.clone()).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let finding = Diagnostic::error("unknown-image", None, format!("the manifest bakes no image `{name}` here"));
+            let finding =
+                Diagnostic::error("unknown-image", None, format!("the manifest bakes no image `{name}` here"));
             findings.push(finding.help(match words::near(name, known.iter().copied()) {
                 Some(near) => format!("Did you mean `--image {near}`?"),
                 None => format!("It has {}.", words::list(&known, "and")),

@@ -48,7 +48,13 @@ fn version_value(version: &Version) -> Value {
 
 impl Manifest {
     /// The names that a leg's expressions know in the end.
-    pub(crate) fn planned_scope(&self, key: &ImageKey, leg: &LegEntry, source: &SourceImage, version: &Version) -> Scope {
+    pub(crate) fn planned_scope(
+        &self,
+        key: &ImageKey,
+        leg: &LegEntry,
+        source: &SourceImage,
+        version: &Version,
+    ) -> Scope {
         let mut scope = leg_scope(self, key, &leg.matrix);
         scope.set("source", source_value(source));
         scope.set("version", version_value(version));
@@ -56,7 +62,12 @@ impl Manifest {
     }
 
     /// Evaluates a leg; `None` when something is wrong, which is then among the findings.
-    pub(crate) fn evaluate(&self, image: &ImageEntry, scope: &Scope, findings: &mut Vec<Diagnostic>) -> Option<Evaluated> {
+    pub(crate) fn evaluate(
+        &self,
+        image: &ImageEntry,
+        scope: &Scope,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Evaluated> {
         let route = Route::root().key("images").key(image.name.as_str());
         let resolver = Resolver::plain(&self.sources, scope);
         let before = findings.len();
@@ -79,14 +90,23 @@ impl Manifest {
                 let whole = whole(&image.node, settings, &lists);
                 self.judge_image(&image.node, &whole, &route, findings);
                 if findings.len() == before {
-                    findings.push(Diagnostic::error("image", image.node.span, format!("the image can't be read: {error}")).route(route));
+                    findings.push(
+                        Diagnostic::error("image", image.node.span, format!("the image can't be read: {error}"))
+                            .route(route),
+                    );
                 }
                 None
             }
         }
     }
 
-    fn steps(&self, resolver: &Resolver<'_>, list: &Node, route: &Route, findings: &mut Vec<Diagnostic>) -> Vec<(usize, Value)> {
+    fn steps(
+        &self,
+        resolver: &Resolver<'_>,
+        list: &Node,
+        route: &Route,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Vec<(usize, Value)> {
         let mut steps = Vec::new();
         for (index, step) in list.items().iter().enumerate() {
             let route = route.index(index);
@@ -103,7 +123,8 @@ impl Manifest {
     }
 
     fn step_runs(&self, resolver: &Resolver<'_>, step: &Node, route: &Route, findings: &mut Vec<Diagnostic>) -> bool {
-        let here = |platforms: &Node| platforms.items().iter().any(|item| item.as_text() == Some(self.platform.as_str()));
+        let here =
+            |platforms: &Node| platforms.items().iter().any(|item| item.as_text() == Some(self.platform.as_str()));
         step.get("platforms").is_none_or(here) && resolver.condition(step.get("if"), &route.key("if"), findings)
     }
 

@@ -51,7 +51,10 @@ impl Manifest {
             Ok(Ok(text)) => Self::load_text(shown, &text, folder_of(path), options),
             Ok(Err(error)) => {
                 let at = error.utf8_error().valid_up_to();
-                failed(Diagnostic::error("unreadable", None, format!("read {shown}: byte {at} is not UTF-8")).help("Save the file as UTF-8."))
+                failed(
+                    Diagnostic::error("unreadable", None, format!("read {shown}: byte {at} is not UTF-8"))
+                        .help("Save the file as UTF-8."),
+                )
             }
             Err(error) => failed(Diagnostic::error("unreadable", None, format!("read {shown}: {error}"))),
         }
@@ -95,8 +98,12 @@ impl Loading<'_> {
         let Some(mut tree) = tree else {
             if self.findings.is_empty() {
                 self.findings.push(
-                    Diagnostic::error("empty", crate::diagnostic::Span { file, start: 0, end: 0 }, "the manifest is empty")
-                        .help("Write a first one with `ami-bake init`."),
+                    Diagnostic::error(
+                        "empty",
+                        crate::diagnostic::Span { file, start: 0, end: 0 },
+                        "the manifest is empty",
+                    )
+                    .help("Write a first one with `ami-bake init`."),
                 );
             }
             return None;
@@ -107,21 +114,53 @@ impl Loading<'_> {
         lint(&tree, &self.sources, &mut self.findings);
         check::unsupported(&tree, &mut self.findings);
         check::moving(&tree, &mut self.findings);
+        check::graph(&tree, &mut self.findings);
+        check::environments(&tree, &mut self.findings);
         if !matches!(tree.kind, Kind::Map(_)) || self.findings.iter().any(Diagnostic::is_error) {
             // What is said of broken structure is enough; the rest would only repeat it.
             check::structure_only(&tree, &self.folder, &mut self.findings);
             return None;
         }
-        let manifest = self.resolve(&tree)?;
-        check::images(&manifest, &mut self.findings);
-        Some(manifest)
+        let environments = tree.get("environments").map(Node::entries).unwrap_or_default();
+        if !self.options.check || self.options.environment.is_some() || environments.is_empty() {
+            return self.judge(&tree, self.options);
+        }
+        // `check` without an environment means all of them, and the file alone where that is complete.
+        let mut manifest = None;
+        if check::complete(&tree, self.options) {
+            manifest = self.judge(&tree, self.options);
+        }
+        for environment in environments {
+            let options = Options { environment: Some(environment.key.clone()), ..self.options.clone() };
+            let judged = self.judge(&tree, &options);
+            manifest = manifest.or(judged);
+        }
+        manifest
     }
 
-    fn resolve(&mut self, tree: &Node) -> Option<Manifest> {
-        let root = self.environment(tree)?;
+    /// The manifest for one environment, with what is wrong in it.
+    fn judge(&mut self, tree: &Node, options: &Options) -> Option<Manifest> {
+        let before = self.findings.len();
+        let manifest = self.resolve(tree, options);
+        if let Some(manifest) = &manifest {
+            check::images(manifest, &mut self.findings);
+            let about_missing = |finding: &Diagnostic| {
+                let text = finding.span.map(|span| self.sources.slice(span)).unwrap_or_default();
+                manifest.missing.iter().any(|name| text.contains(&format!("vars.{name}")))
+            };
+            // A value that is not given yet can't be wrong yet.
+            let new = self.findings.split_off(before);
+            self.findings.extend(new.into_iter().filter(|finding| !about_missing(finding)));
+        }
+        manifest
+    }
+
+    fn resolve(&mut self, tree: &Node, options: &Options) -> Option<Manifest> {
+        let root = self.environment(tree, options)?;
         let platform = self.platform(&root)?;
-        let mut scope = file_scope(self.options, platform.as_str());
-        let (vars, missing) = variables(tree.get("vars"), root.get("vars"), &scope, self.options, &mut self.sources, &mut self.findings);
+        let mut scope = file_scope(options, platform.as_str());
+        let (vars, missing) =
+            variables(tree.get("vars"), root.get("vars"), &scope, options, &mut self.sources, &mut self.findings);
         scope.set("vars", vars);
 
         let mut field = |node: Option<&Node>, route: Route| -> Option<String> {
@@ -134,10 +173,11 @@ impl Loading<'_> {
         let role = field(aws.and_then(|aws| aws.get("role")), route.key("aws").key("role"));
         let version = field(root.get("version"), route.key("version"));
         let name = field(root.get("name"), route.key("name"));
-        let region = self.options.region.clone().or(written_region);
+        let region = options.region.clone().or(written_region);
         let namespace = name.or_else(|| self.default_name())?;
         scope.set("name", namespace.as_str());
         scope.set("region", region.clone().unwrap_or_default());
+        scope.seal();
         let version = self.version(version.as_deref(), &root);
         let secrets = root.get("secrets").map(Node::items).unwrap_or_default();
         let secrets = secrets.iter().filter_map(Node::as_text).map(str::to_owned).collect();
@@ -153,7 +193,7 @@ impl Loading<'_> {
             secrets,
             images: Vec::new(),
             scope,
-            options: self.options.clone(),
+            options: options.clone(),
             missing,
             judge: OnceLock::new(),
         };
@@ -162,15 +202,17 @@ impl Loading<'_> {
     }
 
     /// The file with the chosen environment laid over it.
-    fn environment(&mut self, tree: &Node) -> Option<Node> {
-        let Some(name) = &self.options.environment else {
+    fn environment(&mut self, tree: &Node, options: &Options) -> Option<Node> {
+        let Some(name) = &options.environment else {
             return Some(tree.clone());
         };
         let environments = tree.get("environments");
         let Some(overlay) = environments.and_then(|environments| environments.get(name)) else {
-            let known: Vec<&str> = environments.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
+            let known: Vec<&str> =
+                environments.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
             let span = tree.entry("environments").map(|entry| entry.key_span);
-            let finding = Diagnostic::error("unknown-environment", span, format!("the manifest has no environment `{name}`"));
+            let finding =
+                Diagnostic::error("unknown-environment", span, format!("the manifest has no environment `{name}`"));
             self.findings.push(finding.help(match words::near(name, known.iter().copied()) {
                 Some(near) => format!("Did you mean `--environment {near}`?"),
                 None if known.is_empty() => "Declare it below `environments`.".to_owned(),
@@ -188,12 +230,24 @@ impl Loading<'_> {
             (None, Some(word)) => word.to_owned(),
             (None, None) => return Some(Platform::default()),
         };
-        if let Ok(platform) = serde_json::from_value(Value::from(word.as_str())) {
-            return Some(platform);
-        }
         let span = written.map(|node| node.span);
+        if let Ok(platform) = serde_json::from_value::<Platform>(Value::from(word.as_str())) {
+            let built_in = &self.options.capabilities;
+            if built_in.is_empty() || built_in.iter().any(|known| known.platform == platform.as_str()) {
+                return Some(platform);
+            }
+            let known: Vec<&str> = built_in.iter().map(|known| known.platform).collect();
+            let finding = Diagnostic::error(
+                "not-supported-yet",
+                span,
+                format!("the platform `{word}` is not built into this ami-bake"),
+            );
+            self.findings.push(finding.help(format!("It has {}.", words::list(&known, "and"))));
+            return None;
+        }
         let finding = Diagnostic::error("unknown-platform", span, format!("there is no platform `{word}`"));
-        self.findings.push(finding.help("The platforms are `aws`, `local` and `docker`; they can't come from an expression."));
+        self.findings
+            .push(finding.help("The platforms are `aws`, `local` and `docker`; they can't come from an expression."));
         None
     }
 
@@ -203,12 +257,22 @@ impl Loading<'_> {
             return Some(repository);
         }
         let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-        let name = folder.canonicalize().ok().and_then(|folder| folder.file_name().map(|name| name.to_string_lossy().into_owned()));
+        let name = folder
+            .canonicalize()
+            .ok()
+            .and_then(|folder| folder.file_name().map(|name| name.to_string_lossy().into_owned()));
         if name.is_none() {
-            self.findings.push(Diagnostic::error("missing-key", None, "the manifest has no `name`").help("Add `name`: the namespace of its images."));
+            self.findings.push(
+                Diagnostic::error("missing-key", None, "the manifest has no `name`")
+                    .help("Add `name`: the namespace of its images."),
+            );
         }
         // A folder may be called anything, a name only what image names allow.
-        name.map(|name| name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' }).collect())
+        name.map(|name| {
+            name.chars()
+                .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
+                .collect()
+        })
     }
 
     fn version(&mut self, text: Option<&str>, root: &Node) -> VersionRule {
@@ -253,7 +317,9 @@ mod tests {
 
     #[test]
     fn problems_come_in_one_go() {
-        let out = shown("format: 1\nimages:\n  web:\n    sorce: {image: base}\n    build:\n      - run: echo\n        upload: x\n      - runn: echo\n      - run: echo ${{ vars.x }}\n        timeout: 10 minuets\n");
+        let out = shown(
+            "format: 1\nimages:\n  web:\n    sorce: {image: base}\n    build:\n      - run: echo\n        upload: x\n      - runn: echo\n      - run: echo ${{ vars.x }}\n        timeout: 10 minuets\n",
+        );
         println!("{out}");
         assert!(out.contains("unknown key `sorce`"), "{out}");
         assert!(out.contains("two verbs in one step"), "{out}");

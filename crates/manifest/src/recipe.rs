@@ -55,7 +55,12 @@ impl Recipe for Manifest {
 
 impl Manifest {
     /// A leg as a plan without its digest; `None` when something is wrong, which is then among the findings.
-    pub(crate) fn lower(&self, key: &ImageKey, resolved: &Resolved<'_>, findings: &mut Vec<Diagnostic>) -> Option<ImagePlan> {
+    pub(crate) fn lower(
+        &self,
+        key: &ImageKey,
+        resolved: &Resolved<'_>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<ImagePlan> {
         let (image, leg) = self.leg(key)?;
         let scope = self.planned_scope(key, leg, resolved.source, resolved.version);
         let Evaluated { image: typed, steps } = self.evaluate(image, &scope, findings)?;
@@ -64,7 +69,10 @@ impl Manifest {
             Ok(machine) => machine,
             Err(message) => {
                 let at = Route::root().key("machine").key("policy");
-                findings.push(Diagnostic::error("policy", image.node.place(&at), message).route(route.key("machine").key("policy")));
+                findings.push(
+                    Diagnostic::error("policy", image.node.place(&at), message)
+                        .route(route.key("machine").key("policy")),
+                );
                 return None;
             }
         };
@@ -94,7 +102,8 @@ impl Manifest {
             let at = self.sources.position(span.file, span.start);
             format!("{}:{}:{}: ", self.sources.name(span.file), at.line, at.column)
         });
-        let error = Error::manifest(format!("{}{}", place.unwrap_or_default(), finding.message)).at(finding.route.clone());
+        let error =
+            Error::manifest(format!("{}{}", place.unwrap_or_default(), finding.message)).at(finding.route.clone());
         match &finding.help {
             Some(help) => error.help(help.as_str()),
             None => error,

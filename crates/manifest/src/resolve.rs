@@ -68,7 +68,14 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn template(&self, span: Span, whole: &str, template: &Template, route: &Route, findings: &mut Vec<Diagnostic>) -> Value {
+    fn template(
+        &self,
+        span: Span,
+        whole: &str,
+        template: &Template,
+        route: &Route,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Value {
         let code = is_code(route);
         let mut out = String::new();
         for piece in &template.pieces {
@@ -128,10 +135,16 @@ fn is_safe(c: char) -> bool {
 
 fn splice(at: Span, source: &str, words: &str, route: &Route) -> Diagnostic {
     let odd: String = words.chars().filter(|c| !is_safe(*c)).take(1).collect();
-    let name: String =
-        source.rsplit(['.', ' ']).next().unwrap_or("VALUE").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-').collect();
+    let name: String = source
+        .rsplit(['.', ' '])
+        .next()
+        .unwrap_or("VALUE")
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '-')
+        .collect();
     let name = name.to_ascii_uppercase().replace('-', "_");
-    let name = if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) { "VALUE".to_owned() } else { name };
+    let name =
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) { "VALUE".to_owned() } else { name };
     Diagnostic::error("unsafe-splice", at, format!("the value of `{source}` holds {odd:?}, which the script would not take as text"))
         .label("spliced into code as it stands")
         .help(format!("Hand it over in the step's environment: `env: {{{name}: \"${{{{ {source} }}}}\"}}`, and write \"${name}\" in the script."))

@@ -37,14 +37,23 @@ pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Ve
 pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &Path) -> Option<Diagnostic> {
     let full = folder.join(path);
     let finding = |code, message: String| Diagnostic::error(code, node.span, message).route(route.clone());
-    let shown = if folder.as_os_str().is_empty() { "the working directory".to_owned() } else { format!("`{}`", folder.display()) };
+    let shown = if folder.as_os_str().is_empty() {
+        "the working directory".to_owned()
+    } else {
+        format!("`{}`", folder.display())
+    };
     match std::fs::metadata(&full) {
         Err(_) => Some(
             finding("no-such-file", format!("there is no `{path}`"))
                 .help(format!("Paths are relative to the manifest's folder, here {shown}.")),
         ),
-        Ok(meta) if key == "script" && !meta.is_file() => Some(finding("wrong-file", format!("`{path}` is not a file")).help("`script` takes one script file; `upload` takes folders.")),
-        Ok(meta) if path.ends_with('/') && !meta.is_dir() => Some(finding("wrong-file", format!("`{path}` is not a folder")).help("Take the slash off for a single file.")),
+        Ok(meta) if key == "script" && !meta.is_file() => Some(
+            finding("wrong-file", format!("`{path}` is not a file"))
+                .help("`script` takes one script file; `upload` takes folders."),
+        ),
+        Ok(meta) if path.ends_with('/') && !meta.is_dir() => Some(
+            finding("wrong-file", format!("`{path}` is not a folder")).help("Take the slash off for a single file."),
+        ),
         Ok(_) => None,
     }
 }

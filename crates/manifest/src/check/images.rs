@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use ami_bake_core::plan::{Resolved, SourceImage, SourceQuery, VersionRule};
 use ami_bake_core::Route;
+use ami_bake_core::plan::{Resolved, SourceImage, SourceQuery, VersionRule};
 use semver::Version;
 
 use super::{files, platform};
@@ -47,12 +47,17 @@ pub(crate) fn images(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
             };
             platform::plan(manifest, image, &plan, findings);
             let shown = leg.key.to_string();
-            if let Some(other) = names.insert(plan.settings.name.clone(), shown.clone()).filter(|other| *other != shown) {
+            if let Some(other) = names.insert(plan.settings.name.clone(), shown.clone()).filter(|other| *other != shown)
+            {
                 let span = image.node.place(&Route::root().key("publish").key("name"));
                 findings.push(
-                    Diagnostic::error("same-name", span, format!("`{other}` and `{shown}` would both be named `{}`", plan.settings.name))
-                        .help("Put `${{ image }}`, a matrix value or the version into `publish.name`.")
-                        .route(route.key("publish").key("name")),
+                    Diagnostic::error(
+                        "same-name",
+                        span,
+                        format!("`{other}` and `{shown}` would both be named `{}`", plan.settings.name),
+                    )
+                    .help("Put `${{ image }}`, a matrix value or the version into `publish.name`.")
+                    .route(route.key("publish").key("name")),
                 );
             }
         }

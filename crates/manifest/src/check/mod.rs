@@ -1,12 +1,16 @@
 //! What is judged beyond structure and expressions.
 
+mod environments;
 mod files;
+mod graph;
 mod images;
 mod moving;
 mod platform;
 mod unsupported;
 
+pub(crate) use environments::{complete, environments};
 pub(crate) use files::structure_only;
+pub(crate) use graph::graph;
 pub(crate) use images::images;
 pub(crate) use moving::moving;
 pub(crate) use unsupported::unsupported;

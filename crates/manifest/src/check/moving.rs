@@ -14,8 +14,12 @@ pub(crate) fn moving(root: &Node, findings: &mut Vec<Diagnostic>) {
                 find(step, &mut found);
                 if let Some((name, span)) = found {
                     findings.push(
-                        Diagnostic::note("never-cached", span, format!("`{name}` is another value in every run, so this image is baked every time"))
-                            .help("Use it in `publish` (tags, description) where it only has to be told, not built in."),
+                        Diagnostic::note(
+                            "never-cached",
+                            span,
+                            format!("`{name}` is another value in every run, so this image is baked every time"),
+                        )
+                        .help("Use it in `publish` (tags, description) where it only has to be told, not built in."),
                     );
                 }
             }

@@ -29,7 +29,11 @@ pub(super) fn image(manifest: &Manifest, image: &ImageEntry, route: &Route, find
                     entry.key_span,
                     format!("the platform `{}` does not know `{section}.{}`", known.platform, entry.key),
                 );
-                let help = if fields.is_empty() { format!("It knows nothing of `{section}`.") } else { format!("It knows {}.", words::list(fields, "and")) };
+                let help = if fields.is_empty() {
+                    format!("It knows nothing of `{section}`.")
+                } else {
+                    format!("It knows {}.", words::list(fields, "and"))
+                };
                 findings.push(finding.help(help).route(route.key(section).key(entry.key.as_str())));
             }
         }
@@ -42,9 +46,13 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     let capture = plan.route.key("capture");
     if plan.machine.spot && plan.settings.capture == CaptureMode::Stopped {
         findings.push(
-            Diagnostic::error("spot-stopped", own(&capture), "a spot machine can't be stopped, so `capture: stopped` can't work")
-                .help("Use `capture: halted`, or take `machine.spot` out.")
-                .route(capture.clone()),
+            Diagnostic::error(
+                "spot-stopped",
+                own(&capture),
+                "a spot machine can't be stopped, so `capture: stopped` can't work",
+            )
+            .help("Use `capture: halted`, or take `machine.spot` out.")
+            .route(capture.clone()),
         );
     }
     if plan.machine.profile.is_some() && plan.machine.policy.is_some() {
@@ -72,9 +80,13 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
         let Verb::Expect(expectation) = &step.verb else { continue };
         if !known.init && matches!(expectation.probe, Probe::Service { .. }) {
             findings.push(
-                Diagnostic::error("not-on-platform", own(&step.route.key("expect").key("service")), format!("the platform `{}` runs no init, so no service either", known.platform))
-                    .help("Give the step `platforms: [aws]`, or start the program in a `run` step and expect its port.")
-                    .route(step.route.clone()),
+                Diagnostic::error(
+                    "not-on-platform",
+                    own(&step.route.key("expect").key("service")),
+                    format!("the platform `{}` runs no init, so no service either", known.platform),
+                )
+                .help("Give the step `platforms: [aws]`, or start the program in a `run` step and expect its port.")
+                .route(step.route.clone()),
             );
         }
     }
@@ -87,4 +99,3 @@ fn mode_name(mode: CaptureMode) -> &'static str {
         CaptureMode::Live => "live",
     }
 }
-

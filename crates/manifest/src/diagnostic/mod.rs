@@ -11,4 +11,4 @@ pub use json::json;
 pub(crate) use report::arrange;
 pub use report::{Diagnostic, Severity};
 pub use source::{FileId, Position, Sources, Span};
-pub use text::{text, Style};
+pub use text::{Style, text};

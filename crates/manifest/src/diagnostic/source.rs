@@ -49,7 +49,12 @@ impl Sources {
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let text = text.into();
         let mut lines = vec![0];
-        lines.extend(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').filter_map(|(at, _)| u32::try_from(at + 1).ok()));
+        lines.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .filter_map(|(at, _)| u32::try_from(at + 1).ok()),
+        );
         let id = FileId(u16::try_from(self.0.len()).unwrap_or(u16::MAX));
         self.0.push(Arc::new(File { name: name.into(), text, lines }));
         id

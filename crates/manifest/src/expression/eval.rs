@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -10,12 +11,27 @@ use super::value;
 
 /// What names mean. A context that is a value and has members too, such as `version`, keeps its value under the empty key.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scope(pub(crate) Map<String, Value>);
+pub(crate) struct Scope {
+    /// What many scopes have in common: cloning a scope for a leg copies only what is the leg's own.
+    shared: Arc<Map<String, Value>>,
+    own: Map<String, Value>,
+}
 
 impl Scope {
-    /// This scope with one more context.
+    /// Gives a name a meaning.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), value.into());
+        self.own.insert(name.to_owned(), value.into());
+    }
+
+    /// Makes all that is known so far shared by the clones of this scope.
+    pub(crate) fn seal(&mut self) {
+        let mut all = Map::clone(&self.shared);
+        all.extend(std::mem::take(&mut self.own));
+        self.shared = Arc::new(all);
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        find(&self.own, name).or_else(|| find(&self.shared, name))
     }
 }
 
@@ -36,12 +52,21 @@ pub(crate) fn evaluate(expr: &Expr, scope: &Scope) -> Result<Value, EvalError> {
         ExprKind::Not(inner) => (!value::truth(&evaluate(inner, scope)?)).into(),
         ExprKind::Binary(operator, left, right) => binary(*operator, left, right, scope)?,
         ExprKind::Call(function, arguments) => {
-            let values: Result<Vec<Value>, EvalError> = arguments.iter().map(|argument| evaluate(argument, scope)).collect();
+            let values: Result<Vec<Value>, EvalError> =
+                arguments.iter().map(|argument| evaluate(argument, scope)).collect();
             function.apply(&values?).map_err(|message| EvalError { range: expr.range.clone(), message })?
         }
         ExprKind::Access { head, path } => {
+            let mut path = path.iter();
             let mut value = match head.as_ref() {
-                Head::Name(name, _) => member(&scope.0, name),
+                // The first member is taken by reference: `env` alone may be large.
+                Head::Name(name, _) => match (scope.get(name), path.as_slice().first()) {
+                    (Some(Value::Object(map)), Some(Access::Member(member, _))) => {
+                        path.next();
+                        find(map, member).cloned().unwrap_or(Value::Null)
+                    }
+                    (found, _) => found.cloned().unwrap_or(Value::Null),
+                },
                 Head::Value(inner) => evaluate(inner, scope)?,
             };
             let mut spread = false;
@@ -81,19 +106,22 @@ fn binary(operator: Operator, left: &Expr, right: &Expr, scope: &Scope) -> Resul
 }
 
 /// Names are found in any case, as GitHub does, the exact one first.
-fn member(map: &Map<String, Value>, name: &str) -> Value {
-    let found = map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
-    found.cloned().unwrap_or(Value::Null)
+fn find<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 fn step(value: Value, index: &Value, spread: bool) -> Value {
     match (value, index) {
-        (Value::Array(items), index) if spread => items.into_iter().map(|item| step(item, index, false)).filter(|item| !item.is_null()).collect(),
+        (Value::Array(items), index) if spread => {
+            items.into_iter().map(|item| step(item, index, false)).filter(|item| !item.is_null()).collect()
+        }
         (Value::Array(items), Value::Number(number)) => {
             let position = number.as_u64().and_then(|position| usize::try_from(position).ok());
             position.and_then(|position| items.into_iter().nth(position)).unwrap_or(Value::Null)
         }
-        (Value::Object(map), index) => value::text(index).map_or(Value::Null, |name| member(&map, &name)),
+        (Value::Object(map), index) => {
+            value::text(index).and_then(|name| find(&map, &name).cloned()).unwrap_or(Value::Null)
+        }
         _ => Value::Null,
     }
 }
@@ -124,8 +152,8 @@ mod tests {
             "vars": { "nginx": "1.24", "list": ["a", "b"], "size": 8, "items": [{ "n": 1 }, { "n": 2 }] },
             "version": { "": "1.2.3-pr.4", "major": 1, "prerelease": "pr.4" },
         });
-        let Value::Object(scope) = scope else { unreachable!() };
-        evaluate(&parse(text).unwrap(), &Scope(scope)).unwrap()
+        let Value::Object(own) = scope else { unreachable!() };
+        evaluate(&parse(text).unwrap(), &Scope { own, ..Scope::default() }).unwrap()
     }
 
     #[test]

@@ -17,9 +17,18 @@ pub(crate) enum Function {
 }
 
 impl Function {
-    pub(super) const NAMES: [&str; 8] = ["contains", "startsWith", "endsWith", "format", "join", "replace", "lower", "split"];
-    const ALL: [Self; 8] =
-        [Self::Contains, Self::StartsWith, Self::EndsWith, Self::Format, Self::Join, Self::Replace, Self::Lower, Self::Split];
+    pub(super) const NAMES: [&str; 8] =
+        ["contains", "startsWith", "endsWith", "format", "join", "replace", "lower", "split"];
+    const ALL: [Self; 8] = [
+        Self::Contains,
+        Self::StartsWith,
+        Self::EndsWith,
+        Self::Format,
+        Self::Join,
+        Self::Replace,
+        Self::Lower,
+        Self::Split,
+    ];
 
     /// Names are found in any case, as GitHub does.
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -57,11 +66,14 @@ impl Function {
     pub(super) fn apply(self, arguments: &[Value]) -> Result<Value, String> {
         let text = |index: usize| -> Result<String, String> {
             let value = arguments.get(index).unwrap_or(&Value::Null);
-            value::text(value).ok_or_else(|| format!("argument {} of `{}` has to be text, not a list or map", index + 1, self.name()))
+            value::text(value)
+                .ok_or_else(|| format!("argument {} of `{}` has to be text, not a list or map", index + 1, self.name()))
         };
         Ok(match self {
             Self::Contains => match arguments.first() {
-                Some(Value::Array(items)) => items.iter().any(|item| value::equal(item, arguments.get(1).unwrap_or(&Value::Null))).into(),
+                Some(Value::Array(items)) => {
+                    items.iter().any(|item| value::equal(item, arguments.get(1).unwrap_or(&Value::Null))).into()
+                }
                 _ => text(0)?.to_lowercase().contains(&text(1)?.to_lowercase()).into(),
             },
             Self::StartsWith => text(0)?.to_lowercase().starts_with(&text(1)?.to_lowercase()).into(),
@@ -109,8 +121,13 @@ fn format(template: &str, values: &[String]) -> Result<String, String> {
             rest = after;
         } else {
             let end = tail.find('}').ok_or("the format has a `{` without `}`: write `{{` for a brace")?;
-            let index: usize = tail.get(1..end).and_then(|digits| digits.parse().ok()).ok_or("the format takes `{0}`, `{1}`, …: write `{{` and `}}` for braces")?;
-            out.push_str(values.get(index).ok_or_else(|| format!("the format asks for `{{{index}}}`, which is not given"))?);
+            let index: usize = tail
+                .get(1..end)
+                .and_then(|digits| digits.parse().ok())
+                .ok_or("the format takes `{0}`, `{1}`, …: write `{{` and `}}` for braces")?;
+            out.push_str(
+                values.get(index).ok_or_else(|| format!("the format asks for `{{{index}}}`, which is not given"))?,
+            );
             rest = &tail[end + 1..];
         }
     }

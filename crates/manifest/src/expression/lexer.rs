@@ -30,14 +30,18 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, SyntaxErr
             at = end;
             Token::Text(value)
         } else if next == '"' {
-            return Err(SyntaxError::new(at..at + 1, "text stands in single quotes in an expression").help("Write 'text'."));
+            return Err(
+                SyntaxError::new(at..at + 1, "text stands in single quotes in an expression").help("Write 'text'.")
+            );
         } else if next.is_ascii_alphabetic() || next == '_' {
             at += length(&text[at..], |c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
             Token::Name(text[start..at].to_owned())
         } else if starts_number(&text[at..], tokens.last().map(|(token, _)| token)) {
             at += length(&text[at..], |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-'));
             let number = number(&text[start..at]);
-            Token::Number(number.ok_or_else(|| SyntaxError::new(start..at, format!("`{}` is not a number", &text[start..at])))?)
+            Token::Number(
+                number.ok_or_else(|| SyntaxError::new(start..at, format!("`{}` is not a number", &text[start..at])))?,
+            )
         } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| text[at..].starts_with(**symbol)) {
             at += symbol.len();
             Token::Symbol(symbol)
@@ -84,7 +88,8 @@ fn quoted(text: &str, start: usize) -> Result<(String, usize), SyntaxError> {
     let mut rest = &text[start + 1..];
     loop {
         let Some(end) = rest.find('\'') else {
-            return Err(SyntaxError::new(start..text.len(), "the quoted text is not closed").help("Close it with '; inside, a quote is written ''."));
+            return Err(SyntaxError::new(start..text.len(), "the quoted text is not closed")
+                .help("Close it with '; inside, a quote is written ''."));
         };
         value.push_str(&rest[..end]);
         rest = &rest[end + 1..];

@@ -20,7 +20,8 @@ pub(crate) struct Lint<'a> {
 
 /// Judges all expressions of a document.
 pub(crate) fn lint(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) {
-    let mut names = Names { vars: keys(root.get("vars")), secrets: words(root.get("secrets")), matrix: BTreeSet::new() };
+    let mut names =
+        Names { vars: keys(root.get("vars")), secrets: words(root.get("secrets")), matrix: BTreeSet::new() };
     for environment in root.get("environments").map(Node::entries).unwrap_or_default() {
         names.secrets.extend(words(environment.value.get("secrets")));
     }
@@ -50,13 +51,13 @@ impl Lint<'_> {
                 }
                 "images" => {
                     for image in images {
-                        self.names.matrix = shared.clone();
+                        self.names.matrix.clone_from(&shared);
                         self.names.matrix.extend(keys(image.value.get("matrix")));
                         self.image(&image.value, &route.key(image.key.as_str()));
                     }
                 }
                 "defaults" => {
-                    self.names.matrix = shared.clone();
+                    self.names.matrix.clone_from(&shared);
                     for image in images {
                         self.names.matrix.extend(keys(image.value.get("matrix")));
                     }
@@ -110,7 +111,8 @@ impl Lint<'_> {
                     if entry.key == "if" && is_condition(&route) {
                         self.condition(&entry.value, &route, place);
                     } else {
-                        let login = entry.key == "login" && route.parent().0.last() == Some(&Segment::Key("docker".to_owned()));
+                        let login =
+                            entry.key == "login" && route.parent().0.last() == Some(&Segment::Key("docker".to_owned()));
                         self.walk(&entry.value, &route, Place { secrets: place.secrets || login, ..place });
                     }
                 }
@@ -134,7 +136,14 @@ impl Lint<'_> {
         }
     }
 
-    fn template(&mut self, span: Span, text: &str, template: Result<Template, Vec<super::SyntaxError>>, route: &Route, place: Place) {
+    fn template(
+        &mut self,
+        span: Span,
+        text: &str,
+        template: Result<Template, Vec<super::SyntaxError>>,
+        route: &Route,
+        place: Place,
+    ) {
         let template = match template {
             Ok(template) => template,
             Err(errors) => {
@@ -149,21 +158,26 @@ impl Lint<'_> {
         };
         for piece in &template.pieces {
             let Piece::Expr { inner, expr, .. } = piece else { continue };
-            let secret_alone = matches!(&expr.kind, ExprKind::Access { .. }) && expr.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets"));
+            let secret_alone = matches!(&expr.kind, ExprKind::Access { .. })
+                && expr.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets"));
             let mut wrongs = Vec::new();
             let mut mixed = None;
-            expr.accesses(&mut |access: &Expr| {
-                match judge(access, &self.names, place) {
-                    Some(wrong) => wrongs.push(wrong),
-                    None if access.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets")) && !secret_alone => {
-                        mixed = Some(access.range.clone());
-                    }
-                    None => {}
+            expr.accesses(&mut |access: &Expr| match judge(access, &self.names, place) {
+                Some(wrong) => wrongs.push(wrong),
+                None if access.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets"))
+                    && !secret_alone =>
+                {
+                    mixed = Some(access.range.clone());
                 }
+                None => {}
             });
-            let at = |range: std::ops::Range<usize>| locate(self.sources, span, text, inner.start + range.start..inner.start + range.end);
+            let at = |range: std::ops::Range<usize>| {
+                locate(self.sources, span, text, inner.start + range.start..inner.start + range.end)
+            };
             for wrong in wrongs {
-                self.findings.push(Diagnostic::error(wrong.code, at(wrong.range), wrong.message).help(wrong.help).route(route.clone()));
+                self.findings.push(
+                    Diagnostic::error(wrong.code, at(wrong.range), wrong.message).help(wrong.help).route(route.clone()),
+                );
             }
             if let Some(range) = mixed {
                 self.findings.push(

@@ -68,9 +68,17 @@ pub(super) fn judge(access: &Expr, names: &Names, place: Place) -> Option<Wrong>
     let Head::Name(name, head_range) = head.as_ref() else {
         return None;
     };
-    let wrong = |range: &std::ops::Range<usize>, code, message: String, help: String| Some(Wrong { range: range.clone(), code, message, help });
-    let Some((context, stage, members)) = CONTEXTS.iter().find(|(context, ..)| context.eq_ignore_ascii_case(name) && !context.is_empty()) else {
-        let known: Vec<&str> = CONTEXTS.iter().filter(|(context, stage, _)| !context.is_empty() && *stage <= place.stage).map(|(context, ..)| *context).collect();
+    let wrong = |range: &std::ops::Range<usize>, code, message: String, help: String| {
+        Some(Wrong { range: range.clone(), code, message, help })
+    };
+    let Some((context, stage, members)) =
+        CONTEXTS.iter().find(|(context, ..)| context.eq_ignore_ascii_case(name) && !context.is_empty())
+    else {
+        let known: Vec<&str> = CONTEXTS
+            .iter()
+            .filter(|(context, stage, _)| !context.is_empty() && *stage <= place.stage)
+            .map(|(context, ..)| *context)
+            .collect();
         let help = if names.vars.contains(name) {
             format!("Did you mean `vars.{name}`?")
         } else if let Some(near) = words::near(name, known.iter().copied()) {
@@ -82,8 +90,12 @@ pub(super) fn judge(access: &Expr, names: &Names, place: Place) -> Option<Wrong>
     };
     if *stage > place.stage {
         let help = match *context {
-            "source" => "The source is found after this has been decided; use it in the steps, `machine`, `publish` or `deploy`.",
-            "version" => "The version is found after this has been decided; use it in the steps, `publish` or `deploy`.",
+            "source" => {
+                "The source is found after this has been decided; use it in the steps, `machine`, `publish` or `deploy`."
+            }
+            "version" => {
+                "The version is found after this has been decided; use it in the steps, `publish` or `deploy`."
+            }
             _ => "It belongs to one image; use it below `images` or `defaults`.",
         };
         return wrong(&access.range, "name-not-here", format!("`{context}` is not known here"), help.to_owned());

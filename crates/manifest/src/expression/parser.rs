@@ -44,7 +44,9 @@ pub(crate) fn parse(text: &str) -> Result<Expr, SyntaxError> {
     let expr = parser.expression(0)?;
     match parser.tokens.get(parser.at) {
         None => Ok(expr),
-        Some((Token::Symbol("="), range)) => Err(SyntaxError::new(range.clone(), "`=` has no meaning in an expression").help("Compare with `==`.")),
+        Some((Token::Symbol("="), range)) => {
+            Err(SyntaxError::new(range.clone(), "`=` has no meaning in an expression").help("Compare with `==`."))
+        }
         Some((_, range)) => Err(SyntaxError::new(range.start..text.len(), "the expression should have ended here")
             .help("Join parts by an operator, or text by `format('{0}-{1}', a, b)`.")),
     }
@@ -97,7 +99,10 @@ impl Parser {
         while let Some(operator) = self.symbol().and_then(operator).filter(|operator| operator.power() >= least) {
             self.at += 1;
             let right = self.deeper(|parser| parser.expression(operator.power() + 1))?;
-            left = Expr { range: left.range.start..right.range.end, kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)) };
+            left = Expr {
+                range: left.range.start..right.range.end,
+                kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)),
+            };
         }
         Ok(left)
     }
@@ -113,7 +118,9 @@ impl Parser {
     fn postfix(&mut self) -> Parsed {
         let (head, accessible) = self.primary()?;
         if !accessible {
-            let Head::Value(value) = head else { return Err(SyntaxError::new(self.here(), "a value was expected here")) };
+            let Head::Value(value) = head else {
+                return Err(SyntaxError::new(self.here(), "a value was expected here"));
+            };
             return Ok(value);
         }
         let start = match &head {
@@ -134,7 +141,11 @@ impl Parser {
                     return Err(SyntaxError::new(self.here(), "a name was expected after the `.`"));
                 }
             } else if self.eat("[").is_some() {
-                path.push(if self.eat("*").is_some() { Access::All } else { Access::Index(self.deeper(|parser| parser.expression(0))?) });
+                path.push(if self.eat("*").is_some() {
+                    Access::All
+                } else {
+                    Access::Index(self.deeper(|parser| parser.expression(0))?)
+                });
                 end = self.expect("]")?.end;
             } else {
                 break;
@@ -172,7 +183,9 @@ impl Parser {
                 let close = self.expect(")")?;
                 return Ok((Head::Value(Expr { range: range.start..close.end, kind: inner.kind }), true));
             }
-            Token::Symbol(symbol) => return Err(SyntaxError::new(range, format!("a value was expected, not `{symbol}`"))),
+            Token::Symbol(symbol) => {
+                return Err(SyntaxError::new(range, format!("a value was expected, not `{symbol}`")));
+            }
         };
         self.at += 1;
         Ok(result)
@@ -184,7 +197,10 @@ impl Parser {
                 Some(near) => format!("Did you mean `{near}`?"),
                 None => format!("The functions are {}.", words::list(&Function::NAMES, "and")),
             };
-            SyntaxError { code: "unknown-function", ..SyntaxError::new(range.clone(), format!("unknown function `{name}`")).help(help) }
+            SyntaxError {
+                code: "unknown-function",
+                ..SyntaxError::new(range.clone(), format!("unknown function `{name}`")).help(help)
+            }
         })?;
         let mut arguments = Vec::new();
         let close = loop {
@@ -229,13 +245,61 @@ mod tests {
     #[test]
     fn agrees_with_the_reference() {
         let table = [
-            "1", "+1", "-1.5", ".5", "0xff", "0o17", "1e3", "'it''s'", "true", "null", "!true", "!!1", "1 == 1.0", "'A' == 'a'", "'' == 0",
-            "null == 0", "1 < 2 && 2 < 3", "false || 'x'", "'x' && 'y'", "(1 == 1)", "((('a')))", "1 == 1 == true", "1 < 2 == true",
-            "contains('Hello', 'ELL')", "startsWith('Abc', 'ab')", "endsWith('abc', 'BC')", "format('{0}-{1}', 'a', 2)",
-            "format('{{{0}}}', 'x')", "join('a', ',')", "'a' > 'B'", "true && 0 || 'fallback'", "'1' == 1", "' 1 ' == 1", "'x' == 1",
+            "1",
+            "+1",
+            "-1.5",
+            ".5",
+            "0xff",
+            "0o17",
+            "1e3",
+            "'it''s'",
+            "true",
+            "null",
+            "!true",
+            "!!1",
+            "1 == 1.0",
+            "'A' == 'a'",
+            "'' == 0",
+            "null == 0",
+            "1 < 2 && 2 < 3",
+            "false || 'x'",
+            "'x' && 'y'",
+            "(1 == 1)",
+            "((('a')))",
+            "1 == 1 == true",
+            "1 < 2 == true",
+            "contains('Hello', 'ELL')",
+            "startsWith('Abc', 'ab')",
+            "endsWith('abc', 'BC')",
+            "format('{0}-{1}', 'a', 2)",
+            "format('{{{0}}}', 'x')",
+            "join('a', ',')",
+            "'a' > 'B'",
+            "true && 0 || 'fallback'",
+            "'1' == 1",
+            "' 1 ' == 1",
+            "'x' == 1",
             // Refused.
-            "", "1 +", "a b", "'open", "\"x\"", "(1", "1)", "foo.", "foo[", "foo[1", "== 1", "1 = 1", "&& 1", "1 @ 2", "f(1)", "foo..bar",
-            "contains('a')", "startsWith('a', 'b', 'c')", "12foo", "a.1",
+            "",
+            "1 +",
+            "a b",
+            "'open",
+            "\"x\"",
+            "(1",
+            "1)",
+            "foo.",
+            "foo[",
+            "foo[1",
+            "== 1",
+            "1 = 1",
+            "&& 1",
+            "1 @ 2",
+            "f(1)",
+            "foo..bar",
+            "contains('a')",
+            "startsWith('a', 'b', 'c')",
+            "12foo",
+            "a.1",
         ];
         let scope = Scope::default();
         for text in table {
@@ -247,7 +311,10 @@ mod tests {
             {
                 let value = evaluate(&own, &scope).unwrap();
                 let expected: serde_json::Value = expected.try_into().unwrap();
-                assert!(value::equal(&value, &expected) && value::text(&value) == value::text(&expected), "{text}: {value} {expected}");
+                assert!(
+                    value::equal(&value, &expected) && value::text(&value) == value::text(&expected),
+                    "{text}: {value} {expected}"
+                );
             }
         }
     }
@@ -261,7 +328,10 @@ mod tests {
     #[test]
     fn errors_name_their_place() {
         let error = parse("lowr(vars.x)").unwrap_err();
-        assert_eq!((error.code, error.range, error.help.as_deref()), ("unknown-function", 0..4, Some("Did you mean `lower`?")));
+        assert_eq!(
+            (error.code, error.range, error.help.as_deref()),
+            ("unknown-function", 0..4, Some("Did you mean `lower`?"))
+        );
         let error = parse("vars.x = 'a'").unwrap_err();
         assert_eq!(error.range, 7..8);
     }

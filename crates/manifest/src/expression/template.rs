@@ -17,7 +17,11 @@ pub(crate) struct Template {
 pub(crate) enum Piece {
     Text(String),
     /// `outer` is the place of `${{ … }}` in the text, `inner` that of the expression's own text.
-    Expr { outer: Range<usize>, inner: Range<usize>, expr: Expr },
+    Expr {
+        outer: Range<usize>,
+        inner: Range<usize>,
+        expr: Expr,
+    },
 }
 
 impl Template {
@@ -37,7 +41,9 @@ impl Template {
                 pieces.push(Piece::Text(text[at..start].to_owned()));
             }
             let Some(length) = closing(&text[start + 3..]) else {
-                errors.push(SyntaxError::new(start..start + 3, "the expression is not closed").help("Close it with `}}`."));
+                errors.push(
+                    SyntaxError::new(start..start + 3, "the expression is not closed").help("Close it with `}}`."),
+                );
                 return Err(errors);
             };
             let inner = start + 3..start + 3 + length;

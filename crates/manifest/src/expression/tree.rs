@@ -18,7 +18,10 @@ pub(crate) enum ExprKind {
     Number(f64),
     Text(String),
     /// `vars.name`, `matrix['arch']`, `split(x, ',')[0]`
-    Access { head: Box<Head>, path: Vec<Access> },
+    Access {
+        head: Box<Head>,
+        path: Vec<Access>,
+    },
     Call(Function, Vec<Expr>),
     Not(Box<Expr>),
     Binary(Operator, Box<Expr>, Box<Expr>),
@@ -76,8 +79,9 @@ impl Expr {
             return None;
         };
         match path.first()? {
-            Access::Member(member, _) => Some((name, member)),
-            Access::Index(Expr { kind: ExprKind::Text(member), .. }) => Some((name, member)),
+            Access::Member(member, _) | Access::Index(Expr { kind: ExprKind::Text(member), .. }) => {
+                Some((name, member))
+            }
             _ => None,
         }
     }

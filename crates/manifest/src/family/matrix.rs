@@ -31,8 +31,12 @@ pub(super) fn combinations(
         };
         if all.len().saturating_mul(values.len()) > MOST_LEGS {
             findings.push(
-                Diagnostic::error("matrix", entry.key_span, format!("the matrix of `{name}` has more than {MOST_LEGS} combinations"))
-                    .help("Split the image, or take values out."),
+                Diagnostic::error(
+                    "matrix",
+                    entry.key_span,
+                    format!("the matrix of `{name}` has more than {MOST_LEGS} combinations"),
+                )
+                .help("Split the image, or take values out."),
             );
             return Vec::new();
         }

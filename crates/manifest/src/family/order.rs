@@ -20,7 +20,9 @@ pub(super) fn sort(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let index: HashMap<&str, usize> = images.iter().enumerate().map(|(at, image)| (image.name.as_str(), at)).collect();
     let below: Vec<Option<usize>> = images
         .iter()
-        .map(|image| image.legs.iter().find_map(|leg| leg.after.as_ref()).and_then(|key| index.get(key.image.as_str()).copied()))
+        .map(|image| {
+            image.legs.iter().find_map(|leg| leg.after.as_ref()).and_then(|key| index.get(key.image.as_str()).copied())
+        })
         .collect();
     let mut marks = vec![Mark::New; images.len()];
     let mut order = Vec::with_capacity(images.len());
@@ -31,17 +33,13 @@ pub(super) fn sort(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
         while let Some(image) = at {
             match marks[image] {
                 Mark::Done => break,
+                // A circle, which only an expression can hide from the check of the file.
                 Mark::Open => {
-                    let from = path.iter().position(|step| *step == image).unwrap_or(0);
-                    let mut names: Vec<&str> = path[from..].iter().map(|step| images[*step].name.as_str()).collect();
-                    names.push(images[image].name.as_str());
-                    let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" → ");
-                    let route = Route::root().key("images").key(images[image].name.as_str());
                     let span = images[image].node.place(&Route::root().key("source").key("image"));
+                    let message = format!("the image `{}` is built on itself", images[image].name);
                     findings.push(
-                        Diagnostic::error("image-cycle", span, format!("the images are built on each other in a circle: {names}"))
-                            .help("One of them needs a source of its own.")
-                            .route(route.key("source").key("image")),
+                        Diagnostic::error("image-cycle", span, message)
+                            .help("One image of the circle needs a source of its own."),
                     );
                     break;
                 }

@@ -6,9 +6,10 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{Architecture, BakedQuery, ImageKey, SourceQuery};
 use serde_json::{Map, Value};
 
+use super::Draft;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
-use crate::manifest::{ImageEntry, Manifest};
+use crate::manifest::Manifest;
 use crate::model::{AmiSource, ArchitectureChoice, Platform, Source};
 use crate::resolve::Resolver;
 use crate::words;
@@ -22,36 +23,34 @@ pub(super) struct Family<'a> {
 }
 
 impl<'a> Family<'a> {
-    pub(super) fn new(known: &'a [(String, Vec<(ImageKey, Map<String, Value>)>)]) -> Self {
+    pub(super) fn new(drafts: &'a [Draft]) -> Self {
         Self {
-            images: known.iter().map(|(name, legs)| (name.as_str(), legs.as_slice())).collect(),
-            names: known.iter().map(|(name, _)| name.as_str()).collect(),
+            images: drafts.iter().map(|draft| (draft.name.as_str(), draft.legs.as_slice())).collect(),
+            names: drafts.iter().map(|draft| draft.name.as_str()).collect(),
         }
     }
 }
 
 /// The query of a leg's source, and the leg that has to be baked first.
-#[allow(clippy::too_many_arguments)] // one call, each a fact of its own
 pub(super) fn query(
     manifest: &Manifest,
-    image: &ImageEntry,
+    image: &Draft,
     key: &ImageKey,
     matrix: &Map<String, Value>,
     scope: &Scope,
-    name_span: Span,
     family: &Family<'_>,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<(SourceQuery, Option<ImageKey>)> {
     let route = Route::root().key("images").key(image.name.as_str()).key("source");
     let Some(node) = image.node.get("source") else {
         findings.push(
-            Diagnostic::error("missing-key", name_span, format!("the image `{}` has no `source`", image.name))
+            Diagnostic::error("missing-key", image.span, format!("the image `{}` has no `source`", image.name))
                 .help("Add `source`: an entry for each platform, or `image` for another image of this manifest.")
                 .route(route.parent()),
         );
         return None;
     };
-    let span = image.node.entry("source").map_or(name_span, |entry| entry.key_span);
+    let span = image.node.entry("source").map_or(image.span, |entry| entry.key_span);
     let value = Resolver::plain(&manifest.sources, scope).at(node, &route, findings);
     let source: Source = match serde_json::from_value(value.clone()) {
         Ok(source) => source,
@@ -60,44 +59,69 @@ pub(super) fn query(
             let whole = Value::Object(Map::from_iter([("source".to_owned(), value)]));
             manifest.judge_image(&image.node, &whole, &route.parent(), findings);
             if findings.len() == before {
-                findings.push(Diagnostic::error("source", span, format!("the source can't be read: {error}")).route(route));
+                findings
+                    .push(Diagnostic::error("source", span, format!("the source can't be read: {error}")).route(route));
             }
             return None;
         }
     };
     if let Some(name) = &source.image {
-        return baked(manifest, &source, name.as_str(), key, matrix, node.place(&Route::root().key("image")), family, findings);
+        return baked(
+            manifest,
+            &source,
+            name.as_str(),
+            key,
+            matrix,
+            node.place(&Route::root().key("image")),
+            family,
+            findings,
+        );
     }
     let missing = |findings: &mut Vec<Diagnostic>, key: &str, example: &str| {
         findings.push(
-            Diagnostic::error("missing-source", span, format!("the image `{}` has no source for the platform `{key}`", image.name))
-                .help(format!("Add {example} below `source`, or leave the image out here with `platforms`."))
-                .route(route.clone()),
+            Diagnostic::error(
+                "missing-source",
+                span,
+                format!("the image `{}` has no source for the platform `{key}`", image.name),
+            )
+            .help(format!("Add {example} below `source`, or leave the image out here with `platforms`."))
+            .route(route.clone()),
         );
     };
     let query = match manifest.platform {
-        Platform::Aws => match &source.ami {
-            Some(ami) => self::ami(ami, node.entry("ami").map_or(span, |entry| entry.key_span), &route.key("ami"), findings)?,
-            None => {
+        Platform::Aws => {
+            let Some(ami) = &source.ami else {
                 missing(findings, "aws", "`ami: {owner: …, name: …}`");
                 return None;
-            }
-        },
+            };
+            self::ami(ami, node.entry("ami").map_or(span, |entry| entry.key_span), &route.key("ami"), findings)?
+        }
         Platform::Local => match &source.local {
             Some(local) if local == "host" => SourceQuery::Reference(local.clone()),
-            Some(path) => SourceQuery::Reference(manifest.folder.join(path).display().to_string()),
+            Some(path) => {
+                let full = manifest.folder.join(path);
+                if !full.exists() {
+                    let at = node.place(&Route::root().key("local"));
+                    findings.push(
+                        Diagnostic::error("no-such-file", at, format!("there is no `{path}`"))
+                            .help("`local` takes `host`, a root directory, or a tarball of one.")
+                            .route(route.key("local")),
+                    );
+                }
+                SourceQuery::Reference(full.display().to_string())
+            }
             None => {
                 missing(findings, "local", "`local: host`");
                 return None;
             }
         },
-        Platform::Docker => match source.docker {
-            Some(reference) => SourceQuery::Reference(reference),
-            None => {
+        Platform::Docker => {
+            let Some(reference) = source.docker else {
                 missing(findings, "docker", "`docker: IMAGE`");
                 return None;
-            }
-        },
+            };
+            SourceQuery::Reference(reference)
+        }
     };
     Some((query, None))
 }
@@ -121,7 +145,12 @@ fn ami(ami: &AmiSource, span: Span, route: &Route, findings: &mut Vec<Diagnostic
                 owners: owner.0.iter().map(|owner| owner.0.clone()).collect(),
                 name: name.clone(),
                 architecture: ami.architecture.map(architecture),
-                filters: ami.filters.0.iter().map(|(name, values)| (name.clone(), values.0.clone())).collect::<BTreeMap<_, _>>(),
+                filters: ami
+                    .filters
+                    .0
+                    .iter()
+                    .map(|(name, values)| (name.clone(), values.0.clone()))
+                    .collect::<BTreeMap<_, _>>(),
             })
         }
         (None, None, None) => refuse("the image is not named", "Add `id`, or `owner` and `name`, or `parameter`."),
@@ -159,7 +188,10 @@ fn baked(
     };
     if source.from.is_some() || version.is_some() {
         let key = ImageKey { image: name.to_owned(), leg: key.leg.clone() };
-        return Some((SourceQuery::Baked(BakedQuery { namespace: namespace.to_owned(), key, version, sibling: false }), None));
+        return Some((
+            SourceQuery::Baked(BakedQuery { namespace: namespace.to_owned(), key, version, sibling: false }),
+            None,
+        ));
     }
     let Some(legs) = family.images.get(name) else {
         let finding = Diagnostic::error("unknown-image", span, format!("the manifest has no image `{name}`"));
@@ -177,7 +209,11 @@ fn baked(
         } else {
             format!("no leg of `{name}` has the matrix values of `{key}`")
         };
-        let help = if legs.is_empty() { "See its `if` and `platforms`." } else { "Give both images the same values below `matrix`." };
+        let help = if legs.is_empty() {
+            "See its `if` and `platforms`."
+        } else {
+            "Give both images the same values below `matrix`."
+        };
         findings.push(Diagnostic::error("matrix", span, message).help(help));
         return None;
     };

@@ -36,13 +36,16 @@ fn step(digester: &mut Digester, step: &Step, now: Timestamp) -> Result<()> {
     digester.part("verb", json!(without_paths(&step.verb)).to_string());
     digester.part("env", json!(step.env).to_string());
     digester.part("on-failure", json!(step.on_failure).to_string());
-    if let Some(age) = step.cache_for.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX)).filter(|age| *age > 0) {
+    if let Some(age) = step.cache_for.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX)).filter(|age| *age > 0)
+    {
         digester.part("cache-for", (now.as_second() / age).to_string());
     }
     match &step.verb {
         Verb::Script { path, .. } => digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?),
         Verb::Upload { from, contents, exclude, .. } => {
-            let exclude = globs(exclude).map_err(|error| Error::manifest("read the globs of `exclude`").because(error).at(step.route.key("exclude")))?;
+            let exclude = globs(exclude).map_err(|error| {
+                Error::manifest("read the globs of `exclude`").because(error).at(step.route.key("exclude"))
+            })?;
             if !contents {
                 digester.part("name", from.file_name().unwrap_or_default().as_encoded_bytes());
             }

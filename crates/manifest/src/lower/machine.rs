@@ -43,9 +43,12 @@ const POLICY_LIMIT: usize = 10_240;
 
 fn policy(policy: &Value, folder: &Path) -> Result<String, String> {
     let document = match policy {
-        Value::String(text) if text.trim_start().starts_with('{') => serde_json::from_str(text).map_err(|error| format!("the policy is not JSON: {error}"))?,
+        Value::String(text) if text.trim_start().starts_with('{') => {
+            serde_json::from_str(text).map_err(|error| format!("the policy is not JSON: {error}"))?
+        }
         Value::String(path) => {
-            let text = std::fs::read_to_string(folder.join(path)).map_err(|error| format!("read the policy {path}: {error}"))?;
+            let text = std::fs::read_to_string(folder.join(path))
+                .map_err(|error| format!("read the policy {path}: {error}"))?;
             serde_json::from_str(&text).map_err(|error| format!("the policy {path} is not JSON: {error}"))?
         }
         document => document.clone(),
@@ -98,7 +101,11 @@ fn connect(connect: &model::Connect) -> Connect {
         }),
         host_key: connect.host_key.clone(),
         port: connect.port,
-        timeout: connect.timeout.as_ref().and_then(model::DurationText::duration).filter(|timeout| *timeout > Duration::ZERO),
+        timeout: connect
+            .timeout
+            .as_ref()
+            .and_then(model::DurationText::duration)
+            .filter(|timeout| *timeout > Duration::ZERO),
     }
 }
 

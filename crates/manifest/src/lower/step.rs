@@ -39,14 +39,25 @@ fn value(text: &str) -> plan::Value {
     }
     let parts = text.split(SECRET).enumerate().filter(|(_, part)| !part.is_empty());
     plan::Value::Secret(
-        parts.map(|(at, part)| if at % 2 == 1 { SecretPart::Name(part.to_owned()) } else { SecretPart::Text(part.to_owned()) }).collect(),
+        parts
+            .map(
+                |(at, part)| {
+                    if at % 2 == 1 { SecretPart::Name(part.to_owned()) } else { SecretPart::Text(part.to_owned()) }
+                },
+            )
+            .collect(),
     )
 }
 
 /// `None` for verbs whose stage comes later, which the check refuses.
 fn verb(verb: Verb, folder: &Path) -> Option<plan::Verb> {
     Some(match verb {
-        Verb::Run(run) => plan::Verb::Run { script: run.run, shell: run.shell, user: run.r#as, working_directory: run.working_directory },
+        Verb::Run(run) => plan::Verb::Run {
+            script: run.run,
+            shell: run.shell,
+            user: run.r#as,
+            working_directory: run.working_directory,
+        },
         Verb::Script(script) => plan::Verb::Script {
             path: folder.join(script.script),
             args: script.args,
@@ -66,9 +77,10 @@ fn verb(verb: Verb, folder: &Path) -> Option<plan::Verb> {
             plan::Verb::Download { from: download.download, to: folder.join(download.to), exclude: download.exclude }
         }
         Verb::Reboot(_) => plan::Verb::Reboot,
-        Verb::Wait(wait) => {
-            plan::Verb::Wait { until: until(wait.wait)?, interval: wait.interval.as_ref().and_then(DurationText::duration) }
-        }
+        Verb::Wait(wait) => plan::Verb::Wait {
+            until: until(wait.wait)?,
+            interval: wait.interval.as_ref().and_then(DurationText::duration),
+        },
         Verb::Expect(expectation) => plan::Verb::Expect(Expectation { probe: probe(expectation.expect)? }),
         Verb::Ansible(_) | Verb::Chef(_) | Verb::Component(_) => return None,
     })
@@ -94,11 +106,19 @@ fn probe(expect: Expect) -> Option<Probe> {
     }
     if let Some(service) = expect.service {
         let service = service.0;
-        return Some(Probe::Service { name: service.name, running: service.running.unwrap_or(true), enabled: service.enabled });
+        return Some(Probe::Service {
+            name: service.name,
+            running: service.running.unwrap_or(true),
+            enabled: service.enabled,
+        });
     }
     if let Some(package) = expect.package {
         let package = package.0;
-        return Some(Probe::Package { name: package.name, version: package.version, installed: package.installed.unwrap_or(true) });
+        return Some(Probe::Package {
+            name: package.name,
+            version: package.version,
+            installed: package.installed.unwrap_or(true),
+        });
     }
     if let Some(file) = expect.file {
         let file = file.0;
@@ -122,14 +142,21 @@ fn probe(expect: Expect) -> Option<Probe> {
         });
     }
     let command = expect.command?.0;
-    Some(Probe::Command { run: command.run, status: command.status.unwrap_or(0), stdout: command.stdout, stderr: command.stderr })
+    Some(Probe::Command {
+        run: command.run,
+        status: command.status.unwrap_or(0),
+        stdout: command.stdout,
+        stderr: command.stderr,
+    })
 }
 
 /// A name for a step without one: the verb, and what it is about.
 fn default_name(verb: &plan::Verb) -> String {
     let about = match verb {
         plan::Verb::Run { script, .. } => first_line(script),
-        plan::Verb::Script { path, .. } => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        plan::Verb::Script { path, .. } => {
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        }
         plan::Verb::Upload { to, .. } => to.clone(),
         plan::Verb::Download { from, .. } => from.clone(),
         plan::Verb::Reboot => return "reboot".to_owned(),
@@ -154,7 +181,11 @@ fn default_name(verb: &plan::Verb) -> String {
 /// The first line of a script that says something, cut to a title's length.
 fn first_line(script: &str) -> String {
     const LENGTH: usize = 50;
-    let line = script.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("set ")).unwrap_or_default();
+    let line = script
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("set "))
+        .unwrap_or_default();
     if line.chars().count() <= LENGTH {
         return line.to_owned();
     }

@@ -1,6 +1,6 @@
 //! The manifest's types, format 1. Their doc comments are the reference that users see in their editor.
 
-mod build_list;
+mod collections;
 mod deploy;
 mod expect;
 mod image;
@@ -13,23 +13,28 @@ mod source;
 mod step;
 mod verbs;
 
-pub use build_list::{OneOrMany, Ordered};
+pub use collections::{OneOrMany, Ordered};
 pub use deploy::{Deployment, Refresh, RefreshFailure, Strategy};
 pub use expect::{
-    CommandExpectation, Expect, FileExpectation, HttpExpectation, PackageExpectation, PortExpectation, ServiceExpectation, UserExpectation,
+    CommandExpectation, Expect, FileExpectation, HttpExpectation, PackageExpectation, PortExpectation,
+    ServiceExpectation, UserExpectation,
 };
 pub use image::{CaptureChoice, Image, KeepChoice, Seal};
-pub use machine::{Address, Connect, Disk, Jump, Machine, Metadata, NetworkChoice, Policy, TokenChoice, Volume, VolumeType};
+pub use machine::{
+    Address, Connect, Disk, Jump, Machine, Metadata, NetworkChoice, Policy, TokenChoice, Volume, VolumeType,
+};
 pub use manifest::{Aws, Document, Environment, Format, Platform, SecretName};
 pub use publish::{
     CopyMethod, DockerChanges, DockerLogin, DockerPublish, KeepRule, Publish, RegionChoice, Share, Target,
 };
 pub use scalars::{
-    AccountId, ArchitectureChoice, Cidr, DurationText, KmsKey, Mode, Name, Percent, Region, RoleArn, VersionRange, VersionText,
+    AccountId, ArchitectureChoice, Cidr, DurationText, KmsKey, Mode, Name, Percent, Region, RoleArn, VersionRange,
+    VersionText,
 };
 pub use short::{Short, Shorthand};
 pub use source::{AmiSource, Owner, Source};
 pub use step::{Common, OnFailureChoice, Step, Verb};
 pub use verbs::{
-    Ansible, Chef, ChefTool, Component, ComponentPhase, Download, Expectation, Reboot, Run, Script, True, Upload, Wait, WaitTarget,
+    Ansible, Chef, ChefTool, Component, ComponentPhase, Download, Expectation, Reboot, Run, Script, True, Upload, Wait,
+    WaitTarget,
 };

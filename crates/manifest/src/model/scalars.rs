@@ -140,11 +140,11 @@ mod tests {
     #[test]
     fn durations_add_up() {
         let duration = |text: &str| DurationText(text.to_owned()).duration();
-        assert_eq!(duration("10m"), Some(Duration::from_secs(600)));
-        assert_eq!(duration("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(duration("10m"), Some(Duration::from_mins(10)));
+        assert_eq!(duration("1h30m"), Some(Duration::from_mins(90)));
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(duration("1.5h"), Some(Duration::from_secs(5400)));
-        assert_eq!(duration("2w"), Some(Duration::from_secs(1_209_600)));
+        assert_eq!(duration("1.5h"), Some(Duration::from_mins(90)));
+        assert_eq!(duration("2w"), Some(Duration::from_hours(336)));
         for wrong in ["", "10", "m", "10 minutes", "1y"] {
             assert_eq!(duration(wrong), None, "{wrong}");
         }

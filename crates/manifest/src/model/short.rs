@@ -36,7 +36,11 @@ impl<T: Shorthand + JsonSchema> JsonSchema for Short<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let full = generator.subschema_for::<T>();
-        let alone = T::json_schema(generator).get("properties").and_then(|keys| keys.get(T::KEY)).cloned().unwrap_or(json!(true));
+        let alone = T::json_schema(generator)
+            .get("properties")
+            .and_then(|keys| keys.get(T::KEY))
+            .cloned()
+            .unwrap_or(json!(true));
         json_schema!({ "anyOf": [alone, full] })
     }
 }

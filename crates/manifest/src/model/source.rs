@@ -46,4 +46,6 @@ pub struct AmiSource {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(title = "an owner of images", extend("examples" = ["099720109477", "amazon", "self"]))]
-pub struct Owner(#[schemars(regex(pattern = r"^([0-9]{12}|amazon|self|aws-marketplace|aws-backup-vault)$"))] pub String);
+pub struct Owner(
+    #[schemars(regex(pattern = r"^([0-9]{12}|amazon|self|aws-marketplace|aws-backup-vault)$"))] pub String,
+);

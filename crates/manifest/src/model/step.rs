@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
-use super::{Ansible, Chef, Component, Download, DurationText, Expectation, Ordered, Platform, Reboot, Run, Script, Upload, Wait};
+use super::{
+    Ansible, Chef, Component, Download, DurationText, Expectation, Ordered, Platform, Reboot, Run, Script, Upload, Wait,
+};
 
 /// What every step takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -57,7 +59,7 @@ pub struct Step {
 
 /// What a step does.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::large_enum_variant)] // few of them, and each is taken apart at once
 pub enum Verb {
     Run(Run),
     Script(Script),
@@ -101,7 +103,8 @@ impl Verb {
 impl<'de> Deserialize<'de> for Step {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let map = Map::deserialize(deserializer)?;
-        let (common, own): (Map<_, _>, Map<_, _>) = map.into_iter().partition(|(key, _)| Verb::COMMON.contains(&key.as_str()));
+        let (common, own): (Map<_, _>, Map<_, _>) =
+            map.into_iter().partition(|(key, _)| Verb::COMMON.contains(&key.as_str()));
         let mut verbs = Verb::NAMES.iter().filter(|name| own.contains_key(**name));
         let (Some(name), None) = (verbs.next(), verbs.next()) else {
             return Err(de::Error::custom("a step has exactly one verb"));
@@ -138,7 +141,8 @@ impl JsonSchema for Step {
                 properties.extend(shared);
             }
             let definition = format!("{name}Step");
-            references.push(Value::from(Map::from_iter([("$ref".to_owned(), Value::from(format!("#/$defs/{definition}")))])));
+            references
+                .push(Value::from(Map::from_iter([("$ref".to_owned(), Value::from(format!("#/$defs/{definition}")))])));
             generator.definitions_mut().insert(definition, schema.to_value());
         }
         json_schema!({ "description": "A step: a map with exactly one verb.", "type": "object", "oneOf": references })

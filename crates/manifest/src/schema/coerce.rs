@@ -33,7 +33,9 @@ impl<'a> Walk<'a> {
                 self.expand(choice, into);
             }
         }
-        if ["type", "properties", "items", "enum"].iter().any(|key| schema.get(*key).is_some()) || schema == &Value::Bool(true) {
+        if ["type", "properties", "items", "enum"].iter().any(|key| schema.get(*key).is_some())
+            || schema == &Value::Bool(true)
+        {
             into.push(schema);
         }
     }
@@ -77,10 +79,14 @@ impl<'a> Walk<'a> {
                 if !scalar.survives() {
                     let shown = scalar.to_json();
                     self.findings.push(
-                        Diagnostic::error("unquoted", span, format!("YAML reads `{}` as the value `{shown}`", scalar.text))
-                            .label("text is expected here")
-                            .help(format!("Quote it: \"{}\"", scalar.text))
-                            .route(route.clone()),
+                        Diagnostic::error(
+                            "unquoted",
+                            span,
+                            format!("YAML reads `{}` as the value `{shown}`", scalar.text),
+                        )
+                        .label("text is expected here")
+                        .help(format!("Quote it: \"{}\"", scalar.text))
+                        .route(route.clone()),
                     );
                 }
                 scalar.meaning = Meaning::Text;

@@ -108,7 +108,9 @@ fn allow_expressions(schema: &mut Value) {
 
 fn narrow(map: &Map<String, Value>) -> bool {
     match map.get("type") {
-        Some(Value::String(name)) if name == "string" => ["pattern", "enum", "const"].iter().any(|key| map.contains_key(*key)),
+        Some(Value::String(name)) if name == "string" => {
+            ["pattern", "enum", "const"].iter().any(|key| map.contains_key(*key))
+        }
         Some(Value::String(name)) if matches!(name.as_str(), "integer" | "number" | "boolean") => true,
         _ => map.contains_key("enum") || map.contains_key("const"),
     }
@@ -119,7 +121,8 @@ fn merge_words(map: &mut Map<String, Value>) {
     let Some(choices) = map.get("oneOf").and_then(Value::as_array) else {
         return;
     };
-    let words: Option<Vec<Value>> = choices.iter().map(|choice| choice.get("const").filter(|word| word.is_string()).cloned()).collect();
+    let words: Option<Vec<Value>> =
+        choices.iter().map(|choice| choice.get("const").filter(|word| word.is_string()).cloned()).collect();
     let Some(words) = words else {
         return;
     };
@@ -147,7 +150,8 @@ mod tests {
                 "build": [{ "run": "true", "retries": "${{ vars.retries }}" }],
             } },
         });
-        let problems: Vec<_> = validator.iter_errors(&manifest).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let problems: Vec<_> =
+            validator.iter_errors(&manifest).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(problems.is_empty(), "{problems:#?}");
         assert!(!validator.is_valid(&json!({ "format": 1, "images": { "web": { "buidl": [] } } })));
     }

@@ -54,12 +54,7 @@ pub(crate) fn judge(judge: &Judge, node: &Node, value: &Value, base: &Route, fin
 /// The place of an error.
 pub(super) fn route(error: &ValidationError<'_>) -> Vec<Segment> {
     let pointer = error.instance_path().as_str();
-    pointer
-        .split('/')
-        .skip(1)
-        .map(|part| part.replace("~1", "/").replace("~0", "~"))
-        .map(Segment::Key)
-        .collect()
+    pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).map(Segment::Key).collect()
 }
 
 /// Gives numbers in a route their meaning: an index where the tree has a list.

@@ -9,7 +9,18 @@ use crate::model::Verb;
 
 /// The sections after the document's own, in reading order; what is not named here follows.
 const ORDER: [&str; 12] = [
-    "Environment", "Aws", "Image", "Source", "AmiSource", "Machine", "Disk", "Volume", "Connect", "Jump", "Metadata", "Seal",
+    "Environment",
+    "Aws",
+    "Image",
+    "Source",
+    "AmiSource",
+    "Machine",
+    "Disk",
+    "Volume",
+    "Connect",
+    "Jump",
+    "Metadata",
+    "Seal",
 ];
 
 /// The manifest's reference as Markdown.
@@ -53,7 +64,8 @@ impl Page<'_> {
     }
 
     fn table(&mut self, schema: &Value, without: &[&str]) {
-        let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
         self.out.push_str("\n| key | value | meaning |\n|---|---|---|\n");
         for (key, property) in properties {
@@ -84,15 +96,23 @@ impl Page<'_> {
         self.out.push_str("\n## Values\n\n| value | meaning | examples |\n|---|---|---|\n");
         for definition in self.definitions.values() {
             let Some(title) = definition.get("title").and_then(Value::as_str) else { continue };
-            let examples: Vec<String> =
-                definition.get("examples").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(|example| format!("`{example}`")).collect();
+            let examples: Vec<String> = definition
+                .get("examples")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(|example| format!("`{example}`"))
+                .collect();
             let _ = writeln!(self.out, "| {title} | {} | {} |", cell(&description(definition)), examples.join(", "));
         }
     }
 
     /// What a value may be, in words, with links to sections.
     fn kind(&self, schema: &Value) -> String {
-        if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.rsplit('/').next()) {
+        if let Some(name) =
+            schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.rsplit('/').next())
+        {
             let Some(target) = self.definitions.get(name) else { return name.to_owned() };
             if name == "Step" {
                 return "[step](#steps)".to_owned();
@@ -103,7 +123,12 @@ impl Page<'_> {
             return self.kind(target);
         }
         if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-            return words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+            return words
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|word| format!("`{word}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
         }
         if let Some(value) = schema.get("const") {
             return format!("`{value}`");
@@ -125,12 +150,16 @@ impl Page<'_> {
                 Some(items) => format!("list of {}", self.kind(items)),
                 None => "list".to_owned(),
             },
-            Some(Value::String(name)) if name == "object" => match schema.get("additionalProperties").filter(|value| value.is_object()) {
-                Some(values) => format!("map of {}", self.kind(values)),
-                None => "map".to_owned(),
-            },
+            Some(Value::String(name)) if name == "object" => {
+                match schema.get("additionalProperties").filter(|value| value.is_object()) {
+                    Some(values) => format!("map of {}", self.kind(values)),
+                    None => "map".to_owned(),
+                }
+            }
             Some(Value::String(name)) => type_word(name).to_owned(),
-            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(type_word).collect::<Vec<_>>().join(" or "),
+            Some(Value::Array(names)) => {
+                names.iter().filter_map(Value::as_str).map(type_word).collect::<Vec<_>>().join(" or ")
+            }
             _ => "any value".to_owned(),
         }
     }

@@ -83,7 +83,8 @@ impl<'a> Teller<'a> {
             .and_then(Value::as_object)
             .map(|properties| properties.keys().map(String::as_str).collect())
             .unwrap_or_default();
-        let finding = Diagnostic::error("unknown-key", span, format!("unknown key `{key}`")).route(place.route.key(key));
+        let finding =
+            Diagnostic::error("unknown-key", span, format!("unknown key `{key}`")).route(place.route.key(key));
         let owners = self.verbs_with(key);
         let in_step = known.contains(&"on-failure");
         finding.help(match words::near(key, known.iter().copied()) {
@@ -100,7 +101,7 @@ impl<'a> Teller<'a> {
             let name = format!("/$defs/{}{}Step/properties/{key}", verb[..1].to_uppercase(), &verb[1..]);
             !Verb::COMMON.contains(&key) && self.schema.pointer(&name).is_some()
         };
-        Verb::NAMES.into_iter().filter(|verb| has(&verb)).collect()
+        Verb::NAMES.into_iter().filter(has).collect()
     }
 
     fn missing(&self, error: &ValidationError<'_>, place: &Place<'_>, key: &str) -> Diagnostic {
@@ -154,19 +155,32 @@ impl<'a> Teller<'a> {
                 let names: Vec<&str> = verbs.iter().map(|entry| entry.key.as_str()).collect();
                 let count = if names.len() == 2 { "two".to_owned() } else { names.len().to_string() };
                 findings.push(
-                    Diagnostic::error("two-verbs", rest[0].key_span, format!("{count} verbs in one step: {}", words::list(&names, "and")))
-                        .related(first.key_span, "the step already does this")
-                        .route(place.route.clone())
-                        .help("Make a step of each; they run in their order."),
+                    Diagnostic::error(
+                        "two-verbs",
+                        rest[0].key_span,
+                        format!("{count} verbs in one step: {}", words::list(&names, "and")),
+                    )
+                    .related(first.key_span, "the step already does this")
+                    .route(place.route.clone())
+                    .help("Make a step of each; they run in their order."),
                 );
             }
         }
     }
 
     /// A value that fits none of the ways to write it: the way of its own type is meant.
-    fn choice(&self, place: &Place<'_>, instance: &Value, context: &[Vec<ValidationError<'static>>], findings: &mut Vec<Diagnostic>) {
-        let here = |error: &ValidationError<'_>| settle(self.node, route(error)).len() + self.base.0.len() == place.route.0.len();
-        let wrong_type = |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Type { .. }) && here(error);
+    fn choice(
+        &self,
+        place: &Place<'_>,
+        instance: &Value,
+        context: &[Vec<ValidationError<'static>>],
+        findings: &mut Vec<Diagnostic>,
+    ) {
+        let here = |error: &ValidationError<'_>| {
+            settle(self.node, route(error)).len() + self.base.0.len() == place.route.0.len()
+        };
+        let wrong_type =
+            |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Type { .. }) && here(error);
         if let Some(branch) = context.iter().find(|branch| !branch.is_empty() && !branch.iter().any(wrong_type)) {
             for error in branch {
                 self.tell(error, findings);
@@ -186,7 +200,13 @@ impl<'a> Teller<'a> {
         findings.push(wrong_type_finding(place, instance, &expected));
     }
 
-    fn value(&self, error: &ValidationError<'_>, place: &Place<'_>, instance: &Value, kind: &ValidationErrorKind) -> Diagnostic {
+    fn value(
+        &self,
+        error: &ValidationError<'_>,
+        place: &Place<'_>,
+        instance: &Value,
+        kind: &ValidationErrorKind,
+    ) -> Diagnostic {
         let failed = self.failed(error);
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let at = |code, message: String| Diagnostic::error(code, place.span, message).route(place.route.clone());
@@ -205,14 +225,19 @@ impl<'a> Teller<'a> {
             ValidationErrorKind::Constant { expected_value } => {
                 let finding = at("wrong-value", format!("{} can't be `{}`", place.name, text(instance)));
                 if place.route.to_string() == "format" {
-                    return finding.help(format!("This ami-bake reads format {expected_value}; a newer manifest needs a newer ami-bake."));
+                    return finding.help(format!(
+                        "This ami-bake reads format {expected_value}; a newer manifest needs a newer ami-bake."
+                    ));
                 }
                 finding.help(format!("It takes `{expected_value}` alone."))
             }
             ValidationErrorKind::Pattern { .. } => {
-                let title = failed.and_then(|schema| schema.get("title")).and_then(Value::as_str).unwrap_or("a value that fits here");
+                let title = failed
+                    .and_then(|schema| schema.get("title"))
+                    .and_then(Value::as_str)
+                    .unwrap_or("a value that fits here");
                 let finding = at("wrong-value", format!("`{}` is not {title}", text(instance)));
-                match self.examples(failed) {
+                match examples(failed) {
                     Some(examples) => finding.help(format!("Write it like {examples}.")),
                     None => finding,
                 }
@@ -220,10 +245,14 @@ impl<'a> Teller<'a> {
             ValidationErrorKind::PropertyNames { error } => {
                 let key = text(error.instance());
                 let schema = self.failed(error);
-                let title = schema.and_then(|schema| schema.get("title")).and_then(Value::as_str).unwrap_or("a key that fits here");
+                let title = schema
+                    .and_then(|schema| schema.get("title"))
+                    .and_then(Value::as_str)
+                    .unwrap_or("a key that fits here");
                 let span = place.node.and_then(|node| node.entry(&key)).map_or(place.span, |entry| entry.key_span);
-                let finding = Diagnostic::error("wrong-key", span, format!("`{key}` is not {title}")).route(place.route.key(key));
-                match self.examples(schema) {
+                let finding =
+                    Diagnostic::error("wrong-key", span, format!("`{key}` is not {title}")).route(place.route.key(key));
+                match examples(schema) {
                     Some(examples) => finding.help(format!("Write it like {examples}.")),
                     None => finding,
                 }
@@ -236,32 +265,40 @@ impl<'a> Teller<'a> {
             }
             ValidationErrorKind::MinItems { .. } => at("empty", format!("the list of {} is empty", place.name)),
             ValidationErrorKind::MinLength { .. } => at("empty", format!("{} is empty", place.name)),
-            ValidationErrorKind::MaxLength { limit } => at("wrong-value", format!("{} is longer than {limit} characters", place.name)),
+            ValidationErrorKind::MaxLength { limit } => {
+                at("wrong-value", format!("{} is longer than {limit} characters", place.name))
+            }
             ValidationErrorKind::MinProperties { .. } => {
                 let finding = at("empty", format!("{} is empty", place.name));
-                match self.keys(failed) {
+                match keys(failed) {
                     Some(keys) => finding.help(format!("It takes one of {keys}.")),
                     None => finding,
                 }
             }
             ValidationErrorKind::MaxProperties { .. } => {
-                let keys: Vec<&str> = place.node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
-                at("too-many-keys", format!("{} holds {}, but takes one of them", place.name, words::list(&keys, "and")))
-                    .help("Make a step of each.")
+                let keys: Vec<&str> =
+                    place.node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
+                at(
+                    "too-many-keys",
+                    format!("{} holds {}, but takes one of them", place.name, words::list(&keys, "and")),
+                )
+                .help("Make a step of each.")
             }
             _ => at("schema", error.to_string()),
         }
     }
+}
 
-    fn examples(&self, schema: Option<&Value>) -> Option<String> {
-        let examples: Vec<&str> = schema?.get("examples")?.as_array()?.iter().filter_map(Value::as_str).collect();
-        (!examples.is_empty()).then(|| words::list(&examples, "or"))
-    }
+/// The examples of a schema, for a sentence.
+fn examples(schema: Option<&Value>) -> Option<String> {
+    let examples: Vec<&str> = schema?.get("examples")?.as_array()?.iter().filter_map(Value::as_str).collect();
+    (!examples.is_empty()).then(|| words::list(&examples, "or"))
+}
 
-    fn keys(&self, schema: Option<&Value>) -> Option<String> {
-        let keys: Vec<&str> = schema?.get("properties")?.as_object()?.keys().map(String::as_str).collect();
-        Some(words::list(&keys, "or"))
-    }
+/// The keys of a schema, for a sentence.
+fn keys(schema: Option<&Value>) -> Option<String> {
+    let keys: Vec<&str> = schema?.get("properties")?.as_object()?.keys().map(String::as_str).collect();
+    Some(words::list(&keys, "or"))
 }
 
 fn wrong_type_finding(place: &Place<'_>, instance: &Value, expected: &[&str]) -> Diagnostic {
@@ -272,16 +309,25 @@ fn wrong_type_finding(place: &Place<'_>, instance: &Value, expected: &[&str]) ->
             .help(format!("Give it {wanted}, or take the key out."))
             .route(place.route.clone());
     }
-    let finding = Diagnostic::error("wrong-type", place.span, format!("{} has to be {wanted}, not {found}", place.name))
-        .route(place.route.clone());
+    let finding =
+        Diagnostic::error("wrong-type", place.span, format!("{} has to be {wanted}, not {found}", place.name))
+            .route(place.route.clone());
     match instance.as_str() {
         Some(word) if expected.contains(&"`true` or `false`") => match word.to_ascii_lowercase().as_str() {
-            "yes" | "on" | "y" | "true" | "1" => finding.help("Write `true`: words like yes and on are text in YAML 1.2."),
-            "no" | "off" | "n" | "false" | "0" => finding.help("Write `false`: words like no and off are text in YAML 1.2."),
+            "yes" | "on" | "y" | "true" | "1" => {
+                finding.help("Write `true`: words like yes and on are text in YAML 1.2.")
+            }
+            "no" | "off" | "n" | "false" | "0" => {
+                finding.help("Write `false`: words like no and off are text in YAML 1.2.")
+            }
             _ => finding,
         },
-        Some(word) if expected.contains(&"a number") && word.parse::<f64>().is_ok() => finding.help("Take the quotes out."),
-        _ if expected.contains(&"a list") && !instance.is_array() => finding.help("Begin each item with `- `, or write `[a, b]`."),
+        Some(word) if expected.iter().any(|name| name.ends_with("number")) && word.parse::<f64>().is_ok() => {
+            finding.help("Take the quotes out.")
+        }
+        _ if expected.contains(&"a list") && !instance.is_array() => {
+            finding.help("Begin each item with `- `, or write `[a, b]`.")
+        }
         _ => finding,
     }
 }
@@ -291,7 +337,7 @@ fn type_names(kind: &TypeKind) -> Vec<&'static str> {
         TypeKind::Single(one) => vec![type_name(*one)],
         TypeKind::Multiple(many) => {
             let mut names = Vec::new();
-            for one in many.iter() {
+            for one in many {
                 let name = type_name(one);
                 if !names.contains(&name) {
                     names.push(name);

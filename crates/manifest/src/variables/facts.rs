@@ -10,7 +10,14 @@ use crate::options::Options;
 pub(crate) fn file_scope(options: &Options, platform: &str) -> Scope {
     let mut scope = Scope::default();
     let utc = options.now.to_zoned(TimeZone::UTC);
-    scope.set("env", options.env.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect::<serde_json::Map<_, _>>());
+    scope.set(
+        "env",
+        options
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect::<serde_json::Map<_, _>>(),
+    );
     scope.set("environment", options.environment.clone().unwrap_or_default());
     scope.set("platform", platform);
     scope.set("timestamp", utc.strftime("%Y%m%d%H%M%S").to_string());

@@ -1,7 +1,7 @@
 //! What names in expressions mean: variables from all their places, and the facts of the run.
 
 mod facts;
-mod values;
+pub(crate) mod values;
 
 pub(crate) use facts::file_scope;
 pub(crate) use values::variables;

@@ -10,7 +10,10 @@ use crate::words;
 use crate::yaml::{self, Node};
 
 /// Process variables that set a manifest's variable.
-const PREFIX: &str = "AMI_BAKE_VAR_";
+pub(crate) const PREFIX: &str = "AMI_BAKE_VAR_";
+
+/// Stands for a value that is not given yet, in `check`.
+const STAND_IN: &str = "given-later";
 
 /// The value of every declared variable, and the names of those that were not given.
 ///
@@ -40,22 +43,29 @@ pub(crate) fn variables(
         if let Some(variable) = name.strip_prefix(PREFIX) {
             // A shell can't hold `-` in a name.
             let dashed = variable.replace('_', "-");
-            let known = declared.is_some_and(|declared| declared.get(variable).is_none() && declared.get(&dashed).is_some());
+            let known =
+                declared.is_some_and(|declared| declared.get(variable).is_none() && declared.get(&dashed).is_some());
             given.text(if known { &dashed } else { variable }, value, &format!("the variable {name} sets"));
         }
     }
     for (name, value) in &options.sets {
         given.text(name, value, "--set sets");
     }
-    let missing: Vec<String> = values.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
+    let missing: Vec<String> =
+        values.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
     if !options.check {
         for name in &missing {
             let span = declared.and_then(|declared| declared.entry(name)).map(|entry| entry.key_span);
-            findings.push(
-                Diagnostic::error("variable-not-given", span, format!("the variable `{name}` has no value"))
-                    .help(format!("Give it with `--set {name}=VALUE`, {PREFIX}{name}, a --var-file, or an --environment that sets it.")),
-            );
+            findings
+                .push(Diagnostic::error("variable-not-given", span, format!("the variable `{name}` has no value")).help(
+                format!(
+                    "Give it with `--set {name}=VALUE`, {PREFIX}{name}, a --var-file, or an --environment that sets it."
+                ),
+            ));
         }
+    }
+    for name in &missing {
+        values.insert(name.clone(), STAND_IN.into());
     }
     (values, missing)
 }
@@ -73,7 +83,11 @@ impl Given<'_> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
-                self.findings.push(Diagnostic::error("var-file", None, format!("read the variables of {shown}: {error}")));
+                self.findings.push(Diagnostic::error(
+                    "var-file",
+                    None,
+                    format!("read the variables of {shown}: {error}"),
+                ));
                 return;
             }
         };
@@ -82,7 +96,11 @@ impl Given<'_> {
             return;
         };
         if !matches!(tree.kind, yaml::Kind::Map(_)) {
-            self.findings.push(Diagnostic::error("var-file", tree.span, "a file of variables is a map of names and values"));
+            self.findings.push(Diagnostic::error(
+                "var-file",
+                tree.span,
+                "a file of variables is a map of names and values",
+            ));
         }
         for entry in tree.entries() {
             if !self.values.contains_key(&entry.key) {
@@ -113,7 +131,11 @@ impl Given<'_> {
                 Value::Array(_) => ("a list in JSON", "Write it like [\"a\", \"b\"]."),
                 _ => ("a map in JSON", "Write it like {\"a\": 1}."),
             };
-            let finding = Diagnostic::error("variable", None, format!("{who} the variable `{name}` to `{text}`, but it takes {wanted}"));
+            let finding = Diagnostic::error(
+                "variable",
+                None,
+                format!("{who} the variable `{name}` to `{text}`, but it takes {wanted}"),
+            );
             self.findings.push(finding.help(help));
             return;
         };
@@ -133,8 +155,13 @@ impl Unknown {
 }
 
 fn unknown(name: &str, declared: Option<&Node>, who: &str) -> Unknown {
-    let known: Vec<&str> = declared.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
-    let finding = Diagnostic::error("unknown-variable", None, format!("{who} the variable `{name}`, which the manifest does not declare"));
+    let known: Vec<&str> =
+        declared.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
+    let finding = Diagnostic::error(
+        "unknown-variable",
+        None,
+        format!("{who} the variable `{name}`, which the manifest does not declare"),
+    );
     Unknown {
         finding: finding.help(match words::near(name, known.iter().copied()) {
             Some(near) => format!("Did you mean `{near}`?"),

@@ -31,12 +31,15 @@ pub(crate) fn parse(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) ->
         disallow_directives: true,
         emit_comments: false,
     };
-    let mut builder =
-        Builder { file, text, parser: Parser::new_from_str_with_options(text, options), anchors: HashMap::new(), budget: ALIAS_BUDGET, findings };
-    match builder.document() {
-        Ok(node) => node,
-        Err(Stop) => None,
-    }
+    let mut builder = Builder {
+        file,
+        text,
+        parser: Parser::new_from_str_with_options(text, options),
+        anchors: HashMap::new(),
+        budget: ALIAS_BUDGET,
+        findings,
+    };
+    builder.document().unwrap_or_default()
 }
 
 /// The finding that ends the reading has been recorded.
@@ -135,7 +138,11 @@ impl<'a> Builder<'a> {
             let (event, span) = self.next()?;
             let value = self.node(event, span)?;
             let Some(key) = key_node.scalar().map(|scalar| scalar.text.clone()) else {
-                self.error(Diagnostic::error("key", key_node.span, format!("a key has to be text, not {}", key_node.describe())));
+                self.error(Diagnostic::error(
+                    "key",
+                    key_node.span,
+                    format!("a key has to be text, not {}", key_node.describe()),
+                ));
                 continue;
             };
             if plain && key == "<<" {
@@ -169,12 +176,16 @@ impl<'a> Builder<'a> {
         };
         if maps.is_empty() || maps.iter().any(|map| !matches!(map.kind, Kind::Map(_))) {
             self.error(
-                Diagnostic::error("merge", merge.span, format!("`<<` takes a map or a list of maps, not {}", merge.describe()))
-                    .help("Write `<<: *name` with the anchor of a map."),
+                Diagnostic::error(
+                    "merge",
+                    merge.span,
+                    format!("`<<` takes a map or a list of maps, not {}", merge.describe()),
+                )
+                .help("Write `<<: *name` with the anchor of a map."),
             );
             return;
         }
-        for entry in maps.into_iter().flat_map(|map| map.entries()) {
+        for entry in maps.into_iter().flat_map(Node::entries) {
             if !seen.contains_key(&entry.key) {
                 seen.insert(entry.key.clone(), entries.len());
                 entries.push(entry.clone());
@@ -184,14 +195,21 @@ impl<'a> Builder<'a> {
 
     fn alias(&mut self, id: usize, at: Span) -> Result<Node, Stop> {
         let Some(node) = self.anchors.get(&id) else {
-            self.error(Diagnostic::error("alias", at, "the alias stands inside of what it names").help("Take the alias out: a value can't hold itself."));
+            self.error(
+                Diagnostic::error("alias", at, "the alias stands inside of what it names")
+                    .help("Take the alias out: a value can't hold itself."),
+            );
             return Err(Stop);
         };
         let (size, depth) = (node.size(), node.depth());
         if size > self.budget || depth > MAX_DEPTH {
             self.error(
-                Diagnostic::error("alias", at, "the aliases of this file stand for more values than a manifest may have")
-                    .help("Use `defaults` for what all images share."),
+                Diagnostic::error(
+                    "alias",
+                    at,
+                    "the aliases of this file stand for more values than a manifest may have",
+                )
+                .help("Use `defaults` for what all images share."),
             );
             return Err(Stop);
         }

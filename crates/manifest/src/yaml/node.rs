@@ -63,16 +63,6 @@ pub(crate) enum Meaning {
 }
 
 impl Node {
-    /// Text at a place.
-    pub(crate) fn text(text: impl Into<String>, span: Span) -> Self {
-        Self { span, kind: Kind::Scalar(Scalar { text: text.into(), meaning: Meaning::Text }) }
-    }
-
-    /// An empty map at a place.
-    pub(crate) fn empty_map(span: Span) -> Self {
-        Self { span, kind: Kind::Map(Vec::new()) }
-    }
-
     /// The entries of a map; none for anything else.
     pub(crate) fn entries(&self) -> &[Entry] {
         match &self.kind {
@@ -122,17 +112,6 @@ impl Node {
         match segment {
             Segment::Key(key) => self.get(key),
             Segment::Index(index) => self.items().get(*index),
-        }
-    }
-
-    /// The value one segment deeper, to change it.
-    pub(crate) fn child_mut(&mut self, segment: &Segment) -> Option<&mut Node> {
-        match (&mut self.kind, segment) {
-            (Kind::Map(entries), Segment::Key(key)) => {
-                entries.iter_mut().find(|entry| &entry.key == key).map(|entry| &mut entry.value)
-            }
-            (Kind::List(items), Segment::Index(index)) => items.get_mut(*index),
-            _ => None,
         }
     }
 

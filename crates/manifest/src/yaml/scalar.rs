@@ -62,7 +62,9 @@ mod tests {
         for text in ["", "~", "null"] {
             assert_eq!(meaning(text), Meaning::Null, "{text}");
         }
-        for text in ["yes", "on", "1.2.3", "t3.small", "10m", "0x", "1e", "-", ".", "+", "2026-11-20", "1_000", "inf", "nan"] {
+        for text in
+            ["yes", "on", "1.2.3", "t3.small", "10m", "0x", "1e", "-", ".", "+", "2026-11-20", "1_000", "inf", "nan"]
+        {
             assert_eq!(meaning(text), Meaning::Text, "{text}");
         }
         assert_eq!(meaning("0123"), Meaning::Integer(123));

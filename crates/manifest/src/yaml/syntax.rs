@@ -32,24 +32,36 @@ fn explain(kind: &ErrorKind) -> (Option<String>, Option<&'static str>) {
         ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
             ("a tab can't indent YAML".to_owned(), "Indent with spaces, two for each level.")
         }
-        ErrorKind::UnknownAnchor => {
-            ("no anchor of this name stands before the alias".to_owned(), "Set `&name` on the value that `*name` repeats, or quote a text that begins with `*`.")
+        ErrorKind::UnknownAnchor => (
+            "no anchor of this name stands before the alias".to_owned(),
+            "Set `&name` on the value that `*name` repeats, or quote a text that begins with `*`.",
+        ),
+        ErrorKind::UnexpectedEofFlowSequence => {
+            ("the list that begins with `[` is not closed".to_owned(), "Add the `]`.")
         }
-        ErrorKind::UnexpectedEofFlowSequence => ("the list that begins with `[` is not closed".to_owned(), "Add the `]`."),
-        ErrorKind::UnexpectedEofFlowMapping => ("the map that begins with `{` is not closed".to_owned(), "Add the `}`."),
-        ErrorKind::ExpectedFlowMappingSeparator => {
-            ("a `,` or `}` was expected in the map that begins with `{`".to_owned(), "Separate entries with `,` and quote values that hold `{`, `}`, `,` or `: `.")
+        ErrorKind::UnexpectedEofFlowMapping => {
+            ("the map that begins with `{` is not closed".to_owned(), "Add the `}`.")
         }
-        ErrorKind::ExpectedFlowSequenceSeparator => {
-            ("a `,` or `]` was expected in the list that begins with `[`".to_owned(), "Separate items with `,` and quote values that hold `[`, `]` or `,`.")
-        }
-        ErrorKind::DirectiveDisallowed => ("a manifest takes no `%` directives".to_owned(), "Take the line out, or quote a value that begins with `%`."),
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
-            ("this line is not indented like the ones that it belongs to".to_owned(), "Keys of one map begin in the same column; quote a value that holds `: `.")
-        }
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            ("a `key: value` was expected here".to_owned(), "A key needs a `:` and a space behind it; quote a value that holds `: `.")
-        }
+        ErrorKind::ExpectedFlowMappingSeparator => (
+            "a `,` or `}` was expected in the map that begins with `{`".to_owned(),
+            "Separate entries with `,` and quote values that hold `{`, `}`, `,` or `: `.",
+        ),
+        ErrorKind::ExpectedFlowSequenceSeparator => (
+            "a `,` or `]` was expected in the list that begins with `[`".to_owned(),
+            "Separate items with `,` and quote values that hold `[`, `]` or `,`.",
+        ),
+        ErrorKind::DirectiveDisallowed => (
+            "a manifest takes no `%` directives".to_owned(),
+            "Take the line out, or quote a value that begins with `%`.",
+        ),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
+            "this line is not indented like the ones that it belongs to".to_owned(),
+            "Keys of one map begin in the same column; quote a value that holds `: `.",
+        ),
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => (
+            "a `key: value` was expected here".to_owned(),
+            "A key needs a `:` and a space behind it; quote a value that holds `: `.",
+        ),
         _ => return (None, hint(kind)),
     };
     (Some(message), Some(help))
