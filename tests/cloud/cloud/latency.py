@@ -1,6 +1,8 @@
 """How long the cloud takes: seconds by transition, and by group of calls (names of research/latency.md, section 7)."""
 import fnmatch
 import json
+import random
+import threading
 
 QUICK = {
     "instance_pending_to_running": 0.4,
@@ -62,17 +64,26 @@ def group_of(service, action):
 
 
 class Latency:
-    """Seconds of each transition; a file of the same names (flat, with `calls` apart) overrides the quick profile."""
+    """Seconds of each transition; a file of the same names (flat, with `calls` and `seed` apart) overrides the quick profile.
+
+    A transition is a number, or `[min, typical, max]`: then each use draws from a PERT distribution, from a stream of its
+    own by seed and name, so that two programs that do the same meet the same cloud.
+    """
 
     def __init__(self, path=None):
         self._seconds = dict(QUICK)
         self._calls = {}
+        self._seed = 0
+        self._streams = {}
+        self._lock = threading.Lock()
         if path:
             with open(path, encoding="utf-8") as file:
                 self.update(json.load(file))
 
     def update(self, values):
         values = dict(values)
+        if "seed" in values:
+            self._seed, self._streams = values.pop("seed"), {}
         for group, seconds in values.pop("calls", {}).items():
             if group not in GROUPS:
                 raise ValueError(f"unknown group of calls {group!r}; known: {', '.join(GROUPS)}")
@@ -80,13 +91,26 @@ class Latency:
         for name, seconds in values.items():
             if name not in QUICK:
                 raise ValueError(f"unknown transition {name!r}; known: {', '.join(QUICK)}")
-            self._seconds[name] = float(seconds)
+            self._seconds[name] = sorted(float(part) for part in seconds) if isinstance(seconds, list) else float(seconds)
 
     def of(self, transition):
-        return self._seconds[transition]
+        seconds = self._seconds[transition]
+        if not isinstance(seconds, list):
+            return seconds
+        with self._lock:
+            stream = self._streams.setdefault(transition, random.Random(f"{self._seed}/{transition}"))
+            return pert(stream, *seconds)
 
     def call(self, service, action):
         return self._calls.get(group_of(service, action), 0.0)
 
     def all(self):
-        return {**self._seconds, "calls": dict(self._calls)}
+        return {**self._seconds, "seed": self._seed, "calls": dict(self._calls)}
+
+
+def pert(stream, least, typical, most):
+    """A beta distribution between least and most whose mode is typical."""
+    if most <= least:
+        return least
+    share = 4.0 / (most - least)
+    return least + (most - least) * stream.betavariate(1 + share * (typical - least), 1 + share * (most - typical))

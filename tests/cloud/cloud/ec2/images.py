@@ -223,7 +223,8 @@ class Images:
             raise Refusal("InvalidAMIID.Unavailable", f"The image ID '{source.id}' is not available: its state is {source.state}")
         self._free_name(backend, get("Name"))
         response.error_on_dryrun()
-        seconds = self.world.latency.of("copy_image")
+        known = source.owner_id == backend.account_id and any(self.world.snapshots.has_parent(backend, snapshot_id) for snapshot_id in source.snapshot_ids)
+        seconds = self.world.latency.of("copy_image_incremental" if known else "copy_image")
         mappings = []
         image = Image(backend, get("Name"), description=get("Description") or source.description, architecture=source.architecture,
                       virtualization_type=source.virtualization_type, root_device_name=source.root_device_name, ena_support=source.ena_support,
@@ -234,7 +235,7 @@ class Images:
         for entry in source.block_device_mappings:
             ebs = dict(entry["Ebs"])
             if ebs.get("SnapshotId"):
-                snapshot = self.world.snapshots._add(backend, self.world.contents[ebs["SnapshotId"]], Source("vol-ffffffff", self.world.snapshots.size(ebs["SnapshotId"])),
+                snapshot = self.world.snapshots.add(backend, self.world.contents[ebs["SnapshotId"]], Source("vol-ffffffff", self.world.snapshots.size(ebs["SnapshotId"])),
                                                      f"Copied for DestinationAmi {image.id} from SourceAmi {source.id} for SourceSnapshot {ebs['SnapshotId']}.",
                                                      tags, seconds * 0.95, encrypted or bool(ebs.get("Encrypted")), get("KmsKeyId"))
                 ebs.update(SnapshotId=snapshot.id, Encrypted=snapshot.encrypted)

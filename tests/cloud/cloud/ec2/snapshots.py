@@ -66,7 +66,7 @@ class Snapshots:
         seconds = self.seconds(backend, volume) if whole is None else whole
         self._taken[volume.id] = now
         content = self.world.disk(volume).snapshot(quiet)
-        return self._add(backend, content, Source(volume.id, volume.size), description, tags, seconds, volume.encrypted, volume.kms_key_id)
+        return self.add(backend, content, Source(volume.id, volume.size), description, tags, seconds, volume.encrypted, volume.kms_key_id)
 
     def seconds(self, backend, volume):
         disk = self.world.disk(volume)
@@ -78,7 +78,7 @@ class Snapshots:
             return self.world.latency.of("create_image_full_fast_volume")
         return self.world.latency.of("create_image_full")
 
-    def _add(self, backend, content, source, description, tags, seconds, encrypted=False, kms_key_id=None):
+    def add(self, backend, content, source, description, tags, seconds, encrypted=False, kms_key_id=None):
         snapshot = Snapshot(backend, random_snapshot_id(), source, description or "", encrypted=encrypted, kms_key_id=kms_key_id)
         snapshot.status, snapshot.state_message = "pending", None
         snapshot.began, snapshot.takes = time.monotonic(), seconds
@@ -143,8 +143,8 @@ class Snapshots:
         encrypted = bool(response._get_param("Encrypted")) or bool(source is not None and source.encrypted)
         same = region == backend.region_name
         owned = source is not None and source.owner_id == backend.account_id
-        row = "copy_snapshot_same_region" if same else "copy_snapshot_cross_region_incr" if owned and self._has_parent(backend, source_id) else "copy_snapshot_cross_region_full"
-        snapshot = self._add(backend, self.world.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
+        row = "copy_snapshot_same_region" if same else "copy_snapshot_cross_region_incr" if owned and self.has_parent(backend, source_id) else "copy_snapshot_cross_region_full"
+        snapshot = self.add(backend, self.world.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
                              tags_of(response, "snapshot"), self.world.latency.of(row), encrypted, response._get_param("KmsKeyId"))
         if encrypted and not same and not response._get_param("PresignedUrl"):
             # The real service takes the call and fails later.
@@ -152,7 +152,8 @@ class Snapshots:
             self.world.timeline.after(0.05, self._complete, snapshot, {"message": "Given key ID is not accessible"})
         return ActionResult({"SnapshotId": snapshot.id, "Tags": snapshot.tag_set})
 
-    def _has_parent(self, backend, source_id):
+    def has_parent(self, backend, source_id):
+        """True when this account's snapshots here hold what the source was written over: the copy is incremental."""
         below = self.world.contents[source_id].layers[1:]
         return any(self.world.contents[other].layers == below for other in backend.snapshots if other in self.world.contents) if below else False
 
