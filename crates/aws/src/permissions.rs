@@ -40,7 +40,7 @@ const PUBLIC: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-def
 pub(crate) async fn check(aws: &Inner, run: &Run, machines: &[MachineSettings]) -> Result<Vec<Permission>> {
     let needs = Needs::of(machines);
     let mut found = run.until_cancelled(reads(aws)).await?;
-    found.extend(run.until_cancelled(launch(aws, machines, &needs)).await?);
+    found.extend(run.until_cancelled(Box::pin(launch(aws, machines, &needs))).await?);
     found.extend(run.until_cancelled(join_all(writes(&aws.client, &needs)?)).await?);
     found.extend(needs.unasked());
     Ok(found)

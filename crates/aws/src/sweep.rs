@@ -6,7 +6,7 @@ use std::future::Future;
 use ami_bake_core::ledger::{Entry, IMAGE, MACHINE};
 use ami_bake_core::platform::{Leftover, Undo};
 use ami_bake_core::{Error, Result, Run, tags};
-use aws_sdk_ec2::types::{Filter, Tag};
+use aws_sdk_ec2::types::{Filter, Reservation, Tag};
 use jiff::Timestamp;
 
 use crate::capture::SNAPSHOT;
@@ -172,7 +172,7 @@ async fn instances(client: &Client) -> Result<Vec<Found>> {
         async move {
             let request = client.ec2.describe_instances().set_filters(Some(filters)).set_next_token(page);
             let answer = client.call("DescribeInstances", "list expired machines", request.send()).await?;
-            let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+            let all = answer.reservations().iter().flat_map(Reservation::instances);
             let all = all.filter_map(|one| found(MACHINE, one.instance_id(), one.tags())).collect();
             Ok((all, answer.next_token))
         }
@@ -243,7 +243,7 @@ async fn profiles(client: &Client) -> Result<Vec<Found>> {
             let request = client.iam.get_instance_profile().instance_profile_name(name);
             match client.ask("GetInstanceProfile", request.send()).await {
                 Ok(answer) => {
-                    all.extend(answer.instance_profile().map(|one| iam_found("instance-profile", name, one.tags())))
+                    all.extend(answer.instance_profile().map(|one| iam_found("instance-profile", name, one.tags())));
                 }
                 Err(failure) if failure.not_found() => {}
                 Err(failure) => {

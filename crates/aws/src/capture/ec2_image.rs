@@ -15,7 +15,7 @@ use crate::machine::{AwsMachine, specification};
 use crate::platform::{Inner, PLATFORM};
 
 /// As long as its snapshots take; see the snapshots' own limit.
-const AVAILABLE: Duration = Duration::from_secs(6 * 3600);
+const AVAILABLE: Duration = Duration::from_hours(6);
 
 /// An image that EC2 makes. Its machine must stay until then: an AMI fails with `Client.InstanceTerminated` when it goes
 /// too early (EC2 user guide, image state reason).

@@ -18,7 +18,7 @@ const SCRIPT: &str = include_str!("freeze.sh");
 /// What the script says once nothing can be written any more.
 const FROZEN: &str = "frozen";
 /// Longer than the guest's own timer, so that it is never killed while something is frozen.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Runs `take` while the machine's file systems are frozen.
 ///

@@ -2,7 +2,8 @@
 set -f
 points= seen=' '
 while read -r device point kind options rest; do
-    case $kind in ext2 | ext3 | ext4 | xfs | btrfs | f2fs) ;; *) continue ;; esac
+    # The root always: an image of a root that was not frozen is none.
+    case $point:$kind in /:* | *:ext2 | *:ext3 | *:ext4 | *:xfs | *:btrfs | *:f2fs) ;; *) continue ;; esac
     case ,$options, in *,rw,*) ;; *) continue ;; esac
     case $seen in *" $device "*) continue ;; esac
     seen="$seen$device "
@@ -12,7 +13,6 @@ done < "${MOUNTS:-/proc/self/mounts}"
 IFS='
 '
 command -v fsfreeze > /dev/null || { echo 'the machine has no fsfreeze (package util-linux)' >&2; exit 3; }
-[ -n "$points" ] || { echo 'the machine has no file system that can be frozen' >&2; exit 4; }
 thaw() {
     thawed=0
     for point in $points; do fsfreeze -u "$point" 2> /dev/null || thawed=1; done

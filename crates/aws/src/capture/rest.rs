@@ -18,11 +18,11 @@ use crate::machine::AwsMachine;
 /// How long the console is asked for a proof; a guest is down after 3–15 s (research: latency).
 const PROOF: Duration = Duration::from_secs(20);
 /// How long a guest that can't be stopped may take to halt.
-const HALT: Duration = Duration::from_secs(120);
+const HALT: Duration = Duration::from_mins(2);
 /// The pause between two looks at the console.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a stop may take: half a minute, 19 on bare metal (research: latency).
-const STOPPED: Duration = Duration::from_secs(25 * 60);
+const STOPPED: Duration = Duration::from_mins(25);
 /// The limit for a short command of our own.
 const COMMAND: Duration = Duration::from_secs(15);
 
@@ -99,13 +99,11 @@ fn unproven(machine: &AwsMachine, why: &str) -> Error {
 /// Writes a nonce to the console; none when that failed, for then nothing can be proven.
 async fn mark(machine: &AwsMachine, run: &Run) -> Option<String> {
     let nonce = format!("ami-bake-down-{}", Uuid::new_v4().simple());
-    match command(machine, &announce(&nonce)).await {
-        Some(Exit::Status(0)) => Some(nonce),
-        _ => {
-            run.progress(format!("the kernel log of {} can't be written to, waiting for EC2", machine.id));
-            None
-        }
+    if command(machine, &announce(&nonce)).await == Some(Exit::Status(0)) {
+        return Some(nonce);
     }
+    run.progress(format!("the kernel log of {} can't be written to", machine.id));
+    None
 }
 
 /// Runs a short command of our own; none when there is no connection.

@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Values in one filter; EC2's limit.
 const BATCH: usize = 200;
 /// How long something that was just created may be unknown.
-const UNKNOWN: Duration = Duration::from_secs(60);
+const UNKNOWN: Duration = Duration::from_mins(1);
 
 /// Pollers over what captures wait for.
 pub(crate) struct Shared {

@@ -19,7 +19,7 @@ pub(crate) const SNAPSHOT: &str = "snapshot";
 /// How long an answer may leave out a volume that was just attached.
 const VOLUMES: Duration = Duration::from_secs(30);
 /// A terabyte takes half an hour and more (research: latency).
-const COMPLETE: Duration = Duration::from_secs(6 * 3600);
+const COMPLETE: Duration = Duration::from_hours(6);
 /// Progress is told no more often.
 const TELL: Duration = Duration::from_secs(5);
 
@@ -136,7 +136,7 @@ async fn found(client: &Client, run: &Run, volumes: Vec<String>, doing: &str) ->
     let mut newest: BTreeMap<String, (i64, Made)> = BTreeMap::new();
     for snapshot in answer.snapshots() {
         let Some(made) = Made::from_snapshot(snapshot) else { continue };
-        let at = snapshot.start_time().map_or(0, |time| time.secs());
+        let at = snapshot.start_time().map_or(0, aws_smithy_types::DateTime::secs);
         let old = newest.get(&made.volume).is_some_and(|(seen, _)| *seen >= at);
         if !old {
             newest.insert(made.volume.clone(), (at, made));

@@ -13,7 +13,7 @@ use crate::machine::specification;
 use crate::platform::{Inner, PLATFORM};
 
 /// CopyImage takes some five minutes whatever the size, an hour at worst (research: latency).
-const COPIED: Duration = Duration::from_secs(3 * 3600);
+const COPIED: Duration = Duration::from_hours(3);
 
 /// Copies an image to its final name within the region, and waits until it can be launched.
 pub(crate) async fn copy(

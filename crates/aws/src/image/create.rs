@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::platform::{Inner, PLATFORM};
 
 /// RegisterImage takes a second, ten at most (research: latency); this is for a bad day.
-const AVAILABLE: Duration = Duration::from_secs(10 * 60);
+const AVAILABLE: Duration = Duration::from_mins(10);
 /// How long a fresh image may be described wrongly: fields such as a snapshot's id come late (research: latency, "stale
 /// Describe").
 const SETTLES: Duration = Duration::from_secs(20);

@@ -207,14 +207,18 @@ mod tests {
         }
     }
 
-    fn volumes(devices: &[Device]) -> Vec<(&str, Option<i32>, Option<i32>, Option<i32>, bool)> {
+    /// A volume in short: device, GiB, IOPS, MiB a second, whether it ends with its instance.
+    type Short<'a> = (&'a str, Option<i32>, Option<i32>, Option<i32>, bool);
+
+    fn volumes(devices: &[Device]) -> Vec<Short<'_>> {
+        let short = |device: &'_ Device| match &device.behind {
+            Behind::Volume(volume) => Some((volume.size, volume.iops, volume.throughput, volume.ends_with_instance)),
+            Behind::Host(_) => None,
+        };
         devices
             .iter()
-            .filter_map(|device| match &device.behind {
-                Behind::Volume(volume) => {
-                    Some((device.name.as_str(), volume.size, volume.iops, volume.throughput, volume.ends_with_instance))
-                }
-                Behind::Host(_) => None,
+            .filter_map(|device| {
+                short(device).map(|(size, iops, speed, ends)| (device.name.as_str(), size, iops, speed, ends))
             })
             .collect()
     }

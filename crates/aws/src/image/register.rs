@@ -37,7 +37,7 @@ pub(crate) async fn register(
         Err(NotMade::Failed(error)) => return Err(error),
     };
     let record = record(&image, aws.client.region()).ok_or_else(|| {
-        Error::internal(format!("the image {:?} was registered without the tags that say what it is", name))
+        Error::internal(format!("the image {name:?} was registered without the tags that say what it is"))
     })?;
     // The parts may be tagged and the candidate may go at the same time: the image is there for every look-up.
     let (tagged, gone) =
@@ -73,7 +73,7 @@ async fn taken(aws: &Inner, name: &str, registration: &Registration<'_>) -> Resu
     let doing = format!("look for the image {name:?}");
     let other = describe(&aws.client, "self", vec![filter("name", name)], &doing).await?.into_iter().next();
     let seen = other.as_ref().map(tags_of).unwrap_or_default();
-    let same = |key: &str| seen.get(key).is_some() && seen.get(key) == registration.tags.get(key);
+    let same = |key: &str| seen.contains_key(key) && seen.get(key) == registration.tags.get(key);
     match other {
         Some(image)
             if [tags::RUN, tags::NAME, tags::IMAGE, tags::VERSION, tags::DIGEST].into_iter().all(same)

@@ -11,11 +11,12 @@ use std::time::Duration;
 use ami_bake_aws::{Aws, Settings};
 use ami_bake_core::clock::SystemClock;
 use ami_bake_core::event::{Envelope, Event};
+use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::limit::Limiter;
 use ami_bake_core::plan::{
     Digest, ImageKey, ImagePlan, ImageSettings, MachineSettings, Phase, SourceImage, SourceQuery,
 };
-use ami_bake_core::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Platform, Registration};
+use ami_bake_core::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Platform, Registration, Undo};
 use ami_bake_core::{Result, Route, Run, tags};
 use ami_bake_testkit::cloud::Cloud;
 use ami_bake_testkit::runs;
@@ -132,7 +133,7 @@ impl World {
             phase,
             source,
             machine: &plan.machine,
-            lifetime: Duration::from_secs(3600),
+            lifetime: Duration::from_hours(1),
         };
         let machine = self.aws.launch(&self.run, &launch).await.unwrap();
         machine.connect(&self.run).await.unwrap();
@@ -160,22 +161,30 @@ impl World {
         self.aws.register(&self.run, candidate, &Registration { plan, tags: all }).await
     }
 
-    /// Undoes everything that is open, as the engine does, until nothing is or a minute is over.
+    /// Undoes everything that is open, closes the run, and undoes again for a minute what could not go: as the engine does.
     pub(crate) async fn clean_up(&self) {
+        self.undo().await;
         self.aws.close(&self.run).await.unwrap();
         for _ in 0..60 {
-            let open = self.run.ledger().open_entries();
-            if open.is_empty() {
+            if self.undo().await {
                 return;
-            }
-            for entry in open {
-                if self.aws.undo(&self.run, &entry).await.unwrap() == ami_bake_core::platform::Undo::Done {
-                    self.run.ledger().close_entry(&entry, ami_bake_core::ledger::Closed::Deleted).unwrap();
-                }
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         panic!("still open: {:?}", self.run.ledger().open_entries());
+    }
+
+    /// True when nothing is open any more.
+    async fn undo(&self) -> bool {
+        let undo = async |entry: Entry| {
+            let done = self.aws.undo(&self.run, &entry).await.unwrap() == Undo::Done;
+            if done {
+                self.run.ledger().close_entry(&entry, Closed::Deleted).unwrap();
+            }
+            done
+        };
+        let undone = self.run.ledger().open_entries().into_iter().map(undo);
+        futures::future::join_all(undone).await.into_iter().all(|done| done)
     }
 
     /// Images and snapshots that are there, by kind; machines and all else must be gone.
