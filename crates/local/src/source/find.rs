@@ -129,13 +129,16 @@ fn baked(store: &Store, query: &BakedQuery) -> Result<SourceImage> {
 /// # Errors
 /// When a part of it is gone.
 pub(crate) fn stack(run: &Run, store: &Store, source: &SourceImage) -> Result<Stack> {
-    let (base, layers) = match source.id.as_str() {
-        HOST => (Base::Host { identity: source.identity.clone() }, Vec::new()),
-        id if id.starts_with('/') => (Base::Folder { path: id.into(), identity: source.identity.clone() }, Vec::new()),
-        id if id.starts_with(tarball::TARBALL_LAYER) => (Base::Layers, vec![id.to_owned()]),
+    let identity = || source.identity.clone();
+    // A source that was just found and a candidate that was just captured are what they are; an image may be older than
+    // what is below it now.
+    let (base, layers, is_new) = match source.id.as_str() {
+        HOST => (Base::Host { identity: identity() }, Vec::new(), true),
+        id if id.starts_with('/') => (Base::Folder { path: id.into(), identity: identity() }, Vec::new(), true),
+        id if id.starts_with(tarball::TARBALL_LAYER) => (Base::Layers, vec![id.to_owned()], true),
         id => {
             let image = store.image(id)?;
-            (image.base, image.layers)
+            (image.base, image.layers, image.candidate)
         }
     };
     let mut lower: Vec<PathBuf> = layers.iter().map(|layer| store.layer(layer)).collect();
@@ -146,14 +149,14 @@ pub(crate) fn stack(run: &Run, store: &Store, source: &SourceImage) -> Result<St
     };
     if let Some((path, then)) = below {
         check(path, &path.display().to_string())?;
-        let now = if path == Path::new("/") { identity::of(path) } else { identity::of_tree(path) };
-        if now? != *then {
+        lower.push(path.to_owned());
+        let now = |path: &Path| if path == Path::new("/") { identity::of(path) } else { identity::of_tree(path) };
+        if !is_new && now(path)? != *then {
             run.warn(
                 format!("{} has changed since {} was baked on it", path.display(), source.name),
                 Some("The image is its changes over that system. Bake it again to build on what is there now.".into()),
             );
         }
-        lower.push(path.to_owned());
     }
     if let Some(gone) = lower.iter().find(|path| !path.is_dir()) {
         return Err(Error::preflight(format!("start from {}: its layer {} is gone", source.name, gone.display()))
