@@ -16,4 +16,4 @@ mod source;
 mod sweep;
 
 pub use client::Settings;
-pub use platform::Aws;
+pub use platform::{Aws, CAPABILITIES};

@@ -22,7 +22,7 @@ use crate::{capture, image, machine, permissions, source, sweep};
 pub(crate) const PLATFORM: &str = "aws";
 
 /// What EC2 can do for a bake.
-pub(crate) const CAPABILITIES: Capabilities = Capabilities {
+pub const CAPABILITIES: Capabilities = Capabilities {
     platform: PLATFORM,
     source: "ami",
     machine: &[
@@ -92,11 +92,6 @@ impl Aws {
     pub fn calls(&self) -> std::collections::BTreeMap<String, u64> {
         self.inner.client.calls()
     }
-
-    /// The abilities by which `check` judges a manifest, without any connection.
-    pub fn abilities() -> Capabilities {
-        CAPABILITIES
-    }
 }
 
 #[async_trait]
@@ -118,7 +113,7 @@ impl Platform for Aws {
     }
 
     async fn launch(&self, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>> {
-        machine::launch(&self.inner, run, launch).await
+        Box::pin(machine::launch(&self.inner, run, launch)).await
     }
 
     async fn register(&self, run: &Run, candidate: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord> {

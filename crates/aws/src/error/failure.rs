@@ -128,11 +128,6 @@ impl Failure {
         }
     }
 
-    /// The action that was refused and the policy statement that allows it, where that was the reason.
-    pub(crate) fn statement(&self) -> Option<(String, String)> {
-        self.denied.as_ref().map(|denied| (denied.action().to_owned(), denied.statement()))
-    }
-
     /// The failure in words. `doing` fits after "failed to" and names the object.
     pub(crate) fn into_error(self, doing: &str) -> Error {
         let region = &self.region;
@@ -142,7 +137,7 @@ impl Failure {
         });
         if let Some(denied) = &self.denied {
             let error = Error::preflight(format!("{doing} in {region}: {}", denied.in_words())).help(denied.help());
-            return error.because(Answer(denied.short(&answer.0)));
+            return error.because(Answer(Denied::short(&answer.0)));
         }
         match self.way {
             Way::Credentials => Error::preflight(format!("{doing} in {region}: no usable AWS credentials"))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ami_bake_core::communicator::Communicator;
-use ami_bake_core::plan::{ImageKey, MachineSettings, Phase};
+use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::platform::{Capture, Machine, PendingImage};
 use ami_bake_core::provision::Login;
 use ami_bake_core::{Result, Run};
@@ -24,12 +24,6 @@ pub(crate) struct AwsMachine {
     pub(crate) aws: Arc<Inner>,
     /// Its instance id.
     pub(crate) id: String,
-    /// The image that it is for.
-    pub(crate) key: ImageKey,
-    /// The namespace.
-    pub(crate) namespace: String,
-    /// To build on or to test on.
-    pub(crate) phase: Phase,
     /// The image that it booted from.
     pub(crate) source: Arc<Image>,
     /// What the manifest says about it.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ami_bake_core::{Error, Result, Run};
+use aws_config::BehaviorVersion;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_types::body::SdkBody;
@@ -49,24 +50,26 @@ async fn find(client: &Client, run: &Run) -> Result<IpAddr> {
 
 /// One GET with the SDK's own HTTP client: its TLS, its trust store, its proxy settings.
 async fn ask(client: &Client, service: &str) -> Result<IpAddr, String> {
-    let config = client.config();
-    let (Some(http), Some(sleep), Some(time)) = (config.http_client(), config.sleep_impl(), config.time_source())
-    else {
-        return Err("the SDK has no HTTP client".to_owned());
-    };
-    let operation = Operation::builder()
+    let (origin, path) = split(service);
+    let mut operation = Operation::builder()
         .service_name("checkip")
         .operation_name("Get")
-        .http_client(http)
-        .endpoint_url(service)
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .endpoint_url(origin)
         .no_auth()
         .no_retry()
-        .sleep_impl(sleep)
-        .time_source(time)
-        .timeout_config(TimeoutConfig::builder().operation_timeout(TRY).build())
-        .serializer(|(): ()| {
+        .timeout_config(TimeoutConfig::builder().operation_timeout(TRY).build());
+    // Without one of its own the operation takes the SDK's default.
+    if let Some(http) = client.config().http_client() {
+        operation = operation.http_client(http);
+    }
+    if let Some(sleep) = client.config().sleep_impl() {
+        operation = operation.sleep_impl(sleep);
+    }
+    let operation = operation
+        .serializer(move |(): ()| {
             let mut request = HttpRequest::new(SdkBody::empty());
-            request.set_uri("/")?;
+            request.set_uri(path.as_str())?;
             Ok(request)
         })
         .deserializer(|response: &HttpResponse| -> Result<IpAddr, OrchestratorError<std::io::Error>> {
@@ -88,4 +91,24 @@ async fn ask(client: &Client, service: &str) -> Result<IpAddr, String> {
         }
         cause.to_string()
     })
+}
+
+/// The address's origin and its path; the SDK would end a path of an endpoint with a slash.
+fn split(service: &str) -> (&str, String) {
+    let host = service.find("://").map_or(0, |at| at + 3);
+    match service[host..].find('/') {
+        Some(at) => (&service[..host + at], service[host + at..].to_owned()),
+        None => (service, "/".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_asked_for_as_it_stands() {
+        assert_eq!(split("https://checkip.amazonaws.com"), ("https://checkip.amazonaws.com", "/".to_owned()));
+        assert_eq!(split("http://127.0.0.1:8/checkip"), ("http://127.0.0.1:8", "/checkip".to_owned()));
+    }
 }

@@ -156,7 +156,7 @@ pub(crate) async fn describe(client: &Client, filters: Vec<ec2::Filter>, doing: 
             .max_results(1000)
             .set_next_token(page.take());
         let answer = client.call("DescribeInstances", doing, request.send()).await?;
-        found.extend(answer.reservations().iter().flat_map(|all| all.instances()).map(Instance::from));
+        found.extend(answer.reservations().iter().flat_map(ec2::Reservation::instances).map(Instance::from));
         page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
         if page.is_none() {
             return Ok(found);

@@ -21,12 +21,11 @@ pub(super) async fn keep(machine: &AwsMachine, run: &Run, folder: &Path) -> Resu
     machine.access.login.write(&path)?;
     let instance = machine.instance();
     let ssh = machine.communicator();
-    let line = match &ssh {
-        Some(ssh) => ssh.ssh_line(&path),
-        None => {
-            let address = machine.access.address(&instance, true).unwrap_or_else(|| machine.id.clone());
-            format!("ssh -i {} {}@{address}", path.display(), machine.user())
-        }
+    let line = if let Some(ssh) = &ssh {
+        ssh.ssh_line(&path)
+    } else {
+        let address = machine.access.address(&instance, true).unwrap_or_else(|| machine.id.clone());
+        format!("ssh -i {} {}@{address}", path.display(), machine.user())
     };
     // What the machine needs to be reached stays with it; sweep takes all of it after the same time.
     let mut resources = vec![machine.id.clone()];

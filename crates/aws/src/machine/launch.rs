@@ -68,9 +68,6 @@ pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> 
     Ok(Box::new(AwsMachine {
         aws: Arc::clone(aws),
         id: started.instance.id.clone(),
-        key: launch.key.clone(),
-        namespace: launch.namespace.to_owned(),
-        phase: launch.phase,
         source: image,
         settings: settings.clone(),
         lifetime: launch.lifetime,
@@ -289,7 +286,7 @@ async fn ask(
         let request = blueprint.request(client, attempt, token).customize().config_override(once).send();
         let failure = match client.ask("RunInstances", request).await {
             Ok(answer) => {
-                let instance = answer.instances().first().map(Instance::from).unwrap_or_else(|| Instance::unknown(""));
+                let instance = answer.instances().first().map_or_else(|| Instance::unknown(""), Instance::from);
                 run.ledger().confirm(ticket, &instance.id).map_err(stop)?;
                 return Ok(instance);
             }

@@ -4,9 +4,8 @@ use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, ResourceType, Subnet};
-use sha2::{Digest, Sha256};
 
-use super::tags::{LIFETIME, created, specification};
+use super::tags::{LIFETIME, created, hash, specification};
 use super::{fresh, ingress};
 use crate::platform::{Inner, PLATFORM};
 
@@ -129,7 +128,7 @@ async fn inside(aws: &Inner, vpc: Option<&str>) -> Result<Vec<String>> {
     let blocks: Vec<String> = answer
         .vpcs()
         .iter()
-        .flat_map(|vpc| vpc.cidr_block_association_set())
+        .flat_map(aws_sdk_ec2::types::Vpc::cidr_block_association_set)
         .filter_map(|block| block.cidr_block().map(str::to_owned))
         .chain(answer.vpcs().iter().filter_map(|vpc| vpc.cidr_block().map(str::to_owned)))
         .collect::<std::collections::BTreeSet<_>>()
@@ -216,9 +215,7 @@ fn permission(key: &GroupKey) -> IpPermission {
 
 /// One name for each group of a run: bakes with other ingress need another group in the same VPC.
 fn group_name(run: &str, key: &GroupKey) -> String {
-    let hash = Sha256::digest(format!("{key:?}"));
-    let short: String = hash.iter().take(3).map(|byte| format!("{byte:02x}")).collect();
-    format!("ami-bake-{run}-{short}")
+    format!("ami-bake-{run}-{}", hash(&format!("{key:?}"), 6))
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_iam::types::Tag;
-use sha2::{Digest, Sha256};
 
 use super::fresh;
-use super::tags::{LIFETIME, created};
+use super::tags::{LIFETIME, created, hash};
 use crate::error::Failure;
 use crate::platform::{Inner, PLATFORM};
 
@@ -30,10 +29,8 @@ pub(super) async fn temporary(aws: &Inner, run: &Run, policy: &str) -> Result<St
 async fn make(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
     let iam = &aws.client.iam;
     let client = &aws.client;
-    let hash = Sha256::digest(policy);
-    let short: String = hash.iter().take(3).map(|byte| format!("{byte:02x}")).collect();
     // IAM allows 64 characters.
-    let name: String = format!("ami-bake-{}-{short}", run.id()).chars().take(64).collect();
+    let name: String = format!("ami-bake-{}-{}", run.id(), hash(policy, 6)).chars().take(64).collect();
     let tags = tags(run, &name)?;
 
     let role = async {

@@ -10,9 +10,8 @@ use aws_sdk_ec2::types::{
     InstanceNetworkInterfaceSpecification, InstanceType, MarketType, ResourceType, ShutdownBehavior, SpotInstanceType,
     SpotMarketOptions,
 };
-use sha2::{Digest, Sha256};
 
-use super::tags::specification;
+use super::tags::{hash, specification};
 use crate::client::Client;
 
 /// Where and how one attempt is made.
@@ -47,7 +46,7 @@ impl Attempt {
             self.subnet.as_deref().unwrap_or("-"),
             if self.spot { "spot" } else { "on-demand" },
         );
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hash(&text, 64)
     }
 }
 

@@ -7,6 +7,7 @@ use ami_bake_core::plan::ImageKey;
 use ami_bake_core::{Run, tags};
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 /// What a resource that the bake makes for itself expires after, where no machine's lifetime says otherwise.
 pub(crate) const LIFETIME: Duration = Duration::from_hours(6);
@@ -50,4 +51,15 @@ pub(crate) fn to_ec2(all: &BTreeMap<String, String>) -> Vec<Tag> {
 /// Tags given with the call that creates the resource, so that there is never one without.
 pub(crate) fn specification(kind: ResourceType, all: &BTreeMap<String, String>) -> TagSpecification {
     TagSpecification::builder().resource_type(kind).set_tags(Some(to_ec2(all))).build()
+}
+
+/// The first hexadecimal digits of a text's SHA-256, 64 at most: for names and tokens.
+pub(crate) fn hash(text: &str, digits: usize) -> String {
+    use std::fmt::Write as _;
+    let mut hash = String::new();
+    for byte in Sha256::digest(text) {
+        let _ = write!(hash, "{byte:02x}");
+    }
+    hash.truncate(digits);
+    hash
 }

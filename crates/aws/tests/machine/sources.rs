@@ -1,0 +1,58 @@
+//! Source images, found and not found.
+
+use std::collections::BTreeMap;
+
+use ami_bake_core::Kind;
+use ami_bake_core::plan::{BakedQuery, ImageKey, SourceQuery};
+use ami_bake_core::platform::Platform;
+
+use crate::bed::{Bed, CANONICAL};
+use crate::cloud::{calls, on_cloud};
+
+#[test]
+fn sources_are_found_by_name_id_and_parameter() {
+    on_cloud("sources::sources_are_found_by_name_id_and_parameter", |cloud| async move {
+        let bed = Bed::new().await;
+        let newest = bed.ubuntu().await;
+        assert!(newest.name.ends_with("20261101"), "{newest:?}");
+        assert_eq!(newest.owner, CANONICAL);
+        let same = bed.aws.find_source(&bed.run, &SourceQuery::Id(newest.id.clone())).await.unwrap();
+        assert_eq!(same, newest);
+        let parameter = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
+        let pointed = bed.aws.find_source(&bed.run, &SourceQuery::Parameter(parameter.to_owned())).await.unwrap();
+        assert_eq!(pointed.id, newest.id);
+        assert_eq!(calls(&cloud, "DescribeImages").len(), 3);
+    });
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_to_do() {
+    on_cloud("sources::what_is_not_there_is_told_with_what_to_do", |_cloud| async move {
+        let bed = Bed::new().await;
+        let baked =
+            BakedQuery { namespace: "shop".to_owned(), key: ImageKey::new("base"), version: None, sibling: false };
+        let queries = [
+            (
+                SourceQuery::Id("ami-0123456789abcdef0".to_owned()),
+                "there is no image ami-0123456789abcdef0 in us-east-1",
+            ),
+            (
+                SourceQuery::Newest {
+                    owners: vec![CANONICAL.to_owned()],
+                    name: "ubuntu-warty-*".to_owned(),
+                    architecture: None,
+                    filters: BTreeMap::new(),
+                },
+                "no image of 099720109477 is named like ubuntu-warty-* in us-east-1",
+            ),
+            (SourceQuery::Parameter("/no/such".to_owned()), "there is no parameter /no/such in us-east-1"),
+            (SourceQuery::Baked(baked), "no tested image base of shop fits any release in us-east-1"),
+        ];
+        for (query, message) in queries {
+            let error = bed.aws.find_source(&bed.run, &query).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Preflight, "{error}");
+            assert!(error.message().starts_with(message), "{error}");
+            assert!(error.help_text().is_some(), "{error}");
+        }
+    });
+}
