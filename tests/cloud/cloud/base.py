@@ -94,6 +94,8 @@ def build_image(root, user, sha1_signatures=False):
     put(root, "etc/resolv.conf", _text("/etc/resolv.conf"))
     put(root, "usr/sbin/policy-rc.d", POLICY, 0o755)
     os.makedirs(os.path.join(root, "var/log/apt"), exist_ok=True)
+    for name, mode in (("wtmp", 0o664), ("btmp", 0o660), ("lastlog", 0o664)):
+        put(root, "var/log/" + name, "", mode)
     # An instance is no container, whatever the host is.
     for path in (".dockerenv",):
         if os.path.exists("/" + path):

@@ -134,6 +134,9 @@ class Launch:
         image = self.world.images.usable(backend, image_id)
         data = data or template.get("UserData")
         market = (call.parameters.get("InstanceMarketOptions") if call else None) or {}
+        if call and call.action == "RunInstances":
+            # Moto starts the least that was asked for, EC2 the most that it can.
+            count = int(call.parameters.get("MaxCount") or count)
         reservation = moto_run(backend, image_id, count, data, security_group_names, **kwargs)
         for instance in reservation.instances:
             self._finish(backend, instance, image, overrides, data, market, kwargs.get("tags", {}))
@@ -238,7 +241,8 @@ def check_volume(world, mapping):
     if snapshot_id:
         least = world.snapshots.size(snapshot_id)
         if ebs.get("VolumeSize") and int(ebs["VolumeSize"]) < least:
-            raise Refusal("InvalidBlockDeviceMapping", f"Volume of size {ebs['VolumeSize']}GB is smaller than snapshot '{snapshot_id}', expect size >= {least}GB")
+            raise Refusal("InvalidBlockDeviceMapping",
+                          f"Volume of size {ebs['VolumeSize']}GB is smaller than snapshot '{snapshot_id}', expect size >= {least}GB")
         ebs = {"VolumeSize": least, **{name: value for name, value in ebs.items() if value is not None}}
     elif not ebs.get("VolumeSize"):
         raise Refusal("InvalidBlockDeviceMapping", f"The block device mapping {mapping['DeviceName']} needs a size or a snapshot")

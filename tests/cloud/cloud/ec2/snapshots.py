@@ -59,7 +59,8 @@ class Snapshots:
         now = time.monotonic()
         gap = self.world.latency.of("min_s_between_snapshots_of_volume")
         if now - self._taken.get(volume.id, -1e9) < gap:
-            raise Refusal("SnapshotCreationPerVolumeRateExceeded", "The maximum per volume CreateSnapshot request rate has been exceeded. Use an increasing or variable sleep interval between requests.")
+            raise Refusal("SnapshotCreationPerVolumeRateExceeded",
+                          "The maximum per volume CreateSnapshot request rate has been exceeded. Use an increasing or variable sleep interval between requests.")
         pending = [s for s in backend.snapshots.values() if s.status == "pending" and s.volume.id == volume.id]
         if len(pending) >= PENDING_PER_VOLUME:
             raise Refusal("ConcurrentSnapshotLimitExceeded", f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume.id}")

@@ -83,7 +83,7 @@ class Init:
             return
         self.sshd = subprocess.Popen(
             ["/usr/sbin/sshd", "-D", "-e", "-o", f"ListenAddress={self.boot['address']}", "-o", "PidFile=/run/sshd.pid"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open("/var/log/sshd.log", "ab"), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open("/run/sshd.log", "ab"), start_new_session=True,
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
         self.log("systemd[1]: Started ssh.service - OpenBSD Secure Shell server.")
         if self.faults.get("drop_ssh_after") is not None:
