@@ -72,7 +72,7 @@ impl Hop<'_> {
 
     async fn reach(&self, jump: Option<Arc<Session>>, deadline: Instant) -> Result<Arc<Session>> {
         let start = Instant::now();
-        let mut last = Obstacle::Silence;
+        let mut last = None;
         let mut refusals = 0;
         let mut not_root: Option<Instant> = None;
         loop {
@@ -80,22 +80,26 @@ impl Hop<'_> {
             match self.attempt(jump.as_ref(), refusals, deadline).await {
                 Ok(Try::Done(session)) => return Ok(session),
                 Ok(Try::Never(error)) => return Err(error),
-                Ok(Try::Again(obstacle)) => last = obstacle,
-                Err(news) => return Err(news.unwrap_or(last).give_up(&self.place(), start.elapsed())),
+                Ok(Try::Again(obstacle)) => last = Some(obstacle),
+                Err(news) => {
+                    let seen = news.or(last).unwrap_or(Obstacle::Silence);
+                    return Err(seen.give_up(&self.place(), start.elapsed()));
+                }
             }
-            tracing::debug!(place = self.place(), obstacle = ?last, "not connected yet");
+            let Some(seen) = &last else { continue };
+            tracing::debug!(place = self.place(), obstacle = ?seen, "not connected yet");
             let mut pause = self.timing.probe;
-            if matches!(last, Obstacle::Auth { .. }) {
+            if matches!(seen, Obstacle::Auth { .. }) {
                 refusals += 1;
                 if refusals > 2 {
                     pause = PENALTY.saturating_sub(begun.elapsed()).max(pause);
                 }
             }
-            if matches!(last, Obstacle::Root { .. }) && not_root.get_or_insert(begun).elapsed() > SUDO {
-                return Err(last.give_up(&self.place(), start.elapsed()));
+            if matches!(seen, Obstacle::Root { .. }) && not_root.get_or_insert(begun).elapsed() > SUDO {
+                return Err(seen.give_up(&self.place(), start.elapsed()));
             }
             if Instant::now() + pause >= deadline {
-                return Err(last.give_up(&self.place(), start.elapsed()));
+                return Err(seen.give_up(&self.place(), start.elapsed()));
             }
             sleep(pause).await;
         }
@@ -136,7 +140,7 @@ impl Hop<'_> {
             }
         };
         if let Err(obstacle) = self.log_in(&mut handle, &seen, refusals, deadline).await {
-            return Ok(Try::Again(obstacle));
+            return obstacle.map(Try::Again).ok_or(None);
         }
         let session = Arc::new(Session::new(handle, seen, self.user, jump.cloned()));
         if self.root {
@@ -181,20 +185,20 @@ impl Hop<'_> {
 
     /// Tries the keys until the server takes one. The key may not be there yet, so it is asked again on the same
     /// connection: sshd reads `authorized_keys` anew every time, and one connection costs one penalty at most.
+    /// `Err(None)`: the deadline passed before the server said anything.
     async fn log_in(
         &self,
         handle: &mut Handle<Client>,
         seen: &Seen,
         refusals: u32,
         deadline: Instant,
-    ) -> Result<(), Obstacle> {
-        let refused = |detail: &str| Obstacle::Auth {
-            user: self.user.to_owned(),
-            banner: seen.banner(),
-            detail: detail.to_owned(),
+    ) -> Result<(), Option<Obstacle>> {
+        let refused = |detail: &str| {
+            Some(Obstacle::Auth { user: self.user.to_owned(), banner: seen.banner(), detail: detail.to_owned() })
         };
         let pause = if refusals == 0 { self.timing.auth_pause } else { self.timing.auth_pause * 2 };
         let mut detail = "it takes none of the keys".to_owned();
+        let mut answered = false;
         for round in 0..TRIES.div_ceil(self.keys.len().max(1)) {
             if round > 0 {
                 sleep(pause).await;
@@ -202,7 +206,7 @@ impl Hop<'_> {
             for key in self.keys {
                 let answer = timeout(self.timing.auth, offer(handle, self.user, key));
                 match timeout_at(deadline, answer).await {
-                    Err(_) => return Err(refused(&detail)),
+                    Err(_) => return Err(if answered { refused(&detail) } else { None }),
                     Ok(Err(_)) => return Err(refused("no answer to the login request")),
                     Ok(Ok(Err(error))) => return Err(refused(&end_of(&error))),
                     Ok(Ok(Ok(AuthResult::Success))) => return Ok(()),
@@ -211,6 +215,7 @@ impl Hop<'_> {
                     }
                     Ok(Ok(Ok(AuthResult::Failure { .. }))) => {}
                 }
+                answered = true;
                 if handle.is_closed() {
                     return Err(refused(&format!("{detail} ({})", seen.end())));
                 }

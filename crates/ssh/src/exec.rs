@@ -15,6 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::preamble::Preamble;
 use crate::pump::Feed;
 use crate::session::Session;
 use crate::{command, kill};
@@ -36,6 +37,9 @@ pub(crate) enum Output<'a> {
 
 impl Output<'_> {
     async fn take(&mut self, stream: Stream, bytes: &[u8]) -> std::io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         match (self, stream) {
             (Self::Sink(sink), _) => sink.write(stream, bytes),
             (Self::Archive { writer, .. }, Stream::Stdout) => writer.write_all(bytes).await?,
@@ -103,7 +107,8 @@ pub(crate) async fn run(
     output: &mut Output<'_>,
 ) -> Result<Exit> {
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let line = command::as_root(command, session.become_root, Some(&id));
+    let line = command::as_root(&Preamble::wrap(&id, command), session.become_root, Some(&id));
+    let mut preamble = Preamble::new(&id);
     let (mut read, write) = channel.split();
     let write = Arc::new(write);
     let (guarded, channel) = (Arc::clone(session), Arc::clone(&write));
@@ -140,9 +145,13 @@ pub(crate) async fn run(
                         closed = true;
                         break;
                     }
-                    Some(ChannelMsg::Data { data }) => output.take(Stream::Stdout, &data).await.map_err(not_taken)?,
+                    Some(ChannelMsg::Data { data }) => {
+                        let bytes = preamble.pass(Stream::Stdout, &data);
+                        output.take(Stream::Stdout, bytes).await.map_err(not_taken)?;
+                    }
                     Some(ChannelMsg::ExtendedData { data, ext: 1 }) => {
-                        output.take(Stream::Stderr, &data).await.map_err(not_taken)?;
+                        let bytes = preamble.pass(Stream::Stderr, &data);
+                        output.take(Stream::Stderr, bytes).await.map_err(not_taken)?;
                     }
                     Some(ChannelMsg::ExitStatus { exit_status }) => {
                         ended = Some(Exit::Status(i32::try_from(exit_status).unwrap_or(i32::MAX)));
@@ -188,6 +197,11 @@ pub(crate) async fn run(
         }
     }
 
+    for (stream, words) in preamble.rest() {
+        // What came instead of an archive is no archive.
+        let stream = if matches!(output, Output::Archive { .. }) { Stream::Stderr } else { stream };
+        output.take(stream, &words).await.map_err(not_taken)?;
+    }
     running.over = !timed_out || killing.is_terminated();
     if timed_out {
         if !killing.is_terminated() {

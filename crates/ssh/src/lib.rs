@@ -12,6 +12,7 @@ mod exec;
 mod handler;
 mod key;
 mod kill;
+mod preamble;
 mod probe;
 mod progress;
 mod pump;

@@ -9,7 +9,7 @@ use ami_bake_ssh::Ssh;
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::sshd::{Sshd, run, running, soon};
+use crate::sshd::{Sshd, matching, run, running, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_streams_and_the_status_arrive_apart() {
@@ -106,7 +106,7 @@ async fn a_timeout_kills_everything_that_the_command_started() {
     assert_eq!(output.stdout_text(), "begun\n");
     assert_eq!(output.stderr_text(), "");
     assert_eq!(running(&mark), 0, "a process survived");
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(run(&ssh, "echo alive").await.1.stdout_text(), "alive\n");
 }
 
@@ -138,9 +138,9 @@ async fn a_process_left_in_the_background_does_not_hang_the_step() {
     let begun = Instant::now();
     let (exit, output) = run(&ssh, &format!("sleep {mark} & echo started; exit 4")).await;
     assert_eq!((exit, output.stdout_text().as_str()), (Exit::Status(4), "started\n"));
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert!(begun.elapsed() < Duration::from_secs(20));
     assert_eq!(running(&mark), 1);
-    run(&ssh, &format!("kill $(grep -laF {mark} /proc/[0-9]*/cmdline | cut -d/ -f3) 2>/dev/null")).await;
+    std::process::Command::new("kill").args(matching(&mark)).status().unwrap();
 }
 
 /// More at once than sshd's `MaxSessions` of 10.

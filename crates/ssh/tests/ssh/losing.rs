@@ -3,24 +3,32 @@
 use std::time::{Duration, Instant};
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
-use ami_bake_core::output::Collect;
+use ami_bake_core::output::{Collect, OutputSink, Stream};
 
 use crate::sshd::{Sshd, run, running, soon};
+
+/// Cuts the connection as soon as the command is heard of.
+struct CutAtFirst<'a>(Option<&'a Sshd>, Collect);
+
+impl OutputSink for CutAtFirst<'_> {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        self.1.write(stream, bytes);
+        if let Some(sshd) = self.0.take() {
+            sshd.drop_connections();
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_cut_under_a_command_is_lost_and_comes_back() {
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;
-    let cut = async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        sshd.drop_connections();
-    };
-    let mut output = Collect::default();
+    let mut output = CutAtFirst(Some(&sshd), Collect::default());
     let begun = Instant::now();
-    let (exit, ()) = tokio::join!(ssh.exec(Exec::new("echo before; sleep 20"), &mut output), cut);
+    let exit = ssh.exec(Exec::new("echo before; sleep 20"), &mut output).await;
     let Exit::Lost(reason) = exit.unwrap() else { panic!("not seen as lost") };
     assert!(reason.contains("connection"), "{reason}");
-    assert_eq!(output.stdout_text(), "before\n");
+    assert_eq!(output.1.stdout_text(), "before\n");
     assert!(begun.elapsed() < Duration::from_secs(4));
     tokio::time::timeout(Duration::from_secs(1), ssh.closed()).await.unwrap();
     assert_eq!(run(&ssh, "echo after").await.1.stdout_text(), "after\n");

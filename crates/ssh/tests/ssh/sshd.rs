@@ -190,13 +190,17 @@ pub(crate) fn processes() -> Vec<(u32, u32, String)> {
     all
 }
 
-/// How many processes that are not zombies have this text on their command line.
+/// The processes that have this text on their command line; zombies have none.
+pub(crate) fn matching(text: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let entry = entry.ok()?;
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        String::from_utf8_lossy(&line).contains(text).then(|| entry.file_name().to_string_lossy().into_owned())
+    });
+    all.collect()
+}
+
+/// How many there are of them.
 pub(crate) fn running(text: &str) -> usize {
-    fs::read_dir("/proc")
-        .unwrap()
-        .filter(|entry| {
-            let Ok(entry) = entry else { return false };
-            fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(text))
-        })
-        .count()
+    matching(text).len()
 }

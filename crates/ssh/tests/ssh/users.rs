@@ -85,7 +85,7 @@ async fn a_user_without_sudo_gets_a_clear_error() {
     let sshd = with_baker("");
     let mut target = sshd.target();
     target.user = "baker".into();
-    let error = Ssh::connect(target, soon(3), CancellationToken::new()).await.unwrap_err();
+    let error = Ssh::connect(target, soon(8), CancellationToken::new()).await.unwrap_err();
     assert!(error.message().contains("user baker is logged in but can't become root"), "{error}");
     assert!(error.message().contains("sudo: a password is required"), "{error}");
     assert!(error.help_text().unwrap().contains("NOPASSWD"), "{error:?}");
@@ -101,18 +101,40 @@ async fn a_root_login_that_is_only_a_signpost() {
     );
     fs::write(sshd.path("authorized_keys"), line).unwrap();
     sshd.up();
-    let error = Ssh::connect(sshd.target(), soon(2), CancellationToken::new()).await.unwrap_err();
+    let error = Ssh::connect(sshd.target(), soon(6), CancellationToken::new()).await.unwrap_err();
     assert!(error.message().contains("Please login as the user \"ubuntu\""), "{error}");
     assert!(error.help_text().unwrap().contains("machine.user"), "{error:?}");
 }
 
-/// Start-up files of the login shell that print something confuse nobody.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_without_a_shell_gets_a_clear_error() {
     let sshd = Sshd::start();
     let mut target = sshd.target();
     target.user = "nobody".into();
-    let error = Ssh::connect(target, soon(3), CancellationToken::new()).await.unwrap_err();
+    let error = Ssh::connect(target, soon(8), CancellationToken::new()).await.unwrap_err();
     assert!(error.message().contains("user nobody is logged in but can't become root"), "{error}");
     assert!(error.message().contains("not available"), "{error}");
+}
+
+/// bash reads start-up files even for a single command. What they print is neither output nor part of an archive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_talkative_login_shell_confuses_nobody() {
+    let mut sshd = Sshd::prepare();
+    let home = sshd.path("home");
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join(".bashrc"), "echo Welcome; echo Beware >&2\n").unwrap();
+    let folder = sshd.folder.path().display().to_string();
+    let passwd = format!("root:x:0:0:root:{folder}/home:/bin/bash\nsshd:x:102:65534::/run/sshd:/usr/sbin/nologin\n");
+    fs::write(sshd.path("passwd"), passwd).unwrap();
+    sshd.in_namespace(&format!("mount --make-rprivate /; mount --bind {folder}/passwd /etc/passwd"));
+    sshd.authorize();
+    sshd.up();
+    let ssh = sshd.connect().await;
+    let (exit, output) = run(&ssh, "echo out; echo err >&2; echo $HOME").await;
+    assert_eq!(exit, Exit::Status(0));
+    assert_eq!((output.stdout_text(), output.stderr_text()), (format!("out\n{folder}/home\n"), "err\n".to_owned()));
+    let mut archive = Vec::new();
+    ssh.get(&format!("{folder}/passwd"), Box::new(std::io::Cursor::new(&mut archive))).await.unwrap();
+    let mut reader = tar::Archive::new(&archive[..]);
+    assert_eq!(reader.entries().unwrap().next().unwrap().unwrap().path_bytes().as_ref(), b"passwd");
 }
