@@ -3,6 +3,7 @@
 
 mod expect;
 mod files;
+mod inputs;
 mod packages;
 mod poll;
 mod scan;
@@ -12,4 +13,5 @@ mod text;
 mod verbs;
 mod wait;
 
+pub use inputs::{digest_of_files, file_inputs};
 pub use verbs::Verbs;

@@ -45,8 +45,10 @@ mod tests {
 
     #[test]
     fn the_architecture_is_told_where_there_are_several() {
-        let packages = parse("zlib\t1.3\tx86_64\nlibc6\t2.36\tamd64\nlibc6\t2.36\ti386\nkernel\t6.2\tx\nkernel\t6.1\tx\n\n");
-        let texts: Vec<String> = packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
+        let packages =
+            parse("zlib\t1.3\tx86_64\nlibc6\t2.36\tamd64\nlibc6\t2.36\ti386\nkernel\t6.2\tx\nkernel\t6.1\tx\n\n");
+        let texts: Vec<String> =
+            packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
         assert_eq!(texts, ["kernel 6.1", "kernel 6.2", "libc6:amd64 2.36", "libc6:i386 2.36", "zlib 1.3"]);
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ami_bake_core::{Result, Run};
 
+use crate::text::duration;
+
 /// One look lasts this long at most: a machine that takes a connection and says nothing must not eat all the time.
 pub(crate) const LOOK: Duration = Duration::from_secs(10);
 
@@ -12,37 +14,69 @@ pub(crate) const LOOK: Duration = Duration::from_secs(10);
 pub(crate) enum Seen {
     /// It is as it should be.
     Holds,
-    /// It is not (yet), and what it is instead.
+    /// It is not (yet): what was expected, and what it is instead.
     Not(String),
+    /// The same, with more of what it is instead.
+    Saw(String, String),
 }
 
-/// Looks again and again until it holds; the last answer and the time when it never did.
+/// What was seen last of something that never held.
+pub(crate) struct Last {
+    /// What was expected, and what it was instead.
+    pub(crate) fact: String,
+    /// More about it.
+    pub(crate) more: Option<String>,
+    /// For how long.
+    pub(crate) spent: Duration,
+}
+
+/// How often is looked, and for how long.
+pub(crate) struct Patience {
+    /// Time between two looks.
+    pub(crate) interval: Duration,
+    /// Time for all looks together; one that has begun is not cut short by it.
+    pub(crate) limit: Duration,
+    /// Time for one look.
+    pub(crate) look: Duration,
+}
+
+impl Patience {
+    /// The time that a command may run: it is one look, and some take their time.
+    pub(crate) fn command(limit: Duration) -> Duration {
+        limit.max(LOOK)
+    }
+}
+
+/// Looks again and again until it holds; what was seen last when it never did.
 ///
 /// # Errors
 /// When a look fails for good, or the run is cancelled.
-pub(crate) async fn poll<F, L>(run: &Run, interval: Duration, limit: Duration, mut look: L) -> Result<Option<(String, Duration)>>
+pub(crate) async fn poll<F, L>(run: &Run, patience: &Patience, mut look: L) -> Result<Option<Last>>
 where
     F: Future<Output = Result<Seen>>,
     L: FnMut() -> F,
 {
     let start = run.clock().elapsed();
-    let mut last: Option<String> = None;
+    let mut before: Option<(String, Option<String>)> = None;
     loop {
-        let spent = run.clock().elapsed().saturating_sub(start);
-        // The first look is never cut short by a small limit of the step.
-        let left = limit.saturating_sub(spent).max(Duration::from_secs(1)).min(LOOK);
         let seen = tokio::select! {
             seen = run.until_cancelled(look()) => seen??,
-            () = run.clock().sleep(left) => Seen::Not(last.take().unwrap_or_else(|| format!("no answer within {}", crate::text::duration(left)))),
+            () = run.clock().sleep(patience.look) => match before.take() {
+                Some((fact, Some(more))) => Seen::Saw(fact, more),
+                Some((fact, None)) => Seen::Not(fact),
+                None => Seen::Not(format!("the machine did not answer within {}", duration(patience.look))),
+            },
         };
-        match seen {
+        let (fact, more) = match seen {
             Seen::Holds => return Ok(None),
-            Seen::Not(answer) => last = Some(answer),
-        }
+            Seen::Not(fact) => (fact, None),
+            Seen::Saw(fact, more) => (fact, Some(more)),
+        };
         let spent = run.clock().elapsed().saturating_sub(start);
-        if spent >= limit {
-            return Ok(last.map(|answer| (answer, spent)));
+        if spent >= patience.limit {
+            return Ok(Some(Last { fact, more, spent }));
         }
-        run.sleep(interval.min(limit.saturating_sub(spent))).await?;
+        before = Some((fact, more));
+        run.sleep(patience.interval.min(patience.limit.saturating_sub(spent))).await?;
     }
 }

@@ -41,7 +41,8 @@ impl Provisioner for Verbs {
         run.check()?;
         match &step.verb {
             Verb::Run { script, shell, user, working_directory } => {
-                let interpreter = Interpreter::of(shell.as_deref()).map_err(|error| error.at(step.route.key("shell")))?;
+                let interpreter =
+                    Interpreter::of(shell.as_deref()).map_err(|error| error.at(step.route.key("shell")))?;
                 let mut script = Script::text(script, interpreter);
                 (script.user, script.folder) = (user.as_deref(), working_directory.as_deref());
                 apply(run, on, step, script, output).await

@@ -7,7 +7,7 @@ use ami_bake_core::provision::Reached;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::expect::command;
-use crate::poll::{Seen, poll};
+use crate::poll::{LOOK, Patience, Seen, poll};
 use crate::shell::{ask, quote};
 use crate::text::{duration, excerpt};
 
@@ -20,7 +20,13 @@ const LIMIT: Duration = Duration::from_mins(5);
 ///
 /// # Errors
 /// When it never did, with what was seen last.
-pub(crate) async fn wait(run: &Run, on: &Reached<'_>, step: &Step, until: &WaitFor, interval: Option<Duration>) -> Result<()> {
+pub(crate) async fn wait(
+    run: &Run,
+    on: &Reached<'_>,
+    step: &Step,
+    until: &WaitFor,
+    interval: Option<Duration>,
+) -> Result<()> {
     let limit = step.timeout.unwrap_or(LIMIT);
     let look = || async move {
         Ok(match until {
@@ -33,18 +39,20 @@ pub(crate) async fn wait(run: &Run, on: &Reached<'_>, step: &Step, until: &WaitF
                 if answer.status == 0 { Seen::Holds } else { Seen::Not("it is not there".to_owned()) }
             }
             WaitFor::Command(text) => {
-                let outcome = command::execute(run, on, step, text).await?;
+                let outcome = command::execute(run, on, step, text, limit).await?;
                 if outcome.exit.success() { Seen::Holds } else { Seen::Not(outcome.describe(run)) }
             }
         })
     };
-    let Some((last, spent)) = poll(run, interval.unwrap_or(INTERVAL), limit, look).await? else { return Ok(()) };
+    let one = if matches!(until, WaitFor::Command(_)) { Patience::command(limit) } else { LOOK };
+    let patience = Patience { interval: interval.unwrap_or(INTERVAL), limit, look: one };
+    let Some(last) = poll(run, &patience, look).await? else { return Ok(()) };
     let what = match until {
         WaitFor::Port(port) => format!("nothing listened at port {port} of the machine"),
         WaitFor::File(path) => format!("`{path}` did not appear on the machine"),
         WaitFor::Command(text) => format!("the command `{}` did not exit with 0", excerpt(text, 80)),
     };
-    Err(Error::build(format!("step `{}`: {what} within {}; at last: {last}", step.name, duration(spent)))
+    Err(Error::build(format!("step `{}`: {what} within {}; at last: {}", step.name, duration(last.spent), last.fact))
         .help("Give it longer with `timeout`, or look into the logs of what should answer.")
         .at(step.route.clone()))
 }

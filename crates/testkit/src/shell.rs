@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ use tokio::process::{Child, Command};
 pub struct HostShell {
     sandbox: Option<Sandbox>,
     /// The next command's connection is cut after this time, once.
-    pub cut: std::sync::Mutex<Option<Duration>>,
+    pub cut: Mutex<Option<Duration>>,
     /// Every command line that was run.
-    pub commands: std::sync::Mutex<Vec<String>>,
+    pub commands: Mutex<Vec<String>>,
 }
 
 /// A mount namespace in which `/` is this system's, with all changes in memory.
@@ -36,7 +36,7 @@ struct Sandbox {
 impl HostShell {
     /// Commands run on this system itself: only for what is harmless.
     pub fn bare() -> Self {
-        Self { sandbox: None, cut: Default::default(), commands: Default::default() }
+        Self { sandbox: None, cut: Mutex::default(), commands: Mutex::default() }
     }
 
     /// Commands run in a copy of this system that is gone with the value. Needs root.
@@ -173,7 +173,10 @@ impl Communicator for HostShell {
 
     async fn get(&self, from: &str, mut archive: Writer<'_>) -> Result<()> {
         let (folder, name) = from.rsplit_once('/').unwrap();
-        let line = format!("exec tar -cf - --numeric-owner -C '{}/' -- '{name}'", if folder.is_empty() { "/" } else { folder });
+        let line = format!(
+            "exec tar -cf - --numeric-owner -C '{}/' -- '{name}'",
+            if folder.is_empty() { "/" } else { folder }
+        );
         let mut child = self.command(&line).spawn().unwrap();
         drop(child.stdin.take());
         let mut stdout = child.stdout.take().unwrap();

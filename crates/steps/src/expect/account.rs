@@ -18,7 +18,11 @@ pub(super) async fn look(run: &Run, on: &Reached<'_>, probe: &Probe) -> Result<S
     );
     let answer = ask(run, on, "look for the user", &script).await?;
     if answer.status == 3 {
-        return Ok(if *exists { Seen::Not(format!("expected the user `{name}`, but there is none")) } else { Seen::Holds });
+        return Ok(if *exists {
+            Seen::Not(format!("expected the user `{name}`, but there is none"))
+        } else {
+            Seen::Holds
+        });
     }
     if !exists {
         return Ok(Seen::Not(format!("expected no user `{name}`, but there is one")));

@@ -1,12 +1,15 @@
 //! `expect: {command: …}`, and the commands that `wait` polls.
 
+use std::time::Duration;
+
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{Probe, Step};
 use ami_bake_core::provision::Reached;
 use ami_bake_core::{Result, Run};
 
-use crate::poll::Seen;
+use super::LIMIT;
+use crate::poll::{Patience, Seen};
 use crate::shell::{Interpreter, Script, Tail};
 use crate::text::excerpt;
 
@@ -34,18 +37,20 @@ impl Outcome {
     }
 }
 
-/// Runs a command as `run` does; with `sh -eu` on a machine that has no bash.
-pub(crate) async fn execute(run: &Run, on: &Reached<'_>, step: &Step, text: &str) -> Result<Outcome> {
+/// Runs a command as `run` does; with `sh -eu` on a machine that has no bash. It may take as long as all looks.
+pub(crate) async fn execute(run: &Run, on: &Reached<'_>, step: &Step, text: &str, limit: Duration) -> Result<Outcome> {
     let mut output = Collect::default();
     let mut tail = Tail::new(&mut output);
-    let exit = Script::text(text, Interpreter::Any).execute(run, on, step, &mut tail).await?;
+    let mut script = Script::text(text, Interpreter::Any);
+    script.timeout = Some(Patience::command(limit));
+    let exit = script.execute(run, on, step, &mut tail).await?;
     Ok(Outcome { exit, output })
 }
 
 /// Whether the command's result is the expected one.
 pub(super) async fn look(run: &Run, on: &Reached<'_>, step: &Step, probe: &Probe) -> Result<Seen> {
     let Probe::Command { run: text, status, stdout, stderr } = probe else { return Ok(Seen::Holds) };
-    let outcome = execute(run, on, step, text).await?;
+    let outcome = execute(run, on, step, text, step.timeout.unwrap_or(LIMIT)).await?;
     if outcome.exit != Exit::Status(*status) {
         let seen = outcome.describe(run);
         return Ok(Seen::Not(format!("expected `{}` to exit with status {status}, but {seen}", excerpt(text, 80))));

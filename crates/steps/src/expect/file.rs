@@ -42,7 +42,8 @@ pub(super) async fn look(run: &Run, on: &Reached<'_>, probe: &Probe) -> Result<S
         return Ok(Seen::Not(format!("expected `{path}` to be a file, but it is a folder")));
     }
     if let Some(expected) = sha256 {
-        let sum = ask(run, on, "hash the file", &format!("sha256sum < {}", quote(path))).await?.text("hash the file")?;
+        let sum =
+            ask(run, on, "hash the file", &format!("sha256sum < {}", quote(path))).await?.text("hash the file")?;
         let sum = sum.split_whitespace().next().unwrap_or_default();
         if !sum.eq_ignore_ascii_case(expected) {
             return Ok(Seen::Not(format!("expected the SHA-256 of `{path}` to be {expected}, but it is {sum}")));
@@ -74,7 +75,9 @@ async fn holds(run: &Run, on: &Reached<'_>, path: &str, text: &str) -> Result<bo
     let exec = Program::alone(&format!("cat < {}", quote(path))).exec();
     match run.until_cancelled(on.communicator.exec(exec, &mut search)).await?? {
         Exit::Status(0) => Ok(search.found),
-        exit => Err(Error::build(format!("read `{path}` on the machine: {exit:?} {}", search.rest.stderr_text().trim()))),
+        exit => {
+            Err(Error::build(format!("read `{path}` on the machine: {exit:?} {}", search.rest.stderr_text().trim())))
+        }
     }
 }
 

@@ -43,11 +43,13 @@ fn judge(probe: &Probe, url: &str, response: &Response) -> Seen {
     };
     let good = status.map_or((200..400).contains(&response.status), |status| status == response.status);
     if !good {
-        let expected = status.map_or_else(|| "a status from 200 to 399".to_owned(), |status| format!("status {status}"));
-        return Seen::Not(format!("expected {expected} from {url}, got {}; {began}", response.status));
+        let expected =
+            status.map_or_else(|| "a status from 200 to 399".to_owned(), |status| format!("status {status}"));
+        return Seen::Saw(format!("expected {expected} from {url}, got {}", response.status), began);
     }
     for (name, expected) in headers {
-        let mut values = response.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        let mut values =
+            response.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
         let all: Vec<&String> = values.by_ref().collect();
         if !all.iter().any(|value| value.contains(expected.as_str())) {
             let seen = match all.first() {
@@ -59,7 +61,7 @@ fn judge(probe: &Probe, url: &str, response: &Response) -> Seen {
     }
     match body {
         Some(expected) if !text.contains(expected.as_str()) => {
-            Seen::Not(format!("expected the body of {url} to hold \"{expected}\", which it did not; {began}"))
+            Seen::Saw(format!("expected the body of {url} to hold \"{expected}\", which it did not"), began)
         }
         _ => Seen::Holds,
     }

@@ -15,7 +15,7 @@ use ami_bake_core::plan::{Probe, Step};
 use ami_bake_core::provision::Reached;
 use ami_bake_core::{Error, Result, Run};
 
-use crate::poll::poll;
+use crate::poll::{LOOK, Patience, poll};
 use crate::text::duration;
 
 /// How long an assertion may take to come true where nothing is said.
@@ -32,9 +32,7 @@ pub(crate) async fn expect(run: &Run, on: &Reached<'_>, step: &Step, probe: &Pro
         match probe {
             Probe::Http { .. } => http::look(run, on, probe).await,
             Probe::Port { host, port, open } => port::look(run, on, host.as_deref(), *port, *open).await,
-            Probe::Service { name, running, enabled } => {
-                system::service(run, on, step, name, *running, *enabled).await
-            }
+            Probe::Service { name, running, enabled } => system::service(run, on, step, name, *running, *enabled).await,
             Probe::Package { name, version, installed } => {
                 system::package(run, on, step, name, version.as_deref(), *installed).await
             }
@@ -43,12 +41,13 @@ pub(crate) async fn expect(run: &Run, on: &Reached<'_>, step: &Step, probe: &Pro
             Probe::Command { .. } => command::look(run, on, step, probe).await,
         }
     };
-    let Some((last, spent)) = poll(run, INTERVAL, step.timeout.unwrap_or(LIMIT), look).await? else { return Ok(()) };
-    let last = run.masker().mask(&last);
-    let message = match last.split_once("; ") {
-        Some((fact, more)) => format!("step `{}`: {fact} for {}; {more}", step.name, duration(spent)),
-        None => format!("step `{}`: {last} for {}", step.name, duration(spent)),
-    };
+    let limit = step.timeout.unwrap_or(LIMIT);
+    let one = if matches!(probe, Probe::Command { .. }) { Patience::command(limit) } else { LOOK };
+    let patience = Patience { interval: INTERVAL, limit, look: one };
+    let Some(last) = poll(run, &patience, look).await? else { return Ok(()) };
+    let more = last.more.map(|more| format!("; {more}")).unwrap_or_default();
+    let message = format!("step `{}`: {} for {}{more}", step.name, last.fact, duration(last.spent));
+    let message = run.masker().mask(&message);
     Err(Error::build(message)
         .help("`--keep-on-failure` keeps the machine, so that you can look at it; `timeout` gives it longer than a minute.")
         .at(step.route.clone()))

@@ -16,7 +16,9 @@ pub(super) async fn look(run: &Run, on: &Reached<'_>, host: Option<&str>, port: 
     }
     Ok(match (open, listens) {
         (true, true) | (false, false) => Seen::Holds,
-        (true, false) => Seen::Not(format!("expected port {port} of {host} to listen, but nothing took the connection")),
+        (true, false) => {
+            Seen::Not(format!("expected port {port} of {host} to listen, but nothing took the connection"))
+        }
         (false, true) => Seen::Not(format!("expected port {port} of {host} to be closed, but it took the connection")),
     })
 }

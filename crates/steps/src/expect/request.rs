@@ -55,7 +55,9 @@ impl fmt::Display for Broken {
 
 /// Asks for `path`. `host` is the value of the Host header.
 pub(super) async fn get(stream: &mut dyn Duplex, host: &str, path: &str) -> Result<Response, Broken> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ami-bake\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ami-bake\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
     let mut buffer = Vec::new();
@@ -102,13 +104,20 @@ fn parse(head: &[u8]) -> Option<Head> {
     words.next()?.strip_prefix("HTTP/1.")?;
     let status = words.next().filter(|word| word.len() == 3)?.parse().ok()?;
     let headers = lines
-        .map(|line| line.split_once(':').map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned())))
+        .map(|line| {
+            line.split_once(':').map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        })
         .collect::<Option<_>>()?;
     Some((status, headers))
 }
 
 /// Reads the body, by RFC 9112, 6.3.
-async fn body(stream: &mut dyn Duplex, status: u16, headers: &[(String, String)], start: Vec<u8>) -> Result<Vec<u8>, Broken> {
+async fn body(
+    stream: &mut dyn Duplex,
+    status: u16,
+    headers: &[(String, String)],
+    start: Vec<u8>,
+) -> Result<Vec<u8>, Broken> {
     let header = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if status == 204 || status == 304 {
         return Ok(Vec::new());
@@ -186,7 +195,12 @@ mod tests {
         for bytes in answers {
             for piece in [1, 7, 4096] {
                 let response = answer(bytes, piece).await.unwrap();
-                assert_eq!((response.status, response.body.as_slice()), (200, &b"hello"[..]), "{}", String::from_utf8_lossy(bytes));
+                assert_eq!(
+                    (response.status, response.body.as_slice()),
+                    (200, &b"hello"[..]),
+                    "{}",
+                    String::from_utf8_lossy(bytes)
+                );
             }
         }
     }
@@ -213,7 +227,11 @@ mod tests {
     async fn a_body_is_read_up_to_its_limit() {
         let long = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b'x'; 3 * BODY]].concat();
         assert_eq!(answer(&long, 65536).await.unwrap().body.len(), BODY);
-        let chunk = [format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", 3 * BODY).into_bytes(), vec![b'x'; 3 * BODY]].concat();
+        let chunk = [
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", 3 * BODY).into_bytes(),
+            vec![b'x'; 3 * BODY],
+        ]
+        .concat();
         assert_eq!(answer(&chunk, 65536).await.unwrap().body.len(), BODY);
     }
 }

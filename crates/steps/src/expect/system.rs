@@ -35,7 +35,11 @@ pub(super) async fn service(
         return Ok(Seen::Not(format!("expected the service `{name}` {expected}, but it was {active}")));
     }
     if let Some(enabled) = enabled {
-        let seen = boot.starts_with("enabled") || boot == "static" || boot == "alias" || boot == "generated" || boot == "indirect";
+        let seen = boot.starts_with("enabled")
+            || boot == "static"
+            || boot == "alias"
+            || boot == "generated"
+            || boot == "indirect";
         if seen != enabled {
             let expected = if enabled { "to start at boot" } else { "not to start at boot" };
             return Ok(Seen::Not(format!("expected the service `{name}` {expected}, but it was {boot}")));
@@ -57,9 +61,12 @@ pub(super) async fn package(
     let text = ask(run, on, "ask for the package", &script).await?.text("ask for the package")?;
     let seen = text.trim();
     if seen == "no-manager" {
-        return Err(Error::build(format!("step `{}`: the machine has none of dpkg, rpm and apk to ask for the package `{name}`", step.name))
-            .help("Expect a file or a command instead.")
-            .at(step.route.clone()));
+        return Err(Error::build(format!(
+            "step `{}`: the machine has none of dpkg, rpm and apk to ask for the package `{name}`",
+            step.name
+        ))
+        .help("Expect a file or a command instead.")
+        .at(step.route.clone()));
     }
     let found = seen.strip_prefix("installed ").map(str::trim);
     Ok(match (found, installed) {
@@ -68,8 +75,13 @@ pub(super) async fn package(
         (Some(seen), false) => Seen::Not(format!("expected the package `{name}` not to be installed, but {seen} is")),
         (Some(seen), true) => match version {
             // People leave out the epoch (`1:`), which is no part of the upstream version.
-            Some(version) if !seen.starts_with(version) && !seen.split_once(':').is_some_and(|(_, rest)| rest.starts_with(version)) => {
-                Seen::Not(format!("expected the package `{name}` in a version that begins with {version}, but {seen} is installed"))
+            Some(version)
+                if !seen.starts_with(version)
+                    && !seen.split_once(':').is_some_and(|(_, rest)| rest.starts_with(version)) =>
+            {
+                Seen::Not(format!(
+                    "expected the package `{name}` in a version that begins with {version}, but {seen} is installed"
+                ))
             }
             _ => Seen::Holds,
         },

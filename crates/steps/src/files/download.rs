@@ -39,7 +39,8 @@ pub(crate) async fn download(run: &Run, on: &Reached<'_>, step: &Step, download:
     let exclude = Exclude::new(download.exclude)
         .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
     let from = download.from.trim_end_matches('/');
-    let script = format!("if [ -d {0} ]; then echo folder; elif [ -e {0} ]; then echo file; else echo none; fi", quote(from));
+    let script =
+        format!("if [ -d {0} ]; then echo folder; elif [ -e {0} ]; then echo file; else echo none; fi", quote(from));
     let kind = ask(run, on, &format!("step `{name}`: look at `{from}`"), &script).await?.text("look at the path")?;
     if kind.trim() == "none" {
         return Err(Error::build(format!("step `{name}`: there is no `{from}` on the machine"))
@@ -84,15 +85,23 @@ pub(crate) async fn download(run: &Run, on: &Reached<'_>, step: &Step, download:
     };
     match (unpacked?, got) {
         (Ok(count), Ok(())) => {
-            run.progress(format!("fetched {count} {} to {}", if count == 1 { "file" } else { "files" }, download.to.display()));
+            run.progress(format!(
+                "fetched {count} {} to {}",
+                if count == 1 { "file" } else { "files" },
+                download.to.display()
+            ));
             Ok(())
         }
-        (Err(error), _) if error.kind() == std::io::ErrorKind::InvalidData => Err(Error::build(format!("step `{name}`: {error}"))
-            .help("List it under `exclude`, or fetch a folder that stands for itself.")
-            .at(step.route.key("download"))),
+        (Err(error), _) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(Error::build(format!("step `{name}`: {error}"))
+                .help("List it under `exclude`, or fetch a folder that stands for itself.")
+                .at(step.route.key("download")))
+        }
         // An archive that ends early is the machine's end's failure; any other is ours, and theirs follows from it.
         (Ok(_), Err(error)) => Err(failed(error)),
-        (Err(local), Err(error)) if local.kind() == std::io::ErrorKind::UnexpectedEof || is_cut(&local) => Err(failed(error)),
+        (Err(local), Err(error)) if local.kind() == std::io::ErrorKind::UnexpectedEof || is_cut(&local) => {
+            Err(failed(error))
+        }
         (Err(error), _) => Err(failed(Error::build(error.to_string()))),
     }
 }

@@ -103,7 +103,10 @@ impl Read for Exact<'_> {
 
 impl Exact<'_> {
     fn changed(&self, how: &str) -> io::Error {
-        let text = format!("`{}` became {how} while it was sent; nothing may write to it during the bake", self.path.display());
+        let text = format!(
+            "`{}` became {how} while it was sent; nothing may write to it during the bake",
+            self.path.display()
+        );
         io::Error::new(io::ErrorKind::InvalidData, text)
     }
 }
@@ -128,7 +131,8 @@ mod tests {
         let path = folder.path().join("log");
         std::fs::write(&path, "12345").unwrap();
         let item = |size| {
-            let file = LocalFile { path: path.clone(), relative: PathBuf::new(), kind: FileKind::File(size), mode: 0o644 };
+            let file =
+                LocalFile { path: path.clone(), relative: PathBuf::new(), kind: FileKind::File(size), mode: 0o644 };
             [Item { file, name: "log".into() }]
         };
         let ownership = Ownership { uid: 0, gid: 0, mode: None };

@@ -49,7 +49,11 @@ impl Write for ChunkWriter {
 }
 
 impl AsyncRead for Chunks {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             let read = Read::read(&mut self.current, buffer.initialize_unfilled())?;
             if read > 0 || buffer.remaining() == 0 {

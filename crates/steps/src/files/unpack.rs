@@ -72,7 +72,10 @@ fn parents(place: &Place, target: &Path) -> io::Result<()> {
     for component in below.into_iter().flat_map(Path::components) {
         path.push(component);
         if path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
-            return Err(refuse(format!("the machine sent a file that would be written through the link `{}`", path.display())));
+            return Err(refuse(format!(
+                "the machine sent a file that would be written through the link `{}`",
+                path.display()
+            )));
         }
     }
     fs::create_dir_all(parent).map_err(|error| about("make", parent, &error))
@@ -85,7 +88,10 @@ fn write(place: &Place, entry: &mut Entry<'_, impl Read>, target: &Path, relativ
     // No set-user-id bits, whatever the machine says.
     let mode = entry.header().mode()? & 0o777;
     if kind == EntryType::Directory {
-        if !target.symlink_metadata().is_ok_and(|metadata| metadata.is_dir() || (metadata.is_symlink() && relative.as_os_str().is_empty())) {
+        if !target
+            .symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_dir() || (metadata.is_symlink() && relative.as_os_str().is_empty()))
+        {
             fs::create_dir_all(target).map_err(failed)?;
         }
         return Ok(false);
@@ -107,7 +113,11 @@ fn write(place: &Place, entry: &mut Entry<'_, impl Read>, target: &Path, relativ
         EntryType::Symlink => {
             let to = entry.link_name()?.ok_or_else(|| refuse("the machine sent a link without a target".to_owned()))?;
             if leaves(relative, &to) {
-                return Err(refuse(format!("the link `{}` on the machine leads out of the folder, to `{}`", relative.display(), to.display())));
+                return Err(refuse(format!(
+                    "the link `{}` on the machine leads out of the folder, to `{}`",
+                    relative.display(),
+                    to.display()
+                )));
             }
             symlink(&to, target).map_err(failed)?;
         }
@@ -179,7 +189,10 @@ mod tests {
             (&[(Regular, "logs/../../evil", "x")], "leads out of the folder"),
             (&[(Regular, "/evil", "x")], "leads out of the folder"),
             (&[(Regular, "other/evil", "x")], "leads out of the folder"),
-            (&[(Symlink, "logs/a", "/etc/passwd")], "the link `a` on the machine leads out of the folder, to `/etc/passwd`"),
+            (
+                &[(Symlink, "logs/a", "/etc/passwd")],
+                "the link `a` on the machine leads out of the folder, to `/etc/passwd`",
+            ),
             (&[(Symlink, "logs/d/a", "../../x")], "leads out of the folder"),
             (&[(Symlink, "logs/a", "b"), (Regular, "logs/a/c", "x")], "would be written through the link"),
             (&[(Link, "logs/a", "/etc/passwd")], "leads out of the folder"),

@@ -102,7 +102,8 @@ pub(crate) async fn upload(run: &Run, on: &Reached<'_>, step: &Step, upload: &Up
 
 /// The verb ran past the step's own time-out.
 pub(super) fn too_slow(step: &Step, limit: std::time::Duration) -> Error {
-    let text = format!("step `{}`: the {} was not done after {}", step.name, step.verb.name(), crate::text::duration(limit));
+    let text =
+        format!("step `{}`: the {} was not done after {}", step.name, step.verb.name(), crate::text::duration(limit));
     Error::build(text).help("Give it longer with `timeout`.").at(step.route.clone())
 }
 
@@ -163,7 +164,9 @@ async fn target(run: &Run, on: &Reached<'_>, step: &Step, upload: &Upload<'_>) -
         upload.mode.map_or_else(|| "0755".to_owned(), |mode| format!("{:04o}", super::pack::folder_mode(mode))),
         include_str!("target.sh"),
     );
-    let text = ask(run, on, &format!("step `{}`: look at `{}`", step.name, upload.to), &script).await?.text("look at the target")?;
+    let text = ask(run, on, &format!("step `{}`: look at `{}`", step.name, upload.to), &script)
+        .await?
+        .text("look at the target")?;
     let words: Vec<&str> = text.split_whitespace().collect();
     let unknown = |what: &str, who: &str| {
         Error::build(format!("step `{}`: the machine has no {what} `{who}`", step.name))

@@ -43,7 +43,8 @@ fn matches_any(path: &str, patterns: &[String]) -> Result<bool> {
 }
 
 fn matches(path: &str, pattern: &str) -> Result<bool> {
-    let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build().map(|glob: Glob| glob.compile_matcher());
+    let glob =
+        globset::GlobBuilder::new(pattern).literal_separator(true).build().map(|glob: Glob| glob.compile_matcher());
     let glob = glob.map_err(|error| {
         Error::manifest(format!("`{pattern}` under `seal.allow` is no pattern for paths: {error}"))
             .help("Write absolute paths with `*`, `**` and `?`, such as `/etc/nginx/**/*.key`.")

@@ -3,6 +3,8 @@
 mod exempt;
 mod forms;
 
+use std::fmt::Write as _;
+
 use ami_bake_core::plan::{ImageSettings, Keep};
 use ami_bake_core::provision::Reached;
 use ami_bake_core::{Error, Result, Run};
@@ -39,7 +41,7 @@ pub(crate) async fn scan(run: &Run, on: &Reached<'_>, settings: &ImageSettings, 
             continue;
         }
         let quoted: Vec<String> = forms.iter().map(|form| quote(form)).collect();
-        patterns.push_str(&format!("secret_{}() {{ printf '%s\\n' {}; }}\n", names.len(), quoted.join(" ")));
+        let _ = writeln!(patterns, "secret_{}() {{ printf '%s\\n' {}; }}", names.len(), quoted.join(" "));
         names.push(name);
     }
     let script = format!(
@@ -56,18 +58,22 @@ pub(crate) async fn scan(run: &Run, on: &Reached<'_>, settings: &ImageSettings, 
         let mut fields = line.splitn(3, '\t');
         match (fields.next(), fields.next(), fields.next()) {
             (Some("secret"), Some(index), Some(path)) => {
-                let name = index.parse().ok().and_then(|index: usize| names.get(index)).map_or("?", |name| name.as_str());
+                let name =
+                    index.parse().ok().and_then(|index: usize| names.get(index)).map_or("?", |name| name.as_str());
                 secrets.push(format!("{} (the secret `{name}`)", shown(run, path)));
             }
-            (Some("key"), _, Some(path)) => match judge(path, &settings.allow, settings.keep.contains(&Keep::HostKeys))? {
+            (Some("key"), _, Some(path)) => match judge(path, &settings.allow, settings.keep.contains(&Keep::HostKeys))?
+            {
                 Verdict::Found => keys.push(shown(run, path)),
                 Verdict::Harmless => {}
                 Verdict::Warn => run.warn(
-                    format!("the private key {path} was made while the image was built, so that all its machines share it"),
+                    format!(
+                        "the private key {path} was made while the image was built, so that all its machines share it"
+                    ),
                     Some("Make it anew at first boot where something relies on it.".to_owned()),
                 ),
             },
-            (Some("done"), ..) => return verdict(secrets, keys),
+            (Some("done"), ..) => return verdict(&secrets, &keys),
             _ => {}
         }
     }
@@ -79,7 +85,7 @@ fn shown(run: &Run, path: &str) -> String {
     run.masker().mask(&ami_bake_core::output::sanitize(path))
 }
 
-fn verdict(secrets: Vec<String>, keys: Vec<String>) -> Result<()> {
+fn verdict(secrets: &[String], keys: &[String]) -> Result<()> {
     let list = |files: &[String]| {
         let mut lines: Vec<String> = files.iter().take(NAMED).map(|file| format!("\n  {file}")).collect();
         if files.len() > NAMED {
@@ -88,13 +94,13 @@ fn verdict(secrets: Vec<String>, keys: Vec<String>) -> Result<()> {
         lines.concat()
     };
     if !secrets.is_empty() {
-        let more = if keys.is_empty() { String::new() } else { format!("\nand private keys in:{}", list(&keys)) };
-        return Err(Error::build(format!("the image would hold declared secrets, in:{}{more}", list(&secrets))).help(
+        let more = if keys.is_empty() { String::new() } else { format!("\nand private keys in:{}", list(keys)) };
+        return Err(Error::build(format!("the image would hold declared secrets, in:{}{more}", list(secrets))).help(
             "Take them out in the step that wrote them; whoever can launch the image can read its disk. Nothing was captured.",
         ));
     }
     if !keys.is_empty() {
-        return Err(Error::build(format!("the image would hold private keys, in:{}", list(&keys))).help(
+        return Err(Error::build(format!("the image would hold private keys, in:{}", list(keys))).help(
             "Delete them in the step that wrote them, or list a file that is meant to be there under `seal.allow`. Nothing was captured.",
         ));
     }

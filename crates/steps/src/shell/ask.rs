@@ -10,7 +10,7 @@ use ami_bake_core::{Error, Result, Run};
 use super::Program;
 
 /// No script of this program's own takes longer on a machine that works.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 
 /// What a script answered.
 pub(crate) struct Answer {

@@ -40,8 +40,10 @@ fn check_name(name: &str) -> Result<()> {
             .help("Use letters, digits and `_`, and don't begin with a digit."));
     }
     if READ_ONLY.contains(&name) || name.starts_with("ami_bake") {
-        return Err(Error::manifest(format!("the environment variable `{name}` can't be set: shells keep it to themselves"))
-            .help("Choose another name for it."));
+        return Err(Error::manifest(format!(
+            "the environment variable `{name}` can't be set: shells keep it to themselves"
+        ))
+        .help("Choose another name for it."));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ mod outcome;
 mod script;
 mod words;
 
-pub(crate) use ask::{Answer, ask};
+pub(crate) use ask::ask;
 pub(crate) use env::environment;
 pub(crate) use loader::{Program, quote};
 pub(crate) use outcome::{Tail, ended};

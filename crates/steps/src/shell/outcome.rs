@@ -41,13 +41,11 @@ impl<'a> Tail<'a> {
     /// The driver's word, when it ended the command itself; what was held back and is none goes on now.
     pub(crate) fn finish(&mut self) -> Option<String> {
         let held = self.held.take()?;
-        match held.strip_prefix(self.token.as_bytes()) {
-            Some(word) => Some(String::from_utf8_lossy(word).trim().to_owned()),
-            None => {
-                self.pass(Stream::Stderr, &held);
-                None
-            }
+        if let Some(word) = held.strip_prefix(self.token.as_bytes()) {
+            return Some(String::from_utf8_lossy(word).trim().to_owned());
         }
+        self.pass(Stream::Stderr, &held);
+        None
     }
 
     /// The last lines: of standard error, or of standard output where there are none.
@@ -91,7 +89,8 @@ impl LastWords {
     fn of(run: &Run, what: &str, end: &VecDeque<u8>) -> Option<Self> {
         let bytes: Vec<u8> = end.iter().copied().collect();
         // A line whose beginning is lost may be the half of a secret, which the masker wouldn't know.
-        let whole = if bytes.len() < KEPT { &bytes[..] } else { &bytes[bytes.iter().position(|byte| *byte == b'\n')?..] };
+        let whole =
+            if bytes.len() < KEPT { &bytes[..] } else { &bytes[bytes.iter().position(|byte| *byte == b'\n')?..] };
         let text = String::from_utf8_lossy(whole);
         let lines: Vec<String> = text
             .split(['\n', '\r'])
@@ -135,7 +134,9 @@ pub(crate) fn ended(step: &Step, what: &str, exit: &Exit, words: Option<LastWord
             if signal == "KILL" {
                 error.help("The kernel kills what takes too much memory: `dmesg` on the machine says so; a larger `machine.type` helps.")
             } else {
-                error.help("Something on the machine sent it; `--keep-on-failure` keeps the machine, so that you can look.")
+                error.help(
+                    "Something on the machine sent it; `--keep-on-failure` keeps the machine, so that you can look.",
+                )
             }
         }
         Exit::TimedOut(limit) => {

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
+use std::time::Duration;
 
 use ami_bake_core::communicator::{Exit, Reader};
 use ami_bake_core::output::OutputSink;
@@ -59,13 +60,15 @@ pub(crate) struct Script<'a> {
     pub(crate) user: Option<&'a str>,
     /// The folder; `/` without.
     pub(crate) folder: Option<&'a str>,
+    /// How long it may run.
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl<'a> Script<'a> {
     /// A script that stands in the manifest.
     pub(crate) fn text(text: &'a str, interpreter: Interpreter) -> Self {
         let content: (Reader<'a>, u64) = (Box::new(text.as_bytes()), text.len() as u64);
-        Self { content, interpreter, args: &[], user: None, folder: None }
+        Self { content, interpreter, args: &[], user: None, folder: None, timeout: None }
     }
 
     /// A local file; without `shell` by its own first line, as the kernel would.
@@ -89,7 +92,7 @@ impl<'a> Script<'a> {
             (shell, _) => Interpreter::of(shell)?,
         };
         let content: (Reader<'a>, u64) = (Box::new(tokio::fs::File::from_std(file)), size);
-        Ok(Self { content, interpreter, args: &[], user: None, folder: None })
+        Ok(Self { content, interpreter, args: &[], user: None, folder: None, timeout: None })
     }
 
     /// Runs it; how it ended, once it has begun.
@@ -110,7 +113,7 @@ impl<'a> Script<'a> {
             (reader, size)
         };
         let mut exec = Program::with_payload(head.into_bytes(), payload, size).exec();
-        exec.timeout = step.timeout;
+        exec.timeout = self.timeout;
         let exit = run.until_cancelled(on.communicator.exec(exec, &mut *output)).await??;
         match output.finish() {
             Some(word) => Err(missing.error(&word)),
@@ -123,10 +126,21 @@ impl<'a> Script<'a> {
 ///
 /// # Errors
 /// When it could not be run, or didn't exit with 0.
-pub(crate) async fn apply(run: &Run, on: &Reached<'_>, step: &Step, script: Script<'_>, output: &mut dyn OutputSink) -> Result<()> {
+pub(crate) async fn apply(
+    run: &Run,
+    on: &Reached<'_>,
+    step: &Step,
+    mut script: Script<'_>,
+    output: &mut dyn OutputSink,
+) -> Result<()> {
+    script.timeout = step.timeout;
     let mut tail = Tail::new(output);
     let exit = script.execute(run, on, step, &mut tail).await?;
-    if exit.success() { Ok(()) } else { Err(ended(step, "the script", &exit, tail.last_words(run)).at(step.route.clone())) }
+    if exit.success() {
+        Ok(())
+    } else {
+        Err(ended(step, "the script", &exit, tail.last_words(run)).at(step.route.clone()))
+    }
 }
 
 fn head(interpreter: &Interpreter, args: &[String], user: &str, folder: &str, token: &str, exports: &str) -> String {

@@ -26,7 +26,9 @@ pub(crate) fn words(line: &str) -> Result<Vec<String>> {
         return Err(Error::manifest(format!("the shell `{line}` has a {open} that is not closed")));
     }
     if words.is_empty() {
-        return Err(Error::manifest("the shell is empty").help("Write one, such as `shell: sh -eu`, or leave the key out."));
+        return Err(
+            Error::manifest("the shell is empty").help("Write one, such as `shell: sh -eu`, or leave the key out.")
+        );
     }
     Ok(words)
 }

@@ -13,35 +13,35 @@ use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::{HostMachine, HostShell};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub struct Bench {
-    pub run: Run,
-    pub events: UnboundedReceiver<Envelope>,
-    pub machine: HostMachine,
-    pub shell: Arc<HostShell>,
-    pub verbs: Verbs,
+pub(crate) struct Bench {
+    pub(crate) run: Run,
+    pub(crate) events: UnboundedReceiver<Envelope>,
+    pub(crate) machine: HostMachine,
+    pub(crate) shell: Arc<HostShell>,
+    pub(crate) verbs: Verbs,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&[], HostShell::bare())
     }
 
-    pub fn with(secrets: &[(&str, &str)], shell: HostShell) -> Self {
+    pub(crate) fn with(secrets: &[(&str, &str)], shell: HostShell) -> Self {
         let (run, events) = runs::with(Arc::new(SystemClock::default()), secrets);
         Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), verbs: Verbs::default() }
     }
 
-    pub fn on(&self) -> Reached<'_> {
+    pub(crate) fn on(&self) -> Reached<'_> {
         self.machine.reached(&self.shell)
     }
 
-    pub async fn apply(&self, step: &Step) -> (Result<()>, Collect) {
+    pub(crate) async fn apply(&self, step: &Step) -> (Result<()>, Collect) {
         let mut output = Collect::default();
         let result = self.verbs.apply(&self.run, &self.on(), step, &mut output).await;
         (result, output)
     }
 
-    pub async fn passes(&self, step: &Step) -> String {
+    pub(crate) async fn passes(&self, step: &Step) -> String {
         let (result, output) = self.apply(step).await;
         if let Err(error) = result {
             panic!("{}; {}", whole(&error), output.stderr_text());
@@ -49,13 +49,13 @@ impl Bench {
         output.stdout_text()
     }
 
-    pub async fn fails(&self, step: &Step) -> Error {
+    pub(crate) async fn fails(&self, step: &Step) -> Error {
         self.apply(step).await.0.unwrap_err()
     }
 }
 
 /// An error with all that a person sees of it.
-pub fn whole(error: &Error) -> String {
+pub(crate) fn whole(error: &Error) -> String {
     let mut text = error.message().to_owned();
     for cause in error.causes() {
         text = format!("{text} | {cause}");
@@ -63,7 +63,7 @@ pub fn whole(error: &Error) -> String {
     format!("{text} | {}", error.help_text().unwrap_or("-"))
 }
 
-pub fn step(verb: Verb) -> Step {
+pub(crate) fn step(verb: Verb) -> Step {
     Step {
         name: "it".to_owned(),
         route: Route::root().key("images").key("web").key("build").index(0),
@@ -76,11 +76,11 @@ pub fn step(verb: Verb) -> Step {
     }
 }
 
-pub fn script(text: &str) -> Step {
+pub(crate) fn script(text: &str) -> Step {
     step(Verb::Run { script: text.to_owned(), shell: None, user: None, working_directory: None })
 }
 
-pub fn with_env(mut step: Step, env: &[(&str, &str)]) -> Step {
+pub(crate) fn with_env(mut step: Step, env: &[(&str, &str)]) -> Step {
     step.env = env.iter().map(|(name, value)| ((*name).to_owned(), Value::Plain((*value).to_owned()))).collect();
     step
 }

@@ -47,7 +47,10 @@ async fn two_thousand_files_with_odd_names_go_there_and_back() {
     let compare = format!("diff -r '{}' '{}'; true", site.display(), there.join("site").display());
     assert_eq!(bench.shell.sh(&compare).await, format!("Only in {}: a.map\n", site.display()));
     assert_eq!(fs::read_link(there.join("site/link")).unwrap(), Path::new("part 0"));
-    assert_eq!(fs::metadata(there.join("site").join(OsStr::from_bytes(b"not \xff utf-8"))).unwrap().mode() & 0o7777, 0o751);
+    assert_eq!(
+        fs::metadata(there.join("site").join(OsStr::from_bytes(b"not \xff utf-8"))).unwrap().mode() & 0o7777,
+        0o751
+    );
 
     let back = folder.path().join("back");
     bench.passes(&fetch(there.join("site").to_str().unwrap(), &back)).await;

@@ -81,7 +81,12 @@ async fn the_scan_finds_what_changed_and_only_that() {
     let allow = settings(&[], &["/srv/allowed/*"]);
     told(&mut bench);
     let text = whole(&bench.verbs.scan(&bench.run, &bench.on(), &allow).await.unwrap_err());
-    assert!(text.starts_with("the image would hold private keys, in:\n  /root/.ssh/id_ed25519\n  /srv/rsa.pem | Delete them"), "{text}");
+    assert!(
+        text.starts_with(
+            "the image would hold private keys, in:\n  /root/.ssh/id_ed25519\n  /srv/rsa.pem | Delete them"
+        ),
+        "{text}"
+    );
     let (_, warnings) = told(&mut bench);
     assert!(warnings.iter().any(|text| text.contains("`PIN` is too short")), "{warnings:?}");
     assert!(warnings.iter().any(|text| text.contains("ssl-cert-snakeoil.key")), "{warnings:?}");
@@ -115,11 +120,11 @@ fn login() -> Login {
 }
 
 /// Which of these paths are there, and not empty if a file.
-const LOOK: &str = r#"cd /; for f in etc/ssh/ssh_host_rsa_key etc/ssh/ssh_host_ed25519_key.pub var/lib/cloud/instance var/lib/cloud/instances
+const LOOK: &str = r"cd /; for f in etc/ssh/ssh_host_rsa_key etc/ssh/ssh_host_ed25519_key.pub var/lib/cloud/instance var/lib/cloud/instances
     do [ -e $f ] && echo $f; done
     for f in etc/machine-id var/lib/systemd/random-seed var/lib/dhcp/dhclient.eth0.leases root/.bash_history home/web/.zsh_history \
         var/cache/apt/archives/x.deb var/lib/apt/lists/x tmp/t var/tmp/d var/log/syslog var/log/syslog.1 var/log/nginx/access.log \
-        var/log/journal/x opt/bake; do [ -s $f ] && echo $f; done; true"#;
+        var/log/journal/x opt/bake; do [ -s $f ] && echo $f; done; true";
 
 #[tokio::test]
 async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
@@ -128,14 +133,17 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
     assert_eq!(bench.shell.sh(LOOK).await.lines().count(), 18);
     bench.verbs.seal(&bench.run, &bench.on(), &settings(&[], &[]), &login()).await.unwrap();
     assert_eq!(bench.shell.sh(LOOK).await, "");
-    let keys = bench.shell.sh("cat /root/.ssh/authorized_keys; stat -c '%U %a %s' /home/web/.ssh/authorized_keys").await;
+    let keys =
+        bench.shell.sh("cat /root/.ssh/authorized_keys; stat -c '%U %a %s' /home/web/.ssh/authorized_keys").await;
     assert_eq!(keys, "# admins\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAdmin admin@x\nweb 600 0\n");
     let stays = "stat -c '%n %s' /etc/machine-id /var/log/syslog /var/log/nginx/access.log /var/lib/cloud/scripts/per-boot/mine \
                  /var/lib/cloud/seed/mine | cut -d' ' -f2 | tr '\\n' ' '; stat -c %a /tmp; test -d /var/log/nginx";
     assert_eq!(bench.shell.sh(stays).await, "0 0 0 2 2 1777\n");
     let (progress, _) = told(&mut bench);
     let sentence = progress.last().unwrap();
-    for part in ["sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"] {
+    for part in
+        ["sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"]
+    {
         assert!(sentence.contains(part), "{sentence}");
     }
     // Again: nothing is left to do, and that is no failure.

@@ -60,10 +60,8 @@ async fn the_environment_arrives_as_it_is() {
         let text = "printf '%s|' \"$QUOTES\" \"$LINES_\" \"$UTF\" \"$EMPTY\" \"$DASH\"";
         let run = Verb::Run { script: text.to_owned(), shell, user: None, working_directory: None };
         let seen = bench.passes(&with_env(step(run), &values)).await;
-        let expected: String = ["QUOTES", "LINES_", "UTF", "EMPTY", "DASH"]
-            .iter()
-            .map(|name| format!("{}|", values.iter().find(|(key, _)| key == name).unwrap().1))
-            .collect();
+        let of = |name: &str| values.iter().find(|(key, _)| *key == name).unwrap().1;
+        let expected = ["QUOTES", "LINES_", "UTF", "EMPTY", "DASH"].map(of).join("|") + "|";
         assert_eq!(seen, expected);
     }
     let bench = Bench::new();
@@ -92,7 +90,9 @@ async fn secrets_are_on_no_command_line_and_masked_in_errors() {
     let text = whole(&error);
     assert!(text.contains("status 3 | the last line of its standard error: bad ***"), "{text}");
     assert!(!text.contains("Walnut"), "{text}");
-    assert!(bench.shell.commands.lock().unwrap().iter().all(|line| !line.contains("Walnut") && !line.contains("exit 3")));
+    assert!(
+        bench.shell.commands.lock().unwrap().iter().all(|line| !line.contains("Walnut") && !line.contains("exit 3"))
+    );
 
     step.env = vec![("AUTH".to_owned(), Value::Secret(vec![SecretPart::Name("OTHER".to_owned())]))];
     let error = bench.fails(&step).await;
@@ -104,14 +104,22 @@ async fn the_four_ends_are_four_messages_and_leave_nothing() {
     let bench = Bench::new();
     let said = "echo one >&2; echo two >&2; ";
     let status = whole(&bench.fails(&script(&format!("{said} exit 42"))).await);
-    assert!(status.starts_with("step `it`: the script exited with status 42 | the last lines of its standard error:\n  one\n  two | "), "{status}");
+    assert!(
+        status.starts_with(
+            "step `it`: the script exited with status 42 | the last lines of its standard error:\n  one\n  two | "
+        ),
+        "{status}"
+    );
     let signal = whole(&bench.fails(&script(&format!("{said} kill -KILL $$"))).await);
     assert!(signal.starts_with("step `it`: the script was ended by signal KILL | the last lines"), "{signal}");
     assert!(signal.contains("dmesg"), "{signal}");
     let mut slow = script(&format!("{said} sleep 60"));
     slow.timeout = Some(Duration::from_millis(900));
     let slow = whole(&bench.fails(&slow).await);
-    assert!(slow.starts_with("step `it`: the script was still running after 900 ms and was killed | the last"), "{slow}");
+    assert!(
+        slow.starts_with("step `it`: the script was still running after 900 ms and was killed | the last"),
+        "{slow}"
+    );
     *bench.shell.cut.lock().unwrap() = Some(Duration::from_millis(900));
     let lost = whole(&bench.fails(&script(&format!("{said} sleep 60"))).await);
     assert!(lost.starts_with("step `it`: the connection to the machine was lost while the script ran (broken pipe); what it did since is unknown | the last"), "{lost}");
