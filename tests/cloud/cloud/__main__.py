@@ -56,10 +56,12 @@ def main():
     from .admin import Admin
     from .ec2.install import install
     from .latency import Latency
+    from .machine import free_address
     from .leaks import Leaks
     from .server import serve
     from .world import World
 
+    free_address()
     world = World(state, Latency(options.latency), options.throttle, options.ssh_rsa)
     install(world)
     server = serve(Admin(world, Leaks(world)), world.lock, "127.0.0.1", options.port)

@@ -211,7 +211,7 @@ class Machine:
 
 def free_address():
     """An address of 127/8 on which nobody listens for SSH; many clouds may draw at once."""
-    while True:
+    for _ in range(100):
         address = f"127.{random.randint(2, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -221,3 +221,4 @@ def free_address():
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
+    raise SystemExit("every address of 127/8 has a listener on port 22: stop this machine's own sshd, or give it a ListenAddress")
