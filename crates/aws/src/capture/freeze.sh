@@ -25,12 +25,16 @@ fsfreeze --version > /dev/null
     sleep "${SECONDS_TO_THAW:-30}"
     thaw
 ) < /dev/null > /dev/null 2>&1 &
+done=
 for point in $points; do
     if ! fsfreeze -f "$point"; then
         echo "$point can't be frozen" >&2
+        points=$done
         thaw
         exit 5
     fi
+    done="$done$point
+"
 done
 echo frozen
 read -r go
