@@ -15,6 +15,7 @@ mod hide;
 mod holder;
 mod init;
 mod inside;
+mod mounts;
 mod network;
 mod overlay;
 mod raw;

@@ -10,16 +10,23 @@ use super::devices;
 use super::entry::Context;
 use super::hide::{Hidden, copy_attributes};
 use super::inside::Inside;
+use super::mounts;
 use super::overlay::{Changes, Overlay, layer};
 use super::spec::{Network, Spec};
+
+/// The folder of the layer that hides parts of the host, in the work folder.
+const HIDE: &str = "hide";
 
 /// Sets the root up and makes it this process's. Has to run in a mount namespace of its own, as PID 1 of its PID
 /// namespace.
 pub(super) fn enter(spec: &Spec, user_namespace: bool) -> Result<()> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context(|| "take the mounts out of the host's sight".to_owned())?;
-    let target = mount_layers(spec, user_namespace)?;
+    let over_host = spec.lower.last().is_some_and(|lowest| lowest == Path::new("/"));
+    let parts = if over_host { mounts::of_system(&spec.hide)? } else { Vec::new() };
+    let target = mount_layers(spec, over_host, user_namespace)?;
     let inside = Inside::open(&target)?;
+    mounts::overlay(&inside, spec, &parts, &spec.work.join(HIDE), user_namespace)?;
     inside.mount("/proc", "proc", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, c"").map_err(
         |error| {
             error.help(
@@ -41,7 +48,7 @@ pub(super) fn enter(spec: &Spec, user_namespace: bool) -> Result<()> {
 }
 
 /// Mounts the layers below the work folder and says where.
-fn mount_layers(spec: &Spec, user_namespace: bool) -> Result<PathBuf> {
+fn mount_layers(spec: &Spec, over_host: bool, user_namespace: bool) -> Result<PathBuf> {
     let [work, target] = ["overlay", "root"].map(|name| spec.work.join(name));
     let mut lower = spec.lower.iter().map(|path| layer(path)).collect::<Result<Vec<OwnedFd>>>()?;
     let fresh = !spec.upper.exists();
@@ -53,9 +60,7 @@ fn mount_layers(spec: &Spec, user_namespace: bool) -> Result<PathBuf> {
         let metadata = std::fs::metadata(top).context(doing)?;
         copy_attributes(&metadata, &spec.upper).context(doing)?;
     }
-    if spec.lower.last().is_some_and(|lowest| lowest == Path::new("/"))
-        && let Some(host) = lower.pop()
-    {
+    if over_host && let Some(host) = lower.pop() {
         lower.push(host_below(spec, host, user_namespace)?);
     }
     let changes = Some(Changes { upper: &spec.upper, work: &work, volatile: spec.volatile });
@@ -69,7 +74,7 @@ fn mount_layers(spec: &Spec, user_namespace: bool) -> Result<PathBuf> {
 /// below `/`.
 fn host_below(spec: &Spec, host: OwnedFd, user_namespace: bool) -> Result<OwnedFd> {
     let doing = || "hide parts of the host".to_owned();
-    let [hide, below] = ["hide", "below"].map(|name| spec.work.join(name));
+    let [hide, below] = [HIDE, "below"].map(|name| spec.work.join(name));
     for folder in [&hide, &below] {
         std::fs::create_dir_all(folder).context(doing)?;
     }

@@ -96,6 +96,41 @@ fn binds_show_the_host_as_asked() {
 }
 
 #[test]
+fn a_mounted_part_of_the_system_is_seen_and_its_changes_are_kept() {
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let [part, spec_file] = ["part", "spec.json"].map(|name| folder.path().join(name));
+    std::fs::create_dir_all(part.join("closed")).unwrap();
+    std::fs::write(part.join("file"), "on its own disk\n").unwrap();
+    std::fs::write(part.join("closed/key"), "private").unwrap();
+    let script = "cat /srv/file; ls /srv/closed; echo new >/srv/new; rm /srv/file";
+    let hide = vec![folder.path().into(), "/srv/closed".into()];
+    std::fs::write(&spec_file, serde_json::to_vec(&Spec { hide, ..spec(folder.path(), script) }).unwrap()).unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", "mount --bind $0 /srv && exec $1 $2 $3"])
+        .args([part.as_os_str(), PROGRAM.as_ref(), VERB.as_ref(), spec_file.as_os_str()])
+        .output()
+        .unwrap();
+    assert_eq!(text(&output), "on its own disk\n", "{output:?}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("upper/srv/new")).unwrap(), "new\n");
+    assert!(part.join("file").exists() && !part.join("new").exists());
+    // The next layer over it shows the same.
+    let script = "ls /srv";
+    let over = Spec {
+        lower: vec![folder.path().join("upper"), "/".into()],
+        upper: folder.path().join("upper-2"),
+        hide: vec!["/srv/closed".into()],
+        ..spec(folder.path(), script)
+    };
+    std::fs::write(&spec_file, serde_json::to_vec(&over).unwrap()).unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", "mount --bind $0 /srv && exec $1 $2 $3"])
+        .args([part.as_os_str(), PROGRAM.as_ref(), VERB.as_ref(), spec_file.as_os_str()])
+        .output()
+        .unwrap();
+    assert_eq!(text(&output), "closed\nnew\n", "{output:?}");
+}
+
+#[test]
 fn what_fails_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &Spec { init: vec!["/no/program".to_owned()], ..spec(folder.path(), "") });
