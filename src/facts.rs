@@ -51,7 +51,8 @@ impl Facts {
     /// The facts that the Actions runner gives (GitHub's documentation, "Variables reference").
     fn of_workflow(environment: &dyn Fn(&str) -> Option<String>, event: &Value) -> Self {
         let reference = environment("GITHUB_REF");
-        let stripped = |prefix: &str| reference.as_deref().and_then(|name| name.strip_prefix(prefix)).map(str::to_owned);
+        let stripped =
+            |prefix: &str| reference.as_deref().and_then(|name| name.strip_prefix(prefix)).map(str::to_owned);
         let tag = stripped("refs/tags/");
         let pull_request = event["pull_request"]["number"]
             .as_u64()
@@ -211,7 +212,9 @@ mod tests {
 
     #[test]
     fn remotes_of_every_form_name_the_repository() {
-        for remote in ["https://github.com/a/b.git", "https://github.com/a/b/", "ssh://git@host:22/a/b.git", "git@host:a/b"] {
+        for remote in
+            ["https://github.com/a/b.git", "https://github.com/a/b/", "ssh://git@host:22/a/b.git", "git@host:a/b"]
+        {
             assert_eq!(repository(remote).as_deref(), Some("a/b"), "{remote}");
         }
         assert_eq!(repository("b"), None);

@@ -64,7 +64,7 @@ pub(crate) async fn platform(name: &str, place: Place, clock: Arc<dyn Clock>) ->
                 Some(folder) => folder,
                 None => ami_bake_local::default_store()?,
             };
-            Ok(Arc::new(ami_bake_local::Local::open(&store)?))
+            Ok(Arc::new(ami_bake_local::Local::of_this_program(&store)?))
         }
         _ => Err(unknown(name)),
     }

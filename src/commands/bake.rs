@@ -1,8 +1,10 @@
 //! `ami-bake bake`
 
+use std::path::PathBuf;
+
+use ami_bake_core::Result;
 use ami_bake_core::engine::{self, Options};
 use ami_bake_core::version::Bump;
-use ami_bake_core::{Error, Result};
 use clap::ValueEnum;
 use semver::Version;
 
@@ -48,7 +50,7 @@ pub(crate) struct Args {
 
     /// When a machine fails, keep it for two hours and write its key into FOLDER (default: the working directory)
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = ".")]
-    keep_on_failure: Option<std::path::PathBuf>,
+    keep_on_failure: Option<PathBuf>,
 
     /// Print every event as a line of JSON instead of text for people
     #[arg(long)]
@@ -115,12 +117,12 @@ pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
     let loaded = load(&args.manifest, args.place.region.as_deref(), false)?;
     loaded.show(ui);
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let folder = std::env::current_dir().map_err(|error| Error::internal("find the working directory").because(error))?;
     let session = Session::begin(
         Parts {
             show: if args.json { Show::Events } else { Show::All(loaded.explain(ui)) },
             creates: true,
-            report: Some(folder),
+            // The working directory, under the name that people know it by.
+            report: Some(PathBuf::new()),
             origin: loaded.facts().origin(),
             secrets: loaded.secrets()?,
         },

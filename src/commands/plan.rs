@@ -55,8 +55,13 @@ pub(crate) async fn plan(
     let loaded = load(manifest, place.region.as_deref(), false)?;
     loaded.show(ui);
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let parts =
-        Parts { show: Show::Warnings, creates: false, report: None, origin: loaded.facts().origin(), secrets: loaded.known_secrets() };
+    let parts = Parts {
+        show: Show::Warnings,
+        creates: false,
+        report: None,
+        origin: loaded.facts().origin(),
+        secrets: loaded.known_secrets(),
+    };
     let session = Session::begin(parts, ui)?;
     let options = Options { context: loaded.facts().context.clone(), ..version.options() };
     let rooms = match loaded.rooms(manifest, place, &session.run).await {
@@ -153,7 +158,9 @@ fn row(image: &PlannedImage) -> Vec<Cell> {
         PlannedImage::Decided { key, source, version, digest, decision, steps, .. } => {
             let (action, why) = match &**decision {
                 Decision::Bake { reason } => (Cell::new("bake").look(Paint::odd), reason.clone()),
-                Decision::Reuse { image } => (Cell::new("reuse").look(Paint::good), format!("{} is unchanged", image.id)),
+                Decision::Reuse { image } => {
+                    (Cell::new("reuse").look(Paint::good), format!("{} is unchanged", image.id))
+                }
                 Decision::Reregister { image } => {
                     (Cell::new("register").look(Paint::odd), format!("{} has the same content", image.id))
                 }

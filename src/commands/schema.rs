@@ -9,9 +9,12 @@ use crate::ui::Ui;
 /// Editors check and complete a manifest that names it in its first line:
 ///   # yaml-language-server: $schema=bake.schema.json
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment, after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Example:
-  ami-bake schema > bake.schema.json")]
+  ami-bake schema > bake.schema.json"
+)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args, ui: Ui) -> Result<u8> {

@@ -181,11 +181,17 @@ async fn find(run: &Run, platforms: &[Arc<dyn Platform>], ledgers: &[Ledger]) ->
         for (index, ledger) in ledgers.iter().enumerate() {
             let open = ledger.open_entries().into_iter();
             for entry in open.filter(|entry| entry.platform == name && in_region(entry, platform.as_ref())) {
-                rows.push(Row { found: Found::Listed(index, entry), platform: Arc::clone(platform), state: State::Found });
+                rows.push(Row {
+                    found: Found::Listed(index, entry),
+                    platform: Arc::clone(platform),
+                    state: State::Found,
+                });
             }
         }
         for leftover in run.until_cancelled(platform.expired(run)).await?? {
-            let known = rows.iter().any(|row| matches!(&row.found, Found::Listed(_, entry) if entry.id.as_ref() == Some(&leftover.id)));
+            let known = rows
+                .iter()
+                .any(|row| matches!(&row.found, Found::Listed(_, entry) if entry.id.as_ref() == Some(&leftover.id)));
             if !known {
                 rows.push(Row { found: Found::Tagged(leftover), platform: Arc::clone(platform), state: State::Found });
             }
@@ -251,7 +257,14 @@ fn as_cells(row: &Row) -> Vec<Cell> {
         State::Found | State::Later(_) => Paint::odd,
         State::Refused(_) => Paint::bad,
     };
-    vec![Cell::new(kind), Cell::new(id), text(region), text(run), Cell::new(about), Cell::new(row.state.to_string()).look(look)]
+    vec![
+        Cell::new(kind),
+        Cell::new(id),
+        text(region),
+        text(run),
+        Cell::new(about),
+        Cell::new(row.state.to_string()).look(look),
+    ]
 }
 
 fn parts(row: &Row) -> (String, String, Option<String>, Option<String>, String) {
@@ -264,7 +277,11 @@ fn parts(row: &Row) -> (String, String, Option<String>, Option<String>, String) 
             entry.id.clone().unwrap_or_else(|| entry.find_by.clone()),
             entry.region.clone(),
             Some(entry.run.clone()),
-            entry.image.as_deref().map(|image| format!("of {image}, from the ledger")).unwrap_or_else(|| "from the ledger".to_owned()),
+            entry
+                .image
+                .as_deref()
+                .map(|image| format!("of {image}, from the ledger"))
+                .unwrap_or_else(|| "from the ledger".to_owned()),
         ),
     }
 }

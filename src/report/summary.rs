@@ -43,7 +43,11 @@ pub(crate) fn problems(report: &Report, explain: &Explain, paint: Paint) -> Stri
 /// The table of the images.
 pub(crate) fn images(report: &Report, paint: Paint) -> String {
     let rows: Vec<Vec<Cell>> = report.images.iter().map(row).collect();
-    if rows.is_empty() { String::new() } else { table(&["image", "version", "result", "id", "name", "took"], &rows, paint) }
+    if rows.is_empty() {
+        String::new()
+    } else {
+        table(&["image", "version", "result", "id", "name", "took"], &rows, paint)
+    }
 }
 
 fn row(image: &ImageReport) -> Vec<Cell> {
@@ -72,7 +76,10 @@ pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String 
     let verdict = match exit_code {
         0 => format!("{} in {took}", paint.good("done")),
         130 => format!("{} after {took}", paint.odd("cancelled")),
-        code => format!("{} after {took} (exit code {code}): {} of {} images", paint.bad("failed"), count(false), count(false) + count(true)),
+        code => {
+            let (bad, all) = (count(false), report.images.len());
+            format!("{} after {took}: {bad} of {all} images were not made (exit code {code})", paint.bad("failed"))
+        }
     };
     let file = file.as_ref().map(|file| paint.dim(&format!(", report in {}", file.display())).to_string());
     format!("{verdict}{}\n", file.unwrap_or_default())

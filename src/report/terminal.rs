@@ -111,3 +111,156 @@ impl Moving {
         bar.set_message(doing.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use ami_bake_core::Error;
+    use ami_bake_core::event::{EVENT_VERSION, Failure, Stage, StepOutcome};
+    use ami_bake_core::output::Stream;
+    use ami_bake_core::plan::Phase;
+    use insta::assert_snapshot;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::error;
+    use crate::ui::Paint;
+
+    /// Both streams, in the order in which they were written.
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Tells each event at a second of its own, and answers what stood on the screen.
+    fn shown(paint: Paint, events: Vec<(Option<&str>, Event)>) -> String {
+        let screen = Screen::default();
+        let ui = Ui { paint, paint_data: paint, live: false };
+        let explain: Explain = Box::new(move |failure| error::failure(failure, None, paint));
+        let mut terminal = Terminal::to(ui, explain, Box::new(screen.clone()), Box::new(screen.clone()));
+        let mut report = Report::default();
+        for (second, (image, event)) in (0..).zip(events) {
+            let elapsed = Duration::from_secs(second * 10);
+            let image = image.map(ImageKey::new);
+            let envelope = Envelope { v: EVENT_VERSION, at: Timestamp::UNIX_EPOCH, elapsed, image, event };
+            report.apply(&envelope);
+            terminal.on_event(&envelope, &report);
+        }
+        let bytes = screen.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn a_failing_run() -> Vec<(Option<&'static str>, Event)> {
+        let failure = Failure::from(
+            &Error::build("step `Install nginx` exited with status 100")
+                .because(std::io::Error::other("E: Unable to locate package nginks"))
+                .help("Look at the step's output."),
+        );
+        let phase = Phase::Build;
+        let base = Some("base");
+        vec![
+            (
+                None,
+                Event::RunStarted {
+                    run: "0192".into(),
+                    namespace: "shop".into(),
+                    platform: "aws".into(),
+                    region: Some("us-east-1".into()),
+                    images: vec![ImageKey::new("base"), ImageKey::new("web-arm64")],
+                },
+            ),
+            (base, Event::StageStarted { stage: Stage::Launch }),
+            (
+                base,
+                Event::MachineStarted {
+                    id: "i-0abc".into(),
+                    kind: "t3.small".into(),
+                    place: "us-east-1a at 198.51.100.7".into(),
+                    phase,
+                },
+            ),
+            (base, Event::StageFinished { stage: Stage::Launch, took: Duration::from_millis(2900), failure: None }),
+            (base, Event::StageStarted { stage: Stage::Build }),
+            (base, Event::StepStarted { phase, index: 0, name: "Install nginx".into(), attempt: 2 }),
+            (
+                base,
+                Event::StepOutput {
+                    phase,
+                    index: 0,
+                    stream: Stream::Stderr,
+                    line: "E: Unable to locate package nginks".into(),
+                },
+            ),
+            (
+                base,
+                Event::StepFinished {
+                    phase,
+                    index: 0,
+                    outcome: StepOutcome::Failed(failure.clone()),
+                    took: Duration::from_secs(4),
+                },
+            ),
+            (
+                base,
+                Event::StageFinished {
+                    stage: Stage::Build,
+                    took: Duration::from_secs(5),
+                    failure: Some(failure.clone()),
+                },
+            ),
+            (base, Event::ImageFinished { image: None, reused: false, failure: Some(failure), skipped: false }),
+            (Some("web-arm64"), Event::ImageFinished { image: None, reused: false, failure: None, skipped: true }),
+            (None, Event::Left { what: "security group sg-1".into(), why: "the machine still uses it".into() }),
+            (None, Event::RunFinished { exit_code: 5, report: Some("bake-report.json".into()) }),
+        ]
+    }
+
+    #[test]
+    fn a_failed_run_in_a_log() {
+        assert_snapshot!(shown(Paint { on: false }, a_failing_run()), @r"
+        shop on aws in us-east-1: base, web-arm64 (run 0192)
+           10.0s  base       launch
+           20.0s  base       machine i-0abc (t3.small) to build on, us-east-1a at 198.51.100.7
+           30.0s  base       launch took 2.9s
+           50.0s  base       build 1: Install nginx (attempt 2)
+          1m 00s  base       Install nginx | E: Unable to locate package nginks
+          1m 10s  base       Install nginx failed in 4.0s: step `Install nginx` exited with status 100
+          1m 20s  base       build failed after 5.0s
+          1m 30s  base       failed after 1m 20s: step `Install nginx` exited with status 100
+          1m 40s  web-arm64  skipped
+          1m 50s             left behind security group sg-1: the machine still uses it
+
+        error: step `Install nginx` exited with status 100
+        Caused by: E: Unable to locate package nginks
+        help: Look at the step's output.
+
+        The last lines of Install nginx in base:
+          | E: Unable to locate package nginks
+
+        left behind: security group sg-1
+          the machine still uses it
+        help: `ami-bake sweep` takes away what is left.
+
+        image      result   took
+        base       failed   1m 20s
+        web-arm64  skipped  0.0s
+        failed after 2m: 2 of 2 images were not made (exit code 5), report in bake-report.json
+        ");
+    }
+
+    /// Not a single escape sequence without colours, and at least one with them.
+    #[test]
+    fn colours_are_only_where_they_are_wanted() {
+        assert!(!shown(Paint { on: false }, a_failing_run()).contains('\u{1b}'));
+        assert!(shown(Paint { on: true }, a_failing_run()).contains("\u{1b}["));
+    }
+}

@@ -44,7 +44,12 @@ impl Lines {
                     format!("{version} has the same content as {}: {} is registered again", image.version, image.id)
                 }
             }),
-            Event::StageStarted { stage } => (!self.live && has_no_steps(*stage)).then(|| stage.as_str().to_owned()),
+            Event::StageStarted { stage } => {
+                // A capture has two parts, before and after the machine is given back; one line is enough.
+                let first =
+                    image.is_none_or(|image| image.stages.iter().filter(|seen| seen.stage == *stage).count() < 2);
+                (first && !self.live && has_no_steps(*stage)).then(|| stage.as_str().to_owned())
+            }
             Event::StageFinished { stage, took, failure } => {
                 if failure.is_some() {
                     return Some(format!("{} {} after {}", stage.as_str(), paint.bad("failed"), human(*took)));
@@ -65,7 +70,9 @@ impl Lines {
                 let step = image?.steps.iter().find(|step| step.phase == *phase && step.index == *index)?;
                 let (word, why) = match outcome {
                     StepOutcome::Passed => (paint.good("passed"), String::new()),
-                    StepOutcome::Retrying(failure) => (paint.odd("failed"), format!(": {}, trying again", brief(failure))),
+                    StepOutcome::Retrying(failure) => {
+                        (paint.odd("failed"), format!(": {}, trying again", brief(failure)))
+                    }
                     StepOutcome::Ignored(failure) => (paint.odd("failed"), format!(": {}, ignored", brief(failure))),
                     StepOutcome::Failed(failure) => (paint.bad("failed"), format!(": {}", brief(failure))),
                 };
@@ -109,8 +116,8 @@ fn clock(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, _) => format!("{:>7.1}s", elapsed.as_secs_f64()),
-        (0, minutes, seconds) => format!("{minutes:>4}m {seconds:02}s"),
-        (hours, minutes, _) => format!("{hours:>4}h {minutes:02}m"),
+        (0, minutes, seconds) => format!("{minutes:>3}m {seconds:02}s"),
+        (hours, minutes, _) => format!("{hours:>3}h {minutes:02}m"),
     }
 }
 

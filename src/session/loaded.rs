@@ -48,7 +48,13 @@ pub(crate) fn load(args: &ManifestArgs, region: Option<&str>, check: bool) -> Re
     let options = options(args, region, check, &facts);
     let loaded = Manifest::load(&path, &options);
     let name = path.display().to_string();
-    Ok(Loaded { name, manifest: loaded.manifest.map(Arc::new), findings: loaded.findings, sources: loaded.sources, facts })
+    Ok(Loaded {
+        name,
+        manifest: loaded.manifest.map(Arc::new),
+        findings: loaded.findings,
+        sources: loaded.sources,
+        facts,
+    })
 }
 
 /// The manifest's path.
@@ -104,7 +110,9 @@ fn options(args: &ManifestArgs, region: Option<&str>, check: bool, facts: &Facts
 
 /// The environment as far as it is text.
 fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 impl Loaded {

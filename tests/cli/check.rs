@@ -18,14 +18,38 @@ images:
 
 #[test]
 fn a_good_manifest_says_so() {
-    assert_snapshot!(Setting::with(SMALL).run(&["check"]).snapshot(), @"");
+    assert_snapshot!(Setting::with(SMALL).run(&["check"]).snapshot(), @r"
+    exit code 0
+    --- stderr
+    bake.yml: valid (1 image on local)
+    ");
 }
 
 /// Several mistakes are all shown at once, each with its line and what to write instead.
 #[test]
 fn all_problems_are_shown_in_one_go() {
     let manifest = SMALL.replace("    build:", "    biuld:").replace("name: shop", "name: shop\nversion: one");
-    assert_snapshot!(Setting::with(&manifest).run(&["check"]).snapshot(), @"");
+    assert_snapshot!(Setting::with(&manifest).run(&["check"]).snapshot(), @r"
+    exit code 3
+    --- stderr
+    error[wrong-value]: `one` is not a version
+     --> bake.yml:3:10
+      |
+    3 | version: one
+      |          ^^^
+      |
+      = help: Write it like `auto`, `release` or `1.4.0`.
+
+    error[unknown-key]: unknown key `biuld`
+     --> bake.yml:8:5
+      |
+    8 |     biuld:
+      |     ^^^^^
+      |
+      = help: Did you mean `build`?
+
+    bake.yml: 2 errors
+    ");
 }
 
 /// `bake` on an invalid manifest shows the same and starts nothing: there is no report and no ledger.

@@ -9,7 +9,9 @@ fn init_writes_a_manifest_that_passes_check() {
     let outcome = setting.run(&["init"]).exits(0);
     assert!(outcome.stderr.contains("ami-bake check bake.yml"), "{}", outcome.stderr);
     assert!(setting.read("bake.yml").lines().filter(|line| line.trim_start().starts_with('#')).count() > 5);
-    setting.run(&["check"]).exits(0);
+    // It bakes on AWS, and here where this build can't.
+    let platform: &[&str] = if cfg!(feature = "aws") { &[] } else { &["--platform", "local"] };
+    setting.run(&[&["check"], platform].concat()).exits(0);
 }
 
 /// It never writes over a file.

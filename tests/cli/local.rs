@@ -19,7 +19,7 @@ images:
         run: mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html
         env: {GREETING: \"${{ vars.greeting }}\"}
     test:
-      - expect: {file: /srv/web/index.html, contains: \"${{ vars.greeting }}\"}
+      - expect: {file: {path: /srv/web/index.html, contains: \"${{ vars.greeting }}\"}}
 ";
 
 /// What of the machine the bake must not touch: a file outside, a mount, a process.
@@ -82,7 +82,9 @@ fn a_failing_step_is_shown_with_its_line_and_its_log() {
 
 #[test]
 fn a_failing_test_has_a_code_of_its_own_and_leaves_no_image() {
-    let setting = Setting::with(&HELLO.replace("contains: \"${{ vars.greeting }}\"", "contains: goodbye"));
+    let setting = Setting::with(
+        &HELLO.replace("contains: \"${{ vars.greeting }}\"}}", "contains: goodbye}}\n        timeout: 1s"),
+    );
     setting.run(&["bake"]).exits(6);
     let images = setting.run(&["images", "--json"]).exits(0);
     assert!(images.stdout.contains("\"images\": []"), "{}", images.stdout);
@@ -98,8 +100,7 @@ fn a_recorded_run_replays_to_its_report() {
     let outcome = setting.run(&["bake", "--json"]).exits(0);
     assert!(outcome.stderr.is_empty(), "{}", outcome.stderr);
     assert!(events(&outcome).iter().all(|event| event["v"] == 1));
-    let recorded: Vec<Envelope> =
-        outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let recorded: Vec<Envelope> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let written = report::read(&setting.path("bake-report.json")).unwrap();
     let as_json = |report: &Report| serde_json::to_value(report).unwrap();
     assert_eq!(as_json(&Report::replay(&recorded)), as_json(&written));
@@ -141,9 +142,10 @@ fn a_cancelled_bake_ends_quickly_with_a_report() {
 /// Whether a process with exactly this command line runs on this machine.
 fn alive(command: &str) -> bool {
     let wanted = command.replace(' ', "\0") + "\0";
-    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-        std::fs::read(entry.path().join("cmdline")).is_ok_and(|words| words == wanted.as_bytes())
-    })
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .any(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|words| words == wanted.as_bytes()))
 }
 
 /// A bake that was killed is taken away by sweep.

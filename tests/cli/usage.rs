@@ -8,13 +8,33 @@ use crate::setting::Setting;
 #[test]
 fn a_mistyped_flag_gets_a_suggestion() {
     let outcome = Setting::new().run(&["bake", "--enviroment", "production"]);
-    assert_snapshot!(outcome.snapshot(), @"");
+    assert_snapshot!(outcome.snapshot(), @r"
+    exit code 2
+    --- stderr
+    error: unexpected argument '--enviroment' found
+
+      tip: a similar argument exists: '--environment'
+
+    Usage: ami-bake bake --environment <NAME> [MANIFEST]
+
+    For more information, try '--help'.
+    ");
 }
 
 /// So does a mistyped verb.
 #[test]
 fn a_mistyped_verb_gets_a_suggestion() {
-    assert_snapshot!(Setting::new().run(&["chekc"]).snapshot(), @"");
+    assert_snapshot!(Setting::new().run(&["chekc"]).snapshot(), @r"
+    exit code 2
+    --- stderr
+    error: unrecognized subcommand 'chekc'
+
+      tip: some similar subcommands exist: 'schema', 'check'
+
+    Usage: ami-bake <COMMAND>
+
+    For more information, try '--help'.
+    ");
 }
 
 /// Nothing at all is a question for help.
@@ -46,17 +66,32 @@ fn a_value_that_cannot_be_one_is_refused() {
 
 #[test]
 fn a_missing_manifest_says_where_it_was_looked_for() {
-    assert_snapshot!(Setting::new().run(&["check"]).snapshot(), @"");
+    assert_snapshot!(Setting::new().run(&["check"]).snapshot(), @r"
+    exit code 2
+    --- stderr
+    error: there is no manifest here: neither bake.yml nor .github/bake.yml
+    help: Name one, go to its folder, or write a first one with `ami-bake init`.
+    ");
 }
 
 #[test]
 fn a_named_manifest_that_is_not_there_is_named() {
-    assert_snapshot!(Setting::new().run(&["check", "other.yml"]).snapshot(), @"");
+    assert_snapshot!(Setting::new().run(&["check", "other.yml"]).snapshot(), @r"
+    exit code 2
+    --- stderr
+    error: there is no manifest other.yml
+    help: Name another file, or write a first one with `ami-bake init`.
+    ");
 }
 
 #[test]
 fn a_folder_is_no_manifest() {
-    assert_snapshot!(Setting::new().run(&["check", "."]).snapshot(), @"");
+    assert_snapshot!(Setting::new().run(&["check", "."]).snapshot(), @r"
+    exit code 2
+    --- stderr
+    error: . is a folder, not a manifest
+    help: Name the file in it, such as ./bake.yml.
+    ");
 }
 
 #[test]
@@ -69,7 +104,7 @@ fn an_unknown_platform_is_refused_with_those_of_this_build() {
 #[test]
 fn completions_are_for_the_shell_that_was_named() {
     let outcome = Setting::new().run(&["completions", "bash"]).exits(0);
-    assert!(outcome.stdout.contains("_ami-bake()") && outcome.stdout.contains("--until"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("_ami__bake()") && outcome.stdout.contains("--until"), "{}", outcome.stdout);
 }
 
 /// The hidden entry of the sandbox is no verb for people.

@@ -59,7 +59,18 @@ impl Report {
                 self.kept.push(Left { image: name, what: what.clone(), why: hint.clone() });
             }
             Event::Left { what, why } => self.left.push(Left { image: name, what: what.clone(), why: why.clone() }),
-            Event::RunFinished { exit_code, .. } => self.exit_code = Some(*exit_code),
+            Event::RunFinished { exit_code, .. } => {
+                self.exit_code = Some(*exit_code);
+                // A cancelled run does not wait for its images to come to an end of their own.
+                let cancelled = *exit_code == Kind::Cancelled.exit_code();
+                for image in self.images.iter_mut().filter(|image| cancelled && image.status == Status::Pending) {
+                    image.status = Status::Cancelled;
+                    image.took = image
+                        .stages
+                        .first()
+                        .map_or(Duration::ZERO, |first| envelope.elapsed.saturating_sub(first.begin));
+                }
+            }
             event => {
                 if let Some(key) = &envelope.image {
                     self.image_mut(key).apply(event, envelope.elapsed);
@@ -341,6 +352,15 @@ mod tests {
         assert_eq!(report.exit_code, None);
         assert_eq!(report.images[0].status, Status::Pending);
         assert_eq!(report.images[0].stages[1].took, Some(Duration::from_millis(40)));
+    }
+
+    #[test]
+    fn what_a_cancelled_run_left_open_is_cancelled() {
+        let mut run = failing_run();
+        run.truncate(run.len() - 3);
+        run.push(at(110, None, Event::RunFinished { exit_code: 130, report: None }));
+        let report = Report::replay(&run);
+        assert_eq!((report.images[0].status, report.images[0].took), (Status::Cancelled, Duration::from_millis(100)));
     }
 
     #[test]
