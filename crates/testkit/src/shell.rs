@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
@@ -41,18 +41,36 @@ impl HostShell {
 
     /// Commands run in a copy of this system that is gone with the value. Needs root.
     pub async fn sandbox() -> Self {
+        // Builds go on beside the tests; what they write is none of the sandbox's.
+        let hidden = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize().unwrap();
+        Self::mounted(
+            "mkdir u w; mount -t overlay overlay -o lowerdir=/,upperdir=$PWD/u,workdir=$PWD/w m; mount -t tmpfs tmpfs \"m$2\"",
+            &hidden,
+        )
+        .await
+    }
+
+    /// Commands run where there is nothing but this static busybox: what a small image has. Needs root.
+    pub async fn busybox(binary: &Path) -> Self {
+        let script = r#"mkdir -p m/bin m/proc m/dev m/run m/tmp m/etc m/root m/var/log m/home; cp "$2" m/bin/busybox
+            chroot m /bin/busybox --install -s /bin; echo root:x:0:0:root:/root:/bin/sh >m/etc/passwd
+            echo www:x:33:33:www:/var:/bin/sh >>m/etc/passwd; printf 'root:x:0:\nwww:x:33:\n' >m/etc/group"#;
+        Self::mounted(script, binary).await
+    }
+
+    /// A mount namespace whose root is made by `script` below `m` of its working folder; `$2` is `argument`.
+    async fn mounted(script: &str, argument: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let script = r#"set -e; cd "$1"; mount -t tmpfs tmpfs . && cd "$1" && mkdir u w m
-            mount -t overlay overlay -o lowerdir=/,upperdir="$1/u",workdir="$1/w" m
+        let script = format!(
+            r#"set -e; cd "$1"; mount -t tmpfs tmpfs . ; cd "$1"; mkdir m; {script}
             mount -t proc proc m/proc; mount -t tmpfs tmpfs m/dev; mkdir m/dev/shm; mount -t tmpfs tmpfs m/dev/shm
             for d in null zero full random urandom tty; do touch m/dev/$d; mount --bind /dev/$d m/dev/$d; done
-            mount -t tmpfs tmpfs m/run; mount -t tmpfs tmpfs m/tmp; chmod 1777 m/tmp
-            mount -t tmpfs tmpfs "m$2"; echo ready; exec sleep 100000"#;
+            mount -t tmpfs tmpfs m/run; mount -t tmpfs tmpfs m/tmp; chmod 1777 m/tmp; echo ready; exec sleep 100000"#
+        );
         let mut holder = Command::new("unshare")
-            .args(["--mount", "sh", "-c", script, "sh"])
+            .args(["--mount", "sh", "-c", &script, "sh"])
             .arg(folder.path())
-            // Builds go on beside the tests; what they write is none of the sandbox's.
-            .arg(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize().unwrap())
+            .arg(argument)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -177,6 +177,9 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
+    /// Entries, and what the refusal says.
+    type Attack = (&'static [(EntryType, &'static str, &'static str)], &'static str);
+
     fn place(root: &Path) -> Place {
         let exclude = Exclude::new(&["*.log".to_owned()]).unwrap();
         Place { root: root.join("out"), name: "logs".into(), exclude, into: false }
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn attacks_are_refused_and_nothing_is_outside() {
         use EntryType::{Block, Link, Regular, Symlink};
-        let attacks: [(&[(EntryType, &str, &str)], &str); 9] = [
+        let attacks: [Attack; 9] = [
             (&[(Regular, "logs/../../evil", "x")], "leads out of the folder"),
             (&[(Regular, "/evil", "x")], "leads out of the folder"),
             (&[(Regular, "other/evil", "x")], "leads out of the folder"),
