@@ -24,6 +24,8 @@ impl Helper {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg(VERB).process_group(0);
+        // A bake's environment holds secrets; these processes need no more of it than to find `newuidmap`.
+        command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command
     }
 

@@ -78,7 +78,7 @@ pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         return runtime.context(doing)?.block_on(dial(host, *port));
     }
-    let status = Command::new("/proc/self/exe").args([VERB, WITHIN, text]).status().context(doing)?;
+    let status = Command::new("/proc/self/exe").args([VERB, WITHIN, text]).env_clear().status().context(doing)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

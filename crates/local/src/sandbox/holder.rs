@@ -56,7 +56,9 @@ pub(super) fn main(spec_path: &Path) -> Result<ExitCode> {
     if user_namespace {
         users::unshare_with(flags)?;
     } else {
-        raw::unshare(flags).context(|| "make the namespaces of the sandbox".to_owned())?;
+        raw::unshare(flags).context(|| "make the namespaces of the sandbox".to_owned()).map_err(|error| {
+            error.help("Root of a container may do this when the container was started with --privileged; else use --platform docker.")
+        })?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context(|| "start the sandbox's event loop".to_owned())?.block_on(hold(spec, user_namespace))
@@ -69,6 +71,8 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
     let mut init = Command::new("/proc/self/exe")
         .arg0("ami-bake-init")
         .args([VERB, INIT])
+        // Init's environment can be read inside.
+        .env_clear()
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .spawn()
         .context(doing)?;
@@ -96,7 +100,7 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
         }
     }
     // The descriptor of the orders must live until the end: init ends when it is closed.
-    let code = wait(&mut init, lifeline, spec.lifetime).await;
+    let code = wait(&mut init, lifeline, &spec).await;
     drop(orders);
     code
 }
@@ -109,18 +113,19 @@ fn tell_ready(path: &Path, pid: u32) -> Result<()> {
     std::fs::rename(&partial, path).context(doing)
 }
 
-async fn wait(init: &mut Child, mut lifeline: Lifeline, lifetime: Option<u64>) -> Result<ExitCode> {
+async fn wait(init: &mut Child, mut lifeline: Lifeline, spec: &Spec) -> Result<ExitCode> {
     let doing = || "watch the sandbox".to_owned();
     let mut terminate = signal(SignalKind::terminate()).context(doing)?;
     let mut interrupt = signal(SignalKind::interrupt()).context(doing)?;
     let mut hang_up = signal(SignalKind::hangup()).context(doing)?;
-    let end = tokio::time::sleep(Duration::from_secs(lifetime.unwrap_or(FOREVER)));
+    let end = tokio::time::sleep(Duration::from_secs(spec.lifetime.unwrap_or(FOREVER)));
     tokio::pin!(end);
     loop {
         let send = tokio::select! {
             status = init.wait() => return Ok(exit_code(status.context(doing)?)),
             _ = terminate.recv() => Signal::TERM,
-            _ = interrupt.recv() => Signal::TERM,
+            // At a terminal it is meant for what runs in the shell, not for the machine.
+            _ = interrupt.recv() => if spec.interactive { Signal::INT } else { Signal::TERM },
             _ = hang_up.recv() => Signal::TERM,
             () = lifeline.ended() => Signal::KILL,
             () = &mut end, if !end.is_elapsed() => Signal::KILL,

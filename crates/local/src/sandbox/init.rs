@@ -93,6 +93,7 @@ async fn reap(child: Option<Pid>, socket: UnixStream) -> Result<ExitCode> {
     let doing = || "reap the sandbox's processes".to_owned();
     let mut died = signal(SignalKind::child()).context(doing)?;
     let mut terminate = signal(SignalKind::terminate()).context(doing)?;
+    let mut interrupt = signal(SignalKind::interrupt()).context(doing)?;
     socket.set_nonblocking(true).context(doing)?;
     let holder = tokio::net::UnixStream::from_std(socket).context(doing)?;
     loop {
@@ -108,6 +109,10 @@ async fn reap(child: Option<Pid>, socket: UnixStream) -> Result<ExitCode> {
             _ = terminate.recv() => match child {
                 Some(child) => { let _ = rustix::process::kill_process(child, Signal::TERM); }
                 None => return Ok(ExitCode::SUCCESS),
+            },
+            // A Ctrl-C at the holder's terminal, which is not the program's own: for all that runs in the shell there.
+            _ = interrupt.recv() => if let Some(child) = child {
+                let _ = rustix::process::kill_process_group(child, Signal::INT);
             },
             // The holder says no second word: readable means that it is gone.
             _ = holder.readable() => return Ok(ExitCode::FAILURE),

@@ -27,6 +27,18 @@ async fn credentials_of_this_system_are_not_visible() {
 }
 
 #[tokio::test]
+async fn the_bakes_environment_is_not_visible() {
+    // Cargo gives this process some.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    let bakery = Bakery::new();
+    let source = bakery.source("host").await;
+    let (machine, inside) = bakery.launch(&source).await;
+    assert_eq!(sh(inside.as_ref(), "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -c ^CARGO || true").await, "0\n");
+    assert!(sh(inside.as_ref(), "env").await.contains("HOME=/root\n"));
+    machine.destroy(&bakery.run).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lost_sandbox_is_no_exit_status() {
     let bakery = Bakery::new();
     let source = bakery.source("host").await;
