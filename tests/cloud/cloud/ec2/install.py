@@ -2,6 +2,8 @@
 from moto.ec2.responses import EC2Response
 from moto.sts.responses import TokenResponse
 from moto.core.responses import ActionResult
+from moto.iam.exceptions import NoSuchEntity
+from moto.iam.models import IAMBackend
 
 from .. import permissions
 from ..gate import Gate
@@ -25,7 +27,16 @@ def install(world):
         part.install(EC2Response)
     EC2Response.error_on_dryrun = error_on_dryrun
     TokenResponse.decode_authorization_message = lambda response: ActionResult({"DecodedMessage": permissions.decode(response._get_param("EncodedMessage") or "")})
+    IAMBackend.remove_role_from_instance_profile = remove_role_from_instance_profile
     Gate(world).install()
+
+
+def remove_role_from_instance_profile(backend, profile_name, role_name):
+    """Moto ends in a ValueError where IAM says that the role isn't there."""
+    profile, role = backend.get_instance_profile(profile_name), backend.get_role(role_name)
+    if role not in profile.roles:
+        raise NoSuchEntity(f"The role with name {role_name} is not in the instance profile {profile_name}.")
+    profile.roles.remove(role)
 
 
 def error_on_dryrun(response):

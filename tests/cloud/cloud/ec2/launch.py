@@ -9,7 +9,7 @@ from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import Volume
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance
-from moto.ec2.utils import random_spot_request_id, random_volume_id
+from moto.ec2.utils import filter_dict_attribute_mapping, random_spot_request_id, random_volume_id
 from moto.iam.models import iam_backends
 
 from .. import faults, userdata
@@ -34,6 +34,8 @@ class Launch:
         def run(backend, image_id, count, data, security_group_names, **kwargs):
             return launch.create(backend, moto_run, image_id, count, data, security_group_names, kwargs)
 
+        # Moto has no such filter; it is how the machine of a lost answer is found.
+        filter_dict_attribute_mapping["client-token"] = "client_token"
         response_class.run_instances = handler
         EC2Backend.run_instances = run
         # Volumes come from the image's mapping, below; moto's reading of a request's mapping loses speed and throughput.
@@ -159,6 +161,7 @@ class Launch:
             fields = text.split()
             keys.append(text if len(fields) > 2 else f"{text} {instance.key_name}")
         call = self.world.current
+        instance.client_token = (call.parameters.get("ClientToken") if call else None) or ""
         found = self.world.faults.take_all(call, faults.MACHINE_KINDS) if call else {}
         doom = found.pop("pending-to-terminated", None)
         if doom is not None:
