@@ -11,7 +11,7 @@ use crate::family::leg_scope;
 use crate::manifest::{ImageEntry, LegEntry, Manifest};
 use crate::model::{Image, Step};
 use crate::resolve::Resolver;
-use crate::schema::{Judge, judge};
+use crate::schema::{Judge, judge, soften};
 use crate::yaml::Node;
 
 /// A leg, typed.
@@ -86,8 +86,14 @@ impl Manifest {
         }
         match typed(&settings, &lists) {
             Ok(evaluated) => Some(evaluated),
-            Err(error) => {
-                let whole = whole(&image.node, settings, &lists);
+            Err(_) => {
+                // An expression gave another kind of value: a number is text where text is wanted, the rest is an error.
+                let mut whole = whole(&image.node, settings, &lists);
+                soften(self.judge.get_or_init(Judge::image), &mut whole);
+                let error = match typed_whole(&whole, &lists) {
+                    Ok(evaluated) => return Some(evaluated),
+                    Err(error) => error,
+                };
                 self.judge_image(&image.node, &whole, &route, findings);
                 if findings.len() == before {
                     findings.push(
@@ -128,6 +134,18 @@ impl Manifest {
         step.get("platforms").is_none_or(here) && resolver.condition(step.get("if"), &route.key("if"), findings)
     }
 
+    /// One field of an image with its numbers as text where text is wanted.
+    pub(crate) fn soften(&self, field: &str, value: Value) -> Value {
+        let numbers = |value: &Value| value.is_number() || value.is_boolean();
+        let any = value.as_object().is_some_and(|map| map.values().any(|value| numbers(value) || value.is_object()));
+        if !any {
+            return value;
+        }
+        let mut whole = Value::Object(Map::from_iter([(field.to_owned(), value)]));
+        soften(self.judge.get_or_init(Judge::image), &mut whole);
+        whole.get_mut(field).map(Value::take).unwrap_or_default()
+    }
+
     /// Judges an evaluated image.
     pub(crate) fn judge_image(&self, node: &Node, value: &Value, route: &Route, findings: &mut Vec<Diagnostic>) {
         judge(self.judge.get_or_init(Judge::image), node, value, route, findings);
@@ -143,6 +161,19 @@ fn typed(settings: &Map<String, Value>, lists: &[Vec<(usize, Value)>; 3]) -> Res
         }
     }
     Ok(Evaluated { image, steps })
+}
+
+/// The image from the judge's form of it.
+fn typed_whole(whole: &Value, lists: &[Vec<(usize, Value)>; 3]) -> Result<Evaluated, serde_json::Error> {
+    let mut settings = whole.as_object().cloned().unwrap_or_default();
+    let mut softened = lists.clone();
+    for (phase, list) in PHASES.iter().zip(&mut softened) {
+        let steps = settings.remove(phase.as_str()).unwrap_or_default();
+        for (index, step) in list {
+            *step = steps.get(*index).cloned().unwrap_or_default();
+        }
+    }
+    typed(&settings, &softened)
 }
 
 /// The image as the judge wants it: steps that don't run leave a harmless one in their place, so that indices fit.

@@ -101,6 +101,12 @@ impl Manifest {
         Some(finding)
     }
 
+    /// Whether the caller chose another platform than the manifest's own.
+    pub(crate) fn is_foreign(&self) -> bool {
+        let own = self.root.get("platform").and_then(Node::as_text).unwrap_or(Platform::default().as_str());
+        self.platform.as_str() != own
+    }
+
     pub(crate) fn image(&self, name: &str) -> Option<&ImageEntry> {
         self.images.iter().find(|image| image.name == name)
     }

@@ -1,6 +1,8 @@
 //! The manifest as the engine sees it.
 
-use ami_bake_core::plan::{Digest, ImageKey, ImagePlan, Leg, Recipe, Resolved, SourceImage, VersionRule};
+use ami_bake_core::plan::{
+    Digest, ImageKey, ImagePlan, ImageSettings, Leg, Recipe, Resolved, SourceImage, VersionRule,
+};
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;
 
@@ -8,6 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::leg::{Evaluated, PHASES};
 use crate::lower;
 use crate::manifest::Manifest;
+use crate::model::Image;
 
 /// Stands for a version that `auto` will give: the digest may not depend on it.
 const AUTOMATIC: Version = Version::new(0, 0, 0);
@@ -86,11 +89,25 @@ impl Manifest {
             build: lowered(0, build),
             validate: lowered(1, validate),
             test: lowered(2, test),
-            settings: lower::settings(&typed, &self.namespace, key, resolved.version),
+            settings: self.settings(&typed, key, resolved.version),
             version: resolved.version.clone(),
             digest: Digest::from_text(""),
             route,
         })
+    }
+
+    /// The settings of an image; on a platform that the caller chose, its own way of capture stands in for one that it lacks.
+    fn settings(&self, image: &Image, key: &ImageKey, version: &Version) -> ImageSettings {
+        let mut settings = lower::settings(image, &self.namespace, key, version);
+        let known = self.options.capabilities.iter().find(|known| known.platform == self.platform.as_str());
+        if self.is_foreign()
+            && let Some(first) = known
+                .filter(|known| !known.captures.contains(&settings.capture))
+                .and_then(|known| known.captures.first())
+        {
+            settings.capture = *first;
+        }
+        settings
     }
 
     /// The first of the findings as a failure of the run.

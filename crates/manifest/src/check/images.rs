@@ -1,12 +1,12 @@
 //! Every leg, evaluated with a stand-in for what is found later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::{Resolved, SourceImage, SourceQuery, VersionRule};
 use semver::Version;
 
-use super::{files, platform};
+use super::{files, names, platform, steps};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::Manifest;
 
@@ -35,29 +35,37 @@ pub(crate) fn images(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
         VersionRule::Fixed(version) => version,
         _ => &first,
     };
+    let mut keys: HashSet<String> = HashSet::new();
     let mut names: HashMap<String, String> = HashMap::new();
+    platform::fields(manifest, findings);
     for image in &manifest.images {
         let route = Route::root().key("images").key(image.name.as_str());
-        platform::image(manifest, image, &route, findings);
         files::image(&image.node, &route, &manifest.folder, findings);
         for leg in &image.legs {
+            let shown = leg.key.to_string();
+            if !keys.insert(shown.clone()) {
+                let span = image.node.entry("matrix").map_or(image.node.span, |entry| entry.key_span);
+                findings.push(
+                    Diagnostic::error("same-name", span, format!("two legs would both be called `{shown}`"))
+                        .help("Legs are named by their values: give the values other words.")
+                        .route(route.key("matrix")),
+                );
+                continue;
+            }
             let source = stand_in(&leg.source);
             let Some(plan) = manifest.lower(&leg.key, &Resolved { source: &source, version }, findings) else {
                 continue;
             };
             platform::plan(manifest, image, &plan, findings);
-            let shown = leg.key.to_string();
-            if let Some(other) = names.insert(plan.settings.name.clone(), shown.clone()).filter(|other| *other != shown)
-            {
+            steps::plan(image, &plan, findings);
+            names::plan(manifest, image, &plan, findings);
+            if let Some(other) = names.insert(plan.settings.name.clone(), shown.clone()) {
                 let span = image.node.place(&Route::root().key("publish").key("name"));
+                let message = format!("`{other}` and `{shown}` would both be named `{}`", plan.settings.name);
                 findings.push(
-                    Diagnostic::error(
-                        "same-name",
-                        span,
-                        format!("`{other}` and `{shown}` would both be named `{}`", plan.settings.name),
-                    )
-                    .help("Put `${{ image }}`, a matrix value or the version into `publish.name`.")
-                    .route(route.key("publish").key("name")),
+                    Diagnostic::error("same-name", span, message)
+                        .help("Put `${{ image }}`, a matrix value or the version into `publish.name`.")
+                        .route(route.key("publish").key("name")),
                 );
             }
         }

@@ -5,7 +5,9 @@ mod files;
 mod graph;
 mod images;
 mod moving;
+mod names;
 mod platform;
+mod steps;
 mod unsupported;
 
 pub(crate) use environments::{complete, environments};

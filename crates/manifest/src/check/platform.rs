@@ -15,28 +15,46 @@ fn capabilities(manifest: &Manifest) -> Option<&Capabilities> {
     manifest.options.capabilities.iter().find(|capabilities| capabilities.platform == name)
 }
 
-/// Fields that the manifest's own platform does not know; under `--platform` they are skipped instead.
-pub(super) fn image(manifest: &Manifest, image: &ImageEntry, route: &Route, findings: &mut Vec<Diagnostic>) {
+/// Fields that the manifest's own platform does not know; under `--platform` they are skipped, and named in one line.
+pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
     let Some(known) = capabilities(manifest) else { return };
-    if manifest.options.platform.is_some() {
-        return;
-    }
-    for (section, fields) in [("machine", known.machine), ("publish", known.publish)] {
-        for entry in image.node.get(section).map(Node::entries).unwrap_or_default() {
-            if !fields.contains(&entry.key.as_str()) {
-                let finding = Diagnostic::error(
-                    "not-on-platform",
-                    entry.key_span,
-                    format!("the platform `{}` does not know `{section}.{}`", known.platform, entry.key),
-                );
+    let mut skipped: Vec<String> = Vec::new();
+    for image in &manifest.images {
+        let route = Route::root().key("images").key(image.name.as_str());
+        for (section, fields) in [("machine", known.machine), ("publish", known.publish)] {
+            for entry in image.node.get(section).map(Node::entries).unwrap_or_default() {
+                if fields.contains(&entry.key.as_str()) {
+                    continue;
+                }
+                let name = format!("{section}.{}", entry.key);
+                if manifest.is_foreign() {
+                    if !skipped.contains(&name) {
+                        skipped.push(name);
+                    }
+                    continue;
+                }
+                let message = format!("the platform `{}` does not know `{name}`", known.platform);
                 let help = if fields.is_empty() {
                     format!("It knows nothing of `{section}`.")
                 } else {
                     format!("It knows {}.", words::list(fields, "and"))
                 };
-                findings.push(finding.help(help).route(route.key(section).key(entry.key.as_str())));
+                findings.push(
+                    Diagnostic::error("not-on-platform", entry.key_span, message)
+                        .help(help)
+                        .route(route.key(section).key(entry.key.as_str())),
+                );
             }
         }
+    }
+    if !skipped.is_empty() {
+        let names: Vec<&str> = skipped.iter().map(String::as_str).collect();
+        let message = format!(
+            "skipped, since the platform `{}` does not know it: {}",
+            known.platform,
+            words::list(&names, "and")
+        );
+        findings.push(Diagnostic::note("skipped", None, message));
     }
 }
 
@@ -63,8 +81,18 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
                 .route(route),
         );
     }
+    for (index, range) in plan.machine.ingress.iter().enumerate() {
+        if !is_cidr(range) {
+            let route = plan.route.key("machine").key("ingress").index(index);
+            findings.push(
+                Diagnostic::error("wrong-value", own(&route), format!("`{range}` is not a range of addresses"))
+                    .help("Write it like `203.0.113.0/24` or `2001:db8::/32`.")
+                    .route(route),
+            );
+        }
+    }
     let Some(known) = capabilities(manifest) else { return };
-    if !known.captures.contains(&plan.settings.capture) && manifest.options.platform.is_none() {
+    if !known.captures.contains(&plan.settings.capture) && !manifest.is_foreign() {
         let modes: Vec<&str> = known.captures.iter().map(|mode| mode_name(*mode)).collect();
         findings.push(
             Diagnostic::error(
@@ -97,5 +125,27 @@ fn mode_name(mode: CaptureMode) -> &'static str {
         CaptureMode::Halted => "halted",
         CaptureMode::Stopped => "stopped",
         CaptureMode::Live => "live",
+    }
+}
+
+/// Whether a text is an address and a prefix length that fits it.
+fn is_cidr(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let most = match address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(_)) => 32,
+        Ok(std::net::IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    length.parse::<u8>().is_ok_and(|length| length <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_have_real_addresses() {
+        assert!(is_cidr("10.0.0.0/8") && is_cidr("::/0"));
+        assert!(!is_cidr("300.0.0.0/8") && !is_cidr("10.0.0.0/33") && !is_cidr("10.0.0.0"));
     }
 }

@@ -6,7 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 /// Below an image, `defaults`, or an environment's images and defaults. `*` is any key or index.
-const IMAGE: [&[&str]; 20] = [
+const IMAGE: [&[&str]; 21] = [
+    &["machine", "lineage"],
     &["publish", "if"],
     &["publish", "regions"],
     &["publish", "targets"],
@@ -74,7 +75,7 @@ fn visit(node: &Node, pattern: &[&str], route: &Route, findings: &mut Vec<Diagno
                 Segment::Index(_) => None,
             });
             let name = match above {
-                Some(above) if above == "publish" => format!("`publish.{key}`"),
+                Some(above) if above == "publish" || above == "machine" => format!("`{above}.{key}`"),
                 _ => format!("`{key}`"),
             };
             findings.push(later(entry.key_span, &name, route));

@@ -51,7 +51,7 @@ pub(super) fn query(
         return None;
     };
     let span = image.node.entry("source").map_or(image.span, |entry| entry.key_span);
-    let value = Resolver::plain(&manifest.sources, scope).at(node, &route, findings);
+    let value = manifest.soften("source", Resolver::plain(&manifest.sources, scope).at(node, &route, findings));
     let source: Source = match serde_json::from_value(value.clone()) {
         Ok(source) => source,
         Err(error) => {

@@ -5,7 +5,7 @@ mod machine;
 mod settings;
 mod step;
 
-pub(crate) use digest::digest;
+pub(crate) use digest::{digest, globs};
 pub(crate) use machine::machine;
 pub(crate) use settings::settings;
 pub(crate) use step::steps;

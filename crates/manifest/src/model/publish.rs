@@ -152,7 +152,7 @@ pub struct DockerChanges {
 fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "propertyNames": { "title": "a tag's key", "pattern": "^(?!aws:|ami-bake:).{1,128}$", "examples": ["team"] },
+        "propertyNames": { "title": "free for your own tags: `aws:` and `ami-bake:` are reserved", "pattern": "^(?!aws:|ami-bake:).{1,128}$", "examples": ["team"] },
         "additionalProperties": { "type": "string", "maxLength": 256 },
     })
 }

@@ -4,8 +4,8 @@ use ami_bake_core::Route;
 use serde_json::Value;
 
 use super::Judge;
-use crate::diagnostic::Diagnostic;
-use crate::yaml::{Kind, Meaning, Node};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::yaml::{Kind, Meaning, Node, Scalar};
 
 /// Turns numbers and booleans into text wherever the schema takes text alone.
 pub(crate) fn coerce(judge: &Judge, node: &mut Node, findings: &mut Vec<Diagnostic>) {
@@ -15,12 +15,20 @@ pub(crate) fn coerce(judge: &Judge, node: &mut Node, findings: &mut Vec<Diagnost
     walk.visit(node, &schemas, &Route::root());
 }
 
-struct Walk<'a> {
-    root: &'a Value,
-    findings: &'a mut Vec<Diagnostic>,
+/// Turns the numbers and booleans of an evaluated value into text wherever the schema takes text alone.
+pub(crate) fn soften(judge: &Judge, value: &mut Value) {
+    let walk = Walk { root: judge.schema(), findings: &mut Vec::new() };
+    let mut schemas = Vec::new();
+    walk.expand(judge.schema(), &mut schemas);
+    walk.soften(value, &schemas);
 }
 
-impl<'a> Walk<'a> {
+struct Walk<'a, 'f> {
+    root: &'a Value,
+    findings: &'f mut Vec<Diagnostic>,
+}
+
+impl<'a> Walk<'a, '_> {
     /// All plain schemas that a schema stands for.
     fn expand(&self, schema: &'a Value, into: &mut Vec<&'a Value>) {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
@@ -73,26 +81,66 @@ impl<'a> Walk<'a> {
                     Meaning::Integer(_) => &["integer", "number"],
                     Meaning::Float(_) => &["number"],
                 };
-                if schemas.is_empty() || !takes(schemas, &["string"]) || takes(schemas, names) {
+                let text = takes(schemas, &["string"]);
+                let own = takes(schemas, names);
+                if schemas.is_empty() || !text && !own {
                     return;
                 }
                 if !scalar.survives() {
-                    let shown = scalar.to_json();
-                    self.findings.push(
-                        Diagnostic::error(
-                            "unquoted",
-                            span,
-                            format!("YAML reads `{}` as the value `{shown}`", scalar.text),
-                        )
-                        .label("text is expected here")
-                        .help(format!("Quote it: \"{}\"", scalar.text))
-                        .route(route.clone()),
-                    );
+                    self.findings.push(changed(scalar, span, text).route(route.clone()));
                 }
-                scalar.meaning = Meaning::Text;
+                if !own {
+                    scalar.meaning = Meaning::Text;
+                }
             }
         }
     }
+
+    /// The same for values that came from expressions: numbers and booleans become text where text alone is taken.
+    fn soften(&self, value: &mut Value, schemas: &[&'a Value]) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let mut children = Vec::new();
+                    for schema in schemas {
+                        let own = schema.get("properties").and_then(|properties| properties.get(key));
+                        if let Some(child) = own.or_else(|| schema.get("additionalProperties")) {
+                            self.expand(child, &mut children);
+                        }
+                    }
+                    self.soften(value, &children);
+                }
+            }
+            Value::Array(items) => {
+                let mut children = Vec::new();
+                for schema in schemas {
+                    if let Some(child) = schema.get("items") {
+                        self.expand(child, &mut children);
+                    }
+                }
+                for item in items {
+                    self.soften(item, &children);
+                }
+            }
+            Value::Number(_) if takes(schemas, &["string"]) && !takes(schemas, &["integer", "number"]) => {
+                *value = value.to_string().into();
+            }
+            Value::Bool(_) if takes(schemas, &["string"]) && !takes(schemas, &["boolean"]) => {
+                *value = value.to_string().into()
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A scalar that is not what its text says.
+fn changed(scalar: &Scalar, span: Span, text: bool) -> Diagnostic {
+    let shown = scalar.to_json();
+    let finding = Diagnostic::error("unquoted", span, format!("YAML reads `{}` as the value `{shown}`", scalar.text));
+    if text {
+        return finding.help(format!("Quote it: \"{}\"", scalar.text));
+    }
+    finding.help(format!("Write `{shown}`."))
 }
 
 fn takes(schemas: &[&Value], names: &[&str]) -> bool {

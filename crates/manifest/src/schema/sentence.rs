@@ -303,7 +303,14 @@ fn keys(schema: Option<&Value>) -> Option<String> {
 
 fn wrong_type_finding(place: &Place<'_>, instance: &Value, expected: &[&str]) -> Diagnostic {
     let wanted = words::plain_list(expected, "or");
-    let found = place.node.map_or("something else", Node::describe);
+    let found = match instance {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    };
     if instance.is_null() {
         return Diagnostic::error("wrong-type", place.span, format!("{} has no value", place.name))
             .help(format!("Give it {wanted}, or take the key out."))

@@ -14,17 +14,72 @@ pub(super) fn finding(file: FileId, text: &str, error: &ScanError) -> Diagnostic
     if text[offset..].trim().is_empty() {
         offset = text[..offset].trim_end().len();
     }
-    let width = text[offset..].chars().next().filter(|first| *first != '\n').map_or(0, char::len_utf8);
-    let span = Span { file, start: to_u32(offset), end: to_u32(offset + width) };
     let line_start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
-    let before = &text[line_start..offset];
-    let tab = before.chars().all(char::is_whitespace) && (before.contains('\t') || text[offset..].starts_with('\t'));
-    let (message, help) = if tab { explain(&ErrorKind::TabInBlockIndentation) } else { explain(error.kind()) };
-    let finding = Diagnostic::error("syntax", span, message.unwrap_or_else(|| error.info()));
+    let indent = &text[line_start..offset];
+    let tab = text[line_start..]
+        .find(|c: char| c != ' ')
+        .map(|at| line_start + at)
+        .filter(|at| text[*at..].starts_with('\t'));
+    let at = |start: usize| {
+        let width = text[start..].chars().next().filter(|first| *first != '\n').map_or(0, char::len_utf8);
+        Span { file, start: to_u32(start), end: to_u32(start + width) }
+    };
+    if let Some(tab) = tab.filter(|_| indent.trim().is_empty()) {
+        return Diagnostic::error("syntax", at(tab), "a tab can't indent YAML")
+            .help("Indent with spaces, two for each level.");
+    }
+    match open(&text[..offset]) {
+        Some(start) if start < line_start || text[offset..].trim().is_empty() => {
+            let what = &text[start..=start];
+            let (message, help) = match what {
+                "[" => ("the list that begins here is not closed", "Add the `]`."),
+                "{" => ("the map that begins here is not closed", "Add the `}`."),
+                _ => (
+                    "the quoted text that begins here is not closed",
+                    "Close the quote; inside '…' a quote is written '', inside \"…\" it is written \\\".",
+                ),
+            };
+            return Diagnostic::error("syntax", at(start), message)
+                .related(at(offset), "it can't go on here")
+                .help(help);
+        }
+        _ => {}
+    }
+    let (message, help) = explain(error.kind());
+    let finding = Diagnostic::error("syntax", at(offset), message.unwrap_or_else(|| error.info()));
     match help {
         Some(help) => finding.help(help),
         None => finding,
     }
+}
+
+/// The innermost bracket or quote that is still open at the end of a text. A guess for messages: block scalars are not known here.
+fn open(text: &str) -> Option<usize> {
+    let mut stack: Vec<usize> = Vec::new();
+    let mut quote: Option<(usize, char)> = None;
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        match quote {
+            Some((_, '"')) if c == '"' && before != '\\' => quote = None,
+            Some((_, '\'')) if c == '\'' => quote = None,
+            Some((_, '#')) if c == '\n' => quote = None,
+            Some(_) => {}
+            None => {
+                let begins = before.is_whitespace() || matches!(before, '[' | '{' | ',');
+                match c {
+                    '"' | '\'' if begins => quote = Some((at, c)),
+                    '#' if before.is_whitespace() => quote = Some((at, c)),
+                    '[' | '{' if begins => stack.push(at),
+                    ']' | '}' => {
+                        stack.pop();
+                    }
+                    _ => {}
+                }
+            }
+        }
+        before = c;
+    }
+    quote.filter(|(_, kind)| *kind != '#').map(|(at, _)| at).or(stack.pop())
 }
 
 fn explain(kind: &ErrorKind) -> (Option<String>, Option<&'static str>) {

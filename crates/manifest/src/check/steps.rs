@@ -1,0 +1,50 @@
+//! Steps that can't do what they say.
+
+use ami_bake_core::plan::{ImagePlan, Step, Verb};
+use ami_bake_core::{Route, Segment};
+
+use super::files;
+use crate::diagnostic::Diagnostic;
+use crate::lower;
+use crate::manifest::ImageEntry;
+
+/// Globs that are none, and files whose names came from expressions.
+pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
+    for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
+        match &step.verb {
+            Verb::Upload { exclude, from, contents, .. } => {
+                globs(image, step, exclude, findings);
+                local(image, step, from, *contents, findings);
+            }
+            Verb::Download { exclude, .. } => globs(image, step, exclude, findings),
+            Verb::Script { path, .. } => local(image, step, path, false, findings),
+            _ => {}
+        }
+    }
+}
+
+/// The route below the image.
+fn own(route: &Route) -> Route {
+    Route(route.0.iter().skip(2).cloned().collect::<Vec<Segment>>())
+}
+
+fn globs(image: &ImageEntry, step: &Step, patterns: &[String], findings: &mut Vec<Diagnostic>) {
+    for (index, pattern) in patterns.iter().enumerate() {
+        if let Err(error) = lower::globs(std::slice::from_ref(pattern)) {
+            let route = step.route.key("exclude").index(index);
+            let message = format!("`{pattern}` is not a glob: {}", error.kind());
+            findings.push(Diagnostic::error("wrong-value", image.node.place(&own(&route)), message).route(route));
+        }
+    }
+}
+
+/// Names without expressions were looked at before.
+fn local(image: &ImageEntry, step: &Step, path: &std::path::Path, contents: bool, findings: &mut Vec<Diagnostic>) {
+    let route = step.route.key(step.verb.name());
+    let Some(node) = image.node.at(&own(&route).0) else { return };
+    if !node.as_text().is_some_and(crate::expression::Template::is_one) {
+        return;
+    }
+    let shown = format!("{}{}", path.display(), if contents { "/" } else { "" });
+    findings.extend(files::path(&shown, step.verb.name(), node, &route, std::path::Path::new("")));
+}

@@ -1,0 +1,305 @@
+//! Bad manifests and what is said of them.
+
+use crate::common::refused;
+
+#[test]
+fn an_unknown_image() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  base:
+    source: {ami: {id: ami-0123456789abcdef0}}
+  web:
+    source: {image: bsae}
+"##,
+        r##"error[unknown-image]: the manifest has no image `bsae`
+ --> bake.yml:7:21
+  |
+7 |     source: {image: bsae}
+  |                     ^^^^
+  |
+  = help: Did you mean `base`?
+"##,
+    );
+}
+
+#[test]
+fn a_circle() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  a:
+    source: {image: b}
+  b:
+    source: {image: c}
+  c:
+    source: {image: a}
+"##,
+        r##"error[image-cycle]: the images are built on each other in a circle: `a` → `b` → `c` → `a`
+ --> bake.yml:5:21
+  |
+5 |     source: {image: b}
+  |                     ^
+  |
+  = help: One of them needs a source of its own.
+"##,
+    );
+}
+
+#[test]
+fn no_source() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    build: []
+"##,
+        r##"error[missing-key]: the image `web` has no `source`
+ --> bake.yml:4:3
+  |
+4 |   web:
+  |   ^^^
+  |
+  = help: Add `source`: an entry for each platform, or `image` for another image of this manifest.
+"##,
+    );
+}
+
+#[test]
+fn no_source_on_the_platform() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {local: host}
+"##,
+        r##"error[missing-source]: the image `web` has no source for the platform `aws`
+ --> bake.yml:5:5
+  |
+5 |     source: {local: host}
+  |     ^^^^^^
+  |
+  = help: Add `ami: {owner: …, name: …}` below `source`, or leave the image out here with `platforms`.
+"##,
+    );
+}
+
+#[test]
+fn a_name_without_owner() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {ami: {name: "ubuntu-*"}}
+"##,
+        r##"error[ami-source]: an image is looked up by name without its `owner`
+ --> bake.yml:5:14
+  |
+5 |     source: {ami: {name: "ubuntu-*"}}
+  |              ^^^
+  |
+  = help: Add `owner`, such as "099720109477" (Canonical) or `amazon`: anyone can publish an image under any name.
+"##,
+    );
+}
+
+#[test]
+fn no_leg_with_these_values() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  base:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    matrix: {arch: [x86_64]}
+  web:
+    source: {image: base}
+    matrix: {arch: [arm64]}
+"##,
+        r##"error[matrix]: no leg of `base` has the matrix values of `web-arm64`
+ --> bake.yml:8:21
+  |
+8 |     source: {image: base}
+  |                     ^^^^
+  |
+  = help: Give both images the same values below `matrix`.
+"##,
+    );
+}
+
+#[test]
+fn two_legs_of_one_name() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    matrix: {arch: [x86_64, arm64]}
+    publish: {name: "shop-${{ version }}"}
+"##,
+        r##"error[same-name]: `web-x86_64` and `web-arm64` would both be named `shop-0.1.0`
+ --> bake.yml:7:21
+  |
+7 |     publish: {name: "shop-${{ version }}"}
+  |                     ^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: Put `${{ image }}`, a matrix value or the version into `publish.name`.
+"##,
+    );
+}
+
+#[test]
+fn spot_that_is_stopped() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    capture: stopped
+    machine: {spot: true}
+"##,
+        r##"error[spot-stopped]: a spot machine can't be stopped, so `capture: stopped` can't work
+ --> bake.yml:6:14
+  |
+6 |     capture: stopped
+  |              ^^^^^^^
+  |
+  = help: Use `capture: halted`, or take `machine.spot` out.
+"##,
+    );
+}
+
+#[test]
+fn profile_and_policy() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    machine: {profile: baker, policy: {Statement: []}}
+"##,
+        r##"error[profile-policy]: `profile` and `policy` exclude each other
+ --> bake.yml:6:31
+  |
+6 |     machine: {profile: baker, policy: {Statement: []}}
+  |                               ^^^^^^
+  |
+  = help: `profile` is a profile that exists, `policy` makes a temporary one: keep one of them.
+"##,
+    );
+}
+
+#[test]
+fn addresses_that_cant_be() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    machine: {ingress: [300.0.0.0/8]}
+    build:
+      - upload: /etc/hostname
+        to: /srv
+        exclude: ["[a"]
+"##,
+        r##"error[wrong-value]: `300.0.0.0/8` is not a range of addresses
+ --> bake.yml:6:25
+  |
+6 |     machine: {ingress: [300.0.0.0/8]}
+  |                         ^^^^^^^^^^^
+  |
+  = help: Write it like `203.0.113.0/24` or `2001:db8::/32`.
+
+error[wrong-value]: `[a` is not a glob: unclosed character class; missing ']'
+  --> bake.yml:10:19
+   |
+10 |         exclude: ["[a"]
+   |                   ^^^^
+"##,
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    build:
+      - script: install.sh
+      - upload: site/
+        to: /srv
+"##,
+        r##"error[no-such-file]: there is no `install.sh`
+ --> bake.yml:7:17
+  |
+7 |       - script: install.sh
+  |                 ^^^^^^^^^^
+  |
+  = help: Paths are relative to the manifest's folder, here the working directory.
+
+error[no-such-file]: there is no `site/`
+ --> bake.yml:8:17
+  |
+8 |       - upload: site/
+  |                 ^^^^^
+  |
+  = help: Paths are relative to the manifest's folder, here the working directory.
+"##,
+    );
+}
+
+#[test]
+fn an_environments_variable() {
+    refused(
+        r##"format: 1
+name: shop
+vars: {channel: null}
+environments:
+  staging: {vars: {chanel: beta}}
+images:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+"##,
+        r##"error[unknown-variable]: the environment `staging` sets the variable `chanel`, which the manifest does not declare
+ --> bake.yml:5:20
+  |
+5 |   staging: {vars: {chanel: beta}}
+  |                    ^^^^^^
+  |
+  = help: Did you mean `channel`?
+"##,
+    );
+}
+
+#[test]
+fn a_name_that_ec2_refuses() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    publish: {name: "shop+web"}
+"##,
+        r##"error[wrong-value]: the image's name `shop+web` holds '+'
+ --> bake.yml:6:21
+  |
+6 |     publish: {name: "shop+web"}
+  |                     ^^^^^^^^^^
+  |
+  = help: An AMI's name takes letters, digits, spaces and ( ) [ ] . / - ' @ _
+"##,
+    );
+}
