@@ -64,7 +64,7 @@ if [ "$ami_bake_uid" != "$(id -u)" ]; then
   elif command -v runuser >/dev/null 2>&1; then
     set -- "$(command -v runuser)" -u "$USER" -- "$@"
   elif command -v su >/dev/null 2>&1; then
-    set -- "$(command -v su)" -s /bin/sh "$USER" -c 'exec "$0" "$@"' "$@"
+    set -- "$(command -v su)" -s /bin/sh -c 'exec "$0" "$@"' -- "$USER" "$@"
   else
     ami_bake_fail switch
   fi
