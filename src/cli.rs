@@ -143,7 +143,7 @@ fn run(command: Command, ui: Ui) -> Result<u8> {
         Command::Init(args) => init::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
-        Command::Completions(args) => completions::run(&args, ui),
+        Command::Completions(args) => Ok(completions::run(&args, ui)),
         Command::Plan(args) => block_on(plan::run(args, ui)),
         Command::Bake(args) => block_on(bake::run(args, ui)),
         Command::Test(args) => block_on(test::run(args, ui)),

@@ -18,6 +18,7 @@ pub(crate) const PLATFORMS: &[&str] = &[
 
 /// What a platform needs to know before it is asked for anything.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(not(all(feature = "aws", feature = "local")), expect(dead_code, reason = "each platform reads its own"))]
 pub(crate) struct Place {
     /// The home region.
     pub(crate) region: Option<String>,
@@ -50,6 +51,10 @@ pub(crate) fn capabilities(name: &str) -> Option<Capabilities> {
 ///
 /// # Errors
 /// When this build has none of that name, or the place is incomplete.
+#[cfg_attr(
+    not(feature = "aws"),
+    expect(unused_variables, clippy::unused_async, reason = "only a cloud is asked by the clock")
+)]
 pub(crate) async fn platform(name: &str, place: Place, clock: Arc<dyn Clock>) -> Result<Arc<dyn Platform>> {
     match name {
         #[cfg(feature = "aws")]

@@ -1,6 +1,5 @@
 //! `ami-bake completions`
 
-use ami_bake_core::Result;
 use clap_complete::Shell;
 
 use crate::cli;
@@ -18,9 +17,9 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
+pub(crate) fn run(args: &Args, ui: Ui) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut cli::command(), "ami-bake", &mut script);
     ui.data(&String::from_utf8_lossy(&script));
-    Ok(0)
+    0
 }

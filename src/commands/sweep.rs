@@ -280,8 +280,7 @@ fn parts(row: &Row) -> (String, String, Option<String>, Option<String>, String) 
             entry
                 .image
                 .as_deref()
-                .map(|image| format!("of {image}, from the ledger"))
-                .unwrap_or_else(|| "from the ledger".to_owned()),
+                .map_or_else(|| "from the ledger".to_owned(), |image| format!("of {image}, from the ledger")),
         ),
     }
 }

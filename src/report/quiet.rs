@@ -4,6 +4,7 @@ use ami_bake_core::event::{Envelope, Event};
 use ami_bake_core::report::Report;
 
 use super::Reporter;
+use super::text::with_help;
 use crate::ui::Ui;
 
 /// Writes warnings to standard error.
@@ -21,8 +22,8 @@ impl Quiet {
 impl Reporter for Quiet {
     fn on_event(&mut self, envelope: &Envelope, _: &Report) {
         if let Event::Warning { message, help } = &envelope.event {
-            let help = help.as_deref().map(|help| format!(". {help}")).unwrap_or_default();
-            self.ui.say(&format!("{} {message}{help}\n", self.ui.paint.odd("warning:")));
+            let words = with_help(message, help.as_deref());
+            self.ui.say(&format!("{} {words}\n", self.ui.paint.odd("warning:")));
         }
     }
 }

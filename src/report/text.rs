@@ -79,7 +79,9 @@ impl Lines {
                 Some(format!("{} {word} in {}{why}", step.name, human(*took)))
             }
             Event::Progress { message } => Some(paint.dim(message).to_string()),
-            Event::Warning { message, help } => Some(with_help(format!("{}: {message}", paint.odd("warning")), help)),
+            Event::Warning { message, help } => {
+                Some(format!("{} {}", paint.odd("warning:"), with_help(message, help.as_deref())))
+            }
             Event::MachineStarted { id, kind, place, phase } => {
                 Some(format!("machine {id} ({kind}) to {} on, {place}", phase.as_str()))
             }
@@ -130,11 +132,10 @@ fn named(name: &str, id: &str) -> String {
     if name.is_empty() || name == id { id.to_owned() } else { format!("{name} ({id})") }
 }
 
-fn with_help(text: String, help: &Option<String>) -> String {
-    match help {
-        Some(help) => format!("{text}. {help}"),
-        None => text,
-    }
+/// A sentence, and what to do about it.
+pub(super) fn with_help(text: &str, help: Option<&str>) -> String {
+    let text = text.trim_end_matches('.');
+    help.map_or_else(|| text.to_owned(), |help| format!("{text}. {help}"))
 }
 
 fn brief(failure: &Failure) -> &str {

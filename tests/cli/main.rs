@@ -1,5 +1,11 @@
 //! How the command line behaves: the program itself, in a folder of its own, with nothing of this machine's environment.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests wait for processes, and end where they fail"
+)]
+
 mod check;
 mod first_steps;
 mod local;
