@@ -84,26 +84,22 @@ impl Manifest {
         if findings.len() > before {
             return None;
         }
-        match typed(&settings, &lists) {
-            Ok(evaluated) => Some(evaluated),
-            Err(_) => {
-                // An expression gave another kind of value: a number is text where text is wanted, the rest is an error.
-                let mut whole = whole(&image.node, settings, &lists);
-                soften(self.judge.get_or_init(Judge::image), &mut whole);
-                let error = match typed_whole(&whole, &lists) {
-                    Ok(evaluated) => return Some(evaluated),
-                    Err(error) => error,
-                };
-                self.judge_image(&image.node, &whole, &route, findings);
-                if findings.len() == before {
-                    findings.push(
-                        Diagnostic::error("image", image.node.span, format!("the image can't be read: {error}"))
-                            .route(route),
-                    );
-                }
-                None
-            }
+        if let Ok(evaluated) = typed(&settings, &lists) {
+            return Some(evaluated);
         }
+        // An expression gave another kind of value: a number is text where text is wanted, the rest is an error.
+        let mut whole = whole(&image.node, settings, &lists);
+        soften(self.judge.get_or_init(Judge::image), &mut whole);
+        let error = match typed_whole(&whole, &lists) {
+            Ok(evaluated) => return Some(evaluated),
+            Err(error) => error,
+        };
+        self.judge_image(&image.node, &whole, &route, findings);
+        if findings.len() == before {
+            let message = format!("the image can't be read: {error}");
+            findings.push(Diagnostic::error("image", image.node.span, message).route(route));
+        }
+        None
     }
 
     fn steps(

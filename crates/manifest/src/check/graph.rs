@@ -7,7 +7,7 @@ use ami_bake_core::{Route, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::expression::Template;
 use crate::words;
-use crate::yaml::{Entry, Node};
+use crate::yaml::{Entry, Kind, Node};
 
 /// Unknown images, circles, and images without a source.
 pub(crate) fn graph(root: &Node, findings: &mut Vec<Diagnostic>) {
@@ -23,7 +23,9 @@ pub(crate) fn graph(root: &Node, findings: &mut Vec<Diagnostic>) {
     let mut below: Vec<Option<usize>> = Vec::with_capacity(images.len());
     for image in images {
         let source = image.value.get("source").or(default);
-        if source.is_none() && !elsewhere(&image.key) {
+        // An image that is no map has been told already.
+        let is_map = matches!(image.value.kind, Kind::Map(_));
+        if source.is_none() && is_map && !elsewhere(&image.key) {
             findings.push(without_source(image));
         }
         below.push(source.and_then(|source| base(image, source, &index, findings)));

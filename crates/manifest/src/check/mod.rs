@@ -15,4 +15,4 @@ pub(crate) use files::structure_only;
 pub(crate) use graph::graph;
 pub(crate) use images::images;
 pub(crate) use moving::moving;
-pub(crate) use unsupported::unsupported;
+pub(crate) use unsupported::{fields as unsupported_fields, unsupported};

@@ -30,6 +30,21 @@ const IMAGE: [&[&str]; 21] = [
     &["test", "*", "component"],
 ];
 
+/// The fields that are not supported yet, for the reference.
+pub(crate) fn fields() -> Vec<String> {
+    let mut names = vec!["platform: docker".to_owned()];
+    for pattern in IMAGE {
+        let name = match pattern {
+            [_, "*", verb] => (*verb).to_owned(),
+            path => path.join("."),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 /// Reports every such field of a document, and the platform that is not there yet.
 pub(crate) fn unsupported(root: &Node, findings: &mut Vec<Diagnostic>) {
     document(root, &Route::root(), findings);

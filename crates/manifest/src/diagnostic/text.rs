@@ -41,7 +41,7 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     let title = level.primary_title(finding.message.as_str()).id(finding.code);
     let mut group = Group::with_title(title);
     if let Some(span) = finding.span {
-        let mut snippet = snippet(sources, span, finding.related.as_ref().map(|(span, _)| *span));
+        let mut snippet = Snippet::source(sources.text(span.file)).path(sources.name(span.file)).fold(true);
         let range = clamp(sources, span);
         let mark = AnnotationKind::Primary.span(range);
         snippet = snippet.annotation(match &finding.label {
@@ -57,10 +57,6 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     group
-}
-
-fn snippet(sources: &Sources, span: Span, _related: Option<Span>) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    Snippet::source(sources.text(span.file)).path(sources.name(span.file)).fold(true)
 }
 
 /// A mark of many lines hides its point: the first line is enough.

@@ -15,6 +15,19 @@ pub(crate) fn coerce(judge: &Judge, node: &mut Node, findings: &mut Vec<Diagnost
     walk.visit(node, &schemas, &Route::root());
 }
 
+/// Refuses every scalar of a tree that is not what its text says.
+pub(crate) fn literal(node: &Node, findings: &mut Vec<Diagnostic>) {
+    match &node.kind {
+        Kind::Map(entries) => entries.iter().for_each(|entry| literal(&entry.value, findings)),
+        Kind::List(items) => items.iter().for_each(|item| literal(item, findings)),
+        Kind::Scalar(scalar) => {
+            if scalar.meaning != Meaning::Null && !scalar.survives() {
+                findings.push(changed(scalar, node.span, true));
+            }
+        }
+    }
+}
+
 /// Turns the numbers and booleans of an evaluated value into text wherever the schema takes text alone.
 pub(crate) fn soften(judge: &Judge, value: &mut Value) {
     let walk = Walk { root: judge.schema(), findings: &mut Vec::new() };
@@ -126,7 +139,7 @@ impl<'a> Walk<'a, '_> {
                 *value = value.to_string().into();
             }
             Value::Bool(_) if takes(schemas, &["string"]) && !takes(schemas, &["boolean"]) => {
-                *value = value.to_string().into()
+                *value = value.to_string().into();
             }
             _ => {}
         }

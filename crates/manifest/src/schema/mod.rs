@@ -6,7 +6,7 @@ mod judge;
 mod reference;
 mod sentence;
 
-pub(crate) use coerce::{coerce, soften};
+pub(crate) use coerce::{coerce, literal, soften};
 pub use generate::schema;
 pub(crate) use judge::{Judge, judge};
 pub use reference::reference;

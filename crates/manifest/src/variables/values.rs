@@ -6,6 +6,7 @@ use crate::diagnostic::{Diagnostic, Sources};
 use crate::expression::Scope;
 use crate::options::Options;
 use crate::resolve::Resolver;
+use crate::schema::literal;
 use crate::words;
 use crate::yaml::{self, Node};
 
@@ -107,6 +108,7 @@ impl Given<'_> {
                 self.findings.push(unknown(&entry.key, self.declared, "the file sets").at(entry.key_span));
                 continue;
             }
+            literal(&entry.value, self.findings);
             self.values.insert(entry.key.clone(), entry.value.to_json());
         }
     }

@@ -1,4 +1,6 @@
 //! The manifest as its users meet it: what is said of bad ones, and what becomes of good ones.
+#![allow(clippy::needless_raw_string_hashes)] // every text of the tables is written alike
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bad_expressions;
 mod bad_family;
@@ -7,3 +9,4 @@ mod bad_yaml;
 mod common;
 mod plan;
 mod platform;
+mod render;
