@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ami_bake_core::plan::{Architecture, BakedQuery, SourceImage, SourceQuery};
 use ami_bake_core::{Error, Result, Run, tags};
@@ -14,6 +15,11 @@ use crate::platform::Inner;
 
 /// Images in one page; EC2 gives 1,000 at most.
 const PAGE: i32 = 1000;
+/// How the error about a missing image begins.
+const NONE: &str = "there is no image";
+/// What was registered is visible everywhere after this time.
+const VISIBLE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_secs(1);
 /// Tags that other accounts see stand under this prefix, with `ami-bake/` for `ami-bake:`.
 const SHARED: &str = "ec2:SharedTag/ami-bake/";
 
@@ -49,11 +55,22 @@ pub(crate) async fn find(aws: &Inner, run: &Run, query: &SourceQuery) -> Result<
     Ok(found)
 }
 
-/// The description of an image, from memory where it was asked for before.
-pub(crate) async fn described(aws: &Inner, id: &str) -> Result<Arc<Image>> {
-    match aws.sources.get(id) {
-        Some(image) => Ok(image),
-        None => Ok(aws.sources.keep(by_id(&aws.client, id).await?)),
+/// The description of an image, from memory where it was asked for before. One that is not known there was registered
+/// a moment ago: it may not be visible everywhere yet.
+pub(crate) async fn described(aws: &Inner, run: &Run, id: &str) -> Result<Arc<Image>> {
+    if let Some(image) = aws.sources.get(id) {
+        return Ok(image);
+    }
+    let start = run.clock().elapsed();
+    loop {
+        match by_id(&aws.client, id).await {
+            Err(error)
+                if error.message().starts_with(NONE) && run.clock().elapsed().saturating_sub(start) < VISIBLE =>
+            {
+                run.sleep(PAUSE).await?;
+            }
+            found => return Ok(aws.sources.keep(found?)),
+        }
     }
 }
 
@@ -83,7 +100,7 @@ async fn by_id(client: &Client, id: &str) -> Result<Image> {
     let region = client.region();
     let request = client.ec2.describe_images().image_ids(id).include_deprecated(true).send();
     let missing = || {
-        Error::preflight(format!("there is no image {id} in {region} that this account can see")).help(
+        Error::preflight(format!("{NONE} {id} in {region} that this account can see")).help(
             "Image ids differ from region to region, and a private image must be shared with this account. With `owner` \
              and `name` the newest image of any region is found.",
         )

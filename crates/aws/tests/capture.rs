@@ -237,3 +237,36 @@ fn dry_runs_name_what_is_missing() {
         world.holds(0, 0);
     });
 }
+
+#[test]
+fn what_was_just_made_is_undone_although_it_does_not_show() {
+    in_cloud("what_was_just_made_is_undone_although_it_does_not_show", |world| async move {
+        let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
+        let machine = world.machine(&plan, Phase::Build, &plan.source).await;
+        world.cloud.fault(&json!({"kind": "not-found-at-first", "action": ["DeleteSnapshot", "DescribeSnapshots"], "seconds": 4, "times": null}));
+        machine.capture(&world.run, &world.capture(&plan, LATER)).await.unwrap();
+        world.clean_up().await;
+        world.holds(0, 0);
+    });
+}
+
+#[test]
+fn a_bake_makes_few_calls() {
+    in_cloud("a_bake_makes_few_calls", |world| async move {
+        let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
+        world.aws.images(&world.run, &ImageQuery::default()).await.unwrap();
+        let candidate = world.candidate(&plan).await.unwrap();
+        let test = world.machine(&plan, Phase::Test, &candidate.image).await;
+        test.destroy(&world.run).await.unwrap();
+        world.register(&plan, &candidate).await.unwrap();
+        world.clean_up().await;
+        world.holds(1, 1);
+        // What asks the same again while it waits is a poll; so are two of the looks at images, one for each registration.
+        let polls = ["DescribeInstances", "DescribeSnapshots", "GetConsoleOutput", "DescribeImages"];
+        let calls = world.aws.calls();
+        let once: u64 =
+            calls.iter().filter(|(action, _)| !polls.contains(&action.as_str())).map(|(_, count)| count).sum();
+        // The other two find the source and list what there is.
+        assert!(once + 2 <= 20, "{once}: {calls:?}");
+    });
+}

@@ -72,6 +72,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
             return Err(client.explain(*failure, &doing).await);
         }
     };
+    machine.aws.captures.young.born(&id);
     run.ledger().confirm(ticket, &id)?;
     let imds_v2 = capture.plan.settings.imds_v2.unwrap_or(true);
     Ok(Making { aws: Arc::clone(&machine.aws), machine: machine.id.clone(), image: id, imds_v2 })

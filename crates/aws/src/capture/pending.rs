@@ -47,9 +47,10 @@ impl PendingImage for Pending {
     async fn available(self: Box<Self>, run: &Run) -> Result<Candidate> {
         let devices = image::of_capture(&self.source, &self.machine, &self.taken)?;
         let mut wanted = Wanted::new(&self.source, self.name, &self.settings, self.tags, devices);
+        let account = self.taken.iter().find_map(|part| part.owner.as_deref());
         let (complete, ()) = tokio::join!(
             try_join_all(self.taken.iter().map(|part| complete(&self.aws, run, part))),
-            image::fill(&self.aws, run, &mut wanted, &self.source)
+            image::fill(&self.aws, run, &mut wanted, &self.source, account)
         );
         complete?;
         match image::create(&self.aws, run, &wanted).await {

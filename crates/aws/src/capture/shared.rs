@@ -1,7 +1,7 @@
 //! What all captures of a run share: one poller over all snapshots, one over all images.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ami_bake_core::clock::Clock;
@@ -24,6 +24,42 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Poller<Snapshot>,
     /// Images.
     pub(crate) images: Poller<Image>,
+    /// What was created and not seen yet.
+    pub(crate) young: Young,
+    /// UEFI variables by image, as far as they are known; none where an image has none.
+    pub(crate) uefi: Mutex<HashMap<String, Option<String>>>,
+}
+
+/// What was created a moment ago and was not described since. Until it is, "not found" does not say that it is gone.
+pub(crate) struct Young {
+    clock: Arc<dyn Clock>,
+    born: Mutex<HashMap<String, Duration>>,
+}
+
+impl Young {
+    fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self { clock: Arc::clone(clock), born: Mutex::default() }
+    }
+
+    /// It was created now.
+    pub(crate) fn born(&self, id: &str) {
+        self.lock().insert(id.to_owned(), self.clock.elapsed());
+    }
+
+    /// It was seen, or its deletion was accepted.
+    pub(crate) fn seen(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
+    /// True when it may be there although EC2 does not find it.
+    pub(crate) fn holds(&self, id: &str) -> bool {
+        let now = self.clock.elapsed();
+        self.lock().get(id).is_some_and(|born| now.saturating_sub(*born) < UNKNOWN)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
+        self.born.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Shared {
@@ -47,6 +83,8 @@ impl Shared {
                     Box::pin(async move { images(&client, &ids).await })
                 }),
             ),
+            young: Young::new(clock),
+            uefi: Mutex::default(),
         }
     }
 }
@@ -113,5 +151,23 @@ impl Unknown {
             Err(Error::build(format!("wait for {}: it is gone", self.what))
                 .help("Something else deleted it, such as a clean-up job of the account."))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ami_bake_core::clock::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_never_seen_is_young() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let young = Young::new(&clock);
+        young.born("snap-1");
+        young.born("snap-2");
+        young.seen("snap-2");
+        assert!(young.holds("snap-1"));
+        assert!(!young.holds("snap-2") && !young.holds("snap-of-another-run"));
     }
 }

@@ -69,6 +69,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
             // A volume that a step attached after the machine was described.
             None => run.intend(PLATFORM, SNAPSHOT, Some(client.region()), &snapshot.volume)?,
         };
+        machine.aws.captures.young.born(&snapshot.id);
         run.ledger().confirm(ticket, &snapshot.id)?;
     }
     // A volume that a step detached since has no snapshot.
@@ -107,7 +108,9 @@ async fn taken(
     }
     made.into_iter()
         .map(|snapshot| match devices.get(&snapshot.volume) {
-            Some(device) => Ok(Taken { device: device.clone(), snapshot: snapshot.id, size: snapshot.size }),
+            Some(device) => {
+                Ok(Taken { device: device.clone(), snapshot: snapshot.id, size: snapshot.size, owner: snapshot.owner })
+            }
             None => Err(Error::build(format!(
                 "make an image: EC2 took the snapshot {} of the volume {}, which is no device of {}",
                 snapshot.id,
@@ -151,6 +154,7 @@ struct Made {
     id: String,
     volume: String,
     size: Option<i32>,
+    owner: Option<String>,
 }
 
 impl Made {
@@ -159,6 +163,7 @@ impl Made {
             id: info.snapshot_id()?.to_owned(),
             volume: info.volume_id()?.to_owned(),
             size: info.volume_size(),
+            owner: info.owner_id().map(str::to_owned),
         })
     }
 
@@ -167,6 +172,7 @@ impl Made {
             id: snapshot.snapshot_id()?.to_owned(),
             volume: snapshot.volume_id()?.to_owned(),
             size: snapshot.volume_size(),
+            owner: snapshot.owner_id().map(str::to_owned),
         })
     }
 }
@@ -181,6 +187,7 @@ pub(super) async fn complete(aws: &Inner, run: &Run, part: &Taken) -> Result<()>
         .wait(run, &part.snapshot, COMPLETE, |state| {
             let Some(snapshot) = state else { return unknown.missing() };
             unknown.seen();
+            aws.captures.young.seen(&part.snapshot);
             let progress = snapshot.progress().unwrap_or_default();
             if progress != last && clock.elapsed().saturating_sub(told) >= TELL {
                 told = clock.elapsed();
@@ -211,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_failed_snapshot_says_why() {
-        let part = Taken { device: "/dev/xvda".to_owned(), snapshot: "snap-1".to_owned(), size: None };
+        let part = Taken { device: "/dev/xvda".to_owned(), snapshot: "snap-1".to_owned(), size: None, owner: None };
         let error = failed(&Snapshot::builder().state_message("Given KMS key ID is not accessible").build(), &part);
         assert!(error.to_string().contains("/dev/xvda: Given KMS key"), "{error}");
         assert!(error.help_text().unwrap().contains("kms:CreateGrant"));

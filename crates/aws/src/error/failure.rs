@@ -100,6 +100,11 @@ impl Failure {
         }
     }
 
+    /// True when the request never left, since nothing took the connection.
+    pub(crate) fn never_sent(&self) -> bool {
+        self.way == Way::Unreachable
+    }
+
     /// True when AWS asks to come back later.
     pub(crate) fn throttled(&self) -> bool {
         self.is(&[

@@ -8,7 +8,7 @@ use ami_bake_core::{Result, Run};
 use aws_sdk_ec2::types::{Image, ResourceType};
 use sha2::{Digest as _, Sha256};
 
-use super::create::{NotMade, available};
+use super::create::{DUPLICATE, NotMade, available};
 use crate::machine::specification;
 use crate::platform::{Inner, PLATFORM};
 
@@ -45,12 +45,13 @@ pub(crate) async fn copy(
             if !failure.unknown() {
                 run.ledger().close(ticket, Closed::Refused)?;
             }
-            if failure.is(&["InvalidAMIName.Duplicate"]) {
+            if failure.is(&[DUPLICATE]) {
                 return Err(NotMade::Taken);
             }
             return Err(NotMade::Failed(client.explain(*failure, &doing).await));
         }
     };
+    aws.captures.young.born(&id);
     run.ledger().confirm(ticket, &id)?;
     let (image, _) = available(aws, run, &id, COPIED, |_| Vec::new()).await?;
     Ok(image)

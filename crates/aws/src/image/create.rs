@@ -6,12 +6,11 @@ use ami_bake_core::ledger::{Closed, IMAGE};
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{Image, ImageState};
 
-use super::delete;
 use super::list::{describe, filter};
 use super::once::{no_retries, once};
 use super::wanted::Wanted;
+use super::{delete, uefi};
 use crate::capture::Unknown;
-use crate::error::Failure;
 use crate::platform::{Inner, PLATFORM};
 
 /// RegisterImage takes a second, ten at most (research: latency); this is for a bad day.
@@ -19,6 +18,9 @@ const AVAILABLE: Duration = Duration::from_mins(10);
 /// How long a fresh image may be described wrongly: fields such as a snapshot's id come late (research: latency, "stale
 /// Describe").
 const SETTLES: Duration = Duration::from_secs(20);
+
+/// EC2's code for a name that an image of the account has already.
+pub(super) const DUPLICATE: &str = "InvalidAMIName.Duplicate";
 
 /// An image that could not be made.
 pub(crate) enum NotMade {
@@ -48,18 +50,28 @@ pub(crate) async fn create(aws: &Inner, run: &Run, wanted: &Wanted) -> Result<Im
             let answer = client.ask("RegisterImage", request.send()).await?;
             Ok(answer.image_id.unwrap_or_default())
         },
-        || async { Ok(ours(aws, run, &wanted.name).await?.and_then(|image| image.image_id)) },
+        || ours(aws, run, wanted),
     )
     .await;
     let id = match made {
         Ok(id) => id,
+        Err(failure) if failure.is(&[DUPLICATE]) => match ours(aws, run, wanted).await? {
+            // By an answer that was lost, or by a publication that broke off.
+            Some(id) => id,
+            None => {
+                run.ledger().close(ticket, Closed::Refused)?;
+                return Err(NotMade::Taken);
+            }
+        },
         Err(failure) => {
             if !failure.unknown() {
                 run.ledger().close(ticket, Closed::Refused)?;
             }
-            return Err(refused(aws, *failure, &doing).await);
+            return Err(NotMade::Failed(client.explain(*failure, &doing).await));
         }
     };
+    aws.captures.young.born(&id);
+    uefi::keep(aws, &id, wanted.uefi_data.clone());
     run.ledger().confirm(ticket, &id)?;
     let (image, differences) = available(aws, run, &id, AVAILABLE, |image| wanted.differences(image)).await?;
     if differences.is_empty() {
@@ -72,17 +84,16 @@ pub(crate) async fn create(aws: &Inner, run: &Run, wanted: &Wanted) -> Result<Im
     ))
 }
 
-/// The image of this name, where this run made it.
-async fn ours(aws: &Inner, run: &Run, name: &str) -> Result<Option<Image>> {
-    let filters = vec![filter("name", name), filter(&format!("tag:{}", tags::RUN), run.id())];
-    Ok(describe(&aws.client, "self", filters, &format!("look for the image {name:?}")).await?.into_iter().next())
-}
-
-async fn refused(aws: &Inner, failure: Failure, doing: &str) -> NotMade {
-    if failure.is(&["InvalidAMIName.Duplicate"]) {
-        return NotMade::Taken;
+/// The id of the wanted image, where this very run made it already.
+async fn ours(aws: &Inner, run: &Run, wanted: &Wanted) -> Result<Option<String>> {
+    let tag = |key: &str, value: &str| filter(&format!("tag:{key}"), value);
+    let mut filters = vec![filter("name", &wanted.name), tag(tags::RUN, run.id())];
+    for key in [tags::VERSION, tags::DIGEST] {
+        filters.extend(wanted.tags.get(key).map(|value| tag(key, value)));
     }
-    NotMade::Failed(aws.client.explain(failure, doing).await)
+    let doing = format!("look for the image {:?}", wanted.name);
+    let found = describe(&aws.client, "self", filters, &doing).await?;
+    Ok(found.into_iter().find_map(|image| image.image_id))
 }
 
 /// Waits until an image can be launched, and for as long as it may be described wrongly until `judge` finds nothing.
@@ -102,6 +113,7 @@ pub(crate) async fn available(
         .wait(run, id, limit, |state| {
             let Some(image) = state else { return unknown.missing() };
             unknown.seen();
+            aws.captures.young.seen(id);
             match image.state() {
                 Some(ImageState::Available) => {
                     let differences = judge(&image);

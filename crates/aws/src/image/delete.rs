@@ -19,27 +19,42 @@ const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(400), Durat
 
 /// Deletes an image with the snapshots that no other image uses. Not being there is success.
 pub(crate) async fn delete(aws: &Inner, run: &Run, id: &str) -> Result<()> {
+    match try_delete(aws, run, id).await? {
+        Undo::Done => Ok(()),
+        Undo::Later(why) => Err(Error::build(format!("delete the image {id}: {why}"))
+            .help("It is tagged with its run and its end; `ami-bake sweep` takes it away.")),
+    }
+}
+
+/// The same, `Later` when EC2 does not show yet what was just made.
+async fn try_delete(aws: &Inner, run: &Run, id: &str) -> Result<Undo> {
     let doing = format!("delete the image {id}");
     // EC2's answer does not name what was gone already; the ledger is told by what the image consists of.
     let filters = vec![filter("image-id", id)];
     let parts = describe(&aws.client, "self", filters, &doing).await?.first().map(snapshots).unwrap_or_default();
-    match deregister_with_snapshots(aws, id).await {
-        Ok(left) => {
+    let left = match deregister_with_snapshots(aws, id).await {
+        Ok(left) => left,
+        Err(failure) if failure.not_found() && aws.captures.young.holds(id) => return Ok(not_shown()),
+        Err(failure) if failure.not_found() => {
             run.ledger().close_id(IMAGE, id, Closed::Deleted)?;
-            for part in parts.iter().filter(|part| !left.iter().any(|(snapshot, _)| snapshot == *part)) {
-                run.ledger().close_id(SNAPSHOT, part, Closed::Deleted)?;
-            }
-            match left.iter().find_map(|(snapshot, code)| Some((snapshot, problem(code)?))) {
-                None => Ok(()),
-                Some((snapshot, why)) => Err(Error::build(format!(
-                    "{doing}: its snapshot {snapshot} is still there: {why}"
-                ))
-                .help("The image is gone. Allow ec2:DeleteSnapshot, then `ami-bake sweep` takes the snapshot away.")),
-            }
+            return Ok(Undo::Done);
         }
-        Err(failure) if failure.not_found() => run.ledger().close_id(IMAGE, id, Closed::Deleted),
-        Err(failure) => Err(aws.client.explain(*failure, &doing).await),
+        Err(failure) => return Err(aws.client.explain(*failure, &doing).await),
+    };
+    run.ledger().close_id(IMAGE, id, Closed::Deleted)?;
+    for part in parts.iter().filter(|part| !left.iter().any(|(snapshot, _)| snapshot == *part)) {
+        aws.captures.young.seen(part);
+        run.ledger().close_id(SNAPSHOT, part, Closed::Deleted)?;
     }
+    match left.iter().find_map(|(snapshot, code)| Some((snapshot, problem(code)?))) {
+        None => Ok(Undo::Done),
+        Some((snapshot, why)) => Err(Error::build(format!("{doing}: its snapshot {snapshot} is still there: {why}"))
+            .help("The image is gone. Allow ec2:DeleteSnapshot, then `ami-bake sweep` takes the snapshot away.")),
+    }
+}
+
+fn not_shown() -> Undo {
+    Undo::Later("EC2 does not show it yet".to_owned())
 }
 
 /// The snapshots that EC2 did not delete, with its codes.
@@ -81,7 +96,9 @@ pub(crate) async fn delete_snapshot(aws: &Inner, id: &str) -> Result<Undo> {
         let request = aws.client.ec2.delete_snapshot().snapshot_id(id);
         match aws.client.ask("DeleteSnapshot", request.send()).await {
             Ok(_) => return Ok(Undo::Done),
-            Err(failure) if failure.not_found() => return Ok(Undo::Done),
+            Err(failure) if failure.not_found() => {
+                return Ok(if aws.captures.young.holds(id) { not_shown() } else { Undo::Done });
+            }
             Err(failure) if failure.is(&["InvalidSnapshot.InUse"]) => {}
             Err(failure) => return Err(aws.client.explain(*failure, &format!("delete the snapshot {id}")).await),
         }
@@ -92,10 +109,13 @@ pub(crate) async fn delete_snapshot(aws: &Inner, id: &str) -> Result<Undo> {
 /// Undoes an open ledger entry of a capture.
 pub(crate) async fn undo(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
     if entry.kind == IMAGE {
+        let mut undone = Undo::Done;
         for id in image_ids(aws, entry).await? {
-            delete(aws, run, &id).await?;
+            if let later @ Undo::Later(_) = try_delete(aws, run, &id).await? {
+                undone = later;
+            }
         }
-        return Ok(Undo::Done);
+        return Ok(undone);
     }
     let mut undone = Undo::Done;
     for id in snapshot_ids(aws, entry).await? {

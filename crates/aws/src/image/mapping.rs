@@ -51,6 +51,8 @@ pub(crate) struct Taken {
     pub(crate) snapshot: String,
     /// GiB.
     pub(crate) size: Option<i32>,
+    /// Whose it is: the bake's own account.
+    pub(crate) owner: Option<String>,
 }
 
 /// The devices of a captured image: the manifest's values where it has any, else the source image's. How the machine was
@@ -204,6 +206,7 @@ mod tests {
             device: device.to_owned(),
             snapshot: format!("snap-{}", device.trim_start_matches("/dev/")),
             size: Some(size),
+            owner: None,
         }
     }
 

@@ -10,8 +10,7 @@ use aws_sdk_ec2::config::retry::RetryConfig;
 use crate::client::Client;
 use crate::error::Failure;
 
-/// Pauses before the next try, which is also the time that a lost answer's object has to show up: what was created may
-/// be invisible for some 5 s (research: latency, "stale Describe").
+/// Pauses before a throttled call is made again; also the number of tries.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -19,6 +18,10 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(8),
     Duration::from_secs(16),
 ];
+/// When to look for what a lost answer may have made, each after the one before: it may stay invisible for some 5 s
+/// (research: latency, "stale Describe").
+const LOOKS: [Duration; 4] =
+    [Duration::from_millis(500), Duration::from_millis(1500), Duration::from_secs(2), Duration::from_secs(3)];
 
 /// For a call's `customize().config_override(…)`: the SDK would repeat it blindly.
 pub(crate) fn no_retries() -> Builder {
@@ -26,7 +29,7 @@ pub(crate) fn no_retries() -> Builder {
 }
 
 /// Makes the call until it is answered. After an answer that was lost `find` looks for what it may have made, and only
-/// when that is not there the call is made again; a throttled call made nothing.
+/// when that does not show the call is made again; a throttled call made nothing.
 ///
 /// # Errors
 /// The call's last failure.
@@ -47,8 +50,12 @@ where
             Err(failure) => return Err(failure),
         };
         let Some(pause) = pauses.next() else { return Err(failure) };
-        client.clock().sleep(*pause).await;
-        if failure.unknown() {
+        if !failure.unknown() {
+            client.clock().sleep(*pause).await;
+            continue;
+        }
+        for look in LOOKS {
+            client.clock().sleep(look).await;
             match find().await {
                 Ok(Some(made)) => return Ok(made),
                 Ok(None) => {}

@@ -26,14 +26,14 @@ pub(crate) async fn register(
 ) -> Result<ImageRecord> {
     let name = name::of_plan(registration.plan)?;
     // A fresh candidate's description is known already; whether it is still there shows in the call itself.
-    let from = described(aws, &candidate.image.id).await?;
+    let from = described(aws, run, &candidate.image.id).await?;
     let made = match take(&from) {
         Take::Snapshots => again(aws, run, &from, &name, registration).await,
         Take::CreateImage => copy::copy(aws, run, &from, &name, registration).await,
     };
     let image = match made {
         Ok(image) => image,
-        Err(NotMade::Taken) => taken(aws, &name, registration).await?,
+        Err(NotMade::Taken) => return Err(taken(aws, &name, registration).await),
         Err(NotMade::Failed(error)) => return Err(error),
     };
     let record = record(&image, aws.client.region()).ok_or_else(|| {
@@ -62,34 +62,26 @@ async fn again(
     let devices = mapping::of_image(from);
     let settings = &registration.plan.settings;
     let mut wanted = Wanted::new(from, name.to_owned(), settings, registration.tags.clone(), devices);
-    uefi::fill(aws, run, &mut wanted, from).await;
+    uefi::fill(aws, run, &mut wanted, from, None).await;
     create(aws, run, &wanted).await
 }
 
-/// An image of the final name is there. Where it is the very one that was to be made, a publication that broke off goes
-/// on with it.
-async fn taken(aws: &Inner, name: &str, registration: &Registration<'_>) -> Result<Image> {
+/// The final name belongs to another image.
+async fn taken(aws: &Inner, name: &str, registration: &Registration<'_>) -> Error {
     let plan = registration.plan;
     let doing = format!("look for the image {name:?}");
-    let other = describe(&aws.client, "self", vec![filter("name", name)], &doing).await?.into_iter().next();
-    let seen = other.as_ref().map(tags_of).unwrap_or_default();
-    let same = |key: &str| seen.contains_key(key) && seen.get(key) == registration.tags.get(key);
-    match other {
-        Some(image)
-            if [tags::RUN, tags::NAME, tags::IMAGE, tags::VERSION, tags::DIGEST].into_iter().all(same)
-                && seen.contains_key(tags::TESTED) =>
-        {
-            Ok(image)
-        }
-        other => Err(Error::taken(format!(
-            "register {} {} as {name:?}: the name is taken by {}{}",
-            plan.key,
-            plan.version,
-            other.as_ref().and_then(Image::image_id).unwrap_or("another image"),
-            seen.get(tags::DIGEST).map(|digest| format!(", which has other content ({digest})")).unwrap_or_default(),
-        ))
-        .help("Raise `version`, or write `version: auto`, or delete that image first.")),
-    }
+    // The refusal is the message; who has the name only makes it better.
+    let other = describe(&aws.client, "self", vec![filter("name", name)], &doing).await.unwrap_or_default();
+    let other = other.first();
+    let digest = other.map(tags_of).and_then(|mut seen| seen.remove(tags::DIGEST));
+    Error::taken(format!(
+        "register {} {} as {name:?}: the name is taken by {}{}",
+        plan.key,
+        plan.version,
+        other.and_then(Image::image_id).unwrap_or("another image"),
+        digest.map(|digest| format!(" ({digest})")).unwrap_or_default(),
+    ))
+    .help("Raise `version`, or write `version: auto`, or delete that image first.")
 }
 
 /// Gives the snapshots the image's tags, and takes off their end.

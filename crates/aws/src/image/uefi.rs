@@ -1,27 +1,67 @@
 //! The UEFI variables of an image: its Secure Boot keys, where it has any.
 
+use std::sync::PoisonError;
+
 use ami_bake_core::Run;
 use aws_sdk_ec2::types::{Image, ImageAttributeName, TpmSupportValues};
 
 use super::wanted::Wanted;
 use crate::platform::Inner;
 
-/// Fills in what `like` was registered with. Most images have none; of another account's image EC2 may not tell.
-pub(crate) async fn fill(aws: &Inner, run: &Run, wanted: &mut Wanted, like: &Image) {
+/// Fills in what `like` was registered with. `account` is the bake's own, where it is known.
+pub(crate) async fn fill(aws: &Inner, run: &Run, wanted: &mut Wanted, like: &Image, account: Option<&str>) {
     let Some(id) = like.image_id().filter(|_| wanted.has_uefi()) else { return };
+    let known = aws.captures.uefi.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+    wanted.uefi_data = match known {
+        Some(known) => known,
+        None if may_have_some(like, account) => {
+            let data = ask(aws, run, like, id).await;
+            keep(aws, id, data.clone());
+            data
+        }
+        None => None,
+    };
+}
+
+/// Keeps what an image was registered with.
+pub(super) fn keep(aws: &Inner, id: &str, data: Option<String>) {
+    aws.captures.uefi.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), data);
+}
+
+/// False for what another account shows to everybody: its attributes are its owner's alone to read.
+fn may_have_some(like: &Image, account: Option<&str>) -> bool {
+    let foreign = matches!((like.owner_id(), account), (Some(owner), Some(account)) if owner != account);
+    !(foreign && like.public() == Some(true) && like.tpm_support().is_none())
+}
+
+async fn ask(aws: &Inner, run: &Run, like: &Image, id: &str) -> Option<String> {
     let request = aws.client.ec2.describe_image_attribute().image_id(id).attribute(ImageAttributeName::UefiData);
     match aws.client.ask("DescribeImageAttribute", request.send()).await {
-        Ok(answer) => {
-            wanted.uefi_data = answer.uefi_data.and_then(|data| data.value).filter(|data| !data.is_empty());
+        Ok(answer) => answer.uefi_data.and_then(|data| data.value).filter(|data| !data.is_empty()),
+        Err(failure) => {
+            // Without TPM nothing measures the boot, and nobody misses the variables.
+            if like.tpm_support() == Some(&TpmSupportValues::V20) {
+                run.warn(
+                    format!("the UEFI variables of {id} can't be read ({}): the image starts without", failure.code()),
+                    Some("Secure Boot keys that the source image brings have to be enrolled again.".to_owned()),
+                );
+            }
+            None
         }
-        // Without TPM nothing measures the boot, and nobody misses the variables.
-        Err(failure) if like.tpm_support() == Some(&TpmSupportValues::V20) => run.warn(
-            format!(
-                "the UEFI variables of {id} can't be read ({}), so that the image starts without them",
-                failure.code()
-            ),
-            Some("Secure Boot keys that the source image brings have to be enrolled again.".to_owned()),
-        ),
-        Err(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_image_of_others_is_not_asked() {
+        let image = || Image::builder().owner_id("099720109477").public(true);
+        assert!(!may_have_some(&image().build(), Some("123456789012")));
+        assert!(may_have_some(&image().build(), Some("099720109477")));
+        assert!(may_have_some(&image().build(), None));
+        assert!(may_have_some(&image().public(false).build(), Some("123456789012")));
+        assert!(may_have_some(&image().tpm_support(TpmSupportValues::V20).build(), Some("123456789012")));
     }
 }

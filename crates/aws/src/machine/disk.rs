@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    fn image(kind: VolumeType, size: i32) -> Image {
+    fn image(kind: &VolumeType, size: i32) -> Image {
         let ebs = |size| EbsBlockDevice::builder().volume_size(size).volume_type(kind.clone()).build();
         Image::builder()
             .image_id("ami-1")
@@ -120,19 +120,19 @@ mod tests {
     #[test]
     fn a_gp3_root_is_fast_while_baking_alone() {
         let settings = MachineSettings::default();
-        assert_eq!(speed(&image(VolumeType::Gp3, 8), &settings, Phase::Build), (Some(4000), Some(1000)));
-        assert_eq!(speed(&image(VolumeType::Gp3, 2), &settings, Phase::Build), (Some(3000), Some(750)));
-        assert_eq!(speed(&image(VolumeType::Gp3, 8), &settings, Phase::Test), (None, None));
-        assert_eq!(speed(&image(VolumeType::Gp2, 8), &settings, Phase::Build), (None, None));
+        assert_eq!(speed(&image(&VolumeType::Gp3, 8), &settings, Phase::Build), (Some(4000), Some(1000)));
+        assert_eq!(speed(&image(&VolumeType::Gp3, 2), &settings, Phase::Build), (Some(3000), Some(750)));
+        assert_eq!(speed(&image(&VolumeType::Gp3, 8), &settings, Phase::Test), (None, None));
+        assert_eq!(speed(&image(&VolumeType::Gp2, 8), &settings, Phase::Build), (None, None));
         let slow = MachineSettings { disk: Disk { fast: Some(false), ..Disk::default() }, ..settings };
-        assert_eq!(speed(&image(VolumeType::Gp3, 8), &slow, Phase::Build), (None, None));
+        assert_eq!(speed(&image(&VolumeType::Gp3, 8), &slow, Phase::Build), (None, None));
     }
 
     #[test]
     fn every_volume_goes_with_the_machine() {
         let volume = Volume { device: "/dev/sdf".to_owned(), disk: Disk { size: Some(20), ..Disk::default() } };
         let settings = MachineSettings { volumes: vec![volume], ..MachineSettings::default() };
-        let all = mappings(&image(VolumeType::Gp2, 8), &settings, Phase::Build).unwrap();
+        let all = mappings(&image(&VolumeType::Gp2, 8), &settings, Phase::Build).unwrap();
         let devices: Vec<_> = all.iter().filter_map(BlockDeviceMapping::device_name).collect();
         assert_eq!(devices, ["/dev/xvda", "/dev/sdc", "/dev/sdf"]);
         assert!(all.iter().all(|mapping| mapping.ebs().unwrap().delete_on_termination() == Some(true)));
@@ -142,7 +142,7 @@ mod tests {
     fn a_root_smaller_than_the_image_is_refused() {
         let settings =
             MachineSettings { disk: Disk { size: Some(4), ..Disk::default() }, ..MachineSettings::default() };
-        let error = mappings(&image(VolumeType::Gp3, 8), &settings, Phase::Build).unwrap_err();
+        let error = mappings(&image(&VolumeType::Gp3, 8), &settings, Phase::Build).unwrap_err();
         assert!(error.message().contains("4 GiB is smaller than the 8 GiB"), "{error}");
     }
 }

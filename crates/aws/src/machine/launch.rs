@@ -32,7 +32,7 @@ const LOST: Duration = Duration::from_mins(2);
 pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>> {
     run.check()?;
     let settings = launch.machine;
-    let image = source::described(aws, &launch.source.id).await?;
+    let image = source::described(aws, run, &launch.source.id).await?;
     let user = settings.user.clone().or_else(|| user::of(&image)).ok_or_else(|| {
         Error::preflight(format!("the login name of {} ({}) is not known", launch.source.id, launch.source.name))
             .help("Write it as `machine: {user: …}`: ubuntu, ec2-user, admin, or what the image's maker says.")
@@ -104,9 +104,23 @@ struct Started {
 /// How an attempt ended that did not give a machine.
 enum Missed {
     /// The next attempt may do better; why this one did not.
-    Next { why: String, again: bool },
+    Next {
+        why: String,
+        /// The same once more.
+        again: bool,
+        /// Another place may have what this one lacks.
+        elsewhere: bool,
+    },
     /// No attempt would.
     Stop(Error),
+}
+
+/// The attempts that gave no machine.
+#[derive(Default)]
+struct Misses {
+    said: Vec<String>,
+    /// Another place may have what these lacked.
+    elsewhere: bool,
 }
 
 struct Starter<'a> {
@@ -125,10 +139,10 @@ impl Starter<'_> {
             [] => types::default(self.launch.source.architecture.or_else(|| architecture(image))),
             named => named.to_vec(),
         };
-        let mut missed: Vec<String> = Vec::new();
+        let mut missed = Misses::default();
         let markets: &[bool] = if settings.spot { &[true, false] } else { &[false] };
         for &spot in markets {
-            if missed.iter().any(|_| !spot) && settings.spot {
+            if settings.spot && !spot {
                 self.run.warn(
                     format!("no spot capacity for {}; going on with on-demand capacity", types.join(", ")),
                     Some("More types under `machine: {type: […]}` find spot capacity more often.".to_owned()),
@@ -139,18 +153,18 @@ impl Starter<'_> {
             }
         }
         // EC2's own choice of a zone had none: the default subnets one by one, before giving up.
-        if network.subnets == [None] {
+        if network.subnets == [None] && missed.elsewhere {
             let subnets = network::default_subnets(self.aws).await?;
             if let Some(started) = self.try_places(&types, &subnets, false, &mut missed).await? {
                 return Ok(started);
             }
         }
-        missed.dedup();
+        missed.said.dedup();
         Err(Error::build(format!(
             "launch a machine for {} in {}: {}",
             self.launch.key,
             self.aws.client.region(),
-            missed.join("; ")
+            missed.said.join("; ")
         ))
         .help(
             "Name more types under `machine: {type: […]}`, and subnets in more zones under `machine: {subnet: […]}`: they \
@@ -163,11 +177,11 @@ impl Starter<'_> {
         types: &[String],
         subnets: &[Option<String>],
         spot: bool,
-        missed: &mut Vec<String>,
+        missed: &mut Misses,
     ) -> Result<Option<Started>> {
         let shared = self.aws.shared.of(self.run);
         for kind in types {
-            for subnet in subnets {
+            'places: for subnet in subnets {
                 let mut repeats = 1;
                 loop {
                     self.run.check()?;
@@ -176,9 +190,13 @@ impl Starter<'_> {
                     match self.attempt(&attempt).await {
                         Ok(started) => return Ok(Some(started)),
                         Err(Missed::Stop(error)) => return Err(error),
-                        Err(Missed::Next { why, again }) => {
+                        Err(Missed::Next { why, again, elsewhere }) => {
                             self.run.progress(format!("{}: {why}", attempt.in_words()));
-                            missed.push(format!("{}: {why}", attempt.in_words()));
+                            missed.said.push(format!("{}: {why}", attempt.in_words()));
+                            missed.elsewhere |= elsewhere;
+                            if !elsewhere {
+                                break 'places;
+                            }
                             if again && repeats > 0 {
                                 repeats -= 1;
                                 continue;
@@ -253,7 +271,8 @@ impl Starter<'_> {
             closed.map_err(Missed::Stop)?;
         }
         if verdict == Verdict::Elsewhere {
-            return Err(Missed::Next { why: words(&code, &text), again: code == "Server.InternalError" });
+            let again = code == "Server.InternalError";
+            return Err(Missed::Next { why: words(&code, &text), again, elsewhere: true });
         }
         let what =
             if ended.state == "pending" { "never showed up".to_owned() } else { format!("went to {}", ended.state) };
@@ -298,9 +317,10 @@ async fn ask(
                 tracing::debug!(code = failure.code(), "RunInstances again, with the same token");
             }
             Verdict::TooEarly if passed < VISIBLE && !run.cancel.is_cancelled() => {}
-            Verdict::Elsewhere => {
+            verdict @ (Verdict::Elsewhere | Verdict::OtherType) => {
                 run.ledger().close(ticket, Closed::Refused).map_err(stop)?;
-                return Err(Missed::Next { why: words(failure.code(), failure.text()), again: false });
+                let why = words(failure.code(), failure.text());
+                return Err(Missed::Next { why, again: false, elsewhere: verdict == Verdict::Elsewhere });
             }
             verdict => {
                 if verdict == Verdict::Repeat

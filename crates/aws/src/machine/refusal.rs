@@ -11,6 +11,8 @@ pub(super) enum Verdict {
     TooEarly,
     /// No capacity, or the type isn't offered there: the next place, then the next type.
     Elsewhere,
+    /// The type fits nowhere: the next type.
+    OtherType,
     /// No other attempt would go better.
     Stop,
 }
@@ -28,22 +30,30 @@ const ELSEWHERE: &[&str] = &[
     "InstanceTypeNotSupported",
 ];
 
+/// Codes about things that this run made or found a moment ago.
+const JUST_MADE: &[&str] = &[
+    "InvalidKeyPair.NotFound",
+    "InvalidGroup.NotFound",
+    "InvalidSecurityGroupID.NotFound",
+    "InvalidAMIID.NotFound",
+    "InvalidAMIID.Unavailable",
+];
+
 /// Judges a refusal of RunInstances. InsufficientInstanceCapacity comes as HTTP 500 and is definite all the same.
 pub(super) fn judge(failure: &Failure) -> Verdict {
     if failure.is(ELSEWHERE) {
         return Verdict::Elsewhere;
     }
-    if failure.unknown() || failure.throttled() {
+    if failure.unknown() || failure.throttled() || failure.never_sent() {
         return Verdict::Repeat;
     }
-    if failure.is(&["InvalidKeyPair.NotFound", "InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"])
-        || (failure.is(&["InvalidParameterValue"]) && failure.text().contains("Instance Profile"))
+    if failure.is(JUST_MADE) || (failure.is(&["InvalidParameterValue"]) && failure.text().contains("Instance Profile"))
     {
         return Verdict::TooEarly;
     }
     let text = failure.text();
     if failure.is(&["InvalidParameterValue"]) && (text.contains("InstanceType") || text.contains("architecture")) {
-        return Verdict::Elsewhere;
+        return Verdict::OtherType;
     }
     Verdict::Stop
 }

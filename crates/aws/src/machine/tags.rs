@@ -9,8 +9,8 @@ use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-/// What a resource that the bake makes for itself expires after, where no machine's lifetime says otherwise.
-pub(crate) const LIFETIME: Duration = Duration::from_hours(6);
+/// What key, group and role expire after: longer than any bake, since they cost nothing and a machine may need them.
+pub(crate) const LIFETIME: Duration = Duration::from_hours(24);
 
 /// The expiry as it stands in the tag: RFC 3339, whole seconds, UTC.
 pub(crate) fn expiring(run: &Run, after: Duration) -> String {

@@ -33,3 +33,16 @@ pub(crate) fn on_cloud<F: Future<Output = ()>>(name: &str, body: impl FnOnce(Clo
 pub(crate) fn calls(cloud: &Cloud, action: &str) -> Vec<Value> {
     cloud.calls().into_iter().filter(|call| call["action"] == action).collect()
 }
+
+/// Waits until nothing is left of what the client made; machines may still shut down when the last call is answered.
+pub(crate) async fn gone(cloud: &Cloud) {
+    let mut left = cloud.leaks();
+    for _ in 0..100 {
+        if left == serde_json::json!({}) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        left = cloud.leaks();
+    }
+    panic!("left behind: {left:#}");
+}

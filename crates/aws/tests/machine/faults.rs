@@ -7,7 +7,7 @@ use ami_bake_testkit::cloud::Cloud;
 use serde_json::json;
 
 use crate::bed::Bed;
-use crate::cloud::{calls, on_cloud};
+use crate::cloud::{calls, gone, on_cloud};
 
 fn types(names: &[&str]) -> MachineSettings {
     MachineSettings { types: names.iter().map(|name| (*name).to_owned()).collect(), ..MachineSettings::default() }
@@ -20,7 +20,7 @@ async fn clean(bed: &Bed, cloud: &Cloud) {
     }
     bed.aws.close(&bed.run).await.unwrap();
     assert_eq!(bed.run.ledger().open_entries(), []);
-    assert_eq!(cloud.leaks(), json!({}));
+    gone(cloud).await;
 }
 
 #[test]
@@ -85,6 +85,91 @@ fn a_machine_that_dies_in_pending_is_judged_by_its_reason() {
         assert!(error.message().contains("instead of running"), "{error}");
         assert!(error.help_text().unwrap().contains("kms:CreateGrant"), "{error:?}");
         clean(&bed, &cloud).await;
+    });
+}
+
+#[test]
+fn a_type_that_fits_nowhere_is_told_without_trying_every_place() {
+    on_cloud("faults::a_type_that_fits_nowhere_is_told_without_trying_every_place", |cloud| async move {
+        let bed = Bed::new().await;
+        let source = bed.ubuntu().await;
+        let error = bed.launch(&source, &types(&["t9.gigantic", "t4g.small"])).await.err().unwrap();
+        assert!(error.message().contains("t9.gigantic: InvalidParameterValue"), "{error}");
+        assert!(error.message().contains("architecture"), "{error}");
+        assert_eq!(calls(&cloud, "RunInstances").len(), 2);
+        clean(&bed, &cloud).await;
+    });
+}
+
+#[test]
+fn stale_and_throttled_answers_only_cost_time() {
+    on_cloud("faults::stale_and_throttled_answers_only_cost_time", |cloud| async move {
+        let bed = Bed::new().await;
+        let source = bed.ubuntu().await;
+        cloud.fault(&json!([
+            {"kind": "stale", "action": "DescribeInstances", "seconds": 1, "times": null},
+            {"kind": "throttle", "action": ["RunInstances", "ImportKeyPair", "DescribeInstances"], "times": 3},
+        ]));
+        let machine = bed.launch(&source, &MachineSettings::default()).await.unwrap();
+        machine.connect(&bed.run).await.unwrap();
+        assert_eq!(cloud.instances().len(), 1);
+        machine.destroy(&bed.run).await.unwrap();
+        clean(&bed, &cloud).await;
+    });
+}
+
+#[test]
+fn a_machine_that_ends_itself_is_told_at_once() {
+    on_cloud("faults::a_machine_that_ends_itself_is_told_at_once", |cloud| async move {
+        let bed = Bed::new().await;
+        let source = bed.ubuntu().await;
+        cloud.fault(&json!({"kind": "no-sshd", "action": "RunInstances", "times": 1}));
+        let own = "#cloud-config\nruncmd: [sleep 5; poweroff]\n";
+        let settings = MachineSettings { user_data: Some(own.to_owned()), ..MachineSettings::default() };
+        let machine = bed.launch(&source, &settings).await.unwrap();
+        let began = std::time::Instant::now();
+        let error = machine.connect(&bed.run).await.err().unwrap();
+        assert!(began.elapsed().as_secs() < 60, "not the five minutes of the port: {error}");
+        assert!(error.message().contains("by itself"), "{error}");
+        machine.destroy(&bed.run).await.unwrap();
+        clean(&bed, &cloud).await;
+    });
+}
+
+#[test]
+fn a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know() {
+    on_cloud("faults::a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know", |cloud| async move {
+        let bed = Bed::new().await;
+        let source = bed.ubuntu().await;
+        cloud.fault(&json!({"kind": "lose-answer", "action": "RunInstances", "times": 1}));
+        let settings = MachineSettings::default();
+        let error = {
+            let launch = bed.launch(&source, &settings);
+            let cancel = async {
+                while calls(&cloud, "RunInstances").is_empty() {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+                bed.run.cancel.cancel();
+            };
+            futures::join!(launch, cancel).0.err().unwrap()
+        };
+        assert_eq!(error.kind(), Kind::Cancelled, "{error}");
+        let after = bed.run.with_cancel(tokio_util::sync::CancellationToken::new());
+        assert!(after.ledger().open_entries().iter().any(|entry| entry.kind == "instance"));
+        // What a machine still holds goes in a later round.
+        for _ in 0..100 {
+            for entry in after.ledger().open_entries() {
+                if bed.aws.undo(&after, &entry).await.unwrap() == Undo::Done {
+                    after.ledger().close_entry(&entry, ami_bake_core::ledger::Closed::Deleted).unwrap();
+                }
+            }
+            if after.ledger().open_entries().is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        assert_eq!(after.ledger().open_entries(), []);
+        gone(&cloud).await;
     });
 }
 

@@ -6,7 +6,7 @@ use ami_bake_core::plan::{Disk, ImageKey, MachineSettings};
 use ami_bake_core::platform::Platform;
 
 use crate::bed::{Bed, said_by};
-use crate::cloud::{calls, on_cloud};
+use crate::cloud::{calls, gone, on_cloud};
 
 #[test]
 fn a_machine_is_reached_restarted_and_given_back() {
@@ -43,7 +43,7 @@ fn a_machine_is_reached_restarted_and_given_back() {
         machine.destroy(&bed.run).await.unwrap();
         bed.aws.close(&bed.run).await.unwrap();
         assert_eq!(bed.run.ledger().open_entries(), []);
-        assert_eq!(cloud.leaks(), serde_json::json!({}));
+        gone(&cloud).await;
     });
 }
 
@@ -68,7 +68,7 @@ fn bakes_of_one_run_share_key_and_group() {
         assert!(rule.contains("127.0.0.1/32") && !rule.contains("0.0.0.0/0"), "{rule}");
         futures::future::join_all(machines.iter().map(|machine| machine.destroy(&bed.run))).await;
         bed.aws.close(&bed.run).await.unwrap();
-        assert_eq!(cloud.leaks(), serde_json::json!({}));
+        gone(&cloud).await;
     });
 }
 
@@ -97,7 +97,7 @@ fn user_data_policy_spot_and_disk_of_the_manifest_are_kept() {
         assert!(asked.contains(r#""Iops":"4000""#) || asked.contains(r#""Iops":4000"#), "{asked}");
         machine.destroy(&bed.run).await.unwrap();
         bed.aws.close(&bed.run).await.unwrap();
-        assert_eq!(cloud.leaks(), serde_json::json!({}));
+        gone(&cloud).await;
     });
 }
 
