@@ -86,16 +86,21 @@ impl Shared {
 
     /// Ends its processes: by themselves, where `patience` is given, and what stays by force.
     pub(crate) async fn stop(self: &Arc<Self>, patience: Duration) -> Result<()> {
+        match self.quiesce(patience).await {
+            Some(holder) => holder.end().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks its processes to end, where `patience` is given, and hands the sandbox over to be ended.
+    async fn quiesce(self: &Arc<Self>, patience: Duration) -> Option<Holder> {
         if !patience.is_zero() {
             let limit = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
             let inside = Inside { shared: Arc::clone(self) };
             // Whoever can't be asked is ended all the same.
             let _ = tokio::time::timeout(patience * 2, inside.act(Action::Stop { patience: limit })).await;
         }
-        match self.take() {
-            Some(holder) => holder.end().await,
-            None => Ok(()),
-        }
+        self.take()
     }
 
     /// Ends the machine and takes its folder away. May be called twice.
@@ -130,7 +135,9 @@ impl Machine for Sandbox {
 
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {
         let again = async {
-            self.shared.stop(PATIENCE).await?;
+            if let Some(holder) = self.shared.quiesce(PATIENCE).await {
+                holder.end_with_mounts().await?;
+            }
             self.shared.start().await
         };
         match run.until_cancelled(tokio::time::timeout(timeout, again)).await? {

@@ -7,14 +7,14 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use ami_bake_core::{Error, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal as Kill, kill_process};
 use rustix::thread::UnshareFlags;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::entry::{Context, FAILED, INIT, VERB};
 use super::spec::{Network, Spec};
@@ -67,6 +67,7 @@ pub(super) fn main(spec_path: &Path) -> Result<ExitCode> {
 /// Starts init and stays until it ends. Init gets a parent-death signal, so that it ends with this process too.
 async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
     let doing = || "start the sandbox's init".to_owned();
+    let signals = Signals::listen().context(doing)?;
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().context(doing)?;
     let mut init = Command::new("/proc/self/exe")
         .arg0("ami-bake-init")
@@ -91,7 +92,11 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
         // It was killed before it could answer.
         Err(_) => return Ok(exit_code(init.wait().await.context(doing)?)),
     }
+    // Letting go of a root that a step has searched takes the kernel a second for every hundred thousand files. That is
+    // this process's last work, so that init's end is the end of all the others and nobody waits for more.
+    let mut mounts = None;
     if let Some(pid) = init.id() {
+        mounts = std::fs::File::open(format!("/proc/{pid}/ns/mnt")).ok();
         if let Some(path) = &spec.ready {
             tell_ready(path, pid)?;
         }
@@ -100,8 +105,12 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
         }
     }
     // The descriptor of the orders must live until the end: init ends when it is closed.
-    let code = wait(&mut init, lifeline, &spec).await;
-    drop(orders);
+    let code = wait(&mut init, signals, lifeline, &spec).await;
+    if spec.announce {
+        // Nobody has to listen any more.
+        let _ = writeln!(std::io::stdout(), "ended");
+    }
+    drop((orders, mounts));
     code
 }
 
@@ -113,22 +122,36 @@ fn tell_ready(path: &Path, pid: u32) -> Result<()> {
     std::fs::rename(&partial, path).context(doing)
 }
 
-async fn wait(init: &mut Child, mut lifeline: Lifeline, spec: &Spec) -> Result<ExitCode> {
+/// What may tell the holder to end the program. Listened to before the program starts, so that nothing is missed.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn wait(init: &mut Child, mut signals: Signals, mut lifeline: Lifeline, spec: &Spec) -> Result<ExitCode> {
     let doing = || "watch the sandbox".to_owned();
-    let mut terminate = signal(SignalKind::terminate()).context(doing)?;
-    let mut interrupt = signal(SignalKind::interrupt()).context(doing)?;
-    let mut hang_up = signal(SignalKind::hangup()).context(doing)?;
     let end = tokio::time::sleep(Duration::from_secs(spec.lifetime.unwrap_or(FOREVER)));
     tokio::pin!(end);
     loop {
         let send = tokio::select! {
             status = init.wait() => return Ok(exit_code(status.context(doing)?)),
-            _ = terminate.recv() => Signal::TERM,
+            _ = signals.terminate.recv() => Kill::TERM,
             // At a terminal it is meant for what runs in the shell, not for the machine.
-            _ = interrupt.recv() => if spec.interactive { Signal::INT } else { Signal::TERM },
-            _ = hang_up.recv() => Signal::TERM,
-            () = lifeline.ended() => Signal::KILL,
-            () = &mut end, if !end.is_elapsed() => Signal::KILL,
+            _ = signals.interrupt.recv() => if spec.interactive { Kill::INT } else { Kill::TERM },
+            _ = signals.hang_up.recv() => Kill::TERM,
+            () = lifeline.ended() => Kill::KILL,
+            () = &mut end, if !end.is_elapsed() => Kill::KILL,
         };
         if let Some(pid) = init.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
             // Init may be gone between two looks at it.

@@ -52,7 +52,8 @@ pub struct Spec {
     /// The sandbox ends after this many seconds, whatever happens.
     #[serde(default)]
     pub lifetime: Option<u64>,
-    /// True: the holder prints init's process id, in decimal, on a line of its own when the sandbox stands.
+    /// True: the holder prints init's process id, in decimal, on a line of its own when the sandbox stands, and `ended`
+    /// when its last process is gone.
     #[serde(default)]
     pub announce: bool,
     /// A file that is written when the sandbox stands: init's process id in the holder's PID namespace, in decimal.

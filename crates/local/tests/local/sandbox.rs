@@ -144,7 +144,7 @@ fn what_fails_is_named() {
 
 /// A sandbox with a daemon in a session of its own, which is running when this returns.
 async fn with_daemon(folder: &Path, mark: &str, change: impl FnOnce(&mut Spec)) -> Child {
-    let script = format!("setsid sleep {mark} & trap 'exit 3' TERM; sleep {mark} & wait");
+    let script = format!("trap 'exit 3' TERM; setsid sleep {mark} & sleep {mark} & wait");
     let mut spec = spec(folder, &script);
     change(&mut spec);
     let child = command(folder, &spec).stdin(Stdio::piped()).spawn().unwrap();
