@@ -16,9 +16,9 @@ use ami_bake_testkit::runs;
 
 const ROUNDS: usize = 20;
 
-/// 200 MB: one large file, and 2000 of 50 kB, as a package's are.
+/// 200 MB: one large file, and 2000 of 50 kB, as a package's are. Then every file is looked at, as a seal does.
 const CHANGE: &str = "mkdir -p /opt/big && head -c 100000000 /dev/urandom >/opt/big/one && \
-                      split -b 50000 --additional-suffix=.part /opt/big/one /opt/big/small";
+                      split -b 50000 --additional-suffix=.part /opt/big/one /opt/big/small && find / -xdev -newer /opt/big/one >/dev/null";
 
 fn main() -> ExitCode {
     if let Some(code) = sandbox::dispatch(std::env::args_os()) {
