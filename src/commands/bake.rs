@@ -28,7 +28,7 @@ Examples:
   ami-bake bake --platform local                 the same steps in a sandbox on this machine
   ami-bake bake --environment production --image-version 2.0.0
   ami-bake bake --until validate                 build and look, make no image
-  ami-bake bake --keep-on-failure .              leave the failed machine on, and its key here
+  ami-bake bake --keep-on-failure                leave a failed machine on, and its key here
   ami-bake bake --json | jq -c 'select(.event[\"image-finished\"])'")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     until: Option<Until>,
 
     /// When a machine fails, keep it for two hours and write its key into FOLDER (default: the working directory)
-    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = ".")]
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = ".")]
     keep_on_failure: Option<PathBuf>,
 
     /// Print every event as a line of JSON instead of text for people

@@ -16,7 +16,7 @@ use crate::ui::Ui;
 #[command(after_help = "\
 Examples:
   ami-bake test ami-0123456789abcdef0 --image web
-  ami-bake test ami-0123456789abcdef0 tests.yml --keep-on-failure .")]
+  ami-bake test ami-0123456789abcdef0 tests.yml --keep-on-failure=keys")]
 pub(crate) struct Args {
     /// The platform's id of the image to test
     #[arg(value_name = "ID")]
@@ -28,8 +28,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     place: PlaceArgs,
 
-    /// When the test fails, keep the machine for two hours and write its key into FOLDER
-    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = ".")]
+    /// When the test fails, keep the machine for two hours and write its key into FOLDER (default: the working directory)
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = ".")]
     keep_on_failure: Option<std::path::PathBuf>,
 
     /// Print every event as a line of JSON instead of text for people

@@ -55,7 +55,7 @@ impl Lines {
                     return Some(format!("{} {} after {}", stage.as_str(), paint.bad("failed"), human(*took)));
                 }
                 // What took no time to speak of was seen when it began.
-                let told = self.live || *took >= Duration::from_millis(100);
+                let told = *took >= Duration::from_millis(100);
                 (told && has_no_steps(*stage)).then(|| format!("{} took {}", stage.as_str(), human(*took)))
             }
             Event::StepStarted { phase, index, name, attempt } => {

@@ -84,6 +84,13 @@ fn a_named_manifest_that_is_not_there_is_named() {
     ");
 }
 
+/// A flag whose value may be left out doesn't take the manifest for it.
+#[test]
+fn a_flag_does_not_swallow_the_manifest() {
+    let outcome = Setting::new().run(&["bake", "--keep-on-failure", "other.yml"]).exits(2);
+    assert!(outcome.stderr.contains("there is no manifest other.yml"), "{}", outcome.stderr);
+}
+
 #[test]
 fn a_folder_is_no_manifest() {
     assert_snapshot!(Setting::new().run(&["check", "."]).snapshot(), @r"
