@@ -1,6 +1,10 @@
-//! Prints the reference page: `cargo run -p ami-bake-manifest --example reference > docs/manifest.md`
+//! Prints the reference page, or with `schema` the JSON Schema, as the repository carries them.
 #![allow(clippy::print_stdout)]
 
 fn main() {
-    print!("{}", ami_bake_manifest::reference());
+    if std::env::args().nth(1).as_deref() == Some("schema") {
+        println!("{:#}", ami_bake_manifest::schema());
+    } else {
+        print!("{}", ami_bake_manifest::reference());
+    }
 }

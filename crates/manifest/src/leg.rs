@@ -84,22 +84,28 @@ impl Manifest {
         if findings.len() > before {
             return None;
         }
-        if let Ok(evaluated) = typed(&settings, &lists) {
+        if !resolver.has_shaped()
+            && let Ok(evaluated) = typed(&settings, &lists)
+        {
             return Some(evaluated);
         }
-        // An expression gave another kind of value: a number is text where text is wanted, the rest is an error.
+        // Expressions gave values that nobody has judged: a number is text where text is wanted, what is nothing is unset.
         let mut whole = whole(&image.node, settings, &lists);
         soften(self.judge.get_or_init(Judge::image), &mut whole);
-        let error = match typed_whole(&whole, &lists) {
-            Ok(evaluated) => return Some(evaluated),
-            Err(error) => error,
-        };
+        prune(&mut whole);
         self.judge_image(&image.node, &whole, &route, findings);
-        if findings.len() == before {
-            let message = format!("the image can't be read: {error}");
-            findings.push(Diagnostic::error("image", image.node.span, message).route(route));
+        let evaluated = typed_whole(&whole, &lists);
+        if findings.len() > before {
+            return None;
         }
-        None
+        match evaluated {
+            Ok(evaluated) => Some(evaluated),
+            Err(error) => {
+                let message = format!("the image can't be read: {error}");
+                findings.push(Diagnostic::error("image", image.node.span, message).route(route));
+                None
+            }
+        }
     }
 
     fn steps(
@@ -157,6 +163,18 @@ fn typed(settings: &Map<String, Value>, lists: &[Vec<(usize, Value)>; 3]) -> Res
         }
     }
     Ok(Evaluated { image, steps })
+}
+
+/// Takes out what expressions left without a value.
+fn prune(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(prune);
+        }
+        Value::Array(items) => items.iter_mut().for_each(prune),
+        _ => {}
+    }
 }
 
 /// The image from the judge's form of it.

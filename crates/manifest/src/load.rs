@@ -144,13 +144,13 @@ impl Loading<'_> {
         let manifest = self.resolve(tree, options);
         if let Some(manifest) = &manifest {
             check::images(manifest, &mut self.findings);
-            let about_missing = |finding: &Diagnostic| {
+            // A value that is not known yet can't be wrong yet: the source is found later, and so may variables be given.
+            let later = |finding: &Diagnostic| {
                 let text = finding.span.map(|span| self.sources.slice(span)).unwrap_or_default();
-                manifest.missing.iter().any(|name| text.contains(&format!("vars.{name}")))
+                text.contains("source.") || manifest.missing.iter().any(|name| text.contains(&format!("vars.{name}")))
             };
-            // A value that is not given yet can't be wrong yet.
             let new = self.findings.split_off(before);
-            self.findings.extend(new.into_iter().filter(|finding| !about_missing(finding)));
+            self.findings.extend(new.into_iter().filter(|finding| !later(finding)));
         }
         manifest
     }
@@ -173,6 +173,11 @@ impl Loading<'_> {
         let role = field(aws.and_then(|aws| aws.get("role")), route.key("aws").key("role"));
         let version = field(root.get("version"), route.key("version"));
         let name = field(root.get("name"), route.key("name"));
+        self.judge_settings(
+            &root,
+            &[("name", &name), ("version", &version)],
+            &[("region", &written_region), ("role", &role)],
+        );
         let region = options.region.clone().or(written_region);
         let namespace = name.or_else(|| self.default_name())?;
         scope.set("name", namespace.as_str());
@@ -199,6 +204,26 @@ impl Loading<'_> {
         };
         family::expand(&mut manifest, &mut self.findings);
         Some(manifest)
+    }
+
+    /// Judges the file's own settings after their expressions were evaluated.
+    fn judge_settings(&mut self, root: &Node, top: &[(&str, &Option<String>)], aws: &[(&str, &Option<String>)]) {
+        let written =
+            |node: Option<&Node>| node.and_then(Node::as_text).is_some_and(crate::expression::Template::is_one);
+        let below = root.get("aws");
+        let any = top.iter().any(|(key, _)| written(root.get(key)))
+            || aws.iter().any(|(key, _)| written(below.and_then(|below| below.get(key))));
+        if !any {
+            return;
+        }
+        let object = |fields: &[(&str, &Option<String>)]| -> serde_json::Map<String, Value> {
+            fields.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.as_deref()?.into()))).collect()
+        };
+        let mut document = object(top);
+        document.insert("format".to_owned(), 1.into());
+        document.insert("images".to_owned(), serde_json::json!({ "image": {} }));
+        document.insert("aws".to_owned(), object(aws).into());
+        judge(&Judge::document(), root, &document.into(), &Route::root(), &mut self.findings);
     }
 
     /// The file with the chosen environment laid over it.

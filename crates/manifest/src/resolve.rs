@@ -1,5 +1,7 @@
 //! A tree to values: every expression is evaluated in its place.
 
+use std::cell::Cell;
+
 use ami_bake_core::{Route, Segment};
 use serde_json::Value;
 
@@ -14,12 +16,18 @@ pub(crate) const SECRET: char = '\0';
 pub(crate) struct Resolver<'a> {
     sources: &'a Sources,
     scope: &'a Scope,
+    shaped: Cell<bool>,
 }
 
 impl<'a> Resolver<'a> {
     /// A resolver with the names of `scope`.
     pub(crate) fn plain(sources: &'a Sources, scope: &'a Scope) -> Self {
-        Self { sources, scope }
+        Self { sources, scope, shaped: Cell::new(false) }
+    }
+
+    /// Whether an expression was evaluated whose value may have to have a shape, so that it has to be judged.
+    pub(crate) fn has_shaped(&self) -> bool {
+        self.shaped.get()
     }
 
     /// The value of a tree whose place does not matter.
@@ -49,7 +57,12 @@ impl<'a> Resolver<'a> {
                     return scalar.text.as_str().into();
                 }
                 match Template::parse(&scalar.text) {
-                    Ok(template) => self.template(node.span, &scalar.text, &template, route, findings),
+                    Ok(template) => {
+                        if !is_code(route) && !is_free(route) {
+                            self.shaped.set(true);
+                        }
+                        self.template(node.span, &scalar.text, &template, route, findings)
+                    }
                     // Told by the check before.
                     Err(_) => Value::Null,
                 }
@@ -149,6 +162,11 @@ fn splice(at: Span, source: &str, words: &str, route: &Route) -> Diagnostic {
         .label("spliced into code as it stands")
         .help(format!("Hand it over in the step's environment: `env: {{{name}: \"${{{{ {source} }}}}\"}}`, and write \"${name}\" in the script."))
         .route(route.clone())
+}
+
+/// Values of `env`: any text will do.
+fn is_free(route: &Route) -> bool {
+    matches!(route.0.as_slice(), [.., Segment::Key(above), Segment::Key(_)] if above == "env")
 }
 
 /// Fields whose text becomes code: scripts, commands, user data.

@@ -51,19 +51,21 @@ pub(super) fn query(
         return None;
     };
     let span = image.node.entry("source").map_or(image.span, |entry| entry.key_span);
-    let value = manifest.soften("source", Resolver::plain(&manifest.sources, scope).at(node, &route, findings));
-    let source: Source = match serde_json::from_value(value.clone()) {
-        Ok(source) => source,
-        Err(error) => {
-            let before = findings.len();
-            let whole = Value::Object(Map::from_iter([("source".to_owned(), value)]));
-            manifest.judge_image(&image.node, &whole, &route.parent(), findings);
-            if findings.len() == before {
-                findings
-                    .push(Diagnostic::error("source", span, format!("the source can't be read: {error}")).route(route));
-            }
+    let resolver = Resolver::plain(&manifest.sources, scope);
+    let before = findings.len();
+    let value = manifest.soften("source", resolver.at(node, &route, findings));
+    let typed = serde_json::from_value::<Source>(value.clone());
+    if typed.is_err() || resolver.has_shaped() {
+        let whole = Value::Object(Map::from_iter([("source".to_owned(), value)]));
+        manifest.judge_image(&image.node, &whole, &route.parent(), findings);
+    }
+    let source = match typed {
+        Ok(source) if findings.len() == before => source,
+        Err(error) if findings.len() == before => {
+            findings.push(Diagnostic::error("source", span, format!("the source can't be read: {error}")).route(route));
             return None;
         }
+        _ => return None,
     };
     if let Some(name) = &source.image {
         return baked(

@@ -121,6 +121,13 @@ impl<'a> Walk<'a, '_> {
                             self.expand(child, &mut children);
                         }
                     }
+                    // An expression without a value is the empty text, as in GitHub's own `env`; an optional field is left unset.
+                    let field = schemas
+                        .iter()
+                        .any(|schema| schema.pointer("/properties").is_some_and(|keys| keys.get(key).is_some()));
+                    if value.is_null() && !field && takes(&children, &["string"]) {
+                        *value = "".into();
+                    }
                     self.soften(value, &children);
                 }
             }

@@ -9,7 +9,7 @@ use super::judge::{route, settle};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Verb;
 use crate::words;
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node};
 
 pub(super) struct Teller<'a> {
     pub(super) schema: &'a Value,
@@ -127,7 +127,8 @@ impl<'a> Teller<'a> {
 
     /// A step that fits no verb's schema: what its own verb says of it is what helps.
     fn step(&self, place: &Place<'_>, context: &[Vec<ValidationError<'static>>], findings: &mut Vec<Diagnostic>) {
-        let Some(node) = place.node else {
+        // What is no map has been told already.
+        let Some(node) = place.node.filter(|node| matches!(node.kind, Kind::Map(_))) else {
             return;
         };
         let verbs: Vec<_> = node.entries().iter().filter(|entry| Verb::NAMES.contains(&entry.key.as_str())).collect();

@@ -155,6 +155,25 @@ fn a_family_is_built_in_order_and_leg_by_leg() {
 }
 
 #[test]
+fn what_hangs_on_the_source_is_judged_when_it_is_found() {
+    let step =
+        "    build: [{run: a, timeout: \"${{ source.tags.limit }}\", env: {LIMIT: \"${{ source.tags.limit }}\"}}]\n";
+    let manifest = good(&format!("{HEAD}{step}"), &Options::default());
+    let version = Version::new(1, 0, 0);
+    let key = ImageKey::new("web");
+    let mut found = source();
+    let unset = manifest.plan(&key, &Resolved { source: &found, version: &version }).unwrap();
+    assert_eq!((unset.build[0].timeout, &unset.build[0].env[0].1), (None, &Value::Plain(String::new())));
+    found.tags.insert("limit".to_owned(), "many".to_owned());
+    let error = manifest.plan(&key, &Resolved { source: &found, version: &version }).unwrap_err();
+    assert!(error.message().starts_with("bake.yml:6:31: `many` is not a duration"), "{error}");
+    assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].timeout");
+    found.tags.insert("limit".to_owned(), "5m".to_owned());
+    let plan = manifest.plan(&key, &Resolved { source: &found, version: &version }).unwrap();
+    assert_eq!(plan.build[0].timeout.map(|time| time.as_secs()), Some(300));
+}
+
+#[test]
 fn secrets_stay_references() {
     let manifest = HEAD.replace("images:", "secrets: [TOKEN]\nimages:")
         + "    build:\n      - run: curl -H \"$AUTH\" https://example.com\n        env: {AUTH: \"Bearer ${{ secrets.TOKEN }}!\"}\n";
@@ -263,4 +282,12 @@ fn the_template_and_the_examples_pass_the_check_and_the_schema() {
             schema.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
     }
+}
+
+#[test]
+fn evaluated_settings_are_judged_too() {
+    let manifest = "format: 1\nname: shop\nvars: {region: nowhere, ami: ubuntu}\naws: {region: \"${{ vars.region }}\"}\nimages: {web: {source: {ami: {id: \"${{ vars.ami }}\"}}}}\n";
+    let shown = load(manifest, &Options::default()).err().unwrap();
+    assert!(shown.contains("`nowhere` is not an AWS region\n --> bake.yml:4:15"), "{shown}");
+    assert!(shown.contains("`ubuntu` is not the id of an AMI"), "{shown}");
 }
