@@ -66,5 +66,8 @@ fn the_image_says_what_the_source_says() {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let launched = calls.iter().find(|call| call["action"] == "RunInstances").unwrap().to_string();
-    assert!(launched.contains("1000") && launched.contains("6000"), "the build disk is fast: {launched}");
+    assert!(
+        launched.contains("\"Throughput\":1000") && launched.contains("\"Iops\":4000"),
+        "the build disk is fast: {launched}"
+    );
 }

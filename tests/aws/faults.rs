@@ -94,7 +94,7 @@ fn lost_answers_of_calls_without_a_token_make_nothing_twice() {
 fn a_missing_permission_is_said_with_its_statement() {
     let setting = web();
     setting.cloud.deny(&["ec2:RunInstances"]);
-    setting.bake().exits(4).says("ec2:RunInstances").says("\"Effect\": \"Allow\"");
+    setting.bake().exits(4).says("ec2:RunInstances").says("\"Effect\":\"Allow\"");
     setting.holds_only(&[]);
 }
 

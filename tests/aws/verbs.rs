@@ -63,10 +63,10 @@ fn a_kept_machine_can_be_reached() {
     let setting = Setting::new(&format!("{WEB}    build:\n      - run: echo evidence > /opt/evidence; exit 1\n"));
     let outcome = setting.run(&["bake", "--keep-on-failure"]).exits(5).says("ssh -i ");
     let line = outcome.stderr.lines().find(|line| line.contains("ssh -i ")).unwrap();
-    let line = &line[line.find("ssh -i ").unwrap()..];
+    let (line, end) = line[line.find("ssh -i ").unwrap()..].split_once(" # ").unwrap();
+    assert_eq!(end, "it ends itself in two hours");
     let output = std::process::Command::new("sh")
-        .arg("-c")
-        .arg(format!("{} -o BatchMode=yes cat /opt/evidence", line.trim_end_matches(['.', '`'])))
+        .args(["-c", &format!("{line} -o BatchMode=yes cat /opt/evidence")])
         .current_dir(setting.path("."))
         .output()
         .unwrap();

@@ -264,3 +264,14 @@ async fn a_plan_says_what_a_bake_would_do() {
     assert!(matches!(&planned[1], PlannedImage::WaitsFor { base, .. } if base.image == "base"));
     assert!(bench.fake.calls().iter().all(|call| call == "find-source" || call == "images"));
 }
+
+#[tokio::test]
+async fn no_event_holds_a_declared_secret() {
+    let mut bench = Bench::new();
+    bench.run.masker().add("hunter22");
+    let mut web = PlainImage::new("web");
+    web.build = vec![step("log in as hunter22", "fail")];
+    assert_eq!(bench.bake(&[web]).await, 5);
+    let told = serde_json::to_string(&bench.told()).unwrap();
+    assert!(!told.contains("hunter22") && told.contains("log in as ***"), "{told}");
+}

@@ -57,5 +57,6 @@ pub(super) async fn keep(machine: &AwsMachine, run: &Run, folder: &Path) -> Resu
             machine.aws.client.region()
         )
     };
-    Ok(format!("{line}   ({end})"))
+    // A comment to the shell, so that the whole line can be pasted.
+    Ok(format!("{line} # {end}"))
 }
