@@ -8,6 +8,9 @@ use ami_bake_core::clock::Clock;
 use ami_bake_core::platform::{Capabilities, Platform};
 use ami_bake_core::{Error, Result};
 
+#[cfg(not(any(feature = "aws", feature = "local")))]
+compile_error!("ami-bake needs a platform to bake on: enable the feature `aws` or `local`");
+
 /// The platforms of this build.
 pub(crate) const PLATFORMS: &[&str] = &[
     #[cfg(feature = "aws")]
