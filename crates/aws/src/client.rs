@@ -31,6 +31,8 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 const OPERATION: Duration = Duration::from_mins(3);
 /// Attempts of a call, the first included: throttles back off to 20 s each.
 const ATTEMPTS: u32 = 8;
+/// The first pause before a retry, doubled each time; EC2's buckets fill within it. The SDK's own is a second.
+const BACKOFF: Duration = Duration::from_millis(250);
 
 /// Where and as whom a bake runs.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +64,7 @@ impl Client {
     /// services' own variables included).
     pub(crate) async fn new(settings: Settings, clock: Arc<dyn Clock>, limiter: Arc<Limiter>) -> Result<Self> {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
             .timeout_config(
                 TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build(),
             )

@@ -8,7 +8,6 @@ use ami_bake_core::{Error, Kind};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::denied::Denied;
@@ -56,7 +55,7 @@ impl Failure {
         };
         let text = match error.message() {
             Some(message) => message.to_owned(),
-            None => DisplayErrorContext(error).to_string(),
+            None => chain(error),
         };
         let denied = code.as_deref().and_then(|code| Denied::new(action, code, &text));
         Self { action, region: region.to_owned(), way, code, text, status, denied }
@@ -234,6 +233,21 @@ fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
             || cause.to_string().contains("dns error")
     })
+}
+
+/// The error and its causes in one line each, as far as they say something new; Display alone says "dispatch failure".
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    for cause in causes(error) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn causes<'a>(

@@ -297,7 +297,7 @@ async fn ask(
 ) -> Result<Instance, Missed> {
     let client = &aws.client;
     let stop = Missed::Stop;
-    let ticket = run.ledger().intend(PLATFORM, "instance", Some(client.region()), token).map_err(stop)?;
+    let ticket = run.intend(PLATFORM, "instance", Some(client.region()), token).map_err(stop)?;
     let start = run.clock().elapsed();
     let mut pause = Duration::from_millis(500);
     loop {

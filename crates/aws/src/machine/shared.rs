@@ -5,7 +5,6 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::platform::Undo;
@@ -16,10 +15,6 @@ use tokio::sync::OnceCell;
 
 use super::undo::undo;
 use crate::platform::{Inner, PLATFORM};
-
-/// How long the end of a run waits for what a machine that shuts down still holds.
-const PATIENCE: Duration = Duration::from_secs(90);
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// The shared things of each run.
 #[derive(Default)]
@@ -76,37 +71,23 @@ impl<K: Hash + Eq, V: Clone> Once<K, V> {
     }
 }
 
-/// Takes away what the run made for itself: key, groups, roles and profiles. What a machine that shuts down still holds
-/// is tried again for a while; what is left then stays open in the ledger.
+/// Takes away what the run made for itself: key, groups, roles and profiles. Waits for nothing: what a machine that
+/// shuts down still holds stays open in the ledger.
 pub(crate) async fn close(aws: &Inner, run: &Run) -> Result<()> {
-    let start = run.clock().elapsed();
-    let mut told = false;
-    loop {
+    // A role goes after the profile that holds it.
+    for kinds in [&["key-pair", "security-group", "instance-profile"][..], &["role"]] {
         let open: Vec<Entry> = run
             .ledger()
             .open_entries()
             .into_iter()
-            .filter(|entry| {
-                entry.platform == PLATFORM
-                    && matches!(entry.kind.as_str(), "key-pair" | "security-group" | "instance-profile" | "role")
-            })
+            .filter(|entry| entry.platform == PLATFORM && kinds.contains(&entry.kind.as_str()))
             .collect();
         let undone = join_all(open.iter().map(|entry| undo(aws, run, entry))).await;
-        let mut waiting = None;
         for (entry, undone) in open.iter().zip(undone) {
-            match undone? {
-                Undo::Done => run.ledger().close_entry(entry, Closed::Deleted)?,
-                Undo::Later(why) => waiting = Some(why),
+            if undone? == Undo::Done {
+                run.ledger().close_entry(entry, Closed::Deleted)?;
             }
         }
-        let Some(why) = waiting else { return Ok(()) };
-        if run.clock().elapsed().saturating_sub(start) > PATIENCE {
-            return Ok(());
-        }
-        if !told {
-            run.progress(format!("waiting for the clean-up: {why}"));
-            told = true;
-        }
-        run.sleep(PAUSE).await?;
     }
+    Ok(())
 }

@@ -31,9 +31,13 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
         let clock = Arc::new(SystemClock::default());
         let limiter = Arc::new(Limiter::new(clock.clone()));
-        let aws = Aws::new(Settings::default(), clock.clone(), limiter).await.unwrap();
+        let aws = Aws::new(settings, clock.clone(), limiter).await.unwrap();
         let (events, receiver) = Events::channel();
         let id = uuid::Uuid::new_v4().to_string();
         let shared = Shared {
@@ -96,4 +100,10 @@ pub(crate) async fn said_by(machine: &dyn Communicator, command: &str) -> String
     let exit = machine.exec(Exec::new(command), &mut output).await.unwrap();
     assert_eq!(exit, Exit::Status(0), "{command}: {}", output.stderr_text());
     output.stdout_text().trim().to_owned()
+}
+
+/// The run's end: what it shared goes, at the first try, since every machine left its group before.
+pub(crate) async fn closed(bed: &Bed) {
+    bed.aws.close(&bed.run).await.unwrap();
+    assert_eq!(bed.run.ledger().open_entries(), []);
 }

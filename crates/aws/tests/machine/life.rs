@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use ami_bake_core::plan::{Disk, ImageKey, MachineSettings};
-use ami_bake_core::platform::Platform;
 
-use crate::bed::{Bed, said_by};
+use crate::bed::{Bed, closed, said_by};
 use crate::cloud::{calls, gone, on_cloud};
 
 #[test]
@@ -41,8 +40,7 @@ fn a_machine_is_reached_restarted_and_given_back() {
 
         machine.destroy(&bed.run).await.unwrap();
         machine.destroy(&bed.run).await.unwrap();
-        bed.aws.close(&bed.run).await.unwrap();
-        assert_eq!(bed.run.ledger().open_entries(), []);
+        closed(&bed).await;
         gone(&cloud).await;
     });
 }
@@ -67,7 +65,7 @@ fn bakes_of_one_run_share_key_and_group() {
         let rule = calls(&cloud, "AuthorizeSecurityGroupIngress")[0]["parameters"].to_string();
         assert!(rule.contains("127.0.0.1/32") && !rule.contains("0.0.0.0/0"), "{rule}");
         futures::future::join_all(machines.iter().map(|machine| machine.destroy(&bed.run))).await;
-        bed.aws.close(&bed.run).await.unwrap();
+        closed(&bed).await;
         gone(&cloud).await;
     });
 }
@@ -96,7 +94,7 @@ fn user_data_policy_spot_and_disk_of_the_manifest_are_kept() {
         assert!(asked.contains(r#""MarketType":"spot""#), "{asked}");
         assert!(asked.contains(r#""Iops":"4000""#) || asked.contains(r#""Iops":4000"#), "{asked}");
         machine.destroy(&bed.run).await.unwrap();
-        bed.aws.close(&bed.run).await.unwrap();
+        closed(&bed).await;
         gone(&cloud).await;
     });
 }
@@ -115,8 +113,7 @@ fn a_kept_machine_can_be_reached_by_hand() {
         let output = std::process::Command::new("sh").arg("-c").arg(format!("{command} sudo id -un")).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "root", "{line}: {output:?}");
         // What it needs is no longer the run's; the rest goes.
-        bed.aws.close(&bed.run).await.unwrap();
-        assert_eq!(bed.run.ledger().open_entries(), []);
+        closed(&bed).await;
         assert_eq!(calls(&cloud, "DeleteSecurityGroup").len(), 0);
         std::fs::remove_dir_all(folder).unwrap();
     });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ami_bake_aws::Settings;
 use ami_bake_core::Kind;
 use ami_bake_core::plan::{BakedQuery, ImageKey, SourceQuery};
 use ami_bake_core::platform::Platform;
@@ -22,6 +23,20 @@ fn sources_are_found_by_name_id_and_parameter() {
         let pointed = bed.aws.find_source(&bed.run, &SourceQuery::Parameter(parameter.to_owned())).await.unwrap();
         assert_eq!(pointed.id, newest.id);
         assert_eq!(calls(&cloud, "DescribeImages").len(), 3);
+    });
+}
+
+#[test]
+fn a_role_is_assumed_once_for_all_calls() {
+    on_cloud("sources::a_role_is_assumed_once_for_all_calls", |cloud| async move {
+        let role = Some("arn:aws:iam::222222222222:role/bake".to_owned());
+        let bed = Bed::with(Settings { role, ..Settings::default() }).await;
+        bed.ubuntu().await;
+        bed.ubuntu().await;
+        assert_eq!(calls(&cloud, "AssumeRole").len(), 1);
+        let asked = calls(&cloud, "DescribeImages");
+        assert!(asked.iter().all(|call| call["account"] == "222222222222"), "{asked:?}");
+        assert_eq!(bed.aws.calls()["DescribeImages"], 2);
     });
 }
 
