@@ -308,18 +308,33 @@ pub async fn destroys_twice(subject: Subject) {
     subject.ends_clean(&run).await;
 }
 
-/// Makes one test of each case; `$subject` is an async function that makes a [`Subject`].
+/// Makes one test of each case. `$subject` is an async function that makes a [`Subject`]; or, after `in`, a function that
+/// takes the test's name and a case, and runs the case on a subject in a process of its own.
 #[macro_export]
 macro_rules! conformance {
+    (in $within:path) => {
+        $crate::conformance!(@cases within $within);
+    };
     ($subject:path) => {
-        $crate::conformance!(@ $subject: runs_commands moves_files dials_ports reboots captures_and_registers
+        $crate::conformance!(@cases plain $subject);
+    };
+    (@cases $how:ident $with:path) => {
+        $crate::conformance!(@$how $with: runs_commands moves_files dials_ports reboots captures_and_registers
             registers_again undoes_from_the_ledger names_a_missing_source destroys_twice);
     };
-    (@ $subject:path: $($case:ident)*) => {
+    (@plain $subject:path: $($case:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 $crate::conformance::$case($subject().await).await;
+            }
+        )*
+    };
+    (@within $within:path: $($case:ident)*) => {
+        $(
+            #[test]
+            fn $case() {
+                $within(stringify!($case), $crate::conformance::$case);
             }
         )*
     };
