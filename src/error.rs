@@ -10,14 +10,19 @@ pub(crate) fn render(error: &Error, paint: Paint) -> String {
     failure(&Failure::from(error), None, paint)
 }
 
-/// Renders a failure: its message with its causes and help. `place` is the manifest's line, marked, where it has one.
-pub(crate) fn failure(failure: &Failure, place: Option<&str>, paint: Paint) -> String {
-    let mut text = format!("{} {}\n", paint.bad("error:"), failure.message);
-    match (place, &failure.route) {
-        (Some(place), _) => text.push_str(place),
-        (None, Some(route)) if !route.0.is_empty() => text.push_str(&format!("  {} {route}\n", paint.dim("at"))),
-        _ => {}
-    }
+/// Renders a failure with its causes and help. `shown` is its message above the manifest's line, marked, where it has
+/// one.
+pub(crate) fn failure(failure: &Failure, shown: Option<&str>, paint: Paint) -> String {
+    let mut text = match (shown, &failure.route) {
+        (Some(shown), _) => shown.to_owned(),
+        (None, route) => {
+            let mut text = format!("{} {}\n", paint.bad("error:"), failure.message);
+            if let Some(route) = route.as_ref().filter(|route| !route.0.is_empty()) {
+                text.push_str(&format!("  {} {route}\n", paint.dim("at")));
+            }
+            text
+        }
+    };
     match failure.causes.as_slice() {
         [] => {}
         [cause] => text.push_str(&format!("{} {}\n", paint.bold("Caused by:"), indent(cause))),

@@ -26,6 +26,9 @@ pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
             .help("Give another name, or look into it with `ami-bake check`."),
         _ => Error::usage(format!("write {name}")).because(error),
     };
+    if let Some(folder) = args.file.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(failed)?;
     file.write_all(ami_bake_manifest::TEMPLATE.as_bytes()).map_err(failed)?;
     ui.say(&format!(

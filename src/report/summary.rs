@@ -78,7 +78,7 @@ pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String 
         130 => format!("{} after {took}", paint.odd("cancelled")),
         code => {
             let (bad, all) = (count(false), report.images.len());
-            format!("{} after {took}: {bad} of {all} images were not made (exit code {code})", paint.bad("failed"))
+            format!("{} after {took}: {bad} of {all} images not made (exit code {code})", paint.bad("failed"))
         }
     };
     let file = file.as_ref().map(|file| paint.dim(&format!(", report in {}", file.display())).to_string());

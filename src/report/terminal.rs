@@ -253,7 +253,7 @@ mod tests {
         image      result   took
         base       failed   1m 20s
         web-arm64  skipped  0.0s
-        failed after 2m: 2 of 2 images were not made (exit code 5), report in bake-report.json
+        failed after 2m: 2 of 2 images not made (exit code 5), report in bake-report.json
         ");
     }
 

@@ -206,6 +206,19 @@ impl Loaded {
     }
 }
 
+/// What a failure is called beside its place.
+fn code(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Manifest => "manifest",
+        Kind::Preflight => "refused",
+        Kind::Build => "build-failed",
+        Kind::Test => "test-failed",
+        Kind::Publish => "publish-failed",
+        Kind::Deploy => "deploy-failed",
+        Kind::Internal | Kind::Usage | Kind::Cancelled => "failed",
+    }
+}
+
 fn style(paint: Paint) -> Style {
     if paint.on { Style::Coloured } else { Style::Plain }
 }
@@ -213,7 +226,7 @@ fn style(paint: Paint) -> Style {
 /// A failure with its line of the manifest, its causes and its help.
 fn explain(manifest: Option<&Manifest>, failure: &Failure, paint: Paint) -> String {
     let place = manifest.zip(failure.route.as_ref()).map(|(manifest, route)| {
-        let finding = Diagnostic::error("bake", manifest.span(route), failure.message.clone());
+        let finding = Diagnostic::error(code(failure.kind), manifest.span(route), failure.message.clone());
         diagnostic::text(&[finding], manifest.sources(), style(paint))
     });
     error::failure(failure, place.as_deref(), paint)

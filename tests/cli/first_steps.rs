@@ -23,6 +23,14 @@ fn init_leaves_a_file_alone() {
     assert_eq!(setting.read("bake.yml"), "mine: true\n");
 }
 
+/// The folder of the other default place is made where it is missing.
+#[test]
+fn init_makes_the_folder() {
+    let setting = Setting::new();
+    setting.run(&["init", ".github/bake.yml"]).exits(0);
+    assert!(setting.path(".github/bake.yml").is_file());
+}
+
 /// The schema is JSON, and one that fits the manifest of `init`'s format.
 #[test]
 fn the_schema_is_a_json_schema() {

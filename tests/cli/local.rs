@@ -71,6 +71,7 @@ fn a_failing_step_is_shown_with_its_line_and_its_log() {
     let outcome = setting.run(&["bake"]).exits(5);
     assert!(outcome.stderr.contains("bake.yml:9"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("Write | this is why"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("error[build-failed]: step `Write`"), "{}", outcome.stderr);
     let log = outcome.stderr.find("The last lines of Write in web").unwrap();
     assert!(outcome.stderr[log..].contains("| this is why"), "{}", outcome.stderr);
     let report = report(&setting);
