@@ -55,14 +55,14 @@ pub(crate) async fn create(aws: &Inner, run: &Run, wanted: &Wanted) -> Result<Im
     .await;
     let id = match made {
         Ok(id) => id,
-        Err(failure) if failure.is(&[DUPLICATE]) => match ours(aws, run, wanted).await? {
-            // By an answer that was lost, or by a publication that broke off.
-            Some(id) => id,
-            None => {
+        Err(failure) if failure.is(&[DUPLICATE]) => {
+            // By an answer that was lost, or by a publication that broke off; else by another image.
+            let Some(id) = ours(aws, run, wanted).await? else {
                 run.ledger().close(ticket, Closed::Refused)?;
                 return Err(NotMade::Taken);
-            }
-        },
+            };
+            id
+        }
         Err(failure) => {
             if !failure.unknown() {
                 run.ledger().close(ticket, Closed::Refused)?;
