@@ -7,6 +7,7 @@ mod chain;
 mod content;
 mod faults;
 mod life;
+mod safety;
 mod setting;
 mod source;
 mod verbs;

@@ -10,7 +10,7 @@ use ami_bake_ssh::Ssh;
 
 use super::AwsMachine;
 
-/// A machine gets this long at least, however late it is.
+/// A machine gets this long at least after a restart, however late it is; unless its whole life is shorter.
 const LEAST: Duration = Duration::from_mins(5);
 
 /// Arms the timer. The unit lives in /run alone, so that it is in no image. Without systemd a sleeping process does it.
@@ -40,7 +40,7 @@ fi
 /// Arms the timer for the rest of the machine's life and waits for cloud-init, in one round trip.
 pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: Duration) -> Result<()> {
     let lived = run.clock().elapsed().saturating_sub(machine.born);
-    let left = machine.lifetime.saturating_sub(lived).max(LEAST);
+    let left = machine.lifetime.saturating_sub(lived).max(LEAST.min(machine.lifetime));
     let script = format!("{ARM}\narm {} && echo armed\n{WAIT}", left.as_secs());
     let mut output = Collect::default();
     let exec = Exec::new("sh -s").stdin(script.as_bytes()).timeout(limit);
