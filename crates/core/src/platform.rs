@@ -164,6 +164,16 @@ pub trait Platform: Send + Sync {
     /// candidate's own registration away. On return the image is found by every look-up.
     async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord>;
 
+    /// Brings a registered image to where its plan publishes it beyond the platform's own place, such as a registry.
+    /// Asked again whenever the image is reused, so that it must be idempotent; by default there is nothing to do.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Publish`], with what did happen; the image stays registered.
+    async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+        let _ = (run, plan, image);
+        Ok(())
+    }
+
     /// Deletes an image and the parts that no other image uses. Not being there is success.
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()>;
 

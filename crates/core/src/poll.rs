@@ -26,8 +26,15 @@ pub struct Poller<S> {
 struct Inner<S> {
     clock: Arc<dyn Clock>,
     interval: Duration,
+    eager: Option<Eager>,
     ask: Ask<S>,
     state: Mutex<State<S>>,
+}
+
+/// Asks more often while somebody has only begun to wait.
+struct Eager {
+    interval: Duration,
+    during: Duration,
 }
 
 struct State<S> {
@@ -38,6 +45,7 @@ struct State<S> {
 
 struct Waiter<S> {
     id: String,
+    since: Duration,
     sender: mpsc::UnboundedSender<Result<Option<S>>>,
 }
 
@@ -47,8 +55,17 @@ const SLOWEST: Duration = Duration::from_secs(15);
 impl<S: Clone + Send + Sync + 'static> Poller<S> {
     /// A poller that asks every `interval` while somebody waits.
     pub fn new(clock: Arc<dyn Clock>, interval: Duration, ask: Ask<S>) -> Self {
+        Self::with(clock, interval, None, ask)
+    }
+
+    /// The same for what mostly takes a moment: `(pause, during)` is the pause while somebody waits no longer than that.
+    pub fn eager(clock: Arc<dyn Clock>, eager: (Duration, Duration), interval: Duration, ask: Ask<S>) -> Self {
+        Self::with(clock, interval, Some(Eager { interval: eager.0, during: eager.1 }), ask)
+    }
+
+    fn with(clock: Arc<dyn Clock>, interval: Duration, eager: Option<Eager>, ask: Ask<S>) -> Self {
         let state = Mutex::new(State { waiters: HashMap::new(), next: 0, polling: false });
-        Self { inner: Arc::new(Inner { clock, interval, ask, state }) }
+        Self { inner: Arc::new(Inner { clock, interval, eager, ask, state }) }
     }
 
     /// Waits until `judge` gives a verdict on the state of `id`; `None` means that the platform does not know it (yet).
@@ -97,10 +114,11 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
     }
 
     fn register(&self, id: &str, sender: mpsc::UnboundedSender<Result<Option<S>>>) -> Registered<S> {
+        let since = self.inner.clock.elapsed();
         let mut state = self.inner.lock();
         let number = state.next;
         state.next += 1;
-        state.waiters.insert(number, Waiter { id: id.to_owned(), sender });
+        state.waiters.insert(number, Waiter { id: id.to_owned(), since, sender });
         if !state.polling {
             state.polling = true;
             tokio::spawn(Arc::clone(&self.inner).poll());
@@ -125,6 +143,14 @@ impl<S> Inner<S> {
     fn lock(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The pause after an answer.
+    fn pause(&self) -> Duration {
+        let Some(eager) = &self.eager else { return self.interval };
+        let now = self.clock.elapsed();
+        let young = self.lock().waiters.values().any(|waiter| now.saturating_sub(waiter.since) < eager.during);
+        if young { eager.interval } else { self.interval }
+    }
 }
 
 impl<S: Clone + Send + Sync + 'static> Inner<S> {
@@ -141,7 +167,7 @@ impl<S: Clone + Send + Sync + 'static> Inner<S> {
                 state.waiters.values().map(|waiter| waiter.id.clone()).collect()
             };
             let answer = (self.ask)(ids.iter().cloned().collect()).await;
-            pause = if answer.is_ok() { self.interval } else { (pause * 2).min(SLOWEST) };
+            pause = if answer.is_ok() { self.pause() } else { (pause * 2).max(self.interval).min(SLOWEST) };
             for waiter in self.lock().waiters.values() {
                 // Who registered while the question was under way was not asked for: not known is not "not there".
                 if !ids.contains(&waiter.id) {

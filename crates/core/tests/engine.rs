@@ -69,6 +69,27 @@ async fn a_bake_ends_with_one_tested_image_and_nothing_else() {
     assert!(at("boot web") < at("register web 0.1.0"), "no untested image gets its final name");
 }
 
+/// The image can't be launched at once after the machine is gone; it is one stage all the same.
+#[tokio::test]
+async fn every_stage_is_told_once() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
+    let mut begun = Vec::new();
+    let mut open = Vec::new();
+    for told in bench.told() {
+        match told.event {
+            Event::StageStarted { stage } => {
+                begun.push(stage.as_str());
+                open.push(stage);
+            }
+            Event::StageFinished { stage, failure, .. } => assert_eq!((open.pop(), failure), (Some(stage), None)),
+            _ => {}
+        }
+    }
+    let all = ["source", "launch", "connect", "build", "validate", "seal", "capture", "test", "publish"];
+    assert_eq!(begun, all);
+}
+
 #[tokio::test]
 async fn an_unchanged_manifest_starts_no_machine() {
     let mut bench = Bench::new();

@@ -23,7 +23,7 @@ pub struct Options {
     pub var_files: Vec<PathBuf>,
     /// The process's environment, for `env.NAME` and `AMI_BAKE_VAR_NAME`.
     pub env: BTreeMap<String, String>,
-    /// Now, for `timestamp`, `date` and `cache-for`.
+    /// Now, for `timestamp` and `date`.
     pub now: Timestamp,
     /// The commit that is baked.
     pub git: Git,

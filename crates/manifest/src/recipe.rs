@@ -50,7 +50,7 @@ impl Recipe for Manifest {
         let mut plan = self.lower(key, resolved, &mut findings).ok_or_else(|| self.failure(key, &findings))?;
         plan.digest = match digest {
             Some(digest) => digest,
-            None => lower::digest(&plan, self.options.now)?,
+            None => lower::digest(&plan)?,
         };
         Ok(plan)
     }

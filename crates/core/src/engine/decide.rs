@@ -162,7 +162,7 @@ fn judge(
             return Ok((wanted.version.clone(), Decision::Reuse { image: taken.clone() }));
         }
         if !replaces {
-            return Err(taken_by(key, taken));
+            return Err(taken_by(key, taken, hits.digest, force));
         }
     }
     if force {
@@ -179,14 +179,14 @@ fn judge(
     Ok((wanted.version.clone(), Decision::Bake { reason: why(published, hits) }))
 }
 
-fn taken_by(key: &ImageKey, taken: &ImageRecord) -> Error {
-    Error::taken(format!(
-        "version {} of {key} is there already as {} with other content (digest {})",
-        taken.version,
-        taken.id,
-        taken.digest.short()
-    ))
-    .help("A published version never changes. Raise the version, write `version: auto`, or delete the image.")
+fn taken_by(key: &ImageKey, taken: &ImageRecord, digest: &Digest, force: bool) -> Error {
+    let why = match (taken.digest == *digest, force) {
+        (false, _) => format!("with other content (digest {})", taken.digest.short()),
+        (true, true) => "and --force would bake it again".to_owned(),
+        (true, false) => "and a step's cache-for is over, so that it would be baked again".to_owned(),
+    };
+    Error::taken(format!("version {} of {key} is there already as {}, {why}", taken.version, taken.id))
+        .help("A published version never changes. Raise the version, write `version: auto`, or delete the image.")
 }
 
 fn why(published: &[ImageRecord], hits: &Hits<'_>) -> String {

@@ -31,8 +31,10 @@ pub(super) async fn bake_image(
 ) -> Result<Option<ImageRecord>> {
     let plan = &decided.plan;
     let Some(candidate) = build(run, rooms, options, plan).await? else { return Ok(None) };
-    stage(run, Stage::Test, test_candidate(run, rooms, options, plan, &candidate.image)).await?;
-    stage(run, Stage::Publish, register(run, rooms, decided, &candidate)).await.map(Some)
+    let tested = stage(run, Stage::Test, boot_and_test(run, rooms, options, plan, &candidate.image)).await?;
+    // The machine that passed is of no more use: nothing waits until it is given back.
+    let published = stage(run, Stage::Publish, publish(run, rooms, decided, &candidate));
+    tokio::join!(published, tested.give_back(run, options)).0.map(Some)
 }
 
 /// Registers an image that has the same content under another version.
@@ -43,52 +45,98 @@ pub(super) async fn reregister(
     image: &ImageRecord,
 ) -> Result<ImageRecord> {
     let candidate = Candidate { image: image.as_source(), parts: image.parts.clone() };
-    stage(run, Stage::Publish, register(run, rooms, decided, &candidate)).await
+    stage(run, Stage::Publish, publish(run, rooms, decided, &candidate)).await
+}
+
+/// Publishes an image that is reused: what its plan says of publishing is not in its digest and may have changed.
+pub(super) async fn publish_again(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+    if plan.settings.container.is_none() {
+        return Ok(());
+    }
+    stage(run, Stage::Publish, rooms.platform.publish(run, plan, image)).await
+}
+
+/// Gives the final name, and brings the image to where its plan publishes it.
+async fn publish(run: &Run, rooms: &Rooms, decided: &Decided, candidate: &Candidate) -> Result<ImageRecord> {
+    let (plan, image) = register(run, rooms, decided, candidate).await?;
+    rooms.platform.publish(run, &plan, &image).await?;
+    Ok(image)
 }
 
 /// From launch to capture. None when it ends with validate.
 async fn build(run: &Run, rooms: &Rooms, options: &Options, plan: &ImagePlan) -> Result<Option<Candidate>> {
     let launched = run.clock().elapsed();
     let machine = stage(run, Stage::Launch, launch(run, rooms, plan, &plan.source, Phase::Build)).await?;
-    let built = on_machine(run, rooms, options, plan, machine.as_ref()).await;
-    if matches!(built, Ok(Some(_))) {
-        tell_ended(run, machine.as_ref(), launched);
-    } else {
-        give_back(run, options, machine.as_ref(), launched, built.as_ref().err()).await;
+    let sealed = on_machine(run, rooms, options, plan, machine.as_ref()).await;
+    if !matches!(sealed, Ok(true)) {
+        give_back(run, options, machine.as_ref(), launched, sealed.as_ref().err()).await;
+        return sealed.map(|_| None);
     }
-    let Some(pending) = built? else { return Ok(None) };
-    stage(run, Stage::Capture, pending.available(run)).await.map(Some)
+    stage(run, Stage::Capture, capture(run, options, plan, machine.as_ref(), launched)).await.map(Some)
 }
 
-/// Everything that happens on the build machine.
+/// Takes the image. The machine is given back as soon as the platform doesn't need it any more, which is before the
+/// image can be launched.
+async fn capture(
+    run: &Run,
+    options: &Options,
+    plan: &ImagePlan,
+    machine: &dyn Machine,
+    launched: Duration,
+) -> Result<Candidate> {
+    let capture = Capture { plan, tags: tagging::candidate(run, plan), name: candidate_name(run, plan) };
+    match machine.capture(run, &capture).await {
+        Ok(pending) => {
+            tell_ended(run, machine, launched);
+            pending.available(run).await
+        }
+        Err(error) => {
+            give_back(run, options, machine, launched, Some(&error)).await;
+            Err(error)
+        }
+    }
+}
+
+/// Everything that happens on the build machine. True when an image is to be taken of it.
 async fn on_machine(
     run: &Run,
     rooms: &Rooms,
     options: &Options,
     plan: &ImagePlan,
     machine: &dyn Machine,
-) -> Result<Option<Box<dyn crate::platform::PendingImage>>> {
+) -> Result<bool> {
     let on = stage(run, Stage::Connect, connect(run, machine)).await?;
     let provisioner = rooms.provisioner.as_ref();
-    provisioner.begin(run, &on).await?;
-    let before = provisioner.packages(run, &on).await?;
+    let ((), before) = tokio::try_join!(provisioner.begin(run, &on), provisioner.packages(run, &on))?;
     stage(run, Stage::Build, run_phase(run, rooms, &on, Phase::Build, &plan.build)).await?;
     stage(run, Stage::Validate, run_phase(run, rooms, &on, Phase::Validate, &plan.validate)).await?;
-    let after = provisioner.packages(run, &on).await?;
-    run.tell(Event::Packages { before, after });
     if options.until_validate {
-        return Ok(None);
+        run.tell(Event::Packages { before, after: provisioner.packages(run, &on).await? });
+        return Ok(false);
     }
     stage(run, Stage::Seal, async {
-        provisioner.scan(run, &on, &plan.settings).await?;
+        let (after, ()) =
+            tokio::try_join!(provisioner.packages(run, &on), provisioner.scan(run, &on, &plan.settings))?;
+        run.tell(Event::Packages { before, after });
         provisioner.seal(run, &on, &plan.settings, &machine.login()).await
     })
-    .await?;
-    let capture = Capture { plan, tags: tagging::candidate(run, plan), name: candidate_name(run, plan) };
-    stage(run, Stage::Capture, machine.capture(run, &capture)).await.map(Some)
+    .await
+    .map(|()| true)
 }
 
-/// Boots the image on a fresh machine and runs the test steps; without steps it is still proven to boot.
+/// A machine on which an image passed its tests.
+struct Passed {
+    machine: Box<dyn Machine>,
+    launched: Duration,
+}
+
+impl Passed {
+    async fn give_back(self, run: &Run, options: &Options) {
+        give_back(run, options, self.machine.as_ref(), self.launched, None).await;
+    }
+}
+
+/// Tests an image and gives the machine back.
 pub(super) async fn test_candidate(
     run: &Run,
     rooms: &Rooms,
@@ -96,6 +144,18 @@ pub(super) async fn test_candidate(
     plan: &ImagePlan,
     image: &SourceImage,
 ) -> Result<()> {
+    boot_and_test(run, rooms, options, plan, image).await?.give_back(run, options).await;
+    Ok(())
+}
+
+/// Boots the image on a fresh machine and runs the test steps; without steps it is still proven to boot.
+async fn boot_and_test(
+    run: &Run,
+    rooms: &Rooms,
+    options: &Options,
+    plan: &ImagePlan,
+    image: &SourceImage,
+) -> Result<Passed> {
     let launched = run.clock().elapsed();
     let machine = launch(run, rooms, plan, image, Phase::Test).await.map_err(as_test)?;
     let tested = async {
@@ -104,8 +164,13 @@ pub(super) async fn test_candidate(
     }
     .await
     .map_err(as_test);
-    give_back(run, options, machine.as_ref(), launched, tested.as_ref().err()).await;
-    tested
+    match tested {
+        Ok(()) => Ok(Passed { machine, launched }),
+        Err(error) => {
+            give_back(run, options, machine.as_ref(), launched, Some(&error)).await;
+            Err(error)
+        }
+    }
 }
 
 async fn launch(
@@ -140,7 +205,12 @@ async fn connect<'a>(run: &Run, machine: &'a dyn Machine) -> Result<Reached<'a>>
 }
 
 /// Gives the final name. Under an automatic version, one that was taken meanwhile gives way to the next.
-async fn register(run: &Run, rooms: &Rooms, decided: &Decided, candidate: &Candidate) -> Result<ImageRecord> {
+async fn register(
+    run: &Run,
+    rooms: &Rooms,
+    decided: &Decided,
+    candidate: &Candidate,
+) -> Result<(ImagePlan, ImageRecord)> {
     let tested = run.clock().now();
     let mut plan = decided.plan.clone();
     for _ in 0..VERSION_TRIES {
@@ -155,7 +225,7 @@ async fn register(run: &Run, rooms: &Rooms, decided: &Decided, candidate: &Candi
                 run.warn(format!("version {} was taken meanwhile, {version} is next", plan.version), None);
                 plan = again;
             }
-            result => return result,
+            result => return result.map(|image| (plan, image)),
         }
     }
     Err(Error::taken(format!("versions up to {} of {} are all taken", plan.version, plan.key))

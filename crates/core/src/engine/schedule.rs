@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::engine::clean_up::{clean_up, clean_up_image, finish, keep_image};
 use crate::engine::decide::decide;
-use crate::engine::image::{bake_image, reregister};
+use crate::engine::image::{bake_image, publish_again, reregister};
 use crate::engine::options::{Options, Rooms};
 use crate::engine::stage::stage;
 use crate::error::{Error, Kind, Result};
@@ -142,7 +142,12 @@ async fn decide_and_bake(
         decision: decided.decision.clone(),
     });
     match &decided.decision {
-        Decision::Reuse { image } => Ok((Some(image.clone()), true)),
+        Decision::Reuse { image } => {
+            if !options.until_validate {
+                publish_again(run, rooms, &decided.plan, image).await?;
+            }
+            Ok((Some(image.clone()), true))
+        }
         Decision::Reregister { image } => {
             reregister(run, rooms, &decided, image).await.map(|image| (Some(image), true))
         }

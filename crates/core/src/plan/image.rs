@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Digest, MachineSettings, Phase, SourceImage, Step};
+use crate::plan::{ContainerPublish, Digest, MachineSettings, Phase, SourceImage, Step};
 use crate::route::Route;
 
 /// Which image of a manifest, and which leg of its matrix.
@@ -101,6 +101,8 @@ pub struct ImageSettings {
     pub tags: BTreeMap<String, String>,
     /// `Some(true)`: instances of the image require IMDSv2, the default on AWS. `Some(false)` leaves it open.
     pub imds_v2: Option<bool>,
+    /// On platforms of containers: the image's configuration, and the registry that gets it.
+    pub container: Option<ContainerPublish>,
 }
 
 /// Everything that a bake of one image needs to know; nothing in it is left to be evaluated.

@@ -1,5 +1,6 @@
 //! What is to be baked: plain data, resolved and judged, without a cloud.
 
+mod container;
 mod digest;
 mod files;
 mod image;
@@ -8,6 +9,7 @@ mod recipe;
 mod source;
 mod step;
 
+pub use container::{ContainerChanges, ContainerPublish, RegistryLogin};
 pub use digest::{Digest, Digester};
 pub use files::{Exclude, FileKind, LocalFile, digest_path, local_files};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::route::Route;
@@ -62,6 +63,23 @@ pub enum SecretPart {
     Text(String),
     /// The value of the declared secret of this name, read from the run's secrets when the step runs.
     Name(String),
+}
+
+impl Value {
+    /// The text with the values of its secrets in place.
+    pub fn expose(&self, secrets: &BTreeMap<String, SecretString>) -> SecretString {
+        match self {
+            Self::Plain(text) => text.clone().into(),
+            Self::Secret(parts) => parts
+                .iter()
+                .map(|part| match part {
+                    SecretPart::Text(text) => text.as_str(),
+                    SecretPart::Name(name) => secrets.get(name).map_or("", |secret| secret.expose_secret()),
+                })
+                .collect::<String>()
+                .into(),
+        }
+    }
 }
 
 /// One step, with every expression evaluated.

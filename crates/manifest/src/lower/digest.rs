@@ -5,14 +5,14 @@ use std::path::Path;
 use ami_bake_core::plan::{Digest, Digester, ImagePlan, Step, Verb};
 use ami_bake_core::{Error, Result};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use jiff::Timestamp;
 use serde_json::json;
 
-/// The digest of a plan; files are read.
+/// The digest of a plan; files are read. The clock is no part of it: how old an image of this digest may be is asked of
+/// the image (`cache-for`).
 ///
 /// # Errors
 /// When a file that a step names can't be read.
-pub(crate) fn digest(plan: &ImagePlan, now: Timestamp) -> Result<Digest> {
+pub(crate) fn digest(plan: &ImagePlan) -> Result<Digest> {
     let mut digester = Digester::default();
     digester.part("source", &plan.source.identity);
     let machine = &plan.machine;
@@ -23,23 +23,19 @@ pub(crate) fn digest(plan: &ImagePlan, now: Timestamp) -> Result<Digest> {
     for (phase, steps) in [("build", &plan.build), ("validate", &plan.validate), ("test", &plan.test)] {
         for step in steps {
             digester.part("phase", phase);
-            self::step(&mut digester, step, now)?;
+            self::step(&mut digester, step)?;
         }
     }
     Ok(digester.finish())
 }
 
-fn step(digester: &mut Digester, step: &Step, now: Timestamp) -> Result<()> {
+fn step(digester: &mut Digester, step: &Step) -> Result<()> {
     let failed = |error: std::io::Error, path: &Path| {
         Error::manifest(format!("read {}", path.display())).because(error).at(step.route.key(step.verb.name()))
     };
     digester.part("verb", json!(without_paths(&step.verb)).to_string());
     digester.part("env", json!(step.env).to_string());
     digester.part("on-failure", json!(step.on_failure).to_string());
-    if let Some(age) = step.cache_for.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX)).filter(|age| *age > 0)
-    {
-        digester.part("cache-for", (now.as_second() / age).to_string());
-    }
     match &step.verb {
         Verb::Script { path, .. } => digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?),
         Verb::Upload { from, contents, exclude, .. } => {

@@ -1,5 +1,5 @@
-//! The same on a machine that has nothing but busybox, as small images do. Skipped where this system has no static
-//! busybox (Debian: busybox-static), named by AMI_BAKE_TEST_BUSYBOX or found as `busybox`.
+//! The same on a machine that has nothing but busybox, as small images do: a static one, named by AMI_BAKE_TEST_BUSYBOX or
+//! found as `busybox`.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,12 @@ use ami_bake_testkit::shell::HostShell;
 
 use crate::bench::{Bench, script, step, whole, with_env};
 
-async fn bench(secrets: &[(&str, &str)]) -> Option<Bench> {
+async fn bench(secrets: &[(&str, &str)]) -> Bench {
     let named = std::env::var_os("AMI_BAKE_TEST_BUSYBOX").map(PathBuf::from);
-    let binary = named
-        .or_else(|| ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.exists()))?;
-    Some(Bench::with(secrets, HostShell::busybox(&binary).await))
+    let usual = || ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.exists());
+    let binary = named.or_else(usual);
+    let binary = binary.expect("a static busybox is missing; these tests need it: apt-get install -y busybox-static");
+    Bench::with(secrets, HostShell::busybox(&binary).await)
 }
 
 fn run(text: &str, user: Option<&str>) -> ami_bake_core::plan::Step {
@@ -23,7 +24,7 @@ fn run(text: &str, user: Option<&str>) -> ami_bake_core::plan::Step {
 
 #[tokio::test]
 async fn scripts_run() {
-    let Some(bench) = bench(&[]).await else { return };
+    let bench = bench(&[]).await;
     let error = bench.fails(&script("echo")).await;
     assert_eq!(error.message(), "step `it`: the machine has no `bash`, which the script is run with");
     let value = "it's \"q\"\n\n$HOME Grüße \u{81}";
@@ -49,7 +50,7 @@ async fn scripts_run() {
 
 #[tokio::test]
 async fn scan_and_seal_work() {
-    let Some(bench) = bench(&[("TOKEN", "wal-nut-tree")]).await else { return };
+    let bench = bench(&[("TOKEN", "wal-nut-tree")]).await;
     bench.shell.sh("mkdir -p /var/tmp /etc/ssh /root/.ssh; echo 'token wal-nut-tree' >/etc/app; printf '%s\\n' 'ssh-ed25519 AAAAbake' other >/root/.ssh/authorized_keys; echo l >/var/log/messages; echo l >/root/.ash_history; echo k >/etc/ssh/ssh_host_rsa_key").await;
     // Everything here is in memory, which the scan leaves out unless the root itself is.
     let text = whole(&bench.verbs.scan(&bench.run, &bench.on(), &ImageSettings::default()).await.unwrap_err());
@@ -65,4 +66,15 @@ async fn scan_and_seal_work() {
     let left = "cat /root/.ssh/authorized_keys; wc -c </var/log/messages; ls /etc/ssh; ls -A /root";
     assert_eq!(bench.shell.sh(left).await, "other\n0\n.ssh\n");
     assert!(bench.verbs.packages(&bench.run, &bench.on()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_needs_an_init() {
+    let probe = Probe::Service { name: "nginx".to_owned(), running: true, enabled: None };
+    let error = bench(&[]).await.fails(&step(Verb::Expect(Expectation { probe }))).await;
+    assert_eq!(
+        error.message(),
+        "step `it`: the machine runs no init (neither systemd nor OpenRC), so that the service `nginx` can't be asked for"
+    );
+    assert!(error.help_text().unwrap().contains("platforms: [aws]"));
 }

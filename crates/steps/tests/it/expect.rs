@@ -166,20 +166,6 @@ async fn packages() {
 }
 
 #[tokio::test]
-async fn a_service_needs_an_init() {
-    let probe = Probe::Service { name: "nginx".to_owned(), running: true, enabled: None };
-    if std::path::Path::new("/run/systemd/system").exists() {
-        return;
-    }
-    let error = Bench::new().fails(&expect(probe)).await;
-    assert_eq!(
-        error.message(),
-        "step `it`: the machine runs no init (neither systemd nor OpenRC), so that the service `nginx` can't be asked for"
-    );
-    assert!(error.help_text().unwrap().contains("platforms: [aws]"));
-}
-
-#[tokio::test]
 async fn files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a file").to_str().unwrap().to_owned();

@@ -84,6 +84,22 @@ fn an_old_image_is_no_hit_once_cache_for_is_over() {
     assert_eq!(why(&[image("1.0.0", "sha256:aa")], &hits), "a step's cache-for is over");
 }
 
+/// A version that is said never changes, whatever the reason to bake it again; the reason is told as it is.
+#[test]
+fn a_said_version_is_not_baked_again_where_versions_stay() {
+    let digest = Digest::from_text("sha256:aa");
+    let context = VersionContext::Default;
+    let cache_for = Some(Duration::from_hours(24));
+    let hits = Hits { digest: &digest, context: &context, cache_for, now: "2026-11-20T00:00:00Z".parse().unwrap() };
+    let wanted = Wanted { version: version("1.0.0"), automatic: false };
+    let published = [image("1.0.0", "sha256:aa")];
+    let judged = |force, replaces| judge(&wanted, &published, &hits, force, replaces, &ImageKey::new("web"));
+    let message = judged(false, false).unwrap_err().to_string();
+    assert!(message.ends_with("and a step's cache-for is over, so that it would be baked again"), "{message}");
+    assert!(judged(true, false).unwrap_err().to_string().ends_with("and --force would bake it again"));
+    assert!(matches!(judged(false, true).unwrap().1, Decision::Bake { .. }), "where versions are replaced it is baked");
+}
+
 #[test]
 fn commits_are_valid_identifiers() {
     assert_eq!(commit_identifier("0123456789"), "g0123456");
