@@ -1,5 +1,7 @@
 //! What happens in a run, as data: every reporter folds over these, and a recorded run can be replayed.
 
+mod text;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::delivery::Delivery;
 use crate::error::{Error, Kind};
 use crate::output::Stream;
 use crate::plan::{Digest, ImageKey, Phase, SourceImage};
@@ -256,6 +259,16 @@ pub enum Event {
         before: Vec<Package>,
         /// After validate.
         after: Vec<Package>,
+    },
+    /// The image has its final name; publishing it further may still fail.
+    Registered {
+        /// The image.
+        image: ImageRecord,
+    },
+    /// Publishing to one region came to its end.
+    Published {
+        /// What was done there.
+        delivery: Delivery,
     },
     /// Something that `--keep-on-failure` left, and how to reach it.
     Kept {

@@ -35,11 +35,6 @@ impl Masker {
         secrets.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
 
-    /// True when no secret is known.
-    pub fn is_empty(&self) -> bool {
-        self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty()
-    }
-
     /// The text with every known secret replaced.
     pub fn mask(&self, text: &str) -> String {
         let secrets = self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner);

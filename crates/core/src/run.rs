@@ -114,13 +114,9 @@ impl Run {
         self.shared.ledger.intend_for(self.image.as_ref(), platform, kind, region, find_by)
     }
 
-    /// Tells an event for this handle's image. No declared secret leaves in it, wherever in the event it stands.
-    pub fn tell(&self, event: Event) {
-        let event = match event {
-            // Masked line by line already, and there may be millions of them.
-            output @ Event::StepOutput { .. } => output,
-            other => self.masked(other),
-        };
+    /// Tells an event for this handle's image. No declared secret leaves in it.
+    pub fn tell(&self, mut event: Event) {
+        event.rewrite(&|text| *text = self.shared.masker.mask(text));
         self.shared.events.send(Envelope {
             v: EVENT_VERSION,
             at: self.shared.clock.now(),
@@ -128,22 +124,6 @@ impl Run {
             image: self.image.clone(),
             event,
         });
-    }
-
-    /// The event with every text in it masked. One that can't be read back after that says so, and nothing else.
-    fn masked(&self, event: Event) -> Event {
-        let masker = &self.shared.masker;
-        if masker.is_empty() {
-            return event;
-        }
-        let masked = serde_json::to_value(&event).and_then(|mut value| {
-            mask_all(masker, &mut value);
-            serde_json::from_value(value)
-        });
-        masked.unwrap_or_else(|_| Event::Warning {
-            message: "an event held a secret where no text can stand, and was left out".to_owned(),
-            help: None,
-        })
     }
 
     /// Tells progress in a short sentence.
@@ -183,14 +163,5 @@ impl Run {
     /// [`crate::Kind::Cancelled`].
     pub fn check(&self) -> Result<()> {
         if self.cancel.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
-    }
-}
-
-fn mask_all(masker: &Masker, value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::String(text) => *text = masker.mask(text),
-        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| mask_all(masker, item)),
-        serde_json::Value::Object(entries) => entries.values_mut().for_each(|item| mask_all(masker, item)),
-        _ => {}
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ami_bake_core::event::Package;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::plan::{
-    BakedQuery, Digest, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, OnFailure, Recipe, Resolved,
+    BakedQuery, Digest, Digester, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, OnFailure, Recipe, Resolved,
     SourceImage, SourceQuery, Step, Verb, VersionRule,
 };
 use ami_bake_core::provision::{Login, Provisioner, Reached};
@@ -104,7 +104,10 @@ impl Recipe for Plain {
 
     fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest> {
         let image = self.get(key)?;
-        Ok(Digest::from_text(format!("sha256:{}:{:?}", source.identity, image.build)))
+        let mut digester = Digester::default();
+        digester.part("source", &source.identity);
+        digester.part("build", format!("{:?}", image.build));
+        Ok(digester.finish())
     }
 
     fn plan(&self, key: &ImageKey, resolved: &Resolved<'_>) -> Result<ImagePlan> {

@@ -1,6 +1,5 @@
 //! The steps of one phase: attempts, what a failure means, and their output.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::options::Rooms;
@@ -59,9 +58,8 @@ async fn run_step(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, inde
 
 async fn apply(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, index: usize, step: &Step) -> Result<()> {
     let teller = run.clone();
-    let masker = Arc::clone(run.masker());
     let mut lines = Lines::new(move |stream, line| {
-        teller.tell(Event::StepOutput { phase, index, stream, line: masker.mask(&line) });
+        teller.tell(Event::StepOutput { phase, index, stream, line });
     });
     let result = run.until_cancelled(rooms.provisioner.apply(run, on, step, &mut lines)).await?;
     lines.finish();

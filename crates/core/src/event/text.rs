@@ -1,0 +1,50 @@
+//! The free text of events: what people and machines wrote, and in which a secret may stand.
+
+use super::{Decision, Event, Failure, StepOutcome};
+
+impl Event {
+    /// Changes every free text in the event. Ids, names of stages and the like are left: a secret that happens to be
+    /// the word `test` must not tear the record apart.
+    pub fn rewrite(&mut self, change: &dyn Fn(&mut String)) {
+        match self {
+            Self::Planned { decision: Decision::Bake { reason }, .. } => change(reason),
+            Self::StageFinished { failure: Some(failure), .. } | Self::ImageFinished { failure: Some(failure), .. } => {
+                failure.rewrite(change);
+            }
+            Self::StepStarted { name, .. } => change(name),
+            Self::StepOutput { line, .. } => change(line),
+            Self::StepFinished { outcome, .. } => match outcome {
+                StepOutcome::Passed => {}
+                StepOutcome::Retrying(failure) | StepOutcome::Failed(failure) | StepOutcome::Ignored(failure) => {
+                    failure.rewrite(change);
+                }
+            },
+            Self::Progress { message } => change(message),
+            Self::Warning { message, help } => {
+                change(message);
+                help.iter_mut().for_each(change);
+            }
+            Self::Published { delivery } => {
+                delivery.done.iter_mut().for_each(change);
+                delivery.failure.iter_mut().for_each(|failure| failure.rewrite(change));
+            }
+            Self::Kept { what, hint } => {
+                change(what);
+                change(hint);
+            }
+            Self::Left { what, why } => {
+                change(what);
+                change(why);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Failure {
+    fn rewrite(&mut self, change: &dyn Fn(&mut String)) {
+        change(&mut self.message);
+        self.causes.iter_mut().for_each(change);
+        self.help.iter_mut().for_each(change);
+    }
+}
