@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ami_bake_core::clock::Clock;
 use ami_bake_core::platform::{Capabilities, Platform};
-use ami_bake_core::{Error, Result};
+use ami_bake_core::{Error, Result, Run};
 
 #[cfg(not(any(feature = "aws", feature = "local")))]
 compile_error!("ami-bake needs a platform to bake on: enable the feature `aws` or `local`");
@@ -76,6 +76,57 @@ pub(crate) async fn platform(name: &str, place: Place, clock: Arc<dyn Clock>) ->
         }
         _ => Err(unknown(name)),
     }
+}
+
+/// An image that is to be written to a file.
+#[cfg_attr(not(feature = "local"), expect(dead_code, reason = "only the local platform has images to write"))]
+pub(crate) struct Export {
+    /// The image, in the words of the platform.
+    pub(crate) image: String,
+    /// The file or folder.
+    pub(crate) file: PathBuf,
+    /// The format, where the file's ending doesn't say it.
+    pub(crate) format: Option<String>,
+    /// The folder of local images.
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// Writes an image of the local platform to a file, and says what came of it.
+///
+/// # Errors
+/// When there is no such image, or it can't be written.
+#[cfg_attr(
+    not(feature = "local"),
+    expect(unused_variables, clippy::unused_async, reason = "only the local platform has images to write")
+)]
+pub(crate) async fn export(run: &Run, wanted: &Export) -> Result<String> {
+    #[cfg(feature = "local")]
+    {
+        let format = ami_bake_local::Format::of(&wanted.file, wanted.format.as_deref())?;
+        let store = match &wanted.store {
+            Some(folder) => folder.clone(),
+            None => ami_bake_local::default_store()?,
+        };
+        let local = ami_bake_local::Local::of_this_program(&store)?;
+        let done = local.export(run, &wanted.image, &wanted.file, format).await?;
+        let mut text = format!(
+            "{} ({}) is exported as {} to {} ({:.1} MB).\n",
+            done.image.name,
+            done.image.id,
+            done.format.as_str(),
+            wanted.file.display(),
+            done.size as f64 / 1e6
+        );
+        if done.holds_host() {
+            text.push_str(
+                "It lies over this machine's system, which is in it without data, keys and settings of this machine: \
+                 `ami-bake help images export` tells what is left out.\n",
+            );
+        }
+        Ok(text)
+    }
+    #[cfg(not(feature = "local"))]
+    Err(unknown("local"))
 }
 
 /// The platform is none of this build's.

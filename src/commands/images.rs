@@ -1,24 +1,35 @@
-//! `ami-bake images`
+//! `ami-bake images`, `ami-bake images export`
+
+use std::path::PathBuf;
 
 use ami_bake_core::platform::{ImageQuery, ImageRecord};
 use ami_bake_core::{Error, Result};
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::cli::{ManifestArgs, PlaceArgs};
 use crate::session::{Parts, Session, Show, target};
 use crate::table::{Cell, table};
 use crate::ui::{Paint, Ui};
+use crate::wire;
 
 /// List the images that ami-bake made
 ///
 /// With a manifest: the images of its namespace. Without one: all of the account and region, or of this machine.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   ami-bake images
   ami-bake images --image web --json | jq -r '.images[-1].id'
-  ami-bake images --platform local")]
+  ami-bake images --platform local
+  ami-bake images export web@^1 web.oci"
+)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
     #[command(flatten)]
     manifest: ManifestArgs,
 
@@ -30,7 +41,73 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Export(ExportArgs),
+}
+
+/// Write an image of the local platform to a file for others
+///
+/// As an OCI image layout its layers stay layers, and skopeo, podman, docker and umoci read it; as a tarball or an ext4 disk
+/// it is the whole root file system. An existing file is never overwritten, and a broken export leaves nothing.
+///
+/// An image over `local: host` lies over this machine's own system, and that is exported with it, as far as it is the
+/// system: programs, settings that everybody may read, and the package managers' databases. Home directories, keys,
+/// password hashes, logs, data, everything below /opt and /srv, what is mounted, and this machine's names, proxies and
+/// credentials of known programs are left out. What the image's own steps made is always there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ami-bake images export web web.oci                       the highest version, as an OCI image layout
+  ami-bake images export shop/web/1.2.0 web.tar.gz
+  ami-bake images export web@~1.2 web.img
+  skopeo copy oci:web.oci docker-daemon:shop/web:1.2.0")]
+struct ExportArgs {
+    /// The image: its id, NAME/IMAGE/VERSION, or IMAGE@RANGE for the highest tested version in a range
+    #[arg(value_name = "IMAGE")]
+    image: String,
+
+    /// Where it goes: a folder or .oci.tar for an OCI image layout, .tar or .tar.gz for a root file system, .img or .raw
+    /// for an ext4 disk
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The format, where the ending of FILE doesn't say it
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// The folder of the local platform's images
+    #[arg(long, value_name = "FOLDER")]
+    store: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// An OCI image layout: a folder, or a tar file where FILE ends in .tar
+    Oci,
+    /// The root file system in a tar file
+    Rootfs,
+    /// The root file system on a raw ext4 disk
+    Disk,
+}
+
+async fn export(args: ExportArgs, ui: Ui) -> Result<u8> {
+    let session = Session::begin(Parts::reading(Show::Warnings), ui)?;
+    let format = args.format.and_then(|format| format.to_possible_value()).map(|value| value.get_name().to_owned());
+    let wanted = wire::Export { image: args.image, file: args.file, format, store: args.store };
+    match wire::export(&session.run, &wanted).await {
+        Ok(exported) => {
+            ui.say(&exported);
+            Ok(session.end(0).await)
+        }
+        Err(error) => session.fail(error).await,
+    }
+}
+
+pub(crate) async fn run(mut args: Args, ui: Ui) -> Result<u8> {
+    if let Some(Verb::Export(args)) = args.verb.take() {
+        return export(args, ui).await;
+    }
     let target = target(&args.manifest, args.place, ui)?;
     let session = Session::begin(Parts::reading(Show::Warnings), ui)?;
     let images = async {

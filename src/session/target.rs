@@ -19,18 +19,26 @@ pub(crate) struct Target {
     place: wire::Place,
 }
 
-/// Reads the manifest, where one is named or in its default place; else the flags alone say where.
+/// Reads the manifest, where one is named or in its default place; else the flags alone say where. They do too where
+/// `--platform` is given and the manifest that happens to be here is no help: what is there is there all the same.
 ///
 /// # Errors
 /// When the manifest is invalid, or a named one is missing.
 pub(crate) fn target(args: &ManifestArgs, place: PlaceArgs, ui: Ui) -> Result<Target> {
-    if args.manifest.is_none() && find(None).is_err() {
+    let by_flags = |place: PlaceArgs| {
         let platform = args.platform.clone().unwrap_or_else(|| wire::PLATFORMS[0].to_owned());
         let place = wire::Place { region: place.region, role: None, store: place.store };
-        return Ok(Target { namespace: None, platform, place });
+        Target { namespace: None, platform, place }
+    };
+    if args.manifest.is_none() && find(None).is_err() {
+        return Ok(by_flags(place));
     }
     let loaded = load(args, place.region.as_deref(), true)?;
     let Some(manifest) = loaded.manifest() else {
+        if args.manifest.is_none() && args.platform.is_some() {
+            ui.say(&format!("{} is left aside: it can't be used here (`ami-bake check` says why).\n", loaded.name()));
+            return Ok(by_flags(place));
+        }
         loaded.show(ui);
         return Err(Error::manifest(format!("{} has errors", loaded.name())));
     };

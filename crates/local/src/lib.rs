@@ -1,5 +1,6 @@
 //! The local platform: machines are sandboxes of namespaces over an overlay file system, images are layers in a store.
 
+mod export;
 mod machine;
 mod platform;
 mod preflight;
@@ -11,5 +12,6 @@ mod sweep;
 
 pub mod sandbox;
 
+pub use export::{Exported, Format};
 pub use platform::{CAPABILITIES, Local};
 pub use store::{Base, Image, Retention, Store, default_store};

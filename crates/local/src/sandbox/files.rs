@@ -20,10 +20,12 @@ use super::{transfer, users};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Work {
-    /// Removes trees. Not being there is success.
+    /// Removes files and trees. Not being there is success.
     Remove { paths: Vec<PathBuf> },
     /// Unpacks a tarball, gzip or not, into an empty folder.
     Unpack { tarball: PathBuf, to: PathBuf },
+    /// Exports an image by the plan in a file.
+    Export { plan: PathBuf },
 }
 
 /// The first two bytes of a gzip file (RFC 1952).
@@ -45,6 +47,7 @@ pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     match work {
         Work::Remove { paths } => paths.iter().try_for_each(|path| remove(path))?,
         Work::Unpack { tarball, to } => unpack(&tarball, &to)?,
+        Work::Export { plan } => crate::export::carry_out(&plan)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -54,6 +57,7 @@ fn remove(path: &Path) -> Result<()> {
     loop {
         let gone = match std::fs::remove_dir_all(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => std::fs::remove_file(path),
             // A folder that its owner may not write is no obstacle for root, but for root of a user namespace it is
             // when its own mode says so and the file system is not that namespace's.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {

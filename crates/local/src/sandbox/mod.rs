@@ -36,6 +36,8 @@ pub(crate) use enter::{Action, Address, CONNECTED, Task};
 pub(crate) use entry::{ENTER, FILES, from_text, said};
 pub use entry::{VERB, dispatch, main};
 pub(crate) use files::Work;
+pub(crate) use mounts::points as mount_points;
 pub use spec::{Bind, Network, Spec};
+pub(crate) use transfer::unpack;
 pub(crate) use users::missing as missing_for_users;
 pub(crate) use within::Outcome;

@@ -38,6 +38,13 @@ pub(super) fn of_system(hidden: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(parse(&text, hidden).into_iter().filter(|path| path.is_dir()).collect())
 }
 
+/// Every place where something is mounted.
+pub(crate) fn points() -> Result<Vec<PathBuf>> {
+    let text =
+        std::fs::read_to_string("/proc/self/mountinfo").context(|| "list the mounts of this system".to_owned())?;
+    Ok(text.lines().filter_map(|line| Some(PathBuf::from(unescape(line.split(' ').nth(4)?)))).collect())
+}
+
 /// `ID PARENT MAJOR:MINOR ROOT MOUNT-POINT OPTIONS … - KIND SOURCE OPTIONS` (proc_pid_mountinfo(5)).
 fn parse(text: &str, hidden: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = text

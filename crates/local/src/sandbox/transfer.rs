@@ -22,7 +22,7 @@ pub(super) fn put(to: &Path) -> Result<Outcome> {
 }
 
 /// Unpacks a tar stream with owners, modes, times and extended attributes.
-pub(super) fn unpack(stream: impl Read, to: &Path) -> std::io::Result<()> {
+pub(crate) fn unpack(stream: impl Read, to: &Path) -> std::io::Result<()> {
     let mut archive = tar::Archive::new(stream);
     archive.set_preserve_permissions(true);
     archive.set_preserve_ownerships(true);
@@ -83,6 +83,9 @@ fn device(entry: &tar::Entry<'_, impl Read>, to: &Path, kind: FileType) -> std::
     let (owner, group) = (Some(rustix::fs::Uid::from_raw(owner)), Some(rustix::fs::Gid::from_raw(group)));
     rustix::fs::chownat(&parent, name, owner, group, AtFlags::SYMLINK_NOFOLLOW)?;
     rustix::fs::chmodat(&parent, name, mode, AtFlags::empty())?;
+    let time = rustix::fs::Timespec { tv_sec: header.mtime()?.try_into().unwrap_or_default(), tv_nsec: 0 };
+    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+    rustix::fs::utimensat(&parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(())
 }
 
