@@ -57,6 +57,28 @@ async fn all_waiters_share_one_question() {
 }
 
 #[tokio::test]
+async fn an_eager_poller_asks_more_often_at_first() {
+    let clock = Arc::new(ManualClock::default());
+    let asked = Asked::default();
+    let eager = (SECOND, SECOND * 4);
+    let poller = Poller::eager(clock.clone(), eager, SECOND * 5, ask(&clock, &asked, 14));
+    let (run, _events) = runs::with(clock.clone(), &[]);
+    let finished = std::sync::atomic::AtomicBool::new(false);
+    let (result, ()) = futures::future::join(
+        async {
+            let result = poller.wait(&run, "a", Duration::from_mins(1), done).await;
+            finished.store(true, std::sync::atomic::Ordering::Relaxed);
+            result
+        },
+        clock.run_until(SECOND, || finished.load(std::sync::atomic::Ordering::Relaxed)),
+    )
+    .await;
+    result.unwrap();
+    let times: Vec<u64> = asked.lock().unwrap().iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [0, 1, 2, 3, 4, 9, 14]);
+}
+
+#[tokio::test]
 async fn a_wait_ends_with_its_limit_and_says_the_last_failure() {
     let clock = Arc::new(ManualClock::default());
     let poller: Poller<bool> = Poller::new(

@@ -64,6 +64,9 @@ class Admin:
         self.world.calls.clear()
         return {}
 
+    def get_transitions(self, _):
+        return self.world.latency.served()
+
     def get_leaks(self, _):
         return self.leaks.list()
 

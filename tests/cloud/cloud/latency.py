@@ -3,6 +3,7 @@ import fnmatch
 import json
 import random
 import threading
+import time
 
 QUICK = {
     "instance_pending_to_running": 0.4,
@@ -76,6 +77,7 @@ class Latency:
         self._seed = 0
         self._streams = {}
         self._lock = threading.Lock()
+        self._served = []
         if path:
             with open(path, encoding="utf-8") as file:
                 self.update(json.load(file))
@@ -95,11 +97,23 @@ class Latency:
 
     def of(self, transition):
         seconds = self._seconds[transition]
-        if not isinstance(seconds, list):
-            return seconds
         with self._lock:
-            stream = self._streams.setdefault(transition, random.Random(f"{self._seed}/{transition}"))
-            return pert(stream, *seconds)
+            if isinstance(seconds, list):
+                stream = self._streams.setdefault(transition, random.Random(f"{self._seed}/{transition}"))
+                seconds = pert(stream, *seconds)
+            if transition != "describe_lag":
+                self._served.append({"time": time.time(), "transition": transition, "seconds": seconds})
+        return seconds
+
+    def took(self, name, seconds):
+        """Something that takes as long as it takes, such as a guest's way down, the sandbox's own included."""
+        with self._lock:
+            self._served.append({"time": time.time(), "transition": name, "seconds": seconds})
+
+    def served(self):
+        """Every delay that was handed out, in order."""
+        with self._lock:
+            return list(self._served)
 
     def call(self, service, action):
         return self._calls.get(group_of(service, action), 0.0)

@@ -48,6 +48,7 @@ class Machine:
         self._kmsg = os.open(self._kmsg_path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._button = os.open(os.path.join(self.control, "button"), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._work = None
+        self._pressed = None
 
     @property
     def alive(self):
@@ -126,6 +127,8 @@ class Machine:
             self._sandbox_trouble()
         elif not (how == "poweroff" and self.settings["faults"].get("no_power_line")):
             self.say(LAST_WORDS[how])
+        if self._pressed:
+            self.world.latency.took("guest_down", time.time() - self._pressed)
         self._thread = None
         self.went_down(self, how)
 
@@ -151,6 +154,7 @@ class Machine:
     def press(self, action):
         """The power button: the guest takes itself down, or not."""
         if self.alive:
+            self._pressed = time.time()
             os.write(self._button, action.encode() + b"\n")
 
     def kill(self):

@@ -19,8 +19,8 @@ use crate::machine::AwsMachine;
 const PROOF: Duration = Duration::from_secs(20);
 /// How long a guest that can't be stopped may take to halt.
 const HALT: Duration = Duration::from_mins(2);
-/// The pause between two looks at the console.
-const LOOK: Duration = Duration::from_secs(1);
+/// The pause between two looks at the console; the limiter makes it longer where many machines are looked at.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long a stop may take: half a minute, 19 on bare metal (research: latency).
 const STOPPED: Duration = Duration::from_mins(25);
 /// The limit for a short command of our own.

@@ -13,6 +13,10 @@ use crate::client::Client;
 
 /// The pause between two looks (research: latency, 0 row 1).
 const INTERVAL: Duration = Duration::from_secs(1);
+/// The pause while an image was only just asked for.
+const EAGER: Duration = Duration::from_millis(300);
+/// How long that is.
+const FRESH: Duration = Duration::from_secs(5);
 /// Values in one filter; EC2's limit.
 const BATCH: usize = 200;
 /// How long something that was just created may be unknown.
@@ -75,8 +79,10 @@ impl Shared {
                     Box::pin(async move { snapshots(&client, &ids).await })
                 }),
             ),
-            images: Poller::new(
+            // A registration takes a second; the copies of CreateImage take minutes.
+            images: Poller::eager(
                 Arc::clone(clock),
+                (EAGER, FRESH),
                 INTERVAL,
                 Box::new(move |ids| {
                     let client = Arc::clone(&other);

@@ -28,6 +28,12 @@ arm() {
 } </dev/null 2>/dev/null
 "#;
 
+/// Reads all folders ahead, as the search for secrets before the capture will. The blocks of a fresh volume come from its
+/// snapshot at their first read, some 300 a second (research: latency, "lazy first read").
+const AHEAD: &str = r#"
+( trap '' HUP; nice -n 19 find / -xdev -cmin -1 ) </dev/null >/dev/null 2>&1 &
+"#;
+
 /// Waits for the first boot's work. Where there is no cloud-init there is nothing to wait for.
 const WAIT: &str = r#"
 if command -v cloud-init >/dev/null 2>&1; then
@@ -41,7 +47,8 @@ fi
 pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: Duration) -> Result<()> {
     let lived = run.clock().elapsed().saturating_sub(machine.born);
     let left = machine.lifetime.saturating_sub(lived).max(LEAST.min(machine.lifetime));
-    let script = format!("{ARM}\narm {} && echo armed\n{WAIT}", left.as_secs());
+    let ahead = if machine.access.sealed { AHEAD } else { "" };
+    let script = format!("{ARM}\narm {} && echo armed\n{ahead}{WAIT}", left.as_secs());
     let mut output = Collect::default();
     let exec = Exec::new("sh -s").stdin(script.as_bytes()).timeout(limit);
     let exit = ssh.exec(exec, &mut output).await?;

@@ -42,6 +42,8 @@ pub(super) struct Access {
     pub(super) user: String,
     /// What the manifest says.
     pub(super) settings: MachineSettings,
+    /// An image will be taken of it.
+    pub(super) sealed: bool,
 }
 
 /// A connection that is being made in the background; given up when it is dropped.
@@ -237,7 +239,7 @@ mod tests {
 
     fn access(settings: MachineSettings) -> Access {
         let login = Key::generate("test").unwrap();
-        Access { login, expected: Expected::Console, user: "admin".to_owned(), settings }
+        Access { login, expected: Expected::Console, user: "admin".to_owned(), settings, sealed: true }
     }
 
     fn instance(public: Option<&str>) -> Instance {

@@ -1,5 +1,6 @@
 """Snapshots that hold files: content at the time of the call, completed some time later."""
 import time
+import urllib.parse
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import ec2_backends
@@ -147,7 +148,7 @@ class Snapshots:
         row = "copy_snapshot_same_region" if same else "copy_snapshot_cross_region_incr" if owned and self.has_parent(backend, source_id) else "copy_snapshot_cross_region_full"
         snapshot = self.add(backend, self.world.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
                              tags_of(response, "snapshot"), self.world.latency.of(row), encrypted, response._get_param("KmsKeyId"))
-        if encrypted and not same and not response._get_param("PresignedUrl"):
+        if encrypted and not same and not presigned(response._get_param("PresignedUrl"), region, backend.region_name, source_id):
             # The real service takes the call and fails later.
             snapshot.takes = 0.1
             self.world.timeline.after(0.05, self._complete, snapshot, {"message": "Given key ID is not accessible"})
@@ -201,6 +202,14 @@ class Snapshots:
             owners = [backend.account_id if owner == "self" else owner for owner in owners]
             found = [snapshot for snapshot in found if snapshot.owner_id in owners]
         return ActionResult({"Snapshots": found})
+
+
+def presigned(url, source, destination, snapshot_id):
+    """True for a URL that the source region would take: its own CopySnapshot, signed for it, of this snapshot to here."""
+    query = {name: values[0] for name, values in urllib.parse.parse_qs(urllib.parse.urlsplit(url or "").query).items()}
+    said = (query.get("Action"), query.get("SourceRegion"), query.get("DestinationRegion"), query.get("SourceSnapshotId"))
+    scope = query.get("X-Amz-Credential", "").split("/")[2:]
+    return said == ("CopySnapshot", source, destination, snapshot_id) and scope == [source, "ec2", "aws4_request"] and "X-Amz-Signature" in query
 
 
 def progress(snapshot):
