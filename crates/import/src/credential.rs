@@ -1,0 +1,56 @@
+//! What is taken for a credential: its value is never copied.
+
+/// Whether a name says that its value is a credential.
+pub(crate) fn named(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace(['-', '.', ' '], "_");
+    let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
+    // What only points to one, or tells of it.
+    let around = ["file", "path", "location", "name", "arn", "url", "uri", "user", "username", "id", "type", "dir", "folder", "comment", "length"];
+    if words.last().is_some_and(|last| around.contains(last) && !name.ends_with("access_key_id")) {
+        return false;
+    }
+    let single = ["password", "passwd", "passphrase", "secret", "secrets", "token", "credential", "credentials", "apikey"];
+    words.iter().any(|word| single.contains(word) || word.ends_with("password"))
+        || ["access_key", "api_key", "private_key", "secret_key", "auth_key"].iter().any(|pair| name.contains(pair))
+}
+
+/// Whether a text holds a credential by its own shape: an access key of AWS, a private key.
+pub(crate) fn holds(text: &str) -> bool {
+    let key = |prefix: &str| {
+        text.match_indices(prefix).any(|(at, _)| {
+            let tail = &text.as_bytes()[at + prefix.len()..];
+            tail.len() >= 16 && tail[..16].iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        })
+    };
+    key("AKIA") || key("ASIA") || (text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----"))
+}
+
+/// The name of the environment variable that stands for a credential.
+pub(crate) fn variable(name: &str) -> String {
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() { format!("_{name}") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell() {
+        for name in ["docker_hub_password", "aws_access_key", "AWS_SECRET_ACCESS_KEY", "token", "db-passwd", "aws_access_key_id"] {
+            assert!(named(name), "{name}");
+        }
+        for name in ["chef_key_location", "ssh_private_key_file", "region", "secret_name", "keyboard", "tokenizer"] {
+            assert!(!named(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn shapes_tell() {
+        assert!(holds("export K=AKIAIOSFODNN7EXAMPLE"));
+        assert!(holds("-----BEGIN RSA PRIVATE KEY-----\nx"));
+        assert!(!holds("AKIA is a prefix"));
+        assert_eq!(variable("db-pass.1"), "DB_PASS_1");
+    }
+}

@@ -1,0 +1,131 @@
+//! What texts of resources may refer to: CloudFormation's parameters, and Image Builder's placeholders.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::collect::Collection;
+use crate::credential;
+use crate::input::Reader;
+use crate::template::{Expr, Part, Scope, Trouble, Words};
+use crate::yaml::{Map, Value};
+
+/// CloudFormation's parameters.
+pub(crate) struct Parameters<'a> {
+    list: Vec<Parameter<'a>>,
+    resources: BTreeSet<String>,
+}
+
+struct Parameter<'a> {
+    name: String,
+    default: Option<String>,
+    secret: bool,
+    reader: Reader<'a>,
+}
+
+impl<'a> Parameters<'a> {
+    pub(crate) fn read(all: &Collection<'a>, sets: &[(String, String)]) -> Self {
+        let mut list = Vec::new();
+        for (name, reader) in &all.parameters {
+            let hidden = reader.get("NoEcho").is_some_and(|field| field.text() == Some("true"));
+            let secret = hidden || credential::named(name);
+            let set = sets.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+            let default = set.or_else(|| reader.get("Default").and_then(|field| field.node.scalar().map(str::to_owned)));
+            list.push(Parameter { name: name.clone(), default, secret, reader: reader.clone() });
+        }
+        Self { list, resources: all.resources.iter().filter_map(|resource| resource.id.clone()).collect() }
+    }
+
+    /// `vars` and `secrets` of a manifest that says `text`.
+    pub(crate) fn write(&self, text: &str, typed: &BTreeSet<String>, own: Map) -> (Map, Vec<Value>) {
+        let mut vars = own;
+        let mut secrets = Vec::new();
+        for parameter in &self.list {
+            let code = if parameter.secret {
+                format!("secrets.{}", credential::variable(&parameter.name))
+            } else {
+                format!("vars.{}", parameter.name)
+            };
+            if !text.contains(&format!("${{{{ {code} }}}}")) && !text.contains(&code) {
+                parameter.reader.drop("nothing that came over uses it", "");
+                continue;
+            }
+            parameter.reader.tick();
+            if parameter.secret {
+                secrets.push(Value::from(credential::variable(&parameter.name)));
+                parameter.reader.drop(
+                    "the value of a credential is never copied",
+                    format!("Set the environment variable {} for the bake.", credential::variable(&parameter.name)),
+                );
+                continue;
+            }
+            let value = match &parameter.default {
+                Some(default) if typed.contains(&code) && default.parse::<u64>().is_ok_and(|n| n.to_string() == *default) => {
+                    Value::Raw(default.clone())
+                }
+                Some(default) => Value::from(default.as_str()),
+                None => Value::Raw("null".to_owned()),
+            };
+            vars.set_from(parameter.name.as_str(), value, &parameter.reader);
+            if let Some(text) = parameter.reader.get("Description").and_then(|field| field.text()) {
+                vars.comment(text.lines().map(str::to_owned).collect());
+            }
+        }
+        (vars, secrets)
+    }
+
+    fn reference(&self, name: &str) -> Result<Words, Trouble> {
+        if let Some(parameter) = self.list.iter().find(|parameter| parameter.name == name) {
+            if parameter.secret {
+                let code = format!("secrets.{}", credential::variable(name));
+                return Ok(Words(vec![Part::Expr(Expr { code, known: None, secret: true })]));
+            }
+            return Ok(Words::expr(format!("vars.{name}"), parameter.default.clone()));
+        }
+        match name {
+            "AWS::Region" => Ok(Words::expr("region", None)),
+            "AWS::StackName" => Ok(Words::expr("name", None)),
+            "AWS::Partition" => Ok(Words::text("aws")),
+            "AWS::NoValue" => Ok(Words::default()),
+            _ if self.resources.contains(name) => Err(Trouble::new(format!("it refers to the resource `{name}` of the stack"))),
+            _ => Err(Trouble::new(format!("`{name}` is a value of the stack"))
+                .help("Write its value, or `${{ vars.… }}`, into the manifest by hand.")),
+        }
+    }
+}
+
+impl Scope for Parameters<'_> {
+    fn user(&self, name: &str) -> Result<Words, Trouble> {
+        Err(Trouble::new(format!("`user {name}` is Packer's own")))
+    }
+
+    fn env(&self, name: &str) -> Result<Words, Trouble> {
+        Err(Trouble::new(format!("`env {name}` is Packer's own")))
+    }
+
+    fn field(&self, path: &[String]) -> Result<Words, Trouble> {
+        Err(Trouble::new(format!("`{}` has no counterpart", path.join("."))))
+    }
+
+    fn word(&self, _: &str) -> Option<Result<Words, Trouble>> {
+        None
+    }
+
+    fn call(&self, name: &str, arguments: &[String]) -> Option<Result<Words, Trouble>> {
+        let argument = arguments.first().map(String::as_str).unwrap_or_default();
+        match name {
+            "ref" => Some(self.reference(argument)),
+            "function" => Some(Err(Trouble::new(format!("CloudFormation's `{argument}` can't be evaluated here")))),
+            "imagebuilder" => Some(match argument.split(':').next().unwrap_or_default() {
+                "buildDate" => Ok(Words::expr("timestamp", None)),
+                "buildVersion" => Ok(Words::expr("version", None)),
+                _ => Err(Trouble::new(format!("Image Builder's `{argument}` has no counterpart"))),
+            }),
+            _ => None,
+        }
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        None
+    }
+}

@@ -1,0 +1,25 @@
+//! What became of a field that is not in the manifest as it was.
+
+/// What became of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It is not in the manifest.
+    Dropped,
+    /// It is in the manifest, but means something a little different.
+    Changed,
+}
+
+/// A field that is not in the manifest as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What became of it.
+    pub kind: Kind,
+    /// The file's name.
+    pub file: String,
+    /// Its path in the file, such as `builders[0].ami_users`.
+    pub path: String,
+    /// Why, a sentence fragment.
+    pub why: String,
+    /// What to do, a whole sentence; empty when there is nothing to do.
+    pub help: String,
+}

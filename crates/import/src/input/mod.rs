@@ -1,0 +1,9 @@
+//! The input as it is read: every value that is looked at is ticked off, and what is left is told.
+
+mod finding;
+mod log;
+mod reader;
+
+pub use finding::{Finding, Kind};
+pub(crate) use log::Log;
+pub(crate) use reader::Reader;

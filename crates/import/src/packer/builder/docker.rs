@@ -1,0 +1,128 @@
+//! The docker builder.
+
+use crate::context::Context;
+use crate::input::Reader;
+use crate::packer::build::Image;
+use crate::yaml::{Map, Value};
+
+const LEFT: [(&[&str], &str); 4] = [
+    (&["export_path", "discard"], "the image is committed, never written to a file or thrown away"),
+    (&["login", "login_username", "login_password", "login_server", "ecr_login", "aws_access_key", "aws_secret_key", "aws_token", "aws_profile"], "for pulling, Docker's own configuration is used"),
+    (&["run_command", "privileged", "volumes", "cap_add", "cap_drop", "tmpfs", "device", "container_dir", "exec_user", "fix_upload_owner", "windows_container", "platform"], "how the container runs can't be set"),
+    (&["author", "message"], "the commit has no author and no message"),
+];
+
+/// The image of a docker builder; none when it names no image.
+pub(super) fn image(reader: &Reader, context: &Context) -> Option<Image> {
+    let from = reader.get("image");
+    let Some((value, from)) = from.as_ref().and_then(|from| Some((context.text(from)?, from))) else {
+        reader.drop("it names no image to start from", "Give it an `image`, and import again.");
+        return None;
+    };
+    let mut image = Image::default();
+    image.map.within("source", |source| source.set_from("docker", value, from));
+    if let Some(commit) = reader.get("commit")
+        && context.flag(&commit) == Some(false)
+    {
+        commit.changed("the image is committed", "");
+    }
+    if let Some(pull) = reader.get("pull") {
+        match context.flag(&pull) {
+            Some(true) | None => {}
+            Some(false) => pull.changed("the source image is pulled when it is not there or moved", ""),
+        }
+    }
+    if let Some(communicator) = reader.get("communicator") {
+        communicator.drop("steps reach the container through Docker", "");
+    }
+    for change in reader.get("changes").iter().flat_map(Reader::items) {
+        self::change(&change, context, &mut image.changes);
+    }
+    for (fields, why) in LEFT {
+        for name in fields {
+            if let Some(field) = reader.get(name) {
+                field.drop(why, "");
+            }
+        }
+    }
+    Some(image)
+}
+
+/// One line of a Dockerfile.
+fn change(reader: &Reader, context: &Context, changes: &mut Map) {
+    let Some(words) = context.plain(reader) else { return };
+    let text = words.manifest();
+    let (instruction, rest) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+    let rest = rest.trim();
+    let done = match instruction.to_ascii_uppercase().as_str() {
+        "LABEL" => pairs(rest, reader, changes, "labels"),
+        "ENV" => pairs(rest, reader, changes, "env"),
+        "ENTRYPOINT" => set(changes, "entrypoint", command(rest), reader),
+        "CMD" => set(changes, "cmd", command(rest), reader),
+        "EXPOSE" => {
+            let mut ports = match changes.get("expose") {
+                Some(Value::List(ports)) => ports.clone(),
+                _ => Vec::new(),
+            };
+            ports.extend(rest.split_whitespace().map(Value::from));
+            set(changes, "expose", Some(ports.into()), reader)
+        }
+        "USER" => set(changes, "user", Some(rest.into()), reader),
+        "WORKDIR" => set(changes, "workdir", Some(rest.into()), reader),
+        _ => false,
+    };
+    if !done {
+        reader.drop(
+            format!("`{instruction}` can't be changed when an image is committed here"),
+            "`publish.docker.changes` has labels, env, entrypoint, cmd, expose, user and workdir.",
+        );
+    }
+}
+
+fn set(changes: &mut Map, key: &str, value: Option<Value>, reader: &Reader) -> bool {
+    let Some(value) = value else { return false };
+    changes.set_from(key, value, reader);
+    true
+}
+
+/// A command in either form of a Dockerfile.
+fn command(text: &str) -> Option<Value> {
+    if text.starts_with('[') {
+        let list: Vec<String> = serde_json::from_str(text).ok()?;
+        return Some(list.into_iter().map(Value::from).collect::<Vec<_>>().into());
+    }
+    Some(vec![Value::from("/bin/sh"), Value::from("-c"), Value::from(text)].into())
+}
+
+/// `a=b c="d e"`, or `a b` in the old form.
+fn pairs(text: &str, reader: &Reader, changes: &mut Map, key: &str) -> bool {
+    let mut found: Vec<(String, String)> = Vec::new();
+    if !text.contains('=') {
+        let Some((name, value)) = text.split_once(char::is_whitespace) else { return false };
+        found.push((name.to_owned(), unquote(value)));
+    } else {
+        let mut rest = text.trim();
+        while !rest.is_empty() {
+            let Some((name, tail)) = rest.split_once('=') else { return false };
+            let quote = tail.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let end = match quote {
+                Some(quote) => tail[1..].find(quote).map(|at| at + 2),
+                None => Some(tail.find(char::is_whitespace).unwrap_or(tail.len())),
+            };
+            let Some(end) = end else { return false };
+            found.push((unquote(name.trim()), unquote(&tail[..end])));
+            rest = tail[end..].trim_start();
+        }
+    }
+    // A label of a credential's name would stand in the image for all to see.
+    if found.iter().any(|(name, value)| crate::credential::named(name) && !value.is_empty()) {
+        reader.drop("it holds a credential, which is never copied", "Leave it out: whoever has the image would have it.");
+        return true;
+    }
+    changes.within(key, |map| found.into_iter().for_each(|(name, value)| map.set_from(name, value, reader)));
+    true
+}
+
+fn unquote(text: &str) -> String {
+    text.trim().trim_matches(['"', '\'']).to_owned()
+}

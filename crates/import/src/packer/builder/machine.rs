@@ -1,0 +1,178 @@
+//! The machine that an image is baked on.
+
+use super::Image;
+use crate::context::Context;
+use crate::input::Reader;
+use crate::yaml::{Map, Value};
+
+pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
+    let mut machine = Map::default();
+    types(reader, context, &mut machine);
+    if let Some(user) = reader.get("ssh_username")
+        && let Some(value) = context.text(&user)
+    {
+        if let Value::Text(text) = &value {
+            image.user = Some(text.clone());
+        }
+        machine.set_from("user", value, &user);
+    }
+    for (key, own) in [("iam_instance_profile", "profile")] {
+        if let Some(field) = reader.get(key)
+            && let Some(value) = context.text(&field)
+        {
+            machine.set_from(own, value, &field);
+        }
+    }
+    if let Some(policy) = reader.get("temporary_iam_instance_profile_policy_document") {
+        self::policy(&policy, context, &mut machine);
+    }
+    user_data(reader, context, &mut machine);
+    if let Some(options) = reader.get("metadata_options") {
+        options.items().iter().for_each(|options| metadata(options, context, &mut machine));
+    }
+    tags(reader, context, &mut machine);
+    image.map.set_filled("machine", machine);
+}
+
+fn types(reader: &Reader, context: &Context, machine: &mut Map) {
+    let one = reader.get("instance_type");
+    let many = reader.get("spot_instance_types");
+    if let Some(many) = &many {
+        machine.set_from("type", context.texts(many), many);
+        machine.set_from("spot", true, many);
+        if let Some(one) = one {
+            one.drop("`spot_instance_types` stands beside it and is taken", "");
+        }
+    } else if let Some(one) = one
+        && let Some(value) = context.text(&one)
+    {
+        machine.set_from("type", value, &one);
+    }
+    if let Some(price) = reader.get("spot_price") {
+        let known = context.plain(&price).and_then(|words| words.known());
+        if known.as_deref().is_some_and(|known| known != "0") {
+            machine.set_from("spot", true, &price);
+            if known.as_deref() != Some("auto") {
+                price.changed("a spot machine costs at most what the same machine costs on demand: there is no other limit", "");
+            }
+        }
+    }
+    for key in ["spot_price_auto_product", "spot_allocation_strategy", "spot_tags", "fleet_tags", "block_duration_minutes"] {
+        if let Some(field) = reader.get(key) {
+            field.drop("how spot capacity is asked for can't be set", "");
+        }
+    }
+}
+
+fn policy(policy: &Reader, context: &Context, machine: &mut Map) {
+    if policy.is_map() {
+        let value = tree(policy, context);
+        machine.set_from("policy", value, policy);
+    } else if let Some(words) = context.plain(policy) {
+        machine.set_from("policy", words.manifest(), policy);
+    }
+}
+
+/// A value of the input as it is, its texts evaluated.
+pub(crate) fn tree(reader: &Reader, context: &Context) -> Value {
+    use crate::json::Kind;
+    match &reader.node.kind {
+        Kind::Map(_) => {
+            if reader.entries().is_empty() {
+                reader.tick();
+            }
+            let mut map = Map::default();
+            for (key, value) in reader.entries() {
+                let tree = tree(&value, context);
+                map.set_from(key, tree, &value);
+            }
+            map.into()
+        }
+        Kind::List(_) => reader.items().iter().map(|item| tree(item, context)).collect::<Vec<_>>().into(),
+        Kind::Text(_) => match context.words(reader) {
+            Some(words) if words.is_secret() => {
+                reader.drop("a secret can't be used here", "Give it in the `env` of a step instead.");
+                Value::from("")
+            }
+            Some(words) => words.manifest().into(),
+            None => Value::from(""),
+        },
+        Kind::Null => {
+            reader.tick();
+            Value::Raw("null".to_owned())
+        }
+        Kind::Bool(_) | Kind::Number(_) => Value::Raw(reader.text().unwrap_or_default().to_owned()),
+    }
+}
+
+/// User data beyond this does not start a machine (EC2 API, RunInstances: 16 KiB before base64).
+const USER_DATA: usize = 16 * 1024;
+
+fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
+    if let Some(data) = reader.get("user_data")
+        && let Some(value) = context.text(&data)
+    {
+        machine.set_from("user-data", value, &data);
+    }
+    let Some(file) = reader.get("user_data_file") else { return };
+    let Some(words) = context.plain(&file) else { return };
+    let Some(known) = words.known() else {
+        file.drop("which file it is is not known before the bake", "Write its content into `machine.user-data`.");
+        return;
+    };
+    let found = context.paths.find(&known);
+    match std::fs::read_to_string(&found.full) {
+        Ok(text) if text.len() <= USER_DATA && !crate::credential::holds(&text) && !text.contains("${{") => {
+            machine.set_from("user-data", text, &file);
+            file.changed(format!("the content of {} was written into the manifest", found.text), "");
+        }
+        Ok(_) => file.drop(
+            "its content can't stand in a manifest: it is too large, or holds a credential or `${{`",
+            "Make it smaller, and write it into `machine.user-data`.",
+        ),
+        Err(_) => {
+            file.log().missing(&found.text);
+            file.drop("the file is not there", "Write its content into `machine.user-data`, or import again where it is.");
+        }
+    }
+}
+
+fn metadata(options: &Reader, context: &Context, machine: &mut Map) {
+    let mut metadata = Map::default();
+    if let Some(tokens) = options.get("http_tokens")
+        && let Some(value) = context.text(&tokens)
+    {
+        metadata.set_from("tokens", value, &tokens);
+    }
+    if let Some(hops) = options.get("http_put_response_hop_limit")
+        && let Some(value) = context.number(&hops)
+    {
+        metadata.set_from("hops", value, &hops);
+    }
+    if let Some(endpoint) = options.get("http_endpoint")
+        && context.plain(&endpoint).and_then(|words| words.known()).as_deref() != Some("enabled")
+    {
+        endpoint.drop("the metadata service of the build machine is always on: the bake itself needs it", "");
+    }
+    machine.set_filled("metadata", metadata);
+}
+
+fn tags(reader: &Reader, context: &Context, machine: &mut Map) {
+    for key in ["run_tag", "run_volume_tag"] {
+        if let Some(field) = reader.get(key) {
+            field.drop("it is HCL's form of tags", "Write them into `machine.tags`.");
+        }
+    }
+    let tags = reader.get("run_tags").map(|tags| (context.map(&tags), tags));
+    if let Some(volumes) = reader.get("run_volume_tags") {
+        let volumes_map = context.map(&volumes);
+        match &tags {
+            Some((tags, _)) if *tags == volumes_map => {}
+            _ if volumes_map.is_empty() => {}
+            _ => volumes.drop("the build machine's disks have the tags of the machine", "Write them into `machine.tags`."),
+        }
+    }
+    if let Some((tags, _)) = tags {
+        machine.set_filled("tags", tags);
+    }
+}

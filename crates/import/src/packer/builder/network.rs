@@ -1,0 +1,114 @@
+//! How the machine is reached.
+
+use crate::context::Context;
+use crate::input::Reader;
+use crate::yaml::Map;
+
+pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) {
+    map.within("machine", |machine| {
+        placed(reader, context, machine);
+        let mut connect = Map::default();
+        connection(reader, context, &mut connect);
+        jump(reader, context, &mut connect);
+        machine.set_filled("connect", connect);
+    });
+}
+
+fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
+    if let Some(subnet) = reader.get("subnet_id")
+        && let Some(value) = context.text(&subnet)
+    {
+        machine.set_from("subnet", value, &subnet);
+    }
+    if let Some(vpc) = reader.get("vpc_id") {
+        if machine.get("subnet").is_some() {
+            vpc.drop("the subnet says it", "");
+        } else {
+            vpc.drop("a VPC alone says nothing of the subnet", "Set `machine.subnet` to one of its subnets.");
+        }
+    }
+    for key in ["subnet_filter", "vpc_filter", "security_group_filter"] {
+        if let Some(filter) = reader.get(key) {
+            filter.drop("networks are not looked for", "Set `machine.subnet` and `machine.security-groups` by id.");
+        }
+    }
+    for key in ["security_group_ids", "security_group_id"] {
+        if let Some(groups) = reader.get(key) {
+            let all = context.texts(&groups);
+            if !all.is_empty() {
+                machine.set_from("security-groups", all, &groups);
+            }
+        }
+    }
+    if let Some(public) = reader.get("associate_public_ip_address")
+        && let Some(value) = context.switch(&public)
+    {
+        machine.set_from("public-ip", value, &public);
+    }
+    if let Some(ranges) = reader.get("temporary_security_group_source_cidrs").or_else(|| reader.get("temporary_security_group_source_cidr")) {
+        let all = context.texts(&ranges);
+        if !all.is_empty() {
+            machine.set_from("ingress", all, &ranges);
+        }
+    }
+    if let Some(own) = reader.get("temporary_security_group_source_public_ip")
+        && context.flag(&own) == Some(false)
+    {
+        own.changed("only the runner's own address may reach the machine, unless `machine.ingress` says more", "");
+    }
+}
+
+fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
+    if let Some(interface) = reader.get("ssh_interface")
+        && let Some(words) = context.plain(&interface)
+    {
+        match words.known().as_deref() {
+            Some("public_ip" | "public_dns") => connect.set_from("address", "public", &interface),
+            Some("private_ip" | "private_dns") => connect.set_from("address", "private", &interface),
+            Some("session_manager") => interface.drop("there is no Session Manager here", "Use `machine.connect.jump`, or a runner inside of the network."),
+            _ => interface.drop("which address it is is not known before the bake", "Set `machine.connect.address` to `public` or `private`."),
+        }
+    }
+    if let Some(port) = reader.get("ssh_port")
+        && let Some(value) = context.number(&port)
+    {
+        // 22 is the default here too.
+        if value != crate::yaml::Value::Raw("22".to_owned()) {
+            connect.set_from("port", value, &port);
+        }
+    }
+    for key in ["ssh_timeout", "ssh_wait_timeout"] {
+        if let Some(timeout) = reader.get(key)
+            && let Some(value) = context.duration(&timeout)
+        {
+            connect.set_from("timeout", value, &timeout);
+        }
+    }
+}
+
+fn jump(reader: &Reader, context: &Context, connect: &mut Map) {
+    let Some(host) = reader.get("ssh_bastion_host") else { return };
+    let Some(value) = context.text(&host) else { return };
+    let mut jump = Map::default();
+    jump.set_from("host", value, &host);
+    if let Some(port) = reader.get("ssh_bastion_port")
+        && let Some(value) = context.number(&port)
+    {
+        jump.set_from("port", value, &port);
+    }
+    if let Some(user) = reader.get("ssh_bastion_username")
+        && let Some(value) = context.text(&user)
+    {
+        jump.set_from("user", value, &user);
+    }
+    if let Some(key) = reader.get("ssh_bastion_private_key_file")
+        && let Some(value) = context.path(&key)
+    {
+        jump.set_from("key", value, &key);
+    }
+    if jump.get("user").is_none() {
+        host.drop("the jump host has no user name", "Write `machine.connect.jump` by hand.");
+        return;
+    }
+    connect.set_from("jump", jump, &host);
+}

@@ -1,0 +1,86 @@
+//! The image that a builder starts from.
+
+use crate::context::Context;
+use crate::input::Reader;
+use crate::yaml::{Map, Value};
+
+/// Sets `source`; none when the builder names no image, which is told.
+pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<()> {
+    let mut ami = Map::default();
+    let fixed = reader.get("source_ami");
+    let filter = reader.get("source_ami_filter");
+    // With both, Packer takes the id unless it is empty.
+    let id = fixed.as_ref().and_then(|fixed| {
+        let empty = context.words(fixed)?.known().is_some_and(|known| known.trim().is_empty());
+        if empty && filter.is_some() {
+            fixed.drop("it is empty, so `source_ami_filter` decides", "");
+            return None;
+        }
+        context.text(fixed).map(|value| (value, fixed))
+    });
+    if let Some((id, from)) = id {
+        ami.set_from("id", id, from);
+        if let Some(filter) = filter {
+            filter.drop("`source_ami` stands beside it and is taken", "");
+        }
+    } else if let Some(filter) = filter {
+        filters(&filter, context, &mut ami);
+    }
+    if ami.get("id").is_none() && ami.get("name").is_none() && ami.get("filters").is_none() {
+        reader.drop(
+            "it names no image to start from that could be taken over",
+            "Give the builder a `source_ami` or a `source_ami_filter` with a name, or its variable a value, and import again.",
+        );
+        return None;
+    }
+    map.within("source", |source| source.set("ami", ami));
+    Some(())
+}
+
+fn filters(filter: &Reader, context: &Context, ami: &mut Map) {
+    if let Some(owners) = filter.get("owners").or_else(|| filter.get("owner")) {
+        let all = context.texts(&owners);
+        match all.as_slice() {
+            [] => {}
+            [one] => ami.set_from("owner", one.clone(), &owners),
+            _ => ami.set_from("owner", all, &owners),
+        }
+    }
+    let mut others = Map::default();
+    let mut entries = Vec::new();
+    for list in filter.get("filters").iter().flat_map(Reader::items) {
+        if list.get("name").is_some() && list.get("values").is_some() {
+            entries.push((list.get("name").and_then(|name| name.text()).unwrap_or_default(), list.get("values")));
+        } else {
+            entries.extend(list.entries().into_iter().map(|(key, value)| (key, Some(value))));
+        }
+    }
+    for (key, value) in entries {
+        let Some(value) = value else { continue };
+        let Some(words) = context.plain(&value) else { continue };
+        let architecture = words.known().is_some_and(|known| matches!(known.as_str(), "x86_64" | "arm64"));
+        match key {
+            "name" => ami.set_from("name", words.manifest(), &value),
+            "architecture" if architecture => ami.set_from("architecture", words.manifest(), &value),
+            _ => others.set_from(key, words.manifest(), &value),
+        }
+    }
+    ami.set_filled("filters", others);
+    if let Some(recent) = filter.get("most_recent")
+        && context.flag(&recent) == Some(false)
+    {
+        recent.changed("the newest image that fits is taken, where Packer would refuse more than one", "");
+    }
+    if let Some(deprecated) = filter.get("include_deprecated")
+        && context.flag(&deprecated) == Some(true)
+    {
+        deprecated.drop("deprecated images are left out", "Name the image by its id where a deprecated one is meant.");
+    }
+    if ami.get("owner").is_none() && (ami.get("name").is_some() || ami.get("filters").is_some()) {
+        ami.set("owner", Value::from("self"));
+        filter.changed(
+            "the filter has no owner; images of the own account are taken, since anyone can publish any name",
+            "Set `owner` to whose images are meant.",
+        );
+    }
+}

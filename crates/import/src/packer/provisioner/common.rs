@@ -1,0 +1,101 @@
+//! What every provisioner takes: a pause before, a limit, further attempts, a name.
+
+use super::Fields;
+use crate::comment;
+use crate::context::Context;
+use crate::packer::build::Image;
+use crate::yaml::{Map, Value};
+
+/// Adds a provisioner's steps with what it says of all of them.
+pub(super) fn add(steps: Vec<Map>, fields: &Fields, context: &Context, image: &mut Image) {
+    let comments = comment::of(fields.reader());
+    let pause = fields.get("pause_before").and_then(|pause| Some((context.duration(&pause)?, pause)));
+    let timeout = fields.get("timeout").and_then(|timeout| Some((context.duration(&timeout)?, timeout)));
+    let retries = fields.get("max_retries").and_then(|retries| Some((context.number(&retries)?, retries)));
+    let name = fields.get("name").and_then(|name| Some((context.text(&name)?, name)));
+    if steps.is_empty() {
+        return;
+    }
+    if let Some((time, from)) = pause {
+        let after_reboot = matches!(image.steps.last(), Some(Value::Map(last)) if last.get("reboot").is_some());
+        match pause_of(&time) {
+            _ if after_reboot => from.changed("there is no pause: `reboot` waits until the machine is back", ""),
+            Some(step) => image.steps.push(step.into()),
+            None => {}
+        }
+    }
+    if let Some(carry) = fields.get("continue_on_error") {
+        carry.changed("it is `on-failure: ignore` now, where it is true", "");
+        if context.flag(&carry) == Some(true) {
+            // Told above; set below for every step.
+            return push(steps, comments, image, |step| {
+                step.set_from("on-failure", "ignore", &carry);
+                extras(step, timeout.as_ref(), retries.as_ref(), name.as_ref());
+            });
+        }
+    }
+    push(steps, comments, image, |step| extras(step, timeout.as_ref(), retries.as_ref(), name.as_ref()));
+}
+
+type Field<'a> = (Value, crate::input::Reader<'a>);
+
+fn extras(step: &mut Map, timeout: Option<&Field>, retries: Option<&Field>, name: Option<&Field>) {
+    if step.get("reboot").is_none() {
+        if let Some((value, from)) = timeout {
+            step.set_from("timeout", value.clone(), from);
+        }
+        if let Some((value, from)) = retries {
+            step.set_from("retries", value.clone(), from);
+        }
+    }
+    if let Some((value, from)) = name {
+        step.set_from("name", value.clone(), from);
+        // The name stands first.
+        if let Some(entry) = step.0.pop() {
+            step.0.insert(0, entry);
+        }
+    }
+}
+
+fn push(steps: Vec<Map>, mut comments: Vec<String>, image: &mut Image, extras: impl Fn(&mut Map)) {
+    for mut step in steps {
+        extras(&mut step);
+        if let Some(first) = step.0.first_mut() {
+            first.comment.splice(0..0, std::mem::take(&mut comments));
+        }
+        image.steps.push(step.into());
+    }
+}
+
+/// A step that does nothing for a while.
+pub(super) fn pause(time: &Value) -> Option<Map> {
+    pause_of(time)
+}
+
+fn pause_of(time: &Value) -> Option<Map> {
+    let Value::Text(text) = time else { return None };
+    let seconds = seconds(text)?;
+    if seconds == 0 {
+        return None;
+    }
+    let mut step = Map::default();
+    step.set("name", format!("Pause for {text}"));
+    step.set("run", format!("sleep {seconds}"));
+    Some(step)
+}
+
+/// A time in whole seconds, rounded up.
+fn seconds(text: &str) -> Option<u64> {
+    let mut total = 0.0_f64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        let tail = &rest[digits..];
+        let (unit, factor) = [("ms", 0.001), ("h", 3600.0), ("m", 60.0), ("s", 1.0)].into_iter().find(|(unit, _)| tail.starts_with(unit))?;
+        total += number * factor;
+        rest = &tail[unit.len()..];
+    }
+    let whole = format!("{:.0}", total.ceil());
+    whole.parse().ok()
+}

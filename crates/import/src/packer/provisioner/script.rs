@@ -1,0 +1,122 @@
+//! Templates in scripts: what is safe is spliced, everything else reaches the script by its environment.
+
+use crate::template::{Part, Words};
+use crate::yaml::Map;
+
+/// A script with the variables that it reads.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    pub(super) text: String,
+    pub(super) env: Map,
+    state: State,
+    comment: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Plain,
+    Single,
+    Double,
+}
+
+impl Script {
+    /// Adds a line; answers the variables that it reads.
+    pub(super) fn line(&mut self, words: &Words) -> Vec<String> {
+        let mut read = Vec::new();
+        if !self.text.is_empty() {
+            self.literal("\n");
+        }
+        for part in &words.0 {
+            match part {
+                Part::Text(text) => self.literal(text),
+                Part::Expr(expr) => {
+                    if is_safe(&expr.code, expr.known.as_deref()) && !expr.secret {
+                        self.text.push_str(&format!("${{{{ {} }}}}", expr.code));
+                        continue;
+                    }
+                    let name = self.variable(&expr.code);
+                    let reference = match self.state {
+                        State::Single => format!("'\"${{{name}}}\"'"),
+                        State::Plain | State::Double => format!("${{{name}}}"),
+                    };
+                    self.text.push_str(&reference);
+                    read.push(name);
+                }
+            }
+        }
+        read
+    }
+
+    /// The variable that holds an expression's value.
+    fn variable(&mut self, code: &str) -> String {
+        let value = format!("${{{{ {code} }}}}");
+        let last = code.rsplit('.').next().unwrap_or_default();
+        let simple = ["vars.", "secrets.", "env.", "source."].iter().any(|context| code.starts_with(context));
+        let mut name: String =
+            last.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+        if !simple || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            name = "VALUE".to_owned();
+        }
+        while self.env.get(&name).is_some_and(|known| *known != crate::yaml::Value::from(value.as_str())) {
+            name.push('_');
+        }
+        self.env.set(name.as_str(), value);
+        name
+    }
+
+    /// Adds text of the author, and follows its quotes.
+    fn literal(&mut self, text: &str) {
+        let mut escaped = false;
+        let mut before = self.text.chars().next_back().unwrap_or('\n');
+        for c in text.chars() {
+            if self.comment {
+                self.comment = c != '\n';
+            } else if escaped {
+                escaped = false;
+            } else {
+                self.state = match (self.state, c) {
+                    (State::Plain | State::Double, '\\') => {
+                        escaped = true;
+                        self.state
+                    }
+                    (State::Plain, '\'') => State::Single,
+                    (State::Plain, '"') => State::Double,
+                    (State::Single, '\'') | (State::Double, '"') => State::Plain,
+                    (State::Plain, '#') if before.is_whitespace() => {
+                        self.comment = true;
+                        State::Plain
+                    }
+                    (state, _) => state,
+                };
+            }
+            before = c;
+        }
+        self.text.push_str(&text.replace("${{", "${{ '${{' }}"));
+    }
+}
+
+/// Whether a value means nothing to a shell; the same characters as the manifest's own rule.
+fn is_safe(code: &str, known: Option<&str>) -> bool {
+    let fixed = ["timestamp", "date", "region", "source.id", "image"].contains(&code);
+    fixed || known.is_some_and(|known| known.chars().all(|c| c.is_ascii_alphanumeric() || "._/:@+,=-".contains(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_a_shell_could_read_come_by_the_environment() {
+        let mut script = Script::default();
+        let mut line = Words::text("a=");
+        line.extend(Words::expr("vars.safe", Some("1.2".into())));
+        line.extend(Words::text(" b='x "));
+        line.extend(Words::expr("vars.odd-one", Some("a b".into())));
+        line.extend(Words::text("' # it's\n c="));
+        line.extend(Words::expr("vars.given", None));
+        assert_eq!(script.line(&line), ["odd_one", "given"]);
+        assert_eq!(script.text, "a=${{ vars.safe }} b='x '\"${odd_one}\"'' # it's\n c=${given}");
+        assert_eq!(script.env.0.len(), 2);
+    }
+}

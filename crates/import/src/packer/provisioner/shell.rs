@@ -1,0 +1,180 @@
+//! The shell provisioner.
+
+use super::execute::{self, Execution};
+use super::script::Script;
+use super::{Fields, home, restart};
+use crate::context::Context;
+use crate::credential;
+use crate::input::Reader;
+use crate::packer::build::{Build, Image, Platform};
+use crate::yaml::{Map, Value};
+
+pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &Image) -> Vec<Map> {
+    let mut env = environment(fields, context);
+    let execution = execution(fields);
+    let disconnects = fields.get("expect_disconnect").and_then(|field| context.flag(&field)) == Some(true);
+    left(fields);
+    let mut steps = Vec::new();
+    let mut restarts = false;
+    if let Some(inline) = fields.get("inline") {
+        let shebang = fields.get("inline_shebang").and_then(|field| Some(context.plain(&field)?.manifest()));
+        if let Some(mut script) = self::inline(&inline, context) {
+            if let Some(rest) = restart::split(&script.text) {
+                script.text = rest;
+                restarts = true;
+            }
+            if !script.text.trim().is_empty() {
+                let mut step = Map::default();
+                step.set_from("run", script.text, &inline);
+                // Packer joins the lines into a file for `/bin/sh -e`; a program that is named runs it without.
+                let shell = execution.shell.clone().or(shebang).unwrap_or_else(|| "sh -e".to_owned());
+                step.set("shell", shell);
+                env.0.extend(script.env.0.into_iter().filter(|entry| env.get(&entry.key).is_none()).collect::<Vec<_>>());
+                place(&mut step, &execution, build, image, &env);
+                steps.push(step);
+            }
+        }
+    }
+    let scripts = [fields.get("script"), fields.get("scripts")];
+    for file in scripts.iter().flatten().flat_map(Reader::items) {
+        let Some(path) = context.path(&file) else { continue };
+        let mut step = Map::default();
+        step.set_from("script", path, &file);
+        if !execution.arguments.is_empty() {
+            step.set("args", execution.arguments.iter().map(|word| word.as_str().into()).collect::<Vec<Value>>());
+        }
+        if let Some(shell) = &execution.shell {
+            step.set("shell", shell.as_str());
+        }
+        place(&mut step, &execution, build, image, &env);
+        steps.push(step);
+    }
+    if disconnects || restarts {
+        if disconnects && !restarts && let Some(field) = fields.get("expect_disconnect") {
+            field.changed(
+                "a script that loses its machine fails here; a `reboot` step follows it instead",
+                "Take the restart out of the script, or the `reboot` step where nothing restarts.",
+            );
+        }
+        let mut step = Map::default();
+        step.set("reboot", true);
+        steps.push(step);
+    }
+    steps
+}
+
+fn inline(inline: &Reader, context: &Context) -> Option<Script> {
+    let mut script = Script::default();
+    let mut whole = true;
+    for line in inline.items() {
+        let Some(words) = context.words(&line) else {
+            whole = false;
+            continue;
+        };
+        for name in script.line(&words) {
+            line.changed(format!("the value reaches the script as the variable `{name}` of its environment"), "");
+        }
+    }
+    if !whole {
+        inline.drop(
+            "a line of it could not come over, and half a script is none",
+            "Write the step into the manifest by hand.",
+        );
+        return None;
+    }
+    Some(script)
+}
+
+/// Who runs a step, where, and with what environment.
+fn place(step: &mut Map, execution: &Execution, build: &Build, image: &Image, env: &Map) {
+    let login = image.user.as_deref().filter(|_| build.platform == Platform::Aws);
+    match (&execution.sudo, login) {
+        (Some(user), _) if user == "root" => {}
+        (Some(user), _) => step.set("as", user.as_str()),
+        (None, Some(user)) if user != "root" => step.set("as", user),
+        (None, _) => {}
+    }
+    if let Some(user) = login {
+        step.set("working-directory", home(user));
+    }
+    step.set_filled("env", env.clone());
+}
+
+fn execution(fields: &Fields) -> Execution {
+    let Some(field) = fields.get("execute_command") else { return Execution::default() };
+    let mut command = String::new();
+    for item in field.items() {
+        command.push_str(item.text().unwrap_or_default());
+        command.push(' ');
+    }
+    // Values that are known are part of the command; `.Path` and `.Vars` are Packer's own.
+    let execution = execute::read(&command);
+    if execution.more {
+        let user = execution.sudo.as_deref().unwrap_or("the login user");
+        field.changed(
+            format!("only its user ({user}) and its shell came over, not the rest of the command"),
+            "Look at the step: `as`, `shell` and `env` say how a script runs.",
+        );
+    }
+    field.tick();
+    execution
+}
+
+/// `environment_vars`, `env`.
+pub(super) fn environment(fields: &Fields, context: &Context) -> Map {
+    let mut env = Map::default();
+    for key in ["environment_vars", "ansible_env_vars"] {
+        for item in fields.get(key).iter().flat_map(Reader::items) {
+            let Some(raw) = item.text() else { continue };
+            let Some((name, value)) = raw.split_once('=') else {
+                item.drop("it is no NAME=VALUE", "Write it below `env` of the step.");
+                continue;
+            };
+            variable(name.trim(), value, &item, context, &mut env);
+        }
+    }
+    if let Some(map) = fields.get("env") {
+        for (name, value) in map.entries() {
+            if let Some(raw) = value.text() {
+                variable(name, raw, &value, context, &mut env);
+            }
+        }
+    }
+    env
+}
+
+fn variable(name: &str, value: &str, item: &Reader, context: &Context, env: &mut Map) {
+    let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !fits {
+        item.drop(format!("`{name}` can't be the name of a variable"), "Write it below `env` of the step.");
+        return;
+    }
+    let Some(words) = context.words_of(value, item) else { return };
+    let literal = words.literal().is_some_and(|literal| !literal.is_empty() && !matches!(literal, "true" | "false"));
+    if literal && credential::named(name) {
+        let secret = credential::variable(name);
+        item.drop(
+            "the value of a credential is never copied",
+            format!("Set the environment variable {secret} for the bake; `secrets` names it, and the step reads it."),
+        );
+        env.set_from(name, format!("${{{{ secrets.{secret} }}}}"), item);
+        return;
+    }
+    env.set_from(name, words.manifest(), item);
+}
+
+fn left(fields: &Fields) {
+    fields.drop(
+        &["remote_folder", "remote_file", "remote_path", "skip_clean", "binary", "tempfile_extension", "use_env_var_file", "env_var_format", "debug_script"],
+        "scripts reach the machine without a file that has to be placed or cleaned up",
+        "",
+    );
+    fields.drop(&["start_retry_timeout"], "a connection that is lost is made again by itself", "");
+    fields.drop(
+        &["valid_exit_codes"],
+        "only 0 is success",
+        "End the script with `|| [ $? -eq CODE ]`, or set `on-failure: ignore`.",
+    );
+    fields.drop(&["pause_after"], "there is only a pause before a step", "Add a step `run: sleep …`.");
+}

@@ -1,0 +1,126 @@
+//! Paths of the input, rewritten so that they are right beside the manifest.
+
+use std::path::{Component, Path, PathBuf};
+
+/// Where paths begin and end.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    /// Where the tool was run: what its paths are relative to.
+    pub(crate) working: PathBuf,
+    /// The folder of the input.
+    pub(crate) input: PathBuf,
+    /// The folder that the manifest's paths are relative to.
+    pub(crate) output: PathBuf,
+}
+
+/// A path of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// As the manifest writes it.
+    pub(crate) text: String,
+    /// Where it is now.
+    pub(crate) full: PathBuf,
+    /// Whether something is there.
+    pub(crate) exists: bool,
+}
+
+/// How far above the input a file is looked for: templates are run from the repository's root as often as not.
+const ABOVE: usize = 6;
+
+impl Paths {
+    /// Finds a file that the input names; where there is none, it is taken to be where the tool would look.
+    pub(crate) fn find(&self, path: &str) -> Found {
+        let slash = if path.len() > 1 && path.ends_with('/') { "/" } else { "" };
+        let named = Path::new(path);
+        if named.is_absolute() {
+            let full = normal(named);
+            let exists = full.exists();
+            let text = if full.starts_with(&self.output) { relative(&self.output, &full) } else { shown(&full) };
+            return Found { text: text + slash, full, exists };
+        }
+        let below = self.input.starts_with(&self.working);
+        let default = if below { &self.working } else { &self.input };
+        let bases = [default.as_path(), &self.input].into_iter().chain(self.input.ancestors().skip(1).take(ABOVE));
+        let full = bases.map(|base| normal(&base.join(named))).find(|full| full.exists());
+        let exists = full.is_some();
+        let full = full.unwrap_or_else(|| normal(&default.join(named)));
+        Found { text: relative(&self.output, &full) + slash, full, exists }
+    }
+
+    /// What stands before a path that is only known in part, such as `./`.
+    pub(crate) fn prefix(&self) -> String {
+        let default = if self.input.starts_with(&self.working) { &self.working } else { &self.input };
+        match relative(&self.output, default) {
+            path if path == "." => String::new(),
+            path => path + "/",
+        }
+    }
+}
+
+/// Takes `.` and `..` out without looking at the disk.
+pub(crate) fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                if !out.pop() {
+                    out.push("..");
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The way from a folder to a path; both are absolute and normal.
+pub(crate) fn relative(from: &Path, to: &Path) -> String {
+    let mut above = from.components().peekable();
+    let mut below = to.components().peekable();
+    while let (Some(a), Some(b)) = (above.peek(), below.peek()) {
+        if a != b {
+            break;
+        }
+        above.next();
+        below.next();
+    }
+    let mut out = PathBuf::new();
+    above.for_each(|_| out.push(".."));
+    below.for_each(|component| out.push(component));
+    if out.as_os_str().is_empty() { ".".to_owned() } else { shown(&out) }
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_from_the_output() {
+        let paths = |output: &str| Paths { working: "/w".into(), input: "/w/packer".into(), output: output.into() };
+        assert_eq!(paths("/w").find("a/b.sh").text, "a/b.sh");
+        assert_eq!(paths("/w/out").find("./a/../b.sh").text, "../b.sh");
+        assert_eq!(paths("/w/out").find("site/").text, "../site/");
+        assert_eq!(paths("/w").find("/opt/x").text, "/opt/x");
+        assert_eq!(paths("/w/out").prefix(), "../");
+        assert_eq!(paths("/w").prefix(), "");
+    }
+
+    /// A template is run from the repository's root as often as from its own folder.
+    #[test]
+    fn a_file_is_found_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("packer/scripts")).unwrap();
+        std::fs::write(root.join("packer/scripts/a.sh"), "").unwrap();
+        std::fs::write(root.join("top.sh"), "").unwrap();
+        let paths = Paths { working: "/".into(), input: root.join("packer"), output: root.to_owned() };
+        assert_eq!(paths.find("scripts/a.sh").text, "packer/scripts/a.sh");
+        assert_eq!(paths.find("top.sh").text, "top.sh");
+        assert!(!paths.find("none.sh").exists);
+    }
+}

@@ -1,0 +1,180 @@
+//! The manifest's own check over what was made: a value that it refuses is not written, and told.
+
+use std::path::PathBuf;
+
+use ami_bake_core::{Route, Segment};
+use ami_bake_manifest::diagnostic::Diagnostic;
+use ami_bake_manifest::{Manifest, Options};
+
+use crate::input::{Finding, Kind, Log};
+use crate::output::Draft;
+use crate::paths::Paths;
+use crate::yaml::{Map, Value, at, take, write};
+
+/// Findings that say nothing of a value: stages that are not there yet, and files that are not there.
+const OTHERS: [&str; 3] = ["not-supported-yet", "no-such-file", "wrong-file"];
+
+/// Each round takes one value out; a manifest has not more that are wrong.
+const ROUNDS: usize = 200;
+
+/// Checks the draft and takes out what is refused. Answers the document.
+pub(crate) fn repair(draft: &mut Draft, paths: &Paths, log: &Log) -> Map {
+    let mut root = draft.root();
+    for _ in 0..ROUNDS {
+        let Some(finding) = wrong(&root, paths) else { break };
+        if !mend(&mut root, &finding, log) {
+            break;
+        }
+    }
+    root
+}
+
+/// The first value that the check refuses. What is not supported yet hides what stands behind it, so that it is left out first.
+fn wrong(root: &Map, paths: &Paths) -> Option<Diagnostic> {
+    let mut trial = root.clone();
+    for _ in 0..ROUNDS {
+        let options = Options { check: true, ..Options::default() };
+        let folder: PathBuf = paths.output.clone();
+        let loaded = Manifest::load_text("bake.yml", &write(&trial), folder, &options);
+        let mut later: Vec<Route> = Vec::new();
+        for finding in loaded.findings {
+            if finding.is_error() && !OTHERS.contains(&finding.code) {
+                return Some(finding);
+            }
+            if finding.code == "not-supported-yet" {
+                later.push(finding.route);
+            }
+        }
+        if later.is_empty() || later.iter().any(|route| route.0.first() == Some(&Segment::Key("platform".to_owned()))) {
+            return None;
+        }
+        // From behind, so that the places before stay what they are.
+        later.sort();
+        for route in later.iter().rev() {
+            leave(&mut trial, route);
+        }
+    }
+    None
+}
+
+/// Takes a field out of the copy; a step goes as a whole.
+fn leave(trial: &mut Map, route: &Route) {
+    let step = route.0.iter().position(|segment| matches!(segment, Segment::Index(_)));
+    let whole = match step {
+        Some(index) if matches!(&route.0[index - 1], Segment::Key(key) if matches!(key.as_str(), "build" | "validate" | "test")) => &route.0[..=index],
+        _ => &route.0[..],
+    };
+    take(trial, whole);
+}
+
+/// Makes the value a variable that must be given, or takes it out. Answers whether anything changed.
+fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
+    let route = &finding.route.0;
+    if route.is_empty() {
+        return false;
+    }
+    let essential = matches!(route.first(), Some(Segment::Key(key)) if key == "aws")
+        || route.iter().any(|segment| *segment == Segment::Key("source".to_owned()));
+    let written = match at(root, route) {
+        Some(Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let said = |kind: Kind, origin: Option<(String, String)>, why: String, help: &str| {
+        let (file, path) = origin.unwrap_or_else(|| (String::new(), finding.route.to_string()));
+        log.say(Finding { kind, file, path, why, help: help.to_owned() });
+    };
+    // A variable whose value does not fit must be given.
+    if let Some(name) = written.as_deref().and_then(variable) {
+        let null = Value::Raw("null".to_owned());
+        let route = [Segment::Key("vars".to_owned()), Segment::Key(name.clone())];
+        if let Some(value) = at(root, &route).filter(|value| **value != null) {
+            *value = null;
+            let origin = origin(root, &name);
+            said(Kind::Changed, origin, format!("its value does not fit ({}), so it must be given", finding.message), &format!("Give it with `--set {name}=…`."));
+            return true;
+        }
+    }
+    let last = match route.last() {
+        Some(Segment::Key(key)) => key.clone(),
+        _ => "value".to_owned(),
+    };
+    if essential && let Some(text) = written.filter(|text| !text.contains("${{")) {
+        let name = unused(root, &last);
+        if let Some(value) = at(root, route) {
+            *value = format!("${{{{ vars.{name} }}}}").into();
+            root.within("vars", |vars| vars.set(name.as_str(), Value::Raw("null".to_owned())));
+            ordered(root);
+            let origin = self::taken(root, route);
+            said(Kind::Changed, origin, format!("`{text}` is no value ({}): it is a variable that must be given", finding.message), &format!("Give it with `--set {name}=…`, or write it into the manifest."));
+            return true;
+        }
+    }
+    match take(root, route) {
+        Some(origin) => {
+            said(Kind::Dropped, origin, format!("the manifest's check refuses it: {}", finding.message), finding.help.as_deref().unwrap_or_default());
+            prune(root);
+            true
+        }
+        // The place above is the next best.
+        None if route.len() > 3 => {
+            let above = Diagnostic { route: finding.route.parent(), ..finding.clone() };
+            mend(root, &above, log)
+        }
+        None => false,
+    }
+}
+
+/// The variable that a text is made of.
+fn variable(text: &str) -> Option<String> {
+    let start = text.find("vars.")? + 5;
+    let tail = &text[start..];
+    let end = tail.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).unwrap_or(tail.len());
+    (end > 0).then(|| tail[..end].to_owned())
+}
+
+fn unused(root: &Map, key: &str) -> String {
+    let mut name = key.to_owned();
+    while matches!(root.get("vars"), Some(Value::Map(vars)) if vars.get(&name).is_some()) {
+        name.push('_');
+    }
+    name
+}
+
+fn origin(root: &Map, name: &str) -> Option<(String, String)> {
+    let Some(Value::Map(vars)) = root.get("vars") else { return None };
+    vars.0.iter().find(|entry| entry.key == name)?.origin.clone()
+}
+
+fn taken(root: &Map, route: &[Segment]) -> Option<(String, String)> {
+    let mut copy = root.clone();
+    take(&mut copy, route).flatten()
+}
+
+/// `vars` stands behind `platform`.
+fn ordered(root: &mut Map) {
+    let place = |key: &str| ["format", "name", "version", "platform", "vars", "secrets"].iter().position(|known| *known == key).unwrap_or(usize::MAX);
+    root.0.sort_by_key(|entry| place(&entry.key));
+}
+
+/// Maps that became empty say nothing, but images.
+fn prune(root: &mut Map) {
+    let Some(Value::Map(images)) = root.0.iter_mut().find(|entry| entry.key == "images").map(|entry| &mut entry.value) else { return };
+    for image in &mut images.0 {
+        if let Value::Map(map) = &mut image.value {
+            empty(map);
+        }
+    }
+}
+
+fn empty(map: &mut Map) {
+    for entry in &mut map.0 {
+        if let Value::Map(inner) = &mut entry.value {
+            empty(inner);
+        }
+    }
+    map.0.retain(|entry| match &entry.value {
+        Value::Map(inner) => !inner.is_empty(),
+        Value::List(items) => !items.is_empty(),
+        _ => true,
+    });
+}

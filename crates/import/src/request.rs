@@ -1,0 +1,143 @@
+//! From files to a manifest.
+
+use std::path::{Path, PathBuf};
+
+use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use jiff::Timestamp;
+
+use crate::imagebuilder;
+use crate::input::{Finding, Kind, Log, Reader};
+use crate::output::Draft;
+use crate::packer;
+use crate::paths::{Paths, normal};
+use crate::read::{self, Document, Form};
+use crate::repair::repair;
+
+/// A file to import.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// What is to be imported, and where to.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// One Packer template, or any number of Image Builder resources and component documents.
+    pub files: Vec<Source>,
+    /// Packer's files of variables, in order.
+    pub var_files: Vec<Source>,
+    /// Variables of the command line, in order.
+    pub sets: Vec<(String, String)>,
+    /// The working directory, absolute.
+    pub working: PathBuf,
+    /// The folder that the manifest's paths are relative to.
+    pub output: PathBuf,
+    /// The time that `timestamp` and `isotime` are evaluated with. Without it they become the manifest's own `timestamp` and
+    /// `date`, as they should in a file that is kept.
+    pub now: Option<Timestamp>,
+}
+
+/// What came of an import.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The manifest; none when there was nothing that could be imported.
+    pub manifest: Option<String>,
+    /// How many images it has.
+    pub images: usize,
+    /// Fields that are not in it as they were.
+    pub findings: Vec<Finding>,
+    /// Files that it names and that are not there, relative to the manifest.
+    pub missing: Vec<String>,
+    /// Files to write beside it, by their paths relative to it.
+    pub files: Vec<(String, String)>,
+}
+
+/// Why files are not imported at all.
+#[derive(Debug)]
+pub struct Refused {
+    /// What is wrong, with its place.
+    pub findings: Vec<Diagnostic>,
+    /// The files, to show it with.
+    pub sources: Sources,
+}
+
+/// Imports files.
+///
+/// # Errors
+/// When a file can't be read as JSON or YAML, or is nothing that is known, with its place.
+pub fn import(request: &Request) -> Result<Imported, Refused> {
+    let mut refused = Refused { findings: Vec::new(), sources: Sources::default() };
+    let names = |source: &Source| source.path.display().to_string();
+    let documents: Vec<Document> =
+        request.files.iter().filter_map(|source| read::document(&names(source), source, &mut refused)).collect();
+    let files: Vec<Document> =
+        request.var_files.iter().filter_map(|source| read::variables(&names(source), source, &mut refused)).collect();
+    let templates = documents.iter().filter(|document| document.form == Form::Packer).count();
+    if templates > 0 && documents.len() > 1 {
+        let text = "a Packer template is imported alone: it becomes a manifest of its own";
+        let help = "Import one template at a time; files of variables go with `--var-file`.";
+        refused.findings.push(Diagnostic::error("one-template", None, text).help(help));
+    }
+    if !refused.findings.is_empty() {
+        return Err(refused);
+    }
+    let log = Log::default();
+    let draft = draft(request, &documents, &files, &log);
+    for document in documents.iter().chain(&files) {
+        log.rest(&document.name, &document.root);
+    }
+    let paths = paths(request, documents.first());
+    Ok(finish(draft, &documents, log, &paths))
+}
+
+fn paths(request: &Request, first: Option<&Document>) -> Paths {
+    let absolute = |path: &Path| normal(&request.working.join(path));
+    let folder = first.and_then(|first| first.path.parent()).unwrap_or(Path::new(""));
+    Paths { working: normal(&request.working), input: absolute(folder), output: absolute(&request.output) }
+}
+
+fn draft<'a>(request: &'a Request, documents: &'a [Document], files: &'a [Document], log: &'a Log) -> Draft {
+    let stem = |document: &Document| {
+        document.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let paths = paths(request, documents.first());
+    match documents {
+        [document] if document.form == Form::Packer => {
+            let given = packer::Given {
+                files: files.iter().map(|file| Reader::root(&file.root, &file.name, log)).collect(),
+                sets: &request.sets,
+                now: request.now,
+                stem: &stem(document),
+                paths: &paths,
+            };
+            packer::import(&Reader::root(&document.root, &document.name, log), &given)
+        }
+        _ => {
+            let stem = documents.first().map(stem).unwrap_or_default();
+            imagebuilder::import(documents, &request.sets, &stem, &paths, log)
+        }
+    }
+}
+
+fn finish(mut draft: Draft, documents: &[Document], log: Log, paths: &Paths) -> Imported {
+    let images = draft.images();
+    let root = (images > 0).then(|| repair(&mut draft, paths, &log));
+    let (mut findings, missing) = log.finish();
+    findings.sort_by_key(|finding| finding.kind != Kind::Dropped);
+    let from: Vec<String> = documents.iter().map(|document| shown(&document.path)).collect();
+    Imported {
+        manifest: root.map(|root| draft.text(&root, &from, &findings, &missing)),
+        images,
+        findings,
+        missing,
+        files: draft.files,
+    }
+}
+
+/// A file's own name.
+fn shown(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

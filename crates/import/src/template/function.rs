@@ -1,0 +1,102 @@
+//! Packer's functions of text.
+
+use super::evaluate::Trouble;
+use super::words::{Words, quote};
+
+/// Characters that Packer's Amazon plug-in keeps in names.
+fn is_clean(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '(' | ')' | '[' | ']' | ' ' | '.' | '/' | '-' | '\'' | '@' | '_')
+}
+
+/// `clean_resource_name`
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(|c| if is_clean(c) { c } else { '-' }).collect()
+}
+
+/// Applies a function of text to words: evaluated where they are known for good, an expression where not.
+pub(super) fn apply(name: &str, text: &Words, arguments: &[Words], note: &mut dyn FnMut(String)) -> Result<Words, Trouble> {
+    let argument = |index: usize| -> Result<String, Trouble> {
+        let words = arguments.get(index).ok_or_else(|| Trouble::new(format!("`{name}` lacks an argument")))?;
+        words.known().ok_or_else(|| Trouble::new(format!("an argument of `{name}` is not known before the bake")))
+    };
+    let known = text.known();
+    if text.is_secret() {
+        return Err(Trouble::new(format!("`{name}` can't work on a secret"))
+            .help("Prepare the value before it is given as a secret."));
+    }
+    match name {
+        "lower" => Ok(function(text, |text| text.to_lowercase(), |code| format!("lower({code})"))),
+        "clean_resource_name" | "clean_ami_name" => Ok(cleaned(text, note)),
+        "replace_all" => {
+            let (from, to) = (argument(0)?, argument(1)?);
+            Ok(function(text, |text| text.replace(&from, &to), |code| format!("replace({code}, {}, {})", quote(&from), quote(&to))))
+        }
+        "replace" => {
+            let (from, to, count) = (argument(0)?, argument(1)?, argument(2)?);
+            let count: i64 = count.parse().unwrap_or(-1);
+            let limit = usize::try_from(count).unwrap_or(usize::MAX);
+            let found = known.as_deref().map_or(usize::MAX, |known| known.matches(&from).count());
+            if count >= 0 && limit < found {
+                return frozen(text, |text| text.replacen(&from, &to, limit), "`replace` of a part of the places", note);
+            }
+            Ok(function(text, |text| text.replace(&from, &to), |code| format!("replace({code}, {}, {})", quote(&from), quote(&to))))
+        }
+        "split" => {
+            let (separator, index) = (argument(0)?, argument(1)?);
+            let index: usize = index.parse().map_err(|_| Trouble::new("`split` takes the number of a part"))?;
+            let part = |text: &str| text.split(separator.as_str()).nth(index).unwrap_or_default().to_owned();
+            if separator.is_empty() {
+                return frozen(text, part, "`split` at every character", note);
+            }
+            Ok(function(text, part, |code| format!("split({code}, {})[{index}]", quote(&separator))))
+        }
+        "upper" => frozen(text, str::to_uppercase, "`upper`", note),
+        "trim" | "trim_space" => frozen(text, |text| text.trim().to_owned(), "`trim`", note),
+        "sha256" | "sha1" | "md5" | "base64" | "join" => Err(Trouble::new(format!("the function `{name}` has no counterpart"))),
+        _ => Err(Trouble::new(format!("there is no counterpart for the function `{name}`"))),
+    }
+}
+
+fn function(text: &Words, compute: impl Fn(&str) -> String, code: impl Fn(&str) -> String) -> Words {
+    match text.literal() {
+        Some(literal) => Words::text(compute(literal)),
+        None => Words::expr(code(&text.code()), text.known().map(|known| compute(&known))),
+    }
+}
+
+/// What the manifest has no function for is computed once.
+fn frozen(text: &Words, compute: impl Fn(&str) -> String, what: &str, note: &mut dyn FnMut(String)) -> Result<Words, Trouble> {
+    let known = text.known().ok_or_else(|| Trouble::new(format!("{what} can't be evaluated before the bake")))?;
+    if text.literal().is_none() {
+        note(format!("{what} was evaluated once: it no longer follows the variable"));
+    }
+    Ok(Words::text(compute(&known)))
+}
+
+/// Replaces each odd character that the value has as the template stands.
+fn cleaned(text: &Words, note: &mut dyn FnMut(String)) -> Words {
+    if let Some(literal) = text.literal() {
+        return Words::text(clean(literal));
+    }
+    let known = text.known();
+    let mut odd: Vec<char> = known.iter().flat_map(|known| known.chars()).filter(|c| !is_clean(*c)).collect();
+    odd.dedup();
+    if known.is_none() {
+        odd = vec![':', '+', ' '];
+        odd.retain(|c| !is_clean(*c));
+    }
+    let mut code = text.code();
+    if code != "timestamp" && code != "date" {
+        note("`clean_resource_name` replaces every odd character, `replace` only those that are named".to_owned());
+    } else {
+        odd.clear();
+    }
+    let mut done: Vec<char> = Vec::new();
+    for c in odd {
+        if !done.contains(&c) {
+            done.push(c);
+            code = format!("replace({code}, {}, '-')", quote(&c.to_string()));
+        }
+    }
+    Words::expr(code, known.map(|known| clean(&known)))
+}

@@ -1,0 +1,132 @@
+//! Text with expressions of the manifest in it.
+
+/// Text with expressions in it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Words(pub(crate) Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Part {
+    Text(String),
+    Expr(Expr),
+}
+
+/// An expression of the manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Expr {
+    /// Its text, without `${{ }}`.
+    pub(crate) code: String,
+    /// The value that it has as the template stands.
+    pub(crate) known: Option<String>,
+    /// It is a secret, which may only be used in a few places.
+    pub(crate) secret: bool,
+}
+
+impl Words {
+    /// Text without expressions.
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self(if text.is_empty() { Vec::new() } else { vec![Part::Text(text)] })
+    }
+
+    /// An expression alone.
+    pub(crate) fn expr(code: impl Into<String>, known: Option<String>) -> Self {
+        Self(vec![Part::Expr(Expr { code: code.into(), known, secret: false })])
+    }
+
+    /// Adds other words at the end.
+    pub(crate) fn extend(&mut self, other: Self) {
+        for part in other.0 {
+            match (self.0.last_mut(), part) {
+                (Some(Part::Text(last)), Part::Text(text)) => last.push_str(&text),
+                (_, part) => self.0.push(part),
+            }
+        }
+    }
+
+    /// The text, when there is no expression in it.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text that it is as the template stands.
+    pub(crate) fn known(&self) -> Option<String> {
+        self.0
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => Some(text.as_str()),
+                Part::Expr(expr) => expr.known.as_deref(),
+            })
+            .collect()
+    }
+
+    /// Whether a secret is part of it.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Expr(expr) if expr.secret))
+    }
+
+    /// Its one expression, when it is nothing else.
+    pub(crate) fn single(&self) -> Option<&Expr> {
+        match self.0.as_slice() {
+            [Part::Expr(expr)] => Some(expr),
+            _ => None,
+        }
+    }
+
+    /// As the manifest writes it.
+    pub(crate) fn manifest(&self) -> String {
+        self.0
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => text.replace("${{", "${{ '${{' }}"),
+                Part::Expr(expr) => format!("${{{{ {} }}}}", expr.code),
+            })
+            .collect()
+    }
+
+    /// As the argument of a function.
+    pub(crate) fn code(&self) -> String {
+        match self.0.as_slice() {
+            [Part::Expr(expr)] => expr.code.clone(),
+            _ if self.literal().is_some() => quote(self.literal().unwrap_or_default()),
+            parts => {
+                let mut pattern = String::new();
+                let mut values = Vec::new();
+                for part in parts {
+                    match part {
+                        Part::Text(text) => pattern.push_str(&text.replace('{', "{{").replace('}', "}}")),
+                        Part::Expr(expr) => {
+                            pattern.push_str(&format!("{{{}}}", values.len()));
+                            values.push(expr.code.clone());
+                        }
+                    }
+                }
+                format!("format({}, {})", quote(&pattern), values.join(", "))
+            }
+        }
+    }
+}
+
+/// A text in an expression.
+pub(crate) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_written_as_the_manifest_reads_them() {
+        let mut words = Words::text("a-");
+        words.extend(Words::expr("vars.b", Some("B".into())));
+        assert_eq!(words.manifest(), "a-${{ vars.b }}");
+        assert_eq!(words.code(), "format('a-{0}', vars.b)");
+        assert_eq!(words.known().as_deref(), Some("a-B"));
+        assert_eq!(Words::text("it's ${{").manifest(), "it's ${{ '${{' }}");
+        assert_eq!(Words::text("it's").code(), "'it''s'");
+    }
+}

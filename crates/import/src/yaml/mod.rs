@@ -1,0 +1,7 @@
+//! The manifest as it is written: a tree with comments, and the text of it.
+
+mod tree;
+mod write;
+
+pub(crate) use tree::{Entry, Map, Value, at, take};
+pub(crate) use write::{comment, write};

@@ -1,0 +1,192 @@
+//! A YAML tree with comments, whose entries know where they came from.
+
+use ami_bake_core::Segment;
+
+use crate::input::Reader;
+
+/// A value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    /// A text, quoted where YAML would take it for something else.
+    Text(String),
+    /// A number, `true`, `false` or `null`.
+    Raw(String),
+    List(Vec<Value>),
+    Map(Map),
+}
+
+/// A map in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Map(pub(crate) Vec<Entry>);
+
+/// An entry of a map.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) value: Value,
+    /// Lines of a comment above it.
+    pub(crate) comment: Vec<String>,
+    /// File and path of the input that it stands for.
+    pub(crate) origin: Option<(String, String)>,
+}
+
+/// Where a value came from makes no difference.
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.value == other.value && self.comment == other.comment
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Raw(value.to_string())
+    }
+}
+
+impl From<Map> for Value {
+    fn from(map: Map) -> Self {
+        Self::Map(map)
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(list: Vec<Value>) -> Self {
+        Self::List(list)
+    }
+}
+
+impl Map {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        self.0.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// Sets a key; one that is there is replaced in its place.
+    pub(crate) fn set(&mut self, key: impl Into<String>, value: impl Into<Value>) {
+        self.put(key.into(), value.into(), None);
+    }
+
+    /// Sets a key that stands for a field of the input.
+    pub(crate) fn set_from(&mut self, key: impl Into<String>, value: impl Into<Value>, from: &Reader) {
+        self.put(key.into(), value.into(), Some((from.file().to_owned(), from.path().to_owned())));
+    }
+
+    fn put(&mut self, key: String, value: Value, origin: Option<(String, String)>) {
+        let entry = Entry { key, value, comment: Vec::new(), origin };
+        match self.0.iter_mut().find(|known| known.key == entry.key) {
+            Some(known) => *known = entry,
+            None => self.0.push(entry),
+        }
+    }
+
+    /// Sets a key to a map or list, unless it is empty.
+    pub(crate) fn set_filled(&mut self, key: &str, value: impl Into<Value>) {
+        let value = value.into();
+        let empty = match &value {
+            Value::Map(map) => map.is_empty(),
+            Value::List(list) => list.is_empty(),
+            _ => false,
+        };
+        if !empty {
+            self.set(key, value);
+        }
+    }
+
+    /// Works on the map of a key; it is made when it is not there, and gone when it stays empty.
+    pub(crate) fn within<T>(&mut self, key: &str, work: impl FnOnce(&mut Map) -> T) -> T {
+        let entry = self.0.iter_mut().find(|entry| entry.key == key);
+        let known = entry.map(|entry| std::mem::replace(&mut entry.value, Value::Raw("null".to_owned())));
+        let mut map = match known {
+            Some(Value::Map(map)) => map,
+            _ => Map::default(),
+        };
+        let result = work(&mut map);
+        match self.0.iter_mut().find(|entry| entry.key == key) {
+            Some(entry) => entry.value = Value::Map(map),
+            None => self.set_filled(key, map),
+        }
+        result
+    }
+
+    /// Adds lines to the comment above the entry that was set last.
+    pub(crate) fn comment(&mut self, lines: Vec<String>) {
+        if let Some(entry) = self.0.last_mut() {
+            entry.comment.extend(lines);
+        }
+    }
+}
+
+/// The value at a route, as deep as it goes.
+pub(crate) fn at<'a>(root: &'a mut Map, route: &[Segment]) -> Option<&'a mut Value> {
+    let (Segment::Key(key), rest) = route.split_first()? else { return None };
+    let value = root.0.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.value)?;
+    below(value, rest)
+}
+
+fn below<'a>(value: &'a mut Value, route: &[Segment]) -> Option<&'a mut Value> {
+    let Some((segment, rest)) = route.split_first() else { return Some(value) };
+    match (value, segment) {
+        (Value::Map(map), Segment::Key(key)) => {
+            let value = map.0.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.value)?;
+            below(value, rest)
+        }
+        (Value::List(items), Segment::Index(index)) => below(items.get_mut(*index)?, rest),
+        _ => None,
+    }
+}
+
+/// Takes the value at a route out; answers the origin of it or of the nearest entry above.
+pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Option<(String, String)>> {
+    let origin = origin(root, route);
+    let (last, above) = route.split_last()?;
+    let taken = if above.is_empty() {
+        remove_key(root, last)
+    } else {
+        match (at(root, above)?, last) {
+            (Value::Map(map), last) => remove_key(map, last),
+            (Value::List(items), Segment::Index(index)) if *index < items.len() => {
+                items.remove(*index);
+                true
+            }
+            _ => false,
+        }
+    };
+    taken.then_some(origin)
+}
+
+fn remove_key(map: &mut Map, segment: &Segment) -> bool {
+    let Segment::Key(key) = segment else { return false };
+    let before = map.0.len();
+    map.0.retain(|entry| entry.key != *key);
+    map.0.len() < before
+}
+
+fn origin(root: &Map, route: &[Segment]) -> Option<(String, String)> {
+    let (Segment::Key(key), rest) = route.split_first()? else { return None };
+    let entry = root.0.iter().find(|entry| entry.key == *key)?;
+    inner(&entry.value, rest).or_else(|| entry.origin.clone())
+}
+
+/// The origin of the entry nearest to the route's end.
+fn inner(value: &Value, route: &[Segment]) -> Option<(String, String)> {
+    match (value, route.split_first()?) {
+        (Value::Map(map), _) => origin(map, route),
+        (Value::List(items), (Segment::Index(index), rest)) => inner(items.get(*index)?, rest),
+        _ => None,
+    }
+}

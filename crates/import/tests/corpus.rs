@@ -1,0 +1,146 @@
+//! The importer over real templates that nobody on the project wrote. They are no part of the repository: the folder
+//! comes from AMI_BAKE_CORPUS or lies beside the checkout, and without it these tests only say so.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests end where they fail")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ami_bake_import::{Imported, Kind, Refused, Request, Source, import};
+use ami_bake_manifest::diagnostic::{Style, text};
+use ami_bake_manifest::{Manifest, Options};
+
+fn corpus() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+    let folder = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from);
+    if folder.is_dir() {
+        return folder.canonicalize().ok();
+    }
+    println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
+    None
+}
+
+fn source(path: PathBuf) -> Source {
+    Source { text: std::fs::read_to_string(&path).unwrap(), path }
+}
+
+fn run(files: &[PathBuf], var_files: &[PathBuf]) -> Result<Imported, Refused> {
+    let folder = files[0].parent().unwrap().to_owned();
+    import(&Request {
+        files: files.iter().cloned().map(source).collect(),
+        var_files: var_files.iter().cloned().map(source).collect(),
+        sets: Vec::new(),
+        working: folder.clone(),
+        output: folder,
+        now: None,
+    })
+}
+
+/// The errors of the manifest's own check, without what is not supported yet and without files that are not there.
+#[track_caller]
+fn checked(name: &str, imported: &Imported, folder: &Path) {
+    let Some(manifest) = &imported.manifest else { return };
+    let options = Options { check: true, ..Options::default() };
+    let loaded = Manifest::load_text("bake.yml", manifest, folder.to_owned(), &options);
+    let others = ["not-supported-yet", "no-such-file", "wrong-file"];
+    let wrong: Vec<_> =
+        loaded.findings.into_iter().filter(|finding| finding.is_error() && !others.contains(&finding.code)).collect();
+    assert!(wrong.is_empty(), "{name}:\n{}\n{manifest}", text(&wrong, &loaded.sources, Style::Plain));
+    for (path, line) in manifest.lines().enumerate() {
+        assert!(!line.contains("AKIA"), "{name}:{path}: {line}");
+    }
+}
+
+#[test]
+fn all_of_the_required_are_imported() {
+    let Some(corpus) = corpus() else { return };
+    let folder = corpus.join("required");
+    let at = |name: &str| folder.join(name);
+    for (files, var_files) in [
+        (vec!["httpd.json"], vec![]),
+        (vec!["iteration-1.json"], vec![]),
+        (vec!["iteration-3.json"], vec![]),
+        (vec!["iteration-4.json"], vec![]),
+        (vec!["java-ami.json"], vec!["java-ami.vars.json"]),
+        (vec!["java-base.json"], vec![]),
+        (vec!["java-on-base.json"], vec!["java-ami.vars.json"]),
+        (vec!["jenkins-ansible.json"], vec![]),
+        (vec!["minimal-ebs.json"], vec![]),
+        (vec!["multi-cloud.json"], vec!["multi-cloud.vars.json"]),
+        (
+            vec![
+                "image-builder-recipe.json",
+                "image-builder-infrastructure.json",
+                "image-builder-distribution.json",
+                "image-builder-pipeline.json",
+                "image-builder-component-resource.json",
+                "jenkins.component.yml",
+            ],
+            vec![],
+        ),
+        (vec!["httpd.component.yml"], vec![]),
+        (vec!["jenkins.component.yml"], vec![]),
+        (vec!["linux-bin.component.yml"], vec![]),
+    ] {
+        let paths: Vec<PathBuf> = files.iter().map(|name| at(name)).collect();
+        let vars: Vec<PathBuf> = var_files.iter().map(|name| at(name)).collect();
+        let imported = run(&paths, &vars).unwrap_or_else(|refused| panic!("{files:?}: {:?}", refused.findings));
+        let manifest = imported.manifest.as_deref().unwrap_or_else(|| panic!("{files:?}: {:#?}", imported.findings));
+        assert!(imported.images > 0);
+        if std::env::var_os("SHOW").is_some() {
+            println!("=== {files:?}\n{manifest}");
+        }
+        checked(&format!("{files:?}"), &imported, &folder);
+        assert!(!manifest.contains("password: password") && !manifest.contains("****"), "{manifest}");
+    }
+}
+
+#[test]
+fn the_invalid_one_is_refused_with_its_line() {
+    let Some(corpus) = corpus() else { return };
+    let refused = run(&[corpus.join("required/iteration-2.invalid.json")], &[]).unwrap_err();
+    let shown = text(&refused.findings, &refused.sources, Style::Plain);
+    assert!(shown.contains("iteration-2.invalid.json:26:7") && shown.contains('^'), "{shown}");
+}
+
+#[test]
+fn all_templates_are_imported_or_refused_by_name() {
+    let Some(corpus) = corpus() else { return };
+    let folder = corpus.join("packer-json");
+    let index: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.join("index.json")).unwrap()).unwrap();
+    let mut table: Vec<[String; 5]> = Vec::new();
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in index.as_array().unwrap() {
+        let name = entry["file"].as_str().unwrap();
+        let var_files: Vec<PathBuf> =
+            entry["var_files"].as_array().into_iter().flatten().filter_map(|path| Some(folder.join(path.as_str()?))).filter(|path| path.is_file()).collect();
+        let path = folder.join(name);
+        let imported = match run(std::slice::from_ref(&path), &var_files) {
+            Ok(imported) => imported,
+            Err(refused) => panic!("{name}: {}", text(&refused.findings, &refused.sources, Style::Plain)),
+        };
+        if std::env::var_os("SHOW").is_some() {
+            println!("=== {name}\n{}", imported.manifest.as_deref().unwrap_or("nothing"));
+        }
+        checked(name, &imported, path.parent().unwrap());
+        let of = |kind: Kind| imported.findings.iter().filter(|finding| finding.kind == kind).count();
+        let fate = if imported.manifest.is_some() { format!("{} images", imported.images) } else { "refused".to_owned() };
+        if imported.manifest.is_none() {
+            // Each builder is named with the reason.
+            assert!(imported.findings.iter().any(|finding| finding.path.starts_with("builders")), "{name}");
+        }
+        for finding in imported.findings.iter().filter(|finding| finding.why.contains("does not know this field")) {
+            *reasons.entry(finding.path.clone()).or_default() += 1;
+        }
+        table.push([name.to_owned(), fate, of(Kind::Dropped).to_string(), of(Kind::Changed).to_string(), imported.missing.len().to_string()]);
+    }
+    println!("{:<80} {:>10} {:>8} {:>8} {:>8}", "template", "result", "dropped", "changed", "missing");
+    for [name, fate, dropped, changed, missing] in &table {
+        println!("{name:<80} {fate:>10} {dropped:>8} {changed:>8} {missing:>8}");
+    }
+    let imported = table.iter().filter(|row| row[1] != "refused").count();
+    println!("\n{imported} of {} imported, {} refused by name", table.len(), table.len() - imported);
+    for (path, count) in reasons {
+        println!("unknown field: {path} ({count})");
+    }
+}
