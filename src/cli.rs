@@ -76,7 +76,7 @@ pub(crate) struct ManifestArgs {
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Vec<String>,
 
-    /// Bake on this platform instead of the manifest's: aws or local
+    /// Bake on this platform instead of the manifest's: aws, docker or local
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
 

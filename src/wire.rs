@@ -8,13 +8,15 @@ use ami_bake_core::clock::Clock;
 use ami_bake_core::platform::{Capabilities, Platform};
 use ami_bake_core::{Error, Result, Run};
 
-#[cfg(not(any(feature = "aws", feature = "local")))]
-compile_error!("ami-bake needs a platform to bake on: enable the feature `aws` or `local`");
+#[cfg(not(any(feature = "aws", feature = "docker", feature = "local")))]
+compile_error!("ami-bake needs a platform to bake on: enable the feature `aws`, `docker` or `local`");
 
 /// The platforms of this build.
 pub(crate) const PLATFORMS: &[&str] = &[
     #[cfg(feature = "aws")]
     "aws",
+    #[cfg(feature = "docker")]
+    "docker",
     #[cfg(feature = "local")]
     "local",
 ];
@@ -44,6 +46,8 @@ pub(crate) fn capabilities(name: &str) -> Option<Capabilities> {
     match name {
         #[cfg(feature = "aws")]
         "aws" => Some(ami_bake_aws::CAPABILITIES),
+        #[cfg(feature = "docker")]
+        "docker" => Some(ami_bake_docker::CAPABILITIES),
         #[cfg(feature = "local")]
         "local" => Some(ami_bake_local::CAPABILITIES),
         _ => None,
@@ -56,7 +60,7 @@ pub(crate) fn capabilities(name: &str) -> Option<Capabilities> {
 /// When this build has none of that name, or the place is incomplete.
 #[cfg_attr(
     not(feature = "aws"),
-    expect(unused_variables, clippy::unused_async, reason = "only a cloud is asked by the clock")
+    allow(unused_variables, clippy::unused_async, reason = "only a cloud is asked by the clock")
 )]
 pub(crate) async fn platform(name: &str, place: Place, clock: Arc<dyn Clock>) -> Result<Arc<dyn Platform>> {
     match name {
@@ -65,6 +69,11 @@ pub(crate) async fn platform(name: &str, place: Place, clock: Arc<dyn Clock>) ->
             let limiter = Arc::new(ami_bake_core::limit::Limiter::new(Arc::clone(&clock)));
             let settings = ami_bake_aws::Settings { region: place.region, role: place.role, sts_region: None };
             Ok(Arc::new(ami_bake_aws::Aws::new(settings, clock, limiter).await?))
+        }
+        #[cfg(feature = "docker")]
+        "docker" => {
+            let settings = ami_bake_docker::Settings::from_environment();
+            Ok(Arc::new(ami_bake_docker::Docker::connect(settings).await?))
         }
         #[cfg(feature = "local")]
         "local" => {
@@ -131,6 +140,12 @@ pub(crate) async fn export(run: &Run, wanted: &Export) -> Result<String> {
 
 /// The platform is none of this build's.
 pub(crate) fn unknown(name: &str) -> Error {
-    Error::usage(format!("there is no platform {name:?} in this build"))
-        .help(format!("It has {}.", PLATFORMS.join(" and ")))
+    Error::usage(format!("there is no platform {name:?} in this build")).help(format!("It has {}.", list(PLATFORMS)))
+}
+
+fn list(names: &[&str]) -> String {
+    match names {
+        [names @ .., last] if !names.is_empty() => format!("{} and {last}", names.join(", ")),
+        names => names.concat(),
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Without it: bake.yml or .github/bake.yml where there is one.
     manifest: Option<std::path::PathBuf>,
 
-    /// The platform instead of the manifest's: aws or local
+    /// The platform instead of the manifest's: aws, docker or local
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
 

@@ -7,6 +7,8 @@
 )]
 
 mod check;
+#[cfg(feature = "docker")]
+mod docker;
 mod first_steps;
 mod local;
 mod setting;

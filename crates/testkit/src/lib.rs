@@ -4,7 +4,9 @@
 pub mod clock;
 pub mod cloud;
 pub mod conformance;
+pub mod docker;
 pub mod fake;
+pub mod place;
 pub mod recipe;
 pub mod runs;
 pub mod shell;

@@ -13,6 +13,8 @@ pub struct ContainerPublish {
     pub tags: Vec<String>,
     /// Send it to the registry; without, it is only tagged.
     pub push: bool,
+    /// The truth of `publish.if`: false leaves the image where it was baked, without these tags.
+    pub published: bool,
     /// Credentials; the platform's own configuration without.
     pub login: Option<RegistryLogin>,
     /// What is changed of the image's configuration.

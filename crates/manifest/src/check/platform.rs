@@ -23,7 +23,9 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
         let route = Route::root().key("images").key(image.name.as_str());
         for (section, fields) in [("machine", known.machine), ("publish", known.publish)] {
             for entry in image.node.get(section).map(Node::entries).unwrap_or_default() {
-                if fields.contains(&entry.key.as_str()) {
+                // As below `source`, an entry for each platform stands beside the others.
+                let elsewhere = section == "publish" && entry.key == "docker";
+                if fields.contains(&entry.key.as_str()) || elsewhere {
                     continue;
                 }
                 let name = format!("{section}.{}", entry.key);

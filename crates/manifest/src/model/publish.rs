@@ -38,7 +38,7 @@ pub struct Publish {
     pub imds: Option<TokenChoice>,
     /// How many images are kept; what either rule keeps is kept.
     pub keep: Option<KeepRule>,
-    /// Where a Docker image goes.
+    /// Where a Docker image goes; read on the platform `docker` alone.
     pub docker: Option<DockerPublish>,
 }
 
@@ -105,12 +105,12 @@ pub struct KeepRule {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DockerPublish {
-    /// The repository.
+    /// The repository with its registry, such as `registry.example.com/shop/web`.
     pub repository: String,
-    /// The tags.
+    /// The tags, such as `${{ version }}`. Default: `latest`.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// Push it.
+    /// Push it; `false` only tags it in the engine. Default: `true`.
     pub push: Option<bool>,
     /// Credentials; Docker's own configuration without.
     pub login: Option<DockerLogin>,

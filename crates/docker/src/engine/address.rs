@@ -1,0 +1,148 @@
+//! Where the engine is: what every Docker client reads (`docker` reference, "Environment variables").
+
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::{Error, Result};
+
+/// Where an engine listens when nothing is said.
+const SOCKET: &str = "/var/run/docker.sock";
+/// The ports of an engine without and with TLS (dockerd(8)).
+const PORTS: [u16; 2] = [2375, 2376];
+
+/// How to reach the engine, and where credentials for registries are.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `DOCKER_HOST`.
+    pub host: Option<String>,
+    /// `DOCKER_TLS_VERIFY`: TLS, and the engine must prove who it is.
+    pub tls: bool,
+    /// `DOCKER_CERT_PATH`: the folder of `ca.pem`, `cert.pem` and `key.pem`.
+    pub certificates: Option<PathBuf>,
+    /// `DOCKER_CONFIG`, else `~/.docker`: the folder of `config.json`.
+    pub config: Option<PathBuf>,
+    /// `DOCKER_AUTH_CONFIG`: what else would stand in `config.json`.
+    pub auth: Option<String>,
+    /// `XDG_RUNTIME_DIR`: where an engine without root listens.
+    pub runtime: Option<PathBuf>,
+}
+
+impl Settings {
+    /// What this process's environment says.
+    pub fn from_environment() -> Self {
+        let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let path = |name: &str| text(name).map(PathBuf::from);
+        Self {
+            host: text("DOCKER_HOST"),
+            tls: text("DOCKER_TLS_VERIFY").is_some(),
+            certificates: path("DOCKER_CERT_PATH"),
+            config: path("DOCKER_CONFIG").or_else(|| Some(path("HOME")?.join(".docker"))),
+            auth: text("DOCKER_AUTH_CONFIG"),
+            runtime: path("XDG_RUNTIME_DIR"),
+        }
+    }
+
+    /// The address.
+    ///
+    /// # Errors
+    /// When `DOCKER_HOST` is none that is understood.
+    pub(crate) fn address(&self) -> Result<Address> {
+        let Some(host) = &self.host else { return Ok(Address::Socket(self.default_socket())) };
+        let refuse = |why: &str| {
+            Err(Error::preflight(format!("use DOCKER_HOST={host}: {why}")).help(
+                "Write unix:///path/of/docker.sock or tcp://host:port, or unset it for the engine on this machine.",
+            ))
+        };
+        match host.split_once("://") {
+            Some(("unix", path)) if path.starts_with('/') => Ok(Address::Socket(path.into())),
+            Some(("unix", _)) => refuse("the path of a socket begins with a slash"),
+            Some(("tcp" | "http" | "https", rest)) => {
+                let rest = rest.trim_end_matches('/');
+                let port = PORTS[usize::from(self.tls)];
+                let authority = if has_port(rest) { rest.to_owned() } else { format!("{rest}:{port}") };
+                if rest.is_empty() || rest.contains('/') || has_port(rest) && !port_is_one(rest) {
+                    return refuse("it names no host and port");
+                }
+                Ok(if self.tls { Address::Tls(authority, self.certificate_folder()) } else { Address::Tcp(authority) })
+            }
+            Some(("ssh", _)) => {
+                refuse("connections over SSH are not supported; forward the engine's socket with `ssh -L` instead")
+            }
+            Some((scheme, _)) => refuse(&format!("`{scheme}://` is no way to an engine")),
+            None => refuse("it has no scheme"),
+        }
+    }
+
+    fn default_socket(&self) -> PathBuf {
+        let common = PathBuf::from(SOCKET);
+        let own = self.runtime.as_ref().map(|folder| folder.join("docker.sock"));
+        own.filter(|own| !common.exists() && own.exists()).unwrap_or(common)
+    }
+
+    fn certificate_folder(&self) -> PathBuf {
+        self.certificates.clone().or_else(|| self.config.clone()).unwrap_or_else(|| Path::new(".docker").to_owned())
+    }
+}
+
+/// The port stands after the last colon, but not inside the brackets of an IPv6 address.
+fn has_port(authority: &str) -> bool {
+    authority.rsplit(']').next().is_some_and(|rest| rest.contains(':'))
+}
+
+fn port_is_one(authority: &str) -> bool {
+    authority.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
+/// An engine's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// A socket of this machine.
+    Socket(PathBuf),
+    /// Host and port, in the clear.
+    Tcp(String),
+    /// Host and port, and the folder of the certificates.
+    Tls(String, PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(authority) | Self::Tls(authority, _) => write!(f, "tcp://{authority}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(host: &str, tls: bool) -> Result<Address> {
+        let certificates = Some("/certs".into());
+        Settings { host: Some(host.to_owned()), tls, certificates, ..Settings::default() }.address()
+    }
+
+    #[test]
+    fn hosts_are_read_as_dockers_own_client_does() {
+        assert_eq!(address("unix:///a.sock", false).unwrap(), Address::Socket("/a.sock".into()));
+        assert_eq!(address("tcp://engine:99", false).unwrap(), Address::Tcp("engine:99".into()));
+        assert_eq!(address("tcp://engine", false).unwrap(), Address::Tcp("engine:2375".into()));
+        assert_eq!(address("tcp://engine", true).unwrap(), Address::Tls("engine:2376".into(), "/certs".into()));
+        assert_eq!(address("tcp://[::1]", false).unwrap(), Address::Tcp("[::1]:2375".into()));
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_with_what_to_write() {
+        for (host, why) in [
+            ("engine:2375", "no scheme"),
+            ("ssh://root@engine", "SSH"),
+            ("npipe:////./pipe/docker", "no way"),
+            ("tcp://", "no host"),
+            ("tcp://engine:x", "no host and port"),
+            ("unix://docker.sock", "slash"),
+        ] {
+            let error = address(host, false).unwrap_err();
+            assert!(error.message().contains(why), "{host}: {error}");
+            assert!(error.help_text().is_some() && error.kind().exit_code() == 4);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Takes images away.
+
+use ami_bake_core::{Kind, Result};
+use bollard::Docker;
+use bollard::query_parameters::RemoveImageOptions;
+
+use crate::engine::{failed, is_conflict, is_missing};
+use crate::labels;
+
+/// Deletes an image of ours: its reference, and the image where nothing else needs it. What another image is made of
+/// stays as a layer of that one without a name, and goes with it. Not being there is success.
+pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
+    let seen = match docker.inspect_image(image).await {
+        Ok(seen) => seen,
+        Err(error) if is_missing(&error) => return Ok(()),
+        Err(error) => return Err(failed(Kind::Build, format!("look at image {image}"), &error)),
+    };
+    let labels = seen.config.and_then(|config| config.labels).unwrap_or_default();
+    let references = seen.repo_tags.unwrap_or_default();
+    if let Some(own) = labels.get(labels::REFERENCE).filter(|own| references.contains(own)) {
+        untag(docker, own).await?;
+    }
+    let others = references.iter().any(|reference| Some(reference) != labels.get(labels::REFERENCE));
+    if others {
+        // It carries names that somebody else gave it, or a registry's.
+        return Ok(());
+    }
+    let id = seen.id.unwrap_or_else(|| image.to_owned());
+    match docker.remove_image(&id, None::<RemoveImageOptions>, None).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_missing(&error) || is_conflict(&error) => Ok(()),
+        Err(error) => Err(failed(Kind::Build, format!("delete image {image}"), &error)),
+    }
+}
+
+/// Deletes the image of this reference, where it is one of ours.
+pub(crate) async fn delete_reference(docker: &Docker, reference: &str) -> Result<()> {
+    match docker.inspect_image(reference).await {
+        Ok(seen) => {
+            let labels = seen.config.and_then(|config| config.labels).unwrap_or_default();
+            match seen.id {
+                Some(id) if labels.get(labels::REFERENCE).is_some_and(|own| own == reference) => {
+                    delete(docker, &id).await
+                }
+                _ => Ok(()),
+            }
+        }
+        Err(error) if is_missing(&error) => Ok(()),
+        Err(error) => Err(failed(Kind::Build, format!("look at image {reference}"), &error)),
+    }
+}
+
+/// Takes a name away, also where containers use the image.
+async fn untag(docker: &Docker, reference: &str) -> Result<()> {
+    let options = RemoveImageOptions { force: true, ..RemoveImageOptions::default() };
+    match docker.remove_image(reference, Some(options), None).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_missing(&error) => Ok(()),
+        Err(error) => Err(failed(Kind::Build, format!("take the name {reference} away"), &error)),
+    }
+}

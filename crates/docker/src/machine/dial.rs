@@ -1,0 +1,170 @@
+//! Connections from a machine's inside.
+//!
+//! Beside the engine and as root, a thread of ours steps into the container's network and connects: the image needs
+//! nothing for that. Elsewhere (an engine on another host, the engine's socket in a container, a user of the group
+//! `docker`) a small relay runs in the container, in whichever of Python, Perl and bash the image has.
+
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use ami_bake_core::communicator::Duplex;
+use ami_bake_core::{Error, Kind, Result};
+use bollard::container::LogOutput;
+use bollard::query_parameters::InspectContainerOptions;
+use bytes::Bytes;
+use futures::StreamExt;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio::io::AsyncReadExt;
+use tokio_util::io::StreamReader;
+
+use super::container::Shared;
+use super::exec::start;
+use crate::engine::{failed, said};
+
+/// How long the other end may take to answer.
+const LIMIT: Duration = Duration::from_secs(10);
+/// What the relay says when it is connected (ASCII ACK).
+const CONNECTED: u8 = 6;
+
+/// Host and port are `$1` and `$2`; the last branch says that there is nothing to do it with.
+const RELAY: &str = r#"
+if command -v python3 >/dev/null 2>&1; then
+  exec python3 -c '
+import os, socket, sys, threading
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+s.settimeout(None)
+out = sys.stdout.buffer
+out.write(b"\x06"); out.flush()
+def up():
+    while True:
+        data = os.read(0, 65536)
+        if not data:
+            break
+        s.sendall(data)
+    s.shutdown(socket.SHUT_WR)
+threading.Thread(target=up, daemon=True).start()
+while True:
+    data = s.recv(65536)
+    if not data:
+        break
+    out.write(data); out.flush()
+' "$1" "$2"
+elif command -v perl >/dev/null 2>&1; then
+  exec perl -e '
+use IO::Socket::INET;
+my $s = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => $ARGV[1], Proto => "tcp", Timeout => 10) or die "$@\n";
+sub pass { my ($from, $to) = @_; my $data; while (sysread($from, $data, 65536)) {
+  my $at = 0; while ($at < length $data) { my $n = syswrite($to, $data, length($data) - $at, $at); return unless $n; $at += $n } } }
+syswrite(STDOUT, "\x06");
+my $child = fork;
+if (!$child) { pass(\*STDIN, $s); shutdown($s, 1); exit 0 }
+pass($s, \*STDOUT);
+kill "KILL", $child;
+' "$1" "$2"
+elif command -v bash >/dev/null 2>&1 && command -v cat >/dev/null 2>&1; then
+  exec bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; printf "\006"; cat <&0 >&3 & cat <&3; kill $! 2>/dev/null' bash "$1" "$2" <&0
+fi
+echo "none of python3, perl and bash is there" >&2
+exit 127
+"#;
+
+/// Opens a TCP connection to `host:port` as seen from the container.
+pub(super) async fn dial(shared: &Shared, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+    let what = || format!("connect to {host}:{port} in container {}", shared.name);
+    let seen = shared
+        .docker
+        .inspect_container(&shared.name, None::<InspectContainerOptions>)
+        .await
+        .map_err(|error| failed(Kind::Build, what(), &error))?;
+    let pid = seen.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
+    if let (Some(pid), Some(id)) = (pid, seen.id)
+        && let Some(network) = network_of(pid, &id)
+    {
+        let stream = inside(network, host, port).await.map_err(|error| Error::build(what()).because(error))?;
+        return Ok(Box::new(stream));
+    }
+    relay(shared, host, port).await.map_err(|why| {
+        let failure = Error::build(format!("{}: {why}", what()));
+        if why.contains("none of python3") {
+            failure.help(
+                "Run the bake as root on the engine's own machine, where nothing is needed in the image, or install \
+                 one of them in the image.",
+            )
+        } else {
+            failure
+        }
+    })
+}
+
+/// The network of a process, where it is a process of this machine, in that very container, and we may step into it.
+fn network_of(pid: i64, container: &str) -> Option<std::fs::File> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    if !groups.contains(container) {
+        return None;
+    }
+    std::fs::File::open(format!("/proc/{pid}/ns/net")).ok()
+}
+
+/// Connects from a thread that is in the container's network, and ends there.
+async fn inside(network: std::fs::File, host: &str, port: u16) -> io::Result<tokio::net::TcpStream> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let host = host.to_owned();
+    std::thread::Builder::new().name("dial".to_owned()).spawn(move || {
+        // Nobody waits any more where the receiver is gone.
+        let _ = sender.send(connect(&network, &host, port));
+    })?;
+    let stream = receiver.await.map_err(|_| io::Error::other("the thread that connects ended early"))??;
+    tokio::net::TcpStream::from_std(stream)
+}
+
+fn connect(network: &std::fs::File, host: &str, port: u16) -> io::Result<TcpStream> {
+    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, LIMIT) {
+            Ok(stream) => {
+                stream.set_nonblocking(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Connects through a process in the container; the error is a clause.
+async fn relay(shared: &Shared, host: &str, port: u16) -> Result<Box<dyn Duplex>, String> {
+    let port = port.to_string();
+    let words = ["/bin/sh", "-c", RELAY, "sh", host, &port].map(str::to_owned).to_vec();
+    let attached = start(&shared.docker, &shared.name, words, None).await.map_err(|error| said(&error).0)?;
+    let words = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let heard = std::sync::Arc::clone(&words);
+    let output = attached.output.filter_map(move |chunk| {
+        let chunk = match chunk {
+            Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Some(Ok(message)),
+            Ok(LogOutput::StdErr { message }) => {
+                let mut heard = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                heard.push_str(&String::from_utf8_lossy(&message));
+                None
+            }
+            Ok(LogOutput::StdIn { .. }) => None,
+            Err(error) => Some(Err(io::Error::other(said(&error)))),
+        };
+        futures::future::ready(chunk)
+    });
+    let mut reader = StreamReader::new(Box::pin(output) as Output);
+    let first = tokio::time::timeout(LIMIT * 2, reader.read_u8()).await;
+    if !matches!(first, Ok(Ok(CONNECTED))) {
+        let words = words.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer").trim().to_owned();
+        return Err(last);
+    }
+    Ok(Box::new(tokio::io::join(reader, attached.input)))
+}
+
+type Output = std::pin::Pin<Box<dyn futures::Stream<Item = io::Result<Bytes>> + Send>>;

@@ -1,0 +1,174 @@
+//! Runs commands in a container.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use ami_bake_core::communicator::{Exec, Exit};
+use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::{Kind, Result};
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error as Engine;
+use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::ExecConfig;
+use bollard::query_parameters::InspectContainerOptions;
+use futures::{Stream as Streaming, StreamExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::container::Shared;
+use super::kill;
+use crate::engine::{failed, is_conflict, is_missing, said};
+
+/// As much as the engine's own copy holds.
+const CHUNK: usize = 32 << 10;
+/// Pauses between two questions whether a command has ended: short at first, when the answer is near.
+const PAUSES: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
+/// What a command wrote before it ended is on its way. Whoever still holds the other end is a process that it left, and
+/// nobody waits for that.
+const DRAIN: Duration = Duration::from_millis(100);
+/// A shell tells that a signal ended a process by 128 and more; the end of a whole container looks like that too.
+const BY_SIGNAL: i32 = 128;
+
+/// Both directions of a running command.
+pub(super) struct Attached {
+    pub(super) id: String,
+    pub(super) output: Pin<Box<dyn Streaming<Item = Result<LogOutput, Engine>> + Send>>,
+    pub(super) input: Pin<Box<dyn AsyncWrite + Send>>,
+}
+
+/// Starts `words` as root.
+pub(super) async fn start(
+    docker: &Docker,
+    container: &str,
+    words: Vec<String>,
+    mark: Option<&str>,
+) -> Result<Attached, Engine> {
+    let config = ExecConfig {
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(words),
+        env: mark.map(|mark| vec![format!("{}={mark}", kill::MARK)]),
+        user: Some("0:0".to_owned()),
+        working_dir: Some("/".to_owned()),
+        ..ExecConfig::default()
+    };
+    let made = docker.create_exec(container, config).await?;
+    let options = StartExecOptions { output_capacity: Some(CHUNK), ..StartExecOptions::default() };
+    match docker.start_exec(&made.id, Some(options)).await? {
+        StartExecResults::Attached { output, input } => Ok(Attached { id: made.id, output, input }),
+        StartExecResults::Detached => {
+            Err(Engine::DockerStreamError { error: "the engine did not attach to a command".to_owned() })
+        }
+    }
+}
+
+/// Runs a script of our own and answers its status; none when it can't be told. The first of `words` is the script, the
+/// rest its arguments from `$0` on.
+pub(super) async fn quietly(docker: &Docker, container: &str, words: &[&str]) -> Option<i64> {
+    let command = ["/bin/sh", "-c"].iter().chain(words).map(|word| (*word).to_owned()).collect();
+    let mut attached = start(docker, container, command, None).await.ok()?;
+    // It reads nothing.
+    let _ = attached.input.shutdown().await;
+    while let Some(Ok(_)) = attached.output.next().await {}
+    status(docker, &attached.id).await.ok()
+}
+
+/// Waits until a command has ended, and answers its status.
+async fn status(docker: &Docker, id: &str) -> Result<i64, Engine> {
+    let mut pauses = PAUSES.iter().copied();
+    let mut pause = PAUSES[0];
+    loop {
+        let seen = docker.inspect_exec(id).await?;
+        if seen.running != Some(true)
+            && let Some(code) = seen.exit_code
+        {
+            return Ok(code);
+        }
+        pause = pauses.next().unwrap_or(pause);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Runs a step's command.
+pub(super) async fn exec(shared: &Shared, mut exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
+    let Shared { docker, name, .. } = shared;
+    let Some(began) = started(shared).await else { return Ok(lost(name)) };
+    let mark = uuid::Uuid::new_v4().simple().to_string();
+    let words = ["/bin/sh", "-c", exec.command].map(str::to_owned).to_vec();
+    let attached = match start(docker, name, words, Some(&mark)).await {
+        Ok(attached) => attached,
+        Err(error) if is_missing(&error) || is_conflict(&error) => return Ok(lost(name)),
+        Err(error) => return Err(failed(Kind::Build, format!("start a command in container {name}"), &error)),
+    };
+    let pumped = pump(docker, attached, &mut exec.stdin, output);
+    let ended = match exec.timeout {
+        Some(limit) => {
+            let Ok(ended) = tokio::time::timeout(limit, pumped).await else {
+                if !kill::tree(docker, name, &mark).await && started(shared).await.is_none() {
+                    return Ok(lost(name));
+                }
+                return Ok(Exit::TimedOut(limit));
+            };
+            ended
+        }
+        None => pumped.await,
+    };
+    match ended {
+        Ok(code) => {
+            let code = i32::try_from(code).unwrap_or(i32::MAX);
+            if code >= BY_SIGNAL && started(shared).await.as_ref() != Some(&began) {
+                return Ok(lost(name));
+            }
+            Ok(Exit::Status(code))
+        }
+        Err(error) if is_missing(&error) => Ok(lost(name)),
+        Err(error) => Ok(Exit::Lost(format!("the connection to the Docker engine broke: {}", said(&error)))),
+    }
+}
+
+fn lost(name: &str) -> Exit {
+    Exit::Lost(format!("container {name} has ended"))
+}
+
+/// When the container's present life began; none when it doesn't run.
+async fn started(shared: &Shared) -> Option<String> {
+    let seen = shared.docker.inspect_container(&shared.name, None::<InspectContainerOptions>).await.ok()?;
+    let state = seen.state.filter(|state| state.running == Some(true))?;
+    state.started_at
+}
+
+/// Feeds a command and hands on what it says until it ends; answers its status.
+async fn pump(
+    docker: &Docker,
+    attached: Attached,
+    stdin: &mut ami_bake_core::communicator::Reader<'_>,
+    output: &mut dyn OutputSink,
+) -> Result<i64, Engine> {
+    let Attached { id, output: mut said, mut input } = attached;
+    let feed = async {
+        // A command that doesn't read to the end closes its side: its right.
+        let _ = tokio::io::copy(stdin, &mut input).await;
+        let _ = input.shutdown().await;
+    };
+    let ended = status(docker, &id);
+    tokio::pin!(feed, ended);
+    let (mut fed, mut open, mut code) = (false, true, None);
+    while open || code.is_none() {
+        tokio::select! {
+            chunk = said.next(), if open => match chunk {
+                Some(Ok(LogOutput::StdErr { message })) => output.write(Stream::Stderr, &message),
+                Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => {
+                    output.write(Stream::Stdout, &message);
+                }
+                Some(Ok(LogOutput::StdIn { .. })) => {}
+                Some(Err(error)) => return Err(error),
+                None => open = false,
+            },
+            () = &mut feed, if !fed => fed = true,
+            status = &mut ended, if code.is_none() => code = Some(status?),
+            () = tokio::time::sleep(DRAIN), if code.is_some() => break,
+        }
+    }
+    Ok(code.unwrap_or_default())
+}

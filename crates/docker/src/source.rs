@@ -1,0 +1,95 @@
+//! What a machine can start from: a reference, an id, an image of ours.
+
+use ami_bake_core::plan::{BakedQuery, SourceImage, SourceQuery};
+use ami_bake_core::{Error, Kind, Result, Run};
+use bollard::Docker;
+use bollard::query_parameters::CreateImageOptions;
+use futures::StreamExt;
+
+use crate::credentials;
+use crate::engine::{Settings, failed, is_missing};
+use crate::image::{list, source_image};
+use crate::reference::{Reference, is_id};
+
+/// Finds the source; a reference that the engine does not have is pulled.
+pub(crate) async fn find(docker: &Docker, settings: &Settings, run: &Run, query: &SourceQuery) -> Result<SourceImage> {
+    match query {
+        SourceQuery::Id(text) | SourceQuery::Reference(text) if is_id(text) => by_id(docker, text).await,
+        SourceQuery::Id(text) | SourceQuery::Reference(text) => by_reference(docker, settings, run, text).await,
+        SourceQuery::Baked(query) => baked(docker, query).await,
+        SourceQuery::Newest { .. } | SourceQuery::Parameter(_) => {
+            Err(Error::preflight("find the source: a Docker engine knows images by reference or id alone")
+                .help("Write `docker: IMAGE` below `source`, such as `docker: ubuntu:24.04`."))
+        }
+    }
+}
+
+async fn by_id(docker: &Docker, id: &str) -> Result<SourceImage> {
+    match look(docker, id, id).await? {
+        Some(found) => Ok(found),
+        None => Err(Error::preflight(format!("find image {id}: the engine has no image of that id"))
+            .help("`docker images --no-trunc` lists what it has; an image can be pulled by its reference only.")),
+    }
+}
+
+async fn by_reference(docker: &Docker, settings: &Settings, run: &Run, text: &str) -> Result<SourceImage> {
+    let reference = Reference::parse(text)?;
+    let name = reference.to_string();
+    if let Some(found) = look(docker, &name, text).await? {
+        return Ok(found);
+    }
+    pull(docker, settings, run, &reference).await?;
+    look(docker, &name, text)
+        .await?
+        .ok_or_else(|| Error::preflight(format!("find image {name}: the engine pulled it and does not have it")))
+}
+
+async fn look(docker: &Docker, image: &str, name: &str) -> Result<Option<SourceImage>> {
+    match docker.inspect_image(image).await {
+        Ok(seen) => Ok(source_image(seen, name)),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(failed(Kind::Preflight, format!("look at image {image}"), &error)),
+    }
+}
+
+async fn pull(docker: &Docker, settings: &Settings, run: &Run, reference: &Reference) -> Result<()> {
+    run.progress(format!("pulling {reference}"));
+    let credentials = credentials::for_registry(settings, reference.registry()).await?;
+    if let Some(secret) = credentials.as_ref().and_then(|found| found.password.as_deref()) {
+        run.masker().add(secret);
+    }
+    let options = CreateImageOptions {
+        from_image: Some(reference.repository.clone()),
+        tag: Some(reference.tag.clone()),
+        ..CreateImageOptions::default()
+    };
+    let mut progress = docker.create_image(Some(options), None, credentials);
+    while let Some(told) = progress.next().await {
+        if let Err(error) = told {
+            let registry = reference.registry();
+            return Err(failed(Kind::Preflight, format!("pull {reference}"), &error).help(format!(
+                "The engine does not have the image. Look whether the name is right and {registry} can be reached; for a \
+                 private image run `docker login {registry}` first."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The highest tested version that fits.
+async fn baked(docker: &Docker, query: &BakedQuery) -> Result<SourceImage> {
+    let highest = list(docker)
+        .await?
+        .into_iter()
+        .filter(|image| image.tested.is_some() && image.namespace == query.namespace && image.key == query.key)
+        .filter(|image| match &query.version {
+            Some(range) => range.matches(&image.version),
+            None => image.version.pre.is_empty(),
+        })
+        .max_by(|one, other| one.version.cmp(&other.version));
+    highest.map(|image| image.as_source()).ok_or_else(|| {
+        let range = query.version.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
+        Error::preflight(format!("find a tested image {}/{}{range} in the engine", query.namespace, query.key))
+            .help("`ami-bake images --platform docker` lists what is there. Bake that image first, or widen the version range.")
+    })
+}

@@ -1,0 +1,58 @@
+//! What earlier runs left behind.
+
+use std::collections::HashMap;
+
+use ami_bake_core::ledger::{IMAGE, MACHINE};
+use ami_bake_core::platform::Leftover;
+use ami_bake_core::{Kind, Result, Run, tags};
+use bollard::Docker;
+use bollard::query_parameters::ListContainersOptions;
+
+use crate::engine::failed;
+use crate::image::list;
+use crate::labels;
+
+/// Machines and candidates that expired. A tested image is none.
+pub(crate) async fn expired(docker: &Docker, run: &Run) -> Result<Vec<Leftover>> {
+    let now = run.clock().now();
+    let mut found = machines(docker).await?;
+    found.retain(|machine| machine.expired.is_some_and(|at| at <= now));
+    for image in list(docker).await? {
+        let at = labels::expires(&image.tags).filter(|at| *at <= now);
+        if let (Some(at), None) = (at, image.tested) {
+            found.push(Leftover {
+                kind: IMAGE.to_owned(),
+                region: None,
+                run: image.tags.get(tags::RUN).cloned(),
+                expired: Some(at),
+                about: image.name,
+                id: image.id,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// All containers of ours. One that somebody started from an image of ours has our labels, but not under its own name.
+async fn machines(docker: &Docker) -> Result<Vec<Leftover>> {
+    let filters = HashMap::from([("label".to_owned(), vec![labels::MACHINE.to_owned()])]);
+    let options = ListContainersOptions { all: true, filters: Some(filters), ..ListContainersOptions::default() };
+    let containers = docker
+        .list_containers(Some(options))
+        .await
+        .map_err(|error| failed(Kind::Preflight, "list the containers of the engine", &error))?;
+    let machine = |container: bollard::models::ContainerSummary| {
+        let labels = labels::tags(&container.labels?);
+        let name = labels.get(labels::MACHINE)?.clone();
+        let own = container.names?.iter().any(|given| given.trim_start_matches('/') == name);
+        own.then(|| Leftover {
+            kind: MACHINE.to_owned(),
+            region: None,
+            run: labels.get(tags::RUN).cloned(),
+            expired: labels::expires(&labels),
+            about: labels.get(labels::ABOUT).cloned().unwrap_or_default(),
+            id: name,
+        })
+    };
+    Ok(containers.into_iter().filter_map(machine).collect())
+}

@@ -1,0 +1,33 @@
+//! `publish.docker` to core's.
+
+use ami_bake_core::plan::{ContainerChanges, ContainerPublish, RegistryLogin};
+
+use super::step::value;
+use crate::model::{DockerChanges, DockerPublish};
+
+/// Where a container image goes; `published` is the truth of `publish.if`. Pushing is the default.
+pub(super) fn container(docker: &DockerPublish, published: bool) -> ContainerPublish {
+    ContainerPublish {
+        repository: docker.repository.clone(),
+        tags: docker.tags.clone(),
+        push: docker.push.unwrap_or(true),
+        published,
+        login: docker
+            .login
+            .as_ref()
+            .map(|login| RegistryLogin { username: value(&login.username), password: value(&login.password) }),
+        changes: docker.changes.as_ref().map(changes).unwrap_or_default(),
+    }
+}
+
+fn changes(changes: &DockerChanges) -> ContainerChanges {
+    ContainerChanges {
+        labels: changes.labels.0.clone(),
+        env: changes.env.0.clone(),
+        entrypoint: changes.entrypoint.clone(),
+        cmd: changes.cmd.clone(),
+        expose: changes.expose.clone(),
+        user: changes.user.clone(),
+        workdir: changes.workdir.clone(),
+    }
+}

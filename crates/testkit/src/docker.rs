@@ -1,0 +1,230 @@
+//! A Docker engine for tests: the one of `DOCKER_HOST`, for others than root the machine's, or one of our own that is
+//! shared by all tests of this machine.
+//!
+//! Our own has its data, its sockets and its containerd in a folder of its own, no bridge and no firewall rules, so that
+//! nothing of the machine changes. The first test starts it; a watchdog stops it and takes its folder away some seconds
+//! after the last test that used it has ended, however that ended.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// The base image: this machine's shell and tools.
+pub const BASE: &str = "ami-bake-test/base:1";
+
+/// Where the engine of a machine listens.
+const MACHINES: &str = "/var/run/docker.sock";
+
+/// How long an engine may take to start.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// Starts the engine and, in the background, what stops it: as soon as nobody holds the lock of the users any more.
+/// Arguments: folder, lock of the users, lock of the gate.
+const WATCHDOG: &str = r#"
+folder=$1 users=$2 gate=$3
+# Whatever is still mounted there belongs to containers that a killed test left.
+clean() {
+  while read -r _ place _; do
+    case $place in "$folder"/*) umount -l "$place" ;; esac
+  done </proc/mounts
+  rm -rf "$folder"
+}
+clean 2>/dev/null
+mkdir -p "$folder"
+dockerd --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" -H "unix://$folder/docker.sock" \
+  --bridge=none --iptables=false >"$folder/log" 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null; do
+  sleep 5
+  (
+    flock -n 8 || exit 1
+    flock -n 9 || exit 1
+    export DOCKER_HOST=unix://$folder/docker.sock
+    docker ps --all --quiet | xargs -r docker rm --force --volumes
+    kill $pid
+    while kill -0 $pid 2>/dev/null; do sleep 0.1; done
+    clean
+  ) 8>"$gate" 9>"$users" && exit 0
+done
+"#;
+
+/// An engine that tests may use while this lives.
+#[derive(Debug)]
+pub struct Engine {
+    host: String,
+    _user: Option<File>,
+}
+
+impl Engine {
+    /// The engine of the environment, or our own, with the base image in it.
+    pub fn get() -> Self {
+        let engine = match std::env::var("DOCKER_HOST") {
+            Ok(host) if !host.is_empty() => Self { host, _user: None },
+            _ if !rustix::process::geteuid().is_root() && answers(Path::new(MACHINES)) => {
+                Self { host: format!("unix://{MACHINES}"), _user: None }
+            }
+            _ => Self::own(),
+        };
+        if engine.docker(&["image", "inspect", BASE]).is_none() {
+            engine.import_base();
+        }
+        engine
+    }
+
+    fn own() -> Self {
+        let name = format!("ami-bake-docker-tests-{}", rustix::process::getuid().as_raw());
+        let folder = std::env::temp_dir().join(&name);
+        let lock = |what: &str| std::env::temp_dir().join(format!("{name}.{what}"));
+        let (gate, users) = (lock("gate"), lock("users"));
+        let gate_file = open(&gate);
+        flock(&gate_file, FlockOperation::LockExclusive).unwrap();
+        let user = open(&users);
+        flock(&user, FlockOperation::LockShared).unwrap();
+        let socket = folder.join("docker.sock");
+        if !answers(&socket) {
+            start(&folder, &users, &gate);
+            let begun = Instant::now();
+            while !answers(&socket) {
+                assert!(
+                    begun.elapsed() < LIMIT,
+                    "dockerd does not start (is docker.io installed?):\n{}",
+                    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+                );
+                pause();
+            }
+            let engine = Self { host: format!("unix://{}", socket.display()), _user: None };
+            engine.import_base();
+        }
+        Self { host: format!("unix://{}", socket.display()), _user: Some(user) }
+    }
+
+    /// Its address, as in `DOCKER_HOST`.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What Docker's own client answers; none when it fails.
+    pub fn docker(&self, arguments: &[&str]) -> Option<String> {
+        let output = Command::new("docker").arg("--host").arg(&self.host).args(arguments).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+
+    fn import_base(&self) {
+        let mut script = Command::new("bash").arg("-s").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        script.stdin.take().unwrap().write_all(include_bytes!("docker/base.sh")).unwrap();
+        let archive = script.stdout.take().unwrap();
+        let imported =
+            Command::new("docker").args(["--host", &self.host, "import", "-", BASE]).stdin(archive).output().unwrap();
+        assert!(script.wait().unwrap().success(), "the base image could not be made");
+        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    }
+}
+
+fn open(path: &Path) -> File {
+    OpenOptions::new().create(true).truncate(false).write(true).open(path).unwrap()
+}
+
+fn pause() {
+    std::thread::park_timeout(Duration::from_millis(50));
+}
+
+/// Whether an engine says hello on this socket.
+fn answers(socket: &Path) -> bool {
+    let Ok(mut stream) = UnixStream::connect(socket) else { return false };
+    let asked = stream.write_all(b"GET /_ping HTTP/1.0\r\n\r\n");
+    let mut answer = String::new();
+    asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains("200 OK")
+}
+
+fn start(folder: &Path, users: &Path, gate: &Path) {
+    Command::new("setsid")
+        .args(["--fork", "bash", "-c", WATCHDOG, "watchdog"])
+        .args([folder, users, gate])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+}
+
+/// A registry on the loopback interface (Debian's `docker-registry`), gone with the value.
+#[derive(Debug)]
+pub struct Registry {
+    address: String,
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Registry {
+    /// One that lets everybody in.
+    pub fn open() -> Self {
+        Self::start("")
+    }
+
+    /// One that asks for this user and password.
+    pub fn guarded(user: &str, password: &str) -> Self {
+        let made = Command::new("htpasswd").args(["-Bbn", user, password]).output().unwrap();
+        assert!(made.status.success(), "htpasswd of apache2-utils is missing");
+        Self::start(&String::from_utf8(made.stdout).unwrap())
+    }
+
+    fn start(passwords: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let path = |name: &str| folder.path().join(name);
+        let mut config = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
+            path("data").display()
+        );
+        if !passwords.is_empty() {
+            std::fs::write(path("passwords"), passwords).unwrap();
+            config.push_str(&format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", path("passwords").display()));
+        }
+        std::fs::write(path("config.yml"), config).unwrap();
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(path("config.yml"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(&address).is_err() {
+            assert!(begun.elapsed() < LIMIT, "docker-registry does not start");
+            pause();
+        }
+        Self { address, child, folder }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The tags that a repository has, in order.
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let tags: PathBuf =
+            self.folder.path().join("data/docker/registry/v2/repositories").join(repository).join("_manifests/tags");
+        let mut tags: Vec<String> = std::fs::read_dir(tags)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        tags.sort();
+        tags
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,237 @@
+//! Whole bakes in containers of a real engine.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ami_bake_testkit::docker::{BASE, Engine, Registry};
+use serde_json::Value;
+
+use crate::setting::{Outcome, Setting};
+
+/// A manifest whose images no other test has.
+fn manifest(namespace: &str, publish: &str) -> String {
+    format!(
+        "format: 1
+name: {namespace}
+platform: docker
+secrets: [REGISTRY_PASSWORD]
+vars: {{greeting: hello, port: \"18{port}\"}}
+images:
+  web:
+    source: {{docker: {BASE}}}
+    build:
+      - name: Write
+        run: mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html
+        env: {{GREETING: \"${{{{ vars.greeting }}}}\"}}
+    test:
+      - run: |
+          cd /srv/web
+          nohup python3 -m http.server --bind 127.0.0.1 \"$PORT\" >/dev/null 2>&1 </dev/null &
+        env: {{PORT: \"${{{{ vars.port }}}}\"}}
+      - expect: {{http: {{port: \"${{{{ vars.port }}}}\", status: 200, body: \"${{{{ vars.greeting }}}}\"}}}}
+    publish:
+      tags: {{team: web}}
+{publish}",
+        port = 100 + uuid() % 800,
+    )
+}
+
+fn uuid() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() / 1000
+}
+
+/// A namespace of its own for each test run: the engine outlives the tests.
+fn namespace(test: &str) -> String {
+    format!("cli-{test}-{}", uuid() % 1_000_000_000)
+}
+
+fn setting(engine: &Engine, manifest: &str) -> Setting {
+    Setting::with(manifest).variable("DOCKER_HOST", engine.host()).variable("REGISTRY_PASSWORD", "geheim-4711")
+}
+
+fn report(setting: &Setting) -> Value {
+    serde_json::from_str(&setting.read("bake-report.json")).unwrap()
+}
+
+fn machines(engine: &Engine, of: &str) -> String {
+    let all = engine.docker(&["ps", "-a", "--format", "{{.Names}} {{.Label \"ami-bake:about\"}}"]).unwrap();
+    all.lines().filter(|line| line.contains(of)).collect()
+}
+
+#[test]
+fn a_bake_is_pushed_and_the_next_one_pushes_what_is_new() {
+    let engine = Engine::get();
+    let registry = Registry::guarded("ada", "geheim-4711");
+    let name = namespace("push");
+    let publish = |tags: &str| {
+        format!(
+            "      docker:
+        repository: {}/shop/web
+        tags: [{tags}]
+        login: {{username: ada, password: \"${{{{ secrets.REGISTRY_PASSWORD }}}}\"}}
+        changes:
+          labels: {{maintainer: ada}}
+          env: {{GREETING: \"${{{{ vars.greeting }}}}\"}}
+          entrypoint: [python3, -m]
+          cmd: [http.server]
+          expose: [\"8000\"]
+          user: nobody
+          workdir: /srv/web
+",
+            registry.address()
+        )
+    };
+    let text = manifest(&name, &publish("\"${{ version }}\", latest"));
+    let setting = setting(&engine, &text);
+    let first = setting.run(&["bake"]).exits(0);
+    assert_eq!(registry.tags("shop/web"), ["0.1.0", "latest"]);
+    let image = &report(&setting)["images"][0];
+    assert_eq!((&image["status"], &image["version"]), (&"baked".into(), &"0.1.0".into()), "{image:#}");
+
+    let seen = engine.docker(&["image", "inspect", &format!("{name}/web:0.1.0")]).unwrap();
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    let config = &seen[0]["Config"];
+    assert_eq!(config["Entrypoint"], serde_json::json!(["python3", "-m"]));
+    assert_eq!(config["Cmd"], serde_json::json!(["http.server"]));
+    assert_eq!((&config["User"], &config["WorkingDir"]), (&"nobody".into(), &"/srv/web".into()));
+    assert!(config["ExposedPorts"].get("8000/tcp").is_some(), "{config:#}");
+    assert!(config["Env"].as_array().unwrap().contains(&"GREETING=hello".into()), "{config:#}");
+    for (label, value) in [("maintainer", "ada"), ("team", "web"), ("ami-bake:version", "0.1.0")] {
+        assert_eq!(config["Labels"][label], value, "{config:#}");
+    }
+    assert_eq!(machines(&engine, &name), "", "a machine is left");
+
+    // Nothing changed but what is published: no machine starts, the new tag is pushed.
+    setting.write("bake.yml", &text.replace("latest", "stable"));
+    let second = setting.run(&["bake"]).exits(0);
+    assert_eq!(report(&setting)["images"][0]["status"], "reused");
+    assert!(report(&setting)["machines"].as_array().unwrap().is_empty());
+    assert_eq!(registry.tags("shop/web"), ["0.1.0", "latest", "stable"]);
+    for outcome in [first, second] {
+        assert!(!format!("{outcome:?}{}", setting.read("bake-report.json")).contains("geheim-4711"));
+    }
+}
+
+#[test]
+fn a_refused_push_has_a_code_of_its_own_and_keeps_the_image() {
+    let engine = Engine::get();
+    let registry = Registry::guarded("ada", "another-word");
+    let name = namespace("refused");
+    let publish = format!(
+        "      docker:\n        repository: {}/shop/web\n        tags: [one, two]\n        login: {{username: ada, password: \"${{{{ secrets.REGISTRY_PASSWORD }}}}\"}}\n",
+        registry.address()
+    );
+    let setting = setting(&engine, &manifest(&name, &publish));
+    let outcome = setting.run(&["bake"]).exits(7);
+    assert!(outcome.stderr.contains("Nothing was pushed"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("/shop/web:one"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("geheim-4711"));
+    assert!(registry.tags("shop/web").is_empty());
+    let images = setting.run(&["images", "--json"]).exits(0);
+    assert!(images.stdout.contains(&format!("{name}/web/0.1.0")), "{}", images.stdout);
+}
+
+#[test]
+fn images_are_built_on_each_other_tested_again_and_retired() {
+    let engine = Engine::get();
+    let name = namespace("chain");
+    let text = manifest(&name, "      keep: {last: 1}\n")
+        + "  shop:\n    source: {image: web}\n    build:\n      - run: test -e /srv/web/index.html\n";
+    let setting = setting(&engine, &text);
+    setting.run(&["bake"]).exits(0);
+    let images = |setting: &Setting| -> Vec<Value> {
+        let listed = setting.run(&["images", "--json"]).exits(0);
+        let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+        listed["images"].as_array().unwrap().clone()
+    };
+    let first = images(&setting);
+    assert_eq!(first.len(), 2, "{first:#?}");
+    let web = first.iter().find(|image| image["key"]["image"] == "web").unwrap();
+    setting.run(&["test", web["id"].as_str().unwrap(), "--image", "web"]).exits(0);
+
+    setting.run(&["bake", "--image", "web", "--set", "greeting=goodbye"]).exits(0);
+    let versions: Vec<String> =
+        images(&setting).iter().map(|image| format!("{}:{}", image["key"]["image"], image["version"])).collect();
+    assert_eq!(versions, ["\"shop\":\"0.1.0\"", "\"web\":\"0.1.1\""]);
+    // What the other image is made of still works although its name went.
+    setting.run(&["bake", "--image", "shop", "--force"]).exits(0);
+}
+
+#[test]
+fn a_failing_test_leaves_no_image_and_no_container() {
+    let engine = Engine::get();
+    let name = namespace("failing");
+    let text = manifest(&name, "").replace("echo \"$GREETING\"", "echo other");
+    let text = text.replace("body: \"${{ vars.greeting }}\"}}", "body: hello}}\n        timeout: 1s");
+    let setting = setting(&engine, &text);
+    setting.run(&["bake"]).exits(6);
+    let images = setting.run(&["images", "--json"]).exits(0);
+    assert!(images.stdout.contains("\"images\": []"), "{}", images.stdout);
+    assert_eq!(machines(&engine, &name), "");
+    let names = engine.docker(&["images", "--format", "{{.Repository}}"]).unwrap();
+    assert!(!names.contains(&name), "{names}");
+}
+
+/// A step that runs for an hour, and a bake that has got there.
+fn begin(engine: &Engine, name: &str) -> (Setting, std::process::Child) {
+    let setting = setting(engine, &manifest(name, "").replace("mkdir -p /srv/web &&", "sleep 3600;"));
+    let child = setting.command(&["bake"]).spawn().unwrap();
+    let begun = Instant::now();
+    while machines(engine, name).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no machine was started");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    (setting, child)
+}
+
+#[test]
+fn a_cancelled_bake_leaves_nothing() {
+    let engine = Engine::get();
+    let name = namespace("cancel");
+    let (setting, child) = begin(&engine, &name);
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let asked = Instant::now();
+    setting.finish(child).exits(130);
+    assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
+    assert_eq!(machines(&engine, &name), "");
+}
+
+#[test]
+fn what_a_killed_bake_left_is_swept() {
+    let engine = Engine::get();
+    let name = namespace("killed");
+    let (setting, mut child) = begin(&engine, &name);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_ne!(machines(&engine, &name), "");
+    setting.run(&["sweep", "--platform", "docker", "--yes"]).exits(0);
+    assert_eq!(machines(&engine, &name), "");
+    let again = setting.run(&["sweep", "--platform", "docker"]).exits(0);
+    assert!(again.stderr.contains("Nothing is left behind"), "{}{}", again.stderr, again.stdout);
+}
+
+/// No engine, no right to speak with it, no address: each is said with what to do, and nothing is made.
+#[test]
+fn an_engine_that_does_not_answer_is_explained() {
+    let text = manifest("shop", "");
+    let run = |host: &str| -> Outcome {
+        Setting::with(&text)
+            .variable("REGISTRY_PASSWORD", "geheim-4711")
+            .variable("DOCKER_HOST", host)
+            .run(&["bake"])
+            .exits(4)
+    };
+    for (host, why, help) in [
+        ("unix:///no/such/docker.sock", "there is no such socket", "docker.io"),
+        ("tcp://127.0.0.1:9", "connection refused", "DOCKER_HOST"),
+        ("engine", "it has no scheme", "unix:///"),
+    ] {
+        let outcome = run(host);
+        assert!(outcome.stderr.contains(why) && outcome.stderr.contains(help), "{}", outcome.stderr);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let dead = folder.path().join("docker.sock");
+    drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+    let outcome = run(&format!("unix://{}", dead.display()));
+    assert!(outcome.stderr.contains("nobody listens on the socket"), "{}", outcome.stderr);
+}
