@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ami_bake_core::delivery::Delivery;
 use ami_bake_core::event::{Decision, Envelope, Event, Failure, Stage, StepOutcome};
 use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, PackageChanges, Report, Status};
@@ -44,12 +45,7 @@ impl Lines {
                     format!("{version} has the same content as {}: {} is registered again", image.version, image.id)
                 }
             }),
-            Event::StageStarted { stage } => {
-                // A capture has two parts, before and after the machine is given back; one line is enough.
-                let first =
-                    image.is_none_or(|image| image.stages.iter().filter(|seen| seen.stage == *stage).count() < 2);
-                (first && !self.live && has_no_steps(*stage)).then(|| stage.as_str().to_owned())
-            }
+            Event::StageStarted { stage } => (!self.live && has_no_steps(*stage)).then(|| stage.as_str().to_owned()),
             Event::StageFinished { stage, took, failure } => {
                 if failure.is_some() {
                     return Some(format!("{} {} after {}", stage.as_str(), paint.bad("failed"), human(*took)));
@@ -87,10 +83,29 @@ impl Lines {
             }
             Event::MachineEnded { id, ran, .. } => Some(format!("machine {id} is given back after {}", human(*ran))),
             Event::Packages { before, after } => packages(&PackageChanges::between(before, after)),
+            Event::Published { delivery } => Some(self.delivery(delivery)),
+            Event::Retired { image } => Some(format!("{} is no longer kept: {} is deleted", image.version, image.id)),
             Event::Kept { what, hint } => Some(format!("kept {what}: {hint}")),
             Event::Left { what, why } => Some(format!("{} {what}: {why}", paint.odd("left behind"))),
             Event::ImageFinished { .. } => image.map(|image| self.end(image)),
-            Event::RunStarted { .. } | Event::RunFinished { .. } => None,
+            Event::RunStarted { .. } | Event::Registered { .. } | Event::RunFinished { .. } => None,
+        }
+    }
+
+    /// One region of a publication: what was done there, and what was not.
+    fn delivery(self, delivery: &Delivery) -> String {
+        let Delivery { region, image, done, failure } = delivery;
+        let id = image.as_deref().unwrap_or_default();
+        let done = if done.is_empty() { String::new() } else { format!(": {}", done.join(", ")) };
+        match failure {
+            None if done.is_empty() => format!("{region} has {id} as it should be"),
+            None => format!("{region} has {id}{done}"),
+            Some(failure) => {
+                let why = std::iter::once(brief(failure)).chain(failure.causes.iter().map(String::as_str));
+                let why = why.collect::<Vec<_>>().join(": ");
+                let id = if id.is_empty() { String::new() } else { format!(" (it has {id}{done})") };
+                format!("{region} {}{id}: {why}", self.paint.bad("failed"))
+            }
         }
     }
 

@@ -90,7 +90,26 @@ impl Client {
         };
         let meter = Meter { region: region.to_string(), limiter: Arc::clone(&limiter), calls: Arc::default() };
         let sts = aws_sdk_sts::config::Builder::from(&config).region(sts_region).interceptor(meter.clone()).build();
-        Ok(Self {
+        let sts = aws_sdk_sts::Client::from_conf(sts);
+        Ok(Self::with(config, region.as_ref(), sts, meter, limiter, clock))
+    }
+
+    /// The same account's clients in another region; what they share, they share.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        let meter = Meter { region: region.to_owned(), ..self.meter.clone() };
+        Self::with(config, region, self.sts.clone(), meter, Arc::clone(&self.limiter), Arc::clone(&self.clock))
+    }
+
+    fn with(
+        config: SdkConfig,
+        region: &str,
+        sts: aws_sdk_sts::Client,
+        meter: Meter,
+        limiter: Arc<Limiter>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
             ec2: aws_sdk_ec2::Client::from_conf(
                 aws_sdk_ec2::config::Builder::from(&config).interceptor(meter.clone()).build(),
             ),
@@ -100,13 +119,13 @@ impl Client {
             ssm: aws_sdk_ssm::Client::from_conf(
                 aws_sdk_ssm::config::Builder::from(&config).interceptor(meter.clone()).build(),
             ),
-            sts: aws_sdk_sts::Client::from_conf(sts),
-            region: region.to_string(),
+            sts,
+            region: region.to_owned(),
             config,
             limiter,
             clock,
             meter,
-        })
+        }
     }
 
     /// The region's name.

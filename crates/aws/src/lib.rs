@@ -9,9 +9,11 @@ mod error;
 mod identity;
 mod image;
 mod limits;
+mod lineage;
 mod machine;
 mod permissions;
 mod platform;
+mod publish;
 mod source;
 mod sweep;
 

@@ -53,6 +53,7 @@ struct Needs {
     role: bool,
     profile: bool,
     own_groups: bool,
+    lineage: bool,
 }
 
 impl Needs {
@@ -62,6 +63,7 @@ impl Needs {
             spot: any(|machine| machine.spot),
             role: any(|machine| machine.policy.is_some()),
             profile: any(|machine| machine.profile.is_some()),
+            lineage: any(|machine| machine.lineage),
             own_groups: machines.is_empty() || any(|machine| machine.security_groups.is_empty()),
         }
     }
@@ -221,6 +223,11 @@ fn writes<'a>(client: &'a Client, needs: &Needs) -> Result<Vec<BoxFuture<'a, Per
     } else {
         let request = ec2.stop_instances().instance_ids(INSTANCE);
         asked.push(Box::pin(probe(client, "StopInstances", request.dry_run(true).send())));
+    }
+    if needs.lineage {
+        let request = ec2.copy_snapshot().source_region(client.region()).source_snapshot_id(SNAPSHOT);
+        let request = request.tag_specifications(specification(ResourceType::Snapshot, &tags()));
+        asked.push(Box::pin(probe(client, "CopySnapshot", request.dry_run(true).send())));
     }
     asked.extend(image(client, ec2));
     Ok(asked)

@@ -1,11 +1,12 @@
 //! The platform: each duty is a function of the module that knows it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ami_bake_core::clock::Clock;
-use ami_bake_core::ledger::Entry;
+use ami_bake_core::ledger::{Entry, IMAGE};
 use ami_bake_core::limit::Limiter;
-use ami_bake_core::plan::{CaptureMode, MachineSettings, SourceImage, SourceQuery};
+use ami_bake_core::plan::{CaptureMode, ImagePlan, MachineSettings, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
     Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform, Registration,
     Undo,
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 
 use crate::client::{Client, Settings};
 use crate::machine::{Instance, Shared};
-use crate::{capture, image, machine, permissions, source, sweep};
+use crate::{capture, image, lineage, machine, permissions, publish, source, sweep};
 
 /// The platform's name in the ledger and in manifests.
 pub(crate) const PLATFORM: &str = "aws";
@@ -35,6 +36,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         "policy",
         "disk",
         "volumes",
+        "lineage",
         "user",
         "user-data",
         "connect",
@@ -43,7 +45,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         "tags",
         "lifetime",
     ],
-    publish: &["name", "description", "tags", "imds", "if"],
+    publish: &["name", "description", "tags", "imds", "if", "regions", "copy"],
     captures: &[CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live],
     init: true,
     deploy: false,
@@ -68,6 +70,40 @@ pub(crate) struct Inner {
     pub(crate) shared: Shared,
     /// What captures share: pollers over snapshots and images.
     pub(crate) captures: capture::Shared,
+    /// The account's own copies of sources.
+    pub(crate) lineages: lineage::Shared,
+    /// The other regions that something is published to, each with what its own calls share.
+    elsewhere: Mutex<HashMap<String, Arc<Inner>>>,
+    /// Snapshots that are being copied into other regions.
+    pub(crate) copies: publish::Copies,
+}
+
+impl Inner {
+    fn new(client: Client, clock: &Arc<dyn Clock>) -> Self {
+        let client = Arc::new(client);
+        Self {
+            instances: machine::poller(&client, Arc::clone(clock)),
+            sources: source::Cache::default(),
+            shared: Shared::default(),
+            captures: capture::Shared::new(&client, clock),
+            lineages: lineage::Shared::default(),
+            elsewhere: Mutex::default(),
+            copies: publish::Copies::default(),
+            client,
+        }
+    }
+
+    /// The platform in this region: itself at home, another elsewhere.
+    pub(crate) fn in_region(self: &Arc<Self>, region: &str) -> Arc<Self> {
+        if region == self.client.region() {
+            return Arc::clone(self);
+        }
+        let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = elsewhere
+            .entry(region.to_owned())
+            .or_insert_with(|| Arc::new(Self::new(self.client.in_region(region), self.client.clock())));
+        Arc::clone(there)
+    }
 }
 
 impl Aws {
@@ -76,16 +112,8 @@ impl Aws {
     /// # Errors
     /// When no region is set, or a setting can't be one.
     pub async fn new(settings: Settings, clock: Arc<dyn Clock>, limiter: Arc<Limiter>) -> Result<Self> {
-        let client = Arc::new(Client::new(settings, Arc::clone(&clock), limiter).await?);
-        Ok(Self {
-            inner: Arc::new(Inner {
-                instances: machine::poller(&client, Arc::clone(&clock)),
-                sources: source::Cache::default(),
-                shared: Shared::default(),
-                captures: capture::Shared::new(&client, &clock),
-                client,
-            }),
-        })
+        let client = Client::new(settings, Arc::clone(&clock), limiter).await?;
+        Ok(Self { inner: Arc::new(Inner::new(client, &clock)) })
     }
 
     /// How many requests were sent so far, retries and polls included, by action.
@@ -125,19 +153,35 @@ impl Platform for Aws {
         image::register(&self.inner, run, candidate, &Registration { plan: registration.plan, tags }).await
     }
 
+    async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+        Box::pin(publish::judge(&self.inner, run, plan)).await
+    }
+
+    async fn prepare(&self, run: &Run, plan: &ImagePlan, candidate: &Candidate) {
+        Box::pin(publish::prepare(&self.inner, run, plan, candidate)).await;
+    }
+
+    async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+        Box::pin(publish::publish(&self.inner, run, plan, image)).await
+    }
+
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()> {
         image::delete(&self.inner, run, image).await
     }
 
     async fn undo(&self, run: &Run, entry: &Entry) -> Result<Undo> {
         match entry.kind.as_str() {
-            // The second half's kinds: what a capture makes.
-            "snapshot" | "image" => image::undo(&self.inner, run, entry).await,
+            capture::SNAPSHOT | IMAGE => {
+                let region = entry.region.as_deref().unwrap_or(self.inner.client.region());
+                image::undo(&self.inner.in_region(region), run, entry).await
+            }
+            lineage::COPY => lineage::undo(&self.inner, entry).await,
             _ => machine::undo(&self.inner, run, entry).await,
         }
     }
 
     async fn close(&self, run: &Run) -> Result<()> {
+        lineage::close(&self.inner, run).await?;
         machine::close(&self.inner, run).await
     }
 

@@ -123,11 +123,11 @@ async fn newest(
     filters.extend(architecture.map(|architecture| filter("architecture", [architecture.as_str()])));
     filters.extend(further.iter().map(|(key, values)| filter(key, values.iter().map(String::as_str))));
     let doing = format!("find the newest image {name} of {}", owners.join(", "));
-    let images = pages(client, owners, &filters, &doing).await?;
+    let images = pages(client, Who::Own(owners), &filters, &doing).await?;
     // RFC 3339 in UTC with fixed width: text order is time order. The id decides between two of one second.
     images
         .into_iter()
-        .filter(|image| image.state() == Some(&ImageState::Available))
+        .filter(|image| image.state() == Some(&ImageState::Available) && !is_passing(image))
         .max_by(|a, b| (a.creation_date(), a.image_id()).cmp(&(b.creation_date(), b.image_id())))
         .ok_or_else(|| {
             let kind = architecture.map_or(String::new(), |architecture| format!(" for {}", architecture.as_str()));
@@ -141,6 +141,12 @@ async fn newest(
                  `amazon` or `aws-marketplace`.",
             )
         })
+}
+
+/// True for an image that a bake made for itself and that has an end: a candidate, or a copy of a source.
+fn is_passing(image: &Image) -> bool {
+    let all = tags_of(image);
+    all.contains_key(tags::EXPIRES) && !all.contains_key(tags::TESTED)
 }
 
 async fn by_parameter(client: &Client, path: &str) -> Result<Image> {
@@ -170,19 +176,12 @@ async fn baked(client: &Client, query: &BakedQuery) -> Result<Image> {
     let doing = format!("find the baked image {what}");
     let own = |key: &str| format!("tag:{key}");
     let shared = |key: &str| format!("tag:{}", key.replacen("ami-bake:", SHARED, 1));
-    let images = pages(client, &["self".to_owned()], &ours(query, own), &doing).await?;
+    let images = pages(client, Who::Own(&["self".to_owned()]), &ours(query, own), &doing).await?;
     if let Some(image) = highest(images, query) {
         return Ok(image);
     }
-    let request = client
-        .ec2
-        .describe_images()
-        .executable_users("self")
-        .set_filters(Some(ours(query, shared)))
-        .max_results(PAGE)
-        .send();
-    let answer = client.call("DescribeImages", &doing, request).await?;
-    highest(answer.images.unwrap_or_default(), query).ok_or_else(|| {
+    let images = pages(client, Who::ShareWith("self"), &ours(query, shared), &doing).await?;
+    highest(images, query).ok_or_else(|| {
         Error::preflight(format!("no tested image {what} fits {range} in {}", client.region())).help(
             "`ami-bake images` lists what there is. Bake the base first, or name another version, namespace or region.",
         )
@@ -218,18 +217,30 @@ fn highest(images: Vec<Image>, query: &BakedQuery) -> Option<Image> {
         .map(|(_, image)| image)
 }
 
-async fn pages(client: &Client, owners: &[String], filters: &[Filter], doing: &str) -> Result<Vec<Image>> {
+/// Whose images are looked through.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    /// Those of these owners.
+    Own(&'a [String]),
+    /// Those that others share with this account.
+    ShareWith(&'a str),
+}
+
+async fn pages(client: &Client, who: Who<'_>, filters: &[Filter], doing: &str) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     let mut page = None;
     loop {
         let request = client
             .ec2
             .describe_images()
-            .set_owners(Some(owners.to_vec()))
             .set_filters(Some(filters.to_vec()))
             .include_deprecated(false)
             .max_results(PAGE)
             .set_next_token(page.take());
+        let request = match who {
+            Who::Own(owners) => request.set_owners(Some(owners.to_vec())),
+            Who::ShareWith(account) => request.executable_users(account),
+        };
         let answer = client.call("DescribeImages", doing, request.send()).await?;
         page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
         images.extend(answer.images.unwrap_or_default());

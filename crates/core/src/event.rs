@@ -270,6 +270,11 @@ pub enum Event {
         /// What was done there.
         delivery: Delivery,
     },
+    /// An older version of the image was deleted, since the plan keeps no more of them.
+    Retired {
+        /// What it was.
+        image: ImageRecord,
+    },
     /// Something that `--keep-on-failure` left, and how to reach it.
     Kept {
         /// What it is.

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod communicator;
+pub mod delivery;
 pub mod engine;
 pub mod error;
 pub mod event;

@@ -174,6 +174,21 @@ pub trait Platform: Send + Sync {
         Ok(())
     }
 
+    /// Says what of a plan's publishing the account does not allow, before a machine starts; by default nothing.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Preflight`], with what to do.
+    async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+        let _ = (run, plan);
+        Ok(())
+    }
+
+    /// Begins what publishing takes long for while the candidate is being tested: copies that no look-up can meet. They
+    /// stand in the ledger, so that a failed test takes them away. What can't begin now is told by [`Platform::publish`].
+    async fn prepare(&self, run: &Run, plan: &ImagePlan, candidate: &Candidate) {
+        let _ = (run, plan, candidate);
+    }
+
     /// Deletes an image and the parts that no other image uses. Not being there is success.
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()>;
 

@@ -54,6 +54,12 @@ impl Run {
         Self { image: Some(key.clone()), ..self.clone() }
     }
 
+    /// The same run, speaking for all images: for what no single one's failure may take away.
+    #[must_use]
+    pub fn for_all(&self) -> Self {
+        Self { image: None, ..self.clone() }
+    }
+
     /// The same run under another token: the clean-up after a cancel must not be cancelled itself.
     #[must_use]
     pub fn with_cancel(&self, cancel: CancellationToken) -> Self {

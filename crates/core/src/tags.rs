@@ -26,6 +26,8 @@ pub const BASE_VERSION: &str = "ami-bake:base-version";
 pub const REPOSITORY: &str = "ami-bake:repository";
 /// The commit.
 pub const COMMIT: &str = "ami-bake:commit";
+/// The snapshot, in the home region, that a copy was made of.
+pub const COPIED_FROM: &str = "ami-bake:copied-from";
 /// The run that made it.
 pub const RUN: &str = "ami-bake:run";
 /// The address of the workflow run.

@@ -10,7 +10,8 @@ use crate::diagnostic::Diagnostic;
 use crate::leg::{Evaluated, PHASES};
 use crate::lower;
 use crate::manifest::Manifest;
-use crate::model::Image;
+use crate::model::{Image, Platform};
+use crate::resolve::Resolver;
 
 /// Stands for a version that `auto` will give: the digest may not depend on it.
 const AUTOMATIC: Version = Version::new(0, 0, 0);
@@ -79,6 +80,14 @@ impl Manifest {
                 return None;
             }
         };
+        // What a pull request or a side branch bakes goes nowhere, unless the manifest says so in as many words.
+        let published = match image.node.get("publish").and_then(|publish| publish.get("if")) {
+            None => resolved.version.pre.is_empty(),
+            condition => {
+                let resolver = Resolver::plain(&self.sources, &scope);
+                resolver.condition(condition, &route.key("publish").key("if"), findings)
+            }
+        };
         let [build, validate, test] = steps;
         let lowered = |at: usize, list| lower::steps(list, &route.key(PHASES[at].as_str()), &self.folder);
         Some(ImagePlan {
@@ -89,7 +98,7 @@ impl Manifest {
             build: lowered(0, build),
             validate: lowered(1, validate),
             test: lowered(2, test),
-            settings: self.settings(&typed, key, resolved.version),
+            settings: self.settings(&typed, key, resolved.version, published),
             version: resolved.version.clone(),
             digest: Digest::from_text(""),
             route,
@@ -97,8 +106,11 @@ impl Manifest {
     }
 
     /// The settings of an image; on a platform that the caller chose, its own way of capture stands in for one that it lacks.
-    fn settings(&self, image: &Image, key: &ImageKey, version: &Version) -> ImageSettings {
-        let mut settings = lower::settings(image, &self.namespace, key, version);
+    fn settings(&self, image: &Image, key: &ImageKey, version: &Version, published: bool) -> ImageSettings {
+        let mut settings = lower::settings(image, &self.namespace, key, version, published);
+        if self.platform != Platform::Docker {
+            settings.container = None;
+        }
         let known = self.options.capabilities.iter().find(|known| known.platform == self.platform.as_str());
         if self.is_foreign()
             && let Some(first) = known

@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::{AttributeValue, Image, ImdsSupportValues, ResourceType}
 
 use super::pending::{candidate, name_taken};
 use crate::image::{self, available, no_retries, once};
-use crate::machine::{AwsMachine, specification};
+use crate::machine::{AwsMachine, give_back, specification};
 use crate::platform::{Inner, PLATFORM};
 
 /// As long as its snapshots take; see the snapshots' own limit.
@@ -94,9 +94,9 @@ impl PendingImage for Making {
 impl Making {
     /// Gives the machine back; its disk is copied.
     async fn end(&self, run: &Run) -> Result<()> {
-        let client = &self.aws.client;
-        let request = client.ec2.terminate_instances().instance_ids(&self.machine).skip_os_shutdown(true);
-        client.call("TerminateInstances", &format!("end the machine {}", self.machine), request.send()).await?;
+        if let Err(failure) = give_back(&self.aws, run, &self.machine, None).await {
+            return Err(self.aws.client.explain(*failure, &format!("end the machine {}", self.machine)).await);
+        }
         run.ledger().close_id(MACHINE, &self.machine, Closed::Deleted)
     }
 

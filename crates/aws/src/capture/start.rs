@@ -30,9 +30,8 @@ pub(crate) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'
         rest::bring(machine, run, plan.rest).await?;
         snapshots::create(machine, run, capture).await?
     };
-    // The content is fixed: nobody needs the machine any more. It is in the ledger should this not work. Its group is the
-    // whole run's and still needed by the machine that tests the image, so that it is left in it.
-    if let Err(error) = machine.end(run, false).await {
+    // The content is fixed: nobody needs the machine any more. It is in the ledger should this not work.
+    if let Err(error) = machine.end(run).await {
         run.warn(format!("could not end {} yet: {error}", machine.in_words()), None);
     }
     Ok(Box::new(Pending::new(machine, capture, taken)))

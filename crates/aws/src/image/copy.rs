@@ -15,19 +15,30 @@ use crate::platform::{Inner, PLATFORM};
 /// CopyImage takes some five minutes whatever the size, an hour at worst (research: latency).
 const COPIED: Duration = Duration::from_hours(3);
 
-/// Copies an image to its final name within the region, and waits until it can be launched.
+/// Where a copy comes from, and what it must be.
+pub(crate) struct Origin<'a> {
+    /// The region of the image that is copied.
+    pub(crate) region: &'a str,
+    /// The key that encrypts the copy; the source's own way without.
+    pub(crate) kms_key: Option<&'a str>,
+    /// Why it is CopyImage, in words.
+    pub(crate) why: &'a str,
+}
+
+/// Copies an image to its final name in this region, and waits until it can be launched.
 pub(crate) async fn copy(
     aws: &Inner,
     run: &Run,
     from: &Image,
     name: &str,
     registration: &Registration<'_>,
+    origin: &Origin<'_>,
 ) -> Result<Image, NotMade> {
     let client = &aws.client;
     let source = from.image_id().unwrap_or_default();
     let doing = format!("copy the image {source} to the name {name:?}");
     run.check()?;
-    run.progress(format!("copying {source}: its billing code allows no registration of ours"));
+    run.progress(format!("copying {source} to {}: {}", client.region(), origin.why));
     let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
     let request = client
         .ec2
@@ -35,7 +46,9 @@ pub(crate) async fn copy(
         .name(name)
         .set_description(Some(registration.plan.settings.description.clone()).filter(|text| !text.is_empty()))
         .source_image_id(source)
-        .source_region(client.region())
+        .source_region(origin.region)
+        .set_encrypted(origin.kms_key.map(|_| true))
+        .set_kms_key_id(origin.kms_key.map(str::to_owned))
         .client_token(token(run, source, name))
         .tag_specifications(specification(ResourceType::Image, &registration.tags))
         .tag_specifications(specification(ResourceType::Snapshot, &registration.tags));

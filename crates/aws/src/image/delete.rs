@@ -145,9 +145,14 @@ async fn snapshot_ids(aws: &Inner, entry: &Entry) -> Result<Vec<String>> {
         .ec2
         .describe_snapshots()
         .owner_ids("self")
-        .filters(filter("volume-id", &entry.find_by))
+        // A copy is found by the snapshot that it was made of.
+        .filters(if entry.find_by.starts_with("snap-") {
+            filter(&format!("tag:{}", tags::COPIED_FROM), &entry.find_by)
+        } else {
+            filter("volume-id", &entry.find_by)
+        })
         .filters(filter(&format!("tag:{}", tags::RUN), &entry.run));
-    let doing = format!("look for the snapshot of the volume {}", entry.find_by);
+    let doing = format!("look for the snapshot of {}", entry.find_by);
     let answer = aws.client.call("DescribeSnapshots", &doing, request.send()).await?;
     Ok(answer.snapshots.unwrap_or_default().into_iter().filter_map(|snapshot| snapshot.snapshot_id).collect())
 }

@@ -12,13 +12,14 @@ mod register;
 mod uefi;
 mod wanted;
 
+pub(crate) use copy::{Origin, copy};
 pub(crate) use create::{NotMade, available, create};
 pub(crate) use delete::{delete, delete_snapshot, is_tested, undo};
 pub(crate) use list::{describe, filter, list};
-pub(crate) use mapping::{Taken, of_capture};
+pub(crate) use mapping::{Behind, Device, Taken, of_capture, of_image as devices};
 pub(crate) use name::{judge, of_plan};
 pub(crate) use once::{no_retries, once};
 pub(crate) use record::snapshots;
-pub(crate) use register::register;
+pub(crate) use register::{register, tag_parts};
 pub(crate) use uefi::fill;
 pub(crate) use wanted::Wanted;

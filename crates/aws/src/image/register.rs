@@ -7,6 +7,7 @@ use ami_bake_core::platform::{Candidate, ImageRecord, Registration};
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{Image, Tag};
 
+use super::copy::Origin;
 use super::create::{NotMade, create};
 use super::list::{describe, filter};
 use super::record::{record, snapshots};
@@ -29,7 +30,14 @@ pub(crate) async fn register(
     let from = described(aws, run, &candidate.image.id).await?;
     let made = match take(&from) {
         Take::Snapshots => again(aws, run, &from, &name, registration).await,
-        Take::CreateImage => copy::copy(aws, run, &from, &name, registration).await,
+        Take::CreateImage => {
+            let origin = Origin {
+                region: aws.client.region(),
+                kms_key: None,
+                why: "its billing code allows no registration of ours",
+            };
+            copy::copy(aws, run, &from, &name, registration, &origin).await
+        },
     };
     let image = match made {
         Ok(image) => image,
@@ -85,7 +93,7 @@ async fn taken(aws: &Inner, name: &str, registration: &Registration<'_>) -> Erro
 }
 
 /// Gives the snapshots the image's tags, and takes off their end.
-async fn tag_parts(aws: &Inner, parts: &[String], wanted: &BTreeMap<String, String>) -> Result<()> {
+pub(crate) async fn tag_parts(aws: &Inner, parts: &[String], wanted: &BTreeMap<String, String>) -> Result<()> {
     if parts.is_empty() {
         return Ok(());
     }

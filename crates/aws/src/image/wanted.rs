@@ -94,6 +94,7 @@ impl Wanted {
             }
         };
         compare("name", self.name.clone(), seen.name().unwrap_or_default().to_owned());
+        compare("description", self.description.clone(), seen.description().unwrap_or_default().to_owned());
         compare("architecture", shown(self.architecture.as_ref()), shown(seen.architecture()));
         compare("virtualization type", VirtualizationType::Hvm.to_string(), shown(seen.virtualization_type()));
         compare("root device", shown(self.root_device.as_ref()), shown(seen.root_device_name()));

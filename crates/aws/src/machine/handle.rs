@@ -81,9 +81,9 @@ impl AwsMachine {
     }
 
     /// Gives the machine back at once, without letting its operating system shut down: its disk is not needed any more.
-    /// `detach` takes its interface out of the bake's own group first, so that the group can go at once.
-    pub(crate) async fn end(&self, run: &Run, detach: bool) -> Result<()> {
-        terminate::end(self, run, detach).await
+    /// Its interface leaves the bake's own group first, so that the group can go at once.
+    pub(crate) async fn end(&self, run: &Run) -> Result<()> {
+        terminate::end(self, run).await
     }
 }
 
@@ -126,7 +126,7 @@ impl Machine for AwsMachine {
     }
 
     async fn destroy(&self, run: &Run) -> Result<()> {
-        self.end(run, true).await
+        self.end(run).await
     }
 
     async fn keep(&self, run: &Run, folder: &Path) -> Result<String> {

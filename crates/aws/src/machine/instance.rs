@@ -10,6 +10,7 @@ use ami_bake_core::poll::{Answer, Poller};
 use aws_sdk_ec2::types as ec2;
 use jiff::Timestamp;
 
+use super::network;
 use crate::client::Client;
 
 /// The pause between two looks. One DescribeInstances every second takes a twentieth of the bucket.
@@ -46,6 +47,8 @@ pub(crate) struct Instance {
     pub(crate) spot: bool,
     /// The primary network interface.
     pub(crate) interface: Option<String>,
+    /// The names of its security groups.
+    pub(crate) groups: Vec<String>,
     /// Device names and volume ids.
     pub(crate) volumes: Vec<(String, String)>,
     /// The device name of the root.
@@ -82,6 +85,7 @@ impl From<&ec2::Instance> for Instance {
             nitro: nitro(instance.instance_type().map_or("", |kind| kind.as_str())),
             spot: instance.instance_lifecycle() == Some(&ec2::InstanceLifecycleType::Spot),
             interface: interface.and_then(|nic| text(nic.network_interface_id())),
+            groups: instance.security_groups().iter().filter_map(|group| text(group.group_name())).collect(),
             volumes: instance
                 .block_device_mappings()
                 .iter()
@@ -99,6 +103,11 @@ impl From<&ec2::Instance> for Instance {
 }
 
 impl Instance {
+    /// True when it stands in a group that a bake made for itself.
+    pub(super) fn in_own_group(&self) -> bool {
+        self.groups.iter().any(|group| group.starts_with(network::GROUP))
+    }
+
     /// An instance of which only the id is known.
     pub(super) fn unknown(id: &str) -> Self {
         Self::from(&ec2::Instance::builder().instance_id(id).build())
@@ -108,7 +117,7 @@ impl Instance {
 /// True for types on the Nitro hypervisor. EC2 answers `xen` as hypervisor for Nitro instances too, so the type decides:
 /// these families are all that run on Xen
 /// (<https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html>).
-fn nitro(kind: &str) -> bool {
+pub(super) fn nitro(kind: &str) -> bool {
     const XEN: [&str; 18] =
         ["a0", "c1", "c3", "c4", "d2", "f1", "g2", "g3", "g3s", "h1", "i2", "i3", "m1", "m2", "m3", "m4", "p2", "p3"];
     const XEN_TOO: [&str; 7] = ["r3", "r4", "t1", "t2", "x1", "x1e", "cc2"];

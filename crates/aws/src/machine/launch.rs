@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ami_bake_core::ledger::Closed;
-use ami_bake_core::plan::{Architecture, MachineSettings};
+use ami_bake_core::plan::{Architecture, MachineSettings, Phase};
 use ami_bake_core::platform::{Launch, Machine};
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::{HostKey, Key};
@@ -18,6 +18,7 @@ use super::refusal::{Verdict, help_end, judge, judge_end};
 use super::request::{Attempt, Blueprint};
 use super::{AwsMachine, disk, keypair, profile, tags, types, user, userdata};
 use crate::error::Failure;
+use crate::lineage;
 use crate::platform::{Inner, PLATFORM};
 use crate::source;
 
@@ -46,15 +47,21 @@ pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> 
             (None, None) => Ok(None),
         }
     };
-    // All three run to their end, so that a failure of one leaves no half-made other behind that the ledger can't name.
-    let (network, login, profile) =
-        futures::join!(network::prepare(aws, run, settings), keypair::login(aws, run), profile);
+    // All run to their end, so that a failure of one leaves no half-made other behind that the ledger can't name.
+    let lineage = async {
+        if settings.lineage && launch.phase == Phase::Build {
+            return lineage::of(aws, run, &image, settings).await;
+        }
+        None
+    };
+    let (network, login, profile, own) =
+        futures::join!(network::prepare(aws, run, settings), keypair::login(aws, run), profile, lineage);
     let (network, login, profile) = (network?, login?, profile?);
     let mut all = settings.tags.clone();
     let name = format!("ami-bake {} {} {}", launch.namespace, launch.key, launch.phase.as_str());
     all.extend(tags::created(run, &name, Some(launch.namespace), Some(launch.key), launch.lifetime));
     let blueprint = Blueprint {
-        image: launch.source.id.clone(),
+        image: own.unwrap_or_else(|| launch.source.id.clone()),
         key_name: keypair::name(run),
         groups: network.groups.clone(),
         profile,
@@ -63,7 +70,8 @@ pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> 
         tags: all,
         settings: settings.clone(),
     };
-    let access = Access { login, expected, user, settings: settings.clone() };
+    let sealed = launch.phase != Phase::Test;
+    let access = Access { login, expected, user, settings: settings.clone(), sealed };
     let started = Starter { aws, run, launch, blueprint: &blueprint, access: &access }.start(&image, &network).await?;
     Ok(Box::new(AwsMachine {
         aws: Arc::clone(aws),
@@ -148,6 +156,7 @@ impl Starter<'_> {
                     Some("More types under `machine: {type: […]}` find spot capacity more often.".to_owned()),
                 );
             }
+            let types = if spot { self.spot_types(&types) } else { types.clone() };
             if let Some(started) = self.try_places(&types, &network.subnets, spot, &mut missed).await? {
                 return Ok(started);
             }
@@ -170,6 +179,21 @@ impl Starter<'_> {
             "Name more types under `machine: {type: […]}`, and subnets in more zones under `machine: {subnet: […]}`: they \
              are tried in this order. Capacity comes and goes within minutes.",
         ))
+    }
+
+    /// The types that can be captured although EC2 can't stop them: a Xen type powers off when its guest halts, and its
+    /// disk goes with it.
+    fn spot_types(&self, types: &[String]) -> Vec<String> {
+        let (nitro, xen): (Vec<&String>, Vec<&String>) = types.iter().partition(|kind| instance::nitro(kind));
+        if self.launch.phase == Phase::Test || xen.is_empty() {
+            return types.to_vec();
+        }
+        let xen: Vec<&str> = xen.into_iter().map(String::as_str).collect();
+        self.run.warn(
+            format!("{} is not tried as spot: built on Xen, its disk would go when its guest halts", xen.join(", ")),
+            Some("Name types of the Nitro system under `machine: {type: […]}`.".to_owned()),
+        );
+        nitro.into_iter().cloned().collect()
     }
 
     async fn try_places(

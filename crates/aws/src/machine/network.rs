@@ -9,6 +9,9 @@ use super::tags::{LIFETIME, created, hash, specification};
 use super::{fresh, ingress};
 use crate::platform::{Inner, PLATFORM};
 
+/// How the names of the groups begin that bakes make for themselves.
+pub(super) const GROUP: &str = "ami-bake-";
+
 /// What a security group is shared by: bakes in one VPC that may be reached by the same addresses on the same port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct GroupKey {
@@ -215,7 +218,7 @@ fn permission(key: &GroupKey) -> IpPermission {
 
 /// One name for each group of a run: bakes with other ingress need another group in the same VPC.
 fn group_name(run: &str, key: &GroupKey) -> String {
-    format!("ami-bake-{run}-{}", hash(&format!("{key:?}"), 6))
+    format!("{GROUP}{run}-{}", hash(&format!("{key:?}"), 6))
 }
 
 #[cfg(test)]

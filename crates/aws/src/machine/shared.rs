@@ -52,7 +52,7 @@ impl OfRun {
 }
 
 /// Cells by key: who comes second waits for who came first; a failure is told to who met it, and the next one tries.
-pub(super) struct Once<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
+pub(crate) struct Once<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
 
 impl<K, V> Default for Once<K, V> {
     fn default() -> Self {
@@ -62,7 +62,7 @@ impl<K, V> Default for Once<K, V> {
 
 impl<K: Hash + Eq, V: Clone> Once<K, V> {
     /// The value of `key`, made by `make` where there is none.
-    pub(super) async fn get(&self, key: K, make: impl Future<Output = Result<V>>) -> Result<V> {
+    pub(crate) async fn get(&self, key: K, make: impl Future<Output = Result<V>>) -> Result<V> {
         let cell = {
             let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(cells.entry(key).or_default())

@@ -1,18 +1,22 @@
 //! Gives machines back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ami_bake_core::ledger::Closed;
+use ami_bake_core::ledger::{Closed, MACHINE};
 use ami_bake_core::{Result, Run};
 
-use super::{AwsMachine, network};
+use super::{AwsMachine, Instance, instance, network};
 use crate::client::Client;
 use crate::error::Failure;
+use crate::image::filter;
 use crate::platform::Inner;
 
-/// Terminates the machine, waiting for nothing. With `detach` its interface leaves the bake's own group first, as far as
-/// that goes, so that the group can be deleted while the machine still shuts down.
-pub(super) async fn end(machine: &AwsMachine, run: &Run, detach: bool) -> Result<()> {
+/// What leaving the group may take before the machine is terminated all the same: three small calls.
+const LEAVE: Duration = Duration::from_millis(1500);
+
+/// Terminates the machine, waiting for nothing.
+pub(super) async fn end(machine: &AwsMachine, run: &Run) -> Result<()> {
     let first = machine.with_state(|state| {
         state.dial = None;
         !std::mem::replace(&mut state.gone, true)
@@ -20,19 +24,27 @@ pub(super) async fn end(machine: &AwsMachine, run: &Run, detach: bool) -> Result
     if !first {
         return Ok(());
     }
-    if detach {
-        leave_group(machine, run).await;
-    }
-    if let Err(failure) = terminate(&machine.aws.client, &machine.id).await {
+    let given = give_back(&machine.aws, run, &machine.id, Some(machine.instance())).await;
+    if let Err(failure) = given {
         machine.with_state(|state| state.gone = false);
         return Err(machine.aws.client.explain(*failure, &format!("terminate {}", machine.in_words())).await);
     }
-    run.ledger().close_id("instance", &machine.id, Closed::Deleted)
+    run.ledger().close_id(MACHINE, &machine.id, Closed::Deleted)
 }
 
-/// TerminateInstances without the guest's own shutdown: nothing on its disks is needed any more. Not being there is
-/// success.
-pub(super) async fn terminate(client: &Arc<Client>, id: &str) -> Result<(), Box<Failure>> {
+/// Terminates a machine. Its interface leaves the bake's own group first, as far as that goes, so that the group can be
+/// deleted while the machine still shuts down. Not being there is success.
+pub(crate) async fn give_back(aws: &Inner, run: &Run, id: &str, known: Option<Instance>) -> Result<(), Box<Failure>> {
+    // A call that hangs must not keep the machine alive.
+    tokio::select! {
+        () = leave_group(aws, run, id, known) => {}
+        () = run.clock().sleep(LEAVE) => {}
+    }
+    terminate(&aws.client, id).await
+}
+
+/// TerminateInstances without the guest's own shutdown: nothing on its disks is needed any more.
+async fn terminate(client: &Arc<Client>, id: &str) -> Result<(), Box<Failure>> {
     let request = || client.ec2.terminate_instances().instance_ids(id);
     let asked = match client.ask("TerminateInstances", request().skip_os_shutdown(true).send()).await {
         // Some instance types don't know the shortcut.
@@ -49,15 +61,23 @@ pub(super) async fn terminate(client: &Arc<Client>, id: &str) -> Result<(), Box<
 }
 
 /// Moves the interface to the VPC's default group. A refusal only means that the group goes later.
-async fn leave_group(machine: &AwsMachine, run: &Run) {
-    let instance = machine.instance();
-    let (Some(_), Some(interface), Some(vpc)) = (&machine.group, &instance.interface, &instance.vpc) else { return };
+async fn leave_group(aws: &Inner, run: &Run, id: &str, known: Option<Instance>) {
     let moved = async {
-        let default = network::default_group(&machine.aws, run, vpc).await?;
-        move_interface(&machine.aws, interface, &default).await
+        let known = known.filter(|instance| instance.interface.is_some() && instance.vpc.is_some());
+        let instance = match known {
+            Some(instance) => Some(instance),
+            None => {
+                let filters = vec![filter("instance-id", id)];
+                instance::describe(&aws.client, filters, "look at the machine").await?.into_iter().next()
+            }
+        };
+        let Some(instance) = instance.filter(Instance::in_own_group) else { return Ok(()) };
+        let (Some(interface), Some(vpc)) = (&instance.interface, &instance.vpc) else { return Ok(()) };
+        let default = network::default_group(aws, run, vpc).await?;
+        move_interface(aws, interface, &default).await
     };
     if let Err(error) = moved.await {
-        tracing::debug!(%error, machine = machine.id, "its group goes when it is terminated");
+        tracing::debug!(%error, machine = id, "its group goes when it is terminated");
     }
 }
 

@@ -9,20 +9,23 @@ use ami_bake_core::{Result, Run};
 
 use super::launch::by_token;
 use super::network::find_group;
-use super::{profile, terminate};
+use super::{give_back, profile};
 use crate::client::Client;
+use crate::error::Failure;
 use crate::platform::Inner;
 
 /// A machine whose answer was lost shows up within this many looks.
 const LOOKS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
+/// A group that is held is tried again after each of these: its machines leave it in the same burst.
+const HELD: [Duration; 5] = [Duration::from_millis(300); 5];
 
 /// Asks for the deletion of what the entry stands for; waits for nothing. Not being there is success.
 pub(crate) async fn undo(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
     match entry.kind.as_str() {
         "instance" => instance(aws, run, entry).await,
         "key-pair" => key_pair(&aws.client, entry).await,
-        "security-group" => security_group(aws, entry).await,
+        "security-group" => security_group(aws, run, entry).await,
         "instance-profile" => instance_profile(&aws.client, entry).await,
         "role" => role(&aws.client, entry).await,
         kind => Ok(Undo::Later(format!("this version of ami-bake does not know how to delete a {kind}"))),
@@ -37,7 +40,7 @@ async fn instance(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
             None => return Ok(Undo::Done),
         },
     };
-    match terminate::terminate(&aws.client, &id).await {
+    match give_back(aws, run, &id, None).await {
         Ok(()) => Ok(Undo::Done),
         Err(failure) if failure.is(&["OperationNotPermitted"]) => {
             Ok(Undo::Later(format!("the machine {id} is protected against termination: {}", failure.text())))
@@ -61,15 +64,17 @@ async fn found(aws: &Inner, run: &Run, token: &str) -> Result<Option<String>> {
 
 async fn key_pair(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
     let name = &entry.find_by;
-    let request = client.ec2.delete_key_pair().key_name(name).send();
-    match client.ask("DeleteKeyPair", request).await {
+    // Sweep knows the id alone. EC2 answers success for a name that it does not know.
+    let request = client.ec2.delete_key_pair();
+    let request = if name.starts_with("key-") { request.key_pair_id(name) } else { request.key_name(name) };
+    match client.ask("DeleteKeyPair", request.send()).await {
         Ok(_) => Ok(Undo::Done),
         Err(failure) if failure.not_found() => Ok(Undo::Done),
         Err(failure) => Err(client.explain(*failure, &format!("delete the key pair {name}")).await),
     }
 }
 
-async fn security_group(aws: &Inner, entry: &Entry) -> Result<Undo> {
+async fn security_group(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
     let client = &aws.client;
     let id = match entry.id.clone().filter(|id| !id.is_empty()) {
         Some(id) => id,
@@ -78,47 +83,38 @@ async fn security_group(aws: &Inner, entry: &Entry) -> Result<Undo> {
             None => return Ok(Undo::Done),
         },
     };
-    let request = client.ec2.delete_security_group().group_id(&id).send();
-    match client.ask("DeleteSecurityGroup", request).await {
-        Ok(_) => Ok(Undo::Done),
-        Err(failure) if failure.not_found() => Ok(Undo::Done),
-        Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => {
-            Ok(Undo::Later(format!("the security group {id} is held by a machine that still shuts down")))
+    let mut pauses = HELD.iter();
+    loop {
+        let request = client.ec2.delete_security_group().group_id(&id).send();
+        match client.ask("DeleteSecurityGroup", request).await {
+            Ok(_) => return Ok(Undo::Done),
+            Err(failure) if failure.not_found() => return Ok(Undo::Done),
+            Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => match pauses.next() {
+                Some(pause) => run.clock().sleep(*pause).await,
+                None => {
+                    return Ok(Undo::Later(format!(
+                        "the security group {id} is held by a machine that still shuts down"
+                    )));
+                }
+            },
+            Err(failure) => return Err(client.explain(*failure, &format!("delete the security group {id}")).await),
         }
-        Err(failure) => Err(client.explain(*failure, &format!("delete the security group {id}")).await),
     }
 }
 
 async fn instance_profile(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
     let name = &entry.find_by;
     let doing = format!("delete the instance profile {name}");
-    let request = client.iam.remove_role_from_instance_profile().instance_profile_name(name).role_name(name).send();
-    match client.ask("RemoveRoleFromInstanceProfile", request).await {
-        Ok(_) => {}
-        Err(failure) if failure.not_found() => {}
-        Err(failure) => return Err(client.explain(*failure, &doing).await),
-    }
+    take_out(client, name, &doing).await?;
     let request = client.iam.delete_instance_profile().instance_profile_name(name).send();
-    match client.ask("DeleteInstanceProfile", request).await {
-        Ok(_) => Ok(Undo::Done),
-        Err(failure) if failure.not_found() => Ok(Undo::Done),
-        Err(failure) if failure.is(&["DeleteConflict", "DeleteConflictException"]) => {
-            Ok(Undo::Later(format!("the instance profile {name} still holds its role")))
-        }
-        Err(failure) => Err(client.explain(*failure, &doing).await),
-    }
+    let held = format!("the instance profile {name} still holds its role");
+    gone(client, client.ask("DeleteInstanceProfile", request).await, &doing, held).await
 }
 
 async fn role(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
     let name = &entry.find_by;
     let doing = format!("delete the role {name}");
-    // Whichever of the two entries comes first takes the role out of the profile of the same name.
-    let request = client.iam.remove_role_from_instance_profile().instance_profile_name(name).role_name(name).send();
-    match client.ask("RemoveRoleFromInstanceProfile", request).await {
-        Ok(_) => {}
-        Err(failure) if failure.not_found() => {}
-        Err(failure) => return Err(client.explain(*failure, &doing).await),
-    }
+    take_out(client, name, &doing).await?;
     let request = client.iam.delete_role_policy().role_name(name).policy_name(profile::POLICY).send();
     match client.ask("DeleteRolePolicy", request).await {
         Ok(_) => {}
@@ -126,12 +122,25 @@ async fn role(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
         Err(failure) => return Err(client.explain(*failure, &doing).await),
     }
     let request = client.iam.delete_role().role_name(name).send();
-    match client.ask("DeleteRole", request).await {
+    let held = format!("the role {name} is still held by its instance profile");
+    gone(client, client.ask("DeleteRole", request).await, &doing, held).await
+}
+
+/// Whichever of the two entries comes first takes the role out of the profile of the same name.
+async fn take_out(client: &Client, name: &str, doing: &str) -> Result<()> {
+    let request = client.iam.remove_role_from_instance_profile().instance_profile_name(name).role_name(name).send();
+    match client.ask("RemoveRoleFromInstanceProfile", request).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.not_found() => Ok(()),
+        Err(failure) => Err(client.explain(*failure, doing).await),
+    }
+}
+
+async fn gone<T>(client: &Client, asked: Result<T, Box<Failure>>, doing: &str, held: String) -> Result<Undo> {
+    match asked {
         Ok(_) => Ok(Undo::Done),
         Err(failure) if failure.not_found() => Ok(Undo::Done),
-        Err(failure) if failure.is(&["DeleteConflict", "DeleteConflictException"]) => {
-            Ok(Undo::Later(format!("the role {name} is still held by its instance profile")))
-        }
-        Err(failure) => Err(client.explain(*failure, &doing).await),
+        Err(failure) if failure.is(&["DeleteConflict", "DeleteConflictException"]) => Ok(Undo::Later(held)),
+        Err(failure) => Err(client.explain(*failure, doing).await),
     }
 }

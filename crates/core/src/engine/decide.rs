@@ -54,7 +54,11 @@ pub(super) async fn decide(
     };
     let replaces = rooms.platform.capabilities().replaces_versions;
     let (version, decision) = judge(&wanted, &published, &hits, options.force, replaces, &leg.key)?;
-    let plan = rooms.recipe.plan(&leg.key, &Resolved { source: &source, version: &version })?;
+    let mut plan = rooms.recipe.plan(&leg.key, &Resolved { source: &source, version: &version })?;
+    plan.settings.distribution.forced = options.force;
+    if plan.settings.distribution.is_needed() {
+        rooms.platform.judge_publishing(run, &plan).await?;
+    }
     Ok(Decided { plan, decision, automatic: wanted.automatic })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::engine::decide::Decided;
 use crate::engine::options::{Options, Rooms};
 use crate::engine::phase::run_phase;
+use crate::engine::retention::retire;
 use crate::engine::stage::stage;
 use crate::engine::tagging;
 use crate::error::{Error, Kind, Result};
@@ -31,10 +32,18 @@ pub(super) async fn bake_image(
 ) -> Result<Option<ImageRecord>> {
     let plan = &decided.plan;
     let Some(candidate) = build(run, rooms, options, plan).await? else { return Ok(None) };
-    let tested = stage(run, Stage::Test, boot_and_test(run, rooms, options, plan, &candidate.image)).await?;
+    let test = stage(run, Stage::Test, boot_and_test(run, rooms, options, plan, &candidate.image));
+    let tested = tokio::join!(test, prepare(run, rooms, plan, &candidate)).0?;
     // The machine that passed is of no more use: nothing waits until it is given back.
     let published = stage(run, Stage::Publish, publish(run, rooms, decided, &candidate));
     tokio::join!(published, tested.give_back(run, options)).0.map(Some)
+}
+
+/// Begins the copies that publishing will need.
+async fn prepare(run: &Run, rooms: &Rooms, plan: &ImagePlan, candidate: &Candidate) {
+    if plan.settings.distribution.is_needed() {
+        rooms.platform.prepare(run, plan, candidate).await;
+    }
 }
 
 /// Registers an image that has the same content under another version.
@@ -50,7 +59,7 @@ pub(super) async fn reregister(
 
 /// Publishes an image that is reused: what its plan says of publishing is not in its digest and may have changed.
 pub(super) async fn publish_again(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
-    if plan.settings.container.is_none() {
+    if plan.settings.container.is_none() && !plan.settings.distribution.is_needed() {
         return Ok(());
     }
     stage(run, Stage::Publish, rooms.platform.publish(run, plan, image)).await
@@ -59,7 +68,9 @@ pub(super) async fn publish_again(run: &Run, rooms: &Rooms, plan: &ImagePlan, im
 /// Gives the final name, and brings the image to where its plan publishes it.
 async fn publish(run: &Run, rooms: &Rooms, decided: &Decided, candidate: &Candidate) -> Result<ImageRecord> {
     let (plan, image) = register(run, rooms, decided, candidate).await?;
+    run.tell(Event::Registered { image: image.clone() });
     rooms.platform.publish(run, &plan, &image).await?;
+    retire(run, rooms, &plan, &image).await;
     Ok(image)
 }
 
@@ -115,8 +126,7 @@ async fn on_machine(
         return Ok(false);
     }
     stage(run, Stage::Seal, async {
-        let (after, ()) =
-            tokio::try_join!(provisioner.packages(run, &on), provisioner.scan(run, &on, &plan.settings))?;
+        let (after, ()) = tokio::try_join!(provisioner.packages(run, &on), provisioner.scan(run, &on, &plan.settings))?;
         run.tell(Event::Packages { before, after });
         provisioner.seal(run, &on, &plan.settings, &machine.login()).await
     })
@@ -218,10 +228,11 @@ async fn register(
         match rooms.platform.register(run, candidate, &registration).await {
             Err(error) if error.is_taken() && decided.automatic => {
                 let version = next([&plan.version], crate::version::Bump::Patch);
-                let again = rooms.recipe.plan(&plan.key, &Resolved { source: &plan.source, version: &version })?;
+                let mut again = rooms.recipe.plan(&plan.key, &Resolved { source: &plan.source, version: &version })?;
                 if !plan.version.pre.is_empty() || again.build != plan.build {
                     return Err(error);
                 }
+                again.settings.distribution.forced = plan.settings.distribution.forced;
                 run.warn(format!("version {} was taken meanwhile, {version} is next", plan.version), None);
                 plan = again;
             }

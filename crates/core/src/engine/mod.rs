@@ -6,6 +6,7 @@ mod image;
 mod options;
 mod phase;
 mod plan;
+mod retention;
 mod schedule;
 mod stage;
 mod tagging;

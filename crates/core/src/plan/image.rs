@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ContainerPublish, Digest, MachineSettings, Phase, SourceImage, Step};
+use crate::plan::{ContainerPublish, Digest, Distribution, MachineSettings, Phase, Retention, SourceImage, Step};
 use crate::route::Route;
 
 /// Which image of a manifest, and which leg of its matrix.
@@ -103,6 +103,10 @@ pub struct ImageSettings {
     pub imds_v2: Option<bool>,
     /// On platforms of containers: the image's configuration, and the registry that gets it.
     pub container: Option<ContainerPublish>,
+    /// Where it goes when it is tested.
+    pub distribution: Distribution,
+    /// How many of its versions stay once this one is registered.
+    pub retention: Retention,
 }
 
 /// Everything that a bake of one image needs to know; nothing in it is left to be evaluated.

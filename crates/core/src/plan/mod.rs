@@ -2,18 +2,22 @@
 
 mod container;
 mod digest;
+mod distribution;
 mod files;
 mod image;
 mod machine;
 mod recipe;
+mod retention;
 mod source;
 mod step;
 
 pub use container::{ContainerChanges, ContainerPublish, RegistryLogin};
 pub use digest::{Digest, Digester};
+pub use distribution::{CopyMethod, Distribution, RegionPlan, Share};
 pub use files::{Exclude, FileKind, LocalFile, digest_path, local_files};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
 pub use machine::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
 pub use recipe::{Leg, Recipe, Resolved, VersionRule};
+pub use retention::Retention;
 pub use source::{BakedQuery, SourceImage, SourceQuery};
 pub use step::{Expectation, OnFailure, Phase, Probe, SecretPart, Step, Value, Verb, WaitFor};

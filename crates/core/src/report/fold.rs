@@ -135,6 +135,15 @@ impl ImageReport {
                     step.finish(outcome, *took);
                 }
             }
+            Event::Registered { image } => {
+                self.version = Some(image.version.clone());
+                self.image = Some(image.clone());
+            }
+            Event::Published { delivery } => {
+                self.published.retain(|seen| seen.region != delivery.region);
+                self.published.push(delivery.clone());
+            }
+            Event::Retired { image } => self.retired.push(image.clone()),
             Event::Packages { before, after } => self.packages = Some(PackageChanges::between(before, after)),
             Event::ImageFinished { image, reused, failure, skipped } => {
                 self.status = match failure {
@@ -143,7 +152,11 @@ impl ImageReport {
                     Some(_) => Status::Failed,
                     None => self.good(image.as_ref().map(|image| &image.id), *reused),
                 };
-                self.image.clone_from(image);
+                // An image that could not be published everywhere is there all the same.
+                let registered = failure.as_ref().is_some_and(|failure| failure.kind == Kind::Publish);
+                if image.is_some() || !registered {
+                    self.image.clone_from(image);
+                }
                 self.failure.clone_from(failure);
                 self.took = self.stages.first().map_or(Duration::ZERO, |first| elapsed.saturating_sub(first.begin));
             }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::packages::PackageChanges;
 use super::seconds;
+use crate::delivery::Delivery;
 use crate::event::{Failure, Stage};
 use crate::plan::{Digest, ImageKey, Phase, SourceImage};
 use crate::platform::ImageRecord;
@@ -135,6 +136,12 @@ pub struct ImageReport {
     pub reason: Option<String>,
     /// The image, where there is one.
     pub image: Option<ImageRecord>,
+    /// What publishing came to in each region.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<Delivery>,
+    /// Older versions of it that were deleted, since no more of them are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<ImageRecord>,
     /// Its stages, in the order in which they began.
     pub stages: Vec<StageReport>,
     /// Its steps, in the order in which they began.
@@ -160,6 +167,8 @@ impl ImageReport {
             source: None,
             reason: None,
             image: None,
+            published: Vec::new(),
+            retired: Vec::new(),
             stages: Vec::new(),
             steps: Vec::new(),
             packages: None,

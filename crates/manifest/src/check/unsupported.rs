@@ -6,18 +6,12 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 /// Below an image, `defaults`, or an environment's images and defaults. `*` is any key or index.
-const IMAGE: [&[&str]; 21] = [
-    &["machine", "lineage"],
-    &["publish", "if"],
-    &["publish", "regions"],
+const IMAGE: [&[&str]; 15] = [
     &["publish", "targets"],
-    &["publish", "copy"],
     &["publish", "share"],
     &["publish", "parameters"],
     &["publish", "deprecate-after"],
     &["publish", "protect"],
-    &["publish", "keep"],
-    &["publish", "docker"],
     &["deploy"],
     &["build", "*", "ansible"],
     &["build", "*", "chef"],
@@ -30,9 +24,12 @@ const IMAGE: [&[&str]; 21] = [
     &["test", "*", "component"],
 ];
 
+/// Below an image, not supported yet but on the platforms `local` and `docker`.
+const KEEP: [&str; 2] = ["publish", "keep"];
+
 /// The fields that are not supported yet, for the reference.
 pub(crate) fn fields() -> Vec<String> {
-    let mut names = vec!["platform: docker".to_owned()];
+    let mut names: Vec<String> = Vec::new();
     for pattern in IMAGE {
         let name = match pattern {
             [_, "*", verb] => (*verb).to_owned(),
@@ -45,27 +42,33 @@ pub(crate) fn fields() -> Vec<String> {
     names
 }
 
-/// Reports every such field of a document, and the platform that is not there yet.
-pub(crate) fn unsupported(root: &Node, findings: &mut Vec<Diagnostic>) {
-    document(root, &Route::root(), findings);
+/// Reports every such field of a document. `chosen` is the caller's platform.
+pub(crate) fn unsupported(root: &Node, chosen: Option<&str>, findings: &mut Vec<Diagnostic>) {
+    let of = |node: &Node| node.get("platform").and_then(Node::as_text).map(str::to_owned);
+    let own = of(root);
+    let keeps = |platform: Option<&str>| {
+        chosen.or(platform).or(own.as_deref()).is_some_and(|platform| matches!(platform, "local" | "docker"))
+    };
+    document(root, &Route::root(), keeps(None), findings);
     for environment in root.get("environments").map(Node::entries).unwrap_or_default() {
-        document(&environment.value, &Route::root().key("environments").key(environment.key.as_str()), findings);
+        let route = Route::root().key("environments").key(environment.key.as_str());
+        document(&environment.value, &route, keeps(of(&environment.value).as_deref()), findings);
     }
 }
 
-fn document(root: &Node, route: &Route, findings: &mut Vec<Diagnostic>) {
-    if let Some(platform) = root.get("platform").filter(|platform| platform.as_text() == Some("docker")) {
-        findings.push(later(platform.span, "`platform: docker`", route.key("platform")));
-    }
+fn document(root: &Node, route: &Route, keeps: bool, findings: &mut Vec<Diagnostic>) {
     if let Some(defaults) = root.get("defaults") {
-        image(defaults, &route.key("defaults"), findings);
+        image(defaults, &route.key("defaults"), keeps, findings);
     }
     for entry in root.get("images").map(Node::entries).unwrap_or_default() {
-        image(&entry.value, &route.key("images").key(entry.key.as_str()), findings);
+        image(&entry.value, &route.key("images").key(entry.key.as_str()), keeps, findings);
     }
 }
 
-fn image(node: &Node, route: &Route, findings: &mut Vec<Diagnostic>) {
+fn image(node: &Node, route: &Route, keeps: bool, findings: &mut Vec<Diagnostic>) {
+    if !keeps {
+        visit(node, &KEEP, route, findings);
+    }
     for pattern in IMAGE {
         visit(node, pattern, route, findings);
     }

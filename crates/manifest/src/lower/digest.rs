@@ -19,6 +19,9 @@ pub(crate) fn digest(plan: &ImagePlan) -> Result<Digest> {
     digester.part("disk", json!([machine.disk, machine.volumes]).to_string());
     digester.part("user-data", machine.user_data.as_deref().unwrap_or_default());
     digester.part("metadata", json!(plan.settings.imds_v2).to_string());
+    if let Some(container) = &plan.settings.container {
+        digester.part("container", json!(container.changes).to_string());
+    }
     digester.part("seal", json!([plan.settings.keep, plan.settings.allow]).to_string());
     for (phase, steps) in [("build", &plan.build), ("validate", &plan.validate), ("test", &plan.test)] {
         for step in steps {

@@ -1,6 +1,8 @@
 //! Typed manifest to core's plan.
 
+mod container;
 mod digest;
+mod distribution;
 mod machine;
 mod settings;
 mod step;

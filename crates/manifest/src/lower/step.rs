@@ -33,7 +33,7 @@ fn step(step: Step, route: Route, folder: &Path) -> Option<plan::Step> {
 }
 
 /// Text with the names of secrets between marks: every second part is a name.
-fn value(text: &str) -> plan::Value {
+pub(super) fn value(text: &str) -> plan::Value {
     if !text.contains(SECRET) {
         return plan::Value::Plain(text.to_owned());
     }

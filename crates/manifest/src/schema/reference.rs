@@ -36,7 +36,7 @@ pub fn reference() -> String {
     let later: Vec<String> = unsupported_fields().iter().map(|name| format!("`{name}`")).collect();
     let _ = write!(
         page.out,
-        "\nPart of the format, but refused with \"not supported yet\" by this version: {}.\n",
+        "\nPart of the format, but refused with \"not supported yet\" by this version: {}; `publish.keep` on the platform `aws`.\n",
         later.join(", ")
     );
     page.section("Manifest", &schema);

@@ -1,0 +1,195 @@
+//! Makes the private copy of a source: its snapshots, then an image like the source over them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ami_bake_core::ledger::{Closed, Entry, IMAGE, Ticket};
+use ami_bake_core::platform::Undo;
+use ami_bake_core::{Error, Result, Run, tags};
+use aws_sdk_ec2::types::{Filter, Image, ResourceType, SnapshotState};
+use futures::future::try_join_all;
+
+use super::identity::{Identity, of_part};
+use crate::capture::Unknown;
+use crate::image::{self, Device, NotMade, devices, filter, no_retries, once};
+use crate::machine::specification;
+use crate::platform::{Inner, PLATFORM};
+
+/// The ledger's kind; its entries are found by the source's snapshot.
+pub(crate) const COPY: &str = "snapshot-copy";
+/// A copy within a region takes seconds to minutes, with another key longer.
+const COPIED: Duration = Duration::from_hours(3);
+
+/// The copy of one snapshot.
+struct Part {
+    /// The source's snapshot.
+    of: String,
+    /// Ours.
+    id: String,
+    /// Its entry; none for what an earlier run began.
+    ticket: Option<Ticket>,
+}
+
+/// Makes the copy. What fails is taken away again, a cancel leaves it to the ledger.
+pub(super) async fn make(
+    aws: &Inner,
+    run: &Run,
+    source: &Image,
+    identity: &Identity,
+    broken: Vec<String>,
+) -> Result<()> {
+    let client = &aws.client;
+    let doing = format!("copy {} into this account", identity.source);
+    let request = client.sts.get_caller_identity().send();
+    let account = client.call("GetCallerIdentity", &doing, request).await?.account;
+    if account.is_some() && account.as_deref() == source.owner_id() {
+        // What is this account's own is incremental by itself.
+        return Ok(());
+    }
+    run.check()?;
+    for id in broken {
+        image::delete(aws, run, &id).await?;
+    }
+    run.progress(format!(
+        "copying {} into this account beside the bake: the next one starts from the copy",
+        identity.source
+    ));
+    let root = source.root_device_name().unwrap_or_default();
+    let all = devices(source);
+    let parts = all.iter().filter_map(|device: &Device| Some((device.snapshot()?, device.name == root)));
+    let parts = try_join_all(parts.map(|(snapshot, root)| part(aws, run, identity, snapshot, root))).await?;
+    match finish(aws, run, source, identity, &parts).await {
+        Ok(()) => Ok(()),
+        Err(error) if run.cancel.is_cancelled() => Err(error),
+        Err(error) => {
+            for part in &parts {
+                if let Some(ticket) = part.ticket
+                    && image::delete_snapshot(aws, &part.id).await? == Undo::Done
+                {
+                    run.ledger().close(ticket, Closed::Deleted)?;
+                }
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn finish(aws: &Inner, run: &Run, source: &Image, identity: &Identity, parts: &[Part]) -> Result<()> {
+    try_join_all(parts.iter().map(|part| complete(aws, run, part))).await?;
+    let copies: BTreeMap<String, String> = parts.iter().map(|part| (part.of.clone(), part.id.clone())).collect();
+    let mut wanted = identity.wanted(run, source, &copies);
+    image::fill(aws, run, &mut wanted, source, None).await;
+    let image = match image::create(aws, run, &wanted).await {
+        Ok(image) => image,
+        Err(NotMade::Taken) => {
+            return Err(Error::build(format!("register {:?}: another run was first", wanted.name))
+                .help("Later bakes start from that one."));
+        }
+        Err(NotMade::Failed(error)) => return Err(error),
+    };
+    for ticket in parts.iter().filter_map(|part| part.ticket) {
+        run.ledger().close(ticket, Closed::Published)?;
+    }
+    run.ledger().close_id(IMAGE, image.image_id().unwrap_or_default(), Closed::Published)
+}
+
+/// The copy of one snapshot of the source: what an earlier run began, or a new one.
+async fn part(aws: &Inner, run: &Run, identity: &Identity, of: &str, root: bool) -> Result<Part> {
+    let client = &aws.client;
+    let doing = format!("copy the snapshot {of} of {}", identity.source);
+    if let Some(id) = found(aws, identity.part(of), &doing).await? {
+        return Ok(Part { of: of.to_owned(), id, ticket: None });
+    }
+    run.check()?;
+    let tags = identity.tags(run, Some(of));
+    let ticket = run.intend(PLATFORM, COPY, Some(client.region()), of)?;
+    let made = once(
+        client,
+        || async {
+            let request = client
+                .ec2
+                .copy_snapshot()
+                .source_region(client.region())
+                .source_snapshot_id(of)
+                .description(format!("copy of {of} of {}, made by ami-bake", identity.source))
+                // Only the root's encryption is the manifest's.
+                .set_encrypted(identity.encrypted.filter(|_| root))
+                .set_kms_key_id(identity.key.clone().filter(|_| root))
+                .tag_specifications(specification(ResourceType::Snapshot, &tags))
+                .customize()
+                .config_override(no_retries());
+            let answer = client.ask("CopySnapshot", request.send()).await?;
+            Ok(answer.snapshot_id.unwrap_or_default())
+        },
+        || found(aws, vec![of_part(of), of_run(run.id())], &doing),
+    )
+    .await;
+    match made {
+        Ok(id) => {
+            aws.captures.young.born(&id);
+            run.ledger().confirm(ticket, &id)?;
+            Ok(Part { of: of.to_owned(), id, ticket: Some(ticket) })
+        }
+        Err(failure) => {
+            if !failure.unknown() {
+                run.ledger().close(ticket, Closed::Refused)?;
+            }
+            if failure.not_found() {
+                return Err(Error::preflight(format!("{doing}: its owner shares the image but not the snapshot"))
+                    .help("Take `machine.lineage` out for this image."));
+            }
+            Err(client.explain(*failure, &doing).await)
+        }
+    }
+}
+
+fn of_run(run: &str) -> Filter {
+    filter(&format!("tag:{}", tags::RUN), run)
+}
+
+/// A snapshot of ours that passes the filters and did not fail.
+async fn found(aws: &Inner, filters: Vec<Filter>, doing: &str) -> Result<Option<String>> {
+    let request = aws.client.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
+    let answer = aws.client.call("DescribeSnapshots", doing, request.send()).await?;
+    let good = |state: Option<&SnapshotState>| matches!(state, Some(SnapshotState::Pending | SnapshotState::Completed));
+    let best = answer.snapshots().iter().filter(|one| good(one.state()));
+    // A complete one rather than one that is on its way.
+    let best = best.max_by_key(|one| one.state() == Some(&SnapshotState::Completed));
+    Ok(best.and_then(|one| one.snapshot_id()).map(str::to_owned))
+}
+
+/// Waits until a copy is complete.
+async fn complete(aws: &Inner, run: &Run, part: &Part) -> Result<()> {
+    let mut unknown = Unknown::new(aws.client.clock(), format!("the snapshot {}", part.id));
+    aws.captures
+        .snapshots
+        .wait(run, &part.id, COPIED, |state| {
+            let Some(snapshot) = state else { return unknown.missing() };
+            unknown.seen();
+            aws.captures.young.seen(&part.id);
+            match snapshot.state() {
+                Some(SnapshotState::Completed) => Some(Ok(())),
+                Some(SnapshotState::Error) => {
+                    let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gives no reason");
+                    Some(Err(Error::build(format!("copy the snapshot {}: {why}", part.of))))
+                }
+                _ => None,
+            }
+        })
+        .await
+}
+
+/// Undoes an open ledger entry of a copy.
+pub(crate) async fn undo(aws: &Inner, entry: &Entry) -> Result<Undo> {
+    let id = match entry.id.clone() {
+        Some(id) => Some(id),
+        None => {
+            let doing = format!("look for the copy of the snapshot {}", entry.find_by);
+            found(aws, vec![of_part(&entry.find_by), of_run(&entry.run)], &doing).await?
+        }
+    };
+    match id {
+        Some(id) => image::delete_snapshot(aws, &id).await,
+        None => Ok(Undo::Done),
+    }
+}

@@ -1,0 +1,85 @@
+//! Finds the private copy of a source.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::plan::MachineSettings;
+use ami_bake_core::{Result, Run, tags};
+use aws_sdk_ec2::types::{Image, ImageState, Tag};
+use jiff::{SignedDuration, Timestamp};
+
+use super::identity::{Identity, LIFETIME};
+use super::shared::start;
+use crate::capture::{Take, take};
+use crate::image;
+use crate::machine::expiring;
+use crate::platform::Inner;
+use crate::source::tags_of;
+
+/// A copy whose end is nearer than this gets another.
+const RENEW: Duration = Duration::from_hours(7 * 24);
+
+/// The image to launch instead of `source`; none where the bake has to start from the source itself. Nothing about a
+/// copy fails a bake.
+pub(crate) async fn of(aws: &Arc<Inner>, run: &Run, source: &Arc<Image>, settings: &MachineSettings) -> Option<String> {
+    let identity = Identity::new(source, settings);
+    let key = (run.id().to_owned(), identity.clone());
+    match aws.lineages.found.get(key, look(aws, run, source, &identity)).await {
+        Ok(found) => found,
+        Err(error) => {
+            run.warn(format!("the bake starts from {} itself: {error}", identity.source), None);
+            None
+        }
+    }
+}
+
+async fn look(aws: &Arc<Inner>, run: &Run, source: &Arc<Image>, identity: &Identity) -> Result<Option<String>> {
+    if take(source) != Take::Snapshots {
+        run.for_all().warn(
+            format!("{} has a billing code that a copy of ours would lose: `lineage` is left out", identity.source),
+            Some("Take `machine.lineage` out for this image.".to_owned()),
+        );
+        return Ok(None);
+    }
+    let doing = format!("look for the copy of {} in this account", identity.source);
+    let all = image::describe(&aws.client, "self", identity.filters(), &doing).await?;
+    let mut broken = Vec::new();
+    for found in &all {
+        let Some(id) = found.image_id() else { continue };
+        match found.state() {
+            Some(ImageState::Available) => {}
+            // Another run is about to finish it.
+            Some(ImageState::Pending | ImageState::Transient) => return Ok(None),
+            _ => {
+                broken.push(id.to_owned());
+                continue;
+            }
+        }
+        let differences = identity.differences(run, source, found);
+        if differences.is_empty() {
+            renew(aws, run, found).await?;
+            run.progress(format!("starting from {id}, this account's copy of {}", identity.source));
+            return Ok(Some(id.to_owned()));
+        }
+        run.for_all()
+            .warn(format!("{id} is no copy of {} any more: {}", identity.source, differences.join(", ")), None);
+        broken.push(id.to_owned());
+    }
+    start(aws, run, source, identity, broken);
+    Ok(None)
+}
+
+/// Moves the end of a copy away when it comes near. Fails when sweep was first.
+async fn renew(aws: &Inner, run: &Run, found: &Image) -> Result<()> {
+    let end = tags_of(found).remove(tags::EXPIRES).and_then(|end| end.parse::<Timestamp>().ok());
+    let near = SignedDuration::try_from(RENEW).unwrap_or(SignedDuration::MAX);
+    if end.is_some_and(|end| end.duration_since(run.clock().now()) > near) {
+        return Ok(());
+    }
+    let id = found.image_id().unwrap_or_default();
+    let mut resources = image::snapshots(found);
+    resources.push(id.to_owned());
+    let tag = Tag::builder().key(tags::EXPIRES).value(expiring(run, LIFETIME)).build();
+    let request = aws.client.ec2.create_tags().set_resources(Some(resources)).tags(tag);
+    aws.client.call("CreateTags", &format!("keep {id} for longer"), request.send()).await.map(|_| ())
+}

@@ -1,0 +1,15 @@
+//! Lineage: the source's snapshots copied once into the account, so that the first snapshot of a bake is incremental.
+//!
+//! The copy is a private image like the source, found by its tags. A bake that finds none starts from the source itself
+//! and has the copy made beside it, off the critical path; the next one starts from the copy. What a bake that ends
+//! first has begun is finished by the next one. Each use moves the copy's end away, so that sweep takes the copies of
+//! sources that nobody bakes on any more.
+
+mod copy;
+mod identity;
+mod look;
+mod shared;
+
+pub(crate) use copy::{COPY, undo};
+pub(crate) use look::of;
+pub(crate) use shared::{Shared, close};

@@ -1,0 +1,68 @@
+//! The look-ups of a run, one for each source, and the copies that are made beside its bakes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ami_bake_core::ledger::{Closed, IMAGE};
+use ami_bake_core::{Kind, Result, Run};
+use aws_sdk_ec2::types::Image;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::copy::{COPY, make};
+use super::identity::{Identity, NAME};
+use crate::machine::Once;
+use crate::platform::Inner;
+
+/// What the bakes of all runs share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// The private images by run and identity; none where there is none yet.
+    pub(super) found: Once<(String, Identity), Option<String>>,
+    tasks: Mutex<Vec<Task>>,
+}
+
+/// A copy that is being made.
+struct Task {
+    run: String,
+    stop: CancellationToken,
+    handle: JoinHandle<()>,
+}
+
+/// Has the copy made, whatever becomes of the image that asked for it. `broken` are copies that can't be used.
+pub(super) fn start(aws: &Arc<Inner>, run: &Run, source: &Arc<Image>, identity: &Identity, broken: Vec<String>) {
+    let stop = run.cancel.child_token();
+    let (inner, source, identity) = (Arc::clone(aws), Arc::clone(source), identity.clone());
+    let own = run.for_all().with_cancel(stop.clone());
+    let handle = tokio::spawn(async move {
+        match make(&inner, &own, &source, &identity, broken).await {
+            Err(error) if error.kind() != Kind::Cancelled => own.warn(
+                format!("no copy of {} was made in this account: {error}", identity.source),
+                error.help_text().map(str::to_owned).or_else(|| {
+                    Some("The bake goes on without. `lineage` needs a source whose snapshots may be copied.".to_owned())
+                }),
+            ),
+            _ => {}
+        }
+    });
+    let task = Task { run: run.id().to_owned(), stop, handle };
+    aws.lineages.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+}
+
+/// At a run's end: nothing waits for a copy that isn't finished. It stays, tagged with its end, for the next run.
+pub(crate) async fn close(aws: &Inner, run: &Run) -> Result<()> {
+    let tasks: Vec<Task> = {
+        let mut all = aws.lineages.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extract_if(.., |task| task.run == run.id()).collect()
+    };
+    for task in tasks {
+        task.stop.cancel();
+        // It panicked or it ended: both leave what it made in the ledger.
+        let _ = task.handle.await;
+    }
+    for entry in run.ledger().open_entries() {
+        if entry.kind == COPY || (entry.kind == IMAGE && entry.find_by.starts_with(NAME)) {
+            run.ledger().close_entry(&entry, Closed::Kept)?;
+        }
+    }
+    Ok(())
+}

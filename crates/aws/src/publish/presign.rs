@@ -1,0 +1,134 @@
+//! The presigned URL of CopySnapshot: the source region's leave for the copy, which the SDK for Rust does not add.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use ami_bake_core::{Error, Result};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::identity::Identity;
+
+use crate::client::Client;
+
+/// How long the URL is good for; the AWS CLI's own choice.
+const EXPIRES: Duration = Duration::from_hours(1);
+/// The version of EC2's API that the query names.
+const API: &str = "2016-11-15";
+
+/// What is copied, and where to.
+pub(super) struct Ask<'a> {
+    /// The snapshot, in the region of the client.
+    pub(super) snapshot: &'a str,
+    /// The region that gets the copy.
+    pub(super) to: &'a str,
+    /// The key that encrypts the copy.
+    pub(super) kms_key: Option<&'a str>,
+}
+
+/// Signs the call for the snapshot's own region (EC2 API, CopySnapshot, PresignedUrl). `home` is that region's client.
+///
+/// # Errors
+/// When there are no credentials, or the request can't be signed.
+pub(super) async fn presigned(home: &Client, ask: &Ask<'_>, now: SystemTime) -> Result<String> {
+    let doing = || format!("sign the copy of the snapshot {} to {}", ask.snapshot, ask.to);
+    let provider = home.config().credentials_provider().ok_or_else(|| Error::preflight(doing()))?;
+    let credentials =
+        provider.provide_credentials().await.map_err(|error| Error::preflight(doing()).because(error))?;
+    let identity: Identity = credentials.into();
+    signed(&endpoint(home), home.region(), ask, &identity, now).map_err(|why| Error::internal(doing()).because(std::io::Error::other(why)))
+}
+
+fn signed(
+    endpoint: &str,
+    region: &str,
+    ask: &Ask<'_>,
+    identity: &Identity,
+    now: SystemTime,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let mut fields = vec![
+        ("Action", "CopySnapshot"),
+        ("Version", API),
+        ("SourceRegion", region),
+        ("SourceSnapshotId", ask.snapshot),
+        ("DestinationRegion", ask.to),
+    ];
+    if let Some(key) = ask.kms_key {
+        fields.extend([("Encrypted", "true"), ("KmsKeyId", key)]);
+    }
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let mut url = format!("{endpoint}/?{}", fields.join("&"));
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(EXPIRES);
+    let params = v4::SigningParams::builder()
+        .identity(identity)
+        .region(region)
+        .name("ec2")
+        .time(now)
+        .settings(settings)
+        .build()?
+        .into();
+    let request = SignableRequest::new("GET", url.as_str(), std::iter::empty(), SignableBody::Bytes(&[]))?;
+    let (instructions, _) = sign(request, &params)?.into_parts();
+    for (name, value) in instructions.params() {
+        url.push_str(&format!("&{name}={}", encode(value)));
+    }
+    Ok(url)
+}
+
+/// The address of EC2 in the client's region: an override of the environment, else AWS's own.
+fn endpoint(home: &Client) -> String {
+    match home.config().endpoint_url() {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => {
+            let region = home.region();
+            let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            format!("https://ec2.{region}.{suffix}")
+        }
+    }
+}
+
+/// Percent-encoding of all but RFC 3986's unreserved characters, as Signature Version 4 counts them.
+fn encode(text: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    if text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.bytes().fold(String::new(), |mut out, byte| {
+        if plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+
+    use super::*;
+
+    #[test]
+    fn the_url_is_signed_for_the_source_region() {
+        let identity: Identity = Credentials::new("AKID", "secret", Some("to/ken".to_owned()), None, "test").into();
+        let ask = Ask { snapshot: "snap-1", to: "eu-west-1", kms_key: Some("alias/images") };
+        let at = SystemTime::UNIX_EPOCH + Duration::from_hours(480_000);
+        let url = signed("https://ec2.us-east-1.amazonaws.com", "us-east-1", &ask, &identity, at).unwrap();
+        for part in [
+            "https://ec2.us-east-1.amazonaws.com/?Action=CopySnapshot&Version=2016-11-15&",
+            "SourceRegion=us-east-1&SourceSnapshotId=snap-1&DestinationRegion=eu-west-1",
+            "Encrypted=true&KmsKeyId=alias%2Fimages",
+            "X-Amz-Credential=AKID%2F20241004%2Fus-east-1%2Fec2%2Faws4_request",
+            "X-Amz-Expires=3600",
+            "X-Amz-SignedHeaders=host",
+            "X-Amz-Security-Token=to%2Fken",
+            "X-Amz-Signature=",
+        ] {
+            assert!(url.contains(part), "{part} is not in {url}");
+        }
+        assert!(!url.contains("secret"));
+    }
+}

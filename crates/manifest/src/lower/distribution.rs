@@ -1,0 +1,36 @@
+//! `publish` to core's plan of where an image goes.
+
+use ami_bake_core::plan::{CopyMethod, Distribution, RegionPlan, Share};
+
+use crate::model::{self, DurationText, Publish, RegionChoice};
+
+/// Where an image goes; `wanted` is the truth of `publish.if`.
+pub(crate) fn distribution(publish: Option<&Publish>, wanted: bool) -> Distribution {
+    let Some(publish) = publish else { return Distribution { wanted, ..Distribution::default() } };
+    Distribution {
+        wanted,
+        forced: false,
+        regions: publish.regions.iter().map(|choice| region(&choice.0)).collect(),
+        copy: match publish.copy {
+            None | Some(model::CopyMethod::Snapshot) => CopyMethod::Snapshot,
+            Some(model::CopyMethod::Image) => CopyMethod::Image,
+        },
+        share: publish.share.as_ref().map(share).unwrap_or_default(),
+        parameters: publish.parameters.clone(),
+        deprecate_after: publish.deprecate_after.as_ref().and_then(DurationText::duration),
+        protect: publish.protect.unwrap_or(false),
+    }
+}
+
+fn region(choice: &RegionChoice) -> RegionPlan {
+    RegionPlan { region: choice.region.0.clone(), kms_key: choice.kms_key.as_ref().map(|key| key.0.clone()) }
+}
+
+fn share(share: &model::Share) -> Share {
+    Share {
+        accounts: share.accounts.iter().map(|account| account.0.clone()).collect(),
+        organizations: share.organizations.clone(),
+        organizational_units: share.organizational_units.clone(),
+        public: share.public.unwrap_or(false),
+    }
+}
