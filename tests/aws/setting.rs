@@ -1,12 +1,13 @@
 //! A folder with a manifest, a cloud of its own, and the program.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use ami_bake_testkit::cloud::Cloud;
+use ami_bake_testkit::place::{Outcome, Place};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// The manifest's head and one source, for manifests of which only the steps matter.
 pub(crate) const WEB: &str = r#"format: 1
@@ -22,30 +23,14 @@ images:
 /// One user's place: a folder, a cloud, an environment without anything of the test machine's own.
 pub(crate) struct Setting {
     pub(crate) cloud: Cloud,
-    folder: TempDir,
+    place: Place,
 }
 
-/// What a call of the program came to.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
+impl Deref for Setting {
+    type Target = Place;
 
-impl Outcome {
-    /// Judges the exit code, showing everything when it is another.
-    #[track_caller]
-    pub(crate) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        self
-    }
-
-    /// Judges that standard error says this.
-    #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "{text:?} is not in\n{}", self.stderr);
-        self
+    fn deref(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -57,34 +42,14 @@ impl Setting {
 
     /// On a cloud that was started otherwise.
     pub(crate) fn on(cloud: Cloud, manifest: &str) -> Self {
-        let setting = Self { cloud, folder: tempfile::tempdir().unwrap() };
+        let setting = Self { cloud, place: Place::new() };
         setting.write("bake.yml", manifest);
         setting
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub(crate) fn write(&self, name: &str, content: &str) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("HOME", self.folder.path())
-            .env("XDG_STATE_HOME", self.path("state"))
-            .envs(self.cloud.env())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = self.place.command(binary(), arguments);
+        command.envs(self.cloud.env());
         command
     }
 
@@ -105,10 +70,16 @@ impl Setting {
     /// that no ledger has anything open. A machine may still be on its way out.
     #[track_caller]
     pub(crate) fn holds_only(&self, names: &[&str]) {
+        self.holds_only_besides(names, 0);
+    }
+
+    /// The same, with so many snapshots beside the images' own.
+    #[track_caller]
+    pub(crate) fn holds_only_besides(&self, names: &[&str], snapshots: usize) {
         let begun = Instant::now();
         loop {
             let leaks = self.cloud.leaks();
-            let wrong = what_is_wrong(&leaks, names);
+            let wrong = what_is_wrong(&leaks, names, snapshots);
             if wrong.is_none() {
                 break;
             }
@@ -121,12 +92,7 @@ impl Setting {
 }
 
 pub(crate) fn finish(child: Child) -> Outcome {
-    let output = child.wait_with_output().unwrap();
-    Outcome {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    Outcome::of(child)
 }
 
 pub(crate) fn binary() -> &'static str {
@@ -146,7 +112,7 @@ fn ledgers(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The first thing that should not be there, or that is missing.
-fn what_is_wrong(leaks: &Value, names: &[&str]) -> Option<String> {
+fn what_is_wrong(leaks: &Value, names: &[&str], besides: usize) -> Option<String> {
     let mut images: Vec<String> = Vec::new();
     let mut snapshots = 0;
     for (place, kinds) in leaks.as_object().unwrap() {
@@ -164,5 +130,5 @@ fn what_is_wrong(leaks: &Value, names: &[&str]) -> Option<String> {
     if images != names {
         return Some(format!("the images are {images:?}, not {names:?}"));
     }
-    (snapshots > names.len()).then(|| format!("{snapshots} snapshots for {} images", names.len()))
+    (snapshots > names.len() + besides).then(|| format!("{snapshots} snapshots for {} images", names.len()))
 }

@@ -19,6 +19,34 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
+/// Says to the second process of a test where its cloud is.
+const PORT: &str = "AMI_BAKE_TEST_CLOUD_PORT";
+
+/// Runs `body` in a cloud of its own. The SDK is led there by environment variables, and a program can't safely change
+/// its own: the test starts the cloud and then itself once more, as a child. `name` is the test's, with its modules.
+///
+/// # Panics
+/// When the cloud can't be started, and when the body panics.
+pub fn around(name: &str, body: impl AsyncFnOnce(Cloud)) {
+    let program = std::env::current_exe().unwrap();
+    if let Ok(port) = std::env::var(PORT) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        return runtime.block_on(body(Cloud::attach(port.parse().unwrap())));
+    }
+    // The program that runs the instances is built beside this one.
+    let sandbox = program.ancestors().nth(2).unwrap().join("ami-bake-sandbox");
+    assert!(sandbox.exists(), "cargo build -p ami-bake-local makes {}", sandbox.display());
+    let cloud = Cloud::start(&sandbox);
+    let status = Command::new(&program)
+        .args(["--exact", name, "--nocapture"])
+        .env_remove("AWS_PROFILE")
+        .envs(cloud.env())
+        .env(PORT, cloud.port().to_string())
+        .status()
+        .unwrap();
+    assert!(status.success(), "{name} failed in its cloud");
+}
+
 impl Cloud {
     /// Starts a cloud whose instances are sandboxes of `binary`, ami-bake itself.
     ///
@@ -102,6 +130,21 @@ impl Cloud {
     /// Every call so far, but for the admin's own.
     pub fn calls(&self) -> Vec<Value> {
         self.ask("GET", "calls", None).as_array().cloned().unwrap_or_default()
+    }
+
+    /// The calls of one action so far, with their parameters.
+    pub fn calls_of(&self, action: &str) -> Vec<Value> {
+        self.calls().into_iter().filter(|call| call["action"] == action).collect()
+    }
+
+    /// How often an action was called.
+    pub fn count(&self, action: &str) -> usize {
+        self.calls_of(action).len()
+    }
+
+    /// Sets seconds by transition (tests/cloud/README.md).
+    pub fn latency(&self, seconds: &Value) {
+        self.ask("POST", "latency", Some(seconds));
     }
 
     /// The names of the actions that were called.

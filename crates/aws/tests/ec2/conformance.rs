@@ -1,24 +1,12 @@
 //! The cases that every platform passes, on AWS as the test cloud has it.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod support;
-
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use ami_bake_core::plan::{MachineSettings, SourceQuery};
+use ami_bake_core::plan::MachineSettings;
 use ami_bake_testkit::conformance::Subject;
-use support::{UBUNTU, World, in_cloud};
 
-fn newest((owner, name): (&str, &str)) -> SourceQuery {
-    SourceQuery::Newest {
-        owners: vec![owner.to_owned()],
-        name: name.to_owned(),
-        architecture: None,
-        filters: BTreeMap::new(),
-    }
-}
+use crate::world::{UBUNTU, World, in_cloud, newest};
 
 fn subject(world: World) -> Subject {
     Subject {
@@ -31,7 +19,7 @@ fn subject(world: World) -> Subject {
 }
 
 fn on_aws<F: Future<Output = ()>>(name: &str, case: impl FnOnce(Subject) -> F) {
-    in_cloud(name, |world| case(subject(world)));
+    in_cloud(&format!("conformance::{name}"), |world| case(subject(world)));
 }
 
 ami_bake_testkit::conformance!(in on_aws);

@@ -1,17 +1,15 @@
 //! Captures that EC2 refuses, throttles or breaks, and captures that are cancelled: on the test cloud.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-
-mod support;
 
 use ami_bake_core::Kind;
 use ami_bake_core::plan::Phase;
 use serde_json::json;
-use support::{LATER, RHEL, UBUNTU, World, in_cloud};
 use tokio_util::sync::CancellationToken;
+
+use crate::world::{LATER, RHEL, UBUNTU, World, in_cloud};
 
 #[test]
 fn a_missing_permission_names_action_and_statement() {
-    in_cloud("a_missing_permission_names_action_and_statement", |world| async move {
+    in_cloud("refusals::a_missing_permission_names_action_and_statement", |world| async move {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         world.cloud.deny(&["ec2:CreateSnapshots"]);
         let error = world.candidate(&plan).await.unwrap_err();
@@ -27,11 +25,11 @@ fn a_missing_permission_names_action_and_statement() {
 
 #[test]
 fn a_console_that_may_not_be_read_only_costs_time() {
-    in_cloud("a_console_that_may_not_be_read_only_costs_time", |mut world| async move {
+    in_cloud("refusals::a_console_that_may_not_be_read_only_costs_time", |mut world| async move {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         world.cloud.deny(&["ec2:GetConsoleOutput"]);
         world.candidate(&plan).await.unwrap();
-        assert_eq!(world.count("GetConsoleOutput"), 1);
+        assert_eq!(world.cloud.count("GetConsoleOutput"), 1);
         let told = world.told();
         assert!(told.iter().any(|line| line.contains("can't be read (UnauthorizedOperation)")), "{told:?}");
         world.clean_up().await;
@@ -41,7 +39,7 @@ fn a_console_that_may_not_be_read_only_costs_time() {
 
 #[test]
 fn throttles_and_server_errors_are_sat_out() {
-    in_cloud("throttles_and_server_errors_are_sat_out", |world| async move {
+    in_cloud("refusals::throttles_and_server_errors_are_sat_out", |world| async move {
         for action in ["CreateSnapshots", "RegisterImage", "StopInstances", "CreateTags", "DeregisterImage"] {
             world.cloud.fault(&json!({"kind": "throttle", "action": action, "times": 1}));
         }
@@ -59,7 +57,7 @@ fn throttles_and_server_errors_are_sat_out() {
 
 #[test]
 fn an_image_that_fails_says_why() {
-    in_cloud("an_image_that_fails_says_why", |world| async move {
+    in_cloud("refusals::an_image_that_fails_says_why", |world| async move {
         let reason = json!({"code": "Client.InternalError", "message": "Client error on image"});
         world.cloud.fault(&json!({"kind": "image-failed", "action": "*", "state_reason": reason}));
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
@@ -72,11 +70,11 @@ fn an_image_that_fails_says_why() {
 
 #[test]
 fn a_lost_create_image_is_found_by_its_name() {
-    in_cloud("a_lost_create_image_is_found_by_its_name", |world| async move {
+    in_cloud("refusals::a_lost_create_image_is_found_by_its_name", |world| async move {
         world.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateImage", "times": 1}));
         let plan = World::plan(world.source(RHEL).await, "1.0.0");
         world.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
-        assert_eq!(world.count("CreateImage"), 1);
+        assert_eq!(world.cloud.count("CreateImage"), 1);
         world.clean_up().await;
         world.holds(0, 0);
     });
@@ -84,12 +82,16 @@ fn a_lost_create_image_is_found_by_its_name() {
 
 #[test]
 fn a_cancel_while_the_guest_goes_down_leaves_nothing() {
-    in_cloud("a_cancel_while_the_guest_goes_down_leaves_nothing", |world| cancelled_at(world, "GetConsoleOutput"));
+    in_cloud("refusals::a_cancel_while_the_guest_goes_down_leaves_nothing", |world| {
+        cancelled_at(world, "GetConsoleOutput")
+    });
 }
 
 #[test]
 fn a_cancel_while_the_snapshots_are_made_leaves_nothing() {
-    in_cloud("a_cancel_while_the_snapshots_are_made_leaves_nothing", |world| cancelled_at(world, "DescribeSnapshots"));
+    in_cloud("refusals::a_cancel_while_the_snapshots_are_made_leaves_nothing", |world| {
+        cancelled_at(world, "DescribeSnapshots")
+    });
 }
 
 /// Cancels the run when it asks for `action`: its wait ends at once, and the ledger knows what has to go.
@@ -103,7 +105,7 @@ async fn cancelled_at(world: World, action: &str) {
         candidate.map(|_| ())
     };
     let cancel = async {
-        while world.count(action) == 0 {
+        while world.cloud.count(action) == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         run.cancel.cancel();
@@ -118,12 +120,12 @@ async fn cancelled_at(world: World, action: &str) {
 
 #[test]
 fn a_bad_name_is_refused_before_the_machine_is_touched() {
-    in_cloud("a_bad_name_is_refused_before_the_machine_is_touched", |world| async move {
+    in_cloud("refusals::a_bad_name_is_refused_before_the_machine_is_touched", |world| async move {
         let mut plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         plan.settings.name = "shop/web:1.0.0".to_owned();
         let error = world.candidate(&plan).await.unwrap_err();
         assert!(error.to_string().contains("':' at character 9"), "{error}");
-        assert_eq!(world.count("StopInstances"), 0);
+        assert_eq!(world.cloud.count("StopInstances"), 0);
         world.clean_up().await;
         world.holds(0, 0);
     });

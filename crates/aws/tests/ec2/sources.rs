@@ -7,43 +7,40 @@ use ami_bake_core::Kind;
 use ami_bake_core::plan::{BakedQuery, ImageKey, SourceQuery};
 use ami_bake_core::platform::Platform;
 
-use crate::bed::{Bed, CANONICAL};
-use crate::cloud::{calls, on_cloud};
+use crate::world::{UBUNTU, in_cloud};
 
 #[test]
 fn sources_are_found_by_name_id_and_parameter() {
-    on_cloud("sources::sources_are_found_by_name_id_and_parameter", |cloud| async move {
-        let bed = Bed::new().await;
-        let newest = bed.ubuntu().await;
+    in_cloud("sources::sources_are_found_by_name_id_and_parameter", |world| async move {
+        let newest = world.source(UBUNTU).await;
         assert!(newest.name.ends_with("20261101"), "{newest:?}");
-        assert_eq!(newest.owner, CANONICAL);
-        let same = bed.aws.find_source(&bed.run, &SourceQuery::Id(newest.id.clone())).await.unwrap();
+        assert_eq!(newest.owner, UBUNTU.0);
+        let same = world.aws.find_source(&world.run, &SourceQuery::Id(newest.id.clone())).await.unwrap();
         assert_eq!(same, newest);
         let parameter = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
-        let pointed = bed.aws.find_source(&bed.run, &SourceQuery::Parameter(parameter.to_owned())).await.unwrap();
+        let pointed = world.aws.find_source(&world.run, &SourceQuery::Parameter(parameter.to_owned())).await.unwrap();
         assert_eq!(pointed.id, newest.id);
-        assert_eq!(calls(&cloud, "DescribeImages").len(), 3);
+        assert_eq!(world.cloud.count("DescribeImages"), 3);
     });
 }
 
 #[test]
 fn a_role_is_assumed_once_for_all_calls() {
-    on_cloud("sources::a_role_is_assumed_once_for_all_calls", |cloud| async move {
+    in_cloud("sources::a_role_is_assumed_once_for_all_calls", |world| async move {
         let role = Some("arn:aws:iam::222222222222:role/bake".to_owned());
-        let bed = Bed::with(Settings { role, ..Settings::default() }).await;
-        bed.ubuntu().await;
-        bed.ubuntu().await;
-        assert_eq!(calls(&cloud, "AssumeRole").len(), 1);
-        let asked = calls(&cloud, "DescribeImages");
+        let world = world.with(Settings { role, ..Settings::default() }).await;
+        world.source(UBUNTU).await;
+        world.source(UBUNTU).await;
+        assert_eq!(world.cloud.count("AssumeRole"), 1);
+        let asked = world.cloud.calls_of("DescribeImages");
         assert!(asked.iter().all(|call| call["account"] == "222222222222"), "{asked:?}");
-        assert_eq!(bed.aws.calls()["DescribeImages"], 2);
+        assert_eq!(world.aws.calls()["DescribeImages"], 2);
     });
 }
 
 #[test]
 fn what_is_not_there_is_told_with_what_to_do() {
-    on_cloud("sources::what_is_not_there_is_told_with_what_to_do", |_cloud| async move {
-        let bed = Bed::new().await;
+    in_cloud("sources::what_is_not_there_is_told_with_what_to_do", |world| async move {
         let baked =
             BakedQuery { namespace: "shop".to_owned(), key: ImageKey::new("base"), version: None, sibling: false };
         let queries = [
@@ -53,7 +50,7 @@ fn what_is_not_there_is_told_with_what_to_do() {
             ),
             (
                 SourceQuery::Newest {
-                    owners: vec![CANONICAL.to_owned()],
+                    owners: vec![UBUNTU.0.to_owned()],
                     name: "ubuntu-warty-*".to_owned(),
                     architecture: None,
                     filters: BTreeMap::new(),
@@ -64,7 +61,7 @@ fn what_is_not_there_is_told_with_what_to_do() {
             (SourceQuery::Baked(baked), "no tested image base of shop fits any release in us-east-1"),
         ];
         for (query, message) in queries {
-            let error = bed.aws.find_source(&bed.run, &query).await.unwrap_err();
+            let error = world.aws.find_source(&world.run, &query).await.unwrap_err();
             assert_eq!(error.kind(), Kind::Preflight, "{error}");
             assert!(error.message().starts_with(message), "{error}");
             assert!(error.help_text().is_some(), "{error}");

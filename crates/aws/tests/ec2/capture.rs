@@ -1,23 +1,21 @@
 //! Captures, registrations and their ends, on the test cloud.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-
-mod support;
 
 use ami_bake_core::Kind;
-use ami_bake_core::plan::{CaptureMode, Phase};
-use ami_bake_core::platform::{Candidate, ImageQuery, Platform};
+use ami_bake_core::plan::{CaptureMode, MachineSettings, Phase};
+use ami_bake_core::platform::{Candidate, ImageQuery, Leftover, Platform, Undo};
 use serde_json::json;
-use support::{LATER, OVER, RHEL, UBUNTU, World, in_cloud};
+
+use crate::world::{LATER, OVER, RHEL, UBUNTU, World, in_cloud};
 
 #[test]
 fn a_halted_capture_becomes_an_image_and_leaves_nothing() {
-    in_cloud("a_halted_capture_becomes_an_image_and_leaves_nothing", |mut world| async move {
+    in_cloud("capture::a_halted_capture_becomes_an_image_and_leaves_nothing", |mut world| async move {
         let mut plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         plan.machine.disk.size = Some(9);
         let candidate = world.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
         assert_eq!(candidate.parts.len(), 1);
-        assert_eq!(world.count("CreateImage"), 0);
-        assert!(world.count("GetConsoleOutput") >= 1);
+        assert_eq!(world.cloud.count("CreateImage"), 0);
+        assert!(world.cloud.count("GetConsoleOutput") >= 1);
         let listed = world.aws.images(&world.run, &ImageQuery::default()).await.unwrap();
         assert_eq!(listed.len(), 1);
         assert!(listed[0].tested.is_none(), "a candidate is not tested");
@@ -44,7 +42,7 @@ fn a_halted_capture_becomes_an_image_and_leaves_nothing() {
 
 #[test]
 fn without_a_power_line_the_stopped_state_is_waited_for() {
-    in_cloud("without_a_power_line_the_stopped_state_is_waited_for", |mut world| async move {
+    in_cloud("capture::without_a_power_line_the_stopped_state_is_waited_for", |mut world| async move {
         world.cloud.fault(&json!({"kind": "no-power-line"}));
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let candidate = world.candidate(&plan).await.unwrap();
@@ -59,11 +57,11 @@ fn without_a_power_line_the_stopped_state_is_waited_for() {
 
 #[test]
 fn a_live_capture_leaves_the_machine_running_until_the_point_in_time() {
-    in_cloud("a_live_capture_leaves_the_machine_running_until_the_point_in_time", |world| async move {
+    in_cloud("capture::a_live_capture_leaves_the_machine_running_until_the_point_in_time", |world| async move {
         let mut plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         plan.settings.capture = CaptureMode::Live;
         world.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
-        assert_eq!(world.count("StopInstances"), 0);
+        assert_eq!(world.cloud.count("StopInstances"), 0);
         world.clean_up().await;
         world.holds(0, 0);
     });
@@ -71,11 +69,11 @@ fn a_live_capture_leaves_the_machine_running_until_the_point_in_time() {
 
 #[test]
 fn a_spot_machine_is_halted_from_inside() {
-    in_cloud("a_spot_machine_is_halted_from_inside", |world| async move {
+    in_cloud("capture::a_spot_machine_is_halted_from_inside", |world| async move {
         let mut plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         plan.machine.spot = true;
         let candidate = world.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
-        assert_eq!(world.count("StopInstances"), 0);
+        assert_eq!(world.cloud.count("StopInstances"), 0);
         assert_eq!(candidate.parts.len(), 1);
         world.clean_up().await;
         world.holds(0, 0);
@@ -84,14 +82,14 @@ fn a_spot_machine_is_halted_from_inside() {
 
 #[test]
 fn a_billing_code_goes_through_create_image_and_copy_image() {
-    in_cloud("a_billing_code_goes_through_create_image_and_copy_image", |world| async move {
+    in_cloud("capture::a_billing_code_goes_through_create_image_and_copy_image", |world| async move {
         let plan = World::plan(world.source(RHEL).await, "1.0.0");
         let candidate = world.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
-        assert_eq!((world.count("CreateImage"), world.count("CreateSnapshots")), (1, 0));
-        assert_eq!(world.count("ModifyImageAttribute"), 1, "IMDSv2 is required of the image");
+        assert_eq!((world.cloud.count("CreateImage"), world.cloud.count("CreateSnapshots")), (1, 0));
+        assert_eq!(world.cloud.count("ModifyImageAttribute"), 1, "IMDSv2 is required of the image");
         let image =
             world.register(&plan, &candidate).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
-        assert_eq!((world.count("CopyImage"), world.count("RegisterImage")), (1, 0));
+        assert_eq!((world.cloud.count("CopyImage"), world.cloud.count("RegisterImage")), (1, 0));
         assert_eq!(image.name, "shop/web/1.0.0");
         assert!(image.parts.iter().all(|part| !candidate.parts.contains(part)));
         world.clean_up().await;
@@ -101,14 +99,14 @@ fn a_billing_code_goes_through_create_image_and_copy_image() {
 
 #[test]
 fn lost_answers_make_nothing_twice() {
-    in_cloud("lost_answers_make_nothing_twice", |world| async move {
+    in_cloud("capture::lost_answers_make_nothing_twice", |world| async move {
         for action in ["CreateSnapshots", "RegisterImage"] {
             world.cloud.fault(&json!({"kind": "lose-answer", "action": action, "times": 1}));
         }
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let candidate = world.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
         world.register(&plan, &candidate).await.unwrap();
-        assert_eq!((world.count("CreateSnapshots"), world.count("RegisterImage")), (1, 2));
+        assert_eq!((world.cloud.count("CreateSnapshots"), world.cloud.count("RegisterImage")), (1, 2));
         world.clean_up().await;
         world.holds(1, 1);
     });
@@ -116,7 +114,7 @@ fn lost_answers_make_nothing_twice() {
 
 #[test]
 fn late_and_stale_answers_are_waited_out() {
-    in_cloud("late_and_stale_answers_are_waited_out", |world| async move {
+    in_cloud("capture::late_and_stale_answers_are_waited_out", |world| async move {
         world.cloud.fault(&json!({"kind": "stale", "seconds": 2, "times": null}));
         world.cloud.fault(&json!({"kind": "not-found-at-first", "seconds": 2, "times": null}));
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
@@ -130,7 +128,7 @@ fn late_and_stale_answers_are_waited_out() {
 
 #[test]
 fn versions_share_snapshots_and_a_taken_name_is_refused() {
-    in_cloud("versions_share_snapshots_and_a_taken_name_is_refused", |world| async move {
+    in_cloud("capture::versions_share_snapshots_and_a_taken_name_is_refused", |world| async move {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let candidate = world.candidate(&plan).await.unwrap();
         let first = world.register(&plan, &candidate).await.unwrap();
@@ -141,7 +139,7 @@ fn versions_share_snapshots_and_a_taken_name_is_refused() {
         let existing = Candidate { image: first.as_source(), parts: first.parts.clone() };
         let second = world.register(&next, &existing).await.unwrap();
         assert_eq!(second.parts, first.parts);
-        assert_eq!(world.count("RunInstances"), 1);
+        assert_eq!(world.cloud.count("RunInstances"), 1);
         // The same version with another content is taken.
         let mut other = plan.clone();
         other.digest = ami_bake_core::plan::Digest::from_text("sha256:other");
@@ -161,7 +159,7 @@ fn versions_share_snapshots_and_a_taken_name_is_refused() {
 
 #[test]
 fn an_unfinished_capture_is_undone_from_the_ledger() {
-    in_cloud("an_unfinished_capture_is_undone_from_the_ledger", |world| async move {
+    in_cloud("capture::an_unfinished_capture_is_undone_from_the_ledger", |world| async move {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let machine = world.machine(&plan, Phase::Build, &plan.source).await;
         // The answer never comes, and the run is gone before anybody could look again.
@@ -180,7 +178,7 @@ fn an_unfinished_capture_is_undone_from_the_ledger() {
 
 #[test]
 fn a_failed_snapshot_says_why() {
-    in_cloud("a_failed_snapshot_says_why", |world| async move {
+    in_cloud("capture::a_failed_snapshot_says_why", |world| async move {
         world.cloud.fault(&json!({"kind": "snapshot-error", "message": "Given key ID is not accessible"}));
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let error = world.candidate(&plan).await.unwrap_err();
@@ -193,7 +191,7 @@ fn a_failed_snapshot_says_why() {
 
 #[test]
 fn sweep_takes_what_expired_and_was_never_tested() {
-    in_cloud("sweep_takes_what_expired_and_was_never_tested", |world| async move {
+    in_cloud("capture::sweep_takes_what_expired_and_was_never_tested", |world| async move {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let published = world.register(&plan, &world.candidate(&plan).await.unwrap()).await.unwrap();
         // A later bake dies without a word, long ago.
@@ -220,7 +218,7 @@ fn sweep_takes_what_expired_and_was_never_tested() {
 
 #[test]
 fn dry_runs_name_what_is_missing() {
-    in_cloud("dry_runs_name_what_is_missing", |world| async move {
+    in_cloud("capture::dry_runs_name_what_is_missing", |world| async move {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let all = world.aws.permissions(&world.run, std::slice::from_ref(&plan.machine)).await.unwrap();
         let denied: Vec<_> = all.iter().filter(|one| one.allowed == Some(false)).collect();
@@ -240,7 +238,7 @@ fn dry_runs_name_what_is_missing() {
 
 #[test]
 fn what_was_just_made_is_undone_although_it_does_not_show() {
-    in_cloud("what_was_just_made_is_undone_although_it_does_not_show", |world| async move {
+    in_cloud("capture::what_was_just_made_is_undone_although_it_does_not_show", |world| async move {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let machine = world.machine(&plan, Phase::Build, &plan.source).await;
         world.cloud.fault(&json!({"kind": "not-found-at-first", "action": ["DeleteSnapshot", "DescribeSnapshots"], "seconds": 4, "times": null}));
@@ -252,7 +250,7 @@ fn what_was_just_made_is_undone_although_it_does_not_show() {
 
 #[test]
 fn a_bake_makes_few_calls() {
-    in_cloud("a_bake_makes_few_calls", |world| async move {
+    in_cloud("capture::a_bake_makes_few_calls", |world| async move {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         world.aws.images(&world.run, &ImageQuery::default()).await.unwrap();
         let candidate = world.candidate(&plan).await.unwrap();
@@ -268,5 +266,28 @@ fn a_bake_makes_few_calls() {
             calls.iter().filter(|(action, _)| !polls.contains(&action.as_str())).map(|(_, count)| count).sum();
         // The other two find the source and list what there is.
         assert!(once + 2 <= 20, "{once}: {calls:?}");
+    });
+}
+
+#[test]
+fn sweep_takes_a_key_by_its_id() {
+    in_cloud("capture::sweep_takes_a_key_by_its_id", |world| async move {
+        let source = world.source(UBUNTU).await;
+        let machine = world.launch(&source, &MachineSettings::default()).await.unwrap();
+        machine.destroy(&world.run).await.unwrap();
+        let keys = world.cloud.leaks()["123456789012/us-east-1"]["key-pairs"].clone();
+        // What sweep lists of a key is the id; EC2 answers success for a name that it does not know.
+        let left = Leftover {
+            kind: "key-pair".to_owned(),
+            id: keys[0]["id"].as_str().unwrap().to_owned(),
+            region: Some("us-east-1".to_owned()),
+            run: Some(world.run.id().to_owned()),
+            expired: None,
+            about: String::new(),
+        };
+        assert_eq!(world.aws.remove(&world.run, &left).await.unwrap(), Undo::Done);
+        assert!(world.cloud.leaks()["123456789012/us-east-1"]["key-pairs"].is_null());
+        world.clean_up().await;
+        world.gone().await;
     });
 }

@@ -1,34 +1,29 @@
 //! The platform against a test cloud of its own.
-#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_aws::{Aws, Settings};
 use ami_bake_core::clock::SystemClock;
+use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::event::{Envelope, Event};
 use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::limit::Limiter;
+use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{
     Digest, ImageKey, ImagePlan, ImageSettings, MachineSettings, Phase, SourceImage, SourceQuery,
 };
 use ami_bake_core::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Platform, Registration, Undo};
 use ami_bake_core::{Result, Route, Run, tags};
-use ami_bake_testkit::cloud::Cloud;
+use ami_bake_testkit::cloud::{self, Cloud};
 use ami_bake_testkit::runs;
 use semver::Version;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// Says to the second process of a test where its cloud is.
-const PORT: &str = "AMI_BAKE_TEST_CLOUD_PORT";
-
-/// Names of seeded images (tests/cloud/cloud/seeds.py).
-pub(crate) const UBUNTU: (&str, &str) =
-    ("099720109477", "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20261101");
+/// Owners and names of seeded images (tests/cloud/cloud/seeds.py).
+pub(crate) const UBUNTU: (&str, &str) = ("099720109477", "ubuntu/images/*noble-24.04-amd64-server-*");
 pub(crate) const RHEL: (&str, &str) = ("309956199498", "RHEL-9*");
 
 /// A cloud, the platform on it, a run, and what the run told.
@@ -39,50 +34,28 @@ pub(crate) struct World {
     events: UnboundedReceiver<Envelope>,
 }
 
-/// Runs the test `name`, a function at the root of its program, against a cloud of its own. The SDK is led to the cloud
-/// by environment variables, and a program can't safely change its own: the test runs itself again as a child.
+/// Runs the test `name`, with its modules, in a cloud of its own.
 pub(crate) fn in_cloud<F: Future<Output = ()>>(name: &str, body: impl FnOnce(World) -> F) {
-    if let Ok(port) = std::env::var(PORT) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        return runtime.block_on(async { body(World::new(Cloud::attach(port.parse().unwrap())).await).await });
-    }
-    let cloud = Cloud::start(&sandbox());
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env_remove("AWS_PROFILE")
-        .envs(cloud.env())
-        .env(PORT, cloud.port().to_string())
-        .status()
-        .unwrap();
-    assert!(status.success(), "{name} failed in its cloud");
-}
-
-/// The program that runs the instances, built beside this one.
-fn sandbox() -> PathBuf {
-    let deps = std::env::current_exe().unwrap();
-    let path = deps.ancestors().nth(2).unwrap().join("ami-bake-sandbox");
-    assert!(path.exists(), "cargo build -p ami-bake-local makes {}", path.display());
-    path
+    cloud::around(name, async |cloud| body(World::new(cloud, Settings::default()).await).await);
 }
 
 impl World {
-    async fn new(cloud: Cloud) -> Self {
+    async fn new(cloud: Cloud, settings: Settings) -> Self {
         let clock = Arc::new(SystemClock::default());
         let limiter = Arc::new(Limiter::new(clock.clone()));
-        let aws = Aws::new(Settings::default(), clock, limiter).await.unwrap();
+        let aws = Aws::new(settings, clock, limiter).await.unwrap();
         let (run, events) = runs::run();
         Self { cloud, aws, run, events }
     }
 
-    /// A seeded image.
-    pub(crate) async fn source(&self, (owner, name): (&str, &str)) -> SourceImage {
-        let query = SourceQuery::Newest {
-            owners: vec![owner.to_owned()],
-            name: name.to_owned(),
-            architecture: None,
-            filters: BTreeMap::new(),
-        };
-        self.aws.find_source(&self.run, &query).await.unwrap()
+    /// The same cloud, as another user.
+    pub(crate) async fn with(self, settings: Settings) -> Self {
+        Self::new(self.cloud, settings).await
+    }
+
+    /// The newest image of that name.
+    pub(crate) async fn source(&self, image: (&str, &str)) -> SourceImage {
+        self.aws.find_source(&self.run, &newest(image)).await.unwrap()
     }
 
     /// A plan for the image `web` in the namespace `shop`.
@@ -123,6 +96,23 @@ impl World {
             ]
             .map(|(key, value)| (key.to_owned(), value)),
         )
+    }
+
+    /// A machine to build the image `base` on, with these settings.
+    pub(crate) async fn launch(&self, source: &SourceImage, settings: &MachineSettings) -> Result<Box<dyn Machine>> {
+        self.launch_for(&ImageKey::new("base"), source, settings).await
+    }
+
+    /// The same for another image.
+    pub(crate) async fn launch_for(
+        &self,
+        key: &ImageKey,
+        source: &SourceImage,
+        settings: &MachineSettings,
+    ) -> Result<Box<dyn Machine>> {
+        let lifetime = Duration::from_hours(1);
+        let launch = Launch { key, namespace: "shop", phase: Phase::Build, source, machine: settings, lifetime };
+        self.aws.launch(&self.run, &launch).await
     }
 
     /// A machine of the plan that can be spoken with.
@@ -187,6 +177,25 @@ impl World {
         futures::future::join_all(undone).await.into_iter().all(|done| done)
     }
 
+    /// The run's end: what it shared goes at the first try, since every machine left its group before.
+    pub(crate) async fn closed(&self) {
+        self.aws.close(&self.run).await.unwrap();
+        assert_eq!(self.run.ledger().open_entries(), []);
+    }
+
+    /// Waits until nothing is left; machines may still shut down when the last call is answered.
+    pub(crate) async fn gone(&self) {
+        let mut left = self.cloud.leaks();
+        for _ in 0..100 {
+            if left == serde_json::json!({}) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            left = self.cloud.leaks();
+        }
+        panic!("left behind: {left:#}");
+    }
+
     /// Images and snapshots that are there, by kind; machines and all else must be gone.
     #[track_caller]
     pub(crate) fn holds(&self, images: usize, snapshots: usize) {
@@ -205,11 +214,6 @@ impl World {
         assert_eq!(counts, wanted, "{leaks:#}");
     }
 
-    /// How often an action was called.
-    pub(crate) fn count(&self, action: &str) -> usize {
-        self.cloud.actions().iter().filter(|seen| *seen == action).count()
-    }
-
     /// The sentences that the run told so far.
     pub(crate) fn told(&mut self) -> Vec<String> {
         let mut all = Vec::new();
@@ -226,3 +230,21 @@ impl World {
 pub(crate) const LATER: &str = "2099-01-01T00:00:00Z";
 /// An end that is over.
 pub(crate) const OVER: &str = "2020-01-01T00:00:00Z";
+
+/// The newest image of an owner under this name.
+pub(crate) fn newest((owner, name): (&str, &str)) -> SourceQuery {
+    SourceQuery::Newest {
+        owners: vec![owner.to_owned()],
+        name: name.to_owned(),
+        architecture: None,
+        filters: BTreeMap::new(),
+    }
+}
+
+/// A command's standard output.
+pub(crate) async fn said_by(machine: &dyn Communicator, command: &str) -> String {
+    let mut output = Collect::default();
+    let exit = machine.exec(Exec::new(command), &mut output).await.unwrap();
+    assert_eq!(exit, Exit::Status(0), "{command}: {}", output.stderr_text());
+    output.stdout_text().trim().to_owned()
+}

@@ -1,0 +1,10 @@
+//! The platform on the test cloud: machines, captures, images, and everything that EC2 does to a bake.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on ends")]
+
+mod capture;
+mod conformance;
+mod faults;
+mod life;
+mod refusals;
+mod sources;
+mod world;
