@@ -1,5 +1,6 @@
 //! Whole bakes in containers of a real engine.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ fn manifest(namespace: &str, publish: &str) -> String {
 name: {namespace}
 platform: docker
 secrets: [REGISTRY_PASSWORD]
-vars: {{greeting: hello, port: \"18{port}\"}}
+vars: {{greeting: hello, port: 18{port}}}
 images:
   web:
     source: {{docker: {BASE}}}
@@ -149,12 +150,14 @@ fn images_are_built_on_each_other_tested_again_and_retired() {
     let web = first.iter().find(|image| image["key"]["image"] == "web").unwrap();
     setting.run(&["test", web["id"].as_str().unwrap(), "--image", "web"]).exits(0);
 
-    setting.run(&["bake", "--image", "web", "--set", "greeting=goodbye"]).exits(0);
-    let versions: Vec<String> =
-        images(&setting).iter().map(|image| format!("{}:{}", image["key"]["image"], image["version"])).collect();
-    assert_eq!(versions, ["\"shop\":\"0.1.0\"", "\"web\":\"0.1.1\""]);
-    // What the other image is made of still works although its name went.
-    setting.run(&["bake", "--image", "shop", "--force"]).exits(0);
+    let bake = |greeting: &str| -> Vec<String> {
+        setting.run(&["bake", "--image", "web", "--set", &format!("greeting={greeting}")]).exits(0);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        images(&setting).iter().map(|image| text(&image["key"]["image"]) + " " + &text(&image["version"])).collect()
+    };
+    // What another image is built on is kept, and of the rest the newest.
+    assert_eq!(bake("goodbye"), ["shop 0.1.0", "web 0.1.0", "web 0.1.1"]);
+    assert_eq!(bake("again"), ["shop 0.1.0", "web 0.1.0", "web 0.1.2"]);
 }
 
 #[test]
@@ -208,6 +211,58 @@ fn what_a_killed_bake_left_is_swept() {
     assert_eq!(machines(&engine, &name), "");
     let again = setting.run(&["sweep", "--platform", "docker"]).exits(0);
     assert!(again.stderr.contains("Nothing is left behind"), "{}{}", again.stderr, again.stdout);
+}
+
+/// A socket that everybody may use, before the engine's own.
+fn open_to_all(engine: &Engine, at: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let socket = engine.host().trim_start_matches("unix://").to_owned();
+    let listener = UnixListener::bind(at).unwrap();
+    std::fs::set_permissions(at, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let pass = |mut from: UnixStream, mut to: UnixStream| {
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Write);
+        });
+    };
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = UnixStream::connect(&socket).unwrap();
+            pass(client.try_clone().unwrap(), server.try_clone().unwrap());
+            pass(server, client);
+        }
+    });
+}
+
+/// As nobody: the engine's own socket is closed, and through one that is open a whole bake works; its `expect: {http: …}`
+/// goes through the container, since nobody else may step into its network.
+#[test]
+fn a_user_without_rights_is_told_and_one_with_the_socket_bakes() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let engine = Engine::get();
+    if !Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n") {
+        return;
+    }
+    let text = manifest(&namespace("nobody"), "");
+    let run = |host: &str, code: i32| {
+        let setting = Setting::with(&text).variable("DOCKER_HOST", host).variable("REGISTRY_PASSWORD", "geheim-4711");
+        std::fs::set_permissions(setting.folder(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let asked = setting.command(&["bake"]);
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(asked.get_program()).args(asked.get_args());
+        command.env_clear().envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(setting.folder()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        setting.finish(command.spawn().unwrap()).exits(code)
+    };
+    let refused = run(engine.host(), 4);
+    assert!(refused.stderr.contains("permission denied") && refused.stderr.contains("usermod"), "{}", refused.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let socket = folder.path().join("open.sock");
+    open_to_all(&engine, &socket);
+    let baked = run(&format!("unix://{}", socket.display()), 0);
+    assert!(baked.stdout.contains("baked"), "{}", baked.stdout);
 }
 
 /// No engine, no right to speak with it, no address: each is said with what to do, and nothing is made.

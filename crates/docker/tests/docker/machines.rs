@@ -1,0 +1,115 @@
+//! What containers do beyond what every platform does.
+
+use std::time::{Duration, Instant};
+
+use ami_bake_core::communicator::{Exec, Exit};
+use ami_bake_core::output::Collect;
+use ami_bake_core::platform::{Platform, Undo};
+use ami_bake_testkit::docker::Engine;
+use ami_bake_testkit::runs;
+
+use crate::support::{docker, machine, sh};
+
+const LONG: Duration = Duration::from_mins(30);
+
+#[tokio::test]
+async fn a_container_that_dies_loses_its_command() {
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let (run, _events) = runs::run();
+    let (machine, inside) = machine(&run, &docker, LONG).await;
+    let mut output = Collect::default();
+    let running = inside.exec(Exec::new("echo begun; sleep 600"), &mut output);
+    let killing = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        engine.docker(&["kill", machine.id()]).unwrap();
+    };
+    let (exit, ()) = tokio::join!(running, killing);
+    assert!(matches!(exit.unwrap(), Exit::Lost(_)));
+    assert_eq!(output.stdout_text(), "begun\n");
+    assert!(matches!(inside.exec(Exec::new("true"), &mut Collect::default()).await.unwrap(), Exit::Lost(_)));
+    machine.destroy(&run).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_command_leaves_behind_is_not_waited_for() {
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let (run, _events) = runs::run();
+    let (machine, inside) = machine(&run, &docker, LONG).await;
+    let begun = Instant::now();
+    // It still holds the output's other end.
+    assert_eq!(sh(inside.as_ref(), "sleep 600 & echo done").await, "done\n");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert_eq!(sh(inside.as_ref(), "exec >&- 2>&-; sleep 0.3; exit 0").await, "");
+    let mut output = Collect::default();
+    let exit = inside.exec(Exec::new("exec >&- 2>&-; sleep 0.3; exit 3"), &mut output).await.unwrap();
+    assert_eq!(exit, Exit::Status(3));
+    machine.destroy(&run).await.unwrap();
+}
+
+/// Each way out is closed: another session, another environment, a parent that is gone.
+#[tokio::test]
+async fn a_time_limit_reaches_the_whole_tree() {
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let (run, _events) = runs::run();
+    let (machine, inside) = machine(&run, &docker, LONG).await;
+    let limit = Duration::from_secs(2);
+    let tree = "setsid sleep 4713 & env -i sleep 4713 & (nohup sh -c 'sleep 4713; :' >/dev/null 2>&1 &); sleep 4713";
+    let exit = inside.exec(Exec::new(tree).timeout(limit), &mut Collect::default()).await.unwrap();
+    assert_eq!(exit, Exit::TimedOut(limit));
+    let left = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c 'sleep [4]713' || true";
+    assert_eq!(sh(inside.as_ref(), left).await, "0\n");
+    machine.destroy(&run).await.unwrap();
+}
+
+#[tokio::test]
+async fn megabytes_go_both_ways_and_folders_keep_their_modes() {
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let (run, _events) = runs::run();
+    let (machine, inside) = machine(&run, &docker, LONG).await;
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let mut output = Collect::default();
+    let exit = inside.exec(Exec::new("cat").stdin(&bytes), &mut output).await.unwrap();
+    assert!(exit.success() && output.stdout == bytes, "{exit:?}, {} bytes", output.stdout.len());
+
+    sh(inside.as_ref(), "mkdir -m 0700 /opt/closed && ln -s /opt/closed /opt/link").await;
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(bytes.len() as u64);
+    archive.append_data(&mut header, "big", bytes.as_slice()).unwrap();
+    let archive = archive.into_inner().unwrap();
+    inside.put(Box::new(archive.as_slice()), "/opt/link/new/deep").await.unwrap();
+    let seen = sh(inside.as_ref(), "stat -c %a /opt/closed /opt/closed/new; wc -c </opt/closed/new/deep/big").await;
+    assert_eq!(seen, "700\n755\n3000000\n");
+    let error = inside.get("/opt/nothing", Box::new(Vec::new())).await.unwrap_err();
+    assert!(error.message().contains("/opt/nothing"), "{error}");
+    machine.destroy(&run).await.unwrap();
+}
+
+/// The lifetime ends the container by itself, and sweep finds what is left; somebody's own container from an image of
+/// ours is no machine.
+#[tokio::test]
+async fn what_expired_is_found_and_nothing_else() {
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let (run, _events) = runs::run();
+    let (machine, _inside) = machine(&run, &docker, Duration::from_secs(2)).await;
+    let theirs = format!("theirs-{}", machine.id());
+    let labels = ["ami-bake:machine=other", "ami-bake:expires=2020-01-01T00:00:00Z"];
+    let create = ["create", "--name", &theirs, "--label", labels[0], "--label", labels[1], ami_bake_testkit::docker::BASE, "sh"];
+    engine.docker(&create).unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let running = engine.docker(&["inspect", "--format", "{{.State.Running}}", machine.id()]).unwrap();
+    assert_eq!(running, "false");
+    let found = docker.expired(&run).await.unwrap();
+    assert!(found.iter().all(|leftover| leftover.id != theirs));
+    let ours = found.iter().find(|leftover| leftover.id == machine.id()).unwrap();
+    assert_eq!((ours.about.as_str(), ours.run.as_deref()), ("build of tests/web", Some(run.id())));
+    assert_eq!(docker.remove(&run, ours).await.unwrap(), Undo::Done);
+    assert!(engine.docker(&["inspect", machine.id()]).is_none());
+    engine.docker(&["rm", &theirs]).unwrap();
+}
