@@ -7,7 +7,7 @@ use ami_bake_core::{Error, Kind, Result};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::commands::{bake, check, completions, images, init, plan, schema, sweep, test};
+use crate::commands::{bake, check, completions, images, import, init, plan, schema, sweep, test};
 use crate::error;
 use crate::ui::Ui;
 
@@ -54,6 +54,7 @@ Environment:
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Import(import::Args),
     Check(check::Args),
     Plan(plan::Args),
     Bake(bake::Args),
@@ -108,7 +109,7 @@ pub(crate) struct PlaceArgs {
 }
 
 /// `NAME=VALUE`; the value may hold further `=`.
-fn assignment(text: &str) -> Result<(String, String), String> {
+pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE, such as nginx=1.24".to_owned()),
@@ -141,6 +142,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: Command, ui: Ui) -> Result<u8> {
     match command {
         Command::Init(args) => init::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
         Command::Check(args) => check::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => Ok(completions::run(&args, ui)),

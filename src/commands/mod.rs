@@ -4,6 +4,7 @@ pub(crate) mod bake;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod images;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod plan;
 pub(crate) mod schema;

@@ -20,6 +20,7 @@ use crate::cli::{ManifestArgs, PlaceArgs};
 use crate::facts::Facts;
 use crate::report::Explain;
 use crate::ui::{Paint, Ui};
+use crate::session::imported;
 use crate::{error, wire};
 
 /// Where a manifest is looked for when none is named.
@@ -46,7 +47,7 @@ pub(crate) fn load(args: &ManifestArgs, region: Option<&str>, check: bool) -> Re
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let facts = Facts::gather(folder);
     let options = options(args, region, check, &facts);
-    let loaded = Manifest::load(&path, &options);
+    let loaded = imported::load(&path, &options)?.unwrap_or_else(|| Manifest::load(&path, &options));
     let name = path.display().to_string();
     Ok(Loaded {
         name,

@@ -1,11 +1,13 @@
 //! What the verbs have in common: the manifest, the run, its end.
 
 mod folders;
+mod imported;
 mod loaded;
 mod run;
 mod target;
 
 pub(crate) use folders::ledgers;
+pub(crate) use imported::read;
 pub(crate) use loaded::load;
 pub(crate) use run::{Parts, Session, Show};
 pub(crate) use target::target;

@@ -76,6 +76,24 @@ impl Context<'_> {
         self.plain(reader).map(|words| words.manifest().into())
     }
 
+    /// A text that can't be left out: a variable that is empty must be given.
+    pub(crate) fn needed(&self, reader: &Reader) -> Option<Value> {
+        let words = self.words(reader)?;
+        if let Some(expr) = words.single()
+            && !expr.secret
+            && expr.code.starts_with("vars.")
+            && expr.known.as_deref().is_some_and(|known| known.trim().is_empty())
+        {
+            self.typed.borrow_mut().insert(format!("!{}", expr.code));
+            reader.changed(
+                format!("`{}` is empty, so it must be given", expr.code),
+                format!("Give it with `--set {}=…`.", expr.code.trim_start_matches("vars.")),
+            );
+            return Some(words.manifest().into());
+        }
+        self.text(reader)
+    }
+
     /// A whole number.
     pub(crate) fn number(&self, reader: &Reader) -> Option<Value> {
         let words = self.plain(reader)?;

@@ -19,5 +19,6 @@ mod template;
 mod yaml;
 
 pub use input::{Finding, Kind};
+pub use output::lines;
 pub use read::is_importable;
 pub use request::{Imported, Refused, Request, Source, import};

@@ -56,28 +56,31 @@ impl Draft {
         root.set_filled("vars", self.vars.clone());
         root.set_filled("secrets", self.secrets.clone());
         root.0.extend(self.body.0.clone());
+        for entry in root.0.iter_mut().filter(|entry| entry.key == "images") {
+            if let Value::Map(images) = &mut entry.value {
+                images.0.iter_mut().for_each(|image| ordered(&mut image.value));
+            }
+        }
         root
     }
 
     /// The text of the manifest.
-    pub(crate) fn text(&self, root: &Map, from: &[String], findings: &[Finding], missing: &[String]) -> String {
+    pub(crate) fn text(head: &[String], root: &Map, from: &[String], findings: &[Finding], missing: &[String]) -> String {
         let mut out = comment(&format!("Imported from {} by `ami-bake import`.", from.join(", ")));
-        for line in &self.head {
+        for line in head {
             out.push_str(&comment(line));
         }
         out.push('\n');
         out.push_str(&write(root));
         let many = from.len() > 1;
         for (kind, title) in [(Kind::Dropped, "Not carried over:"), (Kind::Changed, "Carried over with a difference:")] {
-            let of_kind: Vec<&Finding> = findings.iter().filter(|finding| finding.kind == kind).collect();
-            if of_kind.is_empty() {
+            let lines = lines(findings, kind, many);
+            if lines.is_empty() {
                 continue;
             }
             out.push('\n');
             out.push_str(&comment(title));
-            for finding in of_kind {
-                out.push_str(&format!("#   {}\n", line(finding, many)));
-            }
+            lines.iter().for_each(|line| out.push_str(&format!("#   {line}\n")));
         }
         if !missing.is_empty() {
             out.push('\n');
@@ -90,12 +93,34 @@ impl Draft {
     }
 }
 
-/// A finding in a line.
-pub(crate) fn line(finding: &Finding, with_file: bool) -> String {
-    let path = if finding.path.is_empty() { "the whole file" } else { &finding.path };
-    let file = if with_file { format!("{}: ", finding.file) } else { String::new() };
-    let help = if finding.help.is_empty() { String::new() } else { format!(" → {}", finding.help) };
-    clean(&format!("{file}{path}: {}{help}", finding.why))
+/// Findings in lines: fields of one file with the same reason share a line.
+pub fn lines(findings: &[Finding], kind: Kind, with_file: bool) -> Vec<String> {
+    let mut groups: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.kind == kind) {
+        let path = if finding.path.is_empty() { "the whole file" } else { &finding.path };
+        let same = |(first, _): &&mut (&Finding, Vec<&str>)| {
+            (&first.file, &first.why, &first.help) == (&finding.file, &finding.why, &finding.help)
+        };
+        match groups.iter_mut().find(same) {
+            Some((_, paths)) => paths.push(path),
+            None => groups.push((finding, vec![path])),
+        }
+    }
+    let line = |(finding, paths): &(&Finding, Vec<&str>)| {
+        let name = finding.file.rsplit('/').next().unwrap_or_default();
+        let file = if with_file { format!("{name}: ") } else { String::new() };
+        let help = if finding.help.is_empty() { String::new() } else { format!(" → {}", finding.help) };
+        clean(&format!("{file}{}: {}{help}", paths.join(", "), finding.why))
+    };
+    groups.iter().map(line).collect()
+}
+
+/// The fields of an image in the order in which they happen.
+fn ordered(image: &mut Value) {
+    const ORDER: [&str; 8] = ["platforms", "source", "machine", "build", "validate", "test", "publish", "deploy"];
+    if let Value::Map(map) = image {
+        map.0.sort_by_key(|entry| ORDER.iter().position(|key| *key == entry.key));
+    }
 }
 
 fn clean(line: &str) -> String {

@@ -12,6 +12,7 @@ use crate::packer;
 use crate::paths::{Paths, normal};
 use crate::read::{self, Document, Form};
 use crate::repair::repair;
+use crate::yaml::Value;
 
 /// A file to import.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct Imported {
     pub manifest: Option<String>,
     /// How many images it has.
     pub images: usize,
+    /// The names of its variables.
+    pub variables: Vec<String>,
     /// Fields that are not in it as they were.
     pub findings: Vec<Finding>,
     /// Files that it names and that are not there, relative to the manifest.
@@ -128,8 +131,13 @@ fn finish(mut draft: Draft, documents: &[Document], log: Log, paths: &Paths) -> 
     let (mut findings, missing) = log.finish();
     findings.sort_by_key(|finding| finding.kind != Kind::Dropped);
     let from: Vec<String> = documents.iter().map(|document| shown(&document.path)).collect();
+    let variables = match root.as_ref().and_then(|root| root.get("vars")) {
+        Some(Value::Map(vars)) => vars.0.iter().map(|entry| entry.key.clone()).collect(),
+        _ => Vec::new(),
+    };
     Imported {
-        manifest: root.map(|root| draft.text(&root, &from, &findings, &missing)),
+        variables,
+        manifest: root.map(|root| Draft::text(&draft.head, &root, &from, &findings, &missing)),
         images,
         findings,
         missing,

@@ -44,15 +44,8 @@ fn phases(root: &Node) -> Vec<String> {
 /// The document of a resource, written beside the manifest.
 fn of_resource(resource: &Resource, making: &Making, draft: &mut Draft) -> Option<Used> {
     let own = resource.name(&making.context).unwrap_or_else(|| "component".to_owned());
-    left(&resource.reader, &[
-        ("semanticVersion", "a document in the repository has the repository's versions", ""),
-        ("description", "it is told in the document", ""),
-        ("changeDescription", "the change stands in the commit", ""),
-        ("tags", "they are tags of the component, not of images", ""),
-        ("kmsKeyId", "the document is a file", ""),
-        ("supportedOsVersions", "the document's steps say what they need", ""),
-        ("clientToken", "it belongs to the call of the API", ""),
-    ]);
+    making.used.borrow_mut().push(key(resource));
+    common(resource);
     if let Some(platform) = resource.get("platform")
         && platform.text() != Some("Linux")
     {
@@ -195,12 +188,44 @@ pub(super) fn steps(documents: &[Used], image: &mut Map) {
     }
 }
 
-/// The names of components say nothing of their own.
+/// Tells of component resources that no recipe uses.
 pub(super) fn rest(making: &Making) {
     for resource in making.all.of(Kind::Component) {
-        // Its name is the file's name where it is used; everything else is told by whoever reads it.
         if let Some(name) = resource.get("name") {
             name.tick();
         }
+        if making.used.borrow().contains(&key(resource)) {
+            continue;
+        }
+        common(resource);
+        if let Some(platform) = resource.get("platform") {
+            platform.tick();
+        }
+        if let Some(uri) = resource.get("uri") {
+            uri.drop(
+                "the document lies elsewhere, and no recipe of the files names the component",
+                "Copy the document beside the manifest, and import again with it.",
+            );
+        }
+        if let Some(data) = resource.get("data") {
+            data.drop("no recipe of the files names the component", "Import again with the recipe.");
+        }
     }
+}
+
+fn key(resource: &Resource) -> String {
+    format!("{}:{}", resource.reader.file(), resource.reader.path())
+}
+
+/// Fields that say nothing of the document.
+fn common(resource: &Resource) {
+    left(&resource.reader, &[
+        ("semanticVersion", "a document in the repository has the repository's versions", ""),
+        ("description", "it is told in the document", ""),
+        ("changeDescription", "the change stands in the commit", ""),
+        ("tags", "they are tags of the component, not of images", ""),
+        ("kmsKeyId", "the document is a file", ""),
+        ("supportedOsVersions", "the document's steps say what they need", ""),
+        ("clientToken", "it belongs to the call of the API", ""),
+    ]);
 }

@@ -33,6 +33,8 @@ use scope::Parameters;
 pub(crate) struct Making<'r, 'a> {
     pub(crate) all: &'r Collection<'a>,
     pub(crate) context: Context<'r>,
+    /// Component resources whose document was used, or told.
+    pub(crate) used: RefCell<Vec<String>>,
 }
 
 /// Imports resources; the draft has no images when there is neither a recipe nor a component document.
@@ -45,7 +47,7 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
         let root = crate::input::Reader::root(&document.root, &document.name, log);
         draft.head.extend(comment::of(&root));
     }
-    let making = Making { all: &all, context: Context { scope: &parameters, paths, typed: &typed } };
+    let making = Making { all: &all, context: Context { scope: &parameters, paths, typed: &typed }, used: RefCell::default() };
     let mut body = Map::default();
     let mut images = Map::default();
     let recipes: Vec<&Resource> = all.of(Kind::Recipe).collect();

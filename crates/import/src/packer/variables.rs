@@ -103,7 +103,9 @@ impl<'a> Variables<'a> {
             if variable.own != variable.name {
                 variable.default.changed(format!("the variable is called `{}` now", variable.own), "");
             }
+            let needed = typed.contains(&format!("!vars.{}", variable.own));
             let value = match self.definition(variable) {
+                _ if needed => Value::Raw("null".to_owned()),
                 Ok(Some(words)) => value(&words, typed.contains(&format!("vars.{}", variable.own))),
                 _ => Value::Raw("null".to_owned()),
             };

@@ -144,8 +144,9 @@ fn is_plain(text: &str, flow: bool) -> bool {
         c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '_' | '.' | '-' | '+' | '=' | '@' | '%' | '$' | '\'' | '"' | ';' | '&' | '|' | '>' | '<' | '(' | ')' | '*' | '?' | '~' | '^' | '!' | ':' | '\\') || (!flow && matches!(c, '{' | '}' | '[' | ']' | ','))
     };
     let words = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    let duration = text.strip_suffix(['s', 'm', 'h', 'd']).is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty());
     // A dot may begin a number.
-    starts
+    duration || starts
         && text.chars().all(middle)
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")

@@ -9,19 +9,17 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
     let mut machine = Map::default();
     types(reader, context, &mut machine);
     if let Some(user) = reader.get("ssh_username")
-        && let Some(value) = context.text(&user)
+        && let Some(value) = context.needed(&user)
     {
         if let Value::Text(text) = &value {
             image.user = Some(text.clone());
         }
         machine.set_from("user", value, &user);
     }
-    for (key, own) in [("iam_instance_profile", "profile")] {
-        if let Some(field) = reader.get(key)
-            && let Some(value) = context.text(&field)
-        {
-            machine.set_from(own, value, &field);
-        }
+    if let Some(profile) = reader.get("iam_instance_profile")
+        && let Some(value) = context.text(&profile)
+    {
+        machine.set_from("profile", value, &profile);
     }
     if let Some(policy) = reader.get("temporary_iam_instance_profile_policy_document") {
         self::policy(&policy, context, &mut machine);

@@ -7,7 +7,8 @@ use crate::yaml::{Map, Value};
 pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) {
     map.within("publish", |publish| {
         if let Some(name) = reader.get("ami_name")
-            && let Some(words) = context.plain(&name)
+            && let Some(value) = context.needed(&name)
+            && let Some(words) = context.words(&name)
         {
             let moves = words.0.iter().any(|part| matches!(part, crate::template::Part::Expr(_)));
             if !moves {
@@ -16,7 +17,7 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) {
                     "Put `${{ version }}` or `${{ timestamp }}` into it.",
                 );
             }
-            publish.set_from("name", words.manifest(), &name);
+            publish.set_from("name", value, &name);
         }
         if let Some(text) = reader.get("ami_description")
             && let Some(value) = context.text(&text)

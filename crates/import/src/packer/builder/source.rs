@@ -16,7 +16,7 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
             fixed.drop("it is empty, so `source_ami_filter` decides", "");
             return None;
         }
-        context.text(fixed).map(|value| (value, fixed))
+        context.needed(fixed).map(|value| (value, fixed))
     });
     if let Some((id, from)) = id {
         ami.set_from("id", id, from);
@@ -57,10 +57,15 @@ fn filters(filter: &Reader, context: &Context, ami: &mut Map) {
     }
     for (key, value) in entries {
         let Some(value) = value else { continue };
+        if key == "name" {
+            if let Some(name) = context.needed(&value) {
+                ami.set_from("name", name, &value);
+            }
+            continue;
+        }
         let Some(words) = context.plain(&value) else { continue };
         let architecture = words.known().is_some_and(|known| matches!(known.as_str(), "x86_64" | "arm64"));
         match key {
-            "name" => ami.set_from("name", words.manifest(), &value),
             "architecture" if architecture => ami.set_from("architecture", words.manifest(), &value),
             _ => others.set_from(key, words.manifest(), &value),
         }

@@ -1,0 +1,135 @@
+//! `ami-bake import`
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::{Error, Kind as Exit, Result};
+use ami_bake_import::{Imported, Kind, Request, import, lines};
+use ami_bake_manifest::diagnostic::{self, Style};
+
+use crate::session::read;
+use crate::ui::Ui;
+
+/// Make a manifest of a Packer template, or of Image Builder resources
+///
+/// Reads a Packer template in JSON, or recipes, configurations, pipelines and components of EC2 Image Builder, as its API
+/// takes them or in CloudFormation. Everything that has no place in the manifest is listed with its path in the input, the
+/// reason, and what to do; the list stands at the end of the manifest too. Credentials are never copied.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ami-bake import packer.json -o bake.yml
+  ami-bake import packer.json --var-file prod.json --set region=eu-west-1 -o bake.yml
+  ami-bake import recipe.json infrastructure.json distribution.json component.yml -o bake.yml
+  ami-bake import stack.yaml                  the manifest on standard output
+  ami-bake bake packer.json                   import and bake in one go")]
+pub(crate) struct Args {
+    /// The template, or the resources and component documents
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Where to write the manifest, standard output without; its paths are relative to this file's folder
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Overwrite files that are there already
+    #[arg(long)]
+    force: bool,
+
+    /// A file of variables of the template; may be repeated, the last one wins
+    #[arg(long, value_name = "FILE")]
+    var_file: Vec<PathBuf>,
+
+    /// Give a variable of the template a value; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = crate::cli::assignment)]
+    set: Vec<(String, String)>,
+}
+
+pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
+    let working = std::env::current_dir().map_err(|error| Error::usage("find the working directory").because(error))?;
+    let folder = folder(args.output.as_deref());
+    let request = Request {
+        files: args.files.iter().map(|path| read(path)).collect::<Result<_>>()?,
+        var_files: args.var_file.iter().map(|path| read(path)).collect::<Result<_>>()?,
+        sets: args.set.clone(),
+        working,
+        output: folder.clone(),
+        now: None,
+    };
+    let imported = match import(&request) {
+        Ok(imported) => imported,
+        Err(refused) => {
+            let style = if ui.paint.on { Style::Coloured } else { Style::Plain };
+            ui.say(&diagnostic::text(&refused.findings, &refused.sources, style));
+            return Ok(Exit::Manifest.exit_code());
+        }
+    };
+    let many = args.files.len() + args.var_file.len() > 1;
+    let Some(manifest) = &imported.manifest else {
+        tell(&imported, many, ui);
+        ui.say(&format!("\n{} nothing here can be imported\n", ui.paint.bad("error:")));
+        return Ok(Exit::Manifest.exit_code());
+    };
+    if let Some(output) = &args.output {
+        write(output, manifest, args.force)?;
+        for (path, text) in &imported.files {
+            write(&folder.join(path), text, args.force)?;
+        }
+    } else {
+        ui.data(manifest);
+        for (path, _) in &imported.files {
+            ui.say(&format!("not written without --output: {path}\n"));
+        }
+    }
+    tell(&imported, many, ui);
+    if let Some(output) = &args.output {
+        let images = if imported.images == 1 { "1 image".to_owned() } else { format!("{} images", imported.images) };
+        let name = output.display();
+        ui.say(&format!("\nwrote {} ({images})\n\nNext:\n  ami-bake check {name}\n", ui.paint.good(&name.to_string())));
+    }
+    Ok(0)
+}
+
+/// The folder that the manifest's paths are relative to: for `.github/bake.yml` the one above.
+fn folder(output: Option<&Path>) -> PathBuf {
+    let folder = output.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
+    match folder.file_name() {
+        Some(name) if name == ".github" => folder.parent().map(Path::to_path_buf).unwrap_or_default(),
+        _ => folder,
+    }
+}
+
+fn write(path: &Path, text: &str, force: bool) -> Result<()> {
+    let name = path.display();
+    if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::usage(format!("write {name}: the file is there already"))
+            .help("Give another name, or overwrite it with --force."),
+        _ => Error::usage(format!("write {name}")).because(error),
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    if force { options.create(true).truncate(true) } else { options.create_new(true) };
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+/// The list of what is not in the manifest as it was.
+fn tell(imported: &Imported, many: bool, ui: Ui) {
+    for (kind, title) in [(Kind::Dropped, "Not carried over:"), (Kind::Changed, "Carried over with a difference:")] {
+        let lines = lines(&imported.findings, kind, many);
+        if !lines.is_empty() {
+            ui.say(&format!("{}\n", ui.paint.bold(title)));
+            lines.iter().for_each(|line| ui.say(&format!("  {line}\n")));
+        }
+    }
+    if !imported.missing.is_empty() {
+        ui.say(&format!("{}\n", ui.paint.bold("Files that are not there:")));
+        imported.missing.iter().for_each(|path| ui.say(&format!("  {path}\n")));
+    }
+}
