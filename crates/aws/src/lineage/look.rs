@@ -71,9 +71,7 @@ async fn look(aws: &Arc<Inner>, run: &Run, source: &Arc<Image>, identity: &Ident
 
 /// Moves the end of a copy away when it comes near. Fails when sweep was first.
 async fn renew(aws: &Inner, run: &Run, found: &Image) -> Result<()> {
-    let end = tags_of(found).remove(tags::EXPIRES).and_then(|end| end.parse::<Timestamp>().ok());
-    let near = SignedDuration::try_from(RENEW).unwrap_or(SignedDuration::MAX);
-    if end.is_some_and(|end| end.duration_since(run.clock().now()) > near) {
+    if !due(found, run.clock().now()) {
         return Ok(());
     }
     let id = found.image_id().unwrap_or_default();
@@ -82,4 +80,26 @@ async fn renew(aws: &Inner, run: &Run, found: &Image) -> Result<()> {
     let tag = Tag::builder().key(tags::EXPIRES).value(expiring(run, LIFETIME)).build();
     let request = aws.client.ec2.create_tags().set_resources(Some(resources)).tags(tag);
     aws.client.call("CreateTags", &format!("keep {id} for longer"), request.send()).await.map(|_| ())
+}
+
+/// True when the end is near, over, or can't be read.
+fn due(found: &Image, now: Timestamp) -> bool {
+    let end = tags_of(found).remove(tags::EXPIRES).and_then(|end| end.parse::<Timestamp>().ok());
+    let near = SignedDuration::try_from(RENEW).unwrap_or(SignedDuration::MAX);
+    end.is_none_or(|end| end.duration_since(now) <= near)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_in_use_never_comes_to_its_end() {
+        let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let due =
+            |end: &str| due(&Image::builder().tags(Tag::builder().key(tags::EXPIRES).value(end).build()).build(), now);
+        assert!(!due("2026-12-04T12:00:00Z"), "just made");
+        assert!(due("2026-11-27T12:00:00Z"), "a weekly bake must not lose it");
+        assert!(due("2026-11-20T11:00:00Z") && due("soon"));
+    }
 }
