@@ -175,6 +175,21 @@ fn a_failing_test_leaves_no_image_and_no_container() {
     assert!(!names.contains(&name), "{names}");
 }
 
+/// The example, with the tests' base image and without a registry.
+#[test]
+fn the_example_of_parity_bakes() {
+    let engine = Engine::get();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/docker-parity/bake.yml");
+    let setting = Setting::new().variable("DOCKER_HOST", engine.host());
+    let base = format!("base={BASE}");
+    let outcome =
+        setting.run(&["bake", manifest.to_str().unwrap(), "--platform", "docker", "--force", "--set", &base]).exits(0);
+    assert!(outcome.stderr.contains("skipped") && outcome.stderr.contains("machine.type"), "{}", outcome.stderr);
+    let name = report(&setting)["images"][0]["image"]["name"].as_str().unwrap().replace("web/", "web:");
+    let config = engine.docker(&["image", "inspect", "--format", "{{json .Config.Entrypoint}}", &name]).unwrap();
+    assert_eq!(config, r#"["busybox","httpd","-f","-v"]"#);
+}
+
 /// A step that runs for an hour, and a bake that has got there.
 fn begin(engine: &Engine, name: &str) -> (Setting, std::process::Child) {
     let setting = setting(engine, &manifest(name, "").replace("mkdir -p /srv/web &&", "sleep 3600;"));
@@ -250,7 +265,10 @@ fn a_user_without_rights_is_told_and_one_with_the_socket_bakes() {
         std::fs::set_permissions(setting.folder(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let asked = setting.command(&["bake"]);
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(asked.get_program()).args(asked.get_args());
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(asked.get_program())
+            .args(asked.get_args());
         command.env_clear().envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(setting.folder()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         setting.finish(command.spawn().unwrap()).exits(code)

@@ -88,7 +88,7 @@ impl Platform for Docker {
         match (entry.kind.as_str(), entry.id.as_deref()) {
             (MACHINE, id) => machine::remove(&self.client, id.unwrap_or(&entry.find_by)).await?,
             (IMAGE, Some(id)) => image::delete(&self.client, id).await?,
-            (IMAGE, None) => image::delete_reference(&self.client, &entry.find_by).await?,
+            (IMAGE, None) => image::delete_reference(&self.client, &entry.find_by, &entry.run).await?,
             (other, _) => return Ok(Undo::Later(format!("this ami-bake doesn't know what a {other} of Docker is"))),
         }
         Ok(Undo::Done)

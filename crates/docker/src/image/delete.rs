@@ -1,6 +1,6 @@
 //! Takes images away.
 
-use ami_bake_core::{Kind, Result};
+use ami_bake_core::{Kind, Result, tags};
 use bollard::Docker;
 use bollard::query_parameters::RemoveImageOptions;
 
@@ -33,15 +33,14 @@ pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     }
 }
 
-/// Deletes the image of this reference, where it is one of ours.
-pub(crate) async fn delete_reference(docker: &Docker, reference: &str) -> Result<()> {
+/// Deletes the image of this reference where `run` made it. Under the same name there may be the image of an earlier run,
+/// which this one has not come to replace.
+pub(crate) async fn delete_reference(docker: &Docker, reference: &str, run: &str) -> Result<()> {
     match docker.inspect_image(reference).await {
         Ok(seen) => {
             let labels = seen.config.and_then(|config| config.labels).unwrap_or_default();
             match seen.id {
-                Some(id) if labels.get(labels::REFERENCE).is_some_and(|own| own == reference) => {
-                    delete(docker, &id).await
-                }
+                Some(id) if labels.get(tags::RUN).is_some_and(|own| own == run) => delete(docker, &id).await,
                 _ => Ok(()),
             }
         }

@@ -90,6 +90,38 @@ async fn megabytes_go_both_ways_and_folders_keep_their_modes() {
     machine.destroy(&run).await.unwrap();
 }
 
+/// An image that was intended and never confirmed is found by its name, if this run made it.
+#[tokio::test]
+async fn an_earlier_image_of_the_same_name_is_not_undone() {
+    use ami_bake_core::ledger::Entry;
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let (run, _events) = runs::run();
+    let name = format!("undo-{}/web:1.0.0", uuid::Uuid::new_v4().simple());
+    let import = [
+        "-c".to_owned(),
+        format!(
+            "tar -c -C / etc/hostname | docker --host {} import -c 'LABEL ami-bake:run=r1 ami-bake:reference={name}' - {name}",
+            engine.host()
+        ),
+    ];
+    assert!(std::process::Command::new("sh").args(&import).status().unwrap().success());
+    let entry = |run: &str| Entry {
+        number: 1,
+        run: run.to_owned(),
+        image: None,
+        platform: "docker".to_owned(),
+        kind: "image".to_owned(),
+        region: None,
+        find_by: name.clone(),
+        id: None,
+    };
+    assert_eq!(docker.undo(&run, &entry("r2")).await.unwrap(), Undo::Done);
+    assert!(engine.docker(&["image", "inspect", &name]).is_some());
+    assert_eq!(docker.undo(&run, &entry("r1")).await.unwrap(), Undo::Done);
+    assert!(engine.docker(&["image", "inspect", &name]).is_none());
+}
+
 /// The lifetime ends the container by itself, and sweep finds what is left; somebody's own container from an image of
 /// ours is no machine.
 #[tokio::test]
@@ -100,7 +132,8 @@ async fn what_expired_is_found_and_nothing_else() {
     let (machine, _inside) = machine(&run, &docker, Duration::from_secs(2)).await;
     let theirs = format!("theirs-{}", machine.id());
     let labels = ["ami-bake:machine=other", "ami-bake:expires=2020-01-01T00:00:00Z"];
-    let create = ["create", "--name", &theirs, "--label", labels[0], "--label", labels[1], ami_bake_testkit::docker::BASE, "sh"];
+    let create =
+        ["create", "--name", &theirs, "--label", labels[0], "--label", labels[1], ami_bake_testkit::docker::BASE, "sh"];
     engine.docker(&create).unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     let running = engine.docker(&["inspect", "--format", "{{.State.Running}}", machine.id()]).unwrap();

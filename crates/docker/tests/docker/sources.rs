@@ -78,7 +78,8 @@ async fn an_image_without_a_shell_is_explained() {
     let source = docker.find_source(&run, &reference(name)).await.unwrap();
     let (key, machine) = (ImageKey::new("web"), MachineSettings::default());
     let lifetime = std::time::Duration::from_mins(30);
-    let launch = Launch { key: &key, namespace: "t", phase: Phase::Build, source: &source, machine: &machine, lifetime };
+    let launch =
+        Launch { key: &key, namespace: "t", phase: Phase::Build, source: &source, machine: &machine, lifetime };
     let error = match docker.launch(&run, &launch).await {
         Ok(machine) => {
             let error = machine.connect(&run).await.err().unwrap();

@@ -22,7 +22,11 @@ pub(crate) async fn docker(engine: &Engine) -> Docker {
 }
 
 /// A machine on the base image that may live so long.
-pub(crate) async fn machine(run: &Run, docker: &Docker, lifetime: Duration) -> (Box<dyn Machine>, Arc<dyn Communicator>) {
+pub(crate) async fn machine(
+    run: &Run,
+    docker: &Docker,
+    lifetime: Duration,
+) -> (Box<dyn Machine>, Arc<dyn Communicator>) {
     let source = docker.find_source(run, &SourceQuery::Reference(BASE.to_owned())).await.unwrap();
     let (key, machine) = (ImageKey::new("web"), MachineSettings::default());
     let launch =

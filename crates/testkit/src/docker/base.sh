@@ -3,7 +3,7 @@
 # No registry is needed for it. Debian and Ubuntu.
 set -euo pipefail
 
-packages=(bash coreutils dash diffutils findutils gawk mawk grep gzip hostname libc-bin login mount passwd perl-base procps
+packages=(bash busybox busybox-static coreutils dash diffutils findutils gawk mawk grep gzip hostname libc-bin login mount passwd perl-base procps
   python3-minimal python3.11-minimal python3.12-minimal python3.13-minimal libpython3.11-minimal libpython3.11-stdlib
   libpython3.12-minimal libpython3.12-stdlib libpython3.13-minimal libpython3.13-stdlib sed tar util-linux)
 work=$(mktemp -d)
