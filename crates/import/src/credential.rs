@@ -5,11 +5,15 @@ pub(crate) fn named(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['-', '.', ' '], "_");
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
     // What only points to one, or tells of it.
-    let around = ["file", "path", "location", "name", "arn", "url", "uri", "user", "username", "id", "type", "dir", "folder", "comment", "length"];
+    let around = [
+        "file", "path", "location", "name", "arn", "url", "uri", "user", "username", "id", "type", "dir", "folder",
+        "comment", "length",
+    ];
     if words.last().is_some_and(|last| around.contains(last) && !name.ends_with("access_key_id")) {
         return false;
     }
-    let single = ["password", "passwd", "passphrase", "secret", "secrets", "token", "credential", "credentials", "apikey"];
+    let single =
+        ["password", "passwd", "passphrase", "secret", "secrets", "token", "credential", "credentials", "apikey"];
     words.iter().any(|word| single.contains(word) || word.ends_with("password"))
         || ["access_key", "api_key", "private_key", "secret_key", "auth_key"].iter().any(|pair| name.contains(pair))
 }
@@ -38,7 +42,14 @@ mod tests {
 
     #[test]
     fn names_tell() {
-        for name in ["docker_hub_password", "aws_access_key", "AWS_SECRET_ACCESS_KEY", "token", "db-passwd", "aws_access_key_id"] {
+        for name in [
+            "docker_hub_password",
+            "aws_access_key",
+            "AWS_SECRET_ACCESS_KEY",
+            "token",
+            "db-passwd",
+            "aws_access_key_id",
+        ] {
             assert!(named(name), "{name}");
         }
         for name in ["chef_key_location", "ssh_private_key_file", "region", "secret_name", "keyboard", "tokenizer"] {

@@ -65,7 +65,13 @@ impl Draft {
     }
 
     /// The text of the manifest.
-    pub(crate) fn text(head: &[String], root: &Map, from: &[String], findings: &[Finding], missing: &[String]) -> String {
+    pub(crate) fn text(
+        head: &[String],
+        root: &Map,
+        from: &[String],
+        findings: &[Finding],
+        missing: &[String],
+    ) -> String {
         let mut out = comment(&format!("Imported from {} by `ami-bake import`.", from.join(", ")));
         for line in head {
             out.push_str(&comment(line));
@@ -73,7 +79,8 @@ impl Draft {
         out.push('\n');
         out.push_str(&write(root));
         let many = from.len() > 1;
-        for (kind, title) in [(Kind::Dropped, "Not carried over:"), (Kind::Changed, "Carried over with a difference:")] {
+        for (kind, title) in [(Kind::Dropped, "Not carried over:"), (Kind::Changed, "Carried over with a difference:")]
+        {
             let lines = lines(findings, kind, many);
             if lines.is_empty() {
                 continue;
@@ -129,10 +136,8 @@ fn clean(line: &str) -> String {
 
 /// A text as a name of the manifest.
 pub(crate) fn name(text: &str) -> String {
-    let mut name: String = text
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
-        .collect();
+    let mut name: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' }).collect();
     while name.contains("--") {
         name = name.replace("--", "-");
     }

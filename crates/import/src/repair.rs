@@ -9,7 +9,7 @@ use ami_bake_manifest::{Manifest, Options};
 use crate::input::{Finding, Kind, Log};
 use crate::output::Draft;
 use crate::paths::Paths;
-use crate::yaml::{Map, Value, at, take, write};
+use crate::yaml::{Map, Value, at, origin, take, write};
 
 /// Findings that say nothing of a value: stages that are not there yet, and files that are not there.
 const OTHERS: [&str; 3] = ["not-supported-yet", "no-such-file", "wrong-file"];
@@ -61,7 +61,9 @@ fn wrong(root: &Map, paths: &Paths) -> Option<Diagnostic> {
 fn leave(trial: &mut Map, route: &Route) {
     let step = route.0.iter().position(|segment| matches!(segment, Segment::Index(_)));
     let whole = match step {
-        Some(index) if matches!(&route.0[index - 1], Segment::Key(key) if matches!(key.as_str(), "build" | "validate" | "test")) => &route.0[..=index],
+        Some(index) if matches!(&route.0[index - 1], Segment::Key(key) if matches!(key.as_str(), "build" | "validate" | "test")) => {
+            &route.0[..=index]
+        }
         _ => &route.0[..],
     };
     take(trial, whole);
@@ -89,8 +91,13 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
         let route = [Segment::Key("vars".to_owned()), Segment::Key(name.clone())];
         if let Some(value) = at(root, &route).filter(|value| **value != null) {
             *value = null;
-            let origin = origin(root, &name);
-            said(Kind::Changed, origin, format!("its value does not fit ({}), so it must be given", finding.message), &format!("Give it with `--set {name}=…`."));
+            let origin = declared(root, &name);
+            said(
+                Kind::Changed,
+                origin,
+                format!("its value does not fit ({}), so it must be given", finding.message),
+                &format!("Give it with `--set {name}=…`."),
+            );
             return true;
         }
     }
@@ -104,14 +111,26 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
             *value = format!("${{{{ vars.{name} }}}}").into();
             root.within("vars", |vars| vars.set(name.as_str(), Value::Raw("null".to_owned())));
             ordered(root);
-            let origin = self::taken(root, route);
-            said(Kind::Changed, origin, format!("`{text}` is no value ({}): it is a variable that must be given", finding.message), &format!("Give it with `--set {name}=…`, or write it into the manifest."));
+            let origin = origin(root, route);
+            said(
+                Kind::Changed,
+                origin,
+                format!("`{text}` is no value ({}): it is a variable that must be given", finding.message),
+                &format!("Give it with `--set {name}=…`, or write it into the manifest."),
+            );
             return true;
         }
     }
     match take(root, route) {
-        Some(origin) => {
-            said(Kind::Dropped, origin, format!("the manifest's check refuses it: {}", finding.message), finding.help.as_deref().unwrap_or_default());
+        Some(origins) => {
+            let why = format!("the manifest's check refuses it: {}", finding.message);
+            let help = finding.help.as_deref().unwrap_or_default();
+            if origins.is_empty() {
+                said(Kind::Dropped, None, why.clone(), help);
+            }
+            for origin in origins {
+                said(Kind::Dropped, Some(origin), why.clone(), help);
+            }
             prune(root);
             true
         }
@@ -140,25 +159,29 @@ fn unused(root: &Map, key: &str) -> String {
     name
 }
 
-fn origin(root: &Map, name: &str) -> Option<(String, String)> {
+/// Where a variable was declared.
+fn declared(root: &Map, name: &str) -> Option<(String, String)> {
     let Some(Value::Map(vars)) = root.get("vars") else { return None };
     vars.0.iter().find(|entry| entry.key == name)?.origin.clone()
 }
 
-fn taken(root: &Map, route: &[Segment]) -> Option<(String, String)> {
-    let mut copy = root.clone();
-    take(&mut copy, route).flatten()
-}
-
 /// `vars` stands behind `platform`.
 fn ordered(root: &mut Map) {
-    let place = |key: &str| ["format", "name", "version", "platform", "vars", "secrets"].iter().position(|known| *known == key).unwrap_or(usize::MAX);
+    let place = |key: &str| {
+        ["format", "name", "version", "platform", "vars", "secrets"]
+            .iter()
+            .position(|known| *known == key)
+            .unwrap_or(usize::MAX)
+    };
     root.0.sort_by_key(|entry| place(&entry.key));
 }
 
 /// Maps that became empty say nothing, but images.
 fn prune(root: &mut Map) {
-    let Some(Value::Map(images)) = root.0.iter_mut().find(|entry| entry.key == "images").map(|entry| &mut entry.value) else { return };
+    let Some(Value::Map(images)) = root.0.iter_mut().find(|entry| entry.key == "images").map(|entry| &mut entry.value)
+    else {
+        return;
+    };
     for image in &mut images.0 {
         if let Value::Map(map) = &mut image.value {
             empty(map);

@@ -107,13 +107,19 @@ fn the_invalid_one_is_refused_with_its_line() {
 fn all_templates_are_imported_or_refused_by_name() {
     let Some(corpus) = corpus() else { return };
     let folder = corpus.join("packer-json");
-    let index: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.join("index.json")).unwrap()).unwrap();
+    let index: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("index.json")).unwrap()).unwrap();
     let mut table: Vec<[String; 5]> = Vec::new();
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for entry in index.as_array().unwrap() {
         let name = entry["file"].as_str().unwrap();
-        let var_files: Vec<PathBuf> =
-            entry["var_files"].as_array().into_iter().flatten().filter_map(|path| Some(folder.join(path.as_str()?))).filter(|path| path.is_file()).collect();
+        let var_files: Vec<PathBuf> = entry["var_files"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|path| Some(folder.join(path.as_str()?)))
+            .filter(|path| path.is_file())
+            .collect();
         let path = folder.join(name);
         let imported = match run(std::slice::from_ref(&path), &var_files) {
             Ok(imported) => imported,
@@ -124,7 +130,8 @@ fn all_templates_are_imported_or_refused_by_name() {
         }
         checked(name, &imported, path.parent().unwrap());
         let of = |kind: Kind| imported.findings.iter().filter(|finding| finding.kind == kind).count();
-        let fate = if imported.manifest.is_some() { format!("{} images", imported.images) } else { "refused".to_owned() };
+        let fate =
+            if imported.manifest.is_some() { format!("{} images", imported.images) } else { "refused".to_owned() };
         if imported.manifest.is_none() {
             // Each builder is named with the reason.
             assert!(imported.findings.iter().any(|finding| finding.path.starts_with("builders")), "{name}");
@@ -132,7 +139,13 @@ fn all_templates_are_imported_or_refused_by_name() {
         for finding in imported.findings.iter().filter(|finding| finding.why.contains("does not know this field")) {
             *reasons.entry(finding.path.clone()).or_default() += 1;
         }
-        table.push([name.to_owned(), fate, of(Kind::Dropped).to_string(), of(Kind::Changed).to_string(), imported.missing.len().to_string()]);
+        table.push([
+            name.to_owned(),
+            fate,
+            of(Kind::Dropped).to_string(),
+            of(Kind::Changed).to_string(),
+            imported.missing.len().to_string(),
+        ]);
     }
     println!("{:<80} {:>10} {:>8} {:>8} {:>8}", "template", "result", "dropped", "changed", "missing");
     for [name, fate, dropped, changed, missing] in &table {

@@ -26,7 +26,10 @@ pub(crate) fn collect<'a>(documents: &'a [Document], log: &'a Log) -> Collection
             Form::Component => all.documents.push((document.path.clone(), root)),
             Form::CloudFormation => stack(&root, &mut all),
             Form::Resource(kind) => {
-                let inner = WRAPS.iter().find_map(|(key, _)| root.get(key).filter(Reader::is_map)).filter(|_| root.node.get("name").is_none());
+                let inner = WRAPS
+                    .iter()
+                    .find_map(|(key, _)| root.get(key).filter(Reader::is_map))
+                    .filter(|_| root.node.get("name").is_none());
                 if inner.is_some()
                     && let Some(id) = root.get("requestId")
                 {
@@ -85,7 +88,8 @@ impl<'a> Collection<'a> {
     pub(crate) fn pipeline(&self, recipe: Option<&Resource<'a>>) -> Option<&Resource<'a>> {
         let recipes = self.of(Kind::Recipe).count();
         let id = recipe.and_then(|recipe| recipe.id.as_deref());
-        let refers = |pipeline: &&Resource| id.is_some_and(|id| target(pipeline, "imageRecipeArn").as_deref() == Some(id));
+        let refers =
+            |pipeline: &&Resource| id.is_some_and(|id| target(pipeline, "imageRecipeArn").as_deref() == Some(id));
         self.of(Kind::Pipeline).find(refers).or_else(|| self.of(Kind::Pipeline).next().filter(|_| recipes <= 1))
     }
 

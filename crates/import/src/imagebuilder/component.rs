@@ -114,11 +114,18 @@ pub(super) fn of_recipe(recipe: &Resource, making: &Making, draft: &mut Draft) -
             let index = left_files.remove(0);
             let path = &making.all.documents[index].0;
             arn.tick();
-            arn.changed(format!("{} was taken for it, by the order of the files", path.display()), "Look whether it is the one.");
+            arn.changed(
+                format!("{} was taken for it, by the order of the files", path.display()),
+                "Look whether it is the one.",
+            );
             pending.push((index, component.clone()));
         } else {
             let text = arn.node.scalar().unwrap_or_default();
-            let why = if text.contains(":aws:component/") { "it is one of Amazon's own components" } else { "its document is not among the files" };
+            let why = if text.contains(":aws:component/") {
+                "it is one of Amazon's own components"
+            } else {
+                "its document is not among the files"
+            };
             component.drop(why, "Get it with `aws imagebuilder get-component --component-build-version-arn …`, write its `data` into a file, and import again with it.");
         }
     }
@@ -139,7 +146,9 @@ pub(super) fn of_recipe(recipe: &Resource, making: &Making, draft: &mut Draft) -
 
 fn refers(text: &str, resource: &Resource, making: &Making) -> bool {
     let by_id = resource.id.as_deref().is_some_and(|id| text == format!("{{{{ref `{id}`}}}}"));
-    let named = resource.name(&making.context).is_some_and(|name| text.to_lowercase().contains(&format!(":component/{}/", name.to_lowercase())));
+    let named = resource
+        .name(&making.context)
+        .is_some_and(|name| text.to_lowercase().contains(&format!(":component/{}/", name.to_lowercase())));
     by_id || named
 }
 
@@ -166,7 +175,10 @@ fn parameters(component: &Reader, making: &Making) -> Map {
             })
             .collect();
         if crate::credential::named(name) && words.iter().any(|word| !word.contains("${{")) {
-            value.drop("the value of a credential is never copied", "Let the document read it from its environment or a parameter store.");
+            value.drop(
+                "the value of a credential is never copied",
+                "Let the document read it from its environment or a parameter store.",
+            );
             continue;
         }
         with.set_from(name, words.join(","), &value);
@@ -219,13 +231,16 @@ fn key(resource: &Resource) -> String {
 
 /// Fields that say nothing of the document.
 fn common(resource: &Resource) {
-    left(&resource.reader, &[
-        ("semanticVersion", "a document in the repository has the repository's versions", ""),
-        ("description", "it is told in the document", ""),
-        ("changeDescription", "the change stands in the commit", ""),
-        ("tags", "they are tags of the component, not of images", ""),
-        ("kmsKeyId", "the document is a file", ""),
-        ("supportedOsVersions", "the document's steps say what they need", ""),
-        ("clientToken", "it belongs to the call of the API", ""),
-    ]);
+    left(
+        &resource.reader,
+        &[
+            ("semanticVersion", "a document in the repository has the repository's versions", ""),
+            ("description", "it is told in the document", ""),
+            ("changeDescription", "the change stands in the commit", ""),
+            ("tags", "they are tags of the component, not of images", ""),
+            ("kmsKeyId", "the document is a file", ""),
+            ("supportedOsVersions", "the document's steps say what they need", ""),
+            ("clientToken", "it belongs to the call of the API", ""),
+        ],
+    );
 }

@@ -38,25 +38,39 @@ pub(super) fn read(distribution: &Resource, making: &Making, body: &mut Map, ima
             deploy.extend(launch_template(&template, making));
         }
         parameters(&one, making, image);
-        left(&one, &[
-            ("containerDistributionConfiguration", "containers are published by `publish.docker`", "Write it by hand."),
-            ("fastLaunchConfigurations", "it is for Windows", ""),
-            ("licenseConfigurationArns", "licences are not attached to images", "Do it in the workflow behind the bake."),
-            ("s3ExportConfiguration", "images are not exported", "Use `aws ec2 export-image` behind the bake."),
-        ]);
+        left(
+            &one,
+            &[
+                (
+                    "containerDistributionConfiguration",
+                    "containers are published by `publish.docker`",
+                    "Write it by hand.",
+                ),
+                ("fastLaunchConfigurations", "it is for Windows", ""),
+                (
+                    "licenseConfigurationArns",
+                    "licences are not attached to images",
+                    "Do it in the workflow behind the bake.",
+                ),
+                ("s3ExportConfiguration", "images are not exported", "Use `aws ec2 export-image` behind the bake."),
+            ],
+        );
     }
     image.within("publish", |publish| publish.set_filled("regions", regions));
     image.set_filled("deploy", deploy);
-    left(&distribution.reader, &[
-        ("name", "publishing is part of the image", ""),
-        ("description", "publishing is part of the image", ""),
-        ("tags", "they are tags of the configuration, not of images", ""),
-        ("timeoutMinutes", "publishing has no limit of its own", ""),
-        ("clientToken", "it belongs to the call of the API", ""),
-        ("arn", "AWS made it", ""),
-        ("dateCreated", "AWS made it", ""),
-        ("dateUpdated", "AWS made it", ""),
-    ]);
+    left(
+        &distribution.reader,
+        &[
+            ("name", "publishing is part of the image", ""),
+            ("description", "publishing is part of the image", ""),
+            ("tags", "they are tags of the configuration, not of images", ""),
+            ("timeoutMinutes", "publishing has no limit of its own", ""),
+            ("clientToken", "it belongs to the call of the API", ""),
+            ("arn", "AWS made it", ""),
+            ("dateCreated", "AWS made it", ""),
+            ("dateUpdated", "AWS made it", ""),
+        ],
+    );
 }
 
 /// One region's image; what the first says holds for all.
@@ -83,14 +97,21 @@ fn ami(ami: &Reader, first: bool, making: &Making, image: &mut Map) {
         }
         if let Some(permission) = get(ami, "launchPermission") {
             let mut share = Map::default();
-            for (field, key) in [("userIds", "accounts"), ("organizationArns", "organizations"), ("organizationalUnitArns", "organizational-units")] {
+            for (field, key) in [
+                ("userIds", "accounts"),
+                ("organizationArns", "organizations"),
+                ("organizationalUnitArns", "organizational-units"),
+            ] {
                 if let Some(list) = get(&permission, field) {
-                    share.set_filled(key, context.texts(&list));
+                    let all = context.texts(&list);
+                    if !all.is_empty() {
+                        share.set_from(key, all, &list);
+                    }
                 }
             }
             for (words, item) in get(&permission, "userGroups").iter().flat_map(|list| context.list(list)) {
                 if words.known().as_deref() == Some("all") {
-                    share.set("public", true);
+                    share.set_from("public", true, &item);
                 } else {
                     item.drop("only `all` is known as a group of users", "");
                 }
@@ -121,7 +142,8 @@ fn launch_template(template: &Reader, making: &Making) -> Option<Value> {
         map.set_from("set-default", value, &default);
     }
     if let Some(account) = get(template, "accountId") {
-        account.drop("a template of another account needs a role to assume there", "Set `role` of the entry in `deploy`.");
+        account
+            .drop("a template of another account needs a role to assume there", "Set `role` of the entry in `deploy`.");
     }
     Some(map.into())
 }

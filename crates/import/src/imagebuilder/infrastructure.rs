@@ -48,17 +48,24 @@ pub(super) fn read(infrastructure: &Resource, making: &Making, image: &mut Map) 
             ends.tick();
         }
     }
-    left(&infrastructure.reader, &[
-        ("name", "the machine is part of its image", ""),
-        ("description", "the machine is part of its image", ""),
-        ("keyPair", "the bake makes a key of its own for each machine", ""),
-        ("logging", "logs are the bake's own output", "Keep them in the workflow: `--json` prints every event."),
-        ("snsTopicArn", "nothing is sent to SNS", "Tell of the result in the workflow."),
-        ("placement", "where in a region the machine runs is decided by its subnet", "Set `machine.subnet` to a subnet of that zone."),
-        ("tags", "they are tags of the configuration, not of its machines", ""),
-        ("clientToken", "it belongs to the call of the API", ""),
-        ("arn", "AWS made it", ""),
-        ("dateCreated", "AWS made it", ""),
-        ("dateUpdated", "AWS made it", ""),
-    ]);
+    left(
+        &infrastructure.reader,
+        &[
+            ("name", "the machine is part of its image", ""),
+            ("description", "the machine is part of its image", ""),
+            ("keyPair", "the bake makes a key of its own for each machine", ""),
+            ("logging", "logs are the bake's own output", "Keep them in the workflow: `--json` prints every event."),
+            ("snsTopicArn", "nothing is sent to SNS", "Tell of the result in the workflow."),
+            (
+                "placement",
+                "where in a region the machine runs is decided by its subnet",
+                "Set `machine.subnet` to a subnet of that zone.",
+            ),
+            ("tags", "they are tags of the configuration, not of its machines", ""),
+            ("clientToken", "it belongs to the call of the API", ""),
+            ("arn", "AWS made it", ""),
+            ("dateCreated", "AWS made it", ""),
+            ("dateUpdated", "AWS made it", ""),
+        ],
+    );
 }

@@ -15,7 +15,9 @@ fn rewrite(node: Node, key: &str) -> Node {
         Kind::Text(text) if !matches!(key, "data" | "Data" | "commands" | "content") => Kind::Text(placeholders(&text)),
         Kind::List(items) => Kind::List(items.into_iter().map(|item| rewrite(item, key)).collect()),
         Kind::Map(members) => match members.as_slice() {
-            [Member { key: name, value }] if name == "Ref" || name.starts_with("Fn::") => Kind::Text(function(name, value, key)),
+            [Member { key: name, value }] if name == "Ref" || name.starts_with("Fn::") => {
+                Kind::Text(function(name, value, key))
+            }
             _ => {
                 let member = |member: Member| Member { value: rewrite(member.value, &member.key), key: member.key };
                 Kind::Map(members.into_iter().map(member).collect())
@@ -39,10 +41,8 @@ fn function(name: &str, value: &Node, key: &str) -> String {
         ("Fn::Join", Kind::List(parts)) => {
             let [separator, items] = parts.as_slice() else { return unknown() };
             let Kind::List(items) = &items.kind else { return unknown() };
-            let texts: Vec<String> = items
-                .iter()
-                .filter_map(|item| rewrite(item.clone(), key).scalar().map(str::to_owned))
-                .collect();
+            let texts: Vec<String> =
+                items.iter().filter_map(|item| rewrite(item.clone(), key).scalar().map(str::to_owned)).collect();
             if texts.len() < items.len() { unknown() } else { texts.join(separator.scalar().unwrap_or_default()) }
         }
         ("Fn::Base64", _) => {
@@ -67,7 +67,9 @@ fn substitute(text: &str) -> String {
         let name = &tail[..end];
         match name.strip_prefix('!') {
             Some(literal) => out.push_str(&format!("${{{literal}}}")),
-            None => out.push_str(&format!("{{{{ref `{}`}}}}", name.split('.').next().unwrap_or_default().replace('`', ""))),
+            None => {
+                out.push_str(&format!("{{{{ref `{}`}}}}", name.split('.').next().unwrap_or_default().replace('`', "")))
+            }
         }
         rest = &tail[end + 1..];
     }

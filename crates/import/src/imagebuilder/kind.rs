@@ -24,7 +24,8 @@ pub(super) const WRAPS: [(&str, Kind); 5] = [
 /// The kind of a document, by the fields that only that kind has.
 pub(crate) fn kind(root: &Node) -> Option<Kind> {
     let has = |key: &str| root.get(key).is_some();
-    if let Some((_, kind)) = WRAPS.iter().find(|(key, _)| root.get(key).is_some_and(|node| !node.members().is_empty())) {
+    if let Some((_, kind)) = WRAPS.iter().find(|(key, _)| root.get(key).is_some_and(|node| !node.members().is_empty()))
+    {
         return Some(*kind);
     }
     if has("parentImage") || (has("components") && has("semanticVersion")) {

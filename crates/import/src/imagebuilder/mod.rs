@@ -47,7 +47,8 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
         let root = crate::input::Reader::root(&document.root, &document.name, log);
         draft.head.extend(comment::of(&root));
     }
-    let making = Making { all: &all, context: Context { scope: &parameters, paths, typed: &typed }, used: RefCell::default() };
+    let making =
+        Making { all: &all, context: Context { scope: &parameters, paths, typed: &typed }, used: RefCell::default() };
     let mut body = Map::default();
     let mut images = Map::default();
     let recipes: Vec<&Resource> = all.of(Kind::Recipe).collect();

@@ -32,28 +32,37 @@ pub(super) fn read(pipeline: &Resource, making: &Making, draft: &mut Draft) {
     if let Some(tests) = pipeline.get("imageTestsConfiguration") {
         if let Some(enabled) = get(&tests, "imageTestsEnabled") {
             match context.flag(&enabled) {
-                Some(false) => enabled.changed("the steps of `test` run where there are any", "Take them out where they must not."),
+                Some(false) => {
+                    enabled.changed("the steps of `test` run where there are any", "Take them out where they must not.")
+                }
                 _ => enabled.tick(),
             }
         }
         left(&tests, &[("timeoutMinutes", "each step has a limit of its own", "Set `timeout` on the steps.")]);
     }
-    left(&pipeline.reader, &[
-        ("schedule", "when it is baked is the workflow's matter", "Use `on: schedule` with `cron` in the workflow."),
-        ("status", "a manifest is not switched on or off", ""),
-        ("enhancedImageMetadataEnabled", "no inventory of packages is taken", ""),
-        ("imageScanningConfiguration", "images are not scanned", "Scan them in the workflow behind the bake."),
-        ("executionRole", "the bake has the workflow's role", "See `aws.role`."),
-        ("workflows", "the order of the stages is the bake's own", ""),
-        ("loggingConfiguration", "logs are the bake's own output", ""),
-        ("containerRecipeArn", "a container recipe has no counterpart", "Make an image with `source.docker`."),
-        ("tags", "they are tags of the pipeline", ""),
-        ("clientToken", "it belongs to the call of the API", ""),
-        ("arn", "AWS made it", ""),
-        ("platform", "AWS made it", ""),
-        ("dateCreated", "AWS made it", ""),
-        ("dateUpdated", "AWS made it", ""),
-        ("dateLastRun", "AWS made it", ""),
-        ("dateNextRun", "AWS made it", ""),
-    ]);
+    left(
+        &pipeline.reader,
+        &[
+            (
+                "schedule",
+                "when it is baked is the workflow's matter",
+                "Use `on: schedule` with `cron` in the workflow.",
+            ),
+            ("status", "a manifest is not switched on or off", ""),
+            ("enhancedImageMetadataEnabled", "no inventory of packages is taken", ""),
+            ("imageScanningConfiguration", "images are not scanned", "Scan them in the workflow behind the bake."),
+            ("executionRole", "the bake has the workflow's role", "See `aws.role`."),
+            ("workflows", "the order of the stages is the bake's own", ""),
+            ("loggingConfiguration", "logs are the bake's own output", ""),
+            ("containerRecipeArn", "a container recipe has no counterpart", "Make an image with `source.docker`."),
+            ("tags", "they are tags of the pipeline", ""),
+            ("clientToken", "it belongs to the call of the API", ""),
+            ("arn", "AWS made it", ""),
+            ("platform", "AWS made it", ""),
+            ("dateCreated", "AWS made it", ""),
+            ("dateUpdated", "AWS made it", ""),
+            ("dateLastRun", "AWS made it", ""),
+            ("dateNextRun", "AWS made it", ""),
+        ],
+    );
 }

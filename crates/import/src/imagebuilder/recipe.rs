@@ -28,8 +28,12 @@ pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map
         && let Some(words) = context.plain(&version)
     {
         match words.known() {
-            Some(known) if !known.contains('x') && draft.version.is_none() => draft.version = Some(words.manifest().into()),
-            Some(known) if known.contains('x') => version.changed("the next version is found by itself: `version: auto`", ""),
+            Some(known) if !known.contains('x') && draft.version.is_none() => {
+                draft.version = Some(words.manifest().into())
+            }
+            Some(known) if known.contains('x') => {
+                version.changed("the next version is found by itself: `version: auto`", "")
+            }
             _ => version.drop("a manifest has one version for all of its images", "Use `--image-version` for another."),
         }
     }
@@ -45,19 +49,26 @@ pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map
             publish.set_filled("tags", context.map(&tags));
         }
     });
-    left(&recipe.reader, &[
-        ("tags", "they are tags of the recipe, not of its images", "Write them into `publish.tags` where images need them."),
-        ("workingDirectory", "components run in a folder of their own that is gone afterwards", ""),
-        ("amiWatermarks", "images have no watermarks; lineage is in the tags", ""),
-        ("changeDescription", "the change stands in the commit", ""),
-        ("clientToken", "it belongs to the call of the API", ""),
-        ("arn", "AWS made it", ""),
-        ("dateCreated", "AWS made it", ""),
-        ("owner", "AWS made it", ""),
-        ("type", "AWS made it", ""),
-        ("platform", "AWS made it", ""),
-        ("version", "AWS made it", ""),
-    ]);
+    left(
+        &recipe.reader,
+        &[
+            (
+                "tags",
+                "they are tags of the recipe, not of its images",
+                "Write them into `publish.tags` where images need them.",
+            ),
+            ("workingDirectory", "components run in a folder of their own that is gone afterwards", ""),
+            ("amiWatermarks", "images have no watermarks; lineage is in the tags", ""),
+            ("changeDescription", "the change stands in the commit", ""),
+            ("clientToken", "it belongs to the call of the API", ""),
+            ("arn", "AWS made it", ""),
+            ("dateCreated", "AWS made it", ""),
+            ("owner", "AWS made it", ""),
+            ("type", "AWS made it", ""),
+            ("platform", "AWS made it", ""),
+            ("version", "AWS made it", ""),
+        ],
+    );
     image
 }
 
@@ -95,7 +106,10 @@ fn disk(mapping: &Reader, making: &Making, machine: &mut Map) {
         field.drop("the build machine's disks go with it, the image's snapshots stay", "");
     }
     left(&ebs, &[("snapshotId", "disks can't be made from snapshots", "")]);
-    left(mapping, &[("virtualName", "instance stores can't be set", ""), ("noDevice", "devices can't be left out", "")]);
+    left(
+        mapping,
+        &[("virtualName", "instance stores can't be set", ""), ("noDevice", "devices can't be left out", "")],
+    );
     if ROOT.contains(&name.as_str()) {
         machine.set_filled("disk", disk);
     } else {
@@ -113,7 +127,10 @@ fn disk(mapping: &Reader, making: &Making, machine: &mut Map) {
 
 fn additional(more: &Reader, making: &Making, machine: &mut Map) {
     if let Some(agent) = get(more, "systemsManagerAgent") {
-        agent.drop("the bake works over SSH and leaves the agent as it is", "Remove it by a step where it must not stay.");
+        agent.drop(
+            "the bake works over SSH and leaves the agent as it is",
+            "Remove it by a step where it must not stay.",
+        );
     }
     let Some(data) = get(more, "userDataOverride") else { return };
     let Some(words) = making.context.plain(&data) else { return };

@@ -30,7 +30,8 @@ impl<'a> Parameters<'a> {
             let hidden = reader.get("NoEcho").is_some_and(|field| field.text() == Some("true"));
             let secret = hidden || credential::named(name);
             let set = sets.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            let default = set.or_else(|| reader.get("Default").and_then(|field| field.node.scalar().map(str::to_owned)));
+            let default =
+                set.or_else(|| reader.get("Default").and_then(|field| field.node.scalar().map(str::to_owned)));
             list.push(Parameter { name: name.clone(), default, secret, reader: reader.clone() });
         }
         Self { list, resources: all.resources.iter().filter_map(|resource| resource.id.clone()).collect() }
@@ -60,7 +61,9 @@ impl<'a> Parameters<'a> {
                 continue;
             }
             let value = match &parameter.default {
-                Some(default) if typed.contains(&code) && default.parse::<u64>().is_ok_and(|n| n.to_string() == *default) => {
+                Some(default)
+                    if typed.contains(&code) && default.parse::<u64>().is_ok_and(|n| n.to_string() == *default) =>
+                {
                     Value::Raw(default.clone())
                 }
                 Some(default) => Value::from(default.as_str()),
@@ -87,7 +90,9 @@ impl<'a> Parameters<'a> {
             "AWS::StackName" => Ok(Words::expr("name", None)),
             "AWS::Partition" => Ok(Words::text("aws")),
             "AWS::NoValue" => Ok(Words::default()),
-            _ if self.resources.contains(name) => Err(Trouble::new(format!("it refers to the resource `{name}` of the stack"))),
+            _ if self.resources.contains(name) => {
+                Err(Trouble::new(format!("it refers to the resource `{name}` of the stack")))
+            }
             _ => Err(Trouble::new(format!("`{name}` is a value of the stack"))
                 .help("Write its value, or `${{ vars.… }}`, into the manifest by hand.")),
         }

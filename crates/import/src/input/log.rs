@@ -88,12 +88,8 @@ pub(super) fn leaves(node: &Node, path: &str, each: &mut dyn FnMut(&str)) {
 /// The highest values of which no leaf was ticked off. Answers whether all of this one is left.
 fn untouched(node: &Node, path: String, seen: &dyn Fn(&str) -> bool, left: &mut Vec<String>) -> bool {
     let children: Vec<(String, &Node)> = match &node.kind {
-        json::Kind::Map(members) => {
-            members.iter().map(|member| (key(&path, &member.key), &member.value)).collect()
-        }
-        json::Kind::List(items) => {
-            items.iter().enumerate().map(|(at, item)| (format!("{path}[{at}]"), item)).collect()
-        }
+        json::Kind::Map(members) => members.iter().map(|member| (key(&path, &member.key), &member.value)).collect(),
+        json::Kind::List(items) => items.iter().enumerate().map(|(at, item)| (format!("{path}[{at}]"), item)).collect(),
         _ => Vec::new(),
     };
     if children.is_empty() {

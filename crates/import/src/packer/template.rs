@@ -145,7 +145,10 @@ fn assemble(images: Vec<(Build, Image)>, draft: &mut Draft) {
                 if let Some(region) = build.reader.get("region") {
                     region.drop(
                         "one manifest has one home region, which another builder has taken",
-                        format!("Bake the image with `--image {} --region …`, or make an environment of it.", build.image),
+                        format!(
+                            "Bake the image with `--image {} --region …`, or make an environment of it.",
+                            build.image
+                        ),
                     );
                 }
             }

@@ -48,8 +48,10 @@ impl<'a> Variables<'a> {
         let mut variables: Vec<Variable> = Vec::new();
         let entries = template.node.get("variables").map(|_| ()).and_then(|()| template.get("variables"));
         for (name, default) in entries.iter().flat_map(Reader::entries) {
-            let mut own: String =
-                name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' }).collect();
+            let mut own: String = name
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+                .collect();
             if !own.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
                 own.insert(0, '_');
             }
@@ -68,13 +70,7 @@ impl<'a> Variables<'a> {
                 name: name.to_owned(),
             });
         }
-        Self {
-            variables,
-            now,
-            folder: folder.to_owned(),
-            open: RefCell::default(),
-            undeclared: RefCell::default(),
-        }
+        Self { variables, now, folder: folder.to_owned(), open: RefCell::default(), undeclared: RefCell::default() }
     }
 
     /// `vars` and `secrets` of a manifest that says `text`; what it does not use is told.
@@ -163,7 +159,9 @@ impl<'a> Variables<'a> {
             .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
         let named = credential::named(&variable.name)
             || environment.as_deref().is_some_and(credential::named)
-            || ["{{vault", "{{ vault", "{{aws_secretsmanager", "{{ aws_secretsmanager"].iter().any(|start| text.contains(start))
+            || ["{{vault", "{{ vault", "{{aws_secretsmanager", "{{ aws_secretsmanager"]
+                .iter()
+                .any(|start| text.contains(start))
             || credential::holds(&text);
         let harmless = !variable.sensitive && matches!(text.as_str(), "true" | "false");
         let secret = variable.sensitive || (named && !harmless);
@@ -310,8 +308,12 @@ fn value(words: &Words, typed: bool) -> Value {
 /// Whether a text uses a name of a context.
 fn uses(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.'));
-        let after = text[at + name.len()..].chars().next().is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
+        let before =
+            text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.'));
+        let after = text[at + name.len()..]
+            .chars()
+            .next()
+            .is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
         before && after
     })
 }

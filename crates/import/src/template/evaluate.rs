@@ -67,9 +67,9 @@ impl Evaluation<'_> {
                 Segment::Action(pipeline) => words.extend(self.pipeline(pipeline)?),
                 Segment::If { condition, then, otherwise } => {
                     let value = self.pipeline(condition)?;
-                    let known = value.known().ok_or_else(|| {
-                        Trouble::new("an `if` depends on a value that is not known before the bake")
-                    })?;
+                    let known = value
+                        .known()
+                        .ok_or_else(|| Trouble::new("an `if` depends on a value that is not known before the bake"))?;
                     if value.literal().is_none() {
                         (self.note)("an `if` was evaluated once: it no longer follows the variable".to_owned());
                     }
@@ -242,7 +242,11 @@ mod tests {
     #[test]
     fn what_has_no_function_is_evaluated_once() {
         let mut notes = Vec::new();
-        let words = evaluate("{{ user `v` | replace \"v\" \"\" 1 }}{{if user `empty`}}x{{else}}y{{end}}{{user `v` | upper}}", &Fake(None), &mut |note| notes.push(note));
+        let words = evaluate(
+            "{{ user `v` | replace \"v\" \"\" 1 }}{{if user `empty`}}x{{else}}y{{end}}{{user `v` | upper}}",
+            &Fake(None),
+            &mut |note| notes.push(note),
+        );
         assert_eq!(words.unwrap().manifest(), "1:2 v1yV1:2 V1");
         assert_eq!(notes.len(), 3, "{notes:?}");
         assert!(shown("{{ user `x` | upper }}").contains("can't be evaluated"));

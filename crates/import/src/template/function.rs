@@ -14,7 +14,12 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// Applies a function of text to words: evaluated where they are known for good, an expression where not.
-pub(super) fn apply(name: &str, text: &Words, arguments: &[Words], note: &mut dyn FnMut(String)) -> Result<Words, Trouble> {
+pub(super) fn apply(
+    name: &str,
+    text: &Words,
+    arguments: &[Words],
+    note: &mut dyn FnMut(String),
+) -> Result<Words, Trouble> {
     let argument = |index: usize| -> Result<String, Trouble> {
         let words = arguments.get(index).ok_or_else(|| Trouble::new(format!("`{name}` lacks an argument")))?;
         words.known().ok_or_else(|| Trouble::new(format!("an argument of `{name}` is not known before the bake")))
@@ -29,7 +34,11 @@ pub(super) fn apply(name: &str, text: &Words, arguments: &[Words], note: &mut dy
         "clean_resource_name" | "clean_ami_name" => Ok(cleaned(text, note)),
         "replace_all" => {
             let (from, to) = (argument(0)?, argument(1)?);
-            Ok(function(text, |text| text.replace(&from, &to), |code| format!("replace({code}, {}, {})", quote(&from), quote(&to))))
+            Ok(function(
+                text,
+                |text| text.replace(&from, &to),
+                |code| format!("replace({code}, {}, {})", quote(&from), quote(&to)),
+            ))
         }
         "replace" => {
             let (from, to, count) = (argument(0)?, argument(1)?, argument(2)?);
@@ -37,9 +46,18 @@ pub(super) fn apply(name: &str, text: &Words, arguments: &[Words], note: &mut dy
             let limit = usize::try_from(count).unwrap_or(usize::MAX);
             let found = known.as_deref().map_or(usize::MAX, |known| known.matches(&from).count());
             if count >= 0 && limit < found {
-                return frozen(text, |text| text.replacen(&from, &to, limit), "`replace` of a part of the places", note);
+                return frozen(
+                    text,
+                    |text| text.replacen(&from, &to, limit),
+                    "`replace` of a part of the places",
+                    note,
+                );
             }
-            Ok(function(text, |text| text.replace(&from, &to), |code| format!("replace({code}, {}, {})", quote(&from), quote(&to))))
+            Ok(function(
+                text,
+                |text| text.replace(&from, &to),
+                |code| format!("replace({code}, {}, {})", quote(&from), quote(&to)),
+            ))
         }
         "split" => {
             let (separator, index) = (argument(0)?, argument(1)?);
@@ -52,7 +70,9 @@ pub(super) fn apply(name: &str, text: &Words, arguments: &[Words], note: &mut dy
         }
         "upper" => frozen(text, str::to_uppercase, "`upper`", note),
         "trim" | "trim_space" => frozen(text, |text| text.trim().to_owned(), "`trim`", note),
-        "sha256" | "sha1" | "md5" | "base64" | "join" => Err(Trouble::new(format!("the function `{name}` has no counterpart"))),
+        "sha256" | "sha1" | "md5" | "base64" | "join" => {
+            Err(Trouble::new(format!("the function `{name}` has no counterpart")))
+        }
         _ => Err(Trouble::new(format!("there is no counterpart for the function `{name}`"))),
     }
 }
@@ -65,7 +85,12 @@ fn function(text: &Words, compute: impl Fn(&str) -> String, code: impl Fn(&str) 
 }
 
 /// What the manifest has no function for is computed once.
-fn frozen(text: &Words, compute: impl Fn(&str) -> String, what: &str, note: &mut dyn FnMut(String)) -> Result<Words, Trouble> {
+fn frozen(
+    text: &Words,
+    compute: impl Fn(&str) -> String,
+    what: &str,
+    note: &mut dyn FnMut(String),
+) -> Result<Words, Trouble> {
     let known = text.known().ok_or_else(|| Trouble::new(format!("{what} can't be evaluated before the bake")))?;
     if text.literal().is_none() {
         note(format!("{what} was evaluated once: it no longer follows the variable"));

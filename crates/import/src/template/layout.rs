@@ -57,7 +57,8 @@ fn pieces(layout: &str) -> Vec<Piece<'_>> {
         // `Jan` and `Mon` begin no longer word, such as `Month`.
         let token = TOKENS.iter().find(|(token, _)| {
             rest.starts_with(token)
-                && !(matches!(*token, "Jan" | "Mon") && rest[token.len()..].starts_with(|c: char| c.is_ascii_lowercase()))
+                && !(matches!(*token, "Jan" | "Mon")
+                    && rest[token.len()..].starts_with(|c: char| c.is_ascii_lowercase()))
         });
         if let Some((token, format)) = token {
             if at > start {

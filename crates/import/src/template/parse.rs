@@ -188,7 +188,9 @@ impl Lexer<'_> {
                 });
                 let end = end.ok_or("a quoted text is not closed")?;
                 self.rest = &rest[end + 1..];
-                serde_json::from_str(&rest[..=end]).map(Argument::Text).map_err(|_| "a quoted text holds an odd escape".to_owned())
+                serde_json::from_str(&rest[..=end])
+                    .map(Argument::Text)
+                    .map_err(|_| "a quoted text holds an odd escape".to_owned())
             }
             '.' => {
                 let word = self.word(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
@@ -243,7 +245,17 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_told() {
-        for wrong in ["{{", "{{ if x }}", "{{ end }}", "{{ range .X }}{{ end }}", "{{ ( }}", "{{ \"x }}", "{{ | }}", "{{ else }}", "{{}}"] {
+        for wrong in [
+            "{{",
+            "{{ if x }}",
+            "{{ end }}",
+            "{{ range .X }}{{ end }}",
+            "{{ ( }}",
+            "{{ \"x }}",
+            "{{ | }}",
+            "{{ else }}",
+            "{{}}",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

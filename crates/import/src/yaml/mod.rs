@@ -3,5 +3,5 @@
 mod tree;
 mod write;
 
-pub(crate) use tree::{Entry, Map, Value, at, take};
+pub(crate) use tree::{Entry, Map, Value, at, origin, take};
 pub(crate) use write::{comment, write};

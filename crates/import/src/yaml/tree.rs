@@ -150,9 +150,15 @@ fn below<'a>(value: &'a mut Value, route: &[Segment]) -> Option<&'a mut Value> {
     }
 }
 
-/// Takes the value at a route out; answers the origin of it or of the nearest entry above.
-pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Option<(String, String)>> {
-    let origin = origin(root, route);
+/// Takes the value at a route out; answers the origins of all that was in it, or of the nearest entry above.
+pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Vec<(String, String)>> {
+    let mut origins = Vec::new();
+    if let Some(value) = at(root, route) {
+        inside(value, &mut origins);
+    }
+    if origins.is_empty() {
+        origins.extend(origin(root, route));
+    }
     let (last, above) = route.split_last()?;
     let taken = if above.is_empty() {
         remove_key(root, last)
@@ -166,7 +172,21 @@ pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Option<(String, 
             _ => false,
         }
     };
-    taken.then_some(origin)
+    taken.then_some(origins)
+}
+
+/// The origins of everything in a value.
+fn inside(value: &Value, into: &mut Vec<(String, String)>) {
+    match value {
+        Value::Map(map) => {
+            for entry in &map.0 {
+                into.extend(entry.origin.clone());
+                inside(&entry.value, into);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| inside(item, into)),
+        Value::Text(_) | Value::Raw(_) => {}
+    }
 }
 
 fn remove_key(map: &mut Map, segment: &Segment) -> bool {
@@ -176,7 +196,8 @@ fn remove_key(map: &mut Map, segment: &Segment) -> bool {
     map.0.len() < before
 }
 
-fn origin(root: &Map, route: &[Segment]) -> Option<(String, String)> {
+/// The origin of the entry at a route, or of the nearest above.
+pub(crate) fn origin(root: &Map, route: &[Segment]) -> Option<(String, String)> {
     let (Segment::Key(key), rest) = route.split_first()? else { return None };
     let entry = root.0.iter().find(|entry| entry.key == *key)?;
     inner(&entry.value, rest).or_else(|| entry.origin.clone())

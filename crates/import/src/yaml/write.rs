@@ -125,7 +125,9 @@ fn is_block(text: &str) -> bool {
     !body.is_empty()
         && !body.starts_with([' ', '\n'])
         && !body.ends_with('\n')
-        && body.chars().all(|c| c == '\n' || c == '\t' || (!c.is_control() && !matches!(c, '\u{feff}' | '\u{85}' | '\u{2028}' | '\u{2029}')))
+        && body.chars().all(|c| {
+            c == '\n' || c == '\t' || (!c.is_control() && !matches!(c, '\u{feff}' | '\u{85}' | '\u{2028}' | '\u{2029}'))
+        })
 }
 
 fn key(key: &str) -> String {
@@ -141,18 +143,50 @@ fn is_plain(text: &str, flow: bool) -> bool {
     let Some(first) = text.chars().next() else { return false };
     let starts = first.is_ascii_alphabetic() || matches!(first, '/' | '_' | '$' | '.' | '(');
     let middle = |c: char| {
-        c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '_' | '.' | '-' | '+' | '=' | '@' | '%' | '$' | '\'' | '"' | ';' | '&' | '|' | '>' | '<' | '(' | ')' | '*' | '?' | '~' | '^' | '!' | ':' | '\\') || (!flow && matches!(c, '{' | '}' | '[' | ']' | ','))
+        c.is_ascii_alphanumeric()
+            || matches!(
+                c,
+                ' ' | '/'
+                    | '_'
+                    | '.'
+                    | '-'
+                    | '+'
+                    | '='
+                    | '@'
+                    | '%'
+                    | '$'
+                    | '\''
+                    | '"'
+                    | ';'
+                    | '&'
+                    | '|'
+                    | '>'
+                    | '<'
+                    | '('
+                    | ')'
+                    | '*'
+                    | '?'
+                    | '~'
+                    | '^'
+                    | '!'
+                    | ':'
+                    | '\\'
+            )
+            || (!flow && matches!(c, '{' | '}' | '[' | ']' | ','))
     };
     let words = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
-    let duration = text.strip_suffix(['s', 'm', 'h', 'd']).is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty());
+    let duration = text
+        .strip_suffix(['s', 'm', 'h', 'd'])
+        .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty());
     // A dot may begin a number.
-    duration || starts
-        && text.chars().all(middle)
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !words.contains(&text.to_ascii_lowercase().as_str())
-        && !(first == '.' && text.chars().nth(1).is_none_or(|c| c.is_ascii_digit() || c.is_ascii_alphabetic()))
+    duration
+        || starts
+            && text.chars().all(middle)
+            && !text.ends_with([' ', ':'])
+            && !text.contains(": ")
+            && !text.contains(" #")
+            && !words.contains(&text.to_ascii_lowercase().as_str())
+            && !(first == '.' && text.chars().nth(1).is_none_or(|c| c.is_ascii_digit() || c.is_ascii_alphabetic()))
 }
 
 fn quoted(text: &str) -> String {
@@ -186,9 +220,50 @@ mod tests {
     #[test]
     fn every_text_survives() {
         let texts = [
-            "", "a", " a", "a ", "null", "Yes", "1.20", "0123", "a: b", "a #b", "#a", "- a", "[a]", "{a}", "*x", "&x", "!x", "%x",
-            "${{ vars.a }}", "a\nb", "a\nb\n", "\na", "a\n\n", "a\n\n b", "  a\nb", "ä\u{2028}", "tab\tx", "a\r\nb", "'", "\"", "\\n",
-            "a,b", ".5", ".inf", "~", "a:", "C:\\x", "http://x", "if [ -n \"$a\" ]; then\n  b: c #d\nfi", "\u{7f}\u{0}", "=", "|", ">", "a\n\tb",
+            "",
+            "a",
+            " a",
+            "a ",
+            "null",
+            "Yes",
+            "1.20",
+            "0123",
+            "a: b",
+            "a #b",
+            "#a",
+            "- a",
+            "[a]",
+            "{a}",
+            "*x",
+            "&x",
+            "!x",
+            "%x",
+            "${{ vars.a }}",
+            "a\nb",
+            "a\nb\n",
+            "\na",
+            "a\n\n",
+            "a\n\n b",
+            "  a\nb",
+            "ä\u{2028}",
+            "tab\tx",
+            "a\r\nb",
+            "'",
+            "\"",
+            "\\n",
+            "a,b",
+            ".5",
+            ".inf",
+            "~",
+            "a:",
+            "C:\\x",
+            "http://x",
+            "if [ -n \"$a\" ]; then\n  b: c #d\nfi",
+            "\u{7f}\u{0}",
+            "=",
+            "|",
+            ">",
+            "a\n\tb",
         ];
         let mut root = Map::default();
         for (at, text) in texts.iter().enumerate() {
@@ -197,7 +272,8 @@ mod tests {
             root.set(format!("x{at}:{text}"), *text);
         }
         let written = write(&root);
-        let read: serde_yaml::Value = serde_yaml::from_str(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
+        let read: serde_yaml::Value =
+            serde_yaml::from_str(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
         for (at, text) in texts.iter().enumerate() {
             assert_eq!(read[format!("k{at}").as_str()].as_str(), Some(*text), "{written}");
             assert_eq!(read[format!("l{at}").as_str()][0].as_str(), Some(*text), "{written}");

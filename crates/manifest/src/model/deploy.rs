@@ -11,6 +11,7 @@ use super::{DurationText, OneOrMany, Percent, Region, RoleArn};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Deployment {
     /// An expression: deployed when it is true. Default: `!version.prerelease`.
+    #[serde(default)]
     #[schemars(schema_with = "super::image::condition")]
     pub r#if: Option<Value>,
     /// The launch template that gets a version with the new image.

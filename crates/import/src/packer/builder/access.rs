@@ -6,8 +6,16 @@ use crate::input::Reader;
 
 /// What gives a builder its rights: never copied.
 const CREDENTIALS: [&str; 10] = [
-    "access_key", "secret_key", "token", "profile", "shared_credentials_file", "mfa_code", "vault_aws_engine",
-    "ssh_password", "winrm_password", "ssh_agent_auth",
+    "access_key",
+    "secret_key",
+    "token",
+    "profile",
+    "shared_credentials_file",
+    "mfa_code",
+    "vault_aws_engine",
+    "ssh_password",
+    "winrm_password",
+    "ssh_agent_auth",
 ];
 
 pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
@@ -15,8 +23,12 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
         if let Some(field) = reader.get(key) {
             let help = match key {
                 "profile" => "Set AWS_PROFILE for the bake.",
-                "ssh_password" | "winrm_password" | "ssh_agent_auth" => "The bake makes a key of its own for each machine.",
-                _ => "The bake takes them from the environment, a profile or a role, as every AWS tool does; see `aws.role`.",
+                "ssh_password" | "winrm_password" | "ssh_agent_auth" => {
+                    "The bake makes a key of its own for each machine."
+                }
+                _ => {
+                    "The bake takes them from the environment, a profile or a role, as every AWS tool does; see `aws.role`."
+                }
             };
             field.drop("credentials are not part of a manifest", help);
         }

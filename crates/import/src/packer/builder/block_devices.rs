@@ -76,7 +76,10 @@ fn plain(reader: &Reader) -> Vec<(String, Option<String>)> {
 
 fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec<crate::yaml::Value>) {
     let Some(name) = name(mapping, context).filter(|name| !name.is_empty()) else {
-        mapping.drop("which device it is is not known before the bake", "Write it into `machine.disk` or `machine.volumes`.");
+        mapping.drop(
+            "which device it is is not known before the bake",
+            "Write it into `machine.disk` or `machine.volumes`.",
+        );
         return;
     };
     for key in ["virtual_name", "no_device"] {
@@ -86,13 +89,17 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
                 field.tick();
                 continue;
             }
-            mapping.drop("instance stores and left-out devices can't be set", "They come from the source image and the machine's type.");
+            mapping.drop(
+                "instance stores and left-out devices can't be set",
+                "They come from the source image and the machine's type.",
+            );
             return;
         }
     }
     let mut map = Map::default();
     let root = ROOT.contains(&name.as_str());
-    if !root && let Some(field) = mapping.get("device_name")
+    if !root
+        && let Some(field) = mapping.get("device_name")
         && let Some(value) = context.text(&field)
     {
         map.set_from("device", value, &field);

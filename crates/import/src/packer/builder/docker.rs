@@ -7,8 +7,37 @@ use crate::yaml::{Map, Value};
 
 const LEFT: [(&[&str], &str); 4] = [
     (&["export_path", "discard"], "the image is committed, never written to a file or thrown away"),
-    (&["login", "login_username", "login_password", "login_server", "ecr_login", "aws_access_key", "aws_secret_key", "aws_token", "aws_profile"], "for pulling, Docker's own configuration is used"),
-    (&["run_command", "privileged", "volumes", "cap_add", "cap_drop", "tmpfs", "device", "container_dir", "exec_user", "fix_upload_owner", "windows_container", "platform"], "how the container runs can't be set"),
+    (
+        &[
+            "login",
+            "login_username",
+            "login_password",
+            "login_server",
+            "ecr_login",
+            "aws_access_key",
+            "aws_secret_key",
+            "aws_token",
+            "aws_profile",
+        ],
+        "for pulling, Docker's own configuration is used",
+    ),
+    (
+        &[
+            "run_command",
+            "privileged",
+            "volumes",
+            "cap_add",
+            "cap_drop",
+            "tmpfs",
+            "device",
+            "container_dir",
+            "exec_user",
+            "fix_upload_owner",
+            "windows_container",
+            "platform",
+        ],
+        "how the container runs can't be set",
+    ),
     (&["author", "message"], "the commit has no author and no message"),
 ];
 
@@ -116,7 +145,8 @@ fn pairs(text: &str, reader: &Reader, changes: &mut Map, key: &str) -> bool {
     }
     // A label of a credential's name would stand in the image for all to see.
     if found.iter().any(|(name, value)| crate::credential::named(name) && !value.is_empty()) {
-        reader.drop("it holds a credential, which is never copied", "Leave it out: whoever has the image would have it.");
+        reader
+            .drop("it holds a credential, which is never copied", "Leave it out: whoever has the image would have it.");
         return true;
     }
     changes.within(key, |map| found.into_iter().for_each(|(name, value)| map.set_from(name, value, reader)));

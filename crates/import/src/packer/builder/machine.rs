@@ -51,11 +51,16 @@ fn types(reader: &Reader, context: &Context, machine: &mut Map) {
         if known.as_deref().is_some_and(|known| known != "0") {
             machine.set_from("spot", true, &price);
             if known.as_deref() != Some("auto") {
-                price.changed("a spot machine costs at most what the same machine costs on demand: there is no other limit", "");
+                price.changed(
+                    "a spot machine costs at most what the same machine costs on demand: there is no other limit",
+                    "",
+                );
             }
         }
     }
-    for key in ["spot_price_auto_product", "spot_allocation_strategy", "spot_tags", "fleet_tags", "block_duration_minutes"] {
+    for key in
+        ["spot_price_auto_product", "spot_allocation_strategy", "spot_tags", "fleet_tags", "block_duration_minutes"]
+    {
         if let Some(field) = reader.get(key) {
             field.drop("how spot capacity is asked for can't be set", "");
         }
@@ -130,7 +135,10 @@ fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
         ),
         Err(_) => {
             file.log().missing(&found.text);
-            file.drop("the file is not there", "Write its content into `machine.user-data`, or import again where it is.");
+            file.drop(
+                "the file is not there",
+                "Write its content into `machine.user-data`, or import again where it is.",
+            );
         }
     }
 }
@@ -167,7 +175,8 @@ fn tags(reader: &Reader, context: &Context, machine: &mut Map) {
         match &tags {
             Some((tags, _)) if *tags == volumes_map => {}
             _ if volumes_map.is_empty() => {}
-            _ => volumes.drop("the build machine's disks have the tags of the machine", "Write them into `machine.tags`."),
+            _ => volumes
+                .drop("the build machine's disks have the tags of the machine", "Write them into `machine.tags`."),
         }
     }
     if let Some((tags, _)) = tags {

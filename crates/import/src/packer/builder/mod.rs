@@ -20,14 +20,26 @@ pub(crate) fn image(build: &Build, context: &Context) -> Option<Image> {
         "amazon-ebs" | "amazon-ebssurrogate" => {}
         "docker" => return docker::image(reader, context),
         "amazon-instance" => {
-            return refuse(reader, "it makes an image that is backed by S3, which AWS no longer starts on current machines", "Use an image that is backed by EBS.");
+            return refuse(
+                reader,
+                "it makes an image that is backed by S3, which AWS no longer starts on current machines",
+                "Use an image that is backed by EBS.",
+            );
         }
         "amazon-chroot" => {
-            return refuse(reader, "it works on a volume of the machine that it runs on", "The steps can run on a machine of their own: make it an amazon-ebs builder, and import again.");
+            return refuse(
+                reader,
+                "it works on a volume of the machine that it runs on",
+                "The steps can run on a machine of their own: make it an amazon-ebs builder, and import again.",
+            );
         }
         "amazon-ebsvolume" => return refuse(reader, "it makes volumes, and ami-bake makes images", ""),
         kind => {
-            return refuse(reader, &format!("there is no platform for builders of the type `{kind}` yet"), "The rest of the template came over: where the image is needed elsewhere too, keep Packer for it.");
+            return refuse(
+                reader,
+                &format!("there is no platform for builders of the type `{kind}` yet"),
+                "The rest of the template came over: where the image is needed elsewhere too, keep Packer for it.",
+            );
         }
     }
     let communicator = reader.get("communicator").and_then(|name| context.words(&name)).and_then(|name| name.known());

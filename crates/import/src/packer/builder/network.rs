@@ -45,7 +45,10 @@ fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
     {
         machine.set_from("public-ip", value, &public);
     }
-    if let Some(ranges) = reader.get("temporary_security_group_source_cidrs").or_else(|| reader.get("temporary_security_group_source_cidr")) {
+    if let Some(ranges) = reader
+        .get("temporary_security_group_source_cidrs")
+        .or_else(|| reader.get("temporary_security_group_source_cidr"))
+    {
         let all = context.texts(&ranges);
         if !all.is_empty() {
             machine.set_from("ingress", all, &ranges);
@@ -65,8 +68,14 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
         match words.known().as_deref() {
             Some("public_ip" | "public_dns") => connect.set_from("address", "public", &interface),
             Some("private_ip" | "private_dns") => connect.set_from("address", "private", &interface),
-            Some("session_manager") => interface.drop("there is no Session Manager here", "Use `machine.connect.jump`, or a runner inside of the network."),
-            _ => interface.drop("which address it is is not known before the bake", "Set `machine.connect.address` to `public` or `private`."),
+            Some("session_manager") => interface.drop(
+                "there is no Session Manager here",
+                "Use `machine.connect.jump`, or a runner inside of the network.",
+            ),
+            _ => interface.drop(
+                "which address it is is not known before the bake",
+                "Set `machine.connect.address` to `public` or `private`.",
+            ),
         }
     }
     if let Some(port) = reader.get("ssh_port")

@@ -73,7 +73,9 @@ fn regions(reader: &Reader, context: &Context, publish: &mut Map) {
 
 fn share(reader: &Reader, context: &Context, publish: &mut Map) {
     let mut share = Map::default();
-    for (key, own) in [("ami_users", "accounts"), ("ami_org_arns", "organizations"), ("ami_ou_arns", "organizational-units")] {
+    for (key, own) in
+        [("ami_users", "accounts"), ("ami_org_arns", "organizations"), ("ami_ou_arns", "organizational-units")]
+    {
         if let Some(list) = reader.get(key) {
             let all = context.texts(&list);
             if !all.is_empty() {
@@ -90,10 +92,13 @@ fn share(reader: &Reader, context: &Context, publish: &mut Map) {
             }
         }
     }
-    for (key, like, shared) in [("snapshot_users", "ami_users", "accounts"), ("snapshot_groups", "ami_groups", "public")] {
+    for (key, like, shared) in
+        [("snapshot_users", "ami_users", "accounts"), ("snapshot_groups", "ami_groups", "public")]
+    {
         let Some(list) = reader.get(key) else { continue };
         let same = reader.get(like).is_some_and(|other| {
-            let text = |list: &Reader| context.list(list).into_iter().map(|(words, _)| words.manifest()).collect::<Vec<_>>();
+            let text =
+                |list: &Reader| context.list(list).into_iter().map(|(words, _)| words.manifest()).collect::<Vec<_>>();
             text(&other) == text(&list)
         });
         let empty = context.list(&list).is_empty();

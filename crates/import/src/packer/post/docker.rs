@@ -20,7 +20,10 @@ pub(super) fn tag(reader: &Reader, context: &Context, into: &mut Repository) {
         && let Some(value) = context.text(&repository)
     {
         if into.map.get("repository").is_some_and(|known| *known != value) {
-            reader.drop("an image goes to one repository, and another is taken already", "Tag it there in the workflow behind the bake.");
+            reader.drop(
+                "an image goes to one repository, and another is taken already",
+                "Tag it there in the workflow behind the bake.",
+            );
             return;
         }
         into.map.set_from("repository", value, &repository);
@@ -74,9 +77,13 @@ pub(super) fn push(reader: &Reader, context: &Context, into: &mut Repository) {
             field.drop("the registry is part of the repository's name", "");
         }
     }
-    for key in ["ecr_login", "aws_access_key", "aws_secret_key", "aws_token", "aws_profile", "aws_force_use_public_ecr"] {
+    for key in ["ecr_login", "aws_access_key", "aws_secret_key", "aws_token", "aws_profile", "aws_force_use_public_ecr"]
+    {
         if let Some(field) = reader.get(key) {
-            field.drop("Docker's own configuration is used for Amazon's registry", "Log in by amazon-ecr-login or `docker login` before the bake.");
+            field.drop(
+                "Docker's own configuration is used for Amazon's registry",
+                "Log in by amazon-ecr-login or `docker login` before the bake.",
+            );
         }
     }
     common(reader);

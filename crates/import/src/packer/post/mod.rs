@@ -46,11 +46,7 @@ const LEFT: [(&[&str], &str, &str); 7] = [
         "every bake writes `bake-report.json`, with the images and their ids",
         "Read the ids from there instead; its format is another one.",
     ),
-    (
-        &["checksum"],
-        "an image in a cloud is no file; the report holds the digest of what it was made from",
-        "",
-    ),
+    (&["checksum"], "an image in a cloud is no file; the report holds the digest of what it was made from", ""),
     (&["compress", "artifice"], "an image in a cloud is no file", ""),
     (
         &["shell-local"],
@@ -58,7 +54,11 @@ const LEFT: [(&[&str], &str, &str); 7] = [
         "Run it in the workflow behind the bake; `bake-report.json` says what was made.",
     ),
     (&["vagrant", "vagrant-cloud", "atlas"], "no boxes are made", ""),
-    (&["docker-save", "docker-import"], "images are pushed, never written to or read from files", "Use `docker save` behind the bake."),
+    (
+        &["docker-save", "docker-import"],
+        "images are pushed, never written to or read from files",
+        "Use `docker save` behind the bake.",
+    ),
     (&["amazon-import"], "images are made by machines, never imported from disks", ""),
 ];
 
@@ -77,7 +77,8 @@ pub(super) fn rest(template: &Reader, names: &[&str]) {
         }
         let known = LEFT.iter().find(|(kinds, ..)| kinds.contains(&kind.as_str()));
         let unknown = format!("there is no counterpart for post-processors of the type `{kind}`");
-        let (why, help) = known.map_or((unknown.as_str(), "Do it in the workflow behind the bake."), |(_, why, help)| (why, help));
+        let (why, help) =
+            known.map_or((unknown.as_str(), "Do it in the workflow behind the bake."), |(_, why, help)| (why, help));
         reader.drop(why, help);
     }
 }

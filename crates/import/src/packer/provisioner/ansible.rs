@@ -14,10 +14,27 @@ pub(super) fn remote(fields: &Fields, context: &Context, image: &Image) -> Vec<M
         && let Some(words) = context.plain(&user)
         && image.user.as_deref() != Some(words.manifest().as_str())
     {
-        user.drop("the playbook logs in as the bake does, by `machine.user`", "Use `become_user` in the playbook for another user.");
+        user.drop(
+            "the playbook logs in as the bake does, by `machine.user`",
+            "Use `become_user` in the playbook for another user.",
+        );
     }
     fields.drop(
-        &["use_proxy", "use_sftp", "sftp_command", "ssh_host_key_file", "ssh_authorized_key_file", "ansible_proxy_key_type", "ansible_ssh_extra_args", "local_port", "host_alias", "skip_version_check", "command", "keep_inventory_file", "ansible_winrm_use_http"],
+        &[
+            "use_proxy",
+            "use_sftp",
+            "sftp_command",
+            "ssh_host_key_file",
+            "ssh_authorized_key_file",
+            "ansible_proxy_key_type",
+            "ansible_ssh_extra_args",
+            "local_port",
+            "host_alias",
+            "skip_version_check",
+            "command",
+            "keep_inventory_file",
+            "ansible_winrm_use_http",
+        ],
         "the playbook runs over the bake's own connection, which looks after itself",
         "",
     );
@@ -41,7 +58,21 @@ pub(super) fn local(fields: &Fields, context: &Context, _: &Image) -> Vec<Map> {
         "the playbook is not copied to the machine",
         "",
     );
-    fields.drop(&["inventory_file", "inventory_groups", "group_vars", "host_vars", "playbook_dir", "playbook_paths", "collection_paths", "galaxy_collections_path", "galaxy_roles_path"], "the playbook runs where it lies, with what lies beside it", "Look whether it finds its files: set `ANSIBLE_…` in the `env` of the step where not.");
+    fields.drop(
+        &[
+            "inventory_file",
+            "inventory_groups",
+            "group_vars",
+            "host_vars",
+            "playbook_dir",
+            "playbook_paths",
+            "collection_paths",
+            "galaxy_collections_path",
+            "galaxy_roles_path",
+        ],
+        "the playbook runs where it lies, with what lies beside it",
+        "Look whether it finds its files: set `ANSIBLE_…` in the `env` of the step where not.",
+    );
     let mut env = Map::default();
     let mut folders: Vec<String> = Vec::new();
     for role in fields.get("role_paths").iter().flat_map(Reader::items) {
@@ -60,7 +91,14 @@ pub(super) fn local(fields: &Fields, context: &Context, _: &Image) -> Vec<Map> {
 
 fn galaxy(fields: &Fields) {
     fields.drop(
-        &["galaxy_command", "galaxy_force_install", "galaxy_force_with_deps", "roles_path", "collections_path", "offline_mode"],
+        &[
+            "galaxy_command",
+            "galaxy_force_install",
+            "galaxy_force_with_deps",
+            "roles_path",
+            "collections_path",
+            "offline_mode",
+        ],
         "how `ansible-galaxy` installs is not set",
         "",
     );

@@ -8,7 +8,16 @@ use crate::yaml::{Map, Value};
 
 pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
     fields.drop(
-        &["data_bags_path", "encrypted_data_bag_secret_path", "environments_path", "roles_path", "chef_environment", "config_template", "remote_cookbook_paths", "chef_license"],
+        &[
+            "data_bags_path",
+            "encrypted_data_bag_secret_path",
+            "environments_path",
+            "roles_path",
+            "chef_environment",
+            "config_template",
+            "remote_cookbook_paths",
+            "chef_license",
+        ],
         "the verb `chef` takes cookbooks, a run list and attributes",
         "Upload it by an `upload` step, and name it in the attributes or in a wrapper cookbook.",
     );
@@ -59,7 +68,8 @@ fn attribute(key: &str, value: &Reader, context: &Context) -> Option<Value> {
         }
         Kind::Text(_) => {
             let words = context.words(value)?;
-            let literal = words.literal().is_some_and(|literal| !literal.is_empty() && !matches!(literal, "yes" | "no"));
+            let literal =
+                words.literal().is_some_and(|literal| !literal.is_empty() && !matches!(literal, "yes" | "no"));
             if words.is_secret() || (literal && crate::credential::named(key)) {
                 value.drop(
                     "a credential can't stand among the attributes",

@@ -92,7 +92,9 @@ fn seconds(text: &str) -> Option<u64> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..digits].parse().ok()?;
         let tail = &rest[digits..];
-        let (unit, factor) = [("ms", 0.001), ("h", 3600.0), ("m", 60.0), ("s", 1.0)].into_iter().find(|(unit, _)| tail.starts_with(unit))?;
+        let (unit, factor) = [("ms", 0.001), ("h", 3600.0), ("m", 60.0), ("s", 1.0)]
+            .into_iter()
+            .find(|(unit, _)| tail.starts_with(unit))?;
         total += number * factor;
         rest = &tail[unit.len()..];
     }

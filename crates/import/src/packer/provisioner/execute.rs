@@ -13,14 +13,20 @@ pub(super) struct Execution {
     pub(super) more: bool,
 }
 
-const SHELLS: [&str; 12] = ["sh", "bash", "dash", "ash", "ksh", "zsh", "python", "python3", "python2", "perl", "ruby", "env"];
+const SHELLS: [&str; 12] =
+    ["sh", "bash", "dash", "ash", "ksh", "zsh", "python", "python3", "python2", "perl", "ruby", "env"];
 
 /// Takes a command apart; templates in it other than `.Path` and `.Vars` make it more.
 pub(super) fn read(command: &str) -> Execution {
     let mut execution = Execution::default();
     let mut command = command.to_owned();
     for (name, mark) in [("Path", "\u{1}"), ("Vars", "\u{2}"), ("EnvVarFile", "\u{2}")] {
-        for spelled in [format!("{{{{ .{name} }}}}"), format!("{{{{.{name}}}}}"), format!("{{{{ .{name}}}}}"), format!("{{{{.{name} }}}}")] {
+        for spelled in [
+            format!("{{{{ .{name} }}}}"),
+            format!("{{{{.{name}}}}}"),
+            format!("{{{{ .{name}}}}}"),
+            format!("{{{{.{name} }}}}"),
+        ] {
             command = command.replace(&spelled, mark);
         }
     }
@@ -75,7 +81,9 @@ pub(super) fn read(command: &str) -> Execution {
         }
     }
     // `-c` runs a command line: the script's own shebang counts again.
-    if !shell.is_empty() && !shell.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c')) {
+    if !shell.is_empty()
+        && !shell.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))
+    {
         execution.shell = Some(shell.join(" "));
     }
     let after = after.trim().trim_start_matches(['\'', '"']).trim_end_matches(['\'', '"']).trim();
@@ -108,7 +116,14 @@ mod tests {
 
     #[test]
     fn what_is_more_is_said() {
-        for command in ["FOO=1 bash {{.Path}}", "run-it", "su -c {{.Path}}", "if true; then sudo bash {{.Path}}; fi", "{{user `x`}} {{.Path}}", "x {{.Path}} > /log"] {
+        for command in [
+            "FOO=1 bash {{.Path}}",
+            "run-it",
+            "su -c {{.Path}}",
+            "if true; then sudo bash {{.Path}}; fi",
+            "{{user `x`}} {{.Path}}",
+            "x {{.Path}} > /log",
+        ] {
             assert!(read(command).more, "{command}");
         }
     }

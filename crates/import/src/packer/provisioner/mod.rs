@@ -35,7 +35,9 @@ fn provisioners<'a>(template: &Reader<'a>) -> Vec<Reader<'a>> {
 /// Tells of provisioners that run on no builder that came over.
 pub(super) fn rest(template: &Reader, names: &[&str]) {
     for reader in provisioners(template) {
-        let listed = |key: &str| reader.node.get(key).map(|node| !matches!(&node.kind, crate::json::Kind::List(items) if items.is_empty()));
+        let listed = |key: &str| {
+            reader.node.get(key).map(|node| !matches!(&node.kind, crate::json::Kind::List(items) if items.is_empty()))
+        };
         if names.is_empty() {
             reader.drop("no builder of the template came over", "");
         } else if listed("only").unwrap_or(false) && !touched(&reader, names) {
@@ -73,8 +75,12 @@ fn touched(reader: &Reader, names: &[&str]) -> bool {
 pub(super) fn applies(reader: &Reader, context: &Context, name: &str) -> bool {
     let names = |key: &str| -> Option<Vec<String>> {
         let list = reader.get(key)?;
-        let names: Vec<String> =
-            list.items().iter().filter_map(|item| context.words(item)?.known()).filter(|known| !known.is_empty()).collect();
+        let names: Vec<String> = list
+            .items()
+            .iter()
+            .filter_map(|item| context.words(item)?.known())
+            .filter(|known| !known.is_empty())
+            .collect();
         (!names.is_empty()).then_some(names)
     };
     let only = names("only").is_none_or(|only| only.iter().any(|known| known == name));
@@ -95,7 +101,11 @@ const LEFT: [(&[&str], &str, &str); 6] = [
         "",
     ),
     (&["breakpoint"], "a bake does not stop for a key", "Use `--keep-on-failure` to look at a machine."),
-    (&["goss", "inspec"], "there is no verb for it", "Write what it asserts as `expect` steps below `validate` or `test`."),
+    (
+        &["goss", "inspec"],
+        "there is no verb for it",
+        "Write what it asserts as `expect` steps below `validate` or `test`.",
+    ),
     (
         &["chef-client", "salt-masterless", "puppet-masterless", "puppet-server", "converge"],
         "there is no verb for it",
@@ -119,7 +129,8 @@ fn one(fields: &Fields, build: &Build, context: &Context, image: &Image) -> Vec<
         _ => {
             let known = LEFT.iter().find(|(kinds, ..)| kinds.contains(&kind));
             let unknown = format!("there is no verb for provisioners of the type `{kind}`");
-            let (why, help) = known.map_or((unknown.as_str(), "Write what it does as steps."), |(_, why, help)| (why, help));
+            let (why, help) =
+                known.map_or((unknown.as_str(), "Write what it does as steps."), |(_, why, help)| (why, help));
             fields.reader().drop(why, help);
             Vec::new()
         }

@@ -3,8 +3,10 @@
 /// Whether a line does nothing but restart the machine.
 pub(super) fn is_restart(line: &str) -> bool {
     let line = line.trim().trim_end_matches([';', '&']).trim();
-    let words: Vec<&str> =
-        line.split_whitespace().skip_while(|word| matches!(*word, "sudo" | "-E" | "-S" | "-n" | "nohup" | "exec")).collect();
+    let words: Vec<&str> = line
+        .split_whitespace()
+        .skip_while(|word| matches!(*word, "sudo" | "-E" | "-S" | "-n" | "nohup" | "exec"))
+        .collect();
     let Some((program, arguments)) = words.split_first() else { return false };
     match program.rsplit('/').next().unwrap_or(program) {
         "reboot" => arguments.iter().all(|argument| argument.starts_with('-')),

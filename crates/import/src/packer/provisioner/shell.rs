@@ -17,6 +17,11 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     let mut steps = Vec::new();
     let mut restarts = false;
     if let Some(inline) = fields.get("inline") {
+        if !execution.arguments.is_empty()
+            && let Some(command) = fields.get("execute_command")
+        {
+            command.changed("a script that stands in the manifest takes no arguments", "Write them into the script.");
+        }
         let shebang = fields.get("inline_shebang").and_then(|field| Some(context.plain(&field)?.manifest()));
         if let Some(mut script) = self::inline(&inline, context) {
             if let Some(rest) = restart::split(&script.text) {
@@ -29,7 +34,8 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
                 // Packer joins the lines into a file for `/bin/sh -e`; a program that is named runs it without.
                 let shell = execution.shell.clone().or(shebang).unwrap_or_else(|| "sh -e".to_owned());
                 step.set("shell", shell);
-                env.0.extend(script.env.0.into_iter().filter(|entry| env.get(&entry.key).is_none()).collect::<Vec<_>>());
+                env.0
+                    .extend(script.env.0.into_iter().filter(|entry| env.get(&entry.key).is_none()).collect::<Vec<_>>());
                 place(&mut step, &execution, build, image, &env);
                 steps.push(step);
             }
@@ -50,7 +56,10 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         steps.push(step);
     }
     if disconnects || restarts {
-        if disconnects && !restarts && let Some(field) = fields.get("expect_disconnect") {
+        if disconnects
+            && !restarts
+            && let Some(field) = fields.get("expect_disconnect")
+        {
             field.changed(
                 "a script that loses its machine fails here; a `reboot` step follows it instead",
                 "Take the restart out of the script, or the `reboot` step where nothing restarts.",
@@ -166,7 +175,17 @@ fn variable(name: &str, value: &str, item: &Reader, context: &Context, env: &mut
 
 fn left(fields: &Fields) {
     fields.drop(
-        &["remote_folder", "remote_file", "remote_path", "skip_clean", "binary", "tempfile_extension", "use_env_var_file", "env_var_format", "debug_script"],
+        &[
+            "remote_folder",
+            "remote_file",
+            "remote_path",
+            "skip_clean",
+            "binary",
+            "tempfile_extension",
+            "use_env_var_file",
+            "env_var_format",
+            "debug_script",
+        ],
         "scripts reach the machine without a file that has to be placed or cleaned up",
         "",
     );

@@ -1,0 +1,118 @@
+//! A folder with files, and what came of an import.
+
+use std::path::PathBuf;
+
+use ami_bake_import::{Finding, Imported, Refused, Request, Source, import};
+use ami_bake_manifest::diagnostic::{Style, text};
+use ami_bake_manifest::{Manifest, Options};
+use tempfile::TempDir;
+
+/// A folder with files in it.
+pub(crate) struct Bed(TempDir);
+
+impl Bed {
+    pub(crate) fn new(files: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        Self(folder)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    pub(crate) fn request(&self, files: &[(&str, &str)]) -> Request {
+        let source = |(name, text): &(&str, &str)| Source { path: PathBuf::from(name), text: (*text).to_owned() };
+        Request {
+            files: files.iter().map(source).collect(),
+            var_files: Vec::new(),
+            sets: Vec::new(),
+            working: self.0.path().to_owned(),
+            output: PathBuf::new(),
+            now: None,
+        }
+    }
+
+    pub(crate) fn import(&self, request: &Request) -> Done {
+        let imported = import(request).unwrap_or_else(|refused| panic!("{}", shown(&refused)));
+        self.check(&imported);
+        Done(imported)
+    }
+
+    /// The result passes the manifest's own check when its files are there, what is not supported yet set apart.
+    fn check(&self, imported: &Imported) {
+        let Some(manifest) = &imported.manifest else { return };
+        let options = Options { check: true, ..Options::default() };
+        let loaded = Manifest::load_text("bake.yml", manifest, self.0.path().to_owned(), &options);
+        let later =
+            |code: &str| code == "not-supported-yet" || (code == "no-such-file" && !imported.missing.is_empty());
+        let wrong: Vec<_> =
+            loaded.findings.into_iter().filter(|finding| finding.is_error() && !later(finding.code)).collect();
+        assert!(wrong.is_empty(), "{}\n{manifest}", text(&wrong, &loaded.sources, Style::Plain));
+    }
+}
+
+pub(crate) fn shown(refused: &Refused) -> String {
+    text(&refused.findings, &refused.sources, Style::Plain)
+}
+
+/// Imports a template alone.
+pub(crate) fn template(text: &str) -> Done {
+    let bed = Bed::new(&[
+        "a.sh",
+        "b.sh",
+        "site/index.html",
+        "play.yml",
+        "requirements.yml",
+        "cookbooks/x/metadata.rb",
+        "roles/web/x",
+    ]);
+    bed.import(&bed.request(&[("web.json", text)]))
+}
+
+/// Imports one amazon-ebs builder with further fields, and provisioners.
+pub(crate) fn ebs(fields: &str, provisioners: &str) -> Done {
+    let comma = if fields.is_empty() { "" } else { "," };
+    template(&format!(
+        r#"{{"builders": [{{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+            "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "web {{{{timestamp}}}}"{comma} {fields}}}],
+            "provisioners": [{provisioners}]}}"#
+    ))
+}
+
+/// What came of an import.
+pub(crate) struct Done(pub(crate) Imported);
+
+impl Done {
+    #[track_caller]
+    pub(crate) fn manifest(&self) -> &str {
+        self.0.manifest.as_deref().unwrap_or_else(|| panic!("nothing was imported: {:#?}", self.0.findings))
+    }
+
+    /// The manifest holds these lines, one after the other.
+    #[track_caller]
+    pub(crate) fn says(&self, lines: &str) -> &Self {
+        let body = self.manifest().split("\n# Not carried over:").next().unwrap_or_default();
+        assert!(body.contains(lines), "expected:\n{lines}\nin:\n{}", self.manifest());
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn lacks(&self, text: &str) -> &Self {
+        let body = self.manifest();
+        assert!(!body.contains(text), "did not expect {text:?} in:\n{body}");
+        self
+    }
+
+    /// A field is told, with words that hold this text.
+    #[track_caller]
+    pub(crate) fn tells(&self, path: &str, why: &str) -> &Self {
+        let found = |finding: &Finding| finding.path == path && finding.why.contains(why);
+        assert!(self.0.findings.iter().any(found), "expected {path}: {why}\nin {:#?}", self.0.findings);
+        self
+    }
+}

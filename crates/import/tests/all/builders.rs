@@ -1,0 +1,162 @@
+//! amazon-ebs and its relatives.
+
+use crate::bed::{ebs, template};
+
+#[test]
+fn a_source_by_filter_keeps_owner_name_and_other_filters() {
+    template(
+        r#"{"builders": [{"type": "amazon-ebs", "region": "eu-west-1", "instance_type": "t3.small", "ami_name": "x {{timestamp}}",
+            "source_ami_filter": {"filters": {"name": "ubuntu-*", "architecture": "arm64", "root-device-type": "ebs"},
+            "owners": ["099720109477"], "most_recent": true}}]}"#,
+    )
+    .says("      ami:\n        owner: \"099720109477\"\n        name: ubuntu-*\n        architecture: arm64\n        filters:\n          root-device-type: ebs\n");
+}
+
+#[test]
+fn a_filter_without_owner_never_means_everyone() {
+    template(
+        r#"{"builders": [{"type": "amazon-ebs", "region": "eu-west-1", "ami_name": "x {{timestamp}}",
+            "source_ami_filter": {"filters": {"name": "ubuntu-*"}}}]}"#,
+    )
+    .says("        owner: self\n")
+    .tells("builders[0].source_ami_filter", "no owner");
+}
+
+#[test]
+fn the_machine_comes_over() {
+    ebs(
+        r#""subnet_id": "subnet-1", "vpc_id": "vpc-1", "security_group_ids": ["sg-1", "sg-2"], "associate_public_ip_address": true,
+           "iam_instance_profile": "baker", "spot_price": "auto", "ssh_timeout": "10m", "ssh_port": 2222, "ssh_interface": "private_ip",
+           "temporary_security_group_source_cidrs": ["10.0.0.0/8"], "run_tags": {"team": "web"}, "run_volume_tags": {"team": "web"},
+           "metadata_options": {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 2},
+           "ssh_bastion_host": "jump.example.com", "ssh_bastion_username": "ops""#,
+        "",
+    )
+    .says("      type: t3.small\n      spot: true\n      user: ubuntu\n      profile: baker\n")
+    .says("      metadata:\n        tokens: required\n        hops: 2\n      tags:\n        team: web\n      subnet: subnet-1\n      security-groups: [sg-1, sg-2]\n      public-ip: true\n      ingress: [\"10.0.0.0/8\"]\n")
+    .says("      connect:\n        address: private\n        port: 2222\n        timeout: 10m\n        jump:\n          host: jump.example.com\n          user: ops\n")
+    .tells("builders[0].vpc_id", "the subnet says it");
+}
+
+#[test]
+fn a_policy_for_a_temporary_profile_comes_over() {
+    ebs(
+        r#""temporary_iam_instance_profile_policy_document": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:Get*"], "Resource": "*"}]}"#,
+        "",
+    )
+    .says("      policy:\n        Version: \"2012-10-17\"\n        Statement:\n          - Effect: Allow\n            Action: [s3:Get*]\n            Resource: \"*\"\n");
+}
+
+#[test]
+fn disks_come_over_and_the_root_is_told_apart() {
+    ebs(
+        r#""launch_block_device_mappings": [
+             {"device_name": "/dev/sda1", "volume_size": 20, "volume_type": "gp3", "iops": 4000, "throughput": 200, "delete_on_termination": true},
+             {"device_name": "/dev/sdf", "volume_size": "50", "encrypted": true},
+             {"device_name": "/dev/sdb", "virtual_name": "ephemeral0"}],
+           "ami_block_device_mappings": [{"device_name": "/dev/sdf", "volume_size": "50", "encrypted": true}, {"device_name": "/dev/sdz", "volume_size": 1}],
+           "encrypt_boot": true, "kms_key_id": "alias/images""#,
+        "",
+    )
+    .says("      disk:\n        size: 20\n        iops: 4000\n        throughput: 200\n        type: gp3\n        encrypted: true\n        kms-key: alias/images\n      volumes:\n        - device: /dev/sdf\n          size: 50\n          encrypted: true\n")
+    .tells("builders[0].launch_block_device_mappings[2]", "instance stores")
+    .tells("builders[0].ami_block_device_mappings[1]", "has the disks");
+}
+
+#[test]
+fn what_is_published_comes_over() {
+    ebs(
+        r#""ami_description": "of {{ .SourceAMIName }}", "ami_regions": ["us-east-1", "us-west-2"], "region_kms_key_ids": {"us-east-1": "alias/a"},
+           "ami_users": ["111122223333"], "ami_groups": ["all"], "imds_support": "v2.0", "deregistration_protection": {"enabled": true},
+           "tags": {"source": "{{ .SourceAMI }}", "region": "{{ .BuildRegion }}", "os": "{{ .SourceAMITags.OS }}", "build": "{{build_name}}"},
+           "snapshot_tags": {"build": "amazon-ebs"}, "force_deregister": true, "deprecate_at": "2030-01-01T00:00:00Z""#,
+        "",
+    )
+    .says("    publish:\n      name: web ${{ timestamp }}\n      description: of ${{ source.name }}\n      regions:\n        - region: us-east-1\n          kms-key: alias/a\n        - us-west-2\n      share:\n        accounts: [\"111122223333\"]\n        public: true\n      tags:\n        source: ${{ source.id }}\n        region: ${{ region }}\n        os: ${{ source.tags.OS }}\n        build: amazon-ebs\n      imds: required\n      protect: true\n")
+    .tells("builders[0].force_deregister", "no image is deregistered")
+    .tells("builders[0].deprecate_at", "one day for all");
+}
+
+#[test]
+fn lists_may_be_texts_with_commas() {
+    template(
+        r#"{"variables": {"regions": "us-east-1, us-west-2"}, "builders": [{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+            "ami_name": "x {{timestamp}}", "ami_regions": "{{user `regions`}}", "ami_users": ""}]}"#,
+    )
+    .says("      regions: [us-east-1, us-west-2]\n")
+    .lacks("share")
+    .tells("builders[0].ami_regions", "written out");
+}
+
+#[test]
+fn credentials_are_never_copied() {
+    ebs(r#""access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "wJalrXUtnFEMI", "token": "tok-123", "ssh_password": "hunter2", "tags": {"k": "AKIAIOSFODNN7EXAMPLE"}"#, "")
+        .lacks("AKIA")
+        .lacks("wJalr")
+        .lacks("tok-123")
+        .lacks("hunter2")
+        .tells("builders[0].access_key", "credentials are not part")
+        .tells("builders[0].tags.k", "holds a credential");
+}
+
+#[test]
+fn builders_without_a_platform_are_named_and_the_rest_comes() {
+    let done = template(
+        r#"{"builders": [{"type": "openstack", "flavor": "2"}, {"type": "digitalocean"}, {"type": "amazon-instance"}, {"type": "virtualbox-iso"},
+            {"type": "amazon-ebs", "name": "win", "communicator": "winrm"},
+            {"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "x {{timestamp}}"}],
+            "provisioners": [{"type": "shell", "inline": ["true"], "only": ["openstack"]}, {"type": "shell", "inline": ["id"]}]}"#,
+    );
+    done.says("  amazon-ebs:\n")
+        .says("      - run: id\n")
+        .lacks("- run: \"true\"")
+        .tells("builders[0]", "no platform for builders of the type `openstack`")
+        .tells("builders[1]", "`digitalocean`")
+        .tells("builders[2]", "backed by S3")
+        .tells("builders[3]", "`virtualbox-iso`")
+        .tells("builders[4]", "Windows")
+        .tells("provisioners[0]", "only on builders that did not come over");
+    assert_eq!(done.0.images, 1);
+}
+
+#[test]
+fn a_surrogate_comes_as_far_as_it_maps() {
+    template(
+        r#"{"builders": [{"type": "amazon-ebssurrogate", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "x {{timestamp}}",
+            "launch_block_device_mappings": [{"device_name": "/dev/xvdf", "volume_size": 8}],
+            "ami_root_device": {"source_device_name": "/dev/xvdf", "device_name": "/dev/xvda"}}]}"#,
+    )
+    .says("        - device: /dev/xvdf\n          size: 8\n")
+    .tells("builders[0].ami_root_device", "can't be made from another disk");
+}
+
+/// What several images share stands once; what differs stays with each.
+#[test]
+fn steps_that_all_images_share_stand_once() {
+    let builder = |name: &str, user: &str| {
+        format!(
+            r#"{{"type": "amazon-ebs", "name": "{name}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ssh_username": "{user}", "ami_name": "{name} {{{{timestamp}}}}"}}"#
+        )
+    };
+    let all = |second: &str| {
+        let text = format!(
+            r#"{{"builders": [{}, {}], "provisioners": [{{"type": "shell", "inline": ["id"]}}]}}"#,
+            builder("a", "ubuntu"),
+            builder("b", second)
+        );
+        template(&text).manifest().matches("- run: id").count()
+    };
+    assert_eq!(all("ubuntu"), 1);
+    assert_eq!(all("admin"), 2);
+}
+
+#[test]
+fn one_home_region_is_taken_and_the_other_told() {
+    template(
+        r#"{"builders": [
+            {"type": "amazon-ebs", "name": "a", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "a {{timestamp}}"},
+            {"type": "amazon-ebs", "name": "b", "region": "us-east-1", "source_ami": "ami-0123456789abcdef1", "ami_name": "b {{timestamp}}"}]}"#,
+    )
+    .says("aws:\n  region: eu-west-1\n")
+    .tells("builders[1].region", "one home region");
+}

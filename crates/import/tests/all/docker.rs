@@ -1,0 +1,68 @@
+//! The docker builder and its post-processors.
+
+use crate::bed::template;
+
+#[test]
+fn a_docker_image_is_tagged_and_pushed() {
+    template(
+        r#"{"variables": {"hub_password": "hunter2"}, "sensitive-variables": ["hub_password"],
+            "builders": [{"type": "docker", "image": "ubuntu:24.04", "commit": true,
+              "changes": ["LABEL a.b='c d' e=f", "ENV X=1", "EXPOSE 80 443", "USER app", "WORKDIR /srv", "ENTRYPOINT [\"/run\", \"x\"]", "CMD serve --fast", "ONBUILD RUN x"]}],
+            "provisioners": [{"type": "shell", "inline": ["id"]}],
+            "post-processors": [[
+              {"type": "docker-tag", "repository": "example/web", "tag": ["1.0"], "tags": "latest"},
+              {"type": "docker-push", "login": true, "login_username": "me", "login_password": "{{user `hub_password`}}"}]]}"#,
+    )
+    .says("platform: docker\nsecrets: [HUB_PASSWORD]\n")
+    .says("    source:\n      docker: ubuntu:24.04\n    build:\n      - run: id\n        shell: sh -e\n")
+    .says("      docker:\n        repository: example/web\n        tags: [\"1.0\", latest]\n        push: true\n        login:\n          username: me\n          password: ${{ secrets.HUB_PASSWORD }}\n")
+    .says("        changes:\n          labels:\n            a.b: c d\n            e: f\n          env:\n            X: \"1\"\n          expose: [\"80\", \"443\"]\n          user: app\n          workdir: /srv\n          entrypoint: [/run, x]\n          cmd: [/bin/sh, \"-c\", serve --fast]\n")
+    .lacks("hunter2")
+    .tells("builders[0].changes[7]", "`ONBUILD`")
+    .tells("variables.hub_password", "never copied");
+}
+
+#[test]
+fn a_literal_password_becomes_a_secret() {
+    template(
+        r#"{"builders": [{"type": "docker", "image": "a"}], "post-processors": [{"type": "docker-tag", "repository": "r"},
+            {"type": "docker-push", "login_username": "me", "login_password": "hunter2"}]}"#,
+    )
+    .says("secrets: [DOCKER_PASSWORD]\n")
+    .lacks("hunter2")
+    .tells("post-processors[1].login_password", "never copied");
+}
+
+#[test]
+fn changes_without_a_repository_are_told() {
+    template(r#"{"builders": [{"type": "docker", "image": "a", "changes": ["USER x"]}]}"#)
+        .lacks("publish:")
+        .tells("builders[0].changes", "no docker-tag");
+}
+
+#[test]
+fn an_image_of_each_platform_says_where_it_belongs() {
+    template(
+        r#"{"builders": [{"type": "docker", "image": "a"}, {"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+            "ssh_username": "admin", "ami_name": "x {{timestamp}}"}],
+            "provisioners": [{"type": "shell", "inline": ["id"], "override": {"docker": {"inline": ["whoami"]}}}]}"#,
+    )
+    .says("platform: aws\n")
+    .says("  docker:\n    platforms: [docker]\n")
+    .says("      - run: whoami\n")
+    .says("  amazon-ebs:\n    platforms: [aws]\n")
+    .says("      - run: id\n        shell: sh -e\n        as: admin\n        working-directory: /home/admin\n");
+}
+
+#[test]
+fn other_post_processors_are_told() {
+    template(
+        r#"{"builders": [{"type": "docker", "image": "a"}], "post-processors": ["vagrant", {"type": "manifest", "output": "m.json"},
+            {"type": "checksum", "checksum_types": ["sha256"]}, {"type": "shell-local", "inline": ["x"]}, [{"type": "docker-save", "path": "x"}]]}"#,
+    )
+    .tells("post-processors[0]", "no boxes")
+    .tells("post-processors[1]", "bake-report.json")
+    .tells("post-processors[2]", "no file")
+    .tells("post-processors[3]", "on the computer that bakes")
+    .tells("post-processors[4][0]", "pushed");
+}

@@ -1,0 +1,112 @@
+//! Image Builder's resources, as files and in CloudFormation.
+
+use crate::bed::Bed;
+
+const DOCUMENT: &str = "name: web\nschemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: a\n        action: ExecuteBash\n        inputs: {commands: ['id']}\n  - name: test\n    steps: []\n";
+
+#[test]
+fn resources_become_one_manifest() {
+    let bed = Bed::new(&[]);
+    bed.write("web.yml", DOCUMENT);
+    bed.import(&bed.request(&[
+        ("recipe.json", r#"{"name": "Web", "description": "d", "semanticVersion": "1.2.3", "parentImage": "arn:aws:imagebuilder:eu-west-1:aws:image/ubuntu-server-22-lts-x86/x.x.x",
+            "components": [{"componentArn": "arn:aws:imagebuilder:eu-west-1:111122223333:component/web/1.0.0", "parameters": [{"name": "Version", "value": ["17"]}]},
+                           {"componentArn": "arn:aws:imagebuilder:eu-west-1:aws:component/update-linux/x.x.x"}],
+            "blockDeviceMappings": [{"deviceName": "/dev/sda1", "ebs": {"volumeSize": 20, "volumeType": "gp3", "encrypted": true}}], "workingDirectory": "/tmp"}"#),
+        ("infrastructure.json", r#"{"name": "i", "instanceTypes": ["t3.small", "t3.medium"], "instanceProfileName": "p", "securityGroupIds": ["sg-1"], "subnetId": "subnet-1",
+            "terminateInstanceOnFailure": false, "resourceTags": {"a": "b"}, "instanceMetadataOptions": {"httpTokens": "required"}, "keyPair": "k"}"#),
+        ("distribution.json", r#"{"name": "d", "distributions": [
+            {"region": "eu-west-1", "amiDistributionConfiguration": {"name": "Web {{ imagebuilder:buildDate }} {{ imagebuilder:buildVersion }}", "amiTags": {"t": "u"}, "launchPermission": {"userIds": ["111122223333"]}},
+             "launchTemplateConfigurations": [{"launchTemplateId": "lt-1", "setDefaultVersion": true}], "ssmParameterConfigurations": [{"parameterName": "/images/web", "dataType": "aws:ec2:image"}]},
+            {"region": "us-east-1", "amiDistributionConfiguration": {"kmsKeyId": "alias/x"}, "s3ExportConfiguration": {"s3Bucket": "b"}}]}"#),
+        ("pipeline.json", r#"{"name": "Nightly", "imageRecipeArn": "a", "infrastructureConfigurationArn": "b", "schedule": {"scheduleExpression": "cron(0 0 * * ? *)"}, "status": "ENABLED"}"#),
+        ("web.yml", DOCUMENT),
+    ]))
+    .says("name: Nightly\nversion: \"1.2.3\"\n")
+    .says("        owner: \"099720109477\"\n        name: ubuntu/images/*ubuntu-jammy-22.04-amd64-server-*\n        architecture: x86_64\n")
+    .says("    machine:\n      disk:\n        size: 20\n        type: gp3\n        encrypted: true\n      type: [t3.small, t3.medium]\n      profile: p\n      subnet: subnet-1\n      security-groups: [sg-1]\n")
+    .says("    build:\n      - component: web.yml\n        with:\n          Version: \"17\"\n    test:\n      - component: web.yml\n")
+    .says("      name: Web ${{ timestamp }} ${{ version }}\n")
+    .says("      regions:\n        - region: us-east-1\n          kms-key: alias/x\n")
+    .says("      parameters: [/images/web]\n")
+    .says("    deploy:\n      - launch-template: lt-1\n        set-default: true\n")
+    .tells("components[1]", "Amazon's own")
+    .tells("terminateInstanceOnFailure", "asked for")
+    .tells("schedule", "workflow's matter")
+    .tells("distributions[1].s3ExportConfiguration", "not exported")
+    .tells("workingDirectory", "folder of their own")
+    .tells("keyPair", "key of its own");
+}
+
+#[test]
+fn answers_of_the_api_are_unwrapped() {
+    let bed = Bed::new(&[]);
+    bed.import(&bed.request(&[("r.json", r#"{"requestId": "x", "imageRecipe": {"arn": "a", "name": "Web", "version": "1.0.0", "parentImage": "ami-0123456789abcdef0", "components": []}}"#)]))
+        .says("  Web:\n    source:\n      ami:\n        id: ami-0123456789abcdef0\n")
+        .tells("imageRecipe.arn", "AWS made it");
+}
+
+#[test]
+fn a_stack_brings_its_parameters_and_documents() {
+    let bed = Bed::new(&[]);
+    let stack = "AWSTemplateFormatVersion: '2010-09-09'
+Parameters:
+  Type: {Type: String, Default: t3.small, Description: The machine}
+  Token: {Type: String, NoEcho: 'true', Default: hunter2}
+  Unused: {Type: String}
+Resources:
+  Role: {Type: 'AWS::IAM::Role', Properties: {Path: /}}
+  Component:
+    Type: AWS::ImageBuilder::Component
+    Properties:
+      Name: setup
+      Platform: Linux
+      Version: 1.0.0
+      Data: |
+        schemaVersion: 1.0
+        phases: [{name: build, steps: []}]
+  Recipe:
+    Type: AWS::ImageBuilder::ImageRecipe
+    Properties:
+      Name: !Sub '${AWS::StackName}-web'
+      Version: 1.0.0
+      ParentImage: !Sub 'ssm:/aws/service/x'
+      Components: [{ComponentArn: !Ref Component}]
+  Machine:
+    Type: AWS::ImageBuilder::InfrastructureConfiguration
+    Properties: {Name: m, InstanceTypes: [!Ref Type], InstanceProfileName: !ImportValue p}
+  Pipeline:
+    Type: AWS::ImageBuilder::ImagePipeline
+    Properties: {Name: p, ImageRecipeArn: !Ref Recipe, InfrastructureConfigurationArn: !GetAtt Machine.Arn}
+";
+    let done = bed.import(&bed.request(&[("stack.yml", stack)]));
+    done.says("vars:\n  # The machine\n  Type: t3.small\n")
+        .says("        parameter: /aws/service/x\n")
+        .says("      type: [\"${{ vars.Type }}\"]\n")
+        .says("      - component: components/setup.yml\n")
+        .lacks("hunter2")
+        .tells("Resources.Role", "no part of an image")
+        .tells("Parameters.Unused", "nothing that came over uses it")
+        .tells("Resources.Machine.Properties.InstanceProfileName", "Fn::ImportValue");
+    assert_eq!(done.0.files.len(), 1);
+    assert!(done.0.files[0].1.starts_with("schemaVersion"));
+}
+
+#[test]
+fn a_component_alone_asks_for_its_source() {
+    let bed = Bed::new(&[]);
+    bed.write("web.yml", DOCUMENT);
+    bed.import(&bed.request(&[("web.yml", DOCUMENT)]))
+        .says("vars:\n  # The image to start from.\n  source-ami: null\n")
+        .says("    build:\n      - component: web.yml\n    test:\n      - component: web.yml\n");
+}
+
+#[test]
+fn configurations_without_a_recipe_are_nothing() {
+    let bed = Bed::new(&[]);
+    let done = bed.import(
+        &bed.request(&[("i.json", r#"{"name": "i", "instanceTypes": ["t3.small"], "instanceProfileName": "p"}"#)]),
+    );
+    assert!(done.0.manifest.is_none());
+    assert!(!done.0.findings.is_empty());
+}

@@ -1,0 +1,13 @@
+//! Small cases of every construct, written by hand.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests end where they fail")]
+
+mod bed;
+mod builders;
+mod docker;
+mod fuzz;
+mod imagebuilder;
+mod provisioners;
+mod refused;
+mod silence;
+mod variables;

@@ -1,0 +1,145 @@
+//! Provisioners to steps.
+
+use crate::bed::ebs;
+
+#[test]
+fn inline_lines_are_one_script_of_the_login_user() {
+    ebs("", r#"{"type": "shell", "inline": ["cd /tmp", "make"], "_comment": "builds it"}"#)
+        .says("      # builds it\n      - run: |-\n          cd /tmp\n          make\n        shell: sh -e\n        as: ubuntu\n        working-directory: /home/ubuntu\n");
+}
+
+#[test]
+fn an_execute_command_with_sudo_means_root() {
+    ebs("", r#"{"type": "shell", "scripts": ["a.sh", "b.sh"], "execute_command": "echo 'x' | {{ .Vars }} sudo -S -E bash -x '{{ .Path }}'"}"#)
+        .says("      - script: a.sh\n        shell: bash -x\n        working-directory: /home/ubuntu\n      - script: b.sh\n")
+        .lacks("as: ubuntu");
+    ebs("", r#"{"type": "shell", "inline": ["id"], "execute_command": "{{.Vars}} sudo -u deploy {{.Path}}"}"#)
+        .says("        as: deploy\n");
+    ebs("", r#"{"type": "shell", "inline": ["id"], "execute_command": "odd {{.Path}}"}"#)
+        .tells("provisioners[0].execute_command", "not the rest");
+}
+
+#[test]
+fn a_shebang_of_its_own_is_the_shell() {
+    ebs("", r#"{"type": "shell", "inline": ["id"], "inline_shebang": "/bin/bash -xe"}"#)
+        .says("        shell: /bin/bash -xe\n");
+}
+
+#[test]
+fn the_environment_comes_over_and_credentials_become_secrets() {
+    ebs("", r#"{"type": "shell", "inline": ["id"], "environment_vars": ["A=b c", "DB_PASSWORD=hunter2", "9X=1"], "env": {"C": "d"}}"#)
+        .says("        env:\n          A: b c\n          DB_PASSWORD: ${{ secrets.DB_PASSWORD }}\n          C: d\n")
+        .says("secrets: [DB_PASSWORD]\n")
+        .lacks("hunter2")
+        .tells("provisioners[0].environment_vars[1]", "never copied")
+        .tells("provisioners[0].environment_vars[2]", "can't be the name");
+}
+
+#[test]
+fn a_restart_is_a_step_and_a_pause_behind_it_is_not_needed() {
+    ebs(
+        "",
+        r#"{"type": "shell", "inline": ["apt-get upgrade", "sudo reboot"], "expect_disconnect": true},
+           {"type": "shell", "inline": ["id"], "pause_before": "30s", "max_retries": 2, "timeout": "5m"},
+           {"type": "shell", "script": "a.sh", "expect_disconnect": true},
+           {"type": "file", "source": "site/", "destination": "/srv", "pause_before": "1m30s"}"#,
+    )
+    .says("      - run: apt-get upgrade\n")
+    .says("      - reboot: true\n      - run: id\n")
+    .says("        timeout: 5m\n        retries: 2\n      - script: a.sh\n")
+    .says("      - reboot: true\n      - upload: site/\n")
+    .tells("provisioners[1].pause_before", "waits until the machine is back")
+    .tells("provisioners[2].expect_disconnect", "fails here");
+    ebs("", r#"{"type": "file", "source": "a.sh", "destination": "/srv/", "pause_before": "1m30s"}"#)
+        .says("      - name: Pause for 1m30s\n        run: sleep 90\n      - upload: a.sh\n        to: /srv/\n        owner: ubuntu\n");
+}
+
+#[test]
+fn files_go_both_ways() {
+    ebs(
+        "",
+        r#"{"type": "file", "sources": ["a.sh", "site"], "destination": "/tmp/"}, {"type": "file", "direction": "download", "source": "/var/log/x", "destination": "logs/"}"#,
+    )
+    .says("      - upload: a.sh\n        to: /tmp/\n        owner: ubuntu\n      - upload: site\n")
+    .says("      - download: /var/log/x\n        to: logs/\n");
+}
+
+#[test]
+fn ansible_comes_over_with_variables_and_groups() {
+    ebs(
+        "",
+        r#"{"type": "ansible", "playbook_file": "./play.yml", "galaxy_file": "requirements.yml", "groups": ["web"], "user": "ubuntu", "use_proxy": false,
+            "extra_arguments": ["-vv", "--extra-vars", "version=1.2", "-e region=eu", "--extra-vars", "a=1 b=2", "-e", "api_token=hunter2"], "ansible_env_vars": ["X=1"]}"#,
+    )
+    .says("      - ansible: play.yml\n        requirements: requirements.yml\n        vars:\n          version: \"1.2\"\n          region: eu\n          api_token: ${{ secrets.API_TOKEN }}\n        args: [\"-vv\", \"--extra-vars\", a=1 b=2]\n        groups: [web]\n        env:\n          X: \"1\"\n")
+    .lacks("hunter2")
+    .tells("provisioners[0].use_proxy", "own connection");
+}
+
+#[test]
+fn ansible_local_runs_beside_the_bake_and_says_so() {
+    ebs("", r#"{"type": "ansible-local", "playbook_file": "play.yml", "role_paths": ["roles/web"], "staging_directory": "/tmp/x"}"#)
+        .says("      - ansible: play.yml\n        env:\n          ANSIBLE_ROLES_PATH: roles\n")
+        .tells("provisioners[0]", "beside the bake")
+        .tells("provisioners[0].staging_directory", "not copied");
+}
+
+#[test]
+fn chef_solo_keeps_cookbooks_run_list_and_attributes() {
+    ebs(
+        "",
+        r#"{"type": "chef-solo", "cookbook_paths": ["cookbooks"], "run_list": ["recipe[x]"], "roles_path": "roles", "skip_install": true,
+            "json": {"app": {"port": 80, "fast": true, "names": ["a", "b"], "password": "hunter2"}}}"#,
+    )
+    .says("      - chef: chef-solo\n        cookbooks: [cookbooks]\n        run-list: [\"recipe[x]\"]\n        attributes:\n          app:\n            port: 80\n            fast: true\n            names: [a, b]\n")
+    .lacks("hunter2")
+    .tells("provisioners[0].json.app.password", "credential")
+    .tells("provisioners[0].roles_path", "takes cookbooks")
+    .tells("provisioners[0].skip_install", "installs nothing");
+}
+
+#[test]
+fn only_and_except_choose_builders() {
+    ebs(
+        "",
+        r#"{"type": "shell", "inline": ["one"], "only": ["amazon-ebs"]}, {"type": "shell", "inline": ["two"], "except": ["amazon-ebs"]}, {"type": "shell", "inline": ["three"], "only": ["docker"]}"#,
+    )
+    .says("- run: one\n")
+    .lacks("- run: two")
+    .lacks("- run: three")
+    .tells("provisioners[1]", "none of the builders")
+    .tells("provisioners[2]", "only on builders");
+}
+
+#[test]
+fn what_has_no_verb_is_told() {
+    ebs(
+        "",
+        r#"{"type": "shell-local", "inline": ["x"]}, {"type": "powershell", "inline": ["x"]}, {"type": "breakpoint"}, {"type": "salt-masterless", "local_state_tree": "x"}, {"type": "novel"}, {"type": "sleep", "duration": "5s"}"#,
+    )
+    .tells("provisioners[0]", "on the computer that bakes")
+    .tells("provisioners[1]", "Windows")
+    .tells("provisioners[2]", "does not stop")
+    .tells("provisioners[3]", "no verb")
+    .tells("provisioners[4]", "`novel`")
+    .says("        run: sleep 5\n");
+}
+
+#[test]
+fn half_a_script_is_none() {
+    ebs("", r#"{"type": "shell", "inline": ["one", "{{ build `Password` }}"]}, {"type": "shell", "inline": ["two"]}"#)
+        .lacks("- run: one")
+        .says("- run: two\n")
+        .tells("provisioners[0].inline[1]", "`Password`")
+        .tells("provisioners[0].inline", "half a script");
+}
+
+#[test]
+fn files_that_are_not_there_are_listed() {
+    let done = ebs(
+        "",
+        r#"{"type": "shell", "script": "none.sh"}, {"type": "file", "source": "/no/such", "destination": "/x"}"#,
+    );
+    assert_eq!(done.0.missing, ["none.sh", "/no/such"]);
+    done.says("- script: none.sh\n");
+}

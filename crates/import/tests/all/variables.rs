@@ -1,0 +1,148 @@
+//! Variables, files of variables, secrets, and functions.
+
+use std::path::PathBuf;
+
+use ami_bake_import::Source;
+
+use crate::bed::{Bed, template};
+
+const BUILDER: &str = r#"{"type": "amazon-ebs", "region": "{{user `region`}}", "source_ami": "ami-0123456789abcdef0", "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "{{user `name`}}-{{isotime \"2006-01-02\"}}", "launch_block_device_mappings": [{"device_name": "/dev/sda1", "volume_size": "{{user `size`}}"}]}"#;
+
+fn with(variables: &str, provisioners: &str) -> crate::bed::Done {
+    template(&format!(
+        r#"{{"variables": {{"region": "eu-west-1", "name": "web", "size": "20"{variables}}}, "builders": [{BUILDER}], "provisioners": [{provisioners}]}}"#
+    ))
+}
+
+#[test]
+fn variables_are_expressions_and_keep_their_type() {
+    with("", "")
+        .says("vars:\n  region: eu-west-1\n  name: web\n  size: 20\naws:\n  region: ${{ vars.region }}\n")
+        .says("        size: ${{ vars.size }}\n")
+        .says("      name: ${{ vars.name }}-${{ date }}\n");
+}
+
+#[test]
+fn required_and_unused_and_composed_variables() {
+    with(
+        r#", "given": null, "unused": "x", "home": "{{env `HOME`}}", "both": "{{user `name`}}-{{user `home`}}""#,
+        r#"{"type": "shell", "inline": ["echo {{user `given`}} {{user `both`}}"]}"#,
+    )
+    .says("  given: null\n  both: web-${{ env.HOME }}\n")
+    .says("      - run: echo ${given} ${both}\n")
+    .says("        env:\n          given: ${{ vars.given }}\n          both: ${{ vars.both }}\n")
+    .lacks("unused: x")
+    .tells("variables.unused", "nothing that came over uses it");
+}
+
+/// A value that means something to a shell never gets into a script.
+#[test]
+fn safe_values_are_spliced_and_others_come_by_the_environment() {
+    with(
+        r#", "safe": "1.2-3", "odd": "a; rm -rf /""#,
+        r#"{"type": "shell", "inline": ["x {{user `safe`}} '{{user `odd`}}'"]}"#,
+    )
+    .says("      - run: x ${{ vars.safe }} ''\"${odd}\"''\n")
+    .says("          odd: ${{ vars.odd }}\n");
+}
+
+#[test]
+fn secrets_keep_their_names_and_lose_their_values() {
+    with(
+        r#", "db_password": "hunter2", "token": "{{env `APP_TOKEN`}}""#,
+        r#"{"type": "shell", "inline": ["x {{user `db_password`}} {{user `token`}}"]}"#,
+    )
+    .says("secrets: [DB_PASSWORD, APP_TOKEN]\n")
+    .says("      - run: x ${DB_PASSWORD} ${APP_TOKEN}\n")
+    .says("          DB_PASSWORD: ${{ secrets.DB_PASSWORD }}\n")
+    .lacks("hunter2")
+    .tells("variables.db_password", "never copied");
+}
+
+#[test]
+fn a_secret_where_none_can_be_is_told() {
+    with(r#", "api_token": "x""#, r#"{"type": "file", "source": "{{user `api_token`}}", "destination": "/x"}"#)
+        .lacks("- upload:")
+        .tells("provisioners[0].source", "a secret can't be used here");
+}
+
+#[test]
+fn files_of_variables_and_the_command_line_win() {
+    let bed = Bed::new(&[]);
+    let text =
+        format!(r#"{{"variables": {{"region": "eu-west-1", "name": "a", "size": "20"}}, "builders": [{BUILDER}]}}"#);
+    let mut request = bed.request(&[("web.json", &text)]);
+    let file = |name: &str, text: &str| Source { path: PathBuf::from(name), text: text.to_owned() };
+    request.var_files = vec![
+        file("one.json", r#"{"name": "one", "size": 30, "other": "x", "unknown": "y"}"#),
+        file("two.json", r#"{"name": "two", "login_password": "hunter2"}"#),
+    ];
+    request.sets = vec![("region".to_owned(), "us-east-1".to_owned())];
+    bed.import(&request)
+        .says("  region: us-east-1\n  name: two\n  size: 30\n")
+        .lacks("hunter2")
+        .tells("other", "does not know")
+        .tells("login_password", "does not know");
+}
+
+#[test]
+fn undeclared_variables_must_be_given() {
+    with("", r#"{"type": "shell", "inline": ["{{user `novel`}}"]}"#)
+        .says("  # The template uses this variable without declaring it.\n  novel: null\n");
+}
+
+/// A value that the manifest refuses makes the variable one that must be given.
+#[test]
+fn placeholders_become_variables() {
+    template(
+        r#"{"builders": [{"type": "amazon-ebs", "region": "eu-west-1", "ami_name": "x {{timestamp}}",
+            "source_ami_filter": {"filters": {"name": "base-*"}, "owners": ["<owner_id>"]}}]}"#,
+    )
+    .says("vars:\n  owner: null\n")
+    .says("        owner: ${{ vars.owner }}\n")
+    .tells("builders[0].source_ami_filter.owners", "must be given");
+    template(
+        r#"{"variables": {"ami": ""}, "builders": [{"type": "amazon-ebs", "region": "eu-west-1", "ami_name": "x {{timestamp}}", "source_ami": "{{user `ami`}}"}]}"#,
+    )
+    .says("vars:\n  ami: null\n")
+    .says("        id: ${{ vars.ami }}\n");
+}
+
+/// What the manifest's check refuses is not written, and told with its place in the input.
+#[test]
+fn what_the_check_refuses_is_told() {
+    with(r#", "key": "not a key""#, "");
+    crate::bed::ebs(r#""kms_key_id": "not a key", "ami_users": ["12"], "ssh_timeout": "soon""#, "")
+        .lacks("kms-key:")
+        .lacks("accounts:")
+        .tells("builders[0].kms_key_id", "not a KMS key")
+        .tells("builders[0].ami_users", "account id")
+        .tells("builders[0].ssh_timeout", "no time");
+}
+
+#[test]
+fn times_become_expressions_in_a_file_and_values_on_the_fly() {
+    let bed = Bed::new(&[]);
+    let text = r#"{"builders": [{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+        "ami_name": "a-{{isotime \"20060102\"}}-{{isotime \"1504\"}}-{{timestamp}}", "tags": {"at": "{{isotime | clean_resource_name}}"}}]}"#;
+    let mut request = bed.request(&[("web.json", text)]);
+    bed.import(&request)
+        .says("      name: a-${{ replace(date, '-', '') }}-${{ timestamp }}-${{ timestamp }}\n")
+        .tells("builders[0].ami_name", "became `timestamp`");
+    request.now = Some("2026-03-07T15:04:09Z".parse().unwrap());
+    bed.import(&request)
+        .says("      name: a-20260307-1504-1772895849\n")
+        .says("        at: \"2026-03-07T15-04-09Z\"\n");
+}
+
+#[test]
+fn comments_and_descriptions_stay() {
+    template(
+        r#"{"_comment": "the web image", "description": "baked nightly", "min_packer_version": "1.5", "push": {"name": "x"},
+            "builders": [{"type": "amazon-ebs", "_comment": ["two", "lines"], "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "x {{timestamp}}"}]}"#,
+    )
+    .says("# the web image\n# baked nightly\n")
+    .says("  # two\n  # lines\n  web:\n")
+    .tells("min_packer_version", "takes the place")
+    .tells("push", "Atlas");
+}
