@@ -9,7 +9,7 @@ use crate::model::{DockerChanges, DockerPublish};
 pub(super) fn container(docker: &DockerPublish, published: bool) -> ContainerPublish {
     ContainerPublish {
         repository: docker.repository.clone(),
-        tags: docker.tags.clone(),
+        tags: docker.tags.iter().map(|tag| tag.0.clone()).collect(),
         push: docker.push.unwrap_or(true),
         published,
         login: docker

@@ -106,10 +106,11 @@ pub struct KeepRule {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DockerPublish {
     /// The repository with its registry, such as `registry.example.com/shop/web`.
+    #[schemars(regex(pattern = r"^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"), title = "a repository without a tag", extend("examples" = ["registry.example.com/shop/web"]))]
     pub repository: String,
     /// The tags, such as `${{ version }}`. Default: `latest`.
     #[serde(default)]
-    pub tags: Vec<String>,
+    pub tags: Vec<ContainerTag>,
     /// Push it; `false` only tags it in the engine. Default: `true`.
     pub push: Option<bool>,
     /// Credentials; Docker's own configuration without.
@@ -117,6 +118,12 @@ pub struct DockerPublish {
     /// The image's configuration.
     pub changes: Option<DockerChanges>,
 }
+
+/// A tag of a container image; the `+` of a version becomes `_`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(title = "a tag: letters, digits, `_`, `.` and `-`", extend("examples" = ["1.2.3", "latest"]))]
+pub struct ContainerTag(#[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$"))] pub String);
 
 /// Credentials for a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -18,6 +18,7 @@ pub struct Source {
     /// An Amazon Machine Image.
     pub ami: Option<AmiSource>,
     /// A reference of a Docker image.
+    #[schemars(regex(pattern = r"^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"), title = "a reference of an image", extend("examples" = ["ubuntu:24.04"]))]
     pub docker: Option<String>,
     /// `host` (this machine's own system, read-only below), a root directory, or a tarball of one.
     pub local: Option<String>,

@@ -7,6 +7,7 @@ mod bad_family;
 mod bad_structure;
 mod bad_yaml;
 mod common;
+mod docker;
 mod plan;
 mod platform;
 mod render;
