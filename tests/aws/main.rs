@@ -7,6 +7,7 @@ mod chain;
 mod content;
 mod faults;
 mod life;
+mod lineage;
 mod publish;
 mod safety;
 mod setting;
