@@ -24,6 +24,7 @@ def arguments():
     parser.add_argument("--latency", metavar="FILE", help="JSON: transition name to seconds, and `calls`: group to seconds (default: quick)")
     parser.add_argument("--throttle", action="store_true", help="count calls against EC2's token buckets")
     parser.add_argument("--ssh-rsa", action="store_true", help="sshd of instances takes signatures of the old kind ssh-rsa (Packer 1.6)")
+    parser.add_argument("--hide", metavar="DIR", action="append", default=[], help="a directory of the host that instances see empty; may be given again")
     return parser.parse_args()
 
 
@@ -62,7 +63,7 @@ def main():
     from .world import World
 
     free_address()
-    world = World(state, Latency(options.latency), options.throttle, options.ssh_rsa)
+    world = World(state, Latency(options.latency), options.throttle, options.ssh_rsa, options.hide)
     install(world)
     server = serve(Admin(world, Leaks(world)), world.lock, "127.0.0.1", options.port)
     stopping = threading.Event()

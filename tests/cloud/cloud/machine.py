@@ -92,7 +92,7 @@ class Machine:
                 {"source": self.control, "target": CONTROL, "read_only": False},
                 {"source": self._kmsg_path, "target": "/dev/kmsg", "read_only": False},
             ],
-            "hide": ["/run"],
+            "hide": ["/run", *self.world.hidden],
             "boot_id": self.boot_id,
             "init": ["/usr/bin/python3", "-IS", "/usr/lib/cloud-guest/init.py"],
         }

@@ -1,4 +1,5 @@
 """The state that moto has not: contents of disks, machines, rules; and the one lock over all of moto."""
+import os
 import threading
 
 from moto.ec2.models import ec2_backends
@@ -13,8 +14,9 @@ from .timeline import Timeline
 
 
 class World:
-    def __init__(self, state, latency=None, throttle=False, sha1_signatures=False):
+    def __init__(self, state, latency=None, throttle=False, sha1_signatures=False, hidden=()):
         self.state = state
+        self.hidden = [directory for directory in hidden if os.path.isdir(directory)]
         # Moto is not safe for threads: held for each of its calls and each transition, never while waiting.
         self.lock = threading.RLock()
         self.timeline = Timeline()
