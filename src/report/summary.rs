@@ -50,6 +50,23 @@ pub(crate) fn images(report: &Report, paint: Paint) -> String {
     }
 }
 
+/// The tags of the image that the run made, where it made one: with several they would bury the table.
+pub(crate) fn tags(report: &Report, paint: Paint) -> String {
+    let mut made = report
+        .images
+        .iter()
+        .filter(|image| matches!(image.status, Status::Baked | Status::Registered))
+        .map(|image| &image.image);
+    let (Some(Some(image)), None) = (made.next(), made.next()) else { return String::new() };
+    let width = image.tags.keys().map(|key| key.chars().count()).max().unwrap_or(0);
+    let lines: Vec<String> = image
+        .tags
+        .iter()
+        .map(|(key, value)| format!("  {}  {value}\n", paint.dim(&format!("{key:<width$}"))))
+        .collect();
+    format!("tags\n{}\n", lines.concat())
+}
+
 fn row(image: &ImageReport) -> Vec<Cell> {
     let look = match image.status {
         status if status.is_good() => Paint::good,

@@ -62,6 +62,7 @@ impl Reporter for Terminal {
             let _ = writeln!(self.err, "{problems}");
             let _ = self.out.write_all(summary::images(report, self.ui.paint_data).as_bytes());
             let _ = self.out.flush();
+            let _ = self.err.write_all(summary::tags(report, self.ui.paint).as_bytes());
             let _ = self.err.write_all(summary::last_line(report, &envelope.event, self.ui.paint).as_bytes());
         }
     }

@@ -25,6 +25,30 @@ fn a_good_manifest_says_so() {
     ");
 }
 
+/// Every example is a manifest that can be used as it is, with each of its environments.
+#[test]
+fn every_example_passes() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut names: Vec<String> = std::fs::read_dir(&examples)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| examples.join(name).join("bake.yml").is_file())
+        .collect();
+    names.sort();
+    for wanted in ["chain", "hello", "nginx-aws", "tests-only"] {
+        assert!(names.iter().any(|name| name == wanted), "{wanted} is missing: {names:?}");
+    }
+    for name in names {
+        let path = examples.join(&name).join("bake.yml");
+        let outcome = Setting::new().run(&["check", path.to_str().unwrap()]).exits(0);
+        assert!(
+            !outcome.stderr.contains("warning") && outcome.stderr.contains("valid ("),
+            "{name}: {}",
+            outcome.stderr
+        );
+    }
+}
+
 /// Several mistakes are all shown at once, each with its line and what to write instead.
 #[test]
 fn all_problems_are_shown_in_one_go() {

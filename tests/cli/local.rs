@@ -63,6 +63,79 @@ fn another_value_is_another_version() {
     assert_eq!(versions, ["0.1.0", "0.2.0"]);
 }
 
+fn versions(setting: &Setting) -> Vec<(String, String)> {
+    // Whatever lies in the folder: images are looked for by the flags alone.
+    let images = setting.run(&["images", "--platform", "local", "--json"]).exits(0);
+    let images: Value = serde_json::from_str(&images.stdout).unwrap();
+    let text = |image: &Value, key: &str| image[key].as_str().unwrap().to_owned();
+    images["images"].as_array().unwrap().iter().map(|image| (text(image, "version"), text(image, "id"))).collect()
+}
+
+#[test]
+fn no_more_versions_are_kept_than_the_manifest_says() {
+    let setting = Setting::with(&format!("{HELLO}    publish: {{keep: {{last: 2}}}}\n"));
+    for greeting in ["one", "two", "three"] {
+        setting.run(&["bake", "--set", &format!("greeting={greeting}")]).exits(0);
+    }
+    let left: Vec<String> = versions(&setting).into_iter().map(|(version, _)| version).collect();
+    assert_eq!(left, ["0.1.1", "0.1.2"]);
+    let image = &report(&setting)["images"][0];
+    assert_eq!(image["retired"][0]["version"], "0.1.0", "{image:#}");
+    let told = setting.run(&["bake", "--set", "greeting=four"]).exits(0);
+    assert!(told.stderr.contains("0.1.1 is no longer kept: img-"), "{}", told.stderr);
+}
+
+/// What others start from stays what it is until the new one has passed its tests.
+#[test]
+fn a_fixed_version_is_replaced_once_the_tests_pass() {
+    let setting = Setting::with(&HELLO.replace("images:", "version: 1.0.0\nimages:"));
+    setting.run(&["bake"]).exits(0);
+    let first = versions(&setting);
+    let broken = setting
+        .read("bake.yml")
+        .replace("contains: \"${{ vars.greeting }}\"}}", "contains: x y}}\n        timeout: 1s");
+    setting.write("broken.yml", &broken);
+    setting.run(&["bake", "broken.yml", "--set", "greeting=goodbye"]).exits(6);
+    assert_eq!(versions(&setting), first);
+    setting.run(&["bake", "--set", "greeting=goodbye"]).exits(0);
+    let second = versions(&setting);
+    assert_eq!((second.len(), second[0].0.as_str()), (1, "1.0.0"));
+    assert_ne!(second[0].1, first[0].1);
+}
+
+#[test]
+fn images_are_listed_and_exported_without_a_valid_manifest() {
+    let setting = Setting::with(&HELLO.replace("source: {local: host}", "source: {local: root}"));
+    for folder in ["root/etc", "root/bin", "root/srv"] {
+        std::fs::create_dir_all(setting.path(folder)).unwrap();
+    }
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::path::Path::new(path).exists());
+    let busybox = busybox.expect("a static busybox is missing; this test needs it: apt-get install -y busybox-static");
+    for name in ["busybox", "sh", "bash"] {
+        std::fs::copy(busybox, setting.path("root/bin").join(name)).unwrap();
+    }
+    setting.write(
+        "bake.yml",
+        &HELLO.replace("source: {local: host}", "source: {local: root}").replace(
+            "run: mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html",
+            "{run: 'busybox mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html', shell: sh}",
+        ),
+    );
+    setting.run(&["bake"]).exits(0);
+    setting.write("bake.yml", "format: 1\nname: [this is no manifest\n");
+    let listed = setting.run(&["images", "--platform", "local"]).exits(0);
+    assert!(listed.stdout.contains("0.1.0") && listed.stderr.contains("left aside"), "{listed:?}");
+    setting.run(&["images"]).exits(3);
+    let done = setting.run(&["images", "export", "web", "web.tar"]).exits(0);
+    assert!(done.stderr.starts_with("shop/web/0.1.0 (img-") && done.stderr.contains("to web.tar ("), "{}", done.stderr);
+    let files = Command::new("tar").args(["-tf"]).arg(setting.path("web.tar")).output().unwrap().stdout;
+    assert!(String::from_utf8(files).unwrap().lines().any(|name| name == "srv/web/index.html"));
+    let again = setting.run(&["images", "export", "web", "web.tar"]).exits(2);
+    assert!(again.stderr.contains("something is there already"), "{}", again.stderr);
+    let odd = setting.run(&["images", "export", "web", "web.zip"]).exits(2);
+    assert!(odd.stderr.contains("--format oci, rootfs or disk"), "{}", odd.stderr);
+}
+
 /// The failing step is named, with its line in the manifest, its last output, and nothing is published.
 #[test]
 fn a_failing_step_is_shown_with_its_line_and_its_log() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
 use ami_bake_core::event::{Decision, Envelope, Event};
-use ami_bake_core::plan::{ImageKey, OnFailure, VersionRule};
+use ami_bake_core::plan::{ImageKey, OnFailure, Retention, VersionRule};
 use ami_bake_core::{Error, Run};
 use ami_bake_testkit::fake::Fake;
 use ami_bake_testkit::recipe::{Plain, PlainImage, Scripted, step};
@@ -88,6 +88,43 @@ async fn every_stage_is_told_once() {
     }
     let all = ["source", "launch", "connect", "build", "validate", "seal", "capture", "test", "publish"];
     assert_eq!(begun, all);
+}
+
+/// Retention goes by what is registered, tells what it takes, and its failure is no failure of the bake.
+#[tokio::test]
+async fn older_versions_go_once_the_new_one_is_there() {
+    let mut bench = Bench::new();
+    let web = |change: &str| {
+        let retention = Retention { last: Some(2), newer_than: None };
+        let build = vec![step(change, "pass")];
+        [PlainImage { retention, build, ..PlainImage::new("web") }, PlainImage::new("other")]
+    };
+    for change in ["one", "two", "three"] {
+        assert_eq!(bench.bake(&web(change)).await, 0);
+    }
+    let mut left = bench.versions();
+    left.sort();
+    assert_eq!(left, ["shop/other/0.1.0", "shop/web/0.1.1", "shop/web/0.1.2"]);
+    let calls = bench.fake.calls();
+    let at = |begin: &str| calls.iter().position(|call| call.starts_with(begin)).unwrap();
+    assert!(at("register web 0.1.2") < at("delete "), "{calls:?}");
+    let retired: Vec<_> = bench
+        .told()
+        .into_iter()
+        .filter_map(|told| match told.event {
+            Event::Retired { image } => Some((told.image, image.version.to_string())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(retired, [(Some(ImageKey::new("web")), "0.1.0".to_owned())]);
+
+    let doomed =
+        bench.fake.world.lock().unwrap().images.values().find(|image| image.version.patch == 1).unwrap().id.clone();
+    bench.fake.fail(&format!("delete {doomed}"), Error::new(ami_bake_core::Kind::Publish, "not today"));
+    assert_eq!(bench.bake(&web("four")).await, 0);
+    assert!(bench.told().iter().any(
+        |told| matches!(&told.event, Event::Warning { message, .. } if message.contains("older versions of web"))
+    ));
 }
 
 #[tokio::test]
@@ -290,9 +327,13 @@ async fn a_plan_says_what_a_bake_would_do() {
 async fn no_event_holds_a_declared_secret() {
     let mut bench = Bench::new();
     bench.run.masker().add("hunter22");
+    bench.run.masker().add("test");
     let mut web = PlainImage::new("web");
     web.build = vec![step("log in as hunter22", "fail")];
     assert_eq!(bench.bake(&[web]).await, 5);
-    let told = serde_json::to_string(&bench.told()).unwrap();
+    let told = bench.told();
+    let stages = told.iter().filter(|told| matches!(told.event, Event::StageStarted { .. })).count();
+    assert_eq!(stages, 4, "a secret that is a word of the record does not tear it apart");
+    let told = serde_json::to_string(&told).unwrap();
     assert!(!told.contains("hunter22") && told.contains("log in as ***"), "{told}");
 }

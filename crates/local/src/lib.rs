@@ -14,4 +14,4 @@ pub mod sandbox;
 
 pub use export::{Exported, Format};
 pub use platform::{CAPABILITIES, Local};
-pub use store::{Base, Image, Retention, Store, default_store};
+pub use store::{Base, Image, Store, default_store};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ami_bake_core::event::Package;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::plan::{
-    BakedQuery, Digest, Digester, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, OnFailure, Recipe, Resolved,
-    SourceImage, SourceQuery, Step, Verb, VersionRule,
+    BakedQuery, Digest, Digester, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, OnFailure, Recipe,
+    Resolved, Retention, SourceImage, SourceQuery, Step, Verb, VersionRule,
 };
 use ami_bake_core::provision::{Login, Provisioner, Reached};
 use ami_bake_core::{Error, Result, Route, Run};
@@ -37,6 +37,8 @@ pub struct PlainImage {
     pub base: Option<String>,
     /// What the manifest says about its version.
     pub version: VersionRule,
+    /// How many of its versions stay.
+    pub retention: Retention,
     /// Build steps.
     pub build: Vec<Step>,
     /// Test steps.
@@ -50,6 +52,7 @@ impl PlainImage {
             name: name.to_owned(),
             base: None,
             version: VersionRule::Auto,
+            retention: Retention::default(),
             build: vec![step("build it", "pass")],
             test: vec![step("test it", "pass")],
         }
@@ -121,7 +124,11 @@ impl Recipe for Plain {
             build: image.build.clone(),
             validate: Vec::new(),
             test: image.test.clone(),
-            settings: ImageSettings { name: format!("shop/{key}/{}", resolved.version), ..ImageSettings::default() },
+            settings: ImageSettings {
+                name: format!("shop/{key}/{}", resolved.version),
+                retention: image.retention,
+                ..ImageSettings::default()
+            },
             version: resolved.version.clone(),
             digest: self.digest(key, resolved.source)?,
         })

@@ -11,7 +11,7 @@ use crate::store::Image;
 ///
 /// # Errors
 /// When there is none, when the range is none, or when images of several manifests are meant.
-pub(super) fn find(images: &[Image], text: &str) -> Result<Image> {
+pub(crate) fn find(images: &[Image], text: &str) -> Result<Image> {
     if let Some(image) = images.iter().find(|image| image.id == text) {
         return Ok(image.clone());
     }

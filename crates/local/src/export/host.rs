@@ -64,7 +64,7 @@ const DATABASES: [&str; 8] = [
 
 /// Settings that are this machine's own though everybody may read them: its names and disks, and files that are known to
 /// hold credentials of package managers, mail, proxies and mounts.
-pub(super) const PRIVATE: [&str; 31] = [
+pub(super) const PRIVATE: [&str; 32] = [
     "etc/NetworkManager/system-connections",
     "etc/apt/apt.conf",
     "etc/apt/apt.conf.d/00proxy",
@@ -90,6 +90,7 @@ pub(super) const PRIVATE: [&str; 31] = [
     "etc/pip.conf",
     "etc/profile.d/proxy.sh",
     "etc/resolv.conf",
+    "etc/ssh",
     "etc/ssl/private",
     "etc/systemd/network",
     "etc/wgetrc",
@@ -182,6 +183,7 @@ mod tests {
             ("run/secrets/token", 0o644),
             ("swapfile", 0o644),
             ("etc/ssh/ssh_host_rsa_key", 0o600),
+            ("etc/ssh/ssh_host_rsa_key.pub", 0o644),
             ("etc/ssl/private/site.key", 0o644),
             ("etc/app/password", 0o640),
             ("etc/apt/auth.conf.d/internal.conf", 0o644),

@@ -13,5 +13,6 @@ mod oci;
 mod tree;
 
 pub(crate) use carry_out::carry_out;
+pub(crate) use find::find as find_image;
 pub use format::Format;
 pub use local::Exported;

@@ -7,6 +7,7 @@ use ami_bake_core::plan::{BakedQuery, SourceImage, SourceQuery};
 use ami_bake_core::{Error, Result, Run};
 
 use super::{architecture, identity, tarball};
+use crate::export::find_image;
 use crate::machine::Helper;
 use crate::store::{Base, Image, Store};
 
@@ -32,7 +33,7 @@ pub(crate) async fn find(store: &Store, helper: &Helper, query: &SourceQuery) ->
     match query {
         SourceQuery::Reference(text) if text == HOST => host(),
         SourceQuery::Reference(text) => path(store, helper, Path::new(text)).await,
-        SourceQuery::Id(id) => Ok(store.image(id)?.source()),
+        SourceQuery::Id(text) => Ok(find_image(&store.images()?, text)?.source()),
         SourceQuery::Baked(query) => baked(store, query),
         SourceQuery::Newest { name, .. } => Err(not_here(&format!("an image named {name}"))),
         SourceQuery::Parameter(name) => Err(not_here(&format!("the parameter {name}"))),

@@ -11,11 +11,9 @@
 mod clean;
 mod folder;
 mod image;
-mod retention;
 
 pub(crate) use clean::{About, Trash};
 pub(crate) use folder::{MachineFolder, exists_error};
 pub use folder::{Store, default_store};
 pub(crate) use image::new_id;
 pub use image::{Base, Image};
-pub use retention::Retention;

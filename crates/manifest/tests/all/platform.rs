@@ -1,8 +1,10 @@
 //! The same manifest on a platform that it was not made for.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use ami_bake_core::plan::CaptureMode;
+use ami_bake_core::plan::{CaptureMode, ImageKey, Recipe as _, Resolved, Retention, SourceImage};
 use ami_bake_core::platform::Capabilities;
 use ami_bake_manifest::diagnostic::{Severity, Style, text};
 use ami_bake_manifest::{Loaded, Manifest, Options};
@@ -11,7 +13,7 @@ const LOCAL: Capabilities = Capabilities {
     platform: "local",
     source: "local",
     machine: &["user", "network"],
-    publish: &["name", "tags"],
+    publish: &["name", "tags", "keep"],
     captures: &[CaptureMode::Halted],
     init: false,
     deploy: false,
@@ -66,4 +68,41 @@ fn a_missing_source_or_step_is_an_error_all_the_same() {
 fn a_platform_that_is_not_built_in_is_named() {
     let (_, shown) = load(MANIFEST, None);
     assert!(shown.contains("the platform `aws` is not built into this ami-bake"), "{shown}");
+}
+
+/// Retention is there where images are this machine's; elsewhere it is refused, never ignored.
+#[test]
+fn versions_are_kept_on_this_machine_alone() {
+    let manifest = "format: 1\nname: shop\nplatform: local\nimages:\n  web:\n    source: {local: host}\n    \
+                    build: [{run: a}]\n    publish: {keep: {last: 2, newer-than: 30d}}\n";
+    let (loaded, shown) = load(manifest, None);
+    assert!(loaded.findings.is_empty(), "{shown}");
+    let recipe = loaded.manifest.unwrap();
+    let source = SourceImage {
+        id: "host".into(),
+        name: "host".into(),
+        owner: "local".into(),
+        created: None,
+        tags: BTreeMap::new(),
+        architecture: None,
+        identity: "x".into(),
+        version: None,
+    };
+    let version = semver::Version::new(1, 0, 0);
+    let plan = recipe.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &version }).unwrap();
+    let month = Duration::from_hours(30 * 24);
+    assert_eq!(plan.settings.retention, Retention { last: Some(2), newer_than: Some(month) });
+
+    let on_aws = MANIFEST.replace("publish: {", "publish: {keep: {last: 2}, ");
+    assert!(on_aws.contains("keep"), "the manifest publishes");
+    let (_, shown) = load(&on_aws, Some("local"));
+    assert!(!shown.contains("publish.keep"), "{shown}");
+    let (_, shown) = load(&on_aws, None);
+    assert!(shown.contains("error[not-supported-yet]: `publish.keep` is not supported yet"), "{shown}");
+    let inherited = manifest.replace(
+        "platform: local\n",
+        "environments: {prod: {images: {web: {publish: {keep: {last: 1}}}}}}\nplatform: aws\n",
+    );
+    let (_, shown) = load(&inherited, None);
+    assert_eq!(shown.matches("`publish.keep` is not supported yet").count(), 2, "{shown}");
 }
