@@ -1,5 +1,6 @@
 //! What tests of several rooms share. Never part of a release.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests are built on this")]
+#![allow(clippy::return_self_not_must_use, reason = "a judgement that is chained may also stand alone")]
 
 pub mod clock;
 pub mod cloud;
