@@ -114,7 +114,11 @@ fn write(path: &Path, text: &str, force: bool) -> Result<()> {
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true);
-    if force { options.create(true).truncate(true) } else { options.create_new(true) };
+    if force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
     let mut file = options.open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
 }
@@ -125,11 +129,15 @@ fn tell(imported: &Imported, many: bool, ui: Ui) {
         let lines = lines(&imported.findings, kind, many);
         if !lines.is_empty() {
             ui.say(&format!("{}\n", ui.paint.bold(title)));
-            lines.iter().for_each(|line| ui.say(&format!("  {line}\n")));
+            for line in lines {
+                ui.say(&format!("  {line}\n"));
+            }
         }
     }
     if !imported.missing.is_empty() {
         ui.say(&format!("{}\n", ui.paint.bold("Files that are not there:")));
-        imported.missing.iter().for_each(|path| ui.say(&format!("  {path}\n")));
+        for path in &imported.missing {
+            ui.say(&format!("  {path}\n"));
+        }
     }
 }

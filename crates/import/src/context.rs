@@ -39,7 +39,9 @@ impl Context<'_> {
         let mut notes = Vec::new();
         match evaluate(text, self.scope, &mut |note| notes.push(note)) {
             Ok(words) => {
-                notes.into_iter().for_each(|note| reader.changed(note, ""));
+                for note in notes {
+                    reader.changed(note, "");
+                }
                 Some(words)
             }
             Err(trouble) => {
@@ -100,12 +102,11 @@ impl Context<'_> {
         if let Some(expr) = words.single() {
             return self.typed(expr, reader, |known| known.parse::<u64>().is_ok());
         }
-        match words.known().and_then(|known| known.trim().parse::<u64>().ok()) {
-            Some(number) => Some(Value::Raw(number.to_string())),
-            None => {
-                reader.drop("this is no whole number", "Look what is meant, and write it by hand.");
-                None
-            }
+        if let Some(number) = words.known().and_then(|known| known.trim().parse::<u64>().ok()) {
+            Some(Value::Raw(number.to_string()))
+        } else {
+            reader.drop("this is no whole number", "Look what is meant, and write it by hand.");
+            None
         }
     }
 
@@ -222,18 +223,15 @@ impl Context<'_> {
             return Some(found.text);
         }
         let text = words.manifest();
-        match words.known() {
-            Some(known) => {
-                let found = self.paths.find(&known);
-                if !found.exists {
-                    reader.log().missing(&found.text);
-                }
-                Some(if known.starts_with('/') { text } else { self.paths.prefix() + &text })
+        if let Some(known) = words.known() {
+            let found = self.paths.find(&known);
+            if !found.exists {
+                reader.log().missing(&found.text);
             }
-            None => {
-                reader.changed("whether the file is there is not known before the bake", "");
-                Some(text)
-            }
+            Some(if known.starts_with('/') { text } else { self.paths.prefix() + &text })
+        } else {
+            reader.changed("whether the file is there is not known before the bake", "");
+            Some(text)
         }
     }
 }

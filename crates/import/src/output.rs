@@ -87,7 +87,9 @@ impl Draft {
             }
             out.push('\n');
             out.push_str(&comment(title));
-            lines.iter().for_each(|line| out.push_str(&format!("#   {line}\n")));
+            for line in lines {
+                out.push_str(&format!("#   {line}\n"));
+            }
         }
         if !missing.is_empty() {
             out.push('\n');

@@ -68,7 +68,7 @@ fn substitute(text: &str) -> String {
         match name.strip_prefix('!') {
             Some(literal) => out.push_str(&format!("${{{literal}}}")),
             None => {
-                out.push_str(&format!("{{{{ref `{}`}}}}", name.split('.').next().unwrap_or_default().replace('`', "")))
+                out.push_str(&format!("{{{{ref `{}`}}}}", name.split('.').next().unwrap_or_default().replace('`', "")));
             }
         }
         rest = &tail[end + 1..];

@@ -52,10 +52,10 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
     let mut body = Map::default();
     let mut images = Map::default();
     let recipes: Vec<&Resource> = all.of(Kind::Recipe).collect();
-    if recipes.is_empty() {
-        if let Some((image, key)) = alone(&making, stem, &mut draft, &mut body) {
-            images.set(key, image);
-        }
+    if recipes.is_empty()
+        && let Some((image, key)) = alone(&making, stem, &mut draft, &mut body)
+    {
+        images.set(key, image);
     }
     for recipe in recipes {
         let mut image = recipe::read(recipe, &making, &mut draft);

@@ -33,7 +33,8 @@ pub(super) fn read(pipeline: &Resource, making: &Making, draft: &mut Draft) {
         if let Some(enabled) = get(&tests, "imageTestsEnabled") {
             match context.flag(&enabled) {
                 Some(false) => {
-                    enabled.changed("the steps of `test` run where there are any", "Take them out where they must not.")
+                    enabled
+                        .changed("the steps of `test` run where there are any", "Take them out where they must not.");
                 }
                 _ => enabled.tick(),
             }

@@ -29,10 +29,10 @@ pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map
     {
         match words.known() {
             Some(known) if !known.contains('x') && draft.version.is_none() => {
-                draft.version = Some(words.manifest().into())
+                draft.version = Some(words.manifest().into());
             }
             Some(known) if known.contains('x') => {
-                version.changed("the next version is found by itself: `version: auto`", "")
+                version.changed("the next version is found by itself: `version: auto`", "");
             }
             _ => version.drop("a manifest has one version for all of its images", "Use `--image-version` for another."),
         }

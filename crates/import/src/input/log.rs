@@ -54,7 +54,7 @@ impl Log {
                 help: "Look whether the images need it; if so, write it into the manifest by hand.".to_owned(),
             });
         }
-        duplicates(root, String::new(), &mut |path| {
+        duplicates(root, "", &mut |path| {
             self.say(Finding {
                 kind: Kind::Dropped,
                 file: file.to_owned(),
@@ -76,7 +76,9 @@ impl Log {
 pub(super) fn leaves(node: &Node, path: &str, each: &mut dyn FnMut(&str)) {
     match &node.kind {
         json::Kind::Map(members) if !members.is_empty() => {
-            members.iter().for_each(|member| leaves(&member.value, &key(path, &member.key), each));
+            for member in members {
+                leaves(&member.value, &key(path, &member.key), each);
+            }
         }
         json::Kind::List(items) if !items.is_empty() => {
             items.iter().enumerate().for_each(|(at, item)| leaves(item, &format!("{path}[{at}]"), each));
@@ -111,19 +113,19 @@ fn untouched(node: &Node, path: String, seen: &dyn Fn(&str) -> bool, left: &mut 
     whole
 }
 
-fn duplicates(node: &Node, path: String, each: &mut dyn FnMut(String)) {
+fn duplicates(node: &Node, path: &str, each: &mut dyn FnMut(String)) {
     match &node.kind {
         json::Kind::Map(members) => {
             for (at, member) in members.iter().enumerate() {
-                let path = key(&path, &member.key);
+                let path = key(path, &member.key);
                 if members[..at].iter().any(|earlier| earlier.key == member.key) {
                     each(path.clone());
                 }
-                duplicates(&member.value, path, each);
+                duplicates(&member.value, &path, each);
             }
         }
         json::Kind::List(items) => {
-            items.iter().enumerate().for_each(|(at, item)| duplicates(item, format!("{path}[{at}]"), each));
+            items.iter().enumerate().for_each(|(at, item)| duplicates(item, &format!("{path}[{at}]"), each));
         }
         _ => {}
     }

@@ -12,7 +12,7 @@ use crate::yaml::{Map, Value};
 
 /// All variables of a template.
 pub(crate) struct Variables<'a> {
-    variables: Vec<Variable<'a>>,
+    list: Vec<Variable<'a>>,
     now: Option<Timestamp>,
     folder: String,
     /// Variables that are being evaluated, against circles.
@@ -70,16 +70,22 @@ impl<'a> Variables<'a> {
                 name: name.to_owned(),
             });
         }
-        Self { variables, now, folder: folder.to_owned(), open: RefCell::default(), undeclared: RefCell::default() }
+        Self {
+            list: variables,
+            now,
+            folder: folder.to_owned(),
+            open: RefCell::default(),
+            undeclared: RefCell::default(),
+        }
     }
 
     /// `vars` and `secrets` of a manifest that says `text`; what it does not use is told.
     pub(crate) fn write(&self, text: &str, typed: &BTreeSet<String>) -> (Map, Vec<Value>) {
         let mut vars = Map::default();
         let mut secrets: Vec<Value> = Vec::new();
-        for variable in &self.variables {
-            if let Some(secret) = self.secret(variable) {
-                self.write_secret(variable, &secret, text, &mut secrets);
+        for variable in &self.list {
+            if let Some(secret) = Self::secret(variable) {
+                Self::write_secret(variable, &secret, text, &mut secrets);
                 continue;
             }
             if !uses(text, &format!("vars.{}", variable.own)) {
@@ -122,7 +128,7 @@ impl<'a> Variables<'a> {
         (vars, secrets)
     }
 
-    fn write_secret(&self, variable: &Variable, secret: &str, text: &str, secrets: &mut Vec<Value>) {
+    fn write_secret(variable: &Variable, secret: &str, text: &str, secrets: &mut Vec<Value>) {
         let used = uses(text, &format!("secrets.{secret}"));
         let name = Value::from(secret);
         if used && !secrets.contains(&name) {
@@ -148,7 +154,7 @@ impl<'a> Variables<'a> {
     }
 
     /// The name of the secret that a variable is.
-    fn secret(&self, variable: &Variable) -> Option<String> {
+    fn secret(variable: &Variable) -> Option<String> {
         let text = variable.text().unwrap_or_default();
         let environment = text
             .trim()
@@ -184,10 +190,10 @@ impl<'a> Variables<'a> {
 
     /// `user`
     pub(crate) fn user(&self, name: &str) -> Result<Words, Trouble> {
-        let Some(variable) = self.variables.iter().find(|variable| variable.name == name) else {
+        let Some(variable) = self.list.iter().find(|variable| variable.name == name) else {
             return self.undeclared(name);
         };
-        if let Some(secret) = self.secret(variable) {
+        if let Some(secret) = Self::secret(variable) {
             let expr = Expr { code: format!("secrets.{secret}"), known: None, secret: true };
             return Ok(Words(vec![Part::Expr(expr)]));
         }
@@ -261,10 +267,10 @@ struct Definitions<'a, 'v> {
 
 impl Scope for Definitions<'_, '_> {
     fn user(&self, name: &str) -> Result<Words, Trouble> {
-        let Some(variable) = self.all.variables.iter().find(|variable| variable.name == name) else {
+        let Some(variable) = self.all.list.iter().find(|variable| variable.name == name) else {
             return Err(Trouble::new(format!("the template does not declare the variable `{name}`")));
         };
-        if let Some(secret) = self.all.secret(variable) {
+        if let Some(secret) = Variables::secret(variable) {
             let expr = Expr { code: format!("secrets.{secret}"), known: None, secret: true };
             return Ok(Words(vec![Part::Expr(expr)]));
         }

@@ -30,7 +30,7 @@ pub(super) fn apply(
             .help("Prepare the value before it is given as a secret."));
     }
     match name {
-        "lower" => Ok(function(text, |text| text.to_lowercase(), |code| format!("lower({code})"))),
+        "lower" => Ok(function(text, str::to_lowercase, |code| format!("lower({code})"))),
         "clean_resource_name" | "clean_ami_name" => Ok(cleaned(text, note)),
         "replace_all" => {
             let (from, to) = (argument(0)?, argument(1)?);

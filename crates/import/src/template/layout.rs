@@ -83,9 +83,8 @@ pub(crate) fn format(layout: Option<&str>, time: DateTime) -> String {
     pieces(layout)
         .into_iter()
         .map(|piece| match piece {
-            Piece::Text(text) => text.to_owned(),
             Piece::Time(format) if format.contains('%') => time.strftime(format).to_string(),
-            Piece::Time(text) => text.to_owned(),
+            Piece::Time(text) | Piece::Text(text) => text.to_owned(),
         })
         .collect()
 }

@@ -113,10 +113,9 @@ fn closing(text: &str) -> Option<usize> {
             Some('"') if escaped => escaped = false,
             Some('"') if c == '\\' => escaped = true,
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if c == '"' || c == '`' => quote = Some(c),
             None if text[at..].starts_with("}}") => return Some(at),
-            None => {}
+            Some(_) | None => {}
         }
     }
     None

@@ -78,13 +78,14 @@ fn list(items: &[Value], indent: usize, out: &mut String) {
                 out.push(' ');
                 self::map(map, indent + 2, true, out);
             }
-            Value::List(items) if !items.is_empty() => match flow_list(items) {
-                Some(line) => out.push_str(&format!(" {line}\n")),
-                None => {
+            Value::List(items) if !items.is_empty() => {
+                if let Some(line) = flow_list(items) {
+                    out.push_str(&format!(" {line}\n"));
+                } else {
                     out.push('\n');
                     list(items, indent + 2, out);
                 }
-            },
+            }
             _ => value(item, indent, out),
         }
     }

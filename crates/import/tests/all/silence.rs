@@ -68,7 +68,7 @@ fn leaves(value: &Value, path: String, into: &mut Vec<(String, String)>) {
             }
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(at, item)| leaves(item, format!("{path}[{at}]"), into))
+            items.iter().enumerate().for_each(|(at, item)| leaves(item, format!("{path}[{at}]"), into));
         }
         Value::String(text) => into.push((path, text.clone())),
         Value::Number(number) => into.push((path, number.to_string())),

@@ -126,10 +126,7 @@ fn command(text: &str) -> Option<Value> {
 /// `a=b c="d e"`, or `a b` in the old form.
 fn pairs(text: &str, reader: &Reader, changes: &mut Map, key: &str) -> bool {
     let mut found: Vec<(String, String)> = Vec::new();
-    if !text.contains('=') {
-        let Some((name, value)) = text.split_once(char::is_whitespace) else { return false };
-        found.push((name.to_owned(), unquote(value)));
-    } else {
+    if text.contains('=') {
         let mut rest = text.trim();
         while !rest.is_empty() {
             let Some((name, tail)) = rest.split_once('=') else { return false };
@@ -142,6 +139,9 @@ fn pairs(text: &str, reader: &Reader, changes: &mut Map, key: &str) -> bool {
             found.push((unquote(name.trim()), unquote(&tail[..end])));
             rest = tail[end..].trim_start();
         }
+    } else {
+        let Some((name, value)) = text.split_once(char::is_whitespace) else { return false };
+        found.push((name.to_owned(), unquote(value)));
     }
     // A label of a credential's name would stand in the image for all to see.
     if found.iter().any(|(name, value)| crate::credential::named(name) && !value.is_empty()) {

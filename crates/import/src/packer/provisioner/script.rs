@@ -56,7 +56,7 @@ impl Script {
         let mut name: String =
             last.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
         if !simple || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-            name = "VALUE".to_owned();
+            "VALUE".clone_into(&mut name);
         }
         while self.env.get(&name).is_some_and(|known| *known != crate::yaml::Value::from(value.as_str())) {
             name.push('_');
