@@ -7,7 +7,7 @@ use ami_bake_core::{Error, Kind, Result};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::commands::{bake, check, completions, images, import, init, plan, schema, sweep, test};
+use crate::commands::{bake, check, completions, images, import, init, plan, publish, schema, sweep, test};
 use crate::error;
 use crate::ui::Ui;
 
@@ -58,6 +58,8 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Bake(bake::Args),
+    Publish(publish::Args),
+    Promote(publish::PromoteArgs),
     Test(test::Args),
     Images(images::Args),
     Sweep(sweep::Args),
@@ -148,6 +150,8 @@ fn run(command: Command, ui: Ui) -> Result<u8> {
         Command::Completions(args) => Ok(completions::run(&args, ui)),
         Command::Plan(args) => block_on(plan::run(args, ui)),
         Command::Bake(args) => block_on(bake::run(args, ui)),
+        Command::Publish(args) => block_on(publish::run(args, ui)),
+        Command::Promote(args) => block_on(publish::promote(args, ui)),
         Command::Test(args) => block_on(test::run(args, ui)),
         Command::Images(args) => block_on(images::run(args, ui)),
         Command::Sweep(args) => block_on(sweep::run(args, ui)),

@@ -105,7 +105,7 @@ enum Until {
     Validate,
 }
 
-fn version(text: &str) -> Result<Version, String> {
+pub(super) fn version(text: &str) -> Result<Version, String> {
     let text = text.strip_prefix('v').unwrap_or(text);
     Version::parse(text).map_err(|error| format!("{error}; expected a semantic version such as 1.2.3"))
 }

@@ -7,6 +7,7 @@ pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod plan;
+pub(crate) mod publish;
 pub(crate) mod schema;
 pub(crate) mod sweep;
 pub(crate) mod test;

@@ -1,5 +1,8 @@
 //! A tested image in other regions, in other hands, behind parameters.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use crate::setting::{Setting, WEB};
@@ -152,4 +155,172 @@ fn what_is_not_final_goes_nowhere_unless_it_is_said() {
     setting.write("bake.yml", &manifest("{if: \"true\", regions: [eu-west-1]}"));
     setting.run(&["bake", "--image-version", "1.1.0-rc.2"]).exits(0);
     setting.holds_only(&["shop/web/1.1.0-rc.1", "shop/web/1.1.0-rc.2", "shop/web/1.1.0-rc.2"]);
+}
+
+/// A call of the account's owner, as another tool makes it; the answer's body.
+fn owner(setting: &Setting, service: &str, region: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", setting.cloud.port())).unwrap();
+    let scope = format!("test/20260101/{region}/{service}/aws4_request");
+    write!(
+        stream,
+        "POST / HTTP/1.0\r\nHost: {service}.{region}.amazonaws.com\r\n{head}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"), "{body}: {answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+fn ec2(setting: &Setting, region: &str, query: &str) -> String {
+    let head = "Content-Type: application/x-www-form-urlencoded";
+    owner(setting, "ec2", region, head, &format!("Version=2016-11-15&{query}"))
+}
+
+fn ssm(setting: &Setting, region: &str, action: &str, body: &Value) -> Value {
+    let head = format!("Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: AmazonSSM.{action}");
+    serde_json::from_str(&owner(setting, "ssm", region, &head, &body.to_string())).unwrap()
+}
+
+fn parameter(setting: &Setting, region: &str, name: &str) -> Value {
+    ssm(setting, region, "GetParameter", &json!({"Name": name}))["Parameter"].clone()
+}
+
+fn writes(setting: &Setting) -> Vec<String> {
+    let writes = [
+        "ModifyImageAttribute",
+        "EnableImageDeprecation",
+        "EnableImageDeregistrationProtection",
+        "PutParameter",
+        "CopySnapshot",
+        "RegisterImage",
+        "RunInstances",
+    ];
+    setting.cloud.actions().into_iter().filter(|action| writes.contains(&action.as_str())).collect()
+}
+
+#[test]
+fn an_image_is_shared_marked_and_pointed_at_in_every_region_and_once() {
+    let organization = "arn:aws:organizations::123456789012:organization/o-123example";
+    let setting = web(&format!(
+        "{{regions: [eu-west-1], share: {{accounts: [\"111122223333\"], organizations: [\"{organization}\"]}}, deprecate-after: 90d, protect: true, parameters: [\"/images/web/${{{{ version.major }}}}/current\"]}}"
+    ));
+    setting.bake().exits(0);
+    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    for (place, region) in [(HOME, "us-east-1"), (AWAY, "eu-west-1")] {
+        let id = images(&setting, place)[0]["id"].as_str().unwrap().to_owned();
+        let launch =
+            ec2(&setting, region, &format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission"));
+        assert!(launch.contains("111122223333") && launch.contains(organization), "{launch}");
+        let image = ec2(&setting, region, &format!("Action=DescribeImages&ImageId.1={id}"));
+        assert!(image.contains("<deprecationTime>20") && image.contains("enabled-without-cooldown"), "{image}");
+        let parameter = parameter(&setting, region, "/images/web/1/current");
+        assert_eq!(
+            (&parameter["Value"], &parameter["DataType"]),
+            (&json!(id), &json!("aws:ec2:image")),
+            "{parameter:#}"
+        );
+        let done = delivery(&setting, region)["done"].to_string();
+        for part in ["shared with 111122223333", "deprecated from", "protected", "/images/web/1/current"] {
+            assert!(done.contains(part), "{part} is not in {done}");
+        }
+    }
+    setting.cloud.forget_calls();
+    setting.bake().exits(0);
+    assert_eq!(writes(&setting), [""; 0], "what is there is not done again");
+}
+
+#[test]
+fn a_parameter_moves_forward_alone_unless_it_is_forced() {
+    let setting = web("{parameters: [/images/web/current]}");
+    setting.run(&["bake", "--image-version", "1.5.0"]).exits(0);
+    let newest = parameter(&setting, "us-east-1", "/images/web/current")["Value"].clone();
+    setting.run(&["bake", "--image-version", "1.4.1"]).exits(0).says("/images/web/current in us-east-1 stays on 1.5.0");
+    assert_eq!(parameter(&setting, "us-east-1", "/images/web/current")["Value"], newest);
+    setting.run(&["bake", "--image-version", "1.4.2", "--force"]).exits(0);
+    let forced = parameter(&setting, "us-east-1", "/images/web/current");
+    assert_ne!(forced["Value"], newest);
+    assert_eq!(forced["Version"], 2, "{forced:#}");
+}
+
+#[test]
+fn throttled_parameters_are_waited_for() {
+    let names: Vec<String> = (0..8).map(|at| format!("/images/web/{at}")).collect();
+    let setting = web(&format!("{{parameters: [{}]}}", names.join(", ")));
+    setting.cloud.fault(&json!({"kind": "throttle", "action": "ssm:PutParameter", "times": 3}));
+    setting.bake().exits(0);
+    for name in names {
+        assert_eq!(parameter(&setting, "us-east-1", &name)["Value"], images(&setting, HOME)[0]["id"]);
+    }
+}
+
+#[test]
+fn what_the_account_refuses_is_said_before_a_machine_starts() {
+    let accounts = "{share: {accounts: [\"111122223333\"]}, regions: [eu-west-1]}";
+    let setting = web("{share: {public: true}}");
+    setting.bake().exits(4).says("blocks public images in us-east-1").says("bake.yml:");
+    ec2(&setting, "us-east-1", "Action=DisableImageBlockPublicAccess");
+    ec2(&setting, "us-east-1", "Action=EnableEbsEncryptionByDefault");
+    setting.run(&["plan"]).exits(4).says("it is encrypted in us-east-1").says("must be plain");
+    ec2(&setting, "us-east-1", "Action=DisableEbsEncryptionByDefault");
+    ec2(&setting, "eu-west-1", "Action=EnableEbsEncryptionByDefault");
+    setting.write("bake.yml", &manifest(accounts));
+    setting.bake().exits(4).says("the key that AWS manages").says("eu-west-1");
+    assert!(setting.cloud.instances().is_empty());
+    // With a key of its own it can be shared.
+    setting
+        .write("bake.yml", &manifest(&accounts.replace("[eu-west-1]", "[{region: eu-west-1, kms-key: alias/images}]")));
+    setting.bake().exits(0);
+    setting.holds_only(&["shop/web/1.0.0"; 2]);
+}
+
+#[test]
+fn a_public_image_is_everyones() {
+    let setting = web("{share: {public: true}}");
+    ec2(&setting, "us-east-1", "Action=DisableImageBlockPublicAccess");
+    setting.bake().exits(0);
+    let id = images(&setting, HOME)[0]["id"].as_str().unwrap().to_owned();
+    let launch =
+        ec2(&setting, "us-east-1", &format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission"));
+    assert!(launch.contains("<group>all</group>"), "{launch}");
+}
+
+#[test]
+fn publish_finishes_what_the_report_lacks_and_repeats_nothing() {
+    let setting = web("{regions: [eu-west-1, ap-southeast-2], parameters: [/images/web/current]}");
+    let error = json!({"code": "InvalidRequest", "message": "the region is on fire", "http": 400});
+    setting.cloud.fault(
+        &json!({"kind": "error", "action": "RegisterImage", "region": "eu-west-1", "times": null, "error": error}),
+    );
+    setting.bake().exits(7);
+    setting.cloud.forgive();
+    setting.cloud.forget_calls();
+    let missing = setting.run(&["publish", "--report", "bake-report.json"]).exits(0);
+    assert!(missing.stderr.contains("registered over copies of its snapshots"), "{}", missing.stderr);
+    assert_eq!(writes(&setting), ["CopySnapshot", "RegisterImage", "PutParameter"]);
+    assert_eq!(parameter(&setting, "eu-west-1", "/images/web/current")["Value"], images(&setting, AWAY)[0]["id"]);
+    setting.holds_only(&["shop/web/1.0.0"; 3]);
+    setting.cloud.forget_calls();
+    setting.run(&["publish", "--image-version", "1.0.0"]).exits(0);
+    assert_eq!(writes(&setting), [""; 0]);
+    setting.run(&["publish"]).exits(2).says("--report");
+}
+
+#[test]
+fn a_tested_version_is_promoted_to_an_environment() {
+    let setting = web("{description: web}");
+    let environment = "environments:\n  production:\n    images:\n      web:\n        publish: {regions: [eu-west-1], parameters: [/production/web]}\n";
+    setting.write("bake.yml", &format!("{}{environment}", manifest("{description: web}")));
+    setting.bake().exits(0);
+    setting.holds_only(&["shop/web/1.0.0"]);
+    let machines = setting.cloud.instances().len();
+    setting.run(&["promote", "1.0.0"]).exits(2).says("--environment");
+    setting.run(&["promote", "9.9.9", "--environment", "production"]).exits(4).says("there is no such image");
+    setting.run(&["promote", "1.0.0", "--environment", "production"]).exits(0);
+    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    assert_eq!(setting.cloud.instances().len(), machines);
+    for (place, region) in [(HOME, "us-east-1"), (AWAY, "eu-west-1")] {
+        assert_eq!(parameter(&setting, region, "/production/web")["Value"], images(&setting, place)[0]["id"]);
+    }
 }

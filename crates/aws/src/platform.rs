@@ -45,7 +45,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         "tags",
         "lifetime",
     ],
-    publish: &["name", "description", "tags", "imds", "if", "regions", "copy"],
+    publish: &["name", "description", "tags", "imds", "if", "regions", "copy", "share", "parameters", "deprecate-after", "protect"],
     captures: &[CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live],
     init: true,
     deploy: false,

@@ -19,7 +19,7 @@ pub(crate) use list::{describe, filter, list};
 pub(crate) use mapping::{Behind, Device, Taken, of_capture, of_image as devices};
 pub(crate) use name::{judge, of_plan};
 pub(crate) use once::{no_retries, once};
-pub(crate) use record::snapshots;
+pub(crate) use record::{record, snapshots};
 pub(crate) use register::{register, tag_parts};
 pub(crate) use uefi::fill;
 pub(crate) use wanted::Wanted;

@@ -37,7 +37,7 @@ pub(crate) async fn register(
                 why: "its billing code allows no registration of ours",
             };
             copy::copy(aws, run, &from, &name, registration, &origin).await
-        },
+        }
     };
     let image = match made {
         Ok(image) => image,

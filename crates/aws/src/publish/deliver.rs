@@ -9,7 +9,10 @@ use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::{Error, Kind, Result, Run};
 use futures::future::join_all;
 
+use super::mark::mark;
+use super::parameters::point;
 use super::place::{From, bring};
+use super::share::share;
 use crate::platform::Inner;
 use crate::source::described;
 
@@ -38,7 +41,7 @@ pub(crate) async fn publish(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, reco
 }
 
 /// The home region first, then the others as they are written.
-fn regions(plan: &ImagePlan, home: &str) -> Vec<RegionPlan> {
+pub(super) fn regions(plan: &ImagePlan, home: &str) -> Vec<RegionPlan> {
     let asked = &plan.settings.distribution.regions;
     let mut all = vec![RegionPlan { region: home.to_owned(), kms_key: None }];
     for region in asked {
@@ -50,13 +53,7 @@ fn regions(plan: &ImagePlan, home: &str) -> Vec<RegionPlan> {
 }
 
 /// One region from copy to pointers; told as an event, whatever came of it.
-async fn deliver(
-    home: &Arc<Inner>,
-    run: &Run,
-    plan: &ImagePlan,
-    from: &From<'_>,
-    region: &RegionPlan,
-) -> Result<()> {
+async fn deliver(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, from: &From<'_>, region: &RegionPlan) -> Result<()> {
     let mut delivery = Delivery { region: region.region.clone(), image: None, done: Vec::new(), failure: None };
     let result = steps(home, run, plan, from, region, &mut delivery).await;
     let result = result.map_err(|error| match error.kind() {
@@ -76,13 +73,23 @@ async fn steps(
     region: &RegionPlan,
     delivery: &mut Delivery,
 ) -> Result<()> {
-    if region.region == home.client.region() {
-        delivery.image = Some(from.record.id.clone());
+    let there = home.in_region(&region.region);
+    let brought;
+    let image = if region.region == home.client.region() {
+        from.image
     } else {
         let (image, done) = bring(home, run, plan, from, region).await?;
-        delivery.image = image.image_id().map(str::to_owned);
         delivery.done.extend(done);
-    }
+        brought = image;
+        &brought
+    };
+    let id = image.image_id().unwrap_or_default();
+    delivery.image = Some(id.to_owned());
+    let wanted = &plan.settings.distribution;
+    delivery.done.extend(share(&there, id, &wanted.share).await?);
+    delivery.done.extend(mark(&there, run, image, wanted).await?);
+    // What points at the image comes last: it is all that it should be by then.
+    delivery.done.extend(point(&there, run, plan, id).await?);
     Ok(())
 }
 

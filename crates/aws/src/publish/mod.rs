@@ -3,8 +3,11 @@
 mod copies;
 mod deliver;
 mod judge;
+mod mark;
+mod parameters;
 mod place;
 mod presign;
+mod share;
 
 pub(crate) use copies::{Copies, prepare};
 pub(crate) use deliver::publish;

@@ -33,10 +33,10 @@ pub(super) struct Ask<'a> {
 pub(super) async fn presigned(home: &Client, ask: &Ask<'_>, now: SystemTime) -> Result<String> {
     let doing = || format!("sign the copy of the snapshot {} to {}", ask.snapshot, ask.to);
     let provider = home.config().credentials_provider().ok_or_else(|| Error::preflight(doing()))?;
-    let credentials =
-        provider.provide_credentials().await.map_err(|error| Error::preflight(doing()).because(error))?;
+    let credentials = provider.provide_credentials().await.map_err(|error| Error::preflight(doing()).because(error))?;
     let identity: Identity = credentials.into();
-    signed(&endpoint(home), home.region(), ask, &identity, now).map_err(|why| Error::internal(doing()).because(std::io::Error::other(why)))
+    signed(&endpoint(home), home.region(), ask, &identity, now)
+        .map_err(|why| Error::internal(doing()).because(std::io::Error::other(why)))
 }
 
 fn signed(

@@ -63,7 +63,7 @@ async fn noticed(run: &Run) {
 }
 
 /// With several images: the lowest code that is 4 or more, else the highest.
-fn exit_code(kinds: impl Iterator<Item = Kind>) -> u8 {
+pub(super) fn exit_code(kinds: impl Iterator<Item = Kind>) -> u8 {
     let mut codes: Vec<u8> = kinds.map(Kind::exit_code).collect();
     codes.sort_unstable();
     codes.iter().copied().find(|code| *code >= 4).or(codes.last().copied()).unwrap_or(0)

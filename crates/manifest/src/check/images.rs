@@ -37,6 +37,7 @@ pub(crate) fn images(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
     };
     let mut keys: HashSet<String> = HashSet::new();
     let mut names: HashMap<String, String> = HashMap::new();
+    let mut parameters: HashMap<String, String> = HashMap::new();
     platform::fields(manifest, findings);
     for image in &manifest.images {
         let route = Route::root().key("images").key(image.name.as_str());
@@ -59,6 +60,16 @@ pub(crate) fn images(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
             platform::plan(manifest, image, &plan, findings);
             steps::plan(image, &plan, findings);
             names::plan(manifest, image, &plan, findings);
+            for parameter in &plan.settings.distribution.parameters {
+                let Some(other) = parameters.insert(parameter.clone(), shown.clone()) else { continue };
+                let span = image.node.place(&Route::root().key("publish").key("parameters"));
+                let message = format!("`{other}` and `{shown}` would both set the parameter `{parameter}`");
+                findings.push(
+                    Diagnostic::error("same-name", span, message)
+                        .help("Put `${{ image }}` or a matrix value into its name.")
+                        .route(route.key("publish").key("parameters")),
+                );
+            }
             if let Some(other) = names.insert(plan.settings.name.clone(), shown.clone()) {
                 let span = image.node.place(&Route::root().key("publish").key("name"));
                 let message = format!("`{other}` and `{shown}` would both be named `{}`", plan.settings.name);

@@ -41,6 +41,36 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
             "Shorten it: EC2 takes no more.",
         );
     }
+    for name in &plan.settings.distribution.parameters {
+        if let Some(why) = odd_parameter(name) {
+            refuse(
+                "parameters",
+                format!("`{name}` can't be the name of a parameter: {why}"),
+                "Write it like `/images/web/latest`.",
+            );
+        }
+    }
+    let share = &plan.settings.distribution.share;
+    for (arns, what, mark) in [
+        (&share.organizations, "an organization", ":organization/o-"),
+        (&share.organizational_units, "an organizational unit", ":ou/o-"),
+    ] {
+        if let Some(odd) = arns.iter().find(|arn| !(arn.starts_with("arn:aws") && arn.contains(mark))) {
+            refuse(
+                "share",
+                format!("`{odd}` is not the ARN of {what}"),
+                "EC2 takes full ARNs, such as `arn:aws:organizations::111122223333:organization/o-abcde12345`.",
+            );
+        }
+    }
+    let disk = &plan.machine.disk;
+    if share.public && (disk.encrypted == Some(true) || disk.kms_key.is_some()) {
+        refuse(
+            "share",
+            "an encrypted image can't be public".to_owned(),
+            "Take `machine.disk.encrypted` or `public: true` out.",
+        );
+    }
     // 50 tags in all (EC2 user guide, tag restrictions), of which ami-bake sets up to 18 of its own.
     if plan.settings.tags.len() > 32 {
         refuse(
@@ -51,6 +81,40 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     }
 }
 
+/// What Systems Manager refuses of a parameter's name (Systems Manager API, PutParameter, Name).
+fn odd_parameter(name: &str) -> Option<String> {
+    if let Some(odd) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/'))) {
+        return Some(format!("it holds {odd:?}"));
+    }
+    let levels: Vec<&str> = name.trim_start_matches('/').split('/').collect();
+    let first = levels.first().map(|level| level.to_ascii_lowercase()).unwrap_or_default();
+    if first.starts_with("aws") || first.starts_with("ssm") {
+        return Some("names that begin with `aws` or `ssm` are taken".to_owned());
+    }
+    if levels.iter().any(|level| level.is_empty()) {
+        return Some("a level of it is empty".to_owned());
+    }
+    if levels.len() > 1 && !name.starts_with('/') {
+        return Some("a path begins with `/`".to_owned());
+    }
+    (levels.len() > 15 || name.len() > 1011).then(|| "it is too long".to_owned())
+}
+
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, ' ' | '(' | ')' | '[' | ']' | '.' | '/' | '-' | '\'' | '@' | '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_parameters_are_those_of_the_api() {
+        for good in ["/images/web/1/latest", "web-latest", "/a.b/c_d"] {
+            assert_eq!(odd_parameter(good), None, "{good}");
+        }
+        for bad in ["images/web", "/images//web", "/aws/web", "ssm-web", "/images/web:latest", "/images/", ""] {
+            assert!(odd_parameter(bad).is_some(), "{bad}");
+        }
+    }
 }

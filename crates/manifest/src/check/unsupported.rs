@@ -6,12 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 /// Below an image, `defaults`, or an environment's images and defaults. `*` is any key or index.
-const IMAGE: [&[&str]; 15] = [
+const IMAGE: [&[&str]; 11] = [
     &["publish", "targets"],
-    &["publish", "share"],
-    &["publish", "parameters"],
-    &["publish", "deprecate-after"],
-    &["publish", "protect"],
     &["deploy"],
     &["build", "*", "ansible"],
     &["build", "*", "chef"],

@@ -15,13 +15,18 @@ ATTRIBUTES = {
     "blockDeviceMapping": "BlockDeviceMappings", "sriovNetSupport": "SriovNetSupport", "bootMode": "BootMode", "tpmSupport": "TpmSupport",
     "uefiData": "UefiData", "lastLaunchedTime": "LastLaunchedTime", "imdsSupport": "ImdsSupport", "deregistrationProtection": "DeregistrationProtection",
 }
+AWS_KEY = "alias/aws/ebs"
 HANDLERS = ("register_image", "create_image", "copy_image", "deregister_image", "describe_images", "describe_image_attribute",
-            "modify_image_attribute", "enable_image_deprecation", "disable_image_deprecation")
+            "modify_image_attribute", "enable_image_deprecation", "disable_image_deprecation",
+            "enable_image_deregistration_protection", "disable_image_deregistration_protection", "get_image_block_public_access_state",
+            "enable_image_block_public_access", "disable_image_block_public_access", "get_ebs_default_kms_key_id", "modify_ebs_default_kms_key_id")
 
 
 class Images:
     def __init__(self, world):
         self.world = world
+        self._blocks_public = {}  # account, region → the state of block public access
+        self._default_keys = {}  # account, region → the key that volumes are encrypted with
         self._building = {}  # instance id → images that CreateImage still makes from it
 
     def install(self, response_class):
@@ -250,6 +255,8 @@ class Images:
     def deregister_image(self, response):
         backend = response.ec2_backend
         image = self.own(backend, response._get_param("ImageId"))
+        if image.deregistration_protection != "disabled":
+            raise Refusal("OperationNotPermitted", f"The image '{image.id}' is protected from deregistration.")
         response.error_on_dryrun()
         backend.amis.pop(image.id)
         backend.deleted_amis.append(image.id)
@@ -307,6 +314,16 @@ class Images:
             target += [{"OrganizationArn": value} for value in get("OrganizationArns", []) or []]
             target += [{"OrganizationalUnitArn": value} for value in get("OrganizationalUnitArns", []) or []]
         response.ec2_backend.validate_permission_targets(added + removed)
+        if {"Group": "all"} in added:
+            if self.block_public(response.ec2_backend) == "block-new-sharing":
+                raise Refusal("OperationNotPermitted", "You can't publicly share this image because block public access for AMIs is enabled for this account and Region.")
+            if any(entry.get("Ebs", {}).get("Encrypted") for entry in image.block_device_mappings):
+                raise Refusal("InvalidParameterValue", "Images with encrypted snapshots cannot be made public")
+        if added:
+            for snapshot_id in image.snapshot_ids:
+                snapshot = response.ec2_backend.snapshots.get(snapshot_id)
+                if snapshot is not None and snapshot.encrypted and (snapshot.kms_key_id or AWS_KEY).endswith(AWS_KEY):
+                    raise Refusal("InvalidParameter", f"Snapshot {snapshot_id} is encrypted with the default key, and can't be shared")
         for permission in added:
             if permission not in image.launch_permissions:
                 image.launch_permissions.append(dict(permission))
@@ -325,6 +342,50 @@ class Images:
         response.error_on_dryrun()
         image.deprecation_time = None
         return ActionResult({"Return": True})
+
+
+    def enable_image_deregistration_protection(self, response):
+        image = self.own(response.ec2_backend, response._get_param("ImageId"))
+        response.error_on_dryrun()
+        image.deregistration_protection = "enabled-with-cooldown" if response._get_param("WithCooldown") else "enabled-without-cooldown"
+        return ActionResult({"Return": image.deregistration_protection})
+
+    def disable_image_deregistration_protection(self, response):
+        image = self.own(response.ec2_backend, response._get_param("ImageId"))
+        response.error_on_dryrun()
+        image.deregistration_protection = "disabled"
+        return ActionResult({"Return": image.deregistration_protection})
+
+    # of the account -----------------------------------------------------------------------------------------
+
+    def block_public(self, backend):
+        # On by default for accounts without public images (EC2 user guide, "Block public access to your AMIs").
+        return self._blocks_public.get((backend.account_id, backend.region_name), "block-new-sharing")
+
+    def get_image_block_public_access_state(self, response):
+        response.error_on_dryrun()
+        return ActionResult({"ImageBlockPublicAccessState": self.block_public(response.ec2_backend), "ManagedBy": "account"})
+
+    def _block(self, response, state):
+        response.error_on_dryrun()
+        self._blocks_public[response.ec2_backend.account_id, response.ec2_backend.region_name] = state
+        return state
+
+    def enable_image_block_public_access(self, response):
+        return ActionResult({"ImageBlockPublicAccessState": self._block(response, response._get_param("ImageBlockPublicAccessState"))})
+
+    def disable_image_block_public_access(self, response):
+        return ActionResult({"ImageBlockPublicAccessState": self._block(response, "unblocked")})
+
+    def get_ebs_default_kms_key_id(self, response):
+        backend = response.ec2_backend
+        return ActionResult({"KmsKeyId": self._default_keys.get((backend.account_id, backend.region_name), AWS_KEY)})
+
+    def modify_ebs_default_kms_key_id(self, response):
+        backend, key = response.ec2_backend, response._get_param("KmsKeyId")
+        response.error_on_dryrun()
+        self._default_keys[backend.account_id, backend.region_name] = key
+        return ActionResult({"KmsKeyId": key})
 
 
 def parse_time(text):

@@ -1,0 +1,93 @@
+//! SSM parameters that hold the id of an image.
+
+use std::time::Duration;
+
+use ami_bake_core::plan::ImagePlan;
+use ami_bake_core::{Error, Kind, Result, Run};
+use aws_sdk_ssm::types::ParameterType;
+use semver::Version;
+
+use crate::client::Client;
+use crate::image;
+use crate::platform::Inner;
+
+/// Systems Manager judges a value of this type after it has answered (Systems Manager user guide, "Native parameter
+/// support for AMI IDs"): a refused one stays what it was.
+const DATA_TYPE: &str = "aws:ec2:image";
+/// How long that may take.
+const JUDGED: Duration = Duration::from_mins(1);
+/// Pause between two looks; the first is at once.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Points the plan's parameters at an image. One that holds a newer version of the same image stays, unless it is forced.
+/// Answers which were set, in words.
+pub(super) async fn point(there: &Inner, run: &Run, plan: &ImagePlan, id: &str) -> Result<Option<String>> {
+    let mut set = Vec::new();
+    for name in &plan.settings.distribution.parameters {
+        let held = run.until_cancelled(value(&there.client, name)).await??;
+        if held.as_deref() == Some(id) {
+            continue;
+        }
+        if let (Some(held), false) = (&held, plan.settings.distribution.forced)
+            && let Some(newer) = newer(there, plan, held).await?
+        {
+            run.warn(
+                format!("the parameter {name} in {} stays on {newer} ({held})", there.client.region()),
+                Some(format!("It moves forward alone; --force sets it back to {}.", plan.version)),
+            );
+            continue;
+        }
+        put(there, run, plan, name, id).await?;
+        set.push(name.as_str());
+    }
+    Ok((!set.is_empty()).then(|| format!("in the parameter {}", set.join(", "))))
+}
+
+/// What a parameter holds; none where it isn't there.
+async fn value(client: &Client, name: &str) -> Result<Option<String>> {
+    match client.ask("GetParameter", client.ssm.get_parameter().name(name).send()).await {
+        Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
+        Err(failure) if failure.not_found() => Ok(None),
+        Err(failure) => Err(client.explain(*failure, &format!("read the parameter {name}")).await),
+    }
+}
+
+/// The version of what a parameter holds, where it is a later one of the same image.
+async fn newer(there: &Inner, plan: &ImagePlan, held: &str) -> Result<Option<Version>> {
+    if !held.starts_with("ami-") {
+        return Ok(None);
+    }
+    let doing = format!("look what {held} is");
+    let found = image::describe(&there.client, "self", vec![image::filter("image-id", held)], &doing).await?;
+    let record = found.first().and_then(|image| image::record(image, there.client.region()));
+    Ok(record
+        .filter(|held| held.namespace == plan.namespace && held.key == plan.key && held.version > plan.version)
+        .map(|held| held.version))
+}
+
+async fn put(there: &Inner, run: &Run, plan: &ImagePlan, name: &str, id: &str) -> Result<()> {
+    let client = &there.client;
+    let doing = format!("set the parameter {name} to {id}");
+    run.check()?;
+    let request = client
+        .ssm
+        .put_parameter()
+        .name(name)
+        .value(id)
+        .r#type(ParameterType::String)
+        .data_type(DATA_TYPE)
+        .description(format!("{} {} {}, by ami-bake", plan.namespace, plan.key, plan.version))
+        .overwrite(true);
+    client.call("PutParameter", &doing, request.send()).await?;
+    let begun = run.clock().elapsed();
+    loop {
+        if run.until_cancelled(value(client, name)).await??.as_deref() == Some(id) {
+            return Ok(());
+        }
+        if run.clock().elapsed().saturating_sub(begun) > JUDGED {
+            return Err(Error::new(Kind::Publish, format!("{doing}: it does not hold the id after a minute"))
+                .help("Systems Manager refuses an image that it can't see: the role needs ec2:DescribeImages. EventBridge has its reason."));
+        }
+        run.sleep(PAUSE).await?;
+    }
+}

@@ -1,0 +1,54 @@
+//! Who else may launch an image.
+
+use ami_bake_core::plan::Share;
+use ami_bake_core::{Error, Result};
+use aws_sdk_ec2::types::{ImageAttributeName, LaunchPermission, LaunchPermissionModifications, PermissionGroup};
+
+use crate::platform::Inner;
+
+/// Gives everyone who is named leave to launch the image. Who has it already is not asked for again, and nobody's leave
+/// is taken away. Answers whom it was given to, in words.
+pub(super) async fn share(there: &Inner, image: &str, wanted: &Share) -> Result<Option<String>> {
+    if wanted.is_nobody() {
+        return Ok(None);
+    }
+    let client = &there.client;
+    let doing = format!("share the image {image}");
+    let request = client.ec2.describe_image_attribute().image_id(image).attribute(ImageAttributeName::LaunchPermission);
+    let seen = client.call("DescribeImageAttribute", &doing, request.send()).await?;
+    let missing: Vec<(LaunchPermission, String)> =
+        permissions(wanted).into_iter().filter(|(one, _)| !seen.launch_permissions().contains(one)).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let (add, names): (Vec<LaunchPermission>, Vec<String>) = missing.into_iter().unzip();
+    let change = LaunchPermissionModifications::builder().set_add(Some(add)).build();
+    let request = client.ec2.modify_image_attribute().image_id(image).launch_permission(change);
+    match client.ask("ModifyImageAttribute", request.send()).await {
+        Ok(_) => Ok(Some(format!("shared with {}", names.join(", ")))),
+        Err(failure) => {
+            let text = failure.text().to_ascii_lowercase();
+            let blocked = text.contains("block public access") || failure.is(&["OperationNotPermitted"]);
+            let error = client.explain(*failure, &doing).await;
+            Err(if wanted.public && blocked { blocked_public(error, client.region()) } else { error })
+        }
+    }
+}
+
+fn blocked_public(error: Error, region: &str) -> Error {
+    error.help(format!(
+        "The account blocks public images in {region}: EC2, Data protection and security, Block public access for AMIs."
+    ))
+}
+
+fn permissions(wanted: &Share) -> Vec<(LaunchPermission, String)> {
+    let one = LaunchPermission::builder;
+    let mut all: Vec<(LaunchPermission, String)> = Vec::new();
+    all.extend(wanted.accounts.iter().map(|id| (one().user_id(id).build(), id.clone())));
+    all.extend(wanted.organizations.iter().map(|arn| (one().organization_arn(arn).build(), arn.clone())));
+    all.extend(wanted.organizational_units.iter().map(|arn| (one().organizational_unit_arn(arn).build(), arn.clone())));
+    if wanted.public {
+        all.push((one().group(PermissionGroup::All).build(), "everyone".to_owned()));
+    }
+    all
+}

@@ -1,0 +1,146 @@
+//! Publishes images that are there: what a publication left undone, or what another environment asks for.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use semver::Version;
+
+use crate::engine::clean_up::{clean_up, clean_up_image, finish};
+use crate::engine::image::publish_again;
+use crate::engine::options::{Options, Rooms};
+use crate::engine::schedule::exit_code;
+use crate::engine::stage::stage;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Decision, Event, Failure, Stage};
+use crate::plan::{ImageKey, ImagePlan, Leg, Resolved, SourceImage};
+use crate::platform::{ImageQuery, ImageRecord};
+use crate::run::Run;
+use crate::tags;
+
+/// Which images are published.
+#[derive(Debug, Clone)]
+pub enum Chosen {
+    /// Every selected image in this version.
+    Version(Version),
+    /// These, by the platform's id; selected images that are not among them are left alone.
+    Ids(BTreeMap<ImageKey, String>),
+}
+
+/// Publishes tested images as the recipe says now, and answers the exit code. What is done already is not repeated.
+pub async fn publish(run: &Run, rooms: &Rooms, options: &Options, chosen: &Chosen) -> u8 {
+    let legs: Vec<Leg> = rooms.recipe.legs().into_iter().filter(|leg| chosen.is_meant(&leg.key)).collect();
+    run.tell(Event::RunStarted {
+        run: run.id().to_owned(),
+        namespace: rooms.recipe.namespace().to_owned(),
+        platform: rooms.platform.capabilities().platform.to_owned(),
+        region: rooms.platform.region(),
+        images: legs.iter().map(|leg| leg.key.clone()).collect(),
+    });
+    let results = join_all(legs.iter().map(|leg| one(run, rooms, options, leg, chosen))).await;
+    if run.cancel.is_cancelled() {
+        clean_up(run, rooms.platform.as_ref()).await;
+        return Kind::Cancelled.exit_code();
+    }
+    finish(run, rooms.platform.as_ref(), false).await;
+    exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()))
+}
+
+impl Chosen {
+    fn is_meant(&self, key: &ImageKey) -> bool {
+        match self {
+            Self::Version(_) => true,
+            Self::Ids(ids) => ids.contains_key(key),
+        }
+    }
+
+    fn is_it(&self, image: &ImageRecord) -> bool {
+        match self {
+            Self::Version(version) => image.version == *version,
+            Self::Ids(ids) => ids.get(&image.key) == Some(&image.id),
+        }
+    }
+
+    fn in_words(&self, key: &ImageKey) -> String {
+        match self {
+            Self::Version(version) => format!("{key} {version}"),
+            Self::Ids(ids) => format!("{key} {}", ids.get(key).map_or("", String::as_str)),
+        }
+    }
+}
+
+async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, chosen: &Chosen) -> Result<()> {
+    let run = &run.for_image(&leg.key);
+    let found = stage(run, Stage::Source, async {
+        run.until_cancelled(find(run, rooms, options, leg, chosen)).await.flatten()
+    })
+    .await;
+    let (image, result) = match found {
+        Err(error) => (None, Err(error)),
+        Ok((plan, image)) => {
+            run.tell(Event::Planned {
+                source: plan.source.clone(),
+                version: plan.version.clone(),
+                digest: image.digest.clone(),
+                decision: Decision::Reuse { image: image.clone() },
+            });
+            run.tell(Event::Registered { image: image.clone() });
+            let result = publish_again(run, rooms, &plan, &image).await;
+            (Some(image), result)
+        }
+    };
+    if result.is_err() && !run.cancel.is_cancelled() {
+        clean_up_image(run, rooms.platform.as_ref(), &leg.key).await;
+    }
+    let failure = result.as_ref().err().map(Failure::from);
+    run.tell(Event::ImageFinished { image, reused: true, failure, skipped: false });
+    result
+}
+
+/// The tested image, and the plan of its publication.
+async fn find(
+    run: &Run,
+    rooms: &Rooms,
+    options: &Options,
+    leg: &Leg,
+    chosen: &Chosen,
+) -> Result<(ImagePlan, ImageRecord)> {
+    let query =
+        ImageQuery { namespace: Some(rooms.recipe.namespace().to_owned()), key: Some(leg.key.clone()), owner: None };
+    let all = rooms.platform.images(run, &query).await?;
+    let Some(image) = all.into_iter().find(|image| chosen.is_it(image)) else {
+        return Err(Error::preflight(format!("publish {}: there is no such image", chosen.in_words(&leg.key)))
+            .help("`ami-bake images` lists what there is. Look at --region and at the manifest's `name`."));
+    };
+    if image.tested.is_none() || !image.available {
+        return Err(Error::preflight(format!("publish {}: {} is not tested", chosen.in_words(&leg.key), image.id))
+            .help("Only what passed its tests is published: bake it."));
+    }
+    let source = source_of(&image);
+    let mut plan = rooms.recipe.plan(&leg.key, &Resolved { source: &source, version: &image.version })?;
+    plan.settings.distribution.forced = options.force;
+    if !plan.settings.distribution.wanted {
+        run.warn(
+            format!("{} {} is not published: `publish.if` is false for it", leg.key, image.version),
+            Some("Without `publish.if`, versions with a pre-release part stay at home.".to_owned()),
+        );
+    }
+    if plan.settings.distribution.is_needed() {
+        rooms.platform.judge_publishing(run, &plan).await?;
+    }
+    Ok((plan, image))
+}
+
+/// What an image was made of, as its tags say.
+fn source_of(image: &ImageRecord) -> SourceImage {
+    let tag = |key: &str| image.tags.get(key).cloned().unwrap_or_default();
+    SourceImage {
+        id: tag(tags::SOURCE),
+        name: tag(tags::SOURCE_NAME),
+        owner: tag(tags::SOURCE_OWNER),
+        created: tag(tags::SOURCE_CREATED).parse().ok(),
+        tags: BTreeMap::new(),
+        architecture: image.architecture,
+        identity: tag(tags::SOURCE),
+        version: tag(tags::BASE_VERSION).parse().ok(),
+    }
+}

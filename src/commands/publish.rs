@@ -1,0 +1,132 @@
+//! `ami-bake publish` and `ami-bake promote`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::engine::{self, Chosen, Options};
+use ami_bake_core::plan::ImageKey;
+use ami_bake_core::{Error, Result, report};
+use semver::Version;
+
+use crate::cli::{ManifestArgs, PlaceArgs};
+use crate::commands::bake::version;
+use crate::session::{Parts, Session, Show, load};
+use crate::ui::Ui;
+
+/// Publish images that are baked and tested: finish what a bake left undone
+///
+/// Which images is in a bake's report, or said by --image-version; where they go is in the manifest. What is done already
+/// is looked up and not repeated, so that this can be run again until it succeeds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ami-bake publish --report bake-report.json
+  ami-bake publish --image-version 1.4.0 --image web")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    manifest: ManifestArgs,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    /// The report of the bake that made the images
+    #[arg(long, value_name = "FILE", required_unless_present = "image_version", conflicts_with = "image_version")]
+    report: Option<PathBuf>,
+
+    /// The version of the images
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    image_version: Option<Version>,
+
+    /// Let parameters move back to an older version
+    #[arg(long)]
+    force: bool,
+
+    /// Print every event as a line of JSON instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+/// Publish a tested version as an environment of the manifest asks for
+///
+/// The image stays what it is: only where it goes, who may launch it and what points at it is that environment's.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  ami-bake promote 1.4.0 --environment production")]
+pub(crate) struct PromoteArgs {
+    /// The version of the images
+    #[arg(value_name = "VERSION", value_parser = version)]
+    version: Version,
+
+    #[command(flatten)]
+    manifest: ManifestArgs,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    /// Let parameters move back to an older version
+    #[arg(long)]
+    force: bool,
+
+    /// Print every event as a line of JSON instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
+    let chosen = match (&args.report, args.image_version) {
+        (Some(file), _) => Chosen::Ids(made(file)?),
+        (None, Some(version)) => Chosen::Version(version),
+        (None, None) => return Err(Error::usage("say which images: --report or --image-version")),
+    };
+    publish(&args.manifest, args.place, &chosen, args.force, args.json, ui).await
+}
+
+pub(crate) async fn promote(args: PromoteArgs, ui: Ui) -> Result<u8> {
+    if args.manifest.environment.is_none() {
+        return Err(Error::usage("say where the version is promoted to")
+            .help("Give --environment with one of the manifest's `environments`."));
+    }
+    publish(&args.manifest, args.place, &Chosen::Version(args.version), args.force, args.json, ui).await
+}
+
+/// The images that a report has.
+fn made(file: &Path) -> Result<BTreeMap<ImageKey, String>> {
+    let read = report::read(file)?;
+    let images: BTreeMap<ImageKey, String> =
+        read.images.into_iter().filter_map(|image| Some((image.key, image.image?.id))).collect();
+    if images.is_empty() {
+        return Err(Error::usage(format!("the report {} has no image to publish", file.display()))
+            .help("It is of a run that made none."));
+    }
+    Ok(images)
+}
+
+async fn publish(
+    manifest: &ManifestArgs,
+    place: PlaceArgs,
+    chosen: &Chosen,
+    force: bool,
+    json: bool,
+    ui: Ui,
+) -> Result<u8> {
+    let loaded = load(manifest, place.region.as_deref(), false)?;
+    loaded.show(ui);
+    let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
+    let parts = Parts {
+        show: if json { Show::Events } else { Show::All(loaded.explain(ui)) },
+        creates: true,
+        // The report of the bake that made the images stays what it is: this can be run again with it.
+        report: None,
+        origin: loaded.facts().origin(),
+        secrets: loaded.secrets()?,
+    };
+    let session = Session::begin(parts, ui)?;
+    let rooms = match loaded.rooms(manifest, place, &session.run).await {
+        Ok(rooms) => rooms,
+        Err(error) => return session.fail(error).await,
+    };
+    let options = Options { force, ..Options::default() };
+    let code = engine::publish(&session.run, &rooms, &options, chosen).await;
+    Ok(session.end(code).await)
+}
