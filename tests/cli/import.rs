@@ -1,0 +1,64 @@
+//! `import`, and templates where a manifest is expected.
+
+use insta::assert_snapshot;
+
+use crate::setting::Setting;
+
+const TEMPLATE: &str = r#"{
+  "variables": {"access": "", "docker_password": "hunter2"},
+  "builders": [
+    {"type": "amazon-ebs", "access_key": "{{user `access`}}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+     "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "web {{timestamp}}"},
+    {"type": "openstack"}
+  ],
+  "provisioners": [{"type": "shell", "inline": ["id"]}, {"type": "shell", "script": "none.sh"}, {"type": "shell-local", "inline": ["x"]}]
+}"#;
+
+#[test]
+fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
+    let setting = Setting::new();
+    setting.write("web.json", TEMPLATE);
+    assert_snapshot!(setting.run(&["import", "web.json", "-o", "bake.yml"]).snapshot(), @"");
+    let again = setting.run(&["import", "web.json", "-o", "bake.yml", "--set", "access=x"]);
+    again.exits(0);
+    setting.write("bake.yml", "format: 1\n");
+    let refused = setting.run(&["import", "web.json", "-o", "bake.yml"]).exits(2);
+    assert!(refused.stderr.contains("is there already") && refused.stderr.contains("--force"), "{}", refused.stderr);
+    setting.run(&["import", "web.json", "-o", "bake.yml", "--force"]).exits(0);
+}
+
+#[test]
+fn a_mistake_is_refused_with_its_line() {
+    let setting = Setting::new();
+    setting.write("web.json", "{\n  \"builders\": [],\n}");
+    assert_snapshot!(setting.run(&["import", "web.json"]).snapshot(), @"");
+    let checked = setting.run(&["check", "web.json"]).exits(3);
+    assert!(checked.stderr.contains("web.json:2:17"), "{}", checked.stderr);
+}
+
+#[test]
+fn nothing_importable_is_exit_3() {
+    let setting = Setting::new();
+    setting.write("web.json", r#"{"builders": [{"type": "lxd"}]}"#);
+    let outcome = setting.run(&["import", "web.json"]).exits(3);
+    assert!(outcome.stdout.is_empty() && outcome.stderr.contains("builders[0]"), "{}", outcome.stderr);
+    setting.run(&["check", "web.json"]).exits(3);
+}
+
+/// A template is checked as it is: what it lacks is told, and its file is the one that is named.
+#[test]
+fn a_template_is_checked_on_the_fly() {
+    let setting = Setting::new();
+    setting.write("web.json", &TEMPLATE.replace("none.sh", "there.sh"));
+    let missing = setting.run(&["check", "web.json"]).exits(3);
+    assert!(missing.stderr.contains("there is no `there.sh`"), "{}", missing.stderr);
+    setting.write("there.sh", "#!/bin/sh\n");
+    let valid = setting.run(&["check", "web.json"]).exits(0);
+    assert!(
+        valid.stderr.contains("not carried over: builders[1]")
+            && valid.stderr.contains("web.json: valid (1 image on aws)"),
+        "{}",
+        valid.stderr
+    );
+    assert!(!valid.stderr.contains("hunter2"));
+}
