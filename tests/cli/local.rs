@@ -118,7 +118,7 @@ fn images_are_listed_and_exported_without_a_valid_manifest() {
         "bake.yml",
         &HELLO.replace("source: {local: host}", "source: {local: root}").replace(
             "run: mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html",
-            "{run: 'busybox mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html', shell: sh}",
+            "run: busybox mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html\n        shell: sh",
         ),
     );
     setting.run(&["bake"]).exits(0);
