@@ -106,14 +106,16 @@ fn a_fixed_version_is_replaced_once_the_tests_pass() {
 #[test]
 fn images_are_listed_and_exported_without_a_valid_manifest() {
     let setting = Setting::with(&HELLO.replace("source: {local: host}", "source: {local: root}"));
-    for folder in ["root/etc", "root/bin", "root/srv"] {
+    for folder in ["root/etc", "root/bin", "root/srv", "root/root"] {
         std::fs::create_dir_all(setting.path(folder)).unwrap();
     }
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::path::Path::new(path).exists());
     let busybox = busybox.expect("a static busybox is missing; this test needs it: apt-get install -y busybox-static");
-    for name in ["busybox", "sh", "bash"] {
-        std::fs::copy(busybox, setting.path("root/bin").join(name)).unwrap();
-    }
+    let install = ["--install", "-s", "/bin"];
+    std::fs::copy(busybox, setting.path("root/bin/busybox")).unwrap();
+    let done = Command::new("chroot").arg(setting.path("root")).arg("/bin/busybox").args(install).status().unwrap();
+    assert!(done.success());
+    setting.write("root/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
     setting.write(
         "bake.yml",
         &HELLO.replace("source: {local: host}", "source: {local: root}").replace(
