@@ -79,14 +79,12 @@ fn signed(
 
 /// The address of EC2 in the client's region: an override of the environment, else AWS's own.
 fn endpoint(home: &Client) -> String {
-    match home.config().endpoint_url() {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => {
-            let region = home.region();
-            let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-            format!("https://ec2.{region}.{suffix}")
-        }
+    if let Some(url) = home.config().endpoint_url() {
+        return url.trim_end_matches('/').to_owned();
     }
+    let region = home.region();
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://ec2.{region}.{suffix}")
 }
 
 /// Percent-encoding of all but RFC 3986's unreserved characters, as Signature Version 4 counts them.
