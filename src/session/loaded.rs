@@ -19,8 +19,8 @@ use serde_json::Value;
 use crate::cli::{ManifestArgs, PlaceArgs};
 use crate::facts::Facts;
 use crate::report::Explain;
-use crate::ui::{Paint, Ui};
 use crate::session::imported;
+use crate::ui::{Paint, Ui};
 use crate::{error, wire};
 
 /// Where a manifest is looked for when none is named.

@@ -18,7 +18,25 @@ const TEMPLATE: &str = r#"{
 fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
     let setting = Setting::new();
     setting.write("web.json", TEMPLATE);
-    assert_snapshot!(setting.run(&["import", "web.json", "-o", "bake.yml"]).snapshot(), @"");
+    assert_snapshot!(setting.run(&["import", "web.json", "-o", "bake.yml"]).snapshot(), @r"
+    exit code 0
+    --- stderr
+    Not carried over:
+      builders[0].access_key: credentials are not part of a manifest → The bake takes them from the environment, a profile or a role, as every AWS tool does; see `aws.role`.
+      builders[1]: there is no platform for builders of the type `openstack` yet → The rest of the template came over: where the image is needed elsewhere too, keep Packer for it.
+      provisioners[2]: it runs on the computer that bakes, and steps run on the machine → Run it in the workflow, before or after the bake.
+      variables.access: nothing that came over uses it
+      variables.docker_password: it is a credential, and nothing that came over uses it
+    Carried over with a difference:
+      builders[0].ami_name: `timestamp` counts seconds since 1970 in Packer and is YYYYMMDDhhmmss here
+    Files that are not there:
+      none.sh
+
+    wrote bake.yml (1 image)
+
+    Next:
+      ami-bake check bake.yml
+    ");
     let again = setting.run(&["import", "web.json", "-o", "bake.yml", "--set", "access=x"]);
     again.exits(0);
     setting.write("bake.yml", "format: 1\n");
@@ -31,7 +49,17 @@ fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
 fn a_mistake_is_refused_with_its_line() {
     let setting = Setting::new();
     setting.write("web.json", "{\n  \"builders\": [],\n}");
-    assert_snapshot!(setting.run(&["import", "web.json"]).snapshot(), @"");
+    assert_snapshot!(setting.run(&["import", "web.json"]).snapshot(), @r#"
+    exit code 3
+    --- stderr
+    error[syntax]: there is a comma behind the last entry, before the `}`
+     --> web.json:2:17
+      |
+    2 |   "builders": [],
+      |                 ^
+      |
+      = help: Take the comma out: JSON takes none there.
+    "#);
     let checked = setting.run(&["check", "web.json"]).exits(3);
     assert!(checked.stderr.contains("web.json:2:17"), "{}", checked.stderr);
 }

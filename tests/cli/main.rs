@@ -10,6 +10,7 @@ mod check;
 #[cfg(feature = "docker")]
 mod docker;
 mod first_steps;
+mod import;
 mod local;
 mod setting;
 mod usage;
