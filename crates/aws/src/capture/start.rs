@@ -31,7 +31,7 @@ pub(crate) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'
         snapshots::create(machine, run, capture).await?
     };
     // The content is fixed: nobody needs the machine any more. It is in the ledger should this not work.
-    if let Err(error) = machine.end(run).await {
+    if let Err(error) = machine.end_captured(run).await {
         run.warn(format!("could not end {} yet: {error}", machine.in_words()), None);
     }
     Ok(Box::new(Pending::new(machine, capture, taken)))

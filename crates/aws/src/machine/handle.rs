@@ -83,7 +83,13 @@ impl AwsMachine {
     /// Gives the machine back at once, without letting its operating system shut down: its disk is not needed any more.
     /// Its interface leaves the bake's own group first, so that the group can go at once.
     pub(crate) async fn end(&self, run: &Run) -> Result<()> {
-        terminate::end(self, run).await
+        terminate::end(self, run, true).await
+    }
+
+    /// The same once an image was taken. The group is asked for only at the run's end, when this machine is long gone:
+    /// leaving it would be a call for nothing.
+    pub(crate) async fn end_captured(&self, run: &Run) -> Result<()> {
+        terminate::end(self, run, false).await
     }
 }
 

@@ -15,8 +15,8 @@ use crate::platform::Inner;
 /// What leaving the group may take before the machine is terminated all the same: three small calls.
 const LEAVE: Duration = Duration::from_millis(1500);
 
-/// Terminates the machine, waiting for nothing.
-pub(super) async fn end(machine: &AwsMachine, run: &Run) -> Result<()> {
+/// Terminates the machine, waiting for nothing. With `leave` its interface leaves the bake's own group first.
+pub(super) async fn end(machine: &AwsMachine, run: &Run, leave: bool) -> Result<()> {
     let first = machine.with_state(|state| {
         state.dial = None;
         !std::mem::replace(&mut state.gone, true)
@@ -24,7 +24,11 @@ pub(super) async fn end(machine: &AwsMachine, run: &Run) -> Result<()> {
     if !first {
         return Ok(());
     }
-    let given = give_back(&machine.aws, run, &machine.id, Some(machine.instance())).await;
+    let given = if leave {
+        give_back(&machine.aws, run, &machine.id, Some(machine.instance())).await
+    } else {
+        terminate(&machine.aws.client, &machine.id).await
+    };
     if let Err(failure) = given {
         machine.with_state(|state| state.gone = false);
         return Err(machine.aws.client.explain(*failure, &format!("terminate {}", machine.in_words())).await);
@@ -79,6 +83,19 @@ async fn leave_group(aws: &Inner, run: &Run, id: &str, known: Option<Instance>) 
     if let Err(error) = moved.await {
         tracing::debug!(%error, machine = id, "its group goes when it is terminated");
     }
+}
+
+/// Moves every interface that still holds the group to its VPC's default group, so that the group can be deleted.
+pub(super) async fn free_group(aws: &Inner, run: &Run, group: &str) -> Result<()> {
+    let request = aws.client.ec2.describe_network_interfaces().filters(filter("group-id", group)).send();
+    let doing = format!("find what holds the security group {group}");
+    let answer = aws.client.call("DescribeNetworkInterfaces", &doing, request).await?;
+    for interface in answer.network_interfaces() {
+        if let (Some(id), Some(vpc)) = (interface.network_interface_id(), interface.vpc_id()) {
+            move_interface(aws, id, &network::default_group(aws, run, vpc).await?).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn move_interface(aws: &Inner, interface: &str, group: &str) -> Result<()> {

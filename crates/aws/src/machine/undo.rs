@@ -9,7 +9,7 @@ use ami_bake_core::{Result, Run};
 
 use super::launch::by_token;
 use super::network::find_group;
-use super::{give_back, profile};
+use super::{give_back, profile, terminate};
 use crate::client::Client;
 use crate::error::Failure;
 use crate::platform::Inner;
@@ -90,7 +90,13 @@ async fn security_group(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
             Ok(_) => return Ok(Undo::Done),
             Err(failure) if failure.not_found() => return Ok(Undo::Done),
             Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => match pauses.next() {
-                Some(pause) => run.clock().sleep(*pause).await,
+                Some(pause) => {
+                    // A machine that ended with its capture, or one that nobody had the time to move.
+                    if let Err(error) = terminate::free_group(aws, run, &id).await {
+                        tracing::debug!(%error, group = id, "the group goes with the machine that holds it");
+                    }
+                    run.clock().sleep(*pause).await;
+                }
                 None => {
                     return Ok(Undo::Later(format!(
                         "the security group {id} is held by a machine that still shuts down"
