@@ -23,6 +23,11 @@ impl Log {
         self.0.borrow_mut().ticked.insert((file.to_owned(), path.to_owned()));
     }
 
+    /// Whether a leaf was ticked off.
+    pub(super) fn is_ticked(&self, file: &str, path: &str) -> bool {
+        self.0.borrow().ticked.contains(&(file.to_owned(), path.to_owned()))
+    }
+
     /// Says something of a field, once.
     pub(crate) fn say(&self, finding: Finding) {
         let findings = &mut self.0.borrow_mut().findings;

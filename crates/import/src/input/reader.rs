@@ -83,6 +83,11 @@ impl<'a> Reader<'a> {
         leaves(self.node, &self.path, &mut |path| self.log.tick(self.file, path));
     }
 
+    /// Whether somebody looked at this scalar.
+    pub(crate) fn is_ticked(&self) -> bool {
+        self.log.is_ticked(self.file, &self.path)
+    }
+
     /// It does not come over: why, and what to do.
     pub(crate) fn drop(&self, why: impl Into<String>, help: impl Into<String>) {
         self.tick();

@@ -35,14 +35,12 @@ fn provisioners<'a>(template: &Reader<'a>) -> Vec<Reader<'a>> {
 /// Tells of provisioners that run on no builder that came over.
 pub(super) fn rest(template: &Reader, names: &[&str]) {
     for reader in provisioners(template) {
-        let listed = |key: &str| {
-            reader.node.get(key).map(|node| !matches!(&node.kind, crate::json::Kind::List(items) if items.is_empty()))
-        };
+        let visited = reader.get("type").is_some_and(|kind| kind.is_ticked());
         if names.is_empty() {
             reader.drop("no builder of the template came over", "");
-        } else if listed("only").unwrap_or(false) && !touched(&reader, names) {
+        } else if !visited && reader.get("only").is_some() {
             reader.drop("it runs only on builders that did not come over", "");
-        } else if listed("except").unwrap_or(false) && !touched(&reader, names) {
+        } else if !visited && reader.get("except").is_some() {
             reader.drop("it runs on none of the builders that came over", "");
         }
         if let Some(overrides) = reader.get("override") {
@@ -53,22 +51,6 @@ pub(super) fn rest(template: &Reader, names: &[&str]) {
             }
         }
     }
-}
-
-/// Whether a provisioner runs on one of these builders, as far as its own names say.
-fn touched(reader: &Reader, names: &[&str]) -> bool {
-    let list = |key: &str| -> Vec<&str> {
-        match reader.node.get(key).map(|node| &node.kind) {
-            Some(crate::json::Kind::List(items)) => items.iter().filter_map(crate::json::Node::scalar).collect(),
-            _ => Vec::new(),
-        }
-    };
-    let (only, except) = (list("only"), list("except"));
-    // A name with a template in it was evaluated for each builder before.
-    if only.iter().chain(&except).any(|name| name.contains("{{")) {
-        return true;
-    }
-    names.iter().any(|name| (only.is_empty() || only.contains(name)) && !except.contains(name))
 }
 
 /// `only` and `except`.
