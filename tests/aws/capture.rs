@@ -60,7 +60,7 @@ fn the_image_says_what_the_source_says() {
     ));
     setting.bake().exits(0);
     let calls = setting.cloud.calls();
-    let registered = calls.iter().filter(|call| call["action"] == "RegisterImage").last().unwrap();
+    let registered = calls.iter().rfind(|call| call["action"] == "RegisterImage").unwrap();
     let text = registered.to_string();
     for part in ["x86_64", "hvm", "v2.0", "3500", "200", "12", "/dev/sda1", "uefi-preferred"] {
         assert!(text.contains(part), "{part} is not in {text}");

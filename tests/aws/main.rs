@@ -1,5 +1,6 @@
 //! Bakes on AWS, end to end: the program as a user calls it, against the test cloud with real machines.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "nothing here is async: the program under test is another process")]
 
 mod cancel;
 mod capture;

@@ -181,12 +181,11 @@ async fn complete(aws: &Inner, run: &Run, part: &Part) -> Result<()> {
 
 /// Undoes an open ledger entry of a copy.
 pub(crate) async fn undo(aws: &Inner, entry: &Entry) -> Result<Undo> {
-    let id = match entry.id.clone() {
-        Some(id) => Some(id),
-        None => {
-            let doing = format!("look for the copy of the snapshot {}", entry.find_by);
-            found(aws, vec![of_part(&entry.find_by), of_run(&entry.run)], &doing).await?
-        }
+    let id = if let Some(id) = entry.id.clone() {
+        Some(id)
+    } else {
+        let doing = format!("look for the copy of the snapshot {}", entry.find_by);
+        found(aws, vec![of_part(&entry.find_by), of_run(&entry.run)], &doing).await?
     };
     match id {
         Some(id) => image::delete_snapshot(aws, &id).await,

@@ -30,9 +30,9 @@ arm() {
 
 /// Reads all folders ahead, as the search for secrets before the capture will. The blocks of a fresh volume come from its
 /// snapshot at their first read, some 300 a second (research: latency, "lazy first read").
-const AHEAD: &str = r#"
+const AHEAD: &str = r"
 ( trap '' HUP; nice -n 19 find / -xdev -cmin -1 ) </dev/null >/dev/null 2>&1 &
-"#;
+";
 
 /// Waits for the first boot's work. Where there is no cloud-init there is nothing to wait for.
 const WAIT: &str = r#"

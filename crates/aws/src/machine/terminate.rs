@@ -68,12 +68,11 @@ async fn terminate(client: &Arc<Client>, id: &str) -> Result<(), Box<Failure>> {
 async fn leave_group(aws: &Inner, run: &Run, id: &str, known: Option<Instance>) {
     let moved = async {
         let known = known.filter(|instance| instance.interface.is_some() && instance.vpc.is_some());
-        let instance = match known {
-            Some(instance) => Some(instance),
-            None => {
-                let filters = vec![filter("instance-id", id)];
-                instance::describe(&aws.client, filters, "look at the machine").await?.into_iter().next()
-            }
+        let instance = if known.is_some() {
+            known
+        } else {
+            let filters = vec![filter("instance-id", id)];
+            instance::describe(&aws.client, filters, "look at the machine").await?.into_iter().next()
         };
         let Some(instance) = instance.filter(Instance::in_own_group) else { return Ok(()) };
         let (Some(interface), Some(vpc)) = (&instance.interface, &instance.vpc) else { return Ok(()) };

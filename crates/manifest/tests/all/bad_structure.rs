@@ -533,7 +533,7 @@ images:
     source: {ami: {id: ami-0123456789abcdef0}}
     build:
       - ansible: web.yml
-    publish: {regions: [us-east-1], parameters: [/a]}
+    publish: {targets: []}
     deploy: []
 "##,
         r##"error[not-supported-yet]: `ansible` is not supported yet
@@ -544,19 +544,11 @@ images:
   |
   = help: It is part of format 1 and comes with a later version; take it out until then.
 
-error[not-supported-yet]: `publish.regions` is not supported yet
+error[not-supported-yet]: `publish.targets` is not supported yet
  --> bake.yml:8:15
   |
-8 |     publish: {regions: [us-east-1], parameters: [/a]}
+8 |     publish: {targets: []}
   |               ^^^^^^^
-  |
-  = help: It is part of format 1 and comes with a later version; take it out until then.
-
-error[not-supported-yet]: `publish.parameters` is not supported yet
- --> bake.yml:8:37
-  |
-8 |     publish: {regions: [us-east-1], parameters: [/a]}
-  |                                     ^^^^^^^^^^
   |
   = help: It is part of format 1 and comes with a later version; take it out until then.
 

@@ -252,9 +252,13 @@ fn the_digest_does_not_depend_on_the_clock() {
     let week = 7 * 86_400;
     let manifest = step("        cache-for: 7d\n");
     assert_eq!(digest(&manifest, &at(week)), digest(&manifest, &at(2 * week)));
-    assert_eq!(digest(&manifest, &at(week)), digest(&step(""), &at(week)), "how long it may stand makes no other image");
+    assert_eq!(
+        digest(&manifest, &at(week)),
+        digest(&step(""), &at(week)),
+        "how long it may stand makes no other image"
+    );
     let plan = plan(&good(&manifest, &Options::default()), "web");
-    assert_eq!(plan.build[0].cache_for, Some(std::time::Duration::from_secs(7 * 86_400)));
+    assert_eq!(plan.build[0].cache_for, Some(std::time::Duration::from_hours(7 * 24)));
 }
 
 #[test]
