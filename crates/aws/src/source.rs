@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use semver::Version;
 
 use crate::client::Client;
+use crate::machine::Once;
 use crate::platform::Inner;
 
 /// Images in one page; EC2 gives 1,000 at most.
@@ -23,32 +24,42 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Tags that other accounts see stand under this prefix, with `ami-bake/` for `ami-bake:`.
 const SHARED: &str = "ec2:SharedTag/ami-bake/";
 
-/// Described images by id.
+/// Described images.
 #[derive(Default)]
-pub(crate) struct Cache(Mutex<HashMap<String, Arc<Image>>>);
+pub(crate) struct Cache {
+    by_id: Mutex<HashMap<String, Arc<Image>>>,
+    /// What was asked for by name or parameter: many images of a manifest ask for the same source.
+    asked: Once<String, Image>,
+}
 
 impl Cache {
     /// Keeps a description, so that whoever launches the image need not ask for it.
     pub(crate) fn keep(&self, image: Image) -> Arc<Image> {
         let image = Arc::new(image);
         let id = image.image_id().unwrap_or_default().to_owned();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&image));
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&image));
         image
     }
 
     /// Any image that was asked for before.
     pub(crate) fn any(&self) -> Option<Arc<Image>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().next().cloned()
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).values().next().cloned()
     }
 
     fn get(&self, id: &str) -> Option<Arc<Image>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 }
 
 /// Finds the image that `query` asks for.
 pub(crate) async fn find(aws: &Inner, run: &Run, query: &SourceQuery) -> Result<SourceImage> {
-    let image = run.until_cancelled(look(aws, query)).await??;
+    let look = run.until_cancelled(Box::pin(look(aws, query)));
+    let image = match query {
+        SourceQuery::Newest { .. } | SourceQuery::Parameter(_) => {
+            aws.sources.asked.get(format!("{query:?}"), async { look.await? }).await?
+        }
+        _ => look.await??,
+    };
     bakeable(&image, aws.client.region())?;
     let found = describe(&image);
     aws.sources.keep(image);

@@ -72,7 +72,11 @@ pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> 
     };
     let sealed = launch.phase != Phase::Test;
     let access = Access { login, expected, user, settings: settings.clone(), sealed };
-    let started = Starter { aws, run, launch, blueprint: &blueprint, access: &access }.start(&image, &network).await?;
+    let starter = Starter { aws, run, launch, blueprint: &blueprint, access: &access };
+    // A machine that nobody was let in to is in the ledger, and goes with the failed image.
+    let (started, opened) = futures::join!(starter.start(&image, &network), network::open(aws, run, &network));
+    opened?;
+    let started = started?;
     Ok(Box::new(AwsMachine {
         aws: Arc::clone(aws),
         id: started.instance.id.clone(),

@@ -29,6 +29,8 @@ pub(super) struct Network {
     pub(super) groups: Vec<String>,
     /// The group that the run made, where it made one.
     pub(super) own: Option<String>,
+    /// Who is to be let in through that group.
+    ingress: Option<GroupKey>,
 }
 
 /// Finds the subnets and makes the run's security group, where the manifest names none.
@@ -38,7 +40,7 @@ pub(super) async fn prepare(aws: &Inner, run: &Run, settings: &MachineSettings) 
         named => named.iter().cloned().map(Some).collect(),
     };
     if !settings.security_groups.is_empty() {
-        return Ok(Network { subnets, groups: settings.security_groups.clone(), own: None });
+        return Ok(Network { subnets, groups: settings.security_groups.clone(), own: None, ingress: None });
     }
     let (vpc, cidrs) = futures::try_join!(vpc(aws, settings), cidrs(aws, run, settings))?;
     let cidrs = match cidrs {
@@ -48,7 +50,14 @@ pub(super) async fn prepare(aws: &Inner, run: &Run, settings: &MachineSettings) 
     let key = GroupKey { vpc, cidrs, port: settings.connect.port.unwrap_or(22) };
     let shared = aws.shared.of(run);
     let group = shared.groups.get(key.clone(), group(aws, run, &key)).await?;
-    Ok(Network { subnets, groups: vec![group.clone()], own: Some(group) })
+    Ok(Network { subnets, groups: vec![group.clone()], own: Some(group), ingress: Some(key) })
+}
+
+/// Lets the runner in through the group that the run made. No machine waits for it: it is done while the machine starts.
+pub(super) async fn open(aws: &Inner, run: &Run, network: &Network) -> Result<()> {
+    let (Some(group), Some(key)) = (&network.own, &network.ingress) else { return Ok(()) };
+    let shared = aws.shared.of(run);
+    shared.opened.get(key.clone(), authorize(aws, run, key, group)).await
 }
 
 /// The default VPC's subnets, one for each zone: for when EC2's own choice has no capacity.
@@ -173,20 +182,25 @@ async fn group(aws: &Inner, run: &Run, key: &GroupKey) -> Result<String> {
         }
     };
     run.ledger().confirm(ticket, &id)?;
+    Ok(id)
+}
+
+async fn authorize(aws: &Inner, run: &Run, key: &GroupKey, id: &str) -> Result<()> {
+    let client = &aws.client;
     let permission = permission(key);
     let answer = fresh::fresh(
         run,
         |failure| failure.is(&["InvalidGroup.NotFound"]),
         || {
             let request =
-                client.ec2.authorize_security_group_ingress().group_id(&id).ip_permissions(permission.clone()).send();
+                client.ec2.authorize_security_group_ingress().group_id(id).ip_permissions(permission.clone()).send();
             client.ask("AuthorizeSecurityGroupIngress", request)
         },
     )
     .await;
     match answer {
-        Ok(_) => Ok(id),
-        Err(failure) if failure.is(&["InvalidPermission.Duplicate"]) => Ok(id),
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is(&["InvalidPermission.Duplicate"]) => Ok(()),
         Err(failure) => {
             let doing = format!("let {} reach the machine through {id}", key.cidrs.join(", "));
             Err(client.explain(*failure, &doing).await)

@@ -29,6 +29,8 @@ pub(super) struct OfRun {
     pub(super) address: OnceCell<IpAddr>,
     /// Security groups.
     pub(super) groups: Once<super::network::GroupKey, String>,
+    /// The groups through which the runner was let in.
+    pub(super) opened: Once<super::network::GroupKey, ()>,
     /// Instance profiles by their policy.
     pub(super) profiles: Once<String, String>,
     /// The VPC's default group, by VPC.
