@@ -5,6 +5,7 @@
 mod bad_expressions;
 mod bad_family;
 mod bad_structure;
+mod bad_values;
 mod bad_yaml;
 mod common;
 mod docker;
