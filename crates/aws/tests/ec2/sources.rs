@@ -7,7 +7,7 @@ use ami_bake_core::Kind;
 use ami_bake_core::plan::{BakedQuery, ImageKey, SourceQuery};
 use ami_bake_core::platform::Platform;
 
-use crate::world::{UBUNTU, in_cloud};
+use crate::world::{RHEL, UBUNTU, in_cloud};
 
 #[test]
 fn sources_are_found_by_name_id_and_parameter() {
@@ -29,8 +29,10 @@ fn a_role_is_assumed_once_for_all_calls() {
     in_cloud("sources::a_role_is_assumed_once_for_all_calls", |world| async move {
         let role = Some("arn:aws:iam::222222222222:role/bake".to_owned());
         let world = world.with(Settings { role, ..Settings::default() }).await;
-        world.source(UBUNTU).await;
-        world.source(UBUNTU).await;
+        // The same source is looked up once, another one is another call.
+        for source in [UBUNTU, UBUNTU, RHEL] {
+            world.source(source).await;
+        }
         assert_eq!(world.cloud.count("AssumeRole"), 1);
         let asked = world.cloud.calls_of("DescribeImages");
         assert!(asked.iter().all(|call| call["account"] == "222222222222"), "{asked:?}");
