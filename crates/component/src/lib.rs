@@ -1,0 +1,1 @@
+//! Image Builder component documents, run as AWSTOE runs them.

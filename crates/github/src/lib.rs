@@ -1,0 +1,1 @@
+//! GitHub: how the runner talks with a container action, the OIDC token, and what is reported to people.
