@@ -62,6 +62,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     init: true,
     deploy: false,
     replaces_versions: false,
+    services: false,
 };
 
 /// Amazon EC2 in one home region.

@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod kill;
 pub mod ledger;
 pub mod limit;
 pub mod mask;
@@ -20,6 +21,7 @@ pub mod provision;
 pub mod report;
 pub mod route;
 pub mod run;
+pub mod services;
 pub mod tags;
 pub mod version;
 

@@ -1,6 +1,7 @@
 //! What a platform must be able to do. A platform is one room behind these traits.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::plan::{
 };
 use crate::provision::Login;
 use crate::run::Run;
+use crate::services::Services;
 
 /// What a platform can do, so that `check` refuses the rest with a line number. Field names are the manifest's.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +36,8 @@ pub struct Capabilities {
     pub init: bool,
     /// True when baking a fixed version again replaces the image, once the new one is tested.
     pub replaces_versions: bool,
+    /// True when it has [`Services`]: objects and parameters that steps may ask for.
+    pub services: bool,
     /// True when it can move launch templates and groups.
     pub deploy: bool,
 }
@@ -47,6 +51,9 @@ pub struct ImageRecord {
     pub name: String,
     /// Its region, where the platform has regions.
     pub region: Option<String>,
+    /// The account that has it, where that is another than the platform's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The namespace.
     pub namespace: String,
     /// Image and leg.
@@ -150,6 +157,11 @@ pub trait Platform: Send + Sync {
 
     /// The home region, where the platform has regions.
     fn region(&self) -> Option<String>;
+
+    /// The cloud's objects and parameters, for steps; none where [`Capabilities::services`] says so.
+    fn services(&self) -> Option<Arc<dyn Services>> {
+        None
+    }
 
     /// Finds the source image; `Baked` queries that are not siblings too.
     async fn find_source(&self, run: &Run, query: &SourceQuery) -> Result<SourceImage>;
@@ -262,6 +274,14 @@ pub trait Machine: Send + Sync {
 
     /// What the bake put on it to log in, for the seal to take away.
     fn login(&self) -> Login;
+
+    /// The absolute paths that were made or changed since it was launched, where the platform knows them without looking
+    /// at every file: a list for the search for secrets. It may name folders and what is gone again, but leave nothing
+    /// out that becomes part of the image. None where nobody knows.
+    async fn changes(&self, run: &Run) -> Result<Option<Vec<PathBuf>>> {
+        let _ = run;
+        Ok(None)
+    }
 
     /// Restarts it and waits until it is back, recognised by another boot id.
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()>;

@@ -25,6 +25,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     init: false,
     deploy: false,
     replaces_versions: true,
+    services: false,
 };
 
 /// A Docker engine as a platform.

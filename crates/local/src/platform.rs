@@ -30,6 +30,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     init: false,
     deploy: false,
     replaces_versions: true,
+    services: false,
 };
 
 /// This machine as a platform.

@@ -89,7 +89,7 @@ impl Manifest {
             }
         };
         let [build, validate, test] = steps;
-        let lowered = |at: usize, list| lower::steps(list, &route.key(PHASES[at].as_str()), &self.folder);
+        let lowered = |at: usize, list| lower::steps(list, PHASES[at], &route.key(PHASES[at].as_str()), &self.folder);
         Some(ImagePlan {
             key: key.clone(),
             namespace: self.namespace.clone(),

@@ -8,7 +8,7 @@ use ami_bake_core::plan::{Digester, Step, Verb, digest_path};
 /// The local paths that a step reads.
 pub fn file_inputs(step: &Step) -> Vec<&Path> {
     match &step.verb {
-        Verb::Script { path, .. } => vec![path],
+        Verb::Script { path, .. } | Verb::Component { path, .. } => vec![path],
         Verb::Upload { from, .. } => vec![from],
         Verb::Run { .. } | Verb::Download { .. } | Verb::Reboot | Verb::Wait { .. } | Verb::Expect(_) => Vec::new(),
     }

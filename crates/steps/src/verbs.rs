@@ -59,6 +59,9 @@ impl Provisioner for Verbs {
                 upload(run, on, step, &Upload { from, contents: *contents, to, exclude, owner, mode: *mode }).await
             }
             Verb::Download { from, to, exclude } => download(run, on, step, &Download { from, to, exclude }).await,
+            Verb::Component { path, .. } => {
+                Err(Error::internal(format!("the component room is not there to run {}", path.display())))
+            }
             Verb::Reboot => on.machine.reboot(run, step.timeout.unwrap_or(REBOOT)).await.map_err(|error| {
                 let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();
                 Error::new(error.kind(), format!("step `{}`: restart the machine", step.name))

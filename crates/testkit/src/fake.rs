@@ -92,6 +92,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     captures: &[CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live],
     init: false,
     replaces_versions: false,
+    services: false,
     deploy: false,
 };
 
@@ -100,6 +101,7 @@ fn record(id: String, name: String, tags: BTreeMap<String, String>) -> ImageReco
     ImageRecord {
         name,
         region: None,
+        account: None,
         namespace: tag(tags::NAME),
         key: ImageKey { image: tag(tags::IMAGE), leg: tags.get(tags::LEG).cloned() },
         version: tag(tags::VERSION).parse().unwrap(),

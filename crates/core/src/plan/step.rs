@@ -162,6 +162,15 @@ pub enum Verb {
         /// Globs of what stays behind.
         exclude: Vec<String>,
     },
+    /// Runs an Image Builder component document.
+    Component {
+        /// The local file.
+        path: PathBuf,
+        /// Values of its parameters.
+        parameters: Vec<(String, String)>,
+        /// Its phases that run, in the document's own order.
+        phases: Vec<Phase>,
+    },
     /// Restarts the machine and waits until it is back.
     Reboot,
     /// Waits until something answers.
@@ -183,6 +192,7 @@ impl Verb {
             Self::Script { .. } => "script",
             Self::Upload { .. } => "upload",
             Self::Download { .. } => "download",
+            Self::Component { .. } => "component",
             Self::Reboot => "reboot",
             Self::Wait { .. } => "wait",
             Self::Expect(_) => "expect",

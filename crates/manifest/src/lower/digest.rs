@@ -40,7 +40,7 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
     digester.part("env", json!(step.env).to_string());
     digester.part("on-failure", json!(step.on_failure).to_string());
     match &step.verb {
-        Verb::Script { path, .. } => digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?),
+        Verb::Script { path, .. } | Verb::Component { path, .. } => digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?),
         Verb::Upload { from, contents, exclude, .. } => {
             let exclude = globs(exclude).map_err(|error| {
                 Error::manifest("read the globs of `exclude`").because(error).at(step.route.key("exclude"))
@@ -59,7 +59,7 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
 fn without_paths(verb: &Verb) -> Verb {
     let mut verb = verb.clone();
     match &mut verb {
-        Verb::Script { path, .. } => path.clear(),
+        Verb::Script { path, .. } | Verb::Component { path, .. } => path.clear(),
         Verb::Upload { from, .. } => from.clear(),
         Verb::Download { to, .. } => to.clear(),
         _ => {}

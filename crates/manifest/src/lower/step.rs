@@ -3,19 +3,19 @@
 use std::path::Path;
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{self, Expectation, OnFailure, Probe, SecretPart, WaitFor};
+use ami_bake_core::plan::{self, Expectation, OnFailure, Phase, Probe, SecretPart, WaitFor};
 
-use crate::model::{self, Common, DurationText, Expect, OnFailureChoice, Step, Verb, WaitTarget};
+use crate::model::{self, Common, ComponentPhase, DurationText, Expect, OnFailureChoice, Step, Verb, WaitTarget};
 use crate::resolve::SECRET;
 
 /// The steps of a phase; paths become relative to the working directory.
-pub(crate) fn steps(steps: Vec<(usize, Step)>, route: &Route, folder: &Path) -> Vec<plan::Step> {
-    steps.into_iter().filter_map(|(index, step)| self::step(step, route.index(index), folder)).collect()
+pub(crate) fn steps(steps: Vec<(usize, Step)>, phase: Phase, route: &Route, folder: &Path) -> Vec<plan::Step> {
+    steps.into_iter().filter_map(|(index, step)| self::step(step, phase, route.index(index), folder)).collect()
 }
 
-fn step(step: Step, route: Route, folder: &Path) -> Option<plan::Step> {
+fn step(step: Step, phase: Phase, route: Route, folder: &Path) -> Option<plan::Step> {
     let Common { name, env, timeout, retries, on_failure, cache_for, .. } = step.common;
-    let verb = verb(step.verb, folder)?;
+    let verb = verb(step.verb, phase, folder)?;
     Some(plan::Step {
         name: name.unwrap_or_else(|| default_name(&verb)),
         route,
@@ -50,7 +50,7 @@ pub(super) fn value(text: &str) -> plan::Value {
 }
 
 /// `None` for verbs whose stage comes later, which the check refuses.
-fn verb(verb: Verb, folder: &Path) -> Option<plan::Verb> {
+fn verb(verb: Verb, phase: Phase, folder: &Path) -> Option<plan::Verb> {
     Some(match verb {
         Verb::Run(run) => plan::Verb::Run {
             script: run.run,
@@ -76,14 +76,31 @@ fn verb(verb: Verb, folder: &Path) -> Option<plan::Verb> {
         Verb::Download(download) => {
             plan::Verb::Download { from: download.download, to: folder.join(download.to), exclude: download.exclude }
         }
+        Verb::Component(component) => plan::Verb::Component {
+            path: folder.join(component.component),
+            parameters: component.with.0.into_iter().collect(),
+            phases: if component.phases.is_empty() {
+                vec![phase]
+            } else {
+                component.phases.into_iter().map(document_phase).collect()
+            },
+        },
         Verb::Reboot(_) => plan::Verb::Reboot,
         Verb::Wait(wait) => plan::Verb::Wait {
             until: until(wait.wait)?,
             interval: wait.interval.as_ref().and_then(DurationText::duration),
         },
         Verb::Expect(expectation) => plan::Verb::Expect(Expectation { probe: probe(expectation.expect)? }),
-        Verb::Ansible(_) | Verb::Chef(_) | Verb::Component(_) => return None,
+        Verb::Ansible(_) | Verb::Chef(_) => return None,
     })
+}
+
+fn document_phase(phase: ComponentPhase) -> Phase {
+    match phase {
+        ComponentPhase::Build => Phase::Build,
+        ComponentPhase::Validate => Phase::Validate,
+        ComponentPhase::Test => Phase::Test,
+    }
 }
 
 fn until(target: WaitTarget) -> Option<WaitFor> {
@@ -154,7 +171,7 @@ fn probe(expect: Expect) -> Option<Probe> {
 fn default_name(verb: &plan::Verb) -> String {
     let about = match verb {
         plan::Verb::Run { script, .. } => first_line(script),
-        plan::Verb::Script { path, .. } => {
+        plan::Verb::Script { path, .. } | plan::Verb::Component { path, .. } => {
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
         }
         plan::Verb::Upload { to, .. } => to.clone(),

@@ -22,6 +22,7 @@ const fn platform(name: &'static str, publish: &'static [&'static str]) -> Capab
         init: false,
         deploy: false,
         replaces_versions: true,
+        services: false,
     }
 }
 

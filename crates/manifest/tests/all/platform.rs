@@ -18,6 +18,7 @@ const LOCAL: Capabilities = Capabilities {
     init: false,
     deploy: false,
     replaces_versions: true,
+    services: false,
 };
 
 const MANIFEST: &str = "format: 1
