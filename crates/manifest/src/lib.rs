@@ -2,6 +2,7 @@
 
 mod check;
 pub mod diagnostic;
+mod document;
 mod expression;
 mod family;
 mod leg;
@@ -15,11 +16,17 @@ mod resolve;
 mod schema;
 mod template;
 mod variables;
-mod words;
+pub mod words;
 mod yaml;
 
+pub use document::{Document, JudgeDocument};
 pub use load::Loaded;
 pub use manifest::Manifest;
 pub use options::{Git, Github, Options};
 pub use schema::{reference, schema};
 pub use template::TEMPLATE;
+
+/// YAML as a tree with the places of its values, for other documents than manifests.
+pub mod tree {
+    pub use crate::yaml::{Entry, Kind, Meaning, Node, Scalar, parse};
+}

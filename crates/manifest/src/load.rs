@@ -143,7 +143,7 @@ impl Loading<'_> {
         let before = self.findings.len();
         let manifest = self.resolve(tree, options);
         if let Some(manifest) = &manifest {
-            check::images(manifest, &mut self.findings);
+            check::images(manifest, &mut self.sources, &mut self.findings);
             // A value that is not known yet can't be wrong yet: the source is found later, and so may variables be given.
             let later = |finding: &Diagnostic| {
                 let text = finding.span.map(|span| self.sources.slice(span)).unwrap_or_default();

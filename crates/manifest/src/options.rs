@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use ami_bake_core::platform::Capabilities;
 use jiff::Timestamp;
 
+use crate::document::JudgeDocument;
+
 /// Everything that decides what a manifest means, beside its text.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -31,6 +33,8 @@ pub struct Options {
     pub github: Github,
     /// What the platforms that are built in can do.
     pub capabilities: Vec<Capabilities>,
+    /// Judges the documents of `component` steps; they are not looked into without.
+    pub documents: Option<JudgeDocument>,
     /// `check`: variables that are not given yet are no error, and nothing is going to be baked.
     pub check: bool,
 }

@@ -1,7 +1,7 @@
 //! Words for messages.
 
 /// The candidate that was probably meant.
-pub(crate) fn near<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn near<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('_', "-");
     let limit = (word.chars().count() / 3).max(1);
     candidates
@@ -12,13 +12,13 @@ pub(crate) fn near<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) ->
 }
 
 /// `` `a`, `b` and `c` ``
-pub(crate) fn list(words: &[&str], last: &str) -> String {
+pub fn list(words: &[&str], last: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     plain_list(&quoted.iter().map(String::as_str).collect::<Vec<_>>(), last)
 }
 
 /// `a, b and c`
-pub(crate) fn plain_list(words: &[&str], last: &str) -> String {
+pub fn plain_list(words: &[&str], last: &str) -> String {
     match words {
         [] => "nothing".to_owned(),
         [one] => (*one).to_owned(),

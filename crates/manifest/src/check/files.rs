@@ -22,7 +22,7 @@ pub(crate) fn structure_only(root: &Node, folder: &Path, findings: &mut Vec<Diag
 pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Vec<Diagnostic>) {
     for phase in ["build", "validate", "test"] {
         for (index, step) in node.get(phase).map(Node::items).unwrap_or_default().iter().enumerate() {
-            for key in ["script", "upload"] {
+            for key in ["script", "upload", "component"] {
                 if let Some((path, node)) = step.get(key).and_then(|node| Some((node.as_text()?, node)))
                     && !Template::is_one(path)
                 {
@@ -50,6 +50,9 @@ pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &P
         Ok(meta) if key == "script" && !meta.is_file() => Some(
             finding("wrong-file", format!("`{path}` is not a file"))
                 .help("`script` takes one script file; `upload` takes folders."),
+        ),
+        Ok(meta) if key == "component" && !meta.is_file() => Some(
+            finding("wrong-file", format!("`{path}` is not a file")).help("`component` takes one component document."),
         ),
         Ok(meta) if path.ends_with('/') && !meta.is_dir() => Some(
             finding("wrong-file", format!("`{path}` is not a folder")).help("Take the slash off for a single file."),

@@ -6,8 +6,8 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{Resolved, SourceImage, SourceQuery, VersionRule};
 use semver::Version;
 
-use super::{files, names, platform, steps};
-use crate::diagnostic::Diagnostic;
+use super::{documents, files, names, platform, steps};
+use crate::diagnostic::{Diagnostic, Sources};
 use crate::manifest::Manifest;
 
 /// A source that looks like one.
@@ -29,7 +29,7 @@ fn stand_in(query: &SourceQuery) -> SourceImage {
 }
 
 /// Judges every leg of a manifest.
-pub(crate) fn images(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
+pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut Vec<Diagnostic>) {
     let first = Version::new(0, 1, 0);
     let version = match &manifest.version {
         VersionRule::Fixed(version) => version,
@@ -59,6 +59,7 @@ pub(crate) fn images(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
             };
             platform::plan(manifest, image, &plan, findings);
             steps::plan(image, &plan, findings);
+            documents::plan(manifest, image, &plan, sources, findings);
             names::plan(manifest, image, &plan, findings);
             for parameter in &plan.settings.distribution.parameters {
                 let Some(other) = parameters.insert(parameter.clone(), shown.clone()) else { continue };

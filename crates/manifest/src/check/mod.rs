@@ -1,5 +1,6 @@
 //! What is judged beyond structure and expressions.
 
+mod documents;
 mod environments;
 mod files;
 mod graph;

@@ -6,18 +6,15 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 /// Below an image, `defaults`, or an environment's images and defaults. `*` is any key or index.
-const IMAGE: [&[&str]; 11] = [
+const IMAGE: [&[&str]; 8] = [
     &["publish", "targets"],
     &["deploy"],
     &["build", "*", "ansible"],
     &["build", "*", "chef"],
-    &["build", "*", "component"],
     &["validate", "*", "ansible"],
     &["validate", "*", "chef"],
-    &["validate", "*", "component"],
     &["test", "*", "ansible"],
     &["test", "*", "chef"],
-    &["test", "*", "component"],
 ];
 
 /// Below an image, not supported yet but on the platforms `local` and `docker`.

@@ -8,7 +8,6 @@ mod text;
 
 pub use github::github_annotations;
 pub use json::json;
-pub(crate) use report::arrange;
-pub use report::{Diagnostic, Severity};
+pub use report::{Diagnostic, Severity, arrange};
 pub use source::{FileId, Position, Sources, Span};
 pub use text::{Style, text};

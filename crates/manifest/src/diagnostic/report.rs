@@ -117,7 +117,7 @@ impl Diagnostic {
 }
 
 /// Sorts findings as a reader goes through the file, and drops what says the same of the same place.
-pub(crate) fn arrange(findings: &mut Vec<Diagnostic>) {
+pub fn arrange(findings: &mut Vec<Diagnostic>) {
     findings.sort_by(|a, b| (a.span, a.severity, &a.message).cmp(&(b.span, b.severity, &b.message)));
     findings.dedup_by(|a, b| a.span == b.span && a.code == b.code && a.message == b.message);
 }

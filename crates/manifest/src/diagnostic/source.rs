@@ -60,6 +60,12 @@ impl Sources {
         id
     }
 
+    /// The file of a name, where there is one.
+    pub fn find(&self, name: &str) -> Option<FileId> {
+        let at = self.0.iter().position(|file| file.name == name)?;
+        u16::try_from(at).ok().map(FileId)
+    }
+
     /// The name of a file.
     pub fn name(&self, file: FileId) -> &str {
         self.0.get(usize::from(file.0)).map_or("", |file| &file.name)

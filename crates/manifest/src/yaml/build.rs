@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 64;
 const ALIAS_BUDGET: usize = 20_000;
 
 /// Reads one document; problems that don't stop the reading are added to `findings`. `None` when there is no tree to work with.
-pub(crate) fn parse(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
+pub fn parse(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
     let start = Span { file, start: 0, end: 0 };
     if text.len() > MAX_BYTES {
         let size = text.len() / 1024;

@@ -5,5 +5,5 @@ mod node;
 mod scalar;
 mod syntax;
 
-pub(crate) use build::parse;
-pub(crate) use node::{Entry, Kind, Meaning, Node, Scalar};
+pub use build::parse;
+pub use node::{Entry, Kind, Meaning, Node, Scalar};

@@ -9,16 +9,16 @@ use crate::diagnostic::Span;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub struct Node {
     /// Where it was written; behind an alias, the anchored value.
-    pub(crate) span: Span,
+    pub span: Span,
     /// What it is.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
 }
 
 /// What a node is.
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A single value.
     Scalar(Scalar),
     /// A sequence.
@@ -29,27 +29,27 @@ pub(crate) enum Kind {
 
 /// A key and its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The key.
-    pub(crate) key: String,
+    pub key: String,
     /// Where the key stands.
-    pub(crate) key_span: Span,
+    pub key_span: Span,
     /// The value.
-    pub(crate) value: Node,
+    pub value: Node,
 }
 
 /// A single value, as written and as YAML 1.2's core schema reads it.
 #[derive(Debug, Clone)]
-pub(crate) struct Scalar {
+pub struct Scalar {
     /// The text after escapes and folding.
-    pub(crate) text: String,
+    pub text: String,
     /// What the text means.
-    pub(crate) meaning: Meaning,
+    pub meaning: Meaning,
 }
 
 /// What the text of a scalar means.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Meaning {
+pub enum Meaning {
     /// Nothing: empty, `~`, `null`.
     Null,
     /// `true` or `false`.
@@ -64,7 +64,7 @@ pub(crate) enum Meaning {
 
 impl Node {
     /// The entries of a map; none for anything else.
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Entry] {
         match &self.kind {
             Kind::Map(entries) => entries,
             _ => &[],
@@ -72,7 +72,7 @@ impl Node {
     }
 
     /// The items of a list; none for anything else.
-    pub(crate) fn items(&self) -> &[Node] {
+    pub fn items(&self) -> &[Node] {
         match &self.kind {
             Kind::List(items) => items,
             _ => &[],
@@ -80,7 +80,7 @@ impl Node {
     }
 
     /// The scalar, where it is one.
-    pub(crate) fn scalar(&self) -> Option<&Scalar> {
+    pub fn scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
             _ => None,
@@ -88,27 +88,27 @@ impl Node {
     }
 
     /// The text, where it means text.
-    pub(crate) fn as_text(&self) -> Option<&str> {
+    pub fn as_text(&self) -> Option<&str> {
         self.scalar().filter(|scalar| scalar.meaning == Meaning::Text).map(|scalar| scalar.text.as_str())
     }
 
     /// Whether it holds nothing.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         self.scalar().is_some_and(|scalar| scalar.meaning == Meaning::Null)
     }
 
     /// The entry of a map's key.
-    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The value of a map's key.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
     }
 
     /// The value one segment deeper.
-    pub(crate) fn child(&self, segment: &Segment) -> Option<&Node> {
+    pub fn child(&self, segment: &Segment) -> Option<&Node> {
         match segment {
             Segment::Key(key) => self.get(key),
             Segment::Index(index) => self.items().get(*index),
@@ -116,12 +116,12 @@ impl Node {
     }
 
     /// The value at a route.
-    pub(crate) fn at(&self, route: &[Segment]) -> Option<&Node> {
+    pub fn at(&self, route: &[Segment]) -> Option<&Node> {
         route.iter().try_fold(self, |node, segment| node.child(segment))
     }
 
     /// The place of the longest part of a route that exists: the value's, or for a map's key the key's own.
-    pub(crate) fn place(&self, route: &Route) -> Span {
+    pub fn place(&self, route: &Route) -> Span {
         let mut node = self;
         let mut span = self.span;
         for segment in &route.0 {
@@ -145,7 +145,7 @@ impl Node {
     }
 
     /// The same value without places.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Scalar(scalar) => scalar.to_json(),
             Kind::List(items) => items.iter().map(Self::to_json).collect(),
@@ -154,7 +154,7 @@ impl Node {
     }
 
     /// What it is, in words for a message.
-    pub(crate) fn describe(&self) -> &'static str {
+    pub fn describe(&self) -> &'static str {
         match &self.kind {
             Kind::List(_) => "a list",
             Kind::Map(_) => "a map",
@@ -168,7 +168,7 @@ impl Node {
     }
 
     /// How many values it consists of, itself included.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         1 + match &self.kind {
             Kind::Scalar(_) => 0,
             Kind::List(items) => items.iter().map(Self::size).sum(),
@@ -177,7 +177,7 @@ impl Node {
     }
 
     /// How deep it nests.
-    pub(crate) fn depth(&self) -> usize {
+    pub fn depth(&self) -> usize {
         1 + match &self.kind {
             Kind::Scalar(_) => 0,
             Kind::List(items) => items.iter().map(Self::depth).max().unwrap_or(0),
@@ -187,7 +187,7 @@ impl Node {
 
     /// This map with `over` laid over it: maps are merged, everything else is replaced (design: manifest, `defaults`).
     #[must_use]
-    pub(crate) fn merged(&self, over: &Node) -> Node {
+    pub fn merged(&self, over: &Node) -> Node {
         let (Kind::Map(below), Kind::Map(above)) = (&self.kind, &over.kind) else {
             return over.clone();
         };
@@ -209,7 +209,7 @@ impl Node {
 
 impl Scalar {
     /// The value without its place.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         match self.meaning {
             Meaning::Null => Value::Null,
             Meaning::Boolean(value) => value.into(),
@@ -220,7 +220,7 @@ impl Scalar {
     }
 
     /// Whether the value, written out again, is the text that stands in the file.
-    pub(crate) fn survives(&self) -> bool {
+    pub fn survives(&self) -> bool {
         match self.meaning {
             Meaning::Null => false,
             Meaning::Boolean(value) => self.text == if value { "true" } else { "false" },

@@ -1,0 +1,69 @@
+//! Component documents of steps, judged by the room that runs them.
+
+use std::path::Path;
+
+use ami_bake_core::plan::{ImagePlan, Phase, Step, Verb};
+use ami_bake_core::{Route, Segment};
+
+use crate::diagnostic::{Diagnostic, FileId, Sources};
+use crate::document::Document;
+use crate::manifest::{ImageEntry, Manifest};
+use crate::yaml::Node;
+
+/// Judges the document of each `component` step.
+pub(super) fn plan(
+    manifest: &Manifest,
+    image: &ImageEntry,
+    plan: &ImagePlan,
+    sources: &mut Sources,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let Some(judge) = manifest.options.documents else { return };
+    let steps: Vec<&Step> = plan.build.iter().chain(&plan.validate).chain(&plan.test).collect();
+    let capabilities =
+        manifest.options.capabilities.iter().find(|known| known.platform == manifest.platform().as_str());
+    for step in &steps {
+        let Verb::Component { path, parameters, phases } = &step.verb else { continue };
+        let own = Route(step.route.0.iter().skip(2).cloned().collect::<Vec<Segment>>());
+        let Some(node) = image.node.at(&own.0) else { continue };
+        let file = match read(path, node, sources) {
+            Ok(Some(file)) => file,
+            Ok(None) => continue,
+            Err(finding) => {
+                findings.push(finding.route(step.route.key("component")));
+                continue;
+            }
+        };
+        let used: Vec<Phase> = steps.iter().flat_map(|other| phases_of(other, path)).copied().collect();
+        let env: Vec<String> = step.env.iter().map(|(name, _)| name.clone()).collect();
+        let document =
+            Document { sources, file, step: node, parameters, phases, used: &used, env: &env, capabilities };
+        judge(&document, findings);
+    }
+}
+
+fn phases_of<'a>(step: &'a Step, document: &Path) -> &'a [Phase] {
+    match &step.verb {
+        Verb::Component { path, phases, .. } if path == document => phases,
+        _ => &[],
+    }
+}
+
+/// The document among the sources; a file that isn't there has been told.
+fn read(path: &Path, step: &Node, sources: &mut Sources) -> Result<Option<FileId>, Diagnostic> {
+    let shown = path.display().to_string();
+    let shown = shown.strip_prefix("./").unwrap_or(&shown);
+    if let Some(file) = sources.find(shown) {
+        return Ok(Some(file));
+    }
+    let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(sources.add(shown, text))),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let place = step.place(&Route::root().key("component"));
+            Err(Diagnostic::error("unreadable", place, format!("read {shown}: byte {at} is not UTF-8"))
+                .help("Save the file as UTF-8."))
+        }
+    }
+}
