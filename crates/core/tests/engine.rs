@@ -158,6 +158,7 @@ async fn a_chain_is_baked_in_order_and_side_by_side_where_it_can() {
     let at = |call: &str| calls.iter().position(|seen| seen == call).unwrap();
     assert!(at("register base 0.1.0") < at("launch web"));
     assert!(at("launch other") < at("register base 0.1.0"));
+    assert_eq!(calls.iter().filter(|call| *call == "images").count(), 1, "several images are looked up together");
     bench.nothing_is_left();
 }
 

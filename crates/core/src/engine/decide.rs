@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use semver::Version;
 
 use crate::engine::options::{Options, Rooms, VersionContext};
+use crate::engine::published::Published;
 use crate::error::{Error, Result};
 use crate::event::Decision;
 use crate::plan::{Digest, ImageKey, ImagePlan, Leg, Phase, Recipe, Resolved, SourceImage, SourceQuery, VersionRule};
-use crate::platform::{ImageQuery, ImageRecord};
+use crate::platform::ImageRecord;
 use crate::run::Run;
 use crate::version::{next, prerelease};
 
@@ -29,9 +30,8 @@ pub(super) async fn decide(
     options: &Options,
     leg: &Leg,
     base: Option<&ImageRecord>,
+    published: &Published,
 ) -> Result<Decided> {
-    let query =
-        ImageQuery { namespace: Some(rooms.recipe.namespace().to_owned()), key: Some(leg.key.clone()), owner: None };
     let (source, published) = futures::future::try_join(
         async {
             match base {
@@ -39,7 +39,7 @@ pub(super) async fn decide(
                 None => rooms.platform.find_source(run, &external(&leg.source)).await,
             }
         },
-        rooms.platform.images(run, &query),
+        published.of(run, rooms, &leg.key),
     )
     .await
     .map_err(|error| if error.route().is_none() { error.at(leg.route.key("source")) } else { error })?;

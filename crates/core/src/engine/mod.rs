@@ -7,6 +7,7 @@ mod options;
 mod phase;
 mod plan;
 mod publish;
+mod published;
 mod retention;
 mod schedule;
 mod stage;

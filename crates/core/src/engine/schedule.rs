@@ -10,6 +10,7 @@ use crate::engine::clean_up::{clean_up, clean_up_image, finish, keep_image};
 use crate::engine::decide::decide;
 use crate::engine::image::{bake_image, publish_again, reregister};
 use crate::engine::options::{Options, Rooms};
+use crate::engine::published::Published;
 use crate::engine::stage::stage;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Decision, Event, Failure, Stage};
@@ -30,6 +31,12 @@ enum Outcome {
 
 type Outcomes = HashMap<ImageKey, watch::Sender<Outcome>>;
 
+/// What the images of a run know of one another.
+struct Siblings {
+    outcomes: Outcomes,
+    published: Published,
+}
+
 /// Bakes every leg of the recipe and answers the exit code; everything else is told as events.
 pub async fn bake(run: &Run, rooms: &Rooms, options: &Options) -> u8 {
     let legs = rooms.recipe.legs();
@@ -40,8 +47,11 @@ pub async fn bake(run: &Run, rooms: &Rooms, options: &Options) -> u8 {
         region: rooms.platform.region(),
         images: legs.iter().map(|leg| leg.key.clone()).collect(),
     });
-    let outcomes: Outcomes = legs.iter().map(|leg| (leg.key.clone(), watch::channel(Outcome::Open).0)).collect();
-    let all = join_all(legs.iter().map(|leg| one(run, rooms, options, leg, &outcomes)));
+    let siblings = Siblings {
+        outcomes: legs.iter().map(|leg| (leg.key.clone(), watch::channel(Outcome::Open).0)).collect(),
+        published: Published::for_images(legs.len()),
+    };
+    let all = join_all(legs.iter().map(|leg| one(run, rooms, options, leg, &siblings)));
     tokio::pin!(all);
     let results = tokio::select! {
         results = &mut all => results,
@@ -69,7 +79,8 @@ pub(super) fn exit_code(kinds: impl Iterator<Item = Kind>) -> u8 {
     codes.iter().copied().find(|code| *code >= 4).or(codes.last().copied()).unwrap_or(0)
 }
 
-async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, outcomes: &Outcomes) -> Result<()> {
+async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, siblings: &Siblings) -> Result<()> {
+    let outcomes = &siblings.outcomes;
     let run = &run.for_image(&leg.key);
     let base = match base_of(leg, outcomes).await {
         Ok(base) => base,
@@ -86,7 +97,7 @@ async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, outcomes: &
             return Ok(());
         }
     };
-    let result = decide_and_bake(run, rooms, options, leg, base.as_ref()).await;
+    let result = decide_and_bake(run, rooms, options, leg, base.as_ref(), &siblings.published).await;
     if result.is_err() && !run.cancel.is_cancelled() {
         if options.keep_on_failure.is_some() {
             keep_image(run, &leg.key);
@@ -132,9 +143,12 @@ async fn decide_and_bake(
     options: &Options,
     leg: &Leg,
     base: Option<&ImageRecord>,
+    published: &Published,
 ) -> Result<(Option<ImageRecord>, bool)> {
-    let decided =
-        stage(run, Stage::Source, async { run.until_cancelled(decide(run, rooms, options, leg, base)).await? }).await?;
+    let decided = stage(run, Stage::Source, async {
+        run.until_cancelled(decide(run, rooms, options, leg, base, published)).await?
+    })
+    .await?;
     run.tell(Event::Planned {
         source: decided.plan.source.clone(),
         version: decided.plan.version.clone(),
