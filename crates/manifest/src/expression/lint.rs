@@ -9,6 +9,7 @@ use super::tree::{Expr, ExprKind};
 use super::{Piece, Template};
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::model::Verb;
+use crate::words;
 use crate::yaml::{Kind, Meaning, Node};
 
 /// The judge of a file's expressions.
@@ -21,9 +22,9 @@ pub(crate) struct Lint<'a> {
 /// Judges all expressions of a document.
 pub(crate) fn lint(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) {
     let mut names =
-        Names { vars: keys(root.get("vars")), secrets: words(root.get("secrets")), matrix: BTreeSet::new() };
+        Names { vars: keys(find(root, "vars")), secrets: texts(find(root, "secrets")), matrix: BTreeSet::new() };
     for environment in root.get("environments").map(Node::entries).unwrap_or_default() {
-        names.secrets.extend(words(environment.value.get("secrets")));
+        names.secrets.extend(texts(environment.value.get("secrets")));
     }
     let mut lint = Lint { sources, names, findings };
     lint.document(root, &Route::root());
@@ -33,17 +34,31 @@ fn keys(node: Option<&Node>) -> BTreeSet<String> {
     node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.clone()).collect()
 }
 
-fn words(node: Option<&Node>) -> BTreeSet<String> {
+/// The keys of a document and of an image whose content is judged by rules of its own.
+const DOCUMENT: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars"];
+const IMAGE: [&str; 7] = ["source", "matrix", "if", "platforms", "build", "validate", "test"];
+
+/// What a mistyped key stands for: the mistake is told once, and nothing that follows from it.
+fn meant<'a>(key: &'a str, keys: &'a [&'a str]) -> &'a str {
+    words::near(key, keys.iter().copied()).unwrap_or(key)
+}
+
+/// The value of a key, mistyped or not.
+fn find<'a>(root: &'a Node, key: &str) -> Option<&'a Node> {
+    root.entries().iter().find(|entry| meant(&entry.key, &DOCUMENT) == key).map(|entry| &entry.value)
+}
+
+fn texts(node: Option<&Node>) -> BTreeSet<String> {
     node.map(Node::items).unwrap_or_default().iter().filter_map(Node::as_text).map(str::to_owned).collect()
 }
 
 impl Lint<'_> {
     fn document(&mut self, root: &Node, route: &Route) {
         let shared = keys(root.get("defaults").and_then(|defaults| defaults.get("matrix")));
-        let images = root.get("images").map(Node::entries).unwrap_or_default();
+        let images = find(root, "images").map(Node::entries).unwrap_or_default();
         for entry in root.entries() {
             let route = route.key(entry.key.as_str());
-            match entry.key.as_str() {
+            match meant(&entry.key, &DOCUMENT) {
                 "environments" => {
                     for environment in entry.value.entries() {
                         self.document(&environment.value, &route.key(environment.key.as_str()));
@@ -74,10 +89,11 @@ impl Lint<'_> {
     fn image(&mut self, image: &Node, route: &Route) {
         for entry in image.entries() {
             let route = route.key(entry.key.as_str());
-            let early = matches!(entry.key.as_str(), "source" | "matrix" | "if" | "platforms");
+            let key = meant(&entry.key, &IMAGE);
+            let early = matches!(key, "source" | "matrix" | "if" | "platforms");
             let stage = if early { Stage::Image } else { Stage::Planned };
             let place = Place { stage, secrets: false, vars: true };
-            match entry.key.as_str() {
+            match key {
                 "if" => self.condition(&entry.value, &route, place),
                 "build" | "validate" | "test" => {
                     for (index, step) in entry.value.items().iter().enumerate() {

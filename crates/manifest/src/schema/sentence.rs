@@ -41,7 +41,13 @@ impl<'a> Teller<'a> {
             }
             ValidationErrorKind::Required { property } => {
                 let property = property.as_str().unwrap_or_default();
-                findings.push(self.missing(error, &place, property));
+                let mistyped = |node: &Node| {
+                    node.entries().iter().any(|entry| words::near(&entry.key, [property].into_iter()).is_some())
+                };
+                // Told as an unknown key, with this one as what was probably meant.
+                if !place.node.is_some_and(mistyped) {
+                    findings.push(self.missing(error, &place, property));
+                }
             }
             ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::OneOfMultipleValid { context } => {
                 self.step(&place, context, findings);

@@ -24,6 +24,49 @@ images:
 }
 
 #[test]
+fn a_mistyped_key_is_told_once_and_nothing_that_follows_from_it() {
+    refused(
+        r##"format: 1
+name: shop
+platform: aws
+aws: {region: us-east-1}
+vrs: {nginx: "1"}
+secrts: [TOKEN]
+imagess:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    buidl:
+      - run: echo ${{ vars.nginx }} ${{ version }}
+        env: {TOKEN: "${{ secrets.TOKEN }}"}
+"##,
+        r##"error[unknown-key]: unknown key `vrs`
+ --> bake.yml:5:1
+  |
+5 | vrs: {nginx: "1"}
+  | ^^^
+  |
+  = help: Did you mean `vars`?
+
+error[unknown-key]: unknown key `secrts`
+ --> bake.yml:6:1
+  |
+6 | secrts: [TOKEN]
+  | ^^^^^^
+  |
+  = help: Did you mean `secrets`?
+
+error[unknown-key]: unknown key `imagess`
+ --> bake.yml:7:1
+  |
+7 | imagess:
+  | ^^^^^^^
+  |
+  = help: Did you mean `images`?
+"##,
+    );
+}
+
+#[test]
 fn another_verbs_key() {
     refused(
         r##"format: 1
