@@ -2,7 +2,7 @@
 
 use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
 use ami_bake_core::event::Decision;
-use ami_bake_core::plan::{MachineSettings, Resolved};
+use ami_bake_core::plan::{ImagePlan, Resolved};
 use ami_bake_core::platform::Permission;
 use ami_bake_core::{Kind, Result, Run};
 use serde_json::{Value, json};
@@ -94,19 +94,19 @@ async fn ask(
 ) -> Result<(Vec<PlannedImage>, Vec<Permission>)> {
     let images = engine::plan(run, rooms, options).await?;
     let permissions =
-        if permissions { rooms.platform.permissions(run, &machines(rooms, &images)?).await? } else { Vec::new() };
+        if permissions { rooms.platform.permissions(run, &plans(rooms, &images)?).await? } else { Vec::new() };
     Ok((images, permissions))
 }
 
-/// The machines of the images that are decided, for the permissions that they need.
-fn machines(rooms: &Rooms, images: &[PlannedImage]) -> Result<Vec<MachineSettings>> {
+/// The plans of the images that are decided, for the permissions that they need.
+fn plans(rooms: &Rooms, images: &[PlannedImage]) -> Result<Vec<ImagePlan>> {
     images
         .iter()
         .filter_map(|image| match image {
             PlannedImage::Decided { key, source, version, .. } => Some((key, source, version)),
             PlannedImage::WaitsFor { .. } => None,
         })
-        .map(|(key, source, version)| Ok(rooms.recipe.plan(key, &Resolved { source, version })?.machine))
+        .map(|(key, source, version)| rooms.recipe.plan(key, &Resolved { source, version }))
         .collect()
 }
 

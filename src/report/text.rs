@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::event::{Decision, Envelope, Event, Failure, Stage, StepOutcome};
+use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, PackageChanges, Report, Status};
 
@@ -84,7 +85,10 @@ impl Lines {
             Event::MachineEnded { id, ran, .. } => Some(format!("machine {id} is given back after {}", human(*ran))),
             Event::Packages { before, after } => packages(&PackageChanges::between(before, after)),
             Event::Published { delivery } => Some(self.delivery(delivery)),
-            Event::Retired { image } => Some(format!("{} is no longer kept: {} is deleted", image.version, image.id)),
+            Event::Retired { image } => Some(format!("{} is no longer kept: {} is deleted", image.version, at(image))),
+            Event::Held { image, why } => {
+                Some(format!("{} is no longer kept, but {} stays: {why}", image.version, at(image)))
+            }
             Event::Kept { what, hint } => Some(format!("kept {what}: {hint}")),
             Event::Left { what, why } => Some(format!("{} {what}: {why}", paint.odd("left behind"))),
             Event::ImageFinished { .. } => image.map(|image| self.end(image)),
@@ -94,7 +98,8 @@ impl Lines {
 
     /// One region of a publication: what was done there, and what was not.
     fn delivery(self, delivery: &Delivery) -> String {
-        let Delivery { region, image, done, failure } = delivery;
+        let Delivery { region, account, image, done, failure } = delivery;
+        let region = place(Some(region), account.as_deref());
         let id = image.as_deref().unwrap_or_default();
         let done = if done.is_empty() { String::new() } else { format!(": {}", done.join(", ")) };
         match failure {
@@ -135,6 +140,21 @@ fn clock(elapsed: Duration) -> String {
         (0, 0, _) => format!("{:>7.1}s", elapsed.as_secs_f64()),
         (0, minutes, seconds) => format!("{minutes:>3}m {seconds:02}s"),
         (hours, minutes, _) => format!("{hours:>3}h {minutes:02}m"),
+    }
+}
+
+/// An image, and where it is.
+fn at(image: &ImageRecord) -> String {
+    let place = place(image.region.as_deref(), image.account.as_deref());
+    if place.is_empty() { image.id.clone() } else { format!("{} in {place}", image.id) }
+}
+
+/// A region, and the account where it is another than the bake's own.
+pub(crate) fn place(region: Option<&str>, account: Option<&str>) -> String {
+    match (region, account) {
+        (Some(region), Some(account)) => format!("{region} of {account}"),
+        (Some(region), None) => region.to_owned(),
+        (None, _) => String::new(),
     }
 }
 

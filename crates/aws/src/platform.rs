@@ -206,7 +206,8 @@ impl Platform for Aws {
         sweep::remove(&self.inner, run, leftover).await
     }
 
-    async fn permissions(&self, run: &Run, machines: &[MachineSettings]) -> Result<Vec<Permission>> {
-        permissions::check(&self.inner, run, machines).await
+    async fn permissions(&self, run: &Run, plans: &[ImagePlan]) -> Result<Vec<Permission>> {
+        let machines: Vec<MachineSettings> = plans.iter().map(|plan| plan.machine.clone()).collect();
+        permissions::check(&self.inner, run, &machines).await
     }
 }

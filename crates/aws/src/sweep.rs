@@ -80,6 +80,7 @@ pub(crate) async fn remove(aws: &Inner, run: &Run, leftover: &Leftover) -> Resul
                 platform: PLATFORM.to_owned(),
                 kind: kind.to_owned(),
                 region: leftover.region.clone(),
+                role: None,
                 find_by: id.to_owned(),
                 id: Some(id.to_owned()),
             };

@@ -1,4 +1,4 @@
-//! What publishing came to in one region.
+//! What publishing came to in one region of one account.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,9 @@ use crate::event::Failure;
 pub struct Delivery {
     /// The region.
     pub region: String,
+    /// The account, where it is another than the bake's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The image's id there, once it is registered.
     pub image: Option<String>,
     /// What was done, in order, each in a few words: `registered`, `shared with 111122223333`. What was there already

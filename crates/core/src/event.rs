@@ -275,6 +275,13 @@ pub enum Event {
         /// What it was.
         image: ImageRecord,
     },
+    /// An older version that the plan keeps no longer stays all the same.
+    Held {
+        /// What it is.
+        image: ImageRecord,
+        /// Who uses it, or what protects it, in words.
+        why: String,
+    },
     /// Something that `--keep-on-failure` left, and how to reach it.
     Kept {
         /// What it is.

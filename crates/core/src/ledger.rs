@@ -39,6 +39,9 @@ pub struct Entry {
     pub kind: String,
     /// Its region, where the platform has regions.
     pub region: Option<String>,
+    /// The role under which it is reached, where that is not the run's own: it is in another account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// The client token, name or tag by which it can be found when its id was never learnt.
     pub find_by: String,
     /// Its id, once known.
@@ -132,16 +135,17 @@ impl Ledger {
     /// # Errors
     /// When the line can't be written: then nothing may be created.
     pub fn intend(&self, platform: &str, kind: &str, region: Option<&str>, find_by: &str) -> Result<Ticket> {
-        self.intend_for(None, platform, kind, region, find_by)
+        self.intend_for(None, None, platform, kind, region, find_by)
     }
 
-    /// Notes that a resource of `image` is about to be created.
+    /// Notes that a resource of `image` is about to be created, under `role` where it is in another account.
     ///
     /// # Errors
     /// As [`Ledger::intend`].
     pub fn intend_for(
         &self,
         image: Option<&ImageKey>,
+        role: Option<&str>,
         platform: &str,
         kind: &str,
         region: Option<&str>,
@@ -155,6 +159,7 @@ impl Ledger {
             platform: platform.to_owned(),
             kind: kind.to_owned(),
             region: region.map(str::to_owned),
+            role: role.map(str::to_owned),
             find_by: find_by.to_owned(),
             id: None,
         };

@@ -13,11 +13,13 @@ use crate::communicator::Communicator;
 use crate::error::Result;
 use crate::ledger::Entry;
 use crate::plan::{
-    Architecture, CaptureMode, Digest, ImageKey, ImagePlan, MachineSettings, Phase, SourceImage, SourceQuery,
+    Architecture, CaptureMode, Digest, Distribution, ImageKey, ImagePlan, MachineSettings, Phase, SourceImage,
+    SourceQuery,
 };
 use crate::provision::Login;
 use crate::run::Run;
 use crate::services::Services;
+use crate::tags;
 
 /// What a platform can do, so that `check` refuses the rest with a line number. Field names are the manifest's.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +79,33 @@ pub struct ImageRecord {
 }
 
 impl ImageRecord {
+    /// The image that a plan makes, before it is there: without an id.
+    pub fn planned(plan: &ImagePlan, now: Timestamp) -> Self {
+        Self {
+            id: String::new(),
+            name: plan.settings.name.clone(),
+            region: None,
+            account: None,
+            namespace: plan.namespace.clone(),
+            key: plan.key.clone(),
+            version: plan.version.clone(),
+            digest: plan.digest.clone(),
+            tested: Some(now),
+            created: Some(now),
+            available: true,
+            architecture: plan.source.architecture,
+            parts: Vec::new(),
+            tags: BTreeMap::from([(tags::SOURCE.to_owned(), plan.source.id.clone())]),
+        }
+    }
+
+    /// Since when its end has come, by its tag. A final version that passed its tests has none.
+    pub fn expired(&self, now: Timestamp) -> Option<Timestamp> {
+        let passes = self.tested.is_none() || !self.version.pre.is_empty();
+        let end: Timestamp = self.tags.get(tags::EXPIRES).filter(|_| passes)?.parse().ok()?;
+        (end <= now).then_some(end)
+    }
+
     /// The image as a source of further images and of test machines.
     pub fn as_source(&self) -> SourceImage {
         SourceImage {
@@ -90,6 +119,34 @@ impl ImageRecord {
             version: Some(self.version.clone()),
         }
     }
+}
+
+/// Who uses an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Usage {
+    /// These, each in a few words: `instance i-…`, `launch template lt-…`. Nobody when it is empty.
+    By(Vec<String>),
+    /// It could not be learnt, and why: whoever wants to delete the image takes it for used.
+    Unknown(String),
+}
+
+/// An image where it is published, with who uses it there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The image.
+    pub image: ImageRecord,
+    /// Who uses it; none where the platform can't tell.
+    pub usage: Option<Usage>,
+}
+
+/// A version that the plan's retention keeps no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Superseded {
+    /// The image.
+    pub image: ImageRecord,
+    /// Why it stays all the same, in words: who uses it, or what protects it.
+    pub held: Option<String>,
 }
 
 /// Which of our own images to list.
@@ -201,6 +258,34 @@ pub trait Platform: Send + Sync {
         let _ = (run, plan, candidate);
     }
 
+    /// What of an image's versions the plan's retention keeps no longer, everywhere where the plan publishes it, with what
+    /// still holds each. `planned`: the new version is not there yet, and is taken for registered.
+    async fn superseded(&self, run: &Run, plan: &ImagePlan, planned: bool) -> Result<Vec<Superseded>> {
+        // Of every name: whoever was built on one of them counts.
+        let mut all = self.images(run, &ImageQuery::default()).await?;
+        if planned {
+            all.push(ImageRecord::planned(plan, run.clock().now()));
+        }
+        let ours = |image: &&ImageRecord| {
+            image.namespace == plan.namespace && image.key == plan.key && image.version == plan.version
+        };
+        let Some(new) = all.iter().filter(ours).find(|image| image.tested.is_some()) else { return Ok(Vec::new()) };
+        let going = plan.settings.retention.superfluous(new, &all, run.clock().now()).into_iter();
+        Ok(going.map(|image| Superseded { image: image.clone(), held: None }).collect())
+    }
+
+    /// Deletes what [`Platform::superseded`] found and nothing holds.
+    async fn retire(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+        let _ = plan;
+        self.delete_image(run, &image.id).await
+    }
+
+    /// Our own images wherever one of these distributions brings them, with who uses each.
+    async fn inventory(&self, run: &Run, query: &ImageQuery, published: &[Distribution]) -> Result<Vec<Listed>> {
+        let _ = published;
+        Ok(self.images(run, query).await?.into_iter().map(|image| Listed { image, usage: None }).collect())
+    }
+
     /// Deletes an image and the parts that no other image uses. Not being there is success.
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()>;
 
@@ -217,7 +302,7 @@ pub trait Platform: Send + Sync {
     async fn remove(&self, run: &Run, leftover: &Leftover) -> Result<Undo>;
 
     /// Asks by dry run what the role may do: one finding for each action that a bake of these plans needs.
-    async fn permissions(&self, run: &Run, machines: &[MachineSettings]) -> Result<Vec<Permission>>;
+    async fn permissions(&self, run: &Run, plans: &[ImagePlan]) -> Result<Vec<Permission>>;
 }
 
 /// How an undo went.

@@ -20,6 +20,7 @@ use crate::plan::ImageKey;
 pub struct Run {
     shared: Arc<Shared>,
     image: Option<ImageKey>,
+    role: Option<Arc<str>>,
     /// Ends every wait of the run when it is cancelled.
     pub cancel: CancellationToken,
 }
@@ -45,7 +46,7 @@ pub struct Shared {
 impl Run {
     /// A run over these parts.
     pub fn new(shared: Shared, cancel: CancellationToken) -> Self {
-        Self { shared: Arc::new(shared), image: None, cancel }
+        Self { shared: Arc::new(shared), image: None, role: None, cancel }
     }
 
     /// The same run, speaking for one image.
@@ -58,6 +59,12 @@ impl Run {
     #[must_use]
     pub fn for_all(&self) -> Self {
         Self { image: None, ..self.clone() }
+    }
+
+    /// The same run in another account, under this role: what it creates there is found there again.
+    #[must_use]
+    pub fn under(&self, role: &str) -> Self {
+        Self { role: Some(Arc::from(role)), ..self.clone() }
     }
 
     /// The same run under another token: the clean-up after a cancel must not be cancelled itself.
@@ -117,7 +124,7 @@ impl Run {
     /// # Errors
     /// When the line can't be written: then nothing may be created.
     pub fn intend(&self, platform: &str, kind: &str, region: Option<&str>, find_by: &str) -> Result<Ticket> {
-        self.shared.ledger.intend_for(self.image.as_ref(), platform, kind, region, find_by)
+        self.shared.ledger.intend_for(self.image.as_ref(), self.role.as_deref(), platform, kind, region, find_by)
     }
 
     /// Tells an event for this handle's image. No declared secret leaves in it.

@@ -123,7 +123,7 @@ async fn older_versions_go_once_the_new_one_is_there() {
     bench.fake.fail(&format!("delete {doomed}"), Error::new(ami_bake_core::Kind::Publish, "not today"));
     assert_eq!(bench.bake(&web("four")).await, 0);
     assert!(bench.told().iter().any(
-        |told| matches!(&told.event, Event::Warning { message, .. } if message.contains("older versions of web"))
+        |told| matches!(&told.event, Event::Warning { message, .. } if message.contains("take away web 0.1.1"))
     ));
 }
 

@@ -1,7 +1,7 @@
 //! The platform: each duty is a function of the module that knows it.
 
 use ami_bake_core::ledger::{Closed, Entry, IMAGE, MACHINE};
-use ami_bake_core::plan::{CaptureMode, ImagePlan, MachineSettings, SourceImage, SourceQuery};
+use ami_bake_core::plan::{CaptureMode, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
     Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform, Registration,
     Undo,
@@ -112,7 +112,7 @@ impl Platform for Docker {
         Ok(Undo::Done)
     }
 
-    async fn permissions(&self, _run: &Run, _machines: &[MachineSettings]) -> Result<Vec<Permission>> {
+    async fn permissions(&self, _run: &Run, _plans: &[ImagePlan]) -> Result<Vec<Permission>> {
         // Whoever reaches an engine may do everything there.
         let answer = self.client.ping().await;
         let detail = answer.as_ref().err().map(|error| crate::engine::said(error).0);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use ami_bake_core::ledger::{IMAGE, MACHINE};
+use ami_bake_core::plan::expired as expired_images;
 use ami_bake_core::platform::Leftover;
 use ami_bake_core::{Kind, Result, Run, tags};
 use bollard::Docker;
@@ -12,24 +13,20 @@ use crate::engine::failed;
 use crate::image::list;
 use crate::labels;
 
-/// Machines and candidates that expired. A tested image is none.
+/// Machines and images whose end has come: candidates, and tested pre-releases that no other image was built on.
 pub(crate) async fn expired(docker: &Docker, run: &Run) -> Result<Vec<Leftover>> {
     let now = run.clock().now();
     let mut found = machines(docker).await?;
     found.retain(|machine| machine.expired.is_some_and(|at| at <= now));
-    for image in list(docker).await? {
-        let at = labels::expires(&image.tags).filter(|at| *at <= now);
-        if let (Some(at), None) = (at, image.tested) {
-            found.push(Leftover {
-                kind: IMAGE.to_owned(),
-                region: None,
-                run: image.tags.get(tags::RUN).cloned(),
-                expired: Some(at),
-                about: image.name,
-                id: image.id,
-            });
-        }
-    }
+    let all = list(docker).await?;
+    found.extend(expired_images(&all, now).into_iter().map(|image| Leftover {
+        kind: IMAGE.to_owned(),
+        region: None,
+        run: image.tags.get(tags::RUN).cloned(),
+        expired: image.expired(now),
+        about: image.name.clone(),
+        id: image.id.clone(),
+    }));
     Ok(found)
 }
 

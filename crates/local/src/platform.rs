@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ami_bake_core::ledger::{Closed, Entry, MACHINE};
-use ami_bake_core::plan::{CaptureMode, MachineSettings, SourceImage, SourceQuery};
+use ami_bake_core::plan::{CaptureMode, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
     Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform, Registration,
     Undo,
@@ -149,7 +149,7 @@ impl Platform for Local {
         sweep::remove(self, run, leftover).await
     }
 
-    async fn permissions(&self, _run: &Run, machines: &[MachineSettings]) -> Result<Vec<Permission>> {
-        Ok(preflight::permissions(machines))
+    async fn permissions(&self, _run: &Run, _plans: &[ImagePlan]) -> Result<Vec<Permission>> {
+        Ok(preflight::permissions())
     }
 }

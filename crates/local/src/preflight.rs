@@ -1,6 +1,5 @@
 //! What this machine lets us do.
 
-use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::platform::Permission;
 
 use rustix::thread::CapabilitySet;
@@ -8,7 +7,7 @@ use rustix::thread::CapabilitySet;
 use crate::sandbox::missing_for_users;
 
 /// One finding: whether sandboxes can be made here. Whoever is not root needs user namespaces.
-pub(crate) fn permissions(_machines: &[MachineSettings]) -> Vec<Permission> {
+pub(crate) fn permissions() -> Vec<Permission> {
     let missing = if rustix::process::geteuid().is_root() { missing_for_root() } else { missing_for_users() };
     vec![Permission {
         action: "make namespaces and overlay mounts".to_owned(),

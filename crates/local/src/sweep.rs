@@ -1,10 +1,12 @@
 //! What earlier runs left behind.
 
-use ami_bake_core::platform::{Leftover, Platform, Undo};
+use ami_bake_core::plan::expired as expired_images;
+use ami_bake_core::platform::{ImageRecord, Leftover, Platform, Undo};
 use ami_bake_core::{Result, Run, tags};
 
 use crate::machine::IMAGE;
 use crate::platform::Local;
+use crate::store::Image;
 
 /// A machine whose process is gone.
 const MACHINE: &str = "sandbox";
@@ -29,7 +31,8 @@ async fn tidy_or_fail(local: &Local, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// Machines that nobody holds and candidates that expired. A tested image is none.
+/// Machines that nobody holds, and images whose end has come: candidates, and tested pre-releases that no other image was
+/// built on.
 pub(crate) fn expired(local: &Local, run: &Run) -> Result<Vec<Leftover>> {
     let now = run.clock().now();
     let machines = local.store.dead_machines(now).into_iter().map(|dead| Leftover {
@@ -40,17 +43,14 @@ pub(crate) fn expired(local: &Local, run: &Run) -> Result<Vec<Leftover>> {
         expired: dead.about.kept,
         about: dead.about.purpose,
     });
-    let images = local.store.images()?.into_iter().filter_map(|image| {
-        let expired = image.expires().filter(|expires| *expires <= now)?;
-        let tested = !image.candidate && image.tags.contains_key(tags::TESTED);
-        (!tested).then(|| Leftover {
-            kind: IMAGE.to_owned(),
-            region: None,
-            run: image.tags.get(tags::RUN).cloned(),
-            expired: Some(expired),
-            about: image.name.clone(),
-            id: image.id,
-        })
+    let all: Vec<ImageRecord> = local.store.images()?.iter().filter_map(Image::record).collect();
+    let images = expired_images(&all, now).into_iter().map(|image| Leftover {
+        kind: IMAGE.to_owned(),
+        region: None,
+        run: image.tags.get(tags::RUN).cloned(),
+        expired: image.expired(now),
+        about: image.name.clone(),
+        id: image.id.clone(),
     });
     Ok(machines.chain(images).collect())
 }

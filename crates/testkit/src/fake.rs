@@ -8,7 +8,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::{CaptureMode, Digest, ImageKey, MachineSettings, SourceImage, SourceQuery};
+use ami_bake_core::plan::{CaptureMode, Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
     Candidate, Capabilities, Capture, ImageQuery, ImageRecord, Launch, Leftover, Machine, PendingImage, Permission,
     Platform, Registration, Undo,
@@ -206,7 +206,7 @@ impl Platform for Fake {
         Ok(Undo::Done)
     }
 
-    async fn permissions(&self, _: &Run, _: &[MachineSettings]) -> Result<Vec<Permission>> {
+    async fn permissions(&self, _: &Run, _: &[ImagePlan]) -> Result<Vec<Permission>> {
         Ok(Vec::new())
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ami_bake_core::event::Package;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::plan::{
-    BakedQuery, Digest, Digester, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, OnFailure, Recipe,
-    Resolved, Retention, SourceImage, SourceQuery, Step, Verb, VersionRule,
+    BakedQuery, Digest, Digester, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, OnFailure,
+    Recipe, Resolved, Retention, SourceImage, SourceQuery, Step, Verb, VersionRule,
 };
 use ami_bake_core::provision::{Login, Provisioner, Reached};
 use ami_bake_core::{Error, Result, Route, Run};
@@ -127,6 +127,7 @@ impl Recipe for Plain {
             settings: ImageSettings {
                 name: format!("shop/{key}/{}", resolved.version),
                 retention: image.retention,
+                distribution: Distribution { wanted: resolved.version.pre.is_empty(), ..Distribution::default() },
                 ..ImageSettings::default()
             },
             version: resolved.version.clone(),

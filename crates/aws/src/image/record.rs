@@ -26,6 +26,7 @@ pub(crate) fn record(image: &Image, region: &str) -> Option<ImageRecord> {
         id: image.image_id()?.to_owned(),
         name: image.name().unwrap_or_default().to_owned(),
         region: Some(region.to_owned()),
+        account: None,
         namespace: tags.get(tags::NAME)?.clone(),
         key: key(&tags)?,
         version: Version::parse(tags.get(tags::VERSION)?).ok()?,

@@ -54,7 +54,7 @@ pub(super) fn regions(plan: &ImagePlan, home: &str) -> Vec<RegionPlan> {
 
 /// One region from copy to pointers; told as an event, whatever came of it.
 async fn deliver(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, from: &From<'_>, region: &RegionPlan) -> Result<()> {
-    let mut delivery = Delivery { region: region.region.clone(), image: None, done: Vec::new(), failure: None };
+    let mut delivery = Delivery { region: region.region.clone(), account: None, image: None, done: Vec::new(), failure: None };
     let result = steps(home, run, plan, from, region, &mut delivery).await;
     let result = result.map_err(|error| match error.kind() {
         Kind::Cancelled => error,

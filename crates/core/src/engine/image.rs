@@ -70,7 +70,7 @@ async fn publish(run: &Run, rooms: &Rooms, decided: &Decided, candidate: &Candid
     let (plan, image) = register(run, rooms, decided, candidate).await?;
     run.tell(Event::Registered { image: image.clone() });
     rooms.platform.publish(run, &plan, &image).await?;
-    retire(run, rooms, &plan, &image).await;
+    retire(run, rooms, &plan).await;
     Ok(image)
 }
 

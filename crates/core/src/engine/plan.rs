@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::engine::decide::decide;
 use crate::engine::options::{Options, Rooms};
+use crate::engine::published::Published;
 use crate::error::Result;
 use crate::event::Decision;
 use crate::plan::{Digest, ImageKey, SourceImage};
-use crate::platform::ImageRecord;
+use crate::platform::{ImageRecord, Superseded};
 use crate::run::Run;
 
 /// What a bake would do with one image.
@@ -32,6 +33,9 @@ pub enum PlannedImage {
         decision: Box<Decision>,
         /// How many steps: build, validate, test.
         steps: [usize; 3],
+        /// Versions that retention would take away once this one is registered, with what holds each.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        retiring: Vec<Superseded>,
     },
     /// It is baked, since what it is built on is; the rest is known only then.
     WaitsFor {
@@ -49,7 +53,9 @@ pub enum PlannedImage {
 pub async fn plan(run: &Run, rooms: &Rooms, options: &Options) -> Result<Vec<PlannedImage>> {
     let mut there: HashMap<ImageKey, Option<ImageRecord>> = HashMap::new();
     let mut planned = Vec::new();
-    for leg in rooms.recipe.legs() {
+    let legs = rooms.recipe.legs();
+    let published = Published::for_images(legs.len());
+    for leg in legs {
         let base = leg.after.as_ref().and_then(|key| there.get(key).map(|record| (key, record.clone())));
         if let Some((base, None)) = base {
             there.insert(leg.key.clone(), None);
@@ -57,13 +63,18 @@ pub async fn plan(run: &Run, rooms: &Rooms, options: &Options) -> Result<Vec<Pla
             continue;
         }
         let base = base.and_then(|(_, record)| record);
-        let decided = run.until_cancelled(decide(run, rooms, options, &leg, base.as_ref())).await??;
+        let decided = run.until_cancelled(decide(run, rooms, options, &leg, base.as_ref(), &published)).await??;
         let reused = match &decided.decision {
             Decision::Reuse { image } => Some(image.clone()),
             Decision::Reregister { .. } | Decision::Bake { .. } => None,
         };
         there.insert(leg.key.clone(), reused);
         let plan = decided.plan;
+        let retires = !matches!(decided.decision, Decision::Reuse { .. })
+            && plan.settings.distribution.wanted
+            && !plan.settings.retention.is_none();
+        let retiring =
+            if retires { run.until_cancelled(rooms.platform.superseded(run, &plan, true)).await?? } else { Vec::new() };
         planned.push(PlannedImage::Decided {
             key: leg.key,
             name: plan.settings.name,
@@ -72,6 +83,7 @@ pub async fn plan(run: &Run, rooms: &Rooms, options: &Options) -> Result<Vec<Pla
             digest: plan.digest,
             decision: Box::new(decided.decision),
             steps: [plan.build.len(), plan.validate.len(), plan.test.len()],
+            retiring,
         });
     }
     Ok(planned)

@@ -8,6 +8,7 @@ use semver::Version;
 use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::image::publish_again;
 use crate::engine::options::{Options, Rooms};
+use crate::engine::retention::retire;
 use crate::engine::schedule::exit_code;
 use crate::engine::stage::stage;
 use crate::error::{Error, Kind, Result};
@@ -85,6 +86,9 @@ async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, chosen: &Ch
             });
             run.tell(Event::Registered { image: image.clone() });
             let result = publish_again(run, rooms, &plan, &image).await;
+            if result.is_ok() {
+                retire(run, rooms, &plan).await;
+            }
             (Some(image), result)
         }
     };

@@ -1,33 +1,39 @@
-//! Takes away older versions of an image once a new one is registered.
+//! Takes away older versions of an image once a new one is published.
 
 use crate::engine::options::Rooms;
-use crate::error::Result;
+use crate::error::Error;
 use crate::event::Event;
 use crate::plan::ImagePlan;
-use crate::platform::{ImageQuery, ImageRecord};
 use crate::run::Run;
 
-/// Deletes what the plan no longer keeps, and tells each. The new image is there all the same when that fails, so that it is
-/// a warning and no failure of the bake.
-pub(super) async fn retire(run: &Run, rooms: &Rooms, plan: &ImagePlan, new: &ImageRecord) {
-    if plan.settings.retention.is_none() {
+/// Deletes what the plan no longer keeps and nobody uses, and tells each. The new image is there all the same when that
+/// fails, so that it is a warning and no failure of the bake. What is not published, such as a pull request's image, takes
+/// nothing of the others' away.
+pub(super) async fn retire(run: &Run, rooms: &Rooms, plan: &ImagePlan) {
+    if plan.settings.retention.is_none() || !plan.settings.distribution.wanted {
         return;
     }
-    match run.until_cancelled(retire_or_fail(run, rooms, plan, new)).await {
-        Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error)) => run.warn(
-            format!("could not take away the older versions of {}: {error}", plan.key),
-            Some("The next bake tries it again.".to_owned()),
-        ),
+    let going = match run.until_cancelled(rooms.platform.superseded(run, plan, false)).await {
+        Ok(Ok(going)) => going,
+        Ok(Err(error)) => return warn(run, &format!("the older versions of {}", plan.key), &error),
+        Err(_) => return,
+    };
+    for old in going {
+        if run.cancel.is_cancelled() {
+            return;
+        }
+        if let Some(why) = old.held {
+            run.tell(Event::Held { image: old.image, why });
+            continue;
+        }
+        match rooms.platform.retire(run, plan, &old.image).await {
+            Ok(()) => run.tell(Event::Retired { image: old.image }),
+            Err(error) => warn(run, &format!("{} {} ({})", plan.key, old.image.version, old.image.id), &error),
+        }
     }
 }
 
-async fn retire_or_fail(run: &Run, rooms: &Rooms, plan: &ImagePlan, new: &ImageRecord) -> Result<()> {
-    // Of every name: whoever was built on one of them counts.
-    let all = rooms.platform.images(run, &ImageQuery::default()).await?;
-    for image in plan.settings.retention.superfluous(new, &all, run.clock().now()) {
-        rooms.platform.delete_image(run, &image.id).await?;
-        run.tell(Event::Retired { image: image.clone() });
-    }
-    Ok(())
+fn warn(run: &Run, what: &str, error: &Error) {
+    let help = error.help_text().map_or("The next bake tries it again.".to_owned(), str::to_owned);
+    run.warn(format!("could not take away {what}: {error}"), Some(help));
 }

@@ -32,6 +32,7 @@ impl Event {
                 change(what);
                 change(hint);
             }
+            Self::Held { why, .. } => change(why),
             Self::Left { what, why } => {
                 change(what);
                 change(why);

@@ -13,6 +13,8 @@ pub struct Distribution {
     pub forced: bool,
     /// Regions that get the image. The home region may be among them.
     pub regions: Vec<RegionPlan>,
+    /// Other accounts that get an image of their own.
+    pub targets: Vec<TargetPlan>,
     /// How it comes into another region.
     pub copy: CopyMethod,
     /// Who may launch it.
@@ -32,6 +34,15 @@ pub struct RegionPlan {
     pub region: String,
     /// The key that encrypts the image there.
     pub kms_key: Option<String>,
+}
+
+/// Another account that gets an image of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetPlan {
+    /// The role to assume there.
+    pub role: String,
+    /// The regions there.
+    pub regions: Vec<RegionPlan>,
 }
 
 /// How an image comes into another region.
@@ -68,11 +79,11 @@ impl Share {
 impl Distribution {
     /// True when there is anything to do after the registration in the home region.
     pub fn is_needed(&self) -> bool {
-        let Self { wanted, forced: _, regions, copy: _, share, parameters, deprecate_after, protect } = self;
+        let Self { wanted, forced: _, regions, targets, copy: _, share, parameters, deprecate_after, protect } = self;
         *wanted
             && (*protect
                 || deprecate_after.is_some()
-                || !(regions.is_empty() && parameters.is_empty() && share.is_nobody()))
+                || !(regions.is_empty() && targets.is_empty() && parameters.is_empty() && share.is_nobody()))
     }
 }
 

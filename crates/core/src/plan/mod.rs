@@ -13,11 +13,11 @@ mod step;
 
 pub use container::{ContainerChanges, ContainerPublish, RegistryLogin};
 pub use digest::{Digest, Digester};
-pub use distribution::{CopyMethod, Distribution, RegionPlan, Share};
+pub use distribution::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan};
 pub use files::{Exclude, FileKind, LocalFile, digest_path, local_files};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
 pub use machine::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
 pub use recipe::{Leg, Recipe, Resolved, VersionRule};
-pub use retention::Retention;
+pub use retention::{Retention, expired};
 pub use source::{BakedQuery, SourceImage, SourceQuery};
 pub use step::{Expectation, OnFailure, Phase, Probe, SecretPart, Step, Value, Verb, WaitFor};

@@ -26,31 +26,22 @@ impl Retention {
 
     /// The images that may go once `new` is registered, the highest version first. `all` is every image of the account
     /// or machine, of other names too: one that a kept image was built on stays. Candidates and versions of pull requests
-    /// and branches have an end of their own; they neither count nor go.
+    /// and branches have an end of their own and do not count; of the latter those go whose end has come.
     pub fn superfluous<'a>(self, new: &ImageRecord, all: &'a [ImageRecord], now: Timestamp) -> Vec<&'a ImageRecord> {
         if self.is_none() {
             return Vec::new();
         }
-        let ours = |image: &&ImageRecord| image.namespace == new.namespace && image.key == new.key;
-        let mut versions: Vec<&ImageRecord> =
-            all.iter().filter(ours).filter(|image| image.tested.is_some() && image.version.pre.is_empty()).collect();
+        let ours =
+            |image: &&ImageRecord| image.namespace == new.namespace && image.key == new.key && image.tested.is_some();
+        let (mut versions, passing): (Vec<&ImageRecord>, Vec<&ImageRecord>) =
+            all.iter().filter(ours).partition(|image| image.version.pre.is_empty());
         versions.sort_by(|one, other| other.version.cmp(&one.version));
         let last = self.last.map_or(0, |last| usize::try_from(last).unwrap_or(usize::MAX));
         let mut going: Vec<&ImageRecord> = versions.into_iter().skip(last).collect();
-        going.retain(|image| image.id != new.id && !self.is_young(image, now));
-        loop {
-            let leaves: BTreeSet<&str> = going.iter().map(|image| image.id.as_str()).collect();
-            let bases: BTreeSet<&str> = all
-                .iter()
-                .filter(|image| !leaves.contains(image.id.as_str()))
-                .filter_map(|image| image.tags.get(tags::SOURCE).map(String::as_str))
-                .collect();
-            let before = going.len();
-            going.retain(|image| !bases.contains(image.id.as_str()));
-            if going.len() == before {
-                return going;
-            }
-        }
+        going.retain(|image| !self.is_young(image, now));
+        going.extend(passing.into_iter().filter(|image| image.expired(now).is_some()));
+        going.retain(|image| image.id != new.id);
+        nobodys_base(going, all)
     }
 
     /// What has no age that is known is not taken for old.
@@ -58,6 +49,29 @@ impl Retention {
         let Some(limit) = self.newer_than else { return false };
         let Some(made) = image.created.or(image.tested) else { return true };
         Duration::try_from(now.duration_since(made)).is_ok_and(|age| age < limit) || made > now
+    }
+}
+
+/// The images whose end has come: what never passed its tests, and pre-releases that did; nothing that another image was
+/// built on which stays.
+pub fn expired(all: &[ImageRecord], now: Timestamp) -> Vec<&ImageRecord> {
+    nobodys_base(all.iter().filter(|image| image.expired(now).is_some()).collect(), all)
+}
+
+/// What of `going` no image was built on that stays.
+fn nobodys_base<'a>(mut going: Vec<&'a ImageRecord>, all: &[ImageRecord]) -> Vec<&'a ImageRecord> {
+    loop {
+        let leaves: BTreeSet<&str> = going.iter().map(|image| image.id.as_str()).collect();
+        let bases: BTreeSet<&str> = all
+            .iter()
+            .filter(|image| !leaves.contains(image.id.as_str()))
+            .filter_map(|image| image.tags.get(tags::SOURCE).map(String::as_str))
+            .collect();
+        let before = going.len();
+        going.retain(|image| !bases.contains(image.id.as_str()));
+        if going.len() == before {
+            return going;
+        }
     }
 }
 
@@ -80,6 +94,7 @@ mod tests {
             id: format!("{key}-{version}"),
             name: version.to_owned(),
             region: None,
+            account: None,
             namespace: "shop".to_owned(),
             key: ImageKey::new(key),
             version: version.parse().unwrap(),
@@ -139,5 +154,30 @@ mod tests {
         ];
         assert_eq!(going(Some(1), None, &all[3], &all), ["3.0.0"]);
         assert_eq!(going(Some(1), None, &all[3], &all[..4]), ["3.0.0", "2.0.0", "1.0.0"], "nobody stands on them");
+    }
+
+    fn ending(mut image: ImageRecord, at: &str) -> ImageRecord {
+        image.tags.insert(tags::EXPIRES.to_owned(), at.to_owned());
+        image
+    }
+
+    #[test]
+    fn a_pre_release_whose_end_has_come_goes_and_nothing_final_does() {
+        let over = "2026-11-19T00:00:00Z";
+        let all = [
+            image("web", "1.0.0", 9),
+            ending(image("web", "1.1.0-pr.7.abc", 9), over),
+            ending(image("web", "1.1.0-pr.8.abc", 9), over),
+            ending(image("web", "1.1.0-pr.9.abc", 1), "2026-11-27T00:00:00Z"),
+            // Somebody tagged a release with an end: it is a release all the same.
+            ending(image("web", "0.9.0", 9), over),
+            on(image("shop", "1.0.0", 1), "web-1.1.0-pr.8.abc"),
+        ];
+        assert_eq!(going(Some(5), None, &all[0], &all), ["1.1.0-pr.7.abc"]);
+        let swept: Vec<&str> = expired(&all, now()).iter().map(|image| image.id.as_str()).collect();
+        assert_eq!(swept, ["web-1.1.0-pr.7.abc"]);
+        let mut untested = all[4].clone();
+        untested.tested = None;
+        assert_eq!(expired(&[untested], now()).len(), 1, "what never passed its tests is not final");
     }
 }

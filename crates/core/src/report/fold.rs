@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::model::{ImageReport, Left, MachineReport, Notice, Report, StageReport, Status, StepReport, StepResult};
-use super::packages::PackageChanges;
+use super::packages::{self, PackageChanges};
 use crate::error::Kind;
 use crate::event::{Decision, Envelope, Event, StepOutcome};
 use crate::plan::{ImageKey, Phase};
+use crate::platform::Superseded;
 
 /// How many of the last lines of a step that failed are kept: enough for the message and what led to it.
 const LOG_LINES: usize = 60;
@@ -140,11 +141,17 @@ impl ImageReport {
                 self.image = Some(image.clone());
             }
             Event::Published { delivery } => {
-                self.published.retain(|seen| seen.region != delivery.region);
+                self.published.retain(|seen| (&seen.region, &seen.account) != (&delivery.region, &delivery.account));
                 self.published.push(delivery.clone());
             }
             Event::Retired { image } => self.retired.push(image.clone()),
-            Event::Packages { before, after } => self.packages = Some(PackageChanges::between(before, after)),
+            Event::Held { image, why } => {
+                self.held.push(Superseded { image: image.clone(), held: Some(why.clone()) });
+            }
+            Event::Packages { before, after } => {
+                self.packages = Some(PackageChanges::between(before, after));
+                self.installed = packages::versions(after);
+            }
             Event::ImageFinished { image, reused, failure, skipped } => {
                 self.status = match failure {
                     Some(failure) if failure.kind == Kind::Cancelled => Status::Cancelled,
@@ -401,5 +408,6 @@ mod tests {
         let nginx = Package { name: "nginx".into(), version: "1".into() };
         image.apply(&Event::Packages { before: vec![], after: vec![nginx.clone()] }, Duration::ZERO);
         assert_eq!(image.packages.unwrap().added, [nginx]);
+        assert_eq!(image.installed["nginx"], "1");
     }
 }

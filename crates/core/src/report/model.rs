@@ -1,5 +1,6 @@
 //! The report as data, and as JSON.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use super::seconds;
 use crate::delivery::Delivery;
 use crate::event::{Failure, Stage};
 use crate::plan::{Digest, ImageKey, Phase, SourceImage};
-use crate::platform::ImageRecord;
+use crate::platform::{ImageRecord, Superseded};
 
 /// The version of the report's format; raised when a reader of older reports would misread it.
 pub const REPORT_FORMAT: u32 = 1;
@@ -142,12 +143,19 @@ pub struct ImageReport {
     /// Older versions of it that were deleted, since no more of them are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<ImageRecord>,
+    /// Older versions of it that are kept no longer and stay all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Superseded>,
     /// Its stages, in the order in which they began.
     pub stages: Vec<StageReport>,
     /// Its steps, in the order in which they began.
     pub steps: Vec<StepReport>,
     /// What the bake changed about the installed packages.
     pub packages: Option<PackageChanges>,
+    /// The installed packages with their versions, for a later report to compare with; empty where no machine ran. Of a
+    /// package that is there in several versions (kernels), all of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub installed: BTreeMap<String, String>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// From the begin of its first stage to its end, in seconds.
@@ -169,9 +177,11 @@ impl ImageReport {
             image: None,
             published: Vec::new(),
             retired: Vec::new(),
+            held: Vec::new(),
             stages: Vec::new(),
             steps: Vec::new(),
             packages: None,
+            installed: BTreeMap::new(),
             failure: None,
             took: Duration::ZERO,
         }

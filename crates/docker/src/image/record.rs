@@ -47,6 +47,7 @@ pub(crate) fn record(seen: ImageInspect) -> Option<ImageRecord> {
         id: seen.id?,
         name: text("Name").or_else(|| text(labels::REFERENCE))?,
         region: None,
+        account: None,
         namespace: text(tags::NAME)?,
         key: ImageKey { image: text(tags::IMAGE)?, leg: text(tags::LEG) },
         version: text(tags::VERSION)?.parse().ok()?,

@@ -113,6 +113,7 @@ async fn an_earlier_image_of_the_same_name_is_not_undone() {
         platform: "docker".to_owned(),
         kind: "image".to_owned(),
         region: None,
+        role: None,
         find_by: name.clone(),
         id: None,
     };

@@ -78,6 +78,7 @@ impl Image {
             id: self.id.clone(),
             name: self.name.clone(),
             region: None,
+            account: None,
             namespace: namespace.to_owned(),
             key,
             version: self.version()?,
@@ -104,11 +105,6 @@ impl Image {
             identity: self.layers.first().unwrap_or(&self.id).clone(),
             version: self.version(),
         }
-    }
-
-    /// When it may be swept.
-    pub fn expires(&self) -> Option<Timestamp> {
-        self.tags.get(tags::EXPIRES)?.parse().ok()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `publish` to core's plan of where an image goes.
 
-use ami_bake_core::plan::{CopyMethod, Distribution, RegionPlan, Share};
+use ami_bake_core::plan::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan};
 
 use crate::model::{self, DurationText, Publish, RegionChoice};
 
@@ -11,6 +11,7 @@ pub(crate) fn distribution(publish: Option<&Publish>, wanted: bool) -> Distribut
         wanted,
         forced: false,
         regions: publish.regions.iter().map(|choice| region(&choice.0)).collect(),
+        targets: publish.targets.iter().map(target).collect(),
         copy: match publish.copy {
             None | Some(model::CopyMethod::Snapshot) => CopyMethod::Snapshot,
             Some(model::CopyMethod::Image) => CopyMethod::Image,
@@ -24,6 +25,10 @@ pub(crate) fn distribution(publish: Option<&Publish>, wanted: bool) -> Distribut
 
 fn region(choice: &RegionChoice) -> RegionPlan {
     RegionPlan { region: choice.region.0.clone(), kms_key: choice.kms_key.as_ref().map(|key| key.0.clone()) }
+}
+
+fn target(target: &model::Target) -> TargetPlan {
+    TargetPlan { role: target.role.0.clone(), regions: target.regions.iter().map(|choice| region(&choice.0)).collect() }
 }
 
 fn share(share: &model::Share) -> Share {

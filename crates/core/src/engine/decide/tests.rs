@@ -9,6 +9,7 @@ fn image(at: &str, digest: &str) -> ImageRecord {
         id: format!("ami-{at}"),
         name: format!("shop/web/{at}"),
         region: None,
+        account: None,
         namespace: "shop".to_owned(),
         key: ImageKey::new("web"),
         version: version(at),
