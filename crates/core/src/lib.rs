@@ -23,6 +23,7 @@ pub mod route;
 pub mod run;
 pub mod services;
 pub mod tags;
+pub mod token;
 pub mod version;
 
 pub use error::{Error, Kind, Result};

@@ -1,0 +1,162 @@
+//! The facts about a workflow run, from the runner's variables and the event's file.
+
+use ami_bake_core::engine::VersionContext;
+use ami_bake_core::version::Bump;
+use serde_json::Value;
+
+use super::{bump, trust, version};
+use crate::runner::Environment;
+
+/// What is known about a workflow run (GitHub: variables reference; webhook events and payloads).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Workflow {
+    /// The event's name.
+    pub event: String,
+    /// The commit; of a pull request its head, since nobody has seen the merge commit that `GITHUB_SHA` is.
+    pub sha: Option<String>,
+    /// The full ref, such as `refs/heads/main`.
+    pub reference: Option<String>,
+    /// The branch; of a pull request its head's.
+    pub branch: Option<String>,
+    /// The tag.
+    pub tag: Option<String>,
+    /// The id of the run; a re-run keeps it.
+    pub run_id: Option<String>,
+    /// Who started it.
+    pub actor: Option<String>,
+    /// `owner/name`.
+    pub repository: Option<String>,
+    /// The ids of the owner and the repository, which stay when these are renamed.
+    pub ids: Option<(String, String)>,
+    /// The number of the pull request.
+    pub pull_request: Option<u64>,
+    /// The address of the run.
+    pub run_url: Option<String>,
+    /// What the version depends on.
+    pub context: VersionContext,
+    /// Which part of the version the pull request's labels raise.
+    pub bump: Option<Bump>,
+    untrusted: Option<String>,
+}
+
+impl Workflow {
+    /// Reads the event's file. One that is missing or broken tells nothing, which the variables make up for mostly.
+    pub fn of(environment: &Environment) -> Self {
+        let event = environment
+            .get("GITHUB_EVENT_PATH")
+            .and_then(|path| std::fs::read(path).ok())
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or(Value::Null);
+        Self::read(environment, &event)
+    }
+
+    /// The same with the event as it is in the file.
+    pub fn read(environment: &Environment, event: &Value) -> Self {
+        let text = |name: &str| environment.get(name).map(str::to_owned);
+        let reference = text("GITHUB_REF");
+        let stripped =
+            |prefix: &str| reference.as_deref().and_then(|name| name.strip_prefix(prefix)).map(str::to_owned);
+        let pull_request = event["pull_request"]["number"]
+            .as_u64()
+            .or_else(|| stripped("refs/pull/").and_then(|rest| rest.split('/').next()?.parse().ok()));
+        let head = event["pull_request"]["head"]["sha"].as_str().map(str::to_owned);
+        let (repository, run_id) = (text("GITHUB_REPOSITORY"), text("GITHUB_RUN_ID"));
+        let run_url = match (text("GITHUB_SERVER_URL"), &repository, &run_id) {
+            (Some(server), Some(repository), Some(run)) => Some(format!("{server}/{repository}/actions/runs/{run}")),
+            _ => None,
+        };
+        let labels = event["pull_request"]["labels"].as_array();
+        let labels = labels.into_iter().flatten().filter_map(|label| label["name"].as_str());
+        let mut workflow = Self {
+            event: text("GITHUB_EVENT_NAME").unwrap_or_default(),
+            sha: head.or_else(|| text("GITHUB_SHA")),
+            branch: text("GITHUB_HEAD_REF").or_else(|| stripped("refs/heads/")),
+            tag: stripped("refs/tags/"),
+            reference,
+            run_id,
+            actor: text("GITHUB_ACTOR"),
+            repository,
+            ids: text("GITHUB_REPOSITORY_OWNER_ID").zip(text("GITHUB_REPOSITORY_ID")),
+            pull_request,
+            run_url,
+            context: VersionContext::Default,
+            bump: bump::of_labels(labels),
+            untrusted: trust::untrusted(environment, event),
+        };
+        workflow.context = version::context(&workflow, event);
+        workflow
+    }
+
+    /// Why GitHub gives this run neither secrets nor an identity, as the begin of a sentence: a fork's pull request,
+    /// Dependabot.
+    pub fn untrusted(&self) -> Option<&str> {
+        self.untrusted.as_deref()
+    }
+
+    /// True where a pull request's author may have written the files here, but the run has all that the repository has.
+    pub fn is_target(&self) -> bool {
+        self.event == "pull_request_target"
+    }
+
+    /// The context in the subject of this run's token: an environment stands before everything else, which only the
+    /// token itself tells.
+    pub fn subject_context(&self) -> String {
+        match (&self.reference, self.event.starts_with("pull_request")) {
+            (_, true) => "pull_request".to_owned(),
+            (Some(reference), false) => format!("ref:{reference}"),
+            (None, false) => "ref:refs/heads/main".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(variables: &[(&str, &str)], event: &Value) -> Workflow {
+        Workflow::read(&Environment::of(variables.iter().copied()), event)
+    }
+
+    #[test]
+    fn a_pull_request_tells_its_number_head_and_labels() {
+        let event = json!({"pull_request": {
+            "number": 7, "head": {"sha": "1a2b3c4d", "repo": {"full_name": "Shop/images"}}, "labels": [{"name": "bump:minor"}],
+        }});
+        let workflow = of(
+            &[("GITHUB_REF", "refs/pull/7/merge"), ("GITHUB_HEAD_REF", "fix"), ("GITHUB_REPOSITORY", "shop/images")],
+            &event,
+        );
+        assert_eq!((workflow.branch.as_deref(), workflow.pull_request), (Some("fix"), Some(7)));
+        assert_eq!((workflow.sha.as_deref(), workflow.bump), (Some("1a2b3c4d"), Some(Bump::Minor)));
+        assert_eq!(workflow.untrusted(), None);
+    }
+
+    #[test]
+    fn forks_and_dependabot_are_trusted_with_nothing() {
+        let own = ("GITHUB_REPOSITORY", "shop/images");
+        let from = |repo: Value| json!({"pull_request": {"number": 7, "head": {"sha": "1a", "repo": repo}}});
+        let fork = from(json!({"full_name": "eve/images"}));
+        assert_eq!(of(&[own], &fork).untrusted(), Some("This pull request comes from the fork eve/images"));
+        assert!(of(&[own], &from(Value::Null)).untrusted().unwrap().contains("fork that is gone"));
+        let target = of(&[own, ("GITHUB_EVENT_NAME", "pull_request_target")], &fork);
+        assert!(target.untrusted().is_none() && target.is_target());
+        let bot = ("GITHUB_ACTOR", "dependabot[bot]");
+        assert!(of(&[own, bot], &Value::Null).untrusted().unwrap().contains("Dependabot"));
+        assert_eq!(of(&[own, bot, ("ACTIONS_ID_TOKEN_REQUEST_URL", "http://x")], &Value::Null).untrusted(), None);
+    }
+
+    #[test]
+    fn a_missing_event_file_is_made_up_for() {
+        let workflow = Workflow::of(&Environment::of([
+            ("GITHUB_EVENT_PATH", "/nowhere/event.json"),
+            ("GITHUB_REF", "refs/pull/9/merge"),
+            ("GITHUB_SERVER_URL", "https://github.example.com"),
+            ("GITHUB_REPOSITORY", "a/b"),
+            ("GITHUB_RUN_ID", "5"),
+        ]));
+        assert_eq!(workflow.pull_request, Some(9));
+        assert_eq!(workflow.run_url.as_deref(), Some("https://github.example.com/a/b/actions/runs/5"));
+    }
+}

@@ -1,0 +1,43 @@
+//! Why a workflow has no identity, and what gives it one.
+
+use crate::event::Workflow;
+use crate::runner::Environment;
+
+/// What to do where a job was given no address to ask for a token at; none where it was, and outside of workflows.
+pub fn help_without(environment: &Environment, workflow: &Workflow) -> Option<String> {
+    if !environment.in_workflow() || environment.get("ACTIONS_ID_TOKEN_REQUEST_URL").is_some() {
+        return None;
+    }
+    if let Some(why) = workflow.untrusted() {
+        return Some(format!(
+            "{why}: GitHub gives its runs neither secrets nor an identity. `on-fork: check` checks such a pull request \
+             without a cloud; a bake of it happens once it is merged, or from a branch of this repository."
+        ));
+    }
+    Some(
+        "The job may not ask for an identity. Naming any permission sets all others to none, so name every one that it \
+         needs, at the workflow or the job (a called workflow has no more than its caller):\n\n\
+         permissions:\n  id-token: write        # to assume the role\n  contents: read\n  pull-requests: write   # for the comment\n"
+            .to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_fork_is_told_otherwise_than_a_missing_permission() {
+        let environment = Environment::of([("GITHUB_ACTIONS", "true"), ("GITHUB_REPOSITORY", "shop/images")]);
+        let own = Workflow::read(&environment, &json!({}));
+        assert!(help_without(&environment, &own).unwrap().contains("id-token: write"));
+        let event = json!({"pull_request": {"number": 7, "head": {"sha": "1a", "repo": {"full_name": "eve/images"}}}});
+        let help = help_without(&environment, &Workflow::read(&environment, &event)).unwrap();
+        assert!(help.contains("from the fork eve/images") && !help.contains("id-token: write"), "{help}");
+        let with = Environment::of([("GITHUB_ACTIONS", "true"), ("ACTIONS_ID_TOKEN_REQUEST_URL", "http://x/?a=b")]);
+        assert_eq!(help_without(&with, &own), None);
+        assert_eq!(help_without(&Environment::default(), &own), None);
+    }
+}

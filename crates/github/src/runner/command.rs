@@ -1,0 +1,108 @@
+//! Workflow commands and their escapes (GitHub: workflow commands; actions/toolkit, command.ts).
+
+/// A message longer than this is cut by the runner, in the middle of whatever stands there.
+pub const MESSAGE_LIMIT: usize = 4096;
+
+/// How grave an annotation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A failure.
+    Error,
+    /// Something odd.
+    Warning,
+    /// Something to know.
+    Notice,
+}
+
+impl Level {
+    /// The command's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+        }
+    }
+}
+
+/// A message that GitHub shows at the run, and at a file's lines where it names one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// How grave.
+    pub level: Level,
+    /// A short heading.
+    pub title: String,
+    /// The message; plain text.
+    pub message: String,
+    /// The file, relative to the workspace.
+    pub file: Option<String>,
+    /// First line and column, from one.
+    pub start: Option<(usize, usize)>,
+    /// Last line, and the column after the end.
+    pub end: Option<(usize, usize)>,
+}
+
+impl Annotation {
+    /// One that belongs to no file.
+    pub fn new(level: Level, title: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { level, title: title.into(), message: message.into(), file: None, start: None, end: None }
+    }
+
+    /// The workflow command.
+    pub(super) fn command(&self) -> String {
+        let mut properties = Vec::new();
+        if let Some(file) = &self.file {
+            properties.push(format!("file={}", property(file)));
+        }
+        if let (Some((line, column)), Some((end, after))) = (self.start, self.end.or(self.start)) {
+            properties.push(format!("line={line}"));
+            // Columns count only when both ends are on one line.
+            if line == end {
+                properties.push(format!("col={column},endColumn={after}"));
+            } else {
+                properties.push(format!("endLine={end}"));
+            }
+        }
+        properties.push(format!("title={}", property(&self.title)));
+        let message = &self.message[..self.message.floor_char_boundary(MESSAGE_LIMIT)];
+        format!("::{} {}::{}", self.level.as_str(), properties.join(","), data(message))
+    }
+}
+
+/// Escapes what follows a command's second `::`.
+pub(super) fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes a property of a command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use ami_bake_testkit::runner::{Spoken, parse};
+
+    use super::*;
+
+    #[test]
+    fn the_runner_reads_what_was_meant() {
+        let annotation = Annotation {
+            file: Some("a,b:c.yml".to_owned()),
+            start: Some((2, 1)),
+            end: Some((2, 7)),
+            ..Annotation::new(Level::Error, "wrong: type", "100 % wrong\r\n::error::x")
+        };
+        let Some(Spoken { name, properties, data }) = parse(&annotation.command(), &[]) else { panic!() };
+        assert_eq!((name.as_str(), data.as_str()), ("error", "100 % wrong\r\n::error::x"));
+        let property = |name: &str| properties.get(name).map(String::as_str);
+        assert_eq!((property("file"), property("title")), (Some("a,b:c.yml"), Some("wrong: type")));
+        assert_eq!((property("line"), property("col"), property("endColumn")), (Some("2"), Some("1"), Some("7")));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        let command = Annotation::new(Level::Notice, "x", "ä".repeat(MESSAGE_LIMIT)).command();
+        assert_eq!(command.len(), "::notice title=x::".len() + MESSAGE_LIMIT);
+    }
+}

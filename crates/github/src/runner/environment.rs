@@ -1,0 +1,145 @@
+//! What the runner says in variables: inputs, state of the main step, folders.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::{Error, Result};
+
+/// The environment of a step, as far as it is text.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// This process's.
+    pub fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(text).collect())
+    }
+
+    /// One of these variables.
+    pub fn of<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// A variable that is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// True in a step of a workflow.
+    pub fn in_workflow(&self) -> bool {
+        self.get("GITHUB_ACTIONS") == Some("true")
+    }
+
+    /// True where the runner started this program as an action: only then there are inputs.
+    pub fn is_action(&self) -> bool {
+        self.in_workflow() && self.get("INPUT_COMMAND").is_some()
+    }
+
+    /// True where the reader asked for debug logging.
+    pub fn debug(&self) -> bool {
+        self.get("RUNNER_DEBUG") == Some("1")
+    }
+
+    /// An input by its name in action.yml. The runner writes it upper-case with blanks as `_`, and keeps hyphens
+    /// (actions/runner, Handlers/Handler.cs). White space around it is none of the value.
+    pub fn input(&self, name: &str) -> Option<&str> {
+        let variable = format!("INPUT_{}", name.replace(' ', "_").to_uppercase());
+        self.get(&variable).map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// An input that is a list: an entry a line, or with commas between them.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        self.entries(name, &['\n', ','])
+    }
+
+    /// An input whose entries may hold commas: an entry a line.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        self.entries(name, &['\n'])
+    }
+
+    fn entries(&self, name: &str, ends: &[char]) -> Vec<String> {
+        let entries = self.input(name).unwrap_or_default().split(ends).map(str::trim);
+        entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// An input that is `true` or `false`, in the spellings that GitHub's own actions take (YAML 1.2, core schema).
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>> {
+        match self.input(name) {
+            None => Ok(None),
+            Some("true" | "True" | "TRUE") => Ok(Some(true)),
+            Some("false" | "False" | "FALSE") => Ok(Some(false)),
+            Some(other) => {
+                Err(Error::usage(format!("the input `{name}` is {other:?}, which is neither true nor false"))
+                    .help(format!("Write `{name}: true` or `{name}: false`, or leave it out.")))
+            }
+        }
+    }
+
+    /// What the main step saved for the post step.
+    pub fn state(&self, name: &str) -> Option<&str> {
+        self.get(&format!("STATE_{name}"))
+    }
+
+    /// The folder for what the post step must find. Runners older than September 2025 name a `RUNNER_TEMP` that is not
+    /// mounted into the container (actions/runner pull request 4011); then `HOME`, which all container actions of a job
+    /// share.
+    pub fn shared_folder(&self) -> PathBuf {
+        let usable = |name: &str| self.get(name).map(Path::new).filter(|path| path.is_absolute() && path.is_dir());
+        usable("RUNNER_TEMP").or_else(|| usable("HOME")).map_or_else(std::env::temp_dir, Path::to_path_buf)
+    }
+
+    /// All variables.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_keep_their_hyphens_and_lose_the_white_space_around() {
+        let environment = Environment::of([
+            ("INPUT_ROLE-DURATION", " 3600\n"),
+            ("INPUT_SET", "a=1,2\n\n  b = x\n"),
+            ("INPUT_IMAGES", "base, web\nworker"),
+            ("INPUT_EMPTY", "  "),
+        ]);
+        assert_eq!(environment.input("role-duration"), Some("3600"));
+        assert_eq!(environment.lines("set"), ["a=1,2", "b = x"]);
+        assert_eq!(environment.list("images"), ["base", "web", "worker"]);
+        assert_eq!(environment.input("empty"), None);
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false_or_an_error_that_names_it() {
+        let environment = Environment::of([("INPUT_FORCE", "True"), ("INPUT_DRY-RUN", "yes")]);
+        assert_eq!(environment.flag("force").unwrap(), Some(true));
+        assert_eq!(environment.flag("until").unwrap(), None);
+        let error = environment.flag("dry-run").unwrap_err();
+        assert!(error.message().contains("`dry-run` is \"yes\""), "{error}");
+    }
+
+    #[test]
+    fn a_runner_temp_that_is_not_mounted_is_left_aside() {
+        let home = tempfile::tempdir().unwrap();
+        let environment = Environment::of([("RUNNER_TEMP", "/nowhere/_temp"), ("HOME", home.path().to_str().unwrap())]);
+        assert_eq!(environment.shared_folder(), home.path());
+        assert_eq!(Environment::default().shared_folder(), std::env::temp_dir());
+    }
+
+    #[test]
+    fn only_an_action_has_a_command() {
+        let step = Environment::of([("GITHUB_ACTIONS", "true")]);
+        assert!(step.in_workflow() && !step.is_action());
+        assert!(Environment::of([("GITHUB_ACTIONS", "true"), ("INPUT_COMMAND", "bake")]).is_action());
+        assert!(!Environment::of([("INPUT_COMMAND", "bake")]).is_action());
+    }
+}

@@ -1,0 +1,136 @@
+//! The files by which a step hands values on: outputs, state, summary (GitHub: workflow commands, "environment files").
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::{Error, Result};
+use uuid::Uuid;
+
+use super::Environment;
+
+/// A summary longer than this is refused whole by the runner (1 MiB a step).
+pub const SUMMARY_LIMIT: usize = 1 << 20;
+/// Stands where a summary had to be cut.
+const CUT: &str = "\n\n*The rest is left out: a job summary holds 1 MiB. `bake-report.json` has all of it.*\n";
+
+/// Where outputs, state and summary go.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    output: Option<PathBuf>,
+    state: Option<PathBuf>,
+    summary: Option<PathBuf>,
+}
+
+impl Files {
+    /// The files that the runner named; what it did not name is not written.
+    pub fn of(environment: &Environment) -> Self {
+        let path = |name: &str| environment.get(name).map(PathBuf::from);
+        Self { output: path("GITHUB_OUTPUT"), state: path("GITHUB_STATE"), summary: path("GITHUB_STEP_SUMMARY") }
+    }
+
+    /// Sets an output. A later value of the same name wins, so that an output can be set as soon as it is known.
+    ///
+    /// # Errors
+    /// When the file can't be written to.
+    pub fn output(&self, name: &str, value: &str) -> Result<()> {
+        append(self.output.as_deref(), name, value)
+    }
+
+    /// Saves a value for the post step, which reads it with [`Environment::state`].
+    ///
+    /// # Errors
+    /// When the file can't be written to.
+    pub fn state(&self, name: &str, value: &str) -> Result<()> {
+        append(self.state.as_deref(), name, value)
+    }
+
+    /// Writes the step's summary anew, cut at a line when it is longer than the runner takes.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn summary(&self, markdown: &str) -> Result<()> {
+        let Some(path) = self.summary.as_deref() else { return Ok(()) };
+        std::fs::write(path, &*cut(markdown)).map_err(|error| failed(path, error))
+    }
+}
+
+fn cut(markdown: &str) -> std::borrow::Cow<'_, str> {
+    if markdown.len() <= SUMMARY_LIMIT {
+        return markdown.into();
+    }
+    let room = markdown.floor_char_boundary(SUMMARY_LIMIT - CUT.len());
+    let end = markdown[..room].rfind('\n').unwrap_or(room);
+    format!("{}{CUT}", &markdown[..end]).into()
+}
+
+fn append(path: Option<&Path>, name: &str, value: &str) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let entry = entry(name, value, || format!("ami_bake_{}", Uuid::new_v4().simple()))?;
+    // One write: a signal between two would leave half an entry, which fails the step.
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(entry.as_bytes()))
+        .map_err(|error| failed(path, error))
+}
+
+fn failed(path: &Path, error: std::io::Error) -> Error {
+    Error::internal(format!("write {}, the runner's file", path.display())).because(error)
+}
+
+/// `name<<DELIMITER`, the value, `DELIMITER`. A value that holds the delimiter would end early, and what follows would be
+/// read as further names (the class of CVE-2022-35954).
+fn entry(name: &str, value: &str, mut delimiter: impl FnMut() -> String) -> Result<String> {
+    let odd = |character: char| !character.is_ascii_alphanumeric() && !matches!(character, '-' | '_');
+    if name.is_empty() || name.contains(odd) {
+        return Err(Error::internal(format!("{name:?} is no name of an output")));
+    }
+    loop {
+        let end = delimiter();
+        if !name.contains(&end) && !value.contains(&end) {
+            return Ok(format!("{name}<<{end}\n{value}\n{end}\n"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ami_bake_testkit::runner::read_file_command;
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_what_the_runner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("output");
+        let files = Files::of(&Environment::of([("GITHUB_OUTPUT", path.to_str().unwrap())]));
+        let hostile = "a\nEOF\nami-id=ami-evil\n\r\nname<<X\r";
+        for (name, value) in [("ami-id", ""), ("version", hostile), ("ami-id", "ami-1"), ("amis", "{\"a\": \"<<=\"}")] {
+            files.output(name, value).unwrap();
+        }
+        // A file that was not named is not written.
+        files.state("ledger", "x").unwrap();
+        let read = read_file_command(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let value = |name: &str| read.iter().rev().find(|(seen, _)| seen == name).map(|(_, value)| value.as_str());
+        assert_eq!(read.len(), 4);
+        assert_eq!((value("ami-id"), value("version")), (Some("ami-1"), Some(hostile)));
+        assert!(files.output("a=b", "").is_err() && files.output("", "").is_err());
+    }
+
+    #[test]
+    fn a_delimiter_that_is_in_the_value_is_not_taken() {
+        let mut offered = ["one", "two"].into_iter();
+        let entry = entry("x", "has one in it", || offered.next().unwrap().to_owned()).unwrap();
+        assert_eq!(entry, "x<<two\nhas one in it\ntwo\n");
+    }
+
+    #[test]
+    fn a_summary_is_cut_at_a_line_before_the_runner_drops_it() {
+        let long = "äöü line\n".repeat(200_000);
+        let cut = cut(&long);
+        assert!(cut.len() <= SUMMARY_LIMIT && cut.ends_with(CUT) && cut.contains("line\n\n*The rest"));
+        assert_eq!(super::cut("short"), "short");
+    }
+}

@@ -1,0 +1,267 @@
+//! The step's log: the one writer where the runner listens, so that what is a command and what is text never mix.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use super::command::{Annotation, Level, data};
+use super::untrusted;
+
+/// Annotations of each level that GitHub shows of one step; what comes after them is only logged.
+pub const ANNOTATIONS: usize = 10;
+/// Shorter values would mask ordinary text.
+const SHORTEST_MASK: usize = 4;
+
+/// Writes a step's log. All of it goes to one stream: the runner reads two in no particular order, and a group or a mask
+/// must stand before what it is about.
+pub struct Log {
+    state: Mutex<State>,
+}
+
+struct State {
+    out: Box<dyn Write + Send>,
+    /// The token that ends a stop of commands.
+    stopped: Option<String>,
+    grouped: bool,
+    annotated: BTreeMap<&'static str, usize>,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+impl Log {
+    /// Writes to `out`.
+    pub fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { state: Mutex::new(State { out, stopped: None, grouped: false, annotated: BTreeMap::new() }) }
+    }
+
+    /// Writes text of this program's. Names and messages in it may come from anywhere: no line of it is a command.
+    pub fn say(&self, text: &str) {
+        let mut state = self.lock();
+        for line in untrusted::lines(text) {
+            state.line(&line);
+        }
+        state.flush();
+    }
+
+    /// Writes a line that a machine printed, while the runner obeys nothing at all.
+    pub fn untrusted(&self, line: &str) {
+        let mut state = self.lock();
+        state.stop();
+        for line in untrusted::lines(line) {
+            state.line(&line);
+        }
+        state.flush();
+    }
+
+    /// Begins a fold; one that is open ends, since they don't nest.
+    pub fn group(&self, title: &str) {
+        let mut state = self.lock();
+        state.end_group();
+        let title = untrusted::lines(title).collect::<Vec<_>>().join(" ");
+        state.command(&format!("::group::{}", data(&title)));
+        state.grouped = true;
+        state.flush();
+    }
+
+    /// Ends the fold that is open.
+    pub fn end_group(&self) {
+        let mut state = self.lock();
+        state.end_group();
+        state.flush();
+    }
+
+    /// Lets the runner replace a value by `***` wherever it stands, each line of it for itself.
+    pub fn mask(&self, secret: &str) {
+        let mut state = self.lock();
+        let lines = secret.split(['\n', '\r']).map(str::trim);
+        for line in lines.filter(|line| line.len() >= SHORTEST_MASK) {
+            state.command(&format!("::add-mask::{}", data(line)));
+        }
+        state.flush();
+    }
+
+    /// Annotates, as long as GitHub shows it; else it is a line of the log, and counted.
+    pub fn annotate(&self, annotation: &Annotation) {
+        let mut state = self.lock();
+        let count = state.annotated.entry(annotation.level.as_str()).or_default();
+        *count += 1;
+        if *count <= ANNOTATIONS {
+            state.command(&annotation.command());
+        } else {
+            let place = match (&annotation.file, annotation.start) {
+                (Some(file), Some((line, _))) => format!("{file}:{line}: "),
+                _ => String::new(),
+            };
+            let text = format!("{}: {place}{}", annotation.level.as_str(), annotation.message);
+            for line in untrusted::lines(&text) {
+                state.line(&line);
+            }
+        }
+        state.flush();
+    }
+
+    /// Ends what is open, and says how many annotations GitHub does not show.
+    pub fn finish(&self) {
+        let mut state = self.lock();
+        state.end_group();
+        state.resume();
+        for level in [Level::Error, Level::Warning, Level::Notice] {
+            let count = state.annotated.insert(level.as_str(), 0).unwrap_or_default();
+            if count > ANNOTATIONS {
+                let more = count - ANNOTATIONS;
+                let (name, plural) = (level.as_str(), if more == 1 { "" } else { "s" });
+                state.line(&format!(
+                    "{more} more {name}{plural} stand in the log alone: GitHub shows {ANNOTATIONS} of a kind."
+                ));
+            }
+        }
+        state.flush();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// A log that can't be written has nobody to be told.
+impl State {
+    fn line(&mut self, line: &str) {
+        let _ = self.out.write_all(line.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
+    }
+
+    fn flush(&mut self) {
+        let _ = self.out.flush();
+    }
+
+    fn command(&mut self, command: &str) {
+        self.resume();
+        self.line(command);
+    }
+
+    fn end_group(&mut self) {
+        if std::mem::take(&mut self.grouped) {
+            self.command("::endgroup::");
+        }
+    }
+
+    /// Stops commands under a fresh token that nothing else knows.
+    fn stop(&mut self) {
+        if self.stopped.is_none() {
+            let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+            self.line(&format!("::stop-commands::{token}"));
+            self.stopped = Some(token);
+        }
+    }
+
+    fn resume(&mut self) {
+        if let Some(token) = self.stopped.take() {
+            self.line(&format!("::{token}::"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ami_bake_testkit::runner::{HOSTILE, Step};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Pipe(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn seen(log: impl FnOnce(&Log)) -> Step {
+        let pipe = Pipe::default();
+        log(&Log::new(Box::new(pipe.clone())));
+        let bytes = pipe.0.lock().unwrap().clone();
+        Step::default().read(&bytes)
+    }
+
+    #[test]
+    fn groups_do_not_nest_and_masks_are_heard_in_the_middle_of_output() {
+        let step = seen(|log| {
+            log.group("web: build\n::error::x");
+            log.untrusted("::add-mask::a");
+            log.mask("{\n  secret-one\n}");
+            log.untrusted("more");
+            log.group("web: test");
+            log.finish();
+        });
+        let commands: Vec<&str> = step.commands.iter().map(|command| command.name.as_str()).collect();
+        assert_eq!(commands, ["group", "add-mask", "endgroup", "group", "endgroup"]);
+        assert_eq!(step.masks(), ["secret-one"]);
+        assert_eq!(step.text(), ": :add-mask::a\nmore\n");
+    }
+
+    #[test]
+    fn hostile_output_says_nothing_to_the_runner() {
+        let step = seen(|log| {
+            for case in HOSTILE {
+                let text = String::from_utf8_lossy(case);
+                log.untrusted(&text);
+                log.say(&text);
+                log.group(&text);
+            }
+            log.annotate(&Annotation::new(Level::Error, "real", "::error::one"));
+            log.finish();
+        });
+        assert!(step.commands.iter().all(|command| ["group", "endgroup", "error"].contains(&command.name.as_str())));
+        let errors: Vec<_> = step.commands.iter().filter(|command| command.name == "error").collect();
+        assert_eq!((errors.len(), errors[0].data.as_str()), (1, "::error::one"));
+        assert!(!step.is_stopped());
+    }
+
+    #[test]
+    fn every_stop_has_a_token_of_its_own() {
+        let step = seen(|log| {
+            for line in 0..3 {
+                log.untrusted(&line.to_string());
+                log.end_group();
+                log.annotate(&Annotation::new(Level::Notice, "x", "y"));
+            }
+        });
+        let tokens: std::collections::BTreeSet<&String> = step.tokens.iter().collect();
+        assert_eq!(tokens.len(), 3);
+        assert!(tokens.iter().all(|token| token.len() == 64));
+    }
+
+    #[test]
+    fn ten_annotations_of_a_kind_are_shown_and_the_rest_counted() {
+        let step = seen(|log| {
+            for number in 0..13 {
+                let file = Some("bake.yml".to_owned());
+                let message = format!("problem {number}");
+                let annotation =
+                    Annotation { file, start: Some((number + 1, 1)), ..Annotation::new(Level::Error, "x", message) };
+                log.annotate(&annotation);
+            }
+            log.annotate(&Annotation::new(Level::Warning, "x", "odd"));
+            log.finish();
+        });
+        let count = |name: &str| step.commands.iter().filter(|command| command.name == name).count();
+        assert_eq!((count("error"), count("warning")), (10, 1));
+        assert!(
+            step.text().contains("error: bake.yml:13: problem 12\n3 more errors stand in the log alone"),
+            "{}",
+            step.text()
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! Text that anybody may have written, made safe to print where the runner listens for commands.
+//!
+//! The runner reads both streams line by line, a lone CR ending a line too, and obeys `::name::` at a line's begin after
+//! white space, and `##[name]` anywhere in it (actions/runner, ActionCommand.cs). It compares by culture, which passes
+//! over characters that have no width; so they are passed over here.
+
+use ami_bake_core::output::sanitize;
+
+/// The lines of a text as the runner would split it, each without control characters and defused.
+pub fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
+    let whole = (!text.is_empty()).then(|| text.strip_suffix('\n').unwrap_or(text));
+    whole
+        .into_iter()
+        .flat_map(|text| text.split('\n'))
+        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+        .map(|line| defuse(&sanitize(line)))
+}
+
+/// A line that is no command to the runner: a blank stands in the middle of each `##[`, and of a `::` at its begin.
+pub fn defuse(line: &str) -> String {
+    let mut safe = String::with_capacity(line.len() + 2);
+    // The last two characters that have a width, and whether anything but white space came before them.
+    let (mut before, mut last, mut blank) = ('\0', '\0', true);
+    for character in line.chars() {
+        if is_ignorable(character) {
+            safe.push(character);
+            continue;
+        }
+        let opens = character == '[' && last == '#' && before == '#';
+        let begins = character == ':' && last == ':' && blank;
+        if opens || begins {
+            safe.push(' ');
+        }
+        blank &= last == '\0' || last.is_whitespace();
+        safe.push(character);
+        (before, last) = (last, character);
+    }
+    safe
+}
+
+/// Characters that a comparison by culture does not see (Unicode: Default_Ignorable_Code_Point, and controls).
+fn is_ignorable(character: char) -> bool {
+    matches!(character,
+        '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use ami_bake_core::output::{Lines, OutputSink as _, Stream};
+    use ami_bake_testkit::runner::{HOSTILE, parse, read_lines};
+
+    use super::*;
+
+    /// xorshift: the same cases in every run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 % sides as u64).unwrap()
+        }
+    }
+
+    /// What an attack is made of.
+    const PARTS: &[&[u8]] = &[
+        b"##[",
+        b"##",
+        b"#",
+        b"[",
+        b"]",
+        b"::",
+        b":",
+        b"error",
+        b"add-mask",
+        b"stop-commands",
+        b"set-output name=ami-id",
+        b" ",
+        b"\t",
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\x1b[31m",
+        b"\x1b]0;x\x07",
+        b"\0",
+        b"\xff",
+        b"\xc3",
+        b"\xe2\x80\x8b",
+        b"\xc2\xad",
+        b"\xef\xbb\xbf",
+        b"\xe2\x80\xa8",
+        b"\xc2\xa0",
+        b"\xe3\x80\x80",
+        b"\xe2\x80\xae",
+        b"text",
+        b"%0A",
+        b"\x0b",
+        b"\x0c",
+        b"\xc2\x85",
+        b"\x1b",
+        b"\x9b",
+    ];
+
+    #[track_caller]
+    fn is_harmless(printed: &str, from: &[u8]) {
+        for line in read_lines(printed.as_bytes()) {
+            assert!(parse(&line, &["token"]).is_none(), "{line:?} of {:?}", String::from_utf8_lossy(from));
+            // The same to a reader that does not see ignorable characters.
+            let seen: String = line.chars().filter(|character| !is_ignorable(*character)).collect();
+            assert!(parse(&seen, &["token"]).is_none(), "{seen:?} of {:?}", String::from_utf8_lossy(from));
+        }
+    }
+
+    #[test]
+    fn nothing_that_can_be_printed_is_a_command() {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+        for _ in 0..50_000 {
+            let bytes: Vec<u8> = (0..=dice.roll(9)).flat_map(|_| PARTS[dice.roll(PARTS.len())]).copied().collect();
+            // As our own words …
+            let text = String::from_utf8_lossy(&bytes);
+            is_harmless(&lines(&text).map(|line| line + "\n").collect::<String>(), &bytes);
+            // … and as a machine's, which come in pieces.
+            let mut printed = String::new();
+            let mut sink = Lines::new(|_, line: String| printed.push_str(&format!("{}\n", defuse(&line))));
+            let middle = dice.roll(bytes.len());
+            sink.write(Stream::Stdout, &bytes[..middle]);
+            sink.write(Stream::Stdout, &bytes[middle..]);
+            sink.finish();
+            drop(sink);
+            is_harmless(&printed, &bytes);
+        }
+    }
+
+    #[test]
+    fn the_corpus_of_hostile_output_is_harmless_and_stays_readable() {
+        for case in HOSTILE {
+            let text = String::from_utf8_lossy(case);
+            is_harmless(&lines(&text).map(|line| line + "\n").collect::<String>(), case);
+        }
+        assert_eq!(defuse("x ##[error]no"), "x ## [error]no");
+        assert_eq!(defuse("  ::error::no"), "  : :error::no");
+        assert_eq!(defuse("ami_bake::plan a[1] #[test] 1::2"), "ami_bake::plan a[1] #[test] 1::2");
+        assert_eq!(lines("a\r::b\r\nc\n").collect::<Vec<_>>(), ["a", ": :b", "c"]);
+    }
+}

@@ -1,0 +1,99 @@
+//! A server that gives prepared answers and remembers what it was asked: a stand-in for the far side of a protocol.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One answer.
+#[derive(Debug, Clone)]
+pub struct Answer(Option<(u16, String)>);
+
+impl Answer {
+    /// This status and body.
+    pub fn text(status: u16, body: impl Into<String>) -> Self {
+        Self(Some((status, body.into())))
+    }
+
+    /// The connection ends without an answer.
+    pub fn dropped() -> Self {
+        Self(None)
+    }
+}
+
+/// The server; it listens until the process ends.
+#[derive(Debug)]
+pub struct Server {
+    port: u16,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// One answer for each request, in order; after the last, 410 for all.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let answers: Vec<Answer> = answers.into_iter().collect();
+        let gone = Answer::text(410, "no answer was prepared");
+        Self::serving(move |number, _| answers.get(number).cloned().unwrap_or_else(|| gone.clone()))
+    }
+
+    /// What `answer` says to each request, given its number from zero and its text: head and body.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub fn serving(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that goes away in the middle is its own business.
+                let _ = serve(&stream, &seen, &answer);
+            }
+        });
+        Self { port, requests }
+    }
+
+    /// Its address.
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The requests so far: head and body of each.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn serve(
+    stream: &TcpStream,
+    seen: &Mutex<Vec<String>>,
+    answer: &impl Fn(usize, &str) -> Answer,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut request = String::new();
+    let mut length = 0;
+    while reader.read_line(&mut request)? > 2 {
+        let line = request.lines().last().unwrap_or_default().to_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    request.push_str(&String::from_utf8_lossy(&body));
+    let number = {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.push(request.clone());
+        seen.len() - 1
+    };
+    let Answer(Some((status, body))) = answer(number, &request) else { return Ok(()) };
+    let mut stream = stream;
+    write!(
+        stream,
+        "HTTP/1.1 {status} \r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}

@@ -1,0 +1,231 @@
+//! The Actions runner as an action meets it: its line reader, its two command parsers, its files, ported from its source
+//! (actions/runner 2.336: ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs).
+
+use std::collections::BTreeMap;
+
+/// Commands that every step's parser knows (ActionCommandManager.cs, the extensions' `Command`).
+const REGISTERED: &[&str] = &[
+    "add-mask",
+    "add-matcher",
+    "remove-matcher",
+    "debug",
+    "warning",
+    "error",
+    "notice",
+    "group",
+    "endgroup",
+    "echo",
+    "stop-commands",
+    "set-output",
+    "save-state",
+    "set-env",
+    "add-path",
+    "internal-set-repo-path",
+];
+
+/// Output that tries to be obeyed.
+pub const HOSTILE: &[&[u8]] = &[
+    b"::error::no",
+    b" \t ::add-mask::e",
+    b"\xc2\xa0\xe3\x80\x80::set-output name=ami-id::ami-evil",
+    b"progress 50%\r::add-mask::a\r\n::save-state name=ledger::/etc\n",
+    b"web | ##[set-output name=ami-id;]ami-evil",
+    b"###[error]x ##[warning]y",
+    b"##\x00[error]x",
+    b"##\xe2\x80\x8b[error]x",
+    b"\xef\xbb\xbf::error::bom",
+    b":\xc2\xad:error::soft hyphen",
+    b"::stop-commands::pause-logging",
+    b"::stop-commands::\n::00000000000000000000000000000000::",
+    b"\x1b[31m::error::coloured",
+    b"\x1b]0;title\x07::error::after a title",
+    b"\xff\xfe::error::\xc3",
+    b"::group::\n::endgroup::\n::debug::x\n::echo::on",
+    b"::add-matcher::/github/workspace/matcher.json",
+    b"\x0b\x0c::error::vertical",
+    b"\xc2\x85::error::next line",
+    b"\xe2\x80\xa8::error::line separator",
+    b"::ERROR::case",
+    b"##[ERROR]case",
+    b"::error file=bake.yml,line=1::forged",
+];
+
+/// A command as the runner understood it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken {
+    /// Its name.
+    pub name: String,
+    /// Its properties.
+    pub properties: BTreeMap<String, String>,
+    /// Its data.
+    pub data: String,
+}
+
+/// The lines of a stream: `StreamReader.ReadLine` ends one at LF, CRLF and a lone CR, and replaces what is no UTF-8.
+pub fn read_lines(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\n' => lines.push(std::mem::take(&mut line)),
+            '\r' => {
+                characters.next_if_eq(&'\n');
+                lines.push(std::mem::take(&mut line));
+            }
+            character => line.push(character),
+        }
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// Both parsers in their order; `further` are names that are registered besides, such as the token of a stop.
+pub fn parse(line: &str, further: &[&str]) -> Option<Spoken> {
+    let known = |name: &str| REGISTERED.iter().chain(further).any(|known| known.eq_ignore_ascii_case(name));
+    second(line, &known).or_else(|| first(line, &known))
+}
+
+/// `TryParseV2`: `::name k=v,k=v::data` at the begin, after white space.
+fn second(line: &str, known: &dyn Fn(&str) -> bool) -> Option<Spoken> {
+    let rest = line.trim_start().strip_prefix("::")?;
+    let (info, data) = rest.split_once("::")?;
+    let (name, properties) = info.split_once(' ').unwrap_or((info, ""));
+    let unescape = |text: &str, more: bool| {
+        let text = text.replace("%0D", "\r").replace("%0A", "\n");
+        let text = if more { text.replace("%3A", ":").replace("%2C", ",") } else { text };
+        text.replace("%25", "%")
+    };
+    known(name).then(|| Spoken {
+        name: name.to_lowercase(),
+        properties: pairs(properties.trim(), ',', &|value| unescape(value, true)),
+        data: unescape(data, false),
+    })
+}
+
+/// `TryParse`: `##[name k=v;k=v]data` anywhere.
+fn first(line: &str, known: &dyn Fn(&str) -> bool) -> Option<Spoken> {
+    let (_, rest) = line.split_once("##[")?;
+    let (info, data) = rest.split_once(']')?;
+    let (name, properties) = info.split_once(' ').unwrap_or((info, ""));
+    let unescape = |text: &str| {
+        let text = text.replace("%3B", ";").replace("%0D", "\r").replace("%0A", "\n");
+        text.replace("%5D", "]").replace("%25", "%")
+    };
+    known(name).then(|| Spoken {
+        name: name.to_lowercase(),
+        properties: pairs(properties, ';', &unescape),
+        data: unescape(data),
+    })
+}
+
+fn pairs(text: &str, separator: char, unescape: &dyn Fn(&str) -> String) -> BTreeMap<String, String> {
+    let pairs = text.split(separator).filter_map(|pair| pair.split_once('='));
+    pairs
+        .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+        .map(|(name, value)| (name.to_owned(), unescape(value)))
+        .collect()
+}
+
+/// What the runner made of a step's output.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// The commands that were obeyed, in order.
+    pub commands: Vec<Spoken>,
+    /// What was shown, in order.
+    pub shown: Vec<String>,
+    /// The tokens of all stops.
+    pub tokens: Vec<String>,
+    stopped: Option<String>,
+}
+
+impl Step {
+    /// Takes a stream, as `TryProcessCommand` does line by line.
+    ///
+    /// # Panics
+    /// When the stream stops commands in a way that the runner refuses.
+    #[must_use]
+    pub fn read(mut self, bytes: &[u8]) -> Self {
+        for line in read_lines(bytes) {
+            let token = self.stopped.clone();
+            match (parse(&line, token.as_deref().as_slice()), token) {
+                (Some(command), Some(token)) if command.name.eq_ignore_ascii_case(&token) => self.stopped = None,
+                (Some(command), None) if command.name == "stop-commands" => {
+                    let plain = command.data.eq_ignore_ascii_case("pause-logging");
+                    assert!(
+                        !command.data.is_empty() && !plain && parse(&format!("::{}::", command.data), &[]).is_none()
+                    );
+                    self.tokens.push(command.data.clone());
+                    self.stopped = Some(command.data);
+                }
+                (Some(command), None) => self.commands.push(command),
+                (Some(_), Some(_)) | (None, _) => self.shown.push(line),
+            }
+        }
+        self
+    }
+
+    /// True while the runner obeys nothing.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    /// The values that are masked, in order.
+    pub fn masks(&self) -> Vec<&str> {
+        self.commands.iter().filter(|command| command.name == "add-mask").map(|command| command.data.as_str()).collect()
+    }
+
+    /// What was shown, as one text.
+    pub fn text(&self) -> String {
+        self.shown.iter().map(|line| format!("{line}\n")).collect()
+    }
+}
+
+/// A file of names and values (`GITHUB_OUTPUT`, `GITHUB_STATE`), in order; only LF ends a line.
+///
+/// # Errors
+/// What the runner would fail the step with.
+pub fn read_file_command(text: &str) -> Result<Vec<(String, String)>, String> {
+    let mut read = Vec::new();
+    let mut rest = text;
+    while let Some(line) = next_line(&mut rest) {
+        if line.is_empty() {
+            continue;
+        }
+        let (equals, heredoc) = (line.find('='), line.find("<<"));
+        match (equals, heredoc) {
+            (Some(at), heredoc) if heredoc.is_none_or(|heredoc| at < heredoc) => {
+                read.push((line[..at].to_owned(), line[at + 1..].to_owned()));
+            }
+            (_, Some(at)) => {
+                let (name, delimiter) = (&line[..at], &line[at + 2..]);
+                if name.is_empty() || delimiter.is_empty() {
+                    return Err(format!("Invalid format '{line}'"));
+                }
+                let mut value: Vec<&str> = Vec::new();
+                loop {
+                    match next_line(&mut rest) {
+                        Some(line) if line == delimiter => break,
+                        Some(line) => value.push(line),
+                        None => return Err(format!("Matching delimiter not found '{delimiter}'")),
+                    }
+                }
+                read.push((name.to_owned(), value.join("\n")));
+            }
+            _ => return Err(format!("Invalid format '{line}'")),
+        }
+    }
+    Ok(read)
+}
+
+fn next_line<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    if rest.is_empty() {
+        return None;
+    }
+    let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+    *rest = after;
+    Some(line)
+}
