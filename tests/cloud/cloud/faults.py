@@ -9,7 +9,9 @@ CALL_KINDS = {"error", "throttle", "lose-answer", "hang", "stale", "not-found-at
 MACHINE_KINDS = {"pending-to-terminated", "wrong-host-key", "no-sshd", "drop-ssh-after", "ignore-power-button", "no-power-line", "slow-cloud-init"}
 # Judged when an image or a snapshot is made.
 CONTENT_KINDS = {"image-failed", "snapshot-error"}
-KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS
+# Judged when an instance refresh begins, and when a group launches.
+GROUP_KINDS = {"refresh-fails", "refresh-stalls", "rollback-fails", "instances-unhealthy"}
+KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS | GROUP_KINDS
 ALIASES = {
     "instance_type": "InstanceType", "image_id": "ImageId", "subnet_id": "SubnetId", "az": "Placement.AvailabilityZone",
     "availability_zone": "Placement.AvailabilityZone", "name": "Name", "market": "InstanceMarketOptions.MarketType", "region": "@region", "account": "@account",

@@ -31,6 +31,8 @@ QUICK = {
     "describe_lag": 0.0,
     "sg_delete_blocked_after_terminated": 0.0,
     "min_s_between_snapshots_of_volume": 0.0,
+    "asg_launch_to_in_service": 0.2,
+    "asg_instance_refresh_per_batch": 0.15,
 }
 # The first group that names the action has it; "ssm:*" and the like are whole services.
 GROUPS = {

@@ -1,4 +1,5 @@
 """What exists in every account and region that a client made; nothing may be left after a bake but its image."""
+from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
@@ -33,6 +34,10 @@ class Leaks:
             for region, backend in list(regions.items()):
                 for kind, entry in _of_region(backend):
                     yield f"{account}/{region}", kind, entry
+        for account, regions in list(autoscaling_backends.items()):
+            for region, backend in list(regions.items()):
+                for group in list(backend.autoscaling_groups.values()):
+                    yield f"{account}/{region}", "auto-scaling-groups", {"id": group._id, "name": group.name}
         for account, partitions in list(iam_backends.items()):
             for backend in list(partitions.values()):
                 for role in backend.roles.values():

@@ -10,11 +10,12 @@ from .wire import Refusal
 RESOURCES = {
     "RunInstances": "instance/*", "CreateImage": "image/*", "RegisterImage": "image/*", "CopyImage": "image/*", "CreateSnapshot": "snapshot/*",
     "CreateSnapshots": "snapshot/*", "CopySnapshot": "snapshot/*", "CreateSecurityGroup": "security-group/*", "ImportKeyPair": "key-pair/*",
-    "CreateKeyPair": "key-pair/*", "CreateLaunchTemplateVersion": "launch-template/*",
+    "CreateKeyPair": "key-pair/*",
 }
 NAMED = {
     "InstanceId": "instance", "InstanceIds": "instance", "ImageId": "image", "SnapshotId": "snapshot", "GroupId": "security-group",
     "KeyName": "key-pair", "VolumeId": "volume", "NetworkInterfaceId": "network-interface",
+    "LaunchTemplateId": "launch-template",
 }
 
 
@@ -44,6 +45,8 @@ class Permissions:
 
 
 def resource(call):
+    if call.service == "autoscaling" and call.values("AutoScalingGroupName") and not call.action.startswith("Describe"):
+        return f"arn:aws:autoscaling:{call.region}:{call.account}:autoScalingGroup:*:autoScalingGroupName/{call.values('AutoScalingGroupName')[0]}"
     if call.service != "ec2":
         return f"arn:aws:{call.service}:{call.region}:{call.account}:*"
     if call.action in RESOURCES:

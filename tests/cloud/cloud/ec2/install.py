@@ -6,6 +6,7 @@ from moto.iam.exceptions import NoSuchEntity
 from moto.iam.models import IAMBackend
 
 from .. import permissions
+from ..autoscaling.install import install as install_autoscaling
 from ..gate import Gate
 from ..seeds import Seeds
 from ..wire import Refusal
@@ -15,6 +16,7 @@ from .launch import Launch
 from .lifecycle import Lifecycle
 from .network import Network
 from .snapshots import Snapshots
+from .templates import Templates
 
 
 def install(world):
@@ -23,8 +25,9 @@ def install(world):
     world.snapshots = Snapshots(world)
     world.seeds = Seeds(world)
     world.lifecycle.install()
-    for part in (world.images, world.snapshots, Launch(world), Instances(world), Network(world)):
+    for part in (world.images, world.snapshots, Launch(world), Instances(world), Network(world), Templates(world)):
         part.install(EC2Response)
+    install_autoscaling(world)
     EC2Response.error_on_dryrun = error_on_dryrun
     TokenResponse.decode_authorization_message = lambda response: ActionResult({"DecodedMessage": permissions.decode(response._get_param("EncodedMessage") or "")})
     IAMBackend.remove_role_from_instance_profile = remove_role_from_instance_profile
