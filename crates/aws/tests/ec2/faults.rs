@@ -63,6 +63,18 @@ fn without_capacity_in_ec2s_own_choice_the_other_zones_are_tried() {
         let tokens: Vec<_> = asked.iter().map(|call| call["parameters"]["ClientToken"].as_str().unwrap()).collect();
         assert!(tokens[0] != tokens[1] && tokens[1] != tokens[2] && tokens[0] != tokens[2], "{tokens:?}");
         machine.destroy(&world.run).await.unwrap();
+
+        // Subnets that are named are tried in their order, and no other.
+        let named: Vec<String> = [subnets[2], subnets[1]].map(|subnet| subnet.unwrap().to_owned()).into();
+        world.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null, "match": {"subnet_id": named[0]},
+            "error": {"code": "InsufficientInstanceCapacity", "message": "none in this zone", "http": 500}}));
+        world.cloud.forget_calls();
+        let settings = MachineSettings { subnets: named.clone(), ..types(&["t3.small"]) };
+        let machine = world.launch(&source, &settings).await.unwrap();
+        let asked = world.cloud.calls_of("RunInstances");
+        let subnets: Vec<_> = asked.iter().map(|call| call["parameters"]["SubnetId"].as_str().unwrap()).collect();
+        assert_eq!(subnets, named);
+        machine.destroy(&world.run).await.unwrap();
         clean(&world).await;
     });
 }
