@@ -19,6 +19,7 @@ pub mod platform;
 pub mod poll;
 pub mod provision;
 pub mod report;
+pub mod rollout;
 pub mod route;
 pub mod run;
 pub mod services;

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::communicator::Communicator;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Entry;
 use crate::plan::{
-    Architecture, CaptureMode, Digest, Distribution, ImageKey, ImagePlan, MachineSettings, Phase, SourceImage,
+    Architecture, CaptureMode, Deployment, Digest, Distribution, ImageKey, ImagePlan, MachineSettings, Phase, SourceImage,
     SourceQuery,
 };
 use crate::provision::Login;
+use crate::rollout::Rollout;
 use crate::run::Run;
 use crate::services::Services;
 use crate::tags;
@@ -250,6 +251,32 @@ pub trait Platform: Send + Sync {
     async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         let _ = (run, plan);
         Ok(())
+    }
+
+    /// Says what of a plan's deployments can't come to a good end, before a machine starts; by default nothing.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Preflight`], with what to do.
+    async fn judge_deploying(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+        let _ = (run, plan);
+        Ok(())
+    }
+
+    /// Moves what runs with an older version to the image, and back when that fails. Can be asked again after a run that
+    /// was cut off. What is done, and how it ends, is written into `rollout` as it happens.
+    ///
+    /// # Errors
+    /// Why it failed; the rollout's outcome says what that leaves.
+    async fn deploy(
+        &self,
+        run: &Run,
+        plan: &ImagePlan,
+        image: &ImageRecord,
+        deployment: &Deployment,
+        rollout: &mut Rollout,
+    ) -> Result<()> {
+        let _ = (run, plan, image, rollout);
+        Err(Error::manifest("this platform deploys nothing").at(deployment.route.clone()))
     }
 
     /// Begins what publishing takes long for while the candidate is being tested: copies that no look-up can meet. They

@@ -1,7 +1,6 @@
 //! Command lines: quoting, and how a command becomes root's and can be found again.
 
-/// The variable that marks a command and everything it starts, so that all of it can be killed.
-pub(crate) const MARK: &str = "AMI_BAKE_EXEC";
+use ami_bake_core::kill::MARK;
 
 /// One word for a POSIX shell, whatever stands in it.
 pub(crate) fn quote(word: &str) -> String {

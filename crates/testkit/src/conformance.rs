@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,6 +178,11 @@ pub async fn moves_files(subject: Subject) {
     communicator.put(Box::new(bytes.as_slice()), "/opt/put/here").await.unwrap();
     let seen = sh(communicator.as_ref(), "stat -c '%a %u %g %Y %s' '/opt/put/here/a folder/a file'").await;
     assert_eq!(seen.trim(), "640 4711 4712 1700000000 5");
+    // Where files make up an image, the platform knows them without a search.
+    let changes = machine.changes(&run).await.unwrap();
+    assert_eq!(changes.is_some(), subject.platform.capabilities().platform != "aws");
+    let sent = Path::new("/opt/put/here/a folder/a file");
+    assert!(changes.is_none_or(|changes| changes.iter().any(|path| path == sent)));
 
     let mut back = Vec::new();
     communicator.get("/opt/put/here", Box::new(&mut back)).await.unwrap();

@@ -219,6 +219,8 @@ impl Communicator for HostShell {
 pub struct HostMachine {
     /// How often it was restarted.
     pub reboots: AtomicUsize,
+    /// What it says was changed.
+    pub changes: Option<Vec<PathBuf>>,
 }
 
 impl HostMachine {
@@ -248,6 +250,10 @@ impl Machine for HostMachine {
 
     fn login(&self) -> Login {
         Login::default()
+    }
+
+    async fn changes(&self, _: &Run) -> Result<Option<Vec<PathBuf>>> {
+        Ok(self.changes.clone())
     }
 
     async fn reboot(&self, _: &Run, _: Duration) -> Result<()> {

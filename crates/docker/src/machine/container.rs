@@ -1,6 +1,6 @@
 //! The machine itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, StartContai
 use futures::StreamExt;
 
 use super::communicator::Inside;
+use super::changes::changes;
 use super::exec::quietly;
 use super::stop::stop;
 use crate::engine::{Said, failed, is_conflict, is_missing};
@@ -86,6 +87,10 @@ impl Machine for Container {
 
     fn login(&self) -> Login {
         Login::default()
+    }
+
+    async fn changes(&self, _run: &Run) -> Result<Option<Vec<PathBuf>>> {
+        Ok(changes(&self.shared).await)
     }
 
     /// A container has no boot id of its own: the kernel is the engine's. What stands for it is the start of its first

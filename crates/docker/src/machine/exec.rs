@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Exec, Exit};
+use ami_bake_core::kill::MARK;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::{Kind, Result};
 use bollard::Docker;
@@ -48,7 +49,7 @@ pub(super) async fn start(
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(words),
-        env: mark.map(|mark| vec![format!("{}={mark}", kill::MARK)]),
+        env: mark.map(|mark| vec![format!("{MARK}={mark}")]),
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
         ..ExecConfig::default()

@@ -1,5 +1,6 @@
 //! A machine: a container whose init sleeps while commands run beside it.
 
+mod changes;
 mod communicator;
 mod container;
 mod dial;

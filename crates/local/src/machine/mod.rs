@@ -1,6 +1,7 @@
 //! A machine: a sandbox that is held by this process.
 
 mod capture;
+mod changes;
 mod communicator;
 mod helper;
 mod holder;

@@ -1,6 +1,6 @@
 //! The machine itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 
-use super::{Helper, Holder, Inside, capture};
+use super::{Helper, Holder, Inside, capture, changes};
 use crate::sandbox::{Action, Address, Spec};
 use crate::source::Stack;
 use crate::store::{About, MachineFolder, Store, exists_error};
@@ -131,6 +131,12 @@ impl Machine for Sandbox {
 
     fn login(&self) -> Login {
         Login::default()
+    }
+
+    async fn changes(&self, _run: &Run) -> Result<Option<Vec<PathBuf>>> {
+        let upper = self.shared.folder.upper();
+        let walk = tokio::task::spawn_blocking(move || changes::below(&upper));
+        walk.await.map_err(|error| Error::internal("list what was changed").because(error))
     }
 
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {

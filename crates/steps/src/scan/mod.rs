@@ -4,16 +4,19 @@ mod exempt;
 mod forms;
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use ami_bake_core::plan::{ImageSettings, Keep};
 use ami_bake_core::provision::Reached;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::ExposeSecret as _;
 
-use crate::shell::{ask, quote};
+use crate::shell::{ask, ask_with, quote};
 use exempt::{Verdict, judge};
 use forms::forms;
 
+/// What it is for, in an error.
+const SEARCH: &str = "search the image for secrets and private keys";
 /// So many files are named in an error.
 const NAMED: usize = 20;
 
@@ -24,7 +27,8 @@ pub(crate) async fn begin(run: &Run, on: &Reached<'_>) -> Result<i64> {
     time.map_err(|_| Error::build(format!("read the machine's clock: it said `{}`", text.trim())))
 }
 
-/// Searches the files that changed since `since`; all files without it.
+/// Searches the files that the platform says were changed; where it can't say, those that changed since `since`, and all
+/// of them without it.
 ///
 /// # Errors
 /// Names each file in which something was found.
@@ -44,14 +48,17 @@ pub(crate) async fn scan(run: &Run, on: &Reached<'_>, settings: &ImageSettings, 
         let _ = writeln!(patterns, "secret_{}() {{ printf '%s\\n' {}; }}", names.len(), quoted.join(" "));
         names.push(name);
     }
+    let changes = run.until_cancelled(on.machine.changes(run)).await??;
     let script = format!(
-        "since={} secrets={}\n{patterns}{}",
+        "listed={} since={} secrets={}\n{patterns}{}",
+        if changes.is_some() { "1" } else { "" },
         since.map_or_else(String::new, |since| since.to_string()),
         names.len(),
         include_str!("scan.sh")
     );
-    let answer = ask(run, on, "search the image for secrets and private keys", &script).await?;
-    let text = answer.text("search the image for secrets and private keys")?;
+    let list = changes.map(list).unwrap_or_default();
+    let answer = ask_with(run, on, SEARCH, &script, &list).await?;
+    let text = answer.text(SEARCH)?;
     let mut secrets = Vec::new();
     let mut keys = Vec::new();
     for line in text.lines() {
@@ -77,7 +84,17 @@ pub(crate) async fn scan(run: &Run, on: &Reached<'_>, settings: &ImageSettings, 
             _ => {}
         }
     }
-    Err(Error::build("search the image for secrets and private keys: the machine's answer broke off"))
+    Err(Error::build(format!("{SEARCH}: the machine's answer broke off")))
+}
+
+/// Paths as `xargs -0` reads them.
+fn list(paths: Vec<PathBuf>) -> Vec<u8> {
+    let mut list = Vec::new();
+    for path in paths {
+        list.extend(path.into_os_string().into_encoded_bytes());
+        list.push(0);
+    }
+    list
 }
 
 /// A path as a message may show it: a file's name can hold a secret too.

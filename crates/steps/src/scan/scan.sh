@@ -1,6 +1,6 @@
-# Prints the files that hold a secret or a private key. Needs: since (seconds, or nothing for all files), secrets (how
-# many) and secret_0, secret_1 … (functions that print the texts of one secret). No value is ever on a command line:
-# printf is the shell's own.
+# Prints the files that hold a secret or a private key. Needs: listed (not empty when descriptor 5 has the paths to look
+# at, each with a NUL at its end), since (seconds, or nothing for all files), secrets (how many) and secret_0, secret_1 …
+# (functions that print the texts of one secret). No value is ever on a command line: printf is the shell's own.
 export LC_ALL=C
 umask 077
 header='^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----[[:space:]]*$'
@@ -32,8 +32,16 @@ if [ -n "$since" ]; then
     set -- -cmin "-$((($(date +%s) - since) / 60 + 2))"
   fi
 fi
+changed() {
+  if [ -n "$listed" ]; then
+    # Files alone: to read from a pipe would wait for ever.
+    xargs -0 -r sh -c 'for file; do [ -f "$file" ] && [ ! -h "$file" ] && printf "%s\0" "$file"; done; :' sh <&5
+    return
+  fi
+  on_disks "$@"
+}
 # Every mounted disk: a separate /var is in the image too. What is in memory is not.
-{
+on_disks() { {
   echo /
   while read -r _ mount type _; do
     case $type in
@@ -43,10 +51,13 @@ fi
 } | sort -u | while IFS= read -r mount; do
   case $mount in /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /run | /run/*) continue ;; esac
   find "$mount" -xdev -type f "$@" -print0 2>/dev/null
-done >"$work/files"
+done; }
+changed "$@" >"$work/files"
 
 if [ "$secrets" -gt 0 ]; then
   xargs -0 -r grep -lF -f "$patterns" -- <"$work/files" 2>/dev/null | sort -u | while IFS= read -r file; do
+    # A part of a name with a line end in it: found, but whose it is can't be looked up.
+    [ -e "$file" ] || printf 'secret\t?\t%s\n' "$file"
     i=0
     while [ "$i" -lt "$secrets" ]; do
       if "secret_$i" | grep -qF -f - -- "$file" 2>/dev/null; then
@@ -63,6 +74,10 @@ shipped() {
   dpkg-query -S "$1" >/dev/null 2>&1 || rpm -qf "$1" >/dev/null 2>&1 || apk info -W "$1" >/dev/null 2>&1
 }
 xargs -0 -r grep -lE -e "$header" -- <"$work/files" 2>/dev/null | sort -u | while IFS= read -r file; do
+  if [ ! -e "$file" ]; then
+    printf 'key\t-\t%s\n' "$file"
+    continue
+  fi
   # Programs and documents have the header alone; a key has its body, too.
   grep $text -A 4 -E -e "$header" -- "$file" 2>/dev/null | tr -d '\r' |
     grep -qE '^[A-Za-z0-9+/=]{32,}$|^(Proc-Type|DEK-Info|Comment|Version):' || continue

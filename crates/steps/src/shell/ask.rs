@@ -38,8 +38,26 @@ impl Answer {
 /// # Errors
 /// When the run is cancelled, or the script didn't come to an end by itself.
 pub(crate) async fn ask(run: &Run, on: &Reached<'_>, what: &str, script: &str) -> Result<Answer> {
+    answered(run, on, what, Program::alone(script)).await
+}
+
+/// The same with `bytes` for the script to read from file descriptor 5.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) async fn ask_with(
+    run: &Run,
+    on: &Reached<'_>,
+    what: &str,
+    script: &str,
+    bytes: &[u8],
+) -> Result<Answer> {
+    answered(run, on, what, Program::fed(script, bytes)).await
+}
+
+async fn answered(run: &Run, on: &Reached<'_>, what: &str, program: Program<'_>) -> Result<Answer> {
     let mut collect = Collect::default();
-    let exec = Program::alone(script).exec().timeout(LIMIT);
+    let exec = program.exec().timeout(LIMIT);
     let exit = run.until_cancelled(on.communicator.exec(exec, &mut collect)).await??;
     let (stdout, stderr) = (collect.stdout_text(), collect.stderr_text());
     match exit {

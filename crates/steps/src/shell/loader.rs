@@ -25,6 +25,13 @@ impl<'a> Program<'a> {
         Self { head, payload: None }
     }
 
+    /// The same with `bytes` on file descriptor 5, a file that has no name any more.
+    pub(crate) fn fed(text: &str, bytes: &'a [u8]) -> Self {
+        let mut head = b"tail -c \"+$ami_bake_start\" \"$ami_bake/in\" >\"$ami_bake/fed\" || exit 125\nexec 5<\"$ami_bake/fed\"\n".to_vec();
+        head.extend(Self::alone(text).head);
+        Self { head, payload: Some((Box::new(bytes), bytes.len() as u64)) }
+    }
+
     /// A head and what follows it: exactly `size` bytes, or the machine refuses to run any of it.
     pub(crate) fn with_payload(head: Vec<u8>, payload: Reader<'a>, size: u64) -> Self {
         Self { head, payload: Some((payload, size)) }
@@ -58,7 +65,7 @@ fn assemble(head: &[u8], payload: u64) -> Vec<u8> {
 }
 
 /// Any text as one word of a POSIX shell.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

@@ -7,9 +7,11 @@ mod outcome;
 mod script;
 mod words;
 
-pub(crate) use ask::ask;
+pub(crate) use ask::{ask, ask_with};
 pub(crate) use env::environment;
-pub(crate) use loader::{Program, quote};
+pub(crate) use loader::Program;
+pub use loader::quote;
+pub use outcome::LastWords;
 pub(crate) use outcome::{Tail, ended};
 pub(crate) use script::{Interpreter, Script, apply, check_user};
 pub(crate) use words::words;

@@ -83,7 +83,7 @@ impl OutputSink for Tail<'_> {
 
 /// The last lines that a command printed, sanitised and masked, as the cause of an error.
 #[derive(Debug)]
-pub(crate) struct LastWords(String);
+pub struct LastWords(String);
 
 impl LastWords {
     fn of(run: &Run, what: &str, end: &VecDeque<u8>) -> Option<Self> {

@@ -95,6 +95,25 @@ async fn the_scan_finds_what_changed_and_only_that() {
     assert_eq!(bench.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
 }
 
+/// A machine that knows what was changed is asked for that alone, whatever kinds of paths it names.
+#[tokio::test]
+async fn the_scan_looks_at_what_the_machine_says_was_changed() {
+    let mut bench = Bench::with(&[("TOKEN", "hunter2-4711")], HostShell::sandbox().await);
+    let script = "mkdir -p /opt/folder; echo hunter2-4711 | tee /opt/folder/other >'/opt/folder/a
+b'; mkfifo /opt/pipe; ln -s folder/other /opt/link; echo x >/opt/harmless";
+    bench.shell.sh(script).await;
+    bench.verbs.begin(&bench.run, &bench.on()).await.unwrap();
+    let paths = |names: &[&str]| Some(names.iter().map(|name| name.into()).collect());
+    bench.machine.changes = paths(&["/opt", "/opt/folder", "/opt/pipe", "/opt/link", "/opt/harmless", "/opt/gone"]);
+    bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap();
+    bench.machine.changes = paths(&["/opt/folder/a\nb", "/opt/pipe"]);
+    let error = bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap_err();
+    assert!(whole(&error).contains("declared secrets"), "{}", whole(&error));
+    bench.machine.changes = paths(&[]);
+    bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap();
+    assert_eq!(bench.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
+}
+
 /// What a bake leaves behind, all of it.
 const LITTER: &str = r#"
     useradd -m web; mkdir -p /root/.ssh /home/web/.ssh /etc/ssh /var/lib/cloud/instances/i-1 /var/lib/cloud/scripts/per-boot \
