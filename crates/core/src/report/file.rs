@@ -35,13 +35,21 @@ pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
 /// # Errors
 /// When it can't be read, is no report, or is newer than this program.
 pub fn read(path: &Path) -> Result<Report> {
+    let name = path.display().to_string();
+    let text = std::fs::read(path).map_err(|error| Error::usage(format!("read the report {name}")).because(error))?;
+    parse(&text, &name)
+}
+
+/// The report that `text` is; `name` says in errors where it comes from.
+///
+/// # Errors
+/// When it is no report, or newer than this program.
+pub fn parse(text: &[u8], name: &str) -> Result<Report> {
     #[derive(serde::Deserialize)]
     struct Head {
         format: u32,
     }
-    let name = path.display();
-    let text = std::fs::read(path).map_err(|error| Error::usage(format!("read the report {name}")).because(error))?;
-    let head: Head = serde_json::from_slice(&text)
+    let head: Head = serde_json::from_slice(text)
         .map_err(|error| Error::usage(format!("{name} is not a report of ami-bake")).because(error))?;
     if head.format > REPORT_FORMAT {
         return Err(Error::usage(format!(
@@ -50,7 +58,7 @@ pub fn read(path: &Path) -> Result<Report> {
         ))
         .help("Use the version of ami-bake that wrote it, or a later one."));
     }
-    serde_json::from_slice(&text)
+    serde_json::from_slice(text)
         .map_err(|error| Error::usage(format!("{name} is not a report of ami-bake")).because(error))
 }
 

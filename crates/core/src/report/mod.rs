@@ -2,11 +2,13 @@
 
 mod file;
 mod fold;
+mod merge;
 mod model;
 mod packages;
 mod seconds;
 
-pub use file::{FILE_NAME, read, write};
+pub use file::{FILE_NAME, parse, read, write};
+pub use merge::merge;
 pub use model::{
     ImageReport, Left, MachineReport, Notice, REPORT_FORMAT, Report, StageReport, Status, StepReport, StepResult,
 };

@@ -33,10 +33,11 @@ pub struct PackageChanges {
 impl PackageChanges {
     /// What changed from `before` to `after`.
     pub fn between(before: &[Package], after: &[Package]) -> Self {
-        let versions = |packages: &[Package]| -> BTreeMap<String, String> {
-            packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect()
-        };
-        let (before, after) = (versions(before), versions(after));
+        Self::between_versions(&versions(before), &versions(after))
+    }
+
+    /// What changed between two lists that are versions by name already.
+    pub fn between_versions(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Self {
         let only_in = |here: &BTreeMap<String, String>, there: &BTreeMap<String, String>| {
             here.iter()
                 .filter(|(name, _)| !there.contains_key(*name))
@@ -50,13 +51,28 @@ impl PackageChanges {
                 Some(PackageChange { name: name.clone(), from: from.clone(), to: to.clone() })
             })
             .collect();
-        Self { added: only_in(&after, &before), removed: only_in(&before, &after), changed }
+        Self { added: only_in(after, before), removed: only_in(before, after), changed }
     }
 
     /// True when both lists were the same.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
+}
+
+/// Versions by name; of a package that is there in several (kernels), all of them in their order.
+pub(super) fn versions(packages: &[Package]) -> BTreeMap<String, String> {
+    let mut versions: BTreeMap<String, String> = BTreeMap::new();
+    for Package { name, version } in packages {
+        versions
+            .entry(name.clone())
+            .and_modify(|there| {
+                there.push_str(", ");
+                there.push_str(version);
+            })
+            .or_insert_with(|| version.clone());
+    }
+    versions
 }
 
 #[cfg(test)]
@@ -77,5 +93,13 @@ mod tests {
         let curl = PackageChange { name: "curl".into(), from: "7.88".into(), to: "8.0".into() };
         assert_eq!(changes.changed, [curl]);
         assert!(PackageChanges::between(&before, &before).is_empty());
+    }
+
+    #[test]
+    fn a_second_kernel_is_a_change() {
+        let before = [package("kernel", "6.1")];
+        let after = [package("kernel", "6.1"), package("kernel", "6.2")];
+        let kernel = PackageChange { name: "kernel".into(), from: "6.1".into(), to: "6.1, 6.2".into() };
+        assert_eq!(PackageChanges::between(&before, &after).changed, [kernel]);
     }
 }

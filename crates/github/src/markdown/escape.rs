@@ -79,8 +79,7 @@ fn references(text: &str, prose: bool) -> String {
     let mut last = ' ';
     for character in text.chars() {
         let special = match character {
-            '&' | '<' | '>' | '"' | '\'' | '`' | '*' | '_' | '~' | '[' | ']' | '|' | '\\' | '$' | '#' | '@' | '!' | ':'
-            | '{' | '}' | '^' => true,
+            '&' | '<' | '>' | '`' | '*' | '_' | '~' | '[' | ']' | '|' | '\\' | '$' | '#' | '@' | ':' => true,
             // `www.` is an address to GitHub.
             '.' => last.eq_ignore_ascii_case(&'w'),
             _ => false,
@@ -117,7 +116,7 @@ mod tests {
         let hostile = "a|b`c`<!-- ami-bake x --></code><img src=x>@team #1 [x](https://evil) www.evil \\|\n# h";
         let code = with("swordfish", |escape| escape.code(hostile));
         let inner = code.strip_prefix("<code>").and_then(|code| code.strip_suffix("</code>")).unwrap();
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "&#;()-/=. ".contains(c);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "&#;()-/=.! ".contains(c);
         assert!(inner.chars().all(allowed), "{inner}");
         // What is left of `#` and `;` belongs to references.
         assert_eq!(inner.matches('&').count(), inner.matches(';').count());

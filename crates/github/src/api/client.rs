@@ -1,0 +1,268 @@
+//! A client that waits out GitHub's limits, for as long as a report is worth it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::{Error, Result};
+use octocrab::Octocrab;
+use octocrab::service::middleware::retry::{NoOpRateLimitMetrics, RetryConfig};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::refusal::{answered, refusal, unreachable};
+use super::settings::{Settings, host};
+
+/// An operation takes no longer than this, its waits for limits included: a report is not worth an hour of a runner.
+const DEADLINE: Duration = Duration::from_mins(4);
+
+/// What GitHub asks to wait at least after a limit that names no time.
+const LIMIT_WAIT: u64 = 60;
+
+/// Files of a release beyond this are no report.
+const ASSET_LIMIT: u64 = 64 << 20;
+
+/// The API of one repository.
+#[derive(Debug, Clone)]
+pub struct Api {
+    octocrab: Octocrab,
+    http: reqwest::Client,
+    settings: Settings,
+}
+
+/// A comment of a pull request or issue.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Comment {
+    /// Its id.
+    pub id: u64,
+    /// Its text.
+    #[serde(default)]
+    pub body: String,
+    /// Its address.
+    pub html_url: String,
+    /// Its author; none of an account that is gone.
+    pub user: Option<User>,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct User {
+    /// Its name; of a bot with `[bot]` at its end.
+    pub login: String,
+}
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Release {
+    /// Its id.
+    pub id: u64,
+    /// Its tag.
+    pub tag_name: String,
+    /// Its notes.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// Its address.
+    pub html_url: String,
+    /// True until it is published.
+    pub draft: bool,
+    /// True when it is no final version.
+    #[serde(default)]
+    pub prerelease: bool,
+    /// True when its tag and files can't change any more.
+    #[serde(default)]
+    pub immutable: bool,
+    /// Where files go, a URI template.
+    pub upload_url: String,
+    /// Its files.
+    #[serde(default)]
+    pub assets: Vec<ReleaseAsset>,
+}
+
+/// A file of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ReleaseAsset {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its length in bytes.
+    #[serde(default)]
+    pub size: u64,
+}
+
+impl Api {
+    /// A client with these settings, over the proxy of the environment.
+    ///
+    /// # Errors
+    /// When the address is none, or the system has no roots of trust.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Error::internal(format!("make ready a client for {}: {error}", settings.api))
+        };
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("ami-bake/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_mins(1))
+            .build()
+            .map_err(|error| failed(error.into()))?;
+        let retry = RetryConfig::HandleRateLimits {
+            metrics: Arc::new(NoOpRateLimitMetrics),
+            max_retries: 3,
+            min_wait_seconds: LIMIT_WAIT,
+            retry_on_forbidden: false,
+        };
+        let octocrab = Octocrab::builder()
+            .base_uri(settings.api.as_str())
+            .map_err(|error| failed(error.into()))?
+            .personal_token(settings.token.expose_secret().to_owned())
+            .add_retry_config(retry)
+            .build_with_reqwest(http.clone())
+            .map_err(|error| failed(error.into()))?;
+        Ok(Self { octocrab, http, settings })
+    }
+
+    /// `owner/name`.
+    pub fn repository(&self) -> &str {
+        &self.settings.repository
+    }
+
+    fn route(&self, rest: &str) -> String {
+        format!("/repos/{}/{rest}", self.settings.repository)
+    }
+
+    pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, what: &str, rest: &str) -> Result<T> {
+        self.ask(what, self.octocrab.get(self.route(rest), None::<&()>)).await
+    }
+
+    /// The same; none where GitHub says that it is not there.
+    pub(crate) async fn find<T: serde::de::DeserializeOwned>(&self, what: &str, rest: &str) -> Result<Option<T>> {
+        let asked = async {
+            match self.octocrab.get(self.route(rest), None::<&()>).await {
+                Err(octocrab::Error::GitHub { source, .. }) if source.status_code.as_u16() == 404 => Ok(None),
+                other => other.map(Some),
+            }
+        };
+        self.ask(what, asked).await
+    }
+
+    pub(crate) async fn post<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        rest: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        self.ask(what, self.octocrab.post(self.route(rest), Some(body))).await
+    }
+
+    pub(crate) async fn patch<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        rest: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        self.ask(what, self.octocrab.patch(self.route(rest), Some(body))).await
+    }
+
+    pub(crate) async fn delete(&self, what: &str, rest: &str) -> Result<()> {
+        let asked = async {
+            let gone = self.octocrab._delete(self.route(rest), None::<&()>).await?;
+            octocrab::map_github_error(gone).await.map(drop)
+        };
+        self.ask(what, asked).await
+    }
+
+    /// All entries of a list, a hundred a page, up to `pages`.
+    pub(crate) async fn list<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        rest: &str,
+        pages: usize,
+    ) -> Result<Vec<T>> {
+        let sign = if rest.contains('?') { '&' } else { '?' };
+        let mut all: Vec<T> = Vec::new();
+        for page in 1..=pages {
+            let entries: Vec<T> = self.get(what, &format!("{rest}{sign}per_page=100&page={page}")).await?;
+            let last = entries.len() < 100;
+            all.extend(entries);
+            if last {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    async fn ask<T>(&self, what: &str, asked: impl Future<Output = octocrab::Result<T>>) -> Result<T> {
+        match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(answer) => answer.map_err(|error| refusal(what, &self.settings.api, error)),
+            Err(_) => Err(answered(what, 429, "with a limit that takes longer than four minutes")),
+        }
+    }
+
+    /// The name of the account whose token this is. GraphQL alone answers that to a job's token.
+    pub(crate) async fn viewer(&self) -> Result<String> {
+        let what = "ask who the token belongs to";
+        let request = self
+            .http
+            .post(&self.settings.graphql)
+            .bearer_auth(self.settings.token.expose_secret())
+            .json(&json!({"query": "query { viewer { login } }"}));
+        let answer: Value = self.send(what, request).await?.json().await.map_err(|e| unreachable(what, &self.settings.graphql, e))?;
+        answer["data"]["viewer"]["login"].as_str().map(str::to_owned).ok_or_else(|| {
+            Error::internal(format!("{what}: GitHub answered {}", answer["errors"]))
+        })
+    }
+
+    /// Adds a file to a release.
+    pub(crate) async fn upload(&self, release: &Release, name: &str, content: Vec<u8>) -> Result<()> {
+        let what = format!("add {name} to release {}", release.tag_name);
+        let template = release.upload_url.split('{').next().unwrap_or_default();
+        // The token goes to hosts that belong to the API, whatever an answer says.
+        let to = host(template);
+        if to != self.settings.upload_host() && to != host(&self.settings.api) {
+            return Err(Error::internal(format!("{what}: GitHub names {to} for it, which is no host of the API")));
+        }
+        let request = self
+            .http
+            .post(template)
+            .query(&[("name", name)])
+            .bearer_auth(self.settings.token.expose_secret())
+            .header(CONTENT_TYPE, "application/json")
+            .body(content);
+        self.send(&what, request).await.map(drop)
+    }
+
+    /// The content of a file of a release.
+    pub(crate) async fn download(&self, asset: &ReleaseAsset) -> Result<Vec<u8>> {
+        let what = format!("read {} of a release", asset.name);
+        if asset.size > ASSET_LIMIT {
+            return Err(Error::internal(format!("{what}: it has {} bytes, which no report has", asset.size)));
+        }
+        let address = format!("{}{}", self.settings.api, self.route(&format!("releases/assets/{}", asset.id)));
+        // The content lies elsewhere; reqwest takes the token out when it follows to another host.
+        let request = self
+            .http
+            .get(address)
+            .bearer_auth(self.settings.token.expose_secret())
+            .header(ACCEPT, "application/octet-stream");
+        let content = self.send(&what, request).await?.bytes().await.map_err(|e| unreachable(&what, &self.settings.api, e))?;
+        Ok(content.to_vec())
+    }
+
+    async fn send(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
+        let answer = request
+            .header("x-github-api-version", "2022-11-28")
+            .send()
+            .await
+            .map_err(|error| unreachable(what, &self.settings.api, error.without_url()))?;
+        let status = answer.status().as_u16();
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let text = answer.text().await.unwrap_or_default();
+        let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let message = body["message"].as_str().unwrap_or("with no reason");
+        let detail = body["errors"].as_array().filter(|errors| !errors.is_empty()).map(|errors| format!(" ({})", json!(errors)));
+        Err(answered(what, status, &format!("{message}{}", detail.unwrap_or_default())))
+    }
+}

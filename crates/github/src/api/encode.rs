@@ -1,0 +1,16 @@
+//! Percent-encoding for addresses (RFC 3986).
+
+use std::fmt::Write as _;
+
+/// Everything but unreserved characters and those of `keep` encoded.
+pub(crate) fn percent(text: &str, keep: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}

@@ -1,0 +1,52 @@
+//! What the comment says.
+
+use ami_bake_core::report::Report;
+
+use crate::context::Context;
+use crate::markdown::{Limit, fit};
+use crate::runner::Environment;
+use crate::sections;
+
+/// GitHub takes 65,536 characters ("Body is too long") and does not say how it counts them.
+const LIMIT: Limit = Limit::Units(64_000);
+
+/// The report as a comment, with its marker.
+pub fn render(report: &Report, context: &Context<'_>, key: &str) -> String {
+    let marker = marker(key);
+    let end = format!("\n{marker}\n");
+    let blocks = sections::all(report, context);
+    let text = fit(&blocks, LIMIT.less(&end), |missing| {
+        let place = match context.run_link() {
+            Some(url) => format!("[the run's summary]({url})"),
+            None => "the run's summary".to_owned(),
+        };
+        format!("\n> [!NOTE]\n> A comment has no room for all of it. Left out: {}. It is in {place}.\n", missing.join(", "))
+    });
+    text + &end
+}
+
+/// The hidden last line, by which the comment is found again. Other keys' comments have other ones.
+pub(super) fn marker(key: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._/:,=+@ ".contains(c);
+    let key: String = key.trim().chars().map(|c| if plain(c) || c == '-' { c } else { '_' }).collect();
+    // Two hyphens end a comment of HTML, in the eyes of some.
+    format!("<!-- ami-bake: {} -->", key.replace("--", "-_"))
+}
+
+/// A key that differs where two comments have to: workflow, job and namespace.
+pub fn default_key(environment: &Environment, namespace: &str) -> String {
+    let parts = [environment.get("GITHUB_WORKFLOW"), environment.get("GITHUB_JOB"), Some(namespace)];
+    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_can_not_end_its_marker() {
+        assert_eq!(marker("ci/bake/web 2"), "<!-- ami-bake: ci/bake/web 2 -->");
+        assert_eq!(marker("a-->b\n<!--"), "<!-- ami-bake: a-__b___-_ -->");
+        assert_ne!(marker("web"), marker("base"));
+    }
+}

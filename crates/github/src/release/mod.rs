@@ -1,0 +1,9 @@
+//! Releases: our block in their notes, the report among their files, and the report of the version before.
+
+mod last;
+mod notes;
+mod update;
+
+pub use last::last;
+pub use notes::{merged, render};
+pub use update::{Updated, update};

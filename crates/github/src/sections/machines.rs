@@ -1,0 +1,31 @@
+//! How long machines ran, by type.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ami_bake_core::report::{MachineReport, Report};
+
+use crate::context::Context;
+use crate::markdown::{Block, heading, table};
+
+pub(super) fn machines(report: &Report, context: &Context<'_>) -> Vec<Block> {
+    let escape = context.escape();
+    let mut kinds: BTreeMap<(&str, &str), Vec<&MachineReport>> = BTreeMap::new();
+    for machine in &report.machines {
+        kinds.entry((machine.kind.as_str(), machine.phase.as_str())).or_default().push(machine);
+    }
+    let rows: Vec<Vec<String>> = kinds
+        .into_iter()
+        .map(|((kind, phase), machines)| {
+            let ran: Duration = machines.iter().filter_map(|machine| machine.ran).sum();
+            let open = machines.iter().filter(|machine| machine.ran.is_none()).count();
+            let open = if open > 0 { format!(" and {open} whose end was not seen") } else { String::new() };
+            vec![escape.code(kind), phase.to_owned(), machines.len().to_string(), format!("{:.0}{open}", ran.as_secs_f64())]
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let head = ["machine", "to", "machines", "machine seconds"];
+    vec![heading("machines", "Machines"), table("machines", &head, &rows)]
+}

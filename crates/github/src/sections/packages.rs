@@ -1,0 +1,86 @@
+//! What changed about the installed packages: since the source, and since the last version.
+
+use std::cmp::Ordering;
+
+use ami_bake_core::report::{ImageReport, PackageChanges, Report};
+
+use crate::context::Context;
+use crate::markdown::{Block, Escape, heading, table};
+use crate::versions::compare;
+
+pub(super) fn packages(report: &Report, context: &Context<'_>) -> Vec<Block> {
+    let mut blocks = since_last(report, context);
+    let escape = context.escape();
+    for image in &report.images {
+        let Some(changes) = image.packages.as_ref().filter(|changes| !changes.is_empty()) else { continue };
+        let source = image.source.as_ref().map(|source| if source.name.is_empty() { &source.id } else { &source.name });
+        let since = source.map_or_else(|| "its source".to_owned(), |source| escape.code(source));
+        blocks.push(block(image, changes, &since, escape));
+    }
+    if !blocks.is_empty() {
+        blocks.insert(0, heading("packages", "Packages"));
+    }
+    blocks
+}
+
+/// What changed since the version before, where its report is at hand.
+pub(crate) fn since_last(report: &Report, context: &Context<'_>) -> Vec<Block> {
+    let escape = context.escape();
+    let mut blocks = Vec::new();
+    for image in &report.images {
+        let Some((changes, version)) = changes_since(image, context.previous) else { continue };
+        let since = format!("version {}", escape.code(&version));
+        blocks.push(block(image, &changes, &since, escape));
+    }
+    blocks
+}
+
+/// The changes since the version before, and what it was; none where one of the lists is not known.
+fn changes_since(image: &ImageReport, previous: Option<&Report>) -> Option<(PackageChanges, String)> {
+    let before = previous?.image(&image.key)?;
+    let version = before.version.as_ref()?;
+    if before.installed.is_empty() || image.installed.is_empty() || image.version.as_ref() == Some(version) {
+        return None;
+    }
+    Some((PackageChanges::between_versions(&before.installed, &image.installed), version.to_string()))
+}
+
+fn block(image: &ImageReport, changes: &PackageChanges, since: &str, escape: Escape<'_>) -> Block {
+    let name = escape.text(&image.name);
+    let older = changes.changed.iter().filter(|change| compare(&change.from, &change.to) == Ordering::Greater).count();
+    let parts: Vec<String> = [
+        (changes.added.len(), "added"),
+        (changes.removed.len(), "removed"),
+        (changes.changed.len() - older, "upgraded"),
+        (older, "downgraded"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, word)| format!("{number} {word}"))
+    .collect();
+    if parts.is_empty() {
+        return Block::whole(format!("the packages of {name}"), format!("<b>{name}</b>: no change since {since}\n\n"));
+    }
+    let summary = format!("<b>{name}</b>: {} since {since}", parts.join(", "));
+    let head = ["", "package", "before", "after"];
+    table(format!("the packages of {name}"), &head, &rows(changes, escape)).folded(&summary)
+}
+
+/// Downgrades first: they are rare, and seldom meant.
+fn rows(changes: &PackageChanges, escape: Escape<'_>) -> Vec<Vec<String>> {
+    let row = |sign: &str, name: &str, before: &str, after: &str| {
+        vec![sign.to_owned(), escape.code(name), escape.code(before), escape.code(after)]
+    };
+    let changed = |wanted: bool| {
+        changes.changed.iter().filter_map(move |change| {
+            let older = compare(&change.from, &change.to) == Ordering::Greater;
+            let sign = if older { "⚠️ downgraded" } else { "upgraded" };
+            (older == wanted).then(|| row(sign, &change.name, &change.from, &change.to))
+        })
+    };
+    changed(true)
+        .chain(changes.removed.iter().map(|package| row("removed", &package.name, &package.version, "")))
+        .chain(changes.added.iter().map(|package| row("added", &package.name, "", &package.version)))
+        .chain(changed(false))
+        .collect()
+}

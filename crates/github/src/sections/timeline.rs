@@ -1,0 +1,42 @@
+//! When each stage of each image ran, as a Mermaid chart.
+
+use std::time::Duration;
+
+use ami_bake_core::report::{ImageReport, Report};
+use jiff::Timestamp;
+
+use crate::markdown::{Block, heading};
+
+/// GitHub's Mermaid refuses a chart with more text than 50,000 characters, and nobody reads one of this many rows.
+const IMAGES: usize = 30;
+
+pub(super) fn timeline(report: &Report) -> Vec<Block> {
+    let Some(started) = report.started else { return Vec::new() };
+    let drawn: Vec<String> =
+        report.images.iter().filter_map(|image| section(image, started, report.took)).take(IMAGES).collect();
+    if drawn.is_empty() {
+        return Vec::new();
+    }
+    // A real time, since the reader's browser shows the axis in the reader's own zone.
+    let text = format!(
+        "```mermaid\ngantt\n    dateFormat x\n    axisFormat %H:%M:%S\n{}```\n\n",
+        drawn.concat()
+    );
+    vec![heading("the timeline", "Timeline"), Block::whole("the timeline", text)]
+}
+
+fn section(image: &ImageReport, started: Timestamp, whole: Duration) -> Option<String> {
+    // Names are letters, digits and hyphens; what a forged report has beyond that would be the chart's own words.
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-. ".contains(c) { c } else { '-' };
+    let name: String = image.name.chars().take(60).map(plain).collect();
+    let origin = started.as_millisecond();
+    let at = |offset: Duration| origin.saturating_add(i64::try_from(offset.as_millis()).unwrap_or(0));
+    let mut text = format!("    section {name}\n");
+    for stage in &image.stages {
+        let end = stage.begin + stage.took.unwrap_or_else(|| whole.saturating_sub(stage.begin));
+        let failed = if stage.failed { "crit, " } else { "" };
+        let (begin, end) = (at(stage.begin), at(end).max(at(stage.begin) + 1));
+        text.push_str(&format!("    {} :{failed}{begin}, {end}\n", stage.stage.as_str()));
+    }
+    (!image.stages.is_empty()).then_some(text)
+}

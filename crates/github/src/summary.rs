@@ -1,0 +1,18 @@
+//! The summary of a step: the whole report as Markdown.
+
+use ami_bake_core::report::Report;
+
+use crate::context::Context;
+use crate::markdown::{Limit, fit};
+use crate::sections;
+
+/// GitHub shows nothing of a longer one (research: runner, `CreateStepSummaryCommand`, 1 MiB a step).
+const LIMIT: Limit = Limit::Bytes(1 << 20);
+
+/// The report as Markdown, inside the limit of a step's summary.
+pub fn render(report: &Report, context: &Context<'_>) -> String {
+    let blocks = sections::all(report, context);
+    fit(&blocks, LIMIT, |missing| {
+        format!("\n> [!NOTE]\n> A summary has room for 1 MiB. Left out: {}. The report's file has it all.\n", missing.join(", "))
+    })
+}
