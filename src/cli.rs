@@ -59,6 +59,7 @@ enum Command {
     Plan(plan::Args),
     Bake(bake::Args),
     Publish(publish::Args),
+    Deploy(publish::DeployArgs),
     Promote(publish::PromoteArgs),
     Test(test::Args),
     Images(images::Args),
@@ -108,6 +109,31 @@ pub(crate) struct PlaceArgs {
     /// Without it: ami-bake/store below $XDG_STATE_HOME, else below ~/.local/state.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+}
+
+/// As whom AWS is asked.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct IdentityArgs {
+    /// The AWS role to assume instead of the manifest's; given again, each is assumed from the one before
+    ///
+    /// In a workflow with `id-token: write` the first is assumed with the workflow's own token. AWS_ROLE_ARN does the same.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) role: Vec<String>,
+
+    /// The audience of the workflow's token, where the provider in IAM expects another than sts.amazonaws.com
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) audience: Option<String>,
+
+    /// How CloudTrail names the session
+    #[arg(long, value_name = "NAME")]
+    pub(crate) session_name: Option<String>,
+
+    /// How long a session of the role lasts, from 900 to what the role allows; it is renewed before its end
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(900..=43200))]
+    pub(crate) role_duration: Option<u64>,
 }
 
 /// `NAME=VALUE`; the value may hold further `=`.
@@ -151,6 +177,7 @@ fn run(command: Command, ui: Ui) -> Result<u8> {
         Command::Plan(args) => block_on(plan::run(args, ui)),
         Command::Bake(args) => block_on(bake::run(args, ui)),
         Command::Publish(args) => block_on(publish::run(args, ui)),
+        Command::Deploy(args) => block_on(publish::deploy(args, ui)),
         Command::Promote(args) => block_on(publish::promote(args, ui)),
         Command::Test(args) => block_on(test::run(args, ui)),
         Command::Images(args) => block_on(images::run(args, ui)),

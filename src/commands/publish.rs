@@ -1,9 +1,9 @@
-//! `ami-bake publish` and `ami-bake promote`
+//! `ami-bake publish`, `ami-bake deploy` and `ami-bake promote`
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::engine::{self, Chosen, Options};
+use ami_bake_core::engine::{self, Chosen, Options, Work};
 use ami_bake_core::plan::ImageKey;
 use ami_bake_core::{Error, Result, report};
 use semver::Version;
@@ -46,9 +46,44 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Publish a tested version as an environment of the manifest asks for
+/// Move launch templates and Auto Scaling groups to images that are baked and tested
 ///
-/// The image stays what it is: only where it goes, who may launch it and what points at it is that environment's.
+/// Which images is in a bake's report, or said by --image-version; what is moved is in the manifest's `deploy`. Watches
+/// until the image is at work, and goes back when it does not get there. What is done already is not repeated, so that
+/// this can be run again after a deployment that was cut off.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ami-bake deploy --report bake-report.json
+  ami-bake deploy --image-version 1.4.0 --environment production")]
+pub(crate) struct DeployArgs {
+    #[command(flatten)]
+    manifest: ManifestArgs,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    /// The report of the bake that made the images
+    #[arg(long, value_name = "FILE", required_unless_present = "image_version", conflicts_with = "image_version")]
+    report: Option<PathBuf>,
+
+    /// The version of the images
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    image_version: Option<Version>,
+
+    /// Take over a launch template's default version that somebody else moved meanwhile
+    #[arg(long)]
+    force: bool,
+
+    /// Print every event as a line of JSON instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+/// Publish and deploy a tested version as an environment of the manifest asks for
+///
+/// The image stays what it is: only where it goes, who may launch it, what points at it and what runs with it is that
+/// environment's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -64,7 +99,7 @@ pub(crate) struct PromoteArgs {
     #[command(flatten)]
     place: PlaceArgs,
 
-    /// Let parameters move back to an older version
+    /// Let parameters move back to an older version, and take over a default that somebody else moved
     #[arg(long)]
     force: bool,
 
@@ -74,12 +109,15 @@ pub(crate) struct PromoteArgs {
 }
 
 pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let chosen = match (&args.report, args.image_version) {
-        (Some(file), _) => Chosen::Ids(made(file)?),
-        (None, Some(version)) => Chosen::Version(version),
-        (None, None) => return Err(Error::usage("say which images: --report or --image-version")),
-    };
-    publish(&args.manifest, args.place, &chosen, args.force, args.json, ui).await
+    let chosen = choose(args.report.as_deref(), args.image_version)?;
+    let ask = Ask { chosen, work: Work::Publish, force: args.force, json: args.json };
+    carry_out(&args.manifest, args.place, &ask, ui).await
+}
+
+pub(crate) async fn deploy(args: DeployArgs, ui: Ui) -> Result<u8> {
+    let chosen = choose(args.report.as_deref(), args.image_version)?;
+    let ask = Ask { chosen, work: Work::Deploy, force: args.force, json: args.json };
+    carry_out(&args.manifest, args.place, &ask, ui).await
 }
 
 pub(crate) async fn promote(args: PromoteArgs, ui: Ui) -> Result<u8> {
@@ -87,7 +125,25 @@ pub(crate) async fn promote(args: PromoteArgs, ui: Ui) -> Result<u8> {
         return Err(Error::usage("say where the version is promoted to")
             .help("Give --environment with one of the manifest's `environments`."));
     }
-    publish(&args.manifest, args.place, &Chosen::Version(args.version), args.force, args.json, ui).await
+    let chosen = Chosen::Version(args.version);
+    let ask = Ask { chosen, work: Work::Promote, force: args.force, json: args.json };
+    carry_out(&args.manifest, args.place, &ask, ui).await
+}
+
+/// Which images, and what is done with them.
+struct Ask {
+    chosen: Chosen,
+    work: Work,
+    force: bool,
+    json: bool,
+}
+
+fn choose(report: Option<&Path>, version: Option<Version>) -> Result<Chosen> {
+    match (report, version) {
+        (Some(file), _) => Ok(Chosen::Ids(made(file)?)),
+        (None, Some(version)) => Ok(Chosen::Version(version)),
+        (None, None) => Err(Error::usage("say which images: --report or --image-version")),
+    }
 }
 
 /// The images that a report has.
@@ -96,25 +152,19 @@ fn made(file: &Path) -> Result<BTreeMap<ImageKey, String>> {
     let images: BTreeMap<ImageKey, String> =
         read.images.into_iter().filter_map(|image| Some((image.key, image.image?.id))).collect();
     if images.is_empty() {
-        return Err(Error::usage(format!("the report {} has no image to publish", file.display()))
-            .help("It is of a run that made none."));
+        return Err(
+            Error::usage(format!("the report {} has no image", file.display())).help("It is of a run that made none.")
+        );
     }
     Ok(images)
 }
 
-async fn publish(
-    manifest: &ManifestArgs,
-    place: PlaceArgs,
-    chosen: &Chosen,
-    force: bool,
-    json: bool,
-    ui: Ui,
-) -> Result<u8> {
+async fn carry_out(manifest: &ManifestArgs, place: PlaceArgs, ask: &Ask, ui: Ui) -> Result<u8> {
     let loaded = load(manifest, place.region.as_deref(), false)?;
     loaded.show(ui);
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
     let parts = Parts {
-        show: if json { Show::Events } else { Show::All(loaded.explain(ui)) },
+        show: if ask.json { Show::Events } else { Show::All(loaded.explain(ui)) },
         creates: true,
         // The report of the bake that made the images stays what it is: this can be run again with it.
         report: None,
@@ -126,7 +176,7 @@ async fn publish(
         Ok(rooms) => rooms,
         Err(error) => return session.fail(error).await,
     };
-    let options = Options { force, ..Options::default() };
-    let code = engine::publish(&session.run, &rooms, &options, chosen).await;
+    let options = Options { force: ask.force, ..Options::default() };
+    let code = engine::publish(&session.run, &rooms, &options, &ask.chosen, ask.work).await;
     Ok(session.end(code).await)
 }

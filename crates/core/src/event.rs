@@ -14,6 +14,7 @@ use crate::error::{Error, Kind};
 use crate::output::Stream;
 use crate::plan::{Digest, ImageKey, Phase, SourceImage};
 use crate::platform::ImageRecord;
+use crate::rollout::Rollout;
 use crate::route::Route;
 
 /// The version of the event format; raised when a reader of older records would misread it.
@@ -56,6 +57,8 @@ pub enum Stage {
     Test,
     /// Register it under its final name.
     Publish,
+    /// Move what runs with it.
+    Deploy,
 }
 
 impl Stage {
@@ -71,6 +74,7 @@ impl Stage {
             Self::Capture => "capture",
             Self::Test => "test",
             Self::Publish => "publish",
+            Self::Deploy => "deploy",
         }
     }
 }
@@ -269,6 +273,11 @@ pub enum Event {
     Published {
         /// What was done there.
         delivery: Delivery,
+    },
+    /// A deployment came to its end.
+    Deployed {
+        /// What it came to.
+        rollout: Rollout,
     },
     /// An older version of the image was deleted, since the plan keeps no more of them.
     Retired {

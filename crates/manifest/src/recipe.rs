@@ -12,6 +12,7 @@ use crate::lower;
 use crate::manifest::Manifest;
 use crate::model::{Image, Platform};
 use crate::resolve::Resolver;
+use crate::yaml::Node;
 
 /// Stands for a version that `auto` will give: the digest may not depend on it.
 const AUTOMATIC: Version = Version::new(0, 0, 0);
@@ -88,6 +89,26 @@ impl Manifest {
                 resolver.condition(condition, &route.key("publish").key("if"), findings)
             }
         };
+        let mut settings = self.settings(&typed, key, resolved.version, published);
+        // Of another platform's deployments nothing is left but a line that says so.
+        if self.deploys() {
+            let list = image.node.get("deploy").map(Node::items).unwrap_or_default();
+            settings.deployments = list
+                .iter()
+                .zip(&typed.deploy)
+                .enumerate()
+                .map(|(index, (node, entry))| {
+                    let route = route.key("deploy").index(index);
+                    let wanted = match node.get("if") {
+                        None => resolved.version.pre.is_empty(),
+                        condition => {
+                            Resolver::plain(&self.sources, &scope).condition(condition, &route.key("if"), findings)
+                        }
+                    };
+                    lower::deployment(entry, wanted, route)
+                })
+                .collect();
+        }
         let [build, validate, test] = steps;
         let lowered = |at: usize, list| lower::steps(list, PHASES[at], &route.key(PHASES[at].as_str()), &self.folder);
         Some(ImagePlan {
@@ -98,11 +119,17 @@ impl Manifest {
             build: lowered(0, build),
             validate: lowered(1, validate),
             test: lowered(2, test),
-            settings: self.settings(&typed, key, resolved.version, published),
+            settings,
             version: resolved.version.clone(),
             digest: Digest::from_text(""),
             route,
         })
+    }
+
+    /// Whether the platform has what `deploy` moves.
+    fn deploys(&self) -> bool {
+        let known = self.options.capabilities.iter().find(|known| known.platform == self.platform.as_str());
+        known.is_none_or(|known| known.deploy)
     }
 
     /// The settings of an image; on a platform that the caller chose, its own way of capture stands in for one that it lacks.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use semver::Version;
 
+use crate::engine::deploy;
 use crate::engine::options::{Options, Rooms, VersionContext};
 use crate::engine::published::Published;
 use crate::error::{Error, Result};
@@ -58,6 +59,10 @@ pub(super) async fn decide(
     plan.settings.distribution.forced = options.force;
     if plan.settings.distribution.is_needed() {
         rooms.platform.judge_publishing(run, &plan).await?;
+    }
+    deploy::force(&mut plan, options.force);
+    if !options.until_validate {
+        deploy::judge(run, rooms, &plan).await?;
     }
     Ok(Decided { plan, decision, automatic: wanted.automatic })
 }

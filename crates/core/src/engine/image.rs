@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::decide::Decided;
+use crate::engine::deploy;
 use crate::engine::options::{Options, Rooms};
 use crate::engine::phase::run_phase;
 use crate::engine::retention::retire;
@@ -23,13 +24,13 @@ const LIFETIME_SLACK: Duration = Duration::from_hours(2);
 /// How often an automatic version gives way to one that was taken meanwhile.
 const VERSION_TRIES: usize = 5;
 
-/// Bakes one image: from launch to its registration under the final name. None with `until_validate`.
+/// Bakes one image: from launch to its publication, under the plan that it got in the end. None with `until_validate`.
 pub(super) async fn bake_image(
     run: &Run,
     rooms: &Rooms,
     options: &Options,
     decided: &Decided,
-) -> Result<Option<ImageRecord>> {
+) -> Result<Option<(ImagePlan, ImageRecord)>> {
     let plan = &decided.plan;
     let Some(candidate) = build(run, rooms, options, plan).await? else { return Ok(None) };
     let test = stage(run, Stage::Test, boot_and_test(run, rooms, options, plan, &candidate.image));
@@ -52,7 +53,7 @@ pub(super) async fn reregister(
     rooms: &Rooms,
     decided: &Decided,
     image: &ImageRecord,
-) -> Result<ImageRecord> {
+) -> Result<(ImagePlan, ImageRecord)> {
     let candidate = Candidate { image: image.as_source(), parts: image.parts.clone() };
     stage(run, Stage::Publish, publish(run, rooms, decided, &candidate)).await
 }
@@ -66,12 +67,17 @@ pub(super) async fn publish_again(run: &Run, rooms: &Rooms, plan: &ImagePlan, im
 }
 
 /// Gives the final name, and brings the image to where its plan publishes it.
-async fn publish(run: &Run, rooms: &Rooms, decided: &Decided, candidate: &Candidate) -> Result<ImageRecord> {
+async fn publish(
+    run: &Run,
+    rooms: &Rooms,
+    decided: &Decided,
+    candidate: &Candidate,
+) -> Result<(ImagePlan, ImageRecord)> {
     let (plan, image) = register(run, rooms, decided, candidate).await?;
     run.tell(Event::Registered { image: image.clone() });
     rooms.platform.publish(run, &plan, &image).await?;
     retire(run, rooms, &plan).await;
-    Ok(image)
+    Ok((plan, image))
 }
 
 /// From launch to capture. None when it ends with validate.
@@ -233,6 +239,7 @@ async fn register(
                     return Err(error);
                 }
                 again.settings.distribution.forced = plan.settings.distribution.forced;
+                deploy::force(&mut again, plan.settings.distribution.forced);
                 run.warn(format!("version {} was taken meanwhile, {version} is next", plan.version), None);
                 plan = again;
             }

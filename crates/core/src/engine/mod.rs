@@ -2,6 +2,7 @@
 
 mod clean_up;
 mod decide;
+mod deploy;
 mod image;
 mod options;
 mod phase;
@@ -17,6 +18,6 @@ mod test;
 pub use clean_up::clean_up;
 pub use options::{Options, Rooms, VersionContext};
 pub use plan::{PlannedImage, plan};
-pub use publish::{Chosen, publish};
+pub use publish::{Chosen, Work, publish};
 pub use schedule::bake;
 pub use test::test;

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use semver::Version;
 
 use crate::engine::clean_up::{clean_up, clean_up_image, finish};
+use crate::engine::deploy::{self, deploy};
 use crate::engine::image::publish_again;
 use crate::engine::options::{Options, Rooms};
 use crate::engine::retention::retire;
@@ -27,8 +28,20 @@ pub enum Chosen {
     Ids(BTreeMap<ImageKey, String>),
 }
 
-/// Publishes tested images as the recipe says now, and answers the exit code. What is done already is not repeated.
-pub async fn publish(run: &Run, rooms: &Rooms, options: &Options, chosen: &Chosen) -> u8 {
+/// What is done with tested images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// They are published.
+    Publish,
+    /// What runs with them is moved to them.
+    Deploy,
+    /// Both.
+    Promote,
+}
+
+/// Publishes or deploys tested images as the recipe says now, and answers the exit code. What is done already is not
+/// repeated.
+pub async fn publish(run: &Run, rooms: &Rooms, options: &Options, chosen: &Chosen, work: Work) -> u8 {
     let legs: Vec<Leg> = rooms.recipe.legs().into_iter().filter(|leg| chosen.is_meant(&leg.key)).collect();
     run.tell(Event::RunStarted {
         run: run.id().to_owned(),
@@ -37,7 +50,7 @@ pub async fn publish(run: &Run, rooms: &Rooms, options: &Options, chosen: &Chose
         region: rooms.platform.region(),
         images: legs.iter().map(|leg| leg.key.clone()).collect(),
     });
-    let results = join_all(legs.iter().map(|leg| one(run, rooms, options, leg, chosen))).await;
+    let results = join_all(legs.iter().map(|leg| one(run, rooms, options, leg, chosen, work))).await;
     if run.cancel.is_cancelled() {
         clean_up(run, rooms.platform.as_ref()).await;
         return Kind::Cancelled.exit_code();
@@ -69,10 +82,10 @@ impl Chosen {
     }
 }
 
-async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, chosen: &Chosen) -> Result<()> {
+async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, chosen: &Chosen, work: Work) -> Result<()> {
     let run = &run.for_image(&leg.key);
     let found = stage(run, Stage::Source, async {
-        run.until_cancelled(find(run, rooms, options, leg, chosen)).await.flatten()
+        run.until_cancelled(find(run, rooms, options, leg, chosen, work)).await.flatten()
     })
     .await;
     let (image, result) = match found {
@@ -85,10 +98,7 @@ async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, chosen: &Ch
                 decision: Decision::Reuse { image: image.clone() },
             });
             run.tell(Event::Registered { image: image.clone() });
-            let result = publish_again(run, rooms, &plan, &image).await;
-            if result.is_ok() {
-                retire(run, rooms, &plan).await;
-            }
+            let result = carry_out(run, rooms, &plan, &image, work).await;
             (Some(image), result)
         }
     };
@@ -100,6 +110,17 @@ async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, chosen: &Ch
     result
 }
 
+async fn carry_out(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageRecord, work: Work) -> Result<()> {
+    if work != Work::Deploy {
+        publish_again(run, rooms, plan, image).await?;
+        retire(run, rooms, plan).await;
+    }
+    if work != Work::Publish {
+        deploy(run, rooms, plan, image).await?;
+    }
+    Ok(())
+}
+
 /// The tested image, and the plan of its publication.
 async fn find(
     run: &Run,
@@ -107,21 +128,33 @@ async fn find(
     options: &Options,
     leg: &Leg,
     chosen: &Chosen,
+    work: Work,
 ) -> Result<(ImagePlan, ImageRecord)> {
+    let doing = if work == Work::Deploy { "deploy" } else { "publish" };
     let query =
         ImageQuery { namespace: Some(rooms.recipe.namespace().to_owned()), key: Some(leg.key.clone()), owner: None };
     let all = rooms.platform.images(run, &query).await?;
     let Some(image) = all.into_iter().find(|image| chosen.is_it(image)) else {
-        return Err(Error::preflight(format!("publish {}: there is no such image", chosen.in_words(&leg.key)))
+        return Err(Error::preflight(format!("{doing} {}: there is no such image", chosen.in_words(&leg.key)))
             .help("`ami-bake images` lists what there is. Look at --region and at the manifest's `name`."));
     };
     if image.tested.is_none() || !image.available {
-        return Err(Error::preflight(format!("publish {}: {} is not tested", chosen.in_words(&leg.key), image.id))
-            .help("Only what passed its tests is published: bake it."));
+        return Err(Error::preflight(format!("{doing} {}: {} is not tested", chosen.in_words(&leg.key), image.id))
+            .help("Only what passed its tests goes further: bake it."));
     }
     let source = source_of(&image);
     let mut plan = rooms.recipe.plan(&leg.key, &Resolved { source: &source, version: &image.version })?;
     plan.settings.distribution.forced = options.force;
+    deploy::force(&mut plan, options.force);
+    if work != Work::Publish {
+        if plan.settings.deployments.is_empty() && work == Work::Deploy {
+            run.warn(format!("{} is deployed to nothing: it has no `deploy`", leg.key), None);
+        }
+        deploy::judge(run, rooms, &plan).await?;
+    }
+    if work == Work::Deploy {
+        return Ok((plan, image));
+    }
     if !plan.settings.distribution.wanted {
         run.warn(
             format!("{} {} is not published: `publish.if` is false for it", leg.key, image.version),

@@ -8,13 +8,14 @@ use tokio::sync::watch;
 
 use crate::engine::clean_up::{clean_up, clean_up_image, finish, keep_image};
 use crate::engine::decide::decide;
+use crate::engine::deploy::deploy;
 use crate::engine::image::{bake_image, publish_again, reregister};
 use crate::engine::options::{Options, Rooms};
 use crate::engine::published::Published;
 use crate::engine::stage::stage;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Decision, Event, Failure, Stage};
-use crate::plan::{ImageKey, Leg};
+use crate::plan::{ImageKey, ImagePlan, Leg};
 use crate::platform::ImageRecord;
 use crate::run::Run;
 
@@ -97,7 +98,15 @@ async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, siblings: &
             return Ok(());
         }
     };
-    let result = decide_and_bake(run, rooms, options, leg, base.as_ref(), &siblings.published).await;
+    let made = decide_and_bake(run, rooms, options, leg, base.as_ref(), &siblings.published).await;
+    let image = made.as_ref().ok().and_then(|made| made.image.clone());
+    // Who is built on it need not wait until it is at work somewhere.
+    announce(outcomes, &leg.key, image.clone().map_or(Outcome::NoImage, |image| Outcome::Image(Box::new(image))));
+    let reused = made.as_ref().is_ok_and(|made| made.reused);
+    let result = match (made, &image) {
+        (Ok(made), Some(image)) if !options.until_validate => deploy(run, rooms, &made.plan, image).await,
+        (made, _) => made.map(|_| ()),
+    };
     if result.is_err() && !run.cancel.is_cancelled() {
         if options.keep_on_failure.is_some() {
             keep_image(run, &leg.key);
@@ -105,14 +114,19 @@ async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, siblings: &
             clean_up_image(run, rooms.platform.as_ref(), &leg.key).await;
         }
     }
-    let (image, reused, failure) = match &result {
-        Ok((image, reused)) => (image.clone(), *reused, None),
-        Err(error) => (None, false, Some(Failure::from(error))),
-    };
-    let outcome = image.clone().map_or(Outcome::NoImage, |image| Outcome::Image(Box::new(image)));
-    announce(outcomes, &leg.key, outcome);
+    let failure = result.as_ref().err().map(Failure::from);
     run.tell(Event::ImageFinished { image, reused, failure, skipped: false });
-    result.map(|_| ())
+    result
+}
+
+/// What came of baking one image.
+struct Made {
+    /// Under which plan.
+    plan: ImagePlan,
+    /// The image; none with `until_validate`.
+    image: Option<ImageRecord>,
+    /// True when it was there before.
+    reused: bool,
 }
 
 /// Waits for the image of this run that `leg` is built on.
@@ -144,7 +158,7 @@ async fn decide_and_bake(
     leg: &Leg,
     base: Option<&ImageRecord>,
     published: &Published,
-) -> Result<(Option<ImageRecord>, bool)> {
+) -> Result<Made> {
     let decided = stage(run, Stage::Source, async {
         run.until_cancelled(decide(run, rooms, options, leg, base, published)).await?
     })
@@ -160,12 +174,16 @@ async fn decide_and_bake(
             if !options.until_validate {
                 publish_again(run, rooms, &decided.plan, image).await?;
             }
-            Ok((Some(image.clone()), true))
+            Ok(Made { image: Some(image.clone()), plan: decided.plan, reused: true })
         }
         Decision::Reregister { image } => {
-            reregister(run, rooms, &decided, image).await.map(|image| (Some(image), true))
+            let (plan, image) = reregister(run, rooms, &decided, image).await?;
+            Ok(Made { plan, image: Some(image), reused: true })
         }
-        Decision::Bake { .. } => bake_image(run, rooms, options, &decided).await.map(|image| (image, false)),
+        Decision::Bake { .. } => match bake_image(run, rooms, options, &decided).await? {
+            Some((plan, image)) => Ok(Made { plan, image: Some(image), reused: false }),
+            None => Ok(Made { plan: decided.plan, image: None, reused: false }),
+        },
     }
 }
 

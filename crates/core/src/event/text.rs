@@ -28,6 +28,10 @@ impl Event {
                 delivery.done.iter_mut().for_each(change);
                 delivery.failure.iter_mut().for_each(|failure| failure.rewrite(change));
             }
+            Self::Deployed { rollout } => {
+                rollout.done.iter_mut().for_each(change);
+                rollout.failure.iter_mut().for_each(|failure| failure.rewrite(change));
+            }
             Self::Kept { what, hint } => {
                 change(what);
                 change(hint);

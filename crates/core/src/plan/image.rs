@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ContainerPublish, Digest, Distribution, MachineSettings, Phase, Retention, SourceImage, Step};
+use crate::plan::{ContainerPublish, Deployment, Digest, Distribution, MachineSettings, Phase, Retention, SourceImage, Step};
 use crate::route::Route;
 
 /// Which image of a manifest, and which leg of its matrix.
@@ -107,6 +107,8 @@ pub struct ImageSettings {
     pub distribution: Distribution,
     /// How many of its versions stay once this one is registered.
     pub retention: Retention,
+    /// What is moved to it once it is published.
+    pub deployments: Vec<Deployment>,
 }
 
 /// Everything that a bake of one image needs to know; nothing in it is left to be evaluated.

@@ -1,6 +1,7 @@
 //! What is to be baked: plain data, resolved and judged, without a cloud.
 
 mod container;
+mod deployment;
 mod digest;
 mod distribution;
 mod files;
@@ -12,6 +13,7 @@ mod source;
 mod step;
 
 pub use container::{ContainerChanges, ContainerPublish, RegistryLogin};
+pub use deployment::{Deployment, Refresh, Strategy};
 pub use digest::{Digest, Digester};
 pub use distribution::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan};
 pub use files::{Exclude, FileKind, LocalFile, digest_path, local_files};

@@ -148,6 +148,7 @@ impl ImageReport {
             Event::Held { image, why } => {
                 self.held.push(Superseded { image: image.clone(), held: Some(why.clone()) });
             }
+            Event::Deployed { rollout } => self.deployed.push(rollout.clone()),
             Event::Packages { before, after } => {
                 self.packages = Some(PackageChanges::between(before, after));
                 self.installed = packages::versions(after);
@@ -160,7 +161,8 @@ impl ImageReport {
                     None => self.good(image.as_ref().map(|image| &image.id), *reused),
                 };
                 // An image that could not be published everywhere is there all the same.
-                let registered = failure.as_ref().is_some_and(|failure| failure.kind == Kind::Publish);
+                let registered =
+                    failure.as_ref().is_some_and(|failure| matches!(failure.kind, Kind::Publish | Kind::Deploy));
                 if image.is_some() || !registered {
                     self.image.clone_from(image);
                 }

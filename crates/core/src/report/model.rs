@@ -13,6 +13,7 @@ use crate::delivery::Delivery;
 use crate::event::{Failure, Stage};
 use crate::plan::{Digest, ImageKey, Phase, SourceImage};
 use crate::platform::{ImageRecord, Superseded};
+use crate::rollout::Rollout;
 
 /// The version of the report's format; raised when a reader of older reports would misread it.
 pub const REPORT_FORMAT: u32 = 1;
@@ -146,6 +147,9 @@ pub struct ImageReport {
     /// Older versions of it that are kept no longer and stay all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Superseded>,
+    /// What its deployments came to, in the manifest's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployed: Vec<Rollout>,
     /// Its stages, in the order in which they began.
     pub stages: Vec<StageReport>,
     /// Its steps, in the order in which they began.
@@ -177,6 +181,7 @@ impl ImageReport {
             image: None,
             published: Vec::new(),
             retired: Vec::new(),
+            deployed: Vec::new(),
             held: Vec::new(),
             stages: Vec::new(),
             steps: Vec::new(),

@@ -1,6 +1,7 @@
 //! What is judged beyond structure and expressions.
 
 mod documents;
+mod deploy;
 mod environments;
 mod files;
 mod graph;

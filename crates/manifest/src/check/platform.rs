@@ -4,6 +4,7 @@ use ami_bake_core::plan::{CaptureMode, ImagePlan, Probe, Verb};
 use ami_bake_core::platform::Capabilities;
 use ami_bake_core::{Route, Segment};
 
+use super::deploy::deploy;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
 use crate::words;
@@ -47,6 +48,19 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
                         .route(route.key(section).key(entry.key.as_str())),
                 );
             }
+        }
+    }
+    for image in manifest.images.iter().filter(|_| !known.deploy) {
+        let Some(entry) = image.node.entry("deploy") else { continue };
+        let what = format!("the platform `{}` does not know `deploy`", known.platform);
+        if !manifest.is_foreign() {
+            findings.push(
+                Diagnostic::error("not-on-platform", entry.key_span, what)
+                    .help("Launch templates and Auto Scaling groups are of the platform `aws`.")
+                    .route(Route::root().key("images").key(image.name.as_str()).key("deploy")),
+            );
+        } else if !skipped.iter().any(|name| name == "deploy") {
+            skipped.push("deploy".to_owned());
         }
     }
     if !skipped.is_empty() {
@@ -93,6 +107,7 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
             );
         }
     }
+    deploy(image, plan, findings);
     let Some(known) = capabilities(manifest) else { return };
     if !known.captures.contains(&plan.settings.capture) && !manifest.is_foreign() {
         let modes: Vec<&str> = known.captures.iter().map(|mode| mode_name(*mode)).collect();

@@ -6,9 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 /// Below an image, `defaults`, or an environment's images and defaults. `*` is any key or index.
-const IMAGE: [&[&str]; 8] = [
+const IMAGE: [&[&str]; 7] = [
     &["publish", "targets"],
-    &["deploy"],
     &["build", "*", "ansible"],
     &["build", "*", "chef"],
     &["validate", "*", "ansible"],

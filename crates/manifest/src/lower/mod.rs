@@ -1,12 +1,14 @@
 //! Typed manifest to core's plan.
 
 mod container;
+mod deployment;
 mod digest;
 mod distribution;
 mod machine;
 mod settings;
 mod step;
 
+pub(crate) use deployment::deployment;
 pub(crate) use digest::{digest, globs};
 pub(crate) use machine::machine;
 pub(crate) use settings::settings;

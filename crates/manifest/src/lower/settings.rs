@@ -34,6 +34,7 @@ pub(crate) fn settings(
         imds_v2: publish.and_then(|publish| publish.imds).map(|imds| imds == TokenChoice::Required),
         container: publish.and_then(|publish| publish.docker.as_ref()).map(|docker| container(docker, published)),
         distribution: distribution(publish, published),
+        deployments: Vec::new(),
         retention: publish.and_then(|publish| publish.keep.as_ref()).map(retention).unwrap_or_default(),
     }
 }

@@ -22,15 +22,15 @@ pub struct Deployment {
     pub role: Option<RoleArn>,
     /// The version of the template that is copied. Default: the one that the group runs with.
     pub source_version: Option<String>,
-    /// Make the new version the default when the deployment succeeded.
+    /// Make the new version the default when the deployment succeeded. Default: where the group follows `$Default`.
     pub set_default: Option<bool>,
     /// The Auto Scaling group that is moved to the new version.
     pub auto_scaling_group: Option<String>,
     /// How the group is moved. Default: `refresh`.
     pub strategy: Option<Strategy>,
-    /// How an instance refresh goes.
+    /// How an instance refresh goes; of `strategy: replace` it gives `warmup` and `wait`.
     pub refresh: Option<Refresh>,
-    /// How long the old group stays, with `strategy: replace`.
+    /// How long the old group stays, with `strategy: replace`. Default: `24h`.
     pub keep_old: Option<DurationText>,
 }
 
@@ -54,11 +54,13 @@ pub struct Refresh {
     pub max_healthy: Option<Percent>,
     /// How long a new instance is left alone before it counts.
     pub warmup: Option<DurationText>,
-    /// How long the refresh may take.
+    /// How long the refresh may take. Default: `1h` and the pauses.
     pub wait: Option<DurationText>,
     /// Shares, in percent, at which the refresh pauses.
     pub checkpoints: OneOrMany<Percent>,
-    /// Leave instances that already run with the new version.
+    /// How long it pauses at each. Default: `1h`.
+    pub pause: Option<DurationText>,
+    /// Leave instances that already run with the new version. Default: `true`.
     pub skip_matching: Option<bool>,
     /// CloudWatch alarms that stop the refresh.
     pub alarms: Vec<String>,

@@ -267,7 +267,6 @@ images:
     build:
       - ansible: web.yml
     publish: {targets: []}
-    deploy: []
 "##,
         r##"error[not-supported-yet]: `ansible` is not supported yet
  --> bake.yml:7:9
@@ -284,14 +283,55 @@ error[not-supported-yet]: `publish.targets` is not supported yet
   |               ^^^^^^^
   |
   = help: It is part of format 1 and comes with a later version; take it out until then.
+"##,
+    );
+}
 
-error[not-supported-yet]: `deploy` is not supported yet
- --> bake.yml:9:5
+#[test]
+fn a_deployment_that_cannot_be_carried_out() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {ami: {id: ami-0123456789abcdef0}}
+    deploy:
+      - launch-template: web
+        auto-scaling-group: web
+        refresh: {max-healthy: 150, checkpoints: [50, 20, 100], pause: 30m, wait: 1h}
+      - {launch-template: web, strategy: replace, refresh: {min-healthy: 110}}
+"##,
+        r##"error[deploy]: `max-healthy` needs a `min-healthy` that is at most 100 below it
+ --> bake.yml:9:32
   |
-9 |     deploy: []
-  |     ^^^^^^
+9 |         refresh: {max-healthy: 150, checkpoints: [50, 20, 100], pause: 30m, wait: 1h}
+  |                                ^^^
   |
-  = help: It is part of format 1 and comes with a later version; take it out until then.
+  = help: For example `min-healthy: 100` with `max-healthy: 200`.
+
+error[deploy]: its checkpoints pause for 1h in all, which is no less than it waits (1h)
+ --> bake.yml:9:83
+  |
+9 |         refresh: {max-healthy: 150, checkpoints: [50, 20, 100], pause: 30m, wait: 1h}
+  |                                                                                   ^^
+  |
+  = help: Give a longer `wait` or a shorter `pause`; without `wait` it is an hour and the pauses.
+
+error[deploy]: `strategy: replace` needs a group to replace
+  --> bake.yml:10:42
+   |
+10 |       - {launch-template: web, strategy: replace, refresh: {min-healthy: 110}}
+   |                                          ^^^^^^^
+   |
+   = help: Name it: `auto-scaling-group: web-production`.
+
+error[deploy]: no more than 100 percent of a group can stay healthy
+  --> bake.yml:10:74
+   |
+10 |       - {launch-template: web, strategy: replace, refresh: {min-healthy: 110}}
+   |                                                                          ^^^
+   |
+   = help: Give 0 to 100; what the group may grow to is `max-healthy`.
 "##,
     );
 }

@@ -32,6 +32,19 @@ images:
     publish: {description: x}
 ";
 
+fn source() -> SourceImage {
+    SourceImage {
+        id: "host".into(),
+        name: "host".into(),
+        owner: "local".into(),
+        created: None,
+        tags: BTreeMap::new(),
+        architecture: None,
+        identity: "x".into(),
+        version: None,
+    }
+}
+
 fn load(manifest: &str, platform: Option<&str>) -> (Loaded, String) {
     let options =
         Options { platform: platform.map(str::to_owned), capabilities: vec![LOCAL], check: true, ..Options::default() };
@@ -79,16 +92,7 @@ fn versions_are_kept_on_this_machine_alone() {
     let (loaded, shown) = load(manifest, None);
     assert!(loaded.findings.is_empty(), "{shown}");
     let recipe = loaded.manifest.unwrap();
-    let source = SourceImage {
-        id: "host".into(),
-        name: "host".into(),
-        owner: "local".into(),
-        created: None,
-        tags: BTreeMap::new(),
-        architecture: None,
-        identity: "x".into(),
-        version: None,
-    };
+    let source = source();
     let version = semver::Version::new(1, 0, 0);
     let plan = recipe.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &version }).unwrap();
     let month = Duration::from_hours(30 * 24);
@@ -106,4 +110,38 @@ fn versions_are_kept_on_this_machine_alone() {
     );
     let (_, shown) = load(&inherited, None);
     assert_eq!(shown.matches("`publish.keep` is not supported yet").count(), 2, "{shown}");
+}
+
+/// What is moved is the platform's; a test of the same steps elsewhere does without it, and says so once.
+#[test]
+fn deployments_are_of_one_platform_alone() {
+    let deploy = format!("{MANIFEST}    deploy: [{{launch-template: web}}]\n");
+    let (loaded, shown) = load(&deploy, Some("local"));
+    assert!(shown.contains("`publish.description` and `deploy`"), "{shown}");
+    let manifest = loaded.manifest.unwrap();
+    let source = source();
+    let plan =
+        manifest.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &semver::Version::new(1, 0, 0) });
+    assert_eq!(plan.unwrap().settings.deployments, []);
+    let (_, shown) = load(&deploy.replace("platform: aws", "platform: local"), None);
+    assert!(shown.contains("does not know `deploy`\n  --> bake.yml:10:5"), "{shown}");
+}
+
+/// Nothing of a pull request is deployed unless the manifest says so in as many words.
+#[test]
+fn what_is_not_final_is_deployed_nowhere() {
+    let manifest = "format: 1\nname: shop\nplatform: aws\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n    \
+                    build: [{run: a}]\n    deploy:\n      - {launch-template: web}\n      - {launch-template: web, if: \"version.major > 1 || version.prerelease == 'rc.1'\"}\n";
+    let aws = Capabilities { platform: "aws", source: "ami", deploy: true, ..LOCAL };
+    let options = Options { capabilities: vec![aws], check: true, ..Options::default() };
+    let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &options);
+    let manifest = loaded.manifest.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+    let wanted = |version: &str| -> Vec<bool> {
+        let (source, version) = (source(), version.parse().unwrap());
+        let plan = manifest.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &version }).unwrap();
+        plan.settings.deployments.iter().map(|deployment| deployment.wanted).collect()
+    };
+    assert_eq!(wanted("1.0.0"), [true, false]);
+    assert_eq!(wanted("2.0.0-pr.7.abc"), [false, true]);
+    assert_eq!(wanted("1.0.0-rc.1"), [false, true]);
 }
