@@ -7,7 +7,9 @@ use ami_bake_core::{Error, Kind, Result};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::commands::{bake, check, completions, images, import, init, plan, publish, schema, sweep, test};
+#[cfg(feature = "github")]
+use crate::commands::report;
+use crate::commands::{bake, check, completions, images, import, init, matrix, plan, publish, schema, sweep, test};
 use crate::error;
 use crate::ui::Ui;
 
@@ -57,6 +59,7 @@ enum Command {
     Import(import::Args),
     Check(check::Args),
     Plan(plan::Args),
+    Matrix(matrix::Args),
     Bake(bake::Args),
     Publish(publish::Args),
     Deploy(publish::DeployArgs),
@@ -64,6 +67,8 @@ enum Command {
     Test(test::Args),
     Images(images::Args),
     Sweep(sweep::Args),
+    #[cfg(feature = "github")]
+    Report(report::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -175,6 +180,9 @@ fn run(command: Command, ui: Ui) -> Result<u8> {
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => Ok(completions::run(&args, ui)),
         Command::Plan(args) => block_on(plan::run(args, ui)),
+        Command::Matrix(args) => block_on(matrix::run(args, ui)),
+        #[cfg(feature = "github")]
+        Command::Report(args) => block_on(report::run(args, ui)),
         Command::Bake(args) => block_on(bake::run(args, ui)),
         Command::Publish(args) => block_on(publish::run(args, ui)),
         Command::Deploy(args) => block_on(publish::deploy(args, ui)),

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ami_bake_core::clock::Clock;
 use ami_bake_core::platform::{Capabilities, Platform};
 use ami_bake_core::{Error, Result, Run};
+use ami_bake_manifest::Manifest;
+
+use crate::cli::{IdentityArgs, PlaceArgs};
 
 #[cfg(not(any(feature = "aws", feature = "docker", feature = "local")))]
 compile_error!("ami-bake needs a platform to bake on: enable the feature `aws`, `docker` or `local`");
@@ -27,10 +29,27 @@ pub(crate) const PLATFORMS: &[&str] = &[
 pub(crate) struct Place {
     /// The home region.
     pub(crate) region: Option<String>,
-    /// The role to assume.
-    pub(crate) role: Option<String>,
+    /// As whom.
+    pub(crate) identity: IdentityArgs,
     /// The folder of local images.
     pub(crate) store: Option<PathBuf>,
+}
+
+impl Place {
+    /// What the flags say, else the environment, else the manifest.
+    pub(crate) fn of(flags: PlaceArgs, manifest: Option<&Manifest>) -> Self {
+        let PlaceArgs { region, store, mut identity } = flags;
+        if identity.role.is_empty() {
+            identity.role.extend(role_of_environment().or_else(|| manifest?.role().map(str::to_owned)));
+        }
+        Self { region: region.or_else(|| manifest?.region().map(str::to_owned)), identity, store }
+    }
+}
+
+/// The role of AWS' own variable. Beside a token's file it is part of the SDK's chain, which assumes it by itself.
+fn role_of_environment() -> Option<String> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    set("AWS_ROLE_ARN").filter(|_| set("AWS_WEB_IDENTITY_TOKEN_FILE").is_none())
 }
 
 /// Runs this program as what it was started as by itself: a sandbox of the local platform. None for a person.
@@ -62,12 +81,14 @@ pub(crate) fn capabilities(name: &str) -> Option<Capabilities> {
     not(feature = "aws"),
     allow(unused_variables, clippy::unused_async, reason = "only a cloud is asked by the clock")
 )]
-pub(crate) async fn platform(name: &str, place: Place, clock: Arc<dyn Clock>) -> Result<Arc<dyn Platform>> {
+pub(crate) async fn platform(name: &str, place: Place, run: &Run) -> Result<Arc<dyn Platform>> {
     match name {
         #[cfg(feature = "aws")]
         "aws" => {
+            let clock = run.clock_handle();
             let limiter = Arc::new(ami_bake_core::limit::Limiter::new(Arc::clone(&clock)));
-            let settings = ami_bake_aws::Settings { region: place.region, role: place.role, sts_region: None };
+            let identity = identity(place.identity, run)?;
+            let settings = ami_bake_aws::Settings { region: place.region, identity };
             Ok(Arc::new(ami_bake_aws::Aws::new(settings, clock, limiter).await?))
         }
         #[cfg(feature = "docker")]
@@ -85,6 +106,33 @@ pub(crate) async fn platform(name: &str, place: Place, clock: Arc<dyn Clock>) ->
         }
         _ => Err(unknown(name)),
     }
+}
+
+/// Whose credentials: in a workflow that may ask for a token its own, and under a name that leads back to its run.
+#[cfg(feature = "aws")]
+fn identity(args: IdentityArgs, run: &Run) -> Result<ami_bake_aws::Identity> {
+    let warn = run.for_all();
+    let mut identity = ami_bake_aws::Identity {
+        audience: args.audience,
+        session_name: args.session_name.as_deref().map(ami_bake_aws::session_name),
+        duration: args.role_duration.map(std::time::Duration::from_secs),
+        masker: Some(Arc::clone(run.masker())),
+        warn: Some(Arc::new(move |message| warn.warn(message, None))),
+        roles: args.role,
+        ..ami_bake_aws::Identity::default()
+    };
+    #[cfg(feature = "github")]
+    {
+        use ami_bake_github::{event::Workflow, oidc, runner::Environment};
+        let environment = Environment::of_process();
+        let workflow = Workflow::of(&environment);
+        let by_run = || Some(format!("ami-bake-{}-{}", workflow.run_id.as_deref()?, workflow.repository.as_deref()?));
+        identity.session_name = identity.session_name.or_else(|| by_run().as_deref().map(ami_bake_aws::session_name));
+        identity.help = oidc::help_without(&environment, &workflow);
+        let tokens = oidc::WorkflowTokens::of(&environment, Arc::clone(run.masker()), run.clock_handle())?;
+        identity.tokens = tokens.map(|tokens| Arc::new(tokens) as Arc<dyn ami_bake_core::token::TokenSource>);
+    }
+    Ok(identity)
 }
 
 /// An image that is to be written to a file.

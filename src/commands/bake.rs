@@ -10,6 +10,7 @@ use semver::Version;
 
 use crate::cli::{ManifestArgs, PlaceArgs};
 use crate::commands::plan;
+use crate::facts::Facts;
 use crate::session::{Parts, Session, Show, load};
 use crate::ui::Ui;
 
@@ -60,13 +61,15 @@ pub(crate) struct Args {
 /// Which version images get, and whether they are baked at all.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VersionArgs {
-    /// Give all images this version, whatever the manifest says
-    #[arg(long, value_name = "VERSION", value_parser = version)]
-    image_version: Option<Version>,
+    /// Give all images this version, whatever the manifest says; IMAGE=VERSION gives it to one, and may be repeated
+    #[arg(long, value_name = "[IMAGE=]VERSION", value_parser = one_version)]
+    image_version: Vec<(Option<String>, Version)>,
 
     /// Which part of the last version `version: auto` raises
-    #[arg(long, value_enum, value_name = "PART", default_value_t = Part::Patch)]
-    bump: Part,
+    ///
+    /// Without it: what a label of the pull request says (`major`, `bump:minor` …), else patch.
+    #[arg(long, value_enum, value_name = "PART")]
+    bump: Option<Part>,
 
     /// Bake even when nothing changed
     #[arg(long)]
@@ -74,16 +77,19 @@ pub(crate) struct VersionArgs {
 }
 
 impl VersionArgs {
-    /// The engine's options of these flags.
-    pub(crate) fn options(&self) -> Options {
+    /// The engine's options of these flags, where the run comes from `facts`.
+    pub(crate) fn options(&self, facts: &Facts) -> Options {
         Options {
             force: self.force,
-            image_version: self.image_version.clone(),
+            image_version: self.image_version.iter().rfind(|(image, _)| image.is_none()).map(|(_, all)| all.clone()),
+            image_versions: self.image_version.iter().cloned().filter_map(|(image, one)| Some((image?, one))).collect(),
             bump: match self.bump {
-                Part::Major => Bump::Major,
-                Part::Minor => Bump::Minor,
-                Part::Patch => Bump::Patch,
+                Some(Part::Major) => Bump::Major,
+                Some(Part::Minor) => Bump::Minor,
+                Some(Part::Patch) => Bump::Patch,
+                None => facts.bump.unwrap_or_default(),
             },
+            context: facts.context.clone(),
             ..Options::default()
         }
     }
@@ -103,6 +109,14 @@ enum Part {
 enum Until {
     /// The last stage on the build machine before the capture
     Validate,
+}
+
+/// A version, of all images or of the one before the `=`.
+fn one_version(text: &str) -> Result<(Option<String>, Version), String> {
+    match text.split_once('=') {
+        Some((image, text)) => Ok((Some(image.trim().to_owned()), version(text.trim())?)),
+        None => Ok((None, version(text)?)),
+    }
 }
 
 pub(super) fn version(text: &str) -> Result<Version, String> {
@@ -131,8 +145,7 @@ pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
     let options = Options {
         until_validate: args.until.is_some(),
         keep_on_failure: args.keep_on_failure,
-        context: loaded.facts().context.clone(),
-        ..args.version.options()
+        ..args.version.options(loaded.facts())
     };
     let code = match loaded.rooms(manifest, args.place, &session.run).await {
         Ok(rooms) => engine::bake(&session.run, &rooms, &options).await,
@@ -149,5 +162,7 @@ mod tests {
     fn a_version_may_carry_its_v() {
         assert_eq!(version("v1.2.3"), Ok(Version::new(1, 2, 3)));
         assert!(version("1.2").unwrap_err().contains("expected a semantic version"));
+        assert_eq!(one_version("web-arm64=v1.2.3"), Ok((Some("web-arm64".to_owned()), Version::new(1, 2, 3))));
+        assert!(one_version("web=").is_err());
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{ManifestArgs, PlaceArgs};
 use crate::commands::bake::VersionArgs;
+use crate::commands::matrix::Matrix;
 use crate::session::{Parts, Session, Show, load};
 use crate::table::{Cell, table};
 use crate::ui::{Paint, Ui};
@@ -19,7 +20,7 @@ use crate::ui::{Paint, Ui};
 Examples:
   ami-bake plan
   ami-bake plan --environment production --permissions
-  ami-bake plan --json | jq -c .matrix           a job matrix of what is to be baked")]
+  ami-bake plan --json | jq '.images'")]
 pub(crate) struct Args {
     #[command(flatten)]
     manifest: ManifestArgs,
@@ -63,7 +64,7 @@ pub(crate) async fn plan(
         secrets: loaded.known_secrets(),
     };
     let session = Session::begin(parts, ui)?;
-    let options = Options { context: loaded.facts().context.clone(), ..version.options() };
+    let options = version.options(loaded.facts());
     let rooms = match loaded.rooms(manifest, place, &session.run).await {
         Ok(rooms) => rooms,
         Err(error) => return session.fail(error).await,
@@ -111,7 +112,7 @@ fn plans(rooms: &Rooms, images: &[PlannedImage]) -> Result<Vec<ImagePlan>> {
 }
 
 fn as_value(rooms: &Rooms, images: &[PlannedImage], permissions: &[Permission]) -> Result<Value> {
-    let baked: Vec<Value> = images.iter().filter_map(matrix_entry).collect();
+    let matrix = Matrix::of(images);
     let to_value = |value: serde_json::Result<Value>| {
         value.map_err(|error| ami_bake_core::Error::internal("write the plan as JSON").because(error))
     };
@@ -122,8 +123,8 @@ fn as_value(rooms: &Rooms, images: &[PlannedImage], permissions: &[Permission]) 
         "region": rooms.platform.region(),
         "images": to_value(serde_json::to_value(images))?,
         // What GitHub's `strategy.matrix` takes; an empty one is no matrix to it, so that a job asks `changed` first.
-        "changed": !baked.is_empty(),
-        "matrix": {"include": baked},
+        "changed": matrix.is_changed(),
+        "matrix": matrix.all(),
     });
     if !permissions.is_empty() {
         plan["permissions"] = to_value(serde_json::to_value(permissions))?;
@@ -131,18 +132,9 @@ fn as_value(rooms: &Rooms, images: &[PlannedImage], permissions: &[Permission]) 
     Ok(plan)
 }
 
-/// An image that there is something to do for.
-fn matrix_entry(image: &PlannedImage) -> Option<Value> {
-    let key = match image {
-        PlannedImage::Decided { decision, .. } if matches!(**decision, Decision::Reuse { .. }) => return None,
-        PlannedImage::Decided { key, .. } | PlannedImage::WaitsFor { key, .. } => key,
-    };
-    Some(json!({"image": key.to_string()}))
-}
-
 fn as_text(images: &[PlannedImage], paint: Paint) -> String {
     let rows: Vec<Vec<Cell>> = images.iter().map(row).collect();
-    let changed = images.iter().filter_map(matrix_entry).count();
+    let changed = Matrix::of(images).count();
     let end = match (images.len(), changed) {
         (0, _) => "Nothing is selected.".to_owned(),
         (_, 0) => "Nothing changed: a bake would start no machine.".to_owned(),
@@ -170,10 +162,10 @@ fn row(image: &PlannedImage) -> Vec<Cell> {
             let name = cell(key).look(Paint::bold);
             vec![name, cell(version), action, cell(from), cell(&digest.short()), steps.into(), why.into()]
         }
-        PlannedImage::WaitsFor { key, base } => {
+        PlannedImage::WaitsFor { key, base, version } => {
             let action = Cell::new("bake").look(Paint::odd);
             let why = format!("{base} is baked first");
-            vec![cell(key).look(Paint::bold), "".into(), action, cell(base), "".into(), "".into(), why.into()]
+            vec![cell(key).look(Paint::bold), cell(version), action, cell(base), "".into(), "".into(), why.into()]
         }
     }
 }
@@ -213,10 +205,13 @@ mod tests {
 
     #[test]
     fn what_waits_for_its_base_is_part_of_the_matrix() {
-        let image = PlannedImage::WaitsFor { key: ImageKey::new("web"), base: ImageKey::new("base") };
-        assert_eq!(matrix_entry(&image), Some(json!({"image": "web"})));
+        let image = PlannedImage::WaitsFor {
+            key: ImageKey::new("web"),
+            base: ImageKey::new("base"),
+            version: semver::Version::new(1, 0, 0),
+        };
         let text = as_text(&[image], Paint { on: false });
-        assert!(text.contains("web    bake    base  base is baked first"), "{text}");
+        assert!(text.contains("web    1.0.0    bake    base  base is baked first"), "{text}");
         assert!(text.ends_with("1 of 1 images would be made.\n"), "{text}");
     }
 

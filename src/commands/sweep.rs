@@ -8,7 +8,7 @@ use ami_bake_core::platform::{Leftover, Platform, Undo};
 use ami_bake_core::{Error, Kind, Result, Run};
 use serde_json::json;
 
-use crate::cli::{ManifestArgs, PlaceArgs};
+use crate::cli::{IdentityArgs, ManifestArgs, PlaceArgs};
 use crate::session::{Parts, Session, Show, ledgers, target};
 use crate::table::{Cell, table};
 use crate::ui::{Paint, Ui};
@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// The folder of the local platform's images
     #[arg(long, value_name = "FOLDER")]
     store: Option<std::path::PathBuf>,
+
+    #[command(flatten)]
+    identity: IdentityArgs,
 
     /// Delete what was found
     #[arg(long)]
@@ -155,7 +158,7 @@ async fn platforms(args: &Args, run: &Run, ui: Ui) -> Result<Vec<Arc<dyn Platfor
         if args.region.is_empty() { vec![None] } else { args.region.iter().cloned().map(Some).collect() };
     let mut platforms = Vec::new();
     for region in regions {
-        let place = PlaceArgs { region, store: args.store.clone() };
+        let place = PlaceArgs { region, store: args.store.clone(), identity: args.identity.clone() };
         platforms.push(target(&manifest, place, ui)?.platform(run).await?);
     }
     Ok(platforms)

@@ -196,12 +196,8 @@ impl Loaded {
     /// # Errors
     /// When the platform can't be made ready.
     pub(crate) async fn rooms(&self, manifest: &Arc<Manifest>, place: PlaceArgs, run: &Run) -> Result<Rooms> {
-        let place = wire::Place {
-            region: place.region.or_else(|| manifest.region().map(str::to_owned)),
-            role: manifest.role().map(str::to_owned),
-            store: place.store,
-        };
-        let platform = wire::platform(manifest.platform().as_str(), place, run.clock_handle()).await?;
+        let place = wire::Place::of(place, Some(manifest));
+        let platform = wire::platform(manifest.platform().as_str(), place, run).await?;
         let recipe: Arc<dyn Recipe> = Arc::clone(manifest) as Arc<dyn Recipe>;
         Ok(Rooms { platform, recipe, provisioner: Arc::new(Verbs::default()) })
     }

@@ -27,7 +27,7 @@ pub(crate) struct Target {
 pub(crate) fn target(args: &ManifestArgs, place: PlaceArgs, ui: Ui) -> Result<Target> {
     let by_flags = |place: PlaceArgs| {
         let platform = args.platform.clone().unwrap_or_else(|| wire::PLATFORMS[0].to_owned());
-        let place = wire::Place { region: place.region, role: None, store: place.store };
+        let place = wire::Place::of(place, None);
         Target { namespace: None, platform, place }
     };
     if args.manifest.is_none() && find(None).is_err() {
@@ -45,11 +45,7 @@ pub(crate) fn target(args: &ManifestArgs, place: PlaceArgs, ui: Ui) -> Result<Ta
     Ok(Target {
         namespace: Some(manifest.namespace().to_owned()),
         platform: manifest.platform().as_str().to_owned(),
-        place: wire::Place {
-            region: manifest.region().map(str::to_owned),
-            role: manifest.role().map(str::to_owned),
-            store: place.store,
-        },
+        place: wire::Place::of(place, Some(manifest)),
     })
 }
 
@@ -59,6 +55,6 @@ impl Target {
     /// # Errors
     /// As [`wire::platform`].
     pub(crate) async fn platform(&self, run: &Run) -> Result<Arc<dyn Platform>> {
-        wire::platform(&self.platform, self.place.clone(), run.clock_handle()).await
+        wire::platform(&self.platform, self.place.clone(), run).await
     }
 }

@@ -23,7 +23,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::Failure;
-use crate::{identity, limits};
+use crate::identity::{self, Identity};
+use crate::limits;
 
 /// One attempt of one call; EC2 answers in a second or two, a RunInstances in five.
 const ATTEMPT: Duration = Duration::from_secs(30);
@@ -39,21 +40,24 @@ const BACKOFF: Duration = Duration::from_millis(250);
 pub struct Settings {
     /// The home region; the environment's or profile's without.
     pub region: Option<String>,
-    /// The ARN of a role to assume; the credentials as they are found without.
-    pub role: Option<String>,
-    /// The region whose STS is asked; the home region without. Apart, because an opt-in region's tokens may not be
-    /// valid elsewhere.
-    pub sts_region: Option<String>,
+    /// As whom.
+    pub identity: Identity,
 }
 
 /// The clients of one region.
 pub(crate) struct Client {
     pub(crate) ec2: aws_sdk_ec2::Client,
+    pub(crate) autoscaling: aws_sdk_autoscaling::Client,
     pub(crate) iam: aws_sdk_iam::Client,
     pub(crate) ssm: aws_sdk_ssm::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     config: SdkConfig,
     region: String,
+    /// Where STS is asked.
+    sts_region: Region,
+    /// The account of a role that was assumed on top of the bake's own credentials.
+    account: Option<String>,
+    identity: Identity,
     limiter: Arc<Limiter>,
     clock: Arc<dyn Clock>,
     meter: Meter,
@@ -80,31 +84,45 @@ impl Client {
             Error::preflight("no AWS region is set")
                 .help("Write `aws: {region: us-east-1}` into the manifest, or set AWS_REGION, or give --region.")
         })?;
-        let sts_region = settings.sts_region.map_or_else(|| region.clone(), Region::new);
-        let config = match &settings.role {
-            Some(role) => {
-                let provider = identity::provider(&base, role, sts_region.clone()).await;
-                base.into_builder().credentials_provider(provider).build()
-            }
-            None => base,
-        };
-        let meter = Meter { region: region.to_string(), limiter: Arc::clone(&limiter), calls: Arc::default() };
-        let sts = aws_sdk_sts::config::Builder::from(&config).region(sts_region).interceptor(meter.clone()).build();
-        let sts = aws_sdk_sts::Client::from_conf(sts);
-        Ok(Self::with(config, region.as_ref(), sts, meter, limiter, clock))
+        let (config, sts_region) = identity::resolve(&base, &settings.identity, &region, &clock)?;
+        let meter = Meter { place: region.to_string(), limiter: Arc::clone(&limiter), calls: Arc::default() };
+        let of = Of { sts: sts(&config, &sts_region, &meter), sts_region, account: None, identity: settings.identity };
+        Ok(Self::with(config, region.as_ref(), of, meter, limiter, clock))
     }
 
     /// The same account's clients in another region; what they share, they share.
     pub(crate) fn in_region(&self, region: &str) -> Self {
         let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
-        let meter = Meter { region: region.to_owned(), ..self.meter.clone() };
-        Self::with(config, region, self.sts.clone(), meter, Arc::clone(&self.limiter), Arc::clone(&self.clock))
+        let meter = Meter { place: place(region, self.account.as_deref()), ..self.meter.clone() };
+        let of = Of {
+            sts: self.sts.clone(),
+            sts_region: self.sts_region.clone(),
+            account: self.account.clone(),
+            identity: self.identity.clone(),
+        };
+        Self::with(config, region, of, meter, Arc::clone(&self.limiter), Arc::clone(&self.clock))
+    }
+
+    /// The clients of another account in the same region, under a role there that the bake's own credentials assume. Makes
+    /// no call yet.
+    pub(crate) fn under(&self, role: &str) -> Self {
+        let provider = identity::chained(&self.config, &self.identity, role, self.sts_region.clone());
+        let config = self.config.to_builder().credentials_provider(provider).build();
+        let account = identity::account_of(role);
+        let meter = Meter { place: place(&self.region, account.as_deref()), ..self.meter.clone() };
+        let of = Of {
+            sts: sts(&config, &self.sts_region, &meter),
+            sts_region: self.sts_region.clone(),
+            account,
+            identity: self.identity.clone(),
+        };
+        Self::with(config, &self.region, of, meter, Arc::clone(&self.limiter), Arc::clone(&self.clock))
     }
 
     fn with(
         config: SdkConfig,
         region: &str,
-        sts: aws_sdk_sts::Client,
+        of: Of,
         meter: Meter,
         limiter: Arc<Limiter>,
         clock: Arc<dyn Clock>,
@@ -119,7 +137,13 @@ impl Client {
             ssm: aws_sdk_ssm::Client::from_conf(
                 aws_sdk_ssm::config::Builder::from(&config).interceptor(meter.clone()).build(),
             ),
-            sts,
+            autoscaling: aws_sdk_autoscaling::Client::from_conf(
+                aws_sdk_autoscaling::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            sts: of.sts,
+            sts_region: of.sts_region,
+            account: of.account,
+            identity: of.identity,
             region: region.to_owned(),
             config,
             limiter,
@@ -131,6 +155,16 @@ impl Client {
     /// The region's name.
     pub(crate) fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The account, where the client is under a role of another one.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
+    /// Where its calls go, in words: the region, and the account where it is another one.
+    pub(crate) fn place(&self) -> &str {
+        &self.meter.place
     }
 
     /// What all the clients share: HTTP client, time source, credentials.
@@ -161,8 +195,8 @@ impl Client {
         // The SDK's futures hold 16 KiB each; on the heap, once, instead of in every future that awaits one.
         let request = Box::pin(request);
         async move {
-            self.limiter.acquire(&bucket(&self.region, action), limits::rate(action)).await;
-            request.await.map_err(|error| Box::new(Failure::new(action, &self.region, &error)))
+            self.limiter.acquire(&bucket(self.place(), action), limits::rate(action)).await;
+            request.await.map_err(|error| Box::new(Failure::new(action, self.place(), &error)))
         }
     }
 
@@ -199,23 +233,42 @@ impl Client {
     }
 }
 
-/// Buckets are per region and action.
-fn bucket(region: &str, action: &str) -> String {
-    format!("{region}/{action}")
+/// Buckets are per account, region and action.
+fn bucket(place: &str, action: &str) -> String {
+    format!("{place}/{action}")
+}
+
+/// The region, and the account where it is not the bake's own.
+fn place(region: &str, account: Option<&str>) -> String {
+    account.map_or_else(|| region.to_owned(), |account| format!("{region} of {account}"))
+}
+
+/// What the clients of one account share.
+struct Of {
+    sts: aws_sdk_sts::Client,
+    sts_region: Region,
+    account: Option<String>,
+    identity: Identity,
+}
+
+fn sts(config: &SdkConfig, region: &Region, meter: &Meter) -> aws_sdk_sts::Client {
+    let config = aws_sdk_sts::config::Builder::from(config).region(region.clone()).interceptor(meter.clone());
+    aws_sdk_sts::Client::from_conf(config.build())
 }
 
 /// Counts every request that leaves, and tells the limiter of every throttled answer, those that the SDK retries by
 /// itself included.
 #[derive(Clone)]
 struct Meter {
-    region: String,
+    /// Whose buckets they are.
+    place: String,
     limiter: Arc<Limiter>,
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl std::fmt::Debug for Meter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Meter").field("region", &self.region).finish_non_exhaustive()
+        f.debug_struct("Meter").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -250,7 +303,7 @@ impl Intercept for Meter {
                     && response.body().bytes().is_some_and(|body| String::from_utf8_lossy(body).contains("Throttling")))
         });
         if let (true, Some(metadata)) = (throttled, cfg.load::<Metadata>()) {
-            self.limiter.throttled(&bucket(&self.region, metadata.name()));
+            self.limiter.throttled(&bucket(&self.place, metadata.name()));
         }
         Ok(())
     }

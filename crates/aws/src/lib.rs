@@ -16,6 +16,8 @@ mod platform;
 mod publish;
 mod source;
 mod sweep;
+mod usage;
 
 pub use client::Settings;
+pub use identity::{Identity, RoleArn, Warn, both_forms, session_name, subject_forms, trust_policy};
 pub use platform::{Aws, CAPABILITIES};

@@ -1,6 +1,6 @@
 //! The one secret masker: what is declared secret never leaves the program in clear.
 
-use std::sync::RwLock;
+use std::sync::{OnceLock, RwLock};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -12,7 +12,11 @@ const SHORTEST: usize = 4;
 #[derive(Default)]
 pub struct Masker {
     secrets: RwLock<Vec<String>>,
+    listener: OnceLock<Listener>,
 }
+
+/// Hears of a secret before anything of this program can show it.
+type Listener = Box<dyn Fn(&str) + Send + Sync>;
 
 impl std::fmt::Debug for Masker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -21,8 +25,17 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Masker {
+    /// Tells every secret to `listener` too, from now on: whoever else shows this program's words has to know them. A
+    /// second listener is not heard.
+    pub fn listen(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
+    }
+
     /// Adds a secret: the value, each of its lines, and its base64 and URL forms. Call it before the first use.
     pub fn add(&self, secret: &str) {
+        if let (Some(listener), false) = (self.listener.get(), self.knows(secret)) {
+            listener(secret);
+        }
         let mut forms = vec![secret.to_owned(), base64(secret.as_bytes()), percent(secret)];
         forms.extend(secret.lines().map(|line| line.trim().to_owned()));
         let mut secrets = self.secrets.write().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -33,6 +46,11 @@ impl Masker {
         }
         // The longest first: a secret that holds another one is replaced whole.
         secrets.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    }
+
+    fn knows(&self, secret: &str) -> bool {
+        let secrets = self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        secrets.iter().any(|known| known == secret)
     }
 
     /// The text with every known secret replaced.
@@ -95,6 +113,18 @@ mod tests {
             masker.add(secret);
         }
         assert_eq!(masker.mask("abcdef abcd x"), "*** *** x");
+    }
+
+    #[test]
+    fn a_listener_hears_of_each_secret_once() {
+        use std::sync::{Arc, Mutex};
+        let (masker, heard) = (Masker::default(), Arc::new(Mutex::new(Vec::new())));
+        let ear = Arc::clone(&heard);
+        masker.listen(move |secret| ear.lock().unwrap().push(secret.to_owned()));
+        for secret in ["hunter22", "swordfish", "hunter22"] {
+            masker.add(secret);
+        }
+        assert_eq!(*heard.lock().unwrap(), ["hunter22", "swordfish"]);
     }
 
     #[test]

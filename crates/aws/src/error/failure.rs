@@ -35,6 +35,8 @@ pub(crate) struct Failure {
     text: String,
     status: Option<u16>,
     denied: Option<Denied>,
+    /// What was said in full already where the credentials were made.
+    told: Option<Error>,
 }
 
 impl Failure {
@@ -58,7 +60,8 @@ impl Failure {
             None => chain(error),
         };
         let denied = code.as_deref().and_then(|code| Denied::new(action, code, &text));
-        Self { action, region: region.to_owned(), way, code, text, status, denied }
+        let told = causes(error).find_map(|cause| cause.downcast_ref::<Error>().cloned());
+        Self { action, region: region.to_owned(), way, code, text, status, denied, told }
     }
 
     /// AWS's code of the refusal.
@@ -104,6 +107,12 @@ impl Failure {
         self.way == Way::Unreachable
     }
 
+    /// True when the request never left, since there were no credentials for it: none was found, or a role could not be
+    /// assumed.
+    pub(crate) fn without_credentials(&self) -> bool {
+        self.way == Way::Credentials
+    }
+
     /// True when AWS asks to come back later.
     pub(crate) fn throttled(&self) -> bool {
         self.is(&[
@@ -120,6 +129,11 @@ impl Failure {
         self.denied.is_some()
     }
 
+    /// The failure to get credentials, in the words of the place that knows why.
+    pub(crate) fn told(&self) -> Option<&Error> {
+        self.told.as_ref()
+    }
+
     /// The encoded authorization message, where EC2 sent one that was not decoded yet.
     pub(crate) fn encoded(&self) -> Option<String> {
         self.denied.as_ref().and_then(Denied::encoded)
@@ -134,6 +148,9 @@ impl Failure {
 
     /// The failure in words. `doing` fits after "failed to" and names the object.
     pub(crate) fn into_error(self, doing: &str) -> Error {
+        if let Some(told) = self.told {
+            return told;
+        }
         let region = &self.region;
         let answer = Answer(match &self.code {
             Some(code) => format!("{} answered {code}: {}", self.action, self.text),

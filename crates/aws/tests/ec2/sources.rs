@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ami_bake_aws::Settings;
+use ami_bake_aws::{Identity, Settings};
 use ami_bake_core::Kind;
 use ami_bake_core::plan::{BakedQuery, ImageKey, SourceQuery};
 use ami_bake_core::platform::Platform;
@@ -27,8 +27,9 @@ fn sources_are_found_by_name_id_and_parameter() {
 #[test]
 fn a_role_is_assumed_once_for_all_calls() {
     in_cloud("sources::a_role_is_assumed_once_for_all_calls", |world| async move {
-        let role = Some("arn:aws:iam::222222222222:role/bake".to_owned());
-        let world = world.with(Settings { role, ..Settings::default() }).await;
+        let roles = vec!["arn:aws:iam::222222222222:role/bake".to_owned()];
+        let world =
+            world.with(Settings { identity: Identity { roles, ..Identity::default() }, ..Settings::default() }).await;
         // The same source is looked up once, another one is another call.
         for source in [UBUNTU, UBUNTU, RHEL] {
             world.source(source).await;

@@ -1,0 +1,188 @@
+//! Credentials that never end in the middle of a bake.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use ami_bake_core::mask::Masker;
+use ami_bake_core::{Error, Result};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, future};
+use tokio::sync::Mutex;
+
+use super::sources::Source;
+
+/// Renewed this long before the end, so that no call of a long stage meets an expired key; a third of a shorter life.
+const BEFORE: Duration = Duration::from_mins(5);
+/// After a renewal that failed while the old credentials were good for longer, it is tried again this much later.
+const AGAIN: Duration = Duration::from_secs(20);
+/// A definite refusal stands for this long: forty calls at once must not ask STS three times each.
+const STANDS: Duration = Duration::from_mins(1);
+
+/// Gives out a source's credentials and gets new ones in good time. To the SDK's cache it tells the time of the renewal
+/// as the end: the cache knows one margin for all lives, and 5 min are more than the whole life of some.
+pub(super) struct Renewing<S> {
+    source: S,
+    masker: Option<Arc<Masker>>,
+    state: Mutex<State>,
+    now: fn() -> SystemTime,
+}
+
+#[derive(Default)]
+struct State {
+    /// The credentials with their real end, and when they are to be renewed.
+    current: Option<(Credentials, SystemTime)>,
+    refused: Option<(Error, SystemTime)>,
+}
+
+impl<S> fmt::Debug for Renewing<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renewing")
+    }
+}
+
+impl<S: Source> Renewing<S> {
+    pub(super) fn new(source: S, masker: Option<Arc<Masker>>) -> Self {
+        Self { source, masker, state: Mutex::default(), now: SystemTime::now }
+    }
+
+    async fn give(&self) -> Result<Credentials> {
+        // Who waits here wants the very credentials that are being fetched.
+        let mut state = self.state.lock().await;
+        let now = (self.now)();
+        if let Some((current, renewal)) = &state.current
+            && now < *renewal
+        {
+            return Ok(ending(current, *renewal));
+        }
+        if let Some((error, since)) = &state.refused
+            && now.duration_since(*since).is_ok_and(|passed| passed < STANDS)
+        {
+            return Err(error.clone());
+        }
+        match self.source.get().await {
+            Ok(credentials) => {
+                if let Some(masker) = &self.masker {
+                    masker.add(credentials.secret_access_key());
+                    credentials.session_token().into_iter().for_each(|token| masker.add(token));
+                }
+                state.refused = None;
+                let Some(end) = credentials.expiry() else { return Ok(credentials) };
+                let life = end.duration_since(now).unwrap_or_default();
+                let renewal = end - BEFORE.min(life / 3);
+                let given = ending(&credentials, renewal);
+                state.current = Some((credentials, renewal));
+                Ok(given)
+            }
+            Err(error) => {
+                let left = state.current.as_ref().and_then(|(current, _)| current.expiry()?.duration_since(now).ok());
+                match (left, &mut state.current) {
+                    // The old ones are good for a while: a hiccup of STS is no end of a bake.
+                    (Some(left), Some((current, renewal))) if left > Duration::from_secs(1) => {
+                        *renewal = now + AGAIN.min(left / 2);
+                        Ok(ending(current, *renewal))
+                    }
+                    _ => {
+                        state.refused = Some((error.clone(), now));
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: Source> ProvideCredentials for Renewing<S> {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let result: provider::Result = self.give().await.map_err(CredentialsError::provider_error);
+            result
+        })
+    }
+}
+
+/// The same credentials with another end.
+fn ending(credentials: &Credentials, end: SystemTime) -> Credentials {
+    let mut credentials = credentials.clone();
+    *credentials.expiry_mut() = Some(end);
+    credentials
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Seconds since the epoch: each test runs in a process of its own, or at least on a thread of its own.
+    thread_local!(static NOW: AtomicU64 = const { AtomicU64::new(1_000) });
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.with(|now| now.load(Ordering::Relaxed)))
+    }
+
+    fn pass(seconds: u64) {
+        NOW.with(|now| now.fetch_add(seconds, Ordering::Relaxed));
+    }
+
+    /// Credentials of this life, numbered; every one from the third to the fifth is refused.
+    #[derive(Debug)]
+    struct Numbered {
+        life: u64,
+        asked: AtomicU64,
+    }
+
+    impl Source for Numbered {
+        async fn get(&self) -> Result<Credentials> {
+            let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+            if (3..=5).contains(&number) {
+                return Err(Error::preflight("STS has a hiccup"));
+            }
+            let end = now() + Duration::from_secs(self.life);
+            Ok(Credentials::new(number.to_string(), "the-secret", Some("the-token".to_owned()), Some(end), "test"))
+        }
+    }
+
+    fn renewing(life: u64) -> Renewing<Numbered> {
+        let masker = Some(Arc::new(Masker::default()));
+        Renewing { now, ..Renewing::new(Numbered { life, asked: AtomicU64::new(0) }, masker) }
+    }
+
+    async fn key(provider: &Renewing<Numbered>) -> String {
+        provider.give().await.unwrap().access_key_id().to_owned()
+    }
+
+    #[tokio::test]
+    async fn an_hour_is_renewed_five_minutes_before_its_end() {
+        let provider = renewing(3600);
+        assert_eq!(key(&provider).await, "1");
+        let told = provider.give().await.unwrap().expiry().unwrap();
+        assert_eq!(told.duration_since(now()).unwrap(), Duration::from_mins(55));
+        pass(55 * 60 - 1);
+        assert_eq!(key(&provider).await, "1");
+        pass(1);
+        assert_eq!(key(&provider).await, "2");
+        assert_eq!(provider.masker.as_ref().unwrap().mask("the-secret the-token"), "*** ***");
+    }
+
+    #[tokio::test]
+    async fn nine_seconds_are_renewed_after_six_and_a_hiccup_is_lived_through() {
+        let provider = renewing(9);
+        assert_eq!(key(&provider).await, "1");
+        pass(6);
+        assert_eq!(key(&provider).await, "2");
+        pass(6);
+        // Refused, but good for three seconds more.
+        assert_eq!(key(&provider).await, "2");
+        pass(2);
+        let error = provider.give().await.unwrap_err();
+        assert_eq!(error.message(), "STS has a hiccup");
+        // The refusal stands; nobody is asked.
+        assert!(provider.give().await.is_err());
+        assert_eq!(provider.source.asked.load(Ordering::Relaxed), 4);
+    }
+}
