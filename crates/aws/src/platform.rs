@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ami_bake_core::clock::Clock;
 use ami_bake_core::ledger::{Entry, IMAGE};
 use ami_bake_core::limit::Limiter;
-use ami_bake_core::plan::{CaptureMode, ImagePlan, MachineSettings, SourceImage, SourceQuery};
+use ami_bake_core::plan::{CaptureMode, Distribution, ImagePlan, MachineSettings, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform, Registration,
-    Undo,
+    Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Listed, Machine, Permission, Platform,
+    Registration, Superseded, Undo,
 };
 use ami_bake_core::poll::Poller;
 use ami_bake_core::{Result, Run};
@@ -52,7 +52,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         "imds",
         "if",
         "regions",
+        "targets",
         "copy",
+        "keep",
         "share",
         "parameters",
         "deprecate-after",
@@ -87,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) lineages: lineage::Shared,
     /// The other regions that something is published to, each with what its own calls share.
     elsewhere: Mutex<HashMap<String, Arc<Inner>>>,
+    /// Other accounts, each by the role that is assumed there.
+    accounts: Mutex<HashMap<String, Arc<Inner>>>,
     /// Snapshots that are being copied into other regions.
     pub(crate) copies: publish::Copies,
 }
@@ -101,6 +105,7 @@ impl Inner {
             captures: capture::Shared::new(&client, clock),
             lineages: lineage::Shared::default(),
             elsewhere: Mutex::default(),
+            accounts: Mutex::default(),
             copies: publish::Copies::default(),
             client,
         }
@@ -116,6 +121,16 @@ impl Inner {
             .entry(region.to_owned())
             .or_insert_with(|| Arc::new(Self::new(self.client.in_region(region), self.client.clock())));
         Arc::clone(there)
+    }
+
+    /// The platform in this region of the account of a role; of the own account without one.
+    pub(crate) fn at(self: &Arc<Self>, region: &str, role: Option<&str>) -> Arc<Self> {
+        let Some(role) = role else { return self.in_region(region) };
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Self::new(self.client.under(role), self.client.clock()));
+        let account = Arc::clone(accounts.entry(role.to_owned()).or_insert_with(new));
+        drop(accounts);
+        account.in_region(region)
     }
 }
 
@@ -178,6 +193,18 @@ impl Platform for Aws {
         Box::pin(publish::publish(&self.inner, run, plan, image)).await
     }
 
+    async fn superseded(&self, run: &Run, plan: &ImagePlan, planned: bool) -> Result<Vec<Superseded>> {
+        Box::pin(publish::superseded(&self.inner, run, plan, planned)).await
+    }
+
+    async fn retire(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+        publish::retire(&self.inner, run, plan, image).await
+    }
+
+    async fn inventory(&self, run: &Run, query: &ImageQuery, published: &[Distribution]) -> Result<Vec<Listed>> {
+        Box::pin(publish::inventory(&self.inner, run, query, published)).await
+    }
+
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()> {
         image::delete(&self.inner, run, image).await
     }
@@ -186,7 +213,8 @@ impl Platform for Aws {
         match entry.kind.as_str() {
             capture::SNAPSHOT | IMAGE => {
                 let region = entry.region.as_deref().unwrap_or(self.inner.client.region());
-                image::undo(&self.inner.in_region(region), run, entry).await
+                let there = self.inner.at(region, entry.role.as_deref());
+                image::undo(&there, run, entry).await
             }
             lineage::COPY => lineage::undo(&self.inner, entry).await,
             _ => machine::undo(&self.inner, run, entry).await,

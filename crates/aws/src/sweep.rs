@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use ami_bake_core::ledger::{Entry, IMAGE, MACHINE};
-use ami_bake_core::platform::{Leftover, Undo};
+use ami_bake_core::plan::expired as expired_images;
+use ami_bake_core::platform::{ImageQuery, ImageRecord, Leftover, Undo};
 use ami_bake_core::{Error, Result, Run, tags};
-use aws_sdk_ec2::types::{Filter, Reservation, Tag};
+use aws_sdk_ec2::types::{Filter, Image, Reservation, Tag};
 use jiff::Timestamp;
+use semver::Version;
 
 use crate::capture::SNAPSHOT;
 use crate::client::Client;
 use crate::image;
 use crate::machine;
 use crate::platform::{Inner, PLATFORM};
+use crate::source::tags_of;
+use crate::usage::{holder, usage};
 
 /// Volumes that no machine has any more; they are no ledger entries, for they go with their machine.
 const VOLUME: &str = "volume";
@@ -53,7 +57,54 @@ pub(crate) async fn expired(aws: &Inner, run: &Run) -> Result<Vec<Leftover>> {
             Err(error) => run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
         }
     }
+    keep_used(aws, run, &mut leftovers).await;
     Ok(leftovers)
+}
+
+/// Takes the pre-releases out that passed their tests and are needed all the same: somebody uses them, or an image that
+/// stays was built on them.
+async fn keep_used(aws: &Inner, run: &Run, leftovers: &mut Vec<Leftover>) {
+    let candidates: Vec<String> = leftovers.iter().filter(|one| one.kind == IMAGE).map(|one| one.id.clone()).collect();
+    let held = match holders(aws, run, &candidates).await {
+        Ok(held) => held,
+        Err(error) => {
+            run.warn(format!("no image is taken: {error}"), error.help_text().map(str::to_owned));
+            return leftovers.retain(|one| one.kind != IMAGE);
+        }
+    };
+    leftovers.retain(|one| match held.get(&one.id) {
+        Some(why) if one.kind == IMAGE => {
+            run.warn(format!("the image {} of {} is over, but stays: {why}", one.id, one.about), None);
+            false
+        }
+        _ => true,
+    });
+}
+
+/// Why which of these images can't go. What never passed its tests has no users.
+async fn holders(aws: &Inner, run: &Run, ids: &[String]) -> Result<BTreeMap<String, String>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let all = image::ours(aws, run, &ImageQuery::default()).await?;
+    let tested: Vec<&Image> = all
+        .iter()
+        .filter(|(image, record)| ids.contains(&record.id) && image::is_tested(image))
+        .map(|(image, _)| image)
+        .collect();
+    if tested.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let used = usage(aws, run, &tested).await;
+    let records: Vec<ImageRecord> = all.iter().map(|(_, record)| record.clone()).collect();
+    let free: Vec<&str> = expired_images(&records, run.clock().now()).iter().map(|image| image.id.as_str()).collect();
+    let why = |image: &Image| {
+        let id = image.image_id()?;
+        let base =
+            || (!free.contains(&id)).then(|| "another image was built on it, or its end has not come".to_owned());
+        Some((id.to_owned(), holder(image, used.get(id)).or_else(base)?))
+    };
+    Ok(tested.into_iter().filter_map(why).collect())
 }
 
 /// Deletes one leftover.
@@ -61,12 +112,16 @@ pub(crate) async fn remove(aws: &Inner, run: &Run, leftover: &Leftover) -> Resul
     let id = leftover.id.as_str();
     match leftover.kind.as_str() {
         IMAGE => {
-            // It may have passed its tests since it was listed.
+            // It may have passed its tests or been put to use since it was listed.
             let doing = format!("look at the image {id}");
             let found = image::describe(&aws.client, "self", vec![image::filter("image-id", id)], &doing).await?;
-            if found.iter().any(image::is_tested) {
-                return Err(Error::preflight(format!("delete the image {id}: it is tagged as tested"))
-                    .help("Sweep takes untested images alone. Deregister it by hand if nobody needs it."));
+            if found.iter().any(|image| image::is_tested(image) && !passes(&tags_of(image))) {
+                return Err(Error::preflight(format!("delete the image {id}: it is tagged as tested")).help(
+                    "Sweep takes untested images and pre-releases alone. Deregister it by hand if nobody needs it.",
+                ));
+            }
+            if let Some(why) = holders(aws, run, std::slice::from_ref(&leftover.id)).await?.remove(id) {
+                return Ok(Undo::Later(why));
             }
             image::delete(aws, run, id).await.map(|()| Undo::Done)
         }
@@ -99,10 +154,19 @@ async fn delete_volume(aws: &Inner, id: &str) -> Result<Undo> {
     }
 }
 
-/// What is left over of something that carries an end, when that is over. What was tested is nobody's left-over.
+/// True for what only a pre-release is: it has an end although it passed its tests.
+fn passes(tags: &BTreeMap<String, String>) -> bool {
+    tags.get(tags::VERSION)
+        .and_then(|version| Version::parse(version).ok())
+        .is_some_and(|version| !version.pre.is_empty())
+}
+
+/// What is left over of something that carries an end, when that is over. What was tested is nobody's left-over, but for
+/// pre-releases; their snapshots go with them.
 fn leftover(found: Found, region: &str, now: Timestamp) -> Option<Leftover> {
     let expired: Timestamp = found.tags.get(tags::EXPIRES)?.parse().ok()?;
-    if expired > now || found.tags.contains_key(tags::TESTED) {
+    let tested = found.tags.contains_key(tags::TESTED);
+    if expired > now || (tested && !(found.kind == IMAGE && passes(&found.tags))) {
         return None;
     }
     let about = about(&found.tags);
@@ -291,6 +355,14 @@ mod tests {
         assert!(judged(&[(tags::EXPIRES, "2026-11-20T11:59:59Z")]).is_some());
         assert_eq!(judged(&[(tags::EXPIRES, "2026-11-20T12:00:01Z")]), None);
         assert_eq!(judged(&[(tags::EXPIRES, "2026-11-20T11:00:00Z"), (tags::TESTED, "2026-11-20T10:00:00Z")]), None);
+        // A pre-release has an end although it passed its tests; its snapshots go with it.
+        let passing = [
+            (tags::EXPIRES, "2026-11-20T11:00:00Z"),
+            (tags::TESTED, "2026-11-13T10:00:00Z"),
+            (tags::VERSION, "1.3.0-pr.7.abc"),
+        ];
+        assert!(judged(&passing).is_some());
+        assert_eq!(leftover(of(SNAPSHOT, &passing), "eu-west-1", now), None);
         // A tag that nobody can read proves no end; neither does a missing one.
         assert_eq!(judged(&[(tags::EXPIRES, "soon")]), None);
         assert_eq!(judged(&[]), None);

@@ -7,7 +7,7 @@ use ami_bake_core::ledger::{Closed, IMAGE, MACHINE};
 use ami_bake_core::platform::{Candidate, Capture, PendingImage};
 use ami_bake_core::{Result, Run, tags};
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{AttributeValue, Image, ImdsSupportValues, ResourceType};
+use aws_sdk_ec2::types::{Image, ImdsSupportValues, ResourceType};
 
 use super::pending::{candidate, name_taken};
 use crate::image::{self, available, no_retries, once};
@@ -100,20 +100,11 @@ impl Making {
         run.ledger().close_id(MACHINE, &self.machine, Closed::Deleted)
     }
 
-    /// Makes instances of the image require IMDSv2, which CreateImage can't. It can't be taken back (EC2 API,
-    /// ModifyImageAttribute, ImdsSupport).
+    /// Makes instances of the image require IMDSv2, which CreateImage can't.
     async fn require_tokens(&self, made: &Image) -> Result<()> {
         if !self.imds_v2 || made.imds_support() == Some(&ImdsSupportValues::V20) {
             return Ok(());
         }
-        let client = &self.aws.client;
-        let request = client
-            .ec2
-            .modify_image_attribute()
-            .image_id(&self.image)
-            .imds_support(AttributeValue::builder().value("v2.0").build());
-        let doing = format!("require IMDSv2 of the image {}", self.image);
-        client.call("ModifyImageAttribute", &doing, request.send()).await?;
-        Ok(())
+        image::require_tokens(&self.aws.client, &self.image).await
     }
 }

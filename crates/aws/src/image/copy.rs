@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use ami_bake_core::ledger::{Closed, IMAGE};
 use ami_bake_core::platform::Registration;
-use ami_bake_core::{Result, Run};
-use aws_sdk_ec2::types::{Image, ResourceType};
+use ami_bake_core::{Error, Result, Run};
+use aws_sdk_ec2::types::{AttributeValue, Image, ImdsSupportValues, ResourceType};
 use sha2::{Digest as _, Sha256};
 
 use super::create::{DUPLICATE, NotMade, available};
+use super::delete;
+use super::wanted::Wanted;
+use crate::client::Client;
 use crate::machine::specification;
 use crate::platform::{Inner, PLATFORM};
 
@@ -38,7 +41,7 @@ pub(crate) async fn copy(
     let source = from.image_id().unwrap_or_default();
     let doing = format!("copy the image {source} to the name {name:?}");
     run.check()?;
-    run.progress(format!("copying {source} to {}: {}", client.region(), origin.why));
+    run.progress(format!("copying {source} to {}: {}", client.place(), origin.why));
     let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
     let request = client
         .ec2
@@ -66,8 +69,30 @@ pub(crate) async fn copy(
     };
     aws.captures.young.born(&id);
     run.ledger().confirm(ticket, &id)?;
+    let wanted = Wanted::copy_of(from, name, &registration.plan.settings, origin.kms_key.is_some());
     let (image, _) = available(aws, run, &id, COPIED, |_| Vec::new()).await?;
-    Ok(image)
+    if wanted.requires_tokens() && image.imds_support() != Some(&ImdsSupportValues::V20) {
+        require_tokens(client, &id).await?;
+    } else if wanted.differences(&image).is_empty() {
+        return Ok(image);
+    }
+    let (image, differences) = available(aws, run, &id, COPIED, |image| wanted.differences(image)).await?;
+    if differences.is_empty() {
+        return Ok(image);
+    }
+    delete::delete(aws, run, &id).await?;
+    Err(NotMade::Failed(
+        Error::build(format!("{doing}: EC2 made it otherwise than its source: {}", differences.join(", ")))
+            .help("The copy was deleted again. Compare the source image with its description in the manifest."),
+    ))
+}
+
+/// Makes instances of an image require IMDSv2. It can't be taken back (EC2 API, ModifyImageAttribute, ImdsSupport).
+pub(crate) async fn require_tokens(client: &Client, image: &str) -> Result<()> {
+    let value = AttributeValue::builder().value("v2.0").build();
+    let request = client.ec2.modify_image_attribute().image_id(image).imds_support(value);
+    client.call("ModifyImageAttribute", &format!("require IMDSv2 of the image {image}"), request.send()).await?;
+    Ok(())
 }
 
 /// The same for every repetition of this call, another for every other (EC2 API, client tokens: 64 ASCII characters).

@@ -13,13 +13,23 @@ const PAGE: i32 = 1000;
 
 /// Our own images, candidates included.
 pub(crate) async fn list(aws: &Inner, run: &Run, query: &ImageQuery) -> Result<Vec<ImageRecord>> {
+    Ok(ours(aws, run, query).await?.into_iter().map(|(_, record)| record).collect())
+}
+
+/// The same, with all that EC2 says of each.
+pub(crate) async fn ours(aws: &Inner, run: &Run, query: &ImageQuery) -> Result<Vec<(Image, ImageRecord)>> {
     let own = query.owner.as_deref().is_none_or(|owner| owner == "self");
     // Another account's tags can't be seen, so they can't be asked for either; what it shares is looked through here.
     let filters = if own { filters(query) } else { Vec::new() };
     let owner = query.owner.as_deref().unwrap_or("self");
     let found = run.until_cancelled(describe(&aws.client, owner, filters, "list the images")).await??;
-    let region = aws.client.region();
-    Ok(found.iter().filter_map(|image| record(image, region)).filter(|record| fits(record, query)).collect())
+    let client = &aws.client;
+    let ours = found.into_iter().filter_map(|image| {
+        let mut record = record(&image, client.region())?;
+        record.account = client.account().map(str::to_owned);
+        fits(&record, query).then_some((image, record))
+    });
+    Ok(ours.collect())
 }
 
 fn filters(query: &ImageQuery) -> Vec<Filter> {

@@ -1,6 +1,7 @@
 //! Images: found, registered, compared, taken away.
 
 mod copy;
+mod copy_snapshot;
 mod create;
 mod delete;
 mod list;
@@ -12,10 +13,11 @@ mod register;
 mod uefi;
 mod wanted;
 
-pub(crate) use copy::{Origin, copy};
+pub(crate) use copy::{Origin, copy, require_tokens};
+pub(crate) use copy_snapshot::{CopyAsk, begin_copy, find_copy, wait_for_copy};
 pub(crate) use create::{NotMade, available, create};
 pub(crate) use delete::{delete, delete_snapshot, is_tested, undo};
-pub(crate) use list::{describe, filter, list};
+pub(crate) use list::{describe, filter, list, ours};
 pub(crate) use mapping::{Behind, Device, Taken, of_capture, of_image as devices};
 pub(crate) use name::{judge, of_plan};
 pub(crate) use once::{no_retries, once};

@@ -33,9 +33,30 @@ pub(crate) struct Wanted {
     /// What DescribeImages says of its billing; nothing sets it, and it must stay the same.
     usage_operation: Option<String>,
     devices: Vec<Device>,
+    /// EC2 copies it: snapshots have ids that only EC2 knows, and what the call leaves out is the source's.
+    copied: bool,
+    /// True where every volume must be encrypted.
+    encrypted: bool,
 }
 
 impl Wanted {
+    /// What EC2 has to make of `like` when it copies the whole image; `encrypted` by a key that is named.
+    pub(crate) fn copy_of(like: &Image, name: &str, settings: &ImageSettings, encrypted: bool) -> Self {
+        let mut devices = super::mapping::of_image(like);
+        for device in &mut devices {
+            if let Behind::Volume(volume) = &mut device.behind {
+                volume.snapshot.clear();
+            }
+        }
+        let wanted = Self::new(like, name.to_owned(), settings, BTreeMap::new(), devices);
+        Self { copied: true, encrypted, ..wanted }
+    }
+
+    /// True where instances of it must require IMDSv2.
+    pub(crate) fn requires_tokens(&self) -> bool {
+        self.imds_v2
+    }
+
     /// An image like `like`, under another name and with these devices.
     pub(crate) fn new(
         like: &Image,
@@ -58,6 +79,8 @@ impl Wanted {
             imds_v2: settings.imds_v2.unwrap_or(true),
             usage_operation: like.usage_operation().map(str::to_owned),
             devices,
+            copied: false,
+            encrypted: false,
         }
     }
 
@@ -94,7 +117,9 @@ impl Wanted {
             }
         };
         compare("name", self.name.clone(), seen.name().unwrap_or_default().to_owned());
-        compare("description", self.description.clone(), seen.description().unwrap_or_default().to_owned());
+        if !(self.copied && self.description.is_empty()) {
+            compare("description", self.description.clone(), seen.description().unwrap_or_default().to_owned());
+        }
         compare("architecture", shown(self.architecture.as_ref()), shown(seen.architecture()));
         compare("virtualization type", VirtualizationType::Hvm.to_string(), shown(seen.virtualization_type()));
         compare("root device", shown(self.root_device.as_ref()), shown(seen.root_device_name()));
@@ -103,8 +128,16 @@ impl Wanted {
         compare("boot mode", shown(self.boot_mode.as_ref()), shown(seen.boot_mode()));
         compare("TPM support", shown(self.tpm.as_ref()), shown(seen.tpm_support()));
         let imds = self.imds_v2.then_some(ImdsSupportValues::V20);
-        compare("IMDS support", shown(imds.as_ref()), shown(seen.imds_support()));
+        if !self.copied || self.imds_v2 {
+            compare("IMDS support", shown(imds.as_ref()), shown(seen.imds_support()));
+        }
         compare("billing code", shown(self.usage_operation.as_ref()), shown(seen.usage_operation()));
+        for mapping in seen.block_device_mappings().iter().filter(|_| self.encrypted) {
+            if mapping.ebs().is_some_and(|ebs| ebs.encrypted() != Some(true)) {
+                let what = format!("device {}", mapping.device_name().unwrap_or_default());
+                compare(&what, "encrypted".to_owned(), "plain".to_owned());
+            }
+        }
         let devices = super::mapping::of_image(seen);
         for wanted in &self.devices {
             match devices.iter().find(|device| device.name == wanted.name) {
@@ -125,8 +158,10 @@ fn compare_device(wanted: &Device, seen: &Device, compare: &mut impl FnMut(&str,
         (Behind::Volume(wanted), Behind::Volume(seen)) => (wanted, seen),
         (wanted, seen) => return compare(&of("kind"), kind(wanted), kind(seen)),
     };
-    compare(&of("snapshot"), wanted.snapshot.clone(), seen.snapshot.clone());
     // What was left to EC2 can't differ.
+    if !wanted.snapshot.is_empty() {
+        compare(&of("snapshot"), wanted.snapshot.clone(), seen.snapshot.clone());
+    }
     if wanted.size.is_some() {
         compare(&of("size in GiB"), shown(wanted.size), shown(seen.size));
     }
@@ -222,6 +257,23 @@ mod tests {
         let extra = BlockDeviceMapping::builder().device_name("/dev/sdf").ebs(ebs().build()).build();
         let more = wanted(&ImageSettings::default()).differences(&image(ebs()).block_device_mappings(extra).build());
         assert_eq!(more, ["device /dev/sdf is in the mapping instead of left out"]);
+    }
+
+    #[test]
+    fn a_copy_is_its_source_in_all_but_snapshots() {
+        let like = image(ebs()).build();
+        let of = |encrypted| Wanted::copy_of(&like, "web/1.0.0", &ImageSettings::default(), encrypted);
+        let copy = |ebs| image(ebs).description("of EC2's own").build();
+        assert_eq!(of(false).differences(&copy(ebs().snapshot_id("snap-9"))), [""; 0]);
+        assert_eq!(
+            of(true).differences(&copy(ebs().snapshot_id("snap-9").volume_size(16))),
+            ["device /dev/xvda is plain instead of encrypted", "size in GiB of /dev/xvda is 16 instead of 8"]
+        );
+        assert_eq!(of(true).differences(&copy(ebs().encrypted(true))), [""; 0]);
+        let open = copy(ebs()).imds_support().cloned();
+        assert_eq!(open, Some(ImdsSupportValues::V20));
+        let lost = image(ebs()).set_imds_support(None).build();
+        assert_eq!(of(false).differences(&lost), ["IMDS support is unset instead of v2.0"]);
     }
 
     #[test]

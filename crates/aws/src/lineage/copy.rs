@@ -1,24 +1,19 @@
 //! Makes the private copy of a source: its snapshots, then an image like the source over them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use ami_bake_core::ledger::{Closed, Entry, IMAGE, Ticket};
 use ami_bake_core::platform::Undo;
 use ami_bake_core::{Error, Result, Run, tags};
-use aws_sdk_ec2::types::{Filter, Image, ResourceType, SnapshotState};
+use aws_sdk_ec2::types::{Filter, Image};
 use futures::future::try_join_all;
 
 use super::identity::{Identity, of_part};
-use crate::capture::Unknown;
-use crate::image::{self, Device, NotMade, devices, filter, no_retries, once};
-use crate::machine::specification;
-use crate::platform::{Inner, PLATFORM};
+use crate::image::{self, CopyAsk, Device, NotMade, devices, filter};
+use crate::platform::Inner;
 
 /// The ledger's kind; its entries are found by the source's snapshot.
 pub(crate) const COPY: &str = "snapshot-copy";
-/// A copy within a region takes seconds to minutes, with another key longer.
-const COPIED: Duration = Duration::from_hours(3);
 
 /// The copy of one snapshot.
 struct Part {
@@ -75,7 +70,7 @@ pub(super) async fn make(
 }
 
 async fn finish(aws: &Inner, run: &Run, source: &Image, identity: &Identity, parts: &[Part]) -> Result<()> {
-    try_join_all(parts.iter().map(|part| complete(aws, run, part))).await?;
+    try_join_all(parts.iter().map(|part| image::wait_for_copy(aws, run, &part.of, &part.id))).await?;
     let copies: BTreeMap<String, String> = parts.iter().map(|part| (part.of.clone(), part.id.clone())).collect();
     let mut wanted = identity.wanted(run, source, &copies);
     image::fill(aws, run, &mut wanted, source, None).await;
@@ -97,86 +92,35 @@ async fn finish(aws: &Inner, run: &Run, source: &Image, identity: &Identity, par
 async fn part(aws: &Inner, run: &Run, identity: &Identity, of: &str, root: bool) -> Result<Part> {
     let client = &aws.client;
     let doing = format!("copy the snapshot {of} of {}", identity.source);
-    if let Some(id) = found(aws, identity.part(of), &doing).await? {
+    if let Some(id) = image::find_copy(aws, identity.part(of), &doing).await? {
         return Ok(Part { of: of.to_owned(), id, ticket: None });
     }
-    run.check()?;
     let tags = identity.tags(run, Some(of));
-    let ticket = run.intend(PLATFORM, COPY, Some(client.region()), of)?;
-    let made = once(
-        client,
-        || async {
-            let request = client
-                .ec2
-                .copy_snapshot()
-                .source_region(client.region())
-                .source_snapshot_id(of)
-                .description(format!("copy of {of} of {}, made by ami-bake", identity.source))
-                // Only the root's encryption is the manifest's.
-                .set_encrypted(identity.encrypted.filter(|_| root))
-                .set_kms_key_id(identity.key.clone().filter(|_| root))
-                .tag_specifications(specification(ResourceType::Snapshot, &tags))
-                .customize()
-                .config_override(no_retries());
-            let answer = client.ask("CopySnapshot", request.send()).await?;
-            Ok(answer.snapshot_id.unwrap_or_default())
-        },
-        || found(aws, vec![of_part(of), of_run(run.id())], &doing),
-    )
-    .await;
-    match made {
-        Ok(id) => {
-            aws.captures.young.born(&id);
-            run.ledger().confirm(ticket, &id)?;
-            Ok(Part { of: of.to_owned(), id, ticket: Some(ticket) })
+    let ask = CopyAsk {
+        of,
+        from: client.region(),
+        url: None,
+        description: format!("copy of {of} of {}, made by ami-bake", identity.source),
+        // Only the root's encryption is the manifest's.
+        encrypted: identity.encrypted.filter(|_| root),
+        key: identity.key.as_deref().filter(|_| root),
+        tags: &tags,
+        kind: COPY,
+        found_by: vec![of_part(of), of_run(run.id())],
+        doing: &doing,
+    };
+    match image::begin_copy(aws, run, &ask).await? {
+        Ok((id, ticket)) => Ok(Part { of: of.to_owned(), id, ticket: Some(ticket) }),
+        Err(failure) if failure.not_found() => {
+            Err(Error::preflight(format!("{doing}: its owner shares the image but not the snapshot"))
+                .help("Take `machine.lineage` out for this image."))
         }
-        Err(failure) => {
-            if !failure.unknown() {
-                run.ledger().close(ticket, Closed::Refused)?;
-            }
-            if failure.not_found() {
-                return Err(Error::preflight(format!("{doing}: its owner shares the image but not the snapshot"))
-                    .help("Take `machine.lineage` out for this image."));
-            }
-            Err(client.explain(*failure, &doing).await)
-        }
+        Err(failure) => Err(client.explain(*failure, &doing).await),
     }
 }
 
 fn of_run(run: &str) -> Filter {
     filter(&format!("tag:{}", tags::RUN), run)
-}
-
-/// A snapshot of ours that passes the filters and did not fail.
-async fn found(aws: &Inner, filters: Vec<Filter>, doing: &str) -> Result<Option<String>> {
-    let request = aws.client.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    let answer = aws.client.call("DescribeSnapshots", doing, request.send()).await?;
-    let good = |state: Option<&SnapshotState>| matches!(state, Some(SnapshotState::Pending | SnapshotState::Completed));
-    let best = answer.snapshots().iter().filter(|one| good(one.state()));
-    // A complete one rather than one that is on its way.
-    let best = best.max_by_key(|one| one.state() == Some(&SnapshotState::Completed));
-    Ok(best.and_then(|one| one.snapshot_id()).map(str::to_owned))
-}
-
-/// Waits until a copy is complete.
-async fn complete(aws: &Inner, run: &Run, part: &Part) -> Result<()> {
-    let mut unknown = Unknown::new(aws.client.clock(), format!("the snapshot {}", part.id));
-    aws.captures
-        .snapshots
-        .wait(run, &part.id, COPIED, |state| {
-            let Some(snapshot) = state else { return unknown.missing() };
-            unknown.seen();
-            aws.captures.young.seen(&part.id);
-            match snapshot.state() {
-                Some(SnapshotState::Completed) => Some(Ok(())),
-                Some(SnapshotState::Error) => {
-                    let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gives no reason");
-                    Some(Err(Error::build(format!("copy the snapshot {}: {why}", part.of))))
-                }
-                _ => None,
-            }
-        })
-        .await
 }
 
 /// Undoes an open ledger entry of a copy.
@@ -185,7 +129,7 @@ pub(crate) async fn undo(aws: &Inner, entry: &Entry) -> Result<Undo> {
         Some(id)
     } else {
         let doing = format!("look for the copy of the snapshot {}", entry.find_by);
-        found(aws, vec![of_part(&entry.find_by), of_run(&entry.run)], &doing).await?
+        image::find_copy(aws, vec![of_part(&entry.find_by), of_run(&entry.run)], &doing).await?
     };
     match id {
         Some(id) => image::delete_snapshot(aws, &id).await,

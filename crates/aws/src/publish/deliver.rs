@@ -1,14 +1,15 @@
-//! The order of a publication, region by region.
+//! The order of a publication, place by place.
 
 use std::sync::Arc;
 
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::event::{Event, Failure};
-use ami_bake_core::plan::{ImagePlan, RegionPlan};
+use ami_bake_core::plan::ImagePlan;
 use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::{Error, Kind, Result, Run};
 use futures::future::join_all;
 
+use super::destination::{Destination, destinations};
 use super::mark::mark;
 use super::parameters::point;
 use super::place::{From, bring};
@@ -16,46 +17,40 @@ use super::share::share;
 use crate::platform::Inner;
 use crate::source::described;
 
-/// Publishes a registered image: every region on its own, the home region among them. What is done already is not
-/// repeated.
+/// Publishes a registered image: every region of every account on its own, the home region among them. What is done
+/// already is not repeated.
 ///
 /// # Errors
-/// [`Kind::Publish`] when a region failed; the others are done all the same, and all are told.
+/// [`Kind::Publish`] when a place failed; the others are done all the same, and all are told.
 pub(crate) async fn publish(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, record: &ImageRecord) -> Result<()> {
     if !plan.settings.distribution.is_needed() {
         return Ok(());
     }
     let image = described(home, run, &record.id).await?;
     let from = From { record, image: &image };
-    let regions = regions(plan, home.client.region());
-    let results = join_all(regions.iter().map(|region| deliver(home, run, plan, &from, region))).await;
+    let all = destinations(home, &[&plan.settings.distribution]);
+    let results = join_all(all.iter().map(|to| deliver(home, run, plan, &from, to))).await;
     run.check()?;
-    let (good, bad): (Vec<_>, Vec<_>) = regions.iter().zip(results).partition(|(_, result)| result.is_ok());
-    let good: Vec<&str> = good.iter().map(|(region, _)| region.region.as_str()).collect();
+    let (good, bad): (Vec<_>, Vec<_>) = all.iter().zip(results).partition(|(_, result)| result.is_ok());
+    let good: Vec<&str> = good.iter().map(|(to, _)| to.place()).collect();
     let bad: Vec<(&str, Error)> =
-        bad.into_iter().filter_map(|(region, result)| Some((region.region.as_str(), result.err()?))).collect();
+        bad.into_iter().filter_map(|(to, result)| Some((to.place(), result.err()?))).collect();
     match summary(plan, &good, &bad) {
         None => Ok(()),
         Some(error) => Err(error),
     }
 }
 
-/// The home region first, then the others as they are written.
-pub(super) fn regions(plan: &ImagePlan, home: &str) -> Vec<RegionPlan> {
-    let asked = &plan.settings.distribution.regions;
-    let mut all = vec![RegionPlan { region: home.to_owned(), kms_key: None }];
-    for region in asked {
-        if all.iter().all(|seen| seen.region != region.region) {
-            all.push(region.clone());
-        }
-    }
-    all
-}
-
-/// One region from copy to pointers; told as an event, whatever came of it.
-async fn deliver(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, from: &From<'_>, region: &RegionPlan) -> Result<()> {
-    let mut delivery = Delivery { region: region.region.clone(), account: None, image: None, done: Vec::new(), failure: None };
-    let result = steps(home, run, plan, from, region, &mut delivery).await;
+/// One place from copy to pointers; told as an event, whatever came of it.
+async fn deliver(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, from: &From<'_>, to: &Destination) -> Result<()> {
+    let mut delivery = Delivery {
+        region: to.region.region.clone(),
+        account: to.account().map(str::to_owned),
+        image: None,
+        done: Vec::new(),
+        failure: None,
+    };
+    let result = steps(home, run, plan, from, to, &mut delivery).await;
     let result = result.map_err(|error| match error.kind() {
         Kind::Cancelled => error,
         _ => error.into_kind(Kind::Publish),
@@ -70,15 +65,15 @@ async fn steps(
     run: &Run,
     plan: &ImagePlan,
     from: &From<'_>,
-    region: &RegionPlan,
+    to: &Destination,
     delivery: &mut Delivery,
 ) -> Result<()> {
-    let there = home.in_region(&region.region);
+    let there = &to.there;
     let brought;
-    let image = if region.region == home.client.region() {
+    let image = if to.home {
         from.image
     } else {
-        let (image, done) = bring(home, run, plan, from, region).await?;
+        let (image, done) = bring(home, run, plan, from, to).await?;
         delivery.done.extend(done);
         brought = image;
         &brought
@@ -86,10 +81,10 @@ async fn steps(
     let id = image.image_id().unwrap_or_default();
     delivery.image = Some(id.to_owned());
     let wanted = &plan.settings.distribution;
-    delivery.done.extend(share(&there, id, &wanted.share).await?);
-    delivery.done.extend(mark(&there, run, image, wanted).await?);
+    delivery.done.extend(share(there, id, &wanted.share).await?);
+    delivery.done.extend(mark(there, run, image, wanted).await?);
     // What points at the image comes last: it is all that it should be by then.
-    delivery.done.extend(point(&there, run, plan, id).await?);
+    delivery.done.extend(point(there, run, plan, id).await?);
     Ok(())
 }
 

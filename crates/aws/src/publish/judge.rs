@@ -1,14 +1,13 @@
-//! What the account does not allow, said before a machine starts.
+//! What the accounts do not allow, said before a machine starts.
 
 use std::sync::Arc;
 
-use ami_bake_core::plan::{ImagePlan, RegionPlan};
+use ami_bake_core::plan::{ImagePlan, TargetPlan};
 use ami_bake_core::{Error, Result, Route, Run};
 use aws_sdk_ec2::types::ImageBlockPublicAccessEnabledState;
 use futures::future::try_join_all;
 
-use super::deliver::regions;
-use crate::client::Client;
+use super::destination::{Destination, destinations};
 use crate::platform::Inner;
 
 /// The alias of the key that AWS manages; no other account may use it (KMS developer guide, "AWS managed keys").
@@ -20,7 +19,8 @@ const AWS_KEY: &str = "alias/aws/ebs";
 /// [`ami_bake_core::Kind::Preflight`], with what to do.
 pub(crate) async fn judge(home: &Arc<Inner>, run: &Run, plan: &ImagePlan) -> Result<()> {
     let region = home.client.region();
-    let asked = plan.settings.distribution.regions.iter().find(|asked| asked.region == region);
+    let distribution = &plan.settings.distribution;
+    let asked = distribution.regions.iter().find(|asked| asked.region == region);
     if let Some(key) = asked.and_then(|asked| asked.kms_key.as_deref())
         && plan.machine.disk.kms_key.as_deref() != Some(key)
     {
@@ -31,11 +31,16 @@ pub(crate) async fn judge(home: &Arc<Inner>, run: &Run, plan: &ImagePlan) -> Res
             ))
             .at(route(plan, "regions")));
     }
-    if plan.settings.distribution.share.is_nobody() {
+    let shared = !distribution.share.is_nobody();
+    if !shared && distribution.targets.is_empty() {
         return Ok(());
     }
-    let all = regions(plan, region);
-    let judged = try_join_all(all.iter().map(|region| shared(home, plan, region)));
+    let all = destinations(home, &[distribution]);
+    let judged = async {
+        // Who may not be there at all is told before anything else about the place.
+        try_join_all(distribution.targets.iter().map(|target| assumed(home, plan, target))).await?;
+        try_join_all(all.iter().filter(|to| shared || to.home).map(|to| given_away(plan, to))).await
+    };
     run.until_cancelled(judged).await??;
     Ok(())
 }
@@ -44,45 +49,66 @@ fn route(plan: &ImagePlan, field: &str) -> Route {
     plan.route.key("publish").key(field)
 }
 
-/// What sharing asks of a region.
-async fn shared(home: &Arc<Inner>, plan: &ImagePlan, region: &RegionPlan) -> Result<()> {
-    let there = home.in_region(&region.region);
-    let client = &there.client;
-    let public = plan.settings.distribution.share.public;
+/// The role of a target can be assumed.
+async fn assumed(home: &Arc<Inner>, plan: &ImagePlan, target: &TargetPlan) -> Result<()> {
+    let role = &target.role;
+    let there = home.at(home.client.region(), Some(role));
+    let doing = format!("publish {} as {role}", plan.key);
+    let answer = there.client.ask("GetCallerIdentity", there.client.sts.get_caller_identity().send()).await;
+    let Err(failure) = answer else { return Ok(()) };
+    if !failure.without_credentials() {
+        return Err(there.client.explain(*failure, &doing).await.at(route(plan, "targets")));
+    }
+    let statement = format!(r#"{{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "{role}"}}"#);
+    Err(Error::preflight(format!("{doing}: the role can't be assumed: {}", failure.text()))
+        .help(format!(
+            "The role of the bake needs this statement: {statement}. And the trust policy of {role} must name the role of \
+             the bake as principal."
+        ))
+        .at(route(plan, "targets")))
+}
+
+/// What sharing asks of a place, and copying to another account of the home region.
+async fn given_away(plan: &ImagePlan, to: &Destination) -> Result<()> {
+    let client = &to.there.client;
+    let place = to.place();
+    let distribution = &plan.settings.distribution;
+    let public = distribution.share.public;
     if public {
         let request = client.ec2.get_image_block_public_access_state().send();
-        let doing = format!("ask whether {} may have public images", region.region);
+        let doing = format!("ask whether {place} may have public images");
         let state = client.call("GetImageBlockPublicAccessState", &doing, request).await?;
         let blocks = ImageBlockPublicAccessEnabledState::BlockNewSharing;
         if state.image_block_public_access_state() == Some(blocks.as_str()) {
-            return Err(Error::preflight(format!("make {} public: the account blocks public images in {}", plan.key, region.region))
+            return Err(Error::preflight(format!("make {} public: the account blocks public images in {place}", plan.key))
                 .help("Allow them under EC2, Data protection and security, Block public access for AMIs (DisableImageBlockPublicAccess), or take `public: true` out.")
                 .at(route(plan, "share")));
         }
     }
-    let Some(key) = key_of(home, client, plan, region).await? else { return Ok(()) };
+    let Some(key) = key_of(plan, to).await? else { return Ok(()) };
     if public {
-        return Err(Error::preflight(format!("make {} public: it is encrypted in {}", plan.key, region.region))
+        return Err(Error::preflight(format!("make {} public: it is encrypted in {place}", plan.key))
             .help("A public image must be plain. Take `encrypted` and `kms-key` out, or bake it in an account that does not encrypt by default.")
             .at(route(plan, "share")));
     }
     if key.ends_with(AWS_KEY) {
-        return Err(Error::preflight(format!("share {}: in {} it is encrypted with the key that AWS manages, which no other account can use", plan.key, region.region))
-            .help("Give it a key of your own: `machine: {disk: {encrypted: true, kms-key: …}}` at home, `regions: [{region: …, kms-key: …}]` elsewhere.")
-            .at(route(plan, "share")));
+        let (what, field) = if distribution.share.is_nobody() { ("copy", "targets") } else { ("share", "share") };
+        return Err(Error::preflight(format!("{what} {}: in {place} it is encrypted with the key that AWS manages, which no other account can use", plan.key))
+            .help("Give it a key of your own: `machine: {disk: {encrypted: true, kms-key: …}}` at home, `regions: [{region: …, kms-key: …}]` elsewhere. The key's policy must let the other account use it.")
+            .at(route(plan, field)));
     }
     Ok(())
 }
 
-/// The key that the image will be encrypted with in a region; none where it is plain.
-async fn key_of(home: &Arc<Inner>, client: &Client, plan: &ImagePlan, region: &RegionPlan) -> Result<Option<String>> {
+/// The key that the image will be encrypted with at a place; none where it is plain.
+async fn key_of(plan: &ImagePlan, to: &Destination) -> Result<Option<String>> {
     let disk = &plan.machine.disk;
-    let at_home = region.region == home.client.region();
-    let own = if at_home { disk.kms_key.clone() } else { region.kms_key.clone() };
+    let own = if to.home { disk.kms_key.clone() } else { to.region.kms_key.clone() };
     if own.is_some() {
         return Ok(own);
     }
-    let doing = format!("ask how {} encrypts volumes", region.region);
+    let client = &to.there.client;
+    let doing = format!("ask how {} encrypts volumes", to.place());
     let encrypted = disk.encrypted == Some(true) || {
         let request = client.ec2.get_ebs_encryption_by_default().send();
         let answer = client.call("GetEbsEncryptionByDefault", &doing, request).await?;

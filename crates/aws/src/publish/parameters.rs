@@ -32,7 +32,7 @@ pub(super) async fn point(there: &Inner, run: &Run, plan: &ImagePlan, id: &str) 
             && let Some(newer) = newer(there, plan, held).await?
         {
             run.warn(
-                format!("the parameter {name} in {} stays on {newer} ({held})", there.client.region()),
+                format!("the parameter {name} in {} stays on {newer} ({held})", there.client.place()),
                 Some(format!("It moves forward alone; --force sets it back to {}.", plan.version)),
             );
             continue;

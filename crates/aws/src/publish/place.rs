@@ -1,17 +1,19 @@
-//! An image in another region, under its final name.
+//! An image in another region or account, under its final name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::ledger::{Closed, IMAGE};
-use ami_bake_core::plan::{CopyMethod, ImagePlan, RegionPlan};
+use ami_bake_core::plan::{CopyMethod, ImagePlan};
 use ami_bake_core::platform::{ImageRecord, Registration};
 use ami_bake_core::{Error, Kind, Result, Run, tags};
 use aws_sdk_ec2::types::Image;
 use futures::future::try_join_all;
 
 use super::copies;
+use super::destination::Destination;
+use super::share::lend_image;
 use crate::capture::{SNAPSHOT, Take, take};
 use crate::image::{self, Behind, NotMade, Origin, Wanted};
 use crate::platform::Inner;
@@ -26,40 +28,39 @@ pub(super) struct From<'a> {
     pub(super) image: &'a Image,
 }
 
-/// Brings an image into a region. Answers it there, and what was done; nothing where it was there already.
+/// Brings an image to a place. Answers it there, and what was done; nothing where it was there already.
 pub(super) async fn bring(
     home: &Arc<Inner>,
     run: &Run,
     plan: &ImagePlan,
     from: &From<'_>,
-    region: &RegionPlan,
+    to: &Destination,
 ) -> Result<(Image, Option<String>)> {
-    let there = home.in_region(&region.region);
-    if let Some(image) = present(&there, run, from.record).await? {
+    if let Some(image) = present(&to.there, run, from.record).await? {
         return Ok((image, None));
     }
     let by_ec2 = take(from.image) == Take::CreateImage;
     if by_ec2 || plan.settings.distribution.copy == CopyMethod::Image {
         let why = if by_ec2 { "its billing code allows no registration of ours" } else { "`copy: image`" };
-        return copied(home, &there, run, plan, from, region, why).await;
+        return copied(home, run, plan, from, to, why).await;
     }
-    match snapshots(home, run, plan, from, region).await {
-        Ok(parts) => registered(home, &there, run, plan, from, &parts).await,
+    match snapshots(home, run, plan, from, to).await {
+        Ok(parts) => registered(home, run, plan, from, to, &parts).await,
         Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Preflight) => Err(error),
         Err(error) => {
             run.warn(
                 format!("{error}; EC2 copies the whole image instead"),
                 Some("`copy: image` does so from the start.".to_owned()),
             );
-            copied(home, &there, run, plan, from, region, "its snapshots could not be copied alone").await
+            copied(home, run, plan, from, to, "its snapshots could not be copied alone").await
         }
     }
 }
 
 /// The same image, where an earlier publication brought it.
 async fn present(there: &Inner, run: &Run, record: &ImageRecord) -> Result<Option<Image>> {
-    let region = there.client.region();
-    let doing = format!("look for the image {:?} in {region}", record.name);
+    let place = there.client.place();
+    let doing = format!("look for the image {:?} in {place}", record.name);
     let filters = vec![image::filter("name", &record.name)];
     let found = run.until_cancelled(image::describe(&there.client, "self", filters, &doing)).await??;
     let Some(other) = found.into_iter().next() else { return Ok(None) };
@@ -68,7 +69,7 @@ async fn present(there: &Inner, run: &Run, record: &ImageRecord) -> Result<Optio
     if seen.get(tags::DIGEST).map(String::as_str) != Some(record.digest.as_str()) {
         return Err(Error::new(
             Kind::Publish,
-            format!("register {:?} in {region}: the name is taken by {id}, which has other content", record.name),
+            format!("register {:?} in {place}: the name is taken by {id}, which has other content", record.name),
         )
         .help("Raise the version, or delete that image first."));
     }
@@ -81,10 +82,10 @@ async fn snapshots(
     run: &Run,
     plan: &ImagePlan,
     from: &From<'_>,
-    region: &RegionPlan,
+    to: &Destination,
 ) -> Result<BTreeMap<String, String>> {
     let parts = from.record.parts.iter().map(async |part| {
-        let copy = copies::complete(home, run, plan, region, part).await?;
+        let copy = copies::complete(home, run, plan, to, part).await?;
         Ok::<_, Error>((part.clone(), copy))
     });
     Ok(try_join_all(parts).await?.into_iter().collect())
@@ -93,12 +94,13 @@ async fn snapshots(
 /// Registers copies of the snapshots as the image at home is registered.
 async fn registered(
     home: &Inner,
-    there: &Inner,
     run: &Run,
     plan: &ImagePlan,
     from: &From<'_>,
+    to: &Destination,
     parts: &BTreeMap<String, String>,
 ) -> Result<(Image, Option<String>)> {
+    let there = &to.there;
     let mut devices = image::devices(from.image);
     for device in &mut devices {
         if let Behind::Volume(volume) = &mut device.behind
@@ -110,7 +112,7 @@ async fn registered(
     let tags = tags(run, from.record);
     let mut wanted = Wanted::new(from.image, from.record.name.clone(), &plan.settings, tags.clone(), devices);
     image::fill(home, run, &mut wanted, from.image, None).await;
-    let made = match image::create(there, run, &wanted).await {
+    let made = match image::create(there, &to.run(run), &wanted).await {
         Ok(made) => made,
         Err(not_made) => return Err(why_not(not_made, from.record, there)),
     };
@@ -122,16 +124,19 @@ async fn registered(
 /// EC2 copies the whole image.
 async fn copied(
     home: &Inner,
-    there: &Inner,
     run: &Run,
     plan: &ImagePlan,
     from: &From<'_>,
-    region: &RegionPlan,
+    to: &Destination,
     why: &str,
 ) -> Result<(Image, Option<String>)> {
-    let origin = Origin { region: home.client.region(), kms_key: region.kms_key.as_deref(), why };
+    let there = &to.there;
+    if let Some(account) = to.account() {
+        lend_image(home, from.image, account).await?;
+    }
+    let origin = Origin { region: home.client.region(), kms_key: to.region.kms_key.as_deref(), why };
     let registration = Registration { plan, tags: tags(run, from.record) };
-    let made = image::copy(there, run, from.image, &from.record.name, &registration, &origin).await;
+    let made = image::copy(there, &to.run(run), from.image, &from.record.name, &registration, &origin).await;
     let made = made.map_err(|not_made| why_not(not_made, from.record, there))?;
     settle(run, &made)?;
     Ok((made, Some("copied by EC2".to_owned())))
@@ -150,7 +155,7 @@ fn why_not(not_made: NotMade, record: &ImageRecord, there: &Inner) -> Error {
         NotMade::Failed(error) => error,
         NotMade::Taken => Error::new(
             Kind::Publish,
-            format!("register {:?} in {}: the name was taken meanwhile", record.name, there.client.region()),
+            format!("register {:?} in {}: the name was taken meanwhile", record.name, there.client.place()),
         )
         .help("Another run publishes the same version: run it again, or serialise them with `concurrency:`."),
     }

@@ -1,9 +1,13 @@
-//! Who else may launch an image.
+//! Who else may launch an image, and what another account needs to copy it.
 
 use ami_bake_core::plan::Share;
 use ami_bake_core::{Error, Result};
-use aws_sdk_ec2::types::{ImageAttributeName, LaunchPermission, LaunchPermissionModifications, PermissionGroup};
+use aws_sdk_ec2::types::{
+    Image, ImageAttributeName, LaunchPermission, LaunchPermissionModifications, OperationType, PermissionGroup,
+    SnapshotAttributeName,
+};
 
+use crate::image;
 use crate::platform::Inner;
 
 /// Gives everyone who is named leave to launch the image. Who has it already is not asked for again, and nobody's leave
@@ -16,8 +20,10 @@ pub(super) async fn share(there: &Inner, image: &str, wanted: &Share) -> Result<
     let doing = format!("share the image {image}");
     let request = client.ec2.describe_image_attribute().image_id(image).attribute(ImageAttributeName::LaunchPermission);
     let seen = client.call("DescribeImageAttribute", &doing, request.send()).await?;
-    let missing: Vec<(LaunchPermission, String)> =
-        permissions(wanted).into_iter().filter(|(one, _)| !seen.launch_permissions().contains(one)).collect();
+    let missing: Vec<(LaunchPermission, String)> = permissions(wanted, client.account())
+        .into_iter()
+        .filter(|(one, _)| !seen.launch_permissions().contains(one))
+        .collect();
     if missing.is_empty() {
         return Ok(None);
     }
@@ -35,16 +41,42 @@ pub(super) async fn share(there: &Inner, image: &str, wanted: &Share) -> Result<
     }
 }
 
+/// Lets another account copy a snapshot.
+pub(super) async fn lend(home: &Inner, snapshot: &str, account: &str) -> Result<()> {
+    let client = &home.client;
+    let request = client
+        .ec2
+        .modify_snapshot_attribute()
+        .snapshot_id(snapshot)
+        .attribute(SnapshotAttributeName::CreateVolumePermission)
+        .operation_type(OperationType::Add)
+        .user_ids(account);
+    let doing = format!("share the snapshot {snapshot} with {account}");
+    client.call("ModifySnapshotAttribute", &doing, request.send()).await?;
+    Ok(())
+}
+
+/// Lets another account copy an image with all that it consists of.
+pub(super) async fn lend_image(home: &Inner, image: &Image, account: &str) -> Result<()> {
+    for part in image::snapshots(image) {
+        lend(home, &part, account).await?;
+    }
+    let one = Share { accounts: vec![account.to_owned()], ..Share::default() };
+    share(home, image.image_id().unwrap_or_default(), &one).await.map(|_| ())
+}
+
 fn blocked_public(error: Error, region: &str) -> Error {
     error.help(format!(
         "The account blocks public images in {region}: EC2, Data protection and security, Block public access for AMIs."
     ))
 }
 
-fn permissions(wanted: &Share) -> Vec<(LaunchPermission, String)> {
+/// Whom it is shared with. `own` is the account that has it, which needs no leave.
+fn permissions(wanted: &Share, own: Option<&str>) -> Vec<(LaunchPermission, String)> {
     let one = LaunchPermission::builder;
     let mut all: Vec<(LaunchPermission, String)> = Vec::new();
-    all.extend(wanted.accounts.iter().map(|id| (one().user_id(id).build(), id.clone())));
+    let others = wanted.accounts.iter().filter(|id| Some(id.as_str()) != own);
+    all.extend(others.map(|id| (one().user_id(id).build(), id.clone())));
     all.extend(wanted.organizations.iter().map(|arn| (one().organization_arn(arn).build(), arn.clone())));
     all.extend(wanted.organizational_units.iter().map(|arn| (one().organizational_unit_arn(arn).build(), arn.clone())));
     if wanted.public {

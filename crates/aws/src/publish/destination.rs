@@ -1,0 +1,59 @@
+//! The places that an image goes to: regions of the own account and of others.
+
+use std::sync::Arc;
+
+use ami_bake_core::Run;
+use ami_bake_core::plan::{Distribution, RegionPlan};
+
+use crate::platform::Inner;
+
+/// One of them.
+pub(super) struct Destination {
+    /// The platform there.
+    pub(super) there: Arc<Inner>,
+    /// The region, with its key.
+    pub(super) region: RegionPlan,
+    /// The role that is assumed there, where it is another account.
+    pub(super) role: Option<String>,
+    /// True for the region in which the image is baked.
+    pub(super) home: bool,
+}
+
+impl Destination {
+    /// The account, where it is another one.
+    pub(super) fn account(&self) -> Option<&str> {
+        self.there.client.account()
+    }
+
+    /// Where it is, in words.
+    pub(super) fn place(&self) -> &str {
+        self.there.client.place()
+    }
+
+    /// The run as it acts there: what it makes is found again under the same role.
+    pub(super) fn run(&self, run: &Run) -> Run {
+        self.role.as_deref().map_or_else(|| run.clone(), |role| run.under(role))
+    }
+}
+
+/// The home region first, then the others as they are written, then other accounts.
+pub(super) fn destinations(home: &Arc<Inner>, all: &[&Distribution]) -> Vec<Destination> {
+    let region = RegionPlan { region: home.client.region().to_owned(), kms_key: None };
+    let mut found = vec![Destination { there: Arc::clone(home), region, role: None, home: true }];
+    for asked in all {
+        add(home, &mut found, None, &asked.regions);
+    }
+    for target in all.iter().flat_map(|asked| &asked.targets) {
+        add(home, &mut found, Some(&target.role), &target.regions);
+    }
+    found
+}
+
+fn add(home: &Arc<Inner>, found: &mut Vec<Destination>, role: Option<&str>, regions: &[RegionPlan]) {
+    for region in regions {
+        if found.iter().all(|seen| (seen.role.as_deref(), &seen.region.region) != (role, &region.region)) {
+            let there = home.at(&region.region, role);
+            found.push(Destination { there, region: region.clone(), role: role.map(str::to_owned), home: false });
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Older versions that are kept no longer, in every region and account.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ami_bake_core::plan::{Distribution, ImageKey, ImagePlan};
+use ami_bake_core::platform::{ImageQuery, ImageRecord, Listed, Superseded};
+use ami_bake_core::{Error, Result, Run, tags};
+use aws_sdk_ec2::types::Image;
+use futures::future::join_all;
+use semver::Version;
+
+use super::destination::{Destination, destinations};
+use crate::identity::account_of;
+use crate::image;
+use crate::platform::Inner;
+use crate::usage::{holder, usage};
+
+/// What an image is, wherever it is.
+type Which = (String, ImageKey, Version);
+
+/// What the plan's retention keeps no longer, with what holds each. A place that can't be looked at keeps all.
+pub(crate) async fn superseded(
+    home: &Arc<Inner>,
+    run: &Run,
+    plan: &ImagePlan,
+    planned: bool,
+) -> Result<Vec<Superseded>> {
+    let all = destinations(home, &[&plan.settings.distribution]);
+    // Of every name: whoever was built on one of them counts.
+    let everything = ImageQuery::default();
+    let listed = join_all(all.iter().map(|to| image::ours(&to.there, run, &everything))).await;
+    let mut listed = all.iter().zip(listed);
+    let Some((at_home, images)) = listed.next() else { return Ok(Vec::new()) };
+    let images = images?;
+    let bases: BTreeMap<String, Which> = images.iter().map(|(_, record)| (record.id.clone(), which(record))).collect();
+    let mut found = of_place(at_home, run, plan, planned, images).await;
+    for (to, images) in listed {
+        match images {
+            Ok(mut images) => {
+                translate(&mut images, &bases);
+                found.extend(of_place(to, run, plan, planned, images).await);
+            }
+            Err(error) => tell(run, to, &error),
+        }
+    }
+    Ok(found)
+}
+
+fn tell(run: &Run, to: &Destination, error: &Error) {
+    let help = error.help_text().map(str::to_owned);
+    run.warn(format!("nothing is taken away in {}: {error}", to.place()), help);
+}
+
+fn which(record: &ImageRecord) -> Which {
+    (record.namespace.clone(), record.key.clone(), record.version.clone())
+}
+
+/// An image is tagged with the id that its base has in the home region; elsewhere the same base has another.
+fn translate(images: &mut [(Image, ImageRecord)], bases: &BTreeMap<String, Which>) {
+    let here: BTreeMap<Which, String> = images.iter().map(|(_, record)| (which(record), record.id.clone())).collect();
+    for (_, record) in images {
+        if let Some(source) = record.tags.get_mut(tags::SOURCE)
+            && let Some(id) = bases.get(source.as_str()).and_then(|base| here.get(base))
+        {
+            source.clone_from(id);
+        }
+    }
+}
+
+async fn of_place(
+    to: &Destination,
+    run: &Run,
+    plan: &ImagePlan,
+    planned: bool,
+    images: Vec<(Image, ImageRecord)>,
+) -> Vec<Superseded> {
+    let now = run.clock().now();
+    let (mut described, mut all) = (BTreeMap::new(), Vec::with_capacity(images.len()));
+    for (image, record) in images {
+        described.insert(record.id.clone(), image);
+        all.push(record);
+    }
+    if planned {
+        all.push(ImageRecord::planned(plan, now));
+    }
+    let wanted = (plan.namespace.clone(), plan.key.clone(), plan.version.clone());
+    // Where the new version did not come to, the old ones stay.
+    let new = all.iter().filter(|record| which(record) == wanted).find(|record| record.tested.is_some());
+    let Some(new) = new else { return Vec::new() };
+    let going = plan.settings.retention.superfluous(new, &all, now);
+    let images: Vec<&Image> = going.iter().filter_map(|record| described.get(&record.id)).collect();
+    let used = usage(&to.there, run, &images).await;
+    let held = |record: &ImageRecord| {
+        let image = described.get(&record.id)?;
+        holder(image, used.get(&record.id))
+    };
+    going.into_iter().map(|record| Superseded { image: record.clone(), held: held(record) }).collect()
+}
+
+/// Deletes one of them with its snapshots.
+pub(crate) async fn retire(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+    let targets = &plan.settings.distribution.targets;
+    let role = image.account.as_ref().and_then(|account| {
+        let of = targets.iter().find(|target| account_of(&target.role).as_ref() == Some(account));
+        of.map(|target| target.role.as_str())
+    });
+    let region = image.region.as_deref().unwrap_or(home.client.region());
+    image::delete(&home.at(region, role), run, &image.id).await
+}
+
+/// Our own images in the home region and wherever one of these distributions brings them, with who uses each. A place that
+/// can't be looked at is told; the others are listed all the same.
+pub(crate) async fn inventory(
+    home: &Arc<Inner>,
+    run: &Run,
+    query: &ImageQuery,
+    published: &[Distribution],
+) -> Result<Vec<Listed>> {
+    let all = destinations(home, &published.iter().collect::<Vec<_>>());
+    let places = join_all(all.iter().map(async |to| {
+        let images = image::ours(&to.there, run, query).await?;
+        let described: Vec<&Image> = images.iter().map(|(image, _)| image).collect();
+        let mut used = run.until_cancelled(usage(&to.there, run, &described)).await?;
+        let listed = images.into_iter().map(|(_, image)| Listed { usage: used.remove(&image.id), image });
+        Ok::<_, Error>(listed.collect::<Vec<Listed>>())
+    }))
+    .await;
+    let mut found = Vec::new();
+    for (to, place) in all.iter().zip(places) {
+        match place {
+            Ok(listed) => found.extend(listed),
+            Err(error) if to.home => return Err(error),
+            Err(error) => run.warn(
+                format!("the images in {} are not listed: {error}", to.place()),
+                error.help_text().map(str::to_owned),
+            ),
+        }
+    }
+    Ok(found)
+}

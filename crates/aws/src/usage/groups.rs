@@ -1,0 +1,68 @@
+//! Auto Scaling's own words for an image, which DescribeImageReferences does not look at: launch configurations, and the
+//! images that a mixed instances policy names for single types.
+
+use ami_bake_core::Result;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchConfiguration};
+
+use super::of_image::Users;
+use crate::client::Client;
+
+/// Who of Auto Scaling uses which image. What a group uses by a launch template is among the template's references.
+pub(super) async fn groups(client: &Client) -> Result<Users> {
+    let (groups, configurations) = tokio::join!(all_groups(client), all_configurations(client));
+    let (groups, configurations) = (groups?, configurations?);
+    let mut users = Users::new();
+    for configuration in &configurations {
+        let Some(image) = configuration.image_id() else { continue };
+        let name = configuration.launch_configuration_name();
+        let at_work = groups.iter().filter(|group| group.launch_configuration_name() == name).filter_map(group_name);
+        let by = users.entry(image.to_owned()).or_default();
+        by.extend(at_work.map(|group| format!("group {group}")));
+        by.insert(format!("launch configuration {}", name.unwrap_or_default()));
+    }
+    for group in &groups {
+        for image in overridden(group) {
+            users.entry(image).or_default().extend(group_name(group).map(|name| format!("group {name}")));
+        }
+    }
+    Ok(users)
+}
+
+fn group_name(group: &AutoScalingGroup) -> Option<&str> {
+    group.auto_scaling_group_name()
+}
+
+/// The images that a group's policy names beside its template.
+fn overridden(group: &AutoScalingGroup) -> Vec<String> {
+    let template = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
+    let overrides = template.map(|template| template.overrides()).unwrap_or_default();
+    overrides.iter().filter_map(|one| one.image_id()).map(str::to_owned).collect()
+}
+
+async fn all_groups(client: &Client) -> Result<Vec<AutoScalingGroup>> {
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let request = client.autoscaling.describe_auto_scaling_groups().max_records(100).set_next_token(page.take());
+        let doing = "look which images the Auto Scaling groups use";
+        let answer = client.call("DescribeAutoScalingGroups", doing, request.send()).await?;
+        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        found.extend(answer.auto_scaling_groups.unwrap_or_default());
+        if page.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn all_configurations(client: &Client) -> Result<Vec<LaunchConfiguration>> {
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let request = client.autoscaling.describe_launch_configurations().max_records(100).set_next_token(page.take());
+        let doing = "look which images the launch configurations use";
+        let answer = client.call("DescribeLaunchConfigurations", doing, request.send()).await?;
+        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        found.extend(answer.launch_configurations.unwrap_or_default());
+        if page.is_none() {
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Who uses an image. What can't be learnt counts as used.
+
+mod groups;
+mod of_image;
+mod references;
+mod shared;
+
+pub(crate) use of_image::{holder, usage};

@@ -1,0 +1,93 @@
+//! All that is known of who uses an image, put together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ami_bake_core::platform::Usage;
+use ami_bake_core::{Error, Run};
+use aws_sdk_ec2::types::Image;
+
+use super::{groups, references, shared};
+use crate::platform::Inner;
+
+/// Users by image.
+pub(super) type Users = BTreeMap<String, BTreeSet<String>>;
+
+/// Who uses each of these images of this account and region, by id.
+pub(crate) async fn usage(there: &Inner, run: &Run, images: &[&Image]) -> BTreeMap<String, Usage> {
+    let ids: Vec<String> = images.iter().filter_map(|image| image.image_id()).map(str::to_owned).collect();
+    if ids.is_empty() {
+        return BTreeMap::new();
+    }
+    let client = &there.client;
+    let now = run.clock().now();
+    let (referenced, grouped, launched) = tokio::join!(
+        references::references(client, &ids),
+        groups::groups(client),
+        shared::launched(client, images, now)
+    );
+    let mut users = Users::new();
+    for found in [referenced, grouped, launched] {
+        match found {
+            Ok(found) => {
+                for (image, by) in found {
+                    users.entry(image).or_default().extend(by);
+                }
+            }
+            Err(error) => return unknown(run, client.place(), &ids, &error),
+        }
+    }
+    let of = |id: String| {
+        let by = users.remove(&id).unwrap_or_default().into_iter().collect();
+        (id, Usage::By(by))
+    };
+    ids.into_iter().map(of).collect()
+}
+
+/// One look-up failed, and what it would have found is not known of any image.
+fn unknown(run: &Run, place: &str, ids: &[String], error: &Error) -> BTreeMap<String, Usage> {
+    run.warn(format!("it is not known who uses the images in {place}: {error}"), error.help_text().map(str::to_owned));
+    ids.iter().map(|id| (id.clone(), Usage::Unknown(error.message().to_owned()))).collect()
+}
+
+/// Why an image can't go, in words; none when it can.
+pub(crate) fn holder(image: &Image, usage: Option<&Usage>) -> Option<String> {
+    // `enabled-with-cooldown` and `disabled` after it protect too until the cooldown is over (EC2 user guide, "Protect an
+    // AMI from deregistration"); that one EC2 refuses by itself.
+    if image.deregistration_protection().is_some_and(|state| state.starts_with("enabled")) {
+        return Some("it is protected from being deregistered".to_owned());
+    }
+    match usage {
+        Some(Usage::By(by)) if by.is_empty() => None,
+        Some(Usage::By(by)) => Some(format!("used by {}", brief(by))),
+        Some(Usage::Unknown(why)) => Some(format!("it is not known who uses it: {why}")),
+        None => Some("it is not known who uses it".to_owned()),
+    }
+}
+
+/// The first three by name.
+fn brief(all: &[String]) -> String {
+    match all {
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        all => all.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_to_be_unused_and_unprotected_can_go() {
+        let image = Image::builder().image_id("ami-1").build();
+        let by = |names: &[&str]| Usage::By(names.iter().map(ToString::to_string).collect());
+        assert_eq!(holder(&image, Some(&by(&[]))), None);
+        assert_eq!(holder(&image, Some(&by(&["instance i-1"]))).unwrap(), "used by instance i-1");
+        assert_eq!(holder(&image, Some(&by(&["a", "b", "c", "d", "e"]))).unwrap(), "used by a, b, c and 2 more");
+        assert!(holder(&image, Some(&Usage::Unknown("x".to_owned()))).unwrap().contains("not known"));
+        assert!(holder(&image, None).is_some());
+        let protected = Image::builder().deregistration_protection("enabled-without-cooldown").build();
+        assert!(holder(&protected, Some(&by(&[]))).unwrap().contains("protected"));
+    }
+}

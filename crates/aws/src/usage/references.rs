@@ -1,0 +1,99 @@
+//! What EC2 itself knows to refer to an image: instances, launch templates, parameters, Image Builder's recipes.
+
+use ami_bake_core::Result;
+use aws_sdk_ec2::types::{
+    ImageReference, ImageReferenceOptionName, ImageReferenceResourceType, ResourceTypeOption, ResourceTypeRequest,
+};
+use futures::future::try_join_all;
+
+use super::of_image::Users;
+use crate::client::Client;
+
+/// Images of one call (EC2 API, DescribeImageReferences, `ImageId.N`).
+const BATCH: usize = 10;
+/// How many versions of each launch template are looked through, from the newest on: all. EC2's default is 10.
+const ALL_VERSIONS: &str = "10000";
+/// The states of an instance that still has its image. A terminated one is listed for an hour.
+const ALIVE: [&str; 5] = ["pending", "running", "shutting-down", "stopping", "stopped"];
+
+/// Who refers to each of these images.
+pub(super) async fn references(client: &Client, images: &[String]) -> Result<Users> {
+    let found = try_join_all(images.chunks(BATCH).map(|batch| ask(client, batch))).await?;
+    let mut users = Users::new();
+    for one in found.into_iter().flatten() {
+        if let Some(image) = one.image_id() {
+            users.entry(image.to_owned()).or_default().insert(in_words(&one));
+        }
+    }
+    Ok(users)
+}
+
+async fn ask(client: &Client, images: &[String]) -> Result<Vec<ImageReference>> {
+    let doing = format!("ask who uses the images {}", images.join(", "));
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let request = client
+            .ec2
+            .describe_image_references()
+            .set_image_ids(Some(images.to_vec()))
+            .include_all_resource_types(true)
+            .resource_types(option(
+                ImageReferenceResourceType::Ec2Instance,
+                ImageReferenceOptionName::StateName,
+                &ALIVE,
+            ))
+            .resource_types(option(
+                ImageReferenceResourceType::Ec2LaunchTemplate,
+                ImageReferenceOptionName::VersionDepth,
+                &[ALL_VERSIONS],
+            ))
+            .set_next_token(page.take());
+        let answer = client.call("DescribeImageReferences", &doing, request.send()).await?;
+        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        found.extend(answer.image_references.unwrap_or_default());
+        if page.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+fn option(kind: ImageReferenceResourceType, name: ImageReferenceOptionName, values: &[&str]) -> ResourceTypeRequest {
+    let option = ResourceTypeOption::builder()
+        .option_name(name)
+        .set_option_values(Some(values.iter().map(ToString::to_string).collect()));
+    ResourceTypeRequest::builder().resource_type(kind).resource_type_options(option.build()).build()
+}
+
+/// "instance i-0123": the kind, and the last part of the ARN.
+fn in_words(reference: &ImageReference) -> String {
+    let resource = reference.arn().unwrap_or_default().splitn(6, ':').nth(5).unwrap_or_default();
+    let (kind, rest) = resource.split_once('/').unwrap_or(("", resource));
+    match reference.resource_type() {
+        // The name of a parameter in a path begins with the slash that stands after the kind.
+        Some(ImageReferenceResourceType::SsmParameter) if rest.contains('/') => format!("parameter /{rest}"),
+        Some(ImageReferenceResourceType::SsmParameter) => format!("parameter {rest}"),
+        Some(ImageReferenceResourceType::Ec2LaunchTemplate) => format!("launch template {rest}"),
+        Some(ImageReferenceResourceType::Ec2Instance) => format!("instance {rest}"),
+        _ if kind.is_empty() => "something".to_owned(),
+        _ => format!("{} {rest}", kind.replace('-', " ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_named() {
+        let named =
+            |kind: &str, arn: &str| in_words(&ImageReference::builder().resource_type(kind.into()).arn(arn).build());
+        assert_eq!(named("ec2:Instance", "arn:aws:ec2:us-east-1:1:instance/i-1"), "instance i-1");
+        assert_eq!(named("ec2:LaunchTemplate", "arn:aws:ec2:us-east-1:1:launch-template/lt-1"), "launch template lt-1");
+        assert_eq!(named("ssm:Parameter", "arn:aws:ssm:us-east-1:1:parameter/images/web"), "parameter /images/web");
+        assert_eq!(named("ssm:Parameter", "arn:aws:ssm:us-east-1:1:parameter/web"), "parameter web");
+        assert_eq!(
+            named("imagebuilder:ImageRecipe", "arn:aws:imagebuilder:us-east-1:1:image-recipe/web/1.0.0"),
+            "image recipe web/1.0.0"
+        );
+    }
+}
