@@ -308,3 +308,35 @@ fn an_engine_that_does_not_answer_is_explained() {
     let outcome = run(&format!("unix://{}", dead.display()));
     assert!(outcome.stderr.contains("nobody listens on the socket"), "{}", outcome.stderr);
 }
+
+/// Over a port with certificates, as an engine on another host is reached: a whole bake, its uploads and the connections
+/// that an exec takes over included. Who has no certificate, or one of somebody else's, is told what to do.
+#[test]
+fn a_bake_goes_over_tls_with_certificates() {
+    let engine = Engine::own();
+    let (host, certificates) = engine.tls();
+    let name = namespace("tls");
+    let text = manifest(&name, "").replace("    test:\n", "      - upload: site/\n        to: /srv/web/more\n    test:\n");
+    let run = |folder: &str, code: i32| {
+        let setting = Setting::with(&text)
+            .variable("REGISTRY_PASSWORD", "geheim-4711")
+            .variable("DOCKER_HOST", &host)
+            .variable("DOCKER_TLS_VERIFY", "1")
+            .variable("DOCKER_CERT_PATH", certificates.join(folder).to_str().unwrap());
+        setting.write("site/page.html", &"x".repeat(300_000));
+        setting.run(&["bake"]).exits(code)
+    };
+    assert!(run("client", 0).stdout.contains("baked"));
+    let digest = engine.docker(&["image", "inspect", "--format", "{{.Id}}", &format!("{name}/web:0.1.0")]);
+    assert!(digest.is_some(), "the image is not in the engine");
+    for (folder, why, help) in
+        [("stranger", "certificate", "DOCKER_CERT_PATH"), ("nowhere", "there is no", "ca.pem, cert.pem and key.pem")]
+    {
+        let refused = run(folder, 4);
+        assert!(refused.stderr.contains(why) && refused.stderr.contains(help), "{}", refused.stderr);
+    }
+    // Somebody who forgot DOCKER_TLS_VERIFY hears of it.
+    let plain = Setting::with(&text).variable("REGISTRY_PASSWORD", "geheim-4711").variable("DOCKER_HOST", &host);
+    plain.run(&["bake"]).exits(4).says("DOCKER_TLS_VERIFY=1");
+    assert_eq!(machines(&engine, &name), "");
+}

@@ -2,6 +2,7 @@
 
 mod matrix;
 mod order;
+mod rootfs;
 mod source;
 
 use ami_bake_core::Route;

@@ -25,9 +25,9 @@ const MACHINES: &str = "/var/run/docker.sock";
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// Starts the engine and, in the background, what stops it: as soon as nobody holds the lock of the users any more.
-/// Arguments: folder, lock of the users, lock of the gate.
+/// Arguments: folder, lock of the users, lock of the gate, port for TLS, the script that makes certificates.
 const WATCHDOG: &str = r#"
-folder=$1 users=$2 gate=$3
+folder=$1 users=$2 gate=$3 port=$4 certificates=$5
 # Whatever is still mounted there belongs to containers that a killed test left.
 clean() {
   while read -r _ place _; do
@@ -37,8 +37,12 @@ clean() {
 }
 clean 2>/dev/null
 mkdir -p "$folder"
+bash -c "$certificates" certificates "$folder/tls"
+echo "$port" >"$folder/tls/port"
+# TLS is for the port alone (dockerd(8), --tlsverify).
 dockerd --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" -H "unix://$folder/docker.sock" \
-  --bridge=none --iptables=false >"$folder/log" 2>&1 &
+  -H "tcp://127.0.0.1:$port" --tlsverify --tlscacert "$folder/tls/ca.pem" --tlscert "$folder/tls/server.pem" \
+  --tlskey "$folder/tls/server-key.pem" --bridge=none --iptables=false >"$folder/log" 2>&1 &
 pid=$!
 while kill -0 $pid 2>/dev/null; do
   sleep 5
@@ -77,8 +81,9 @@ impl Engine {
         engine
     }
 
-    fn own() -> Self {
-        let name = format!("ami-bake-docker-tests-{}", rustix::process::getuid().as_raw());
+    /// Our own, whatever engines there are besides: it answers by TLS too.
+    pub fn own() -> Self {
+        let name = format!("ami-bake-tests-docker-{}", rustix::process::getuid().as_raw());
         let folder = std::env::temp_dir().join(&name);
         let lock = |what: &str| std::env::temp_dir().join(format!("{name}.{what}"));
         let (gate, users) = (lock("gate"), lock("users"));
@@ -98,7 +103,9 @@ impl Engine {
                 );
                 pause();
             }
-            let engine = Self { host: format!("unix://{}", socket.display()), _user: None };
+        }
+        let engine = Self { host: format!("unix://{}", socket.display()), _user: None };
+        if engine.docker(&["image", "inspect", BASE]).is_none() {
             engine.import_base();
         }
         Self { host: format!("unix://{}", socket.display()), _user: Some(user) }
@@ -107,6 +114,17 @@ impl Engine {
     /// Its address, as in `DOCKER_HOST`.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Of our own: its address for TLS, and the folder with those of clients: `client` is let in, `stranger` is not.
+    ///
+    /// # Panics
+    /// When it is not our own.
+    pub fn tls(&self) -> (String, PathBuf) {
+        let socket = Path::new(self.host.trim_start_matches("unix://"));
+        let folder = socket.with_file_name("tls");
+        let port = std::fs::read_to_string(folder.join("port")).expect("the engine is not our own");
+        (format!("tcp://127.0.0.1:{}", port.trim()), folder)
     }
 
     /// What Docker's own client answers; none when it fails.
@@ -130,6 +148,10 @@ fn open(path: &Path) -> File {
     OpenOptions::new().create(true).truncate(false).write(true).open(path).unwrap()
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 fn pause() {
     std::thread::park_timeout(Duration::from_millis(50));
 }
@@ -146,6 +168,7 @@ fn start(folder: &Path, users: &Path, gate: &Path) {
     Command::new("setsid")
         .args(["--fork", "bash", "-c", WATCHDOG, "watchdog"])
         .args([folder, users, gate])
+        .args([&free_port().to_string(), include_str!("docker/certificates.sh")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -176,7 +199,7 @@ impl Registry {
 
     fn start(passwords: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let path = |name: &str| folder.path().join(name);
         let mut config = format!(

@@ -16,8 +16,8 @@ use bollard::models::ImageConfig;
 use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, StartContainerOptions};
 use futures::StreamExt;
 
-use super::communicator::Inside;
 use super::changes::changes;
+use super::communicator::Inside;
 use super::exec::quietly;
 use super::stop::stop;
 use crate::engine::{Said, failed, is_conflict, is_missing};

@@ -6,7 +6,7 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{Architecture, BakedQuery, ImageKey, SourceQuery};
 use serde_json::{Map, Value};
 
-use super::Draft;
+use super::{Draft, rootfs};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
 use crate::manifest::Manifest;
@@ -102,8 +102,14 @@ pub(super) fn query(
             Some(local) if local == "host" => SourceQuery::Reference(local.clone()),
             Some(path) => {
                 let full = manifest.folder.join(path);
-                if !full.exists() {
-                    let at = node.place(&Route::root().key("local"));
+                let at = node.place(&Route::root().key("local"));
+                if full.exists() {
+                    findings.extend(rootfs::wrong(&full).map(|(why, help)| {
+                        Diagnostic::error("wrong-file", at, format!("`{path}` {why}"))
+                            .help(help)
+                            .route(route.key("local"))
+                    }));
+                } else {
                     findings.push(
                         Diagnostic::error("no-such-file", at, format!("there is no `{path}`"))
                             .help("`local` takes `host`, a root directory, or a tarball of one.")

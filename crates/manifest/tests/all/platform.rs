@@ -145,3 +145,40 @@ fn what_is_not_final_is_deployed_nowhere() {
     assert_eq!(wanted("2.0.0-pr.7.abc"), [false, true]);
     assert_eq!(wanted("1.0.0-rc.1"), [false, true]);
 }
+
+/// A root file system that is none is told from its outside, at its line; what is one passes.
+#[test]
+fn local_sources_that_are_no_root_file_system_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["empty", "shellless/etc", "whole/etc", "whole/usr/bin"] {
+        std::fs::create_dir_all(path(name)).unwrap();
+    }
+    std::fs::write(path("whole/usr/bin/sh"), "").unwrap();
+    std::fs::write(path("notes.txt"), "text\n".repeat(200)).unwrap();
+    std::fs::write(path("root.tar.xz"), b"\xfd7zXZ\0rest").unwrap();
+    std::fs::write(path("root.tar.gz"), b"\x1f\x8brest").unwrap();
+    let mut tar = std::process::Command::new("tar");
+    tar.arg("-cf").arg(path("root.tar")).arg("-C").arg(path("whole")).arg(".");
+    assert!(tar.status().unwrap().success());
+    let judge = |name: &str| {
+        let manifest = format!(
+            "format: 1\nname: shop\nplatform: local\nimages:\n  web:\n    source: {{local: {name}}}\n    build: [{{run: a}}]\n"
+        );
+        let options = Options { check: true, ..Options::default() };
+        let loaded = Manifest::load_text("bake.yml", &manifest, folder.path().to_owned(), &options);
+        text(&loaded.findings, &loaded.sources, Style::Plain)
+    };
+    for (name, why) in [
+        ("empty", "`empty` is no root file system: it has no /etc\n --> bake.yml:6:21"),
+        ("shellless", "it has no /bin/sh"),
+        ("notes.txt", "`notes.txt` is no tar file"),
+        ("root.tar.xz", "is compressed with xz, which is not read here"),
+        ("nowhere", "there is no `nowhere`"),
+    ] {
+        assert!(judge(name).contains(why), "{name}: {}", judge(name));
+    }
+    for name in ["whole", "root.tar", "root.tar.gz"] {
+        assert_eq!(judge(name), "", "{name}");
+    }
+}

@@ -45,13 +45,7 @@ pub(crate) async fn ask(run: &Run, on: &Reached<'_>, what: &str, script: &str) -
 ///
 /// # Errors
 /// As [`ask`].
-pub(crate) async fn ask_with(
-    run: &Run,
-    on: &Reached<'_>,
-    what: &str,
-    script: &str,
-    bytes: &[u8],
-) -> Result<Answer> {
+pub(crate) async fn ask_with(run: &Run, on: &Reached<'_>, what: &str, script: &str, bytes: &[u8]) -> Result<Answer> {
     answered(run, on, what, Program::fed(script, bytes)).await
 }
 

@@ -27,7 +27,9 @@ impl<'a> Program<'a> {
 
     /// The same with `bytes` on file descriptor 5, a file that has no name any more.
     pub(crate) fn fed(text: &str, bytes: &'a [u8]) -> Self {
-        let mut head = b"tail -c \"+$ami_bake_start\" \"$ami_bake/in\" >\"$ami_bake/fed\" || exit 125\nexec 5<\"$ami_bake/fed\"\n".to_vec();
+        let mut head =
+            b"tail -c \"+$ami_bake_start\" \"$ami_bake/in\" >\"$ami_bake/fed\" || exit 125\nexec 5<\"$ami_bake/fed\"\n"
+                .to_vec();
         head.extend(Self::alone(text).head);
         Self { head, payload: Some((Box::new(bytes), bytes.len() as u64)) }
     }
