@@ -3,6 +3,7 @@
 
 mod expect;
 mod files;
+mod foreign;
 mod inputs;
 mod packages;
 mod poll;
@@ -13,5 +14,7 @@ mod text;
 mod verbs;
 mod wait;
 
+pub use foreign::{Call, Ended, call};
 pub use inputs::{digest_of_files, file_inputs};
+pub use shell::{LastWords, quote};
 pub use verbs::Verbs;

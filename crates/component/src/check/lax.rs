@@ -1,0 +1,44 @@
+//! Scripts in which a failing command goes unnoticed: nothing in AWSTOE adds `errexit`.
+
+use ami_bake_manifest::Document as Given;
+use ami_bake_manifest::diagnostic::Diagnostic;
+use ami_bake_manifest::tree::Node;
+
+use super::used;
+use crate::document::{Document, Step};
+use crate::module::Action;
+
+/// One warning for the document, at the first such step.
+pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
+    let lax: Vec<&Step> = used(document, given.used).flat_map(|phase| &phase.steps).filter(|step| is_lax(step)).collect();
+    let Some(first) = lax.first() else { return };
+    let what = match lax.len() {
+        1 => format!("the step `{}` goes on", first.name),
+        count => format!("{count} steps, `{}` first, go on", first.name),
+    };
+    let message = format!("{what} after a command that fails: a step of AWSTOE ends as its last command does");
+    findings.push(
+        Diagnostic::warning("lax-script", first.span, message)
+            .help("Begin its `commands` with `set -e` where every command has to succeed."),
+    );
+}
+
+/// More than one command, and nothing that would make a failure of the first ones count.
+fn is_lax(step: &Step) -> bool {
+    if step.module.action != Action::ExecuteBash {
+        return false;
+    }
+    let commands = step.inputs.as_ref().and_then(|inputs| inputs.get("commands")).map(Node::items).unwrap_or_default();
+    let texts = commands.iter().filter_map(|command| command.scalar());
+    let script: String = texts.map(|scalar| format!("{}\n", scalar.text)).collect();
+    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let strict = |line: &str| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("set")
+            && words.any(|word| {
+                let flags = word.strip_prefix('-').unwrap_or_default().trim_end_matches(';');
+                word.starts_with("errexit") || (!flags.starts_with('-') && flags.contains('e'))
+            })
+    };
+    lines.clone().count() > 1 && !lines.into_iter().any(strict)
+}

@@ -1,0 +1,60 @@
+//! Steps that can't run: on another system, or without a cloud.
+
+use ami_bake_manifest::Document as Given;
+use ami_bake_manifest::diagnostic::Diagnostic;
+
+use super::used;
+use crate::document::{Document, Step};
+use crate::module::Action;
+use crate::reference::{Reference, parse, references};
+
+/// Tells of modules of other systems, and of what the platform has no services for.
+pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
+    let phases: Vec<&str> = document.phases.iter().map(|phase| phase.name.as_str()).collect();
+    for step in used(document, given.used).flat_map(|phase| &phase.steps) {
+        if step.module.action == Action::Windows {
+            findings.push(
+                Diagnostic::error(
+                    "not-on-linux",
+                    step.action_span,
+                    format!("the step `{}` needs Windows: `{}` does not run on Linux", step.name, step.module.name),
+                )
+                .help("Keep the component for Windows images in Image Builder, or write the step with `ExecuteBash`."),
+            );
+        }
+        let Some(known) = given.capabilities.filter(|known| !known.services) else { continue };
+        if step.module.needs_services() {
+            let platform = known.platform;
+            let message = format!(
+                "the step `{}` needs S3: `{}` has no credentials on the platform `{platform}`",
+                step.name, step.module.name
+            );
+            findings.push(
+                Diagnostic::error("not-on-platform", step.action_span, message)
+                    .help("Bake on `aws`, or give the manifest's step `platforms: [aws]`."),
+            );
+        }
+        for (text, span) in texts(step) {
+            for (_, inner) in references(&text) {
+                let needs = matches!(
+                    parse(inner, &phases),
+                    Reference::Parameter(_) | Reference::ParameterOf(_) | Reference::Metadata(_)
+                );
+                if needs {
+                    let message = format!("the platform `{}` has no `{{{{ {inner} }}}}`", known.platform);
+                    findings.push(
+                        Diagnostic::error("not-on-platform", span, message)
+                            .help("Bake on `aws`, or hand the value over as a parameter of the document."),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// All texts of a step in which references are looked for.
+pub(super) fn texts(step: &Step) -> Vec<(String, ami_bake_manifest::diagnostic::Span)> {
+    let mut all = Vec::new();
+    super::refer::each(step, &mut |text, span| all.push((text.to_owned(), span)));
+    all
+}

@@ -1,0 +1,75 @@
+//! A step's use of a document: its phases, and values for its parameters.
+
+use ami_bake_core::Route;
+use ami_bake_manifest::Document as Given;
+use ami_bake_manifest::diagnostic::Diagnostic;
+use ami_bake_manifest::words;
+
+use crate::document::Document;
+
+/// The phases that a bake runs.
+const PHASES: [&str; 3] = ["build", "validate", "test"];
+
+/// Tells of phases that aren't there or that nobody runs, and of parameters without a value.
+pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
+    let name = given.sources.name(given.file);
+    let at = |key: &str| given.step.place(&Route::root().key(key));
+    let there: Vec<&str> = document.phases.iter().map(|phase| phase.name.as_str()).collect();
+    for phase in given.phases {
+        if document.phase(phase.as_str()).is_none() {
+            let message = format!("{name} has no phase `{}`, so this step would do nothing", phase.as_str());
+            findings.push(
+                Diagnostic::error("no-such-phase", at("component"), message)
+                    .help(format!("It has {}; choose with `phases`.", words::list(&there, "and"))),
+            );
+        }
+    }
+    for phase in &document.phases {
+        let run = given.used.iter().any(|used| used.as_str() == phase.name);
+        if PHASES.contains(&phase.name.as_str()) && !run {
+            let message = format!("nothing runs the phase `{}` of {name}", phase.name);
+            findings.push(Diagnostic::warning("unused-phase", at("component"), message).help(format!(
+                "Add `- component: {name}` to `{}` too, as Image Builder would run it there.",
+                phase.name
+            )));
+        }
+    }
+    for phase in &document.phases {
+        if !PHASES.contains(&phase.name.as_str()) && phase.name != "container-host-test" {
+            let message = format!("nothing runs the phase `{}`", phase.name);
+            findings.push(
+                Diagnostic::note("unused-phase", phase.span, message)
+                    .help("Image Builder runs `build`, `validate` and `test` alone, and so does a bake."),
+            );
+        }
+    }
+    parameters(document, given, findings);
+}
+
+fn parameters(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
+    let name = given.sources.name(given.file);
+    let declared = || document.variables.iter().filter(|variable| !variable.constant);
+    for (parameter, _) in given.parameters {
+        if declared().any(|variable| variable.name == *parameter) {
+            continue;
+        }
+        let span = given.step.place(&Route::root().key("with").key(parameter.as_str()));
+        let finding = Diagnostic::error("unknown-parameter", span, format!("{name} has no parameter `{parameter}`"));
+        let near = words::near(parameter, declared().map(|variable| variable.name.as_str()));
+        findings.push(match near {
+            Some(near) => finding.help(format!("Did you mean `{near}`?")),
+            None if document.variable(parameter).is_some() => finding.help("It is a constant, which has its value."),
+            None => finding.help("Parameters are declared in the document, below `parameters`."),
+        });
+    }
+    for variable in declared().filter(|variable| variable.value.is_none()) {
+        if !given.parameters.iter().any(|(parameter, _)| *parameter == variable.name) {
+            let span = given.step.place(&Route::root().key("component"));
+            let message = format!("the parameter `{}` of {name} has no value", variable.name);
+            findings.push(
+                Diagnostic::error("missing-parameter", span, message)
+                    .help(format!("Give it one: `with: {{{}: …}}`.", variable.name)),
+            );
+        }
+    }
+}

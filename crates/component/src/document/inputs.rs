@@ -1,0 +1,163 @@
+//! The `inputs` of a step against its module's table.
+
+use ami_bake_manifest::diagnostic::{Diagnostic, Span};
+use ami_bake_manifest::tree::{Kind, Node};
+
+use super::{Step, keys, wrong};
+use crate::module::{Field, FieldKind, Module, Shape};
+use crate::reference::references;
+
+/// Tells what is wrong with the inputs of a step.
+pub(crate) fn judge_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
+    let module = step.module;
+    let missing = |help: &str| {
+        Diagnostic::error("missing-key", step.span, format!("the step `{}` has no `inputs`", step.name)).help(help)
+    };
+    let Some(inputs) = &step.inputs else {
+        if !module.takes_nothing() {
+            findings.push(missing(&format!("`{}` needs {}.", module.name, needs(module))));
+        }
+        return;
+    };
+    match module.shape {
+        Shape::Any | Shape::Condition => {}
+        Shape::Map if matches!(inputs.kind, Kind::Map(_)) => entry(module, inputs, inputs.span, findings),
+        // The user guide's table says a map; a list of one map is the other spelling that is about.
+        Shape::Map => match inputs.items() {
+            [only] if matches!(only.kind, Kind::Map(_)) => entry(module, only, only.span, findings),
+            [] if module.takes_nothing() => {}
+            _ => findings.push(wrong(inputs.span, format!("the inputs of `{}` are a map", module.name))),
+        },
+        Shape::List => {
+            let items = match &inputs.kind {
+                Kind::List(items) if items.is_empty() => {
+                    findings.push(missing("The list is empty: the step would do nothing."));
+                    return;
+                }
+                Kind::List(items) => items.as_slice(),
+                _ => {
+                    findings.push(
+                        wrong(inputs.span, format!("the inputs of `{}` are a list of maps", module.name))
+                            .help(format!("Begin with `- {}:`.", module.fields.first().map_or("path", |field| field.name))),
+                    );
+                    return;
+                }
+            };
+            for item in items {
+                if matches!(item.kind, Kind::Map(_)) {
+                    let place = item.entries().first().map_or(item.span, |entry| entry.key_span);
+                    entry(module, item, place, findings);
+                } else {
+                    findings.push(wrong(item.span, format!("an input of `{}` is a map, not {}", module.name, item.describe())));
+                }
+            }
+        }
+    }
+}
+
+fn needs(module: &Module) -> String {
+    let names: Vec<&str> = module.fields.iter().filter(|field| field.needed).map(|field| field.name).collect();
+    if names.is_empty() { "a condition".to_owned() } else { ami_bake_manifest::words::list(&names, "and") }
+}
+
+fn entry(module: &Module, node: &Node, place: Span, findings: &mut Vec<Diagnostic>) {
+    let known: Vec<&str> = module.fields.iter().map(|field| field.name).collect();
+    keys(node, &known, &format!("the inputs of `{}`", module.name), findings);
+    for field in module.fields {
+        match node.get(field.name) {
+            Some(value) => judge_field(field, value, findings),
+            None if field.needed => findings.push(Diagnostic::error(
+                "missing-key",
+                place,
+                format!("an input of `{}` has no `{}`", module.name, field.name),
+            )),
+            None => {}
+        }
+    }
+    if node.get("checksum").is_some() != node.get("algorithm").is_some() {
+        findings.push(
+            Diagnostic::error("missing-key", place, "`checksum` and `algorithm` belong together")
+                .help("Give both, or neither."),
+        );
+    }
+}
+
+fn judge_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
+    let name = field.name;
+    let text = match (field.kind, &value.kind) {
+        (FieldKind::Texts, Kind::List(items)) => {
+            for item in items.iter().filter(|item| item.scalar().is_none()) {
+                findings.push(
+                    wrong(item.span, format!("an entry of `{name}` is text, not {}", item.describe()))
+                        .help("Quote it: a text with `: ` in it is a map to YAML."),
+                );
+            }
+            return;
+        }
+        (FieldKind::Parameters, Kind::List(items)) => {
+            for item in items {
+                keys(item, &["name", "value"], "a parameter", findings);
+            }
+            return;
+        }
+        (FieldKind::Texts | FieldKind::Parameters, _) => {
+            findings.push(wrong(value.span, format!("`{name}` is a list, not {}", value.describe())));
+            return;
+        }
+        (_, Kind::Scalar(scalar)) => scalar.text.as_str(),
+        _ => {
+            findings.push(wrong(value.span, format!("`{name}` is text, not {}", value.describe())));
+            return;
+        }
+    };
+    // What a reference stands for is known when it runs.
+    if references(text).next().is_some() {
+        return;
+    }
+    let problem = match field.kind {
+        FieldKind::Path if is_windows(text) => Some((
+            format!("`{text}` is a path of Windows"),
+            "Image Builder's documents run on Linux here: write the path with `/`.",
+        )),
+        FieldKind::Flag if !matches!(text, "true" | "false") => {
+            Some((format!("`{name}` is `true` or `false`"), "YAML's other words for it are text here."))
+        }
+        FieldKind::Seconds if text.parse::<u32>().is_err() => {
+            Some((format!("`{name}` is a whole number of seconds"), "Write digits alone."))
+        }
+        FieldKind::Permissions if permissions(text).is_none() => {
+            Some((format!("`{text}` are no permissions"), "Write them in octal digits, such as \"0644\"."))
+        }
+        FieldKind::Encoding if crate::modules::Encoding::of(text).is_none() => Some((
+            format!("`{text}` is no encoding that AWSTOE knows"),
+            "It knows utf8, utf16 and utf32, the latter two with -LE and -BE.",
+        )),
+        FieldKind::Algorithm if crate::modules::checksum_tool(text).is_none() => {
+            Some((format!("`{text}` is no checksum algorithm"), "It is MD5, SHA1, SHA256 or SHA512."))
+        }
+        FieldKind::Object if ami_bake_core::services::ObjectPath::parse(text).is_err() => {
+            Some((format!("`{text}` is no place in S3"), "Write it as `s3://BUCKET/KEY`."))
+        }
+        FieldKind::Address if !(text.starts_with("http://") || text.starts_with("https://")) => {
+            Some((format!("`{text}` is no address on the web"), "Write it as `https://HOST/PATH`."))
+        }
+        _ => None,
+    };
+    if let Some((message, help)) = problem {
+        findings.push(wrong(value.span, message).help(help));
+    }
+}
+
+/// A drive letter, or a share.
+fn is_windows(path: &str) -> bool {
+    let mut chars = path.chars();
+    let drive = chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':');
+    (drive && matches!(chars.next(), Some('\\' | '/'))) || path.starts_with("\\\\")
+}
+
+/// Permission bits: octal digits, however YAML reads them.
+pub(crate) fn permissions(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let good = (1..=5).contains(&digits.len()) && digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    good.then(|| u32::from_str_radix(digits, 8).ok()).flatten().filter(|mode| *mode <= 0o7777)
+}

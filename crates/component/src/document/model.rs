@@ -1,0 +1,110 @@
+//! The parts of a document (user guide, toe-use-documents).
+
+use std::time::Duration;
+
+use ami_bake_core::plan::OnFailure;
+use ami_bake_manifest::diagnostic::Span;
+use ami_bake_manifest::tree::Node;
+
+use super::Condition;
+use crate::module::Module;
+
+/// A component document.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) phases: Vec<Section>,
+}
+
+/// A parameter or a constant.
+#[derive(Debug, Clone)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    /// A constant's value, or a parameter's default.
+    pub(crate) value: Option<String>,
+    pub(crate) constant: bool,
+}
+
+/// A phase.
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A step.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    /// Its line in the file, from 1.
+    pub(crate) line: usize,
+    pub(crate) module: &'static Module,
+    pub(crate) action_span: Span,
+    /// As written, none where it was left out.
+    pub(crate) inputs: Option<Node>,
+    /// What an `Assert` asserts.
+    pub(crate) assertion: Option<Condition>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) attempts: u32,
+    /// The limit of one attempt.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) repeat: Option<Repeat>,
+    pub(crate) gate: Option<Gate>,
+    /// Nothing of its output is shown.
+    pub(crate) quiet: bool,
+}
+
+/// How often a step runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Repeat {
+    pub(crate) name: Option<String>,
+    pub(crate) turns: Turns,
+}
+
+/// With which values.
+#[derive(Debug, Clone)]
+pub(crate) enum Turns {
+    /// From start to end, which is in it.
+    Count { start: i64, end: i64, by: i64 },
+    /// Each of them; they may refer to what was put out before.
+    Each(Vec<Node>),
+    /// The parts of a text.
+    Split { list: Node, delimiter: String },
+}
+
+/// Whether a step runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    pub(crate) test: Condition,
+    pub(crate) then: Verdict,
+    pub(crate) otherwise: Verdict,
+}
+
+/// What becomes of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Abort,
+    Execute,
+    Skip,
+}
+
+impl Document {
+    /// The phase of a name.
+    pub(crate) fn phase(&self, name: &str) -> Option<&Section> {
+        self.phases.iter().find(|phase| phase.name == name)
+    }
+
+    /// The parameter or constant of a name.
+    pub(crate) fn variable(&self, name: &str) -> Option<&Variable> {
+        self.variables.iter().find(|variable| variable.name == name)
+    }
+}
+
+impl Repeat {
+    /// Whether `{{ NAME.index }}` is this loop's.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        name == "loop" || self.name.as_deref() == Some(name)
+    }
+}

@@ -1,0 +1,139 @@
+//! A step.
+
+use std::time::Duration;
+
+use ami_bake_core::plan::OnFailure;
+use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use ami_bake_manifest::tree::{Kind, Meaning, Node};
+use ami_bake_manifest::words;
+
+use super::{Gate, Step, Verdict, condition, keys, repeat, text, wrong};
+use crate::module::{Action, MODULES, Module, Shape, module};
+
+/// Keys of a step.
+const KEYS: [&str; 9] =
+    ["name", "action", "timeoutSeconds", "maxAttempts", "onFailure", "inputs", "loop", "if", "disableLogging"];
+/// The limit of an attempt where nothing is said.
+const TIMEOUT: Duration = Duration::from_hours(2);
+
+/// Reads a step; none when it can't be worked with.
+pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Option<Step> {
+    if !matches!(node.kind, Kind::Map(_)) {
+        findings.push(wrong(node.span, format!("a step is a map, not {}", node.describe())));
+        return None;
+    }
+    keys(node, &KEYS, "a step", findings);
+    let place = node.entries().first().map_or(node.span, |entry| entry.key_span);
+    let Some((name, span)) = node.get("name").and_then(|name| Some((text(name)?.to_owned(), name.span))) else {
+        findings.push(Diagnostic::error("missing-key", place, "the step has no `name`"));
+        return None;
+    };
+    let Some((action, action_span)) = node.get("action").and_then(|action| Some((text(action)?, action.span))) else {
+        findings.push(Diagnostic::error("missing-key", span, format!("the step `{name}` has no `action`")));
+        return None;
+    };
+    let Some(module) = module(action) else {
+        let finding =
+            Diagnostic::error("unknown-action", action_span, format!("there is no action module `{action}`"));
+        let names = MODULES.iter().map(|module| module.name);
+        findings.push(match words::near(action, names) {
+            Some(near) => finding.help(format!("Did you mean `{near}`?")),
+            None => finding.help("The modules are those of AWSTOE: `ExecuteBash`, `CreateFile`, `S3Download` …"),
+        });
+        return None;
+    };
+    let inputs = node.get("inputs").filter(|inputs| !inputs.is_null()).cloned();
+    let assertion = match (&inputs, module.shape) {
+        (Some(inputs), Shape::Condition) => condition::read(inputs, &[], findings),
+        _ => None,
+    };
+    let (attempts, timeout) = limits(node, module, findings);
+    Some(Step {
+        line: sources.position(span.file, span.start).line,
+        name,
+        span,
+        module,
+        action_span,
+        inputs,
+        assertion,
+        on_failure: on_failure(node, findings),
+        attempts,
+        timeout,
+        repeat: node.get("loop").and_then(|node| repeat::read(node, findings)),
+        gate: node.get("if").and_then(|node| gate(node, findings)),
+        quiet: node.get("disableLogging").is_some_and(|node| text(node) == Some("true")),
+    })
+}
+
+fn on_failure(node: &Node, findings: &mut Vec<Diagnostic>) -> OnFailure {
+    let Some(given) = node.get("onFailure") else { return OnFailure::Abort };
+    match text(given) {
+        Some("Abort") => OnFailure::Abort,
+        Some("Continue") => OnFailure::Continue,
+        Some("Ignore") => OnFailure::Ignore,
+        _ => {
+            findings.push(wrong(given.span, "`onFailure` is `Abort`, `Continue` or `Ignore`".to_owned()));
+            OnFailure::Abort
+        }
+    }
+}
+
+/// Attempts and the limit of one.
+fn limits(node: &Node, module: &Module, findings: &mut Vec<Diagnostic>) -> (u32, Option<Duration>) {
+    let mut number = |key: &str| -> Option<i64> {
+        let given = node.get(key)?;
+        let whole = match given.scalar().map(|scalar| (scalar.meaning, scalar.text.parse::<i64>())) {
+            Some((Meaning::Integer(_) | Meaning::Text, Ok(number))) => Some(number),
+            _ => None,
+        };
+        let least = if key == "timeoutSeconds" { -1 } else { 1 };
+        match whole.filter(|number| *number >= least && (*number != 0 || least > 0)) {
+            Some(number) => Some(number),
+            None => {
+                let message = format!("`{key}` is a whole number of at least 1");
+                let help = "`-1` means that there is no limit.";
+                let finding = wrong(given.span, message);
+                findings.push(if least < 0 { finding.help(help) } else { finding });
+                None
+            }
+        }
+    };
+    let (timeout, attempts) = (number("timeoutSeconds"), number("maxAttempts"));
+    let fixed = module.action == Action::ExecuteDocument;
+    for (key, given, only) in [("timeoutSeconds", timeout, -1), ("maxAttempts", attempts, 1)] {
+        if fixed && given.is_some_and(|given| given != only) {
+            let span = node.entry(key).map_or(node.span, |entry| entry.key_span);
+            findings.push(
+                wrong(span, format!("`ExecuteDocument` has neither a limit nor retries: `{key}` can only be {only}"))
+                    .help("Set limits on the steps of the document that it runs."),
+            );
+        }
+    }
+    let limit = match timeout {
+        _ if fixed => None,
+        Some(-1) => None,
+        Some(seconds) => Some(Duration::from_secs(seconds.unsigned_abs())),
+        None => Some(TIMEOUT),
+    };
+    (attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(1), limit)
+}
+
+/// `if`: one operator, `then` and `else` beside it. The syntax box of the user guide shows a list, its examples a map.
+fn gate(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Gate> {
+    let node = match node.items() {
+        [only] => only,
+        _ => node,
+    };
+    let mut verdict = |key: &str, without: Verdict| match node.get(key).map(|node| (text(node), node.span)) {
+        None => without,
+        Some((Some("Abort"), _)) => Verdict::Abort,
+        Some((Some("Execute"), _)) => Verdict::Execute,
+        Some((Some("Skip"), _)) => Verdict::Skip,
+        Some((_, span)) => {
+            findings.push(wrong(span, format!("`{key}` is `Abort`, `Execute` or `Skip`")));
+            without
+        }
+    };
+    let (then, otherwise) = (verdict("then", Verdict::Execute), verdict("else", Verdict::Skip));
+    Some(Gate { test: condition::read(node, &["then", "else"], findings)?, then, otherwise })
+}

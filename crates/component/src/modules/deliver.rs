@@ -1,0 +1,140 @@
+//! Files from elsewhere on the machine: streamed over its connection beside the target, looked at there, and put in place
+//! whole.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ami_bake_core::communicator::Reader;
+use ami_bake_core::{Error, Result};
+use ami_bake_steps::quote;
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
+
+use super::Doing;
+
+/// Where a file goes on the machine.
+pub(super) struct Target {
+    /// The whole path.
+    pub(super) path: String,
+    folder: String,
+    name: String,
+    /// The tool and the checksum that the content must have.
+    sum: Option<(&'static str, String)>,
+}
+
+/// What is wanted of a target.
+pub(super) struct Wanted<'a> {
+    /// A path; a folder with a slash at its end.
+    pub(super) destination: &'a str,
+    /// The file's name in a folder.
+    pub(super) name: &'a str,
+    /// A folder that is there counts as one without the slash too.
+    pub(super) into: bool,
+    pub(super) overwrite: bool,
+    /// The tool and the checksum that the content must have.
+    pub(super) sum: Option<(&'static str, String)>,
+}
+
+const PREPARE: &str = r#"case $to in */) target=$to$name ;; *) if [ -n "$into" ] && [ -d "$to" ]; then target=$to/$name; else target=$to; fi ;; esac
+folder=${target%"${target##*/}"}; folder=${folder:-./}
+if [ -d "$target" ]; then echo "\`$target\` is a folder" >&2; exit 1; fi
+if [ -e "$target" ]; then
+  if [ -z "$overwrite" ]; then echo "\`$target\` is there already, and overwrite is false" >&2; exit 1; fi
+  if [ -n "$tool" ]; then s=$($tool <"$target") && [ "${s%% *}" = "$sum" ] && { printf 'same\n%s' "$target"; exit 0; }; fi
+fi
+mkdir -p "$folder" && folder=$(cd "$folder" && pwd) || exit 1
+printf 'send\n%s\n%s' "$folder" "$target""#;
+
+/// Makes ready for a file; none when it is there already with the wanted checksum, with its path.
+///
+/// # Errors
+/// When something is there that must not be replaced.
+pub(super) async fn prepare(doing: &Doing<'_>, wanted: Wanted<'_>) -> Result<Result<Target, String>> {
+    let flag = |set: bool| if set { "1" } else { "" };
+    let (tool, sum) = wanted.sum.as_ref().map_or(("", ""), |(tool, sum)| (*tool, sum.as_str()));
+    let script = format!(
+        "to={} name={} into={} overwrite={} tool={tool} sum={}\n{PREPARE}\n",
+        quote(wanted.destination),
+        quote(wanted.name),
+        flag(wanted.into),
+        flag(wanted.overwrite),
+        quote(sum),
+    );
+    let said = doing.machine.sh(&script, doing.deadline).await?.passed()?;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let lines: Vec<&str> = said.split('\n').collect();
+    match lines.as_slice() {
+        ["same", target] => Ok(Err((*target).to_owned())),
+        ["send", folder, target] => Ok(Ok(Target {
+            name: target.rsplit('/').next().unwrap_or_default().to_owned(),
+            path: (*target).to_owned(),
+            folder: (*folder).to_owned(),
+            sum: wanted.sum,
+        })),
+        _ => Err(Error::build(format!("`{}` can't be a file's path", wanted.destination))),
+    }
+}
+
+/// Streams a file of exactly `size` bytes to where it goes.
+///
+/// # Errors
+/// When the stream breaks, the machine can't store it, or the checksum is another; nothing of it is left there then.
+pub(super) async fn deliver(doing: &Doing<'_>, target: &Target, content: Reader<'_>, size: u64) -> Result<()> {
+    let temporary = format!(".ami-bake-{}", uuid::Uuid::new_v4().simple());
+    let mut header = tar::Header::new_gnu();
+    let headed = header.set_path(&temporary);
+    headed.map_err(|error| Error::internal("name a file in an archive").because(error))?;
+    header.set_size(size);
+    header.set_mode(0o644);
+    (header.set_uid(0), header.set_gid(0));
+    header.set_mtime(u64::try_from(doing.machine.run.clock().now().as_second()).unwrap_or_default());
+    header.set_cksum();
+    // The file is filled up to whole blocks, and two empty ones end the archive.
+    let padding = usize::try_from((512 - size % 512) % 512).unwrap_or_default() + 1024;
+    let archive = io::Cursor::new(header.as_bytes().to_vec())
+        .chain(Exact { content, left: size })
+        .chain(io::Cursor::new(vec![0; padding]));
+    let send = doing.machine.on.communicator.put(Box::new(archive), &target.folder);
+    let sent = doing.deadline.within(doing.machine.run, send).await;
+    let file = quote(&format!("{}/{temporary}", target.folder.trim_end_matches('/')));
+    if let Err(error) = sent {
+        let gone = Doing { deadline: doing.outer, ..*doing };
+        let _ = doing.machine.sh(&format!("rm -f {file}"), gone.deadline).await;
+        return Err(error);
+    }
+    let check = match &target.sum {
+        Some((tool, sum)) => format!(
+            "s=$({tool} <\"$f\"); s=${{s%% *}}\nif [ \"$s\" != {} ]; then rm -f \"$f\"; echo \"its checksum is $s, not \"{} >&2; exit 1; fi\n",
+            quote(sum),
+            quote(sum)
+        ),
+        None => String::new(),
+    };
+    let to = quote(&format!("{}/{}", target.folder.trim_end_matches('/'), target.name));
+    let script = format!("f={file}\n{check}mv -f \"$f\" {to} || {{ rm -f \"$f\"; exit 1; }}\n");
+    doing.machine.sh(&script, doing.deadline).await?.passed().map(|_| ())
+}
+
+/// A stream of exactly so many bytes: a shorter one is an error, and not filled up with zeros.
+struct Exact<'a> {
+    content: Reader<'a>,
+    left: u64,
+}
+
+impl AsyncRead for Exact<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.left == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buf.remaining());
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
+        ready!(Pin::new(&mut self.content).poll_read(cx, &mut part))?;
+        let read = part.filled().len();
+        if read == 0 && room > 0 {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the download ended early")));
+        }
+        buf.advance(read);
+        self.left -= read as u64;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,65 @@
+//! One map of a step's inputs, with every reference replaced.
+
+use ami_bake_core::{Error, Result};
+use serde_json::Value;
+
+/// One map of the inputs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a>(&'a Value);
+
+impl<'a> Entry<'a> {
+    /// The inputs of a module that takes one map; a list of one map is the same.
+    pub(super) fn single(inputs: &'a Value) -> Self {
+        match inputs {
+            Value::Array(items) => Self(items.first().unwrap_or(&Value::Null)),
+            _ => Self(inputs),
+        }
+    }
+
+    /// The inputs of a module that takes a list of them.
+    pub(super) fn all(inputs: &'a Value) -> Vec<Self> {
+        inputs.as_array().map(|items| items.iter().map(Self).collect()).unwrap_or_default()
+    }
+
+    /// A text that may be left out.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).and_then(Value::as_str)
+    }
+
+    /// A text that has to be there.
+    pub(super) fn need(&self, name: &str) -> Result<&'a str> {
+        match self.text(name) {
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => Err(Error::build(format!("its `{name}` is empty"))),
+        }
+    }
+
+    /// A path on the machine that no tool takes for an option.
+    pub(super) fn path(&self, name: &str) -> Result<String> {
+        let path = self.need(name)?;
+        Ok(if path.starts_with('-') { format!("./{path}") } else { path.to_owned() })
+    }
+
+    /// A switch.
+    pub(super) fn flag(&self, name: &str, without: bool) -> Result<bool> {
+        match self.text(name) {
+            None => Ok(without),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(other) => Err(Error::build(format!("its `{name}` is `true` or `false`, not `{other}`"))),
+        }
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&self, name: &str) -> Vec<&'a str> {
+        let items = self.0.get(name).and_then(Value::as_array);
+        items.map(|items| items.iter().map(|item| item.as_str().unwrap_or_default()).collect()).unwrap_or_default()
+    }
+
+    /// A list of `name` and `value`.
+    pub(super) fn pairs(&self, name: &str) -> Vec<(String, String)> {
+        let items = self.0.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let word = |item: &Value, key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
+        items.iter().filter_map(|item| Some((word(item, "name")?, word(item, "value")?))).collect()
+    }
+}

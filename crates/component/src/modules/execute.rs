@@ -1,0 +1,96 @@
+//! `ExecuteBash` and `ExecuteBinary`: the exit status is the result, and 194 asks for a restart.
+
+use std::time::Duration;
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::{Error, Result};
+use ami_bake_steps::quote;
+
+use super::Doing;
+use super::entry::Entry;
+use super::system::restart;
+use crate::run::{Outputs, RESTART, broken};
+
+/// How often one step may restart the machine: Systems Manager's own limit of a command (`Mds.CommandRetryLimit`).
+const RESTARTS: u32 = 15;
+/// More of standard output is no value for a reference.
+const KEPT: usize = 1 << 20;
+
+/// All commands as one script of bash, as lax as bash is by itself.
+pub(super) async fn bash(
+    doing: &Doing<'_>,
+    entry: &Entry<'_>,
+    outputs: &mut Outputs,
+    output: &mut dyn OutputSink,
+) -> Result<()> {
+    let script = entry.texts("commands").join("\n");
+    execute(doing, "bash", &format!("{script}\n"), outputs, output).await
+}
+
+/// A program with its arguments.
+pub(super) async fn binary(
+    doing: &Doing<'_>,
+    entry: &Entry<'_>,
+    outputs: &mut Outputs,
+    output: &mut dyn OutputSink,
+) -> Result<()> {
+    let words = std::iter::once(entry.path("path")?).chain(entry.texts("arguments").into_iter().map(str::to_owned));
+    let words: Vec<String> = words.map(|word| quote(&word)).collect();
+    execute(doing, "sh", &format!("exec {}\n", words.join(" ")), outputs, output).await
+}
+
+async fn execute(
+    doing: &Doing<'_>,
+    shell: &str,
+    script: &str,
+    outputs: &mut Outputs,
+    output: &mut dyn OutputSink,
+) -> Result<()> {
+    let machine = doing.machine;
+    let mut restarts = 0;
+    loop {
+        let mut heard = Heard { to: output, quiet: doing.step.quiet, stdout: Vec::new() };
+        let ended = machine.script(shell, script, doing.deadline, &mut heard).await?;
+        let text = String::from_utf8_lossy(&heard.stdout).into_owned();
+        outputs.insert("stdout".to_owned(), text.trim_end_matches(['\n', '\r']).to_owned());
+        match ended.exit {
+            Exit::Status(0) => return Ok(()),
+            Exit::Status(RESTART) if restarts == RESTARTS => {
+                return Err(Error::build(format!("it asked for a restart {RESTARTS} times, and once more"))
+                    .help("A script that exits with 194 runs again after the restart: let it see by a file of its own that it has been there."));
+            }
+            Exit::Status(RESTART) => {
+                restarts += 1;
+                machine.run.progress(format!("{}: restarts the machine, and runs again", doing.step.name));
+                restart(doing, Duration::ZERO).await?;
+            }
+            exit => {
+                let error = broken(&exit, doing.deadline);
+                return Err(match ended.words {
+                    Some(words) if !doing.step.quiet => error.because(words),
+                    _ => error,
+                });
+            }
+        }
+    }
+}
+
+/// Hands output on, and keeps the beginning of what went to standard output.
+struct Heard<'a> {
+    to: &'a mut dyn OutputSink,
+    quiet: bool,
+    stdout: Vec<u8>,
+}
+
+impl OutputSink for Heard<'_> {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        if stream == Stream::Stdout {
+            let room = KEPT.saturating_sub(self.stdout.len());
+            self.stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+        if !self.quiet {
+            self.to.write(stream, bytes);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The modules for files and folders: each entry is a call of a function in `files.sh`.
+
+use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::{Error, Result};
+use ami_bake_steps::quote;
+
+use super::entry::Entry;
+use super::{Doing, Encoding};
+use crate::document::permissions;
+use crate::module::Action;
+use crate::run::Outputs;
+
+/// A larger text is not turned into another encoding.
+const CONVERTED: usize = 8 << 20;
+
+/// Does all entries in turn; the first that fails ends it.
+pub(super) async fn act(
+    doing: &Doing<'_>,
+    action: Action,
+    entries: &[Entry<'_>],
+    outputs: &mut Outputs,
+    output: &mut dyn OutputSink,
+) -> Result<()> {
+    for entry in entries {
+        let said = match action {
+            Action::SetFileEncoding => return convert(doing, entries).await,
+            action => sh(doing, &line(action, entry)?).await?,
+        };
+        match action {
+            Action::ReadFile => {
+                let text = Encoding::given(entry.text("encoding"))?.decode(&said)?;
+                if entry.flag("printFileContent", false)? && !doing.step.quiet {
+                    output.write(Stream::Stdout, text.as_bytes());
+                    output.write(Stream::Stdout, b"\n");
+                }
+                join(outputs, "content", '\n', &text);
+            }
+            Action::ListFiles => {
+                let files: Vec<_> = said.split(|byte| *byte == 0).filter(|path| !path.is_empty()).collect();
+                let mut files: Vec<_> = files.into_iter().map(String::from_utf8_lossy).collect();
+                files.sort();
+                join(outputs, "files", ',', &files.join(","));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn join(outputs: &mut Outputs, name: &str, between: char, text: &str) {
+    match outputs.get_mut(name) {
+        Some(all) => {
+            all.push(between);
+            all.push_str(text);
+        }
+        None => _ = outputs.insert(name.to_owned(), text.to_owned()),
+    }
+}
+
+async fn sh(doing: &Doing<'_>, line: &str) -> Result<Vec<u8>> {
+    doing.machine.sh(&format!("{}\n{line}\n", include_str!("files.sh")), doing.deadline).await?.passed()
+}
+
+/// The call of one entry.
+fn line(action: Action, entry: &Entry<'_>) -> Result<String> {
+    let word = |name: &str| quote(entry.text(name).unwrap_or_default());
+    let path = || entry.path("path").map(|path| quote(&path));
+    let overwrite = || entry.flag("overwrite", true);
+    let mode = || match entry.text("permissions") {
+        None => Ok("''".to_owned()),
+        Some(text) => permissions(text)
+            .map(|mode| format!("{mode:04o}"))
+            .ok_or_else(|| Error::build(format!("`{text}` are no permissions"))),
+    };
+    let moved = |call: &str| -> Result<String> {
+        let (from, to) = (entry.path("source")?, entry.path("destination")?);
+        Ok(format!("{call} {} {} {}", overwrite()?, quote(&to), glob(&from)))
+    };
+    Ok(match action {
+        Action::AppendFile | Action::CreateFile => {
+            let bytes = Encoding::given(entry.text("encoding"))?.encode(entry.text("content").unwrap_or_default());
+            let content = content(&bytes);
+            if action == Action::AppendFile {
+                format!("{content}\nappend_file {}", path()?)
+            } else {
+                let (owner, group) = (word("owner"), word("group"));
+                format!("{content}\ncreate_file {} {} {owner} {group} {}", path()?, overwrite()?, mode()?)
+            }
+        }
+        Action::CreateFolder => {
+            format!("create_folder {} {} {} {} {}", path()?, overwrite()?, word("owner"), word("group"), mode()?)
+        }
+        Action::CreateSymlink => {
+            format!("create_symlink {} {} {}", path()?, quote(&entry.path("target")?), entry.flag("force", false)?)
+        }
+        Action::DeleteFile => {
+            let path = entry.path("path")?;
+            format!("delete_file {} {}", name_has_star(&path), glob(&path))
+        }
+        Action::DeleteFolder => format!("delete_folder {} {}", path()?, entry.flag("force", false)?),
+        Action::ListFiles => {
+            let pattern = entry.text("fileNamePattern").unwrap_or("*").replace('\\', "\\\\");
+            let pattern = pattern.replace('?', "\\?").replace('[', "\\[");
+            format!("list_files {} {} {}", path()?, quote(&pattern), entry.flag("recursive", false)?)
+        }
+        Action::ReadFile => format!("read_file {}", path()?),
+        Action::CopyFile => moved("transfer_file copy")?,
+        Action::MoveFile => moved("transfer_file move")?,
+        Action::CopyFolder => moved("transfer_folder copy")?,
+        Action::MoveFolder => moved("transfer_folder move")?,
+        Action::SetFileOwner => format!("set_owner file {} {} {} false", path()?, word("owner"), word("group")),
+        Action::SetFolderOwner => {
+            let recursive = entry.flag("recursive", true)?;
+            format!("set_owner folder {} {} {} {recursive}", path()?, word("owner"), word("group"))
+        }
+        Action::SetFilePermissions => format!("set_mode file {} {} false", path()?, mode()?),
+        Action::SetFolderPermissions => {
+            format!("set_mode folder {} {} {}", path()?, mode()?, entry.flag("recursive", true)?)
+        }
+        other => return Err(Error::internal(format!("{other:?} is no module for files"))),
+    })
+}
+
+/// `SetFileEncoding`: UTF-8 to another.
+async fn convert(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<()> {
+    for entry in entries {
+        let path = quote(&entry.path("path")?);
+        let bytes = sh(doing, &format!("read_file {path}")).await?;
+        if bytes.len() > CONVERTED {
+            return Err(Error::build(format!("{path} is larger than {} MiB", CONVERTED >> 20)));
+        }
+        let text = Encoding::Utf8.decode(&bytes)?;
+        let bytes = Encoding::given(entry.text("encoding"))?.encode(&text);
+        sh(doing, &format!("{}\nreplace_content {path}", content(&bytes))).await?;
+    }
+    Ok(())
+}
+
+/// A function that prints these bytes.
+fn content(bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains('\0')
+    {
+        return format!("content() {{ printf %s {}; }}", quote(text));
+    }
+    let mut script = String::from("content() {\n");
+    for chunk in bytes.chunks(1024) {
+        let octal: String = chunk.iter().map(|byte| format!("\\{byte:03o}")).collect();
+        script.push_str(&format!("printf '{octal}'\n"));
+    }
+    script.push('}');
+    script
+}
+
+/// Whether the last part of a path is a pattern.
+fn name_has_star(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.contains('*'))
+}
+
+/// A path as words of the shell: a star in its last part stands for any text, everything else for itself. Names that
+/// begin with a dot are met too, as Go's `Glob` does.
+pub(super) fn glob(path: &str) -> String {
+    if !name_has_star(path) {
+        return quote(path);
+    }
+    let at = path.rfind('/').map_or(0, |at| at + 1);
+    let (folder, name) = path.split_at(at);
+    let parts: Vec<String> =
+        name.split('*').map(|part| if part.is_empty() { String::new() } else { quote(part) }).collect();
+    let folder = if folder.is_empty() { String::new() } else { quote(folder) };
+    let pattern = format!("{folder}{}", parts.join("*"));
+    if name.starts_with('*') { format!("{pattern} {folder}.{}", parts.join("*")) } else { pattern }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_one_in_the_name_alone() {
+        assert_eq!(glob("/a b/c?[d"), "'/a b/c?[d'");
+        assert_eq!(glob("/a*/b"), "'/a*/b'");
+        assert_eq!(glob("/a/Sam*.txt"), "'/a/''Sam'*'.txt'");
+        assert_eq!(glob("/a/*log"), "'/a/'*'log' '/a/'.*'log'");
+        assert_eq!(glob("x*"), "'x'*");
+    }
+}

@@ -1,0 +1,57 @@
+//! `Reboot` and `UpdateOS`.
+
+use std::time::Duration;
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::{Error, Result};
+use ami_bake_steps::quote;
+
+use super::Doing;
+use super::entry::Entry;
+use crate::run::broken;
+
+/// How long the machine may take to come back.
+const BACK: Duration = Duration::from_mins(10);
+
+/// Restarts the machine; the next step runs when it is back.
+pub(super) async fn reboot(doing: &Doing<'_>, entry: &Entry<'_>) -> Result<()> {
+    let seconds = entry.text("delaySeconds").map(str::parse::<u64>).transpose();
+    let seconds = seconds.map_err(|_| Error::build("its `delaySeconds` is no number"))?.unwrap_or_default();
+    restart(doing, Duration::from_secs(seconds)).await
+}
+
+/// Restarts the machine after a while, and waits until it is back.
+pub(super) async fn restart(doing: &Doing<'_>, delay: Duration) -> Result<()> {
+    let machine = doing.machine;
+    if !delay.is_zero() {
+        doing.outer.within(machine.run, async { Ok(machine.run.sleep(delay).await?) }).await?;
+    }
+    machine.on.machine.reboot(machine.run, BACK).await.map_err(|error| {
+        let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();
+        Error::new(error.kind(), "restart the machine").because(error).help(help)
+    })
+}
+
+/// Installs the updates of the machine's package manager.
+pub(super) async fn update(doing: &Doing<'_>, entry: &Entry<'_>, output: &mut dyn OutputSink) -> Result<()> {
+    let list = |name: &str| entry.texts(name).into_iter().map(quote).collect::<Vec<_>>().join(" ");
+    let script = format!(
+        "{}\nupdate_excludes() {{ set -- {}; \"$run\" \"$@\"; }}\nset -- {}\nupdate \"$@\"\n",
+        include_str!("update.sh"),
+        list("exclude"),
+        list("include"),
+    );
+    let ended = doing.machine.script("sh", &script, doing.deadline, output).await?;
+    match ended.exit {
+        Exit::Status(0) => Ok(()),
+        Exit::Status(99) => Err(Error::build("the machine has neither apt-get nor dnf nor yum")),
+        exit => {
+            let error = broken(&exit, doing.deadline);
+            Err(match ended.words {
+                Some(words) => error.because(words),
+                None => error,
+            })
+        }
+    }
+}

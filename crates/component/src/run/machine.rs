@@ -1,0 +1,102 @@
+//! A machine on which a document runs, and scripts of our own on it.
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::{Collect, OutputSink, sanitize};
+use ami_bake_core::plan::Step;
+use ami_bake_core::provision::Reached;
+use ami_bake_core::services::Services;
+use ami_bake_core::{Error, Result, Run};
+use ami_bake_steps::{Call, Ended, call};
+
+use super::Deadline;
+
+/// The folder that relative paths begin in: Image Builder's own default of `workingDirectory`.
+const FOLDER: &str = "/tmp";
+/// What the exit status of a script that wants a restart is (Systems Manager, "Rebooting managed nodes from scripts").
+pub(crate) const RESTART: i32 = 194;
+
+/// A machine, with the manifest's step that the document runs for.
+pub(crate) struct Machine<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) on: &'a Reached<'a>,
+    pub(crate) step: &'a Step,
+    pub(crate) services: Option<&'a dyn Services>,
+}
+
+/// What a script of our own said.
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) stdout: Vec<u8>,
+    stderr: String,
+}
+
+impl Said {
+    /// Standard output of a script that must pass; what it said on standard error is the failure else.
+    pub(crate) fn passed(self) -> Result<Vec<u8>> {
+        if self.status == 0 {
+            return Ok(self.stdout);
+        }
+        let lines: Vec<String> =
+            self.stderr.lines().map(sanitize).filter(|line| !line.trim().is_empty()).collect();
+        let last = lines[lines.len().saturating_sub(3)..].join("; ");
+        Err(Error::build(if last.is_empty() {
+            format!("the machine's shell ended with status {}", self.status)
+        } else {
+            last
+        }))
+    }
+}
+
+impl Machine<'_> {
+    /// Runs a script of the document's as root, by `shell`.
+    pub(crate) async fn script(
+        &self,
+        shell: &str,
+        script: &str,
+        deadline: Deadline,
+        output: &mut dyn OutputSink,
+    ) -> Result<Ended> {
+        let wanted = Call { script, shell, folder: Some(FOLDER), timeout: deadline.left(self.run)? };
+        call(self.run, self.on, self.step, wanted, output).await
+    }
+
+    /// Runs a POSIX script of our own.
+    pub(crate) async fn sh(&self, script: &str, deadline: Deadline) -> Result<Said> {
+        let mut collect = Collect::default();
+        let ended = self.script("sh", script, deadline, &mut collect).await?;
+        let status = match ended.exit {
+            Exit::Status(status) => status,
+            other => return Err(broken(&other, deadline)),
+        };
+        let stderr = collect.stderr_text();
+        Ok(Said { status, stdout: collect.stdout, stderr })
+    }
+
+    /// The cloud of the platform.
+    pub(crate) fn services(&self) -> Result<&dyn Services> {
+        self.services.ok_or_else(|| {
+            Error::build("the platform has no S3 and no parameters").help("Bake on the platform `aws`.")
+        })
+    }
+}
+
+/// A command that did not come to an end by itself.
+pub(crate) fn broken(exit: &Exit, deadline: Deadline) -> Error {
+    match exit {
+        Exit::Status(status) => {
+            let hint = match status {
+                126 => " (found, but not executable)",
+                127 => " (a command was not found)",
+                _ => "",
+            };
+            Error::build(format!("exited with status {status}{hint}"))
+        }
+        Exit::Signal(signal) => Error::build(format!("was ended by signal {signal}")),
+        Exit::TimedOut(_) => deadline.over(),
+        Exit::Lost(seen) => Error::build(format!(
+            "the connection to the machine was lost ({}); what it did since is unknown",
+            sanitize(seen)
+        ))
+        .help("A script that wants a restart must not begin it by itself: let it end with `exit 194`."),
+    }
+}

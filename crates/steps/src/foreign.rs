@@ -1,0 +1,51 @@
+//! Scripts of other rooms: run as this room's own are, for which their tool's rules hold.
+
+use std::time::Duration;
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::Step;
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Result, Run};
+
+use crate::shell::{Interpreter, LastWords, Script, Tail};
+
+/// A script, and what it is run with.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The script; its standard input is empty.
+    pub script: &'a str,
+    /// The shell's command line.
+    pub shell: &'a str,
+    /// The folder; `/` without.
+    pub folder: Option<&'a str>,
+    /// How long it may run.
+    pub timeout: Option<Duration>,
+}
+
+/// How a script ended.
+pub struct Ended {
+    /// How.
+    pub exit: Exit,
+    /// The end of what it printed, sanitised and masked, as the cause of an error.
+    pub words: Option<LastWords>,
+}
+
+/// Runs a script as root, with the environment of `step`.
+///
+/// # Errors
+/// When the run is cancelled, or the script could not be started.
+pub async fn call(
+    run: &Run,
+    on: &Reached<'_>,
+    step: &Step,
+    call: Call<'_>,
+    output: &mut dyn OutputSink,
+) -> Result<Ended> {
+    let mut tail = Tail::new(output);
+    let mut script = Script::text(call.script, Interpreter::of(Some(call.shell))?);
+    (script.folder, script.timeout) = (call.folder, call.timeout);
+    let exit = script.execute(run, on, step, &mut tail).await?;
+    let words = tail.last_words(run);
+    Ok(Ended { exit, words })
+}
