@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use ami_bake_core::platform::{ImageQuery, ImageRecord};
+use ami_bake_core::platform::{ImageQuery, ImageRecord, Listed, Usage};
 use ami_bake_core::{Error, Result};
 use clap::{Subcommand, ValueEnum};
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::cli::{ManifestArgs, PlaceArgs};
+use crate::report::place;
 use crate::session::{Parts, Session, Show, target};
 use crate::table::{Cell, table};
 use crate::ui::{Paint, Ui};
@@ -15,7 +17,9 @@ use crate::wire;
 
 /// List the images that ami-bake made
 ///
-/// With a manifest: the images of its namespace. Without one: all of the account and region, or of this machine.
+/// With a manifest: the images of its namespace, in every region and account where it publishes them. Without one: all of
+/// the account and region, or of this machine. On AWS each with who uses it: instances, launch templates, Auto Scaling
+/// groups, parameters.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -113,46 +117,102 @@ pub(crate) async fn run(mut args: Args, ui: Ui) -> Result<u8> {
     let images = async {
         let platform = target.platform(&session.run).await?;
         let query = ImageQuery { namespace: target.namespace.clone(), key: None, owner: None };
-        session.run.until_cancelled(platform.images(&session.run, &query)).await?
+        let listed = platform.inventory(&session.run, &query, &target.published);
+        session.run.until_cancelled(listed).await?
     };
     let mut images = match images.await {
         Ok(images) => images,
         Err(error) => return session.fail(error).await,
     };
-    images.retain(|image| selected(image, &args.manifest.image));
-    images.sort_by(|a, b| (&a.namespace, &a.key, &a.version).cmp(&(&b.namespace, &b.key, &b.version)));
+    images.retain(|listed| selected(&listed.image, &args.manifest.image));
+    // Places in the order of the manifest below each version.
+    images.sort_by(|Listed { image: a, .. }, Listed { image: b, .. }| {
+        (&a.namespace, &a.key, &a.version).cmp(&(&b.namespace, &b.key, &b.version))
+    });
     if args.json {
-        let text = serde_json::to_string_pretty(&json!({"format": 1, "images": images}))
-            .map_err(|error| Error::internal("write the images as JSON").because(error))?;
-        ui.data(&format!("{text}\n"));
+        let images = images.iter().map(as_value).collect::<Result<Vec<Value>>>()?;
+        ui.data(&format!("{:#}\n", json!({"format": 1, "images": images})));
     } else if images.is_empty() {
         ui.say("There is no image of ami-bake here yet.\n");
     } else {
-        let rows: Vec<Vec<Cell>> = images.iter().map(row).collect();
-        let head = ["name", "image", "version", "id", "state", "digest", "created"];
-        ui.data(&table(&head, &rows, ui.paint_data));
+        ui.data(&as_table(&images, session.run.clock().now(), ui.paint_data));
     }
     Ok(session.end(0).await)
+}
+
+/// The image, with `used-by` where the platform can tell: a list, or null where it could not be learnt.
+fn as_value(listed: &Listed) -> Result<Value> {
+    let mut value = serde_json::to_value(&listed.image)
+        .map_err(|error| Error::internal("write the images as JSON").because(error))?;
+    match &listed.usage {
+        Some(Usage::By(by)) => value["used-by"] = json!(by),
+        Some(Usage::Unknown(_)) => value["used-by"] = Value::Null,
+        None => {}
+    }
+    Ok(value)
 }
 
 fn selected(image: &ImageRecord, wanted: &[String]) -> bool {
     wanted.is_empty() || wanted.iter().any(|name| *name == image.key.image || *name == image.key.to_string())
 }
 
-fn row(image: &ImageRecord) -> Vec<Cell> {
-    let state = match (image.available, image.tested) {
+/// A column that a platform has nothing for is left out.
+fn as_table(images: &[Listed], now: Timestamp, paint: Paint) -> String {
+    let (places, uses) =
+        (images.iter().any(|listed| listed.image.region.is_some()), images.iter().any(|listed| listed.usage.is_some()));
+    let mut head = vec!["name", "image", "version", "id"];
+    head.extend(places.then_some("region"));
+    head.extend(["state", "digest", "age"]);
+    head.extend(uses.then_some("in use by"));
+    let row = |listed: &Listed| {
+        let image = &listed.image;
+        let mut row = vec![
+            Cell::new(&image.namespace),
+            Cell::new(image.key.to_string()).look(Paint::bold),
+            Cell::new(image.version.to_string()),
+            Cell::new(&image.id),
+        ];
+        row.extend(places.then(|| place(image.region.as_deref(), image.account.as_deref()).into()));
+        let age = image.created.map(|at| age(at, now)).unwrap_or_default();
+        row.extend([state(image), Cell::new(image.digest.short()), age.into()]);
+        row.extend(uses.then(|| match &listed.usage {
+            Some(Usage::By(by)) => Cell::new(by.join(", ")),
+            Some(Usage::Unknown(_)) | None => Cell::new("not known").look(Paint::odd),
+        }));
+        row
+    };
+    table(&head, &images.iter().map(row).collect::<Vec<_>>(), paint)
+}
+
+fn state(image: &ImageRecord) -> Cell {
+    match (image.available, image.tested) {
         (false, _) => Cell::new("pending").look(Paint::odd),
         (true, None) => Cell::new("untested").look(Paint::odd),
         (true, Some(_)) => Cell::new("tested").look(Paint::good),
-    };
-    let created = image.created.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
-    vec![
-        Cell::new(&image.namespace),
-        Cell::new(image.key.to_string()).look(Paint::bold),
-        Cell::new(image.version.to_string()),
-        Cell::new(&image.id),
-        state,
-        Cell::new(image.digest.short()),
-        created.into(),
-    ]
+    }
+}
+
+/// How old something is, to the unit that matters: `40 min`, `7 h`, `12 d`.
+fn age(at: Timestamp, now: Timestamp) -> String {
+    let minutes = now.duration_since(at).as_mins().max(0);
+    match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} d", minutes / 1440),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_one_unit() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let since = |text: &str| age(text.parse().unwrap(), now);
+        assert_eq!(since("2026-11-21T11:20:30Z"), "39 min");
+        assert_eq!(since("2026-11-21T03:59:00Z"), "8 h");
+        assert_eq!(since("2026-10-21T12:00:00Z"), "31 d");
+        assert_eq!(since("2026-11-21T12:00:05Z"), "0 min", "a clock that is ahead");
+    }
 }

@@ -3,13 +3,14 @@
 use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
 use ami_bake_core::event::Decision;
 use ami_bake_core::plan::{ImagePlan, Resolved};
-use ami_bake_core::platform::Permission;
+use ami_bake_core::platform::{Permission, Superseded};
 use ami_bake_core::{Kind, Result, Run};
 use serde_json::{Value, json};
 
 use crate::cli::{ManifestArgs, PlaceArgs};
 use crate::commands::bake::VersionArgs;
 use crate::commands::matrix::Matrix;
+use crate::report::place;
 use crate::session::{Parts, Session, Show, load};
 use crate::table::{Cell, table};
 use crate::ui::{Paint, Ui};
@@ -141,7 +142,40 @@ fn as_text(images: &[PlannedImage], paint: Paint) -> String {
         (all, changed) => format!("{changed} of {all} images would be made."),
     };
     let head = ["image", "version", "action", "from", "digest", "steps", "why"];
-    if rows.is_empty() { format!("{end}\n") } else { format!("{}\n{end}\n", table(&head, &rows, paint)) }
+    if rows.is_empty() {
+        format!("{end}\n")
+    } else {
+        format!("{}\n{end}\n{}", table(&head, &rows, paint), retiring(images, paint))
+    }
+}
+
+/// The versions that would not be kept any longer, with what holds each; empty without any.
+fn retiring(images: &[PlannedImage], paint: Paint) -> String {
+    let rows: Vec<Vec<Cell>> = images
+        .iter()
+        .filter_map(|image| match image {
+            PlannedImage::Decided { retiring, .. } => Some(retiring),
+            PlannedImage::WaitsFor { .. } => None,
+        })
+        .flatten()
+        .map(|Superseded { image, held }| {
+            let what = match held {
+                None => Cell::new("deleted").look(Paint::odd),
+                Some(why) => Cell::new(format!("stays: {why}")),
+            };
+            vec![
+                Cell::new(image.key.to_string()).look(Paint::bold),
+                Cell::new(image.version.to_string()),
+                Cell::new(&image.id),
+                Cell::new(place(image.region.as_deref(), image.account.as_deref())),
+                what,
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("\n{}", table(&["no longer kept", "version", "id", "region", "what becomes of it"], &rows, paint))
 }
 
 fn row(image: &PlannedImage) -> Vec<Cell> {

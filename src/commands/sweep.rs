@@ -16,7 +16,8 @@ use crate::ui::{Paint, Ui};
 /// Find what broken runs left behind, and delete it with --yes
 ///
 /// Finds by tag what expired, in every region named, and by their ledgers what runs of this machine left that were
-/// killed. Shows it; deletes it only with --yes. An image that is tagged as tested is never deleted.
+/// killed. Shows it; deletes it only with --yes. An image that is tagged as tested is deleted only when it is a
+/// pre-release, such as a pull request's, whose seven days are over, and nobody uses it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -192,9 +193,11 @@ async fn find(run: &Run, platforms: &[Arc<dyn Platform>], ledgers: &[Ledger]) ->
             }
         }
         for leftover in run.until_cancelled(platform.expired(run)).await?? {
-            let known = rows
-                .iter()
-                .any(|row| matches!(&row.found, Found::Listed(_, entry) if entry.id.as_ref() == Some(&leftover.id)));
+            // What has no region, such as a role, is found from each.
+            let known = rows.iter().any(|row| match &row.found {
+                Found::Listed(_, entry) => entry.id.as_ref() == Some(&leftover.id),
+                Found::Tagged(found) => found.region.is_none() && *found == leftover,
+            });
             if !known {
                 rows.push(Row { found: Found::Tagged(leftover), platform: Arc::clone(platform), state: State::Found });
             }

@@ -14,6 +14,7 @@ pub(crate) use dispatch::{Dispatcher, abort};
 pub(crate) use json::JsonLines;
 pub(crate) use quiet::Quiet;
 pub(crate) use terminal::Terminal;
+pub(crate) use text::place;
 
 /// Shows a run as it goes on.
 pub(crate) trait Reporter: Send {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ami_bake_core::plan::Recipe as _;
+use ami_bake_core::plan::{Distribution, Recipe as _};
 use ami_bake_core::platform::Platform;
 use ami_bake_core::{Error, Result, Run};
 
@@ -15,6 +15,8 @@ use crate::wire;
 pub(crate) struct Target {
     /// The namespace of the manifest, where there is one.
     pub(crate) namespace: Option<String>,
+    /// Where the manifest publishes its images.
+    pub(crate) published: Vec<Distribution>,
     platform: String,
     place: wire::Place,
 }
@@ -28,7 +30,7 @@ pub(crate) fn target(args: &ManifestArgs, place: PlaceArgs, ui: Ui) -> Result<Ta
     let by_flags = |place: PlaceArgs| {
         let platform = args.platform.clone().unwrap_or_else(|| wire::PLATFORMS[0].to_owned());
         let place = wire::Place::of(place, None);
-        Target { namespace: None, platform, place }
+        Target { namespace: None, published: Vec::new(), platform, place }
     };
     if args.manifest.is_none() && find(None).is_err() {
         return Ok(by_flags(place));
@@ -44,6 +46,7 @@ pub(crate) fn target(args: &ManifestArgs, place: PlaceArgs, ui: Ui) -> Result<Ta
     };
     Ok(Target {
         namespace: Some(manifest.namespace().to_owned()),
+        published: manifest.distributions(),
         platform: manifest.platform().as_str().to_owned(),
         place: wire::Place::of(place, Some(manifest)),
     })

@@ -1,7 +1,7 @@
 //! The manifest as the engine sees it.
 
 use ami_bake_core::plan::{
-    Digest, ImageKey, ImagePlan, ImageSettings, Leg, Recipe, Resolved, SourceImage, VersionRule,
+    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, Recipe, Resolved, SourceImage, VersionRule,
 };
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;
@@ -59,6 +59,24 @@ impl Recipe for Manifest {
 }
 
 impl Manifest {
+    /// Where the selected images go, as far as that is known without a source: as a final version would be published.
+    pub fn distributions(&self) -> Vec<Distribution> {
+        let source = SourceImage {
+            id: String::new(),
+            name: String::new(),
+            owner: String::new(),
+            created: None,
+            tags: std::collections::BTreeMap::new(),
+            architecture: None,
+            identity: String::new(),
+            version: None,
+        };
+        let version = Version::new(1, 0, 0);
+        let resolved = Resolved { source: &source, version: &version };
+        let of = |leg: &Leg| self.lower(&leg.key, &resolved, &mut Vec::new()).map(|plan| plan.settings.distribution);
+        self.legs().iter().filter_map(of).collect()
+    }
+
     /// A leg as a plan without its digest; `None` when something is wrong, which is then among the findings.
     pub(crate) fn lower(
         &self,

@@ -6,8 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
 
 /// Below an image, `defaults`, or an environment's images and defaults. `*` is any key or index.
-const IMAGE: [&[&str]; 7] = [
-    &["publish", "targets"],
+const IMAGE: [&[&str]; 6] = [
     &["build", "*", "ansible"],
     &["build", "*", "chef"],
     &["validate", "*", "ansible"],
@@ -15,9 +14,6 @@ const IMAGE: [&[&str]; 7] = [
     &["test", "*", "ansible"],
     &["test", "*", "chef"],
 ];
-
-/// Below an image, not supported yet but on the platforms `local` and `docker`.
-const KEEP: [&str; 2] = ["publish", "keep"];
 
 /// The fields that are not supported yet, for the reference.
 pub(crate) fn fields() -> Vec<String> {
@@ -34,33 +30,25 @@ pub(crate) fn fields() -> Vec<String> {
     names
 }
 
-/// Reports every such field of a document. `chosen` is the caller's platform.
-pub(crate) fn unsupported(root: &Node, chosen: Option<&str>, findings: &mut Vec<Diagnostic>) {
-    let of = |node: &Node| node.get("platform").and_then(Node::as_text).map(str::to_owned);
-    let own = of(root);
-    let keeps = |platform: Option<&str>| {
-        chosen.or(platform).or(own.as_deref()).is_some_and(|platform| matches!(platform, "local" | "docker"))
-    };
-    document(root, &Route::root(), keeps(None), findings);
+/// Reports every such field of a document.
+pub(crate) fn unsupported(root: &Node, findings: &mut Vec<Diagnostic>) {
+    document(root, &Route::root(), findings);
     for environment in root.get("environments").map(Node::entries).unwrap_or_default() {
         let route = Route::root().key("environments").key(environment.key.as_str());
-        document(&environment.value, &route, keeps(of(&environment.value).as_deref()), findings);
+        document(&environment.value, &route, findings);
     }
 }
 
-fn document(root: &Node, route: &Route, keeps: bool, findings: &mut Vec<Diagnostic>) {
+fn document(root: &Node, route: &Route, findings: &mut Vec<Diagnostic>) {
     if let Some(defaults) = root.get("defaults") {
-        image(defaults, &route.key("defaults"), keeps, findings);
+        image(defaults, &route.key("defaults"), findings);
     }
     for entry in root.get("images").map(Node::entries).unwrap_or_default() {
-        image(&entry.value, &route.key("images").key(entry.key.as_str()), keeps, findings);
+        image(&entry.value, &route.key("images").key(entry.key.as_str()), findings);
     }
 }
 
-fn image(node: &Node, route: &Route, keeps: bool, findings: &mut Vec<Diagnostic>) {
-    if !keeps {
-        visit(node, &KEEP, route, findings);
-    }
+fn image(node: &Node, route: &Route, findings: &mut Vec<Diagnostic>) {
     for pattern in IMAGE {
         visit(node, pattern, route, findings);
     }

@@ -266,21 +266,12 @@ images:
     source: {ami: {id: ami-0123456789abcdef0}}
     build:
       - ansible: web.yml
-    publish: {targets: []}
 "##,
         r##"error[not-supported-yet]: `ansible` is not supported yet
  --> bake.yml:7:9
   |
 7 |       - ansible: web.yml
   |         ^^^^^^^
-  |
-  = help: It is part of format 1 and comes with a later version; take it out until then.
-
-error[not-supported-yet]: `publish.targets` is not supported yet
- --> bake.yml:8:15
-  |
-8 |     publish: {targets: []}
-  |               ^^^^^^^
   |
   = help: It is part of format 1 and comes with a later version; take it out until then.
 "##,

@@ -84,9 +84,8 @@ fn a_platform_that_is_not_built_in_is_named() {
     assert!(shown.contains("the platform `aws` is not built into this ami-bake"), "{shown}");
 }
 
-/// Retention is there where images are this machine's; elsewhere it is refused, never ignored.
 #[test]
-fn versions_are_kept_on_this_machine_alone() {
+fn how_many_versions_are_kept_is_part_of_the_plan() {
     let manifest = "format: 1\nname: shop\nplatform: local\nimages:\n  web:\n    source: {local: host}\n    \
                     build: [{run: a}]\n    publish: {keep: {last: 2, newer-than: 30d}}\n";
     let (loaded, shown) = load(manifest, None);
@@ -97,19 +96,6 @@ fn versions_are_kept_on_this_machine_alone() {
     let plan = recipe.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &version }).unwrap();
     let month = Duration::from_hours(30 * 24);
     assert_eq!(plan.settings.retention, Retention { last: Some(2), newer_than: Some(month) });
-
-    let on_aws = MANIFEST.replace("publish: {", "publish: {keep: {last: 2}, ");
-    assert!(on_aws.contains("keep"), "the manifest publishes");
-    let (_, shown) = load(&on_aws, Some("local"));
-    assert!(!shown.contains("publish.keep"), "{shown}");
-    let (_, shown) = load(&on_aws, None);
-    assert!(shown.contains("error[not-supported-yet]: `publish.keep` is not supported yet"), "{shown}");
-    let inherited = manifest.replace(
-        "platform: local\n",
-        "environments: {prod: {images: {web: {publish: {keep: {last: 1}}}}}}\nplatform: aws\n",
-    );
-    let (_, shown) = load(&inherited, None);
-    assert_eq!(shown.matches("`publish.keep` is not supported yet").count(), 2, "{shown}");
 }
 
 /// What is moved is the platform's; a test of the same steps elsewhere does without it, and says so once.
