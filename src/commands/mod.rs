@@ -6,8 +6,11 @@ pub(crate) mod completions;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod matrix;
 pub(crate) mod plan;
 pub(crate) mod publish;
+#[cfg(feature = "github")]
+pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod sweep;
 pub(crate) mod test;

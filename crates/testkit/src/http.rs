@@ -6,12 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// One answer.
 #[derive(Debug, Clone)]
-pub struct Answer(Option<(u16, String)>);
+pub struct Answer(Option<(u16, String, String)>);
 
 impl Answer {
     /// This status and body.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
-        Self(Some((status, body.into())))
+        Self(Some((status, String::new(), body.into())))
+    }
+
+    /// The same with a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Some((_, headers, _)) = &mut self.0 {
+            headers.push_str(&format!("{name}: {value}\r\n"));
+        }
+        self
     }
 
     /// The connection ends without an answer.
@@ -89,11 +97,11 @@ fn serve(
         seen.push(request.clone());
         seen.len() - 1
     };
-    let Answer(Some((status, body))) = answer(number, &request) else { return Ok(()) };
+    let Answer(Some((status, headers, body))) = answer(number, &request) else { return Ok(()) };
     let mut stream = stream;
     write!(
         stream,
-        "HTTP/1.1 {status} \r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status} \r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
         body.len()
     )
 }

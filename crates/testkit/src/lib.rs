@@ -7,6 +7,7 @@ pub mod cloud;
 pub mod conformance;
 pub mod docker;
 pub mod fake;
+pub mod github;
 pub mod http;
 pub mod place;
 pub mod recipe;

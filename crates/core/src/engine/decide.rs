@@ -83,11 +83,23 @@ struct Wanted {
     automatic: bool,
 }
 
+/// The version of an image that waits for its base: it does not depend on what that becomes.
+pub(super) async fn version_of(
+    run: &Run,
+    rooms: &Rooms,
+    options: &Options,
+    leg: &Leg,
+    published: &Published,
+) -> Result<Version> {
+    Ok(wanted_version(run, options, leg, &published.of(run, rooms, &leg.key).await?)?.version)
+}
+
 fn wanted_version(run: &Run, options: &Options, leg: &Leg, published: &[ImageRecord]) -> Result<Wanted> {
     let exactly = |version: &Version| Wanted { version: version.clone(), automatic: false };
     let following =
         || next(published.iter().filter(|image| image.tested.is_some()).map(|image| &image.version), options.bump);
-    if let Some(version) = &options.image_version {
+    let said = options.image_versions.get(&leg.key.to_string()).or(options.image_version.as_ref());
+    if let Some(version) = said {
         return Ok(exactly(version));
     }
     let base = match &leg.version {

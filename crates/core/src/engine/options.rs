@@ -1,5 +1,6 @@
 //! What the caller of a run decides.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub keep_on_failure: Option<PathBuf>,
     /// The version of all images, whatever the manifest says.
     pub image_version: Option<Version>,
+    /// The versions of single images, by the name that messages give them: what a plan decided for each.
+    pub image_versions: BTreeMap<String, Version>,
     /// What an automatic version raises.
     pub bump: Bump,
     /// Where the run comes from.

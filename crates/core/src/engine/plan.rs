@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::engine::decide::decide;
+use crate::engine::decide::{decide, version_of};
 use crate::engine::options::{Options, Rooms};
 use crate::engine::published::Published;
 use crate::error::Result;
@@ -43,6 +43,8 @@ pub enum PlannedImage {
         key: ImageKey,
         /// The image that it is built on.
         base: ImageKey,
+        /// The version, unless what is published changes before.
+        version: semver::Version,
     },
 }
 
@@ -59,7 +61,8 @@ pub async fn plan(run: &Run, rooms: &Rooms, options: &Options) -> Result<Vec<Pla
         let base = leg.after.as_ref().and_then(|key| there.get(key).map(|record| (key, record.clone())));
         if let Some((base, None)) = base {
             there.insert(leg.key.clone(), None);
-            planned.push(PlannedImage::WaitsFor { key: leg.key.clone(), base: base.clone() });
+            let version = run.until_cancelled(version_of(run, rooms, options, &leg, &published)).await??;
+            planned.push(PlannedImage::WaitsFor { key: leg.key.clone(), base: base.clone(), version });
             continue;
         }
         let base = base.and_then(|(_, record)| record);

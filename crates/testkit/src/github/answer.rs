@@ -1,0 +1,215 @@
+//! What the server does for a request.
+
+use serde_json::{Value, json};
+
+use super::contract::{Call, Contract};
+use super::request::Request;
+use super::{REPOSITORY, State, TOKEN, VIEWER};
+use crate::http::Answer;
+
+/// Longer comments are refused.
+const COMMENT_LIMIT: usize = 65_536;
+/// Longer notes are refused.
+const NOTES_LIMIT: usize = 125_000;
+
+fn answer(status: u16, body: &Value) -> Answer {
+    Answer::text(status, if body.is_null() { String::new() } else { body.to_string() })
+}
+
+fn refused(status: u16, message: &str) -> Answer {
+    answer(status, &json!({"message": message, "documentation_url": "https://docs.github.com/rest"}))
+}
+
+/// A request to the API, to GraphQL or to the uploads.
+pub(super) fn api(state: &mut State, contract: &Contract, request: &Request) -> Answer {
+    let path = request.path.trim_start_matches("/api/v3").trim_start_matches("/api/uploads").to_owned();
+    let short = path.trim_start_matches("/repos/").trim_start_matches(REPOSITORY).to_owned();
+    state.requests.push(format!("{} {short}", request.method));
+    if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
+        return refused(401, "Bad credentials");
+    }
+    let fault = state.faults.iter_mut().find(|fault| {
+        fault.times > 0 && fault.method == request.method && short.ends_with(fault.path)
+    });
+    let lost = match fault {
+        Some(fault) => {
+            fault.times -= 1;
+            let mut refusal = refused(fault.status, fault.message);
+            if let Some((name, value)) = fault.header {
+                refusal = refusal.header(name, value);
+            }
+            if !fault.done {
+                return refusal;
+            }
+            Some(refusal)
+        }
+        None => None,
+    };
+    if request.path == "/api/graphql" {
+        return answer(200, &json!({"data": {"viewer": {"login": VIEWER}}}));
+    }
+    let done = match contract.judge(request, &path) {
+        Ok(call) => carry_out(state, contract, request, &call),
+        Err(violation) => {
+            state.violations.push(violation.clone());
+            refused(422, &violation)
+        }
+    };
+    lost.unwrap_or(done)
+}
+
+fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &Call<'_>) -> Answer {
+    let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+    let text = body["body"].as_str().unwrap_or_default();
+    let value = call.values.first().cloned().unwrap_or_default();
+    let id: u64 = value.parse().unwrap_or_default();
+    match (request.method.as_str(), call.path) {
+        ("GET", "/issues/{issue_number}/comments") => page(request, &state.comments),
+        ("POST" | "PATCH", _) if call.path.starts_with("/issues") && text.chars().count() > COMMENT_LIMIT => {
+            refused(422, "Validation Failed: Body is too long (maximum is 65536 characters)")
+        }
+        ("POST", "/issues/{issue_number}/comments") => {
+            let made = merged(contract.example("POST", call.path, 201), &comment(state, id, VIEWER, text));
+            state.comments.push(made.clone());
+            answer(201, &made)
+        }
+        ("PATCH", "/issues/comments/{comment_id}") => change(&mut state.comments, id, &body),
+        ("DELETE", "/issues/comments/{comment_id}") => remove(&mut state.comments, id),
+        ("GET", "/pulls") => {
+            let head = request.query.iter().find(|(name, _)| name == "head").map(|(_, head)| head.as_str());
+            let example = contract.example("GET", call.path, 200)[0].take();
+            let pulls: Vec<Value> = state
+                .pulls
+                .iter()
+                .filter(|pull| head.is_none_or(|head| pull["label"] == head))
+                .map(|pull| merged(example.clone(), &json!({"number": pull["number"], "head": {"sha": pull["sha"]}})))
+                .collect();
+            answer(200, &json!(pulls))
+        }
+        ("GET", "/releases") => page(request, &state.releases),
+        // A draft has no tag yet by which it could be found.
+        ("GET", "/releases/tags/{tag}") => {
+            let found = state.releases.iter().find(|one| one["tag_name"] == value.as_str() && one["draft"] == false);
+            found.map_or_else(|| refused(404, "Not Found"), |release| answer(200, release))
+        }
+        ("GET", "/releases/{release_id}") => {
+            let found = state.releases.iter().find(|one| one["id"] == id);
+            found.map_or_else(|| refused(404, "Not Found"), |release| answer(200, release))
+        }
+        ("PATCH", "/releases/{release_id}") if text.chars().count() > NOTES_LIMIT => {
+            refused(422, "Validation Failed: body is too long (maximum is 125000 characters)")
+        }
+        ("PATCH", "/releases/{release_id}") => change(&mut state.releases, id, &body),
+        ("POST", "/releases/{release_id}/assets") => upload(state, request, id),
+        ("GET", "/releases/assets/{asset_id}") => {
+            let to = format!("{}/files/{id}", state.storage);
+            Answer::text(302, "").header("Location", &to)
+        }
+        ("DELETE", "/releases/assets/{asset_id}") => {
+            state.files.retain(|(file, _)| *file != id);
+            for release in &mut state.releases {
+                if let Some(assets) = release["assets"].as_array_mut() {
+                    assets.retain(|asset| asset["id"] != id);
+                }
+            }
+            answer(204, &Value::Null)
+        }
+        (method, path) => refused(501, &format!("the stand-in does not do {method} {path}")),
+    }
+}
+
+/// A file of a release, where a token has no business.
+pub(super) fn storage(state: &mut State, request: &Request) -> Answer {
+    if request.header("authorization").is_some() {
+        state.violations.push(format!("{}: the token was sent to another host", request.path));
+    }
+    let id: u64 = request.path.trim_start_matches("/files/").parse().unwrap_or_default();
+    match state.files.iter().find(|(file, _)| *file == id) {
+        Some((_, content)) => Answer::text(200, content.clone()),
+        None => refused(404, "Not Found"),
+    }
+}
+
+fn upload(state: &mut State, request: &Request, release: u64) -> Answer {
+    let name = request.query.iter().find(|(name, _)| name == "name").map(|(_, name)| name.clone()).unwrap_or_default();
+    let Some(there) = state.releases.iter().find(|one| one["id"] == release) else { return refused(404, "Not Found") };
+    if there["immutable"] == true && there["draft"] == false {
+        return refused(422, "Cannot upload assets to an immutable release.");
+    }
+    if there["assets"].as_array().is_some_and(|assets| assets.iter().any(|asset| asset["name"] == name.as_str())) {
+        return answer(422, &json!({"message": "Validation Failed", "errors": [{"code": "already_exists"}]}));
+    }
+    answer(201, &add_file(state, release, &name, &request.body))
+}
+
+pub(super) fn add_file(state: &mut State, release: u64, name: &str, content: &str) -> Value {
+    state.next += 1;
+    let asset = json!({"id": state.next, "name": name, "size": content.len(), "state": "uploaded"});
+    state.files.push((state.next, content.to_owned()));
+    let there = state.releases.iter_mut().find(|one| one["id"] == release);
+    if let Some(assets) = there.and_then(|release| release["assets"].as_array_mut()) {
+        assets.push(asset.clone());
+    }
+    asset
+}
+
+pub(super) fn comment(state: &mut State, pull: u64, author: &str, body: &str) -> Value {
+    state.next += 1;
+    let url = format!("{}/{REPOSITORY}/pull/{pull}#issuecomment-{}", state.base, state.next);
+    json!({"id": state.next, "body": body, "html_url": url, "user": {"login": author}})
+}
+
+pub(super) fn release(state: &mut State, tag: &str, notes: &str, with: &Value) -> Value {
+    state.next += 1;
+    let release = json!({
+        "id": state.next,
+        "tag_name": tag,
+        "body": notes,
+        "html_url": format!("{}/{REPOSITORY}/releases/tag/{tag}", state.base),
+        "upload_url": format!("{}/api/uploads/repos/{REPOSITORY}/releases/{}/assets{{?name,label}}", state.base, state.next),
+        "draft": false,
+        "prerelease": false,
+        "assets": [],
+    });
+    merged(release, with)
+}
+
+/// `base` with what `over` says instead.
+fn merged(mut base: Value, over: &Value) -> Value {
+    match (&mut base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (name, value) in over {
+                let there = base.entry(name).or_insert(Value::Null);
+                *there = merged(there.take(), value);
+            }
+        }
+        (base, over) => *base = over.clone(),
+    }
+    base
+}
+
+fn change(all: &mut [Value], id: u64, with: &Value) -> Answer {
+    match all.iter_mut().find(|one| one["id"] == id) {
+        Some(there) => {
+            *there = merged(there.take(), with);
+            answer(200, there)
+        }
+        None => refused(404, "Not Found"),
+    }
+}
+
+fn remove(all: &mut Vec<Value>, id: u64) -> Answer {
+    all.retain(|one| one["id"] != id);
+    answer(204, &Value::Null)
+}
+
+/// The page of a list that is asked for.
+fn page(request: &Request, all: &[Value]) -> Answer {
+    let number = |name: &str, otherwise: usize| {
+        let found = request.query.iter().find(|(there, _)| there == name);
+        found.and_then(|(_, value)| value.parse().ok()).unwrap_or(otherwise)
+    };
+    let (size, page) = (number("per_page", 30), number("page", 1));
+    let entries: Vec<&Value> = all.iter().skip(size * (page - 1)).take(size).collect();
+    answer(200, &json!(entries))
+}

@@ -1,0 +1,188 @@
+//! A GitHub for tests: a server on loopback with comments, releases and pull requests, which judges every request by
+//! GitHub's own OpenAPI description and answers with that description's own examples.
+//!
+//! It stands where a GitHub Enterprise Server would: the API below `/api/v3`, GraphQL and uploads beside it, and files of
+//! releases on another host. At its end it fails the test for whatever a request did that the description does not know.
+
+mod answer;
+mod contract;
+mod request;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use self::contract::Contract;
+use self::request::Request;
+
+use crate::http::Server;
+
+/// The repository.
+pub const REPOSITORY: &str = "shop/images";
+/// Who the token belongs to.
+pub const VIEWER: &str = "github-actions[bot]";
+/// The token.
+pub const TOKEN: &str = "ghs_stand_in_0123456789";
+
+/// Requests that are answered with a refusal.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The method.
+    pub method: &'static str,
+    /// What the path ends with, before the query.
+    pub path: &'static str,
+    /// The status.
+    pub status: u16,
+    /// A header.
+    pub header: Option<(&'static str, &'static str)>,
+    /// The message in the answer.
+    pub message: &'static str,
+    /// How often.
+    pub times: usize,
+    /// True when what was asked for is done before the answer gets lost.
+    pub done: bool,
+}
+
+impl Fault {
+    /// A refusal of every such request.
+    pub fn always(method: &'static str, path: &'static str, status: u16, message: &'static str) -> Self {
+        Self { method, path, status, header: None, message, times: usize::MAX, done: false }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    comments: Vec<Value>,
+    releases: Vec<Value>,
+    pulls: Vec<Value>,
+    files: Vec<(u64, String)>,
+    next: u64,
+    faults: Vec<Fault>,
+    requests: Vec<String>,
+    violations: Vec<String>,
+    base: String,
+    storage: String,
+}
+
+/// The server.
+#[derive(Debug)]
+pub struct GitHub {
+    state: Arc<Mutex<State>>,
+    server: Server,
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl GitHub {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When `.ci/setup` has not made its description ready, or no port is free.
+    #[expect(clippy::new_without_default, reason = "a server is started")]
+    pub fn new() -> Self {
+        let contract = Contract::load();
+        let state = Arc::new(Mutex::new(State { next: 1000, ..State::default() }));
+        let for_api = Arc::clone(&state);
+        let server = Server::serving(move |_, text| {
+            answer::api(&mut lock(&for_api), &contract, &Request::read(text))
+        });
+        let for_files = Arc::clone(&state);
+        let storage = Server::serving(move |_, text| answer::storage(&mut lock(&for_files), &Request::read(text)));
+        {
+            let mut state = lock(&state);
+            state.base = server.address();
+            state.storage = storage.address();
+        }
+        Self { state, server }
+    }
+
+    /// The environment of a workflow's step that is to speak with it.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let base = self.server.address();
+        [
+            ("GITHUB_API_URL", format!("{base}/api/v3")),
+            ("GITHUB_GRAPHQL_URL", format!("{base}/api/graphql")),
+            ("GITHUB_SERVER_URL", base),
+            ("GITHUB_REPOSITORY", REPOSITORY.to_owned()),
+            ("GITHUB_TOKEN", TOKEN.to_owned()),
+            ("NO_PROXY", "127.0.0.1".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// Adds a comment of somebody.
+    pub fn add_comment(&self, pull: u64, author: &str, body: &str) {
+        let mut state = lock(&self.state);
+        let comment = answer::comment(&mut state, pull, author, body);
+        state.comments.push(comment);
+    }
+
+    /// Authors and texts of the comments.
+    pub fn comments(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        lock(&self.state).comments.iter().map(|one| (text(&one["user"]["login"]), text(&one["body"]))).collect()
+    }
+
+    /// Adds a release with these notes, the newest. `with` overrides what it says of itself: `{"draft": true}`.
+    pub fn add_release(&self, tag: &str, notes: &str, with: &Value) {
+        let mut state = lock(&self.state);
+        let release = answer::release(&mut state, tag, notes, with);
+        state.releases.insert(0, release);
+    }
+
+    /// Adds a file to a release.
+    ///
+    /// # Panics
+    /// When there is no such release.
+    pub fn add_file(&self, tag: &str, name: &str, content: &str) {
+        let mut state = lock(&self.state);
+        let release = state.releases.iter().find(|one| one["tag_name"] == tag).unwrap()["id"].as_u64().unwrap();
+        answer::add_file(&mut state, release, name, content);
+    }
+
+    /// The notes of a release.
+    ///
+    /// # Panics
+    /// When there is no such release.
+    pub fn notes(&self, tag: &str) -> String {
+        let state = lock(&self.state);
+        let release = state.releases.iter().find(|one| one["tag_name"] == tag).unwrap();
+        release["body"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The content of a release's file.
+    pub fn file(&self, tag: &str, name: &str) -> Option<String> {
+        let state = lock(&self.state);
+        let release = state.releases.iter().find(|one| one["tag_name"] == tag)?;
+        let id = release["assets"].as_array()?.iter().find(|asset| asset["name"] == name)?["id"].as_u64()?;
+        state.files.iter().find(|(file, _)| *file == id).map(|(_, content)| content.clone())
+    }
+
+    /// Adds an open pull request.
+    pub fn add_pull(&self, number: u64, head: &str, sha: &str) {
+        let pull = json!({"number": number, "state": "open", "label": head, "sha": sha});
+        lock(&self.state).pulls.push(pull);
+    }
+
+    /// Refuses some requests.
+    pub fn refuse(&self, fault: Fault) {
+        lock(&self.state).faults.push(fault);
+    }
+
+    /// Every request so far, as method and path without the base and the query.
+    pub fn requests(&self) -> Vec<String> {
+        lock(&self.state).requests.clone()
+    }
+}
+
+impl Drop for GitHub {
+    fn drop(&mut self) {
+        let violations = std::mem::take(&mut lock(&self.state).violations);
+        if !std::thread::panicking() {
+            assert!(violations.is_empty(), "GitHub's description does not know this:\n{}", violations.join("\n"));
+        }
+    }
+}
