@@ -11,7 +11,9 @@ MACHINE_KINDS = {"pending-to-terminated", "wrong-host-key", "no-sshd", "drop-ssh
 CONTENT_KINDS = {"image-failed", "snapshot-error"}
 # Judged when an instance refresh begins, and when a group launches.
 GROUP_KINDS = {"refresh-fails", "refresh-stalls", "rollback-fails", "instances-unhealthy"}
-KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS | GROUP_KINDS
+# Judged when a parameter is set.
+PARAMETER_KINDS = {"parameter-refused"}
+KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS | GROUP_KINDS | PARAMETER_KINDS
 ALIASES = {
     "instance_type": "InstanceType", "image_id": "ImageId", "subnet_id": "SubnetId", "az": "Placement.AvailabilityZone",
     "availability_zone": "Placement.AvailabilityZone", "name": "Name", "market": "InstanceMarketOptions.MarketType", "region": "@region", "account": "@account",

@@ -58,7 +58,7 @@ class Image(TaggedEC2Resource):
         return [entry["Ebs"]["SnapshotId"] for entry in self.block_device_mappings if entry.get("Ebs")]
 
     def launched(self):
-        self.last_launched_time = utcnow()
+        self.last_launched_time = utcnow().strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
     def visible_to(self, account):
         return self.owner_id == account or self.public or {"UserId": account} in self.launch_permissions

@@ -227,6 +227,9 @@ class Images:
         if source.state != "available":
             raise Refusal("InvalidAMIID.Unavailable", f"The image ID '{source.id}' is not available: its state is {source.state}")
         self._free_name(backend, get("Name"))
+        for snapshot_id in source.snapshot_ids:
+            # An image that is shared without its snapshots can be launched, not copied.
+            self.world.snapshots.find(backend.account_id, there.region_name, snapshot_id)
         response.error_on_dryrun()
         known = source.owner_id == backend.account_id and any(self.world.snapshots.has_parent(backend, snapshot_id) for snapshot_id in source.snapshot_ids)
         seconds = self.world.latency.of("copy_image_incremental" if known else "copy_image")

@@ -8,6 +8,7 @@ from moto.iam.models import IAMBackend
 from .. import permissions
 from ..autoscaling.install import install as install_autoscaling
 from ..gate import Gate
+from ..parameters import install as install_parameters
 from ..seeds import Seeds
 from ..wire import Refusal
 from .images import Images
@@ -15,6 +16,7 @@ from .instances import Instances
 from .launch import Launch
 from .lifecycle import Lifecycle
 from .network import Network
+from .references import References
 from .snapshots import Snapshots
 from .templates import Templates
 
@@ -25,9 +27,10 @@ def install(world):
     world.snapshots = Snapshots(world)
     world.seeds = Seeds(world)
     world.lifecycle.install()
-    for part in (world.images, world.snapshots, Launch(world), Instances(world), Network(world), Templates(world)):
+    for part in (world.images, world.snapshots, Launch(world), Instances(world), Network(world), References(world), Templates(world)):
         part.install(EC2Response)
     install_autoscaling(world)
+    install_parameters(world)
     EC2Response.error_on_dryrun = error_on_dryrun
     TokenResponse.decode_authorization_message = lambda response: ActionResult({"DecodedMessage": permissions.decode(response._get_param("EncodedMessage") or "")})
     IAMBackend.remove_role_from_instance_profile = remove_role_from_instance_profile

@@ -1,0 +1,32 @@
+"""Parameters that hold images: Systems Manager answers first and judges later."""
+from moto.core.responses import ActionResult
+from moto.ec2.models import ec2_backends
+from moto.ssm.responses import SimpleSystemManagerResponse
+
+from .faults import PARAMETER_KINDS
+from .wire import Refusal
+
+IMAGE = "aws:ec2:image"
+
+
+def install(world):
+    put = SimpleSystemManagerResponse.put_parameter
+
+    def put_parameter(response):
+        """A value of the data type aws:ec2:image that is no image of the account is taken and never seen again."""
+        if response._get_param("DataType") != IMAGE:
+            return put(response)
+        rule = world.faults.take(world.current, PARAMETER_KINDS)
+        if rule is None and is_image(world, response):
+            return put(response)
+        return ActionResult({"Version": 1, "Tier": "Standard"})
+
+    SimpleSystemManagerResponse.put_parameter = put_parameter
+
+
+def is_image(world, response):
+    backend = ec2_backends[response.current_account][response.region]
+    try:
+        return world.images.get(backend, response._get_param("Value")) is not None
+    except Refusal:
+        return False
