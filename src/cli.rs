@@ -120,7 +120,7 @@ pub(crate) struct PlaceArgs {
 }
 
 /// As whom AWS is asked.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args, serde::Serialize, serde::Deserialize)]
 pub(crate) struct IdentityArgs {
     /// The AWS role to assume instead of the manifest's; given again, each is assumed from the one before
     ///
@@ -156,6 +156,10 @@ pub(crate) fn command() -> clap::Command {
 
 /// Reads the command line, does what it says, and answers the exit code.
 pub(crate) fn main() -> ExitCode {
+    #[cfg(feature = "github")]
+    if let Some(code) = crate::action::main() {
+        return code;
+    }
     let ui = Ui::detect();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -170,6 +174,27 @@ pub(crate) fn main() -> ExitCode {
         error.kind().exit_code()
     });
     ExitCode::from(code)
+}
+
+/// Does what these words say, the program's name left out.
+///
+/// # Errors
+/// When they are no command line, and what the command fails with.
+#[cfg(feature = "github")]
+pub(crate) fn dispatch(words: &[String]) -> Result<u8> {
+    let words = std::iter::once("ami-bake").chain(words.iter().map(String::as_str));
+    let cli = Cli::try_parse_from(words).map_err(|error| {
+        let text = error.render().to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        let (what, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let error = Error::usage(what);
+        let hint = "An input becomes the flag of its name.";
+        match rest.split("Usage:").next().map(str::trim).filter(|rest| !rest.is_empty()) {
+            Some(rest) => error.help(format!("{rest}\n{hint}")),
+            None => error.help(hint),
+        }
+    })?;
+    run(cli.command, Ui::detect())
 }
 
 fn run(command: Command, ui: Ui) -> Result<u8> {
@@ -194,7 +219,7 @@ fn run(command: Command, ui: Ui) -> Result<u8> {
 }
 
 /// Only verbs that speak with a platform pay for a runtime.
-fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,5 +1,7 @@
 //! `ami-bake`: the command line. It wires the rooms together and does nothing of its own.
 
+#[cfg(feature = "github")]
+mod action;
 mod cli;
 mod commands;
 mod error;

@@ -94,6 +94,10 @@ impl Ui {
     /// Writes data to standard output. A reader that went away is no error of ours.
     #[expect(clippy::unused_self, reason = "all output goes through the Ui")]
     pub(crate) fn data(self, text: &str) {
+        #[cfg(feature = "github")]
+        if let Some(action) = crate::action::current() {
+            return action.log.say(text);
+        }
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
@@ -101,6 +105,10 @@ impl Ui {
     /// Writes text for people to standard error.
     #[expect(clippy::unused_self, reason = "all output goes through the Ui")]
     pub(crate) fn say(self, text: &str) {
+        #[cfg(feature = "github")]
+        if let Some(action) = crate::action::current() {
+            return action.log.say(text);
+        }
         let mut err = std::io::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }

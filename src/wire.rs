@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ami_bake_core::platform::{Capabilities, Platform};
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_manifest::Manifest;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::{IdentityArgs, PlaceArgs};
 
@@ -24,7 +25,7 @@ pub(crate) const PLATFORMS: &[&str] = &[
 ];
 
 /// What a platform needs to know before it is asked for anything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(not(all(feature = "aws", feature = "local")), expect(dead_code, reason = "each platform reads its own"))]
 pub(crate) struct Place {
     /// The home region.
@@ -82,6 +83,10 @@ pub(crate) fn capabilities(name: &str) -> Option<Capabilities> {
     allow(unused_variables, clippy::unused_async, reason = "only a cloud is asked by the clock")
 )]
 pub(crate) async fn platform(name: &str, place: Place, run: &Run) -> Result<Arc<dyn Platform>> {
+    #[cfg(feature = "github")]
+    if let Some(action) = crate::action::current() {
+        action.begin(run, name, &place);
+    }
     match name {
         #[cfg(feature = "aws")]
         "aws" => {

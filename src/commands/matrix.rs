@@ -74,6 +74,8 @@ pub(crate) async fn run(args: Args, ui: Ui) -> ami_bake_core::Result<u8> {
                 .help("Bake them in parts with --image, or several in one job: one run bakes them side by side too.");
         return session.fail(error).await;
     }
+    #[cfg(feature = "github")]
+    matrix.output();
     // On one line, as it goes into an output.
     ui.data(&format!("{}\n", matrix.value()));
     Ok(session.end(0).await)
@@ -121,8 +123,22 @@ impl Matrix {
         json!({"include": self.levels.concat()})
     }
 
+    /// The outputs of an action.
+    #[cfg(feature = "github")]
+    pub(crate) fn output(&self) {
+        if let Some(action) = crate::action::current() {
+            action.output("changed", &self.is_changed().to_string());
+            action.output("matrix", &self.all().to_string());
+            action.output("levels", &json!(self.each_level()).to_string());
+        }
+    }
+
+    fn each_level(&self) -> Vec<Value> {
+        self.levels.iter().map(|level| json!({"include": level})).collect()
+    }
+
     fn value(&self) -> Value {
-        let levels: Vec<Value> = self.levels.iter().map(|level| json!({"include": level})).collect();
+        let levels = self.each_level();
         json!({"format": 1, "changed": self.is_changed(), "matrix": self.all(), "levels": levels})
     }
 }

@@ -79,6 +79,8 @@ pub(crate) async fn plan(
         }
     };
     let denied = permissions.iter().any(|permission| permission.allowed == Some(false));
+    #[cfg(feature = "github")]
+    Matrix::of(&images).output();
     if as_json {
         ui.data(&format!("{:#}\n", as_value(&rooms, &images, &permissions)?));
     } else {

@@ -3,7 +3,7 @@
 mod dispatch;
 mod json;
 mod quiet;
-mod summary;
+pub(crate) mod summary;
 mod terminal;
 mod text;
 
@@ -14,6 +14,8 @@ pub(crate) use dispatch::{Dispatcher, abort};
 pub(crate) use json::JsonLines;
 pub(crate) use quiet::Quiet;
 pub(crate) use terminal::Terminal;
+#[cfg(feature = "github")]
+pub(crate) use text::Lines;
 pub(crate) use text::place;
 
 /// Shows a run as it goes on.

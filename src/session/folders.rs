@@ -18,6 +18,10 @@ fn state() -> Result<PathBuf> {
 
 /// The folder of the ledgers: the runner's own in a workflow, so that the job's post step finds them.
 pub(crate) fn ledgers() -> Result<PathBuf> {
+    #[cfg(feature = "github")]
+    if let Some(action) = crate::action::current() {
+        return Ok(action.environment.shared_folder().join("ami-bake"));
+    }
     match std::env::var_os("RUNNER_TEMP").map(PathBuf::from).filter(|path| path.is_absolute()) {
         Some(folder) => Ok(folder.join("ami-bake")),
         None => state(),

@@ -49,9 +49,14 @@ pub(crate) fn load(args: &ManifestArgs, region: Option<&str>, check: bool) -> Re
     let options = options(args, region, check, &facts);
     let loaded = imported::load(&path, &options)?.unwrap_or_else(|| Manifest::load(&path, &options));
     let name = path.display().to_string();
+    let manifest = loaded.manifest.map(Arc::new);
+    #[cfg(feature = "github")]
+    if let (Some(action), Some(manifest)) = (crate::action::current(), &manifest) {
+        action.remember(manifest);
+    }
     Ok(Loaded {
         name,
-        manifest: loaded.manifest.map(Arc::new),
+        manifest,
         findings: loaded.findings,
         sources: loaded.sources,
         facts,
@@ -153,6 +158,10 @@ impl Loaded {
             return;
         }
         ui.say(&format!("{}\n", diagnostic::text(&self.findings, &self.sources, style(ui.paint))));
+        #[cfg(feature = "github")]
+        if let Some(action) = crate::action::current() {
+            return action.findings(&self.findings, &self.sources);
+        }
         if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
             ui.data(&diagnostic::github_annotations(&self.findings, &self.sources));
         }

@@ -69,12 +69,34 @@ impl Session {
     pub(crate) fn begin(parts: Parts, ui: Ui) -> Result<Self> {
         let id = Uuid::now_v7().simple().to_string();
         let ledger = if parts.creates { Ledger::create(&ledgers()?, &id)? } else { Ledger::in_memory(&id) };
+        #[cfg(feature = "github")]
+        if let (Some(action), Some(path)) = (crate::action::current(), ledger.path()) {
+            action.save("ledger", &path.display().to_string());
+        }
+        Ok(Self::of(id, ledger, parts, ui))
+    }
+
+    /// Goes on with what another run left in its ledger.
+    #[cfg(feature = "github")]
+    pub(crate) fn resume(ledger: Ledger, parts: Parts, ui: Ui) -> Self {
+        Self::of(Uuid::now_v7().simple().to_string(), ledger, parts, ui)
+    }
+
+    fn of(id: String, ledger: Ledger, parts: Parts, ui: Ui) -> Self {
         let masker = Arc::new(Masker::default());
+        #[cfg(feature = "github")]
+        if let Some(action) = crate::action::current() {
+            masker.listen(|secret| action.log.mask(secret));
+        }
         let environment = ALWAYS_SECRET.iter().filter_map(|name| std::env::var(name).ok());
         for secret in environment.chain(parts.secrets.values().map(|secret| secret.expose_secret().to_owned())) {
             masker.add(&secret);
         }
         let reporter: Box<dyn Reporter> = match parts.show {
+            #[cfg(feature = "github")]
+            Show::All(explain) if crate::action::current().is_some() => crate::action::reporter(Some(explain), ui),
+            #[cfg(feature = "github")]
+            Show::Warnings if crate::action::current().is_some() => crate::action::reporter(None, ui),
             Show::All(explain) => Box::new(Terminal::new(ui, explain)),
             Show::Events => Box::new(JsonLines::new(std::io::stdout())),
             Show::Warnings => Box::new(Quiet::new(ui)),
@@ -85,7 +107,7 @@ impl Session {
         let cancel = CancellationToken::new();
         signals::listen(cancel.clone(), ui);
         let shared = Shared { id, origin: parts.origin, clock, ledger, masker, secrets: parts.secrets, events };
-        Ok(Self { run: Run::new(shared, cancel), dispatcher })
+        Self { run: Run::new(shared, cancel), dispatcher }
     }
 
     /// Ends a run that could not begin its work.
@@ -100,8 +122,12 @@ impl Session {
     /// Ends the run: the last event, the report, the ledger.
     pub(crate) async fn end(self, exit_code: u8) -> u8 {
         self.run.tell(Event::RunFinished { exit_code, report: None });
-        self.dispatcher.finish().await;
+        let report = self.dispatcher.finish().await;
         self.run.ledger().finish();
+        #[cfg(feature = "github")]
+        if let Some(action) = crate::action::current() {
+            action.told(&report, self.run.masker()).await;
+        }
         exit_code
     }
 }

@@ -232,12 +232,24 @@ impl Ledger {
     /// # Errors
     /// When the file can't be read, is no ledger of a known version, or belongs to a process that lives.
     pub fn resume(path: &Path) -> Result<Self> {
+        Self::open(path, false)
+    }
+
+    /// The same, whether or not its process lives: undoing what is undone already does no harm.
+    ///
+    /// # Errors
+    /// When the file can't be read, or is no ledger of a known version.
+    pub fn take_over(path: &Path) -> Result<Self> {
+        Self::open(path, true)
+    }
+
+    fn open(path: &Path, anyway: bool) -> Result<Self> {
         let failed =
             |error: std::io::Error| Error::preflight(format!("read the ledger {}", path.display())).because(error);
         let mut state = State { next: 1, ..State::default() };
         let mut run = None;
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(failed)?;
-        if !claim(&file) {
+        if !claim(&file) && !anyway {
             return Err(Error::preflight(format!("read the ledger {}: its run is still going on", path.display())));
         }
         for line in BufReader::new(&file).lines() {

@@ -57,8 +57,9 @@ pub(super) fn keep_image(run: &Run, key: &ImageKey) {
 }
 
 /// At a run's end: what all images shared, and again what could not go before, for a while. Where a machine was
-/// `kept`, what it holds on to can't go, and nothing is waited for.
-pub(super) async fn finish(run: &Run, platform: &dyn Platform, kept: bool) {
+/// `kept`, what it holds on to can't go, and nothing is waited for. Also what a later process does for a run that was cut
+/// off, on its ledger.
+pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) {
     let run = uncancelled(run);
     if let Err(error) = platform.close(&run).await {
         run.warn(

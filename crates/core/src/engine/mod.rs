@@ -15,7 +15,7 @@ mod stage;
 mod tagging;
 mod test;
 
-pub use clean_up::clean_up;
+pub use clean_up::{clean_up, finish};
 pub use options::{Options, Rooms, VersionContext};
 pub use plan::{PlannedImage, plan};
 pub use publish::{Chosen, Work, publish};

@@ -1,0 +1,65 @@
+//! Findings and failures at their lines of the manifest.
+
+use ami_bake_core::Error;
+use ami_bake_core::event::Failure;
+use ami_bake_github::runner::{Annotation, Level};
+use ami_bake_manifest::Manifest;
+use ami_bake_manifest::diagnostic::{Diagnostic, Severity, Sources, Span};
+
+use super::Action;
+
+impl Action {
+    /// Shows the findings of a manifest at their lines.
+    pub(crate) fn findings(&self, findings: &[Diagnostic], sources: &Sources) {
+        for finding in findings {
+            let level = match finding.severity {
+                Severity::Error => Level::Error,
+                Severity::Warning => Level::Warning,
+                Severity::Note => Level::Notice,
+            };
+            let help = finding.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
+            let annotation = Annotation::new(level, finding.code, format!("{}{help}", finding.message));
+            self.log.annotate(&placed(annotation, finding.span, sources));
+        }
+    }
+
+    /// Shows a failure, at its line where it has one.
+    pub(super) fn failure(&self, title: &str, failure: &Failure) {
+        self.log.annotate(&of_failure(title, failure, self.manifest().map(AsRef::as_ref)));
+    }
+
+    /// Shows the failure that ended the command.
+    pub(super) fn error(&self, error: &Error) {
+        self.failure("ami-bake", &Failure::from(error));
+    }
+}
+
+fn of_failure(title: &str, failure: &Failure, manifest: Option<&Manifest>) -> Annotation {
+    let mut message = failure.message.clone();
+    for cause in &failure.causes {
+        message.push_str(&format!("\n{cause}"));
+    }
+    // A help of many lines, such as a policy, is read in the log.
+    if let Some(help) = failure.help.as_ref().filter(|help| help.lines().count() <= 8) {
+        message.push_str(&format!("\n{help}"));
+    }
+    let annotation = Annotation::new(Level::Error, title, message);
+    match (manifest, &failure.route) {
+        (Some(manifest), Some(route)) => placed(annotation, Some(manifest.span(route)), manifest.sources()),
+        _ => annotation,
+    }
+}
+
+fn placed(annotation: Annotation, span: Option<Span>, sources: &Sources) -> Annotation {
+    let Some(span) = span else { return annotation };
+    let place = |offset| {
+        let position = sources.position(span.file, offset);
+        Some((position.line, position.column))
+    };
+    Annotation {
+        file: Some(sources.name(span.file).to_owned()),
+        start: place(span.start),
+        end: place(span.end),
+        ..annotation
+    }
+}

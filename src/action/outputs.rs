@@ -1,0 +1,86 @@
+//! The outputs of action.yml, from the report as far as it is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ami_bake_core::report::{ImageReport, Report, Status};
+use serde_json::{Value, json};
+
+use super::Action;
+
+/// All outputs, in the order of action.yml.
+#[cfg(test)]
+pub(super) const OUTPUTS: &[&str] = &[
+    "ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "levels", "launch-templates",
+];
+
+impl Action {
+    /// Sets what is known by now.
+    pub(super) fn outputs(&self, report: &Report) {
+        for (name, value) in known(report) {
+            self.output(name, &value);
+        }
+    }
+
+    /// Sets where the report is, for steps after this one: they start in the workspace too.
+    pub(super) fn report_output(&self, file: &Path) {
+        self.output("report", &file.display().to_string());
+    }
+}
+
+fn known(report: &Report) -> Vec<(&'static str, String)> {
+    let mut known = Vec::new();
+    let made = |image: &&ImageReport| image.image.is_some() && image.status.is_good();
+    if let Some(image) = report.images.iter().find_map(|image| image.image.as_ref()) {
+        known.push(("ami-id", image.id.clone()));
+        known.push(("amis", amis(report).to_string()));
+    }
+    let first = report.images.first();
+    if let Some(version) = first.and_then(|image| image.image.as_ref().map(|image| &image.version).or(image.version.as_ref())) {
+        known.push(("version", version.to_string()));
+    }
+    if let Some(source) = first.and_then(|image| image.source.as_ref()) {
+        known.push(("source-ami", source.id.clone()));
+    }
+    if report.images.iter().any(|image| matches!(image.status, Status::Baked | Status::Registered)) {
+        known.push(("changed", "true".to_owned()));
+    } else if report.exit_code.is_some() {
+        known.push(("changed", "false".to_owned()));
+    }
+    if report.exit_code.is_some() {
+        let mut images = report.images.iter().filter(made).peekable();
+        let tested = images.peek().is_some()
+            && images.all(|image| image.image.as_ref().is_some_and(|image| image.tested.is_some()))
+            && report.images.iter().all(|image| image.status.is_good());
+        known.push(("tested", tested.to_string()));
+    }
+    if let Some(templates) = launch_templates(report) {
+        known.push(("launch-templates", templates.to_string()));
+    }
+    known
+}
+
+/// Image → region → id; another account's region is `ACCOUNT/REGION`.
+fn amis(report: &Report) -> Value {
+    let mut amis: BTreeMap<&str, BTreeMap<String, &str>> = BTreeMap::new();
+    for image in &report.images {
+        let Some(record) = &image.image else { continue };
+        let regions = amis.entry(&image.name).or_default();
+        let home = record.region.clone().or_else(|| report.region.clone()).unwrap_or_else(|| report.platform.clone());
+        regions.insert(home, &record.id);
+        for delivery in &image.published {
+            let Some(id) = &delivery.image else { continue };
+            let place = match &delivery.account {
+                Some(account) => format!("{account}/{}", delivery.region),
+                None => delivery.region.clone(),
+            };
+            regions.insert(place, id);
+        }
+    }
+    json!(amis)
+}
+
+/// Launch template → version, of what was moved.
+fn launch_templates(_: &Report) -> Option<Value> {
+    None
+}

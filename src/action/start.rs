@@ -1,0 +1,78 @@
+//! Whether this process is an action, and what it does then.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use ami_bake_core::{Error, Kind, Result};
+use ami_bake_github::runner::Environment;
+
+use super::{Action, fork, inputs, post};
+use crate::{cli, error};
+use crate::ui::Paint;
+
+/// The program's other name, under which it is the post step: an entrypoint of an action is one word.
+const POST: &str = "ami-bake-post";
+
+/// Runs the action where the runner started one: without arguments, in a workflow, with the input `command`.
+pub(crate) fn main() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let post = Path::new(&name).file_name().is_some_and(|name| name == POST);
+    if arguments.next().is_some() {
+        return None;
+    }
+    let environment = Environment::of_process();
+    if !(environment.is_action() || post && environment.in_workflow()) {
+        return None;
+    }
+    let action = Action::start(environment);
+    // State is only given to the post step, so that it is one under any name.
+    let result = if post || action.environment.state("main").is_some() { post::run(action) } else { run(action) };
+    let code = result.unwrap_or_else(|failed| {
+        action.log.say(&error::render(&failed, Paint { on: false }));
+        action.error(&failed);
+        failed.kind().exit_code()
+    });
+    action.log.finish();
+    Some(ExitCode::from(code))
+}
+
+/// The main step.
+fn run(action: &'static Action) -> Result<u8> {
+    for secret in ["token", "debug-key"].into_iter().filter_map(|name| action.environment.input(name)).take(1) {
+        action.log.mask(secret);
+    }
+    action.save("main", "true");
+    let command = inputs::command(&action.environment)?;
+    judge(action, &command)?;
+    if let Some(code) = fork::run(action, &command)? {
+        return Ok(code);
+    }
+    let line = inputs::line(&command, &action.environment, &[])?;
+    // The comparison of packages is made by the action itself.
+    let unused: Vec<&str> = line.unused.into_iter().filter(|name| *name != "against").collect();
+    if !unused.is_empty() {
+        action.log.say(&format!("`{command}` has no use for the input {}.\n", unused.join(", ")));
+    }
+    cli::dispatch(&line.words)
+}
+
+/// What is wrong with the inputs that no flag judges, before anything begins.
+fn judge(action: &Action, command: &str) -> Result<()> {
+    for name in ["summary", "dry-run", "force", "keep-on-failure"] {
+        action.environment.flag(name)?;
+    }
+    // These act on a manifest, which such an event may have from anybody, with all that the repository may do.
+    let harmless = ["check", "report", "images", "sweep", "schema", "policy"];
+    if action.workflow.is_target() && !harmless.contains(&command) {
+        return Err(Error::new(
+            Kind::Preflight,
+            format!("`{command}` does not run under pull_request_target: it would carry out a stranger's manifest with this repository's rights"),
+        )
+        .help(
+            "Bake under `pull_request`, where a fork's run has no rights, and write the comment from a workflow on \
+             `workflow_run` with `command: report`.",
+        ));
+    }
+    Ok(())
+}
