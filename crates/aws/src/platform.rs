@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ami_bake_core::clock::Clock;
 use ami_bake_core::ledger::{Entry, IMAGE};
 use ami_bake_core::limit::Limiter;
-use ami_bake_core::plan::{CaptureMode, Distribution, ImagePlan, MachineSettings, SourceImage, SourceQuery};
+use ami_bake_core::plan::{CaptureMode, Distribution, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
     Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Listed, Machine, Permission, Platform,
     Registration, Superseded, Undo,
@@ -235,7 +235,6 @@ impl Platform for Aws {
     }
 
     async fn permissions(&self, run: &Run, plans: &[ImagePlan]) -> Result<Vec<Permission>> {
-        let machines: Vec<MachineSettings> = plans.iter().map(|plan| plan.machine.clone()).collect();
-        permissions::check(&self.inner, run, &machines).await
+        permissions::check(&self.inner, run, plans).await
     }
 }

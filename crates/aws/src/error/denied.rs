@@ -93,9 +93,15 @@ impl Denied {
 }
 
 /// The IAM prefix of an API call that this program makes.
-fn service(call: &str) -> &'static str {
+pub(crate) fn service(call: &str) -> &'static str {
     match call {
         "GetParameter" | "PutParameter" => "ssm",
+        call if call.contains("AutoScaling")
+            || call.contains("LaunchConfiguration")
+            || call.contains("InstanceRefresh") =>
+        {
+            "autoscaling"
+        }
         "AssumeRole" | "DecodeAuthorizationMessage" | "GetCallerIdentity" => "sts",
         call if call.contains("Role") || call.contains("InstanceProfile") => "iam",
         _ => "ec2",

@@ -3,4 +3,5 @@
 mod denied;
 mod failure;
 
+pub(crate) use denied::service;
 pub(crate) use failure::Failure;

@@ -1,7 +1,6 @@
-//! What the role may do: EC2 is asked by dry run, once an action, and nothing is created.
+//! What a bake itself needs: a machine, and an image of it.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 
 use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::platform::Permission;
@@ -12,23 +11,20 @@ use aws_sdk_ec2::types::{
     ArchitectureValues, AttributeValue, BlockDeviceMapping, EbsBlockDevice, ImageAttributeName, InstanceSpecification,
     InstanceType, IpPermission, IpRange, ResourceType, Tag,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::Blob;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::future::{BoxFuture, join_all};
 
+use super::probe::probe;
 use crate::client::Client;
-use crate::error::Failure;
 use crate::machine::specification;
 use crate::platform::Inner;
 
 /// A name for what is never created.
-const NAME: &str = "ami-bake-dry-run";
+pub(super) const NAME: &str = "ami-bake-dry-run";
 // Ids of the right form that belong to nothing.
 const INSTANCE: &str = "i-00000000000000000";
-const IMAGE: &str = "ami-00000000000000000";
-const SNAPSHOT: &str = "snap-00000000000000000";
+pub(super) const IMAGE: &str = "ami-00000000000000000";
+pub(super) const SNAPSHOT: &str = "snap-00000000000000000";
 const GROUP: &str = "sg-00000000000000000";
 const INTERFACE: &str = "eni-00000000000000000";
 /// A small type of each architecture, for a manifest that names none.
@@ -37,7 +33,7 @@ const TYPES: [&str; 2] = ["t3.small", "t4g.small"];
 const PUBLIC: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 
 /// One finding for each action that a bake on these machines needs.
-pub(crate) async fn check(aws: &Inner, run: &Run, machines: &[MachineSettings]) -> Result<Vec<Permission>> {
+pub(super) async fn bake(aws: &Inner, run: &Run, machines: &[MachineSettings]) -> Result<Vec<Permission>> {
     let needs = Needs::of(machines);
     let mut found = run.until_cancelled(reads(aws)).await?;
     found.extend(run.until_cancelled(Box::pin(launch(aws, machines, &needs))).await?);
@@ -92,39 +88,6 @@ impl Needs {
             })
             .collect()
     }
-}
-
-/// Asks for one action and reads the refusal.
-async fn probe<T, E>(
-    client: &Client,
-    action: &'static str,
-    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Permission
-where
-    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    match client.ask(action, request).await {
-        Ok(_) => Permission { action: format!("ec2:{action}"), allowed: Some(true), detail: None },
-        Err(failure) => judged(client, action, *failure).await,
-    }
-}
-
-async fn judged(client: &Client, action: &'static str, failure: Failure) -> Permission {
-    let action = format!("ec2:{action}");
-    if failure.is(&["DryRunOperation"]) {
-        return Permission { action, allowed: Some(true), detail: None };
-    }
-    if failure.is_denied() {
-        let error = client.explain(failure, &action).await;
-        let detail = error.help_text().unwrap_or(error.message()).to_owned();
-        return Permission { action, allowed: Some(false), detail: Some(detail) };
-    }
-    let detail = if failure.not_found() {
-        "EC2 tells this only of something that exists".to_owned()
-    } else {
-        format!("EC2 answered {}: {}", failure.code(), failure.text())
-    };
-    Permission { action, allowed: None, detail: Some(detail) }
 }
 
 async fn reads(aws: &Inner) -> Vec<Permission> {
@@ -193,7 +156,7 @@ async fn some_image(aws: &Inner) -> Option<(String, Option<ArchitectureValues>)>
     Some((answer.parameter()?.value()?.to_owned(), Some(ArchitectureValues::X8664)))
 }
 
-fn tags() -> BTreeMap<String, String> {
+pub(super) fn tags() -> BTreeMap<String, String> {
     BTreeMap::from([("Name".to_owned(), NAME.to_owned())])
 }
 

@@ -1,0 +1,60 @@
+//! One question, and what the answer says.
+
+use std::future::Future;
+
+use ami_bake_core::platform::Permission;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::client::Client;
+use crate::error::{Failure, service};
+
+/// Asks for one action and reads the refusal. A service without dry runs is asked for something that changes nothing.
+pub(super) async fn probe<T, E>(
+    client: &Client,
+    action: &'static str,
+    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Permission
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match client.ask(action, request).await {
+        Ok(_) => Permission { action: named(client, action), allowed: Some(true), detail: None },
+        Err(failure) => judged(client, action, *failure).await,
+    }
+}
+
+/// An action that can't be asked for without doing it.
+pub(super) fn unasked(client: &Client, action: &'static str, why: &str) -> Permission {
+    Permission { action: named(client, action), allowed: None, detail: Some(why.to_owned()) }
+}
+
+/// `ec2:CopySnapshot`, and whose it is in another account.
+fn named(client: &Client, action: &str) -> String {
+    let of = client.account().map(|account| format!(" in {account}")).unwrap_or_default();
+    format!("{}:{action}{of}", service(action))
+}
+
+async fn judged(client: &Client, action: &'static str, failure: Failure) -> Permission {
+    let service = service(action);
+    let action = named(client, action);
+    if failure.is(&["DryRunOperation"]) {
+        return Permission { action, allowed: Some(true), detail: None };
+    }
+    if failure.is_denied() || failure.without_credentials() {
+        let error = client.explain(failure, &action).await;
+        let detail = error.help_text().unwrap_or(error.message()).to_owned();
+        return Permission { action, allowed: Some(false), detail: Some(detail) };
+    }
+    if failure.not_found() && service == "ssm" {
+        // It was allowed to learn that.
+        return Permission { action, allowed: Some(true), detail: None };
+    }
+    let detail = if failure.not_found() {
+        "EC2 tells this only of something that exists".to_owned()
+    } else {
+        format!("AWS answered {}: {}", failure.code(), failure.text())
+    };
+    Permission { action, allowed: None, detail: Some(detail) }
+}
