@@ -10,6 +10,8 @@ mod check;
 #[cfg(feature = "docker")]
 mod docker;
 mod first_steps;
+#[cfg(feature = "github")]
+mod github;
 mod import;
 mod local;
 mod setting;

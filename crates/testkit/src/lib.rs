@@ -11,6 +11,7 @@ pub mod github;
 pub mod http;
 pub mod place;
 pub mod recipe;
+pub mod report;
 pub mod runner;
 pub mod runs;
 pub mod shell;

@@ -41,7 +41,7 @@ impl Block {
     #[must_use]
     pub fn folded(self, summary: &str) -> Self {
         let open = format!("<details><summary>{summary}</summary>\n\n{}", self.open);
-        let close = format!("{}\n</details>\n\n", self.close);
+        let close = format!("{}\n</details>\n\n", self.close.strip_prefix('\n').unwrap_or(&self.close));
         Self { open, close, ..self }
     }
 }

@@ -7,6 +7,7 @@ use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 use jiff::Timestamp;
 
+use super::packages::downgraded;
 use crate::console;
 use crate::context::Context;
 use crate::markdown::{Block, Escape, table};
@@ -91,10 +92,12 @@ pub(super) fn passed(image: &ImageReport) -> Option<(usize, usize)> {
     (all > 0).then_some((passed, all))
 }
 
-/// `+3 −1 ↑12` against the source.
+/// `+3 −1 ↑12 ↓1` against the source.
 fn packages(image: &ImageReport) -> String {
     let Some(changes) = image.packages.as_ref().filter(|changes| !changes.is_empty()) else { return String::new() };
-    [(changes.added.len(), '+'), (changes.removed.len(), '−'), (changes.changed.len(), '↑')]
+    let older = downgraded(changes);
+    let newer = changes.changed.len() - older;
+    [(changes.added.len(), '+'), (changes.removed.len(), '−'), (newer, '↑'), (older, '↓')]
         .into_iter()
         .filter(|(number, _)| *number > 0)
         .map(|(number, sign)| format!("{sign}{number}"))

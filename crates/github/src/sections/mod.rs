@@ -1,5 +1,6 @@
 //! The parts of a rendered report, each a fold over the one model.
 
+mod deployments;
 mod failures;
 mod images;
 mod machines;
@@ -27,6 +28,7 @@ pub(crate) fn all(report: &Report, context: &Context<'_>) -> Vec<Block> {
         failures::failures(report, context),
         notices::notices(report, context),
         regions(report, context),
+        deployments::deployments(report, context),
         packages::packages(report, context),
         tests::tests(report, context),
         timeline::timeline(report),

@@ -25,7 +25,8 @@ pub(super) fn notices(report: &Report, context: &Context<'_>) -> Vec<Block> {
         }
     }
     for kept in &report.kept {
-        let (what, why) = (escape.text(&kept.what), escape.text(&kept.why));
+        // How to reach it is there to be copied: as code nothing is put into it.
+        let (what, why) = (escape.text(&kept.what), escape.code(&kept.why));
         lines.push(format!("- 📌 {}kept {what}: {why}\n", of(kept.image.as_ref())));
     }
     for left in &report.left {

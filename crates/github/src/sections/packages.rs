@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use ami_bake_core::report::{ImageReport, PackageChanges, Report};
+use ami_bake_core::report::{ImageReport, PackageChange, PackageChanges, Report};
 
 use crate::context::Context;
 use crate::markdown::{Block, Escape, heading, table};
@@ -45,9 +45,18 @@ fn changes_since(image: &ImageReport, previous: Option<&Report>) -> Option<(Pack
     Some((PackageChanges::between_versions(&before.installed, &image.installed), version.to_string()))
 }
 
+/// How many packages went back to an older version.
+pub(super) fn downgraded(changes: &PackageChanges) -> usize {
+    changes.changed.iter().filter(|change| is_older(change)).count()
+}
+
+fn is_older(change: &PackageChange) -> bool {
+    compare(&change.from, &change.to) == Ordering::Greater
+}
+
 fn block(image: &ImageReport, changes: &PackageChanges, since: &str, escape: Escape<'_>) -> Block {
     let name = escape.text(&image.name);
-    let older = changes.changed.iter().filter(|change| compare(&change.from, &change.to) == Ordering::Greater).count();
+    let older = downgraded(changes);
     let parts: Vec<String> = [
         (changes.added.len(), "added"),
         (changes.removed.len(), "removed"),
@@ -73,7 +82,7 @@ fn rows(changes: &PackageChanges, escape: Escape<'_>) -> Vec<Vec<String>> {
     };
     let changed = |wanted: bool| {
         changes.changed.iter().filter_map(move |change| {
-            let older = compare(&change.from, &change.to) == Ordering::Greater;
+            let older = is_older(change);
             let sign = if older { "⚠️ downgraded" } else { "upgraded" };
             (older == wanted).then(|| row(sign, &change.name, &change.from, &change.to))
         })

@@ -1,0 +1,49 @@
+//! What runs with the images now.
+
+use ami_bake_core::report::{ImageReport, Report};
+use ami_bake_core::rollout::{Outcome, Rollout};
+
+use crate::context::Context;
+use crate::markdown::{Block, Escape, heading, table};
+
+pub(super) fn deployments(report: &Report, context: &Context<'_>) -> Vec<Block> {
+    let escape = context.escape();
+    let of = |image: &ImageReport| -> Vec<Vec<String>> {
+        image.deployed.iter().map(|rollout| row(&image.name, rollout, escape)).collect()
+    };
+    let rows: Vec<Vec<String>> = report.images.iter().flat_map(of).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let head = ["image", "target", "region", "result", "template", "what was done"];
+    vec![heading("deployments", "Deployments"), table("deployments", &head, &rows)]
+}
+
+fn row(image: &str, rollout: &Rollout, escape: Escape<'_>) -> Vec<String> {
+    let sign = match rollout.outcome {
+        Outcome::Deployed => "✅",
+        Outcome::Unchanged => "♻️",
+        Outcome::Skipped => "⏭️",
+        Outcome::RolledBack | Outcome::RollingBack => "↩️",
+        Outcome::Failed | Outcome::RollbackFailed => "❌",
+    };
+    let version = |version: Option<u64>| version.map(|version| format!("version {version}"));
+    let template = match (version(rollout.from), version(rollout.version)) {
+        (Some(from), Some(to)) if from != to => format!("{from} → {to}"),
+        (from, to) => to.or(from).unwrap_or_default(),
+    };
+    let mut done: Vec<String> = rollout.done.iter().map(|done| escape.text(done)).collect();
+    done.extend(rollout.group.as_ref().map(|group| format!("{} is at work", escape.code(group))));
+    let why = rollout.failure.as_ref().map(|failure| {
+        let texts = std::iter::once(&failure.message).chain(&failure.causes).map(|text| escape.text(text));
+        format!("<br>{}", texts.collect::<Vec<_>>().join(": "))
+    });
+    vec![
+        format!("<b>{}</b>", escape.text(image)),
+        escape.code(&rollout.target),
+        rollout.region.as_deref().map(|region| escape.code(region)).unwrap_or_default(),
+        format!("{sign} {}", rollout.outcome.as_str()),
+        template,
+        format!("{}{}", done.join(", "), why.unwrap_or_default()),
+    ]
+}

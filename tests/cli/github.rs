@@ -1,0 +1,226 @@
+//! Reports on their way to GitHub: comments, release notes, the jobs of a matrix.
+
+use ami_bake_core::report::Report;
+use ami_bake_testkit::github::{Fault, GitHub, TOKEN, VIEWER};
+use ami_bake_testkit::report;
+use serde_json::{Value, json};
+
+use crate::setting::{Outcome, Setting};
+
+/// A place with a report, and a GitHub that is spoken with as from a step of a workflow.
+struct Workflow {
+    setting: Setting,
+    github: GitHub,
+}
+
+impl Workflow {
+    fn with(report: &Report, event: &Value) -> Self {
+        let github = GitHub::new();
+        let mut setting = Setting::new()
+            .variable("GITHUB_ACTIONS", "true")
+            .variable("GITHUB_WORKFLOW", "ci")
+            .variable("GITHUB_JOB", "bake")
+            .variable("GITHUB_RUN_ID", "42");
+        setting.write("event.json", &event.to_string());
+        let path = setting.path("event.json").display().to_string();
+        setting = setting.variable("GITHUB_EVENT_PATH", &path);
+        for (name, value) in github.variables() {
+            setting = setting.variable(&name, &value);
+        }
+        setting.write("bake-report.json", &serde_json::to_string(report).unwrap());
+        Self { setting, github }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        let outcome = self.setting.run(arguments);
+        assert!(!format!("{}{}", outcome.stdout, outcome.stderr).contains(TOKEN), "the token is shown");
+        outcome
+    }
+}
+
+fn pull_request() -> Value {
+    json!({
+        "repository": {"full_name": "shop/images"},
+        "pull_request": {"number": 7, "head": {"sha": "1a2b3c4d", "repo": {"full_name": "shop/images"}}},
+    })
+}
+
+#[test]
+fn a_comment_is_written_once_and_then_kept_up_to_date() {
+    let workflow = Workflow::with(&report::good(), &pull_request());
+    let marker = "<!-- ami-bake: ci/bake/shop -->";
+    workflow.github.add_comment(7, "mallory", &format!("quoted\n\n{marker}"));
+    workflow.run(&["report", "--comment"]).exits(0).says("Pull request 7 has a new comment: http");
+    workflow.run(&["report", "--comment"]).exits(0).says("has this comment already");
+    workflow.run(&["report", "--comment", "--comment-key", "other"]).exits(0).says("has a new comment");
+    // A second comment of the same key, as two runs at once make it, or an answer that gets lost.
+    workflow.github.add_comment(7, VIEWER, &format!("twice\r\n\r\n{marker}\r\n"));
+    workflow.setting.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
+    workflow.run(&["report", "--comment"]).exits(0).says("has its comment up to date");
+
+    let comments = workflow.github.comments();
+    let authors: Vec<&str> = comments.iter().map(|(author, _)| author.as_str()).collect();
+    assert_eq!(authors, ["mallory", VIEWER, VIEWER], "{comments:#?}");
+    assert!(comments[0].1.starts_with("quoted"), "another's comment is another's");
+    assert!(comments[1].1.contains("the build failed") && comments[1].1.ends_with(&format!("{marker}\n")));
+    assert!(comments[2].1.contains("1 image baked") && !comments[2].1.contains(marker));
+}
+
+#[test]
+fn the_second_half_of_a_forks_pull_request_finds_it_by_its_head() {
+    let event = json!({
+        "repository": {"full_name": "shop/images"},
+        "workflow_run": {
+            "event": "pull_request", "head_sha": "1a2b3c4d", "head_branch": "fix/it", "pull_requests": [],
+            "html_url": "https://github.com/shop/images/actions/runs/41",
+            "head_repository": {"full_name": "mallory/images", "owner": {"login": "mallory"}},
+        },
+    });
+    let workflow = Workflow::with(&report::good(), &event);
+    workflow.github.add_pull(6, "mallory:other", "1a2b3c4d");
+    workflow.run(&["report", "--comment"]).exits(0).says("no comment is written");
+    workflow.github.add_pull(9, "mallory:fix/it", "1a2b3c4d");
+    workflow.run(&["report", "--comment"]).exits(0).says("Pull request 9 has a new comment");
+    let (_, text) = &workflow.github.comments()[0];
+    assert!(text.contains("in a fork's own run, without credentials"), "{text}");
+    assert!(text.contains("(https://github.com/shop/images/actions/runs/41)"), "the run that baked is linked");
+    // Its head moved on: what was baked is no longer what it is about.
+    workflow.setting.write("event.json", &event.to_string().replace("1a2b3c4d", "99999999"));
+    workflow.run(&["report", "--comment"]).exits(0).says("no comment is written");
+}
+
+#[test]
+fn refusals_say_what_to_do_and_limits_are_waited_out() {
+    let workflow = Workflow::with(&report::good(), &pull_request());
+    let comment = |times: &[Fault]| {
+        times.iter().for_each(|fault| workflow.github.refuse(fault.clone()));
+        workflow.run(&["report", "--comment"])
+    };
+    let once = |fault: Fault| Fault { times: 1, ..fault };
+    let post = |status, message| once(Fault::always("POST", "/issues/7/comments", status, message));
+    comment(&[post(403, "Resource not accessible by integration")])
+        .exits(4)
+        .says("comment on pull request 7 of shop/images: GitHub answered 403, Resource not accessible by integration")
+        .says("pull-requests: write");
+    comment(&[post(422, "Body is too long (maximum is 65536 characters)")]).exits(1).says("in the job's summary");
+    comment(&[once(Fault::always("GET", "/issues/7/comments", 404, "Not Found"))]).exits(4).says("does not see it");
+    let broken = || Fault { times: 4, ..Fault::always("GET", "/issues/7/comments", 502, "Server Error") };
+    comment(&[broken()]).exits(1).says("GitHub answered 502").says("Run `ami-bake report` again later");
+    assert!(workflow.github.comments().is_empty());
+
+    // A secondary limit that names its time, then a server that stumbles, then an answer that gets lost after the deed.
+    let limit = post(403, "You have exceeded a secondary rate limit");
+    let limit = Fault { header: Some(("retry-after", "1")), ..limit };
+    let lost = Fault { done: true, ..post(502, "Server Error") };
+    comment(&[limit, post(503, "Unavailable"), lost]).exits(0).says("has a new comment");
+    assert_eq!(workflow.github.comments().len(), 2, "what was lost is there twice …");
+    comment(&[]).exits(0);
+    assert_eq!(workflow.github.comments().len(), 1, "… until it is looked for again");
+}
+
+#[test]
+fn a_release_gets_its_images_and_the_report() {
+    let workflow = Workflow::with(&report::good(), &json!({}));
+    let before = serde_json::to_string(&report::before()).unwrap();
+    let other = Report { namespace: "pay".to_owned(), ..report::before() };
+    workflow.github.add_release("v1.3.0", "", &json!({"immutable": true}));
+    workflow.github.add_file("v1.3.0", "bake-report.json", &before);
+    workflow.github.add_release("pay-v9", "", &json!({}));
+    workflow.github.add_file("pay-v9", "bake-report.json", &serde_json::to_string(&other).unwrap());
+    workflow.github.add_release("v1.4.0", "People wrote this.", &json!({"draft": true}));
+    workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(0).says("with the report among its files");
+    let notes = workflow.github.notes("v1.4.0");
+    assert!(notes.starts_with("People wrote this.\n\n<!-- ami-bake:begin shop -->\n### Images"), "{notes}");
+    assert!(notes.contains("1 removed, 1 upgraded since version <code>1.3.0</code>"), "{notes}");
+    let attached: Report = serde_json::from_str(&workflow.github.file("v1.4.0", "bake-report.json").unwrap()).unwrap();
+    assert_eq!(attached, report::good());
+
+    // Asked again it changes nothing but the file, and a failed bake leaves the notes as they are.
+    workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(0);
+    assert_eq!(workflow.github.notes("v1.4.0"), notes);
+    let patches = workflow.github.requests().iter().filter(|request| request.starts_with("PATCH")).count();
+    assert_eq!(patches, 1);
+    workflow.setting.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
+    workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(2).says("no image to write into the notes");
+    assert_eq!(workflow.github.notes("v1.4.0"), notes);
+
+    // A release that is out and immutable still takes notes, and no file.
+    workflow.setting.write("bake-report.json", &serde_json::to_string(&report::good()).unwrap());
+    workflow.run(&["report", "--release-notes", "v1.3.0"]).exits(0).says("The notes of release v1.3.0 are up to date: ");
+    assert_eq!(workflow.github.file("v1.3.0", "bake-report.json"), Some(before));
+    workflow.run(&["report", "--release-notes", "v2"]).exits(4).says("shop/images has no release v2");
+}
+
+#[test]
+fn what_goes_into_a_file_is_the_same_without_github() {
+    let setting = Setting::new();
+    setting.run(&["report"]).exits(2).says("read the report bake-report.json");
+    setting.write("reports/base/bake-report.json", &serde_json::to_string(&report::before()).unwrap());
+    setting.write("reports/web/bake-report.json", &serde_json::to_string(&report::good()).unwrap());
+    setting.write("last.json", &serde_json::to_string(&report::before()).unwrap());
+    setting.run(&["report", "--report", "reports", "--merge", "all.json"]).exits(0);
+    let all: Value = serde_json::from_str(&setting.read("all.json")).unwrap();
+    assert_eq!(all["images"].as_array().unwrap().len(), 2);
+    let shown = setting.run(&["report", "--report", "reports/web/bake-report.json", "--against", "last.json"]).exits(0);
+    assert!(shown.stdout.contains("since version <code>1.3.0</code>") && shown.stdout.contains("```mermaid"));
+    setting.run(&["report", "--comment"]).exits(2).says("bake-report.json");
+    setting.run(&["report", "--report", "all.json", "--comment"]).exits(2).says("neither GITHUB_TOKEN nor GH_TOKEN");
+}
+
+const CHAIN: &str = "format: 1
+name: shop
+platform: local
+vars: {greeting: hello}
+images:
+  base:
+    source: {local: host}
+    build: [{run: 'echo ${{ vars.greeting }} > /srv/greeting'}]
+  web:
+    source: {image: base}
+    build: [{run: 'cp /srv/greeting /srv/index'}]
+    test: [{expect: {file: /srv/index}}]
+  pay:
+    source: {local: host}
+    build: [{run: 'echo pay > /srv/pay'}]
+";
+
+/// Plan, a job for each image, and a last job that folds their reports: what a workflow does on several runners.
+#[test]
+fn the_jobs_of_a_matrix_agree_on_versions_and_make_one_report() {
+    let setting = Setting::with(CHAIN);
+    let matrix = |arguments: &[&str]| -> Value {
+        let all = [&["matrix", "--bump", "minor"], arguments].concat();
+        serde_json::from_str(&setting.run(&all).exits(0).stdout).unwrap()
+    };
+    let plan = matrix(&[]);
+    let names = |level: usize| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let entries = plan["levels"][level]["include"].as_array().unwrap();
+        entries.iter().map(|entry| (text(&entry["image"]), text(&entry["version"]))).collect()
+    };
+    let pair = |image: &str| (image.to_owned(), "0.1.0".to_owned());
+    assert_eq!((names(0), names(1)), (vec![pair("base"), pair("pay")], vec![pair("web")]), "{plan:#}");
+    assert_eq!((plan["changed"].as_bool(), plan["matrix"]["include"].as_array().unwrap().len()), (Some(true), 3));
+
+    for (image, _) in [names(0), names(1)].concat() {
+        // Fixed once: whatever was published since, a job makes the version of the plan.
+        let version = format!("{image}=3.2.1");
+        setting.run(&["bake", "--image", &image, "--image-version", &version]).exits(0);
+        setting.write(&format!("reports/{image}/bake-report.json"), &setting.read("bake-report.json"));
+    }
+    setting.run(&["report", "--report", "reports", "--merge", "bake-report.json"]).exits(0);
+    let all: Value = serde_json::from_str(&setting.read("bake-report.json")).unwrap();
+    let told: Vec<(&str, &str, &str)> = all["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| {
+            let text = |field: &str| image[field].as_str().unwrap();
+            (text("name"), text("status"), text("version"))
+        })
+        .collect();
+    assert_eq!(told, [("base", "baked", "3.2.1"), ("pay", "baked", "3.2.1"), ("web", "baked", "3.2.1")], "{all:#}");
+    assert!(all["images"][2]["installed"].is_object() || all["images"][2]["packages"].is_object(), "{all:#}");
+    let nothing = matrix(&[]);
+    assert_eq!((&nothing["changed"], &nothing["levels"]), (&json!(false), &json!([])));
+}
