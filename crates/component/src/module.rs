@@ -119,12 +119,7 @@ const FROM_TO: &[Field] = &[needed("source", FieldKind::Path), needed("destinati
 pub(crate) const MODULES: &[Module] = &[
     Module { name: "Assert", action: Action::Assert, shape: Shape::Condition, fields: &[], output: None },
     map("ExecuteBash", Action::ExecuteBash, &[needed("commands", FieldKind::Texts)], Some("stdout")),
-    map(
-        "ExecuteBinary",
-        Action::ExecuteBinary,
-        &[PATH, may("arguments", FieldKind::Texts)],
-        Some("stdout"),
-    ),
+    map("ExecuteBinary", Action::ExecuteBinary, &[PATH, may("arguments", FieldKind::Texts)], Some("stdout")),
     Module {
         name: "ExecuteDocument",
         action: Action::ExecuteDocument,
@@ -213,23 +208,14 @@ pub(crate) const MODULES: &[Module] = &[
     list("SetFileEncoding", Action::SetFileEncoding, &[PATH, ENCODING]),
     list("SetFileOwner", Action::SetFileOwner, &[PATH, OWNER, GROUP]),
     list("SetFolderOwner", Action::SetFolderOwner, &[PATH, OWNER, GROUP, RECURSIVE]),
-    list(
-        "SetFilePermissions",
-        Action::SetFilePermissions,
-        &[PATH, needed("permissions", FieldKind::Permissions)],
-    ),
+    list("SetFilePermissions", Action::SetFilePermissions, &[PATH, needed("permissions", FieldKind::Permissions)]),
     list(
         "SetFolderPermissions",
         Action::SetFolderPermissions,
         &[PATH, needed("permissions", FieldKind::Permissions), RECURSIVE],
     ),
     map("Reboot", Action::Reboot, &[may("delaySeconds", FieldKind::Seconds)], None),
-    map(
-        "UpdateOS",
-        Action::UpdateOs,
-        &[may("include", FieldKind::Texts), may("exclude", FieldKind::Texts)],
-        None,
-    ),
+    map("UpdateOS", Action::UpdateOs, &[may("include", FieldKind::Texts), may("exclude", FieldKind::Texts)], None),
     windows("ExecutePowerShell"),
     windows("InstallMSI"),
     windows("UninstallMSI"),

@@ -107,10 +107,12 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> Vec<&str> {
-        references(text).map(|(range, inner)| {
-            assert!(text[range].starts_with("{{"));
-            inner
-        }).collect()
+        references(text)
+            .map(|(range, inner)| {
+                assert!(text[range].starts_with("{{"));
+                inner
+            })
+            .collect()
     }
 
     #[test]

@@ -1,1 +1,76 @@
+//! Component documents that nobody on the project wrote, all judged and none a panic. They are no part of the repository:
+//! the folder comes from AMI_BAKE_CORPUS or lies beside the checkout, and without it this test only says so.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests end where they fail")]
+
+use std::path::{Path, PathBuf};
+
+use ami_bake_manifest::diagnostic::{Diagnostic, Severity};
+use ami_bake_manifest::{Manifest, Options};
+
+fn corpus() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+    let folder = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from);
+    if folder.is_dir() {
+        return folder.canonicalize().ok();
+    }
+    println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
+    None
+}
+
+/// What is said of a document by a manifest that runs all of its phases, with a value for each parameter.
+fn judged(path: &Path) -> Vec<Diagnostic> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+    let phases: Vec<&str> =
+        value["phases"].as_array().unwrap().iter().filter_map(|phase| phase["name"].as_str()).collect();
+    let mut with = serde_json::Map::new();
+    for parameter in value["parameters"].as_array().into_iter().flatten() {
+        with.extend(parameter.as_object().unwrap().keys().map(|name| (name.clone(), "x".into())));
+    }
+    let mut image = serde_json::json!({ "source": { "ami": { "id": "ami-0123456789abcdef0" } } });
+    for phase in phases {
+        let mut step = serde_json::json!({ "component": name });
+        if !with.is_empty() {
+            step["with"] = with.clone().into();
+        }
+        image[phase] = vec![step].into();
+    }
+    let manifest = serde_json::json!({ "format": 1, "name": "corpus", "images": { "web": image } });
+    let options = Options { check: true, documents: Some(ami_bake_component::judge), ..Options::default() };
+    Manifest::load_text("bake.yml", &manifest.to_string(), path.parent().unwrap().to_owned(), &options).findings
+}
+
+#[test]
+fn all_documents_are_judged() {
+    let Some(corpus) = corpus() else { return };
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(corpus.join("components")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.extend(["httpd", "jenkins", "linux-bin"].map(|name| corpus.join(format!("required/{name}.component.yml"))));
+    paths.sort();
+    let mut refused = Vec::new();
+    println!("{:<110} {:>7} {:>8}", "document", "errors", "warnings");
+    for path in &paths {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let findings = judged(path);
+        let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        println!("{name:<110} {:>7} {:>8}", of(Severity::Error), of(Severity::Warning));
+        for finding in findings.iter().filter(|finding| finding.is_error()) {
+            println!("    {}", finding.message);
+            assert!(finding.span.is_some(), "{name}: {}", finding.message);
+        }
+        if of(Severity::Error) > 0 {
+            let why = findings.iter().filter(|finding| finding.is_error());
+            assert!(why.clone().all(|finding| finding.message.contains("Windows")), "{name}");
+            refused.push(name);
+        }
+    }
+    println!(
+        "\n{} of {} run on Linux, {} are refused by name",
+        paths.len() - refused.len(),
+        paths.len(),
+        refused.len()
+    );
+    assert!(!refused.iter().any(|name| name.ends_with(".component.yml")), "{refused:?}");
+}

@@ -10,7 +10,8 @@ use crate::module::Action;
 
 /// One warning for the document, at the first such step.
 pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
-    let lax: Vec<&Step> = used(document, given.used).flat_map(|phase| &phase.steps).filter(|step| is_lax(step)).collect();
+    let lax: Vec<&Step> =
+        used(document, given.used).flat_map(|phase| &phase.steps).filter(|step| is_lax(step)).collect();
     let Some(first) = lax.first() else { return };
     let what = match lax.len() {
         1 => format!("the step `{}` goes on", first.name),

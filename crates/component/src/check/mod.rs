@@ -6,8 +6,8 @@ mod refer;
 mod usage;
 
 use ami_bake_core::plan::Phase;
-use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::Document as Given;
+use ami_bake_manifest::diagnostic::Diagnostic;
 
 use crate::document::{Document, Section, judge_inputs, parse};
 

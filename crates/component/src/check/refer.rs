@@ -80,7 +80,11 @@ impl Place<'_> {
                 let looped = self.step.repeat.as_ref().is_some_and(|repeat| repeat.is_called(name));
                 // Without a loop AWSTOE leaves it as it is, which nobody means.
                 (!looped && *name == "loop").then(|| {
-                    Diagnostic::warning("no-loop", None, format!("`{{{{ {inner} }}}}` stays as it is: the step `{}` has no `loop`", self.step.name))
+                    Diagnostic::warning(
+                        "no-loop",
+                        None,
+                        format!("`{{{{ {inner} }}}}` stays as it is: the step `{}` has no `loop`", self.step.name),
+                    )
                 })
             }
             Reference::Output { phase, step, field } => self.chained(phase, step).or_else(|| {
@@ -103,13 +107,16 @@ impl Place<'_> {
                         .help(format!("Set it in the manifest's step: `env: {{{name}: …}}`."))
                 })
             }
-            Reference::Context(key) => (!CONTEXT.contains(key))
-                .then(|| finding(format!("there is no `context:{key}` here")).help(format!("There is {}.", words::list(&CONTEXT, "and")))),
+            Reference::Context(key) => (!CONTEXT.contains(key)).then(|| {
+                finding(format!("there is no `context:{key}` here"))
+                    .help(format!("There is {}.", words::list(&CONTEXT, "and")))
+            }),
             Reference::Metadata(path) => {
                 let path = path.trim_start_matches('/');
-                REFUSED_METADATA.iter().any(|refused| path.starts_with(refused)).then(|| {
-                    finding(format!("`{path}` holds credentials, which AWSTOE refuses to read"))
-                })
+                REFUSED_METADATA
+                    .iter()
+                    .any(|refused| path.starts_with(refused))
+                    .then(|| finding(format!("`{path}` holds credentials, which AWSTOE refuses to read")))
             }
             Reference::Parameter(_) => None,
             Reference::Other => self.go_style(inner),
@@ -144,9 +151,12 @@ impl Place<'_> {
         let name = inner.strip_prefix('.')?;
         self.document.variable(name)?;
         Some(
-            Diagnostic::warning("go-style", None, format!("`{{{{{inner}}}}}` is not replaced: it is no reference of AWSTOE"))
-                .help(format!("Write `{{{{ {name} }}}}`.")),
+            Diagnostic::warning(
+                "go-style",
+                None,
+                format!("`{{{{{inner}}}}}` is not replaced: it is no reference of AWSTOE"),
+            )
+            .help(format!("Write `{{{{ {name} }}}}`.")),
         )
     }
 }
-

@@ -11,14 +11,29 @@ pub(crate) enum Condition {
     Empty(Node),
     Blank(Node),
     /// `value OPERATOR operand`.
-    Text { test: Test, operand: Node, value: Node },
-    Pattern { pattern: Node, value: Node },
-    Number { test: Test, operand: Node, value: Node },
+    Text {
+        test: Test,
+        operand: Node,
+        value: Node,
+    },
+    Pattern {
+        pattern: Node,
+        value: Node,
+    },
+    Number {
+        test: Test,
+        operand: Node,
+        value: Node,
+    },
     Binary(Node),
     File(Node),
     Folder(Node),
     /// The checksum of the file at `path`, by this tool.
-    Checksum { tool: &'static str, checksum: Node, path: Node },
+    Checksum {
+        tool: &'static str,
+        checksum: Node,
+        path: Node,
+    },
     And(Vec<Condition>),
     Or(Vec<Condition>),
     Not(Box<Condition>),

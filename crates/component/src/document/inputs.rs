@@ -37,8 +37,9 @@ pub(crate) fn judge_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
                 Kind::List(items) => items.as_slice(),
                 _ => {
                     findings.push(
-                        wrong(inputs.span, format!("the inputs of `{}` are a list of maps", module.name))
-                            .help(format!("Begin with `- {}:`.", module.fields.first().map_or("path", |field| field.name))),
+                        wrong(inputs.span, format!("the inputs of `{}` are a list of maps", module.name)).help(
+                            format!("Begin with `- {}:`.", module.fields.first().map_or("path", |field| field.name)),
+                        ),
                     );
                     return;
                 }
@@ -48,7 +49,10 @@ pub(crate) fn judge_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
                     let place = item.entries().first().map_or(item.span, |entry| entry.key_span);
                     entry(module, item, place, findings);
                 } else {
-                    findings.push(wrong(item.span, format!("an input of `{}` is a map, not {}", module.name, item.describe())));
+                    findings.push(wrong(
+                        item.span,
+                        format!("an input of `{}` is a map, not {}", module.name, item.describe()),
+                    ));
                 }
             }
         }

@@ -33,8 +33,7 @@ pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic
         return None;
     };
     let Some(module) = module(action) else {
-        let finding =
-            Diagnostic::error("unknown-action", action_span, format!("there is no action module `{action}`"));
+        let finding = Diagnostic::error("unknown-action", action_span, format!("there is no action module `{action}`"));
         let names = MODULES.iter().map(|module| module.name);
         findings.push(match words::near(action, names) {
             Some(near) => finding.help(format!("Did you mean `{near}`?")),

@@ -36,10 +36,9 @@ impl Encoding {
     pub(super) fn encode(self, text: &str) -> Vec<u8> {
         match self {
             Self::Utf8 => text.as_bytes().to_vec(),
-            Self::Utf16 { big } => text
-                .encode_utf16()
-                .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
-                .collect(),
+            Self::Utf16 { big } => {
+                text.encode_utf16().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
+            }
             Self::Utf32 { big } => text
                 .chars()
                 .flat_map(|c| if big { u32::from(c).to_be_bytes() } else { u32::from(c).to_le_bytes() })
@@ -53,12 +52,14 @@ impl Encoding {
             Self::Utf8 => std::str::from_utf8(bytes).ok().map(str::to_owned),
             Self::Utf16 { big } => {
                 let (pairs, rest) = bytes.as_chunks::<2>();
-                let units = pairs.iter().map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) });
+                let units =
+                    pairs.iter().map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) });
                 char::decode_utf16(units).collect::<Result<String, _>>().ok().filter(|_| rest.is_empty())
             }
             Self::Utf32 { big } => {
                 let (words, rest) = bytes.as_chunks::<4>();
-                let words = words.iter().map(|word| if big { u32::from_be_bytes(*word) } else { u32::from_le_bytes(*word) });
+                let words =
+                    words.iter().map(|word| if big { u32::from_be_bytes(*word) } else { u32::from_le_bytes(*word) });
                 words.map(char::from_u32).collect::<Option<String>>().filter(|_| rest.is_empty())
             }
         };

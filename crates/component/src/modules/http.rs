@@ -79,7 +79,10 @@ pub(super) async fn ask(machine: &dyn Communicator, mut ask: Ask<'_>) -> Result<
     Err(Trouble::Lasting(Error::build(format!("it was led on {REDIRECTS} times, and is still at {}", shown(&ask.url)))))
 }
 
-async fn exchange(machine: &dyn Communicator, ask: &Ask<'_>) -> Result<hyper::Response<hyper::body::Incoming>, Trouble> {
+async fn exchange(
+    machine: &dyn Communicator,
+    ask: &Ask<'_>,
+) -> Result<hyper::Response<hyper::body::Incoming>, Trouble> {
     let lasting = |why: String| Trouble::Lasting(Error::build(why));
     let host = ask.url.host_str().ok_or_else(|| lasting(format!("{} names no host", ask.url)))?;
     // An address of IPv6 stands in brackets, which no look-up takes.
@@ -90,7 +93,8 @@ async fn exchange(machine: &dyn Communicator, ask: &Ask<'_>) -> Result<hyper::Re
         "http" => stream,
         "https" => {
             let connector = TlsConnector::from(tls::config(ask.lax).map_err(Trouble::Lasting)?);
-            let name = ServerName::try_from(host.to_owned()).map_err(|_| lasting(format!("`{host}` is no host's name")))?;
+            let name =
+                ServerName::try_from(host.to_owned()).map_err(|_| lasting(format!("`{host}` is no host's name")))?;
             let encrypted = connector.connect(name, stream).await.map_err(|error| encryption(host, error))?;
             Box::new(encrypted)
         }
@@ -121,7 +125,8 @@ async fn exchange(machine: &dyn Communicator, ask: &Ask<'_>) -> Result<hyper::Re
         request = request.header(*name, value);
     }
     let request = request.body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| Trouble::Lasting(Error::build(format!("{} can't be asked for", ask.url)).because(error)))?;
+    let request = request
+        .map_err(|error| Trouble::Lasting(Error::build(format!("{} can't be asked for", ask.url)).because(error)))?;
     sender.send_request(request).await.map_err(broken)
 }
 

@@ -37,8 +37,10 @@ pub(super) async fn run_document(
         let help = error.help_text().unwrap_or("Correct the document.").to_owned();
         Error::build(error.message().to_owned()).help(help)
     })?;
-    let phases: Vec<&str> =
-        entry.text("phases").map(|all| all.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()).unwrap_or_default();
+    let phases: Vec<&str> = entry
+        .text("phases")
+        .map(|all| all.split(',').map(str::trim).filter(|name| !name.is_empty()).collect())
+        .unwrap_or_default();
     if let Some(missing) = phases.iter().find(|name| document.phase(name).is_none()) {
         return Err(Error::build(format!("the document `{place}` has no phase `{missing}`")));
     }
@@ -89,7 +91,8 @@ async fn fetch(doing: &Doing<'_>, place: &str, owner: Option<&str>) -> Result<St
             "Get its text with `aws imagebuilder get-component`, and name it as a file of the machine or in S3.",
         ));
     } else {
-        let script = format!("[ -f {0} ] || {{ echo 'there is no such file' >&2; exit 1; }}; head -c {SIZE} {0}", quote(place));
+        let script =
+            format!("[ -f {0} ] || {{ echo 'there is no such file' >&2; exit 1; }}; head -c {SIZE} {0}", quote(place));
         machine.sh(&script, doing.outer).await?.passed().map_err(|error| {
             Error::build(format!("read the document `{place}` on the machine: {}", error.message()))
                 .help("An earlier step has to bring it there.")

@@ -57,9 +57,9 @@ async fn one(doing: &Doing<'_>, from: &ObjectPath, destination: &str, name: &str
     let wanted = Wanted { destination, name, into: true, overwrite, sum: None };
     let Ok(target) = prepare(doing, wanted).await? else { return Ok(()) };
     let object = doing.deadline.within(run, doing.machine.services()?.object(run, from)).await?;
-    deliver(doing, &target, object.content, object.size).await.map_err(|error| {
-        Error::build(format!("bring {from} to `{}` on the machine", target.path)).because(error)
-    })
+    deliver(doing, &target, object.content, object.size)
+        .await
+        .map_err(|error| Error::build(format!("bring {from} to `{}` on the machine", target.path)).because(error))
 }
 
 /// Files of the machine to a bucket.
@@ -69,12 +69,14 @@ pub(super) async fn upload(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<(
         let source = entry.path("source")?;
         let recurse = entry.flag("recurse", false)?;
         let files = files(doing, &source, recurse).await?;
-        let many = source.contains('*') || files.iter().any(|(_, name)| name.contains('/'));
         for (path, name) in &files {
+            // What lies in a folder goes below the key, and so does what a pattern met.
+            let many = source.contains('*') || name.starts_with('/');
+            let name = name.trim_start_matches('/');
             let key = match destination.key.as_str() {
-                "" => name.clone(),
+                "" => name.to_owned(),
                 key if key.ends_with('/') => format!("{key}{name}"),
-                key if many || files.len() > 1 => format!("{key}/{name}"),
+                key if many => format!("{key}/{name}"),
                 key => key.to_owned(),
             };
             let to = ObjectPath { key, ..destination.clone() };
@@ -101,7 +103,7 @@ for f in "$@"; do
       echo "\`$f\` is a folder, and recurse is false" >&2; exit 1
     fi
     base=$f; [ -n "$star" ] && base=${f%/*}
-    find "$f" -type f | while IFS= read -r p; do printf '%s\0%s\0' "$p" "${p#"$base"/}"; done
+    find "$f" -type f | while IFS= read -r p; do printf '%s\0/%s\0' "$p" "${p#"$base"/}"; done
   elif [ -f "$f" ]; then
     printf '%s\0%s\0' "$f" "${f##*/}"
   elif [ -z "$star" ]; then
@@ -109,14 +111,15 @@ for f in "$@"; do
   fi
 done"#;
 
-/// The files that a source means, with their paths below it.
+/// The files that a source means, with their paths below it; those with a slash before it lie in a folder.
 async fn files(doing: &Doing<'_>, source: &str, recurse: bool) -> Result<Vec<(String, String)>> {
     let flag = |set: bool| if set { "1" } else { "" };
-    let script = format!("recurse={} star={}\nset -- {}\n{LIST}\n", flag(recurse), flag(source.contains('*')), glob(source));
+    let script =
+        format!("recurse={} star={}\nset -- {}\n{LIST}\n", flag(recurse), flag(source.contains('*')), glob(source));
     let said = doing.machine.sh(&script, doing.deadline).await?.passed()?;
-    let words: Vec<String> = said.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    let files: Vec<(String, String)> =
-        words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    let words: Vec<String> =
+        said.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let files: Vec<(String, String)> = words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
     if files.is_empty() {
         return Err(Error::build(format!("there are no files at `{source}`")));
     }
@@ -126,7 +129,14 @@ async fn files(doing: &Doing<'_>, source: &str, recurse: bool) -> Result<Vec<(St
 /// One file, by way of a file of this machine: a store takes its size first, and tries again from its beginning.
 async fn send(doing: &Doing<'_>, path: &str, to: &ObjectPath) -> Result<()> {
     let run = doing.machine.run;
-    let said = doing.machine.sh(&format!("cd -P \"$(dirname {0})\" && printf '%s/%s' \"$(pwd)\" \"$(basename {0})\"", quote(path)), doing.deadline).await?.passed()?;
+    let said = doing
+        .machine
+        .sh(
+            &format!("cd -P \"$(dirname {0})\" && printf '%s/%s' \"$(pwd)\" \"$(basename {0})\"", quote(path)),
+            doing.deadline,
+        )
+        .await?
+        .passed()?;
     let absolute = String::from_utf8_lossy(&said).into_owned();
     let spooled = |error: std::io::Error| Error::build("keep a file of the machine here").because(error);
     let spool = tempfile::NamedTempFile::new().map_err(spooled)?;

@@ -16,8 +16,9 @@ pub(super) fn config(lax: bool) -> Result<Arc<ClientConfig>> {
     static STRICT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let failed = |error| Error::internal("set TLS up").because(error);
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder =
-        || ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(failed);
+    let builder = || {
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(failed)
+    };
     if lax {
         let verifier = Arc::new(Anything(Arc::clone(&provider)));
         let config = builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();

@@ -13,7 +13,7 @@ without() {
 }
 hold() {
   for e in "$@"; do
-    case " $(apt-mark showhold) " in *" $e "*) ;; *) apt-mark hold "$e" >/dev/null && held="$held $e" ;; esac
+    case " $(apt-mark showhold) " in *" $e "*) ;; *) apt-mark hold "$e" && held="$held $e" ;; esac
   done
 }
 update() {
@@ -30,7 +30,7 @@ update() {
     run=hold; update_excludes
     apt-get -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold upgrade
     status=$?
-    [ -z "$held" ] || apt-mark unhold $held >/dev/null
+    [ -z "$held" ] || apt-mark unhold $held
     return $status
   fi
   for tool in dnf yum; do

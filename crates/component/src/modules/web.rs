@@ -36,7 +36,8 @@ pub(crate) fn checksum_tool(algorithm: &str) -> Option<&'static str> {
 pub(super) async fn download(doing: &Doing<'_>, entries: &[Entry<'_>], outputs: &mut Outputs) -> Result<()> {
     for entry in entries {
         let source = entry.need("source")?;
-        let url = Url::parse(source).map_err(|error| Error::build(format!("`{source}` is no address")).because(error))?;
+        let url =
+            Url::parse(source).map_err(|error| Error::build(format!("`{source}` is no address")).because(error))?;
         let name = url.path_segments().and_then(|mut parts| parts.next_back()).filter(|name| !name.is_empty());
         let destination = entry.path("destination")?;
         if name.is_none() && destination.ends_with('/') {
@@ -91,8 +92,12 @@ async fn fetch(doing: &Doing<'_>, url: &Url, lax: bool, target: &Target) -> Resu
             other => return Err(other.into_error()),
         };
         run.progress(format!("{} is tried again: {error}", shown(url)));
-        doing.deadline.within(run, async { run.sleep(pause).await }).await?;
-        pause *= 2;
+        match doing.deadline.within(run, run.sleep(pause)).await {
+            Err(over) if over.kind() == Kind::Cancelled => return Err(over),
+            // What went wrong says more than that there is no more time.
+            Err(_) => return Err(error),
+            Ok(()) => pause *= 2,
+        }
     }
     Ok(())
 }

@@ -48,7 +48,8 @@ impl Scope<'_> {
             Condition::Checksum { tool, checksum, path } => {
                 let (sum, path) = (self.text(&word(checksum)).await?, self.text(&word(path)).await?);
                 let sum = sum.trim().to_ascii_lowercase();
-                let script = format!("s=$({tool} <{} 2>/dev/null) && [ \"${{s%% *}}\" = {} ]", quote(&path), quote(&sum));
+                let script =
+                    format!("s=$({tool} <{} 2>/dev/null) && [ \"${{s%% *}}\" = {} ]", quote(&path), quote(&sum));
                 self.asks(&script, deadline).await?
             }
             Condition::And(all) => {

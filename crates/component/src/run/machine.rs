@@ -36,8 +36,7 @@ impl Said {
         if self.status == 0 {
             return Ok(self.stdout);
         }
-        let lines: Vec<String> =
-            self.stderr.lines().map(sanitize).filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<String> = self.stderr.lines().map(sanitize).filter(|line| !line.trim().is_empty()).collect();
         let last = lines[lines.len().saturating_sub(3)..].join("; ");
         Err(Error::build(if last.is_empty() {
             format!("the machine's shell ended with status {}", self.status)
@@ -74,9 +73,8 @@ impl Machine<'_> {
 
     /// The cloud of the platform.
     pub(crate) fn services(&self) -> Result<&dyn Services> {
-        self.services.ok_or_else(|| {
-            Error::build("the platform has no S3 and no parameters").help("Bake on the platform `aws`.")
-        })
+        self.services
+            .ok_or_else(|| Error::build("the platform has no S3 and no parameters").help("Bake on the platform `aws`."))
     }
 }
 

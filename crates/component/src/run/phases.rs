@@ -50,8 +50,7 @@ pub(crate) struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} passed", self.passed, if self.passed == 1 { "step" } else { "steps" })?;
-        for (count, word) in
-            [(self.skipped, "skipped"), (self.ignored, "failed and ignored"), (self.failed, "failed")]
+        for (count, word) in [(self.skipped, "skipped"), (self.ignored, "failed and ignored"), (self.failed, "failed")]
         {
             if count > 0 {
                 write!(f, ", {count} {word}")?;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ami_bake_core::output::sanitize;
-use ami_bake_core::{Error, Result};
 use ami_bake_core::plan::Phase;
+use ami_bake_core::{Error, Result};
 use ami_bake_manifest::tree::{Kind, Node};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
@@ -16,18 +16,8 @@ use crate::document::{Document, Section, Step};
 use crate::reference::{Part, Reference, parse, references};
 
 /// What `context:` knows.
-pub(crate) const CONTEXT: [&str; 10] = [
-    "executionId",
-    "osPlatform",
-    "osName",
-    "osVersion",
-    "date",
-    "dateTime",
-    "uuid",
-    "hostname",
-    "phase",
-    "step",
-];
+pub(crate) const CONTEXT: [&str; 10] =
+    ["executionId", "osPlatform", "osName", "osVersion", "date", "dateTime", "uuid", "hostname", "phase", "step"];
 /// The variables that Image Builder itself sets, as far as they have a meaning here.
 pub(crate) const ENVIRONMENT: [&str; 1] = ["IMAGE_PHASE"];
 /// Parts of the instance metadata that AWSTOE does not read.

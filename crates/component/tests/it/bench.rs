@@ -1,0 +1,188 @@
+//! What every test needs: a machine, a store of objects, a document, and what came of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use ami_bake_component::Components;
+use ami_bake_core::clock::SystemClock;
+use ami_bake_core::event::{Envelope, Event};
+use ami_bake_core::output::Collect;
+use ami_bake_core::plan::{OnFailure, Phase, Step, Value, Verb};
+use ami_bake_core::provision::Provisioner as _;
+use ami_bake_core::services::{Object, ObjectPath, Services};
+use ami_bake_core::{Error, Result, Route, Run};
+use ami_bake_steps::Verbs;
+use ami_bake_testkit::runs;
+use ami_bake_testkit::shell::{HostMachine, HostShell};
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+pub(crate) struct Bench {
+    pub(crate) run: Run,
+    events: UnboundedReceiver<Envelope>,
+    pub(crate) machine: HostMachine,
+    pub(crate) shell: Arc<HostShell>,
+    pub(crate) store: Arc<Store>,
+    components: Components,
+    folder: tempfile::TempDir,
+}
+
+/// What became of a document.
+pub(crate) struct Outcome {
+    pub(crate) result: Result<()>,
+    pub(crate) stdout: String,
+    /// Every progress sentence and warning.
+    pub(crate) told: Vec<String>,
+}
+
+impl Outcome {
+    /// What it printed, when it passed.
+    #[track_caller]
+    pub(crate) fn passes(self) -> String {
+        if let Err(error) = &self.result {
+            panic!("{} | {}", whole(error), self.told.join(" | "));
+        }
+        self.stdout
+    }
+
+    /// All that a person sees of its failure.
+    #[track_caller]
+    pub(crate) fn fails(self) -> String {
+        whole(&self.result.expect_err("it passed"))
+    }
+}
+
+/// An error with all that a person sees of it.
+pub(crate) fn whole(error: &Error) -> String {
+    let mut text = error.message().to_owned();
+    for cause in error.causes() {
+        text = format!("{text} | {cause}");
+    }
+    format!("{text} | {}", error.help_text().unwrap_or("-"))
+}
+
+impl Bench {
+    /// A copy of this system.
+    pub(crate) async fn new() -> Self {
+        Self::on(HostShell::sandbox().await)
+    }
+
+    /// Any machine.
+    pub(crate) fn on(shell: HostShell) -> Self {
+        let (run, events) = runs::with(Arc::new(SystemClock::default()), &[("TOKEN", "wal-nut-tree")]);
+        let store = Arc::new(Store::default());
+        let services = Arc::clone(&store) as Arc<dyn Services>;
+        let components = Components::new(Arc::new(Verbs::default()), Some(services));
+        let folder = tempfile::tempdir().unwrap();
+        Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), store, components, folder }
+    }
+
+    /// Runs the build phase of a document of these steps.
+    pub(crate) async fn build(&mut self, steps: &str) -> Outcome {
+        self.document(&build(steps), &[Phase::Build], &[]).await
+    }
+
+    /// Runs phases of a document.
+    pub(crate) async fn document(&mut self, text: &str, phases: &[Phase], with: &[(&str, &str)]) -> Outcome {
+        self.step(&self.of(text, phases, with)).await
+    }
+
+    /// A step that runs a document.
+    pub(crate) fn of(&self, text: &str, phases: &[Phase], with: &[(&str, &str)]) -> Step {
+        let path = self.folder.path().join("web.yml");
+        std::fs::write(&path, text).unwrap();
+        step(&path, phases, with)
+    }
+
+    pub(crate) async fn step(&mut self, step: &Step) -> Outcome {
+        let mut output = Collect::default();
+        let on = self.machine.reached(&self.shell);
+        let result = self.components.apply(&self.run, &on, step, &mut output).await;
+        let mut told = Vec::new();
+        while let Ok(envelope) = self.events.try_recv() {
+            match envelope.event {
+                Event::Progress { message } | Event::Warning { message, .. } => told.push(message),
+                _ => {}
+            }
+        }
+        Outcome { result, stdout: output.stdout_text(), told }
+    }
+
+    pub(crate) async fn sh(&self, command: &str) -> String {
+        self.shell.sh(command).await
+    }
+}
+
+/// A document with a build phase of these steps.
+pub(crate) fn build(steps: &str) -> String {
+    let indented: String = steps.trim_matches('\n').lines().map(|line| format!("      {line}\n")).collect();
+    format!("schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n{indented}")
+}
+
+fn step(path: &Path, phases: &[Phase], with: &[(&str, &str)]) -> Step {
+    Step {
+        name: "it".to_owned(),
+        route: Route::root().key("images").key("web").key("build").index(0),
+        verb: Verb::Component {
+            path: path.to_owned(),
+            parameters: with.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            phases: phases.to_vec(),
+        },
+        env: vec![("GREETING".to_owned(), Value::Plain("hello".to_owned()))],
+        timeout: None,
+        retries: 0,
+        on_failure: OnFailure::Abort,
+        cache_for: None,
+    }
+}
+
+/// Objects in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Store(pub(crate) Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Store {
+    pub(crate) fn put(&self, at: &str, content: &[u8]) {
+        self.0.lock().unwrap().insert(at.to_owned(), content.to_vec());
+    }
+
+    pub(crate) fn get(&self, at: &str) -> Option<String> {
+        self.0.lock().unwrap().get(at).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Services for Store {
+    async fn object(&self, _: &Run, at: &ObjectPath) -> Result<Object> {
+        let content = self.0.lock().unwrap().get(&at.to_string()).cloned();
+        let content = content.ok_or_else(|| Error::build(format!("read {at}: there is no such object")))?;
+        // A stream that says more than it holds, as a broken connection does.
+        let size = content.len() as u64 + u64::from(at.key.ends_with("cut"));
+        Ok(Object { size, content: Box::new(std::io::Cursor::new(content)) })
+    }
+
+    async fn objects(&self, _: &Run, prefix: &ObjectPath) -> Result<Vec<String>> {
+        let bucket = format!("s3://{}/", prefix.bucket);
+        let keys = self.0.lock().unwrap();
+        let keys = keys.keys().filter_map(|key| key.strip_prefix(&bucket));
+        Ok(keys.filter(|key| key.starts_with(&prefix.key)).map(str::to_owned).collect())
+    }
+
+    async fn store(&self, _: &Run, at: &ObjectPath, file: &Path) -> Result<()> {
+        self.put(&at.to_string(), &std::fs::read(file).unwrap());
+        Ok(())
+    }
+
+    async fn parameter(&self, _: &Run, name: &str) -> Result<SecretString> {
+        match name {
+            "/app/token" => Ok("from-the-store".into()),
+            "/app/key" => Ok("two\nlines".into()),
+            _ => Err(Error::build(format!("there is no parameter {name}"))),
+        }
+    }
+}

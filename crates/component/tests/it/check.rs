@@ -1,0 +1,220 @@
+//! What `check` says of a document: at its own lines, and at the step that uses it.
+
+use ami_bake_core::platform::Capabilities;
+use ami_bake_manifest::diagnostic::{Style, text};
+use ami_bake_manifest::{Manifest, Options};
+
+use crate::bench::build;
+
+const LOCAL: Capabilities = Capabilities {
+    platform: "local",
+    source: "local",
+    machine: &[],
+    publish: &[],
+    captures: &[ami_bake_core::plan::CaptureMode::Halted],
+    init: false,
+    replaces_versions: false,
+    services: false,
+    deploy: false,
+};
+
+/// The findings of a manifest whose image has these phases, with `document` as `web.yml`.
+fn checked(document: &str, phases: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("web.yml"), document).unwrap();
+    let manifest =
+        format!("format: 1\nname: shop\nplatform: local\nimages:\n  web:\n    source: {{local: host}}\n{phases}");
+    let options = Options {
+        check: true,
+        capabilities: vec![LOCAL],
+        documents: Some(ami_bake_component::judge),
+        ..Options::default()
+    };
+    let loaded = Manifest::load_text("bake.yml", &manifest, folder.path().to_owned(), &options);
+    let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
+    shown.replace(&format!("{}/", folder.path().display()), "")
+}
+
+const BUILD: &str = "    build:\n      - component: web.yml\n";
+
+#[track_caller]
+fn says(document: &str, expected: &[&str]) {
+    let shown = checked(document, BUILD);
+    for text in expected {
+        assert!(shown.contains(text), "{text:?} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn a_good_document_has_no_findings() {
+    for version in ["1.0", "1", "\"1.0\""] {
+        let document = build("- {name: A, action: ExecuteBash, inputs: {commands: [id]}}").replace("1.0", version);
+        assert_eq!(checked(&document, BUILD), "");
+    }
+    let json = r#"{"schemaVersion": 1.0, "phases": [{"name": "build", "steps": [{"name": "A", "action": "Reboot"}]}]}"#;
+    assert_eq!(checked(json, BUILD), "");
+}
+
+#[test]
+fn mistakes_are_told_with_their_lines_all_in_one_go() {
+    says(
+        &build(
+            r#"
+- name: Typo
+  action: ExecuteBsh
+- name: Keys
+  action: CreateFile
+  timeoutSecond: 3
+  onFailure: ignore
+  maxAttempts: 0
+  timeoutSeconds: 0
+  inputs: [{pth: /opt, content: x}, {path: 'C:\x', overwrite: yes, permissions: 999, encoding: latin1}]
+- {name: Keys, action: ExecuteBash, inputs: {commands: id}}
+- {name: Empty, action: S3Download, inputs: []}
+- {name: None, action: WebDownload}
+- {name: Half, action: WebDownload, inputs: [{source: ftp://x/y, destination: /opt/, checksum: "00"}]}
+- {name: Loop, action: Reboot, loop: {for: {start: 1, end: 5, updateBy: -1}}}
+- {name: If, action: Reboot, if: {fileExist: /opt, then: Maybe}}
+- {name: Long, action: ExecuteDocument, maxAttempts: 3, inputs: {document: x}}
+"#,
+        ),
+        &[
+            "web.yml:6:17",
+            "there is no action module `ExecuteBsh`",
+            "Did you mean `ExecuteBash`?",
+            "unknown key `timeoutSecond` in a step",
+            "`onFailure` is `Abort`, `Continue` or `Ignore`",
+            "`maxAttempts` is a whole number of at least 1",
+            "`timeoutSeconds` is a whole number of at least 1",
+            "unknown key `pth` in the inputs of `CreateFile`",
+            "an input of `CreateFile` has no `path`",
+            "`C:\\x` is a path of Windows",
+            "`overwrite` is `true` or `false`",
+            "`999` are no permissions",
+            "`latin1` is no encoding that AWSTOE knows",
+            "has a second step `Keys`",
+            "`commands` is a list, not text",
+            "The list is empty: the step would do nothing.",
+            "`WebDownload` needs `source` and `destination`.",
+            "`ftp://x/y` is no address on the web",
+            "`checksum` and `algorithm` belong together",
+            "the loop would never get from 1 to 5 in steps of -1",
+            "there is no operator `fileExist`",
+            "`then` is `Abort`, `Execute` or `Skip`",
+            "`maxAttempts` can only be 1",
+        ],
+    );
+    says("phases: []\nschemaVersion: 2.0\nstep: x\n", &["the schema version 1.0 alone", "unknown key `step`"]);
+    says("phases:\n", &["has no `schemaVersion`", "`phases` is a list, not nothing"]);
+    says("", &["the component document web.yml is empty"]);
+    says("a: [\n", &["web.yml:1"]);
+    says(
+        "schemaVersion: 1.0\nparameters:\n  - name: Who\n    type: string\nphases: []\n",
+        &[
+            "web.yml:3",
+            "`parameters` is a list with one map for each name",
+            "Write `- Name: {type: string, default: …}`.",
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_run_here_is_refused_by_name_and_line() {
+    says(
+        &build(
+            "- {name: Shell, action: ExecutePowerShell, inputs: {commands: [x]}}\n\
+             - {name: Get, action: S3Download, inputs: [{source: s3://b/k, destination: /opt/k}]}\n\
+             - {name: Token, action: ExecuteBash, inputs: {commands: ['echo {{ aws:ssm:/a }}']}}",
+        ),
+        &[
+            "error[not-on-linux]: the step `Shell` needs Windows: `ExecutePowerShell` does not run on Linux",
+            "web.yml:5:31",
+            "the step `Get` needs S3: `S3Download` has no credentials on the platform `local`",
+            "give the manifest's step `platforms: [aws]`",
+            "the platform `local` has no `{{ aws:ssm:/a }}`",
+        ],
+    );
+    // A phase that nobody runs may hold what it likes.
+    let document = format!(
+        "{}  - name: test\n    steps:\n      - {{name: W, action: SetRegistry}}\n",
+        build("- {name: A, action: Reboot}")
+    );
+    let shown = checked(&document, BUILD);
+    assert!(
+        !shown.contains("Windows") && shown.contains("warning[unused-phase]: nothing runs the phase `test` of web.yml"),
+        "{shown}"
+    );
+    assert!(shown.contains("Add `- component: web.yml` to `test` too"), "{shown}");
+    let both = "    build: [{component: web.yml}]\n    test: [{component: web.yml}]\n";
+    assert!(checked(&document, both).contains("`SetRegistry` does not run on Linux"));
+}
+
+#[test]
+fn references_to_nothing_are_told() {
+    let document = r#"
+schemaVersion: 1.0
+parameters: [{Version: {type: string, default: "1"}}]
+phases:
+  - name: build
+    steps:
+      - {name: One, action: ExecuteBash, inputs: {commands: ['{{ Versoin }}', '{{.Version}}', '{{ build.Two.outputs.stdout }}', '{{ .Names }}']}}
+      - {name: Two, action: CreateFile, inputs: [{path: '{{ build.On.outputs.stdout }}', content: '{{ build.One.outputs.files }} {{ loop.value }}'}]}
+      - {name: Env, action: ExecuteBash, inputs: {commands: ['{{ env:GREETING }} {{ env:HOME }} {{ context:user }} {{ aws:imds:iam/info }}']}}
+  - name: test
+    steps:
+      - {name: Late, action: ExecuteBash, inputs: {commands: ['{{ build.One.outputs.stdout }}']}}
+"#;
+    let with_env = "    build: [{component: web.yml, env: {GREETING: x}}]\n    test: [{component: web.yml}]\n";
+    let shown = checked(document, with_env);
+    for expected in [
+        "the document declares no parameter or constant `Versoin`",
+        "Did you mean `Version`?",
+        "warning[go-style]: `{{.Version}}` is not replaced",
+        "the step `Two` of `build` runs later",
+        "the phase `build` has no step `On`",
+        "the step `One` puts out no `files`",
+        "warning[no-loop]: `{{ loop.value }}` stays as it is",
+        "`HOME` is not in the environment of the document",
+        "there is no `context:user` here",
+        "`iam/info` holds credentials",
+        "`build` ran on another machine: nothing of it is known in `test`",
+    ] {
+        assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
+    }
+    assert!(!shown.contains("Names"), "{shown}");
+}
+
+#[test]
+fn a_use_that_does_not_fit_is_told_at_the_step() {
+    let document = "schemaVersion: 1.0\nparameters: [{Version: {type: string}}, {Other: {type: string, default: x}}]\nphases: [{name: verify, steps: []}, {name: build, steps: [{name: A, action: Reboot}]}]\n";
+    let phases = "    build:\n      - component: web.yml\n        with: {Versoin: \"17\"}\n    validate:\n      - component: web.yml\n        with: {Version: \"17\"}\n";
+    let shown = checked(document, phases);
+    for expected in [
+        "bake.yml:9:25",
+        "web.yml has no parameter `Versoin`",
+        "Did you mean `Version`?",
+        "the parameter `Version` of web.yml has no value",
+        "web.yml has no phase `validate`, so this step would do nothing",
+        "note[unused-phase]: nothing runs the phase `verify`",
+    ] {
+        assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn a_lax_script_is_warned_about_once() {
+    let lax = build(
+        "- {name: One, action: ExecuteBash, inputs: {commands: [a, b]}}\n\
+         - {name: Two, action: ExecuteBash, inputs: {commands: [\"a\\nb\"]}}\n\
+         - {name: Strict, action: ExecuteBash, inputs: {commands: [set -euo pipefail, a, b]}}\n\
+         - {name: Single, action: ExecuteBash, inputs: {commands: [\"# why\\na\"]}}",
+    );
+    let shown = checked(&lax, BUILD);
+    assert_eq!(shown.matches("warning").count(), 1, "{shown}");
+    assert!(
+        shown.contains("web.yml:5:16") && shown.contains("2 steps, `One` first, go on after a command that fails"),
+        "{shown}"
+    );
+    let strict = build("- {name: A, action: ExecuteBash, inputs: {commands: [set -o errexit, a, b]}}");
+    assert_eq!(checked(&strict, BUILD), "");
+}
