@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ami_bake_component::Components;
 use ami_bake_core::engine::Rooms;
 use ami_bake_core::event::Failure;
 use ami_bake_core::plan::Recipe;
@@ -110,6 +111,7 @@ fn options(args: &ManifestArgs, region: Option<&str>, check: bool, facts: &Facts
             pr: facts.pull_request.map(|number| number.to_string()).unwrap_or_default(),
         },
         capabilities: wire::PLATFORMS.iter().filter_map(|name| wire::capabilities(name)).collect(),
+        documents: Some(ami_bake_component::judge),
         check,
     }
 }
@@ -208,7 +210,8 @@ impl Loaded {
         let place = wire::Place::of(place, Some(manifest));
         let platform = wire::platform(manifest.platform().as_str(), place, run).await?;
         let recipe: Arc<dyn Recipe> = Arc::clone(manifest) as Arc<dyn Recipe>;
-        Ok(Rooms { platform, recipe, provisioner: Arc::new(Verbs::default()) })
+        let provisioner = Arc::new(Components::new(Arc::new(Verbs::default()), platform.services()));
+        Ok(Rooms { platform, recipe, provisioner })
     }
 }
 
