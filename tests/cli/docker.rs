@@ -316,7 +316,8 @@ fn a_bake_goes_over_tls_with_certificates() {
     let engine = Engine::own();
     let (host, certificates) = engine.tls();
     let name = namespace("tls");
-    let text = manifest(&name, "").replace("    test:\n", "      - upload: site/\n        to: /srv/web/more\n    test:\n");
+    let text =
+        manifest(&name, "").replace("    test:\n", "      - upload: site/\n        to: /srv/web/more\n    test:\n");
     let run = |folder: &str, code: i32| {
         let setting = Setting::with(&text)
             .variable("REGISTRY_PASSWORD", "geheim-4711")
@@ -330,7 +331,7 @@ fn a_bake_goes_over_tls_with_certificates() {
     let digest = engine.docker(&["image", "inspect", "--format", "{{.Id}}", &format!("{name}/web:0.1.0")]);
     assert!(digest.is_some(), "the image is not in the engine");
     for (folder, why, help) in
-        [("stranger", "certificate", "DOCKER_CERT_PATH"), ("nowhere", "there is no", "ca.pem, cert.pem and key.pem")]
+        [("stranger", "BadCertificate", "DOCKER_CERT_PATH names another folder"), ("nowhere", "there is no", "ca.pem, cert.pem and key.pem")]
     {
         let refused = run(folder, 4);
         assert!(refused.stderr.contains(why) && refused.stderr.contains(help), "{}", refused.stderr);

@@ -127,6 +127,8 @@ fn images_are_listed_and_exported_without_a_valid_manifest() {
     setting.write("bake.yml", "format: 1\nname: [this is no manifest\n");
     let listed = setting.run(&["images", "--platform", "local"]).exits(0);
     assert!(listed.stdout.contains("0.1.0") && listed.stderr.contains("left aside"), "{listed:?}");
+    let elsewhere = setting.run(&["images", "--platform", "local", "--store", "other", "--json"]).exits(0);
+    assert!(elsewhere.stdout.contains("\"images\": []"), "{}", elsewhere.stdout);
     setting.run(&["images"]).exits(3);
     let done = setting.run(&["images", "export", "web", "web.tar"]).exits(0);
     assert!(done.stderr.starts_with("shop/web/0.1.0 (img-") && done.stderr.contains("to web.tar ("), "{}", done.stderr);

@@ -35,10 +35,16 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Docker> {
         }
     };
     let spoke = |error: &bollard::errors::Error| {
-        failed(Kind::Preflight, format!("speak with a Docker engine at {address}"), error).help(
-            "Something answers there, but not as a Docker engine does. With TLS, set DOCKER_TLS_VERIFY=1 and \
-             DOCKER_CERT_PATH; without, unset DOCKER_TLS_VERIFY.",
-        )
+        failed(Kind::Preflight, format!("speak with a Docker engine at {address}"), error).help(match &address {
+            Address::Tls(_, folder) => format!(
+                "Its certificate and that in {} have to be of the authority in ca.pem there, and neither out of date; \
+                 DOCKER_CERT_PATH names another folder. Does the engine speak TLS at all?",
+                folder.display()
+            ),
+            _ => "Something answers there, but not as a Docker engine does. Where it wants TLS, set DOCKER_TLS_VERIFY=1 \
+                  and DOCKER_CERT_PATH."
+                .to_owned(),
+        })
     };
     let client = made.map_err(|error| spoke(&error))?;
     match tokio::time::timeout(HELLO, client.negotiate_version()).await {
