@@ -5,6 +5,7 @@
 
 mod capture;
 mod client;
+mod deploy;
 mod error;
 mod identity;
 mod image;
@@ -14,6 +15,7 @@ mod machine;
 mod permissions;
 mod platform;
 mod publish;
+mod services;
 mod source;
 mod sweep;
 mod usage;

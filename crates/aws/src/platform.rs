@@ -6,18 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ami_bake_core::clock::Clock;
 use ami_bake_core::ledger::{Entry, IMAGE};
 use ami_bake_core::limit::Limiter;
-use ami_bake_core::plan::{CaptureMode, Distribution, ImagePlan, SourceImage, SourceQuery};
+use ami_bake_core::plan::{CaptureMode, Deployment, Distribution, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
     Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Listed, Machine, Permission, Platform,
     Registration, Superseded, Undo,
 };
 use ami_bake_core::poll::Poller;
+use ami_bake_core::services::Services;
+use ami_bake_core::rollout::Rollout;
 use ami_bake_core::{Result, Run};
 use async_trait::async_trait;
 
 use crate::client::{Client, Settings};
+use crate::services::Cloud;
 use crate::machine::{Instance, Shared};
-use crate::{capture, image, lineage, machine, permissions, publish, source, sweep};
+use crate::{capture, deploy, image, lineage, machine, permissions, publish, source, sweep};
 
 /// The platform's name in the ledger and in manifests.
 pub(crate) const PLATFORM: &str = "aws";
@@ -62,9 +65,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     ],
     captures: &[CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live],
     init: true,
-    deploy: false,
+    deploy: true,
     replaces_versions: false,
-    services: false,
+    services: true,
 };
 
 /// Amazon EC2 in one home region.
@@ -93,6 +96,8 @@ pub(crate) struct Inner {
     accounts: Mutex<HashMap<String, Arc<Inner>>>,
     /// Snapshots that are being copied into other regions.
     pub(crate) copies: publish::Copies,
+    /// What deployments wait for.
+    pub(crate) deploys: deploy::Shared,
 }
 
 impl Inner {
@@ -107,6 +112,7 @@ impl Inner {
             elsewhere: Mutex::default(),
             accounts: Mutex::default(),
             copies: publish::Copies::default(),
+            deploys: deploy::Shared::new(&client, clock),
             client,
         }
     }
@@ -160,6 +166,10 @@ impl Platform for Aws {
         Some(self.inner.client.region().to_owned())
     }
 
+    fn services(&self) -> Option<Arc<dyn Services>> {
+        Some(Arc::new(Cloud::new(Arc::clone(&self.inner))))
+    }
+
     async fn find_source(&self, run: &Run, query: &SourceQuery) -> Result<SourceImage> {
         source::find(&self.inner, run, query).await
     }
@@ -193,6 +203,21 @@ impl Platform for Aws {
         Box::pin(publish::publish(&self.inner, run, plan, image)).await
     }
 
+    async fn judge_deploying(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+        Box::pin(deploy::judge(&self.inner, run, plan)).await
+    }
+
+    async fn deploy(
+        &self,
+        run: &Run,
+        plan: &ImagePlan,
+        image: &ImageRecord,
+        deployment: &Deployment,
+        rollout: &mut Rollout,
+    ) -> Result<()> {
+        Box::pin(deploy::deploy(&self.inner, run, plan, image, deployment, rollout)).await
+    }
+
     async fn superseded(&self, run: &Run, plan: &ImagePlan, planned: bool) -> Result<Vec<Superseded>> {
         Box::pin(publish::superseded(&self.inner, run, plan, planned)).await
     }
@@ -215,6 +240,11 @@ impl Platform for Aws {
                 let region = entry.region.as_deref().unwrap_or(self.inner.client.region());
                 let there = self.inner.at(region, entry.role.as_deref());
                 image::undo(&there, run, entry).await
+            }
+            deploy::VERSION | deploy::REFRESH | deploy::GROUP => {
+                let region = entry.region.as_deref().unwrap_or(self.inner.client.region());
+                let there = self.inner.at(region, entry.role.as_deref());
+                Box::pin(deploy::undo(&there, run, entry)).await
             }
             lineage::COPY => lineage::undo(&self.inner, entry).await,
             _ => machine::undo(&self.inner, run, entry).await,

@@ -13,6 +13,7 @@ use semver::Version;
 
 use crate::capture::SNAPSHOT;
 use crate::client::Client;
+use crate::deploy;
 use crate::image;
 use crate::machine;
 use crate::platform::{Inner, PLATFORM};
@@ -34,8 +35,9 @@ struct Found {
 /// What expired by its tags, of every run: what is at work first, what others are made of last.
 pub(crate) async fn expired(aws: &Inner, run: &Run) -> Result<Vec<Leftover>> {
     let client = &aws.client;
-    let (machines, volumes, groups, keys, images, snapshots, profiles, roles) = tokio::join!(
+    let (machines, fleets, volumes, groups, keys, images, snapshots, profiles, roles) = tokio::join!(
         instances(client),
+        fleets(aws),
         volumes(client),
         groups(client),
         keys(client),
@@ -44,7 +46,7 @@ pub(crate) async fn expired(aws: &Inner, run: &Run) -> Result<Vec<Leftover>> {
         profiles(client),
         roles(client)
     );
-    let all = [machines, volumes, groups, keys, images, snapshots, profiles, roles];
+    let all = [fleets, machines, volumes, groups, keys, images, snapshots, profiles, roles];
     if let Some(Err(error)) = all.iter().find(|found| found.is_err()).filter(|_| all.iter().all(Result::is_err)) {
         return Err(error.clone());
     }
@@ -139,7 +141,10 @@ pub(crate) async fn remove(aws: &Inner, run: &Run, leftover: &Leftover) -> Resul
                 find_by: id.to_owned(),
                 id: Some(id.to_owned()),
             };
-            machine::undo(aws, run, &entry).await
+            match kind {
+                deploy::GROUP => deploy::undo(aws, run, &entry).await,
+                _ => machine::undo(aws, run, &entry).await,
+            }
         }
     }
 }
@@ -226,6 +231,12 @@ where
             return Ok(all);
         }
     }
+}
+
+/// Groups that were replaced, and those that never took over.
+async fn fleets(aws: &Inner) -> Result<Vec<Found>> {
+    let all = deploy::expired(aws).await?;
+    Ok(all.into_iter().map(|(id, tags)| Found { kind: deploy::GROUP, id, tags }).collect())
 }
 
 async fn instances(client: &Client) -> Result<Vec<Found>> {

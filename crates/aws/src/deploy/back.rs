@@ -1,0 +1,194 @@
+//! The way back of a group whose refresh did not come to a good end.
+
+use std::time::Duration;
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::plan::Refresh;
+use ami_bake_core::rollout::Outcome;
+use ami_bake_core::{Error, Kind, Result, Run};
+
+use super::entry::{REFRESH, RefreshMark};
+use super::group::{self, Follows, Group};
+use super::refresh::{self, Ask, End};
+use super::template::{self, Template};
+use crate::platform::Inner;
+
+/// How long EC2 may take to stop a refresh: it waits for machines that are being launched.
+const STOPPED: Duration = Duration::from_mins(30);
+
+/// A deployment that failed, and the state that it leaves.
+#[derive(Debug)]
+pub(super) struct Bad {
+    pub(super) outcome: Outcome,
+    pub(super) error: Error,
+}
+
+impl Bad {
+    pub(super) fn new(outcome: Outcome, error: Error) -> Self {
+        Self { outcome, error }
+    }
+}
+
+/// A refresh that has to go back.
+pub(super) struct Way<'a> {
+    pub(super) there: &'a Inner,
+    pub(super) run: &'a Run,
+    pub(super) settings: &'a Refresh,
+    /// The template before anything was moved.
+    pub(super) template: &'a Template,
+    /// The group before anything was moved.
+    pub(super) group: &'a Group,
+    /// The version that it ran with.
+    pub(super) from: i64,
+    /// The refresh, and the version that it brings.
+    pub(super) mark: RefreshMark,
+    pub(super) id: String,
+    /// True when the version was made for this deployment, so that it may go.
+    pub(super) made: bool,
+}
+
+impl Way<'_> {
+    /// What a bad end leaves, once everything is done that can be done about it.
+    pub(super) async fn back(&self, end: Result<End>) -> Bad {
+        let group = &self.group.name;
+        let failed = |why: String| Error::new(Kind::Deploy, format!("the instance refresh of {group} failed {why}"));
+        let bad = match end {
+            Ok(End::RolledBack(why)) => {
+                let why = Error::new(Kind::Deploy, format!("the instance refresh of {group} was rolled back {why}"));
+                Bad::new(Outcome::RolledBack, why)
+            }
+            Ok(End::RollbackFailed(why)) => Bad::new(Outcome::RollbackFailed, failed(why)),
+            Ok(End::Cancelled(why)) => Bad::new(
+                Outcome::Failed,
+                Error::new(Kind::Deploy, format!("somebody else cancelled the instance refresh of {group} {why}"))
+                    .help("What they had in mind is not known, so the group is left as it is."),
+            ),
+            Ok(End::Failed(why)) => self.undo(failed(why), false).await,
+            Ok(End::TimedOut | End::Successful) => {
+                let why = Error::new(
+                    Kind::Deploy,
+                    format!("the instance refresh of {group}: {}", refresh::overdue(self.settings)),
+                );
+                self.undo(why, true).await
+            }
+            Err(error) if error.kind() == Kind::Cancelled => return Bad::new(Outcome::RollingBack, error),
+            Err(error) => self.undo(error, true).await,
+        };
+        let why = if bad.outcome == Outcome::RolledBack { Closed::Deleted } else { Closed::Kept };
+        // A line that can't be written makes a sweep look at the group once more.
+        let _ = self.run.ledger().close_id(REFRESH, &self.id, why);
+        bad
+    }
+
+    /// Goes back from a refresh that failed, or that is still `active`.
+    async fn undo(&self, error: Error, active: bool) -> Bad {
+        if !self.settings.rollback {
+            let stopped = if active { refresh::cancel(self.there, &self.group.name).await } else { Ok(()) };
+            if let Err(refused) = stopped {
+                self.run.warn(format!("could not stop it: {refused}"), refused.help_text().map(str::to_owned));
+            }
+            let help = "`on-failure: stop` leaves the group as it is; without it, it goes back.";
+            return Bad::new(Outcome::Failed, error.help(help));
+        }
+        self.run.progress(format!("{} goes back to version {}", self.group.name, self.from));
+        match self.undone(active).await {
+            Ok(None) => Bad::new(Outcome::RolledBack, error),
+            Ok(Some(why)) => {
+                let help = format!("The way back failed {why}. Look at the group's activities.");
+                Bad::new(Outcome::RollbackFailed, error.help(help))
+            }
+            Err(refused) if refused.kind() == Kind::Cancelled => Bad::new(Outcome::RollingBack, refused),
+            Err(refused) => {
+                let help = format!("The way back failed: {refused}. {}", refused.help_text().unwrap_or_default());
+                Bad::new(Outcome::RollbackFailed, error.help(help.trim_end()))
+            }
+        }
+    }
+
+    /// None when everything is as it was; else why it is not.
+    async fn undone(&self, active: bool) -> Result<Option<String>> {
+        if active && self.group.is_steady() && refresh::roll_back(self.there, &self.group.name).await? {
+            return Ok(match refresh::watch(self.there, self.run, &self.mark, &self.id, self.settings.wait).await? {
+                End::RolledBack(_) => None,
+                // It failed before the request came: the rest is done by hand.
+                End::Failed(_) | End::Cancelled(_) => return self.by_hand().await,
+                End::Successful => Some("because it was done at that very moment".to_owned()),
+                End::RollbackFailed(why) => Some(why),
+                End::TimedOut => Some(refresh::overdue(self.settings)),
+            });
+        }
+        if active {
+            refresh::cancel(self.there, &self.group.name).await?;
+            refresh::watch(self.there, self.run, &self.mark, &self.id, STOPPED).await?;
+        }
+        self.by_hand().await
+    }
+
+    /// What EC2 can't do for a group on `$Default` or `$Latest`: the pointers are put back, then a second refresh leaves
+    /// alone what was not replaced yet.
+    async fn by_hand(&self) -> Result<Option<String>> {
+        let (there, run) = (self.there, self.run);
+        let version = return_to(there, run, self.group, self.template, self.from, self.mark.version, self.made).await?;
+        let Some(now) = group::describe(there, &self.group.name).await? else { return Ok(None) };
+        if Group::new(now)?.on(self.mark.version).next().is_none() {
+            return Ok(None);
+        }
+        let mark = RefreshMark { version: self.from, ..self.mark.clone() };
+        let ask = Ask {
+            mark: mark.clone(),
+            desired: self.group.with_version(&version),
+            settings: self.settings,
+            forward: false,
+            auto_rollback: false,
+        };
+        let id = refresh::start(there, run, &ask).await?;
+        let end = refresh::watch(there, run, &mark, &id, self.settings.wait).await;
+        // It is the way back: nothing is to be undone of it.
+        run.ledger().close_id(REFRESH, &id, Closed::Kept)?;
+        Ok(match end? {
+            End::Successful => None,
+            End::TimedOut => Some(refresh::overdue(self.settings)),
+            End::Failed(why) | End::Cancelled(why) | End::RolledBack(why) | End::RollbackFailed(why) => Some(why),
+        })
+    }
+}
+
+/// Puts back what the group follows, and answers what it has to ask for to be as it was: `$Default` and `$Latest` where
+/// they lead to the old version again, else the number.
+pub(super) async fn return_to(
+    there: &Inner,
+    run: &Run,
+    group: &Group,
+    before: &Template,
+    from: i64,
+    version: i64,
+    made: bool,
+) -> Result<String> {
+    let follows = group.follows();
+    let mut now = template::find(there, &before.id).await?;
+    if now.default == version && before.default != version {
+        template::set_default(there, before, before.default).await?;
+        now.default = before.default;
+    }
+    if follows == Follows::Latest && now.latest == version && made {
+        template::discard(there, run, &before.id, version).await?;
+        now = template::find(there, &before.id).await?;
+    }
+    let leads = match follows {
+        Follows::Number(_) => return Ok(from.to_string()),
+        Follows::Default => now.default,
+        Follows::Latest => now.latest,
+    };
+    if leads == from {
+        return Ok(follows.as_version());
+    }
+    run.warn(
+        format!(
+            "{} goes back to version {from} by its number: {} is version {leads} by now",
+            group.name,
+            follows.as_version()
+        ),
+        Some("Let it follow again once that is a version that you want.".to_owned()),
+    );
+    Ok(from.to_string())
+}

@@ -1,0 +1,66 @@
+//! The image in the region and account that it is deployed to.
+
+use std::sync::Arc;
+
+use ami_bake_core::plan::Deployment;
+use ami_bake_core::platform::ImageRecord;
+use ami_bake_core::{Error, Result, Run, tags};
+use aws_sdk_ec2::types::Image;
+
+use crate::image as images;
+use crate::platform::Inner;
+use crate::source::{described, tags_of};
+
+/// Finds it: at home by its id, in another region by its name, in another account as its own copy or as what is shared
+/// with it.
+pub(super) async fn find(
+    home: &Arc<Inner>,
+    there: &Arc<Inner>,
+    run: &Run,
+    record: &ImageRecord,
+    deployment: &Deployment,
+) -> Result<Arc<Image>> {
+    let region = there.client.region();
+    if deployment.role.is_none() && region == home.client.region() {
+        return described(home, run, &record.id).await;
+    }
+    if let Some(own) = by_name(there, run, record).await? {
+        return Ok(Arc::new(own));
+    }
+    if deployment.role.is_some()
+        && let Some(ours) = by_name(&home.in_region(region), run, record).await?
+        && let Some(shared) = seen(there, run, ours.image_id().unwrap_or_default()).await?
+    {
+        return Ok(Arc::new(shared));
+    }
+    let help = match &deployment.role {
+        None => format!("Publish it there: `publish: {{regions: [{region}]}}`."),
+        Some(role) => format!(
+            "Bring it there (`publish: {{targets: [{{role: …, regions: [{region}]}}]}}`), or share it with the account of {role} \
+             (`publish: {{share: {{accounts: […]}}}}`)."
+        ),
+    };
+    Err(Error::preflight(format!("there is no image {:?} in {}", record.name, there.client.place()))
+        .help(help)
+        .at(deployment.route.clone()))
+}
+
+/// The account's own image of this name and content.
+async fn by_name(there: &Inner, run: &Run, record: &ImageRecord) -> Result<Option<Image>> {
+    let doing = format!("look for the image {:?} in {}", record.name, there.client.place());
+    let filters = vec![images::filter("name", &record.name)];
+    let found = run.until_cancelled(images::describe(&there.client, "self", filters, &doing)).await??;
+    let same = |image: &Image| tags_of(image).get(tags::DIGEST).map(String::as_str) == Some(record.digest.as_str());
+    Ok(found.into_iter().find(same))
+}
+
+/// An image of another account that this one may launch.
+async fn seen(there: &Inner, run: &Run, id: &str) -> Result<Option<Image>> {
+    let client = &there.client;
+    let request = client.ec2.describe_images().image_ids(id);
+    match run.until_cancelled(client.ask("DescribeImages", request.send())).await? {
+        Ok(answer) => Ok(answer.images.unwrap_or_default().pop()),
+        Err(failure) if failure.not_found() => Ok(None),
+        Err(failure) => Err(client.explain(*failure, &format!("look up the image {id}")).await),
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether Auto Scaling may use the key of an encrypted image.
+
+use ami_bake_core::{Result, Run};
+use aws_sdk_ec2::types::Image;
+
+use super::group::Group;
+use crate::image::snapshots;
+use crate::platform::Inner;
+
+/// The alias of the key that AWS manages, which Auto Scaling may use.
+const AWS_KEY: &str = "alias/aws/ebs";
+
+/// Says which statement the policy of `key` needs, unless the group's present image shows that it is there. Without it
+/// every launch fails with `Client.InternalError` (Auto Scaling user guide, "Required AWS KMS key policy").
+pub(super) async fn warn(there: &Inner, run: &Run, group: &Group, image: Option<&Image>, key: &str) -> Result<()> {
+    if key == AWS_KEY {
+        return Ok(());
+    }
+    let now = match image {
+        Some(image) => keys(there, image).await?,
+        None => Vec::new(),
+    };
+    // An alias can't be compared with what EC2 tells; a group that launches encrypted images has some grant.
+    let proven = if key.starts_with("alias/") || key.contains(":alias/") {
+        !now.is_empty()
+    } else {
+        now.iter().any(|known| known.ends_with(key.rsplit('/').next().unwrap_or(key)))
+    };
+    if !proven {
+        let role = group.raw.service_linked_role_arn().unwrap_or("the group's service-linked role");
+        run.warn(
+            format!("{} can launch the image only when the policy of the key {key} allows it to Auto Scaling", group.name),
+            Some(format!("Unless it does, add to the key's policy: {}", statement(role))),
+        );
+    }
+    Ok(())
+}
+
+/// The keys of an image's snapshots.
+async fn keys(there: &Inner, image: &Image) -> Result<Vec<String>> {
+    let ids = snapshots(image);
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let client = &there.client;
+    let request = client.ec2.describe_snapshots().set_snapshot_ids(Some(ids));
+    match client.ask("DescribeSnapshots", request.send()).await {
+        Ok(answer) => Ok(answer.snapshots().iter().filter_map(|one| one.kms_key_id.clone()).collect()),
+        // Snapshots of another account's image are not shown; what is not known is said.
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+/// The statements, each as the user guide has it.
+fn statement(role: &str) -> String {
+    let principal = serde_json::json!({ "AWS": role });
+    let uses = serde_json::json!({
+        "Effect": "Allow", "Principal": principal,
+        "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"], "Resource": "*",
+    });
+    let grants = serde_json::json!({
+        "Effect": "Allow", "Principal": principal, "Action": "kms:CreateGrant", "Resource": "*",
+        "Condition": {"Bool": {"kms:GrantIsForAWSResource": true}},
+    });
+    format!("{uses}, {grants}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_names_the_role_and_both_parts() {
+        let text = statement("arn:aws:iam::1:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling");
+        assert!(text.contains("AWSServiceRoleForAutoScaling") && text.contains("kms:CreateGrant"));
+        assert!(text.contains("kms:GrantIsForAWSResource"));
+    }
+}

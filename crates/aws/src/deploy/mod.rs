@@ -1,0 +1,26 @@
+//! Moves launch templates and Auto Scaling groups to an image, and back when it does not come up.
+
+mod actions;
+mod back;
+mod compare;
+mod copy;
+mod deploy;
+mod entry;
+mod group;
+mod image;
+mod judge;
+mod keys;
+mod pointers;
+mod refresh;
+mod replace;
+mod shared;
+mod template;
+mod traffic;
+mod undo;
+
+pub(crate) use actions::actions;
+pub(crate) use deploy::deploy;
+pub(crate) use entry::{GROUP, REFRESH, VERSION};
+pub(crate) use judge::judge;
+pub(crate) use shared::Shared;
+pub(crate) use undo::{expired, undo};

@@ -1,0 +1,66 @@
+//! What follows a template by name: its default, and the groups on `$Default` and `$Latest`.
+
+use ami_bake_core::{Error, Kind, Result, Run};
+
+use super::group::{Follows, Group};
+use super::template::{self, Template};
+use crate::platform::Inner;
+
+/// Makes a version the default. A default that somebody else moved since `before` was read is not taken over unless it
+/// is forced. Answers whether it was moved.
+pub(super) async fn make_default(there: &Inner, before: &Template, number: i64, forced: bool) -> Result<bool> {
+    let now = template::find(there, &before.id).await?;
+    if now.default == number {
+        return Ok(false);
+    }
+    if now.default != before.default && !forced {
+        return Err(Error::new(
+            Kind::Deploy,
+            format!(
+                "the default of the launch template {} was moved from version {} to {} meanwhile, by somebody else",
+                before.name, before.default, now.default
+            ),
+        )
+        .help(format!("Look at version {}; `--force` makes version {number} the default all the same.", now.default)));
+    }
+    template::set_default(there, before, number).await?;
+    Ok(true)
+}
+
+/// Lets a group follow again what it followed before a refresh put a number there. Where that is another version by now,
+/// it stays on the number, which is said.
+pub(super) async fn follow_again(there: &Inner, run: &Run, before: &Group, template: &Template, number: i64) -> Result<()> {
+    let follows = before.follows();
+    let now = template::find(there, &template.id).await?;
+    let leads = match follows {
+        Follows::Number(_) => return Ok(()),
+        Follows::Default => now.default,
+        Follows::Latest => now.latest,
+    };
+    let version = follows.as_version();
+    if leads != number {
+        run.warn(
+            format!("{} stays on version {number} of {}: {version} is version {leads}", before.name, template.name),
+            Some(match follows {
+                Follows::Default => "`set-default: true` moves the default along.".to_owned(),
+                _ => "Somebody made a newer version meanwhile, which no refresh has tried.".to_owned(),
+            }),
+        );
+        return Ok(());
+    }
+    ask_for(there, before, &version).await
+}
+
+/// Changes which version a group asks for; no machine is replaced by that.
+pub(super) async fn ask_for(there: &Inner, group: &Group, version: &str) -> Result<()> {
+    let client = &there.client;
+    let desired = group.with_version(version);
+    let request = client
+        .autoscaling
+        .update_auto_scaling_group()
+        .auto_scaling_group_name(&group.name)
+        .set_launch_template(desired.launch_template)
+        .set_mixed_instances_policy(desired.mixed_instances_policy);
+    let doing = format!("let the group {} follow {version}", group.name);
+    client.call("UpdateAutoScalingGroup", &doing, request.send()).await.map(|_| ())
+}

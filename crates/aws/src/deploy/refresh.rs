@@ -1,0 +1,331 @@
+//! Instance refreshes: begun with the very version, watched to their end.
+
+use std::time::Duration;
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::plan::Refresh;
+use ami_bake_core::poll::human;
+use ami_bake_core::{Error, Kind, Result, Run};
+use aws_sdk_autoscaling::types::{
+    AlarmSpecification, DesiredConfiguration, InstanceRefresh, InstanceRefreshStatus as Status, MixedInstancesPolicy,
+    RefreshPreferences, RefreshStrategy,
+};
+
+use super::entry::{REFRESH, RefreshMark, line};
+use super::shared::key;
+use crate::capture::Unknown;
+use crate::platform::{Inner, PLATFORM};
+
+/// What EC2 keeps healthy unless it is told otherwise (Auto Scaling API, RefreshPreferences).
+const MIN_HEALTHY: u16 = 90;
+/// How long a way back or a cancellation is watched beyond the time of the refresh.
+const BACK: Duration = Duration::from_hours(2);
+
+/// How a refresh ended, with EC2's reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    Successful,
+    Failed(String),
+    Cancelled(String),
+    RolledBack(String),
+    RollbackFailed(String),
+    /// It is still at work.
+    TimedOut,
+}
+
+/// What a refresh is begun with.
+pub(super) struct Ask<'a> {
+    pub(super) mark: RefreshMark,
+    pub(super) desired: DesiredConfiguration,
+    pub(super) settings: &'a Refresh,
+    /// True on the way there; on the way back nothing pauses or stops it.
+    pub(super) forward: bool,
+    /// EC2 goes back by itself.
+    pub(super) auto_rollback: bool,
+}
+
+impl Ask<'_> {
+    fn preferences(&self) -> RefreshPreferences {
+        let settings = self.settings;
+        let percent = |value: Option<u16>| value.map(i32::from);
+        let seconds = |time: Duration| i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
+        let least = settings.min_healthy.or(settings.max_healthy.map(|_| MIN_HEALTHY));
+        let mut preferences = RefreshPreferences::builder()
+            .set_min_healthy_percentage(percent(least))
+            .set_max_healthy_percentage(percent(settings.max_healthy))
+            .set_instance_warmup(settings.warmup.map(seconds))
+            .skip_matching(settings.skip_matching || !self.forward);
+        if self.auto_rollback {
+            preferences = preferences.auto_rollback(true);
+        }
+        if self.forward && !settings.checkpoints.is_empty() {
+            // Without the last one the rest of the group would never be replaced.
+            let points = settings.checkpoints.iter().copied().chain([100]).map(i32::from).collect();
+            preferences = preferences.set_checkpoint_percentages(Some(points)).checkpoint_delay(seconds(settings.pause));
+        }
+        if self.forward && !settings.alarms.is_empty() {
+            let alarms = AlarmSpecification::builder().set_alarms(Some(settings.alarms.clone())).build();
+            preferences = preferences.alarm_specification(alarms);
+        }
+        preferences.build()
+    }
+}
+
+/// The refresh that is at work in a group.
+pub(super) async fn active(there: &Inner, group: &str) -> Result<Option<InstanceRefresh>> {
+    let client = &there.client;
+    let request = client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).max_records(10);
+    let doing = format!("look for an instance refresh of {group}");
+    let answer = client.call("DescribeInstanceRefreshes", &doing, request.send()).await?;
+    Ok(answer.instance_refreshes.unwrap_or_default().into_iter().find(is_active))
+}
+
+/// A refresh by its id; none where it is not known.
+pub(super) async fn by_id(there: &Inner, group: &str, id: &str) -> Result<Option<InstanceRefresh>> {
+    let client = &there.client;
+    let request =
+        client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).instance_refresh_ids(id);
+    let doing = format!("look up the instance refresh of {group}");
+    match client.ask("DescribeInstanceRefreshes", request.send()).await {
+        Ok(answer) => Ok(answer.instance_refreshes.unwrap_or_default().pop()),
+        // The group is gone, and its refreshes with it.
+        Err(failure) if failure.is(&["ValidationError"]) => Ok(None),
+        Err(failure) => Err(client.explain(*failure, &doing).await),
+    }
+}
+
+pub(super) fn is_active(refresh: &InstanceRefresh) -> bool {
+    matches!(
+        refresh.status(),
+        Some(
+            Status::Pending
+                | Status::InProgress
+                | Status::Baking
+                | Status::Cancelling
+                | Status::RollbackInProgress
+        )
+    )
+}
+
+/// The version that a refresh brings, as it was asked for.
+pub(super) fn brings(refresh: &InstanceRefresh) -> Option<&str> {
+    let desired = refresh.desired_configuration()?;
+    let policy = desired.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
+    let one = match policy {
+        Some(template) => template.launch_template_specification(),
+        None => desired.launch_template(),
+    };
+    one?.version()
+}
+
+/// Begins a refresh. It is in the ledger until it ended.
+pub(super) async fn start(there: &Inner, run: &Run, ask: &Ask<'_>) -> Result<String> {
+    let client = &there.client;
+    let group = &ask.mark.group;
+    let doing = format!("start an instance refresh of {group}");
+    run.check()?;
+    let ticket = run.intend(PLATFORM, REFRESH, Some(client.region()), &line(&ask.mark))?;
+    let request = client
+        .autoscaling
+        .start_instance_refresh()
+        .auto_scaling_group_name(group)
+        .strategy(RefreshStrategy::Rolling)
+        .desired_configuration(ask.desired.clone())
+        .preferences(ask.preferences());
+    let id = match client.ask("StartInstanceRefresh", request.send()).await {
+        Ok(answer) => answer.instance_refresh_id.unwrap_or_default(),
+        // An answer was lost, or a repetition met the first one: there is never more than one refresh of a group.
+        Err(failure) if failure.unknown() || failure.is(&["InstanceRefreshInProgress"]) => {
+            let version = wanted(&ask.desired);
+            match active(there, group).await?.filter(|one| brings(one) == version.as_deref()) {
+                Some(ours) => ours.instance_refresh_id.unwrap_or_default(),
+                None => {
+                    if !failure.unknown() {
+                        run.ledger().close(ticket, Closed::Refused)?;
+                    }
+                    return Err(client.explain(*failure, &doing).await);
+                }
+            }
+        }
+        Err(failure) => {
+            run.ledger().close(ticket, Closed::Refused)?;
+            return Err(client.explain(*failure, &doing).await);
+        }
+    };
+    run.ledger().confirm(ticket, &id)?;
+    Ok(id)
+}
+
+/// The version in a desired configuration.
+fn wanted(desired: &DesiredConfiguration) -> Option<String> {
+    let refresh = InstanceRefresh::builder().desired_configuration(desired.clone()).build();
+    brings(&refresh).map(str::to_owned)
+}
+
+/// Takes a refresh that an earlier run began into the ledger.
+pub(super) fn adopt(there: &Inner, run: &Run, mark: &RefreshMark, id: &str) -> Result<()> {
+    let ticket = run.intend(PLATFORM, REFRESH, Some(there.client.region()), &line(mark))?;
+    run.ledger().confirm(ticket, id)
+}
+
+/// Watches a refresh to its end, or until `limit` is over, and tells how far it is.
+pub(super) async fn watch(there: &Inner, run: &Run, mark: &RefreshMark, id: &str, limit: Duration) -> Result<End> {
+    let begun = run.clock().elapsed();
+    let mut told = String::new();
+    let mut unknown = Unknown::new(there.client.clock(), format!("the instance refresh {id} of {}", mark.group));
+    there
+        .deploys
+        .refreshes
+        .wait(run, &key(&mark.group, id), limit.saturating_add(BACK), |state| {
+            let Some(refresh) = state else { return unknown.missing() };
+            unknown.seen();
+            let progress = progress(&refresh, mark);
+            if progress != told {
+                run.progress(progress.clone());
+                told = progress;
+            }
+            let why = || reason(&refresh);
+            match refresh.status() {
+                Some(Status::Successful) => Some(Ok(End::Successful)),
+                Some(Status::Failed) => Some(Ok(End::Failed(why()))),
+                Some(Status::Cancelled) => Some(Ok(End::Cancelled(why()))),
+                Some(Status::RollbackSuccessful) => Some(Ok(End::RolledBack(why()))),
+                Some(Status::RollbackFailed) => Some(Ok(End::RollbackFailed(why()))),
+                Some(Status::Cancelling | Status::RollbackInProgress) => None,
+                _ => (run.clock().elapsed().saturating_sub(begun) >= limit).then_some(Ok(End::TimedOut)),
+            }
+        })
+        .await
+}
+
+/// "web: 40 % on version 8, 3 machines to go".
+fn progress(refresh: &InstanceRefresh, mark: &RefreshMark) -> String {
+    let group = &mark.group;
+    if let Some(Status::RollbackInProgress) = refresh.status() {
+        let left = refresh.instances_to_update().unwrap_or_default();
+        return format!("{group} goes back, {left} machines to go");
+    }
+    if let Some(Status::Cancelling) = refresh.status() {
+        return format!("{group}: the instance refresh is being cancelled");
+    }
+    let percent = refresh.percentage_complete().unwrap_or_default();
+    let left = match refresh.instances_to_update() {
+        Some(left) if left > 0 => format!(", {left} machines to go"),
+        _ => String::new(),
+    };
+    let version = brings(refresh).map_or_else(|| mark.version.to_string(), str::to_owned);
+    let reason = refresh.status_reason().map(|reason| format!(" ({})", reason.trim_end_matches('.'))).unwrap_or_default();
+    format!("{group}: {percent} % on version {version}{left}{reason}")
+}
+
+/// How far it came, and what EC2 says of it.
+fn reason(refresh: &InstanceRefresh) -> String {
+    let rollback = refresh.rollback_details();
+    let percent = rollback.and_then(|details| details.percentage_complete_on_rollback());
+    let percent = percent.or(refresh.percentage_complete()).unwrap_or_default();
+    let begun = rollback.and_then(|details| details.rollback_reason());
+    let said = refresh.status_reason().filter(|said| Some(*said) != begun);
+    let texts: Vec<&str> = begun.into_iter().chain(said).map(|text| text.trim_end_matches('.')).collect();
+    let text = if texts.is_empty() { "EC2 gives no reason".to_owned() } else { texts.join("; ") };
+    format!("at {percent} %: {text}")
+}
+
+/// Asks EC2 to bring the group back to what it asks for.
+///
+/// # Errors
+/// When that is refused; `Ok(false)` when EC2 can't do it by itself.
+pub(super) async fn roll_back(there: &Inner, group: &str) -> Result<bool> {
+    let client = &there.client;
+    let request = client.autoscaling.rollback_instance_refresh().auto_scaling_group_name(group);
+    match client.ask("RollbackInstanceRefresh", request.send()).await {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.is(&["IrreversibleInstanceRefresh"]) => Ok(false),
+        // It ended by itself meanwhile: whoever watches it sees how.
+        Err(failure) if failure.is(&["ActiveInstanceRefreshNotFound"]) => Ok(true),
+        Err(failure) => Err(client.explain(*failure, &format!("roll back the instance refresh of {group}")).await),
+    }
+}
+
+/// Asks EC2 to stop a refresh where it is.
+pub(super) async fn cancel(there: &Inner, group: &str) -> Result<()> {
+    let client = &there.client;
+    let request = client.autoscaling.cancel_instance_refresh().auto_scaling_group_name(group);
+    match client.ask("CancelInstanceRefresh", request.send()).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is(&["ActiveInstanceRefreshNotFound"]) => Ok(()),
+        Err(failure) => Err(client.explain(*failure, &format!("cancel the instance refresh of {group}")).await),
+    }
+}
+
+/// Another refresh is at work in the group.
+pub(super) fn busy(group: &str, other: &InstanceRefresh) -> Error {
+    let id = other.instance_refresh_id().unwrap_or_default();
+    let status = other.status().map(|status| status.as_str().to_owned()).unwrap_or_default();
+    let version = brings(other).map(|version| format!(" to version {version}")).unwrap_or_default();
+    let percent = other.percentage_complete().unwrap_or_default();
+    Error::new(
+        Kind::Deploy,
+        format!("another instance refresh of {group}{version} is at work ({id}, {status}, {percent} %)"),
+    )
+    .help("Somebody or something else moves the group. Wait for its end, or `aws autoscaling cancel-instance-refresh`.")
+}
+
+/// The refresh took longer than it may.
+pub(super) fn overdue(settings: &Refresh) -> String {
+    format!("it was not done after {} (`refresh.wait`)", human(settings.wait))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_autoscaling::types::RollbackDetails;
+
+    use super::*;
+
+    fn settings() -> Refresh {
+        Refresh {
+            min_healthy: None,
+            max_healthy: Some(150),
+            warmup: Some(Duration::from_mins(1)),
+            wait: Duration::from_hours(1),
+            checkpoints: vec![20, 50],
+            pause: Duration::from_mins(10),
+            skip_matching: false,
+            alarms: vec!["web-5xx".to_owned()],
+            rollback: true,
+        }
+    }
+
+    fn preferences(forward: bool) -> RefreshPreferences {
+        let settings = settings();
+        let mark = RefreshMark { group: "web".into(), template: "lt-1".into(), version: 8 };
+        let desired = DesiredConfiguration::builder().build();
+        Ask { mark, desired, settings: &settings, forward, auto_rollback: forward }.preferences()
+    }
+
+    #[test]
+    fn checkpoints_end_with_the_whole_group() {
+        let there = preferences(true);
+        assert_eq!((there.checkpoint_percentages(), there.checkpoint_delay()), (&[20, 50, 100][..], Some(600)));
+        assert_eq!((there.min_healthy_percentage(), there.max_healthy_percentage()), (Some(90), Some(150)));
+        assert_eq!((there.skip_matching(), there.auto_rollback()), (Some(false), Some(true)));
+        assert_eq!(there.alarm_specification().unwrap().alarms(), ["web-5xx"]);
+    }
+
+    #[test]
+    fn the_way_back_neither_pauses_nor_asks_alarms() {
+        let back = preferences(false);
+        assert!(back.checkpoint_percentages().is_empty() && back.alarm_specification().is_none());
+        assert_eq!((back.skip_matching(), back.instance_warmup()), (Some(true), Some(60)));
+    }
+
+    #[test]
+    fn the_reason_says_how_far_it_came() {
+        let rollback = RollbackDetails::builder().percentage_complete_on_rollback(40).rollback_reason("An alarm rang.");
+        let refresh = InstanceRefresh::builder()
+            .status(Status::RollbackFailed)
+            .percentage_complete(10)
+            .status_reason("Launches fail.")
+            .rollback_details(rollback.build());
+        assert_eq!(reason(&refresh.build()), "at 40 %: An alarm rang; Launches fail");
+    }
+}

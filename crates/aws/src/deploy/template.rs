@@ -1,0 +1,269 @@
+//! Launch templates and their versions.
+
+use std::time::Duration;
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::{Error, Kind, Result, Run};
+use aws_sdk_ec2::types::{
+    Image, LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest,
+    LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateVersion, RequestLaunchTemplateData, ResponseLaunchTemplateData,
+};
+
+use super::compare::{differences, with_image};
+use super::entry::{VERSION, VersionMark, line, version_id};
+use crate::machine::hash;
+use crate::platform::{Inner, PLATFORM};
+
+/// Versions in one page; EC2 gives 200 at most.
+const PAGE: i32 = 200;
+/// What was made is visible everywhere after this time.
+const VISIBLE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest description of a version (EC2 API, CreateLaunchTemplateVersion).
+const DESCRIPTION: usize = 255;
+
+/// A launch template as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Template {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) default: i64,
+    pub(super) latest: i64,
+}
+
+/// A version of one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Version {
+    pub(super) number: i64,
+    pub(super) description: String,
+    pub(super) data: ResponseLaunchTemplateData,
+}
+
+impl Version {
+    fn new(version: LaunchTemplateVersion) -> Option<Self> {
+        Some(Self {
+            number: version.version_number?,
+            description: version.version_description.unwrap_or_default(),
+            data: version.launch_template_data?,
+        })
+    }
+}
+
+/// The template of this id or name.
+pub(super) async fn find(there: &Inner, named: &str) -> Result<Template> {
+    let client = &there.client;
+    let request = client.ec2.describe_launch_templates();
+    let request =
+        if named.starts_with("lt-") { request.launch_template_ids(named) } else { request.launch_template_names(named) };
+    let missing = || {
+        Error::preflight(format!("there is no launch template {named} in {}", client.place()))
+            .help("`launch-template` takes its name or its id (lt-…). `aws ec2 describe-launch-templates` lists them.")
+    };
+    let answer = match client.ask("DescribeLaunchTemplates", request.send()).await {
+        Ok(answer) => answer,
+        Err(failure) if failure.code().contains("NotFound") || failure.code().contains("Malformed") => {
+            return Err(missing());
+        }
+        Err(failure) => return Err(client.explain(*failure, &format!("look up the launch template {named}")).await),
+    };
+    let found = answer.launch_templates.unwrap_or_default().pop().ok_or_else(missing)?;
+    Ok(Template {
+        id: found.launch_template_id.unwrap_or_default(),
+        name: found.launch_template_name.unwrap_or_default(),
+        default: found.default_version_number.unwrap_or_default(),
+        latest: found.latest_version_number.unwrap_or_default(),
+    })
+}
+
+/// A version by its number, `$Default` or `$Latest`; none where there is no such one.
+pub(super) async fn version(there: &Inner, template: &str, which: &str) -> Result<Option<Version>> {
+    let client = &there.client;
+    let request = client.ec2.describe_launch_template_versions().launch_template_id(template).versions(which);
+    match client.ask("DescribeLaunchTemplateVersions", request.send()).await {
+        Ok(answer) => Ok(answer.launch_template_versions.unwrap_or_default().into_iter().find_map(Version::new)),
+        Err(failure) if failure.code().contains("NotFound") => Ok(None),
+        Err(failure) => {
+            Err(client.explain(*failure, &format!("read version {which} of the launch template {template}")).await)
+        }
+    }
+}
+
+/// Every version, the newest first.
+pub(super) async fn versions(there: &Inner, template: &str) -> Result<Vec<Version>> {
+    let client = &there.client;
+    let doing = format!("list the versions of the launch template {template}");
+    let (mut all, mut page) = (Vec::new(), None);
+    loop {
+        let request = client.ec2.describe_launch_template_versions().launch_template_id(template).max_results(PAGE);
+        let request = request.set_next_token(page);
+        let answer = client.call("DescribeLaunchTemplateVersions", &doing, request.send()).await?;
+        all.extend(answer.launch_template_versions.unwrap_or_default().into_iter().filter_map(Version::new));
+        page = answer.next_token.filter(|mark| !mark.is_empty());
+        if page.is_none() {
+            all.sort_by_key(|version| std::cmp::Reverse(version.number));
+            return Ok(all);
+        }
+    }
+}
+
+/// What a new version is made of.
+pub(super) struct Wanted<'a> {
+    pub(super) template: &'a Template,
+    pub(super) source: &'a Version,
+    pub(super) image: &'a Image,
+    pub(super) description: String,
+    pub(super) group: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// As it should be in the end.
+    pub(super) fn data(&self) -> ResponseLaunchTemplateData {
+        let (id, root) = (self.image.image_id(), self.image.root_device_name());
+        with_image(&self.source.data, id.unwrap_or_default(), root.unwrap_or_default())
+    }
+
+    /// What has to be said: the image, and the whole mapping where a snapshot is in it, for EC2 takes no snapshot over
+    /// from the source version.
+    fn request(&self) -> RequestLaunchTemplateData {
+        let data = self.data();
+        let restated = self.source.data.block_device_mappings().iter().any(has_snapshot);
+        let mapping = restated.then(|| data.block_device_mappings().iter().map(restate).collect());
+        RequestLaunchTemplateData::builder()
+            .set_image_id(data.image_id)
+            .set_block_device_mappings(mapping)
+            .build()
+    }
+}
+
+fn has_snapshot(mapping: &LaunchTemplateBlockDeviceMapping) -> bool {
+    mapping.ebs().is_some_and(|ebs| ebs.snapshot_id().is_some())
+}
+
+fn restate(mapping: &LaunchTemplateBlockDeviceMapping) -> LaunchTemplateBlockDeviceMappingRequest {
+    let ebs = mapping.ebs().cloned().map(|ebs| {
+        LaunchTemplateEbsBlockDeviceRequest::builder()
+            .set_encrypted(ebs.encrypted)
+            .set_delete_on_termination(ebs.delete_on_termination)
+            .set_iops(ebs.iops)
+            .set_kms_key_id(ebs.kms_key_id)
+            .set_snapshot_id(ebs.snapshot_id)
+            .set_volume_size(ebs.volume_size)
+            .set_volume_type(ebs.volume_type)
+            .set_throughput(ebs.throughput)
+            .set_volume_initialization_rate(ebs.volume_initialization_rate)
+            .set_ebs_card_index(ebs.ebs_card_index)
+            .build()
+    });
+    LaunchTemplateBlockDeviceMappingRequest::builder()
+        .set_device_name(mapping.device_name.clone())
+        .set_virtual_name(mapping.virtual_name.clone())
+        .set_no_device(mapping.no_device.clone())
+        .set_ebs(ebs)
+        .build()
+}
+
+/// A description that names what and which run, short enough for EC2.
+pub(super) fn described(what: &str, run: &Run) -> String {
+    let run = format!(", by ami-bake run {}", run.id());
+    let room = DESCRIPTION.saturating_sub(run.len());
+    format!("{}{run}", what.chars().take(room).collect::<String>())
+}
+
+/// Makes a version and compares it with what it should be. It stays in the ledger until the deployment is at its end.
+pub(super) async fn create(there: &Inner, run: &Run, wanted: &Wanted<'_>) -> Result<Version> {
+    let client = &there.client;
+    let template = wanted.template;
+    let doing = format!("make a version of the launch template {}", template.name);
+    let mark = VersionMark {
+        template: template.id.clone(),
+        description: wanted.description.clone(),
+        group: wanted.group.map(str::to_owned),
+    };
+    let image = wanted.image.image_id().unwrap_or_default();
+    let token = hash(&format!("{}/{}/{}/{image}", run.id(), template.id, wanted.source.number), 64);
+    run.check()?;
+    let ticket = run.intend(PLATFORM, VERSION, Some(client.region()), &line(&mark))?;
+    // The token makes the SDK's own retries safe.
+    let request = client
+        .ec2
+        .create_launch_template_version()
+        .launch_template_id(&template.id)
+        .source_version(wanted.source.number.to_string())
+        .version_description(&wanted.description)
+        .launch_template_data(wanted.request())
+        .client_token(token);
+    let answer = match client.ask("CreateLaunchTemplateVersion", request.send()).await {
+        Ok(answer) => answer,
+        Err(failure) => {
+            if !failure.unknown() {
+                run.ledger().close(ticket, Closed::Refused)?;
+            }
+            return Err(client.explain(*failure, &doing).await);
+        }
+    };
+    for warning in answer.warning().map(|warning| warning.errors()).unwrap_or_default() {
+        run.warn(format!("{}: {}", template.name, warning.message().unwrap_or_default()), None);
+    }
+    let number = answer.launch_template_version().and_then(LaunchTemplateVersion::version_number);
+    let number = number.ok_or_else(|| Error::internal(format!("{doing}: EC2 gave it no number")))?;
+    run.ledger().confirm(ticket, &version_id(&template.id, number))?;
+    let made = visible(there, run, template, number).await?;
+    let odd = differences(&wanted.data(), &made.data);
+    if odd.is_empty() {
+        return Ok(made);
+    }
+    discard(there, run, &template.id, number).await?;
+    Err(Error::new(
+        Kind::Deploy,
+        format!("{doing}: version {number} differs from {} in more than the image: {}", wanted.source.number, odd.join(", ")),
+    )
+    .help("EC2 did not take over what the source version says. Make a version by hand from it and name it as `source-version`."))
+}
+
+async fn visible(there: &Inner, run: &Run, template: &Template, number: i64) -> Result<Version> {
+    let begun = run.clock().elapsed();
+    loop {
+        if let Some(made) = version(there, &template.id, &number.to_string()).await? {
+            return Ok(made);
+        }
+        if run.clock().elapsed().saturating_sub(begun) > VISIBLE {
+            return Err(Error::new(Kind::Deploy, format!("version {number} of {} is gone again", template.name)));
+        }
+        run.sleep(PAUSE).await?;
+    }
+}
+
+/// Takes a version away and closes its entry. Not being there is success.
+pub(super) async fn discard(there: &Inner, run: &Run, template: &str, number: i64) -> Result<()> {
+    delete(there, template, number).await?;
+    run.ledger().close_id(VERSION, &version_id(template, number), Closed::Deleted)
+}
+
+/// Deletes a version. Not being there is success.
+pub(super) async fn delete(there: &Inner, template: &str, number: i64) -> Result<()> {
+    let client = &there.client;
+    let doing = format!("delete version {number} of the launch template {template}");
+    let request =
+        client.ec2.delete_launch_template_versions().launch_template_id(template).versions(number.to_string());
+    let answer = match client.ask("DeleteLaunchTemplateVersions", request.send()).await {
+        Ok(answer) => answer,
+        Err(failure) if failure.code().contains("NotFound") => return Ok(()),
+        Err(failure) => return Err(client.explain(*failure, &doing).await),
+    };
+    for refused in answer.unsuccessfully_deleted_launch_template_versions() {
+        let Some(why) = refused.response_error() else { continue };
+        if !why.code().is_some_and(|code| code.as_str().ends_with("DoesNotExist")) {
+            return Err(Error::new(Kind::Deploy, format!("{doing}: {}", why.message().unwrap_or("EC2 refused"))));
+        }
+    }
+    Ok(())
+}
+
+/// Makes a version the default.
+pub(super) async fn set_default(there: &Inner, template: &Template, number: i64) -> Result<()> {
+    let client = &there.client;
+    let request = client.ec2.modify_launch_template().launch_template_id(&template.id);
+    let request = request.default_version(number.to_string());
+    let doing = format!("make version {number} the default of the launch template {}", template.name);
+    client.call("ModifyLaunchTemplate", &doing, request.send()).await.map(|_| ())
+}

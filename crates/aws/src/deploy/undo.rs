@@ -1,0 +1,154 @@
+//! Undoes what a deployment left open: after a cancel, and for a run that was cut off.
+
+use std::collections::BTreeMap;
+
+use ami_bake_core::ledger::Entry;
+use ami_bake_core::platform::Undo;
+use ami_bake_core::plan::Refresh;
+use ami_bake_core::{Result, Run, tags};
+use aws_sdk_autoscaling::types::{Filter, InstanceRefreshStatus as Status};
+use serde::de::DeserializeOwned;
+
+use super::entry::{GROUP, REFRESH, RefreshMark, VERSION, VersionMark, number_of};
+use super::group::{self, Follows, Group};
+use super::refresh::{self, Ask};
+use super::{replace, template};
+use crate::platform::Inner;
+
+/// Asks for what brings everything back; waits for nothing. Not being there is success.
+pub(crate) async fn undo(there: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
+    match entry.kind.as_str() {
+        VERSION => version(there, entry).await,
+        REFRESH => bring_back(there, run, entry).await,
+        GROUP => replace::undo(there, entry).await,
+        kind => Ok(Undo::Later(format!("this version of ami-bake does not know how to undo a {kind}"))),
+    }
+}
+
+/// What was written with [`super::entry::line`].
+fn mark<T: DeserializeOwned>(entry: &Entry) -> Option<T> {
+    serde_json::from_str(&entry.find_by).ok()
+}
+
+fn unreadable() -> Undo {
+    Undo::Later("its line in the ledger can't be read".to_owned())
+}
+
+/// Deletes a version that nothing runs with.
+async fn version(there: &Inner, entry: &Entry) -> Result<Undo> {
+    let Some(mark) = mark::<VersionMark>(entry) else { return Ok(unreadable()) };
+    let number = match entry.id.as_deref().and_then(number_of) {
+        Some(number) => number,
+        None => {
+            let all = template::versions(there, &mark.template).await?;
+            match all.into_iter().find(|one| one.description == mark.description) {
+                Some(one) => one.number,
+                None => return Ok(Undo::Done),
+            }
+        }
+    };
+    if let Some(name) = &mark.group
+        && let Some(raw) = group::describe(there, name).await?
+    {
+        let group = Group::new(raw)?;
+        let moving = refresh::active(there, name).await?.is_some();
+        let used = group.on(number).count();
+        if used > 0 && group.follows() == Follows::Number(number) && !moving {
+            // The refresh was done before it could be stopped: the version is at work.
+            return Ok(Undo::Done);
+        }
+        if used > 0 {
+            return Ok(Undo::Later(format!("{} while {name} goes back", group.state(number))));
+        }
+    }
+    template::delete(there, &mark.template, number).await.map(|()| Undo::Done)
+}
+
+/// Brings a group back to what it asks for.
+async fn bring_back(there: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
+    let Some(mark) = mark::<RefreshMark>(entry) else { return Ok(unreadable()) };
+    let name = &mark.group;
+    let found = match &entry.id {
+        Some(id) => refresh::by_id(there, name, id).await?,
+        None => refresh::active(there, name).await?.filter(|one| refresh::brings(one) == Some(&mark.version.to_string())),
+    };
+    let (Some(found), Some(raw)) = (found, group::describe(there, name).await?) else { return Ok(Undo::Done) };
+    let group = Group::new(raw)?;
+    match found.status() {
+        // EC2 goes back, or it is done and at work.
+        Some(Status::RollbackInProgress | Status::RollbackSuccessful | Status::Successful) => Ok(Undo::Done),
+        Some(Status::RollbackFailed) => {
+            Ok(Undo::Later(format!("the way back of {name} failed: look at the group's activities")))
+        }
+        Some(Status::Failed | Status::Cancelled) => return_by_hand(there, run, &group, &mark).await,
+        Some(Status::Cancelling) => Ok(waiting(name)),
+        _ if group.is_steady() && refresh::roll_back(there, name).await? => Ok(Undo::Done),
+        _ => {
+            refresh::cancel(there, name).await?;
+            Ok(waiting(name))
+        }
+    }
+}
+
+fn waiting(group: &str) -> Undo {
+    Undo::Later(format!("{group} stops where it is first, then it can go back"))
+}
+
+/// What the group asks for has not changed, since no refresh came to its end: a second refresh brings it back there.
+async fn return_by_hand(there: &Inner, run: &Run, group: &Group, mark: &RefreshMark) -> Result<Undo> {
+    if group.on(mark.version).next().is_none() || refresh::active(there, &group.name).await?.is_some() {
+        return Ok(Undo::Done);
+    }
+    let follows = group.follows();
+    let template = template::find(there, &mark.template).await?;
+    if follows == Follows::Latest && template.latest == mark.version {
+        template::delete(there, &mark.template, mark.version).await?;
+    } else if follows == Follows::Default && template.default == mark.version {
+        return Ok(Undo::Later(format!("version {} is the default of {} by now", mark.version, template.name)));
+    }
+    let settings = Refresh {
+        min_healthy: None,
+        max_healthy: None,
+        warmup: None,
+        wait: std::time::Duration::ZERO,
+        checkpoints: Vec::new(),
+        pause: std::time::Duration::ZERO,
+        skip_matching: true,
+        alarms: Vec::new(),
+        rollback: false,
+    };
+    let ask = Ask {
+        mark: mark.clone(),
+        desired: group.with_version(&follows.as_version()),
+        settings: &settings,
+        forward: false,
+        auto_rollback: false,
+    };
+    let id = refresh::start(there, run, &ask).await?;
+    run.ledger().close_id(REFRESH, &id, ami_bake_core::ledger::Closed::Kept)?;
+    Ok(Undo::Done)
+}
+
+/// Groups that carry an end in their tags, by name. Who may not look at groups made none.
+pub(crate) async fn expired(there: &Inner) -> Result<Vec<(String, BTreeMap<String, String>)>> {
+    let client = &there.client;
+    let (mut all, mut page) = (Vec::new(), None);
+    loop {
+        let filter = Filter::builder().name("tag-key").values(tags::EXPIRES).build();
+        let request = client.autoscaling.describe_auto_scaling_groups().filters(filter).set_next_token(page);
+        let answer = match client.ask("DescribeAutoScalingGroups", request.send()).await {
+            Ok(answer) => answer,
+            Err(failure) if failure.is_denied() => return Ok(all),
+            Err(failure) => return Err(client.explain(*failure, "list expired Auto Scaling groups").await),
+        };
+        for one in answer.auto_scaling_groups() {
+            if let Some(name) = one.auto_scaling_group_name() {
+                all.push((name.to_owned(), replace::tags_of(one)));
+            }
+        }
+        page = answer.next_token.filter(|mark| !mark.is_empty());
+        if page.is_none() {
+            return Ok(all);
+        }
+    }
+}
