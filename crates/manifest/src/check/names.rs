@@ -2,6 +2,7 @@
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::ImagePlan;
+use ami_bake_core::version::in_name;
 
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
@@ -18,7 +19,8 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
         let route = plan.route.key("publish").key(key);
         findings.push(Diagnostic::error("wrong-value", span, message).help(help).route(route));
     };
-    let name = &plan.settings.name;
+    // Build metadata is spelled as an AMI's name can hold it.
+    let name = &plan.settings.name.replace(&plan.version.to_string(), &in_name(&plan.version));
     let length = name.chars().count();
     if !(3..=128).contains(&length) {
         refuse(

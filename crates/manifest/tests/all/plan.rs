@@ -299,3 +299,18 @@ fn evaluated_settings_are_judged_too() {
     assert!(shown.contains("`nowhere` is not an AWS region\n --> bake.yml:4:15"), "{shown}");
     assert!(shown.contains("`ubuntu` is not the id of an AMI"), "{shown}");
 }
+
+/// EC2 takes no `+` in a name; a version's is spelled otherwise there, and any other is refused with its line.
+#[test]
+fn a_version_with_build_metadata_may_stand_in_an_images_name() {
+    let manifest = |name: &str| {
+        format!(
+            "format: 1\nname: shop\nversion: 1.0.0+b7\nimages:\n  web:\n    source: {{ami: {{id: ami-0123456789abcdef0}}}}\n    build: [{{run: a}}]\n    publish: {{name: {name}}}\n"
+        )
+    };
+    let options = Options { check: true, ..Options::default() };
+    good(&manifest("\"web-${{ version }}\""), &options);
+    let shown = load(&manifest("\"web+${{ version }}\""), &options).err().unwrap();
+    assert!(shown.contains("holds '+'"), "{shown}");
+    assert!(shown.contains("bake.yml:8:"), "{shown}");
+}
