@@ -14,6 +14,8 @@ pub(super) enum Becomes {
     Value(&'static str),
     /// The flag once for each entry; entries stand on lines of their own or between commas.
     List(&'static str),
+    /// The same, with blanks between entries too.
+    Words(&'static str),
     /// The flag once for each line.
     Lines(&'static str),
     /// The flag, when the input is true.
@@ -26,15 +28,15 @@ pub(super) enum Becomes {
 pub(super) const INPUTS: &[(&str, Becomes)] = &[
     ("command", Becomes::Command),
     ("manifest", Becomes::Manifest),
-    ("images", Becomes::List("image")),
+    ("images", Becomes::Words("image")),
     ("platform", Becomes::Value("platform")),
     ("environment", Becomes::Value("environment")),
     ("set", Becomes::Lines("set")),
     ("var-file", Becomes::List("var-file")),
-    ("version", Becomes::List("image-version")),
+    ("version", Becomes::Words("image-version")),
     ("bump", Becomes::Value("bump")),
-    ("role", Becomes::List("role")),
-    ("region", Becomes::List("region")),
+    ("role", Becomes::Words("role")),
+    ("region", Becomes::Words("region")),
     ("audience", Becomes::Value("audience")),
     ("session-name", Becomes::Value("session-name")),
     ("role-duration", Becomes::Value("role-duration")),
@@ -106,16 +108,20 @@ pub(super) fn line(command: &str, environment: &Environment, without: &[&str]) -
                 continue;
             }
             // Which version is promoted is the command's first word.
-            Becomes::List("image-version") if command == "promote" => {
+            Becomes::Words("image-version") if command == "promote" => {
                 positional.insert(0, value.to_owned());
                 continue;
             }
             Becomes::Manifest => ("manifest", Vec::new()),
             Becomes::Value(flag) => (*flag, vec![value.to_owned()]),
             Becomes::List(flag) => (*flag, environment.list(name)),
+            Becomes::Words(flag) => (*flag, environment.words(name)),
             Becomes::Lines(flag) => (*flag, environment.lines(name)),
             Becomes::Switch(flag) if environment.flag(name)? == Some(true) => {
-                if knows(flag) {
+                if *flag == "keep-on-failure" && knows(flag) {
+                    // The key is no file of the workspace, which is uploaded as an artifact all too easily.
+                    words.push(format!("--{flag}={}", environment.shared_folder().display()));
+                } else if knows(flag) {
                     words.push(format!("--{flag}"));
                 } else {
                     unused.push(*name);

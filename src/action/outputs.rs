@@ -11,7 +11,7 @@ use super::Action;
 /// All outputs, in the order of action.yml.
 #[cfg(test)]
 pub(super) const OUTPUTS: &[&str] = &[
-    "ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "levels", "launch-templates",
+    "ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "launch-templates",
 ];
 
 impl Action {
@@ -80,7 +80,15 @@ fn amis(report: &Report) -> Value {
     json!(amis)
 }
 
-/// Launch template → version, of what was moved.
-fn launch_templates(_: &Report) -> Option<Value> {
-    None
+/// Target → what it runs now, of everything that was deployed to.
+fn launch_templates(report: &Report) -> Option<Value> {
+    let rollouts = report.images.iter().flat_map(|image| &image.deployed);
+    let templates: BTreeMap<&str, Value> = rollouts
+        .filter(|rollout| rollout.template.is_some())
+        .map(|rollout| {
+            let outcome = rollout.outcome.as_str();
+            (rollout.target.as_str(), json!({"template": rollout.template, "version": rollout.version, "outcome": outcome}))
+        })
+        .collect();
+    (!templates.is_empty()).then(|| json!(templates))
 }

@@ -145,7 +145,7 @@ impl Reporter for ActionLog {
             self.tell(envelope, report, &explain);
             self.explain = Some(explain);
             match &envelope.event {
-                Event::Planned { .. } | Event::Registered { .. } | Event::Published { .. } | Event::ImageFinished { .. } => {
+                Event::Planned { .. } | Event::Deployed { .. } | Event::Registered { .. } | Event::Published { .. } | Event::ImageFinished { .. } => {
                     self.action.outputs(report);
                 }
                 Event::RunFinished { report: file, .. } => {

@@ -58,6 +58,17 @@ impl Action {
         }
     }
 
+    /// Leaves the report of several as the one that steps after this one expect, and its outputs.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(crate) fn merged(&self, report: &Report) -> Result<()> {
+        let file = report::write(report, Path::new(""))?;
+        self.outputs(report);
+        self.report_output(&file);
+        Ok(())
+    }
+
     /// A client with the input's token; none without a token.
     fn api(&self) -> Result<Option<Api>> {
         let token = self.environment.input("token");
@@ -100,6 +111,11 @@ impl Action {
         let Some(pull) = comment::of_event(api, &self.event()).await? else { return Ok(()) };
         let default = comment::default_key(&self.environment, &report.namespace);
         let key = self.environment.input("comment-key").unwrap_or(&default);
+        let context = &Context {
+            run_url: pull.run_url.as_deref().or(context.run_url),
+            untrusted: pull.fork || context.untrusted,
+            ..*context
+        };
         let posted = comment::upsert(api, pull.number, key, &comment::render(report, context, key)).await?;
         self.log.say(&format!("Comment on pull request {}: {}\n", pull.number, posted.url));
         Ok(())

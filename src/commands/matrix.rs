@@ -128,17 +128,12 @@ impl Matrix {
     pub(crate) fn output(&self) {
         if let Some(action) = crate::action::current() {
             action.output("changed", &self.is_changed().to_string());
-            action.output("matrix", &self.all().to_string());
-            action.output("levels", &json!(self.each_level()).to_string());
+            action.output("matrix", &self.value().to_string());
         }
     }
 
-    fn each_level(&self) -> Vec<Value> {
-        self.levels.iter().map(|level| json!({"include": level})).collect()
-    }
-
     fn value(&self) -> Value {
-        let levels = self.each_level();
+        let levels: Vec<Value> = self.levels.iter().map(|level| json!({"include": level})).collect();
         json!({"format": 1, "changed": self.is_changed(), "matrix": self.all(), "levels": levels})
     }
 }

@@ -92,6 +92,11 @@ async fn tell(args: &Args, run: &Run, ui: Ui) -> Result<()> {
     if let Some(file) = &args.merge {
         write(file, &json(&all)?)?;
     }
+    if let Some(action) = crate::action::current() {
+        action.told(&all, run.masker()).await;
+        action.merged(&all)?;
+        return Ok(());
+    }
     let to_github = args.comment || args.release_notes.is_some();
     let from_release = args.against.as_deref() == Some(Path::new("release"));
     let api = if to_github || from_release {

@@ -6,6 +6,7 @@
     reason = "tests wait for processes, and end where they fail"
 )]
 
+mod action;
 mod check;
 #[cfg(feature = "docker")]
 mod docker;

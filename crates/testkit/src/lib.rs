@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests are built on this")]
 #![allow(clippy::return_self_not_must_use, reason = "a judgement that is chained may also stand alone")]
 
+pub mod action;
 pub mod clock;
 pub mod cloud;
 pub mod conformance;

@@ -77,13 +77,23 @@ pub fn good() -> Report {
          "failure": null},
         {"region": "eu-west-1", "image": "ami-0bbb0000000000001", "done": ["copied"], "failure": null},
     ]);
-    let base = image("base", "1.4.0", "ami-0ccc0000000000001", &json!({"status": "reused", "stages": [], "steps": [],
-        "packages": null, "installed": {}, "took": 0.8}));
-    let web = image("web", "1.4.0", "ami-0aaa0000000000001", &json!({"published": published, "deployed": [{
-        "target": "shop-web", "region": "us-east-1", "image": "ami-0aaa0000000000001", "template": "lt-1", "from": 6,
-        "version": 7, "outcome": "deployed", "done": ["wrote template version 7", "refreshed 3 instances"],
-        "failure": null,
-    }]}));
+    let base = image(
+        "base",
+        "1.4.0",
+        "ami-0ccc0000000000001",
+        &json!({"status": "reused", "stages": [], "steps": [],
+        "packages": null, "installed": {}, "took": 0.8}),
+    );
+    let web = image(
+        "web",
+        "1.4.0",
+        "ami-0aaa0000000000001",
+        &json!({"published": published, "deployed": [{
+            "target": "shop-web", "region": "us-east-1", "image": "ami-0aaa0000000000001", "template": "lt-1", "from": 6,
+            "version": 7, "outcome": "deployed", "done": ["wrote template version 7", "refreshed 3 instances"],
+            "failure": null,
+        }]}),
+    );
     serde_json::from_value(run(&[base, web], 0)).unwrap()
 }
 
@@ -111,18 +121,29 @@ pub fn bad() -> Report {
         "phase": "build", "index": 0, "name": "Install nginx", "attempts": 2, "result": "failed", "took": 31.5,
         "failure": failure, "log": ["Reading package lists...", "E: Unable to locate package nginx"],
     });
-    let web = image("web", "1.4.0", "", &json!({
-        "status": "failed", "image": null, "failure": failure, "steps": [step], "packages": null, "installed": {},
-        "stages": [{"stage": "build", "begin": 19.7, "took": 31.5, "failed": true}],
-    }));
+    let web = image(
+        "web",
+        "1.4.0",
+        "",
+        &json!({
+            "status": "failed", "image": null, "failure": failure, "steps": [step], "packages": null, "installed": {},
+            "stages": [{"stage": "build", "begin": 19.7, "took": 31.5, "failed": true}],
+        }),
+    );
     let skipped = json!({"kind": "build", "message": "web, which it is built on, failed", "causes": [], "help": null,
         "route": null});
-    let shop = image("shop", "1.4.0", "", &json!({
-        "status": "skipped", "image": null, "failure": skipped, "steps": [], "stages": [], "packages": null,
-        "installed": {}, "took": 0.0,
-    }));
+    let shop = image(
+        "shop",
+        "1.4.0",
+        "",
+        &json!({
+            "status": "skipped", "image": null, "failure": skipped, "steps": [], "stages": [], "packages": null,
+            "installed": {}, "took": 0.0,
+        }),
+    );
     let mut run = run(&[web, shop], 5);
-    run["warnings"] = json!([{"image": "web", "message": "no spot capacity", "help": "More types find it more often."}]);
+    run["warnings"] =
+        json!([{"image": "web", "message": "no spot capacity", "help": "More types find it more often."}]);
     run["kept"] = json!([{"image": "web", "what": "machine i-1", "why": "ssh -i ami-bake-i-1.key admin@198.51.100.7"}]);
     run["left"] = json!([{"image": null, "what": "security group sg-1", "why": "i-1 still uses it"}]);
     serde_json::from_value(run).unwrap()

@@ -10,8 +10,8 @@ const DEPENDABOT: &str = "dependabot[bot]";
 /// Why GitHub trusts a run with nothing, as the begin of a sentence; none where it does.
 pub(super) fn untrusted(environment: &Environment, event: &Value) -> Option<String> {
     let pull_request = &event["pull_request"];
-    // This event runs the default branch's workflow, with everything that it may do.
-    if environment.get("GITHUB_EVENT_NAME") == Some("pull_request_target") {
+    // These events run the default branch's workflow, with everything that it may do.
+    if matches!(environment.get("GITHUB_EVENT_NAME"), Some("pull_request_target" | "workflow_run")) {
         return None;
     }
     if pull_request.is_object() {

@@ -55,6 +55,11 @@ impl Environment {
         self.entries(name, &['\n', ','])
     }
 
+    /// An input that is a list of words: with white space or commas between them.
+    pub fn words(&self, name: &str) -> Vec<String> {
+        self.entries(name, &['\n', ',', ' ', '\t'])
+    }
+
     /// An input whose entries may hold commas: an entry a line.
     pub fn lines(&self, name: &str) -> Vec<String> {
         self.entries(name, &['\n'])
@@ -115,6 +120,7 @@ mod tests {
         assert_eq!(environment.input("role-duration"), Some("3600"));
         assert_eq!(environment.lines("set"), ["a=1,2", "b = x"]);
         assert_eq!(environment.list("images"), ["base", "web", "worker"]);
+        assert_eq!(environment.words("set"), ["a=1", "2", "b", "=", "x"]);
         assert_eq!(environment.input("empty"), None);
     }
 

@@ -28,9 +28,10 @@ pub(super) fn api(state: &mut State, contract: &Contract, request: &Request) -> 
     if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         return refused(401, "Bad credentials");
     }
-    let fault = state.faults.iter_mut().find(|fault| {
-        fault.times > 0 && fault.method == request.method && short.ends_with(fault.path)
-    });
+    let fault = state
+        .faults
+        .iter_mut()
+        .find(|fault| fault.times > 0 && fault.method == request.method && short.ends_with(fault.path));
     let lost = match fault {
         Some(fault) => {
             fault.times -= 1;

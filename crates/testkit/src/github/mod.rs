@@ -85,9 +85,7 @@ impl GitHub {
         let contract = Contract::load();
         let state = Arc::new(Mutex::new(State { next: 1000, ..State::default() }));
         let for_api = Arc::clone(&state);
-        let server = Server::serving(move |_, text| {
-            answer::api(&mut lock(&for_api), &contract, &Request::read(text))
-        });
+        let server = Server::serving(move |_, text| answer::api(&mut lock(&for_api), &contract, &Request::read(text)));
         let for_files = Arc::clone(&state);
         let storage = Server::serving(move |_, text| answer::storage(&mut lock(&for_files), &Request::read(text)));
         {

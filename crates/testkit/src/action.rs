@@ -1,0 +1,221 @@
+//! A job that uses the action, as the runner runs it (actions/runner, ContainerActionHandler.cs): the six mounts, the
+//! environment of action.yml and of an event, both pipes through the runner's parsers, its files, then the post step.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::cloud::repository;
+use crate::place::{Outcome, Place};
+use crate::runner::{Step, read_file_command};
+
+/// What `${{ github.token }}` is here.
+pub const TOKEN: &str = "ghs_testtoken0123456789";
+
+/// A job, whose workspace is a folder of its own.
+#[derive(Debug)]
+pub struct Job {
+    place: Place,
+    variables: BTreeMap<String, String>,
+    /// Inputs of action.yml with their defaults.
+    declared: BTreeMap<String, String>,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; none after a signal.
+    pub code: Option<i32>,
+    /// What the runner made of both pipes.
+    pub step: Step,
+    /// Outputs; the last value of a name wins.
+    pub outputs: BTreeMap<String, String>,
+    /// What it saved for the post step.
+    pub state: BTreeMap<String, String>,
+    /// The summary.
+    pub summary: String,
+}
+
+/// A step that is going on.
+#[derive(Debug)]
+pub struct Running {
+    /// The process.
+    pub child: Child,
+    files: PathBuf,
+}
+
+impl Job {
+    /// A push to the default branch of `shop/images`, run 4711.
+    ///
+    /// # Panics
+    /// When action.yml can't be read.
+    #[expect(clippy::new_without_default, reason = "a folder is made")]
+    pub fn new() -> Self {
+        let place = Place::new();
+        for folder in ["workspace", "home", "workflow", "file_commands", "runner_temp"] {
+            std::fs::create_dir(place.path(folder)).unwrap();
+        }
+        let action: Value =
+            serde_yaml::from_str(&std::fs::read_to_string(repository().join("action.yml")).unwrap()).unwrap();
+        let default =
+            |input: &Value| input["default"].as_str().unwrap_or_default().replace("${{ github.token }}", TOKEN);
+        let inputs = action["inputs"].as_object().unwrap().iter();
+        let declared = inputs.map(|(name, input)| (name.clone(), default(input))).collect();
+        let mut job = Self { place, variables: BTreeMap::new(), declared };
+        let folder = |name: &str| job.place.path(name).display().to_string();
+        let variables = [
+            ("PATH", std::env::var("PATH").unwrap_or_default()),
+            ("HOME", folder("home")),
+            ("CI", "true".to_owned()),
+            ("GITHUB_ACTIONS", "true".to_owned()),
+            ("GITHUB_WORKSPACE", folder("workspace")),
+            ("GITHUB_EVENT_PATH", folder("workflow/event.json")),
+            ("RUNNER_TEMP", folder("runner_temp")),
+            ("GITHUB_REPOSITORY", "shop/images".to_owned()),
+            ("GITHUB_REPOSITORY_ID", "74".to_owned()),
+            ("GITHUB_REPOSITORY_OWNER_ID", "65".to_owned()),
+            ("GITHUB_RUN_ID", "4711".to_owned()),
+            ("GITHUB_ACTOR", "octo".to_owned()),
+            ("GITHUB_WORKFLOW", "Bake".to_owned()),
+            ("GITHUB_JOB", "bake".to_owned()),
+            ("GITHUB_SHA", "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".to_owned()),
+            // Nobody listens there: a test that speaks with GitHub names a server of its own.
+            ("GITHUB_SERVER_URL", "http://127.0.0.1:9".to_owned()),
+            ("GITHUB_API_URL", "http://127.0.0.1:9".to_owned()),
+        ];
+        job.variables.extend(variables.map(|(name, value)| (name.to_owned(), value)));
+        let event = serde_json::json!({"repository": {"default_branch": "main", "full_name": "shop/images"}});
+        job.event("push", "refs/heads/main", &event)
+    }
+
+    /// The same for another event.
+    ///
+    /// # Panics
+    /// When its file can't be written.
+    pub fn event(self, name: &str, reference: &str, payload: &Value) -> Self {
+        self.place.write("workflow/event.json", &payload.to_string());
+        self.variable("GITHUB_EVENT_NAME", name).variable("GITHUB_REF", reference)
+    }
+
+    /// The same with a variable.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Writes a file of the workspace.
+    pub fn write(&self, name: &str, content: &str) {
+        self.place.write(&format!("workspace/{name}"), content);
+    }
+
+    /// A file below the job's folder: `workspace/…`, `runner_temp/…`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.place.path(name)
+    }
+
+    /// Starts the main step.
+    ///
+    /// # Panics
+    /// When an input is not one of action.yml, or the program can't be started.
+    pub fn start(&self, program: &str, inputs: &[(&str, &str)]) -> Running {
+        let mut command = Command::new(program);
+        self.begin(&mut command, "main", inputs)
+    }
+
+    /// Runs the main step.
+    ///
+    /// # Panics
+    /// As [`Job::start`].
+    pub fn main(&self, program: &str, inputs: &[(&str, &str)]) -> Ended {
+        self.start(program, inputs).end()
+    }
+
+    /// Runs the post step with what the main step saved, under the name that action.yml gives it.
+    ///
+    /// # Panics
+    /// As [`Job::start`].
+    pub fn post(&self, program: &str, inputs: &[(&str, &str)], main: &Ended) -> Ended {
+        let link = self.place.path("ami-bake-post");
+        if !link.exists() {
+            symlink(program, &link).unwrap();
+        }
+        let mut command = Command::new(&link);
+        let state = main.state.iter().map(|(name, value)| (format!("STATE_{name}"), value));
+        command.envs(state);
+        self.begin(&mut command, "post", inputs).end()
+    }
+
+    fn begin(&self, command: &mut Command, step: &str, inputs: &[(&str, &str)]) -> Running {
+        let files = self.place.path(&format!("file_commands/{step}"));
+        std::fs::create_dir_all(&files).unwrap();
+        for name in ["output", "state", "summary"] {
+            std::fs::write(files.join(name), "").unwrap();
+        }
+        let mut given = self.declared.clone();
+        for (name, value) in inputs {
+            assert!(given.insert((*name).to_owned(), (*value).to_owned()).is_some(), "action.yml has no input {name}");
+        }
+        // Only what the client of Docker passes on is there.
+        let mut environment = self.variables.clone();
+        environment.extend(given.iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), value.clone())));
+        for (variable, file) in [("OUTPUT", "output"), ("STATE", "state"), ("STEP_SUMMARY", "summary")] {
+            environment.insert(format!("GITHUB_{variable}"), files.join(file).display().to_string());
+        }
+        let state: Vec<_> =
+            command.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
+        command
+            .current_dir(self.place.path("workspace"))
+            .env_clear()
+            .envs(state)
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Running { child: command.spawn().unwrap(), files }
+    }
+}
+
+impl Running {
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When a file is not what the runner takes.
+    pub fn end(self) -> Ended {
+        let outcome = Outcome::of(self.child);
+        let read = |name: &str| std::fs::read_to_string(self.files.join(name)).unwrap();
+        Ended {
+            code: outcome.code,
+            step: Step::default().read(outcome.stdout.as_bytes()).read(outcome.stderr.as_bytes()),
+            outputs: read_file_command(&read("output")).unwrap().into_iter().collect(),
+            state: read_file_command(&read("state")).unwrap().into_iter().collect(),
+            summary: read("summary"),
+        }
+    }
+}
+
+impl Ended {
+    /// Judges the exit code, showing the log when it is another.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{:#?}", self.step.text(), self.step.commands);
+        self
+    }
+
+    /// An output; empty where it is not set.
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).map_or("", String::as_str)
+    }
+
+    /// The annotations of a level, as `title: message`.
+    pub fn annotations(&self, level: &str) -> Vec<String> {
+        let commands = self.step.commands.iter().filter(|command| command.name == level);
+        let title = |properties: &BTreeMap<String, String>| properties.get("title").cloned().unwrap_or_default();
+        commands.map(|command| format!("{}: {}", title(&command.properties), command.data)).collect()
+    }
+}

@@ -1,0 +1,190 @@
+//! The program as the runner starts it, without a cloud: its protocols, a hostile machine, forks, a cancel.
+
+use std::process::Command;
+use std::time::Duration;
+
+use ami_bake_testkit::action::{Job, TOKEN};
+use ami_bake_testkit::runner::HOSTILE;
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake");
+
+fn local(namespace: &str, build: &str) -> String {
+    format!(
+        "format: 1\nname: {namespace}\nplatform: local\nimages:\n  web:\n    source: {{local: host}}\n    build:\n      - name: Write\n        run: {build}\n"
+    )
+}
+
+fn job(manifest: &str) -> Job {
+    let job = Job::new();
+    job.write("bake.yml", manifest);
+    job.variable("XDG_STATE_HOME", "/nowhere")
+}
+
+/// With a place for local images.
+fn with_store(manifest: &str) -> Job {
+    let job = Job::new();
+    job.write("bake.yml", manifest);
+    let state = job.path("home/state").display().to_string();
+    job.variable("XDG_STATE_HOME", &state)
+}
+
+#[test]
+fn a_bake_sets_its_outputs_and_an_unchanged_one_makes_nothing() {
+    let job = with_store(&local("shop", "mkdir -p /srv && echo hello > /srv/index.html"));
+    let inputs = [("version", "1.4.0")];
+    let main = job.main(PROGRAM, &inputs).exits(0);
+    assert_eq!((main.output("version"), main.output("changed"), main.output("tested")), ("1.4.0", "true", "true"));
+    let amis: Value = serde_json::from_str(main.output("amis")).unwrap();
+    assert_eq!(amis["web"]["local"], main.output("ami-id"));
+    assert_eq!(main.output("report"), "bake-report.json");
+    assert!(job.path("workspace/bake-report.json").exists());
+    assert!(main.summary.contains("1.4.0"), "{}", main.summary);
+    let groups: Vec<&str> = main.step.commands.iter().filter(|one| one.name == "group").map(|one| one.data.as_str()).collect();
+    assert_eq!(groups, ["web build 1: Write"]);
+    assert!(!main.step.is_stopped());
+    // The token is masked before all else.
+    assert_eq!((main.step.commands[0].name.as_str(), main.step.commands[0].data.as_str()), ("add-mask", TOKEN));
+    let post = job.post(PROGRAM, &inputs, &main).exits(0);
+    assert_eq!(post.step.text(), "Nothing is left behind.\n");
+
+    let again = job.event("schedule", "refs/heads/main", &json!({"schedule": "0 4 * * 1"})).main(PROGRAM, &[]).exits(0);
+    assert_eq!((again.output("changed"), again.output("ami-id")), ("false", main.output("ami-id")));
+    assert!(!again.step.commands.iter().any(|one| one.name == "group"), "a step ran");
+}
+
+#[test]
+fn what_a_machine_prints_is_obeyed_by_nobody() {
+    let job = with_store(&local("hostile", "cat /hostile.bin; cat /hostile.bin >&2").replace(
+        "      - name: Write",
+        "      - {upload: hostile.bin, to: /hostile.bin}\n      - name: \"::error::Write ##[error]it\"",
+    ));
+    let mut output: Vec<u8> = HOSTILE.concat();
+    for case in HOSTILE {
+        output.extend_from_slice(b"\n");
+        output.extend_from_slice(case);
+    }
+    std::fs::write(job.path("workspace/hostile.bin"), output).unwrap();
+    let main = job.main(PROGRAM, &[]).exits(0);
+    let names: Vec<&str> = main.step.commands.iter().map(|command| command.name.as_str()).collect();
+    assert!(names.iter().all(|name| ["add-mask", "group", "endgroup"].contains(name)), "{:#?}", main.step.commands);
+    assert_eq!(main.step.masks(), [TOKEN]);
+    assert!(main.output("ami-id") != "ami-evil" && !main.state.contains_key("/etc"));
+    assert!(main.step.text().contains("ami-evil"), "it is to be read all the same");
+}
+
+#[test]
+fn a_failure_is_annotated_at_its_line_and_findings_all_at_once() {
+    let job = with_store(&local("failing", "echo broken && exit 7"));
+    let main = job.main(PROGRAM, &[]).exits(5);
+    let error = main.step.commands.iter().find(|command| command.name == "error").unwrap();
+    let property = |name: &str| error.properties.get(name).map(String::as_str);
+    assert_eq!((property("title"), property("file"), property("line")), (Some("web"), Some("bake.yml"), Some("8")));
+    assert!(error.data.contains("status 7"), "{}", error.data);
+    assert_eq!(main.output("changed"), "false");
+
+    let images: String = (0..14).map(|number| format!("  web{number}:\n    sauce: x\n")).collect();
+    let job = job_with(&format!("format: 1\nname: x\nplatform: local\nimages:\n{images}"));
+    let main = job.main(PROGRAM, &[("command", "check")]).exits(3);
+    assert_eq!(main.annotations("error").len(), 10);
+    assert!(main.step.text().contains("more errors stand in the log alone"), "{}", main.step.text());
+}
+
+fn job_with(manifest: &str) -> Job {
+    job(manifest)
+}
+
+#[test]
+fn inputs_are_judged_with_the_words_of_the_action() {
+    let job = job(&local("x", "true"));
+    let wrong = |inputs: &[(&str, &str)], what: &str| {
+        let main = job.main(PROGRAM, inputs).exits(2);
+        assert!(main.annotations("error")[0].contains(what), "{:?}", main.annotations("error"));
+    };
+    wrong(&[("command", "cook")], "the input `command` is \"cook\"");
+    wrong(&[("force", "yes")], "the input `force` is \"yes\"");
+    wrong(&[("bump", "huge")], "invalid value 'huge' for '--bump");
+    wrong(&[("manifest", "none.yml")], "there is no manifest none.yml");
+    let target = json!({"pull_request": {"number": 7, "head": {"sha": "1a", "repo": {"full_name": "eve/images"}}}});
+    let job = job.event("pull_request_target", "refs/heads/main", &target);
+    let main = job.main(PROGRAM, &[]).exits(4);
+    assert!(main.annotations("error")[0].contains("a stranger's manifest"));
+}
+
+#[test]
+fn a_forks_pull_request_is_checked_without_credentials() {
+    let manifest = "format: 1\nname: shop\nversion: 2.0.0\naws: {region: us-east-1, role: arn:aws:iam::111111111111:role/bake}\nimages:\n  web:\n    source: {ami: {owner: self, name: base-*}}\n    build: [{run: 'true'}]\n";
+    let fork = json!({
+        "repository": {"full_name": "shop/images"},
+        "pull_request": {"number": 7, "head": {"sha": "1a2b3c4d", "repo": {"full_name": "eve/images"}}},
+    });
+    let job = job(manifest).event("pull_request", "refs/pull/7/merge", &fork);
+    let main = job.main(PROGRAM, &[]).exits(0);
+    assert!(main.annotations("notice")[0].contains("comes from the fork eve/images"));
+    assert!(main.step.text().contains("web    2.0.0    base-* of self"), "{}", main.step.text());
+    assert!(main.summary.contains("Checked without a cloud"));
+    assert!(main.annotations("error").is_empty() && main.annotations("warning").is_empty());
+    assert!(job.main(PROGRAM, &[("on-fork", "skip")]).exits(0).annotations("notice")[0].contains("nothing is done"));
+    assert!(job.main(PROGRAM, &[("on-fork", "fail")]).exits(4).annotations("error")[0].contains("on-fork: fail"));
+    // What is wrong is wrong without credentials too.
+    job.write("bake.yml", &manifest.replace("source:", "sauce:"));
+    assert!(!job.main(PROGRAM, &[]).exits(3).annotations("error").is_empty());
+}
+
+#[test]
+fn a_cancel_takes_everything_away_and_post_finds_nothing() {
+    let job = with_store(&local("cancelled", "sleep 60"));
+    let running = job.start(PROGRAM, &[]);
+    let pid = running.child.id().to_string();
+    let state = job.path("file_commands/main/state");
+    let summary = job.path("runner_temp/ami-bake");
+    // The machine is in the ledger as soon as there is one.
+    let begun = std::time::Instant::now();
+    let listed = || {
+        let entries = std::fs::read_dir(&summary).into_iter().flatten().flatten();
+        entries.map(|entry| std::fs::read_to_string(entry.path()).unwrap_or_default()).collect::<String>()
+    };
+    while !listed().contains("confirmed") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", std::fs::read_to_string(&state).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let main = running.end().exits(130);
+    assert!(main.state.contains_key("ledger") && main.state["platform"] == "local");
+    job.post(PROGRAM, &[], &main).exits(0);
+    assert_eq!(listed(), "");
+}
+
+#[test]
+fn post_takes_away_what_a_killed_step_left() {
+    let job = with_store(&local("killed", "sleep 60"));
+    let running = job.start(PROGRAM, &[]);
+    let pid = running.child.id().to_string();
+    let folder = job.path("runner_temp/ami-bake");
+    let listed = || {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        entries.map(|entry| std::fs::read_to_string(entry.path()).unwrap_or_default()).collect::<String>()
+    };
+    let begun = std::time::Instant::now();
+    while !listed().contains("confirmed") {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    let main = running.end();
+    assert_eq!(main.code, None);
+    let post = job.post(PROGRAM, &[], &main).exits(0);
+    assert!(post.step.text().contains("The main step left 1 of what it made"), "{}", post.step.text());
+    assert_eq!(listed(), "");
+    // Once more it has nothing to do.
+    assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing is left behind.\n");
+}
+
+#[test]
+fn a_runner_temp_that_is_not_mounted_is_made_up_for() {
+    let job = with_store(&local("old-runner", "true")).variable("RUNNER_TEMP", "/nowhere/_temp");
+    let main = job.main(PROGRAM, &[]).exits(0);
+    let home = job.path("home").display().to_string();
+    assert!(main.state["ledger"].starts_with(&home), "{}", main.state["ledger"]);
+    job.post(PROGRAM, &[], &main).exits(0);
+}
