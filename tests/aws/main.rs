@@ -2,14 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "nothing here is async: the program under test is another process")]
 
+mod accounts;
 mod cancel;
 mod capture;
 mod chain;
 mod content;
 mod faults;
+mod import;
 mod life;
 mod lineage;
+mod owner;
 mod publish;
+mod retention;
 mod safety;
 mod setting;
 mod source;

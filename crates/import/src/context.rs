@@ -212,6 +212,12 @@ impl Context<'_> {
         }
     }
 
+    /// What the file that is named holds; none where it is not there, is no text, or is named by an expression.
+    pub(crate) fn content(&self, reader: &Reader) -> Option<String> {
+        let known = self.plain(reader)?.known()?;
+        std::fs::read_to_string(self.paths.find(&known).full).ok()
+    }
+
     /// A path of a local file or folder; one that is not there is listed.
     pub(crate) fn path(&self, reader: &Reader) -> Option<String> {
         let words = self.plain(reader)?;

@@ -36,6 +36,17 @@ fn the_environment_comes_over_and_credentials_become_secrets() {
 }
 
 #[test]
+fn packers_own_variables_come_where_a_script_reads_them() {
+    ebs("", r#"{"type": "shell", "inline": ["echo $PACKER_BUILD_NAME"], "environment_vars": ["A=b"]}, {"type": "shell", "inline": ["id"]}"#)
+        .says("        env:\n          PACKER_BUILD_NAME: amazon-ebs\n          A: b\n      - run: id\n")
+        .lacks("PACKER_BUILDER_TYPE");
+    ebs("", r#"{"type": "shell", "inline": ["echo $PACKER_BUILDER_TYPE"], "environment_vars": ["PACKER_BUILDER_TYPE=mine"]}"#)
+        .says("          PACKER_BUILDER_TYPE: mine\n");
+    ebs("", r#"{"type": "shell", "inline": ["curl http://$PACKER_HTTP_ADDR/a"]}"#)
+        .tells("provisioners[0].inline", "Packer's own HTTP server");
+}
+
+#[test]
 fn a_restart_is_a_step_and_a_pause_behind_it_is_not_needed() {
     ebs(
         "",

@@ -30,13 +30,14 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
             }
             if !script.text.trim().is_empty() {
                 let mut step = Map::default();
+                let own = own_variables(&script.text, build, &inline);
                 step.set_from("run", script.text, &inline);
                 // Packer joins the lines into a file for `/bin/sh -e`; a program that is named runs it without.
                 let shell = execution.shell.clone().or(shebang).unwrap_or_else(|| "sh -e".to_owned());
                 step.set("shell", shell);
                 env.0
                     .extend(script.env.0.into_iter().filter(|entry| env.get(&entry.key).is_none()).collect::<Vec<_>>());
-                place(&mut step, &execution, build, image, &env);
+                place(&mut step, &execution, build, image, &joined(own, &env));
                 steps.push(step);
             }
         }
@@ -52,7 +53,8 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         if let Some(shell) = &execution.shell {
             step.set("shell", shell.as_str());
         }
-        place(&mut step, &execution, build, image, &env);
+        let own = context.content(&file).map(|content| own_variables(&content, build, &file)).unwrap_or_default();
+        place(&mut step, &execution, build, image, &joined(own, &env));
         steps.push(step);
     }
     if disconnects || restarts {
@@ -92,6 +94,30 @@ fn inline(inline: &Reader, context: &Context) -> Option<Script> {
         return None;
     }
     Some(script)
+}
+
+/// The variables that Packer sets by itself, as far as a script reads them.
+fn own_variables(script: &str, build: &Build, place: &Reader) -> Map {
+    let mut env = Map::default();
+    for (name, value) in [("PACKER_BUILD_NAME", &build.name), ("PACKER_BUILDER_TYPE", &build.kind)] {
+        if script.contains(name) {
+            env.set(name, value.as_str());
+        }
+    }
+    if script.contains("PACKER_HTTP_") {
+        place.changed(
+            "the script reads the address of Packer's own HTTP server, which is not there",
+            "Bring the file to the machine by an `upload` step.",
+        );
+    }
+    env
+}
+
+/// Packer's variables, then the template's, which win.
+fn joined(mut own: Map, env: &Map) -> Map {
+    own.0.retain(|entry| env.get(&entry.key).is_none());
+    own.0.extend(env.0.iter().cloned());
+    own
 }
 
 /// Who runs a step, where, and with what environment.

@@ -1,0 +1,98 @@
+//! What people have for Packer and for Image Builder, baked as it is.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::setting::Setting;
+
+/// What templates of the kind hold: empty and secret variables, a filter, sudo by `execute_command`, files, a script with
+/// variables, tags of the source, an override and a post-processor.
+const TEMPLATE: &str = r#"{
+  "variables": {
+    "aws_access_key": "",
+    "aws_secret_key": "",
+    "greeting": "hello world",
+    "token": "{{env `TOKEN`}}"
+  },
+  "sensitive-variables": ["token"],
+  "builders": [{
+    "type": "amazon-ebs",
+    "access_key": "{{user `aws_access_key`}}",
+    "secret_key": "{{user `aws_secret_key`}}",
+    "region": "us-east-1",
+    "source_ami_filter": {
+      "filters": {"virtualization-type": "hvm", "name": "debian-12-amd64-*", "root-device-type": "ebs"},
+      "owners": ["136693071363"],
+      "most_recent": true
+    },
+    "instance_type": "t3.micro",
+    "ssh_username": "admin",
+    "ami_name": "site {{timestamp}}",
+    "tags": {"sourceamiid": "{{ .SourceAMI }}", "sourceami": "{{ .SourceAMIName }}", "owner": "kubes&clouds"},
+    "temporary_iam_instance_profile_policy_document": {
+      "Version": "2012-10-17",
+      "Statement": [{"Effect": "Allow", "Action": ["s3:Get*"], "Resource": "*"}]
+    }
+  }],
+  "provisioners": [
+    {"type": "shell", "inline": ["echo 'Building an image'", "id -un > /tmp/by", "sudo cp /tmp/by /opt/by"]},
+    {"type": "file", "source": "site/", "destination": "/tmp/site"},
+    {
+      "type": "shell",
+      "execute_command": "{{ .Vars }} sudo -E bash '{{ .Path }}'",
+      "environment_vars": ["GREETING={{user `greeting`}}", "TOKEN={{user `token`}}"],
+      "script": "install.sh",
+      "pause_before": "1s"
+    }
+  ],
+  "post-processors": [{"type": "manifest", "output": "manifest.json"}]
+}
+"#;
+
+const SCRIPT: &str = r#"#!/bin/bash
+set -e
+test "$(id -u)" = 0
+test -n "$TOKEN"
+mkdir -p /opt/site
+cp -r /tmp/site/. /opt/site
+echo "$GREETING, $PACKER_BUILD_NAME" > /opt/greeting
+"#;
+
+const TESTS: &str = r#"format: 1
+name: judge
+platform: aws
+aws: {region: us-east-1}
+images:
+  made:
+    source: {ami: {id: ami-00000000000000000}}
+    test:
+      - expect: {file: {path: /opt/by, contains: admin}}
+      - expect: {file: {path: /opt/site/index.html, contains: Welcome}}
+      - expect: {file: {path: /opt/greeting, contains: "hello world, amazon-ebs"}}
+      - run: "! grep -rs a-secret-of-the-author /opt /etc /home /root /tmp"
+"#;
+
+#[test]
+fn a_packer_template_is_baked_as_it_is() {
+    let setting = Setting::new(TESTS);
+    setting.write("web.json", TEMPLATE);
+    setting.write("install.sh", SCRIPT);
+    std::fs::set_permissions(setting.path("install.sh"), PermissionsExt::from_mode(0o755)).unwrap();
+    setting.write("site/index.html", "Welcome\n");
+
+    let mut command = setting.command(&["bake", "web.json"]);
+    command.env("TOKEN", "a-secret-of-the-author");
+    let baked = crate::setting::finish(command.spawn().unwrap());
+    baked.exits(0);
+
+    let leaks = setting.cloud.leaks();
+    let image = &leaks["123456789012/us-east-1"]["images"][0];
+    let name = image["name"].as_str().unwrap();
+    assert!(name.strip_prefix("site ").is_some_and(|time| time.parse::<u64>().is_ok()), "{leaks:#}");
+    let tags = &image["tags"];
+    assert_eq!(tags["owner"], "kubes&clouds", "{image:#}");
+    assert_eq!(tags["sourceami"], "debian-12-amd64-20261103-2287", "{image:#}");
+    assert!(tags["sourceamiid"].as_str().is_some_and(|id| id.starts_with("ami-")), "{image:#}");
+    setting.holds_only(&[name]);
+
+    setting.run(&["test", image["id"].as_str().unwrap()]).exits(0);
+}
