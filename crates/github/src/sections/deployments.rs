@@ -3,6 +3,7 @@
 use ami_bake_core::report::{ImageReport, Report};
 use ami_bake_core::rollout::{Outcome, Rollout};
 
+use super::images::together;
 use crate::context::Context;
 use crate::markdown::{Block, Escape, heading, table};
 
@@ -15,7 +16,7 @@ pub(super) fn deployments(report: &Report, context: &Context<'_>) -> Vec<Block> 
     if rows.is_empty() {
         return Vec::new();
     }
-    let head = ["image", "target", "region", "result", "template", "what was done"];
+    let head = ["image", "target", "region", "result", "template version", "what was done"];
     vec![heading("deployments", "Deployments"), table("deployments", &head, &rows)]
 }
 
@@ -27,10 +28,9 @@ fn row(image: &str, rollout: &Rollout, escape: Escape<'_>) -> Vec<String> {
         Outcome::RolledBack | Outcome::RollingBack => "↩️",
         Outcome::Failed | Outcome::RollbackFailed => "❌",
     };
-    let version = |version: Option<u64>| version.map(|version| format!("version {version}"));
-    let template = match (version(rollout.from), version(rollout.version)) {
-        (Some(from), Some(to)) if from != to => format!("{from} → {to}"),
-        (from, to) => to.or(from).unwrap_or_default(),
+    let template = match (rollout.from, rollout.version) {
+        (Some(from), Some(to)) if from != to => together(&format!("{from} → {to}")),
+        (from, to) => to.or(from).map(|version| version.to_string()).unwrap_or_default(),
     };
     let mut done: Vec<String> = rollout.done.iter().map(|done| escape.text(done)).collect();
     done.extend(rollout.group.as_ref().map(|group| format!("{} is at work", escape.code(group))));
@@ -42,7 +42,7 @@ fn row(image: &str, rollout: &Rollout, escape: Escape<'_>) -> Vec<String> {
         format!("<b>{}</b>", escape.text(image)),
         escape.code(&rollout.target),
         rollout.region.as_deref().map(|region| escape.code(region)).unwrap_or_default(),
-        format!("{sign} {}", rollout.outcome.as_str()),
+        together(&format!("{sign} {}", rollout.outcome.as_str())),
         template,
         format!("{}{}", done.join(", "), why.unwrap_or_default()),
     ]

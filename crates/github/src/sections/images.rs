@@ -32,13 +32,18 @@ fn row(image: &ImageReport, report: &Report, context: &Context<'_>) -> Vec<Strin
     vec![
         format!("<b>{}</b>", escape.text(&image.name)),
         version.map(|version| escape.code(&version.to_string())).unwrap_or_default(),
-        format!("{} {}", sign(image.status), word(image.status)),
+        together(&format!("{} {}", sign(image.status), word(image.status))),
         id.unwrap_or_default(),
         source(image, report.started, escape),
         passed(image).map(|(passed, all)| format!("{passed}/{all}")).unwrap_or_default(),
-        packages(image),
-        if image.took.is_zero() { String::new() } else { human(image.took) },
+        together(&packages(image)),
+        if image.took.is_zero() { String::new() } else { together(&human(image.took)) },
     ]
+}
+
+/// Short words that stay on one line of a cell.
+pub(super) fn together(text: &str) -> String {
+    text.replace(' ', "&nbsp;")
 }
 
 /// An id, linked to the console where it has a page there.

@@ -7,9 +7,7 @@ use crate::markdown::{Block, heading};
 
 pub(super) fn notices(report: &Report, context: &Context<'_>) -> Vec<Block> {
     let escape = context.escape();
-    let of = |image: Option<&String>| {
-        image.map(|image| format!("<b>{}</b>: ", escape.text(image))).unwrap_or_default()
-    };
+    let of = |image: Option<&String>| image.map(|image| format!("<b>{}</b>: ", escape.text(image))).unwrap_or_default();
     let mut lines: Vec<String> = Vec::new();
     for notice in &report.warnings {
         let help = notice.help.as_deref().map(|help| format!(" {}", escape.text(help))).unwrap_or_default();

@@ -18,10 +18,7 @@ pub(super) fn timeline(report: &Report) -> Vec<Block> {
         return Vec::new();
     }
     // A real time, since the reader's browser shows the axis in the reader's own zone.
-    let text = format!(
-        "```mermaid\ngantt\n    dateFormat x\n    axisFormat %H:%M:%S\n{}```\n\n",
-        drawn.concat()
-    );
+    let text = format!("```mermaid\ngantt\n    dateFormat x\n    axisFormat %H:%M:%S\n{}```\n\n", drawn.concat());
     vec![heading("the timeline", "Timeline"), Block::whole("the timeline", text)]
 }
 

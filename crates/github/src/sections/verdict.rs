@@ -75,10 +75,7 @@ fn successes(report: &Report) -> String {
 }
 
 pub(super) fn footer(report: &Report, context: &Context<'_>) -> Vec<Block> {
-    let run = if report.run.is_empty() {
-        String::new()
-    } else {
-        format!(" · run {}", context.escape().code(&report.run))
-    };
+    let run =
+        if report.run.is_empty() { String::new() } else { format!(" · run {}", context.escape().code(&report.run)) };
     vec![Block::whole("the run's id", format!("<sub>ami-bake {}{run}</sub>\n", env!("CARGO_PKG_VERSION")))]
 }

@@ -24,8 +24,19 @@ const CORPUS: [&str; 12] = [
 /// The same report with this text wherever one of a machine or a person stands.
 fn poisoned(good: &Report, text: &str) -> Report {
     const KEPT: [&str; 13] = [
-        "status", "version", "digest", "created", "tested", "phase", "result", "stage", "architecture", "kind", "started",
-        "format", "outcome",
+        "status",
+        "version",
+        "digest",
+        "created",
+        "tested",
+        "phase",
+        "result",
+        "stage",
+        "architecture",
+        "kind",
+        "started",
+        "format",
+        "outcome",
     ];
     fn walk(value: &mut Value, field: &str, text: &str) {
         match value {
@@ -34,7 +45,8 @@ fn poisoned(good: &Report, text: &str) -> Report {
             Value::Array(values) => values.iter_mut().for_each(|value| walk(value, field, text)),
             Value::Object(fields) => fields.iter_mut().for_each(|(field, value)| {
                 // The versions of packages are anything.
-                let field = if field == "version" && value.as_str().is_some_and(|v| semver::Version::parse(v).is_err()) {
+                let field = if field == "version" && value.as_str().is_some_and(|v| semver::Version::parse(v).is_err())
+                {
                     "package"
                 } else {
                     field
@@ -51,9 +63,8 @@ fn poisoned(good: &Report, text: &str) -> Report {
 
 /// Judges a document as GitHub would read it: lines outside of fences hold nothing but this program's own structure.
 fn judge(document: &str, allowed_comments: &[&str]) {
-    const TAGS: [&str; 13] = [
-        "b", "/b", "code", "/code", "details", "/details", "summary", "/summary", "br", "sub", "/sub", "!--", "table",
-    ];
+    const TAGS: [&str; 13] =
+        ["b", "/b", "code", "/code", "details", "/details", "summary", "/summary", "br", "sub", "/sub", "!--", "table"];
     let mut fence: Option<String> = None;
     let (mut columns, mut open) = (None, 0);
     for line in document.lines() {
