@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(feature = "github")]
 use crate::commands::report;
-use crate::commands::{bake, check, completions, images, import, init, matrix, plan, publish, schema, sweep, test};
+use crate::commands::{bake, check, completions, component, images, import, init, matrix, plan, publish, schema, sweep, test};
 use crate::error;
 use crate::ui::Ui;
 
@@ -65,6 +65,7 @@ enum Command {
     Deploy(publish::DeployArgs),
     Promote(publish::PromoteArgs),
     Test(test::Args),
+    Component(component::Args),
     Images(images::Args),
     Sweep(sweep::Args),
     #[cfg(feature = "github")]
@@ -213,6 +214,7 @@ fn run(command: Command, ui: Ui) -> Result<u8> {
         Command::Deploy(args) => block_on(publish::deploy(args, ui)),
         Command::Promote(args) => block_on(publish::promote(args, ui)),
         Command::Test(args) => block_on(test::run(args, ui)),
+        Command::Component(args) => block_on(component::run(args, ui)),
         Command::Images(args) => block_on(images::run(args, ui)),
         Command::Sweep(args) => block_on(sweep::run(args, ui)),
     }

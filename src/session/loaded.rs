@@ -64,6 +64,41 @@ pub(crate) fn load(args: &ManifestArgs, region: Option<&str>, check: bool) -> Re
     })
 }
 
+/// A manifest that this program writes by itself, around a document.
+pub(crate) struct Written<'a> {
+    /// Its name in messages.
+    pub(crate) name: String,
+    /// Its text; paths in it are relative to the working directory.
+    pub(crate) text: String,
+    /// Nothing is going to be baked.
+    pub(crate) check: bool,
+    /// Codes of findings that mean nothing in it.
+    pub(crate) quiet: &'a [&'a str],
+}
+
+/// Reads a manifest of this program's own; what is wrong in it are findings.
+pub(crate) fn write(written: &Written<'_>) -> Loaded {
+    let facts = Facts::gather(Path::new("."));
+    let args = ManifestArgs {
+        manifest: None,
+        image: Vec::new(),
+        platform: None,
+        environment: None,
+        set: Vec::new(),
+        var_file: Vec::new(),
+    };
+    let options = options(&args, None, written.check, &facts);
+    let mut loaded = Manifest::load_text(&written.name, &written.text, PathBuf::new(), &options);
+    loaded.findings.retain(|finding| !written.quiet.contains(&finding.code));
+    Loaded {
+        name: written.name.clone(),
+        manifest: loaded.manifest.map(Arc::new),
+        findings: loaded.findings,
+        sources: loaded.sources,
+        facts,
+    }
+}
+
 /// The manifest's path.
 ///
 /// # Errors

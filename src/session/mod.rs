@@ -8,6 +8,6 @@ mod target;
 
 pub(crate) use folders::ledgers;
 pub(crate) use imported::read;
-pub(crate) use loaded::load;
+pub(crate) use loaded::{Loaded, Written, load, write};
 pub(crate) use run::{Parts, Session, Show};
 pub(crate) use target::target;

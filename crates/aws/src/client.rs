@@ -50,6 +50,7 @@ pub(crate) struct Client {
     pub(crate) autoscaling: aws_sdk_autoscaling::Client,
     pub(crate) iam: aws_sdk_iam::Client,
     pub(crate) ssm: aws_sdk_ssm::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     config: SdkConfig,
     region: String,
@@ -139,6 +140,9 @@ impl Client {
             ),
             autoscaling: aws_sdk_autoscaling::Client::from_conf(
                 aws_sdk_autoscaling::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            s3: aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&config).timeout_config(unhurried()).interceptor(meter.clone()).build(),
             ),
             sts: of.sts,
             sts_region: of.sts_region,
@@ -231,6 +235,11 @@ impl Client {
         }
         failure.into_error(doing)
     }
+}
+
+/// An object takes as long as it is large; a step has a limit of its own.
+fn unhurried() -> TimeoutConfig {
+    TimeoutConfig::builder().disable_operation_timeout().disable_operation_attempt_timeout().build()
 }
 
 /// Buckets are per account, region and action.

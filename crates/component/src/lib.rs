@@ -10,6 +10,6 @@ mod modules;
 mod reference;
 mod run;
 
-pub use check::judge;
+pub use check::{judge, phases};
 pub use module::names;
 pub use run::Components;

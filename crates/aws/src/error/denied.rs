@@ -95,6 +95,7 @@ impl Denied {
 /// The IAM prefix of an API call that this program makes.
 pub(crate) fn service(call: &str) -> &'static str {
     match call {
+        "GetObject" | "ListBucket" | "PutObject" => "s3",
         "GetParameter" | "PutParameter" => "ssm",
         call if call.contains("AutoScaling")
             || call.contains("LaunchConfiguration")

@@ -7,7 +7,7 @@ mod usage;
 
 use ami_bake_core::plan::Phase;
 use ami_bake_manifest::Document as Given;
-use ami_bake_manifest::diagnostic::Diagnostic;
+use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 
 use crate::document::{Document, Section, judge_inputs, parse};
 
@@ -21,6 +21,16 @@ pub fn judge(given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     platform::judge(&document, given, findings);
     usage::judge(&document, given, findings);
     lax::judge(&document, given, findings);
+}
+
+/// The phases of a document that a bake runs, in its own order; none of a text that is no document.
+pub fn phases(text: &str) -> Vec<&'static str> {
+    let mut sources = Sources::default();
+    let file = sources.add("", text);
+    let document = parse(file, &sources, &mut Vec::new());
+    let sections = document.as_ref().map(|document| document.phases.as_slice()).unwrap_or_default();
+    let known = |name: &str| usage::PHASES.into_iter().find(|phase| *phase == name);
+    sections.iter().filter_map(|section| known(&section.name)).collect()
 }
 
 /// The phases of the document that some step of the image runs.

@@ -8,7 +8,7 @@ use ami_bake_manifest::words;
 use crate::document::Document;
 
 /// The phases that a bake runs.
-const PHASES: [&str; 3] = ["build", "validate", "test"];
+pub(super) const PHASES: [&str; 3] = ["build", "validate", "test"];
 
 /// Tells of phases that aren't there or that nobody runs, and of parameters without a value.
 pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
