@@ -15,7 +15,8 @@ use crate::wire;
 /// Commands that need a cloud, as a manifest on AWS does.
 const NEED_A_CLOUD: [&str; 8] = ["bake", "plan", "matrix", "publish", "promote", "deploy", "test", "images"];
 /// Inputs that mean nothing without a cloud.
-const OF_THE_CLOUD: &[&str] = &["role", "region", "audience", "session-name", "role-duration", "platform", "keep-on-failure"];
+const OF_THE_CLOUD: &[&str] =
+    &["role", "region", "audience", "session-name", "role-duration", "platform", "keep-on-failure"];
 
 /// Does what can be done, and answers the exit code; none where the run is trusted, or the command needs no cloud.
 pub(super) fn run(action: &'static Action, command: &str) -> Result<Option<u8>> {
@@ -36,7 +37,9 @@ pub(super) fn run(action: &'static Action, command: &str) -> Result<Option<u8>> 
         Some("fail") => Err(Error::preflight(format!("{why}, and `on-fork: fail` says that it fails"))
             .help("GitHub gives such runs neither secrets nor an identity.")),
         None | Some("check") => check(action, why, command, &manifest()).map(Some),
-        Some(other) => Err(Error::usage(format!("the input `on-fork` is {other:?}")).help("Write check, skip or fail.")),
+        Some(other) => {
+            Err(Error::usage(format!("the input `on-fork` is {other:?}")).help("Write check, skip or fail."))
+        }
     }
 }
 
@@ -59,7 +62,10 @@ fn notice(action: &Action, text: &str) {
 
 /// Check, a plan as far as it goes without a cloud, and a bake on Docker where an engine answers.
 fn check(action: &'static Action, why: &str, command: &str, manifest: &ManifestArgs) -> Result<u8> {
-    notice(action, &format!("{why}: GitHub gives it neither secrets nor an identity, so that it is checked without a cloud."));
+    notice(
+        action,
+        &format!("{why}: GitHub gives it neither secrets nor an identity, so that it is checked without a cloud."),
+    );
     let line = inputs::line("check", &action.environment, OF_THE_CLOUD)?;
     let code = cli::dispatch(&line.words)?;
     if code != 0 {
@@ -69,7 +75,8 @@ fn check(action: &'static Action, why: &str, command: &str, manifest: &ManifestA
     action.log.say(&plan);
     action.output("changed", "false");
     if command != "bake" || !on_docker(action, manifest)? {
-        action.summary(&format!("### Checked without a cloud\n\n{why}. The manifest is valid.\n\n```text\n{plan}```\n"));
+        action
+            .summary(&format!("### Checked without a cloud\n\n{why}. The manifest is valid.\n\n```text\n{plan}```\n"));
         return Ok(0);
     }
     let mut line = inputs::line("bake", &action.environment, OF_THE_CLOUD)?;

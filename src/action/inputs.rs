@@ -68,7 +68,8 @@ pub(super) fn command(environment: &Environment) -> Result<String> {
     if known.iter().any(|known| known == name) {
         return Ok(name.to_owned());
     }
-    Err(Error::usage(format!("the input `command` is {name:?}, which is no command")).help(format!("Write one of {}.", known.join(", "))))
+    Err(Error::usage(format!("the input `command` is {name:?}, which is no command"))
+        .help(format!("Write one of {}.", known.join(", "))))
 }
 
 fn names() -> Vec<String> {
@@ -94,7 +95,9 @@ pub(super) fn line(command: &str, environment: &Environment, without: &[&str]) -
     let surface = crate::cli::command();
     let verb = surface.find_subcommand(command);
     let knows = |id: &str| {
-        verb.is_some_and(|verb| verb.get_arguments().any(|argument| argument.get_long() == Some(id) || argument.get_id() == id))
+        verb.is_some_and(|verb| {
+            verb.get_arguments().any(|argument| argument.get_long() == Some(id) || argument.get_id() == id)
+        })
     };
     let mut words = vec![command.to_owned()];
     let mut positional = Vec::new();

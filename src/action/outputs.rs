@@ -10,9 +10,8 @@ use super::Action;
 
 /// All outputs, in the order of action.yml.
 #[cfg(test)]
-pub(super) const OUTPUTS: &[&str] = &[
-    "ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "launch-templates",
-];
+pub(super) const OUTPUTS: &[&str] =
+    &["ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "launch-templates"];
 
 impl Action {
     /// Sets what is known by now.
@@ -36,7 +35,9 @@ fn known(report: &Report) -> Vec<(&'static str, String)> {
         known.push(("amis", amis(report).to_string()));
     }
     let first = report.images.first();
-    if let Some(version) = first.and_then(|image| image.image.as_ref().map(|image| &image.version).or(image.version.as_ref())) {
+    if let Some(version) =
+        first.and_then(|image| image.image.as_ref().map(|image| &image.version).or(image.version.as_ref()))
+    {
         known.push(("version", version.to_string()));
     }
     if let Some(source) = first.and_then(|image| image.source.as_ref()) {
@@ -87,7 +88,10 @@ fn launch_templates(report: &Report) -> Option<Value> {
         .filter(|rollout| rollout.template.is_some())
         .map(|rollout| {
             let outcome = rollout.outcome.as_str();
-            (rollout.target.as_str(), json!({"template": rollout.template, "version": rollout.version, "outcome": outcome}))
+            (
+                rollout.target.as_str(),
+                json!({"template": rollout.template, "version": rollout.version, "outcome": outcome}),
+            )
         })
         .collect();
     (!templates.is_empty()).then(|| json!(templates))

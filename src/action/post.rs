@@ -45,7 +45,8 @@ async fn clean_up(action: &'static Action, path: &Path) -> Result<()> {
     }
     let count = ledger.open_entries().len();
     action.log.say(&format!("The main step left {count} of what it made; it is taken away now.\n"));
-    let (Some(platform), Some(place)) = (action.environment.state("platform"), action.environment.state("place")) else {
+    let (Some(platform), Some(place)) = (action.environment.state("platform"), action.environment.state("place"))
+    else {
         return Err(Error::internal("take away what is left: the main step did not say where")
             .help("`ami-bake sweep --yes` finds it by its tags."));
     };

@@ -92,7 +92,8 @@ impl ActionLog {
             }
             Event::StepOutput { phase, index, line, .. } => {
                 let step = envelope.image.as_ref().and_then(|key| report.image(key));
-                let step = step.and_then(|image| image.steps.iter().find(|step| step.phase == *phase && step.index == *index));
+                let step =
+                    step.and_then(|image| image.steps.iter().find(|step| step.phase == *phase && step.index == *index));
                 let line = format!("{} | {line}", step.map(|step| step.name.as_str()).unwrap_or_default());
                 match of(*phase, *index) {
                     Some(of) if !alone => self.print(of, line),
@@ -131,7 +132,8 @@ impl ActionLog {
 
 impl Reporter for ActionLog {
     fn on_event(&mut self, envelope: &Envelope, report: &Report) {
-        let annotate = |level, title: &str, message: String| self.action.log.annotate(&Annotation::new(level, title, message));
+        let annotate =
+            |level, title: &str, message: String| self.action.log.annotate(&Annotation::new(level, title, message));
         match &envelope.event {
             Event::Warning { message, help } => {
                 let help = help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
@@ -145,7 +147,11 @@ impl Reporter for ActionLog {
             self.tell(envelope, report, &explain);
             self.explain = Some(explain);
             match &envelope.event {
-                Event::Planned { .. } | Event::Deployed { .. } | Event::Registered { .. } | Event::Published { .. } | Event::ImageFinished { .. } => {
+                Event::Planned { .. }
+                | Event::Deployed { .. }
+                | Event::Registered { .. }
+                | Event::Published { .. }
+                | Event::ImageFinished { .. } => {
                     self.action.outputs(report);
                 }
                 Event::RunFinished { report: file, .. } => {

@@ -7,8 +7,8 @@ use ami_bake_core::{Error, Kind, Result};
 use ami_bake_github::runner::Environment;
 
 use super::{Action, fork, inputs, post};
-use crate::{cli, error};
 use crate::ui::Paint;
+use crate::{cli, error};
 
 /// The program's other name, under which it is the post step: an entrypoint of an action is one word.
 const POST: &str = "ami-bake-post";

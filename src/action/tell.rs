@@ -100,7 +100,9 @@ impl Action {
             None | Some("auto") => Ok(Comment::Auto),
             Some("always") => Ok(Comment::Always),
             Some("never") => Ok(Comment::Never),
-            Some(other) => Err(Error::usage(format!("the input `comment` is {other:?}")).help("Write auto, always or never.")),
+            Some(other) => {
+                Err(Error::usage(format!("the input `comment` is {other:?}")).help("Write auto, always or never."))
+            }
         }
     }
 

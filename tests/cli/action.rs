@@ -40,7 +40,8 @@ fn a_bake_sets_its_outputs_and_an_unchanged_one_makes_nothing() {
     assert_eq!(main.output("report"), "bake-report.json");
     assert!(job.path("workspace/bake-report.json").exists());
     assert!(main.summary.contains("1.4.0"), "{}", main.summary);
-    let groups: Vec<&str> = main.step.commands.iter().filter(|one| one.name == "group").map(|one| one.data.as_str()).collect();
+    let groups: Vec<&str> =
+        main.step.commands.iter().filter(|one| one.name == "group").map(|one| one.data.as_str()).collect();
     assert_eq!(groups, ["web build 1: Write"]);
     assert!(!main.step.is_stopped());
     // The token is masked before all else.

@@ -10,6 +10,7 @@ pub mod docker;
 pub mod fake;
 pub mod github;
 pub mod http;
+pub mod oidc;
 pub mod place;
 pub mod recipe;
 pub mod report;

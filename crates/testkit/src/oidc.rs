@@ -1,0 +1,87 @@
+//! A workflow's token endpoint and STS, as far as they are needed to become somebody.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::http::{Answer, Server};
+
+/// The subject of every token that is minted here.
+pub const SUBJECT: &str = "repo:shop/images:ref:refs/heads/main";
+
+/// What a request for a token gets before there is one.
+pub const PENDING: &str = r#"{"message": "Can't issue ID_TOKEN for job in 'Pending' state."}"#;
+
+/// An endpoint that gives each request a token of its own, after `before` have been answered.
+pub fn issuer(before: Vec<Answer>) -> Server {
+    Server::serving(move |number, _| match before.get(number) {
+        Some(answer) => answer.clone(),
+        None => Answer::text(200, json!({"value": token(number)}).to_string()),
+    })
+}
+
+/// The variables that lead a step there.
+pub fn variables(issuer: &Server) -> [(&'static str, String); 2] {
+    [
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{}/token?api-version=2.0", issuer.address())),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "the-request-token".to_owned()),
+    ]
+}
+
+/// A token whose signature nobody here checks; each is another one.
+fn token(number: usize) -> String {
+    let claims = json!({
+        "iss": "https://token.actions.githubusercontent.com",
+        "sub": SUBJECT,
+        "aud": "sts.amazonaws.com",
+        "repository": "shop/images",
+        "repository_id": "74",
+        "repository_owner_id": "65",
+        "jti": number,
+    });
+    format!("{}.{}.signature-{number}", base64url(br#"{"alg":"RS256"}"#), base64url(claims.to_string().as_bytes()))
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for position in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(word >> (18 - 6 * position) & 63) as usize]));
+        }
+    }
+    text
+}
+
+/// An STS that refuses everybody with this code and message.
+pub fn refusing_sts(code: &str, message: &str) -> Server {
+    let body = format!(
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code>\
+         <Message>{message}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+    );
+    Server::serving(move |_, _| Answer::text(403, body.clone()))
+}
+
+/// The STS of a cloud, whose sessions end after so many seconds.
+pub fn short_sts(cloud: u16, seconds: i64) -> Server {
+    Server::serving(move |_, request| {
+        let (status, body) = forward(cloud, request);
+        let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+        let Some((before, rest)) = body.split_once("<Expiration>") else { return Answer::text(status, body) };
+        let (_, after) = rest.split_once("</Expiration>").unwrap();
+        Answer::text(status, format!("{before}<Expiration>{end:.0}</Expiration>{after}"))
+    })
+}
+
+/// Asks the cloud the same; HTTP/1.0 ends with the connection.
+fn forward(port: u16, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request = request.replacen(" HTTP/1.1\r\n", " HTTP/1.0\r\n", 1);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}

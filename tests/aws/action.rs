@@ -1,0 +1,152 @@
+//! The action on AWS: by the workflow's own token, for as long as a bake lasts, and what a killed step leaves.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ami_bake_testkit::action::{Ended, Job};
+use ami_bake_testkit::cloud::Cloud;
+use ami_bake_testkit::http::{Answer, Server};
+use ami_bake_testkit::oidc;
+use serde_json::Value;
+
+use crate::setting::{WEB, binary};
+
+const ROLE: &str = "arn:aws:iam::222222222222:role/bake";
+
+/// A job of this cloud that has no credentials but the workflow's token.
+fn job(cloud: &Cloud, issuer: &Server, sts: &Server, manifest: &str) -> Job {
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    let mut job = Job::new().variable("AWS_ENDPOINT_URL_STS", &sts.address());
+    for (name, value) in cloud.env().into_iter().filter(|(name, _)| !keys.contains(name)) {
+        job = job.variable(name, &value);
+    }
+    for (name, value) in oidc::variables(issuer) {
+        job = job.variable(name, &value);
+    }
+    job.write("bake.yml", manifest);
+    job
+}
+
+fn is_empty(cloud: &Cloud) {
+    let begun = Instant::now();
+    loop {
+        let leaks = cloud.leaks();
+        let places = leaks.as_object().unwrap().values().flat_map(|kinds| kinds.as_object().unwrap());
+        let mut open = places.filter(|(kind, entries)| {
+            let gone = |entry: &Value| entry["state"] == "terminated";
+            *kind != "instances" || !entries.as_array().unwrap().iter().all(gone)
+        });
+        if open.next().is_none() {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{leaks:#}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_bake_outlives_its_credentials() {
+    let cloud = Cloud::start(Path::new(binary()));
+    let issuer = oidc::issuer(vec![Answer::text(403, oidc::PENDING)]);
+    let sts = oidc::short_sts(cloud.port(), 3);
+    let manifest = format!("{WEB}    build:\n      - run: sleep 3\n");
+    let job = job(&cloud, &issuer, &sts, &manifest);
+    let main = job.main(binary(), &[("role", ROLE), ("role-duration", "900")]).exits(0);
+
+    assert!(main.output("ami-id").starts_with("ami-"), "{:?}", main.outputs);
+    let amis: Value = serde_json::from_str(main.output("amis")).unwrap();
+    assert_eq!(amis["web"]["us-east-1"], main.output("ami-id"));
+    assert!(main.output("source-ami").starts_with("ami-"));
+    // Everything was done as the role, whose session was assumed again and again, each time with another token.
+    let calls = cloud.calls();
+    assert!(calls.iter().filter(|call| call["service"] == "ec2").all(|call| call["account"] == "222222222222"));
+    let assumed = sts.requests();
+    assert!(assumed.len() >= 3, "{} sessions of three seconds", assumed.len());
+    let field = |request: &str, name: &str| {
+        let body = request.split("\r\n\r\n").nth(1).unwrap().to_owned();
+        body.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)).unwrap()
+    };
+    let mut tokens: Vec<String> = assumed.iter().map(|request| field(request, "WebIdentityToken")).collect();
+    assert_eq!(
+        (field(&assumed[0], "RoleSessionName"), field(&assumed[0], "DurationSeconds")),
+        ("ami-bake-4711-shop-images".into(), "900".into())
+    );
+    tokens.sort();
+    tokens.dedup();
+    assert_eq!(tokens.len(), assumed.len());
+    // The runner knew each secret before anything could print it.
+    let masks = main.step.masks();
+    assert!(tokens.iter().all(|token| masks.contains(&token.as_str())) && masks.contains(&"the-request-token"));
+    assert!(!tokens.iter().any(|token| main.step.text().contains(token)));
+}
+
+#[test]
+fn a_role_that_does_not_trust_the_token_is_told_with_the_policy_that_would() {
+    let cloud = Cloud::start(Path::new(binary()));
+    let issuer = oidc::issuer(vec![]);
+    let refused = |sts: &Server, inputs: &[(&str, &str)]| -> Ended {
+        job(&cloud, &issuer, sts, &format!("{WEB}    build: [{{run: 'true'}}]\n")).main(binary(), inputs).exits(4)
+    };
+    let sts = oidc::refusing_sts("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
+    let main = refused(&sts, &[("role", ROLE)]);
+    let text = main.step.text();
+    assert!(
+        text.contains(&format!("sub  {}", oidc::SUBJECT))
+            && text.contains("\"repo:shop@65/images@74:ref:refs/heads/main\""),
+        "{text}"
+    );
+    assert!(text.contains("arn:aws:iam::222222222222:oidc-provider/token.actions.githubusercontent.com"));
+    assert!(main.annotations("error")[0].contains("its trust policy does not accept the token"));
+    assert_eq!(sts.requests().len(), 3, "three tries and no more");
+
+    let sts =
+        oidc::refusing_sts("InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://x");
+    assert!(
+        refused(&sts, &[("role", ROLE)])
+            .step
+            .text()
+            .contains("aws iam create-open-id-connect-provider --url https://token")
+    );
+    let sts = oidc::refusing_sts("RegionDisabledException", "STS is not activated in this region");
+    assert!(refused(&sts, &[("role", ROLE)]).step.text().contains("switched off in us-east-1"));
+    let china = "arn:aws-cn:iam::222222222222:role/bake";
+    assert!(refused(&sts, &[("role", china)]).step.text().contains("lies in the partition aws-cn"));
+    assert!(cloud.calls().iter().all(|call| call["service"] != "ec2"), "nobody is nobody");
+    // No permission to ask for a token: the block to add.
+    let unset = job(&cloud, &issuer, &sts, WEB).variable("ACTIONS_ID_TOKEN_REQUEST_URL", "");
+    let main = unset.main(binary(), &[("role", ROLE)]).exits(4);
+    assert!(main.step.text().contains("id-token: write        # to assume the role"), "{}", main.step.text());
+}
+
+#[test]
+fn post_becomes_somebody_anew_and_takes_away_what_a_killed_step_left() {
+    let cloud = Cloud::start(Path::new(binary()));
+    let issuer = oidc::issuer(vec![]);
+    let sts = oidc::short_sts(cloud.port(), 60);
+    let job = job(&cloud, &issuer, &sts, &format!("{WEB}    build:\n      - run: sleep 60\n"));
+    // A second role is assumed from the first.
+    let roles = format!("arn:aws:iam::111111111111:role/ci, {ROLE}");
+    let inputs = [("role", roles.as_str())];
+    let running = job.start(binary(), &inputs);
+    let begun = Instant::now();
+    while cloud.count("RunInstances") == 0 || cloud.instances().iter().all(|instance| instance["state"] != "running") {
+        assert!(begun.elapsed() < Duration::from_mins(1));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Command::new("kill").args(["-KILL", &running.child.id().to_string()]).status().unwrap();
+    let main = running.end();
+    let before = sts.requests().len();
+    let post = job.post(binary(), &inputs, &main).exits(0);
+    assert!(
+        post.step.text().contains("taken away now") && post.annotations("warning").is_empty(),
+        "{}",
+        post.step.text()
+    );
+    let hops: Vec<String> = sts.requests()[before..]
+        .iter()
+        .filter_map(|request| Some(request.split("Action=").nth(1)?.split('&').next()?.to_owned()))
+        .collect();
+    assert_eq!(hops, ["AssumeRoleWithWebIdentity", "AssumeRole"]);
+    is_empty(&cloud);
+}
