@@ -7,7 +7,10 @@
 )]
 
 mod action;
+#[cfg(feature = "docker")]
+mod action_image;
 mod check;
+mod component;
 #[cfg(feature = "docker")]
 mod docker;
 mod first_steps;

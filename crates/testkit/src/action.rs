@@ -1,5 +1,6 @@
 //! A job that uses the action, as the runner runs it (actions/runner, ContainerActionHandler.cs): the six mounts, the
-//! environment of action.yml and of an event, both pipes through the runner's parsers, its files, then the post step.
+//! environment of action.yml and of an event, both pipes through the runner's parsers, its files, then the post step. The
+//! program is a binary of this machine, or an image in a real engine.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -22,6 +23,8 @@ pub struct Job {
     variables: BTreeMap<String, String>,
     /// Inputs of action.yml with their defaults.
     declared: BTreeMap<String, String>,
+    /// The engine's address and the image, where the action runs as one.
+    container: Option<(String, String)>,
 }
 
 /// What a step came to.
@@ -64,7 +67,7 @@ impl Job {
             |input: &Value| input["default"].as_str().unwrap_or_default().replace("${{ github.token }}", TOKEN);
         let inputs = action["inputs"].as_object().unwrap().iter();
         let declared = inputs.map(|(name, input)| (name.clone(), default(input))).collect();
-        let mut job = Self { place, variables: BTreeMap::new(), declared };
+        let mut job = Self { place, variables: BTreeMap::new(), declared, container: None };
         let folder = |name: &str| job.place.path(name).display().to_string();
         let variables = [
             ("PATH", std::env::var("PATH").unwrap_or_default()),
@@ -106,6 +109,12 @@ impl Job {
         self
     }
 
+    /// The same as a container of an image in the engine that listens on this Unix socket.
+    pub fn in_container(mut self, engine: &str, image: &str) -> Self {
+        self.container = Some((engine.to_owned(), image.to_owned()));
+        self
+    }
+
     /// Writes a file of the workspace.
     pub fn write(&self, name: &str, content: &str) {
         self.place.write(&format!("workspace/{name}"), content);
@@ -116,13 +125,12 @@ impl Job {
         self.place.path(name)
     }
 
-    /// Starts the main step.
+    /// Starts the main step; the program of a container is its image's own.
     ///
     /// # Panics
     /// When an input is not one of action.yml, or the program can't be started.
     pub fn start(&self, program: &str, inputs: &[(&str, &str)]) -> Running {
-        let mut command = Command::new(program);
-        self.begin(&mut command, "main", inputs)
+        self.begin("main", program, inputs, &BTreeMap::new())
     }
 
     /// Runs the main step.
@@ -139,16 +147,13 @@ impl Job {
     /// As [`Job::start`].
     pub fn post(&self, program: &str, inputs: &[(&str, &str)], main: &Ended) -> Ended {
         let link = self.place.path("ami-bake-post");
-        if !link.exists() {
+        if self.container.is_none() && !link.exists() {
             symlink(program, &link).unwrap();
         }
-        let mut command = Command::new(&link);
-        let state = main.state.iter().map(|(name, value)| (format!("STATE_{name}"), value));
-        command.envs(state);
-        self.begin(&mut command, "post", inputs).end()
+        self.begin("post", &link.display().to_string(), inputs, &main.state).end()
     }
 
-    fn begin(&self, command: &mut Command, step: &str, inputs: &[(&str, &str)]) -> Running {
+    fn begin(&self, step: &str, program: &str, inputs: &[(&str, &str)], state: &BTreeMap<String, String>) -> Running {
         let files = self.place.path(&format!("file_commands/{step}"));
         std::fs::create_dir_all(&files).unwrap();
         for name in ["output", "state", "summary"] {
@@ -158,23 +163,46 @@ impl Job {
         for (name, value) in inputs {
             assert!(given.insert((*name).to_owned(), (*value).to_owned()).is_some(), "action.yml has no input {name}");
         }
-        // Only what the client of Docker passes on is there.
         let mut environment = self.variables.clone();
         environment.extend(given.iter().map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), value.clone())));
+        environment.extend(state.iter().map(|(name, value)| (format!("STATE_{name}"), value.clone())));
         for (variable, file) in [("OUTPUT", "output"), ("STATE", "state"), ("STEP_SUMMARY", "summary")] {
             environment.insert(format!("GITHUB_{variable}"), files.join(file).display().to_string());
         }
-        let state: Vec<_> =
-            command.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
-        command
-            .current_dir(self.place.path("workspace"))
-            .env_clear()
-            .envs(state)
-            .envs(environment)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = match &self.container {
+            Some((engine, image)) => self.docker(engine, image, step, &environment),
+            None => {
+                // Only what the client of Docker passes on is there.
+                let mut command = Command::new(program);
+                command.current_dir(self.place.path("workspace")).env_clear().envs(environment);
+                command
+            }
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Running { child: command.spawn().unwrap(), files }
+    }
+
+    /// `docker run` as the runner writes it (DockerCommandManager.cs), without a network.
+    fn docker(&self, engine: &str, image: &str, step: &str, environment: &BTreeMap<String, String>) -> Command {
+        let folder = self.place.folder().display().to_string();
+        let mut command = Command::new("docker");
+        command.args(["--host", &format!("unix://{engine}"), "run", "--rm", "--network", "none"]);
+        command.args(["--workdir", "/github/workspace", "-v", &format!("{engine}:/var/run/docker.sock")]);
+        for mount in ["runner_temp", "home", "workflow", "file_commands", "workspace"] {
+            command.args(["-v", &format!("{folder}/{mount}:/github/{mount}")]);
+        }
+        if step == "post" {
+            let action: Value =
+                serde_yaml::from_str(&std::fs::read_to_string(repository().join("action.yml")).unwrap()).unwrap();
+            command.args(["--entrypoint", action["runs"]["post-entrypoint"].as_str().unwrap()]);
+        }
+        for (name, value) in environment.iter().filter(|(name, _)| *name != "PATH") {
+            // A value that is a mounted folder, or begins with one, is rewritten; one that only holds it is not.
+            let value = value.strip_prefix(&folder).map_or_else(|| value.clone(), |rest| format!("/github{rest}"));
+            command.args(["-e", name]).env(name, value);
+        }
+        command.arg(image);
+        command
     }
 }
 

@@ -1,0 +1,108 @@
+//! The action as the image that its users get: the Dockerfile's own stages around the binary that was built for the tests, run by
+//! a real engine with the runner's mounts and environment.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ami_bake_testkit::action::Job;
+use ami_bake_testkit::cloud::repository;
+use ami_bake_testkit::docker::{BASE, Engine};
+use serde_json::Value;
+
+const DEBIAN: &str = "ami-bake-test/debian:1";
+const IMAGE: &str = "ami-bake-test/action:1";
+
+/// A minimal system of this machine's own release, since no registry is reachable.
+const BOOTSTRAP: &str = r#"
+. /etc/os-release
+sources=()
+for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list; do
+  if [[ -s $file ]]; then sources+=("$file"); fi
+done
+mmdebstrap --quiet --variant=apt --format=tar "$VERSION_CODENAME" - "${sources[@]}"
+"#;
+
+fn build(engine: &Engine) {
+    if engine.docker(&["image", "inspect", DEBIAN]).is_none() {
+        let mut system =
+            Command::new("bash").args(["-euc", BOOTSTRAP]).stdout(Stdio::piped()).spawn().expect("bash is there");
+        let archive = system.stdout.take().unwrap();
+        let imported = Command::new("docker")
+            .args(["--host", engine.host(), "import", "-", DEBIAN])
+            .stdin(archive)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(system.wait().unwrap().success(), "no system could be made: apt-get install mmdebstrap");
+        assert!(imported.success());
+    }
+    let context = tempfile::tempdir().unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_ami-bake"), context.path().join("ami-bake")).unwrap();
+    let file = repository().join("Dockerfile").display().to_string();
+    let built = Command::new("docker")
+        .args(["--host", engine.host(), "build", "--network", "host", "--target", "prebuilt"])
+        .args(["--build-arg", &format!("BASE={DEBIAN}"), "--tag", IMAGE, "--file", &file])
+        .arg(context.path())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stdout));
+}
+
+fn job(engine: &Engine, namespace: &str, script: &str) -> Job {
+    let job = Job::new().in_container(engine.host().strip_prefix("unix://").unwrap(), IMAGE);
+    job.write(
+        "bake.yml",
+        &format!(
+            "format: 1\nname: {namespace}\nplatform: docker\nimages:\n  web:\n    source: {{docker: {BASE}}}\n    build:\n      - name: Write\n        run: {script}\n    test:\n      - expect: {{file: {{path: /srv/index.html, contains: hello}}}}\n"
+        ),
+    );
+    job
+}
+
+/// The containers of the engine whose line holds this; other tests have theirs beside them.
+fn containers(engine: &Engine, of: &str) -> Vec<String> {
+    let all = engine.docker(&["ps", "--all", "--format", "{{.Image}} {{.Names}} {{.Label \"ami-bake:about\"}}"]);
+    all.unwrap().lines().filter(|line| line.contains(of)).map(str::to_owned).collect()
+}
+
+/// All of it in one test: the image is made once.
+#[test]
+fn the_image_bakes_as_the_runner_starts_it() {
+    let engine = Engine::get();
+    build(&engine);
+    let about = |entrypoint: &str, argument: &str| {
+        engine.docker(&["run", "--rm", "--network", "none", "--entrypoint", entrypoint, IMAGE, argument])
+    };
+    assert!(about("ansible-playbook", "--version").is_some_and(|text| text.starts_with("ansible-playbook [core ")));
+    assert!(about("test", "-s/etc/ssl/certs/ca-certificates.crt").is_some() && about("git", "--version").is_none());
+    let config = engine.docker(&["image", "inspect", "--format", "{{.Config.User}}|{{.Config.WorkingDir}}", IMAGE]);
+    assert_eq!(config.as_deref(), Some("|"), "GitHub asks for root and no WORKDIR");
+
+    let namespace = format!("action-{}", std::process::id());
+    let bake = job(&engine, &namespace, "mkdir -p /srv && echo hello > /srv/index.html");
+    let main = bake.main("", &[("version", "1.4.0")]).exits(0);
+    assert_eq!((main.output("version"), main.output("changed"), main.output("tested")), ("1.4.0", "true", "true"));
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(bake.path("workspace/bake-report.json")).unwrap()).unwrap();
+    assert_eq!(report["exit-code"], 0);
+    assert!(main.summary.contains("1.4.0"), "{}", main.summary);
+    assert_eq!(bake.post("", &[], &main).exits(0).step.text(), "Nothing is left behind.\n");
+
+    // The client hands the runner's signal on to the program, which is process 1 there.
+    let cancelled = job(&engine, &namespace, "sleep 600");
+    let running = cancelled.start("", &[("force", "true")]);
+    let machines = || containers(&engine, &namespace);
+    let begun = Instant::now();
+    while machines().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no machine was started");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(Command::new("kill").args(["-INT", &running.child.id().to_string()]).status().unwrap().success());
+    let main = running.end().exits(130);
+    assert_eq!(machines(), Vec::<String>::new());
+    cancelled.post("", &[], &main).exits(0);
+    assert_eq!(containers(&engine, IMAGE), Vec::<String>::new());
+    assert!(!Path::new("/github").exists());
+    engine.docker(&["image", "rm", "--force", IMAGE]);
+}
