@@ -24,6 +24,15 @@ pub struct Reached<'a> {
 /// Applies steps to machines.
 #[async_trait]
 pub trait Provisioner: Send + Sync {
+    /// Says what these steps need on this computer and don't find, before a machine starts; by default nothing.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Preflight`], with what to do.
+    async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
+        let _ = (run, steps);
+        Ok(())
+    }
+
     /// Notes the state of a fresh machine, against which [`Provisioner::scan`] looks for changed files.
     async fn begin(&self, run: &Run, on: &Reached<'_>) -> Result<()>;
 

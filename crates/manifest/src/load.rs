@@ -112,7 +112,6 @@ impl Loading<'_> {
         coerce(&document, &mut tree, &mut self.findings);
         judge(&document, &tree, &tree.to_json(), &Route::root(), &mut self.findings);
         lint(&tree, &self.sources, &mut self.findings);
-        check::unsupported(&tree, &mut self.findings);
         check::moving(&tree, &mut self.findings);
         check::graph(&tree, &mut self.findings);
         check::environments(&tree, &mut self.findings);

@@ -1,7 +1,7 @@
 //! The manifest as the engine sees it.
 
 use ami_bake_core::plan::{
-    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, Recipe, Resolved, SourceImage, VersionRule,
+    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, Recipe, Resolved, SourceImage, SourceQuery, VersionRule,
 };
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;
@@ -61,6 +61,12 @@ impl Recipe for Manifest {
 impl Manifest {
     /// Where the selected images go, as far as that is known without a source: as a final version would be published.
     pub fn distributions(&self) -> Vec<Distribution> {
+        self.outlines(&Version::new(1, 0, 0)).into_iter().map(|(_, plan)| plan.settings.distribution).collect()
+    }
+
+    /// The selected images at this version, as far as they are known without a source, each with what it is built from.
+    /// The plans have no digest.
+    pub fn outlines(&self, version: &Version) -> Vec<(SourceQuery, ImagePlan)> {
         let source = SourceImage {
             id: String::new(),
             name: String::new(),
@@ -71,10 +77,9 @@ impl Manifest {
             identity: String::new(),
             version: None,
         };
-        let version = Version::new(1, 0, 0);
-        let resolved = Resolved { source: &source, version: &version };
-        let of = |leg: &Leg| self.lower(&leg.key, &resolved, &mut Vec::new()).map(|plan| plan.settings.distribution);
-        self.legs().iter().filter_map(of).collect()
+        let resolved = Resolved { source: &source, version };
+        let of = |leg: Leg| Some((leg.source, self.lower(&leg.key, &resolved, &mut Vec::new())?));
+        self.legs().into_iter().filter_map(of).collect()
     }
 
     /// A leg as a plan without its digest; `None` when something is wrong, which is then among the findings.
@@ -128,7 +133,10 @@ impl Manifest {
                 .collect();
         }
         let [build, validate, test] = steps;
-        let lowered = |at: usize, list| lower::steps(list, PHASES[at], &route.key(PHASES[at].as_str()), &self.folder);
+        let user = machine.user.clone();
+        let lowered = |at: usize, list| {
+            lower::steps(list, PHASES[at], &route.key(PHASES[at].as_str()), &self.folder, user.as_deref())
+        };
         Some(ImagePlan {
             key: key.clone(),
             namespace: self.namespace.clone(),

@@ -1,7 +1,7 @@
 //! The local files that a step is made of, for those who need them before it runs: the digest, `check`.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::{Digester, Step, Verb, digest_path};
 
@@ -10,6 +10,10 @@ pub fn file_inputs(step: &Step) -> Vec<&Path> {
     match &step.verb {
         Verb::Script { path, .. } | Verb::Component { path, .. } => vec![path],
         Verb::Upload { from, .. } => vec![from],
+        Verb::Ansible { playbook, requirements, .. } => {
+            [Some(playbook), requirements.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect()
+        }
+        Verb::Chef { cookbooks, .. } => cookbooks.iter().map(PathBuf::as_path).collect(),
         Verb::Run { .. } | Verb::Download { .. } | Verb::Reboot | Verb::Wait { .. } | Verb::Expect(_) => Vec::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! The verbs of the steps: what a manifest's `build`, `validate` and `test` do on a machine, and what every bake does
 //! there besides: list the packages, look for secrets, seal.
 
+mod ansible;
+mod chef;
 mod expect;
 mod files;
 mod foreign;

@@ -11,6 +11,8 @@ use ami_bake_core::provision::{Login, Provisioner, Reached};
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
+use crate::ansible::{Playbook, judge, play};
+use crate::chef::{Chef, chef};
 use crate::expect::expect;
 use crate::files::{Download, Upload, download, upload};
 use crate::packages::packages;
@@ -62,6 +64,14 @@ impl Provisioner for Verbs {
             Verb::Component { path, .. } => {
                 Err(Error::internal(format!("the component room is not there to run {}", path.display())))
             }
+            Verb::Ansible { playbook: path, requirements, folder, vars, args, groups, user } => {
+                let (requirements, user) = (requirements.as_deref(), user.as_deref());
+                let playbook = Playbook { path, requirements, folder, vars, args, groups, user };
+                run.until_cancelled(play(run, on, step, playbook, output)).await?
+            }
+            Verb::Chef { tool, cookbooks, run_list, attributes } => {
+                chef(run, on, step, Chef { tool, cookbooks, run_list, attributes }, output).await
+            }
             Verb::Reboot => on.machine.reboot(run, step.timeout.unwrap_or(REBOOT)).await.map_err(|error| {
                 let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();
                 Error::new(error.kind(), format!("step `{}`: restart the machine", step.name))
@@ -72,6 +82,10 @@ impl Provisioner for Verbs {
             Verb::Wait { until, interval } => wait(run, on, step, until, *interval).await,
             Verb::Expect(expectation) => expect(run, on, step, &expectation.probe).await,
         }
+    }
+
+    async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
+        judge(run, steps).await
     }
 
     async fn packages(&self, run: &Run, on: &Reached<'_>) -> Result<Vec<Package>> {

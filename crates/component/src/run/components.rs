@@ -36,6 +36,10 @@ impl Components {
 
 #[async_trait]
 impl Provisioner for Components {
+    async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
+        self.others.judge(run, steps).await
+    }
+
     async fn begin(&self, run: &Run, on: &Reached<'_>) -> Result<()> {
         self.others.begin(run, on).await
     }

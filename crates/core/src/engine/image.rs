@@ -13,7 +13,7 @@ use crate::engine::tagging;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Stage};
 use crate::ledger::{Closed, MACHINE};
-use crate::plan::{ImagePlan, Phase, Resolved, SourceImage};
+use crate::plan::{ImagePlan, Phase, Resolved, SourceImage, Step};
 use crate::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Registration};
 use crate::provision::Reached;
 use crate::run::Run;
@@ -32,12 +32,19 @@ pub(super) async fn bake_image(
     decided: &Decided,
 ) -> Result<Option<(ImagePlan, ImageRecord)>> {
     let plan = &decided.plan;
+    judge(run, rooms, plan, &[Phase::Build, Phase::Validate, Phase::Test]).await?;
     let Some(candidate) = build(run, rooms, options, plan).await? else { return Ok(None) };
     let test = stage(run, Stage::Test, boot_and_test(run, rooms, options, plan, &candidate.image));
     let tested = tokio::join!(test, prepare(run, rooms, plan, &candidate)).0?;
     // The machine that passed is of no more use: nothing waits until it is given back.
     let published = stage(run, Stage::Publish, publish(run, rooms, decided, &candidate));
     tokio::join!(published, tested.give_back(run, options)).0.map(Some)
+}
+
+/// Asks for what the steps of these phases need on this computer.
+async fn judge(run: &Run, rooms: &Rooms, plan: &ImagePlan, phases: &[Phase]) -> Result<()> {
+    let steps: Vec<&Step> = phases.iter().flat_map(|phase| plan.steps(*phase)).collect();
+    rooms.provisioner.judge(run, &steps).await
 }
 
 /// Begins the copies that publishing will need.
@@ -160,6 +167,7 @@ pub(super) async fn test_candidate(
     plan: &ImagePlan,
     image: &SourceImage,
 ) -> Result<()> {
+    judge(run, rooms, plan, &[Phase::Test]).await?;
     boot_and_test(run, rooms, options, plan, image).await?.give_back(run, options).await;
     Ok(())
 }

@@ -171,6 +171,34 @@ pub enum Verb {
         /// Its phases that run, in the document's own order.
         phases: Vec<Phase>,
     },
+    /// Runs a playbook by `ansible-playbook` on this computer, over the machine's connection.
+    Ansible {
+        /// The local file.
+        playbook: PathBuf,
+        /// A local file of roles and collections to install first.
+        requirements: Option<PathBuf>,
+        /// The local folder in which it runs.
+        folder: PathBuf,
+        /// A JSON object of extra variables. Secrets stand inside its strings.
+        vars: Value,
+        /// Further arguments.
+        args: Vec<String>,
+        /// Inventory groups that the machine is in.
+        groups: Vec<String>,
+        /// Whom it runs as on machines that the bake logs in to; root without.
+        user: Option<String>,
+    },
+    /// Runs chef-solo or cinc-solo on the machine.
+    Chef {
+        /// The program's name.
+        tool: String,
+        /// Local folders of cookbooks.
+        cookbooks: Vec<PathBuf>,
+        /// Recipes and roles, in order.
+        run_list: Vec<String>,
+        /// A JSON object of node attributes.
+        attributes: String,
+    },
     /// Restarts the machine and waits until it is back.
     Reboot,
     /// Waits until something answers.
@@ -193,6 +221,8 @@ impl Verb {
             Self::Upload { .. } => "upload",
             Self::Download { .. } => "download",
             Self::Component { .. } => "component",
+            Self::Ansible { .. } => "ansible",
+            Self::Chef { .. } => "chef",
             Self::Reboot => "reboot",
             Self::Wait { .. } => "wait",
             Self::Expect(_) => "expect",

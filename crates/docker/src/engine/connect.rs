@@ -41,9 +41,11 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Docker> {
                  DOCKER_CERT_PATH names another folder. Does the engine speak TLS at all?",
                 folder.display()
             ),
-            _ => "Something answers there, but not as a Docker engine does. Where it wants TLS, set DOCKER_TLS_VERIFY=1 \
+            _ => {
+                "Something answers there, but not as a Docker engine does. Where it wants TLS, set DOCKER_TLS_VERIFY=1 \
                   and DOCKER_CERT_PATH."
-                .to_owned(),
+                    .to_owned()
+            }
         })
     };
     let client = made.map_err(|error| spoke(&error))?;

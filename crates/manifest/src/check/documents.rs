@@ -36,8 +36,7 @@ pub(super) fn plan(
         };
         let used: Vec<Phase> = steps.iter().flat_map(|other| phases_of(other, path)).copied().collect();
         let env: Vec<String> = step.env.iter().map(|(name, _)| name.clone()).collect();
-        let document =
-            Document { sources, file, step: node, parameters, phases, used: &used, env: &env, capabilities };
+        let document = Document { sources, file, step: node, parameters, phases, used: &used, env: &env, capabilities };
         judge(&document, findings);
     }
 }

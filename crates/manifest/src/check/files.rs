@@ -22,11 +22,17 @@ pub(crate) fn structure_only(root: &Node, folder: &Path, findings: &mut Vec<Diag
 pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Vec<Diagnostic>) {
     for phase in ["build", "validate", "test"] {
         for (index, step) in node.get(phase).map(Node::items).unwrap_or_default().iter().enumerate() {
-            for key in ["script", "upload", "component"] {
-                if let Some((path, node)) = step.get(key).and_then(|node| Some((node.as_text()?, node)))
-                    && !Template::is_one(path)
-                {
-                    findings.extend(self::path(path, key, node, &route.key(phase).index(index).key(key), folder));
+            let route = route.key(phase).index(index);
+            let mut look = |key: &str, node: &Node, route: Route| {
+                if let Some(path) = node.as_text().filter(|path| !Template::is_one(path)) {
+                    findings.extend(self::path(path, key, node, &route, folder));
+                }
+            };
+            for key in ["script", "upload", "component", "ansible", "requirements", "cookbooks"] {
+                let Some(node) = step.get(key) else { continue };
+                look(key, node, route.key(key));
+                for (index, item) in node.items().iter().enumerate() {
+                    look(key, item, route.key(key).index(index));
                 }
             }
         }
@@ -50,6 +56,14 @@ pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &P
         Ok(meta) if key == "script" && !meta.is_file() => Some(
             finding("wrong-file", format!("`{path}` is not a file"))
                 .help("`script` takes one script file; `upload` takes folders."),
+        ),
+        Ok(meta) if matches!(key, "ansible" | "requirements") && !meta.is_file() => Some(
+            finding("wrong-file", format!("`{path}` is not a file"))
+                .help("`ansible` takes one playbook, `requirements` one file of roles and collections."),
+        ),
+        Ok(meta) if key == "cookbooks" && !meta.is_dir() => Some(
+            finding("wrong-file", format!("`{path}` is not a folder"))
+                .help("`cookbooks` takes folders in which each folder is a cookbook."),
         ),
         Ok(meta) if key == "component" && !meta.is_file() => Some(
             finding("wrong-file", format!("`{path}` is not a file")).help("`component` takes one component document."),

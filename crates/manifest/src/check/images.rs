@@ -6,7 +6,7 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{Resolved, SourceImage, SourceQuery, VersionRule};
 use semver::Version;
 
-use super::{documents, files, names, platform, steps};
+use super::{documents, files, names, platform, playbooks, steps};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::manifest::Manifest;
 
@@ -60,6 +60,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
             platform::plan(manifest, image, &plan, findings);
             steps::plan(image, &plan, findings);
             documents::plan(manifest, image, &plan, sources, findings);
+            playbooks::plan(&plan, sources, findings);
             names::plan(manifest, image, &plan, findings);
             for parameter in &plan.settings.distribution.parameters {
                 let Some(other) = parameters.insert(parameter.clone(), shown.clone()) else { continue };

@@ -1,7 +1,7 @@
 //! What is judged beyond structure and expressions.
 
-mod documents;
 mod deploy;
+mod documents;
 mod environments;
 mod files;
 mod graph;
@@ -9,12 +9,11 @@ mod images;
 mod moving;
 mod names;
 mod platform;
+mod playbooks;
 mod steps;
-mod unsupported;
 
 pub(crate) use environments::{complete, environments};
 pub(crate) use files::structure_only;
 pub(crate) use graph::graph;
 pub(crate) use images::images;
 pub(crate) use moving::moving;
-pub(crate) use unsupported::{fields as unsupported_fields, unsupported};

@@ -17,7 +17,9 @@ pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diag
                 local(image, step, from, *contents, findings);
             }
             Verb::Download { exclude, .. } => globs(image, step, exclude, findings),
-            Verb::Script { path, .. } | Verb::Component { path, .. } => local(image, step, path, false, findings),
+            Verb::Script { path, .. } | Verb::Component { path, .. } | Verb::Ansible { playbook: path, .. } => {
+                local(image, step, path, false, findings);
+            }
             _ => {}
         }
     }

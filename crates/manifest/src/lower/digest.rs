@@ -7,6 +7,8 @@ use ami_bake_core::{Error, Result};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde_json::json;
 
+use super::playbook::{self, NOISE};
+
 /// The digest of a plan; files are read. The clock is no part of it: how old an image of this digest may be is asked of
 /// the image (`cache-for`).
 ///
@@ -40,7 +42,9 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
     digester.part("env", json!(step.env).to_string());
     digester.part("on-failure", json!(step.on_failure).to_string());
     match &step.verb {
-        Verb::Script { path, .. } | Verb::Component { path, .. } => digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?),
+        Verb::Script { path, .. } | Verb::Component { path, .. } => {
+            digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?)
+        }
         Verb::Upload { from, contents, exclude, .. } => {
             let exclude = globs(exclude).map_err(|error| {
                 Error::manifest("read the globs of `exclude`").because(error).at(step.route.key("exclude"))
@@ -50,7 +54,24 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
             }
             tree(digester, from, Path::new(""), &exclude).map_err(|(error, path)| failed(error, &path))?;
         }
+        Verb::Ansible { playbook, requirements, folder, args, .. } => {
+            let files = playbook::files(playbook, requirements.as_deref(), folder, args, &step.env);
+            trees(digester, &files).map_err(|(error, path)| failed(error, &path))?;
+        }
+        Verb::Chef { cookbooks, .. } => trees(digester, cookbooks).map_err(|(error, path)| failed(error, &path))?,
         _ => {}
+    }
+    Ok(())
+}
+
+/// Files and folders, in their order, without what changes in them by itself.
+fn trees(digester: &mut Digester, paths: &[std::path::PathBuf]) -> Result<(), Failed> {
+    let noise = globs(&NOISE.map(str::to_owned)).unwrap_or_default();
+    for path in paths {
+        // A link to a file is as good as the file.
+        let real = std::fs::canonicalize(path).map_err(|error| (error, path.clone()))?;
+        digester.part("name", path.file_name().unwrap_or_default().as_encoded_bytes());
+        tree(digester, &real, Path::new(""), &noise)?;
     }
     Ok(())
 }
@@ -62,6 +83,13 @@ fn without_paths(verb: &Verb) -> Verb {
         Verb::Script { path, .. } | Verb::Component { path, .. } => path.clear(),
         Verb::Upload { from, .. } => from.clear(),
         Verb::Download { to, .. } => to.clear(),
+        Verb::Ansible { playbook, requirements, folder, .. } => {
+            for path in [Some(playbook), requirements.as_mut(), Some(folder)].into_iter().flatten() {
+                path.clear();
+            }
+        }
+        // Their content and order count, and each has its own name in the digest.
+        Verb::Chef { cookbooks, .. } => cookbooks.clear(),
         _ => {}
     }
     verb

@@ -5,6 +5,7 @@ mod deployment;
 mod digest;
 mod distribution;
 mod machine;
+mod playbook;
 mod settings;
 mod step;
 

@@ -5,17 +5,25 @@ use std::path::Path;
 use ami_bake_core::Route;
 use ami_bake_core::plan::{self, Expectation, OnFailure, Phase, Probe, SecretPart, WaitFor};
 
-use crate::model::{self, Common, ComponentPhase, DurationText, Expect, OnFailureChoice, Step, Verb, WaitTarget};
+use crate::model::{
+    self, ChefTool, Common, ComponentPhase, DurationText, Expect, OnFailureChoice, Step, Verb, WaitTarget,
+};
 use crate::resolve::SECRET;
 
 /// The steps of a phase; paths become relative to the working directory.
-pub(crate) fn steps(steps: Vec<(usize, Step)>, phase: Phase, route: &Route, folder: &Path) -> Vec<plan::Step> {
-    steps.into_iter().filter_map(|(index, step)| self::step(step, phase, route.index(index), folder)).collect()
+pub(crate) fn steps(
+    steps: Vec<(usize, Step)>,
+    phase: Phase,
+    route: &Route,
+    folder: &Path,
+    user: Option<&str>,
+) -> Vec<plan::Step> {
+    steps.into_iter().filter_map(|(index, step)| self::step(step, phase, route.index(index), folder, user)).collect()
 }
 
-fn step(step: Step, phase: Phase, route: Route, folder: &Path) -> Option<plan::Step> {
+fn step(step: Step, phase: Phase, route: Route, folder: &Path, user: Option<&str>) -> Option<plan::Step> {
     let Common { name, env, timeout, retries, on_failure, cache_for, .. } = step.common;
-    let verb = verb(step.verb, phase, folder)?;
+    let verb = verb(step.verb, phase, folder, user)?;
     Some(plan::Step {
         name: name.unwrap_or_else(|| default_name(&verb)),
         route,
@@ -49,8 +57,25 @@ pub(super) fn value(text: &str) -> plan::Value {
     )
 }
 
-/// `None` for verbs whose stage comes later, which the check refuses.
-fn verb(verb: Verb, phase: Phase, folder: &Path) -> Option<plan::Verb> {
+/// Values as one JSON object, with the names of secrets between marks inside its strings. A mark would be escaped, so that
+/// one that is not stands for it meanwhile; the manifest can't hold it, since it is no character (Unicode 23.7).
+fn object(values: Vec<(String, serde_json::Value)>) -> plan::Value {
+    const STAND_IN: char = '\u{10ffff}';
+    fn swap(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => *text = text.replace(SECRET, STAND_IN.encode_utf8(&mut [0; 4])),
+            serde_json::Value::Array(items) => items.iter_mut().for_each(swap),
+            serde_json::Value::Object(map) => map.values_mut().for_each(swap),
+            _ => {}
+        }
+    }
+    let mut object = serde_json::Value::Object(values.into_iter().collect());
+    swap(&mut object);
+    value(&object.to_string().replace(STAND_IN, SECRET.encode_utf8(&mut [0; 4])))
+}
+
+/// `None` for what the check refuses.
+fn verb(verb: Verb, phase: Phase, folder: &Path, user: Option<&str>) -> Option<plan::Verb> {
     Some(match verb {
         Verb::Run(run) => plan::Verb::Run {
             script: run.run,
@@ -91,7 +116,24 @@ fn verb(verb: Verb, phase: Phase, folder: &Path) -> Option<plan::Verb> {
             interval: wait.interval.as_ref().and_then(DurationText::duration),
         },
         Verb::Expect(expectation) => plan::Verb::Expect(Expectation { probe: probe(expectation.expect)? }),
-        Verb::Ansible(_) | Verb::Chef(_) => return None,
+        Verb::Ansible(ansible) => plan::Verb::Ansible {
+            playbook: folder.join(ansible.ansible),
+            requirements: ansible.requirements.map(|path| folder.join(path)),
+            folder: folder.to_owned(),
+            vars: object(ansible.vars.0),
+            args: ansible.args,
+            groups: ansible.groups,
+            user: user.map(str::to_owned),
+        },
+        Verb::Chef(chef) => plan::Verb::Chef {
+            tool: match chef.chef {
+                ChefTool::ChefSolo => "chef-solo".to_owned(),
+                ChefTool::CincSolo => "cinc-solo".to_owned(),
+            },
+            cookbooks: chef.cookbooks.0.into_iter().map(|path| folder.join(path)).collect(),
+            run_list: chef.run_list.0,
+            attributes: serde_json::Value::Object(chef.attributes.0.into_iter().collect()).to_string(),
+        },
     })
 }
 
@@ -171,11 +213,14 @@ fn probe(expect: Expect) -> Option<Probe> {
 fn default_name(verb: &plan::Verb) -> String {
     let about = match verb {
         plan::Verb::Run { script, .. } => first_line(script),
-        plan::Verb::Script { path, .. } | plan::Verb::Component { path, .. } => {
+        plan::Verb::Script { path, .. }
+        | plan::Verb::Component { path, .. }
+        | plan::Verb::Ansible { playbook: path, .. } => {
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
         }
         plan::Verb::Upload { to, .. } => to.clone(),
         plan::Verb::Download { from, .. } => from.clone(),
+        plan::Verb::Chef { run_list, .. } => run_list.join(", "),
         plan::Verb::Reboot => return "reboot".to_owned(),
         plan::Verb::Wait { until, .. } => match until {
             WaitFor::Port(port) => format!("port {port}"),

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use super::generate;
-use crate::check::unsupported_fields;
 use crate::model::Verb;
 
 /// The sections after the document's own, in reading order; what is not named here follows.
@@ -32,12 +31,6 @@ pub fn reference() -> String {
     let mut page = Page { definitions, out: String::new() };
     page.out.push_str(
         "# The bake manifest, format 1\n\nThis page is made from the schema that `ami-bake schema` prints. Any single value may be an expression, `${{ … }}`.\n",
-    );
-    let later: Vec<String> = unsupported_fields().iter().map(|name| format!("`{name}`")).collect();
-    let _ = write!(
-        page.out,
-        "\nPart of the format, but refused with \"not supported yet\" by this version: {}; `publish.keep` on the platform `aws`.\n",
-        later.join(", ")
     );
     page.section("Manifest", &schema);
     let mut names: Vec<&str> = ORDER.into_iter().filter(|name| definitions.contains_key(*name)).collect();

@@ -257,28 +257,6 @@ error[wrong-key]: `aws:x` is not free for your own tags: `aws:` and `ami-bake:` 
 }
 
 #[test]
-fn what_comes_later() {
-    refused(
-        r##"format: 1
-name: shop
-images:
-  web:
-    source: {ami: {id: ami-0123456789abcdef0}}
-    build:
-      - ansible: web.yml
-"##,
-        r##"error[not-supported-yet]: `ansible` is not supported yet
- --> bake.yml:7:9
-  |
-7 |       - ansible: web.yml
-  |         ^^^^^^^
-  |
-  = help: It is part of format 1 and comes with a later version; take it out until then.
-"##,
-    );
-}
-
-#[test]
 fn a_deployment_that_cannot_be_carried_out() {
     refused(
         r##"format: 1

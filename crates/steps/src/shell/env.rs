@@ -12,9 +12,25 @@ const READ_ONLY: [&str; 6] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "B
 /// One `export` for each variable. Every secret is known to the masker before this returns.
 ///
 /// # Errors
-/// A name that no shell takes, a NUL in a value, a secret without a value.
+/// As [`variables`].
 pub(crate) fn environment(run: &Run, step: &Step) -> Result<String> {
     let mut text = String::new();
+    for (name, value) in variables(run, step)? {
+        text.push_str("export ");
+        text.push_str(&name);
+        text.push('=');
+        text.push_str(&quote(&value));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The variables with their values. Every secret is known to the masker before this returns.
+///
+/// # Errors
+/// A name that no shell takes, a NUL in a value, a secret without a value.
+pub(crate) fn variables(run: &Run, step: &Step) -> Result<Vec<(String, String)>> {
+    let mut variables = Vec::with_capacity(step.env.len());
     for (name, value) in &step.env {
         let route = step.route.key("env").key(name);
         check_name(name).map_err(|error| error.at(route.clone()))?;
@@ -23,13 +39,22 @@ pub(crate) fn environment(run: &Run, step: &Step) -> Result<String> {
             let message = format!("the environment variable `{name}` holds a NUL, which no program can be given");
             return Err(Error::manifest(message).at(route));
         }
-        text.push_str("export ");
-        text.push_str(name);
-        text.push('=');
-        text.push_str(&quote(&value));
-        text.push('\n');
+        variables.push((name.clone(), value));
     }
-    Ok(text)
+    Ok(variables)
+}
+
+/// A declared secret's value, known to the masker. `of` says in an error what it is a part of.
+///
+/// # Errors
+/// A secret without a value.
+pub(crate) fn secret<'a>(run: &'a Run, of: &str, name: &str) -> Result<&'a str> {
+    let secret = run.secret(name).ok_or_else(|| {
+        Error::preflight(format!("the secret `{name}`, which `{of}` is made of, has no value"))
+            .help(format!("List `{name}` under `secrets` and set it in the environment of ami-bake."))
+    })?;
+    run.masker().add(secret.expose_secret());
+    Ok(secret.expose_secret())
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -57,14 +82,7 @@ fn resolve(run: &Run, variable: &str, value: &Value) -> Result<String> {
     for part in parts {
         match part {
             SecretPart::Text(text) => whole.push_str(text),
-            SecretPart::Name(name) => {
-                let secret = run.secret(name).ok_or_else(|| {
-                    Error::preflight(format!("the secret `{name}`, which `{variable}` is made of, has no value"))
-                        .help(format!("List `{name}` under `secrets` and set it in the environment of ami-bake."))
-                })?;
-                run.masker().add(secret.expose_secret());
-                whole.push_str(secret.expose_secret());
-            }
+            SecretPart::Name(name) => whole.push_str(secret(run, variable, name)?),
         }
     }
     run.masker().add(&whole);

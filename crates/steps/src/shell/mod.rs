@@ -8,7 +8,7 @@ mod script;
 mod words;
 
 pub(crate) use ask::{ask, ask_with};
-pub(crate) use env::environment;
+pub(crate) use env::{environment, secret, variables};
 pub(crate) use loader::Program;
 pub use loader::quote;
 pub use outcome::LastWords;

@@ -1,0 +1,79 @@
+//! How a playbook's end becomes an error that names the task.
+
+use std::fmt;
+use std::path::Path;
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::sanitize;
+use ami_bake_core::plan::Step;
+use ami_bake_core::{Error, Run};
+
+use super::message::Failed;
+use super::serve::Told;
+use crate::shell::{LastWords, ended};
+use crate::text::excerpt;
+
+/// So much of a module's words stands in the message; the rest is its cause.
+const WIDTH: usize = 200;
+/// So many lines of them stand in the cause.
+const LINES: usize = 10;
+
+/// The error of a playbook that did not end well; none when it did.
+pub(super) fn of(
+    run: &Run,
+    step: &Step,
+    folder: &Path,
+    exit: &Exit,
+    told: &Told,
+    words: Option<LastWords>,
+) -> Option<Error> {
+    let name = &step.name;
+    if exit.success() {
+        if told.hosts.is_none_or(|hosts| hosts > 0) {
+            return None;
+        }
+        return Some(
+            Error::build(format!(
+                "step `{name}`: no play of the playbook is for this machine, so that nothing was done"
+            ))
+            .help("Write `hosts: all`, or name the groups that its plays are for under `groups`.")
+            .at(step.route.key("groups")),
+        );
+    }
+    // The last one ended the play; what was rescued before it did not.
+    let Some(failed) = told.failed.last().filter(|_| matches!(exit, Exit::Status(_))) else {
+        return Some(ended(step, "ansible-playbook", exit, words));
+    };
+    let clean = |text: &str| run.masker().mask(&sanitize(text));
+    let lines: Vec<String> = failed.said.lines().map(clean).filter(|line| !line.trim().is_empty()).collect();
+    let first = lines.first().map(|line| format!(": {}", excerpt(line, WIDTH))).unwrap_or_default();
+    let what = if failed.unreachable { "lost the machine" } else { "failed" };
+    let message = format!("step `{name}`: task `{}` {what}{}{first}", clean(&failed.task), place(failed, folder));
+    let error = Error::build(message).help(
+        "Its output above has the rest. `--keep-on-failure` keeps the machine, so that you can look at it; `args: [-vvv]` tells more.",
+    );
+    Some(if lines.len() > 1 { error.because(Said(lines)) } else { error })
+}
+
+/// ` (FILE:LINE)`, the file below the folder where it is.
+fn place(failed: &Failed, folder: &Path) -> String {
+    if failed.place.is_empty() {
+        return String::new();
+    }
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let path = Path::new(&failed.place);
+    format!(" ({})", sanitize(&path.strip_prefix(folder).unwrap_or(path).display().to_string()))
+}
+
+/// A module's words.
+#[derive(Debug)]
+struct Said(Vec<String>);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = &self.0[self.0.len().saturating_sub(LINES)..];
+        write!(f, "it said:\n  {}", last.join("\n  "))
+    }
+}
+
+impl std::error::Error for Said {}

@@ -1,0 +1,210 @@
+//! Runs one playbook.
+
+use std::ffi::OsString;
+use std::future::{Future, ready};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::{Collect, OutputSink};
+use ami_bake_core::plan::{Step, Value};
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+use tokio::net::UnixListener;
+use tokio::time::Instant;
+
+use super::folder::{Folder, inventory};
+use super::process::Program;
+use super::serve::{Server, Told};
+use super::{failure, settings, vars};
+use crate::shell::{Tail, ended, variables};
+
+/// Who a playbook runs as where nothing is said.
+const ROOT: &str = "root";
+/// So long the machine has for ending what it still runs when a step's time is over.
+const SETTLE: Duration = Duration::from_secs(20);
+/// The pause between two looks at that.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Variables that a user of Ansible may want otherwise; each is set only where nobody has.
+const USUAL: [(&str, &str); 5] = [
+    // Fewer commands for each task, and no file with a module's arguments.
+    ("ANSIBLE_PIPELINING", "1"),
+    // The seal empties it; Ansible's own default would stay in the image.
+    ("ANSIBLE_REMOTE_TMP", "/tmp/.ansible"),
+    ("ANSIBLE_PYTHON_INTERPRETER", "auto_silent"),
+    ("ANSIBLE_RETRY_FILES_ENABLED", "0"),
+    ("ANSIBLE_NOCOLOR", "1"),
+];
+
+/// What is played.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Playbook<'a> {
+    /// The local file.
+    pub(crate) path: &'a Path,
+    /// A file of roles and collections to install first.
+    pub(crate) requirements: Option<&'a Path>,
+    /// The manifest's folder, in which Ansible runs.
+    pub(crate) folder: &'a Path,
+    /// A JSON object of variables.
+    pub(crate) vars: &'a Value,
+    /// Further arguments.
+    pub(crate) args: &'a [String],
+    /// Inventory groups.
+    pub(crate) groups: &'a [String],
+    /// The manifest's `machine.user`.
+    pub(crate) user: Option<&'a str>,
+}
+
+/// Runs a playbook against a machine.
+///
+/// # Errors
+/// Names the task that failed, or what is missing on this computer.
+pub(crate) async fn play(
+    run: &Run,
+    on: &Reached<'_>,
+    step: &Step,
+    playbook: Playbook<'_>,
+    output: &mut dyn OutputSink,
+) -> Result<()> {
+    let deadline = step.timeout.map(|limit| (limit, Instant::now() + limit));
+    let own = Folder::new()?;
+    let hidden: Vec<&str> = run.secrets().keys().map(String::as_str).collect();
+    let said: Vec<(String, OsString)> =
+        variables(run, step)?.into_iter().map(|(name, value)| (name, value.into())).collect();
+    let env = environment(&own, &said, &hidden, playbook).await?;
+    let mut tail = Tail::new(output);
+
+    if let Some(requirements) = playbook.requirements {
+        let args = vec!["install".into(), "--role-file".into(), absolute(requirements)?.into()];
+        let galaxy = Program { name: "ansible-galaxy", args, folder: playbook.folder, env: &env, hidden: &hidden };
+        let exit = galaxy.run(&mut tail, deadline, ready(())).await?;
+        tail.finish();
+        if !exit.success() {
+            let words = tail.last_words(run);
+            let error = ended(step, "ansible-galaxy install", &exit, words);
+            return Err(match exit {
+                Exit::Status(_) => error
+                    .help("It installs what `requirements` lists from the network; its output above says what it could not get.")
+                    .at(step.route.key("requirements")),
+                _ => error,
+            });
+        }
+    }
+
+    let user = playbook.user.filter(|_| !on.machine.login().authorized_keys.is_empty()).unwrap_or(ROOT);
+    let host = run.image().map_or_else(|| "machine".to_owned(), ToString::to_string);
+    let inventory = own.write("inventory.yml", &inventory(&host, user, playbook.groups))?;
+    let vars = own.write("vars.json", &vars::json(run, step, playbook.vars)?)?;
+    let mut args: Vec<OsString> = vec!["--inventory".into(), inventory.into()];
+    args.push("--extra-vars".into());
+    args.push(prefixed("@", &vars));
+    args.extend(playbook.args.iter().map(OsString::from));
+    args.push(absolute(playbook.path)?.into());
+
+    let told: Arc<Mutex<Told>> = Arc::default();
+    let running: Arc<AtomicUsize> = Arc::default();
+    let listener =
+        UnixListener::bind(own.socket()).map_err(|error| Error::build("listen for the playbook").because(error))?;
+    let server = Server {
+        listener,
+        machine: Arc::clone(&on.communicator),
+        user: user.to_owned(),
+        deadline: deadline.map(|(_, at)| at),
+        told: Arc::clone(&told),
+        running: Arc::clone(&running),
+    };
+    let program = Program { name: "ansible-playbook", args, folder: playbook.folder, env: &env, hidden: &hidden };
+    let exit = tokio::select! {
+        exit = program.run(&mut tail, deadline, settle(running)) => exit?,
+        () = server.serve() => return Err(Error::internal("the playbook's server ended")),
+    };
+    tail.finish();
+    let words = tail.last_words(run);
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    match failure::of(run, step, playbook.folder, &exit, &told, words) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Waits until no command of the playbook runs on the machine: each ends there by the same limit.
+fn settle(running: Arc<AtomicUsize>) -> impl Future<Output = ()> {
+    async move {
+        let idle = async {
+            while running.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        // A machine that doesn't answer is ended by its owner.
+        let _ = tokio::time::timeout(SETTLE, idle).await;
+    }
+}
+
+/// The variables over those of this process: the step's, and what Ansible needs to find what is ours.
+async fn environment(
+    own: &Folder,
+    said: &[(String, OsString)],
+    hidden: &[&str],
+    playbook: Playbook<'_>,
+) -> Result<Vec<(String, OsString)>> {
+    let get = |name: &str| {
+        let of_step = said.iter().find(|(said, _)| said == name).map(|(_, value)| value.clone());
+        of_step.or_else(|| std::env::var_os(name).filter(|_| !hidden.contains(&name)))
+    };
+    let mut env = said.to_vec();
+    let mut set = |name: &str, value: OsString| env.push((name.to_owned(), value));
+    let home = get("HOME").map(PathBuf::from);
+    let config =
+        settings::file(get("ANSIBLE_CONFIG").map(PathBuf::from), playbook.folder, playbook.path, home.as_deref());
+    let mut folders = settings::SEARCHED.map(|(_, _, usual)| usual.to_owned()).to_vec();
+    if let Some(config) = config {
+        let config = absolute(&config)?;
+        set("ANSIBLE_CONFIG", config.clone().into());
+        let env = [said, &[("ANSIBLE_CONFIG".to_owned(), config.into())]].concat();
+        let args = ["dump", "--format", "json"].map(OsString::from).to_vec();
+        let dump = Program { name: "ansible-config", args, folder: playbook.folder, env: &env, hidden };
+        let mut collect = Collect::default();
+        let limit = Duration::from_mins(1);
+        let exit = dump.run(&mut collect, Some((limit, Instant::now() + limit)), ready(())).await?;
+        if let Some(read) = settings::folders(&collect.stdout).filter(|_| exit.success()) {
+            folders = read;
+        }
+    }
+    let ours = ["connection", "callback", "roles", "collections"];
+    for (((_, variable, _), ours), theirs) in settings::SEARCHED.iter().zip(ours).zip(folders) {
+        let mut path = own.path(ours).into_os_string();
+        path.push(":");
+        path.push(get(variable).unwrap_or_else(|| theirs.into()));
+        set(variable, path);
+    }
+    for (name, value) in USUAL {
+        if get(name).is_none() {
+            set(name, value.into());
+        }
+    }
+    // Ansible refuses to start where the locale is not UTF-8.
+    let utf8 = |name: &str| {
+        get(name).is_some_and(|value| value.to_string_lossy().to_lowercase().replace('-', "").contains("utf8"))
+    };
+    if !["LC_ALL", "LC_CTYPE", "LANG"].into_iter().any(utf8) {
+        set("LC_ALL", "C.UTF-8".into());
+    }
+    set("AMI_BAKE_SOCKET", own.socket().into());
+    set("ANSIBLE_LOCAL_TEMP", own.path("tmp").into());
+    set("PYTHONUNBUFFERED", "1".into());
+    // Whoever is asked for a password waits for ever.
+    set("GIT_TERMINAL_PROMPT", "0".into());
+    Ok(env)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::build(format!("find {}", path.display())).because(error))
+}
+
+fn prefixed(prefix: &str, path: &Path) -> OsString {
+    let mut text = OsString::from(prefix);
+    text.push(path);
+    text
+}

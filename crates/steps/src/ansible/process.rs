@@ -1,0 +1,169 @@
+//! A program on this computer: its output as it comes, and its end with all that it started.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::kill::MARK;
+use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::{Error, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use super::tools::not_there;
+
+/// As much as a pipe holds.
+const CHUNK: usize = 64 << 10;
+/// What a program wrote before it ended is in the pipe already; whoever still holds the other end is not waited for.
+const DRAIN: Duration = Duration::from_millis(100);
+/// So often the processes of a program are looked for before they are given up; each look takes some milliseconds.
+const LOOKS: usize = 100;
+
+/// A program to run.
+pub(super) struct Program<'a> {
+    /// Its name, found on the path.
+    pub(super) name: &'static str,
+    /// Arguments.
+    pub(super) args: Vec<OsString>,
+    /// Where it runs; empty for here.
+    pub(super) folder: &'a Path,
+    /// Variables over those of this process.
+    pub(super) env: &'a [(String, OsString)],
+    /// Variables of this process that it is not given.
+    pub(super) hidden: &'a [&'a str],
+}
+
+impl Program<'_> {
+    /// Runs it; its standard input is empty. When its time is over, `settle` is waited for before it is killed. Whatever
+    /// ends the call, nothing of it lives on.
+    ///
+    /// # Errors
+    /// When it could not be started.
+    pub(super) async fn run(
+        self,
+        output: &mut (dyn OutputSink + Send),
+        deadline: Option<(Duration, Instant)>,
+        settle: impl Future<Output = ()>,
+    ) -> Result<Exit> {
+        let mark = uuid::Uuid::new_v4().simple().to_string();
+        let mut command = Command::new(self.name);
+        command.args(self.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for name in self.hidden {
+            command.env_remove(name);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value))).env(MARK, &mark);
+        if !self.folder.as_os_str().is_empty() {
+            command.current_dir(self.folder);
+        }
+        // Out of reach of the terminal's Ctrl-C: the engine ends what is to end.
+        let spawned = command.process_group(0).kill_on_drop(true).spawn();
+        let mut child = spawned.map_err(|error| not_there(self.name, error))?;
+        let _tree = Tree(mark);
+        let limit = deadline.map(|(limit, _)| limit).unwrap_or_default();
+        let over = async {
+            match deadline {
+                Some((_, at)) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+            settle.await;
+        };
+        tokio::select! {
+            exit = pump(&mut child, output) => exit.map_err(|error| Error::build(format!("run {}", self.name)).because(error)),
+            () = over => Ok(Exit::TimedOut(limit)),
+        }
+    }
+}
+
+/// Hands on what a child says, until it ends.
+async fn pump(child: &mut Child, output: &mut (dyn OutputSink + Send)) -> std::io::Result<Exit> {
+    let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(std::io::ErrorKind::NotConnected.into());
+    };
+    let (mut from_stdout, mut from_stderr) = (vec![0; CHUNK], vec![0; CHUNK]);
+    let (mut out_open, mut err_open, mut ended) = (true, true, None);
+    while ended.is_none() || out_open || err_open {
+        tokio::select! {
+            read = stdout.read(&mut from_stdout), if out_open => match read? {
+                0 => out_open = false,
+                length => output.write(Stream::Stdout, &from_stdout[..length]),
+            },
+            read = stderr.read(&mut from_stderr), if err_open => match read? {
+                0 => err_open = false,
+                length => output.write(Stream::Stderr, &from_stderr[..length]),
+            },
+            status = child.wait(), if ended.is_none() => ended = Some(status?),
+            () = tokio::time::sleep(DRAIN), if ended.is_some() => break,
+        }
+    }
+    use std::os::unix::process::ExitStatusExt as _;
+    Ok(match ended {
+        Some(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Status(code),
+            (None, Some(9)) => Exit::Signal("KILL".to_owned()),
+            (None, Some(15)) => Exit::Signal("TERM".to_owned()),
+            (None, signal) => Exit::Signal(signal.unwrap_or_default().to_string()),
+        },
+        None => Exit::Signal("unknown".to_owned()),
+    })
+}
+
+/// All processes with this mark. Ansible's workers lead sessions of their own, so that a process group does not hold them.
+struct Tree(String);
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        for _ in 0..LOOKS {
+            let members = members(&self.0);
+            if members.is_empty() {
+                return;
+            }
+            for pid in members {
+                // Gone meanwhile.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// What lives of the processes that carry the mark in their environment, and what descends from them.
+fn members(mark: &str) -> Vec<Pid> {
+    let mark = format!("{MARK}={mark}");
+    let mut parents = Vec::new();
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some((alive, parent)) = status(&entry.path()) else { continue };
+        if !alive {
+            continue;
+        }
+        parents.push((pid, parent));
+        let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
+            found.insert(pid);
+        }
+    }
+    loop {
+        let before = found.len();
+        let more: Vec<i32> =
+            parents.iter().filter(|(_, parent)| found.contains(parent)).map(|(child, _)| *child).collect();
+        found.extend(more);
+        if found.len() == before {
+            return found.into_iter().filter_map(Pid::from_raw).collect();
+        }
+    }
+}
+
+/// Whether a process still runs, and its parent (proc_pid_stat(5)).
+fn status(process: &Path) -> Option<(bool, i32)> {
+    let text = std::fs::read(process.join("stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    Some((!matches!(state, "Z" | "X"), fields.next()?.parse().ok()?))
+}
