@@ -238,6 +238,6 @@ fn write(file: &Path, text: &str) -> Result<()> {
 
 /// An error as a sentence of a warning.
 fn sentence(error: &Error) -> String {
-    let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
-    format!("could not {error}{causes}")
+    let parts: Vec<String> = std::iter::once(format!("could not {error}")).chain(error.causes()).collect();
+    parts.join(": ")
 }

@@ -93,7 +93,9 @@ fn the_second_half_of_a_forks_pull_request_finds_it_by_its_head() {
 fn refusals_say_what_to_do_and_limits_are_waited_out() {
     let workflow = Workflow::with(&report::good(), &pull_request());
     let comment = |times: &[Fault]| {
-        times.iter().for_each(|fault| workflow.github.refuse(fault.clone()));
+        for fault in times {
+            workflow.github.refuse(fault.clone());
+        }
         workflow.run(&["report", "--comment"])
     };
     let once = |fault: Fault| Fault { times: 1, ..fault };
@@ -146,7 +148,10 @@ fn a_release_gets_its_images_and_the_report() {
 
     // A release that is out and immutable still takes notes, and no file.
     workflow.setting.write("bake-report.json", &serde_json::to_string(&report::good()).unwrap());
-    workflow.run(&["report", "--release-notes", "v1.3.0"]).exits(0).says("The notes of release v1.3.0 are up to date: ");
+    workflow
+        .run(&["report", "--release-notes", "v1.3.0"])
+        .exits(0)
+        .says("The notes of release v1.3.0 are up to date: ");
     assert_eq!(workflow.github.file("v1.3.0", "bake-report.json"), Some(before));
     workflow.run(&["report", "--release-notes", "v2"]).exits(4).says("shop/images has no release v2");
 }

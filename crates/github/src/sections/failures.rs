@@ -32,10 +32,14 @@ fn of_image(image: &ImageReport, escape: Escape<'_>) -> Vec<Block> {
         let summary = format!("The last {} of {}", count(lines.len(), "line"), escape.code(&step.name));
         blocks.push(details(format!("the log of {name}"), &summary, &lines));
     }
+    // Helps speak of the output above.
+    if let Some(help) = &failure.help {
+        blocks.push(Block::whole(format!("what to do for {name}"), format!("> [!TIP]\n> {}\n\n", escape.text(help))));
+    }
     blocks
 }
 
-/// Message, place, causes and help.
+/// Message, place and causes.
 fn told(failure: &Failure, escape: Escape<'_>) -> String {
     let mut text = escape.text(&failure.message);
     if let Some(route) = failure.route.as_ref().filter(|route| !route.0.is_empty()) {
@@ -47,9 +51,6 @@ fn told(failure: &Failure, escape: Escape<'_>) -> String {
     }
     if !failure.causes.is_empty() {
         text.push('\n');
-    }
-    if let Some(help) = &failure.help {
-        text.push_str(&format!("> [!TIP]\n> {}\n\n", escape.text(help)));
     }
     text
 }

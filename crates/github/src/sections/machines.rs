@@ -20,12 +20,9 @@ pub(super) fn machines(report: &Report, context: &Context<'_>) -> Vec<Block> {
             let ran: Duration = machines.iter().filter_map(|machine| machine.ran).sum();
             let open = machines.iter().filter(|machine| machine.ran.is_none()).count();
             let open = if open > 0 { format!(" and {open} whose end was not seen") } else { String::new() };
-            vec![
-                escape.code(kind),
-                phase.to_owned(),
-                machines.len().to_string(),
-                format!("{:.0}{open}", ran.as_secs_f64().round()),
-            ]
+            let ran = ran.as_secs_f64();
+            let ran = if ran < 10.0 { format!("{ran:.1}{open}") } else { format!("{:.0}{open}", ran.round()) };
+            vec![escape.code(kind), phase.to_owned(), machines.len().to_string(), ran]
         })
         .collect();
     if rows.is_empty() {

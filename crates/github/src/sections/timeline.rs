@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ami_bake_core::report::{ImageReport, Report};
+use ami_bake_core::report::{ImageReport, Report, StageReport};
 use jiff::Timestamp;
 
 use crate::markdown::{Block, heading};
@@ -29,11 +29,16 @@ fn section(image: &ImageReport, started: Timestamp, whole: Duration) -> Option<S
     let origin = started.as_millisecond();
     let at = |offset: Duration| origin.saturating_add(i64::try_from(offset.as_millis()).unwrap_or(0));
     let mut text = format!("    section {name}\n");
-    for stage in &image.stages {
+    for stage in image.stages.iter().filter(|stage| is_drawn(stage)) {
         let end = stage.begin + stage.took.unwrap_or_else(|| whole.saturating_sub(stage.begin));
         let failed = if stage.failed { "crit, " } else { "" };
         let (begin, end) = (at(stage.begin), at(end).max(at(stage.begin) + 1));
         text.push_str(&format!("    {} :{failed}{begin}, {end}\n", stage.stage.as_str()));
     }
-    (!image.stages.is_empty()).then_some(text)
+    image.stages.iter().any(is_drawn).then_some(text)
+}
+
+/// What took no time to speak of would be a name without a bar.
+fn is_drawn(stage: &StageReport) -> bool {
+    stage.failed || stage.took.is_none_or(|took| took >= Duration::from_millis(100))
 }

@@ -41,7 +41,7 @@ fn poisoned(good: &Report, text: &str) -> Report {
     fn walk(value: &mut Value, field: &str, text: &str) {
         match value {
             // A machine's type is a text, a failure's kind a word of ours.
-            Value::String(there) if !KEPT.contains(&field) || there.starts_with("t3.") => *there = text.to_owned(),
+            Value::String(there) if !KEPT.contains(&field) || there.starts_with("t3.") => text.clone_into(there),
             Value::Array(values) => values.iter_mut().for_each(|value| walk(value, field, text)),
             Value::Object(fields) => fields.iter_mut().for_each(|(field, value)| {
                 // The versions of packages are anything.

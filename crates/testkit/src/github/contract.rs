@@ -129,3 +129,28 @@ fn valid(schema: &Value, value: &Value) -> Result<(), String> {
     let validator = jsonschema::draft4::new(schema).map_err(|error| error.to_string())?;
     validator.validate(value).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_description_does_not_know_is_refused() {
+        let contract = Contract::load();
+        let judged = |line: &str, body: &str| {
+            let head = "Authorization: x\r\nUser-Agent: x\r\nX-GitHub-Api-Version: x";
+            let request = Request::read(&format!("{line} HTTP/1.1\r\n{head}\r\n\r\n{body}"));
+            contract.judge(&request, &request.path).map(|call| call.path.to_owned())
+        };
+        let comments = "/repos/a/b/issues/7/comments";
+        assert_eq!(judged(&format!("POST {comments}"), r#"{"body": "x"}"#).unwrap(), "/issues/{issue_number}/comments");
+        assert_eq!(judged("GET /repos/a/b/releases/tags/web/v1", "").unwrap(), "/releases/tags/{tag}");
+        let refused = |line: &str, body: &str| judged(line, body).unwrap_err();
+        assert!(refused(&format!("POST {comments}"), r#"{"text": "x"}"#).contains("no property text"));
+        assert!(refused(&format!("POST {comments}"), r#"{"body": 7}"#).contains("string"));
+        assert!(refused(&format!("GET {comments}?pages=2"), "").contains("no query pages"));
+        assert!(refused(&format!("GET {comments}?page=two"), "").contains("integer"));
+        assert!(refused("GET /repos/a/b/releases/latest/x", "").contains("no such operation"));
+        assert!(refused("GET /repos/a/b/pulls?state=merged", "").contains("merged"));
+    }
+}
