@@ -1,5 +1,6 @@
 //! The end of a run for people: what failed and why, and a table of the images.
 
+use ami_bake_core::Kind;
 use ami_bake_core::event::Event;
 use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
@@ -89,15 +90,31 @@ fn row(image: &ImageReport) -> Vec<Cell> {
 pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String {
     let Event::RunFinished { exit_code, report: file } = event else { return String::new() };
     let took = human(report.took);
-    let count = |good: bool| report.images.iter().filter(|image| image.status.is_good() == good).count();
     let verdict = match exit_code {
         0 => format!("{} in {took}", paint.good("done")),
         130 => format!("{} after {took}", paint.odd("cancelled")),
         code => {
-            let (bad, all) = (count(false), report.images.len());
-            format!("{} after {took}: {bad} of {all} images not made (exit code {code})", paint.bad("failed"))
+            format!("{} after {took}: {} (exit code {code})", paint.bad("failed"), what_failed(report))
         }
     };
     let file = file.as_ref().map(|file| paint.dim(&format!(", report in {}", file.display())).to_string());
     format!("{verdict}{}\n", file.unwrap_or_default())
+}
+
+/// "2 of 3 images not made, 1 not deployed": what is there all the same is not counted as missing.
+fn what_failed(report: &Report) -> String {
+    let all = report.images.len();
+    let bad = || report.images.iter().filter(|image| !image.status.is_good());
+    let after = |image: &&ImageReport, kind| image.failure.as_ref().is_some_and(|failure| failure.kind == kind);
+    let published = bad().filter(|image| after(image, Kind::Publish)).count();
+    let deployed = bad().filter(|image| after(image, Kind::Deploy)).count();
+    let missing = bad().count() - published - deployed;
+    let counts = [(missing, "not made"), (published, "not published everywhere"), (deployed, "not deployed")];
+    let mut parts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let (count, what) = parts.next().unwrap_or((0, "not made"));
+    let mut text = format!("{count} of {all} images {what}");
+    for (count, what) in parts {
+        text.push_str(&format!(", {count} {what}"));
+    }
+    text
 }

@@ -3,11 +3,18 @@
 #![allow(clippy::disallowed_methods, reason = "nothing here is async: the program under test is another process")]
 
 mod accounts;
+mod action;
 mod cancel;
 mod capture;
 mod chain;
+mod component;
 mod content;
+mod deploy;
+mod deploy_back;
+mod deploy_elsewhere;
+mod deploy_replace;
 mod faults;
+mod fleet;
 mod import;
 mod life;
 mod lineage;

@@ -117,6 +117,11 @@ impl Cloud {
         self.ask("DELETE", "faults", None);
     }
 
+    /// Counts what is there now no more: a test's own preparations.
+    pub fn forgive_leaks(&self) {
+        self.ask("DELETE", "leaks", None);
+    }
+
     /// Denies these actions, such as `ec2:RunInstances`.
     pub fn deny(&self, actions: &[&str]) {
         self.ask("POST", "permissions", Some(&serde_json::json!({ "deny": actions })));
@@ -165,6 +170,37 @@ impl Cloud {
     /// Images with the folders of their snapshots' layers.
     pub fn images(&self) -> Vec<Value> {
         self.ask("GET", "images", None).as_array().cloned().unwrap_or_default()
+    }
+
+    /// Stores an object in S3, in a bucket that is made where it is missing.
+    pub fn put_object(&self, bucket: &str, key: &str, content: &[u8]) {
+        self.s3("PUT", bucket, b"");
+        self.s3("PUT", &format!("{bucket}/{key}"), content);
+    }
+
+    /// An object of S3 as text.
+    pub fn object(&self, bucket: &str, key: &str) -> String {
+        self.s3("GET", &format!("{bucket}/{key}"), b"")
+    }
+
+    /// One request to S3; nobody judges the signature.
+    fn s3(&self, method: &str, path: &str, body: &[u8]) -> String {
+        let signature = "AWS4-HMAC-SHA256 Credential=test/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        let head = format!(
+            "{method} /{path} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nAuthorization: {signature}\r\nContent-Length: {}\r\n\r\n",
+            self.port,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.split(' ').nth(1) == Some("200"), "{method} {path}: {answer}");
+        body.to_owned()
     }
 
     /// One request to the admin interface; HTTP/1.0 needs no client library.

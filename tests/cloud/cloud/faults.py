@@ -86,6 +86,11 @@ class Faults:
         found = (self.take(call, {kind}) for kind in sorted(kinds))
         return {rule.kind: rule.options for rule in found if rule}
 
+    def has(self, rule):
+        """Whether a rule is still there, used up or not."""
+        with self._lock:
+            return rule in self._rules
+
     def clear(self, number=None):
         with self._lock:
             self._rules = [rule for rule in self._rules if number is not None and rule.number != number]

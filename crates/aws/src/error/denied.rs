@@ -99,7 +99,22 @@ pub(crate) fn service(call: &str) -> &'static str {
         "GetParameter" | "PutParameter" => "ssm",
         call if call.contains("AutoScaling")
             || call.contains("LaunchConfiguration")
-            || call.contains("InstanceRefresh") =>
+            || call.contains("InstanceRefresh")
+            || call.contains("LoadBalancer")
+            || call.contains("ScalingPolicy")
+            || call.contains("ScheduledAction")
+            || call.contains("ScheduledUpdateGroupAction")
+            || call.contains("NotificationConfiguration")
+            || matches!(
+                call,
+                "CreateOrUpdateTags"
+                    | "DescribeLifecycleHooks"
+                    | "DescribePolicies"
+                    | "EnableMetricsCollection"
+                    | "PutWarmPool"
+                    | "ResumeProcesses"
+                    | "SuspendProcesses"
+            ) =>
         {
             "autoscaling"
         }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ami_bake_core::plan::{Distribution, ImagePlan, MachineSettings};
+use ami_bake_core::plan::{Deployment, Distribution, ImagePlan, MachineSettings};
 use ami_bake_core::platform::Permission;
 use ami_bake_core::{Result, Run};
 
-use super::{bake, publish};
+use super::{bake, deploy, publish};
 use crate::platform::Inner;
 
 /// One finding for each action that a bake and the publication of these plans need.
@@ -17,6 +17,13 @@ pub(crate) async fn check(aws: &Arc<Inner>, run: &Run, plans: &[ImagePlan]) -> R
     let distributions: Vec<&Distribution> = published.clone().map(|plan| &plan.settings.distribution).collect();
     let retires = published.clone().any(|plan| !plan.settings.retention.is_none());
     for permission in run.until_cancelled(Box::pin(publish::publish(aws, &distributions, retires))).await? {
+        if !found.iter().any(|known| known.action == permission.action) {
+            found.push(permission);
+        }
+    }
+    let wanted: Vec<&Deployment> =
+        plans.iter().flat_map(|plan| &plan.settings.deployments).filter(|deployment| deployment.wanted).collect();
+    for permission in run.until_cancelled(Box::pin(deploy::deploy(aws, &wanted))).await? {
         if !found.iter().any(|known| known.action == permission.action) {
             found.push(permission);
         }

@@ -2,6 +2,7 @@
 
 mod bake;
 mod check;
+mod deploy;
 mod probe;
 mod publish;
 

@@ -29,9 +29,9 @@ class Refresh:
     def left(self, number):
         return [state for state in self.group.instance_states if state.instance.version != number]
 
-    def as_answer(self, number):
+    def as_answer(self, goal):
         answer = {"InstanceRefreshId": self.id, "AutoScalingGroupName": self.group.name, "Status": self.status, "StartTime": self.started,
-                  "PercentageComplete": self.percentage, "InstancesToUpdate": len(self.left(number)) if self.status in ACTIVE else 0,
+                  "PercentageComplete": self.percentage, "InstancesToUpdate": len(self.left(goal(self))) if self.status in ACTIVE else 0,
                   "Preferences": self.preferences, "Strategy": "Rolling"}
         for name, value in (("StatusReason", self.reason), ("EndTime", self.ended), ("DesiredConfiguration", self.desired), ("RollbackDetails", self.rollback)):
             if value is not None:
@@ -75,7 +75,7 @@ class Refreshes:
                 raise Refusal("ValidationError", "The AutoRollback parameter cannot be set to true when the DesiredConfiguration parameter is empty.")
             irreversible(group)
         call = self.world.current
-        rules = {kind: rule.options for kind in FAULTS if (rule := self.world.faults.take(call, {kind}))}
+        rules = {kind: rule for kind in FAULTS if (rule := self.world.faults.take(call, {kind}))}
         refresh = Refresh(group, desired, preferences, rules)
         self._of(response, group).append(refresh)
         self._later(refresh, self._step)
@@ -84,7 +84,7 @@ class Refreshes:
     def describe_instance_refreshes(self, response, group):
         ids = response._get_param("InstanceRefreshIds", [])
         newest = [refresh for refresh in reversed(self._of(response, group)) if not ids or refresh.id in ids]
-        return ActionResult({"InstanceRefreshes": [refresh.as_answer(self._goal(refresh)) for refresh in newest]})
+        return ActionResult({"InstanceRefreshes": [refresh.as_answer(self._goal) for refresh in newest]})
 
     def cancel_instance_refresh(self, response, group):
         refresh = self._active(response, group)
@@ -150,10 +150,12 @@ class Refreshes:
         if refresh.status != "InProgress":
             return
         goal = self._goal(refresh)
+        if "refresh-stalls" in refresh.faults and not self.world.faults.has(refresh.faults["refresh-stalls"]):
+            del refresh.faults["refresh-stalls"]  # the rule was taken back
         for kind in ("refresh-stalls", "refresh-fails"):
-            if kind in refresh.faults and refresh.percentage >= refresh.faults[kind].get("at", 0):
+            if kind in refresh.faults and refresh.percentage >= refresh.faults[kind].options.get("at", 0):
                 if kind == "refresh-fails":
-                    reason = refresh.faults[kind].get("reason", "Instances failed to become healthy before timing out.")
+                    reason = refresh.faults[kind].options.get("reason", "Instances failed to become healthy before timing out.")
                     return self._fail(refresh, reason)
                 refresh.reason = "Waiting for instances to warm up before continuing."
                 return self._later(refresh, self._step)
