@@ -9,7 +9,11 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(feature = "github")]
 use crate::commands::report;
-use crate::commands::{bake, check, completions, component, images, import, init, matrix, plan, publish, schema, sweep, test};
+#[cfg(feature = "aws")]
+use crate::commands::policy;
+use crate::commands::{
+    bake, check, completions, component, images, import, init, matrix, plan, publish, schema, sweep, test,
+};
 use crate::error;
 use crate::ui::Ui;
 
@@ -60,6 +64,8 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Matrix(matrix::Args),
+    #[cfg(feature = "aws")]
+    Policy(policy::Args),
     Bake(bake::Args),
     Publish(publish::Args),
     Deploy(publish::DeployArgs),
@@ -104,7 +110,7 @@ pub(crate) struct ManifestArgs {
 }
 
 /// Where the platform is.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct PlaceArgs {
     /// The AWS region instead of the manifest's
     #[arg(long, value_name = "REGION")]
@@ -205,6 +211,8 @@ fn run(command: Command, ui: Ui) -> Result<u8> {
         Command::Check(args) => check::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => Ok(completions::run(&args, ui)),
+        #[cfg(feature = "aws")]
+        Command::Policy(args) => policy::run(args, ui),
         Command::Plan(args) => block_on(plan::run(args, ui)),
         Command::Matrix(args) => block_on(matrix::run(args, ui)),
         #[cfg(feature = "github")]

@@ -25,6 +25,9 @@ pub(crate) struct Facts {
     pub(crate) actor: Option<String>,
     /// `owner/name`.
     pub(crate) repository: Option<String>,
+    /// The ids of the repository's owner and of the repository.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "they stand in what AWS is told to trust"))]
+    pub(crate) ids: Option<(String, String)>,
     /// The number of the pull request.
     pub(crate) pull_request: Option<u64>,
     /// The address of the workflow run.
@@ -58,6 +61,7 @@ impl Facts {
             run_id: workflow.run_id,
             actor: workflow.actor,
             repository: workflow.repository,
+            ids: workflow.ids,
             pull_request: workflow.pull_request,
             run_url: workflow.run_url,
             context: workflow.context,

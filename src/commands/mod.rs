@@ -9,6 +9,8 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod matrix;
 pub(crate) mod plan;
+#[cfg(feature = "aws")]
+pub(crate) mod policy;
 pub(crate) mod publish;
 #[cfg(feature = "github")]
 pub(crate) mod report;

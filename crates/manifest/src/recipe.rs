@@ -1,7 +1,8 @@
 //! The manifest as the engine sees it.
 
 use ami_bake_core::plan::{
-    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, Recipe, Resolved, SourceImage, SourceQuery, VersionRule,
+    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, Recipe, Resolved, SourceImage, SourceQuery,
+    VersionRule,
 };
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;

@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// Seconds since the epoch: each test runs in a process of its own, or at least on a thread of its own.
+    // Seconds since the epoch; each test has a thread of its own.
     thread_local!(static NOW: AtomicU64 = const { AtomicU64::new(1_000) });
 
     fn now() -> SystemTime {

@@ -1,0 +1,179 @@
+//! What publishing and deploying need: at home, and under the roles of other accounts.
+
+use std::collections::BTreeSet;
+
+use ami_bake_core::plan::{Deployment, Distribution, RegionPlan};
+use serde_json::json;
+
+use super::bake::{kms, parameter};
+use super::statement::Statement;
+use super::{Outline, Where, pattern};
+
+type Plans = [Outline];
+
+/// The statements of the role that bakes.
+pub(super) fn at_home(plans: &Plans, place: &Where) -> Vec<Statement> {
+    let all: Vec<&Distribution> = plans.iter().map(|one| &one.plan.settings.distribution).collect();
+    let regions: Vec<&RegionPlan> = all.iter().flat_map(|one| &one.regions).collect();
+    let mut statements = copies(regions.iter().map(|region| region.region.as_str()), place);
+    statements.extend(kms(named_keys(&regions), place));
+    statements.extend(marks(&all, place));
+    let everywhere: BTreeSet<&str> =
+        regions.iter().map(|region| region.region.as_str()).chain([place.region.as_str()]).collect();
+    statements.push(parameters(plans, &everywhere, place));
+    if plans.iter().any(|one| !one.plan.settings.retention.is_none()) {
+        statements.push(uses());
+    }
+    let lent = all.iter().any(|one| !one.targets.is_empty());
+    if lent {
+        let snapshots =
+            Statement::new("Lend", ["ec2:ModifySnapshotAttribute"], [place.ec2(&place.region, "snapshot/*")]);
+        statements.push(snapshots.of_a_run());
+    }
+    let roles = super::targets(plans);
+    statements.push(Statement::new("AssumeOthers", ["sts:AssumeRole"], roles));
+    let own =
+        plans.iter().flat_map(|one| &one.plan.settings.deployments).filter(|deployment| deployment.role.is_none());
+    statements.extend(deployments(&own.collect::<Vec<_>>(), place));
+    statements
+}
+
+/// The statements of a role in another account.
+pub(super) fn elsewhere(plans: &Plans, role: &str, place: &Where) -> Vec<Statement> {
+    let targets =
+        plans.iter().flat_map(|one| &one.plan.settings.distribution.targets).filter(|target| target.role == role);
+    let regions: Vec<&RegionPlan> = targets.flat_map(|target| &target.regions).collect();
+    let mut statements = Vec::new();
+    if !regions.is_empty() {
+        let all: Vec<&Distribution> = plans.iter().map(|one| &one.plan.settings.distribution).collect();
+        let names: BTreeSet<&str> = regions.iter().map(|region| region.region.as_str()).collect();
+        statements.push(Statement::anywhere(
+            "Look",
+            ["ec2:DescribeImages", "ec2:DescribeSnapshots", "sts:GetCallerIdentity"],
+        ));
+        statements.extend(copies(names.iter().copied(), place));
+        let own = names.iter().flat_map(|region| [place.ec2(region, "image/*"), place.ec2(region, "snapshot/*")]);
+        let own: Vec<String> = own.collect();
+        statements.push(Statement::new("Register", ["ec2:RegisterImage"], own.clone()));
+        let created = ["CopyImage", "CopySnapshot", "RegisterImage"];
+        let tagging = Statement::new("TagAtCreation", ["ec2:CreateTags"], own.clone());
+        statements.push(tagging.when("StringEquals", "ec2:CreateAction", json!(created)));
+        let later = [
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+            "ec2:DeleteSnapshot",
+            "ec2:DeregisterImage",
+            "ec2:DescribeImageAttribute",
+        ];
+        statements.push(Statement::new("OwnLater", later, own).of_a_run());
+        statements.extend(kms(named_keys(&regions), place));
+        statements.extend(marks(&all, place));
+        statements.push(parameters(plans, &names, place));
+        if plans.iter().any(|one| !one.plan.settings.retention.is_none()) {
+            statements.push(uses());
+        }
+    }
+    let under =
+        plans.iter().flat_map(|one| &one.plan.settings.deployments).filter(|one| one.role.as_deref() == Some(role));
+    statements.extend(deployments(&under.collect::<Vec<_>>(), place));
+    statements
+}
+
+fn named_keys<'a>(regions: &[&'a RegionPlan]) -> Vec<(&'a str, &'a str)> {
+    regions.iter().filter_map(|region| Some((region.region.as_str(), region.kms_key.as_deref()?))).collect()
+}
+
+/// Snapshots and images that come into a region, and what registers them there.
+fn copies<'a>(regions: impl Iterator<Item = &'a str>, place: &Where) -> Vec<Statement> {
+    let resources: Vec<String> = regions
+        .filter(|region| *region != place.region)
+        .flat_map(|region| [place.ec2(region, "snapshot/*"), place.ec2(region, "image/*")])
+        .collect();
+    vec![Statement::new("Copy", ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"], resources)]
+}
+
+/// Sharing, deprecation, protection, of a run's own images.
+fn marks(all: &[&Distribution], place: &Where) -> Vec<Statement> {
+    let any = |test: fn(&Distribution) -> bool| all.iter().any(|one| test(one));
+    let mut actions = Vec::new();
+    actions.extend(any(|one| !one.share.is_nobody()).then_some("ec2:ModifyImageAttribute"));
+    actions.extend(any(|one| one.deprecate_after.is_some()).then_some("ec2:EnableImageDeprecation"));
+    actions.extend(any(|one| one.protect).then_some("ec2:EnableImageDeregistrationProtection"));
+    let mut statements = vec![Statement::new("Mark", actions, [place.ec2("*", "image/*")]).of_a_run()];
+    if any(|one| one.share.public) {
+        statements.push(Statement::anywhere("LookIntoPublicAccess", ["ec2:GetImageBlockPublicAccessState"]));
+    }
+    statements
+}
+
+/// Pointers, in each region; what differs by the version is a pattern.
+fn parameters(plans: &Plans, regions: &BTreeSet<&str>, place: &Where) -> Statement {
+    let names: BTreeSet<String> = plans
+        .iter()
+        .flat_map(|one| {
+            let other = &one.other.settings.distribution.parameters;
+            one.plan.settings.distribution.parameters.iter().zip(other)
+        })
+        .map(|(one, other)| pattern(one, other))
+        .collect();
+    let arns = names.iter().flat_map(|name| regions.iter().map(|region| parameter(place, region, name)));
+    Statement::new("Point", ["ssm:GetParameter", "ssm:PutParameter"], arns.collect::<Vec<_>>())
+}
+
+/// Who uses an image, before an old one goes.
+fn uses() -> Statement {
+    Statement::anywhere(
+        "WhoUses",
+        [
+            "autoscaling:DescribeAutoScalingGroups",
+            "autoscaling:DescribeLaunchConfigurations",
+            "ec2:DescribeImageReferences",
+            "ec2:DescribeLaunchTemplates",
+            "ec2:DescribeLaunchTemplateVersions",
+        ],
+    )
+}
+
+/// Deployments: templates by id where they are named so, groups by name.
+fn deployments(all: &[&Deployment], place: &Where) -> Vec<Statement> {
+    let mut templates = Vec::new();
+    let mut groups = Vec::new();
+    let mut actions: BTreeSet<&'static str> = BTreeSet::new();
+    for deployment in all {
+        let region = deployment.region.as_deref().unwrap_or(&place.region);
+        let id = if deployment.template.starts_with("lt-") { deployment.template.as_str() } else { "*" };
+        templates.push(place.ec2(region, &format!("launch-template/{id}")));
+        if let Some(group) = &deployment.group {
+            // A group that takes over has the old one's name and something behind it.
+            let name = format!("autoScalingGroup:*:autoScalingGroupName/{group}*");
+            groups.push(format!("arn:{}:autoscaling:{region}:{}:{name}", place.partition, place.account));
+        }
+        actions.extend(crate::deploy::actions(deployment));
+    }
+    let (mut looks, mut of_templates, mut of_groups, mut others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut passes = false;
+    for action in actions {
+        let (service, call) = action.split_once(':').unwrap_or(("", action));
+        match (service, call) {
+            ("iam", "PassRole") => passes = true,
+            (_, call) if call.starts_with("Describe") => looks.push(action),
+            ("ec2", call) if call.contains("LaunchTemplate") => of_templates.push(action),
+            ("autoscaling", _) => of_groups.push(action),
+            _ => others.push(action),
+        }
+    }
+    let mut statements = vec![
+        Statement::anywhere("LookBeforeDeploy", looks),
+        Statement::new("MoveTemplate", of_templates, templates),
+        Statement::new("MoveGroup", of_groups, groups),
+        // The launch of the template's version is judged as the caller's, with all that the template names.
+        Statement::anywhere("AsAutoScaling", others),
+    ];
+    if passes {
+        let service = if place.partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
+        let roles = format!("arn:{}:iam::{}:role/*", place.partition, place.account);
+        let pass = Statement::new("PassTemplateRole", ["iam:PassRole"], [roles]);
+        statements.push(pass.when("StringEquals", "iam:PassedToService", json!(service)));
+    }
+    statements
+}

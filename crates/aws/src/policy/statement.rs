@@ -1,0 +1,70 @@
+//! One statement of a policy.
+
+use ami_bake_core::tags;
+use serde_json::{Map, Value, json};
+
+/// Allows actions on resources.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Statement {
+    sid: &'static str,
+    actions: Vec<String>,
+    resources: Vec<String>,
+    condition: Map<String, Value>,
+}
+
+impl Statement {
+    /// These actions on these resources, under a name of letters and digits.
+    pub(super) fn new(
+        sid: &'static str,
+        actions: impl IntoIterator<Item = impl Into<String>>,
+        resources: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let mut actions: Vec<String> = actions.into_iter().map(Into::into).collect();
+        actions.sort();
+        actions.dedup();
+        let mut resources: Vec<String> = resources.into_iter().collect();
+        resources.sort();
+        resources.dedup();
+        Self { sid, actions, resources, condition: Map::new() }
+    }
+
+    /// These actions, which know no resource, or look only.
+    pub(super) fn anywhere(sid: &'static str, actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::new(sid, actions, ["*".to_owned()])
+    }
+
+    /// Only in calls that tag what they make as a run's.
+    pub(super) fn creating(self) -> Self {
+        self.when("Null", &format!("aws:RequestTag/{}", tags::RUN), json!("false"))
+    }
+
+    /// Only for what a run made.
+    pub(super) fn of_a_run(self) -> Self {
+        self.when("Null", &format!("aws:ResourceTag/{}", tags::RUN), json!("false"))
+    }
+
+    /// With a condition.
+    pub(super) fn when(mut self, operator: &str, key: &str, value: Value) -> Self {
+        let operators = self.condition.entry(operator.to_owned()).or_insert_with(|| json!({}));
+        operators[key] = value;
+        self
+    }
+
+    /// True when it allows nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.actions.is_empty() || self.resources.is_empty()
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        let list = |mut values: Vec<String>| match values.len() {
+            1 => json!(values.remove(0)),
+            _ => json!(values),
+        };
+        let mut value =
+            json!({"Sid": self.sid, "Effect": "Allow", "Action": list(self.actions), "Resource": list(self.resources)});
+        if !self.condition.is_empty() {
+            value["Condition"] = Value::Object(self.condition);
+        }
+        value
+    }
+}
