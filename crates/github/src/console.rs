@@ -4,8 +4,10 @@
 ///
 /// Hosts by partition: AWS General Reference, "AWS Management Console endpoints".
 pub fn image(region: &str, id: &str) -> Option<String> {
-    let is_id = id.strip_prefix("ami-").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()));
-    let is_region = region.contains('-') && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let is_id =
+        id.strip_prefix("ami-").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    let is_region =
+        region.contains('-') && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !is_id || !is_region {
         return None;
     }
@@ -32,7 +34,9 @@ mod tests {
             "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#ImageDetails:imageId=ami-0a1"
         );
         assert!(page("cn-north-1").starts_with("https://cn-north-1.console.amazonaws.cn/ec2/"));
-        assert!(page("us-gov-west-1").starts_with("https://console.amazonaws-us-gov.com/ec2/home?region=us-gov-west-1"));
+        assert!(
+            page("us-gov-west-1").starts_with("https://console.amazonaws-us-gov.com/ec2/home?region=us-gov-west-1")
+        );
         assert!(page("us-iso-east-1").is_empty() && page("eu-isoe-west-1").is_empty());
     }
 

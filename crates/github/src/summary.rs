@@ -13,6 +13,9 @@ const LIMIT: Limit = Limit::Bytes(1 << 20);
 pub fn render(report: &Report, context: &Context<'_>) -> String {
     let blocks = sections::all(report, context);
     fit(&blocks, LIMIT, |missing| {
-        format!("\n> [!NOTE]\n> A summary has room for 1 MiB. Left out: {}. The report's file has it all.\n", missing.join(", "))
+        format!(
+            "\n> [!NOTE]\n> A summary has room for 1 MiB. Left out: {}. The report's file has it all.\n",
+            missing.join(", ")
+        )
     })
 }

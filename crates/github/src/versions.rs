@@ -7,7 +7,9 @@ use std::cmp::Ordering;
 pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     let epoch = |text: &str| -> (u64, String) {
         match text.split_once(':') {
-            Some((epoch, rest)) if epoch.bytes().all(|b| b.is_ascii_digit()) => (epoch.parse().unwrap_or(0), rest.to_owned()),
+            Some((epoch, rest)) if epoch.bytes().all(|b| b.is_ascii_digit()) => {
+                (epoch.parse().unwrap_or(0), rest.to_owned())
+            }
             _ => (0, text.to_owned()),
         }
     };
@@ -65,8 +67,18 @@ mod tests {
     #[test]
     fn versions_of_dpkg_and_rpm_are_ordered() {
         let ascending = [
-            "1.0~rc1", "1.0", "1.0-1", "1.0-1+b1", "1.0-1+deb12u1", "1.0-1+deb12u2", "1.0-2", "1.0.1", "1.9", "1.10",
-            "1.10.00000000000000000000000000002", "1:0.1",
+            "1.0~rc1",
+            "1.0",
+            "1.0-1",
+            "1.0-1+b1",
+            "1.0-1+deb12u1",
+            "1.0-1+deb12u2",
+            "1.0-2",
+            "1.0.1",
+            "1.9",
+            "1.10",
+            "1.10.00000000000000000000000000002",
+            "1:0.1",
         ];
         for pair in ascending.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Ordering::Less, "{pair:?}");

@@ -207,10 +207,12 @@ impl Api {
             .post(&self.settings.graphql)
             .bearer_auth(self.settings.token.expose_secret())
             .json(&json!({"query": "query { viewer { login } }"}));
-        let answer: Value = self.send(what, request).await?.json().await.map_err(|e| unreachable(what, &self.settings.graphql, e))?;
-        answer["data"]["viewer"]["login"].as_str().map(str::to_owned).ok_or_else(|| {
-            Error::internal(format!("{what}: GitHub answered {}", answer["errors"]))
-        })
+        let answer: Value =
+            self.send(what, request).await?.json().await.map_err(|e| unreachable(what, &self.settings.graphql, e))?;
+        answer["data"]["viewer"]["login"]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| Error::internal(format!("{what}: GitHub answered {}", answer["errors"])))
     }
 
     /// Adds a file to a release.
@@ -245,7 +247,8 @@ impl Api {
             .get(address)
             .bearer_auth(self.settings.token.expose_secret())
             .header(ACCEPT, "application/octet-stream");
-        let content = self.send(&what, request).await?.bytes().await.map_err(|e| unreachable(&what, &self.settings.api, e))?;
+        let content =
+            self.send(&what, request).await?.bytes().await.map_err(|e| unreachable(&what, &self.settings.api, e))?;
         Ok(content.to_vec())
     }
 
@@ -262,7 +265,8 @@ impl Api {
         let text = answer.text().await.unwrap_or_default();
         let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         let message = body["message"].as_str().unwrap_or("with no reason");
-        let detail = body["errors"].as_array().filter(|errors| !errors.is_empty()).map(|errors| format!(" ({})", json!(errors)));
+        let detail =
+            body["errors"].as_array().filter(|errors| !errors.is_empty()).map(|errors| format!(" ({})", json!(errors)));
         Err(answered(what, status, &format!("{message}{}", detail.unwrap_or_default())))
     }
 }

@@ -29,9 +29,8 @@ impl Settings {
     pub fn of(environment: &Environment, token: Option<&str>, repository: Option<&str>) -> Result<Self> {
         let token = token.or_else(|| environment.get("GITHUB_TOKEN")).or_else(|| environment.get("GH_TOKEN"));
         let token = token.ok_or_else(|| {
-            Error::usage("there is no token to speak with GitHub: neither GITHUB_TOKEN nor GH_TOKEN is set").help(
-                "In a workflow's step, add `env: {GITHUB_TOKEN: ${{ github.token }}}`; elsewhere set GH_TOKEN.",
-            )
+            Error::usage("there is no token to speak with GitHub: neither GITHUB_TOKEN nor GH_TOKEN is set")
+                .help("In a workflow's step, add `env: {GITHUB_TOKEN: ${{ github.token }}}`; elsewhere set GH_TOKEN.")
         })?;
         let repository = repository.or_else(|| environment.get("GITHUB_REPOSITORY")).ok_or_else(|| {
             Error::usage("it is not known which repository on GitHub this is about")
@@ -82,9 +81,15 @@ mod tests {
     fn a_server_of_ones_own_is_told_by_its_variables() {
         let known = [("GITHUB_TOKEN", "t"), ("GITHUB_REPOSITORY", "a/b")];
         let public = settings(&known).unwrap();
-        assert_eq!((public.graphql.as_str(), public.upload_host().as_str()), ("https://api.github.com/graphql", "uploads.github.com"));
+        assert_eq!(
+            (public.graphql.as_str(), public.upload_host().as_str()),
+            ("https://api.github.com/graphql", "uploads.github.com")
+        );
         let server = settings(&[known[0], known[1], ("GITHUB_API_URL", "https://ghe.corp/api/v3/")]).unwrap();
-        assert_eq!((server.graphql.as_str(), server.upload_host().as_str()), ("https://ghe.corp/api/graphql", "ghe.corp"));
+        assert_eq!(
+            (server.graphql.as_str(), server.upload_host().as_str()),
+            ("https://ghe.corp/api/graphql", "ghe.corp")
+        );
     }
 
     #[test]

@@ -20,7 +20,10 @@ pub fn render(report: &Report, context: &Context<'_>, key: &str) -> String {
             Some(url) => format!("[the run's summary]({url})"),
             None => "the run's summary".to_owned(),
         };
-        format!("\n> [!NOTE]\n> A comment has no room for all of it. Left out: {}. It is in {place}.\n", missing.join(", "))
+        format!(
+            "\n> [!NOTE]\n> A comment has no room for all of it. Left out: {}. It is in {place}.\n",
+            missing.join(", ")
+        )
     });
     text + &end
 }

@@ -1,7 +1,7 @@
 //! The report of the version before, among the files of the release before.
 
-use ami_bake_core::report::{self, FILE_NAME, Report};
 use ami_bake_core::Result;
+use ami_bake_core::report::{self, FILE_NAME, Report};
 
 use crate::api::{Api, Release};
 
@@ -20,7 +20,8 @@ pub async fn last(api: &Api, namespace: &str, tag: Option<&str>) -> Result<Optio
     });
     for release in others {
         let Some(asset) = release.assets.iter().find(|asset| asset.name == FILE_NAME) else { continue };
-        let found = report::parse(&api.download(asset).await?, &format!("{FILE_NAME} of release {}", release.tag_name))?;
+        let found =
+            report::parse(&api.download(asset).await?, &format!("{FILE_NAME} of release {}", release.tag_name))?;
         if found.namespace == namespace {
             return Ok(Some(found));
         }

@@ -51,8 +51,9 @@ async fn find(api: &Api, tag: &str) -> Result<Release> {
     }
     let all: Vec<Release> = api.list(&what, "releases", DRAFT_PAGES).await?;
     all.into_iter().find(|release| release.draft && release.tag_name == tag).ok_or_else(|| {
-        Error::preflight(format!("{} has no release {tag}", api.repository()))
-            .help("Name the tag of a release, published or draft. A draft is seen only by a token that may write contents.")
+        Error::preflight(format!("{} has no release {tag}", api.repository())).help(
+            "Name the tag of a release, published or draft. A draft is seen only by a token that may write contents.",
+        )
     })
 }
 
