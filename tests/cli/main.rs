@@ -9,6 +9,8 @@
 mod action;
 #[cfg(feature = "docker")]
 mod action_image;
+#[cfg(feature = "local")]
+mod ansible;
 mod check;
 mod component;
 #[cfg(feature = "docker")]

@@ -68,7 +68,7 @@ fn parameters(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnos
             let message = format!("the parameter `{}` of {name} has no value", variable.name);
             findings.push(
                 Diagnostic::error("missing-parameter", span, message)
-                    .help(format!("Give it one: `with: {{{}: …}}`.", variable.name)),
+                    .help(format!("Give it one: `with: {{{0}: …}}`, or `--with {0}=…` where it runs alone.", variable.name)),
             );
         }
     }

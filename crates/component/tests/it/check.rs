@@ -218,3 +218,12 @@ fn a_lax_script_is_warned_about_once() {
     let strict = build("- {name: A, action: ExecuteBash, inputs: {commands: [set -o errexit, a, b]}}");
     assert_eq!(checked(&strict, BUILD), "");
 }
+
+#[test]
+fn the_document_for_people_names_every_module() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/component.md")).unwrap();
+    let (here, windows) = ami_bake_component::names();
+    for name in here.into_iter().chain(windows) {
+        assert!(text.contains(&format!("`{name}`")), "{name} is not in docs/component.md");
+    }
+}

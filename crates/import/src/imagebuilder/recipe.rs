@@ -57,7 +57,7 @@ pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map
                 "they are tags of the recipe, not of its images",
                 "Write them into `publish.tags` where images need them.",
             ),
-            ("workingDirectory", "components run in a folder of their own that is gone afterwards", ""),
+            ("workingDirectory", "relative paths of components begin in `/tmp`", ""),
             ("amiWatermarks", "images have no watermarks; lineage is in the tags", ""),
             ("changeDescription", "the change stands in the commit", ""),
             ("clientToken", "it belongs to the call of the API", ""),

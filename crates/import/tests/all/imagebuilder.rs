@@ -34,7 +34,7 @@ fn resources_become_one_manifest() {
     .tells("terminateInstanceOnFailure", "asked for")
     .tells("schedule", "workflow's matter")
     .tells("distributions[1].s3ExportConfiguration", "not exported")
-    .tells("workingDirectory", "folder of their own")
+    .tells("workingDirectory", "begin in `/tmp`")
     .tells("keyPair", "key of its own");
 }
 

@@ -1,0 +1,133 @@
+//! Component documents on a cloud: S3 and parameters with the bake's credentials, restarts of a real machine.
+
+use std::path::{Path, PathBuf};
+
+use crate::setting::{Setting, WEB};
+
+const DOCUMENT: &str = r#"
+schemaVersion: 1.0
+parameters: [{Bucket: {type: string}}]
+phases:
+  - name: build
+    steps:
+      - name: Get
+        action: S3Download
+        maxAttempts: 2
+        inputs:
+          - {source: "s3://{{ Bucket }}/site/*", destination: /srv/site}
+          - {source: "s3://{{ Bucket }}/tool", destination: /opt/tool}
+      - name: Run
+        action: ExecuteBash
+        inputs:
+          commands:
+            - chmod u+x '{{ build.Get.inputs[1].destination }}'
+            - /opt/tool '{{ aws:ssm:/aws/service/debian/release/12/latest/amd64 }}'
+      - {name: Boot, action: ExecuteBash, inputs: {commands: [cat /proc/sys/kernel/random/boot_id]}}
+      - {name: Restart, action: Reboot}
+      - name: Again
+        action: ExecuteBash
+        inputs:
+          commands:
+            - set -e
+            - '[ "$(cat /proc/sys/kernel/random/boot_id)" != "{{ build.Boot.outputs.stdout }}" ]'
+            - '[ -e /opt/again ] || { touch /opt/again; exit 194; }'
+      - {name: Put, action: S3Upload, inputs: [{source: /opt/result, destination: "s3://{{ Bucket }}/results/"}]}
+      - {name: Missing, action: S3Download, onFailure: Ignore, inputs: [{source: "s3://{{ Bucket }}/none", destination: /opt/none}]}
+  - name: test
+    steps:
+      - {name: There, action: Assert, inputs: {and: [{fileExists: /srv/site/in/page.html}, {not: {fileExists: /opt/none}}]}}
+"#;
+
+#[test]
+fn documents_use_the_credentials_of_the_bake() {
+    let setting = Setting::new(&format!(
+        "{WEB}    build: [{{component: web.yml, with: {{Bucket: assets}}}}]\n    test: [{{component: web.yml, with: {{Bucket: assets}}}}]\n"
+    ));
+    setting.write("web.yml", DOCUMENT);
+    setting.cloud.put_object("assets", "site/in/page.html", b"<p>hello</p>");
+    setting.cloud.put_object("assets", "site/index.html", b"index");
+    setting.cloud.put_object("assets", "tool", b"#!/bin/sh\necho \"tool for $1\" > /opt/result\n");
+    let baked = setting.bake().exits(0);
+    let missing = "the step `Missing` (S3Download): read s3://assets/none";
+    assert!(baked.stderr.contains(missing), "{}", baked.stderr);
+    let result = setting.cloud.object("assets", "results/result");
+    assert!(result.starts_with("tool for ami-"), "{result}");
+    // No credentials on the machine: what it downloads comes over its connection.
+    assert_eq!(setting.cloud.instances().len(), 2);
+    setting.holds_only(&["shop/web/0.1.0"]);
+}
+
+/// The test cloud's Debian 12 in us-east-1; ids of its images are the same in every run.
+const SOURCE: &str = "ami-0acf2ce5f8c7c79b3";
+
+/// What the documents call for that isn't there without a network: each notes what it was asked for.
+const TOOLS: &str = r#"
+          mkdir -p /usr/local/sbin /var/www/html; cd /usr/local/sbin
+          for tool in yum apt apt-add-repository ansible-galaxy ansible-playbook curl; do
+            printf '#!/bin/sh\necho %s "$*" >> /opt/calls\n' "$tool" > $tool; chmod 755 $tool
+          done
+          real=$(command -v systemctl)
+          printf '#!/bin/sh\n[ "$1" != enable ] || export SYSTEMD_OFFLINE=1\nexec %s "$@"\n' "$real" > systemctl; chmod 755 systemctl
+          printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > /etc/systemd/system/httpd.service
+"#;
+
+fn required() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let corpus = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from).join("required");
+    if !corpus.is_dir() {
+        println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
+        return None;
+    }
+    Some(corpus)
+}
+
+/// The three documents of the project's origin, as they are, imported with the recipe that names one of them.
+#[test]
+fn the_required_documents_bake() {
+    let Some(corpus) = required() else { return };
+    let setting = Setting::new("format: 1\n");
+    for name in ["httpd", "jenkins", "linux-bin"] {
+        let text = std::fs::read_to_string(corpus.join(format!("{name}.component.yml"))).unwrap();
+        setting.write(&format!("{name}.yml"), &text);
+    }
+    let recipe = std::fs::read_to_string(corpus.join("image-builder-recipe.json")).unwrap();
+    setting.write("recipe.json", &recipe);
+    setting.run(&["import", "recipe.json", "jenkins.yml", "linux-bin.yml", "httpd.yml", "-o", "bake.yml", "--force"]).exits(0);
+    let imported = setting.read("bake.yml");
+    // The tools that need a network are put in the place of the real ones, and the parent image is given.
+    let manifest = imported.replace("    build:\n", &format!("    build:\n      - run: |{TOOLS}"));
+    assert_ne!(manifest, imported);
+    setting.write("bake.yml", &manifest);
+    setting.cloud.put_object("your-bucket-name-here", "index.html", b"hello");
+    setting.cloud.put_object("your-bucket-name-here", "jenkins.yml", b"- hosts: localhost\n");
+    setting.cloud.put_object("your-bucket-name-here", "requirements.yml", b"[]\n");
+    setting.cloud.put_object("mybucket", "myapplication", b"#!/bin/sh\necho myapplication \"$*\" >> /opt/calls\n");
+    let baked = setting.run(&["bake", "--region", "us-east-1", "--set", &format!("source-ami={SOURCE}")]).exits(0);
+    for step in ["build: ExecutePlaybook", "build: Install (ExecuteBinary)", "test: TestJenkins", "test: curl-httpd"] {
+        assert!(baked.stderr.contains(step), "{step} is not in\n{}", baked.stderr);
+    }
+    let layer = setting.cloud.images().into_iter().find(|image| image["name"].as_str().is_some_and(|name| name.contains("Jenkins")));
+    let layers = layer.unwrap();
+    let calls = find(&layers, "opt/calls").expect("the image has no calls");
+    for call in ["yum -y install httpd", "apt install ansible -y", "ansible-playbook jenkins.yml", "myapplication --install"] {
+        assert!(calls.contains(call), "{call} is not in\n{calls}");
+    }
+    assert_eq!(find(&layers, "var/www/html/index.html").as_deref(), Some("hello"));
+    assert_eq!(find(&layers, "tmp/myapplication"), None);
+}
+
+/// A file of an image, in the topmost layer that has it.
+fn find(image: &serde_json::Value, path: &str) -> Option<String> {
+    let mut layers = Vec::new();
+    collect(image, &mut layers);
+    layers.into_iter().find_map(|layer| std::fs::read_to_string(Path::new(&layer).join(path)).ok())
+}
+
+fn collect(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) if text.starts_with('/') => found.push(text.clone()),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        serde_json::Value::Object(map) => map.values().for_each(|item| collect(item, found)),
+        _ => {}
+    }
+}
