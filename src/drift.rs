@@ -8,7 +8,7 @@ use crate::{cli, commands};
 
 /// Compares a file with what it should hold, or writes it.
 #[track_caller]
-fn holds(path: &str, text: &str) {
+pub(crate) fn holds(path: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&file, text).unwrap();

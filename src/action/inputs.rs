@@ -140,9 +140,6 @@ pub(super) fn line(command: &str, environment: &Environment, without: &[&str]) -
             unused.push(*name);
         }
     }
-    if command == "promote" && positional.len() < 2 {
-        positional.truncate(1);
-    }
     words.extend(positional.into_iter().map(|word| if word.starts_with('-') { format!("./{word}") } else { word }));
     Ok(Line { words, unused })
 }

@@ -1,1 +1,111 @@
+//! Holds action.yml, the command line and docs/action.md together.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use ami_bake_github::runner::Environment;
+use serde_json::Value;
+
+use super::inputs::{self, Becomes, INPUTS};
+use super::outputs::OUTPUTS;
+
+fn file(name: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+fn action() -> Value {
+    serde_yaml::from_str(&file("action.yml")).unwrap()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn action_yml_names_the_inputs_and_outputs_of_the_program() {
+    let action = action();
+    assert_eq!(keys(&action["inputs"]), INPUTS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    assert_eq!(keys(&action["outputs"]), OUTPUTS);
+    for (name, input) in action["inputs"].as_object().unwrap() {
+        let default = input["default"].as_str().unwrap_or_default();
+        // What is a switch is false by itself, and says so.
+        let switch = INPUTS.iter().any(|(input, becomes)| input == name && matches!(becomes, Becomes::Switch(_)));
+        assert_eq!(switch, default == "false" && name != "release-notes", "{name}");
+    }
+    assert_eq!(action["runs"]["post-entrypoint"], "/usr/local/bin/ami-bake-post");
+    assert!(file("Dockerfile").contains("/usr/local/bin/ami-bake-post"));
+}
+
+#[test]
+fn every_input_is_a_flag_of_the_command_line() {
+    let command = crate::cli::command();
+    let verbs: Vec<_> = command.get_subcommands().collect();
+    let flags: BTreeSet<&str> =
+        verbs.iter().flat_map(|verb| verb.get_arguments()).filter_map(|argument| argument.get_long()).collect();
+    for (name, becomes) in INPUTS {
+        match becomes {
+            Becomes::Value(flag) | Becomes::List(flag) | Becomes::Words(flag) | Becomes::Lines(flag) | Becomes::Switch(flag) => {
+                assert!(flags.contains(flag), "the input {name} is the flag --{flag}, which no command has");
+            }
+            Becomes::Command | Becomes::Manifest | Becomes::Own => {}
+        }
+    }
+    let bake = verbs.iter().find(|verb| verb.get_name() == "bake").unwrap();
+    // What a person can ask a bake for, a workflow can; these are the machine's own, or the action's.
+    let elsewhere = ["json", "store", "help"];
+    for flag in bake.get_arguments().filter_map(|argument| argument.get_long()).filter(|flag| !elsewhere.contains(flag)) {
+        let named = INPUTS.iter().any(|(_, becomes)| match becomes {
+            Becomes::Value(one) | Becomes::List(one) | Becomes::Words(one) | Becomes::Lines(one) | Becomes::Switch(one) => {
+                *one == flag
+            }
+            _ => false,
+        });
+        assert!(named, "bake has --{flag}, and action.yml no input for it");
+    }
+}
+
+#[test]
+fn the_documents_tables_are_those_of_action_yml() {
+    let action = action();
+    let mut inputs = String::from("| input | | default |\n|---|---|---|\n");
+    for (name, input) in action["inputs"].as_object().unwrap() {
+        let default = input["default"].as_str().map(|default| format!("`{default}`")).unwrap_or_default();
+        writeln!(inputs, "| `{name}` | {} | {default} |", input["description"].as_str().unwrap()).unwrap();
+    }
+    let mut outputs = String::from("| output | |\n|---|---|\n");
+    for (name, output) in action["outputs"].as_object().unwrap() {
+        writeln!(outputs, "| `{name}` | {} |", output["description"].as_str().unwrap()).unwrap();
+    }
+    let mut text = file("docs/action.md");
+    for (name, table) in [("inputs", inputs), ("outputs", outputs)] {
+        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+        let (before, rest) = text.split_once(&begin).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        text = format!("{before}{begin}{table}{end}{after}");
+    }
+    crate::drift::holds("docs/action.md", &text);
+}
+
+#[test]
+fn inputs_become_words_that_no_value_can_leave() {
+    let environment = Environment::of([
+        ("INPUT_COMMAND", "bake"),
+        ("INPUT_MANIFEST", "--help.yml"),
+        ("INPUT_IMAGES", "base web"),
+        ("INPUT_SET", "a=1 2\nb=--force"),
+        ("INPUT_FORCE", "true"),
+        ("INPUT_DRY-RUN", "false"),
+        ("INPUT_BUMP", "--json"),
+        ("INPUT_KEEP-ON-FAILURE", "true"),
+        ("INPUT_REPORT", "x.json"),
+        ("RUNNER_TEMP", "/"),
+    ]);
+    let line = inputs::line("bake", &environment, &[]).unwrap();
+    let words = ["bake", "--image=base", "--image=web", "--set=a=1 2", "--set=b=--force", "--bump=--json", "--force"];
+    assert_eq!(line.words, words.into_iter().chain(["--keep-on-failure=/", "./--help.yml"]).collect::<Vec<_>>());
+    assert_eq!(line.unused, ["report"]);
+    let promote = Environment::of([("INPUT_COMMAND", "promote"), ("INPUT_VERSION", "1.4.0"), ("INPUT_MANIFEST", "bake.yml")]);
+    assert_eq!(inputs::line("promote", &promote, &[]).unwrap().words, ["promote", "1.4.0", "bake.yml"]);
+    assert_eq!(inputs::command(&promote).unwrap(), "promote");
+    assert!(inputs::command(&Environment::of([("INPUT_COMMAND", "init")])).unwrap_err().help_text().unwrap().contains("bake"));
+}

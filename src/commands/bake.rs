@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ami_bake_core::Result;
 use ami_bake_core::engine::{self, Options};
+use ami_bake_core::platform::Keep;
 use ami_bake_core::version::Bump;
 use clap::ValueEnum;
 use semver::Version;
@@ -52,6 +53,10 @@ pub(crate) struct Args {
     /// When a machine fails, keep it for two hours and write its key into FOLDER (default: the working directory)
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = ".")]
     keep_on_failure: Option<PathBuf>,
+
+    /// A public SSH key, as OpenSSH writes it, that is let into a machine that is kept
+    #[arg(long, value_name = "KEY", requires = "keep_on_failure", value_parser = public_key)]
+    debug_key: Option<String>,
 
     /// Print every event as a line of JSON instead of text for people
     #[arg(long)]
@@ -119,6 +124,16 @@ fn one_version(text: &str) -> Result<(Option<String>, Version), String> {
     }
 }
 
+/// One line of an authorized_keys file, without options: those come from whoever may log in there.
+fn public_key(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let known = ["ssh-ed25519 ", "ssh-rsa ", "ecdsa-sha2-", "sk-ssh-ed25519@openssh.com ", "sk-ecdsa-sha2-"];
+    if text.lines().count() == 1 && known.iter().any(|kind| text.starts_with(kind)) {
+        return Ok(text.to_owned());
+    }
+    Err("expected a public key such as the one line of ~/.ssh/id_ed25519.pub".to_owned())
+}
+
 pub(super) fn version(text: &str) -> Result<Version, String> {
     let text = text.strip_prefix('v').unwrap_or(text);
     Version::parse(text).map_err(|error| format!("{error}; expected a semantic version such as 1.2.3"))
@@ -144,7 +159,7 @@ pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
     )?;
     let options = Options {
         until_validate: args.until.is_some(),
-        keep_on_failure: args.keep_on_failure,
+        keep_on_failure: args.keep_on_failure.map(|folder| Keep { folder, key: args.debug_key }),
         ..args.version.options(loaded.facts())
     };
     let code = match loaded.rooms(manifest, args.place, &session.run).await {

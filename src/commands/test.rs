@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
         Ok(key) => key,
         Err(error) => return session.fail(error).await,
     };
-    let options = Options { keep_on_failure: args.keep_on_failure, ..Options::default() };
+    let options = Options { keep_on_failure: args.keep_on_failure.map(Into::into), ..Options::default() };
     let code = engine::test(&session.run, &rooms, &options, &key, &args.id).await;
     Ok(session.end(code).await)
 }

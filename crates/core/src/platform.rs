@@ -13,8 +13,8 @@ use crate::communicator::Communicator;
 use crate::error::{Error, Result};
 use crate::ledger::Entry;
 use crate::plan::{
-    Architecture, CaptureMode, Deployment, Digest, Distribution, ImageKey, ImagePlan, MachineSettings, Phase, SourceImage,
-    SourceQuery,
+    Architecture, CaptureMode, Deployment, Digest, Distribution, ImageKey, ImagePlan, MachineSettings, Phase, Price,
+    SourceImage, SourceQuery,
 };
 use crate::provision::Login;
 use crate::rollout::Rollout;
@@ -369,6 +369,21 @@ pub struct Permission {
     pub detail: Option<String>,
 }
 
+/// How a person reaches a machine that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    /// The folder that the bake's own key is written into, where the machine is reached by one.
+    pub folder: PathBuf,
+    /// A public key of the person's, as OpenSSH writes it, that is let in too.
+    pub key: Option<String>,
+}
+
+impl From<PathBuf> for Keep {
+    fn from(folder: PathBuf) -> Self {
+        Self { folder, key: None }
+    }
+}
+
 /// A machine that was launched.
 #[async_trait]
 pub trait Machine: Send + Sync {
@@ -380,6 +395,11 @@ pub trait Machine: Send + Sync {
 
     /// Where it is, in words: zone and address.
     fn place(&self) -> String;
+
+    /// What it costs an hour, where that is known: the market's price, or what the manifest says.
+    fn hourly(&self) -> Option<Price> {
+        None
+    }
 
     /// Waits until it is reachable and its first boot is finished.
     async fn connect(&self, run: &Run) -> Result<Arc<dyn Communicator>>;
@@ -405,8 +425,8 @@ pub trait Machine: Send + Sync {
     /// Gives the machine back, waiting for nothing. May be called twice.
     async fn destroy(&self, run: &Run) -> Result<()>;
 
-    /// Keeps the machine for a person (`--keep-on-failure`): writes the key into `folder`, and says how to reach it.
-    async fn keep(&self, run: &Run, folder: &std::path::Path) -> Result<String>;
+    /// Keeps the machine for a person (`--keep-on-failure`), and says how to reach it.
+    async fn keep(&self, run: &Run, keep: &Keep) -> Result<String>;
 }
 
 /// An image whose content is fixed, but which can't be launched yet.

@@ -301,7 +301,7 @@ async fn a_kept_machine_stays_and_is_told() {
     let mut bench = Bench::new();
     let mut web = PlainImage::new("web");
     web.build = vec![step("break", "fail")];
-    let options = Options { keep_on_failure: Some("keys".into()), ..Options::default() };
+    let options = Options { keep_on_failure: Some(std::path::PathBuf::from("keys").into()), ..Options::default() };
     assert_eq!(bench.bake_with(&[web], &options).await, 5);
     assert!(bench.told().iter().any(|told| matches!(&told.event, Event::Kept { .. })));
     assert_eq!(bench.fake.world.lock().unwrap().machines.len(), 1);

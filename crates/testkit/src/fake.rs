@@ -1,7 +1,6 @@
 //! A platform in memory, with faults on request, for tests of the engine alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{CaptureMode, Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Capture, ImageQuery, ImageRecord, Launch, Leftover, Machine, PendingImage, Permission,
+    Candidate, Capabilities, Capture, ImageQuery, ImageRecord, Keep, Launch, Leftover, Machine, PendingImage, Permission,
     Platform, Registration, Undo,
 };
 use ami_bake_core::provision::Login;
@@ -265,7 +264,7 @@ impl Machine for FakeMachine {
         run.ledger().close_id("instance", &self.id, Closed::Deleted)
     }
 
-    async fn keep(&self, _: &Run, folder: &Path) -> Result<String> {
+    async fn keep(&self, _: &Run, Keep { folder, .. }: &Keep) -> Result<String> {
         self.fake.call(&format!("keep {}", self.key)).await?;
         Ok(format!("ssh -i {}", folder.join("key").display()))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::output::{OutputSink, Stream};
-use ami_bake_core::platform::{Capture, Machine, PendingImage};
+use ami_bake_core::platform::{Capture, Keep, Machine, PendingImage};
 use ami_bake_core::provision::{Login, Reached};
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
@@ -269,7 +269,7 @@ impl Machine for HostMachine {
         Ok(())
     }
 
-    async fn keep(&self, _: &Run, _: &Path) -> Result<String> {
+    async fn keep(&self, _: &Run, _: &Keep) -> Result<String> {
         Ok("here".to_owned())
     }
 }

@@ -1,12 +1,11 @@
 //! A launched machine.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ami_bake_core::communicator::Communicator;
-use ami_bake_core::plan::MachineSettings;
-use ami_bake_core::platform::{Capture, Machine, PendingImage};
+use ami_bake_core::plan::{MachineSettings, Price};
+use ami_bake_core::platform::{Capture, Keep, Machine, PendingImage};
 use ami_bake_core::provision::Login;
 use ami_bake_core::{Result, Run};
 use ami_bake_ssh::Ssh;
@@ -38,6 +37,8 @@ pub(crate) struct AwsMachine {
     pub(super) group: Option<String>,
     /// How it is reached.
     pub(super) access: Access,
+    /// What spot capacity costs an hour, once EC2 has told it.
+    pub(super) spot_price: Arc<OnceLock<Price>>,
     /// What changes while it lives.
     pub(super) state: Mutex<State>,
 }
@@ -103,6 +104,13 @@ impl Machine for AwsMachine {
         &self.launched.kind
     }
 
+    fn hourly(&self) -> Option<Price> {
+        if self.launched.spot {
+            return self.spot_price.get().copied();
+        }
+        self.settings.hourly.get(&self.launched.kind).copied()
+    }
+
     fn place(&self) -> String {
         let instance = self.instance();
         let address = instance.public.or(instance.private).or(instance.ipv6);
@@ -135,7 +143,7 @@ impl Machine for AwsMachine {
         self.end(run).await
     }
 
-    async fn keep(&self, run: &Run, folder: &Path) -> Result<String> {
-        keep::keep(self, run, folder).await
+    async fn keep(&self, run: &Run, how: &Keep) -> Result<String> {
+        keep::keep(self, run, how).await
     }
 }

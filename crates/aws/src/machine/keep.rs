@@ -1,10 +1,13 @@
 //! Keeps a machine for the person who looks into a failed bake.
 
-use std::path::Path;
 use std::time::Duration;
 
+use ami_bake_core::communicator::{Communicator, Exec};
 use ami_bake_core::ledger::Closed;
+use ami_bake_core::output::Collect;
+use ami_bake_core::platform::Keep;
 use ami_bake_core::{Error, Result, Run, tags};
+use ami_bake_ssh::PublicKey;
 use aws_sdk_ec2::types::Tag;
 
 use super::tags::expiring;
@@ -12,9 +15,12 @@ use super::{AwsMachine, boot};
 
 /// How long it stays.
 const KEPT: Duration = Duration::from_hours(2);
+/// The time to let a further key in.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes the key, moves the end of the machine two hours away, and says how to log in.
-pub(super) async fn keep(machine: &AwsMachine, run: &Run, folder: &Path) -> Result<String> {
+pub(super) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<String> {
+    let Keep { folder, key } = how;
     std::fs::create_dir_all(folder)
         .map_err(|error| Error::build(format!("make the folder {}", folder.display())).because(error))?;
     let path = folder.join(format!("{}.key", machine.id));
@@ -44,6 +50,9 @@ pub(super) async fn keep(machine: &AwsMachine, run: &Run, folder: &Path) -> Resu
     if let Some(group) = &machine.group {
         run.ledger().close_id("security-group", group, Closed::Kept)?;
     }
+    if let (Some(key), Some(ssh)) = (key, &ssh) {
+        let_in(ssh.as_ref(), key).await?;
+    }
     let armed = match &ssh {
         Some(ssh) => boot::arm(ssh, KEPT).await.unwrap_or(false),
         None => false,
@@ -59,4 +68,17 @@ pub(super) async fn keep(machine: &AwsMachine, run: &Run, folder: &Path) -> Resu
     };
     // A comment to the shell, so that the whole line can be pasted.
     Ok(format!("{line} # {end}"))
+}
+
+/// Lets a further key in, as the user that the bake logged in as.
+async fn let_in(machine: &dyn Communicator, key: &str) -> Result<()> {
+    const APPEND: &str = "home=$(getent passwd \"${SUDO_USER:-root}\" | cut -d: -f6) && mkdir -p \"$home/.ssh\" && \
+                          cat >>\"$home/.ssh/authorized_keys\"";
+    let line = format!("{}\n", PublicKey::parse(key)?.line());
+    let mut answer = Collect::default();
+    let exit = machine.exec(Exec::new(APPEND).stdin(line.as_bytes()).timeout(PATIENCE), &mut answer).await?;
+    if exit.success() {
+        return Ok(());
+    }
+    Err(Error::build(format!("let the key of --debug-key in: {}", answer.stderr_text().trim())))
 }

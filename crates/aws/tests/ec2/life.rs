@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ami_bake_core::plan::{Disk, ImageKey, MachineSettings};
+use ami_bake_core::platform::Keep;
 
 use crate::world::{UBUNTU, in_cloud, said_by};
 
@@ -103,11 +104,19 @@ fn a_kept_machine_can_be_reached_by_hand() {
         let machine = world.launch(&source, &MachineSettings::default()).await.unwrap();
         machine.connect(&world.run).await.unwrap();
         let folder = std::env::temp_dir().join(format!("ami-bake-keep-{}", uuid::Uuid::new_v4()));
-        let line = machine.keep(&world.run, &folder).await.unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        let own = ami_bake_ssh::Key::generate("a person").unwrap();
+        own.write(&folder.join("own")).unwrap();
+        let keep = Keep { folder: folder.clone(), key: Some(own.public().line()) };
+        let line = machine.keep(&world.run, &keep).await.unwrap();
         let (command, rest) = line.split_once(" # ").unwrap();
         assert!(rest.contains("two hours"), "{line}");
-        let output = std::process::Command::new("sh").arg("-c").arg(format!("{command} sudo id -un")).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "root", "{line}: {output:?}");
+        // With the bake's key, and with the person's own.
+        for key in [format!("{}.key", machine.id()), "own".to_owned()] {
+            let command = command.replace(&format!("{}.key", machine.id()), &key);
+            let output = std::process::Command::new("sh").arg("-c").arg(format!("{command} sudo id -un")).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "root", "{line}: {output:?}");
+        }
         // What it needs is no longer the run's; the rest goes.
         world.closed().await;
         assert_eq!(world.cloud.count("DeleteSecurityGroup"), 0);

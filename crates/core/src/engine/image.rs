@@ -1,6 +1,5 @@
 //! The life of one image, stage by stage.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::decide::Decided;
@@ -14,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Stage};
 use crate::ledger::{Closed, MACHINE};
 use crate::plan::{ImagePlan, Phase, Resolved, SourceImage, Step};
-use crate::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Registration};
+use crate::platform::{Candidate, Capture, ImageRecord, Keep, Launch, Machine, Registration};
 use crate::provision::Reached;
 use crate::run::Run;
 use crate::version::{in_name, next};
@@ -272,10 +271,10 @@ fn as_test(error: Error) -> Error {
 /// Ends a machine, unless it failed and `--keep-on-failure` keeps it for a person. The ledger still has it when
 /// neither works; the clean-up and sweep go by that.
 async fn give_back(run: &Run, options: &Options, machine: &dyn Machine, launched: Duration, failure: Option<&Error>) {
-    if let (Some(error), Some(folder)) = (failure, &options.keep_on_failure)
+    if let (Some(error), Some(how)) = (failure, &options.keep_on_failure)
         && error.kind() != Kind::Cancelled
     {
-        match keep(run, machine, folder).await {
+        match keep(run, machine, how).await {
             Ok(()) => return,
             Err(error) => run.warn(format!("could not keep machine {}: {error}", machine.id()), None),
         }
@@ -286,8 +285,8 @@ async fn give_back(run: &Run, options: &Options, machine: &dyn Machine, launched
     }
 }
 
-async fn keep(run: &Run, machine: &dyn Machine, folder: &Path) -> Result<()> {
-    let hint = machine.keep(run, folder).await?;
+async fn keep(run: &Run, machine: &dyn Machine, how: &Keep) -> Result<()> {
+    let hint = machine.keep(run, how).await?;
     run.tell(Event::Kept { what: format!("machine {}", machine.id()), hint });
     run.ledger().close_id(MACHINE, machine.id(), Closed::Kept)
 }
@@ -297,5 +296,6 @@ fn tell_ended(run: &Run, machine: &dyn Machine, launched: Duration) {
         id: machine.id().to_owned(),
         kind: machine.kind().to_owned(),
         ran: run.clock().elapsed().saturating_sub(launched),
+        hourly: machine.hourly(),
     });
 }

@@ -1,13 +1,12 @@
 //! What the caller of a run decides.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use semver::Version;
 
 use crate::plan::Recipe;
-use crate::platform::Platform;
+use crate::platform::{Keep, Platform};
 use crate::provision::Provisioner;
 use crate::version::Bump;
 
@@ -29,8 +28,8 @@ pub struct Options {
     pub force: bool,
     /// Build and validate, and make no image.
     pub until_validate: bool,
-    /// Keep the machine of a failed bake, and write its key into this folder.
-    pub keep_on_failure: Option<PathBuf>,
+    /// Keep the machine of a failed bake for a person.
+    pub keep_on_failure: Option<Keep>,
     /// The version of all images, whatever the manifest says.
     pub image_version: Option<Version>,
     /// The versions of single images, by the name that messages give them: what a plan decided for each.

@@ -1,13 +1,13 @@
 //! The machine itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::communicator::Communicator;
 use ami_bake_core::ledger::{Closed, IMAGE, MACHINE};
 use ami_bake_core::output::sanitize;
-use ami_bake_core::platform::{Candidate, Capture, Machine, PendingImage};
+use ami_bake_core::platform::{Candidate, Capture, Keep, Machine, PendingImage};
 use ami_bake_core::provision::Login;
 use ami_bake_core::{Error, Kind, Result, Run};
 use async_trait::async_trait;
@@ -136,7 +136,7 @@ impl Machine for Container {
         run.ledger().close_id(MACHINE, &self.shared.name, Closed::Deleted)
     }
 
-    async fn keep(&self, _run: &Run, _folder: &Path) -> Result<String> {
+    async fn keep(&self, _run: &Run, _: &Keep) -> Result<String> {
         Ok(format!("docker exec -it {} /bin/sh", self.shared.name))
     }
 }

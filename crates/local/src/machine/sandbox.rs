@@ -1,12 +1,12 @@
 //! The machine itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ami_bake_core::communicator::Communicator;
 use ami_bake_core::ledger::{Closed, MACHINE};
-use ami_bake_core::platform::{Capture, Machine, PendingImage};
+use ami_bake_core::platform::{Capture, Keep, Machine, PendingImage};
 use ami_bake_core::provision::Login;
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
@@ -162,7 +162,7 @@ impl Machine for Sandbox {
         run.ledger().close_id(MACHINE, &self.shared.id, Closed::Deleted)
     }
 
-    async fn keep(&self, run: &Run, _folder: &Path) -> Result<String> {
+    async fn keep(&self, run: &Run, _: &Keep) -> Result<String> {
         // Its processes end with this one; its files stay, and a shell can be started over them.
         self.shared.stop(PATIENCE).await?;
         let until =

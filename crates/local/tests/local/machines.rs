@@ -194,7 +194,7 @@ async fn a_kept_machine_can_be_entered() {
     let source = bakery.source("host").await;
     let (machine, inside) = bakery.launch(&source).await;
     sh(inside.as_ref(), "echo broken >/opt/state").await;
-    let hint = machine.keep(&bakery.run, bakery.folder.path()).await.unwrap();
+    let hint = machine.keep(&bakery.run, &bakery.folder.path().to_owned().into()).await.unwrap();
     drop((machine, inside));
     let spec = hint.rsplit(' ').next().unwrap();
     let mut shell = tokio::process::Command::new(crate::support::PROGRAM)
