@@ -36,7 +36,7 @@ fn every_example_passes() {
         .filter(|name| examples.join(name).join("bake.yml").is_file())
         .collect();
     names.sort();
-    for wanted in ["chain", "hello", "nginx-aws", "tests-only"] {
+    for wanted in ["ansible", "chain", "hello", "nginx-aws", "tests-only"] {
         assert!(names.iter().any(|name| name == wanted), "{wanted} is missing: {names:?}");
     }
     for name in names {

@@ -60,6 +60,7 @@ fn place(failed: &Failed, folder: &Path) -> String {
     if failed.place.is_empty() {
         return String::new();
     }
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let path = Path::new(&failed.place);
     format!(" ({})", sanitize(&path.strip_prefix(folder).unwrap_or(path).display().to_string()))

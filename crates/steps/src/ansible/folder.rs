@@ -1,7 +1,8 @@
 //! What a playbook is run with, in a folder that only this user can enter and that is gone afterwards.
 
+use std::fs::Permissions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::{Error, Result};
@@ -17,7 +18,10 @@ pub(super) struct Folder(TempDir);
 impl Folder {
     /// With our plug-ins in it.
     pub(super) fn new() -> Result<Self> {
-        let made = |parent: &Path| tempfile::Builder::new().prefix("ami-bake-").tempdir_in(parent).map(Self);
+        let made = |parent: &Path| {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix("ami-bake-").permissions(Permissions::from_mode(0o700)).tempdir_in(parent).map(Self)
+        };
         let failed = |error| Error::build("make a folder for the playbook's inventory").because(error);
         let mut folder = made(&std::env::temp_dir()).map_err(failed)?;
         if folder.socket().as_os_str().len() >= LONGEST {
@@ -63,8 +67,6 @@ pub(super) fn inventory(host: &str, user: &str, groups: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

@@ -31,8 +31,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const USUAL: [(&str, &str); 5] = [
     // Fewer commands for each task, and no file with a module's arguments.
     ("ANSIBLE_PIPELINING", "1"),
-    // The seal empties it; Ansible's own default would stay in the image.
-    ("ANSIBLE_REMOTE_TMP", "/tmp/.ansible"),
+    // The seal empties it; Ansible's own default would stay in the image. Each user that a task becomes has its own.
+    ("ANSIBLE_REMOTE_TMP", "/tmp/.ansible-${USER}"),
     ("ANSIBLE_PYTHON_INTERPRETER", "auto_silent"),
     ("ANSIBLE_RETRY_FILES_ENABLED", "0"),
     ("ANSIBLE_NOCOLOR", "1"),
@@ -121,6 +121,11 @@ pub(crate) async fn play(
         () = server.serve() => return Err(Error::internal("the playbook's server ended")),
     };
     tail.finish();
+    // The command that ran out of time on the machine may have told Ansible before this program did.
+    let exit = match deadline {
+        Some((limit, at)) if !exit.success() && Instant::now() >= at => Exit::TimedOut(limit),
+        _ => exit,
+    };
     let words = tail.last_words(run);
     let told = told.lock().unwrap_or_else(PoisonError::into_inner);
     match failure::of(run, step, playbook.folder, &exit, &told, words) {

@@ -3,6 +3,7 @@
 
 mod bench;
 mod busybox;
+mod chef;
 mod expect;
 mod files;
 mod machine;

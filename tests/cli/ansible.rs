@@ -1,0 +1,251 @@
+//! Playbooks: a real `ansible-playbook` over the bake's own connection, in sandboxes and in containers.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::setting::Setting;
+
+const HEAD: &str = "format: 1
+name: shop
+platform: local
+images:
+  web:
+    source: {local: host}
+    build:
+";
+
+/// The path on which `.ci/setup` put Ansible.
+fn path() -> String {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin");
+    assert!(tools.join("ansible-playbook").exists(), "ansible-core is missing: .ci/setup installs it");
+    format!("{}:{}", tools.display(), std::env::var("PATH").unwrap())
+}
+
+/// A place with Ansible and a folder for temporary files of its own.
+fn setting(manifest: &str) -> Setting {
+    let setting = Setting::with(manifest).variable("PATH", &path());
+    std::fs::create_dir(setting.path("tmp")).unwrap();
+    let tmp = setting.path("tmp").display().to_string();
+    setting.variable("TMPDIR", &tmp)
+}
+
+fn left(setting: &Setting) -> Vec<PathBuf> {
+    std::fs::read_dir(setting.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+    let done = Command::new("git").arg("-C").arg(folder).args(identity).args(arguments).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+/// Roles from requirements, from the user's own configuration and from beside the playbook; a group's variables, secrets,
+/// handlers, packages, templates, files there and back, another user; nothing of it stays, and the digest covers it.
+#[test]
+fn a_playbook_bakes_with_all_that_it_is_made_of() {
+    let manifest = format!(
+        "{}      - name: Play
+        ansible: plays/web.yml
+        requirements: plays/requirements.yml
+        vars: {{greeting: 'it''s \"quoted\"', token: \"<${{{{ secrets.TOKEN }}}}>\", list: [1, two]}}
+        groups: [webservers]
+        env: {{FROM_STEP: step}}
+    validate:
+      - expect: {{file: {{path: /opt/page, contains: 'it''s \"quoted\" 1-two group'}}}}
+      - expect: {{file: {{path: /opt/handled, owner: \"root:root\"}}}}
+      - run: test \"$(cat /opt/who)\" = www-data && test \"$(wc -c </opt/big)\" = 3000000 && ! ls -A /root/.ansible
+",
+        HEAD.replace("images:", "secrets: [TOKEN]\nimages:")
+    );
+    let setting = setting(&manifest).variable("TOKEN", "se\"cret-4711");
+    setting.write(
+        "plays/web.yml",
+        "- hosts: webservers
+  become: true
+  roles: [beside, shared, fetched]
+  tasks:
+    - name: The secret arrives as it is
+      assert: {that: \"token == '<se' + '\\\"' + 'cret-4711>'\"}
+    - name: Tell it
+      debug: {msg: \"the token is {{ token }} {{ lookup('env', 'FROM_STEP') }}{{ lookup('env', 'TOKEN') }}.\"}
+    - name: Another user
+      command: id -un
+      become_user: www-data
+      register: who
+    - copy: {content: \"{{ who.stdout }}\", dest: /opt/who}
+    - fetch: {src: /etc/os-release, dest: \"{{ playbook_dir }}/../back\", flat: true}
+    - name: A failure that is forgiven
+      command: 'false'
+      ignore_errors: true
+",
+    );
+    setting.write("plays/group_vars/webservers.yml", "place: group\n");
+    setting.write("plays/roles/beside/tasks/main.yml", "- package: {name: coreutils, state: present}\n- template: {src: page.j2, dest: /opt/page}\n  notify: handle\n- copy: {src: big, dest: /opt/big}\n");
+    setting.write("plays/roles/beside/templates/page.j2", "{{ greeting }} {{ list | join('-') }} {{ place }}\n");
+    setting.write("plays/roles/beside/handlers/main.yml", "- name: handle\n  command: touch /opt/handled\n");
+    setting.write("plays/roles/beside/files/big", &"x".repeat(3_000_000));
+    setting.write("ansible.cfg", "[defaults]\nroles_path = common\n");
+    setting.write("common/shared/tasks/main.yml", "- command: touch /opt/shared\n");
+    setting.write("galaxy/tasks/main.yml", "- command: touch /opt/fetched\n");
+    setting.write(
+        "galaxy/meta/main.yml",
+        "galaxy_info: {author: t, description: t, license: MIT, min_ansible_version: '2.12'}\n",
+    );
+    git(&setting.path("galaxy"), &["init", "-q", "-b", "main"]);
+    git(&setting.path("galaxy"), &["add", "."]);
+    git(&setting.path("galaxy"), &["commit", "-qm", "role"]);
+    let requirements =
+        format!("- name: fetched\n  src: git+file://{}\n  version: main\n", setting.path("galaxy").display());
+    setting.write("plays/requirements.yml", &requirements);
+
+    let outcome = setting.run(&["bake"]).exits(0);
+    let told = &outcome.stderr;
+    assert!(told.contains("TASK [beside : copy]") && told.contains("RUNNING HANDLER [beside : handle]"), "{told}");
+    assert!(told.contains("the token is <") && told.contains("step."), "{told}");
+    assert!(!format!("{outcome:?}{}", setting.read("bake-report.json")).contains("cret-4711"), "{outcome:?}");
+    assert!(setting.read("back").contains("ID="));
+    assert_eq!(left(&setting), [] as [PathBuf; 0]);
+    assert!(!setting.path(".ansible/roles").exists(), "roles are for the step alone");
+
+    setting.run(&["bake"]).exits(0);
+    let report = || -> Value { serde_json::from_str(&setting.read("bake-report.json")).unwrap() };
+    assert_eq!(report()["images"][0]["status"], "reused");
+    let digest = |setting: &Setting| -> Value {
+        let plan = setting.run(&["plan", "--json"]).exits(0);
+        serde_json::from_str::<Value>(&plan.stdout).unwrap()["images"][0]["decided"]["digest"].clone()
+    };
+    let before = digest(&setting);
+    assert!(before.is_string(), "{before}");
+    for changed in ["plays/roles/beside/templates/page.j2", "plays/group_vars/webservers.yml", "plays/requirements.yml"]
+    {
+        let text = setting.read(changed);
+        setting.write(changed, &format!("{text}\n# changed\n"));
+        assert_ne!(digest(&setting), before, "{changed} is not in the digest");
+        setting.write(changed, &text);
+    }
+    assert_eq!(digest(&setting), before);
+}
+
+/// The task, its file and its words stand in the error; what makes no sense to run is told as that.
+#[test]
+fn what_goes_wrong_in_a_playbook_is_named() {
+    let manifest = format!("{HEAD}      - ansible: web.yml\n");
+    let fails = |play: &str, texts: &[&str]| {
+        let setting = setting(&manifest);
+        setting.write("web.yml", play);
+        let outcome = setting.run(&["bake"]).exits(5);
+        let error = &outcome.stderr[outcome.stderr.find("\nerror[").unwrap()..];
+        for text in texts {
+            assert!(error.contains(text), "{text:?} is not in\n{}", outcome.stderr);
+        }
+        assert_eq!(left(&setting), [] as [PathBuf; 0]);
+    };
+    fails(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: Break it\n      shell: echo this is why >&2; exit 3\n",
+        &["task `Break it` failed (web.yml:4)", "this is why", "--> bake.yml:8:9"],
+    );
+    fails("- hosts: all\n  roles: [nowhere]\n", &["nowhere", "exited with status"]);
+    fails("- hosts: dbservers\n  tasks: [{ping: }]\n", &["no play of the playbook is for this machine", "`groups`"]);
+    let setting = setting(&format!("{manifest}        requirements: requirements.yml\n"));
+    setting.write("web.yml", "- hosts: all\n");
+    setting.write("requirements.yml", "- src: git+file:///nowhere/at/all\n  name: x\n");
+    let outcome = setting.run(&["bake"]).exits(5);
+    assert!(outcome.stderr.contains("ansible-galaxy install exited with status"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("bake.yml:9:9"), "{}", outcome.stderr);
+}
+
+/// Whether a process with these words runs on this machine.
+fn alive(words: &str) -> bool {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.into_iter().any(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ").contains(words)
+    })
+}
+
+/// Neither on the machine nor on this computer anything lives on, whether the time is over or a person has had enough.
+#[test]
+fn a_playbook_ends_with_its_step() {
+    let number = 7000 + std::process::id() % 1000;
+    let play = |seconds: u32, host: &str| {
+        format!("- hosts: all\n  gather_facts: false\n  tasks:\n    - command: sleep {seconds}\n{host}")
+    };
+    let late = setting(&format!("{HEAD}      - ansible: web.yml\n        timeout: 4s\n"));
+    late.write("web.yml", &play(number, ""));
+    let outcome = late.run(&["bake"]).exits(5);
+    assert!(outcome.stderr.contains("was still running after 4 s and was killed"), "{}", outcome.stderr);
+    assert!(!alive(&format!("sleep {number}")) && left(&late).is_empty(), "{:?}", left(&late));
+
+    // The second runs on this computer, in a session of its worker's own.
+    for (add, host) in [(1, ""), (2, "      delegate_to: localhost\n")] {
+        let words = format!("sleep {}", number + 1000 * add);
+        let cancelled = setting(&format!("{HEAD}      - ansible: web.yml\n"));
+        cancelled.write("web.yml", &play(number + 1000 * add, host));
+        let child = cancelled.command(&["bake"]).spawn().unwrap();
+        let begun = Instant::now();
+        while !alive(&words) {
+            assert!(begun.elapsed() < Duration::from_secs(40), "the task never began");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        cancelled.finish(child).exits(130);
+        assert!(!alive(&words), "{words} lives on");
+        assert!(!alive(&cancelled.path("web.yml").display().to_string()), "Ansible lives on");
+        assert_eq!(left(&cancelled), [] as [PathBuf; 0]);
+    }
+}
+
+/// No machine is started for a playbook that can't be run here.
+#[test]
+fn ansible_that_is_missing_or_old_is_told_before_a_machine_starts() {
+    let manifest = format!("{HEAD}      - ansible: web.yml\n");
+    let judged = |path: &str| {
+        let setting = Setting::with(&manifest).variable("PATH", path);
+        setting.write("web.yml", "- hosts: all\n  connection: local\n");
+        let outcome = setting.run(&["bake", "--json"]).exits(4);
+        assert!(!outcome.stdout.contains("machine-started"), "{}", outcome.stdout);
+        outcome.stdout
+    };
+    let missing = judged("/nowhere");
+    assert!(
+        missing.contains("there is no ansible-playbook") && missing.contains("pipx install ansible-core"),
+        "{missing}"
+    );
+    let stand_in = Setting::new();
+    stand_in.write("ansible-playbook", "#!/bin/sh\necho 'ansible-playbook 2.9.27'\n");
+    let program = stand_in.path("ansible-playbook");
+    Command::new("chmod").arg("+x").arg(&program).status().unwrap();
+    let old = judged(&format!("{}:/usr/bin:/bin", stand_in.folder().display()));
+    assert!(old.contains("ansible-core 2.9, and 2.12 is the oldest that works"), "{old}");
+
+    let checked = Setting::with(&manifest);
+    checked.run(&["check"]).exits(3).says("there is no `web.yml`");
+    checked.write("web.yml", "- hosts: all\n  connection: local\n");
+    let outcome = checked.run(&["check"]).exits(0).says("warning[local-connection]");
+    assert!(outcome.stderr.contains("web.yml:2:15"), "{}", outcome.stderr);
+}
+
+/// The example as it is, here and in a container.
+#[test]
+fn the_example_bakes_in_a_sandbox() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ansible/bake.yml");
+    let place = setting("");
+    place.run(&["bake", manifest.to_str().unwrap(), "--platform", "local", "--force"]).exits(0);
+    assert_eq!(left(&place), [] as [PathBuf; 0]);
+}
+
+#[cfg(feature = "docker")]
+#[test]
+fn the_example_bakes_in_a_container() {
+    use ami_bake_testkit::docker::{BASE, Engine};
+    let engine = Engine::get();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ansible/bake.yml");
+    let place = setting("").variable("DOCKER_HOST", engine.host());
+    let base = format!("base={BASE}");
+    let bake = ["bake", manifest.to_str().unwrap(), "--platform", "docker", "--force", "--set", &base];
+    place.run(&bake).exits(0);
+    assert_eq!(left(&place), [] as [PathBuf; 0]);
+}
