@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::delivery::Delivery;
 use crate::error::{Error, Kind};
 use crate::output::Stream;
-use crate::plan::{Digest, ImageKey, Phase, SourceImage};
+use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
 use crate::platform::ImageRecord;
 use crate::rollout::Rollout;
 use crate::route::Route;
@@ -256,6 +256,9 @@ pub enum Event {
         kind: String,
         /// How long it ran.
         ran: Duration,
+        /// What it costs an hour, where that is known.
+        #[serde(default)]
+        hourly: Option<Price>,
     },
     /// The packages at the beginning and after validate.
     Packages {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use ami_bake_core::plan::VersionRule;
+use ami_bake_core::plan::{Price, VersionRule};
 use ami_bake_core::{Error, Result, Route};
 use serde_json::Value;
 
@@ -170,6 +170,13 @@ impl Loading<'_> {
         let aws = root.get("aws");
         let written_region = field(aws.and_then(|aws| aws.get("region")), route.key("aws").key("region"));
         let role = field(aws.and_then(|aws| aws.get("role")), route.key("aws").key("role"));
+        let hourly = aws.and_then(|aws| aws.get("hourly")).map(Node::entries).unwrap_or_default().iter();
+        let hourly = hourly
+            .filter_map(|entry| {
+                let route = route.key("aws").key("hourly").key(entry.key.as_str());
+                Some((entry.key.clone(), Price::of_text(&field(Some(&entry.value), route)?)?))
+            })
+            .collect();
         let version = field(root.get("version"), route.key("version"));
         let name = field(root.get("name"), route.key("name"));
         self.judge_settings(
@@ -194,6 +201,7 @@ impl Loading<'_> {
             version,
             region,
             role,
+            hourly,
             secrets,
             images: Vec::new(),
             scope,

@@ -1,9 +1,10 @@
 //! A loaded manifest.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use ami_bake_core::plan::{ImageKey, SourceQuery, VersionRule};
+use ami_bake_core::plan::{ImageKey, Price, SourceQuery, VersionRule};
 use ami_bake_core::{Error, Route};
 use serde_json::{Map, Value};
 
@@ -25,6 +26,8 @@ pub struct Manifest {
     pub(crate) version: VersionRule,
     pub(crate) region: Option<String>,
     pub(crate) role: Option<String>,
+    /// What machine types cost an hour.
+    pub(crate) hourly: BTreeMap<String, Price>,
     pub(crate) secrets: Vec<String>,
     pub(crate) images: Vec<ImageEntry>,
     pub(crate) scope: Scope,

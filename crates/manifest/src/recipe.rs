@@ -1,8 +1,8 @@
 //! The manifest as the engine sees it.
 
 use ami_bake_core::plan::{
-    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, Recipe, Resolved, SourceImage, SourceQuery,
-    VersionRule,
+    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, Recipe, Resolved, SourceImage,
+    SourceQuery, VersionRule,
 };
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;
@@ -95,7 +95,7 @@ impl Manifest {
         let Evaluated { image: typed, steps } = self.evaluate(image, &scope, findings)?;
         let route = Route::root().key("images").key(image.name.as_str());
         let machine = match lower::machine(typed.machine.as_ref(), &self.folder) {
-            Ok(machine) => machine,
+            Ok(machine) => MachineSettings { hourly: self.hourly.clone(), ..machine },
             Err(message) => {
                 let at = Route::root().key("machine").key("policy");
                 findings.push(

@@ -59,9 +59,9 @@ fn run(images: &[Value], exit_code: u8) -> Value {
         "format": 1, "run": "0193e1a0c0de", "namespace": "shop", "platform": "aws", "region": "us-east-1",
         "started": "2026-11-20T12:00:00Z", "took": 372.0, "exit-code": exit_code, "images": images,
         "machines": [
-            {"id": "i-1", "kind": "t3.small", "place": "us-east-1a", "image": "web", "phase": "build", "ran": 84.0},
+            {"id": "i-1", "kind": "t3.small", "place": "us-east-1a", "image": "web", "phase": "build", "ran": 84.0, "hourly": 0.0208},
             {"id": "i-2", "kind": "t3.small", "place": "us-east-1a", "image": "web", "phase": "test", "ran": 42.5},
-            {"id": "i-3", "kind": "t3.small", "place": "us-east-1b", "image": "base", "phase": "build", "ran": 60.0},
+            {"id": "i-3", "kind": "t3.small", "place": "us-east-1b", "image": "base", "phase": "build", "ran": 60.0, "hourly": 0.0062},
         ],
         "warnings": [], "kept": [], "left": [],
     })

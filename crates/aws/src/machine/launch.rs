@@ -16,7 +16,7 @@ use super::instance::{self, Instance};
 use super::network::{self, Network};
 use super::refusal::{Verdict, help_end, judge, judge_end};
 use super::request::{Attempt, Blueprint};
-use super::{AwsMachine, disk, keypair, profile, tags, types, user, userdata};
+use super::{AwsMachine, disk, keypair, price, profile, tags, types, user, userdata};
 use crate::error::Failure;
 use crate::lineage;
 use crate::platform::{Inner, PLATFORM};
@@ -85,6 +85,7 @@ pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> 
         lifetime: launch.lifetime,
         born: run.clock().elapsed(),
         group: network.own,
+        spot_price: price::of_spot(aws, &started.instance),
         access,
         state: Mutex::new(State { seen: Some(started.instance.clone()), dial: started.dial, ..State::default() }),
         launched: started.instance,

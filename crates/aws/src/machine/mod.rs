@@ -12,6 +12,7 @@ mod keep;
 mod keypair;
 mod launch;
 mod network;
+mod price;
 mod profile;
 mod reboot;
 mod refusal;

@@ -62,6 +62,9 @@ pub(super) fn statements(outlines: &[Outline], place: &Where) -> Vec<Statement> 
         let moved = [here("network-interface/*"), here("security-group/*")];
         all.push(Statement::new("LeaveGroup", ["ec2:ModifyNetworkInterfaceAttribute"], moved));
     }
+    if any(|machine| machine.spot) {
+        all.push(Statement::anywhere("SpotPrice", ["ec2:DescribeSpotPriceHistory"]));
+    }
     all.push(parameters(outlines, place));
     all.extend(roles(&machines, place));
     all.extend(keys(plans, place));

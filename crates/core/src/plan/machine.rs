@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Price;
+
 /// How the machine is reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
@@ -109,6 +111,8 @@ pub struct MachineSettings {
     pub tags: BTreeMap<String, String>,
     /// The dead-man timer.
     pub lifetime: Option<Duration>,
+    /// What types cost an hour, as the manifest says it; nobody is charged by it.
+    pub hourly: BTreeMap<String, Price>,
     /// Local platform: `Some(false)` gives the machine no network.
     pub network: Option<bool>,
 }

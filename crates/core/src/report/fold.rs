@@ -47,10 +47,12 @@ impl Report {
                 image: name,
                 phase: *phase,
                 ran: None,
+                hourly: None,
             }),
-            Event::MachineEnded { id, ran, .. } => {
+            Event::MachineEnded { id, ran, hourly, .. } => {
                 if let Some(machine) = self.machines.iter_mut().find(|machine| machine.id == *id) {
                     machine.ran = Some(*ran);
+                    machine.hourly = *hourly;
                 }
             }
             Event::Warning { message, help } => {
@@ -331,7 +333,7 @@ mod tests {
             at(
                 95,
                 Some("base"),
-                Event::MachineEnded { id: "m1".into(), kind: "sandbox".into(), ran: Duration::from_millis(55) },
+                Event::MachineEnded { id: "m1".into(), kind: "sandbox".into(), ran: Duration::from_millis(55), hourly: None },
             ),
             at(
                 100,

@@ -11,7 +11,7 @@ use super::packages::PackageChanges;
 use super::seconds;
 use crate::delivery::Delivery;
 use crate::event::{Failure, Stage};
-use crate::plan::{Digest, ImageKey, Phase, SourceImage};
+use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
 use crate::platform::{ImageRecord, Superseded};
 use crate::rollout::Rollout;
 
@@ -261,6 +261,9 @@ pub struct MachineReport {
     /// How long it ran, in seconds; none when its end was not seen.
     #[serde(with = "seconds::maybe")]
     pub ran: Option<Duration>,
+    /// What it costs an hour in US dollars, where that is known: the price of spot capacity, or the manifest's `aws.hourly`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hourly: Option<Price>,
 }
 
 /// A warning.

@@ -1,4 +1,4 @@
-//! How long machines ran, by type.
+//! How long machines ran, by type, and what that costs where a price is known: none is built in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,12 +22,19 @@ pub(super) fn machines(report: &Report, context: &Context<'_>) -> Vec<Block> {
             let open = if open > 0 { format!(" and {open} whose end was not seen") } else { String::new() };
             let ran = ran.as_secs_f64();
             let ran = if ran < 10.0 { format!("{ran:.1}{open}") } else { format!("{:.0}{open}", ran.round()) };
-            vec![escape.code(kind), phase.to_owned(), machines.len().to_string(), ran]
+            vec![escape.code(kind), phase.to_owned(), machines.len().to_string(), ran, cost(&machines)]
         })
         .collect();
     if rows.is_empty() {
         return Vec::new();
     }
-    let head = ["machine", "to", "machines", "machine seconds"];
+    let head = ["machine", "to", "machines", "machine seconds", "cost"];
     vec![heading("machines", "Machines"), table("machines", &head, &rows)]
+}
+
+/// What they cost together, where every one's price is known: half a sum would be taken for the whole.
+fn cost(machines: &[&MachineReport]) -> String {
+    let costs = machines.iter().map(|machine| Some(machine.hourly?.cost(machine.ran?)));
+    let sum = costs.collect::<Option<Vec<f64>>>().map(|costs| costs.iter().sum::<f64>());
+    sum.map(|dollars| format!("${dollars:.4}")).unwrap_or_default()
 }

@@ -10,6 +10,9 @@ use super::{documents, files, names, platform, playbooks, steps};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::manifest::Manifest;
 
+/// What a deployment moves: role, region, and the group or template.
+type Moved = (Option<String>, Option<String>, String);
+
 /// A source that looks like one.
 fn stand_in(query: &SourceQuery) -> SourceImage {
     let id = match query {
@@ -38,6 +41,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
     let mut keys: HashSet<String> = HashSet::new();
     let mut names: HashMap<String, String> = HashMap::new();
     let mut parameters: HashMap<String, String> = HashMap::new();
+    let mut moved: HashMap<Moved, String> = HashMap::new();
     platform::fields(manifest, findings);
     for image in &manifest.images {
         let route = Route::root().key("images").key(image.name.as_str());
@@ -70,6 +74,18 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
                     Diagnostic::error("same-name", span, message)
                         .help("Put `${{ image }}` or a matrix value into its name.")
                         .route(route.key("publish").key("parameters")),
+                );
+            }
+            for deployment in plan.settings.deployments.iter().filter(|deployment| deployment.wanted) {
+                let target = deployment.group.as_ref().unwrap_or(&deployment.template);
+                let place = (deployment.role.clone(), deployment.region.clone(), target.clone());
+                let Some(other) = moved.insert(place, shown.clone()).filter(|other| *other != shown) else { continue };
+                let own = Route(deployment.route.0.iter().skip(2).cloned().collect());
+                let message = format!("`{other}` and `{shown}` would both move `{target}`");
+                findings.push(
+                    Diagnostic::error("same-name", image.node.place(&own), message)
+                        .help("Each runs one image: name another one, put a matrix value into its name, or give it an `if`.")
+                        .route(deployment.route.clone()),
                 );
             }
             if let Some(other) = names.insert(plan.settings.name.clone(), shown.clone()) {

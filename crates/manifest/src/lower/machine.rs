@@ -1,5 +1,6 @@
 //! `machine` to core's settings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(crate) fn machine(machine: Option<&model::Machine>, folder: &Path) -> Result
         metadata: machine.metadata.as_ref().map(metadata).unwrap_or_default(),
         tags: machine.tags.0.iter().cloned().collect(),
         lifetime: machine.lifetime.as_ref().and_then(model::DurationText::duration),
+        // The file's own, not the image's.
+        hourly: BTreeMap::new(),
         network: machine.network.map(|network| network == NetworkChoice::Host),
     })
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
-use super::{Image, Name, Ordered, Region, RoleArn, VersionText};
+use super::{Dollars, Image, Name, Ordered, Region, RoleArn, VersionText};
 
 /// The number of the manifest's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -132,4 +132,7 @@ pub struct Aws {
     pub region: Option<Region>,
     /// The role to assume, in a workflow by GitHub's identity token.
     pub role: Option<RoleArn>,
+    /// What machine types cost you an hour, in US dollars: with it the report says what a bake's machines cost. Spot
+    /// capacity is told by its market price.
+    pub hourly: Ordered<Dollars>,
 }

@@ -28,7 +28,7 @@ pub use publish::{
     CopyMethod, DockerChanges, DockerLogin, DockerPublish, KeepRule, Publish, RegionChoice, Share, Target,
 };
 pub use scalars::{
-    AccountId, ArchitectureChoice, Cidr, DurationText, KmsKey, Mode, Name, Percent, Region, RoleArn, VersionRange,
+    AccountId, ArchitectureChoice, Cidr, Dollars, DurationText, KmsKey, Mode, Name, Percent, Region, RoleArn, VersionRange,
     VersionText,
 };
 pub use short::{Short, Shorthand};

@@ -85,6 +85,25 @@ shaped! {
 #[serde(transparent)]
 pub struct Percent(#[schemars(range(min = 0, max = 200))] pub u16);
 
+/// US dollars.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Dollars(pub serde_json::Number);
+
+impl JsonSchema for Dollars {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Dollars".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1000 })
+    }
+}
+
 /// A processor architecture, by EC2's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum ArchitectureChoice {
