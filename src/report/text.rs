@@ -86,7 +86,7 @@ impl Lines {
             Event::MachineEnded { id, ran, .. } => Some(format!("machine {id} is given back after {}", human(*ran))),
             Event::Packages { before, after } => packages(&PackageChanges::between(before, after)),
             Event::Published { delivery } => Some(self.delivery(delivery)),
-            Event::Deployed { rollout } => self.rollout(rollout),
+            Event::Deployed { rollout } => Some(self.rollout(rollout)),
             Event::Retired { image } => Some(format!("{} is no longer kept: {} is deleted", image.version, at(image))),
             Event::Held { image, why } => {
                 Some(format!("{} is no longer kept, but {} stays: {why}", image.version, at(image)))
@@ -117,22 +117,25 @@ impl Lines {
     }
 
     /// What a deployment came to. One whose `if` is false is worth a line too: nobody should think that it went.
-    fn rollout(self, rollout: &Rollout) -> Option<String> {
+    fn rollout(self, rollout: &Rollout) -> String {
         let place = rollout.place();
         let version = rollout.version.map(|version| format!(" on template version {version}")).unwrap_or_default();
         let group = rollout.group.as_ref().map(|group| format!(", {group} is at work")).unwrap_or_default();
-        let done = if rollout.done.is_empty() { String::new() } else { format!(": {}", rollout.done.join(", ")) };
+        let done = rollout.done.join(", ");
         let word = rollout.outcome.as_str();
-        Some(match rollout.outcome {
-            Outcome::Deployed => format!("{place} {}{version}{group}{done}", self.paint.good(word)),
+        match rollout.outcome {
+            Outcome::Deployed if done.is_empty() => format!("{place} {}{version}{group}", self.paint.good(word)),
+            Outcome::Deployed => format!("{place} {}{version}{group}: {done}", self.paint.good(word)),
             Outcome::Unchanged => format!("{place} is as it should be{version}"),
             Outcome::Skipped => format!("{place} {}", self.paint.odd(word)),
             _ => {
-                let why = rollout.failure.iter().flat_map(|failure| &failure.causes);
-                let why = why.map(|cause| format!(": {cause}")).collect::<String>();
+                let causes = rollout.failure.iter().flat_map(|failure| &failure.causes);
+                let why: Vec<&str> = causes.map(|cause| cause.trim_end_matches('.')).collect();
+                let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(": ")) };
+                let done = if done.is_empty() { String::new() } else { format!(" ({done})") };
                 format!("{place} {}{why}{done}", self.paint.bad(word))
             }
-        })
+        }
     }
 
     fn end(self, image: &ImageReport) -> String {

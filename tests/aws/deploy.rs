@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::fleet::{
-    HOME, described, first_image, group, group_with, manifest, rollouts, template, template_versions, told, until, versions,
+    HOME, described, first_image, group, group_with, manifest, rollouts, template, template_versions, told, until,
+    versions,
 };
 use crate::owner::{autoscaling, ec2, element};
 use crate::setting::{Setting, finish};
@@ -13,7 +14,8 @@ fn made(setting: &Setting) -> String {
 }
 
 fn moves(setting: &Setting) -> Vec<String> {
-    let moves = ["CreateLaunchTemplateVersion", "StartInstanceRefresh", "ModifyLaunchTemplate", "UpdateAutoScalingGroup"];
+    let moves =
+        ["CreateLaunchTemplateVersion", "StartInstanceRefresh", "ModifyLaunchTemplate", "UpdateAutoScalingGroup"];
     setting.cloud.actions().into_iter().filter(|action| moves.contains(&action.as_str())).collect()
 }
 
@@ -25,6 +27,10 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
     let disk = "&LaunchTemplateData.UserData=aGVsbG8=&LaunchTemplateData.BlockDeviceMapping.1.DeviceName=/dev/sdf&LaunchTemplateData.BlockDeviceMapping.1.Ebs.SnapshotId=snap-0123456789abcdef0&LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize=9";
     let web = template(&setting, "web", disk);
     group(&setting, "web", &web, "1", "");
+    // The answers of both are lost: neither is done twice.
+    for action in ["CreateLaunchTemplateVersion", "StartInstanceRefresh"] {
+        setting.cloud.fault(&json!({"kind": "lose-answer", "action": action}));
+    }
     setting.bake().exits(0).says("% on version 2").says("5 of 5 machines of web run with version 2");
     assert_eq!(versions(&setting, "web"), ("2".to_owned(), vec!["2".to_owned(); 5]));
     let (all, default, answer) = template_versions(&setting, &web);
@@ -34,15 +40,24 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
     for part in [made(&setting).as_str(), "aGVsbG8="] {
         assert!(answer.contains(part), "{part} is not in {answer}");
     }
-    assert_eq!(answer.matches("snap-0123456789abcdef0").count(), 2, "EC2 drops snapshots that are not said again: {answer}");
+    assert_eq!(
+        answer.matches("snap-0123456789abcdef0").count(),
+        2,
+        "EC2 drops snapshots that are not said again: {answer}"
+    );
     let refresh = &setting.cloud.calls_of("StartInstanceRefresh")[0]["parameters"];
     assert_eq!(refresh["DesiredConfiguration"]["LaunchTemplate"]["Version"], "2", "{refresh:#}");
     let preferences = &refresh["Preferences"];
-    for (name, value) in [("MinHealthyPercentage", json!(60)), ("InstanceWarmup", json!(30)), ("AutoRollback", json!(true))] {
+    for (name, value) in
+        [("MinHealthyPercentage", json!(60)), ("InstanceWarmup", json!(30)), ("AutoRollback", json!(true))]
+    {
         assert_eq!(preferences[name], value, "{preferences:#}");
     }
     let rollout = &rollouts(&setting)[0];
-    assert_eq!((&rollout["outcome"], &rollout["from"], &rollout["version"]), (&json!("deployed"), &json!(1), &json!(2)));
+    assert_eq!(
+        (&rollout["outcome"], &rollout["from"], &rollout["version"]),
+        (&json!("deployed"), &json!(1), &json!(2))
+    );
     setting.holds_only(&["shop/web/1.0.0"]);
 
     // Everything is there: a second run only looks.
@@ -59,8 +74,9 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
 
 #[test]
 fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
-    let setting =
-        Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, set-default: true, refresh: {min-healthy: 0}}]"));
+    let setting = Setting::new(&manifest(
+        "[{launch-template: web, auto-scaling-group: web, set-default: true, refresh: {min-healthy: 0}}]",
+    ));
     let web = template(&setting, "web", "");
     let arm = template(&setting, "arm", "");
     let policy = "&MixedInstancesPolicy.LaunchTemplate";
@@ -75,7 +91,13 @@ fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
     let child = setting.command(&["bake"]).spawn().unwrap();
     until(|| (setting.cloud.count("StartInstanceRefresh") > 0).then_some(()));
     // Meanwhile somebody makes a version of their own and the default of it.
-    ec2(&setting, HOME, &format!("Action=CreateLaunchTemplateVersion&LaunchTemplateId={web}&SourceVersion=1&LaunchTemplateData.InstanceType=t3.large"));
+    ec2(
+        &setting,
+        HOME,
+        &format!(
+            "Action=CreateLaunchTemplateVersion&LaunchTemplateId={web}&SourceVersion=1&LaunchTemplateData.InstanceType=t3.large"
+        ),
+    );
     ec2(&setting, HOME, &format!("Action=ModifyLaunchTemplate&LaunchTemplateId={web}&SetDefaultVersion=3"));
     let desired = setting.cloud.calls_of("StartInstanceRefresh")[0]["parameters"]["DesiredConfiguration"].clone();
     let template = &desired["MixedInstancesPolicy"]["LaunchTemplate"];
@@ -102,10 +124,17 @@ fn what_can_not_be_moved_is_said_before_a_machine_starts() {
     autoscaling(
         &setting,
         HOME,
-        &format!("Action=CreateLaunchConfiguration&LaunchConfigurationName=web-2016&ImageId={image}&InstanceType=t3.small"),
+        &format!(
+            "Action=CreateLaunchConfiguration&LaunchConfigurationName=web-2016&ImageId={image}&InstanceType=t3.small"
+        ),
     );
     group_with(&setting, "old", "&LaunchConfigurationName=web-2016");
-    setting.bake().exits(4).says("runs with the launch configuration web-2016").says("Copy to launch template").says("bake.yml:");
+    setting
+        .bake()
+        .exits(4)
+        .says("runs with the launch configuration web-2016")
+        .says("Copy to launch template")
+        .says("bake.yml:");
     let other = template(&setting, "other", "");
     group(&setting, "other", &other, "1", "");
     let refused = [
@@ -121,11 +150,21 @@ fn what_can_not_be_moved_is_said_before_a_machine_starts() {
     }
     let parameter = "Action=CreateLaunchTemplateVersion&LaunchTemplateData.ImageId=resolve:ssm:/images/web&LaunchTemplateData.InstanceType=t3.small";
     ec2(&setting, HOME, &format!("{parameter}&LaunchTemplateId={web}"));
-    ec2(&setting, HOME, &format!("Action=CreateLaunchTemplateVersion&LaunchTemplateId={web}&SourceVersion=1&LaunchTemplateData.BlockDeviceMapping.1.DeviceName=/dev/xvda&LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize=20"));
+    ec2(
+        &setting,
+        HOME,
+        &format!(
+            "Action=CreateLaunchTemplateVersion&LaunchTemplateId={web}&SourceVersion=1&LaunchTemplateData.BlockDeviceMapping.1.DeviceName=/dev/xvda&LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize=20"
+        ),
+    );
     group(&setting, "web", &web, "1", "");
     // A foreign root device is only seen for what it is where the old image is gone; here it is one more disk.
     setting.write("bake.yml", &manifest("[{launch-template: web, source-version: \"2\"}]"));
-    setting.bake().exits(4).says("takes its image from the parameter /images/web").says("publish: {parameters: [/images/web]}");
+    setting
+        .bake()
+        .exits(4)
+        .says("takes its image from the parameter /images/web")
+        .says("publish: {parameters: [/images/web]}");
     let key = manifest("[{launch-template: web, auto-scaling-group: web}]")
         .replace("    build:", "    machine: {disk: {encrypted: true, kms-key: alias/bake}}\n    build:");
     setting.write("bake.yml", &key);
@@ -156,10 +195,44 @@ fn a_missing_permission_names_action_and_resource_and_leaves_nothing() {
     // The checkpoints' last one is the whole group, and a pause is one.
     let paced = "[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 0, max-healthy: 100, checkpoints: [20], pause: 1s}}]";
     setting.write("bake.yml", &manifest(paced));
-    setting.run(&["deploy", "--report", "bake-report.json"]).exits(0).says("web in us-east-1 deployed on template version");
-    let preferences: &Value = &setting.cloud.calls_of("StartInstanceRefresh").pop().unwrap()["parameters"]["Preferences"];
+    setting
+        .run(&["deploy", "--report", "bake-report.json"])
+        .exits(0)
+        .says("web in us-east-1 deployed on template version");
+    let preferences: &Value =
+        &setting.cloud.calls_of("StartInstanceRefresh").pop().unwrap()["parameters"]["Preferences"];
     assert_eq!(preferences["CheckpointPercentages"], json!([20, 100]), "{preferences:#}");
     assert_eq!(element(&described(&setting, "web"), "DesiredCapacity"), "5");
+}
+
+#[test]
+fn a_run_that_was_killed_is_taken_up_again() {
+    let setting =
+        Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
+    let web = template(&setting, "web", "");
+    group_with(&setting, "web", &format!("&LaunchTemplate.LaunchTemplateId={web}&LaunchTemplate.Version=$Default"));
+    setting.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));
+    let mut child = setting.command(&["bake"]).spawn().unwrap();
+    until(|| (versions(&setting, "web").1.iter().filter(|version| *version == "2").count() == 2).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    setting.cloud.forgive();
+    setting
+        .run(&["deploy", "--image-version", "1.0.0"])
+        .exits(0)
+        .says("is at work already")
+        .says("deployed on template version 2");
+    assert_eq!(
+        (setting.cloud.count("StartInstanceRefresh"), setting.cloud.count("CreateLaunchTemplateVersion")),
+        (1, 1)
+    );
+    assert_eq!(versions(&setting, "web"), ("$Default".to_owned(), vec!["2".to_owned(); 5]));
+    assert_eq!(template_versions(&setting, &web).1, "2");
+    // What the dead run's ledger says is looked at, and left alone: it came to its end.
+    setting.run(&["sweep", "--yes"]).exits(0);
+    assert_eq!(versions(&setting, "web").1, ["2"; 5]);
+    assert_eq!(template_versions(&setting, &web).0.len(), 2);
+    setting.holds_only(&["shop/web/1.0.0"]);
 }
 
 #[test]
@@ -172,5 +245,8 @@ fn what_a_deployment_may_do_is_asked_before() {
     for line in ["ec2:ModifyLaunchTemplate", "ec2:CreateLaunchTemplateVersion", "autoscaling:StartInstanceRefresh"] {
         assert!(shown.stdout.contains(line), "{line} is not in {}", shown.stdout);
     }
-    assert_eq!(template_versions(&setting, &web), (vec!["1".to_owned()], "1".to_owned(), template_versions(&setting, &web).2));
+    assert_eq!(
+        template_versions(&setting, &web),
+        (vec!["1".to_owned()], "1".to_owned(), template_versions(&setting, &web).2)
+    );
 }

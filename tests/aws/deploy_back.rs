@@ -13,7 +13,8 @@ fn on(version: &str) -> (String, Vec<String>) {
 
 #[test]
 fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
-    let setting = Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
+    let setting =
+        Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&setting, "web", "");
     group(&setting, "web", &web, "1", "");
     setting.cloud.fault(&json!({"kind": "refresh-fails", "at": 40}));
@@ -28,7 +29,10 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     let rollout = &rollouts(&setting)[0];
     assert_eq!(rollout["outcome"], "rolled-back");
     assert!(rollout["done"].to_string().contains("5 of 5 machines of web run with version 1"), "{rollout:#}");
-    assert_eq!((&setting.report()["exit-code"], &setting.report()["images"][0]["status"]), (&json!(8), &json!("failed")));
+    assert_eq!(
+        (&setting.report()["exit-code"], &setting.report()["images"][0]["status"]),
+        (&json!(8), &json!("failed"))
+    );
     setting.holds_only(&["shop/web/1.0.0"]);
 
     // The way back can fail too; then nothing is taken away that a machine may run with.
@@ -61,9 +65,8 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
 
 #[test]
 fn groups_that_follow_a_pointer_are_brought_back_by_hand() {
-    let entry = |name: &str| {
-        format!("{{launch-template: {name}, auto-scaling-group: {name}, refresh: {{min-healthy: 80}}}}")
-    };
+    let entry =
+        |name: &str| format!("{{launch-template: {name}, auto-scaling-group: {name}, refresh: {{min-healthy: 80}}}}");
     let setting = Setting::new(&manifest(&format!("[{}, {}]", entry("default"), entry("latest"))));
     let default = template(&setting, "default", "");
     let latest = template(&setting, "latest", "");
@@ -108,7 +111,8 @@ fn cancelled(setting: &Setting, group: &str) {
 
 #[test]
 fn a_cancel_while_it_runs_sends_the_group_back() {
-    let setting = Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
+    let setting =
+        Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&setting, "web", "");
     group(&setting, "web", &web, "1", "");
     setting.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));
@@ -122,7 +126,8 @@ fn a_cancel_while_it_runs_sends_the_group_back() {
 
 #[test]
 fn a_cancelled_group_on_the_default_goes_back_once_it_stopped() {
-    let setting = Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
+    let setting =
+        Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&setting, "web", "");
     group_with(&setting, "web", &format!("&LaunchTemplate.LaunchTemplateId={web}"));
     setting.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));

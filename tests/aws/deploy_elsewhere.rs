@@ -19,7 +19,11 @@ fn a_version_is_promoted_to_another_region_and_another_account() {
     let theirs = element(&ec2_of(&setting, OTHER, "eu-west-1", create), "launchTemplateId");
     setting.cloud.forgive_leaks();
     setting.bake().exits(0);
-    assert_eq!(fleet::rollouts(&setting), [] as [serde_json::Value; 0], "another environment's deployments are its own");
+    assert_eq!(
+        fleet::rollouts(&setting),
+        [] as [serde_json::Value; 0],
+        "another environment's deployments are its own"
+    );
     setting.run(&["promote", "1.0.0", "--environment", "production"]).exits(0);
     let image = publish::images(&setting, "123456789012/eu-west-1")[0]["id"].as_str().unwrap().to_owned();
     let versions = |id: &str| format!("Action=DescribeLaunchTemplateVersions&LaunchTemplateId={id}");
@@ -31,6 +35,16 @@ fn a_version_is_promoted_to_another_region_and_another_account() {
     assert!(their_versions.contains(&image), "the account has it as it is shared with it: {their_versions}");
     // Who may not go there is told which role and which action.
     setting.cloud.deny(&["sts:AssumeRole"]);
-    setting.run(&["deploy", "--image-version", "1.0.0", "--environment", "production"]).exits(4).says(ROLE).says("sts:AssumeRole");
-    assert!(!setting.cloud.calls().iter().any(|call| call["region"] == HOME && call["action"] == "CreateLaunchTemplateVersion"));
+    setting
+        .run(&["deploy", "--image-version", "1.0.0", "--environment", "production"])
+        .exits(4)
+        .says(ROLE)
+        .says("sts:AssumeRole");
+    assert!(
+        !setting
+            .cloud
+            .calls()
+            .iter()
+            .any(|call| call["region"] == HOME && call["action"] == "CreateLaunchTemplateVersion")
+    );
 }

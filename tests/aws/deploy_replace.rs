@@ -32,23 +32,36 @@ fn production(setting: &Setting) {
 
 fn serves(setting: &Setting, name: &str) -> bool {
     let answer = described(setting, name);
-    answer.contains(TARGETS) && !answer.contains("<ProcessName>") && elements(&answer, "LifecycleState") == ["InService"; 5]
+    answer.contains(TARGETS)
+        && !answer.contains("<ProcessName>")
+        && elements(&answer, "LifecycleState") == ["InService"; 5]
 }
 
 #[test]
 fn the_next_group_is_like_the_old_one_and_takes_over() {
     let setting = Setting::new(&replaced(", keep-old: 2h"));
     production(&setting);
+    setting.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateAutoScalingGroup"}));
     setting.bake().exits(0).says("web-v000: 5 of 5 machines in service").says("web-v000 is at work");
     assert_eq!(groups(&setting), ["web", "web-v000"]);
     assert_eq!(versions(&setting, "web-v000"), ("2".to_owned(), vec!["2".to_owned(); 5]));
     assert!(serves(&setting, "web-v000"));
     let (old, next) = (described(&setting, "web"), described(&setting, "web-v000"));
-    for part in ["<MinSize>2<", "<MaxSize>9<", "<DesiredCapacity>5<", "<HealthCheckType>ELB<", "<DefaultInstanceWarmup>30<", "<Key>team<"] {
+    for part in [
+        "<MinSize>2<",
+        "<MaxSize>9<",
+        "<DesiredCapacity>5<",
+        "<HealthCheckType>ELB<",
+        "<DefaultInstanceWarmup>30<",
+        "<Key>team<",
+    ] {
         assert!(next.contains(part), "{part} is not in {next}");
     }
     assert!(!next.contains("ami-bake:expires") && !next.contains("ami-bake:replaces"), "{next}");
-    assert!(!old.contains(TARGETS) && old.contains("<ProcessName>Launch<") && old.contains("ami-bake:expires"), "{old}");
+    assert!(
+        !old.contains(TARGETS) && old.contains("<ProcessName>Launch<") && old.contains("ami-bake:expires"),
+        "{old}"
+    );
     for (action, part) in [
         ("DescribePolicies", "<PolicyName>busy<"),
         ("DescribeScheduledActions", "<ScheduledActionName>night<"),
@@ -69,7 +82,10 @@ fn the_next_group_is_like_the_old_one_and_takes_over() {
     setting.run(&["deploy", "--image-version", "1.0.0"]).exits(0).says("is as it should be");
     let over = "Action=CreateOrUpdateTags&Tags.member.1.ResourceId=web&Tags.member.1.ResourceType=auto-scaling-group&Tags.member.1.Key=ami-bake:expires&Tags.member.1.Value=2026-01-01T00:00:00Z&Tags.member.1.PropagateAtLaunch=false";
     autoscaling(&setting, HOME, over);
-    setting.write("bake.yml", &replaced(", keep-old: 0s").replace("version: 1.0.0", "version: 1.1.0").replace("echo hello", "echo more"));
+    setting.write(
+        "bake.yml",
+        &replaced(", keep-old: 0s").replace("version: 1.0.0", "version: 1.1.0").replace("echo hello", "echo more"),
+    );
     setting.bake().exits(0).says("web-v001 is at work").says("web-v000 deleted");
     assert_eq!(groups(&setting), ["web-v001"]);
     assert!(serves(&setting, "web-v001"));
@@ -80,7 +96,11 @@ fn a_group_that_does_not_get_healthy_goes_again() {
     let setting = Setting::new(&replaced(", refresh: {wait: 4s}"));
     production(&setting);
     setting.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
-    setting.bake().exits(8).says("0 of 5 machines of web-v000 were in service after 4.0s").says("it is as it was before");
+    setting
+        .bake()
+        .exits(8)
+        .says("0 of 5 machines of web-v000 were in service after 4.0s")
+        .says("it is as it was before");
     assert_eq!(groups(&setting), ["web"]);
     assert!(serves(&setting, "web"));
     assert_eq!(rollouts(&setting)[0]["outcome"], "rolled-back");
@@ -103,6 +123,19 @@ fn a_cancel_takes_the_next_group_away() {
     until(|| (setting.cloud.count("UpdateAutoScalingGroup") > 0).then_some(()));
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     finish(child).exits(130);
+    assert_eq!(groups(&setting), ["web"]);
+    assert!(serves(&setting, "web"));
+    setting.holds_only(&["shop/web/1.0.0"]);
+
+    // A run that is killed leaves its group to sweep.
+    setting.cloud.forget_calls();
+    setting.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
+    let mut child = setting.command(&["deploy", "--image-version", "1.0.0"]).spawn().unwrap();
+    until(|| (setting.cloud.count("UpdateAutoScalingGroup") > 0).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(groups(&setting), ["web", "web-v000"]);
+    setting.run(&["sweep", "--yes"]).exits(0);
     assert_eq!(groups(&setting), ["web"]);
     assert!(serves(&setting, "web"));
     setting.holds_only(&["shop/web/1.0.0"]);

@@ -74,6 +74,10 @@ impl Way<'_> {
             Err(error) if error.kind() == Kind::Cancelled => return Bad::new(Outcome::RollingBack, error),
             Err(error) => self.undo(error, true).await,
         };
+        if bad.outcome == Outcome::RollingBack {
+            // The clean-up goes on with it.
+            return bad;
+        }
         let why = if bad.outcome == Outcome::RolledBack { Closed::Deleted } else { Closed::Kept };
         // A line that can't be written makes a sweep look at the group once more.
         let _ = self.run.ledger().close_id(REFRESH, &self.id, why);
@@ -174,11 +178,10 @@ pub(super) async fn return_to(
         template::discard(there, run, &before.id, version).await?;
         now = template::find(there, &before.id).await?;
     }
-    let leads = match follows {
-        Follows::Number(_) => return Ok(from.to_string()),
-        Follows::Default => now.default,
-        Follows::Latest => now.latest,
-    };
+    if let Follows::Number(_) = follows {
+        return Ok(from.to_string());
+    }
+    let leads = follows.number(&now);
     if leads == from {
         return Ok(follows.as_version());
     }

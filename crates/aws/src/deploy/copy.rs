@@ -62,7 +62,10 @@ pub(super) async fn create(
     client.ask("CreateAutoScalingGroup", request.send()).await.map(|_| ())
 }
 
-async fn hooks(client: &Client, old: &AutoScalingGroup) -> Result<Vec<LifecycleHookSpecification>, Box<crate::error::Failure>> {
+async fn hooks(
+    client: &Client,
+    old: &AutoScalingGroup,
+) -> Result<Vec<LifecycleHookSpecification>, Box<crate::error::Failure>> {
     let name = old.auto_scaling_group_name().unwrap_or_default();
     let request = client.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(name);
     let answer = client.ask("DescribeLifecycleHooks", request.send()).await?;
@@ -158,7 +161,8 @@ async fn schedule(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
     let from = old.auto_scaling_group_name().unwrap_or_default();
     let (mut all, mut page): (Vec<ScheduledUpdateGroupAction>, _) = (Vec::new(), None);
     loop {
-        let request = client.autoscaling.describe_scheduled_actions().auto_scaling_group_name(from).set_next_token(page);
+        let request =
+            client.autoscaling.describe_scheduled_actions().auto_scaling_group_name(from).set_next_token(page);
         let doing = format!("read the scheduled actions of {from}");
         let answer = client.call("DescribeScheduledActions", &doing, request.send()).await?;
         all.extend(answer.scheduled_update_group_actions.unwrap_or_default());
@@ -177,7 +181,10 @@ async fn schedule(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
         for failed in answer.failed_scheduled_update_group_actions() {
             let title = failed.scheduled_action_name().unwrap_or_default();
             run.warn(
-                format!("{name} did not get the scheduled action {title}: {}", failed.error_message().unwrap_or_default()),
+                format!(
+                    "{name} did not get the scheduled action {title}: {}",
+                    failed.error_message().unwrap_or_default()
+                ),
                 None,
             );
         }
@@ -253,7 +260,8 @@ mod tests {
         let once = |start| ScheduledUpdateGroupAction::builder().start_time(DateTime::from_secs(start)).build();
         assert!(action(once(999), now).is_none());
         assert_eq!(action(once(1001), now).unwrap().start_time, Some(DateTime::from_secs(1001)));
-        let nightly = ScheduledUpdateGroupAction { recurrence: Some("0 0 * * *".into()), ..once(10) };
+        let mut nightly = once(10);
+        nightly.recurrence = Some("0 0 * * *".to_owned());
         assert_eq!(action(nightly, now).unwrap().start_time, None, "its first time is over");
     }
 }

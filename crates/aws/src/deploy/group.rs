@@ -2,9 +2,11 @@
 
 use ami_bake_core::{Error, Result};
 use aws_sdk_autoscaling::types::{
-    AutoScalingGroup, DesiredConfiguration, Instance, LaunchTemplateSpecification, LifecycleState, MixedInstancesPolicy,
+    AutoScalingGroup, DesiredConfiguration, Instance, LaunchTemplate, LaunchTemplateSpecification, LifecycleState,
+    MixedInstancesPolicy,
 };
 
+use super::template::Template;
 use crate::platform::Inner;
 
 /// Which version a group asks for.
@@ -25,6 +27,15 @@ impl Follows {
             None | Some("" | "$Default") => Self::Default,
             Some("$Latest") => Self::Latest,
             Some(number) => number.parse().map_or(Self::Default, Self::Number),
+        }
+    }
+
+    /// The number that it leads to now.
+    pub(super) fn number(self, template: &Template) -> i64 {
+        match self {
+            Self::Number(number) => number,
+            Self::Default => template.default,
+            Self::Latest => template.latest,
         }
     }
 
@@ -62,8 +73,9 @@ pub(super) async fn describe(there: &Inner, name: &str) -> Result<Option<AutoSca
 pub(super) async fn find(there: &Inner, name: &str) -> Result<Group> {
     let place = there.client.place();
     let Some(raw) = describe(there, name).await? else {
-        return Err(Error::preflight(format!("there is no Auto Scaling group {name} in {place}"))
-            .help("`aws autoscaling describe-auto-scaling-groups` lists them. Look at the entry's `region` and `role`."));
+        return Err(Error::preflight(format!("there is no Auto Scaling group {name} in {place}")).help(
+            "`aws autoscaling describe-auto-scaling-groups` lists them. Look at the entry's `region` and `role`.",
+        ));
     };
     Group::new(raw)
 }
@@ -88,7 +100,7 @@ impl Group {
             )));
         }
         let specification = match (raw.mixed_instances_policy(), raw.launch_template()) {
-            (Some(policy), _) => policy.launch_template().and_then(|one| one.launch_template_specification()),
+            (Some(policy), _) => policy.launch_template().and_then(LaunchTemplate::launch_template_specification),
             (None, one) => one,
         };
         let Some(specification) = specification.cloned() else {
@@ -116,7 +128,7 @@ impl Group {
     /// "Undo changes with a rollback").
     pub(super) fn is_steady(&self) -> bool {
         let overrides = self.raw.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
-        let overrides = overrides.map(|one| one.overrides()).unwrap_or_default().iter();
+        let overrides = overrides.map(LaunchTemplate::overrides).unwrap_or_default().iter();
         overrides
             .filter_map(|one| one.launch_template_specification())
             .chain([&self.specification])
@@ -200,12 +212,16 @@ pub(super) fn is_in_service(instance: &Instance) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_autoscaling::types::{InstancesDistribution, LaunchTemplate, LaunchTemplateOverrides};
+    use aws_sdk_autoscaling::types::{InstancesDistribution, LaunchTemplateOverrides};
 
     use super::*;
 
     fn specification(id: &str, version: &str) -> LaunchTemplateSpecification {
-        LaunchTemplateSpecification::builder().launch_template_id(id).launch_template_name("web").version(version).build()
+        LaunchTemplateSpecification::builder()
+            .launch_template_id(id)
+            .launch_template_name("web")
+            .version(version)
+            .build()
     }
 
     fn instance(version: &str) -> Instance {
@@ -244,10 +260,10 @@ mod tests {
             .iter()
             .map(|one| (one.instance_type(), version(one.launch_template_specification().unwrap())))
             .collect();
-        assert_eq!(overrides, [
-            (Some("t3.small"), Some("8".to_owned())),
-            (Some("t3.small"), Some("$Latest".to_owned()))
-        ]);
+        assert_eq!(
+            overrides,
+            [(Some("t3.small"), Some("8".to_owned())), (Some("t3.small"), Some("$Latest".to_owned()))]
+        );
         assert!(template.launch_template_specification().unwrap().launch_template_name().is_none(), "id or name");
         assert!(!group.is_steady(), "an override follows the newest");
         assert_eq!((group.on(7).count(), group.prevailing(7), group.prevailing(8)), (2, Some(8), Some(7)));

@@ -116,11 +116,7 @@ impl Beginning {
             .help("Name the template that the group runs with as `launch-template`."));
         }
         let follows = group.as_ref().map_or(Follows::Default, Group::follows);
-        let from = match follows {
-            Follows::Number(number) => number,
-            Follows::Default => template.default,
-            Follows::Latest => template.latest,
-        };
+        let from = follows.number(&template);
         let which = deployment.source_version.clone().unwrap_or_else(|| from.to_string());
         let Some(source) = template::version(there, &template.id, &which).await? else {
             return Err(Error::preflight(format!("the launch template {} has no version {which}", template.name))
@@ -156,9 +152,13 @@ impl Beginning {
         }
         let root = new.root_device_name().unwrap_or_default();
         let was = old.and_then(Image::root_device_name);
-        let odd = self.source.data.block_device_mappings().iter().filter_map(|one| one.device_name()).find(|device| {
-            *device != root && was.map_or_else(|| ROOTS.contains(device), |was| was == *device)
-        });
+        let odd = self
+            .source
+            .data
+            .block_device_mappings()
+            .iter()
+            .filter_map(|one| one.device_name())
+            .find(|device| *device != root && was.map_or_else(|| ROOTS.contains(device), |was| was == *device));
         match odd {
             Some(device) => Err(Error::preflight(format!(
                 "the launch template {name} changes the root disk {device}, but the image's is {root}"
@@ -194,7 +194,10 @@ mod tests {
         let xvda = image("/dev/xvda");
         for (device, old) in [("/dev/sda1", Some(image("/dev/sda1"))), ("/dev/sda1", None)] {
             let error = begin(device).fits(old.as_ref(), &xvda).unwrap_err();
-            assert!(error.message().contains("changes the root disk /dev/sda1, but the image's is /dev/xvda"), "{error}");
+            assert!(
+                error.message().contains("changes the root disk /dev/sda1, but the image's is /dev/xvda"),
+                "{error}"
+            );
         }
         begin("/dev/xvda").fits(Some(&xvda), &xvda).unwrap();
         begin("/dev/sdf").fits(Some(&image("/dev/sda1")), &xvda).unwrap();

@@ -29,7 +29,10 @@ pub(super) async fn warn(there: &Inner, run: &Run, group: &Group, image: Option<
     if !proven {
         let role = group.raw.service_linked_role_arn().unwrap_or("the group's service-linked role");
         run.warn(
-            format!("{} can launch the image only when the policy of the key {key} allows it to Auto Scaling", group.name),
+            format!(
+                "{} can launch the image only when the policy of the key {key} allows it to Auto Scaling",
+                group.name
+            ),
             Some(format!("Unless it does, add to the key's policy: {}", statement(role))),
         );
     }
@@ -71,7 +74,8 @@ mod tests {
 
     #[test]
     fn the_statement_names_the_role_and_both_parts() {
-        let text = statement("arn:aws:iam::1:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling");
+        let text =
+            statement("arn:aws:iam::1:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling");
         assert!(text.contains("AWSServiceRoleForAutoScaling") && text.contains("kms:CreateGrant"));
         assert!(text.contains("kms:GrantIsForAWSResource"));
     }

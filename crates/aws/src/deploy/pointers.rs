@@ -29,14 +29,19 @@ pub(super) async fn make_default(there: &Inner, before: &Template, number: i64, 
 
 /// Lets a group follow again what it followed before a refresh put a number there. Where that is another version by now,
 /// it stays on the number, which is said.
-pub(super) async fn follow_again(there: &Inner, run: &Run, before: &Group, template: &Template, number: i64) -> Result<()> {
+pub(super) async fn follow_again(
+    there: &Inner,
+    run: &Run,
+    before: &Group,
+    template: &Template,
+    number: i64,
+) -> Result<()> {
     let follows = before.follows();
     let now = template::find(there, &template.id).await?;
-    let leads = match follows {
-        Follows::Number(_) => return Ok(()),
-        Follows::Default => now.default,
-        Follows::Latest => now.latest,
-    };
+    if let Follows::Number(_) = follows {
+        return Ok(());
+    }
+    let leads = follows.number(&now);
     let version = follows.as_version();
     if leads != number {
         run.warn(

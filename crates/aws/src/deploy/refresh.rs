@@ -8,7 +8,7 @@ use ami_bake_core::poll::human;
 use ami_bake_core::{Error, Kind, Result, Run};
 use aws_sdk_autoscaling::types::{
     AlarmSpecification, DesiredConfiguration, InstanceRefresh, InstanceRefreshStatus as Status, MixedInstancesPolicy,
-    RefreshPreferences, RefreshStrategy,
+    RefreshPreferences, RefreshStrategy, RollbackDetails,
 };
 
 use super::entry::{REFRESH, RefreshMark, line};
@@ -61,7 +61,8 @@ impl Ask<'_> {
         if self.forward && !settings.checkpoints.is_empty() {
             // Without the last one the rest of the group would never be replaced.
             let points = settings.checkpoints.iter().copied().chain([100]).map(i32::from).collect();
-            preferences = preferences.set_checkpoint_percentages(Some(points)).checkpoint_delay(seconds(settings.pause));
+            preferences =
+                preferences.set_checkpoint_percentages(Some(points)).checkpoint_delay(seconds(settings.pause));
         }
         if self.forward && !settings.alarms.is_empty() {
             let alarms = AlarmSpecification::builder().set_alarms(Some(settings.alarms.clone())).build();
@@ -97,13 +98,7 @@ pub(super) async fn by_id(there: &Inner, group: &str, id: &str) -> Result<Option
 pub(super) fn is_active(refresh: &InstanceRefresh) -> bool {
     matches!(
         refresh.status(),
-        Some(
-            Status::Pending
-                | Status::InProgress
-                | Status::Baking
-                | Status::Cancelling
-                | Status::RollbackInProgress
-        )
+        Some(Status::Pending | Status::InProgress | Status::Baking | Status::Cancelling | Status::RollbackInProgress)
     )
 }
 
@@ -137,15 +132,14 @@ pub(super) async fn start(there: &Inner, run: &Run, ask: &Ask<'_>) -> Result<Str
         // An answer was lost, or a repetition met the first one: there is never more than one refresh of a group.
         Err(failure) if failure.unknown() || failure.is(&["InstanceRefreshInProgress"]) => {
             let version = wanted(&ask.desired);
-            match active(there, group).await?.filter(|one| brings(one) == version.as_deref()) {
-                Some(ours) => ours.instance_refresh_id.unwrap_or_default(),
-                None => {
-                    if !failure.unknown() {
-                        run.ledger().close(ticket, Closed::Refused)?;
-                    }
-                    return Err(client.explain(*failure, &doing).await);
+            let ours = active(there, group).await?.filter(|one| brings(one) == version.as_deref());
+            let Some(ours) = ours else {
+                if !failure.unknown() {
+                    run.ledger().close(ticket, Closed::Refused)?;
                 }
-            }
+                return Err(client.explain(*failure, &doing).await);
+            };
+            ours.instance_refresh_id.unwrap_or_default()
         }
         Err(failure) => {
             run.ledger().close(ticket, Closed::Refused)?;
@@ -214,14 +208,15 @@ fn progress(refresh: &InstanceRefresh, mark: &RefreshMark) -> String {
         _ => String::new(),
     };
     let version = brings(refresh).map_or_else(|| mark.version.to_string(), str::to_owned);
-    let reason = refresh.status_reason().map(|reason| format!(" ({})", reason.trim_end_matches('.'))).unwrap_or_default();
+    let reason =
+        refresh.status_reason().map(|reason| format!(" ({})", reason.trim_end_matches('.'))).unwrap_or_default();
     format!("{group}: {percent} % on version {version}{left}{reason}")
 }
 
 /// How far it came, and what EC2 says of it.
 fn reason(refresh: &InstanceRefresh) -> String {
     let rollback = refresh.rollback_details();
-    let percent = rollback.and_then(|details| details.percentage_complete_on_rollback());
+    let percent = rollback.and_then(RollbackDetails::percentage_complete_on_rollback);
     let percent = percent.or(refresh.percentage_complete()).unwrap_or_default();
     let begun = rollback.and_then(|details| details.rollback_reason());
     let said = refresh.status_reason().filter(|said| Some(*said) != begun);
@@ -277,8 +272,6 @@ pub(super) fn overdue(settings: &Refresh) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_autoscaling::types::RollbackDetails;
-
     use super::*;
 
     fn settings() -> Refresh {

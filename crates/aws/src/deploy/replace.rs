@@ -10,13 +10,14 @@ use ami_bake_core::platform::Undo;
 use ami_bake_core::poll::human;
 use ami_bake_core::rollout::{Outcome, Rollout};
 use ami_bake_core::{Error, Kind, Result, tags};
+use aws_sdk_autoscaling::types::builders::TagBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};
 use jiff::Timestamp;
 
 use super::back::Bad;
-use super::deploy::Job;
 use super::entry::{GROUP, GroupMark, line};
 use super::group::{self, Group, is_in_service};
+use super::job::Job;
 use super::traffic::{self, Traffic};
 use super::{copy, pointers};
 use crate::machine::{created, expiring};
@@ -66,12 +67,17 @@ pub(super) fn tags_of(group: &AutoScalingGroup) -> BTreeMap<String, String> {
     tags.filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))).collect()
 }
 
+/// True for a group that did not take over yet.
+pub(super) fn is_passing(group: &AutoScalingGroup) -> bool {
+    tags_of(group).contains_key(REPLACES)
+}
+
 fn name_of(group: &AutoScalingGroup) -> &str {
     group.auto_scaling_group_name().unwrap_or_default()
 }
 
 /// The groups that took over from each other.
-async fn members(there: &Inner, of: &str) -> Result<Vec<AutoScalingGroup>> {
+pub(super) async fn members(there: &Inner, of: &str) -> Result<Vec<AutoScalingGroup>> {
     let client = &there.client;
     let cluster_name = cluster(of);
     let (mut all, mut page) = (Vec::new(), None);
@@ -99,7 +105,7 @@ pub(super) async fn at_work(there: &Inner, named: &str) -> Result<Group> {
         let tags = tags_of(group);
         !tags.contains_key(REPLACES) && !tags.contains_key(REPLACED_BY) && group.status().is_none()
     };
-    let Some(found) = all.iter().filter(serves).next_back() else {
+    let Some(found) = all.iter().rfind(serves) else {
         // Says that there is none, or why it can't be moved.
         return group::find(there, named).await;
     };
@@ -117,7 +123,12 @@ struct Change<'a> {
 }
 
 /// Brings a group up beside `old` and lets it take over; false when the version was at work already.
-pub(super) async fn replace(job: &Job<'_>, old: &Group, settings: &Refresh, rollout: &mut Rollout) -> Result<bool, Bad> {
+pub(super) async fn replace(
+    job: &Job<'_>,
+    old: &Group,
+    settings: &Refresh,
+    rollout: &mut Rollout,
+) -> Result<bool, Bad> {
     let nothing_moved = |error: Error| {
         let outcome = if error.kind() == Kind::Cancelled { Outcome::RollingBack } else { Outcome::RolledBack };
         Bad::new(outcome, error)
@@ -176,7 +187,11 @@ impl Change<'_> {
         rollout.done.push(format!("{size} machines healthy"));
         if !self.traffic.is_none() {
             traffic::attach(self.there(), next, &self.traffic).await?;
-            self.flowing().await?;
+            // Where nothing runs nothing can be found healthy.
+            if size > 0 {
+                self.flowing().await?;
+                self.healthy(size).await?;
+            }
         }
         self.disable().await?;
         // The last look: from here on the old group serves nobody.
@@ -281,7 +296,11 @@ impl Change<'_> {
             if run.clock().elapsed().saturating_sub(begun) >= self.settings.wait {
                 return Err(Error::new(
                     Kind::Deploy,
-                    format!("the load balancers found no healthy machine in {} after {}", self.next, human(self.settings.wait)),
+                    format!(
+                        "the load balancers found no healthy machine in {} after {}",
+                        self.next,
+                        human(self.settings.wait)
+                    ),
                 )
                 .help("Look at the health checks of its target groups."));
             }
@@ -306,7 +325,7 @@ impl Change<'_> {
     async fn finish(&self, rollout: &mut Rollout) -> Result<()> {
         let (there, old, next) = (self.there(), &self.old.name, &self.next);
         let client = &there.client;
-        let passing = [REPLACES, tags::EXPIRES].map(|key| tag(next, key, ""));
+        let passing = [REPLACES, tags::EXPIRES].map(|key| mark(next, key).build());
         let request = client.autoscaling.delete_tags().set_tags(Some(passing.to_vec()));
         client.call("DeleteTags", &format!("mark {next} as at work"), request.send()).await?;
         self.job.run.ledger().close_id(GROUP, next, Closed::Published)?;
@@ -316,7 +335,9 @@ impl Change<'_> {
         if !suspended.is_empty() {
             let request = client.autoscaling.suspend_processes().auto_scaling_group_name(next);
             let request = request.set_scaling_processes(Some(suspended));
-            client.call("SuspendProcesses", &format!("suspend processes of {next} as in {old}"), request.send()).await?;
+            client
+                .call("SuspendProcesses", &format!("suspend processes of {next} as in {old}"), request.send())
+                .await?;
         }
         let keep = self.job.deployment.keep_old;
         if keep.is_zero() {
@@ -364,13 +385,12 @@ impl Change<'_> {
 }
 
 fn tag(group: &str, key: &str, value: &str) -> Tag {
-    Tag::builder()
-        .resource_id(group)
-        .resource_type("auto-scaling-group")
-        .key(key)
-        .value(value)
-        .propagate_at_launch(false)
-        .build()
+    mark(group, key).value(value).propagate_at_launch(false).build()
+}
+
+/// What names a tag; to be deleted it needs no more.
+fn mark(group: &str, key: &str) -> TagBuilder {
+    Tag::builder().resource_id(group).resource_type("auto-scaling-group").key(key)
 }
 
 /// The old group gets its traffic and its processes back before the new one goes, so that somebody always serves.
@@ -386,7 +406,7 @@ async fn give_back(there: &Inner, old: &str, next: &str) -> Result<()> {
         let request = client.autoscaling.resume_processes().auto_scaling_group_name(old);
         let request = request.set_scaling_processes(Some(DISABLED.map(str::to_owned).to_vec()));
         client.call("ResumeProcesses", &format!("enable {old} again"), request.send()).await?;
-        let marks = [REPLACED_BY, tags::EXPIRES].map(|key| tag(old, key, ""));
+        let marks = [REPLACED_BY, tags::EXPIRES].map(|key| mark(old, key).build());
         let request = client.autoscaling.delete_tags().set_tags(Some(marks.to_vec()));
         client.call("DeleteTags", &format!("mark {old} as at work"), request.send()).await?;
     }

@@ -67,7 +67,9 @@ async fn refreshes(client: &Client, keys: Vec<String>) -> Answer<InstanceRefresh
             client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).instance_refresh_ids(id);
         let doing = format!("watch the instance refresh of {group}");
         let answer = client.call("DescribeInstanceRefreshes", &doing, request.send()).await?;
-        Ok::<_, ami_bake_core::Error>(answer.instance_refreshes.unwrap_or_default().pop().map(|one| (key(group, id), one)))
+        Ok::<_, ami_bake_core::Error>(
+            answer.instance_refreshes.unwrap_or_default().pop().map(|one| (key(group, id), one)),
+        )
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }

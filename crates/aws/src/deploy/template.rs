@@ -7,6 +7,7 @@ use ami_bake_core::{Error, Kind, Result, Run};
 use aws_sdk_ec2::types::{
     Image, LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest,
     LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateVersion, RequestLaunchTemplateData, ResponseLaunchTemplateData,
+    ValidationWarning,
 };
 
 use super::compare::{differences, with_image};
@@ -53,8 +54,11 @@ impl Version {
 pub(super) async fn find(there: &Inner, named: &str) -> Result<Template> {
     let client = &there.client;
     let request = client.ec2.describe_launch_templates();
-    let request =
-        if named.starts_with("lt-") { request.launch_template_ids(named) } else { request.launch_template_names(named) };
+    let request = if named.starts_with("lt-") {
+        request.launch_template_ids(named)
+    } else {
+        request.launch_template_names(named)
+    };
     let missing = || {
         Error::preflight(format!("there is no launch template {named} in {}", client.place()))
             .help("`launch-template` takes its name or its id (lt-…). `aws ec2 describe-launch-templates` lists them.")
@@ -128,10 +132,7 @@ impl Wanted<'_> {
         let data = self.data();
         let restated = self.source.data.block_device_mappings().iter().any(has_snapshot);
         let mapping = restated.then(|| data.block_device_mappings().iter().map(restate).collect());
-        RequestLaunchTemplateData::builder()
-            .set_image_id(data.image_id)
-            .set_block_device_mappings(mapping)
-            .build()
+        RequestLaunchTemplateData::builder().set_image_id(data.image_id).set_block_device_mappings(mapping).build()
     }
 }
 
@@ -201,7 +202,7 @@ pub(super) async fn create(there: &Inner, run: &Run, wanted: &Wanted<'_>) -> Res
             return Err(client.explain(*failure, &doing).await);
         }
     };
-    for warning in answer.warning().map(|warning| warning.errors()).unwrap_or_default() {
+    for warning in answer.warning().map(ValidationWarning::errors).unwrap_or_default() {
         run.warn(format!("{}: {}", template.name, warning.message().unwrap_or_default()), None);
     }
     let number = answer.launch_template_version().and_then(LaunchTemplateVersion::version_number);

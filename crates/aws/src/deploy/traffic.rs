@@ -20,7 +20,8 @@ impl Traffic {
     /// When the group has a source of another kind, which can't be moved to a second group.
     pub(super) fn of(group: &AutoScalingGroup) -> Result<Self> {
         let name = group.auto_scaling_group_name().unwrap_or_default();
-        let other = group.traffic_sources().iter().find(|source| !matches!(source.r#type(), None | Some("elb" | "elbv2")));
+        let other =
+            group.traffic_sources().iter().find(|source| !matches!(source.r#type(), None | Some("elb" | "elbv2")));
         if let Some(other) = other {
             let kind = other.r#type().unwrap_or_default();
             return Err(Error::preflight(format!("{name} takes traffic from {} ({kind})", other.identifier().unwrap_or_default()))
@@ -44,7 +45,8 @@ impl Traffic {
             1 => Some(format!("1 {what}")),
             many => Some(format!("{many} {what}s")),
         };
-        let parts = [count(self.target_groups.len(), "target group"), count(self.load_balancers.len(), "load balancer")];
+        let parts =
+            [count(self.target_groups.len(), "target group"), count(self.load_balancers.len(), "load balancer")];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
     }
 }

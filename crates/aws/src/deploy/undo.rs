@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ami_bake_core::ledger::Entry;
-use ami_bake_core::platform::Undo;
 use ami_bake_core::plan::Refresh;
+use ami_bake_core::platform::Undo;
 use ami_bake_core::{Result, Run, tags};
 use aws_sdk_autoscaling::types::{Filter, InstanceRefreshStatus as Status};
 use serde::de::DeserializeOwned;
@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use super::entry::{GROUP, REFRESH, RefreshMark, VERSION, VersionMark, number_of};
 use super::group::{self, Follows, Group};
 use super::refresh::{self, Ask};
-use super::{replace, template};
+use super::replace;
+use super::template::{self, Version};
 use crate::platform::Inner;
 
 /// Asks for what brings everything back; waits for nothing. Not being there is success.
@@ -37,29 +38,33 @@ fn unreadable() -> Undo {
 /// Deletes a version that nothing runs with.
 async fn version(there: &Inner, entry: &Entry) -> Result<Undo> {
     let Some(mark) = mark::<VersionMark>(entry) else { return Ok(unreadable()) };
-    let number = match entry.id.as_deref().and_then(number_of) {
-        Some(number) => number,
-        None => {
-            let all = template::versions(there, &mark.template).await?;
-            match all.into_iter().find(|one| one.description == mark.description) {
-                Some(one) => one.number,
-                None => return Ok(Undo::Done),
-            }
-        }
+    let known = entry.id.as_deref().and_then(number_of);
+    let all = template::versions(there, &mark.template).await?;
+    let is_it =
+        |one: &&Version| known.map_or_else(|| one.description == mark.description, |number| one.number == number);
+    let Some(number) = all.iter().find(is_it).map(|one| one.number) else { return Ok(Undo::Done) };
+    let template = template::find(there, &mark.template).await?;
+    let mut at_work = template.default == number;
+    // A group that took over has another name.
+    let groups = match &mark.group {
+        Some(name) => replace::members(there, name).await?,
+        None => Vec::new(),
     };
-    if let Some(name) = &mark.group
-        && let Some(raw) = group::describe(there, name).await?
-    {
-        let group = Group::new(raw)?;
-        let moving = refresh::active(there, name).await?.is_some();
-        let used = group.on(number).count();
-        if used > 0 && group.follows() == Follows::Number(number) && !moving {
-            // The refresh was done before it could be stopped: the version is at work.
-            return Ok(Undo::Done);
+    for raw in groups {
+        let passing = replace::is_passing(&raw);
+        let Ok(group) = Group::new(raw) else { continue };
+        let asks = group.follows().number(&template) == number;
+        if group.template() != mark.template || !(asks || group.on(number).next().is_some()) {
+            continue;
         }
-        if used > 0 {
-            return Ok(Undo::Later(format!("{} while {name} goes back", group.state(number))));
+        if passing || !asks || refresh::active(there, &group.name).await?.is_some() {
+            return Ok(Undo::Later(format!("{} while it goes back", group.state(number))));
         }
+        at_work = true;
+    }
+    if at_work {
+        // The deployment was done before it could be stopped.
+        return Ok(Undo::Done);
     }
     template::delete(there, &mark.template, number).await.map(|()| Undo::Done)
 }
@@ -70,7 +75,9 @@ async fn bring_back(there: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
     let name = &mark.group;
     let found = match &entry.id {
         Some(id) => refresh::by_id(there, name, id).await?,
-        None => refresh::active(there, name).await?.filter(|one| refresh::brings(one) == Some(&mark.version.to_string())),
+        None => {
+            refresh::active(there, name).await?.filter(|one| refresh::brings(one) == Some(&mark.version.to_string()))
+        }
     };
     let (Some(found), Some(raw)) = (found, group::describe(there, name).await?) else { return Ok(Undo::Done) };
     let group = Group::new(raw)?;

@@ -168,3 +168,18 @@ fn local_sources_that_are_no_root_file_system_are_refused() {
         assert_eq!(judge(name), "", "{name}");
     }
 }
+
+#[test]
+fn two_legs_move_no_one_group() {
+    let manifest = "format: 1\nname: shop\nplatform: aws\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n    \
+                    matrix: {arch: [x86_64, arm64]}\n    build: [{run: a}]\n    deploy:\n      - {launch-template: \"web-${{ matrix.arch }}\"}\n      - {launch-template: web}\n";
+    let aws = Capabilities { platform: "aws", source: "ami", deploy: true, ..LOCAL };
+    let options = Options { capabilities: vec![aws], check: true, ..Options::default() };
+    let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &options);
+    let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
+    assert!(shown.contains("`web-x86_64` and `web-arm64` would both move `web`"), "{shown}");
+    assert_eq!(loaded.findings.len(), 1, "{shown}");
+    let apart = manifest.replace("{launch-template: web}", "{launch-template: web, if: \"matrix.arch == 'arm64'\"}");
+    let loaded = Manifest::load_text("bake.yml", &apart, PathBuf::new(), &options);
+    assert!(loaded.findings.is_empty(), "{}", text(&loaded.findings, &loaded.sources, Style::Plain));
+}

@@ -95,7 +95,8 @@ async fn version(
     rollout: &mut Rollout,
 ) -> Result<(i64, bool)> {
     let template = &begin.template;
-    let what = format!("{} {} of {} ({})", plan.key, plan.version, plan.namespace, image.image_id().unwrap_or_default());
+    let what =
+        format!("{} {} of {} ({})", plan.key, plan.version, plan.namespace, image.image_id().unwrap_or_default());
     let wanted = Wanted {
         template,
         source: &begin.source,
@@ -188,13 +189,8 @@ impl Job<'_> {
 
     /// True when the group asks for the version, and all its machines run with it.
     pub(super) fn is_there(&self, group: &Group) -> bool {
-        let template = &self.begin.template;
-        let asks = match group.follows() {
-            Follows::Number(number) => number,
-            Follows::Default => template.default,
-            Follows::Latest => template.latest,
-        };
-        asks == self.version && group.on(self.version).count() == group.raw.instances().len()
+        group.follows().number(&self.begin.template) == self.version
+            && group.on(self.version).count() == group.raw.instances().len()
     }
 
     /// Moves the default and lets the group follow it again, once the version is at work.
