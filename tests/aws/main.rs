@@ -19,6 +19,7 @@ mod import;
 mod life;
 mod lineage;
 mod owner;
+mod policy;
 mod publish;
 mod retention;
 mod safety;

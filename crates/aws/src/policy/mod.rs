@@ -63,7 +63,7 @@ pub fn policy(plans: &[Outline], place: &Where) -> Value {
 /// The policy of a role in another account that images are published to, or deployed under; none where nothing is.
 pub fn policy_of_target(plans: &[Outline], role: &str, place: &Where) -> Option<Value> {
     let statements = publish::elsewhere(plans, role, place);
-    (!statements.is_empty()).then(|| document(statements))
+    statements.iter().any(|one| !one.is_empty()).then(|| document(statements))
 }
 
 /// The roles that the manifest assumes besides its own.
