@@ -31,7 +31,7 @@ fn is_lax(step: &Step) -> bool {
     }
     let commands = step.inputs.as_ref().and_then(|inputs| inputs.get("commands")).map(Node::items).unwrap_or_default();
     let texts = commands.iter().filter_map(|command| command.scalar());
-    let script: String = texts.map(|scalar| format!("{}\n", scalar.text)).collect();
+    let script = texts.map(|scalar| scalar.text.as_str()).collect::<Vec<_>>().join("\n");
     let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let strict = |line: &str| {
         let mut words = line.split_whitespace();

@@ -66,10 +66,10 @@ fn parameters(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnos
         if !given.parameters.iter().any(|(parameter, _)| *parameter == variable.name) {
             let span = given.step.place(&Route::root().key("component"));
             let message = format!("the parameter `{}` of {name} has no value", variable.name);
-            findings.push(
-                Diagnostic::error("missing-parameter", span, message)
-                    .help(format!("Give it one: `with: {{{0}: …}}`, or `--with {0}=…` where it runs alone.", variable.name)),
-            );
+            findings.push(Diagnostic::error("missing-parameter", span, message).help(format!(
+                "Give it one: `with: {{{0}: …}}`, or `--with {0}=…` where it runs alone.",
+                variable.name
+            )));
         }
     }
 }

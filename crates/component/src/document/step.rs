@@ -86,16 +86,13 @@ fn limits(node: &Node, module: &Module, findings: &mut Vec<Diagnostic>) -> (u32,
             _ => None,
         };
         let least = if key == "timeoutSeconds" { -1 } else { 1 };
-        match whole.filter(|number| *number >= least && (*number != 0 || least > 0)) {
-            Some(number) => Some(number),
-            None => {
-                let message = format!("`{key}` is a whole number of at least 1");
-                let help = "`-1` means that there is no limit.";
-                let finding = wrong(given.span, message);
-                findings.push(if least < 0 { finding.help(help) } else { finding });
-                None
-            }
+        let good = whole.filter(|number| *number >= least && (*number != 0 || least > 0));
+        if good.is_none() {
+            let finding = wrong(given.span, format!("`{key}` is a whole number of at least 1"));
+            let help = "`-1` means that there is no limit.";
+            findings.push(if least < 0 { finding.help(help) } else { finding });
         }
+        good
     };
     let (timeout, attempts) = (number("timeoutSeconds"), number("maxAttempts"));
     let fixed = module.action == Action::ExecuteDocument;

@@ -86,7 +86,8 @@ pub(super) async fn deliver(doing: &Doing<'_>, target: &Target, content: Reader<
     headed.map_err(|error| Error::internal("name a file in an archive").because(error))?;
     header.set_size(size);
     header.set_mode(0o644);
-    (header.set_uid(0), header.set_gid(0));
+    header.set_uid(0);
+    header.set_gid(0);
     header.set_mtime(u64::try_from(doing.machine.run.clock().now().as_second()).unwrap_or_default());
     header.set_cksum();
     // The file is filled up to whole blocks, and two empty ones end the archive.

@@ -22,12 +22,12 @@ impl<'a> Entry<'a> {
     }
 
     /// A text that may be left out.
-    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.0.get(name).and_then(Value::as_str)
     }
 
     /// A text that has to be there.
-    pub(super) fn need(&self, name: &str) -> Result<&'a str> {
+    pub(super) fn need(self, name: &str) -> Result<&'a str> {
         match self.text(name) {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(Error::build(format!("its `{name}` is empty"))),
@@ -35,13 +35,13 @@ impl<'a> Entry<'a> {
     }
 
     /// A path on the machine that no tool takes for an option.
-    pub(super) fn path(&self, name: &str) -> Result<String> {
+    pub(super) fn path(self, name: &str) -> Result<String> {
         let path = self.need(name)?;
         Ok(if path.starts_with('-') { format!("./{path}") } else { path.to_owned() })
     }
 
     /// A switch.
-    pub(super) fn flag(&self, name: &str, without: bool) -> Result<bool> {
+    pub(super) fn flag(self, name: &str, without: bool) -> Result<bool> {
         match self.text(name) {
             None => Ok(without),
             Some("true") => Ok(true),
@@ -51,13 +51,13 @@ impl<'a> Entry<'a> {
     }
 
     /// A list of texts.
-    pub(super) fn texts(&self, name: &str) -> Vec<&'a str> {
+    pub(super) fn texts(self, name: &str) -> Vec<&'a str> {
         let items = self.0.get(name).and_then(Value::as_array);
         items.map(|items| items.iter().map(|item| item.as_str().unwrap_or_default()).collect()).unwrap_or_default()
     }
 
     /// A list of `name` and `value`.
-    pub(super) fn pairs(&self, name: &str) -> Vec<(String, String)> {
+    pub(super) fn pairs(self, name: &str) -> Vec<(String, String)> {
         let items = self.0.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let word = |item: &Value, key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
         items.iter().filter_map(|item| Some((word(item, "name")?, word(item, "value")?))).collect()

@@ -20,7 +20,7 @@ const KEPT: usize = 1 << 20;
 /// All commands as one script of bash, as lax as bash is by itself.
 pub(super) async fn bash(
     doing: &Doing<'_>,
-    entry: &Entry<'_>,
+    entry: Entry<'_>,
     outputs: &mut Outputs,
     output: &mut dyn OutputSink,
 ) -> Result<()> {
@@ -31,7 +31,7 @@ pub(super) async fn bash(
 /// A program with its arguments.
 pub(super) async fn binary(
     doing: &Doing<'_>,
-    entry: &Entry<'_>,
+    entry: Entry<'_>,
     outputs: &mut Outputs,
     output: &mut dyn OutputSink,
 ) -> Result<()> {

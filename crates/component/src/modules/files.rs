@@ -24,7 +24,7 @@ pub(super) async fn act(
     for entry in entries {
         let said = match action {
             Action::SetFileEncoding => return convert(doing, entries).await,
-            action => sh(doing, &line(action, entry)?).await?,
+            action => sh(doing, &line(action, *entry)?).await?,
         };
         match action {
             Action::ReadFile => {
@@ -62,7 +62,7 @@ async fn sh(doing: &Doing<'_>, line: &str) -> Result<Vec<u8>> {
 }
 
 /// The call of one entry.
-fn line(action: Action, entry: &Entry<'_>) -> Result<String> {
+fn line(action: Action, entry: Entry<'_>) -> Result<String> {
     let word = |name: &str| quote(entry.text(name).unwrap_or_default());
     let path = || entry.path("path").map(|path| quote(&path));
     let overwrite = || entry.flag("overwrite", true);
@@ -145,8 +145,11 @@ fn content(bytes: &[u8]) -> String {
     }
     let mut script = String::from("content() {\n");
     for chunk in bytes.chunks(1024) {
-        let octal: String = chunk.iter().map(|byte| format!("\\{byte:03o}")).collect();
-        script.push_str(&format!("printf '{octal}'\n"));
+        script.push_str("printf '");
+        for byte in chunk {
+            script.push_str(&format!("\\{byte:03o}"));
+        }
+        script.push_str("'\n");
     }
     script.push('}');
     script

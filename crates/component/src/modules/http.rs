@@ -132,7 +132,7 @@ async fn exchange(
 
 /// A certificate that is not trusted stays so; a connection that broke may not.
 fn encryption(host: &str, error: std::io::Error) -> Trouble {
-    let judged = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let judged = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
     let failed = Error::build(format!("make an encrypted connection to {host}")).because(error);
     if judged {
         Trouble::Lasting(failed.help("Its certificate is judged by the roots of the computer on which ami-bake runs; SSL_CERT_FILE names others. `ignoreCertificateErrors: true` takes any."))

@@ -19,7 +19,7 @@ const DEPTH: usize = 4;
 /// Reads a document from the machine or from S3, and runs it.
 pub(super) async fn run_document(
     doing: &Doing<'_>,
-    entry: &Entry<'_>,
+    entry: Entry<'_>,
     outputs: &mut Outputs,
     output: &mut dyn OutputSink,
 ) -> Result<()> {

@@ -16,7 +16,7 @@ const BUFFER: usize = 512 << 10;
 /// Objects to the machine.
 pub(super) async fn download(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<()> {
     for entry in entries {
-        let source = at(entry, "source")?;
+        let source = at(*entry, "source")?;
         let destination = entry.path("destination")?;
         let overwrite = entry.flag("overwrite", true)?;
         let Some(prefix) = source.key.strip_suffix('*') else {
@@ -65,7 +65,7 @@ async fn one(doing: &Doing<'_>, from: &ObjectPath, destination: &str, name: &str
 /// Files of the machine to a bucket.
 pub(super) async fn upload(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<()> {
     for entry in entries {
-        let destination = at(entry, "destination")?;
+        let destination = at(*entry, "destination")?;
         let source = entry.path("source")?;
         let recurse = entry.flag("recurse", false)?;
         let files = files(doing, &source, recurse).await?;
@@ -183,7 +183,7 @@ async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::
     }
 }
 
-fn at(entry: &Entry<'_>, name: &str) -> Result<ObjectPath> {
+fn at(entry: Entry<'_>, name: &str) -> Result<ObjectPath> {
     let at = ObjectPath::parse(entry.need(name)?)?;
     Ok(ObjectPath { owner: entry.text("expectedBucketOwner").map(str::to_owned), ..at })
 }

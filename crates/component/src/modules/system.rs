@@ -15,7 +15,7 @@ use crate::run::broken;
 const BACK: Duration = Duration::from_mins(10);
 
 /// Restarts the machine; the next step runs when it is back.
-pub(super) async fn reboot(doing: &Doing<'_>, entry: &Entry<'_>) -> Result<()> {
+pub(super) async fn reboot(doing: &Doing<'_>, entry: Entry<'_>) -> Result<()> {
     let seconds = entry.text("delaySeconds").map(str::parse::<u64>).transpose();
     let seconds = seconds.map_err(|_| Error::build("its `delaySeconds` is no number"))?.unwrap_or_default();
     restart(doing, Duration::from_secs(seconds)).await
@@ -25,7 +25,7 @@ pub(super) async fn reboot(doing: &Doing<'_>, entry: &Entry<'_>) -> Result<()> {
 pub(super) async fn restart(doing: &Doing<'_>, delay: Duration) -> Result<()> {
     let machine = doing.machine;
     if !delay.is_zero() {
-        doing.outer.within(machine.run, async { Ok(machine.run.sleep(delay).await?) }).await?;
+        doing.outer.within(machine.run, machine.run.sleep(delay)).await?;
     }
     machine.on.machine.reboot(machine.run, BACK).await.map_err(|error| {
         let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();
@@ -34,7 +34,7 @@ pub(super) async fn restart(doing: &Doing<'_>, delay: Duration) -> Result<()> {
 }
 
 /// Installs the updates of the machine's package manager.
-pub(super) async fn update(doing: &Doing<'_>, entry: &Entry<'_>, output: &mut dyn OutputSink) -> Result<()> {
+pub(super) async fn update(doing: &Doing<'_>, entry: Entry<'_>, output: &mut dyn OutputSink) -> Result<()> {
     let list = |name: &str| entry.texts(name).into_iter().map(quote).collect::<Vec<_>>().join(" ");
     let script = format!(
         "{}\nupdate_excludes() {{ set -- {}; \"$run\" \"$@\"; }}\nset -- {}\nupdate \"$@\"\n",

@@ -117,7 +117,8 @@ impl Bench {
 
 /// A document with a build phase of these steps.
 pub(crate) fn build(steps: &str) -> String {
-    let indented: String = steps.trim_matches('\n').lines().map(|line| format!("      {line}\n")).collect();
+    let indented: Vec<String> = steps.trim_matches('\n').lines().map(|line| format!("      {line}\n")).collect();
+    let indented = indented.concat();
     format!("schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n{indented}")
 }
 

@@ -31,7 +31,7 @@ async fn a_restart_from_within_a_script() {
     let mut bench = Bench::new().await;
     let text = bench
         .document(
-            r#"
+            r"
 schemaVersion: 1.0
 phases:
   - name: build
@@ -48,7 +48,7 @@ phases:
   - name: validate
     steps:
       - {name: Clean, action: ExecuteBash, inputs: {commands: [test ! -f /var/tmp/mark]}}
-"#,
+",
             &BOTH,
             &[],
         )

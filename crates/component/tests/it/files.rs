@@ -66,14 +66,14 @@ async fn folders_are_created_replaced_and_deleted() {
     bench.sh("mkdir -p /opt/f/old /opt/full; touch /opt/full/x").await;
     bench
         .build(
-            r#"
+            r"
 - name: Create
   action: CreateFolder
   inputs:
     - {path: /opt/f/, permissions: 0750, owner: daemon}
     - {path: /opt/a/b/c}
 - {name: Drop, action: DeleteFolder, inputs: [{path: /opt/full, force: true}, {path: /opt/a/b/c}]}
-"#,
+",
         )
         .await
         .passes();

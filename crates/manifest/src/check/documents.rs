@@ -26,14 +26,7 @@ pub(super) fn plan(
         let Verb::Component { path, parameters, phases } = &step.verb else { continue };
         let own = Route(step.route.0.iter().skip(2).cloned().collect::<Vec<Segment>>());
         let Some(node) = image.node.at(&own.0) else { continue };
-        let file = match read(path, node, sources) {
-            Ok(Some(file)) => file,
-            Ok(None) => continue,
-            Err(finding) => {
-                findings.push(finding.route(step.route.key("component")));
-                continue;
-            }
-        };
+        let Some(file) = read(path, node, &step.route, sources, findings) else { continue };
         let used: Vec<Phase> = steps.iter().flat_map(|other| phases_of(other, path)).copied().collect();
         let env: Vec<String> = step.env.iter().map(|(name, _)| name.clone()).collect();
         let document = Document { sources, file, step: node, parameters, phases, used: &used, env: &env, capabilities };
@@ -49,20 +42,27 @@ fn phases_of<'a>(step: &'a Step, document: &Path) -> &'a [Phase] {
 }
 
 /// The document among the sources; a file that isn't there has been told.
-fn read(path: &Path, step: &Node, sources: &mut Sources) -> Result<Option<FileId>, Diagnostic> {
+fn read(
+    path: &Path,
+    step: &Node,
+    route: &Route,
+    sources: &mut Sources,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<FileId> {
     let shown = path.display().to_string();
     let shown = shown.strip_prefix("./").unwrap_or(&shown);
     if let Some(file) = sources.find(shown) {
-        return Ok(Some(file));
+        return Some(file);
     }
-    let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Some(sources.add(shown, text))),
+    match String::from_utf8(std::fs::read(path).ok()?) {
+        Ok(text) => Some(sources.add(shown, text)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let place = step.place(&Route::root().key("component"));
-            Err(Diagnostic::error("unreadable", place, format!("read {shown}: byte {at} is not UTF-8"))
-                .help("Save the file as UTF-8."))
+            let message = format!("read {shown}: byte {at} is not UTF-8");
+            let finding = Diagnostic::error("unreadable", place, message).route(route.key("component"));
+            findings.push(finding.help("Save the file as UTF-8."));
+            None
         }
     }
 }
