@@ -103,7 +103,7 @@ fn the_required_documents_bake() {
     setting.cloud.put_object("your-bucket-name-here", "requirements.yml", b"[]\n");
     setting.cloud.put_object("mybucket", "myapplication", b"#!/bin/sh\necho myapplication \"$*\" >> /opt/calls\n");
     let baked = setting.run(&["bake", "--region", "us-east-1", "--set", &format!("source-ami={SOURCE}")]).exits(0);
-    for step in ["build: ExecutePlaybook", "build: Install (ExecuteBinary)", "test: TestJenkins", "test: curl-httpd"] {
+    for step in ["ExecutePlaybook (ExecuteBash)", "Install (ExecuteBinary)", "TestJenkins (ExecuteBash)", "curl-httpd (ExecuteBash)"] {
         assert!(baked.stderr.contains(step), "{step} is not in\n{}", baked.stderr);
     }
     let layer = setting.cloud.images().into_iter().find(|image| image["name"].as_str().is_some_and(|name| name.contains("Jenkins")));
