@@ -4,6 +4,7 @@
 
 mod accounts;
 mod action;
+mod ansible;
 mod cancel;
 mod capture;
 mod chain;

@@ -197,7 +197,10 @@ async fn environment(
         set("LC_ALL", "C.UTF-8".into());
     }
     set("AMI_BAKE_SOCKET", own.socket().into());
-    set("ANSIBLE_LOCAL_TEMP", own.path("tmp").into());
+    // A module that is killed on this computer can't take its own away.
+    for name in ["TMPDIR", "ANSIBLE_LOCAL_TEMP"] {
+        set(name, own.path("tmp").into());
+    }
     set("PYTHONUNBUFFERED", "1".into());
     // Whoever is asked for a password waits for ever.
     set("GIT_TERMINAL_PROMPT", "0".into());

@@ -1,0 +1,113 @@
+//! A Packer template with the provisioner `ansible`, baked as it is: the template, the playbook and the requirements have the
+//! form of a public Jenkins image's, with small roles of our own in place of those that would be downloaded.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::setting::{Setting, finish};
+
+const TEMPLATE: &str = r#"{
+  "variables": {"aws_access_key": "", "aws_secret_key": ""},
+  "builders": [{
+    "type": "amazon-ebs",
+    "access_key": "{{user `aws_access_key`}}",
+    "secret_key": "{{user `aws_secret_key`}}",
+    "region": "us-east-1",
+    "source_ami_filter": {"filters": {"name": "debian-12-amd64-*"}, "owners": ["136693071363"], "most_recent": true},
+    "instance_type": "t3.micro",
+    "ssh_username": "admin",
+    "ami_name": "jenkins {{timestamp}}",
+    "tags": {"sourceamiid": "{{ .SourceAMI }}", "owner": "kubes&clouds"}
+  }],
+  "provisioners": [
+    {"type": "shell", "inline": ["echo 'Building a Jenkins AMI!'"]},
+    {
+      "type": "ansible",
+      "playbook_file": "./ansible/jenkins.yml",
+      "galaxy_file": "./ansible/requirements.yml",
+      "extra_arguments": ["--extra-vars", "stage=build"]
+    }
+  ]
+}
+"#;
+
+const PLAYBOOK: &str = r#"- hosts: all
+  become: true
+  vars:
+    jenkins_hostname: localhost
+    java_packages: [openssl]
+
+  pre_tasks:
+    - name: Install a package
+      apt:
+          name: openssl
+
+  roles:
+    - role: example.java
+    - role: example.jenkins
+
+  tasks:
+      - name: Who the login is
+        command: id -un
+        become: false
+        register: login
+      - name: Judge it
+        assert:
+          that:
+            - login.stdout == 'admin'
+            - ansible_user_id == 'root'
+            - stage == 'build'
+      - name: The page is root's
+        shell: test "$(stat -c %U /opt/jenkins)" = root
+"#;
+
+/// A role in a repository of its own, as ansible-galaxy installs them.
+fn role(setting: &Setting, name: &str, tasks: &str) {
+    setting.write(&format!("{name}/tasks/main.yml"), tasks);
+    setting.write(
+        &format!("{name}/meta/main.yml"),
+        "galaxy_info: {author: t, description: t, license: MIT, min_ansible_version: '2.12'}\n",
+    );
+    for arguments in [&["init", "-q", "-b", "main"][..], &["add", "."], &["commit", "-qm", "role"]] {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+        let done =
+            Command::new("git").arg("-C").arg(setting.path(name)).args(identity).args(arguments).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+#[test]
+fn a_template_with_a_playbook_is_baked_as_it_is() {
+    let setting = Setting::new("");
+    setting.write("jenkins.json", TEMPLATE);
+    setting.write("ansible/jenkins.yml", PLAYBOOK);
+    role(&setting, "java", "- name: Java\n  package: {name: \"{{ java_packages }}\", state: present}\n");
+    setting.write("jenkins/handlers/main.yml", "- name: restart jenkins\n  command: touch /opt/restarted\n");
+    role(
+        &setting,
+        "jenkins",
+        "- name: Jenkins\n  copy: {content: \"{{ jenkins_hostname }}\\n\", dest: /opt/jenkins, mode: '0644'}\n  notify: restart jenkins\n",
+    );
+    let source = |name: &str| format!("git+file://{}", setting.path(name).display());
+    setting.write(
+        "ansible/requirements.yml",
+        &format!(
+            "- name: example.jenkins\n  src: {}\n- name: example.java\n  src: {}\n",
+            source("jenkins"),
+            source("java")
+        ),
+    );
+
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin");
+    let mut command = setting.command(&["bake", "jenkins.json"]);
+    command.env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
+    let baked = finish(command.spawn().unwrap()).exits(0);
+    for told in ["TASK [example.java : Java]", "RUNNING HANDLER [example.jenkins : restart jenkins]", "failed=0"] {
+        assert!(baked.stderr.contains(told), "{told}: {}", baked.stderr);
+    }
+    let leaks = setting.cloud.leaks();
+    let image = &leaks["123456789012/us-east-1"]["images"][0];
+    let name = image["name"].as_str().unwrap();
+    assert_eq!(image["tags"]["owner"], "kubes&clouds", "{image:#}");
+    setting.holds_only(&[name]);
+}
