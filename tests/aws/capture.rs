@@ -1,6 +1,6 @@
 //! The ways to take an image.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::setting::{Setting, WEB};
 
@@ -8,10 +8,14 @@ const HELLO: &str = "    build:\n      - run: echo hello > /opt/hello\n    test:
 
 #[test]
 fn halted_needs_no_stopped_machine() {
-    let setting = Setting::new(&format!("{WEB}{HELLO}"));
+    let manifest = format!("{WEB}    machine: {{type: t3.small}}\n{HELLO}");
+    let manifest = manifest.replace("region: us-east-1", "region: us-east-1, hourly: {t3.small: 0.0208}");
+    let setting = Setting::new(&manifest);
     setting.bake().exits(0);
     let actions = setting.cloud.actions();
     assert!(actions.iter().any(|action| action == "GetConsoleOutput"), "{actions:?}");
+    assert!(actions.iter().all(|action| action != "DescribeSpotPriceHistory"), "{actions:?}");
+    assert_eq!(setting.report()["machines"][0]["hourly"], 0.0208, "the manifest tells the price");
     assert!(actions.iter().all(|action| action != "CreateImage"), "{actions:?}");
 }
 
@@ -39,6 +43,9 @@ fn a_spot_machine_is_halted_from_inside() {
     let actions = setting.cloud.actions();
     assert!(actions.iter().all(|action| action != "StopInstances"), "{actions:?}");
     setting.holds_only(&["shop/web/0.1.0"]);
+    let machines = setting.report()["machines"].clone();
+    let priced = |machine: &Value| machine["hourly"].as_f64().is_some_and(|dollars| dollars > 0.0);
+    assert!(machines.as_array().unwrap().iter().all(priced), "the market tells the price: {machines:#}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::{
-    Architecture, Digest, ImageKey, ImagePlan, Probe, Recipe as _, Resolved, SecretPart, SourceImage, SourceQuery,
-    Value, Verb, VersionRule,
+    Architecture, Digest, ImageKey, ImagePlan, Price, Probe, Recipe as _, Resolved, SecretPart, SourceImage,
+    SourceQuery, Value, Verb, VersionRule,
 };
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Git, Manifest, Options, TEMPLATE};
@@ -124,13 +124,14 @@ fn unknown_variables_are_refused_wherever_they_come_from() {
 
 #[test]
 fn defaults_and_environments_are_laid_under_and_over() {
-    let manifest = "format: 1\nname: shop\nplatform: aws\nenvironments:\n  production:\n    aws: {region: eu-west-1}\n    images: {web: {machine: {spot: true}}}\naws: {region: us-east-1, role: \"arn:aws:iam::111122223333:role/bake\"}\ndefaults:\n  machine: {type: [t3.small], disk: {size: 10, encrypted: true}}\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n    machine: {type: m5.large, disk: {size: 20}}\n";
+    let manifest = "format: 1\nname: shop\nplatform: aws\nenvironments:\n  production:\n    aws: {region: eu-west-1}\n    images: {web: {machine: {spot: true}}}\naws: {region: us-east-1, role: \"arn:aws:iam::111122223333:role/bake\", hourly: {m5.large: 0.096}}\ndefaults:\n  machine: {type: [t3.small], disk: {size: 10, encrypted: true}}\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n    machine: {type: m5.large, disk: {size: 20}}\n";
     let production = Options { environment: Some("production".to_owned()), ..Options::default() };
     let manifest = good(manifest, &production);
     assert_eq!(manifest.region(), Some("eu-west-1"));
     assert_eq!(manifest.role(), Some("arn:aws:iam::111122223333:role/bake"));
     let machine = plan(&manifest, "web").machine;
     assert_eq!(machine.types, ["m5.large"]);
+    assert_eq!(machine.hourly, BTreeMap::from([("m5.large".to_owned(), Price::of_text("0.096").unwrap())]));
     assert_eq!((machine.disk.size, machine.disk.encrypted, machine.spot), (Some(20), Some(true), true));
 }
 
