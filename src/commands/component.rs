@@ -154,8 +154,12 @@ async fn run_alone(args: RunArgs, ui: Ui) -> Result<u8> {
         secrets: loaded.secrets()?,
     };
     let session = Session::begin(parts, ui)?;
-    let options =
-        Options { force: true, until_validate: true, keep_on_failure: args.keep_on_failure.map(Into::into), ..Options::default() };
+    let options = Options {
+        force: true,
+        until_validate: true,
+        keep_on_failure: args.keep_on_failure.map(Into::into),
+        ..Options::default()
+    };
     let code = match loaded.rooms(manifest, args.place, &session.run).await {
         Ok(rooms) => engine::bake(&session.run, &rooms, &options).await,
         Err(error) => return session.fail(error).await,

@@ -47,6 +47,12 @@ fn documents_use_the_credentials_of_the_bake() {
     setting.cloud.put_object("assets", "site/in/page.html", b"<p>hello</p>");
     setting.cloud.put_object("assets", "site/index.html", b"index");
     setting.cloud.put_object("assets", "tool", b"#!/bin/sh\necho \"tool for $1\" > /opt/result\n");
+    let policy = setting.run(&["policy"]).exits(0).stdout;
+    for part in
+        ["DocumentsGetObject", "arn:aws:s3:::assets/site/*", "arn:aws:s3:::assets/results/*", "DocumentsListBucket"]
+    {
+        assert!(policy.contains(part), "{part} is not in\n{policy}");
+    }
     let baked = setting.bake().exits(0);
     let missing = "the step `Missing` (S3Download): read s3://assets/none";
     assert!(baked.stderr.contains(missing), "{}", baked.stderr);
@@ -92,7 +98,9 @@ fn the_required_documents_bake() {
     }
     let recipe = std::fs::read_to_string(corpus.join("image-builder-recipe.json")).unwrap();
     setting.write("recipe.json", &recipe);
-    setting.run(&["import", "recipe.json", "jenkins.yml", "linux-bin.yml", "httpd.yml", "-o", "bake.yml", "--force"]).exits(0);
+    setting
+        .run(&["import", "recipe.json", "jenkins.yml", "linux-bin.yml", "httpd.yml", "-o", "bake.yml", "--force"])
+        .exits(0);
     let imported = setting.read("bake.yml");
     // The tools that need a network are put in the place of the real ones, and the parent image is given.
     let manifest = imported.replace("    build:\n", &format!("    build:\n      - run: |{TOOLS}"));
@@ -103,13 +111,24 @@ fn the_required_documents_bake() {
     setting.cloud.put_object("your-bucket-name-here", "requirements.yml", b"[]\n");
     setting.cloud.put_object("mybucket", "myapplication", b"#!/bin/sh\necho myapplication \"$*\" >> /opt/calls\n");
     let baked = setting.run(&["bake", "--region", "us-east-1", "--set", &format!("source-ami={SOURCE}")]).exits(0);
-    for step in ["ExecutePlaybook (ExecuteBash)", "Install (ExecuteBinary)", "TestJenkins (ExecuteBash)", "curl-httpd (ExecuteBash)"] {
+    for step in [
+        "ExecutePlaybook (ExecuteBash)",
+        "Install (ExecuteBinary)",
+        "TestJenkins (ExecuteBash)",
+        "curl-httpd (ExecuteBash)",
+    ] {
         assert!(baked.stderr.contains(step), "{step} is not in\n{}", baked.stderr);
     }
-    let layer = setting.cloud.images().into_iter().find(|image| image["name"].as_str().is_some_and(|name| name.contains("Jenkins")));
+    let layer = setting
+        .cloud
+        .images()
+        .into_iter()
+        .find(|image| image["name"].as_str().is_some_and(|name| name.contains("Jenkins")));
     let layers = layer.unwrap();
     let calls = find(&layers, "opt/calls").expect("the image has no calls");
-    for call in ["yum -y install httpd", "apt install ansible -y", "ansible-playbook jenkins.yml", "myapplication --install"] {
+    for call in
+        ["yum -y install httpd", "apt install ansible -y", "ansible-playbook jenkins.yml", "myapplication --install"]
+    {
         assert!(calls.contains(call), "{call} is not in\n{calls}");
     }
     assert_eq!(find(&layers, "var/www/html/index.html").as_deref(), Some("hello"));

@@ -143,8 +143,10 @@ impl Services for Cloud {
                 let value = answer.parameter.and_then(|parameter| parameter.value);
                 value.map(SecretString::from).ok_or_else(|| Error::build(format!("{doing}: it has no value")))
             }
-            Err(failure) if failure.not_found() => Err(Error::build(format!("{doing} in {}: there is none", client.region()))
-                .help("Mind its path, and the region of the bake.")),
+            Err(failure) if failure.not_found() => {
+                Err(Error::build(format!("{doing} in {}: there is none", client.region()))
+                    .help("Mind its path, and the region of the bake."))
+            }
             Err(failure) => Err(client.explain(*failure, &doing).await.into_kind(Kind::Build)),
         }
     }

@@ -5,11 +5,13 @@
 
 mod check;
 mod document;
+mod grants;
 mod module;
 mod modules;
 mod reference;
 mod run;
 
 pub use check::{judge, phases};
+pub use grants::{Grant, grants};
 pub use module::names;
 pub use run::Components;

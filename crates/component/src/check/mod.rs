@@ -5,6 +5,8 @@ mod platform;
 mod refer;
 mod usage;
 
+pub(crate) use refer::each;
+
 use ami_bake_core::plan::Phase;
 use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};

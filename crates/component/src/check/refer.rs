@@ -28,7 +28,7 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
 }
 
 /// Every text of a step that may hold references.
-pub(super) fn each(step: &Step, found: &mut dyn FnMut(&str, Span)) {
+pub(crate) fn each(step: &Step, found: &mut dyn FnMut(&str, Span)) {
     let mut walk = |node: &Node| walk(node, found);
     if let Some(condition) = &step.assertion {
         condition.values(&mut |node| walk(node));

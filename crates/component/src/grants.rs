@@ -1,0 +1,152 @@
+//! What a document asks the cloud for, for the policy of the role that bakes.
+
+use std::path::Path;
+
+use ami_bake_core::plan::{Step, Verb};
+use ami_bake_core::services::ObjectPath;
+use ami_bake_manifest::diagnostic::Sources;
+use ami_bake_manifest::tree::Node;
+
+use crate::document::{Document, parse};
+use crate::module::Action;
+use crate::reference::{Reference, references};
+use crate::run::Use;
+
+/// A permission: an action of IAM, and the resource without the partition, such as `s3:::bucket/key` or
+/// `ssm:REGION:ACCOUNT:parameter/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// Such as `s3:GetObject`.
+    pub action: &'static str,
+    /// What stands for any text is a `*`.
+    pub resource: String,
+}
+
+/// What the documents of these steps need, sorted; what can't be read needs nothing.
+pub fn grants<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<Grant> {
+    let mut all = Vec::new();
+    for step in steps {
+        let Verb::Component { path, parameters, phases } = &step.verb else { continue };
+        let Some(document) = read(path) else { continue };
+        let wanted = Use { document: &document, name: "", parameters, phases: None, above: &[] };
+        let variables = wanted.variables();
+        let known = |inner: &str| variables.get(inner).cloned();
+        for section in &document.phases {
+            if phases.iter().any(|phase| phase.as_str() == section.name) {
+                section.steps.iter().for_each(|step| self::step(step, &known, &mut all));
+            }
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn read(path: &Path) -> Option<Document> {
+    let mut sources = Sources::default();
+    let file = sources.add("", std::fs::read_to_string(path).ok()?);
+    parse(file, &sources, &mut Vec::new())
+}
+
+fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, all: &mut Vec<Grant>) {
+    crate::check::each(step, &mut |text, _| {
+        for (_, inner) in references(text) {
+            let name = match crate::reference::parse(inner, &[]) {
+                Reference::Parameter(name) => name.to_owned(),
+                Reference::ParameterOf(name) => known(name).unwrap_or_else(|| "*".to_owned()),
+                _ => continue,
+            };
+            let resource = format!("ssm:*:*:parameter/{}", name.trim_start_matches('/'));
+            all.push(Grant { action: "ssm:GetParameter", resource });
+        }
+    });
+    let entries = step.inputs.as_ref().map(Node::items).unwrap_or_default();
+    for entry in entries {
+        let (key, action) = match step.module.action {
+            Action::S3Download => ("source", "s3:GetObject"),
+            Action::S3Upload => ("destination", "s3:PutObject"),
+            _ => continue,
+        };
+        let Some(at) = entry.get(key).and_then(Node::scalar).map(|scalar| filled(&scalar.text, known)) else {
+            continue;
+        };
+        let Ok(at) = ObjectPath::parse(&at) else {
+            all.push(Grant { action, resource: "s3:::*".to_owned() });
+            continue;
+        };
+        let several = at.key.ends_with('*') || (action == "s3:PutObject" && entry.get("recurse").is_some());
+        let end = if several || at.key.ends_with('/') { "*" } else { "" };
+        let object = format!("s3:::{}/{}{end}", at.bucket, at.key.trim_end_matches('*'));
+        all.push(Grant { action, resource: object });
+        if several && action == "s3:GetObject" {
+            all.push(Grant { action: "s3:ListBucket", resource: format!("s3:::{}", at.bucket) });
+        }
+    }
+}
+
+/// A text with what is known before a bake; a `*` stands for the rest.
+fn filled(text: &str, known: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut whole = String::new();
+    let mut from = 0;
+    for (range, inner) in references(text) {
+        whole.push_str(&text[from..range.start]);
+        whole.push_str(&known(inner).unwrap_or_else(|| "*".to_owned()));
+        from = range.end;
+    }
+    whole.push_str(&text[from..]);
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use ami_bake_core::Route;
+    use ami_bake_core::plan::{OnFailure, Phase};
+
+    use super::*;
+
+    const DOCUMENT: &str = r#"
+schemaVersion: 1.0
+parameters: [{Bucket: {type: string}}]
+phases:
+  - name: build
+    steps:
+      - {name: Get, action: S3Download, inputs: [{source: "s3://{{ Bucket }}/a/*", destination: /a}, {source: "s3://b/k", destination: /k}]}
+      - {name: Put, action: S3Upload, inputs: [{source: /a, destination: "s3://b/out/"}]}
+      - {name: Any, action: S3Download, inputs: [{source: "{{ build.X.outputs.stdout }}", destination: /a}]}
+      - {name: Say, action: ExecuteBash, inputs: {commands: ["echo {{ aws:ssm:/app/token }}"]}}
+  - name: test
+    steps:
+      - {name: Other, action: S3Download, inputs: [{source: "s3://other/k", destination: /k}]}
+"#;
+
+    #[test]
+    fn only_what_runs_is_granted_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        std::fs::write(&path, DOCUMENT).unwrap();
+        let parameters = vec![("Bucket".to_owned(), "assets".to_owned())];
+        let step = Step {
+            name: "it".to_owned(),
+            route: Route::root(),
+            verb: Verb::Component { path, parameters, phases: vec![Phase::Build] },
+            env: Vec::new(),
+            timeout: None,
+            retries: 0,
+            on_failure: OnFailure::Abort,
+            cache_for: None,
+        };
+        let grants = grants([&step, &step].into_iter());
+        let shown: Vec<String> = grants.iter().map(|grant| format!("{} {}", grant.action, grant.resource)).collect();
+        assert_eq!(
+            shown,
+            [
+                "s3:GetObject s3:::*",
+                "s3:GetObject s3:::assets/a/*",
+                "s3:GetObject s3:::b/k",
+                "s3:ListBucket s3:::assets",
+                "s3:PutObject s3:::b/out/*",
+                "ssm:GetParameter ssm:*:*:parameter/app/token"
+            ]
+        );
+    }
+}
