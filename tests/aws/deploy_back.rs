@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::fleet::{group, group_with, manifest, rollouts, template, template_versions, told, until, versions};
+use crate::fleet::{group, manifest, rollouts, template, template_versions, told, until, versions};
 use crate::setting::{Setting, finish};
 
 fn on(version: &str) -> (String, Vec<String>) {
@@ -124,18 +124,27 @@ fn a_cancel_while_it_runs_sends_the_group_back() {
     setting.holds_only(&["shop/web/1.0.0"]);
 }
 
-#[test]
-fn a_cancelled_group_on_the_default_goes_back_once_it_stopped() {
+/// EC2 can't do it by itself: the ledger still knows what is to be done, and sweep does it.
+fn goes_back_by_sweep(follows: &str) {
     let setting =
         Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&setting, "web", "");
-    group_with(&setting, "web", &format!("&LaunchTemplate.LaunchTemplateId={web}"));
+    group(&setting, "web", &web, follows, "");
     setting.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));
     cancelled(&setting, "web");
-    // EC2 can't do it by itself: the ledger still knows what is to be done, and sweep does it.
     setting.run(&["sweep", "--yes"]).exits(0);
-    until(|| (versions(&setting, "web").1 == ["1"; 5]).then_some(()));
+    until(|| (versions(&setting, "web") == on(follows)).then_some(()));
     setting.run(&["sweep", "--yes"]).exits(0);
     assert_eq!(template_versions(&setting, &web).0, ["1"]);
     setting.holds_only(&["shop/web/1.0.0"]);
+}
+
+#[test]
+fn a_cancelled_group_on_the_default_goes_back_once_it_stopped() {
+    goes_back_by_sweep("$Default");
+}
+
+#[test]
+fn a_cancelled_group_on_the_newest_goes_back_once_it_stopped() {
+    goes_back_by_sweep("$Latest");
 }

@@ -51,13 +51,24 @@ async fn version(there: &Inner, entry: &Entry) -> Result<Undo> {
         None => Vec::new(),
     };
     for raw in groups {
-        let passing = replace::is_passing(&raw);
-        let Ok(group) = Group::new(raw) else { continue };
-        let asks = group.follows().number(&template) == number;
-        if group.template() != mark.template || !(asks || group.on(number).next().is_some()) {
+        if replace::is_passing(&raw) {
+            // It goes by an entry of its own, and launches nothing more until then that anybody needs.
             continue;
         }
-        if passing || !asks || refresh::active(there, &group.name).await?.is_some() {
+        let Ok(group) = Group::new(raw) else { continue };
+        let (follows, used) = (group.follows(), group.on(number).count());
+        let asks = follows.number(&template) == number;
+        if group.template() != mark.template || !(asks || used > 0) {
+            continue;
+        }
+        let latest = follows == Follows::Latest;
+        if used == 0 {
+            // Whoever follows the newest follows the one before once this one is gone.
+            at_work |= !latest;
+            continue;
+        }
+        let half = latest && used < group.raw.instances().len();
+        if !asks || half || refresh::active(there, &group.name).await?.is_some() {
             return Ok(Undo::Later(format!("{} while it goes back", group.state(number))));
         }
         at_work = true;
