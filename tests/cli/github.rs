@@ -121,6 +121,23 @@ fn refusals_say_what_to_do_and_limits_are_waited_out() {
 }
 
 #[test]
+fn a_proxy_is_asked_where_the_environment_names_one() {
+    let mut workflow = Workflow::with(&report::good(), &pull_request());
+    let proxy = workflow.github.address();
+    for (name, value) in [
+        ("GITHUB_API_URL", "http://ghe.invalid/api/v3"),
+        ("GITHUB_GRAPHQL_URL", "http://ghe.invalid/api/graphql"),
+        ("HTTP_PROXY", proxy.as_str()),
+        ("NO_PROXY", ""),
+    ] {
+        workflow.setting = workflow.setting.variable(name, value);
+    }
+    workflow.run(&["report", "--comment"]).exits(0).says("has a new comment");
+    workflow.github.refuse(Fault { times: 2, ..Fault::always("POST", "/api/graphql", 502, "Server Error") });
+    workflow.run(&["report", "--comment"]).exits(0).says("has this comment already");
+}
+
+#[test]
 fn a_release_gets_its_images_and_the_report() {
     let workflow = Workflow::with(&report::good(), &json!({}));
     let before = serde_json::to_string(&report::before()).unwrap();

@@ -27,6 +27,16 @@ impl Report {
         self.images.iter().find(|image| image.key == *key)
     }
 
+    /// Takes over the installed packages of images that are unchanged since an earlier report: no machine ran that could
+    /// have told them, and a later report will want to compare with them.
+    pub fn inherit(&mut self, earlier: &Self) {
+        for image in self.images.iter_mut().filter(|image| image.installed.is_empty() && image.digest.is_some()) {
+            if let Some(there) = earlier.image(&image.key).filter(|there| there.digest == image.digest) {
+                image.installed.clone_from(&there.installed);
+            }
+        }
+    }
+
     /// Takes the next event in.
     pub fn apply(&mut self, envelope: &Envelope) {
         self.took = self.took.max(envelope.elapsed);
@@ -411,7 +421,16 @@ mod tests {
         let mut image = ImageReport::new(ImageKey::new("base"));
         let nginx = Package { name: "nginx".into(), version: "1".into() };
         image.apply(&Event::Packages { before: vec![], after: vec![nginx.clone()] }, Duration::ZERO);
-        assert_eq!(image.packages.unwrap().added, [nginx]);
+        assert_eq!(image.packages.as_ref().unwrap().added, [nginx]);
         assert_eq!(image.installed["nginx"], "1");
+
+        let mut later = Report { images: vec![ImageReport::new(ImageKey::new("base"))], ..Report::default() };
+        image.digest = Some(Digest::from_text("sha256:00"));
+        let earlier = Report { images: vec![image], ..Report::default() };
+        later.inherit(&earlier);
+        assert!(later.images[0].installed.is_empty(), "another digest is another image");
+        later.images[0].digest = Some(Digest::from_text("sha256:00"));
+        later.inherit(&earlier);
+        assert_eq!(later.images[0].installed["nginx"], "1");
     }
 }

@@ -20,6 +20,12 @@ const DEADLINE: Duration = Duration::from_mins(4);
 /// What GitHub asks to wait at least after a limit that names no time.
 const LIMIT_WAIT: u64 = 60;
 
+/// How often a read is tried.
+const READS: usize = 3;
+
+/// The version of the API that is meant, as octocrab asks for it too.
+const VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
+
 /// Files of a release beyond this are no report.
 const ASSET_LIMIT: u64 = 64 << 20;
 
@@ -208,7 +214,7 @@ impl Api {
             .bearer_auth(self.settings.token.expose_secret())
             .json(&json!({"query": "query { viewer { login } }"}));
         let answer: Value =
-            self.send(what, request).await?.json().await.map_err(|e| unreachable(what, &self.settings.graphql, e))?;
+            self.read(what, request).await?.json().await.map_err(|e| unreachable(what, &self.settings.graphql, e))?;
         answer["data"]["viewer"]["login"]
             .as_str()
             .map(str::to_owned)
@@ -248,25 +254,40 @@ impl Api {
             .bearer_auth(self.settings.token.expose_secret())
             .header(ACCEPT, "application/octet-stream");
         let content =
-            self.send(&what, request).await?.bytes().await.map_err(|e| unreachable(&what, &self.settings.api, e))?;
+            self.read(&what, request).await?.bytes().await.map_err(|e| unreachable(&what, &self.settings.api, e))?;
         Ok(content.to_vec())
     }
 
-    async fn send(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
-        let answer = request
-            .header("x-github-api-version", "2022-11-28")
-            .send()
-            .await
-            .map_err(|error| unreachable(what, &self.settings.api, error.without_url()))?;
-        let status = answer.status().as_u16();
-        if answer.status().is_success() {
-            return Ok(answer);
+    /// The same for a request that changes nothing, so that it may be asked again where GitHub stumbles.
+    async fn read(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
+        for _ in 1..READS {
+            let Some(again) = request.try_clone() else { break };
+            match again.header(VERSION.0, VERSION.1).send().await {
+                Ok(answer) if answer.status().is_server_error() => {}
+                Ok(answer) => return judged(what, answer).await,
+                Err(_) => {}
+            }
         }
-        let text = answer.text().await.unwrap_or_default();
-        let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let message = body["message"].as_str().unwrap_or("with no reason");
-        let detail =
-            body["errors"].as_array().filter(|errors| !errors.is_empty()).map(|errors| format!(" ({})", json!(errors)));
-        Err(answered(what, status, &format!("{message}{}", detail.unwrap_or_default())))
+        self.send(what, request).await
     }
+
+    async fn send(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
+        let answer = request.header(VERSION.0, VERSION.1).send().await;
+        let answer = answer.map_err(|error| unreachable(what, &self.settings.api, error.without_url()))?;
+        judged(what, answer).await
+    }
+}
+
+/// The answer, or the refusal that it is.
+async fn judged(what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
+    let status = answer.status().as_u16();
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let text = answer.text().await.unwrap_or_default();
+    let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let message = body["message"].as_str().unwrap_or("with no reason");
+    let errors = body["errors"].as_array().filter(|errors| !errors.is_empty());
+    let detail = errors.map(|errors| format!(" ({})", json!(errors))).unwrap_or_default();
+    Err(answered(what, status, &format!("{message}{detail}")))
 }

@@ -35,6 +35,11 @@ pub async fn update(api: &Api, tag: &str, key: &str, report: &Report, context: &
             .help("They stay as they are until a bake has made one."));
     }
     let release = find(api, tag).await?;
+    let mut report = report.clone();
+    if let Some(previous) = context.previous {
+        report.inherit(previous);
+    }
+    let report = &report;
     write_notes(api, &release, key, report, context).await?;
     let attached = !release.immutable || release.draft;
     if attached {

@@ -111,6 +111,11 @@ impl GitHub {
         .into()
     }
 
+    /// Its address, which serves as that of a proxy too.
+    pub fn address(&self) -> String {
+        self.server.address()
+    }
+
     /// Adds a comment of somebody.
     pub fn add_comment(&self, pull: u64, author: &str, body: &str) {
         let mut state = lock(&self.state);

@@ -17,6 +17,8 @@ impl Request {
         let mut lines = head.lines();
         let mut words = lines.next().unwrap_or_default().split_whitespace();
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        // A client that speaks over a proxy names the whole address (RFC 9112, 3.2.2).
+        let target = target.strip_prefix("http://").map_or(target, |rest| rest.find('/').map_or("/", |at| &rest[at..]));
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let pair = |pair: &str| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
