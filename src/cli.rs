@@ -212,7 +212,7 @@ fn run(command: Command, ui: Ui) -> Result<u8> {
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => Ok(completions::run(&args, ui)),
         #[cfg(feature = "aws")]
-        Command::Policy(args) => policy::run(args, ui),
+        Command::Policy(args) => policy::run(&args, ui),
         Command::Plan(args) => block_on(plan::run(args, ui)),
         Command::Matrix(args) => block_on(matrix::run(args, ui)),
         #[cfg(feature = "github")]

@@ -24,6 +24,34 @@ pub(super) enum Becomes {
     Own,
 }
 
+impl Becomes {
+    /// The flag, where it becomes one.
+    pub(super) fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::Command | Self::Manifest | Self::Own => None,
+            Self::Value(flag) | Self::List(flag) | Self::Words(flag) | Self::Lines(flag) | Self::Switch(flag) => {
+                Some(flag)
+            }
+        }
+    }
+
+    /// A value for each time that the flag is given; none where it takes none.
+    fn values(self, name: &str, value: &str, environment: &Environment) -> Result<Vec<Option<String>>> {
+        let each = |values: Vec<String>| values.into_iter().map(Some).collect();
+        Ok(match self {
+            Self::Command | Self::Manifest | Self::Own => Vec::new(),
+            Self::Value(_) => vec![Some(value.to_owned())],
+            Self::List(_) => each(environment.list(name)),
+            Self::Words(_) => each(environment.words(name)),
+            Self::Lines(_) => each(environment.lines(name)),
+            Self::Switch(_) if environment.flag(name)? != Some(true) => Vec::new(),
+            // The key is no file of the workspace, which is uploaded as an artifact all too easily.
+            Self::Switch("keep-on-failure") => vec![Some(environment.shared_folder().display().to_string())],
+            Self::Switch(_) => vec![None],
+        })
+    }
+}
+
 /// All inputs, in the order of action.yml.
 pub(super) const INPUTS: &[(&str, Becomes)] = &[
     ("command", Becomes::Command),
@@ -104,40 +132,24 @@ pub(super) fn line(command: &str, environment: &Environment, without: &[&str]) -
     let mut unused = Vec::new();
     for (name, becomes) in INPUTS.iter().filter(|(name, _)| !without.contains(name)) {
         let Some(value) = environment.input(name) else { continue };
-        let (flag, values) = match becomes {
-            Becomes::Command | Becomes::Own => continue,
-            Becomes::Manifest if knows("manifest") => {
-                positional.push(value.to_owned());
-                continue;
-            }
+        match becomes {
+            Becomes::Manifest if knows("manifest") => positional.push(value.to_owned()),
             // Which version is promoted is the command's first word.
-            Becomes::Words("image-version") if command == "promote" => {
-                positional.insert(0, value.to_owned());
-                continue;
-            }
-            Becomes::Manifest => ("manifest", Vec::new()),
-            Becomes::Value(flag) => (*flag, vec![value.to_owned()]),
-            Becomes::List(flag) => (*flag, environment.list(name)),
-            Becomes::Words(flag) => (*flag, environment.words(name)),
-            Becomes::Lines(flag) => (*flag, environment.lines(name)),
-            Becomes::Switch(flag) if environment.flag(name)? == Some(true) => {
-                if *flag == "keep-on-failure" && knows(flag) {
-                    // The key is no file of the workspace, which is uploaded as an artifact all too easily.
-                    words.push(format!("--{flag}={}", environment.shared_folder().display()));
-                } else if knows(flag) {
-                    words.push(format!("--{flag}"));
-                } else {
+            Becomes::Words("image-version") if command == "promote" => positional.insert(0, value.to_owned()),
+            Becomes::Manifest => unused.push(*name),
+            _ => {
+                let Some(flag) = becomes.flag() else { continue };
+                let values = becomes.values(name, value, environment)?;
+                if knows(flag) {
+                    // With `=`, so that a value that begins with a hyphen is one.
+                    words.extend(values.into_iter().map(|value| match value {
+                        Some(value) => format!("--{flag}={value}"),
+                        None => format!("--{flag}"),
+                    }));
+                } else if !values.is_empty() {
                     unused.push(*name);
                 }
-                continue;
             }
-            Becomes::Switch(_) => continue,
-        };
-        if knows(flag) {
-            // With `=`, so that a value that begins with a hyphen is one.
-            words.extend(values.into_iter().map(|value| format!("--{flag}={value}")));
-        } else {
-            unused.push(*name);
         }
     }
     words.extend(positional.into_iter().map(|word| if word.starts_with('-') { format!("./{word}") } else { word }));

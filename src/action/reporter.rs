@@ -86,7 +86,9 @@ impl ActionLog {
                 if alone {
                     log.group(&title);
                 } else if let Some(of) = of(*phase, *index) {
-                    line.iter().for_each(|line| log.say(line));
+                    if let Some(line) = &line {
+                        log.say(line);
+                    }
                     self.held.insert(of, Held { title, ..Held::default() });
                 }
             }
@@ -105,17 +107,23 @@ impl ActionLog {
                 if let Some(of) = of(*phase, *index) {
                     self.unfold(&of);
                 }
-                line.iter().for_each(|line| self.action.log.say(line));
+                if let Some(line) = &line {
+                    log.say(line);
+                }
             }
             Event::ImageFinished { failure: Some(failure), skipped: false, .. } => {
-                line.iter().for_each(|line| log.say(line));
+                if let Some(line) = &line {
+                    log.say(line);
+                }
                 let image = envelope.image.as_ref().map(ToString::to_string).unwrap_or_default();
                 self.action.failure(&image, failure);
             }
             Event::RunFinished { .. } => {
                 log.end_group();
                 let held: Vec<Of> = self.held.keys().cloned().collect();
-                held.iter().for_each(|of| self.unfold(of));
+                for of in &held {
+                    self.unfold(of);
+                }
                 let mut text = summary::problems(report, explain, PLAIN);
                 text.push('\n');
                 text.push_str(&summary::images(report, PLAIN));
@@ -169,7 +177,9 @@ impl Reporter for ActionLog {
 fn write(action: &Action, title: &str, lines: &[String]) {
     if !lines.is_empty() {
         action.log.group(title);
-        lines.iter().for_each(|line| action.log.untrusted(line));
+        for line in lines {
+            action.log.untrusted(line);
+        }
         action.log.end_group();
     }
 }

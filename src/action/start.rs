@@ -27,7 +27,7 @@ pub(crate) fn main() -> Option<ExitCode> {
     }
     let action = Action::start(environment);
     // State is only given to the post step, so that it is one under any name.
-    let result = if post || action.environment.state("main").is_some() { post::run(action) } else { run(action) };
+    let result = if post || action.environment.state("main").is_some() { Ok(post::run(action)) } else { run(action) };
     let code = result.unwrap_or_else(|failed| {
         action.log.say(&error::render(&failed, Paint { on: false }));
         action.error(&failed);
@@ -39,8 +39,8 @@ pub(crate) fn main() -> Option<ExitCode> {
 
 /// The main step.
 fn run(action: &'static Action) -> Result<u8> {
-    for secret in ["token", "debug-key"].into_iter().filter_map(|name| action.environment.input(name)).take(1) {
-        action.log.mask(secret);
+    if let Some(token) = action.environment.input("token") {
+        action.log.mask(token);
     }
     action.save("main", "true");
     let command = inputs::command(&action.environment)?;

@@ -43,23 +43,16 @@ fn every_input_is_a_flag_of_the_command_line() {
     let flags: BTreeSet<&str> =
         verbs.iter().flat_map(|verb| verb.get_arguments()).filter_map(|argument| argument.get_long()).collect();
     for (name, becomes) in INPUTS {
-        match becomes {
-            Becomes::Value(flag) | Becomes::List(flag) | Becomes::Words(flag) | Becomes::Lines(flag) | Becomes::Switch(flag) => {
-                assert!(flags.contains(flag), "the input {name} is the flag --{flag}, which no command has");
-            }
-            Becomes::Command | Becomes::Manifest | Becomes::Own => {}
+        if let Some(flag) = becomes.flag() {
+            assert!(flags.contains(flag), "the input {name} is the flag --{flag}, which no command has");
         }
     }
     let bake = verbs.iter().find(|verb| verb.get_name() == "bake").unwrap();
     // What a person can ask a bake for, a workflow can; these are the machine's own, or the action's.
     let elsewhere = ["json", "store", "help"];
-    for flag in bake.get_arguments().filter_map(|argument| argument.get_long()).filter(|flag| !elsewhere.contains(flag)) {
-        let named = INPUTS.iter().any(|(_, becomes)| match becomes {
-            Becomes::Value(one) | Becomes::List(one) | Becomes::Words(one) | Becomes::Lines(one) | Becomes::Switch(one) => {
-                *one == flag
-            }
-            _ => false,
-        });
+    for flag in bake.get_arguments().filter_map(|argument| argument.get_long()).filter(|flag| !elsewhere.contains(flag))
+    {
+        let named = INPUTS.iter().any(|(_, becomes)| becomes.flag() == Some(flag));
         assert!(named, "bake has --{flag}, and action.yml no input for it");
     }
 }
@@ -104,8 +97,15 @@ fn inputs_become_words_that_no_value_can_leave() {
     let words = ["bake", "--image=base", "--image=web", "--set=a=1 2", "--set=b=--force", "--bump=--json", "--force"];
     assert_eq!(line.words, words.into_iter().chain(["--keep-on-failure=/", "./--help.yml"]).collect::<Vec<_>>());
     assert_eq!(line.unused, ["report"]);
-    let promote = Environment::of([("INPUT_COMMAND", "promote"), ("INPUT_VERSION", "1.4.0"), ("INPUT_MANIFEST", "bake.yml")]);
+    let promote =
+        Environment::of([("INPUT_COMMAND", "promote"), ("INPUT_VERSION", "1.4.0"), ("INPUT_MANIFEST", "bake.yml")]);
     assert_eq!(inputs::line("promote", &promote, &[]).unwrap().words, ["promote", "1.4.0", "bake.yml"]);
     assert_eq!(inputs::command(&promote).unwrap(), "promote");
-    assert!(inputs::command(&Environment::of([("INPUT_COMMAND", "init")])).unwrap_err().help_text().unwrap().contains("bake"));
+    assert!(
+        inputs::command(&Environment::of([("INPUT_COMMAND", "init")]))
+            .unwrap_err()
+            .help_text()
+            .unwrap()
+            .contains("bake")
+    );
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use ami_bake_testkit::action::{Job, TOKEN};
+use ami_bake_testkit::github::{Fault, GitHub};
 use ami_bake_testkit::runner::HOSTILE;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ fn local(namespace: &str, build: &str) -> String {
     )
 }
 
-fn job(manifest: &str) -> Job {
+fn plain(manifest: &str) -> Job {
     let job = Job::new();
     job.write("bake.yml", manifest);
     job.variable("XDG_STATE_HOME", "/nowhere")
@@ -84,20 +85,16 @@ fn a_failure_is_annotated_at_its_line_and_findings_all_at_once() {
     assert!(error.data.contains("status 7"), "{}", error.data);
     assert_eq!(main.output("changed"), "false");
 
-    let images: String = (0..14).map(|number| format!("  web{number}:\n    sauce: x\n")).collect();
-    let job = job_with(&format!("format: 1\nname: x\nplatform: local\nimages:\n{images}"));
+    let images = (0..14).map(|number| format!("  web{number}:\n    sauce: x")).collect::<Vec<_>>().join("\n");
+    let job = plain(&format!("format: 1\nname: x\nplatform: local\nimages:\n{images}\n"));
     let main = job.main(PROGRAM, &[("command", "check")]).exits(3);
     assert_eq!(main.annotations("error").len(), 10);
     assert!(main.step.text().contains("more errors stand in the log alone"), "{}", main.step.text());
 }
 
-fn job_with(manifest: &str) -> Job {
-    job(manifest)
-}
-
 #[test]
 fn inputs_are_judged_with_the_words_of_the_action() {
-    let job = job(&local("x", "true"));
+    let job = plain(&local("x", "true"));
     let wrong = |inputs: &[(&str, &str)], what: &str| {
         let main = job.main(PROGRAM, inputs).exits(2);
         assert!(main.annotations("error")[0].contains(what), "{:?}", main.annotations("error"));
@@ -119,7 +116,7 @@ fn a_forks_pull_request_is_checked_without_credentials() {
         "repository": {"full_name": "shop/images"},
         "pull_request": {"number": 7, "head": {"sha": "1a2b3c4d", "repo": {"full_name": "eve/images"}}},
     });
-    let job = job(manifest).event("pull_request", "refs/pull/7/merge", &fork);
+    let job = plain(manifest).event("pull_request", "refs/pull/7/merge", &fork);
     let main = job.main(PROGRAM, &[]).exits(0);
     assert!(main.annotations("notice")[0].contains("comes from the fork eve/images"));
     assert!(main.step.text().contains("web    2.0.0    base-* of self"), "{}", main.step.text());
@@ -146,7 +143,7 @@ fn a_cancel_takes_everything_away_and_post_finds_nothing() {
         entries.map(|entry| std::fs::read_to_string(entry.path()).unwrap_or_default()).collect::<String>()
     };
     while !listed().contains("confirmed") {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", std::fs::read_to_string(&state).unwrap());
+        assert!(begun.elapsed() < Duration::from_mins(1), "{}", std::fs::read_to_string(&state).unwrap());
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
@@ -168,7 +165,7 @@ fn post_takes_away_what_a_killed_step_left() {
     };
     let begun = std::time::Instant::now();
     while !listed().contains("confirmed") {
-        assert!(begun.elapsed() < Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_mins(1));
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
@@ -188,4 +185,77 @@ fn a_runner_temp_that_is_not_mounted_is_made_up_for() {
     let home = job.path("home").display().to_string();
     assert!(main.state["ledger"].starts_with(&home), "{}", main.state["ledger"]);
     job.post(PROGRAM, &[], &main).exits(0);
+}
+
+/// A job that speaks with a GitHub.
+fn on(github: &GitHub, mut job: Job) -> Job {
+    for (name, value) in
+        github.variables().into_iter().filter(|(name, _)| name.starts_with("GITHUB_") && name != "GITHUB_TOKEN")
+    {
+        job = job.variable(&name, &value);
+    }
+    job
+}
+
+#[test]
+fn a_pull_request_gets_a_version_of_its_own_and_one_comment() {
+    let github = GitHub::new();
+    let event = json!({
+        "repository": {"full_name": "shop/images", "default_branch": "main"},
+        "pull_request": {
+            "number": 7, "head": {"sha": "1a2b3c4d5e6f", "repo": {"full_name": "shop/images"}}, "labels": [{"name": "bump:minor"}],
+        },
+    });
+    let job = with_store(&local("shop", "echo one > /srv/one")).event("pull_request", "refs/pull/7/merge", &event);
+    let job = on(&github, job);
+    let token = ("token", ami_bake_testkit::github::TOKEN);
+    let main = job.main(PROGRAM, &[token]).exits(0);
+    assert_eq!(main.output("version"), "0.1.0-pr.7.1a2b3c4");
+    assert!(main.annotations("warning").is_empty(), "{:?}", main.annotations("warning"));
+    let again = job.main(PROGRAM, &[token]).exits(0);
+    assert_eq!((again.output("changed"), github.comments().len()), ("false", 1));
+    assert!(github.comments()[0].1.contains("0.1.0-pr.7.1a2b3c4"));
+
+    // A token that may not write is no failure; who asks for a comment at any rate is told.
+    github.refuse(Fault::always("GET", "/comments", 403, "Resource not accessible by integration"));
+    let auto = job.main(PROGRAM, &[token]).exits(0);
+    assert!(
+        auto.annotations("warning").is_empty() && auto.step.text().contains("No comment was written"),
+        "{}",
+        auto.step.text()
+    );
+    let always = job.main(PROGRAM, &[token, ("comment", "always")]).exits(0);
+    assert!(always.annotations("warning")[0].contains("not accessible"), "{:?}", always.annotations("warning"));
+    let requests = github.requests().len();
+    job.main(PROGRAM, &[token, ("comment", "never")]).exits(0);
+    assert_eq!(github.requests().len(), requests);
+}
+
+#[test]
+fn a_release_bakes_under_its_version_and_has_the_image_in_its_notes() {
+    let github = GitHub::new();
+    github.add_release("web-v3.1.0", "By hand.", &json!({}));
+    let event = json!({"release": {"tag_name": "web-v3.1.0"}, "repository": {"full_name": "shop/images", "default_branch": "main"}});
+    let job =
+        with_store(&local("released", "echo three > /srv/three")).event("release", "refs/tags/web-v3.1.0", &event);
+    let inputs = [("token", ami_bake_testkit::github::TOKEN), ("release-notes", "true")];
+    let main = on(&github, job).main(PROGRAM, &inputs).exits(0);
+    assert_eq!(main.output("version"), "3.1.0");
+    let notes = github.notes("web-v3.1.0");
+    assert!(notes.starts_with("By hand.") && notes.contains(main.output("ami-id")), "{notes}");
+}
+
+#[test]
+fn a_plan_and_a_matrix_tell_the_jobs_what_to_bake() {
+    let job = with_store(&local("planned", "true"));
+    for command in ["plan", "matrix"] {
+        let main = job.main(PROGRAM, &[("command", command)]).exits(0);
+        let matrix: Value = serde_json::from_str(main.output("matrix")).unwrap();
+        assert_eq!((main.output("changed"), &matrix["changed"]), ("true", &json!(true)));
+        assert_eq!(matrix["levels"][0]["include"][0]["image"], "web");
+        assert!(main.output("ami-id").is_empty() && main.output("version").is_empty());
+    }
+    let dry = job.main(PROGRAM, &[("dry-run", "true")]).exits(0);
+    assert!(dry.step.text().contains("1 of 1 images would be made"), "{}", dry.step.text());
+    assert!(!job.path("workspace/bake-report.json").exists());
 }

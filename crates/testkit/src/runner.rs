@@ -180,7 +180,7 @@ impl Step {
 
     /// What was shown, as one text.
     pub fn text(&self) -> String {
-        self.shown.iter().map(|line| format!("{line}\n")).collect()
+        self.shown.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 }
 

@@ -25,9 +25,8 @@ pub(super) enum Next {
 pub(super) fn judge(failure: &Failure) -> Next {
     let text = failure.text();
     match failure.code() {
-        "AccessDenied" | "AccessDeniedException" => Next::Doubt,
-        // The token aged on the way; each attempt has a fresh one.
-        "ExpiredTokenException" | "ExpiredToken" => Next::Doubt,
+        // A token that aged on the way is another one at the next attempt.
+        "AccessDenied" | "AccessDeniedException" | "ExpiredTokenException" | "ExpiredToken" => Next::Doubt,
         "IDPCommunicationError" | "IDPCommunicationErrorException" => Next::Trouble,
         "InvalidIdentityToken" | "InvalidIdentityTokenException" if text.contains("verification key") => Next::Trouble,
         "ValidationError" if text.contains("DurationSeconds") || text.contains("MaxSessionDuration") => Next::Shorter,

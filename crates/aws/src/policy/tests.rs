@@ -38,7 +38,7 @@ fn image(machine: MachineSettings, settings: ImageSettings, version: Version) ->
     }
 }
 
-fn outline(machine: MachineSettings, settings: impl Fn(&Version) -> ImageSettings) -> Vec<Outline> {
+fn outline(machine: &MachineSettings, settings: impl Fn(&Version) -> ImageSettings) -> Vec<Outline> {
     let plan = |version: Version| image(machine.clone(), settings(&version), version);
     let source = SourceQuery::Parameter("/aws/service/ami".into());
     vec![Outline { source, plan: plan(Version::new(11, 22, 33)), other: plan(Version::new(44, 55, 66)) }]
@@ -55,7 +55,7 @@ fn text(policy: &Value) -> String {
 #[test]
 fn a_plain_bake_may_make_tagged_things_and_touch_only_those() {
     let place = Where::of(Some(HOME), "us-east-1");
-    let policy = policy(&outline(MachineSettings::default(), |_| ImageSettings::default()), &place);
+    let policy = policy(&outline(&MachineSettings::default(), |_| ImageSettings::default()), &place);
     let request = "aws:RequestTag/ami-bake:run";
     assert_eq!(statement(&policy, "LaunchTagged")["Condition"]["Null"][request], "false");
     assert!(text(statement(&policy, "LaunchTagged")).contains("arn:aws:ec2:us-east-1:111111111111:instance/*"));
@@ -125,7 +125,7 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
         }],
         ..ImageSettings::default()
     };
-    let plans = outline(machine, settings);
+    let plans = outline(&machine, settings);
     let place = Where::of(Some(HOME), "us-east-1");
     let policy = policy(&plans, &place);
     assert!(statement(&policy, "MakeGroup").is_null(), "the group is there already");
@@ -159,7 +159,7 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
 fn partitions_and_unknown_accounts() {
     let place = Where::of(None, "cn-north-1");
     let machine = MachineSettings { profile: Some("baker".into()), ..MachineSettings::default() };
-    let policy = policy(&outline(machine, |_| ImageSettings::default()), &place);
+    let policy = policy(&outline(&machine, |_| ImageSettings::default()), &place);
     let pass = statement(&policy, "PassRole");
     assert_eq!(pass["Resource"], "arn:aws-cn:iam::*:role/baker");
     assert_eq!(pass["Condition"]["StringEquals"]["iam:PassedToService"], "ec2.amazonaws.com.cn");
