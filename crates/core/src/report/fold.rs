@@ -343,7 +343,12 @@ mod tests {
             at(
                 95,
                 Some("base"),
-                Event::MachineEnded { id: "m1".into(), kind: "sandbox".into(), ran: Duration::from_millis(55), hourly: None },
+                Event::MachineEnded {
+                    id: "m1".into(),
+                    kind: "sandbox".into(),
+                    ran: Duration::from_millis(55),
+                    hourly: None,
+                },
             ),
             at(
                 100,

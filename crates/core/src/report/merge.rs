@@ -115,7 +115,10 @@ mod tests {
         let later = report(110, Some(0), &[("base", Status::Reused), ("web", Status::Baked)]);
         let first = report(100, Some(0), &[("base", Status::Baked)]);
         let all = merge(vec![later, first]).unwrap();
-        assert_eq!((all.started.unwrap().as_second(), all.took, all.exit_code), (100, Duration::from_secs(15), Some(0)));
+        assert_eq!(
+            (all.started.unwrap().as_second(), all.took, all.exit_code),
+            (100, Duration::from_secs(15), Some(0))
+        );
         let told: Vec<_> =
             all.images.iter().map(|i| (i.name.as_str(), i.status, i.stages[0].begin.as_secs())).collect();
         assert_eq!(told, [("base", Status::Baked, 1), ("web", Status::Baked, 11)]);
@@ -124,7 +127,8 @@ mod tests {
 
     #[test]
     fn the_worst_end_counts() {
-        let code = |codes: &[Option<u8>]| merge(codes.iter().map(|code| report(0, *code, &[])).collect()).unwrap().exit_code;
+        let code =
+            |codes: &[Option<u8>]| merge(codes.iter().map(|code| report(0, *code, &[])).collect()).unwrap().exit_code;
         assert_eq!(code(&[Some(0), Some(7), Some(5)]), Some(5));
         assert_eq!(code(&[Some(0), Some(130)]), Some(130));
         assert_eq!(code(&[Some(0), Some(3)]), Some(3));
