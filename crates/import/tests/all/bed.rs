@@ -47,6 +47,9 @@ impl Bed {
     fn check(&self, imported: &Imported) {
         let Some(manifest) = &imported.manifest else { return };
         let options = Options { check: true, ..Options::default() };
+        for (path, text) in &imported.files {
+            self.write(path, text);
+        }
         let loaded = Manifest::load_text("bake.yml", manifest, self.0.path().to_owned(), &options);
         let later =
             |code: &str| code == "not-supported-yet" || (code == "no-such-file" && !imported.missing.is_empty());
