@@ -7,7 +7,6 @@ use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 use jiff::Timestamp;
 
-use super::packages::downgraded;
 use crate::console;
 use crate::context::Context;
 use crate::markdown::{Block, Escape, table};
@@ -17,7 +16,7 @@ pub(crate) fn images(report: &Report, context: &Context<'_>) -> Vec<Block> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let head = ["image", "version", "result", "id", "source", "tests", "packages", "took"];
+    let head = ["image", "version", "result", "id", "source", "tests", "took"];
     vec![table("images", &head, &rows)]
 }
 
@@ -36,7 +35,6 @@ fn row(image: &ImageReport, report: &Report, context: &Context<'_>) -> Vec<Strin
         id.unwrap_or_default(),
         source(image, report.started, escape),
         passed(image).map(|(passed, all)| format!("{passed}/{all}")).unwrap_or_default(),
-        together(&packages(image)),
         if image.took.is_zero() { String::new() } else { together(&human(image.took)) },
     ]
 }
@@ -75,7 +73,7 @@ fn source(image: &ImageReport, now: Option<Timestamp>, escape: Escape<'_>) -> St
     let Some(source) = &image.source else { return String::new() };
     let name = if source.name.is_empty() { &source.id } else { &source.name };
     let age = source.created.zip(now).and_then(|(created, now)| age(created, now));
-    format!("{}{}", escape.code(name), age.map(|age| format!("<br>{age} old")).unwrap_or_default())
+    format!("{}{}", escape.code(name), age.map(|age| format!("<br>{}", together(&format!("{age} old")))).unwrap_or_default())
 }
 
 /// An age as people tell it; none of what is from the future.
@@ -95,19 +93,6 @@ pub(super) fn passed(image: &ImageReport) -> Option<(usize, usize)> {
     let passed = tests().filter(|step| step.result == Some(StepResult::Passed)).count();
     let all = tests().count();
     (all > 0).then_some((passed, all))
-}
-
-/// `+3 −1 ↑12 ↓1` against the source.
-fn packages(image: &ImageReport) -> String {
-    let Some(changes) = image.packages.as_ref().filter(|changes| !changes.is_empty()) else { return String::new() };
-    let older = downgraded(changes);
-    let newer = changes.changed.len() - older;
-    [(changes.added.len(), '+'), (changes.removed.len(), '−'), (newer, '↑'), (older, '↓')]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, sign)| format!("{sign}{number}"))
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 #[cfg(test)]

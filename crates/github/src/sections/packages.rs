@@ -46,7 +46,7 @@ fn changes_since(image: &ImageReport, previous: Option<&Report>) -> Option<(Pack
 }
 
 /// How many packages went back to an older version.
-pub(super) fn downgraded(changes: &PackageChanges) -> usize {
+fn downgraded(changes: &PackageChanges) -> usize {
     changes.changed.iter().filter(|change| is_older(change)).count()
 }
 
