@@ -84,7 +84,10 @@ mod tests {
     #[test]
     fn a_place_is_a_bucket_and_a_key() {
         let at = ObjectPath::parse("s3://b/a/b c.txt").unwrap();
-        assert_eq!((at.bucket.as_str(), at.key.as_str(), at.to_string().as_str()), ("b", "a/b c.txt", "s3://b/a/b c.txt"));
+        assert_eq!(
+            (at.bucket.as_str(), at.key.as_str(), at.to_string().as_str()),
+            ("b", "a/b c.txt", "s3://b/a/b c.txt")
+        );
         for bad in ["", "b/k", "s3://", "s3://b", "s3:///k", "https://b/k"] {
             assert!(ObjectPath::parse(bad).is_err(), "{bad}");
         }

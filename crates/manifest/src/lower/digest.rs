@@ -43,7 +43,7 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
     digester.part("on-failure", json!(step.on_failure).to_string());
     match &step.verb {
         Verb::Script { path, .. } | Verb::Component { path, .. } => {
-            digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?)
+            digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?);
         }
         Verb::Upload { from, contents, exclude, .. } => {
             let exclude = globs(exclude).map_err(|error| {
