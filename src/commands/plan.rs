@@ -147,8 +147,21 @@ fn as_text(images: &[PlannedImage], paint: Paint) -> String {
     if rows.is_empty() {
         format!("{end}\n")
     } else {
-        format!("{}\n{end}\n{}", table(&head, &rows, paint), retiring(images, paint))
+        format!("{}\n{end}\n{}{}", table(&head, &rows, paint), deploying(images), retiring(images, paint))
     }
+}
+
+/// What each image would be deployed to; empty without any.
+fn deploying(images: &[PlannedImage]) -> String {
+    let mut text = String::new();
+    for image in images {
+        if let PlannedImage::Decided { key, deploying, .. } = image
+            && !deploying.is_empty()
+        {
+            text.push_str(&format!("{key} would be deployed to {}.\n", deploying.join(", then to ")));
+        }
+    }
+    text
 }
 
 /// The versions that would not be kept any longer, with what holds each; empty without any.

@@ -168,7 +168,12 @@ fn what_can_not_be_moved_is_said_before_a_machine_starts() {
     let key = manifest("[{launch-template: web, auto-scaling-group: web}]")
         .replace("    build:", "    machine: {disk: {encrypted: true, kms-key: alias/bake}}\n    build:");
     setting.write("bake.yml", &key);
-    setting.run(&["plan"]).exits(0).says("the policy of the key alias/bake").says("AWSServiceRoleForAutoScaling");
+    let planned = setting
+        .run(&["plan"])
+        .exits(0)
+        .says("the policy of the key alias/bake")
+        .says("AWSServiceRoleForAutoScaling");
+    assert!(planned.stdout.contains("web would be deployed to web in us-east-1."), "{}", planned.stdout);
     assert!(setting.cloud.instances().is_empty(), "no machine was started");
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
 use ami_bake_core::event::{Decision, Envelope, Event};
 use ami_bake_core::plan::{ImageKey, OnFailure, Retention, VersionRule};
-use ami_bake_core::{Error, Run};
+use ami_bake_core::report::Report;
+use ami_bake_core::rollout::Outcome;
+use ami_bake_core::{Error, Kind, Run};
 use ami_bake_testkit::fake::Fake;
 use ami_bake_testkit::recipe::{Plain, PlainImage, Scripted, step};
 use ami_bake_testkit::runs;
@@ -122,9 +124,11 @@ async fn older_versions_go_once_the_new_one_is_there() {
         bench.fake.world.lock().unwrap().images.values().find(|image| image.version.patch == 1).unwrap().id.clone();
     bench.fake.fail(&format!("delete {doomed}"), Error::new(ami_bake_core::Kind::Publish, "not today"));
     assert_eq!(bench.bake(&web("four")).await, 0);
-    assert!(bench.told().iter().any(
-        |told| matches!(&told.event, Event::Warning { message, .. } if message.contains("take away web 0.1.1"))
-    ));
+    assert!(
+        bench.told().iter().any(
+            |told| matches!(&told.event, Event::Warning { message, .. } if message.contains("take away web 0.1.1"))
+        )
+    );
 }
 
 #[tokio::test]
@@ -337,4 +341,35 @@ async fn no_event_holds_a_declared_secret() {
     assert_eq!(stages, 4, "a secret that is a word of the record does not tear it apart");
     let told = serde_json::to_string(&told).unwrap();
     assert!(!told.contains("hunter22") && told.contains("log in as ***"), "{told}");
+}
+
+/// The first deployment may be the one that fails: the others are not begun then, the image is there all the same, and
+/// who is built on it is baked and deployed.
+#[tokio::test]
+async fn deployments_go_one_after_the_other_and_stop_nobody_else() {
+    let mut bench = Bench::new();
+    let images = [
+        PlainImage::new("base").deployed_to(&["canary", "rest"]),
+        PlainImage::new("web").on("base").deployed_to(&["one", "two"]),
+    ];
+    bench.fake.fail("deploy base canary", Error::build("it does not get healthy"));
+    assert_eq!(bench.bake(&images).await, 8);
+    assert_eq!(bench.versions(), ["shop/base/0.1.0", "shop/web/0.1.0"]);
+    let deployed: Vec<String> = bench.fake.calls().into_iter().filter(|call| call.starts_with("deploy ")).collect();
+    assert_eq!(deployed.iter().filter(|call| call.contains("base")).count(), 1, "{deployed:?}");
+    let of_web: Vec<_> = deployed.iter().filter(|call| call.contains("web")).collect();
+    assert_eq!(of_web, ["deploy web one", "deploy web two"]);
+    let report = Report::replay(&bench.told());
+    let base = report.image(&ImageKey::new("base")).unwrap();
+    let outcomes: Vec<_> = base.deployed.iter().map(|rollout| rollout.outcome).collect();
+    assert_eq!(outcomes, [Outcome::RolledBack, Outcome::Skipped]);
+    assert!(base.image.is_some(), "it is registered and tested");
+    assert_eq!(base.failure.as_ref().unwrap().kind, Kind::Deploy);
+    bench.nothing_is_left();
+
+    // What is not asked to be an image is deployed nowhere.
+    let until_validate = Options { until_validate: true, force: true, ..Options::default() };
+    let before = bench.fake.calls().len();
+    assert_eq!(bench.bake_with(&images, &until_validate).await, 0);
+    assert!(!bench.fake.calls()[before..].iter().any(|call| call.starts_with("deploy ")));
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::{CaptureMode, Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
+use ami_bake_core::plan::{CaptureMode, Deployment, Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Capture, ImageQuery, ImageRecord, Keep, Launch, Leftover, Machine, PendingImage, Permission,
-    Platform, Registration, Undo,
+    Candidate, Capabilities, Capture, ImageQuery, ImageRecord, Keep, Launch, Leftover, Machine, PendingImage,
+    Permission, Platform, Registration, Undo,
 };
 use ami_bake_core::provision::Login;
+use ami_bake_core::rollout::{Outcome, Rollout};
 use ami_bake_core::{Error, Result, Run, tags};
 use async_trait::async_trait;
 
@@ -176,6 +177,20 @@ impl Platform for Fake {
         world.images.insert(id, made.clone());
         run.ledger().close_id("image", &image.image.id, Closed::Published)?;
         Ok(made)
+    }
+
+    async fn deploy(
+        &self,
+        _: &Run,
+        plan: &ImagePlan,
+        _: &ImageRecord,
+        deployment: &Deployment,
+        rollout: &mut Rollout,
+    ) -> Result<()> {
+        rollout.outcome = Outcome::RolledBack;
+        self.call(&format!("deploy {} {}", plan.key, deployment.template)).await?;
+        rollout.outcome = Outcome::Deployed;
+        Ok(())
     }
 
     async fn delete_image(&self, _: &Run, image: &str) -> Result<()> {

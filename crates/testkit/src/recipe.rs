@@ -7,8 +7,8 @@ use std::time::Duration;
 use ami_bake_core::event::Package;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::plan::{
-    BakedQuery, Digest, Digester, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, OnFailure,
-    Recipe, Resolved, Retention, SourceImage, SourceQuery, Step, Verb, VersionRule,
+    BakedQuery, Deployment, Digest, Digester, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings,
+    OnFailure, Recipe, Refresh, Resolved, Retention, SourceImage, SourceQuery, Step, Strategy, Verb, VersionRule,
 };
 use ami_bake_core::provision::{Login, Provisioner, Reached};
 use ami_bake_core::{Error, Result, Route, Run};
@@ -39,6 +39,8 @@ pub struct PlainImage {
     pub version: VersionRule,
     /// How many of its versions stay.
     pub retention: Retention,
+    /// What is moved to it.
+    pub deployments: Vec<Deployment>,
     /// Build steps.
     pub build: Vec<Step>,
     /// Test steps.
@@ -53,9 +55,43 @@ impl PlainImage {
             base: None,
             version: VersionRule::Auto,
             retention: Retention::default(),
+            deployments: Vec::new(),
             build: vec![step("build it", "pass")],
             test: vec![step("test it", "pass")],
         }
+    }
+
+    /// The same, with what runs with it.
+    #[must_use]
+    pub fn deployed_to(mut self, targets: &[&str]) -> Self {
+        let refresh = Refresh {
+            min_healthy: None,
+            max_healthy: None,
+            warmup: None,
+            wait: Duration::from_mins(1),
+            checkpoints: Vec::new(),
+            pause: Duration::ZERO,
+            skip_matching: true,
+            alarms: Vec::new(),
+            rollback: true,
+        };
+        self.deployments = targets
+            .iter()
+            .map(|target| Deployment {
+                route: Route::root().key("images").key(&self.name).key("deploy"),
+                wanted: true,
+                forced: false,
+                template: (*target).to_owned(),
+                region: None,
+                role: None,
+                source_version: None,
+                set_default: None,
+                group: None,
+                strategy: Strategy::Refresh(refresh.clone()),
+                keep_old: Duration::ZERO,
+            })
+            .collect();
+        self
     }
 
     /// The same, built on another image.
@@ -127,6 +163,7 @@ impl Recipe for Plain {
             settings: ImageSettings {
                 name: format!("shop/{key}/{}", resolved.version),
                 retention: image.retention,
+                deployments: image.deployments.clone(),
                 distribution: Distribution { wanted: resolved.version.pre.is_empty(), ..Distribution::default() },
                 ..ImageSettings::default()
             },

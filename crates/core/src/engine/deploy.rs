@@ -36,6 +36,11 @@ pub(super) async fn judge(run: &Run, rooms: &Rooms, plan: &ImagePlan) -> Result<
     Ok(())
 }
 
+/// Where deployments would go, in words.
+pub(super) fn places(rooms: &Rooms, all: &[Deployment]) -> Vec<String> {
+    all.iter().filter(|deployment| deployment.wanted).map(|deployment| rollout(rooms, deployment).place()).collect()
+}
+
 /// Sets what the caller decides: whether somebody else's changes are taken over.
 pub(super) fn force(plan: &mut ImagePlan, forced: bool) {
     for deployment in &mut plan.settings.deployments {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::engine::decide::{decide, version_of};
+use crate::engine::deploy;
 use crate::engine::options::{Options, Rooms};
 use crate::engine::published::Published;
 use crate::error::Result;
@@ -36,6 +37,9 @@ pub enum PlannedImage {
         /// Versions that retention would take away once this one is registered, with what holds each.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         retiring: Vec<Superseded>,
+        /// What it would be deployed to, in order.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        deploying: Vec<String>,
     },
     /// It is baked, since what it is built on is; the rest is known only then.
     WaitsFor {
@@ -87,6 +91,7 @@ pub async fn plan(run: &Run, rooms: &Rooms, options: &Options) -> Result<Vec<Pla
             decision: Box::new(decided.decision),
             steps: [plan.build.len(), plan.validate.len(), plan.test.len()],
             retiring,
+            deploying: deploy::places(rooms, &plan.settings.deployments),
         });
     }
     Ok(planned)
