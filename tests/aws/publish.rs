@@ -1,33 +1,34 @@
 //! A tested image in other regions, in other hands, behind parameters.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::setting::{Setting, WEB};
+use crate::owner::{ec2, parameter};
+use crate::setting::{Setting, WEB, finish};
 
-const HOME: &str = "123456789012/us-east-1";
-const AWAY: &str = "123456789012/eu-west-1";
+pub(crate) const HOME: &str = "123456789012/us-east-1";
+pub(crate) const AWAY: &str = "123456789012/eu-west-1";
 const FAR: &str = "123456789012/ap-southeast-2";
 
 /// A bake of a small image with this below `publish`.
-fn web(publish: &str) -> Setting {
+pub(crate) fn web(publish: &str) -> Setting {
     Setting::new(&manifest(publish))
 }
 
-fn manifest(publish: &str) -> String {
+pub(crate) fn manifest(publish: &str) -> String {
     format!(
         "version: 1.0.0\n{WEB}    build:\n      - run: echo hello > /opt/hello\n    test:\n      - run: test -e /opt/hello\n    publish: {publish}\n"
     )
 }
 
-fn images(setting: &Setting, place: &str) -> Vec<Value> {
+pub(crate) fn images(setting: &Setting, place: &str) -> Vec<Value> {
     setting.cloud.leaks()[place]["images"].as_array().cloned().unwrap_or_default()
 }
 
 /// The calls of an action in a region.
-fn calls(setting: &Setting, region: &str, action: &str) -> Vec<Value> {
+pub(crate) fn calls(setting: &Setting, region: &str, action: &str) -> Vec<Value> {
     let calls = setting.cloud.calls().into_iter();
     calls.filter(|call| call["region"] == region && call["action"] == action).collect()
 }
@@ -39,7 +40,7 @@ fn position(setting: &Setting, region: &str, action: &str) -> usize {
 }
 
 /// What the report says of a region.
-fn delivery(setting: &Setting, region: &str) -> Value {
+pub(crate) fn delivery(setting: &Setting, region: &str) -> Value {
     let report = setting.report();
     let all = report["images"][0]["published"].as_array().cloned().unwrap_or_default();
     all.into_iter().find(|one| one["region"] == region).unwrap_or_else(|| panic!("{region} is not in {report:#}"))
@@ -155,36 +156,6 @@ fn what_is_not_final_goes_nowhere_unless_it_is_said() {
     setting.write("bake.yml", &manifest("{if: \"true\", regions: [eu-west-1]}"));
     setting.run(&["bake", "--image-version", "1.1.0-rc.2"]).exits(0);
     setting.holds_only(&["shop/web/1.1.0-rc.1", "shop/web/1.1.0-rc.2", "shop/web/1.1.0-rc.2"]);
-}
-
-/// A call of the account's owner, as another tool makes it; the answer's body.
-fn owner(setting: &Setting, service: &str, region: &str, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", setting.cloud.port())).unwrap();
-    let scope = format!("test/20260101/{region}/{service}/aws4_request");
-    write!(
-        stream,
-        "POST / HTTP/1.0\r\nHost: {service}.{region}.amazonaws.com\r\n{head}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"), "{body}: {answer}");
-    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
-}
-
-fn ec2(setting: &Setting, region: &str, query: &str) -> String {
-    let head = "Content-Type: application/x-www-form-urlencoded";
-    owner(setting, "ec2", region, head, &format!("Version=2016-11-15&{query}"))
-}
-
-fn ssm(setting: &Setting, region: &str, action: &str, body: &Value) -> Value {
-    let head = format!("Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: AmazonSSM.{action}");
-    serde_json::from_str(&owner(setting, "ssm", region, &head, &body.to_string())).unwrap()
-}
-
-fn parameter(setting: &Setting, region: &str, name: &str) -> Value {
-    ssm(setting, region, "GetParameter", &json!({"Name": name}))["Parameter"].clone()
 }
 
 fn writes(setting: &Setting) -> Vec<String> {
@@ -323,4 +294,45 @@ fn a_tested_version_is_promoted_to_an_environment() {
     for (place, region) in [(HOME, "us-east-1"), (AWAY, "eu-west-1")] {
         assert_eq!(parameter(&setting, region, "/production/web")["Value"], images(&setting, place)[0]["id"]);
     }
+}
+
+#[test]
+fn a_cancel_and_a_missing_permission_leave_what_is_published_and_nothing_else() {
+    let setting = web(
+        "{regions: [eu-west-1], copy: image, share: {accounts: [\"111122223333\"]}, parameters: [/images/web/current]}",
+    );
+    setting.cloud.latency(&json!({"copy_image": 60}));
+    let child = setting.command(&["bake"]).spawn().unwrap();
+    let begun = Instant::now();
+    while setting.cloud.count("CopyImage") == 0 {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", setting.cloud.actions());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    finish(child).exits(130);
+    // The tested image is there under its name; the half copy is not.
+    setting.holds_only(&["shop/web/1.0.0"]);
+
+    setting.cloud.latency(&json!({"copy_image": 0.1}));
+    setting.run(&["publish", "--image-version", "1.0.0"]).exits(0);
+    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    setting.cloud.forget_calls();
+    setting.cloud.deny(&["ec2:ModifyImageAttribute"]);
+    let id = images(&setting, HOME)[0]["id"].as_str().unwrap().to_owned();
+    setting.write("bake.yml", &manifest("{share: {accounts: [\"444455556666\"]}, parameters: [/images/web/other]}"));
+    setting
+        .run(&["publish", "--image-version", "1.0.0"])
+        .exits(7)
+        .says(&format!("is not allowed ec2:ModifyImageAttribute on arn:aws:ec2:us-east-1:123456789012:image/{id}"))
+        .says("\"Action\":\"ec2:ModifyImageAttribute\"");
+    assert!(
+        setting.cloud.calls_of("PutParameter").is_empty(),
+        "nothing points at an image that is not what it should be"
+    );
+    setting.cloud.deny(&["ssm:PutParameter"]);
+    setting
+        .run(&["publish", "--image-version", "1.0.0"])
+        .exits(7)
+        .says("is not allowed ssm:PutParameter on arn:aws:ssm:us-east-1:123456789012")
+        .says("/images/web/other");
 }

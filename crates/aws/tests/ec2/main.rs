@@ -5,6 +5,7 @@ mod capture;
 mod conformance;
 mod faults;
 mod life;
+mod publish;
 mod refusals;
 mod sources;
 mod world;

@@ -1,0 +1,55 @@
+//! Publishing, where it takes a time that only a clock moved by hand can give.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ami_bake_core::Kind;
+use ami_bake_core::plan::Distribution;
+use ami_bake_core::platform::Platform;
+use ami_bake_testkit::clock::ManualClock;
+use ami_bake_testkit::runs;
+use serde_json::json;
+
+use crate::world::{UBUNTU, World, in_cloud};
+
+#[test]
+fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
+    in_cloud("publish::a_parameter_that_is_refused_after_the_answer_fails_the_publication", |world| async move {
+        let mut plan = World::plan(world.source(UBUNTU).await, "1.0.0");
+        let candidate = world.candidate(&plan).await.unwrap();
+        let image = world.register(&plan, &candidate).await.unwrap();
+        let parameters = vec!["/images/web".to_owned()];
+        plan.settings.distribution = Distribution { wanted: true, parameters, ..Distribution::default() };
+        world.cloud.fault(&json!({"kind": "parameter-refused", "action": "PutParameter"}));
+
+        let clock = Arc::new(ManualClock::default());
+        let (run, _events) = runs::with(clock.clone(), &[]);
+        let done = Arc::new(AtomicBool::new(false));
+        let ticking = tokio::spawn({
+            let done = Arc::clone(&done);
+            async move {
+                // The calls take real time; only the waits between them are this clock's.
+                while !done.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    clock.advance(Duration::from_millis(500));
+                }
+            }
+        });
+        let error = world.aws.publish(&run, &plan, &image).await.unwrap_err();
+        done.store(true, Ordering::Relaxed);
+        ticking.await.unwrap();
+        assert_eq!(error.kind(), Kind::Publish);
+        let causes = error.causes().join(": ");
+        assert!(
+            causes.contains("set the parameter /images/web") && causes.contains("after a minute"),
+            "{error}: {causes}"
+        );
+        assert_eq!(world.cloud.count("PutParameter"), 1, "it is judged, not asked for again");
+
+        // The next publication sets what is missing.
+        world.aws.publish(&world.run, &plan, &image).await.unwrap();
+        assert_eq!(world.cloud.count("PutParameter"), 2);
+        world.closed().await;
+    });
+}

@@ -1,0 +1,68 @@
+//! Calls of an account's owner, as other tools make them.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use crate::setting::Setting;
+
+/// The bake's own account.
+const ACCOUNT: &str = "123456789012";
+
+/// A call in the bake's own account; the answer's body.
+fn owner(setting: &Setting, service: &str, region: &str, head: &str, body: &str) -> String {
+    owner_of(setting, ACCOUNT, service, region, head, body)
+}
+
+/// The same in any account.
+fn owner_of(setting: &Setting, account: &str, service: &str, region: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", setting.cloud.port())).unwrap();
+    let scope = format!("test/20260101/{region}/{service}/aws4_request");
+    write!(
+        stream,
+        "POST / HTTP/1.0\r\nHost: {service}.{region}.amazonaws.com\r\nx-moto-account-id: {account}\r\n{head}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"), "{body}: {answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+
+/// EC2's answer to a query.
+pub(crate) fn ec2(setting: &Setting, region: &str, query: &str) -> String {
+    owner(setting, "ec2", region, FORM, &format!("Version=2016-11-15&{query}"))
+}
+
+/// The same in another account.
+pub(crate) fn ec2_of(setting: &Setting, account: &str, region: &str, query: &str) -> String {
+    owner_of(setting, account, "ec2", region, FORM, &format!("Version=2016-11-15&{query}"))
+}
+
+/// Auto Scaling's answer to a query.
+pub(crate) fn autoscaling(setting: &Setting, region: &str, query: &str) -> String {
+    owner(setting, "autoscaling", region, FORM, &format!("Version=2011-01-01&{query}"))
+}
+
+/// A parameter of an account.
+pub(crate) fn parameter_of(setting: &Setting, account: &str, region: &str, name: &str) -> Value {
+    let head = "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: AmazonSSM.GetParameter";
+    let body = json!({"Name": name}).to_string();
+    let answer: Value = serde_json::from_str(&owner_of(setting, account, "ssm", region, head, &body)).unwrap();
+    answer["Parameter"].clone()
+}
+
+/// A parameter of the bake's own account.
+pub(crate) fn parameter(setting: &Setting, region: &str, name: &str) -> Value {
+    parameter_of(setting, ACCOUNT, region, name)
+}
+
+/// What stands in an element of an answer.
+pub(crate) fn element(answer: &str, name: &str) -> String {
+    let (_, rest) = answer.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {answer}"));
+    rest.split('<').next().unwrap().to_owned()
+}
