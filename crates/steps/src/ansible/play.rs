@@ -1,7 +1,7 @@
 //! Runs one playbook.
 
 use std::ffi::OsString;
-use std::future::{Future, ready};
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use super::folder::{Folder, inventory};
 use super::process::Program;
 use super::serve::{Server, Told};
 use super::{failure, settings, vars};
-use crate::shell::{Tail, ended, variables};
+use crate::shell::{LastWords, Tail, ended, variables};
 
 /// Who a playbook runs as where nothing is said.
 const ROOT: &str = "root";
@@ -82,14 +82,7 @@ pub(crate) async fn play(
         let exit = galaxy.run(&mut tail, deadline, ready(())).await?;
         tail.finish();
         if !exit.success() {
-            let words = tail.last_words(run);
-            let error = ended(step, "ansible-galaxy install", &exit, words);
-            return Err(match exit {
-                Exit::Status(_) => error
-                    .help("It installs what `requirements` lists from the network; its output above says what it could not get.")
-                    .at(step.route.key("requirements")),
-                _ => error,
-            });
+            return Err(not_installed(step, &exit, tail.last_words(run)));
         }
     }
 
@@ -134,17 +127,25 @@ pub(crate) async fn play(
     }
 }
 
-/// Waits until no command of the playbook runs on the machine: each ends there by the same limit.
-fn settle(running: Arc<AtomicUsize>) -> impl Future<Output = ()> {
-    async move {
-        let idle = async {
-            while running.load(Ordering::Relaxed) > 0 {
-                tokio::time::sleep(PAUSE).await;
-            }
-        };
-        // A machine that doesn't answer is ended by its owner.
-        let _ = tokio::time::timeout(SETTLE, idle).await;
+fn not_installed(step: &Step, exit: &Exit, words: Option<LastWords>) -> Error {
+    let error = ended(step, "ansible-galaxy install", exit, words);
+    match exit {
+        Exit::Status(_) => error
+            .help("It fetches what `requirements` lists from the network; its output above says what it could not get.")
+            .at(step.route.key("requirements")),
+        _ => error,
     }
+}
+
+/// Waits until no command of the playbook runs on the machine: each ends there by the same limit.
+async fn settle(running: Arc<AtomicUsize>) {
+    let idle = async {
+        while running.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    // A machine that doesn't answer is ended by its owner.
+    let _ = tokio::time::timeout(SETTLE, idle).await;
 }
 
 /// The variables over those of this process: the step's, and what Ansible needs to find what is ours.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::future::Future;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -101,7 +102,6 @@ async fn pump(child: &mut Child, output: &mut (dyn OutputSink + Send)) -> std::i
             () = tokio::time::sleep(DRAIN), if ended.is_some() => break,
         }
     }
-    use std::os::unix::process::ExitStatusExt as _;
     Ok(match ended {
         Some(status) => match (status.code(), status.signal()) {
             (Some(code), _) => Exit::Status(code),
