@@ -2,16 +2,24 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use ami_bake_core::engine::VersionContext;
+use ami_bake_core::version::Bump;
 use ami_bake_core::{Error, Kind, Result};
+use ami_bake_github::event::bump_of_commit;
 use ami_bake_github::runner::Environment;
 
+use super::current::in_full;
 use super::{Action, fork, inputs, post};
 use crate::ui::Paint;
 use crate::{cli, error};
 
 /// The program's other name, under which it is the post step: an entrypoint of an action is one word.
 const POST: &str = "ami-bake-post";
+
+/// GitHub answers within a second; a bake does not wait for its troubles to end.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Runs the action where the runner started one: without arguments, in a workflow, with the input `command`.
 pub(crate) fn main() -> Option<ExitCode> {
@@ -48,13 +56,40 @@ fn run(action: &'static Action) -> Result<u8> {
     if let Some(code) = fork::run(action, &command)? {
         return Ok(code);
     }
-    let line = inputs::line(&command, &action.environment, &[])?;
+    let mut line = inputs::line(&command, &action.environment, &[])?;
+    line.words.extend(bump(action, &command));
     // The comparison of packages is made by the action itself.
     let unused: Vec<&str> = line.unused.into_iter().filter(|name| *name != "against").collect();
     if !unused.is_empty() {
         action.log.say(&format!("`{command}` has no use for the input {}.\n", unused.join(", ")));
     }
     cli::dispatch(&line.words)
+}
+
+/// What the labels of the pull request say that was merged: a push to the default branch has no labels of its own.
+fn bump(action: &'static Action, command: &str) -> Option<String> {
+    let makes = ["bake", "plan", "matrix"].contains(&command) && action.environment.input("bump").is_none();
+    let on_default = action.workflow.event == "push" && action.workflow.context == VersionContext::Default;
+    let sha = action.workflow.sha.as_ref().filter(|_| makes && on_default)?;
+    let asked = async {
+        let api = action.api()?;
+        match api {
+            Some(api) => tokio::time::timeout(ANSWER, bump_of_commit(&api, sha)).await.unwrap_or(Ok(None)),
+            None => Ok(None),
+        }
+    };
+    let bump = cli::block_on(asked).unwrap_or_else(|error| {
+        // A token without `pull-requests: read` is no mistake.
+        action.log.say(&format!("Labels are left aside: {}\n", in_full(&error)));
+        None
+    })?;
+    let part = match bump {
+        Bump::Major => "major",
+        Bump::Minor => "minor",
+        Bump::Patch => "patch",
+    };
+    action.log.say(&format!("The merged pull request is labelled {part}.\n"));
+    Some(format!("--bump={part}"))
 }
 
 /// What is wrong with the inputs that no flag judges, before anything begins.

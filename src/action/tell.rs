@@ -70,7 +70,7 @@ impl Action {
     }
 
     /// A client with the input's token; none without a token.
-    fn api(&self) -> Result<Option<Api>> {
+    pub(super) fn api(&self) -> Result<Option<Api>> {
         let token = self.environment.input("token");
         if token.is_none() && self.environment.get("GITHUB_TOKEN").is_none() {
             return Ok(None);

@@ -232,6 +232,21 @@ fn a_pull_request_gets_a_version_of_its_own_and_one_comment() {
 }
 
 #[test]
+fn the_label_of_the_merged_pull_request_raises_the_version() {
+    let github = GitHub::new();
+    let token = ("token", ami_bake_testkit::github::TOKEN);
+    let job = on(&github, with_store(&local("labelled", "echo one > /srv/one")));
+    assert_eq!(job.main(PROGRAM, &[token]).exits(0).output("version"), "0.1.0");
+    github.add_merged("1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d", "bump:minor");
+    job.write("bake.yml", &local("labelled", "echo two > /srv/one"));
+    let minor = job.main(PROGRAM, &[token]).exits(0);
+    assert_eq!(minor.output("version"), "0.2.0", "{}", minor.step.text());
+    // What is asked for in so many words counts more.
+    job.write("bake.yml", &local("labelled", "echo three > /srv/one"));
+    assert_eq!(job.main(PROGRAM, &[token, ("bump", "major")]).exits(0).output("version"), "1.0.0");
+}
+
+#[test]
 fn a_release_bakes_under_its_version_and_has_the_image_in_its_notes() {
     let github = GitHub::new();
     github.add_release("web-v3.1.0", "By hand.", &json!({}));

@@ -87,6 +87,12 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
                 .collect();
             answer(200, &json!(pulls))
         }
+        ("GET", "/commits/{commit_sha}/pulls") => {
+            let example = contract.example("GET", call.path, 200)[0].take();
+            let pulls = state.merged.iter().filter(|pull| pull["sha"] == value.as_str());
+            let pulls: Vec<Value> = pulls.map(|pull| merged(example.clone(), &pull["says"])).collect();
+            answer(200, &json!(pulls))
+        }
         ("GET", "/releases") => page(request, &state.releases),
         // A draft has no tag yet by which it could be found.
         ("GET", "/releases/tags/{tag}") => {

@@ -55,6 +55,7 @@ struct State {
     comments: Vec<Value>,
     releases: Vec<Value>,
     pulls: Vec<Value>,
+    merged: Vec<Value>,
     files: Vec<(u64, String)>,
     next: u64,
     faults: Vec<Fault>,
@@ -168,6 +169,12 @@ impl GitHub {
     pub fn add_pull(&self, number: u64, head: &str, sha: &str) {
         let pull = json!({"number": number, "state": "open", "label": head, "sha": sha});
         lock(&self.state).pulls.push(pull);
+    }
+
+    /// Adds a pull request that was merged as a commit.
+    pub fn add_merged(&self, sha: &str, label: &str) {
+        let says = json!({"merged_at": "2026-11-20T10:00:00Z", "labels": [{"name": label}]});
+        lock(&self.state).merged.push(json!({"sha": sha, "says": says}));
     }
 
     /// Refuses some requests.
