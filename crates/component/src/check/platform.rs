@@ -2,6 +2,8 @@
 
 use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::Diagnostic;
+#[cfg(not(feature = "tls"))]
+use ami_bake_manifest::tree::Node;
 
 use super::used;
 use crate::document::{Document, Step};
@@ -21,6 +23,10 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
                 )
                 .help("Keep the component for Windows images in Image Builder, or write the step with `ExecuteBash`."),
             );
+        }
+        #[cfg(not(feature = "tls"))]
+        if step.module.action == Action::WebDownload {
+            encrypted(step, findings);
         }
         let Some(known) = given.capabilities.filter(|known| !known.services) else { continue };
         if step.module.needs_services() {
@@ -49,6 +55,17 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
                 }
             }
         }
+    }
+}
+
+/// A build without a cloud speaks no TLS.
+#[cfg(not(feature = "tls"))]
+fn encrypted(step: &Step, findings: &mut Vec<Diagnostic>) {
+    let sources = step.inputs.iter().flat_map(Node::items).filter_map(|input| input.get("source"));
+    for source in sources.filter(|source| source.as_text().is_some_and(|text| text.starts_with("https://"))) {
+        let refusal = crate::modules::no_tls(&format!("the step `{}` downloads by https", step.name));
+        let finding = Diagnostic::error("not-built-in", source.span, refusal.message());
+        findings.push(finding.help(refusal.help_text().unwrap_or_default()));
     }
 }
 

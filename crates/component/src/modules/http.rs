@@ -10,12 +10,11 @@ use hyper::client::conn::http1::handshake;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, LOCATION, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio_rustls::TlsConnector;
 use tokio_util::io::StreamReader;
 use url::Url;
 
-use super::tls;
+#[cfg(feature = "tls")]
+use super::tls::encrypted;
 
 /// As many redirects as curl follows in a chain that means it.
 const REDIRECTS: usize = 20;
@@ -91,13 +90,7 @@ async fn exchange(
     let stream = machine.dial(host, port).await.map_err(Trouble::Passing)?;
     let stream: Box<dyn Duplex> = match ask.url.scheme() {
         "http" => stream,
-        "https" => {
-            let connector = TlsConnector::from(tls::config(ask.lax).map_err(Trouble::Lasting)?);
-            let name =
-                ServerName::try_from(host.to_owned()).map_err(|_| lasting(format!("`{host}` is no host's name")))?;
-            let encrypted = connector.connect(name, stream).await.map_err(|error| encryption(host, error))?;
-            Box::new(encrypted)
-        }
+        "https" => encrypted(host, ask.lax, stream).await?,
         scheme => return Err(lasting(format!("`{scheme}` is neither http nor https"))),
     };
     let broken = |error: hyper::Error| {
@@ -130,15 +123,10 @@ async fn exchange(
     sender.send_request(request).await.map_err(broken)
 }
 
-/// A certificate that is not trusted stays so; a connection that broke may not.
-fn encryption(host: &str, error: std::io::Error) -> Trouble {
-    let judged = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
-    let failed = Error::build(format!("make an encrypted connection to {host}")).because(error);
-    if judged {
-        Trouble::Lasting(failed.help("Its certificate is judged by the roots of the computer on which ami-bake runs; SSL_CERT_FILE names others. `ignoreCertificateErrors: true` takes any."))
-    } else {
-        Trouble::Passing(failed)
-    }
+/// A build without a cloud speaks no TLS.
+#[cfg(not(feature = "tls"))]
+async fn encrypted(host: &str, _: bool, _: Box<dyn Duplex>) -> Result<Box<dyn Duplex>, Trouble> {
+    std::future::ready(Err(Trouble::Lasting(super::no_tls(&format!("reach {host} by https"))))).await
 }
 
 fn number(headers: &HeaderMap) -> Option<u64> {

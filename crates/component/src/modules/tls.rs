@@ -2,17 +2,41 @@
 
 use std::sync::{Arc, OnceLock};
 
+use ami_bake_core::communicator::Duplex;
 use ami_bake_core::{Error, Result};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_rustls::TlsConnector;
+
+use super::http::Trouble;
+
+/// Encrypts a connection to a host; `lax` takes every certificate.
+pub(super) async fn encrypted(host: &str, lax: bool, stream: Box<dyn Duplex>) -> Result<Box<dyn Duplex>, Trouble> {
+    let connector = TlsConnector::from(config(lax).map_err(Trouble::Lasting)?);
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Trouble::Lasting(Error::build(format!("`{host}` is no host's name"))))?;
+    let encrypted = connector.connect(name, stream).await.map_err(|error| encryption(host, error))?;
+    Ok(Box::new(encrypted))
+}
+
+/// A certificate that is not trusted stays so; a connection that broke may not.
+fn encryption(host: &str, error: std::io::Error) -> Trouble {
+    let judged = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
+    let failed = Error::build(format!("make an encrypted connection to {host}")).because(error);
+    if judged {
+        Trouble::Lasting(failed.help("Its certificate is judged by the roots of the computer on which ami-bake runs; SSL_CERT_FILE names others. `ignoreCertificateErrors: true` takes any."))
+    } else {
+        Trouble::Passing(failed)
+    }
+}
 
 /// How a connection is encrypted; `lax` takes every certificate.
 ///
 /// # Errors
 /// When this computer has no certificates to judge by.
-pub(super) fn config(lax: bool) -> Result<Arc<ClientConfig>> {
+fn config(lax: bool) -> Result<Arc<ClientConfig>> {
     static STRICT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let failed = |error| Error::internal("set TLS up").because(error);
     let provider = Arc::new(aws_lc_rs::default_provider());

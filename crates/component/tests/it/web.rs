@@ -1,6 +1,6 @@
 //! `WebDownload` from a server on this machine.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -140,8 +140,11 @@ async fn files_come_through_the_machine() {
 }
 
 /// openssl's own server, with a certificate that nobody signed.
+#[cfg(feature = "tls")]
 #[tokio::test]
 async fn a_certificate_is_believed_only_when_it_is_asked_for() {
+    use std::io::Read as _;
+
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let made = std::process::Command::new("openssl")
