@@ -158,6 +158,10 @@ fn what_can_not_be_moved_is_said_before_a_machine_starts() {
         ),
     );
     group(&setting, "web", &web, "1", "");
+    autoscaling(&setting, HOME, "Action=SuspendProcesses&AutoScalingGroupName=web&ScalingProcesses.member.1=Launch");
+    setting.write("bake.yml", &manifest("[{launch-template: web, auto-scaling-group: web}]"));
+    setting.run(&["plan"]).exits(4).says("its processes Launch are suspended").says("resume-processes");
+    autoscaling(&setting, HOME, "Action=ResumeProcesses&AutoScalingGroupName=web");
     // A foreign root device is only seen for what it is where the old image is gone; here it is one more disk.
     setting.write("bake.yml", &manifest("[{launch-template: web, source-version: \"2\"}]"));
     setting
@@ -168,11 +172,8 @@ fn what_can_not_be_moved_is_said_before_a_machine_starts() {
     let key = manifest("[{launch-template: web, auto-scaling-group: web}]")
         .replace("    build:", "    machine: {disk: {encrypted: true, kms-key: alias/bake}}\n    build:");
     setting.write("bake.yml", &key);
-    let planned = setting
-        .run(&["plan"])
-        .exits(0)
-        .says("the policy of the key alias/bake")
-        .says("AWSServiceRoleForAutoScaling");
+    let planned =
+        setting.run(&["plan"]).exits(0).says("the policy of the key alias/bake").says("AWSServiceRoleForAutoScaling");
     assert!(planned.stdout.contains("web would be deployed to web in us-east-1."), "{}", planned.stdout);
     assert!(setting.cloud.instances().is_empty(), "no machine was started");
 }

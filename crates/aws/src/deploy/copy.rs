@@ -44,7 +44,7 @@ pub(super) async fn create(
         .set_default_cooldown(old.default_cooldown)
         .set_health_check_type(old.health_check_type.clone())
         .set_health_check_grace_period(old.health_check_grace_period)
-        .set_placement_group(old.placement_group.clone())
+        .set_placement_group(old.placement_group.clone().filter(|name| !name.is_empty()))
         .set_termination_policies(old.termination_policies.clone())
         .set_new_instances_protected_from_scale_in(old.new_instances_protected_from_scale_in)
         .set_capacity_rebalance(old.capacity_rebalance)

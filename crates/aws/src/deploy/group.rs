@@ -174,6 +174,34 @@ impl Group {
         moved
     }
 
+    /// Judges whether its machines can be replaced.
+    ///
+    /// # Errors
+    /// When a process that this needs is suspended (user guide, "Suspend and resume processes").
+    pub(super) fn replaces_machines(&self) -> Result<()> {
+        let needed = ["InstanceRefresh", "Launch", "Terminate"];
+        let suspended = self.raw.suspended_processes().iter().filter_map(|one| one.process_name());
+        let stopped: Vec<&str> = suspended.filter(|name| needed.contains(name)).collect();
+        if stopped.is_empty() {
+            return Ok(());
+        }
+        let names = stopped.join(" ");
+        Err(Error::preflight(format!("{} replaces no machine: its processes {names} are suspended", self.name)).help(format!(
+            "Resume them when whoever suspended them agrees: `aws autoscaling resume-processes --auto-scaling-group-name {} \
+             --scaling-processes {names}`.",
+            self.name
+        )))
+    }
+
+    /// How many machines a refresh would wait for, an hour by default, before it fails: they are protected from scale-in, or
+    /// in standby (Auto Scaling API, RefreshPreferences).
+    pub(super) fn held(&self) -> usize {
+        let standby = |one: &&Instance| {
+            matches!(one.lifecycle_state(), Some(LifecycleState::Standby | LifecycleState::EnteringStandby))
+        };
+        self.raw.instances().iter().filter(|one| one.protected_from_scale_in() == Some(true) || standby(one)).count()
+    }
+
     /// The instances that run with a version of the group's template.
     pub(super) fn on(&self, version: i64) -> impl Iterator<Item = &Instance> {
         let version = version.to_string();
@@ -284,5 +312,21 @@ mod tests {
         {
             assert_eq!(Follows::of(text), follows);
         }
+    }
+
+    #[test]
+    fn what_holds_a_refresh_up_is_seen() {
+        let suspended = |name: &str| aws_sdk_autoscaling::types::SuspendedProcess::builder().process_name(name).build();
+        let mut group = mixed();
+        assert_eq!((group.held(), group.replaces_machines().is_ok()), (0, true));
+        group.raw.suspended_processes = Some(vec![suspended("AZRebalance"), suspended("Terminate")]);
+        let error = group.replaces_machines().unwrap_err();
+        assert!(error.message().contains("its processes Terminate are suspended"), "{error}");
+        let mut one = instance("7");
+        one.lifecycle_state = Some(LifecycleState::Standby);
+        let mut other = instance("7");
+        other.protected_from_scale_in = Some(true);
+        group.raw.instances = Some(vec![one, other, instance("8")]);
+        assert_eq!(group.held(), 2);
     }
 }

@@ -177,6 +177,16 @@ impl Job<'_> {
         if self.is_there(group) {
             return Ok(None);
         }
+        let held = group.held();
+        if held > 0 {
+            run.warn(
+                format!(
+                    "{held} machines of {} are protected from scale-in or in standby: EC2 waits an hour for them",
+                    group.name
+                ),
+                Some("Take the protection off, or put them into service, while it waits.".to_owned()),
+            );
+        }
         let ask = Ask {
             mark: mark.clone(),
             desired: group.with_version(&version),

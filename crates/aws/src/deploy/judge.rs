@@ -101,7 +101,11 @@ impl Beginning {
         let template = template::find(there, &deployment.template).await?;
         let group = match (&deployment.group, &deployment.strategy) {
             (None, _) => None,
-            (Some(name), Strategy::Refresh(_)) => Some(group::find(there, name).await?),
+            (Some(name), Strategy::Refresh(_)) => {
+                let group = group::find(there, name).await?;
+                group.replaces_machines()?;
+                Some(group)
+            }
             (Some(name), Strategy::Replace(_)) => Some(replace::at_work(there, name).await?),
         };
         if let Some(group) = group.as_ref().filter(|group| group.template() != template.id) {
