@@ -144,8 +144,8 @@ fn a_release_gets_its_images_and_the_report() {
     let other = Report { namespace: "pay".to_owned(), ..report::before() };
     workflow.github.add_release("v1.3.0", "", &json!({"immutable": true}));
     workflow.github.add_file("v1.3.0", "bake-report.json", &before);
-    workflow.github.add_release("pay-v9", "", &json!({}));
-    workflow.github.add_file("pay-v9", "bake-report.json", &serde_json::to_string(&other).unwrap());
+    workflow.github.add_release("pay-v1.3.9", "", &json!({}));
+    workflow.github.add_file("pay-v1.3.9", "bake-report.json", &serde_json::to_string(&other).unwrap());
     workflow.github.add_release("v1.4.0", "People wrote this.", &json!({"draft": true}));
     workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(0).says("with the report among its files");
     let notes = workflow.github.notes("v1.4.0");

@@ -1,30 +1,96 @@
 //! The report of the version before, among the files of the release before.
 
-use ami_bake_core::Result;
 use ami_bake_core::report::{self, FILE_NAME, Report};
+use ami_bake_core::version::from_tag;
+use ami_bake_core::{Error, Result};
+use semver::Version;
 
 use crate::api::{Api, Release};
 
-/// The report of the newest published release with one, other than `tag`, in this namespace. None where there is none.
-/// A pre-release's counts only when `tag` is one itself, or none is named.
+/// Reports that are read until one is of the namespace: a repository may release several things.
+const READ: usize = 10;
+
+/// The report of the published release before `tag` that has one in this namespace: the highest version below its own;
+/// without a version the newest. None where there is none. A pre-release counts only when `tag` is one itself.
 ///
 /// # Errors
-/// When GitHub can't be asked, or the file is no report.
+/// When GitHub can't be asked, or what there is is no report.
 pub async fn last(api: &Api, namespace: &str, tag: Option<&str>) -> Result<Option<Report>> {
     let what = format!("find the last release of {}", api.repository());
     let all: Vec<Release> = api.list(&what, "releases", 1).await?;
-    let ours = tag.and_then(|tag| all.iter().find(|release| release.tag_name == tag));
-    let with_prereleases = ours.is_some_and(|release| release.prerelease);
-    let others = all.iter().filter(|release| {
-        !release.draft && Some(release.tag_name.as_str()) != tag && (with_prereleases || !release.prerelease)
-    });
-    for release in others {
-        let Some(asset) = release.assets.iter().find(|asset| asset.name == FILE_NAME) else { continue };
-        let found =
-            report::parse(&api.download(asset).await?, &format!("{FILE_NAME} of release {}", release.tag_name))?;
-        if found.namespace == namespace {
-            return Ok(Some(found));
+    let mut broken: Option<Error> = None;
+    for release in before(&all, tag).into_iter().filter(|release| has_report(release)).take(READ) {
+        match read(api, release).await {
+            Ok(found) if found.namespace == namespace => return Ok(Some(found)),
+            Ok(_) => {}
+            Err(error) => broken = broken.or(Some(error)),
         }
     }
-    Ok(None)
+    broken.map_or(Ok(None), Err)
+}
+
+/// The releases before `tag`, the nearest first.
+fn before<'a>(all: &'a [Release], tag: Option<&str>) -> Vec<&'a Release> {
+    let ours = tag.and_then(|tag| all.iter().find(|release| release.tag_name == tag));
+    let with_prereleases = ours.is_some_and(|release| release.prerelease);
+    let mut others: Vec<&Release> = all
+        .iter()
+        .filter(|release| !release.draft && Some(release.tag_name.as_str()) != tag)
+        .filter(|release| with_prereleases || !release.prerelease)
+        .collect();
+    if let Some(ours) = tag.and_then(from_tag) {
+        let version = |release: &Release| -> Option<Version> { from_tag(&release.tag_name) };
+        others.retain(|release| version(release).is_some_and(|version| version < ours));
+        // A stable sort: of two things with one version the newer release comes first.
+        others.sort_by_key(|release| std::cmp::Reverse(version(release)));
+    }
+    others
+}
+
+fn has_report(release: &Release) -> bool {
+    release.assets.iter().any(|asset| asset.name == FILE_NAME)
+}
+
+async fn read(api: &Api, release: &Release) -> Result<Report> {
+    let asset = release.assets.iter().find(|asset| asset.name == FILE_NAME);
+    let asset = asset.ok_or_else(|| Error::internal(format!("release {} has no {FILE_NAME}", release.tag_name)))?;
+    report::parse(&api.download(asset).await?, &format!("{FILE_NAME} of release {}", release.tag_name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(tag: &str, draft: bool, prerelease: bool) -> Release {
+        Release {
+            id: 1,
+            tag_name: tag.to_owned(),
+            body: None,
+            html_url: String::new(),
+            draft,
+            prerelease,
+            immutable: false,
+            upload_url: String::new(),
+            assets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_version_before_is_the_nearest_below() {
+        let all = [
+            release("v1.4.1", false, false),
+            release("nightly", false, false),
+            release("v2.0.0-rc.1", false, true),
+            release("v1.5.0", true, false),
+            release("v1.4.0", false, false),
+            release("v1.3.9", false, false),
+        ];
+        let tags = |tag: Option<&str>| -> Vec<&str> {
+            before(&all, tag).iter().map(|release| release.tag_name.as_str()).collect()
+        };
+        assert_eq!(tags(Some("v1.4.1")), ["v1.4.0", "v1.3.9"], "a later release is none before");
+        assert_eq!(tags(Some("v1.3.10")), ["v1.3.9"]);
+        assert_eq!(tags(Some("v2.0.0-rc.1")), ["v1.4.1", "v1.4.0", "v1.3.9"]);
+        assert_eq!(tags(None), ["v1.4.1", "nightly", "v1.4.0", "v1.3.9"]);
+    }
 }
