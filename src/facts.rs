@@ -26,7 +26,6 @@ pub(crate) struct Facts {
     /// `owner/name`.
     pub(crate) repository: Option<String>,
     /// The ids of the repository's owner and of the repository.
-    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "they stand in what AWS is told to trust"))]
     pub(crate) ids: Option<(String, String)>,
     /// The number of the pull request.
     pub(crate) pull_request: Option<u64>,

@@ -26,7 +26,6 @@ pub(crate) const PLATFORMS: &[&str] = &[
 
 /// What a platform needs to know before it is asked for anything.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[cfg_attr(not(all(feature = "aws", feature = "local")), expect(dead_code, reason = "each platform reads its own"))]
 pub(crate) struct Place {
     /// The home region.
     pub(crate) region: Option<String>,

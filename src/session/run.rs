@@ -128,6 +128,8 @@ impl Session {
         if let Some(action) = crate::action::current() {
             action.told(&report, self.run.masker()).await;
         }
+        #[cfg(not(feature = "github"))]
+        drop(report);
         exit_code
     }
 }

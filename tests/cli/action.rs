@@ -129,6 +129,28 @@ fn a_forks_pull_request_is_checked_without_credentials() {
     assert!(!job.main(PROGRAM, &[]).exits(3).annotations("error").is_empty());
 }
 
+#[cfg(feature = "docker")]
+#[test]
+fn a_forks_pull_request_is_baked_on_docker_where_an_engine_answers() {
+    let engine = ami_bake_testkit::docker::Engine::get();
+    let base = ami_bake_testkit::docker::BASE;
+    let manifest = format!(
+        "format: 1\nname: fork-{}\naws: {{region: us-east-1, role: arn:aws:iam::111111111111:role/bake}}\nimages:\n  web:\n    source:\n      ami: {{owner: self, name: base-*}}\n      docker: {base}\n    build: [{{run: 'echo hello > /hello'}}]\n    test: [{{run: 'test -e /hello'}}]\n",
+        std::process::id()
+    );
+    let fork = json!({
+        "repository": {"full_name": "shop/images"},
+        "pull_request": {"number": 7, "head": {"sha": "1a2b3c4d", "repo": {"full_name": "eve/images"}}},
+    });
+    let job = plain(&manifest).event("pull_request", "refs/pull/7/merge", &fork).variable("DOCKER_HOST", engine.host());
+    let main = job.main(PROGRAM, &[("role", "arn:aws:iam::111111111111:role/bake"), ("region", "us-east-1")]).exits(0);
+    assert_eq!((main.output("version"), main.output("tested")), ("0.1.0-pr.7.1a2b3c4", "true"), "{}", main.step.text());
+    assert!(main.summary.contains("0.1.0-pr.7.1a2b3c4"));
+    // Without an engine the check alone is the answer.
+    let alone = job.variable("DOCKER_HOST", "unix:///nowhere/docker.sock").main(PROGRAM, &[]).exits(0);
+    assert!(alone.step.text().contains("No Docker engine answers"), "{}", alone.step.text());
+}
+
 #[test]
 fn a_cancel_takes_everything_away_and_post_finds_nothing() {
     let job = with_store(&local("cancelled", "sleep 60"));
