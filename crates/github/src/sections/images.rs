@@ -73,7 +73,11 @@ fn source(image: &ImageReport, now: Option<Timestamp>, escape: Escape<'_>) -> St
     let Some(source) = &image.source else { return String::new() };
     let name = if source.name.is_empty() { &source.id } else { &source.name };
     let age = source.created.zip(now).and_then(|(created, now)| age(created, now));
-    format!("{}{}", escape.code(name), age.map(|age| format!("<br>{}", together(&format!("{age} old")))).unwrap_or_default())
+    format!(
+        "{}{}",
+        escape.code(name),
+        age.map(|age| format!("<br>{}", together(&format!("{age} old")))).unwrap_or_default()
+    )
 }
 
 /// An age as people tell it; none of what is from the future.
