@@ -7,9 +7,9 @@ use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::Image;
 use futures::future::try_join_all;
 
+use super::cluster;
 use super::group::{self, Follows, Group};
 use super::keys;
-use super::replace;
 use super::template::{self, Template, Version};
 use crate::platform::Inner;
 
@@ -106,7 +106,7 @@ impl Beginning {
                 group.replaces_machines()?;
                 Some(group)
             }
-            (Some(name), Strategy::Replace(_)) => Some(replace::at_work(there, name).await?),
+            (Some(name), Strategy::Replace(_)) => Some(cluster::at_work(there, name).await?),
         };
         if let Some(group) = group.as_ref().filter(|group| group.template() != template.id) {
             return Err(Error::preflight(format!(

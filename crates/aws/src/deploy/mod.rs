@@ -2,6 +2,7 @@
 
 mod actions;
 mod back;
+mod cluster;
 mod compare;
 mod copy;
 mod entry;
@@ -12,6 +13,7 @@ mod judge;
 mod keys;
 mod pointers;
 mod refresh;
+mod remove;
 mod replace;
 mod shared;
 mod template;

@@ -1,117 +1,29 @@
 //! A second group takes over from the first, as Netflix' Asgard did it ("red/black"): brought up beside it, given the traffic once it
 //! is healthy, and gone again when it does not get there. The first one stays for a while, disabled.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ami_bake_core::ledger::{Closed, Entry};
+use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
-use ami_bake_core::platform::Undo;
 use ami_bake_core::poll::human;
 use ami_bake_core::rollout::{Outcome, Rollout};
 use ami_bake_core::{Error, Kind, Result, tags};
-use aws_sdk_autoscaling::types::builders::TagBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};
-use jiff::Timestamp;
 
 use super::back::Bad;
+use super::cluster::{DISABLED, REPLACED_BY, REPLACES, mark, members, name_of, next_name, tag, tags_of};
 use super::entry::{GROUP, GroupMark, line};
 use super::group::{self, Group, is_in_service};
 use super::job::Job;
+use super::remove::{delete, give_back, remove_expired};
 use super::traffic::{self, Traffic};
 use super::{copy, pointers};
 use crate::machine::{created, expiring};
 use crate::platform::{Inner, PLATFORM};
 
-/// Which group a new one takes over from; gone once it did.
-const REPLACES: &str = "ami-bake:replaces";
-/// Which group took over from this one.
-const REPLACED_BY: &str = "ami-bake:replaced-by";
-/// What a group does no more while it is kept: Asgard's three.
-const DISABLED: [&str; 3] = ["Launch", "Terminate", "AddToLoadBalancer"];
 /// When sweep may take a group that was not finished.
 const LIFETIME: Duration = Duration::from_hours(24);
-/// Numbers after which it begins anew.
-const NUMBERS: u32 = 1000;
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// The name without its number: `web-production-v012` is of `web-production`.
-fn cluster(name: &str) -> &str {
-    match name.rsplit_once("-v") {
-        Some((cluster, digits)) if digits.len() == 3 && digits.bytes().all(|one| one.is_ascii_digit()) => cluster,
-        _ => name,
-    }
-}
-
-fn number(name: &str) -> Option<u32> {
-    name.strip_prefix(cluster(name))?.strip_prefix("-v")?.parse().ok()
-}
-
-/// The next name that is free.
-fn next_name(of: &str, taken: &[&str]) -> String {
-    let cluster = cluster(of);
-    let mut next = number(of).map_or(0, |number| (number + 1) % NUMBERS);
-    for _ in 0..NUMBERS {
-        let name = format!("{cluster}-v{next:03}");
-        if !taken.contains(&name.as_str()) {
-            return name;
-        }
-        next = (next + 1) % NUMBERS;
-    }
-    format!("{cluster}-v{next:03}")
-}
-
-/// A group's tags.
-pub(super) fn tags_of(group: &AutoScalingGroup) -> BTreeMap<String, String> {
-    let tags = group.tags().iter();
-    tags.filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))).collect()
-}
-
-/// True for a group that did not take over yet.
-pub(super) fn is_passing(group: &AutoScalingGroup) -> bool {
-    tags_of(group).contains_key(REPLACES)
-}
-
-fn name_of(group: &AutoScalingGroup) -> &str {
-    group.auto_scaling_group_name().unwrap_or_default()
-}
-
-/// The groups that took over from each other.
-pub(super) async fn members(there: &Inner, of: &str) -> Result<Vec<AutoScalingGroup>> {
-    let client = &there.client;
-    let cluster_name = cluster(of);
-    let (mut all, mut page) = (Vec::new(), None);
-    loop {
-        let request = client.autoscaling.describe_auto_scaling_groups().max_records(100).set_next_token(page);
-        let doing = format!("list the groups of {cluster_name}");
-        let answer = client.call("DescribeAutoScalingGroups", &doing, request.send()).await?;
-        let groups = answer.auto_scaling_groups.unwrap_or_default().into_iter();
-        all.extend(groups.filter(|group| cluster(name_of(group)) == cluster_name));
-        page = answer.next_token.filter(|mark| !mark.is_empty());
-        if page.is_none() {
-            all.sort_by_key(|group| number(name_of(group)));
-            return Ok(all);
-        }
-    }
-}
-
-/// The group that serves: the one that nothing took over from, and that is not being brought up.
-///
-/// # Errors
-/// When there is none, or it can't be replaced.
-pub(super) async fn at_work(there: &Inner, named: &str) -> Result<Group> {
-    let all = members(there, named).await?;
-    let serves = |group: &&AutoScalingGroup| {
-        let tags = tags_of(group);
-        !tags.contains_key(REPLACES) && !tags.contains_key(REPLACED_BY) && group.status().is_none()
-    };
-    let Some(found) = all.iter().rfind(serves) else {
-        // Says that there is none, or why it can't be moved.
-        return group::find(there, named).await;
-    };
-    Traffic::of(found)?;
-    Group::new(found.clone())
-}
 
 /// A replacement on its way.
 struct Change<'a> {
@@ -207,8 +119,8 @@ impl Change<'_> {
         let (run, next) = (&self.job.run, &self.next);
         let client = &self.there().client;
         run.check()?;
-        let mark = GroupMark { group: next.clone(), replaces: self.old.name.clone() };
-        let ticket = run.intend(PLATFORM, GROUP, Some(client.region()), &line(&mark))?;
+        let entry = GroupMark { group: next.clone(), replaces: self.old.name.clone() };
+        let ticket = run.intend(PLATFORM, GROUP, Some(client.region()), &line(&entry))?;
         if new {
             let desired = self.old.with_version(&self.job.version.to_string());
             let made = copy::create(client, &self.old.raw, next, desired, self.tags()).await;
@@ -381,90 +293,5 @@ impl Change<'_> {
                 Bad::new(Outcome::RollbackFailed, error.help(help.trim_end()))
             }
         }
-    }
-}
-
-fn tag(group: &str, key: &str, value: &str) -> Tag {
-    mark(group, key).value(value).propagate_at_launch(false).build()
-}
-
-/// What names a tag; to be deleted it needs no more.
-fn mark(group: &str, key: &str) -> TagBuilder {
-    Tag::builder().resource_id(group).resource_type("auto-scaling-group").key(key)
-}
-
-/// The old group gets its traffic and its processes back before the new one goes, so that somebody always serves.
-async fn give_back(there: &Inner, old: &str, next: &str) -> Result<()> {
-    let taken = group::describe(there, next).await?;
-    if let Some(first) = group::describe(there, old).await?
-        && tags_of(&first).contains_key(REPLACED_BY)
-    {
-        let client = &there.client;
-        if let Some(taken) = &taken {
-            traffic::attach(there, old, &Traffic::of(taken)?).await?;
-        }
-        let request = client.autoscaling.resume_processes().auto_scaling_group_name(old);
-        let request = request.set_scaling_processes(Some(DISABLED.map(str::to_owned).to_vec()));
-        client.call("ResumeProcesses", &format!("enable {old} again"), request.send()).await?;
-        let marks = [REPLACED_BY, tags::EXPIRES].map(|key| mark(old, key).build());
-        let request = client.autoscaling.delete_tags().set_tags(Some(marks.to_vec()));
-        client.call("DeleteTags", &format!("mark {old} as at work"), request.send()).await?;
-    }
-    if taken.is_some() { delete(there, next).await } else { Ok(()) }
-}
-
-/// Deletes a group with its machines. Not being there is success.
-async fn delete(there: &Inner, name: &str) -> Result<()> {
-    let client = &there.client;
-    let request = client.autoscaling.delete_auto_scaling_group().auto_scaling_group_name(name).force_delete(true);
-    match client.ask("DeleteAutoScalingGroup", request.send()).await {
-        Ok(_) => Ok(()),
-        Err(failure) if failure.is(&["ValidationError"]) && failure.text().contains("not found") => Ok(()),
-        Err(failure) => Err(client.explain(*failure, &format!("delete the Auto Scaling group {name}")).await),
-    }
-}
-
-/// Groups of the cluster that were kept long enough.
-async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
-    let now = job.run.clock().now();
-    for group in all {
-        let tags = tags_of(group);
-        let over = |text: &String| text.parse::<Timestamp>().is_ok_and(|end| end <= now);
-        if !tags.contains_key(REPLACED_BY) || !tags.get(tags::EXPIRES).is_some_and(over) {
-            continue;
-        }
-        let name = name_of(group);
-        match delete(&job.there, name).await {
-            Ok(()) => job.run.progress(format!("{name}, which was replaced before, is deleted")),
-            Err(error) => job.run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
-        }
-    }
-}
-
-/// Takes a group away that did not take over, or that was kept long enough.
-pub(super) async fn undo(there: &Inner, entry: &Entry) -> Result<Undo> {
-    let mark = serde_json::from_str::<GroupMark>(&entry.find_by).ok();
-    // Sweep knows the name alone.
-    let name = entry.id.clone().or_else(|| mark.map(|mark| mark.group)).unwrap_or_default();
-    let Some(group) = group::describe(there, &name).await? else { return Ok(Undo::Done) };
-    let tags = tags_of(&group);
-    match tags.get(REPLACES) {
-        Some(old) => give_back(there, old, &name).await.map(|()| Undo::Done),
-        None if tags.contains_key(REPLACED_BY) => delete(there, &name).await.map(|()| Undo::Done),
-        // It took over before it could be stopped.
-        None => Ok(Undo::Done),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_count_as_asgards_do() {
-        assert_eq!(next_name("web-production", &["web-production"]), "web-production-v000");
-        assert_eq!(next_name("web-v012", &["web-v011", "web-v012"]), "web-v013");
-        assert_eq!(next_name("web-v999", &["web-v999", "web-v000"]), "web-v001");
-        assert_eq!((cluster("web-v1"), cluster("web-v012"), number("web")), ("web-v1", "web", None));
     }
 }

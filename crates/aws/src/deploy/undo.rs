@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use super::entry::{GROUP, REFRESH, RefreshMark, VERSION, VersionMark, number_of};
 use super::group::{self, Follows, Group};
 use super::refresh::{self, Ask};
-use super::replace;
 use super::template::{self, Version};
+use super::{cluster, remove};
 use crate::platform::Inner;
 
 /// Asks for what brings everything back; waits for nothing. Not being there is success.
@@ -21,7 +21,7 @@ pub(crate) async fn undo(there: &Inner, run: &Run, entry: &Entry) -> Result<Undo
     match entry.kind.as_str() {
         VERSION => version(there, entry).await,
         REFRESH => bring_back(there, run, entry).await,
-        GROUP => replace::undo(there, entry).await,
+        GROUP => remove::undo(there, entry).await,
         kind => Ok(Undo::Later(format!("this version of ami-bake does not know how to undo a {kind}"))),
     }
 }
@@ -47,11 +47,11 @@ async fn version(there: &Inner, entry: &Entry) -> Result<Undo> {
     let mut at_work = template.default == number;
     // A group that took over has another name.
     let groups = match &mark.group {
-        Some(name) => replace::members(there, name).await?,
+        Some(name) => cluster::members(there, name).await?,
         None => Vec::new(),
     };
     for raw in groups {
-        if replace::is_passing(&raw) {
+        if cluster::is_passing(&raw) {
             // It goes by an entry of its own, and launches nothing more until then that anybody needs.
             continue;
         }
@@ -161,7 +161,7 @@ pub(crate) async fn expired(there: &Inner) -> Result<Vec<(String, BTreeMap<Strin
         };
         for one in answer.auto_scaling_groups() {
             if let Some(name) = one.auto_scaling_group_name() {
-                all.push((name.to_owned(), replace::tags_of(one)));
+                all.push((name.to_owned(), cluster::tags_of(one)));
             }
         }
         page = answer.next_token.filter(|mark| !mark.is_empty());

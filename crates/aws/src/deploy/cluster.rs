@@ -1,0 +1,120 @@
+//! The groups that took over from each other: their names, and which of them serves.
+
+use std::collections::BTreeMap;
+
+use ami_bake_core::Result;
+use aws_sdk_autoscaling::types::builders::TagBuilder;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};
+
+use super::group::{self, Group};
+use super::traffic::Traffic;
+use crate::platform::Inner;
+
+/// Which group a new one takes over from; gone once it did.
+pub(super) const REPLACES: &str = "ami-bake:replaces";
+/// Which group took over from this one.
+pub(super) const REPLACED_BY: &str = "ami-bake:replaced-by";
+/// What a group does no more while it is kept: Asgard's three.
+pub(super) const DISABLED: [&str; 3] = ["Launch", "Terminate", "AddToLoadBalancer"];
+/// Numbers after which it begins anew.
+const NUMBERS: u32 = 1000;
+
+/// The name without its number: `web-production-v012` is of `web-production`.
+fn cluster(name: &str) -> &str {
+    match name.rsplit_once("-v") {
+        Some((cluster, digits)) if digits.len() == 3 && digits.bytes().all(|one| one.is_ascii_digit()) => cluster,
+        _ => name,
+    }
+}
+
+fn number(name: &str) -> Option<u32> {
+    name.strip_prefix(cluster(name))?.strip_prefix("-v")?.parse().ok()
+}
+
+/// The next name that is free.
+pub(super) fn next_name(of: &str, taken: &[&str]) -> String {
+    let cluster = cluster(of);
+    let mut next = number(of).map_or(0, |number| (number + 1) % NUMBERS);
+    for _ in 0..NUMBERS {
+        let name = format!("{cluster}-v{next:03}");
+        if !taken.contains(&name.as_str()) {
+            return name;
+        }
+        next = (next + 1) % NUMBERS;
+    }
+    format!("{cluster}-v{next:03}")
+}
+
+/// A group's tags.
+pub(super) fn tags_of(group: &AutoScalingGroup) -> BTreeMap<String, String> {
+    let tags = group.tags().iter();
+    tags.filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))).collect()
+}
+
+/// True for a group that did not take over yet.
+pub(super) fn is_passing(group: &AutoScalingGroup) -> bool {
+    tags_of(group).contains_key(REPLACES)
+}
+
+pub(super) fn name_of(group: &AutoScalingGroup) -> &str {
+    group.auto_scaling_group_name().unwrap_or_default()
+}
+
+/// The groups that took over from each other.
+pub(super) async fn members(there: &Inner, of: &str) -> Result<Vec<AutoScalingGroup>> {
+    let client = &there.client;
+    let cluster_name = cluster(of);
+    let (mut all, mut page) = (Vec::new(), None);
+    loop {
+        let request = client.autoscaling.describe_auto_scaling_groups().max_records(100).set_next_token(page);
+        let doing = format!("list the groups of {cluster_name}");
+        let answer = client.call("DescribeAutoScalingGroups", &doing, request.send()).await?;
+        let groups = answer.auto_scaling_groups.unwrap_or_default().into_iter();
+        all.extend(groups.filter(|group| cluster(name_of(group)) == cluster_name));
+        page = answer.next_token.filter(|mark| !mark.is_empty());
+        if page.is_none() {
+            all.sort_by_key(|group| number(name_of(group)));
+            return Ok(all);
+        }
+    }
+}
+
+/// The group that serves: the one that nothing took over from, and that is not being brought up.
+///
+/// # Errors
+/// When there is none, or it can't be replaced.
+pub(super) async fn at_work(there: &Inner, named: &str) -> Result<Group> {
+    let all = members(there, named).await?;
+    let serves = |group: &&AutoScalingGroup| {
+        let tags = tags_of(group);
+        !tags.contains_key(REPLACES) && !tags.contains_key(REPLACED_BY) && group.status().is_none()
+    };
+    let Some(found) = all.iter().rfind(serves) else {
+        // Says that there is none, or why it can't be moved.
+        return group::find(there, named).await;
+    };
+    Traffic::of(found)?;
+    Group::new(found.clone())
+}
+
+pub(super) fn tag(group: &str, key: &str, value: &str) -> Tag {
+    mark(group, key).value(value).propagate_at_launch(false).build()
+}
+
+/// What names a tag; to be deleted it needs no more.
+pub(super) fn mark(group: &str, key: &str) -> TagBuilder {
+    Tag::builder().resource_id(group).resource_type("auto-scaling-group").key(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_count_as_asgards_do() {
+        assert_eq!(next_name("web-production", &["web-production"]), "web-production-v000");
+        assert_eq!(next_name("web-v012", &["web-v011", "web-v012"]), "web-v013");
+        assert_eq!(next_name("web-v999", &["web-v999", "web-v000"]), "web-v001");
+        assert_eq!((cluster("web-v1"), cluster("web-v012"), number("web")), ("web-v1", "web", None));
+    }
+}

@@ -1,0 +1,77 @@
+//! Groups that go: one that did not take over, and one that was kept long enough.
+
+use ami_bake_core::ledger::Entry;
+use ami_bake_core::platform::Undo;
+use ami_bake_core::{Result, tags};
+use aws_sdk_autoscaling::types::AutoScalingGroup;
+use jiff::Timestamp;
+
+use super::cluster::{DISABLED, REPLACED_BY, REPLACES, mark, name_of, tags_of};
+use super::entry::GroupMark;
+use super::group;
+use super::job::Job;
+use super::traffic::{self, Traffic};
+use crate::platform::Inner;
+
+/// The old group gets its traffic and its processes back before the new one goes, so that somebody always serves.
+pub(super) async fn give_back(there: &Inner, old: &str, next: &str) -> Result<()> {
+    let taken = group::describe(there, next).await?;
+    if let Some(first) = group::describe(there, old).await?
+        && tags_of(&first).contains_key(REPLACED_BY)
+    {
+        let client = &there.client;
+        if let Some(taken) = &taken {
+            traffic::attach(there, old, &Traffic::of(taken)?).await?;
+        }
+        let request = client.autoscaling.resume_processes().auto_scaling_group_name(old);
+        let request = request.set_scaling_processes(Some(DISABLED.map(str::to_owned).to_vec()));
+        client.call("ResumeProcesses", &format!("enable {old} again"), request.send()).await?;
+        let marks = [REPLACED_BY, tags::EXPIRES].map(|key| mark(old, key).build());
+        let request = client.autoscaling.delete_tags().set_tags(Some(marks.to_vec()));
+        client.call("DeleteTags", &format!("mark {old} as at work"), request.send()).await?;
+    }
+    if taken.is_some() { delete(there, next).await } else { Ok(()) }
+}
+
+/// Deletes a group with its machines. Not being there is success.
+pub(super) async fn delete(there: &Inner, name: &str) -> Result<()> {
+    let client = &there.client;
+    let request = client.autoscaling.delete_auto_scaling_group().auto_scaling_group_name(name).force_delete(true);
+    match client.ask("DeleteAutoScalingGroup", request.send()).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is(&["ValidationError"]) && failure.text().contains("not found") => Ok(()),
+        Err(failure) => Err(client.explain(*failure, &format!("delete the Auto Scaling group {name}")).await),
+    }
+}
+
+/// Groups of the cluster that were kept long enough.
+pub(super) async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
+    let now = job.run.clock().now();
+    for group in all {
+        let tags = tags_of(group);
+        let over = |text: &String| text.parse::<Timestamp>().is_ok_and(|end| end <= now);
+        if !tags.contains_key(REPLACED_BY) || !tags.get(tags::EXPIRES).is_some_and(over) {
+            continue;
+        }
+        let name = name_of(group);
+        match delete(&job.there, name).await {
+            Ok(()) => job.run.progress(format!("{name}, which was replaced before, is deleted")),
+            Err(error) => job.run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
+        }
+    }
+}
+
+/// Takes a group away that did not take over, or that was kept long enough.
+pub(super) async fn undo(there: &Inner, entry: &Entry) -> Result<Undo> {
+    let mark = serde_json::from_str::<GroupMark>(&entry.find_by).ok();
+    // Sweep knows the name alone.
+    let name = entry.id.clone().or_else(|| mark.map(|mark| mark.group)).unwrap_or_default();
+    let Some(group) = group::describe(there, &name).await? else { return Ok(Undo::Done) };
+    let tags = tags_of(&group);
+    match tags.get(REPLACES) {
+        Some(old) => give_back(there, old, &name).await.map(|()| Undo::Done),
+        None if tags.contains_key(REPLACED_BY) => delete(there, &name).await.map(|()| Undo::Done),
+        // It took over before it could be stopped.
+        None => Ok(Undo::Done),
+    }
+}
