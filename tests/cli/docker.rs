@@ -330,14 +330,16 @@ fn a_bake_goes_over_tls_with_certificates() {
     assert!(run("client", 0).stdout.contains("baked"));
     let digest = engine.docker(&["image", "inspect", "--format", "{{.Id}}", &format!("{name}/web:0.1.0")]);
     assert!(digest.is_some(), "the image is not in the engine");
-    for (folder, why, help) in
-        [("stranger", "BadCertificate", "DOCKER_CERT_PATH names another folder"), ("nowhere", "there is no", "ca.pem, cert.pem and key.pem")]
-    {
+    for (folder, why, help) in [
+        ("stranger", "BadCertificate", "DOCKER_CERT_PATH names another folder"),
+        ("nowhere", "there is no", "ca.pem, cert.pem and key.pem"),
+    ] {
         let refused = run(folder, 4);
         assert!(refused.stderr.contains(why) && refused.stderr.contains(help), "{}", refused.stderr);
     }
     // Somebody who forgot DOCKER_TLS_VERIFY hears of it.
     let plain = Setting::with(&text).variable("REGISTRY_PASSWORD", "geheim-4711").variable("DOCKER_HOST", &host);
+    plain.write("site/page.html", "x");
     plain.run(&["bake"]).exits(4).says("DOCKER_TLS_VERIFY=1");
     assert_eq!(machines(&engine, &name), "");
 }
