@@ -1,5 +1,7 @@
 //! Workflow commands and their escapes (GitHub: workflow commands; actions/toolkit, command.ts).
 
+use super::untrusted::defuse;
+
 /// A message longer than this is cut by the runner, in the middle of whatever stands there.
 pub const MESSAGE_LIMIT: usize = 4096;
 
@@ -64,7 +66,9 @@ impl Annotation {
             }
         }
         properties.push(format!("title={}", property(&self.title)));
-        let message = &self.message[..self.message.floor_char_boundary(MESSAGE_LIMIT)];
+        // The message may quote a machine; what a command says is no command today, and stays none.
+        let message = self.message.split('\n').map(defuse).collect::<Vec<_>>().join("\n");
+        let message = &message[..message.floor_char_boundary(MESSAGE_LIMIT)];
         format!("::{} {}::{}", self.level.as_str(), properties.join(","), data(message))
     }
 }
@@ -91,10 +95,10 @@ mod tests {
             file: Some("a,b:c.yml".to_owned()),
             start: Some((2, 1)),
             end: Some((2, 7)),
-            ..Annotation::new(Level::Error, "wrong: type", "100 % wrong\r\n::error::x")
+            ..Annotation::new(Level::Error, "wrong: type", "100 % wrong\r\n##[error]x")
         };
         let Some(Spoken { name, properties, data }) = parse(&annotation.command(), &[]) else { panic!() };
-        assert_eq!((name.as_str(), data.as_str()), ("error", "100 % wrong\r\n::error::x"));
+        assert_eq!((name.as_str(), data.as_str()), ("error", "100 % wrong\r\n## [error]x"));
         let property = |name: &str| properties.get(name).map(String::as_str);
         assert_eq!((property("file"), property("title")), (Some("a,b:c.yml"), Some("wrong: type")));
         assert_eq!((property("line"), property("col"), property("endColumn")), (Some("2"), Some("1"), Some("7")));

@@ -225,7 +225,7 @@ mod tests {
         });
         assert!(step.commands.iter().all(|command| ["group", "endgroup", "error"].contains(&command.name.as_str())));
         let errors: Vec<_> = step.commands.iter().filter(|command| command.name == "error").collect();
-        assert_eq!((errors.len(), errors[0].data.as_str()), (1, "::error::one"));
+        assert_eq!((errors.len(), errors[0].data.as_str()), (1, ": :error::one"));
         assert!(!step.is_stopped());
     }
 
