@@ -15,14 +15,15 @@ type Plans = [Outline];
 pub(super) fn at_home(plans: &Plans, place: &Where) -> Vec<Statement> {
     let all: Vec<&Distribution> = plans.iter().map(|one| &one.plan.settings.distribution).collect();
     let regions: Vec<&RegionPlan> = all.iter().flat_map(|one| &one.regions).collect();
-    let mut statements = copies(regions.iter().map(|region| region.region.as_str()), place);
+    let others = regions.iter().map(|region| region.region.as_str()).filter(|region| *region != place.region);
+    let mut statements = copies(others, place);
     statements.extend(kms(named_keys(&regions), place));
     statements.extend(marks(&all, place));
     let everywhere: BTreeSet<&str> =
         regions.iter().map(|region| region.region.as_str()).chain([place.region.as_str()]).collect();
     statements.push(parameters(plans, &everywhere, place));
     if plans.iter().any(|one| !one.plan.settings.retention.is_none()) {
-        statements.push(uses());
+        statements.extend(uses());
     }
     let lent = all.iter().any(|one| !one.targets.is_empty());
     if lent {
@@ -49,7 +50,13 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, place: &Where) -> Vec<Stateme
         let names: BTreeSet<&str> = regions.iter().map(|region| region.region.as_str()).collect();
         statements.push(Statement::anywhere(
             "Look",
-            ["ec2:DescribeImages", "ec2:DescribeSnapshots", "sts:GetCallerIdentity"],
+            [
+                "ec2:DescribeImages",
+                "ec2:DescribeSnapshots",
+                "ec2:GetEbsDefaultKmsKeyId",
+                "ec2:GetEbsEncryptionByDefault",
+                "sts:GetCallerIdentity",
+            ],
         ));
         statements.extend(copies(names.iter().copied(), place));
         let own = names.iter().flat_map(|region| [place.ec2(region, "image/*"), place.ec2(region, "snapshot/*")]);
@@ -70,7 +77,7 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, place: &Where) -> Vec<Stateme
         statements.extend(marks(&all, place));
         statements.push(parameters(plans, &names, place));
         if plans.iter().any(|one| !one.plan.settings.retention.is_none()) {
-            statements.push(uses());
+            statements.extend(uses());
         }
     }
     let under =
@@ -85,10 +92,8 @@ fn named_keys<'a>(regions: &[&'a RegionPlan]) -> Vec<(&'a str, &'a str)> {
 
 /// Snapshots and images that come into a region, and what registers them there.
 fn copies<'a>(regions: impl Iterator<Item = &'a str>, place: &Where) -> Vec<Statement> {
-    let resources: Vec<String> = regions
-        .filter(|region| *region != place.region)
-        .flat_map(|region| [place.ec2(region, "snapshot/*"), place.ec2(region, "image/*")])
-        .collect();
+    let resources: Vec<String> =
+        regions.flat_map(|region| [place.ec2(region, "snapshot/*"), place.ec2(region, "image/*")]).collect();
     vec![Statement::new("Copy", ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"], resources)]
 }
 
@@ -121,17 +126,29 @@ fn parameters(plans: &Plans, regions: &BTreeSet<&str>, place: &Where) -> Stateme
 }
 
 /// Who uses an image, before an old one goes.
-fn uses() -> Statement {
-    Statement::anywhere(
-        "WhoUses",
-        [
-            "autoscaling:DescribeAutoScalingGroups",
-            "autoscaling:DescribeLaunchConfigurations",
-            "ec2:DescribeImageReferences",
-            "ec2:DescribeLaunchTemplates",
-            "ec2:DescribeLaunchTemplateVersions",
-        ],
-    )
+fn uses() -> [Statement; 2] {
+    let asked = [
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeLaunchConfigurations",
+        "ec2:DescribeImageAttribute",
+        "ec2:DescribeImageReferences",
+    ];
+    // What EC2 looks at in the role's name (EC2 user guide, "Identify your resources referencing specified AMIs").
+    let by_ec2 = [
+        "ec2:DescribeInstances",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeLaunchTemplates",
+        "imagebuilder:GetContainerRecipe",
+        "imagebuilder:ListContainerRecipes",
+        "imagebuilder:ListImageRecipes",
+        "ssm:DescribeParameters",
+        "ssm:GetParameters",
+    ];
+    let by_ec2 = Statement::anywhere("WhoUsesByEc2", by_ec2);
+    [
+        Statement::anywhere("WhoUses", asked),
+        by_ec2.when("ForAnyValue:StringEquals", "aws:CalledVia", json!(["ec2-images.amazonaws.com"])),
+    ]
 }
 
 /// Deployments: templates by id where they are named so, groups by name.

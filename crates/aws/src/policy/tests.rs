@@ -152,6 +152,8 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
     assert_eq!(targets(&plans), [OTHER]);
     let other = policy_of_target(&plans, OTHER, &Where::of(Some(OTHER), "eu-west-1")).unwrap();
     assert!(text(&other).contains("ec2:RegisterImage") && !text(&other).contains("RunInstances"), "{other:#}");
+    let copy = text(&statement(&other, "Copy")["Resource"]);
+    assert!(copy.contains("arn:aws:ec2:eu-west-1::snapshot/*"), "also where the bake is at home: {copy}");
     assert_eq!(policy_of_target(&plans, HOME, &place), None);
 }
 

@@ -66,3 +66,21 @@ async fn all_configurations(client: &Client) -> Result<Vec<LaunchConfiguration>>
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_autoscaling::types::{LaunchTemplate, LaunchTemplateOverrides, MixedInstancesPolicy};
+
+    use super::*;
+
+    #[test]
+    fn what_a_policy_names_beside_its_template_is_used() {
+        let one =
+            |image: Option<&str>| LaunchTemplateOverrides::builder().set_image_id(image.map(str::to_owned)).build();
+        let template = LaunchTemplate::builder().overrides(one(None)).overrides(one(Some("ami-arm"))).build();
+        let policy = MixedInstancesPolicy::builder().launch_template(template).build();
+        let group = AutoScalingGroup::builder().auto_scaling_group_name("web").mixed_instances_policy(policy).build();
+        assert_eq!(overridden(&group), ["ami-arm"]);
+        assert!(overridden(&AutoScalingGroup::builder().build()).is_empty());
+    }
+}
