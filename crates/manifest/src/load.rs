@@ -145,7 +145,8 @@ impl Loading<'_> {
             check::images(manifest, &mut self.sources, &mut self.findings);
             // A value that is not known yet can't be wrong yet: the source is found later, and so may variables be given.
             let later = |finding: &Diagnostic| {
-                let text = finding.span.map(|span| self.sources.slice(span)).unwrap_or_default();
+                // Component documents came later, and know no such values.
+                let text = finding.span.map(|span| manifest.sources.slice(span)).unwrap_or_default();
                 text.contains("source.") || manifest.missing.iter().any(|name| text.contains(&format!("vars.{name}")))
             };
             let new = self.findings.split_off(before);

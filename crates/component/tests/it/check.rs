@@ -227,3 +227,26 @@ fn the_document_for_people_names_every_module() {
         assert!(text.contains(&format!("`{name}`")), "{name} is not in docs/component.md");
     }
 }
+
+/// Half-written and mangled documents are findings, whatever is missing.
+#[test]
+fn no_text_is_a_panic() {
+    let document = format!(
+        "{}  - name: test\n    steps:\n      - name: L\n        action: Assert\n        if: {{or: [{{not: [{{numberLessThan: 1, value: '{{{{ a.b.inputs[0].x }}}}'}}]}}]}}\n        \
+         loop: {{name: x, forEach: {{list: 'a,b', delimiter: ','}}}}\n        inputs: {{patternMatches: '[', value: ä}}\n",
+        build("- {name: A, action: WebDownload, inputs: [{source: 'https://x/{{ P-1 }}', destination: /opt/}]}")
+    );
+    for (at, _) in document.char_indices().step_by(13) {
+        let _ = checked(&document[..at], BUILD);
+        let _ = ami_bake_component::phases(&document[at..]);
+    }
+    for (from, to) in [
+        ("steps:", "steps: 1 #"),
+        ("- name", "- [name]"),
+        ("inputs:", "inputs: [[{}]] #"),
+        ("build", "{{ }}"),
+        ("{", "["),
+    ] {
+        let _ = checked(&document.replace(from, to), BUILD);
+    }
+}

@@ -204,3 +204,12 @@ async fn a_quiet_step_shows_nothing_but_puts_out_what_it_said() {
         .passes();
     assert_eq!(text, "terces\n");
 }
+
+#[tokio::test]
+async fn a_lost_connection_is_told_as_one() {
+    let mut bench = Bench::new().await;
+    *bench.shell.cut.lock().unwrap() = Some(std::time::Duration::from_millis(200));
+    let error = bench.build("- {name: Cut, action: ExecuteBash, inputs: {commands: [sleep 600]}}").await.fails();
+    assert!(error.contains("(ExecuteBash): the connection to the machine was lost (broken pipe)"), "{error}");
+    assert!(error.contains("let it end with `exit 194`"), "{error}");
+}
