@@ -49,10 +49,18 @@ fn is_empty(cloud: &Cloud) {
 fn a_bake_outlives_its_credentials() {
     let cloud = Cloud::start(Path::new(binary()));
     let issuer = oidc::issuer(vec![Answer::text(403, oidc::PENDING)]);
-    let sts = oidc::short_sts(cloud.port(), 3);
-    let manifest = format!("{WEB}    build:\n      - run: sleep 3\n");
+    // What STS says on the way to a session, with each token a fresh one.
+    let before = vec![
+        oidc::refusal(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        ),
+        oidc::refusal("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider"),
+    ];
+    let sts = oidc::short_sts(cloud.port(), 3, before);
+    let manifest = format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n");
     let job = job(&cloud, &issuer, &sts, &manifest);
-    let main = job.main(binary(), &[("role", ROLE), ("role-duration", "900")]).exits(0);
+    let main = job.main(binary(), &[("role", ROLE), ("role-duration", "7200")]).exits(0);
 
     assert!(main.output("ami-id").starts_with("ami-"), "{:?}", main.outputs);
     let amis: Value = serde_json::from_str(main.output("amis")).unwrap();
@@ -70,8 +78,10 @@ fn a_bake_outlives_its_credentials() {
     let mut tokens: Vec<String> = assumed.iter().map(|request| field(request, "WebIdentityToken")).collect();
     assert_eq!(
         (field(&assumed[0], "RoleSessionName"), field(&assumed[0], "DurationSeconds")),
-        ("ami-bake-4711-shop-images".into(), "900".into())
+        ("ami-bake-4711-shop-images".into(), "7200".into())
     );
+    assert_eq!(field(&assumed[1], "DurationSeconds"), "3600");
+    assert!(main.annotations("warning")[0].contains("does not allow sessions of 7200 s"));
     tokens.sort();
     tokens.dedup();
     assert_eq!(tokens.len(), assumed.len());
@@ -123,7 +133,7 @@ fn a_role_that_does_not_trust_the_token_is_told_with_the_policy_that_would() {
 fn post_becomes_somebody_anew_and_takes_away_what_a_killed_step_left() {
     let cloud = Cloud::start(Path::new(binary()));
     let issuer = oidc::issuer(vec![]);
-    let sts = oidc::short_sts(cloud.port(), 60);
+    let sts = oidc::short_sts(cloud.port(), 60, vec![]);
     let job = job(&cloud, &issuer, &sts, &format!("{WEB}    build:\n      - run: sleep 60\n"));
     // A second role is assumed from the first.
     let roles = format!("arn:aws:iam::111111111111:role/ci, {ROLE}");

@@ -201,6 +201,21 @@ fn post_takes_away_what_a_killed_step_left() {
 }
 
 #[test]
+fn post_waits_for_a_main_step_that_is_still_at_work() {
+    let job = with_store(&local("lingering", "sleep 60"));
+    let running = job.start(PROGRAM, &[]);
+    let begun = std::time::Instant::now();
+    while !running.state().contains_key("place") {
+        assert!(begun.elapsed() < Duration::from_mins(1));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let post = job.start_post(PROGRAM, &[], &running.state());
+    assert!(Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap().success());
+    running.end().exits(130);
+    assert_eq!(post.end().exits(0).step.text(), "Nothing is left behind.\n");
+}
+
+#[test]
 fn a_runner_temp_that_is_not_mounted_is_made_up_for() {
     let job = with_store(&local("old-runner", "true")).variable("RUNNER_TEMP", "/nowhere/_temp");
     let main = job.main(PROGRAM, &[]).exits(0);

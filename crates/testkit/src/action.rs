@@ -146,11 +146,19 @@ impl Job {
     /// # Panics
     /// As [`Job::start`].
     pub fn post(&self, program: &str, inputs: &[(&str, &str)], main: &Ended) -> Ended {
+        self.start_post(program, inputs, &main.state).end()
+    }
+
+    /// Starts the post step: the runner does not wait for a main step that outlives its client.
+    ///
+    /// # Panics
+    /// As [`Job::start`].
+    pub fn start_post(&self, program: &str, inputs: &[(&str, &str)], state: &BTreeMap<String, String>) -> Running {
         let link = self.place.path("ami-bake-post");
         if self.container.is_none() && !link.exists() {
             symlink(program, &link).unwrap();
         }
-        self.begin("post", &link.display().to_string(), inputs, &main.state).end()
+        self.begin("post", &link.display().to_string(), inputs, state)
     }
 
     fn begin(&self, step: &str, program: &str, inputs: &[(&str, &str)], state: &BTreeMap<String, String>) -> Running {
@@ -207,6 +215,15 @@ impl Job {
 }
 
 impl Running {
+    /// What it saved so far.
+    ///
+    /// # Panics
+    /// When the file is not what the runner takes.
+    pub fn state(&self) -> BTreeMap<String, String> {
+        let text = std::fs::read_to_string(self.files.join("state")).unwrap();
+        read_file_command(&text).unwrap().into_iter().collect()
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

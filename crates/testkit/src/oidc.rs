@@ -55,18 +55,27 @@ fn base64url(bytes: &[u8]) -> String {
     text
 }
 
-/// An STS that refuses everybody with this code and message.
-pub fn refusing_sts(code: &str, message: &str) -> Server {
+/// A refusal of STS with this code and message.
+pub fn refusal(code: &str, message: &str) -> Answer {
     let body = format!(
         "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code>\
          <Message>{message}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
     );
-    Server::serving(move |_, _| Answer::text(403, body.clone()))
+    Answer::text(403, body)
 }
 
-/// The STS of a cloud, whose sessions end after so many seconds.
-pub fn short_sts(cloud: u16, seconds: i64) -> Server {
-    Server::serving(move |_, request| {
+/// An STS that refuses everybody.
+pub fn refusing_sts(code: &str, message: &str) -> Server {
+    let refusal = refusal(code, message);
+    Server::serving(move |_, _| refusal.clone())
+}
+
+/// The STS of a cloud, whose sessions end after so many seconds; `before` are its first answers.
+pub fn short_sts(cloud: u16, seconds: i64, before: Vec<Answer>) -> Server {
+    Server::serving(move |number, request| {
+        if let Some(answer) = before.get(number) {
+            return answer.clone();
+        }
         let (status, body) = forward(cloud, request);
         let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
         let Some((before, rest)) = body.split_once("<Expiration>") else { return Answer::text(status, body) };
