@@ -2,7 +2,7 @@
 //! images that a mixed instances policy names for single types.
 
 use ami_bake_core::Result;
-use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchConfiguration};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchConfiguration, LaunchTemplate};
 
 use super::of_image::Users;
 use crate::client::Client;
@@ -35,7 +35,7 @@ fn group_name(group: &AutoScalingGroup) -> Option<&str> {
 /// The images that a group's policy names beside its template.
 fn overridden(group: &AutoScalingGroup) -> Vec<String> {
     let template = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
-    let overrides = template.map(|template| template.overrides()).unwrap_or_default();
+    let overrides = template.map(LaunchTemplate::overrides).unwrap_or_default();
     overrides.iter().filter_map(|one| one.image_id()).map(str::to_owned).collect()
 }
 
@@ -69,7 +69,7 @@ async fn all_configurations(client: &Client) -> Result<Vec<LaunchConfiguration>>
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_autoscaling::types::{LaunchTemplate, LaunchTemplateOverrides, MixedInstancesPolicy};
+    use aws_sdk_autoscaling::types::{LaunchTemplateOverrides, MixedInstancesPolicy};
 
     use super::*;
 
