@@ -60,6 +60,14 @@ fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, al
             all.push(Grant { action: "ssm:GetParameter", resource });
         }
     });
+    if step.module.action == Action::ExecuteDocument {
+        let document = step.inputs.as_ref().and_then(|inputs| inputs.get("document")).and_then(Node::scalar);
+        let place = document.map(|scalar| filled(&scalar.text, known)).and_then(|text| ObjectPath::parse(&text).ok());
+        all.extend(
+            place.map(|at| Grant { action: "s3:GetObject", resource: format!("s3:::{}/{}", at.bucket, at.key) }),
+        );
+        return;
+    }
     let entries = step.inputs.as_ref().map(Node::items).unwrap_or_default();
     for entry in entries {
         let (key, action) = match step.module.action {
@@ -113,6 +121,7 @@ phases:
       - {name: Get, action: S3Download, inputs: [{source: "s3://{{ Bucket }}/a/*", destination: /a}, {source: "s3://b/k", destination: /k}]}
       - {name: Put, action: S3Upload, inputs: [{source: /a, destination: "s3://b/out/"}]}
       - {name: Any, action: S3Download, inputs: [{source: "{{ build.X.outputs.stdout }}", destination: /a}]}
+      - {name: Run, action: ExecuteDocument, inputs: {document: "s3://b/inner.yml"}}
       - {name: Say, action: ExecuteBash, inputs: {commands: ["echo {{ aws:ssm:/app/token }}"]}}
   - name: test
     steps:
@@ -142,6 +151,7 @@ phases:
             [
                 "s3:GetObject s3:::*",
                 "s3:GetObject s3:::assets/a/*",
+                "s3:GetObject s3:::b/inner.yml",
                 "s3:GetObject s3:::b/k",
                 "s3:ListBucket s3:::assets",
                 "s3:PutObject s3:::b/out/*",

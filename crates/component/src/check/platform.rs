@@ -28,8 +28,17 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
         if step.module.action == Action::WebDownload {
             encrypted(step, findings);
         }
+        let document = step.inputs.as_ref().filter(|_| step.module.action == Action::ExecuteDocument);
+        let document = document.and_then(|inputs| inputs.get("document"));
+        let document = document.and_then(|node| Some((node.as_text()?, node.span)));
+        if let Some((arn, span)) = document.filter(|(name, _)| name.starts_with("arn:")) {
+            let message = format!("the document `{arn}` lies in Image Builder, which is not asked for it");
+            findings.push(Diagnostic::error("elsewhere", span, message).help(
+                "Get its text with `aws imagebuilder get-component`, and name it as a file of the machine or in S3.",
+            ));
+        }
         let Some(known) = given.capabilities.filter(|known| !known.services) else { continue };
-        if step.module.needs_services() {
+        if step.module.needs_services() || document.is_some_and(|(name, _)| name.starts_with("s3://")) {
             let platform = known.platform;
             let message = format!(
                 "the step `{}` needs S3: `{}` has no credentials on the platform `{platform}`",
