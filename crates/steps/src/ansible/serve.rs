@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::message::{Failed, Message, answer, piece};
-use crate::shell::quote;
+use crate::shell::{ACCOUNT, quote};
 
 /// As much of a command's input as waits for the machine.
 const WAITING: usize = 256 << 10;
@@ -78,7 +78,8 @@ impl Server {
 
     /// The command as a login of the user would run it.
     fn as_login(&self, command: &str) -> String {
-        format!("set -- {} {}\n{}", quote(&self.user), quote(command), include_str!("login.sh"))
+        let login = include_str!("login.sh").replace("ami_bake_account\n", ACCOUNT);
+        format!("set -- {} {}\n{login}", quote(&self.user), quote(command))
     }
 }
 

@@ -44,19 +44,6 @@ pub(crate) fn variables(run: &Run, step: &Step) -> Result<Vec<(String, String)>>
     Ok(variables)
 }
 
-/// A declared secret's value, known to the masker. `of` says in an error what it is a part of.
-///
-/// # Errors
-/// A secret without a value.
-pub(crate) fn secret<'a>(run: &'a Run, of: &str, name: &str) -> Result<&'a str> {
-    let secret = run.secret(name).ok_or_else(|| {
-        Error::preflight(format!("the secret `{name}`, which `{of}` is made of, has no value"))
-            .help(format!("List `{name}` under `secrets` and set it in the environment of ami-bake."))
-    })?;
-    run.masker().add(secret.expose_secret());
-    Ok(secret.expose_secret())
-}
-
 fn check_name(name: &str) -> Result<()> {
     let mut characters = name.chars();
     let begins = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
@@ -74,6 +61,19 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn resolve(run: &Run, variable: &str, value: &Value) -> Result<String> {
+    let whole = exposed(run, variable, value, &str::to_owned)?;
+    if matches!(value, Value::Secret(_)) {
+        run.masker().add(&whole);
+    }
+    Ok(whole)
+}
+
+/// A value with its secrets in place, as `written` writes them; both forms are known to the masker. `of` says in an error
+/// what it is the value of.
+///
+/// # Errors
+/// A secret without a value.
+pub(crate) fn exposed(run: &Run, of: &str, value: &Value, written: &dyn Fn(&str) -> String) -> Result<String> {
     let parts = match value {
         Value::Plain(text) => return Ok(text.clone()),
         Value::Secret(parts) => parts,
@@ -82,10 +82,18 @@ fn resolve(run: &Run, variable: &str, value: &Value) -> Result<String> {
     for part in parts {
         match part {
             SecretPart::Text(text) => whole.push_str(text),
-            SecretPart::Name(name) => whole.push_str(secret(run, variable, name)?),
+            SecretPart::Name(name) => {
+                let secret = run.secret(name).ok_or_else(|| {
+                    Error::preflight(format!("the secret `{name}`, which `{of}` is made of, has no value"))
+                        .help(format!("List `{name}` under `secrets` and set it in the environment of ami-bake."))
+                })?;
+                run.masker().add(secret.expose_secret());
+                let text = written(secret.expose_secret());
+                run.masker().add(&text);
+                whole.push_str(&text);
+            }
         }
     }
-    run.masker().add(&whole);
     Ok(whole)
 }
 

@@ -8,10 +8,10 @@ mod script;
 mod words;
 
 pub(crate) use ask::{ask, ask_with};
-pub(crate) use env::{environment, secret, variables};
+pub(crate) use env::{environment, exposed, variables};
 pub(crate) use loader::Program;
 pub use loader::quote;
 pub use outcome::LastWords;
 pub(crate) use outcome::{Tail, ended};
-pub(crate) use script::{Interpreter, Script, apply, check_user};
+pub(crate) use script::{ACCOUNT, Interpreter, Script, apply, check_user};
 pub(crate) use words::words;

@@ -19,6 +19,9 @@ const SHELLS: [&str; 7] = ["bash", "sh", "dash", "ash", "ksh", "mksh", "zsh"];
 /// For those shells, before the script's first line, so that its lines keep their numbers.
 const CLOSE: &[u8] = b"exec 3<&-; ";
 
+/// Sets a user's environment; stands where a script of ours says `ami_bake_account`.
+pub(crate) const ACCOUNT: &str = include_str!("account.sh");
+
 /// What runs a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Interpreter {
@@ -165,7 +168,9 @@ fn head(interpreter: &Interpreter, args: &[String], user: &str, folder: &str, to
         format!("ami_bake_token={} ami_bake_user={} ami_bake_folder={}\n", quote(token), quote(user), quote(folder)),
         format!("ami_bake_direct={}\n", flag(*interpreter == Interpreter::Itself)),
         format!("ami_bake_fallback={}\n", flag(*interpreter == Interpreter::Any)),
-        include_str!("driver.sh").replace("ami_bake_words\n", &format!("set -- {}\n", command.join(" "))),
+        include_str!("driver.sh")
+            .replace("ami_bake_account\n", ACCOUNT)
+            .replace("ami_bake_words\n", &format!("set -- {}\n", command.join(" "))),
         exports.to_owned(),
         "command -v \"$ami_bake_program\" >/dev/null 2>&1 || ami_bake_fail shell\nexec \"$@\" </dev/null\n".to_owned(),
     ]
