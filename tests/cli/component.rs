@@ -165,3 +165,35 @@ fn an_imported_recipe_bakes() {
     let images = setting.run(&["images", "--platform", "local"]).exits(0);
     assert!(images.stdout.contains("1.2.3"), "{}", images.stdout);
 }
+
+/// The same document in a container: what restarts there is the container, and a download comes from its own network.
+#[cfg(feature = "docker")]
+#[test]
+fn a_document_runs_alone_in_a_container() {
+    use std::io::{Read as _, Write as _};
+
+    use ami_bake_testkit::docker::{BASE, Engine};
+
+    let engine = Engine::get();
+    let setting = Setting::new().variable("DOCKER_HOST", engine.host());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfile");
+        }
+    });
+    setting.write(
+        "get.yml",
+        &format!(
+            "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      \
+             - {{name: Mark, action: ExecuteBash, inputs: {{commands: ['[ -e /opt/mark ] && exit 0; touch /opt/mark /run/mark; exit 194']}}}}\n      \
+             - {{name: Get, action: WebDownload, inputs: [{{source: 'http://127.0.0.1:{port}/file', destination: /opt/got/}}]}}\n      \
+             - {{name: Is, action: ExecuteBash, inputs: {{commands: ['cat /opt/got/file']}}}}\n"
+        ),
+    );
+    let run = ["component", "run", "get.yml", "--platform", "docker", "--source", BASE];
+    let done = setting.run(&run).exits(0);
+    assert!(done.stderr.contains("Mark: restarts the machine") && done.stderr.contains("| file"), "{}", done.stderr);
+}
