@@ -176,6 +176,20 @@ fn a_cancel_takes_everything_away_and_post_finds_nothing() {
 }
 
 #[test]
+fn a_cancel_before_anything_began_begins_nothing() {
+    let job = with_store(&local("early", "true"));
+    // A GitHub that takes the question for labels, and is silent.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let job = job.variable("GITHUB_API_URL", &format!("http://{}", silent.local_addr().unwrap()));
+    let running = job.start(PROGRAM, &[]);
+    let _asked = silent.accept().unwrap();
+    assert!(Command::new("kill").args(["-INT", &running.child.id().to_string()]).status().unwrap().success());
+    let main = running.end().exits(130);
+    assert!(!main.state.contains_key("ledger"));
+    assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing was begun.\n");
+}
+
+#[test]
 fn post_takes_away_what_a_killed_step_left() {
     let job = with_store(&local("killed", "sleep 60"));
     let running = job.start(PROGRAM, &[]);

@@ -343,3 +343,17 @@ fn a_bake_goes_over_tls_with_certificates() {
     plain.run(&["bake"]).exits(4).says("DOCKER_TLS_VERIFY=1");
     assert_eq!(machines(&engine, &name), "");
 }
+
+/// What the engine says was changed is searched.
+#[test]
+fn a_secret_that_a_step_leaves_in_a_file_fails_the_bake() {
+    let engine = Engine::get();
+    let name = namespace("leaky");
+    let text = manifest(&name, "")
+        .replace("echo \"$GREETING\" >", "echo \"$LEAK\" >")
+        .replace("env: {GREETING:", "env: {LEAK: \"${{ secrets.REGISTRY_PASSWORD }}\", GREETING:");
+    let outcome = setting(&engine, &text).run(&["bake"]).exits(5);
+    let found = "/srv/web/index.html (the secret `REGISTRY_PASSWORD`)";
+    assert!(outcome.stderr.contains(found) && !outcome.stderr.contains("geheim-4711"), "{}", outcome.stderr);
+    assert_eq!(machines(&engine, &name), "");
+}

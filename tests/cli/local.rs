@@ -245,3 +245,17 @@ fn what_a_killed_bake_left_is_swept() {
     let again = setting.run(&["sweep", "--platform", "local"]).exits(0);
     assert!(again.stderr.contains("Nothing is left behind"), "{}", again.stderr);
 }
+
+/// What the upper folder of the overlay holds is searched, whatever the file is called and however it came there.
+#[test]
+fn a_secret_that_a_step_leaves_in_a_file_fails_the_bake() {
+    let leaky = HELLO.replace("images:", "secrets: [TOKEN]\nimages:").replace(
+        "run: mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html\n        env: {",
+        "run: mkdir -p '/srv/a b' && echo \"x=$TOKEN\" > '/srv/a b/ü' && touch -d 2001-01-01 '/srv/a b/ü'\n        env: {TOKEN: \"${{ secrets.TOKEN }}\", ",
+    );
+    let setting = Setting::with(&leaky).variable("TOKEN", "geheim-4711");
+    let outcome = setting.run(&["bake"]).exits(5);
+    assert!(outcome.stderr.contains("/srv/a b/ü (the secret `TOKEN`)"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("geheim-4711"), "{}", outcome.stderr);
+    assert_eq!(versions(&setting), []);
+}
