@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ami_bake_core::engine::{self, Chosen, Options, Work};
 use ami_bake_core::plan::ImageKey;
-use ami_bake_core::{Error, Result, report};
+use ami_bake_core::report::{self, Report};
+use ami_bake_core::{Error, Result};
 use semver::Version;
 
 use crate::cli::{ManifestArgs, PlaceArgs};
@@ -50,7 +51,7 @@ pub(crate) struct Args {
 ///
 /// Which images is in a bake's report, or said by --image-version; what is moved is in the manifest's `deploy`. Watches
 /// until the image is at work, and goes back when it does not get there. What is done already is not repeated, so that
-/// this can be run again after a deployment that was cut off.
+/// this can be run again after a deployment that was cut off. What came of it is written into the report.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -110,13 +111,13 @@ pub(crate) struct PromoteArgs {
 
 pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
     let chosen = choose(args.report.as_deref(), args.image_version)?;
-    let ask = Ask { chosen, work: Work::Publish, force: args.force, json: args.json };
+    let ask = Ask { chosen, work: Work::Publish, amends: None, force: args.force, json: args.json };
     carry_out(&args.manifest, args.place, &ask, ui).await
 }
 
 pub(crate) async fn deploy(args: DeployArgs, ui: Ui) -> Result<u8> {
     let chosen = choose(args.report.as_deref(), args.image_version)?;
-    let ask = Ask { chosen, work: Work::Deploy, force: args.force, json: args.json };
+    let ask = Ask { chosen, work: Work::Deploy, amends: args.report, force: args.force, json: args.json };
     carry_out(&args.manifest, args.place, &ask, ui).await
 }
 
@@ -126,7 +127,7 @@ pub(crate) async fn promote(args: PromoteArgs, ui: Ui) -> Result<u8> {
             .help("Give --environment with one of the manifest's `environments`."));
     }
     let chosen = Chosen::Version(args.version);
-    let ask = Ask { chosen, work: Work::Promote, force: args.force, json: args.json };
+    let ask = Ask { chosen, work: Work::Promote, amends: None, force: args.force, json: args.json };
     carry_out(&args.manifest, args.place, &ask, ui).await
 }
 
@@ -134,6 +135,8 @@ pub(crate) async fn promote(args: PromoteArgs, ui: Ui) -> Result<u8> {
 struct Ask {
     chosen: Chosen,
     work: Work,
+    /// The report that gets what was deployed.
+    amends: Option<PathBuf>,
     force: bool,
     json: bool,
 }
@@ -166,7 +169,7 @@ async fn carry_out(manifest: &ManifestArgs, place: PlaceArgs, ask: &Ask, ui: Ui)
     let parts = Parts {
         show: if ask.json { Show::Events } else { Show::All(loaded.explain(ui)) },
         creates: true,
-        // The report of the bake that made the images stays what it is: this can be run again with it.
+        // There is the report of the bake that made the images.
         report: None,
         origin: loaded.facts().origin(),
         secrets: loaded.secrets()?,
@@ -178,5 +181,17 @@ async fn carry_out(manifest: &ManifestArgs, place: PlaceArgs, ask: &Ask, ui: Ui)
     };
     let options = Options { force: ask.force, ..Options::default() };
     let code = engine::publish(&session.run, &rooms, &options, &ask.chosen, ask.work).await;
-    Ok(session.end(code).await)
+    let (code, made) = session.end_with_report(code).await;
+    match &ask.amends {
+        Some(file) => amend(file, &made).map(|()| code),
+        None => Ok(code),
+    }
+}
+
+/// Writes what was deployed into the report that named the images: it is what later commands and people read.
+fn amend(file: &Path, made: &Report) -> Result<()> {
+    let mut whole = report::read(file)?;
+    let before = whole.clone();
+    whole.amend(made);
+    if whole == before { Ok(()) } else { report::write_to(&whole, file) }
 }

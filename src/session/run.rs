@@ -8,6 +8,7 @@ use ami_bake_core::clock::{Clock, SystemClock};
 use ami_bake_core::event::{Event, Events};
 use ami_bake_core::ledger::Ledger;
 use ami_bake_core::mask::Masker;
+use ami_bake_core::report::Report;
 use ami_bake_core::run::Shared;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::{ExposeSecret, SecretString};
@@ -121,6 +122,11 @@ impl Session {
 
     /// Ends the run: the last event, the report, the ledger.
     pub(crate) async fn end(self, exit_code: u8) -> u8 {
+        self.end_with_report(exit_code).await.0
+    }
+
+    /// The same, for a command that does something with what came of it.
+    pub(crate) async fn end_with_report(self, exit_code: u8) -> (u8, Report) {
         self.run.tell(Event::RunFinished { exit_code, report: None });
         let report = self.dispatcher.finish().await;
         self.run.ledger().finish();
@@ -128,8 +134,6 @@ impl Session {
         if let Some(action) = crate::action::current() {
             action.told(&report, self.run.masker()).await;
         }
-        #[cfg(not(feature = "github"))]
-        drop(report);
-        exit_code
+        (exit_code, report)
     }
 }

@@ -15,6 +15,15 @@ pub const FILE_NAME: &str = "bake-report.json";
 /// When the folder can't be written to.
 pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
     let path = folder.join(FILE_NAME);
+    write_to(report, &path)?;
+    Ok(path)
+}
+
+/// The same into any file.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_to(report: &Report, path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::internal(format!("write the report {}", path.display()))
             .help("Run ami-bake in a folder that you may write to; the images themselves are not concerned.")
@@ -22,12 +31,11 @@ pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
     };
     let mut text = serde_json::to_vec_pretty(report).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
-    let draft = folder.join(format!(".{FILE_NAME}.{}", std::process::id()));
-    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path)).map_err(|error| {
+    let draft = path.with_file_name(format!(".{FILE_NAME}.{}", std::process::id()));
+    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(|error| {
         let _ = std::fs::remove_file(&draft);
         failed(error)
-    })?;
-    Ok(path)
+    })
 }
 
 /// Reads a report.

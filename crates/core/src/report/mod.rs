@@ -1,5 +1,6 @@
 //! What came of a run: a fold over its events, and the file that later commands and workflows read.
 
+mod amend;
 mod file;
 mod fold;
 mod merge;
@@ -7,7 +8,7 @@ mod model;
 mod packages;
 mod seconds;
 
-pub use file::{FILE_NAME, parse, read, write};
+pub use file::{FILE_NAME, parse, read, write, write_to};
 pub use merge::merge;
 pub use model::{
     ImageReport, Left, MachineReport, Notice, REPORT_FORMAT, Report, StageReport, Status, StepReport, StepResult,
