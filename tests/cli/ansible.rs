@@ -249,3 +249,25 @@ fn the_example_bakes_in_a_container() {
     place.run(&bake).exits(0);
     assert_eq!(left(&place), [] as [PathBuf; 0]);
 }
+
+/// The Jenkins playbook of the corpus, as it is, with small roles of ours under the names of those that it downloads. The
+/// corpus comes from AMI_BAKE_CORPUS or lies beside the checkout; without it this only says so.
+#[test]
+fn the_playbook_of_the_corpus_bakes() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let corpus = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from);
+    let Ok(playbook) = std::fs::read_to_string(corpus.join("required/jenkins-playbook.yml")) else {
+        println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
+        return;
+    };
+    let test = "    test:\n      - expect: {file: {path: /opt/jenkins, contains: \"localhost with openjdk-11-jdk\"}}\n";
+    let setting = setting(&format!("{HEAD}      - ansible: ansible/jenkins.yml\n{test}"));
+    setting.write("ansible/jenkins.yml", &playbook);
+    setting.write(
+        "ansible/roles/geerlingguy.java/tasks/main.yml",
+        "- set_fact: {java: \"{{ java_packages | first }}\"}\n",
+    );
+    let task = "- copy: {content: \"{{ jenkins_hostname }} with {{ java }}\", dest: /opt/jenkins}\n";
+    setting.write("ansible/roles/geerlingguy.jenkins/tasks/main.yml", task);
+    setting.run(&["bake"]).exits(0);
+}
