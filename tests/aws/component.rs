@@ -16,6 +16,7 @@ phases:
         inputs:
           - {source: "s3://{{ Bucket }}/site/*", destination: /srv/site}
           - {source: "s3://{{ Bucket }}/tool", destination: /opt/tool}
+          - {source: "s3://far/away", destination: /opt/away}
       - name: Run
         action: ExecuteBash
         inputs:
@@ -35,7 +36,7 @@ phases:
       - {name: Missing, action: S3Download, onFailure: Ignore, inputs: [{source: "s3://{{ Bucket }}/none", destination: /opt/none}]}
   - name: test
     steps:
-      - {name: There, action: Assert, inputs: {and: [{fileExists: /srv/site/in/page.html}, {not: {fileExists: /opt/none}}]}}
+      - {name: There, action: Assert, inputs: {and: [{fileExists: /srv/site/in/page.html}, {fileExists: /opt/away}, {not: {fileExists: /opt/none}}]}}
 "#;
 
 #[test]
@@ -47,6 +48,8 @@ fn documents_use_the_credentials_of_the_bake() {
     setting.cloud.put_object("assets", "site/in/page.html", b"<p>hello</p>");
     setting.cloud.put_object("assets", "site/index.html", b"index");
     setting.cloud.put_object("assets", "tool", b"#!/bin/sh\necho \"tool for $1\" > /opt/result\n");
+    // A bucket in another region is asked there.
+    setting.cloud.put_object_in("eu-west-1", "far", "away", b"from afar");
     let policy = setting.run(&["policy"]).exits(0).stdout;
     for part in
         ["DocumentsGetObject", "arn:aws:s3:::assets/site/*", "arn:aws:s3:::assets/results/*", "DocumentsListBucket"]

@@ -174,18 +174,29 @@ impl Cloud {
 
     /// Stores an object in S3, in a bucket that is made where it is missing.
     pub fn put_object(&self, bucket: &str, key: &str, content: &[u8]) {
-        self.s3("PUT", bucket, b"");
-        self.s3("PUT", &format!("{bucket}/{key}"), content);
+        self.s3("us-east-1", "PUT", bucket, b"");
+        self.s3("us-east-1", "PUT", &format!("{bucket}/{key}"), content);
+    }
+
+    /// The same in a bucket of another region.
+    pub fn put_object_in(&self, region: &str, bucket: &str, key: &str, content: &[u8]) {
+        let at = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        );
+        self.s3(region, "PUT", bucket, at.as_bytes());
+        self.s3(region, "PUT", &format!("{bucket}/{key}"), content);
     }
 
     /// An object of S3 as text.
     pub fn object(&self, bucket: &str, key: &str) -> String {
-        self.s3("GET", &format!("{bucket}/{key}"), b"")
+        self.s3("us-east-1", "GET", &format!("{bucket}/{key}"), b"")
     }
 
     /// One request to S3; nobody judges the signature.
-    fn s3(&self, method: &str, path: &str, body: &[u8]) -> String {
-        let signature = "AWS4-HMAC-SHA256 Credential=test/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+    fn s3(&self, region: &str, method: &str, path: &str, body: &[u8]) -> String {
+        let signature = format!(
+            "AWS4-HMAC-SHA256 Credential=test/20261121/{region}/s3/aws4_request, SignedHeaders=host, Signature=0"
+        );
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let head = format!(
