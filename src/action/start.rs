@@ -13,7 +13,7 @@ use ami_bake_github::runner::Environment;
 use super::current::in_full;
 use super::{Action, fork, inputs, post};
 use crate::ui::Paint;
-use crate::{cli, error};
+use crate::{cli, error, signals};
 
 /// The program's other name, under which it is the post step: an entrypoint of an action is one word.
 const POST: &str = "ami-bake-post";
@@ -33,6 +33,7 @@ pub(crate) fn main() -> Option<ExitCode> {
     if !(environment.is_action() || post && environment.in_workflow()) {
         return None;
     }
+    signals::guard();
     let action = Action::start(environment);
     // State is only given to the post step, so that it is one under any name.
     let result = if post || action.environment.state("main").is_some() { Ok(post::run(action)) } else { run(action) };

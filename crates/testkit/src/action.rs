@@ -177,14 +177,13 @@ impl Job {
         for (variable, file) in [("OUTPUT", "output"), ("STATE", "state"), ("STEP_SUMMARY", "summary")] {
             environment.insert(format!("GITHUB_{variable}"), files.join(file).display().to_string());
         }
-        let mut command = match &self.container {
-            Some((engine, image)) => self.docker(engine, image, step, &environment),
-            None => {
-                // Only what the client of Docker passes on is there.
-                let mut command = Command::new(program);
-                command.current_dir(self.place.path("workspace")).env_clear().envs(environment);
-                command
-            }
+        let mut command = if let Some((engine, image)) = &self.container {
+            self.docker(engine, image, step, &environment)
+        } else {
+            // Only what the client of Docker passes on is there.
+            let mut command = Command::new(program);
+            command.current_dir(self.place.path("workspace")).env_clear().envs(environment);
+            command
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Running { child: command.spawn().unwrap(), files }
