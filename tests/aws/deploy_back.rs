@@ -41,7 +41,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     let failed = setting.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
     let rollout = told(&failed.stdout).remove(0);
     assert_eq!(rollout["outcome"], "rollback-failed", "{rollout:#}");
-    assert_eq!(rollouts(&setting), [rollout.clone()], "the report tells what was deployed last");
+    assert_eq!(rollouts(&setting)[0], rollout, "the report tells what was deployed last");
     assert!(rollout["done"].to_string().contains("machines of web run with version 3"), "{rollout:#}");
     assert_eq!(template_versions(&setting, &web).0, ["1", "3"]);
     // A refresh that stays on the way is stopped when its time is over, and goes back; what was made before is used again.

@@ -41,7 +41,8 @@ fn asked<'a>(client: &'a Client, deployment: &Deployment) -> Vec<BoxFuture<'a, P
     let (create, delete) = (ec2.create_launch_template_version(), ec2.delete_launch_template_versions());
     let (modify, read) = (ec2.modify_launch_template(), ec2.describe_launch_template_versions());
     let data = aws_sdk_ec2::types::RequestLaunchTemplateData::builder().image_id(super::bake::IMAGE).build();
-    let create = create.set_launch_template_id(id.clone()).set_launch_template_name(name.clone()).launch_template_data(data);
+    let create =
+        create.set_launch_template_id(id.clone()).set_launch_template_name(name.clone()).launch_template_data(data);
     let delete = delete.set_launch_template_id(id.clone()).set_launch_template_name(name.clone()).versions("1");
     let modify = modify.set_launch_template_id(id.clone()).set_launch_template_name(name.clone()).default_version("1");
     let read = read.set_launch_template_id(id).set_launch_template_name(name);
