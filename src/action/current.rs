@@ -1,11 +1,14 @@
 //! The action that this process is, if it is one.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ami_bake_core::{Error, Run};
 use ami_bake_github::event::Workflow;
-use ami_bake_github::runner::{Annotation, Environment, Files, Level, Log};
+use ami_bake_github::runner::{Annotation, Environment, Files, Level, Log, lines};
 use ami_bake_manifest::Manifest;
 
 /// Set once, before anything is written.
@@ -22,6 +25,7 @@ pub(crate) struct Action {
     files: Files,
     outputs: Mutex<BTreeMap<String, String>>,
     manifest: OnceLock<Arc<Manifest>>,
+    summarised: AtomicBool,
 }
 
 /// The action; none on a command line.
@@ -38,6 +42,7 @@ impl Action {
             log: Log::new(Box::new(std::io::stdout())),
             outputs: Mutex::default(),
             manifest: OnceLock::new(),
+            summarised: AtomicBool::new(false),
             environment,
         })
     }
@@ -63,11 +68,20 @@ impl Action {
 
     /// Writes the step's summary.
     pub(crate) fn summary(&self, markdown: &str) {
+        self.summarised.store(true, Ordering::Relaxed);
         if self.environment.flag("summary").ok().flatten() == Some(false) {
             return;
         }
         if let Err(error) = self.files.summary(markdown) {
             self.failed_quietly(&error);
+        }
+    }
+
+    /// Writes an error as the step's summary, where there is none yet.
+    pub(super) fn error_summary(&self, rendered: &str) {
+        if !self.summarised.load(Ordering::Relaxed) {
+            let text: String = lines(rendered).map(|line| line.replace("~~~", "~ ~ ~") + "\n").collect();
+            self.summary(&format!("### \u{274c} ami-bake\n\n~~~text\n{text}~~~\n"));
         }
     }
 
@@ -87,6 +101,16 @@ impl Action {
             let place = serde_json::to_string(place).unwrap_or_default();
             self.save("platform", platform);
             self.save("place", &place);
+        }
+    }
+
+    /// Gives a file or folder to whom the folder around it belongs: the container is root, and what root leaves in a
+    /// workspace breaks the next checkout of a runner that is not (actions/runner#434).
+    pub(crate) fn give(&self, path: &Path) {
+        let around = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Ok(owner) = std::fs::metadata(around) else { return };
+        if let Err(error) = chown(path, Some(owner.uid()), Some(owner.gid())) {
+            self.log.say(&format!("{} stays root's: {error}\n", path.display()));
         }
     }
 

@@ -7,6 +7,7 @@ use ami_bake_github::runner::{Annotation, Level};
 use super::{Action, inputs};
 use crate::cli;
 use crate::cli::ManifestArgs;
+use crate::commands::matrix::Matrix;
 use crate::session::{Parts, Session, Show, load};
 use crate::table::{Cell, table};
 use crate::ui::{Paint, Ui};
@@ -73,7 +74,8 @@ fn check(action: &'static Action, why: &str, command: &str, manifest: &ManifestA
     }
     let plan = outline(manifest)?;
     action.log.say(&plan);
-    action.output("changed", "false");
+    // Jobs that fan out find nothing to do.
+    Matrix::of(&[]).output();
     if command != "bake" || !on_docker(action, manifest)? {
         action
             .summary(&format!("### Checked without a cloud\n\n{why}. The manifest is valid.\n\n```text\n{plan}```\n"));

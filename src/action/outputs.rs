@@ -23,6 +23,7 @@ impl Action {
 
     /// Sets where the report is, for steps after this one: they start in the workspace too.
     pub(super) fn report_output(&self, file: &Path) {
+        self.give(file);
         self.output("report", &file.display().to_string());
     }
 }

@@ -38,7 +38,9 @@ pub(crate) fn main() -> Option<ExitCode> {
     // State is only given to the post step, so that it is one under any name.
     let result = if post || action.environment.state("main").is_some() { Ok(post::run(action)) } else { run(action) };
     let code = result.unwrap_or_else(|failed| {
-        action.log.say(&error::render(&failed, Paint { on: false }));
+        let rendered = error::render(&failed, Paint { on: false });
+        action.log.say(&rendered);
+        action.error_summary(&rendered);
         action.error(&failed);
         failed.kind().exit_code()
     });

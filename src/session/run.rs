@@ -73,6 +73,9 @@ impl Session {
         #[cfg(feature = "github")]
         if let (Some(action), Some(path)) = (crate::action::current(), ledger.path()) {
             action.save("ledger", &path.display().to_string());
+            for path in path.parent().into_iter().chain([path]) {
+                action.give(path);
+            }
         }
         Ok(Self::of(id, ledger, parts, ui))
     }

@@ -1,5 +1,6 @@
 //! The program as the runner starts it, without a cloud: its protocols, a hostile machine, forks, a cancel.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -33,13 +34,20 @@ fn with_store(manifest: &str) -> Job {
 #[test]
 fn a_bake_sets_its_outputs_and_an_unchanged_one_makes_nothing() {
     let job = with_store(&local("shop", "mkdir -p /srv && echo hello > /srv/index.html"));
+    // A runner that is not root, as one of one's own is.
+    for folder in ["workspace", "runner_temp"] {
+        std::os::unix::fs::chown(job.path(folder), Some(1001), Some(1002)).unwrap();
+    }
     let inputs = [("version", "1.4.0")];
     let main = job.main(PROGRAM, &inputs).exits(0);
     assert_eq!((main.output("version"), main.output("changed"), main.output("tested")), ("1.4.0", "true", "true"));
     let amis: Value = serde_json::from_str(main.output("amis")).unwrap();
     assert_eq!(amis["web"]["local"], main.output("ami-id"));
     assert_eq!(main.output("report"), "bake-report.json");
-    assert!(job.path("workspace/bake-report.json").exists());
+    for left in ["workspace/bake-report.json", "runner_temp/ami-bake"] {
+        let meta = std::fs::metadata(job.path(left)).unwrap();
+        assert_eq!((meta.uid(), meta.gid()), (1001, 1002), "{left}");
+    }
     assert!(main.summary.contains("1.4.0"), "{}", main.summary);
     let groups: Vec<&str> =
         main.step.commands.iter().filter(|one| one.name == "group").map(|one| one.data.as_str()).collect();
@@ -98,6 +106,7 @@ fn inputs_are_judged_with_the_words_of_the_action() {
     let wrong = |inputs: &[(&str, &str)], what: &str| {
         let main = job.main(PROGRAM, inputs).exits(2);
         assert!(main.annotations("error")[0].contains(what), "{:?}", main.annotations("error"));
+        assert!(main.summary.contains(what), "{}", main.summary);
     };
     wrong(&[("command", "cook")], "the input `command` is \"cook\"");
     wrong(&[("force", "yes")], "the input `force` is \"yes\"");
