@@ -259,3 +259,13 @@ fn a_secret_that_a_step_leaves_in_a_file_fails_the_bake() {
     assert!(!outcome.stderr.contains("geheim-4711"), "{}", outcome.stderr);
     assert_eq!(versions(&setting), []);
 }
+
+#[test]
+fn a_machine_without_a_network_has_its_own_ports_alone() {
+    let manifest = HELLO
+        .replace("    build:\n", "    machine: {network: none}\n    build:\n")
+        .replace("mkdir -p /srv/web &&", "test \"$(ls /sys/class/net)\" = lo; mkdir -p /srv/web &&");
+    Setting::with(&manifest).run(&["bake"]).exits(0);
+    let elsewhere = Setting::with(&manifest.replace("network: none", "network: some"));
+    elsewhere.run(&["check"]).exits(3).says("bake.yml:8:");
+}
