@@ -7,10 +7,10 @@ use ami_bake_core::{Error, Kind, Result};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand};
 
-#[cfg(feature = "github")]
-use crate::commands::report;
 #[cfg(feature = "aws")]
 use crate::commands::policy;
+#[cfg(feature = "github")]
+use crate::commands::report;
 use crate::commands::{
     bake, check, completions, component, images, import, init, matrix, plan, publish, schema, sweep, test,
 };

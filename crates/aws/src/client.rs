@@ -142,7 +142,10 @@ impl Client {
                 aws_sdk_autoscaling::config::Builder::from(&config).interceptor(meter.clone()).build(),
             ),
             s3: aws_sdk_s3::Client::from_conf(
-                aws_sdk_s3::config::Builder::from(&config).timeout_config(unhurried()).interceptor(meter.clone()).build(),
+                aws_sdk_s3::config::Builder::from(&config)
+                    .timeout_config(unhurried())
+                    .interceptor(meter.clone())
+                    .build(),
             ),
             sts: of.sts,
             sts_region: of.sts_region,

@@ -114,7 +114,8 @@ fn a_kept_machine_can_be_reached_by_hand() {
         // With the bake's key, and with the person's own.
         for key in [format!("{}.key", machine.id()), "own".to_owned()] {
             let command = command.replace(&format!("{}.key", machine.id()), &key);
-            let output = std::process::Command::new("sh").arg("-c").arg(format!("{command} sudo id -un")).output().unwrap();
+            let output =
+                std::process::Command::new("sh").arg("-c").arg(format!("{command} sudo id -un")).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "root", "{line}: {output:?}");
         }
         // What it needs is no longer the run's; the rest goes.
