@@ -86,6 +86,15 @@ fn a_failing_test_takes_another_accounts_copies_away_and_ec2_copies_what_it_must
     setting.bake().exits(0);
     assert_eq!(of_other(&setting, "CopyImage").len(), 1);
     setting.holds_only(&["shop/web/1.0.0"; 2]);
+
+    // What is kept no longer goes there too, under the same role.
+    setting.write("bake.yml", &manifest(&publish.replace("{targets", "{copy: image, keep: {last: 1}, targets")));
+    setting
+        .run(&["bake", "--image-version", "1.1.0"])
+        .exits(0)
+        .says("1.0.0 is no longer kept")
+        .says("in eu-west-1 of 222222222222 is deleted");
+    setting.holds_only(&["shop/web/1.1.0"; 2]);
 }
 
 #[test]
@@ -94,6 +103,7 @@ fn what_another_account_refuses_is_said_before_a_machine_starts() {
         "{{targets: [{{role: {ROLE}, regions: [eu-west-1]}}], parameters: [/images/web], keep: {{last: 3}}}}"
     ));
     setting.cloud.deny(&["sts:AssumeRole"]);
+    setting.run(&["images"]).exits(0).says("the images in eu-west-1 of 222222222222 are not listed");
     setting.bake().exits(4).says(ROLE).says("sts:AssumeRole").says("bake.yml:");
     setting.cloud.deny(&[]);
     ec2(&setting, "us-east-1", "Action=EnableEbsEncryptionByDefault");

@@ -139,3 +139,38 @@ pub(crate) async fn inventory(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::Tag;
+
+    use super::*;
+
+    fn image(id: &str, key: &str, version: &str, source: &str) -> (Image, ImageRecord) {
+        let tags = [
+            (tags::NAME, "shop"),
+            (tags::IMAGE, key),
+            (tags::VERSION, version),
+            (tags::DIGEST, "sha256:0"),
+            (tags::SOURCE, source),
+        ];
+        let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let image = Image::builder().image_id(id).set_tags(Some(tags.to_vec())).build();
+        let record = image::record(&image, "eu-west-1").unwrap();
+        (image, record)
+    }
+
+    #[test]
+    fn a_base_is_known_in_every_region_by_what_it_is() {
+        let home = [image("ami-home", "base", "1.0.0", "ami-ubuntu"), image("ami-old", "base", "0.9.0", "ami-ubuntu")];
+        let bases = home.iter().map(|(_, record)| (record.id.clone(), which(record))).collect();
+        let mut away = [
+            image("ami-away", "base", "1.0.0", "ami-ubuntu"),
+            image("ami-web", "web", "1.0.0", "ami-home"),
+            image("ami-web-old", "web", "0.9.0", "ami-old"),
+        ];
+        translate(&mut away, &bases);
+        let sources: Vec<&str> = away.iter().map(|(_, record)| record.tags[tags::SOURCE].as_str()).collect();
+        assert_eq!(sources, ["ami-ubuntu", "ami-away", "ami-old"], "what is not there keeps its home id");
+    }
+}

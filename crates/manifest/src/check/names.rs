@@ -73,6 +73,15 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
             "Take `machine.disk.encrypted` or `public: true` out.",
         );
     }
+    let distribution = &plan.settings.distribution;
+    let places = distribution.regions.iter().chain(distribution.targets.iter().flat_map(|target| &target.regions));
+    if let Some(place) = places.filter(|_| share.public).find(|place| place.kms_key.is_some()) {
+        refuse(
+            "share",
+            format!("a public image can't be encrypted, as it is in {}", place.region),
+            "Take its `kms-key` or `public: true` out.",
+        );
+    }
     // 50 tags in all (EC2 user guide, tag restrictions), of which ami-bake sets up to 18 of its own.
     if plan.settings.tags.len() > 32 {
         refuse(

@@ -316,3 +316,21 @@ fn a_version_with_build_metadata_may_stand_in_an_images_name() {
     assert!(shown.contains("holds '+'"), "{shown}");
     assert!(shown.contains("bake.yml:8:"), "{shown}");
 }
+
+#[test]
+fn an_image_that_is_encrypted_anywhere_is_not_made_public() {
+    let manifest = |publish: &str| {
+        format!(
+            "format: 1\nname: shop\nimages:\n  web:\n    source: {{ami: {{id: ami-0123456789abcdef0}}}}\n    build: [{{run: a}}]\n    publish: {publish}\n"
+        )
+    };
+    let options = Options { check: true, ..Options::default() };
+    let keyed = "[{region: eu-west-1, kms-key: alias/images}]";
+    let target = format!("[{{role: \"arn:aws:iam::222222222222:role/bake\", regions: {keyed}}}]");
+    good(&manifest(&format!("{{regions: {keyed}, targets: {target}}}")), &options);
+    for places in [format!("regions: {keyed}"), format!("targets: {target}")] {
+        let shown = load(&manifest(&format!("{{share: {{public: true}}, {places}}}")), &options).err().unwrap();
+        assert!(shown.contains("a public image can't be encrypted, as it is in eu-west-1"), "{shown}");
+        assert!(shown.contains("bake.yml:7:"), "{shown}");
+    }
+}
