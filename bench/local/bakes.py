@@ -48,6 +48,8 @@ def engine():
         if daemon:
             daemon.terminate()
             daemon.wait()
+            # The engine leaves its network namespace mounted.
+            subprocess.run(["umount", "--quiet", f"{folder}/exec/netns/default"], check=False)
         elif host:
             subprocess.run(["docker", "--host", host, "rmi", "--force", BASE], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
