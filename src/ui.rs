@@ -109,9 +109,23 @@ impl Ui {
         if let Some(action) = crate::action::current() {
             return action.log.say(text);
         }
+        #[cfg(feature = "github")]
+        let text = &if in_workflow() { harmless(text) } else { text.to_owned() };
         let mut err = std::io::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
+}
+
+/// True in a step of a workflow, whose runner listens to both streams.
+#[cfg(feature = "github")]
+pub(crate) fn in_workflow() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// Text of which no line is a command to the runner.
+#[cfg(feature = "github")]
+fn harmless(text: &str) -> String {
+    text.split_inclusive('\n').map(ami_bake_github::runner::defuse).collect()
 }
 
 #[cfg(test)]

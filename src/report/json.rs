@@ -21,10 +21,13 @@ impl<W: Write + Send> JsonLines<W> {
 
 impl<W: Write + Send> Reporter for JsonLines<W> {
     fn on_event(&mut self, envelope: &Envelope, _: &Report) {
-        if let Ok(mut line) = serde_json::to_vec(envelope) {
-            line.push(b'\n');
+        if let Ok(line) = serde_json::to_string(envelope) {
+            // The same to a reader of JSON, where it can only stand in a text, and nothing to a workflow's runner, which
+            // obeys `##[` anywhere in a line.
+            let mut line = line.replace("##[", "#\\u0023[");
+            line.push('\n');
             // A reader that went away does not end the bake.
-            let _ = self.out.write_all(&line).and_then(|()| self.out.flush());
+            let _ = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
         }
     }
 }

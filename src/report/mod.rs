@@ -1,6 +1,8 @@
 //! What a run tells: every reporter sees each event and the report so far, and nothing else prints.
 
 mod dispatch;
+#[cfg(feature = "github")]
+mod guard;
 mod json;
 mod quiet;
 pub(crate) mod summary;

@@ -9,6 +9,8 @@ use ami_bake_core::plan::ImageKey;
 use ami_bake_core::report::Report;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+#[cfg(feature = "github")]
+use super::guard::Guarded;
 use super::text::Lines;
 use super::{Explain, Reporter, summary};
 use crate::ui::Ui;
@@ -29,6 +31,11 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Writes what happens to standard error and the table of images to standard output.
     pub(crate) fn new(ui: Ui, explain: Explain) -> Self {
+        #[cfg(feature = "github")]
+        if crate::ui::in_workflow() {
+            let (out, err) = (Guarded::new(std::io::stdout()), Guarded::new(std::io::stderr()));
+            return Self::to(ui, explain, Box::new(out), Box::new(err));
+        }
         Self::to(ui, explain, Box::new(std::io::stdout()), Box::new(std::io::stderr()))
     }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use ami_bake_testkit::action::{Job, TOKEN};
 use ami_bake_testkit::github::{Fault, GitHub};
-use ami_bake_testkit::runner::HOSTILE;
+use ami_bake_testkit::runner::{HOSTILE, Step};
 use serde_json::{Value, json};
+
+use crate::setting::Setting;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake");
 
@@ -81,6 +83,22 @@ fn what_a_machine_prints_is_obeyed_by_nobody() {
     assert_eq!(main.step.masks(), [TOKEN]);
     assert!(main.output("ami-id") != "ami-evil" && !main.state.contains_key("/etc"));
     assert!(main.step.text().contains("ami-evil"), "it is to be read all the same");
+}
+
+#[test]
+fn a_command_in_a_workflow_lets_nobody_speak_either() {
+    let setting = Setting::with(&local("hostile-run", "cat /hostile.bin; exit 3").replace(
+        "      - name: Write",
+        "      - {upload: hostile.bin, to: /hostile.bin}\n      - name: \"::error::Write ##[error]it\"",
+    ))
+    .variable("GITHUB_ACTIONS", "true");
+    std::fs::write(setting.path("hostile.bin"), HOSTILE.join(&b"\n"[..])).unwrap();
+    for arguments in [&["bake"][..], &["bake", "--json"]] {
+        let outcome = setting.run(arguments).exits(5);
+        let step = Step::default().read(outcome.stdout.as_bytes()).read(outcome.stderr.as_bytes());
+        assert!(step.commands.is_empty() && !step.is_stopped(), "{:#?}", step.commands);
+        assert!(step.text().contains("ami-evil"));
+    }
 }
 
 #[test]
