@@ -80,6 +80,7 @@ const TOOLS: &str = r#"
           printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > /etc/systemd/system/httpd.service
 "#;
 
+#[expect(clippy::print_stdout, reason = "says why nothing was tested")]
 fn required() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let corpus = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from).join("required");
