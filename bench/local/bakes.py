@@ -49,7 +49,7 @@ def engine():
             daemon.terminate()
             daemon.wait()
             # The engine leaves its network namespace mounted.
-            subprocess.run(["umount", "--quiet", fXX
+            subprocess.run(["umount", f"{folder}/exec/netns/default"], capture_output=True, check=False)
         elif host:
             subprocess.run(["docker", "--host", host, "rmi", "--force", BASE], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
