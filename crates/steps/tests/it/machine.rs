@@ -103,7 +103,7 @@ async fn the_scan_looks_at_what_the_machine_says_was_changed() {
 b'; mkfifo /opt/pipe; ln -s folder/other /opt/link; echo x >/opt/harmless";
     bench.shell.sh(script).await;
     bench.verbs.begin(&bench.run, &bench.on()).await.unwrap();
-    let paths = |names: &[&str]| Some(names.iter().map(|name| name.into()).collect());
+    let paths = |names: &[&str]| Some(names.iter().map(Into::into).collect());
     bench.machine.changes = paths(&["/opt", "/opt/folder", "/opt/pipe", "/opt/link", "/opt/harmless", "/opt/gone"]);
     bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap();
     bench.machine.changes = paths(&["/opt/folder/a\nb", "/opt/pipe"]);
