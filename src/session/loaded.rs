@@ -55,13 +55,7 @@ pub(crate) fn load(args: &ManifestArgs, region: Option<&str>, check: bool) -> Re
     if let (Some(action), Some(manifest)) = (crate::action::current(), &manifest) {
         action.remember(manifest);
     }
-    Ok(Loaded {
-        name,
-        manifest,
-        findings: loaded.findings,
-        sources: loaded.sources,
-        facts,
-    })
+    Ok(Loaded { name, manifest, findings: loaded.findings, sources: loaded.sources, facts })
 }
 
 /// A manifest that this program writes by itself, around a document.

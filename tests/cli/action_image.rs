@@ -25,8 +25,7 @@ mmdebstrap --quiet --variant=apt --format=tar "$VERSION_CODENAME" - "${sources[@
 
 fn build(engine: &Engine) {
     if engine.docker(&["image", "inspect", DEBIAN]).is_none() {
-        let mut system =
-            Command::new("bash").args(["-euc", BOOTSTRAP]).stdout(Stdio::piped()).spawn().expect("bash is there");
+        let mut system = Command::new("bash").args(["-euc", BOOTSTRAP]).stdout(Stdio::piped()).spawn().unwrap();
         let archive = system.stdout.take().unwrap();
         let imported = Command::new("docker")
             .args(["--host", engine.host(), "import", "-", DEBIAN])
@@ -95,7 +94,7 @@ fn the_image_bakes_as_the_runner_starts_it() {
     let machines = || containers(&engine, &namespace);
     let begun = Instant::now();
     while machines().is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no machine was started");
+        assert!(begun.elapsed() < Duration::from_mins(1), "no machine was started");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(Command::new("kill").args(["-INT", &running.child.id().to_string()]).status().unwrap().success());

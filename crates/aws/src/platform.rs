@@ -12,14 +12,14 @@ use ami_bake_core::platform::{
     Registration, Superseded, Undo,
 };
 use ami_bake_core::poll::Poller;
-use ami_bake_core::services::Services;
 use ami_bake_core::rollout::Rollout;
+use ami_bake_core::services::Services;
 use ami_bake_core::{Result, Run};
 use async_trait::async_trait;
 
 use crate::client::{Client, Settings};
-use crate::services::Cloud;
 use crate::machine::{Instance, Shared};
+use crate::services::Cloud;
 use crate::{capture, deploy, image, lineage, machine, permissions, publish, source, sweep};
 
 /// The platform's name in the ledger and in manifests.

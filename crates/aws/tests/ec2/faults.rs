@@ -66,7 +66,9 @@ fn without_capacity_in_ec2s_own_choice_the_other_zones_are_tried() {
 
         // Subnets that are named are tried in their order, and no other.
         let named: Vec<String> = [subnets[2], subnets[1]].map(|subnet| subnet.unwrap().to_owned()).into();
-        world.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null, "match": {"subnet_id": named[0]},
+        world
+            .cloud
+            .fault(&json!({"kind": "error", "action": "RunInstances", "times": null, "match": {"subnet_id": named[0]},
             "error": {"code": "InsufficientInstanceCapacity", "message": "none in this zone", "http": 500}}));
         world.cloud.forget_calls();
         let settings = MachineSettings { subnets: named.clone(), ..types(&["t3.small"]) };

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ContainerPublish, Deployment, Digest, Distribution, MachineSettings, Phase, Retention, SourceImage, Step};
+use crate::plan::{
+    ContainerPublish, Deployment, Digest, Distribution, MachineSettings, Phase, Retention, SourceImage, Step,
+};
 use crate::route::Route;
 
 /// Which image of a manifest, and which leg of its matrix.

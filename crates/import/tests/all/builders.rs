@@ -72,9 +72,11 @@ fn what_is_published_comes_over() {
            "snapshot_tags": {"build": "amazon-ebs"}, "force_deregister": true, "deprecate_at": "2030-01-01T00:00:00Z""#,
         "",
     )
-    .says("    publish:\n      name: web ${{ timestamp }}\n      description: of ${{ source.name }}\n      regions:\n        - region: us-east-1\n          kms-key: alias/a\n        - us-west-2\n      share:\n        accounts: [\"111122223333\"]\n        public: true\n      tags:\n        source: ${{ source.id }}\n        region: ${{ region }}\n        os: ${{ source.tags.OS }}\n        build: amazon-ebs\n      imds: required\n      protect: true\n")
+    .says("    publish:\n      name: web ${{ timestamp }}\n      description: of ${{ source.name }}\n      regions:\n        - region: us-east-1\n          kms-key: alias/a\n        - us-west-2\n      share:\n        accounts: [\"111122223333\"]\n      tags:\n        source: ${{ source.id }}\n        region: ${{ region }}\n        os: ${{ source.tags.OS }}\n        build: amazon-ebs\n      imds: required\n      protect: true\n")
     .tells("builders[0].force_deregister", "no image is deregistered")
-    .tells("builders[0].deprecate_at", "one day for all");
+    .tells("builders[0].deprecate_at", "one day for all")
+    .tells("builders[0].ami_groups", "a public image can't be encrypted");
+    ebs(r#""ami_groups": ["all"]"#, "").says("        public: true\n");
 }
 
 #[test]

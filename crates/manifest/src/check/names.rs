@@ -15,8 +15,9 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     }
     let publish = Route::root().key("publish");
     let mut refuse = |key: &str, message: String, help: &str| {
-        let span = image.node.place(&publish.key(key));
-        let route = plan.route.key("publish").key(key);
+        let below = |route: &Route| key.split('.').fold(route.clone(), |route, key| route.key(key));
+        let span = image.node.place(&below(&publish));
+        let route = below(&plan.route.key("publish"));
         findings.push(Diagnostic::error("wrong-value", span, message).help(help).route(route));
     };
     // Build metadata is spelled as an AMI's name can hold it.
@@ -53,13 +54,13 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
         }
     }
     let share = &plan.settings.distribution.share;
-    for (arns, what, mark) in [
-        (&share.organizations, "an organization", ":organization/o-"),
-        (&share.organizational_units, "an organizational unit", ":ou/o-"),
+    for (key, arns, what, mark) in [
+        ("share.organizations", &share.organizations, "an organization", ":organization/o-"),
+        ("share.organizational-units", &share.organizational_units, "an organizational unit", ":ou/o-"),
     ] {
         if let Some(odd) = arns.iter().find(|arn| !(arn.starts_with("arn:aws") && arn.contains(mark))) {
             refuse(
-                "share",
+                key,
                 format!("`{odd}` is not the ARN of {what}"),
                 "EC2 takes full ARNs, such as `arn:aws:organizations::111122223333:organization/o-abcde12345`.",
             );
@@ -68,7 +69,7 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     let disk = &plan.machine.disk;
     if share.public && (disk.encrypted == Some(true) || disk.kms_key.is_some()) {
         refuse(
-            "share",
+            "share.public",
             "an encrypted image can't be public".to_owned(),
             "Take `machine.disk.encrypted` or `public: true` out.",
         );
@@ -77,7 +78,7 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     let places = distribution.regions.iter().chain(distribution.targets.iter().flat_map(|target| &target.regions));
     if let Some(place) = places.filter(|_| share.public).find(|place| place.kms_key.is_some()) {
         refuse(
-            "share",
+            "share.public",
             format!("a public image can't be encrypted, as it is in {}", place.region),
             "Take its `kms-key` or `public: true` out.",
         );

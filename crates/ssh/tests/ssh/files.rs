@@ -139,7 +139,8 @@ async fn far(port: u16) -> (u16, Arc<AtomicUsize>) {
     let counted = Arc::clone(&count);
     tokio::spawn(async move {
         while let Ok((near, _)) = listener.accept().await {
-            let distant = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            // The server may still be starting: whoever knocks then knocks again.
+            let Ok(distant) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await else { continue };
             let ((from_near, to_near), (from_distant, to_distant)) = (near.into_split(), distant.into_split());
             tokio::spawn(delayed(from_near, to_distant, Arc::clone(&counted)));
             tokio::spawn(delayed(from_distant, to_near, Arc::default()));
