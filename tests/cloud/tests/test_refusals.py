@@ -147,16 +147,3 @@ class Refusals(CloudCase):
         iam.remove_role_from_instance_profile(InstanceProfileName="machine", RoleName="machine")
         iam.delete_instance_profile(InstanceProfileName="machine")
         iam.delete_role(RoleName="machine")
-
-    def test_an_auto_scaling_group_has_real_machines(self):
-        template = self.ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={
-            "ImageId": self.ubuntu(), "InstanceType": "t3.small", "KeyName": "test", "UserData": "IyEvYmluL3NoCmVjaG8gaGkgPiAvdmFyL2hpCg=="})["LaunchTemplate"]["LaunchTemplateId"]
-        scaling = self.cloud.client("autoscaling")
-        scaling.create_auto_scaling_group(AutoScalingGroupName="web", MinSize=1, MaxSize=1, DesiredCapacity=1, AvailabilityZones=["us-east-1a"],
-                                          LaunchTemplate={"LaunchTemplateId": template, "Version": "1"})
-        instance = scaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]["Instances"][0]["InstanceId"]
-        self.until(instance, "running")
-        self.assertEqual(self.ssh(instance, "cloud-init status --wait >/dev/null; cat /var/hi"), "hi\n")
-        scaling.delete_auto_scaling_group(AutoScalingGroupName="web", ForceDelete=True)
-        self.until(instance, "terminated")
-        self.ec2.delete_launch_template(LaunchTemplateId=template)

@@ -1,5 +1,7 @@
 //! The report's file: written whole or not at all, and read back by later commands.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::model::{REPORT_FORMAT, Report};
@@ -29,10 +31,14 @@ pub fn write_to(report: &Report, path: &Path) -> Result<()> {
             .help("Run ami-bake in a folder that you may write to; the images themselves are not concerned.")
             .because(error)
     };
-    let mut text = serde_json::to_vec_pretty(report).map_err(|error| failed(error.into()))?;
-    text.push(b'\n');
     let draft = path.with_file_name(format!(".{FILE_NAME}.{}", std::process::id()));
-    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(|error| {
+    let written = || {
+        let mut file = BufWriter::new(File::create(&draft)?);
+        serde_json::to_writer_pretty(&mut file, report)?;
+        file.write_all(b"\n")?;
+        file.flush()
+    };
+    written().and_then(|()| std::fs::rename(&draft, path)).map_err(|error| {
         let _ = std::fs::remove_file(&draft);
         failed(error)
     })

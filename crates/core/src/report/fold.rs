@@ -1,5 +1,6 @@
 //! Events, one after the other, into a report.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{ImageReport, Left, MachineReport, Notice, Report, StageReport, Status, StepReport, StepResult};
@@ -163,7 +164,7 @@ impl ImageReport {
             Event::Deployed { rollout } => self.deployed.push(rollout.clone()),
             Event::Packages { before, after } => {
                 self.packages = Some(PackageChanges::between(before, after));
-                self.installed = packages::versions(after);
+                self.installed = Arc::new(packages::versions(after));
             }
             Event::ImageFinished { image, reused, failure, skipped } => {
                 self.status = match failure {

@@ -7,6 +7,7 @@ mod merge;
 mod model;
 mod packages;
 mod seconds;
+mod shared;
 
 pub use file::{FILE_NAME, parse, read, write, write_to};
 pub use merge::merge;

@@ -1,6 +1,7 @@
 //! The report as data, and as JSON.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::packages::PackageChanges;
-use super::seconds;
+use super::{seconds, shared};
 use crate::delivery::Delivery;
 use crate::event::{Failure, Stage};
 use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
@@ -157,9 +158,9 @@ pub struct ImageReport {
     /// What the bake changed about the installed packages.
     pub packages: Option<PackageChanges>,
     /// The installed packages with their versions, for a later report to compare with; empty where no machine ran. Of a
-    /// package that is there in several versions (kernels), all of them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub installed: BTreeMap<String, String>,
+    /// package that is there in several versions (kernels), all of them. Shared, since a report is copied at every event.
+    #[serde(default, with = "shared", skip_serializing_if = "shared::is_empty")]
+    pub installed: Arc<BTreeMap<String, String>>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// From the begin of its first stage to its end, in seconds.
@@ -186,7 +187,7 @@ impl ImageReport {
             stages: Vec::new(),
             steps: Vec::new(),
             packages: None,
-            installed: BTreeMap::new(),
+            installed: Arc::default(),
             failure: None,
             took: Duration::ZERO,
         }
