@@ -184,6 +184,11 @@ fn an_image_is_shared_marked_and_pointed_at_in_every_region_and_once() {
         let launch =
             ec2(&setting, region, &format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission"));
         assert!(launch.contains("111122223333") && launch.contains(organization), "{launch}");
+        let tags = &images(&setting, place)[0]["tags"];
+        for key in ["name", "image", "version", "digest", "tested", "source-ami"] {
+            let (own, shown) = (&tags[format!("ami-bake:{key}")], &tags[format!("ec2:SharedTag/ami-bake/{key}")]);
+            assert!(own.is_string() && own == shown, "{key} of {tags:#}");
+        }
         let image = ec2(&setting, region, &format!("Action=DescribeImages&ImageId.1={id}"));
         assert!(image.contains("<deprecationTime>20") && image.contains("enabled-without-cooldown"), "{image}");
         let parameter = parameter(&setting, region, "/images/web/1/current");

@@ -186,7 +186,7 @@ async fn baked(client: &Client, query: &BakedQuery) -> Result<Image> {
     let range = query.version.as_ref().map_or_else(|| "any release".to_owned(), ToString::to_string);
     let doing = format!("find the baked image {what}");
     let own = |key: &str| format!("tag:{key}");
-    let shared = |key: &str| format!("tag:{}", key.replacen("ami-bake:", SHARED, 1));
+    let shared = |key: &str| format!("tag:{}", shared(key));
     let images = pages(client, Who::Own(&["self".to_owned()]), &ours(query, own), &doing).await?;
     if let Some(image) = highest(images, query) {
         return Ok(image);
@@ -197,6 +197,11 @@ async fn baked(client: &Client, query: &BakedQuery) -> Result<Image> {
             "`ami-bake images` lists what there is. Bake the base first, or name another version, namespace or region.",
         )
     })
+}
+
+/// A tag of ours as other accounts see it.
+pub(crate) fn shared(key: &str) -> String {
+    key.replacen("ami-bake:", SHARED, 1)
 }
 
 fn ours(query: &BakedQuery, name: impl Fn(&str) -> String) -> Vec<Filter> {

@@ -81,7 +81,7 @@ async fn steps(
     let id = image.image_id().unwrap_or_default();
     delivery.image = Some(id.to_owned());
     let wanted = &plan.settings.distribution;
-    delivery.done.extend(share(there, id, &wanted.share).await?);
+    delivery.done.extend(share(there, id, &wanted.share, &from.record.tags).await?);
     delivery.done.extend(mark(there, run, image, wanted).await?);
     // What points at the image comes last: it is all that it should be by then.
     delivery.done.extend(point(there, run, plan, id).await?);

@@ -1,18 +1,28 @@
 //! Who else may launch an image, and what another account needs to copy it.
 
+use std::collections::BTreeMap;
+
 use ami_bake_core::plan::Share;
-use ami_bake_core::{Error, Result};
+use ami_bake_core::{Error, Result, tags};
 use aws_sdk_ec2::types::{
     Image, ImageAttributeName, LaunchPermission, LaunchPermissionModifications, OperationType, PermissionGroup,
-    SnapshotAttributeName,
+    SnapshotAttributeName, Tag,
 };
 
-use crate::image;
 use crate::platform::Inner;
+use crate::{image, source};
 
-/// Gives everyone who is named leave to launch the image. Who has it already is not asked for again, and nobody's leave
-/// is taken away. Answers whom it was given to, in words.
-pub(super) async fn share(there: &Inner, image: &str, wanted: &Share) -> Result<Option<String>> {
+/// What of an image's tags other accounts see. `check` keeps room for them.
+const SHOWN: [&str; 7] = [tags::NAME, tags::IMAGE, tags::LEG, tags::VERSION, tags::DIGEST, tags::TESTED, tags::SOURCE];
+
+/// Gives everyone who is named leave to launch the image, which says in tags that they see what it is (`all` are its own).
+/// Who has it already is not asked for again, and nobody's leave is taken away. Answers whom it was given to, in words.
+pub(super) async fn share(
+    there: &Inner,
+    image: &str,
+    wanted: &Share,
+    all: &BTreeMap<String, String>,
+) -> Result<Option<String>> {
     if wanted.is_nobody() {
         return Ok(None);
     }
@@ -27,6 +37,13 @@ pub(super) async fn share(there: &Inner, image: &str, wanted: &Share) -> Result<
     if missing.is_empty() {
         return Ok(None);
     }
+    let shown: Vec<Tag> = shown(all);
+    if !shown.is_empty() {
+        let request = client.ec2.create_tags().resources(image).set_tags(Some(shown));
+        client
+            .call("CreateTags", &format!("tag the image {image} for those that it is shared with"), request.send())
+            .await?;
+    }
     let (add, names): (Vec<LaunchPermission>, Vec<String>) = missing.into_iter().unzip();
     let change = LaunchPermissionModifications::builder().set_add(Some(add)).build();
     let request = client.ec2.modify_image_attribute().image_id(image).launch_permission(change);
@@ -39,6 +56,11 @@ pub(super) async fn share(there: &Inner, image: &str, wanted: &Share) -> Result<
             Err(if wanted.public && blocked { blocked_public(error, client.region()) } else { error })
         }
     }
+}
+
+/// The tags by which another account finds the image as a source.
+fn shown(all: &BTreeMap<String, String>) -> Vec<Tag> {
+    SHOWN.iter().filter_map(|key| Some(Tag::builder().key(source::shared(key)).value(all.get(*key)?).build())).collect()
 }
 
 /// Lets another account copy a snapshot.
@@ -62,7 +84,7 @@ pub(super) async fn lend_image(home: &Inner, image: &Image, account: &str) -> Re
         lend(home, &part, account).await?;
     }
     let one = Share { accounts: vec![account.to_owned()], ..Share::default() };
-    share(home, image.image_id().unwrap_or_default(), &one).await.map(|_| ())
+    share(home, image.image_id().unwrap_or_default(), &one, &BTreeMap::new()).await.map(|_| ())
 }
 
 fn blocked_public(error: Error, region: &str) -> Error {

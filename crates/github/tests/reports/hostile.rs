@@ -108,7 +108,7 @@ fn no_text_is_more_than_text() {
             let (now, mut previous) = (poisoned(&good, text), poisoned(&report::before(), text));
             for image in &mut previous.images {
                 image.version = Some(semver::Version::new(0, 0, 1));
-                image.installed = std::iter::once((format!("{text}2"), text.to_owned())).collect();
+                image.installed = std::sync::Arc::new([(format!("{text}2"), text.to_owned())].into());
             }
             let context = Context { previous: Some(&previous), run_url: Some(text), ..Context::new(&masker) };
             judge(&summary::render(&now, &context), &[]);
