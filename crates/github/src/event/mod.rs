@@ -9,3 +9,6 @@ mod workflow;
 pub use bump::of_labels as bump_of_labels;
 pub use merged::bump_of_commit;
 pub use workflow::Workflow;
+
+#[cfg(test)]
+mod payloads;
