@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::owner::{autoscaling, ec2, element};
+use crate::owner::{autoscaling, ec2, ec2_of, element};
 use crate::publish::{AWAY, HOME, images, web};
 use crate::setting::Setting;
 
@@ -136,4 +136,32 @@ fn a_pre_release_is_swept_after_its_end_when_nobody_uses_it() {
     delete_template(&setting, &used);
     sweep(&["--yes"]).exits(0);
     setting.holds_only(&["shop/web/1.0.0"]);
+}
+
+#[test]
+fn a_shared_image_goes_when_the_other_accounts_have_nothing_of_it() {
+    const OTHER: &str = "222222222222";
+    let setting = web(&format!("{{share: {{accounts: [\"{OTHER}\"]}}, keep: {{last: 1}}}}"));
+    let publish = |version: &str| setting.run(&["publish", "--image-version", version]).exits(0);
+    setting.bake().exits(0);
+    let first = id(&setting, HOME, "1.0.0");
+    let query = format!(
+        "Action=CreateLaunchTemplate&LaunchTemplateName=theirs&LaunchTemplateData.ImageId={first}&LaunchTemplateData.InstanceType=t3.small"
+    );
+    ec2_of(&setting, OTHER, "us-east-1", &query);
+
+    // Showing asks for nothing; what is not known is taken for used.
+    let plan = setting.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
+    assert!(plan.contains("EC2 has not looked through the accounts"), "{plan}");
+    assert_eq!(setting.cloud.count("CreateImageUsageReport"), 0);
+    setting.run(&["bake", "--image-version", "1.1.0"]).exits(0).says("EC2 was asked to look through the accounts");
+    publish("1.1.0").says("EC2 still looks through the accounts");
+    publish("1.1.0").says(&format!("{first} in us-east-1 stays: used by account {OTHER} (1 launch template)"));
+
+    let second = id(&setting, HOME, "1.1.0");
+    setting.run(&["bake", "--image-version", "1.2.0"]).exits(0);
+    publish("1.2.0");
+    publish("1.2.0").says(&format!("1.1.0 is no longer kept: {second} in us-east-1 is deleted"));
+    assert_eq!(versions(&setting, HOME), ["1.0.0", "1.2.0"]);
+    assert_eq!(setting.cloud.count("CreateImageUsageReport"), 2, "one for each image");
 }

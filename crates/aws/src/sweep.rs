@@ -18,7 +18,7 @@ use crate::image;
 use crate::machine;
 use crate::platform::{Inner, PLATFORM};
 use crate::source::tags_of;
-use crate::usage::{holder, usage};
+use crate::usage::{Reports, holder, usage};
 
 /// Volumes that no machine has any more; they are no ledger entries, for they go with their machine.
 const VOLUME: &str = "volume";
@@ -97,7 +97,7 @@ async fn holders(aws: &Inner, run: &Run, ids: &[String]) -> Result<BTreeMap<Stri
     if tested.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let used = usage(aws, run, &tested).await;
+    let used = usage(aws, run, &tested, Reports::Ask).await;
     let records: Vec<ImageRecord> = all.iter().map(|(_, record)| record.clone()).collect();
     let free: Vec<&str> = expired_images(&records, run.clock().now()).iter().map(|image| image.id.as_str()).collect();
     let why = |image: &Image| {

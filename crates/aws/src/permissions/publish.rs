@@ -6,8 +6,8 @@ use ami_bake_core::plan::{CopyMethod, Distribution, TargetPlan};
 use ami_bake_core::platform::Permission;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
-    ArchitectureValues, BlockDeviceMapping, EbsBlockDevice, LaunchPermission, LaunchPermissionModifications,
-    OperationType, ResourceType, SnapshotAttributeName, Tag,
+    ArchitectureValues, BlockDeviceMapping, EbsBlockDevice, ImageUsageResourceTypeRequest, LaunchPermission,
+    LaunchPermissionModifications, OperationType, ResourceType, SnapshotAttributeName, Tag,
 };
 use futures::future::{BoxFuture, join_all};
 
@@ -149,8 +149,15 @@ async fn parameters(client: &Client, name: &str) -> Vec<Permission> {
 fn uses(client: &Client) -> Asked<'_> {
     let groups = &client.autoscaling;
     let request = client.ec2.describe_image_references().image_ids(IMAGE).include_all_resource_types(true);
+    let reports = client.ec2.describe_image_usage_reports().dry_run(true);
+    let entries = client.ec2.describe_image_usage_report_entries().dry_run(true);
+    let kind = ImageUsageResourceTypeRequest::builder().resource_type("ec2:Instance").build();
+    let report = client.ec2.create_image_usage_report().image_id(IMAGE).resource_types(kind).dry_run(true);
     vec![
         Box::pin(probe(client, "DescribeImageReferences", request.dry_run(true).send())),
+        Box::pin(probe(client, "DescribeImageUsageReports", reports.send())),
+        Box::pin(probe(client, "DescribeImageUsageReportEntries", entries.send())),
+        Box::pin(probe(client, "CreateImageUsageReport", report.send())),
         Box::pin(probe(
             client,
             "DescribeAutoScalingGroups",

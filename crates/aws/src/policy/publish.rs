@@ -130,8 +130,11 @@ fn uses() -> [Statement; 2] {
     let asked = [
         "autoscaling:DescribeAutoScalingGroups",
         "autoscaling:DescribeLaunchConfigurations",
+        "ec2:CreateImageUsageReport",
         "ec2:DescribeImageAttribute",
         "ec2:DescribeImageReferences",
+        "ec2:DescribeImageUsageReportEntries",
+        "ec2:DescribeImageUsageReports",
     ];
     // What EC2 looks at in the role's name (EC2 user guide, "Identify your resources referencing specified AMIs").
     let by_ec2 = [

@@ -14,7 +14,7 @@ use super::destination::{Destination, destinations};
 use crate::identity::account_of;
 use crate::image;
 use crate::platform::Inner;
-use crate::usage::{holder, usage};
+use crate::usage::{Reports, holder, usage};
 
 /// What an image is, wherever it is.
 type Which = (String, ImageKey, Version);
@@ -90,7 +90,7 @@ async fn of_place(
     let Some(new) = new else { return Vec::new() };
     let going = plan.settings.retention.superfluous(new, &all, now);
     let images: Vec<&Image> = going.iter().filter_map(|record| described.get(&record.id)).collect();
-    let used = usage(&to.there, run, &images).await;
+    let used = usage(&to.there, run, &images, if planned { Reports::Look } else { Reports::Ask }).await;
     let held = |record: &ImageRecord| {
         let image = described.get(&record.id)?;
         holder(image, used.get(&record.id))
@@ -121,7 +121,7 @@ pub(crate) async fn inventory(
     let places = join_all(all.iter().map(async |to| {
         let images = image::ours(&to.there, run, query).await?;
         let described: Vec<&Image> = images.iter().map(|(image, _)| image).collect();
-        let mut used = run.until_cancelled(usage(&to.there, run, &described)).await?;
+        let mut used = run.until_cancelled(usage(&to.there, run, &described, Reports::No)).await?;
         let listed = images.into_iter().map(|(_, image)| Listed { usage: used.remove(&image.id), image });
         Ok::<_, Error>(listed.collect::<Vec<Listed>>())
     }))

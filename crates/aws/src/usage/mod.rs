@@ -3,6 +3,7 @@
 mod groups;
 mod of_image;
 mod references;
+mod reports;
 mod shared;
 
-pub(crate) use of_image::{holder, usage};
+pub(crate) use of_image::{Reports, holder, usage};

@@ -3,30 +3,48 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ami_bake_core::platform::Usage;
-use ami_bake_core::{Error, Run};
+use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::Image;
 
+use super::reports::{Reported, reported};
 use super::{groups, references, shared};
+use crate::client::Client;
 use crate::platform::Inner;
 
 /// Users by image.
 pub(super) type Users = BTreeMap<String, BTreeSet<String>>;
 
+/// Whether EC2's usage reports of shared images are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reports {
+    /// No: nothing is to be deleted, and each shared image would be a call.
+    No,
+    /// Those that there are.
+    Look,
+    /// Those that there are; EC2 is asked for the others.
+    Ask,
+}
+
 /// Who uses each of these images of this account and region, by id.
-pub(crate) async fn usage(there: &Inner, run: &Run, images: &[&Image]) -> BTreeMap<String, Usage> {
+pub(crate) async fn usage(there: &Inner, run: &Run, images: &[&Image], reports: Reports) -> BTreeMap<String, Usage> {
     let ids: Vec<String> = images.iter().filter_map(|image| image.image_id()).map(str::to_owned).collect();
     if ids.is_empty() {
         return BTreeMap::new();
     }
     let client = &there.client;
     let now = run.clock().now();
-    let (referenced, grouped, launched) = tokio::join!(
+    let (referenced, grouped, launched, reported) = tokio::join!(
         references::references(client, &ids),
         groups::groups(client),
-        shared::launched(client, images, now)
+        shared::launched(client, images, now),
+        elsewhere(client, run, images, reports)
     );
+    let Reported { users: elsewhere, mut open } = match reported {
+        Ok(reported) => reported,
+        Err(error) => return unknown(run, client.place(), &ids, &error),
+    };
     let mut users = Users::new();
-    for found in [referenced, grouped, launched] {
+    for found in [referenced, grouped, launched, Ok(elsewhere)] {
         match found {
             Ok(found) => {
                 for (image, by) in found {
@@ -37,10 +55,23 @@ pub(crate) async fn usage(there: &Inner, run: &Run, images: &[&Image]) -> BTreeM
         }
     }
     let of = |id: String| {
-        let by = users.remove(&id).unwrap_or_default().into_iter().collect();
-        (id, Usage::By(by))
+        let by: Vec<String> = users.remove(&id).unwrap_or_default().into_iter().collect();
+        let usage = match open.remove(&id) {
+            Some(why) if by.is_empty() => Usage::Unknown(why),
+            _ => Usage::By(by),
+        };
+        (id, usage)
     };
     ids.into_iter().map(of).collect()
+}
+
+/// What the accounts that images are shared with have of them.
+async fn elsewhere(client: &Client, run: &Run, images: &[&Image], reports: Reports) -> Result<Reported> {
+    if reports == Reports::No {
+        return Ok(Reported::default());
+    }
+    let shared = shared::shared(client, images).await?;
+    reported(client, run, &shared, reports == Reports::Ask).await
 }
 
 /// One look-up failed, and what it would have found is not known of any image.

@@ -29,6 +29,17 @@ pub(super) async fn launched(client: &Client, images: &[&Image], now: Timestamp)
     Ok(found.into_iter().flatten().map(|(id, at)| (id, words(at))).collect())
 }
 
+/// The images that others may launch.
+pub(super) async fn shared(client: &Client, images: &[&Image]) -> Result<Vec<String>> {
+    let found = try_join_all(images.iter().map(async |image| {
+        let id = image.image_id().unwrap_or_default();
+        let shared = image.public() == Some(true) || is_shared(client, id).await?;
+        Ok::<_, ami_bake_core::Error>(shared.then(|| id.to_owned()))
+    }))
+    .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 /// The time of the last launch, where it is not long ago.
 fn lately(at: &str, now: Timestamp) -> Option<Timestamp> {
     let at: Timestamp = at.parse().ok()?;

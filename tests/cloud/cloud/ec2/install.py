@@ -19,6 +19,7 @@ from .network import Network
 from .references import References
 from .snapshots import Snapshots
 from .templates import Templates
+from .usage_reports import UsageReports
 
 
 def install(world):
@@ -27,7 +28,7 @@ def install(world):
     world.snapshots = Snapshots(world)
     world.seeds = Seeds(world)
     world.lifecycle.install()
-    for part in (world.images, world.snapshots, Launch(world), Instances(world), Network(world), References(world), Templates(world)):
+    for part in (world.images, world.snapshots, Launch(world), Instances(world), Network(world), References(world), Templates(world), UsageReports(world)):
         part.install(EC2Response)
     install_autoscaling(world)
     install_parameters(world)

@@ -1,0 +1,153 @@
+//! What EC2 finds in the accounts that an image is shared with: usage reports, made when they are asked for, within hours at
+//! most, and kept by EC2 for 30 days (EC2 user guide, "View your AMI usage"). They cost nothing and need no clean-up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ami_bake_core::{Result, Run};
+use aws_sdk_ec2::types::{
+    ImageUsageReport, ImageUsageReportEntry, ImageUsageResourceTypeOptionRequest, ImageUsageResourceTypeRequest,
+};
+
+use jiff::Timestamp;
+
+use super::of_image::Users;
+use crate::client::Client;
+
+/// How many versions of each launch template are looked through: all.
+const ALL_VERSIONS: &str = "10000";
+/// Seconds after which a report is made anew.
+const AGE: i64 = 24 * 60 * 60;
+const INSTANCE: &str = "ec2:Instance";
+const TEMPLATE: &str = "ec2:LaunchTemplate";
+
+/// What the reports say of shared images.
+#[derive(Debug, Default)]
+pub(super) struct Reported {
+    /// Who uses them.
+    pub(super) users: Users,
+    /// Those that there is no report of yet, and why.
+    pub(super) open: BTreeMap<String, String>,
+}
+
+/// Reads the newest report of each image; what has none is asked for where `asks` says so.
+pub(super) async fn reported(client: &Client, run: &Run, images: &[String], asks: bool) -> Result<Reported> {
+    let mut found = Reported::default();
+    if images.is_empty() {
+        return Ok(found);
+    }
+    let reports = reports(client, images).await?;
+    let of = |image: &str, state: &str| {
+        let fits = |report: &&ImageUsageReport| report.image_id() == Some(image) && report.state() == Some(state);
+        reports.iter().filter(fits).max_by_key(|report| report.creation_time().copied())
+    };
+    let mut ready = Vec::new();
+    for image in images {
+        let pending = of(image, "pending").is_some();
+        if let Some(report) = of(image, "available") {
+            ready.extend(report.report_id().map(str::to_owned));
+            // What it says stands meanwhile; the one after it may say that nobody is left.
+            if asks && !pending && is_old(report, run.clock().now()) {
+                ask(client, run, image).await?;
+            }
+            continue;
+        }
+        let why = if pending {
+            "EC2 still looks through the accounts that it is shared with"
+        } else if asks {
+            ask(client, run, image).await?;
+            "EC2 was asked to look through the accounts that it is shared with; a later publication reads its report"
+        } else {
+            "EC2 has not looked through the accounts that it is shared with"
+        };
+        found.open.insert(image.clone(), why.to_owned());
+    }
+    for entry in entries(client, ready).await? {
+        if let (Some(image), Some(words)) = (entry.image_id(), in_words(&entry, client.account())) {
+            found.users.entry(image.to_owned()).or_insert_with(BTreeSet::new).insert(words);
+        }
+    }
+    Ok(found)
+}
+
+fn is_old(report: &ImageUsageReport, now: Timestamp) -> bool {
+    report.creation_time().is_some_and(|made| made.secs() + AGE < now.as_second())
+}
+
+async fn reports(client: &Client, images: &[String]) -> Result<Vec<ImageUsageReport>> {
+    let doing = format!("look for usage reports of the images {}", images.join(", "));
+    let (mut found, mut page) = (Vec::new(), None);
+    loop {
+        let request =
+            client.ec2.describe_image_usage_reports().set_image_ids(Some(images.to_vec())).set_next_token(page.take());
+        let answer = client.call("DescribeImageUsageReports", &doing, request.send()).await?;
+        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        found.extend(answer.image_usage_reports.unwrap_or_default());
+        if page.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn entries(client: &Client, reports: Vec<String>) -> Result<Vec<ImageUsageReportEntry>> {
+    let (mut found, mut page) = (Vec::new(), None);
+    while !reports.is_empty() {
+        let request = client
+            .ec2
+            .describe_image_usage_report_entries()
+            .set_report_ids(Some(reports.clone()))
+            .set_next_token(page.take());
+        let doing = "read the usage reports of shared images";
+        let answer = client.call("DescribeImageUsageReportEntries", doing, request.send()).await?;
+        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        found.extend(answer.image_usage_report_entries.unwrap_or_default());
+        if page.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+async fn ask(client: &Client, run: &Run, image: &str) -> Result<()> {
+    let depth = ImageUsageResourceTypeOptionRequest::builder().option_name("version-depth").option_values(ALL_VERSIONS);
+    let templates =
+        ImageUsageResourceTypeRequest::builder().resource_type(TEMPLATE).resource_type_options(depth.build());
+    let request = client
+        .ec2
+        .create_image_usage_report()
+        .image_id(image)
+        .resource_types(ImageUsageResourceTypeRequest::builder().resource_type(INSTANCE).build())
+        .resource_types(templates.build())
+        .client_token(format!("{}-{image}", run.id()).chars().take(64).collect::<String>());
+    let doing = format!("ask for a usage report of the image {image}");
+    client.call("CreateImageUsageReport", &doing, request.send()).await?;
+    Ok(())
+}
+
+/// "account 111122223333 (3 instances)"; none for this account, whose own references are known better.
+fn in_words(entry: &ImageUsageReportEntry, own: Option<&str>) -> Option<String> {
+    let account = entry.account_id().filter(|account| Some(*account) != own)?;
+    let count = entry.usage_count().filter(|count| *count > 0)?;
+    let what = match entry.resource_type() {
+        Some(INSTANCE) => "instance",
+        Some(TEMPLATE) => "launch template",
+        _ => "resource",
+    };
+    Some(format!("account {account} ({count} {what}{})", if count == 1 { "" } else { "s" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_accounts_are_named_with_what_they_have() {
+        let entry = |account: &str, kind: &str, count: i64| {
+            let entry = ImageUsageReportEntry::builder().account_id(account).resource_type(kind).usage_count(count);
+            in_words(&entry.build(), Some("111111111111"))
+        };
+        assert_eq!(entry("222222222222", INSTANCE, 3).as_deref(), Some("account 222222222222 (3 instances)"));
+        assert_eq!(entry("222222222222", TEMPLATE, 1).as_deref(), Some("account 222222222222 (1 launch template)"));
+        assert_eq!(entry("222222222222", INSTANCE, 0), None);
+        assert_eq!(entry("111111111111", INSTANCE, 3), None);
+    }
+}
