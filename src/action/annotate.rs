@@ -11,16 +11,7 @@ use super::Action;
 impl Action {
     /// Shows the findings of a manifest at their lines.
     pub(crate) fn findings(&self, findings: &[Diagnostic], sources: &Sources) {
-        for finding in findings {
-            let level = match finding.severity {
-                Severity::Error => Level::Error,
-                Severity::Warning => Level::Warning,
-                Severity::Note => Level::Notice,
-            };
-            let help = finding.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
-            let annotation = Annotation::new(level, finding.code, format!("{}{help}", finding.message));
-            self.log.annotate(&placed(annotation, finding.span, sources));
-        }
+        of_findings(findings, sources).for_each(|annotation| self.log.annotate(&annotation));
     }
 
     /// Shows a failure, at its line where it has one.
@@ -32,6 +23,23 @@ impl Action {
     pub(super) fn error(&self, error: &Error) {
         self.failure("ami-bake", &Failure::from(error));
     }
+}
+
+/// The findings of a manifest as annotations of its lines.
+pub(crate) fn of_findings<'a>(
+    findings: &'a [Diagnostic],
+    sources: &'a Sources,
+) -> impl Iterator<Item = Annotation> + 'a {
+    findings.iter().map(|finding| {
+        let level = match finding.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+            Severity::Note => Level::Notice,
+        };
+        let help = finding.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
+        let annotation = Annotation::new(level, finding.code, format!("{}{help}", finding.message));
+        placed(annotation, finding.span, sources)
+    })
 }
 
 fn of_failure(title: &str, failure: &Failure, manifest: Option<&Manifest>) -> Annotation {

@@ -11,6 +11,7 @@ mod reporter;
 mod start;
 mod tell;
 
+pub(crate) use annotate::of_findings;
 pub(crate) use current::{Action, current};
 pub(crate) use reporter::reporter;
 pub(crate) use start::main;

@@ -14,6 +14,18 @@ use crate::commands::bake::version;
 use crate::session::{Parts, Session, Show, load};
 use crate::ui::Ui;
 
+/// Which images that were baked before.
+#[derive(Debug, clap::Args)]
+struct MadeArgs {
+    /// The report of the bake that made the images
+    #[arg(long, value_name = "FILE", required_unless_present = "image_version", conflicts_with = "image_version")]
+    report: Option<PathBuf>,
+
+    /// The version of the images
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    image_version: Option<Version>,
+}
+
 /// Publish images that are baked and tested: finish what a bake left undone
 ///
 /// Which images is in a bake's report, or said by --image-version; where they go is in the manifest. What is done already
@@ -30,13 +42,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     place: PlaceArgs,
 
-    /// The report of the bake that made the images
-    #[arg(long, value_name = "FILE", required_unless_present = "image_version", conflicts_with = "image_version")]
-    report: Option<PathBuf>,
-
-    /// The version of the images
-    #[arg(long, value_name = "VERSION", value_parser = version)]
-    image_version: Option<Version>,
+    #[command(flatten)]
+    made: MadeArgs,
 
     /// Let parameters move back to an older version
     #[arg(long)]
@@ -64,13 +71,8 @@ pub(crate) struct DeployArgs {
     #[command(flatten)]
     place: PlaceArgs,
 
-    /// The report of the bake that made the images
-    #[arg(long, value_name = "FILE", required_unless_present = "image_version", conflicts_with = "image_version")]
-    report: Option<PathBuf>,
-
-    /// The version of the images
-    #[arg(long, value_name = "VERSION", value_parser = version)]
-    image_version: Option<Version>,
+    #[command(flatten)]
+    made: MadeArgs,
 
     /// Take over a launch template's default version that somebody else moved meanwhile
     #[arg(long)]
@@ -110,14 +112,14 @@ pub(crate) struct PromoteArgs {
 }
 
 pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let chosen = choose(args.report.as_deref(), args.image_version)?;
+    let chosen = args.made.choose()?;
     let ask = Ask { chosen, work: Work::Publish, amends: None, force: args.force, json: args.json };
     carry_out(&args.manifest, args.place, &ask, ui).await
 }
 
 pub(crate) async fn deploy(args: DeployArgs, ui: Ui) -> Result<u8> {
-    let chosen = choose(args.report.as_deref(), args.image_version)?;
-    let ask = Ask { chosen, work: Work::Deploy, amends: args.report, force: args.force, json: args.json };
+    let chosen = args.made.choose()?;
+    let ask = Ask { chosen, work: Work::Deploy, amends: args.made.report, force: args.force, json: args.json };
     carry_out(&args.manifest, args.place, &ask, ui).await
 }
 
@@ -141,11 +143,13 @@ struct Ask {
     json: bool,
 }
 
-fn choose(report: Option<&Path>, version: Option<Version>) -> Result<Chosen> {
-    match (report, version) {
-        (Some(file), _) => Ok(Chosen::Ids(made(file)?)),
-        (None, Some(version)) => Ok(Chosen::Version(version)),
-        (None, None) => Err(Error::usage("say which images: --report or --image-version")),
+impl MadeArgs {
+    fn choose(&self) -> Result<Chosen> {
+        match (&self.report, &self.image_version) {
+            (Some(file), _) => Ok(Chosen::Ids(made(file)?)),
+            (None, Some(version)) => Ok(Chosen::Version(version.clone())),
+            (None, None) => Err(Error::usage("say which images: --report or --image-version")),
+        }
     }
 }
 

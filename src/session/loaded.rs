@@ -190,11 +190,14 @@ impl Loaded {
         }
         ui.say(&format!("{}\n", diagnostic::text(&self.findings, &self.sources, style(ui.paint))));
         #[cfg(feature = "github")]
-        if let Some(action) = crate::action::current() {
-            return action.findings(&self.findings, &self.sources);
-        }
-        if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-            ui.data(&diagnostic::github_annotations(&self.findings, &self.sources));
+        match crate::action::current() {
+            Some(action) => action.findings(&self.findings, &self.sources),
+            None if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") => {
+                for annotation in crate::action::of_findings(&self.findings, &self.sources) {
+                    ui.data(&format!("{}\n", annotation.command()));
+                }
+            }
+            None => {}
         }
     }
 

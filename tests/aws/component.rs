@@ -1,6 +1,8 @@
 //! Component documents on a cloud: S3 and parameters with the bake's credentials, restarts of a real machine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use ami_bake_testkit::corpus::corpus;
 
 use crate::setting::{Setting, WEB};
 
@@ -80,27 +82,16 @@ const TOOLS: &str = r#"
           printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > /etc/systemd/system/httpd.service
 "#;
 
-#[expect(clippy::print_stdout, reason = "says why nothing was tested")]
-fn required() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let corpus = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from).join("required");
-    if !corpus.is_dir() {
-        println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
-        return None;
-    }
-    Some(corpus)
-}
-
 /// The three documents of the project's origin, as they are, imported with the recipe that names one of them.
 #[test]
 fn the_required_documents_bake() {
-    let Some(corpus) = required() else { return };
+    let Some(corpus) = corpus() else { return };
     let setting = Setting::new("format: 1\n");
     for name in ["httpd", "jenkins", "linux-bin"] {
-        let text = std::fs::read_to_string(corpus.join(format!("{name}.component.yml"))).unwrap();
+        let text = std::fs::read_to_string(corpus.join(format!("required/{name}.component.yml"))).unwrap();
         setting.write(&format!("{name}.yml"), &text);
     }
-    let recipe = std::fs::read_to_string(corpus.join("image-builder-recipe.json")).unwrap();
+    let recipe = std::fs::read_to_string(corpus.join("required/image-builder-recipe.json")).unwrap();
     setting.write("recipe.json", &recipe);
     setting
         .run(&["import", "recipe.json", "jenkins.yml", "linux-bin.yml", "httpd.yml", "-o", "bake.yml", "--force"])

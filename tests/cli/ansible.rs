@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use ami_bake_testkit::corpus::corpus;
 use serde_json::Value;
 
 use crate::setting::Setting;
@@ -250,16 +251,11 @@ fn the_example_bakes_in_a_container() {
     assert_eq!(left(&place), [] as [PathBuf; 0]);
 }
 
-/// The Jenkins playbook of the corpus, as it is, with small roles of ours under the names of those that it downloads. The
-/// corpus comes from AMI_BAKE_CORPUS or lies beside the checkout; without it this only says so.
+/// The Jenkins playbook of the corpus, as it is, with small roles of ours under the names of those that it downloads.
 #[test]
 fn the_playbook_of_the_corpus_bakes() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let corpus = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from);
-    let Ok(playbook) = std::fs::read_to_string(corpus.join("required/jenkins-playbook.yml")) else {
-        println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
-        return;
-    };
+    let Some(corpus) = corpus() else { return };
+    let playbook = std::fs::read_to_string(corpus.join("required/jenkins-playbook.yml")).unwrap();
     let test = "    test:\n      - expect: {file: {path: /opt/jenkins, contains: \"localhost with openjdk-11-jdk\"}}\n";
     let setting = setting(&format!("{HEAD}      - ansible: ansible/jenkins.yml\n{test}"));
     setting.write("ansible/jenkins.yml", &playbook);

@@ -1,7 +1,5 @@
 //! `check`: every problem in one go, at its line, offline.
 
-use std::time::{Duration, Instant};
-
 use insta::assert_snapshot;
 
 use crate::setting::Setting;
@@ -100,9 +98,10 @@ fn findings_come_as_json_too() {
 /// In a workflow the findings are annotations of the manifest's lines.
 #[test]
 fn in_a_workflow_findings_are_annotations() {
-    let setting = Setting::with(&SMALL.replace("    build:", "    biuld:")).variable("GITHUB_ACTIONS", "true");
-    let outcome = setting.run(&["check"]).exits(3);
+    let manifest = SMALL.replace("    build:", "    \"##[error]x\":");
+    let outcome = Setting::with(&manifest).variable("GITHUB_ACTIONS", "true").run(&["check"]).exits(3);
     assert!(outcome.stdout.starts_with("::error file=bake.yml,line=7"), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("##["), "the manifest's text is a command: {}", outcome.stdout);
 }
 
 /// A declared secret that is not set is refused before anything is started.
@@ -114,9 +113,9 @@ fn a_secret_that_is_not_set_is_named() {
     assert!(outcome.stderr.contains("DEPLOY_TOKEN is declared as secret but not set"), "{}", outcome.stderr);
 }
 
-/// 200 images are judged at once; the limit of 50 ms is for a release build, this is a debug build on a busy machine.
+/// What it takes is measured by `bench/`.
 #[test]
-fn two_hundred_images_are_quick() {
+fn two_hundred_images_are_judged_in_one_go() {
     let mut manifest = SMALL.replace("  web:\n    source: {local: host}\n    build:\n      - run: echo hello\n", "");
     for number in 0..200 {
         manifest.push_str(&format!(
@@ -124,8 +123,6 @@ fn two_hundred_images_are_quick() {
         ));
     }
     let setting = Setting::with(&manifest);
-    let begun = Instant::now();
     let outcome = setting.run(&["check"]).exits(0);
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert!(outcome.stderr.contains("200 images"), "{}", outcome.stderr);
 }

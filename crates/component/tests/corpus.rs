@@ -1,22 +1,13 @@
 //! Component documents that nobody on the project wrote, all judged and none a panic. They are no part of the repository:
 //! the folder comes from AMI_BAKE_CORPUS or lies beside the checkout, and without it this test only says so.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests end where they fail")]
+#![expect(clippy::unwrap_used, reason = "tests end where they fail")]
 
 use std::path::{Path, PathBuf};
 
 use ami_bake_manifest::diagnostic::{Diagnostic, Severity};
 use ami_bake_manifest::{Manifest, Options};
-
-fn corpus() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let folder = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from);
-    if folder.is_dir() {
-        return folder.canonicalize().ok();
-    }
-    println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
-    None
-}
+use ami_bake_testkit::corpus::corpus;
 
 /// What is said of a document by a manifest that runs all of its phases, with a value for each parameter.
 fn judged(path: &Path) -> Vec<Diagnostic> {

@@ -1,7 +1,7 @@
 //! The importer over real templates that nobody on the project wrote. They are no part of the repository: the folder
 //! comes from AMI_BAKE_CORPUS or lies beside the checkout, and without it these tests only say so.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests end where they fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests end where they fail")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,7 @@ use std::path::{Path, PathBuf};
 use ami_bake_import::{Imported, Kind, Refused, Request, Source, import};
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
-
-fn corpus() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let folder = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from);
-    if folder.is_dir() {
-        return folder.canonicalize().ok();
-    }
-    println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
-    None
-}
+use ami_bake_testkit::corpus::corpus;
 
 fn source(path: PathBuf) -> Source {
     Source { text: std::fs::read_to_string(&path).unwrap(), path }

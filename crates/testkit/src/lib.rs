@@ -6,6 +6,7 @@ pub mod action;
 pub mod clock;
 pub mod cloud;
 pub mod conformance;
+pub mod corpus;
 pub mod docker;
 pub mod fake;
 pub mod github;

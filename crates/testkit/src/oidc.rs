@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::json;
 
 use crate::http::{Answer, Server};
@@ -40,19 +41,11 @@ fn token(number: usize) -> String {
         "repository_owner_id": "65",
         "jti": number,
     });
-    format!("{}.{}.signature-{number}", base64url(br#"{"alg":"RS256"}"#), base64url(claims.to_string().as_bytes()))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for position in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(word >> (18 - 6 * position) & 63) as usize]));
-        }
-    }
-    text
+    format!(
+        "{}.{}.signature-{number}",
+        BASE64_URL_SAFE_NO_PAD.encode(br#"{"alg":"RS256"}"#),
+        BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())
+    )
 }
 
 /// A refusal of STS with this code and message.

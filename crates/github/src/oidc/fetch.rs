@@ -51,6 +51,15 @@ impl WorkflowTokens {
     /// # Errors
     /// When the proxy that the environment names can't be one.
     pub fn of(environment: &Environment, masker: Arc<Masker>, clock: Arc<dyn Clock>) -> Result<Option<Self>> {
+        Self::within(ANSWER, environment, masker, clock)
+    }
+
+    fn within(
+        answer: Duration,
+        environment: &Environment,
+        masker: Arc<Masker>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>> {
         let (Some(address), Some(bearer)) =
             (environment.get("ACTIONS_ID_TOKEN_REQUEST_URL"), environment.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"))
         else {
@@ -59,7 +68,7 @@ impl WorkflowTokens {
         masker.add(bearer);
         let client = Client::builder()
             .connect_timeout(CONNECT)
-            .timeout(ANSWER)
+            .timeout(answer)
             .user_agent(concat!("ami-bake/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::preflight("prepare to ask GitHub for an OIDC token").because(error))?;
@@ -128,7 +137,7 @@ impl Refused {
 impl From<reqwest::Error> for Refused {
     fn from(error: reqwest::Error) -> Self {
         let why = if error.is_timeout() {
-            format!("no answer within {} s", ANSWER.as_secs())
+            "no answer in time".to_owned()
         } else {
             // The address holds nothing secret, but is of no use to the reader.
             let error = error.without_url();
@@ -218,6 +227,21 @@ mod tests {
         let error = asked(tokens, clock).await.unwrap_err();
         assert!(error.message().contains("(6 tries): it answered 503"), "{error}");
         assert_eq!(server.requests().len(), 6);
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_never_answers_is_given_up() {
+        // The kernel takes the connection; nobody reads from it.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let environment = Environment::of([
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("http://{}/token?x=1", silent.local_addr().unwrap())),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "the-bearer".to_owned()),
+        ]);
+        let clock = Arc::new(ManualClock::default());
+        let handle: Arc<dyn Clock> = clock.clone();
+        let tokens = WorkflowTokens::within(Duration::from_millis(50), &environment, Arc::default(), handle);
+        let error = asked(tokens.unwrap().unwrap(), clock).await.unwrap_err();
+        assert!(error.message().contains("(6 tries): no answer in time"), "{error}");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Annotation {
     }
 
     /// The workflow command.
-    pub(super) fn command(&self) -> String {
+    pub fn command(&self) -> String {
         let mut properties = Vec::new();
         if let Some(file) = &self.file {
             properties.push(format!("file={}", property(file)));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ami_bake_manifest::diagnostic::{github_annotations, json};
+use ami_bake_manifest::diagnostic::json;
 use ami_bake_manifest::{Manifest, Options};
 use serde_json::json;
 
@@ -23,15 +23,6 @@ fn json_holds_places_and_what_belongs_to_them() {
         },
     }]);
     assert_eq!(json(&loaded.findings, &loaded.sources), expected);
-}
-
-#[test]
-fn annotations_stand_on_the_manifests_lines() {
-    let loaded = Manifest::load_text("images/bake.yml", MANIFEST, PathBuf::new(), &Options::default());
-    assert_eq!(
-        github_annotations(&loaded.findings, &loaded.sources),
-        "::error file=images/bake.yml,line=7,col=5,endColumn=12,title=duplicate-key::`machine` stands here a second time%0AKeep one of the two; YAML would silently take one and drop the other.\n"
-    );
 }
 
 #[test]

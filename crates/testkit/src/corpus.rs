@@ -1,0 +1,15 @@
+//! Real templates and documents that nobody on the project wrote. They are no part of the repository.
+
+use std::path::{Path, PathBuf};
+
+/// The folder that AMI_BAKE_CORPUS names, or the one that lies beside the checkout; without it says that nothing is tested.
+#[expect(clippy::print_stdout, reason = "says why nothing was tested")]
+pub fn corpus() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+    let folder = std::env::var_os("AMI_BAKE_CORPUS").map_or(beside, PathBuf::from);
+    if folder.is_dir() {
+        return folder.canonicalize().ok();
+    }
+    println!("skipped: there is no corpus; set AMI_BAKE_CORPUS to its folder");
+    None
+}
