@@ -72,6 +72,30 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
     assert_eq!(rollouts(&setting)[0]["outcome"], "skipped");
 }
 
+/// An image that an old version names is in use; what nothing asks for goes, and nothing of somebody else.
+#[test]
+fn old_versions_go_but_for_what_is_asked_for() {
+    let setting = Setting::new(&manifest("[{launch-template: web, set-default: true, keep-versions: 2}]"));
+    let web = template(&setting, "web", "");
+    for who in [", by ami-bake run a", ", by ami-bake run b", ", by hand", ", by ami-bake run c", ", by ami-bake run d"]
+    {
+        let query = "Action=CreateLaunchTemplateVersion&SourceVersion=1&LaunchTemplateData.InstanceType=t3.large";
+        ec2(&setting, HOME, &format!("{query}&LaunchTemplateId={web}&VersionDescription=web{who}"));
+    }
+    group(&setting, "side", &web, "3", "");
+    // What can't be deleted is no failure of the deployment.
+    setting.cloud.deny(&["ec2:DeleteLaunchTemplateVersions"]);
+    setting.bake().exits(0).says("old versions of web stay").says("ec2:DeleteLaunchTemplateVersions");
+    assert_eq!(template_versions(&setting, &web).0.len(), 7);
+    setting.cloud.deny(&[]);
+    setting.run(&["deploy", "--report", "bake-report.json"]).exits(0);
+    let (mut left, default, _) = template_versions(&setting, &web);
+    left.sort();
+    assert_eq!((left.as_slice(), default.as_str()), (["1", "3", "4", "6", "7"].map(String::from).as_slice(), "7"));
+    let rollout = &rollouts(&setting)[0];
+    assert!(rollout["done"].to_string().contains("version 2, 5 of web deleted, 2 are kept"), "{rollout:#}");
+}
+
 #[test]
 fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
     let setting = Setting::new(&manifest(

@@ -89,6 +89,7 @@ impl PlainImage {
                 group: None,
                 strategy: Strategy::Refresh(refresh.clone()),
                 keep_old: Duration::ZERO,
+                keep_versions: None,
             })
             .collect();
         self

@@ -64,5 +64,10 @@ pub(crate) fn actions(deployment: &Deployment) -> Vec<&'static str> {
         (Some(_), Strategy::Refresh(_)) => &REFRESH,
         (Some(_), Strategy::Replace(_)) => &REPLACE,
     };
-    ALWAYS.iter().chain(of_group).copied().collect()
+    let of_versions: &[&'static str] = match (&deployment.group, deployment.keep_versions) {
+        // Which versions the groups ask for.
+        (None, Some(_)) => &["autoscaling:DescribeAutoScalingGroups"],
+        _ => &[],
+    };
+    ALWAYS.iter().chain(of_group).chain(of_versions).copied().collect()
 }

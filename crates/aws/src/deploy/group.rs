@@ -21,7 +21,7 @@ pub(super) enum Follows {
 }
 
 impl Follows {
-    fn of(version: Option<&str>) -> Self {
+    pub(super) fn of(version: Option<&str>) -> Self {
         match version {
             // Unset means the default (Auto Scaling API, LaunchTemplateSpecification).
             None | Some("" | "$Default") => Self::Default,

@@ -15,7 +15,7 @@ use super::group::{self, Follows, Group};
 use super::judge::{Beginning, by_id};
 use super::refresh::{self, Ask, End};
 use super::template::{self, Version, Wanted};
-use super::{compare, image, pointers, replace};
+use super::{compare, image, pointers, prune, replace};
 use crate::platform::Inner;
 
 /// Where and what for.
@@ -57,6 +57,7 @@ pub(crate) async fn deploy(
     match job.carry_out(rollout).await {
         Ok(()) => {
             job.keep_version()?;
+            rollout.done.extend(job.prune().await);
             Ok(())
         }
         Err(bad) => {
@@ -231,6 +232,24 @@ impl Job<'_> {
     fn keep_version(&self) -> Result<()> {
         let id = version_id(&self.begin.template.id, self.version);
         self.run.ledger().close_id(VERSION, &id, Closed::Published)
+    }
+
+    /// Deletes versions that the entry does not keep. The deployment is done: what fails here is a warning.
+    async fn prune(&self) -> Option<String> {
+        let keep = usize::try_from(self.deployment.keep_versions?).unwrap_or(usize::MAX);
+        let template = &self.begin.template;
+        match prune::prune(&self.there, template, keep, &[self.version, self.begin.from]).await {
+            Ok(gone) if gone.is_empty() => None,
+            Ok(gone) => {
+                let gone: Vec<String> = gone.iter().map(i64::to_string).collect();
+                Some(format!("version {} of {} deleted, {keep} are kept", gone.join(", "), template.name))
+            }
+            Err(error) => {
+                let help = error.help_text().map(str::to_owned);
+                self.run.warn(format!("old versions of {} stay: could not {error}", template.name), help);
+                None
+            }
+        }
     }
 
     /// What becomes of the version after a failure: it goes where nothing runs with it, for whoever follows `$Latest` would

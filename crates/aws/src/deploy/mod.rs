@@ -12,6 +12,7 @@ mod job;
 mod judge;
 mod keys;
 mod pointers;
+mod prune;
 mod refresh;
 mod remove;
 mod replace;

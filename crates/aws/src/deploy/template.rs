@@ -23,6 +23,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The longest description of a version (EC2 API, CreateLaunchTemplateVersion).
 const DESCRIPTION: usize = 255;
 
+/// What stands in the description of every version that ami-bake makes, before the run's id.
+const OURS: &str = ", by ami-bake run ";
+/// Versions that one call deletes (EC2 API, DeleteLaunchTemplateVersions).
+const DELETED: usize = 200;
+
 /// A launch template as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
@@ -47,6 +52,11 @@ impl Version {
             description: version.version_description.unwrap_or_default(),
             data: version.launch_template_data?,
         })
+    }
+
+    /// True for one that ami-bake made.
+    pub(super) fn is_ours(&self) -> bool {
+        self.description.contains(OURS)
     }
 }
 
@@ -165,7 +175,7 @@ fn restate(mapping: &LaunchTemplateBlockDeviceMapping) -> LaunchTemplateBlockDev
 
 /// A description that names what and which run, short enough for EC2.
 pub(super) fn described(what: &str, run: &Run) -> String {
-    let run = format!(", by ami-bake run {}", run.id());
+    let run = format!("{OURS}{}", run.id());
     let room = DESCRIPTION.saturating_sub(run.len());
     format!("{}{run}", what.chars().take(room).collect::<String>())
 }
@@ -236,25 +246,28 @@ async fn visible(there: &Inner, run: &Run, template: &Template, number: i64) -> 
 
 /// Takes a version away and closes its entry. Not being there is success.
 pub(super) async fn discard(there: &Inner, run: &Run, template: &str, number: i64) -> Result<()> {
-    delete(there, template, number).await?;
+    delete(there, template, &[number]).await?;
     run.ledger().close_id(VERSION, &version_id(template, number), Closed::Deleted)
 }
 
-/// Deletes a version. Not being there is success.
-pub(super) async fn delete(there: &Inner, template: &str, number: i64) -> Result<()> {
+/// Deletes versions. Not being there is success.
+pub(super) async fn delete(there: &Inner, template: &str, numbers: &[i64]) -> Result<()> {
     let client = &there.client;
-    let doing = format!("delete version {number} of the launch template {template}");
-    let request =
-        client.ec2.delete_launch_template_versions().launch_template_id(template).versions(number.to_string());
-    let answer = match client.ask("DeleteLaunchTemplateVersions", request.send()).await {
-        Ok(answer) => answer,
-        Err(failure) if failure.code().contains("NotFound") => return Ok(()),
-        Err(failure) => return Err(client.explain(*failure, &doing).await),
-    };
-    for refused in answer.unsuccessfully_deleted_launch_template_versions() {
-        let Some(why) = refused.response_error() else { continue };
-        if !why.code().is_some_and(|code| code.as_str().ends_with("DoesNotExist")) {
-            return Err(Error::new(Kind::Deploy, format!("{doing}: {}", why.message().unwrap_or("EC2 refused"))));
+    for numbers in numbers.chunks(DELETED) {
+        let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        let doing = format!("delete version {} of the launch template {template}", numbers.join(", "));
+        let request = client.ec2.delete_launch_template_versions().launch_template_id(template);
+        let answer = match client.ask("DeleteLaunchTemplateVersions", request.set_versions(Some(numbers)).send()).await
+        {
+            Ok(answer) => answer,
+            Err(failure) if failure.code().contains("NotFound") => return Ok(()),
+            Err(failure) => return Err(client.explain(*failure, &doing).await),
+        };
+        for refused in answer.unsuccessfully_deleted_launch_template_versions() {
+            let Some(why) = refused.response_error() else { continue };
+            if !why.code().is_some_and(|code| code.as_str().ends_with("DoesNotExist")) {
+                return Err(Error::new(Kind::Deploy, format!("{doing}: {}", why.message().unwrap_or("EC2 refused"))));
+            }
         }
     }
     Ok(())

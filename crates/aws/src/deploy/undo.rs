@@ -77,7 +77,7 @@ async fn version(there: &Inner, entry: &Entry) -> Result<Undo> {
         // The deployment was done before it could be stopped.
         return Ok(Undo::Done);
     }
-    template::delete(there, &mark.template, number).await.map(|()| Undo::Done)
+    template::delete(there, &mark.template, &[number]).await.map(|()| Undo::Done)
 }
 
 /// Brings a group back to what it asks for.
@@ -120,7 +120,7 @@ async fn return_by_hand(there: &Inner, run: &Run, group: &Group, mark: &RefreshM
     let follows = group.follows();
     let template = template::find(there, &mark.template).await?;
     if follows == Follows::Latest && template.latest == mark.version {
-        template::delete(there, &mark.template, mark.version).await?;
+        template::delete(there, &mark.template, &[mark.version]).await?;
     } else if follows == Follows::Default && template.default == mark.version {
         return Ok(Undo::Later(format!("version {} is the default of {} by now", mark.version, template.name)));
     }

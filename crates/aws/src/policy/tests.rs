@@ -122,6 +122,7 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
                 rollback: true,
             }),
             keep_old: Duration::ZERO,
+            keep_versions: None,
         }],
         ..ImageSettings::default()
     };

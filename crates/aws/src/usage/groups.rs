@@ -39,7 +39,8 @@ fn overridden(group: &AutoScalingGroup) -> Vec<String> {
     overrides.iter().filter_map(|one| one.image_id()).map(str::to_owned).collect()
 }
 
-async fn all_groups(client: &Client) -> Result<Vec<AutoScalingGroup>> {
+/// All groups of a region.
+pub(crate) async fn all_groups(client: &Client) -> Result<Vec<AutoScalingGroup>> {
     let (mut found, mut page) = (Vec::new(), None);
     loop {
         let request = client.autoscaling.describe_auto_scaling_groups().max_records(100).set_next_token(page.take());

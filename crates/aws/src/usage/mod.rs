@@ -6,4 +6,5 @@ mod references;
 mod reports;
 mod shared;
 
+pub(crate) use groups::all_groups;
 pub(crate) use of_image::{Reports, holder, usage};

@@ -31,6 +31,8 @@ pub struct Deployment {
     pub strategy: Strategy,
     /// How long the old group stays, with [`Strategy::Replace`].
     pub keep_old: Duration,
+    /// How many of the template's versions that ami-bake made are kept; all without.
+    pub keep_versions: Option<u32>,
 }
 
 /// How a group is moved.

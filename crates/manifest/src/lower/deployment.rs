@@ -33,6 +33,7 @@ pub(crate) fn deployment(entry: &model::Deployment, wanted: bool, route: Route) 
             Some(model::Strategy::Replace) => Strategy::Replace(refresh),
         },
         keep_old: entry.keep_old.as_ref().and_then(DurationText::duration).unwrap_or(KEEP_OLD),
+        keep_versions: entry.keep_versions,
     }
 }
 

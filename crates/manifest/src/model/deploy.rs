@@ -32,6 +32,10 @@ pub struct Deployment {
     pub refresh: Option<Refresh>,
     /// How long the old group stays, with `strategy: replace`. Default: `24h`.
     pub keep_old: Option<DurationText>,
+    /// How many of the template's versions that ami-bake made are kept, from the newest on. The default version and what a
+    /// group asks for or runs with stay besides. Without it all are kept, and so are their images, since they are in use.
+    #[schemars(range(min = 1))]
+    pub keep_versions: Option<u32>,
 }
 
 /// How a group is moved.
