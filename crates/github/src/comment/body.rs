@@ -36,10 +36,16 @@ pub(super) fn marker(key: &str) -> String {
     format!("<!-- ami-bake: {} -->", key.replace("--", "-_"))
 }
 
-/// A key that differs where two comments have to: workflow, job and namespace.
+/// The inputs that choose what of a manifest is baked: they tell the legs of a job matrix apart, and stay the same from push
+/// to push, which a version or a commit among the matrix's values does not.
+const CHOICES: [&str; 4] = ["images", "platform", "environment", "region"];
+
+/// A key that differs where two comments have to: workflow, job, namespace, and what the inputs choose.
 pub fn default_key(environment: &Environment, namespace: &str) -> String {
-    let parts = [environment.get("GITHUB_WORKFLOW"), environment.get("GITHUB_JOB"), Some(namespace)];
-    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+    let job = [environment.get("GITHUB_WORKFLOW"), environment.get("GITHUB_JOB"), Some(namespace)];
+    let chosen = CHOICES.map(|name| environment.input(name));
+    let parts = job.into_iter().chain(chosen).flatten().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -51,5 +57,22 @@ mod tests {
         assert_eq!(marker("ci/bake/web 2"), "<!-- ami-bake: ci/bake/web 2 -->");
         assert_eq!(marker("a-->b\n<!--"), "<!-- ami-bake: a-__b___-_ -->");
         assert_ne!(marker("web"), marker("base"));
+    }
+
+    #[test]
+    fn the_legs_of_a_matrix_have_comments_of_their_own_whatever_their_versions() {
+        let leg = |image: &'static str, version: &'static str| {
+            let all = [
+                ("GITHUB_WORKFLOW", "ci"),
+                ("GITHUB_JOB", "bake"),
+                ("INPUT_IMAGES", image),
+                ("INPUT_VERSION", version),
+            ];
+            default_key(&Environment::of(all), "shop")
+        };
+        assert_eq!(leg("", ""), "ci/bake/shop");
+        assert_eq!(leg("web", "1.2.0-pr.7.abc"), "ci/bake/shop/web");
+        assert_eq!(leg("web", "1.2.0-pr.7.def"), leg("web", "1.2.0-pr.7.abc"));
+        assert_ne!(leg("web", ""), leg("base", ""));
     }
 }
