@@ -120,11 +120,16 @@ impl Evaluation<'_> {
             "timestamp" => Ok(self.timestamp()),
             "isotime" => {
                 let layout = if arguments.is_empty() { None } else { Some(literal(&arguments)?) };
-                Ok(self.isotime(layout.as_deref()))
+                let shown =
+                    layout.as_deref().map_or_else(|| name.to_owned(), |layout| format!("{name} \"{layout}\""));
+                Ok(self.time(&layout::go(layout.as_deref()), &shown))
             }
-            "strftime" => self.strftime(&literal(&arguments)?),
+            "strftime" => {
+                let format = literal(&arguments)?;
+                Ok(self.time(&layout::strftime(&format), &format!("{name} \"{format}\"")))
+            }
             "uuid" => Ok(self.uuid()),
-            "vault" | "consul_key" | "aws_secretsmanager" => {
+            "vault" | "consul_key" | "aws_secretsmanager" | "aws_secretsmanager_raw" => {
                 Err(Trouble::new(format!("`{name}` reads a value from another service"))
                     .help("Read it in the workflow before the bake, and give it as a secret or a variable."))
             }
@@ -157,31 +162,15 @@ impl Evaluation<'_> {
         Words::expr("timestamp", None)
     }
 
-    fn isotime(&mut self, layout: Option<&str>) -> Words {
+    fn time(&mut self, pieces: &[layout::Piece], shown: &str) -> Words {
         if let Some(now) = self.scope.now() {
-            return Words::text(layout::format(layout, now.to_zoned(TimeZone::UTC).datetime()));
+            return Words::text(layout::format(pieces, now.to_zoned(TimeZone::UTC).datetime()));
         }
-        if let Some(code) = layout::expression(layout) {
+        if let Some(code) = layout::expression(pieces) {
             return Words::expr(code, None);
         }
-        let shown = layout.map_or_else(|| "`isotime`".to_owned(), |layout| format!("`isotime \"{layout}\"`"));
-        (self.note)(format!("{shown} became `timestamp`, which is YYYYMMDDhhmmss"));
+        (self.note)(format!("`{shown}` became `timestamp`, which is YYYYMMDDhhmmss"));
         Words::expr("timestamp", None)
-    }
-
-    fn strftime(&mut self, format: &str) -> Result<Words, Trouble> {
-        if let Some(now) = self.scope.now() {
-            let mut text = String::new();
-            return match std::fmt::write(&mut text, format_args!("{}", now.to_zoned(TimeZone::UTC).strftime(format))) {
-                Ok(()) => Ok(Words::text(text)),
-                Err(_) => Err(Trouble::new(format!("`strftime` does not know the format `{format}`"))),
-            };
-        }
-        if format == "%Y-%m-%d" {
-            return Ok(Words::expr("date", None));
-        }
-        (self.note)(format!("`strftime \"{format}\"` became `timestamp`, which is YYYYMMDDhhmmss"));
-        Ok(Words::expr("timestamp", None))
     }
 
     fn uuid(&mut self) -> Words {
