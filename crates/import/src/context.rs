@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::credential;
 use crate::input::Reader;
-use crate::paths::Paths;
+use crate::paths::{Found, Paths};
 use crate::template::{Expr, Scope, Words, evaluate};
 use crate::yaml::{Map, Value};
 
@@ -220,25 +220,49 @@ impl Context<'_> {
 
     /// A path of a local file or folder; one that is not there is listed.
     pub(crate) fn path(&self, reader: &Reader) -> Option<String> {
+        self.local(reader).map(|(text, _)| text)
+    }
+
+    /// The same, with what was found where that is known before the bake.
+    pub(crate) fn local(&self, reader: &Reader) -> Option<(String, Option<Found>)> {
         let words = self.plain(reader)?;
-        if let Some(literal) = words.literal() {
-            let found = self.paths.find(literal);
-            if !found.exists {
-                reader.log().missing(&found.text);
-            }
-            return Some(found.text);
+        let (text, found) = self.placed(&words);
+        match &found {
+            Some(found) if !found.exists => reader.log().missing(&found.text),
+            Some(_) => {}
+            None => reader.changed("whether the file is there is not known before the bake", ""),
         }
-        let text = words.manifest();
-        if let Some(known) = words.known() {
-            let found = self.paths.find(&known);
-            if !found.exists {
-                reader.log().missing(&found.text);
+        Some((text, found))
+    }
+
+    /// A local path that need not be there.
+    pub(crate) fn place(&self, reader: &Reader) -> Option<String> {
+        self.plain(reader).map(|words| self.placed(&words).0)
+    }
+
+    fn placed(&self, words: &Words) -> (String, Option<Found>) {
+        let found = words.known().map(|known| self.paths.find(&known));
+        let manifest = words.manifest();
+        let text = match (words.literal(), words.known(), &found) {
+            (Some(_), _, Some(found)) => found.text.clone(),
+            (None, Some(known), _) if known.starts_with('/') => self.beside(&manifest),
+            (None, Some(known), Some(found)) => {
+                let known = known.trim_start_matches("./");
+                let base = found.text.strip_suffix(known).map_or_else(|| self.paths.prefix(), str::to_owned);
+                base + manifest.trim_start_matches("./")
             }
-            Some(if known.starts_with('/') { text } else { self.paths.prefix() + &text })
-        } else {
-            reader.changed("whether the file is there is not known before the bake", "");
-            Some(text)
+            _ => manifest,
+        };
+        (text, found)
+    }
+
+    /// A text of the template's folder, in which its path leads from the output instead of from the root.
+    pub(crate) fn beside(&self, text: &str) -> String {
+        let folder = self.paths.input.to_string_lossy();
+        if folder.len() < 2 || !text.contains(&*folder) {
+            return text.to_owned();
         }
+        text.replace(&*folder, &crate::paths::relative(&self.paths.output, &self.paths.input))
     }
 }
 

@@ -35,12 +35,19 @@ impl Paths {
         if named.is_absolute() {
             let full = normal(named);
             let exists = full.exists();
-            let text = if full.starts_with(&self.output) { relative(&self.output, &full) } else { shown(&full) };
+            // What begins with the template's folder is meant to move with it.
+            let near = full.starts_with(&self.output) || named.starts_with(&self.input);
+            let text = if near { relative(&self.output, &full) } else { shown(&full) };
             return Found { text: text + slash, full, exists };
         }
         let below = self.input.starts_with(&self.working);
         let default = if below { &self.working } else { &self.input };
-        let bases = [default.as_path(), &self.input].into_iter().chain(self.input.ancestors().skip(1).take(ABOVE));
+        // A path that leads upwards says itself where it begins.
+        let above = if path.starts_with("..") { 0 } else { ABOVE };
+        let top = |folder: &&Path| *folder != self.working && !folder.join(".git").exists();
+        let inside = self.input.ancestors().take_while(top).count();
+        let above = self.input.ancestors().skip(1).take(above.min(inside));
+        let bases = [default.as_path(), &self.input].into_iter().chain(above);
         let full = bases.map(|base| normal(&base.join(named))).find(|full| full.exists());
         let exists = full.is_some();
         let full = full.unwrap_or_else(|| normal(&default.join(named)));

@@ -1,15 +1,16 @@
 //! The provisioners ansible and ansible-local.
 
-use super::Fields;
 use super::shell::environment;
+use super::{Fields, playbook};
 use crate::context::Context;
 use crate::input::Reader;
-use crate::packer::build::Image;
+use crate::packer::build::{Build, Image};
+use crate::paths::Found;
 use crate::template::{Part, Words};
 use crate::yaml::{Map, Value};
 
 /// From the computer that bakes, as the verb does.
-pub(super) fn remote(fields: &Fields, context: &Context, image: &Image) -> Vec<Map> {
+pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &Image) -> Vec<Map> {
     if let Some(user) = fields.get("user")
         && let Some(words) = context.plain(&user)
         && image.user.as_deref() != Some(words.manifest().as_str())
@@ -29,7 +30,6 @@ pub(super) fn remote(fields: &Fields, context: &Context, image: &Image) -> Vec<M
             "ansible_proxy_key_type",
             "ansible_ssh_extra_args",
             "local_port",
-            "host_alias",
             "skip_version_check",
             "command",
             "keep_inventory_file",
@@ -44,11 +44,20 @@ pub(super) fn remote(fields: &Fields, context: &Context, image: &Image) -> Vec<M
         "Name its groups in `groups`.",
     );
     galaxy(fields);
-    step(fields, context, Map::default())
+    let alias = fields.get("host_alias").and_then(|alias| Some((context.text(&alias)?, alias)));
+    step(fields, build, context, Map::default(), &|found| {
+        if let Some((alias, from)) = &alias {
+            from.changed("the machine has its image's name in the inventory; the alias is a group of it", "");
+            return vec![alias.clone()];
+        }
+        // Packer's own name for the machine.
+        let named = found.is_some_and(|found| playbook::hosts(&found.full).iter().any(|hosts| hosts == "default"));
+        if named { vec!["default".into()] } else { Vec::new() }
+    })
 }
 
 /// On the machine itself in Packer; from the computer that bakes here.
-pub(super) fn local(fields: &Fields, context: &Context, _: &Image) -> Vec<Map> {
+pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Map> {
     fields.reader().changed(
         "Packer runs this playbook on the machine; here `ansible-playbook` runs beside the bake and reaches the machine over SSH",
         "Ansible has to be where the bake runs, and a playbook with `connection: local` has to lose it.",
@@ -61,7 +70,6 @@ pub(super) fn local(fields: &Fields, context: &Context, _: &Image) -> Vec<Map> {
     fields.drop(
         &[
             "inventory_file",
-            "inventory_groups",
             "group_vars",
             "host_vars",
             "playbook_dir",
@@ -86,7 +94,20 @@ pub(super) fn local(fields: &Fields, context: &Context, _: &Image) -> Vec<Map> {
         env.set("ANSIBLE_ROLES_PATH", folders.join(":"));
     }
     galaxy(fields);
-    step(fields, context, env)
+    let groups = fields.get("inventory_groups").map(|groups| context.texts(&groups)).unwrap_or_default();
+    step(fields, build, context, env, &|found| {
+        let here = ["localhost", "127.0.0.1"];
+        let hosts = found.map(|found| playbook::hosts(&found.full)).unwrap_or_default();
+        if let (Some(hosts), Some(from)) =
+            (hosts.iter().find(|hosts| here.contains(&hosts.as_str())), fields.get("playbook_file"))
+        {
+            from.changed(
+                format!("its plays are for `{hosts}`, which would be the computer that bakes"),
+                "Write `hosts: all` in the playbook.",
+            );
+        }
+        groups.clone()
+    })
 }
 
 fn galaxy(fields: &Fields) {
@@ -104,7 +125,14 @@ fn galaxy(fields: &Fields) {
     );
 }
 
-fn step(fields: &Fields, context: &Context, own: Map) -> Vec<Map> {
+/// `more` are further groups of the machine for a playbook.
+fn step(
+    fields: &Fields,
+    build: &Build,
+    context: &Context,
+    own: Map,
+    more: &dyn Fn(Option<&Found>) -> Vec<Value>,
+) -> Vec<Map> {
     let mut env = own;
     env.0.extend(environment(fields, context).0);
     let mut vars = Map::default();
@@ -117,15 +145,26 @@ fn step(fields: &Fields, context: &Context, own: Map) -> Vec<Map> {
     let playbooks = [fields.get("playbook_file"), fields.get("playbook_files")];
     let mut steps = Vec::new();
     for playbook in playbooks.iter().flatten().flat_map(Reader::items) {
-        let Some(path) = context.path(&playbook) else { continue };
+        let Some((path, found)) = context.local(&playbook) else { continue };
+        let mut vars = vars.clone();
+        // Packer gives these to every playbook.
+        let own = [("packer_build_name", &build.name), ("packer_builder_type", &build.kind)];
+        let read = found.as_ref().map(|found| playbook::reads(&found.full, &own.map(|(name, _)| name)));
+        for (name, value) in own {
+            if vars.get(name).is_none() && read.as_ref().is_some_and(|read| read.contains(&name)) {
+                vars.set(name, value.as_str());
+            }
+        }
+        let mut groups = groups.clone();
+        groups.extend(more(found.as_ref()).into_iter().filter(|group| !groups.contains(group)).collect::<Vec<_>>());
         let mut step = Map::default();
         step.set_from("ansible", path, &playbook);
         if let Some((path, from)) = &requirements {
             step.set_from("requirements", path.as_str(), from);
         }
-        step.set_filled("vars", vars.clone());
+        step.set_filled("vars", vars);
         step.set_filled("args", args.clone());
-        step.set_filled("groups", groups.clone());
+        step.set_filled("groups", groups);
         step.set_filled("env", env.clone());
         steps.push(step);
     }
@@ -137,29 +176,34 @@ fn step(fields: &Fields, context: &Context, own: Map) -> Vec<Map> {
 
 /// `-e name=value` becomes `vars`; everything else stays an argument.
 fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<Value>) {
-    let items = extra.items();
+    // A text alone is a list with commas.
+    let items: Vec<(Option<Words>, Reader)> = if extra.is_list() {
+        extra.items().into_iter().map(|item| (context.words(&item), item)).collect()
+    } else {
+        context.list(extra).into_iter().map(|(words, item)| (Some(words), item)).collect()
+    };
     let mut at = 0;
-    while let Some(item) = items.get(at) {
+    while let Some((words, item)) = items.get(at) {
         at += 1;
-        let Some(words) = context.words(item) else { continue };
+        let Some(words) = words else { continue };
         let flag = words.literal().map(str::trim);
         if matches!(flag, Some("-e" | "--extra-vars"))
-            && let Some(next) = items.get(at)
+            && let Some((value, next)) = items.get(at)
         {
             at += 1;
-            let Some(value) = context.words(next) else { continue };
-            if !pair(&value, next, vars) {
+            let Some(value) = value else { continue };
+            if !pair(value, next, vars) {
                 if value.is_secret() {
                     next.drop("a secret can't be part of an argument", "Write it below `vars` of the step.");
                     continue;
                 }
                 args.push("--extra-vars".into());
-                args.push(value.manifest().into());
+                args.push(context.beside(&value.manifest()).into());
             }
             continue;
         }
         // `-e name=value` in one text.
-        if let Some(rest) = strip(&words, &["--extra-vars ", "--extra-vars=", "-e "])
+        if let Some(rest) = strip(words, &["--extra-vars ", "--extra-vars=", "-e "])
             && pair(&rest, item, vars)
         {
             continue;
@@ -168,9 +212,9 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
             item.drop("a secret can't be part of an argument", "Write it below `vars` of the step.");
             continue;
         }
-        let text = words.manifest();
+        let text = context.beside(&words.manifest());
         // Packer puts the arguments of ansible-local on a command line; here each is a word of its own.
-        match strip(&words, &["--extra-vars ", "-e "]) {
+        match strip(words, &["--extra-vars ", "-e "]) {
             Some(rest) => {
                 args.push("--extra-vars".into());
                 args.push(rest.manifest().trim().trim_matches(['"', '\'']).into());

@@ -3,11 +3,11 @@
 use super::Fields;
 use crate::comment;
 use crate::context::Context;
-use crate::packer::build::Image;
+use crate::packer::build::{Build, Image, Platform};
 use crate::yaml::{Map, Value};
 
 /// Adds a provisioner's steps with what it says of all of them.
-pub(super) fn add(steps: Vec<Map>, fields: &Fields, context: &Context, image: &mut Image) {
+pub(super) fn add(steps: Vec<Map>, fields: &Fields, build: &Build, context: &Context, image: &mut Image) {
     let comments = comment::of(fields.reader());
     let pause = fields.get("pause_before").and_then(|pause| Some((context.duration(&pause)?, pause)));
     let timeout = fields.get("timeout").and_then(|timeout| Some((context.duration(&timeout)?, timeout)));
@@ -16,9 +16,16 @@ pub(super) fn add(steps: Vec<Map>, fields: &Fields, context: &Context, image: &m
     if steps.is_empty() {
         return;
     }
+    if steps.iter().filter(|step| step.get("reboot").is_none()).count() > 1 {
+        for (field, what) in [(&timeout, "the limit"), (&retries, "the number")] {
+            if let Some((_, from)) = field {
+                from.changed(format!("{what} holds for each of its steps, in Packer for all of them together"), "");
+            }
+        }
+    }
     if let Some((time, from)) = pause {
         let after_reboot = matches!(image.steps.last(), Some(Value::Map(last)) if last.get("reboot").is_some());
-        match pause_of(&time) {
+        match self::pause(&time, build) {
             _ if after_reboot => from.changed("there is no pause: `reboot` waits until the machine is back", ""),
             Some(step) => image.steps.push(step.into()),
             None => {}
@@ -68,11 +75,7 @@ fn push(steps: Vec<Map>, mut comments: Vec<String>, image: &mut Image, extras: i
 }
 
 /// A step that does nothing for a while.
-pub(super) fn pause(time: &Value) -> Option<Map> {
-    pause_of(time)
-}
-
-fn pause_of(time: &Value) -> Option<Map> {
+pub(super) fn pause(time: &Value, build: &Build) -> Option<Map> {
     let Value::Text(text) = time else { return None };
     let seconds = seconds(text)?;
     if seconds == 0 {
@@ -81,6 +84,10 @@ fn pause_of(time: &Value) -> Option<Map> {
     let mut step = Map::default();
     step.set("name", format!("Pause for {text}"));
     step.set("run", format!("sleep {seconds}"));
+    // Not every container has the default, bash.
+    if build.platform == Platform::Docker {
+        step.set("shell", "sh -e");
+    }
     Some(step)
 }
 

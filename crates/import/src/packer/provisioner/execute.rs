@@ -16,8 +16,9 @@ pub(super) struct Execution {
 const SHELLS: [&str; 12] =
     ["sh", "bash", "dash", "ash", "ksh", "zsh", "python", "python3", "python2", "perl", "ruby", "env"];
 
-/// Takes a command apart; templates in it other than `.Path` and `.Vars` make it more.
-pub(super) fn read(command: &str) -> Execution {
+/// Takes a command apart. `known` is the value of a text with templates other than `.Path` and `.Vars`; without one they
+/// make it more.
+pub(super) fn read(command: &str, known: &dyn Fn(&str) -> Option<String>) -> Execution {
     let mut execution = Execution::default();
     let mut command = command.to_owned();
     for (name, mark) in [("Path", "\u{1}"), ("Vars", "\u{2}"), ("EnvVarFile", "\u{2}")] {
@@ -34,18 +35,29 @@ pub(super) fn read(command: &str) -> Execution {
         execution.more = true;
         return execution;
     };
-    let after = command[at..].trim_start_matches('\u{1}');
+    let mut evaluated = |text: &str| {
+        if !text.contains("{{") {
+            return text.to_owned();
+        }
+        known(text).unwrap_or_else(|| {
+            execution.more = true;
+            String::new()
+        })
+    };
+    let after = evaluated(command[at..].trim_start_matches('\u{1}'));
     let before = &command[..at];
     // Only the last command of the line runs the script; `chmod +x` before it goes without saying.
     let (head, last) = match before.rfind([';', '|', '&']) {
         Some(split) => (&before[..split], &before[split + 1..]),
         None => ("", before),
     };
+    let last = evaluated(last);
     let harmless = |part: &str| {
         let part = part.trim();
-        part.is_empty() || part.starts_with("chmod ") || part.starts_with("sudo chmod ") || part.starts_with("echo ")
+        // `echo PASSWORD |` is for sudo, which asks nobody here.
+        part.is_empty() || ["chmod ", "sudo chmod ", "echo ", "sleep "].iter().any(|start| part.starts_with(start))
     };
-    execution.more |= !head.split([';', '|', '&']).all(harmless) || command.contains("{{");
+    execution.more |= !head.split([';', '|', '&']).all(harmless);
     let words: Vec<String> = last.replace(['\'', '"'], " ").split_whitespace().map(str::to_owned).collect();
     let mut words = words.iter().map(String::as_str).peekable();
     let mut shell: Vec<&str> = Vec::new();
@@ -97,7 +109,11 @@ pub(super) fn read(command: &str) -> Execution {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Execution, read as read_with};
+
+    fn read(command: &str) -> Execution {
+        read_with(command, &|text| text.contains("user").then(|| text.replace("{{user `x`}}", "X")))
+    }
 
     fn sudo(shell: Option<&str>) -> Execution {
         Execution { sudo: Some("root".into()), shell: shell.map(str::to_owned), ..Execution::default() }
@@ -112,6 +128,8 @@ mod tests {
         assert_eq!(read("{{.Vars}} sudo -E -u deploy {{.Path}}").sudo.as_deref(), Some("deploy"));
         assert_eq!(read("chmod +x {{.Path}}; {{.Vars}} {{.Path}}"), Execution::default());
         assert_eq!(read("bash {{.Path}} --fast x").arguments, ["--fast", "x"]);
+        assert_eq!(read("echo '{{user `x`}}' | {{.Vars}} sudo -S -E sh '{{.Path}}'"), sudo(Some("sh")));
+        assert_eq!(read("sudo {{.Path}} --env={{user `x`}}").arguments, ["--env=X"]);
     }
 
     #[test]
@@ -122,6 +140,7 @@ mod tests {
             "su -c {{.Path}}",
             "if true; then sudo bash {{.Path}}; fi",
             "{{user `x`}} {{.Path}}",
+            "bash {{.Path}} {{ .Novel }}",
             "x {{.Path}} > /log",
         ] {
             assert!(read(command).more, "{command}");

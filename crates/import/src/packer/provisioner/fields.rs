@@ -33,11 +33,13 @@ impl<'a> Fields<'a> {
         &self.reader
     }
 
-    /// Tells of fields that have no counterpart.
+    /// Tells of fields that have no counterpart, but for those that say what holds without them.
     pub(super) fn drop(&self, keys: &[&str], why: &str, help: &str) {
         for key in keys {
             if let Some(field) = self.get(key) {
-                if field.node.scalar() == Some("") {
+                // Of all flags only `use_proxy` is on by itself.
+                let unset = matches!(field.node.scalar(), Some("" | "false")) && *key != "use_proxy";
+                if unset {
                     field.tick();
                 } else {
                     field.drop(why, help);

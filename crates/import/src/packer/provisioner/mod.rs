@@ -6,6 +6,7 @@ mod common;
 mod execute;
 mod fields;
 mod file;
+mod playbook;
 mod restart;
 mod script;
 mod shell;
@@ -24,7 +25,7 @@ pub(super) fn steps(template: &Reader, build: &Build, context: &Context, image: 
         }
         let fields = Fields::of(reader, &build.name);
         let steps = one(&fields, build, context, image);
-        common::add(steps, &fields, context, image);
+        common::add(steps, &fields, build, context, image);
     }
 }
 
@@ -100,13 +101,13 @@ fn one(fields: &Fields, build: &Build, context: &Context, image: &Image) -> Vec<
     let kind = fields.get("type").and_then(|kind| kind.text()).unwrap_or_default();
     match kind {
         "shell" => shell::steps(fields, build, context, image),
-        "file" => file::steps(fields, context, image),
-        "ansible" => ansible::remote(fields, context, image),
-        "ansible-local" => ansible::local(fields, context, image),
+        "file" => file::steps(fields, build, context, image),
+        "ansible" => ansible::remote(fields, build, context, image),
+        "ansible-local" => ansible::local(fields, build, context),
         "chef-solo" => chef::step(fields, context),
         "sleep" => {
             let Some(duration) = fields.get("duration") else { return Vec::new() };
-            context.duration(&duration).and_then(|time| common::pause(&time)).into_iter().collect()
+            context.duration(&duration).and_then(|time| common::pause(&time, build)).into_iter().collect()
         }
         _ => {
             let known = LEFT.iter().find(|(kinds, ..)| kinds.contains(&kind));

@@ -11,7 +11,7 @@ use crate::yaml::{Map, Value};
 
 pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &Image) -> Vec<Map> {
     let mut env = environment(fields, context);
-    let execution = execution(fields);
+    let execution = execution(fields, context);
     let disconnects = fields.get("expect_disconnect").and_then(|field| context.flag(&field)) == Some(true);
     left(fields);
     let mut steps = Vec::new();
@@ -50,10 +50,17 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         if !execution.arguments.is_empty() {
             step.set("args", execution.arguments.iter().map(|word| word.as_str().into()).collect::<Vec<Value>>());
         }
-        if let Some(shell) = &execution.shell {
-            step.set("shell", shell.as_str());
+        let content = context.content(&file);
+        if let Some(shell) = execution.shell.as_deref().or_else(|| shell_of(content.as_deref()?, &execution, build)) {
+            step.set("shell", shell);
         }
-        let own = context.content(&file).map(|content| own_variables(&content, build, &file)).unwrap_or_default();
+        if content.as_deref().is_some_and(|content| content.contains("\r\n")) {
+            file.changed(
+                "its lines end as on Windows, which Packer changes as it sends it",
+                "Save the script with the line ends of Unix.",
+            );
+        }
+        let own = content.map(|content| own_variables(&content, build, &file)).unwrap_or_default();
         place(&mut step, &execution, build, image, &joined(own, &env));
         steps.push(step);
     }
@@ -72,6 +79,12 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         steps.push(step);
     }
     steps
+}
+
+/// What reads a script without a first line of its own: no `bash -e`, as would be the default here.
+fn shell_of(content: &str, execution: &Execution, build: &Build) -> Option<&'static str> {
+    let direct = execution.sudo.is_none() && build.platform == Platform::Aws;
+    (!content.starts_with("#!") && !content.starts_with('\u{7f}')).then_some(if direct { "bash" } else { "sh" })
 }
 
 fn inline(inline: &Reader, context: &Context) -> Option<Script> {
@@ -122,28 +135,31 @@ fn joined(mut own: Map, env: &Map) -> Map {
 
 /// Who runs a step, where, and with what environment.
 fn place(step: &mut Map, execution: &Execution, build: &Build, image: &Image, env: &Map) {
-    let login = image.user.as_deref().filter(|_| build.platform == Platform::Aws);
+    let login = image.user.as_deref();
     match (&execution.sudo, login) {
         (Some(user), _) if user == "root" => {}
         (Some(user), _) => step.set("as", user.as_str()),
         (None, Some(user)) if user != "root" => step.set("as", user),
         (None, _) => {}
     }
-    if let Some(user) = login {
+    if let Some(user) = login.filter(|_| build.platform == Platform::Aws) {
         step.set("working-directory", home(user));
     }
     step.set_filled("env", env.clone());
 }
 
-fn execution(fields: &Fields) -> Execution {
+fn execution(fields: &Fields, context: &Context) -> Execution {
     let Some(field) = fields.get("execute_command") else { return Execution::default() };
     let mut command = String::new();
     for item in field.items() {
         command.push_str(item.text().unwrap_or_default());
         command.push(' ');
     }
-    // Values that are known are part of the command; `.Path` and `.Vars` are Packer's own.
-    let execution = execute::read(&command);
+    let known = |text: &str| {
+        let words = crate::template::evaluate(text, context.scope, &mut |_| {}).ok()?;
+        words.known().filter(|_| !words.is_secret())
+    };
+    let execution = execute::read(&command, &known);
     if execution.more {
         let user = execution.sudo.as_deref().unwrap_or("the login user");
         field.changed(
@@ -216,6 +232,11 @@ fn left(fields: &Fields) {
         "",
     );
     fields.drop(&["start_retry_timeout"], "a connection that is lost is made again by itself", "");
+    if let Some(codes) = fields.get("valid_exit_codes").filter(|codes| {
+        codes.items().iter().all(|code| code.node.scalar() == Some("0"))
+    }) {
+        codes.tick();
+    }
     fields.drop(
         &["valid_exit_codes"],
         "only 0 is success",
