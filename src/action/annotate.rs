@@ -1,6 +1,6 @@
-//! Findings and failures at their lines of the manifest.
+//! Findings and failures at their lines: of the manifest, or of a file that it names.
 
-use ami_bake_core::Error;
+use ami_bake_core::{Error, Place};
 use ami_bake_core::event::Failure;
 use ami_bake_github::runner::{Annotation, Level};
 use ami_bake_manifest::Manifest;
@@ -17,6 +17,13 @@ impl Action {
     /// Shows a failure, at its line where it has one.
     pub(super) fn failure(&self, title: &str, failure: &Failure) {
         self.log.annotate(&of_failure(title, failure, self.manifest().map(AsRef::as_ref)));
+    }
+
+    /// Shows a warning of a run, at the line of a file where it has one.
+    pub(super) fn warning(&self, message: &str, help: Option<&str>, place: Option<&Place>) {
+        let help = help.map(|help| format!("\n{help}")).unwrap_or_default();
+        let annotation = Annotation::new(Level::Warning, "ami-bake", format!("{message}{help}"));
+        self.log.annotate(&at_line(annotation, place));
     }
 
     /// Shows the failure that ended the command.
@@ -52,10 +59,18 @@ fn of_failure(title: &str, failure: &Failure, manifest: Option<&Manifest>) -> An
         message.push_str(&format!("\n{help}"));
     }
     let annotation = Annotation::new(Level::Error, title, message);
+    if failure.place.is_some() {
+        return at_line(annotation, failure.place.as_ref());
+    }
     match (manifest, &failure.route) {
         (Some(manifest), Some(route)) => placed(annotation, Some(manifest.span(route)), manifest.sources()),
         _ => annotation,
     }
+}
+
+fn at_line(annotation: Annotation, place: Option<&Place>) -> Annotation {
+    let Some(place) = place else { return annotation };
+    Annotation { file: Some(place.file.clone()), start: Some((place.line, 1)), ..annotation }
 }
 
 fn placed(annotation: Annotation, span: Option<Span>, sources: &Sources) -> Annotation {

@@ -143,10 +143,7 @@ impl Reporter for ActionLog {
         let annotate =
             |level, title: &str, message: String| self.action.log.annotate(&Annotation::new(level, title, message));
         match &envelope.event {
-            Event::Warning { message, help } => {
-                let help = help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
-                annotate(Level::Warning, "ami-bake", format!("{message}{help}"));
-            }
+            Event::Warning { message, help, place } => self.action.warning(message, help.as_deref(), place.as_ref()),
             Event::Left { what, why } => annotate(Level::Warning, "left behind", format!("{what}: {why}")),
             Event::Kept { what, hint } => annotate(Level::Notice, "kept", format!("{what}: {hint}")),
             _ => {}

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::engine::{self, Options};
+use ami_bake_core::event::Failure;
 use ami_bake_core::{Error, Result};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{PlaceArgs, assignment};
-use crate::error;
 use crate::session::{Loaded, Parts, Session, Show, Written, write};
 use crate::ui::Ui;
 
@@ -136,17 +136,13 @@ async fn run_alone(args: RunArgs, ui: Ui) -> Result<u8> {
     let loaded = load(&args.document, &args.platform, &source, region, false)?;
     loaded.show(ui);
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let paint = ui.paint;
     let parts = Parts {
         show: if args.json {
             Show::Events
         } else {
             // The manifest around the document is none of the reader's.
-            Show::All(Box::new(move |failure| {
-                let mut failure = failure.clone();
-                failure.route = None;
-                error::failure(&failure, None, paint)
-            }))
+            let explain = loaded.explain(ui);
+            Show::All(Box::new(move |failure| explain(&Failure { route: None, ..failure.clone() })))
         },
         creates: true,
         report: None,

@@ -81,7 +81,7 @@ fn with_file(envelope: Envelope, report: &mut Report, folder: Option<&Path>) -> 
         Ok(path) => vec![Envelope { event: Event::RunFinished { exit_code, report: Some(path) }, ..envelope }],
         Err(error) => {
             let message = format!("failed to {error}: {}", error.causes().join(": "));
-            let event = Event::Warning { message, help: error.help_text().map(str::to_owned) };
+            let event = Event::Warning { message, help: error.help_text().map(str::to_owned), place: None };
             let warning = Envelope { event, ..envelope.clone() };
             report.apply(&warning);
             vec![warning, envelope]

@@ -21,7 +21,7 @@ impl Quiet {
 
 impl Reporter for Quiet {
     fn on_event(&mut self, envelope: &Envelope, _: &Report) {
-        if let Event::Warning { message, help } = &envelope.event {
+        if let Event::Warning { message, help, .. } = &envelope.event {
             let words = with_help(message, help.as_deref());
             self.ui.say(&format!("{} {words}\n", self.ui.paint.odd("warning:")));
         }

@@ -77,7 +77,7 @@ impl Lines {
                 Some(format!("{} {word} in {}{why}", step.name, human(*took)))
             }
             Event::Progress { message } => Some(paint.dim(message).to_string()),
-            Event::Warning { message, help } => {
+            Event::Warning { message, help, .. } => {
                 Some(format!("{} {}", paint.odd("warning:"), with_help(message, help.as_deref())))
             }
             Event::MachineStarted { id, kind, place, phase } => {

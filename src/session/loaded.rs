@@ -9,8 +9,8 @@ use ami_bake_component::Components;
 use ami_bake_core::engine::Rooms;
 use ami_bake_core::event::Failure;
 use ami_bake_core::plan::Recipe;
-use ami_bake_core::{Error, Kind, Result, Run};
-use ami_bake_manifest::diagnostic::{self, Diagnostic, Sources, Style};
+use ami_bake_core::{Error, Kind, Place, Result, Run};
+use ami_bake_manifest::diagnostic::{self, Diagnostic, Sources, Span, Style};
 use ami_bake_manifest::{Git, Github, Manifest, Options};
 use ami_bake_steps::Verbs;
 use jiff::Timestamp;
@@ -84,6 +84,11 @@ pub(crate) fn write(written: &Written<'_>) -> Loaded {
     let options = options(&args, None, written.check, &facts);
     let mut loaded = Manifest::load_text(&written.name, &written.text, PathBuf::new(), &options);
     loaded.findings.retain(|finding| !written.quiet.contains(&finding.code));
+    // Nobody has ever seen its lines.
+    let own = loaded.sources.find(&written.name);
+    for finding in loaded.findings.iter_mut().filter(|finding| finding.span.map(|span| span.file) == own) {
+        finding.span = None;
+    }
     Loaded {
         name: written.name.clone(),
         manifest: loaded.manifest.map(Arc::new),
@@ -201,10 +206,10 @@ impl Loaded {
         }
     }
 
-    /// Shows failures of a bake with their place in the manifest.
+    /// Shows failures of a bake with their place in the manifest, and in the file that it names.
     pub(crate) fn explain(&self, ui: Ui) -> Explain {
-        let manifest = self.manifest.clone();
-        Box::new(move |failure| explain(manifest.as_deref(), failure, ui.paint))
+        let (manifest, sources) = (self.manifest.clone(), self.sources.clone());
+        Box::new(move |failure| explain(manifest.as_deref(), &sources, failure, ui.paint))
     }
 
     /// The values of the declared secrets.
@@ -264,11 +269,19 @@ fn style(paint: Paint) -> Style {
     if paint.on { Style::Coloured } else { Style::Plain }
 }
 
-/// A failure with its line of the manifest, its causes and its help.
-fn explain(manifest: Option<&Manifest>, failure: &Failure, paint: Paint) -> String {
-    let place = manifest.zip(failure.route.as_ref()).map(|(manifest, route)| {
-        let finding = Diagnostic::error(code(failure.kind), manifest.span(route), failure.message.clone());
-        diagnostic::text(&[finding], manifest.sources(), style(paint))
-    });
-    error::failure(failure, place.as_deref(), paint)
+/// A failure with its line of the manifest, and of the file that it is about, its causes and its help.
+fn explain(manifest: Option<&Manifest>, sources: &Sources, failure: &Failure, paint: Paint) -> String {
+    let step = manifest.zip(failure.route.as_ref()).map(|(manifest, route)| manifest.span(route));
+    let line = failure.place.as_ref().and_then(|place| line(sources, place));
+    let finding = |span: Span| Diagnostic::error(code(failure.kind), span, failure.message.clone());
+    let finding = match (line, step) {
+        (Some(line), Some(step)) => Some(finding(line).related(step, "run by this step")),
+        (line, step) => line.or(step).map(finding),
+    };
+    let shown = finding.map(|finding| diagnostic::text(&[finding], sources, style(paint)));
+    error::failure(failure, shown.as_deref(), paint)
+}
+
+fn line(sources: &Sources, place: &Place) -> Option<Span> {
+    sources.line(sources.find(&place.file)?, place.line)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::place::Place;
 use crate::route::Route;
 
 /// The result of anything that can fail in ami-bake.
@@ -59,6 +60,7 @@ pub struct Error {
     message: String,
     help: Option<String>,
     route: Option<Route>,
+    place: Option<Box<Place>>,
     taken: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -66,7 +68,7 @@ pub struct Error {
 impl Error {
     /// A failure of `kind`; `message` is a lower-case fragment that fits after "failed to" or stands alone.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, route: None, taken: false, source: None }
+        Self { kind, message: message.into(), help: None, route: None, place: None, taken: false, source: None }
     }
 
     /// A bug or a broken invariant of this program.
@@ -123,6 +125,13 @@ impl Error {
         self
     }
 
+    /// Adds the line of a file that the step at the manifest's place names.
+    #[must_use]
+    pub fn in_file(mut self, place: Place) -> Self {
+        self.place = Some(Box::new(place));
+        self
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
@@ -155,6 +164,11 @@ impl Error {
     /// The place in the manifest, where the failure has one.
     pub fn route(&self) -> Option<&Route> {
         self.route.as_ref()
+    }
+
+    /// The line of a file that a step names, where the failure has one.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_deref()
     }
 
     /// The causes, outermost first, without repeating what the line above already says.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::delivery::Delivery;
 use crate::error::{Error, Kind};
 use crate::output::Stream;
+use crate::place::Place;
 use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
 use crate::platform::ImageRecord;
 use crate::rollout::Rollout;
@@ -113,6 +114,9 @@ pub struct Failure {
     pub help: Option<String>,
     /// The place in the manifest.
     pub route: Option<Route>,
+    /// The line of a file that the step there names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
 }
 
 impl From<&Error> for Failure {
@@ -123,6 +127,7 @@ impl From<&Error> for Failure {
             causes: error.causes(),
             help: error.help_text().map(str::to_owned),
             route: error.route().cloned(),
+            place: error.place().cloned(),
         }
     }
 }
@@ -236,6 +241,9 @@ pub enum Event {
         message: String,
         /// What the reader can do.
         help: Option<String>,
+        /// The line of a file that a step names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
     },
     /// A machine was started.
     MachineStarted {

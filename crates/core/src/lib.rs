@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod limit;
 pub mod mask;
 pub mod output;
+pub mod place;
 pub mod plan;
 pub mod platform;
 pub mod poll;
@@ -28,5 +29,6 @@ pub mod token;
 pub mod version;
 
 pub use error::{Error, Kind, Result};
+pub use place::Place;
 pub use route::{Route, Segment};
 pub use run::Run;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::event::{EVENT_VERSION, Envelope, Event, Events};
 use crate::ledger::{Ledger, Ticket};
 use crate::mask::Masker;
+use crate::place::Place;
 use crate::plan::ImageKey;
 
 /// What every part of a run shares. Cheap to clone; a clone may be bound to one image.
@@ -146,7 +147,12 @@ impl Run {
 
     /// Tells a warning.
     pub fn warn(&self, message: impl Into<String>, help: Option<String>) {
-        self.tell(Event::Warning { message: message.into(), help });
+        self.tell(Event::Warning { message: message.into(), help, place: None });
+    }
+
+    /// The same about a line of a file that a step names.
+    pub fn warn_at(&self, place: Place, message: impl Into<String>) {
+        self.tell(Event::Warning { message: message.into(), help: None, place: Some(place) });
     }
 
     /// Waits, unless the run is cancelled meanwhile.

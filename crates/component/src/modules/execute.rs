@@ -50,10 +50,16 @@ async fn execute(
     let machine = doing.machine;
     let mut restarts = 0;
     loop {
-        let mut heard = Heard { to: output, quiet: doing.step.quiet, stdout: Vec::new() };
-        let ended = machine.script(shell, script, doing.deadline, &mut heard).await?;
-        let text = String::from_utf8_lossy(&heard.stdout).into_owned();
-        outputs.insert("stdout".to_owned(), text.trim_end_matches(['\n', '\r']).to_owned());
+        let mut heard = Heard { to: output, quiet: doing.step.quiet, stdout: Vec::new(), open: [false; 2] };
+        let ended = machine.script(shell, script, doing.deadline, &mut heard).await;
+        heard.end();
+        let ended = ended?;
+        if heard.stdout.len() > KEPT {
+            outputs.remove("stdout");
+        } else {
+            let text = String::from_utf8_lossy(&heard.stdout);
+            outputs.insert("stdout".to_owned(), text.trim_end_matches(['\n', '\r']).to_owned());
+        }
         match ended.exit {
             Exit::Status(0) => return Ok(()),
             Exit::Status(RESTART) if restarts == RESTARTS => {
@@ -81,16 +87,31 @@ struct Heard<'a> {
     to: &'a mut dyn OutputSink,
     quiet: bool,
     stdout: Vec<u8>,
+    /// The last line of each stream has no end yet.
+    open: [bool; 2],
+}
+
+impl Heard<'_> {
+    /// Ends the last lines, so that those of the next script stand by themselves.
+    fn end(&mut self) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            if std::mem::take(&mut self.open[stream as usize]) {
+                self.to.write(stream, b"\n");
+            }
+        }
+    }
 }
 
 impl OutputSink for Heard<'_> {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Stdout {
-            let room = KEPT.saturating_sub(self.stdout.len());
+            // One byte more says that it was too much.
+            let room = (KEPT + 1).saturating_sub(self.stdout.len());
             self.stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
         if !self.quiet {
             self.to.write(stream, bytes);
+            self.open[stream as usize] = bytes.last().map_or(self.open[stream as usize], |last| *last != b'\n');
         }
     }
 }

@@ -20,19 +20,24 @@ own() {
   fi
   [ -z "$3" ] || chgrp $4 "$3" "$1" 2>/dev/null || fail "the machine has no group \`$3\`, or it can't be given \`$1\`"
 }
+# FILE; a disk that is full is told as such, whatever the shell makes of it.
+written() {
+  case $(df -Pk "$1" 2>/dev/null | tail -n 1) in *" 100% "*) fail "\`$1\` could not be written whole: its disk is full" ;; esac
+  fail "\`$1\` could not be written whole"
+}
 append_file() {
   [ -f "$1" ] || fail "there is no file \`$1\`"
-  content >>"$1" || exit 1
+  content >>"$1" || written "$1"
 }
 replace_content() {
-  content >"$1" || exit 1
+  content >"$1" || written "$1"
 }
 # PATH OVERWRITE OWNER GROUP MODE
 create_file() {
   [ -d "$1" ] && fail "\`$1\` is a folder"
   if there "$1" && [ "$2" = false ]; then fail "\`$1\` is there already, and overwrite is false"; fi
   parents "$1"
-  content >"$1" || exit 1
+  content >"$1" || written "$1"
   own "$1" "$3" "$4"
   [ -z "$5" ] || chmod "$5" "$1" || exit 1
 }

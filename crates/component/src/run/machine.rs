@@ -36,7 +36,8 @@ impl Said {
         if self.status == 0 {
             return Ok(self.stdout);
         }
-        let lines: Vec<String> = self.stderr.lines().map(sanitize).filter(|line| !line.trim().is_empty()).collect();
+        let lines = self.stderr.lines().map(|line| sanitize(own_words(line)));
+        let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
         let last = lines[lines.len().saturating_sub(3)..].join("; ");
         Err(Error::build(if last.is_empty() {
             format!("the machine's shell ended with status {}", self.status)
@@ -44,6 +45,14 @@ impl Said {
             last
         }))
     }
+}
+
+/// A shell's complaint without the place in a script that nobody has seen: `/dev/fd/3: 12: printf: I/O error`.
+fn own_words(line: &str) -> &str {
+    let file = ["/dev/fd/3: ", "/proc/self/fd/3: "].into_iter().find_map(|file| line.strip_prefix(file));
+    let Some(rest) = file else { return line };
+    let rest = rest.strip_prefix("line ").unwrap_or(rest);
+    rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(": ")
 }
 
 impl Machine<'_> {
@@ -56,7 +65,21 @@ impl Machine<'_> {
         output: &mut dyn OutputSink,
     ) -> Result<Ended> {
         let wanted = Call { script, shell, folder: Some(FOLDER), timeout: deadline.left(self.run)? };
-        call(self.run, self.on, self.step, wanted, output).await
+        call(self.run, self.on, self.step, wanted, output).await.map_err(|error| self.of_document(error))
+    }
+
+    /// What a machine lacks, without advice for the manifest's own scripts.
+    fn of_document(&self, error: Error) -> Error {
+        let Some(message) = error.message().strip_prefix(&format!("step `{}`: ", self.step.name)) else { return error };
+        let help = match error.help_text() {
+            Some(_) if message.contains("`bash`") => {
+                "Install bash in an earlier step: `ExecuteBinary` and the modules for files do without."
+            }
+            Some(_) if message.contains(FOLDER) => "Documents begin in this folder: make it in an earlier step.",
+            Some(help) => help,
+            None => return error,
+        };
+        Error::new(error.kind(), message).help(help)
     }
 
     /// Runs a POSIX script of our own.

@@ -5,11 +5,12 @@ use std::fmt;
 
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::OnFailure;
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, Kind, Place, Result};
 
 use super::step::{Ending, run_step};
 use super::{Deadline, Machine, Memory};
 use crate::document::{Document, Section, Step};
+use crate::module::Action;
 
 /// A document, and what is wanted of it.
 pub(crate) struct Use<'a> {
@@ -99,17 +100,26 @@ pub(crate) async fn run(
                 OnFailure::Abort => return Err(first.unwrap_or(error)),
                 OnFailure::Continue => {
                     summary.failed += 1;
-                    machine.run.warn(format!("{error}; the next steps run, and the document fails at its end"), None);
+                    warn(machine, &error, "the next steps run, and the document fails at its end");
                     let _ = first.get_or_insert(error);
                 }
                 OnFailure::Ignore => {
                     summary.ignored += 1;
-                    machine.run.warn(format!("{error}; that is ignored"), None);
+                    warn(machine, &error, "that is ignored");
                 }
             }
         }
     }
     first.map_or(Ok(summary), Err)
+}
+
+/// Tells of a failure that does not end the document now.
+fn warn(machine: &Machine<'_>, error: &Error, what: &str) {
+    let message = format!("{error}; {what}");
+    match error.place() {
+        Some(place) => machine.run.warn_at(place.clone(), message),
+        None => machine.run.warn(message, None),
+    }
 }
 
 /// Phase, step, action and line of a failure; its causes hold the end of standard error.
@@ -123,9 +133,20 @@ fn failed(machine: &Machine<'_>, wanted: &Use<'_>, section: &Section, step: &Ste
         step.module.name,
         error.message()
     );
-    let help = error
-        .help_text()
-        .unwrap_or("Its output above says why. `--keep-on-failure` keeps the machine, so that you can look at it.")
-        .to_owned();
-    Error::build(message).help(help).because(error).at(machine.step.route.clone())
+    let prints = matches!(step.module.action, Action::ExecuteBash | Action::ExecuteBinary | Action::UpdateOs);
+    let help = match error.help_text() {
+        Some(help) => help,
+        None if prints && !step.quiet => {
+            "Its output above says why. `--keep-on-failure` keeps the machine, so that you can look at it."
+        }
+        None => "`--keep-on-failure` keeps the machine, so that you can look at it.",
+    }
+    .to_owned();
+    let failed = Error::build(message).help(help).because(error).at(machine.step.route.clone());
+    // A document that another runs lies on the machine, and is no file of the reader's.
+    if wanted.above.is_empty() {
+        failed.in_file(Place { file: wanted.name.to_owned(), line: step.line })
+    } else {
+        failed
+    }
 }

@@ -20,7 +20,7 @@ impl Event {
                 }
             },
             Self::Progress { message } => change(message),
-            Self::Warning { message, help } => {
+            Self::Warning { message, help, .. } => {
                 change(message);
                 help.iter_mut().for_each(change);
             }

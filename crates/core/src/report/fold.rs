@@ -66,7 +66,7 @@ impl Report {
                     machine.hourly = *hourly;
                 }
             }
-            Event::Warning { message, help } => {
+            Event::Warning { message, help, .. } => {
                 self.warnings.push(Notice { image: name, message: message.clone(), help: help.clone() });
             }
             Event::Kept { what, hint } => {

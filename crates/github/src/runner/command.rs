@@ -38,7 +38,7 @@ pub struct Annotation {
     pub message: String,
     /// The file, relative to the workspace.
     pub file: Option<String>,
-    /// First line and column, from one.
+    /// First line and column, from one; without an end it is the whole line.
     pub start: Option<(usize, usize)>,
     /// Last line, and the column after the end.
     pub end: Option<(usize, usize)>,
@@ -56,13 +56,13 @@ impl Annotation {
         if let Some(file) = &self.file {
             properties.push(format!("file={}", property(file)));
         }
-        if let (Some((line, column)), Some((end, after))) = (self.start, self.end.or(self.start)) {
+        if let Some((line, column)) = self.start {
             properties.push(format!("line={line}"));
             // Columns count only when both ends are on one line.
-            if line == end {
-                properties.push(format!("col={column},endColumn={after}"));
-            } else {
-                properties.push(format!("endLine={end}"));
+            match self.end {
+                Some((end, after)) if line == end => properties.push(format!("col={column},endColumn={after}")),
+                Some((end, _)) => properties.push(format!("endLine={end}")),
+                None => {}
             }
         }
         properties.push(format!("title={}", property(&self.title)));

@@ -66,6 +66,16 @@ impl Sources {
         u16::try_from(at).ok().map(FileId)
     }
 
+    /// The text of a line, without the blanks around it; none where the file is another one by now.
+    pub fn line(&self, file: FileId, line: usize) -> Option<Span> {
+        let lines = &self.0.get(usize::from(file.0))?.lines;
+        let start = *lines.get(line.checked_sub(1)?)?;
+        let text = self.text(file).get(start as usize..)?.lines().next()?;
+        let blanks = u32::try_from(text.len() - text.trim_start().len()).ok()?;
+        let length = u32::try_from(text.trim().len()).ok().filter(|length| *length > 0)?;
+        Some(Span { file, start: start + blanks, end: start + blanks + length })
+    }
+
     /// The name of a file.
     pub fn name(&self, file: FileId) -> &str {
         self.0.get(usize::from(file.0)).map_or("", |file| &file.name)

@@ -52,6 +52,11 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
             snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(words.as_str()));
         }
         group = group.element(snippet);
+        if let Some((other, words)) = finding.related.as_ref().filter(|(other, _)| other.file != span.file) {
+            let snippet = Snippet::source(sources.text(other.file)).path(sources.name(other.file)).fold(true);
+            let mark = AnnotationKind::Context.span(clamp(sources, *other)).label(words.as_str());
+            group = group.element(snippet.annotation(mark));
+        }
     }
     if let Some(help) = &finding.help {
         group = group.element(Level::HELP.message(help.as_str()));
