@@ -32,6 +32,8 @@ struct Variable<'a> {
     /// Its value of the command line.
     set: Option<String>,
     sensitive: bool,
+    /// It stands in the template; else only files or the command line give it.
+    declared: bool,
 }
 
 impl<'a> Variables<'a> {
@@ -46,29 +48,22 @@ impl<'a> Variables<'a> {
         let sensitive: Vec<&str> =
             template.get("sensitive-variables").iter().flat_map(Reader::items).filter_map(|item| item.text()).collect();
         let mut variables: Vec<Variable> = Vec::new();
-        let entries = template.node.get("variables").map(|_| ()).and_then(|()| template.get("variables"));
+        let entries = template.get("variables");
+        if let Some(empty) = entries.as_ref().filter(|entries| entries.entries().is_empty() && !entries.is_list()) {
+            empty.tick();
+        }
         for (name, default) in entries.iter().flat_map(Reader::entries) {
-            let mut own: String = name
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
-                .collect();
-            if !own.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-                own.insert(0, '_');
+            let variable = Variable::new(name, default, files, sets, &variables);
+            variables.push(Variable { sensitive: sensitive.contains(&name), declared: true, ..variable });
+        }
+        // Packer takes values of variables that the template does not declare, too.
+        for file in files {
+            for (name, value) in file.entries() {
+                if !variables.iter().any(|known| known.name == name) {
+                    let variable = Variable::new(name, value, files, sets, &variables);
+                    variables.push(Variable { sensitive: sensitive.contains(&name), ..variable });
+                }
             }
-            // Expressions find names in any case.
-            while variables.iter().any(|known| known.own.eq_ignore_ascii_case(&own)) {
-                own.push('_');
-            }
-            let given = files.iter().rev().find_map(|file| file.entries().into_iter().find(|(key, _)| *key == name));
-            let set = sets.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            variables.push(Variable {
-                own,
-                default,
-                given: given.map(|(_, value)| value),
-                set,
-                sensitive: sensitive.contains(&name),
-                name: name.to_owned(),
-            });
         }
         Self {
             list: variables,
@@ -91,6 +86,8 @@ impl<'a> Variables<'a> {
             if !uses(text, &format!("vars.{}", variable.own)) {
                 let why = if credential::named(&variable.name) {
                     "it is a credential, and nothing that came over uses it"
+                } else if !variable.declared {
+                    "the template has no such variable, and nothing that came over uses it"
                 } else {
                     "nothing that came over uses it"
                 };
@@ -111,6 +108,9 @@ impl<'a> Variables<'a> {
                 Ok(Some(words)) => value(&words, typed.contains(&format!("vars.{}", variable.own))),
                 _ => Value::Raw("null".to_owned()),
             };
+            if !variable.declared {
+                variable.default.changed("the template uses this variable without declaring it", "");
+            }
             vars.set_from(variable.own.as_str(), value, variable.given.as_ref().unwrap_or(&variable.default));
         }
         for name in self.undeclared.borrow().iter() {
@@ -135,21 +135,29 @@ impl<'a> Variables<'a> {
             secrets.push(name);
         }
         variable.tick();
-        for reader in [Some(&variable.default), variable.given.as_ref()].into_iter().flatten() {
-            let filled = reader.node.scalar().is_some_and(|text| !text.is_empty() && !text.contains("{{"));
-            if !used {
+        let readers = [Some(&variable.default), variable.given.as_ref()];
+        let filled = |reader: &&Reader| {
+            reader.node.scalar().is_some_and(|text| !text.is_empty() && !text.contains("{{"))
+        };
+        let copied: Vec<&Reader> = readers.into_iter().flatten().filter(filled).collect();
+        if !used {
+            for reader in readers.into_iter().flatten() {
                 reader.drop("it is a credential, and nothing that came over uses it", "");
-            } else if filled {
-                reader.drop(
-                    "the value of a credential is never copied",
-                    format!("Set the environment variable {secret} for the bake; `secrets` names it."),
-                );
-            } else {
-                reader.changed(
-                    format!("it is the secret {secret} now"),
-                    format!("Set the environment variable {secret} for the bake."),
-                );
             }
+        } else if copied.is_empty() {
+            variable.default.changed(
+                format!("it is the secret {secret} now"),
+                format!("Set the environment variable {secret} for the bake."),
+            );
+        }
+        for reader in copied.into_iter().filter(|_| used) {
+            reader.drop(
+                "the value of a credential is never copied",
+                format!("Set the environment variable {secret} for the bake; `secrets` names it."),
+            );
+        }
+        if let Some(given) = &variable.given {
+            given.tick();
         }
     }
 
@@ -242,7 +250,33 @@ impl<'a> Variables<'a> {
     }
 }
 
-impl Variable<'_> {
+impl<'a> Variable<'a> {
+    fn new(name: &str, default: Reader<'a>, files: &[Reader<'a>], sets: &[(String, String)], others: &[Self]) -> Self {
+        let mut own: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+            .collect();
+        if !own.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            own.insert(0, '_');
+        }
+        // Expressions find names in any case.
+        while others.iter().any(|known| known.own.eq_ignore_ascii_case(&own)) {
+            own.push('_');
+        }
+        let mut given: Vec<Reader> =
+            files.iter().flat_map(Reader::entries).filter(|(key, _)| *key == name).map(|(_, value)| value).collect();
+        let last = given.pop();
+        for earlier in given {
+            if last.as_ref().is_some_and(|last| last.node.kind == earlier.node.kind) {
+                earlier.tick();
+            } else {
+                earlier.drop("a later file gives the variable another value, which counts", "");
+            }
+        }
+        let set = sets.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        Self { name: name.to_owned(), own, default, given: last, set, sensitive: false, declared: false }
+    }
+
     fn text(&self) -> Option<String> {
         if let Some(set) = &self.set {
             return Some(set.clone());

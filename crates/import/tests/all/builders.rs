@@ -33,7 +33,7 @@ fn the_machine_comes_over() {
         "",
     )
     .says("      type: t3.small\n      spot: true\n      user: ubuntu\n      profile: baker\n")
-    .says("      metadata:\n        tokens: required\n        hops: 2\n      tags:\n        team: web\n      subnet: subnet-1\n      security-groups: [sg-1, sg-2]\n      public-ip: true\n      ingress: [\"10.0.0.0/8\"]\n")
+    .says("      metadata:\n        hops: 2\n      tags:\n        team: web\n      subnet: subnet-1\n      security-groups: [sg-1, sg-2]\n      public-ip: true\n      ingress: [\"10.0.0.0/8\"]\n")
     .says("      connect:\n        address: private\n        port: 2222\n        timeout: 10m\n        jump:\n          host: jump.example.com\n          user: ops\n")
     .tells("builders[0].vpc_id", "the subnet says it");
 }
@@ -72,7 +72,7 @@ fn what_is_published_comes_over() {
            "snapshot_tags": {"build": "amazon-ebs"}, "force_deregister": true, "deprecate_at": "2030-01-01T00:00:00Z""#,
         "",
     )
-    .says("    publish:\n      name: web ${{ timestamp }}\n      description: of ${{ source.name }}\n      regions:\n        - region: us-east-1\n          kms-key: alias/a\n        - us-west-2\n      share:\n        accounts: [\"111122223333\"]\n      tags:\n        source: ${{ source.id }}\n        region: ${{ region }}\n        os: ${{ source.tags.OS }}\n        build: amazon-ebs\n      imds: required\n      protect: true\n")
+    .says("    publish:\n      name: web ${{ timestamp }}\n      description: of ${{ source.name }}\n      regions:\n        - region: us-east-1\n          kms-key: alias/a\n        - us-west-2\n      share:\n        accounts: [\"111122223333\"]\n      tags:\n        source: ${{ source.id }}\n        region: ${{ region }}\n        os: ${{ source.tags.OS }}\n        build: amazon-ebs\n      protect: true\n")
     .tells("builders[0].force_deregister", "no image is deregistered")
     .tells("builders[0].deprecate_at", "one day for all")
     .tells("builders[0].ami_groups", "a public image can't be encrypted");
@@ -161,4 +161,54 @@ fn one_home_region_is_taken_and_the_other_told() {
     )
     .says("aws:\n  region: eu-west-1\n")
     .tells("builders[1].region", "one home region");
+}
+
+/// The machine's tags are on the image too, as Packer creates it with them; a list of tags is a map.
+#[test]
+fn tags_of_the_machine_are_the_image_s_too() {
+    let fields = r#""run_tags": {"team": "web", "stage": "bake"}, "tags": {"stage": "done"}, "tag": [{"key": "more", "value": "x"}], "snapshot_tag": [{"key": "more", "value": "x"}]"#;
+    ebs(fields, "")
+        .says("      tags:\n        team: web\n        stage: bake\n")
+        .says("      tags:\n        team: web\n        stage: done\n        more: x\n")
+        .lacks("snapshot_tag");
+    ebs(&format!(r#"{fields}, "skip_ami_run_tags": true"#), "")
+        .says("    publish:\n      name: web ${{ timestamp }}\n      tags:\n        stage: done\n");
+}
+
+/// A key of the home region is the disk's, one of a region without an image is told, and `encrypt_boot` means every disk.
+#[test]
+fn encryption_means_every_disk_and_every_region() {
+    ebs(
+        r#""encrypt_boot": true, "kms_key_id": "alias/lost", "ami_regions": ["eu-west-1", "us-east-1", "us-west-2"],
+           "region_kms_key_ids": {"eu-west-1": "alias/home", "us-east-1": "", "us-west-2": "alias/west", "us-west-1": "alias/none"},
+           "launch_block_device_mappings": [{"device_name": "/dev/sda1", "volume_size": 8}, {"device_name": "/dev/sdf", "volume_size": 1}, {"device_name": "/dev/sdg", "encrypted": false}]"#,
+        "",
+    )
+    .says("      disk:\n        size: 8\n        encrypted: true\n        kms-key: alias/home\n")
+    .says("        - device: /dev/sdf\n          size: 1\n          encrypted: true\n          kms-key: alias/lost\n        - device: /dev/sdg\n          encrypted: false\n")
+    .says("      regions:\n        - us-east-1\n        - region: us-west-2\n          kms-key: alias/west\n")
+    .tells("builders[0].region_kms_key_ids.us-west-1", "no image");
+}
+
+#[test]
+fn instance_stores_and_flags_that_are_off() {
+    ebs(
+        r#""ami_block_device_mappings": [{"device_name": "/dev/sdb", "virtual_name": "ephemeral0"}], "force_deregister": "{{user `off`}}",
+           "ebs_optimized": false, "spot_price": "{{user `price`}}", "imds_support": "v2.0""#,
+        "",
+    )
+    .tells("builders[0].ami_block_device_mappings[0]", "instance stores")
+    .tells("builders[0].spot_price", "not known before the bake")
+    .lacks("ebs_optimized")
+    .lacks("IMDSv2");
+    ebs("", "").tells("builders[0]", "IMDSv2");
+}
+
+#[test]
+fn an_owner_among_the_filters_is_the_owner() {
+    template(
+        r#"{"builders": [{"type": "amazon-ebs", "region": "eu-west-1", "ami_name": "x {{timestamp}}",
+            "source_ami_filter": {"filters": {"name": "al2023-*", "owner-alias": "amazon"}}}]}"#,
+    )
+    .says("      ami:\n        owner: amazon\n        name: al2023-*\n");
 }

@@ -66,3 +66,21 @@ fn other_post_processors_are_told() {
     .tells("post-processors[3]", "on the computer that bakes")
     .tells("post-processors[4][0]", "pushed");
 }
+
+/// Export and import make an image as a commit does; what another chain pushes is told.
+#[test]
+fn chains_end_in_one_repository() {
+    template(
+        r#"{"builders": [{"type": "docker", "image": "a", "export_path": "x.tar", "exec_user": "app", "privileged": false}],
+            "provisioners": [{"type": "shell", "inline": ["id"], "pause_before": "5s"}],
+            "post-processors": [{"type": "docker-tag", "repository": "me/web", "tag": "kept", "force": true},
+                [{"type": "docker-import", "repository": "me/web", "tag": "1", "changes": ["USER app"]}, {"type": "docker-push", "keep_input_artifact": true}]]}"#,
+    )
+    .says("      - name: Pause for 5s\n        run: sleep 5\n        shell: sh -e\n      - run: id\n        shell: sh -e\n        as: app\n")
+    .lacks("working-directory")
+    .says("        repository: me/web\n        tags: [kept, \"1\"]\n        push: true\n        changes:\n          user: app\n")
+    .tells("builders[0].export_path", "committed")
+    .tells("post-processors[0]", "pushed too")
+    .lacks("force")
+    .lacks("privileged");
+}

@@ -154,3 +154,68 @@ fn files_that_are_not_there_are_listed() {
     assert_eq!(done.0.missing, ["none.sh", "/no/such"]);
     done.says("- script: none.sh\n");
 }
+
+/// `scp -r` makes a folder that is not there of the source itself, and begins in the login user's home.
+#[test]
+fn a_folder_becomes_its_destination_or_goes_into_it() {
+    let file = |fields: &str| format!(r#"{{"type": "file", {fields}}}"#);
+    let one = |fields: &str| ebs("", &file(fields));
+    one(r#""source": "site", "destination": "/srv/www""#)
+        .says("      - upload: site/\n        to: /srv/www\n")
+        .tells("provisioners[0].source", "the folder itself");
+    one(r#""source": "site", "destination": "/tmp""#).says("      - upload: site\n        to: /tmp\n");
+    let made = r#"{"type": "shell", "inline": ["sudo mkdir -p /srv/www"]}"#;
+    ebs("", &format!("{made}, {}", file(r#""source": "site", "destination": "/srv/www""#))).says("      - upload: site\n");
+    ebs(r#""ssh_file_transfer_method": "sftp""#, &file(r#""source": "site", "destination": "/srv/www""#)).says("      - upload: site\n");
+    one(r#""source": "a.sh", "destination": "~/bin/"}, {"type": "file", "source": "b.sh", "destination": "b.sh""#)
+        .says("        to: /home/ubuntu/bin/\n")
+        .says("        to: /home/ubuntu/b.sh\n");
+    let done = one(r#""direction": "download", "sources": ["/var/log/*", "/x/*.log"], "destination": "out/""#);
+    done.says("      - download: /var/log/\n        to: out/\n").tells("provisioners[0].sources[1]", "no pattern");
+    assert!(done.0.missing.is_empty(), "where it goes need not be there: {:?}", done.0.missing);
+}
+
+#[test]
+fn a_script_without_a_first_line_runs_as_the_login_shell_would_run_it() {
+    let bed = crate::bed::Bed::new(&[]);
+    bed.write("plain.sh", "false\r\ntrue");
+    bed.write("own.sh", "#!/bin/sh -e\ntrue");
+    let run = |command: &str| {
+        let text = format!(
+            r#"{{"builders": [{{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ssh_username": "ubuntu", "ami_name": "x {{{{timestamp}}}}"}}],
+                "provisioners": [{{"type": "shell", "scripts": ["plain.sh", "own.sh"], "execute_command": "{command}", "timeout": "5m"}}]}}"#
+        );
+        bed.import(&bed.request(&[("web.json", &text)]))
+    };
+    run("{{.Vars}} {{.Path}}")
+        .says("      - script: plain.sh\n        shell: bash\n")
+        .says("      - script: own.sh\n        as: ubuntu\n")
+        .tells("provisioners[0].scripts[0]", "as on Windows")
+        .tells("provisioners[0].timeout", "each of its steps");
+    run("sudo {{.Path}}").says("      - script: plain.sh\n        shell: sh\n");
+    run("sudo bash {{.Path}}").says("      - script: own.sh\n        shell: bash\n");
+}
+
+#[test]
+fn a_playbook_finds_what_packer_gives_it() {
+    let bed = crate::bed::Bed::new(&[]);
+    bed.write("play.yml", "- hosts: default\n  roles: [x]\n");
+    bed.write("roles/x/tasks/main.yml", "- debug: {msg: '{{ packer_builder_type }}'}\n");
+    bed.write("here.yml", "- hosts: localhost\n  connection: local\n");
+    let run = |fields: &str| {
+        let text = format!(
+            r#"{{"builders": [{{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ssh_username": "ubuntu", "ami_name": "x {{{{timestamp}}}}"}}],
+                "provisioners": [{{{fields}}}]}}"#
+        );
+        bed.import(&bed.request(&[("web.json", &text)]))
+    };
+    run(r#""type": "ansible", "playbook_file": "play.yml", "extra_arguments": "-v,-e,a={{template_dir}}/a,@{{template_dir}}/b""#)
+        .says("          packer_builder_type: amazon-ebs\n        args: [\"-v\", \"@./b\"]\n        groups: [default]\n")
+        .tells("provisioners[0].extra_arguments", "on this computer");
+    run(r#""type": "ansible", "playbook_file": "play.yml", "host_alias": "web", "groups": ["all-of-it"]"#)
+        .says("        groups: [all-of-it, web]\n")
+        .tells("provisioners[0].host_alias", "a group");
+    run(r#""type": "ansible-local", "playbook_file": "here.yml", "inventory_groups": ["web"]"#)
+        .says("        groups: [web]\n")
+        .tells("provisioners[0].playbook_file", "`localhost`");
+}

@@ -81,8 +81,9 @@ fn files_of_variables_and_the_command_line_win() {
     bed.import(&request)
         .says("  region: us-east-1\n  name: two\n  size: 30\n")
         .lacks("hunter2")
-        .tells("other", "does not know")
-        .tells("login_password", "does not know");
+        .tells("name", "a later file")
+        .tells("other", "no such variable")
+        .tells("login_password", "it is a credential");
 }
 
 #[test]
@@ -145,4 +146,17 @@ fn comments_and_descriptions_stay() {
     .says("  # two\n  # lines\n  web:\n")
     .tells("min_packer_version", "takes the place")
     .tells("push", "Atlas");
+}
+
+/// A value that only a file gives counts where the template uses it.
+#[test]
+fn values_of_variables_that_are_not_declared_count() {
+    let bed = Bed::new(&[]);
+    let text = format!(r#"{{"builders": [{BUILDER}]}}"#);
+    let mut request = bed.request(&[("web.json", &text)]);
+    request.var_files = vec![Source {
+        path: PathBuf::from("v.json"),
+        text: r#"{"region": "eu-west-1", "name": "web", "size": 30}"#.to_owned(),
+    }];
+    bed.import(&request).says("vars:\n  region: eu-west-1\n  name: web\n  size: 30\n").tells("name", "without declaring");
 }

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::input::Reader;
 use crate::packer::build::Build;
-use crate::yaml::Map;
+use crate::yaml::{Map, Value};
 
 /// Names of the root disk: which one an image has is its own matter.
 const ROOT: [&str; 4] = ["/dev/sda1", "/dev/xvda", "/dev/sda", "/dev/nvme0n1"];
@@ -18,6 +18,9 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
     }
     for mapping in reader.get("ami_block_device_mappings").iter().flat_map(Reader::items) {
         let name = name(&mapping, context);
+        if stays_out(&mapping) {
+            continue;
+        }
         let same = launch.iter().any(|other| self::name(other, context) == name && plain(other) == plain(&mapping));
         if same {
             mapping.tick();
@@ -33,11 +36,27 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
     if let Some(encrypt) = reader.get("encrypt_boot")
         && let Some(value) = context.switch(&encrypt)
     {
+        // Packer encrypts the whole image, further disks too.
+        for volume in &mut volumes {
+            if let Value::Map(volume) = volume
+                && volume.get("encrypted").is_none()
+            {
+                volume.set_from("encrypted", value.clone(), &encrypt);
+            }
+        }
         disk.set_from("encrypted", value, &encrypt);
     }
     if let Some(key) = reader.get("kms_key_id")
         && let Some(value) = context.text(&key)
     {
+        let encrypts = disk.get("encrypted").is_some();
+        for volume in volumes.iter_mut().filter(|_| encrypts) {
+            if let Value::Map(volume) = volume
+                && volume.get("kms-key").is_none()
+            {
+                volume.set_from("kms-key", value.clone(), &key);
+            }
+        }
         disk.set_from("kms-key", value, &key);
     }
     if build.kind == "amazon-ebssurrogate" {
@@ -69,12 +88,28 @@ fn name(mapping: &Reader, context: &Context) -> Option<String> {
     context.words(&name)?.known()
 }
 
+/// Whether it is no EBS disk at all, which is told.
+fn stays_out(mapping: &Reader) -> bool {
+    for field in ["virtual_name", "no_device"].iter().filter_map(|key| mapping.get(key)) {
+        if matches!(field.node.scalar(), None | Some("" | "false")) {
+            field.tick();
+            continue;
+        }
+        mapping.drop(
+            "instance stores and left-out devices can't be set",
+            "They come from the source image and the machine's type.",
+        );
+        return true;
+    }
+    false
+}
+
 /// A mapping without its places, to compare.
 fn plain(reader: &Reader) -> Vec<(String, Option<String>)> {
     reader.entries().into_iter().map(|(key, value)| (key.to_owned(), value.node.scalar().map(str::to_owned))).collect()
 }
 
-fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec<crate::yaml::Value>) {
+fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec<Value>) {
     let Some(name) = name(mapping, context).filter(|name| !name.is_empty()) else {
         mapping.drop(
             "which device it is is not known before the bake",
@@ -82,19 +117,8 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
         );
         return;
     };
-    for key in ["virtual_name", "no_device"] {
-        if let Some(field) = mapping.get(key) {
-            let off = field.node.scalar().is_none_or(|text| text.is_empty() || text == "false");
-            if off {
-                field.tick();
-                continue;
-            }
-            mapping.drop(
-                "instance stores and left-out devices can't be set",
-                "They come from the source image and the machine's type.",
-            );
-            return;
-        }
+    if stays_out(mapping) {
+        return;
     }
     let mut map = Map::default();
     let root = ROOT.contains(&name.as_str());
@@ -127,7 +151,15 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
     if let Some(field) = mapping.get("delete_on_termination")
         && context.flag(&field) == Some(false)
     {
-        field.drop("the build machine's disks go with it, the image's snapshots stay", "");
+        field.drop("disks go with their machine: with the build's, and with the image's own instances", "");
+    }
+    if let Some(field) = mapping.get("omit_from_artifact")
+        && context.flag(&field) == Some(true)
+    {
+        field.drop("the image has all disks of its machine", "Take the disk away where no step needs it.");
+    }
+    if let Some(field) = mapping.get("volume_initialization_rate") {
+        field.drop("disks aren't made from snapshots of their own", "");
     }
     if let Some(field) = mapping.get("snapshot_id") {
         field.drop("disks can't be made from snapshots", "Make it part of the source image.");

@@ -31,8 +31,9 @@ const LEFT: [(&[&str], &str); 4] = [
             "tmpfs",
             "device",
             "container_dir",
-            "exec_user",
             "fix_upload_owner",
+            "runtime",
+            "pty",
             "windows_container",
             "platform",
         ],
@@ -55,6 +56,9 @@ pub(super) fn image(reader: &Reader, context: &Context) -> Option<Image> {
     {
         commit.changed("the image is committed", "");
     }
+    if let Some(build) = reader.get("build") {
+        build.drop("no Dockerfile is built", "Build it before the bake, and name its tag in `source.docker`.");
+    }
     if let Some(pull) = reader.get("pull") {
         match context.flag(&pull) {
             Some(true) | None => {}
@@ -64,12 +68,22 @@ pub(super) fn image(reader: &Reader, context: &Context) -> Option<Image> {
     if let Some(communicator) = reader.get("communicator") {
         communicator.drop("steps reach the container through Docker", "");
     }
-    for change in reader.get("changes").iter().flat_map(Reader::items) {
-        self::change(&change, context, &mut image.changes);
+    changes(reader, context, &mut image.changes);
+    if let Some(user) = reader.get("exec_user") {
+        match context.plain(&user).and_then(|words| words.known()) {
+            Some(name) if name.chars().next().is_some_and(|c| !c.is_ascii_digit()) && !name.contains(':') => {
+                image.user = Some(name);
+            }
+            Some(_) => user.drop("steps run as a user by its name", "Set `as` of the steps."),
+            None => {}
+        }
     }
     for (fields, why) in LEFT {
-        for name in fields {
-            if let Some(field) = reader.get(name) {
+        for field in fields.iter().filter_map(|name| reader.get(name)) {
+            let unset = matches!(field.node.scalar(), Some("" | "false")) && !field.path().ends_with("fix_upload_owner");
+            if unset {
+                field.tick();
+            } else {
                 field.drop(why, "");
             }
         }
@@ -77,7 +91,13 @@ pub(super) fn image(reader: &Reader, context: &Context) -> Option<Image> {
     Some(image)
 }
 
-/// One line of a Dockerfile.
+/// Lines of a Dockerfile that change what a container is started with.
+pub(crate) fn changes(reader: &Reader, context: &Context, into: &mut Map) {
+    for change in reader.get("changes").iter().flat_map(Reader::items) {
+        self::change(&change, context, into);
+    }
+}
+
 fn change(reader: &Reader, context: &Context, changes: &mut Map) {
     let Some(words) = context.plain(reader) else { return };
     let text = words.manifest();

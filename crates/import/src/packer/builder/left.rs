@@ -1,9 +1,10 @@
 //! Fields of Amazon's builders that have no counterpart, with the reason of each.
 
+use crate::context::Context;
 use crate::input::Reader;
 
 /// Field, why it does not come over, what to do.
-const LEFT: [(&[&str], &str, &str); 12] = [
+const LEFT: [(&[&str], &str, &str); 14] = [
     (
         &["force_deregister", "force_delete_snapshot"],
         "no image is deregistered to make place for another of its name",
@@ -25,6 +26,8 @@ const LEFT: [(&[&str], &str, &str); 12] = [
             "ssh_clear_authorized_keys",
             "ssh_key_exchange_algorithms",
             "ssh_ciphers",
+            "ssh_public_key",
+            "ssh_private_key",
         ],
         "the bake makes a key of its own for each machine, and takes it out of the image",
         "",
@@ -59,7 +62,14 @@ const LEFT: [(&[&str], &str, &str); 12] = [
         "Look at `machine.connect.jump`: a key's file, or the agent's keys.",
     ),
     (
-        &["ssh_proxy_host", "ssh_proxy_port", "ssh_proxy_username", "ssh_proxy_password", "session_manager_port"],
+        &[
+            "ssh_proxy_host",
+            "ssh_proxy_port",
+            "ssh_proxy_username",
+            "ssh_proxy_password",
+            "session_manager_port",
+            "pause_before_ssm",
+        ],
         "there are no SOCKS proxies and no Session Manager here",
         "Use `machine.connect.jump`.",
     ),
@@ -74,7 +84,6 @@ const LEFT: [(&[&str], &str, &str); 12] = [
             "decode_authorization_messages",
             "custom_endpoint_ec2",
             "insecure_skip_tls_verify",
-            "skip_ami_run_tags",
         ],
         "how AWS is asked is not set in a manifest",
         "Endpoints and retries follow AWS's own environment variables.",
@@ -99,11 +108,15 @@ const LEFT: [(&[&str], &str, &str); 12] = [
             "enable_unlimited_credits",
             "enable_t2_unlimited",
             "shutdown_behavior",
-            "disable_stop_instance",
             "no_ephemeral",
         ],
         "it is a setting of the build machine that no image depends on",
         "",
+    ),
+    (
+        &["disable_stop_instance"],
+        "the bake stops the machine itself, and a step must not",
+        "Take what stops it out of the last script.",
     ),
     (
         &["skip_create_ami"],
@@ -111,19 +124,34 @@ const LEFT: [(&[&str], &str, &str); 12] = [
         "Use `ami-bake bake --until validate` for a build without an image.",
     ),
     (
-        &["skip_save_build_region", "snapshot_copy_duration_minutes", "ami_product_codes", "fast_launch"],
+        &["skip_save_build_region"],
+        "the home region always has the image",
+        "Bake in a region that is meant to have it.",
+    ),
+    (
+        &["snapshot_copy_duration_minutes", "ami_product_codes", "fast_launch"],
         "it has no counterpart in publishing",
         "",
     ),
     (
-        &["winrm_username", "winrm_timeout", "winrm_use_ssl", "winrm_insecure", "winrm_port"],
+        &[
+            "winrm_username",
+            "winrm_timeout",
+            "winrm_use_ssl",
+            "winrm_insecure",
+            "winrm_port",
+            "winrm_host",
+            "winrm_no_proxy",
+            "winrm_use_ntlm",
+            "windows_password_timeout",
+        ],
         "there is only SSH here",
         "",
     ),
 ];
 
 /// Tells of those that are still there.
-pub(super) fn read(reader: &Reader) {
+pub(super) fn read(reader: &Reader, context: &Context) {
     let connected = reader.get("ssh_bastion_host").is_some();
     for (fields, why, help) in LEFT {
         for name in fields {
@@ -133,8 +161,10 @@ pub(super) fn read(reader: &Reader) {
                 continue;
             }
             if let Some(field) = reader.get(name) {
-                // Empty means unset.
-                if field.node.scalar() == Some("") {
+                // Empty means unset, and a flag that is off says what holds without it. A variable may say so too.
+                let value = field.node.scalar().and_then(|_| context.words(&field)).and_then(|words| words.known());
+                let unset = matches!(value.as_deref(), Some("" | "false"));
+                if unset && *name != "ena_support" {
                     field.tick();
                 } else {
                     field.drop(why, help);

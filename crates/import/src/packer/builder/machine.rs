@@ -1,6 +1,7 @@
 //! The machine that an image is baked on.
 
 use super::Image;
+use super::publish::both;
 use crate::context::Context;
 use crate::input::Reader;
 use crate::yaml::{Map, Value};
@@ -47,7 +48,11 @@ fn types(reader: &Reader, context: &Context, machine: &mut Map) {
         machine.set_from("type", value, &one);
     }
     if let Some(price) = reader.get("spot_price") {
-        let known = context.plain(&price).and_then(|words| words.known());
+        let words = context.plain(&price);
+        let known = words.as_ref().and_then(crate::template::Words::known);
+        if words.is_some() && known.is_none() {
+            price.drop("whether spot capacity is asked for is not known before the bake", "Set `machine.spot`.");
+        }
         if known.as_deref().is_some_and(|known| known != "0") {
             machine.set_from("spot", true, &price);
             if known.as_deref() != Some("auto") {
@@ -58,9 +63,15 @@ fn types(reader: &Reader, context: &Context, machine: &mut Map) {
             }
         }
     }
-    for key in
-        ["spot_price_auto_product", "spot_allocation_strategy", "spot_tags", "fleet_tags", "block_duration_minutes"]
-    {
+    for key in [
+        "spot_price_auto_product",
+        "spot_allocation_strategy",
+        "spot_tags",
+        "spot_tag",
+        "fleet_tags",
+        "fleet_tag",
+        "block_duration_minutes",
+    ] {
         if let Some(field) = reader.get(key) {
             field.drop("how spot capacity is asked for can't be set", "");
         }
@@ -160,26 +171,25 @@ fn metadata(options: &Reader, context: &Context, machine: &mut Map) {
     {
         endpoint.drop("the metadata service of the build machine is always on: the bake itself needs it", "");
     }
+    if let Some(tags) = options.get("instance_metadata_tags")
+        && context.plain(&tags).and_then(|words| words.known()).as_deref() != Some("disabled")
+    {
+        tags.drop("the machine's tags can't be read from its metadata", "Give scripts what they need in `env`.");
+    }
+    // What holds without a word.
+    if metadata.get("tokens") == Some(&Value::from("required")) {
+        metadata.0.retain(|entry| entry.key != "tokens");
+    }
     machine.set_filled("metadata", metadata);
 }
 
 fn tags(reader: &Reader, context: &Context, machine: &mut Map) {
-    for key in ["run_tag", "run_volume_tag"] {
-        if let Some(field) = reader.get(key) {
-            field.drop("it is HCL's form of tags", "Write them into `machine.tags`.");
+    let tags = both(reader, context, "run_tags", "run_tag");
+    let volumes = both(reader, context, "run_volume_tags", "run_volume_tag");
+    if !volumes.is_empty() && volumes != tags {
+        for field in ["run_volume_tags", "run_volume_tag"].iter().filter_map(|key| reader.get(key)) {
+            field.drop("the build machine's disks have the tags of the machine", "Write them into `machine.tags`.");
         }
     }
-    let tags = reader.get("run_tags").map(|tags| (context.map(&tags), tags));
-    if let Some(volumes) = reader.get("run_volume_tags") {
-        let volumes_map = context.map(&volumes);
-        match &tags {
-            Some((tags, _)) if *tags == volumes_map => {}
-            _ if volumes_map.is_empty() => {}
-            _ => volumes
-                .drop("the build machine's disks have the tags of the machine", "Write them into `machine.tags`."),
-        }
-    }
-    if let Some((tags, _)) = tags {
-        machine.set_filled("tags", tags);
-    }
+    machine.set_filled("tags", tags);
 }

@@ -2,7 +2,7 @@
 
 mod access;
 mod block_devices;
-mod docker;
+pub(crate) mod docker;
 mod left;
 mod machine;
 mod network;
@@ -46,7 +46,10 @@ pub(crate) fn image(build: &Build, context: &Context) -> Option<Image> {
     match communicator.as_deref() {
         None | Some("" | "ssh") => {}
         Some("winrm") => return refuse(reader, "it makes a Windows image over WinRM, and there is only SSH here", ""),
-        Some(other) => return refuse(reader, &format!("there is no communicator `{other}` here"), ""),
+        Some(other) => {
+            let help = "Steps run over SSH; without steps, take the `communicator` out, and import again.";
+            return refuse(reader, &format!("there is no communicator `{other}` here"), help);
+        }
     }
     let mut image = Image::default();
     access::read(reader, context, &mut image);
@@ -54,8 +57,8 @@ pub(crate) fn image(build: &Build, context: &Context) -> Option<Image> {
     machine::read(reader, context, &mut image);
     network::read(reader, context, &mut image.map);
     block_devices::read(build, context, &mut image.map);
-    publish::read(reader, context, &mut image.map);
-    left::read(reader);
+    publish::read(reader, context, &mut image);
+    left::read(reader, context);
     Some(image)
 }
 

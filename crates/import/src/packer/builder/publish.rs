@@ -2,9 +2,16 @@
 
 use crate::context::Context;
 use crate::input::Reader;
+use crate::packer::build::Image;
 use crate::yaml::{Map, Value};
 
-pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) {
+pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
+    let home = image.region.as_ref().map(|(region, _)| region.clone());
+    let map = &mut image.map;
+    if let Some(key) = home_key(reader, context) {
+        // It counts for the build's own region, before `kms_key_id`.
+        map.within("machine", |machine| machine.within("disk", |disk| disk.set_from("kms-key", key.0, &key.1)));
+    }
     map.within("publish", |publish| {
         if let Some(name) = reader.get("ami_name")
             && let Some(value) = context.needed(&name)
@@ -24,40 +31,42 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) {
         {
             publish.set_from("description", value, &text);
         }
-        regions(reader, context, publish);
+        regions(reader, context, home.as_ref(), publish);
         share(reader, context, publish);
         tags(reader, context, publish);
         lifecycle(reader, context, publish);
     });
 }
 
-fn regions(reader: &Reader, context: &Context, publish: &mut Map) {
-    let mut keys: Vec<(String, Value)> = Vec::new();
+/// The key that `region_kms_key_ids` names for the region of the build itself.
+fn home_key<'a>(reader: &Reader<'a>, context: &Context) -> Option<(Value, Reader<'a>)> {
+    let home = context.words(&reader.get("region")?)?.known()?;
+    let key = reader.get("region_kms_key_ids")?.get(&home)?;
+    Some((context.text(&key)?, key))
+}
+
+fn regions(reader: &Reader, context: &Context, home: Option<&Value>, publish: &mut Map) {
+    let home_known = reader.get("region").and_then(|region| context.words(&region)?.known());
+    let mut keys: Vec<(&str, Option<Value>, Reader)> = Vec::new();
     if let Some(map) = reader.get("region_kms_key_ids") {
-        for (region, key) in map.entries() {
-            if let Some(value) = context.text(&key) {
-                keys.push((region.to_owned(), value));
-            } else {
-                keys.push((region.to_owned(), Value::from("")));
-            }
-        }
+        keys = map.entries().into_iter().map(|(region, key)| (region, context.text(&key), key)).collect();
     }
-    let Some(list) = reader.get("ami_regions") else {
-        if let Some(map) = reader.get("region_kms_key_ids").filter(|_| !keys.is_empty()) {
-            map.drop("it names keys for regions that get no image", "Add the regions to `publish.regions`.");
-        }
-        return;
-    };
     let mut regions: Vec<Value> = Vec::new();
-    for (words, _) in context.list(&list) {
-        let known = words.known().unwrap_or_default();
-        let key = keys.iter().find(|(region, key)| *region == known && *key != Value::from(""));
+    let list = reader.get("ami_regions");
+    for (words, _) in list.iter().flat_map(|list| context.list(list)) {
+        let known = words.known();
         let region = Value::from(words.manifest());
+        let at = keys.iter().position(|(region, ..)| known.as_deref() == Some(*region));
+        let key = at.and_then(|at| keys.remove(at).1);
+        // The image of the home region is there anyway.
+        if known.is_some() && (known == home_known || Some(&region) == home) {
+            continue;
+        }
         let entry = match key {
-            Some((_, key)) => {
+            Some(key) => {
                 let mut map = Map::default();
                 map.set("region", region);
-                map.set("kms-key", key.clone());
+                map.set("kms-key", key);
                 map.into()
             }
             None => region,
@@ -66,8 +75,13 @@ fn regions(reader: &Reader, context: &Context, publish: &mut Map) {
             regions.push(entry);
         }
     }
-    if !regions.is_empty() {
+    if let Some(list) = list.filter(|_| !regions.is_empty()) {
         publish.set_from("regions", regions, &list);
+    }
+    for (region, _, key) in keys {
+        if home_known.as_deref() != Some(region) {
+            key.drop("it is for a region that gets no image", "Add the region to `publish.regions`.");
+        }
     }
 }
 
@@ -110,38 +124,57 @@ fn share(reader: &Reader, context: &Context, publish: &mut Map) {
     publish.set_filled("share", share);
 }
 
+/// Tags in both of their forms: a map, and a list of `key` (or `name`) and `value`.
+pub(super) fn both(reader: &Reader, context: &Context, map: &str, list: &str) -> Map {
+    let mut all = reader.get(map).map(|map| context.map(&map)).unwrap_or_default();
+    for tag in reader.get(list).iter().flat_map(Reader::items) {
+        let Some(key) = tag.get("key").or_else(|| tag.get("name")) else {
+            tag.drop("the tag has no `key`", "Write it by hand.");
+            continue;
+        };
+        let Some(name) = context.words(&key).and_then(|key| key.known()) else { continue };
+        if let Some(value) = tag.get("value")
+            && let Some(words) = context.words(&value)
+        {
+            all.set_from(name, words.manifest(), &value);
+        }
+    }
+    all
+}
+
 fn tags(reader: &Reader, context: &Context, publish: &mut Map) {
-    if let Some(tag) = reader.get("tag") {
-        tag.drop("it is HCL's form of tags", "Write them into `publish.tags`.");
+    // Packer creates the image with the machine's tags, unless it is told not to, and lays its own over them.
+    let skip = reader.get("skip_ami_run_tags").and_then(|skip| context.flag(&skip)) == Some(true);
+    let mut tags = if skip { Map::default() } else { both(reader, context, "run_tags", "run_tag") };
+    let own = both(reader, context, "tags", "tag");
+    for entry in own.0 {
+        tags.0.retain(|known| known.key != entry.key);
+        tags.0.push(entry);
     }
-    let tags = reader.get("tags").map(|tags| context.map(&tags));
-    if let Some(snapshots) = reader.get("snapshot_tags") {
-        let map = context.map(&snapshots);
-        match &tags {
-            Some(tags) if map.0.iter().all(|entry| tags.0.contains(entry)) => {}
-            _ if map.is_empty() => {}
-            _ => snapshots.drop("snapshots have the tags of their image", "Write them into `publish.tags`."),
+    let snapshots = both(reader, context, "snapshot_tags", "snapshot_tag");
+    if !snapshots.0.iter().all(|entry| tags.0.contains(entry)) {
+        for field in ["snapshot_tags", "snapshot_tag"].iter().filter_map(|key| reader.get(key)) {
+            field.drop("snapshots have the tags of their image", "Write them into `publish.tags`.");
         }
     }
-    if let Some(mut tags) = tags {
-        for entry in std::mem::take(&mut tags.0) {
-            if entry.key.starts_with("aws:") || entry.key.starts_with("ami-bake:") {
-                if let Some(tag) = reader.get("tags").and_then(|tags| tags.get(&entry.key)) {
-                    tag.drop("tags that begin with `aws:` and `ami-bake:` are reserved", "Give it another name.");
-                }
-            } else {
-                tags.0.push(entry);
-            }
+    let (reserved, free): (Vec<_>, Vec<_>) =
+        tags.0.into_iter().partition(|entry| entry.key.starts_with("aws:") || entry.key.starts_with("ami-bake:"));
+    for entry in reserved {
+        if let Some(tag) = reader.get("tags").and_then(|tags| tags.get(&entry.key)) {
+            tag.drop("tags that begin with `aws:` and `ami-bake:` are reserved", "Give it another name.");
         }
-        publish.set_filled("tags", tags);
     }
+    publish.set_filled("tags", Map(free));
 }
 
 fn lifecycle(reader: &Reader, context: &Context, publish: &mut Map) {
-    if let Some(support) = reader.get("imds_support")
-        && context.plain(&support).and_then(|words| words.known()).as_deref() == Some("v2.0")
-    {
-        publish.set_from("imds", "required", &support);
+    // `required` is what an image has here without a word.
+    let v2 = reader.get("imds_support").and_then(|support| context.plain(&support)?.known());
+    if v2.as_deref() != Some("v2.0") {
+        reader.changed(
+            "instances of the image and the build machine give metadata to session tokens alone (IMDSv2), where Packer leaves it open",
+            "Set `publish.imds: optional` and `machine.metadata.tokens: optional` for software that can't ask for a token.",
+        );
     }
     if let Some(protection) = reader.get("deregistration_protection") {
         if let Some(enabled) = protection.get("enabled")
@@ -149,7 +182,11 @@ fn lifecycle(reader: &Reader, context: &Context, publish: &mut Map) {
         {
             publish.set_from("protect", value, &enabled);
         }
-        if let Some(cooldown) = protection.get("with_cooldown") {
+        if let Some(cooldown) = protection.get("with_cooldown")
+            && context.flag(&cooldown) == Some(true)
+        {
+            // Packer takes it for `enabled` too.
+            publish.set_from("protect", true, &cooldown);
             cooldown.drop("the protection has no cool-down", "");
         }
     }

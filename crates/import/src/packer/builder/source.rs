@@ -33,6 +33,8 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
         );
         return None;
     }
+    let order = ["id", "owner", "name", "architecture", "filters"];
+    ami.0.sort_by_key(|entry| order.iter().position(|key| *key == entry.key));
     map.within("source", |source| source.set("ami", ami));
     Some(())
 }
@@ -64,6 +66,11 @@ fn filters(filter: &Reader, context: &Context, ami: &mut Map) {
             continue;
         }
         let Some(words) = context.plain(&value) else { continue };
+        // These say whose images are meant as well as `owners` does.
+        if matches!(key, "owner-id" | "owner-alias") && ami.get("owner").is_none() {
+            ami.set_from("owner", words.manifest(), &value);
+            continue;
+        }
         let architecture = words.known().is_some_and(|known| matches!(known.as_str(), "x86_64" | "arm64"));
         match key {
             "architecture" if architecture => ami.set_from("architecture", words.manifest(), &value),

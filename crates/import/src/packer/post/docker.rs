@@ -13,6 +13,10 @@ use crate::yaml::{Map, Value};
 pub(super) struct Repository {
     map: Map,
     login: Map,
+    /// The chain that pushes.
+    pushes: Option<String>,
+    /// Tags with the chains that set them.
+    tags: Vec<(Value, String)>,
 }
 
 pub(super) fn tag(reader: &Reader, context: &Context, into: &mut Repository) {
@@ -35,6 +39,7 @@ pub(super) fn tag(reader: &Reader, context: &Context, into: &mut Repository) {
                 _ => Vec::new(),
             };
             for tag in context.texts(&tags) {
+                into.tags.push((tag.clone(), chain(reader)));
                 if !all.contains(&tag) {
                     all.push(tag);
                 }
@@ -43,12 +48,34 @@ pub(super) fn tag(reader: &Reader, context: &Context, into: &mut Repository) {
         }
     }
     if let Some(force) = reader.get("force") {
+        if context.flag(&force) == Some(true) {
+            // That is what happens.
+            force.tick();
+            return common(reader, context);
+        }
         force.drop("a tag always moves to the new image", "");
     }
-    common(reader);
+    common(reader, context);
+}
+
+/// An image that is read back from the file that the builder writes: here it is committed, and called the same.
+pub(super) fn import(reader: &Reader, context: &Context, image: &mut Image, into: &mut Repository) {
+    crate::packer::builder::docker::changes(reader, context, &mut image.changes);
+    tag(reader, context, into);
+    if let Some(platform) = reader.get("platform") {
+        platform.drop("the image has its source's platform", "");
+    }
+}
+
+/// What a post-processor works on: those of one list work on what the one before made.
+fn chain(reader: &Reader) -> String {
+    let path = reader.path();
+    let end = path.strip_suffix(']').and_then(|path| path.rfind("][")).map_or(path.len(), |at| at + 1);
+    path[..end].to_owned()
 }
 
 pub(super) fn push(reader: &Reader, context: &Context, into: &mut Repository) {
+    into.pushes = Some(chain(reader));
     into.map.set_from("push", true, reader);
     if let Some(login) = reader.get("login") {
         let _ = context.flag(&login);
@@ -86,18 +113,32 @@ pub(super) fn push(reader: &Reader, context: &Context, into: &mut Repository) {
             );
         }
     }
-    common(reader);
+    common(reader, context);
 }
 
-fn common(reader: &Reader) {
-    if let Some(keep) = reader.get("keep_input_artifact") {
+fn common(reader: &Reader, context: &Context) {
+    if let Some(keep) = reader.get("keep_input_artifact")
+        && context.flag(&keep) == Some(false)
+    {
         keep.drop("nothing is thrown away", "");
     }
 }
 
 /// Writes `publish.docker`.
-pub(super) fn write(repository: Repository, build: &Build, image: &mut Image) {
-    let Repository { mut map, login } = repository;
+pub(super) fn write(repository: Repository, template: &Reader, build: &Build, image: &mut Image) {
+    let Repository { mut map, login, pushes, tags } = repository;
+    if let Some(pushes) = pushes {
+        let others: Vec<&str> = tags
+            .iter()
+            .filter(|(tag, chain)| *chain != pushes && !tags.iter().any(|(other, chain)| other == tag && *chain == pushes))
+            .map(|(_, chain)| chain.as_str())
+            .collect();
+        for entry in template.get("post-processors").iter().flat_map(Reader::items) {
+            if others.contains(&entry.path()) {
+                entry.changed("its tag is pushed too: a repository is pushed with all of its tags", "");
+            }
+        }
+    }
     if map.get("repository").is_none() {
         if !image.changes.is_empty()
             && let Some(changes) = build.reader.get("changes")

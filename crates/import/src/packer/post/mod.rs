@@ -19,11 +19,12 @@ pub(super) fn process(template: &Reader, build: &Build, context: &Context, image
         let docker = build.platform == Platform::Docker;
         match kind {
             "docker-tag" if docker => docker::tag(&reader, context, &mut repository),
+            "docker-import" if docker => docker::import(&reader, context, image, &mut repository),
             "docker-push" if docker => docker::push(&reader, context, &mut repository),
             _ => {}
         }
     }
-    docker::write(repository, build, image);
+    docker::write(repository, template, build, image);
 }
 
 /// Every post-processor, those in chains too.
@@ -55,8 +56,8 @@ const LEFT: [(&[&str], &str, &str); 7] = [
     ),
     (&["vagrant", "vagrant-cloud", "atlas"], "no boxes are made", ""),
     (
-        &["docker-save", "docker-import"],
-        "images are pushed, never written to or read from files",
+        &["docker-save"],
+        "images are pushed, never written to files",
         "Use `docker save` behind the bake.",
     ),
     (&["amazon-import"], "images are made by machines, never imported from disks", ""),
@@ -69,7 +70,7 @@ pub(super) fn rest(template: &Reader, names: &[&str]) {
             Kind::Text(name) => name.clone(),
             _ => reader.get("type").and_then(|kind| kind.text()).unwrap_or_default().to_owned(),
         };
-        if matches!(kind.as_str(), "docker-tag" | "docker-push") {
+        if matches!(kind.as_str(), "docker-tag" | "docker-push" | "docker-import") {
             if names.is_empty() || !reader.is_map() || docker::is_left(&reader, names) {
                 reader.drop("there is no docker image that came over for it", "");
             }

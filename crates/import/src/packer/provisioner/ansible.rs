@@ -182,6 +182,16 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
     } else {
         context.list(extra).into_iter().map(|(words, item)| (Some(words), item)).collect()
     };
+    // The value of a variable is no path that could be told from other text: it is told instead.
+    let place = |words: &Words, item: &Reader| {
+        let text = words.manifest();
+        if context.beside(&text) != text {
+            item.changed(
+                "it holds the path of the template's folder on this computer",
+                "Write a path that is right wherever the bake runs.",
+            );
+        }
+    };
     let mut at = 0;
     while let Some((words, item)) = items.get(at) {
         at += 1;
@@ -192,6 +202,7 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
         {
             at += 1;
             let Some(value) = value else { continue };
+            place(value, next);
             if !pair(value, next, vars) {
                 if value.is_secret() {
                     next.drop("a secret can't be part of an argument", "Write it below `vars` of the step.");
