@@ -418,6 +418,16 @@ pub trait Machine: Send + Sync {
     /// Restarts it and waits until it is back, recognised by another boot id.
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()>;
 
+    /// Takes the connection up anew and does what each start of the machine needs, for whoever restarted it without
+    /// [`Machine::reboot`]; by default nothing.
+    ///
+    /// # Errors
+    /// When the machine does not answer in time.
+    async fn recover(&self, run: &Run, timeout: Duration) -> Result<()> {
+        let _ = (run, timeout);
+        Ok(())
+    }
+
     /// Brings the disk to rest and fixes its content. On return the machine is not needed any more, but for what the
     /// platform itself keeps until the image is [`PendingImage::available`].
     async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>>;

@@ -132,6 +132,10 @@ impl Machine for AwsMachine {
         reboot::reboot(self, run, timeout).await
     }
 
+    async fn recover(&self, run: &Run, timeout: Duration) -> Result<()> {
+        reboot::recover(self, run, timeout).await
+    }
+
     async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
         let mut tags = capture.tags.clone();
         tags.insert(USER.to_owned(), self.user().to_owned());

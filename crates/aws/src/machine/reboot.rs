@@ -40,6 +40,19 @@ pub(super) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -
     boot::prepare(machine, run, &ssh, left).await
 }
 
+/// Connects anew after a restart that somebody else asked for; the timer died with the boot before.
+pub(super) async fn recover(machine: &AwsMachine, run: &Run, timeout: Duration) -> Result<()> {
+    let ssh = machine
+        .communicator()
+        .ok_or_else(|| Error::internal(format!("reconnect to {}: it was never connected to", machine.id)))?;
+    tokio::select! {
+        biased;
+        ended = connect::end(machine, run, timeout * 2) => return Err(ended),
+        back = ssh.reconnect(Instant::now() + timeout) => back?,
+    }
+    boot::prepare(machine, run, &ssh, timeout.max(Duration::from_secs(30))).await
+}
+
 /// The first answers may still come from the system that goes down.
 async fn back(machine: &AwsMachine, ssh: &Ssh, before: &str, deadline: Instant, timeout: Duration) -> Result<()> {
     loop {

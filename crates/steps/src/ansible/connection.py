@@ -17,19 +17,85 @@ options:
       - name: AMI_BAKE_SOCKET
 '''
 
+import functools
 import json
 import os
 import shlex
 import socket
 import struct
+import sys
 
+import ansible.plugins.action
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.plugins.connection import ConnectionBase
+from ansible.utils.display import Display
 
 # So much is sent at once, and so much of a file is fetched by one command.
 CHUNK = 64 << 10
 PIECE = 8 << 20
+# Where Ansible's own action plug-ins lie.
+ACTIONS = os.path.dirname(ansible.plugins.action.__file__)
+
+
+def adopt_reboot():
+    """Lets the module `reboot` have the machine restarted by the bake, which knows how on each platform: a sandbox or a
+    container has no shutdown, and no boot id that changes. Ansible loads the module by more than one name; its own file is
+    what counts, so that a user's module of that name stays as it is."""
+    for name, module in list(sys.modules.items()):
+        if not name.endswith('.action.reboot') or os.path.dirname(getattr(module, '__file__', None) or '') != ACTIONS:
+            continue
+        action = getattr(module, 'ActionModule', None)
+        methods = ('perform_reboot', 'get_shutdown_command', 'get_shutdown_command_args', 'check_boot_time', 'validate_reboot')
+        if action and not hasattr(action, 'ami_bake') and all(hasattr(action, method) for method in methods):
+            action.ami_bake = True
+            for method in methods:
+                ours = globals()[f'_{method}']
+                setattr(action, method, functools.partialmethod(ours, getattr(action, method)))
+
+
+def _by_bake(action):
+    """Whether the bake restarts the machine: a command of the user's own is run where there is a system to restart."""
+    return isinstance(action._connection, Connection) and (
+        'reboot_command' not in action._task.args or 'AMI_BAKE_ENTERED' in os.environ)
+
+
+def _perform_reboot(action, theirs, *args, **kwargs):
+    if not _by_bake(action):
+        return theirs(action, *args, **kwargs)
+    if 'reboot_command' in action._task.args:
+        Display().warning('`reboot_command` is not run: a sandbox or a container is restarted by ami-bake')
+    limit = action._task.args.get('reboot_timeout', action._task.args.get('reboot_timeout_sec', action.DEFAULT_REBOOT_TIMEOUT))
+    connection = action._connection
+    # The next command stands for the restart, so that the module's own words and times stay what they are.
+    connection.restart_within, connection.restart_failed = int(limit), None
+    try:
+        result = theirs(action, *args, **kwargs)
+    finally:
+        connection.restart_within = None
+    if connection.restart_failed:
+        result['msg'] = connection.restart_failed
+    return result
+
+
+def _get_shutdown_command(action, theirs, *args, **kwargs):
+    return 'reboot' if _by_bake(action) else theirs(action, *args, **kwargs)
+
+
+def _get_shutdown_command_args(action, theirs, *args, **kwargs):
+    return '' if _by_bake(action) else theirs(action, *args, **kwargs)
+
+
+def _check_boot_time(action, theirs, *args, **kwargs):
+    # The bake has seen the new boot.
+    return None if _by_bake(action) else theirs(action, *args, **kwargs)
+
+
+def _validate_reboot(action, theirs, *args, **kwargs):
+    result = theirs(action, *args, **kwargs)
+    if not _by_bake(action) and isinstance(action._connection, Connection) and not result.get('failed'):
+        action._connection.reset()
+    return result
 
 
 class Connection(ConnectionBase):
@@ -37,6 +103,9 @@ class Connection(ConnectionBase):
 
     transport = 'ami_bake'
     has_pipelining = True
+    # Seconds for a restart that the next command stands for, and why the last one failed.
+    restart_within = None
+    restart_failed = None
 
     def _connect(self):
         self._connected = True
@@ -44,6 +113,9 @@ class Connection(ConnectionBase):
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        adopt_reboot()
+        if self.restart_within is not None:
+            return self._restart()
         data = to_bytes(in_data) if in_data else b''
         return self._run(cmd, (data[at:at + CHUNK] for at in range(0, len(data), CHUNK)))
 
@@ -76,18 +148,34 @@ class Connection(ConnectionBase):
 
     def reset(self):
         self.close()
+        self._ask('recover')
         self._connect()
+
+    def _restart(self):
+        seconds, self.restart_within = self.restart_within, None
+        try:
+            # What the module waits before it restarts is its own affair, as is what comes after.
+            return self._ask({'restart': {'timeout': max(seconds, 0)}})
+        except AnsibleConnectionFailure as error:
+            # Ansible takes a lost connection for a restart that goes well.
+            self.restart_failed = to_text(error)
+            return 1, b'', to_bytes(self.restart_failed)
 
     def _run(self, command, chunks):
         """(status, standard output, standard error) of a command whose standard input is made of chunks."""
-        message = json.dumps({'exec': {'command': to_text(command, errors='surrogate_or_strict')}}).encode()
+        return self._ask({'exec': {'command': to_text(command, errors='surrogate_or_strict')}}, chunks)
+
+    def _ask(self, what, chunks=()):
+        """What the bake answers, as a command's end. Only a command has input."""
+        message = json.dumps(what).encode()
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bake:
                 bake.connect(self.get_option('socket'))
                 bake.sendall(struct.pack('>I', len(message)) + message)
                 for chunk in chunks:
                     bake.sendall(struct.pack('>I', len(chunk)) + chunk)
-                bake.sendall(struct.pack('>I', 0))
+                if 'exec' in what:
+                    bake.sendall(struct.pack('>I', 0))
                 with bake.makefile('rb') as answer:
                     return self._answer(answer)
         except OSError as error:

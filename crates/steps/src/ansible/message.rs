@@ -15,6 +15,13 @@ pub(super) enum Message {
         /// For a POSIX shell.
         command: String,
     },
+    /// Restart the machine; answered when it is back.
+    Restart {
+        /// How long it may take, in seconds.
+        timeout: u64,
+    },
+    /// Take the connection to the machine up anew; answered when that is done.
+    Recover,
     /// A task failed, and its play did not forgive it.
     Failed(Failed),
     /// The playbook is over.

@@ -9,6 +9,7 @@ mod folder;
 mod message;
 mod play;
 mod process;
+mod restart;
 mod serve;
 mod settings;
 mod tools;

@@ -13,10 +13,12 @@ use ami_bake_core::plan::{Step, Value};
 use ami_bake_core::provision::Reached;
 use ami_bake_core::{Error, Result, Run};
 use tokio::net::UnixListener;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 
 use super::folder::{Folder, inventory};
 use super::process::Program;
+use super::restart::fulfil;
 use super::serve::{Server, Told};
 use super::{failure, settings, vars};
 use crate::shell::{LastWords, Tail, ended, variables};
@@ -73,7 +75,7 @@ pub(crate) async fn play(
     let hidden: Vec<&str> = run.secrets().keys().map(String::as_str).collect();
     let said: Vec<(String, OsString)> =
         variables(run, step)?.into_iter().map(|(name, value)| (name, value.into())).collect();
-    let env = environment(&own, &said, &hidden, playbook).await?;
+    let mut env = environment(&own, &said, &hidden, playbook).await?;
     let mut tail = Tail::new(output);
 
     if let Some(requirements) = playbook.requirements {
@@ -86,7 +88,12 @@ pub(crate) async fn play(
         }
     }
 
-    let user = playbook.user.filter(|_| !on.machine.login().authorized_keys.is_empty()).unwrap_or(ROOT);
+    // What has no login is a sandbox or a container, which is entered.
+    let entered = on.machine.login().authorized_keys.is_empty();
+    let user = playbook.user.filter(|_| !entered).unwrap_or(ROOT);
+    if entered {
+        env.push(("AMI_BAKE_ENTERED".to_owned(), "1".into()));
+    }
     let host = run.image().map_or_else(|| "machine".to_owned(), ToString::to_string);
     let inventory = own.write("inventory.yml", &inventory(&host, user, playbook.groups))?;
     let vars = own.write("vars.json", &vars::json(run, step, playbook.vars)?)?;
@@ -100,17 +107,20 @@ pub(crate) async fn play(
     let running: Arc<AtomicUsize> = Arc::default();
     let listener =
         UnixListener::bind(own.socket()).map_err(|error| Error::build("listen for the playbook").because(error))?;
+    let (wishes, wished) = unbounded_channel();
     let server = Server {
         listener,
         machine: Arc::clone(&on.communicator),
         user: user.to_owned(),
         deadline: deadline.map(|(_, at)| at),
+        wishes,
         told: Arc::clone(&told),
         running: Arc::clone(&running),
     };
     let program = Program { name: "ansible-playbook", args, folder: playbook.folder, env: &env, hidden: &hidden };
     let exit = tokio::select! {
         exit = program.run(&mut tail, deadline, settle(running)) => exit?,
+        () = fulfil(run, on, wished, deadline.map(|(_, at)| at)) => return Err(Error::internal("the playbook's machine ended")),
         () = server.serve() => return Err(Error::internal("the playbook's server ended")),
     };
     tail.finish();

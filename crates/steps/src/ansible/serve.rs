@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::{OutputSink, Stream};
@@ -9,10 +10,12 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::message::{Failed, Message, answer, piece};
+use super::restart::{Request, Wish};
 use crate::shell::{ACCOUNT, quote};
 
 /// As much of a command's input as waits for the machine.
@@ -39,6 +42,8 @@ pub(super) struct Server {
     pub(super) user: String,
     /// When every command has to be over.
     pub(super) deadline: Option<Instant>,
+    /// Where wishes for another boot go.
+    pub(super) wishes: UnboundedSender<Request>,
     /// Where messages go.
     pub(super) told: Arc<Mutex<Told>>,
     /// How many commands run on the machine.
@@ -89,10 +94,28 @@ async fn handle(server: Arc<Server>, stream: UnixStream) {
     let told = || server.told.lock().unwrap_or_else(PoisonError::into_inner);
     match serde_json::from_slice(&bytes) {
         Ok(Message::Exec { command }) => exec(&server, &command, from, to).await,
+        Ok(Message::Restart { timeout }) => wish(&server, Wish::Restart(Duration::from_secs(timeout)), to).await,
+        Ok(Message::Recover) => wish(&server, Wish::Recover, to).await,
         Ok(Message::Failed(failed)) => told().failed.push(failed),
         Ok(Message::Ended { hosts }) => told().hosts = Some(hosts),
         Err(_) => {}
     }
+}
+
+/// Hands a wish on, and answers when it is fulfilled. It is over on the machine before the step is.
+async fn wish(server: &Server, wish: Wish, mut to: OwnedWriteHalf) {
+    let _running = Running::new(&server.running);
+    let (reply, done) = oneshot::channel();
+    if server.wishes.send(Request { wish, reply }).is_err() {
+        return;
+    }
+    let Ok(done) = done.await else { return };
+    let answer = match done {
+        Ok(()) => answer(b's', b"0"),
+        Err(words) => answer(b'l', words.as_bytes()),
+    };
+    // Nobody listens any more: the other side has gone.
+    let _ = to.write_all(&answer).await;
 }
 
 /// Runs a command: its input from the caller's pieces, its output as pieces of the answer. A caller that goes away takes

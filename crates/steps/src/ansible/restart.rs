@@ -1,0 +1,66 @@
+//! A playbook's restarts of its machine: done by the machine itself, which knows how on its platform.
+
+use std::time::Duration;
+
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// So long one attempt to get a lost connection back may take; Ansible makes as many as its own limit allows.
+const ATTEMPT: Duration = Duration::from_secs(15);
+/// A restart is begun even where the step's time is all but over: what it says then is why the step failed.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// What the playbook wants of its machine.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wish {
+    /// Another boot, within this time.
+    Restart(Duration),
+    /// A connection to whatever boot there is.
+    Recover,
+}
+
+/// A wish, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// What.
+    pub(super) wish: Wish,
+    /// Where the answer goes: why it is not so, in words.
+    pub(super) reply: oneshot::Sender<Result<(), String>>,
+}
+
+/// Fulfils one wish after the other, and never ends by itself. None takes longer than the step has.
+pub(super) async fn fulfil(
+    run: &Run,
+    on: &Reached<'_>,
+    mut wishes: UnboundedReceiver<Request>,
+    deadline: Option<Instant>,
+) {
+    let within = |limit: Duration| match deadline {
+        Some(at) => limit.min(at.saturating_duration_since(Instant::now())).max(LEAST),
+        None => limit,
+    };
+    while let Some(Request { wish, reply }) = wishes.recv().await {
+        let done = match wish {
+            Wish::Restart(limit) => on.machine.reboot(run, within(limit)).await,
+            Wish::Recover => on.machine.recover(run, within(ATTEMPT)).await,
+        };
+        // Nobody listens any more: the playbook has ended.
+        let _ = reply.send(done.map_err(|error| words(&error)));
+    }
+    std::future::pending::<()>().await;
+}
+
+/// An error as a module would say it: what and why in the first line, what to do in the next.
+fn words(error: &Error) -> String {
+    let mut text = error.message().to_owned();
+    for cause in error.causes() {
+        text = format!("{text}: {cause}");
+    }
+    if let Some(help) = error.help_text() {
+        text = format!("{text}\n{help}");
+    }
+    text
+}
