@@ -85,6 +85,20 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
         let (file, path) = origin.unwrap_or_else(|| (String::new(), finding.route.to_string()));
         log.say(Finding { kind, file, path, why, help: help.to_owned() });
     };
+    // Packer's images of one name differ by the moment of each build; here they are baked at one.
+    if finding.code == "same-name"
+        && route.ends_with(&[Segment::Key("publish".to_owned()), Segment::Key("name".to_owned())])
+        && let Some(text) = written.as_deref().filter(|text| !text.contains("${{ image }}"))
+    {
+        let name = format!("{text}-${{{{ image }}}}");
+        let origin = origin(root, route);
+        if let Some(value) = at(root, route) {
+            *value = name.into();
+        }
+        let why = format!("{}: the image's own name was put behind it", finding.message);
+        said(Kind::Changed, origin, why, "Give the images names of their own.");
+        return true;
+    }
     // A variable whose value does not fit must be given.
     if let Some(name) = written.as_deref().and_then(variable) {
         let null = Value::Raw("null".to_owned());

@@ -84,6 +84,15 @@ impl<'a> Collection<'a> {
         self.resources.iter().filter(move |resource| resource.kind == kind)
     }
 
+    /// The region that the resources' ARNs name, where it is one alone: there the images are built.
+    pub(crate) fn home(&self) -> Option<String> {
+        let mut regions = Vec::new();
+        self.resources.iter().for_each(|resource| arns(resource.reader.node, &mut regions));
+        regions.sort();
+        regions.dedup();
+        if let [region] = regions.as_slice() { Some(region.clone()) } else { None }
+    }
+
     /// The pipeline of a recipe: the one that refers to it, or the only one.
     pub(crate) fn pipeline(&self, recipe: Option<&Resource<'a>>) -> Option<&Resource<'a>> {
         let recipes = self.of(Kind::Recipe).count();
@@ -100,14 +109,42 @@ impl<'a> Collection<'a> {
         self.of(kind).find(refers).or_else(|| self.of(kind).next().filter(|_| self.of(kind).count() == 1))
     }
 
-    /// Tells of resources of the stack that are none of Image Builder's.
-    pub(crate) fn rest(&self) {
+    /// Tells of resources that have no counterpart, or no image that they belong to.
+    pub(crate) fn rest(&self, images: bool) {
+        for resource in &self.resources {
+            if resource.kind == Kind::Other {
+                resource.reader.drop(
+                    "container recipes and workflows have no counterpart",
+                    "Make a container with `source.docker`; the order of the stages is the bake's own.",
+                );
+            } else if !images && resource.kind != Kind::Component {
+                resource.reader.drop(
+                    "it says how an image is made or where it goes, and neither a recipe nor a document says what it is",
+                    "Import it together with its recipe.",
+                );
+            }
+        }
         for (kind, reader) in &self.others {
             reader.drop(
                 format!("`{kind}` is no part of an image"),
                 "Keep it in the stack where the image or the bake needs it.",
             );
         }
+    }
+}
+
+/// The regions of Image Builder's own ARNs in a value.
+fn arns(node: &Node, into: &mut Vec<String>) {
+    use crate::json::Kind;
+    match &node.kind {
+        Kind::Map(members) => members.iter().for_each(|member| arns(&member.value, into)),
+        Kind::List(items) => items.iter().for_each(|item| arns(item, into)),
+        Kind::Text(text) => {
+            let region = text.strip_prefix("arn:aws").and_then(|text| text.split_once(":imagebuilder:"));
+            let region = region.and_then(|(_, tail)| tail.split(':').next());
+            into.extend(region.filter(|region| region.contains('-') && !region.contains('{')).map(str::to_owned));
+        }
+        _ => {}
     }
 }
 

@@ -80,45 +80,58 @@ fn of_resource(resource: &Resource, making: &Making, draft: &mut Draft) -> Optio
 /// The documents of a recipe's components.
 pub(super) fn of_recipe(recipe: &Resource, making: &Making, draft: &mut Draft) -> Vec<Used> {
     let listed: Vec<Reader> = recipe.get("components").iter().flat_map(Reader::items).collect();
-    let mut used = Vec::new();
+    let mut found: Vec<(usize, Used)> = Vec::new();
     let mut left_files: Vec<usize> = (0..making.all.documents.len()).collect();
-    let mut unknown: Vec<&Reader> = Vec::new();
-    let mut pending: Vec<(usize, Reader)> = Vec::new();
-    for component in &listed {
+    let mut unknown: Vec<(usize, &Reader)> = Vec::new();
+    let of_document = |index: usize, component: &Reader| {
+        let (path, root) = &making.all.documents[index];
+        Used { with: parameters(component, making), ..of_file(path, root, making) }
+    };
+    for (order, component) in listed.iter().enumerate() {
         let Some(arn) = get(component, "componentArn") else {
             component.drop("it names no component", "");
             continue;
         };
         let text = arn.node.scalar().unwrap_or_default().to_owned();
         let resource = making.all.of(Kind::Component).find(|resource| refers(&text, resource, making));
-        let own = text.split_once(":component/").and_then(|(_, tail)| tail.split('/').next()).unwrap_or_default();
-        let file = left_files.iter().position(|index| is_named(&making.all.documents[*index], own));
-        if let Some(resource) = resource {
+        let named = resource.and_then(|resource| resource.name(&making.context)).unwrap_or_default().to_lowercase();
+        let own = text.split_once(":component/").and_then(|(_, tail)| tail.split('/').next()).unwrap_or(&named);
+        let uri = resource.and_then(|resource| resource.get("uri"));
+        let end = uri.as_ref().and_then(|uri| uri.node.scalar()?.rsplit('/').next()).unwrap_or_default();
+        let file = left_files.iter().position(|index| {
+            let document = &making.all.documents[*index];
+            is_named(document, own) || document.0.file_name().is_some_and(|name| name == end)
+        });
+        if let Some(at) = file {
             arn.tick();
-            if let Some(mut document) = of_resource(resource, making, draft) {
-                document.with = parameters(component, making);
-                used.push(document);
+            if let (Some(resource), Some(uri)) = (resource, uri) {
+                making.used.borrow_mut().push(key(resource));
+                common(resource);
+                uri.tick();
             }
-        } else if let Some(at) = file {
+            found.push((order, of_document(left_files.remove(at), component)));
+        } else if let Some(resource) = resource {
             arn.tick();
-            pending.push((left_files.remove(at), component.clone()));
+            if let Some(document) = of_resource(resource, making, draft) {
+                found.push((order, Used { with: parameters(component, making), ..document }));
+            }
         } else {
-            unknown.push(component);
+            unknown.push((order, component));
         }
     }
     // Names that say nothing: as many documents as components are taken in their order.
     let matches = !left_files.is_empty() && unknown.len() <= left_files.len();
-    for component in unknown {
+    for (order, component) in unknown {
         let Some(arn) = get(component, "componentArn") else { continue };
         if matches && !left_files.is_empty() {
             let index = left_files.remove(0);
-            let path = &making.all.documents[index].0;
+            let document = of_document(index, component);
             arn.tick();
             arn.changed(
-                format!("{} was taken for it, by the order of the files", path.display()),
+                format!("{} was taken for it, by the order of the files", document.path),
                 "Look whether it is the one.",
             );
-            pending.push((index, component.clone()));
+            found.push((order, document));
         } else {
             let text = arn.node.scalar().unwrap_or_default();
             let why = if text.contains(":aws:component/") {
@@ -129,13 +142,9 @@ pub(super) fn of_recipe(recipe: &Resource, making: &Making, draft: &mut Draft) -
             component.drop(why, "Get it with `aws imagebuilder get-component --component-build-version-arn …`, write its `data` into a file, and import again with it.");
         }
     }
-    pending.sort_by_key(|(index, _)| *index);
-    for (index, component) in pending {
-        let (path, root) = &making.all.documents[index];
-        let mut document = of_file(path, root, making);
-        document.with = parameters(&component, making);
-        used.push(document);
-    }
+    // They run in the order of the recipe.
+    found.sort_by_key(|(order, _)| *order);
+    let mut used: Vec<Used> = found.into_iter().map(|(_, used)| used).collect();
     // Documents beyond the list were given to be used.
     for index in left_files {
         let (path, root) = &making.all.documents[index];
@@ -213,7 +222,11 @@ pub(super) fn rest(making: &Making) {
         if let Some(platform) = resource.get("platform") {
             platform.tick();
         }
-        if let Some(uri) = resource.get("uri") {
+        let answered = making.all.documents.len() >= making.all.of(Kind::Component).count();
+        if let Some(uri) = resource.get("uri").filter(|_| answered) {
+            uri.changed("a document among the files was taken for it", "Look whether it is the one.");
+            uri.tick();
+        } else if let Some(uri) = resource.get("uri") {
             uri.drop(
                 "the document lies elsewhere, and no recipe of the files names the component",
                 "Copy the document beside the manifest, and import again with it.",
@@ -241,6 +254,16 @@ fn common(resource: &Resource) {
             ("kmsKeyId", "the document is a file", ""),
             ("supportedOsVersions", "the document's steps say what they need", ""),
             ("clientToken", "it belongs to the call of the API", ""),
+            ("version", "a document in the repository has the repository's versions", ""),
+            ("parameters", "they stand in the document", ""),
+            ("arn", "AWS made it", ""),
+            ("type", "AWS made it", ""),
+            ("owner", "AWS made it", ""),
+            ("publisher", "AWS made it", ""),
+            ("state", "AWS made it", ""),
+            ("encrypted", "AWS made it", ""),
+            ("obfuscate", "AWS made it", ""),
+            ("dateCreated", "AWS made it", ""),
         ],
     );
 }

@@ -9,20 +9,39 @@ pub(super) fn read(distribution: &Resource, making: &Making, body: &mut Map, ima
     let context = &making.context;
     let mut regions: Vec<Value> = Vec::new();
     let mut deploy: Vec<Value> = Vec::new();
-    for (at, one) in distribution.get("distributions").iter().flat_map(Reader::items).enumerate() {
+    let all: Vec<Reader> = distribution.get("distributions").iter().flat_map(Reader::items).collect();
+    let place = |one: &Reader| get(one, "region").and_then(|region| context.words(&region));
+    // Where the resources themselves are, or the first.
+    let home = making.all.home();
+    let is_home = |one: &&Reader| {
+        place(one).is_some_and(|words| {
+            words.single().is_some_and(|expr| expr.code == "region") || (home.is_some() && words.known() == home)
+        })
+    };
+    let first = all.iter().position(|one| is_home(&one)).or_else(|| home.is_none().then_some(0));
+    if let (None, Some(home)) = (first, home) {
+        body.within("aws", |aws| aws.set("region", home));
+    }
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|at| Some(*at) != first);
+    for (turn, at) in order.into_iter().enumerate() {
+        let (one, here) = (all[at].clone(), Some(at) == first);
         let region = get(&one, "region").and_then(|region| Some((context.text(&region)?, region)));
         let ami = get(&one, "amiDistributionConfiguration");
         let key = ami.as_ref().and_then(|ami| get(ami, "kmsKeyId")).and_then(|key| Some((context.text(&key)?, key)));
         if let Some((value, from)) = region {
-            if at == 0 {
+            if here {
                 let known = body.get("aws").is_some();
                 body.within("aws", |aws| {
-                    if !known {
+                    // `${{ region }}` is the region of the environment.
+                    if !known && value != Value::from("${{ region }}") {
                         aws.set_from("region", value.clone(), &from);
                     }
                 });
-                if let Some((_, key)) = key {
-                    key.drop("the image of the home region has the key of its disk", "Set `machine.disk.kms-key`.");
+                if let Some((value, key)) = key {
+                    image.within("machine", |machine| {
+                        machine.within("disk", |disk| disk.set_from("kms-key", value, &key));
+                    });
                 }
             } else {
                 regions.push(match key {
@@ -32,7 +51,7 @@ pub(super) fn read(distribution: &Resource, making: &Making, body: &mut Map, ima
             }
         }
         if let Some(ami) = &ami {
-            self::ami(ami, at == 0, making, image);
+            self::ami(ami, turn == 0, making, image);
         }
         for template in get(&one, "launchTemplateConfigurations").iter().flat_map(Reader::items) {
             deploy.extend(launch_template(&template, making));
@@ -81,6 +100,9 @@ fn ami(ami: &Reader, first: bool, making: &Making, image: &mut Map) {
         for (field, key) in [("name", "name"), ("description", "description")] {
             let Some(field) = get(ami, field) else { continue };
             let Some(value) = context.text(&field) else { continue };
+            if field.node.scalar().is_some_and(|text| text.contains("imagebuilder `buildDate`")) {
+                field.changed("`buildDate` is YYYYMMDDhhmmss here", "");
+            }
             if first {
                 publish.set_from(key, value, &field);
             } else if publish.get(key) != Some(&value) {

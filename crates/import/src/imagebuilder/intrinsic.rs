@@ -36,8 +36,15 @@ fn function(name: &str, value: &Node, key: &str) -> String {
         ("Ref", Kind::Text(target)) => reference(target),
         ("Fn::GetAtt", Kind::Text(target)) => reference(target.split('.').next().unwrap_or_default()),
         ("Fn::GetAtt", Kind::List(parts)) => parts.first().and_then(Node::scalar).map_or_else(unknown, reference),
-        ("Fn::Sub", Kind::Text(text)) => substitute(text),
-        ("Fn::Sub", Kind::List(parts)) if parts.len() == 1 => parts[0].scalar().map_or_else(unknown, substitute),
+        ("Fn::Sub", Kind::Text(text)) => substitute(text, &[]),
+        ("Fn::Sub", Kind::List(parts)) if matches!(parts.len(), 1 | 2) => {
+            let values = parts.get(1).map(Node::members).unwrap_or_default();
+            let values: Vec<(&str, Option<String>)> = values
+                .iter()
+                .map(|member| (member.key.as_str(), rewrite(member.value.clone(), key).scalar().map(str::to_owned)))
+                .collect();
+            parts[0].scalar().map_or_else(unknown, |text| substitute(text, &values))
+        }
         ("Fn::Join", Kind::List(parts)) => {
             let [separator, items] = parts.as_slice() else { return unknown() };
             let Kind::List(items) = &items.kind else { return unknown() };
@@ -53,8 +60,8 @@ fn function(name: &str, value: &Node, key: &str) -> String {
     }
 }
 
-/// `${Name}` of `Fn::Sub`; `${!x}` is `${x}`.
-fn substitute(text: &str) -> String {
+/// `${Name}` of `Fn::Sub`, with values of its own first; `${!x}` is `${x}`.
+fn substitute(text: &str, values: &[(&str, Option<String>)]) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -67,6 +74,10 @@ fn substitute(text: &str) -> String {
         let name = &tail[..end];
         match name.strip_prefix('!') {
             Some(literal) => out.push_str(&format!("${{{literal}}}")),
+            None if values.iter().any(|(own, value)| *own == name && value.is_some()) => {
+                let value = values.iter().find(|(own, _)| *own == name).and_then(|(_, value)| value.as_deref());
+                out.push_str(value.unwrap_or_default());
+            }
             None => {
                 out.push_str(&format!("{{{{ref `{}`}}}}", name.split('.').next().unwrap_or_default().replace('`', "")));
             }
@@ -109,6 +120,7 @@ mod tests {
     fn functions_become_texts() {
         assert_eq!(shown(r#"{"a": {"Ref": "X"}}"#), "{{ref `X`}}");
         assert_eq!(shown(r#"{"a": {"Fn::Sub": "n-${AWS::Region}-${!x}"}}"#), "n-{{ref `AWS::Region`}}-${x}");
+        assert_eq!(shown(r#"{"a": {"Fn::Sub": ["${N}-${R}", {"N": {"Ref": "X"}}]}}"#), "{{ref `X`}}-{{ref `R`}}");
         assert_eq!(shown(r#"{"a": {"Fn::Join": ["-", ["p", {"Ref": "X"}]]}}"#), "p-{{ref `X`}}");
         assert_eq!(shown(r#"{"a": {"Fn::If": ["c", "1", "2"]}}"#), "{{function `Fn::If`}}");
         assert_eq!(shown(r#"{"a": "N {{ imagebuilder:buildDate }}"}"#), "N {{imagebuilder `buildDate`}}");

@@ -10,15 +10,21 @@ pub(crate) enum Kind {
     Distribution,
     Pipeline,
     Component,
+    Lifecycle,
+    /// What has no counterpart: container recipes and workflows.
+    Other,
 }
 
 /// What AWS's API wraps an answer in.
-pub(super) const WRAPS: [(&str, Kind); 5] = [
+pub(super) const WRAPS: [(&str, Kind); 8] = [
     ("imageRecipe", Kind::Recipe),
     ("infrastructureConfiguration", Kind::Infrastructure),
     ("distributionConfiguration", Kind::Distribution),
     ("imagePipeline", Kind::Pipeline),
     ("component", Kind::Component),
+    ("lifecyclePolicy", Kind::Lifecycle),
+    ("containerRecipe", Kind::Other),
+    ("workflow", Kind::Other),
 ];
 
 /// The kind of a document, by the fields that only that kind has.
@@ -28,7 +34,15 @@ pub(crate) fn kind(root: &Node) -> Option<Kind> {
     {
         return Some(*kind);
     }
-    if has("parentImage") || (has("components") && has("semanticVersion")) {
+    let document = has("uri") || has("data");
+    if has("containerType") || has("dockerfileTemplateData") || has("dockerfileTemplateUri") {
+        Some(Kind::Other)
+    } else if has("policyDetails") {
+        Some(Kind::Lifecycle)
+    } else if has("semanticVersion") && document && !has("platform") {
+        // A workflow: components say their platform.
+        Some(Kind::Other)
+    } else if has("parentImage") || (has("components") && has("semanticVersion")) {
         Some(Kind::Recipe)
     } else if has("distributions") {
         Some(Kind::Distribution)
@@ -36,7 +50,7 @@ pub(crate) fn kind(root: &Node) -> Option<Kind> {
         Some(Kind::Pipeline)
     } else if has("instanceProfileName") || has("terminateInstanceOnFailure") || has("instanceTypes") {
         Some(Kind::Infrastructure)
-    } else if has("semanticVersion") && (has("uri") || has("data") || has("platform")) {
+    } else if has("semanticVersion") && has("platform") {
         Some(Kind::Component)
     } else {
         None
@@ -51,6 +65,8 @@ pub(super) fn of_type(name: &str) -> Option<Kind> {
         "AWS::ImageBuilder::DistributionConfiguration" => Kind::Distribution,
         "AWS::ImageBuilder::ImagePipeline" | "AWS::ImageBuilder::Image" => Kind::Pipeline,
         "AWS::ImageBuilder::Component" => Kind::Component,
+        "AWS::ImageBuilder::LifecyclePolicy" => Kind::Lifecycle,
+        "AWS::ImageBuilder::ContainerRecipe" | "AWS::ImageBuilder::Workflow" => Kind::Other,
         _ => return None,
     })
 }

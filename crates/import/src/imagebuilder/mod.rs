@@ -6,6 +6,7 @@ mod distribution;
 mod infrastructure;
 mod intrinsic;
 mod kind;
+mod lifecycle;
 mod parent;
 mod pipeline;
 mod recipe;
@@ -70,7 +71,7 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
     body.set_filled("images", images);
     draft.body = body;
     component::rest(&making);
-    all.rest();
+    all.rest(draft.images() > 0);
     let text = write(&draft.body);
     (draft.vars, draft.secrets) = parameters.write(&text, &typed.borrow(), std::mem::take(&mut draft.vars));
     draft
@@ -100,6 +101,11 @@ fn around(recipe: Option<&Resource>, making: &Making, draft: &mut Draft, body: &
     }
     if let Some(distribution) = making.all.linked(Kind::Distribution, pipeline, "distributionConfigurationArn") {
         distribution::read(distribution, making, body, image);
+    } else if let Some(home) = making.all.home() {
+        body.within("aws", |aws| aws.set("region", home));
+    }
+    for policy in making.all.of(Kind::Lifecycle) {
+        lifecycle::read(policy, making, image);
     }
 }
 

@@ -31,6 +31,9 @@ pub(super) fn read(recipe: &Resource, context: &Context, image: &mut Map, draft:
     let mut ami = Map::default();
     if known.starts_with("ami-") || (known.is_empty() && words.literal().is_none()) {
         ami.set_from("id", words.manifest(), &parent);
+    } else if known.starts_with('/') {
+        // CloudFormation reads the id behind a parameter of the type `AWS::SSM::Parameter::Value<…>` by itself.
+        ami.set_from("parameter", words.manifest(), &parent);
     } else if let Some(path) = known.strip_prefix("ssm:") {
         let path = path.split_once(":parameter").map_or(path, |(_, path)| path);
         ami.set_from("parameter", path, &parent);

@@ -24,7 +24,8 @@ pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map
         additional(&more, making, &mut machine);
     }
     image.set_filled("machine", machine);
-    if let Some(version) = recipe.get("semanticVersion")
+    // CloudFormation and the API's answers say `version`.
+    if let Some(version) = recipe.get("semanticVersion").or_else(|| recipe.get("version"))
         && let Some(words) = context.plain(&version)
     {
         match words.known() {
@@ -66,7 +67,7 @@ pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map
             ("owner", "AWS made it", ""),
             ("type", "AWS made it", ""),
             ("platform", "AWS made it", ""),
-            ("version", "AWS made it", ""),
+            ("parentImageArn", "AWS made it", ""),
         ],
     );
     image

@@ -110,3 +110,84 @@ fn configurations_without_a_recipe_are_nothing() {
     assert!(done.0.manifest.is_none());
     assert!(!done.0.findings.is_empty());
 }
+
+/// Components run in the order of the recipe, however the files are given; a document answers its resource's `uri`.
+#[test]
+fn components_run_in_the_recipe_s_order() {
+    let bed = Bed::new(&[]);
+    let arn = |name: &str| format!(r#"{{"componentArn": "arn:aws:imagebuilder:eu-west-1:111122223333:component/{name}/1.0.0"}}"#);
+    for name in ["one", "two", "far"] {
+        bed.write(&format!("{name}.yml"), DOCUMENT);
+    }
+    let recipe = format!(
+        r#"{{"name": "Web", "version": "1.2.3", "parentImage": "ami-0123456789abcdef0", "components": [{}, {}, {}, {}]}}"#,
+        arn("one"), arn("inner"), arn("Farther"), arn("two")
+    );
+    bed.import(&bed.request(&[
+        ("two.yml", DOCUMENT),
+        ("far.yml", DOCUMENT),
+        ("one.yml", DOCUMENT),
+        ("c.json", &format!(r#"{{"name": "Inner", "semanticVersion": "1.0.0", "platform": "Linux", "data": {}}}"#, serde_json::json!(DOCUMENT))),
+        ("f.json", r#"{"name": "farther", "semanticVersion": "1.0.0", "platform": "Linux", "uri": "s3://bucket/x/far.yml"}"#),
+        ("r.json", &recipe),
+        ("d.json", r#"{"name": "d", "distributions": [{"region": "us-east-1", "amiDistributionConfiguration": {"name": "other {{ imagebuilder:buildDate }}"}},
+            {"region": "eu-west-1", "amiDistributionConfiguration": {"name": "home {{ imagebuilder:buildDate }}", "kmsKeyId": "alias/home"}}]}"#),
+    ]))
+    .says("version: \"1.2.3\"\n")
+    .says("aws:\n  region: eu-west-1\n")
+    .says("        kms-key: alias/home\n")
+    .says("    build:\n      - component: one.yml\n      - component: components/Inner.yml\n      - component: far.yml\n      - component: two.yml\n")
+    .says("      name: home ${{ timestamp }}\n      regions: [us-east-1]\n")
+    .tells("distributions[0].amiDistributionConfiguration.name", "alike in all regions");
+}
+
+#[test]
+fn lifecycle_policies_are_rules_of_the_image() {
+    let bed = Bed::new(&[]);
+    let recipe = r#"{"name": "Web", "semanticVersion": "1.0.0", "parentImage": "ami-0123456789abcdef0"}"#;
+    let policy = r#"{"name": "l", "resourceType": "AMI_IMAGE", "policyDetails": [
+        {"action": {"type": "DELETE", "includeResources": {"amis": true}}, "filter": {"type": "AGE", "value": 6, "unit": "WEEKS", "retainAtLeast": 3}},
+        {"action": {"type": "DEPRECATE"}, "filter": {"type": "AGE", "value": 3, "unit": "MONTHS"}},
+        {"action": {"type": "DISABLE"}, "filter": {"type": "AGE", "value": 9, "unit": "DAYS"}}]}"#;
+    bed.import(&bed.request(&[("r.json", recipe), ("l.json", policy)]))
+        .says("      keep:\n        newer-than: 42d\n        last: 3\n      deprecate-after: 90d\n")
+        .tells("policyDetails[2]", "by their age alone")
+        .tells("resourceType", "this manifest's images");
+}
+
+/// What makes no AMI is named, and no image comes of it.
+#[test]
+fn container_recipes_and_workflows_are_named() {
+    let bed = Bed::new(&[]);
+    for text in [
+        r#"{"name": "c", "containerType": "DOCKER", "semanticVersion": "1.0.0", "parentImage": "amazonlinux:latest", "components": []}"#,
+        r#"{"name": "w", "semanticVersion": "1.0.0", "type": "BUILD", "data": "name: x"}"#,
+        r#"{"Resources": {"W": {"Type": "AWS::ImageBuilder::Workflow", "Properties": {"Name": "w"}}}}"#,
+    ] {
+        let done = bed.import(&bed.request(&[("x.json", text)]));
+        assert!(done.0.manifest.is_none());
+        assert!(done.0.findings.iter().any(|finding| finding.why.contains("no counterpart")), "{:?}", done.0.findings);
+    }
+}
+
+/// A parameter of the stack that CloudFormation looks up, and a region that is the stack's.
+#[test]
+fn a_stack_s_own_region_and_parameters_of_ssm() {
+    let bed = Bed::new(&[]);
+    let stack = "Parameters:
+  Base: {Type: 'AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>', Default: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64}
+Resources:
+  Recipe:
+    Type: AWS::ImageBuilder::ImageRecipe
+    Properties: {Name: web, Version: 2.0.0, ParentImage: !Ref Base}
+  Where:
+    Type: AWS::ImageBuilder::DistributionConfiguration
+    Properties:
+      Name: d
+      Distributions: [{Region: !Ref AWS::Region, AmiDistributionConfiguration: {Name: 'web {{ imagebuilder:buildDate }}'}}]
+";
+    bed.import(&bed.request(&[("stack.yml", stack)]))
+        .says("version: \"2.0.0\"\n")
+        .says("        parameter: ${{ vars.Base }}\n")
+        .lacks("region: ${{ region }}");
+}

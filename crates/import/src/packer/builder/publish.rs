@@ -172,8 +172,8 @@ fn lifecycle(reader: &Reader, context: &Context, publish: &mut Map) {
     let v2 = reader.get("imds_support").and_then(|support| context.plain(&support)?.known());
     if v2.as_deref() != Some("v2.0") {
         reader.changed(
-            "instances of the image and the build machine give metadata to session tokens alone (IMDSv2), where Packer leaves it open",
-            "Set `publish.imds: optional` and `machine.metadata.tokens: optional` for software that can't ask for a token.",
+            "metadata needs a session token (IMDSv2) in the image and on its machine, where Packer leaves it open",
+            "Set `publish.imds: optional` and `machine.metadata.tokens: optional` where software can't ask for one.",
         );
     }
     if let Some(protection) = reader.get("deregistration_protection") {

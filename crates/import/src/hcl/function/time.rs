@@ -1,0 +1,163 @@
+//! Functions of time.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Arguments, Live, Outcome, Piece, Scalar, Text, Trouble, Value};
+use crate::template::layout;
+
+/// RFC 3339 in UTC, as `timestamp()` gives it: a layout of Go in which `Z` is a letter.
+const RFC3339: &str = "2006-01-02T15:04:05Z";
+
+pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
+    Some(match name {
+        "timestamp" => Ok(time(all, RFC3339)),
+        "legacy_isotime" => match all.values.first() {
+            None => Ok(time(all, RFC3339)),
+            Some(_) => all.string(0).map(|layout| time(all, &layout)),
+        },
+        "legacy_strftime" => all.string(0).map(|format| strftime(all, &format)),
+        "formatdate" => formatdate(all),
+        "timeadd" => timeadd(all),
+        _ => return None,
+    })
+}
+
+/// The time in a layout: evaluated on the fly, otherwise the time of the bake.
+fn time(all: &Arguments, layout: &str) -> Value {
+    match all.scope.module.now {
+        Some(now) => Value::text(formatted(layout, now)),
+        None => Value::Text(Text(vec![Piece::Time(layout.to_owned())])),
+    }
+}
+
+fn formatted(layout: &str, time: Timestamp) -> String {
+    layout::format(&layout::go(Some(layout)), time.to_zoned(TimeZone::UTC).datetime())
+}
+
+fn strftime(all: &Arguments, format: &str) -> Value {
+    match all.scope.module.now {
+        Some(now) => {
+            Value::text(layout::format(&layout::strftime(format), now.to_zoned(TimeZone::UTC).datetime()))
+        }
+        None => Value::Text(Text(vec![Piece::Live(Live {
+            template: format!("{{{{strftime `{format}`}}}}"),
+            known: None,
+            scalar: Scalar::Text,
+            secret: false,
+            name: "legacy_strftime()".to_owned(),
+        })])),
+    }
+}
+
+fn formatdate(all: &Arguments) -> Outcome<Value> {
+    let spec = all.string(0)?;
+    let layout = go(&spec).ok_or_else(|| {
+        Trouble::new(format!("the date format {spec:?} can't be said here"))
+            .help("Use `YYYY`, `MM`, `DD`, `hh`, `mm` and `ss`.")
+    })?;
+    if let [Piece::Time(own)] = all.text(1)?.0.as_slice()
+        && own == RFC3339
+    {
+        return Ok(Value::Text(Text(vec![Piece::Time(layout)])));
+    }
+    let time: Timestamp = all.string(1)?.trim().parse().map_err(|_| all.wrong("this is no time in RFC 3339"))?;
+    Ok(Value::text(formatted(&layout, time)))
+}
+
+/// Tokens of `formatdate` (HCL's own, cty stdlib), the longest of a letter first, and Go's.
+const TOKENS: [(&str, &str); 20] = [
+    ("YYYY", "2006"),
+    ("YY", "06"),
+    ("MMMM", "January"),
+    ("MMM", "Jan"),
+    ("MM", "01"),
+    ("M", "1"),
+    ("DD", "02"),
+    ("D", "2"),
+    ("EEEE", "Monday"),
+    ("EEE", "Mon"),
+    ("hh", "15"),
+    ("HH", "03"),
+    ("H", "3"),
+    ("AA", "PM"),
+    ("aa", "pm"),
+    ("mm", "04"),
+    ("m", "4"),
+    ("ss", "05"),
+    ("s", "5"),
+    // The time is in UTC.
+    ("Z", "Z"),
+];
+
+/// A format of `formatdate` as a layout of Go; none for what Go can't say.
+fn go(spec: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = spec;
+    while let Some(c) = rest.chars().next() {
+        if c == '\'' {
+            let end = rest[1..].find('\'')?;
+            // A letter in quotes must not become a token of Go.
+            out.push_str(&rest[1..=end]);
+            rest = &rest[end + 2..];
+        } else if c.is_ascii_alphabetic() {
+            let length = rest.find(|other| other != c).unwrap_or(rest.len());
+            let run = &rest[..length];
+            match run {
+                "ZZZ" => out.push_str("UTC"),
+                "ZZZZ" => out.push_str("+0000"),
+                "ZZZZZ" => out.push_str("+00:00"),
+                _ => out.push_str(TOKENS.iter().find(|(token, _)| *token == run)?.1),
+            }
+            rest = &rest[length..];
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    Some(out)
+}
+
+fn timeadd(all: &Arguments) -> Outcome<Value> {
+    if all.scope.module.now.is_none() && matches!(all.text(0)?.0.as_slice(), [Piece::Time(_)]) {
+        return Err(Trouble::new("it is computed from the time of the bake, which is not known before it")
+            .help("An age is what a manifest has: `publish.deprecate-after`.")
+            .into());
+    }
+    let time: Timestamp = all.string(0)?.trim().parse().map_err(|_| all.wrong("this is no time in RFC 3339"))?;
+    let span = all.string(1)?;
+    let (negative, amount) = span.strip_prefix('-').map_or((false, span.as_str()), |rest| (true, rest));
+    let duration = seconds(amount).ok_or_else(|| all.wrong("the second argument is no time, such as `24h`"))?;
+    let duration = if negative { -duration } else { duration };
+    let later = time.checked_add(duration).map_err(|_| all.wrong("the time is too far away"))?;
+    Ok(Value::text(formatted(RFC3339, later)))
+}
+
+/// A duration of Go.
+fn seconds(text: &str) -> Option<SignedDuration> {
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|digits| *digits > 0)?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        let tail = &rest[digits..];
+        let units = [("ms", 0.001), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
+        let (unit, factor) = units.into_iter().find(|(unit, _)| tail.starts_with(unit))?;
+        total += number * factor;
+        rest = &tail[unit.len()..];
+    }
+    SignedDuration::try_from_secs_f64(total).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::go;
+
+    #[test]
+    fn formats_become_layouts_of_go() {
+        assert_eq!(go("YYYYMMDDhhmmss").as_deref(), Some("20060102150405"));
+        assert_eq!(go("YYYY-MM-DD'T'hh:mm:ssZ").as_deref(), Some("2006-01-02T15:04:05Z"));
+        assert_eq!(go("EEE, DD MMM YY hh:mm ZZZ").as_deref(), Some("Mon, 02 Jan 06 15:04 UTC"));
+        assert_eq!(go("h:mm"), None);
+    }
+}
