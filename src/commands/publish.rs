@@ -112,13 +112,15 @@ pub(crate) struct PromoteArgs {
 }
 
 pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let chosen = args.made.choose()?;
+    let mut args = args;
+    let chosen = args.made.choose(&mut args.manifest)?;
     let ask = Ask { chosen, work: Work::Publish, amends: None, force: args.force, json: args.json };
     carry_out(&args.manifest, args.place, &ask, ui).await
 }
 
 pub(crate) async fn deploy(args: DeployArgs, ui: Ui) -> Result<u8> {
-    let chosen = args.made.choose()?;
+    let mut args = args;
+    let chosen = args.made.choose(&mut args.manifest)?;
     let ask = Ask { chosen, work: Work::Deploy, amends: args.made.report, force: args.force, json: args.json };
     carry_out(&args.manifest, args.place, &ask, ui).await
 }
@@ -144,9 +146,22 @@ struct Ask {
 }
 
 impl MadeArgs {
-    fn choose(&self) -> Result<Chosen> {
+    /// The images; those of a report are on the platform that made them, whatever the manifest's own is.
+    fn choose(&self, manifest: &mut ManifestArgs) -> Result<Chosen> {
         match (&self.report, &self.image_version) {
-            (Some(file), _) => Ok(Chosen::Ids(made(file)?)),
+            (Some(file), _) => {
+                let read = report::read(file)?;
+                let platform = manifest.platform.get_or_insert_with(|| read.platform.clone());
+                if *platform != read.platform {
+                    return Err(Error::usage(format!(
+                        "the images of the report {} are on the platform {}, not on {platform}",
+                        file.display(),
+                        read.platform
+                    ))
+                    .help("Leave out --platform: the report's own is taken."));
+                }
+                Ok(Chosen::Ids(made(file, read)?))
+            }
             (None, Some(version)) => Ok(Chosen::Version(version.clone())),
             (None, None) => Err(Error::usage("say which images: --report or --image-version")),
         }
@@ -154,8 +169,7 @@ impl MadeArgs {
 }
 
 /// The images that a report has.
-fn made(file: &Path) -> Result<BTreeMap<ImageKey, String>> {
-    let read = report::read(file)?;
+fn made(file: &Path, read: Report) -> Result<BTreeMap<ImageKey, String>> {
     let images: BTreeMap<ImageKey, String> =
         read.images.into_iter().filter_map(|image| Some((image.key, image.image?.id))).collect();
     if images.is_empty() {

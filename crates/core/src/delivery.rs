@@ -1,4 +1,4 @@
-//! What publishing came to in one region of one account.
+//! What publishing came to in one region of one account, or one repository of a registry.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use crate::event::Failure;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Delivery {
-    /// The region.
+    /// The region; of a container image its repository, with the registry: `registry.example.com/shop/web`.
     pub region: String,
     /// The account, where it is another than the bake's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The image's id there, once it is registered.
+    /// The image's id there, once it is registered; in a repository its digest.
     pub image: Option<String>,
     /// What was done, in order, each in a few words: `registered`, `shared with 111122223333`. What was there already
     /// is not repeated and not listed.

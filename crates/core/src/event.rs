@@ -280,7 +280,7 @@ pub enum Event {
         /// The image.
         image: ImageRecord,
     },
-    /// Publishing to one region came to its end.
+    /// Publishing to one region or repository came to its end.
     Published {
         /// What was done there.
         delivery: Delivery,

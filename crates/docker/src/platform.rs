@@ -3,7 +3,7 @@
 use ami_bake_core::ledger::{Closed, Entry, IMAGE, MACHINE};
 use ami_bake_core::plan::{CaptureMode, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform, Registration,
+    Candidate, Capabilities, ImageQuery, ImageRecord, Grant, Launch, Leftover, Machine, Permission, Platform, Registration,
     Undo,
 };
 use ami_bake_core::{Result, Run};
@@ -80,6 +80,10 @@ impl Platform for Docker {
         publish::publish(&self.client, &self.settings, run, plan, image).await
     }
 
+    async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+        publish::judge(&self.settings, run, plan).await
+    }
+
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()> {
         image::delete(&self.client, image).await?;
         run.ledger().close_id(IMAGE, image, Closed::Deleted)
@@ -112,7 +116,7 @@ impl Platform for Docker {
         Ok(Undo::Done)
     }
 
-    async fn permissions(&self, _run: &Run, _plans: &[ImagePlan]) -> Result<Vec<Permission>> {
+    async fn permissions(&self, _: &Run, _: &[ImagePlan], _: &[Grant]) -> Result<Vec<Permission>> {
         // Whoever reaches an engine may do everything there.
         let answer = self.client.ping().await;
         let detail = answer.as_ref().err().map(|error| crate::engine::said(error).0);

@@ -57,7 +57,7 @@ pub(super) async fn decide(
     let (version, decision) = judge(&wanted, &published, &hits, options.force, replaces, &leg.key)?;
     let mut plan = rooms.recipe.plan(&leg.key, &Resolved { source: &source, version: &version })?;
     plan.settings.distribution.forced = options.force;
-    if plan.settings.distribution.is_needed() {
+    if plan.settings.goes_further() {
         rooms.platform.judge_publishing(run, &plan).await?;
     }
     deploy::force(&mut plan, options.force);

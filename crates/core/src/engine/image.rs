@@ -66,7 +66,7 @@ pub(super) async fn reregister(
 
 /// Publishes an image that is reused: what its plan says of publishing is not in its digest and may have changed.
 pub(super) async fn publish_again(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
-    if plan.settings.container.is_none() && !plan.settings.distribution.is_needed() {
+    if !plan.settings.goes_further() {
         return Ok(());
     }
     stage(run, Stage::Publish, rooms.platform.publish(run, plan, image)).await

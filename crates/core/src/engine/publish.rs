@@ -136,7 +136,10 @@ async fn find(
     let all = rooms.platform.images(run, &query).await?;
     let Some(image) = all.into_iter().find(|image| chosen.is_it(image)) else {
         return Err(Error::preflight(format!("{doing} {}: there is no such image", chosen.in_words(&leg.key)))
-            .help("`ami-bake images` lists what there is. Look at --region and at the manifest's `name`."));
+            .help(match rooms.platform.region() {
+                Some(_) => "`ami-bake images` lists what there is. Look at --region and at the manifest's `name`.",
+                None => "`ami-bake images` lists what there is here. It was taken away or made elsewhere, or the manifest's `name` is another: bake it again.",
+            }));
     };
     if image.tested.is_none() || !image.available {
         return Err(Error::preflight(format!("{doing} {}: {} is not tested", chosen.in_words(&leg.key), image.id))
@@ -161,7 +164,13 @@ async fn find(
             Some("Without `publish.if`, versions with a pre-release part stay at home.".to_owned()),
         );
     }
-    if plan.settings.distribution.is_needed() {
+    if work == Work::Publish && plan.settings.distribution.wanted && !plan.settings.goes_further() {
+        run.warn(
+            format!("{} {} stays where it was baked: its `publish` names nowhere else", leg.key, image.version),
+            Some("Write below `publish` where it is to go.".to_owned()),
+        );
+    }
+    if plan.settings.goes_further() {
         rooms.platform.judge_publishing(run, &plan).await?;
     }
     Ok((plan, image))

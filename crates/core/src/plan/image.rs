@@ -113,6 +113,13 @@ pub struct ImageSettings {
     pub deployments: Vec<Deployment>,
 }
 
+impl ImageSettings {
+    /// True when there is anything to do beyond the image's own place, once it has its name: regions, a registry.
+    pub fn goes_further(&self) -> bool {
+        self.container.is_some() || self.distribution.is_needed()
+    }
+}
+
 /// Everything that a bake of one image needs to know; nothing in it is left to be evaluated.
 #[derive(Debug, Clone)]
 pub struct ImagePlan {

@@ -1,4 +1,4 @@
-//! Where the images are, region by region.
+//! Where the images are, region by region, or repository by repository where the platform has no regions.
 
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::report::{ImageReport, Report};
@@ -16,11 +16,12 @@ pub(crate) fn regions(report: &Report, context: &Context<'_>) -> Vec<Block> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let head = ["image", "region", "account", "id", "what was done"];
+    let (title, place) = if report.region.is_some() { ("Regions", "region") } else { ("Registries", "repository") };
+    let head = ["image", place, "account", "id", "what was done"];
     let block = table("regions", &head, &rows);
     let folded = rows.len() > OPEN_ROWS;
     let block = if folded { block.folded(&super::count(rows.len(), "image")) } else { block };
-    vec![heading("regions", "Regions"), block]
+    vec![heading("regions", title), block]
 }
 
 fn rows(image: &ImageReport, escape: Escape<'_>) -> Vec<Vec<String>> {

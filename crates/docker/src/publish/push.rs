@@ -1,0 +1,62 @@
+//! One push, and whether it is needed.
+
+use bollard::Docker;
+use bollard::auth::DockerCredentials;
+use bollard::errors::Error;
+use bollard::query_parameters::PushImageOptions;
+use futures::StreamExt;
+
+use crate::reference::Reference;
+
+/// The digests under which registries have the image, as the engine remembers them.
+pub(super) async fn known(docker: &Docker, image: &str) -> Result<Vec<String>, Error> {
+    let references = docker.inspect_image(image).await?.repo_digests.unwrap_or_default();
+    Ok(references.iter().filter_map(|reference| Some(reference.split_once('@')?.1.to_owned())).collect())
+}
+
+/// The digest that the registry has under this tag, where that is one of `known`: then nothing has to be pushed. A
+/// registry that does not answer this will say why to the push.
+pub(super) async fn there(
+    docker: &Docker,
+    reference: &Reference,
+    known: &[String],
+    login: Option<DockerCredentials>,
+) -> Option<String> {
+    if known.is_empty() {
+        return None;
+    }
+    let seen = docker.inspect_registry_image(&reference.to_string(), login).await.ok()?;
+    seen.descriptor.digest.filter(|digest| known.contains(digest))
+}
+
+/// Pushes, and answers the digest that the image has in the registry, where the engine tells it.
+pub(super) async fn push(
+    docker: &Docker,
+    reference: &Reference,
+    login: Option<DockerCredentials>,
+) -> Result<Option<String>, Error> {
+    let options = PushImageOptions { tag: Some(reference.tag.clone()), ..PushImageOptions::default() };
+    let mut progress = docker.push_image(&reference.repository, Some(options), login);
+    let mut digest = None;
+    while let Some(told) = progress.next().await {
+        digest = told?.status.as_deref().and_then(digest_of).or(digest);
+    }
+    Ok(digest)
+}
+
+/// The digest in the engine's last line: `TAG: digest: sha256:… size: 528` (moby, `distribution/push_v2.go`).
+fn digest_of(status: &str) -> Option<String> {
+    let (_, rest) = status.split_once(": digest: ")?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_tells_the_digest() {
+        assert_eq!(digest_of("0.1: digest: sha256:ab size: 528").as_deref(), Some("sha256:ab"));
+        assert_eq!(digest_of("Layer already exists"), None);
+    }
+}
