@@ -135,6 +135,11 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
             return true;
         }
     }
+    if let Some(end) = route.iter().position(|segment| *segment == Segment::Key("source".to_owned()))
+        && given(root, &route[..=end], finding, &said)
+    {
+        return true;
+    }
     match take(root, route) {
         Some(origins) => {
             let why = format!("the manifest's check refuses it: {}", finding.message);
@@ -155,6 +160,37 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
         }
         None => false,
     }
+}
+
+/// What is told of a value: what became of it, where it stood, why, and what to do.
+type Said<'a> = dyn Fn(Kind, Option<(String, String)>, String, &str) + 'a;
+
+/// An image without a source is none: it becomes a variable that must be given.
+fn given(root: &mut Map, route: &[Segment], finding: &Diagnostic, said: &Said) -> bool {
+    let Some(Value::Map(source)) = at(root, route) else { return false };
+    if source.0.len() > 1 || !matches!(source.get("ami"), Some(Value::Map(_))) {
+        return false;
+    }
+    let name = unused(root, "source-ami");
+    let origin = origin(root, &finding.route.0);
+    let Some(source) = at(root, route) else { return false };
+    let mut ami = Map::default();
+    ami.set("id", format!("${{{{ vars.{name} }}}}"));
+    let mut map = Map::default();
+    map.set("ami", ami);
+    *source = map.into();
+    root.within("vars", |vars| vars.set(name.as_str(), Value::Raw("null".to_owned())));
+    ordered(root);
+    said(
+        Kind::Changed,
+        origin,
+        format!(
+            "the image to start from can't be found by it ({}): it is a variable that must be given",
+            finding.message
+        ),
+        &format!("Give it with `--set {name}=…`, or write it into the manifest."),
+    );
+    true
 }
 
 /// The variable that a text is made of.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::bed::Bed;
 
 /// A template with one of everything. Texts that matter hold `zz` and a number of their own.
-fn everything() -> Value {
+pub(crate) fn everything() -> Value {
     let text = r#"{
         "_comment": "zz1 the author", "description": "zz2 text", "min_packer_version": "zz3",
         "variables": {"a": "zz4", "b": null, "c": "{{env `ZZ5`}}", "password": "zz6", "unused": "zz7"},

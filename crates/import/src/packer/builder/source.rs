@@ -26,7 +26,11 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
     } else if let Some(filter) = filter {
         filters(&filter, context, &mut ami);
     }
-    if ami.get("id").is_none() && ami.get("name").is_none() && ami.get("filters").is_none() {
+    // The newest that fits the other filters, whatever its name.
+    if ami.get("id").is_none() && ami.get("name").is_none() && ami.get("filters").is_some() {
+        ami.set("name", "*");
+    }
+    if ami.get("id").is_none() && ami.get("name").is_none() {
         reader.drop(
             "it names no image to start from that could be taken over",
             "Give the builder a `source_ami` or a `source_ami_filter` with a name, or its variable a value, and import again.",
