@@ -102,6 +102,40 @@ fn a_command_in_a_workflow_lets_nobody_speak_either() {
 }
 
 #[test]
+fn what_a_component_document_does_wrong_is_annotated_at_its_own_line() {
+    let job = with_store(
+        "format: 1\nname: parts\nplatform: local\nimages:\n  web:\n    source: {local: host}\n    build:\n      - component: parts/web.yml\n",
+    );
+    let document = "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Optional\n        action: ExecuteBash\n        onFailure: Ignore\n        inputs: {commands: [exit 3]}\n      - name: Bad\n        action: ExecuteBash\n        inputs: {commands: [exit 7]}\n";
+    job.write("parts/web.yml", document);
+    let main = job.main(PROGRAM, &[]).exits(5);
+    let placed = |level: &str| {
+        let annotation = main.step.commands.iter().find(|command| command.name == level).unwrap();
+        let property = |name: &str| annotation.properties.get(name).cloned().unwrap_or_default();
+        (property("file"), property("line"), annotation.data.clone())
+    };
+    let (file, line, data) = placed("error");
+    assert_eq!((file.as_str(), line.as_str()), ("parts/web.yml", "9"), "{data}");
+    assert!(data.contains("exited with status 7"), "{data}");
+    let (file, line, data) = placed("warning");
+    assert_eq!((file.as_str(), line.as_str()), ("parts/web.yml", "5"), "{data}");
+    assert!(data.contains("exited with status 3; that is ignored"), "{data}");
+    // The log marks the line and the step that ran it; the summary, which a comment's text is too, names it.
+    let text = main.step.text();
+    assert!(text.contains("--> parts/web.yml:9:") && text.contains("bake.yml:8:9"), "{text}");
+    assert!(main.summary.contains("parts/web.yml&#58;9&#58; the phase"), "{}", main.summary);
+
+    job.write("parts/web.yml", &document.replace("ExecuteBash", "ExecuteBsh"));
+    for command in ["check", "bake"] {
+        let main = job.main(PROGRAM, &[("command", command)]).exits(3);
+        let errors = main.step.commands.iter().filter(|command| command.name == "error");
+        let places: Vec<_> =
+            errors.filter_map(|error| Some((error.properties.get("file")?.as_str(), error.properties.get("line")?.as_str()))).collect();
+        assert_eq!(places, [("parts/web.yml", "6"), ("parts/web.yml", "10")], "{command}");
+    }
+}
+
+#[test]
 fn a_failure_is_annotated_at_its_line_and_findings_all_at_once() {
     let job = with_store(&local("failing", "echo broken && exit 7"));
     let main = job.main(PROGRAM, &[]).exits(5);

@@ -13,8 +13,13 @@ mod action_image;
 mod ansible;
 mod check;
 mod component;
+mod component_corpus;
 #[cfg(feature = "docker")]
 mod docker;
+#[cfg(feature = "docker")]
+mod docker_corpus;
+#[cfg(feature = "docker")]
+mod docker_publish;
 mod first_steps;
 #[cfg(feature = "github")]
 mod github;

@@ -23,6 +23,11 @@ pub fn judge(given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     platform::judge(&document, given, findings);
     usage::judge(&document, given, findings);
     lax::judge(&document, given, findings);
+    // Each of these is told once, as a reference without quotes.
+    findings.retain(|finding| {
+        let text = finding.span.map_or("", |span| given.sources.slice(span));
+        finding.code != "wrong-value" || !text.starts_with("{{")
+    });
 }
 
 /// The phases of a document that a bake runs, in its own order; none of a text that is no document.

@@ -3,7 +3,7 @@
 use ami_bake_manifest::diagnostic::{Diagnostic, Span};
 use ami_bake_manifest::tree::{Kind, Node};
 
-use super::{Step, keys, wrong};
+use super::{Step, flag, keys, wrong};
 use crate::module::{Field, FieldKind, Module, Shape};
 use crate::reference::references;
 
@@ -90,6 +90,9 @@ fn judge_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
     let name = field.name;
     let text = match (field.kind, &value.kind) {
         (FieldKind::Texts, Kind::List(items)) => {
+            if field.needed && items.is_empty() {
+                findings.push(wrong(value.span, format!("`{name}` is empty: the step would do nothing")));
+            }
             for item in items.iter().filter(|item| item.scalar().is_none()) {
                 findings.push(
                     wrong(item.span, format!("an entry of `{name}` is text, not {}", item.describe()))
@@ -101,6 +104,12 @@ fn judge_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
         (FieldKind::Parameters, Kind::List(items)) => {
             for item in items {
                 keys(item, &["name", "value"], "a parameter", findings);
+                if ["name", "value"].iter().any(|key| item.get(key).and_then(super::text).is_none()) {
+                    findings.push(
+                        wrong(item.span, "a parameter has a `name` and a `value`".to_owned())
+                            .help("Write `- {name: Version, value: \"1.26\"}`."),
+                    );
+                }
             }
             return;
         }
@@ -123,7 +132,7 @@ fn judge_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
             format!("`{text}` is a path of Windows"),
             "Image Builder's documents run on Linux here: write the path with `/`.",
         )),
-        FieldKind::Flag if !matches!(text, "true" | "false") => {
+        FieldKind::Flag if flag(text).is_none() => {
             Some((format!("`{name}` is `true` or `false`"), "YAML's other words for it are text here."))
         }
         FieldKind::Seconds if text.parse::<u32>().is_err() => {

@@ -40,6 +40,20 @@ fn text(node: &Node) -> Option<&str> {
     node.scalar().map(|scalar| scalar.text.as_str())
 }
 
+/// The text of a scalar that says something: a name that was left empty is none.
+fn name(node: &Node) -> Option<&str> {
+    text(node).filter(|text| !node.is_null() && !text.trim().is_empty())
+}
+
+/// What YAML 1.2 takes for true and false.
+pub(crate) fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    }
+}
+
 /// A value of another kind than it has to be.
 fn wrong(span: Span, message: String) -> Diagnostic {
     Diagnostic::error("wrong-value", span, message)

@@ -102,6 +102,13 @@ impl Document {
     }
 }
 
+impl Step {
+    /// The name that its loop was given.
+    pub(crate) fn loop_name(&self) -> Option<&str> {
+        self.repeat.as_ref()?.name.as_deref()
+    }
+}
+
 impl Repeat {
     /// Whether `{{ NAME.index }}` is this loop's.
     pub(crate) fn is_called(&self, name: &str) -> bool {

@@ -3,7 +3,7 @@
 use ami_bake_manifest::diagnostic::{Diagnostic, FileId, Sources};
 use ami_bake_manifest::tree::{self, Kind, Node};
 
-use super::{Document, Section, keys, step, text, variables, wrong};
+use super::{Document, Section, Step, keys, name, step, text, variables, wrong};
 
 /// Keys of a document.
 const KEYS: [&str; 6] = ["name", "description", "schemaVersion", "parameters", "constants", "phases"];
@@ -12,6 +12,7 @@ const KEYS: [&str; 6] = ["name", "description", "schemaVersion", "parameters", "
 pub(crate) fn parse(file: FileId, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Option<Document> {
     let before = findings.len();
     let root = tree::parse(file, sources.text(file), findings);
+    findings.iter_mut().skip(before).for_each(|finding| unquoted(finding, sources));
     let Some(root) = root else {
         if findings.len() == before {
             let name = sources.name(file);
@@ -28,6 +29,18 @@ pub(crate) fn parse(file: FileId, sources: &Sources, findings: &mut Vec<Diagnost
     let variables = variables::read(&root, findings);
     let phases = phases(&root, sources, findings)?;
     Some(Document { variables, phases })
+}
+
+/// A reference without quotes is a map in a map to YAML, which nobody means.
+fn unquoted(finding: &mut Diagnostic, sources: &Sources) {
+    let Some(span) = finding.span.filter(|_| finding.code == "key") else { return };
+    let text = sources.text(span.file);
+    let (before, behind) = (text.get(..span.start as usize), text.get(span.start as usize..));
+    let (Some(before), Some(behind)) = (before, behind) else { return };
+    let Some(end) = behind.find("}}").filter(|_| before.ends_with('{') && behind.starts_with('{')) else { return };
+    let reference = format!("{{{}}}}}", &behind[..end]);
+    finding.message = format!("`{reference}` is no text to YAML without quotes");
+    finding.help = Some(format!("Write `\"{reference}\"`, with all that stands around it."));
 }
 
 /// `1.0`, as a number or as text; the user guide shows `1` too.
@@ -60,10 +73,16 @@ fn phases(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Opt
         );
         return None;
     }
+    if list.items().is_empty() {
+        findings.push(
+            wrong(list.span, "the document has no phases".to_owned())
+                .help("It has at least one of `build`, `validate` and `test`."),
+        );
+    }
     let mut phases: Vec<Section> = Vec::new();
     for node in list.items() {
         keys(node, &["name", "steps"], "a phase", findings);
-        let Some((name, span)) = node.get("name").and_then(|name| Some((text(name)?.to_owned(), name.span))) else {
+        let Some((name, span)) = node.get("name").and_then(|node| Some((name(node)?.to_owned(), node.span))) else {
             findings.push(Diagnostic::error("missing-key", node.span, "the phase has no `name`"));
             continue;
         };
@@ -76,7 +95,7 @@ fn phases(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Opt
             let message = format!("the phase `{name}` has no list of `steps`");
             findings.push(Diagnostic::error("missing-key", span, message));
         }
-        let mut read: Vec<super::Step> = Vec::new();
+        let mut read: Vec<Step> = Vec::new();
         for node in steps {
             let Some(step) = step::read(node, sources, findings) else { continue };
             if let Some(first) = read.iter().find(|other| other.name == step.name) {
@@ -85,6 +104,17 @@ fn phases(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Opt
                     Diagnostic::error("same-name", step.span, message)
                         .related(first.span, "here is the first")
                         .help("Names of steps are unique within a phase: references use them."),
+                );
+            }
+            if let Some(first) =
+                read.iter().find(|other| step.loop_name().is_some() && other.loop_name() == step.loop_name())
+            {
+                let message =
+                    format!("the phase `{name}` has a second loop `{}`", step.loop_name().unwrap_or_default());
+                findings.push(
+                    Diagnostic::error("same-name", step.span, message)
+                        .related(first.span, "here is the first")
+                        .help("Names of loops are unique within a phase."),
                 );
             }
             read.push(step);

@@ -3,7 +3,7 @@
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::tree::{Kind, Node};
 
-use super::{Repeat, Turns, keys, text, wrong};
+use super::{Repeat, Turns, keys, name, text, wrong};
 
 /// What may stand between the parts of a list.
 const DELIMITERS: [&str; 9] = [".", ",", ";", ":", "\n", "\t", " ", "-", "_"];
@@ -11,11 +11,20 @@ const DELIMITERS: [&str; 9] = [".", ",", ";", ":", "\n", "\t", " ", "-", "_"];
 /// Reads a `loop`.
 pub(super) fn read(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Repeat> {
     keys(node, &["name", "for", "forEach"], "a loop", findings);
-    let name = node.get("name").and_then(text).map(str::to_owned);
+    let name = node.get("name").and_then(name).map(str::to_owned);
     let turns = match (node.get("for"), node.get("forEach")) {
         (Some(count), None) => counted(count, findings)?,
         (None, Some(each)) => match &each.kind {
-            Kind::List(items) => Turns::Each(items.clone()),
+            Kind::List(items) => {
+                if items.is_empty() {
+                    let message = "the list of `forEach` is empty: the step never runs";
+                    findings.push(Diagnostic::warning("no-turns", each.span, message));
+                }
+                for item in items.iter().filter(|item| item.scalar().is_none()) {
+                    findings.push(wrong(item.span, format!("an entry of `forEach` is text, not {}", item.describe())));
+                }
+                Turns::Each(items.clone())
+            }
             Kind::Map(_) => split(each, findings)?,
             Kind::Scalar(_) => {
                 let message = "`forEach` is a list, or a map of `list` and `delimiter`".to_owned();

@@ -7,7 +7,7 @@ use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use ami_bake_manifest::tree::{Kind, Meaning, Node};
 use ami_bake_manifest::words;
 
-use super::{Gate, Step, Verdict, condition, keys, repeat, text, wrong};
+use super::{Gate, Step, Verdict, condition, flag, keys, name, repeat, text, wrong};
 use crate::module::{Action, MODULES, Module, Shape, module};
 
 /// Keys of a step.
@@ -24,11 +24,11 @@ pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic
     }
     keys(node, &KEYS, "a step", findings);
     let place = node.entries().first().map_or(node.span, |entry| entry.key_span);
-    let Some((name, span)) = node.get("name").and_then(|name| Some((text(name)?.to_owned(), name.span))) else {
+    let Some((name, span)) = node.get("name").and_then(|node| Some((name(node)?.to_owned(), node.span))) else {
         findings.push(Diagnostic::error("missing-key", place, "the step has no `name`"));
         return None;
     };
-    let Some((action, action_span)) = node.get("action").and_then(|action| Some((text(action)?, action.span))) else {
+    let Some((action, action_span)) = node.get("action").and_then(|node| Some((self::name(node)?, node.span))) else {
         findings.push(Diagnostic::error("missing-key", span, format!("the step `{name}` has no `action`")));
         return None;
     };
@@ -60,7 +60,15 @@ pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic
         timeout,
         repeat: node.get("loop").and_then(|node| repeat::read(node, findings)),
         gate: node.get("if").and_then(|node| gate(node, findings)),
-        quiet: node.get("disableLogging").is_some_and(|node| text(node) == Some("true")),
+        quiet: node.get("disableLogging").is_some_and(|node| quiet(node, findings)),
+    })
+}
+
+/// `disableLogging`; what can't be read hides rather than shows.
+fn quiet(node: &Node, findings: &mut Vec<Diagnostic>) -> bool {
+    text(node).and_then(flag).unwrap_or_else(|| {
+        findings.push(wrong(node.span, "`disableLogging` is `true` or `false`".to_owned()));
+        true
     })
 }
 
@@ -111,7 +119,7 @@ fn limits(node: &Node, module: &Module, findings: &mut Vec<Diagnostic>) -> (u32,
         Some(seconds) => Some(Duration::from_secs(seconds.unsigned_abs())),
         None => Some(TIMEOUT),
     };
-    (attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(1), limit)
+    (attempts.map_or(1, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)), limit)
 }
 
 /// `if`: one operator, `then` and `else` beside it. The syntax box of the user guide shows a list, its examples a map.

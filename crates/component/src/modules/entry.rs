@@ -3,6 +3,8 @@
 use ami_bake_core::{Error, Result};
 use serde_json::Value;
 
+use crate::document::flag;
+
 /// One map of the inputs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'a>(&'a Value);
@@ -42,12 +44,8 @@ impl<'a> Entry<'a> {
 
     /// A switch.
     pub(super) fn flag(self, name: &str, without: bool) -> Result<bool> {
-        match self.text(name) {
-            None => Ok(without),
-            Some("true") => Ok(true),
-            Some("false") => Ok(false),
-            Some(other) => Err(Error::build(format!("its `{name}` is `true` or `false`, not `{other}`"))),
-        }
+        let Some(text) = self.text(name) else { return Ok(without) };
+        flag(text).ok_or_else(|| Error::build(format!("its `{name}` is `true` or `false`, not `{text}`")))
     }
 
     /// A list of texts.

@@ -57,7 +57,8 @@ async fn execute(
         if heard.stdout.len() > KEPT {
             outputs.remove("stdout");
         } else {
-            let text = String::from_utf8_lossy(&heard.stdout);
+            // No script can hold a NUL; a shell's own `$(…)` leaves them out too.
+            let text = String::from_utf8_lossy(&heard.stdout).replace('\0', "");
             outputs.insert("stdout".to_owned(), text.trim_end_matches(['\n', '\r']).to_owned());
         }
         match ended.exit {

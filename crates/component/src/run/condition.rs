@@ -11,6 +11,10 @@ use super::Deadline;
 use super::scope::Scope;
 use crate::document::{Condition, Test};
 
+/// Whether `$n` is a program: on the path, and nothing that the shell only does by itself.
+const BINARY: &str = r#"case $n in "") exit 1 ;; */*) [ -f "$n" ] && [ -x "$n" ]; exit ;; esac
+IFS=:; for d in $PATH; do [ -f "$d/$n" ] && [ -x "$d/$n" ] && exit 0; done; exit 1"#;
+
 impl Scope<'_> {
     /// Whether a condition holds now.
     pub(crate) async fn holds(&self, condition: &Condition, deadline: Deadline) -> Result<bool> {
@@ -35,7 +39,7 @@ impl Scope<'_> {
             }
             Condition::Binary(node) => {
                 let name = self.text(&word(node)).await?;
-                self.asks(&format!("type {} >/dev/null 2>&1", quote(&name)), deadline).await?
+                self.asks(&format!("n={}; {BINARY}", quote(&name)), deadline).await?
             }
             Condition::File(node) => {
                 let path = self.text(&word(node)).await?;

@@ -75,7 +75,7 @@ pub(crate) async fn run(
     let variables = wanted.variables();
     let mut summary = Summary::default();
     let mut first = None;
-    for section in &wanted.document.phases {
+    'phases: for section in &wanted.document.phases {
         if wanted.phases.is_some_and(|phases| !phases.contains(&section.name.as_str())) {
             continue;
         }
@@ -97,7 +97,11 @@ pub(crate) async fn run(
                 Err(error) => failed(machine, wanted, section, step, error),
             };
             match step.on_failure {
-                OnFailure::Abort => return Err(first.unwrap_or(error)),
+                OnFailure::Abort => {
+                    summary.failed += 1;
+                    first.get_or_insert(error);
+                    break 'phases;
+                }
                 OnFailure::Continue => {
                     summary.failed += 1;
                     warn(machine, &error, "the next steps run, and the document fails at its end");
@@ -110,7 +114,9 @@ pub(crate) async fn run(
             }
         }
     }
-    first.map_or(Ok(summary), Err)
+    let Some(error) = first else { return Ok(summary) };
+    machine.run.progress(format!("{}: {summary}", wanted.name));
+    Err(error)
 }
 
 /// Tells of a failure that does not end the document now.

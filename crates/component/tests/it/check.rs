@@ -19,7 +19,7 @@ const LOCAL: Capabilities = Capabilities {
 };
 
 /// The findings of a manifest whose image has these phases, with `document` as `web.yml`.
-fn checked(document: &str, phases: &str) -> String {
+pub(crate) fn checked(document: &str, phases: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("web.yml"), document).unwrap();
     let manifest =
@@ -35,10 +35,10 @@ fn checked(document: &str, phases: &str) -> String {
     shown.replace(&format!("{}/", folder.path().display()), "")
 }
 
-const BUILD: &str = "    build:\n      - component: web.yml\n";
+pub(crate) const BUILD: &str = "    build:\n      - component: web.yml\n";
 
 #[track_caller]
-fn says(document: &str, expected: &[&str]) {
+pub(crate) fn says(document: &str, expected: &[&str]) {
     let shown = checked(document, BUILD);
     for text in expected {
         assert!(shown.contains(text), "{text:?} is not in\n{shown}");

@@ -89,7 +89,7 @@ async fn loops_take_every_turn() {
         )
         .await
         .passes();
-    assert_eq!(text, "0=5\n1=3\n2=1\n<x><y z><>\n<x>\n<y z>\n<>\na0=5\n1=3\n2=1");
+    assert_eq!(text, "0=5\n1=3\n2=1\n<x>\n<y z>\n<>\n\n<x>\n<y z>\n<>\na0=5\n1=3\n2=1\n");
     let failing = r#"
 - name: Some
   action: ExecuteBash

@@ -43,7 +43,7 @@ async fn programs_get_their_arguments_as_they_are() {
         )
         .await
         .passes();
-    assert_eq!(text, "a b|it's|$HOME||a b|it's|$HOME||\n");
+    assert_eq!(text, "a b|it's|$HOME||\na b|it's|$HOME||\n");
     let error = bench.build("- {name: A, action: ExecuteBinary, inputs: {path: /opt/none}}").await.fails();
     assert!(error.contains("exited with status 127 (a command was not found)"), "{error}");
 }
