@@ -42,7 +42,7 @@ fn uuid() -> u128 {
 }
 
 /// A namespace of its own for each test run: the engine outlives the tests.
-fn namespace(test: &str) -> String {
+pub(crate) fn namespace(test: &str) -> String {
     format!("cli-{test}-{}", uuid() % 1_000_000_000)
 }
 

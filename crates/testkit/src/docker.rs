@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -39,8 +39,9 @@ clean 2>/dev/null
 mkdir -p "$folder"
 bash -c "$certificates" certificates "$folder/tls"
 echo "$port" >"$folder/tls/port"
-# TLS is for the port alone (dockerd(8), --tlsverify).
-dockerd --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" -H "unix://$folder/docker.sock" \
+# TLS is for the port alone (dockerd(8), --tlsverify). No registry but the loopback interface's is ever asked: for
+# every other the engine goes to a proxy that is not there (Go's net/http leaves loopback addresses out).
+HTTP_PROXY=http://127.0.0.1:9 HTTPS_PROXY=http://127.0.0.1:9 dockerd --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" -H "unix://$folder/docker.sock" \
   -H "tcp://127.0.0.1:$port" --tlsverify --tlscacert "$folder/tls/ca.pem" --tlscert "$folder/tls/server.pem" \
   --tlskey "$folder/tls/server-key.pem" --bridge=none --iptables=false >"$folder/log" 2>&1 &
 pid=$!
@@ -233,15 +234,38 @@ impl Registry {
 
     /// The tags that a repository has, in order.
     pub fn tags(&self, repository: &str) -> Vec<String> {
-        let tags: PathBuf =
-            self.folder.path().join("data/docker/registry/v2/repositories").join(repository).join("_manifests/tags");
-        let mut tags: Vec<String> = std::fs::read_dir(tags)
+        let mut tags: Vec<String> = std::fs::read_dir(self.manifests(repository).join("tags"))
             .into_iter()
             .flatten()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
             .collect();
         tags.sort();
         tags
+    }
+
+    /// When a tag of a repository was last pushed.
+    ///
+    /// # Panics
+    /// When there is no such tag.
+    pub fn pushed(&self, repository: &str, tag: &str) -> SystemTime {
+        let link = self.tag(repository, tag).join("current/link");
+        std::fs::metadata(link).unwrap().modified().unwrap()
+    }
+
+    /// Takes a tag away.
+    ///
+    /// # Panics
+    /// When there is no such tag.
+    pub fn forget(&self, repository: &str, tag: &str) {
+        std::fs::remove_dir_all(self.tag(repository, tag)).unwrap();
+    }
+
+    fn tag(&self, repository: &str, tag: &str) -> PathBuf {
+        self.manifests(repository).join("tags").join(tag)
+    }
+
+    fn manifests(&self, repository: &str) -> PathBuf {
+        self.folder.path().join("data/docker/registry/v2/repositories").join(repository).join("_manifests")
     }
 }
 

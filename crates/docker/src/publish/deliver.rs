@@ -31,13 +31,8 @@ pub(crate) async fn publish(
         run.progress(format!("version {} is not published and stays in this engine", plan.version));
         return Ok(());
     }
-    let mut delivery = Delivery {
-        region: wanted.repository.clone(),
-        account: None,
-        image: None,
-        done: Vec::new(),
-        failure: None,
-    };
+    let mut delivery =
+        Delivery { region: wanted.repository.clone(), account: None, image: None, done: Vec::new(), failure: None };
     let place = Place { docker, settings, run, wanted };
     let result = run.until_cancelled(place.deliver(image, &mut delivery)).await?;
     if wanted.push {
