@@ -1,30 +1,30 @@
 //! `ami-bake import`
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::{Error, Kind as Exit, Result};
 use ami_bake_import::{Imported, Kind, Request, import, lines};
 use ami_bake_manifest::diagnostic::{self, Style};
 
-use crate::session::read;
+use crate::session::{environment, inputs, read};
 use crate::ui::Ui;
 
 /// Make a manifest of a Packer template, or of Image Builder resources
 ///
-/// Reads a Packer template in JSON, or recipes, configurations, pipelines and components of EC2 Image Builder, as its API
+/// Reads a Packer template in HCL2 or JSON, or recipes, configurations, pipelines and components of EC2 Image Builder, as its API
 /// takes them or in CloudFormation. Everything that has no place in the manifest is listed with its path in the input, the
 /// reason, and what to do; the list stands at the end of the manifest too. Credentials are never copied.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ami-bake import packer.json -o bake.yml
+  ami-bake import images/web/ -o bake.yml     Packer's HCL2: *.pkr.hcl and *.auto.pkrvars.hcl of a folder
   ami-bake import packer.json --var-file prod.json --set region=eu-west-1 -o bake.yml
   ami-bake import recipe.json infrastructure.json distribution.json component.yml -o bake.yml
   ami-bake import stack.yaml                  the manifest on standard output
   ami-bake bake packer.json                   import and bake in one go")]
 pub(crate) struct Args {
-    /// The template, or the resources and component documents
+    /// The template, or the resources and component documents; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -47,11 +47,18 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
     let working = std::env::current_dir().map_err(|error| Error::usage("find the working directory").because(error))?;
-    let folder = folder(args.output.as_deref());
+    let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let folder = folder(output);
+    let (files, mut var_files) = inputs(&args.files)?;
+    for path in &args.var_file {
+        var_files.push(read(path)?);
+    }
+    let many = files.len() + var_files.len() > 1;
     let request = Request {
-        files: args.files.iter().map(|path| read(path)).collect::<Result<_>>()?,
-        var_files: args.var_file.iter().map(|path| read(path)).collect::<Result<_>>()?,
+        files,
+        var_files,
         sets: args.set.clone(),
+        environment: environment(),
         working,
         output: folder.clone(),
         now: None,
@@ -64,16 +71,20 @@ pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
             return Ok(Exit::Manifest.exit_code());
         }
     };
-    let many = args.files.len() + args.var_file.len() > 1;
     let Some(manifest) = &imported.manifest else {
         tell(&imported, many, ui);
         ui.say(&format!("\n{} nothing here can be imported\n", ui.paint.bad("error:")));
         return Ok(Exit::Manifest.exit_code());
     };
-    if let Some(output) = &args.output {
-        write(output, manifest, args.force)?;
-        for (path, text) in &imported.files {
-            write(&folder.join(path), text, args.force)?;
+    if let Some(output) = output {
+        let files = imported.files.iter().map(|(path, text)| (folder.join(path), text));
+        let all: Vec<(PathBuf, &String)> = std::iter::once((output.to_path_buf(), manifest)).chain(files).collect();
+        // All or none.
+        for (path, text) in &all {
+            free(path, text, args.force)?;
+        }
+        for (path, text) in &all {
+            write(path, text)?;
         }
     } else {
         ui.data(manifest);
@@ -82,7 +93,7 @@ pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
         }
     }
     tell(&imported, many, ui);
-    if let Some(output) = &args.output {
+    if let Some(output) = output {
         let images = if imported.images == 1 { "1 image".to_owned() } else { format!("{} images", imported.images) };
         let name = output.display();
         ui.say(&format!("\nwrote {} ({images})\n\nNext:\n  ami-bake check {name}\n", ui.paint.good(&name.to_string())));
@@ -99,28 +110,29 @@ fn folder(output: Option<&Path>) -> PathBuf {
     }
 }
 
-fn write(path: &Path, text: &str, force: bool) -> Result<()> {
+/// Whether a file may be written.
+fn free(path: &Path, text: &str, force: bool) -> Result<()> {
     let name = path.display();
+    if path.is_dir() {
+        return Err(Error::usage(format!("write {name}: it is a folder"))
+            .help(format!("Name a file in it: `{}`.", path.join("bake.yml").display())));
+    }
+    if force || !path.exists() || std::fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("write {name}: the file is there already"))
+        .help("Give another name, or overwrite it with --force."))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
     if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
         return Ok(());
     }
-    let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Error::usage(format!("write {name}: the file is there already"))
-            .help("Give another name, or overwrite it with --force."),
-        _ => Error::usage(format!("write {name}")).because(error),
-    };
+    let failed = |error: std::io::Error| Error::usage(format!("write {}", path.display())).because(error);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true);
-    if force {
-        options.create(true).truncate(true)
-    } else {
-        options.create_new(true)
-    };
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)
+    std::fs::write(path, text).map_err(failed)
 }
 
 /// The list of what is not in the manifest as it was.

@@ -1,9 +1,11 @@
 //! A template or a resource where a manifest is expected: imported on the fly.
 
+use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::{Error, Result};
-use ami_bake_import::{Imported, Kind, Refused, Request, Source, import, is_importable, lines};
+use ami_bake_import::{Imported, Kind, Refused, Request, Source, gather, import, is_importable, lines};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use ami_bake_manifest::{Loaded, Manifest, Options};
 
@@ -12,17 +14,29 @@ use ami_bake_manifest::{Loaded, Manifest, Options};
 /// # Errors
 /// When a file of variables can't be read.
 pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
-    // A file that can't be read is told as every manifest is.
-    let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
-    if !is_importable(path, &text) {
-        return Ok(None);
+    let (files, mut var_files) = if path.is_dir() {
+        inputs(&[path.to_owned()])?
+    } else {
+        // A file that can't be read is told as every manifest is.
+        let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
+        if !is_importable(path, &text) {
+            return Ok(None);
+        }
+        (vec![Source { path: path.to_owned(), text }], Vec::new())
+    };
+    for path in &options.var_files {
+        var_files.push(read(path)?);
     }
-    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let folder = match path.parent() {
+        _ if path.is_dir() => path.to_owned(),
+        folder => folder.map(Path::to_path_buf).unwrap_or_default(),
+    };
     let working = std::env::current_dir().map_err(|error| Error::usage("find the working directory").because(error))?;
     let request = Request {
-        files: vec![Source { path: path.to_owned(), text }],
-        var_files: options.var_files.iter().map(|path| read(path)).collect::<Result<_>>()?,
+        files,
+        var_files,
         sets: options.sets.clone(),
+        environment: environment(),
         working,
         output: folder.clone(),
         now: Some(options.now),
@@ -33,16 +47,73 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
     }))
 }
 
-/// A file to import.
+/// A file to import; `-` is standard input.
 ///
 /// # Errors
 /// When it can't be read.
 pub(crate) fn read(path: &Path) -> Result<Source> {
-    match std::fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => Ok(Source { path: path.to_owned(), text }),
-        Ok(Err(_)) => Err(Error::usage(format!("read {}: it is not UTF-8", path.display())).help("Save it as UTF-8.")),
-        Err(error) => Err(Error::usage(format!("read {}", path.display())).because(error)),
+    let name = path.display();
+    let (path, bytes) = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        (Path::new("stdin"), read.map(|_| bytes))
+    } else if path.is_dir() {
+        return Err(Error::usage(format!("read {name}: it is a folder"))
+            .help(format!("Name the files in it, such as `{name}/packer.json`.")));
+    } else {
+        (path, std::fs::read(path))
+    };
+    let bytes = bytes.map_err(|error| Error::usage(format!("read {name}")).because(error))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source { path: path.to_owned(), text }),
+        Err(error) => {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            Err(Error::usage(format!("read {name}: line {line} is not UTF-8")).help("Save it as UTF-8."))
+        }
     }
+}
+
+/// Whether a folder holds a template that is imported as a whole.
+pub(super) fn holds_template(folder: &Path) -> bool {
+    gather(folder).is_ok_and(|found| !found.templates.is_empty())
+}
+
+/// The files to import, and the files of variables that Packer reads by itself: a folder stands for the template in it.
+///
+/// # Errors
+/// When a file or a folder can't be read, or a folder holds no template.
+pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
+    let (mut files, mut variables) = (Vec::new(), Vec::new());
+    for path in paths {
+        if !path.is_dir() {
+            files.push(read(path)?);
+            continue;
+        }
+        let name = path.display();
+        let found = gather(path).map_err(|error| Error::usage(format!("read the folder {name}")).because(error))?;
+        if let Some(left) = found.left.first() {
+            return Err(Error::usage(format!("import {}: a template of HCL2 in JSON can't be imported", left.display()))
+                .help("Write it as HCL, or name the other files of the folder one by one."));
+        }
+        if found.templates.is_empty() {
+            return Err(Error::usage(format!("{name} is a folder without a template"))
+                .help("Name a manifest, or a folder with Packer's `*.pkr.hcl`."));
+        }
+        for (paths, sources) in [(&found.templates, &mut files), (&found.variables, &mut variables)] {
+            for path in paths {
+                sources.push(read(path)?);
+            }
+        }
+    }
+    Ok((files, variables))
+}
+
+/// The environment, as far as it is text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options) -> Loaded {

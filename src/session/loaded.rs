@@ -45,7 +45,8 @@ pub(crate) fn load(args: &ManifestArgs, region: Option<&str>, check: bool) -> Re
     if let Some(name) = args.platform.as_deref().filter(|name| wire::capabilities(name).is_none()) {
         return Err(wire::unknown(name));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let facts = Facts::gather(folder);
     let options = options(args, region, check, &facts);
     let loaded = imported::load(&path, &options)?.unwrap_or_else(|| Manifest::load(&path, &options));
@@ -105,6 +106,7 @@ pub(crate) fn write(written: &Written<'_>) -> Loaded {
 pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = named {
         return match std::fs::metadata(path) {
+            Ok(meta) if meta.is_dir() && imported::holds_template(path) => Ok(path.to_owned()),
             Ok(meta) if meta.is_dir() => Err(Error::usage(format!("{} is a folder, not a manifest", path.display()))
                 .help(format!("Name the file in it, such as {}.", path.join("bake.yml").display()))),
             Ok(_) => Ok(path.to_owned()),

@@ -7,7 +7,7 @@ mod run;
 mod target;
 
 pub(crate) use folders::ledgers;
-pub(crate) use imported::read;
+pub(crate) use imported::{environment, inputs, read};
 pub(crate) use loaded::{Loaded, Written, load, write};
 pub(crate) use run::{Parts, Session, Show};
 pub(crate) use target::target;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ami_bake_manifest::diagnostic::{Diagnostic, Span};
 
+use crate::hcl;
 use crate::imagebuilder;
 use crate::json::{self, Kind, Member, Mistake, Node};
 use crate::request::{Refused, Source};
@@ -31,6 +32,9 @@ pub(crate) enum Form {
 
 /// Whether a file is something to import rather than a manifest.
 pub fn is_importable(path: &Path, text: &str) -> bool {
+    if hcl::is_template(path) {
+        return true;
+    }
     let json = path.extension().is_some_and(|extension| extension == "json") || text.trim_start().starts_with('{');
     if json {
         return match json::parse(text) {
@@ -47,15 +51,16 @@ pub fn is_importable(path: &Path, text: &str) -> bool {
 /// Reads a file to import; what is wrong with it is told.
 pub(crate) fn document(name: &str, source: &Source, refused: &mut Refused) -> Option<Document> {
     if source.path.to_string_lossy().ends_with(".hcl") {
-        let text = format!("{name} is a template in HCL, which can't be imported yet");
-        refused.findings.push(Diagnostic::error("unknown-form", None, text).help("Templates in JSON can."));
+        let text = format!("{name} is HCL, which is imported without other files than its own");
+        let help = "Name the template's own files alone: `*.pkr.hcl` and `*.pkrvars.hcl`.";
+        refused.findings.push(Diagnostic::error("unknown-form", None, text).help(help));
         return None;
     }
     let root = tree(name, source, refused)?;
     let root = imagebuilder::plain(root);
     let Some(form) = form(&root) else {
         let text = format!("{name} is nothing that can be imported");
-        let help = "Packer's JSON templates and Image Builder's recipes, configurations, pipelines and components can, also in CloudFormation.";
+        let help = "Packer's templates and Image Builder's recipes, configurations, pipelines and components can, also in CloudFormation.";
         refused.findings.push(Diagnostic::error("unknown-form", None, text).help(help));
         return None;
     };

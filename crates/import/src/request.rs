@@ -1,13 +1,15 @@
 //! From files to a manifest.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use jiff::Timestamp;
 
+use crate::hcl;
 use crate::imagebuilder;
 use crate::input::{Finding, Kind, Log, Reader};
-use crate::output::Draft;
+use crate::output::{Draft, title};
 use crate::packer;
 use crate::paths::{Paths, normal};
 use crate::read::{self, Document, Form};
@@ -26,7 +28,7 @@ pub struct Source {
 /// What is to be imported, and where to.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// One Packer template, or any number of Image Builder resources and component documents.
+    /// One Packer template in JSON, the files of one in HCL, or any number of Image Builder resources and component documents.
     pub files: Vec<Source>,
     /// Packer's files of variables, in order.
     pub var_files: Vec<Source>,
@@ -36,6 +38,8 @@ pub struct Request {
     pub working: PathBuf,
     /// The folder that the manifest's paths are relative to.
     pub output: PathBuf,
+    /// The environment: `PKR_VAR_NAME` gives variables of HCL values, and `env` reads it.
+    pub environment: BTreeMap<String, String>,
     /// The time that `timestamp` and `isotime` are evaluated with. Without it they become the manifest's own `timestamp` and
     /// `date`, as they should in a file that is kept.
     pub now: Option<Timestamp>,
@@ -70,8 +74,12 @@ pub struct Refused {
 /// Imports files.
 ///
 /// # Errors
-/// When a file can't be read as JSON or YAML, or is nothing that is known, with its place.
+/// When a file can't be read as JSON, YAML or HCL, or is nothing that is known, with its place.
 pub fn import(request: &Request) -> Result<Imported, Refused> {
+    let hcl = |source: &Source| hcl::is_template(&source.path) || hcl::is_variables(&source.path);
+    if !request.files.is_empty() && request.files.iter().all(hcl) {
+        return hcl::import(request);
+    }
     let mut refused = Refused { findings: Vec::new(), sources: Sources::default() };
     let names = |source: &Source| source.path.display().to_string();
     let documents: Vec<Document> =
@@ -92,21 +100,21 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
     for document in documents.iter().chain(&files) {
         log.rest(&document.name, &document.root);
     }
-    let paths = paths(request, documents.first());
-    Ok(finish(draft, &documents, log, &paths))
+    let paths = paths(request, documents.first().map(|first| first.path.as_path()));
+    let from: Vec<String> = documents.iter().map(|document| shown(&document.path)).collect();
+    Ok(finish(draft, &from, log, &paths, &|finding| finding))
 }
 
-fn paths(request: &Request, first: Option<&Document>) -> Paths {
+/// Where paths begin and end; `first` is the first file.
+pub(crate) fn paths(request: &Request, first: Option<&Path>) -> Paths {
     let absolute = |path: &Path| normal(&request.working.join(path));
-    let folder = first.and_then(|first| first.path.parent()).unwrap_or(Path::new(""));
+    let folder = first.and_then(Path::parent).unwrap_or(Path::new(""));
     Paths { working: normal(&request.working), input: absolute(folder), output: absolute(&request.output) }
 }
 
 fn draft<'a>(request: &'a Request, documents: &'a [Document], files: &'a [Document], log: &'a Log) -> Draft {
-    let stem = |document: &Document| {
-        document.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
-    };
-    let paths = paths(request, documents.first());
+    let stem = |document: &Document| title(&normal(&request.working.join(&document.path)));
+    let paths = paths(request, documents.first().map(|first| first.path.as_path()));
     match documents {
         [document] if document.form == Form::Packer => {
             let given = packer::Given {
@@ -125,19 +133,36 @@ fn draft<'a>(request: &'a Request, documents: &'a [Document], files: &'a [Docume
     }
 }
 
-fn finish(mut draft: Draft, documents: &[Document], log: Log, paths: &Paths) -> Imported {
-    let images = draft.images();
-    let root = (images > 0).then(|| repair(&mut draft, paths, &log));
-    let (mut findings, missing) = log.finish();
+/// Checks the draft and writes it; `place` says where in the input a finding belongs.
+pub(crate) fn finish(
+    mut draft: Draft,
+    from: &[String],
+    log: Log,
+    paths: &Paths,
+    place: &dyn Fn(Finding) -> Finding,
+) -> Imported {
+    let root = (draft.images() > 0).then(|| repair(&mut draft, paths, &log));
+    // What no check lets through is no manifest.
+    let images = match root.as_ref().and_then(|root| root.get("images")) {
+        Some(Value::Map(images)) => images.0.len(),
+        _ => 0,
+    };
+    let root = root.filter(|_| images > 0);
+    let (told, missing) = log.finish();
+    let mut findings: Vec<Finding> = Vec::new();
+    for finding in told.into_iter().map(place) {
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
     findings.sort_by_key(|finding| finding.kind != Kind::Dropped);
-    let from: Vec<String> = documents.iter().map(|document| shown(&document.path)).collect();
     let variables = match root.as_ref().and_then(|root| root.get("vars")) {
         Some(Value::Map(vars)) => vars.0.iter().map(|entry| entry.key.clone()).collect(),
         _ => Vec::new(),
     };
     Imported {
         variables,
-        manifest: root.map(|root| Draft::text(&draft.head, &root, &from, &findings, &missing)),
+        manifest: root.map(|root| Draft::text(&draft.head, &root, from, &findings, &missing)),
         images,
         findings,
         missing,
@@ -146,6 +171,6 @@ fn finish(mut draft: Draft, documents: &[Document], log: Log, paths: &Paths) -> 
 }
 
 /// A file's own name.
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -21,6 +21,7 @@ fn run(files: &[PathBuf], var_files: &[PathBuf]) -> Result<Imported, Refused> {
         files: files.iter().cloned().map(source).collect(),
         var_files: var_files.iter().cloned().map(source).collect(),
         sets: Vec::new(),
+        environment: std::collections::BTreeMap::new(),
         working: folder.clone(),
         output: folder,
         now: None,

@@ -103,8 +103,11 @@ impl<'m, 'a> Scope<'m, 'a> {
             },
             Expression::Conditional(all) => {
                 let condition = self.eval(&all.cond_expr)?;
-                let branch =
-                    if operate::truth(self, &condition, all.cond_expr.span())? { &all.true_expr } else { &all.false_expr };
+                let branch = if operate::truth(self, &condition, all.cond_expr.span())? {
+                    &all.true_expr
+                } else {
+                    &all.false_expr
+                };
                 self.eval(branch)?
             }
             Expression::FuncCall(call) => function::call(self, call, expr.span())?,

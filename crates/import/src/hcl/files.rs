@@ -18,7 +18,7 @@ fn ends(path: &Path, ending: &str) -> bool {
 }
 
 /// Whether a file is a template in HCL by its name.
-pub fn is_template(path: &Path) -> bool {
+pub(crate) fn is_template(path: &Path) -> bool {
     ends(path, ".hcl") && !is_variables(path)
 }
 
@@ -32,9 +32,8 @@ pub(crate) fn is_variables(path: &Path) -> bool {
 /// # Errors
 /// When the folder can't be read.
 pub fn gather(folder: &Path) -> std::io::Result<Gathered> {
-    let mut all: Vec<PathBuf> = std::fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<std::io::Result<_>>()?;
+    let mut all: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>()?;
     all.retain(|path| path.is_file());
     all.sort();
     let mut gathered = Gathered::default();

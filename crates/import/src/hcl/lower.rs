@@ -7,6 +7,7 @@ use hcl_edit::expr::Expression;
 
 use super::evaluate::Scope;
 use super::fault::{Fault, Outcome, Wrong};
+use super::module::HIDDEN;
 use super::places::Places;
 use super::value::{Piece, Text, Value, number_text};
 use crate::input::{Finding, Kind as Told, Log, key};
@@ -167,7 +168,7 @@ impl Lowering<'_> {
 
     /// A field of the image that is started from.
     fn source(&self, name: &str, field: &str) -> Result<String, Trouble> {
-        if name == "sensitive" {
+        if name == HIDDEN {
             return Err(Trouble::new(format!("it is part of `{field}`, whose values are never copied"))
                 .help("Make a variable of its own of each, of the type string: it becomes a secret."));
         }

@@ -20,6 +20,6 @@ mod text;
 mod value;
 mod variable;
 
-pub use files::{Gathered, gather, is_template};
-pub(crate) use files::is_variables;
+pub use files::{Gathered, gather};
+pub(crate) use files::{is_template, is_variables};
 pub(crate) use import::import;

@@ -17,8 +17,6 @@ use crate::paths::Paths;
 
 /// All that a template declares.
 pub(super) struct Module<'a> {
-    /// Names and texts of the files.
-    pub(super) files: &'a [(String, String)],
     pub(super) variables: Vec<Variable<'a>>,
     pub(super) locals: Vec<Local<'a>>,
     pub(super) data: Vec<Data<'a>>,
@@ -66,6 +64,9 @@ pub(super) struct Extra {
     pub(super) secret: bool,
 }
 
+/// Stands where a data source would, for values that must not be copied.
+pub(super) const HIDDEN: &str = "(sensitive)";
+
 /// Deeper than any template, and shallow enough for every stack.
 const DEPTH: usize = 100;
 /// Steps and bytes of one import.
@@ -73,13 +74,11 @@ const BUDGET: usize = 32 << 20;
 
 impl<'a> Module<'a> {
     pub(super) fn new(
-        files: &'a [(String, String)],
         paths: &'a Paths,
         now: Option<Timestamp>,
         environment: &'a BTreeMap<String, String>,
     ) -> Self {
         Self {
-            files,
             variables: Vec::new(),
             locals: Vec::new(),
             data: Vec::new(),
@@ -164,7 +163,8 @@ impl<'a> Module<'a> {
     /// A value that the bake must be given, as a variable of its own.
     pub(super) fn extra(&self, name: &str, file: usize, path: String, secret: bool) -> Value {
         let mut extras = self.extras.borrow_mut();
-        let known = extras.iter().find(|extra| extra.path == path && extra.file == file).map(|extra| extra.name.clone());
+        let known =
+            extras.iter().find(|extra| extra.path == path && extra.file == file).map(|extra| extra.name.clone());
         let own = known.unwrap_or_else(|| {
             let mut own: String =
                 name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
@@ -193,10 +193,10 @@ impl<'a> Module<'a> {
 pub(super) fn hidden(value: &Value, name: &str) -> Value {
     match value {
         Value::List(items) => Value::List(items.iter().map(|item| hidden(item, name)).collect()),
-        Value::Map(entries) => {
-            Value::Map(entries.iter().map(|(key, value)| (key.clone(), hidden(value, &format!("{name}.{key}")))).collect())
-        }
+        Value::Map(entries) => Value::Map(
+            entries.iter().map(|(key, value)| (key.clone(), hidden(value, &format!("{name}.{key}")))).collect(),
+        ),
         Value::Null => Value::Null,
-        _ => Value::Text(Text(vec![Piece::Data { name: "sensitive".to_owned(), field: name.to_owned() }])),
+        _ => Value::Text(Text(vec![Piece::Data { name: HIDDEN.to_owned(), field: name.to_owned() }])),
     }
 }

@@ -60,9 +60,7 @@ fn directive(scope: &Scope, directive: &Directive) -> Outcome<Text> {
                 return render(scope, &all.if_expr.template.iter().collect::<Vec<_>>(), behind, end);
             }
             match &all.else_expr {
-                Some(other) => {
-                    render(scope, &other.template.iter().collect::<Vec<_>>(), other.strip.strip_end(), last)
-                }
+                Some(other) => render(scope, &other.template.iter().collect::<Vec<_>>(), other.strip.strip_end(), last),
                 None => Ok(Text::default()),
             }
         }

@@ -49,11 +49,7 @@ pub(super) fn map(
 }
 
 /// The function over each piece, when that is the same as over the whole for two times.
-fn piecewise(
-    text: &Text,
-    function: &dyn Fn(&str) -> String,
-    live: Option<&dyn Fn(&str) -> String>,
-) -> Option<Text> {
+fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, live: Option<&dyn Fn(&str) -> String>) -> Option<Text> {
     let mut out = Text::default();
     for piece in &text.0 {
         let mapped = match piece {

@@ -139,12 +139,13 @@ impl Value {
                 }
             }
             Self::List(items) => Self::List(items.iter().map(|item| item.settle(notes)).collect::<Result<_, _>>()?),
-            Self::Map(entries) => Self::Map(
-                entries
-                    .iter()
-                    .map(|(key, value)| Ok((key.clone(), value.settle(notes)?)))
-                    .collect::<Result<_, Trouble>>()?,
-            ),
+            Self::Map(entries) => {
+                Self::Map(entries.iter().map(|(key, value)| Ok((key.clone(), value.settle(notes)?))).collect::<Result<
+                    _,
+                    Trouble,
+                >>(
+                )?)
+            }
             other => other.clone(),
         })
     }

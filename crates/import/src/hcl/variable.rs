@@ -28,6 +28,8 @@ pub(super) struct Variable<'a> {
     pub(super) used: Cell<bool>,
     /// Its default does not meet its own `validation`: it must be given.
     pub(super) invalid: Cell<bool>,
+    /// It stands in a `variables` block, whose attributes are variables.
+    pub(super) short: bool,
 }
 
 /// A type, as far as it matters.
@@ -73,7 +75,24 @@ impl<'a> Variable<'a> {
             sensitive,
             used: Cell::new(false),
             invalid: Cell::new(false),
+            short: false,
         })
+    }
+
+    /// An entry of a `variables` block.
+    pub(super) fn plain(name: &str, file: usize, body: &'a Body, value: Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            file,
+            body,
+            kind: Type::of(&value),
+            default: Some(value),
+            given: None,
+            sensitive: false,
+            used: Cell::new(false),
+            invalid: Cell::new(false),
+            short: true,
+        }
     }
 
     /// The value that it has at the import.
@@ -87,7 +106,8 @@ impl<'a> Variable<'a> {
             Type::Any | Type::Scalar(Scalar::Text) => Value::text(text),
             Type::Scalar(_) => Value::text(text.trim()),
             Type::List | Type::Map => {
-                let unread = |_| format!("`{}` is {}, and this value can't be read as one", self.name, self.kind.shown());
+                let unread =
+                    |_| format!("`{}` is {}, and this value can't be read as one", self.name, self.kind.shown());
                 let expr = parse_expr(text.trim()).map_err(unread)?;
                 Scope::new(module, usize::MAX).eval(&expr).map_err(|fault| match fault {
                     Fault::Trouble(trouble) => trouble.why,

@@ -137,7 +137,7 @@ fn duplicates(node: &Node, path: &str, each: &mut dyn FnMut(String)) {
 }
 
 /// A path, one key deeper.
-pub(super) fn key(path: &str, key: &str) -> String {
+pub(crate) fn key(path: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     match (path.is_empty(), plain) {
         (true, true) => key.to_owned(),

@@ -5,5 +5,5 @@ mod log;
 mod reader;
 
 pub use finding::{Finding, Kind};
-pub(crate) use log::Log;
+pub(crate) use log::{Log, key};
 pub(crate) use reader::Reader;

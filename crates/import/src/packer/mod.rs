@@ -7,4 +7,4 @@ mod provisioner;
 mod template;
 mod variables;
 
-pub(crate) use template::{Given, import};
+pub(crate) use template::{Given, import, parts};

@@ -31,6 +31,12 @@ pub(crate) struct Given<'a> {
 
 /// Imports a template; the draft has no images when nothing of it can be.
 pub(crate) fn import(template: &Reader, given: &Given) -> Draft {
+    parts(template, std::slice::from_ref(template), given)
+}
+
+/// The same for a template in parts, each of which has builders, provisioners and post-processors of its own; parts of one
+/// `build` share their steps.
+pub(crate) fn parts(template: &Reader, parts: &[Reader], given: &Given) -> Draft {
     let folder = given.paths.input.to_string_lossy().into_owned();
     let variables = Variables::read(template, &given.files, given.sets, given.now, &folder);
     let mut draft = Draft { stem: given.stem.to_owned(), ..Draft::default() };
@@ -41,24 +47,21 @@ pub(crate) fn import(template: &Reader, given: &Given) -> Draft {
     top(template);
 
     let typed = RefCell::new(BTreeSet::new());
-    let builds = builds(template, &variables, given.stem);
     let mut images: Vec<(Build, Image)> = Vec::new();
-    for build in builds {
+    let mut homes: Vec<usize> = Vec::new();
+    for (home, build) in builds(parts, &variables, given.stem) {
         let context = Context { scope: &build, paths: given.paths, typed: &typed };
         if let Some(image) = builder::image(&build, &context) {
             images.push((build, image));
+            homes.push(home);
         }
     }
-    for (build, image) in &mut images {
+    for ((build, image), home) in images.iter_mut().zip(&homes) {
         let context = Context { scope: &*build, paths: given.paths, typed: &typed };
-        provisioner::steps(template, build, &context, image);
-        post::process(template, build, &context, image);
+        provisioner::steps(&parts[*home], build, &context, image);
+        post::process(&parts[*home], build, &context, image);
     }
-    let names: Vec<&str> = images.iter().map(|(build, _)| build.name.as_str()).collect();
-    provisioner::rest(template, &names);
-    let docker = images.iter().filter(|(build, _)| build.platform == Platform::Docker);
-    let docker: Vec<&str> = docker.map(|(build, _)| build.name.as_str()).collect();
-    post::rest(template, &docker);
+    rest(parts, &images, &homes);
     assemble(images, &mut draft);
 
     // What the manifest says decides which variables it needs; `if`s and secrets count.
@@ -66,6 +69,29 @@ pub(crate) fn import(template: &Reader, given: &Given) -> Draft {
     let (vars, secrets) = variables.write(&text, &typed.borrow());
     (draft.vars, draft.secrets) = (vars, secrets);
     draft
+}
+
+/// Tells of provisioners and post-processors that no image has.
+fn rest(parts: &[Reader], images: &[(Build, Image)], homes: &[usize]) {
+    for (at, part) in parts.iter().enumerate() {
+        let own = || images.iter().zip(homes).filter(|(_, home)| **home == at).map(|(image, _)| image);
+        let names: Vec<&str> = own().map(|(build, _)| build.name.as_str()).collect();
+        let shared = group(part).is_some_and(|own| homes.iter().any(|home| group(&parts[*home]) == Some(own)));
+        if names.is_empty() && shared {
+            // The same steps stand in a part that came over.
+            ["provisioners", "post-processors"].iter().filter_map(|key| part.get(key)).for_each(|steps| steps.tick());
+            continue;
+        }
+        provisioner::rest(part, &names);
+        let docker = own().filter(|(build, _)| build.platform == Platform::Docker);
+        let docker: Vec<&str> = docker.map(|(build, _)| build.name.as_str()).collect();
+        post::rest(part, &docker);
+    }
+}
+
+/// The `build` that a part belongs to.
+fn group<'a>(part: &Reader<'a>) -> Option<&'a str> {
+    part.get("build")?.text()
 }
 
 /// Top-level fields beside builders, provisioners and post-processors.
@@ -84,12 +110,14 @@ fn top(template: &Reader) {
     }
 }
 
-/// The builders with the names that their images get.
-fn builds<'a, 'v>(template: &Reader<'a>, variables: &'v Variables<'a>, stem: &str) -> Vec<Build<'a, 'v>> {
-    let readers: Vec<Reader> = template.get("builders").iter().flat_map(Reader::items).collect();
+/// The builders with the names that their images get, and the part that each stands in.
+fn builds<'a, 'v>(parts: &[Reader<'a>], variables: &'v Variables<'a>, stem: &str) -> Vec<(usize, Build<'a, 'v>)> {
+    let builders = |part: &Reader<'a>| part.get("builders").iter().flat_map(Reader::items).collect::<Vec<_>>();
+    let readers: Vec<(usize, Reader)> =
+        parts.iter().enumerate().flat_map(|(at, part)| builders(part).into_iter().map(move |one| (at, one))).collect();
     let single = readers.len() == 1;
-    let mut builds: Vec<Build> = Vec::new();
-    for reader in readers {
+    let mut builds: Vec<(usize, Build)> = Vec::new();
+    for (home, reader) in readers {
         let Some(kind) = reader.get("type").and_then(|kind| kind.text()) else {
             reader.drop("the builder has no `type`", "Add it, and import again.");
             continue;
@@ -112,12 +140,12 @@ fn builds<'a, 'v>(template: &Reader<'a>, variables: &'v Variables<'a>, stem: &st
         }
         let mut image = crate::output::name(&own);
         let mut count = 1;
-        while builds.iter().any(|known| known.image == image) {
+        while builds.iter().any(|(_, known)| known.image == image) {
             count += 1;
             image = format!("{}-{count}", crate::output::name(&own));
         }
         build.image = image;
-        builds.push(build);
+        builds.push((home, build));
     }
     builds
 }

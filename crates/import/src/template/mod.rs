@@ -2,10 +2,11 @@
 
 mod evaluate;
 mod function;
-mod layout;
+pub(crate) mod layout;
 mod parse;
 mod words;
 
 pub(crate) use evaluate::{Scope, Trouble, evaluate};
+pub(crate) use function::clean;
 use parse::parse;
 pub(crate) use words::{Expr, Part, Words};

@@ -33,6 +33,7 @@ impl Bed {
             files: files.iter().map(source).collect(),
             var_files: Vec::new(),
             sets: Vec::new(),
+            environment: std::collections::BTreeMap::new(),
             working: self.0.path().to_owned(),
             output: PathBuf::new(),
             now: None,

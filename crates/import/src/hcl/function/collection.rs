@@ -12,9 +12,9 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
         "merge" => merge(all),
         "lookup" => lookup(all),
         "coalesce" => coalesce(all),
-        "coalescelist" => lists(all).map(|lists| {
-            Value::List(lists.into_iter().find(|items| !items.is_empty()).unwrap_or_default())
-        }),
+        "coalescelist" => {
+            lists(all).map(|lists| Value::List(lists.into_iter().find(|items| !items.is_empty()).unwrap_or_default()))
+        }
         "compact" => compact(all),
         "element" => element(all),
         "index" => index(all),
@@ -38,7 +38,11 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
         }),
         "zipmap" => zipmap(all),
         "tolist" | "list" if name == "list" || matches!(all.values.first(), Some(Value::List(_))) => {
-            if name == "list" { Ok(Value::List(all.values.clone())) } else { all.list(0).map(Value::List) }
+            if name == "list" {
+                Ok(Value::List(all.values.clone()))
+            } else {
+                all.list(0).map(Value::List)
+            }
         }
         "tomap" => all.map(0).map(Value::Map),
         "alltrue" => truths(all).map(|all| Value::Bool(all.into_iter().all(|truth| truth))),
@@ -65,10 +69,7 @@ fn length(all: &Arguments) -> Outcome<Value> {
 }
 
 fn flat(items: Vec<Value>) -> Vec<Value> {
-    items
-        .into_iter()
-        .flat_map(|item| if let Value::List(inner) = item { flat(inner) } else { vec![item] })
-        .collect()
+    items.into_iter().flat_map(|item| if let Value::List(inner) = item { flat(inner) } else { vec![item] }).collect()
 }
 
 fn merge(all: &Arguments) -> Outcome<Value> {
@@ -180,7 +181,8 @@ fn sort(all: &Arguments) -> Outcome<Value> {
 }
 
 fn chunks(all: &Arguments) -> Outcome<Value> {
-    let size = whole(all.number(1)?).filter(|size| *size > 0).ok_or_else(|| all.wrong("a chunk has one item or more"))?;
+    let size =
+        whole(all.number(1)?).filter(|size| *size > 0).ok_or_else(|| all.wrong("a chunk has one item or more"))?;
     Ok(Value::List(all.list(0)?.chunks(size).map(|chunk| Value::List(chunk.to_vec())).collect()))
 }
 

@@ -13,7 +13,8 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
     Some(match name {
         "jsonencode" => jsonencode(all),
         "jsondecode" => all.string(0).and_then(|text| {
-            let parsed = serde_json::from_str(&text).map_err(|error| all.wrong(&format!("the JSON can't be read: {error}")))?;
+            let parsed =
+                serde_json::from_str(&text).map_err(|error| all.wrong(&format!("the JSON can't be read: {error}")))?;
             Ok(value(&parsed))
         }),
         "yamlencode" => all.settled(0).map(|settled| Value::text(yaml(&settled, 0) + "\n")),

@@ -30,9 +30,9 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
             let folder = Path::new(&path).parent().map(|folder| folder.to_string_lossy().into_owned());
             Value::text(folder.filter(|folder| !folder.is_empty()).unwrap_or_else(|| ".".to_owned()))
         }),
-        "abspath" => all.string(0).map(|path| {
-            Value::text(normal(&all.scope.module.paths.working.join(path)).to_string_lossy())
-        }),
+        "abspath" => {
+            all.string(0).map(|path| Value::text(normal(&all.scope.module.paths.working.join(path)).to_string_lossy()))
+        }
         "pathexpand" => all.string(0).and_then(|path| match path.strip_prefix("~/") {
             Some(_) => Err(Fault::trouble("a path in the home of whoever bakes is another one for everybody")),
             None => Ok(Value::text(path)),

@@ -7,6 +7,7 @@ mod number;
 mod string;
 mod time;
 
+pub(super) use encode::value as from_json;
 use std::ops::Range;
 
 use hcl_edit::Span;

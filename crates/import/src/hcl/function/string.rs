@@ -197,7 +197,8 @@ fn formatted(all: &Arguments, values: &[Value]) -> Outcome<Text> {
     while let Some(at) = rest.find('%') {
         out.extend(Text::plain(&rest[..at]));
         let tail = &rest[at + 1..];
-        let end = tail.find(|c: char| c.is_ascii_alphabetic() || c == '%').ok_or_else(|| all.wrong("a `%` ends early"))?;
+        let end =
+            tail.find(|c: char| c.is_ascii_alphabetic() || c == '%').ok_or_else(|| all.wrong("a `%` ends early"))?;
         let (flags, verb) = (&tail[..end], &tail[end..=end]);
         rest = &tail[end + 1..];
         if verb == "%" {

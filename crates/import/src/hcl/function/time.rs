@@ -37,9 +37,7 @@ fn formatted(layout: &str, time: Timestamp) -> String {
 
 fn strftime(all: &Arguments, format: &str) -> Value {
     match all.scope.module.now {
-        Some(now) => {
-            Value::text(layout::format(&layout::strftime(format), now.to_zoned(TimeZone::UTC).datetime()))
-        }
+        Some(now) => Value::text(layout::format(&layout::strftime(format), now.to_zoned(TimeZone::UTC).datetime())),
         None => Value::Text(Text(vec![Piece::Live(Live {
             template: format!("{{{{strftime `{format}`}}}}"),
             known: None,
