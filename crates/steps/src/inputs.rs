@@ -13,7 +13,11 @@ pub fn file_inputs(step: &Step) -> Vec<&Path> {
         Verb::Ansible { playbook, requirements, .. } => {
             [Some(playbook), requirements.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect()
         }
-        Verb::Chef { cookbooks, .. } => cookbooks.iter().map(PathBuf::as_path).collect(),
+        Verb::Chef { cookbooks, roles, data_bags, environments, .. } => cookbooks
+            .iter()
+            .chain([roles, data_bags, environments].into_iter().flatten())
+            .map(PathBuf::as_path)
+            .collect(),
         Verb::Run { .. } | Verb::Download { .. } | Verb::Reboot | Verb::Wait { .. } | Verb::Expect(_) => Vec::new(),
     }
 }

@@ -69,8 +69,10 @@ impl Provisioner for Verbs {
                 let playbook = Playbook { path, requirements, folder, vars, args, groups, user };
                 run.until_cancelled(play(run, on, step, playbook, output)).await?
             }
-            Verb::Chef { tool, cookbooks, run_list, attributes } => {
-                chef(run, on, step, Chef { tool, cookbooks, run_list, attributes }, output).await
+            Verb::Chef { tool, cookbooks, roles, data_bags, environments, environment, run_list, attributes } => {
+                let folders = [roles.as_deref(), data_bags.as_deref(), environments.as_deref()];
+                let environment = environment.as_deref();
+                chef(run, on, step, Chef { tool, cookbooks, folders, environment, run_list, attributes }, output).await
             }
             Verb::Reboot => on.machine.reboot(run, step.timeout.unwrap_or(REBOOT)).await.map_err(|error| {
                 let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();

@@ -194,6 +194,14 @@ pub enum Verb {
         tool: String,
         /// Local folders of cookbooks.
         cookbooks: Vec<PathBuf>,
+        /// A local folder of roles.
+        roles: Option<PathBuf>,
+        /// A local folder of data bags.
+        data_bags: Option<PathBuf>,
+        /// A local folder of environments.
+        environments: Option<PathBuf>,
+        /// The environment that the machine is in.
+        environment: Option<String>,
         /// Recipes and roles, in order.
         run_list: Vec<String>,
         /// A JSON object of node attributes.

@@ -106,7 +106,11 @@ impl Machine for Container {
         };
         match run.until_cancelled(tokio::time::timeout(timeout, again)).await? {
             Ok(done) => done,
-            Err(_) => Err(Error::build(format!("restart container {name} within {} s", timeout.as_secs()))),
+            Err(_) => Err(Error::build(format!(
+                "container {name} was not back {} s after its restart began",
+                timeout.as_secs()
+            ))
+            .help("Something in it may not end when it is asked to; a longer `timeout` may do.")),
         }
     }
 

@@ -148,7 +148,12 @@ impl Machine for Sandbox {
         };
         match run.until_cancelled(tokio::time::timeout(timeout, again)).await? {
             Ok(done) => done,
-            Err(_) => Err(Error::build(format!("restart sandbox {} within {} s", self.shared.id, timeout.as_secs()))),
+            Err(_) => Err(Error::build(format!(
+                "sandbox {} was not back {} s after its restart began",
+                self.shared.id,
+                timeout.as_secs()
+            ))
+            .help("Something in it may not end when it is asked to; a longer `timeout` may do.")),
         }
     }
 

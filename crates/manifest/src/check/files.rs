@@ -8,6 +8,10 @@ use crate::diagnostic::Diagnostic;
 use crate::expression::Template;
 use crate::yaml::Node;
 
+/// The keys of steps that name local files or folders.
+const KEYS: [&str; 9] =
+    ["script", "upload", "component", "ansible", "requirements", "cookbooks", "roles", "data-bags", "environments"];
+
 /// What can be said of a file whose structure is broken: whether the files that it names exist.
 pub(crate) fn structure_only(root: &Node, folder: &Path, findings: &mut Vec<Diagnostic>) {
     for entry in root.get("images").map(Node::entries).unwrap_or_default() {
@@ -28,7 +32,7 @@ pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Ve
                     findings.extend(self::path(path, key, node, &route, folder));
                 }
             };
-            for key in ["script", "upload", "component", "ansible", "requirements", "cookbooks"] {
+            for key in KEYS {
                 let Some(node) = step.get(key) else { continue };
                 look(key, node, route.key(key));
                 for (index, item) in node.items().iter().enumerate() {
@@ -65,6 +69,9 @@ pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &P
             finding("wrong-file", format!("`{path}` is not a folder"))
                 .help("`cookbooks` takes folders in which each folder is a cookbook."),
         ),
+        Ok(meta) if matches!(key, "roles" | "data-bags" | "environments") && !meta.is_dir() => {
+            Some(finding("wrong-file", format!("`{path}` is not a folder")).help(format!("`{key}` takes a folder.")))
+        }
         Ok(meta) if key == "component" && !meta.is_file() => Some(
             finding("wrong-file", format!("`{path}` is not a file")).help("`component` takes one component document."),
         ),

@@ -64,7 +64,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
             platform::plan(manifest, image, &plan, findings);
             steps::plan(image, &plan, findings);
             documents::plan(manifest, image, &plan, sources, findings);
-            playbooks::plan(&plan, sources, findings);
+            playbooks::plan(image, &plan, sources, findings);
             names::plan(manifest, image, &plan, findings);
             for parameter in &plan.settings.distribution.parameters {
                 let Some(other) = parameters.insert(parameter.clone(), shown.clone()) else { continue };

@@ -26,7 +26,7 @@ pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diag
 }
 
 /// The route below the image.
-fn own(route: &Route) -> Route {
+pub(super) fn own(route: &Route) -> Route {
     Route(route.0.iter().skip(2).cloned().collect::<Vec<Segment>>())
 }
 

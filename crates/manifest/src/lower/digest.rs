@@ -55,10 +55,14 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
             tree(digester, from, Path::new(""), &exclude).map_err(|(error, path)| failed(error, &path))?;
         }
         Verb::Ansible { playbook, requirements, folder, args, .. } => {
-            let files = playbook::files(playbook, requirements.as_deref(), folder, args, &step.env);
-            trees(digester, &files).map_err(|(error, path)| failed(error, &path))?;
+            let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
+            trees(digester, &parts.files).map_err(|(error, path)| failed(error, &path))?;
         }
-        Verb::Chef { cookbooks, .. } => trees(digester, cookbooks).map_err(|(error, path)| failed(error, &path))?,
+        Verb::Chef { cookbooks, roles, data_bags, environments, .. } => {
+            let others = [roles, data_bags, environments].into_iter().flatten().cloned();
+            let all: Vec<_> = cookbooks.iter().cloned().chain(others).collect();
+            trees(digester, &all).map_err(|(error, path)| failed(error, &path))?;
+        }
         _ => {}
     }
     Ok(())
@@ -89,7 +93,10 @@ fn without_paths(verb: &Verb) -> Verb {
             }
         }
         // Their content and order count, and each has its own name in the digest.
-        Verb::Chef { cookbooks, .. } => cookbooks.clear(),
+        Verb::Chef { cookbooks, roles, data_bags, environments, .. } => {
+            cookbooks.clear();
+            [roles, data_bags, environments].into_iter().flatten().for_each(std::path::PathBuf::clear);
+        }
         _ => {}
     }
     verb

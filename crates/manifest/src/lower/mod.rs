@@ -5,7 +5,8 @@ mod deployment;
 mod digest;
 mod distribution;
 mod machine;
-mod playbook;
+pub(crate) mod playbook;
+mod references;
 mod settings;
 mod step;
 

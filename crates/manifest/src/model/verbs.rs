@@ -103,6 +103,14 @@ pub struct Chef {
     /// Folders of cookbooks.
     #[serde(default)]
     pub cookbooks: OneOrMany<String>,
+    /// A folder of roles.
+    pub roles: Option<String>,
+    /// A folder of data bags, each a folder of items.
+    pub data_bags: Option<String>,
+    /// A folder of environments.
+    pub environments: Option<String>,
+    /// The environment that the machine is in.
+    pub environment: Option<String>,
     /// Recipes and roles, in order.
     #[serde(default)]
     pub run_list: OneOrMany<String>,

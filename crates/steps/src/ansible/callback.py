@@ -55,7 +55,9 @@ class CallbackModule(CallbackBase):
         # Both under another name from ansible-core 2.19 on.
         task = result.task if hasattr(result, 'task') else result._task
         content = result.result if hasattr(result, 'result') else result._result
-        tell({'failed': {'task': to_text(task.get_name()).strip(), 'place': to_text(task.get_path() or ''), 'said': said(content), 'unreachable': unreachable}})
+        tell({'failed': {
+            'task': to_text(task.get_name()).strip(), 'place': to_text(task.get_path() or ''),
+            'action': to_text(task.action or ''), 'said': said(content), 'unreachable': unreachable}})
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if not ignore_errors:

@@ -24,6 +24,7 @@ import shlex
 import socket
 import struct
 import sys
+import time
 
 import ansible.plugins.action
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
@@ -66,6 +67,7 @@ def _perform_reboot(action, theirs, *args, **kwargs):
     if 'reboot_command' in action._task.args:
         Display().warning('`reboot_command` is not run: a sandbox or a container is restarted by ami-bake')
     limit = action._task.args.get('reboot_timeout', action._task.args.get('reboot_timeout_sec', action.DEFAULT_REBOOT_TIMEOUT))
+    time.sleep(action.pre_reboot_delay)
     connection = action._connection
     # The next command stands for the restart, so that the module's own words and times stay what they are.
     connection.restart_within, connection.restart_failed = int(limit), None

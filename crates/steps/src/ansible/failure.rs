@@ -15,6 +15,8 @@ use crate::text::excerpt;
 
 /// So much of a module's words stands in the message; the rest is its cause.
 const WIDTH: usize = 200;
+/// What to do about a failure of which nothing more is known.
+const LOOK: &str = "Its output above has the rest. `--keep-on-failure` keeps the machine, so that you can look at it; `args: [-vvv]` tells more.";
 /// So many lines of them stand in the cause.
 const LINES: usize = 10;
 
@@ -42,17 +44,34 @@ pub(super) fn of(
     }
     // The last one ended the play; what was rescued before it did not.
     let Some(failed) = told.failed.last().filter(|_| matches!(exit, Exit::Status(_))) else {
-        return Some(ended(step, "ansible-playbook", exit, words));
+        let unresolved =
+            words.as_ref().is_some_and(|words| words.to_string().contains("couldn't resolve module/action"));
+        let error = ended(step, "ansible-playbook", exit, words);
+        return Some(if unresolved {
+            error.help("A module that is not Ansible's own comes with a collection: list that in a file, and name it under `requirements`.")
+        } else {
+            error
+        });
     };
     let clean = |text: &str| run.masker().mask(&sanitize(text));
     let lines: Vec<String> = failed.said.lines().map(clean).filter(|line| !line.trim().is_empty()).collect();
     let first = lines.first().map(|line| format!(": {}", excerpt(line, WIDTH))).unwrap_or_default();
     let what = if failed.unreachable { "lost the machine" } else { "failed" };
     let message = format!("step `{name}`: task `{}` {what}{}{first}", clean(&failed.task), place(failed, folder));
-    let error = Error::build(message).help(
-        "Its output above has the rest. `--keep-on-failure` keeps the machine, so that you can look at it; `args: [-vvv]` tells more.",
-    );
+    let error = Error::build(message).help(help(failed));
     Some(if lines.len() > 1 { error.because(Said(lines)) } else { error })
+}
+
+/// What to do about a task's failure.
+fn help(failed: &Failed) -> &'static str {
+    let said = failed.said.to_lowercase();
+    if failed.action.rsplit('.').next() == Some("synchronize") {
+        return "It runs rsync over a login of its own, and the bake has none to give: take the module `copy`, or a step `upload`.";
+    }
+    if said.contains("python") && (said.contains("not found") || said.contains("no such file")) {
+        return "The machine has no Python, which Ansible's modules need there: install it by a `run` step before this one, or by a task with `raw` in a play without `gather_facts`.";
+    }
+    LOOK
 }
 
 /// ` (FILE:LINE)`, the file below the folder where it is.

@@ -38,6 +38,9 @@ pub(super) struct Failed {
     pub(super) task: String,
     /// File and line; may be empty.
     pub(super) place: String,
+    /// Its module.
+    #[serde(default)]
+    pub(super) action: String,
     /// The module's words; may be empty.
     pub(super) said: String,
     /// True when the machine was not reached.

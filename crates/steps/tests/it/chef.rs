@@ -1,54 +1,112 @@
-//! The verb `chef`, with a stand-in for the tool: what it is called with, what it finds, what is left. No registry that the
-//! tests can reach has the real one.
+//! The verb `chef`, with a stand-in for the tool that Chef's own libraries read the command line and the configuration for.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::Ordering;
 
 use ami_bake_core::plan::{Step, Verb};
 use ami_bake_testkit::shell::HostShell;
 
 use crate::bench::{Bench, step, whole, with_env};
 
-/// Tells what it was called with, and looks at what the configuration and the attributes name.
-const STAND_IN: &str = r#"#!/bin/sh -eu
-[ "$1" = --config ] && [ "$3" = --json-attributes ] && [ "$5" = --no-color ] && [ $# = 5 ]
-folder=$(dirname "$2")
-[ "$(stat -c %a "$folder")" = 700 ]
-for path in $(sed -n "s/^cookbook_path \[\(.*\)\]$/\1/p" "$2" | tr -d "',"); do (cd "$path" && find . -type f | sort); done
-cat "$4"; echo " $CHEF_LICENSE"
-mkdir -p "$(sed -n "s/^file_cache_path '\(.*\)'$/\1/p" "$2")"
-[ ! -e /opt/break ] || { echo "recipe broke" >&2; exit 1; }
-"#;
+/// The files of the test, below a folder.
+const FILES: [(&str, &str); 8] = [
+    ("ours/web/metadata.rb", "name 'web'\nversion '1.0.0'\ndepends 'apt'\n"),
+    (
+        "ours/web/recipes/default.rb",
+        "file('/opt/page') { content \"#{node['web']['name']} #{node['web']['port']} #{data_bag_item('users', 'ann')['uid']}\" }\n",
+    ),
+    (
+        "ours/web/recipes/boot.rb",
+        "reboot(BOOT) { not_if File.exist?('/opt/booted') || !File.write('/opt/booted', '') }\n",
+    ),
+    ("ours/web/recipes/restless.rb", "reboot(35) {}\n"),
+    ("theirs/apt/metadata.json", r#"{"name": "apt"}"#),
+    (
+        "roles/server.json",
+        r#"{"default_attributes": {"web": {"port": 1}}, "run_list": ["recipe[web::boot]", "recipe[web]"]}"#,
+    ),
+    ("bags/users/ann.json", r#"{"id": "ann", "uid": 4711}"#),
+    ("environments/live.json", r#"{"override_attributes": {"web": {"port": 443}}}"#),
+];
 
-fn chef(folder: &std::path::Path) -> Step {
+fn chef(folder: &Path, run_list: &str) -> Step {
     let verb = Verb::Chef {
         tool: "chef-solo".to_owned(),
         cookbooks: vec![folder.join("ours"), folder.join("theirs")],
-        run_list: vec!["recipe[web]".to_owned()],
-        attributes: r#"{"web":{"port":80,"name":"it's"}}"#.to_owned(),
+        roles: Some(folder.join("roles")),
+        data_bags: Some(folder.join("bags")),
+        environments: Some(folder.join("environments")),
+        environment: Some("live".to_owned()),
+        run_list: vec![run_list.to_owned()],
+        attributes: r#"{"web":{"name":"it's"}}"#.to_owned(),
     };
     with_env(step(verb), &[("CHEF_LICENSE", "accept")])
 }
 
-#[tokio::test]
-async fn cookbooks_attributes_and_the_run_list_arrive_and_go_again() {
+/// A machine with the stand-in, and the files.
+async fn bench() -> (Bench, tempfile::TempDir) {
+    let there = Command::new("ruby").args(["-r", "chef-config/config", "-r", "mixlib/cli", "-e", "1"]).status();
+    assert!(
+        there.is_ok_and(|status| status.success()),
+        "Chef's libraries are missing: `apt-get install ruby-chef-config ruby-mixlib-cli`, which .ci/setup does"
+    );
     let bench = Bench::with(&[], HostShell::sandbox().await);
     let folder = tempfile::tempdir().unwrap();
-    for path in ["ours/web/recipes/default.rb", "theirs/apt/metadata.rb"] {
-        let path = folder.path().join(path);
+    for (name, text) in FILES {
+        let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, "# ruby\n").unwrap();
+        std::fs::write(path, text).unwrap();
     }
-    let missing = bench.fails(&chef(folder.path())).await;
-    assert!(whole(&missing).contains("the machine has no chef-solo") && whole(&missing).contains("installs nothing"));
+    (bench, folder)
+}
 
-    let program = bench.shell.path("/opt/chef/bin/chef-solo");
+async fn install(bench: &Bench, path: &str) {
+    let program = bench.shell.path(path);
     std::fs::create_dir_all(program.parent().unwrap()).unwrap();
-    std::fs::write(&program, STAND_IN).unwrap();
-    bench.shell.sh("chmod 0755 /opt/chef/bin/chef-solo").await;
-    let told = bench.passes(&chef(folder.path())).await;
-    let node = r#"{"web":{"port":80,"name":"it's"},"run_list":["recipe[web]"]}"#;
-    assert_eq!(told, format!("./web/recipes/default.rb\n./apt/metadata.rb\n{node} accept\n"));
+    std::fs::write(&program, include_str!("chef_solo.rb")).unwrap();
+    bench.shell.sh(&format!("chmod 0755 {path}")).await;
+}
 
-    bench.shell.sh("touch /opt/break").await;
-    let error = bench.fails(&chef(folder.path())).await;
-    assert!(whole(&error).contains("chef-solo exited with status 1") && whole(&error).contains("recipe broke"));
+async fn leaves_nothing(bench: &Bench) {
     assert_eq!(bench.shell.sh("ls -A /var/tmp /tmp /run | grep -c '^.ami-bake' || true").await, "0\n");
+    assert_eq!(bench.shell.sh("ls -d /etc/chef /root/.chef 2>/dev/null | wc -l").await, "0\n");
+}
+
+#[tokio::test]
+async fn roles_data_bags_environments_and_attributes_reach_the_recipes() {
+    let (bench, folder) = bench().await;
+    let missing = whole(&bench.fails(&chef(folder.path(), "role[server]")).await);
+    assert!(missing.contains("the machine has no chef-solo |") && missing.contains("installs nothing"), "{missing}");
+    install(&bench, "/opt/cinc/bin/cinc-solo").await;
+    let other = whole(&bench.fails(&chef(folder.path(), "role[server]")).await);
+    assert!(other.contains("but it has cinc-solo") && other.contains("Write `chef: cinc-solo`"), "{other}");
+
+    install(&bench, "/opt/chef/bin/chef-solo").await;
+    for (status, restarts) in [("35", 1), ("37", 2), ("41", 3), ("213", 3)] {
+        bench.shell.sh("rm -f /opt/booted /opt/page").await;
+        let recipe = folder.path().join("ours/web/recipes/boot.rb");
+        std::fs::write(recipe, FILES[2].1.replace("BOOT", status)).unwrap();
+        let told = bench.passes(&chef(folder.path(), "role[server]")).await;
+        assert_eq!(told, "web::boot\nweb::boot\nweb::default\n", "{status}");
+        assert_eq!(bench.machine.reboots.load(Ordering::Relaxed), restarts, "{status}");
+        assert_eq!(bench.shell.sh("cat /opt/page").await, "it's 443 4711");
+    }
+    leaves_nothing(&bench).await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told() {
+    let (bench, folder) = bench().await;
+    install(&bench, "/usr/local/bin/chef-solo").await;
+    let mut unlicensed = chef(folder.path(), "recipe[web]");
+    unlicensed.env.clear();
+    let error = whole(&bench.fails(&unlicensed).await);
+    assert!(error.contains("its licence is not accepted") && error.contains("CHEF_LICENSE: accept"), "{error}");
+    let error = whole(&bench.fails(&chef(folder.path(), "recipe[web::none]")).await);
+    assert!(error.contains("exited with status 1") && error.contains("web has no recipe none"), "{error}");
+    let error = whole(&bench.fails(&chef(folder.path(), "recipe[web::restless]")).await);
+    assert!(error.contains("asked to be run again for the 5th time (exit status 35)"), "{error}");
+    assert_eq!(bench.machine.reboots.load(Ordering::Relaxed), 4);
+    leaves_nothing(&bench).await;
 }

@@ -1,0 +1,173 @@
+//! Sends what Chef needs, and runs it until it is done.
+
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::communicator::Exit;
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::Step;
+use ami_bake_core::provision::Reached;
+use ami_bake_core::{Error, Result, Run};
+use tokio::time::Instant;
+
+use super::again::{self, Next};
+use super::configuration::{FOLDERS, command, node, solo};
+use crate::files::{Upload, upload};
+use crate::shell::{Interpreter, Script, Tail, ask, ask_with, ended, quote};
+
+/// What is converged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chef<'a> {
+    /// `chef-solo` or `cinc-solo`.
+    pub(crate) tool: &'a str,
+    /// Local folders of cookbooks.
+    pub(crate) cookbooks: &'a [PathBuf],
+    /// Local folders of roles, data bags and environments.
+    pub(crate) folders: [Option<&'a Path>; 3],
+    /// The environment that the machine is in.
+    pub(crate) environment: Option<&'a str>,
+    /// Recipes and roles, in order.
+    pub(crate) run_list: &'a [String],
+    /// A JSON object of node attributes.
+    pub(crate) attributes: &'a str,
+}
+
+/// Where the packages of Chef and Cinc put their programs, beside what is on the path.
+const PLACES: &str = "/usr/bin:/usr/local/bin:/opt/chef/bin:/opt/cinc/bin";
+/// Where its folder is made, which only root can enter and which is gone afterwards. The first outlives a restart.
+const FOLDER: &str =
+    "for t in /var/tmp /tmp /run; do mktemp -d \"$t/.ami-bake.XXXXXXXX\" 2>/dev/null && exit 0; done; exit 1";
+/// Exit statuses that ask for the licence: not accepted (license-acceptance), not entitled, not set (chef-licensing).
+const LICENCE: [i32; 3] = [172, 173, 174];
+
+/// Sends the cookbooks and runs the tool on them.
+///
+/// # Errors
+/// When the machine doesn't have the tool, or it didn't exit with 0.
+pub(crate) async fn chef(
+    run: &Run,
+    on: &Reached<'_>,
+    step: &Step,
+    chef: Chef<'_>,
+    output: &mut dyn OutputSink,
+) -> Result<()> {
+    let other = if chef.tool == "chef-solo" { "cinc-solo" } else { "chef-solo" };
+    let look =
+        format!("PATH=$PATH:{PLACES}; for t in {} {other}; do command -v \"$t\" || echo; done", quote(chef.tool));
+    let found = ask(run, on, "look for Chef", &look).await?.text("look for Chef")?;
+    let mut found = found.lines().map(str::trim);
+    let program = found.next().unwrap_or_default();
+    if program.is_empty() {
+        let there = found.next().is_some_and(|other| !other.is_empty());
+        return Err(missing(step, chef.tool, other, there));
+    }
+    let folder = ask(run, on, "make a folder for Chef", FOLDER).await?.text("make a folder for Chef")?;
+    let folder = folder.trim();
+    let done = converge(run, on, step, chef, program, folder, output).await;
+    let removed = ask(run, on, "remove Chef's folder", &format!("rm -rf {}", quote(folder))).await;
+    done.and(removed?.text("remove Chef's folder").map(drop))
+}
+
+fn missing(step: &Step, tool: &str, other: &str, there: bool) -> Error {
+    let name = &step.name;
+    let error = if there {
+        Error::build(format!("step `{name}`: the machine has no {tool}, but it has {other}"))
+            .help(format!("Write `chef: {other}`: the two take the same cookbooks."))
+    } else {
+        Error::build(format!("step `{name}`: the machine has no {tool}")).help(
+            "The step installs nothing by itself: install Chef or Cinc in an earlier `run` step, or start from an image that has it.",
+        )
+    };
+    error.at(step.route.key("chef"))
+}
+
+async fn converge(
+    run: &Run,
+    on: &Reached<'_>,
+    step: &Step,
+    chef: Chef<'_>,
+    program: &str,
+    folder: &str,
+    output: &mut dyn OutputSink,
+) -> Result<()> {
+    let deadline = step.timeout.map(|limit| Instant::now() + limit);
+    let mut paths = Vec::new();
+    for (index, from) in chef.cookbooks.iter().enumerate() {
+        let to = format!("{folder}/cookbooks-{index}");
+        send(run, on, step, from, &to).await?;
+        paths.push(to);
+    }
+    for (from, (_, name)) in chef.folders.into_iter().zip(FOLDERS) {
+        if let Some(from) = from {
+            send(run, on, step, from, &format!("{folder}/{name}")).await?;
+        }
+    }
+    let write = format!(
+        "cd {} && cat >attributes.json <&5 && printf %s {} >solo.rb",
+        quote(folder),
+        quote(&solo(folder, &paths))
+    );
+    let node = node(chef.run_list, chef.attributes);
+    ask_with(run, on, "write Chef's configuration", &write, node.as_bytes())
+        .await?
+        .text("write Chef's configuration")?;
+
+    let text = command(program, folder, chef.environment);
+    for round in 1.. {
+        let mut tail = Tail::new(&mut *output);
+        let before = again::id(run, on).await?;
+        let mut script = Script::text(&text, Interpreter::of(Some("sh -eu"))?);
+        script.timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let exit = script.execute(run, on, step, &mut tail).await?;
+        let exit = match (exit, step.timeout) {
+            (Exit::TimedOut(_), Some(limit)) => Exit::TimedOut(limit),
+            (exit, _) => exit,
+        };
+        let next = again::next(&exit);
+        if next == Next::Nothing || round == again::ROUNDS {
+            return judge(run, step, chef.tool, &exit, next, &tail);
+        }
+        if next != Next::Again && !again::boot(run, on, step, next, &before, deadline).await? {
+            return judge(run, step, chef.tool, &exit, next, &tail);
+        }
+        run.progress(match next {
+            Next::Again => format!("{} has replaced itself, and runs again", chef.tool),
+            _ => format!("the machine was restarted for {}, which runs again", chef.tool),
+        });
+    }
+    Ok(())
+}
+
+/// The end of the last round.
+fn judge(run: &Run, step: &Step, tool: &str, exit: &Exit, next: Next, tail: &Tail<'_>) -> Result<()> {
+    if exit.success() {
+        return Ok(());
+    }
+    let error = match exit {
+        Exit::Status(status) if LICENCE.contains(status) => {
+            let message =
+                format!("step `{}`: {tool} exited with status {status}: its licence is not accepted", step.name);
+            let error = Error::build(message).help(
+                "Where you accept it, say so: `env: {CHEF_LICENSE: accept}`. Cinc, the free distribution, asks for none: `chef: cinc-solo`.",
+            );
+            match tail.last_words(run) {
+                Some(words) => error.because(words),
+                None => error,
+            }
+        }
+        Exit::Status(status) if next != Next::Nothing => {
+            let message = format!(
+                "step `{}`: {tool} asked to be run again for the {}th time (exit status {status})",
+                step.name,
+                again::ROUNDS
+            );
+            Error::build(message).help("A recipe that restarts the machine has to see that it has done so: give its `reboot` resource a `not_if`.")
+        }
+        exit => ended(step, tool, exit, tail.last_words(run)),
+    };
+    Err(error.at(step.route.clone()))
+}
+
+/// Sends what a folder has.
+async fn send(run: &Run, on: &Reached<'_>, step: &Step, from: &Path, to: &str) -> Result<()> {
+    upload(run, on, step, &Upload { from, contents: true, to, exclude: &[], owner: None, mode: None }).await
+}
