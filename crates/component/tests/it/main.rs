@@ -7,6 +7,7 @@ mod cookbook;
 mod files;
 mod flow;
 mod forms;
+mod nested;
 mod operators;
 mod store;
 mod system;

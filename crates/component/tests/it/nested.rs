@@ -1,0 +1,54 @@
+//! `ExecuteDocument`: how deep, in which order, with what.
+
+use crate::bench::{Bench, build};
+
+fn calls(document: &str) -> String {
+    build(&format!("- {{name: Call, action: ExecuteDocument, inputs: {{document: {document}}}}}"))
+}
+
+#[tokio::test]
+async fn documents_run_each_other_four_deep_and_never_in_a_circle() {
+    let mut bench = Bench::new().await;
+    let put = |bench: &Bench, name: &str, text: &str| std::fs::write(bench.shell.path(name), text).unwrap();
+    put(&bench, "/opt/4.yml", &build("- {name: End, action: ExecuteBash, inputs: {commands: [echo the end]}}"));
+    put(&bench, "/opt/3.yml", &calls("/opt/4.yml"));
+    put(&bench, "/opt/2.yml", &calls("/opt/3.yml"));
+    let call = |name: &str| format!("- {{name: Call, action: ExecuteDocument, inputs: {{document: {name}}}}}");
+    assert_eq!(bench.build(&call("/opt/2.yml")).await.passes(), "the end\n");
+    put(&bench, "/opt/1.yml", &calls("/opt/2.yml"));
+    let error = bench.build(&call("/opt/1.yml")).await.fails();
+    assert!(error.contains("documents run each other 4 deep, and `/opt/4.yml` would be one more"), "{error}");
+    // The way to the failure stands in it, one document a part.
+    assert!(error.contains("web.yml:5: ") && error.contains("/opt/3.yml:5: "), "{error}");
+    put(&bench, "/opt/a.yml", &calls("/opt/b.yml"));
+    put(&bench, "/opt/b.yml", &calls("/opt/a.yml"));
+    let error = bench.build(&call("/opt/a.yml")).await.fails();
+    assert!(error.contains("the document `/opt/a.yml` would run itself"), "{error}");
+    let error = bench.build(&call("/opt/none.yml")).await.fails();
+    assert!(error.contains("there is no such file") && error.contains("An earlier step has to bring it there."), "{error}");
+    put(&bench, "/opt/latin.yml", "name: Gr");
+    bench.sh("printf '\\374' >>/opt/latin.yml; mkdir /opt/folder.yml").await;
+    let error = bench.build(&call("/opt/latin.yml")).await.fails();
+    assert!(error.contains("the document `/opt/latin.yml` is not UTF-8"), "{error}");
+    bench.build(&call("/opt/folder.yml")).await.fails();
+}
+
+#[tokio::test]
+async fn phases_run_in_the_documents_order_with_the_callers_values() {
+    let mut bench = Bench::new().await;
+    let inner = "schemaVersion: 1.0\nparameters: [{Who: {type: string, default: nobody}}]\nphases:\n  - name: validate\n    steps:\n      - {name: First, action: ExecuteBash, inputs: {commands: ['echo {{ context:phase }} {{ Who }}']}}\n  - name: build\n    steps:\n      - {name: Bad, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [exit 3]}}\n      - {name: Second, action: ExecuteBash, inputs: {commands: ['echo {{ context:phase }} {{ validate.First.outputs.stdout }}']}}\n  - name: extra\n    steps:\n      - {name: Not, action: ExecuteBash, inputs: {commands: [exit 1]}}\n";
+    std::fs::write(bench.shell.path("/opt/inner.yml"), inner).unwrap();
+    let text = bench
+        .build(
+            r#"
+- {name: Call, action: ExecuteDocument, inputs: {document: /opt/inner.yml, phases: "build, validate", parameters: [{name: Who, value: you}]}}
+- {name: Said, action: ExecuteBash, inputs: {commands: ["echo {{ build.Call.outputs.status }} {{ build.Call.outputs.executedStepCount }} {{ build.Call.outputs.failedStepCount }} {{ build.Call.outputs.ignoredFailedStepCount }}"]}}
+- {name: All, action: ExecuteDocument, onFailure: Continue, inputs: {document: /opt/inner.yml}}
+"#,
+        )
+        .await;
+    let said = "validate you\nbuild validate you\nsuccess 3 0 1\nvalidate nobody\nbuild validate nobody\n";
+    assert_eq!(text.stdout, said);
+    let error = text.fails();
+    assert!(error.contains("/opt/inner.yml:13: the phase `extra` failed at the step `Not`"), "{error}");
+}
