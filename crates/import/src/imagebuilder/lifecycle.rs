@@ -51,7 +51,8 @@ fn detail(detail: &Reader, making: &Making, publish: &mut Map) {
             }
         }
         _ => {
-            let help = "`publish.keep` says how many images are kept, `publish.deprecate-after` when one is deprecated.";
+            let help =
+                "`publish.keep` says how many images are kept, `publish.deprecate-after` when one is deprecated.";
             return detail.drop("images are kept or taken away, and deprecated by their age alone", help);
         }
     }

@@ -136,9 +136,8 @@ impl<'a> Variables<'a> {
         }
         variable.tick();
         let readers = [Some(&variable.default), variable.given.as_ref()];
-        let filled = |reader: &&Reader| {
-            reader.node.scalar().is_some_and(|text| !text.is_empty() && !text.contains("{{"))
-        };
+        let filled =
+            |reader: &&Reader| reader.node.scalar().is_some_and(|text| !text.is_empty() && !text.contains("{{"));
         let copied: Vec<&Reader> = readers.into_iter().flatten().filter(filled).collect();
         if !used {
             for reader in readers.into_iter().flatten() {
@@ -252,10 +251,8 @@ impl<'a> Variables<'a> {
 
 impl<'a> Variable<'a> {
     fn new(name: &str, default: Reader<'a>, files: &[Reader<'a>], sets: &[(String, String)], others: &[Self]) -> Self {
-        let mut own: String = name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
-            .collect();
+        let mut own: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' }).collect();
         if !own.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             own.insert(0, '_');
         }

@@ -120,8 +120,7 @@ impl Evaluation<'_> {
             "timestamp" => Ok(self.timestamp()),
             "isotime" => {
                 let layout = if arguments.is_empty() { None } else { Some(literal(&arguments)?) };
-                let shown =
-                    layout.as_deref().map_or_else(|| name.to_owned(), |layout| format!("{name} \"{layout}\""));
+                let shown = layout.as_deref().map_or_else(|| name.to_owned(), |layout| format!("{name} \"{layout}\""));
                 Ok(self.time(&layout::go(layout.as_deref()), &shown))
             }
             "strftime" => {

@@ -217,7 +217,9 @@ fn an_owner_among_the_filters_is_the_owner() {
 #[test]
 fn images_of_one_name_get_names_of_their_own() {
     let builder = |name: &str| {
-        format!(r#"{{"type": "amazon-ebs", "name": "{name}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "x {{{{uuid}}}}"}}"#)
+        format!(
+            r#"{{"type": "amazon-ebs", "name": "{name}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "x {{{{uuid}}}}"}}"#
+        )
     };
     template(&format!(r#"{{"builders": [{}, {}]}}"#, builder("a"), builder("b")))
         .says("      name: x ${{ timestamp }}\n")

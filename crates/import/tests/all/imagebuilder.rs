@@ -115,13 +115,18 @@ fn configurations_without_a_recipe_are_nothing() {
 #[test]
 fn components_run_in_the_recipe_s_order() {
     let bed = Bed::new(&[]);
-    let arn = |name: &str| format!(r#"{{"componentArn": "arn:aws:imagebuilder:eu-west-1:111122223333:component/{name}/1.0.0"}}"#);
+    let arn = |name: &str| {
+        format!(r#"{{"componentArn": "arn:aws:imagebuilder:eu-west-1:111122223333:component/{name}/1.0.0"}}"#)
+    };
     for name in ["one", "two", "far"] {
         bed.write(&format!("{name}.yml"), DOCUMENT);
     }
     let recipe = format!(
         r#"{{"name": "Web", "version": "1.2.3", "parentImage": "ami-0123456789abcdef0", "components": [{}, {}, {}, {}]}}"#,
-        arn("one"), arn("inner"), arn("Farther"), arn("two")
+        arn("one"),
+        arn("inner"),
+        arn("Farther"),
+        arn("two")
     );
     bed.import(&bed.request(&[
         ("two.yml", DOCUMENT),

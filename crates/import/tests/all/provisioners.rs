@@ -96,17 +96,35 @@ fn ansible_local_runs_beside_the_bake_and_says_so() {
 }
 
 #[test]
-fn chef_solo_keeps_cookbooks_run_list_and_attributes() {
-    ebs(
+fn chef_solo_keeps_what_the_step_takes_and_tells_the_rest() {
+    let imported = ebs(
         "",
-        r#"{"type": "chef-solo", "cookbook_paths": ["cookbooks"], "run_list": ["recipe[x]"], "roles_path": "roles", "skip_install": true,
-            "json": {"app": {"port": 80, "fast": true, "names": ["a", "b"], "password": "hunter2"}}}"#,
-    )
-    .says("      - chef: chef-solo\n        cookbooks: [cookbooks]\n        run-list: [\"recipe[x]\"]\n        attributes:\n          app:\n            port: 80\n            fast: true\n            names: [a, b]\n")
+        r#"{"type": "chef-solo", "cookbook_paths": ["cookbooks"], "run_list": ["recipe[x]"], "roles_path": "roles", "data_bags_path": "bags",
+            "environments_path": "envs", "chef_environment": "live", "chef_license": "accept-silent", "skip_install": true,
+            "json": {"app": {"port": 80, "fast": true, "names": ["a", "b"], "password": "hunter2"}},
+            "encrypted_data_bag_secret_path": "key", "config_template": "solo.erb", "remote_cookbook_paths": ["/srv"],
+            "execute_command": "chef-solo", "install_command": "curl | sh", "prevent_sudo": true, "staging_directory": "/tmp/x",
+            "guest_os_type": "unix", "version": "17", "elevated_user": "me"}"#,
+    );
+    imported
+    .says("      - chef: chef-solo\n        cookbooks: [cookbooks]\n        roles: roles\n        data-bags: bags\n        environments: envs\n        environment: live\n        run-list: [\"recipe[x]\"]\n        attributes:\n          app:\n            port: 80\n            fast: true\n            names: [a, b]\n        env:\n          CHEF_LICENSE: accept-silent\n")
     .lacks("hunter2")
-    .tells("provisioners[0].json.app.password", "credential")
-    .tells("provisioners[0].roles_path", "takes cookbooks")
-    .tells("provisioners[0].skip_install", "installs nothing");
+    .tells("provisioners[0].json.app.password", "credential");
+    for (field, why) in [
+        ("skip_install", "installs nothing"),
+        ("install_command", "installs nothing"),
+        ("version", "installs nothing"),
+        ("encrypted_data_bag_secret_path", "not copied"),
+        ("config_template", "writes Chef's configuration"),
+        ("remote_cookbook_paths", "sends its cookbooks"),
+        ("execute_command", "runs as root"),
+        ("prevent_sudo", "runs as root"),
+        ("staging_directory", "gone afterwards"),
+        ("guest_os_type", "Linux"),
+        ("elevated_user", "Linux"),
+    ] {
+        imported.tells(&format!("provisioners[0].{field}"), why);
+    }
 }
 
 #[test]
@@ -165,8 +183,10 @@ fn a_folder_becomes_its_destination_or_goes_into_it() {
         .tells("provisioners[0].source", "the folder itself");
     one(r#""source": "site", "destination": "/tmp""#).says("      - upload: site\n        to: /tmp\n");
     let made = r#"{"type": "shell", "inline": ["sudo mkdir -p /srv/www"]}"#;
-    ebs("", &format!("{made}, {}", file(r#""source": "site", "destination": "/srv/www""#))).says("      - upload: site\n");
-    ebs(r#""ssh_file_transfer_method": "sftp""#, &file(r#""source": "site", "destination": "/srv/www""#)).says("      - upload: site\n");
+    ebs("", &format!("{made}, {}", file(r#""source": "site", "destination": "/srv/www""#)))
+        .says("      - upload: site\n");
+    ebs(r#""ssh_file_transfer_method": "sftp""#, &file(r#""source": "site", "destination": "/srv/www""#))
+        .says("      - upload: site\n");
     one(r#""source": "a.sh", "destination": "~/bin/"}, {"type": "file", "source": "b.sh", "destination": "b.sh""#)
         .says("        to: /home/ubuntu/bin/\n")
         .says("        to: /home/ubuntu/b.sh\n");

@@ -158,5 +158,7 @@ fn values_of_variables_that_are_not_declared_count() {
         path: PathBuf::from("v.json"),
         text: r#"{"region": "eu-west-1", "name": "web", "size": 30}"#.to_owned(),
     }];
-    bed.import(&request).says("vars:\n  region: eu-west-1\n  name: web\n  size: 30\n").tells("name", "without declaring");
+    bed.import(&request)
+        .says("vars:\n  region: eu-west-1\n  name: web\n  size: 30\n")
+        .tells("name", "without declaring");
 }

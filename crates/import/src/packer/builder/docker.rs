@@ -80,7 +80,8 @@ pub(super) fn image(reader: &Reader, context: &Context) -> Option<Image> {
     }
     for (fields, why) in LEFT {
         for field in fields.iter().filter_map(|name| reader.get(name)) {
-            let unset = matches!(field.node.scalar(), Some("" | "false")) && !field.path().ends_with("fix_upload_owner");
+            let unset =
+                matches!(field.node.scalar(), Some("" | "false")) && !field.path().ends_with("fix_upload_owner");
             if unset {
                 field.tick();
             } else {

@@ -123,11 +123,7 @@ const LEFT: [(&[&str], &str, &str); 14] = [
         "a manifest always says how an image is made",
         "Use `ami-bake bake --until validate` for a build without an image.",
     ),
-    (
-        &["skip_save_build_region"],
-        "the home region always has the image",
-        "Bake in a region that is meant to have it.",
-    ),
+    (&["skip_save_build_region"], "the home region always has the image", "Bake in a region that is meant to have it."),
     (
         &["snapshot_copy_duration_minutes", "ami_product_codes", "fast_launch"],
         "it has no counterpart in publishing",

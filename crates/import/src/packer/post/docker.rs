@@ -130,7 +130,9 @@ pub(super) fn write(repository: Repository, template: &Reader, build: &Build, im
     if let Some(pushes) = pushes {
         let others: Vec<&str> = tags
             .iter()
-            .filter(|(tag, chain)| *chain != pushes && !tags.iter().any(|(other, chain)| other == tag && *chain == pushes))
+            .filter(|(tag, chain)| {
+                *chain != pushes && !tags.iter().any(|(other, chain)| other == tag && *chain == pushes)
+            })
             .map(|(_, chain)| chain.as_str())
             .collect();
         for entry in template.get("post-processors").iter().flat_map(Reader::items) {

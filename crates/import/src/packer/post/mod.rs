@@ -55,11 +55,7 @@ const LEFT: [(&[&str], &str, &str); 7] = [
         "Run it in the workflow behind the bake; `bake-report.json` says what was made.",
     ),
     (&["vagrant", "vagrant-cloud", "atlas"], "no boxes are made", ""),
-    (
-        &["docker-save"],
-        "images are pushed, never written to files",
-        "Use `docker save` behind the bake.",
-    ),
+    (&["docker-save"], "images are pushed, never written to files", "Use `docker save` behind the bake."),
     (&["amazon-import"], "images are made by machines, never imported from disks", ""),
 ];
 

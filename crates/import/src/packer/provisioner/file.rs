@@ -76,7 +76,8 @@ fn download(source: &Reader, to: &str, destination: &Reader, context: &Context) 
 
 /// A destination as a path from the root: SSH begins in the login user's home, `docker cp` at the root.
 fn absolute(mut to: Words, build: &Build, image: &Image) -> Option<Words> {
-    let Some(Part::Text(first)) = to.0.first_mut().filter(|part| matches!(part, Part::Text(text) if !text.starts_with('/')))
+    let Some(Part::Text(first)) =
+        to.0.first_mut().filter(|part| matches!(part, Part::Text(text) if !text.starts_with('/')))
     else {
         return Some(to);
     };
@@ -93,8 +94,22 @@ fn absolute(mut to: Words, build: &Build, image: &Image) -> Option<Words> {
 
 /// Folders that every image has.
 const THERE: [&str; 16] = [
-    "", "/tmp", "/var/tmp", "/opt", "/srv", "/root", "/etc", "/usr", "/usr/local", "/usr/local/bin", "/usr/bin", "/var", "/var/lib",
-    "/home", "/mnt", "/etc/systemd/system",
+    "",
+    "/tmp",
+    "/var/tmp",
+    "/opt",
+    "/srv",
+    "/root",
+    "/etc",
+    "/usr",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/bin",
+    "/var",
+    "/var/lib",
+    "/home",
+    "/mnt",
+    "/etc/systemd/system",
 ];
 
 /// Whether a folder becomes its destination instead of going into it: `scp -r` and `docker cp` do so where the destination

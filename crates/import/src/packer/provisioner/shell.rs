@@ -232,9 +232,9 @@ fn left(fields: &Fields) {
         "",
     );
     fields.drop(&["start_retry_timeout"], "a connection that is lost is made again by itself", "");
-    if let Some(codes) = fields.get("valid_exit_codes").filter(|codes| {
-        codes.items().iter().all(|code| code.node.scalar() == Some("0"))
-    }) {
+    if let Some(codes) =
+        fields.get("valid_exit_codes").filter(|codes| codes.items().iter().all(|code| code.node.scalar() == Some("0")))
+    {
         codes.tick();
     }
     fields.drop(
