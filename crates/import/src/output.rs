@@ -1,5 +1,7 @@
 //! The manifest as a whole: its head, its body, and what did not come over as a comment at its end.
 
+use std::path::Path;
+
 use crate::input::{Finding, Kind};
 use crate::yaml::{Map, Value, comment, write};
 
@@ -88,7 +90,7 @@ impl Draft {
             out.push('\n');
             out.push_str(&comment(title));
             for line in lines {
-                out.push_str(&format!("#   {line}\n"));
+                out.push_str(&wrapped(&line));
             }
         }
         if !missing.is_empty() {
@@ -119,9 +121,60 @@ pub fn lines(findings: &[Finding], kind: Kind, with_file: bool) -> Vec<String> {
         let name = finding.file.rsplit('/').next().unwrap_or_default();
         let file = if with_file { format!("{name}: ") } else { String::new() };
         let help = if finding.help.is_empty() { String::new() } else { format!(" → {}", finding.help) };
-        clean(&format!("{file}{}: {}{help}", paths.join(", "), finding.why))
+        clean(&format!("{file}{}: {}{help}", runs(paths).join(", "), finding.why))
     };
     groups.iter().map(line).collect()
+}
+
+/// Paths, in which neighbours of one list stand together: `a[0…2]`.
+fn runs(paths: &[&str]) -> Vec<String> {
+    let parts = |path: &str| {
+        let (before, rest) = path.rsplit_once('[')?;
+        let (index, after) = rest.split_once(']')?;
+        Some((before.to_owned(), index.parse::<usize>().ok()?, after.to_owned()))
+    };
+    let mut all: Vec<String> = Vec::new();
+    let mut open: Option<(String, usize, usize, String)> = None;
+    for path in paths {
+        match (parts(path), &mut open) {
+            (Some((before, index, after)), Some((known, _, last, end)))
+                if before == *known && after == *end && index == *last + 1 =>
+            {
+                *last = index;
+            }
+            (next, _) => {
+                all.extend(open.take().map(run));
+                match next {
+                    Some((before, index, after)) => open = Some((before, index, index, after)),
+                    None => all.push((*path).to_owned()),
+                }
+            }
+        }
+    }
+    all.extend(open.map(run));
+    all
+}
+
+fn run((before, first, last, after): (String, usize, usize, String)) -> String {
+    let range = if first == last { first.to_string() } else { format!("{first}…{last}") };
+    format!("{before}[{range}]{after}")
+}
+
+/// A line of a list in lines of a comment that fit on a screen.
+fn wrapped(line: &str) -> String {
+    const WIDTH: usize = 120;
+    let mut out = String::new();
+    let mut row = String::from("#  ");
+    for word in line.split(' ') {
+        if row.chars().count() + word.chars().count() >= WIDTH && row.trim_start_matches(['#', ' ']) != "" {
+            out.push_str(&row);
+            out.push('\n');
+            "#    ".clone_into(&mut row);
+        }
+        row.push(' ');
+        row.push_str(word);
+    }
+    out + &row + "\n"
 }
 
 /// The fields of an image in the order in which they happen.
@@ -136,6 +189,37 @@ fn clean(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// Names of files and folders that say nothing of what is in them.
+const GENERIC: [&str; 14] = [
+    "ami",
+    "amis",
+    "aws",
+    "build",
+    "builder",
+    "component",
+    "image",
+    "images",
+    "main",
+    "packer",
+    "recipe",
+    "stdin",
+    "template",
+    "templates",
+];
+
+/// What a file is called: its name without its endings, or the nearest folder's where that says nothing.
+pub(crate) fn title(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = stem.trim_end_matches(".component").trim_end_matches(".pkr").to_owned();
+    let generic = |name: &str| GENERIC.contains(&name.to_lowercase().as_str());
+    if !generic(&stem) {
+        return stem;
+    }
+    let folders = path.ancestors().skip(1).filter_map(|folder| folder.file_name()).take(3);
+    let folders = folders.map(|name| name.to_string_lossy().into_owned());
+    folders.into_iter().find(|name| !generic(name) && !name.starts_with('.')).unwrap_or(stem)
+}
+
 /// A text as a name of the manifest.
 pub(crate) fn name(text: &str) -> String {
     let mut name: String =
@@ -145,4 +229,36 @@ pub(crate) fn name(text: &str) -> String {
     }
     let name = name.trim_matches(['-', '.', '_']).to_owned();
     if name.is_empty() { "image".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_called_by_what_says_something() {
+        for (path, expected) in [
+            ("/w/web.json", "web"),
+            ("/w/shop/packer/packer.json", "shop"),
+            ("/w/httpd.component.yml", "httpd"),
+            ("/packer/aws/ami.json", "ami"),
+            ("/w/stdin", "w"),
+        ] {
+            assert_eq!(title(Path::new(path)), expected, "{path}");
+        }
+        assert_eq!(name("a b--c."), "a-b-c");
+    }
+
+    #[test]
+    fn neighbours_of_a_list_stand_together() {
+        assert_eq!(runs(&["a[0]", "a[1]", "a[2]", "b", "a[4].x", "a[5].x", "a[5].y"]), ["a[0…2]", "b", "a[4…5].x", "a[5].y"]);
+        assert_eq!(runs(&["x[\"a b\"]"]), ["x[\"a b\"]"]);
+    }
+
+    #[test]
+    fn a_long_line_is_a_comment_in_every_row() {
+        let text = wrapped(&"word ".repeat(60));
+        assert!(text.lines().count() > 2 && text.lines().all(|row| row.starts_with("#   ") && row.len() < 121), "{text}");
+        assert_eq!(wrapped("a: b"), "#   a: b\n");
+    }
 }
