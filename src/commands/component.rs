@@ -201,7 +201,7 @@ fn load(args: &DocumentArgs, platform: &str, source: &str, region: Option<&str>,
         args.phase.iter().map(|phase| phase.name()).collect()
     };
     let mut step = Map::new();
-    step.insert("name".to_owned(), name.clone().into());
+    step.insert("name".to_owned(), "document".into());
     step.insert("component".to_owned(), args.file.display().to_string().into());
     if !args.with.is_empty() {
         let with: Map<String, Value> =
@@ -245,10 +245,14 @@ fn baked(name: &str) -> Value {
     }
 }
 
+/// So much of a document's name stands before its lines.
+const WIDTH: usize = 24;
+
 /// A name for the image that is never made.
 fn name(file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let name = name.trim_matches('-');
-    if name.is_empty() { "document".to_owned() } else { name.chars().take(40).collect() }
+    // It stands before every line; the end of a long name says more than its beginning.
+    let name = name.get(name.len().saturating_sub(WIDTH)..).unwrap_or(&name).trim_matches('-');
+    if name.is_empty() { "document".to_owned() } else { name.to_owned() }
 }

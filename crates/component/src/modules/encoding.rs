@@ -25,6 +25,15 @@ impl Encoding {
         })
     }
 
+    /// Its name in messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf16 { .. } => "UTF-16",
+            Self::Utf32 { .. } => "UTF-32",
+        }
+    }
+
     /// The encoding of an input that may be left out.
     pub(super) fn given(name: Option<&str>) -> Result<Self> {
         name.map_or(Ok(Self::Utf8), |name| {

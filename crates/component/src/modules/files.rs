@@ -28,7 +28,7 @@ pub(super) async fn act(
         };
         match action {
             Action::ReadFile => {
-                let text = Encoding::given(entry.text("encoding"))?.decode(&said)?;
+                let text = decode(Encoding::given(entry.text("encoding"))?, &said, &entry.path("path")?)?;
                 if entry.flag("printFileContent", false)? && !doing.step.quiet {
                     output.write(Stream::Stdout, text.as_bytes());
                     output.write(Stream::Stdout, b"\n");
@@ -45,6 +45,13 @@ pub(super) async fn act(
         }
     }
     Ok(())
+}
+
+fn decode(encoding: Encoding, bytes: &[u8], path: &str) -> Result<String> {
+    encoding.decode(bytes).map_err(|_| {
+        Error::build(format!("`{path}` is no text in {}", encoding.name()))
+            .help("`encoding` says how a file is written; one that is no text can't be read.")
+    })
 }
 
 fn join(outputs: &mut Outputs, name: &str, between: char, text: &str) {
@@ -127,9 +134,9 @@ async fn convert(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<()> {
         let path = quote(&entry.path("path")?);
         let bytes = sh(doing, &format!("read_file {path}")).await?;
         if bytes.len() > CONVERTED {
-            return Err(Error::build(format!("{path} is larger than {} MiB", CONVERTED >> 20)));
+            return Err(Error::build(format!("`{}` is larger than {} MiB", entry.path("path")?, CONVERTED >> 20)));
         }
-        let text = Encoding::Utf8.decode(&bytes)?;
+        let text = decode(Encoding::Utf8, &bytes, &entry.path("path")?)?;
         let bytes = Encoding::given(entry.text("encoding"))?.encode(&text);
         sh(doing, &format!("{}\nreplace_content {path}", content(&bytes))).await?;
     }

@@ -91,7 +91,8 @@ async fn fetch(doing: &Doing<'_>, url: &Url, lax: bool, target: &Target) -> Resu
             Trouble::Passing(error) if attempt < TRIES && error.kind() != Kind::Cancelled => error,
             other => return Err(other.into_error()),
         };
-        run.progress(format!("{} is tried again: {error}", shown(url)));
+        let why = [vec![error.to_string()], error.causes()].concat().join(": ");
+        run.progress(format!("{} is tried again: {why}", shown(url)));
         match doing.deadline.within(run, run.sleep(pause)).await {
             Err(over) if over.kind() == Kind::Cancelled => return Err(over),
             // What went wrong says more than that there is no more time.

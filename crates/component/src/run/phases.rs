@@ -121,7 +121,7 @@ pub(crate) async fn run(
 
 /// Tells of a failure that does not end the document now.
 fn warn(machine: &Machine<'_>, error: &Error, what: &str) {
-    let message = format!("{error}; {what}");
+    let message = format!("{}; {what}", [vec![error.to_string()], error.causes()].concat().join(": "));
     match error.place() {
         Some(place) => machine.run.warn_at(place.clone(), message),
         None => machine.run.warn(message, None),

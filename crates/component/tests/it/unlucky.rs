@@ -63,6 +63,13 @@ async fn a_script_that_ends_badly_is_told_as_it_ended() {
             "{error}"
         );
     }
+    let error = bench.build("- {name: A, action: ReadFile, inputs: [{path: /bin/ls}]}").await.fails();
+    assert!(error.contains("`/bin/ls` is no text in UTF-8"), "{error}");
+    let outcome = bench
+        .build("- {name: A, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [echo why >&2; exit 1]}}")
+        .await;
+    let told = "exited with status 1: the last line of its standard error: why; that is ignored";
+    assert!(outcome.told.iter().any(|line| line.ends_with(told)), "{:?}", outcome.told);
     bench.sh("mv /bin/bash /bin/bash.away; rm -f /usr/bin/bash").await;
     let error = bench.build(&one("id")).await.fails();
     assert!(error.contains("(ExecuteBash): the machine has no `bash`") && error.contains("do without"), "{error}");
