@@ -16,6 +16,7 @@ mod paths;
 mod read;
 mod repair;
 mod request;
+mod share;
 mod template;
 mod yaml;
 

@@ -80,7 +80,7 @@ impl Draft {
         }
         out.push('\n');
         out.push_str(&write(root));
-        let many = from.len() > 1;
+        let many = from.len() > 1 || findings.iter().any(|finding| finding.file != findings[0].file);
         for (kind, title) in [(Kind::Dropped, "Not carried over:"), (Kind::Changed, "Carried over with a difference:")]
         {
             let lines = lines(findings, kind, many);

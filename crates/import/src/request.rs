@@ -14,6 +14,7 @@ use crate::packer;
 use crate::paths::{Paths, normal};
 use crate::read::{self, Document, Form};
 use crate::repair::repair;
+use crate::share::share;
 use crate::yaml::Value;
 
 /// A file to import.
@@ -147,7 +148,10 @@ pub(crate) fn finish(
         Some(Value::Map(images)) => images.0.len(),
         _ => 0,
     };
-    let root = root.filter(|_| images > 0);
+    let root = root.filter(|_| images > 0).map(|mut root| {
+        share(&mut root);
+        root
+    });
     let (told, missing) = log.finish();
     let mut findings: Vec<Finding> = Vec::new();
     for finding in told.into_iter().map(place) {

@@ -113,10 +113,12 @@ impl<'a> Variables<'a> {
             }
             vars.set_from(variable.own.as_str(), value, variable.given.as_ref().unwrap_or(&variable.default));
         }
-        for name in self.undeclared.borrow().iter() {
-            if uses(text, &format!("vars.{name}")) {
-                vars.set(name.as_str(), Value::Raw("null".to_owned()));
-                vars.comment(vec!["The template uses this variable without declaring it.".to_owned()]);
+        let undeclared = self.undeclared.borrow();
+        let used = undeclared.iter().filter(|name| uses(text, &format!("vars.{name}")));
+        for (at, name) in used.enumerate() {
+            vars.set(name.as_str(), Value::Raw("null".to_owned()));
+            if at == 0 {
+                vars.comment(vec!["From here on: used by the template, and declared nowhere.".to_owned()]);
             }
         }
         // Secrets that no variable stands for.

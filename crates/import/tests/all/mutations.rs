@@ -1,7 +1,7 @@
 //! Templates that are changed at every place: an import answers or refuses, what it writes passes the check, and a key that
 //! nobody knows is told. Over the template of `silence`, and over real ones where the corpus is there.
 //!
-//! A few changes of each template by default; `MUTATIONS=1000` tries so many of each (minutes).
+//! A few changes of some templates by default; `MUTATIONS=1000` tries so many of each (minutes).
 
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::silence::everything;
 
-/// So many changes of our own template are tried by default, and so many of each real one.
-const SAMPLES: (usize, usize) = (40, 1);
+/// So many changes of our own template are tried by default, and so many of every third real one.
+const SAMPLES: (usize, usize) = (25, 1);
 
 struct Template {
     path: PathBuf,
@@ -120,7 +120,7 @@ fn changed(value: &Value, place: &str, other: Option<Value>) -> Value {
 fn a_change_at_any_place_is_an_answer_that_passes_the_check() {
     let more: Option<usize> = std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok());
     let mut tried = 0;
-    for (at, template) in templates().iter().enumerate() {
+    for (at, template) in templates().iter().enumerate().filter(|(at, _)| more.is_some() || at % 3 == 0) {
         let mut found = Vec::new();
         places(&template.value, "", &mut found);
         let changes: Vec<(&String, Option<Value>)> = found

@@ -89,7 +89,7 @@ fn files_of_variables_and_the_command_line_win() {
 #[test]
 fn undeclared_variables_must_be_given() {
     with("", r#"{"type": "shell", "inline": ["{{user `novel`}}"]}"#)
-        .says("  # The template uses this variable without declaring it.\n  novel: null\n");
+        .says("  # From here on: used by the template, and declared nowhere.\n  novel: null\n");
 }
 
 /// A value that the manifest refuses makes the variable one that must be given.
@@ -128,7 +128,7 @@ fn times_become_expressions_in_a_file_and_values_on_the_fly() {
         "ami_name": "a-{{isotime \"20060102\"}}-{{isotime \"1504\"}}-{{timestamp}}", "tags": {"at": "{{isotime | clean_resource_name}}"}}]}"#;
     let mut request = bed.request(&[("web.json", text)]);
     bed.import(&request)
-        .says("      name: a-${{ replace(date, '-', '') }}-${{ timestamp }}-${{ timestamp }}\n")
+        .says("      name: a-${{ replace(date, '-', '') }}-${{ timestamp }}\n")
         .tells("builders[0].ami_name", "became `timestamp`");
     request.now = Some("2026-03-07T15:04:09Z".parse().unwrap());
     bed.import(&request)

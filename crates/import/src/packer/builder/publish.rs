@@ -24,6 +24,11 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
                     "Put `${{ version }}` or `${{ timestamp }}` into it.",
                 );
             }
+            // `isotime` and `uuid` side by side are one moment here.
+            let value = match value {
+                Value::Text(text) => Value::from(once(&text)),
+                value => value,
+            };
             publish.set_from("name", value, &name);
         }
         if let Some(text) = reader.get("ami_description")
@@ -36,6 +41,16 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
         tags(reader, context, publish);
         lifecycle(reader, context, publish);
     });
+}
+
+/// A name that says the moment once.
+fn once(name: &str) -> String {
+    const MOMENT: &str = "${{ timestamp }}";
+    let Some(end) = name.find(MOMENT).map(|at| at + MOMENT.len()) else { return name.to_owned() };
+    let rest = ['-', '_', '.', ' ', '/'].iter().fold(name[end..].to_owned(), |rest, separator| {
+        rest.replace(&format!("{separator}{MOMENT}"), "")
+    });
+    name[..end].to_owned() + &rest.replace(MOMENT, "")
 }
 
 /// The key that `region_kms_key_ids` names for the region of the build itself.

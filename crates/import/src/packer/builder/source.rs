@@ -8,6 +8,12 @@ use crate::yaml::{Map, Value};
 pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<()> {
     let mut ami = Map::default();
     let fixed = reader.get("source_ami");
+    // HCL alone has it: a data source that reads a parameter.
+    if let Some(parameter) = reader.get("source_ami_parameter")
+        && let Some(value) = context.text(&parameter)
+    {
+        ami.set_from("parameter", value, &parameter);
+    }
     let filter = reader.get("source_ami_filter");
     // With both, Packer takes the id unless it is empty.
     let id = fixed.as_ref().and_then(|fixed| {
@@ -27,10 +33,10 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
         filters(&filter, context, &mut ami);
     }
     // The newest that fits the other filters, whatever its name.
-    if ami.get("id").is_none() && ami.get("name").is_none() && ami.get("filters").is_some() {
+    if ami.get("id").is_none() && ami.get("parameter").is_none() && ami.get("name").is_none() && ami.get("filters").is_some() {
         ami.set("name", "*");
     }
-    if ami.get("id").is_none() && ami.get("name").is_none() {
+    if ["id", "name", "parameter"].iter().all(|key| ami.get(key).is_none()) {
         reader.drop(
             "it names no image to start from that could be taken over",
             "Give the builder a `source_ami` or a `source_ami_filter` with a name, or its variable a value, and import again.",
