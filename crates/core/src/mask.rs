@@ -53,6 +53,25 @@ impl Masker {
         secrets.iter().any(|known| known == secret)
     }
 
+    /// Where `bytes`, to which more may come, can be cut without cutting a secret; their length when they are a part of one.
+    pub(crate) fn cut(&self, bytes: &[u8]) -> usize {
+        let secrets = self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let begun = |secret: &String| {
+            let whole = secret.len().min(bytes.len());
+            (1..whole).rev().find(|length| bytes.ends_with(&secret.as_bytes()[..*length]))
+        };
+        let mut cut = bytes.len() - secrets.iter().filter_map(begun).max().unwrap_or_default();
+        // What looks like a beginning may be the end of another one.
+        let across = |cut: usize, secret: &String| {
+            let starts = cut.saturating_sub(secret.len() - 1)..cut;
+            starts.into_iter().find(|at| bytes[*at..].starts_with(secret.as_bytes()))
+        };
+        while let Some(start) = secrets.iter().filter_map(|secret| across(cut, secret)).min() {
+            cut = start;
+        }
+        if cut == 0 { bytes.len() } else { cut }
+    }
+
     /// The text with every known secret replaced.
     pub fn mask(&self, text: &str) -> String {
         let secrets = self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,6 +1,10 @@
 //! What a machine prints: split into lines, made safe, masked, and told as events.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+use crate::mask::Masker;
 
 /// Which of a command's two output streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,13 +63,21 @@ const LINE_LIMIT: usize = 16 << 10;
 /// Splits both streams into lines at LF, CRLF and a lone CR and hands each finished line on, without control characters.
 pub struct Lines<F: FnMut(Stream, String) + Send> {
     buffers: [Vec<u8>; 2],
+    masker: Option<Arc<Masker>>,
     emit: F,
 }
 
 impl<F: FnMut(Stream, String) + Send> Lines<F> {
     /// Hands every finished line to `emit`.
     pub fn new(emit: F) -> Self {
-        Self { buffers: [Vec::new(), Vec::new()], emit }
+        Self { buffers: [Vec::new(), Vec::new()], masker: None, emit }
+    }
+
+    /// Cuts no long line in the middle of a secret: neither half of it would be masked.
+    #[must_use]
+    pub fn with_secrets(mut self, masker: Arc<Masker>) -> Self {
+        self.masker = Some(masker);
+        self
     }
 
     /// Hands on what stands without a line end; call it when the command has ended.
@@ -94,7 +106,10 @@ impl<F: FnMut(Stream, String) + Send> OutputSink for Lines<F> {
                 _ => {
                     buffer.push(byte);
                     if buffer.len() >= LINE_LIMIT {
+                        let cut = self.masker.as_ref().map_or(buffer.len(), |masker| masker.cut(buffer));
+                        let rest = buffer.split_off(cut);
                         self.flush(stream);
+                        self.buffers[stream as usize] = rest;
                     }
                 }
             }
@@ -172,6 +187,25 @@ mod tests {
     fn drops_what_steers_a_terminal() {
         assert_eq!(sanitize("\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}x\u{8}\u{202e}y\tz"), "red xy\tz");
         assert_eq!(sanitize("\u{1b}]8;;http://x\u{1b}\\link"), "link");
+    }
+
+    #[test]
+    fn a_long_line_is_never_cut_within_a_secret() {
+        let masker = Arc::new(Masker::default());
+        masker.add("walnut-tree");
+        masker.add("abab1abab");
+        for secret in ["walnut-tree", "abab1abab"] {
+            for before in LINE_LIMIT - 12..=LINE_LIMIT {
+                let mut seen = Vec::new();
+                let mut sink = Lines::new(|_, line| seen.push(masker.mask(&line))).with_secrets(Arc::clone(&masker));
+                sink.write(Stream::Stdout, &vec![b'x'; before]);
+                sink.write(Stream::Stdout, format!("{secret}!\n").as_bytes());
+                sink.finish();
+                drop(sink);
+                let text = seen.concat();
+                assert!(text.len() == before + 4 && text.ends_with("x***!"), "{}", &text[before - 1..]);
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The steps of one phase: attempts, what a failure means, and their output.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::options::Rooms;
@@ -60,7 +61,8 @@ async fn apply(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, index: 
     let teller = run.clone();
     let mut lines = Lines::new(move |stream, line| {
         teller.tell(Event::StepOutput { phase, index, stream, line });
-    });
+    })
+    .with_secrets(Arc::clone(run.masker()));
     let result = run.until_cancelled(rooms.provisioner.apply(run, on, step, &mut lines)).await?;
     lines.finish();
     result
