@@ -1,5 +1,6 @@
 //! What the author wrote beside the fields: JSON has no comments, so people use keys.
 
+use crate::credential;
 use crate::input::Reader;
 use crate::json::Kind;
 
@@ -19,9 +20,17 @@ pub(crate) fn of(reader: &Reader) -> Vec<String> {
             Kind::List(_) => value.items(),
             _ => vec![value],
         };
-        for text in items.iter().filter_map(Reader::text) {
-            lines.extend(text.lines().map(str::to_owned));
-        }
+        items.iter().for_each(|item| lines.extend(text(item)));
     }
     lines
+}
+
+/// The lines of a text that the author wrote for people; one with a credential in it stays behind.
+pub(crate) fn text(reader: &Reader) -> Vec<String> {
+    let Some(text) = reader.text() else { return Vec::new() };
+    if credential::holds(text) || credential::given(text) {
+        reader.drop("it holds a credential, which is never copied", "");
+        return Vec::new();
+    }
+    text.lines().map(str::to_owned).collect()
 }

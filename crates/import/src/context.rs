@@ -192,6 +192,10 @@ impl Context<'_> {
                 value.drop("a secret can't be used here", "Leave it out: whoever may see the image would see it.");
                 continue;
             }
+            if credential::named(&key) && words.literal().is_some_and(|text| !matches!(text, "" | "true" | "false")) {
+                value.drop("it is a credential, which is never copied", "Whoever may see the image would see it.");
+                continue;
+            }
             map.set_from(key, words.manifest(), &value);
         }
         map

@@ -29,6 +29,23 @@ pub(crate) fn holds(text: &str) -> bool {
     key("AKIA") || key("ASIA") || (text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----"))
 }
 
+/// Whether a text gives a name that is a credential's a value: `db_password=x`, `--token=x`, `{"secret": "x"}`.
+pub(crate) fn given(text: &str) -> bool {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ';');
+    let quotes = ['"', '\'', '-'];
+    // `"secret": "x"` is one word then.
+    let text = text.replace("\": ", "\":").replace("': ", "':");
+    text.split(ends).any(|word| {
+        let Some((name, value)) = word.split_once(['=', ':']) else { return false };
+        let value = value.trim_matches(quotes);
+        let plain = name.trim_matches(quotes);
+        plain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+            && named(plain)
+            && !matches!(value, "" | "true" | "false" | "yes" | "no")
+            && !value.starts_with(['$', '@', '/'])
+    })
+}
+
 /// The name of the environment variable that stands for a credential.
 pub(crate) fn variable(name: &str) -> String {
     let name: String =
@@ -54,6 +71,16 @@ mod tests {
         }
         for name in ["chef_key_location", "ssh_private_key_file", "region", "secret_name", "keyboard", "tokenizer"] {
             assert!(!named(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_tell() {
+        for text in ["db_password=x", "a=1 'api_token=y z'", "--token=x", "{\"secret\": \"x\", \"a\": 1}", "{\"secret\":\"x\"}"] {
+            assert!(given(text), "{text}");
+        }
+        for text in ["a=1", "token=", "password=$P", "--vault-password-file=x", "@secrets.yml", "https://token:8080/x"] {
+            assert!(!given(text), "{text}");
         }
     }
 

@@ -51,6 +51,17 @@ pub(crate) struct Image {
     pub(crate) changes: Map,
 }
 
+impl Build<'_, '_> {
+    /// Its name as the manifest says it: steps of several images that say it stay alike.
+    pub(crate) fn own_name(&self) -> Words {
+        if self.image == self.name {
+            Words::expr("image", Some(self.name.clone()))
+        } else {
+            Words::text(self.name.as_str())
+        }
+    }
+}
+
 impl Scope for Build<'_, '_> {
     fn user(&self, name: &str) -> Result<Words, Trouble> {
         self.variables.user(name)
@@ -71,7 +82,7 @@ impl Scope for Build<'_, '_> {
             ["SourceAMICreationDate"] if aws => "source.created".to_owned(),
             ["SourceAMITags", tag] if aws => format!("source.tags.{tag}"),
             ["BuildRegion"] if aws => "region".to_owned(),
-            ["BuildName"] => return Ok(Words::text(self.name.as_str())),
+            ["BuildName"] => return Ok(self.own_name()),
             ["SourceImageDigest"] => "source.id".to_owned(),
             _ => {
                 return Err(Trouble::new(format!("`{shown}` is a value of Packer's own that has no counterpart")));
@@ -82,7 +93,7 @@ impl Scope for Build<'_, '_> {
 
     fn word(&self, name: &str) -> Option<Result<Words, Trouble>> {
         Some(Ok(match name {
-            "build_name" => Words::text(self.name.as_str()),
+            "build_name" => self.own_name(),
             "build_type" => Words::text(self.kind.as_str()),
             "template_dir" => Words::text(self.variables.folder()),
             "pwd" => Words::text("."),

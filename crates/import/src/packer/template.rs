@@ -41,9 +41,7 @@ pub(crate) fn parts(template: &Reader, parts: &[Reader], given: &Given) -> Draft
     let variables = Variables::read(template, &given.files, given.sets, given.now, &folder);
     let mut draft = Draft { stem: given.stem.to_owned(), ..Draft::default() };
     draft.head.extend(comment::of(template));
-    if let Some(text) = template.get("description").as_ref().and_then(Reader::text) {
-        draft.head.extend(text.lines().map(str::to_owned));
-    }
+    draft.head.extend(template.get("description").iter().flat_map(comment::text));
     top(template);
 
     let typed = RefCell::new(BTreeSet::new());

@@ -239,3 +239,19 @@ fn a_playbook_finds_what_packer_gives_it() {
         .says("        groups: [web]\n")
         .tells("provisioners[0].playbook_file", "`localhost`");
 }
+
+/// Steps that say the builder's name are alike still, and stand once.
+#[test]
+fn steps_of_all_images_stand_once() {
+    let builder = |name: &str| {
+        format!(r#"{{"type": "amazon-ebs", "name": "{name}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "{name} {{{{timestamp}}}}"}}"#)
+    };
+    crate::bed::template(&format!(
+        r#"{{"builders": [{}, {}], "provisioners": [{{"type": "shell", "inline": ["echo {{{{build_name}}}} $PACKER_BUILD_NAME"]}}]}}"#,
+        builder("one"),
+        builder("two")
+    ))
+    .says("defaults:\n  machine:\n    type: t3.small\n    user: ubuntu\n  build:\n    - run: echo ${{ image }} $PACKER_BUILD_NAME\n")
+    .says("        PACKER_BUILD_NAME: ${{ image }}\n")
+    .says("images:\n  one:\n    source:\n      ami:\n        id: ami-0123456789abcdef0\n    publish:\n      name: one ${{ timestamp }}\n  two:\n");
+}

@@ -167,3 +167,21 @@ fn duplicate_keys_are_told() {
     let text = r#"{"builders": [{"type": "docker", "image": "one", "image": "two"}]}"#;
     bed.import(&bed.request(&[("web.json", text)])).says("docker: two\n").tells("builders[0].image", "more than once");
 }
+
+/// A credential is no comment, no tag, and no argument.
+#[test]
+fn credentials_are_found_where_they_hide() {
+    let done = crate::bed::template(
+        r#"{"_comment": "use db_password=zzcred", "builders": [{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ssh_username": "ubuntu",
+            "ami_name": "x {{timestamp}}", "tags": {"api_token": "zzcred"}}],
+            "provisioners": [{"type": "shell", "script": "a.sh", "execute_command": "sudo {{.Path}} --token=zzcred", "environment_vars": "A=1,B_PASSWORD=zzcred"},
+                {"type": "ansible", "playbook_file": "play.yml", "extra_arguments": ["--extra-vars", "a=1 my_secret=zzcred", "--extra-vars={\"password\": \"zzcred\"}"]}]}"#,
+    );
+    assert!(!done.manifest().contains("zzcred"), "{}", done.manifest());
+    done.says("          A: \"1\"\n          B_PASSWORD: ${{ secrets.B_PASSWORD }}\n")
+        .tells("_comment", "credential")
+        .tells("builders[0].tags.api_token", "credential")
+        .tells("provisioners[0].execute_command", "not the rest")
+        .tells("provisioners[1].extra_arguments[1]", "argument")
+        .tells("provisioners[1].extra_arguments[2]", "argument");
+}

@@ -164,8 +164,10 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
     if let Some(field) = mapping.get("snapshot_id") {
         field.drop("disks can't be made from snapshots", "Make it part of the source image.");
     }
-    if root {
-        disk.0.extend(map.0);
+    if root && !disk.is_empty() {
+        mapping.drop("another entry is taken for the root disk", "See `machine.disk`.");
+    } else if root {
+        *disk = map;
     } else {
         volumes.push(map.into());
     }

@@ -148,11 +148,11 @@ fn step(
         let Some((path, found)) = context.local(&playbook) else { continue };
         let mut vars = vars.clone();
         // Packer gives these to every playbook.
-        let own = [("packer_build_name", &build.name), ("packer_builder_type", &build.kind)];
-        let read = found.as_ref().map(|found| playbook::reads(&found.full, &own.map(|(name, _)| name)));
+        let own = [("packer_build_name", build.own_name().manifest()), ("packer_builder_type", build.kind.clone())];
+        let read = found.as_ref().map(|found| playbook::reads(&found.full, &["packer_build_name", "packer_builder_type"]));
         for (name, value) in own {
             if vars.get(name).is_none() && read.as_ref().is_some_and(|read| read.contains(&name)) {
-                vars.set(name, value.as_str());
+                vars.set(name, value);
             }
         }
         let mut groups = groups.clone();
@@ -204,7 +204,7 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
             let Some(value) = value else { continue };
             place(value, next);
             if !pair(value, next, vars) {
-                if value.is_secret() {
+                if value.is_secret() || crate::credential::given(&value.manifest()) {
                     next.drop("a secret can't be part of an argument", "Write it below `vars` of the step.");
                     continue;
                 }
@@ -219,7 +219,7 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
         {
             continue;
         }
-        if words.is_secret() {
+        if words.is_secret() || crate::credential::given(&words.manifest()) {
             item.drop("a secret can't be part of an argument", "Write it below `vars` of the step.");
             continue;
         }

@@ -112,9 +112,9 @@ fn inline(inline: &Reader, context: &Context) -> Option<Script> {
 /// The variables that Packer sets by itself, as far as a script reads them.
 fn own_variables(script: &str, build: &Build, place: &Reader) -> Map {
     let mut env = Map::default();
-    for (name, value) in [("PACKER_BUILD_NAME", &build.name), ("PACKER_BUILDER_TYPE", &build.kind)] {
+    for (name, value) in [("PACKER_BUILD_NAME", build.own_name().manifest()), ("PACKER_BUILDER_TYPE", build.kind.clone())] {
         if script.contains(name) {
-            env.set(name, value.as_str());
+            env.set(name, value);
         }
     }
     if script.contains("PACKER_HTTP_") {
@@ -159,7 +159,11 @@ fn execution(fields: &Fields, context: &Context) -> Execution {
         let words = crate::template::evaluate(text, context.scope, &mut |_| {}).ok()?;
         words.known().filter(|_| !words.is_secret())
     };
-    let execution = execute::read(&command, &known);
+    let mut execution = execute::read(&command, &known);
+    if execution.arguments.iter().any(|argument| credential::given(argument)) {
+        execution.arguments.clear();
+        execution.more = true;
+    }
     if execution.more {
         let user = execution.sudo.as_deref().unwrap_or("the login user");
         field.changed(
@@ -175,13 +179,17 @@ fn execution(fields: &Fields, context: &Context) -> Execution {
 pub(super) fn environment(fields: &Fields, context: &Context) -> Map {
     let mut env = Map::default();
     for key in ["environment_vars", "ansible_env_vars"] {
-        for item in fields.get(key).iter().flat_map(Reader::items) {
-            let Some(raw) = item.text() else { continue };
-            let Some((name, value)) = raw.split_once('=') else {
-                item.drop("it is no NAME=VALUE", "Write it below `env` of the step.");
-                continue;
-            };
-            variable(name.trim(), value, &item, context, &mut env);
+        let Some(list) = fields.get(key) else { continue };
+        for item in list.items() {
+            let Some(text) = item.text() else { continue };
+            // A text alone is a list with commas.
+            for raw in if list.is_list() { vec![text] } else { text.split(',').collect() } {
+                let Some((name, value)) = raw.split_once('=') else {
+                    item.drop("it is no NAME=VALUE", "Write it below `env` of the step.");
+                    continue;
+                };
+                variable(name.trim(), value, &item, context, &mut env);
+            }
         }
     }
     if let Some(map) = fields.get("env") {
