@@ -59,10 +59,22 @@ const PLAYBOOK: &str = r#"- hosts: all
             - stage == 'build'
       - name: The page is root's
         shell: test "$(stat -c %U /opt/jenkins)" = root
+      - name: Restarts, by the bake and by a command of the playbook's own
+        ansible.builtin.reboot: "{{ item }}"
+        loop:
+          - {reboot_timeout: 120}
+          - {reboot_timeout: 120, reboot_command: systemctl reboot}
+      - wait_for_connection: {timeout: 60}
+      - meta: reset_connection
+      - name: The login is a login again
+        command: id -un
+        become: false
+        register: again
+      - assert: {that: "again.stdout == 'admin'"}
 "#;
 
 /// A role in a repository of its own, as ansible-galaxy installs them.
-fn role(setting: &Setting, name: &str, tasks: &str) {
+pub(crate) fn role(setting: &Setting, name: &str, tasks: &str) {
     setting.write(&format!("{name}/tasks/main.yml"), tasks);
     setting.write(
         &format!("{name}/meta/main.yml"),
@@ -74,6 +86,13 @@ fn role(setting: &Setting, name: &str, tasks: &str) {
             Command::new("git").arg("-C").arg(setting.path(name)).args(identity).args(arguments).status().unwrap();
         assert!(done.success());
     }
+}
+
+/// The command, where it finds the `ansible-playbook` of the checks.
+pub(crate) fn with_ansible(mut command: Command) -> Command {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin");
+    command.env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
+    command
 }
 
 #[test]
@@ -98,10 +117,7 @@ fn a_template_with_a_playbook_is_baked_as_it_is() {
         ),
     );
 
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin");
-    let mut command = setting.command(&["bake", "jenkins.json"]);
-    command.env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
-    let baked = finish(command.spawn().unwrap()).exits(0);
+    let baked = finish(with_ansible(setting.command(&["bake", "jenkins.json"])).spawn().unwrap()).exits(0);
     for told in ["TASK [example.java : Java]", "RUNNING HANDLER [example.jenkins : restart jenkins]", "failed=0"] {
         assert!(baked.stderr.contains(told), "{told}: {}", baked.stderr);
     }

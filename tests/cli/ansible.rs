@@ -148,6 +148,15 @@ fn what_goes_wrong_in_a_playbook_is_named() {
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: Break it\n      shell: echo this is why >&2; exit 3\n",
         &["task `Break it` failed (web.yml:4)", "this is why", "--> bake.yml:8:9"],
     );
+    fails(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: trap '' TERM; sleep 300 &\n    - name: Restart\n      reboot: {reboot_timeout: 1}\n",
+        &["task `Restart` failed (web.yml:5): sandbox ", "was not back 1 s after its restart began"],
+    );
+    fails(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: rm -f /usr/bin/python3*\n    - ping:\n",
+        &["task `ping` failed", "The machine has no Python", "a task with `raw`"],
+    );
+    fails("- hosts: all\n  tasks:\n    - no.such.module:\n", &["comes with a collection", "`requirements`"]);
     fails("- hosts: all\n  roles: [nowhere]\n", &["nowhere", "exited with status"]);
     fails("- hosts: dbservers\n  tasks: [{ping: }]\n", &["no play of the playbook is for this machine", "`groups`"]);
     let setting = setting(&format!("{manifest}        requirements: requirements.yml\n"));
@@ -156,6 +165,118 @@ fn what_goes_wrong_in_a_playbook_is_named() {
     let outcome = setting.run(&["bake"]).exits(5);
     assert!(outcome.stderr.contains("ansible-galaxy install exited with status"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("bake.yml:9:"), "{}", outcome.stderr);
+}
+
+/// The module restarts a sandbox as a step `reboot` does, under either of its names, and a playbook goes on after it: become,
+/// vaults, tasks in the background, bytes that are no text. Secrets are masked in differences too.
+#[test]
+fn a_playbook_restarts_its_machine_and_goes_on() {
+    let manifest = format!(
+        "{}      - ansible: site.yml
+        vars: {{token: \"${{{{ secrets.TOKEN }}}}\"}}
+        env: {{ANSIBLE_VAULT_PASSWORD_FILE: password}}
+        args: [--diff, -v]
+        groups: [first, second]
+    validate:
+      - run: test \"$(cat /opt/who)\" = nobody && test -e /opt/handled && test -e /opt/background && test ! -e /tmp/.ansible_async
+",
+        HEAD.replace("images:", "secrets: [TOKEN]\nimages:")
+    );
+    let setting = setting(&manifest).variable("TOKEN", "s3cr\"et-4712");
+    setting.write("password", "opens\n");
+    let sealed = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin/ansible-vault"))
+        .args(["encrypt_string", "--name", "sealed", "--vault-password-file", "password", "in the vault"])
+        .current_dir(setting.folder())
+        .output()
+        .unwrap();
+    setting.write("sealed.yml", &String::from_utf8(sealed.stdout).unwrap());
+    setting.write(
+        "site.yml",
+        "- hosts: first
+  serial: 1
+  vars_files: [sealed.yml]
+  tasks:
+    - command: cat /proc/sys/kernel/random/boot_id
+      register: before
+    - ansible.builtin.reboot: {reboot_timeout: 60, test_command: test -d /opt}
+      register: restarted
+    - command: cat /proc/sys/kernel/random/boot_id
+      register: after
+    - assert: {that: [before.stdout != after.stdout, restarted.rebooted, sealed == 'in the vault']}
+    - reboot: {reboot_command: /nowhere/at/all}
+    - wait_for_connection: {timeout: 30}
+    - meta: reset_connection
+    - shell: sleep 1; touch /opt/background
+      async: 30
+      poll: 0
+      register: job
+    - async_status: {jid: \"{{ job.ansible_job_id }}\"}
+      register: state
+      until: state.finished
+      retries: 30
+      delay: 1
+    - raw: printf '\\377\\376 no text'
+    - copy: {content: \"shown {{ token }} so\\n\", dest: /opt/shown}
+    - copy: {content: \"hidden-by-no-log\\n\", dest: /opt/shown}
+      no_log: true
+    - file: {path: /opt/shown, state: absent}
+      notify: handle
+  handlers:
+    - name: handle
+      command: touch /opt/handled
+- hosts: second
+  gather_facts: false
+  tasks:
+    - command: id -un
+      become: true
+      become_user: nobody
+      register: who
+    - copy: {content: \"{{ who.stdout }}\", dest: /opt/who}
+",
+    );
+    let outcome = setting.run(&["bake"]).exits(0);
+    let told = &outcome.stderr;
+    assert!(told.contains("`reboot_command` is not run") && told.contains("+shown *** so"), "{told}");
+    assert!(!told.contains("4712") && !told.contains("hidden-by-no-log"), "{told}");
+    assert_eq!(left(&setting), [] as [PathBuf; 0]);
+}
+
+/// Files outside the usual folders count when they are named literally; what only a run tells is noted.
+#[test]
+fn a_change_of_what_a_playbook_names_leads_to_a_new_bake() {
+    let setting = setting(&format!("{HEAD}      - ansible: plays/web.yml\n        args: [--become]\n"));
+    let play = "- hosts: all
+  vars_files: [../shared/vars.yml]
+  tasks:
+    - ansible.builtin.include_tasks: ../shared/tasks.yml
+    - template: {src: \"{{ folder }}/page.j2\", dest: /opt/page}
+    - ansible.posix.synchronize: {src: x, dest: /opt/}
+";
+    setting.write("plays/web.yml", play);
+    setting.write("shared/vars.yml", "x: 1\n");
+    setting.write("shared/tasks.yml", "- copy: {src: ../deep/file, dest: /opt/file}\n");
+    setting.write("deep/file", "1");
+    setting.write("deep/other", "1");
+    let digest = || -> Value {
+        let plan = setting.run(&["plan", "--json"]).exits(0);
+        serde_json::from_str::<Value>(&plan.stdout).unwrap()["images"][0]["decided"]["digest"].clone()
+    };
+    let before = digest();
+    for name in ["shared/vars.yml", "shared/tasks.yml", "deep/file"] {
+        let text = setting.read(name);
+        setting.write(name, &format!("{text}\n# changed\n"));
+        assert_ne!(digest(), before, "{name} is not in the digest");
+        setting.write(name, &text);
+    }
+    setting.write("deep/other", "2");
+    assert_eq!(digest(), before);
+    let told = setting.run(&["check"]).exits(0).stderr;
+    assert!(told.contains("note[unknown-file]") && told.contains("plays/web.yml:5:23"), "{told}");
+    assert!(told.contains("warning[synchronize]") && told.contains("plays/web.yml:6:7"), "{told}");
+
+    setting.write("bake.yml", &format!("{HEAD}      - ansible: plays/web.yml\n        args: [--ask-vault-pass]\n"));
+    let told = setting.run(&["check"]).exits(3).stderr;
+    assert!(told.contains("nobody answers while a bake runs") && told.contains("bake.yml:9:"), "{told}");
 }
 
 /// Whether a process with these words runs on this machine.
