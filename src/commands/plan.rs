@@ -1,5 +1,6 @@
 //! `ami-bake plan`
 
+use ami_bake_component::grants;
 use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
 use ami_bake_core::event::Decision;
 use ami_bake_core::plan::{ImagePlan, Resolved};
@@ -97,8 +98,12 @@ async fn ask(
     permissions: bool,
 ) -> Result<(Vec<PlannedImage>, Vec<Permission>)> {
     let images = engine::plan(run, rooms, options).await?;
-    let permissions =
-        if permissions { rooms.platform.permissions(run, &plans(rooms, &images)?).await? } else { Vec::new() };
+    if !permissions {
+        return Ok((images, Vec::new()));
+    }
+    let plans = plans(rooms, &images)?;
+    let steps = plans.iter().flat_map(|plan| plan.build.iter().chain(&plan.validate).chain(&plan.test));
+    let permissions = rooms.platform.permissions(run, &plans, &grants(steps)).await?;
     Ok((images, permissions))
 }
 

@@ -1,13 +1,11 @@
 //! `ami-bake policy`
 
-use std::collections::BTreeMap;
-
 use ami_bake_aws::{Outline, RoleArn, Where, policy, policy_of_target, subject_forms, targets, trust_policy};
 use ami_bake_component::grants;
 use ami_bake_core::{Error, Result};
 use ami_bake_manifest::Manifest;
 use semver::Version;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::{ManifestArgs, PlaceArgs};
 use crate::session::load;
@@ -101,28 +99,9 @@ fn permissions(manifest: &Manifest, of: Option<&str>, role: Option<&str>, region
     for role in roles {
         ui.say(&format!("{role} needs a policy of its own: ami-bake policy --for {role}\n"));
     }
-    let mut policy = policy(&outlines, &Where::of(role, region));
-    documents(&mut policy, &outlines, role)?;
-    Ok(policy)
-}
-
-/// What component documents ask for, a statement for each action.
-fn documents(policy: &mut Value, outlines: &[Outline], role: Option<&str>) -> Result<()> {
-    let partition =
-        role.map(RoleArn::parse).transpose()?.map_or_else(|| "aws".to_owned(), |role| role.partition().to_owned());
     let plans = outlines.iter().map(|outline| &outline.plan);
-    let mut statements: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for grant in grants(plans.flat_map(|plan| plan.build.iter().chain(&plan.validate).chain(&plan.test))) {
-        statements.entry(grant.action).or_default().push(format!("arn:{partition}:{}", grant.resource));
-    }
-    let Some(all) = policy.get_mut("Statement").and_then(Value::as_array_mut) else { return Ok(()) };
-    for (action, resources) in statements {
-        let name = action.split(':').next_back().unwrap_or_default();
-        all.push(
-            json!({ "Sid": format!("Documents{name}"), "Effect": "Allow", "Action": [action], "Resource": resources }),
-        );
-    }
-    Ok(())
+    let grants = grants(plans.flat_map(|plan| plan.build.iter().chain(&plan.validate).chain(&plan.test)));
+    Ok(policy(&outlines, &grants, &Where::of(role, region)))
 }
 
 fn trust(

@@ -35,6 +35,16 @@ const ATTEMPTS: u32 = 8;
 /// The first pause before a retry, doubled each time; EC2's buckets fill within it. The SDK's own is a second.
 const BACKOFF: Duration = Duration::from_millis(250);
 
+/// How calls are repeated.
+pub(crate) fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF)
+}
+
+/// How long an answer may take.
+pub(crate) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build()
+}
+
 /// Where and as whom a bake runs.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -69,10 +79,8 @@ impl Client {
     /// services' own variables included).
     pub(crate) async fn new(settings: Settings, clock: Arc<dyn Clock>, limiter: Arc<Limiter>) -> Result<Self> {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
-            .timeout_config(
-                TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build(),
-            )
+            .retry_config(retries())
+            .timeout_config(timeouts())
             .identity_cache(identity::cache());
         if let Ok(name) = AppName::new(concat!("ami-bake-", env!("CARGO_PKG_VERSION"))) {
             loader = loader.app_name(name);
@@ -177,6 +185,11 @@ impl Client {
     /// What all the clients share: HTTP client, time source, credentials.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// Counts the requests of a service without an SDK's client, as those of all others.
+    pub(crate) fn meter(&self) -> impl Intercept + 'static {
+        self.meter.clone()
     }
 
     /// The run's clock.

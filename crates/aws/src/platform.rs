@@ -8,7 +8,7 @@ use ami_bake_core::ledger::{Entry, IMAGE};
 use ami_bake_core::limit::Limiter;
 use ami_bake_core::plan::{CaptureMode, Deployment, Distribution, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Listed, Machine, Permission, Platform,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Leftover, Listed, Machine, Permission, Platform,
     Registration, Superseded, Undo,
 };
 use ami_bake_core::poll::Poller;
@@ -101,7 +101,7 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    fn new(client: Client, clock: &Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(client: Client, clock: &Arc<dyn Clock>) -> Self {
         let client = Arc::new(client);
         Self {
             instances: machine::poller(&client, Arc::clone(clock)),
@@ -264,7 +264,7 @@ impl Platform for Aws {
         sweep::remove(&self.inner, run, leftover).await
     }
 
-    async fn permissions(&self, run: &Run, plans: &[ImagePlan]) -> Result<Vec<Permission>> {
-        permissions::check(&self.inner, run, plans).await
+    async fn permissions(&self, run: &Run, plans: &[ImagePlan], grants: &[Grant]) -> Result<Vec<Permission>> {
+        Box::pin(permissions::check(&self.inner, run, plans, grants)).await
     }
 }

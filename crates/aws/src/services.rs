@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ami_bake_core::services::{Object, ObjectPath, Services};
+use ami_bake_core::services::{Object, ObjectPath, Services, StoredDocument};
 use ami_bake_core::{Error, Kind, Result, Run};
 use async_trait::async_trait;
 use aws_sdk_s3::Client as S3;
@@ -16,6 +16,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use secrecy::SecretString;
 
 use crate::error::Failure;
+use crate::identity::Partition;
+use crate::image_builder;
 use crate::platform::Inner;
 
 /// What the bucket's own region is called in a refusal of another one (S3 user guide, "Redirecting requests").
@@ -26,16 +28,33 @@ pub(crate) struct Cloud {
     inner: Arc<Inner>,
     /// Regions of buckets that are not at home.
     regions: Mutex<HashMap<String, String>>,
+    /// Component documents that were read, so that a pattern means the same one to all machines of a run.
+    components: Mutex<HashMap<String, StoredDocument>>,
 }
 
 impl Cloud {
     /// The services of a platform.
     pub(crate) fn new(inner: Arc<Inner>) -> Self {
-        Self { inner, regions: Mutex::default() }
+        Self { inner, regions: Mutex::default(), components: Mutex::default() }
+    }
+
+    /// Asks in the bucket's region; a refusal in words.
+    async fn ask<T, E, F>(&self, run: &Run, action: &'static str, at: &ObjectPath, make: impl Fn(S3) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        self.ask_for(run, action, at, make).await?.map_err(|failure| refused(action, at, *failure))
     }
 
     /// Asks in the bucket's region, which a refusal tells.
-    async fn ask<T, E, F>(&self, run: &Run, action: &'static str, at: &ObjectPath, make: impl Fn(S3) -> F) -> Result<T>
+    pub(crate) async fn ask_for<T, E, F>(
+        &self,
+        run: &Run,
+        action: &'static str,
+        at: &ObjectPath,
+        make: impl Fn(S3) -> F,
+    ) -> Result<std::result::Result<T, Box<Failure>>>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -56,7 +75,7 @@ impl Cloud {
                 answer
             };
             let failure = match run.until_cancelled(there.client.ask(action, request)).await? {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok(Ok(answer)),
                 Err(failure) => failure,
             };
             let region = elsewhere.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +84,7 @@ impl Cloud {
                     let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
                     regions.insert(at.bucket.clone(), region);
                 }
-                None => return Err(refused(action, at, *failure)),
+                None => return Ok(Err(failure)),
             }
         }
     }
@@ -78,16 +97,58 @@ fn refused(action: &str, at: &ObjectPath, failure: Failure) -> Error {
         "PutObject" => format!("store {at}"),
         _ => format!("list {at}"),
     };
-    let help = match failure.code() {
-        "NoSuchKey" => "There is no object of that key: mind upper and lower case.".to_owned(),
-        "NoSuchBucket" => format!("There is no bucket {}.", at.bucket),
-        _ => {
-            let error = failure.into_error(&doing);
-            // What is refused in the middle of a bake failed it.
-            return if error.kind() == Kind::Preflight { error.into_kind(Kind::Build) } else { error };
+    let partition = Partition::of_region(failure.region()).as_str();
+    let object = if action == "ListBucket" { at.bucket.clone() } else { format!("{}/{}", at.bucket, at.key) };
+    let failure = failure.on(partition, &format!("s3:::{object}"));
+    let help = help(action, at, partition, &failure);
+    let error = failure.into_error(&doing);
+    // What is refused in the middle of a bake failed it.
+    let error = if error.kind() == Kind::Preflight { error.into_kind(Kind::Build) } else { error };
+    let said = error.help_text().unwrap_or_default().to_owned();
+    match help {
+        Some(help) if said.is_empty() => error.help(help),
+        Some(help) => error.help(format!("{said} {help}")),
+        None => error,
+    }
+}
+
+/// What to do besides granting what is missing.
+fn help(action: &str, at: &ObjectPath, partition: &str, failure: &Failure) -> Option<String> {
+    let bucket = &at.bucket;
+    if let Some(missing) = failure.missing() {
+        // S3 tells a bucket of another owner from a missing permission in its words alone (S3 user guide, "Verifying bucket
+        // ownership"): the former has none.
+        let unexplained = !failure.text().contains("not authorized to perform");
+        return match (&at.owner, missing) {
+            (Some(owner), _) if unexplained => Some(format!(
+                "If the role has it, the bucket {bucket} does not belong to the account {owner}, which is its \
+                 `expectedBucketOwner`."
+            )),
+            // Who may not list a bucket is not told what isn't in it (S3 API, GetObject, "Permissions").
+            (_, "s3:GetObject") => Some(format!(
+                "Without s3:ListBucket on arn:{partition}:s3:::{bucket} S3 answers the same for an object that isn't there."
+            )),
+            (_, "s3:ListBucket") if action == "GetObject" => {
+                Some(format!("S3 asks for it where there is no object {at}: look first whether it exists."))
+            }
+            _ => None,
+        };
+    }
+    Some(match failure.code() {
+        "NoSuchKey" => format!("There is no object of the key `{}`: mind upper and lower case.", at.key),
+        "NoSuchBucket" => format!("There is no bucket {bucket}: mind its name in the document, or make it first."),
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => format!(
+            "The bucket {bucket} is in another region, which S3 did not name. `aws s3api head-bucket --bucket {bucket}` \
+             shows it."
+        ),
+        "InvalidObjectState" => {
+            "The object is archived: restore it (`aws s3api restore-object`) before the bake.".to_owned()
         }
-    };
-    failure.into_error(&doing).help(help)
+        code if code.starts_with("KMS.") => {
+            "The key that the object is encrypted with can't be used: enable it, or store the object anew.".to_owned()
+        }
+        _ => return None,
+    })
 }
 
 #[async_trait]
@@ -147,7 +208,25 @@ impl Services for Cloud {
                 Err(Error::build(format!("{doing} in {}: there is none", client.region()))
                     .help("Mind its path, and the region of the bake."))
             }
-            Err(failure) => Err(client.explain(*failure, &doing).await.into_kind(Kind::Build)),
+            Err(failure) => {
+                let partition = Partition::of_region(client.region()).as_str();
+                let resource = format!("ssm:{}:*:parameter/{}", client.region(), name.trim_start_matches('/'));
+                Err(client.explain(failure.on(partition, &resource), &doing).await.into_kind(Kind::Build))
+            }
         }
+    }
+
+    async fn component(&self, run: &Run, arn: &str) -> Result<StoredDocument> {
+        let known = || self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(document) = known().get(arn) {
+            return Ok(document.clone());
+        }
+        let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
+        let region = region.ok_or_else(|| Error::build(format!("`{arn}` is no ARN of a component")))?;
+        let there = self.inner.in_region(region);
+        let partition = Partition::of_region(region).as_str();
+        let document = image_builder::component(&there.client, run, partition, arn).await?;
+        known().insert(arn.to_owned(), document.clone());
+        Ok(document)
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ami_bake_core::plan::{Step, Verb};
+use ami_bake_core::platform::Grant;
 use ami_bake_core::services::ObjectPath;
 use ami_bake_manifest::diagnostic::Sources;
 use ami_bake_manifest::tree::Node;
@@ -11,16 +12,6 @@ use crate::document::{Document, parse};
 use crate::module::Action;
 use crate::reference::{Reference, references};
 use crate::run::Use;
-
-/// A permission: an action of IAM, and the resource without the partition, such as `s3:::bucket/key` or
-/// `ssm:REGION:ACCOUNT:parameter/NAME`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Grant {
-    /// Such as `s3:GetObject`.
-    pub action: &'static str,
-    /// What stands for any text is a `*`.
-    pub resource: String,
-}
 
 /// What the documents of these steps need, sorted; what can't be read needs nothing.
 pub fn grants<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<Grant> {
@@ -62,10 +53,7 @@ fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, al
     });
     if step.module.action == Action::ExecuteDocument {
         let document = step.inputs.as_ref().and_then(|inputs| inputs.get("document")).and_then(Node::scalar);
-        let place = document.map(|scalar| filled(&scalar.text, known)).and_then(|text| ObjectPath::parse(&text).ok());
-        all.extend(
-            place.map(|at| Grant { action: "s3:GetObject", resource: format!("s3:::{}/{}", at.bucket, at.key) }),
-        );
+        all.extend(document.and_then(|scalar| of_document(&filled(&scalar.text, known))));
         return;
     }
     let entries = step.inputs.as_ref().map(Node::items).unwrap_or_default();
@@ -92,8 +80,27 @@ fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, al
     }
 }
 
+/// What reading another document needs.
+fn of_document(place: &str) -> Option<Grant> {
+    if let Some(arn) = place.strip_prefix("arn:") {
+        let (_, resource) = arn.split_once(':')?;
+        // The document of a version or a pattern is one of a build that only Image Builder knows.
+        let (name, version) = resource.rsplit_once(":component/")?.1.split_once('/')?;
+        let before = resource.split_once(":component/")?.0;
+        let version = match version.find(['x', '*']) {
+            Some(_) => "*".to_owned(),
+            None if version.contains('/') => version.to_owned(),
+            None => format!("{version}*"),
+        };
+        let resource = format!("{before}:component/{name}/{version}");
+        return Some(Grant { action: "imagebuilder:GetComponent", resource });
+    }
+    let at = ObjectPath::parse(place).ok()?;
+    Some(Grant { action: "s3:GetObject", resource: format!("s3:::{}/{}", at.bucket, at.key) })
+}
+
 /// A text with what is known before a bake; a `*` stands for the rest.
-fn filled(text: &str, known: &dyn Fn(&str) -> Option<String>) -> String {
+pub(crate) fn filled(text: &str, known: &dyn Fn(&str) -> Option<String>) -> String {
     let mut whole = String::new();
     let mut from = 0;
     for (range, inner) in references(text) {
@@ -122,6 +129,9 @@ phases:
       - {name: Put, action: S3Upload, inputs: [{source: /a, destination: "s3://b/out/"}]}
       - {name: Any, action: S3Download, inputs: [{source: "{{ build.X.outputs.stdout }}", destination: /a}]}
       - {name: Run, action: ExecuteDocument, inputs: {document: "s3://b/inner.yml"}}
+      - {name: One, action: ExecuteDocument, inputs: {document: "arn:aws:imagebuilder:eu-west-1:111122223333:component/one/1.0.0/2"}}
+      - {name: Version, action: ExecuteDocument, inputs: {document: "arn:aws:imagebuilder:eu-west-1:111122223333:component/two/1.0.0"}}
+      - {name: Newest, action: ExecuteDocument, inputs: {document: "arn:aws:imagebuilder:eu-west-1:aws:component/{{ Bucket }}/1.x.x"}}
       - {name: Say, action: ExecuteBash, inputs: {commands: ["echo {{ aws:ssm:/app/token }}"]}}
   - name: test
     steps:
@@ -149,6 +159,9 @@ phases:
         assert_eq!(
             shown,
             [
+                "imagebuilder:GetComponent imagebuilder:eu-west-1:111122223333:component/one/1.0.0/2",
+                "imagebuilder:GetComponent imagebuilder:eu-west-1:111122223333:component/two/1.0.0*",
+                "imagebuilder:GetComponent imagebuilder:eu-west-1:aws:component/assets/*",
                 "s3:GetObject s3:::*",
                 "s3:GetObject s3:::assets/a/*",
                 "s3:GetObject s3:::b/inner.yml",

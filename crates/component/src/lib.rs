@@ -12,6 +12,6 @@ mod reference;
 mod run;
 
 pub use check::{judge, phases};
-pub use grants::{Grant, grants};
+pub use grants::grants;
 pub use module::names;
 pub use run::Components;

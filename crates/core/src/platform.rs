@@ -328,8 +328,9 @@ pub trait Platform: Send + Sync {
     /// Deletes one leftover.
     async fn remove(&self, run: &Run, leftover: &Leftover) -> Result<Undo>;
 
-    /// Asks by dry run what the role may do: one finding for each action that a bake of these plans needs.
-    async fn permissions(&self, run: &Run, plans: &[ImagePlan]) -> Result<Vec<Permission>>;
+    /// Asks by dry run what the role may do: one finding for each action that a bake of these plans needs, and for each of
+    /// what their documents use.
+    async fn permissions(&self, run: &Run, plans: &[ImagePlan], grants: &[Grant]) -> Result<Vec<Permission>>;
 }
 
 /// How an undo went.
@@ -356,6 +357,16 @@ pub struct Leftover {
     pub expired: Option<Timestamp>,
     /// What it was for, in words.
     pub about: String,
+}
+
+/// What a step's document uses of the cloud: an action of IAM on a resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// Such as `s3:GetObject`.
+    pub action: &'static str,
+    /// The resource's ARN without `arn:` and partition, such as `s3:::bucket/key` or `ssm:REGION:ACCOUNT:parameter/NAME`;
+    /// a `*` stands for any text.
+    pub resource: String,
 }
 
 /// Whether an action is allowed.

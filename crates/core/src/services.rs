@@ -49,7 +49,16 @@ pub struct Object {
     pub content: Reader<'static>,
 }
 
-/// Objects and parameters of a cloud.
+/// A component document that the cloud keeps (EC2 Image Builder).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDocument {
+    /// The ARN of the build version that was read; that of a version or a pattern was asked for perhaps.
+    pub arn: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Objects, parameters and component documents of a cloud.
 #[async_trait]
 pub trait Services: Send + Sync {
     /// Begins to read an object.
@@ -75,6 +84,13 @@ pub trait Services: Send + Sync {
     /// # Errors
     /// When there is none of that name, or it may not be read.
     async fn parameter(&self, run: &Run, name: &str) -> Result<SecretString>;
+
+    /// The component document of an ARN; one of a version or a pattern (`1.x.x`) means the newest that fits, and the same
+    /// one for the rest of the run.
+    ///
+    /// # Errors
+    /// When there is none, or its text may not be read.
+    async fn component(&self, run: &Run, arn: &str) -> Result<StoredDocument>;
 }
 
 #[cfg(test)]

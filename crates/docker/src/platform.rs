@@ -3,8 +3,8 @@
 use ami_bake_core::ledger::{Closed, Entry, IMAGE, MACHINE};
 use ami_bake_core::plan::{CaptureMode, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, ImageQuery, ImageRecord, Grant, Launch, Leftover, Machine, Permission, Platform, Registration,
-    Undo,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform,
+    Registration, Undo,
 };
 use ami_bake_core::{Result, Run};
 use async_trait::async_trait;

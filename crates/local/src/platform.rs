@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use ami_bake_core::ledger::{Closed, Entry, MACHINE};
 use ami_bake_core::plan::{CaptureMode, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform, Registration,
-    Undo,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform,
+    Registration, Undo,
 };
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
@@ -149,7 +149,7 @@ impl Platform for Local {
         sweep::remove(self, run, leftover).await
     }
 
-    async fn permissions(&self, _run: &Run, _plans: &[ImagePlan]) -> Result<Vec<Permission>> {
+    async fn permissions(&self, _: &Run, _: &[ImagePlan], _: &[Grant]) -> Result<Vec<Permission>> {
         Ok(preflight::permissions())
     }
 }

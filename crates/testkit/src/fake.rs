@@ -9,7 +9,7 @@ use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{CaptureMode, Deployment, Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Capture, ImageQuery, ImageRecord, Keep, Launch, Leftover, Machine, PendingImage,
+    Candidate, Capabilities, Capture, Grant, ImageQuery, ImageRecord, Keep, Launch, Leftover, Machine, PendingImage,
     Permission, Platform, Registration, Undo,
 };
 use ami_bake_core::provision::Login;
@@ -220,7 +220,7 @@ impl Platform for Fake {
         Ok(Undo::Done)
     }
 
-    async fn permissions(&self, _: &Run, _: &[ImagePlan]) -> Result<Vec<Permission>> {
+    async fn permissions(&self, _: &Run, _: &[ImagePlan], _: &[Grant]) -> Result<Vec<Permission>> {
         Ok(Vec::new())
     }
 }

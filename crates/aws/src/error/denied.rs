@@ -25,16 +25,32 @@ impl Denied {
                 | "AccessDenied"
                 | "AccessDeniedException"
                 | "UnauthorizedAccess"
+                | "ForbiddenException"
                 | "Client.UnauthorizedOperation"
         )
         .then(|| Self {
-            action: between(text, "not authorized to perform: ", " ")
-                .unwrap_or_else(|| format!("{}:{call}", service(call))),
+            action: between(text, "not authorized to perform: ", " ").unwrap_or_else(|| match text {
+                // Systems Manager tells so of a secure parameter, without the key's name.
+                text if text.contains("ciphertext refers to") => "kms:Decrypt".to_owned(),
+                _ => format!("{}:{call}", service(call)),
+            }),
             resource: between(text, "on resource: ", " ").filter(|resource| resource != "*"),
             who: between(text, "User: ", " "),
             explicit: text.contains("explicit deny"),
             encoded: text.split_once(ENCODED).map(|(_, encoded)| encoded.trim().to_owned()),
         })
+    }
+
+    /// Names what it is about, where AWS did not; the resource's ARN without `arn:` and partition.
+    pub(super) fn on(&mut self, call: &str, partition: &str, resource: &str) {
+        if self.resource.is_none() && self.action == format!("{}:{call}", service(call)) {
+            self.resource = Some(format!("arn:{partition}:{resource}"));
+        }
+    }
+
+    /// The action that is missing.
+    pub(super) fn action(&self) -> &str {
+        &self.action
     }
 
     /// The encoded message, unless it was read already.
@@ -97,6 +113,7 @@ pub(crate) fn service(call: &str) -> &'static str {
     match call {
         "GetObject" | "ListBucket" | "PutObject" => "s3",
         "GetParameter" | "PutParameter" => "ssm",
+        "GetComponent" => "imagebuilder",
         call if call.contains("AutoScaling")
             || call.contains("LaunchConfiguration")
             || call.contains("InstanceRefresh")

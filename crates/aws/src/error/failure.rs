@@ -69,6 +69,11 @@ impl Failure {
         self.code.as_deref().unwrap_or_default()
     }
 
+    /// Where the call went.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
     /// AWS's own words.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -127,6 +132,21 @@ impl Failure {
     /// True when the role may not do it.
     pub(crate) fn is_denied(&self) -> bool {
         self.denied.is_some()
+    }
+
+    /// The action that the role lacks, such as `kms:Decrypt`; often the call's own.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        self.denied.as_ref().map(Denied::action)
+    }
+
+    /// Names what a refused call was about, where AWS did not: the resource's ARN without `arn:` and partition.
+    #[must_use]
+    pub(crate) fn on(mut self, partition: &str, resource: &str) -> Self {
+        let action = self.action;
+        if let Some(denied) = &mut self.denied {
+            denied.on(action, partition, resource);
+        }
+        self
     }
 
     /// The failure to get credentials, in the words of the place that knows why.

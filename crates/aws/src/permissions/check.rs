@@ -1,32 +1,171 @@
 //! All that the images of a plan need.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ami_bake_core::plan::{Deployment, Distribution, ImagePlan, MachineSettings};
-use ami_bake_core::platform::Permission;
+use ami_bake_core::plan::{Deployment, Distribution, ImagePlan, Retention, SourceQuery};
+use ami_bake_core::platform::{Grant, Permission};
 use ami_bake_core::{Result, Run};
+use futures::future::join_all;
 
-use super::{bake, deploy, publish};
+use super::ask::{Subject, ask};
+use super::{grants, unasked};
 use crate::platform::Inner;
+use crate::policy::{Outline, Statement, Where, at_home, copied, elsewhere, targets};
 
-/// One finding for each action that a bake and the publication of these plans need.
-pub(crate) async fn check(aws: &Arc<Inner>, run: &Run, plans: &[ImagePlan]) -> Result<Vec<Permission>> {
-    let machines: Vec<MachineSettings> = plans.iter().map(|plan| plan.machine.clone()).collect();
-    let mut found = bake::bake(aws, run, &machines).await?;
-    let published = plans.iter().filter(|plan| plan.settings.distribution.wanted);
-    let distributions: Vec<&Distribution> = published.clone().map(|plan| &plan.settings.distribution).collect();
-    let retires = published.clone().any(|plan| !plan.settings.retention.is_none());
-    for permission in run.until_cancelled(Box::pin(publish::publish(aws, &distributions, retires))).await? {
-        if !found.iter().any(|known| known.action == permission.action) {
-            found.push(permission);
+/// One finding for each action that the policy of these plans grants, and for each grant of their documents.
+pub(crate) async fn check(
+    home: &Arc<Inner>,
+    run: &Run,
+    plans: &[ImagePlan],
+    documents: &[Grant],
+) -> Result<Vec<Permission>> {
+    let outlines: Vec<Outline> = plans.iter().map(outline).collect();
+    let region = home.client.region();
+    let deployments = |role: Option<&str>| -> Vec<&Deployment> {
+        let all = outlines.iter().flat_map(|one| &one.plan.settings.deployments);
+        all.filter(|deployment| deployment.role.as_deref() == role).collect()
+    };
+    let parameter = outlines.iter().flat_map(|one| &one.plan.settings.distribution.parameters).next();
+    let subject = |role: Option<&str>| Subject {
+        machines: outlines.iter().map(|one| &one.plan.machine).collect(),
+        deployments: deployments(role),
+        parameter: parameter.map(String::as_str),
+        from: region,
+    };
+    let mut found = Findings::default();
+    let statements = at_home(&outlines, &[], &Where::of(None, region));
+    found.add(run.until_cancelled(Box::pin(all(home, &statements, &subject(None)))).await?, "");
+    for deployment in deployments(None).into_iter().filter(|one| one.region.as_deref().is_some_and(|at| at != region)) {
+        let there = home.in_region(deployment.region.as_deref().unwrap_or(region));
+        let of: Vec<&str> = crate::deploy::actions(deployment);
+        let only = subject(None).of(deployment);
+        let answers = some(&there, of.iter().map(|action| (*action, false)).collect(), &only);
+        found.add(run.until_cancelled(Box::pin(answers)).await?, &format!(" in {}", there.client.region()));
+    }
+    for there in copied(&outlines, region) {
+        let statements = [Statement::anywhere("Copy", COPIES)];
+        let answers = run.until_cancelled(Box::pin(all(&home.in_region(&there), &statements, &subject(None)))).await?;
+        found.add(answers, &format!(" in {there}"));
+    }
+    for role in targets(&outlines) {
+        let there = home.at(&region_of(&outlines, &role).unwrap_or_else(|| region.to_owned()), Some(&role));
+        found.add(vec![run.until_cancelled(Box::pin(assumed(&there, &role))).await?], "");
+        let statements = elsewhere(&outlines, &role, &Where::of(Some(&role), there.client.region()));
+        found.add(run.until_cancelled(Box::pin(all(&there, &statements, &subject(Some(&role))))).await?, "");
+    }
+    found.add(grants::ask(home, run, documents).await?, "");
+    Ok(found.all)
+}
+
+/// What brings an image into another region.
+const COPIES: [&str; 3] = ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"];
+
+/// A plan without what it does not do this time.
+fn outline(plan: &ImagePlan) -> Outline {
+    let mut plan = plan.clone();
+    if !plan.settings.distribution.wanted {
+        plan.settings.distribution = Distribution::default();
+        plan.settings.retention = Retention::default();
+    }
+    plan.settings.deployments.retain(|deployment| deployment.wanted);
+    Outline { source: SourceQuery::Id(plan.source.id.clone()), other: plan.clone(), plan }
+}
+
+/// A region that a role works in.
+fn region_of(outlines: &[Outline], role: &str) -> Option<String> {
+    let settings = || outlines.iter().map(|one| &one.plan.settings);
+    let target = settings().flat_map(|one| &one.distribution.targets).find(|target| target.role == role);
+    let deployment = settings().flat_map(|one| &one.deployments).find(|one| one.role.as_deref() == Some(role));
+    let of_target = target.and_then(|target| target.regions.first()).map(|region| region.region.clone());
+    of_target.or_else(|| deployment.and_then(|deployment| deployment.region.clone()))
+}
+
+/// Asks for all that statements allow.
+async fn all(there: &Inner, statements: &[Statement], about: &Subject<'_>) -> Vec<Permission> {
+    some(there, actions(statements), about).await
+}
+
+/// The actions of statements; true for those that only AWS itself may do.
+pub(super) fn actions(statements: &[Statement]) -> BTreeMap<&str, bool> {
+    let mut actions = BTreeMap::new();
+    for statement in statements {
+        for action in statement.actions() {
+            let by_aws = actions.entry(action).or_insert(true);
+            *by_aws = *by_aws && statement.is_by_aws();
         }
     }
-    let wanted: Vec<&Deployment> =
-        plans.iter().flat_map(|plan| &plan.settings.deployments).filter(|deployment| deployment.wanted).collect();
-    for permission in run.until_cancelled(Box::pin(deploy::deploy(aws, &wanted))).await? {
-        if !found.iter().any(|known| known.action == permission.action) {
-            found.push(permission);
+    actions
+}
+
+async fn some(there: &Inner, actions: BTreeMap<&str, bool>, about: &Subject<'_>) -> Vec<Permission> {
+    // Each template is asked for; the rest is the same for all of them.
+    let each: Vec<Subject<'_>> = about.deployments.iter().skip(1).map(|one| about.of(one)).collect();
+    let mut found = Vec::new();
+    let mut asked = Vec::new();
+    for (action, by_aws) in actions {
+        // What a role is assumed for asks for this.
+        if action == "sts:AssumeRole" {
+            continue;
+        }
+        let why = if by_aws { Some(unasked::BY_AWS) } else { unasked::why(action) };
+        match ask(there, action, about).filter(|_| !by_aws) {
+            Some(question) => {
+                asked.push(question);
+                if action.contains("LaunchTemplate") {
+                    asked.extend(each.iter().filter_map(|about| ask(there, action, about)));
+                }
+            }
+            None => found.push(Permission {
+                action: named(there, action),
+                allowed: None,
+                detail: Some(why.unwrap_or(unasked::UNKNOWN).to_owned()),
+            }),
         }
     }
-    Ok(found)
+    let mut all = join_all(asked).await;
+    all.append(&mut found);
+    all
+}
+
+/// `ec2:CopySnapshot`, and whose it is in another account.
+fn named(there: &Inner, action: &str) -> String {
+    there.client.account().map_or_else(|| action.to_owned(), |account| format!("{action} in {account}"))
+}
+
+/// Whether a role lets itself be assumed.
+async fn assumed(there: &Inner, role: &str) -> Permission {
+    let client = &there.client;
+    let action = format!("sts:AssumeRole on {role}");
+    match client.ask("GetCallerIdentity", client.sts.get_caller_identity().send()).await {
+        Ok(_) => Permission { action, allowed: Some(true), detail: None },
+        Err(failure) => super::probe::judged(client, action, *failure).await,
+    }
+}
+
+/// What was found, an action once: of two answers the worse.
+#[derive(Default)]
+struct Findings {
+    all: Vec<Permission>,
+    known: BTreeSet<String>,
+}
+
+impl Findings {
+    fn add(&mut self, found: Vec<Permission>, place: &str) {
+        let weight = |one: &Permission| match one.allowed {
+            Some(false) => 2,
+            None => 1,
+            Some(true) => 0,
+        };
+        for mut permission in found {
+            permission.action.push_str(place);
+            if self.known.insert(permission.action.clone()) {
+                self.all.push(permission);
+            } else if let Some(known) = self.all.iter_mut().find(|one| one.action == permission.action) {
+                if weight(&permission) > weight(known) {
+                    *known = permission;
+                }
+            }
+        }
+    }
 }

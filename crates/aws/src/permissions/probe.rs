@@ -21,7 +21,7 @@ where
 {
     match client.ask(action, request).await {
         Ok(_) => Permission { action: named(client, action), allowed: Some(true), detail: None },
-        Err(failure) => judged(client, action, *failure).await,
+        Err(failure) => judged(client, named(client, action), *failure).await,
     }
 }
 
@@ -36,9 +36,8 @@ fn named(client: &Client, action: &str) -> String {
     format!("{}:{action}{of}", service(action))
 }
 
-async fn judged(client: &Client, action: &'static str, failure: Failure) -> Permission {
-    let service = service(action);
-    let action = named(client, action);
+/// What a refusal says of an action.
+pub(super) async fn judged(client: &Client, action: String, failure: Failure) -> Permission {
     if failure.is(&["DryRunOperation"]) {
         return Permission { action, allowed: Some(true), detail: None };
     }
@@ -47,8 +46,9 @@ async fn judged(client: &Client, action: &'static str, failure: Failure) -> Perm
         let detail = error.help_text().unwrap_or(error.message()).to_owned();
         return Permission { action, allowed: Some(false), detail: Some(detail) };
     }
-    if failure.not_found() && service == "ssm" {
-        // It was allowed to learn that.
+    // It was allowed to learn that.
+    let learnt = failure.not_found() && !action.starts_with("ec2:");
+    if learnt || failure.is(&["InvalidAuthorizationMessageException"]) {
         return Permission { action, allowed: Some(true), detail: None };
     }
     let detail = if failure.not_found() {

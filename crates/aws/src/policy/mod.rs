@@ -7,10 +7,13 @@ mod bake;
 mod publish;
 mod statement;
 
+use std::collections::BTreeSet;
+
 use ami_bake_core::plan::{ImagePlan, SourceQuery};
+use ami_bake_core::platform::Grant;
 use serde_json::{Value, json};
 
-use statement::Statement;
+pub(crate) use statement::Statement;
 
 /// Where the role is and works; `*` stands for what is not known.
 #[derive(Debug, Clone)]
@@ -53,16 +56,51 @@ pub struct Outline {
     pub other: ImagePlan,
 }
 
-/// The policy of the role that bakes.
-pub fn policy(plans: &[Outline], place: &Where) -> Value {
+/// The policy of the role that bakes; `grants` are what the steps' documents use.
+pub fn policy(plans: &[Outline], grants: &[Grant], place: &Where) -> Value {
+    document(at_home(plans, grants, place))
+}
+
+/// The statements of the role that bakes.
+pub(crate) fn at_home(plans: &[Outline], grants: &[Grant], place: &Where) -> Vec<Statement> {
     let mut statements = bake::statements(plans, place);
     statements.extend(publish::at_home(plans, place));
-    document(statements)
+    statements.extend(documents(grants, place));
+    statements
+}
+
+/// The statements of a role in another account.
+pub(crate) fn elsewhere(plans: &[Outline], role: &str, place: &Where) -> Vec<Statement> {
+    publish::elsewhere(plans, role, place)
+}
+
+/// The regions besides this one that images are copied to in the own account.
+pub(crate) fn copied(plans: &[Outline], home: &str) -> BTreeSet<String> {
+    let regions = plans.iter().flat_map(|one| &one.plan.settings.distribution.regions);
+    regions.map(|region| region.region.clone()).filter(|region| region != home).collect()
+}
+
+/// What documents use, a statement for each action.
+fn documents(grants: &[Grant], place: &Where) -> Vec<Statement> {
+    let name = |action: &str| match action {
+        "imagebuilder:GetComponent" => "DocumentsGetComponent",
+        "s3:GetObject" => "DocumentsGetObject",
+        "s3:ListBucket" => "DocumentsListBucket",
+        "s3:PutObject" => "DocumentsPutObject",
+        "ssm:GetParameter" => "DocumentsGetParameter",
+        _ => "Documents",
+    };
+    let actions: BTreeSet<&'static str> = grants.iter().map(|grant| grant.action).collect();
+    let of = |action: &'static str| {
+        let arn = |grant: &Grant| format!("arn:{}:{}", place.partition, grant.resource);
+        grants.iter().filter(move |grant| grant.action == action).map(arn)
+    };
+    actions.into_iter().map(|action| Statement::new(name(action), [action], of(action))).collect()
 }
 
 /// The policy of a role in another account that images are published to, or deployed under; none where nothing is.
 pub fn policy_of_target(plans: &[Outline], role: &str, place: &Where) -> Option<Value> {
-    let statements = publish::elsewhere(plans, role, place);
+    let statements = elsewhere(plans, role, place);
     statements.iter().any(|one| !one.is_empty()).then(|| document(statements))
 }
 
@@ -98,5 +136,7 @@ fn pattern(one: &str, other: &str) -> String {
     format!("{}*{}", text(&one[..before]), text(&one[one.len() - after..]))
 }
 
+#[cfg(test)]
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

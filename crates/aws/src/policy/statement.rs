@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// Allows actions on resources.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     sid: &'static str,
     actions: Vec<String>,
     resources: Vec<String>,
@@ -29,7 +29,7 @@ impl Statement {
     }
 
     /// These actions, which know no resource, or look only.
-    pub(super) fn anywhere(sid: &'static str, actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub(crate) fn anywhere(sid: &'static str, actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::new(sid, actions, ["*".to_owned()])
     }
 
@@ -48,6 +48,16 @@ impl Statement {
         let operators = self.condition.entry(operator.to_owned()).or_insert_with(|| json!({}));
         operators[key] = value;
         self
+    }
+
+    /// The actions that it allows.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &str> {
+        self.actions.iter().map(String::as_str).filter(|_| !self.resources.is_empty())
+    }
+
+    /// True when only AWS itself, in the role's name, may make these calls.
+    pub(crate) fn is_by_aws(&self) -> bool {
+        self.condition.values().any(|keys| keys.get("aws:CalledVia").is_some())
     }
 
     /// True when it allows nothing.

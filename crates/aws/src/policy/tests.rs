@@ -1,42 +1,11 @@
 use std::time::Duration;
 
-use ami_bake_core::plan::{
-    Deployment, Digest, Distribution, ImageKey, ImageSettings, MachineSettings, Refresh, RegionPlan, SourceImage,
-    Strategy, TargetPlan,
-};
-use ami_bake_core::{Route, plan};
+use ami_bake_core::plan;
+use ami_bake_core::plan::{Distribution, ImageSettings, MachineSettings, RegionPlan, Strategy, TargetPlan};
 use semver::Version;
 
+use super::fixture::{HOME, OTHER, deployment, image, refresh};
 use super::*;
-
-const HOME: &str = "arn:aws:iam::111111111111:role/bake";
-const OTHER: &str = "arn:aws:iam::222222222222:role/publish";
-
-fn image(machine: MachineSettings, settings: ImageSettings, version: Version) -> ImagePlan {
-    let source = SourceImage {
-        id: String::new(),
-        name: String::new(),
-        owner: String::new(),
-        created: None,
-        tags: std::collections::BTreeMap::new(),
-        architecture: None,
-        identity: String::new(),
-        version: None,
-    };
-    ImagePlan {
-        key: ImageKey::new("web"),
-        route: Route::root(),
-        namespace: "shop".into(),
-        source,
-        machine,
-        build: vec![],
-        validate: vec![],
-        test: vec![],
-        settings,
-        version,
-        digest: Digest::from_text("sha256:00"),
-    }
-}
 
 fn outline(machine: &MachineSettings, settings: impl Fn(&Version) -> ImageSettings) -> Vec<Outline> {
     let plan = |version: Version| image(machine.clone(), settings(&version), version);
@@ -55,7 +24,7 @@ fn text(policy: &Value) -> String {
 #[test]
 fn a_plain_bake_may_make_tagged_things_and_touch_only_those() {
     let place = Where::of(Some(HOME), "us-east-1");
-    let policy = policy(&outline(&MachineSettings::default(), |_| ImageSettings::default()), &place);
+    let policy = policy(&outline(&MachineSettings::default(), |_| ImageSettings::default()), &[], &place);
     let request = "aws:RequestTag/ami-bake:run";
     assert_eq!(statement(&policy, "LaunchTagged")["Condition"]["Null"][request], "false");
     assert!(text(statement(&policy, "LaunchTagged")).contains("arn:aws:ec2:us-east-1:111111111111:instance/*"));
@@ -100,35 +69,12 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
             deprecate_after: Some(Duration::from_hours(24)),
             ..Distribution::default()
         },
-        deployments: vec![Deployment {
-            route: Route::root(),
-            wanted: true,
-            forced: false,
-            template: "lt-0abc".into(),
-            region: None,
-            role: None,
-            source_version: None,
-            set_default: None,
-            group: Some("web".into()),
-            strategy: Strategy::Refresh(Refresh {
-                min_healthy: None,
-                max_healthy: None,
-                warmup: None,
-                wait: Duration::ZERO,
-                checkpoints: vec![],
-                pause: Duration::ZERO,
-                skip_matching: true,
-                alarms: vec![],
-                rollback: true,
-            }),
-            keep_old: Duration::ZERO,
-            keep_versions: None,
-        }],
+        deployments: vec![deployment(None, Some("web"), Strategy::Refresh(refresh()))],
         ..ImageSettings::default()
     };
     let plans = outline(&machine, settings);
     let place = Where::of(Some(HOME), "us-east-1");
-    let policy = policy(&plans, &place);
+    let policy = policy(&plans, &[], &place);
     assert!(statement(&policy, "MakeGroup").is_null(), "the group is there already");
     assert!(
         text(statement(&policy, "LaunchWith")).contains("subnet/subnet-1")
@@ -162,7 +108,7 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
 fn partitions_and_unknown_accounts() {
     let place = Where::of(None, "cn-north-1");
     let machine = MachineSettings { profile: Some("baker".into()), ..MachineSettings::default() };
-    let policy = policy(&outline(&machine, |_| ImageSettings::default()), &place);
+    let policy = policy(&outline(&machine, |_| ImageSettings::default()), &[], &place);
     let pass = statement(&policy, "PassRole");
     assert_eq!(pass["Resource"], "arn:aws-cn:iam::*:role/baker");
     assert_eq!(pass["Condition"]["StringEquals"]["iam:PassedToService"], "ec2.amazonaws.com.cn");

@@ -1,6 +1,5 @@
 //! The presigned URL of CopySnapshot: the source region's leave for the copy, which the SDK for Rust does not add.
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use ami_bake_core::{Error, Result};
@@ -10,6 +9,7 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 
 use crate::client::Client;
+use crate::request::{encode, endpoint};
 
 /// How long the URL is good for; the AWS CLI's own choice.
 const EXPIRES: Duration = Duration::from_hours(1);
@@ -35,7 +35,7 @@ pub(super) async fn presigned(home: &Client, ask: &Ask<'_>, now: SystemTime) -> 
     let provider = home.config().credentials_provider().ok_or_else(|| Error::preflight(doing()))?;
     let credentials = provider.provide_credentials().await.map_err(|error| Error::preflight(doing()).because(error))?;
     let identity: Identity = credentials.into();
-    signed(&endpoint(home), home.region(), ask, &identity, now)
+    signed(&endpoint(home, "ec2"), home.region(), ask, &identity, now)
         .map_err(|why| Error::internal(doing()).because(std::io::Error::other(why)))
 }
 
@@ -75,32 +75,6 @@ fn signed(
         url.push_str(&format!("&{name}={}", encode(value)));
     }
     Ok(url)
-}
-
-/// The address of EC2 in the client's region: an override of the environment, else AWS's own.
-fn endpoint(home: &Client) -> String {
-    if let Some(url) = home.config().endpoint_url() {
-        return url.trim_end_matches('/').to_owned();
-    }
-    let region = home.region();
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://ec2.{region}.{suffix}")
-}
-
-/// Percent-encoding of all but RFC 3986's unreserved characters, as Signature Version 4 counts them.
-fn encode(text: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    if text.bytes().all(plain) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.bytes().fold(String::new(), |mut out, byte| {
-        if plain(byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    }))
 }
 
 #[cfg(test)]

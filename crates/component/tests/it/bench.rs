@@ -10,7 +10,7 @@ use ami_bake_core::event::{Envelope, Event};
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{OnFailure, Phase, Step, Value, Verb};
 use ami_bake_core::provision::Provisioner as _;
-use ami_bake_core::services::{Object, ObjectPath, Services};
+use ami_bake_core::services::{Object, ObjectPath, Services, StoredDocument};
 use ami_bake_core::{Error, Result, Route, Run};
 use ami_bake_steps::Verbs;
 use ami_bake_testkit::runs;
@@ -185,5 +185,12 @@ impl Services for Store {
             "/app/key" => Ok("two\nlines".into()),
             _ => Err(Error::build(format!("there is no parameter {name}"))),
         }
+    }
+
+    async fn component(&self, _: &Run, arn: &str) -> Result<StoredDocument> {
+        let text = self.get(arn).ok_or_else(|| Error::build(format!("read {arn}: there is no such component")))?;
+        // What is asked for as a version is told as its build.
+        let arn = if arn.matches('/').count() == 2 { format!("{arn}/7") } else { arn.to_owned() };
+        Ok(StoredDocument { arn, text })
     }
 }

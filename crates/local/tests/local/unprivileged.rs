@@ -124,6 +124,6 @@ async fn is_told() {
     let error = bakery.local.find_source(&bakery.run, &SourceQuery::Reference(tarball)).await.unwrap_err();
     assert!(error.to_string().contains("/etc/subuid has no range for baker"), "{error}");
     assert!(error.help_text().is_some_and(|help| help.contains("usermod --add-subuids")), "{error:?}");
-    let findings = bakery.local.permissions(&bakery.run, &[]).await.unwrap();
+    let findings = bakery.local.permissions(&bakery.run, &[], &[]).await.unwrap();
     assert_eq!(findings[0].allowed, Some(false));
 }

@@ -1,0 +1,146 @@
+//! Questions about what documents use: objects, parameters, components.
+
+use std::sync::Arc;
+
+use ami_bake_core::platform::{Grant, Permission};
+use ami_bake_core::services::ObjectPath;
+use ami_bake_core::{Result, Run};
+use futures::future::join_all;
+
+use super::ask::NAME;
+use super::probe::judged;
+use super::unasked;
+use crate::error::Failure;
+use crate::identity::Partition;
+use crate::image_builder;
+use crate::platform::Inner;
+use crate::services::Cloud;
+
+/// One finding for each grant.
+pub(super) async fn ask(home: &Arc<Inner>, run: &Run, grants: &[Grant]) -> Result<Vec<Permission>> {
+    let cloud = Cloud::new(Arc::clone(home));
+    let asked = join_all(grants.iter().map(|grant| Box::pin(one(home, &cloud, run, grant)))).await;
+    asked.into_iter().collect()
+}
+
+async fn one(home: &Arc<Inner>, cloud: &Cloud, run: &Run, grant: &Grant) -> Result<Permission> {
+    let partition = Partition::of_region(home.client.region()).as_str();
+    let name = format!("{} on arn:{partition}:{}", grant.action, grant.resource);
+    let unasked = |why: &str| Permission { action: name.clone(), allowed: None, detail: Some(why.to_owned()) };
+    let resource = grant.resource.as_str();
+    let answer = match grant.action {
+        "s3:GetObject" | "s3:ListBucket" => {
+            let Some(at) = object(resource) else {
+                return Ok(unasked("which bucket it is, only the machine will know"));
+            };
+            if grant.action == "s3:GetObject" {
+                // Nothing but its first byte; one that is not there tells as much.
+                cloud
+                    .ask_for(run, "GetObject", &at, |s3| {
+                        s3.get_object().bucket(&at.bucket).key(&at.key).range("bytes=0-0").send()
+                    })
+                    .await?
+                    .map(|_| ())
+            } else {
+                cloud
+                    .ask_for(run, "ListBucket", &at, |s3| s3.list_objects_v2().bucket(&at.bucket).max_keys(1).send())
+                    .await?
+                    .map(|_| ())
+            }
+        }
+        "ssm:GetParameter" => {
+            let Some(name) = parameter(resource) else {
+                return Ok(unasked("which parameter it is, only the machine will know"));
+            };
+            let request = home.client.ssm.get_parameter().name(name).send();
+            run.until_cancelled(home.client.ask("GetParameter", request)).await?.map(|_| ())
+        }
+        "imagebuilder:GetComponent" => {
+            let Some((region, arn)) = component(partition, resource) else {
+                return Ok(unasked("which component it is, only the machine will know"));
+            };
+            let there = home.in_region(&region);
+            run.until_cancelled(there.client.ask("GetComponent", image_builder::probe(&there.client, &arn))).await?
+        }
+        action => return Ok(unasked(unasked::why(action).unwrap_or(unasked::UNKNOWN))),
+    };
+    Ok(match answer {
+        Ok(()) => Permission { action: name, allowed: Some(true), detail: None },
+        Err(failure) => answered(home, &name, partition, grant, *failure).await,
+    })
+}
+
+async fn answered(home: &Inner, name: &str, partition: &str, grant: &Grant, failure: Failure) -> Permission {
+    let there = |allowed, detail| Permission { action: name.to_owned(), allowed, detail };
+    if failure.is(&["NoSuchKey", "InvalidRange"]) || (failure.not_found() && !grant.action.starts_with("s3:")) {
+        // It was allowed to learn that.
+        return there(Some(true), None);
+    }
+    // Who may not list a bucket is not told what isn't in it.
+    let guessed = grant.resource.contains('*');
+    if grant.action == "s3:GetObject"
+        && (failure.missing() == Some("s3:ListBucket") || (guessed && failure.is_denied()))
+    {
+        return there(
+            None,
+            Some("S3 tells it of an object that exists, or of any where s3:ListBucket is allowed".to_owned()),
+        );
+    }
+    judged(&home.client, name.to_owned(), failure.on(partition, &grant.resource)).await
+}
+
+/// A place in the bucket of a grant; a text that is not known is another key.
+fn object(resource: &str) -> Option<ObjectPath> {
+    let (bucket, key) = resource.strip_prefix("s3:::").map(|at| at.split_once('/').unwrap_or((at, "")))?;
+    let at = ObjectPath { bucket: bucket.to_owned(), key: key.replace('*', NAME), owner: None };
+    (!bucket.contains('*')).then_some(at)
+}
+
+/// The name of a parameter from `ssm:REGION:ACCOUNT:parameter/NAME`.
+fn parameter(resource: &str) -> Option<String> {
+    let (_, name) = resource.split_once(":parameter/")?;
+    if name.starts_with('*') {
+        return None;
+    }
+    let name = name.replace('*', NAME);
+    Some(if name.contains('/') { format!("/{name}") } else { name })
+}
+
+/// The region and the ARN of a component from a grant, which has a star for the versions that it may be.
+fn component(partition: &str, resource: &str) -> Option<(String, String)> {
+    let region = resource.split(':').nth(1)?.to_owned();
+    let (name, version) = resource.rsplit_once(":component/")?.1.split_once('/')?;
+    let version = match version {
+        "*" => "x.x.x",
+        version => version.trim_end_matches('*'),
+    };
+    if region.contains('*') || name.contains('*') {
+        return None;
+    }
+    let before = resource.split_once(":component/")?.0;
+    Some((region, format!("arn:{partition}:{before}:component/{name}/{version}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_asked_for_by_something_that_it_covers() {
+        let shown = |resource: &str| object(resource).map(|at| at.to_string());
+        assert_eq!(shown("s3:::b/a/*").as_deref(), Some("s3://b/a/ami-bake-dry-run"));
+        assert_eq!(shown("s3:::b").as_deref(), Some("s3://b/"));
+        assert_eq!(shown("s3:::*"), None);
+        assert_eq!(parameter("ssm:*:*:parameter/app/token").as_deref(), Some("/app/token"));
+        assert_eq!(parameter("ssm:*:*:parameter/token").as_deref(), Some("token"));
+        assert_eq!(parameter("ssm:*:*:parameter/*"), None);
+        let asked = |version: &str| component("aws", &format!("imagebuilder:eu-west-1:aws:component/web/{version}"));
+        let arn = |version: &str| {
+            let arn = format!("arn:aws:imagebuilder:eu-west-1:aws:component/web/{version}");
+            Some(("eu-west-1".to_owned(), arn))
+        };
+        assert_eq!(asked("*"), arn("x.x.x"));
+        assert_eq!(asked("1.0.0*"), arn("1.0.0"));
+        assert_eq!(asked("1.0.0/2"), arn("1.0.0/2"));
+    }
+}

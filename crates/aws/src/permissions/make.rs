@@ -1,0 +1,144 @@
+//! Questions about machines, their images and their end.
+
+use std::collections::BTreeMap;
+
+use ami_bake_core::platform::Permission;
+use ami_bake_ssh::Key;
+use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
+use aws_sdk_ec2::types::{
+    ArchitectureValues, AttributeValue, BlockDeviceMapping, EbsBlockDevice, InstanceMarketOptionsRequest,
+    InstanceSpecification, InstanceType, IpPermission, IpRange, MarketType, ResourceType, Tag, TagSpecification,
+};
+use aws_smithy_types::Blob;
+
+use super::ask::{IMAGE, INSTANCE, NAME, Question, SNAPSHOT, Subject, dry};
+use super::probe::probe;
+use crate::machine::specification;
+use crate::platform::Inner;
+
+const GROUP: &str = "sg-00000000000000000";
+const INTERFACE: &str = "eni-00000000000000000";
+const VOLUME: &str = "vol-00000000000000000";
+/// A small type of each architecture, for a manifest that names none.
+const TYPES: [&str; 2] = ["t3.small", "t4g.small"];
+/// The newest Amazon Linux, which every account can see.
+const PUBLIC: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+
+/// The question for an action on machines, their disks, snapshots and images.
+pub(super) fn ask<'a>(there: &'a Inner, action: &str, about: &'a Subject<'a>) -> Question<'a> {
+    let client = &*there.client;
+    let ec2 = &client.ec2;
+    let tag = || Tag::builder().key("Name").value(NAME).build();
+    match action.strip_prefix("ec2:")? {
+        "RunInstances" => Some(Box::pin(launch(there, about))),
+        "StopInstances" => dry!(client, "StopInstances", ec2.stop_instances().instance_ids(INSTANCE)),
+        "RebootInstances" => dry!(client, "RebootInstances", ec2.reboot_instances().instance_ids(INSTANCE)),
+        "TerminateInstances" => dry!(client, "TerminateInstances", ec2.terminate_instances().instance_ids(INSTANCE)),
+        "ModifyInstanceAttribute" => {
+            let stop = AttributeValue::builder().value("stop").build();
+            let request = ec2.modify_instance_attribute().instance_id(INSTANCE);
+            dry!(client, "ModifyInstanceAttribute", request.instance_initiated_shutdown_behavior(stop))
+        }
+        "ImportKeyPair" => {
+            let key = Key::generate(NAME).ok()?;
+            let request = ec2.import_key_pair().key_name(NAME).public_key_material(Blob::new(key.public().line()));
+            dry!(client, "ImportKeyPair", request.tag_specifications(tags(ResourceType::KeyPair)))
+        }
+        "DeleteKeyPair" => dry!(client, "DeleteKeyPair", ec2.delete_key_pair().key_name(NAME)),
+        "CreateSecurityGroup" => {
+            let request = ec2.create_security_group().group_name(NAME);
+            let request = request.description("asked for by ami-bake plan --permissions");
+            dry!(client, "CreateSecurityGroup", request.tag_specifications(tags(ResourceType::SecurityGroup)))
+        }
+        "AuthorizeSecurityGroupIngress" => {
+            let from = IpRange::builder().cidr_ip("192.0.2.1/32").build();
+            let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).ip_ranges(from).build();
+            let request = ec2.authorize_security_group_ingress().group_id(GROUP).ip_permissions(ssh);
+            dry!(client, "AuthorizeSecurityGroupIngress", request)
+        }
+        "DeleteSecurityGroup" => dry!(client, "DeleteSecurityGroup", ec2.delete_security_group().group_id(GROUP)),
+        "ModifyNetworkInterfaceAttribute" => {
+            let request = ec2.modify_network_interface_attribute().network_interface_id(INTERFACE).groups(GROUP);
+            dry!(client, "ModifyNetworkInterfaceAttribute", request)
+        }
+        "CreateSnapshots" => {
+            let machine = InstanceSpecification::builder().instance_id(INSTANCE).build();
+            let request = ec2.create_snapshots().instance_specification(machine);
+            dry!(client, "CreateSnapshots", request.tag_specifications(tags(ResourceType::Snapshot)))
+        }
+        "CreateImage" => {
+            let request = ec2.create_image().instance_id(INSTANCE).name(NAME);
+            dry!(client, "CreateImage", request.tag_specifications(tags(ResourceType::Image)))
+        }
+        "RegisterImage" => dry!(client, "RegisterImage", register(ec2.register_image())),
+        "CopyImage" => {
+            let request = ec2.copy_image().name(NAME).source_image_id(IMAGE).source_region(about.from);
+            dry!(client, "CopyImage", request.tag_specifications(tags(ResourceType::Image)))
+        }
+        "CopySnapshot" => {
+            let request = ec2.copy_snapshot().source_region(about.from).source_snapshot_id(SNAPSHOT);
+            dry!(client, "CopySnapshot", request.tag_specifications(tags(ResourceType::Snapshot)))
+        }
+        "CreateTags" => dry!(client, "CreateTags", ec2.create_tags().resources(SNAPSHOT).tags(tag())),
+        "DeleteTags" => dry!(client, "DeleteTags", ec2.delete_tags().resources(SNAPSHOT).tags(tag())),
+        "DeregisterImage" => dry!(client, "DeregisterImage", ec2.deregister_image().image_id(IMAGE)),
+        "DeleteSnapshot" => dry!(client, "DeleteSnapshot", ec2.delete_snapshot().snapshot_id(SNAPSHOT)),
+        "DeleteVolume" => dry!(client, "DeleteVolume", ec2.delete_volume().volume_id(VOLUME)),
+        _ => None,
+    }
+}
+
+fn tags(of: ResourceType) -> TagSpecification {
+    specification(of, &BTreeMap::from([("Name".to_owned(), NAME.to_owned())]))
+}
+
+fn register(request: RegisterImageFluentBuilder) -> RegisterImageFluentBuilder {
+    let ebs = EbsBlockDevice::builder().snapshot_id(SNAPSHOT).build();
+    let root = BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(ebs).build();
+    request
+        .name(NAME)
+        .architecture(ArchitectureValues::X8664)
+        .virtualization_type("hvm")
+        .root_device_name("/dev/xvda")
+        .block_device_mappings(root)
+        .tag_specifications(tags(ResourceType::Image))
+}
+
+/// RunInstances, with an image that exists: EC2 judges the image before the role.
+async fn launch(there: &Inner, about: &Subject<'_>) -> Permission {
+    const ACTION: &str = "RunInstances";
+    let client = &*there.client;
+    let Some((image, architecture)) = some_image(there).await else {
+        return super::probe::unasked(client, ACTION, "no image is known to ask it with");
+    };
+    let machine = about.machines.first().map(|machine| (*machine).clone()).unwrap_or_default();
+    let arm = architecture == Some(ArchitectureValues::Arm64);
+    let kind = machine.types.first().map_or(TYPES[usize::from(arm)], String::as_str);
+    let mut asked = client
+        .ec2
+        .run_instances()
+        .dry_run(true)
+        .image_id(image)
+        .instance_type(InstanceType::from(kind))
+        .min_count(1)
+        .max_count(1)
+        .set_subnet_id(machine.subnets.first().cloned())
+        .set_security_group_ids(Some(machine.security_groups.clone()).filter(|groups| !groups.is_empty()))
+        .tag_specifications(tags(ResourceType::Instance))
+        .tag_specifications(tags(ResourceType::Volume));
+    if about.machines.iter().any(|machine| machine.spot) {
+        asked = asked
+            .instance_market_options(InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build());
+    }
+    probe(client, ACTION, asked.send()).await
+}
+
+/// An image to ask with: one that was looked up already, else the newest Amazon Linux.
+async fn some_image(there: &Inner) -> Option<(String, Option<ArchitectureValues>)> {
+    if let Some(image) = there.sources.any() {
+        return Some((image.image_id()?.to_owned(), image.architecture().cloned()));
+    }
+    let request = there.client.ssm.get_parameter().name(PUBLIC);
+    let answer = there.client.ask("GetParameter", request.send()).await.ok()?;
+    Some((answer.parameter()?.value()?.to_owned(), Some(ArchitectureValues::X8664)))
+}

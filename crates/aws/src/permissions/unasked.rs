@@ -1,0 +1,76 @@
+//! Actions that nobody can ask for without doing them, and why.
+
+/// IAM has no dry runs.
+const IAM: [&str; 12] = [
+    "iam:AddRoleToInstanceProfile",
+    "iam:CreateInstanceProfile",
+    "iam:CreateRole",
+    "iam:CreateServiceLinkedRole",
+    "iam:DeleteInstanceProfile",
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:PassRole",
+    "iam:PutRolePolicy",
+    "iam:RemoveRoleFromInstanceProfile",
+    "iam:TagInstanceProfile",
+    "iam:TagRole",
+];
+/// Nor has Auto Scaling.
+const GROUPS: [&str; 21] = [
+    "autoscaling:AttachLoadBalancerTargetGroups",
+    "autoscaling:AttachLoadBalancers",
+    "autoscaling:BatchPutScheduledUpdateGroupAction",
+    "autoscaling:CancelInstanceRefresh",
+    "autoscaling:CreateAutoScalingGroup",
+    "autoscaling:CreateOrUpdateTags",
+    "autoscaling:DeleteAutoScalingGroup",
+    "autoscaling:DeleteTags",
+    "autoscaling:DetachLoadBalancerTargetGroups",
+    "autoscaling:DetachLoadBalancers",
+    "autoscaling:EnableMetricsCollection",
+    "autoscaling:PutNotificationConfiguration",
+    "autoscaling:PutScalingPolicy",
+    "autoscaling:PutWarmPool",
+    "autoscaling:ResumeProcesses",
+    "autoscaling:RollbackInstanceRefresh",
+    "autoscaling:StartInstanceRefresh",
+    "autoscaling:SuspendProcesses",
+    "autoscaling:UpdateAutoScalingGroup",
+    // Its alarms are made in the role's name.
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:PutMetricAlarm",
+];
+/// EBS uses keys in the role's name.
+const KEYS: [&str; 6] = [
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+];
+
+/// Why an action has no question; none for one that has, or that nobody thought of.
+pub(super) fn why(action: &str) -> Option<&'static str> {
+    if IAM.contains(&action) {
+        return Some("IAM has no dry run; the first refusal names the statement that is missing");
+    }
+    if GROUPS.contains(&action) {
+        return Some("it can't be asked for without doing it");
+    }
+    if KEYS.contains(&action) {
+        return Some("EBS does it in the role's name; the first refusal names the key");
+    }
+    match action {
+        "s3:PutObject" => Some("S3 has no dry run; the first refusal names the statement that is missing"),
+        "ssm:PutParameter" => {
+            Some("Systems Manager has no dry run; the first refusal names the statement that is missing")
+        }
+        _ => None,
+    }
+}
+
+/// Why what a statement allows to AWS alone has no question.
+pub(super) const BY_AWS: &str = "EC2 does it in the role's name, and nobody else may";
+/// What is told of an action that has neither question nor reason; a test sees to it that there is none.
+pub(super) const UNKNOWN: &str = "ami-bake has no question for it";
