@@ -66,6 +66,17 @@ const PLAYBOOK: &str = r#"- hosts: all
           - {reboot_timeout: 120, reboot_command: systemctl reboot}
       - wait_for_connection: {timeout: 60}
       - meta: reset_connection
+      - name: A restart that nobody waits for, and the machine's timer after it
+        shell: cat /proc/sys/kernel/random/boot_id; (sleep 1; systemctl reboot) >/dev/null 2>&1 &
+        register: before
+      - shell: test "$(cat /proc/sys/kernel/random/boot_id)" != "{{ before.stdout }}"
+        ignore_unreachable: true
+        register: later
+        until: later is success and not later.unreachable | default(false)
+        retries: 120
+        delay: 1
+      - wait_for_connection: {timeout: 60}
+      - command: systemctl is-active ami-bake-deadman.timer
       - name: The login is a login again
         command: id -un
         become: false
