@@ -53,7 +53,10 @@ impl Shop {
     fn run(&self, password: &str, arguments: &[&str]) -> Outcome {
         let mut command = self.setting.command(arguments);
         let outcome = self.setting.finish(command.env("REGISTRY_PASSWORD", password).spawn().unwrap());
-        let shown = format!("{outcome:?}{}", std::fs::read_to_string(self.setting.path("bake-report.json")).unwrap_or_default());
+        let shown = format!(
+            "{outcome:?}{}",
+            std::fs::read_to_string(self.setting.path("bake-report.json")).unwrap_or_default()
+        );
         assert!(!shown.contains(password), "{shown}");
         outcome
     }
@@ -103,7 +106,10 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
     shop.remove(&format!("{shop_web}:latest"));
     let again = shop.run(PASSWORD, &publish).exits(0);
     assert!(again.stderr.contains("pushed latest") && !again.stderr.contains("pushed 0.1.0"), "{}", again.stderr);
-    assert_eq!((registry.tags("shop/web"), registry.pushed("shop/web", "0.1.0")), (vec!["0.1.0".to_owned(), "latest".to_owned()], pushed));
+    assert_eq!(
+        (registry.tags("shop/web"), registry.pushed("shop/web", "0.1.0")),
+        (vec!["0.1.0".to_owned(), "latest".to_owned()], pushed)
+    );
     let idle = shop.run(PASSWORD, &["publish", "--image-version", "0.1.0"]).exits(0);
     assert!(idle.stderr.contains("as it should be") && !idle.stderr.contains("pushing"), "{}", idle.stderr);
     // A bake that reuses the image looks it up in the same way.
@@ -112,7 +118,8 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
     let report: Value = serde_json::from_str(&shop.setting.read("bake-report.json")).unwrap();
     let digest = report["images"][0]["published"][0]["image"].as_str().unwrap();
     assert!(shop.engine.docker(&["pull", "--quiet", &format!("{shop_web}@{digest}")]).is_none(), "anonymously");
-    let seen = shop.engine.docker(&["image", "inspect", "--format", "{{json .RepoDigests}}", &format!("{shop_web}:latest")]);
+    let seen =
+        shop.engine.docker(&["image", "inspect", "--format", "{{json .RepoDigests}}", &format!("{shop_web}:latest")]);
     assert!(seen.as_ref().is_some_and(|seen| seen.contains(digest)), "{digest} is not in {seen:?}");
 }
 
@@ -121,6 +128,7 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
     let registry = Registry::guarded("ada", PASSWORD);
     let shop = Shop::new("promote", &registry);
     shop.run(PASSWORD, &["bake"]).exits(0);
+    shop.setting.write("kept.json", &shop.setting.read("bake-report.json"));
     let staged = registry.pushed("shop/web", "latest");
     let promote = ["promote", "0.1.0", "--environment", "production"];
     shop.run(PASSWORD, &promote).exits(0).says("pushed 0.1.0, pushed live");
@@ -135,27 +143,34 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
         .says("publish web 0.2.0: there is no such image")
         .says("`ami-bake images` lists what there is here");
     // The report's platform is the images', and --platform can't say another.
-    shop.run(PASSWORD, &["publish", "--report", "bake-report.json", "--platform", "local"])
+    shop.run(PASSWORD, &["publish", "--report", "kept.json", "--platform", "local"])
         .exits(2)
         .says("are on the platform docker, not on local");
     // Of another platform by itself: the report knows where its images are.
     let text = shop.setting.read("bake.yml");
     shop.setting.write("bake.yml", &text.replace("platform: docker", "platform: local"));
     registry.forget("shop/web", "latest");
-    shop.run(PASSWORD, &["publish", "--report", "bake-report.json"]).exits(0).says("pushed latest");
+    shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(0).says("pushed latest");
     shop.setting.write("bake.yml", &text);
 
     // A registry that is not there any more, and one that never had a name.
     drop(registry);
-    let closed = shop.run(PASSWORD, &["publish", "--report", "bake-report.json"]).exits(7);
+    let closed = shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(7);
     assert!(closed.stderr.contains("connection refused"), "{}", closed.stderr);
     assert!(closed.stderr.contains("is up and the engine gets there"), "{}", closed.stderr);
-    shop.setting.write("bake.yml", &text.replace("[\"${{ version }}\", latest]", "[a b]"));
-    let named = shop.run(PASSWORD, &["publish", "--report", "bake-report.json"]).exits(4);
-    assert!(named.stderr.contains("\"a b\" is no tag") && named.stderr.contains("bake.yml:"), "{}", named.stderr);
+    // Credentials that can't be had are missed before anything is pushed, and before a machine starts.
+    let anonymous: String =
+        text.lines().filter(|line| !line.contains("login:")).map(|line| format!("{line}\n")).collect();
+    shop.setting.write("bake.yml", &anonymous);
+    shop.setting.write(".docker/config.json", "{\"credsStore\": \"nowhere\"}");
+    for arguments in [&["publish", "--report", "kept.json"][..], &["bake", "--force"]] {
+        let unread = shop.run(PASSWORD, arguments).exits(4).says("ask docker-credential-nowhere").says("bake.yml:");
+        assert!(!unread.stderr.contains("machine "), "{}", unread.stderr);
+    }
+    std::fs::remove_file(shop.setting.path(".docker/config.json")).unwrap();
     shop.setting.write("bake.yml", text.split("    publish:").next().unwrap());
-    shop.run(PASSWORD, &["publish", "--report", "bake-report.json"]).exits(0).says("its `publish` names nowhere else");
+    shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(0).says("its `publish` names nowhere else");
     shop.setting.write("bake.yml", &text);
     shop.remove(&format!("{}/web:0.1.0", shop.name));
-    shop.run(PASSWORD, &["publish", "--report", "bake-report.json"]).exits(4).says("there is no such image");
+    shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(4).says("there is no such image");
 }
