@@ -86,7 +86,7 @@ fn a_document_runs_alone() {
     let failed = setting.run(&["component", "run", "web.yml", "--set", "Greeting=hi", "--phase", "test"]).exits(5);
     assert!(
         failed.stderr.contains(
-            "error: web.yml:25: the phase `test` failed at the step `Page` (ExecuteBash): exited with status 2"
+            "error[build-failed]: web.yml:25: the phase `test` failed at the step `Page` (ExecuteBash): exited with status 2"
         ),
         "{}",
         failed.stderr

@@ -16,14 +16,14 @@ images:
     source: {local: host}
     build:
       - run: |
-          rm -f "$(command -v unzip)"; mkdir -p /var/lib/cloud/instance /etc/default /etc/apt/apt.conf.d; cd /usr/local/sbin
+          rm -f "$(command -v unzip)"; mkdir -p /etc/default /etc/apt/apt.conf.d; cd /usr/local/sbin
           printf '#!/bin/sh\necho apt-get "$*"\ncase $* in *install*) for p; do :; done; printf "#!/bin/sh\\n" >/usr/local/bin/$p; chmod 755 /usr/local/bin/$p ;; esac\n' >apt-get
           for tool in update-grub systemctl yum aws; do printf '#!/bin/sh\necho %s "$*"\n' $tool >$tool; done
           printf '#!/bin/sh\ncase $* in *api/token*) echo token ;; *ami-id*) echo ami-0123456789abcdef0 ;; *zone*) echo us-west-2a ;; esac\n' >curl
           printf '#!/bin/sh\ncat >/dev/null; echo false\n' >jq
           chmod 755 ./*
           printf 'ID=ubuntu\nVERSION_ID=22.04\n' >/etc/os-release.new; rm -f /etc/os-release; mv /etc/os-release.new /etc/os-release
-          echo 'GRUB_CMDLINE_LINUX="quiet"' >/etc/default/grub; touch /var/lib/cloud/instance/boot-finished
+          echo 'GRUB_CMDLINE_LINUX="quiet"' >/etc/default/grub
           echo 'APT::Periodic::Unattended-Upgrade "1";' >/etc/apt/apt.conf.d/20auto-upgrades
   dnf:
     source: {local: host}
@@ -76,59 +76,90 @@ fn documents_of_others_run() {
     // A tolerated failure: the document succeeds, and says what did not.
     corpus.take("tolerated-failure.yml");
     let ran = corpus.run("dnf", 0);
-    says(&ran, &[
-        "package htop is not installed",
-        "warning: web.yml:12: the phase `build` failed at the step `OptionalCheck` (ExecuteBash): exited with status 1; that is ignored",
-        "Still runs, and the document succeeds.",
-        "web.yml: 1 step passed, 1 failed and ignored",
-    ]);
+    says(
+        &ran,
+        &[
+            "package htop is not installed",
+            "warning: web.yml:12: the phase `build` failed at the step `OptionalCheck` (ExecuteBash): exited with status 1: the last line of its output: package htop is not installed; that is ignored",
+            "Still runs, and the document succeeds.",
+            "web.yml: 1 step passed, 1 failed and ignored",
+        ],
+    );
     // A restart, and the same step again; the validate phase looks for what must be gone.
     corpus.take("reboot-and-resume.yml");
     let ran = corpus.run("apt", 0);
-    says(&ran, &["InstallThenReboot: restarts the machine, and runs again", "Back after the reboot", "web.yml: 3 steps passed"]);
+    says(
+        &ran,
+        &[
+            "InstallThenReboot: restarts the machine, and runs again",
+            "Back after the reboot",
+            "web.yml: 3 steps passed",
+        ],
+    );
     assert_eq!(ran.stderr.matches("Simulating an install").count(), 1, "{}", ran.stderr);
     // Whichever package manager there is; the validate phase calls what was installed.
     corpus.take("conditional-install.yml");
-    says(&corpus.run("apt", 0), &[
-        "build: InstallWithDnf is skipped",
-        "| apt-get update",
-        "| apt-get -y install unzip",
-        "web.yml: 2 steps passed, 1 skipped",
-    ]);
-    says(&corpus.run("dnf", 0), &["| dnf -y install unzip", "InstallWithAptGet is skipped", "2 steps passed, 1 skipped"]);
+    says(
+        &corpus.run("apt", 0),
+        &[
+            "build: InstallWithDnf is skipped",
+            "| apt-get update",
+            "| apt-get -y install unzip",
+            "web.yml: 2 steps passed, 1 skipped",
+        ],
+    );
+    says(
+        &corpus.run("dnf", 0),
+        &["| dnf -y install unzip", "InstallWithAptGet is skipped", "2 steps passed, 1 skipped"],
+    );
     // One turn for each of a list; the validate phase asks for all of them.
     corpus.take("foreach-install.yml");
     let ran = corpus.run("dnf", 0);
     says(&ran, &["| dnf -y install jq", "| dnf -y install tar", "| dnf -y install gzip", "web.yml: 2 steps passed"]);
     let ran = corpus.run("apt", 5);
-    says(&ran, &[
-        "--> web.yml:12:",
-        "turns 0, 1, 2 of 3 failed, the first: exited with status 127 (a command was not found)",
-        "the last line of its standard error: bash: line 1: dnf: command not found",
-    ]);
+    says(
+        &ran,
+        &[
+            "--> web.yml:12:",
+            "turns 0, 1, 2 of 3 failed, the first: exited with status 127 (a command was not found)",
+            "line 1: dnf: command not found",
+        ],
+    );
     corpus.take("linux__linux.yml");
     says(&corpus.run("apt", 0), &["Hello World from the validate phase.", "web.yml: 3 steps passed"]);
 
     // Values from step to step, from the instance metadata to calls of AWS.
     corpus.take("parallelcluster_tag.yaml");
-    says(&corpus.run("apt", 0), &[
-        "| aws ec2 create-tags --region us-west-2 --resource ami-0123456789abcdef0 --tags Key=parallelcluster:os,Value=ubuntu2204",
-        "--description AWS ParallelCluster AMI for ubuntu2204",
-        "web.yml: 4 steps passed",
-    ]);
+    says(
+        &corpus.run("apt", 0),
+        &[
+            "| aws ec2 create-tags --region us-west-2 --resource ami-0123456789abcdef0 --tags Key=parallelcluster:os,Value=ubuntu2204",
+            "--description AWS ParallelCluster AMI for ubuntu2204",
+            "web.yml: 4 steps passed",
+        ],
+    );
     // The document of a CloudFormation template: as it stands it is none of bash's, with its places filled in it is.
     let text = corpus.take("update_and_reboot.yaml");
-    says(&corpus.run("apt", 5), &["failed at the step `OperatingSystemRelease` (ExecuteBash)", "invalid variable name"]);
-    let filled = text.replace("${!", "${").replace("${AWS::Region}", "us-west-2").replace("${CfnParamChefDnaJson}", "{}");
+    says(
+        &corpus.run("apt", 5),
+        &["failed at the step `OperatingSystemRelease` (ExecuteBash)", "invalid variable name"],
+    );
+    let filled =
+        text.replace("${!", "${").replace("${AWS::Region}", "us-west-2").replace("${CfnParamChefDnaJson}", "{}");
+    // It waits for cloud-init, of which an image of ours keeps nothing.
+    let filled = filled.replace("/var/lib/cloud/instance/boot-finished", "/etc/os-release");
     corpus.setting.write("web.yml", &filled.replace("delaySeconds: 10", "delaySeconds: 1"));
-    says(&corpus.run("apt", 0), &[
-        "| ubuntu.22.04",
-        "| systemctl disable --now apt-daily.timer",
-        "| apt-get -y install linux-aws linux-headers-aws linux-image-aws",
-        "build: RebootStep (Reboot)",
-        "Check the OS has been updated",
-        "steps passed",
-    ]);
+    says(
+        &corpus.run("apt", 0),
+        &[
+            "| ubuntu.22.04",
+            "| systemctl disable --now apt-daily.timer",
+            "| apt-get -y install linux-aws linux-headers-aws linux-image-aws",
+            "build: RebootStep (Reboot)",
+            "Check the OS has been updated",
+            "steps passed",
+        ],
+    );
 }
 
 /// What can't run here is refused before a machine starts, with its line; what needs S3 runs on aws.
@@ -139,7 +170,10 @@ fn documents_of_others_are_refused_where_they_cannot_run() {
     for (name, words) in [
         ("powershell_5_1.yml", &["needs Windows: `ExecutePowerShell` does not run on Linux", "web.yml:18:17"][..]),
         ("create-file.yaml", &["`C:\\Temp\\Sample.txt` is a path of Windows", "web.yml:17:17"]),
-        ("web-download.yaml", &["`C:\\testfolder\\package.zip` is a path of Windows", "web.yml:11:24", "web.yml:28:24"]),
+        (
+            "web-download.yaml",
+            &["`C:\\testfolder\\package.zip` is a path of Windows", "web.yml:11:24", "web.yml:28:24"],
+        ),
     ] {
         corpus.take(name);
         for arguments in [&["component", "check", "web.yml"][..], &["component", "run", "web.yml"]] {
@@ -154,7 +188,12 @@ fn documents_of_others_are_refused_where_they_cannot_run() {
         ("linux-bin.component.yml", "web.yml:8:17"),
     ] {
         corpus.take(name);
-        corpus.setting.run(&["component", "check", "web.yml"]).exits(0);
-        says(&corpus.setting.run(&["component", "run", "web.yml"]).exits(3), &["`S3Download` has no credentials on the platform `local`", line]);
+        if cfg!(feature = "aws") {
+            corpus.setting.run(&["component", "check", "web.yml", "--platform", "aws"]).exits(0);
+        }
+        says(
+            &corpus.setting.run(&["component", "run", "web.yml"]).exits(3),
+            &["`S3Download` has no credentials on the platform `local`", line],
+        );
     }
 }
