@@ -20,7 +20,7 @@ pub(crate) fn of(reader: &Reader) -> Vec<String> {
             Kind::List(_) => value.items(),
             _ => vec![value],
         };
-        items.iter().for_each(|item| lines.extend(text(item)));
+        lines.extend(items.iter().flat_map(text));
     }
     lines
 }

@@ -76,10 +76,13 @@ mod tests {
 
     #[test]
     fn values_tell() {
-        for text in ["db_password=x", "a=1 'api_token=y z'", "--token=x", "{\"secret\": \"x\", \"a\": 1}", "{\"secret\":\"x\"}"] {
+        for text in
+            ["db_password=x", "a=1 'api_token=y z'", "--token=x", "{\"secret\": \"x\", \"a\": 1}", "{\"secret\":\"x\"}"]
+        {
             assert!(given(text), "{text}");
         }
-        for text in ["a=1", "token=", "password=$P", "--vault-password-file=x", "@secrets.yml", "https://token:8080/x"] {
+        for text in ["a=1", "token=", "password=$P", "--vault-password-file=x", "@secrets.yml", "https://token:8080/x"]
+        {
             assert!(!given(text), "{text}");
         }
     }

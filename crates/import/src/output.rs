@@ -166,7 +166,7 @@ fn wrapped(line: &str) -> String {
     let mut out = String::new();
     let mut row = String::from("#  ");
     for word in line.split(' ') {
-        if row.chars().count() + word.chars().count() >= WIDTH && row.trim_start_matches(['#', ' ']) != "" {
+        if row.chars().count() + word.chars().count() >= WIDTH && !row.trim_start_matches(['#', ' ']).is_empty() {
             out.push_str(&row);
             out.push('\n');
             "#    ".clone_into(&mut row);
@@ -251,14 +251,20 @@ mod tests {
 
     #[test]
     fn neighbours_of_a_list_stand_together() {
-        assert_eq!(runs(&["a[0]", "a[1]", "a[2]", "b", "a[4].x", "a[5].x", "a[5].y"]), ["a[0…2]", "b", "a[4…5].x", "a[5].y"]);
+        assert_eq!(
+            runs(&["a[0]", "a[1]", "a[2]", "b", "a[4].x", "a[5].x", "a[5].y"]),
+            ["a[0…2]", "b", "a[4…5].x", "a[5].y"]
+        );
         assert_eq!(runs(&["x[\"a b\"]"]), ["x[\"a b\"]"]);
     }
 
     #[test]
     fn a_long_line_is_a_comment_in_every_row() {
         let text = wrapped(&"word ".repeat(60));
-        assert!(text.lines().count() > 2 && text.lines().all(|row| row.starts_with("#   ") && row.len() < 121), "{text}");
+        assert!(
+            text.lines().count() > 2 && text.lines().all(|row| row.starts_with("#   ") && row.len() < 121),
+            "{text}"
+        );
         assert_eq!(wrapped("a: b"), "#   a: b\n");
     }
 }

@@ -127,7 +127,8 @@ fn tree(name: &str, source: &Source, refused: &mut Refused) -> Option<Node> {
 /// A YAML value as a tree; CloudFormation's short forms become its long ones.
 fn yaml(value: &serde_yaml::Value, depth: usize) -> Node {
     use serde_yaml::Value;
-    if depth > 100 {
+    // serde_yaml itself ends at 128 levels.
+    if depth > 200 {
         return Node::bare(Kind::Null);
     }
     Node::bare(match value {

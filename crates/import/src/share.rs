@@ -71,7 +71,9 @@ mod tests {
 
     fn map(entries: &[(&str, Value)]) -> Value {
         let mut map = Map::default();
-        entries.iter().for_each(|(key, value)| map.set(*key, value.clone()));
+        for (key, value) in entries {
+            map.set(*key, value.clone());
+        }
         map.into()
     }
 

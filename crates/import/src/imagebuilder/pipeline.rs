@@ -57,6 +57,12 @@ pub(super) fn read(pipeline: &Resource, making: &Making, draft: &mut Draft) {
             ("loggingConfiguration", "logs are the bake's own output", ""),
             ("containerRecipeArn", "a container recipe has no counterpart", "Make an image with `source.docker`."),
             ("tags", "they are tags of the pipeline", ""),
+            (
+                "imageTags",
+                "they are tags of Image Builder's record of the image",
+                "Write them into `publish.tags` where the image needs them.",
+            ),
+            ("deletionSettings", "it belongs to Image Builder's record of the image", ""),
             ("clientToken", "it belongs to the call of the API", ""),
             ("arn", "AWS made it", ""),
             ("platform", "AWS made it", ""),

@@ -226,3 +226,58 @@ fn images_of_one_name_get_names_of_their_own() {
         .says("      name: x ${{ timestamp }}-${{ image }}\n")
         .tells("builders[1].ami_name", "the image's own name");
 }
+
+/// Every setting of the plug-in (packer-plugin-amazon 1.8, builder/ebs/builder.hcl2spec.go) is carried over or told with a
+/// reason of its own.
+#[test]
+fn every_setting_of_amazon_ebs_is_known() {
+    const SETTINGS: &str = "access_key assume_role custom_endpoint_ec2 shared_credentials_file decode_authorization_messages insecure_skip_tls_verify max_retries mfa_code profile secret_key \
+        skip_metadata_api_check skip_credential_validation token vault_aws_engine aws_polling ami_description ami_virtualization_type ami_users ami_groups ami_org_arns ami_ou_arns ami_product_codes \
+        ami_regions skip_region_validation tags tag ena_support sriov_support force_deregister force_delete_snapshot encrypt_boot kms_key_id region_kms_key_ids skip_save_build_region imds_support \
+        deprecate_at snapshot_tags snapshot_tag snapshot_users snapshot_groups snapshot_copy_duration_minutes deregistration_protection associate_public_ip_address availability_zone \
+        block_duration_minutes capacity_reservation_preference capacity_reservation_group_arn capacity_reservation_id disable_stop_instance ebs_optimized enable_nitro_enclave enable_t2_unlimited \
+        enable_unlimited_credits iam_instance_profile skip_profile_validation temporary_iam_instance_profile_policy_document shutdown_behavior fleet_tags fleet_tag run_tags run_tag \
+        security_group_filter security_group_id security_group_ids source_ami_filter spot_allocation_strategy spot_instance_types spot_price spot_price_auto_product spot_tags spot_tag subnet_filter \
+        subnet_id license_specifications placement tenancy temporary_security_group_source_cidrs temporary_security_group_source_public_ip user_data user_data_file vpc_filter vpc_id \
+        windows_password_timeout metadata_options pause_before_connecting ssh_host ssh_port ssh_password ssh_keypair_name temporary_key_pair_name temporary_key_pair_type \
+        temporary_key_pair_bits ssh_ciphers ssh_clear_authorized_keys ssh_key_exchange_algorithms ssh_private_key_file ssh_certificate_file ssh_pty ssh_timeout ssh_wait_timeout ssh_agent_auth \
+        ssh_disable_agent_forwarding ssh_handshake_attempts ssh_bastion_host ssh_bastion_port ssh_bastion_agent_auth ssh_bastion_username ssh_bastion_password ssh_bastion_interactive \
+        ssh_bastion_private_key_file ssh_bastion_certificate_file ssh_file_transfer_method ssh_proxy_host ssh_proxy_port ssh_proxy_username ssh_proxy_password ssh_keep_alive_interval \
+        ssh_read_write_timeout ssh_remote_tunnels ssh_local_tunnels ssh_public_key ssh_private_key winrm_username winrm_password winrm_host winrm_no_proxy winrm_port winrm_timeout winrm_use_ssl \
+        winrm_insecure winrm_use_ntlm ssh_interface pause_before_ssm session_manager_port skip_create_ami skip_ami_run_tags ami_block_device_mappings launch_block_device_mappings run_volume_tags \
+        run_volume_tag no_ephemeral fast_launch";
+    let value = |name: &str| match name {
+        "tags" | "snapshot_tags" | "run_tags" | "fleet_tags" | "spot_tags" | "run_volume_tags" => r#"{"a": "b"}"#,
+        "tag" | "snapshot_tag" | "run_tag" | "fleet_tag" | "spot_tag" | "run_volume_tag" => {
+            r#"[{"key": "c", "value": "d"}]"#
+        }
+        "region_kms_key_ids" => r#"{"us-east-1": "alias/a"}"#,
+        "assume_role" => {
+            r#"{"role_arn": "arn:aws:iam::111122223333:role/x", "policy_arns": ["a"], "tags": {"a": "b"}}"#
+        }
+        "metadata_options" => {
+            r#"{"http_endpoint": "disabled", "http_tokens": "optional", "http_put_response_hop_limit": 2, "instance_metadata_tags": "enabled"}"#
+        }
+        "deregistration_protection" => r#"{"enabled": true, "with_cooldown": true}"#,
+        "launch_block_device_mappings" | "ami_block_device_mappings" => {
+            r#"[{"device_name": "/dev/sdf", "volume_size": 1, "volume_type": "gp3", "iops": 3000, "throughput": 125, "encrypted": true, "kms_key_id": "alias/x",
+                "delete_on_termination": false, "snapshot_id": "snap-1", "omit_from_artifact": true, "volume_initialization_rate": 100, "virtual_name": "", "no_device": false}]"#
+        }
+        "temporary_iam_instance_profile_policy_document" => r#"{"Version": "2012-10-17", "Statement": []}"#,
+        "source_ami_filter" => {
+            r#"{"filters": {"name": "x"}, "owners": ["self"], "most_recent": true, "include_deprecated": true}"#
+        }
+        _ if name.starts_with("skip_") || name.starts_with("ssh_pty") => "true",
+        _ => "\"1\"",
+    };
+    let fields: Vec<String> = SETTINGS.split_whitespace().map(|name| format!("\"{name}\": {}", value(name))).collect();
+    let done = ebs(&fields.join(", "), "");
+    let unknown: Vec<&str> = done
+        .0
+        .findings
+        .iter()
+        .filter(|finding| finding.why.contains("does not know"))
+        .map(|finding| finding.path.as_str())
+        .collect();
+    assert_eq!(unknown, Vec::<&str>::new());
+}

@@ -84,3 +84,40 @@ fn chains_end_in_one_repository() {
     .lacks("force")
     .lacks("privileged");
 }
+
+/// Every setting of the docker builder and its post-processors (packer-plugin-docker) is carried over or told with a reason.
+#[test]
+fn every_setting_of_docker_is_known() {
+    let builder = "author changes commit container_dir device discard cap_add cap_drop exec_user export_path message privileged pty pull run_command tmpfs volumes fix_upload_owner windows_container \
+        platform runtime login login_password login_server login_username ecr_login aws_access_key aws_secret_key aws_token aws_profile aws_force_use_public_ecr communicator";
+    let fields = |names: &str| {
+        let value = |name: &str| match name {
+            "changes" => "[\"USER x\"]".to_owned(),
+            "volumes" => "{\"/a\": \"/b\"}".to_owned(),
+            "exec_user" => "\"1000:1000\"".to_owned(),
+            "force" | "keep_input_artifact" => "false".to_owned(),
+            "repository" => "\"me/web\"".to_owned(),
+            _ => "\"1\"".to_owned(),
+        };
+        names.split_whitespace().map(|name| format!("\"{name}\": {}", value(name))).collect::<Vec<_>>().join(", ")
+    };
+    let post = |kind: &str, names: &str| format!(r#"{{"type": "{kind}", {}}}"#, fields(names));
+    let done = template(&format!(
+        r#"{{"builders": [{{"type": "docker", "image": "a", {}}}], "post-processors": [[{}, {}, {}]]}}"#,
+        fields(builder),
+        post("docker-import", "repository tag changes platform keep_input_artifact"),
+        post("docker-tag", "repository tag tags force keep_input_artifact"),
+        post(
+            "docker-push",
+            "login login_email login_username login_password login_server ecr_login aws_access_key aws_secret_key aws_token aws_profile aws_force_use_public_ecr keep_input_artifact platform"
+        )
+    ));
+    let unknown: Vec<&str> = done
+        .0
+        .findings
+        .iter()
+        .filter(|finding| finding.why.contains("does not know"))
+        .map(|finding| finding.path.as_str())
+        .collect();
+    assert_eq!(unknown, Vec::<&str>::new());
+}

@@ -244,7 +244,9 @@ fn a_playbook_finds_what_packer_gives_it() {
 #[test]
 fn steps_of_all_images_stand_once() {
     let builder = |name: &str| {
-        format!(r#"{{"type": "amazon-ebs", "name": "{name}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "{name} {{{{timestamp}}}}"}}"#)
+        format!(
+            r#"{{"type": "amazon-ebs", "name": "{name}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "{name} {{{{timestamp}}}}"}}"#
+        )
     };
     crate::bed::template(&format!(
         r#"{{"builders": [{}, {}], "provisioners": [{{"type": "shell", "inline": ["echo {{{{build_name}}}} $PACKER_BUILD_NAME"]}}]}}"#,
@@ -254,4 +256,60 @@ fn steps_of_all_images_stand_once() {
     .says("defaults:\n  machine:\n    type: t3.small\n    user: ubuntu\n  build:\n    - run: echo ${{ image }} $PACKER_BUILD_NAME\n")
     .says("        PACKER_BUILD_NAME: ${{ image }}\n")
     .says("images:\n  one:\n    source:\n      ami:\n        id: ami-0123456789abcdef0\n    publish:\n      name: one ${{ timestamp }}\n  two:\n");
+}
+
+/// Every setting of the provisioners that come over is carried or told with a reason of its own.
+#[test]
+fn every_setting_of_a_provisioner_is_known() {
+    let kinds = [
+        (
+            "shell",
+            "inline inline_shebang valid_exit_codes environment_vars env env_var_format use_env_var_file execute_command remote_folder remote_file remote_path binary expect_disconnect skip_clean start_retry_timeout pause_after",
+        ),
+        ("shell", "scripts tempfile_extension pause_before max_retries timeout continue_on_error"),
+        ("file", "source sources destination direction generated"),
+        (
+            "ansible",
+            "playbook_file command extra_arguments ansible_env_vars groups empty_groups host_alias user local_port ssh_host_key_file ssh_authorized_key_file ansible_proxy_key_type sftp_command skip_version_check \
+            use_sftp inventory_directory inventory_file_template inventory_file limit keep_inventory_file galaxy_file galaxy_command galaxy_force_install galaxy_force_with_deps roles_path collections_path use_proxy \
+            ansible_winrm_use_http ansible_ssh_extra_args",
+        ),
+        (
+            "ansible-local",
+            "command extra_arguments group_vars host_vars playbook_dir playbook_file playbook_paths role_paths collection_paths staging_directory clean_staging_directory inventory_file inventory_groups \
+            galaxy_file galaxy_command galaxy_roles_path galaxy_collections_path",
+        ),
+        (
+            "chef-solo",
+            "chef_environment config_template cookbook_paths roles_path data_bags_path encrypted_data_bag_secret_path environments_path execute_command install_command json prevent_sudo remote_cookbook_paths \
+            run_list skip_install staging_directory guest_os_type version chef_license elevated_user elevated_password",
+        ),
+    ];
+    let value = |name: &str| match name {
+        "env" | "json" => r#"{"A": "b"}"#,
+        "environment_vars" | "ansible_env_vars" => r#"["A=b"]"#,
+        "execute_command" => r#""sudo {{.Path}}""#,
+        "direction" => r#""upload""#,
+        "pause_before" | "timeout" | "pause_after" | "start_retry_timeout" => r#""5s""#,
+        "max_retries" => "3",
+        "continue_on_error" => "true",
+        _ => "\"1\"",
+    };
+    let all: Vec<String> = kinds
+        .iter()
+        .map(|(kind, names)| {
+            let fields: Vec<String> =
+                names.split_whitespace().map(|name| format!("\"{name}\": {}", value(name))).collect();
+            format!(r#"{{"type": "{kind}", {}}}"#, fields.join(", "))
+        })
+        .collect();
+    let done = ebs("", &all.join(", "));
+    let unknown: Vec<&str> = done
+        .0
+        .findings
+        .iter()
+        .filter(|finding| finding.why.contains("does not know"))
+        .map(|finding| finding.path.as_str())
+        .collect();
+    assert_eq!(unknown, Vec::<&str>::new());
 }

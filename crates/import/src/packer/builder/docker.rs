@@ -18,6 +18,7 @@ const LEFT: [(&[&str], &str); 4] = [
             "aws_secret_key",
             "aws_token",
             "aws_profile",
+            "aws_force_use_public_ecr",
         ],
         "for pulling, Docker's own configuration is used",
     ),

@@ -47,9 +47,9 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
 fn once(name: &str) -> String {
     const MOMENT: &str = "${{ timestamp }}";
     let Some(end) = name.find(MOMENT).map(|at| at + MOMENT.len()) else { return name.to_owned() };
-    let rest = ['-', '_', '.', ' ', '/'].iter().fold(name[end..].to_owned(), |rest, separator| {
-        rest.replace(&format!("{separator}{MOMENT}"), "")
-    });
+    let rest = ['-', '_', '.', ' ', '/']
+        .iter()
+        .fold(name[end..].to_owned(), |rest, separator| rest.replace(&format!("{separator}{MOMENT}"), ""));
     name[..end].to_owned() + &rest.replace(MOMENT, "")
 }
 

@@ -33,7 +33,11 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
         filters(&filter, context, &mut ami);
     }
     // The newest that fits the other filters, whatever its name.
-    if ami.get("id").is_none() && ami.get("parameter").is_none() && ami.get("name").is_none() && ami.get("filters").is_some() {
+    if ami.get("id").is_none()
+        && ami.get("parameter").is_none()
+        && ami.get("name").is_none()
+        && ami.get("filters").is_some()
+    {
         ami.set("name", "*");
     }
     if ["id", "name", "parameter"].iter().all(|key| ami.get(key).is_none()) {

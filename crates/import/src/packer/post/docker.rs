@@ -99,6 +99,9 @@ pub(super) fn push(reader: &Reader, context: &Context, into: &mut Repository) {
             );
         }
     }
+    if let Some(platform) = reader.get("platform") {
+        platform.drop("the image has its source's platform", "");
+    }
     for key in ["login_email", "login_server"] {
         if let Some(field) = reader.get(key) {
             field.drop("the registry is part of the repository's name", "");

@@ -149,7 +149,8 @@ fn step(
         let mut vars = vars.clone();
         // Packer gives these to every playbook.
         let own = [("packer_build_name", build.own_name().manifest()), ("packer_builder_type", build.kind.clone())];
-        let read = found.as_ref().map(|found| playbook::reads(&found.full, &["packer_build_name", "packer_builder_type"]));
+        let read =
+            found.as_ref().map(|found| playbook::reads(&found.full, &["packer_build_name", "packer_builder_type"]));
         for (name, value) in own {
             if vars.get(name).is_none() && read.as_ref().is_some_and(|read| read.contains(&name)) {
                 vars.set(name, value);

@@ -112,7 +112,9 @@ fn inline(inline: &Reader, context: &Context) -> Option<Script> {
 /// The variables that Packer sets by itself, as far as a script reads them.
 fn own_variables(script: &str, build: &Build, place: &Reader) -> Map {
     let mut env = Map::default();
-    for (name, value) in [("PACKER_BUILD_NAME", build.own_name().manifest()), ("PACKER_BUILDER_TYPE", build.kind.clone())] {
+    for (name, value) in
+        [("PACKER_BUILD_NAME", build.own_name().manifest()), ("PACKER_BUILDER_TYPE", build.kind.clone())]
+    {
         if script.contains(name) {
             env.set(name, value);
         }
