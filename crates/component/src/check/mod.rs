@@ -1,5 +1,6 @@
 //! What can be said of a document before a machine starts.
 
+mod arn;
 mod lax;
 mod platform;
 mod refer;

@@ -5,7 +5,7 @@ use ami_bake_manifest::diagnostic::Diagnostic;
 #[cfg(not(feature = "tls"))]
 use ami_bake_manifest::tree::Node;
 
-use super::used;
+use super::{arn, used};
 use crate::document::{Document, Step};
 use crate::module::Action;
 use crate::reference::{Reference, parse, references};
@@ -32,12 +32,21 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
         let document = document.and_then(|inputs| inputs.get("document"));
         let document = document.and_then(|node| Some((node.as_text()?, node.span)));
         if let Some((arn, span)) = document.filter(|(name, _)| name.starts_with("arn:")) {
-            let message = format!("the document `{arn}` lies in Image Builder, which is not asked for it");
-            findings.push(Diagnostic::error("elsewhere", span, message).help(
-                "Get its text with `aws imagebuilder get-component`, and name it as a file of the machine or in S3.",
-            ));
+            findings.extend(arn::judge(arn, span));
         }
         let Some(known) = given.capabilities.filter(|known| !known.services) else { continue };
+        if let Some((_, span)) = document.filter(|(name, _)| name.starts_with("arn:")) {
+            let message = format!(
+                "the step `{}` needs Image Builder: `{}` has no credentials on the platform `{platform}`",
+                step.name,
+                step.module.name,
+                platform = known.platform
+            );
+            findings.push(Diagnostic::error("not-on-platform", span, message).help(
+                "Bake on `aws`, give the manifest's step `platforms: [aws]`, or get its text with \
+                 `aws imagebuilder get-component` and name it as a file of the machine.",
+            ));
+        }
         if step.module.needs_services() || document.is_some_and(|(name, _)| name.starts_with("s3://")) {
             let platform = known.platform;
             let message = format!(

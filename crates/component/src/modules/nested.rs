@@ -1,7 +1,7 @@
-//! `ExecuteDocument`: another document on the same machine.
+//! `ExecuteDocument`: another document on the same machine. It lies there, in S3 or in Image Builder.
 
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::services::ObjectPath;
+use ami_bake_core::services::{ObjectPath, StoredDocument};
 use ami_bake_core::{Error, Result};
 use ami_bake_steps::quote;
 use serde_json::json;
@@ -16,7 +16,7 @@ const SIZE: u64 = 1 << 20;
 /// How many documents may run one another, the first included (user guide, `ExecuteDocument`).
 const DEPTH: usize = 4;
 
-/// Reads a document from the machine or from S3, and runs it.
+/// Reads a document from the machine, from S3 or from Image Builder, and runs it.
 pub(super) async fn run_document(
     doing: &Doing<'_>,
     entry: Entry<'_>,
@@ -28,11 +28,17 @@ pub(super) async fn run_document(
     if above.len() >= DEPTH {
         return Err(Error::build(format!("documents run each other {DEPTH} deep, and `{place}` would be one more")));
     }
+    let stored = if place.starts_with("arn:") { Some(component(doing, place).await?) } else { None };
+    // A version or a pattern is another name of the same build.
+    let place = stored.as_ref().map_or(place, |stored| stored.arn.as_str());
     if above.iter().any(|name| name == place) {
         return Err(Error::build(format!("the document `{place}` would run itself"))
             .help(format!("The way to it: {}.", above.join(", "))));
     }
-    let text = fetch(doing, place, entry.text("document-s3-bucket-owner")).await?;
+    let text = match &stored {
+        Some(stored) => stored.text.clone(),
+        None => fetch(doing, place, entry.text("document-s3-bucket-owner")).await?,
+    };
     let document = read_text(place, &text).map_err(|error| {
         let help = error.help_text().unwrap_or("Correct the document.").to_owned();
         Error::build(error.message().to_owned()).help(help)
@@ -74,6 +80,16 @@ pub(super) async fn run_document(
     ended.map(|_| ())
 }
 
+/// A document of Image Builder; which one a version or a pattern means is told.
+async fn component(doing: &Doing<'_>, arn: &str) -> Result<StoredDocument> {
+    let machine = doing.machine;
+    let stored = machine.run.until_cancelled(machine.services()?.component(machine.run, arn)).await??;
+    if stored.arn != arn {
+        machine.run.progress(format!("{arn} is {}", stored.arn));
+    }
+    Ok(stored)
+}
+
 async fn fetch(doing: &Doing<'_>, place: &str, owner: Option<&str>) -> Result<String> {
     let machine = doing.machine;
     let bytes = if place.starts_with("s3://") {
@@ -86,10 +102,6 @@ async fn fetch(doing: &Doing<'_>, place: &str, owner: Option<&str>) -> Result<St
         let failed = |error| Error::build(format!("read {at}")).because(error);
         object.content.take(SIZE).read_to_end(&mut bytes).await.map_err(failed)?;
         bytes
-    } else if place.starts_with("arn:") {
-        return Err(Error::build(format!("`{place}` lies in Image Builder")).help(
-            "Get its text with `aws imagebuilder get-component`, and name it as a file of the machine or in S3.",
-        ));
     } else {
         let script =
             format!("[ -f {0} ] || {{ echo 'there is no such file' >&2; exit 1; }}; head -c {SIZE} {0}", quote(place));

@@ -37,7 +37,11 @@ impl Components {
 #[async_trait]
 impl Provisioner for Components {
     async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
-        self.others.judge(run, steps).await
+        self.others.judge(run, steps).await?;
+        match self.services.as_deref() {
+            Some(services) => super::stored::judge(run, services, steps).await,
+            None => Ok(()),
+        }
     }
 
     async fn begin(&self, run: &Run, on: &Reached<'_>) -> Result<()> {
@@ -78,7 +82,11 @@ impl Provisioner for Components {
     }
 }
 
-fn read(path: &Path) -> Result<Document> {
+/// A document from its file.
+///
+/// # Errors
+/// When it can't be read, or is wrong.
+pub(super) fn read(path: &Path) -> Result<Document> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::build(format!("read the component document {}", path.display())).because(error))?;
     read_text(&path.display().to_string(), &text)

@@ -7,6 +7,7 @@ mod machine;
 mod phases;
 mod scope;
 mod step;
+mod stored;
 
 pub use components::Components;
 pub(crate) use components::read_text;

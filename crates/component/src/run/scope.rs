@@ -124,7 +124,11 @@ impl<'a> Scope<'a> {
                 let done = self.done(phase, step).map_err(&unknown)?;
                 match done.outputs.get(*field) {
                     Some(text) => text.clone(),
-                    None => return Err(unknown(format!("the step `{step}` put out no `{field}`, or more than 1 MiB of it"))),
+                    None => {
+                        return Err(unknown(format!(
+                            "the step `{step}` put out no `{field}`, or more than 1 MiB of it"
+                        )));
+                    }
                 }
             }
             Reference::Input { phase, step, path } => {

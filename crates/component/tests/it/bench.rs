@@ -84,6 +84,17 @@ impl Bench {
         self.document(&build(steps), &[Phase::Build], &[]).await
     }
 
+    /// Runs the build phase of a whole document.
+    pub(crate) async fn build_of(&mut self, document: &str) -> Outcome {
+        self.document(document, &[Phase::Build], &[]).await
+    }
+
+    /// Judges the build phase of a whole document, as a bake does before it starts a machine.
+    pub(crate) async fn judge(&self, document: &str) -> Result<()> {
+        let step = self.of(document, &[Phase::Build], &[]);
+        self.components.judge(&self.run, &[&step]).await
+    }
+
     /// Runs phases of a document.
     pub(crate) async fn document(&mut self, text: &str, phases: &[Phase], with: &[(&str, &str)]) -> Outcome {
         self.step(&self.of(text, phases, with)).await

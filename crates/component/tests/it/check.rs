@@ -125,6 +125,7 @@ fn what_does_not_run_here_is_refused_by_name_and_line() {
             "- {name: Shell, action: ExecutePowerShell, inputs: {commands: [x]}}\n\
              - {name: Get, action: S3Download, inputs: [{source: s3://b/k, destination: /opt/k}]}\n\
              - {name: Far, action: ExecuteDocument, inputs: {document: 'arn:aws:imagebuilder:us-west-2:aws:component/x/1.0.0'}}\n\
+             - {name: Wrong, action: ExecuteDocument, inputs: {document: 'arn:aws:imagebuilder:us-west-2:aws:component/x/1.x.0'}}\n\
              - {name: Stored, action: ExecuteDocument, inputs: {document: 's3://b/x.yml'}}\n\
              - {name: Token, action: ExecuteBash, inputs: {commands: ['echo {{ aws:ssm:/a }}']}}",
         ),
@@ -133,7 +134,9 @@ fn what_does_not_run_here_is_refused_by_name_and_line() {
             "web.yml:5:31",
             "the step `Get` needs S3: `S3Download` has no credentials on the platform `local`",
             "give the manifest's step `platforms: [aws]`",
-            "lies in Image Builder, which is not asked for it",
+            "the step `Far` needs Image Builder: `ExecuteDocument` has no credentials on the platform `local`",
+            "note[moving-component]: which build `1.0.0` is, Image Builder decides when it is baked",
+            "`arn:aws:imagebuilder:us-west-2:aws:component/x/1.x.0` is no ARN of a component",
             "the step `Stored` needs S3: `ExecuteDocument` has no credentials on the platform `local`",
             "the platform `local` has no `{{ aws:ssm:/a }}`",
         ],

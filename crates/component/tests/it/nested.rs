@@ -1,6 +1,6 @@
 //! `ExecuteDocument`: how deep, in which order, with what.
 
-use crate::bench::{Bench, build};
+use crate::bench::{Bench, build, whole};
 
 fn calls(document: &str) -> String {
     build(&format!("- {{name: Call, action: ExecuteDocument, inputs: {{document: {document}}}}}"))
@@ -25,7 +25,10 @@ async fn documents_run_each_other_four_deep_and_never_in_a_circle() {
     let error = bench.build(&call("/opt/a.yml")).await.fails();
     assert!(error.contains("the document `/opt/a.yml` would run itself"), "{error}");
     let error = bench.build(&call("/opt/none.yml")).await.fails();
-    assert!(error.contains("there is no such file") && error.contains("An earlier step has to bring it there."), "{error}");
+    assert!(
+        error.contains("there is no such file") && error.contains("An earlier step has to bring it there."),
+        "{error}"
+    );
     put(&bench, "/opt/latin.yml", "name: Gr");
     bench.sh("printf '\\374' >>/opt/latin.yml; mkdir /opt/folder.yml").await;
     let error = bench.build(&call("/opt/latin.yml")).await.fails();
@@ -51,4 +54,50 @@ async fn phases_run_in_the_documents_order_with_the_callers_values() {
     assert_eq!(text.stdout, said);
     let error = text.fails();
     assert!(error.contains("/opt/inner.yml:13: the phase `extra` failed at the step `Not`"), "{error}");
+}
+
+const STORED: &str = "arn:aws:imagebuilder:us-east-1:111122223333:component/inner/1.0.0";
+
+#[tokio::test]
+async fn documents_of_image_builder_are_judged_before_a_machine_and_run_on_it() {
+    let mut bench = Bench::new().await;
+    let call = |more: &str| {
+        let inputs = format!(
+            "{{document: \"{}{{{{ Build }}}}\", phases: build, parameters: [{{name: Who, value: me}}]}}",
+            &STORED[..STORED.len() - 5]
+        );
+        format!(
+            "schemaVersion: 1.0\nparameters: [{{Build: {{type: string, default: 1.0.0}}}}]\nphases:\n  - name: build\n    steps:\n      \
+             - {{name: Call, action: ExecuteDocument, inputs: {inputs}{more}}}\n"
+        )
+    };
+    let inner = format!(
+        "parameters: [{{Who: {{type: string}}}}]\n{}  - name: test\n    steps:\n      - {{name: W, action: SetRegistry}}\n",
+        build("- {name: Say, action: ExecuteBash, inputs: {commands: ['echo for {{ Who }}']}}")
+    );
+    bench.store.put(STORED, inner.as_bytes());
+    bench.judge(&call("")).await.unwrap();
+    let outcome = bench.build_of(&call("")).await;
+    assert!(outcome.told.iter().any(|told| told.ends_with("1.0.0/7")), "{:?}", outcome.told);
+    assert_eq!(outcome.passes(), "for me\n");
+    // What can't run is told before a machine, where it is sure to run.
+    bench.store.put(STORED, build("- {name: W, action: SetRegistry}").as_bytes());
+    let error = whole(&bench.judge(&call("")).await.unwrap_err());
+    for part in
+        ["web.yml:6: the step `Call` (ExecuteDocument): ", "component/inner/1.0.0/7:5: the step `W` needs Windows"]
+    {
+        assert!(error.contains(part), "{error}");
+    }
+    bench.judge(&call(", onFailure: Ignore")).await.unwrap();
+    bench.judge(&call(", if: {fileExists: /none}")).await.unwrap();
+    bench.store.put(
+        STORED,
+        build(&format!("- {{name: Again, action: ExecuteDocument, inputs: {{document: '{STORED}'}}}}")).as_bytes(),
+    );
+    bench.judge(&call("")).await.unwrap();
+    let error = bench.build_of(&call("")).await.fails();
+    assert!(error.contains("component/inner/1.0.0/7` would run itself"), "{error}");
+    let absent = call("").replace("default: 1.0.0", "default: 2.0.0");
+    let error = whole(&bench.judge(&absent).await.unwrap_err());
+    assert!(error.contains("component/inner/2.0.0: there is no such component"), "{error}");
 }
