@@ -41,10 +41,15 @@ class Permissions:
         because = f"User: {call.principal} is not authorized to perform: {name} on resource: {where} because no identity-based policy allows the {name} action"
         if call.service == "ec2":
             raise Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {because}. Encoded authorization failure message: {encode(call, name, where)}", 403)
-        raise Refusal("AccessDeniedException" if call.service == "ssm" else "AccessDenied", because, 400 if call.service == "ssm" else 403)
+        code, status = {"ssm": ("AccessDeniedException", 400), "imagebuilder": ("AccessDeniedException", 403)}.get(call.service, ("AccessDenied", 403))
+        raise Refusal(code, because, status)
 
 
 def resource(call):
+    if getattr(call, "resource", None):
+        return call.resource
+    if call.service == "ssm" and call.values("Name"):
+        return f"arn:aws:ssm:{call.region}:{call.account}:parameter/{str(call.values('Name')[0]).lstrip('/')}"
     if call.service == "autoscaling" and call.values("AutoScalingGroupName") and not call.action.startswith("Describe"):
         return f"arn:aws:autoscaling:{call.region}:{call.account}:autoScalingGroup:*:autoScalingGroupName/{call.values('AutoScalingGroupName')[0]}"
     if call.service != "ec2":

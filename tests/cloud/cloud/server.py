@@ -1,12 +1,11 @@
 """The HTTP server: the cloud's own pages, and moto for all else."""
 import json
-import re
 import socket
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
+
+from . import imagebuilder, s3
 
 
 class Handler(MotoRequestHandler):
@@ -20,6 +19,7 @@ class Handler(MotoRequestHandler):
 class Application:
     def __init__(self, admin, lock):
         self.admin = admin
+        self.world = admin.world
         self.lock = lock
         self.moto = DomainDispatcherApplication(create_backend_app)
 
@@ -34,30 +34,19 @@ class Application:
         if "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
             # S3 does not come by the gate, where all else is taken one at a time.
             with self.lock:
-                elsewhere = region_of_bucket(environ)
+                elsewhere = s3.region_of_bucket(environ)
                 if elsewhere:
-                    return redirect(start_response, elsewhere)
-                return self.moto(environ, start_response)
+                    return s3.redirect(start_response, elsewhere)
+                return s3.refuse(self.world, environ, start_response) or self.moto(environ, start_response)
+        if "/imagebuilder/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+            with self.lock:
+                return imagebuilder.answer(self.world, environ, start_response)
         answer = self.moto(environ, start_response)
         if environ.get("cloud.drop"):
             # The call was done; its answer is lost on the way.
             connection = environ["werkzeug.socket"]
             connection.shutdown(socket.SHUT_RDWR)
         return answer
-
-
-def region_of_bucket(environ):
-    """The region of the bucket that is asked for, where the call was signed for another one: S3 answers there alone."""
-    scope = re.search(r"Credential=[^/]+/[0-9]+/([^/]+)/s3/", environ["HTTP_AUTHORIZATION"])
-    bucket = environ.get("PATH_INFO", "").strip("/").split("/")[0]
-    known = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket)
-    return known.region_name if known and scope and known.region_name != scope.group(1) else None
-
-
-def redirect(start_response, region):
-    body = b"<Error><Code>PermanentRedirect</Code><Message>The bucket must be addressed using the specified endpoint.</Message></Error>"
-    start_response("301 Moved Permanently", [("Content-Type", "application/xml"), ("Content-Length", str(len(body))), ("x-amz-bucket-region", region)])
-    return [body]
 
 
 def respond(start_response, status, kind, body):

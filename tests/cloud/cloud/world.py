@@ -6,6 +6,7 @@ from moto.ec2.models import ec2_backends
 
 from .calls import Log
 from .faults import Faults
+from .imagebuilder import Components
 from .latency import Latency
 from .permissions import Permissions
 from .store import Content, Disk, Store
@@ -26,6 +27,7 @@ class World:
         self.throttle = Throttle(throttle)
         self.permissions = Permissions()
         self.calls = Log()
+        self.components = Components()
         self.machines = {}  # instance id → Machine
         self.disks = {}  # volume id → Disk
         self.contents = {}  # snapshot id → Content

@@ -1,0 +1,61 @@
+"""Calls that do not come by moto's gate: who calls what, whether they may, and the answers in words of the service."""
+import json
+import re
+import time
+import uuid
+from xml.sax.saxutils import escape
+
+from moto.iam.models import get_account_id_from
+from moto.sts.models import sts_backends
+
+from . import faults
+from .calls import Call
+from .wire import Refusal
+
+SCOPE = re.compile(r"Credential=([^/]+)/[0-9]+/([^/]+)/")
+
+
+class Plain(Call):
+    """A call that was read from the request itself."""
+
+    def __init__(self, environ, service, action, parameters, resource):
+        scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        key, self.region = scope.groups() if scope else ("", "us-east-1")
+        self.at = time.time()
+        self.service, self.action, self.parameters, self.resource = service, action, parameters, resource
+        self.account = get_account_id_from(key)
+        try:
+            self.principal = sts_backends[self.account]["aws"].get_caller_identity(key, self.region)[1]
+        except (KeyError, AttributeError):
+            self.principal = f"arn:aws:iam::{self.account}:user/unknown"
+        self.status = self.error = None
+
+
+def judge(world, call):
+    """Logs the call, and refuses it where a rule says so."""
+    world.calls.add(call)
+    try:
+        world.permissions.check(call)
+        rule = world.faults.take(call, faults.CALL_KINDS)
+        if rule and rule.kind == "error":
+            error = rule.options.get("error", {})
+            raise Refusal(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("http", 500)))
+    except Refusal as refusal:
+        call.status, call.error = refusal.http, refusal.code
+        raise
+
+
+def xml(start_response, refusal):
+    """A refusal of S3."""
+    body = (f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>'
+            f"<RequestId>{uuid.uuid4()}</RequestId></Error>").encode()
+    start_response(f"{refusal.http} Refused", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def rest(start_response, status, value, code=None):
+    """An answer of a service that speaks REST and JSON."""
+    body = json.dumps(value).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response(f"{status} Answer", headers + ([("x-amzn-ErrorType", f"{code}:http://internal.amazon.com/coral/")] if code else []))
+    return [body]
