@@ -35,6 +35,52 @@ fn a_slow_step_is_killed() {
     setting.holds_only(&[]);
 }
 
+const UNLUCKY: &str = r#"schemaVersion: 1.0
+phases:
+  - name: build
+    steps:
+      - {name: Code, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [exit 255]}}
+      - {name: Background, action: ExecuteBash, inputs: {commands: ['sleep 3000 &', 'read x || echo nothing is said to it']}}
+      - name: Slow
+        action: ExecuteBash
+        timeoutSeconds: 2
+        onFailure: Ignore
+        inputs: {commands: ['setsid sleep 3001 &', '(trap "" TERM; sleep 3002); sleep 3002']}
+      - {name: Left, action: ExecuteBash, inputs: {commands: ['pgrep -f "^sleep 300[12]" && exit 1; echo none of it is left']}}
+      - name: Cut
+        action: ExecuteBash
+        onFailure: Ignore
+        inputs:
+          commands:
+            - |
+              p=$$
+              while [ "$p" -gt 1 ]; do
+                case $(cat /proc/$p/comm) in sshd*) kill -9 "$p"; sleep 3003 ;; esac
+                p=$(awk '{print $4}' /proc/$p/stat)
+              done
+      - {name: After, action: ExecuteBash, inputs: {commands: ['echo it goes on']}}
+"#;
+
+/// Over SSH, a document ends in a sentence too: by 255, in the background, too late, and by its own connection.
+#[test]
+fn a_document_that_does_what_it_should_not_ends_in_a_sentence() {
+    let setting = Setting::new(&format!("{WEB}    build: [{{component: web.yml}}]\n"));
+    setting.write("web.yml", UNLUCKY);
+    let baked = setting.bake().exits(0);
+    for text in [
+        "web.yml:5: the phase `build` failed at the step `Code` (ExecuteBash): exited with status 255; that is ignored",
+        "nothing is said to it",
+        "at the step `Slow` (ExecuteBash): it was still running after 2 s and was ended; that is ignored",
+        "none of it is left",
+        "at the step `Cut` (ExecuteBash): the connection to the machine was lost",
+        "it goes on",
+        "web.yml: 3 steps passed, 3 failed and ignored",
+    ] {
+        assert!(baked.stderr.contains(text), "{text:?} is not in\n{}", baked.stderr);
+    }
+    setting.holds_only(&["shop/web/0.1.0"]);
+}
+
 #[test]
 fn a_wrong_host_key_is_never_spoken_with() {
     let setting = web();
