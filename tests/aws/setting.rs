@@ -132,3 +132,19 @@ fn what_is_wrong(leaks: &Value, names: &[&str], besides: usize) -> Option<String
     }
     (snapshots > names.len() + besides).then(|| format!("{snapshots} snapshots for {} images", names.len()))
 }
+
+/// A file of an image, in the topmost layer that has it.
+pub(crate) fn file_of(image: &Value, path: &str) -> Option<String> {
+    let mut layers = Vec::new();
+    collect(image, &mut layers);
+    layers.into_iter().find_map(|layer| std::fs::read_to_string(Path::new(&layer).join(path)).ok())
+}
+
+fn collect(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.starts_with('/') => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Object(map) => map.values().for_each(|item| collect(item, found)),
+        _ => {}
+    }
+}

@@ -122,6 +122,11 @@ impl Cloud {
         self.ask("DELETE", "leaks", None);
     }
 
+    /// Adds an image of somebody's (tests/cloud/README.md, `POST images`).
+    pub fn plant(&self, image: &Value) {
+        self.ask("POST", "images", Some(image));
+    }
+
     /// Denies these actions, such as `ec2:RunInstances`.
     pub fn deny(&self, actions: &[&str]) {
         self.ask("POST", "permissions", Some(&serde_json::json!({ "deny": actions })));
@@ -170,6 +175,11 @@ impl Cloud {
     /// Images with the folders of their snapshots' layers.
     pub fn images(&self) -> Vec<Value> {
         self.ask("GET", "images", None).as_array().cloned().unwrap_or_default()
+    }
+
+    /// Adds a component to Image Builder: what GetComponent tells of it, its build version's ARN included.
+    pub fn put_component(&self, component: &Value) {
+        self.ask("POST", "components", Some(component));
     }
 
     /// Stores an object in S3, in a bucket that is made where it is missing.

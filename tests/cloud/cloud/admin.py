@@ -55,6 +55,10 @@ class Admin:
         self.world.latency.update(given)
         return self.world.latency.all()
 
+    def post_components(self, given):
+        self.world.components.put(given)
+        return {}
+
     # observation --------------------------------------------------------------------------------------------
 
     def get_calls(self, _):
@@ -95,6 +99,10 @@ class Admin:
                         layers = {snapshot: list(self.world.contents[snapshot].layers) for snapshot in image.snapshot_ids if snapshot in self.world.contents}
                         found.append({"id": image.id, "name": image.name, "region": region, "account": account, "state": image.state, "snapshots": layers})
         return found
+
+    def post_images(self, given):
+        with self.world.lock:
+            return {"id": self.world.seeds.plant(**given)}
 
     def get_snapshots(self, _):
         with self.world.lock:

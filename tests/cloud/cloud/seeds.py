@@ -43,18 +43,28 @@ class Seeds:
             for seed in SEEDS:
                 self._plant(region, *seed)
 
-    def _plant(self, region, owner, alias, name, flavour, device, size, extra):
+    def plant(self, region, owner, name, flavour, id=None, files=None):
+        """Another image of somebody's, with these files ({path: {text, mode}}) over what its distribution has; its id."""
+        content = self.world.store.base(flavour)
+        if files:
+            content = self.world.store.over(content, files)
+        device = next(seed[4] for seed in SEEDS if seed[3] == flavour)
+        return self._plant(region, owner, None, name, flavour, device, 8, {}, id, content)
+
+    def _plant(self, region, owner, alias, name, flavour, device, size, extra, id=None, content=None):
         backend = ec2_backends[owner][region]
         snapshot = identifier("snap", region, name)
-        self.world.snapshots.adopt(snapshot, self.world.store.base(flavour), size)
-        digits = next(part for part in reversed(name.replace(".", "-").split("-")) if len(part) == 8 and part.startswith("2026"))
+        self.world.snapshots.adopt(snapshot, content or self.world.store.base(flavour), size)
+        parts = reversed(name.replace(".", "-").split("-"))
+        digits = next((part for part in parts if len(part) == 8 and part.startswith("20") and part.isdigit()), "20260101")
         created = datetime.datetime.strptime(digits, "%Y%m%d").replace(hour=7, tzinfo=datetime.timezone.utc)
-        image = Image(backend, name, id=identifier("ami", region, name), owner_id=owner, owner_alias=alias, state="available", creation_date=created,
+        image = Image(backend, name, id=id or identifier("ami", region, name), owner_id=owner, owner_alias=alias, state="available", creation_date=created,
                       description=name, architecture="x86_64", virtualization_type="hvm", root_device_name=device, ena_support=True, sriov_net_support="simple",
                       launch_permissions=[{"Group": "all"}],
                       block_device_mappings=[{"DeviceName": device, "Ebs": {"SnapshotId": snapshot, "VolumeSize": size, "VolumeType": "gp3", "Iops": 3000,
                                                                             "Throughput": 125, "DeleteOnTermination": True, "Encrypted": False}}], **extra)
         backend.amis[image.id] = image
+        return image.id
 
     def ensure(self, account, region, service):
         """Public parameters belong to no account; moto keeps them in each."""

@@ -80,6 +80,13 @@ class Store:
                 self._bases[flavour] = Content([layer], flavour)
             return self._bases[flavour]
 
+    def over(self, content, files):
+        """The content with these files over it: {path: {text, mode}}, the mode in octal digits."""
+        layer = self.directory("f")
+        for path, file in files.items():
+            base.put(layer, path.lstrip("/"), file["text"], int(file.get("mode", "0755"), 8))
+        return Content((layer, *content.layers), content.flavour)
+
     def collect(self, contents):
         """Removes the layers that none of these contents holds."""
         held = {layer for content in contents for layer in content.layers}

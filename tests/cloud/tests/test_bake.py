@@ -56,6 +56,19 @@ class Bake(CloudCase):
         self.assertEqual(set(self.drop_image(image).values()), {"success"})
         self.assertEqual(self.drop_image(base), {snapshot: "success"})
 
+    def test_a_given_image_is_found_and_boots_with_its_files(self):
+        name = "ubuntu/images/hvm-ssd/ubuntu-bionic-18.04-amd64-server-20200408"
+        given = {"region": "eu-west-2", "owner": "099720109477", "name": name, "flavour": "ubuntu"}
+        newer, older = (self.cloud.admin("POST", "images", {**given, "name": each})["id"] for each in (name, name.replace("20200408", "20200112")))
+        found = self.cloud.client(region="eu-west-2").describe_images(Owners=["099720109477"], Filters=[
+            {"Name": "name", "Values": ["ubuntu/images/*ubuntu-bionic-18.04-amd64-server-*"]}, {"Name": "root-device-type", "Values": ["ebs"]}])["Images"]
+        self.assertEqual([image["ImageId"] for image in sorted(found, key=lambda image: image["CreationDate"])], [older, newer])
+        files = {"/usr/local/bin/tool": {"text": "#!/bin/sh\necho tool\n"}, "/opt/open": {"text": "", "mode": "0666"}}
+        image = self.cloud.admin("POST", "images", {**given, "region": "us-east-1", "id": "ami-0123456789abcdef0", "files": files})["id"]
+        self.assertEqual(image, "ami-0123456789abcdef0")
+        self.assertEqual(self.ssh(self.launch(image), "tool; echo more >> /opt/open; cat /opt/open"), "tool\nmore\n")
+        self.assertNotIn("images", str(self.cloud.admin("GET", "leaks")), "what is planted is no leak")
+
     def test_stop_start_and_reboot_keep_the_disk_and_change_the_boot_id(self):
         instance = self.launch()
         boot_id = self.ssh(instance, "cat /proc/sys/kernel/random/boot_id; echo kept > kept; touch /tmp/gone")

@@ -112,6 +112,14 @@ class Power(CloudCase):
         instance = self.launch()
         self.assertEqual(self.ssh(instance, "sudo fsfreeze -f / && ! sudo fsfreeze -f / 2>/dev/null && sudo fsfreeze -u / && echo thawed"), "thawed\n")
 
+    def test_a_unit_is_enabled_by_systemd_itself(self):
+        instance = self.launch()
+        self.ssh(instance, "printf '[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n' | sudo tee /etc/systemd/system/web.service > /dev/null")
+        self.assertEqual(self.ssh(instance, "sudo systemctl enable web && systemctl is-enabled web && ls /etc/systemd/system/multi-user.target.wants/web.service"),
+                         "enabled\n/etc/systemd/system/multi-user.target.wants/web.service\n")
+        self.assertNotEqual(self.ssh(instance, "sudo systemctl enable none", check=False).returncode, 0)
+        self.ssh(instance, "sudo systemctl disable web; ! systemctl is-enabled web")
+
     def test_shutdown_later_and_not_at_all(self):
         instance = self.launch()
         self.ssh(instance, "sudo shutdown -h +60 && sudo shutdown -c && sudo shutdown -r now", check=False)

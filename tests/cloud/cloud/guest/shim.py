@@ -13,6 +13,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOCKET = "/run/cloud-guest/init.sock"
 REAL_SYSTEMCTL = HERE + "/systemctl.real"
+OF_FILES = {"enable", "disable", "reenable", "preset", "preset-all", "is-enabled", "mask", "unmask", "link", "revert", "add-wants", "add-requires",
+            "list-unit-files", "get-default", "set-default"}
 UNITS = {"": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "minute": 60, "minutes": 60,
          "h": 3600, "hr": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400, "ms": 0.001, "us": 1e-6}
 
@@ -120,8 +122,9 @@ def systemctl(argv):
             if not service(unit, "start" if verb == "start" else "restart"):
                 fail(f"Failed to {verb} {unit}: Unit {unit} not found.", 5)
     else:
-        # enable, disable, mask, is-enabled, cat, … work on files alone.
-        os.execv(REAL_SYSTEMCTL, ["systemctl", *argv])
+        # No systemd runs here; what works on files alone is told so, the rest says that it finds none.
+        offline = {"SYSTEMD_OFFLINE": "1"} if verb in OF_FILES else {}
+        os.execve(REAL_SYSTEMCTL, ["systemctl", *argv], {**os.environ, **offline})
 
 
 def service(unit, verb):
