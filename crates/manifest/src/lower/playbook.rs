@@ -178,6 +178,7 @@ mod tests {
         - copy: {src: ../payload, dest: /opt/}
         - template: src=../page.j2 dest=/opt/page
         - copy: {src: /etc/hostname, dest: /x, remote_src: true}
+        - copy: {src: /dev/null, dest: /x}
         - copy: {src: \"{{ item }}\", dest: /x}
         - template: {src: \"{{ playbook_dir }}/../other.j2\", dest: /x}
         - template: {src: \"templates/{{ name }}.j2\", dest: /x}

@@ -278,11 +278,16 @@ fn find(doc: &Doc, text: &str, folders: &[&str]) -> Option<PathBuf> {
     let bases = doc.role.iter().map(PathBuf::as_path).chain([here, doc.play.as_path()]);
     let mut places =
         bases.flat_map(|base| folders.iter().map(move |folder| base.join(folder)).chain([base.to_owned()]));
-    let there = |path: PathBuf| Some(normal(&path)).filter(|path| path.exists());
+    let there = |path: PathBuf| Some(normal(&path)).filter(|path| readable(path));
     match text {
         "" => Path::new("/").exists().then(|| PathBuf::from("/")),
         _ => places.find_map(|place| there(place.join(text))),
     }
+}
+
+/// Whether there is a file or folder to read; `/dev/null`, which empties a file, is none.
+fn readable(path: &Path) -> bool {
+    (path.is_file() || path.is_dir()) && std::fs::File::open(path).is_ok()
 }
 
 /// A file that Ansible reads as YAML.

@@ -30,7 +30,7 @@ const SETTLE: Duration = Duration::from_secs(20);
 /// The pause between two looks at that.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Variables that a user of Ansible may want otherwise; each is set only where nobody has.
-const USUAL: [(&str, &str); 5] = [
+const USUAL: [(&str, &str); 7] = [
     // Fewer commands for each task, and no file with a module's arguments.
     ("ANSIBLE_PIPELINING", "1"),
     // The seal empties it; Ansible's own default would stay in the image. Each user that a task becomes has its own.
@@ -38,6 +38,9 @@ const USUAL: [(&str, &str); 5] = [
     ("ANSIBLE_PYTHON_INTERPRETER", "auto_silent"),
     ("ANSIBLE_RETRY_FILES_ENABLED", "0"),
     ("ANSIBLE_NOCOLOR", "1"),
+    // What fetches roles by SSH would ask at the terminal, and wait for ever.
+    ("SSH_ASKPASS_REQUIRE", "force"),
+    ("SSH_ASKPASS", "false"),
 ];
 
 /// What is played.
