@@ -1,7 +1,7 @@
 //! Findings and failures at their lines: of the manifest, or of a file that it names.
 
-use ami_bake_core::{Error, Place};
 use ami_bake_core::event::Failure;
+use ami_bake_core::{Error, Place};
 use ami_bake_github::runner::{Annotation, Level};
 use ami_bake_manifest::Manifest;
 use ami_bake_manifest::diagnostic::{Diagnostic, Severity, Sources, Span};

@@ -129,8 +129,9 @@ fn what_a_component_document_does_wrong_is_annotated_at_its_own_line() {
     for command in ["check", "bake"] {
         let main = job.main(PROGRAM, &[("command", command)]).exits(3);
         let errors = main.step.commands.iter().filter(|command| command.name == "error");
-        let places: Vec<_> =
-            errors.filter_map(|error| Some((error.properties.get("file")?.as_str(), error.properties.get("line")?.as_str()))).collect();
+        let places: Vec<_> = errors
+            .filter_map(|error| Some((error.properties.get("file")?.as_str(), error.properties.get("line")?.as_str())))
+            .collect();
         assert_eq!(places, [("parts/web.yml", "6"), ("parts/web.yml", "10")], "{command}");
     }
 }
