@@ -182,6 +182,15 @@ fn ordered(image: &mut Value) {
     const ORDER: [&str; 8] = ["platforms", "source", "machine", "build", "validate", "test", "publish", "deploy"];
     if let Value::Map(map) = image {
         map.0.sort_by_key(|entry| ORDER.iter().position(|key| *key == entry.key));
+        for entry in &mut map.0 {
+            match (entry.key.as_str(), &mut entry.value) {
+                ("machine", Value::Map(machine)) => {
+                    machine.0.sort_by_key(|entry| matches!(entry.key.as_str(), "disk" | "volumes"));
+                }
+                ("publish", Value::Map(publish)) => publish.0.sort_by_key(|entry| entry.key != "name"),
+                _ => {}
+            }
+        }
     }
 }
 

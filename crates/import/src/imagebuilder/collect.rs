@@ -16,6 +16,8 @@ pub(crate) struct Collection<'a> {
     pub(crate) parameters: Vec<(String, Reader<'a>)>,
     /// Resources of the stack that are none of Image Builder's.
     others: Vec<(String, Reader<'a>)>,
+    /// The names of all resources of the stack.
+    pub(crate) names: Vec<String>,
 }
 
 pub(crate) fn collect<'a>(documents: &'a [Document], log: &'a Log) -> Collection<'a> {
@@ -64,6 +66,7 @@ fn stack<'a>(root: &Reader<'a>, all: &mut Collection<'a>) {
     }
     for (id, reader) in root.get("Resources").iter().flat_map(Reader::entries) {
         let kind = reader.get("Type").and_then(|kind| kind.text()).unwrap_or_default();
+        all.names.push(id.to_owned());
         match (of_type(kind), reader.get("Properties")) {
             (Some(kind), Some(properties)) => {
                 for key in ["DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"] {

@@ -117,7 +117,9 @@ fn ami(ami: &Reader, first: bool, making: &Making, image: &mut Map) {
                 differs(&tags);
             }
         }
-        if let Some(permission) = get(ami, "launchPermission") {
+        // CloudFormation's name of it is longer.
+        let permission = get(ami, "launchPermission").or_else(|| get(ami, "launchPermissionConfiguration"));
+        if let Some(permission) = permission {
             let mut share = Map::default();
             for (field, key) in [
                 ("userIds", "accounts"),

@@ -8,7 +8,11 @@ pub(super) fn read(infrastructure: &Resource, making: &Making, image: &mut Map) 
     let context = &making.context;
     image.within("machine", |machine| {
         if let Some(types) = infrastructure.get("instanceTypes") {
-            machine.set_from("type", context.texts(&types), &types);
+            match context.texts(&types).as_slice() {
+                [] => {}
+                [one] => machine.set_from("type", one.clone(), &types),
+                all => machine.set_from("type", all.to_vec(), &types),
+            }
         }
         for (field, key) in [("instanceProfileName", "profile"), ("subnetId", "subnet")] {
             if let Some(field) = infrastructure.get(field)

@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::input::Log;
 use crate::output::{Draft, name};
 use crate::paths::Paths;
-use crate::read::Document;
+use crate::read::{Document, Form};
 use crate::yaml::{Map, Value, write};
 use collect::{Collection, collect};
 use resource::Resource;
@@ -47,6 +47,9 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
     for document in documents {
         let root = crate::input::Reader::root(&document.root, &document.name, log);
         draft.head.extend(comment::of(&root));
+        if document.form == Form::CloudFormation {
+            draft.head.extend(root.get("Description").iter().flat_map(comment::text));
+        }
     }
     let making =
         Making { all: &all, context: Context { scope: &parameters, paths, typed: &typed }, used: RefCell::default() };

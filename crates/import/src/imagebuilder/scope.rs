@@ -34,7 +34,7 @@ impl<'a> Parameters<'a> {
                 set.or_else(|| reader.get("Default").and_then(|field| field.node.scalar().map(str::to_owned)));
             list.push(Parameter { name: name.clone(), default, secret, reader: reader.clone() });
         }
-        Self { list, resources: all.resources.iter().filter_map(|resource| resource.id.clone()).collect() }
+        Self { list, resources: all.names.iter().cloned().collect() }
     }
 
     /// `vars` and `secrets` of a manifest that says `text`.
@@ -69,6 +69,11 @@ impl<'a> Parameters<'a> {
                 Some(default) => Value::from(default.as_str()),
                 None => Value::Raw("null".to_owned()),
             };
+            for key in ["AllowedValues", "AllowedPattern", "MinLength", "MaxLength", "MinValue", "MaxValue"] {
+                if let Some(field) = parameter.reader.get(key) {
+                    field.drop("any value may be given to a variable", "");
+                }
+            }
             vars.set_from(parameter.name.as_str(), value, &parameter.reader);
             if let Some(text) = parameter.reader.get("Description").and_then(|field| field.text()) {
                 vars.comment(text.lines().map(str::to_owned).collect());
@@ -91,7 +96,8 @@ impl<'a> Parameters<'a> {
             "AWS::Partition" => Ok(Words::text("aws")),
             "AWS::NoValue" => Ok(Words::default()),
             _ if self.resources.contains(name) => {
-                Err(Trouble::new(format!("it refers to the resource `{name}` of the stack")))
+                Err(Trouble::new(format!("it refers to the resource `{name}` of the stack"))
+                    .help("Write its name or id, or `${{ vars.… }}`, into the manifest by hand."))
             }
             _ => Err(Trouble::new(format!("`{name}` is a value of the stack"))
                 .help("Write its value, or `${{ vars.… }}`, into the manifest by hand.")),

@@ -24,7 +24,7 @@ fn resources_become_one_manifest() {
     ]))
     .says("name: Nightly\nversion: \"1.2.3\"\n")
     .says("        owner: \"099720109477\"\n        name: ubuntu/images/*ubuntu-jammy-22.04-amd64-server-*\n        architecture: x86_64\n")
-    .says("    machine:\n      disk:\n        size: 20\n        type: gp3\n        encrypted: true\n      type: [t3.small, t3.medium]\n      profile: p\n      subnet: subnet-1\n      security-groups: [sg-1]\n")
+    .says("    machine:\n      type: [t3.small, t3.medium]\n      profile: p\n      subnet: subnet-1\n      security-groups: [sg-1]\n")
     .says("    build:\n      - component: web.yml\n        with:\n          Version: \"17\"\n    test:\n      - component: web.yml\n")
     .says("      name: Web ${{ timestamp }} ${{ version }}\n")
     .says("      regions:\n        - region: us-east-1\n          kms-key: alias/x\n")
@@ -82,7 +82,7 @@ Resources:
     let done = bed.import(&bed.request(&[("stack.yml", stack)]));
     done.says("vars:\n  # The machine\n  Type: t3.small\n")
         .says("        parameter: /aws/service/x\n")
-        .says("      type: [\"${{ vars.Type }}\"]\n")
+        .says("      type: ${{ vars.Type }}\n")
         .says("      - component: components/setup.yml\n")
         .lacks("hunter2")
         .tells("Resources.Role", "no part of an image")
@@ -185,13 +185,21 @@ Resources:
   Recipe:
     Type: AWS::ImageBuilder::ImageRecipe
     Properties: {Name: web, Version: 2.0.0, ParentImage: !Ref Base}
+  Profile: {Type: 'AWS::IAM::InstanceProfile'}
+  Machine:
+    Type: AWS::ImageBuilder::InfrastructureConfiguration
+    Properties: {Name: m, InstanceProfileName: !Ref Profile}
   Where:
     Type: AWS::ImageBuilder::DistributionConfiguration
     Properties:
       Name: d
-      Distributions: [{Region: !Ref AWS::Region, AmiDistributionConfiguration: {Name: 'web {{ imagebuilder:buildDate }}'}}]
+      Distributions: [{Region: !Ref AWS::Region, AmiDistributionConfiguration: {Name: 'web {{ imagebuilder:buildDate }}', LaunchPermissionConfiguration: {UserIds: ['111122223333']}}}]
 ";
+    let stack = &format!("Description: The stack of the web\n{stack}");
     bed.import(&bed.request(&[("stack.yml", stack)]))
+        .says("# The stack of the web\n")
+        .says("        accounts: [\"111122223333\"]\n")
+        .tells("Resources.Machine.Properties.InstanceProfileName", "the resource `Profile`")
         .says("version: \"2.0.0\"\n")
         .says("        parameter: ${{ vars.Base }}\n")
         .lacks("region: ${{ region }}");
