@@ -26,4 +26,5 @@ mod retention;
 mod safety;
 mod setting;
 mod source;
+mod stored;
 mod verbs;

@@ -7,5 +7,6 @@ mod faults;
 mod life;
 mod publish;
 mod refusals;
+mod services;
 mod sources;
 mod world;
