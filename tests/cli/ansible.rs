@@ -361,14 +361,29 @@ fn the_example_bakes_in_a_sandbox() {
 
 #[cfg(feature = "docker")]
 #[test]
-fn the_example_bakes_in_a_container() {
+fn the_example_bakes_in_a_container_that_its_playbook_restarts() {
     use ami_bake_testkit::docker::{BASE, Engine};
     let engine = Engine::get();
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ansible/bake.yml");
     let place = setting("").variable("DOCKER_HOST", engine.host());
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ansible");
+    let done = Command::new("cp").args(["-r", "--"]).arg(examples).arg(place.path("example")).status().unwrap();
+    assert!(done.success());
+    let site = place.read("example/site.yml");
+    let first = "cut -d ' ' -f 22 /proc/1/stat";
+    let restart = format!(
+        "- hosts: all
+  gather_facts: false
+  tasks:
+    - {{shell: {first}, register: before}}
+    - {{name: Restart, reboot: {{reboot_timeout: 60}}}}
+    - {{shell: {first}, register: after}}
+    - assert: {{that: \"before.stdout != after.stdout\"}}
+"
+    );
+    place.write("example/site.yml", &format!("{site}\n{restart}"));
     let base = format!("base={BASE}");
-    let bake = ["bake", manifest.to_str().unwrap(), "--platform", "docker", "--force", "--set", &base];
-    place.run(&bake).exits(0);
+    let manifest = place.path("example/bake.yml").display().to_string();
+    place.run(&["bake", &manifest, "--platform", "docker", "--force", "--set", &base]).exits(0);
     assert_eq!(left(&place), [] as [PathBuf; 0]);
 }
 
