@@ -1,6 +1,6 @@
 //! All that the images of a plan need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ami_bake_core::plan::{Deployment, Distribution, ImagePlan, Retention, SourceQuery};
@@ -147,7 +147,6 @@ async fn assumed(there: &Inner, role: &str) -> Permission {
 #[derive(Default)]
 struct Findings {
     all: Vec<Permission>,
-    known: BTreeSet<String>,
 }
 
 impl Findings {
@@ -159,12 +158,10 @@ impl Findings {
         };
         for mut permission in found {
             permission.action.push_str(place);
-            if self.known.insert(permission.action.clone()) {
-                self.all.push(permission);
-            } else if let Some(known) = self.all.iter_mut().find(|one| one.action == permission.action) {
-                if weight(&permission) > weight(known) {
-                    *known = permission;
-                }
+            match self.all.iter_mut().find(|one| one.action == permission.action) {
+                Some(known) if weight(&permission) > weight(known) => *known = permission,
+                Some(_) => {}
+                None => self.all.push(permission),
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::client::Client;
 
 /// The question for an action that changes nothing.
 pub(super) fn ask<'a>(client: &'a Client, action: &str, about: &'a Subject<'a>) -> Question<'a> {
-    let Some((service, call)) = action.split_once(':') else { return None };
+    let (service, call) = action.split_once(':')?;
     match service {
         "ec2" => ec2(client, call),
         "autoscaling" => groups(client, call, about),
