@@ -1,10 +1,8 @@
 //! Component documents on a cloud: S3 and parameters with the bake's credentials, restarts of a real machine.
 
-use std::path::Path;
-
 use ami_bake_testkit::corpus::corpus;
 
-use crate::setting::{Setting, WEB};
+use crate::setting::{Setting, WEB, file_of};
 
 const DOCUMENT: &str = r#"
 schemaVersion: 1.0
@@ -77,8 +75,6 @@ const TOOLS: &str = r#"
           for tool in yum apt apt-add-repository ansible-galaxy ansible-playbook curl; do
             printf '#!/bin/sh\necho %s "$*" >> /opt/calls\n' "$tool" > $tool; chmod 755 $tool
           done
-          real=$(command -v systemctl)
-          printf '#!/bin/sh\n[ "$1" != enable ] || export SYSTEMD_OFFLINE=1\nexec %s "$@"\n' "$real" > systemctl; chmod 755 systemctl
           printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > /etc/systemd/system/httpd.service
 "#;
 
@@ -120,28 +116,12 @@ fn the_required_documents_bake() {
         .into_iter()
         .find(|image| image["name"].as_str().is_some_and(|name| name.contains("Jenkins")));
     let layers = layer.unwrap();
-    let calls = find(&layers, "opt/calls").expect("the image has no calls");
+    let calls = file_of(&layers, "opt/calls").expect("the image has no calls");
     for call in
         ["yum -y install httpd", "apt install ansible -y", "ansible-playbook jenkins.yml", "myapplication --install"]
     {
         assert!(calls.contains(call), "{call} is not in\n{calls}");
     }
-    assert_eq!(find(&layers, "var/www/html/index.html").as_deref(), Some("hello"));
-    assert_eq!(find(&layers, "tmp/myapplication"), None);
-}
-
-/// A file of an image, in the topmost layer that has it.
-fn find(image: &serde_json::Value, path: &str) -> Option<String> {
-    let mut layers = Vec::new();
-    collect(image, &mut layers);
-    layers.into_iter().find_map(|layer| std::fs::read_to_string(Path::new(&layer).join(path)).ok())
-}
-
-fn collect(value: &serde_json::Value, found: &mut Vec<String>) {
-    match value {
-        serde_json::Value::String(text) if text.starts_with('/') => found.push(text.clone()),
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-        serde_json::Value::Object(map) => map.values().for_each(|item| collect(item, found)),
-        _ => {}
-    }
+    assert_eq!(file_of(&layers, "var/www/html/index.html").as_deref(), Some("hello"));
+    assert_eq!(file_of(&layers, "tmp/myapplication"), None);
 }

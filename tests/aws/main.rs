@@ -10,6 +10,7 @@ mod capture;
 mod chain;
 mod component;
 mod content;
+mod corpus;
 mod deploy;
 mod deploy_back;
 mod deploy_elsewhere;

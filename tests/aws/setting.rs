@@ -133,11 +133,15 @@ fn what_is_wrong(leaks: &Value, names: &[&str], besides: usize) -> Option<String
     (snapshots > names.len() + besides).then(|| format!("{snapshots} snapshots for {} images", names.len()))
 }
 
-/// A file of an image, in the topmost layer that has it.
+/// A file of an image, in the topmost layer that has it; links lead to the image's own.
 pub(crate) fn file_of(image: &Value, path: &str) -> Option<String> {
     let mut layers = Vec::new();
     collect(image, &mut layers);
-    layers.into_iter().find_map(|layer| std::fs::read_to_string(Path::new(&layer).join(path)).ok())
+    let file = layers.iter().map(|layer| Path::new(layer).join(path)).find(|file| file.symlink_metadata().is_ok())?;
+    match std::fs::read_link(&file) {
+        Ok(to) => file_of(image, to.to_str()?.strip_prefix('/')?),
+        Err(_) => std::fs::read_to_string(file).ok(),
+    }
 }
 
 fn collect(value: &Value, found: &mut Vec<String>) {
