@@ -126,3 +126,30 @@ fn two_hundred_images_are_judged_in_one_go() {
     let outcome = setting.run(&["check"]).exits(0);
     assert!(outcome.stderr.contains("200 images"), "{}", outcome.stderr);
 }
+
+/// What an image has for the one platform that it is baked on is no matter of another.
+#[cfg(feature = "docker")]
+#[test]
+fn an_image_for_another_platform_may_have_what_only_that_one_knows() {
+    let image = |platforms: &str| {
+        format!(
+            "  web:\n{platforms}    source: {{ami: {{id: ami-0123456789abcdef0}}}}\n    machine: {{type: t3.small}}\n"
+        )
+    };
+    let text = |platform: &str, platforms: &str| {
+        let parity = "  box:\n    source: {docker: debian}\n    platforms: [docker]\n";
+        format!(
+            "format: 1\nname: shop\nplatform: {platform}\naws: {{region: us-east-1}}\nimages:\n{}{parity}",
+            image(platforms)
+        )
+    };
+    for platform in ["docker", "aws"] {
+        let setting = Setting::with(&text(platform, "    platforms: [aws]\n"));
+        let checked = setting.run(&["check", "--platform", "docker"]).exits(0);
+        assert!(!checked.stderr.contains("machine.type"), "{}", checked.stderr);
+    }
+    Setting::with(&text("docker", ""))
+        .run(&["check"])
+        .exits(3)
+        .says("the platform `docker` does not know `machine.type`");
+}

@@ -20,7 +20,12 @@ fn capabilities(manifest: &Manifest) -> Option<&Capabilities> {
 pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
     let Some(known) = capabilities(manifest) else { return };
     let mut skipped: Vec<String> = Vec::new();
-    for image in &manifest.images {
+    // What is never baked here may have what only its own platforms know.
+    let is_baked = |image: &&ImageEntry| {
+        let here = |platforms: &Node| platforms.items().iter().any(|item| item.as_text() == Some(known.platform));
+        image.node.get("platforms").is_none_or(here)
+    };
+    for image in manifest.images.iter().filter(is_baked) {
         let route = Route::root().key("images").key(image.name.as_str());
         for (section, fields) in [("machine", known.machine), ("publish", known.publish)] {
             for entry in image.node.get(section).map(Node::entries).unwrap_or_default() {
@@ -50,7 +55,7 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
             }
         }
     }
-    for image in manifest.images.iter().filter(|_| !known.deploy) {
+    for image in manifest.images.iter().filter(is_baked).filter(|_| !known.deploy) {
         let Some(entry) = image.node.entry("deploy") else { continue };
         let what = format!("the platform `{}` does not know `deploy`", known.platform);
         if !manifest.is_foreign() {
