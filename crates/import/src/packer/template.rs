@@ -10,7 +10,7 @@ use super::variables::Variables;
 use super::{builder, post, provisioner};
 use crate::comment;
 use crate::context::Context;
-use crate::input::Reader;
+use crate::input::{Finding, Kind, Reader};
 use crate::output::Draft;
 use crate::paths::Paths;
 use crate::yaml::{Map, Value, write};
@@ -65,6 +65,15 @@ pub(crate) fn parts(template: &Reader, parts: &[Reader], given: &Given) -> Draft
     // What the manifest says decides which variables it needs; `if`s and secrets count.
     let text = write(&draft.body);
     let (vars, secrets) = variables.write(&text, &typed.borrow());
+    for name in variables.idle() {
+        template.log().say(Finding {
+            kind: Kind::Dropped,
+            file: template.file().to_owned(),
+            path: format!("--set {name}"),
+            why: "the template has no such variable".to_owned(),
+            help: "Look how it is spelled there.".to_owned(),
+        });
+    }
     (draft.vars, draft.secrets) = (vars, secrets);
     draft
 }

@@ -19,6 +19,8 @@ pub(crate) struct Variables<'a> {
     open: RefCell<Vec<String>>,
     /// Names that the template uses and does not declare.
     undeclared: RefCell<BTreeSet<String>>,
+    /// What the command line gives beside the variables of the list.
+    extra: Vec<(String, String)>,
 }
 
 struct Variable<'a> {
@@ -65,7 +67,9 @@ impl<'a> Variables<'a> {
                 }
             }
         }
+        let unknown = |(name, _): &&(String, String)| !variables.iter().any(|known| known.name == *name);
         Self {
+            extra: sets.iter().filter(unknown).cloned().collect(),
             list: variables,
             now,
             folder: folder.to_owned(),
@@ -116,7 +120,8 @@ impl<'a> Variables<'a> {
         let undeclared = self.undeclared.borrow();
         let used = undeclared.iter().filter(|name| uses(text, &format!("vars.{name}")));
         for (at, name) in used.enumerate() {
-            vars.set(name.as_str(), Value::Raw("null".to_owned()));
+            let given = self.extra(name).map_or_else(|| Value::Raw("null".to_owned()), Value::from);
+            vars.set(name.as_str(), given);
             if at == 0 {
                 vars.comment(vec!["From here on: used by the template, and declared nowhere.".to_owned()]);
             }
@@ -224,7 +229,18 @@ impl<'a> Variables<'a> {
             return Ok(Words(vec![Part::Expr(expr)]));
         }
         self.undeclared.borrow_mut().insert(name.to_owned());
-        Ok(Words::expr(format!("vars.{name}"), None))
+        Ok(Words::expr(format!("vars.{name}"), self.extra(name).map(str::to_owned)))
+    }
+
+    /// What the command line says of a variable that is not in the list.
+    fn extra(&self, name: &str) -> Option<&str> {
+        self.extra.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Names of the command line that nothing uses.
+    pub(crate) fn idle(&self) -> Vec<&str> {
+        let used = self.undeclared.borrow();
+        self.extra.iter().map(|(name, _)| name.as_str()).filter(|name| !used.contains(*name)).collect()
     }
 
     /// `env`

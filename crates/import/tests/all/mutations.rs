@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::silence::everything;
 
-/// So many changes of our own template are tried by default, and so many of every third real one.
-const SAMPLES: (usize, usize) = (25, 1);
+/// So many changes of our own template are tried by default, and so many of every sixth real one.
+const SAMPLES: (usize, usize) = (12, 1);
 
 struct Template {
     path: PathBuf,
@@ -120,7 +120,7 @@ fn changed(value: &Value, place: &str, other: Option<Value>) -> Value {
 fn a_change_at_any_place_is_an_answer_that_passes_the_check() {
     let more: Option<usize> = std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok());
     let mut tried = 0;
-    for (at, template) in templates().iter().enumerate().filter(|(at, _)| more.is_some() || at % 3 == 0) {
+    for (at, template) in templates().iter().enumerate().filter(|(at, _)| more.is_some() || at % 6 == 0) {
         let mut found = Vec::new();
         places(&template.value, "", &mut found);
         let changes: Vec<(&String, Option<Value>)> = found
@@ -160,7 +160,8 @@ fn add(value: &mut Value, count: &mut usize) {
 
 #[test]
 fn an_unknown_key_in_any_map_of_a_real_template_is_told_or_carried() {
-    for template in templates() {
+    let more = std::env::var_os("MUTATIONS").is_some();
+    for (_, template) in templates().into_iter().enumerate().filter(|(at, _)| more || at % 3 == 0) {
         let mut value = template.value.clone();
         let mut count = 0;
         add(&mut value, &mut count);

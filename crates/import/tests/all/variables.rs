@@ -161,4 +161,9 @@ fn values_of_variables_that_are_not_declared_count() {
     bed.import(&request)
         .says("vars:\n  region: eu-west-1\n  name: web\n  size: 30\n")
         .tells("name", "without declaring");
+    request.var_files.clear();
+    request.sets = [("region", "eu-west-1"), ("name", "web"), ("size", "9"), ("nmae", "x")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+    bed.import(&request).says("  name: web\n  region: eu-west-1\n").tells("--set nmae", "no such variable");
 }
