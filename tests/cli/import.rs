@@ -29,6 +29,7 @@ fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
       variables.docker_password: it is a credential, and nothing that came over uses it
     Carried over with a difference:
       builders[0].ami_name: `timestamp` counts seconds since 1970 in Packer and is YYYYMMDDhhmmss here
+      builders[0]: metadata needs a session token (IMDSv2) in the image and on its machine, where Packer leaves it open → Set `publish.imds: optional` and `machine.metadata.tokens: optional` where software can't ask for one.
     Files that are not there:
       none.sh
 
@@ -89,4 +90,32 @@ fn a_template_is_checked_on_the_fly() {
         valid.stderr
     );
     assert!(!valid.stderr.contains("hunter2"));
+}
+
+/// Standard input and output, folders, other encodings; files are written all or not at all.
+#[test]
+fn where_files_come_from_and_go() {
+    let setting = Setting::new();
+    setting.write("web.json", TEMPLATE);
+    let mut child = setting.command(&["import", "-", "-o", "-"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), TEMPLATE.as_bytes()).unwrap();
+    let piped = setting.finish(child).exits(0);
+    assert!(piped.stdout.starts_with("# Imported from stdin") && piped.stdout.contains("format: 1"), "{}", piped.stdout);
+
+    setting.write("out/here.txt", "");
+    let folder = setting.run(&["import", "web.json", "-o", "out", "--force"]).exits(2);
+    assert!(folder.stderr.contains("it is a folder") && folder.stderr.contains("out/bake.yml"), "{}", folder.stderr);
+    setting.write("latin.json", "{}");
+    std::fs::write(setting.folder().join("latin.json"), b"{\n\"a\": \"\xe4\"}").unwrap();
+    let latin = setting.run(&["import", "latin.json"]).exits(2);
+    assert!(latin.stderr.contains("line 2 is not UTF-8"), "{}", latin.stderr);
+
+    // The document of a component stands there already, and says something else.
+    setting.write("c.json", r#"{"name": "c", "semanticVersion": "1.0.0", "platform": "Linux", "data": "schemaVersion: 1.0\nphases: [{name: build, steps: []}]"}"#);
+    setting.write("out/components/c.yml", "mine\n");
+    let there = setting.run(&["import", "c.json", "-o", "out/bake.yml"]).exits(2);
+    assert!(there.stderr.contains("out/components/c.yml: the file is there already"), "{}", there.stderr);
+    assert!(!setting.folder().join("out/bake.yml").exists());
+    setting.run(&["import", "c.json", "-o", "out/bake.yml", "--force"]).exits(0);
+    assert!(std::fs::read_to_string(setting.folder().join("out/components/c.yml")).unwrap().starts_with("schemaVersion"));
 }
