@@ -182,11 +182,6 @@ impl Cloud {
         self.ask("POST", "components", Some(component));
     }
 
-    /// Adds a component to Image Builder: what GetComponent tells of it, its build version's ARN included.
-    pub fn put_component(&self, component: &Value) {
-        self.ask("POST", "components", Some(component));
-    }
-
     /// Stores an object in S3, in a bucket that is made where it is missing.
     pub fn put_object(&self, bucket: &str, key: &str, content: &[u8]) {
         self.s3("us-east-1", "PUT", bucket, b"");

@@ -59,10 +59,6 @@ class Admin:
         self.world.components.put(given)
         return {}
 
-    def post_components(self, given):
-        self.world.components.put(given)
-        return {}
-
     # observation --------------------------------------------------------------------------------------------
 
     def get_calls(self, _):
