@@ -68,7 +68,7 @@ pub(crate) fn read(path: &Path) -> Result<Source> {
         Ok(text) => Ok(Source { path: path.to_owned(), text }),
         Err(error) => {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            let line = before.split(|byte| *byte == b'\n').count();
             Err(Error::usage(format!("read {name}: line {line} is not UTF-8")).help("Save it as UTF-8."))
         }
     }
@@ -93,8 +93,11 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
         let name = path.display();
         let found = gather(path).map_err(|error| Error::usage(format!("read the folder {name}")).because(error))?;
         if let Some(left) = found.left.first() {
-            return Err(Error::usage(format!("import {}: a template of HCL2 in JSON can't be imported", left.display()))
-                .help("Write it as HCL, or name the other files of the folder one by one."));
+            return Err(Error::usage(format!(
+                "import {}: a template of HCL2 in JSON can't be imported",
+                left.display()
+            ))
+            .help("Write it as HCL, or name the other files of the folder one by one."));
         }
         if found.templates.is_empty() {
             return Err(Error::usage(format!("{name} is a folder without a template"))

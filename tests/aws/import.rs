@@ -96,3 +96,110 @@ fn a_packer_template_is_baked_as_it_is() {
 
     setting.run(&["test", image["id"].as_str().unwrap()]).exits(0);
 }
+
+/// A folder of HCL2: what templates of the kind hold today.
+const SOURCES: &str = r#"
+packer {
+  required_plugins {
+    amazon = { source = "github.com/hashicorp/amazon", version = "~> 1" }
+  }
+}
+data "amazon-ami" "debian" {
+  region      = var.region
+  filters     = { name = "debian-12-amd64-*", virtualization-type = "hvm", root-device-type = "ebs" }
+  owners      = ["136693071363"]
+  most_recent = true
+}
+locals {
+  timestamp = regex_replace(timestamp(), "[- TZ:]", "")
+  tags      = merge(var.tags, { Base = data.amazon-ami.debian.name, Release = "r-${lower(var.release)}" })
+}
+source "amazon-ebs" "web" {
+  region        = var.region
+  source_ami    = data.amazon-ami.debian.id
+  instance_type = "t3.micro"
+  ssh_username  = "admin"
+  ami_name      = "hcl ${var.release} ${local.timestamp}"
+  dynamic "tag" {
+    for_each = local.tags
+    content {
+      key   = tag.key
+      value = tag.value
+    }
+  }
+}
+build {
+  sources = ["source.amazon-ebs.web"]
+  provisioner "shell" {
+    inline = ["echo ${source.name} > /tmp/name", "sudo cp /tmp/name /opt/name"]
+  }
+  provisioner "file" {
+    source      = "${path.root}/site/"
+    destination = "/tmp/site"
+  }
+  provisioner "shell" {
+    execute_command  = "{{ .Vars }} sudo -E bash '{{ .Path }}'"
+    environment_vars = ["GREETING=${var.greeting}", "TOKEN=${var.token}"]
+    script           = "${path.root}/install.sh"
+  }
+  post-processor "manifest" {}
+}
+"#;
+
+const VARIABLES: &str = r#"
+variable "region" { default = "us-east-1" }
+variable "release" { type = string }
+variable "greeting" { default = "nobody" }
+variable "tags" {
+  type    = map(string)
+  default = {}
+}
+variable "token" {
+  type      = string
+  sensitive = true
+}
+"#;
+
+const JUDGE: &str = r#"format: 1
+name: judge
+platform: aws
+aws: {region: us-east-1}
+images:
+  made:
+    source: {ami: {id: ami-00000000000000000}}
+    test:
+      - expect: {file: {path: /opt/name, contains: web}}
+      - expect: {file: {path: /opt/site/index.html, contains: Welcome}}
+      - expect: {file: {path: /opt/greeting, contains: "hello world, web"}}
+      - run: "! grep -rs a-secret-of-the-author /opt /etc /home /root /tmp"
+"#;
+
+#[test]
+fn a_folder_of_hcl_is_baked_as_it_is() {
+    let setting = Setting::new(JUDGE);
+    setting.write("web/sources.pkr.hcl", SOURCES);
+    setting.write("web/variables.pkr.hcl", VARIABLES);
+    setting.write("web/team.auto.pkrvars.hcl", "tags = { team = \"kubes&clouds\" }\ngreeting = \"hello world\"\n");
+    setting.write("web/install.sh", SCRIPT);
+    std::fs::set_permissions(setting.path("web/install.sh"), PermissionsExt::from_mode(0o755)).unwrap();
+    setting.write("web/site/index.html", "Welcome\n");
+
+    let mut command = setting.command(&["bake", "web", "--set", "release=R1"]);
+    command.env("TOKEN", "a-secret-of-the-author");
+    let baked = crate::setting::finish(command.spawn().unwrap());
+    baked.exits(0);
+
+    let leaks = setting.cloud.leaks();
+    let image = &leaks["123456789012/us-east-1"]["images"][0];
+    let name = image["name"].as_str().unwrap();
+    assert!(
+        name.strip_prefix("hcl R1 ").is_some_and(|time| time.len() == 14 && time.parse::<u64>().is_ok()),
+        "{leaks:#}"
+    );
+    let tags = &image["tags"];
+    assert_eq!(tags["team"], "kubes&clouds", "{image:#}");
+    assert_eq!(tags["Base"], "debian-12-amd64-20261103-2287", "{image:#}");
+    assert_eq!(tags["Release"], "r-r1", "{image:#}");
+    setting.holds_only(&[name]);
+    setting.run(&["test", image["id"].as_str().unwrap()]).exits(0);
+}

@@ -92,6 +92,36 @@ fn a_template_is_checked_on_the_fly() {
     assert!(!valid.stderr.contains("hunter2"));
 }
 
+/// A folder, its files named one by one, and the mistake of one of them.
+#[test]
+fn hcl_is_imported_from_a_folder_or_its_files() {
+    let setting = Setting::new();
+    setting.write("web/a.pkr.hcl", "source \"docker\" \"web\" {\n  image = var.image\n}\nbuild {\n  sources = [\"docker.web\"]\n  provisioner \"shell\" {\n    inline = [\"id\"]\n  }\n  provisioner \"shell-local\" {\n    inline = [\"x\"]\n  }\n}\n");
+    setting.write("web/b.pkr.hcl", "variable \"image\" {\n  default = \"debian:11\"\n}\n");
+    setting.write("web/c.auto.pkrvars.hcl", "image = \"debian:12\"\n");
+    assert_snapshot!(setting.run(&["import", "web", "-o", "bake.yml"]).snapshot(), @r"
+    exit code 0
+    --- stderr
+    Not carried over:
+      a.pkr.hcl: build.provisioner[1]: it runs on the computer that bakes, and steps run on the machine → Run it in the workflow, before or after the bake.
+
+    wrote bake.yml (1 image)
+
+    Next:
+      ami-bake check bake.yml
+    ");
+    let by_name = setting.run(&["import", "web/a.pkr.hcl", "web/b.pkr.hcl", "--set", "image=debian:13"]).exits(0);
+    assert!(by_name.stdout.contains("image: debian:13"), "{}", by_name.stdout);
+    let checked = setting.run(&["check", "web"]).exits(0);
+    assert!(checked.stderr.contains("build.provisioner[1]"), "{}", checked.stderr);
+    setting.write("web/b.pkr.hcl", "variable \"image\" {\n  default = \n}\n");
+    let refused = setting.run(&["import", "web"]).exits(3);
+    assert!(refused.stderr.contains("web/b.pkr.hcl:2:"), "{}", refused.stderr);
+    std::fs::create_dir(setting.path("empty")).unwrap();
+    let nothing = setting.run(&["import", "empty"]).exits(2);
+    assert!(nothing.stderr.contains("without a template"), "{}", nothing.stderr);
+}
+
 /// Standard input and output, folders, other encodings; files are written all or not at all.
 #[test]
 fn where_files_come_from_and_go() {
@@ -100,7 +130,11 @@ fn where_files_come_from_and_go() {
     let mut child = setting.command(&["import", "-", "-o", "-"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), TEMPLATE.as_bytes()).unwrap();
     let piped = setting.finish(child).exits(0);
-    assert!(piped.stdout.starts_with("# Imported from stdin") && piped.stdout.contains("format: 1"), "{}", piped.stdout);
+    assert!(
+        piped.stdout.starts_with("# Imported from stdin") && piped.stdout.contains("format: 1"),
+        "{}",
+        piped.stdout
+    );
 
     setting.write("out/here.txt", "");
     let folder = setting.run(&["import", "web.json", "-o", "out", "--force"]).exits(2);
@@ -117,5 +151,7 @@ fn where_files_come_from_and_go() {
     assert!(there.stderr.contains("out/components/c.yml: the file is there already"), "{}", there.stderr);
     assert!(!setting.folder().join("out/bake.yml").exists());
     setting.run(&["import", "c.json", "-o", "out/bake.yml", "--force"]).exits(0);
-    assert!(std::fs::read_to_string(setting.folder().join("out/components/c.yml")).unwrap().starts_with("schemaVersion"));
+    assert!(
+        std::fs::read_to_string(setting.folder().join("out/components/c.yml")).unwrap().starts_with("schemaVersion")
+    );
 }

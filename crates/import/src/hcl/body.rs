@@ -67,7 +67,7 @@ impl Lowering<'_> {
         path: &str,
         all: &mut Vec<Nested<'b, 'm, 'a>>,
     ) {
-        let labels: Vec<&str> = block.labels.iter().map(|label| label.as_str()).collect();
+        let labels: Vec<&str> = block.labels.iter().map(hcl_edit::structure::BlockLabel::as_str).collect();
         let [name] = labels.as_slice() else {
             return self.refuse(scope.file, block.span(), "a `dynamic` block names one kind of block".to_owned(), "");
         };
@@ -170,7 +170,8 @@ impl Lowering<'_> {
             }
         }
         let (Some(name), Some(value)) = (name, value) else { return };
-        self.places.set(key(tree, &name), &self.file(block.scope.file).to_owned(), path);
+        let file = self.file(block.scope.file).to_owned();
+        self.places.set(key(tree, &name), &file, path);
         let known = members.iter_mut().find(|member| member.key == map);
         match known.map(|member| &mut member.value.kind) {
             Some(Kind::Map(entries)) => put(entries, name, value),

@@ -149,7 +149,9 @@ impl Lowering<'_> {
                 over: Some(Over { body: block.body, scope: block.scope.with(Vec::new()), path }),
             });
         }
-        uses.iter().for_each(|one| one.source.used.set(true));
+        for one in &uses {
+            one.source.used.set(true);
+        }
         uses
     }
 
@@ -252,10 +254,8 @@ impl Lowering<'_> {
 
     /// Tells of steps that are for none of the build's sources.
     fn nobody(&mut self, blocks: &[Nested], uses: &[Use], build: &Build) {
-        let mut at = 0;
-        for block in blocks.iter().filter(|block| block.name == "provisioner") {
+        for (at, block) in blocks.iter().filter(|block| block.name == "provisioner").enumerate() {
             let path = format!("{}.provisioner[{at}]", build.path);
-            at += 1;
             let any = uses.iter().any(|one| {
                 let own = (one.source.kind.clone(), one.name.clone());
                 self.applies(&block.scope, block.body, &own, &path)

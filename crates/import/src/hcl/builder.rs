@@ -74,7 +74,8 @@ impl Lowering<'_> {
                 self.origin = Some(name.clone());
             } else if let Some(parameter) = module.parameter(&text) {
                 skip.push("source_ami");
-                put(&mut members, "source_ami".to_owned(), word(format!("ssm:{parameter}")));
+                put(&mut members, "source_ami_parameter".to_owned(), word(parameter));
+                self.places.set(key(tree, "source_ami_parameter"), &file, key(&path, "source_ami"));
             }
         }
         // What the build says takes the place of what the source says.

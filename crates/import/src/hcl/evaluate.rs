@@ -121,8 +121,7 @@ impl<'m, 'a> Scope<'m, 'a> {
     /// The key of an object's entry: a name stands for itself.
     pub(super) fn key(&self, key: &ObjectKey) -> Outcome<String> {
         match key {
-            ObjectKey::Ident(name) => Ok(name.as_str().to_owned()),
-            ObjectKey::Expression(Expression::Variable(name)) => Ok(name.as_str().to_owned()),
+            ObjectKey::Ident(name) | ObjectKey::Expression(Expression::Variable(name)) => Ok(name.as_str().to_owned()),
             ObjectKey::Expression(expr) => {
                 let value = self.eval(expr)?;
                 self.string(&value, expr.span())
@@ -140,7 +139,7 @@ impl<'m, 'a> Scope<'m, 'a> {
     }
 
     fn traversal(&self, traversal: &Traversal, span: Option<Range<usize>>) -> Outcome<Value> {
-        let operators: Vec<&TraversalOperator> = traversal.operators.iter().map(|operator| operator.value()).collect();
+        let operators: Vec<&TraversalOperator> = traversal.operators.iter().map(hcl_edit::Decorated::value).collect();
         let Expression::Variable(root) = &traversal.expr else {
             let value = self.eval(&traversal.expr)?;
             return self.walk(value, &operators, span);
@@ -199,23 +198,23 @@ impl<'m, 'a> Scope<'m, 'a> {
                 let items = items.into_iter().map(|item| self.walk(item, rest, span.clone()));
                 return Ok(Value::List(items.collect::<Outcome<_>>()?));
             }
-            TraversalOperator::GetAttr(name) => self.field(value, &Value::text(name.as_str()), span.clone())?,
+            TraversalOperator::GetAttr(name) => self.field(&value, &Value::text(name.as_str()), span.clone())?,
             TraversalOperator::Index(index) => {
                 let index = self.eval(index)?;
-                self.field(value, &index, span.clone())?
+                self.field(&value, &index, span.clone())?
             }
             TraversalOperator::LegacyIndex(index) => {
                 #[expect(clippy::cast_precision_loss, reason = "no list is that long")]
                 let index = Value::Number(*index.value() as f64);
-                self.field(value, &index, span.clone())?
+                self.field(&value, &index, span.clone())?
             }
         };
         self.walk(next, rest, span)
     }
 
-    fn field(&self, value: Value, index: &Value, span: Option<Range<usize>>) -> Outcome<Value> {
+    fn field(&self, value: &Value, index: &Value, span: Option<Range<usize>>) -> Outcome<Value> {
         let index = self.settle(index)?;
-        match (&value, &index) {
+        match (value, &index) {
             (Value::List(items), _) => {
                 let at = operate::number(self, &index, span.clone())?;
                 let item = operate::whole(at).and_then(|at| items.get(at));

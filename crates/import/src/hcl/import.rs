@@ -101,7 +101,9 @@ fn refuse(wrong: &[Wrong], names: &[(String, String)]) -> Result<(), Refused> {
         return Ok(());
     }
     let mut refused = Refused { findings: Vec::new(), sources: ami_bake_manifest::diagnostic::Sources::default() };
-    wrong.iter().for_each(|wrong| wrong.tell(names, &mut refused));
+    for wrong in wrong {
+        wrong.tell(names, &mut refused);
+    }
     Err(refused)
 }
 
@@ -240,17 +242,16 @@ fn declare<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowering: &mut Lower
                 }
                 twice
             }
-            "local" => match block.body.get_attribute("expression") {
-                Some(expression) => {
+            "local" => {
+                if let Some(expression) = block.body.get_attribute("expression") {
                     let path = format!("local.{}", label(block, 0));
                     let sensitive = lowering.flag(&Scope::new(module, at), &block.body, "sensitive", &path);
                     !local(module, &label(block, 0), at, &expression.value, sensitive)
-                }
-                None => {
+                } else {
                     lowering.refuse(at, block.span(), "a `local` block has an `expression`".to_owned(), "");
                     false
                 }
-            },
+            }
             "source" => {
                 let (kind, name) = (label(block, 0), label(block, 1));
                 if block.labels.len() != 2 {
@@ -375,7 +376,9 @@ fn unused(module: &Module, declared: &Declared, lowering: &mut Lowering) {
     for data in module.data.iter().filter(|data| !data.used.get()) {
         lowering.drop(data.file, &format!("data.{}.{}", data.kind, data.name), nothing, "");
     }
-    for data in module.data.iter().filter(|data| data.used.get() && data.kind != "amazon-ami" && data.kind != "null") {
+    // What the others give is the source image, a secret or a variable.
+    let carried = ["amazon-ami", "amazon-parameterstore", "amazon-secretsmanager", "null"];
+    for data in module.data.iter().filter(|data| data.used.get() && !carried.contains(&data.kind.as_str())) {
         let path = format!("data.{}.{}", data.kind, data.name);
         let why = "a bake asks no other service for values";
         lowering.drop(
@@ -422,7 +425,9 @@ fn tree(module: &Module, declared: &Declared, parts: Vec<Node>, lowering: &mut L
         }
     }
     let mut texts = Vec::new();
-    parts.iter().for_each(|part| collect(part, &mut texts));
+    for part in &parts {
+        collect(part, &mut texts);
+    }
     for extra in module.extras.borrow().iter() {
         let action = format!("user `{}`", extra.name);
         if !texts.iter().any(|text| text.contains(&action)) {

@@ -69,7 +69,9 @@ impl Lowering<'_> {
         let notes = scope.take_notes();
         match outcome {
             Ok(value) => {
-                notes.into_iter().for_each(|note| self.changed(scope.file, path, note, ""));
+                for note in notes {
+                    self.changed(scope.file, path, note, "");
+                }
                 Some(value)
             }
             Err(fault) => {

@@ -73,11 +73,7 @@ const DEPTH: usize = 100;
 const BUDGET: usize = 32 << 20;
 
 impl<'a> Module<'a> {
-    pub(super) fn new(
-        paths: &'a Paths,
-        now: Option<Timestamp>,
-        environment: &'a BTreeMap<String, String>,
-    ) -> Self {
+    pub(super) fn new(paths: &'a Paths, now: Option<Timestamp>, environment: &'a BTreeMap<String, String>) -> Self {
         Self {
             variables: Vec::new(),
             locals: Vec::new(),

@@ -42,7 +42,7 @@ pub(super) fn number(scope: &Scope, value: &Value, span: Option<Range<usize>>) -
 /// A number as the place of an item.
 pub(super) fn whole(number: f64) -> Option<usize> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was looked at")]
-    (number >= 0.0 && number.fract() == 0.0 && number < 1e9).then(|| number as usize)
+    (number >= 0.0 && number.fract() == 0.0 && number < 1e9).then_some(number as usize)
 }
 
 pub(super) fn unary(scope: &Scope, op: &UnaryOp, span: Option<Range<usize>>) -> Outcome<Value> {

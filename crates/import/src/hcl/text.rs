@@ -12,20 +12,26 @@ fn samples() -> [DateTime; 2] {
     [date(2017, 11, 23).at(14, 35, 47, 0), date(2028, 6, 8).at(9, 12, 58, 0)]
 }
 
-/// Applies a function of text. Variables keep their name where `live` can say the function in a template, or where it changes
+/// What a function does to a text, which says how much of it has to be known.
+#[derive(Clone, Copy)]
+pub(super) enum Reach<'f> {
+    /// It needs all of it.
+    Whole,
+    /// It changes each character by itself; an action of a template with it, where one can say it.
+    Characters(&'f dyn Fn(&str) -> String),
+    /// It takes something off the ends.
+    Ends,
+}
+
+/// Applies a function of text. Variables keep their name where a template can say the function, or where it changes
 /// nothing; everything else is evaluated once. A time stays one where the function means the same to its layout.
-pub(super) fn map(
-    scope: &Scope,
-    text: &Text,
-    function: &dyn Fn(&str) -> String,
-    live: Option<&dyn Fn(&str) -> String>,
-) -> Outcome<Text> {
+pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Outcome<Text> {
     if let Some(literal) = text.literal() {
         return Ok(Text::plain(function(&literal)));
     }
     let mut notes = Vec::new();
     if text.0.iter().any(|piece| matches!(piece, Piece::Time(_) | Piece::Live(_)))
-        && let Some(mapped) = piecewise(text, function, live)
+        && let Some(mapped) = piecewise(text, function, reach)
     {
         return Ok(mapped);
     }
@@ -41,7 +47,7 @@ pub(super) fn map(
     if let Some(literal) = settled.literal() {
         return Ok(Text::plain(function(&literal)));
     }
-    piecewise(&settled, function, None).ok_or_else(|| {
+    piecewise(&settled, function, Reach::Whole).ok_or_else(|| {
         Trouble::new("it is computed from the time of the bake, which is not known before it")
             .help("Name what is meant by `${{ timestamp }}`, `${{ date }}` or `${{ version }}`.")
             .into()
@@ -49,7 +55,15 @@ pub(super) fn map(
 }
 
 /// The function over each piece, when that is the same as over the whole for two times.
-fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, live: Option<&dyn Fn(&str) -> String>) -> Option<Text> {
+fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Option<Text> {
+    if let (Reach::Ends, [Piece::Plain(first), middle @ .., Piece::Plain(last)]) = (reach, text.0.as_slice()) {
+        // A letter in the place of what stands between them keeps each end apart.
+        let (first, last) = (function(&format!("{first}x")), function(&format!("x{last}")));
+        let mut out = Text::plain(first.strip_suffix('x')?);
+        out.extend(Text(middle.to_vec()));
+        out.extend(Text::plain(last.strip_prefix('x')?));
+        return Some(out);
+    }
     let mut out = Text::default();
     for piece in &text.0 {
         let mapped = match piece {
@@ -58,11 +72,11 @@ fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, live: Option<&dyn F
             Piece::Live(known) if !known.secret => {
                 let mut mapped = known.clone();
                 mapped.known = known.known.as_deref().map(function);
-                match live {
-                    Some(live) => mapped.template = live(&known.template),
+                match reach {
+                    Reach::Characters(action) => mapped.template = action(&known.template),
                     // A value that the function leaves as it is keeps its name.
-                    None if known.known.is_some() && mapped.known == known.known => {}
-                    None => return None,
+                    _ if known.known.is_some() && mapped.known == known.known => {}
+                    _ => return None,
                 }
                 Piece::Live(mapped)
             }
@@ -72,8 +86,7 @@ fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, live: Option<&dyn F
     }
     let same = samples().into_iter().all(|time| match (sample(text, time), sample(&out, time)) {
         (Some(before), Some(after)) => function(&before) == after,
-        // Nothing is known of it: a function that a template can say is said there.
-        _ => live.is_some() && text.0.len() == 1,
+        _ => matches!(reach, Reach::Characters(_)),
     });
     same.then_some(out)
 }

@@ -1,10 +1,8 @@
 //! Packer's templates in HCL2.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use ami_bake_import::{Imported, Request, Source, import};
-use jiff::Timestamp;
+use ami_bake_import::{Source, gather, import};
 
 use crate::bed::{Bed, Done, shown};
 
@@ -159,4 +157,441 @@ build {
         .tells("build.error-cleanup-provisioner", "cleaning up")
         .tells("build.hcp_packer_registry", "HCP")
         .tells("build.post-processor[0]", "bake-report.json");
+}
+
+/// Each expression as the value of a tag; what a manifest can't follow is evaluated.
+#[test]
+fn expressions_are_evaluated_or_kept() {
+    let more = r#"
+variable "env" { default = "prod" }
+variable "count" { default = 3 }
+variable "given" { type = string }
+variable "zones" { default = ["a", "b"] }
+variable "users" {
+  type    = list(object({ name = string, admin = bool }))
+  default = [{ name = "ann", admin = true }, { name = "bob", admin = false }]
+}
+locals {
+  file = <<-EOT
+    one
+      two ${var.env}
+  EOT
+}
+"#;
+    let cases = [
+        (r#""${var.env}-x""#, "${{ vars.env }}-x"),
+        ("var.given", "${{ vars.given }}"),
+        (r#"lower("${var.env}-A")"#, "${{ lower(vars.env) }}-a"),
+        ("upper(var.env)", "PROD"),
+        (r#"replace("a.${var.given}", ".", "-")"#, "a-${{ replace(vars.given, '.', '-') }}"),
+        (r#"var.env == "prod" ? "yes" : "no""#, "yes"),
+        ("var.count * 2 + 1", "7"),
+        (r#"join(",", [for zone in var.zones : "${var.env}${zone}"])"#, "${{ vars.env }}a,${{ vars.env }}b"),
+        (r#"join(",", [for user in var.users : user.name if user.admin])"#, "ann"),
+        (r#"join(",", var.users[*].name)"#, "ann,bob"),
+        ("var.users.1.name", "bob"),
+        (r#"{ for k, v in { a = "1" } : k => upper(v) }["a"]"#, "1"),
+        (r#"format("%s-%03d", var.env, var.count)"#, "${{ vars.env }}-003"),
+        (r#"lookup({ eu = "x" }, "us", "none")"#, "none"),
+        (r#"coalesce("", var.env)"#, "${{ vars.env }}"),
+        (r#"element(["a", "b"], 3)"#, "b"),
+        (r#"try(local.none, "fallback")"#, "fallback"),
+        (r#"can(local.none) ? "y" : "n""#, "n"),
+        (r#"sha256("x")"#, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"),
+        (r#"base64encode("hello")"#, "aGVsbG8="),
+        ("jsonencode({ b = [1, true], a = var.given })", r#"{"a":"${{ vars.given }}","b":[1,true]}"#),
+        (r#"jsondecode("{\"a\": [1, 2]}").a[1]"#, "2"),
+        (r#"regex("[0-9]+", "v12")"#, "12"),
+        (r#"substr("abcdef", 1, 3)"#, "bcd"),
+        (r#"split("-", "a-b")[1]"#, "b"),
+        (r#"basename("/x/y.sh")"#, "y.sh"),
+        (r#"formatdate("YYYY-MM-DD", timestamp())"#, "${{ date }}"),
+        (r#"formatdate("YYYYMMDDhhmmss", timestamp())"#, "${{ timestamp }}"),
+        (r#"replace(substr(timestamp(), 0, 10), "-", "")"#, "${{ replace(date, '-', '') }}"),
+        (r#""${legacy_isotime("20060102150405")}""#, "${{ timestamp }}"),
+        (
+            r#"trimspace(templatefile("motd.tpl", { name = var.given, ports = [80] }))"#,
+            "host ${{ vars.given }}\nport 80",
+        ),
+        ("length(var.zones)", "2"),
+        (r#"contains(var.zones, "a") && !false ? 1 : 2"#, "1"),
+        (r#"yamlencode({ a = ["x"] })"#, "\"a\":\n- \"x\"\n"),
+        ("local.file", "one\n  two ${{ vars.env }}\n"),
+        (r#""%{ if var.env == "prod" }p%{ else }q%{ endif }""#, "p"),
+        ("merge({ a = 1 }, { a = 2 }).a", "2"),
+        (r#"join("", fileset(path.root, "*.sh"))"#, "a.shb.sh"),
+        (r#"max(1, 5, 3) > 4 ? "big" : "small""#, "big"),
+    ];
+    // EC2 takes no more tags at once.
+    for cases in cases.chunks(20) {
+        let tags: Vec<String> =
+            cases.iter().enumerate().map(|(at, (case, _))| format!("    t{at} = {case}\n")).collect();
+        let tags = tags.concat();
+        let done = ebs(&format!("tags = {{\n{tags}  }}"), "", more);
+        let manifest: serde_json::Value = serde_yaml::from_str(done.manifest()).unwrap();
+        let made = &manifest["images"]["web"]["publish"]["tags"];
+        for (at, (case, expected)) in cases.iter().enumerate() {
+            assert_eq!(made[format!("t{at}")], *expected, "{case}\n{}", done.manifest());
+        }
+        if cases[0].0.contains("-x") {
+            done.tells("source.amazon-ebs.web.tags.t5", "evaluated once with the value of `var.env`");
+            assert!(!done.0.findings.iter().any(|finding| finding.path.ends_with("tags.t0")), "{:#?}", done.0.findings);
+        }
+    }
+}
+
+#[test]
+fn what_can_t_be_known_is_listed_and_the_rest_comes() {
+    let done = ebs(
+        r#"
+  ami_name     = "web"
+  deprecate_at = timeadd(timestamp(), "720h")
+  tags = {
+    fine    = "x"
+    chosen  = var.given == "a" ? 1 : 2
+    digest  = sha256(var.secret)
+    http    = data.http.x.body
+    missing = file("none.txt")
+    deep    = "${vault("/secret/app", "key")}"
+  }"#,
+        r#"provisioner "shell" {
+    inline           = ["echo ${var.given == "a" ? 1 : 2}"]
+  }
+  provisioner "shell" {
+    environment_vars = ["K=${vault("/secret/app", "key")}"]
+    inline           = ["id"]
+  }"#,
+        r#"
+variable "given" { type = string }
+variable "secret" {
+  sensitive = true
+  default   = "hunter2"
+}
+data "http" "x" { url = "https://example.com" }
+"#,
+    );
+    let of = "source.amazon-ebs.web";
+    done.says("fine: x").lacks("hunter2").says("K: ${{ secrets.");
+    done.tells(&format!("{of}.deprecate_at"), "time of the bake")
+        .tells(&format!("{of}.tags.chosen"), "no value yet")
+        .tells(&format!("{of}.tags.digest"), "secret `var.secret`")
+        .tells(&format!("{of}.tags.http"), "another service")
+        .tells(&format!("{of}.tags.missing"), "not there")
+        .tells(&format!("{of}.tags.deep"), "secret")
+        .tells("data.http.x", "no other service")
+        .tells("build.provisioner[0].inline", "no value yet");
+}
+
+#[test]
+fn variables_have_values_of_every_kind_of_place() {
+    let bed = bed();
+    let more = r#"
+variable "a" { default = "default" }
+variable "b" { default = "default" }
+variable "c" { default = "default" }
+variable "d" { default = "default" }
+variable "list" { type = list(string) }
+variable "none" { default = null }
+variable "home" { default = env("WHERE") }
+variable "db_password" { default = "hunter2" }
+variable "short" {
+  default = ""
+  validation {
+    condition     = length(var.short) > 2
+    error_message = "Too short."
+  }
+}
+"#;
+    let text = whole(
+        r"ami_regions = var.list
+  subnet_id = var.none
+  tags = { a = var.a, b = var.b, c = var.c, d = var.d, home = var.home, short = var.short }",
+        r#"provisioner "shell" {
+    environment_vars = ["PASS=${var.db_password}"]
+    inline           = ["id"]
+  }"#,
+        more,
+    );
+    let mut request = bed.request(&[("web.pkr.hcl", &text)]);
+    let source = |name: &str, text: &str| Source { path: PathBuf::from(name), text: text.to_owned() };
+    request.var_files = vec![
+        source("x.auto.pkrvars.hcl", "b = \"auto\"\nc = \"auto\"\nd = \"auto\"\nother = 1\n"),
+        source("y.pkrvars.json", "{\"c\": \"file\", \"d\": \"file\"}"),
+    ];
+    for (name, value) in [("PKR_VAR_a", "env"), ("PKR_VAR_b", "env"), ("WHERE", "here")] {
+        request.environment.insert(name.to_owned(), value.to_owned());
+    }
+    request.sets = vec![("d".to_owned(), "set".to_owned()), ("list".to_owned(), "[\"eu-west-2\"]".to_owned())];
+    let done = bed.import(&request);
+    done.says("a: env\n  b: auto\n  c: file\n  d: set\n")
+        .says("home: ${{ env.WHERE }}")
+        .says("short: null")
+        .says("regions: [eu-west-2]")
+        .says("PASS: ${{ secrets.DB_PASSWORD }}")
+        .lacks("hunter2")
+        .lacks("subnet");
+    done.tells("other", "does not declare")
+        .tells("variable.short", "Too short.")
+        .tells("variable.none", "written out")
+        .tells("variable.db_password", "never copied");
+    // Given by hand, a value that does not fit is refused.
+    request.sets.push(("short".to_owned(), "x".to_owned()));
+    let text = shown(&import(&request).unwrap_err());
+    assert!(text.contains("web.pkr.hcl:") && text.contains("Too short."), "{text}");
+    request.sets = vec![("list".to_owned(), "not a list".to_owned())];
+    let text = shown(&import(&request).unwrap_err());
+    assert!(text.contains("--set list"), "{text}");
+}
+
+#[test]
+fn a_data_source_is_the_image_that_is_started_from() {
+    let done = template(
+        r#"
+data "amazon-ami" "base" {
+  region      = "eu-west-1"
+  owners      = ["136693071363"]
+  most_recent = true
+  filters     = { name = "debian-12-amd64-*", virtualization-type = "hvm" }
+  assume_role { role_arn = "arn:aws:iam::1:role/x" }
+}
+data "amazon-ami" "other" { owners = ["self"] }
+data "amazon-secretsmanager" "db" { name = "prod/db" }
+data "amazon-parameterstore" "ami" { name = "/aws/service/debian/release/12/latest/amd64" }
+data "null" "x" { input = "plain" }
+locals { base = data.amazon-ami.base.id }
+source "amazon-ebs" "web" {
+  region       = "eu-west-1"
+  source_ami   = local.base
+  ssh_username = "admin"
+  tags = {
+    base    = data.amazon-ami.base.name
+    from    = local.base
+    release = data.amazon-ami.base.tags["Release"]
+    nil     = data.null.x.output
+    other   = data.amazon-ami.other.id
+  }
+}
+source "amazon-ebs" "ssm" {
+  region       = "eu-west-1"
+  source_ami   = data.amazon-parameterstore.ami.value
+  ssh_username = "admin"
+}
+build {
+  sources = [source.amazon-ebs.web, source.amazon-ebs.ssm]
+  provisioner "shell" {
+    env    = { DB = data.amazon-secretsmanager.db.value }
+    inline = ["id"]
+  }
+}
+"#,
+    );
+    done.says("owner: \"136693071363\"")
+        .says("name: debian-12-amd64-*")
+        .says("base: ${{ source.name }}")
+        .says("from: ${{ source.id }}")
+        .says("release: ${{ source.tags.Release }}")
+        .says("nil: plain")
+        .says("parameter: /aws/service/debian/release/12/latest/amd64")
+        .says("DB: ${{ secrets.");
+    done.tells("data.amazon-ami.base.assume_role", "own credentials")
+        .tells("source.amazon-ebs.web.tags.other", "not the image")
+        .tells("data.amazon-secretsmanager.db", "secret");
+}
+
+/// Several builds, sources and what is for some of them.
+#[test]
+fn each_use_of_a_source_is_an_image() {
+    let done = template(
+        r#"
+locals { disks = { "/dev/xvdb" = 10, "/dev/xvdc" = 20 } }
+source "amazon-ebs" "web" {
+  region       = "eu-west-1"
+  source_ami   = "ami-0123456789abcdef0"
+  ssh_username = "ubuntu"
+  dynamic "launch_block_device_mappings" {
+    for_each = local.disks
+    iterator = disk
+    content {
+      device_name = disk.key
+      volume_size = disk.value
+    }
+  }
+  dynamic "tag" {
+    for_each = { a = 1 }
+    content {
+      key   = tag.key
+      value = tag.value
+    }
+  }
+}
+source "docker" "web" { image = "debian:12" }
+source "null" "nothing" { communicator = "none" }
+source "docker" "lonely" { image = "x" }
+build {
+  sources = ["source.amazon-ebs.web", "docker.web", "source.null.nothing"]
+  provisioner "shell" {
+    only   = ["amazon-ebs.web"]
+    inline = ["echo aws"]
+  }
+  provisioner "shell" {
+    except = ["amazon-ebs.web"]
+    inline = ["echo ${source.type}"]
+    override = {
+      web  = { inline = ["echo over"] }
+      gone = { inline = ["echo gone"] }
+    }
+  }
+  provisioner "shell" {
+    only   = ["web"]
+    inline = ["never"]
+  }
+  post-processors {
+    post-processor "docker-tag" {
+      repository = "example.com/web"
+      tags       = ["1"]
+    }
+    post-processor "docker-push" {}
+  }
+}
+build {
+  source "amazon-ebs.web" {
+    name          = "big"
+    instance_type = "m6i.large"
+    ssh_username  = "admin"
+  }
+  provisioner "shell" { inline = ["echo big"] }
+}
+"#,
+    );
+    let manifest: serde_json::Value = serde_yaml::from_str(done.manifest()).unwrap();
+    let images = manifest["images"].as_object().unwrap();
+    assert_eq!(images.keys().collect::<Vec<_>>(), ["web", "web-2", "big"], "{manifest:#}");
+    assert_eq!(images["web"]["build"].as_array().unwrap().len(), 1, "{manifest:#}");
+    assert_eq!(images["web"]["machine"]["volumes"][1]["size"], 20, "{manifest:#}");
+    assert_eq!(images["web"]["publish"]["tags"]["a"], "1", "{manifest:#}");
+    assert_eq!(images["web-2"]["build"][0]["run"], "echo over", "{manifest:#}");
+    assert_eq!(images["web-2"]["publish"]["docker"]["repository"], "example.com/web", "{manifest:#}");
+    assert_eq!(images["big"]["machine"]["type"], "m6i.large", "{manifest:#}");
+    assert_eq!(images["big"]["machine"]["user"], "admin", "{manifest:#}");
+    assert_eq!(images["big"]["build"][0]["run"], "echo big", "{manifest:#}");
+    done.tells("source.null.nothing", "no platform")
+        .tells("source.docker.lonely", "no build uses it")
+        .tells("source.amazon-ebs.web.ssh_username", "takes its place")
+        .tells("build[0].provisioner[1].override.gone", "no source of this name")
+        .tells("build[0].provisioner[2]", "none of the build's sources")
+        .lacks("never");
+}
+
+/// What Packer refuses is refused, with its line.
+#[test]
+fn mistakes_are_refused_with_their_line() {
+    for (text, line, why) in [
+        ("source \"amazon-ebs\" \"x\" {\n  region = \n}\n", ":2:", "can't be read"),
+        ("build {\n  sources = [\"source.amazon-ebs.no\"]\n}\n", ":2:", "there is no source"),
+        ("locals {\n  a = local.b\n  b = local.a\n}\n", ":", "made of itself"),
+        ("frob {}\n", ":1:", "no blocks `frob`"),
+        ("x = 1\n", ":1:", "outside of a block"),
+        ("variable \"a\" {}\nvariable \"a\" {}\n", ":2:", "declared twice"),
+        ("variable \"a\" {\n  type = number\n  default = \"x\"\n}\n", ":3:", "a text, and the variable is a number"),
+    ] {
+        let text = if text.starts_with("locals") { whole("tags = { a = local.a }", "", text) } else { text.to_owned() };
+        let told = refused(&text);
+        assert!(told.contains(why) && told.contains(&format!("web.pkr.hcl{line}")), "{text}\n{told}");
+    }
+    for (field, why) in [
+        ("ami_name = var.no", "no variable `no`"),
+        ("ami_name = local.no", "no local `no`"),
+        ("ami_name = frobnicate(1)", "no function `frobnicate`"),
+        ("ami_name = plain", "nothing called `plain`"),
+        ("ami_name = data.amazon-ami.no.id", "no data source"),
+        ("ami_name = [1, 2][5]", "the list has 2 items"),
+        ("ami_name = \"a${[1]}\"", "can't be part of a text"),
+        ("ami_name = 1 / 0", "divides by zero"),
+    ] {
+        let told = refused(&whole(field, "", ""));
+        assert!(told.contains(why) && told.contains("web.pkr.hcl:7:"), "{field}\n{told}");
+    }
+}
+
+#[test]
+fn nothing_importable_is_no_manifest() {
+    let done = template("source \"virtualbox-iso\" \"x\" {}\nbuild {\n  sources = [\"virtualbox-iso.x\"]\n}\n");
+    assert!(done.0.manifest.is_none());
+    done.tells("source.virtualbox-iso.x", "no platform");
+}
+
+/// Garbage, depth, circles and growth end in words.
+#[test]
+fn hostile_templates_end_in_words() {
+    let bed = bed();
+    let deep = |open: &str, close: &str, count: usize| {
+        format!("locals {{ x = {}1{} }}", open.repeat(count), close.repeat(count))
+    };
+    let mut growing = "locals {\n  a0 = \"xxxxxxxxxxxxxxxx\"\n".to_owned();
+    let mut chain = "locals {\n  c0 = 1\n".to_owned();
+    for at in 1..400 {
+        growing.push_str(&format!("  a{at} = \"${{local.a{0}}}${{local.a{0}}}\"\n", at - 1));
+        chain.push_str(&format!("  c{at} = local.c{}\n", at - 1));
+    }
+    growing.push_str("}\n");
+    chain.push_str("}\n");
+    let heredoc = format!("locals {{\n  x = <<EOT\n{}\nEOT\n}}\n", "line ${1 + 1}\n".repeat(20_000));
+    let texts = [
+        deep("[", "]", 5000),
+        deep("(", ")", 5000),
+        deep("{a=", "}", 5000),
+        deep("\"${", "}\"", 5000),
+        format!("locals {{ x = {} }}", "1 + ".repeat(5000) + "1"),
+        format!("locals {{ x = {}true }}", "!".repeat(5000)),
+        "source \"a\" \"b\" {".repeat(3000),
+        whole("tags = { a = local.a399 }", "", &growing),
+        whole("tags = { a = local.c399 }", "", &chain),
+        whole("tags = { a = length(local.x) }", "", &heredoc),
+        whole(
+            "tags = { a = length([for x in range(1000) : [for y in range(1000) : [for z in range(1000) : z]]]) }",
+            "",
+            "",
+        ),
+        whole("tags = { a = indent(999999999, \"x\\n\"), b = format(\"%999999999d\", 1), c = range(0, 1e12) }", "", ""),
+        whole("tags = { a = regex(\"(a*)*$\", \"aaaaaaaaaaaaaaaaaaaaaaaaaaab\") }", "", ""),
+        "\u{0}\u{1}\u{feff}".to_owned(),
+        "variable \"é\" { default = \"${\" }".to_owned(),
+    ];
+    for text in texts {
+        let name = &text[..text.char_indices().nth(60).map_or(text.len(), |(at, _)| at)];
+        match import(&bed.request(&[("web.pkr.hcl", &text)])) {
+            Ok(imported) => {
+                assert!(imported.manifest.is_some() || !imported.findings.is_empty() || imported.images == 0, "{name}");
+            }
+            Err(refused) => assert!(!refused.findings.is_empty(), "{name}"),
+        }
+    }
+    // Every prefix of a template, and each with a byte changed.
+    let text = whole(
+        "tags = { a = \"${join(\"-\", [1, 2])}\" }",
+        "provisioner \"shell\" {\n inline = [<<EOT\nx\nEOT\n] }",
+        "",
+    );
+    for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+        let _ = import(&bed.request(&[("web.pkr.hcl", &text[..at])]));
+        for other in ["{", "\"", "$", "\n"] {
+            let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+            let _ = import(&bed.request(&[("web.pkr.hcl", &changed)]));
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_read_as_packer_reads_it() {
+    let bed = Bed::new(&[]);
+    for name in ["b.pkr.hcl", "a.pkr.hcl", "x.auto.pkrvars.hcl", "prod.pkrvars.hcl", "README.md", "sub/c.pkr.hcl"] {
+        bed.write(name, "");
+    }
+    let found = gather(&bed.request(&[]).working).unwrap();
+    let names = |paths: &[PathBuf]| -> Vec<String> {
+        paths.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    };
+    assert_eq!(names(&found.templates), ["a.pkr.hcl", "b.pkr.hcl"]);
+    assert_eq!(names(&found.variables), ["x.auto.pkrvars.hcl"]);
+    assert!(found.left.is_empty());
 }

@@ -23,7 +23,6 @@ fn a_mistake_is_shown_with_its_line_and_place() {
 #[test]
 fn what_is_nothing_known_says_what_is() {
     assert!(refused("x.json", "{\"a\": 1}").contains("nothing that can be imported"));
-    assert!(refused("x.pkr.hcl", "source \"amazon-ebs\" \"x\" {}").contains("HCL"));
 }
 
 #[test]

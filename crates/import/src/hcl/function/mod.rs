@@ -100,7 +100,7 @@ pub(super) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<usize>>) -
 /// `try` and `can`, whose arguments may fail.
 fn lazy(scope: &Scope, call: &FuncCall, name: &str, span: Option<Range<usize>>) -> Outcome<Value> {
     let mut last = scope.wrong(span, format!("`{name}` lacks its argument"));
-    for argument in call.args.iter() {
+    for argument in &call.args {
         match scope.eval(argument) {
             Ok(_) if name == "can" => return Ok(Value::Bool(true)),
             Ok(value) => return Ok(value),
@@ -126,7 +126,7 @@ fn service(arguments: &Arguments, name: &str) -> Option<Outcome<Value>> {
         let key = arguments.string(index).or_else(|_| arguments.string(0))?;
         let own = key.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
         let shown = format!("{name}({:?})", arguments.string(0)?);
-        let path = if index == 0 { shown } else { format!("{} {key}", shown) };
+        let path = if index == 0 { shown } else { format!("{shown} {key}") };
         Ok(scope.module.extra(&own, scope.file, path, secret))
     };
     Some(match name {

@@ -3,20 +3,20 @@
 use regex::{NoExpand, Regex};
 
 use super::{Arguments, Outcome, Text, Value};
-use crate::hcl::text;
+use crate::hcl::text::{self, Reach};
 use crate::template::clean;
 
 pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
     Some(match name {
-        "lower" => mapped(all, 0, &|text| text.to_lowercase(), Some(&|template| piped(template, "lower"))),
-        "upper" => mapped(all, 0, &|text| text.to_uppercase(), None),
-        "title" => mapped(all, 0, &title, None),
-        "trimspace" => mapped(all, 0, &|text| text.trim().to_owned(), None),
-        "chomp" => mapped(all, 0, &|text| text.trim_end_matches(['\r', '\n']).to_owned(), None),
-        "strrev" => mapped(all, 0, &|text| text.chars().rev().collect(), None),
+        "lower" => mapped(all, 0, &|text| text.to_lowercase(), Reach::Characters(&|template| piped(template, "lower"))),
+        "upper" => mapped(all, 0, &|text| text.to_uppercase(), Reach::Whole),
+        "title" => mapped(all, 0, &title, Reach::Whole),
+        "trimspace" => mapped(all, 0, &|text| text.trim().to_owned(), Reach::Ends),
+        "chomp" => mapped(all, 0, &|text| text.trim_end_matches(['\r', '\n']).to_owned(), Reach::Ends),
+        "strrev" => mapped(all, 0, &|text| text.chars().rev().collect(), Reach::Whole),
         "trim" | "trimprefix" | "trimsuffix" => trim(all, name),
         "clean_resource_name" | "clean_ami_name" => {
-            mapped(all, 0, &clean, Some(&|template| piped(template, "clean_resource_name")))
+            mapped(all, 0, &clean, Reach::Characters(&|template| piped(template, "clean_resource_name")))
         }
         "replace" => replace(all),
         "regex_replace" => regex_replace(all),
@@ -43,13 +43,8 @@ fn piped(template: &str, function: &str) -> String {
     }
 }
 
-fn mapped(
-    all: &Arguments,
-    index: usize,
-    function: &dyn Fn(&str) -> String,
-    live: Option<&dyn Fn(&str) -> String>,
-) -> Outcome<Value> {
-    text::map(all.scope, &all.text(index)?, function, live).map(Value::Text)
+fn mapped(all: &Arguments, index: usize, function: &dyn Fn(&str) -> String, reach: Reach) -> Outcome<Value> {
+    text::map(all.scope, &all.text(index)?, function, reach).map(Value::Text)
 }
 
 fn pair(all: &Arguments) -> Outcome<(String, String)> {
@@ -77,7 +72,7 @@ fn trim(all: &Arguments, name: &str) -> Outcome<Value> {
         "trimprefix" => Box::new(move |text| text.strip_prefix(cut.as_str()).unwrap_or(text).to_owned()),
         _ => Box::new(move |text| text.strip_suffix(cut.as_str()).unwrap_or(text).to_owned()),
     };
-    mapped(all, 0, &function, None)
+    mapped(all, 0, &function, Reach::Ends)
 }
 
 fn replace(all: &Arguments) -> Outcome<Value> {
@@ -86,7 +81,9 @@ fn replace(all: &Arguments) -> Outcome<Value> {
     let function = |text: &str| text.replace(&from, &to);
     let live = |template: &str| piped(template, &format!("replace_all \"{from}\" \"{to}\""));
     let sayable = simple(&from) && simple(&to) && !from.is_empty();
-    mapped(all, 0, &function, if sayable { Some(&live) } else { None })
+    // More than a character may begin in one piece and end in the next.
+    let reach = if sayable && from.chars().count() == 1 { Reach::Characters(&live) } else { Reach::Whole };
+    mapped(all, 0, &function, reach)
 }
 
 fn pattern(all: &Arguments, index: usize) -> Outcome<Regex> {
@@ -102,7 +99,7 @@ fn regex_replace(all: &Arguments) -> Outcome<Value> {
             pattern.replace_all(text, NoExpand(&to)).into_owned()
         }
     };
-    mapped(all, 0, &function, None)
+    mapped(all, 0, &function, Reach::Whole)
 }
 
 /// What a pattern found: a text without groups, a list or a map with them.
@@ -143,13 +140,13 @@ fn substr(all: &Arguments) -> Outcome<Value> {
             Err(_) => chars.collect(),
         }
     };
-    mapped(all, 0, &function, None)
+    mapped(all, 0, &function, Reach::Whole)
 }
 
 fn indent(all: &Arguments) -> Outcome<Value> {
     let count = crate::hcl::operate::whole(all.number(0)?).filter(|count| *count <= 1000);
     let space = " ".repeat(count.ok_or_else(|| all.wrong("this is no number of spaces"))?);
-    mapped(all, 1, &|text| text.replace('\n', &format!("\n{space}")), None)
+    mapped(all, 1, &|text| text.replace('\n', &format!("\n{space}")), Reach::Whole)
 }
 
 fn split(all: &Arguments) -> Outcome<Value> {
