@@ -7,6 +7,7 @@ mod builders;
 mod docker;
 mod fuzz;
 mod hcl;
+mod hcl_refused;
 mod imagebuilder;
 mod mutations;
 mod provisioners;
