@@ -41,9 +41,9 @@ const LIFETIME: Duration = Duration::from_mins(30);
 
 impl Subject {
     async fn launch(&self, run: &Run, source: &SourceImage, phase: Phase) -> Box<dyn Machine> {
-        let key = key();
+        let (key, namespace) = (key(), namespace());
         let launch =
-            Launch { key: &key, namespace: "conformance", phase, source, machine: &self.machine, lifetime: LIFETIME };
+            Launch { key: &key, namespace: &namespace, phase, source, machine: &self.machine, lifetime: LIFETIME };
         self.platform.launch(run, &launch).await.unwrap()
     }
 
@@ -75,20 +75,20 @@ impl Subject {
         ImagePlan {
             key: key(),
             route: Route::root(),
-            namespace: "conformance".to_owned(),
+            namespace: namespace(),
             source,
             machine: self.machine.clone(),
             build: Vec::new(),
             validate: Vec::new(),
             test: Vec::new(),
-            settings: ImageSettings { name: format!("conformance/image/{version}"), ..ImageSettings::default() },
+            settings: ImageSettings { name: format!("{}/image/{version}", namespace()), ..ImageSettings::default() },
             version: Version::parse(version).unwrap(),
             digest: Digest::from_text(format!("sha256:{version}")),
         }
     }
 
     async fn ours(&self, run: &Run) -> Vec<ImageRecord> {
-        let query = ImageQuery { namespace: Some("conformance".to_owned()), key: Some(key()), owner: None };
+        let query = ImageQuery { namespace: Some(namespace()), key: Some(key()), owner: None };
         self.platform.images(run, &query).await.unwrap()
     }
 
@@ -108,6 +108,11 @@ impl Subject {
         }
         panic!("still open: {:?}", run.ledger().open_entries());
     }
+}
+
+/// A test's own: one engine may serve several at once, each a process.
+fn namespace() -> String {
+    format!("conformance-{}", std::process::id())
 }
 
 fn key() -> ImageKey {
