@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -88,7 +88,7 @@ pub(crate) struct ManifestArgs {
     /// Without it: bake.yml in the working directory, else .github/bake.yml.
     pub(crate) manifest: Option<PathBuf>,
 
-    /// Only this image and what it is built on: IMAGE, or one leg of it by IMAGE-LEG; may be repeated
+    /// Only this image and what it is built on: IMAGE, or one variant of it by IMAGE-VARIANT; may be repeated
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Vec<String>,
 
@@ -173,7 +173,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => {
             // Help and version are asked for; everything else is a wrong use. clap writes each where it belongs.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Kind::Usage.exit_code() } else { 0 });
+            return ExitCode::from(if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 });
         }
     };
     let code = run(cli.command, ui).unwrap_or_else(|error| {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ pub(crate) fn guard() {
             next(&mut interrupt, &mut terminate).await;
             CANCELLED.store(true, Ordering::SeqCst);
             if RUNS.load(Ordering::SeqCst) == 0 {
-                std::process::exit(i32::from(Kind::Cancelled.exit_code()));
+                std::process::exit(i32::from(ErrorKind::Cancelled.exit_code()));
             }
         });
     });
@@ -53,7 +53,7 @@ pub(crate) fn listen(token: CancellationToken, ui: Ui) {
         token.cancel();
         next(&mut interrupt, &mut terminate).await;
         ui.say("\nleaving at once: `ami-bake sweep` takes away what is left\n");
-        let code = Kind::Cancelled.exit_code();
+        let code = ErrorKind::Cancelled.exit_code();
         report::abort(code);
         std::process::exit(i32::from(code));
     });

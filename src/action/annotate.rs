@@ -1,7 +1,7 @@
 //! Findings and failures at their lines: of the manifest, or of a file that it names.
 
 use ami_bake_core::event::Failure;
-use ami_bake_core::{Error, Place};
+use ami_bake_core::{Error, SourceLocation};
 use ami_bake_github::runner::{Annotation, Level};
 use ami_bake_manifest::Manifest;
 use ami_bake_manifest::diagnostic::{Diagnostic, Severity, Sources, Span};
@@ -20,7 +20,7 @@ impl Action {
     }
 
     /// Shows a warning of a run, at the line of a file where it has one.
-    pub(super) fn warning(&self, message: &str, help: Option<&str>, place: Option<&Place>) {
+    pub(super) fn warning(&self, message: &str, help: Option<&str>, place: Option<&SourceLocation>) {
         let help = help.map(|help| format!("\n{help}")).unwrap_or_default();
         let annotation = Annotation::new(Level::Warning, "ami-bake", format!("{message}{help}"));
         self.log.annotate(&at_line(annotation, place));
@@ -68,7 +68,7 @@ fn of_failure(title: &str, failure: &Failure, manifest: Option<&Manifest>) -> An
     }
 }
 
-fn at_line(annotation: Annotation, place: Option<&Place>) -> Annotation {
+fn at_line(annotation: Annotation, place: Option<&SourceLocation>) -> Annotation {
     let Some(place) = place else { return annotation };
     Annotation { file: Some(place.file.clone()), start: Some((place.line, 1)), ..annotation }
 }

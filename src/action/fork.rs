@@ -1,6 +1,6 @@
 //! Runs that GitHub trusts with nothing: a fork's pull request, Dependabot's. What is useful without credentials is done.
 
-use ami_bake_core::plan::{Leg, Recipe as _, SourceQuery, VersionRule};
+use ami_bake_core::plan::{Recipe as _, SourceQuery, Variant, VersionRule};
 use ami_bake_core::{Error, Result};
 use ami_bake_github::runner::{Annotation, Level};
 
@@ -90,24 +90,24 @@ fn check(action: &'static Action, why: &str, command: &str, manifest: &ManifestA
 fn outline(manifest: &ManifestArgs) -> Result<String> {
     let loaded = load(manifest, None, true)?;
     let Some(manifest) = loaded.manifest() else { return Ok(String::new()) };
-    let rows: Vec<Vec<Cell>> = manifest.legs().iter().map(row).collect();
+    let rows: Vec<Vec<Cell>> = manifest.variants().iter().map(row).collect();
     Ok(table(&["image", "version", "from"], &rows, Paint { on: false }))
 }
 
-fn row(leg: &Leg) -> Vec<Cell> {
-    let version = match &leg.version {
+fn row(variant: &Variant) -> Vec<Cell> {
+    let version = match &variant.version {
         VersionRule::Auto => "the next one".to_owned(),
         VersionRule::Release => "the release's".to_owned(),
         VersionRule::Fixed(version) => version.to_string(),
     };
-    let from = match (&leg.after, &leg.source) {
+    let from = match (&variant.after, &variant.source) {
         (Some(base), _) => base.to_string(),
         (None, SourceQuery::Id(id)) => id.clone(),
         (None, SourceQuery::Parameter(path)) => path.clone(),
         (None, SourceQuery::Newest { name, owners, .. }) => format!("{name} of {}", owners.join(", ")),
         (None, other) => format!("{other:?}"),
     };
-    vec![Cell::new(leg.key.to_string()), version.into(), from.into()]
+    vec![Cell::new(variant.key.to_string()), version.into(), from.into()]
 }
 
 /// True when the manifest bakes on Docker too, and an engine answers.

@@ -74,7 +74,7 @@ impl ActionLog {
         }
     }
 
-    fn tell(&mut self, envelope: &Envelope, report: &Report, explain: &Explain) {
+    fn emit(&mut self, envelope: &Envelope, report: &Report, explain: &Explain) {
         let log = &self.action.log;
         let alone = report.images.len() == 1;
         let line = self.lines.line(envelope, report);
@@ -149,7 +149,7 @@ impl Reporter for ActionLog {
             _ => {}
         }
         if let Some(explain) = self.explain.take() {
-            self.tell(envelope, report, &explain);
+            self.emit(envelope, report, &explain);
             self.explain = Some(explain);
             match &envelope.event {
                 Event::Planned { .. }

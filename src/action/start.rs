@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ami_bake_core::engine::VersionContext;
 use ami_bake_core::version::Bump;
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use ami_bake_github::event::bump_of_commit;
 use ami_bake_github::runner::Environment;
 
@@ -104,7 +104,7 @@ fn judge(action: &Action, command: &str) -> Result<()> {
     let harmless = ["check", "report", "images", "sweep", "schema", "policy"];
     if action.workflow.is_target() && !harmless.contains(&command) {
         return Err(Error::new(
-            Kind::Preflight,
+            ErrorKind::Preflight,
             format!("`{command}` does not run under pull_request_target: it would carry out a stranger's manifest with this repository's rights"),
         )
         .help(

@@ -162,8 +162,8 @@ pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
         keep_on_failure: args.keep_on_failure.map(|folder| Keep { folder, key: args.debug_key }),
         ..args.version.options(loaded.facts())
     };
-    let code = match loaded.rooms(manifest, args.place, &session.run).await {
-        Ok(rooms) => engine::bake(&session.run, &rooms, &options).await,
+    let code = match loaded.context(manifest, args.place, &session.run).await {
+        Ok(context) => engine::bake(&session.run, &context, &options).await,
         Err(error) => return session.fail(error).await,
     };
     Ok(session.end(code).await)

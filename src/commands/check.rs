@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
     } else {
         loaded.show(ui);
         if let Some(manifest) = loaded.manifest() {
-            let images = manifest.legs().len();
+            let images = manifest.variants().len();
             let images = if images == 1 { "1 image".to_owned() } else { format!("{images} images") };
             let platform = manifest.platform().as_str();
             ui.say(&format!("{}: {} ({images} on {platform})\n", loaded.name(), ui.paint.good("valid")));

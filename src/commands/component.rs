@@ -156,8 +156,8 @@ async fn run_alone(args: RunArgs, ui: Ui) -> Result<u8> {
         keep_on_failure: args.keep_on_failure.map(Into::into),
         ..Options::default()
     };
-    let code = match loaded.rooms(manifest, args.place, &session.run).await {
-        Ok(rooms) => engine::bake(&session.run, &rooms, &options).await,
+    let code = match loaded.context(manifest, args.place, &session.run).await {
+        Ok(context) => engine::bake(&session.run, &context, &options).await,
         Err(error) => return session.fail(error).await,
     };
     Ok(session.end(code).await)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::{Error, Kind as Exit, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use ami_bake_import::{Imported, Kind, Request, import, lines};
 use ami_bake_manifest::diagnostic::{self, Style};
 
@@ -68,13 +68,13 @@ pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
         Err(refused) => {
             let style = if ui.paint.on { Style::Coloured } else { Style::Plain };
             ui.say(&diagnostic::text(&refused.findings, &refused.sources, style));
-            return Ok(Exit::Manifest.exit_code());
+            return Ok(ErrorKind::Manifest.exit_code());
         }
     };
     let Some(manifest) = &imported.manifest else {
-        tell(&imported, many, ui);
+        emit(&imported, many, ui);
         ui.say(&format!("\n{} nothing here can be imported\n", ui.paint.bad("error:")));
-        return Ok(Exit::Manifest.exit_code());
+        return Ok(ErrorKind::Manifest.exit_code());
     };
     if let Some(output) = output {
         let files = imported.files.iter().map(|(path, text)| (folder.join(path), text));
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
             ui.say(&format!("not written without --output: {path}\n"));
         }
     }
-    tell(&imported, many, ui);
+    emit(&imported, many, ui);
     if let Some(output) = output {
         let images = if imported.images == 1 { "1 image".to_owned() } else { format!("{} images", imported.images) };
         let name = output.display();
@@ -136,7 +136,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// The list of what is not in the manifest as it was.
-fn tell(imported: &Imported, many: bool, ui: Ui) {
+fn emit(imported: &Imported, many: bool, ui: Ui) {
     for (kind, title) in [(Kind::Dropped, "Not carried over:"), (Kind::Changed, "Carried over with a difference:")] {
         let lines = lines(&imported.findings, kind, many);
         if !lines.is_empty() {

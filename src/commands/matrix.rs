@@ -58,8 +58,8 @@ pub(crate) async fn run(args: Args, ui: Ui) -> ami_bake_core::Result<u8> {
     let session = Session::begin(parts, ui)?;
     let options = args.version.options(loaded.facts());
     let planned = async {
-        let rooms = loaded.rooms(manifest, args.place, &session.run).await?;
-        engine::plan(&session.run, &rooms, &options).await
+        let context = loaded.context(manifest, args.place, &session.run).await?;
+        engine::plan(&session.run, &context, &options).await
     };
     let matrix = match planned.await {
         Ok(images) => Matrix::of(&images),

@@ -1,11 +1,11 @@
 //! `ami-bake plan`
 
 use ami_bake_component::grants;
-use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
+use ami_bake_core::engine::{self, BakeContext, Options, PlannedImage};
 use ami_bake_core::event::Decision;
 use ami_bake_core::plan::{ImagePlan, Resolved};
 use ami_bake_core::platform::{Permission, Superseded};
-use ami_bake_core::{Kind, Result, Run};
+use ami_bake_core::{ErrorKind, Result, Run};
 use serde_json::{Value, json};
 
 use crate::cli::{ManifestArgs, PlaceArgs};
@@ -67,11 +67,11 @@ pub(crate) async fn plan(
     };
     let session = Session::begin(parts, ui)?;
     let options = version.options(loaded.facts());
-    let rooms = match loaded.rooms(manifest, place, &session.run).await {
-        Ok(rooms) => rooms,
+    let context = match loaded.context(manifest, place, &session.run).await {
+        Ok(context) => context,
         Err(error) => return session.fail(error).await,
     };
-    let answer = ask(&session.run, &rooms, &options, permissions).await;
+    let answer = ask(&session.run, &context, &options, permissions).await;
     let (images, permissions) = match answer {
         Ok(answer) => answer,
         Err(error) => {
@@ -83,52 +83,52 @@ pub(crate) async fn plan(
     #[cfg(feature = "github")]
     Matrix::of(&images).output();
     if as_json {
-        ui.data(&format!("{:#}\n", as_value(&rooms, &images, &permissions)?));
+        ui.data(&format!("{:#}\n", as_value(&context, &images, &permissions)?));
     } else {
         ui.data(&as_text(&images, ui.paint_data));
         ui.data(&permissions_text(&permissions, ui.paint_data));
     }
-    Ok(session.end(if denied { Kind::Preflight.exit_code() } else { 0 }).await)
+    Ok(session.end(if denied { ErrorKind::Preflight.exit_code() } else { 0 }).await)
 }
 
 async fn ask(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
     permissions: bool,
 ) -> Result<(Vec<PlannedImage>, Vec<Permission>)> {
-    let images = engine::plan(run, rooms, options).await?;
+    let images = engine::plan(run, context, options).await?;
     if !permissions {
         return Ok((images, Vec::new()));
     }
-    let plans = plans(rooms, &images)?;
+    let plans = plans(context, &images)?;
     let steps = plans.iter().flat_map(|plan| plan.build.iter().chain(&plan.validate).chain(&plan.test));
-    let permissions = rooms.platform.permissions(run, &plans, &grants(steps)).await?;
+    let permissions = context.platform.permissions(run, &plans, &grants(steps)).await?;
     Ok((images, permissions))
 }
 
 /// The plans of the images that are decided, for the permissions that they need.
-fn plans(rooms: &Rooms, images: &[PlannedImage]) -> Result<Vec<ImagePlan>> {
+fn plans(context: &BakeContext, images: &[PlannedImage]) -> Result<Vec<ImagePlan>> {
     images
         .iter()
         .filter_map(|image| match image {
             PlannedImage::Decided { key, source, version, .. } => Some((key, source, version)),
             PlannedImage::WaitsFor { .. } => None,
         })
-        .map(|(key, source, version)| rooms.recipe.plan(key, &Resolved { source, version }))
+        .map(|(key, source, version)| context.recipe.plan(key, &Resolved { source, version }))
         .collect()
 }
 
-fn as_value(rooms: &Rooms, images: &[PlannedImage], permissions: &[Permission]) -> Result<Value> {
+fn as_value(context: &BakeContext, images: &[PlannedImage], permissions: &[Permission]) -> Result<Value> {
     let matrix = Matrix::of(images);
     let to_value = |value: serde_json::Result<Value>| {
         value.map_err(|error| ami_bake_core::Error::internal("write the plan as JSON").because(error))
     };
     let mut plan = json!({
         "format": 1,
-        "namespace": rooms.recipe.namespace(),
-        "platform": rooms.platform.capabilities().platform,
-        "region": rooms.platform.region(),
+        "namespace": context.recipe.namespace(),
+        "platform": context.platform.capabilities().platform,
+        "region": context.platform.region(),
         "images": to_value(serde_json::to_value(images))?,
         // What GitHub's `strategy.matrix` takes; an empty one is no matrix to it, so that a job asks `changed` first.
         "changed": matrix.is_changed(),

@@ -193,12 +193,12 @@ async fn carry_out(manifest: &ManifestArgs, place: PlaceArgs, ask: &Ask, ui: Ui)
         secrets: loaded.secrets()?,
     };
     let session = Session::begin(parts, ui)?;
-    let rooms = match loaded.rooms(manifest, place, &session.run).await {
-        Ok(rooms) => rooms,
+    let context = match loaded.context(manifest, place, &session.run).await {
+        Ok(context) => context,
         Err(error) => return session.fail(error).await,
     };
     let options = Options { force: ask.force, ..Options::default() };
-    let code = engine::publish(&session.run, &rooms, &options, &ask.chosen, ask.work).await;
+    let code = engine::publish(&session.run, &context, &options, &ask.chosen, ask.work).await;
     let (code, made) = session.end_with_report(code).await;
     match &ask.amends {
         Some(file) => amend(file, &made).map(|()| code),

@@ -79,13 +79,13 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
     let session = Session::begin(Parts::reading(Show::Warnings), ui)?;
-    match tell(&args, &session.run, ui).await {
+    match emit(&args, &session.run, ui).await {
         Ok(()) => Ok(session.end(0).await),
         Err(error) => session.fail(error).await,
     }
 }
 
-async fn tell(args: &Args, run: &Run, ui: Ui) -> Result<()> {
+async fn emit(args: &Args, run: &Run, ui: Ui) -> Result<()> {
     let environment = Environment::of_process();
     let workflow = Workflow::of(&environment);
     let all = report::merge(read(&args.report)?)?;

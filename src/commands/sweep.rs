@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::ledger::{Closed, Entry, Ledger};
-use ami_bake_core::platform::{Leftover, Platform, Undo};
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::platform::{Orphan, Platform, Undo};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use serde_json::json;
 
 use crate::cli::{IdentityArgs, ManifestArgs, PlaceArgs};
@@ -61,7 +61,7 @@ pub(crate) struct Args {
 /// Something that a run left, and how it was found.
 enum Found {
     /// By its tags.
-    Tagged(Leftover),
+    Tagged(Orphan),
     /// By a ledger whose run is dead.
     Listed(usize, Entry),
 }
@@ -211,7 +211,7 @@ fn in_region(entry: &Entry, platform: &dyn Platform) -> bool {
 }
 
 /// Deletes one thing, and answers the kind of a refusal.
-async fn remove(run: &Run, row: &mut Row, ledgers: &[Ledger]) -> Option<Kind> {
+async fn remove(run: &Run, row: &mut Row, ledgers: &[Ledger]) -> Option<ErrorKind> {
     let result = match &row.found {
         Found::Tagged(leftover) => row.platform.remove(run, leftover).await,
         Found::Listed(_, entry) => row.platform.undo(run, entry).await,

@@ -50,16 +50,16 @@ pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
         secrets: loaded.secrets()?,
     };
     let session = Session::begin(parts, ui)?;
-    let rooms = match loaded.rooms(manifest, args.place, &session.run).await {
-        Ok(rooms) => rooms,
+    let context = match loaded.context(manifest, args.place, &session.run).await {
+        Ok(context) => context,
         Err(error) => return session.fail(error).await,
     };
-    let key = match one(rooms.recipe.legs().into_iter().map(|leg| leg.key).collect()) {
+    let key = match one(context.recipe.variants().into_iter().map(|variant| variant.key).collect()) {
         Ok(key) => key,
         Err(error) => return session.fail(error).await,
     };
     let options = Options { keep_on_failure: args.keep_on_failure.map(Into::into), ..Options::default() };
-    let code = engine::test(&session.run, &rooms, &options, &key, &args.id).await;
+    let code = engine::test(&session.run, &context, &options, &key, &args.id).await;
     Ok(session.end(code).await)
 }
 

@@ -1,6 +1,6 @@
 //! The end of a run for people: what failed and why, and a table of the images.
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::event::Event;
 use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
@@ -106,8 +106,8 @@ fn what_failed(report: &Report) -> String {
     let all = report.images.len();
     let bad = || report.images.iter().filter(|image| !image.status.is_good());
     let after = |image: &&ImageReport, kind| image.failure.as_ref().is_some_and(|failure| failure.kind == kind);
-    let published = bad().filter(|image| after(image, Kind::Publish)).count();
-    let deployed = bad().filter(|image| after(image, Kind::Deploy)).count();
+    let published = bad().filter(|image| after(image, ErrorKind::Publish)).count();
+    let deployed = bad().filter(|image| after(image, ErrorKind::Deploy)).count();
     let missing = bad().count() - published - deployed;
     let counts = [(missing, "not made"), (published, "not published everywhere"), (deployed, "not deployed")];
     let mut parts = counts.into_iter().filter(|(count, _)| *count > 0);

@@ -1,18 +1,17 @@
 //! The manifest of a command, with its findings, and what else it says about a run.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ami_bake_component::Components;
-use ami_bake_core::engine::Rooms;
+use ami_bake_core::engine::BakeContext;
 use ami_bake_core::event::Failure;
 use ami_bake_core::plan::Recipe;
-use ami_bake_core::{Error, Kind, Place, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run, SourceLocation};
 use ami_bake_manifest::diagnostic::{self, Diagnostic, Sources, Span, Style};
 use ami_bake_manifest::{Git, Github, Manifest, Options};
-use ami_bake_steps::Verbs;
+use ami_bake_steps::StepRunner;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -110,7 +109,7 @@ pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf> {
             Ok(meta) if meta.is_dir() => Err(Error::usage(format!("{} is a folder, not a manifest", path.display()))
                 .help(format!("Name the file in it, such as {}.", path.join("bake.yml").display()))),
             Ok(_) => Ok(path.to_owned()),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Err(Error::usage(format!("there is no manifest {}", path.display()))
                     .help("Name another file, or write a first one with `ami-bake init`."))
             }
@@ -182,7 +181,7 @@ impl Loaded {
 
     /// 3 when the manifest is invalid.
     pub(crate) fn exit_code(&self) -> u8 {
-        if self.manifest.is_none() || self.errors() > 0 { Kind::Manifest.exit_code() } else { 0 }
+        if self.manifest.is_none() || self.errors() > 0 { ErrorKind::Manifest.exit_code() } else { 0 }
     }
 
     /// The findings as JSON.
@@ -241,29 +240,29 @@ impl Loaded {
             .collect()
     }
 
-    /// The rooms of a run over `manifest`.
+    /// The context of a run over `manifest`.
     ///
     /// # Errors
     /// When the platform can't be made ready.
-    pub(crate) async fn rooms(&self, manifest: &Arc<Manifest>, place: PlaceArgs, run: &Run) -> Result<Rooms> {
+    pub(crate) async fn context(&self, manifest: &Arc<Manifest>, place: PlaceArgs, run: &Run) -> Result<BakeContext> {
         let place = wire::Place::of(place, Some(manifest));
         let platform = wire::platform(manifest.platform().as_str(), place, run).await?;
         let recipe: Arc<dyn Recipe> = Arc::clone(manifest) as Arc<dyn Recipe>;
-        let provisioner = Arc::new(Components::new(Arc::new(Verbs::default()), platform.services()));
-        Ok(Rooms { platform, recipe, provisioner })
+        let provisioner = Arc::new(Components::new(Arc::new(StepRunner::default()), platform.services()));
+        Ok(BakeContext { platform, recipe, provisioner })
     }
 }
 
 /// What a failure is called beside its place.
-fn code(kind: Kind) -> &'static str {
+fn code(kind: ErrorKind) -> &'static str {
     match kind {
-        Kind::Manifest => "manifest",
-        Kind::Preflight => "refused",
-        Kind::Build => "build-failed",
-        Kind::Test => "test-failed",
-        Kind::Publish => "publish-failed",
-        Kind::Deploy => "deploy-failed",
-        Kind::Internal | Kind::Usage | Kind::Cancelled => "failed",
+        ErrorKind::Manifest => "manifest",
+        ErrorKind::Preflight => "refused",
+        ErrorKind::Build => "build-failed",
+        ErrorKind::Test => "test-failed",
+        ErrorKind::Publish => "publish-failed",
+        ErrorKind::Deploy => "deploy-failed",
+        ErrorKind::Internal | ErrorKind::Usage | ErrorKind::Cancelled => "failed",
     }
 }
 
@@ -284,6 +283,6 @@ fn explain(manifest: Option<&Manifest>, sources: &Sources, failure: &Failure, pa
     error::failure(failure, shown.as_deref(), paint)
 }
 
-fn line(sources: &Sources, place: &Place) -> Option<Span> {
+fn line(sources: &Sources, place: &SourceLocation) -> Option<Span> {
     sources.line(sources.find(&place.file)?, place.line)
 }

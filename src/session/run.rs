@@ -130,7 +130,7 @@ impl Session {
 
     /// The same, for a command that does something with what came of it.
     pub(crate) async fn end_with_report(self, exit_code: u8) -> (u8, Report) {
-        self.run.tell(Event::RunFinished { exit_code, report: None });
+        self.run.emit(Event::RunFinished { exit_code, report: None });
         let report = self.dispatcher.finish().await;
         self.run.ledger().finish();
         #[cfg(feature = "github")]

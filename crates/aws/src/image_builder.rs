@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use ami_bake_core::services::StoredDocument;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use aws_config::BehaviorVersion;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -47,7 +47,7 @@ pub(crate) async fn component(client: &Client, run: &Run, partition: &str, arn: 
     let resource = arn.splitn(3, ':').nth(2).unwrap_or(arn);
     let error = client.explain(failure.on(partition, resource), &doing).await;
     // What is refused in the middle of a bake failed it.
-    Err(if error.kind() == Kind::Preflight { error.into_kind(Kind::Build) } else { error })
+    Err(if error.kind() == ErrorKind::Preflight { error.into_kind(ErrorKind::Build) } else { error })
 }
 
 fn document(component: Component, run: &Run, arn: &str, doing: &str) -> Result<StoredDocument> {

@@ -8,7 +8,7 @@ use ami_bake_core::ledger::{Entry, IMAGE};
 use ami_bake_core::limit::Limiter;
 use ami_bake_core::plan::{CaptureMode, Deployment, Distribution, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Leftover, Listed, Machine, Permission, Platform,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Listed, Machine, Orphan, Permission, Platform,
     Registration, Superseded, Undo,
 };
 use ami_bake_core::poll::Poller;
@@ -256,11 +256,11 @@ impl Platform for Aws {
         machine::close(&self.inner, run).await
     }
 
-    async fn expired(&self, run: &Run) -> Result<Vec<Leftover>> {
+    async fn expired(&self, run: &Run) -> Result<Vec<Orphan>> {
         sweep::expired(&self.inner, run).await
     }
 
-    async fn remove(&self, run: &Run, leftover: &Leftover) -> Result<Undo> {
+    async fn remove(&self, run: &Run, leftover: &Orphan) -> Result<Undo> {
         sweep::remove(&self.inner, run, leftover).await
     }
 

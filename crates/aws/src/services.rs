@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ami_bake_core::services::{Object, ObjectPath, Services, StoredDocument};
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use async_trait::async_trait;
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::primitives::ByteStream;
@@ -103,7 +103,7 @@ fn refused(action: &str, at: &ObjectPath, failure: Failure) -> Error {
     let help = help(action, at, partition, &failure);
     let error = failure.into_error(&doing);
     // What is refused in the middle of a bake failed it.
-    let error = if error.kind() == Kind::Preflight { error.into_kind(Kind::Build) } else { error };
+    let error = if error.kind() == ErrorKind::Preflight { error.into_kind(ErrorKind::Build) } else { error };
     let said = error.help_text().unwrap_or_default().to_owned();
     match help {
         Some(help) if said.is_empty() => error.help(help),
@@ -211,7 +211,7 @@ impl Services for Cloud {
             Err(failure) => {
                 let partition = Partition::of_region(client.region()).as_str();
                 let resource = format!("ssm:{}:*:parameter/{}", client.region(), name.trim_start_matches('/'));
-                Err(client.explain(failure.on(partition, &resource), &doing).await.into_kind(Kind::Build))
+                Err(client.explain(failure.on(partition, &resource), &doing).await.into_kind(ErrorKind::Build))
             }
         }
     }

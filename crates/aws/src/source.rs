@@ -210,7 +210,7 @@ fn ours(query: &BakedQuery, name: impl Fn(&str) -> String) -> Vec<Filter> {
         filter(&name(tags::IMAGE), [query.key.image.as_str()]),
         filter("state", ["available"]),
     ];
-    filters.extend(query.key.leg.as_deref().map(|leg| filter(&name(tags::LEG), [leg])));
+    filters.extend(query.key.variant.as_deref().map(|variant| filter(&name(tags::VARIANT), [variant])));
     filters
 }
 
@@ -226,8 +226,8 @@ fn highest(images: Vec<Image>, query: &BakedQuery) -> Option<Image> {
                 Some(range) => range.matches(&version),
                 None => version.pre.is_empty(),
             };
-            let leg = all.get(tags::LEG).map(String::as_str) == query.key.leg.as_deref();
-            (fits && leg && all.contains_key(tags::TESTED)).then_some((version, image))
+            let variant = all.get(tags::VARIANT).map(String::as_str) == query.key.variant.as_deref();
+            (fits && variant && all.contains_key(tags::TESTED)).then_some((version, image))
         })
         .max_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.creation_date().cmp(&y.creation_date())))
         .map(|(_, image)| image)
@@ -368,7 +368,7 @@ mod tests {
                 image("ami-candidate", &[(tags::VERSION, "1.11.0")]),
                 image("ami-pr", &[(tags::VERSION, "2.0.0-pr.1"), (tags::TESTED, "x")]),
                 image("ami-2", &[("ec2:SharedTag/ami-bake/version", "2.0.0"), ("ec2:SharedTag/ami-bake/tested", "x")]),
-                image("ami-leg", &[(tags::VERSION, "3.0.0"), (tags::TESTED, "x"), (tags::LEG, "arm64")]),
+                image("ami-variant", &[(tags::VERSION, "3.0.0"), (tags::TESTED, "x"), (tags::VARIANT, "arm64")]),
             ]
         };
         let id = |range| highest(all(), &query(range)).unwrap().image_id().unwrap().to_owned();

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use ami_bake_core::ledger::{Entry, IMAGE, MACHINE};
 use ami_bake_core::plan::expired as expired_images;
-use ami_bake_core::platform::{ImageQuery, ImageRecord, Leftover, Undo};
+use ami_bake_core::platform::{ImageQuery, ImageRecord, Orphan, Undo};
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{Filter, Image, Reservation, Tag};
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ struct Found {
 }
 
 /// What expired by its tags, of every run: what is at work first, what others are made of last.
-pub(crate) async fn expired(aws: &Inner, run: &Run) -> Result<Vec<Leftover>> {
+pub(crate) async fn expired(aws: &Inner, run: &Run) -> Result<Vec<Orphan>> {
     let client = &aws.client;
     let (machines, fleets, volumes, groups, keys, images, snapshots, profiles, roles) = tokio::join!(
         instances(client),
@@ -65,7 +65,7 @@ pub(crate) async fn expired(aws: &Inner, run: &Run) -> Result<Vec<Leftover>> {
 
 /// Takes the pre-releases out that passed their tests and are needed all the same: somebody uses them, or an image that
 /// stays was built on them.
-async fn keep_used(aws: &Inner, run: &Run, leftovers: &mut Vec<Leftover>) {
+async fn keep_used(aws: &Inner, run: &Run, leftovers: &mut Vec<Orphan>) {
     let candidates: Vec<String> = leftovers.iter().filter(|one| one.kind == IMAGE).map(|one| one.id.clone()).collect();
     let held = match holders(aws, run, &candidates).await {
         Ok(held) => held,
@@ -110,7 +110,7 @@ async fn holders(aws: &Inner, run: &Run, ids: &[String]) -> Result<BTreeMap<Stri
 }
 
 /// Deletes one leftover.
-pub(crate) async fn remove(aws: &Inner, run: &Run, leftover: &Leftover) -> Result<Undo> {
+pub(crate) async fn remove(aws: &Inner, run: &Run, leftover: &Orphan) -> Result<Undo> {
     let id = leftover.id.as_str();
     match leftover.kind.as_str() {
         IMAGE => {
@@ -168,7 +168,7 @@ fn passes(tags: &BTreeMap<String, String>) -> bool {
 
 /// What is left over of something that carries an end, when that is over. What was tested is nobody's left-over, but for
 /// pre-releases; their snapshots go with them.
-fn leftover(found: Found, region: &str, now: Timestamp) -> Option<Leftover> {
+fn leftover(found: Found, region: &str, now: Timestamp) -> Option<Orphan> {
     let expired: Timestamp = found.tags.get(tags::EXPIRES)?.parse().ok()?;
     let tested = found.tags.contains_key(tags::TESTED);
     if expired > now || (tested && !(found.kind == IMAGE && passes(&found.tags))) {
@@ -176,7 +176,7 @@ fn leftover(found: Found, region: &str, now: Timestamp) -> Option<Leftover> {
     }
     let about = about(&found.tags);
     let everywhere = matches!(found.kind, "role" | "instance-profile");
-    Some(Leftover {
+    Some(Orphan {
         kind: found.kind.to_owned(),
         id: found.id,
         region: (!everywhere).then(|| region.to_owned()),
@@ -192,8 +192,8 @@ fn about(tags: &BTreeMap<String, String>) -> String {
         return tags.get("Name").cloned().unwrap_or_else(|| "a bake".to_owned());
     };
     let mut text = image.clone();
-    if let Some(leg) = tags.get(tags::LEG) {
-        text = format!("{text}-{leg}");
+    if let Some(variant) = tags.get(tags::VARIANT) {
+        text = format!("{text}-{variant}");
     }
     if let Some(version) = tags.get(tags::VERSION) {
         text = format!("{text} {version}");
@@ -384,7 +384,7 @@ mod tests {
         let tags = [
             (tags::EXPIRES, "2026-11-20T11:00:00Z"),
             (tags::IMAGE, "web"),
-            (tags::LEG, "arm64"),
+            (tags::VARIANT, "arm64"),
             (tags::VERSION, "1.2.3"),
             (tags::NAME, "shop"),
             (tags::RUN, "r-1"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::place::Place;
+use crate::location::SourceLocation;
 use crate::route::Route;
 
 /// The result of anything that can fail in ami-bake.
@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What a failure means for the run; each kind has one exit code (design: lifecycle, "Exit codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ErrorKind {
     /// A bug or a broken invariant of this program.
     Internal,
     /// The command line's words are off.
@@ -36,7 +36,7 @@ pub enum Kind {
     Cancelled,
 }
 
-impl Kind {
+impl ErrorKind {
     /// The process exit code of this kind.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -56,54 +56,54 @@ impl Kind {
 /// A failure: a lower-case sentence fragment that names the object, with its cause and a help for the reader.
 #[derive(Debug, Clone)]
 pub struct Error {
-    kind: Kind,
+    kind: ErrorKind,
     message: String,
     help: Option<String>,
     route: Option<Route>,
-    place: Option<Box<Place>>,
+    place: Option<Box<SourceLocation>>,
     taken: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// A failure of `kind`; `message` is a lower-case fragment that fits after "failed to" or stands alone.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), help: None, route: None, place: None, taken: false, source: None }
     }
 
     /// A bug or a broken invariant of this program.
     pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(Kind::Internal, message)
+        Self::new(ErrorKind::Internal, message)
     }
 
     /// The command line's words are off.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(ErrorKind::Usage, message)
     }
 
     /// The manifest is invalid.
     pub fn manifest(message: impl Into<String>) -> Self {
-        Self::new(Kind::Manifest, message)
+        Self::new(ErrorKind::Manifest, message)
     }
 
     /// Refused before anything was built.
     pub fn preflight(message: impl Into<String>) -> Self {
-        Self::new(Kind::Preflight, message)
+        Self::new(ErrorKind::Preflight, message)
     }
 
     /// Launch, connect, a step, or capture failed.
     pub fn build(message: impl Into<String>) -> Self {
-        Self::new(Kind::Build, message)
+        Self::new(ErrorKind::Build, message)
     }
 
     /// The run was cancelled.
     pub fn cancelled() -> Self {
-        Self::new(Kind::Cancelled, "the run was cancelled")
+        Self::new(ErrorKind::Cancelled, "the run was cancelled")
     }
 
     /// An image of this name or version is there already. Under an automatic version the next one is tried.
     pub fn taken(message: impl Into<String>) -> Self {
-        Self { taken: true, ..Self::new(Kind::Preflight, message) }
+        Self { taken: true, ..Self::new(ErrorKind::Preflight, message) }
     }
 
     /// True for [`Error::taken`].
@@ -127,7 +127,7 @@ impl Error {
 
     /// Adds the line of a file that the step at the manifest's place names.
     #[must_use]
-    pub fn in_file(mut self, place: Place) -> Self {
+    pub fn in_file(mut self, place: SourceLocation) -> Self {
         self.place = Some(Box::new(place));
         self
     }
@@ -141,13 +141,13 @@ impl Error {
 
     /// The same failure seen from a stage that gives it another meaning, such as a build step that ran as a test.
     #[must_use]
-    pub fn into_kind(mut self, kind: Kind) -> Self {
+    pub fn into_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
     }
 
     /// What the failure means for the run.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
@@ -167,7 +167,7 @@ impl Error {
     }
 
     /// The line of a file that a step names, where the failure has one.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&SourceLocation> {
         self.place.as_deref()
     }
 

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::delivery::Delivery;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
+use crate::location::SourceLocation;
 use crate::output::Stream;
-use crate::place::Place;
 use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
 use crate::platform::ImageRecord;
 use crate::rollout::Rollout;
@@ -105,7 +105,7 @@ pub enum Decision {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What it means for the run.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// The sentence fragment.
     pub message: String,
     /// Causes, outermost first.
@@ -116,7 +116,7 @@ pub struct Failure {
     pub route: Option<Route>,
     /// The line of a file that the step there names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }
 
 impl From<&Error> for Failure {
@@ -243,7 +243,7 @@ pub enum Event {
         help: Option<String>,
         /// The line of a file that a step names.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        place: Option<Place>,
+        place: Option<SourceLocation>,
     },
     /// A machine was started.
     MachineStarted {

@@ -59,7 +59,7 @@ pub struct ImageRecord {
     pub account: Option<String>,
     /// The namespace.
     pub namespace: String,
-    /// Image and leg.
+    /// Image and variant.
     pub key: ImageKey,
     /// Its version.
     pub version: semver::Version,
@@ -155,7 +155,7 @@ pub struct Superseded {
 pub struct ImageQuery {
     /// The namespace; all without.
     pub namespace: Option<String>,
-    /// Image and leg; all without.
+    /// Image and variant; all without.
     pub key: Option<ImageKey>,
     /// The owner; this account without.
     pub owner: Option<String>,
@@ -238,7 +238,7 @@ pub trait Platform: Send + Sync {
     /// Asked again whenever the image is reused, so that it must be idempotent; by default there is nothing to do.
     ///
     /// # Errors
-    /// [`crate::Kind::Publish`], with what did happen; the image stays registered.
+    /// [`crate::ErrorKind::Publish`], with what did happen; the image stays registered.
     async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
         let _ = (run, plan, image);
         Ok(())
@@ -247,7 +247,7 @@ pub trait Platform: Send + Sync {
     /// Says what of a plan's publishing the account does not allow, before a machine starts; by default nothing.
     ///
     /// # Errors
-    /// [`crate::Kind::Preflight`], with what to do.
+    /// [`crate::ErrorKind::Preflight`], with what to do.
     async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         let _ = (run, plan);
         Ok(())
@@ -256,7 +256,7 @@ pub trait Platform: Send + Sync {
     /// Says what of a plan's deployments can't come to a good end, before a machine starts; by default nothing.
     ///
     /// # Errors
-    /// [`crate::Kind::Preflight`], with what to do.
+    /// [`crate::ErrorKind::Preflight`], with what to do.
     async fn judge_deploying(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         let _ = (run, plan);
         Ok(())
@@ -323,10 +323,10 @@ pub trait Platform: Send + Sync {
     async fn close(&self, run: &Run) -> Result<()>;
 
     /// What expired by its tags, of every run.
-    async fn expired(&self, run: &Run) -> Result<Vec<Leftover>>;
+    async fn expired(&self, run: &Run) -> Result<Vec<Orphan>>;
 
     /// Deletes one leftover.
-    async fn remove(&self, run: &Run, leftover: &Leftover) -> Result<Undo>;
+    async fn remove(&self, run: &Run, leftover: &Orphan) -> Result<Undo>;
 
     /// Asks by dry run what the role may do: one finding for each action that a bake of these plans needs, and for each of
     /// what their documents use.
@@ -344,7 +344,7 @@ pub enum Undo {
 
 /// Something that a run left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leftover {
+pub struct Orphan {
     /// What it is: `instance`, `snapshot`, `image` …
     pub kind: String,
     /// Its id.

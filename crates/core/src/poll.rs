@@ -71,7 +71,7 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
     /// Waits until `judge` gives a verdict on the state of `id`; `None` means that the platform does not know it (yet).
     ///
     /// # Errors
-    /// What `judge` makes of a state; the last failure to ask when the time is over; [`crate::Kind::Cancelled`].
+    /// What `judge` makes of a state; the last failure to ask when the time is over; [`crate::ErrorKind::Cancelled`].
     pub async fn wait<T>(
         &self,
         run: &Run,
@@ -92,7 +92,7 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
                             return verdict;
                         }
                     }
-                    Err(error) if error.kind() == crate::Kind::Preflight => return Err(error),
+                    Err(error) if error.kind() == crate::ErrorKind::Preflight => return Err(error),
                     Err(error) => failure = Some(error),
                 }
             }
@@ -108,7 +108,7 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
         };
         drop(registered);
         match (verdict, failure) {
-            (Err(timeout), Some(last)) if timeout.kind() == crate::Kind::Build => Err(timeout.because(last)),
+            (Err(timeout), Some(last)) if timeout.kind() == crate::ErrorKind::Build => Err(timeout.because(last)),
             (verdict, _) => verdict,
         }
     }

@@ -14,7 +14,7 @@ use crate::run::Run;
 
 /// A machine that can be spoken with.
 #[derive(Clone)]
-pub struct Reached<'a> {
+pub struct ConnectedMachine<'a> {
     /// The machine.
     pub machine: &'a dyn Machine,
     /// The connection to it, which survives reboots.
@@ -27,29 +27,30 @@ pub trait Provisioner: Send + Sync {
     /// Says what these steps need on this computer and don't find, before a machine starts; by default nothing.
     ///
     /// # Errors
-    /// [`crate::Kind::Preflight`], with what to do.
+    /// [`crate::ErrorKind::Preflight`], with what to do.
     async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
         let _ = (run, steps);
         Ok(())
     }
 
     /// Notes the state of a fresh machine, against which [`Provisioner::scan`] looks for changed files.
-    async fn begin(&self, run: &Run, on: &Reached<'_>) -> Result<()>;
+    async fn begin(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<()>;
 
     /// Applies one step once. Retries and what a failure means are the engine's.
-    async fn apply(&self, run: &Run, on: &Reached<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()>;
+    async fn apply(&self, run: &Run, on: &ConnectedMachine<'_>, step: &Step, output: &mut dyn OutputSink)
+    -> Result<()>;
 
     /// The installed packages; empty where the machine has no package manager that is known.
-    async fn packages(&self, run: &Run, on: &Reached<'_>) -> Result<Vec<Package>>;
+    async fn packages(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<Vec<Package>>;
 
     /// Searches the files that changed since [`Provisioner::begin`] for declared secrets and private keys.
     ///
     /// # Errors
     /// Names each file in which one was found.
-    async fn scan(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings) -> Result<()>;
+    async fn scan(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()>;
 
     /// Takes out what must not be in an image: the last command on the machine's connection.
-    async fn seal(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings, login: &Login) -> Result<()>;
+    async fn seal(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()>;
 }
 
 /// What the bake itself put on the machine, so that the seal can take exactly that away.

@@ -12,8 +12,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::{EVENT_VERSION, Envelope, Event, Events};
 use crate::ledger::{Ledger, Ticket};
+use crate::location::SourceLocation;
 use crate::mask::Masker;
-use crate::place::Place;
 use crate::plan::ImageKey;
 
 /// What every part of a run shares. Cheap to clone; a clone may be bound to one image.
@@ -129,7 +129,7 @@ impl Run {
     }
 
     /// Tells an event for this handle's image. No declared secret leaves in it.
-    pub fn tell(&self, mut event: Event) {
+    pub fn emit(&self, mut event: Event) {
         event.rewrite(&|text| *text = self.shared.masker.mask(text));
         self.shared.events.send(Envelope {
             v: EVENT_VERSION,
@@ -142,23 +142,23 @@ impl Run {
 
     /// Tells progress in a short sentence.
     pub fn progress(&self, message: impl Into<String>) {
-        self.tell(Event::Progress { message: message.into() });
+        self.emit(Event::Progress { message: message.into() });
     }
 
     /// Tells a warning.
     pub fn warn(&self, message: impl Into<String>, help: Option<String>) {
-        self.tell(Event::Warning { message: message.into(), help, place: None });
+        self.emit(Event::Warning { message: message.into(), help, place: None });
     }
 
     /// The same about a line of a file that a step names.
-    pub fn warn_at(&self, place: Place, message: impl Into<String>) {
-        self.tell(Event::Warning { message: message.into(), help: None, place: Some(place) });
+    pub fn warn_at(&self, place: SourceLocation, message: impl Into<String>) {
+        self.emit(Event::Warning { message: message.into(), help: None, place: Some(place) });
     }
 
     /// Waits, unless the run is cancelled meanwhile.
     ///
     /// # Errors
-    /// [`crate::Kind::Cancelled`] as soon as the run is cancelled.
+    /// [`crate::ErrorKind::Cancelled`] as soon as the run is cancelled.
     pub async fn sleep(&self, duration: Duration) -> Result<()> {
         self.until_cancelled(self.shared.clock.sleep(duration)).await
     }
@@ -167,7 +167,7 @@ impl Run {
     /// a call that creates something.
     ///
     /// # Errors
-    /// [`crate::Kind::Cancelled`] as soon as the run is cancelled.
+    /// [`crate::ErrorKind::Cancelled`] as soon as the run is cancelled.
     pub async fn until_cancelled<T>(&self, future: impl Future<Output = T>) -> Result<T> {
         tokio::select! {
             biased;
@@ -179,7 +179,7 @@ impl Run {
     /// Fails when the run is cancelled already.
     ///
     /// # Errors
-    /// [`crate::Kind::Cancelled`].
+    /// [`crate::ErrorKind::Cancelled`].
     pub fn check(&self) -> Result<()> {
         if self.cancel.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }

@@ -4,8 +4,8 @@
 pub const NAME: &str = "ami-bake:name";
 /// The image's key in the manifest.
 pub const IMAGE: &str = "ami-bake:image";
-/// The leg of its matrix.
-pub const LEG: &str = "ami-bake:leg";
+/// The variant of its matrix.
+pub const VARIANT: &str = "ami-bake:leg";
 /// The semantic version.
 pub const VERSION: &str = "ami-bake:version";
 /// What the image is made of.

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::engine::{self, Options, PlannedImage, Rooms};
+use ami_bake_core::engine::{self, BakeContext, Options, PlannedImage};
 use ami_bake_core::event::{Decision, Envelope, Event};
 use ami_bake_core::plan::{ImageKey, OnFailure, Retention, VersionRule};
 use ami_bake_core::report::Report;
 use ami_bake_core::rollout::Outcome;
-use ami_bake_core::{Error, Kind, Run};
+use ami_bake_core::{Error, ErrorKind, Run};
 use ami_bake_testkit::fake::Fake;
 use ami_bake_testkit::recipe::{Plain, PlainImage, Scripted, step};
 use ami_bake_testkit::runs;
@@ -29,8 +29,8 @@ impl Bench {
         Self { fake: Fake::default(), scripted: Scripted::default(), run, events }
     }
 
-    fn rooms(&self, images: &[PlainImage]) -> Rooms {
-        Rooms {
+    fn context(&self, images: &[PlainImage]) -> BakeContext {
+        BakeContext {
             platform: Arc::new(self.fake.clone()),
             recipe: Arc::new(Plain(images.to_vec())),
             provisioner: Arc::new(self.scripted.clone()),
@@ -42,7 +42,7 @@ impl Bench {
     }
 
     async fn bake_with(&self, images: &[PlainImage], options: &Options) -> u8 {
-        engine::bake(&self.run, &self.rooms(images), options).await
+        engine::bake(&self.run, &self.context(images), options).await
     }
 
     fn told(&mut self) -> Vec<Envelope> {
@@ -122,7 +122,7 @@ async fn older_versions_go_once_the_new_one_is_there() {
 
     let doomed =
         bench.fake.world.lock().unwrap().images.values().find(|image| image.version.patch == 1).unwrap().id.clone();
-    bench.fake.fail(&format!("delete {doomed}"), Error::new(ami_bake_core::Kind::Publish, "not today"));
+    bench.fake.fail(&format!("delete {doomed}"), Error::new(ami_bake_core::ErrorKind::Publish, "not today"));
     assert_eq!(bench.bake(&web("four")).await, 0);
     assert!(
         bench.told().iter().any(
@@ -207,7 +207,7 @@ async fn whatever_fails_nothing_is_left() {
         ("register web 0.1.0", 7),
     ] {
         let bench = Bench::new();
-        let kind = if code == 7 { ami_bake_core::Kind::Publish } else { ami_bake_core::Kind::Build };
+        let kind = if code == 7 { ami_bake_core::ErrorKind::Publish } else { ami_bake_core::ErrorKind::Build };
         bench.fake.fail(call, Error::new(kind, format!("no {call} today")));
         assert_eq!(bench.bake(&[PlainImage::new("web")]).await, code, "{call}");
         bench.nothing_is_left();
@@ -322,7 +322,7 @@ async fn a_kept_machine_stays_and_is_told() {
 async fn a_plan_says_what_a_bake_would_do() {
     let bench = Bench::new();
     let images = [PlainImage::new("base"), PlainImage::new("web").on("base")];
-    let planned = engine::plan(&bench.run, &bench.rooms(&images), &Options::default()).await.unwrap();
+    let planned = engine::plan(&bench.run, &bench.context(&images), &Options::default()).await.unwrap();
     assert!(matches!(&planned[0], PlannedImage::Decided { version, .. } if *version == Version::new(0, 1, 0)));
     assert!(matches!(&planned[1], PlannedImage::WaitsFor { base, .. } if base.image == "base"));
     assert!(bench.fake.calls().iter().all(|call| call == "find-source" || call == "images"));
@@ -364,7 +364,7 @@ async fn deployments_go_one_after_the_other_and_stop_nobody_else() {
     let outcomes: Vec<_> = base.deployed.iter().map(|rollout| rollout.outcome).collect();
     assert_eq!(outcomes, [Outcome::RolledBack, Outcome::Skipped]);
     assert!(base.image.is_some(), "it is registered and tested");
-    assert_eq!(base.failure.as_ref().unwrap().kind, Kind::Deploy);
+    assert_eq!(base.failure.as_ref().unwrap().kind, ErrorKind::Deploy);
     bench.nothing_is_left();
 
     // What is not asked to be an image is deployed nowhere.

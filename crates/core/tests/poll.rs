@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ami_bake_core::clock::Clock;
 use ami_bake_core::poll::{Ask, Poller};
-use ami_bake_core::{Error, Kind};
+use ami_bake_core::{Error, ErrorKind};
 use ami_bake_testkit::clock::ManualClock;
 use ami_bake_testkit::runs;
 
@@ -112,10 +112,10 @@ async fn a_refusal_and_a_cancel_end_the_wait_at_once() {
     );
     let (run, _events) = runs::with(clock.clone(), &[]);
     let error = poller.wait(&run, "i-1", SECOND * 60, done).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Preflight);
+    assert_eq!(error.kind(), ErrorKind::Preflight);
 
     let poller: Poller<bool> = Poller::new(clock, SECOND, Box::new(|_| Box::pin(async { Ok(HashMap::new()) })));
     run.cancel.cancel();
     let error = poller.wait(&run, "i-1", SECOND * 60, done).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Cancelled);
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
 }

@@ -3,7 +3,7 @@
 use ami_bake_core::ledger::{Closed, Entry, IMAGE, MACHINE};
 use ami_bake_core::plan::{CaptureMode, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Machine, Orphan, Permission, Platform,
     Registration, Undo,
 };
 use ami_bake_core::{Result, Run};
@@ -103,11 +103,11 @@ impl Platform for Docker {
         Ok(())
     }
 
-    async fn expired(&self, run: &Run) -> Result<Vec<Leftover>> {
+    async fn expired(&self, run: &Run) -> Result<Vec<Orphan>> {
         sweep::expired(&self.client, run).await
     }
 
-    async fn remove(&self, _run: &Run, leftover: &Leftover) -> Result<Undo> {
+    async fn remove(&self, _run: &Run, leftover: &Orphan) -> Result<Undo> {
         if leftover.kind == MACHINE {
             machine::remove(&self.client, &leftover.id).await?;
         } else {

@@ -1,7 +1,7 @@
 //! What a machine can start from: a reference, an id, an image of ours.
 
 use ami_bake_core::plan::{BakedQuery, SourceImage, SourceQuery};
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use bollard::Docker;
 use bollard::query_parameters::CreateImageOptions;
 use futures::StreamExt;
@@ -48,7 +48,7 @@ async fn look(docker: &Docker, image: &str, name: &str) -> Result<Option<SourceI
     match docker.inspect_image(image).await {
         Ok(seen) => Ok(source_image(seen, name)),
         Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(failed(Kind::Preflight, format!("look at image {image}"), &error)),
+        Err(error) => Err(failed(ErrorKind::Preflight, format!("look at image {image}"), &error)),
     }
 }
 
@@ -67,7 +67,7 @@ async fn pull(docker: &Docker, settings: &Settings, run: &Run, reference: &Refer
     while let Some(told) = progress.next().await {
         if let Err(error) = told {
             let registry = reference.registry();
-            return Err(failed(Kind::Preflight, format!("pull {reference}"), &error).help(format!(
+            return Err(failed(ErrorKind::Preflight, format!("pull {reference}"), &error).help(format!(
                 "The engine does not have the image. Look whether the name is right and {registry} can be reached; for a \
                  private image run `docker login {registry}` first."
             )));

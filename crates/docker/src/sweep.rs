@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use ami_bake_core::ledger::{IMAGE, MACHINE};
 use ami_bake_core::plan::expired as expired_images;
-use ami_bake_core::platform::Leftover;
-use ami_bake_core::{Kind, Result, Run, tags};
+use ami_bake_core::platform::Orphan;
+use ami_bake_core::{ErrorKind, Result, Run, tags};
 use bollard::Docker;
 use bollard::query_parameters::ListContainersOptions;
 
@@ -14,12 +14,12 @@ use crate::image::list;
 use crate::labels;
 
 /// Machines and images whose end has come: candidates, and tested pre-releases that no other image was built on.
-pub(crate) async fn expired(docker: &Docker, run: &Run) -> Result<Vec<Leftover>> {
+pub(crate) async fn expired(docker: &Docker, run: &Run) -> Result<Vec<Orphan>> {
     let now = run.clock().now();
     let mut found = machines(docker).await?;
     found.retain(|machine| machine.expired.is_some_and(|at| at <= now));
     let all = list(docker).await?;
-    found.extend(expired_images(&all, now).into_iter().map(|image| Leftover {
+    found.extend(expired_images(&all, now).into_iter().map(|image| Orphan {
         kind: IMAGE.to_owned(),
         region: None,
         run: image.tags.get(tags::RUN).cloned(),
@@ -31,18 +31,18 @@ pub(crate) async fn expired(docker: &Docker, run: &Run) -> Result<Vec<Leftover>>
 }
 
 /// All containers of ours. One that somebody started from an image of ours has our labels, but not under its own name.
-async fn machines(docker: &Docker) -> Result<Vec<Leftover>> {
+async fn machines(docker: &Docker) -> Result<Vec<Orphan>> {
     let filters = HashMap::from([("label".to_owned(), vec![labels::MACHINE.to_owned()])]);
     let options = ListContainersOptions { all: true, filters: Some(filters), ..ListContainersOptions::default() };
     let containers = docker
         .list_containers(Some(options))
         .await
-        .map_err(|error| failed(Kind::Preflight, "list the containers of the engine", &error))?;
+        .map_err(|error| failed(ErrorKind::Preflight, "list the containers of the engine", &error))?;
     let machine = |container: bollard::models::ContainerSummary| {
         let labels = labels::tags(&container.labels?);
         let name = labels.get(labels::MACHINE)?.clone();
         let own = container.names?.iter().any(|given| given.trim_start_matches('/') == name);
-        own.then(|| Leftover {
+        own.then(|| Orphan {
             kind: MACHINE.to_owned(),
             region: None,
             run: labels.get(tags::RUN).cloned(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use ami_bake_core::ledger::{Closed, Entry, MACHINE};
 use ami_bake_core::plan::{CaptureMode, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Leftover, Machine, Permission, Platform,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Machine, Orphan, Permission, Platform,
     Registration, Undo,
 };
 use ami_bake_core::{Error, Result, Run};
@@ -141,11 +141,11 @@ impl Platform for Local {
         Ok(())
     }
 
-    async fn expired(&self, run: &Run) -> Result<Vec<Leftover>> {
+    async fn expired(&self, run: &Run) -> Result<Vec<Orphan>> {
         sweep::expired(self, run)
     }
 
-    async fn remove(&self, run: &Run, leftover: &Leftover) -> Result<Undo> {
+    async fn remove(&self, run: &Run, leftover: &Orphan) -> Result<Undo> {
         sweep::remove(self, run, leftover).await
     }
 

@@ -1,7 +1,7 @@
 //! What earlier runs left behind.
 
 use ami_bake_core::plan::expired as expired_images;
-use ami_bake_core::platform::{ImageRecord, Leftover, Platform, Undo};
+use ami_bake_core::platform::{ImageRecord, Orphan, Platform, Undo};
 use ami_bake_core::{Result, Run, tags};
 
 use crate::machine::IMAGE;
@@ -33,9 +33,9 @@ async fn tidy_or_fail(local: &Local, run: &Run) -> Result<()> {
 
 /// Machines that nobody holds, and images whose end has come: candidates, and tested pre-releases that no other image was
 /// built on.
-pub(crate) fn expired(local: &Local, run: &Run) -> Result<Vec<Leftover>> {
+pub(crate) fn expired(local: &Local, run: &Run) -> Result<Vec<Orphan>> {
     let now = run.clock().now();
-    let machines = local.store.dead_machines(now).into_iter().map(|dead| Leftover {
+    let machines = local.store.dead_machines(now).into_iter().map(|dead| Orphan {
         kind: MACHINE.to_owned(),
         id: dead.id,
         region: None,
@@ -44,7 +44,7 @@ pub(crate) fn expired(local: &Local, run: &Run) -> Result<Vec<Leftover>> {
         about: dead.about.purpose,
     });
     let all: Vec<ImageRecord> = local.store.images()?.iter().filter_map(Image::record).collect();
-    let images = expired_images(&all, now).into_iter().map(|image| Leftover {
+    let images = expired_images(&all, now).into_iter().map(|image| Orphan {
         kind: IMAGE.to_owned(),
         region: None,
         run: image.tags.get(tags::RUN).cloned(),
@@ -56,7 +56,7 @@ pub(crate) fn expired(local: &Local, run: &Run) -> Result<Vec<Leftover>> {
 }
 
 /// Deletes one leftover.
-pub(crate) async fn remove(local: &Local, run: &Run, leftover: &Leftover) -> Result<Undo> {
+pub(crate) async fn remove(local: &Local, run: &Run, leftover: &Orphan) -> Result<Undo> {
     if leftover.kind == MACHINE {
         local.helper.empty(local.store.discard_machine(&leftover.id)?);
     } else {

@@ -1,4 +1,4 @@
-//! The images of a manifest and their legs: defaults below, matrix expanded, in the order in which they are built.
+//! The images of a manifest and their variants: defaults below, matrix expanded, in the order in which they are built.
 
 mod matrix;
 mod order;
@@ -11,18 +11,18 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
-use crate::manifest::{ImageEntry, LegEntry, Manifest};
+use crate::manifest::{ImageEntry, Manifest, VariantEntry};
 use crate::resolve::Resolver;
 use crate::words;
 use crate::yaml::Node;
 
-/// An image before its legs' sources are known.
+/// An image before its variants' sources are known.
 struct Draft {
     name: String,
     /// The place of its name.
     span: Span,
     node: Node,
-    legs: Vec<(ImageKey, Map<String, Value>)>,
+    variants: Vec<(ImageKey, Map<String, Value>)>,
 }
 
 /// Fills a manifest's images.
@@ -35,17 +35,23 @@ pub(crate) fn expand(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
             Some(defaults) => Node { span: entry.value.span, ..defaults.merged(&entry.value) },
             None => entry.value,
         };
-        let legs = legs(manifest, &entry.key, &node, findings);
-        drafts.push(Draft { name: entry.key, span: entry.key_span, node, legs });
+        let variants = variants(manifest, &entry.key, &node, findings);
+        drafts.push(Draft { name: entry.key, span: entry.key_span, node, variants });
     }
     let family = source::Family::new(&drafts);
     for draft in &drafts {
-        let mut entry = ImageEntry { name: draft.name.clone(), node: draft.node.clone(), legs: Vec::new() };
-        for (key, matrix) in &draft.legs {
-            let scope = leg_scope(manifest, key, matrix);
+        let mut entry = ImageEntry { name: draft.name.clone(), node: draft.node.clone(), variants: Vec::new() };
+        for (key, matrix) in &draft.variants {
+            let scope = variant_scope(manifest, key, matrix);
             let found = source::query(manifest, draft, key, matrix, &scope, &family, findings);
             let (source, after) = found.unwrap_or_else(|| (SourceQuery::Reference(String::new()), None));
-            entry.legs.push(LegEntry { key: key.clone(), matrix: matrix.clone(), source, after, selected: false });
+            entry.variants.push(VariantEntry {
+                key: key.clone(),
+                matrix: matrix.clone(),
+                source,
+                after,
+                selected: false,
+            });
         }
         manifest.images.push(entry);
     }
@@ -53,16 +59,16 @@ pub(crate) fn expand(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     select(manifest, findings);
 }
 
-/// The names that a leg's expressions know before its source is found.
-pub(crate) fn leg_scope(manifest: &Manifest, key: &ImageKey, matrix: &Map<String, Value>) -> Scope {
+/// The names that a variant's expressions know before its source is found.
+pub(crate) fn variant_scope(manifest: &Manifest, key: &ImageKey, matrix: &Map<String, Value>) -> Scope {
     let mut scope = manifest.scope.clone();
     scope.set("image", key.image.as_str());
     scope.set("matrix", matrix.clone());
     scope
 }
 
-/// The legs of an image that are baked on this platform at all.
-fn legs(
+/// The variants of an image that are baked on this platform at all.
+fn variants(
     manifest: &Manifest,
     name: &str,
     node: &Node,
@@ -75,12 +81,12 @@ fn legs(
     {
         return Vec::new();
     }
-    let mut legs = matrix::combinations(manifest, name, node.get("matrix"), &route.key("matrix"), findings);
-    legs.retain(|(key, matrix)| {
-        let scope = leg_scope(manifest, key, matrix);
+    let mut variants = matrix::combinations(manifest, name, node.get("matrix"), &route.key("matrix"), findings);
+    variants.retain(|(key, matrix)| {
+        let scope = variant_scope(manifest, key, matrix);
         Resolver::plain(&manifest.sources, &scope).condition(node.get("if"), &route.key("if"), findings)
     });
-    legs
+    variants
 }
 
 /// Marks what `--image` names, and what that is built on.
@@ -88,10 +94,10 @@ fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let wanted = manifest.options.images.clone();
     let mut keys: Vec<ImageKey> = Vec::new();
     for name in &wanted {
-        let legs = manifest.images.iter().flat_map(|image| &image.legs);
-        let named: Vec<ImageKey> = legs
-            .filter(|leg| &leg.key.image == name || &leg.key.to_string() == name)
-            .map(|leg| leg.key.clone())
+        let variants = manifest.images.iter().flat_map(|image| &image.variants);
+        let named: Vec<ImageKey> = variants
+            .filter(|variant| &variant.key.image == name || &variant.key.to_string() == name)
+            .map(|variant| variant.key.clone())
             .collect();
         if named.is_empty() {
             let known: Vec<String> = manifest.images.iter().map(|image| image.name.clone()).collect();
@@ -106,16 +112,17 @@ fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
         keys.extend(named);
     }
     if wanted.is_empty() {
-        for leg in manifest.images.iter_mut().flat_map(|image| &mut image.legs) {
-            leg.selected = true;
+        for variant in manifest.images.iter_mut().flat_map(|image| &mut image.variants) {
+            variant.selected = true;
         }
         return;
     }
     while let Some(key) = keys.pop() {
-        let leg = manifest.images.iter_mut().flat_map(|image| &mut image.legs).find(|leg| leg.key == key);
-        if let Some(leg) = leg.filter(|leg| !leg.selected) {
-            leg.selected = true;
-            keys.extend(leg.after.clone());
+        let variant =
+            manifest.images.iter_mut().flat_map(|image| &mut image.variants).find(|variant| variant.key == key);
+        if let Some(variant) = variant.filter(|variant| !variant.selected) {
+            variant.selected = true;
+            keys.extend(variant.after.clone());
         }
     }
 }

@@ -5,7 +5,6 @@ pub mod diagnostic;
 mod document;
 mod expression;
 mod family;
-mod leg;
 mod load;
 mod lower;
 mod manifest;
@@ -16,6 +15,7 @@ mod resolve;
 mod schema;
 mod template;
 mod variables;
+mod variant;
 pub mod words;
 mod yaml;
 

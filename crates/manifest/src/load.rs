@@ -344,7 +344,7 @@ mod tests {
         let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &Options::default());
         let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
         let manifest = loaded.manifest.unwrap_or_else(|| panic!("{shown}"));
-        let keys: Vec<String> = manifest.legs().iter().map(|leg| leg.key.to_string()).collect();
+        let keys: Vec<String> = manifest.variants().iter().map(|variant| variant.key.to_string()).collect();
         assert_eq!(keys, ["base", "web"]);
     }
 

@@ -42,11 +42,11 @@ pub(crate) struct ImageEntry {
     pub(crate) name: String,
     /// The image with the defaults below it.
     pub(crate) node: Node,
-    pub(crate) legs: Vec<LegEntry>,
+    pub(crate) variants: Vec<VariantEntry>,
 }
 
-/// One leg of an image.
-pub(crate) struct LegEntry {
+/// One variant of an image.
+pub(crate) struct VariantEntry {
     pub(crate) key: ImageKey,
     pub(crate) matrix: Map<String, Value>,
     pub(crate) source: SourceQuery,
@@ -114,8 +114,8 @@ impl Manifest {
         self.images.iter().find(|image| image.name == name)
     }
 
-    pub(crate) fn leg(&self, key: &ImageKey) -> Option<(&ImageEntry, &LegEntry)> {
+    pub(crate) fn variant(&self, key: &ImageKey) -> Option<(&ImageEntry, &VariantEntry)> {
         let image = self.image(&key.image)?;
-        image.legs.iter().find(|leg| &leg.key == key).map(|leg| (image, leg))
+        image.variants.iter().find(|variant| &variant.key == key).map(|variant| (image, variant))
     }
 }

@@ -17,7 +17,7 @@ pub struct Options {
     pub platform: Option<String>,
     /// `--region`
     pub region: Option<String>,
-    /// `--image`: images, or single legs by `IMAGE-LEG`; all when empty. What they are built on comes along.
+    /// `--image`: images, or single variants by `IMAGE-VARIANT`; all when empty. What they are built on comes along.
     pub images: Vec<String>,
     /// `--set NAME=VALUE`, in the order given.
     pub sets: Vec<(String, String)>,

@@ -1,18 +1,18 @@
 //! The manifest as the engine sees it.
 
 use ami_bake_core::plan::{
-    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings, Recipe, Resolved, SourceImage,
-    SourceQuery, VersionRule,
+    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, MachineSettings, Recipe, Resolved, SourceImage,
+    SourceQuery, Variant, VersionRule,
 };
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;
 
 use crate::diagnostic::Diagnostic;
-use crate::leg::{Evaluated, PHASES};
 use crate::lower;
 use crate::manifest::Manifest;
 use crate::model::{Image, Platform};
 use crate::resolve::Resolver;
+use crate::variant::{Evaluated, PHASES};
 use crate::yaml::Node;
 
 /// Stands for a version that `auto` will give: the digest may not depend on it.
@@ -23,16 +23,17 @@ impl Recipe for Manifest {
         &self.namespace
     }
 
-    fn legs(&self) -> Vec<Leg> {
-        let legs = self.images.iter().flat_map(|image| &image.legs).filter(|leg| leg.selected);
-        legs.map(|leg| Leg {
-            key: leg.key.clone(),
-            route: Route::root().key("images").key(leg.key.image.as_str()),
-            source: leg.source.clone(),
-            after: leg.after.clone(),
-            version: self.version.clone(),
-        })
-        .collect()
+    fn variants(&self) -> Vec<Variant> {
+        let variants = self.images.iter().flat_map(|image| &image.variants).filter(|variant| variant.selected);
+        variants
+            .map(|variant| Variant {
+                key: variant.key.clone(),
+                route: Route::root().key("images").key(variant.key.image.as_str()),
+                source: variant.source.clone(),
+                after: variant.after.clone(),
+                version: self.version.clone(),
+            })
+            .collect()
     }
 
     fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest> {
@@ -79,19 +80,19 @@ impl Manifest {
             version: None,
         };
         let resolved = Resolved { source: &source, version };
-        let of = |leg: Leg| Some((leg.source, self.lower(&leg.key, &resolved, &mut Vec::new())?));
-        self.legs().into_iter().filter_map(of).collect()
+        let of = |variant: Variant| Some((variant.source, self.lower(&variant.key, &resolved, &mut Vec::new())?));
+        self.variants().into_iter().filter_map(of).collect()
     }
 
-    /// A leg as a plan without its digest; `None` when something is wrong, which is then among the findings.
+    /// A variant as a plan without its digest; `None` when something is wrong, which is then among the findings.
     pub(crate) fn lower(
         &self,
         key: &ImageKey,
         resolved: &Resolved<'_>,
         findings: &mut Vec<Diagnostic>,
     ) -> Option<ImagePlan> {
-        let (image, leg) = self.leg(key)?;
-        let scope = self.planned_scope(key, leg, resolved.source, resolved.version);
+        let (image, variant) = self.variant(key)?;
+        let scope = self.planned_scope(key, variant, resolved.source, resolved.version);
         let Evaluated { image: typed, steps } = self.evaluate(image, &scope, findings)?;
         let route = Route::root().key("images").key(image.name.as_str());
         let machine = match lower::machine(typed.machine.as_ref(), &self.folder) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Result, Run};
 
 use crate::shell::{Interpreter, LastWords, Script, Tail};
@@ -37,7 +37,7 @@ pub struct Ended {
 /// When the run is cancelled, or the script could not be started.
 pub async fn call(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     call: Call<'_>,
     output: &mut dyn OutputSink,

@@ -19,4 +19,4 @@ mod wait;
 pub use foreign::{Call, Ended, call};
 pub use inputs::{digest_of_files, file_inputs};
 pub use shell::{LastWords, quote};
-pub use verbs::Verbs;
+pub use verbs::StepRunner;

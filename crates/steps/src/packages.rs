@@ -6,12 +6,12 @@ use ami_bake_core::Result;
 use ami_bake_core::Run;
 use ami_bake_core::event::Package;
 use ami_bake_core::output::sanitize;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 
 use crate::shell::ask;
 
 /// Asks dpkg, rpm or apk; empty where there is none of them.
-pub(crate) async fn packages(run: &Run, on: &Reached<'_>) -> Result<Vec<Package>> {
+pub(crate) async fn packages(run: &Run, on: &ConnectedMachine<'_>) -> Result<Vec<Package>> {
     let text = ask(run, on, "list the installed packages", include_str!("packages.sh")).await?;
     Ok(parse(&text.text("list the installed packages")?))
 }

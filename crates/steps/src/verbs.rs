@@ -7,7 +7,7 @@ use std::time::Duration;
 use ami_bake_core::event::Package;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{ImageSettings, Step, Verb};
-use ami_bake_core::provision::{Login, Provisioner, Reached};
+use ami_bake_core::provision::{ConnectedMachine, Login, Provisioner};
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
@@ -26,20 +26,26 @@ const REBOOT: Duration = Duration::from_mins(10);
 
 /// Applies steps to machines.
 #[derive(Debug, Default)]
-pub struct Verbs {
+pub struct StepRunner {
     /// When each machine's bake began, by the machine's own clock: a marker file would not outlive a reboot.
     begun: Mutex<HashMap<String, i64>>,
 }
 
 #[async_trait]
-impl Provisioner for Verbs {
-    async fn begin(&self, run: &Run, on: &Reached<'_>) -> Result<()> {
+impl Provisioner for StepRunner {
+    async fn begin(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<()> {
         let time = begin(run, on).await?;
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(on.machine.id().to_owned(), time);
         Ok(())
     }
 
-    async fn apply(&self, run: &Run, on: &Reached<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()> {
+    async fn apply(
+        &self,
+        run: &Run,
+        on: &ConnectedMachine<'_>,
+        step: &Step,
+        output: &mut dyn OutputSink,
+    ) -> Result<()> {
         run.check()?;
         match &step.verb {
             Verb::Run { script, shell, user, working_directory } => {
@@ -90,16 +96,16 @@ impl Provisioner for Verbs {
         judge(run, steps).await
     }
 
-    async fn packages(&self, run: &Run, on: &Reached<'_>) -> Result<Vec<Package>> {
+    async fn packages(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<Vec<Package>> {
         packages(run, on).await
     }
 
-    async fn scan(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings) -> Result<()> {
+    async fn scan(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()> {
         let since = self.begun.lock().unwrap_or_else(PoisonError::into_inner).get(on.machine.id()).copied();
         scan(run, on, settings, since).await
     }
 
-    async fn seal(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
+    async fn seal(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
         seal(run, on, settings, login).await
     }
 }

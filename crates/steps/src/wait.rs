@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ami_bake_core::plan::{Step, WaitFor};
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::expect::command;
@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_mins(5);
 /// When it never did, with what was seen last.
 pub(crate) async fn wait(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     until: &WaitFor,
     interval: Option<Duration>,

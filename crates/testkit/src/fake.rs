@@ -9,7 +9,7 @@ use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{CaptureMode, Deployment, Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Capture, Grant, ImageQuery, ImageRecord, Keep, Launch, Leftover, Machine, PendingImage,
+    Candidate, Capabilities, Capture, Grant, ImageQuery, ImageRecord, Keep, Launch, Machine, Orphan, PendingImage,
     Permission, Platform, Registration, Undo,
 };
 use ami_bake_core::provision::Login;
@@ -103,7 +103,7 @@ fn record(id: String, name: String, tags: BTreeMap<String, String>) -> ImageReco
         region: None,
         account: None,
         namespace: tag(tags::NAME),
-        key: ImageKey { image: tag(tags::IMAGE), leg: tags.get(tags::LEG).cloned() },
+        key: ImageKey { image: tag(tags::IMAGE), variant: tags.get(tags::VARIANT).cloned() },
         version: tag(tags::VERSION).parse().unwrap(),
         digest: Digest::from_text(tag(tags::DIGEST)),
         tested: tags.get(tags::TESTED).and_then(|at| at.parse().ok()),
@@ -212,11 +212,11 @@ impl Platform for Fake {
         self.call("close").await
     }
 
-    async fn expired(&self, _: &Run) -> Result<Vec<Leftover>> {
+    async fn expired(&self, _: &Run) -> Result<Vec<Orphan>> {
         Ok(Vec::new())
     }
 
-    async fn remove(&self, _: &Run, _: &Leftover) -> Result<Undo> {
+    async fn remove(&self, _: &Run, _: &Orphan) -> Result<Undo> {
         Ok(Undo::Done)
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use ami_bake_core::event::Package;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::plan::{
-    BakedQuery, Deployment, Digest, Digester, Distribution, ImageKey, ImagePlan, ImageSettings, Leg, MachineSettings,
-    OnFailure, Recipe, Refresh, Resolved, Retention, SourceImage, SourceQuery, Step, Strategy, Verb, VersionRule,
+    BakedQuery, Deployment, Digest, Digester, Distribution, ImageKey, ImagePlan, ImageSettings, MachineSettings,
+    OnFailure, Recipe, Refresh, Resolved, Retention, SourceImage, SourceQuery, Step, Strategy, Variant, Verb,
+    VersionRule,
 };
-use ami_bake_core::provision::{Login, Provisioner, Reached};
+use ami_bake_core::provision::{ConnectedMachine, Login, Provisioner};
 use ami_bake_core::{Error, Result, Route, Run};
 use async_trait::async_trait;
 
@@ -121,8 +122,8 @@ impl Recipe for Plain {
         "shop"
     }
 
-    fn legs(&self) -> Vec<Leg> {
-        let leg = |image: &PlainImage| Leg {
+    fn variants(&self) -> Vec<Variant> {
+        let variant = |image: &PlainImage| Variant {
             key: ImageKey::new(&image.name),
             route: Route::root().key("images").key(&image.name),
             source: image.base.as_ref().map_or_else(
@@ -139,7 +140,7 @@ impl Recipe for Plain {
             after: image.base.as_ref().map(ImageKey::new),
             version: image.version.clone(),
         };
-        self.0.iter().map(leg).collect()
+        self.0.iter().map(variant).collect()
     }
 
     fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest> {
@@ -184,11 +185,11 @@ pub struct Scripted {
 
 #[async_trait]
 impl Provisioner for Scripted {
-    async fn begin(&self, _: &Run, _: &Reached<'_>) -> Result<()> {
+    async fn begin(&self, _: &Run, _: &ConnectedMachine<'_>) -> Result<()> {
         Ok(())
     }
 
-    async fn apply(&self, run: &Run, _: &Reached<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()> {
+    async fn apply(&self, run: &Run, _: &ConnectedMachine<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()> {
         *self.applied.lock().unwrap().entry(step.name.clone()).or_default() += 1;
         let Verb::Run { script, .. } = &step.verb else { return Err(Error::internal("only run is scripted")) };
         output.write(Stream::Stdout, format!("{script} it is\n").as_bytes());
@@ -203,15 +204,15 @@ impl Provisioner for Scripted {
         }
     }
 
-    async fn packages(&self, _: &Run, _: &Reached<'_>) -> Result<Vec<Package>> {
+    async fn packages(&self, _: &Run, _: &ConnectedMachine<'_>) -> Result<Vec<Package>> {
         Ok(Vec::new())
     }
 
-    async fn scan(&self, _: &Run, _: &Reached<'_>, _: &ImageSettings) -> Result<()> {
+    async fn scan(&self, _: &Run, _: &ConnectedMachine<'_>, _: &ImageSettings) -> Result<()> {
         Ok(())
     }
 
-    async fn seal(&self, _: &Run, _: &Reached<'_>, _: &ImageSettings, _: &Login) -> Result<()> {
+    async fn seal(&self, _: &Run, _: &ConnectedMachine<'_>, _: &ImageSettings, _: &Login) -> Result<()> {
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::platform::{Capture, Keep, Machine, PendingImage};
-use ami_bake_core::provision::{Login, Reached};
+use ami_bake_core::provision::{ConnectedMachine, Login};
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -225,8 +225,8 @@ pub struct HostMachine {
 
 impl HostMachine {
     /// The machine with its connection.
-    pub fn reached(&self, shell: &Arc<HostShell>) -> Reached<'_> {
-        Reached { machine: self, communicator: Arc::clone(shell) as Arc<dyn Communicator> }
+    pub fn reached(&self, shell: &Arc<HostShell>) -> ConnectedMachine<'_> {
+        ConnectedMachine { machine: self, communicator: Arc::clone(shell) as Arc<dyn Communicator> }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
 use ami_bake_core::rollout::Outcome;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 
 use super::entry::{REFRESH, RefreshMark};
 use super::group::{self, Follows, Group};
@@ -51,27 +51,29 @@ impl Way<'_> {
     /// What a bad end leaves, once everything is done that can be done about it.
     pub(super) async fn back(&self, end: Result<End>) -> Bad {
         let group = &self.group.name;
-        let failed = |why: String| Error::new(Kind::Deploy, format!("the instance refresh of {group} failed {why}"));
+        let failed =
+            |why: String| Error::new(ErrorKind::Deploy, format!("the instance refresh of {group} failed {why}"));
         let bad = match end {
             Ok(End::RolledBack(why)) => {
-                let why = Error::new(Kind::Deploy, format!("the instance refresh of {group} was rolled back {why}"));
+                let why =
+                    Error::new(ErrorKind::Deploy, format!("the instance refresh of {group} was rolled back {why}"));
                 Bad::new(Outcome::RolledBack, why)
             }
             Ok(End::RollbackFailed(why)) => Bad::new(Outcome::RollbackFailed, failed(why)),
             Ok(End::Cancelled(why)) => Bad::new(
                 Outcome::Failed,
-                Error::new(Kind::Deploy, format!("somebody else cancelled the instance refresh of {group} {why}"))
+                Error::new(ErrorKind::Deploy, format!("somebody else cancelled the instance refresh of {group} {why}"))
                     .help("What they had in mind is not known, so the group is left as it is."),
             ),
             Ok(End::Failed(why)) => self.undo(failed(why), false).await,
             Ok(End::TimedOut | End::Successful) => {
                 let why = Error::new(
-                    Kind::Deploy,
+                    ErrorKind::Deploy,
                     format!("the instance refresh of {group}: {}", refresh::overdue(self.settings)),
                 );
                 self.undo(why, true).await
             }
-            Err(error) if error.kind() == Kind::Cancelled => return Bad::new(Outcome::RollingBack, error),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Bad::new(Outcome::RollingBack, error),
             Err(error) => self.undo(error, true).await,
         };
         if bad.outcome == Outcome::RollingBack {
@@ -101,7 +103,7 @@ impl Way<'_> {
                 let help = format!("The way back failed {why}. Look at the group's activities.");
                 Bad::new(Outcome::RollbackFailed, error.help(help))
             }
-            Err(refused) if refused.kind() == Kind::Cancelled => Bad::new(Outcome::RollingBack, refused),
+            Err(refused) if refused.kind() == ErrorKind::Cancelled => Bad::new(Outcome::RollingBack, refused),
             Err(refused) => {
                 let help = format!("The way back failed: {refused}. {}", refused.help_text().unwrap_or_default());
                 Bad::new(Outcome::RollbackFailed, error.help(help.trim_end()))

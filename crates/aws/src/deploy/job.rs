@@ -6,7 +6,7 @@ use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::{Deployment, ImagePlan, Refresh, Strategy};
 use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::rollout::{Outcome, Rollout};
-use ami_bake_core::{Kind, Result, Run};
+use ami_bake_core::{ErrorKind, Result, Run};
 use aws_sdk_ec2::types::Image;
 
 use super::back::{Bad, Way};
@@ -143,7 +143,7 @@ impl Job<'_> {
             Ok(Some(id)) => id,
             Ok(None) => return Ok(false),
             // Nothing was moved yet.
-            Err(error) if error.kind() == Kind::Cancelled => return Err(Bad::new(Outcome::RollingBack, error)),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(Bad::new(Outcome::RollingBack, error)),
             Err(error) => return Err(Bad::new(Outcome::RolledBack, error)),
         };
         match refresh::watch(there, run, &mark, &id, settings.wait).await {

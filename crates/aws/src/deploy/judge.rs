@@ -22,7 +22,7 @@ const ROOTS: [&str; 2] = ["/dev/sda1", "/dev/xvda"];
 /// Refuses deployments that can't come to a good end.
 ///
 /// # Errors
-/// [`ami_bake_core::Kind::Preflight`], with what to do.
+/// [`ami_bake_core::ErrorKind::Preflight`], with what to do.
 pub(crate) async fn judge(home: &Arc<Inner>, run: &Run, plan: &ImagePlan) -> Result<()> {
     let wanted = plan.settings.deployments.iter().filter(|deployment| deployment.wanted);
     let judged = try_join_all(wanted.map(async |deployment| {

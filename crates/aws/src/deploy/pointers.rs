@@ -1,6 +1,6 @@
 //! What follows a template by name: its default, and the groups on `$Default` and `$Latest`.
 
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 
 use super::group::{Follows, Group};
 use super::template::{self, Template};
@@ -15,7 +15,7 @@ pub(super) async fn make_default(there: &Inner, before: &Template, number: i64, 
     }
     if now.default != before.default && !forced {
         return Err(Error::new(
-            Kind::Deploy,
+            ErrorKind::Deploy,
             format!(
                 "the default of the launch template {} was moved from version {} to {} meanwhile, by somebody else",
                 before.name, before.default, now.default

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
 use ami_bake_core::poll::human;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use aws_sdk_autoscaling::types::{
     AlarmSpecification, DesiredConfiguration, InstanceRefresh, InstanceRefreshStatus as Status, MixedInstancesPolicy,
     RefreshPreferences, RefreshStrategy, RollbackDetails,
@@ -259,7 +259,7 @@ pub(super) fn busy(group: &str, other: &InstanceRefresh) -> Error {
     let version = brings(other).map(|version| format!(" to version {version}")).unwrap_or_default();
     let percent = other.percentage_complete().unwrap_or_default();
     Error::new(
-        Kind::Deploy,
+        ErrorKind::Deploy,
         format!("another instance refresh of {group}{version} is at work ({id}, {status}, {percent} %)"),
     )
     .help("Somebody or something else moves the group. Wait for its end, or `aws autoscaling cancel-instance-refresh`.")

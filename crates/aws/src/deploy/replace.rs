@@ -7,7 +7,7 @@ use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
 use ami_bake_core::poll::human;
 use ami_bake_core::rollout::{Outcome, Rollout};
-use ami_bake_core::{Error, Kind, Result, tags};
+use ami_bake_core::{Error, ErrorKind, Result, tags};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};
 
 use super::back::Bad;
@@ -42,7 +42,7 @@ pub(super) async fn replace(
     rollout: &mut Rollout,
 ) -> Result<bool, Bad> {
     let nothing_moved = |error: Error| {
-        let outcome = if error.kind() == Kind::Cancelled { Outcome::RollingBack } else { Outcome::RolledBack };
+        let outcome = if error.kind() == ErrorKind::Cancelled { Outcome::RollingBack } else { Outcome::RolledBack };
         Bad::new(outcome, error)
     };
     if job.is_there(old) {
@@ -71,7 +71,7 @@ fn adopted(job: &Job<'_>, begun: &AutoScalingGroup) -> Result<String> {
     let group = Group::new(begun.clone())?;
     if group.follows() != group::Follows::Number(job.version) {
         return Err(Error::new(
-            Kind::Deploy,
+            ErrorKind::Deploy,
             format!("{name} is being brought up with version {} already", group.follows().as_version()),
         )
         .help("Another run deploys, or was cut off: `ami-bake sweep` takes away what it left."));
@@ -186,7 +186,7 @@ impl Change<'_> {
             }
             (run.clock().elapsed().saturating_sub(begun) >= limit).then(|| {
                 Err(Error::new(
-                    Kind::Deploy,
+                    ErrorKind::Deploy,
                     format!("{} of {size} machines of {} were in service after {}", serving, self.next, human(limit)),
                 )
                 .help("The group's activities say why (`aws autoscaling describe-scaling-activities`)."))
@@ -207,7 +207,7 @@ impl Change<'_> {
             }
             if run.clock().elapsed().saturating_sub(begun) >= self.settings.wait {
                 return Err(Error::new(
-                    Kind::Deploy,
+                    ErrorKind::Deploy,
                     format!(
                         "the load balancers found no healthy machine in {} after {}",
                         self.next,
@@ -271,7 +271,7 @@ impl Change<'_> {
 
     /// Gives everything back to the old group, and takes the new one away.
     async fn back(&self, error: Error, rollout: &mut Rollout) -> Bad {
-        if error.kind() == Kind::Cancelled {
+        if error.kind() == ErrorKind::Cancelled {
             return Bad::new(Outcome::RollingBack, error);
         }
         let (run, old, next) = (&self.job.run, &self.old.name, &self.next);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ami_bake_core::ledger::Closed;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use aws_sdk_ec2::types::{
     Image, LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest,
     LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateVersion, RequestLaunchTemplateData, ResponseLaunchTemplateData,
@@ -225,7 +225,7 @@ pub(super) async fn create(there: &Inner, run: &Run, wanted: &Wanted<'_>) -> Res
     }
     discard(there, run, &template.id, number).await?;
     Err(Error::new(
-        Kind::Deploy,
+        ErrorKind::Deploy,
         format!("{doing}: version {number} differs from {} in more than the image: {}", wanted.source.number, odd.join(", ")),
     )
     .help("EC2 did not take over what the source version says. Make a version by hand from it and name it as `source-version`."))
@@ -238,7 +238,7 @@ async fn visible(there: &Inner, run: &Run, template: &Template, number: i64) -> 
             return Ok(made);
         }
         if run.clock().elapsed().saturating_sub(begun) > VISIBLE {
-            return Err(Error::new(Kind::Deploy, format!("version {number} of {} is gone again", template.name)));
+            return Err(Error::new(ErrorKind::Deploy, format!("version {number} of {} is gone again", template.name)));
         }
         run.sleep(PAUSE).await?;
     }
@@ -266,7 +266,10 @@ pub(super) async fn delete(there: &Inner, template: &str, numbers: &[i64]) -> Re
         for refused in answer.unsuccessfully_deleted_launch_template_versions() {
             let Some(why) = refused.response_error() else { continue };
             if !why.code().is_some_and(|code| code.as_str().ends_with("DoesNotExist")) {
-                return Err(Error::new(Kind::Deploy, format!("{doing}: {}", why.message().unwrap_or("EC2 refused"))));
+                return Err(Error::new(
+                    ErrorKind::Deploy,
+                    format!("{doing}: {}", why.message().unwrap_or("EC2 refused")),
+                ));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ami_bake_core::{Error, Kind};
+use ami_bake_core::{Error, ErrorKind};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -206,37 +206,37 @@ impl Failure {
         let code = self.code();
         let (kind, what, help) = match code {
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
-                Kind::Preflight,
+                ErrorKind::Preflight,
                 "the AWS credentials have expired",
                 Some("Credentials given as variables can't be renewed. Give a role (`aws: {role: …}`) or a profile, which can.".to_owned()),
             ),
             "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => (
-                Kind::Preflight,
+                ErrorKind::Preflight,
                 "AWS does not accept the credentials",
                 Some(format!(
                     "`aws sts get-caller-identity` shows whose they are. In an opt-in region, {region} must also be enabled for the account."
                 )),
             ),
             "OptInRequired" => (
-                Kind::Preflight,
+                ErrorKind::Preflight,
                 "the account must opt in first",
                 Some(format!(
                     "Enable the region {region} for the account, or accept the Marketplace product's terms with this account, then bake again."
                 )),
             ),
             _ if self.throttled() => (
-                Kind::Build,
+                ErrorKind::Build,
                 "AWS keeps throttling",
                 Some("Other tools draw from the same account's rate. Bake fewer images at once, or later.".to_owned()),
             ),
             "VcpuLimitExceeded" | "MaxSpotInstanceCountExceeded" | "InstanceLimitExceeded" => (
-                Kind::Preflight,
+                ErrorKind::Preflight,
                 "the account's instance limit is reached",
                 Some(format!(
                     "Ask for more under Service Quotas (EC2, {region}), end machines that nobody needs, or name smaller types under `machine: {{type: …}}`."
                 )),
             ),
-            _ => (Kind::Build, code, None),
+            _ => (ErrorKind::Build, code, None),
         };
         let what = if what.is_empty() { "AWS refused" } else { what };
         let error = Error::new(kind, format!("{doing} in {region}: {what}")).because(answer);

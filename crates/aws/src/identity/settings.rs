@@ -47,7 +47,7 @@ impl Identity {
         self.session_name.clone().unwrap_or_else(|| "ami-bake".to_owned())
     }
 
-    pub(super) fn tell(&self, message: String) {
+    pub(super) fn emit(&self, message: String) {
         if let Some(warn) = &self.warn {
             warn(message);
         }

@@ -96,7 +96,7 @@ impl Source for WebIdentity {
             };
             match judge(&failure) {
                 Next::Shorter if duration > SESSION => {
-                    self.identity.tell(format!(
+                    self.identity.emit(format!(
                         "{} does not allow sessions of {} s; they last an hour and are renewed",
                         self.role,
                         duration.as_secs()

@@ -40,8 +40,8 @@ fn filters(query: &ImageQuery) -> Vec<Filter> {
     }
     if let Some(key) = &query.key {
         filters.push(tag(tags::IMAGE, &key.image));
-        if let Some(leg) = &key.leg {
-            filters.push(tag(tags::LEG, leg));
+        if let Some(variant) = &key.variant {
+            filters.push(tag(tags::VARIANT, variant));
         }
     }
     filters

@@ -12,10 +12,10 @@ use semver::Version;
 use super::mapping;
 use crate::source;
 
-/// Image and leg by their tags.
+/// Image and variant by their tags.
 pub(crate) fn key(tags: &BTreeMap<String, String>) -> Option<ImageKey> {
-    let leg = tags.get(tags::LEG).filter(|leg| !leg.is_empty()).cloned();
-    Some(ImageKey { image: tags.get(tags::IMAGE)?.clone(), leg })
+    let variant = tags.get(tags::VARIANT).filter(|variant| !variant.is_empty()).cloned();
+    Some(ImageKey { image: tags.get(tags::IMAGE)?.clone(), variant })
 }
 
 /// The image as ours; none when its tags don't say which it is.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ami_bake_core::ledger::{Closed, IMAGE};
-use ami_bake_core::{Kind, Result, Run};
+use ami_bake_core::{ErrorKind, Result, Run};
 use aws_sdk_ec2::types::Image;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ pub(super) fn start(aws: &Arc<Inner>, run: &Run, source: &Arc<Image>, identity: 
     let own = run.for_all().with_cancel(stop.clone());
     let handle = tokio::spawn(async move {
         match make(&inner, &own, &source, &identity, broken).await {
-            Err(error) if error.kind() != Kind::Cancelled => own.warn(
+            Err(error) if error.kind() != ErrorKind::Cancelled => own.warn(
                 format!("no copy of {} was made in this account: {error}", identity.source),
                 error.help_text().map(str::to_owned).or_else(|| {
                     Some("The bake goes on without. `lineage` needs a source whose snapshots may be copied.".to_owned())

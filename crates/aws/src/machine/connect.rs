@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::poll::human;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use ami_bake_ssh::{HostKey, Jump, Key, Ssh, Target, Timing};
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
@@ -189,7 +189,7 @@ pub(super) async fn end(machine: &AwsMachine, run: &Run, limit: Duration) -> Err
             Error::build(format!("{} went to {} by itself: {text}", machine.in_words(), instance.state))
                 .help(help_end(&code))
         }
-        Err(error) if error.kind() == Kind::Cancelled => error,
+        Err(error) if error.kind() == ErrorKind::Cancelled => error,
         // Not being able to look is no end; the connection's own limit decides.
         Err(_) => std::future::pending().await,
     }
@@ -197,7 +197,7 @@ pub(super) async fn end(machine: &AwsMachine, run: &Run, limit: Duration) -> Err
 
 /// The failure with what the reader needs to find out why: whether the address is the right one, and the console.
 async fn unreached(machine: &AwsMachine, run: &Run, error: Error) -> Error {
-    if error.kind() != Kind::Build || run.cancel.is_cancelled() {
+    if error.kind() != ErrorKind::Build || run.cancel.is_cancelled() {
         return error;
     }
     let request = machine.aws.client.ec2.get_console_output().instance_id(&machine.id).latest(true).send();

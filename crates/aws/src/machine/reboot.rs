@@ -65,7 +65,7 @@ async fn back(machine: &AwsMachine, ssh: &Ssh, before: &str, deadline: Instant, 
                     return Ok(());
                 }
             }
-            Err(error) if error.kind() == ami_bake_core::Kind::Cancelled => return Err(error),
+            Err(error) if error.kind() == ami_bake_core::ErrorKind::Cancelled => return Err(error),
             Err(error) if Instant::now() >= deadline => {
                 return Err(Error::build(format!(
                     "{} did not come back within {} of its restart",

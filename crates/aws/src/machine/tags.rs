@@ -36,8 +36,8 @@ pub(crate) fn created(
     }
     if let Some(key) = key {
         all.insert(tags::IMAGE.to_owned(), key.image.clone());
-        if let Some(leg) = &key.leg {
-            all.insert(tags::LEG.to_owned(), leg.clone());
+        if let Some(variant) = &key.variant {
+            all.insert(tags::VARIANT.to_owned(), variant.clone());
         }
     }
     all

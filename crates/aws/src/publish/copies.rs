@@ -7,7 +7,7 @@ use std::time::Duration;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::{CopyMethod, ImagePlan};
 use ami_bake_core::platform::{Candidate, Undo};
-use ami_bake_core::{Error, Kind, Result, Run, tags};
+use ami_bake_core::{Error, ErrorKind, Result, Run, tags};
 use futures::future::join_all;
 
 use super::destination::{Destination, destinations};
@@ -114,7 +114,7 @@ pub(super) async fn complete(
     };
     match wait_for_copy(&to.there, run, source, &id).await {
         Ok(()) => Ok(id),
-        Err(error) if error.kind() == Kind::Cancelled => Err(error),
+        Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
         Err(error) => {
             if let Ok(Undo::Done) = delete_snapshot(&to.there, &id).await {
                 run.ledger().close_id(SNAPSHOT, &id, Closed::Deleted)?;

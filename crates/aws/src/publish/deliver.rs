@@ -6,7 +6,7 @@ use ami_bake_core::delivery::Delivery;
 use ami_bake_core::event::{Event, Failure};
 use ami_bake_core::plan::ImagePlan;
 use ami_bake_core::platform::ImageRecord;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use futures::future::join_all;
 
 use super::destination::{Destination, destinations};
@@ -21,7 +21,7 @@ use crate::source::described;
 /// already is not repeated.
 ///
 /// # Errors
-/// [`Kind::Publish`] when a place failed; the others are done all the same, and all are told.
+/// [`ErrorKind::Publish`] when a place failed; the others are done all the same, and all are told.
 pub(crate) async fn publish(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, record: &ImageRecord) -> Result<()> {
     if !plan.settings.distribution.is_needed() {
         return Ok(());
@@ -52,11 +52,11 @@ async fn deliver(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, from: &From<'_>
     };
     let result = steps(home, run, plan, from, to, &mut delivery).await;
     let result = result.map_err(|error| match error.kind() {
-        Kind::Cancelled => error,
-        _ => error.into_kind(Kind::Publish),
+        ErrorKind::Cancelled => error,
+        _ => error.into_kind(ErrorKind::Publish),
     });
     delivery.failure = result.as_ref().err().map(Failure::from);
-    run.tell(Event::Published { delivery });
+    run.emit(Event::Published { delivery });
     result
 }
 
@@ -100,7 +100,7 @@ fn summary(plan: &ImagePlan, good: &[&str], bad: &[(&str, Error)]) -> Option<Err
         help = format!("{first} {help}");
     }
     Some(
-        Error::new(Kind::Publish, format!("publish {} {} in {}", plan.key, plan.version, names.join(", ")))
+        Error::new(ErrorKind::Publish, format!("publish {} {} in {}", plan.key, plan.version, names.join(", ")))
             .help(help)
             .because(first.clone()),
     )

@@ -16,7 +16,7 @@ const AWS_KEY: &str = "alias/aws/ebs";
 /// Refuses a publication that can't come to a good end.
 ///
 /// # Errors
-/// [`ami_bake_core::Kind::Preflight`], with what to do.
+/// [`ami_bake_core::ErrorKind::Preflight`], with what to do.
 pub(crate) async fn judge(home: &Arc<Inner>, run: &Run, plan: &ImagePlan) -> Result<()> {
     let region = home.client.region();
     let distribution = &plan.settings.distribution;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ami_bake_core::plan::ImagePlan;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use aws_sdk_ssm::types::ParameterType;
 use semver::Version;
 
@@ -85,7 +85,7 @@ async fn put(there: &Inner, run: &Run, plan: &ImagePlan, name: &str, id: &str) -
             return Ok(());
         }
         if run.clock().elapsed().saturating_sub(begun) > JUDGED {
-            return Err(Error::new(Kind::Publish, format!("{doing}: it does not hold the id after a minute"))
+            return Err(Error::new(ErrorKind::Publish, format!("{doing}: it does not hold the id after a minute"))
                 .help("Systems Manager refuses an image that it can't see: the role needs ec2:DescribeImages. EventBridge has its reason."));
         }
         run.sleep(PAUSE).await?;

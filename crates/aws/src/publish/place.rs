@@ -7,7 +7,7 @@ use std::time::Duration;
 use ami_bake_core::ledger::{Closed, IMAGE};
 use ami_bake_core::plan::{CopyMethod, ImagePlan};
 use ami_bake_core::platform::{ImageRecord, Registration};
-use ami_bake_core::{Error, Kind, Result, Run, tags};
+use ami_bake_core::{Error, ErrorKind, Result, Run, tags};
 use aws_sdk_ec2::types::Image;
 use futures::future::try_join_all;
 
@@ -46,7 +46,7 @@ pub(super) async fn bring(
     }
     match snapshots(home, run, plan, from, to).await {
         Ok(parts) => registered(home, run, plan, from, to, &parts).await,
-        Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Preflight) => Err(error),
+        Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Preflight) => Err(error),
         Err(error) => {
             run.warn(
                 format!("{error}; EC2 copies the whole image instead"),
@@ -68,7 +68,7 @@ async fn present(there: &Inner, run: &Run, record: &ImageRecord) -> Result<Optio
     let seen = tags_of(&other);
     if seen.get(tags::DIGEST).map(String::as_str) != Some(record.digest.as_str()) {
         return Err(Error::new(
-            Kind::Publish,
+            ErrorKind::Publish,
             format!("register {:?} in {place}: the name is taken by {id}, which has other content", record.name),
         )
         .help("Raise the version, or delete that image first."));
@@ -154,7 +154,7 @@ fn why_not(not_made: NotMade, record: &ImageRecord, there: &Inner) -> Error {
     match not_made {
         NotMade::Failed(error) => error,
         NotMade::Taken => Error::new(
-            Kind::Publish,
+            ErrorKind::Publish,
             format!("register {:?} in {}: the name was taken meanwhile", record.name, there.client.place()),
         )
         .help("Another run publishes the same version: run it again, or serialise them with `concurrency:`."),

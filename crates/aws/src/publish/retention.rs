@@ -41,13 +41,13 @@ pub(crate) async fn superseded(
                 translate(&mut images, &bases);
                 found.extend(of_place(to, run, plan, planned, images).await);
             }
-            Err(error) => tell(run, to, &error),
+            Err(error) => report_failure(run, to, &error),
         }
     }
     Ok(found)
 }
 
-fn tell(run: &Run, to: &Destination, error: &Error) {
+fn report_failure(run: &Run, to: &Destination, error: &Error) {
     let help = error.help_text().map(str::to_owned);
     run.warn(format!("nothing is taken away in {}: {error}", to.place()), help);
 }

@@ -13,7 +13,8 @@ use crate::platform::Inner;
 use crate::{image, source};
 
 /// What of an image's tags other accounts see. `check` keeps room for them.
-const SHOWN: [&str; 7] = [tags::NAME, tags::IMAGE, tags::LEG, tags::VERSION, tags::DIGEST, tags::TESTED, tags::SOURCE];
+const SHOWN: [&str; 7] =
+    [tags::NAME, tags::IMAGE, tags::VARIANT, tags::VERSION, tags::DIGEST, tags::TESTED, tags::SOURCE];
 
 /// Gives everyone who is named leave to launch the image, which says in tags that they see what it is (`all` are its own).
 /// Who has it already is not asked for again, and nobody's leave is taken away. Answers whom it was given to, in words.

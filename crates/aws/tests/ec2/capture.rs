@@ -1,8 +1,8 @@
 //! Captures, registrations and their ends, on the test cloud.
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::{CaptureMode, MachineSettings, Phase};
-use ami_bake_core::platform::{Candidate, ImageQuery, Leftover, Platform, Undo};
+use ami_bake_core::platform::{Candidate, ImageQuery, Orphan, Platform, Undo};
 use serde_json::json;
 
 use crate::world::{LATER, OVER, RHEL, UBUNTU, World, in_cloud};
@@ -144,7 +144,7 @@ fn versions_share_snapshots_and_a_taken_name_is_refused() {
         let mut other = plan.clone();
         other.digest = ami_bake_core::plan::Digest::from_text("sha256:other");
         let error = world.register(&other, &existing).await.unwrap_err();
-        assert!(error.is_taken() && error.kind() == Kind::Preflight, "{error}");
+        assert!(error.is_taken() && error.kind() == ErrorKind::Preflight, "{error}");
         assert!(error.to_string().contains(&first.id), "{error}");
         world.clean_up().await;
         world.holds(2, 1);
@@ -183,7 +183,7 @@ fn a_failed_snapshot_says_why() {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         let error = world.candidate(&plan).await.unwrap_err();
         assert!(error.to_string().contains("Given key ID is not accessible"), "{error}");
-        assert_eq!(error.kind(), Kind::Build);
+        assert_eq!(error.kind(), ErrorKind::Build);
         world.clean_up().await;
         world.holds(0, 0);
     });
@@ -277,7 +277,7 @@ fn sweep_takes_a_key_by_its_id() {
         machine.destroy(&world.run).await.unwrap();
         let keys = world.cloud.leaks()["123456789012/us-east-1"]["key-pairs"].clone();
         // What sweep lists of a key is the id; EC2 answers success for a name that it does not know.
-        let left = Leftover {
+        let left = Orphan {
             kind: "key-pair".to_owned(),
             id: keys[0]["id"].as_str().unwrap().to_owned(),
             region: Some("us-east-1".to_owned()),

@@ -1,6 +1,6 @@
 //! What EC2 does to launches, and what becomes of them.
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::{Connect, MachineSettings};
 use ami_bake_core::platform::{Platform, Undo};
@@ -103,7 +103,7 @@ fn a_reached_limit_ends_the_bake_at_once() {
         world.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null,
             "error": {"code": "VcpuLimitExceeded", "message": "You have requested more vCPU capacity than your limit of 0", "http": 400}}));
         let error = world.launch(&source, &types(&["t3.small", "t3a.small"])).await.err().unwrap();
-        assert_eq!(error.kind(), Kind::Preflight, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Preflight, "{error}");
         assert!(error.help_text().unwrap().contains("Service Quotas"), "{error:?}");
         assert_eq!(world.cloud.count("RunInstances"), 1);
         clean(&world).await;
@@ -117,7 +117,7 @@ fn no_capacity_at_all_is_told_with_every_attempt() {
         world.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null,
             "error": {"code": "InsufficientInstanceCapacity", "message": "none", "http": 500}}));
         let error = world.launch(&source, &types(&["t3.small", "t3a.small"])).await.err().unwrap();
-        assert_eq!(error.kind(), Kind::Build);
+        assert_eq!(error.kind(), ErrorKind::Build);
         assert!(error.message().contains("t3.small: no capacity; t3a.small: no capacity"), "{error}");
         assert!(error.help_text().unwrap().contains("more types"), "{error:?}");
         clean(&world).await;
@@ -204,7 +204,7 @@ fn a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know() {
             };
             futures::join!(launch, cancel).0.err().unwrap()
         };
-        assert_eq!(error.kind(), Kind::Cancelled, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         let after = world.run.with_cancel(tokio_util::sync::CancellationToken::new());
         assert!(after.ledger().open_entries().iter().any(|entry| entry.kind == "instance"));
         // What a machine still holds goes in a later round.
@@ -230,7 +230,7 @@ fn a_missing_permission_is_named_with_its_statement() {
         let source = world.source(UBUNTU).await;
         world.cloud.deny(&["ec2:RunInstances"]);
         let error = world.launch(&source, &MachineSettings::default()).await.err().unwrap();
-        assert_eq!(error.kind(), Kind::Preflight);
+        assert_eq!(error.kind(), ErrorKind::Preflight);
         assert!(error.message().contains("is not allowed ec2:RunInstances"), "{error}");
         let help = error.help_text().unwrap();
         assert!(help.contains(r#""Effect":"Allow","Action":"ec2:RunInstances""#), "{help}");

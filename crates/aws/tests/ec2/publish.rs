@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::Distribution;
 use ami_bake_core::platform::Platform;
 use ami_bake_testkit::clock::ManualClock;
@@ -39,7 +39,7 @@ fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
         let error = world.aws.publish(&run, &plan, &image).await.unwrap_err();
         done.store(true, Ordering::Relaxed);
         ticking.await.unwrap();
-        assert_eq!(error.kind(), Kind::Publish);
+        assert_eq!(error.kind(), ErrorKind::Publish);
         let causes = error.causes().join(": ");
         assert!(
             causes.contains("set the parameter /images/web") && causes.contains("after a minute"),

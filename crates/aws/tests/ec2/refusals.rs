@@ -1,6 +1,6 @@
 //! Captures that EC2 refuses, throttles or breaks, and captures that are cancelled: on the test cloud.
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::Phase;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ fn a_missing_permission_names_action_and_statement() {
         let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
         world.cloud.deny(&["ec2:CreateSnapshots"]);
         let error = world.candidate(&plan).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Preflight);
+        assert_eq!(error.kind(), ErrorKind::Preflight);
         assert!(error.to_string().contains("is not allowed ec2:CreateSnapshots"), "{error}");
         assert!(error.help_text().unwrap().contains(r#""Action":"ec2:CreateSnapshots""#));
         assert!(world.run.ledger().open_entries().iter().all(|entry| entry.kind != "snapshot"));
@@ -112,7 +112,7 @@ async fn cancelled_at(world: World, action: &str) {
         std::time::Instant::now()
     };
     let (captured, cancelled) = tokio::join!(async { (captured.await, std::time::Instant::now()) }, cancel);
-    assert_eq!(captured.0.unwrap_err().kind(), Kind::Cancelled, "{action}");
+    assert_eq!(captured.0.unwrap_err().kind(), ErrorKind::Cancelled, "{action}");
     assert!(captured.1.saturating_duration_since(cancelled) < std::time::Duration::from_secs(2));
     world.clean_up().await;
     world.holds(0, 0);

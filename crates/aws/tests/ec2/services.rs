@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ami_bake_core::platform::Platform as _;
 use ami_bake_core::services::{ObjectPath, Services};
-use ami_bake_core::{Error, Kind};
+use ami_bake_core::{Error, ErrorKind};
 use serde_json::json;
 
 use crate::world::in_cloud;
@@ -17,7 +17,7 @@ fn says(error: &Error, parts: &[&str]) {
         text = format!("{text} | {cause}");
     }
     text = format!("{text} | {}", error.help_text().unwrap_or("-"));
-    assert_eq!(error.kind(), Kind::Build, "{text}");
+    assert_eq!(error.kind(), ErrorKind::Build, "{text}");
     for part in parts {
         assert!(text.contains(part), "`{part}` is not in\n{text}");
     }

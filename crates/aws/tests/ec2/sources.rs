@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ami_bake_aws::{Identity, Settings};
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::{BakedQuery, ImageKey, SourceQuery};
 use ami_bake_core::platform::Platform;
 
@@ -65,7 +65,7 @@ fn what_is_not_there_is_told_with_what_to_do() {
         ];
         for (query, message) in queries {
             let error = world.aws.find_source(&world.run, &query).await.unwrap_err();
-            assert_eq!(error.kind(), Kind::Preflight, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Preflight, "{error}");
             assert!(error.message().starts_with(message), "{error}");
             assert!(error.help_text().is_some(), "{error}");
         }

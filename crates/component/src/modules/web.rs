@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ami_bake_core::communicator::Reader;
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use hyper::Method;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use url::Url;
@@ -88,13 +88,13 @@ async fn fetch(doing: &Doing<'_>, url: &Url, lax: bool, target: &Target) -> Resu
             Err(trouble) => trouble,
         };
         let error = match trouble {
-            Trouble::Passing(error) if attempt < TRIES && error.kind() != Kind::Cancelled => error,
+            Trouble::Passing(error) if attempt < TRIES && error.kind() != ErrorKind::Cancelled => error,
             other => return Err(other.into_error()),
         };
         let why = [vec![error.to_string()], error.causes()].concat().join(": ");
         run.progress(format!("{} is tried again: {why}", shown(url)));
         match doing.deadline.within(run, run.sleep(pause)).await {
-            Err(over) if over.kind() == Kind::Cancelled => return Err(over),
+            Err(over) if over.kind() == ErrorKind::Cancelled => return Err(over),
             // What went wrong says more than that there is no more time.
             Err(_) => return Err(error),
             Ok(()) => pause *= 2,
@@ -115,7 +115,7 @@ async fn once(doing: &Doing<'_>, url: &Url, lax: bool, target: &Target) -> Resul
         None => doing.deadline.within(run, spool(answer.body)).await.map_err(Trouble::Passing)?,
     };
     deliver(doing, target, content, size).await.map_err(|error| {
-        let lasting = error.kind() == Kind::Cancelled || error.message().contains("checksum");
+        let lasting = error.kind() == ErrorKind::Cancelled || error.message().contains("checksum");
         let wrapped = if lasting {
             error
         } else {

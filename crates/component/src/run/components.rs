@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ami_bake_core::event::Package;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{ImageSettings, Phase, Step, Verb};
-use ami_bake_core::provision::{Login, Provisioner, Reached};
+use ami_bake_core::provision::{ConnectedMachine, Login, Provisioner};
 use ami_bake_core::services::Services;
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
@@ -44,11 +44,17 @@ impl Provisioner for Components {
         }
     }
 
-    async fn begin(&self, run: &Run, on: &Reached<'_>) -> Result<()> {
+    async fn begin(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<()> {
         self.others.begin(run, on).await
     }
 
-    async fn apply(&self, on_run: &Run, on: &Reached<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()> {
+    async fn apply(
+        &self,
+        on_run: &Run,
+        on: &ConnectedMachine<'_>,
+        step: &Step,
+        output: &mut dyn OutputSink,
+    ) -> Result<()> {
         let Verb::Component { path, parameters, phases } = &step.verb else {
             return self.others.apply(on_run, on, step, output).await;
         };
@@ -69,15 +75,15 @@ impl Provisioner for Components {
         Ok(())
     }
 
-    async fn packages(&self, run: &Run, on: &Reached<'_>) -> Result<Vec<Package>> {
+    async fn packages(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<Vec<Package>> {
         self.others.packages(run, on).await
     }
 
-    async fn scan(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings) -> Result<()> {
+    async fn scan(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()> {
         self.others.scan(run, on, settings).await
     }
 
-    async fn seal(&self, run: &Run, on: &Reached<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
+    async fn seal(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
         self.others.seal(run, on, settings, login).await
     }
 }

@@ -3,7 +3,7 @@
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{Collect, OutputSink, sanitize};
 use ami_bake_core::plan::Step;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::services::Services;
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_steps::{Call, Ended, call};
@@ -18,7 +18,7 @@ pub(crate) const RESTART: i32 = 194;
 /// A machine, with the manifest's step that the document runs for.
 pub(crate) struct Machine<'a> {
     pub(crate) run: &'a Run,
-    pub(crate) on: &'a Reached<'a>,
+    pub(crate) on: &'a ConnectedMachine<'a>,
     pub(crate) step: &'a Step,
     pub(crate) services: Option<&'a dyn Services>,
 }

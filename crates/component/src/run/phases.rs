@@ -5,7 +5,7 @@ use std::fmt;
 
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::OnFailure;
-use ami_bake_core::{Error, Kind, Place, Result};
+use ami_bake_core::{Error, ErrorKind, Result, SourceLocation};
 
 use super::step::{Ending, run_step};
 use super::{Deadline, Machine, Memory};
@@ -93,7 +93,7 @@ pub(crate) async fn run(
                     machine.run.progress(format!("{}: {} is skipped", section.name, step.name));
                     continue;
                 }
-                Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
                 Err(error) => failed(machine, wanted, section, step, error),
             };
             match step.on_failure {
@@ -151,7 +151,7 @@ fn failed(machine: &Machine<'_>, wanted: &Use<'_>, section: &Section, step: &Ste
     let failed = Error::build(message).help(help).because(error).at(machine.step.route.clone());
     // A document that another runs lies on the machine, and is no file of the reader's.
     if wanted.above.is_empty() {
-        failed.in_file(Place { file: wanted.name.to_owned(), line: step.line })
+        failed.in_file(SourceLocation { file: wanted.name.to_owned(), line: step.line })
     } else {
         failed
     }

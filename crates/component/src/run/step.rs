@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 
 use super::scope::Scope;
 use super::{Deadline, Done, Machine, Memory, Outputs, Use};
@@ -62,7 +62,7 @@ pub(super) async fn run_step(
         let result = attempt_once(&doing, &scope, turns.as_deref(), &mut done, output).await;
         memory.insert((section.name.clone(), step.name.clone()), done);
         match result {
-            Err(error) if attempt < step.attempts && error.kind() != Kind::Cancelled => {
+            Err(error) if attempt < step.attempts && error.kind() != ErrorKind::Cancelled => {
                 machine.run.progress(format!(
                     "{}: {} failed at attempt {attempt} of {}: {}",
                     section.name,
@@ -112,7 +112,7 @@ async fn attempt_once(
                     all.push_str(&text);
                 }
             }
-            Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
             Err(error) => {
                 failures.push(turn.0);
                 let _ = first.get_or_insert(error);

@@ -2,7 +2,7 @@
 
 use ami_bake_core::plan::{OnFailure, Step as ManifestStep, Verb};
 use ami_bake_core::services::Services;
-use ami_bake_core::{Error, Kind, Place, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run, SourceLocation};
 use ami_bake_manifest::tree::Node;
 
 use super::Use;
@@ -107,7 +107,7 @@ fn runs(document: &Document, name: &str, phases: &[&str]) -> Result<()> {
 
 /// An error with the step that names the document.
 fn told(wanted: &Use<'_>, step: &Step, error: &Error) -> Error {
-    if error.kind() == Kind::Cancelled {
+    if error.kind() == ErrorKind::Cancelled {
         return error.clone();
     }
     let message =
@@ -115,5 +115,9 @@ fn told(wanted: &Use<'_>, step: &Step, error: &Error) -> Error {
     let told =
         Error::preflight(message).help(error.help_text().unwrap_or("Correct the document.")).because(error.clone());
     // A document of Image Builder is no file of the reader's.
-    if wanted.above.is_empty() { told.in_file(Place { file: wanted.name.to_owned(), line: step.line }) } else { told }
+    if wanted.above.is_empty() {
+        told.in_file(SourceLocation { file: wanted.name.to_owned(), line: step.line })
+    } else {
+        told
+    }
 }

@@ -12,7 +12,7 @@ use ami_bake_core::plan::{OnFailure, Phase, Step, Value, Verb};
 use ami_bake_core::provision::Provisioner as _;
 use ami_bake_core::services::{Object, ObjectPath, Services, StoredDocument};
 use ami_bake_core::{Error, Result, Route, Run};
-use ami_bake_steps::Verbs;
+use ami_bake_steps::StepRunner;
 use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::{HostMachine, HostShell};
 use async_trait::async_trait;
@@ -74,7 +74,7 @@ impl Bench {
         let (run, events) = runs::with(Arc::new(SystemClock::default()), &[("TOKEN", "wal-nut-tree")]);
         let store = Arc::new(Store::default());
         let services = Arc::clone(&store) as Arc<dyn Services>;
-        let components = Components::new(Arc::new(Verbs::default()), Some(services));
+        let components = Components::new(Arc::new(StepRunner::default()), Some(services));
         let folder = tempfile::tempdir().unwrap();
         Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), store, components, folder }
     }

@@ -189,7 +189,7 @@ async fn attempts_and_limits_are_kept() {
     assert!(error.contains("it was still running after 1 s"), "{error}");
     bench.run.cancel.cancel();
     let outcome = bench.build("- {name: A, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [id]}}").await;
-    assert_eq!(outcome.result.unwrap_err().kind(), ami_bake_core::Kind::Cancelled);
+    assert_eq!(outcome.result.unwrap_err().kind(), ami_bake_core::ErrorKind::Cancelled);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub(super) fn keep_image(run: &Run, key: &ImageKey) {
         if entry.image.as_deref() == Some(image.as_str()) {
             let name = entry.id.as_deref().unwrap_or(&entry.find_by);
             let hint = "sweep takes it away once it has expired".to_owned();
-            run.tell(Event::Kept { what: format!("{} {name}", entry.kind.replace('-', " ")), hint });
+            run.emit(Event::Kept { what: format!("{} {name}", entry.kind.replace('-', " ")), hint });
             // A line that can't be written leaves the entry to the next sweep, as everything that is kept.
             let _ = run.ledger().close_entry(&entry, Closed::Kept);
         }
@@ -102,7 +102,7 @@ fn tell_left(run: &Run, left: impl IntoIterator<Item = (Entry, String)>) {
     for (entry, why) in left {
         let name = entry.id.as_deref().unwrap_or(&entry.find_by);
         let place = entry.region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
-        run.tell(Event::Left { what: format!("{} {name}{place}", entry.kind.replace('-', " ")), why });
+        run.emit(Event::Left { what: format!("{} {name}{place}", entry.kind.replace('-', " ")), why });
     }
 }
 

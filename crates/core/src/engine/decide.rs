@@ -6,16 +6,18 @@ use jiff::Timestamp;
 use semver::Version;
 
 use crate::engine::deploy;
-use crate::engine::options::{Options, Rooms, VersionContext};
+use crate::engine::options::{BakeContext, Options, VersionContext};
 use crate::engine::published::Published;
 use crate::error::{Error, Result};
 use crate::event::Decision;
-use crate::plan::{Digest, ImageKey, ImagePlan, Leg, Phase, Recipe, Resolved, SourceImage, SourceQuery, VersionRule};
+use crate::plan::{
+    Digest, ImageKey, ImagePlan, Phase, Recipe, Resolved, SourceImage, SourceQuery, Variant, VersionRule,
+};
 use crate::platform::ImageRecord;
 use crate::run::Run;
 use crate::version::{next, prerelease};
 
-/// A leg with everything decided.
+/// A variant with everything decided.
 #[derive(Debug, Clone)]
 pub(super) struct Decided {
     pub plan: ImagePlan,
@@ -27,9 +29,9 @@ pub(super) struct Decided {
 /// Finds source and published images at once, then decides. `base` is the image of this manifest that it is built on.
 pub(super) async fn decide(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
-    leg: &Leg,
+    variant: &Variant,
     base: Option<&ImageRecord>,
     published: &Published,
 ) -> Result<Decided> {
@@ -37,32 +39,32 @@ pub(super) async fn decide(
         async {
             match base {
                 Some(record) => Ok(record.as_source()),
-                None => rooms.platform.find_source(run, &external(&leg.source)).await,
+                None => context.platform.find_source(run, &external(&variant.source)).await,
             }
         },
-        published.of(run, rooms, &leg.key),
+        published.of(run, context, &variant.key),
     )
     .await
-    .map_err(|error| if error.route().is_none() { error.at(leg.route.key("source")) } else { error })?;
+    .map_err(|error| if error.route().is_none() { error.at(variant.route.key("source")) } else { error })?;
 
-    let digest = rooms.recipe.digest(&leg.key, &source)?;
-    let wanted = wanted_version(run, options, leg, &published)?;
+    let digest = context.recipe.digest(&variant.key, &source)?;
+    let wanted = wanted_version(run, options, variant, &published)?;
     let hits = Hits {
         digest: &digest,
         context: &options.context,
-        cache_for: cache_for(rooms.recipe.as_ref(), leg, &source)?,
+        cache_for: cache_for(context.recipe.as_ref(), variant, &source)?,
         now: run.clock().now(),
     };
-    let replaces = rooms.platform.capabilities().replaces_versions;
-    let (version, decision) = judge(&wanted, &published, &hits, options.force, replaces, &leg.key)?;
-    let mut plan = rooms.recipe.plan(&leg.key, &Resolved { source: &source, version: &version })?;
+    let replaces = context.platform.capabilities().replaces_versions;
+    let (version, decision) = judge(&wanted, &published, &hits, options.force, replaces, &variant.key)?;
+    let mut plan = context.recipe.plan(&variant.key, &Resolved { source: &source, version: &version })?;
     plan.settings.distribution.forced = options.force;
     if plan.settings.goes_further() {
-        rooms.platform.judge_publishing(run, &plan).await?;
+        context.platform.judge_publishing(run, &plan).await?;
     }
     deploy::force(&mut plan, options.force);
     if !options.until_validate {
-        deploy::judge(run, rooms, &plan).await?;
+        deploy::judge(run, context, &plan).await?;
     }
     Ok(Decided { plan, decision, automatic: wanted.automatic })
 }
@@ -86,23 +88,23 @@ struct Wanted {
 /// The version of an image that waits for its base: it does not depend on what that becomes.
 pub(super) async fn version_of(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
-    leg: &Leg,
+    variant: &Variant,
     published: &Published,
 ) -> Result<Version> {
-    Ok(wanted_version(run, options, leg, &published.of(run, rooms, &leg.key).await?)?.version)
+    Ok(wanted_version(run, options, variant, &published.of(run, context, &variant.key).await?)?.version)
 }
 
-fn wanted_version(run: &Run, options: &Options, leg: &Leg, published: &[ImageRecord]) -> Result<Wanted> {
+fn wanted_version(run: &Run, options: &Options, variant: &Variant, published: &[ImageRecord]) -> Result<Wanted> {
     let exactly = |version: &Version| Wanted { version: version.clone(), automatic: false };
     let following =
         || next(published.iter().filter(|image| image.tested.is_some()).map(|image| &image.version), options.bump);
-    let said = options.image_versions.get(&leg.key.to_string()).or(options.image_version.as_ref());
+    let said = options.image_versions.get(&variant.key.to_string()).or(options.image_version.as_ref());
     if let Some(version) = said {
         return Ok(exactly(version));
     }
-    let base = match &leg.version {
+    let base = match &variant.version {
         VersionRule::Fixed(version) => version.clone(),
         VersionRule::Auto | VersionRule::Release => following(),
     };
@@ -110,7 +112,7 @@ fn wanted_version(run: &Run, options: &Options, leg: &Leg, published: &[ImageRec
         VersionContext::Tag(version) => return Ok(exactly(version)),
         VersionContext::PullRequest { number, sha } => format!("pr.{number}.{}", commit_identifier(sha)),
         VersionContext::Branch { run } => format!("dev.{run}"),
-        VersionContext::Default => match &leg.version {
+        VersionContext::Default => match &variant.version {
             VersionRule::Fixed(version) => return Ok(exactly(version)),
             VersionRule::Auto => return Ok(Wanted { version: base, automatic: true }),
             VersionRule::Release => format!("dev.{}", run.clock().now().as_second()),
@@ -130,8 +132,8 @@ fn commit_identifier(sha: &str) -> String {
 }
 
 /// How long the digest stands for the image: the shortest `cache-for` of its steps.
-fn cache_for(recipe: &dyn Recipe, leg: &Leg, source: &SourceImage) -> Result<Option<Duration>> {
-    let plan = recipe.plan(&leg.key, &Resolved { source, version: &Version::new(0, 0, 0) })?;
+fn cache_for(recipe: &dyn Recipe, variant: &Variant, source: &SourceImage) -> Result<Option<Duration>> {
+    let plan = recipe.plan(&variant.key, &Resolved { source, version: &Version::new(0, 0, 0) })?;
     Ok([Phase::Build, Phase::Validate, Phase::Test]
         .into_iter()
         .flat_map(|phase| plan.steps(phase))

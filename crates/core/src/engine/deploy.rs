@@ -1,8 +1,8 @@
 //! Moves what runs with an image to its new version, one deployment after the other.
 
-use crate::engine::options::Rooms;
+use crate::engine::options::BakeContext;
 use crate::engine::stage::stage;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Failure, Stage};
 use crate::plan::{Deployment, ImagePlan};
 use crate::platform::ImageRecord;
@@ -13,32 +13,32 @@ use crate::run::Run;
 /// fail: after a failure the rest is not begun.
 ///
 /// # Errors
-/// [`Kind::Deploy`] for the first that failed.
-pub(super) async fn deploy(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+/// [`ErrorKind::Deploy`] for the first that failed.
+pub(super) async fn deploy(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
     let all = &plan.settings.deployments;
     if !all.iter().any(|deployment| deployment.wanted) {
         for deployment in all {
-            run.tell(Event::Deployed { rollout: rollout(rooms, deployment) });
+            run.emit(Event::Deployed { rollout: rollout(context, deployment) });
         }
         return Ok(());
     }
-    stage(run, Stage::Deploy, each(run, rooms, plan, image)).await
+    stage(run, Stage::Deploy, each(run, context, plan, image)).await
 }
 
 /// Says what of a plan's deployments can't come to a good end, before a machine starts.
 ///
 /// # Errors
 /// What the platform says.
-pub(super) async fn judge(run: &Run, rooms: &Rooms, plan: &ImagePlan) -> Result<()> {
+pub(super) async fn judge(run: &Run, context: &BakeContext, plan: &ImagePlan) -> Result<()> {
     if plan.settings.deployments.iter().any(|deployment| deployment.wanted) {
-        rooms.platform.judge_deploying(run, plan).await?;
+        context.platform.judge_deploying(run, plan).await?;
     }
     Ok(())
 }
 
 /// Where deployments would go, in words.
-pub(super) fn places(rooms: &Rooms, all: &[Deployment]) -> Vec<String> {
-    all.iter().filter(|deployment| deployment.wanted).map(|deployment| rollout(rooms, deployment).place()).collect()
+pub(super) fn places(context: &BakeContext, all: &[Deployment]) -> Vec<String> {
+    all.iter().filter(|deployment| deployment.wanted).map(|deployment| rollout(context, deployment).place()).collect()
 }
 
 /// Sets what the caller decides: whether somebody else's changes are taken over.
@@ -48,33 +48,33 @@ pub(super) fn force(plan: &mut ImagePlan, forced: bool) {
     }
 }
 
-async fn each(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+async fn each(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
     let mut failed: Option<Error> = None;
     for deployment in &plan.settings.deployments {
-        let mut rollout = rollout(rooms, deployment);
+        let mut rollout = rollout(context, deployment);
         if !deployment.wanted || failed.is_some() {
-            run.tell(Event::Deployed { rollout });
+            run.emit(Event::Deployed { rollout });
             continue;
         }
         rollout.outcome = Outcome::Failed;
         let result = match run.check() {
-            Ok(()) => rooms.platform.deploy(run, plan, image, deployment, &mut rollout).await,
+            Ok(()) => context.platform.deploy(run, plan, image, deployment, &mut rollout).await,
             cancelled => cancelled,
         };
         let result = result.map_err(|error| match error.kind() {
-            Kind::Cancelled => error,
+            ErrorKind::Cancelled => error,
             _ => explain(plan, &rollout, error),
         });
         rollout.failure = result.as_ref().err().map(Failure::from);
-        run.tell(Event::Deployed { rollout });
+        run.emit(Event::Deployed { rollout });
         failed = result.err();
     }
     failed.map_or(Ok(()), Err)
 }
 
-fn rollout(rooms: &Rooms, deployment: &Deployment) -> Rollout {
+fn rollout(context: &BakeContext, deployment: &Deployment) -> Rollout {
     let target = deployment.group.as_ref().unwrap_or(&deployment.template);
-    Rollout::new(target, deployment.region.clone().or_else(|| rooms.platform.region()))
+    Rollout::new(target, deployment.region.clone().or_else(|| context.platform.region()))
 }
 
 /// The failure of a deployment: what failed, in which state that leaves the place, and what is done next.
@@ -89,7 +89,7 @@ fn explain(plan: &ImagePlan, rollout: &Rollout, error: Error) -> Error {
     let again = "`ami-bake deploy --report bake-report.json` tries it again.";
     let help = error.help_text().map_or_else(|| again.to_owned(), |help| format!("{help} {again}"));
     let route = error.route().cloned();
-    let failure = Error::new(Kind::Deploy, message).help(help).because(error);
+    let failure = Error::new(ErrorKind::Deploy, message).help(help).because(error);
     match route {
         Some(route) => failure.at(route),
         None => failure,

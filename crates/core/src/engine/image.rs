@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use crate::engine::decide::Decided;
 use crate::engine::deploy;
-use crate::engine::options::{Options, Rooms};
+use crate::engine::options::{BakeContext, Options};
 use crate::engine::phase::run_phase;
 use crate::engine::retention::retire;
 use crate::engine::stage::stage;
 use crate::engine::tagging;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Stage};
 use crate::ledger::{Closed, MACHINE};
 use crate::plan::{ImagePlan, Phase, Resolved, SourceImage, Step};
 use crate::platform::{Candidate, Capture, ImageRecord, Keep, Launch, Machine, Registration};
-use crate::provision::Reached;
+use crate::provision::ConnectedMachine;
 use crate::run::Run;
 use crate::version::{in_name, next};
 
@@ -26,71 +26,76 @@ const VERSION_TRIES: usize = 5;
 /// Bakes one image: from launch to its publication, under the plan that it got in the end. None with `until_validate`.
 pub(super) async fn bake_image(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
     decided: &Decided,
 ) -> Result<Option<(ImagePlan, ImageRecord)>> {
     let plan = &decided.plan;
-    judge(run, rooms, plan, &[Phase::Build, Phase::Validate, Phase::Test]).await?;
-    let Some(candidate) = build(run, rooms, options, plan).await? else { return Ok(None) };
-    let test = stage(run, Stage::Test, boot_and_test(run, rooms, options, plan, &candidate.image));
-    let tested = tokio::join!(test, prepare(run, rooms, plan, &candidate)).0?;
+    judge(run, context, plan, &[Phase::Build, Phase::Validate, Phase::Test]).await?;
+    let Some(candidate) = build(run, context, options, plan).await? else { return Ok(None) };
+    let test = stage(run, Stage::Test, boot_and_test(run, context, options, plan, &candidate.image));
+    let tested = tokio::join!(test, prepare(run, context, plan, &candidate)).0?;
     // The machine that passed is of no more use: nothing waits until it is given back.
-    let published = stage(run, Stage::Publish, publish(run, rooms, decided, &candidate));
+    let published = stage(run, Stage::Publish, publish(run, context, decided, &candidate));
     tokio::join!(published, tested.give_back(run, options)).0.map(Some)
 }
 
 /// Asks for what the steps of these phases need on this computer.
-async fn judge(run: &Run, rooms: &Rooms, plan: &ImagePlan, phases: &[Phase]) -> Result<()> {
+async fn judge(run: &Run, context: &BakeContext, plan: &ImagePlan, phases: &[Phase]) -> Result<()> {
     let steps: Vec<&Step> = phases.iter().flat_map(|phase| plan.steps(*phase)).collect();
-    rooms.provisioner.judge(run, &steps).await
+    context.provisioner.judge(run, &steps).await
 }
 
 /// Begins the copies that publishing will need.
-async fn prepare(run: &Run, rooms: &Rooms, plan: &ImagePlan, candidate: &Candidate) {
+async fn prepare(run: &Run, context: &BakeContext, plan: &ImagePlan, candidate: &Candidate) {
     if plan.settings.distribution.is_needed() {
-        rooms.platform.prepare(run, plan, candidate).await;
+        context.platform.prepare(run, plan, candidate).await;
     }
 }
 
 /// Registers an image that has the same content under another version.
 pub(super) async fn reregister(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     decided: &Decided,
     image: &ImageRecord,
 ) -> Result<(ImagePlan, ImageRecord)> {
     let candidate = Candidate { image: image.as_source(), parts: image.parts.clone() };
-    stage(run, Stage::Publish, publish(run, rooms, decided, &candidate)).await
+    stage(run, Stage::Publish, publish(run, context, decided, &candidate)).await
 }
 
 /// Publishes an image that is reused: what its plan says of publishing is not in its digest and may have changed.
-pub(super) async fn publish_again(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+pub(super) async fn publish_again(
+    run: &Run,
+    context: &BakeContext,
+    plan: &ImagePlan,
+    image: &ImageRecord,
+) -> Result<()> {
     if !plan.settings.goes_further() {
         return Ok(());
     }
-    stage(run, Stage::Publish, rooms.platform.publish(run, plan, image)).await
+    stage(run, Stage::Publish, context.platform.publish(run, plan, image)).await
 }
 
 /// Gives the final name, and brings the image to where its plan publishes it.
 async fn publish(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     decided: &Decided,
     candidate: &Candidate,
 ) -> Result<(ImagePlan, ImageRecord)> {
-    let (plan, image) = register(run, rooms, decided, candidate).await?;
-    run.tell(Event::Registered { image: image.clone() });
-    rooms.platform.publish(run, &plan, &image).await?;
-    retire(run, rooms, &plan).await;
+    let (plan, image) = register(run, context, decided, candidate).await?;
+    run.emit(Event::Registered { image: image.clone() });
+    context.platform.publish(run, &plan, &image).await?;
+    retire(run, context, &plan).await;
     Ok((plan, image))
 }
 
 /// From launch to capture. None when it ends with validate.
-async fn build(run: &Run, rooms: &Rooms, options: &Options, plan: &ImagePlan) -> Result<Option<Candidate>> {
+async fn build(run: &Run, context: &BakeContext, options: &Options, plan: &ImagePlan) -> Result<Option<Candidate>> {
     let launched = run.clock().elapsed();
-    let machine = stage(run, Stage::Launch, launch(run, rooms, plan, &plan.source, Phase::Build)).await?;
-    let sealed = on_machine(run, rooms, options, plan, machine.as_ref()).await;
+    let machine = stage(run, Stage::Launch, launch(run, context, plan, &plan.source, Phase::Build)).await?;
+    let sealed = on_machine(run, context, options, plan, machine.as_ref()).await;
     if !matches!(sealed, Ok(true)) {
         give_back(run, options, machine.as_ref(), launched, sealed.as_ref().err()).await;
         return sealed.map(|_| None);
@@ -123,23 +128,23 @@ async fn capture(
 /// Everything that happens on the build machine. True when an image is to be taken of it.
 async fn on_machine(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
     plan: &ImagePlan,
     machine: &dyn Machine,
 ) -> Result<bool> {
     let on = stage(run, Stage::Connect, connect(run, machine)).await?;
-    let provisioner = rooms.provisioner.as_ref();
+    let provisioner = context.provisioner.as_ref();
     let ((), before) = tokio::try_join!(provisioner.begin(run, &on), provisioner.packages(run, &on))?;
-    stage(run, Stage::Build, run_phase(run, rooms, &on, Phase::Build, &plan.build)).await?;
-    stage(run, Stage::Validate, run_phase(run, rooms, &on, Phase::Validate, &plan.validate)).await?;
+    stage(run, Stage::Build, run_phase(run, context, &on, Phase::Build, &plan.build)).await?;
+    stage(run, Stage::Validate, run_phase(run, context, &on, Phase::Validate, &plan.validate)).await?;
     if options.until_validate {
-        run.tell(Event::Packages { before, after: provisioner.packages(run, &on).await? });
+        run.emit(Event::Packages { before, after: provisioner.packages(run, &on).await? });
         return Ok(false);
     }
     stage(run, Stage::Seal, async {
         let (after, ()) = tokio::try_join!(provisioner.packages(run, &on), provisioner.scan(run, &on, &plan.settings))?;
-        run.tell(Event::Packages { before, after });
+        run.emit(Event::Packages { before, after });
         provisioner.seal(run, &on, &plan.settings, &machine.login()).await
     })
     .await
@@ -161,29 +166,29 @@ impl Passed {
 /// Tests an image and gives the machine back.
 pub(super) async fn test_candidate(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
     plan: &ImagePlan,
     image: &SourceImage,
 ) -> Result<()> {
-    judge(run, rooms, plan, &[Phase::Test]).await?;
-    boot_and_test(run, rooms, options, plan, image).await?.give_back(run, options).await;
+    judge(run, context, plan, &[Phase::Test]).await?;
+    boot_and_test(run, context, options, plan, image).await?.give_back(run, options).await;
     Ok(())
 }
 
 /// Boots the image on a fresh machine and runs the test steps; without steps it is still proven to boot.
 async fn boot_and_test(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
     plan: &ImagePlan,
     image: &SourceImage,
 ) -> Result<Passed> {
     let launched = run.clock().elapsed();
-    let machine = launch(run, rooms, plan, image, Phase::Test).await.map_err(as_test)?;
+    let machine = launch(run, context, plan, image, Phase::Test).await.map_err(as_test)?;
     let tested = async {
         let on = connect(run, machine.as_ref()).await?;
-        run_phase(run, rooms, &on, Phase::Test, &plan.test).await
+        run_phase(run, context, &on, Phase::Test, &plan.test).await
     }
     .await
     .map_err(as_test);
@@ -198,7 +203,7 @@ async fn boot_and_test(
 
 async fn launch(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     plan: &ImagePlan,
     source: &SourceImage,
     phase: Phase,
@@ -213,8 +218,8 @@ async fn launch(
         machine: &plan.machine,
         lifetime: plan.machine.lifetime.unwrap_or(steps + LIFETIME_SLACK),
     };
-    let machine = rooms.platform.launch(run, &launch).await?;
-    run.tell(Event::MachineStarted {
+    let machine = context.platform.launch(run, &launch).await?;
+    run.emit(Event::MachineStarted {
         id: machine.id().to_owned(),
         kind: machine.kind().to_owned(),
         place: machine.place(),
@@ -223,14 +228,14 @@ async fn launch(
     Ok(machine)
 }
 
-async fn connect<'a>(run: &Run, machine: &'a dyn Machine) -> Result<Reached<'a>> {
-    Ok(Reached { machine, communicator: machine.connect(run).await? })
+async fn connect<'a>(run: &Run, machine: &'a dyn Machine) -> Result<ConnectedMachine<'a>> {
+    Ok(ConnectedMachine { machine, communicator: machine.connect(run).await? })
 }
 
 /// Gives the final name. Under an automatic version, one that was taken meanwhile gives way to the next.
 async fn register(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     decided: &Decided,
     candidate: &Candidate,
 ) -> Result<(ImagePlan, ImageRecord)> {
@@ -238,10 +243,11 @@ async fn register(
     let mut plan = decided.plan.clone();
     for _ in 0..VERSION_TRIES {
         let registration = Registration { plan: &plan, tags: tagging::tested(run, &plan, tested) };
-        match rooms.platform.register(run, candidate, &registration).await {
+        match context.platform.register(run, candidate, &registration).await {
             Err(error) if error.is_taken() && decided.automatic => {
                 let version = next([&plan.version], crate::version::Bump::Patch);
-                let mut again = rooms.recipe.plan(&plan.key, &Resolved { source: &plan.source, version: &version })?;
+                let mut again =
+                    context.recipe.plan(&plan.key, &Resolved { source: &plan.source, version: &version })?;
                 if !plan.version.pre.is_empty() || again.build != plan.build {
                     return Err(error);
                 }
@@ -265,14 +271,14 @@ fn candidate_name(run: &Run, plan: &ImagePlan) -> String {
 
 /// Whatever goes wrong on a test machine is a failed test, but for what has a meaning of its own.
 fn as_test(error: Error) -> Error {
-    if error.kind() == Kind::Build { error.into_kind(Kind::Test) } else { error }
+    if error.kind() == ErrorKind::Build { error.into_kind(ErrorKind::Test) } else { error }
 }
 
 /// Ends a machine, unless it failed and `--keep-on-failure` keeps it for a person. The ledger still has it when
 /// neither works; the clean-up and sweep go by that.
 async fn give_back(run: &Run, options: &Options, machine: &dyn Machine, launched: Duration, failure: Option<&Error>) {
     if let (Some(error), Some(how)) = (failure, &options.keep_on_failure)
-        && error.kind() != Kind::Cancelled
+        && error.kind() != ErrorKind::Cancelled
     {
         match keep(run, machine, how).await {
             Ok(()) => return,
@@ -287,12 +293,12 @@ async fn give_back(run: &Run, options: &Options, machine: &dyn Machine, launched
 
 async fn keep(run: &Run, machine: &dyn Machine, how: &Keep) -> Result<()> {
     let hint = machine.keep(run, how).await?;
-    run.tell(Event::Kept { what: format!("machine {}", machine.id()), hint });
+    run.emit(Event::Kept { what: format!("machine {}", machine.id()), hint });
     run.ledger().close_id(MACHINE, machine.id(), Closed::Kept)
 }
 
 fn tell_ended(run: &Run, machine: &dyn Machine, launched: Duration) {
-    run.tell(Event::MachineEnded {
+    run.emit(Event::MachineEnded {
         id: machine.id().to_owned(),
         kind: machine.kind().to_owned(),
         ran: run.clock().elapsed().saturating_sub(launched),

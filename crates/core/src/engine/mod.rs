@@ -16,7 +16,7 @@ mod tagging;
 mod test;
 
 pub use clean_up::{clean_up, finish};
-pub use options::{Options, Rooms, VersionContext};
+pub use options::{BakeContext, Options, VersionContext};
 pub use plan::{PlannedImage, plan};
 pub use publish::{Chosen, Work, publish};
 pub use schedule::bake;

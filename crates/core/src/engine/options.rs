@@ -12,7 +12,7 @@ use crate::version::Bump;
 
 /// The rooms that a run needs.
 #[derive(Clone)]
-pub struct Rooms {
+pub struct BakeContext {
     /// Where machines and images are.
     pub platform: Arc<dyn Platform>,
     /// What is to be baked.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::options::Rooms;
-use crate::error::{Error, Kind, Result};
+use crate::engine::options::BakeContext;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Failure, StepOutcome};
 use crate::output::Lines;
 use crate::plan::{OnFailure, Phase, Step};
-use crate::provision::Reached;
+use crate::provision::ConnectedMachine;
 use crate::run::Run;
 
 /// The pause before a step is tried again.
@@ -18,13 +18,19 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The first failure that was not to be ignored, as the phase's kind.
-pub(super) async fn run_phase(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, steps: &[Step]) -> Result<()> {
+pub(super) async fn run_phase(
+    run: &Run,
+    context: &BakeContext,
+    on: &ConnectedMachine<'_>,
+    phase: Phase,
+    steps: &[Step],
+) -> Result<()> {
     let mut first_failure = None;
     for (index, step) in steps.iter().enumerate() {
-        let Err(error) = run_step(run, rooms, on, phase, index, step).await else { continue };
+        let Err(error) = run_step(run, context, on, phase, index, step).await else { continue };
         let error = as_phase(error, phase, step);
         match step.on_failure {
-            _ if error.kind() == Kind::Cancelled => return Err(error),
+            _ if error.kind() == ErrorKind::Cancelled => return Err(error),
             OnFailure::Abort => return Err(first_failure.unwrap_or(error)),
             OnFailure::Continue => _ = first_failure.get_or_insert(error),
             OnFailure::Ignore => {}
@@ -33,13 +39,20 @@ pub(super) async fn run_phase(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase:
     first_failure.map_or(Ok(()), Err)
 }
 
-async fn run_step(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, index: usize, step: &Step) -> Result<()> {
+async fn run_step(
+    run: &Run,
+    context: &BakeContext,
+    on: &ConnectedMachine<'_>,
+    phase: Phase,
+    index: usize,
+    step: &Step,
+) -> Result<()> {
     let mut attempt = 1;
     loop {
         run.check()?;
-        run.tell(Event::StepStarted { phase, index, name: step.name.clone(), attempt });
+        run.emit(Event::StepStarted { phase, index, name: step.name.clone(), attempt });
         let begun = run.clock().elapsed();
-        let result = apply(run, rooms, on, phase, index, step).await;
+        let result = apply(run, context, on, phase, index, step).await;
         let retry = attempt <= step.retries && !run.cancel.is_cancelled();
         let outcome = match &result {
             Ok(()) => StepOutcome::Passed,
@@ -48,7 +61,7 @@ async fn run_step(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, inde
             Err(error) => StepOutcome::Failed(Failure::from(error)),
         };
         let took = run.clock().elapsed().saturating_sub(begun);
-        run.tell(Event::StepFinished { phase, index, outcome, took });
+        run.emit(Event::StepFinished { phase, index, outcome, took });
         if result.is_ok() || !retry {
             return result;
         }
@@ -57,13 +70,20 @@ async fn run_step(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, inde
     }
 }
 
-async fn apply(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, index: usize, step: &Step) -> Result<()> {
+async fn apply(
+    run: &Run,
+    context: &BakeContext,
+    on: &ConnectedMachine<'_>,
+    phase: Phase,
+    index: usize,
+    step: &Step,
+) -> Result<()> {
     let teller = run.clone();
     let mut lines = Lines::new(move |stream, line| {
-        teller.tell(Event::StepOutput { phase, index, stream, line });
+        teller.emit(Event::StepOutput { phase, index, stream, line });
     })
     .with_secrets(Arc::clone(run.masker()));
-    let result = run.until_cancelled(rooms.provisioner.apply(run, on, step, &mut lines)).await?;
+    let result = run.until_cancelled(context.provisioner.apply(run, on, step, &mut lines)).await?;
     lines.finish();
     result
 }
@@ -72,7 +92,7 @@ async fn apply(run: &Run, rooms: &Rooms, on: &Reached<'_>, phase: Phase, index: 
 fn as_phase(error: Error, phase: Phase, step: &Step) -> Error {
     let error = if error.route().is_none() { error.at(step.route.clone()) } else { error };
     match (error.kind(), phase) {
-        (Kind::Build, Phase::Test) => error.into_kind(Kind::Test),
+        (ErrorKind::Build, Phase::Test) => error.into_kind(ErrorKind::Test),
         _ => error,
     }
 }

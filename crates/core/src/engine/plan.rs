@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::engine::decide::{decide, version_of};
 use crate::engine::deploy;
-use crate::engine::options::{Options, Rooms};
+use crate::engine::options::{BakeContext, Options};
 use crate::engine::published::Published;
 use crate::error::Result;
 use crate::event::Decision;
@@ -20,7 +20,7 @@ use crate::run::Run;
 pub enum PlannedImage {
     /// Everything is known.
     Decided {
-        /// Image and leg.
+        /// Image and variant.
         key: ImageKey,
         /// Its name.
         name: String,
@@ -43,7 +43,7 @@ pub enum PlannedImage {
     },
     /// It is baked, since what it is built on is; the rest is known only then.
     WaitsFor {
-        /// Image and leg.
+        /// Image and variant.
         key: ImageKey,
         /// The image that it is built on.
         base: ImageKey,
@@ -52,38 +52,41 @@ pub enum PlannedImage {
     },
 }
 
-/// Decides for every leg in order.
+/// Decides for every variant in order.
 ///
 /// # Errors
-/// The first leg that can't be planned.
-pub async fn plan(run: &Run, rooms: &Rooms, options: &Options) -> Result<Vec<PlannedImage>> {
+/// The first variant that can't be planned.
+pub async fn plan(run: &Run, context: &BakeContext, options: &Options) -> Result<Vec<PlannedImage>> {
     let mut there: HashMap<ImageKey, Option<ImageRecord>> = HashMap::new();
     let mut planned = Vec::new();
-    let legs = rooms.recipe.legs();
-    let published = Published::for_images(legs.len());
-    for leg in legs {
-        let base = leg.after.as_ref().and_then(|key| there.get(key).map(|record| (key, record.clone())));
+    let variants = context.recipe.variants();
+    let published = Published::for_images(variants.len());
+    for variant in variants {
+        let base = variant.after.as_ref().and_then(|key| there.get(key).map(|record| (key, record.clone())));
         if let Some((base, None)) = base {
-            there.insert(leg.key.clone(), None);
-            let version = run.until_cancelled(version_of(run, rooms, options, &leg, &published)).await??;
-            planned.push(PlannedImage::WaitsFor { key: leg.key.clone(), base: base.clone(), version });
+            there.insert(variant.key.clone(), None);
+            let version = run.until_cancelled(version_of(run, context, options, &variant, &published)).await??;
+            planned.push(PlannedImage::WaitsFor { key: variant.key.clone(), base: base.clone(), version });
             continue;
         }
         let base = base.and_then(|(_, record)| record);
-        let decided = run.until_cancelled(decide(run, rooms, options, &leg, base.as_ref(), &published)).await??;
+        let decided = run.until_cancelled(decide(run, context, options, &variant, base.as_ref(), &published)).await??;
         let reused = match &decided.decision {
             Decision::Reuse { image } => Some(image.clone()),
             Decision::Reregister { .. } | Decision::Bake { .. } => None,
         };
-        there.insert(leg.key.clone(), reused);
+        there.insert(variant.key.clone(), reused);
         let plan = decided.plan;
         let retires = !matches!(decided.decision, Decision::Reuse { .. })
             && plan.settings.distribution.wanted
             && !plan.settings.retention.is_none();
-        let retiring =
-            if retires { run.until_cancelled(rooms.platform.superseded(run, &plan, true)).await?? } else { Vec::new() };
+        let retiring = if retires {
+            run.until_cancelled(context.platform.superseded(run, &plan, true)).await??
+        } else {
+            Vec::new()
+        };
         planned.push(PlannedImage::Decided {
-            key: leg.key,
+            key: variant.key,
             name: plan.settings.name,
             source: Box::new(plan.source),
             version: plan.version,
@@ -91,7 +94,7 @@ pub async fn plan(run: &Run, rooms: &Rooms, options: &Options) -> Result<Vec<Pla
             decision: Box::new(decided.decision),
             steps: [plan.build.len(), plan.validate.len(), plan.test.len()],
             retiring,
-            deploying: deploy::places(rooms, &plan.settings.deployments),
+            deploying: deploy::places(context, &plan.settings.deployments),
         });
     }
     Ok(planned)

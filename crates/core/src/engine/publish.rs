@@ -8,13 +8,13 @@ use semver::Version;
 use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::deploy::{self, deploy};
 use crate::engine::image::publish_again;
-use crate::engine::options::{Options, Rooms};
+use crate::engine::options::{BakeContext, Options};
 use crate::engine::retention::retire;
 use crate::engine::schedule::exit_code;
 use crate::engine::stage::stage;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Decision, Event, Failure, Stage};
-use crate::plan::{ImageKey, ImagePlan, Leg, Resolved, SourceImage};
+use crate::plan::{ImageKey, ImagePlan, Resolved, SourceImage, Variant};
 use crate::platform::{ImageQuery, ImageRecord};
 use crate::run::Run;
 use crate::tags;
@@ -41,21 +41,22 @@ pub enum Work {
 
 /// Publishes or deploys tested images as the recipe says now, and answers the exit code. What is done already is not
 /// repeated.
-pub async fn publish(run: &Run, rooms: &Rooms, options: &Options, chosen: &Chosen, work: Work) -> u8 {
-    let legs: Vec<Leg> = rooms.recipe.legs().into_iter().filter(|leg| chosen.is_meant(&leg.key)).collect();
-    run.tell(Event::RunStarted {
+pub async fn publish(run: &Run, context: &BakeContext, options: &Options, chosen: &Chosen, work: Work) -> u8 {
+    let variants: Vec<Variant> =
+        context.recipe.variants().into_iter().filter(|variant| chosen.is_meant(&variant.key)).collect();
+    run.emit(Event::RunStarted {
         run: run.id().to_owned(),
-        namespace: rooms.recipe.namespace().to_owned(),
-        platform: rooms.platform.capabilities().platform.to_owned(),
-        region: rooms.platform.region(),
-        images: legs.iter().map(|leg| leg.key.clone()).collect(),
+        namespace: context.recipe.namespace().to_owned(),
+        platform: context.platform.capabilities().platform.to_owned(),
+        region: context.platform.region(),
+        images: variants.iter().map(|variant| variant.key.clone()).collect(),
     });
-    let results = join_all(legs.iter().map(|leg| one(run, rooms, options, leg, chosen, work))).await;
+    let results = join_all(variants.iter().map(|variant| one(run, context, options, variant, chosen, work))).await;
     if run.cancel.is_cancelled() {
-        clean_up(run, rooms.platform.as_ref()).await;
-        return Kind::Cancelled.exit_code();
+        clean_up(run, context.platform.as_ref()).await;
+        return ErrorKind::Cancelled.exit_code();
     }
-    finish(run, rooms.platform.as_ref(), false).await;
+    finish(run, context.platform.as_ref(), false).await;
     exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()))
 }
 
@@ -82,41 +83,48 @@ impl Chosen {
     }
 }
 
-async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, chosen: &Chosen, work: Work) -> Result<()> {
-    let run = &run.for_image(&leg.key);
+async fn one(
+    run: &Run,
+    context: &BakeContext,
+    options: &Options,
+    variant: &Variant,
+    chosen: &Chosen,
+    work: Work,
+) -> Result<()> {
+    let run = &run.for_image(&variant.key);
     let found = stage(run, Stage::Source, async {
-        run.until_cancelled(find(run, rooms, options, leg, chosen, work)).await.flatten()
+        run.until_cancelled(find(run, context, options, variant, chosen, work)).await.flatten()
     })
     .await;
     let (image, result) = match found {
         Err(error) => (None, Err(error)),
         Ok((plan, image)) => {
-            run.tell(Event::Planned {
+            run.emit(Event::Planned {
                 source: plan.source.clone(),
                 version: plan.version.clone(),
                 digest: image.digest.clone(),
                 decision: Decision::Reuse { image: image.clone() },
             });
-            run.tell(Event::Registered { image: image.clone() });
-            let result = carry_out(run, rooms, &plan, &image, work).await;
+            run.emit(Event::Registered { image: image.clone() });
+            let result = carry_out(run, context, &plan, &image, work).await;
             (Some(image), result)
         }
     };
     if result.is_err() && !run.cancel.is_cancelled() {
-        clean_up_image(run, rooms.platform.as_ref(), &leg.key).await;
+        clean_up_image(run, context.platform.as_ref(), &variant.key).await;
     }
     let failure = result.as_ref().err().map(Failure::from);
-    run.tell(Event::ImageFinished { image, reused: true, failure, skipped: false });
+    run.emit(Event::ImageFinished { image, reused: true, failure, skipped: false });
     result
 }
 
-async fn carry_out(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageRecord, work: Work) -> Result<()> {
+async fn carry_out(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageRecord, work: Work) -> Result<()> {
     if work != Work::Deploy {
-        publish_again(run, rooms, plan, image).await?;
-        retire(run, rooms, plan).await;
+        publish_again(run, context, plan, image).await?;
+        retire(run, context, plan).await;
     }
     if work != Work::Publish {
-        deploy(run, rooms, plan, image).await?;
+        deploy(run, context, plan, image).await?;
     }
     Ok(())
 }
@@ -124,54 +132,57 @@ async fn carry_out(run: &Run, rooms: &Rooms, plan: &ImagePlan, image: &ImageReco
 /// The tested image, and the plan of its publication.
 async fn find(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
-    leg: &Leg,
+    variant: &Variant,
     chosen: &Chosen,
     work: Work,
 ) -> Result<(ImagePlan, ImageRecord)> {
     let doing = if work == Work::Deploy { "deploy" } else { "publish" };
-    let query =
-        ImageQuery { namespace: Some(rooms.recipe.namespace().to_owned()), key: Some(leg.key.clone()), owner: None };
-    let all = rooms.platform.images(run, &query).await?;
+    let query = ImageQuery {
+        namespace: Some(context.recipe.namespace().to_owned()),
+        key: Some(variant.key.clone()),
+        owner: None,
+    };
+    let all = context.platform.images(run, &query).await?;
     let Some(image) = all.into_iter().find(|image| chosen.is_it(image)) else {
-        return Err(Error::preflight(format!("{doing} {}: there is no such image", chosen.in_words(&leg.key)))
-            .help(match rooms.platform.region() {
+        return Err(Error::preflight(format!("{doing} {}: there is no such image", chosen.in_words(&variant.key)))
+            .help(match context.platform.region() {
                 Some(_) => "`ami-bake images` lists what there is. Look at --region and at the manifest's `name`.",
                 None => "`ami-bake images` lists what there is here. It was taken away or made elsewhere, or the manifest's `name` is another: bake it again.",
             }));
     };
     if image.tested.is_none() || !image.available {
-        return Err(Error::preflight(format!("{doing} {}: {} is not tested", chosen.in_words(&leg.key), image.id))
+        return Err(Error::preflight(format!("{doing} {}: {} is not tested", chosen.in_words(&variant.key), image.id))
             .help("Only what passed its tests goes further: bake it."));
     }
     let source = source_of(&image);
-    let mut plan = rooms.recipe.plan(&leg.key, &Resolved { source: &source, version: &image.version })?;
+    let mut plan = context.recipe.plan(&variant.key, &Resolved { source: &source, version: &image.version })?;
     plan.settings.distribution.forced = options.force;
     deploy::force(&mut plan, options.force);
     if work != Work::Publish {
         if plan.settings.deployments.is_empty() && work == Work::Deploy {
-            run.warn(format!("{} is deployed to nothing: it has no `deploy`", leg.key), None);
+            run.warn(format!("{} is deployed to nothing: it has no `deploy`", variant.key), None);
         }
-        deploy::judge(run, rooms, &plan).await?;
+        deploy::judge(run, context, &plan).await?;
     }
     if work == Work::Deploy {
         return Ok((plan, image));
     }
     if !plan.settings.distribution.wanted {
         run.warn(
-            format!("{} {} is not published: `publish.if` is false for it", leg.key, image.version),
+            format!("{} {} is not published: `publish.if` is false for it", variant.key, image.version),
             Some("Without `publish.if`, versions with a pre-release part stay at home.".to_owned()),
         );
     }
     if work == Work::Publish && plan.settings.distribution.wanted && !plan.settings.goes_further() {
         run.warn(
-            format!("{} {} stays where it was baked: its `publish` names nowhere else", leg.key, image.version),
+            format!("{} {} stays where it was baked: its `publish` names nowhere else", variant.key, image.version),
             Some("Write below `publish` where it is to go.".to_owned()),
         );
     }
     if plan.settings.goes_further() {
-        rooms.platform.judge_publishing(run, &plan).await?;
+        context.platform.judge_publishing(run, &plan).await?;
     }
     Ok((plan, image))
 }

@@ -2,7 +2,7 @@
 
 use tokio::sync::OnceCell;
 
-use crate::engine::options::Rooms;
+use crate::engine::options::BakeContext;
 use crate::error::Result;
 use crate::plan::ImageKey;
 use crate::platform::{ImageQuery, ImageRecord};
@@ -21,16 +21,16 @@ impl Published {
         Self { all: (count > 1).then(OnceCell::new) }
     }
 
-    /// The published images of a leg, candidates included.
+    /// The published images of a variant, candidates included.
     ///
     /// # Errors
     /// The platform's; the next one that asks tries again.
-    pub(super) async fn of(&self, run: &Run, rooms: &Rooms, key: &ImageKey) -> Result<Vec<ImageRecord>> {
-        let query = |key| ImageQuery { namespace: Some(rooms.recipe.namespace().to_owned()), key, owner: None };
+    pub(super) async fn of(&self, run: &Run, context: &BakeContext, key: &ImageKey) -> Result<Vec<ImageRecord>> {
+        let query = |key| ImageQuery { namespace: Some(context.recipe.namespace().to_owned()), key, owner: None };
         let Some(all) = &self.all else {
-            return rooms.platform.images(run, &query(Some(key.clone()))).await;
+            return context.platform.images(run, &query(Some(key.clone()))).await;
         };
-        let all = all.get_or_try_init(|| async { rooms.platform.images(run, &query(None)).await }).await?;
+        let all = all.get_or_try_init(|| async { context.platform.images(run, &query(None)).await }).await?;
         Ok(all.iter().filter(|image| image.key == *key).cloned().collect())
     }
 }

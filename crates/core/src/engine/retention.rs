@@ -1,6 +1,6 @@
 //! Takes away older versions of an image once a new one is published.
 
-use crate::engine::options::Rooms;
+use crate::engine::options::BakeContext;
 use crate::error::Error;
 use crate::event::Event;
 use crate::plan::ImagePlan;
@@ -9,11 +9,11 @@ use crate::run::Run;
 /// Deletes what the plan no longer keeps and nobody uses, and tells each. The new image is there all the same when that
 /// fails, so that it is a warning and no failure of the bake. What is not published, such as a pull request's image, takes
 /// nothing of the others' away.
-pub(super) async fn retire(run: &Run, rooms: &Rooms, plan: &ImagePlan) {
+pub(super) async fn retire(run: &Run, context: &BakeContext, plan: &ImagePlan) {
     if plan.settings.retention.is_none() || !plan.settings.distribution.wanted {
         return;
     }
-    let going = match run.until_cancelled(rooms.platform.superseded(run, plan, false)).await {
+    let going = match run.until_cancelled(context.platform.superseded(run, plan, false)).await {
         Ok(Ok(going)) => going,
         Ok(Err(error)) => return warn(run, &format!("the older versions of {}", plan.key), &error),
         Err(_) => return,
@@ -23,11 +23,11 @@ pub(super) async fn retire(run: &Run, rooms: &Rooms, plan: &ImagePlan) {
             return;
         }
         if let Some(why) = old.held {
-            run.tell(Event::Held { image: old.image, why });
+            run.emit(Event::Held { image: old.image, why });
             continue;
         }
-        match rooms.platform.retire(run, plan, &old.image).await {
-            Ok(()) => run.tell(Event::Retired { image: old.image }),
+        match context.platform.retire(run, plan, &old.image).await {
+            Ok(()) => run.emit(Event::Retired { image: old.image }),
             Err(error) => warn(run, &format!("{} {} ({})", plan.key, old.image.version, old.image.id), &error),
         }
     }

@@ -10,12 +10,12 @@ use crate::engine::clean_up::{clean_up, clean_up_image, finish, keep_image};
 use crate::engine::decide::decide;
 use crate::engine::deploy::deploy;
 use crate::engine::image::{bake_image, publish_again, reregister};
-use crate::engine::options::{Options, Rooms};
+use crate::engine::options::{BakeContext, Options};
 use crate::engine::published::Published;
 use crate::engine::stage::stage;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Decision, Event, Failure, Stage};
-use crate::plan::{ImageKey, ImagePlan, Leg};
+use crate::plan::{ImageKey, ImagePlan, Variant};
 use crate::platform::ImageRecord;
 use crate::run::Run;
 
@@ -38,32 +38,32 @@ struct Siblings {
     published: Published,
 }
 
-/// Bakes every leg of the recipe and answers the exit code; everything else is told as events.
-pub async fn bake(run: &Run, rooms: &Rooms, options: &Options) -> u8 {
-    let legs = rooms.recipe.legs();
-    run.tell(Event::RunStarted {
+/// Bakes every variant of the recipe and answers the exit code; everything else is told as events.
+pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
+    let variants = context.recipe.variants();
+    run.emit(Event::RunStarted {
         run: run.id().to_owned(),
-        namespace: rooms.recipe.namespace().to_owned(),
-        platform: rooms.platform.capabilities().platform.to_owned(),
-        region: rooms.platform.region(),
-        images: legs.iter().map(|leg| leg.key.clone()).collect(),
+        namespace: context.recipe.namespace().to_owned(),
+        platform: context.platform.capabilities().platform.to_owned(),
+        region: context.platform.region(),
+        images: variants.iter().map(|variant| variant.key.clone()).collect(),
     });
     let siblings = Siblings {
-        outcomes: legs.iter().map(|leg| (leg.key.clone(), watch::channel(Outcome::Open).0)).collect(),
-        published: Published::for_images(legs.len()),
+        outcomes: variants.iter().map(|variant| (variant.key.clone(), watch::channel(Outcome::Open).0)).collect(),
+        published: Published::for_images(variants.len()),
     };
-    let all = join_all(legs.iter().map(|leg| one(run, rooms, options, leg, &siblings)));
+    let all = join_all(variants.iter().map(|variant| one(run, context, options, variant, &siblings)));
     tokio::pin!(all);
     let results = tokio::select! {
         results = &mut all => results,
         () = noticed(run) => Vec::new(),
     };
     if run.cancel.is_cancelled() {
-        clean_up(run, rooms.platform.as_ref()).await;
-        return Kind::Cancelled.exit_code();
+        clean_up(run, context.platform.as_ref()).await;
+        return ErrorKind::Cancelled.exit_code();
     }
     let kept = options.keep_on_failure.is_some() && results.iter().any(Result::is_err);
-    finish(run, rooms.platform.as_ref(), kept).await;
+    finish(run, context.platform.as_ref(), kept).await;
     exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()))
 }
 
@@ -74,21 +74,27 @@ async fn noticed(run: &Run) {
 }
 
 /// With several images: the lowest code that is 4 or more, else the highest.
-pub(super) fn exit_code(kinds: impl Iterator<Item = Kind>) -> u8 {
-    let mut codes: Vec<u8> = kinds.map(Kind::exit_code).collect();
+pub(super) fn exit_code(kinds: impl Iterator<Item = ErrorKind>) -> u8 {
+    let mut codes: Vec<u8> = kinds.map(ErrorKind::exit_code).collect();
     codes.sort_unstable();
     codes.iter().copied().find(|code| *code >= 4).or(codes.last().copied()).unwrap_or(0)
 }
 
-async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, siblings: &Siblings) -> Result<()> {
+async fn one(
+    run: &Run,
+    context: &BakeContext,
+    options: &Options,
+    variant: &Variant,
+    siblings: &Siblings,
+) -> Result<()> {
     let outcomes = &siblings.outcomes;
-    let run = &run.for_image(&leg.key);
-    let base = match base_of(leg, outcomes).await {
+    let run = &run.for_image(&variant.key);
+    let base = match base_of(variant, outcomes).await {
         Ok(base) => base,
         Err(failed) => {
-            announce(outcomes, &leg.key, Outcome::NoImage);
-            let failure = Error::build(format!("{} was not begun, since {failed} failed", leg.key));
-            run.tell(Event::ImageFinished {
+            announce(outcomes, &variant.key, Outcome::NoImage);
+            let failure = Error::build(format!("{} was not begun, since {failed} failed", variant.key));
+            run.emit(Event::ImageFinished {
                 image: None,
                 reused: false,
                 failure: Some(Failure::from(&failure)),
@@ -98,24 +104,24 @@ async fn one(run: &Run, rooms: &Rooms, options: &Options, leg: &Leg, siblings: &
             return Ok(());
         }
     };
-    let made = decide_and_bake(run, rooms, options, leg, base.as_ref(), &siblings.published).await;
+    let made = decide_and_bake(run, context, options, variant, base.as_ref(), &siblings.published).await;
     let image = made.as_ref().ok().and_then(|made| made.image.clone());
     // Who is built on it need not wait until it is at work somewhere.
-    announce(outcomes, &leg.key, image.clone().map_or(Outcome::NoImage, |image| Outcome::Image(Box::new(image))));
+    announce(outcomes, &variant.key, image.clone().map_or(Outcome::NoImage, |image| Outcome::Image(Box::new(image))));
     let reused = made.as_ref().is_ok_and(|made| made.reused);
     let result = match (made, &image) {
-        (Ok(made), Some(image)) if !options.until_validate => deploy(run, rooms, &made.plan, image).await,
+        (Ok(made), Some(image)) if !options.until_validate => deploy(run, context, &made.plan, image).await,
         (made, _) => made.map(|_| ()),
     };
     if result.is_err() && !run.cancel.is_cancelled() {
         if options.keep_on_failure.is_some() {
-            keep_image(run, &leg.key);
+            keep_image(run, &variant.key);
         } else {
-            clean_up_image(run, rooms.platform.as_ref(), &leg.key).await;
+            clean_up_image(run, context.platform.as_ref(), &variant.key).await;
         }
     }
     let failure = result.as_ref().err().map(Failure::from);
-    run.tell(Event::ImageFinished { image, reused, failure, skipped: false });
+    run.emit(Event::ImageFinished { image, reused, failure, skipped: false });
     result
 }
 
@@ -129,12 +135,12 @@ struct Made {
     reused: bool,
 }
 
-/// Waits for the image of this run that `leg` is built on.
+/// Waits for the image of this run that `variant` is built on.
 ///
 /// # Errors
 /// The key of the base that failed.
-async fn base_of(leg: &Leg, outcomes: &Outcomes) -> Result<Option<ImageRecord>, ImageKey> {
-    let Some(key) = &leg.after else { return Ok(None) };
+async fn base_of(variant: &Variant, outcomes: &Outcomes) -> Result<Option<ImageRecord>, ImageKey> {
+    let Some(key) = &variant.after else { return Ok(None) };
     // Not selected in this run: it is looked for among the published ones.
     let Some(sender) = outcomes.get(key) else { return Ok(None) };
     let mut receiver = sender.subscribe();
@@ -153,17 +159,17 @@ fn announce(outcomes: &Outcomes, key: &ImageKey, outcome: Outcome) {
 
 async fn decide_and_bake(
     run: &Run,
-    rooms: &Rooms,
+    context: &BakeContext,
     options: &Options,
-    leg: &Leg,
+    variant: &Variant,
     base: Option<&ImageRecord>,
     published: &Published,
 ) -> Result<Made> {
     let decided = stage(run, Stage::Source, async {
-        run.until_cancelled(decide(run, rooms, options, leg, base, published)).await?
+        run.until_cancelled(decide(run, context, options, variant, base, published)).await?
     })
     .await?;
-    run.tell(Event::Planned {
+    run.emit(Event::Planned {
         source: decided.plan.source.clone(),
         version: decided.plan.version.clone(),
         digest: decided.plan.digest.clone(),
@@ -172,15 +178,15 @@ async fn decide_and_bake(
     match &decided.decision {
         Decision::Reuse { image } => {
             if !options.until_validate {
-                publish_again(run, rooms, &decided.plan, image).await?;
+                publish_again(run, context, &decided.plan, image).await?;
             }
             Ok(Made { image: Some(image.clone()), plan: decided.plan, reused: true })
         }
         Decision::Reregister { image } => {
-            let (plan, image) = reregister(run, rooms, &decided, image).await?;
+            let (plan, image) = reregister(run, context, &decided, image).await?;
             Ok(Made { plan, image: Some(image), reused: true })
         }
-        Decision::Bake { .. } => match bake_image(run, rooms, options, &decided).await? {
+        Decision::Bake { .. } => match bake_image(run, context, options, &decided).await? {
             Some((plan, image)) => Ok(Made { plan, image: Some(image), reused: false }),
             None => Ok(Made { plan: decided.plan, image: None, reused: false }),
         },
@@ -193,10 +199,10 @@ mod tests {
 
     #[test]
     fn the_lowest_code_from_four_on_wins() {
-        let code = |kinds: &[Kind]| exit_code(kinds.iter().copied());
+        let code = |kinds: &[ErrorKind]| exit_code(kinds.iter().copied());
         assert_eq!(code(&[]), 0);
-        assert_eq!(code(&[Kind::Test, Kind::Build]), 5);
-        assert_eq!(code(&[Kind::Internal, Kind::Publish]), 7);
-        assert_eq!(code(&[Kind::Manifest]), 3);
+        assert_eq!(code(&[ErrorKind::Test, ErrorKind::Build]), 5);
+        assert_eq!(code(&[ErrorKind::Internal, ErrorKind::Publish]), 7);
+        assert_eq!(code(&[ErrorKind::Manifest]), 3);
     }
 }

@@ -9,10 +9,10 @@ use crate::run::Run;
 /// Tells a stage's begin and end around `work`.
 pub(super) async fn stage<T>(run: &Run, stage: Stage, work: impl Future<Output = Result<T>>) -> Result<T> {
     run.check()?;
-    run.tell(Event::StageStarted { stage });
+    run.emit(Event::StageStarted { stage });
     let begun = run.clock().elapsed();
     let result = work.await;
-    run.tell(Event::StageFinished {
+    run.emit(Event::StageFinished {
         stage,
         took: run.clock().elapsed().saturating_sub(begun),
         failure: result.as_ref().err().map(Failure::from),

@@ -49,8 +49,8 @@ fn common(run: &Run, plan: &ImagePlan) -> BTreeMap<String, String> {
         (tags::SOURCE_OWNER, source.owner.clone()),
         (tags::RUN, run.id().to_owned()),
     ]);
-    if let Some(leg) = &plan.key.leg {
-        ours.insert(tags::LEG, leg.clone());
+    if let Some(variant) = &plan.key.variant {
+        ours.insert(tags::VARIANT, variant.clone());
     }
     if let Some(created) = source.created {
         ours.insert(tags::SOURCE_CREATED, created.to_string());

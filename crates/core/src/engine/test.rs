@@ -4,41 +4,41 @@ use semver::Version;
 
 use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::image::test_candidate;
-use crate::engine::options::{Options, Rooms};
+use crate::engine::options::{BakeContext, Options};
 use crate::engine::stage::stage;
-use crate::error::{Kind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Failure, Stage};
 use crate::plan::{ImageKey, Resolved, SourceQuery};
 use crate::run::Run;
 
 /// Boots the image `id` and runs the test steps of `key`; answers the exit code, everything else is told as events.
-pub async fn test(run: &Run, rooms: &Rooms, options: &Options, key: &ImageKey, id: &str) -> u8 {
-    run.tell(Event::RunStarted {
+pub async fn test(run: &Run, context: &BakeContext, options: &Options, key: &ImageKey, id: &str) -> u8 {
+    run.emit(Event::RunStarted {
         run: run.id().to_owned(),
-        namespace: rooms.recipe.namespace().to_owned(),
-        platform: rooms.platform.capabilities().platform.to_owned(),
-        region: rooms.platform.region(),
+        namespace: context.recipe.namespace().to_owned(),
+        platform: context.platform.capabilities().platform.to_owned(),
+        region: context.platform.region(),
         images: vec![key.clone()],
     });
-    let result = run.until_cancelled(test_image(&run.for_image(key), rooms, options, key, id)).await.flatten();
+    let result = run.until_cancelled(test_image(&run.for_image(key), context, options, key, id)).await.flatten();
     let failure = result.as_ref().err().map(Failure::from);
-    run.for_image(key).tell(Event::ImageFinished { image: None, reused: true, failure, skipped: false });
+    run.for_image(key).emit(Event::ImageFinished { image: None, reused: true, failure, skipped: false });
     if run.cancel.is_cancelled() {
-        clean_up(run, rooms.platform.as_ref()).await;
-        return Kind::Cancelled.exit_code();
+        clean_up(run, context.platform.as_ref()).await;
+        return ErrorKind::Cancelled.exit_code();
     }
     let kept = options.keep_on_failure.is_some() && result.is_err();
     if !kept {
-        clean_up_image(run, rooms.platform.as_ref(), key).await;
+        clean_up_image(run, context.platform.as_ref(), key).await;
     }
-    finish(run, rooms.platform.as_ref(), kept).await;
+    finish(run, context.platform.as_ref(), kept).await;
     result.map_or_else(|error| error.kind().exit_code(), |()| 0)
 }
 
-async fn test_image(run: &Run, rooms: &Rooms, options: &Options, key: &ImageKey, id: &str) -> Result<()> {
+async fn test_image(run: &Run, context: &BakeContext, options: &Options, key: &ImageKey, id: &str) -> Result<()> {
     let query = SourceQuery::Id(id.to_owned());
-    let image = stage(run, Stage::Source, rooms.platform.find_source(run, &query)).await?;
+    let image = stage(run, Stage::Source, context.platform.find_source(run, &query)).await?;
     let version = image.version.clone().unwrap_or(Version::new(0, 0, 0));
-    let plan = rooms.recipe.plan(key, &Resolved { source: &image, version: &version })?;
-    stage(run, Stage::Test, test_candidate(run, rooms, options, &plan, &image)).await
+    let plan = context.recipe.plan(key, &Resolved { source: &image, version: &version })?;
+    stage(run, Stage::Test, test_candidate(run, context, options, &plan, &image)).await
 }

@@ -10,27 +10,28 @@ use crate::plan::{
 };
 use crate::route::Route;
 
-/// Which image of a manifest, and which leg of its matrix.
+/// Which image of a manifest, and which variant of its matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ImageKey {
     /// The image's key in the manifest.
     pub image: String,
     /// The matrix values in the manifest's order, joined by `-`; none without a matrix.
-    pub leg: Option<String>,
+    #[serde(rename = "leg")]
+    pub variant: Option<String>,
 }
 
 impl ImageKey {
     /// An image without a matrix.
     pub fn new(image: impl Into<String>) -> Self {
-        Self { image: image.into(), leg: None }
+        Self { image: image.into(), variant: None }
     }
 }
 
 impl fmt::Display for ImageKey {
-    /// `IMAGE` or `IMAGE-LEG`, the name used in every message.
+    /// `IMAGE` or `IMAGE-VARIANT`, the name used in every message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.leg {
-            Some(leg) => write!(f, "{}-{leg}", self.image),
+        match &self.variant {
+            Some(variant) => write!(f, "{}-{variant}", self.image),
             None => f.write_str(&self.image),
         }
     }
@@ -95,7 +96,7 @@ pub struct ImageSettings {
     pub allow: Vec<String>,
     /// How the disk is brought to rest.
     pub capture: CaptureMode,
-    /// The image's name; the default is `NAME/IMAGE[-LEG]/VERSION`.
+    /// The image's name; the default is `NAME/IMAGE[-VARIANT]/VERSION`.
     pub name: String,
     /// The image's description.
     pub description: String,
@@ -123,7 +124,7 @@ impl ImageSettings {
 /// Everything that a bake of one image needs to know; nothing in it is left to be evaluated.
 #[derive(Debug, Clone)]
 pub struct ImagePlan {
-    /// Which image and leg.
+    /// Which image and variant.
     pub key: ImageKey,
     /// Where the image stands in the manifest.
     pub route: Route,

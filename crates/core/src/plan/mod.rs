@@ -21,7 +21,7 @@ pub use files::{Exclude, FileKind, LocalFile, digest_path, local_files};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
 pub use machine::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
 pub use price::Price;
-pub use recipe::{Leg, Recipe, Resolved, VersionRule};
+pub use recipe::{Recipe, Resolved, Variant, VersionRule};
 pub use retention::{Retention, expired};
 pub use source::{BakedQuery, SourceImage, SourceQuery};
 pub use step::{Expectation, OnFailure, Phase, Probe, SecretPart, Step, Value, Verb, WaitFor};

@@ -6,16 +6,16 @@ use crate::error::Result;
 use crate::plan::{Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use crate::route::Route;
 
-/// One image and leg before its source is found.
+/// One image and variant before its source is found.
 #[derive(Debug, Clone)]
-pub struct Leg {
-    /// Which image and leg.
+pub struct Variant {
+    /// Which image and variant.
     pub key: ImageKey,
     /// Where it stands in the manifest.
     pub route: Route,
     /// Where it comes from.
     pub source: SourceQuery,
-    /// The leg of this manifest that must be baked first, where the source is one.
+    /// The variant of this manifest that must be baked first, where the source is one.
     pub after: Option<ImageKey>,
     /// The manifest's version for it.
     pub version: VersionRule,
@@ -32,7 +32,7 @@ pub enum VersionRule {
     Fixed(Version),
 }
 
-/// What a leg's expressions wait for.
+/// What a variant's expressions wait for.
 #[derive(Debug, Clone)]
 pub struct Resolved<'a> {
     /// The source that was found.
@@ -46,16 +46,16 @@ pub trait Recipe: Send + Sync {
     /// The namespace of its images.
     fn namespace(&self) -> &str;
 
-    /// The selected images and legs, each after the one that it is built on.
-    fn legs(&self) -> Vec<Leg>;
+    /// The selected images and variants, each after the one that it is built on.
+    fn variants(&self) -> Vec<Variant>;
 
-    /// The digest of a leg: the same for every version that `auto` may give it.
+    /// The digest of a variant: the same for every version that `auto` may give it.
     ///
     /// # Errors
     /// When an expression fails with this source, or a file can't be read.
     fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest>;
 
-    /// Evaluates a leg whole.
+    /// Evaluates a variant whole.
     ///
     /// # Errors
     /// When an expression fails with these values.

@@ -37,7 +37,7 @@ pub enum SourceQuery {
 pub struct BakedQuery {
     /// The namespace that it was baked under; this manifest's own by default.
     pub namespace: String,
-    /// The image and leg.
+    /// The image and variant.
     pub key: ImageKey,
     /// The version range; any release without.
     pub version: Option<semver::VersionReq>,

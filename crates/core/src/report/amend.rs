@@ -1,7 +1,7 @@
 //! A bake's report, brought up to date by what was deployed later.
 
 use super::model::{ImageReport, Report, Status};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 
 impl Report {
     /// Takes over what a later run deployed: its rollouts, and whether that failed. Everything else stays what the bake said
@@ -12,7 +12,7 @@ impl Report {
                 there.amend(image);
             }
         }
-        let ended = |code: Option<u8>| matches!(code, Some(0)) || code == Some(Kind::Deploy.exit_code());
+        let ended = |code: Option<u8>| matches!(code, Some(0)) || code == Some(ErrorKind::Deploy.exit_code());
         if ended(self.exit_code) && ended(later.exit_code) {
             self.exit_code = later.exit_code;
         }
@@ -26,7 +26,7 @@ impl ImageReport {
         }
         self.deployed.clone_from(&later.deployed);
         let of_deploy =
-            |image: &ImageReport| image.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Deploy);
+            |image: &ImageReport| image.failure.as_ref().is_some_and(|failure| failure.kind == ErrorKind::Deploy);
         if of_deploy(later) {
             self.status = Status::Failed;
             self.failure.clone_from(&later.failure);
@@ -51,7 +51,7 @@ mod tests {
         image.status = Status::Reused;
         if code == 8 {
             image.status = Status::Failed;
-            image.failure = Some(Failure::from(&Error::new(Kind::Deploy, "deploy web")));
+            image.failure = Some(Failure::from(&Error::new(ErrorKind::Deploy, "deploy web")));
         }
         Report { exit_code: Some(code), images: vec![image], ..Report::default() }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::model::{ImageReport, Left, MachineReport, Notice, Report, StageReport, Status, StepReport, StepResult};
 use super::packages::{self, PackageChanges};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::event::{Decision, Envelope, Event, StepOutcome};
 use crate::plan::{ImageKey, Phase};
 use crate::platform::Superseded;
@@ -76,7 +76,7 @@ impl Report {
             Event::RunFinished { exit_code, .. } => {
                 self.exit_code = Some(*exit_code);
                 // A cancelled run does not wait for its images to come to an end of their own.
-                let cancelled = *exit_code == Kind::Cancelled.exit_code();
+                let cancelled = *exit_code == ErrorKind::Cancelled.exit_code();
                 for image in self.images.iter_mut().filter(|image| cancelled && image.status == Status::Pending) {
                     image.status = Status::Cancelled;
                     image.took = image
@@ -168,14 +168,15 @@ impl ImageReport {
             }
             Event::ImageFinished { image, reused, failure, skipped } => {
                 self.status = match failure {
-                    Some(failure) if failure.kind == Kind::Cancelled => Status::Cancelled,
+                    Some(failure) if failure.kind == ErrorKind::Cancelled => Status::Cancelled,
                     _ if *skipped => Status::Skipped,
                     Some(_) => Status::Failed,
                     None => self.good(image.as_ref().map(|image| &image.id), *reused),
                 };
                 // An image that could not be published everywhere is there all the same.
-                let registered =
-                    failure.as_ref().is_some_and(|failure| matches!(failure.kind, Kind::Publish | Kind::Deploy));
+                let registered = failure
+                    .as_ref()
+                    .is_some_and(|failure| matches!(failure.kind, ErrorKind::Publish | ErrorKind::Deploy));
                 if image.is_some() || !registered {
                     self.image.clone_from(image);
                 }

@@ -123,9 +123,9 @@ impl Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImageReport {
-    /// Image and leg as in messages: `IMAGE` or `IMAGE-LEG`.
+    /// Image and variant as in messages: `IMAGE` or `IMAGE-VARIANT`.
     pub name: String,
-    /// Image and leg.
+    /// Image and variant.
     pub key: ImageKey,
     /// What came of it.
     pub status: Status,

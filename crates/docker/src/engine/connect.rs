@@ -1,10 +1,9 @@
 //! Connects, and says what is missing where nothing answers.
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::address::{Address, Settings};
@@ -35,7 +34,7 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Docker> {
         }
     };
     let spoke = |error: &bollard::errors::Error| {
-        failed(Kind::Preflight, format!("speak with a Docker engine at {address}"), error).help(match &address {
+        failed(ErrorKind::Preflight, format!("speak with a Docker engine at {address}"), error).help(match &address {
             Address::Tls(_, folder) => format!(
                 "Its certificate and that in {} have to be of the authority in ca.pem there, and neither out of date; \
                  DOCKER_CERT_PATH names another folder. Does the engine speak TLS at all?",
@@ -90,21 +89,21 @@ fn silent(address: &Address) -> Error {
 fn refused(address: &Address, error: std::io::Error) -> Error {
     let socket = matches!(address, Address::Socket(_));
     let (why, help) = match error.kind() {
-        ErrorKind::NotFound if socket => (
+        std::io::ErrorKind::NotFound if socket => (
             "there is no such socket",
             "Install and start an engine, on Debian and Ubuntu with `sudo apt-get install docker.io`; where it listens \
              elsewhere set DOCKER_HOST; in a container mount its socket.",
         ),
-        ErrorKind::PermissionDenied => (
+        std::io::ErrorKind::PermissionDenied => (
             "permission denied",
             "Use sudo, or become a member of the socket's group with `sudo usermod -aG docker $USER` and log in again. \
              Members of that group are as good as root.",
         ),
-        ErrorKind::ConnectionRefused if socket => (
+        std::io::ErrorKind::ConnectionRefused if socket => (
             "nobody listens on the socket",
             "Start the engine with `sudo systemctl start docker`; `journalctl -u docker` tells why it ended.",
         ),
-        ErrorKind::ConnectionRefused => (
+        std::io::ErrorKind::ConnectionRefused => (
             "connection refused",
             "Look whether DOCKER_HOST names the right host and port, and whether the engine listens there (`dockerd -H`).",
         ),

@@ -1,6 +1,6 @@
 //! What the engine says when it refuses.
 
-use ami_bake_core::{Error, Kind};
+use ami_bake_core::{Error, ErrorKind};
 use bollard::errors::Error as Engine;
 
 /// The engine's own words.
@@ -32,7 +32,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// A failure of `kind` to do `what`.
-pub(crate) fn failed(kind: Kind, what: impl Into<String>, error: &Engine) -> Error {
+pub(crate) fn failed(kind: ErrorKind, what: impl Into<String>, error: &Engine) -> Error {
     Error::new(kind, what).because(said(error))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ami_bake_core::plan::ImagePlan;
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::Docker;
 use bollard::models::{ImageConfig, ImageInspect};
 use bollard::query_parameters::CommitContainerOptions;
@@ -30,7 +30,8 @@ pub(crate) struct Commit<'a> {
 /// Makes the image, and answers what the engine says of it.
 pub(crate) async fn commit(docker: &Docker, wanted: Commit<'_>) -> Result<ImageInspect> {
     let Commit { container, config, plan, tags, reference } = wanted;
-    let broken = |error: &bollard::errors::Error| failed(Kind::Build, format!("commit container {container}"), error);
+    let broken =
+        |error: &bollard::errors::Error| failed(ErrorKind::Build, format!("commit container {container}"), error);
     let now = docker.inspect_container(container, None).await.map_err(|error| broken(&error))?;
     let below = now.config.and_then(|config| config.labels).unwrap_or_default();
     let changes = plan.settings.container.as_ref().map(|container| &container.changes);

@@ -1,6 +1,6 @@
 //! Takes images away.
 
-use ami_bake_core::{Kind, Result, tags};
+use ami_bake_core::{ErrorKind, Result, tags};
 use bollard::Docker;
 use bollard::query_parameters::RemoveImageOptions;
 
@@ -13,7 +13,7 @@ pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     let seen = match docker.inspect_image(image).await {
         Ok(seen) => seen,
         Err(error) if is_missing(&error) => return Ok(()),
-        Err(error) => return Err(failed(Kind::Build, format!("look at image {image}"), &error)),
+        Err(error) => return Err(failed(ErrorKind::Build, format!("look at image {image}"), &error)),
     };
     let labels = seen.config.and_then(|config| config.labels).unwrap_or_default();
     let references = seen.repo_tags.unwrap_or_default();
@@ -29,7 +29,7 @@ pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     match docker.remove_image(&id, None::<RemoveImageOptions>, None).await {
         Ok(_) => Ok(()),
         Err(error) if is_missing(&error) || is_conflict(&error) => Ok(()),
-        Err(error) => Err(failed(Kind::Build, format!("delete image {image}"), &error)),
+        Err(error) => Err(failed(ErrorKind::Build, format!("delete image {image}"), &error)),
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn delete_reference(docker: &Docker, reference: &str, run: &str
             }
         }
         Err(error) if is_missing(&error) => Ok(()),
-        Err(error) => Err(failed(Kind::Build, format!("look at image {reference}"), &error)),
+        Err(error) => Err(failed(ErrorKind::Build, format!("look at image {reference}"), &error)),
     }
 }
 
@@ -55,6 +55,6 @@ async fn untag(docker: &Docker, reference: &str) -> Result<()> {
     match docker.remove_image(reference, Some(options), None).await {
         Ok(_) => Ok(()),
         Err(error) if is_missing(&error) => Ok(()),
-        Err(error) => Err(failed(Kind::Build, format!("take the name {reference} away"), &error)),
+        Err(error) => Err(failed(ErrorKind::Build, format!("take the name {reference} away"), &error)),
     }
 }

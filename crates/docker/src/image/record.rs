@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ami_bake_core::plan::{Architecture, Digest, ImageKey, SourceImage};
 use ami_bake_core::platform::ImageRecord;
-use ami_bake_core::{Kind, Result, tags};
+use ami_bake_core::{ErrorKind, Result, tags};
 use bollard::Docker;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::ListImagesOptions;
@@ -16,7 +16,7 @@ use crate::labels;
 pub(crate) async fn list(docker: &Docker) -> Result<Vec<ImageRecord>> {
     let filters = HashMap::from([("label".to_owned(), vec![tags::NAME.to_owned()])]);
     let options = ListImagesOptions { filters: Some(filters), ..ListImagesOptions::default() };
-    let broken = |error: &bollard::errors::Error| failed(Kind::Preflight, "list the images of the engine", error);
+    let broken = |error: &bollard::errors::Error| failed(ErrorKind::Preflight, "list the images of the engine", error);
     let found = docker.list_images(Some(options)).await.map_err(|error| broken(&error))?;
     let mut images = Vec::new();
     for summary in found {
@@ -49,7 +49,7 @@ pub(crate) fn record(seen: ImageInspect) -> Option<ImageRecord> {
         region: None,
         account: None,
         namespace: text(tags::NAME)?,
-        key: ImageKey { image: text(tags::IMAGE)?, leg: text(tags::LEG) },
+        key: ImageKey { image: text(tags::IMAGE)?, variant: text(tags::VARIANT) },
         version: text(tags::VERSION)?.parse().ok()?,
         digest: Digest::from_text(text(tags::DIGEST)?),
         tested: text(tags::TESTED).and_then(|at| at.parse().ok()),

@@ -2,7 +2,7 @@
 
 use ami_bake_core::ledger::{Closed, IMAGE, MACHINE};
 use ami_bake_core::platform::{Candidate, ImageRecord, Registration};
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptions};
@@ -30,7 +30,7 @@ pub(crate) async fn register(
     let source = docker
         .inspect_image(&image.image.id)
         .await
-        .map_err(|error| failed(Kind::Publish, format!("register {reference}"), &error))?;
+        .map_err(|error| failed(ErrorKind::Publish, format!("register {reference}"), &error))?;
     let candidate = record(source.clone()).filter(|record| record.tested.is_none());
 
     let ticket = run.intend(PLATFORM, IMAGE, None, &reference.to_string())?;
@@ -40,7 +40,7 @@ pub(crate) async fn register(
         commit(docker, wanted).await
     })
     .await
-    .map_err(|error| error.into_kind(Kind::Publish))?;
+    .map_err(|error| error.into_kind(ErrorKind::Publish))?;
     let new = record(made).ok_or_else(|| Error::internal("an image was registered without ami-bake's own labels"))?;
     run.ledger().confirm(ticket, &new.id)?;
 
@@ -63,7 +63,7 @@ async fn is_free(docker: &Docker, reference: &Reference, how: &Registration<'_>)
     let seen = match docker.inspect_image(&reference.to_string()).await {
         Ok(seen) => seen,
         Err(error) if is_missing(&error) => return Ok(()),
-        Err(error) => return Err(failed(Kind::Publish, format!("register {reference}"), &error)),
+        Err(error) => return Err(failed(ErrorKind::Publish, format!("register {reference}"), &error)),
     };
     match record(seen) {
         Some(record) if record.namespace == how.plan.namespace && record.key == how.plan.key => Ok(()),
@@ -94,7 +94,7 @@ async fn with_container<T, F: Future<Output = Result<T>>>(
     let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
     if let Err(error) = docker.create_container(Some(options), body).await {
         run.ledger().close(ticket, Closed::Refused)?;
-        return Err(failed(Kind::Publish, format!("make a container of {image}"), &error));
+        return Err(failed(ErrorKind::Publish, format!("make a container of {image}"), &error));
     }
     run.ledger().confirm(ticket, &name)?;
     let done = work(name.clone()).await;

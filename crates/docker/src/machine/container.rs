@@ -9,7 +9,7 @@ use ami_bake_core::ledger::{Closed, IMAGE, MACHINE};
 use ami_bake_core::output::sanitize;
 use ami_bake_core::platform::{Candidate, Capture, Keep, Machine, PendingImage};
 use ami_bake_core::provision::Login;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::ImageConfig;
@@ -46,7 +46,7 @@ pub(crate) async fn remove(docker: &Docker, name: &str) -> Result<()> {
         Ok(()) => Ok(()),
         // Gone, or going: "removal of container … is already in progress".
         Err(error) if is_missing(&error) || is_conflict(&error) => Ok(()),
-        Err(error) => Err(failed(Kind::Build, format!("remove container {name}"), &error)),
+        Err(error) => Err(failed(ErrorKind::Build, format!("remove container {name}"), &error)),
     }
 }
 
@@ -102,7 +102,7 @@ impl Machine for Container {
             docker
                 .start_container(name, None::<StartContainerOptions>)
                 .await
-                .map_err(|error| failed(Kind::Build, format!("restart container {name}"), &error))
+                .map_err(|error| failed(ErrorKind::Build, format!("restart container {name}"), &error))
         };
         match run.until_cancelled(tokio::time::timeout(timeout, again)).await? {
             Ok(done) => done,

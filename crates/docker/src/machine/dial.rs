@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use ami_bake_core::communicator::Duplex;
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::container::LogOutput;
 use bollard::query_parameters::InspectContainerOptions;
 use bytes::Bytes;
@@ -77,7 +77,7 @@ pub(super) async fn dial(shared: &Shared, host: &str, port: u16) -> Result<Box<d
         .docker
         .inspect_container(&shared.name, None::<InspectContainerOptions>)
         .await
-        .map_err(|error| failed(Kind::Build, what(), &error))?;
+        .map_err(|error| failed(ErrorKind::Build, what(), &error))?;
     let pid = seen.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
     if let (Some(pid), Some(id)) = (pid, seen.id)
         && let Some(network) = network_of(pid, &id)

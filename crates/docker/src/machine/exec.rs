@@ -6,7 +6,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Exec, Exit};
 use ami_bake_core::kill::MARK;
 use ami_bake_core::output::{OutputSink, Stream};
-use ami_bake_core::{Kind, Result};
+use ami_bake_core::{ErrorKind, Result};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as Engine;
@@ -100,7 +100,7 @@ pub(super) async fn exec(shared: &Shared, mut exec: Exec<'_>, output: &mut dyn O
     let attached = match start(docker, name, words, Some(&mark)).await {
         Ok(attached) => attached,
         Err(error) if is_missing(&error) || is_conflict(&error) => return Ok(lost(name)),
-        Err(error) => return Err(failed(Kind::Build, format!("start a command in container {name}"), &error)),
+        Err(error) => return Err(failed(ErrorKind::Build, format!("start a command in container {name}"), &error)),
     };
     let pumped = pump(docker, attached, &mut exec.stdin, output);
     let ended = match exec.timeout {

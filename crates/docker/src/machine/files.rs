@@ -1,7 +1,7 @@
 //! Files there and back by the engine's archive calls: no tool of the image is needed.
 
 use ami_bake_core::communicator::{Reader, Writer};
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::query_parameters::{ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -45,7 +45,7 @@ async fn unpack(
         ..UploadToContainerOptions::default()
     };
     let sent = shared.docker.upload_to_container(&shared.name, Some(options), bollard::body_try_stream(chunks)).await;
-    sent.map_err(|error| failed(Kind::Build, format!("send files to {to} in container {}", shared.name), &error))
+    sent.map_err(|error| failed(ErrorKind::Build, format!("send files to {to} in container {}", shared.name), &error))
 }
 
 /// Makes what is missing of a folder's path; what is there stays as it is.
@@ -79,7 +79,7 @@ async fn exists(shared: &Shared, path: &str) -> Result<bool> {
     match shared.docker.get_container_archive_info(&shared.name, Some(options)).await {
         Ok(_) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(failed(Kind::Build, format!("look at {path} in container {}", shared.name), &error)),
+        Err(error) => Err(failed(ErrorKind::Build, format!("look at {path} in container {}", shared.name), &error)),
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn get(shared: &Shared, from: &str, mut archive: Writer<'_>) ->
                 return Err(Error::build(format!("fetch {from}: container {} has no such file", shared.name)));
             }
             Some(Err(error)) => {
-                return Err(failed(Kind::Build, format!("fetch {from} from container {}", shared.name), &error));
+                return Err(failed(ErrorKind::Build, format!("fetch {from} from container {}", shared.name), &error));
             }
         };
         let end = chunk.is_none();

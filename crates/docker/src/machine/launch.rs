@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ami_bake_core::ledger::{Closed, MACHINE};
 use ami_bake_core::platform::Launch;
-use ami_bake_core::{Error, Kind, Result, Run, tags};
+use ami_bake_core::{Error, ErrorKind, Result, Run, tags};
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig, ImageConfig};
 use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions};
@@ -44,7 +44,7 @@ pub(crate) async fn launch(run: &Run, docker: &Docker, launch: &Launch<'_>) -> R
     let seen = docker
         .inspect_image(&source.id)
         .await
-        .map_err(|error| failed(Kind::Build, format!("start from {}", source.name), &error))?;
+        .map_err(|error| failed(ErrorKind::Build, format!("start from {}", source.name), &error))?;
     let config = seen.config.unwrap_or_default();
     warn_of_volumes(run, &config);
     let network = network::of(docker, launch.machine.network).await?;
@@ -72,7 +72,7 @@ pub(crate) async fn launch(run: &Run, docker: &Docker, launch: &Launch<'_>) -> R
     let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
     if let Err(error) = docker.create_container(Some(options), body).await {
         run.ledger().close(ticket, Closed::Refused)?;
-        return Err(failed(Kind::Build, format!("make a container of {}", source.name), &error));
+        return Err(failed(ErrorKind::Build, format!("make a container of {}", source.name), &error));
     }
     run.ledger().confirm(ticket, &name)?;
     if let Err(error) = docker.start_container(&name, None::<StartContainerOptions>).await {
@@ -95,7 +95,7 @@ fn sleeper(lifetime: Duration) -> Vec<String> {
 
 fn not_started(source: &str, error: &bollard::errors::Error) -> Error {
     let words = said(error).0;
-    let failure = failed(Kind::Build, format!("start a container of {source}"), error);
+    let failure = failed(ErrorKind::Build, format!("start a container of {source}"), error);
     if words.contains("/bin/sh") {
         failure.help(
             "Steps run in the image's own shell, and this image has no /bin/sh. Start from one that has, such as debian or alpine.",

@@ -1,6 +1,6 @@
 //! Which network a machine has.
 
-use ami_bake_core::{Kind, Result};
+use ami_bake_core::{ErrorKind, Result};
 use bollard::Docker;
 use bollard::query_parameters::InspectNetworkOptions;
 
@@ -22,6 +22,6 @@ pub(super) async fn of(docker: &Docker, wanted: Option<bool>) -> Result<String> 
     match docker.inspect_network(BRIDGE, None::<InspectNetworkOptions>).await {
         Ok(_) => Ok(BRIDGE.to_owned()),
         Err(error) if is_missing(&error) => Ok(HOST.to_owned()),
-        Err(error) => Err(failed(Kind::Build, "look at the engine's networks", &error)),
+        Err(error) => Err(failed(ErrorKind::Build, "look at the engine's networks", &error)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions};
 
 use super::container::Shared;
@@ -29,12 +29,13 @@ pub(super) async fn stop(shared: &Shared) -> Result<()> {
         Ok(()) => {}
         // It has ended already.
         Err(error) if is_conflict(&error) || is_missing(&error) => {}
-        Err(error) => return Err(failed(Kind::Build, format!("stop container {}", shared.name), &error)),
+        Err(error) => return Err(failed(ErrorKind::Build, format!("stop container {}", shared.name), &error)),
     }
     let rest = async {
         loop {
             let seen = shared.docker.inspect_container(&shared.name, None::<InspectContainerOptions>).await;
-            let seen = seen.map_err(|error| failed(Kind::Build, format!("stop container {}", shared.name), &error))?;
+            let seen =
+                seen.map_err(|error| failed(ErrorKind::Build, format!("stop container {}", shared.name), &error))?;
             if seen.state.and_then(|state| state.running) != Some(true) {
                 return Ok(());
             }

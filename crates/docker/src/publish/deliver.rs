@@ -4,7 +4,7 @@ use ami_bake_core::delivery::Delivery;
 use ami_bake_core::event::{Event, Failure};
 use ami_bake_core::plan::{ContainerPublish, ImagePlan};
 use ami_bake_core::platform::ImageRecord;
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use bollard::Docker;
 use bollard::query_parameters::TagImageOptions;
 
@@ -18,7 +18,7 @@ use crate::reference::Reference;
 /// Does what the plan's `publish.docker` says; what came of a push is told as an event.
 ///
 /// # Errors
-/// [`Kind::Publish`], with what was pushed and what was not.
+/// [`ErrorKind::Publish`], with what was pushed and what was not.
 pub(crate) async fn publish(
     docker: &Docker,
     settings: &Settings,
@@ -37,7 +37,7 @@ pub(crate) async fn publish(
     let result = run.until_cancelled(place.deliver(image, &mut delivery)).await?;
     if wanted.push {
         delivery.failure = result.as_ref().err().map(Failure::from);
-        run.tell(Event::Published { delivery });
+        run.emit(Event::Published { delivery });
     }
     result
 }
@@ -94,7 +94,7 @@ impl Place<'_> {
 
 /// The engine can't tag an image, most likely since somebody removed it meanwhile.
 fn gone(image: &ImageRecord, reference: &Reference, error: &bollard::errors::Error) -> Error {
-    let failure = failed(Kind::Publish, format!("tag {reference}"), error);
+    let failure = failed(ErrorKind::Publish, format!("tag {reference}"), error);
     if is_missing(error) {
         return failure.help(format!("{} was removed from this engine meanwhile: bake it again.", image.name));
     }

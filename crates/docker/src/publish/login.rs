@@ -1,7 +1,7 @@
 //! Who pushes.
 
 use ami_bake_core::plan::ContainerPublish;
-use ami_bake_core::{Kind, Result, Run};
+use ami_bake_core::{ErrorKind, Result, Run};
 use bollard::auth::DockerCredentials;
 use secrecy::ExposeSecret;
 
@@ -40,7 +40,7 @@ pub(super) async fn login(
         None => match credentials::for_registry(settings, host).await {
             Ok(Some(found)) => (Some(found), Origin::Docker),
             Ok(None) => (None, Origin::Nobody),
-            Err(error) => return Err(error.into_kind(Kind::Publish)),
+            Err(error) => return Err(error.into_kind(ErrorKind::Publish)),
         },
     };
     for secret in found.iter().flat_map(|found| [&found.password, &found.identitytoken]).flatten() {

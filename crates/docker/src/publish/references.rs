@@ -1,7 +1,7 @@
 //! Under which references an image is published.
 
 use ami_bake_core::plan::ContainerPublish;
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 
 use crate::reference::{Reference, is_repository, is_tag};
 
@@ -9,7 +9,7 @@ use crate::reference::{Reference, is_repository, is_tag};
 pub(super) fn references(wanted: &ContainerPublish) -> Result<Vec<Reference>> {
     let repository = &wanted.repository;
     if !is_repository(repository) {
-        return Err(Error::new(Kind::Publish, format!("tag the image for {repository:?}: it is no repository"))
+        return Err(Error::new(ErrorKind::Publish, format!("tag the image for {repository:?}: it is no repository"))
             .help("Write `repository` as registry.example.com/team/image: lower case, without a tag."));
     }
     let one = |tag: &String| {
@@ -17,7 +17,7 @@ pub(super) fn references(wanted: &ContainerPublish) -> Result<Vec<Reference>> {
         if is_tag(&tag) {
             return Ok(Reference { repository: repository.clone(), tag });
         }
-        Err(Error::new(Kind::Publish, format!("tag the image {repository}:{tag}: {tag:?} is no tag"))
+        Err(Error::new(ErrorKind::Publish, format!("tag the image {repository}:{tag}: {tag:?} is no tag"))
             .help("A tag has letters, digits, `_`, `.` and `-`, 128 at most, and begins with none of the last two."))
     };
     let latest = vec!["latest".to_owned()];

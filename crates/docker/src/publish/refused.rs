@@ -1,7 +1,7 @@
 //! What a push that failed means, and what to do.
 
 use ami_bake_core::platform::ImageRecord;
-use ami_bake_core::{Error, Kind};
+use ami_bake_core::{Error, ErrorKind};
 
 use super::login::Origin;
 use crate::engine::{failed, said};
@@ -24,7 +24,7 @@ pub(super) fn refused(
     let Some(reference) = open.first() else { return Error::internal("a push failed that nobody asked for") };
     let advice = advice(reference.registry(), origin, &said(error).0);
     let name = image.tags.get(labels::REFERENCE).unwrap_or(&image.name);
-    failed(Kind::Publish, format!("push {reference}"), error).help(format!(
+    failed(ErrorKind::Publish, format!("push {reference}"), error).help(format!(
         "{} {advice} The image itself is tested and stays in this engine as {name}: `ami-bake publish --report \
          bake-report.json` pushes what is missing, and nothing is built anew.",
         happened(done, open)

@@ -36,7 +36,7 @@ pub(super) fn marker(key: &str) -> String {
     format!("<!-- ami-bake: {} -->", key.replace("--", "-_"))
 }
 
-/// The inputs that choose what of a manifest is baked: they tell the legs of a job matrix apart, and stay the same from push
+/// The inputs that choose what of a manifest is baked: they tell the variants of a job matrix apart, and stay the same from push
 /// to push, which a version or a commit among the matrix's values does not.
 const CHOICES: [&str; 4] = ["images", "platform", "environment", "region"];
 
@@ -60,8 +60,8 @@ mod tests {
     }
 
     #[test]
-    fn the_legs_of_a_matrix_have_comments_of_their_own_whatever_their_versions() {
-        let leg = |image: &'static str, version: &'static str| {
+    fn the_variants_of_a_matrix_have_comments_of_their_own_whatever_their_versions() {
+        let variant = |image: &'static str, version: &'static str| {
             let all = [
                 ("GITHUB_WORKFLOW", "ci"),
                 ("GITHUB_JOB", "bake"),
@@ -70,9 +70,9 @@ mod tests {
             ];
             default_key(&Environment::of(all), "shop")
         };
-        assert_eq!(leg("", ""), "ci/bake/shop");
-        assert_eq!(leg("web", "1.2.0-pr.7.abc"), "ci/bake/shop/web");
-        assert_eq!(leg("web", "1.2.0-pr.7.def"), leg("web", "1.2.0-pr.7.abc"));
-        assert_ne!(leg("web", ""), leg("base", ""));
+        assert_eq!(variant("", ""), "ci/bake/shop");
+        assert_eq!(variant("web", "1.2.0-pr.7.abc"), "ci/bake/shop/web");
+        assert_eq!(variant("web", "1.2.0-pr.7.def"), variant("web", "1.2.0-pr.7.abc"));
+        assert_ne!(variant("web", ""), variant("base", ""));
     }
 }

@@ -13,7 +13,7 @@ fn large(images: usize, packages: usize) -> Report {
     for number in 0..images {
         let mut image = if number % 5 == 0 { bad.images[0].clone() } else { good.images[1].clone() };
         image.name = format!("web-{number}");
-        image.key.leg = Some(number.to_string());
+        image.key.variant = Some(number.to_string());
         let added = (0..packages).map(|p| Package { name: format!("päckage-{p}"), version: "1.2.3-4😀".into() });
         image.packages = Some(PackageChanges { added: added.collect(), ..PackageChanges::default() });
         for step in &mut image.steps {

@@ -56,7 +56,7 @@ impl Fault {
 
 impl Wrong {
     /// Adds it to what is refused; `files` are names and texts.
-    pub(super) fn tell(&self, files: &[(String, String)], refused: &mut Refused) {
+    pub(super) fn emit(&self, files: &[(String, String)], refused: &mut Refused) {
         let Some((name, text)) = files.get(self.file) else {
             refused.findings.push(Diagnostic::error("template", None, self.message.clone()).help(self.help.clone()));
             return;

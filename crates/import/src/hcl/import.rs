@@ -102,7 +102,7 @@ fn refuse(wrong: &[Wrong], names: &[(String, String)]) -> Result<(), Refused> {
     }
     let mut refused = Refused { findings: Vec::new(), sources: ami_bake_manifest::diagnostic::Sources::default() };
     for wrong in wrong {
-        wrong.tell(names, &mut refused);
+        wrong.emit(names, &mut refused);
     }
     Err(refused)
 }

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 
 use super::archive::Archive;
 use super::carry_out::Plan;
@@ -65,7 +65,7 @@ pub(super) fn program() -> Result<PathBuf> {
         .map(|folder| folder.join(MKFS))
         .find(|program| program.is_file())
         .ok_or_else(|| {
-            Error::new(Kind::Preflight, "make an ext4 disk: mkfs.ext4 is missing")
+            Error::new(ErrorKind::Preflight, "make an ext4 disk: mkfs.ext4 is missing")
                 .help("Install the package e2fsprogs, or export a .tar or an OCI image layout.")
         })
 }

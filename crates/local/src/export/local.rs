@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::{Error, Kind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 
 use super::carry_out::{About, Plan};
 use super::host::Host;
@@ -67,7 +67,7 @@ impl Local {
         let written = self.write(run, &image, &stack, folder.path(), &partial, format).await;
         let written = match written {
             Ok(()) => std::fs::rename(&partial, &to)
-                .map_err(|error| Error::new(Kind::Publish, format!("write {}", to.display())).because(error)),
+                .map_err(|error| Error::new(ErrorKind::Publish, format!("write {}", to.display())).because(error)),
             Err(error) => Err(error),
         };
         if written.is_err() && partial.exists() {
@@ -107,7 +107,7 @@ impl Local {
         let text = serde_json::to_vec(&plan).map_err(|error| Error::internal("describe an export").because(error))?;
         std::fs::write(&path, text).map_err(|error| exists_error("write", &path, error))?;
         let done = run.until_cancelled(self.helper.files(&Work::Export { plan: path })).await?;
-        done.map_err(|error| error.into_kind(Kind::Publish))
+        done.map_err(|error| error.into_kind(ErrorKind::Publish))
     }
 }
 

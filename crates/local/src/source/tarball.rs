@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ami_bake_core::plan::Digest;
-use ami_bake_core::{Error, Kind, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 
 use super::find::check;
 use super::identity;
@@ -44,7 +44,7 @@ pub(super) async fn unpacked(store: &Store, helper: &Helper, path: &Path) -> Res
 
 async fn unpack_into(helper: &Helper, tarball: &Path, to: &Path) -> Result<()> {
     let unpacked = helper.files(&Work::Unpack { tarball: tarball.to_owned(), to: to.to_owned() }).await;
-    unpacked.map_err(|error| error.into_kind(Kind::Preflight))?;
+    unpacked.map_err(|error| error.into_kind(ErrorKind::Preflight))?;
     if to.join("oci-layout").is_file() || to.join("manifest.json").is_file() {
         return Err(Error::preflight(format!(
             "use {} as a root file system: it is an image archive",

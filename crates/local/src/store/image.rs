@@ -59,11 +59,11 @@ pub enum Base {
 }
 
 impl Image {
-    /// The namespace, and which image and leg; `None` where it carries no such tags.
+    /// The namespace, and which image and variant; `None` where it carries no such tags.
     pub fn key(&self) -> Option<(&str, ImageKey)> {
         let namespace = self.tags.get(tags::NAME)?;
         let image = self.tags.get(tags::IMAGE)?.clone();
-        Some((namespace, ImageKey { image, leg: self.tags.get(tags::LEG).cloned() }))
+        Some((namespace, ImageKey { image, variant: self.tags.get(tags::VARIANT).cloned() }))
     }
 
     /// Its version.

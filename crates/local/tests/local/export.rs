@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::platform::ImageRecord;
 use ami_bake_local::Format;
 
@@ -142,7 +142,7 @@ async fn nothing_is_overwritten_and_nothing_half_stays() {
     let file = bakery.folder.path().join("web.tar");
     std::fs::write(&file, "mine").unwrap();
     let error = bakery.local.export(&bakery.run, "web", &file, Format::Rootfs).await.unwrap_err();
-    assert!(error.kind() == Kind::Usage && error.to_string().contains("something is there already"), "{error}");
+    assert!(error.kind() == ErrorKind::Usage && error.to_string().contains("something is there already"), "{error}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
 
     // A layer that can't be read to its end.
@@ -157,7 +157,7 @@ async fn nothing_is_overwritten_and_nothing_half_stays() {
     let full = Mounted(folder);
     let to = full.0.join("web.tar");
     let error = bakery.local.export(&bakery.run, "web", &to, Format::Rootfs).await.unwrap_err();
-    assert!(error.kind() == Kind::Publish && error.to_string().contains("No space left"), "{error}");
+    assert!(error.kind() == ErrorKind::Publish && error.to_string().contains("No space left"), "{error}");
     assert_eq!(std::fs::read_dir(&full.0).unwrap().count(), 0, "no half file stays");
     assert_eq!(std::fs::read_dir(bakery.store().join("machines")).unwrap().count(), 0);
     let error = bakery.local.export(&bakery.run, "db", &to, Format::Rootfs).await.unwrap_err();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::SourceQuery;
 use ami_bake_core::platform::Platform;
 
@@ -60,7 +60,7 @@ async fn what_is_no_root_file_system_is_refused_by_name() {
         let query = SourceQuery::Reference(path.to_str().unwrap().to_owned());
         let error = bakery.local.find_source(&bakery.run, &query).await.unwrap_err();
         assert!(error.to_string().contains(path.to_str().unwrap()) && error.to_string().contains(why), "{error}");
-        assert!(error.help_text().is_some() && error.kind() == Kind::Preflight, "{error:?}");
+        assert!(error.help_text().is_some() && error.kind() == ErrorKind::Preflight, "{error:?}");
     }
     assert_eq!(std::fs::read_dir(bakery.store().join("layers")).unwrap().count(), 0);
     let query = SourceQuery::Parameter("/images/base".to_owned());

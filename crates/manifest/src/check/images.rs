@@ -1,4 +1,4 @@
-//! Every leg, evaluated with a stand-in for what is found later.
+//! Every variant, evaluated with a stand-in for what is found later.
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,7 +31,7 @@ fn stand_in(query: &SourceQuery) -> SourceImage {
     }
 }
 
-/// Judges every leg of a manifest.
+/// Judges every variant of a manifest.
 pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut Vec<Diagnostic>) {
     let first = Version::new(0, 1, 0);
     let version = match &manifest.version {
@@ -46,19 +46,19 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
     for image in &manifest.images {
         let route = Route::root().key("images").key(image.name.as_str());
         files::image(&image.node, &route, &manifest.folder, findings);
-        for leg in &image.legs {
-            let shown = leg.key.to_string();
+        for variant in &image.variants {
+            let shown = variant.key.to_string();
             if !keys.insert(shown.clone()) {
                 let span = image.node.entry("matrix").map_or(image.node.span, |entry| entry.key_span);
                 findings.push(
-                    Diagnostic::error("same-name", span, format!("two legs would both be called `{shown}`"))
-                        .help("Legs are named by their values: give the values other words.")
+                    Diagnostic::error("same-name", span, format!("two variants would both be called `{shown}`"))
+                        .help("Variants are named by their values: give the values other words.")
                         .route(route.key("matrix")),
                 );
                 continue;
             }
-            let source = stand_in(&leg.source);
-            let Some(plan) = manifest.lower(&leg.key, &Resolved { source: &source, version }, findings) else {
+            let source = stand_in(&variant.source);
+            let Some(plan) = manifest.lower(&variant.key, &Resolved { source: &source, version }, findings) else {
                 continue;
             };
             platform::plan(manifest, image, &plan, findings);

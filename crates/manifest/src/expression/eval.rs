@@ -12,7 +12,7 @@ use super::value;
 /// What names mean. A context that is a value and has members too, such as `version`, keeps its value under the empty key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
-    /// What many scopes have in common: cloning a scope for a leg copies only what is the leg's own.
+    /// What many scopes have in common: cloning a scope for a variant copies only what is the variant's own.
     shared: Arc<Map<String, Value>>,
     own: Map<String, Value>,
 }

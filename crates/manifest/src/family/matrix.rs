@@ -10,8 +10,8 @@ use crate::manifest::Manifest;
 use crate::resolve::Resolver;
 use crate::yaml::Node;
 
-/// More legs than this are a mistake, not a family.
-const MOST_LEGS: usize = 256;
+/// More variants than this are a mistake, not a family.
+const MOST_VARIANTS: usize = 256;
 
 /// One key and its values for each combination, in the manifest's order.
 pub(super) fn combinations(
@@ -29,12 +29,12 @@ pub(super) fn combinations(
             Value::Array(values) => values,
             one => vec![one],
         };
-        if all.len().saturating_mul(values.len()) > MOST_LEGS {
+        if all.len().saturating_mul(values.len()) > MOST_VARIANTS {
             findings.push(
                 Diagnostic::error(
                     "matrix",
                     entry.key_span,
-                    format!("the matrix of `{name}` has more than {MOST_LEGS} combinations"),
+                    format!("the matrix of `{name}` has more than {MOST_VARIANTS} combinations"),
                 )
                 .help("Split the image, or take values out."),
             );
@@ -54,8 +54,8 @@ pub(super) fn combinations(
     all.into_iter()
         .map(|values| {
             let words: Vec<String> = values.values().filter_map(text).collect();
-            let leg = (!words.is_empty()).then(|| words.join("-"));
-            (ImageKey { image: name.to_owned(), leg }, values)
+            let variant = (!words.is_empty()).then(|| words.join("-"));
+            (ImageKey { image: name.to_owned(), variant }, values)
         })
         .collect()
 }

@@ -21,7 +21,11 @@ pub(super) fn sort(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let below: Vec<Option<usize>> = images
         .iter()
         .map(|image| {
-            image.legs.iter().find_map(|leg| leg.after.as_ref()).and_then(|key| index.get(key.image.as_str()).copied())
+            image
+                .variants
+                .iter()
+                .find_map(|variant| variant.after.as_ref())
+                .and_then(|key| index.get(key.image.as_str()).copied())
         })
         .collect();
     let mut marks = vec![Mark::New; images.len()];

@@ -1,4 +1,4 @@
-//! What a leg is made from, as core asks for it.
+//! What a variant is made from, as core asks for it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,24 +14,24 @@ use crate::model::{AmiSource, ArchitectureChoice, Platform, Source};
 use crate::resolve::Resolver;
 use crate::words;
 
-type Legs = [(ImageKey, Map<String, Value>)];
+type Variants = [(ImageKey, Map<String, Value>)];
 
-/// All images with their legs.
+/// All images with their variants.
 pub(super) struct Family<'a> {
-    images: HashMap<&'a str, &'a Legs>,
+    images: HashMap<&'a str, &'a Variants>,
     names: Vec<&'a str>,
 }
 
 impl<'a> Family<'a> {
     pub(super) fn new(drafts: &'a [Draft]) -> Self {
         Self {
-            images: drafts.iter().map(|draft| (draft.name.as_str(), draft.legs.as_slice())).collect(),
+            images: drafts.iter().map(|draft| (draft.name.as_str(), draft.variants.as_slice())).collect(),
             names: drafts.iter().map(|draft| draft.name.as_str()).collect(),
         }
     }
 }
 
-/// The query of a leg's source, and the leg that has to be baked first.
+/// The query of a variant's source, and the variant that has to be baked first.
 pub(super) fn query(
     manifest: &Manifest,
     image: &Draft,
@@ -195,13 +195,13 @@ fn baked(
         }
     };
     if source.from.is_some() || version.is_some() {
-        let key = ImageKey { image: name.to_owned(), leg: key.leg.clone() };
+        let key = ImageKey { image: name.to_owned(), variant: key.variant.clone() };
         return Some((
             SourceQuery::Baked(BakedQuery { namespace: namespace.to_owned(), key, version, sibling: false }),
             None,
         ));
     }
-    let Some(legs) = family.images.get(name) else {
+    let Some(variants) = family.images.get(name) else {
         let finding = Diagnostic::error("unknown-image", span, format!("the manifest has no image `{name}`"));
         findings.push(finding.help(match words::near(name, family.names.iter().copied()) {
             Some(near) => format!("Did you mean `{near}`?"),
@@ -210,14 +210,14 @@ fn baked(
         return None;
     };
     let fits = |values: &Map<String, Value>| values.iter().all(|(name, value)| matrix.get(name) == Some(value));
-    let fitting: Vec<&ImageKey> = legs.iter().filter(|(_, values)| fits(values)).map(|(key, _)| key).collect();
+    let fitting: Vec<&ImageKey> = variants.iter().filter(|(_, values)| fits(values)).map(|(key, _)| key).collect();
     let [below] = fitting.as_slice() else {
-        let message = if legs.is_empty() {
+        let message = if variants.is_empty() {
             format!("the image `{name}` is not baked here, so `{key}` has no source")
         } else {
-            format!("no leg of `{name}` has the matrix values of `{key}`")
+            format!("no variant of `{name}` has the matrix values of `{key}`")
         };
-        let help = if legs.is_empty() {
+        let help = if variants.is_empty() {
             "See its `if` and `platforms`."
         } else {
             "Give both images the same values below `matrix`."

@@ -8,7 +8,7 @@ use super::container::container;
 use super::distribution::distribution;
 use crate::model::{CaptureChoice, DurationText, Image, KeepChoice, KeepRule, TokenChoice};
 
-/// The settings of an image; its default name is `NAME/IMAGE[-LEG]/VERSION`.
+/// The settings of an image; its default name is `NAME/IMAGE[-VARIANT]/VERSION`.
 /// `published` is the truth of `publish.if`.
 pub(crate) fn settings(
     image: &Image,

@@ -28,7 +28,7 @@ pub struct Image {
     pub publish: Option<Publish>,
     /// What is moved to the image.
     pub deploy: Vec<Deployment>,
-    /// Values: the image is baked once for each combination, and each leg is named `IMAGE-VALUE…`.
+    /// Values: the image is baked once for each combination, and each variant is named `IMAGE-VALUE…`.
     #[schemars(schema_with = "matrix")]
     pub matrix: Ordered<Vec<Value>>,
     /// An expression: the image is baked when it is true.

@@ -13,7 +13,7 @@ pub struct Publish {
     /// An expression: published when it is true. Default: `!version.prerelease`.
     #[schemars(schema_with = "super::image::condition")]
     pub r#if: Option<Value>,
-    /// The image's name. Default: `NAME/IMAGE[-LEG]/VERSION`.
+    /// The image's name. Default: `NAME/IMAGE[-VARIANT]/VERSION`.
     pub name: Option<String>,
     /// The image's description.
     pub description: Option<String>,

@@ -47,7 +47,7 @@ pub(crate) fn judge(judge: &Judge, node: &Node, value: &Value, base: &Route, fin
     }
     let teller = sentence::Teller { schema: judge.schema(), node, base };
     for error in validator.iter_errors(value) {
-        teller.tell(&error, findings);
+        teller.emit(&error, findings);
     }
 }
 

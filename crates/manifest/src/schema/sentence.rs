@@ -26,7 +26,7 @@ struct Place<'a> {
 }
 
 impl<'a> Teller<'a> {
-    pub(super) fn tell(&self, error: &ValidationError<'_>, findings: &mut Vec<Diagnostic>) {
+    pub(super) fn emit(&self, error: &ValidationError<'_>, findings: &mut Vec<Diagnostic>) {
         let instance = error.instance().as_ref();
         if instance.as_str().is_some_and(|text| text.contains("${{")) {
             // Judged when it has been evaluated.
@@ -155,7 +155,7 @@ impl<'a> Teller<'a> {
             [verb] => {
                 let branch = Verb::NAMES.iter().position(|name| *name == verb.key);
                 for error in branch.and_then(|branch| context.get(branch)).into_iter().flatten() {
-                    self.tell(error, findings);
+                    self.emit(error, findings);
                 }
             }
             [first, rest @ ..] => {
@@ -190,7 +190,7 @@ impl<'a> Teller<'a> {
             |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Type { .. }) && here(error);
         if let Some(branch) = context.iter().find(|branch| !branch.is_empty() && !branch.iter().any(wrong_type)) {
             for error in branch {
-                self.tell(error, findings);
+                self.emit(error, findings);
             }
             return;
         }

@@ -109,7 +109,7 @@ images:
 }
 
 #[test]
-fn no_leg_with_these_values() {
+fn no_variant_with_these_values() {
     refused(
         r##"format: 1
 name: shop
@@ -121,7 +121,7 @@ images:
     source: {image: base}
     matrix: {arch: [arm64]}
 "##,
-        r##"error[matrix]: no leg of `base` has the matrix values of `web-arm64`
+        r##"error[matrix]: no variant of `base` has the matrix values of `web-arm64`
  --> bake.yml:8:21
   |
 8 |     source: {image: base}
@@ -133,7 +133,7 @@ images:
 }
 
 #[test]
-fn two_legs_of_one_name() {
+fn two_variants_of_one_name() {
     refused(
         r##"format: 1
 name: shop

@@ -75,8 +75,8 @@ fn container(plan: &ImagePlan) -> &ContainerPublish {
 fn a_plan_holds_where_the_image_goes_and_no_secret() {
     let (loaded, shown) = load(MANIFEST);
     assert!(loaded.findings.is_empty(), "{shown}");
-    let legs = loaded.manifest.unwrap().legs();
-    assert_eq!(legs[0].source, SourceQuery::Reference("ubuntu:24.04".to_owned()));
+    let variants = loaded.manifest.unwrap().variants();
+    assert_eq!(variants[0].source, SourceQuery::Reference("ubuntu:24.04".to_owned()));
 
     let plan = plan(MANIFEST, "1.2.3");
     let docker = container(&plan);

@@ -136,22 +136,22 @@ fn defaults_and_environments_are_laid_under_and_over() {
 }
 
 #[test]
-fn a_family_is_built_in_order_and_leg_by_leg() {
+fn a_family_is_built_in_order_and_variant_by_leg() {
     let manifest = "format: 1\nname: shop\nimages:\n  web:\n    source: {image: base}\n    matrix: {arch: [x86_64, arm64], php: [\"8.2\", \"8.3\"]}\n  base:\n    source: {ami: {owner: amazon, name: \"al2023-*\", architecture: \"${{ matrix.arch }}\"}}\n    matrix: {arch: [x86_64, arm64]}\n  old:\n    source: {image: web, version: 2.x.x, from: legacy}\n";
     let all = good(manifest, &Options::default());
-    let legs = all.legs();
-    let keys: Vec<String> = legs.iter().map(|leg| leg.key.to_string()).collect();
+    let variants = all.variants();
+    let keys: Vec<String> = variants.iter().map(|variant| variant.key.to_string()).collect();
     assert_eq!(
         keys,
         ["base-x86_64", "base-arm64", "web-x86_64-8.2", "web-x86_64-8.3", "web-arm64-8.2", "web-arm64-8.3", "old"]
     );
-    assert_eq!(legs[4].after.as_ref().unwrap().to_string(), "base-arm64");
-    assert!(matches!(&legs[1].source, SourceQuery::Newest { architecture: Some(Architecture::Arm64), .. }));
-    let SourceQuery::Baked(old) = &legs[6].source else { panic!() };
+    assert_eq!(variants[4].after.as_ref().unwrap().to_string(), "base-arm64");
+    assert!(matches!(&variants[1].source, SourceQuery::Newest { architecture: Some(Architecture::Arm64), .. }));
+    let SourceQuery::Baked(old) = &variants[6].source else { panic!() };
     assert_eq!((old.namespace.as_str(), old.sibling), ("legacy", false));
     assert!(old.version.as_ref().unwrap().matches(&Version::new(2, 9, 0)));
     let one = good(manifest, &Options { images: vec!["web-arm64-8.3".to_owned()], ..Options::default() });
-    let keys: Vec<String> = one.legs().iter().map(|leg| leg.key.to_string()).collect();
+    let keys: Vec<String> = one.variants().iter().map(|variant| variant.key.to_string()).collect();
     assert_eq!(keys, ["base-arm64", "web-arm64-8.3"]);
 }
 
@@ -242,7 +242,7 @@ fn an_automatic_version_is_not_in_the_digest_and_a_fixed_one_is() {
     };
     assert_ne!(fixed("1.0.0"), fixed("2.0.0"));
     let release = good(&HEAD.replace("images:", "version: release\nimages:"), &Options::default());
-    assert_eq!(release.legs()[0].version, VersionRule::Release);
+    assert_eq!(release.variants()[0].version, VersionRule::Release);
 }
 
 /// How old an image may be is asked of the image: the digest says what it is made of, whenever that is.

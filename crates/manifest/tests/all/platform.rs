@@ -170,7 +170,7 @@ fn local_sources_that_are_no_root_file_system_are_refused() {
 }
 
 #[test]
-fn two_legs_move_no_one_group() {
+fn two_variants_move_no_one_group() {
     let manifest = "format: 1\nname: shop\nplatform: aws\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n    \
                     matrix: {arch: [x86_64, arm64]}\n    build: [{run: a}]\n    deploy:\n      - {launch-template: \"web-${{ matrix.arch }}\"}\n      - {launch-template: web}\n";
     let aws = Capabilities { platform: "aws", source: "ami", deploy: true, ..LOCAL };

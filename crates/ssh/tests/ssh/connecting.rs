@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::communicator::{Communicator, Exit};
 use ami_bake_ssh::{HostKey, Jump, Key, Ssh};
 use tokio_util::sync::CancellationToken;
@@ -58,7 +58,7 @@ async fn a_login_that_is_never_accepted_names_the_user() {
     assert!(error.message().contains("refuses the login of user ubuntu"), "{error}");
     assert!(error.message().contains("System is booting up"), "{error}");
     assert!(error.help_text().unwrap().contains("ec2-user"));
-    assert_eq!(error.kind(), Kind::Build);
+    assert_eq!(error.kind(), ErrorKind::Build);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +146,7 @@ async fn connecting_is_cancelled_at_once() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     cancel.cancel();
     let error = tokio::time::timeout(Duration::from_secs(1), connecting).await.unwrap().unwrap().unwrap_err();
-    assert_eq!(error.kind(), Kind::Cancelled);
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
 
 #[tokio::test(flavor = "multi_thread")]

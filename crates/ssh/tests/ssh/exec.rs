@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ami_bake_core::Kind;
+use ami_bake_core::ErrorKind;
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::{Collect, OutputSink, Stream};
 use ami_bake_ssh::Ssh;
@@ -178,7 +178,7 @@ async fn cancelling_ends_a_running_command_at_once() {
         cancel.cancel();
     });
     let error = ssh.exec(Exec::new("sleep 30"), &mut Collect::default()).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Cancelled);
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(begun.elapsed() < Duration::from_secs(2));
 }
 

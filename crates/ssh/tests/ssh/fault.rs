@@ -143,7 +143,7 @@ async fn a_server_that_does_not_react_can_be_timed_out_and_cancelled() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         cancel.cancel();
     });
-    assert_eq!(result.unwrap_err().kind(), ami_bake_core::Kind::Cancelled);
+    assert_eq!(result.unwrap_err().kind(), ami_bake_core::ErrorKind::Cancelled);
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{Collect, OutputSink};
 use ami_bake_core::plan::{Step, Value};
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc::unbounded_channel;
@@ -68,7 +68,7 @@ pub(crate) struct Playbook<'a> {
 /// Names the task that failed, or what is missing on this computer.
 pub(crate) async fn play(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     playbook: Playbook<'_>,
     output: &mut dyn OutputSink,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
@@ -34,7 +34,7 @@ pub(super) struct Request {
 /// Fulfils one wish after the other, and never ends by itself. None takes longer than the step has.
 pub(super) async fn fulfil(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     mut wishes: UnboundedReceiver<Request>,
     deadline: Option<Instant>,
 ) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::plan::Step;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ pub(super) fn next(exit: &Exit) -> Next {
 /// was not to be restarted, and its boot is the same.
 pub(super) async fn boot(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     next: Next,
     before: &str,
@@ -70,7 +70,7 @@ pub(super) async fn boot(
 }
 
 /// The machine's boot id; empty where there is none.
-pub(super) async fn id(run: &Run, on: &Reached<'_>) -> Result<String> {
+pub(super) async fn id(run: &Run, on: &ConnectedMachine<'_>) -> Result<String> {
     let command = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || :";
     ask(run, on, "read the machine's boot id", command).await?.text("read the machine's boot id")
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ const LICENCE: [i32; 3] = [172, 173, 174];
 /// When the machine doesn't have the tool, or it didn't exit with 0.
 pub(crate) async fn chef(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     chef: Chef<'_>,
     output: &mut dyn OutputSink,
@@ -82,7 +82,7 @@ fn missing(step: &Step, tool: &str, other: &str, there: bool) -> Error {
 
 async fn converge(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     chef: Chef<'_>,
     program: &str,
@@ -168,6 +168,6 @@ fn judge(run: &Run, step: &Step, tool: &str, exit: &Exit, next: Next, tail: &Tai
 }
 
 /// Sends what a folder has.
-async fn send(run: &Run, on: &Reached<'_>, step: &Step, from: &Path, to: &str) -> Result<()> {
+async fn send(run: &Run, on: &ConnectedMachine<'_>, step: &Step, from: &Path, to: &str) -> Result<()> {
     upload(run, on, step, &Upload { from, contents: true, to, exclude: &[], owner: None, mode: None }).await
 }

@@ -1,14 +1,14 @@
 //! `expect: {user: …}`.
 
 use ami_bake_core::plan::Probe;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::poll::Seen;
 use crate::shell::{ask, check_user, quote};
 
 /// Whether the account is as it should be.
-pub(super) async fn look(run: &Run, on: &Reached<'_>, probe: &Probe) -> Result<Seen> {
+pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Seen> {
     let Probe::User { name, exists, groups, shell, home } = probe else { return Ok(Seen::Holds) };
     check_user(name)?;
     let script = format!(

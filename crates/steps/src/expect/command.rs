@@ -5,7 +5,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{Probe, Step};
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Result, Run};
 
 use super::LIMIT;
@@ -38,7 +38,13 @@ impl Outcome {
 }
 
 /// Runs a command as `run` does; with `sh -eu` on a machine that has no bash. It may take as long as all looks.
-pub(crate) async fn execute(run: &Run, on: &Reached<'_>, step: &Step, text: &str, limit: Duration) -> Result<Outcome> {
+pub(crate) async fn execute(
+    run: &Run,
+    on: &ConnectedMachine<'_>,
+    step: &Step,
+    text: &str,
+    limit: Duration,
+) -> Result<Outcome> {
     let mut output = Collect::default();
     let mut tail = Tail::new(&mut output);
     let mut script = Script::text(text, Interpreter::Any);
@@ -48,7 +54,7 @@ pub(crate) async fn execute(run: &Run, on: &Reached<'_>, step: &Step, text: &str
 }
 
 /// Whether the command's result is the expected one.
-pub(super) async fn look(run: &Run, on: &Reached<'_>, step: &Step, probe: &Probe) -> Result<Seen> {
+pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, step: &Step, probe: &Probe) -> Result<Seen> {
     let Probe::Command { run: text, status, stdout, stderr } = probe else { return Ok(Seen::Holds) };
     let outcome = execute(run, on, step, text, step.timeout.unwrap_or(LIMIT)).await?;
     if outcome.exit != Exit::Status(*status) {

@@ -3,14 +3,14 @@
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{Collect, OutputSink, Stream};
 use ami_bake_core::plan::Probe;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::poll::Seen;
 use crate::shell::{Program, ask, quote};
 
 /// Whether the file is as it should be.
-pub(super) async fn look(run: &Run, on: &Reached<'_>, probe: &Probe) -> Result<Seen> {
+pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Seen> {
     let Probe::File { path, exists, contains, mode, owner, sha256 } = probe else { return Ok(Seen::Holds) };
     let script = format!("path={}\n{}", quote(path), include_str!("file.sh"));
     let text = ask(run, on, "look at the file", &script).await?.text("look at the file")?;
@@ -58,7 +58,7 @@ pub(super) async fn look(run: &Run, on: &Reached<'_>, probe: &Probe) -> Result<S
 }
 
 /// Searches on the machine where grep can; a text of several lines is beyond it, so the file comes here in pieces.
-async fn holds(run: &Run, on: &Reached<'_>, path: &str, text: &str) -> Result<bool> {
+async fn holds(run: &Run, on: &ConnectedMachine<'_>, path: &str, text: &str) -> Result<bool> {
     if text.is_empty() {
         return Ok(true);
     }

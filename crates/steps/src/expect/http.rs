@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ami_bake_core::plan::Probe;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Result, Run};
 
 use super::request::{Response, get};
@@ -14,7 +14,7 @@ use crate::text::excerpt;
 const ANSWER: Duration = Duration::from_secs(8);
 
 /// Whether the server answers as it should.
-pub(super) async fn look(run: &Run, on: &Reached<'_>, probe: &Probe) -> Result<Seen> {
+pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Seen> {
     let Probe::Http { host, port, path, .. } = probe else { return Ok(Seen::Holds) };
     let host = host.as_deref().unwrap_or("127.0.0.1");
     let path = if path.starts_with('/') { path.clone() } else { format!("/{path}") };

@@ -12,7 +12,7 @@ mod system;
 use std::time::Duration;
 
 use ami_bake_core::plan::{Probe, Step};
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::poll::{LOOK, Patience, poll};
@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What was expected, and what was found last.
-pub(crate) async fn expect(run: &Run, on: &Reached<'_>, step: &Step, probe: &Probe) -> Result<()> {
+pub(crate) async fn expect(run: &Run, on: &ConnectedMachine<'_>, step: &Step, probe: &Probe) -> Result<()> {
     let look = || async move {
         match probe {
             Probe::Http { .. } => http::look(run, on, probe).await,

@@ -1,13 +1,19 @@
 //! `expect: {port: …}`.
 
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Result, Run};
 
 use crate::poll::Seen;
 use crate::shell::ask;
 
 /// Whether the port listens as it should.
-pub(super) async fn look(run: &Run, on: &Reached<'_>, host: Option<&str>, port: u16, open: bool) -> Result<Seen> {
+pub(super) async fn look(
+    run: &Run,
+    on: &ConnectedMachine<'_>,
+    host: Option<&str>,
+    port: u16,
+    open: bool,
+) -> Result<Seen> {
     let host = host.unwrap_or("127.0.0.1");
     let listens = on.communicator.dial(host, port).await.is_ok();
     if !open && !listens {

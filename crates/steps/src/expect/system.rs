@@ -1,7 +1,7 @@
 //! `expect: {service: …}` and `expect: {package: …}`.
 
 use ami_bake_core::plan::Step;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::poll::Seen;
@@ -10,7 +10,7 @@ use crate::shell::{ask, quote};
 /// Whether a service runs and starts at boot as it should. systemd, and OpenRC.
 pub(super) async fn service(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     name: &str,
     running: bool,
@@ -51,7 +51,7 @@ pub(super) async fn service(
 /// Whether a package is installed as it should be.
 pub(super) async fn package(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     name: &str,
     version: Option<&str>,

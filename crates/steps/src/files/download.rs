@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::{Exclude, Step};
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 use tokio::runtime::Handle;
 
@@ -30,7 +30,7 @@ pub(crate) struct Download<'a> {
 ///
 /// # Errors
 /// When the path isn't there, something in it leads out of the folder, or it can't be written.
-pub(crate) async fn download(run: &Run, on: &Reached<'_>, step: &Step, download: &Download<'_>) -> Result<()> {
+pub(crate) async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &Download<'_>) -> Result<()> {
     let name = &step.name;
     if !download.from.starts_with('/') || download.from.trim_matches('/').is_empty() {
         let message = format!("step `{name}`: `{}` is not an absolute path of a file or folder", download.from);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::{Exclude, FileKind, LocalFile, Step, local_files};
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use super::pack::{Item, Ownership, check_readable, pack};
@@ -41,7 +41,7 @@ struct Target {
 ///
 /// # Errors
 /// Names the local file that can't be read, before anything is sent; an unknown owner; what the machine said.
-pub(crate) async fn upload(run: &Run, on: &Reached<'_>, step: &Step, upload: &Upload<'_>) -> Result<()> {
+pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &Upload<'_>) -> Result<()> {
     let name = &step.name;
     let local = |error: io::Error| {
         Error::build(format!("step `{name}`: {error}"))
@@ -147,7 +147,7 @@ fn place(upload: &Upload<'_>, files: Vec<LocalFile>, single: bool, folder: bool)
 
 /// Asks whether the target is a folder, and for the owner's numbers; makes the target folder where it is missing, so
 /// that it belongs to the owner too.
-async fn target(run: &Run, on: &Reached<'_>, step: &Step, upload: &Upload<'_>) -> Result<Target> {
+async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &Upload<'_>) -> Result<Target> {
     let (user, group) = match upload.owner {
         None => ("0", None),
         Some(owner) => owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group))),

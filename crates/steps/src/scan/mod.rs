@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use ami_bake_core::plan::{ImageSettings, Keep};
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::ExposeSecret as _;
 
@@ -21,7 +21,7 @@ const SEARCH: &str = "search the image for secrets and private keys";
 const NAMED: usize = 20;
 
 /// The machine's own time, in seconds since 1970: what changes from now on is searched.
-pub(crate) async fn begin(run: &Run, on: &Reached<'_>) -> Result<i64> {
+pub(crate) async fn begin(run: &Run, on: &ConnectedMachine<'_>) -> Result<i64> {
     let text = ask(run, on, "read the machine's clock", "date +%s").await?.text("read the machine's clock")?;
     let time = text.trim().parse();
     time.map_err(|_| Error::build(format!("read the machine's clock: it said `{}`", text.trim())))
@@ -32,7 +32,12 @@ pub(crate) async fn begin(run: &Run, on: &Reached<'_>) -> Result<i64> {
 ///
 /// # Errors
 /// Names each file in which something was found.
-pub(crate) async fn scan(run: &Run, on: &Reached<'_>, settings: &ImageSettings, since: Option<i64>) -> Result<()> {
+pub(crate) async fn scan(
+    run: &Run,
+    on: &ConnectedMachine<'_>,
+    settings: &ImageSettings,
+    since: Option<i64>,
+) -> Result<()> {
     let mut names = Vec::new();
     let mut patterns = String::new();
     for (name, value) in run.secrets() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ami_bake_core::plan::{ImageSettings, Keep};
-use ami_bake_core::provision::{Login, Reached};
+use ami_bake_core::provision::{ConnectedMachine, Login};
 use ami_bake_core::{Error, Result, Run};
 
 use crate::shell::{ask, quote};
@@ -12,7 +12,7 @@ use crate::shell::{ask, quote};
 ///
 /// # Errors
 /// When something that must go could not be removed.
-pub(crate) async fn seal(run: &Run, on: &Reached<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
+pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
     let mut script = String::from("authorized_keys() { :\n");
     for key in &login.authorized_keys {
         let mut words = key.split_whitespace();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{Collect, sanitize};
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use super::Program;
@@ -37,7 +37,7 @@ impl Answer {
 ///
 /// # Errors
 /// When the run is cancelled, or the script didn't come to an end by itself.
-pub(crate) async fn ask(run: &Run, on: &Reached<'_>, what: &str, script: &str) -> Result<Answer> {
+pub(crate) async fn ask(run: &Run, on: &ConnectedMachine<'_>, what: &str, script: &str) -> Result<Answer> {
     answered(run, on, what, Program::alone(script)).await
 }
 
@@ -45,11 +45,17 @@ pub(crate) async fn ask(run: &Run, on: &Reached<'_>, what: &str, script: &str) -
 ///
 /// # Errors
 /// As [`ask`].
-pub(crate) async fn ask_with(run: &Run, on: &Reached<'_>, what: &str, script: &str, bytes: &[u8]) -> Result<Answer> {
+pub(crate) async fn ask_with(
+    run: &Run,
+    on: &ConnectedMachine<'_>,
+    what: &str,
+    script: &str,
+    bytes: &[u8],
+) -> Result<Answer> {
     answered(run, on, what, Program::fed(script, bytes)).await
 }
 
-async fn answered(run: &Run, on: &Reached<'_>, what: &str, program: Program<'_>) -> Result<Answer> {
+async fn answered(run: &Run, on: &ConnectedMachine<'_>, what: &str, program: Program<'_>) -> Result<Answer> {
     let mut collect = Collect::default();
     let exec = program.exec().timeout(LIMIT);
     let exit = run.until_cancelled(on.communicator.exec(exec, &mut collect)).await??;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Exit, Reader};
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
-use ami_bake_core::provision::Reached;
+use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use super::{Program, Tail, ended, environment, quote, words};
@@ -102,7 +102,13 @@ impl<'a> Script<'a> {
     ///
     /// # Errors
     /// When the run is cancelled, or the machine lacks what the step asks for: user, folder, shell.
-    pub(crate) async fn execute(self, run: &Run, on: &Reached<'_>, step: &Step, output: &mut Tail<'_>) -> Result<Exit> {
+    pub(crate) async fn execute(
+        self,
+        run: &Run,
+        on: &ConnectedMachine<'_>,
+        step: &Step,
+        output: &mut Tail<'_>,
+    ) -> Result<Exit> {
         let token = output.token().to_owned();
         let (user, folder) = (self.user.unwrap_or("root"), self.folder.unwrap_or("/"));
         check_user(user).map_err(|error| error.at(step.route.key("as")))?;
@@ -131,7 +137,7 @@ impl<'a> Script<'a> {
 /// When it could not be run, or didn't exit with 0.
 pub(crate) async fn apply(
     run: &Run,
-    on: &Reached<'_>,
+    on: &ConnectedMachine<'_>,
     step: &Step,
     mut script: Script<'_>,
     output: &mut dyn OutputSink,

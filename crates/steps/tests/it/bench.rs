@@ -6,9 +6,9 @@ use ami_bake_core::clock::SystemClock;
 use ami_bake_core::event::Envelope;
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{OnFailure, Step, Value, Verb};
-use ami_bake_core::provision::{Provisioner as _, Reached};
+use ami_bake_core::provision::{ConnectedMachine, Provisioner as _};
 use ami_bake_core::{Error, Result, Route, Run};
-use ami_bake_steps::Verbs;
+use ami_bake_steps::StepRunner;
 use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::{HostMachine, HostShell};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -18,7 +18,7 @@ pub(crate) struct Bench {
     pub(crate) events: UnboundedReceiver<Envelope>,
     pub(crate) machine: HostMachine,
     pub(crate) shell: Arc<HostShell>,
-    pub(crate) verbs: Verbs,
+    pub(crate) verbs: StepRunner,
 }
 
 impl Bench {
@@ -28,10 +28,10 @@ impl Bench {
 
     pub(crate) fn with(secrets: &[(&str, &str)], shell: HostShell) -> Self {
         let (run, events) = runs::with(Arc::new(SystemClock::default()), secrets);
-        Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), verbs: Verbs::default() }
+        Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), verbs: StepRunner::default() }
     }
 
-    pub(crate) fn on(&self) -> Reached<'_> {
+    pub(crate) fn on(&self) -> ConnectedMachine<'_> {
         self.machine.reached(&self.shell)
     }
 

@@ -230,6 +230,6 @@ async fn a_cancelled_run_stops_at_once() {
     });
     let start = std::time::Instant::now();
     let error = bench.fails(&script("sleep 30")).await;
-    assert_eq!(error.kind(), ami_bake_core::Kind::Cancelled);
+    assert_eq!(error.kind(), ami_bake_core::ErrorKind::Cancelled);
     assert!(start.elapsed() < Duration::from_secs(5));
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A line of a file that a step names, such as a component document's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file, relative to the working directory.
     pub file: String,
     /// The line, from 1.

@@ -1,4 +1,4 @@
-//! A leg with its source and version known: every expression evaluated, every value typed.
+//! A variant with its source and version known: every expression evaluated, every value typed.
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::{ImageKey, Phase, SourceImage};
@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::diagnostic::Diagnostic;
 use crate::expression::Scope;
-use crate::family::leg_scope;
-use crate::manifest::{ImageEntry, LegEntry, Manifest};
+use crate::family::variant_scope;
+use crate::manifest::{ImageEntry, Manifest, VariantEntry};
 use crate::model::{Image, Step};
 use crate::resolve::Resolver;
 use crate::schema::{Judge, judge, soften};
 use crate::yaml::Node;
 
-/// A leg, typed.
+/// A variant, typed.
 pub(crate) struct Evaluated {
     /// The image without its steps.
     pub(crate) image: Image,
@@ -47,21 +47,21 @@ fn version_value(version: &Version) -> Value {
 }
 
 impl Manifest {
-    /// The names that a leg's expressions know in the end.
+    /// The names that a variant's expressions know in the end.
     pub(crate) fn planned_scope(
         &self,
         key: &ImageKey,
-        leg: &LegEntry,
+        variant: &VariantEntry,
         source: &SourceImage,
         version: &Version,
     ) -> Scope {
-        let mut scope = leg_scope(self, key, &leg.matrix);
+        let mut scope = variant_scope(self, key, &variant.matrix);
         scope.set("source", source_value(source));
         scope.set("version", version_value(version));
         scope
     }
 
-    /// Evaluates a leg; `None` when something is wrong, which is then among the findings.
+    /// Evaluates a variant; `None` when something is wrong, which is then among the findings.
     pub(crate) fn evaluate(
         &self,
         image: &ImageEntry,
