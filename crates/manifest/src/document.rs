@@ -4,7 +4,7 @@ use ami_bake_core::plan::Phase;
 use ami_bake_core::platform::Capabilities;
 
 use crate::diagnostic::{Diagnostic, FileId, Sources};
-use crate::yaml::Node;
+use crate::tree::Node;
 
 /// A component document, and what a step wants of it.
 pub struct Document<'a> {

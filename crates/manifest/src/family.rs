@@ -13,8 +13,8 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
 use crate::manifest::{ImageEntry, Manifest, VariantEntry};
 use crate::resolve::Resolver;
+use crate::tree::Node;
 use crate::words;
-use crate::yaml::Node;
 
 /// An image before its variants' sources are known.
 struct Draft {

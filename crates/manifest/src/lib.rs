@@ -14,10 +14,10 @@ mod recipe;
 mod resolve;
 mod schema;
 mod template;
+pub mod tree;
 mod variables;
 mod variant;
 pub mod words;
-mod yaml;
 
 pub use document::{Document, JudgeDocument};
 pub use load::Loaded;
@@ -25,8 +25,3 @@ pub use manifest::Manifest;
 pub use options::{Git, Github, Options};
 pub use schema::{reference, schema};
 pub use template::TEMPLATE;
-
-/// YAML as a tree with the places of its values, for other documents than manifests.
-pub mod tree {
-    pub use crate::yaml::{Entry, Kind, Meaning, Node, Scalar, parse};
-}

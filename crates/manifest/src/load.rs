@@ -16,9 +16,9 @@ use crate::model::Platform;
 use crate::options::Options;
 use crate::resolve::Resolver;
 use crate::schema::{Judge, coerce, judge};
+use crate::tree::{self, Kind, Node};
 use crate::variables::{file_scope, variables};
 use crate::words;
-use crate::yaml::{self, Kind, Node};
 
 /// What became of a manifest's file.
 pub struct Loaded {
@@ -94,7 +94,7 @@ struct Loading<'a> {
 impl Loading<'_> {
     fn run(&mut self, name: &str, text: &str) -> Option<Manifest> {
         let file = self.sources.add(name, text);
-        let tree = yaml::parse(file, text, &mut self.findings);
+        let tree = tree::parse(file, text, &mut self.findings);
         let Some(mut tree) = tree else {
             if self.findings.is_empty() {
                 self.findings.push(

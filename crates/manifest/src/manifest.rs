@@ -13,7 +13,7 @@ use crate::expression::Scope;
 use crate::model::Platform;
 use crate::options::Options;
 use crate::schema::Judge;
-use crate::yaml::Node;
+use crate::tree::Node;
 
 /// A manifest that passed the check, for one environment and platform.
 pub struct Manifest {

@@ -12,8 +12,8 @@ use crate::lower;
 use crate::manifest::Manifest;
 use crate::model::{Image, Platform};
 use crate::resolve::Resolver;
+use crate::tree::Node;
 use crate::variant::{Evaluated, PHASES};
-use crate::yaml::Node;
 
 /// Stands for a version that `auto` will give: the digest may not depend on it.
 const AUTOMATIC: Version = Version::new(0, 0, 0);

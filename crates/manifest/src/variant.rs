@@ -12,7 +12,7 @@ use crate::manifest::{ImageEntry, Manifest, VariantEntry};
 use crate::model::{Image, Step};
 use crate::resolve::Resolver;
 use crate::schema::{Judge, judge, soften};
-use crate::yaml::Node;
+use crate::tree::Node;
 
 /// A variant, typed.
 pub(crate) struct Evaluated {

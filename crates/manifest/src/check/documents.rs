@@ -8,7 +8,7 @@ use ami_bake_core::{Route, Segment};
 use crate::diagnostic::{Diagnostic, FileId, Sources};
 use crate::document::Document;
 use crate::manifest::{ImageEntry, Manifest};
-use crate::yaml::Node;
+use crate::tree::Node;
 
 /// Judges the document of each `component` step.
 pub(super) fn plan(

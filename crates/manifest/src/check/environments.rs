@@ -4,9 +4,9 @@ use ami_bake_core::Route;
 
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
+use crate::tree::Node;
 use crate::variables::values::PREFIX;
 use crate::words;
-use crate::yaml::Node;
 
 /// Variables that an environment sets have to be the file's.
 pub(crate) fn environments(root: &Node, findings: &mut Vec<Diagnostic>) {

@@ -6,7 +6,7 @@ use ami_bake_core::Route;
 
 use crate::diagnostic::Diagnostic;
 use crate::expression::Template;
-use crate::yaml::Node;
+use crate::tree::Node;
 
 /// The keys of steps that name local files or folders.
 const KEYS: [&str; 9] =

@@ -6,8 +6,8 @@ use ami_bake_core::{Route, Segment};
 
 use crate::diagnostic::Diagnostic;
 use crate::expression::Template;
+use crate::tree::{Entry, Kind, Node};
 use crate::words;
-use crate::yaml::{Entry, Kind, Node};
 
 /// Unknown images, circles, and images without a source.
 pub(crate) fn graph(root: &Node, findings: &mut Vec<Diagnostic>) {

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::{Piece, Template};
-use crate::yaml::{Kind, Node};
+use crate::tree::{Kind, Node};
 
 /// A note for each step that uses a value which is another in every run.
 pub(crate) fn moving(root: &Node, findings: &mut Vec<Diagnostic>) {

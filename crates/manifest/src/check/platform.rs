@@ -7,8 +7,8 @@ use ami_bake_core::{Route, Segment};
 use super::deploy::deploy;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
+use crate::tree::Node;
 use crate::words;
-use crate::yaml::Node;
 
 /// What the manifest's platform can do, where it is built in.
 fn capabilities(manifest: &Manifest) -> Option<&Capabilities> {

@@ -9,7 +9,7 @@ use super::steps::own;
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
 use crate::lower::playbook;
 use crate::manifest::ImageEntry;
-use crate::yaml::{self, Node};
+use crate::tree::{self, Node};
 
 /// Warns of plays that would run on this computer instead of the machine, and notes files that the digest can't have.
 pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, findings: &mut Vec<Diagnostic>) {
@@ -33,7 +33,7 @@ pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, 
         }
         // What isn't there has been told, and a playbook may hold tags that Ansible alone knows.
         let Some((file, text)) = read(playbook, sources) else { continue };
-        let Some(tree) = yaml::parse(file, &text, &mut Vec::new()) else { continue };
+        let Some(tree) = tree::parse(file, &text, &mut Vec::new()) else { continue };
         for play in tree.items() {
             let Some(connection) = play.get("connection").filter(|node| node.as_text() == Some("local")) else {
                 continue;

@@ -143,7 +143,7 @@ fn plain(value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::parser::parse;
     use super::*;
     use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::SyntaxError;
+use super::error::SyntaxError;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {

@@ -9,8 +9,8 @@ use super::tree::{Expr, ExprKind};
 use super::{Piece, Template};
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::model::Verb;
+use crate::tree::{Kind, Meaning, Node};
 use crate::words;
-use crate::yaml::{Kind, Meaning, Node};
 
 /// The judge of a file's expressions.
 pub(crate) struct Lint<'a> {
@@ -156,7 +156,7 @@ impl Lint<'_> {
         &mut self,
         span: Span,
         text: &str,
-        template: Result<Template, Vec<super::SyntaxError>>,
+        template: Result<Template, Vec<super::error::SyntaxError>>,
         route: &Route,
         place: Place,
     ) {

@@ -1,5 +1,6 @@
 //! Expressions: GitHub's grammar and coercions, our contexts and functions.
 
+mod error;
 mod eval;
 mod function;
 mod lexer;
@@ -12,6 +13,5 @@ mod value;
 
 pub(crate) use eval::{Scope, evaluate};
 pub(crate) use lint::{lint, locate};
-use parser::{SyntaxError, parse};
 pub(crate) use template::{Piece, Template};
 pub(crate) use value::{text, truth};

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::error::SyntaxError;
 use super::function::Function;
 use super::lexer::{Token, tokens};
 use super::tree::{Access, Expr, ExprKind, Head, Operator};
@@ -13,27 +14,6 @@ use crate::words;
 
 /// GitHub's own limit.
 const MAX_DEPTH: usize = 50;
-
-/// Why a text is no expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SyntaxError {
-    /// The place in the text of the expression.
-    pub(crate) range: Range<usize>,
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
-}
-
-impl SyntaxError {
-    pub(super) fn new(range: Range<usize>, message: impl Into<String>) -> Self {
-        Self { range, code: "expression", message: message.into(), help: None }
-    }
-
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
 
 /// Parses a whole expression, without `${{ }}`.
 pub(crate) fn parse(text: &str) -> Result<Expr, SyntaxError> {

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::error::SyntaxError;
+use super::parser::parse;
 use super::tree::Expr;
-use super::{SyntaxError, parse};
 
 /// A text in pieces.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::expression::text;
 use crate::manifest::Manifest;
 use crate::resolve::Resolver;
-use crate::yaml::Node;
+use crate::tree::Node;
 
 /// More variants than this are a mistake, not a family.
 const MOST_VARIANTS: usize = 256;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use crate::diagnostic::Sources;
-use crate::yaml::{self, Node};
+use crate::tree::{self, Node};
 
 /// A place in a file, such as that of a path that is known only when the playbook runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Walk {
         let Ok(text) = std::fs::read_to_string(&doc.path) else { return };
         let file = Sources::default().add("", text.as_str());
         // What isn't YAML as we read it is Ansible's to refuse; tags are its own.
-        let Some(tree) = yaml::parse(file, &text, &mut Vec::new()) else { return };
+        let Some(tree) = tree::parse(file, &text, &mut Vec::new()) else { return };
         match doc.kind {
             Kind::Playbook => tree.items().iter().for_each(|play| self.play(doc, play)),
             Kind::Tasks => self.tasks(doc, &tree),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Judge;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::yaml::{Kind, Meaning, Node, Scalar};
+use crate::tree::{Kind, Meaning, Node, Scalar};
 
 /// Turns numbers and booleans into text wherever the schema takes text alone.
 pub(crate) fn coerce(judge: &Judge, node: &mut Node, findings: &mut Vec<Diagnostic>) {

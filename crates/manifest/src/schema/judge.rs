@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{generate, sentence};
 use crate::diagnostic::Diagnostic;
-use crate::yaml::Node;
+use crate::tree::Node;
 
 /// A compiled schema.
 pub(crate) struct Judge {
@@ -64,7 +64,7 @@ pub(super) fn settle(node: &Node, segments: Vec<Segment>) -> Vec<Segment> {
         .into_iter()
         .map(|segment| {
             let settled = match (&segment, at) {
-                (Segment::Key(key), Some(node)) if matches!(node.kind, crate::yaml::Kind::List(_)) => {
+                (Segment::Key(key), Some(node)) if matches!(node.kind, crate::tree::Kind::List(_)) => {
                     key.parse().map_or(segment, Segment::Index)
                 }
                 _ => segment,

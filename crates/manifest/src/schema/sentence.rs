@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::judge::{route, settle};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Verb;
+use crate::tree::{Kind, Node};
 use crate::words;
-use crate::yaml::{Kind, Node};
 
 pub(super) struct Teller<'a> {
     pub(super) schema: &'a Value,

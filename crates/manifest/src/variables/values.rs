@@ -7,8 +7,8 @@ use crate::expression::Scope;
 use crate::options::Options;
 use crate::resolve::Resolver;
 use crate::schema::literal;
+use crate::tree::{self, Node};
 use crate::words;
-use crate::yaml::{self, Node};
 
 /// Process variables that set a manifest's variable.
 pub(crate) const PREFIX: &str = "AMI_BAKE_VAR_";
@@ -93,10 +93,10 @@ impl Given<'_> {
             }
         };
         let file = sources.add(shown, text.as_str());
-        let Some(tree) = yaml::parse(file, &text, self.findings) else {
+        let Some(tree) = tree::parse(file, &text, self.findings) else {
             return;
         };
-        if !matches!(tree.kind, yaml::Kind::Map(_)) {
+        if !matches!(tree.kind, tree::Kind::Map(_)) {
             self.findings.push(Diagnostic::error(
                 "var-file",
                 tree.span,

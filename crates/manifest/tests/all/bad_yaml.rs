@@ -9,7 +9,7 @@ fn a_tab_indents() {
 images:
 	web: {}
 "##,
-        r##"error[syntax]: a tab can't indent YAML
+        r##"error[syntax]: tabs are not allowed for indentation
  --> bake.yml:3:1
   |
 3 |     web: {}
@@ -27,15 +27,15 @@ fn an_open_quote() {
 name: "shop
 images: {}
 "##,
-        r##"error[syntax]: the quoted text that begins here is not closed
+        r##"error[syntax]: this quoted text is not closed
  --> bake.yml:2:7
   |
 2 | name: "shop
   |       ^
 3 | images: {}
-  | - it can't go on here
+  | - the error was found here
   |
-  = help: Close the quote; inside '…' a quote is written '', inside "…" it is written \".
+  = help: Close the quote. Inside '…' write '' for a quote; inside "…" write \".
 "##,
     );
 }
@@ -47,13 +47,13 @@ fn an_open_list() {
 secrets: [A, B
 images: {}
 "##,
-        r##"error[syntax]: the list that begins here is not closed
+        r##"error[syntax]: this list is not closed
  --> bake.yml:2:10
   |
 2 | secrets: [A, B
   |          ^
 3 | images: {}
-  |       - it can't go on here
+  |       - the error was found here
   |
   = help: Add the `]`.
 "##,
@@ -71,15 +71,15 @@ images:
     machine: {spot: true}
     machine: {spot: false}
 "##,
-        r##"error[duplicate-key]: `machine` stands here a second time
+        r##"error[duplicate-key]: duplicate key `machine`
  --> bake.yml:7:5
   |
 6 |     machine: {spot: true}
-  |     ------- here it stood first
+  |     ------- first used here
 7 |     machine: {spot: false}
   |     ^^^^^^^
   |
-  = help: Keep one of the two; YAML would silently take one and drop the other.
+  = help: Remove one of the two.
 "##,
     );
 }
@@ -98,7 +98,7 @@ images: {web: {source: {local: host}}}
 3 | version: !!str 1.2
   |          ^^^^^
   |
-  = help: Quote a value that has to be text; there is nothing else that a tag could mean here.
+  = help: Remove the tag. Quote a value that must be text.
 
 error[wrong-value]: `1.2` is not a version
  --> bake.yml:3:16
@@ -120,13 +120,13 @@ images: {web: {source: {ami: {id: ami-0123456789abcdef0}}}}
 ---
 format: 1
 "##,
-        r##"error[many-documents]: a second document begins here
+        r##"error[many-documents]: a second document starts here
  --> bake.yml:4:1
   |
 4 | ---
   | ^^^
   |
-  = help: A manifest is one document: take the `---` out, or make two files.
+  = help: Only one document per file: remove the `---`, or split the file.
 "##,
     );
 }
@@ -138,13 +138,13 @@ fn an_unknown_alias() {
 name: shop
 images: {web: *base}
 "##,
-        r##"error[syntax]: no anchor of this name stands before the alias
+        r##"error[syntax]: the alias has no anchor of this name before it
  --> bake.yml:3:15
   |
 3 | images: {web: *base}
   |               ^
   |
-  = help: Set `&name` on the value that `*name` repeats, or quote a text that begins with `*`.
+  = help: Add `&name` to the value that `*name` repeats, or quote text that starts with `*`.
 "##,
     );
 }
@@ -159,13 +159,13 @@ c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]
 d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]
 e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]
 "##,
-        r##"error[alias]: the aliases of this file stand for more values than a manifest may have
+        r##"error[alias]: the aliases of this file expand to too many values
  --> bake.yml:6:8
   |
 6 | e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]
   |        ^^
   |
-  = help: Use `defaults` for what all images share.
+  = help: Use `defaults` for settings that all images share.
 "##,
     );
 }
@@ -193,7 +193,7 @@ error[merge]: `<<` takes a map or a list of maps, not text
 5 |     <<: base
   |         ^^^^
   |
-  = help: Write `<<: *name` with the anchor of a map.
+  = help: Write `<<: *name`, where `name` is the anchor of a map.
 "##,
     );
 }
@@ -208,13 +208,13 @@ images:
     source: {local: host}
    build: []
 "##,
-        r##"error[syntax]: this line is not indented like the ones that it belongs to
+        r##"error[syntax]: wrong indentation: this line does not line up with the lines around it
  --> bake.yml:6:4
   |
 6 |    build: []
   |    ^
   |
-  = help: Keys of one map begin in the same column; quote a value that holds `: `.
+  = help: Start all keys of a map in the same column; quote a value that contains `: `.
 "##,
     );
 }

@@ -14,11 +14,11 @@ fn json_holds_places_and_what_belongs_to_them() {
     let expected = json!([{
         "severity": "error",
         "code": "duplicate-key",
-        "message": "`machine` stands here a second time",
-        "help": "Keep one of the two; YAML would silently take one and drop the other.",
+        "message": "duplicate key `machine`",
+        "help": "Remove one of the two.",
         "file": "bake.yml", "line": 7, "column": 5, "end-line": 7, "end-column": 12,
         "related": {
-            "message": "here it stood first",
+            "message": "first used here",
             "file": "bake.yml", "line": 6, "column": 5, "end-line": 6, "end-column": 12,
         },
     }]);

@@ -1,27 +1,44 @@
-//! Events of the parser to a tree.
+//! YAML to a tree: one document, aliases under a budget, every problem with its place.
 
 use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
-use super::{Entry, Kind, Meaning, Node, Scalar, scalar, syntax};
+use super::{Entry, Kind, MAX_DEPTH, Meaning, Node, Scalar, scalar, yaml_error};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
-/// A manifest that is larger was not written by hand (design: manifest, "What bad input gets").
+/// A larger file was not written by hand (docs/dev/manifest.md).
 const MAX_BYTES: usize = 1024 * 1024;
-/// How deep collections may nest.
-const MAX_DEPTH: usize = 64;
 /// How many values all aliases together may add.
 const ALIAS_BUDGET: usize = 20_000;
 
-/// Reads one document; problems that don't stop the reading are added to `findings`. `None` when there is no tree to work with.
+/// What becomes of a value with a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tags {
+    /// It is an error: a manifest has no use for tags.
+    Refused,
+    /// It becomes a map whose one key is the tag: `!Ref x` is read like `{"!Ref": x}`.
+    Keys,
+}
+
+/// Reads one YAML document without tags. Problems are added to `findings`; `None` when there is no tree to work with.
 pub fn parse(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
+    read(file, text, Tags::Refused, findings)
+}
+
+/// Reads one YAML document whose tags are functions, such as CloudFormation's: `!Ref x` is read like `{"!Ref": x}`. Problems are
+/// added to `findings`; `None` when there is no tree to work with.
+pub fn parse_with_tags(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
+    read(file, text, Tags::Keys, findings)
+}
+
+fn read(file: FileId, text: &str, tags: Tags, findings: &mut Vec<Diagnostic>) -> Option<Node> {
     let start = Span { file, start: 0, end: 0 };
     if text.len() > MAX_BYTES {
         let size = text.len() / 1024;
         findings.push(
-            Diagnostic::error("too-large", start, format!("the file has {size} KiB, more than the limit of 1 MiB"))
-                .help("Move scripts into files of their own and name them with `script`."),
+            Diagnostic::error("too-large", start, format!("the file is {size} KiB; the limit is 1 MiB"))
+                .help("Move scripts into separate files and use `script`."),
         );
         return None;
     }
@@ -32,6 +49,7 @@ pub fn parse(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option
         emit_comments: false,
     };
     let mut builder = Builder {
+        tags,
         file,
         text,
         parser: Parser::new_from_str_with_options(text, options),
@@ -42,10 +60,11 @@ pub fn parse(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option
     builder.document().unwrap_or_default()
 }
 
-/// The finding that ends the reading has been recorded.
+/// Reading can't go on; the finding that says why has been recorded.
 struct Stop;
 
 struct Builder<'a> {
+    tags: Tags,
     file: FileId,
     text: &'a str,
     parser: Parser<'a, granit_parser::StrInput<'a>>,
@@ -59,7 +78,7 @@ impl<'a> Builder<'a> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
-                self.findings.push(syntax::finding(self.file, self.text, &error));
+                self.findings.push(yaml_error::finding(self.file, self.text, &error));
                 Err(Stop)
             }
             None => Ok((Event::StreamEnd, YamlSpan::default())),
@@ -75,8 +94,8 @@ impl<'a> Builder<'a> {
                 Event::DocumentStart(..) if root.is_some() => {
                     let at = self.span(span);
                     self.error(
-                        Diagnostic::error("many-documents", at, "a second document begins here")
-                            .help("A manifest is one document: take the `---` out, or make two files."),
+                        Diagnostic::error("many-documents", at, "a second document starts here")
+                            .help("Only one document per file: remove the `---`, or split the file."),
                     );
                     return Err(Stop);
                 }
@@ -89,11 +108,16 @@ impl<'a> Builder<'a> {
 
     fn node(&mut self, event: Event<'a>, span: YamlSpan) -> Result<Node, Stop> {
         let at = self.span(span);
+        let mut function: Option<(String, Span)> = None;
         if let Some(tag) = event.tag() {
-            let help = "Quote a value that has to be text; there is nothing else that a tag could mean here.";
             let shown = tag.original();
             let place = span.tag_span().map_or(at, |span| self.span(span));
-            self.error(Diagnostic::error("tag", place, format!("the tag `{shown}` is not allowed")).help(help));
+            if self.tags == Tags::Keys && !shown.starts_with("!!") {
+                function = Some((shown, place));
+            } else {
+                let help = "Remove the tag. Quote a value that must be text.";
+                self.error(Diagnostic::error("tag", place, format!("the tag `{shown}` is not allowed")).help(help));
+            }
         }
         let anchor = event.anchor_id().filter(|id| *id != 0);
         let node = match event {
@@ -114,9 +138,16 @@ impl<'a> Builder<'a> {
             }
             Event::MappingStart(..) => self.map(at)?,
             _ => {
-                self.error(Diagnostic::error("syntax", at, "a value was expected here"));
+                self.error(Diagnostic::error("syntax", at, "expected a value"));
                 return Err(Stop);
             }
+        };
+        let node = match function {
+            Some((key, key_span)) => {
+                let span = Span { start: key_span.start, ..node.span };
+                Node { span, kind: Kind::Map(vec![Entry { key, key_span, value: node }]) }
+            }
+            None => node,
         };
         if let Some(id) = anchor {
             self.anchors.insert(id, node.clone());
@@ -141,7 +172,7 @@ impl<'a> Builder<'a> {
                 self.error(Diagnostic::error(
                     "key",
                     key_node.span,
-                    format!("a key has to be text, not {}", key_node.describe()),
+                    format!("a key must be text, not {}", key_node.describe()),
                 ));
                 continue;
             };
@@ -152,9 +183,9 @@ impl<'a> Builder<'a> {
             if let Some(first) = seen.get(&key) {
                 let first = entries[*first].key_span;
                 self.error(
-                    Diagnostic::error("duplicate-key", key_node.span, format!("`{key}` stands here a second time"))
-                        .related(first, "here it stood first")
-                        .help("Keep one of the two; YAML would silently take one and drop the other."),
+                    Diagnostic::error("duplicate-key", key_node.span, format!("duplicate key `{key}`"))
+                        .related(first, "first used here")
+                        .help("Remove one of the two."),
                 );
                 continue;
             }
@@ -167,7 +198,7 @@ impl<'a> Builder<'a> {
         Ok(Node { span: self.trimmed(at.start, end.end), kind: Kind::Map(entries) })
     }
 
-    /// `<<: *anchor`: the anchored map's entries below the map's own (YAML 1.1's merge key, which users know).
+    /// `<<: *anchor`: the anchored map's entries below the map's own (the merge key of YAML 1.1, which many files use).
     fn merge(&mut self, merge: &Node, entries: &mut Vec<Entry>, seen: &mut HashMap<String, usize>) {
         let maps: Vec<&Node> = match &merge.kind {
             Kind::Map(_) => vec![merge],
@@ -181,7 +212,7 @@ impl<'a> Builder<'a> {
                     merge.span,
                     format!("`<<` takes a map or a list of maps, not {}", merge.describe()),
                 )
-                .help("Write `<<: *name` with the anchor of a map."),
+                .help("Write `<<: *name`, where `name` is the anchor of a map."),
             );
             return;
         }
@@ -196,20 +227,16 @@ impl<'a> Builder<'a> {
     fn alias(&mut self, id: usize, at: Span) -> Result<Node, Stop> {
         let Some(node) = self.anchors.get(&id) else {
             self.error(
-                Diagnostic::error("alias", at, "the alias stands inside of what it names")
-                    .help("Take the alias out: a value can't hold itself."),
+                Diagnostic::error("alias", at, "the alias refers to a value that contains it")
+                    .help("Remove the alias."),
             );
             return Err(Stop);
         };
         let (size, depth) = (node.size(), node.depth());
         if size > self.budget || depth > MAX_DEPTH {
             self.error(
-                Diagnostic::error(
-                    "alias",
-                    at,
-                    "the aliases of this file stand for more values than a manifest may have",
-                )
-                .help("Use `defaults` for what all images share."),
+                Diagnostic::error("alias", at, "the aliases of this file expand to too many values")
+                    .help("Use `defaults` for settings that all images share."),
             );
             return Err(Stop);
         }
@@ -226,7 +253,7 @@ impl<'a> Builder<'a> {
         self.trimmed(to_u32(range.start), to_u32(range.end))
     }
 
-    /// The parser ends block values where the next token begins; the place to show ends with the last character.
+    /// The parser ends block values where the next token begins; the span to show ends with the last character.
     fn trimmed(&self, start: u32, end: u32) -> Span {
         let text = self.text.get(start as usize..end as usize).unwrap_or("");
         let length = text.trim_end().len();
@@ -236,4 +263,25 @@ impl<'a> Builder<'a> {
 
 fn to_u32(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Sources;
+
+    #[test]
+    fn a_tag_is_the_key_of_a_map_where_tags_are_functions() {
+        let text = "a: !Sub '${B}-c'\nb: !GetAtt [X, Arn]\n";
+        let file = Sources::default().add("stack.yml", text);
+        let mut findings = Vec::new();
+        let tree = parse_with_tags(file, text, &mut findings).unwrap();
+        assert!(findings.is_empty(), "{findings:?}");
+        let call = &tree.get("a").unwrap().entries()[0];
+        assert_eq!((call.key.as_str(), call.value.as_text()), ("!Sub", Some("${B}-c")));
+        assert_eq!(&text[call.key_span.range()], "!Sub");
+        assert_eq!(tree.get("b").unwrap().get("!GetAtt").unwrap().items().len(), 2);
+        parse(file, text, &mut findings);
+        assert_eq!(findings.iter().filter(|finding| finding.code == "tag").count(), 2);
+    }
 }

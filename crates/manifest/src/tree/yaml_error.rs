@@ -1,4 +1,4 @@
-//! The parser's errors in words that help.
+//! The YAML parser's errors, with help.
 
 use granit_parser::{ErrorKind, ScanError};
 
@@ -10,7 +10,7 @@ pub(super) fn finding(file: FileId, text: &str, error: &ScanError) -> Diagnostic
     while !text.is_char_boundary(offset) {
         offset -= 1;
     }
-    // Errors at the end of the file are shown on the last line that says something.
+    // Errors at the end of the file are shown on the last line that is not blank.
     if text[offset..].trim().is_empty() {
         offset = text[..offset].trim_end().len();
     }
@@ -25,22 +25,22 @@ pub(super) fn finding(file: FileId, text: &str, error: &ScanError) -> Diagnostic
         Span { file, start: to_u32(start), end: to_u32(start + width) }
     };
     if let Some(tab) = tab.filter(|_| indent.trim().is_empty()) {
-        return Diagnostic::error("syntax", at(tab), "a tab can't indent YAML")
+        return Diagnostic::error("syntax", at(tab), "tabs are not allowed for indentation")
             .help("Indent with spaces, two for each level.");
     }
     match open(&text[..offset]) {
         Some(start) if start < line_start || text[offset..].trim().is_empty() => {
             let what = &text[start..=start];
             let (message, help) = match what {
-                "[" => ("the list that begins here is not closed", "Add the `]`."),
-                "{" => ("the map that begins here is not closed", "Add the `}`."),
+                "[" => ("this list is not closed", "Add the `]`."),
+                "{" => ("this map is not closed", "Add the `}`."),
                 _ => (
-                    "the quoted text that begins here is not closed",
-                    "Close the quote; inside '…' a quote is written '', inside \"…\" it is written \\\".",
+                    "this quoted text is not closed",
+                    "Close the quote. Inside '…' write '' for a quote; inside \"…\" write \\\".",
                 ),
             };
             return Diagnostic::error("syntax", at(start), message)
-                .related(at(offset), "it can't go on here")
+                .related(at(offset), "the error was found here")
                 .help(help);
         }
         _ => {}
@@ -53,7 +53,8 @@ pub(super) fn finding(file: FileId, text: &str, error: &ScanError) -> Diagnostic
     }
 }
 
-/// The innermost bracket or quote that is still open at the end of a text. A guess for messages: block scalars are not known here.
+/// The innermost bracket or quote that is still open at the end of a text. Only good enough for messages: it does not recognise
+/// block scalars.
 fn open(text: &str) -> Option<usize> {
     let mut stack: Vec<usize> = Vec::new();
     let mut quote: Option<(usize, char)> = None;
@@ -85,52 +86,50 @@ fn open(text: &str) -> Option<usize> {
 fn explain(kind: &ErrorKind) -> (Option<String>, Option<&'static str>) {
     let (message, help) = match kind {
         ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
-            ("a tab can't indent YAML".to_owned(), "Indent with spaces, two for each level.")
+            ("tabs are not allowed for indentation".to_owned(), "Indent with spaces, two for each level.")
         }
         ErrorKind::UnknownAnchor => (
-            "no anchor of this name stands before the alias".to_owned(),
-            "Set `&name` on the value that `*name` repeats, or quote a text that begins with `*`.",
+            "the alias has no anchor of this name before it".to_owned(),
+            "Add `&name` to the value that `*name` repeats, or quote text that starts with `*`.",
         ),
         ErrorKind::UnexpectedEofFlowSequence => {
-            ("the list that begins with `[` is not closed".to_owned(), "Add the `]`.")
+            ("the list that starts with `[` is not closed".to_owned(), "Add the `]`.")
         }
         ErrorKind::UnexpectedEofFlowMapping => {
-            ("the map that begins with `{` is not closed".to_owned(), "Add the `}`.")
+            ("the map that starts with `{` is not closed".to_owned(), "Add the `}`.")
         }
         ErrorKind::ExpectedFlowMappingSeparator => (
-            "a `,` or `}` was expected in the map that begins with `{`".to_owned(),
-            "Separate entries with `,` and quote values that hold `{`, `}`, `,` or `: `.",
+            "expected `,` or `}` in the map that starts with `{`".to_owned(),
+            "Separate entries with `,` and quote values that contain `{`, `}`, `,` or `: `.",
         ),
         ErrorKind::ExpectedFlowSequenceSeparator => (
-            "a `,` or `]` was expected in the list that begins with `[`".to_owned(),
-            "Separate items with `,` and quote values that hold `[`, `]` or `,`.",
+            "expected `,` or `]` in the list that starts with `[`".to_owned(),
+            "Separate items with `,` and quote values that contain `[`, `]` or `,`.",
         ),
-        ErrorKind::DirectiveDisallowed => (
-            "a manifest takes no `%` directives".to_owned(),
-            "Take the line out, or quote a value that begins with `%`.",
-        ),
+        ErrorKind::DirectiveDisallowed => {
+            ("`%` directives are not allowed".to_owned(), "Remove the line, or quote a value that starts with `%`.")
+        }
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
-            "this line is not indented like the ones that it belongs to".to_owned(),
-            "Keys of one map begin in the same column; quote a value that holds `: `.",
+            "wrong indentation: this line does not line up with the lines around it".to_owned(),
+            "Start all keys of a map in the same column; quote a value that contains `: `.",
         ),
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => (
-            "a `key: value` was expected here".to_owned(),
-            "A key needs a `:` and a space behind it; quote a value that holds `: `.",
-        ),
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
+            ("expected `key: value`".to_owned(), "Put `:` and a space after the key; quote a value that contains `: `.")
+        }
         _ => return (None, hint(kind)),
     };
     (Some(message), Some(help))
 }
 
-/// Help for errors whose own words are good enough.
+/// Help for errors whose own message is clear enough.
 fn hint(kind: &ErrorKind) -> Option<&'static str> {
     let name = format!("{kind:?}");
     if name.contains("Quote") {
-        Some("Close the quote; inside '…' a quote is written '', inside \"…\" it is written \\\".")
+        Some("Close the quote. Inside '…' write '' for a quote; inside \"…\" write \\\".")
     } else if name.contains("NestingLimit") || name.contains("RecursionLimit") {
-        Some("A manifest never needs to nest that deep.")
+        Some("Nest at most 64 levels.")
     } else if matches!(kind, ErrorKind::UnexpectedCharacter { .. }) {
-        Some("Quote a value that begins with one of @ ` % & * ! | > { [ .")
+        Some("Quote a value that starts with one of @ ` % & * ! | > { [ .")
     } else {
         None
     }

@@ -1,4 +1,4 @@
-//! The tree: YAML's values with the places where they were written.
+//! The tree: values with the places where they were written.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub enum Kind {
     Scalar(Scalar),
     /// A sequence.
     List(Vec<Node>),
-    /// A mapping, in the order of the file.
+    /// A mapping, in the order of the file. Of YAML every key stands once; of JSON a key may stand more than once.
     Map(Vec<Entry>),
 }
 
@@ -97,9 +97,9 @@ impl Node {
         self.scalar().is_some_and(|scalar| scalar.meaning == Meaning::Null)
     }
 
-    /// The entry of a map's key.
+    /// The entry of a map's key: the last one where JSON has several, as most JSON readers do.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries().iter().find(|entry| entry.key == key)
+        self.entries().iter().rev().find(|entry| entry.key == key)
     }
 
     /// The value of a map's key.
@@ -185,7 +185,7 @@ impl Node {
         }
     }
 
-    /// This map with `over` laid over it: maps are merged, everything else is replaced (design: manifest, `defaults`).
+    /// This map with `over` laid over it: maps are merged, everything else is replaced (see docs/dev/manifest.md).
     #[must_use]
     pub fn merged(&self, over: &Node) -> Node {
         let (Kind::Map(below), Kind::Map(above)) = (&self.kind, &over.kind) else {
