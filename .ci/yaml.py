@@ -1,7 +1,9 @@
-"""Takes the YAML out of README.md and docs, so that what people copy is checked like what we run.
+"""Extracts the YAML examples from Markdown files, so that what people copy is checked like our own files.
 
-Writes each block below the folder that is named: `workflows/` (with `jobs`), `manifests/` (with `format`), `steps/` (a list of
-steps, made a job of a workflow). Anything else must say so: ```yaml fragment. Prints the files; exit 1 for a block that fits nothing.
+Usage: yaml.py FOLDER FILE…
+
+Writes each block below FOLDER: to `workflows/` if it has `jobs` or `steps` (wrapped in a job), to `manifests/` if it has
+`format`. Other blocks must be marked as ```yaml fragment. Prints the files; exits with 1 for a block that is none of these.
 """
 import pathlib
 import re
@@ -16,7 +18,7 @@ HEAD = "name: {name}\non: push\npermissions: {{}}\njobs:\n  bake:\n    runs-on: 
 
 
 def place(text, name):
-    """(folder, content) of a block, None when it is neither of them."""
+    """(folder, content) of a block; None if it is neither a workflow nor a manifest."""
     data = YAML(typ="safe").load(text)
     if isinstance(data, dict) and "jobs" in data:
         return "workflows", text
@@ -38,9 +40,9 @@ def main(folder, files):
                 continue
             try:
                 placed = place(block["text"], f"{path.stem}-{line}")
-                why = "is neither a workflow, nor steps, nor a manifest; mark it as ```yaml fragment"
+                why = "is not a workflow, steps or a manifest; mark it as ```yaml fragment"
             except YAMLError as error:
-                placed, why = None, f"is no YAML: {error}"
+                placed, why = None, f"is not valid YAML: {error}"
             if placed is None:
                 print(f"{path}:{line}: this block {why}", file=sys.stderr)
                 wrong += 1
