@@ -2,74 +2,74 @@
 
 use serde_json::{Value, json};
 
+use crate::fixture::Fixture;
 use crate::owner::{ec2, ec2_of, parameter, parameter_of};
 use crate::publish::{HOME, calls, images, manifest, web};
-use crate::setting::Setting;
 
 const OTHER: &str = "222222222222";
 const ROLE: &str = "arn:aws:iam::222222222222:role/bake";
 
 /// What the report says of a region of the other account.
-fn delivery(setting: &Setting, region: &str) -> Value {
-    let report = setting.report();
+fn delivery(fixture: &Fixture, region: &str) -> Value {
+    let report = fixture.report();
     let all = report["images"][0]["published"].as_array().cloned().unwrap_or_default();
     let found = all.into_iter().find(|one| one["region"] == region && one["account"] == OTHER);
     found.unwrap_or_else(|| panic!("{region} of {OTHER} is not in {report:#}"))
 }
 
-fn of_other(setting: &Setting, action: &str) -> Vec<Value> {
-    setting.cloud.calls_of(action).into_iter().filter(|call| call["account"] == OTHER).collect()
+fn of_other(fixture: &Fixture, action: &str) -> Vec<Value> {
+    fixture.cloud.calls_of(action).into_iter().filter(|call| call["account"] == OTHER).collect()
 }
 
 #[test]
 fn another_account_gets_images_of_its_own_and_what_is_missing_is_finished() {
-    let setting = web(&format!(
+    let fixture = web(&format!(
         "{{targets: [{{role: {ROLE}, regions: [us-east-1, eu-west-1]}}], share: {{accounts: [\"333333333333\", \"{OTHER}\"]}}, \
           parameters: [/images/web], deprecate-after: 90d, protect: true}}"
     ));
     let error = json!({"code": "InvalidRequest", "message": "the region is on fire", "http": 400});
-    setting.cloud.fault(
+    fixture.cloud.fault(
         &json!({"kind": "error", "action": "RegisterImage", "region": "eu-west-1", "times": null, "match": {"account": OTHER}, "error": error}),
     );
-    setting
+    fixture
         .bake()
         .exits(7)
         .says("publish web 1.0.0 in eu-west-1 of 222222222222")
         .says("It is published in us-east-1, us-east-1 of 222222222222");
-    assert_eq!(delivery(&setting, "us-east-1")["failure"], Value::Null);
-    assert_eq!(delivery(&setting, "eu-west-1")["failure"]["kind"], "publish");
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    assert_eq!(delivery(&fixture, "us-east-1")["failure"], Value::Null);
+    assert_eq!(delivery(&fixture, "eu-west-1")["failure"]["kind"], "publish");
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
 
     // Copied by the other account, while the test booted, of a snapshot that is shared with it alone.
-    let copy = &of_other(&setting, "CopySnapshot")[0];
-    let shared = setting.cloud.calls_of("ModifySnapshotAttribute");
+    let copy = &of_other(&fixture, "CopySnapshot")[0];
+    let shared = fixture.cloud.calls_of("ModifySnapshotAttribute");
     assert!(shared.iter().all(|call| call["parameters"]["UserIds"] == json!([OTHER])), "{shared:#?}");
-    assert!(copy["time"].as_f64() < setting.cloud.calls_of("TerminateInstances")[1]["time"].as_f64(), "{copy:#}");
-    let assumed = setting.cloud.calls_of("AssumeRole");
+    assert!(copy["time"].as_f64() < fixture.cloud.calls_of("TerminateInstances")[1]["time"].as_f64(), "{copy:#}");
+    let assumed = fixture.cloud.calls_of("AssumeRole");
     assert_eq!(assumed.len(), 1, "{assumed:#?}");
     assert_eq!(assumed[0]["parameters"]["DurationSeconds"], 3600);
 
-    setting.cloud.forgive();
-    setting.cloud.forget_calls();
-    setting.run(&["publish", "--report", "bake-report.json"]).exits(0).says("eu-west-1 of 222222222222 has ami-");
-    let made: Vec<Value> = of_other(&setting, "RegisterImage");
+    fixture.cloud.forgive();
+    fixture.cloud.forget_calls();
+    fixture.run(&["publish", "--report", "bake-report.json"]).exits(0).says("eu-west-1 of 222222222222 has ami-");
+    let made: Vec<Value> = of_other(&fixture, "RegisterImage");
     assert_eq!((made.len(), &made[0]["region"]), (1, &json!("eu-west-1")), "nothing is repeated: {made:#?}");
-    assert!(setting.cloud.calls_of("RunInstances").is_empty());
-    setting.holds_only(&["shop/web/1.0.0"; 3]);
+    assert!(fixture.cloud.calls_of("RunInstances").is_empty());
+    fixture.holds_only(&["shop/web/1.0.0"; 3]);
     for region in ["us-east-1", "eu-west-1"] {
-        let image = &images(&setting, &format!("{OTHER}/{region}"))[0];
+        let image = &images(&fixture, &format!("{OTHER}/{region}"))[0];
         assert_eq!(image["tags"]["ami-bake:version"], "1.0.0", "tags of its own: {image:#}");
         assert!(image["tags"]["ami-bake:tested"].is_string(), "{image:#}");
         let id = image["id"].as_str().unwrap();
-        assert_eq!(parameter_of(&setting, OTHER, region, "/images/web")["Value"], id);
+        assert_eq!(parameter_of(&fixture, OTHER, region, "/images/web")["Value"], id);
         let query = format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission");
-        let launch = ec2_of(&setting, OTHER, region, &query);
+        let launch = ec2_of(&fixture, OTHER, region, &query);
         assert!(launch.contains("333333333333") && !launch.contains(OTHER), "{launch}");
-        let shown = ec2_of(&setting, OTHER, region, &format!("Action=DescribeImages&ImageId.1={id}"));
+        let shown = ec2_of(&fixture, OTHER, region, &format!("Action=DescribeImages&ImageId.1={id}"));
         assert!(shown.contains("<deprecationTime>20") && shown.contains("enabled-without-cooldown"), "{shown}");
     }
-    assert_eq!(parameter(&setting, "us-east-1", "/images/web")["Value"], images(&setting, HOME)[0]["id"]);
-    let listed = setting.run(&["images"]).exits(0).stdout;
+    assert_eq!(parameter(&fixture, "us-east-1", "/images/web")["Value"], images(&fixture, HOME)[0]["id"]);
+    let listed = fixture.run(&["images"]).exits(0).stdout;
     assert_eq!(listed.matches("of 222222222222").count(), 2, "{listed}");
     assert!(listed.contains("parameter /images/web"), "{listed}");
 }
@@ -77,48 +77,48 @@ fn another_account_gets_images_of_its_own_and_what_is_missing_is_finished() {
 #[test]
 fn a_failing_test_takes_another_accounts_copies_away_and_ec2_copies_what_it_must() {
     let publish = format!("{{targets: [{{role: {ROLE}, regions: [eu-west-1]}}]}}");
-    let setting = Setting::new(&manifest(&publish).replace("test -e /opt/hello", "test -e /opt/none"));
-    setting.bake().exits(6);
-    assert_eq!(of_other(&setting, "CopySnapshot").len(), 1);
-    setting.holds_only(&[]);
+    let fixture = Fixture::new(&manifest(&publish).replace("test -e /opt/hello", "test -e /opt/none"));
+    fixture.bake().exits(6);
+    assert_eq!(of_other(&fixture, "CopySnapshot").len(), 1);
+    fixture.holds_only(&[]);
 
-    setting.write("bake.yml", &manifest(&publish.replace("{targets", "{copy: image, targets")));
-    setting.bake().exits(0);
-    assert_eq!(of_other(&setting, "CopyImage").len(), 1);
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    fixture.write("bake.yml", &manifest(&publish.replace("{targets", "{copy: image, targets")));
+    fixture.bake().exits(0);
+    assert_eq!(of_other(&fixture, "CopyImage").len(), 1);
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
 
     // What is kept no longer goes there too, under the same role.
-    setting.write("bake.yml", &manifest(&publish.replace("{targets", "{copy: image, keep: {last: 1}, targets")));
-    setting
+    fixture.write("bake.yml", &manifest(&publish.replace("{targets", "{copy: image, keep: {last: 1}, targets")));
+    fixture
         .run(&["bake", "--image-version", "1.1.0"])
         .exits(0)
         .says("1.0.0 is no longer kept")
         .says("in eu-west-1 of 222222222222 is deleted")
         // The account that copied it at home may have it there too: EC2 looks first.
         .says("in us-east-1 stays: it is not known who uses it");
-    let publish = || setting.run(&["publish", "--image-version", "1.1.0"]).exits(0);
+    let publish = || fixture.run(&["publish", "--image-version", "1.1.0"]).exits(0);
     publish();
     publish().says("in us-east-1 is deleted");
-    setting.holds_only(&["shop/web/1.1.0"; 2]);
+    fixture.holds_only(&["shop/web/1.1.0"; 2]);
 }
 
 #[test]
 fn what_another_account_refuses_is_said_before_a_machine_starts() {
-    let setting = web(&format!(
+    let fixture = web(&format!(
         "{{targets: [{{role: {ROLE}, regions: [eu-west-1]}}], parameters: [/images/web], keep: {{last: 3}}}}"
     ));
-    setting.cloud.deny(&["sts:AssumeRole"]);
-    setting.run(&["images"]).exits(0).says("the images in eu-west-1 of 222222222222 are not listed");
-    setting.bake().exits(4).says(ROLE).says("sts:AssumeRole").says("bake.yml:");
-    setting.cloud.deny(&[]);
-    ec2(&setting, "us-east-1", "Action=EnableEbsEncryptionByDefault");
-    setting.bake().exits(4).says("copy web: in us-east-1 it is encrypted with the key that AWS manages");
-    ec2(&setting, "us-east-1", "Action=DisableEbsEncryptionByDefault");
-    assert!(setting.cloud.instances().is_empty());
+    fixture.cloud.deny(&["sts:AssumeRole"]);
+    fixture.run(&["images"]).exits(0).says("the images in eu-west-1 of 222222222222 are not listed");
+    fixture.bake().exits(4).says(ROLE).says("sts:AssumeRole").says("bake.yml:");
+    fixture.cloud.deny(&[]);
+    ec2(&fixture, "us-east-1", "Action=EnableEbsEncryptionByDefault");
+    fixture.bake().exits(4).says("copy web: in us-east-1 it is encrypted with the key that AWS manages");
+    ec2(&fixture, "us-east-1", "Action=DisableEbsEncryptionByDefault");
+    assert!(fixture.cloud.instances().is_empty());
 
     // What publishing needs is part of the plan's permissions, by action and account.
-    setting.cloud.deny(&["ec2:CopySnapshot", "ec2:ModifySnapshotAttribute", "autoscaling:DescribeAutoScalingGroups"]);
-    let plan = setting.run(&["plan", "--permissions", "--json"]).exits(4);
+    fixture.cloud.deny(&["ec2:CopySnapshot", "ec2:ModifySnapshotAttribute", "autoscaling:DescribeAutoScalingGroups"]);
+    let plan = fixture.run(&["plan", "--permissions", "--json"]).exits(4);
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
     let all = plan["permissions"].as_array().unwrap();
     let of = |action: &str| {
@@ -137,5 +137,5 @@ fn what_another_account_refuses_is_said_before_a_machine_starts() {
         assert_eq!(of(allowed)["allowed"], true, "{allowed}");
     }
     assert_eq!(of("ssm:PutParameter")["allowed"], Value::Null);
-    assert!(calls(&setting, "eu-west-1", "PutParameter").is_empty());
+    assert!(calls(&fixture, "eu-west-1", "PutParameter").is_empty());
 }

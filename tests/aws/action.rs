@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use ami_bake_testkit::action::{Ended, Job};
 use ami_bake_testkit::cloud::Cloud;
-use ami_bake_testkit::http::{Answer, Server};
+use ami_bake_testkit::http::{HttpAnswer, Server};
 use ami_bake_testkit::oidc;
 use serde_json::Value;
 
-use crate::setting::{WEB, binary};
+use crate::fixture::{WEB, binary};
 
 const ROLE: &str = "arn:aws:iam::222222222222:role/bake";
 
@@ -48,7 +48,7 @@ fn is_empty(cloud: &Cloud) {
 #[test]
 fn a_bake_outlives_its_credentials() {
     let cloud = Cloud::start(Path::new(binary()));
-    let issuer = oidc::issuer(vec![Answer::text(403, oidc::PENDING)]);
+    let issuer = oidc::issuer(vec![HttpAnswer::text(403, oidc::PENDING)]);
     // What STS says on the way to a session, with each token a fresh one.
     let before = vec![
         oidc::refusal(

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::setting::{Setting, finish};
+use crate::fixture::{Fixture, finish};
 
 const TEMPLATE: &str = r#"{
   "variables": {"aws_access_key": "", "aws_secret_key": ""},
@@ -85,16 +85,16 @@ const PLAYBOOK: &str = r#"- hosts: all
 "#;
 
 /// A role in a repository of its own, as ansible-galaxy installs them.
-pub(crate) fn role(setting: &Setting, name: &str, tasks: &str) {
-    setting.write(&format!("{name}/tasks/main.yml"), tasks);
-    setting.write(
+pub(crate) fn role(fixture: &Fixture, name: &str, tasks: &str) {
+    fixture.write(&format!("{name}/tasks/main.yml"), tasks);
+    fixture.write(
         &format!("{name}/meta/main.yml"),
         "galaxy_info: {author: t, description: t, license: MIT, min_ansible_version: '2.12'}\n",
     );
     for arguments in [&["init", "-q", "-b", "main"][..], &["add", "."], &["commit", "-qm", "role"]] {
         let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
         let done =
-            Command::new("git").arg("-C").arg(setting.path(name)).args(identity).args(arguments).status().unwrap();
+            Command::new("git").arg("-C").arg(fixture.path(name)).args(identity).args(arguments).status().unwrap();
         assert!(done.success());
     }
 }
@@ -108,18 +108,18 @@ pub(crate) fn with_ansible(mut command: Command) -> Command {
 
 #[test]
 fn a_template_with_a_playbook_is_baked_as_it_is() {
-    let setting = Setting::new("");
-    setting.write("jenkins.json", TEMPLATE);
-    setting.write("ansible/jenkins.yml", PLAYBOOK);
-    role(&setting, "java", "- name: Java\n  package: {name: \"{{ java_packages }}\", state: present}\n");
-    setting.write("jenkins/handlers/main.yml", "- name: restart jenkins\n  command: touch /opt/restarted\n");
+    let fixture = Fixture::new("");
+    fixture.write("jenkins.json", TEMPLATE);
+    fixture.write("ansible/jenkins.yml", PLAYBOOK);
+    role(&fixture, "java", "- name: Java\n  package: {name: \"{{ java_packages }}\", state: present}\n");
+    fixture.write("jenkins/handlers/main.yml", "- name: restart jenkins\n  command: touch /opt/restarted\n");
     role(
-        &setting,
+        &fixture,
         "jenkins",
         "- name: Jenkins\n  copy: {content: \"{{ jenkins_hostname }}\\n\", dest: /opt/jenkins, mode: '0644'}\n  notify: restart jenkins\n",
     );
-    let source = |name: &str| format!("git+file://{}", setting.path(name).display());
-    setting.write(
+    let source = |name: &str| format!("git+file://{}", fixture.path(name).display());
+    fixture.write(
         "ansible/requirements.yml",
         &format!(
             "- name: example.jenkins\n  src: {}\n- name: example.java\n  src: {}\n",
@@ -128,13 +128,13 @@ fn a_template_with_a_playbook_is_baked_as_it_is() {
         ),
     );
 
-    let baked = finish(with_ansible(setting.command(&["bake", "jenkins.json"])).spawn().unwrap()).exits(0);
+    let baked = finish(with_ansible(fixture.command(&["bake", "jenkins.json"])).spawn().unwrap()).exits(0);
     for told in ["TASK [example.java : Java]", "RUNNING HANDLER [example.jenkins : restart jenkins]", "failed=0"] {
         assert!(baked.stderr.contains(told), "{told}: {}", baked.stderr);
     }
-    let leaks = setting.cloud.leaks();
+    let leaks = fixture.cloud.leaks();
     let image = &leaks["123456789012/us-east-1"]["images"][0];
     let name = image["name"].as_str().unwrap();
     assert_eq!(image["tags"]["owner"], "kubes&clouds", "{image:#}");
-    setting.holds_only(&[name]);
+    fixture.holds_only(&[name]);
 }

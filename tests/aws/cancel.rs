@@ -3,15 +3,15 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::setting::{Setting, WEB, finish};
+use crate::fixture::{Fixture, WEB, finish};
 
 /// Bakes, sends SIGINT once the cloud has seen `action`, and judges what is left.
 fn cancelled_at(action: &str, manifest: &str) {
-    let setting = Setting::new(manifest);
-    let child = setting.command(&["bake"]).spawn().unwrap();
+    let fixture = Fixture::new(manifest);
+    let child = fixture.command(&["bake"]).spawn().unwrap();
     let begun = Instant::now();
-    while !setting.cloud.actions().iter().any(|seen| seen == action) {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{action} was never called: {:?}", setting.cloud.actions());
+    while !fixture.cloud.actions().iter().any(|seen| seen == action) {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{action} was never called: {:?}", fixture.cloud.actions());
         std::thread::sleep(Duration::from_millis(50));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -20,7 +20,7 @@ fn cancelled_at(action: &str, manifest: &str) {
     assert!(asked.elapsed() < Duration::from_secs(4), "GitHub would have killed it: {:?}", asked.elapsed());
     // Nothing was left to sweep: no ledger, and no group that a machine still held.
     assert!(!outcome.stderr.contains("left behind"), "{}", outcome.stderr);
-    setting.holds_only(&[]);
+    fixture.holds_only(&[]);
 }
 
 fn manifest() -> String {

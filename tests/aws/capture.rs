@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::setting::{Setting, WEB};
+use crate::fixture::{Fixture, WEB};
 
 const HELLO: &str = "    build:\n      - run: echo hello > /opt/hello\n    test:\n      - run: test -e /opt/hello\n";
 
@@ -10,40 +10,40 @@ const HELLO: &str = "    build:\n      - run: echo hello > /opt/hello\n    test:
 fn halted_needs_no_stopped_machine() {
     let manifest = format!("{WEB}    machine: {{type: t3.small}}\n{HELLO}");
     let manifest = manifest.replace("region: us-east-1", "region: us-east-1, hourly: {t3.small: 0.0208}");
-    let setting = Setting::new(&manifest);
-    setting.bake().exits(0);
-    let actions = setting.cloud.actions();
+    let fixture = Fixture::new(&manifest);
+    fixture.bake().exits(0);
+    let actions = fixture.cloud.actions();
     assert!(actions.iter().any(|action| action == "GetConsoleOutput"), "{actions:?}");
     assert!(actions.iter().all(|action| action != "DescribeSpotPriceHistory"), "{actions:?}");
-    assert_eq!(setting.report()["machines"][0]["hourly"], 0.0208, "the manifest tells the price");
+    assert_eq!(fixture.report()["machines"][0]["hourly"], 0.0208, "the manifest tells the price");
     assert!(actions.iter().all(|action| action != "CreateImage"), "{actions:?}");
 }
 
 #[test]
 fn without_proof_the_stopped_state_is_waited_for() {
-    let setting = Setting::new(&format!("{WEB}{HELLO}"));
-    setting.cloud.fault(&json!({"kind": "no-power-line"}));
-    setting.bake().exits(0);
-    setting.holds_only(&["shop/web/0.1.0"]);
+    let fixture = Fixture::new(&format!("{WEB}{HELLO}"));
+    fixture.cloud.fault(&json!({"kind": "no-power-line"}));
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn every_mode_gives_the_same_image() {
     for mode in ["stopped", "live"] {
-        let setting = Setting::new(&format!("{WEB}    capture: {mode}\n{HELLO}"));
-        setting.bake().exits(0);
-        setting.holds_only(&["shop/web/0.1.0"]);
+        let fixture = Fixture::new(&format!("{WEB}    capture: {mode}\n{HELLO}"));
+        fixture.bake().exits(0);
+        fixture.holds_only(&["shop/web/0.1.0"]);
     }
 }
 
 #[test]
 fn a_spot_machine_is_halted_from_inside() {
-    let setting = Setting::new(&format!("{WEB}    machine: {{type: t3.small, spot: true}}\n{HELLO}"));
-    setting.bake().exits(0);
-    let actions = setting.cloud.actions();
+    let fixture = Fixture::new(&format!("{WEB}    machine: {{type: t3.small, spot: true}}\n{HELLO}"));
+    fixture.bake().exits(0);
+    let actions = fixture.cloud.actions();
     assert!(actions.iter().all(|action| action != "StopInstances"), "{actions:?}");
-    setting.holds_only(&["shop/web/0.1.0"]);
-    let machines = setting.report()["machines"].clone();
+    fixture.holds_only(&["shop/web/0.1.0"]);
+    let machines = fixture.report()["machines"].clone();
     let priced = |machine: &Value| machine["hourly"].as_f64().is_some_and(|dollars| dollars > 0.0);
     assert!(machines.as_array().unwrap().iter().all(priced), "the market tells the price: {machines:#}");
 }
@@ -53,20 +53,20 @@ fn a_source_with_product_codes_goes_through_create_image() {
     let manifest = format!("{WEB}{HELLO}")
         .replace("099720109477", "309956199498")
         .replace("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*", "RHEL-9*");
-    let setting = Setting::new(&manifest);
-    setting.bake().exits(0);
-    let actions = setting.cloud.actions();
+    let fixture = Fixture::new(&manifest);
+    fixture.bake().exits(0);
+    let actions = fixture.cloud.actions();
     assert!(actions.iter().any(|action| action == "CreateImage"), "{actions:?}");
-    setting.holds_only(&["shop/web/0.1.0"]);
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn the_image_says_what_the_source_says() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "{WEB}    machine: {{disk: {{size: 12, type: gp3, iops: 3500, throughput: 200}}}}\n{HELLO}"
     ));
-    setting.bake().exits(0);
-    let calls = setting.cloud.calls();
+    fixture.bake().exits(0);
+    let calls = fixture.cloud.calls();
     let registered = calls.iter().rfind(|call| call["action"] == "RegisterImage").unwrap();
     let text = registered.to_string();
     for part in ["x86_64", "hvm", "v2.0", "3500", "200", "12", "/dev/sda1", "uefi-preferred"] {

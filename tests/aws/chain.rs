@@ -1,6 +1,6 @@
 //! Several images of one manifest.
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 const CHAIN: &str = r#"format: 1
 name: shop
@@ -21,27 +21,27 @@ images:
 
 #[test]
 fn an_image_is_built_on_another() {
-    let setting = Setting::new(CHAIN);
-    setting.bake().exits(0);
-    setting.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0"]);
-    let machines = setting.cloud.instances().len();
-    setting.write("bake.yml", &CHAIN.replace("echo web >", "echo more >"));
-    setting.bake().exits(0);
-    assert_eq!(setting.cloud.instances().len(), machines + 2, "base is reused, web is built and tested");
-    setting.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0", "shop/web/0.1.1"]);
+    let fixture = Fixture::new(CHAIN);
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0"]);
+    let machines = fixture.cloud.instances().len();
+    fixture.write("bake.yml", &CHAIN.replace("echo web >", "echo more >"));
+    fixture.bake().exits(0);
+    assert_eq!(fixture.cloud.instances().len(), machines + 2, "base is reused, web is built and tested");
+    fixture.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0", "shop/web/0.1.1"]);
 }
 
 #[test]
 fn what_is_built_on_a_failed_image_is_not_begun() {
-    let setting = Setting::new(&CHAIN.replace("echo base > /opt/base", "exit 3"));
-    setting.bake().exits(5).says("web");
-    setting.holds_only(&[]);
+    let fixture = Fixture::new(&CHAIN.replace("echo base > /opt/base", "exit 3"));
+    fixture.bake().exits(5).says("web");
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn one_of_two_is_baked_on_the_published_other() {
-    let setting = Setting::new(CHAIN);
-    setting.run(&["bake", "--image", "base"]).exits(0);
-    setting.run(&["bake", "--image", "web"]).exits(0);
-    setting.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0"]);
+    let fixture = Fixture::new(CHAIN);
+    fixture.run(&["bake", "--image", "base"]).exits(0);
+    fixture.run(&["bake", "--image", "web"]).exits(0);
+    fixture.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0"]);
 }

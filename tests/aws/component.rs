@@ -2,7 +2,7 @@
 
 use ami_bake_testkit::corpus::corpus;
 
-use crate::setting::{Setting, WEB, file_of};
+use crate::fixture::{Fixture, WEB, file_of};
 
 const DOCUMENT: &str = r#"
 schemaVersion: 1.0
@@ -41,29 +41,29 @@ phases:
 
 #[test]
 fn documents_use_the_credentials_of_the_bake() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "{WEB}    build: [{{component: web.yml, with: {{Bucket: assets}}}}]\n    test: [{{component: web.yml, with: {{Bucket: assets}}}}]\n"
     ));
-    setting.write("web.yml", DOCUMENT);
-    setting.cloud.put_object("assets", "site/in/page.html", b"<p>hello</p>");
-    setting.cloud.put_object("assets", "site/index.html", b"index");
-    setting.cloud.put_object("assets", "tool", b"#!/bin/sh\necho \"tool for $1\" > /opt/result\n");
+    fixture.write("web.yml", DOCUMENT);
+    fixture.cloud.put_object("assets", "site/in/page.html", b"<p>hello</p>");
+    fixture.cloud.put_object("assets", "site/index.html", b"index");
+    fixture.cloud.put_object("assets", "tool", b"#!/bin/sh\necho \"tool for $1\" > /opt/result\n");
     // A bucket in another region is asked there.
-    setting.cloud.put_object_in("eu-west-1", "far", "away", b"from afar");
-    let policy = setting.run(&["policy"]).exits(0).stdout;
+    fixture.cloud.put_object_in("eu-west-1", "far", "away", b"from afar");
+    let policy = fixture.run(&["policy"]).exits(0).stdout;
     for part in
         ["DocumentsGetObject", "arn:aws:s3:::assets/site/*", "arn:aws:s3:::assets/results/*", "DocumentsListBucket"]
     {
         assert!(policy.contains(part), "{part} is not in\n{policy}");
     }
-    let baked = setting.bake().exits(0);
+    let baked = fixture.bake().exits(0);
     let missing = "the step `Missing` (S3Download): read s3://assets/none";
     assert!(baked.stderr.contains(missing), "{}", baked.stderr);
-    let result = setting.cloud.object("assets", "results/result");
+    let result = fixture.cloud.object("assets", "results/result");
     assert!(result.starts_with("tool for ami-"), "{result}");
     // No credentials on the machine: what it downloads comes over its connection.
-    assert_eq!(setting.cloud.instances().len(), 2);
-    setting.holds_only(&["shop/web/0.1.0"]);
+    assert_eq!(fixture.cloud.instances().len(), 2);
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 /// The test cloud's Debian 12 in us-east-1; ids of its images are the same in every run.
@@ -82,26 +82,26 @@ const TOOLS: &str = r#"
 #[test]
 fn the_required_documents_bake() {
     let Some(corpus) = corpus() else { return };
-    let setting = Setting::new("format: 1\n");
+    let fixture = Fixture::new("format: 1\n");
     for name in ["httpd", "jenkins", "linux-bin"] {
         let text = std::fs::read_to_string(corpus.join(format!("required/{name}.component.yml"))).unwrap();
-        setting.write(&format!("{name}.yml"), &text);
+        fixture.write(&format!("{name}.yml"), &text);
     }
     let recipe = std::fs::read_to_string(corpus.join("required/image-builder-recipe.json")).unwrap();
-    setting.write("recipe.json", &recipe);
-    setting
+    fixture.write("recipe.json", &recipe);
+    fixture
         .run(&["import", "recipe.json", "jenkins.yml", "linux-bin.yml", "httpd.yml", "-o", "bake.yml", "--force"])
         .exits(0);
-    let imported = setting.read("bake.yml");
+    let imported = fixture.read("bake.yml");
     // The tools that need a network are put in the place of the real ones, and the parent image is given.
     let manifest = imported.replace("    build:\n", &format!("    build:\n      - run: |{TOOLS}"));
     assert_ne!(manifest, imported);
-    setting.write("bake.yml", &manifest);
-    setting.cloud.put_object("your-bucket-name-here", "index.html", b"hello");
-    setting.cloud.put_object("your-bucket-name-here", "jenkins.yml", b"- hosts: localhost\n");
-    setting.cloud.put_object("your-bucket-name-here", "requirements.yml", b"[]\n");
-    setting.cloud.put_object("mybucket", "myapplication", b"#!/bin/sh\necho myapplication \"$*\" >> /opt/calls\n");
-    let baked = setting.run(&["bake", "--region", "us-east-1", "--set", &format!("source-ami={SOURCE}")]).exits(0);
+    fixture.write("bake.yml", &manifest);
+    fixture.cloud.put_object("your-bucket-name-here", "index.html", b"hello");
+    fixture.cloud.put_object("your-bucket-name-here", "jenkins.yml", b"- hosts: localhost\n");
+    fixture.cloud.put_object("your-bucket-name-here", "requirements.yml", b"[]\n");
+    fixture.cloud.put_object("mybucket", "myapplication", b"#!/bin/sh\necho myapplication \"$*\" >> /opt/calls\n");
+    let baked = fixture.run(&["bake", "--region", "us-east-1", "--set", &format!("source-ami={SOURCE}")]).exits(0);
     for step in [
         "ExecutePlaybook (ExecuteBash)",
         "Install (ExecuteBinary)",
@@ -110,7 +110,7 @@ fn the_required_documents_bake() {
     ] {
         assert!(baked.stderr.contains(step), "{step} is not in\n{}", baked.stderr);
     }
-    let layer = setting
+    let layer = fixture
         .cloud
         .images()
         .into_iter()

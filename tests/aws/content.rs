@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::setting::{Setting, WEB};
+use crate::fixture::{Fixture, WEB};
 
 const SECRET: &str = "correct-horse-battery-staple";
 
 #[test]
 fn an_image_holds_no_key_and_no_secret_of_the_bake() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "secrets: [DEPLOY_TOKEN]\n{WEB}    build:
       - run: |
           test ${{#TOKEN}} = 28
@@ -18,14 +18,14 @@ fn an_image_holds_no_key_and_no_secret_of_the_bake() {
         env: {{TOKEN: \"${{{{ secrets.DEPLOY_TOKEN }}}}\"}}
 "
     ));
-    let child = setting.command(&["bake"]).env("DEPLOY_TOKEN", SECRET).spawn().unwrap();
-    let outcome = crate::setting::finish(child).exits(0);
-    for text in [&outcome.stdout, &outcome.stderr, &setting.report().to_string()] {
+    let child = fixture.command(&["bake"]).env("DEPLOY_TOKEN", SECRET).spawn().unwrap();
+    let outcome = crate::fixture::finish(child).exits(0);
+    for text in [&outcome.stdout, &outcome.stderr, &fixture.report().to_string()] {
         assert!(!text.contains(SECRET), "{text}");
     }
     assert!(outcome.stderr.contains("the token is ***"), "{}", outcome.stderr);
 
-    let layers = layers(&setting);
+    let layers = layers(&fixture);
     assert!(layers.iter().any(|layer| layer.join("opt/useful").exists()));
     for layer in &layers {
         for path in files(layer) {
@@ -45,32 +45,32 @@ fn an_image_holds_no_key_and_no_secret_of_the_bake() {
 
 #[test]
 fn a_secret_left_in_a_file_fails_the_bake() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "secrets: [DEPLOY_TOKEN]\n{WEB}    build:
       - run: echo \"token=$TOKEN\" > /etc/app.conf
         env: {{TOKEN: \"${{{{ secrets.DEPLOY_TOKEN }}}}\"}}
 "
     ));
-    let child = setting.command(&["bake"]).env("DEPLOY_TOKEN", SECRET).spawn().unwrap();
-    let outcome = crate::setting::finish(child).exits(5).says("/etc/app.conf").says("DEPLOY_TOKEN");
+    let child = fixture.command(&["bake"]).env("DEPLOY_TOKEN", SECRET).spawn().unwrap();
+    let outcome = crate::fixture::finish(child).exits(5).says("/etc/app.conf").says("DEPLOY_TOKEN");
     assert!(!outcome.stderr.contains(SECRET));
-    setting.holds_only(&[]);
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn a_private_key_fails_the_bake_unless_it_is_allowed() {
     let manifest = format!("{WEB}    build:\n      - upload: app.key\n        to: /etc/app/tls.key\n");
-    let setting = Setting::new(&manifest);
-    setting.write("app.key", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n-----END PRIVATE KEY-----\n");
-    setting.bake().exits(5).says("/etc/app/tls.key");
-    setting.holds_only(&[]);
-    setting.write("bake.yml", &format!("{manifest}    seal: {{allow: [\"/etc/app/*.key\"]}}\n"));
-    setting.bake().exits(0);
+    let fixture = Fixture::new(&manifest);
+    fixture.write("app.key", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n-----END PRIVATE KEY-----\n");
+    fixture.bake().exits(5).says("/etc/app/tls.key");
+    fixture.holds_only(&[]);
+    fixture.write("bake.yml", &format!("{manifest}    seal: {{allow: [\"/etc/app/*.key\"]}}\n"));
+    fixture.bake().exits(0);
 }
 
 /// The folders of the one image's own layers.
-fn layers(setting: &Setting) -> Vec<PathBuf> {
-    let images = setting.cloud.images();
+fn layers(fixture: &Fixture) -> Vec<PathBuf> {
+    let images = fixture.cloud.images();
     let ours: Vec<_> = images.iter().filter(|image| image["name"] == "shop/web/0.1.0").collect();
     assert_eq!(ours.len(), 1, "{images:?}");
     let snapshots = ours[0]["snapshots"].as_object().unwrap();

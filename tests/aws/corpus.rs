@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use ami_bake_testkit::corpus::corpus;
-use ami_bake_testkit::place::Outcome;
+use ami_bake_testkit::test_dir::CommandOutcome;
 use serde_json::{Value, json};
 
 use crate::ansible::{role, with_ansible};
-use crate::setting::{Setting, file_of, finish};
+use crate::fixture::{Fixture, file_of, finish};
 
 const CANONICAL: &str = "099720109477";
 const DEBIAN: &str = "136693071363";
@@ -22,26 +22,26 @@ const NOTE: &str = "#!/bin/sh\necho \"${0##*/} $*\" >> /opt/calls\n";
 
 /// A cloud and the corpus' templates of these names, as they are.
 struct Templates {
-    setting: Setting,
+    fixture: Fixture,
 }
 
 impl std::ops::Deref for Templates {
-    type Target = Setting;
+    type Target = Fixture;
 
-    fn deref(&self) -> &Setting {
-        &self.setting
+    fn deref(&self) -> &Fixture {
+        &self.fixture
     }
 }
 
 impl Templates {
     fn new(names: &[&str]) -> Option<Self> {
         let required = corpus()?.join("required");
-        let setting = Setting::new("");
+        let fixture = Fixture::new("");
         for name in names {
             let text = std::fs::read_to_string(required.join(name)).unwrap();
-            setting.write(name, &text);
+            fixture.write(name, &text);
         }
-        Some(Self { setting })
+        Some(Self { fixture })
     }
 
     /// An image with these commands; each begins by noting its call.
@@ -112,7 +112,7 @@ struct Image {
     source: String,
     tags: Value,
     content: Value,
-    outcome: Outcome,
+    outcome: CommandOutcome,
 }
 
 impl Image {

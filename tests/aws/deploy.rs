@@ -2,42 +2,42 @@
 
 use serde_json::{Value, json};
 
+use crate::fixture::{Fixture, finish};
 use crate::fleet::{
     HOME, described, first_image, group, group_with, manifest, rollouts, template, template_versions, told, until,
     versions,
 };
 use crate::owner::{autoscaling, ec2, element};
-use crate::setting::{Setting, finish};
 
-fn made(setting: &Setting) -> String {
-    setting.report()["images"][0]["image"]["id"].as_str().unwrap().to_owned()
+fn made(fixture: &Fixture) -> String {
+    fixture.report()["images"][0]["image"]["id"].as_str().unwrap().to_owned()
 }
 
-fn moves(setting: &Setting) -> Vec<String> {
+fn moves(fixture: &Fixture) -> Vec<String> {
     let moves =
         ["CreateLaunchTemplateVersion", "StartInstanceRefresh", "ModifyLaunchTemplate", "UpdateAutoScalingGroup"];
-    setting.cloud.actions().into_iter().filter(|action| moves.contains(&action.as_str())).collect()
+    fixture.cloud.actions().into_iter().filter(|action| moves.contains(&action.as_str())).collect()
 }
 
 #[test]
 fn a_group_is_moved_to_the_very_version_and_only_once() {
-    let setting = Setting::new(&manifest(
+    let fixture = Fixture::new(&manifest(
         "[{launch-template: web, auto-scaling-group: web, set-default: true, refresh: {min-healthy: 60, warmup: 30s}}]",
     ));
     let disk = "&LaunchTemplateData.UserData=aGVsbG8=&LaunchTemplateData.BlockDeviceMapping.1.DeviceName=/dev/sdf&LaunchTemplateData.BlockDeviceMapping.1.Ebs.SnapshotId=snap-0123456789abcdef0&LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize=9";
-    let web = template(&setting, "web", disk);
-    group(&setting, "web", &web, "1", "");
+    let web = template(&fixture, "web", disk);
+    group(&fixture, "web", &web, "1", "");
     // The answers of both are lost: neither is done twice.
     for action in ["CreateLaunchTemplateVersion", "StartInstanceRefresh"] {
-        setting.cloud.fault(&json!({"kind": "lose-answer", "action": action}));
+        fixture.cloud.fault(&json!({"kind": "lose-answer", "action": action}));
     }
-    setting.bake().exits(0).says("% on version 2").says("5 of 5 machines of web run with version 2");
-    assert_eq!(versions(&setting, "web"), ("2".to_owned(), vec!["2".to_owned(); 5]));
-    let (all, default, answer) = template_versions(&setting, &web);
+    fixture.bake().exits(0).says("% on version 2").says("5 of 5 machines of web run with version 2");
+    assert_eq!(versions(&fixture, "web"), ("2".to_owned(), vec!["2".to_owned(); 5]));
+    let (all, default, answer) = template_versions(&fixture, &web);
     assert_eq!((all.len(), default.as_str()), (2, "2"));
     let two = answer.split("<item>").find(|part| part.contains("<versionNumber>2<")).unwrap_or(&answer);
     assert!(two.contains("web 1.0.0 of shop") && two.contains("by ami-bake run"), "{answer}");
-    for part in [made(&setting).as_str(), "aGVsbG8="] {
+    for part in [made(&fixture).as_str(), "aGVsbG8="] {
         assert!(answer.contains(part), "{part} is not in {answer}");
     }
     assert_eq!(
@@ -45,7 +45,7 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
         2,
         "EC2 drops snapshots that are not said again: {answer}"
     );
-    let refresh = &setting.cloud.calls_of("StartInstanceRefresh")[0]["parameters"];
+    let refresh = &fixture.cloud.calls_of("StartInstanceRefresh")[0]["parameters"];
     assert_eq!(refresh["DesiredConfiguration"]["LaunchTemplate"]["Version"], "2", "{refresh:#}");
     let preferences = &refresh["Preferences"];
     for (name, value) in
@@ -53,114 +53,114 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
     {
         assert_eq!(preferences[name], value, "{preferences:#}");
     }
-    let rollout = &rollouts(&setting)[0];
+    let rollout = &rollouts(&fixture)[0];
     assert_eq!(
         (&rollout["outcome"], &rollout["from"], &rollout["version"]),
         (&json!("deployed"), &json!(1), &json!(2))
     );
-    setting.holds_only(&["shop/web/1.0.0"]);
+    fixture.holds_only(&["shop/web/1.0.0"]);
 
     // Everything is there: a second run only looks.
-    setting.cloud.forget_calls();
-    setting.bake().exits(0).says("web in us-east-1 is as it should be");
-    setting.run(&["deploy", "--image-version", "1.0.0"]).exits(0);
-    assert_eq!(moves(&setting), [""; 0]);
-    assert_eq!(rollouts(&setting)[0]["outcome"], "unchanged");
+    fixture.cloud.forget_calls();
+    fixture.bake().exits(0).says("web in us-east-1 is as it should be");
+    fixture.run(&["deploy", "--image-version", "1.0.0"]).exits(0);
+    assert_eq!(moves(&fixture), [""; 0]);
+    assert_eq!(rollouts(&fixture)[0]["outcome"], "unchanged");
     // What a pull request bakes is deployed nowhere.
-    setting.run(&["bake", "--image-version", "1.1.0-pr.7.abc"]).exits(0).says("web in us-east-1 skipped");
-    assert_eq!(moves(&setting), [""; 0]);
-    assert_eq!(rollouts(&setting)[0]["outcome"], "skipped");
+    fixture.run(&["bake", "--image-version", "1.1.0-pr.7.abc"]).exits(0).says("web in us-east-1 skipped");
+    assert_eq!(moves(&fixture), [""; 0]);
+    assert_eq!(rollouts(&fixture)[0]["outcome"], "skipped");
 }
 
 /// An image that an old version names is in use; what nothing asks for goes, and nothing of somebody else.
 #[test]
 fn old_versions_go_but_for_what_is_asked_for() {
-    let setting = Setting::new(&manifest("[{launch-template: web, set-default: true, keep-versions: 2}]"));
-    let web = template(&setting, "web", "");
+    let fixture = Fixture::new(&manifest("[{launch-template: web, set-default: true, keep-versions: 2}]"));
+    let web = template(&fixture, "web", "");
     for who in [", by ami-bake run a", ", by ami-bake run b", ", by hand", ", by ami-bake run c", ", by ami-bake run d"]
     {
         let query = "Action=CreateLaunchTemplateVersion&SourceVersion=1&LaunchTemplateData.InstanceType=t3.large";
-        ec2(&setting, HOME, &format!("{query}&LaunchTemplateId={web}&VersionDescription=web{who}"));
+        ec2(&fixture, HOME, &format!("{query}&LaunchTemplateId={web}&VersionDescription=web{who}"));
     }
-    group(&setting, "side", &web, "3", "");
+    group(&fixture, "side", &web, "3", "");
     // What can't be deleted is no failure of the deployment.
-    setting.cloud.deny(&["ec2:DeleteLaunchTemplateVersions"]);
-    setting.bake().exits(0).says("old versions of web stay").says("ec2:DeleteLaunchTemplateVersions");
-    assert_eq!(template_versions(&setting, &web).0.len(), 7);
-    setting.cloud.deny(&[]);
-    setting.run(&["deploy", "--report", "bake-report.json"]).exits(0);
-    let (mut left, default, _) = template_versions(&setting, &web);
+    fixture.cloud.deny(&["ec2:DeleteLaunchTemplateVersions"]);
+    fixture.bake().exits(0).says("old versions of web stay").says("ec2:DeleteLaunchTemplateVersions");
+    assert_eq!(template_versions(&fixture, &web).0.len(), 7);
+    fixture.cloud.deny(&[]);
+    fixture.run(&["deploy", "--report", "bake-report.json"]).exits(0);
+    let (mut left, default, _) = template_versions(&fixture, &web);
     left.sort();
     assert_eq!((left.as_slice(), default.as_str()), (["1", "3", "4", "6", "7"].map(String::from).as_slice(), "7"));
-    let rollout = &rollouts(&setting)[0];
+    let rollout = &rollouts(&fixture)[0];
     assert!(rollout["done"].to_string().contains("version 2, 5 of web deleted, 2 are kept"), "{rollout:#}");
 }
 
 #[test]
 fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
-    let setting = Setting::new(&manifest(
+    let fixture = Fixture::new(&manifest(
         "[{launch-template: web, auto-scaling-group: web, set-default: true, refresh: {min-healthy: 0}}]",
     ));
-    let web = template(&setting, "web", "");
-    let arm = template(&setting, "arm", "");
+    let web = template(&fixture, "web", "");
+    let arm = template(&fixture, "arm", "");
     let policy = "&MixedInstancesPolicy.LaunchTemplate";
     group_with(
-        &setting,
+        &fixture,
         "web",
         &format!(
             "{policy}.LaunchTemplateSpecification.LaunchTemplateId={web}{policy}.LaunchTemplateSpecification.Version=1{policy}.Overrides.member.1.InstanceType=t3.small{policy}.Overrides.member.2.InstanceType=t4g.small{policy}.Overrides.member.2.LaunchTemplateSpecification.LaunchTemplateId={arm}{policy}.Overrides.member.2.LaunchTemplateSpecification.Version=1&MixedInstancesPolicy.InstancesDistribution.OnDemandBaseCapacity=1"
         ),
     );
-    setting.cloud.fault(&json!({"kind": "refresh-stalls", "at": 0}));
-    let child = setting.command(&["bake"]).spawn().unwrap();
-    until(|| (setting.cloud.count("StartInstanceRefresh") > 0).then_some(()));
+    fixture.cloud.fault(&json!({"kind": "refresh-stalls", "at": 0}));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    until(|| (fixture.cloud.count("StartInstanceRefresh") > 0).then_some(()));
     // Meanwhile somebody makes a version of their own and the default of it.
     ec2(
-        &setting,
+        &fixture,
         HOME,
         &format!(
             "Action=CreateLaunchTemplateVersion&LaunchTemplateId={web}&SourceVersion=1&LaunchTemplateData.InstanceType=t3.large"
         ),
     );
-    ec2(&setting, HOME, &format!("Action=ModifyLaunchTemplate&LaunchTemplateId={web}&SetDefaultVersion=3"));
-    let desired = setting.cloud.calls_of("StartInstanceRefresh")[0]["parameters"]["DesiredConfiguration"].clone();
+    ec2(&fixture, HOME, &format!("Action=ModifyLaunchTemplate&LaunchTemplateId={web}&SetDefaultVersion=3"));
+    let desired = fixture.cloud.calls_of("StartInstanceRefresh")[0]["parameters"]["DesiredConfiguration"].clone();
     let template = &desired["MixedInstancesPolicy"]["LaunchTemplate"];
     assert_eq!(template["LaunchTemplateSpecification"]["Version"], "2", "{desired:#}");
     assert_eq!(template["Overrides"][1]["LaunchTemplateSpecification"]["Version"], "1", "{desired:#}");
     assert_eq!(desired["MixedInstancesPolicy"]["InstancesDistribution"]["OnDemandBaseCapacity"], 1, "{desired:#}");
-    setting.cloud.forgive();
+    fixture.cloud.forgive();
     finish(child).exits(8).says("was moved from version 1 to 3 meanwhile, by somebody else").says("--force");
-    assert_eq!(versions(&setting, "web").1, ["2"; 5], "the group is at work all the same");
-    assert_eq!(template_versions(&setting, &web).1, "3");
-    let rollout = &rollouts(&setting)[0];
+    assert_eq!(versions(&fixture, "web").1, ["2"; 5], "the group is at work all the same");
+    assert_eq!(template_versions(&fixture, &web).1, "3");
+    let rollout = &rollouts(&fixture)[0];
     assert_eq!(rollout["outcome"], "failed");
     assert!(rollout["done"].to_string().contains("5 of 5 machines of web run with version 2"), "{rollout:#}");
     // A run that was cut off is run again; now the moved default is what it begins with.
-    setting.run(&["deploy", "--report", "bake-report.json", "--force"]).exits(0);
-    assert_eq!(template_versions(&setting, &web).1, "2");
+    fixture.run(&["deploy", "--report", "bake-report.json", "--force"]).exits(0);
+    assert_eq!(template_versions(&fixture, &web).1, "2");
 }
 
 #[test]
 fn what_can_not_be_moved_is_said_before_a_machine_starts() {
-    let setting = Setting::new(&manifest("[{launch-template: web, auto-scaling-group: old}]"));
-    let image = first_image(&setting);
-    let web = template(&setting, "web", "");
+    let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: old}]"));
+    let image = first_image(&fixture);
+    let web = template(&fixture, "web", "");
     autoscaling(
-        &setting,
+        &fixture,
         HOME,
         &format!(
             "Action=CreateLaunchConfiguration&LaunchConfigurationName=web-2016&ImageId={image}&InstanceType=t3.small"
         ),
     );
-    group_with(&setting, "old", "&LaunchConfigurationName=web-2016");
-    setting
+    group_with(&fixture, "old", "&LaunchConfigurationName=web-2016");
+    fixture
         .bake()
         .exits(4)
         .says("runs with the launch configuration web-2016")
         .says("Copy to launch template")
         .says("bake.yml:");
-    let other = template(&setting, "other", "");
-    group(&setting, "other", &other, "1", "");
+    let other = template(&fixture, "other", "");
+    group(&fixture, "other", &other, "1", "");
     let refused = [
         ("[{launch-template: none}]", "there is no launch template none in us-east-1"),
         ("[{launch-template: web, auto-scaling-group: none}]", "there is no Auto Scaling group none"),
@@ -169,114 +169,114 @@ fn what_can_not_be_moved_is_said_before_a_machine_starts() {
         ("[{launch-template: web, region: eu-west-1}]", "it is not published there"),
     ];
     for (deploy, why) in refused {
-        setting.write("bake.yml", &manifest(deploy));
-        setting.run(&["plan"]).exits(4).says(why);
+        fixture.write("bake.yml", &manifest(deploy));
+        fixture.run(&["plan"]).exits(4).says(why);
     }
     let parameter = "Action=CreateLaunchTemplateVersion&LaunchTemplateData.ImageId=resolve:ssm:/images/web&LaunchTemplateData.InstanceType=t3.small";
-    ec2(&setting, HOME, &format!("{parameter}&LaunchTemplateId={web}"));
+    ec2(&fixture, HOME, &format!("{parameter}&LaunchTemplateId={web}"));
     ec2(
-        &setting,
+        &fixture,
         HOME,
         &format!(
             "Action=CreateLaunchTemplateVersion&LaunchTemplateId={web}&SourceVersion=1&LaunchTemplateData.BlockDeviceMapping.1.DeviceName=/dev/xvda&LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize=20"
         ),
     );
-    group(&setting, "web", &web, "1", "");
-    autoscaling(&setting, HOME, "Action=SuspendProcesses&AutoScalingGroupName=web&ScalingProcesses.member.1=Launch");
-    setting.write("bake.yml", &manifest("[{launch-template: web, auto-scaling-group: web}]"));
-    setting.run(&["plan"]).exits(4).says("its processes Launch are suspended").says("resume-processes");
-    autoscaling(&setting, HOME, "Action=ResumeProcesses&AutoScalingGroupName=web");
+    group(&fixture, "web", &web, "1", "");
+    autoscaling(&fixture, HOME, "Action=SuspendProcesses&AutoScalingGroupName=web&ScalingProcesses.member.1=Launch");
+    fixture.write("bake.yml", &manifest("[{launch-template: web, auto-scaling-group: web}]"));
+    fixture.run(&["plan"]).exits(4).says("its processes Launch are suspended").says("resume-processes");
+    autoscaling(&fixture, HOME, "Action=ResumeProcesses&AutoScalingGroupName=web");
     // A foreign root device is only seen for what it is where the old image is gone; here it is one more disk.
-    setting.write("bake.yml", &manifest("[{launch-template: web, source-version: \"2\"}]"));
-    setting
+    fixture.write("bake.yml", &manifest("[{launch-template: web, source-version: \"2\"}]"));
+    fixture
         .bake()
         .exits(4)
         .says("takes its image from the parameter /images/web")
         .says("publish: {parameters: [/images/web]}");
     let key = manifest("[{launch-template: web, auto-scaling-group: web}]")
         .replace("    build:", "    machine: {disk: {encrypted: true, kms-key: alias/bake}}\n    build:");
-    setting.write("bake.yml", &key);
+    fixture.write("bake.yml", &key);
     let planned =
-        setting.run(&["plan"]).exits(0).says("the policy of the key alias/bake").says("AWSServiceRoleForAutoScaling");
+        fixture.run(&["plan"]).exits(0).says("the policy of the key alias/bake").says("AWSServiceRoleForAutoScaling");
     assert!(planned.stdout.contains("web would be deployed to web in us-east-1."), "{}", planned.stdout);
-    assert!(setting.cloud.instances().is_empty(), "no machine was started");
+    assert!(fixture.cloud.instances().is_empty(), "no machine was started");
 }
 
 #[test]
 fn a_missing_permission_names_action_and_resource_and_leaves_nothing() {
-    let setting = Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));
-    let web = template(&setting, "web", "");
-    group(&setting, "web", &web, "1", "");
-    setting.cloud.deny(&["autoscaling:StartInstanceRefresh"]);
-    setting
+    let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));
+    let web = template(&fixture, "web", "");
+    group(&fixture, "web", &web, "1", "");
+    fixture.cloud.deny(&["autoscaling:StartInstanceRefresh"]);
+    fixture
         .bake()
         .exits(8)
         .says("autoscaling:StartInstanceRefresh on arn:aws:autoscaling:us-east-1")
         .says("autoScalingGroupName/web")
         .says("\"Action\":\"autoscaling:StartInstanceRefresh\"");
-    assert_eq!(template_versions(&setting, &web).0, ["1"], "the version that nothing runs is gone");
-    assert_eq!(rollouts(&setting)[0]["outcome"], "rolled-back");
-    assert!(setting.report()["images"][0]["image"]["id"].is_string(), "the image is there all the same");
-    setting.cloud.deny(&["ec2:CreateLaunchTemplateVersion"]);
-    let again = setting.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
+    assert_eq!(template_versions(&fixture, &web).0, ["1"], "the version that nothing runs is gone");
+    assert_eq!(rollouts(&fixture)[0]["outcome"], "rolled-back");
+    assert!(fixture.report()["images"][0]["image"]["id"].is_string(), "the image is there all the same");
+    fixture.cloud.deny(&["ec2:CreateLaunchTemplateVersion"]);
+    let again = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
     let rollout = told(&again.stdout).remove(0);
     assert!(rollout["failure"]["causes"].to_string().contains(&format!("launch-template/{web}")), "{rollout:#}");
-    setting.cloud.deny(&[]);
+    fixture.cloud.deny(&[]);
     // The checkpoints' last one is the whole group, and a pause is one.
     let paced = "[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 0, max-healthy: 100, checkpoints: [20], pause: 1s}}]";
-    setting.write("bake.yml", &manifest(paced));
-    setting
+    fixture.write("bake.yml", &manifest(paced));
+    fixture
         .run(&["deploy", "--report", "bake-report.json"])
         .exits(0)
         .says("web in us-east-1 deployed on template version");
     let preferences: &Value =
-        &setting.cloud.calls_of("StartInstanceRefresh").pop().unwrap()["parameters"]["Preferences"];
+        &fixture.cloud.calls_of("StartInstanceRefresh").pop().unwrap()["parameters"]["Preferences"];
     assert_eq!(preferences["CheckpointPercentages"], json!([20, 100]), "{preferences:#}");
-    assert_eq!(element(&described(&setting, "web"), "DesiredCapacity"), "5");
+    assert_eq!(element(&described(&fixture, "web"), "DesiredCapacity"), "5");
 }
 
 #[test]
 fn a_run_that_was_killed_is_taken_up_again() {
-    let setting =
-        Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
-    let web = template(&setting, "web", "");
-    group_with(&setting, "web", &format!("&LaunchTemplate.LaunchTemplateId={web}&LaunchTemplate.Version=$Default"));
-    setting.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));
-    let mut child = setting.command(&["bake"]).spawn().unwrap();
-    until(|| (versions(&setting, "web").1.iter().filter(|version| *version == "2").count() == 2).then_some(()));
+    let fixture =
+        Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
+    let web = template(&fixture, "web", "");
+    group_with(&fixture, "web", &format!("&LaunchTemplate.LaunchTemplateId={web}&LaunchTemplate.Version=$Default"));
+    fixture.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));
+    let mut child = fixture.command(&["bake"]).spawn().unwrap();
+    until(|| (versions(&fixture, "web").1.iter().filter(|version| *version == "2").count() == 2).then_some(()));
     child.kill().unwrap();
     child.wait().unwrap();
-    setting.cloud.forgive();
-    setting
+    fixture.cloud.forgive();
+    fixture
         .run(&["deploy", "--image-version", "1.0.0"])
         .exits(0)
         .says("is at work already")
         .says("deployed on template version 2");
     assert_eq!(
-        (setting.cloud.count("StartInstanceRefresh"), setting.cloud.count("CreateLaunchTemplateVersion")),
+        (fixture.cloud.count("StartInstanceRefresh"), fixture.cloud.count("CreateLaunchTemplateVersion")),
         (1, 1)
     );
-    assert_eq!(versions(&setting, "web"), ("$Default".to_owned(), vec!["2".to_owned(); 5]));
-    assert_eq!(template_versions(&setting, &web).1, "2");
+    assert_eq!(versions(&fixture, "web"), ("$Default".to_owned(), vec!["2".to_owned(); 5]));
+    assert_eq!(template_versions(&fixture, &web).1, "2");
     // What the dead run's ledger says is looked at, and left alone: it came to its end.
-    setting.run(&["sweep", "--yes"]).exits(0);
-    assert_eq!(versions(&setting, "web").1, ["2"; 5]);
-    assert_eq!(template_versions(&setting, &web).0.len(), 2);
-    setting.holds_only(&["shop/web/1.0.0"]);
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    assert_eq!(versions(&fixture, "web").1, ["2"; 5]);
+    assert_eq!(template_versions(&fixture, &web).0.len(), 2);
+    fixture.holds_only(&["shop/web/1.0.0"]);
 }
 
 #[test]
 fn what_a_deployment_may_do_is_asked_before() {
-    let setting = Setting::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));
-    let web = template(&setting, "web", "");
-    group(&setting, "web", &web, "1", "");
-    setting.cloud.deny(&["ec2:ModifyLaunchTemplate"]);
-    let shown = setting.run(&["plan", "--permissions"]).exits(4);
+    let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));
+    let web = template(&fixture, "web", "");
+    group(&fixture, "web", &web, "1", "");
+    fixture.cloud.deny(&["ec2:ModifyLaunchTemplate"]);
+    let shown = fixture.run(&["plan", "--permissions"]).exits(4);
     for line in ["ec2:ModifyLaunchTemplate", "ec2:CreateLaunchTemplateVersion", "autoscaling:StartInstanceRefresh"] {
         assert!(shown.stdout.contains(line), "{line} is not in {}", shown.stdout);
     }
     assert_eq!(
-        template_versions(&setting, &web),
-        (vec!["1".to_owned()], "1".to_owned(), template_versions(&setting, &web).2)
+        template_versions(&fixture, &web),
+        (vec!["1".to_owned()], "1".to_owned(), template_versions(&fixture, &web).2)
     );
 }

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::fixture::{Fixture, finish};
 use crate::fleet::{HOME, described, elements, group, groups, manifest, rollouts, template, told, until, versions};
 use crate::owner::autoscaling;
-use crate::setting::{Setting, finish};
 
 const TARGETS: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef";
 
@@ -15,23 +15,23 @@ fn replaced(more: &str) -> String {
 }
 
 /// A group with traffic, a policy, a scheduled action, a notification, a hook and tags.
-fn production(setting: &Setting) {
-    let web = template(setting, "web", "");
+fn production(fixture: &Fixture) {
+    let web = template(fixture, "web", "");
     let more = format!(
         "&TargetGroupARNs.member.1={TARGETS}&HealthCheckType=ELB&HealthCheckGracePeriod=60&DefaultInstanceWarmup=30&Tags.member.1.Key=team&Tags.member.1.Value=shop&Tags.member.1.PropagateAtLaunch=true&LifecycleHookSpecificationList.member.1.LifecycleHookName=drain&LifecycleHookSpecificationList.member.1.LifecycleTransition=autoscaling:EC2_INSTANCE_TERMINATING"
     );
-    group(setting, "web", &web, "1", &more);
+    group(fixture, "web", &web, "1", &more);
     for query in [
         "Action=PutScalingPolicy&PolicyName=busy&PolicyType=TargetTrackingScaling&TargetTrackingConfiguration.PredefinedMetricSpecification.PredefinedMetricType=ASGAverageCPUUtilization&TargetTrackingConfiguration.TargetValue=50",
         "Action=PutScheduledUpdateGroupAction&ScheduledActionName=night&Recurrence=0+0+*+*+*&MinSize=2",
         "Action=PutNotificationConfiguration&TopicARN=arn:aws:sns:us-east-1:123456789012:ops&NotificationTypes.member.1=autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
     ] {
-        autoscaling(setting, HOME, &format!("{query}&AutoScalingGroupName=web"));
+        autoscaling(fixture, HOME, &format!("{query}&AutoScalingGroupName=web"));
     }
 }
 
-fn serves(setting: &Setting, name: &str) -> bool {
-    let answer = described(setting, name);
+fn serves(fixture: &Fixture, name: &str) -> bool {
+    let answer = described(fixture, name);
     answer.contains(TARGETS)
         && !answer.contains("<ProcessName>")
         && elements(&answer, "LifecycleState") == ["InService"; 5]
@@ -39,14 +39,14 @@ fn serves(setting: &Setting, name: &str) -> bool {
 
 #[test]
 fn the_next_group_is_like_the_old_one_and_takes_over() {
-    let setting = Setting::new(&replaced(", keep-old: 2h"));
-    production(&setting);
-    setting.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateAutoScalingGroup"}));
-    setting.bake().exits(0).says("web-v000: 5 of 5 machines in service").says("web-v000 is at work");
-    assert_eq!(groups(&setting), ["web", "web-v000"]);
-    assert_eq!(versions(&setting, "web-v000"), ("2".to_owned(), vec!["2".to_owned(); 5]));
-    assert!(serves(&setting, "web-v000"));
-    let (old, next) = (described(&setting, "web"), described(&setting, "web-v000"));
+    let fixture = Fixture::new(&replaced(", keep-old: 2h"));
+    production(&fixture);
+    fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateAutoScalingGroup"}));
+    fixture.bake().exits(0).says("web-v000: 5 of 5 machines in service").says("web-v000 is at work");
+    assert_eq!(groups(&fixture), ["web", "web-v000"]);
+    assert_eq!(versions(&fixture, "web-v000"), ("2".to_owned(), vec!["2".to_owned(); 5]));
+    assert!(serves(&fixture, "web-v000"));
+    let (old, next) = (described(&fixture, "web"), described(&fixture, "web-v000"));
     for part in [
         "<MinSize>2<",
         "<MaxSize>9<",
@@ -67,76 +67,76 @@ fn the_next_group_is_like_the_old_one_and_takes_over() {
         ("DescribeScheduledActions", "<ScheduledActionName>night<"),
         ("DescribeLifecycleHooks", "<LifecycleHookName>drain<"),
     ] {
-        let answer = autoscaling(&setting, HOME, &format!("Action={action}&AutoScalingGroupName=web-v000"));
+        let answer = autoscaling(&fixture, HOME, &format!("Action={action}&AutoScalingGroupName=web-v000"));
         assert!(answer.contains(part), "{answer}");
     }
     let query = "Action=DescribeNotificationConfigurations&AutoScalingGroupNames.member.1=web-v000";
-    assert!(autoscaling(&setting, HOME, query).contains("EC2_INSTANCE_LAUNCH_ERROR"));
-    let rollout = &rollouts(&setting)[0];
+    assert!(autoscaling(&fixture, HOME, query).contains("EC2_INSTANCE_LAUNCH_ERROR"));
+    let rollout = &rollouts(&fixture)[0];
     assert_eq!((&rollout["outcome"], &rollout["group"]), (&json!("deployed"), &json!("web-v000")), "{rollout:#}");
-    let actions = setting.cloud.actions();
+    let actions = fixture.cloud.actions();
     let at = |name: &str| actions.iter().position(|action| action == name).unwrap();
     assert!(at("AttachLoadBalancerTargetGroups") < at("DetachLoadBalancerTargetGroups"), "somebody always serves");
 
     // It is there; the next version's group has the next number, and an old one whose time is over goes.
-    setting.run(&["deploy", "--image-version", "1.0.0"]).exits(0).says("is as it should be");
+    fixture.run(&["deploy", "--image-version", "1.0.0"]).exits(0).says("is as it should be");
     let over = "Action=CreateOrUpdateTags&Tags.member.1.ResourceId=web&Tags.member.1.ResourceType=auto-scaling-group&Tags.member.1.Key=ami-bake:expires&Tags.member.1.Value=2026-01-01T00:00:00Z&Tags.member.1.PropagateAtLaunch=false";
-    autoscaling(&setting, HOME, over);
-    setting.write(
+    autoscaling(&fixture, HOME, over);
+    fixture.write(
         "bake.yml",
         &replaced(", keep-old: 0s").replace("version: 1.0.0", "version: 1.1.0").replace("echo hello", "echo more"),
     );
-    setting.bake().exits(0).says("web-v001 is at work").says("web-v000 deleted");
-    assert_eq!(groups(&setting), ["web-v001"]);
-    assert!(serves(&setting, "web-v001"));
+    fixture.bake().exits(0).says("web-v001 is at work").says("web-v000 deleted");
+    assert_eq!(groups(&fixture), ["web-v001"]);
+    assert!(serves(&fixture, "web-v001"));
 }
 
 #[test]
 fn a_group_that_does_not_get_healthy_goes_again() {
-    let setting = Setting::new(&replaced(", refresh: {wait: 4s}"));
-    production(&setting);
-    setting.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
-    setting
+    let fixture = Fixture::new(&replaced(", refresh: {wait: 4s}"));
+    production(&fixture);
+    fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
+    fixture
         .bake()
         .exits(8)
         .says("0 of 5 machines of web-v000 were in service after 4.0s")
         .says("it is as it was before");
-    assert_eq!(groups(&setting), ["web"]);
-    assert!(serves(&setting, "web"));
-    assert_eq!(rollouts(&setting)[0]["outcome"], "rolled-back");
+    assert_eq!(groups(&fixture), ["web"]);
+    assert!(serves(&fixture, "web"));
+    assert_eq!(rollouts(&fixture)[0]["outcome"], "rolled-back");
     // The traffic is not taken: what is moved already comes back.
     let error = json!({"code": "ServiceUnavailable", "message": "not now", "http": 400});
-    setting.cloud.fault(&json!({"kind": "error", "action": "SuspendProcesses", "error": error}));
-    let failed = setting.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
+    fixture.cloud.fault(&json!({"kind": "error", "action": "SuspendProcesses", "error": error}));
+    let failed = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
     assert_eq!(told(&failed.stdout)[0]["outcome"], "rolled-back", "{}", failed.stdout);
-    assert_eq!(groups(&setting), ["web"]);
-    assert!(serves(&setting, "web"), "{}", described(&setting, "web"));
-    setting.holds_only(&["shop/web/1.0.0"]);
+    assert_eq!(groups(&fixture), ["web"]);
+    assert!(serves(&fixture, "web"), "{}", described(&fixture, "web"));
+    fixture.holds_only(&["shop/web/1.0.0"]);
 }
 
 #[test]
 fn a_cancel_takes_the_next_group_away() {
-    let setting = Setting::new(&replaced(""));
-    production(&setting);
-    setting.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
-    let child = setting.command(&["bake"]).spawn().unwrap();
-    until(|| (setting.cloud.count("UpdateAutoScalingGroup") > 0).then_some(()));
+    let fixture = Fixture::new(&replaced(""));
+    production(&fixture);
+    fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    until(|| (fixture.cloud.count("UpdateAutoScalingGroup") > 0).then_some(()));
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     finish(child).exits(130);
-    assert_eq!(groups(&setting), ["web"]);
-    assert!(serves(&setting, "web"));
-    setting.holds_only(&["shop/web/1.0.0"]);
+    assert_eq!(groups(&fixture), ["web"]);
+    assert!(serves(&fixture, "web"));
+    fixture.holds_only(&["shop/web/1.0.0"]);
 
     // A run that is killed leaves its group to sweep.
-    setting.cloud.forget_calls();
-    setting.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
-    let mut child = setting.command(&["deploy", "--image-version", "1.0.0"]).spawn().unwrap();
-    until(|| (setting.cloud.count("UpdateAutoScalingGroup") > 0).then_some(()));
+    fixture.cloud.forget_calls();
+    fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
+    let mut child = fixture.command(&["deploy", "--image-version", "1.0.0"]).spawn().unwrap();
+    until(|| (fixture.cloud.count("UpdateAutoScalingGroup") > 0).then_some(()));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(groups(&setting), ["web", "web-v000"]);
-    setting.run(&["sweep", "--yes"]).exits(0);
-    assert_eq!(groups(&setting), ["web"]);
-    assert!(serves(&setting, "web"));
-    setting.holds_only(&["shop/web/1.0.0"]);
+    assert_eq!(groups(&fixture), ["web", "web-v000"]);
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    assert_eq!(groups(&fixture), ["web"]);
+    assert!(serves(&fixture, "web"));
+    fixture.holds_only(&["shop/web/1.0.0"]);
 }

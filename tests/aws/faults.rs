@@ -2,37 +2,37 @@
 
 use serde_json::json;
 
-use crate::setting::{Setting, WEB};
+use crate::fixture::{Fixture, WEB};
 
-fn web() -> Setting {
-    Setting::new(&format!(
+fn web() -> Fixture {
+    Fixture::new(&format!(
         "{WEB}    machine: {{type: [t3.small, t3a.small]}}\n    build:\n      - run: echo hello > /opt/hello\n"
     ))
 }
 
 #[test]
 fn a_failing_step_says_what_it_printed() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "{WEB}    build:\n      - name: Break\n        run: |\n          echo before\n          echo 'no such luck' >&2\n          exit 42\n"
     ));
-    setting.bake().exits(5).says("Break").says("42").says("no such luck").says("bake.yml:");
-    setting.holds_only(&[]);
+    fixture.bake().exits(5).says("Break").says("42").says("no such luck").says("bake.yml:");
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn a_failing_test_leaves_no_image_and_no_snapshot() {
-    let setting =
-        Setting::new(&format!("{WEB}    test:\n      - expect: {{file: /opt/nothing}}\n        timeout: 2s\n"));
-    setting.bake().exits(6).says("/opt/nothing");
-    setting.holds_only(&[]);
+    let fixture =
+        Fixture::new(&format!("{WEB}    test:\n      - expect: {{file: /opt/nothing}}\n        timeout: 2s\n"));
+    fixture.bake().exits(6).says("/opt/nothing");
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn a_slow_step_is_killed() {
-    let setting =
-        Setting::new(&format!("{WEB}    build:\n      - name: Sleep\n        run: sleep 600\n        timeout: 2s\n"));
-    setting.bake().exits(5).says("Sleep").says("2s");
-    setting.holds_only(&[]);
+    let fixture =
+        Fixture::new(&format!("{WEB}    build:\n      - name: Sleep\n        run: sleep 600\n        timeout: 2s\n"));
+    fixture.bake().exits(5).says("Sleep").says("2s");
+    fixture.holds_only(&[]);
 }
 
 const UNLUCKY: &str = r#"schemaVersion: 1.0
@@ -64,9 +64,9 @@ phases:
 /// Over SSH, a document ends in a sentence too: by 255, in the background, too late, and by its own connection.
 #[test]
 fn a_document_that_does_what_it_should_not_ends_in_a_sentence() {
-    let setting = Setting::new(&format!("{WEB}    build: [{{component: web.yml}}]\n"));
-    setting.write("web.yml", UNLUCKY);
-    let baked = setting.bake().exits(0);
+    let fixture = Fixture::new(&format!("{WEB}    build: [{{component: web.yml}}]\n"));
+    fixture.write("web.yml", UNLUCKY);
+    let baked = fixture.bake().exits(0);
     for text in [
         "web.yml:5: the phase `build` failed at the step `Code` (ExecuteBash): exited with status 255; that is ignored",
         "nothing is said to it",
@@ -78,95 +78,95 @@ fn a_document_that_does_what_it_should_not_ends_in_a_sentence() {
     ] {
         assert!(baked.stderr.contains(text), "{text:?} is not in\n{}", baked.stderr);
     }
-    setting.holds_only(&["shop/web/0.1.0"]);
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn a_wrong_host_key_is_never_spoken_with() {
-    let setting = web();
-    setting.cloud.fault(&json!({"kind": "wrong-host-key", "times": 9}));
-    setting.bake().exits(5).says("host key");
-    setting.holds_only(&[]);
+    let fixture = web();
+    fixture.cloud.fault(&json!({"kind": "wrong-host-key", "times": 9}));
+    fixture.bake().exits(5).says("host key");
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn without_capacity_the_next_type_is_taken() {
-    let setting = web();
+    let fixture = web();
     let error = json!({"code": "InsufficientInstanceCapacity", "message": "We currently do not have sufficient t3.small capacity in the Availability Zone you requested.", "http": 500});
-    setting.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": 99, "match": {"instance_type": "t3.small"}, "error": error}));
-    setting.bake().exits(0);
-    assert!(setting.cloud.instances().iter().all(|instance| instance["type"] == "t3a.small"));
-    setting.holds_only(&["shop/web/0.1.0"]);
+    fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": 99, "match": {"instance_type": "t3.small"}, "error": error}));
+    fixture.bake().exits(0);
+    assert!(fixture.cloud.instances().iter().all(|instance| instance["type"] == "t3a.small"));
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn without_any_capacity_the_bake_ends() {
-    let setting = web();
+    let fixture = web();
     let error = json!({"code": "InsufficientInstanceCapacity", "message": "We currently do not have sufficient capacity.", "http": 500});
-    setting.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": 999, "error": error}));
-    setting.bake().exits(5).says("t3.small").says("t3a.small").says("capacity");
-    setting.holds_only(&[]);
+    fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": 999, "error": error}));
+    fixture.bake().exits(5).says("t3.small").says("t3a.small").says("capacity");
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn a_machine_that_dies_while_it_starts_is_followed_by_another() {
-    let setting = web();
+    let fixture = web();
     let reason = json!({"code": "Server.InsufficientInstanceCapacity", "message": "Server.InsufficientInstanceCapacity: There is not enough capacity"});
-    setting.cloud.fault(&json!({"kind": "pending-to-terminated", "times": 1, "state_reason": reason}));
-    setting.bake().exits(0);
-    setting.holds_only(&["shop/web/0.1.0"]);
+    fixture.cloud.fault(&json!({"kind": "pending-to-terminated", "times": 1, "state_reason": reason}));
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn a_lost_answer_never_becomes_a_second_machine() {
-    let setting = web();
-    setting.cloud.fault(&json!({"kind": "lose-answer", "action": "RunInstances", "times": 1}));
-    setting.bake().exits(0);
-    assert_eq!(setting.cloud.instances().len(), 2, "one to build on, one to test on");
-    setting.holds_only(&["shop/web/0.1.0"]);
+    let fixture = web();
+    fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "RunInstances", "times": 1}));
+    fixture.bake().exits(0);
+    assert_eq!(fixture.cloud.instances().len(), 2, "one to build on, one to test on");
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn lost_answers_of_calls_without_a_token_make_nothing_twice() {
     for action in ["CreateSnapshots", "RegisterImage", "CreateSecurityGroup", "ImportKeyPair"] {
-        let setting = web();
-        setting.cloud.fault(&json!({"kind": "lose-answer", "action": action, "times": 1}));
-        setting.bake().exits(0);
-        setting.holds_only(&["shop/web/0.1.0"]);
+        let fixture = web();
+        fixture.cloud.fault(&json!({"kind": "lose-answer", "action": action, "times": 1}));
+        fixture.bake().exits(0);
+        fixture.holds_only(&["shop/web/0.1.0"]);
     }
 }
 
 #[test]
 fn a_missing_permission_is_said_with_its_statement() {
-    let setting = web();
-    setting.cloud.deny(&["ec2:RunInstances"]);
-    setting.bake().exits(4).says("ec2:RunInstances").says("\"Effect\":\"Allow\"");
-    setting.holds_only(&[]);
+    let fixture = web();
+    fixture.cloud.deny(&["ec2:RunInstances"]);
+    fixture.bake().exits(4).says("ec2:RunInstances").says("\"Effect\":\"Allow\"");
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn throttling_and_stale_answers_are_waited_out() {
-    let setting = web();
-    setting.cloud.fault(&json!({"kind": "throttle", "action": "Describe*", "times": 6}));
-    setting.cloud.fault(&json!({"kind": "throttle", "action": "CreateSnapshots", "times": 2}));
-    setting.cloud.fault(&json!({"kind": "stale", "seconds": 2, "times": 20}));
-    setting.cloud.fault(&json!({"kind": "not-found-at-first", "seconds": 1}));
-    setting.bake().exits(0);
-    setting.holds_only(&["shop/web/0.1.0"]);
+    let fixture = web();
+    fixture.cloud.fault(&json!({"kind": "throttle", "action": "Describe*", "times": 6}));
+    fixture.cloud.fault(&json!({"kind": "throttle", "action": "CreateSnapshots", "times": 2}));
+    fixture.cloud.fault(&json!({"kind": "stale", "seconds": 2, "times": 20}));
+    fixture.cloud.fault(&json!({"kind": "not-found-at-first", "seconds": 1}));
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn a_snapshot_that_fails_is_said_and_taken_away() {
-    let setting = web();
-    setting.cloud.fault(&json!({"kind": "snapshot-error", "message": "Given key ID is not accessible"}));
-    setting.bake().exits(5).says("Given key ID is not accessible");
-    setting.holds_only(&[]);
+    let fixture = web();
+    fixture.cloud.fault(&json!({"kind": "snapshot-error", "message": "Given key ID is not accessible"}));
+    fixture.bake().exits(5).says("Given key ID is not accessible");
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn a_connection_that_dies_in_a_step_is_no_exit_status() {
-    let setting = Setting::new(&format!("{WEB}    build:\n      - name: Long\n        run: sleep 30\n"));
-    setting.cloud.fault(&json!({"kind": "drop-ssh-after", "seconds": 3}));
-    setting.bake().exits(5).says("Long").says("connection");
-    setting.holds_only(&[]);
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - name: Long\n        run: sleep 30\n"));
+    fixture.cloud.fault(&json!({"kind": "drop-ssh-after", "seconds": 3}));
+    fixture.bake().exits(5).says("Long").says("connection");
+    fixture.holds_only(&[]);
 }

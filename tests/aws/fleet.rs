@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::fixture::{Fixture, WEB};
 use crate::owner::{autoscaling, ec2, element};
-use crate::setting::{Setting, WEB};
 
 /// The home region.
 pub(crate) const HOME: &str = "us-east-1";
@@ -22,57 +22,57 @@ pub(crate) fn elements(answer: &str, name: &str) -> Vec<String> {
 }
 
 /// The image that the templates begin with.
-pub(crate) fn first_image(setting: &Setting) -> String {
+pub(crate) fn first_image(fixture: &Fixture) -> String {
     let query = "Action=DescribeImages&Owner.1=099720109477&Filter.1.Name=name&Filter.1.Value.1=*noble*";
-    element(&ec2(setting, HOME, query), "imageId")
+    element(&ec2(fixture, HOME, query), "imageId")
 }
 
 /// A launch template with one version of that image, and `more` in it; its id.
-pub(crate) fn template(setting: &Setting, name: &str, more: &str) -> String {
-    let image = first_image(setting);
+pub(crate) fn template(fixture: &Fixture, name: &str, more: &str) -> String {
+    let image = first_image(fixture);
     let query = format!(
         "Action=CreateLaunchTemplate&LaunchTemplateName={name}&LaunchTemplateData.ImageId={image}&LaunchTemplateData.InstanceType=t3.small{more}"
     );
-    let id = element(&ec2(setting, HOME, &query), "launchTemplateId");
-    forgive(setting);
+    let id = element(&ec2(fixture, HOME, &query), "launchTemplateId");
+    forgive(fixture);
     id
 }
 
 /// A group of five in service, on a version of a template, with `more` in it.
-pub(crate) fn group(setting: &Setting, name: &str, template: &str, version: &str, more: &str) {
+pub(crate) fn group(fixture: &Fixture, name: &str, template: &str, version: &str, more: &str) {
     let query = format!("&LaunchTemplate.LaunchTemplateId={template}&LaunchTemplate.Version={version}{more}");
-    group_with(setting, name, &query);
+    group_with(fixture, name, &query);
 }
 
 /// The same with its launch template said otherwise.
-pub(crate) fn group_with(setting: &Setting, name: &str, more: &str) {
+pub(crate) fn group_with(fixture: &Fixture, name: &str, more: &str) {
     let query = format!(
         "Action=CreateAutoScalingGroup&AutoScalingGroupName={name}&MinSize=2&MaxSize=9&DesiredCapacity=5&AvailabilityZones.member.1=us-east-1a{more}"
     );
-    autoscaling(setting, HOME, &query);
-    forgive(setting);
-    until(|| (elements(&described(setting, name), "LifecycleState") == ["InService"; 5]).then_some(()));
+    autoscaling(fixture, HOME, &query);
+    forgive(fixture);
+    until(|| (elements(&described(fixture, name), "LifecycleState") == ["InService"; 5]).then_some(()));
 }
 
 /// What a test prepares counts neither as left over nor as called.
-fn forgive(setting: &Setting) {
-    setting.cloud.forgive_leaks();
-    setting.cloud.forget_calls();
+fn forgive(fixture: &Fixture) {
+    fixture.cloud.forgive_leaks();
+    fixture.cloud.forget_calls();
 }
 
-pub(crate) fn described(setting: &Setting, name: &str) -> String {
+pub(crate) fn described(fixture: &Fixture, name: &str) -> String {
     let query = format!("Action=DescribeAutoScalingGroups&AutoScalingGroupNames.member.1={name}");
-    autoscaling(setting, HOME, &query)
+    autoscaling(fixture, HOME, &query)
 }
 
 /// The names of all groups.
-pub(crate) fn groups(setting: &Setting) -> Vec<String> {
-    elements(&autoscaling(setting, HOME, "Action=DescribeAutoScalingGroups"), "AutoScalingGroupName")
+pub(crate) fn groups(fixture: &Fixture) -> Vec<String> {
+    elements(&autoscaling(fixture, HOME, "Action=DescribeAutoScalingGroups"), "AutoScalingGroupName")
 }
 
 /// Which version a group asks for, and which its machines run with.
-pub(crate) fn versions(setting: &Setting, name: &str) -> (String, Vec<String>) {
-    let answer = described(setting, name);
+pub(crate) fn versions(fixture: &Fixture, name: &str) -> (String, Vec<String>) {
+    let answer = described(fixture, name);
     let (before, rest) = answer.split_once("<Instances>").unwrap();
     let (machines, after) = rest.split_once("</Instances>").unwrap();
     let asked = [before, after].iter().flat_map(|part| elements(part, "Version")).next().unwrap_or_default();
@@ -82,17 +82,17 @@ pub(crate) fn versions(setting: &Setting, name: &str) -> (String, Vec<String>) {
 }
 
 /// Numbers, images and descriptions of a template's versions, and its default.
-pub(crate) fn template_versions(setting: &Setting, template: &str) -> (Vec<String>, String, String) {
+pub(crate) fn template_versions(fixture: &Fixture, template: &str) -> (Vec<String>, String, String) {
     let query = format!("Action=DescribeLaunchTemplateVersions&LaunchTemplateId={template}");
-    let answer = ec2(setting, HOME, &query);
+    let answer = ec2(fixture, HOME, &query);
     let all = elements(&answer, "versionNumber");
     let query = format!("Action=DescribeLaunchTemplates&LaunchTemplateId.1={template}");
-    (all, element(&ec2(setting, HOME, &query), "defaultVersionNumber"), answer)
+    (all, element(&ec2(fixture, HOME, &query), "defaultVersionNumber"), answer)
 }
 
 /// What the last bake's report says of its deployments.
-pub(crate) fn rollouts(setting: &Setting) -> Vec<Value> {
-    setting.report()["images"][0]["deployed"].as_array().cloned().unwrap_or_default()
+pub(crate) fn rollouts(fixture: &Fixture) -> Vec<Value> {
+    fixture.report()["images"][0]["deployed"].as_array().cloned().unwrap_or_default()
 }
 
 /// The rollouts in a call's events (`--json`).

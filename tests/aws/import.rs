@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 /// What templates of the kind hold: empty and secret variables, a filter, sudo by `execute_command`, files, a script with
 /// variables, tags of the source, an override and a post-processor.
@@ -73,18 +73,18 @@ images:
 
 #[test]
 fn a_packer_template_is_baked_as_it_is() {
-    let setting = Setting::new(TESTS);
-    setting.write("web.json", TEMPLATE);
-    setting.write("install.sh", SCRIPT);
-    std::fs::set_permissions(setting.path("install.sh"), PermissionsExt::from_mode(0o755)).unwrap();
-    setting.write("site/index.html", "Welcome\n");
+    let fixture = Fixture::new(TESTS);
+    fixture.write("web.json", TEMPLATE);
+    fixture.write("install.sh", SCRIPT);
+    std::fs::set_permissions(fixture.path("install.sh"), PermissionsExt::from_mode(0o755)).unwrap();
+    fixture.write("site/index.html", "Welcome\n");
 
-    let mut command = setting.command(&["bake", "web.json"]);
+    let mut command = fixture.command(&["bake", "web.json"]);
     command.env("TOKEN", "a-secret-of-the-author");
-    let baked = crate::setting::finish(command.spawn().unwrap());
+    let baked = crate::fixture::finish(command.spawn().unwrap());
     baked.exits(0);
 
-    let leaks = setting.cloud.leaks();
+    let leaks = fixture.cloud.leaks();
     let image = &leaks["123456789012/us-east-1"]["images"][0];
     let name = image["name"].as_str().unwrap();
     assert!(name.strip_prefix("site ").is_some_and(|time| time.parse::<u64>().is_ok()), "{leaks:#}");
@@ -92,9 +92,9 @@ fn a_packer_template_is_baked_as_it_is() {
     assert_eq!(tags["owner"], "kubes&clouds", "{image:#}");
     assert_eq!(tags["sourceami"], "debian-12-amd64-20261103-2287", "{image:#}");
     assert!(tags["sourceamiid"].as_str().is_some_and(|id| id.starts_with("ami-")), "{image:#}");
-    setting.holds_only(&[name]);
+    fixture.holds_only(&[name]);
 
-    setting.run(&["test", image["id"].as_str().unwrap()]).exits(0);
+    fixture.run(&["test", image["id"].as_str().unwrap()]).exits(0);
 }
 
 /// A folder of HCL2: what templates of the kind hold today.
@@ -176,20 +176,20 @@ images:
 
 #[test]
 fn a_folder_of_hcl_is_baked_as_it_is() {
-    let setting = Setting::new(JUDGE);
-    setting.write("web/sources.pkr.hcl", SOURCES);
-    setting.write("web/variables.pkr.hcl", VARIABLES);
-    setting.write("web/team.auto.pkrvars.hcl", "tags = { team = \"kubes&clouds\" }\ngreeting = \"hello world\"\n");
-    setting.write("web/install.sh", SCRIPT);
-    std::fs::set_permissions(setting.path("web/install.sh"), PermissionsExt::from_mode(0o755)).unwrap();
-    setting.write("web/site/index.html", "Welcome\n");
+    let fixture = Fixture::new(JUDGE);
+    fixture.write("web/sources.pkr.hcl", SOURCES);
+    fixture.write("web/variables.pkr.hcl", VARIABLES);
+    fixture.write("web/team.auto.pkrvars.hcl", "tags = { team = \"kubes&clouds\" }\ngreeting = \"hello world\"\n");
+    fixture.write("web/install.sh", SCRIPT);
+    std::fs::set_permissions(fixture.path("web/install.sh"), PermissionsExt::from_mode(0o755)).unwrap();
+    fixture.write("web/site/index.html", "Welcome\n");
 
-    let mut command = setting.command(&["bake", "web", "--set", "release=R1"]);
+    let mut command = fixture.command(&["bake", "web", "--set", "release=R1"]);
     command.env("TOKEN", "a-secret-of-the-author");
-    let baked = crate::setting::finish(command.spawn().unwrap());
+    let baked = crate::fixture::finish(command.spawn().unwrap());
     baked.exits(0);
 
-    let leaks = setting.cloud.leaks();
+    let leaks = fixture.cloud.leaks();
     let image = &leaks["123456789012/us-east-1"]["images"][0];
     let name = image["name"].as_str().unwrap();
     assert!(
@@ -200,6 +200,6 @@ fn a_folder_of_hcl_is_baked_as_it_is() {
     assert_eq!(tags["team"], "kubes&clouds", "{image:#}");
     assert_eq!(tags["Base"], "debian-12-amd64-20261103-2287", "{image:#}");
     assert_eq!(tags["Release"], "r-r1", "{image:#}");
-    setting.holds_only(&[name]);
-    setting.run(&["test", image["id"].as_str().unwrap()]).exits(0);
+    fixture.holds_only(&[name]);
+    fixture.run(&["test", image["id"].as_str().unwrap()]).exits(0);
 }

@@ -2,96 +2,96 @@
 
 use serde_json::{Value, json};
 
-use crate::setting::{Setting, WEB};
+use crate::fixture::{Fixture, WEB};
 
 fn manifest(lineage: bool, word: &str) -> String {
     format!("{WEB}    machine: {{lineage: {lineage}}}\n    build:\n      - run: echo {word} > /opt/hello\n")
 }
 
 /// The image that each machine of the last bake was started from.
-fn started_from(setting: &Setting) -> Vec<String> {
-    let calls = setting.cloud.calls_of("RunInstances");
+fn started_from(fixture: &Fixture) -> Vec<String> {
+    let calls = fixture.cloud.calls_of("RunInstances");
     calls.iter().map(|call| call["parameters"]["ImageId"].as_str().unwrap().to_owned()).collect()
 }
 
-fn left(setting: &Setting, kind: &str) -> Vec<Value> {
-    setting.cloud.leaks()["123456789012/us-east-1"][kind].as_array().cloned().unwrap_or_default()
+fn left(fixture: &Fixture, kind: &str) -> Vec<Value> {
+    fixture.cloud.leaks()["123456789012/us-east-1"][kind].as_array().cloned().unwrap_or_default()
 }
 
 /// The account's own copy, where there is one.
-fn copy(setting: &Setting) -> Option<Value> {
-    left(setting, "images").into_iter().find(|image| image["name"].as_str().unwrap().starts_with("ami-bake-lineage/"))
+fn copy(fixture: &Fixture) -> Option<Value> {
+    left(fixture, "images").into_iter().find(|image| image["name"].as_str().unwrap().starts_with("ami-bake-lineage/"))
 }
 
 #[test]
 fn the_second_bake_starts_from_the_accounts_own_copy() {
-    let setting = Setting::new(&manifest(true, "one"));
-    setting.bake().exits(0);
-    let source = started_from(&setting)[0].clone();
-    let copy = copy(&setting).expect("the copy is made beside the bake");
+    let fixture = Fixture::new(&manifest(true, "one"));
+    fixture.bake().exits(0);
+    let source = started_from(&fixture)[0].clone();
+    let copy = copy(&fixture).expect("the copy is made beside the bake");
     let (id, name) = (copy["id"].as_str().unwrap(), copy["name"].as_str().unwrap());
     assert_eq!(copy["tags"]["ami-bake:lineage"], source, "{copy:#}");
     assert!(copy["tags"]["ami-bake:expires"].is_string() && copy["tags"]["ami-bake:digest"].is_null(), "{copy:#}");
-    setting.holds_only(&[name, "shop/web/0.1.0"]);
+    fixture.holds_only(&[name, "shop/web/0.1.0"]);
 
     // Whatever is no incremental snapshot would take for ever.
-    setting.cloud.latency(&json!({"create_image_full": 600, "create_image_full_fast_volume": 600}));
-    setting.write("bake.yml", &manifest(true, "two"));
-    setting.cloud.forget_calls();
-    setting.bake().exits(0).says(&format!("starting from {id}"));
-    assert_eq!(started_from(&setting)[0], id);
-    assert!(setting.cloud.calls_of("CopySnapshot").is_empty(), "one copy is enough");
-    setting.holds_only(&[name, "shop/web/0.1.0", "shop/web/0.1.1"]);
-    let images = left(&setting, "images");
+    fixture.cloud.latency(&json!({"create_image_full": 600, "create_image_full_fast_volume": 600}));
+    fixture.write("bake.yml", &manifest(true, "two"));
+    fixture.cloud.forget_calls();
+    fixture.bake().exits(0).says(&format!("starting from {id}"));
+    assert_eq!(started_from(&fixture)[0], id);
+    assert!(fixture.cloud.calls_of("CopySnapshot").is_empty(), "one copy is enough");
+    fixture.holds_only(&[name, "shop/web/0.1.0", "shop/web/0.1.1"]);
+    let images = left(&fixture, "images");
     let baked = images.iter().find(|image| image["name"] == "shop/web/0.1.1").unwrap();
     assert_eq!(baked["tags"]["ami-bake:source-ami"], source, "the source is the real one");
 
     // The copy is no image of ours, and nothing of it is in the digest.
-    let listed = setting.run(&["images"]).exits(0);
+    let listed = fixture.run(&["images"]).exits(0);
     assert!(listed.stdout.contains("0.1.1") && !listed.stdout.contains(id), "{}", listed.stdout);
-    let machines = setting.cloud.instances().len();
-    setting.write("bake.yml", &manifest(false, "two"));
-    setting.bake().exits(0);
-    assert_eq!(setting.cloud.instances().len(), machines, "the digest is another");
+    let machines = fixture.cloud.instances().len();
+    fixture.write("bake.yml", &manifest(false, "two"));
+    fixture.bake().exits(0);
+    assert_eq!(fixture.cloud.instances().len(), machines, "the digest is another");
 }
 
 #[test]
 fn nothing_waits_for_a_copy_and_the_next_bake_finishes_it() {
-    let setting = Setting::new(&manifest(true, "one"));
-    setting.cloud.latency(&json!({"copy_snapshot_same_region": 25}));
-    setting.bake().exits(0);
-    assert!(copy(&setting).is_none(), "the bake waited for the copy");
+    let fixture = Fixture::new(&manifest(true, "one"));
+    fixture.cloud.latency(&json!({"copy_snapshot_same_region": 25}));
+    fixture.bake().exits(0);
+    assert!(copy(&fixture).is_none(), "the bake waited for the copy");
     let begun =
-        left(&setting, "snapshots").into_iter().find(|one| one["tags"]["ami-bake:lineage"].is_string()).unwrap();
+        left(&fixture, "snapshots").into_iter().find(|one| one["tags"]["ami-bake:lineage"].is_string()).unwrap();
     assert!(begun["tags"]["ami-bake:expires"].is_string(), "{begun:#}");
-    setting.holds_only_besides(&["shop/web/0.1.0"], 1);
+    fixture.holds_only_besides(&["shop/web/0.1.0"], 1);
 
-    setting.write("bake.yml", &manifest(true, "two"));
-    while left(&setting, "snapshots").iter().any(|one| one["state"] == "pending") {
+    fixture.write("bake.yml", &manifest(true, "two"));
+    while left(&fixture, "snapshots").iter().any(|one| one["state"] == "pending") {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
-    setting.bake().exits(0);
-    assert_eq!(setting.cloud.calls_of("CopySnapshot").len(), 1, "what was begun is not begun again");
-    let copy = copy(&setting).unwrap();
-    setting.holds_only(&[copy["name"].as_str().unwrap(), "shop/web/0.1.0", "shop/web/0.1.1"]);
+    fixture.bake().exits(0);
+    assert_eq!(fixture.cloud.calls_of("CopySnapshot").len(), 1, "what was begun is not begun again");
+    let copy = copy(&fixture).unwrap();
+    fixture.holds_only(&[copy["name"].as_str().unwrap(), "shop/web/0.1.0", "shop/web/0.1.1"]);
 }
 
 #[test]
 fn a_copy_that_is_refused_only_costs_time() {
-    let setting = Setting::new(&manifest(true, "one"));
-    setting.cloud.deny(&["ec2:CopySnapshot"]);
-    setting.bake().exits(0).says("ec2:CopySnapshot");
-    setting.holds_only(&["shop/web/0.1.0"]);
+    let fixture = Fixture::new(&manifest(true, "one"));
+    fixture.cloud.deny(&["ec2:CopySnapshot"]);
+    fixture.bake().exits(0).says("ec2:CopySnapshot");
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn a_copy_that_fails_is_taken_away() {
-    let setting = Setting::new(&manifest(true, "one"));
-    setting.cloud.fault(
+    let fixture = Fixture::new(&manifest(true, "one"));
+    fixture.cloud.fault(
         &json!({"kind": "snapshot-error", "action": "CopySnapshot", "message": "Given key ID is not accessible"}),
     );
-    setting.bake().exits(0).says("Given key ID is not accessible");
-    setting.holds_only(&["shop/web/0.1.0"]);
+    fixture.bake().exits(0).says("Given key ID is not accessible");
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn a_billing_code_is_not_copied_away() {
     let manifest = manifest(true, "one")
         .replace("099720109477", "309956199498")
         .replace("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*", "RHEL-9*");
-    let setting = Setting::new(&manifest);
-    setting.bake().exits(0).says("billing code");
-    assert!(setting.cloud.calls_of("CopySnapshot").is_empty());
-    setting.holds_only(&["shop/web/0.1.0"]);
+    let fixture = Fixture::new(&manifest);
+    fixture.bake().exits(0).says("billing code");
+    assert!(fixture.cloud.calls_of("CopySnapshot").is_empty());
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }

@@ -5,19 +5,19 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 /// The bake's own account.
 const ACCOUNT: &str = "123456789012";
 
 /// A call in the bake's own account; the answer's body.
-fn owner(setting: &Setting, service: &str, region: &str, head: &str, body: &str) -> String {
-    owner_of(setting, ACCOUNT, service, region, head, body)
+fn owner(fixture: &Fixture, service: &str, region: &str, head: &str, body: &str) -> String {
+    owner_of(fixture, ACCOUNT, service, region, head, body)
 }
 
 /// The same in any account.
-fn owner_of(setting: &Setting, account: &str, service: &str, region: &str, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", setting.cloud.port())).unwrap();
+fn owner_of(fixture: &Fixture, account: &str, service: &str, region: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", fixture.cloud.port())).unwrap();
     let scope = format!("test/20260101/{region}/{service}/aws4_request");
     write!(
         stream,
@@ -34,31 +34,31 @@ fn owner_of(setting: &Setting, account: &str, service: &str, region: &str, head:
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 
 /// EC2's answer to a query.
-pub(crate) fn ec2(setting: &Setting, region: &str, query: &str) -> String {
-    owner(setting, "ec2", region, FORM, &format!("Version=2016-11-15&{query}"))
+pub(crate) fn ec2(fixture: &Fixture, region: &str, query: &str) -> String {
+    owner(fixture, "ec2", region, FORM, &format!("Version=2016-11-15&{query}"))
 }
 
 /// The same in another account.
-pub(crate) fn ec2_of(setting: &Setting, account: &str, region: &str, query: &str) -> String {
-    owner_of(setting, account, "ec2", region, FORM, &format!("Version=2016-11-15&{query}"))
+pub(crate) fn ec2_of(fixture: &Fixture, account: &str, region: &str, query: &str) -> String {
+    owner_of(fixture, account, "ec2", region, FORM, &format!("Version=2016-11-15&{query}"))
 }
 
 /// Auto Scaling's answer to a query.
-pub(crate) fn autoscaling(setting: &Setting, region: &str, query: &str) -> String {
-    owner(setting, "autoscaling", region, FORM, &format!("Version=2011-01-01&{query}"))
+pub(crate) fn autoscaling(fixture: &Fixture, region: &str, query: &str) -> String {
+    owner(fixture, "autoscaling", region, FORM, &format!("Version=2011-01-01&{query}"))
 }
 
 /// A parameter of an account.
-pub(crate) fn parameter_of(setting: &Setting, account: &str, region: &str, name: &str) -> Value {
+pub(crate) fn parameter_of(fixture: &Fixture, account: &str, region: &str, name: &str) -> Value {
     let head = "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: AmazonSSM.GetParameter";
     let body = json!({"Name": name}).to_string();
-    let answer: Value = serde_json::from_str(&owner_of(setting, account, "ssm", region, head, &body)).unwrap();
+    let answer: Value = serde_json::from_str(&owner_of(fixture, account, "ssm", region, head, &body)).unwrap();
     answer["Parameter"].clone()
 }
 
 /// A parameter of the bake's own account.
-pub(crate) fn parameter(setting: &Setting, region: &str, name: &str) -> Value {
-    parameter_of(setting, ACCOUNT, region, name)
+pub(crate) fn parameter(fixture: &Fixture, region: &str, name: &str) -> Value {
+    parameter_of(fixture, ACCOUNT, region, name)
 }
 
 /// What stands in an element of an answer.

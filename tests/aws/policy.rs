@@ -15,13 +15,13 @@ fn allowed(policy: &Value) -> BTreeSet<String> {
 
 #[test]
 fn a_bake_makes_no_call_that_its_policy_does_not_allow() {
-    let setting = web("{regions: [eu-west-1], parameters: [/images/web/latest], deprecate-after: 90d, protect: true, \
+    let fixture = web("{regions: [eu-west-1], parameters: [/images/web/latest], deprecate-after: 90d, protect: true, \
          share: {accounts: [\"333333333333\"]}, keep: {last: 2}}");
-    let policy: Value = serde_json::from_str(&setting.run(&["policy"]).exits(0).stdout).unwrap();
-    assert!(setting.cloud.calls().is_empty(), "it is made without a cloud");
-    setting.bake().exits(0);
+    let policy: Value = serde_json::from_str(&fixture.run(&["policy"]).exits(0).stdout).unwrap();
+    assert!(fixture.cloud.calls().is_empty(), "it is made without a cloud");
+    fixture.bake().exits(0);
     let allowed = allowed(&policy);
-    for call in setting.cloud.calls() {
+    for call in fixture.cloud.calls() {
         let action = format!("{}:{}", call["service"].as_str().unwrap(), call["action"].as_str().unwrap());
         assert!(allowed.contains(&action), "{action} is not in {policy:#}");
     }

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::fixture::{Fixture, WEB, finish};
 use crate::owner::{ec2, parameter};
-use crate::setting::{Setting, WEB, finish};
 
 pub(crate) const HOME: &str = "123456789012/us-east-1";
 pub(crate) const AWAY: &str = "123456789012/eu-west-1";
 const FAR: &str = "123456789012/ap-southeast-2";
 
 /// A bake of a small image with this below `publish`.
-pub(crate) fn web(publish: &str) -> Setting {
-    Setting::new(&manifest(publish))
+pub(crate) fn web(publish: &str) -> Fixture {
+    Fixture::new(&manifest(publish))
 }
 
 pub(crate) fn manifest(publish: &str) -> String {
@@ -23,92 +23,92 @@ pub(crate) fn manifest(publish: &str) -> String {
     )
 }
 
-pub(crate) fn images(setting: &Setting, place: &str) -> Vec<Value> {
-    setting.cloud.leaks()[place]["images"].as_array().cloned().unwrap_or_default()
+pub(crate) fn images(fixture: &Fixture, place: &str) -> Vec<Value> {
+    fixture.cloud.leaks()[place]["images"].as_array().cloned().unwrap_or_default()
 }
 
 /// The calls of an action in a region.
-pub(crate) fn calls(setting: &Setting, region: &str, action: &str) -> Vec<Value> {
-    let calls = setting.cloud.calls().into_iter();
+pub(crate) fn calls(fixture: &Fixture, region: &str, action: &str) -> Vec<Value> {
+    let calls = fixture.cloud.calls().into_iter();
     calls.filter(|call| call["region"] == region && call["action"] == action).collect()
 }
 
-fn position(setting: &Setting, region: &str, action: &str) -> usize {
-    let calls = setting.cloud.calls();
+fn position(fixture: &Fixture, region: &str, action: &str) -> usize {
+    let calls = fixture.cloud.calls();
     let found = calls.iter().position(|call| call["region"] == region && call["action"] == action);
-    found.unwrap_or_else(|| panic!("no {action} in {region}: {:?}", setting.cloud.actions()))
+    found.unwrap_or_else(|| panic!("no {action} in {region}: {:?}", fixture.cloud.actions()))
 }
 
 /// What the report says of a region.
-pub(crate) fn delivery(setting: &Setting, region: &str) -> Value {
-    let report = setting.report();
+pub(crate) fn delivery(fixture: &Fixture, region: &str) -> Value {
+    let report = fixture.report();
     let all = report["images"][0]["published"].as_array().cloned().unwrap_or_default();
     all.into_iter().find(|one| one["region"] == region).unwrap_or_else(|| panic!("{region} is not in {report:#}"))
 }
 
 #[test]
 fn snapshots_are_copied_while_the_test_boots_and_registered_after_it() {
-    let setting = web("{regions: [us-east-1, eu-west-1, ap-southeast-2]}");
-    setting.bake().exits(0);
-    setting.holds_only(&["shop/web/1.0.0"; 3]);
+    let fixture = web("{regions: [us-east-1, eu-west-1, ap-southeast-2]}");
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/web/1.0.0"; 3]);
     for (place, region) in [(AWAY, "eu-west-1"), (FAR, "ap-southeast-2")] {
-        let image = &images(&setting, place)[0];
+        let image = &images(&fixture, place)[0];
         for (key, value) in [("ami-bake:version", "1.0.0"), ("ami-bake:image", "web")] {
             assert_eq!(image["tags"][key], value, "{image:#}");
         }
         assert!(image["tags"]["ami-bake:tested"].is_string(), "{image:#}");
-        let snapshot = &setting.cloud.leaks()[place]["snapshots"][0];
+        let snapshot = &fixture.cloud.leaks()[place]["snapshots"][0];
         assert_eq!(snapshot["tags"]["ami-bake:version"], "1.0.0", "{snapshot:#}");
         assert!(snapshot["tags"]["ami-bake:expires"].is_null(), "{snapshot:#}");
-        assert_eq!(delivery(&setting, region)["image"], image["id"]);
-        assert_eq!(calls(&setting, region, "CopyImage").len(), 0);
+        assert_eq!(delivery(&fixture, region)["image"], image["id"]);
+        assert_eq!(calls(&fixture, region, "CopyImage").len(), 0);
         assert_eq!(
-            calls(&setting, region, "RegisterImage").len(),
+            calls(&fixture, region, "RegisterImage").len(),
             1,
             "nothing but the tested image is ever registered"
         );
-        let launched = setting.cloud.calls().iter().rposition(|call| call["action"] == "RunInstances").unwrap();
-        let ended = setting.cloud.calls().iter().rposition(|call| call["action"] == "TerminateInstances").unwrap();
+        let launched = fixture.cloud.calls().iter().rposition(|call| call["action"] == "RunInstances").unwrap();
+        let ended = fixture.cloud.calls().iter().rposition(|call| call["action"] == "TerminateInstances").unwrap();
         let (copied, registered) =
-            (position(&setting, region, "CopySnapshot"), position(&setting, region, "RegisterImage"));
+            (position(&fixture, region, "CopySnapshot"), position(&fixture, region, "RegisterImage"));
         assert!(copied < ended && launched < registered, "{copied} {launched} {registered} {ended}");
     }
-    assert_eq!(delivery(&setting, "us-east-1")["image"], images(&setting, HOME)[0]["id"]);
+    assert_eq!(delivery(&fixture, "us-east-1")["image"], images(&fixture, HOME)[0]["id"]);
 }
 
 #[test]
 fn a_failing_test_takes_the_copies_away() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "{WEB}    test:\n      - expect: {{file: /opt/nothing}}\n        timeout: 2s\n    publish: {{regions: [eu-west-1]}}\n"
     ));
-    setting.bake().exits(6).says("/opt/nothing");
-    assert_eq!(calls(&setting, "eu-west-1", "CopySnapshot").len(), 1);
-    assert_eq!(calls(&setting, "eu-west-1", "RegisterImage").len(), 0);
-    setting.holds_only(&[]);
+    fixture.bake().exits(6).says("/opt/nothing");
+    assert_eq!(calls(&fixture, "eu-west-1", "CopySnapshot").len(), 1);
+    assert_eq!(calls(&fixture, "eu-west-1", "RegisterImage").len(), 0);
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn an_encrypted_image_gets_the_regions_own_key() {
-    let setting = Setting::new(
+    let fixture = Fixture::new(
         &manifest("{regions: [{region: eu-west-1, kms-key: alias/images}]}")
             .replace("    build:", "    machine: {disk: {encrypted: true, kms-key: alias/bake}}\n    build:"),
     );
-    setting.bake().exits(0);
-    let copy = calls(&setting, "eu-west-1", "CopySnapshot")[0].to_string();
+    fixture.bake().exits(0);
+    let copy = calls(&fixture, "eu-west-1", "CopySnapshot")[0].to_string();
     assert!(copy.contains("alias/images"), "{copy}");
-    assert_eq!(calls(&setting, "eu-west-1", "CopyImage").len(), 0, "the copy is not refused: its URL is signed");
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    assert_eq!(calls(&fixture, "eu-west-1", "CopyImage").len(), 0, "the copy is not refused: its URL is signed");
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
 }
 
 #[test]
 fn a_copy_whose_snapshot_fails_is_made_by_ec2_once() {
-    let setting = web("{regions: [eu-west-1]}");
-    setting.cloud.fault(
+    let fixture = web("{regions: [eu-west-1]}");
+    fixture.cloud.fault(
         &json!({"kind": "snapshot-error", "action": "CopySnapshot", "message": "Given key ID is not accessible"}),
     );
-    setting.bake().exits(0).says("Given key ID is not accessible").says("EC2 copies the whole image");
-    assert_eq!(calls(&setting, "eu-west-1", "CopyImage").len(), 1);
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    fixture.bake().exits(0).says("Given key ID is not accessible").says("EC2 copies the whole image");
+    assert_eq!(calls(&fixture, "eu-west-1", "CopyImage").len(), 1);
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
 }
 
 #[test]
@@ -117,48 +117,48 @@ fn ec2_copies_what_may_not_be_registered_and_what_is_asked_for() {
         .replace("099720109477", "309956199498")
         .replace("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*", "RHEL-9*");
     for manifest in [product, manifest("{regions: [eu-west-1], copy: image}")] {
-        let setting = Setting::new(&manifest);
-        setting.bake().exits(0);
-        assert_eq!(calls(&setting, "eu-west-1", "CopySnapshot").len(), 0);
-        assert_eq!(calls(&setting, "eu-west-1", "CopyImage").len(), 1);
-        setting.holds_only(&["shop/web/1.0.0"; 2]);
+        let fixture = Fixture::new(&manifest);
+        fixture.bake().exits(0);
+        assert_eq!(calls(&fixture, "eu-west-1", "CopySnapshot").len(), 0);
+        assert_eq!(calls(&fixture, "eu-west-1", "CopyImage").len(), 1);
+        fixture.holds_only(&["shop/web/1.0.0"; 2]);
     }
 }
 
 #[test]
 fn a_region_that_fails_hides_no_other() {
-    let setting = web("{regions: [eu-west-1, ap-southeast-2]}");
+    let fixture = web("{regions: [eu-west-1, ap-southeast-2]}");
     let error = json!({"code": "InvalidRequest", "message": "the region is on fire", "http": 400});
-    setting.cloud.fault(
+    fixture.cloud.fault(
         &json!({"kind": "error", "action": "RegisterImage", "region": "eu-west-1", "times": null, "error": error}),
     );
-    setting.bake().exits(7).says("publish web 1.0.0 in eu-west-1").says("the region is on fire").says("ap-southeast-2");
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
-    assert_eq!(delivery(&setting, "ap-southeast-2")["failure"], Value::Null);
-    assert_eq!(delivery(&setting, "eu-west-1")["failure"]["kind"], "publish");
-    assert_eq!(setting.report()["images"][0]["image"]["id"], images(&setting, HOME)[0]["id"]);
+    fixture.bake().exits(7).says("publish web 1.0.0 in eu-west-1").says("the region is on fire").says("ap-southeast-2");
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
+    assert_eq!(delivery(&fixture, "ap-southeast-2")["failure"], Value::Null);
+    assert_eq!(delivery(&fixture, "eu-west-1")["failure"]["kind"], "publish");
+    assert_eq!(fixture.report()["images"][0]["image"]["id"], images(&fixture, HOME)[0]["id"]);
 
     // The next bake bakes nothing, and publishes what is missing.
-    setting.cloud.forgive();
-    setting.cloud.forget_calls();
-    setting.bake().exits(0);
-    assert!(!setting.cloud.actions().iter().any(|action| action == "RunInstances"));
-    assert_eq!(calls(&setting, "ap-southeast-2", "CopySnapshot").len(), 0);
-    setting.holds_only(&["shop/web/1.0.0"; 3]);
+    fixture.cloud.forgive();
+    fixture.cloud.forget_calls();
+    fixture.bake().exits(0);
+    assert!(!fixture.cloud.actions().iter().any(|action| action == "RunInstances"));
+    assert_eq!(calls(&fixture, "ap-southeast-2", "CopySnapshot").len(), 0);
+    fixture.holds_only(&["shop/web/1.0.0"; 3]);
 }
 
 #[test]
 fn what_is_not_final_goes_nowhere_unless_it_is_said() {
-    let setting = web("{regions: [eu-west-1]}");
-    setting.run(&["bake", "--image-version", "1.1.0-rc.1"]).exits(0);
-    setting.holds_only(&["shop/web/1.1.0-rc.1"]);
-    assert!(images(&setting, HOME)[0]["tags"]["ami-bake:expires"].is_string());
-    setting.write("bake.yml", &manifest("{if: \"true\", regions: [eu-west-1]}"));
-    setting.run(&["bake", "--image-version", "1.1.0-rc.2"]).exits(0);
-    setting.holds_only(&["shop/web/1.1.0-rc.1", "shop/web/1.1.0-rc.2", "shop/web/1.1.0-rc.2"]);
+    let fixture = web("{regions: [eu-west-1]}");
+    fixture.run(&["bake", "--image-version", "1.1.0-rc.1"]).exits(0);
+    fixture.holds_only(&["shop/web/1.1.0-rc.1"]);
+    assert!(images(&fixture, HOME)[0]["tags"]["ami-bake:expires"].is_string());
+    fixture.write("bake.yml", &manifest("{if: \"true\", regions: [eu-west-1]}"));
+    fixture.run(&["bake", "--image-version", "1.1.0-rc.2"]).exits(0);
+    fixture.holds_only(&["shop/web/1.1.0-rc.1", "shop/web/1.1.0-rc.2", "shop/web/1.1.0-rc.2"]);
 }
 
-fn writes(setting: &Setting) -> Vec<String> {
+fn writes(fixture: &Fixture) -> Vec<String> {
     let writes = [
         "ModifyImageAttribute",
         "EnableImageDeprecation",
@@ -168,54 +168,54 @@ fn writes(setting: &Setting) -> Vec<String> {
         "RegisterImage",
         "RunInstances",
     ];
-    setting.cloud.actions().into_iter().filter(|action| writes.contains(&action.as_str())).collect()
+    fixture.cloud.actions().into_iter().filter(|action| writes.contains(&action.as_str())).collect()
 }
 
 #[test]
 fn an_image_is_shared_marked_and_pointed_at_in_every_region_and_once() {
     let organization = "arn:aws:organizations::123456789012:organization/o-123example";
-    let setting = web(&format!(
+    let fixture = web(&format!(
         "{{regions: [eu-west-1], share: {{accounts: [\"111122223333\"], organizations: [\"{organization}\"]}}, deprecate-after: 90d, protect: true, parameters: [\"/images/web/${{{{ version.major }}}}/current\"]}}"
     ));
-    setting.bake().exits(0);
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
     for (place, region) in [(HOME, "us-east-1"), (AWAY, "eu-west-1")] {
-        let id = images(&setting, place)[0]["id"].as_str().unwrap().to_owned();
+        let id = images(&fixture, place)[0]["id"].as_str().unwrap().to_owned();
         let launch =
-            ec2(&setting, region, &format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission"));
+            ec2(&fixture, region, &format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission"));
         assert!(launch.contains("111122223333") && launch.contains(organization), "{launch}");
-        let tags = &images(&setting, place)[0]["tags"];
+        let tags = &images(&fixture, place)[0]["tags"];
         for key in ["name", "image", "version", "digest", "tested", "source-ami"] {
             let (own, shown) = (&tags[format!("ami-bake:{key}")], &tags[format!("ec2:SharedTag/ami-bake/{key}")]);
             assert!(own.is_string() && own == shown, "{key} of {tags:#}");
         }
-        let image = ec2(&setting, region, &format!("Action=DescribeImages&ImageId.1={id}"));
+        let image = ec2(&fixture, region, &format!("Action=DescribeImages&ImageId.1={id}"));
         assert!(image.contains("<deprecationTime>20") && image.contains("enabled-without-cooldown"), "{image}");
-        let parameter = parameter(&setting, region, "/images/web/1/current");
+        let parameter = parameter(&fixture, region, "/images/web/1/current");
         assert_eq!(
             (&parameter["Value"], &parameter["DataType"]),
             (&json!(id), &json!("aws:ec2:image")),
             "{parameter:#}"
         );
-        let done = delivery(&setting, region)["done"].to_string();
+        let done = delivery(&fixture, region)["done"].to_string();
         for part in ["shared with 111122223333", "deprecated from", "protected", "/images/web/1/current"] {
             assert!(done.contains(part), "{part} is not in {done}");
         }
     }
-    setting.cloud.forget_calls();
-    setting.bake().exits(0);
-    assert_eq!(writes(&setting), [""; 0], "what is there is not done again");
+    fixture.cloud.forget_calls();
+    fixture.bake().exits(0);
+    assert_eq!(writes(&fixture), [""; 0], "what is there is not done again");
 }
 
 #[test]
 fn a_parameter_moves_forward_alone_unless_it_is_forced() {
-    let setting = web("{parameters: [/images/web/current]}");
-    setting.run(&["bake", "--image-version", "1.5.0"]).exits(0);
-    let newest = parameter(&setting, "us-east-1", "/images/web/current")["Value"].clone();
-    setting.run(&["bake", "--image-version", "1.4.1"]).exits(0).says("/images/web/current in us-east-1 stays on 1.5.0");
-    assert_eq!(parameter(&setting, "us-east-1", "/images/web/current")["Value"], newest);
-    setting.run(&["bake", "--image-version", "1.4.2", "--force"]).exits(0);
-    let forced = parameter(&setting, "us-east-1", "/images/web/current");
+    let fixture = web("{parameters: [/images/web/current]}");
+    fixture.run(&["bake", "--image-version", "1.5.0"]).exits(0);
+    let newest = parameter(&fixture, "us-east-1", "/images/web/current")["Value"].clone();
+    fixture.run(&["bake", "--image-version", "1.4.1"]).exits(0).says("/images/web/current in us-east-1 stays on 1.5.0");
+    assert_eq!(parameter(&fixture, "us-east-1", "/images/web/current")["Value"], newest);
+    fixture.run(&["bake", "--image-version", "1.4.2", "--force"]).exits(0);
+    let forced = parameter(&fixture, "us-east-1", "/images/web/current");
     assert_ne!(forced["Value"], newest);
     assert_eq!(forced["Version"], 2, "{forced:#}");
 }
@@ -223,119 +223,119 @@ fn a_parameter_moves_forward_alone_unless_it_is_forced() {
 #[test]
 fn throttled_parameters_are_waited_for() {
     let names: Vec<String> = (0..8).map(|at| format!("/images/web/{at}")).collect();
-    let setting = web(&format!("{{parameters: [{}]}}", names.join(", ")));
-    setting.cloud.fault(&json!({"kind": "throttle", "action": "ssm:PutParameter", "times": 3}));
-    setting.bake().exits(0);
+    let fixture = web(&format!("{{parameters: [{}]}}", names.join(", ")));
+    fixture.cloud.fault(&json!({"kind": "throttle", "action": "ssm:PutParameter", "times": 3}));
+    fixture.bake().exits(0);
     for name in names {
-        assert_eq!(parameter(&setting, "us-east-1", &name)["Value"], images(&setting, HOME)[0]["id"]);
+        assert_eq!(parameter(&fixture, "us-east-1", &name)["Value"], images(&fixture, HOME)[0]["id"]);
     }
 }
 
 #[test]
 fn what_the_account_refuses_is_said_before_a_machine_starts() {
     let accounts = "{share: {accounts: [\"111122223333\"]}, regions: [eu-west-1]}";
-    let setting = web("{share: {public: true}}");
-    setting.bake().exits(4).says("blocks public images in us-east-1").says("bake.yml:");
-    ec2(&setting, "us-east-1", "Action=DisableImageBlockPublicAccess");
-    ec2(&setting, "us-east-1", "Action=EnableEbsEncryptionByDefault");
-    setting.run(&["plan"]).exits(4).says("it is encrypted in us-east-1").says("must be plain");
-    ec2(&setting, "us-east-1", "Action=DisableEbsEncryptionByDefault");
-    ec2(&setting, "eu-west-1", "Action=EnableEbsEncryptionByDefault");
-    setting.write("bake.yml", &manifest(accounts));
-    setting.bake().exits(4).says("the key that AWS manages").says("eu-west-1");
-    assert!(setting.cloud.instances().is_empty());
+    let fixture = web("{share: {public: true}}");
+    fixture.bake().exits(4).says("blocks public images in us-east-1").says("bake.yml:");
+    ec2(&fixture, "us-east-1", "Action=DisableImageBlockPublicAccess");
+    ec2(&fixture, "us-east-1", "Action=EnableEbsEncryptionByDefault");
+    fixture.run(&["plan"]).exits(4).says("it is encrypted in us-east-1").says("must be plain");
+    ec2(&fixture, "us-east-1", "Action=DisableEbsEncryptionByDefault");
+    ec2(&fixture, "eu-west-1", "Action=EnableEbsEncryptionByDefault");
+    fixture.write("bake.yml", &manifest(accounts));
+    fixture.bake().exits(4).says("the key that AWS manages").says("eu-west-1");
+    assert!(fixture.cloud.instances().is_empty());
     // With a key of its own it can be shared.
-    setting
+    fixture
         .write("bake.yml", &manifest(&accounts.replace("[eu-west-1]", "[{region: eu-west-1, kms-key: alias/images}]")));
-    setting.bake().exits(0);
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
 }
 
 #[test]
 fn a_public_image_is_everyones() {
-    let setting = web("{share: {public: true}}");
-    ec2(&setting, "us-east-1", "Action=DisableImageBlockPublicAccess");
-    setting.bake().exits(0);
-    let id = images(&setting, HOME)[0]["id"].as_str().unwrap().to_owned();
+    let fixture = web("{share: {public: true}}");
+    ec2(&fixture, "us-east-1", "Action=DisableImageBlockPublicAccess");
+    fixture.bake().exits(0);
+    let id = images(&fixture, HOME)[0]["id"].as_str().unwrap().to_owned();
     let launch =
-        ec2(&setting, "us-east-1", &format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission"));
+        ec2(&fixture, "us-east-1", &format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission"));
     assert!(launch.contains("<group>all</group>"), "{launch}");
 }
 
 #[test]
 fn publish_finishes_what_the_report_lacks_and_repeats_nothing() {
-    let setting = web("{regions: [eu-west-1, ap-southeast-2], parameters: [/images/web/current]}");
+    let fixture = web("{regions: [eu-west-1, ap-southeast-2], parameters: [/images/web/current]}");
     let error = json!({"code": "InvalidRequest", "message": "the region is on fire", "http": 400});
-    setting.cloud.fault(
+    fixture.cloud.fault(
         &json!({"kind": "error", "action": "RegisterImage", "region": "eu-west-1", "times": null, "error": error}),
     );
-    setting.bake().exits(7);
-    setting.cloud.forgive();
-    setting.cloud.forget_calls();
-    let missing = setting.run(&["publish", "--report", "bake-report.json"]).exits(0);
+    fixture.bake().exits(7);
+    fixture.cloud.forgive();
+    fixture.cloud.forget_calls();
+    let missing = fixture.run(&["publish", "--report", "bake-report.json"]).exits(0);
     assert!(missing.stderr.contains("registered over copies of its snapshots"), "{}", missing.stderr);
-    assert_eq!(writes(&setting), ["CopySnapshot", "RegisterImage", "PutParameter"]);
-    assert_eq!(parameter(&setting, "eu-west-1", "/images/web/current")["Value"], images(&setting, AWAY)[0]["id"]);
-    setting.holds_only(&["shop/web/1.0.0"; 3]);
-    setting.cloud.forget_calls();
-    setting.run(&["publish", "--image-version", "1.0.0"]).exits(0);
-    assert_eq!(writes(&setting), [""; 0]);
-    setting.run(&["publish"]).exits(2).says("--report");
+    assert_eq!(writes(&fixture), ["CopySnapshot", "RegisterImage", "PutParameter"]);
+    assert_eq!(parameter(&fixture, "eu-west-1", "/images/web/current")["Value"], images(&fixture, AWAY)[0]["id"]);
+    fixture.holds_only(&["shop/web/1.0.0"; 3]);
+    fixture.cloud.forget_calls();
+    fixture.run(&["publish", "--image-version", "1.0.0"]).exits(0);
+    assert_eq!(writes(&fixture), [""; 0]);
+    fixture.run(&["publish"]).exits(2).says("--report");
 }
 
 #[test]
 fn a_tested_version_is_promoted_to_an_environment() {
-    let setting = web("{description: web}");
+    let fixture = web("{description: web}");
     let environment = "environments:\n  production:\n    images:\n      web:\n        publish: {regions: [eu-west-1], parameters: [/production/web]}\n";
-    setting.write("bake.yml", &format!("{}{environment}", manifest("{description: web}")));
-    setting.bake().exits(0);
-    setting.holds_only(&["shop/web/1.0.0"]);
-    let machines = setting.cloud.instances().len();
-    setting.run(&["promote", "1.0.0"]).exits(2).says("--environment");
-    setting.run(&["promote", "9.9.9", "--environment", "production"]).exits(4).says("there is no such image");
-    setting.run(&["promote", "1.0.0", "--environment", "production"]).exits(0);
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
-    assert_eq!(setting.cloud.instances().len(), machines);
+    fixture.write("bake.yml", &format!("{}{environment}", manifest("{description: web}")));
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/web/1.0.0"]);
+    let machines = fixture.cloud.instances().len();
+    fixture.run(&["promote", "1.0.0"]).exits(2).says("--environment");
+    fixture.run(&["promote", "9.9.9", "--environment", "production"]).exits(4).says("there is no such image");
+    fixture.run(&["promote", "1.0.0", "--environment", "production"]).exits(0);
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
+    assert_eq!(fixture.cloud.instances().len(), machines);
     for (place, region) in [(HOME, "us-east-1"), (AWAY, "eu-west-1")] {
-        assert_eq!(parameter(&setting, region, "/production/web")["Value"], images(&setting, place)[0]["id"]);
+        assert_eq!(parameter(&fixture, region, "/production/web")["Value"], images(&fixture, place)[0]["id"]);
     }
 }
 
 #[test]
 fn a_cancel_and_a_missing_permission_leave_what_is_published_and_nothing_else() {
-    let setting = web(
+    let fixture = web(
         "{regions: [eu-west-1], copy: image, share: {accounts: [\"111122223333\"]}, parameters: [/images/web/current]}",
     );
-    setting.cloud.latency(&json!({"copy_image": 60}));
-    let child = setting.command(&["bake"]).spawn().unwrap();
+    fixture.cloud.latency(&json!({"copy_image": 60}));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
     let begun = Instant::now();
-    while setting.cloud.count("CopyImage") == 0 {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", setting.cloud.actions());
+    while fixture.cloud.count("CopyImage") == 0 {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", fixture.cloud.actions());
         std::thread::sleep(Duration::from_millis(50));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     finish(child).exits(130);
     // The tested image is there under its name; the half copy is not.
-    setting.holds_only(&["shop/web/1.0.0"]);
+    fixture.holds_only(&["shop/web/1.0.0"]);
 
-    setting.cloud.latency(&json!({"copy_image": 0.1}));
-    setting.run(&["publish", "--image-version", "1.0.0"]).exits(0);
-    setting.holds_only(&["shop/web/1.0.0"; 2]);
-    setting.cloud.forget_calls();
-    setting.cloud.deny(&["ec2:ModifyImageAttribute"]);
-    let id = images(&setting, HOME)[0]["id"].as_str().unwrap().to_owned();
-    setting.write("bake.yml", &manifest("{share: {accounts: [\"444455556666\"]}, parameters: [/images/web/other]}"));
-    setting
+    fixture.cloud.latency(&json!({"copy_image": 0.1}));
+    fixture.run(&["publish", "--image-version", "1.0.0"]).exits(0);
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
+    fixture.cloud.forget_calls();
+    fixture.cloud.deny(&["ec2:ModifyImageAttribute"]);
+    let id = images(&fixture, HOME)[0]["id"].as_str().unwrap().to_owned();
+    fixture.write("bake.yml", &manifest("{share: {accounts: [\"444455556666\"]}, parameters: [/images/web/other]}"));
+    fixture
         .run(&["publish", "--image-version", "1.0.0"])
         .exits(7)
         .says(&format!("is not allowed ec2:ModifyImageAttribute on arn:aws:ec2:us-east-1:123456789012:image/{id}"))
         .says("\"Action\":\"ec2:ModifyImageAttribute\"");
     assert!(
-        setting.cloud.calls_of("PutParameter").is_empty(),
+        fixture.cloud.calls_of("PutParameter").is_empty(),
         "nothing points at an image that is not what it should be"
     );
-    setting.cloud.deny(&["ssm:PutParameter"]);
-    setting
+    fixture.cloud.deny(&["ssm:PutParameter"]);
+    fixture
         .run(&["publish", "--image-version", "1.0.0"])
         .exits(7)
         .says("is not allowed ssm:PutParameter on arn:aws:ssm:us-east-1:123456789012")

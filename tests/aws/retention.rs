@@ -2,19 +2,19 @@
 
 use serde_json::Value;
 
+use crate::fixture::Fixture;
 use crate::owner::{autoscaling, ec2, ec2_of, element};
 use crate::publish::{AWAY, HOME, images, web};
-use crate::setting::Setting;
 
 /// The id of a version in a place.
-fn id(setting: &Setting, place: &str, version: &str) -> String {
-    let all = images(setting, place);
+fn id(fixture: &Fixture, place: &str, version: &str) -> String {
+    let all = images(fixture, place);
     let found = all.iter().find(|image| image["tags"]["ami-bake:version"] == version);
     found.unwrap_or_else(|| panic!("no {version} in {place}: {all:#?}"))["id"].as_str().unwrap().to_owned()
 }
 
-fn versions(setting: &Setting, place: &str) -> Vec<String> {
-    let mut all: Vec<String> = images(setting, place)
+fn versions(fixture: &Fixture, place: &str) -> Vec<String> {
+    let mut all: Vec<String> = images(fixture, place)
         .iter()
         .map(|image| image["tags"]["ami-bake:version"].as_str().unwrap().to_owned())
         .collect();
@@ -23,106 +23,106 @@ fn versions(setting: &Setting, place: &str) -> Vec<String> {
 }
 
 /// A launch template that names an image; its id.
-fn template(setting: &Setting, image: &str) -> String {
+fn template(fixture: &Fixture, image: &str) -> String {
     let query = format!(
         "Action=CreateLaunchTemplate&LaunchTemplateName=of-{image}&LaunchTemplateData.ImageId={image}&LaunchTemplateData.InstanceType=t3.small"
     );
-    element(&ec2(setting, "us-east-1", &query), "launchTemplateId")
+    element(&ec2(fixture, "us-east-1", &query), "launchTemplateId")
 }
 
-fn delete_template(setting: &Setting, id: &str) {
-    ec2(setting, "us-east-1", &format!("Action=DeleteLaunchTemplate&LaunchTemplateId={id}"));
+fn delete_template(fixture: &Fixture, id: &str) {
+    ec2(fixture, "us-east-1", &format!("Action=DeleteLaunchTemplate&LaunchTemplateId={id}"));
 }
 
 #[test]
 fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
-    let setting = web("{regions: [eu-west-1], keep: {last: 1}}");
-    setting.bake().exits(0);
-    let (first, away) = (id(&setting, HOME, "1.0.0"), id(&setting, AWAY, "1.0.0"));
-    let used = template(&setting, &first);
+    let fixture = web("{regions: [eu-west-1], keep: {last: 1}}");
+    fixture.bake().exits(0);
+    let (first, away) = (id(&fixture, HOME, "1.0.0"), id(&fixture, AWAY, "1.0.0"));
+    let used = template(&fixture, &first);
 
     // Shown before it is done, region by region.
-    let plan = setting.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
+    let plan = fixture.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
     let line =
         |id: &str| plan.lines().rfind(|line| line.contains(id)).unwrap_or_else(|| panic!("{id}: {plan}")).to_owned();
     assert!(line(&first).contains(&format!("stays: used by launch template {used}")), "{plan}");
     assert!(line(&away).contains("deleted") && line(&away).contains("eu-west-1"), "{plan}");
-    assert_eq!(versions(&setting, AWAY), ["1.0.0"]);
+    assert_eq!(versions(&fixture, AWAY), ["1.0.0"]);
 
-    setting
+    fixture
         .run(&["bake", "--image-version", "1.1.0"])
         .exits(0)
         .says(&format!("1.0.0 is no longer kept, but {first} in us-east-1 stays: used by launch template {used}"))
         .says(&format!("1.0.0 is no longer kept: {away} in eu-west-1 is deleted"));
     assert_eq!(
-        (versions(&setting, HOME), versions(&setting, AWAY)),
+        (versions(&fixture, HOME), versions(&fixture, AWAY)),
         (vec!["1.0.0".into(), "1.1.0".into()], vec!["1.1.0".to_owned()])
     );
-    let report = setting.report();
+    let report = fixture.report();
     assert_eq!(report["images"][0]["held"][0]["image"]["id"], first, "{report:#}");
     assert_eq!(report["images"][0]["retired"][0]["id"], away, "{report:#}");
 
     // Groups use images in ways of their own.
-    delete_template(&setting, &used);
-    let base = template(&setting, &id(&setting, HOME, "1.1.0"));
+    delete_template(&fixture, &used);
+    let base = template(&fixture, &id(&fixture, HOME, "1.1.0"));
     autoscaling(
-        &setting,
+        &fixture,
         "us-east-1",
         &format!("Action=CreateLaunchConfiguration&LaunchConfigurationName=old&ImageId={first}&InstanceType=t3.small"),
     );
-    let listed = setting.run(&["images", "--json"]).exits(0).stdout;
+    let listed = fixture.run(&["images", "--json"]).exits(0).stdout;
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let of = |id: &str| listed["images"].as_array().unwrap().iter().find(|image| image["id"] == id).unwrap().clone();
     assert_eq!(of(&first)["used-by"], serde_json::json!(["launch configuration old"]), "{listed:#}");
-    assert_eq!(of(&id(&setting, HOME, "1.1.0"))["used-by"], serde_json::json!([format!("launch template {base}")]));
-    assert_eq!(of(&id(&setting, AWAY, "1.1.0"))["used-by"], serde_json::json!([]));
+    assert_eq!(of(&id(&fixture, HOME, "1.1.0"))["used-by"], serde_json::json!([format!("launch template {base}")]));
+    assert_eq!(of(&id(&fixture, AWAY, "1.1.0"))["used-by"], serde_json::json!([]));
 
     // What can't be learnt is taken for used, and what is protected is named.
-    setting.cloud.deny(&["autoscaling:DescribeLaunchConfigurations"]);
-    setting
+    fixture.cloud.deny(&["autoscaling:DescribeLaunchConfigurations"]);
+    fixture
         .run(&["bake", "--image-version", "1.2.0"])
         .exits(0)
         .says("it is not known who uses the images in us-east-1")
         .says("autoscaling:DescribeLaunchConfigurations");
-    assert_eq!(versions(&setting, HOME), ["1.0.0", "1.1.0", "1.2.0"]);
-    setting.cloud.deny(&[]);
-    autoscaling(&setting, "us-east-1", "Action=DeleteLaunchConfiguration&LaunchConfigurationName=old");
-    delete_template(&setting, &base);
-    let second = id(&setting, HOME, "1.1.0");
-    ec2(&setting, "us-east-1", &format!("Action=EnableImageDeregistrationProtection&ImageId={second}"));
-    setting
+    assert_eq!(versions(&fixture, HOME), ["1.0.0", "1.1.0", "1.2.0"]);
+    fixture.cloud.deny(&[]);
+    autoscaling(&fixture, "us-east-1", "Action=DeleteLaunchConfiguration&LaunchConfigurationName=old");
+    delete_template(&fixture, &base);
+    let second = id(&fixture, HOME, "1.1.0");
+    ec2(&fixture, "us-east-1", &format!("Action=EnableImageDeregistrationProtection&ImageId={second}"));
+    fixture
         .run(&["publish", "--image-version", "1.2.0"])
         .exits(0)
         .says(&format!("{second} in us-east-1 stays: it is protected from being deregistered"));
     assert_eq!(
-        (versions(&setting, HOME), versions(&setting, AWAY)),
+        (versions(&fixture, HOME), versions(&fixture, AWAY)),
         (vec!["1.1.0".into(), "1.2.0".into()], vec!["1.2.0".to_owned()])
     );
-    ec2(&setting, "us-east-1", &format!("Action=DisableImageDeregistrationProtection&ImageId={second}"));
+    ec2(&fixture, "us-east-1", &format!("Action=DisableImageDeregistrationProtection&ImageId={second}"));
 
     // What a pull request bakes takes nothing away, whatever it says of keeping.
-    setting.run(&["bake", "--image-version", "2.0.0-pr.7.abcdef0"]).exits(0);
-    assert_eq!(versions(&setting, HOME), ["1.1.0", "1.2.0", "2.0.0-pr.7.abcdef0"]);
+    fixture.run(&["bake", "--image-version", "2.0.0-pr.7.abcdef0"]).exits(0);
+    assert_eq!(versions(&fixture, HOME), ["1.1.0", "1.2.0", "2.0.0-pr.7.abcdef0"]);
 }
 
 #[test]
 fn a_pre_release_is_swept_after_its_end_when_nobody_uses_it() {
-    let setting = web("{description: web}");
-    setting.bake().exits(0);
+    let fixture = web("{description: web}");
+    fixture.bake().exits(0);
     for version in ["1.1.0-pr.7.abcdef0", "1.1.0-pr.8.abcdef0"] {
-        setting.run(&["bake", "--force", "--image-version", version]).exits(0);
+        fixture.run(&["bake", "--force", "--image-version", version]).exits(0);
     }
     let sweep =
-        |more: &[&str]| setting.run(&[&["sweep", "--region", "us-east-1", "--region", "eu-west-1"], more].concat());
+        |more: &[&str]| fixture.run(&[&["sweep", "--region", "us-east-1", "--region", "eu-west-1"], more].concat());
     assert!(sweep(&[]).exits(0).stderr.contains("Nothing is left behind"), "seven days are not over");
 
     let over = "Tag.1.Key=ami-bake%3Aexpires&Tag.1.Value=2026-01-01T00%3A00%3A00Z";
-    let (seven, eight) = (id(&setting, HOME, "1.1.0-pr.7.abcdef0"), id(&setting, HOME, "1.1.0-pr.8.abcdef0"));
-    let last = id(&setting, HOME, "1.0.0");
+    let (seven, eight) = (id(&fixture, HOME, "1.1.0-pr.7.abcdef0"), id(&fixture, HOME, "1.1.0-pr.8.abcdef0"));
+    let last = id(&fixture, HOME, "1.0.0");
     for image in [&seven, &eight, &last] {
-        ec2(&setting, "us-east-1", &format!("Action=CreateTags&ResourceId.1={image}&{over}"));
+        ec2(&fixture, "us-east-1", &format!("Action=CreateTags&ResourceId.1={image}&{over}"));
     }
-    let used = template(&setting, &eight);
+    let used = template(&fixture, &eight);
     let swept = sweep(&["--yes"]).exits(0);
     assert!(swept.stdout.contains(&seven) && !swept.stdout.contains(&last), "{}", swept.stdout);
     assert!(
@@ -132,36 +132,36 @@ fn a_pre_release_is_swept_after_its_end_when_nobody_uses_it() {
         "{}",
         swept.stderr
     );
-    assert_eq!(versions(&setting, HOME), ["1.0.0", "1.1.0-pr.8.abcdef0"]);
-    delete_template(&setting, &used);
+    assert_eq!(versions(&fixture, HOME), ["1.0.0", "1.1.0-pr.8.abcdef0"]);
+    delete_template(&fixture, &used);
     sweep(&["--yes"]).exits(0);
-    setting.holds_only(&["shop/web/1.0.0"]);
+    fixture.holds_only(&["shop/web/1.0.0"]);
 }
 
 #[test]
 fn a_shared_image_goes_when_the_other_accounts_have_nothing_of_it() {
     const OTHER: &str = "222222222222";
-    let setting = web(&format!("{{share: {{accounts: [\"{OTHER}\"]}}, keep: {{last: 1}}}}"));
-    let publish = |version: &str| setting.run(&["publish", "--image-version", version]).exits(0);
-    setting.bake().exits(0);
-    let first = id(&setting, HOME, "1.0.0");
+    let fixture = web(&format!("{{share: {{accounts: [\"{OTHER}\"]}}, keep: {{last: 1}}}}"));
+    let publish = |version: &str| fixture.run(&["publish", "--image-version", version]).exits(0);
+    fixture.bake().exits(0);
+    let first = id(&fixture, HOME, "1.0.0");
     let query = format!(
         "Action=CreateLaunchTemplate&LaunchTemplateName=theirs&LaunchTemplateData.ImageId={first}&LaunchTemplateData.InstanceType=t3.small"
     );
-    ec2_of(&setting, OTHER, "us-east-1", &query);
+    ec2_of(&fixture, OTHER, "us-east-1", &query);
 
     // Showing asks for nothing; what is not known is taken for used.
-    let plan = setting.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
+    let plan = fixture.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
     assert!(plan.contains("EC2 has not looked through the accounts"), "{plan}");
-    assert_eq!(setting.cloud.count("CreateImageUsageReport"), 0);
-    setting.run(&["bake", "--image-version", "1.1.0"]).exits(0).says("EC2 was asked to look through the accounts");
+    assert_eq!(fixture.cloud.count("CreateImageUsageReport"), 0);
+    fixture.run(&["bake", "--image-version", "1.1.0"]).exits(0).says("EC2 was asked to look through the accounts");
     publish("1.1.0").says("EC2 still looks through the accounts");
     publish("1.1.0").says(&format!("{first} in us-east-1 stays: used by account {OTHER} (1 launch template)"));
 
-    let second = id(&setting, HOME, "1.1.0");
-    setting.run(&["bake", "--image-version", "1.2.0"]).exits(0);
+    let second = id(&fixture, HOME, "1.1.0");
+    fixture.run(&["bake", "--image-version", "1.2.0"]).exits(0);
     publish("1.2.0");
     publish("1.2.0").says(&format!("1.1.0 is no longer kept: {second} in us-east-1 is deleted"));
-    assert_eq!(versions(&setting, HOME), ["1.0.0", "1.2.0"]);
-    assert_eq!(setting.cloud.count("CreateImageUsageReport"), 2, "one for each image");
+    assert_eq!(versions(&fixture, HOME), ["1.0.0", "1.2.0"]);
+    assert_eq!(fixture.cloud.count("CreateImageUsageReport"), 2, "one for each image");
 }

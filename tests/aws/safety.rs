@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::setting::{Setting, WEB, finish};
+use crate::fixture::{Fixture, WEB, finish};
 
 /// Waits until the cloud shows what is asked for.
 #[track_caller]
@@ -16,12 +16,12 @@ fn until(what: &str, mut seen: impl FnMut() -> bool) {
 
 #[test]
 fn a_machine_ends_itself_when_its_runner_is_lost() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "{WEB}    machine: {{lifetime: 8s}}\n    build:\n      - run: echo armed > /opt/armed; sleep 60\n"
     ));
-    let mut child = setting.command(&["bake"]).spawn().unwrap();
+    let mut child = fixture.command(&["bake"]).spawn().unwrap();
     until("the step never began", || {
-        setting.cloud.instances().iter().any(|instance| {
+        fixture.cloud.instances().iter().any(|instance| {
             let upper = instance["upper"].as_str().unwrap_or_default();
             std::path::Path::new(upper).join("opt/armed").exists()
         })
@@ -29,18 +29,18 @@ fn a_machine_ends_itself_when_its_runner_is_lost() {
     child.kill().unwrap();
     child.wait().unwrap();
     until("the machine outlived its runner", || {
-        setting.cloud.instances().iter().all(|instance| instance["state"] == "terminated")
+        fixture.cloud.instances().iter().all(|instance| instance["state"] == "terminated")
     });
     std::thread::sleep(Duration::from_secs(1));
-    setting.run(&["sweep", "--yes"]).exits(0);
-    setting.holds_only(&[]);
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn only_the_runner_may_reach_the_machine() {
-    let setting = Setting::new(&format!("{WEB}    build:\n      - run: true\n"));
-    setting.run(&["bake", "--until", "validate"]).exits(0);
-    let calls = setting.cloud.calls();
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: true\n"));
+    fixture.run(&["bake", "--until", "validate"]).exits(0);
+    let calls = fixture.cloud.calls();
     let opened: Vec<String> = calls
         .iter()
         .filter(|call| call["action"] == "AuthorizeSecurityGroupIngress")
@@ -53,29 +53,29 @@ fn only_the_runner_may_reach_the_machine() {
 
 #[test]
 fn a_policy_of_the_manifest_gets_a_role_for_the_bake_alone() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "{WEB}    machine:\n      policy: '{{\"Version\": \"2012-10-17\", \"Statement\": [{{\"Effect\": \"Allow\", \"Action\": \"s3:GetObject\", \"Resource\": \"*\"}}]}}'\n    build:\n      - run: echo hello > /opt/hello\n"
     ));
-    setting.bake().exits(0);
-    let actions = setting.cloud.actions();
+    fixture.bake().exits(0);
+    let actions = fixture.cloud.actions();
     assert!(actions.iter().any(|action| action == "CreateRole"), "{actions:?}");
-    setting.holds_only(&["shop/web/0.1.0"]);
+    fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
 #[test]
 fn user_data_of_the_manifest_is_joined_with_the_bakes_own() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "{WEB}    machine:\n      user-data: |\n        #!/bin/sh\n        echo from user data > /opt/user-data\n    build:\n      - run: grep -q 'from user data' /opt/user-data\n"
     ));
-    setting.run(&["bake", "--until", "validate"]).exits(0);
-    setting.holds_only(&[]);
+    fixture.run(&["bake", "--until", "validate"]).exits(0);
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn a_jump_host_leads_to_the_machine() {
     // The jump host is the machine of an earlier bake, which was kept.
-    let setting = Setting::new(&format!("{WEB}    build:\n      - run: exit 1\n"));
-    let outcome = setting.run(&["bake", "--keep-on-failure"]).exits(5);
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: exit 1\n"));
+    let outcome = fixture.run(&["bake", "--keep-on-failure"]).exits(5);
     let line = outcome.stderr.lines().find(|line| line.contains("ssh -i ")).unwrap();
     let host = line.split_whitespace().find_map(|word| word.strip_prefix("ubuntu@")).unwrap();
     let key = line.split("ssh -i ").nth(1).unwrap().split_whitespace().next().unwrap();
@@ -83,8 +83,8 @@ fn a_jump_host_leads_to_the_machine() {
         let jump = format!("{{host: {host}, user: {user}, key: {key}, host-key: accept-new}}");
         let manifest =
             format!("{WEB}    machine: {{connect: {{timeout: 5s, jump: {jump}}}}}\n    build:\n      - run: true\n");
-        setting.write("bake.yml", &manifest);
-        setting.run(&["bake", "--until", "validate"])
+        fixture.write("bake.yml", &manifest);
+        fixture.run(&["bake", "--until", "validate"])
     };
     through("ubuntu").exits(0);
     // Nobody lets that user in, so the way to the machine does lead through the jump host.
@@ -93,24 +93,24 @@ fn a_jump_host_leads_to_the_machine() {
 
 #[test]
 fn a_cloud_that_falls_silent_is_said() {
-    let setting = Setting::new(&format!("{WEB}    build:\n      - run: sleep 2\n"));
-    let child = setting.command(&["plan"]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").spawn().unwrap();
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 2\n"));
+    let child = fixture.command(&["plan"]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").spawn().unwrap();
     finish(child).exits(4).says("can't be reached").says("AWS_ENDPOINT_URL");
 }
 
 #[test]
 fn without_credentials_it_says_where_they_come_from() {
-    let setting = Setting::new(&format!("{WEB}    build:\n      - run: true\n"));
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: true\n"));
     let child =
-        setting.command(&["plan"]).env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").spawn().unwrap();
+        fixture.command(&["plan"]).env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").spawn().unwrap();
     finish(child).exits(4).says("credentials");
 }
 
 #[test]
 fn a_second_interrupt_ends_at_once() {
-    let setting = Setting::new(&format!("{WEB}    build:\n      - run: sleep 60\n"));
-    let child = setting.command(&["bake"]).spawn().unwrap();
-    until("no machine came up", || setting.cloud.instances().iter().any(|instance| instance["state"] == "running"));
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 60\n"));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    until("no machine came up", || fixture.cloud.instances().iter().any(|instance| instance["state"] == "running"));
     for _ in 0..2 {
         std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         std::thread::sleep(Duration::from_millis(50));

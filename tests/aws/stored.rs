@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::setting::{Setting, WEB};
+use crate::fixture::{Fixture, WEB};
 
 const COMPONENT: &str = "arn:aws:imagebuilder:eu-west-1:123456789012:component/inner";
 
@@ -41,33 +41,33 @@ fn actions(policy: &Value) -> BTreeSet<String> {
 
 #[test]
 fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
-    let setting = Setting::new(&format!(
+    let fixture = Fixture::new(&format!(
         "{WEB}    machine: {{spot: true}}\n    build: [{{component: web.yml}}]\n    publish: {{parameters: [/images/web], keep: {{last: 2}}}}\n"
     ));
-    setting.write("web.yml", DOCUMENT);
-    setting.cloud.put_object("assets", "tool", b"tool");
+    fixture.write("web.yml", DOCUMENT);
+    fixture.cloud.put_object("assets", "tool", b"tool");
     // Before a machine: what isn't there, and what the role may not read.
-    setting
+    fixture
         .bake()
         .exits(4)
         .says("web.yml:6: the step `Inner` (ExecuteDocument): read the component")
         .says("has none of that ARN");
     let component = |version: &str, text: &str| {
-        setting
+        fixture
             .cloud
             .put_component(&json!({"arn": format!("{COMPONENT}/{version}"), "platform": "Linux", "data": text}));
     };
     component("1.0.0/1", "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: No, action: SetRegistry}]}]\n");
-    setting.bake().exits(4).says("component/inner/1.0.0/1:2: the step `No` needs Windows");
+    fixture.bake().exits(4).says("component/inner/1.0.0/1:2: the step `No` needs Windows");
     component("1.2.0/3", INNER);
-    setting.cloud.deny(&["imagebuilder:GetComponent"]);
-    setting.bake().exits(4).says("bake.yml:").says("\"Action\":\"imagebuilder:GetComponent\"").says("1.x.x");
-    assert!(setting.cloud.instances().is_empty());
+    fixture.cloud.deny(&["imagebuilder:GetComponent"]);
+    fixture.bake().exits(4).says("bake.yml:").says("\"Action\":\"imagebuilder:GetComponent\"").says("1.x.x");
+    assert!(fixture.cloud.instances().is_empty());
 
     // What the policy grants is asked for, all of it.
-    setting.cloud.deny(&["s3:PutObject", "s3:ListBucket", "ec2:DescribeSpotPriceHistory", "s3:GetObject"]);
-    let policy = actions(&serde_json::from_str(&setting.run(&["policy"]).exits(0).stdout).unwrap());
-    let plan: Value = serde_json::from_str(&setting.run(&["plan", "--permissions", "--json"]).exits(4).stdout).unwrap();
+    fixture.cloud.deny(&["s3:PutObject", "s3:ListBucket", "ec2:DescribeSpotPriceHistory", "s3:GetObject"]);
+    let policy = actions(&serde_json::from_str(&fixture.run(&["policy"]).exits(0).stdout).unwrap());
+    let plan: Value = serde_json::from_str(&fixture.run(&["plan", "--permissions", "--json"]).exits(4).stdout).unwrap();
     let found = plan["permissions"].as_array().unwrap();
     let asked =
         |action: &str| found.iter().find(|one| one["action"].as_str().unwrap().split(' ').next() == Some(action));
@@ -89,8 +89,8 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
     );
 
     // In the middle of a bake.
-    setting.cloud.deny(&["s3:*"]);
-    let baked = setting.bake().exits(5);
+    fixture.cloud.deny(&["s3:*"]);
+    let baked = fixture.bake().exits(5);
     for part in [
         "component/inner/1.x.x is arn:aws:imagebuilder:eu-west-1:123456789012:component/inner/1.2.0/3",
         "the step `Skipped` (S3Download): read s3://assets/none in us-east-1",
@@ -101,8 +101,8 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
     ] {
         assert!(baked.stderr.contains(part), "`{part}` is not in\n{}", baked.stderr);
     }
-    setting.holds_only(&[]);
-    setting.cloud.deny(&[]);
-    setting.bake().exits(0);
-    assert_eq!(setting.cloud.object("assets", "out/hello"), "hello world\n");
+    fixture.holds_only(&[]);
+    fixture.cloud.deny(&[]);
+    fixture.bake().exits(0);
+    assert_eq!(fixture.cloud.object("assets", "out/hello"), "hello world\n");
 }

@@ -1,73 +1,73 @@
 //! The other verbs of the command line, on a cloud.
 
-use crate::setting::{Setting, WEB};
+use crate::fixture::{Fixture, WEB};
 
-fn web() -> Setting {
-    Setting::new(&format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n"))
+fn web() -> Fixture {
+    Fixture::new(&format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n"))
 }
 
 #[test]
 fn a_plan_creates_nothing_and_says_why() {
-    let setting = web();
-    let outcome = setting.run(&["plan"]).exits(0);
+    let fixture = web();
+    let outcome = fixture.run(&["plan"]).exits(0);
     assert!(outcome.stdout.contains("web") && outcome.stdout.contains("0.1.0"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("nothing is published yet"), "{}", outcome.stdout);
-    setting.holds_only(&[]);
-    setting.bake().exits(0);
-    let outcome = setting.run(&["plan", "--json"]).exits(0);
+    fixture.holds_only(&[]);
+    fixture.bake().exits(0);
+    let outcome = fixture.run(&["plan", "--json"]).exits(0);
     let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert!(plan.to_string().contains("reuse"), "{plan:#}");
 }
 
 #[test]
 fn a_plan_says_what_the_role_may_do() {
-    let setting = web();
-    setting.cloud.deny(&["ec2:RunInstances"]);
-    let outcome = setting.run(&["plan", "--permissions"]).exits(4);
+    let fixture = web();
+    fixture.cloud.deny(&["ec2:RunInstances"]);
+    let outcome = fixture.run(&["plan", "--permissions"]).exits(4);
     let text = format!("{}{}", outcome.stdout, outcome.stderr);
     assert!(text.contains("ec2:RunInstances") && text.contains("ec2:StopInstances"), "{text}");
-    setting.holds_only(&[]);
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn images_are_listed() {
-    let setting = web();
-    setting.bake().exits(0);
-    let outcome = setting.run(&["images"]).exits(0);
+    let fixture = web();
+    fixture.bake().exits(0);
+    let outcome = fixture.run(&["images"]).exits(0);
     assert!(outcome.stdout.contains("0.1.0") && outcome.stdout.contains("ami-"), "{}", outcome.stdout);
-    let outcome = setting.run(&["images", "--json"]).exits(0);
+    let outcome = fixture.run(&["images", "--json"]).exits(0);
     let images: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert!(images.to_string().contains("\"0.1.0\""), "{images:#}");
 }
 
 #[test]
 fn what_a_killed_bake_left_is_swept() {
-    let setting = Setting::new(&format!("{WEB}    build:\n      - run: sleep 60\n"));
-    let mut child = setting.command(&["bake"]).spawn().unwrap();
-    while !setting.cloud.instances().iter().any(|instance| instance["state"] == "running") {
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 60\n"));
+    let mut child = fixture.command(&["bake"]).spawn().unwrap();
+    while !fixture.cloud.instances().iter().any(|instance| instance["state"] == "running") {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let shown = setting.run(&["sweep"]).exits(0);
+    let shown = fixture.run(&["sweep"]).exits(0);
     assert!(shown.stdout.contains("i-"), "{shown:?}");
-    assert!(!setting.cloud.leaks().as_object().unwrap().is_empty(), "without --yes nothing goes");
-    setting.run(&["sweep", "--yes"]).exits(0);
+    assert!(!fixture.cloud.leaks().as_object().unwrap().is_empty(), "without --yes nothing goes");
+    fixture.run(&["sweep", "--yes"]).exits(0);
     std::thread::sleep(std::time::Duration::from_secs(2));
-    setting.run(&["sweep", "--yes"]).exits(0);
-    setting.holds_only(&[]);
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    fixture.holds_only(&[]);
 }
 
 #[test]
 fn a_kept_machine_can_be_reached() {
-    let setting = Setting::new(&format!("{WEB}    build:\n      - run: echo evidence > /opt/evidence; exit 1\n"));
-    let outcome = setting.run(&["bake", "--keep-on-failure"]).exits(5).says("ssh -i ");
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: echo evidence > /opt/evidence; exit 1\n"));
+    let outcome = fixture.run(&["bake", "--keep-on-failure"]).exits(5).says("ssh -i ");
     let line = outcome.stderr.lines().find(|line| line.contains("ssh -i ")).unwrap();
     let (line, end) = line[line.find("ssh -i ").unwrap()..].split_once(" # ").unwrap();
     assert_eq!(end, "it ends itself in two hours");
     let output = std::process::Command::new("sh")
         .args(["-c", &format!("{line} -o BatchMode=yes cat /opt/evidence")])
-        .current_dir(setting.path("."))
+        .current_dir(fixture.path("."))
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "evidence\n", "{line}: {output:?}");
@@ -75,7 +75,7 @@ fn a_kept_machine_can_be_reached() {
 
 #[test]
 fn until_validate_makes_no_image() {
-    let setting = web();
-    setting.run(&["bake", "--until", "validate"]).exits(0);
-    setting.holds_only(&[]);
+    let fixture = web();
+    fixture.run(&["bake", "--until", "validate"]).exits(0);
+    fixture.holds_only(&[]);
 }

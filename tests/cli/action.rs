@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use ami_bake_testkit::action::{Job, TOKEN};
-use ami_bake_testkit::github::{Fault, GitHub};
+use ami_bake_testkit::github::{ApiFault, GitHub};
 use ami_bake_testkit::runner::{HOSTILE, Step};
 use serde_json::{Value, json};
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake");
 
@@ -87,14 +87,14 @@ fn what_a_machine_prints_is_obeyed_by_nobody() {
 
 #[test]
 fn a_command_in_a_workflow_lets_nobody_speak_either() {
-    let setting = Setting::with(&local("hostile-run", "cat /hostile.bin; exit 3").replace(
+    let fixture = Fixture::with(&local("hostile-run", "cat /hostile.bin; exit 3").replace(
         "      - name: Write",
         "      - {upload: hostile.bin, to: /hostile.bin}\n      - name: \"::error::Write ##[error]it\"",
     ))
     .variable("GITHUB_ACTIONS", "true");
-    std::fs::write(setting.path("hostile.bin"), HOSTILE.join(&b"\n"[..])).unwrap();
+    std::fs::write(fixture.path("hostile.bin"), HOSTILE.join(&b"\n"[..])).unwrap();
     for arguments in [&["bake"][..], &["bake", "--json"]] {
-        let outcome = setting.run(arguments).exits(5);
+        let outcome = fixture.run(arguments).exits(5);
         let step = Step::default().read(outcome.stdout.as_bytes()).read(outcome.stderr.as_bytes());
         assert!(step.commands.is_empty() && !step.is_stopped(), "{:#?}", step.commands);
         assert!(step.text().contains("ami-evil"));
@@ -330,7 +330,7 @@ fn a_pull_request_gets_a_version_of_its_own_and_one_comment() {
     assert!(github.comments()[0].1.contains("0.1.0-pr.7.1a2b3c4"));
 
     // A token that may not write is no failure; who asks for a comment at any rate is told.
-    github.refuse(Fault::always("GET", "/comments", 403, "Resource not accessible by integration"));
+    github.refuse(ApiFault::always("GET", "/comments", 403, "Resource not accessible by integration"));
     let auto = job.main(PROGRAM, &[token]).exits(0);
     assert!(
         auto.annotations("warning").is_empty() && auto.step.text().contains("No comment was written"),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ami_bake_testkit::corpus::corpus;
 use serde_json::Value;
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 const HEAD: &str = "format: 1
 name: shop
@@ -26,15 +26,15 @@ fn path() -> String {
 }
 
 /// A place with Ansible and a folder for temporary files of its own.
-fn setting(manifest: &str) -> Setting {
-    let setting = Setting::with(manifest).variable("PATH", &path());
-    std::fs::create_dir(setting.path("tmp")).unwrap();
-    let tmp = setting.path("tmp").display().to_string();
-    setting.variable("TMPDIR", &tmp)
+fn fixture(manifest: &str) -> Fixture {
+    let fixture = Fixture::with(manifest).variable("PATH", &path());
+    std::fs::create_dir(fixture.path("tmp")).unwrap();
+    let tmp = fixture.path("tmp").display().to_string();
+    fixture.variable("TMPDIR", &tmp)
 }
 
-fn left(setting: &Setting) -> Vec<PathBuf> {
-    std::fs::read_dir(setting.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
+fn left(fixture: &Fixture) -> Vec<PathBuf> {
+    std::fs::read_dir(fixture.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 fn git(folder: &Path, arguments: &[&str]) {
@@ -61,8 +61,8 @@ fn a_playbook_bakes_with_all_that_it_is_made_of() {
 ",
         HEAD.replace("images:", "secrets: [TOKEN]\nimages:")
     );
-    let setting = setting(&manifest).variable("TOKEN", "se\"cret-4711");
-    setting.write(
+    let fixture = fixture(&manifest).variable("TOKEN", "se\"cret-4711");
+    fixture.write(
         "plays/web.yml",
         "- hosts: webservers
   become: true
@@ -83,51 +83,51 @@ fn a_playbook_bakes_with_all_that_it_is_made_of() {
       ignore_errors: true
 ",
     );
-    setting.write("plays/group_vars/webservers.yml", "place: group\n");
-    setting.write("plays/roles/beside/tasks/main.yml", "- package: {name: coreutils, state: present}\n- template: {src: page.j2, dest: /opt/page}\n  notify: handle\n- copy: {src: big, dest: /opt/big}\n");
-    setting.write("plays/roles/beside/templates/page.j2", "{{ greeting }} {{ list | join('-') }} {{ place }}\n");
-    setting.write("plays/roles/beside/handlers/main.yml", "- name: handle\n  command: touch /opt/handled\n");
-    setting.write("plays/roles/beside/files/big", &"x".repeat(3_000_000));
-    setting.write("ansible.cfg", "[defaults]\nroles_path = common\n");
-    setting.write("common/shared/tasks/main.yml", "- command: touch /opt/shared\n");
-    setting.write("galaxy/tasks/main.yml", "- command: touch /opt/fetched\n");
-    setting.write(
+    fixture.write("plays/group_vars/webservers.yml", "place: group\n");
+    fixture.write("plays/roles/beside/tasks/main.yml", "- package: {name: coreutils, state: present}\n- template: {src: page.j2, dest: /opt/page}\n  notify: handle\n- copy: {src: big, dest: /opt/big}\n");
+    fixture.write("plays/roles/beside/templates/page.j2", "{{ greeting }} {{ list | join('-') }} {{ place }}\n");
+    fixture.write("plays/roles/beside/handlers/main.yml", "- name: handle\n  command: touch /opt/handled\n");
+    fixture.write("plays/roles/beside/files/big", &"x".repeat(3_000_000));
+    fixture.write("ansible.cfg", "[defaults]\nroles_path = common\n");
+    fixture.write("common/shared/tasks/main.yml", "- command: touch /opt/shared\n");
+    fixture.write("galaxy/tasks/main.yml", "- command: touch /opt/fetched\n");
+    fixture.write(
         "galaxy/meta/main.yml",
         "galaxy_info: {author: t, description: t, license: MIT, min_ansible_version: '2.12'}\n",
     );
-    git(&setting.path("galaxy"), &["init", "-q", "-b", "main"]);
-    git(&setting.path("galaxy"), &["add", "."]);
-    git(&setting.path("galaxy"), &["commit", "-qm", "role"]);
+    git(&fixture.path("galaxy"), &["init", "-q", "-b", "main"]);
+    git(&fixture.path("galaxy"), &["add", "."]);
+    git(&fixture.path("galaxy"), &["commit", "-qm", "role"]);
     let requirements =
-        format!("- name: fetched\n  src: git+file://{}\n  version: main\n", setting.path("galaxy").display());
-    setting.write("plays/requirements.yml", &requirements);
+        format!("- name: fetched\n  src: git+file://{}\n  version: main\n", fixture.path("galaxy").display());
+    fixture.write("plays/requirements.yml", &requirements);
 
-    let outcome = setting.run(&["bake"]).exits(0);
+    let outcome = fixture.run(&["bake"]).exits(0);
     let told = &outcome.stderr;
     assert!(told.contains("TASK [beside : copy]") && told.contains("RUNNING HANDLER [beside : handle]"), "{told}");
     assert!(told.contains("the token is <") && told.contains("step."), "{told}");
-    assert!(!format!("{outcome:?}{}", setting.read("bake-report.json")).contains("cret-4711"), "{outcome:?}");
-    assert!(setting.read("back").contains("ID="));
-    assert_eq!(left(&setting), [] as [PathBuf; 0]);
-    assert!(!setting.path(".ansible/roles").exists(), "roles are for the step alone");
+    assert!(!format!("{outcome:?}{}", fixture.read("bake-report.json")).contains("cret-4711"), "{outcome:?}");
+    assert!(fixture.read("back").contains("ID="));
+    assert_eq!(left(&fixture), [] as [PathBuf; 0]);
+    assert!(!fixture.path(".ansible/roles").exists(), "roles are for the step alone");
 
-    setting.run(&["bake"]).exits(0);
-    let report = || -> Value { serde_json::from_str(&setting.read("bake-report.json")).unwrap() };
+    fixture.run(&["bake"]).exits(0);
+    let report = || -> Value { serde_json::from_str(&fixture.read("bake-report.json")).unwrap() };
     assert_eq!(report()["images"][0]["status"], "reused");
-    let digest = |setting: &Setting| -> Value {
-        let plan = setting.run(&["plan", "--json"]).exits(0);
+    let digest = |fixture: &Fixture| -> Value {
+        let plan = fixture.run(&["plan", "--json"]).exits(0);
         serde_json::from_str::<Value>(&plan.stdout).unwrap()["images"][0]["decided"]["digest"].clone()
     };
-    let before = digest(&setting);
+    let before = digest(&fixture);
     assert!(before.is_string(), "{before}");
     for changed in ["plays/roles/beside/templates/page.j2", "plays/group_vars/webservers.yml", "plays/requirements.yml"]
     {
-        let text = setting.read(changed);
-        setting.write(changed, &format!("{text}\n# changed\n"));
-        assert_ne!(digest(&setting), before, "{changed} is not in the digest");
-        setting.write(changed, &text);
+        let text = fixture.read(changed);
+        fixture.write(changed, &format!("{text}\n# changed\n"));
+        assert_ne!(digest(&fixture), before, "{changed} is not in the digest");
+        fixture.write(changed, &text);
     }
-    assert_eq!(digest(&setting), before);
+    assert_eq!(digest(&fixture), before);
 }
 
 /// The task, its file and its words stand in the error; what makes no sense to run is told as that.
@@ -135,14 +135,14 @@ fn a_playbook_bakes_with_all_that_it_is_made_of() {
 fn what_goes_wrong_in_a_playbook_is_named() {
     let manifest = format!("{HEAD}      - ansible: web.yml\n");
     let fails = |play: &str, texts: &[&str]| {
-        let setting = setting(&manifest);
-        setting.write("web.yml", play);
-        let outcome = setting.run(&["bake"]).exits(5);
+        let fixture = fixture(&manifest);
+        fixture.write("web.yml", play);
+        let outcome = fixture.run(&["bake"]).exits(5);
         let error = &outcome.stderr[outcome.stderr.find("\nerror[").unwrap()..];
         for text in texts {
             assert!(error.contains(text), "{text:?} is not in\n{}", outcome.stderr);
         }
-        assert_eq!(left(&setting), [] as [PathBuf; 0]);
+        assert_eq!(left(&fixture), [] as [PathBuf; 0]);
     };
     fails(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: Break it\n      shell: echo this is why >&2; exit 3\n",
@@ -159,10 +159,10 @@ fn what_goes_wrong_in_a_playbook_is_named() {
     fails("- hosts: all\n  tasks:\n    - no.such.module:\n", &["comes with a collection", "`requirements`"]);
     fails("- hosts: all\n  roles: [nowhere]\n", &["nowhere", "exited with status"]);
     fails("- hosts: dbservers\n  tasks: [{ping: }]\n", &["no play of the playbook is for this machine", "`groups`"]);
-    let setting = setting(&format!("{manifest}        requirements: requirements.yml\n"));
-    setting.write("web.yml", "- hosts: all\n");
-    setting.write("requirements.yml", "- src: git+file:///nowhere/at/all\n  name: x\n");
-    let outcome = setting.run(&["bake"]).exits(5);
+    let fixture = fixture(&format!("{manifest}        requirements: requirements.yml\n"));
+    fixture.write("web.yml", "- hosts: all\n");
+    fixture.write("requirements.yml", "- src: git+file:///nowhere/at/all\n  name: x\n");
+    let outcome = fixture.run(&["bake"]).exits(5);
     assert!(outcome.stderr.contains("ansible-galaxy install exited with status"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("bake.yml:9:"), "{}", outcome.stderr);
 }
@@ -182,15 +182,15 @@ fn a_playbook_restarts_its_machine_and_goes_on() {
 ",
         HEAD.replace("images:", "secrets: [TOKEN]\nimages:")
     );
-    let setting = setting(&manifest).variable("TOKEN", "s3cr\"et-4712");
-    setting.write("password", "opens\n");
+    let fixture = fixture(&manifest).variable("TOKEN", "s3cr\"et-4712");
+    fixture.write("password", "opens\n");
     let sealed = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin/ansible-vault"))
         .args(["encrypt_string", "--name", "sealed", "--vault-password-file", "password", "in the vault"])
-        .current_dir(setting.folder())
+        .current_dir(fixture.folder())
         .output()
         .unwrap();
-    setting.write("sealed.yml", &String::from_utf8(sealed.stdout).unwrap());
-    setting.write(
+    fixture.write("sealed.yml", &String::from_utf8(sealed.stdout).unwrap());
+    fixture.write(
         "site.yml",
         "- hosts: first
   serial: 1
@@ -234,17 +234,17 @@ fn a_playbook_restarts_its_machine_and_goes_on() {
     - copy: {content: \"{{ who.stdout }}\", dest: /opt/who}
 ",
     );
-    let outcome = setting.run(&["bake"]).exits(0);
+    let outcome = fixture.run(&["bake"]).exits(0);
     let told = &outcome.stderr;
     assert!(told.contains("`reboot_command` is not run") && told.contains("+shown *** so"), "{told}");
     assert!(!told.contains("4712") && !told.contains("hidden-by-no-log"), "{told}");
-    assert_eq!(left(&setting), [] as [PathBuf; 0]);
+    assert_eq!(left(&fixture), [] as [PathBuf; 0]);
 }
 
 /// Files outside the usual folders count when they are named literally; what only a run tells is noted.
 #[test]
 fn a_change_of_what_a_playbook_names_leads_to_a_new_bake() {
-    let setting = setting(&format!("{HEAD}      - ansible: plays/web.yml\n        args: [--become]\n"));
+    let fixture = fixture(&format!("{HEAD}      - ansible: plays/web.yml\n        args: [--become]\n"));
     let play = "- hosts: all
   vars_files: [../shared/vars.yml]
   tasks:
@@ -252,30 +252,30 @@ fn a_change_of_what_a_playbook_names_leads_to_a_new_bake() {
     - template: {src: \"{{ folder }}/page.j2\", dest: /opt/page}
     - ansible.posix.synchronize: {src: x, dest: /opt/}
 ";
-    setting.write("plays/web.yml", play);
-    setting.write("shared/vars.yml", "x: 1\n");
-    setting.write("shared/tasks.yml", "- copy: {src: ../deep/file, dest: /opt/file}\n");
-    setting.write("deep/file", "1");
-    setting.write("deep/other", "1");
+    fixture.write("plays/web.yml", play);
+    fixture.write("shared/vars.yml", "x: 1\n");
+    fixture.write("shared/tasks.yml", "- copy: {src: ../deep/file, dest: /opt/file}\n");
+    fixture.write("deep/file", "1");
+    fixture.write("deep/other", "1");
     let digest = || -> Value {
-        let plan = setting.run(&["plan", "--json"]).exits(0);
+        let plan = fixture.run(&["plan", "--json"]).exits(0);
         serde_json::from_str::<Value>(&plan.stdout).unwrap()["images"][0]["decided"]["digest"].clone()
     };
     let before = digest();
     for name in ["shared/vars.yml", "shared/tasks.yml", "deep/file"] {
-        let text = setting.read(name);
-        setting.write(name, &format!("{text}\n# changed\n"));
+        let text = fixture.read(name);
+        fixture.write(name, &format!("{text}\n# changed\n"));
         assert_ne!(digest(), before, "{name} is not in the digest");
-        setting.write(name, &text);
+        fixture.write(name, &text);
     }
-    setting.write("deep/other", "2");
+    fixture.write("deep/other", "2");
     assert_eq!(digest(), before);
-    let told = setting.run(&["check"]).exits(0).stderr;
+    let told = fixture.run(&["check"]).exits(0).stderr;
     assert!(told.contains("note[unknown-file]") && told.contains("plays/web.yml:5:23"), "{told}");
     assert!(told.contains("warning[synchronize]") && told.contains("plays/web.yml:6:7"), "{told}");
 
-    setting.write("bake.yml", &format!("{HEAD}      - ansible: plays/web.yml\n        args: [--ask-vault-pass]\n"));
-    let told = setting.run(&["check"]).exits(3).stderr;
+    fixture.write("bake.yml", &format!("{HEAD}      - ansible: plays/web.yml\n        args: [--ask-vault-pass]\n"));
+    let told = fixture.run(&["check"]).exits(3).stderr;
     assert!(told.contains("nobody answers while a bake runs") && told.contains("bake.yml:9:"), "{told}");
 }
 
@@ -295,7 +295,7 @@ fn a_playbook_ends_with_its_step() {
     let play = |seconds: u32, host: &str| {
         format!("- hosts: all\n  gather_facts: false\n  tasks:\n    - command: sleep {seconds}\n{host}")
     };
-    let late = setting(&format!("{HEAD}      - ansible: web.yml\n        timeout: 4s\n"));
+    let late = fixture(&format!("{HEAD}      - ansible: web.yml\n        timeout: 4s\n"));
     late.write("web.yml", &play(number, ""));
     let outcome = late.run(&["bake"]).exits(5);
     assert!(outcome.stderr.contains("was still running after 4 s and was killed"), "{}", outcome.stderr);
@@ -304,7 +304,7 @@ fn a_playbook_ends_with_its_step() {
     // The second runs on this computer, in a session of its worker's own.
     for (add, host) in [(1, ""), (2, "      delegate_to: localhost\n")] {
         let words = format!("sleep {}", number + 1000 * add);
-        let cancelled = setting(&format!("{HEAD}      - ansible: web.yml\n"));
+        let cancelled = fixture(&format!("{HEAD}      - ansible: web.yml\n"));
         cancelled.write("web.yml", &play(number + 1000 * add, host));
         let child = cancelled.command(&["bake"]).spawn().unwrap();
         let begun = Instant::now();
@@ -325,9 +325,9 @@ fn a_playbook_ends_with_its_step() {
 fn ansible_that_is_missing_or_old_is_told_before_a_machine_starts() {
     let manifest = format!("{HEAD}      - ansible: web.yml\n");
     let judged = |path: &str| {
-        let setting = Setting::with(&manifest).variable("PATH", path);
-        setting.write("web.yml", "- hosts: all\n  connection: local\n");
-        let outcome = setting.run(&["bake", "--json"]).exits(4);
+        let fixture = Fixture::with(&manifest).variable("PATH", path);
+        fixture.write("web.yml", "- hosts: all\n  connection: local\n");
+        let outcome = fixture.run(&["bake", "--json"]).exits(4);
         assert!(!outcome.stdout.contains("machine-started"), "{}", outcome.stdout);
         outcome.stdout
     };
@@ -336,14 +336,14 @@ fn ansible_that_is_missing_or_old_is_told_before_a_machine_starts() {
         missing.contains("there is no ansible-playbook") && missing.contains("pipx install ansible-core"),
         "{missing}"
     );
-    let stand_in = Setting::new();
+    let stand_in = Fixture::new();
     stand_in.write("ansible-playbook", "#!/bin/sh\necho 'ansible-playbook 2.9.27'\n");
     let program = stand_in.path("ansible-playbook");
     Command::new("chmod").arg("+x").arg(&program).status().unwrap();
     let old = judged(&format!("{}:/usr/bin:/bin", stand_in.folder().display()));
     assert!(old.contains("ansible-core 2.9, and 2.12 is the oldest that works"), "{old}");
 
-    let checked = Setting::with(&manifest);
+    let checked = Fixture::with(&manifest);
     checked.run(&["check"]).exits(3).says("there is no `web.yml`");
     checked.write("web.yml", "- hosts: all\n  connection: local\n");
     let outcome = checked.run(&["check"]).exits(0).says("warning[local-connection]");
@@ -354,7 +354,7 @@ fn ansible_that_is_missing_or_old_is_told_before_a_machine_starts() {
 #[test]
 fn the_example_bakes_in_a_sandbox() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ansible/bake.yml");
-    let place = setting("");
+    let place = fixture("");
     place.run(&["bake", manifest.to_str().unwrap(), "--platform", "local", "--force"]).exits(0);
     assert_eq!(left(&place), [] as [PathBuf; 0]);
 }
@@ -364,7 +364,7 @@ fn the_example_bakes_in_a_sandbox() {
 fn the_example_bakes_in_a_container_that_its_playbook_restarts() {
     use ami_bake_testkit::docker::{BASE, Engine};
     let engine = Engine::get();
-    let place = setting("").variable("DOCKER_HOST", engine.host());
+    let place = fixture("").variable("DOCKER_HOST", engine.host());
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ansible");
     let done = Command::new("cp").args(["-r", "--"]).arg(examples).arg(place.path("example")).status().unwrap();
     assert!(done.success());
@@ -393,13 +393,13 @@ fn the_playbook_of_the_corpus_bakes() {
     let Some(corpus) = corpus() else { return };
     let playbook = std::fs::read_to_string(corpus.join("required/jenkins-playbook.yml")).unwrap();
     let test = "    test:\n      - expect: {file: {path: /opt/jenkins, contains: \"localhost with openjdk-11-jdk\"}}\n";
-    let setting = setting(&format!("{HEAD}      - ansible: ansible/jenkins.yml\n{test}"));
-    setting.write("ansible/jenkins.yml", &playbook);
-    setting.write(
+    let fixture = fixture(&format!("{HEAD}      - ansible: ansible/jenkins.yml\n{test}"));
+    fixture.write("ansible/jenkins.yml", &playbook);
+    fixture.write(
         "ansible/roles/geerlingguy.java/tasks/main.yml",
         "- set_fact: {java: \"{{ java_packages | first }}\"}\n",
     );
     let task = "- copy: {content: \"{{ jenkins_hostname }} with {{ java }}\", dest: /opt/jenkins}\n";
-    setting.write("ansible/roles/geerlingguy.jenkins/tasks/main.yml", task);
-    setting.run(&["bake"]).exits(0);
+    fixture.write("ansible/roles/geerlingguy.jenkins/tasks/main.yml", task);
+    fixture.run(&["bake"]).exits(0);
 }

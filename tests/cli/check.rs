@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 const SMALL: &str = "format: 1
 name: shop
@@ -16,7 +16,7 @@ images:
 
 #[test]
 fn a_good_manifest_says_so() {
-    assert_snapshot!(Setting::with(SMALL).run(&["check"]).snapshot(), @r"
+    assert_snapshot!(Fixture::with(SMALL).run(&["check"]).snapshot(), @r"
     exit code 0
     --- stderr
     bake.yml: valid (1 image on local)
@@ -39,7 +39,7 @@ fn every_example_passes() {
     }
     for name in names {
         let path = examples.join(&name).join("bake.yml");
-        let outcome = Setting::new().run(&["check", path.to_str().unwrap()]).exits(0);
+        let outcome = Fixture::new().run(&["check", path.to_str().unwrap()]).exits(0);
         assert!(
             !outcome.stderr.contains("warning") && outcome.stderr.contains("valid ("),
             "{name}: {}",
@@ -52,7 +52,7 @@ fn every_example_passes() {
 #[test]
 fn all_problems_are_shown_in_one_go() {
     let manifest = SMALL.replace("    build:", "    biuld:").replace("name: shop", "name: shop\nversion: one");
-    assert_snapshot!(Setting::with(&manifest).run(&["check"]).snapshot(), @r"
+    assert_snapshot!(Fixture::with(&manifest).run(&["check"]).snapshot(), @r"
     exit code 3
     --- stderr
     error[wrong-value]: `one` is not a version
@@ -78,16 +78,16 @@ fn all_problems_are_shown_in_one_go() {
 /// `bake` on an invalid manifest shows the same and starts nothing: there is no report and no ledger.
 #[test]
 fn bake_refuses_what_check_refuses() {
-    let setting = Setting::with(&SMALL.replace("    build:", "    biuld:"));
-    let outcome = setting.run(&["bake"]).exits(3);
+    let fixture = Fixture::with(&SMALL.replace("    build:", "    biuld:"));
+    let outcome = fixture.run(&["bake"]).exits(3);
     assert!(outcome.stderr.contains("biuld"), "{}", outcome.stderr);
-    assert!(!setting.path("bake-report.json").exists() && !setting.path("state").exists());
+    assert!(!fixture.path("bake-report.json").exists() && !fixture.path("state").exists());
 }
 
 #[test]
 fn findings_come_as_json_too() {
-    let setting = Setting::with(&SMALL.replace("    build:", "    biuld:"));
-    let outcome = setting.run(&["check", "--json"]).exits(3);
+    let fixture = Fixture::with(&SMALL.replace("    build:", "    biuld:"));
+    let outcome = fixture.run(&["check", "--json"]).exits(3);
     let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!((&report["format"], &report["valid"]), (&1.into(), &false.into()));
     let finding = &report["findings"][0];
@@ -99,7 +99,7 @@ fn findings_come_as_json_too() {
 #[test]
 fn in_a_workflow_findings_are_annotations() {
     let manifest = SMALL.replace("    build:", "    \"##[error]x\":");
-    let outcome = Setting::with(&manifest).variable("GITHUB_ACTIONS", "true").run(&["check"]).exits(3);
+    let outcome = Fixture::with(&manifest).variable("GITHUB_ACTIONS", "true").run(&["check"]).exits(3);
     assert!(outcome.stdout.starts_with("::error file=bake.yml,line=7"), "{}", outcome.stdout);
     assert!(!outcome.stdout.contains("##["), "the manifest's text is a command: {}", outcome.stdout);
 }
@@ -107,9 +107,9 @@ fn in_a_workflow_findings_are_annotations() {
 /// A declared secret that is not set is refused before anything is started.
 #[test]
 fn a_secret_that_is_not_set_is_named() {
-    let setting = Setting::with(&SMALL.replace("images:", "secrets: [DEPLOY_TOKEN]\nimages:"));
-    setting.run(&["check"]).exits(0);
-    let outcome = setting.run(&["bake"]).exits(4);
+    let fixture = Fixture::with(&SMALL.replace("images:", "secrets: [DEPLOY_TOKEN]\nimages:"));
+    fixture.run(&["check"]).exits(0);
+    let outcome = fixture.run(&["bake"]).exits(4);
     assert!(outcome.stderr.contains("DEPLOY_TOKEN is declared as secret but not set"), "{}", outcome.stderr);
 }
 
@@ -122,8 +122,8 @@ fn two_hundred_images_are_judged_in_one_go() {
             "  image-{number}:\n    source: {{local: host}}\n    build:\n      - run: echo ${{{{ image }}}}\n"
         ));
     }
-    let setting = Setting::with(&manifest);
-    let outcome = setting.run(&["check"]).exits(0);
+    let fixture = Fixture::with(&manifest);
+    let outcome = fixture.run(&["check"]).exits(0);
     assert!(outcome.stderr.contains("200 images"), "{}", outcome.stderr);
 }
 
@@ -144,11 +144,11 @@ fn an_image_for_another_platform_may_have_what_only_that_one_knows() {
         )
     };
     for platform in ["docker", "aws"] {
-        let setting = Setting::with(&text(platform, "    platforms: [aws]\n"));
-        let checked = setting.run(&["check", "--platform", "docker"]).exits(0);
+        let fixture = Fixture::with(&text(platform, "    platforms: [aws]\n"));
+        let checked = fixture.run(&["check", "--platform", "docker"]).exits(0);
         assert!(!checked.stderr.contains("machine.type"), "{}", checked.stderr);
     }
-    Setting::with(&text("docker", ""))
+    Fixture::with(&text("docker", ""))
         .run(&["check"])
         .exits(3)
         .says("the platform `docker` does not know `machine.type`");

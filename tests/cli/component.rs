@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 const DOCUMENT: &str = "name: web
 schemaVersion: 1.0
@@ -46,19 +46,19 @@ images:
 /// All phases of a document at their stages, on real sandboxes: the restart is one, and the test's machine is another.
 #[test]
 fn a_bake_runs_the_phases_at_their_stages() {
-    let setting = Setting::with(MANIFEST);
-    setting.write("web.yml", DOCUMENT);
-    setting.run(&["check"]).exits(0);
-    setting.run(&["bake"]).exits(0).says("Restart: restarts the machine, and runs again").says("that is ignored");
+    let fixture = Fixture::with(MANIFEST);
+    fixture.write("web.yml", DOCUMENT);
+    fixture.run(&["check"]).exits(0);
+    fixture.run(&["bake"]).exits(0).says("Restart: restarts the machine, and runs again").says("that is ignored");
     // The digest follows the document and the values of its parameters.
-    setting.run(&["bake"]).exits(0).says("is there and unchanged");
-    let plan = setting.run(&["plan", "--set", "greeting=bye"]).exits(0);
+    fixture.run(&["bake"]).exits(0).says("is there and unchanged");
+    let plan = fixture.run(&["plan", "--set", "greeting=bye"]).exits(0);
     assert!(!plan.stdout.contains("unchanged"), "{}", plan.stdout);
-    setting.write("web.yml", &DOCUMENT.replace("exit 3", "exit 4"));
-    let plan = setting.run(&["plan"]).exits(0);
+    fixture.write("web.yml", &DOCUMENT.replace("exit 3", "exit 4"));
+    let plan = fixture.run(&["plan"]).exits(0);
     assert!(!plan.stdout.contains("unchanged"), "{}", plan.stdout);
-    setting.write("web.yml", &DOCUMENT.replace("grep", "echo nothing to see >&2; grep -q").replace("} 2\"", "} 3\""));
-    let failed = setting.run(&["bake"]).exits(6);
+    fixture.write("web.yml", &DOCUMENT.replace("grep", "echo nothing to see >&2; grep -q").replace("} 2\"", "} 3\""));
+    let failed = fixture.run(&["bake"]).exits(6);
     let message = "web.yml:25: the phase `test` failed at the step `Page` (ExecuteBash): exited with status 1";
     assert!(failed.stderr.contains(message) && failed.stderr.contains("bake.yml:10:"), "{}", failed.stderr);
     assert!(failed.stderr.contains("the last line of its standard error: nothing to see"), "{}", failed.stderr);
@@ -66,9 +66,9 @@ fn a_bake_runs_the_phases_at_their_stages() {
 
 #[test]
 fn a_document_runs_alone() {
-    let setting = Setting::new();
-    setting.write("web.yml", DOCUMENT);
-    let done = setting.run(&["component", "run", "web.yml", "--with", "Greeting=hi"]).exits(0);
+    let fixture = Fixture::new();
+    fixture.write("web.yml", DOCUMENT);
+    let done = fixture.run(&["component", "run", "web.yml", "--with", "Greeting=hi"]).exits(0);
     for text in [
         "build: Restart (ExecuteBash)",
         "validate: There (Assert)",
@@ -77,13 +77,13 @@ fn a_document_runs_alone() {
     ] {
         assert!(done.stderr.contains(text), "{text:?} is not in\n{}", done.stderr);
     }
-    let images = setting.run(&["images", "--platform", "local", "--json"]).exits(0);
+    let images = fixture.run(&["images", "--platform", "local", "--json"]).exits(0);
     assert!(
-        images.stdout.contains("\"images\": []") && !setting.path("bake-report.json").exists(),
+        images.stdout.contains("\"images\": []") && !fixture.path("bake-report.json").exists(),
         "{}",
         images.stdout
     );
-    let failed = setting.run(&["component", "run", "web.yml", "--set", "Greeting=hi", "--phase", "test"]).exits(5);
+    let failed = fixture.run(&["component", "run", "web.yml", "--set", "Greeting=hi", "--phase", "test"]).exits(5);
     assert!(
         failed.stderr.contains(
             "error[build-failed]: web.yml:25: the phase `test` failed at the step `Page` (ExecuteBash): exited with status 2"
@@ -92,18 +92,18 @@ fn a_document_runs_alone() {
         failed.stderr
     );
     assert!(failed.stderr.contains("/srv/web/index.html: No such file or directory"), "{}", failed.stderr);
-    let missing = setting.run(&["component", "run", "web.yml"]).exits(3);
+    let missing = fixture.run(&["component", "run", "web.yml"]).exits(3);
     assert!(missing.stderr.contains("the parameter `Greeting` of web.yml has no value"), "{}", missing.stderr);
-    setting.run(&["component", "run", "none.yml"]).exits(2);
-    let source = setting.run(&["component", "run", "web.yml", "--platform", "docker", "--with", "Greeting=x"]).exits(2);
+    fixture.run(&["component", "run", "none.yml"]).exits(2);
+    let source = fixture.run(&["component", "run", "web.yml", "--platform", "docker", "--with", "Greeting=x"]).exits(2);
     assert!(source.stderr.contains("say what the machine on docker starts from"), "{}", source.stderr);
 }
 
 #[test]
 fn a_document_is_checked_alone() {
-    let setting = Setting::new();
-    setting.write("web.yml", "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Shell\n        action: ExecutePowerShell\n        inputs: {commands: [x]}\n      - name: Get\n        action: S3Download\n        inputs: [{source: s3://b/k, destinaton: /k}]\n");
-    assert_snapshot!(setting.run(&["component", "check", "web.yml", "--platform", "local"]).snapshot(), @r#"
+    let fixture = Fixture::new();
+    fixture.write("web.yml", "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Shell\n        action: ExecutePowerShell\n        inputs: {commands: [x]}\n      - name: Get\n        action: S3Download\n        inputs: [{source: s3://b/k, destinaton: /k}]\n");
+    assert_snapshot!(fixture.run(&["component", "check", "web.yml", "--platform", "local"]).snapshot(), @r#"
     exit code 3
     --- stderr
     error[not-on-linux]: the step `Shell` needs Windows: `ExecutePowerShell` does not run on Linux
@@ -138,31 +138,31 @@ fn a_document_is_checked_alone() {
 
     web.yml: 4 errors
     "#);
-    setting.write("good.yml", "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: A, action: Reboot}]}]\n");
-    let good = setting.run(&["component", "check", "good.yml", "--json"]).exits(0);
+    fixture.write("good.yml", "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: A, action: Reboot}]}]\n");
+    let good = fixture.run(&["component", "check", "good.yml", "--json"]).exits(0);
     assert!(good.stdout.contains("\"valid\": true") && good.stdout.contains("\"findings\": []"), "{}", good.stdout);
 }
 
 /// An imported recipe with its document bakes as it is.
 #[test]
 fn an_imported_recipe_bakes() {
-    let setting = Setting::new();
-    setting.write("web.yml", DOCUMENT);
-    setting.write(
+    let fixture = Fixture::new();
+    fixture.write("web.yml", DOCUMENT);
+    fixture.write(
         "recipe.json",
         r#"{"name": "Web", "semanticVersion": "1.2.3", "parentImage": "ami-0123456789abcdef0",
             "components": [{"componentArn": "arn:aws:imagebuilder:eu-west-1:111122223333:component/web/1.0.0",
                             "parameters": [{"name": "Greeting", "value": ["hello you"]}]}]}"#,
     );
-    setting.run(&["import", "recipe.json", "web.yml", "-o", "bake.yml"]).exits(0);
-    let manifest = setting
+    fixture.run(&["import", "recipe.json", "web.yml", "-o", "bake.yml"]).exits(0);
+    let manifest = fixture
         .read("bake.yml")
         .replace("        id: ami-0123456789abcdef0\n", "        id: ami-0123456789abcdef0\n      local: host\n");
-    setting.write("bake.yml", &manifest);
-    setting.run(&["check", "--platform", "local"]).exits(0);
-    let done = setting.run(&["bake", "--platform", "local"]).exits(0);
+    fixture.write("bake.yml", &manifest);
+    fixture.run(&["check", "--platform", "local"]).exits(0);
+    let done = fixture.run(&["bake", "--platform", "local"]).exits(0);
     assert!(done.stderr.contains("test: Page (ExecuteBash)"), "{}", done.stderr);
-    let images = setting.run(&["images", "--platform", "local"]).exits(0);
+    let images = fixture.run(&["images", "--platform", "local"]).exits(0);
     assert!(images.stdout.contains("1.2.3"), "{}", images.stdout);
 }
 
@@ -175,7 +175,7 @@ fn a_document_runs_alone_in_a_container() {
     use ami_bake_testkit::docker::{BASE, Engine};
 
     let engine = Engine::get();
-    let setting = Setting::new().variable("DOCKER_HOST", engine.host());
+    let fixture = Fixture::new().variable("DOCKER_HOST", engine.host());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -184,7 +184,7 @@ fn a_document_runs_alone_in_a_container() {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfile");
         }
     });
-    setting.write(
+    fixture.write(
         "get.yml",
         &format!(
             "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      \
@@ -194,6 +194,6 @@ fn a_document_runs_alone_in_a_container() {
         ),
     );
     let run = ["component", "run", "get.yml", "--platform", "docker", "--source", BASE];
-    let done = setting.run(&run).exits(0);
+    let done = fixture.run(&run).exits(0);
     assert!(done.stderr.contains("Mark: restarts the machine") && done.stderr.contains("| file"), "{}", done.stderr);
 }

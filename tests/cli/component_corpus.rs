@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ami_bake_testkit::corpus::corpus;
 
-use crate::setting::{Outcome, Setting};
+use crate::fixture::{CommandOutcome, Fixture};
 
 /// Two systems in which what would need a network or a cloud only says what it was asked for, and `install` leaves a mark.
 const STAND_INS: &str = r##"format: 1
@@ -37,7 +37,7 @@ images:
 
 struct Corpus {
     folder: PathBuf,
-    setting: Setting,
+    fixture: Fixture,
 }
 
 impl Corpus {
@@ -48,19 +48,19 @@ impl Corpus {
         let mut files = files.map(|file| file.unwrap().path());
         let text = std::fs::read_to_string(files.find(|file| file.display().to_string().ends_with(name)).unwrap());
         let text = text.unwrap();
-        self.setting.write("web.yml", &text);
+        self.fixture.write("web.yml", &text);
         text
     }
 
     /// Runs `web.yml` on a system of ours.
-    fn run(&self, system: &str, code: i32) -> Outcome {
+    fn run(&self, system: &str, code: i32) -> CommandOutcome {
         let source = format!("stand/{system}");
-        self.setting.run(&["component", "run", "web.yml", "--source", &source]).exits(code)
+        self.fixture.run(&["component", "run", "web.yml", "--source", &source]).exits(code)
     }
 }
 
 #[track_caller]
-fn says(outcome: &Outcome, words: &[&str]) {
+fn says(outcome: &CommandOutcome, words: &[&str]) {
     for word in words {
         assert!(outcome.stderr.contains(word), "{word:?} is not in\n{}", outcome.stderr);
     }
@@ -70,8 +70,8 @@ fn says(outcome: &Outcome, words: &[&str]) {
 #[test]
 fn documents_of_others_run() {
     let Some(folder) = corpus() else { return };
-    let corpus = Corpus { folder, setting: Setting::with(STAND_INS) };
-    corpus.setting.run(&["bake"]).exits(0);
+    let corpus = Corpus { folder, fixture: Fixture::with(STAND_INS) };
+    corpus.fixture.run(&["bake"]).exits(0);
 
     // A tolerated failure: the document succeeds, and says what did not.
     corpus.take("tolerated-failure.yml");
@@ -148,7 +148,7 @@ fn documents_of_others_run() {
         text.replace("${!", "${").replace("${AWS::Region}", "us-west-2").replace("${CfnParamChefDnaJson}", "{}");
     // It waits for cloud-init, of which an image of ours keeps nothing.
     let filled = filled.replace("/var/lib/cloud/instance/boot-finished", "/etc/os-release");
-    corpus.setting.write("web.yml", &filled.replace("delaySeconds: 10", "delaySeconds: 1"));
+    corpus.fixture.write("web.yml", &filled.replace("delaySeconds: 10", "delaySeconds: 1"));
     says(
         &corpus.run("apt", 0),
         &[
@@ -166,7 +166,7 @@ fn documents_of_others_run() {
 #[test]
 fn documents_of_others_are_refused_where_they_cannot_run() {
     let Some(folder) = corpus() else { return };
-    let corpus = Corpus { folder, setting: Setting::new() };
+    let corpus = Corpus { folder, fixture: Fixture::new() };
     for (name, words) in [
         ("powershell_5_1.yml", &["needs Windows: `ExecutePowerShell` does not run on Linux", "web.yml:18:17"][..]),
         ("create-file.yaml", &["`C:\\Temp\\Sample.txt` is a path of Windows", "web.yml:17:17"]),
@@ -177,7 +177,7 @@ fn documents_of_others_are_refused_where_they_cannot_run() {
     ] {
         corpus.take(name);
         for arguments in [&["component", "check", "web.yml"][..], &["component", "run", "web.yml"]] {
-            says(&corpus.setting.run(arguments).exits(3), words);
+            says(&corpus.fixture.run(arguments).exits(3), words);
         }
     }
     for (name, line) in [
@@ -189,10 +189,10 @@ fn documents_of_others_are_refused_where_they_cannot_run() {
     ] {
         corpus.take(name);
         if cfg!(feature = "aws") {
-            corpus.setting.run(&["component", "check", "web.yml", "--platform", "aws"]).exits(0);
+            corpus.fixture.run(&["component", "check", "web.yml", "--platform", "aws"]).exits(0);
         }
         says(
-            &corpus.setting.run(&["component", "run", "web.yml"]).exits(3),
+            &corpus.fixture.run(&["component", "run", "web.yml"]).exits(3),
             &["`S3Download` has no credentials on the platform `local`", line],
         );
     }

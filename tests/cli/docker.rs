@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ami_bake_testkit::docker::{BASE, Engine, Registry};
 use serde_json::Value;
 
-use crate::setting::{Outcome, Setting};
+use crate::fixture::{CommandOutcome, Fixture};
 
 /// A manifest whose images no other test has.
 fn manifest(namespace: &str, publish: &str) -> String {
@@ -46,12 +46,12 @@ pub(crate) fn namespace(test: &str) -> String {
     format!("cli-{test}-{}", uuid() % 1_000_000_000)
 }
 
-fn setting(engine: &Engine, manifest: &str) -> Setting {
-    Setting::with(manifest).variable("DOCKER_HOST", engine.host()).variable("REGISTRY_PASSWORD", "geheim-4711")
+fn fixture(engine: &Engine, manifest: &str) -> Fixture {
+    Fixture::with(manifest).variable("DOCKER_HOST", engine.host()).variable("REGISTRY_PASSWORD", "geheim-4711")
 }
 
-fn report(setting: &Setting) -> Value {
-    serde_json::from_str(&setting.read("bake-report.json")).unwrap()
+fn report(fixture: &Fixture) -> Value {
+    serde_json::from_str(&fixture.read("bake-report.json")).unwrap()
 }
 
 fn machines(engine: &Engine, of: &str) -> String {
@@ -83,10 +83,10 @@ fn a_bake_is_pushed_and_the_next_one_pushes_what_is_new() {
         )
     };
     let text = manifest(&name, &publish("\"${{ version }}\", latest"));
-    let setting = setting(&engine, &text);
-    let first = setting.run(&["bake"]).exits(0);
+    let fixture = fixture(&engine, &text);
+    let first = fixture.run(&["bake"]).exits(0);
     assert_eq!(registry.tags("shop/web"), ["0.1.0", "latest"]);
-    let image = &report(&setting)["images"][0];
+    let image = &report(&fixture)["images"][0];
     assert_eq!((&image["status"], &image["version"]), (&"baked".into(), &"0.1.0".into()), "{image:#}");
 
     let seen = engine.docker(&["image", "inspect", &format!("{name}/web:0.1.0")]).unwrap();
@@ -103,13 +103,13 @@ fn a_bake_is_pushed_and_the_next_one_pushes_what_is_new() {
     assert_eq!(machines(&engine, &name), "", "a machine is left");
 
     // Nothing changed but what is published: no machine starts, the new tag is pushed.
-    setting.write("bake.yml", &text.replace("latest", "stable"));
-    let second = setting.run(&["bake"]).exits(0);
-    assert_eq!(report(&setting)["images"][0]["status"], "reused");
-    assert!(report(&setting)["machines"].as_array().unwrap().is_empty());
+    fixture.write("bake.yml", &text.replace("latest", "stable"));
+    let second = fixture.run(&["bake"]).exits(0);
+    assert_eq!(report(&fixture)["images"][0]["status"], "reused");
+    assert!(report(&fixture)["machines"].as_array().unwrap().is_empty());
     assert_eq!(registry.tags("shop/web"), ["0.1.0", "latest", "stable"]);
     for outcome in [first, second] {
-        assert!(!format!("{outcome:?}{}", setting.read("bake-report.json")).contains("geheim-4711"));
+        assert!(!format!("{outcome:?}{}", fixture.read("bake-report.json")).contains("geheim-4711"));
     }
 }
 
@@ -122,13 +122,13 @@ fn a_refused_push_has_a_code_of_its_own_and_keeps_the_image() {
         "      docker:\n        repository: {}/shop/web\n        tags: [one, two]\n        login: {{username: ada, password: \"${{{{ secrets.REGISTRY_PASSWORD }}}}\"}}\n",
         registry.address()
     );
-    let setting = setting(&engine, &manifest(&name, &publish));
-    let outcome = setting.run(&["bake"]).exits(7);
+    let fixture = fixture(&engine, &manifest(&name, &publish));
+    let outcome = fixture.run(&["bake"]).exits(7);
     assert!(outcome.stderr.contains("Nothing was pushed"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("/shop/web:one"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("geheim-4711"));
     assert!(registry.tags("shop/web").is_empty());
-    let images = setting.run(&["images", "--json"]).exits(0);
+    let images = fixture.run(&["images", "--json"]).exits(0);
     assert!(images.stdout.contains(&format!("{name}/web/0.1.0")), "{}", images.stdout);
 }
 
@@ -138,22 +138,22 @@ fn images_are_built_on_each_other_tested_again_and_retired() {
     let name = namespace("chain");
     let text = manifest(&name, "      keep: {last: 1}\n")
         + "  shop:\n    source: {image: web}\n    build:\n      - run: test -e /srv/web/index.html\n";
-    let setting = setting(&engine, &text);
-    setting.run(&["bake"]).exits(0);
-    let images = |setting: &Setting| -> Vec<Value> {
-        let listed = setting.run(&["images", "--json"]).exits(0);
+    let fixture = fixture(&engine, &text);
+    fixture.run(&["bake"]).exits(0);
+    let images = |fixture: &Fixture| -> Vec<Value> {
+        let listed = fixture.run(&["images", "--json"]).exits(0);
         let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
         listed["images"].as_array().unwrap().clone()
     };
-    let first = images(&setting);
+    let first = images(&fixture);
     assert_eq!(first.len(), 2, "{first:#?}");
     let web = first.iter().find(|image| image["key"]["image"] == "web").unwrap();
-    setting.run(&["test", web["id"].as_str().unwrap(), "--image", "web"]).exits(0);
+    fixture.run(&["test", web["id"].as_str().unwrap(), "--image", "web"]).exits(0);
 
     let bake = |greeting: &str| -> Vec<String> {
-        setting.run(&["bake", "--image", "web", "--set", &format!("greeting={greeting}")]).exits(0);
+        fixture.run(&["bake", "--image", "web", "--set", &format!("greeting={greeting}")]).exits(0);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        images(&setting).iter().map(|image| text(&image["key"]["image"]) + " " + &text(&image["version"])).collect()
+        images(&fixture).iter().map(|image| text(&image["key"]["image"]) + " " + &text(&image["version"])).collect()
     };
     // What another image is built on is kept, and of the rest the newest.
     assert_eq!(bake("goodbye"), ["shop 0.1.0", "web 0.1.0", "web 0.1.1"]);
@@ -166,9 +166,9 @@ fn a_failing_test_leaves_no_image_and_no_container() {
     let name = namespace("failing");
     let text = manifest(&name, "").replace("echo \"$GREETING\"", "echo other");
     let text = text.replace("body: \"${{ vars.greeting }}\"}}", "body: hello}}\n        timeout: 1s");
-    let setting = setting(&engine, &text);
-    setting.run(&["bake"]).exits(6);
-    let images = setting.run(&["images", "--json"]).exits(0);
+    let fixture = fixture(&engine, &text);
+    fixture.run(&["bake"]).exits(6);
+    let images = fixture.run(&["images", "--json"]).exits(0);
     assert!(images.stdout.contains("\"images\": []"), "{}", images.stdout);
     assert_eq!(machines(&engine, &name), "");
     let names = engine.docker(&["images", "--format", "{{.Repository}}"]).unwrap();
@@ -180,36 +180,36 @@ fn a_failing_test_leaves_no_image_and_no_container() {
 fn the_example_of_parity_bakes() {
     let engine = Engine::get();
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/docker-parity/bake.yml");
-    let setting = Setting::new().variable("DOCKER_HOST", engine.host());
+    let fixture = Fixture::new().variable("DOCKER_HOST", engine.host());
     let base = format!("base={BASE}");
     let outcome =
-        setting.run(&["bake", manifest.to_str().unwrap(), "--platform", "docker", "--force", "--set", &base]).exits(0);
+        fixture.run(&["bake", manifest.to_str().unwrap(), "--platform", "docker", "--force", "--set", &base]).exits(0);
     assert!(outcome.stderr.contains("skipped") && outcome.stderr.contains("machine.type"), "{}", outcome.stderr);
-    let name = report(&setting)["images"][0]["image"]["name"].as_str().unwrap().replace("web/", "web:");
+    let name = report(&fixture)["images"][0]["image"]["name"].as_str().unwrap().replace("web/", "web:");
     let config = engine.docker(&["image", "inspect", "--format", "{{json .Config.Entrypoint}}", &name]).unwrap();
     assert_eq!(config, r#"["busybox","httpd","-f","-v"]"#);
 }
 
 /// A step that runs for an hour, and a bake that has got there.
-fn begin(engine: &Engine, name: &str) -> (Setting, std::process::Child) {
-    let setting = setting(engine, &manifest(name, "").replace("mkdir -p /srv/web &&", "sleep 3600;"));
-    let child = setting.command(&["bake"]).spawn().unwrap();
+fn begin(engine: &Engine, name: &str) -> (Fixture, std::process::Child) {
+    let fixture = fixture(engine, &manifest(name, "").replace("mkdir -p /srv/web &&", "sleep 3600;"));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
     let begun = Instant::now();
     while machines(engine, name).is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(30), "no machine was started");
         std::thread::sleep(Duration::from_millis(50));
     }
-    (setting, child)
+    (fixture, child)
 }
 
 #[test]
 fn a_cancelled_bake_leaves_nothing() {
     let engine = Engine::get();
     let name = namespace("cancel");
-    let (setting, child) = begin(&engine, &name);
+    let (fixture, child) = begin(&engine, &name);
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let asked = Instant::now();
-    setting.finish(child).exits(130);
+    fixture.finish(child).exits(130);
     assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
     assert_eq!(machines(&engine, &name), "");
 }
@@ -218,13 +218,13 @@ fn a_cancelled_bake_leaves_nothing() {
 fn what_a_killed_bake_left_is_swept() {
     let engine = Engine::get();
     let name = namespace("killed");
-    let (setting, mut child) = begin(&engine, &name);
+    let (fixture, mut child) = begin(&engine, &name);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_ne!(machines(&engine, &name), "");
-    setting.run(&["sweep", "--platform", "docker", "--yes"]).exits(0);
+    fixture.run(&["sweep", "--platform", "docker", "--yes"]).exits(0);
     assert_eq!(machines(&engine, &name), "");
-    let again = setting.run(&["sweep", "--platform", "docker"]).exits(0);
+    let again = fixture.run(&["sweep", "--platform", "docker"]).exits(0);
     assert!(again.stderr.contains("Nothing is left behind"), "{}{}", again.stderr, again.stdout);
 }
 
@@ -261,17 +261,17 @@ fn a_user_without_rights_is_told_and_one_with_the_socket_bakes() {
     }
     let text = manifest(&namespace("nobody"), "");
     let run = |host: &str, code: i32| {
-        let setting = Setting::with(&text).variable("DOCKER_HOST", host).variable("REGISTRY_PASSWORD", "geheim-4711");
-        std::fs::set_permissions(setting.folder(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        let asked = setting.command(&["bake"]);
+        let fixture = Fixture::with(&text).variable("DOCKER_HOST", host).variable("REGISTRY_PASSWORD", "geheim-4711");
+        std::fs::set_permissions(fixture.folder(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let asked = fixture.command(&["bake"]);
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
             .arg(asked.get_program())
             .args(asked.get_args());
         command.env_clear().envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.current_dir(setting.folder()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        setting.finish(command.spawn().unwrap()).exits(code)
+        command.current_dir(fixture.folder()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        fixture.finish(command.spawn().unwrap()).exits(code)
     };
     let refused = run(engine.host(), 4);
     assert!(refused.stderr.contains("permission denied") && refused.stderr.contains("usermod"), "{}", refused.stderr);
@@ -287,8 +287,8 @@ fn a_user_without_rights_is_told_and_one_with_the_socket_bakes() {
 #[test]
 fn an_engine_that_does_not_answer_is_explained() {
     let text = manifest("shop", "");
-    let run = |host: &str| -> Outcome {
-        Setting::with(&text)
+    let run = |host: &str| -> CommandOutcome {
+        Fixture::with(&text)
             .variable("REGISTRY_PASSWORD", "geheim-4711")
             .variable("DOCKER_HOST", host)
             .run(&["bake"])
@@ -319,13 +319,13 @@ fn a_bake_goes_over_tls_with_certificates() {
     let text =
         manifest(&name, "").replace("    test:\n", "      - upload: site/\n        to: /srv/web/more\n    test:\n");
     let run = |folder: &str, code: i32| {
-        let setting = Setting::with(&text)
+        let fixture = Fixture::with(&text)
             .variable("REGISTRY_PASSWORD", "geheim-4711")
             .variable("DOCKER_HOST", &host)
             .variable("DOCKER_TLS_VERIFY", "1")
             .variable("DOCKER_CERT_PATH", certificates.join(folder).to_str().unwrap());
-        setting.write("site/page.html", &"x".repeat(300_000));
-        setting.run(&["bake"]).exits(code)
+        fixture.write("site/page.html", &"x".repeat(300_000));
+        fixture.run(&["bake"]).exits(code)
     };
     assert!(run("client", 0).stdout.contains("baked"));
     let digest = engine.docker(&["image", "inspect", "--format", "{{.Id}}", &format!("{name}/web:0.1.0")]);
@@ -338,7 +338,7 @@ fn a_bake_goes_over_tls_with_certificates() {
         assert!(refused.stderr.contains(why) && refused.stderr.contains(help), "{}", refused.stderr);
     }
     // Somebody who forgot DOCKER_TLS_VERIFY hears of it.
-    let plain = Setting::with(&text).variable("REGISTRY_PASSWORD", "geheim-4711").variable("DOCKER_HOST", &host);
+    let plain = Fixture::with(&text).variable("REGISTRY_PASSWORD", "geheim-4711").variable("DOCKER_HOST", &host);
     plain.write("site/page.html", "x");
     plain.run(&["bake"]).exits(4).says("DOCKER_TLS_VERIFY=1");
     assert_eq!(machines(&engine, &name), "");
@@ -352,7 +352,7 @@ fn a_secret_that_a_step_leaves_in_a_file_fails_the_bake() {
     let text = manifest(&name, "")
         .replace("echo \"$GREETING\" >", "echo \"$LEAK\" >")
         .replace("env: {GREETING:", "env: {LEAK: \"${{ secrets.REGISTRY_PASSWORD }}\", GREETING:");
-    let outcome = setting(&engine, &text).run(&["bake"]).exits(5);
+    let outcome = fixture(&engine, &text).run(&["bake"]).exits(5);
     let found = "/srv/web/index.html (the secret `REGISTRY_PASSWORD`)";
     assert!(outcome.stderr.contains(found) && !outcome.stderr.contains("geheim-4711"), "{}", outcome.stderr);
     assert_eq!(machines(&engine, &name), "");

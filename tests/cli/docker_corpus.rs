@@ -5,10 +5,10 @@ use std::process::Command;
 
 use ami_bake_testkit::corpus::corpus;
 use ami_bake_testkit::docker::{BASE, Engine, Registry};
-use ami_bake_testkit::http::{Answer, Server};
+use ami_bake_testkit::http::{HttpAnswer, Server};
 use serde_json::Value;
 
-use crate::setting::{Outcome, Setting};
+use crate::fixture::{CommandOutcome, Fixture};
 
 /// What the templates' source is called. It is made in an engine of our own, never in the machine's.
 const SOURCE: &str = "ubuntu:18.04";
@@ -91,7 +91,7 @@ fn elastic() -> Server {
         ["filebeat", "metricbeat"].map(|name| (name, bash(PACKAGE, &[folder.path().to_str().unwrap(), name, "7.7.0"])));
     Server::serving(move |_, request| {
         let asked = packages.iter().find(|(name, _)| request.starts_with(&format!("GET /{name}-7.7.0-amd64.deb ")));
-        asked.map_or(Answer::text(404, "there is no such package"), |(_, package)| Answer::text(200, package))
+        asked.map_or(HttpAnswer::text(404, "there is no such package"), |(_, package)| HttpAnswer::text(200, package))
     })
 }
 
@@ -107,19 +107,19 @@ fn make_source(engine: &Engine, mirror: &Server) {
 
 struct Corpus {
     engine: Engine,
-    setting: Setting,
+    fixture: Fixture,
 }
 
 impl Corpus {
-    fn run(&self, arguments: &[&str], code: i32) -> Outcome {
-        let outcome = self.setting.run(arguments).exits(code);
-        let report = std::fs::read_to_string(self.setting.path("bake-report.json")).unwrap_or_default();
+    fn run(&self, arguments: &[&str], code: i32) -> CommandOutcome {
+        let outcome = self.fixture.run(arguments).exits(code);
+        let report = std::fs::read_to_string(self.fixture.path("bake-report.json")).unwrap_or_default();
         assert!(!format!("{outcome:?}{report}").contains(PASSWORD), "{outcome:?}");
         outcome
     }
 
     fn image(&self) -> Value {
-        let report: Value = serde_json::from_str(&self.setting.read("bake-report.json")).unwrap();
+        let report: Value = serde_json::from_str(&self.fixture.read("bake-report.json")).unwrap();
         report["images"][0].clone()
     }
 
@@ -150,9 +150,9 @@ impl Corpus {
 
     /// Sends the imported manifest's image to a registry of ours.
     fn move_to(&self, registry: &Registry) {
-        let text = self.setting.read("bake.yml");
+        let text = self.fixture.read("bake.yml");
         let there = format!("repository: {}/{REPOSITORY}", registry.address());
-        self.setting.write("bake.yml", &text.replace(&format!("repository: {REPOSITORY}"), &there));
+        self.fixture.write("bake.yml", &text.replace(&format!("repository: {REPOSITORY}"), &there));
     }
 }
 
@@ -164,13 +164,13 @@ fn the_docker_builders_of_the_corpus_bake_as_they_are() {
     let engine = Engine::own();
     let mirror = elastic();
     make_source(&engine, &mirror);
-    let setting = Setting::new().variable("DOCKER_HOST", engine.host()).variable("DOCKER_HUB_PASSWORD", PASSWORD);
+    let fixture = Fixture::new().variable("DOCKER_HOST", engine.host()).variable("DOCKER_HUB_PASSWORD", PASSWORD);
     for name in ["java-ami.json", "java-ami.vars.json", "java-on-base.json"] {
         let text = std::fs::read_to_string(folder.join("required").join(name)).unwrap();
-        setting.write(name, &text);
+        fixture.write(name, &text);
     }
-    setting.write("fix-sudo.sh", "#!/bin/bash\nset -e\napt-get update -y\napt-get install -y sudo\n");
-    let corpus = Corpus { engine, setting };
+    fixture.write("fix-sudo.sh", "#!/bin/bash\nset -e\napt-get update -y\napt-get install -y sudo\n");
+    let corpus = Corpus { engine, fixture };
     let registry = Registry::guarded("andretorrescodurance", PASSWORD);
 
     corpus.run(&["import", "java-ami.json", "--var-file", "java-ami.vars.json", "-o", "bake.yml"], 0);

@@ -4,7 +4,7 @@ use ami_bake_testkit::docker::{BASE, Engine, Registry};
 use serde_json::Value;
 
 use crate::docker::namespace;
-use crate::setting::{Outcome, Setting};
+use crate::fixture::{CommandOutcome, Fixture};
 
 /// The right password of every registry here.
 const PASSWORD: &str = "geheim-4711";
@@ -38,7 +38,7 @@ environments:
 
 struct Shop {
     engine: Engine,
-    setting: Setting,
+    fixture: Fixture,
     name: String,
 }
 
@@ -46,16 +46,16 @@ impl Shop {
     fn new(test: &str, registry: &Registry) -> Self {
         let engine = Engine::get();
         let name = namespace(test);
-        let setting = Setting::with(&manifest(&name, registry)).variable("DOCKER_HOST", engine.host());
-        Self { engine, setting, name }
+        let fixture = Fixture::with(&manifest(&name, registry)).variable("DOCKER_HOST", engine.host());
+        Self { engine, fixture, name }
     }
 
-    fn run(&self, password: &str, arguments: &[&str]) -> Outcome {
-        let mut command = self.setting.command(arguments);
-        let outcome = self.setting.finish(command.env("REGISTRY_PASSWORD", password).spawn().unwrap());
+    fn run(&self, password: &str, arguments: &[&str]) -> CommandOutcome {
+        let mut command = self.fixture.command(arguments);
+        let outcome = self.fixture.finish(command.env("REGISTRY_PASSWORD", password).spawn().unwrap());
         let shown = format!(
             "{outcome:?}{}",
-            std::fs::read_to_string(self.setting.path("bake-report.json")).unwrap_or_default()
+            std::fs::read_to_string(self.fixture.path("bake-report.json")).unwrap_or_default()
         );
         assert!(!shown.contains(password), "{shown}");
         outcome
@@ -84,7 +84,7 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
     ] {
         assert!(refused.stderr.contains(words), "{words} is not in\n{}", refused.stderr);
     }
-    let report: Value = serde_json::from_str(&shop.setting.read("bake-report.json")).unwrap();
+    let report: Value = serde_json::from_str(&shop.fixture.read("bake-report.json")).unwrap();
     let image = &report["images"][0];
     assert!(image["image"]["id"].is_string(), "{image:#}");
     assert_eq!(
@@ -115,7 +115,7 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
     // A bake that reuses the image looks it up in the same way.
     shop.run(PASSWORD, &["bake"]).exits(0).says("as it should be");
     assert_eq!(registry.pushed("shop/web", "0.1.0"), pushed);
-    let report: Value = serde_json::from_str(&shop.setting.read("bake-report.json")).unwrap();
+    let report: Value = serde_json::from_str(&shop.fixture.read("bake-report.json")).unwrap();
     let digest = report["images"][0]["published"][0]["image"].as_str().unwrap();
     assert!(shop.engine.docker(&["pull", "--quiet", &format!("{shop_web}@{digest}")]).is_none(), "anonymously");
     let seen =
@@ -128,7 +128,7 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
     let registry = Registry::guarded("ada", PASSWORD);
     let shop = Shop::new("promote", &registry);
     shop.run(PASSWORD, &["bake"]).exits(0);
-    shop.setting.write("kept.json", &shop.setting.read("bake-report.json"));
+    shop.fixture.write("kept.json", &shop.fixture.read("bake-report.json"));
     let staged = registry.pushed("shop/web", "latest");
     let promote = ["promote", "0.1.0", "--environment", "production"];
     shop.run(PASSWORD, &promote).exits(0).says("pushed 0.1.0, pushed live");
@@ -147,11 +147,11 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
         .exits(2)
         .says("are on the platform docker, not on local");
     // Of another platform by itself: the report knows where its images are.
-    let text = shop.setting.read("bake.yml");
-    shop.setting.write("bake.yml", &text.replace("platform: docker", "platform: local"));
+    let text = shop.fixture.read("bake.yml");
+    shop.fixture.write("bake.yml", &text.replace("platform: docker", "platform: local"));
     registry.forget("shop/web", "latest");
     shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(0).says("pushed latest");
-    shop.setting.write("bake.yml", &text);
+    shop.fixture.write("bake.yml", &text);
 
     // A registry that is not there any more, and one that never had a name.
     drop(registry);
@@ -160,16 +160,16 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
     assert!(closed.stderr.contains("is up and the engine gets there"), "{}", closed.stderr);
     // Credentials that can't be had are missed before anything is pushed, and before a machine starts.
     let anonymous: String = text.split_inclusive('\n').filter(|line| !line.contains("login:")).collect();
-    shop.setting.write("bake.yml", &anonymous);
-    shop.setting.write(".docker/config.json", "{\"credsStore\": \"nowhere\"}");
+    shop.fixture.write("bake.yml", &anonymous);
+    shop.fixture.write(".docker/config.json", "{\"credsStore\": \"nowhere\"}");
     for arguments in [&["publish", "--report", "kept.json"][..], &["bake", "--force"]] {
         let unread = shop.run(PASSWORD, arguments).exits(4).says("ask docker-credential-nowhere").says("bake.yml:");
         assert!(!unread.stderr.contains("machine "), "{}", unread.stderr);
     }
-    std::fs::remove_file(shop.setting.path(".docker/config.json")).unwrap();
-    shop.setting.write("bake.yml", text.split("    publish:").next().unwrap());
+    std::fs::remove_file(shop.fixture.path(".docker/config.json")).unwrap();
+    shop.fixture.write("bake.yml", text.split("    publish:").next().unwrap());
     shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(0).says("its `publish` names nowhere else");
-    shop.setting.write("bake.yml", &text);
+    shop.fixture.write("bake.yml", &text);
     shop.remove(&format!("{}/web:0.1.0", shop.name));
     shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(4).says("there is no such image");
 }

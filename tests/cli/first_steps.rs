@@ -1,40 +1,40 @@
 //! What a newcomer does first.
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 /// The manifest that `init` writes passes `check` as it stands.
 #[test]
 fn init_writes_a_manifest_that_passes_check() {
-    let setting = Setting::new();
-    let outcome = setting.run(&["init"]).exits(0);
+    let fixture = Fixture::new();
+    let outcome = fixture.run(&["init"]).exits(0);
     assert!(outcome.stderr.contains("ami-bake check bake.yml"), "{}", outcome.stderr);
-    assert!(setting.read("bake.yml").lines().filter(|line| line.trim_start().starts_with('#')).count() > 5);
+    assert!(fixture.read("bake.yml").lines().filter(|line| line.trim_start().starts_with('#')).count() > 5);
     // It bakes on AWS, and here where this build can't.
     let platform: &[&str] = if cfg!(feature = "aws") { &[] } else { &["--platform", "local"] };
-    setting.run(&[&["check"], platform].concat()).exits(0);
+    fixture.run(&[&["check"], platform].concat()).exits(0);
 }
 
 /// It never writes over a file.
 #[test]
 fn init_leaves_a_file_alone() {
-    let setting = Setting::with("mine: true\n");
-    let outcome = setting.run(&["init"]).exits(2);
+    let fixture = Fixture::with("mine: true\n");
+    let outcome = fixture.run(&["init"]).exits(2);
     assert!(outcome.stderr.contains("write bake.yml: the file is there already"), "{}", outcome.stderr);
-    assert_eq!(setting.read("bake.yml"), "mine: true\n");
+    assert_eq!(fixture.read("bake.yml"), "mine: true\n");
 }
 
 /// The folder of the other default place is made where it is missing.
 #[test]
 fn init_makes_the_folder() {
-    let setting = Setting::new();
-    setting.run(&["init", ".github/bake.yml"]).exits(0);
-    assert!(setting.path(".github/bake.yml").is_file());
+    let fixture = Fixture::new();
+    fixture.run(&["init", ".github/bake.yml"]).exits(0);
+    assert!(fixture.path(".github/bake.yml").is_file());
 }
 
 /// The schema is JSON, and one that fits the manifest of `init`'s format.
 #[test]
 fn the_schema_is_a_json_schema() {
-    let outcome = Setting::new().run(&["schema"]).exits(0);
+    let outcome = Fixture::new().run(&["schema"]).exits(0);
     let schema: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert!(schema["$schema"].as_str().is_some_and(|dialect| dialect.contains("json-schema.org")), "{schema:#}");
     assert!(schema["properties"]["images"].is_object(), "{schema:#}");

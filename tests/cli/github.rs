@@ -1,38 +1,38 @@
 //! Reports on their way to GitHub: comments, release notes, the jobs of a matrix.
 
 use ami_bake_core::report::Report;
-use ami_bake_testkit::github::{Fault, GitHub, TOKEN, VIEWER};
+use ami_bake_testkit::github::{ApiFault, GitHub, TOKEN, VIEWER};
 use ami_bake_testkit::report;
 use serde_json::{Value, json};
 
-use crate::setting::{Outcome, Setting};
+use crate::fixture::{CommandOutcome, Fixture};
 
 /// A place with a report, and a GitHub that is spoken with as from a step of a workflow.
 struct Workflow {
-    setting: Setting,
+    fixture: Fixture,
     github: GitHub,
 }
 
 impl Workflow {
     fn with(report: &Report, event: &Value) -> Self {
         let github = GitHub::new();
-        let mut setting = Setting::new()
+        let mut fixture = Fixture::new()
             .variable("GITHUB_ACTIONS", "true")
             .variable("GITHUB_WORKFLOW", "ci")
             .variable("GITHUB_JOB", "bake")
             .variable("GITHUB_RUN_ID", "42");
-        setting.write("event.json", &event.to_string());
-        let path = setting.path("event.json").display().to_string();
-        setting = setting.variable("GITHUB_EVENT_PATH", &path);
+        fixture.write("event.json", &event.to_string());
+        let path = fixture.path("event.json").display().to_string();
+        fixture = fixture.variable("GITHUB_EVENT_PATH", &path);
         for (name, value) in github.variables() {
-            setting = setting.variable(&name, &value);
+            fixture = fixture.variable(&name, &value);
         }
-        setting.write("bake-report.json", &serde_json::to_string(report).unwrap());
-        Self { setting, github }
+        fixture.write("bake-report.json", &serde_json::to_string(report).unwrap());
+        Self { fixture, github }
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
-        let outcome = self.setting.run(arguments);
+    fn run(&self, arguments: &[&str]) -> CommandOutcome {
+        let outcome = self.fixture.run(arguments);
         assert!(!format!("{}{}", outcome.stdout, outcome.stderr).contains(TOKEN), "the token is shown");
         outcome
     }
@@ -55,7 +55,7 @@ fn a_comment_is_written_once_and_then_kept_up_to_date() {
     workflow.run(&["report", "--comment", "--comment-key", "other"]).exits(0).says("has a new comment");
     // A second comment of the same key, as two runs at once make it, or an answer that gets lost.
     workflow.github.add_comment(7, VIEWER, &format!("twice\r\n\r\n{marker}\r\n"));
-    workflow.setting.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
+    workflow.fixture.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
     workflow.run(&["report", "--comment"]).exits(0).says("has its comment up to date");
 
     let comments = workflow.github.comments();
@@ -85,35 +85,35 @@ fn the_second_half_of_a_forks_pull_request_finds_it_by_its_head() {
     assert!(text.contains("in a fork's own run, without credentials"), "{text}");
     assert!(text.contains("(https://github.com/shop/images/actions/runs/41)"), "the run that baked is linked");
     // Its head moved on: what was baked is no longer what it is about.
-    workflow.setting.write("event.json", &event.to_string().replace("1a2b3c4d", "99999999"));
+    workflow.fixture.write("event.json", &event.to_string().replace("1a2b3c4d", "99999999"));
     workflow.run(&["report", "--comment"]).exits(0).says("no comment is written");
 }
 
 #[test]
 fn refusals_say_what_to_do_and_limits_are_waited_out() {
     let workflow = Workflow::with(&report::good(), &pull_request());
-    let comment = |times: &[Fault]| {
+    let comment = |times: &[ApiFault]| {
         for fault in times {
             workflow.github.refuse(fault.clone());
         }
         workflow.run(&["report", "--comment"])
     };
-    let once = |fault: Fault| Fault { times: 1, ..fault };
-    let post = |status, message| once(Fault::always("POST", "/issues/7/comments", status, message));
+    let once = |fault: ApiFault| ApiFault { times: 1, ..fault };
+    let post = |status, message| once(ApiFault::always("POST", "/issues/7/comments", status, message));
     comment(&[post(403, "Resource not accessible by integration")])
         .exits(4)
         .says("comment on pull request 7 of shop/images: GitHub answered 403, Resource not accessible by integration")
         .says("pull-requests: write");
     comment(&[post(422, "Body is too long (maximum is 65536 characters)")]).exits(1).says("in the job's summary");
-    comment(&[once(Fault::always("GET", "/issues/7/comments", 404, "Not Found"))]).exits(4).says("does not see it");
-    let broken = || Fault { times: 4, ..Fault::always("GET", "/issues/7/comments", 502, "Server Error") };
+    comment(&[once(ApiFault::always("GET", "/issues/7/comments", 404, "Not Found"))]).exits(4).says("does not see it");
+    let broken = || ApiFault { times: 4, ..ApiFault::always("GET", "/issues/7/comments", 502, "Server Error") };
     comment(&[broken()]).exits(1).says("GitHub answered 502").says("Run `ami-bake report` again later");
     assert!(workflow.github.comments().is_empty());
 
     // A secondary limit that names its time, then a server that stumbles, then an answer that gets lost after the deed.
     let limit = post(403, "You have exceeded a secondary rate limit");
-    let limit = Fault { header: Some(("retry-after", "1")), ..limit };
-    let lost = Fault { done: true, ..post(502, "Server Error") };
+    let limit = ApiFault { header: Some(("retry-after", "1")), ..limit };
+    let lost = ApiFault { done: true, ..post(502, "Server Error") };
     comment(&[limit, post(503, "Unavailable"), lost]).exits(0).says("has a new comment");
     assert_eq!(workflow.github.comments().len(), 2, "what was lost is there twice …");
     comment(&[]).exits(0);
@@ -130,10 +130,10 @@ fn a_proxy_is_asked_where_the_environment_names_one() {
         ("HTTP_PROXY", proxy.as_str()),
         ("NO_PROXY", ""),
     ] {
-        workflow.setting = workflow.setting.variable(name, value);
+        workflow.fixture = workflow.fixture.variable(name, value);
     }
     workflow.run(&["report", "--comment"]).exits(0).says("has a new comment");
-    workflow.github.refuse(Fault { times: 2, ..Fault::always("POST", "/api/graphql", 502, "Server Error") });
+    workflow.github.refuse(ApiFault { times: 2, ..ApiFault::always("POST", "/api/graphql", 502, "Server Error") });
     workflow.run(&["report", "--comment"]).exits(0).says("has this comment already");
 }
 
@@ -159,12 +159,12 @@ fn a_release_gets_its_images_and_the_report() {
     assert_eq!(workflow.github.notes("v1.4.0"), notes);
     let patches = workflow.github.requests().iter().filter(|request| request.starts_with("PATCH")).count();
     assert_eq!(patches, 1);
-    workflow.setting.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
+    workflow.fixture.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
     workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(2).says("no image to write into the notes");
     assert_eq!(workflow.github.notes("v1.4.0"), notes);
 
     // A release that is out and immutable still takes notes, and no file.
-    workflow.setting.write("bake-report.json", &serde_json::to_string(&report::good()).unwrap());
+    workflow.fixture.write("bake-report.json", &serde_json::to_string(&report::good()).unwrap());
     workflow
         .run(&["report", "--release-notes", "v1.3.0"])
         .exits(0)
@@ -175,18 +175,18 @@ fn a_release_gets_its_images_and_the_report() {
 
 #[test]
 fn what_goes_into_a_file_is_the_same_without_github() {
-    let setting = Setting::new();
-    setting.run(&["report"]).exits(2).says("read the report bake-report.json");
-    setting.write("reports/base/bake-report.json", &serde_json::to_string(&report::before()).unwrap());
-    setting.write("reports/web/bake-report.json", &serde_json::to_string(&report::good()).unwrap());
-    setting.write("last.json", &serde_json::to_string(&report::before()).unwrap());
-    setting.run(&["report", "--report", "reports", "--merge", "all.json"]).exits(0);
-    let all: Value = serde_json::from_str(&setting.read("all.json")).unwrap();
+    let fixture = Fixture::new();
+    fixture.run(&["report"]).exits(2).says("read the report bake-report.json");
+    fixture.write("reports/base/bake-report.json", &serde_json::to_string(&report::before()).unwrap());
+    fixture.write("reports/web/bake-report.json", &serde_json::to_string(&report::good()).unwrap());
+    fixture.write("last.json", &serde_json::to_string(&report::before()).unwrap());
+    fixture.run(&["report", "--report", "reports", "--merge", "all.json"]).exits(0);
+    let all: Value = serde_json::from_str(&fixture.read("all.json")).unwrap();
     assert_eq!(all["images"].as_array().unwrap().len(), 2);
-    let shown = setting.run(&["report", "--report", "reports/web/bake-report.json", "--against", "last.json"]).exits(0);
+    let shown = fixture.run(&["report", "--report", "reports/web/bake-report.json", "--against", "last.json"]).exits(0);
     assert!(shown.stdout.contains("since version <code>1.3.0</code>") && shown.stdout.contains("```mermaid"));
-    setting.run(&["report", "--comment"]).exits(2).says("bake-report.json");
-    setting.run(&["report", "--report", "all.json", "--comment"]).exits(2).says("neither GITHUB_TOKEN nor GH_TOKEN");
+    fixture.run(&["report", "--comment"]).exits(2).says("bake-report.json");
+    fixture.run(&["report", "--report", "all.json", "--comment"]).exits(2).says("neither GITHUB_TOKEN nor GH_TOKEN");
 }
 
 const CHAIN: &str = "format: 1
@@ -209,10 +209,10 @@ images:
 /// Plan, a job for each image, and a last job that folds their reports: what a workflow does on several runners.
 #[test]
 fn the_jobs_of_a_matrix_agree_on_versions_and_make_one_report() {
-    let setting = Setting::with(CHAIN);
+    let fixture = Fixture::with(CHAIN);
     let matrix = |arguments: &[&str]| -> Value {
         let all = [&["matrix", "--bump", "minor"], arguments].concat();
-        serde_json::from_str(&setting.run(&all).exits(0).stdout).unwrap()
+        serde_json::from_str(&fixture.run(&all).exits(0).stdout).unwrap()
     };
     let plan = matrix(&[]);
     let names = |level: usize| -> Vec<(String, String)> {
@@ -227,11 +227,11 @@ fn the_jobs_of_a_matrix_agree_on_versions_and_make_one_report() {
     for (image, _) in [names(0), names(1)].concat() {
         // Fixed once: whatever was published since, a job makes the version of the plan.
         let version = format!("{image}=3.2.1");
-        setting.run(&["bake", "--image", &image, "--image-version", &version]).exits(0);
-        setting.write(&format!("reports/{image}/bake-report.json"), &setting.read("bake-report.json"));
+        fixture.run(&["bake", "--image", &image, "--image-version", &version]).exits(0);
+        fixture.write(&format!("reports/{image}/bake-report.json"), &fixture.read("bake-report.json"));
     }
-    setting.run(&["report", "--report", "reports", "--merge", "bake-report.json"]).exits(0);
-    let all: Value = serde_json::from_str(&setting.read("bake-report.json")).unwrap();
+    fixture.run(&["report", "--report", "reports", "--merge", "bake-report.json"]).exits(0);
+    let all: Value = serde_json::from_str(&fixture.read("bake-report.json")).unwrap();
     let told: Vec<(&str, &str, &str)> = all["images"]
         .as_array()
         .unwrap()

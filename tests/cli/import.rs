@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 const TEMPLATE: &str = r#"{
   "variables": {"access": "", "docker_password": "hunter2"},
@@ -16,9 +16,9 @@ const TEMPLATE: &str = r#"{
 
 #[test]
 fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
-    let setting = Setting::new();
-    setting.write("web.json", TEMPLATE);
-    assert_snapshot!(setting.run(&["import", "web.json", "-o", "bake.yml"]).snapshot(), @r"
+    let fixture = Fixture::new();
+    fixture.write("web.json", TEMPLATE);
+    assert_snapshot!(fixture.run(&["import", "web.json", "-o", "bake.yml"]).snapshot(), @r"
     exit code 0
     --- stderr
     Not carried over:
@@ -38,19 +38,19 @@ fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
     Next:
       ami-bake check bake.yml
     ");
-    let again = setting.run(&["import", "web.json", "-o", "bake.yml", "--set", "access=x"]);
+    let again = fixture.run(&["import", "web.json", "-o", "bake.yml", "--set", "access=x"]);
     again.exits(0);
-    setting.write("bake.yml", "format: 1\n");
-    let refused = setting.run(&["import", "web.json", "-o", "bake.yml"]).exits(2);
+    fixture.write("bake.yml", "format: 1\n");
+    let refused = fixture.run(&["import", "web.json", "-o", "bake.yml"]).exits(2);
     assert!(refused.stderr.contains("is there already") && refused.stderr.contains("--force"), "{}", refused.stderr);
-    setting.run(&["import", "web.json", "-o", "bake.yml", "--force"]).exits(0);
+    fixture.run(&["import", "web.json", "-o", "bake.yml", "--force"]).exits(0);
 }
 
 #[test]
 fn a_mistake_is_refused_with_its_line() {
-    let setting = Setting::new();
-    setting.write("web.json", "{\n  \"builders\": [],\n}");
-    assert_snapshot!(setting.run(&["import", "web.json"]).snapshot(), @r#"
+    let fixture = Fixture::new();
+    fixture.write("web.json", "{\n  \"builders\": [],\n}");
+    assert_snapshot!(fixture.run(&["import", "web.json"]).snapshot(), @r#"
     exit code 3
     --- stderr
     error[syntax]: there is a comma behind the last entry, before the `}`
@@ -61,28 +61,28 @@ fn a_mistake_is_refused_with_its_line() {
       |
       = help: Take the comma out: JSON takes none there.
     "#);
-    let checked = setting.run(&["check", "web.json"]).exits(3);
+    let checked = fixture.run(&["check", "web.json"]).exits(3);
     assert!(checked.stderr.contains("web.json:2:17"), "{}", checked.stderr);
 }
 
 #[test]
 fn nothing_importable_is_exit_3() {
-    let setting = Setting::new();
-    setting.write("web.json", r#"{"builders": [{"type": "lxd"}]}"#);
-    let outcome = setting.run(&["import", "web.json"]).exits(3);
+    let fixture = Fixture::new();
+    fixture.write("web.json", r#"{"builders": [{"type": "lxd"}]}"#);
+    let outcome = fixture.run(&["import", "web.json"]).exits(3);
     assert!(outcome.stdout.is_empty() && outcome.stderr.contains("builders[0]"), "{}", outcome.stderr);
-    setting.run(&["check", "web.json"]).exits(3);
+    fixture.run(&["check", "web.json"]).exits(3);
 }
 
 /// A template is checked as it is: what it lacks is told, and its file is the one that is named.
 #[test]
 fn a_template_is_checked_on_the_fly() {
-    let setting = Setting::new();
-    setting.write("web.json", &TEMPLATE.replace("none.sh", "there.sh"));
-    let missing = setting.run(&["check", "web.json"]).exits(3);
+    let fixture = Fixture::new();
+    fixture.write("web.json", &TEMPLATE.replace("none.sh", "there.sh"));
+    let missing = fixture.run(&["check", "web.json"]).exits(3);
     assert!(missing.stderr.contains("there is no `there.sh`"), "{}", missing.stderr);
-    setting.write("there.sh", "#!/bin/sh\n");
-    let valid = setting.run(&["check", "web.json"]).exits(0);
+    fixture.write("there.sh", "#!/bin/sh\n");
+    let valid = fixture.run(&["check", "web.json"]).exits(0);
     assert!(
         valid.stderr.contains("not carried over: builders[1]")
             && valid.stderr.contains("web.json: valid (1 image on aws)"),
@@ -95,11 +95,11 @@ fn a_template_is_checked_on_the_fly() {
 /// A folder, its files named one by one, and the mistake of one of them.
 #[test]
 fn hcl_is_imported_from_a_folder_or_its_files() {
-    let setting = Setting::new();
-    setting.write("web/a.pkr.hcl", "source \"docker\" \"web\" {\n  image = var.image\n}\nbuild {\n  sources = [\"docker.web\"]\n  provisioner \"shell\" {\n    inline = [\"id\"]\n  }\n  provisioner \"shell-local\" {\n    inline = [\"x\"]\n  }\n}\n");
-    setting.write("web/b.pkr.hcl", "variable \"image\" {\n  default = \"debian:11\"\n}\n");
-    setting.write("web/c.auto.pkrvars.hcl", "image = \"debian:12\"\n");
-    assert_snapshot!(setting.run(&["import", "web", "-o", "bake.yml"]).snapshot(), @r"
+    let fixture = Fixture::new();
+    fixture.write("web/a.pkr.hcl", "source \"docker\" \"web\" {\n  image = var.image\n}\nbuild {\n  sources = [\"docker.web\"]\n  provisioner \"shell\" {\n    inline = [\"id\"]\n  }\n  provisioner \"shell-local\" {\n    inline = [\"x\"]\n  }\n}\n");
+    fixture.write("web/b.pkr.hcl", "variable \"image\" {\n  default = \"debian:11\"\n}\n");
+    fixture.write("web/c.auto.pkrvars.hcl", "image = \"debian:12\"\n");
+    assert_snapshot!(fixture.run(&["import", "web", "-o", "bake.yml"]).snapshot(), @r"
     exit code 0
     --- stderr
     Not carried over:
@@ -110,48 +110,48 @@ fn hcl_is_imported_from_a_folder_or_its_files() {
     Next:
       ami-bake check bake.yml
     ");
-    let by_name = setting.run(&["import", "web/a.pkr.hcl", "web/b.pkr.hcl", "--set", "image=debian:13"]).exits(0);
+    let by_name = fixture.run(&["import", "web/a.pkr.hcl", "web/b.pkr.hcl", "--set", "image=debian:13"]).exits(0);
     assert!(by_name.stdout.contains("image: debian:13"), "{}", by_name.stdout);
-    let checked = setting.run(&["check", "web"]).exits(0);
+    let checked = fixture.run(&["check", "web"]).exits(0);
     assert!(checked.stderr.contains("build.provisioner[1]"), "{}", checked.stderr);
-    setting.write("web/b.pkr.hcl", "variable \"image\" {\n  default = \n}\n");
-    let refused = setting.run(&["import", "web"]).exits(3);
+    fixture.write("web/b.pkr.hcl", "variable \"image\" {\n  default = \n}\n");
+    let refused = fixture.run(&["import", "web"]).exits(3);
     assert!(refused.stderr.contains("web/b.pkr.hcl:2:"), "{}", refused.stderr);
-    std::fs::create_dir(setting.path("empty")).unwrap();
-    let nothing = setting.run(&["import", "empty"]).exits(2);
+    std::fs::create_dir(fixture.path("empty")).unwrap();
+    let nothing = fixture.run(&["import", "empty"]).exits(2);
     assert!(nothing.stderr.contains("without a template"), "{}", nothing.stderr);
 }
 
 /// Standard input and output, folders, other encodings; files are written all or not at all.
 #[test]
 fn where_files_come_from_and_go() {
-    let setting = Setting::new();
-    setting.write("web.json", TEMPLATE);
-    let mut child = setting.command(&["import", "-", "-o", "-"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let fixture = Fixture::new();
+    fixture.write("web.json", TEMPLATE);
+    let mut child = fixture.command(&["import", "-", "-o", "-"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), TEMPLATE.as_bytes()).unwrap();
-    let piped = setting.finish(child).exits(0);
+    let piped = fixture.finish(child).exits(0);
     assert!(
         piped.stdout.starts_with("# Imported from stdin") && piped.stdout.contains("format: 1"),
         "{}",
         piped.stdout
     );
 
-    setting.write("out/here.txt", "");
-    let folder = setting.run(&["import", "web.json", "-o", "out", "--force"]).exits(2);
+    fixture.write("out/here.txt", "");
+    let folder = fixture.run(&["import", "web.json", "-o", "out", "--force"]).exits(2);
     assert!(folder.stderr.contains("it is a folder") && folder.stderr.contains("out/bake.yml"), "{}", folder.stderr);
-    setting.write("latin.json", "{}");
-    std::fs::write(setting.folder().join("latin.json"), b"{\n\"a\": \"\xe4\"}").unwrap();
-    let latin = setting.run(&["import", "latin.json"]).exits(2);
+    fixture.write("latin.json", "{}");
+    std::fs::write(fixture.folder().join("latin.json"), b"{\n\"a\": \"\xe4\"}").unwrap();
+    let latin = fixture.run(&["import", "latin.json"]).exits(2);
     assert!(latin.stderr.contains("line 2 is not UTF-8"), "{}", latin.stderr);
 
     // The document of a component stands there already, and says something else.
-    setting.write("c.json", r#"{"name": "c", "semanticVersion": "1.0.0", "platform": "Linux", "data": "schemaVersion: 1.0\nphases: [{name: build, steps: []}]"}"#);
-    setting.write("out/components/c.yml", "mine\n");
-    let there = setting.run(&["import", "c.json", "-o", "out/bake.yml"]).exits(2);
+    fixture.write("c.json", r#"{"name": "c", "semanticVersion": "1.0.0", "platform": "Linux", "data": "schemaVersion: 1.0\nphases: [{name: build, steps: []}]"}"#);
+    fixture.write("out/components/c.yml", "mine\n");
+    let there = fixture.run(&["import", "c.json", "-o", "out/bake.yml"]).exits(2);
     assert!(there.stderr.contains("out/components/c.yml: the file is there already"), "{}", there.stderr);
-    assert!(!setting.folder().join("out/bake.yml").exists());
-    setting.run(&["import", "c.json", "-o", "out/bake.yml", "--force"]).exits(0);
+    assert!(!fixture.folder().join("out/bake.yml").exists());
+    fixture.run(&["import", "c.json", "-o", "out/bake.yml", "--force"]).exits(0);
     assert!(
-        std::fs::read_to_string(setting.folder().join("out/components/c.yml")).unwrap().starts_with("schemaVersion")
+        std::fs::read_to_string(fixture.folder().join("out/components/c.yml")).unwrap().starts_with("schemaVersion")
     );
 }

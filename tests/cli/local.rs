@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::setting::{Outcome, Setting};
+use crate::fixture::{CommandOutcome, Fixture};
 
 const HELLO: &str = "format: 1
 name: shop
@@ -23,49 +23,49 @@ images:
 ";
 
 /// What of the machine the bake must not touch: a file outside, a mount, a process.
-fn report(setting: &Setting) -> Value {
-    serde_json::from_str(&setting.read("bake-report.json")).unwrap()
+fn report(fixture: &Fixture) -> Value {
+    serde_json::from_str(&fixture.read("bake-report.json")).unwrap()
 }
 
-fn events(outcome: &Outcome) -> Vec<Value> {
+fn events(outcome: &CommandOutcome) -> Vec<Value> {
     outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
 fn a_bake_tests_and_publishes_and_the_next_one_reuses() {
-    let setting = Setting::with(HELLO);
-    let first = setting.run(&["bake"]).exits(0);
+    let fixture = Fixture::with(HELLO);
+    let first = fixture.run(&["bake"]).exits(0);
     assert!(first.stderr.contains("nothing is published yet"), "{}", first.stderr);
     assert!(first.stdout.contains("baked"), "{}", first.stdout);
-    let first = report(&setting);
+    let first = report(&fixture);
     assert_eq!((&first["format"], &first["exit-code"]), (&1.into(), &0.into()));
     let image = &first["images"][0];
     assert_eq!((&image["status"], &image["version"]), (&"baked".into(), &"0.1.0".into()), "{image:#}");
     assert_eq!(image["image"]["name"], "shop/web/0.1.0");
 
     let begun = Instant::now();
-    let second = setting.run(&["bake"]).exits(0);
+    let second = fixture.run(&["bake"]).exits(0);
     assert!(begun.elapsed() < Duration::from_secs(5), "an unchanged bake took {:?}", begun.elapsed());
     assert!(second.stderr.contains("is there and unchanged"), "{}", second.stderr);
-    assert_eq!(report(&setting)["images"][0]["status"], "reused");
-    assert!(report(&setting)["machines"].as_array().unwrap().is_empty());
+    assert_eq!(report(&fixture)["images"][0]["status"], "reused");
+    assert!(report(&fixture)["machines"].as_array().unwrap().is_empty());
 }
 
 #[test]
 fn another_value_is_another_version() {
-    let setting = Setting::with(HELLO);
-    setting.run(&["bake"]).exits(0);
-    setting.run(&["bake", "--set", "greeting=goodbye", "--bump", "minor"]).exits(0);
-    let images = setting.run(&["images", "--json"]).exits(0);
+    let fixture = Fixture::with(HELLO);
+    fixture.run(&["bake"]).exits(0);
+    fixture.run(&["bake", "--set", "greeting=goodbye", "--bump", "minor"]).exits(0);
+    let images = fixture.run(&["images", "--json"]).exits(0);
     let images: Value = serde_json::from_str(&images.stdout).unwrap();
     let versions: Vec<&str> =
         images["images"].as_array().unwrap().iter().map(|image| image["version"].as_str().unwrap()).collect();
     assert_eq!(versions, ["0.1.0", "0.2.0"]);
 }
 
-fn versions(setting: &Setting) -> Vec<(String, String)> {
+fn versions(fixture: &Fixture) -> Vec<(String, String)> {
     // Whatever lies in the folder: images are looked for by the flags alone.
-    let images = setting.run(&["images", "--platform", "local", "--json"]).exits(0);
+    let images = fixture.run(&["images", "--platform", "local", "--json"]).exits(0);
     let images: Value = serde_json::from_str(&images.stdout).unwrap();
     let text = |image: &Value, key: &str| image[key].as_str().unwrap().to_owned();
     images["images"].as_array().unwrap().iter().map(|image| (text(image, "version"), text(image, "id"))).collect()
@@ -73,70 +73,70 @@ fn versions(setting: &Setting) -> Vec<(String, String)> {
 
 #[test]
 fn no_more_versions_are_kept_than_the_manifest_says() {
-    let setting = Setting::with(&format!("{HELLO}    publish: {{keep: {{last: 2}}}}\n"));
+    let fixture = Fixture::with(&format!("{HELLO}    publish: {{keep: {{last: 2}}}}\n"));
     for greeting in ["one", "two", "three"] {
-        setting.run(&["bake", "--set", &format!("greeting={greeting}")]).exits(0);
+        fixture.run(&["bake", "--set", &format!("greeting={greeting}")]).exits(0);
     }
-    let left: Vec<String> = versions(&setting).into_iter().map(|(version, _)| version).collect();
+    let left: Vec<String> = versions(&fixture).into_iter().map(|(version, _)| version).collect();
     assert_eq!(left, ["0.1.1", "0.1.2"]);
-    let image = &report(&setting)["images"][0];
+    let image = &report(&fixture)["images"][0];
     assert_eq!(image["retired"][0]["version"], "0.1.0", "{image:#}");
-    let told = setting.run(&["bake", "--set", "greeting=four"]).exits(0);
+    let told = fixture.run(&["bake", "--set", "greeting=four"]).exits(0);
     assert!(told.stderr.contains("0.1.1 is no longer kept: img-"), "{}", told.stderr);
 }
 
 /// What others start from stays what it is until the new one has passed its tests.
 #[test]
 fn a_fixed_version_is_replaced_once_the_tests_pass() {
-    let setting = Setting::with(&HELLO.replace("images:", "version: 1.0.0\nimages:"));
-    setting.run(&["bake"]).exits(0);
-    let first = versions(&setting);
-    let broken = setting
+    let fixture = Fixture::with(&HELLO.replace("images:", "version: 1.0.0\nimages:"));
+    fixture.run(&["bake"]).exits(0);
+    let first = versions(&fixture);
+    let broken = fixture
         .read("bake.yml")
         .replace("contains: \"${{ vars.greeting }}\"}}", "contains: x y}}\n        timeout: 1s");
-    setting.write("broken.yml", &broken);
-    setting.run(&["bake", "broken.yml", "--set", "greeting=goodbye"]).exits(6);
-    assert_eq!(versions(&setting), first);
-    setting.run(&["bake", "--set", "greeting=goodbye"]).exits(0);
-    let second = versions(&setting);
+    fixture.write("broken.yml", &broken);
+    fixture.run(&["bake", "broken.yml", "--set", "greeting=goodbye"]).exits(6);
+    assert_eq!(versions(&fixture), first);
+    fixture.run(&["bake", "--set", "greeting=goodbye"]).exits(0);
+    let second = versions(&fixture);
     assert_eq!((second.len(), second[0].0.as_str()), (1, "1.0.0"));
     assert_ne!(second[0].1, first[0].1);
 }
 
 #[test]
 fn images_are_listed_and_exported_without_a_valid_manifest() {
-    let setting = Setting::with(&HELLO.replace("source: {local: host}", "source: {local: root}"));
+    let fixture = Fixture::with(&HELLO.replace("source: {local: host}", "source: {local: root}"));
     for folder in ["root/etc", "root/bin", "root/srv", "root/root"] {
-        std::fs::create_dir_all(setting.path(folder)).unwrap();
+        std::fs::create_dir_all(fixture.path(folder)).unwrap();
     }
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::path::Path::new(path).exists());
     let busybox = busybox.expect("a static busybox is missing; this test needs it: apt-get install -y busybox-static");
     let install = ["--install", "-s", "/bin"];
-    std::fs::copy(busybox, setting.path("root/bin/busybox")).unwrap();
-    let done = Command::new("chroot").arg(setting.path("root")).arg("/bin/busybox").args(install).status().unwrap();
+    std::fs::copy(busybox, fixture.path("root/bin/busybox")).unwrap();
+    let done = Command::new("chroot").arg(fixture.path("root")).arg("/bin/busybox").args(install).status().unwrap();
     assert!(done.success());
-    setting.write("root/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
-    setting.write(
+    fixture.write("root/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    fixture.write(
         "bake.yml",
         &HELLO.replace("source: {local: host}", "source: {local: root}").replace(
             "run: mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html",
             "run: busybox mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html\n        shell: sh",
         ),
     );
-    setting.run(&["bake"]).exits(0);
-    setting.write("bake.yml", "format: 1\nname: [this is no manifest\n");
-    let listed = setting.run(&["images", "--platform", "local"]).exits(0);
+    fixture.run(&["bake"]).exits(0);
+    fixture.write("bake.yml", "format: 1\nname: [this is no manifest\n");
+    let listed = fixture.run(&["images", "--platform", "local"]).exits(0);
     assert!(listed.stdout.contains("0.1.0") && listed.stderr.contains("left aside"), "{listed:?}");
-    let elsewhere = setting.run(&["images", "--platform", "local", "--store", "other", "--json"]).exits(0);
+    let elsewhere = fixture.run(&["images", "--platform", "local", "--store", "other", "--json"]).exits(0);
     assert!(elsewhere.stdout.contains("\"images\": []"), "{}", elsewhere.stdout);
-    setting.run(&["images"]).exits(3);
-    let done = setting.run(&["images", "export", "web", "web.tar"]).exits(0);
+    fixture.run(&["images"]).exits(3);
+    let done = fixture.run(&["images", "export", "web", "web.tar"]).exits(0);
     assert!(done.stderr.starts_with("shop/web/0.1.0 (img-") && done.stderr.contains("to web.tar ("), "{}", done.stderr);
-    let files = Command::new("tar").args(["-tf"]).arg(setting.path("web.tar")).output().unwrap().stdout;
+    let files = Command::new("tar").args(["-tf"]).arg(fixture.path("web.tar")).output().unwrap().stdout;
     assert!(String::from_utf8(files).unwrap().lines().any(|name| name == "srv/web/index.html"));
-    let again = setting.run(&["images", "export", "web", "web.tar"]).exits(2);
+    let again = fixture.run(&["images", "export", "web", "web.tar"]).exits(2);
     assert!(again.stderr.contains("something is there already"), "{}", again.stderr);
-    let odd = setting.run(&["images", "export", "web", "web.zip"]).exits(2);
+    let odd = fixture.run(&["images", "export", "web", "web.zip"]).exits(2);
     assert!(odd.stderr.contains("--format oci, rootfs or disk"), "{}", odd.stderr);
 }
 
@@ -144,27 +144,27 @@ fn images_are_listed_and_exported_without_a_valid_manifest() {
 #[test]
 fn a_failing_step_is_shown_with_its_line_and_its_log() {
     let manifest = HELLO.replace("mkdir -p /srv/web &&", "echo this is why; exit 7; ");
-    let setting = Setting::with(&manifest);
-    let outcome = setting.run(&["bake"]).exits(5);
+    let fixture = Fixture::with(&manifest);
+    let outcome = fixture.run(&["bake"]).exits(5);
     assert!(outcome.stderr.contains("bake.yml:9"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("Write | this is why"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("error[build-failed]: step `Write`"), "{}", outcome.stderr);
     let log = outcome.stderr.find("The last lines of Write in web").unwrap();
     assert!(outcome.stderr[log..].contains("| this is why"), "{}", outcome.stderr);
-    let report = report(&setting);
+    let report = report(&fixture);
     assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&5.into(), &"failed".into()));
     assert_eq!(report["images"][0]["steps"][0]["log"][0], "this is why");
-    let images = setting.run(&["images", "--json"]).exits(0);
+    let images = fixture.run(&["images", "--json"]).exits(0);
     assert!(images.stdout.contains("\"images\": []"), "{}", images.stdout);
 }
 
 #[test]
 fn a_failing_test_has_a_code_of_its_own_and_leaves_no_image() {
-    let setting = Setting::with(
+    let fixture = Fixture::with(
         &HELLO.replace("contains: \"${{ vars.greeting }}\"}}", "contains: goodbye}}\n        timeout: 1s"),
     );
-    setting.run(&["bake"]).exits(6);
-    let images = setting.run(&["images", "--json"]).exits(0);
+    fixture.run(&["bake"]).exits(6);
+    let images = fixture.run(&["images", "--json"]).exits(0);
     assert!(images.stdout.contains("\"images\": []"), "{}", images.stdout);
 }
 
@@ -174,23 +174,23 @@ fn a_recorded_run_replays_to_its_report() {
     use ami_bake_core::event::Envelope;
     use ami_bake_core::report::{self, Report};
 
-    let setting = Setting::with(HELLO);
-    let outcome = setting.run(&["bake", "--json"]).exits(0);
+    let fixture = Fixture::with(HELLO);
+    let outcome = fixture.run(&["bake", "--json"]).exits(0);
     assert!(outcome.stderr.is_empty(), "{}", outcome.stderr);
     assert!(events(&outcome).iter().all(|event| event["v"] == 1));
     let recorded: Vec<Envelope> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let written = report::read(&setting.path("bake-report.json")).unwrap();
+    let written = report::read(&fixture.path("bake-report.json")).unwrap();
     let as_json = |report: &Report| serde_json::to_value(report).unwrap();
     assert_eq!(as_json(&Report::replay(&recorded)), as_json(&written));
 }
 
 #[test]
 fn a_dry_run_creates_nothing() {
-    let setting = Setting::with(HELLO);
-    let outcome = setting.run(&["bake", "--dry-run"]).exits(0);
+    let fixture = Fixture::with(HELLO);
+    let outcome = fixture.run(&["bake", "--dry-run"]).exits(0);
     assert!(outcome.stdout.contains("nothing is published yet"), "{}", outcome.stdout);
-    assert!(!setting.path("bake-report.json").exists());
-    let plan = setting.run(&["plan", "--json"]).exits(0);
+    assert!(!fixture.path("bake-report.json").exists());
+    let plan = fixture.run(&["plan", "--json"]).exits(0);
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
     assert_eq!(plan["matrix"]["include"][0]["image"], "web");
 }
@@ -200,8 +200,8 @@ fn a_dry_run_creates_nothing() {
 fn a_cancelled_bake_ends_quickly_with_a_report() {
     for signal in ["-INT", "-TERM"] {
         let marker = format!("{}", 3600 + std::process::id() % 1000);
-        let setting = Setting::with(&HELLO.replace("mkdir -p /srv/web &&", &format!("echo here; sleep {marker};")));
-        let child = setting.command(&["bake"]).spawn().unwrap();
+        let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", &format!("echo here; sleep {marker};")));
+        let child = fixture.command(&["bake"]).spawn().unwrap();
         let begun = Instant::now();
         while !alive(&format!("sleep {marker}")) {
             assert!(begun.elapsed() < Duration::from_secs(30), "the step never began");
@@ -209,9 +209,9 @@ fn a_cancelled_bake_ends_quickly_with_a_report() {
         }
         Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         let asked = Instant::now();
-        setting.finish(child).exits(130);
+        fixture.finish(child).exits(130);
         assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-        let report = report(&setting);
+        let report = report(&fixture);
         assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&130.into(), &"cancelled".into()));
         assert!(!alive(&format!("sleep {marker}")), "the step lives on");
     }
@@ -229,8 +229,8 @@ fn alive(command: &str) -> bool {
 /// A bake that was killed is taken away by sweep.
 #[test]
 fn what_a_killed_bake_left_is_swept() {
-    let setting = Setting::with(&HELLO.replace("mkdir -p /srv/web &&", "sleep 3999;"));
-    let mut child = setting.command(&["bake"]).spawn().unwrap();
+    let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", "sleep 3999;"));
+    let mut child = fixture.command(&["bake"]).spawn().unwrap();
     let begun = Instant::now();
     while !alive("sleep 3999") {
         assert!(begun.elapsed() < Duration::from_secs(30), "the step never began");
@@ -238,11 +238,11 @@ fn what_a_killed_bake_left_is_swept() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    setting.run(&["sweep", "--platform", "local", "--yes"]).exits(0);
+    fixture.run(&["sweep", "--platform", "local", "--yes"]).exits(0);
     assert!(!alive("sleep 3999"), "the step lives on");
-    let ledgers = std::fs::read_dir(setting.path("state/ami-bake")).unwrap().flatten();
+    let ledgers = std::fs::read_dir(fixture.path("state/ami-bake")).unwrap().flatten();
     assert!(ledgers.into_iter().all(|entry| !entry.path().to_string_lossy().ends_with(".ledger.jsonl")));
-    let again = setting.run(&["sweep", "--platform", "local"]).exits(0);
+    let again = fixture.run(&["sweep", "--platform", "local"]).exits(0);
     assert!(again.stderr.contains("Nothing is left behind"), "{}", again.stderr);
 }
 
@@ -253,11 +253,11 @@ fn a_secret_that_a_step_leaves_in_a_file_fails_the_bake() {
         "run: mkdir -p /srv/web && echo \"$GREETING\" > /srv/web/index.html\n        env: {",
         "run: mkdir -p '/srv/a b' && echo \"x=$TOKEN\" > '/srv/a b/ü' && touch -d 2001-01-01 '/srv/a b/ü'\n        env: {TOKEN: \"${{ secrets.TOKEN }}\", ",
     );
-    let setting = Setting::with(&leaky).variable("TOKEN", "geheim-4711");
-    let outcome = setting.run(&["bake"]).exits(5);
+    let fixture = Fixture::with(&leaky).variable("TOKEN", "geheim-4711");
+    let outcome = fixture.run(&["bake"]).exits(5);
     assert!(outcome.stderr.contains("/srv/a b/ü (the secret `TOKEN`)"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("geheim-4711"), "{}", outcome.stderr);
-    assert_eq!(versions(&setting), []);
+    assert_eq!(versions(&fixture), []);
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_machine_without_a_network_has_its_own_ports_alone() {
     let manifest = HELLO
         .replace("    build:\n", "    machine: {network: none}\n    build:\n")
         .replace("mkdir -p /srv/web &&", "test \"$(ls /sys/class/net)\" = lo; mkdir -p /srv/web &&");
-    Setting::with(&manifest).run(&["bake"]).exits(0);
-    let elsewhere = Setting::with(&manifest.replace("network: none", "network: some"));
+    Fixture::with(&manifest).run(&["bake"]).exits(0);
+    let elsewhere = Fixture::with(&manifest.replace("network: none", "network: some"));
     elsewhere.run(&["check"]).exits(3).says("bake.yml:8:");
 }

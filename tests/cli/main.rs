@@ -21,9 +21,9 @@ mod docker_corpus;
 #[cfg(feature = "docker")]
 mod docker_publish;
 mod first_steps;
+mod fixture;
 #[cfg(feature = "github")]
 mod github;
 mod import;
 mod local;
-mod setting;
 mod usage;

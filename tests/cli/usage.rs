@@ -2,12 +2,12 @@
 
 use insta::assert_snapshot;
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 /// A mistyped flag names the one that was probably meant.
 #[test]
 fn a_mistyped_flag_gets_a_suggestion() {
-    let outcome = Setting::new().run(&["bake", "--enviroment", "production"]);
+    let outcome = Fixture::new().run(&["bake", "--enviroment", "production"]);
     assert_snapshot!(outcome.snapshot(), @r"
     exit code 2
     --- stderr
@@ -24,7 +24,7 @@ fn a_mistyped_flag_gets_a_suggestion() {
 /// So does a mistyped verb.
 #[test]
 fn a_mistyped_verb_gets_a_suggestion() {
-    assert_snapshot!(Setting::new().run(&["chekc"]).snapshot(), @r"
+    assert_snapshot!(Fixture::new().run(&["chekc"]).snapshot(), @r"
     exit code 2
     --- stderr
     error: unrecognized subcommand 'chekc'
@@ -40,7 +40,7 @@ fn a_mistyped_verb_gets_a_suggestion() {
 /// Nothing at all is a question for help.
 #[test]
 fn no_words_at_all_show_the_verbs() {
-    let outcome = Setting::new().run(&[]).exits(2);
+    let outcome = Fixture::new().run(&[]).exits(2);
     assert!(outcome.stderr.contains("Commands:") && outcome.stderr.contains("ami-bake init"), "{}", outcome.stderr);
 }
 
@@ -48,7 +48,7 @@ fn no_words_at_all_show_the_verbs() {
 #[test]
 fn every_verb_has_help_with_an_example() {
     for verb in ["init", "check", "plan", "bake", "test", "images", "sweep", "schema", "completions"] {
-        let outcome = Setting::new().run(&["help", verb]).exits(0);
+        let outcome = Fixture::new().run(&["help", verb]).exits(0);
         assert!(outcome.stderr.is_empty(), "{verb}: {}", outcome.stderr);
         assert!(outcome.stdout.contains("Example"), "{verb} has no example:\n{}", outcome.stdout);
     }
@@ -56,17 +56,17 @@ fn every_verb_has_help_with_an_example() {
 
 #[test]
 fn a_value_that_cannot_be_one_is_refused() {
-    let version = Setting::new().run(&["bake", "--image-version", "1.2"]).exits(2);
+    let version = Fixture::new().run(&["bake", "--image-version", "1.2"]).exits(2);
     assert!(version.stderr.contains("expected a semantic version such as 1.2.3"), "{}", version.stderr);
-    let set = Setting::new().run(&["bake", "--set", "nginx"]).exits(2);
+    let set = Fixture::new().run(&["bake", "--set", "nginx"]).exits(2);
     assert!(set.stderr.contains("expected NAME=VALUE"), "{}", set.stderr);
-    let bump = Setting::new().run(&["bake", "--bump", "patsh"]).exits(2);
+    let bump = Fixture::new().run(&["bake", "--bump", "patsh"]).exits(2);
     assert!(bump.stderr.contains("a similar value exists: 'patch'"), "{}", bump.stderr);
 }
 
 #[test]
 fn a_missing_manifest_says_where_it_was_looked_for() {
-    assert_snapshot!(Setting::new().run(&["check"]).snapshot(), @r"
+    assert_snapshot!(Fixture::new().run(&["check"]).snapshot(), @r"
     exit code 2
     --- stderr
     error: there is no manifest here: neither bake.yml nor .github/bake.yml
@@ -76,7 +76,7 @@ fn a_missing_manifest_says_where_it_was_looked_for() {
 
 #[test]
 fn a_named_manifest_that_is_not_there_is_named() {
-    assert_snapshot!(Setting::new().run(&["check", "other.yml"]).snapshot(), @r"
+    assert_snapshot!(Fixture::new().run(&["check", "other.yml"]).snapshot(), @r"
     exit code 2
     --- stderr
     error: there is no manifest other.yml
@@ -87,13 +87,13 @@ fn a_named_manifest_that_is_not_there_is_named() {
 /// A flag whose value may be left out doesn't take the manifest for it.
 #[test]
 fn a_flag_does_not_swallow_the_manifest() {
-    let outcome = Setting::new().run(&["bake", "--keep-on-failure", "other.yml"]).exits(2);
+    let outcome = Fixture::new().run(&["bake", "--keep-on-failure", "other.yml"]).exits(2);
     assert!(outcome.stderr.contains("there is no manifest other.yml"), "{}", outcome.stderr);
 }
 
 #[test]
 fn a_folder_is_no_manifest() {
-    assert_snapshot!(Setting::new().run(&["check", "."]).snapshot(), @r"
+    assert_snapshot!(Fixture::new().run(&["check", "."]).snapshot(), @r"
     exit code 2
     --- stderr
     error: . is a folder, not a manifest
@@ -103,20 +103,20 @@ fn a_folder_is_no_manifest() {
 
 #[test]
 fn an_unknown_platform_is_refused_with_those_of_this_build() {
-    let outcome = Setting::with("format: 1\n").run(&["check", "--platform", "azure"]).exits(2);
+    let outcome = Fixture::with("format: 1\n").run(&["check", "--platform", "azure"]).exits(2);
     assert!(outcome.stderr.contains("there is no platform \"azure\" in this build"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("local"), "{}", outcome.stderr);
 }
 
 #[test]
 fn completions_are_for_the_shell_that_was_named() {
-    let outcome = Setting::new().run(&["completions", "bash"]).exits(0);
+    let outcome = Fixture::new().run(&["completions", "bash"]).exits(0);
     assert!(outcome.stdout.contains("_ami__bake()") && outcome.stdout.contains("--until"), "{}", outcome.stdout);
 }
 
 /// The hidden entry of the sandbox is no verb for people.
 #[test]
 fn the_sandbox_is_not_in_the_help() {
-    let outcome = Setting::new().run(&["--help"]).exits(0);
+    let outcome = Fixture::new().run(&["--help"]).exits(0);
     assert!(!outcome.stdout.contains("__sandbox"), "{}", outcome.stdout);
 }

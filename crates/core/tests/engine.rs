@@ -16,14 +16,14 @@ use ami_bake_testkit::runs;
 use semver::Version;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-struct Bench {
+struct Fixture {
     fake: Fake,
     scripted: Scripted,
     run: Run,
     events: UnboundedReceiver<Envelope>,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         let (run, events) = runs::run();
         Self { fake: Fake::default(), scripted: Scripted::default(), run, events }
@@ -50,22 +50,22 @@ impl Bench {
     }
 
     fn versions(&self) -> Vec<String> {
-        self.fake.world.lock().unwrap().images.values().map(|image| image.name.clone()).collect()
+        self.fake.state.lock().unwrap().images.values().map(|image| image.name.clone()).collect()
     }
 
     fn nothing_is_left(&self) {
-        assert!(self.fake.is_clean(), "{:?}", self.fake.world.lock().unwrap());
+        assert!(self.fake.is_clean(), "{:?}", self.fake.state.lock().unwrap());
         assert_eq!(self.run.ledger().open_entries(), []);
     }
 }
 
 #[tokio::test]
 async fn a_bake_ends_with_one_tested_image_and_nothing_else() {
-    let bench = Bench::new();
-    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
-    assert_eq!(bench.versions(), ["shop/web/0.1.0"]);
-    bench.nothing_is_left();
-    let calls = bench.fake.calls();
+    let fixture = Fixture::new();
+    assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
+    assert_eq!(fixture.versions(), ["shop/web/0.1.0"]);
+    fixture.nothing_is_left();
+    let calls = fixture.fake.calls();
     let at = |call: &str| calls.iter().position(|seen| seen == call).unwrap_or_else(|| panic!("{call} in {calls:?}"));
     assert!(at("capture web") < at("available web") && at("available web") < at("boot web"));
     assert!(at("boot web") < at("register web 0.1.0"), "no untested image gets its final name");
@@ -74,11 +74,11 @@ async fn a_bake_ends_with_one_tested_image_and_nothing_else() {
 /// The image can't be launched at once after the machine is gone; it is one stage all the same.
 #[tokio::test]
 async fn every_stage_is_told_once() {
-    let mut bench = Bench::new();
-    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
     let mut begun = Vec::new();
     let mut open = Vec::new();
-    for told in bench.told() {
+    for told in fixture.told() {
         match told.event {
             Event::StageStarted { stage } => {
                 begun.push(stage.as_str());
@@ -95,22 +95,22 @@ async fn every_stage_is_told_once() {
 /// Retention goes by what is registered, tells what it takes, and its failure is no failure of the bake.
 #[tokio::test]
 async fn older_versions_go_once_the_new_one_is_there() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let web = |change: &str| {
         let retention = Retention { last: Some(2), newer_than: None };
         let build = vec![step(change, "pass")];
         [PlainImage { retention, build, ..PlainImage::new("web") }, PlainImage::new("other")]
     };
     for change in ["one", "two", "three"] {
-        assert_eq!(bench.bake(&web(change)).await, 0);
+        assert_eq!(fixture.bake(&web(change)).await, 0);
     }
-    let mut left = bench.versions();
+    let mut left = fixture.versions();
     left.sort();
     assert_eq!(left, ["shop/other/0.1.0", "shop/web/0.1.1", "shop/web/0.1.2"]);
-    let calls = bench.fake.calls();
+    let calls = fixture.fake.calls();
     let at = |begin: &str| calls.iter().position(|call| call.starts_with(begin)).unwrap();
     assert!(at("register web 0.1.2") < at("delete "), "{calls:?}");
-    let retired: Vec<_> = bench
+    let retired: Vec<_> = fixture
         .told()
         .into_iter()
         .filter_map(|told| match told.event {
@@ -121,11 +121,11 @@ async fn older_versions_go_once_the_new_one_is_there() {
     assert_eq!(retired, [(Some(ImageKey::new("web")), "0.1.0".to_owned())]);
 
     let doomed =
-        bench.fake.world.lock().unwrap().images.values().find(|image| image.version.patch == 1).unwrap().id.clone();
-    bench.fake.fail(&format!("delete {doomed}"), Error::new(ami_bake_core::ErrorKind::Publish, "not today"));
-    assert_eq!(bench.bake(&web("four")).await, 0);
+        fixture.fake.state.lock().unwrap().images.values().find(|image| image.version.patch == 1).unwrap().id.clone();
+    fixture.fake.fail(&format!("delete {doomed}"), Error::new(ami_bake_core::ErrorKind::Publish, "not today"));
+    assert_eq!(fixture.bake(&web("four")).await, 0);
     assert!(
-        bench.told().iter().any(
+        fixture.told().iter().any(
             |told| matches!(&told.event, Event::Warning { message, .. } if message.contains("take away web 0.1.1"))
         )
     );
@@ -133,49 +133,49 @@ async fn older_versions_go_once_the_new_one_is_there() {
 
 #[tokio::test]
 async fn an_unchanged_manifest_starts_no_machine() {
-    let mut bench = Bench::new();
-    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
-    let before = bench.fake.calls().len();
-    bench.told();
-    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
-    assert_eq!(bench.fake.calls()[before..], ["find-source", "images", "close"]);
-    let told = bench.told();
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
+    let before = fixture.fake.calls().len();
+    fixture.told();
+    assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
+    assert_eq!(fixture.fake.calls()[before..], ["find-source", "images", "close"]);
+    let told = fixture.told();
     assert!(told.iter().any(|told| matches!(&told.event, Event::Planned { decision: Decision::Reuse { .. }, .. })));
 }
 
 #[tokio::test]
 async fn a_changed_step_is_baked_under_the_next_version() {
-    let bench = Bench::new();
-    bench.bake(&[PlainImage::new("web")]).await;
+    let fixture = Fixture::new();
+    fixture.bake(&[PlainImage::new("web")]).await;
     let mut changed = PlainImage::new("web");
     changed.build.push(step("more", "pass"));
-    assert_eq!(bench.bake(&[changed]).await, 0);
-    assert_eq!(bench.versions(), ["shop/web/0.1.0", "shop/web/0.1.1"]);
+    assert_eq!(fixture.bake(&[changed]).await, 0);
+    assert_eq!(fixture.versions(), ["shop/web/0.1.0", "shop/web/0.1.1"]);
 }
 
 #[tokio::test]
 async fn a_chain_is_baked_in_order_and_side_by_side_where_it_can() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let images = [PlainImage::new("web").on("base"), PlainImage::new("base"), PlainImage::new("other")];
-    assert_eq!(bench.bake(&images).await, 0);
-    let calls = bench.fake.calls();
+    assert_eq!(fixture.bake(&images).await, 0);
+    let calls = fixture.fake.calls();
     let at = |call: &str| calls.iter().position(|seen| seen == call).unwrap();
     assert!(at("register base 0.1.0") < at("launch web"));
     assert!(at("launch other") < at("register base 0.1.0"));
     assert_eq!(calls.iter().filter(|call| *call == "images").count(), 1, "several images are looked up together");
-    bench.nothing_is_left();
+    fixture.nothing_is_left();
 }
 
 #[tokio::test]
 async fn one_failure_stops_only_what_is_built_on_it() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let mut base = PlainImage::new("base");
     base.build = vec![step("break", "fail")];
     let images = [base, PlainImage::new("web").on("base"), PlainImage::new("other")];
-    assert_eq!(bench.bake(&images).await, 5);
-    assert_eq!(bench.versions(), ["shop/other/0.1.0"]);
-    bench.nothing_is_left();
-    let skipped: Vec<_> = bench
+    assert_eq!(fixture.bake(&images).await, 5);
+    assert_eq!(fixture.versions(), ["shop/other/0.1.0"]);
+    fixture.nothing_is_left();
+    let skipped: Vec<_> = fixture
         .told()
         .into_iter()
         .filter_map(|told| match told.event {
@@ -188,12 +188,12 @@ async fn one_failure_stops_only_what_is_built_on_it() {
 
 #[tokio::test]
 async fn a_failing_test_leaves_no_image() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut web = PlainImage::new("web");
     web.test = vec![step("look", "fail")];
-    assert_eq!(bench.bake(&[web]).await, 6);
-    assert!(bench.versions().is_empty());
-    bench.nothing_is_left();
+    assert_eq!(fixture.bake(&[web]).await, 6);
+    assert!(fixture.versions().is_empty());
+    fixture.nothing_is_left();
 }
 
 #[tokio::test]
@@ -206,52 +206,52 @@ async fn whatever_fails_nothing_is_left() {
         ("boot web", 6),
         ("register web 0.1.0", 7),
     ] {
-        let bench = Bench::new();
+        let fixture = Fixture::new();
         let kind = if code == 7 { ami_bake_core::ErrorKind::Publish } else { ami_bake_core::ErrorKind::Build };
-        bench.fake.fail(call, Error::new(kind, format!("no {call} today")));
-        assert_eq!(bench.bake(&[PlainImage::new("web")]).await, code, "{call}");
-        bench.nothing_is_left();
+        fixture.fake.fail(call, Error::new(kind, format!("no {call} today")));
+        assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, code, "{call}");
+        fixture.nothing_is_left();
     }
 }
 
 #[tokio::test]
 async fn a_cancel_in_every_stage_leaves_nothing() {
     for hang in ["find-source", "launch web", "connect web", "capture web", "available web", "boot web"] {
-        let bench = Bench::new();
-        bench.fake.hang(hang);
-        let cancel = bench.run.cancel.clone();
-        let fake = bench.fake.clone();
+        let fixture = Fixture::new();
+        fixture.fake.hang(hang);
+        let cancel = fixture.run.cancel.clone();
+        let fake = fixture.fake.clone();
         tokio::spawn(async move {
             while !fake.calls().iter().any(|call| call == hang) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             cancel.cancel();
         });
-        assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 130, "{hang}");
-        bench.nothing_is_left();
+        assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 130, "{hang}");
+        fixture.nothing_is_left();
     }
 }
 
 #[tokio::test]
 async fn a_hanging_step_is_cancelled() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut web = PlainImage::new("web");
     web.build = vec![step("sleep", "hang")];
-    let cancel = bench.run.cancel.clone();
-    let applied = Arc::clone(&bench.scripted.applied);
+    let cancel = fixture.run.cancel.clone();
+    let applied = Arc::clone(&fixture.scripted.applied);
     tokio::spawn(async move {
         while applied.lock().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         cancel.cancel();
     });
-    assert_eq!(bench.bake(&[web]).await, 130);
-    bench.nothing_is_left();
+    assert_eq!(fixture.bake(&[web]).await, 130);
+    fixture.nothing_is_left();
 }
 
 #[tokio::test]
 async fn failures_mean_what_the_step_says() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut web = PlainImage::new("web");
     let with = |name: &str, order: &str, on_failure| ami_bake_core::plan::Step { on_failure, ..step(name, order) };
     web.build = vec![
@@ -259,84 +259,84 @@ async fn failures_mean_what_the_step_says() {
         with("go on", "fail", OnFailure::Continue),
         with("still here", "pass", OnFailure::Abort),
     ];
-    assert_eq!(bench.bake(&[web]).await, 5, "continue still fails the bake");
-    assert_eq!(bench.scripted.applied.lock().unwrap()["still here"], 1);
+    assert_eq!(fixture.bake(&[web]).await, 5, "continue still fails the bake");
+    assert_eq!(fixture.scripted.applied.lock().unwrap()["still here"], 1);
 
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut web = PlainImage::new("web");
     web.build = vec![with("shrug", "fail", OnFailure::Ignore)];
-    assert_eq!(bench.bake(&[web]).await, 0);
+    assert_eq!(fixture.bake(&[web]).await, 0);
 }
 
 #[tokio::test]
 async fn a_failed_step_is_tried_again() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut web = PlainImage::new("web");
     web.build = vec![ami_bake_core::plan::Step { retries: 1, ..step("flaky", "fail-once") }];
-    assert_eq!(bench.bake(&[web]).await, 0);
-    assert_eq!(bench.scripted.applied.lock().unwrap()["flaky"], 2);
+    assert_eq!(fixture.bake(&[web]).await, 0);
+    assert_eq!(fixture.scripted.applied.lock().unwrap()["flaky"], 2);
 }
 
 #[tokio::test]
 async fn a_taken_automatic_version_gives_way_a_said_one_does_not() {
-    let bench = Bench::new();
-    bench.fake.fail("register web 0.1.0", Error::taken("taken"));
-    assert_eq!(bench.bake(&[PlainImage::new("web")]).await, 0);
-    assert_eq!(bench.versions(), ["shop/web/0.1.1"]);
+    let fixture = Fixture::new();
+    fixture.fake.fail("register web 0.1.0", Error::taken("taken"));
+    assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
+    assert_eq!(fixture.versions(), ["shop/web/0.1.1"]);
 
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let web = PlainImage { version: VersionRule::Fixed(Version::new(0, 1, 0)), ..PlainImage::new("web") };
-    bench.fake.fail("register web 0.1.0", Error::taken("taken"));
-    assert_eq!(bench.bake(&[web]).await, 4);
-    bench.nothing_is_left();
+    fixture.fake.fail("register web 0.1.0", Error::taken("taken"));
+    assert_eq!(fixture.bake(&[web]).await, 4);
+    fixture.nothing_is_left();
 }
 
 #[tokio::test]
 async fn until_validate_makes_no_image() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let options = Options { until_validate: true, ..Options::default() };
-    assert_eq!(bench.bake_with(&[PlainImage::new("web")], &options).await, 0);
-    assert!(bench.versions().is_empty());
-    bench.nothing_is_left();
+    assert_eq!(fixture.bake_with(&[PlainImage::new("web")], &options).await, 0);
+    assert!(fixture.versions().is_empty());
+    fixture.nothing_is_left();
 }
 
 #[tokio::test]
 async fn a_kept_machine_stays_and_is_told() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let mut web = PlainImage::new("web");
     web.build = vec![step("break", "fail")];
     let options = Options { keep_on_failure: Some(std::path::PathBuf::from("keys").into()), ..Options::default() };
-    assert_eq!(bench.bake_with(&[web], &options).await, 5);
-    assert!(bench.told().iter().any(|told| matches!(&told.event, Event::Kept { .. })));
-    assert_eq!(bench.fake.world.lock().unwrap().machines.len(), 1);
+    assert_eq!(fixture.bake_with(&[web], &options).await, 5);
+    assert!(fixture.told().iter().any(|told| matches!(&told.event, Event::Kept { .. })));
+    assert_eq!(fixture.fake.state.lock().unwrap().machines.len(), 1);
 
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut web = PlainImage::new("web");
     web.test = vec![step("look", "fail")];
-    assert_eq!(bench.bake_with(&[web], &options).await, 6);
-    let world = bench.fake.world.lock().unwrap();
-    assert_eq!((world.machines.len(), world.images.len()), (1, 1), "the candidate is kept beside its machine");
+    assert_eq!(fixture.bake_with(&[web], &options).await, 6);
+    let state = fixture.fake.state.lock().unwrap();
+    assert_eq!((state.machines.len(), state.images.len()), (1, 1), "the candidate is kept beside its machine");
 }
 
 #[tokio::test]
 async fn a_plan_says_what_a_bake_would_do() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let images = [PlainImage::new("base"), PlainImage::new("web").on("base")];
-    let planned = engine::plan(&bench.run, &bench.context(&images), &Options::default()).await.unwrap();
+    let planned = engine::plan(&fixture.run, &fixture.context(&images), &Options::default()).await.unwrap();
     assert!(matches!(&planned[0], PlannedImage::Decided { version, .. } if *version == Version::new(0, 1, 0)));
     assert!(matches!(&planned[1], PlannedImage::WaitsFor { base, .. } if base.image == "base"));
-    assert!(bench.fake.calls().iter().all(|call| call == "find-source" || call == "images"));
+    assert!(fixture.fake.calls().iter().all(|call| call == "find-source" || call == "images"));
 }
 
 #[tokio::test]
 async fn no_event_holds_a_declared_secret() {
-    let mut bench = Bench::new();
-    bench.run.masker().add("hunter22");
-    bench.run.masker().add("test");
+    let mut fixture = Fixture::new();
+    fixture.run.masker().add("hunter22");
+    fixture.run.masker().add("test");
     let mut web = PlainImage::new("web");
     web.build = vec![step("log in as hunter22", "fail")];
-    assert_eq!(bench.bake(&[web]).await, 5);
-    let told = bench.told();
+    assert_eq!(fixture.bake(&[web]).await, 5);
+    let told = fixture.told();
     let stages = told.iter().filter(|told| matches!(told.event, Event::StageStarted { .. })).count();
     assert_eq!(stages, 4, "a secret that is a word of the record does not tear it apart");
     let told = serde_json::to_string(&told).unwrap();
@@ -347,29 +347,29 @@ async fn no_event_holds_a_declared_secret() {
 /// who is built on it is baked and deployed.
 #[tokio::test]
 async fn deployments_go_one_after_the_other_and_stop_nobody_else() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let images = [
         PlainImage::new("base").deployed_to(&["canary", "rest"]),
         PlainImage::new("web").on("base").deployed_to(&["one", "two"]),
     ];
-    bench.fake.fail("deploy base canary", Error::build("it does not get healthy"));
-    assert_eq!(bench.bake(&images).await, 8);
-    assert_eq!(bench.versions(), ["shop/base/0.1.0", "shop/web/0.1.0"]);
-    let deployed: Vec<String> = bench.fake.calls().into_iter().filter(|call| call.starts_with("deploy ")).collect();
+    fixture.fake.fail("deploy base canary", Error::build("it does not get healthy"));
+    assert_eq!(fixture.bake(&images).await, 8);
+    assert_eq!(fixture.versions(), ["shop/base/0.1.0", "shop/web/0.1.0"]);
+    let deployed: Vec<String> = fixture.fake.calls().into_iter().filter(|call| call.starts_with("deploy ")).collect();
     assert_eq!(deployed.iter().filter(|call| call.contains("base")).count(), 1, "{deployed:?}");
     let of_web: Vec<_> = deployed.iter().filter(|call| call.contains("web")).collect();
     assert_eq!(of_web, ["deploy web one", "deploy web two"]);
-    let report = Report::replay(&bench.told());
+    let report = Report::replay(&fixture.told());
     let base = report.image(&ImageKey::new("base")).unwrap();
     let outcomes: Vec<_> = base.deployed.iter().map(|rollout| rollout.outcome).collect();
     assert_eq!(outcomes, [Outcome::RolledBack, Outcome::Skipped]);
     assert!(base.image.is_some(), "it is registered and tested");
     assert_eq!(base.failure.as_ref().unwrap().kind, ErrorKind::Deploy);
-    bench.nothing_is_left();
+    fixture.nothing_is_left();
 
     // What is not asked to be an image is deployed nowhere.
     let until_validate = Options { until_validate: true, force: true, ..Options::default() };
-    let before = bench.fake.calls().len();
-    assert_eq!(bench.bake_with(&images, &until_validate).await, 0);
-    assert!(!bench.fake.calls()[before..].iter().any(|call| call.starts_with("deploy ")));
+    let before = fixture.fake.calls().len();
+    assert_eq!(fixture.bake_with(&images, &until_validate).await, 0);
+    assert!(!fixture.fake.calls()[before..].iter().any(|call| call.starts_with("deploy ")));
 }

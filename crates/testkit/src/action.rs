@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::cloud::repository;
-use crate::place::{Outcome, Place};
 use crate::runner::{Step, read_file_command};
+use crate::test_dir::{CommandOutcome, TestDir};
 
 /// What `${{ github.token }}` is here.
 pub const TOKEN: &str = "ghs_testtoken0123456789";
@@ -19,7 +19,7 @@ pub const TOKEN: &str = "ghs_testtoken0123456789";
 /// A job, whose workspace is a folder of its own.
 #[derive(Debug)]
 pub struct Job {
-    place: Place,
+    place: TestDir,
     variables: BTreeMap<String, String>,
     /// Inputs of action.yml with their defaults.
     declared: BTreeMap<String, String>,
@@ -57,7 +57,7 @@ impl Job {
     /// When action.yml can't be read.
     #[expect(clippy::new_without_default, reason = "a folder is made")]
     pub fn new() -> Self {
-        let place = Place::new();
+        let place = TestDir::new();
         for folder in ["workspace", "home", "workflow", "file_commands", "runner_temp"] {
             std::fs::create_dir(place.path(folder)).unwrap();
         }
@@ -228,7 +228,7 @@ impl Running {
     /// # Panics
     /// When a file is not what the runner takes.
     pub fn end(self) -> Ended {
-        let outcome = Outcome::of(self.child);
+        let outcome = CommandOutcome::of(self.child);
         let read = |name: &str| std::fs::read_to_string(self.files.join(name)).unwrap();
         Ended {
             code: outcome.code,

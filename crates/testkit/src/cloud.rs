@@ -23,11 +23,11 @@ pub fn repository() -> PathBuf {
 const PORT: &str = "AMI_BAKE_TEST_CLOUD_PORT";
 
 /// Runs `body` in a cloud of its own. The SDK is led there by environment variables, and a program can't safely change
-/// its own: the test starts the cloud and then itself once more, as a child. `name` is the test's, with its modules.
+/// its own: the test starts the cloud and then itself once more, as a child.
 ///
 /// # Panics
 /// When the cloud can't be started, and when the body panics.
-pub fn around(name: &str, body: impl AsyncFnOnce(Cloud)) {
+pub fn around(body: impl AsyncFnOnce(Cloud)) {
     let program = std::env::current_exe().unwrap();
     if let Ok(port) = std::env::var(PORT) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -37,6 +37,9 @@ pub fn around(name: &str, body: impl AsyncFnOnce(Cloud)) {
     let sandbox = program.ancestors().nth(2).unwrap().join("ami-bake-sandbox");
     assert!(sandbox.exists(), "cargo build -p ami-bake-local makes {}", sandbox.display());
     let cloud = Cloud::start(&sandbox);
+    // The test harness names a test's thread after the test.
+    let thread = std::thread::current();
+    let name = thread.name().unwrap();
     let status = Command::new(&program)
         .args(["--exact", name, "--nocapture"])
         .env_remove("AWS_PROFILE")

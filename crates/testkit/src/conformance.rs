@@ -325,7 +325,7 @@ pub async fn destroys_twice(subject: Subject) {
 }
 
 /// Makes one test of each case. `$subject` is an async function that makes a [`Subject`]; or, after `in`, a function that
-/// takes the test's name and a case, and runs the case on a subject in a process of its own.
+/// takes a case and runs it on a subject in a process of its own.
 #[macro_export]
 macro_rules! conformance {
     (in $within:path) => {
@@ -350,7 +350,7 @@ macro_rules! conformance {
         $(
             #[test]
             fn $case() {
-                $within(stringify!($case), $crate::conformance::$case);
+                $within($crate::conformance::$case);
             }
         )*
     };

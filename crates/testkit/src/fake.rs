@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 /// What exists on a [`Fake`] platform, and what it was asked.
 #[derive(Debug, Default)]
-pub struct World {
+pub struct FakeState {
     /// Machines that run.
     pub machines: BTreeSet<String>,
     /// Images, candidates included.
@@ -37,36 +37,36 @@ pub struct World {
 #[derive(Debug, Clone, Default)]
 pub struct Fake {
     /// What exists.
-    pub world: Arc<Mutex<World>>,
+    pub state: Arc<Mutex<FakeState>>,
 }
 
 impl Fake {
     /// Makes `call` (such as `launch web`) fail.
     pub fn fail(&self, call: &str, error: Error) {
-        self.world.lock().unwrap().faults.insert(call.to_owned(), error);
+        self.state.lock().unwrap().faults.insert(call.to_owned(), error);
     }
 
     /// Makes `call` hang.
     pub fn hang(&self, call: &str) {
-        self.world.lock().unwrap().hangs.insert(call.to_owned());
+        self.state.lock().unwrap().hangs.insert(call.to_owned());
     }
 
     /// Every call so far.
     pub fn calls(&self) -> Vec<String> {
-        self.world.lock().unwrap().calls.clone()
+        self.state.lock().unwrap().calls.clone()
     }
 
     /// Nothing but tested images is left.
     pub fn is_clean(&self) -> bool {
-        let world = self.world.lock().unwrap();
-        world.machines.is_empty() && world.images.values().all(|image| image.tested.is_some())
+        let state = self.state.lock().unwrap();
+        state.machines.is_empty() && state.images.values().all(|image| image.tested.is_some())
     }
 
     async fn call(&self, name: &str) -> Result<()> {
         let (fault, hangs) = {
-            let mut world = self.world.lock().unwrap();
-            world.calls.push(name.to_owned());
-            (world.faults.get(name).cloned(), world.hangs.contains(name))
+            let mut state = self.state.lock().unwrap();
+            state.calls.push(name.to_owned());
+            (state.faults.get(name).cloned(), state.hangs.contains(name))
         };
         // A real call lets others run meanwhile.
         tokio::task::yield_now().await;
@@ -77,9 +77,9 @@ impl Fake {
     }
 
     fn next_id(&self, prefix: &str) -> String {
-        let mut world = self.world.lock().unwrap();
-        world.made += 1;
-        format!("{prefix}-{}", world.made)
+        let mut state = self.state.lock().unwrap();
+        state.made += 1;
+        format!("{prefix}-{}", state.made)
     }
 }
 
@@ -132,7 +132,7 @@ impl Platform for Fake {
             SourceQuery::Id(id) | SourceQuery::Reference(id) => id.clone(),
             other => return Err(Error::preflight(format!("no source fits {other:?}"))),
         };
-        let known = self.world.lock().unwrap().images.get(&id).map(ImageRecord::as_source);
+        let known = self.state.lock().unwrap().images.get(&id).map(ImageRecord::as_source);
         Ok(known.unwrap_or(SourceImage {
             name: id.clone(),
             owner: "tests".to_owned(),
@@ -147,9 +147,9 @@ impl Platform for Fake {
 
     async fn images(&self, _: &Run, query: &ImageQuery) -> Result<Vec<ImageRecord>> {
         self.call("images").await?;
-        let world = self.world.lock().unwrap();
+        let state = self.state.lock().unwrap();
         let fits = |image: &&ImageRecord| query.key.as_ref().is_none_or(|key| image.key == *key);
-        Ok(world.images.values().filter(fits).cloned().collect())
+        Ok(state.images.values().filter(fits).cloned().collect())
     }
 
     async fn launch(&self, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>> {
@@ -160,7 +160,7 @@ impl Platform for Fake {
             run.ledger().close(ticket, Closed::Refused)?;
             return Err(error);
         }
-        self.world.lock().unwrap().machines.insert(id.clone());
+        self.state.lock().unwrap().machines.insert(id.clone());
         run.ledger().confirm(ticket, &id)?;
         Ok(Box::new(FakeMachine { fake: self.clone(), id, key: launch.key.clone() }))
     }
@@ -170,11 +170,11 @@ impl Platform for Fake {
         self.call(&format!("register {} {}", plan.key, plan.version)).await?;
         let id = self.next_id("img");
         let made = record(id.clone(), plan.settings.name.clone(), registration.tags.clone());
-        let mut world = self.world.lock().unwrap();
-        if world.images.get(&image.image.id).is_some_and(|candidate| candidate.tested.is_none()) {
-            world.images.remove(&image.image.id);
+        let mut state = self.state.lock().unwrap();
+        if state.images.get(&image.image.id).is_some_and(|candidate| candidate.tested.is_none()) {
+            state.images.remove(&image.image.id);
         }
-        world.images.insert(id, made.clone());
+        state.images.insert(id, made.clone());
         run.ledger().close_id("image", &image.image.id, Closed::Published)?;
         Ok(made)
     }
@@ -195,16 +195,16 @@ impl Platform for Fake {
 
     async fn delete_image(&self, _: &Run, image: &str) -> Result<()> {
         self.call(&format!("delete {image}")).await?;
-        self.world.lock().unwrap().images.remove(image);
+        self.state.lock().unwrap().images.remove(image);
         Ok(())
     }
 
     async fn undo(&self, _: &Run, entry: &Entry) -> Result<Undo> {
         let id = entry.id.as_ref().unwrap_or(&entry.find_by);
         self.call(&format!("undo {} {id}", entry.kind)).await?;
-        let mut world = self.world.lock().unwrap();
-        world.machines.remove(id);
-        world.images.remove(id);
+        let mut state = self.state.lock().unwrap();
+        state.machines.remove(id);
+        state.images.remove(id);
         Ok(Undo::Done)
     }
 
@@ -268,14 +268,14 @@ impl Machine for FakeMachine {
         run.ledger().confirm(ticket, &id)?;
         let made = record(id.clone(), capture.name.clone(), capture.tags.clone());
         let candidate = Candidate { image: made.as_source(), parts: made.parts.clone() };
-        self.fake.world.lock().unwrap().images.insert(id, made);
+        self.fake.state.lock().unwrap().images.insert(id, made);
         self.destroy(run).await?;
         Ok(Box::new(FakePending { fake: self.fake.clone(), key: self.key.clone(), candidate }))
     }
 
     async fn destroy(&self, run: &Run) -> Result<()> {
         self.fake.call(&format!("destroy {}", self.key)).await?;
-        self.fake.world.lock().unwrap().machines.remove(&self.id);
+        self.fake.state.lock().unwrap().machines.remove(&self.id);
         run.ledger().close_id("instance", &self.id, Closed::Deleted)
     }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// One answer.
 #[derive(Debug, Clone)]
-pub struct Answer(Option<(u16, String, String)>);
+pub struct HttpAnswer(Option<(u16, String, String)>);
 
-impl Answer {
+impl HttpAnswer {
     /// This status and body.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
         Self(Some((status, String::new(), body.into())))
@@ -40,9 +40,9 @@ impl Server {
     ///
     /// # Panics
     /// When no port is free.
-    pub fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let answers: Vec<Answer> = answers.into_iter().collect();
-        let gone = Answer::text(410, "no answer was prepared");
+    pub fn answering(answers: impl IntoIterator<Item = HttpAnswer>) -> Self {
+        let answers: Vec<HttpAnswer> = answers.into_iter().collect();
+        let gone = HttpAnswer::text(410, "no answer was prepared");
         Self::serving(move |number, _| answers.get(number).cloned().unwrap_or_else(|| gone.clone()))
     }
 
@@ -50,7 +50,7 @@ impl Server {
     ///
     /// # Panics
     /// When no port is free.
-    pub fn serving(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn serving(answer: impl Fn(usize, &str) -> HttpAnswer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -78,7 +78,7 @@ impl Server {
 fn serve(
     stream: &TcpStream,
     seen: &Mutex<Vec<String>>,
-    answer: &impl Fn(usize, &str) -> Answer,
+    answer: &impl Fn(usize, &str) -> HttpAnswer,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut request = String::new();
@@ -97,7 +97,7 @@ fn serve(
         seen.push(request.clone());
         seen.len() - 1
     };
-    let Answer(Some((status, headers, body))) = answer(number, &request) else { return Ok(()) };
+    let HttpAnswer(Some((status, headers, body))) = answer(number, &request) else { return Ok(()) };
     let mut stream = stream;
     write!(
         stream,

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::json;
 
-use crate::http::{Answer, Server};
+use crate::http::{HttpAnswer, Server};
 
 /// The subject of every token that is minted here.
 pub const SUBJECT: &str = "repo:shop/images:ref:refs/heads/main";
@@ -15,10 +15,10 @@ pub const SUBJECT: &str = "repo:shop/images:ref:refs/heads/main";
 pub const PENDING: &str = r#"{"message": "Can't issue ID_TOKEN for job in 'Pending' state."}"#;
 
 /// An endpoint that gives each request a token of its own, after `before` have been answered.
-pub fn issuer(before: Vec<Answer>) -> Server {
+pub fn issuer(before: Vec<HttpAnswer>) -> Server {
     Server::serving(move |number, _| match before.get(number) {
         Some(answer) => answer.clone(),
-        None => Answer::text(200, json!({"value": token(number)}).to_string()),
+        None => HttpAnswer::text(200, json!({"value": token(number)}).to_string()),
     })
 }
 
@@ -49,12 +49,12 @@ fn token(number: usize) -> String {
 }
 
 /// A refusal of STS with this code and message.
-pub fn refusal(code: &str, message: &str) -> Answer {
+pub fn refusal(code: &str, message: &str) -> HttpAnswer {
     let body = format!(
         "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{code}</Code>\
          <Message>{message}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
     );
-    Answer::text(403, body)
+    HttpAnswer::text(403, body)
 }
 
 /// An STS that refuses everybody.
@@ -64,16 +64,16 @@ pub fn refusing_sts(code: &str, message: &str) -> Server {
 }
 
 /// The STS of a cloud, whose sessions end after so many seconds; `before` are its first answers.
-pub fn short_sts(cloud: u16, seconds: i64, before: Vec<Answer>) -> Server {
+pub fn short_sts(cloud: u16, seconds: i64, before: Vec<HttpAnswer>) -> Server {
     Server::serving(move |number, request| {
         if let Some(answer) = before.get(number) {
             return answer.clone();
         }
         let (status, body) = forward(cloud, request);
         let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
-        let Some((before, rest)) = body.split_once("<Expiration>") else { return Answer::text(status, body) };
+        let Some((before, rest)) = body.split_once("<Expiration>") else { return HttpAnswer::text(status, body) };
         let (_, after) = rest.split_once("</Expiration>").unwrap();
-        Answer::text(status, format!("{before}<Expiration>{end:.0}</Expiration>{after}"))
+        HttpAnswer::text(status, format!("{before}<Expiration>{end:.0}</Expiration>{after}"))
     })
 }
 

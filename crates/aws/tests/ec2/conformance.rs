@@ -6,20 +6,20 @@ use std::sync::Arc;
 use ami_bake_core::plan::MachineSettings;
 use ami_bake_testkit::conformance::Subject;
 
-use crate::world::{UBUNTU, World, in_cloud, newest};
+use crate::fixture::{CloudFixture, UBUNTU, in_cloud, newest};
 
-fn subject(world: World) -> Subject {
+fn subject(fixture: CloudFixture) -> Subject {
     Subject {
-        platform: Arc::new(world.aws.clone()),
+        platform: Arc::new(fixture.aws.clone()),
         source: newest(UBUNTU),
         missing: newest((UBUNTU.0, "ubuntu-nobel-*")),
         machine: MachineSettings { types: vec!["t3.small".to_owned()], ..MachineSettings::default() },
-        guard: Box::new(world.cloud),
+        guard: Box::new(fixture.cloud),
     }
 }
 
-fn on_aws<F: Future<Output = ()>>(name: &str, case: impl FnOnce(Subject) -> F) {
-    in_cloud(&format!("conformance::{name}"), |world| case(subject(world)));
+fn on_aws<F: Future<Output = ()>>(case: impl FnOnce(Subject) -> F) {
+    in_cloud(|fixture| case(subject(fixture)));
 }
 
 ami_bake_testkit::conformance!(in on_aws);

@@ -6,211 +6,211 @@ use ami_bake_core::plan::{Connect, MachineSettings};
 use ami_bake_core::platform::{Platform, Undo};
 use serde_json::json;
 
-use crate::world::{UBUNTU, World, in_cloud};
+use crate::fixture::{CloudFixture, UBUNTU, in_cloud};
 
 fn types(names: &[&str]) -> MachineSettings {
     MachineSettings { types: names.iter().map(|name| (*name).to_owned()).collect(), ..MachineSettings::default() }
 }
 
-async fn clean(world: &World) {
-    for entry in world.run.ledger().open_entries().iter().filter(|entry| entry.kind == "instance") {
-        assert_eq!(world.aws.undo(&world.run, entry).await.unwrap(), Undo::Done);
-        world.run.ledger().close_entry(entry, Closed::Deleted).unwrap();
+async fn clean(fixture: &CloudFixture) {
+    for entry in fixture.run.ledger().open_entries().iter().filter(|entry| entry.kind == "instance") {
+        assert_eq!(fixture.aws.undo(&fixture.run, entry).await.unwrap(), Undo::Done);
+        fixture.run.ledger().close_entry(entry, Closed::Deleted).unwrap();
     }
-    world.closed().await;
-    world.gone().await;
+    fixture.closed().await;
+    fixture.gone().await;
 }
 
 #[test]
 fn a_lost_answer_never_becomes_a_second_machine() {
-    in_cloud("faults::a_lost_answer_never_becomes_a_second_machine", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "lose-answer", "action": "RunInstances", "times": 2}));
-        let machine = world.launch(&source, &types(&["t3.small", "t3a.small"])).await.unwrap();
-        assert_eq!(world.cloud.count("RunInstances"), 3);
-        assert_eq!(world.cloud.instances().len(), 1);
-        machine.destroy(&world.run).await.unwrap();
-        clean(&world).await;
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "RunInstances", "times": 2}));
+        let machine = fixture.launch(&source, &types(&["t3.small", "t3a.small"])).await.unwrap();
+        assert_eq!(fixture.cloud.count("RunInstances"), 3);
+        assert_eq!(fixture.cloud.instances().len(), 1);
+        machine.destroy(&fixture.run).await.unwrap();
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn without_capacity_the_next_type_is_taken() {
-    in_cloud("faults::without_capacity_the_next_type_is_taken", |mut world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null, "match": {"instance_type": "t3.small"},
+    in_cloud(|mut fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null, "match": {"instance_type": "t3.small"},
             "error": {"code": "InsufficientInstanceCapacity", "message": "We currently do not have sufficient t3.small capacity.", "http": 500}}));
-        let machine = world.launch(&source, &types(&["t3.small", "t3a.small"])).await.unwrap();
+        let machine = fixture.launch(&source, &types(&["t3.small", "t3a.small"])).await.unwrap();
         assert_eq!(machine.kind(), "t3a.small");
-        let said = world.told().join("\n");
+        let said = fixture.told().join("\n");
         assert!(said.contains("t3.small: no capacity"), "{said}");
-        machine.destroy(&world.run).await.unwrap();
-        clean(&world).await;
+        machine.destroy(&fixture.run).await.unwrap();
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn without_capacity_in_ec2s_own_choice_the_other_zones_are_tried() {
-    in_cloud("faults::without_capacity_in_ec2s_own_choice_the_other_zones_are_tried", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": 2,
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": 2,
             "error": {"code": "InsufficientFreeAddressesInSubnet", "message": "not enough free addresses", "http": 400}}));
-        let machine = world.launch(&source, &types(&["t3.small"])).await.unwrap();
-        let asked = world.cloud.calls_of("RunInstances");
+        let machine = fixture.launch(&source, &types(&["t3.small"])).await.unwrap();
+        let asked = fixture.cloud.calls_of("RunInstances");
         let subnets: Vec<_> = asked.iter().map(|call| call["parameters"]["SubnetId"].as_str()).collect();
         assert_eq!(subnets.len(), 3, "{subnets:?}");
         assert!(subnets[0].is_none() && subnets[1].is_some() && subnets[1] != subnets[2], "{subnets:?}");
         let tokens: Vec<_> = asked.iter().map(|call| call["parameters"]["ClientToken"].as_str().unwrap()).collect();
         assert!(tokens[0] != tokens[1] && tokens[1] != tokens[2] && tokens[0] != tokens[2], "{tokens:?}");
-        machine.destroy(&world.run).await.unwrap();
+        machine.destroy(&fixture.run).await.unwrap();
 
         // Subnets that are named are tried in their order, and no other.
         let named: Vec<String> = [subnets[2], subnets[1]].map(|subnet| subnet.unwrap().to_owned()).into();
-        world
+        fixture
             .cloud
             .fault(&json!({"kind": "error", "action": "RunInstances", "times": null, "match": {"subnet_id": named[0]},
             "error": {"code": "InsufficientInstanceCapacity", "message": "none in this zone", "http": 500}}));
-        world.cloud.forget_calls();
+        fixture.cloud.forget_calls();
         let settings = MachineSettings { subnets: named.clone(), ..types(&["t3.small"]) };
-        let machine = world.launch(&source, &settings).await.unwrap();
-        let asked = world.cloud.calls_of("RunInstances");
+        let machine = fixture.launch(&source, &settings).await.unwrap();
+        let asked = fixture.cloud.calls_of("RunInstances");
         let subnets: Vec<_> = asked.iter().map(|call| call["parameters"]["SubnetId"].as_str().unwrap()).collect();
         assert_eq!(subnets, named);
-        machine.destroy(&world.run).await.unwrap();
-        clean(&world).await;
+        machine.destroy(&fixture.run).await.unwrap();
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn a_spot_machine_is_never_one_that_loses_its_disk() {
-    in_cloud("faults::a_spot_machine_is_never_one_that_loses_its_disk", |mut world| async move {
-        let source = world.source(UBUNTU).await;
+    in_cloud(|mut fixture| async move {
+        let source = fixture.source(UBUNTU).await;
         let settings = MachineSettings { spot: true, ..types(&["m4.large", "t3.small"]) };
-        let machine = world.launch(&source, &settings).await.unwrap();
+        let machine = fixture.launch(&source, &settings).await.unwrap();
         assert_eq!(machine.kind(), "t3.small");
-        assert_eq!(world.cloud.count("RunInstances"), 1);
-        let told = world.told().join("\n");
+        assert_eq!(fixture.cloud.count("RunInstances"), 1);
+        let told = fixture.told().join("\n");
         assert!(told.contains("m4.large is not tried as spot"), "{told}");
-        machine.destroy(&world.run).await.unwrap();
-        clean(&world).await;
+        machine.destroy(&fixture.run).await.unwrap();
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn a_reached_limit_ends_the_bake_at_once() {
-    in_cloud("faults::a_reached_limit_ends_the_bake_at_once", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null,
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null,
             "error": {"code": "VcpuLimitExceeded", "message": "You have requested more vCPU capacity than your limit of 0", "http": 400}}));
-        let error = world.launch(&source, &types(&["t3.small", "t3a.small"])).await.err().unwrap();
+        let error = fixture.launch(&source, &types(&["t3.small", "t3a.small"])).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Preflight, "{error}");
         assert!(error.help_text().unwrap().contains("Service Quotas"), "{error:?}");
-        assert_eq!(world.cloud.count("RunInstances"), 1);
-        clean(&world).await;
+        assert_eq!(fixture.cloud.count("RunInstances"), 1);
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn no_capacity_at_all_is_told_with_every_attempt() {
-    in_cloud("faults::no_capacity_at_all_is_told_with_every_attempt", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null,
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null,
             "error": {"code": "InsufficientInstanceCapacity", "message": "none", "http": 500}}));
-        let error = world.launch(&source, &types(&["t3.small", "t3a.small"])).await.err().unwrap();
+        let error = fixture.launch(&source, &types(&["t3.small", "t3a.small"])).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Build);
         assert!(error.message().contains("t3.small: no capacity; t3a.small: no capacity"), "{error}");
         assert!(error.help_text().unwrap().contains("more types"), "{error:?}");
-        clean(&world).await;
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn a_machine_that_dies_in_pending_is_judged_by_its_reason() {
-    in_cloud("faults::a_machine_that_dies_in_pending_is_judged_by_its_reason", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "pending-to-terminated", "action": "RunInstances", "times": 1,
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "pending-to-terminated", "action": "RunInstances", "times": 1,
             "state_reason": {"code": "Server.InsufficientInstanceCapacity", "message": "Server.InsufficientInstanceCapacity: none left"}}));
-        let machine = world.launch(&source, &types(&["t3.small", "t3a.small"])).await.unwrap();
+        let machine = fixture.launch(&source, &types(&["t3.small", "t3a.small"])).await.unwrap();
         assert_eq!(machine.kind(), "t3a.small");
-        machine.destroy(&world.run).await.unwrap();
+        machine.destroy(&fixture.run).await.unwrap();
 
-        world.cloud.fault(&json!({"kind": "pending-to-terminated", "action": "RunInstances", "times": 1,
+        fixture.cloud.fault(&json!({"kind": "pending-to-terminated", "action": "RunInstances", "times": 1,
             "state_reason": {"code": "Client.InternalError", "message": "Client.InternalError: Client error on launch"}}));
-        let error = world.launch(&source, &types(&["t3.small", "t3a.small"])).await.err().unwrap();
+        let error = fixture.launch(&source, &types(&["t3.small", "t3a.small"])).await.err().unwrap();
         assert!(error.message().contains("instead of running"), "{error}");
         assert!(error.help_text().unwrap().contains("kms:CreateGrant"), "{error:?}");
-        clean(&world).await;
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn a_type_that_fits_nowhere_is_told_without_trying_every_place() {
-    in_cloud("faults::a_type_that_fits_nowhere_is_told_without_trying_every_place", |world| async move {
-        let source = world.source(UBUNTU).await;
-        let error = world.launch(&source, &types(&["t9.gigantic", "t4g.small"])).await.err().unwrap();
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        let error = fixture.launch(&source, &types(&["t9.gigantic", "t4g.small"])).await.err().unwrap();
         assert!(error.message().contains("t9.gigantic: InvalidParameterValue"), "{error}");
         assert!(error.message().contains("architecture"), "{error}");
-        assert_eq!(world.cloud.count("RunInstances"), 2);
-        clean(&world).await;
+        assert_eq!(fixture.cloud.count("RunInstances"), 2);
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn stale_and_throttled_answers_only_cost_time() {
-    in_cloud("faults::stale_and_throttled_answers_only_cost_time", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!([
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!([
             {"kind": "stale", "action": "DescribeInstances", "seconds": 1, "times": null},
             {"kind": "throttle", "action": ["RunInstances", "ImportKeyPair", "DescribeInstances"], "times": 3},
         ]));
-        let machine = world.launch(&source, &MachineSettings::default()).await.unwrap();
-        machine.connect(&world.run).await.unwrap();
-        assert_eq!(world.cloud.instances().len(), 1);
-        machine.destroy(&world.run).await.unwrap();
-        clean(&world).await;
+        let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();
+        machine.connect(&fixture.run).await.unwrap();
+        assert_eq!(fixture.cloud.instances().len(), 1);
+        machine.destroy(&fixture.run).await.unwrap();
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn a_machine_that_ends_itself_is_told_at_once() {
-    in_cloud("faults::a_machine_that_ends_itself_is_told_at_once", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "no-sshd", "action": "RunInstances", "times": 1}));
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "no-sshd", "action": "RunInstances", "times": 1}));
         let own = "#cloud-config\nruncmd: [sleep 5; poweroff]\n";
         let settings = MachineSettings { user_data: Some(own.to_owned()), ..MachineSettings::default() };
-        let machine = world.launch(&source, &settings).await.unwrap();
+        let machine = fixture.launch(&source, &settings).await.unwrap();
         let began = std::time::Instant::now();
-        let error = machine.connect(&world.run).await.err().unwrap();
+        let error = machine.connect(&fixture.run).await.err().unwrap();
         assert!(began.elapsed().as_secs() < 60, "not the five minutes of the port: {error}");
         assert!(error.message().contains("by itself"), "{error}");
-        machine.destroy(&world.run).await.unwrap();
-        clean(&world).await;
+        machine.destroy(&fixture.run).await.unwrap();
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know() {
-    in_cloud("faults::a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "lose-answer", "action": "RunInstances", "times": 1}));
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "RunInstances", "times": 1}));
         let settings = MachineSettings::default();
         let error = {
-            let launch = world.launch(&source, &settings);
+            let launch = fixture.launch(&source, &settings);
             let cancel = async {
-                while world.cloud.calls_of("RunInstances").is_empty() {
+                while fixture.cloud.calls_of("RunInstances").is_empty() {
                     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                 }
-                world.run.cancel.cancel();
+                fixture.run.cancel.cancel();
             };
             futures::join!(launch, cancel).0.err().unwrap()
         };
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
-        let after = world.run.with_cancel(tokio_util::sync::CancellationToken::new());
+        let after = fixture.run.with_cancel(tokio_util::sync::CancellationToken::new());
         assert!(after.ledger().open_entries().iter().any(|entry| entry.kind == "instance"));
         // What a machine still holds goes in a later round.
         for _ in 0..100 {
             for entry in after.ledger().open_entries() {
-                if world.aws.undo(&after, &entry).await.unwrap() == Undo::Done {
+                if fixture.aws.undo(&after, &entry).await.unwrap() == Undo::Done {
                     after.ledger().close_entry(&entry, Closed::Deleted).unwrap();
                 }
             }
@@ -220,63 +220,64 @@ fn a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know() {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
         assert_eq!(after.ledger().open_entries(), []);
-        world.gone().await;
+        fixture.gone().await;
     });
 }
 
 #[test]
 fn a_missing_permission_is_named_with_its_statement() {
-    in_cloud("faults::a_missing_permission_is_named_with_its_statement", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.deny(&["ec2:RunInstances"]);
-        let error = world.launch(&source, &MachineSettings::default()).await.err().unwrap();
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.deny(&["ec2:RunInstances"]);
+        let error = fixture.launch(&source, &MachineSettings::default()).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Preflight);
         assert!(error.message().contains("is not allowed ec2:RunInstances"), "{error}");
         let help = error.help_text().unwrap();
         assert!(help.contains(r#""Effect":"Allow","Action":"ec2:RunInstances""#), "{help}");
-        clean(&world).await;
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn another_host_key_than_the_given_one_ends_the_bake() {
-    in_cloud("faults::another_host_key_than_the_given_one_ends_the_bake", |world| async move {
-        let source = world.source(UBUNTU).await;
-        world.cloud.fault(&json!({"kind": "wrong-host-key", "action": "RunInstances", "times": 1}));
-        let machine = world.launch(&source, &MachineSettings::default()).await.unwrap();
-        let error = machine.connect(&world.run).await.err().unwrap();
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        fixture.cloud.fault(&json!({"kind": "wrong-host-key", "action": "RunInstances", "times": 1}));
+        let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();
+        let error = machine.connect(&fixture.run).await.err().unwrap();
         assert!(error.message().contains("host key"), "{error}");
-        machine.destroy(&world.run).await.unwrap();
+        machine.destroy(&fixture.run).await.unwrap();
 
         // Read from the console, the machine's own key is the right one.
         let connect = Connect { host_key: Some("console".to_owned()), ..Connect::default() };
-        let machine = world.launch(&source, &MachineSettings { connect, ..MachineSettings::default() }).await.unwrap();
-        machine.connect(&world.run).await.unwrap();
-        machine.destroy(&world.run).await.unwrap();
-        clean(&world).await;
+        let machine =
+            fixture.launch(&source, &MachineSettings { connect, ..MachineSettings::default() }).await.unwrap();
+        machine.connect(&fixture.run).await.unwrap();
+        machine.destroy(&fixture.run).await.unwrap();
+        clean(&fixture).await;
     });
 }
 
 #[test]
 fn a_machine_known_by_its_token_alone_is_found_and_ended() {
-    in_cloud("faults::a_machine_known_by_its_token_alone_is_found_and_ended", |world| async move {
-        let source = world.source(UBUNTU).await;
-        let machine = world.launch(&source, &MachineSettings::default()).await.unwrap();
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();
         // As a process that was killed in the middle left it: intended, never confirmed.
-        let mut entry = world.run.ledger().open_entries().into_iter().find(|entry| entry.kind == "instance").unwrap();
+        let mut entry = fixture.run.ledger().open_entries().into_iter().find(|entry| entry.kind == "instance").unwrap();
         assert_eq!(entry.id.take().as_deref(), Some(machine.id()));
-        assert_eq!(world.aws.undo(&world.run, &entry).await.unwrap(), Undo::Done);
-        assert_eq!(world.cloud.count("TerminateInstances"), 1);
+        assert_eq!(fixture.aws.undo(&fixture.run, &entry).await.unwrap(), Undo::Done);
+        assert_eq!(fixture.cloud.count("TerminateInstances"), 1);
         drop(machine);
-        world.run.ledger().close_entry(&entry, Closed::Deleted).unwrap();
+        fixture.run.ledger().close_entry(&entry, Closed::Deleted).unwrap();
         // Nobody moved its interface, so that it holds its group to the end.
         for _ in 0..100 {
-            world.aws.close(&world.run).await.unwrap();
-            if world.run.ledger().open_entries().is_empty() {
+            fixture.aws.close(&fixture.run).await.unwrap();
+            if fixture.run.ledger().open_entries().is_empty() {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
-        clean(&world).await;
+        clean(&fixture).await;
     });
 }

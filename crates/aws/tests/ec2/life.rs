@@ -5,16 +5,16 @@ use std::time::Duration;
 use ami_bake_core::plan::{Disk, ImageKey, MachineSettings};
 use ami_bake_core::platform::Keep;
 
-use crate::world::{UBUNTU, in_cloud, said_by};
+use crate::fixture::{UBUNTU, in_cloud, said_by};
 
 #[test]
 fn a_machine_is_reached_restarted_and_given_back() {
-    in_cloud("life::a_machine_is_reached_restarted_and_given_back", |world| async move {
-        let source = world.source(UBUNTU).await;
-        let machine = world.launch(&source, &MachineSettings::default()).await.unwrap();
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();
         assert_eq!(machine.kind(), "t3.small");
         assert!(machine.place().starts_with("us-east-1"), "{}", machine.place());
-        let communicator = machine.connect(&world.run).await.unwrap();
+        let communicator = machine.connect(&fixture.run).await.unwrap();
         assert_eq!(said_by(&*communicator, "id -un").await, "root");
 
         // The dead-man timer is armed, in /run alone.
@@ -22,13 +22,13 @@ fn a_machine_is_reached_restarted_and_given_back() {
         assert!(timers.contains("ami-bake-deadman"), "{timers}");
 
         let boot = said_by(&*communicator, "cat /proc/sys/kernel/random/boot_id").await;
-        machine.reboot(&world.run, Duration::from_mins(2)).await.unwrap();
+        machine.reboot(&fixture.run, Duration::from_mins(2)).await.unwrap();
         assert_ne!(said_by(&*communicator, "cat /proc/sys/kernel/random/boot_id").await, boot);
         let timers = said_by(&*communicator, "systemctl list-timers").await;
         assert!(timers.contains("ami-bake-deadman"), "armed again: {timers}");
 
         // What RunInstances asked for.
-        let launches = world.cloud.calls_of("RunInstances");
+        let launches = fixture.cloud.calls_of("RunInstances");
         assert_eq!(launches.len(), 1, "{launches:?}");
         let asked = launches[0]["parameters"].to_string();
         assert!(asked.contains(r#""HttpTokens":"required""#), "{asked}");
@@ -37,42 +37,42 @@ fn a_machine_is_reached_restarted_and_given_back() {
             assert!(asked.contains(tag), "{tag}: {asked}");
         }
 
-        machine.destroy(&world.run).await.unwrap();
-        machine.destroy(&world.run).await.unwrap();
-        world.closed().await;
-        world.gone().await;
+        machine.destroy(&fixture.run).await.unwrap();
+        machine.destroy(&fixture.run).await.unwrap();
+        fixture.closed().await;
+        fixture.gone().await;
     });
 }
 
 #[test]
 fn bakes_of_one_run_share_key_and_group() {
-    in_cloud("life::bakes_of_one_run_share_key_and_group", |world| async move {
-        let source = world.source(UBUNTU).await;
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
         let settings = MachineSettings::default();
         let keys = [ImageKey::new("a"), ImageKey::new("b"), ImageKey::new("c")];
         let machines =
-            futures::future::join_all(keys.iter().map(|key| world.launch_for(key, &source, &settings))).await;
+            futures::future::join_all(keys.iter().map(|key| fixture.launch_for(key, &source, &settings))).await;
         let machines: Vec<_> = machines.into_iter().map(Result::unwrap).collect();
         futures::future::join_all(machines.iter().map(|machine| async {
-            let communicator = machine.connect(&world.run).await.unwrap();
+            let communicator = machine.connect(&fixture.run).await.unwrap();
             assert_eq!(said_by(&*communicator, "id -u").await, "0");
         }))
         .await;
-        assert_eq!(world.cloud.count("ImportKeyPair"), 1);
-        assert_eq!(world.cloud.count("CreateSecurityGroup"), 1);
-        assert_eq!(world.cloud.count("RunInstances"), 3);
-        let rule = world.cloud.calls_of("AuthorizeSecurityGroupIngress")[0]["parameters"].to_string();
+        assert_eq!(fixture.cloud.count("ImportKeyPair"), 1);
+        assert_eq!(fixture.cloud.count("CreateSecurityGroup"), 1);
+        assert_eq!(fixture.cloud.count("RunInstances"), 3);
+        let rule = fixture.cloud.calls_of("AuthorizeSecurityGroupIngress")[0]["parameters"].to_string();
         assert!(rule.contains("127.0.0.1/32") && !rule.contains("0.0.0.0/0"), "{rule}");
-        futures::future::join_all(machines.iter().map(|machine| machine.destroy(&world.run))).await;
-        world.closed().await;
-        world.gone().await;
+        futures::future::join_all(machines.iter().map(|machine| machine.destroy(&fixture.run))).await;
+        fixture.closed().await;
+        fixture.gone().await;
     });
 }
 
 #[test]
 fn user_data_policy_spot_and_disk_of_the_manifest_are_kept() {
-    in_cloud("life::user_data_policy_spot_and_disk_of_the_manifest_are_kept", |world| async move {
-        let source = world.source(UBUNTU).await;
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
         let settings = MachineSettings {
             spot: true,
             types: vec!["m5.large".to_owned()],
@@ -84,31 +84,31 @@ fn user_data_policy_spot_and_disk_of_the_manifest_are_kept() {
             disk: Disk { size: Some(12), kind: Some("gp3".to_owned()), ..Disk::default() },
             ..MachineSettings::default()
         };
-        let machine = world.launch(&source, &settings).await.unwrap();
-        let communicator = machine.connect(&world.run).await.unwrap();
+        let machine = fixture.launch(&source, &settings).await.unwrap();
+        let communicator = machine.connect(&fixture.run).await.unwrap();
         // cloud-init was waited for, and the pinned host key came with the same user data.
         assert_eq!(said_by(&*communicator, "cat /root/mark").await, "from the manifest");
-        let asked = world.cloud.calls_of("RunInstances")[0]["parameters"].to_string();
+        let asked = fixture.cloud.calls_of("RunInstances")[0]["parameters"].to_string();
         assert!(asked.contains(r#""MarketType":"spot""#), "{asked}");
         assert!(asked.contains(r#""Iops":"4000""#) || asked.contains(r#""Iops":4000"#), "{asked}");
-        machine.destroy(&world.run).await.unwrap();
-        world.closed().await;
-        world.gone().await;
+        machine.destroy(&fixture.run).await.unwrap();
+        fixture.closed().await;
+        fixture.gone().await;
     });
 }
 
 #[test]
 fn a_kept_machine_can_be_reached_by_hand() {
-    in_cloud("life::a_kept_machine_can_be_reached_by_hand", |world| async move {
-        let source = world.source(UBUNTU).await;
-        let machine = world.launch(&source, &MachineSettings::default()).await.unwrap();
-        machine.connect(&world.run).await.unwrap();
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();
+        machine.connect(&fixture.run).await.unwrap();
         let folder = std::env::temp_dir().join(format!("ami-bake-keep-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).unwrap();
         let own = ami_bake_ssh::Key::generate("a person").unwrap();
         own.write(&folder.join("own")).unwrap();
         let keep = Keep { folder: folder.clone(), key: Some(own.public().line()) };
-        let line = machine.keep(&world.run, &keep).await.unwrap();
+        let line = machine.keep(&fixture.run, &keep).await.unwrap();
         let (command, rest) = line.split_once(" # ").unwrap();
         assert!(rest.contains("two hours"), "{line}");
         // With the bake's key, and with the person's own.
@@ -119,8 +119,8 @@ fn a_kept_machine_can_be_reached_by_hand() {
             assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "root", "{line}: {output:?}");
         }
         // What it needs is no longer the run's; the rest goes.
-        world.closed().await;
-        assert_eq!(world.cloud.count("DeleteSecurityGroup"), 0);
+        fixture.closed().await;
+        assert_eq!(fixture.cloud.count("DeleteSecurityGroup"), 0);
         std::fs::remove_dir_all(folder).unwrap();
     });
 }

@@ -4,9 +4,9 @@
 mod capture;
 mod conformance;
 mod faults;
+mod fixture;
 mod life;
 mod publish;
 mod refusals;
 mod services;
 mod sources;
-mod world;

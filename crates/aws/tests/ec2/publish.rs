@@ -11,17 +11,17 @@ use ami_bake_testkit::clock::ManualClock;
 use ami_bake_testkit::runs;
 use serde_json::json;
 
-use crate::world::{UBUNTU, World, in_cloud};
+use crate::fixture::{CloudFixture, UBUNTU, in_cloud};
 
 #[test]
 fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
-    in_cloud("publish::a_parameter_that_is_refused_after_the_answer_fails_the_publication", |world| async move {
-        let mut plan = World::plan(world.source(UBUNTU).await, "1.0.0");
-        let candidate = world.candidate(&plan).await.unwrap();
-        let image = world.register(&plan, &candidate).await.unwrap();
+    in_cloud(|fixture| async move {
+        let mut plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
+        let candidate = fixture.candidate(&plan).await.unwrap();
+        let image = fixture.register(&plan, &candidate).await.unwrap();
         let parameters = vec!["/images/web".to_owned()];
         plan.settings.distribution = Distribution { wanted: true, parameters, ..Distribution::default() };
-        world.cloud.fault(&json!({"kind": "parameter-refused", "action": "PutParameter"}));
+        fixture.cloud.fault(&json!({"kind": "parameter-refused", "action": "PutParameter"}));
 
         let clock = Arc::new(ManualClock::default());
         let (run, _events) = runs::with(clock.clone(), &[]);
@@ -36,7 +36,7 @@ fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
                 }
             }
         });
-        let error = world.aws.publish(&run, &plan, &image).await.unwrap_err();
+        let error = fixture.aws.publish(&run, &plan, &image).await.unwrap_err();
         done.store(true, Ordering::Relaxed);
         ticking.await.unwrap();
         assert_eq!(error.kind(), ErrorKind::Publish);
@@ -45,11 +45,11 @@ fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
             causes.contains("set the parameter /images/web") && causes.contains("after a minute"),
             "{error}: {causes}"
         );
-        assert_eq!(world.cloud.count("PutParameter"), 1, "it is judged, not asked for again");
+        assert_eq!(fixture.cloud.count("PutParameter"), 1, "it is judged, not asked for again");
 
         // The next publication sets what is missing.
-        world.aws.publish(&world.run, &plan, &image).await.unwrap();
-        assert_eq!(world.cloud.count("PutParameter"), 2);
-        world.closed().await;
+        fixture.aws.publish(&fixture.run, &plan, &image).await.unwrap();
+        assert_eq!(fixture.cloud.count("PutParameter"), 2);
+        fixture.closed().await;
     });
 }

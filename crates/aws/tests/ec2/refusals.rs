@@ -5,107 +5,103 @@ use ami_bake_core::plan::Phase;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{LATER, RHEL, UBUNTU, World, in_cloud};
+use crate::fixture::{CloudFixture, LATER, RHEL, UBUNTU, in_cloud};
 
 #[test]
 fn a_missing_permission_names_action_and_statement() {
-    in_cloud("refusals::a_missing_permission_names_action_and_statement", |world| async move {
-        let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
-        world.cloud.deny(&["ec2:CreateSnapshots"]);
-        let error = world.candidate(&plan).await.unwrap_err();
+    in_cloud(|fixture| async move {
+        let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
+        fixture.cloud.deny(&["ec2:CreateSnapshots"]);
+        let error = fixture.candidate(&plan).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Preflight);
         assert!(error.to_string().contains("is not allowed ec2:CreateSnapshots"), "{error}");
         assert!(error.help_text().unwrap().contains(r#""Action":"ec2:CreateSnapshots""#));
-        assert!(world.run.ledger().open_entries().iter().all(|entry| entry.kind != "snapshot"));
-        world.cloud.deny(&[]);
-        world.clean_up().await;
-        world.holds(0, 0);
+        assert!(fixture.run.ledger().open_entries().iter().all(|entry| entry.kind != "snapshot"));
+        fixture.cloud.deny(&[]);
+        fixture.clean_up().await;
+        fixture.holds(0, 0);
     });
 }
 
 #[test]
 fn a_console_that_may_not_be_read_only_costs_time() {
-    in_cloud("refusals::a_console_that_may_not_be_read_only_costs_time", |mut world| async move {
-        let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
-        world.cloud.deny(&["ec2:GetConsoleOutput"]);
-        world.candidate(&plan).await.unwrap();
-        assert_eq!(world.cloud.count("GetConsoleOutput"), 1);
-        let told = world.told();
+    in_cloud(|mut fixture| async move {
+        let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
+        fixture.cloud.deny(&["ec2:GetConsoleOutput"]);
+        fixture.candidate(&plan).await.unwrap();
+        assert_eq!(fixture.cloud.count("GetConsoleOutput"), 1);
+        let told = fixture.told();
         assert!(told.iter().any(|line| line.contains("can't be read (UnauthorizedOperation)")), "{told:?}");
-        world.clean_up().await;
-        world.holds(0, 0);
+        fixture.clean_up().await;
+        fixture.holds(0, 0);
     });
 }
 
 #[test]
 fn throttles_and_server_errors_are_sat_out() {
-    in_cloud("refusals::throttles_and_server_errors_are_sat_out", |world| async move {
+    in_cloud(|fixture| async move {
         for action in ["CreateSnapshots", "RegisterImage", "StopInstances", "CreateTags", "DeregisterImage"] {
-            world.cloud.fault(&json!({"kind": "throttle", "action": action, "times": 1}));
+            fixture.cloud.fault(&json!({"kind": "throttle", "action": action, "times": 1}));
         }
         let broken = json!({"code": "InternalError", "message": "An internal error has occurred", "http": 500});
         for action in ["CreateSnapshots", "RegisterImage"] {
-            world.cloud.fault(&json!({"kind": "error", "action": action, "times": 1, "error": broken}));
+            fixture.cloud.fault(&json!({"kind": "error", "action": action, "times": 1, "error": broken}));
         }
-        let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
-        let candidate = world.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
-        world.register(&plan, &candidate).await.unwrap();
-        world.clean_up().await;
-        world.holds(1, 1);
+        let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
+        let candidate = fixture.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
+        fixture.register(&plan, &candidate).await.unwrap();
+        fixture.clean_up().await;
+        fixture.holds(1, 1);
     });
 }
 
 #[test]
 fn an_image_that_fails_says_why() {
-    in_cloud("refusals::an_image_that_fails_says_why", |world| async move {
+    in_cloud(|fixture| async move {
         let reason = json!({"code": "Client.InternalError", "message": "Client error on image"});
-        world.cloud.fault(&json!({"kind": "image-failed", "action": "*", "state_reason": reason}));
-        let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
-        let error = world.candidate(&plan).await.unwrap_err();
+        fixture.cloud.fault(&json!({"kind": "image-failed", "action": "*", "state_reason": reason}));
+        let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
+        let error = fixture.candidate(&plan).await.unwrap_err();
         assert!(error.to_string().contains("Client error on image"), "{error}");
-        world.clean_up().await;
-        world.holds(0, 0);
+        fixture.clean_up().await;
+        fixture.holds(0, 0);
     });
 }
 
 #[test]
 fn a_lost_create_image_is_found_by_its_name() {
-    in_cloud("refusals::a_lost_create_image_is_found_by_its_name", |world| async move {
-        world.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateImage", "times": 1}));
-        let plan = World::plan(world.source(RHEL).await, "1.0.0");
-        world.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
-        assert_eq!(world.cloud.count("CreateImage"), 1);
-        world.clean_up().await;
-        world.holds(0, 0);
+    in_cloud(|fixture| async move {
+        fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateImage", "times": 1}));
+        let plan = CloudFixture::plan(fixture.source(RHEL).await, "1.0.0");
+        fixture.candidate(&plan).await.unwrap_or_else(|error| panic!("{error} {:?}", error.causes()));
+        assert_eq!(fixture.cloud.count("CreateImage"), 1);
+        fixture.clean_up().await;
+        fixture.holds(0, 0);
     });
 }
 
 #[test]
 fn a_cancel_while_the_guest_goes_down_leaves_nothing() {
-    in_cloud("refusals::a_cancel_while_the_guest_goes_down_leaves_nothing", |world| {
-        cancelled_at(world, "GetConsoleOutput")
-    });
+    in_cloud(|fixture| cancelled_at(fixture, "GetConsoleOutput"));
 }
 
 #[test]
 fn a_cancel_while_the_snapshots_are_made_leaves_nothing() {
-    in_cloud("refusals::a_cancel_while_the_snapshots_are_made_leaves_nothing", |world| {
-        cancelled_at(world, "DescribeSnapshots")
-    });
+    in_cloud(|fixture| cancelled_at(fixture, "DescribeSnapshots"));
 }
 
 /// Cancels the run when it asks for `action`: its wait ends at once, and the ledger knows what has to go.
-async fn cancelled_at(world: World, action: &str) {
-    let plan = World::plan(world.source(UBUNTU).await, "1.0.0");
-    let run = world.run.with_cancel(CancellationToken::new());
-    let machine = world.machine(&plan, Phase::Build, &plan.source).await;
-    let capture = world.capture(&plan, LATER);
+async fn cancelled_at(fixture: CloudFixture, action: &str) {
+    let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
+    let run = fixture.run.with_cancel(CancellationToken::new());
+    let machine = fixture.machine(&plan, Phase::Build, &plan.source).await;
+    let capture = fixture.capture(&plan, LATER);
     let captured = async {
         let candidate = machine.capture(&run, &capture).await?.available(&run).await;
         candidate.map(|_| ())
     };
     let cancel = async {
-        while world.cloud.count(action) == 0 {
+        while fixture.cloud.count(action) == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         run.cancel.cancel();
@@ -114,19 +110,19 @@ async fn cancelled_at(world: World, action: &str) {
     let (captured, cancelled) = tokio::join!(async { (captured.await, std::time::Instant::now()) }, cancel);
     assert_eq!(captured.0.unwrap_err().kind(), ErrorKind::Cancelled, "{action}");
     assert!(captured.1.saturating_duration_since(cancelled) < std::time::Duration::from_secs(2));
-    world.clean_up().await;
-    world.holds(0, 0);
+    fixture.clean_up().await;
+    fixture.holds(0, 0);
 }
 
 #[test]
 fn a_bad_name_is_refused_before_the_machine_is_touched() {
-    in_cloud("refusals::a_bad_name_is_refused_before_the_machine_is_touched", |world| async move {
-        let mut plan = World::plan(world.source(UBUNTU).await, "1.0.0");
+    in_cloud(|fixture| async move {
+        let mut plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
         plan.settings.name = "shop/web:1.0.0".to_owned();
-        let error = world.candidate(&plan).await.unwrap_err();
+        let error = fixture.candidate(&plan).await.unwrap_err();
         assert!(error.to_string().contains("':' at character 9"), "{error}");
-        assert_eq!(world.cloud.count("StopInstances"), 0);
-        world.clean_up().await;
-        world.holds(0, 0);
+        assert_eq!(fixture.cloud.count("StopInstances"), 0);
+        fixture.clean_up().await;
+        fixture.holds(0, 0);
     });
 }

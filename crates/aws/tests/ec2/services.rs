@@ -7,7 +7,7 @@ use ami_bake_core::services::{ObjectPath, Services};
 use ami_bake_core::{Error, ErrorKind};
 use serde_json::json;
 
-use crate::world::in_cloud;
+use crate::fixture::in_cloud;
 
 /// An error with its causes and what to do.
 #[track_caller]
@@ -35,15 +35,15 @@ fn statement(action: &str, resource: &str) -> String {
 
 #[test]
 fn what_s3_refuses_names_object_statement_and_way_out() {
-    in_cloud("services::what_s3_refuses_names_object_statement_and_way_out", |world| async move {
-        let services: Arc<dyn Services> = world.aws.services().unwrap();
-        let run = &world.run;
-        world.cloud.put_object("assets", "tool", b"tool");
-        world.cloud.put_object_in("eu-west-1", "far", "away", b"from afar");
+    in_cloud(|fixture| async move {
+        let services: Arc<dyn Services> = fixture.aws.services().unwrap();
+        let run = &fixture.run;
+        fixture.cloud.put_object("assets", "tool", b"tool");
+        fixture.cloud.put_object_in("eu-west-1", "far", "away", b"from afar");
         let file = tempfile::NamedTempFile::new().unwrap();
         let object = async |place: &str| services.object(run, &at(place)).await.map(|_| ()).unwrap_err();
 
-        world.cloud.deny(&["s3:*"]);
+        fixture.cloud.deny(&["s3:*"]);
         let arn = "arn:aws:s3:::assets/tool";
         let denied = format!("is not allowed s3:GetObject on {arn}");
         let get = statement("s3:GetObject", arn);
@@ -65,12 +65,12 @@ fn what_s3_refuses_names_object_statement_and_way_out() {
             &object("s3://far/away").await,
             &["read s3://far/away in eu-west-1", &statement("s3:GetObject", "arn:aws:s3:::far/away")],
         );
-        world.cloud.deny(&["s3:ListBucket"]);
+        fixture.cloud.deny(&["s3:ListBucket"]);
         says(
             &object("s3://assets/none").await,
             &[&statement("s3:ListBucket", "arn:aws:s3:::assets"), "look first whether it exists"],
         );
-        world.cloud.deny(&[]);
+        fixture.cloud.deny(&[]);
 
         says(
             &object("s3://assets/none").await,
@@ -87,7 +87,7 @@ fn what_s3_refuses_names_object_statement_and_way_out() {
             ],
         );
         let fault = |code: &str, message: &str, http: u16| {
-            world.cloud.fault(&json!({"kind": "error", "action": "s3:GetObject", "error": {"code": code, "message": message, "http": http}}));
+            fixture.cloud.fault(&json!({"kind": "error", "action": "s3:GetObject", "error": {"code": code, "message": message, "http": http}}));
         };
         let key = "arn:aws:kms:us-east-1:111122223333:key/1";
         fault(
@@ -107,15 +107,15 @@ fn what_s3_refuses_names_object_statement_and_way_out() {
         says(&object("s3://assets/tool").await, &["aws s3api head-bucket --bucket assets"]);
         services.object(run, &at("s3://assets/tool")).await.map(|_| ()).unwrap();
 
-        world.cloud.deny(&["ssm:GetParameter"]);
+        fixture.cloud.deny(&["ssm:GetParameter"]);
         let error = services.parameter(run, "/app/token").await.map(|_| ()).unwrap_err();
         says(
             &error,
             &["read the parameter /app/token in us-east-1", "parameter/app/token", r#""Action":"ssm:GetParameter""#],
         );
-        world.cloud.deny(&[]);
+        fixture.cloud.deny(&[]);
         let fault = json!({"code": "AccessDeniedException", "message": "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.", "http": 400});
-        world.cloud.fault(&json!({"kind": "error", "action": "ssm:GetParameter", "error": fault}));
+        fixture.cloud.fault(&json!({"kind": "error", "action": "ssm:GetParameter", "error": fault}));
         let error = services.parameter(run, "/app/token").await.map(|_| ()).unwrap_err();
         says(&error, &[r#""Action":"kms:Decrypt""#]);
     });
@@ -123,12 +123,12 @@ fn what_s3_refuses_names_object_statement_and_way_out() {
 
 #[test]
 fn what_image_builder_tells_of_a_component() {
-    in_cloud("services::what_image_builder_tells_of_a_component", |world| async move {
-        let services: Arc<dyn Services> = world.aws.services().unwrap();
-        let run = &world.run;
+    in_cloud(|fixture| async move {
+        let services: Arc<dyn Services> = fixture.aws.services().unwrap();
+        let run = &fixture.run;
         let arn = |version: &str| format!("arn:aws:imagebuilder:eu-west-1:111122223333:component/web/{version}");
         for (version, text) in [("1.0.0/1", "one"), ("1.0.0/2", "two"), ("1.10.0/1", "ten"), ("2.0.0/1", "")] {
-            world.cloud.put_component(&json!({"arn": arn(version), "platform": "Linux", "data": text}));
+            fixture.cloud.put_component(&json!({"arn": arn(version), "platform": "Linux", "data": text}));
         }
         let ask = async |version: &str| services.component(run, &arn(version)).await;
         for (asked, build, text) in
@@ -138,33 +138,33 @@ fn what_image_builder_tells_of_a_component() {
             assert_eq!((got.arn, got.text.as_str()), (arn(build), text));
         }
         // One run, one document: what a pattern meant it means to its end.
-        world.cloud.put_component(&json!({"arn": arn("1.11.0/1"), "platform": "Linux", "data": "eleven"}));
+        fixture.cloud.put_component(&json!({"arn": arn("1.11.0/1"), "platform": "Linux", "data": "eleven"}));
         assert_eq!(ask("1.x.x").await.unwrap().text, "ten");
         says(&ask("x.x.x").await.unwrap_err(), &["Image Builder does not give its text out", "`obfuscate`"]);
         says(
             &ask("3.0.0").await.unwrap_err(),
             &["component/web/3.0.0: Image Builder has none of that ARN", "its region"],
         );
-        world.cloud.put_component(&json!({"arn": arn("4.0.0/1"), "platform": "Windows", "data": "x"}));
+        fixture.cloud.put_component(&json!({"arn": arn("4.0.0/1"), "platform": "Windows", "data": "x"}));
         says(&ask("4.0.0/1").await.unwrap_err(), &["it is for Windows"]);
-        let calls = world.cloud.calls_of("GetComponent");
+        let calls = fixture.cloud.calls_of("GetComponent");
         assert!(
             calls.iter().all(|call| call["region"] == "eu-west-1"),
             "a component is asked for in its region: {calls:?}"
         );
         let error = json!({"code": "CallRateLimitExceededException", "message": "Slow down", "http": 429});
-        world.cloud.fault(&json!({"kind": "error", "action": "GetComponent", "error": error, "times": 2}));
+        fixture.cloud.fault(&json!({"kind": "error", "action": "GetComponent", "error": error, "times": 2}));
         assert_eq!(ask("1.0.0/2").await.unwrap().text, "two");
-        world.cloud.deny(&["imagebuilder:GetComponent"]);
+        fixture.cloud.deny(&["imagebuilder:GetComponent"]);
         let denied = statement("imagebuilder:GetComponent", &arn("1.0.x"));
         says(&ask("1.0.x").await.unwrap_err(), &["is not allowed imagebuilder:GetComponent", &denied]);
-        world.cloud.deny(&[]);
+        fixture.cloud.deny(&[]);
         let key = "arn:aws:kms:eu-west-1:111122223333:key/1";
         let message = format!(
             "User: arn:aws:iam::1:user/u is not authorized to perform: kms:Decrypt on resource: {key} because no"
         );
         let error = json!({"code": "AccessDeniedException", "message": message, "http": 403});
-        world.cloud.fault(&json!({"kind": "error", "action": "GetComponent", "error": error}));
+        fixture.cloud.fault(&json!({"kind": "error", "action": "GetComponent", "error": error}));
         says(&ask("1.0.x").await.unwrap_err(), &[&statement("kms:Decrypt", key)]);
     });
 }

@@ -7,43 +7,44 @@ use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::{BakedQuery, ImageKey, SourceQuery};
 use ami_bake_core::platform::Platform;
 
-use crate::world::{RHEL, UBUNTU, in_cloud};
+use crate::fixture::{RHEL, UBUNTU, in_cloud};
 
 #[test]
 fn sources_are_found_by_name_id_and_parameter() {
-    in_cloud("sources::sources_are_found_by_name_id_and_parameter", |world| async move {
-        let newest = world.source(UBUNTU).await;
+    in_cloud(|fixture| async move {
+        let newest = fixture.source(UBUNTU).await;
         assert!(newest.name.ends_with("20261101"), "{newest:?}");
         assert_eq!(newest.owner, UBUNTU.0);
-        let same = world.aws.find_source(&world.run, &SourceQuery::Id(newest.id.clone())).await.unwrap();
+        let same = fixture.aws.find_source(&fixture.run, &SourceQuery::Id(newest.id.clone())).await.unwrap();
         assert_eq!(same, newest);
         let parameter = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
-        let pointed = world.aws.find_source(&world.run, &SourceQuery::Parameter(parameter.to_owned())).await.unwrap();
+        let pointed =
+            fixture.aws.find_source(&fixture.run, &SourceQuery::Parameter(parameter.to_owned())).await.unwrap();
         assert_eq!(pointed.id, newest.id);
-        assert_eq!(world.cloud.count("DescribeImages"), 3);
+        assert_eq!(fixture.cloud.count("DescribeImages"), 3);
     });
 }
 
 #[test]
 fn a_role_is_assumed_once_for_all_calls() {
-    in_cloud("sources::a_role_is_assumed_once_for_all_calls", |world| async move {
+    in_cloud(|fixture| async move {
         let roles = vec!["arn:aws:iam::222222222222:role/bake".to_owned()];
-        let world =
-            world.with(Settings { identity: Identity { roles, ..Identity::default() }, ..Settings::default() }).await;
+        let fixture =
+            fixture.with(Settings { identity: Identity { roles, ..Identity::default() }, ..Settings::default() }).await;
         // The same source is looked up once, another one is another call.
         for source in [UBUNTU, UBUNTU, RHEL] {
-            world.source(source).await;
+            fixture.source(source).await;
         }
-        assert_eq!(world.cloud.count("AssumeRole"), 1);
-        let asked = world.cloud.calls_of("DescribeImages");
+        assert_eq!(fixture.cloud.count("AssumeRole"), 1);
+        let asked = fixture.cloud.calls_of("DescribeImages");
         assert!(asked.iter().all(|call| call["account"] == "222222222222"), "{asked:?}");
-        assert_eq!(world.aws.calls()["DescribeImages"], 2);
+        assert_eq!(fixture.aws.calls()["DescribeImages"], 2);
     });
 }
 
 #[test]
 fn what_is_not_there_is_told_with_what_to_do() {
-    in_cloud("sources::what_is_not_there_is_told_with_what_to_do", |world| async move {
+    in_cloud(|fixture| async move {
         let baked =
             BakedQuery { namespace: "shop".to_owned(), key: ImageKey::new("base"), version: None, sibling: false };
         let queries = [
@@ -64,7 +65,7 @@ fn what_is_not_there_is_told_with_what_to_do() {
             (SourceQuery::Baked(baked), "no tested image base of shop fits any release in us-east-1"),
         ];
         for (query, message) in queries {
-            let error = world.aws.find_source(&world.run, &query).await.unwrap_err();
+            let error = fixture.aws.find_source(&fixture.run, &query).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Preflight, "{error}");
             assert!(error.message().starts_with(message), "{error}");
             assert!(error.help_text().is_some(), "{error}");

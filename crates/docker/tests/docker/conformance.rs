@@ -6,7 +6,7 @@ use ami_bake_core::plan::{MachineSettings, SourceQuery};
 use ami_bake_testkit::conformance::Subject;
 use ami_bake_testkit::docker::{BASE, Engine};
 
-use crate::support::docker;
+use crate::fixture::docker;
 
 async fn subject() -> Subject {
     let engine = Engine::get();

@@ -8,7 +8,7 @@ use ami_bake_core::platform::{Platform, Undo};
 use ami_bake_testkit::docker::Engine;
 use ami_bake_testkit::runs;
 
-use crate::support::{docker, machine, sh};
+use crate::fixture::{docker, machine, sh};
 
 const LONG: Duration = Duration::from_mins(30);
 

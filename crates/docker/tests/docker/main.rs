@@ -2,6 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod conformance;
+mod fixture;
 mod machines;
 mod sources;
-mod support;

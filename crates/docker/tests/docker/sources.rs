@@ -6,7 +6,7 @@ use ami_bake_docker::{Docker, Settings};
 use ami_bake_testkit::docker::{BASE, Engine, Registry};
 use ami_bake_testkit::runs;
 
-use crate::support::{docker, settings};
+use crate::fixture::{docker, settings};
 
 fn reference(text: &str) -> SourceQuery {
     SourceQuery::Reference(text.to_owned())

@@ -158,7 +158,7 @@ mod tests {
     use std::sync::Mutex;
 
     use ami_bake_testkit::clock::ManualClock;
-    use ami_bake_testkit::http::{Answer, Server};
+    use ami_bake_testkit::http::{HttpAnswer, Server};
 
     use super::*;
 
@@ -190,11 +190,11 @@ mod tests {
     #[tokio::test]
     async fn a_pending_job_and_a_bad_gateway_are_asked_again() {
         let server = Server::answering([
-            Answer::text(403, "{\"message\": \"Can't issue ID_TOKEN for job in 'Pending' state.\"}"),
-            Answer::text(502, ""),
-            Answer::dropped(),
-            Answer::text(429, ""),
-            Answer::text(200, r#"{"value": "x.e30.secret-token"}"#),
+            HttpAnswer::text(403, "{\"message\": \"Can't issue ID_TOKEN for job in 'Pending' state.\"}"),
+            HttpAnswer::text(502, ""),
+            HttpAnswer::dropped(),
+            HttpAnswer::text(429, ""),
+            HttpAnswer::text(200, r#"{"value": "x.e30.secret-token"}"#),
         ]);
         let (tokens, masker, clock) = tokens(&server);
         let token = asked(tokens, clock).await.unwrap();
@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_for_good_is_told_with_what_to_do() {
-        let server = Server::answering([Answer::text(403, "Resource not\r::error::accessible")]);
+        let server = Server::answering([HttpAnswer::text(403, "Resource not\r::error::accessible")]);
         let (tokens, _, clock) = tokens(&server);
         let error = asked(tokens, clock).await.unwrap_err();
         assert!(error.message().contains("403 Forbidden Resource not::error::accessible"), "{error}");
@@ -222,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn trouble_is_not_asked_for_ever() {
-        let server = Server::answering((0..10).map(|_| Answer::text(503, "down")));
+        let server = Server::answering((0..10).map(|_| HttpAnswer::text(503, "down")));
         let (tokens, _, clock) = tokens(&server);
         let error = asked(tokens, clock).await.unwrap_err();
         assert!(error.message().contains("(6 tries): it answered 503"), "{error}");

@@ -7,7 +7,7 @@ use ami_bake_core::plan::{MachineSettings, SourceQuery};
 use ami_bake_local::Local;
 use ami_bake_testkit::conformance::Subject;
 
-use crate::support::PROGRAM;
+use crate::fixture::PROGRAM;
 
 async fn subject() -> Subject {
     let folder = tempfile::tempdir().unwrap();

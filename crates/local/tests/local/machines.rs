@@ -8,14 +8,14 @@ use ami_bake_core::output::Collect;
 use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::platform::{Platform, Undo};
 
-use crate::support::{Bakery, eventually, is_running, sh};
+use crate::fixture::{LocalFixture, eventually, is_running, sh};
 
 #[tokio::test]
 async fn credentials_of_this_system_are_not_visible() {
-    let bakery = Bakery::new();
-    let source = bakery.source("host").await;
-    let (machine, inside) = bakery.launch(&source).await;
-    let store = bakery.store().display();
+    let fixture = LocalFixture::new();
+    let source = fixture.source("host").await;
+    let (machine, inside) = fixture.launch(&source).await;
+    let store = fixture.store().display();
     assert_eq!(sh(inside.as_ref(), &format!("ls -A /root /home {store} 2>/dev/null | grep -v :")).await.trim(), "");
     assert_eq!(sh(inside.as_ref(), "grep -c '[$]' /etc/shadow || true").await, "0\n");
     let private = sh(inside.as_ref(), "find /etc -type f ! -perm -o=r ! -path '/etc/sudoers*' ! -name .pwd.lock").await;
@@ -23,30 +23,30 @@ async fn credentials_of_this_system_are_not_visible() {
         private.lines().all(|path| path.starts_with("/etc/shadow") || path.starts_with("/etc/gshadow")),
         "{private}"
     );
-    machine.destroy(&bakery.run).await.unwrap();
+    machine.destroy(&fixture.run).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_bakes_environment_is_not_visible() {
     // Cargo gives this process some.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
-    let bakery = Bakery::new();
-    let source = bakery.source("host").await;
-    let (machine, inside) = bakery.launch(&source).await;
+    let fixture = LocalFixture::new();
+    let source = fixture.source("host").await;
+    let (machine, inside) = fixture.launch(&source).await;
     assert_eq!(sh(inside.as_ref(), "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -c ^CARGO || true").await, "0\n");
     assert!(sh(inside.as_ref(), "env").await.contains("HOME=/root\n"));
-    machine.destroy(&bakery.run).await.unwrap();
+    machine.destroy(&fixture.run).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_lost_sandbox_is_no_exit_status() {
-    let bakery = Bakery::new();
-    let source = bakery.source("host").await;
-    let (machine, inside) = bakery.launch(&source).await;
+    let fixture = LocalFixture::new();
+    let source = fixture.source("host").await;
+    let (machine, inside) = fixture.launch(&source).await;
     let mut output = Collect::default();
     let ended = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        machine.destroy(&bakery.run).await.unwrap();
+        machine.destroy(&fixture.run).await.unwrap();
     };
     let (exit, ()) = tokio::join!(inside.exec(Exec::new("echo begun; sleep 60"), &mut output), ended);
     assert!(matches!(exit, Ok(Exit::Lost(_))), "{exit:?}");
@@ -57,9 +57,9 @@ async fn a_lost_sandbox_is_no_exit_status() {
 
 #[tokio::test]
 async fn exits_are_told_apart() {
-    let bakery = Bakery::new();
-    let source = bakery.source("host").await;
-    let (machine, inside) = bakery.launch(&source).await;
+    let fixture = LocalFixture::new();
+    let source = fixture.source("host").await;
+    let (machine, inside) = fixture.launch(&source).await;
     let ran = async |command: &str| inside.exec(Exec::new(command), &mut Collect::default()).await.unwrap();
     assert_eq!(ran("exit 137").await, Exit::Status(137));
     assert_eq!(ran("kill -KILL $$").await, Exit::Signal("KILL".to_owned()));
@@ -79,15 +79,15 @@ async fn exits_are_told_apart() {
     let endless = inside.exec(Exec::new("sleep 47120817"), &mut output);
     assert!(tokio::time::timeout(Duration::from_millis(300), endless).await.is_err());
     eventually("the dropped command is gone", || !is_running("sleep 47120817")).await;
-    machine.destroy(&bakery.run).await.unwrap();
+    machine.destroy(&fixture.run).await.unwrap();
     assert!(!is_running("sleep 47120815"));
 }
 
 #[tokio::test]
 async fn a_command_reads_all_of_its_input_or_none() {
-    let bakery = Bakery::new();
-    let source = bakery.source("host").await;
-    let (machine, inside) = bakery.launch(&source).await;
+    let fixture = LocalFixture::new();
+    let source = fixture.source("host").await;
+    let (machine, inside) = fixture.launch(&source).await;
     let much = vec![b'x'; 3 << 20];
     let mut output = Collect::default();
     inside.exec(Exec::new("wc -c").stdin(&much), &mut output).await.unwrap();
@@ -97,39 +97,39 @@ async fn a_command_reads_all_of_its_input_or_none() {
     let mut output = Collect::default();
     inside.exec(Exec::new("head -c 5000000 /dev/zero"), &mut output).await.unwrap();
     assert_eq!(output.stdout.len(), 5_000_000);
-    machine.destroy(&bakery.run).await.unwrap();
+    machine.destroy(&fixture.run).await.unwrap();
 }
 
 #[tokio::test]
 async fn no_network_reaches_nothing() {
-    let bakery = Bakery::new();
-    let source = bakery.source("host").await;
+    let fixture = LocalFixture::new();
+    let source = fixture.source("host").await;
     let settings = MachineSettings { network: Some(false), ..MachineSettings::default() };
-    let machine = bakery.launch_with(&source, &settings).await;
-    let inside = machine.connect(&bakery.run).await.unwrap();
+    let machine = fixture.launch_with(&source, &settings).await;
+    let inside = machine.connect(&fixture.run).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let error = inside.dial("127.0.0.1", port).await.err().unwrap();
     assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
     assert_eq!(sh(inside.as_ref(), "ls /sys/class/net").await, "lo\n");
-    machine.destroy(&bakery.run).await.unwrap();
+    machine.destroy(&fixture.run).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_run_side_by_side() {
-    let bakery = Bakery::new();
-    let source = bakery.source("host").await;
+    let fixture = LocalFixture::new();
+    let source = fixture.source("host").await;
     let one = async |number: usize| {
-        let (machine, inside) = bakery.launch(&source).await;
+        let (machine, inside) = fixture.launch(&source).await;
         let said = sh(inside.as_ref(), &format!("echo {number} >/opt/number; cat /opt/number; ps -e | wc -l")).await;
-        machine.destroy(&bakery.run).await.unwrap();
+        machine.destroy(&fixture.run).await.unwrap();
         said
     };
     let all: Vec<String> = futures_in_order((0..20).map(one)).await;
     for (number, said) in all.iter().enumerate() {
         assert!(said.starts_with(&format!("{number}\n")), "{said}");
     }
-    assert!(bakery.run.ledger().open_entries().is_empty());
+    assert!(fixture.run.ledger().open_entries().is_empty());
 }
 
 /// All at once; the answers in the order of the questions.
@@ -156,48 +156,48 @@ async fn futures_in_order<T>(futures: impl Iterator<Item = impl Future<Output = 
 #[ignore = "the other process of a_killed_bake_is_cleaned_up"]
 async fn a_bake_to_kill() {
     let store = std::path::PathBuf::from(std::env::var_os("BAKE_TO_KILL").unwrap());
-    let mut bakery = Bakery::new();
-    bakery.local = ami_bake_local::Local::new(&store, crate::support::PROGRAM.into()).unwrap();
-    let source = bakery.source("host").await;
-    let (_machine, inside) = bakery.launch(&source).await;
+    let mut fixture = LocalFixture::new();
+    fixture.local = ami_bake_local::Local::new(&store, crate::fixture::PROGRAM.into()).unwrap();
+    let source = fixture.source("host").await;
+    let (_machine, inside) = fixture.launch(&source).await;
     sh(inside.as_ref(), "setsid sleep 47130815 >/dev/null 2>&1 &").await;
     std::future::pending::<()>().await;
 }
 
 #[tokio::test]
 async fn a_killed_bake_is_cleaned_up() {
-    let bakery = Bakery::new();
+    let fixture = LocalFixture::new();
     let mut other = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "machines::a_bake_to_kill", "--ignored"])
-        .env("BAKE_TO_KILL", bakery.store())
+        .env("BAKE_TO_KILL", fixture.store())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     eventually("the other bake's daemon runs", || is_running("sleep 47130815")).await;
-    let machines = bakery.store().join("machines");
-    assert!(bakery.local.expired(&bakery.run).await.unwrap().is_empty(), "a living bake's machine is no leftover");
+    let machines = fixture.store().join("machines");
+    assert!(fixture.local.expired(&fixture.run).await.unwrap().is_empty(), "a living bake's machine is no leftover");
     other.kill().await.unwrap();
     eventually("the daemon is gone", || !is_running("sleep 47130815")).await;
-    let left = bakery.local.expired(&bakery.run).await.unwrap();
+    let left = fixture.local.expired(&fixture.run).await.unwrap();
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!((left[0].kind.as_str(), left[0].about.as_str()), ("sandbox", "build of shop/web"));
     assert_eq!(std::fs::read_dir(&machines).unwrap().count(), 1);
-    assert_eq!(bakery.local.remove(&bakery.run, &left[0]).await.unwrap(), Undo::Done);
+    assert_eq!(fixture.local.remove(&fixture.run, &left[0]).await.unwrap(), Undo::Done);
     assert_eq!(std::fs::read_dir(&machines).unwrap().count(), 0);
-    eventually("the disk is free", || std::fs::read_dir(bakery.store().join("trash")).unwrap().count() == 0).await;
+    eventually("the disk is free", || std::fs::read_dir(fixture.store().join("trash")).unwrap().count() == 0).await;
 }
 
 #[tokio::test]
 async fn a_kept_machine_can_be_entered() {
     use tokio::io::AsyncWriteExt;
-    let bakery = Bakery::new();
-    let source = bakery.source("host").await;
-    let (machine, inside) = bakery.launch(&source).await;
+    let fixture = LocalFixture::new();
+    let source = fixture.source("host").await;
+    let (machine, inside) = fixture.launch(&source).await;
     sh(inside.as_ref(), "echo broken >/opt/state").await;
-    let hint = machine.keep(&bakery.run, &bakery.folder.path().to_owned().into()).await.unwrap();
+    let hint = machine.keep(&fixture.run, &fixture.folder.path().to_owned().into()).await.unwrap();
     drop((machine, inside));
     let spec = hint.rsplit(' ').next().unwrap();
-    let mut shell = tokio::process::Command::new(crate::support::PROGRAM)
+    let mut shell = tokio::process::Command::new(crate::fixture::PROGRAM)
         .args([ami_bake_local::sandbox::VERB, spec])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -207,5 +207,5 @@ async fn a_kept_machine_can_be_entered() {
     shell.stdin.take().unwrap().write_all(b"cat /opt/state; exit 5\n").await.unwrap();
     let output = shell.wait_with_output().await.unwrap();
     assert_eq!((String::from_utf8_lossy(&output.stdout).as_ref(), output.status.code()), ("broken\n", Some(5)));
-    assert!(bakery.local.expired(&bakery.run).await.unwrap().is_empty(), "it is kept for two hours");
+    assert!(fixture.local.expired(&fixture.run).await.unwrap().is_empty(), "it is kept for two hours");
 }

@@ -3,9 +3,9 @@
 
 mod conformance;
 mod export;
+mod fixture;
 mod layers;
 mod machines;
 mod sandbox;
 mod sources;
-mod support;
 mod unprivileged;

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use ami_bake_local::sandbox::{Bind, Network, Spec, VERB};
 
-use crate::support::{PROGRAM, eventually, is_running};
+use crate::fixture::{PROGRAM, eventually, is_running};
 
 fn spec(folder: &Path, script: &str) -> Spec {
     Spec {

@@ -9,7 +9,7 @@ use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{MachineSettings, SourceQuery};
 use ami_bake_core::platform::Platform;
 
-use crate::support::{Bakery, sh, small_root};
+use crate::fixture::{LocalFixture, sh, small_root};
 
 const USER: u32 = 4242;
 
@@ -62,14 +62,14 @@ fn a_user_bakes() {
 #[ignore = "run by a_user_bakes"]
 async fn bakes() {
     assert!(!rustix::process::geteuid().is_root());
-    let bakery = Bakery::new();
+    let fixture = LocalFixture::new();
     let tarball = std::env::var("UNPRIVILEGED_FOLDER").unwrap() + "/root.tar.gz";
-    let source = bakery.source(&tarball).await;
+    let source = fixture.source(&tarball).await;
     let script = "id -u; ls -d /root; cat /proc/self/uid_map; touch /opt/mine && chown 1000:33 /opt/mine && mkdir /opt/d \
                   && touch /opt/d/x && chown -R 33:33 /opt/d && chmod 700 /opt/d && rm -r /var && mkdir /opt/new";
-    let first = bakery.bake(&source, "1.0.0", script).await;
-    let second = bakery.bake(&first.as_source(), "2.0.0", "rm -r /opt/new && rm -r /opt/d && mkdir /opt/d").await;
-    let (machine, inside) = bakery.launch(&second.as_source()).await;
+    let first = fixture.bake(&source, "1.0.0", script).await;
+    let second = fixture.bake(&first.as_source(), "2.0.0", "rm -r /opt/new && rm -r /opt/d && mkdir /opt/d").await;
+    let (machine, inside) = fixture.launch(&second.as_source()).await;
     let seen = sh(
         inside.as_ref(),
         "stat -c '%u %g %a' /opt/mine /opt/closed; ls /opt/d; ls -d /var /opt/new 2>/dev/null; hostname",
@@ -79,28 +79,28 @@ async fn bakes() {
     let sleeping = Exec::new("sleep 47140815").timeout(std::time::Duration::from_millis(200));
     let exit = inside.exec(sleeping, &mut Collect::default()).await.unwrap();
     assert!(matches!(exit, Exit::TimedOut(_)), "{exit:?}");
-    machine.reboot(&bakery.run, std::time::Duration::from_mins(1)).await.unwrap();
+    machine.reboot(&fixture.run, std::time::Duration::from_mins(1)).await.unwrap();
     assert_eq!(sh(inside.as_ref(), "stat -c %u /opt/mine").await, "1000\n");
-    machine.destroy(&bakery.run).await.unwrap();
+    machine.destroy(&fixture.run).await.unwrap();
 
     let alone = MachineSettings { network: Some(false), ..MachineSettings::default() };
-    let machine = bakery.launch_with(&first.as_source(), &alone).await;
-    let inside = machine.connect(&bakery.run).await.unwrap();
+    let machine = fixture.launch_with(&first.as_source(), &alone).await;
+    let inside = machine.connect(&fixture.run).await.unwrap();
     assert_eq!(sh(inside.as_ref(), "ls /sys/class/net").await, "lo\n");
     assert!(inside.dial("127.0.0.1", 1).await.is_err());
-    machine.destroy(&bakery.run).await.unwrap();
+    machine.destroy(&fixture.run).await.unwrap();
 
-    bakery.local.delete_image(&bakery.run, &first.id).await.unwrap();
-    bakery.local.delete_image(&bakery.run, &second.id).await.unwrap();
-    let trash = bakery.store().join("trash");
+    fixture.local.delete_image(&fixture.run, &first.id).await.unwrap();
+    fixture.local.delete_image(&fixture.run, &second.id).await.unwrap();
+    let trash = fixture.store().join("trash");
     let empty = || std::fs::read_dir(&trash).unwrap().count() == 0;
-    crate::support::eventually("files of other users are removed", empty).await;
+    crate::fixture::eventually("files of other users are removed", empty).await;
 
     let host = SourceQuery::Reference("host".to_owned());
-    let error = bakery.local.find_source(&bakery.run, &host).await.unwrap_err();
+    let error = fixture.local.find_source(&fixture.run, &host).await.unwrap_err();
     assert!(error.help_text().is_some_and(|help| help.contains("sudo")), "{error:?}");
     // The unpacked tarball holds files of other users, which a temporary folder can't remove by itself.
-    let layers: Vec<_> = std::fs::read_dir(bakery.store().join("layers")).unwrap().flatten().collect();
+    let layers: Vec<_> = std::fs::read_dir(fixture.store().join("layers")).unwrap().flatten().collect();
     assert_eq!(layers.len(), 1);
 }
 
@@ -119,11 +119,11 @@ fn a_user_without_sub_ids_is_told_what_to_do() {
 #[tokio::test]
 #[ignore = "run by a_user_without_sub_ids_is_told_what_to_do"]
 async fn is_told() {
-    let bakery = Bakery::new();
+    let fixture = LocalFixture::new();
     let tarball = std::env::var("UNPRIVILEGED_FOLDER").unwrap() + "/root.tar.gz";
-    let error = bakery.local.find_source(&bakery.run, &SourceQuery::Reference(tarball)).await.unwrap_err();
+    let error = fixture.local.find_source(&fixture.run, &SourceQuery::Reference(tarball)).await.unwrap_err();
     assert!(error.to_string().contains("/etc/subuid has no range for baker"), "{error}");
     assert!(error.help_text().is_some_and(|help| help.contains("usermod --add-subuids")), "{error:?}");
-    let findings = bakery.local.permissions(&bakery.run, &[], &[]).await.unwrap();
+    let findings = fixture.local.permissions(&fixture.run, &[], &[]).await.unwrap();
     assert_eq!(findings[0].allowed, Some(false));
 }

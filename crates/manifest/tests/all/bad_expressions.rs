@@ -1,6 +1,6 @@
 //! Bad manifests and what is said of them.
 
-use crate::common::refused;
+use crate::fixture::refused;
 
 #[test]
 fn an_unknown_variable() {

@@ -1,6 +1,6 @@
 //! Values that do not fit: shapes, numbers, names, and what comes later.
 
-use crate::common::refused;
+use crate::fixture::refused;
 
 #[test]
 fn values_with_a_shape() {

@@ -18,7 +18,7 @@ use crate::sshd::soon;
 
 /// What goes wrong at a command, after the first one that every connection begins with.
 #[derive(Clone, Copy, PartialEq)]
-enum Fault {
+enum ServerFault {
     NoStatus,
     Goodbye,
     StatusBeforeOutput,
@@ -26,7 +26,7 @@ enum Fault {
 }
 
 struct Liar {
-    fault: Fault,
+    fault: ServerFault,
     refusals: Arc<AtomicUsize>,
 }
 
@@ -61,9 +61,9 @@ impl Handler for Liar {
         }
         session.data(id, b"first\n".to_vec())?;
         match self.fault {
-            Fault::NoStatus => session.close(id)?,
-            Fault::Goodbye => session.disconnect(Disconnect::ByApplication, "going \u{1b}[1mdown", "en")?,
-            Fault::StatusBeforeOutput => {
+            ServerFault::NoStatus => session.close(id)?,
+            ServerFault::Goodbye => session.disconnect(Disconnect::ByApplication, "going \u{1b}[1mdown", "en")?,
+            ServerFault::StatusBeforeOutput => {
                 session.exit_status_request(id, 3)?;
                 session.eof(id)?;
                 let handle = session.handle();
@@ -73,14 +73,14 @@ impl Handler for Liar {
                     let _ = handle.close(id).await;
                 });
             }
-            Fault::Mute => {}
+            ServerFault::Mute => {}
         }
         Ok(())
     }
 }
 
 /// A server with a fault, and how to reach it.
-async fn liar(fault: Fault, refusals: usize) -> Target {
+async fn liar(fault: ServerFault, refusals: usize) -> Target {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
     let public = PublicKey::parse(&key.public_key().to_openssh().unwrap()).unwrap();
     let config = Arc::new(russh::server::Config {
@@ -104,7 +104,7 @@ async fn liar(fault: Fault, refusals: usize) -> Target {
     target
 }
 
-async fn outcome(fault: Fault) -> (Exit, Collect) {
+async fn outcome(fault: ServerFault) -> (Exit, Collect) {
     let ssh = Ssh::connect(liar(fault, 0).await, soon(10), CancellationToken::new()).await.unwrap();
     let mut output = Collect::default();
     let call = ssh.exec(Exec::new("anything"), &mut output);
@@ -114,14 +114,14 @@ async fn outcome(fault: Fault) -> (Exit, Collect) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_close_without_a_status_is_a_loss() {
-    let (exit, output) = outcome(Fault::NoStatus).await;
+    let (exit, output) = outcome(ServerFault::NoStatus).await;
     assert!(matches!(&exit, Exit::Lost(reason) if reason.contains("without an exit status")), "{exit:?}");
     assert_eq!(output.stdout_text(), "first\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_goodbye_in_the_middle_is_a_loss_with_its_words() {
-    let (exit, output) = outcome(Fault::Goodbye).await;
+    let (exit, output) = outcome(ServerFault::Goodbye).await;
     assert!(matches!(&exit, Exit::Lost(reason) if reason.contains("going down")), "{exit:?}");
     assert_eq!(output.stdout_text(), "first\n");
 }
@@ -129,7 +129,7 @@ async fn a_goodbye_in_the_middle_is_a_loss_with_its_words() {
 /// The order of status, end of file and output is not guaranteed; only the close ends a command.
 #[tokio::test(flavor = "multi_thread")]
 async fn output_after_the_status_is_not_lost() {
-    let (exit, output) = outcome(Fault::StatusBeforeOutput).await;
+    let (exit, output) = outcome(ServerFault::StatusBeforeOutput).await;
     assert_eq!(exit, Exit::Status(3));
     assert_eq!((output.stdout_text().as_str(), output.stderr_text().as_str()), ("first\n", "late\n"));
 }
@@ -137,7 +137,7 @@ async fn output_after_the_status_is_not_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_react_can_be_timed_out_and_cancelled() {
     let cancel = CancellationToken::new();
-    let ssh = Ssh::connect(liar(Fault::Mute, 0).await, soon(10), cancel.clone()).await.unwrap();
+    let ssh = Ssh::connect(liar(ServerFault::Mute, 0).await, soon(10), cancel.clone()).await.unwrap();
     let begun = Instant::now();
     let (result, ()) = tokio::join!(ssh.get("/etc/hosts", Box::new(tokio::io::sink())), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -149,7 +149,7 @@ async fn a_server_that_does_not_react_can_be_timed_out_and_cancelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_refused_six_times_and_then_accepted() {
-    let target = liar(Fault::NoStatus, 6).await;
+    let target = liar(ServerFault::NoStatus, 6).await;
     Ssh::connect(target, soon(20), CancellationToken::new()).await.unwrap();
 }
 

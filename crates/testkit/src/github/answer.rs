@@ -5,23 +5,23 @@ use serde_json::{Value, json};
 use super::contract::{Call, Contract};
 use super::request::Request;
 use super::{REPOSITORY, State, TOKEN, VIEWER};
-use crate::http::Answer;
+use crate::http::HttpAnswer;
 
 /// Longer comments are refused.
 const COMMENT_LIMIT: usize = 65_536;
 /// Longer notes are refused.
 const NOTES_LIMIT: usize = 125_000;
 
-fn answer(status: u16, body: &Value) -> Answer {
-    Answer::text(status, if body.is_null() { String::new() } else { body.to_string() })
+fn answer(status: u16, body: &Value) -> HttpAnswer {
+    HttpAnswer::text(status, if body.is_null() { String::new() } else { body.to_string() })
 }
 
-fn refused(status: u16, message: &str) -> Answer {
+fn refused(status: u16, message: &str) -> HttpAnswer {
     answer(status, &json!({"message": message, "documentation_url": "https://docs.github.com/rest"}))
 }
 
 /// A request to the API, to GraphQL or to the uploads.
-pub(super) fn api(state: &mut State, contract: &Contract, request: &Request) -> Answer {
+pub(super) fn api(state: &mut State, contract: &Contract, request: &Request) -> HttpAnswer {
     let path = request.path.trim_start_matches("/api/v3").trim_start_matches("/api/uploads").to_owned();
     let short = path.trim_start_matches("/repos/").trim_start_matches(REPOSITORY).to_owned();
     state.requests.push(format!("{} {short}", request.method));
@@ -59,7 +59,7 @@ pub(super) fn api(state: &mut State, contract: &Contract, request: &Request) -> 
     lost.unwrap_or(done)
 }
 
-fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &Call<'_>) -> Answer {
+fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &Call<'_>) -> HttpAnswer {
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
     let text = body["body"].as_str().unwrap_or_default();
     let value = call.values.first().cloned().unwrap_or_default();
@@ -110,7 +110,7 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
         ("POST", "/releases/{release_id}/assets") => upload(state, request, id),
         ("GET", "/releases/assets/{asset_id}") => {
             let to = format!("{}/files/{id}", state.storage);
-            Answer::text(302, "").header("Location", &to)
+            HttpAnswer::text(302, "").header("Location", &to)
         }
         ("DELETE", "/releases/assets/{asset_id}") => {
             state.files.retain(|(file, _)| *file != id);
@@ -126,18 +126,18 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
 }
 
 /// A file of a release, where a token has no business.
-pub(super) fn storage(state: &mut State, request: &Request) -> Answer {
+pub(super) fn storage(state: &mut State, request: &Request) -> HttpAnswer {
     if request.header("authorization").is_some() {
         state.violations.push(format!("{}: the token was sent to another host", request.path));
     }
     let id: u64 = request.path.trim_start_matches("/files/").parse().unwrap_or_default();
     match state.files.iter().find(|(file, _)| *file == id) {
-        Some((_, content)) => Answer::text(200, content.clone()),
+        Some((_, content)) => HttpAnswer::text(200, content.clone()),
         None => refused(404, "Not Found"),
     }
 }
 
-fn upload(state: &mut State, request: &Request, release: u64) -> Answer {
+fn upload(state: &mut State, request: &Request, release: u64) -> HttpAnswer {
     let name = request.query.iter().find(|(name, _)| name == "name").map(|(_, name)| name.clone()).unwrap_or_default();
     let Some(there) = state.releases.iter().find(|one| one["id"] == release) else { return refused(404, "Not Found") };
     if there["immutable"] == true && there["draft"] == false {
@@ -195,7 +195,7 @@ fn merged(mut base: Value, over: &Value) -> Value {
     base
 }
 
-fn change(all: &mut [Value], id: u64, with: &Value) -> Answer {
+fn change(all: &mut [Value], id: u64, with: &Value) -> HttpAnswer {
     match all.iter_mut().find(|one| one["id"] == id) {
         Some(there) => {
             *there = merged(there.take(), with);
@@ -205,13 +205,13 @@ fn change(all: &mut [Value], id: u64, with: &Value) -> Answer {
     }
 }
 
-fn remove(all: &mut Vec<Value>, id: u64) -> Answer {
+fn remove(all: &mut Vec<Value>, id: u64) -> HttpAnswer {
     all.retain(|one| one["id"] != id);
     answer(204, &Value::Null)
 }
 
 /// The page of a list that is asked for.
-fn page(request: &Request, all: &[Value]) -> Answer {
+fn page(request: &Request, all: &[Value]) -> HttpAnswer {
     let number = |name: &str, otherwise: usize| {
         let found = request.query.iter().find(|(there, _)| there == name);
         found.and_then(|(_, value)| value.parse().ok()).unwrap_or(otherwise)

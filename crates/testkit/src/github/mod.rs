@@ -26,7 +26,7 @@ pub const TOKEN: &str = "ghs_stand_in_0123456789";
 
 /// Requests that are answered with a refusal.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub struct ApiFault {
     /// The method.
     pub method: &'static str,
     /// What the path ends with, before the query.
@@ -43,7 +43,7 @@ pub struct Fault {
     pub done: bool,
 }
 
-impl Fault {
+impl ApiFault {
     /// A refusal of every such request.
     pub fn always(method: &'static str, path: &'static str, status: u16, message: &'static str) -> Self {
         Self { method, path, status, header: None, message, times: usize::MAX, done: false }
@@ -58,7 +58,7 @@ struct State {
     merged: Vec<Value>,
     files: Vec<(u64, String)>,
     next: u64,
-    faults: Vec<Fault>,
+    faults: Vec<ApiFault>,
     requests: Vec<String>,
     violations: Vec<String>,
     base: String,
@@ -178,7 +178,7 @@ impl GitHub {
     }
 
     /// Refuses some requests.
-    pub fn refuse(&self, fault: Fault) {
+    pub fn refuse(&self, fault: ApiFault) {
         lock(&self.state).faults.push(fault);
     }
 

@@ -23,14 +23,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake-sandbox");
 
 /// A platform with a store of its own.
-pub(crate) struct Bakery {
+pub(crate) struct LocalFixture {
     pub(crate) local: Local,
     pub(crate) run: Run,
     pub(crate) folder: TempDir,
     _events: UnboundedReceiver<Envelope>,
 }
 
-impl Bakery {
+impl LocalFixture {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let local = Local::new(&folder.path().join("store"), PathBuf::from(PROGRAM)).unwrap();

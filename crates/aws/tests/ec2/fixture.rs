@@ -27,19 +27,19 @@ pub(crate) const UBUNTU: (&str, &str) = ("099720109477", "ubuntu/images/*noble-2
 pub(crate) const RHEL: (&str, &str) = ("309956199498", "RHEL-9*");
 
 /// A cloud, the platform on it, a run, and what the run told.
-pub(crate) struct World {
+pub(crate) struct CloudFixture {
     pub(crate) cloud: Cloud,
     pub(crate) aws: Aws,
     pub(crate) run: Run,
     events: UnboundedReceiver<Envelope>,
 }
 
-/// Runs the test `name`, with its modules, in a cloud of its own.
-pub(crate) fn in_cloud<F: Future<Output = ()>>(name: &str, body: impl FnOnce(World) -> F) {
-    cloud::around(name, async |cloud| body(World::new(cloud, Settings::default()).await).await);
+/// Runs the calling test in a cloud of its own.
+pub(crate) fn in_cloud<F: Future<Output = ()>>(body: impl FnOnce(CloudFixture) -> F) {
+    cloud::around(async |cloud| body(CloudFixture::new(cloud, Settings::default()).await).await);
 }
 
-impl World {
+impl CloudFixture {
     async fn new(cloud: Cloud, settings: Settings) -> Self {
         let clock = Arc::new(SystemClock::default());
         let limiter = Arc::new(Limiter::new(clock.clone()));

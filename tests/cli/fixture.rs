@@ -3,33 +3,33 @@
 use std::ops::Deref;
 use std::process::{Child, Command};
 
-pub(crate) use ami_bake_testkit::place::Outcome;
-use ami_bake_testkit::place::Place;
+pub(crate) use ami_bake_testkit::test_dir::CommandOutcome;
+use ami_bake_testkit::test_dir::TestDir;
 
 /// A user's place, and variables of its environment.
-pub(crate) struct Setting {
-    place: Place,
+pub(crate) struct Fixture {
+    place: TestDir,
     variables: Vec<(String, String)>,
 }
 
-impl Deref for Setting {
-    type Target = Place;
+impl Deref for Fixture {
+    type Target = TestDir;
 
-    fn deref(&self) -> &Place {
+    fn deref(&self) -> &TestDir {
         &self.place
     }
 }
 
-impl Setting {
+impl Fixture {
     pub(crate) fn new() -> Self {
-        Self { place: Place::new(), variables: Vec::new() }
+        Self { place: TestDir::new(), variables: Vec::new() }
     }
 
     /// The same with a manifest in its default place.
     pub(crate) fn with(manifest: &str) -> Self {
-        let setting = Self::new();
-        setting.write("bake.yml", manifest);
-        setting
+        let fixture = Self::new();
+        fixture.write("bake.yml", manifest);
+        fixture
     }
 
     /// The same with a variable of the environment.
@@ -44,15 +44,15 @@ impl Setting {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutcome {
         self.finish(self.command(arguments).spawn().unwrap())
     }
 
     /// Waits for a call that was begun; the folder's own name is not in the answer.
-    pub(crate) fn finish(&self, child: Child) -> Outcome {
-        let outcome = Outcome::of(child);
+    pub(crate) fn finish(&self, child: Child) -> CommandOutcome {
+        let outcome = CommandOutcome::of(child);
         let folder = self.folder().display().to_string();
         let hidden = |text: String| text.replace(&folder, "FOLDER");
-        Outcome { code: outcome.code, stdout: hidden(outcome.stdout), stderr: hidden(outcome.stderr) }
+        CommandOutcome { code: outcome.code, stdout: hidden(outcome.stdout), stderr: hidden(outcome.stderr) }
     }
 }

@@ -7,11 +7,11 @@ use tempfile::TempDir;
 
 /// A folder to call programs in; gone with this value.
 #[derive(Debug)]
-pub struct Place(TempDir);
+pub struct TestDir(TempDir);
 
 /// What a call of a program came to.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct CommandOutcome {
     /// The exit code; none after a signal.
     pub code: Option<i32>,
     /// Standard output.
@@ -20,7 +20,7 @@ pub struct Outcome {
     pub stderr: String,
 }
 
-impl Place {
+impl TestDir {
     /// A new one, empty.
     ///
     /// # Panics
@@ -75,7 +75,7 @@ impl Place {
     }
 }
 
-impl Outcome {
+impl CommandOutcome {
     /// Waits for a call that was begun.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use ami_bake_testkit::cloud::Cloud;
-use ami_bake_testkit::place::{Outcome, Place};
+use ami_bake_testkit::test_dir::{CommandOutcome, TestDir};
 use serde_json::Value;
 
 /// The manifest's head and one source, for manifests of which only the steps matter.
@@ -21,20 +21,20 @@ images:
 "#;
 
 /// One user's place: a folder, a cloud, an environment without anything of the test machine's own.
-pub(crate) struct Setting {
+pub(crate) struct Fixture {
     pub(crate) cloud: Cloud,
-    place: Place,
+    place: TestDir,
 }
 
-impl Deref for Setting {
-    type Target = Place;
+impl Deref for Fixture {
+    type Target = TestDir;
 
-    fn deref(&self) -> &Place {
+    fn deref(&self) -> &TestDir {
         &self.place
     }
 }
 
-impl Setting {
+impl Fixture {
     /// With this manifest.
     pub(crate) fn new(manifest: &str) -> Self {
         Self::on(Cloud::start(Path::new(binary())), manifest)
@@ -42,9 +42,9 @@ impl Setting {
 
     /// On a cloud that was started otherwise.
     pub(crate) fn on(cloud: Cloud, manifest: &str) -> Self {
-        let setting = Self { cloud, place: Place::new() };
-        setting.write("bake.yml", manifest);
-        setting
+        let fixture = Self { cloud, place: TestDir::new() };
+        fixture.write("bake.yml", manifest);
+        fixture
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -53,11 +53,11 @@ impl Setting {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutcome {
         finish(self.command(arguments).spawn().unwrap())
     }
 
-    pub(crate) fn bake(&self) -> Outcome {
+    pub(crate) fn bake(&self) -> CommandOutcome {
         self.run(&["bake"])
     }
 
@@ -91,8 +91,8 @@ impl Setting {
     }
 }
 
-pub(crate) fn finish(child: Child) -> Outcome {
-    Outcome::of(child)
+pub(crate) fn finish(child: Child) -> CommandOutcome {
+    CommandOutcome::of(child)
 }
 
 pub(crate) fn binary() -> &'static str {
