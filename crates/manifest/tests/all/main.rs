@@ -7,6 +7,7 @@ mod bad_family;
 mod bad_structure;
 mod bad_values;
 mod bad_yaml;
+mod digest_golden;
 mod docker;
 mod fixture;
 mod plan;
