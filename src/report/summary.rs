@@ -1,8 +1,8 @@
 //! The end of a run for people: what failed and why, and a table of the images.
 
 use ami_bake_core::ErrorKind;
+use ami_bake_core::duration::human;
 use ami_bake_core::event::Event;
-use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 
 use super::Explain;

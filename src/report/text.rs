@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ami_bake_core::delivery::Delivery;
+use ami_bake_core::duration::human;
 use ami_bake_core::event::{Decision, Envelope, Event, Failure, Stage, StepOutcome};
 use ami_bake_core::platform::ImageRecord;
-use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, PackageChanges, Report, Status};
 use ami_bake_core::rollout::{Outcome, Rollout};
 

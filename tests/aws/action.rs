@@ -81,7 +81,7 @@ fn a_bake_outlives_its_credentials() {
         ("ami-bake-4711-shop-images".into(), "7200".into())
     );
     assert_eq!(field(&assumed[1], "DurationSeconds"), "3600");
-    assert!(main.annotations("warning")[0].contains("does not allow sessions of 7200 s"));
+    assert!(main.annotations("warning")[0].contains("does not allow sessions of 2h"));
     tokens.sort();
     tokens.dedup();
     assert_eq!(tokens.len(), assumed.len());

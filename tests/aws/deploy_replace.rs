@@ -99,7 +99,7 @@ fn a_group_that_does_not_get_healthy_goes_again() {
     fixture
         .bake()
         .exits(8)
-        .says("0 of 5 machines of web-v000 were in service after 4.0s")
+        .says("0 of 5 machines of web-v000 were in service after 4s")
         .says("it is as it was before");
     assert_eq!(groups(&fixture), ["web"]);
     assert!(serves(&fixture, "web"));

@@ -70,7 +70,7 @@ fn a_document_that_does_what_it_should_not_ends_in_a_sentence() {
     for text in [
         "web.yml:5: the phase `build` failed at the step `Code` (ExecuteBash): exited with status 255; that is ignored",
         "nothing is said to it",
-        "at the step `Slow` (ExecuteBash): it was still running after 2 s and was ended; that is ignored",
+        "at the step `Slow` (ExecuteBash): it was still running after 2s and was ended; that is ignored",
         "none of it is left",
         "at the step `Cut` (ExecuteBash): the connection to the machine was lost",
         "it goes on",

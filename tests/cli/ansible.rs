@@ -298,7 +298,7 @@ fn a_playbook_ends_with_its_step() {
     let late = fixture(&format!("{HEAD}      - ansible: web.yml\n        timeout: 4s\n"));
     late.write("web.yml", &play(number, ""));
     let outcome = late.run(&["bake"]).exits(5);
-    assert!(outcome.stderr.contains("was still running after 4 s and was killed"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("was still running after 4s and was killed"), "{}", outcome.stderr);
     assert!(!alive(&format!("sleep {number}")) && left(&late).is_empty(), "{:?}", left(&late));
 
     // The second runs on this computer, in a session of its worker's own.

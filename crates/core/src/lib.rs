@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod communicator;
 pub mod delivery;
+pub mod duration;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -24,6 +25,7 @@ pub mod rollout;
 pub mod route;
 pub mod run;
 pub mod services;
+pub mod shell;
 pub mod tags;
 pub mod token;
 pub mod version;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::duration::human;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
@@ -181,18 +182,5 @@ impl<S: Clone + Send + Sync + 'static> Inner<S> {
             }
             self.clock.sleep(pause).await;
         }
-    }
-}
-
-/// A duration as people write it: `90s` is `1m 30s`.
-pub fn human(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, _) if duration < Duration::from_secs(10) => format!("{:.1}s", duration.as_secs_f64()),
-        (0, 0, seconds) => format!("{seconds}s"),
-        (0, minutes, 0) => format!("{minutes}m"),
-        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
-        (hours, 0, _) => format!("{hours}h"),
-        (hours, minutes, _) => format!("{hours}h {minutes}m"),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::output::{Collect, OutputSink};
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 use async_trait::async_trait;
 use russh::Channel;
@@ -16,7 +17,6 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::command::quote;
 use crate::exec::{self, Output};
 use crate::key::PublicKey;
 use crate::progress::prefixed;

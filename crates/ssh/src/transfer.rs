@@ -2,13 +2,12 @@
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::sanitize;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 use std::time::Duration;
-
-use crate::command::quote;
 
 /// From this round trip on the machine is not in the neighbourhood. Nearer than that the line outruns gzip; farther
 /// away the SSH server's own window (2 MiB in OpenSSH) holds a channel below 200 MB/s at 10 ms and 20 MB/s at 100 ms,

@@ -18,5 +18,5 @@ mod wait;
 
 pub use foreign::{Call, Ended, call};
 pub use inputs::{digest_of_files, file_inputs};
-pub use shell::{LastWords, quote};
+pub use shell::LastWords;
 pub use verbs::StepRunner;

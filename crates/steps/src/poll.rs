@@ -3,9 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::{Result, Run};
-
-use crate::text::duration;
 
 /// One look lasts this long at most: a machine that takes a connection and says nothing must not eat all the time.
 pub(crate) const LOOK: Duration = Duration::from_secs(10);
@@ -64,7 +63,7 @@ where
             () = run.clock().sleep(patience.look) => match before.take() {
                 Some((fact, Some(more))) => Seen::Saw(fact, more),
                 Some((fact, None)) => Seen::Not(fact),
-                None => Seen::Not(format!("the machine did not answer within {}", duration(patience.look))),
+                None => Seen::Not(format!("the machine did not answer within {}", human(patience.look))),
             },
         };
         let (fact, more) = match seen {

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::plan::{Step, WaitFor};
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::expect::command;
 use crate::poll::{LOOK, Patience, Seen, poll};
-use crate::shell::{ask, quote};
-use crate::text::{duration, excerpt};
+use crate::shell::ask;
+use crate::text::excerpt;
 
 /// Time between two looks where nothing is said.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -52,7 +54,7 @@ pub(crate) async fn wait(
         WaitFor::File(path) => format!("`{path}` did not appear on the machine"),
         WaitFor::Command(text) => format!("the command `{}` did not exit with 0", excerpt(text, 80)),
     };
-    Err(Error::build(format!("step `{}`: {what} within {}; at last: {}", step.name, duration(last.spent), last.fact))
+    Err(Error::build(format!("step `{}`: {what} within {}; at last: {}", step.name, human(last.spent), last.fact))
         .help("Give it longer with `timeout`, or look into the logs of what should answer.")
         .at(step.route.clone()))
 }

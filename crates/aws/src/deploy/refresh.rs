@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
-use ami_bake_core::poll::human;
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 use aws_sdk_autoscaling::types::{
     AlarmSpecification, DesiredConfiguration, InstanceRefresh, InstanceRefreshStatus as Status, MixedInstancesPolicy,

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
-use ami_bake_core::poll::human;
 use ami_bake_core::rollout::{Outcome, Rollout};
 use ami_bake_core::{Error, ErrorKind, Result, tags};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};

@@ -97,9 +97,9 @@ impl Source for WebIdentity {
             match judge(&failure) {
                 Next::Shorter if duration > SESSION => {
                     self.identity.emit(format!(
-                        "{} does not allow sessions of {} s; they last an hour and are renewed",
+                        "{} does not allow sessions of {}; they last an hour and are renewed",
                         self.role,
-                        duration.as_secs()
+                        ami_bake_core::duration::human(duration)
                     ));
                     duration = SESSION;
                     continue;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
+use ami_bake_core::duration::human;
 use ami_bake_core::output::{Collect, sanitize};
-use ami_bake_core::poll::human;
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::Ssh;
 

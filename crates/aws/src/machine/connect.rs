@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::plan::MachineSettings;
-use ami_bake_core::poll::human;
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 use ami_bake_ssh::{HostKey, Jump, Key, Ssh, Target, Timing};
 use secrecy::SecretString;

@@ -16,7 +16,7 @@ pub(super) async fn mark(there: &Inner, run: &Run, image: &Image, wanted: &Distr
         && image.deprecation_time().is_none()
     {
         let at = run.clock().now().checked_add(after).map_err(|error| {
-            Error::preflight(format!("deprecate the image {id} after {}", ami_bake_core::poll::human(after)))
+            Error::preflight(format!("deprecate the image {id} after {}", ami_bake_core::duration::human(after)))
                 .because(error)
         })?;
         let request =

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ami_bake_core::communicator::Reader;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
-use ami_bake_steps::quote;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::Doing;

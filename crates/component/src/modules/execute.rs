@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
-use ami_bake_steps::quote;
 
 use super::Doing;
 use super::entry::Entry;

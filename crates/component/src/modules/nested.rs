@@ -2,8 +2,8 @@
 
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::services::{ObjectPath, StoredDocument};
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
-use ami_bake_steps::quote;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 

@@ -1,8 +1,8 @@
 //! `S3Download` and `S3Upload`, with the credentials of the bake: the machine needs none.
 
 use ami_bake_core::services::ObjectPath;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
-use ami_bake_steps::quote;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::Doing;

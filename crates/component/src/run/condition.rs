@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 use ami_bake_manifest::tree::Node;
-use ami_bake_steps::quote;
 use regex::RegexBuilder;
 
 use super::Deadline;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::{Error, Result, Run};
 
 /// A moment on the run's clock, or none.
@@ -59,8 +60,8 @@ impl Deadline {
 
     /// The failure of what took longer.
     pub(crate) fn over(self) -> Error {
-        let seconds = self.0.map(|limit| limit.length.as_secs()).unwrap_or_default();
-        Error::build(format!("it was still running after {seconds} s and was ended"))
+        let limit = self.0.map(|limit| limit.length).unwrap_or_default();
+        Error::build(format!("it was still running after {} and was ended", human(limit)))
             .help("Give it longer with `timeoutSeconds`, or the manifest's step with `timeout`.")
     }
 }

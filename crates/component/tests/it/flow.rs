@@ -178,7 +178,7 @@ async fn attempts_and_limits_are_kept() {
     assert_eq!(outcome.passes(), "try\ntry\n");
     let slow = "- {name: Slow, action: ExecuteBash, timeoutSeconds: 1, inputs: {commands: [sleep 600]}}";
     let error = bench.build(slow).await.fails();
-    assert!(error.contains("it was still running after 1 s") && error.contains("`timeoutSeconds`"), "{error}");
+    assert!(error.contains("it was still running after 1s") && error.contains("`timeoutSeconds`"), "{error}");
     let mut step = bench.of(
         &build("- {name: Slow, action: ExecuteBash, timeoutSeconds: -1, inputs: {commands: [sleep 600]}}"),
         &[Phase::Build],
@@ -186,7 +186,7 @@ async fn attempts_and_limits_are_kept() {
     );
     step.timeout = Some(std::time::Duration::from_secs(1));
     let error = bench.step(&step).await.fails();
-    assert!(error.contains("it was still running after 1 s"), "{error}");
+    assert!(error.contains("it was still running after 1s"), "{error}");
     bench.run.cancel.cancel();
     let outcome = bench.build("- {name: A, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [id]}}").await;
     assert_eq!(outcome.result.unwrap_err().kind(), ami_bake_core::ErrorKind::Cancelled);

@@ -135,7 +135,7 @@ async fn a_restart_has_no_limit_of_its_own_but_the_steps() {
     let mut step = bench.of(&build("- {name: A, action: Reboot, inputs: {delaySeconds: 3600}}"), &[Phase::Build], &[]);
     step.timeout = Some(std::time::Duration::from_secs(1));
     let error = bench.step(&step).await.fails();
-    assert!(error.contains("(Reboot): it was still running after 1 s"), "{error}");
+    assert!(error.contains("(Reboot): it was still running after 1s"), "{error}");
     // In a loop it is the turn that runs again.
     let text = bench
         .build("- {name: A, action: ExecuteBash, loop: {forEach: [a, b]}, inputs: {commands: ['[ -e /opt/{{ loop.value }} ] || { touch /opt/{{ loop.value }}; exit 194; }; echo {{ loop.value }}']}}")

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::plan::Phase;
-use ami_bake_core::poll::human;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 use jiff::Timestamp;
 

@@ -1,7 +1,7 @@
 //! The tests of each image.
 
+use ami_bake_core::duration::human;
 use ami_bake_core::plan::Phase;
-use ami_bake_core::poll::human;
 use ami_bake_core::report::{Report, StepReport, StepResult};
 
 use super::images::passed;

@@ -1,6 +1,6 @@
 //! The first line, which tells how the run ended, and the last, which tells what it was.
 
-use ami_bake_core::poll::human;
+use ami_bake_core::duration::human;
 use ami_bake_core::report::{Report, Status};
 
 use super::count;

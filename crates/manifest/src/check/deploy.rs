@@ -1,7 +1,7 @@
 //! What an entry of `deploy` says that can't be carried out.
 
+use ami_bake_core::duration::human;
 use ami_bake_core::plan::{Deployment, ImagePlan, Strategy};
-use ami_bake_core::poll::human;
 use ami_bake_core::{Route, Segment};
 
 use crate::diagnostic::Diagnostic;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::shell::quote;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 
 use super::message::{Failed, Message, answer, piece};
 use super::restart::{Request, Wish};
-use crate::shell::{ACCOUNT, quote};
+use crate::shell::ACCOUNT;
 
 /// As much of a command's input as waits for the machine.
 const WAITING: usize = 256 << 10;

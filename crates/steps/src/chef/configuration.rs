@@ -1,6 +1,6 @@
 //! What the tool is given beside the cookbooks: its configuration and the node's attributes.
 
-use crate::shell::quote;
+use ami_bake_core::shell::quote;
 
 /// The settings that name the folders of [`super::Chef`], in their order, and what each is called on the machine.
 pub(super) const FOLDERS: [(&str, &str); 3] =

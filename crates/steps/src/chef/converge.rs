@@ -6,13 +6,14 @@ use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use tokio::time::Instant;
 
 use super::again::{self, Next};
 use super::configuration::{FOLDERS, command, node, solo};
 use crate::files::{Upload, upload};
-use crate::shell::{Interpreter, Script, Tail, ask, ask_with, ended, quote};
+use crate::shell::{Interpreter, Script, Tail, ask, ask_with, ended};
 
 /// What is converged.
 #[derive(Debug, Clone, Copy)]

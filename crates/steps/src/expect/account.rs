@@ -2,10 +2,11 @@
 
 use ami_bake_core::plan::Probe;
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::poll::Seen;
-use crate::shell::{ask, check_user, quote};
+use crate::shell::{ask, check_user};
 
 /// Whether the account is as it should be.
 pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Seen> {

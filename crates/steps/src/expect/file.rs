@@ -4,10 +4,11 @@ use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{Collect, OutputSink, Stream};
 use ami_bake_core::plan::Probe;
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::poll::Seen;
-use crate::shell::{Program, ask, quote};
+use crate::shell::{Program, ask};
 
 /// Whether the file is as it should be.
 pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Seen> {

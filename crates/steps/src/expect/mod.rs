@@ -11,12 +11,12 @@ mod system;
 
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::plan::{Probe, Step};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::poll::{LOOK, Patience, poll};
-use crate::text::duration;
 
 /// How long an assertion may take to come true where nothing is said.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -46,7 +46,7 @@ pub(crate) async fn expect(run: &Run, on: &ConnectedMachine<'_>, step: &Step, pr
     let patience = Patience { interval: INTERVAL, limit, look: one };
     let Some(last) = poll(run, &patience, look).await? else { return Ok(()) };
     let more = last.more.map(|more| format!("; {more}")).unwrap_or_default();
-    let message = format!("step `{}`: {} for {}{more}", step.name, last.fact, duration(last.spent));
+    let message = format!("step `{}`: {} for {}{more}", step.name, last.fact, human(last.spent));
     let message = run.masker().mask(&message);
     Err(Error::build(message)
         .help("`--keep-on-failure` keeps the machine, so that you can look at it; `timeout` gives it longer than a minute.")

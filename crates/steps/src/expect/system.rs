@@ -2,10 +2,11 @@
 
 use ami_bake_core::plan::Step;
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
 use crate::poll::Seen;
-use crate::shell::{ask, quote};
+use crate::shell::ask;
 
 /// Whether a service runs and starts at boot as it should. systemd, and OpenRC.
 pub(super) async fn service(

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::{Exclude, Step};
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use tokio::runtime::Handle;
 
 use super::stream::BlockingReader;
 use super::unpack::{Place, unpack};
 use super::upload::{blocking, too_slow};
-use crate::shell::{ask, quote};
+use crate::shell::ask;
 
 /// Between the connection and the disk.
 const BUFFER: usize = 512 << 10;

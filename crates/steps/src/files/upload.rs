@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::{Exclude, FileKind, LocalFile, Step, local_files};
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
 use super::pack::{Item, Ownership, check_readable, pack};
 use super::stream::Chunks;
-use crate::shell::{ask, quote};
+use crate::shell::ask;
 
 /// What is sent, and where to.
 pub(crate) struct Upload<'a> {
@@ -102,8 +103,12 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
 
 /// The verb ran past the step's own time-out.
 pub(super) fn too_slow(step: &Step, limit: std::time::Duration) -> Error {
-    let text =
-        format!("step `{}`: the {} was not done after {}", step.name, step.verb.name(), crate::text::duration(limit));
+    let text = format!(
+        "step `{}`: the {} was not done after {}",
+        step.name,
+        step.verb.name(),
+        ami_bake_core::duration::human(limit)
+    );
     Error::build(text).help("Give it longer with `timeout`.").at(step.route.clone())
 }
 

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use ami_bake_core::plan::{ImageSettings, Keep};
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::ExposeSecret as _;
 
-use crate::shell::{ask, ask_with, quote};
+use crate::shell::{ask, ask_with};
 use exempt::{Verdict, judge};
 use forms::forms;
 

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use ami_bake_core::plan::{ImageSettings, Keep};
 use ami_bake_core::provision::{ConnectedMachine, Login};
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
-use crate::shell::{ask, quote};
+use crate::shell::ask;
 
 /// Seals the machine's disk and tells what was removed.
 ///

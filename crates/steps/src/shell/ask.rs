@@ -63,9 +63,10 @@ async fn answered(run: &Run, on: &ConnectedMachine<'_>, what: &str, program: Pro
     match exit {
         Exit::Status(status) => Ok(Answer { status, stdout, stderr }),
         Exit::Signal(signal) => Err(Error::build(format!("{what}: ended on the machine by signal {signal}"))),
-        Exit::TimedOut(limit) => {
-            Err(Error::build(format!("{what}: no answer from the machine for {}", crate::text::duration(limit))))
-        }
+        Exit::TimedOut(limit) => Err(Error::build(format!(
+            "{what}: no answer from the machine for {}",
+            ami_bake_core::duration::human(limit)
+        ))),
         Exit::Lost(seen) => {
             Err(Error::build(format!("{what}: the connection to the machine was lost ({})", sanitize(&seen)))
                 .help("Look at the machine's console; it may have restarted or run out of memory."))

@@ -1,10 +1,9 @@
 //! A step's environment as shell text, with its secrets read at that moment.
 
 use ami_bake_core::plan::{SecretPart, Step, Value};
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::ExposeSecret as _;
-
-use super::quote;
 
 /// Variables that a shell refuses to set; the whole script would end there with a riddle.
 const READ_ONLY: [&str; 6] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"];

@@ -66,11 +66,6 @@ fn assemble(head: &[u8], payload: u64) -> Vec<u8> {
     bytes
 }
 
-/// Any text as one word of a POSIX shell.
-pub fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,10 +80,5 @@ mod tests {
             assert_eq!(words.next().unwrap(), (bytes.len() as u64 + payload).to_string());
             assert_eq!(words.next().unwrap(), format!("ami_bake_start={}", bytes.len() + 1));
         }
-    }
-
-    #[test]
-    fn quotes_are_quoted() {
-        assert_eq!(quote("it's $HOME\n"), "'it'\\''s $HOME\n'");
     }
 }

@@ -10,7 +10,6 @@ mod words;
 pub(crate) use ask::{ask, ask_with};
 pub(crate) use env::{environment, exposed, variables};
 pub(crate) use loader::Program;
-pub use loader::quote;
 pub use outcome::LastWords;
 pub(crate) use outcome::{Tail, ended};
 pub(crate) use script::{ACCOUNT, Interpreter, Script, apply, check_user};

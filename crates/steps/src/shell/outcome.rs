@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use ami_bake_core::communicator::Exit;
+use ami_bake_core::duration::human;
 use ami_bake_core::output::{OutputSink, Stream, sanitize};
 use ami_bake_core::plan::Step;
 use ami_bake_core::{Error, Run};
-
-use crate::text::duration;
 
 /// So many lines of a stream stand in an error.
 const LINES: usize = 10;
@@ -140,7 +139,7 @@ pub(crate) fn ended(step: &Step, what: &str, exit: &Exit, words: Option<LastWord
             }
         }
         Exit::TimedOut(limit) => {
-            Error::build(format!("step `{name}`: {what} was still running after {} and was killed", duration(*limit)))
+            Error::build(format!("step `{name}`: {what} was still running after {} and was killed", human(*limit)))
                 .help("Give it longer with `timeout`, or find out what it waits for: its standard input is empty.")
         }
         Exit::Lost(seen) => {

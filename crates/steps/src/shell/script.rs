@@ -8,9 +8,10 @@ use ami_bake_core::communicator::{Exit, Reader};
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
 use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
-use super::{Program, Tail, ended, environment, quote, words};
+use super::{Program, Tail, ended, environment, words};
 
 /// What a script is run with when nothing else is said.
 const BASH: [&str; 3] = ["bash", "-euo", "pipefail"];

@@ -288,7 +288,7 @@ async fn it_is_polled_and_the_last_answer_is_told() {
     let mut late = expect(probe);
     late.timeout = Some(Duration::from_millis(1500));
     let error = Bench::new().fails(&late).await;
-    assert!(error.message().ends_with("to be there, but it is not for 1 s"), "{error}");
+    assert!(error.message().ends_with("to be there, but it is not for 1s"), "{error}");
     late.timeout = None;
     let making = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1200)).await;

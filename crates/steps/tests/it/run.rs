@@ -116,10 +116,7 @@ async fn the_four_ends_are_four_messages_and_leave_nothing() {
     let mut slow = script(&format!("{said} sleep 60"));
     slow.timeout = Some(Duration::from_millis(900));
     let slow = whole(&bench.fails(&slow).await);
-    assert!(
-        slow.starts_with("step `it`: the script was still running after 900 ms and was killed | the last"),
-        "{slow}"
-    );
+    assert!(slow.starts_with("step `it`: the script was still running after 0.9s and was killed | the last"), "{slow}");
     *bench.shell.cut.lock().unwrap() = Some(Duration::from_millis(900));
     let lost = whole(&bench.fails(&script(&format!("{said} sleep 60"))).await);
     assert!(lost.starts_with("step `it`: the connection to the machine was lost while the script ran (broken pipe); what it did since is unknown | the last"), "{lost}");
