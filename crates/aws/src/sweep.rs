@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use ami_bake_core::ledger::{Entry, IMAGE, MACHINE};
-use ami_bake_core::plan::expired as expired_images;
 use ami_bake_core::platform::{ImageQuery, ImageRecord, Orphan, Undo};
+use ami_bake_core::retention::expired as expired_images;
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{Filter, Image, Reservation, Tag};
 use jiff::Timestamp;
@@ -192,7 +192,7 @@ fn about(tags: &BTreeMap<String, String>) -> String {
         return tags.get("Name").cloned().unwrap_or_else(|| "a bake".to_owned());
     };
     let mut text = image.clone();
-    if let Some(variant) = tags.get(tags::VARIANT) {
+    if let Some(variant) = tags::variant(tags) {
         text = format!("{text}-{variant}");
     }
     if let Some(version) = tags.get(tags::VERSION) {
@@ -390,6 +390,8 @@ mod tests {
             (tags::RUN, "r-1"),
         ];
         let left = leftover(of(SNAPSHOT, &tags), "eu-west-1", Timestamp::MAX).unwrap();
+        let older = tags.map(|(key, value)| (if key == tags::VARIANT { tags::LEGACY_VARIANT } else { key }, value));
+        assert_eq!(leftover(of(SNAPSHOT, &older), "eu-west-1", Timestamp::MAX).unwrap().about, left.about);
         assert_eq!((left.about.as_str(), left.run.as_deref()), ("web-arm64 1.2.3 of shop", Some("r-1")));
         assert_eq!(left.region.as_deref(), Some("eu-west-1"));
         let role = leftover(of("role", &tags[..1]), "eu-west-1", Timestamp::MAX).unwrap();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Failure;
+use crate::failure::Failure;
 
 /// One region's part of a publication. Regions don't wait for each other, and one's failure hides no other's success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::delivery::Delivery;
-use crate::error::{Error, ErrorKind};
+use crate::image::ImageRecord;
 use crate::location::SourceLocation;
 use crate::output::Stream;
 use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
-use crate::platform::ImageRecord;
 use crate::rollout::Rollout;
-use crate::route::Route;
+
+pub use crate::failure::Failure;
 
 /// The version of the event format; raised when a reader of older records would misread it.
 pub const EVENT_VERSION: u32 = 1;
@@ -99,37 +99,6 @@ pub enum Decision {
         /// The image.
         image: ImageRecord,
     },
-}
-
-/// A failure as reporters see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// What it means for the run.
-    pub kind: ErrorKind,
-    /// The sentence fragment.
-    pub message: String,
-    /// Causes, outermost first.
-    pub causes: Vec<String>,
-    /// What the reader can do.
-    pub help: Option<String>,
-    /// The place in the manifest.
-    pub route: Option<Route>,
-    /// The line of a file that the step there names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<SourceLocation>,
-}
-
-impl From<&Error> for Failure {
-    fn from(error: &Error) -> Self {
-        Self {
-            kind: error.kind(),
-            message: error.message().to_owned(),
-            causes: error.causes(),
-            help: error.help_text().map(str::to_owned),
-            route: error.route().cloned(),
-            place: error.place().cloned(),
-        }
-    }
 }
 
 /// How one attempt of a step ended.

@@ -1,26 +1,21 @@
 //! What a platform must be able to do. A platform is one room behind these traits.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::communicator::Communicator;
 use crate::error::{Error, Result};
 use crate::ledger::Entry;
-use crate::plan::{
-    Architecture, CaptureMode, Deployment, Digest, Distribution, ImageKey, ImagePlan, MachineSettings, Phase, Price,
-    SourceImage, SourceQuery,
-};
-use crate::provision::Login;
+use crate::plan::{CaptureMode, Deployment, Distribution, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use crate::rollout::Rollout;
 use crate::run::Run;
 use crate::services::Services;
-use crate::tags;
+
+pub use crate::image::{ImageRecord, Listed, Superseded, Usage};
+pub use crate::machine::{Candidate, Capture, Keep, Launch, Machine, PendingImage};
 
 /// What a platform can do, so that `check` refuses the rest with a line number. Field names are the manifest's.
 #[derive(Debug, Clone, Copy)]
@@ -45,111 +40,6 @@ pub struct Capabilities {
     pub deploy: bool,
 }
 
-/// An image that ami-bake made, as the platform lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageRecord {
-    /// The platform's id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its region, where the platform has regions.
-    pub region: Option<String>,
-    /// The account that has it, where that is another than the platform's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// The namespace.
-    pub namespace: String,
-    /// Image and variant.
-    pub key: ImageKey,
-    /// Its version.
-    pub version: semver::Version,
-    /// Its digest.
-    pub digest: Digest,
-    /// When its tests passed; none for a candidate.
-    pub tested: Option<Timestamp>,
-    /// When it was made.
-    pub created: Option<Timestamp>,
-    /// True when it can be launched now.
-    pub available: bool,
-    /// Its architecture.
-    pub architecture: Option<Architecture>,
-    /// What it consists of: snapshots on AWS, layers locally.
-    pub parts: Vec<String>,
-    /// All its tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-impl ImageRecord {
-    /// The image that a plan makes, before it is there: without an id.
-    pub fn planned(plan: &ImagePlan, now: Timestamp) -> Self {
-        Self {
-            id: String::new(),
-            name: plan.settings.name.clone(),
-            region: None,
-            account: None,
-            namespace: plan.namespace.clone(),
-            key: plan.key.clone(),
-            version: plan.version.clone(),
-            digest: plan.digest.clone(),
-            tested: Some(now),
-            created: Some(now),
-            available: true,
-            architecture: plan.source.architecture,
-            parts: Vec::new(),
-            tags: BTreeMap::from([(tags::SOURCE.to_owned(), plan.source.id.clone())]),
-        }
-    }
-
-    /// Since when its end has come, by its tag. A final version that passed its tests has none.
-    pub fn expired(&self, now: Timestamp) -> Option<Timestamp> {
-        let passes = self.tested.is_none() || !self.version.pre.is_empty();
-        let end: Timestamp = self.tags.get(tags::EXPIRES).filter(|_| passes)?.parse().ok()?;
-        (end <= now).then_some(end)
-    }
-
-    /// The image as a source of further images and of test machines.
-    pub fn as_source(&self) -> SourceImage {
-        SourceImage {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            owner: "self".to_owned(),
-            created: self.created,
-            tags: self.tags.clone(),
-            architecture: self.architecture,
-            identity: self.id.clone(),
-            version: Some(self.version.clone()),
-        }
-    }
-}
-
-/// Who uses an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Usage {
-    /// These, each in a few words: `instance i-…`, `launch template lt-…`. Nobody when it is empty.
-    By(Vec<String>),
-    /// It could not be learnt, and why: whoever wants to delete the image takes it for used.
-    Unknown(String),
-}
-
-/// An image where it is published, with who uses it there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
-    /// The image.
-    pub image: ImageRecord,
-    /// Who uses it; none where the platform can't tell.
-    pub usage: Option<Usage>,
-}
-
-/// A version that the plan's retention keeps no longer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Superseded {
-    /// The image.
-    pub image: ImageRecord,
-    /// Why it stays all the same, in words: who uses it, or what protects it.
-    pub held: Option<String>,
-}
-
 /// Which of our own images to list.
 #[derive(Debug, Clone, Default)]
 pub struct ImageQuery {
@@ -159,43 +49,6 @@ pub struct ImageQuery {
     pub key: Option<ImageKey>,
     /// The owner; this account without.
     pub owner: Option<String>,
-}
-
-/// What to launch.
-#[derive(Debug, Clone)]
-pub struct Launch<'a> {
-    /// The image that is being baked or tested, for names and tags.
-    pub key: &'a ImageKey,
-    /// The namespace.
-    pub namespace: &'a str,
-    /// To build on or to test on.
-    pub phase: Phase,
-    /// The image to boot.
-    pub source: &'a SourceImage,
-    /// The machine's settings.
-    pub machine: &'a MachineSettings,
-    /// How long the machine may live when nobody ends it.
-    pub lifetime: Duration,
-}
-
-/// What to capture.
-#[derive(Debug, Clone)]
-pub struct Capture<'a> {
-    /// The plan: machine settings, mode, description.
-    pub plan: &'a ImagePlan,
-    /// Tags for the candidate and its parts, with an expiry until it is registered.
-    pub tags: BTreeMap<String, String>,
-    /// The candidate's name.
-    pub name: String,
-}
-
-/// A captured image that has not passed its tests yet.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    /// The image, to be launched from.
-    pub image: SourceImage,
-    /// What it consists of.
-    pub parts: Vec<String>,
 }
 
 /// The final name and tags of an image.
@@ -378,81 +231,4 @@ pub struct Permission {
     pub allowed: Option<bool>,
     /// Why, or the policy statement that grants it.
     pub detail: Option<String>,
-}
-
-/// How a person reaches a machine that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keep {
-    /// The folder that the bake's own key is written into, where the machine is reached by one.
-    pub folder: PathBuf,
-    /// A public key of the person's, as OpenSSH writes it, that is let in too.
-    pub key: Option<String>,
-}
-
-impl From<PathBuf> for Keep {
-    fn from(folder: PathBuf) -> Self {
-        Self { folder, key: None }
-    }
-}
-
-/// A machine that was launched.
-#[async_trait]
-pub trait Machine: Send + Sync {
-    /// The platform's id of it.
-    fn id(&self) -> &str;
-
-    /// Its type, for the report.
-    fn kind(&self) -> &str;
-
-    /// Where it is, in words: zone and address.
-    fn place(&self) -> String;
-
-    /// What it costs an hour, where that is known: the market's price, or what the manifest says.
-    fn hourly(&self) -> Option<Price> {
-        None
-    }
-
-    /// Waits until it is reachable and its first boot is finished.
-    async fn connect(&self, run: &Run) -> Result<Arc<dyn Communicator>>;
-
-    /// What the bake put on it to log in, for the seal to take away.
-    fn login(&self) -> Login;
-
-    /// The absolute paths that were made or changed since it was launched, where the platform knows them without looking
-    /// at every file: a list for the search for secrets. It may name folders and what is gone again, but leave nothing
-    /// out that becomes part of the image. None where nobody knows.
-    async fn changes(&self, run: &Run) -> Result<Option<Vec<PathBuf>>> {
-        let _ = run;
-        Ok(None)
-    }
-
-    /// Restarts it and waits until it is back, recognised by another boot id.
-    async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()>;
-
-    /// Takes the connection up anew and does what each start of the machine needs, for whoever restarted it without
-    /// [`Machine::reboot`]; by default nothing.
-    ///
-    /// # Errors
-    /// When the machine does not answer in time.
-    async fn recover(&self, run: &Run, timeout: Duration) -> Result<()> {
-        let _ = (run, timeout);
-        Ok(())
-    }
-
-    /// Brings the disk to rest and fixes its content. On return the machine is not needed any more, but for what the
-    /// platform itself keeps until the image is [`PendingImage::available`].
-    async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>>;
-
-    /// Gives the machine back, waiting for nothing. May be called twice.
-    async fn destroy(&self, run: &Run) -> Result<()>;
-
-    /// Keeps the machine for a person (`--keep-on-failure`), and says how to reach it.
-    async fn keep(&self, run: &Run, keep: &Keep) -> Result<String>;
-}
-
-/// An image whose content is fixed, but which can't be launched yet.
-#[async_trait]
-pub trait PendingImage: Send + Sync {
-    /// Waits until it can be launched.
-    async fn available(self: Box<Self>, run: &Run) -> Result<Candidate>;
 }

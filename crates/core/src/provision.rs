@@ -1,25 +1,14 @@
 //! How steps are applied to a machine; the verbs themselves live in the steps room.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
-use crate::communicator::Communicator;
 use crate::error::Result;
 use crate::event::Package;
 use crate::output::OutputSink;
 use crate::plan::{ImageSettings, Step};
-use crate::platform::Machine;
 use crate::run::Run;
 
-/// A machine that can be spoken with.
-#[derive(Clone)]
-pub struct ConnectedMachine<'a> {
-    /// The machine.
-    pub machine: &'a dyn Machine,
-    /// The connection to it, which survives reboots.
-    pub communicator: Arc<dyn Communicator>,
-}
+pub use crate::machine::{ConnectedMachine, Login};
 
 /// Applies steps to machines.
 #[async_trait]
@@ -51,13 +40,4 @@ pub trait Provisioner: Send + Sync {
 
     /// Takes out what must not be in an image: the last command on the machine's connection.
     async fn seal(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()>;
-}
-
-/// What the bake itself put on the machine, so that the seal can take exactly that away.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Login {
-    /// Public keys in OpenSSH's form that stand in `authorized_keys` for the bake alone.
-    pub authorized_keys: Vec<String>,
-    /// Files that the bake made.
-    pub files: Vec<String>,
 }

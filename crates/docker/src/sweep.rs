@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use ami_bake_core::ledger::{IMAGE, MACHINE};
-use ami_bake_core::plan::expired as expired_images;
 use ami_bake_core::platform::Orphan;
+use ami_bake_core::retention::expired as expired_images;
 use ami_bake_core::{ErrorKind, Result, Run, tags};
 use bollard::Docker;
 use bollard::query_parameters::ListContainersOptions;

@@ -1,7 +1,7 @@
 //! What earlier runs left behind.
 
-use ami_bake_core::plan::expired as expired_images;
 use ami_bake_core::platform::{ImageRecord, Orphan, Platform, Undo};
+use ami_bake_core::retention::expired as expired_images;
 use ami_bake_core::{Result, Run, tags};
 
 use crate::machine::IMAGE;

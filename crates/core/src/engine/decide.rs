@@ -10,10 +10,10 @@ use crate::engine::options::{BakeContext, Options, VersionContext};
 use crate::engine::published::Published;
 use crate::error::{Error, Result};
 use crate::event::Decision;
+use crate::image::ImageRecord;
 use crate::plan::{
     Digest, ImageKey, ImagePlan, Phase, Recipe, Resolved, SourceImage, SourceQuery, Variant, VersionRule,
 };
-use crate::platform::ImageRecord;
 use crate::run::Run;
 use crate::version::{next, prerelease};
 

@@ -3,9 +3,10 @@
 use crate::engine::options::BakeContext;
 use crate::engine::stage::stage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Failure, Stage};
+use crate::event::{Event, Stage};
+use crate::failure::Failure;
+use crate::image::ImageRecord;
 use crate::plan::{Deployment, ImagePlan};
-use crate::platform::ImageRecord;
 use crate::rollout::{Outcome, Rollout};
 use crate::run::Run;
 

@@ -11,10 +11,12 @@ use crate::engine::stage::stage;
 use crate::engine::tagging;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Stage};
+use crate::image::ImageRecord;
 use crate::ledger::{Closed, MACHINE};
+use crate::machine::ConnectedMachine;
+use crate::machine::{Candidate, Capture, Keep, Launch, Machine};
 use crate::plan::{ImagePlan, Phase, Resolved, SourceImage, Step};
-use crate::platform::{Candidate, Capture, ImageRecord, Keep, Launch, Machine, Registration};
-use crate::provision::ConnectedMachine;
+use crate::platform::Registration;
 use crate::run::Run;
 use crate::version::{in_name, next};
 

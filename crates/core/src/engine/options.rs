@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use semver::Version;
 
+use crate::machine::Keep;
 use crate::plan::Recipe;
-use crate::platform::{Keep, Platform};
+use crate::platform::Platform;
 use crate::provision::Provisioner;
 use crate::version::Bump;
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::engine::options::BakeContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Failure, StepOutcome};
+use crate::event::{Event, StepOutcome};
+use crate::failure::Failure;
+use crate::machine::ConnectedMachine;
 use crate::output::Lines;
 use crate::plan::{OnFailure, Phase, Step};
-use crate::provision::ConnectedMachine;
 use crate::run::Run;
 
 /// The pause before a step is tried again.

@@ -10,8 +10,8 @@ use crate::engine::options::{BakeContext, Options};
 use crate::engine::published::Published;
 use crate::error::Result;
 use crate::event::Decision;
+use crate::image::{ImageRecord, Superseded};
 use crate::plan::{Digest, ImageKey, SourceImage};
-use crate::platform::{ImageRecord, Superseded};
 use crate::run::Run;
 
 /// What a bake would do with one image.

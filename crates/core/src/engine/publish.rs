@@ -13,9 +13,11 @@ use crate::engine::retention::retire;
 use crate::engine::schedule::exit_code;
 use crate::engine::stage::stage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Decision, Event, Failure, Stage};
+use crate::event::{Decision, Event, Stage};
+use crate::failure::Failure;
+use crate::image::ImageRecord;
 use crate::plan::{ImageKey, ImagePlan, Resolved, SourceImage, Variant};
-use crate::platform::{ImageQuery, ImageRecord};
+use crate::platform::ImageQuery;
 use crate::run::Run;
 use crate::tags;
 

@@ -4,8 +4,9 @@ use tokio::sync::OnceCell;
 
 use crate::engine::options::BakeContext;
 use crate::error::Result;
+use crate::image::ImageRecord;
 use crate::plan::ImageKey;
-use crate::platform::{ImageQuery, ImageRecord};
+use crate::platform::ImageQuery;
 use crate::run::Run;
 
 /// The images of a run's namespace. One image asks for its own; several look at the whole namespace together, since forty

@@ -14,9 +14,10 @@ use crate::engine::options::{BakeContext, Options};
 use crate::engine::published::Published;
 use crate::engine::stage::stage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Decision, Event, Failure, Stage};
+use crate::event::{Decision, Event, Stage};
+use crate::failure::Failure;
+use crate::image::ImageRecord;
 use crate::plan::{ImageKey, ImagePlan, Variant};
-use crate::platform::ImageRecord;
 use crate::run::Run;
 
 /// How long a cancelled run waits for its images to notice before the deletes go out (2 s in all).

@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use crate::error::Result;
-use crate::event::{Event, Failure, Stage};
+use crate::event::{Event, Stage};
+use crate::failure::Failure;
 use crate::run::Run;
 
 /// Tells a stage's begin and end around `work`.

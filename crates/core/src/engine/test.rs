@@ -7,7 +7,8 @@ use crate::engine::image::test_candidate;
 use crate::engine::options::{BakeContext, Options};
 use crate::engine::stage::stage;
 use crate::error::{ErrorKind, Result};
-use crate::event::{Event, Failure, Stage};
+use crate::event::{Event, Stage};
+use crate::failure::Failure;
 use crate::plan::{ImageKey, Resolved, SourceQuery};
 use crate::run::Run;
 

@@ -22,6 +22,6 @@ pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, K
 pub use machine::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
 pub use price::Price;
 pub use recipe::{Recipe, Resolved, Variant, VersionRule};
-pub use retention::{Retention, expired};
+pub use retention::Retention;
 pub use source::{BakedQuery, SourceImage, SourceQuery};
 pub use step::{Expectation, OnFailure, Phase, Probe, SecretPart, Step, Value, Verb, WaitFor};

@@ -41,7 +41,7 @@ impl ImageReport {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::event::Failure;
+    use crate::failure::Failure;
     use crate::plan::ImageKey;
     use crate::rollout::{Outcome, Rollout};
 

@@ -7,8 +7,8 @@ use super::model::{ImageReport, Left, MachineReport, Notice, Report, StageReport
 use super::packages::{self, PackageChanges};
 use crate::error::ErrorKind;
 use crate::event::{Decision, Envelope, Event, StepOutcome};
+use crate::image::Superseded;
 use crate::plan::{ImageKey, Phase};
-use crate::platform::Superseded;
 
 /// How many of the last lines of a step that failed are kept: enough for the message and what led to it.
 const LOG_LINES: usize = 60;
@@ -239,7 +239,8 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
-    use crate::event::{EVENT_VERSION, Failure, Package, Stage};
+    use crate::event::{EVENT_VERSION, Package, Stage};
+    use crate::failure::Failure;
     use crate::output::Stream;
     use crate::plan::{Digest, SourceImage};
 

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::packages::PackageChanges;
 use super::{seconds, shared};
 use crate::delivery::Delivery;
-use crate::event::{Failure, Stage};
+use crate::event::Stage;
+use crate::failure::Failure;
+use crate::image::{ImageRecord, Superseded};
 use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
-use crate::platform::{ImageRecord, Superseded};
 use crate::rollout::Rollout;
 
 /// The version of the report's format; raised when a reader of older reports would misread it.

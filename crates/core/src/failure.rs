@@ -1,0 +1,38 @@
+//! A failure as data: what reporters and reports keep of an [`Error`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+use crate::location::SourceLocation;
+use crate::route::Route;
+
+/// A failure as reporters see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What it means for the run.
+    pub kind: ErrorKind,
+    /// The sentence fragment.
+    pub message: String,
+    /// Causes, outermost first.
+    pub causes: Vec<String>,
+    /// What the reader can do.
+    pub help: Option<String>,
+    /// The place in the manifest.
+    pub route: Option<Route>,
+    /// The line of a file that the step there names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<SourceLocation>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            causes: error.causes(),
+            help: error.help_text().map(str::to_owned),
+            route: error.route().cloned(),
+            place: error.place().cloned(),
+        }
+    }
+}
