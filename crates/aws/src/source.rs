@@ -205,13 +205,12 @@ pub(crate) fn shared(key: &str) -> String {
 }
 
 fn ours(query: &BakedQuery, name: impl Fn(&str) -> String) -> Vec<Filter> {
-    let mut filters = vec![
+    // Not by variant: older images name it in another tag, and EC2 can't ask for one tag or the other.
+    vec![
         filter(&name(tags::NAME), [query.namespace.as_str()]),
         filter(&name(tags::IMAGE), [query.key.image.as_str()]),
         filter("state", ["available"]),
-    ];
-    filters.extend(query.key.variant.as_deref().map(|variant| filter(&name(tags::VARIANT), [variant])));
-    filters
+    ]
 }
 
 /// The highest tested version in the range; among equal ones the newest. Without a range a release, never what a pull
@@ -226,7 +225,7 @@ fn highest(images: Vec<Image>, query: &BakedQuery) -> Option<Image> {
                 Some(range) => range.matches(&version),
                 None => version.pre.is_empty(),
             };
-            let variant = all.get(tags::VARIANT).map(String::as_str) == query.key.variant.as_deref();
+            let variant = tags::variant(&all) == query.key.variant.as_ref();
             (fits && variant && all.contains_key(tags::TESTED)).then_some((version, image))
         })
         .max_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.creation_date().cmp(&y.creation_date())))
@@ -369,12 +368,20 @@ mod tests {
                 image("ami-pr", &[(tags::VERSION, "2.0.0-pr.1"), (tags::TESTED, "x")]),
                 image("ami-2", &[("ec2:SharedTag/ami-bake/version", "2.0.0"), ("ec2:SharedTag/ami-bake/tested", "x")]),
                 image("ami-variant", &[(tags::VERSION, "3.0.0"), (tags::TESTED, "x"), (tags::VARIANT, "arm64")]),
+                image(
+                    "ami-legacy-variant",
+                    &[(tags::VERSION, "3.1.0"), (tags::TESTED, "x"), ("ami-bake:leg", "arm64")],
+                ),
             ]
         };
         let id = |range| highest(all(), &query(range)).unwrap().image_id().unwrap().to_owned();
         assert_eq!(id(None), "ami-2");
         assert_eq!(id(Some("^1")), "ami-10");
         assert!(highest(all(), &query(Some("^4"))).is_none());
+        let arm64 = ImageKey { variant: Some("arm64".to_owned()), ..ImageKey::new("base") };
+        let of_variant = |range| highest(all(), &BakedQuery { key: arm64.clone(), ..query(range) }).unwrap();
+        assert_eq!(of_variant(Some("=3.0.0")).image_id(), Some("ami-variant"));
+        assert_eq!(of_variant(None).image_id(), Some("ami-legacy-variant"));
     }
 
     #[test]

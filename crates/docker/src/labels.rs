@@ -51,7 +51,7 @@ mod tests {
         let map = |pairs: &[(&str, &str)]| -> HashMap<String, String> {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
-        let below = map(&[("ami-bake:expires", "2026"), ("ami-bake:leg", "arm64"), ("team", "base"), ("x", "y")]);
+        let below = map(&[("ami-bake:expires", "2026"), ("ami-bake:variant", "arm64"), ("team", "base"), ("x", "y")]);
         let ours = BTreeMap::from([("ami-bake:name".to_owned(), "shop".to_owned())]);
         let labels = of_image(&below, &ours, &[("team".into(), "web".into())], "shop/web:1");
         let expected = [("ami-bake:name", "shop"), ("ami-bake:reference", "shop/web:1"), ("team", "web")];

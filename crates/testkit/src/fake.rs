@@ -103,7 +103,7 @@ fn record(id: String, name: String, tags: BTreeMap<String, String>) -> ImageReco
         region: None,
         account: None,
         namespace: tag(tags::NAME),
-        key: ImageKey { image: tag(tags::IMAGE), variant: tags.get(tags::VARIANT).cloned() },
+        key: ImageKey { image: tag(tags::IMAGE), variant: tags::variant(&tags).cloned() },
         version: tag(tags::VERSION).parse().unwrap(),
         digest: Digest::from_text(tag(tags::DIGEST)),
         tested: tags.get(tags::TESTED).and_then(|at| at.parse().ok()),

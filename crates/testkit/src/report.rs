@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 fn image(name: &str, version: &str, id: &str, with: &Value) -> Value {
     let record = json!({
         "id": id, "name": format!("shop/{name}/{version}"), "region": "us-east-1", "namespace": "shop",
-        "key": {"image": name, "leg": null}, "version": version, "digest": "sha256:00", "tested": "2026-11-20T12:06:00Z",
+        "key": {"image": name, "variant": null}, "version": version, "digest": "sha256:00", "tested": "2026-11-20T12:06:00Z",
         "created": null, "available": true, "architecture": "x86_64", "parts": [], "tags": {},
     });
     let mut image = json!({
         "name": name,
-        "key": {"image": name, "leg": null},
+        "key": {"image": name, "variant": null},
         "status": "baked",
         "version": version,
         "digest": "sha256:00",

@@ -39,10 +39,8 @@ fn filters(query: &ImageQuery) -> Vec<Filter> {
         filters.push(tag(tags::NAME, namespace));
     }
     if let Some(key) = &query.key {
+        // Not by variant: older images name it in another tag, and EC2 can't ask for one tag or the other.
         filters.push(tag(tags::IMAGE, &key.image));
-        if let Some(variant) = &key.variant {
-            filters.push(tag(tags::VARIANT, variant));
-        }
     }
     filters
 }

@@ -14,7 +14,7 @@ use crate::source;
 
 /// Image and variant by their tags.
 pub(crate) fn key(tags: &BTreeMap<String, String>) -> Option<ImageKey> {
-    let variant = tags.get(tags::VARIANT).filter(|variant| !variant.is_empty()).cloned();
+    let variant = tags::variant(tags).cloned();
     Some(ImageKey { image: tags.get(tags::IMAGE)?.clone(), variant })
 }
 
@@ -59,7 +59,7 @@ mod tests {
     const CANDIDATE: [(&str, &str); 5] = [
         ("ami-bake:name", "shop"),
         ("ami-bake:image", "web"),
-        ("ami-bake:leg", "arm64"),
+        ("ami-bake:variant", "arm64"),
         ("ami-bake:version", "1.2.3"),
         ("ami-bake:digest", "sha256:00"),
     ];
@@ -83,5 +83,15 @@ mod tests {
         let shared: Vec<(&str, &str)> = shared.iter().map(|(key, value)| (key.as_str(), *value)).collect();
         let found = record(&image(&shared), "eu-west-1").unwrap();
         assert_eq!((found.namespace.as_str(), found.digest.as_str()), ("shop", "sha256:00"));
+        assert_eq!(found.key.to_string(), "web-arm64");
+    }
+
+    #[test]
+    fn an_image_of_before_the_rename_keeps_its_variant() {
+        for legacy in ["ami-bake:leg", "ec2:SharedTag/ami-bake/leg"] {
+            let mut tags = CANDIDATE;
+            tags[2].0 = legacy;
+            assert_eq!(record(&image(&tags), "eu-west-1").unwrap().key.to_string(), "web-arm64", "{legacy}");
+        }
     }
 }

@@ -61,7 +61,8 @@ pub(super) async fn share(
 
 /// The tags by which another account finds the image as a source.
 fn shown(all: &BTreeMap<String, String>) -> Vec<Tag> {
-    SHOWN.iter().filter_map(|key| Some(Tag::builder().key(source::shared(key)).value(all.get(*key)?).build())).collect()
+    let value = |key: &str| if key == tags::VARIANT { tags::variant(all) } else { all.get(key) };
+    SHOWN.iter().filter_map(|key| Some(Tag::builder().key(source::shared(key)).value(value(key)?).build())).collect()
 }
 
 /// Lets another account copy a snapshot.

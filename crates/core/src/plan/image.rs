@@ -16,7 +16,8 @@ pub struct ImageKey {
     /// The image's key in the manifest.
     pub image: String,
     /// The matrix values in the manifest's order, joined by `-`; none without a matrix.
-    #[serde(rename = "leg")]
+    // Reports of older versions call it `leg`.
+    #[serde(alias = "leg")]
     pub variant: Option<String>,
 }
 

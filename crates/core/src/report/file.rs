@@ -79,6 +79,19 @@ pub fn parse(text: &[u8], name: &str) -> Result<Report> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::ImageKey;
+    use crate::report::ImageReport;
+
+    #[test]
+    fn a_report_of_before_the_rename_of_variants_is_read() {
+        let mut report = Report::default();
+        let key = ImageKey { variant: Some("arm64".to_owned()), ..ImageKey::new("web") };
+        report.images.push(ImageReport::new(key));
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(text.contains(r#""key":{"image":"web","variant":"arm64"}"#), "{text}");
+        let older = text.replace(r#""variant":"#, r#""leg":"#);
+        assert_eq!(parse(older.as_bytes(), "bake-report.json").unwrap(), report);
+    }
 
     #[test]
     fn what_was_written_is_read_back_and_nothing_else_stays() {

@@ -49,7 +49,7 @@ pub(crate) fn record(seen: ImageInspect) -> Option<ImageRecord> {
         region: None,
         account: None,
         namespace: text(tags::NAME)?,
-        key: ImageKey { image: text(tags::IMAGE)?, variant: text(tags::VARIANT) },
+        key: ImageKey { image: text(tags::IMAGE)?, variant: tags::variant(&tags).cloned() },
         version: text(tags::VERSION)?.parse().ok()?,
         digest: Digest::from_text(text(tags::DIGEST)?),
         tested: text(tags::TESTED).and_then(|at| at.parse().ok()),

@@ -63,7 +63,7 @@ impl Image {
     pub fn key(&self) -> Option<(&str, ImageKey)> {
         let namespace = self.tags.get(tags::NAME)?;
         let image = self.tags.get(tags::IMAGE)?.clone();
-        Some((namespace, ImageKey { image, variant: self.tags.get(tags::VARIANT).cloned() }))
+        Some((namespace, ImageKey { image, variant: tags::variant(&self.tags).cloned() }))
     }
 
     /// Its version.
