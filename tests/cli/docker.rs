@@ -295,9 +295,9 @@ fn an_engine_that_does_not_answer_is_explained() {
             .exits(4)
     };
     for (host, why, help) in [
-        ("unix:///no/such/docker.sock", "there is no such socket", "docker.io"),
+        ("unix:///no/such/docker.sock", "the socket does not exist", "docker.io"),
         ("tcp://127.0.0.1:9", "connection refused", "DOCKER_HOST"),
-        ("engine", "it has no scheme", "unix:///"),
+        ("engine", "the scheme is missing", "unix:///"),
     ] {
         let outcome = run(host);
         assert!(outcome.stderr.contains(why) && outcome.stderr.contains(help), "{}", outcome.stderr);
@@ -306,11 +306,11 @@ fn an_engine_that_does_not_answer_is_explained() {
     let dead = folder.path().join("docker.sock");
     drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
     let outcome = run(&format!("unix://{}", dead.display()));
-    assert!(outcome.stderr.contains("nobody listens on the socket"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the daemon is not running"), "{}", outcome.stderr);
 }
 
-/// Over a port with certificates, as an engine on another host is reached: a whole bake, its uploads and the connections
-/// that an exec takes over included. Who has no certificate, or one of somebody else's, is told what to do.
+/// A whole bake over TCP with certificates, as with a daemon on another host, with uploads and hijacked exec connections. A
+/// missing or foreign certificate is reported with help.
 #[test]
 fn a_bake_goes_over_tls_with_certificates() {
     let engine = Engine::own();
@@ -331,8 +331,8 @@ fn a_bake_goes_over_tls_with_certificates() {
     let digest = engine.docker(&["image", "inspect", "--format", "{{.Id}}", &format!("{name}/web:0.1.0")]);
     assert!(digest.is_some(), "the image is not in the engine");
     for (folder, why, help) in [
-        ("stranger", "BadCertificate", "DOCKER_CERT_PATH names another folder"),
-        ("nowhere", "there is no", "ca.pem, cert.pem and key.pem"),
+        ("stranger", "BadCertificate", "DOCKER_CERT_PATH sets another folder"),
+        ("nowhere", "is missing", "ca.pem, cert.pem and key.pem"),
     ] {
         let refused = run(folder, 4);
         assert!(refused.stderr.contains(why) && refused.stderr.contains(help), "{}", refused.stderr);

@@ -77,10 +77,10 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
     for words in [
         &format!("push {shop_web}:0.1.0"),
         "unauthorized",
-        &format!("Nothing was pushed: {shop_web}:0.1.0, {shop_web}:latest are missing in the registry."),
-        "does not take the user or the password of `publish.docker.login`",
-        &format!("stays in this engine as {}/web:0.1.0", shop.name),
-        "`ami-bake publish --report bake-report.json` pushes what is missing",
+        &format!("Nothing was pushed; missing in the registry: {shop_web}:0.1.0, {shop_web}:latest."),
+        "refused the login of `publish.docker.login`: check user, password and the permission to push",
+        &format!("is kept in the Docker daemon as {}/web:0.1.0", shop.name),
+        "Run `ami-bake publish --report bake-report.json` to push what is missing",
     ] {
         assert!(refused.stderr.contains(words), "{words} is not in\n{}", refused.stderr);
     }
@@ -111,7 +111,7 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
         (vec!["0.1.0".to_owned(), "latest".to_owned()], pushed)
     );
     let idle = shop.run(PASSWORD, &["publish", "--image-version", "0.1.0"]).exits(0);
-    assert!(idle.stderr.contains("as it should be") && !idle.stderr.contains("pushing"), "{}", idle.stderr);
+    assert!(idle.stderr.contains("as it should be") && !idle.stderr.contains("Pushing"), "{}", idle.stderr);
     // A bake that reuses the image looks it up in the same way.
     shop.run(PASSWORD, &["bake"]).exits(0).says("as it should be");
     assert_eq!(registry.pushed("shop/web", "0.1.0"), pushed);
@@ -157,13 +157,13 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
     drop(registry);
     let closed = shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(7);
     assert!(closed.stderr.contains("connection refused"), "{}", closed.stderr);
-    assert!(closed.stderr.contains("is up and the engine gets there"), "{}", closed.stderr);
+    assert!(closed.stderr.contains("Check that the daemon can reach"), "{}", closed.stderr);
     // Credentials that can't be had are missed before anything is pushed, and before a machine starts.
     let anonymous: String = text.split_inclusive('\n').filter(|line| !line.contains("login:")).collect();
     shop.fixture.write("bake.yml", &anonymous);
     shop.fixture.write(".docker/config.json", "{\"credsStore\": \"nowhere\"}");
     for arguments in [&["publish", "--report", "kept.json"][..], &["bake", "--force"]] {
-        let unread = shop.run(PASSWORD, arguments).exits(4).says("ask docker-credential-nowhere").says("bake.yml:");
+        let unread = shop.run(PASSWORD, arguments).exits(4).says("from docker-credential-nowhere").says("bake.yml:");
         assert!(!unread.stderr.contains("machine "), "{}", unread.stderr);
     }
     std::fs::remove_file(shop.fixture.path(".docker/config.json")).unwrap();

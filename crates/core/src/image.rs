@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Architecture, Digest, ImageKey, ImagePlan, SourceImage};
-use crate::tags;
+use crate::plan::{Architecture, BakedQuery, Digest, ImageKey, ImagePlan, SourceImage};
+use crate::{tags, version};
 
 /// An image that ami-bake made, as the platform lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,14 @@ impl ImageRecord {
         let passes = self.tested.is_none() || !self.version.pre.is_empty();
         let end: Timestamp = self.tags.get(tags::EXPIRES).filter(|_| passes)?.parse().ok()?;
         (end <= now).then_some(end)
+    }
+
+    /// Whether the image can be the source that a query asks for: tested, and in the query's version range.
+    pub fn satisfies(&self, query: &BakedQuery) -> bool {
+        self.tested.is_some()
+            && self.namespace == query.namespace
+            && self.key == query.key
+            && version::in_range(&self.version, query.version.as_ref())
     }
 
     /// The image as a source of further images and of test machines.

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::ledger::Entry;
+use crate::ledger::{Entry, IMAGE};
 use crate::plan::{CaptureMode, Deployment, Distribution, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use crate::rollout::Rollout;
 use crate::run::Run;
 use crate::services::Services;
+use crate::tags;
 
 pub use crate::image::{ImageRecord, Listed, Superseded, Usage};
 pub use crate::machine::{Candidate, Capture, Keep, Launch, Machine, PendingImage};
@@ -49,6 +50,14 @@ pub struct ImageQuery {
     pub key: Option<ImageKey>,
     /// The owner; this account without.
     pub owner: Option<String>,
+}
+
+impl ImageQuery {
+    /// Whether an image has the namespace and the key of the query.
+    pub fn matches(&self, image: &ImageRecord) -> bool {
+        self.namespace.as_ref().is_none_or(|namespace| *namespace == image.namespace)
+            && self.key.as_ref().is_none_or(|key| *key == image.key)
+    }
 }
 
 /// The final name and tags of an image.
@@ -210,6 +219,20 @@ pub struct Orphan {
     pub expired: Option<Timestamp>,
     /// What it was for, in words.
     pub about: String,
+}
+
+impl Orphan {
+    /// An expired image.
+    pub fn image(image: &ImageRecord, now: Timestamp) -> Self {
+        Self {
+            kind: IMAGE.to_owned(),
+            id: image.id.clone(),
+            region: image.region.clone(),
+            run: image.tags.get(tags::RUN).cloned(),
+            expired: image.expired(now),
+            about: image.name.clone(),
+        }
+    }
 }
 
 /// What a step's document uses of the cloud: an action of IAM on a resource.

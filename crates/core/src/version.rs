@@ -43,6 +43,11 @@ pub fn prerelease(base: &Version, identifiers: &str) -> Result<Version> {
     Ok(Version { pre, build: BuildMetadata::EMPTY, ..base.clone() })
 }
 
+/// Whether a version is in a range. Without a range every release is, but no pre-release.
+pub fn in_range(version: &Version, range: Option<&semver::VersionReq>) -> bool {
+    range.map_or(version.pre.is_empty(), |range| range.matches(version))
+}
+
 /// The version in a tag or release name: `v1.2.3`, `1.2.3`, `web-v1.2.3`, `web/v1.2.3`; none where it has none.
 pub fn from_tag(tag: &str) -> Option<Version> {
     let after_folder = tag.rsplit('/').next().unwrap_or(tag);

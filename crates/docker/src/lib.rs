@@ -1,5 +1,10 @@
-//! The Docker platform: machines are containers of an engine, images are commits of them, labels say what is ours.
+//! The Docker platform: machines are containers of a Docker daemon, images are commits of them, labels mark what
+//! ami-bake created.
+//!
+//! Imports run upward only: `engine` (connection and errors), `reference`, `labels` and `credentials` at the bottom, then
+//! `image`, `source` and `machine`, then `publish` and `sweep`, and `platform` on top.
 
+mod capabilities;
 mod credentials;
 mod engine;
 mod image;
@@ -11,5 +16,6 @@ mod reference;
 mod source;
 mod sweep;
 
+pub use capabilities::CAPABILITIES;
 pub use engine::Settings;
-pub use platform::{CAPABILITIES, Docker};
+pub use platform::Docker;

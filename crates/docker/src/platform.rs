@@ -1,7 +1,7 @@
-//! The platform: each duty is a function of the module that knows it.
+//! The platform: each method calls the module that implements it.
 
 use ami_bake_core::ledger::{Closed, Entry, IMAGE, MACHINE};
-use ami_bake_core::plan::{CaptureMode, ImagePlan, SourceImage, SourceQuery};
+use ami_bake_core::plan::{ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
     Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Machine, Orphan, Permission, Platform,
     Registration, Undo,
@@ -9,36 +9,21 @@ use ami_bake_core::platform::{
 use ami_bake_core::{Result, Run};
 use async_trait::async_trait;
 
+use crate::capabilities::CAPABILITIES;
 use crate::engine::{Settings, connect};
 use crate::{image, machine, publish, source, sweep};
 
-/// The platform's name in the ledger and in manifests.
-pub(crate) const PLATFORM: &str = "docker";
-
-/// What an engine can do for a bake. Every capture mode means the same: the machine's processes end first.
-pub const CAPABILITIES: Capabilities = Capabilities {
-    platform: PLATFORM,
-    source: PLATFORM,
-    machine: &["network", "lifetime", "tags"],
-    publish: &["name", "description", "tags", "docker", "keep", "if"],
-    captures: &[CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live],
-    init: false,
-    deploy: false,
-    replaces_versions: true,
-    services: false,
-};
-
-/// A Docker engine as a platform.
+/// A Docker daemon as a platform.
 pub struct Docker {
     client: bollard::Docker,
     settings: Settings,
 }
 
 impl Docker {
-    /// The engine that `settings` name.
+    /// Connects to the daemon of `settings`.
     ///
     /// # Errors
-    /// When none answers; says why and what to do.
+    /// When it does not answer; the error says why and what to do.
     pub async fn connect(settings: Settings) -> Result<Self> {
         let client = connect(&settings).await?;
         Ok(Self { client, settings })
@@ -61,19 +46,16 @@ impl Platform for Docker {
 
     async fn images(&self, _run: &Run, query: &ImageQuery) -> Result<Vec<ImageRecord>> {
         let mut images = image::list(&self.client).await?;
-        images.retain(|image| {
-            query.namespace.as_ref().is_none_or(|namespace| *namespace == image.namespace)
-                && query.key.as_ref().is_none_or(|key| *key == image.key)
-        });
+        images.retain(|image| query.matches(image));
         Ok(images)
     }
 
-    async fn launch(&self, run: &Run, wanted: &Launch<'_>) -> Result<Box<dyn Machine>> {
-        Ok(Box::new(machine::launch(run, &self.client, wanted).await?))
+    async fn launch(&self, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>> {
+        Ok(Box::new(machine::launch(run, &self.client, launch).await?))
     }
 
     async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord> {
-        image::register(&self.client, run, image, registration).await
+        publish::register(&self.client, run, image, registration).await
     }
 
     async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
@@ -81,7 +63,7 @@ impl Platform for Docker {
     }
 
     async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
-        publish::judge(&self.settings, run, plan).await
+        publish::preflight(&self.settings, run, plan).await
     }
 
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()> {
@@ -94,7 +76,7 @@ impl Platform for Docker {
             (MACHINE, id) => machine::remove(&self.client, id.unwrap_or(&entry.find_by)).await?,
             (IMAGE, Some(id)) => image::delete(&self.client, id).await?,
             (IMAGE, None) => image::delete_reference(&self.client, &entry.find_by, &entry.run).await?,
-            (other, _) => return Ok(Undo::Later(format!("this ami-bake doesn't know what a {other} of Docker is"))),
+            (other, _) => return Ok(Undo::Later(format!("this version of ami-bake can't delete a Docker {other}"))),
         }
         Ok(Undo::Done)
     }
@@ -107,19 +89,19 @@ impl Platform for Docker {
         sweep::expired(&self.client, run).await
     }
 
-    async fn remove(&self, _run: &Run, leftover: &Orphan) -> Result<Undo> {
-        if leftover.kind == MACHINE {
-            machine::remove(&self.client, &leftover.id).await?;
+    async fn remove(&self, _run: &Run, orphan: &Orphan) -> Result<Undo> {
+        if orphan.kind == MACHINE {
+            machine::remove(&self.client, &orphan.id).await?;
         } else {
-            image::delete(&self.client, &leftover.id).await?;
+            image::delete(&self.client, &orphan.id).await?;
         }
         Ok(Undo::Done)
     }
 
     async fn permissions(&self, _: &Run, _: &[ImagePlan], _: &[Grant]) -> Result<Vec<Permission>> {
-        // Whoever reaches an engine may do everything there.
-        let answer = self.client.ping().await;
-        let detail = answer.as_ref().err().map(|error| crate::engine::said(error).0);
-        Ok(vec![Permission { action: "use the Docker engine".to_owned(), allowed: Some(answer.is_ok()), detail }])
+        // Every client that can connect to the daemon has all rights.
+        let ping = self.client.ping().await;
+        let detail = ping.as_ref().err().map(|error| crate::engine::message(error).0);
+        Ok(vec![Permission { action: "use the Docker daemon".to_owned(), allowed: Some(ping.is_ok()), detail }])
     }
 }

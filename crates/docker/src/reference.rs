@@ -1,10 +1,11 @@
-//! References of images: `registry/path:tag`, and what an image's own name becomes as one.
+//! Image references, `registry/path:tag`, and the reference that an image's name becomes.
 
 use ami_bake_core::{Error, Result};
+use container_image_dist_ref::ImgRef;
 
-/// The registry that a reference without one means.
+/// The registry of a reference that names none.
 pub(crate) const HUB: &str = "docker.io";
-/// The tag that a reference without one means.
+/// The tag of a reference that names none.
 const LATEST: &str = "latest";
 
 /// A repository and a tag or digest in it.
@@ -17,20 +18,18 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    /// Reads a reference, which has the tag `latest` when it has none.
+    /// Parses a reference. Without a tag it has the tag `latest`; of a tag and a digest the digest counts.
     ///
     /// # Errors
-    /// When it is none (distribution's reference grammar).
+    /// When `text` is not a valid reference.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
-        let (repository, tag) = without_tag(name);
-        let tag = digest.or(tag).unwrap_or(LATEST).to_owned();
-        let digest = tag.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && is_hex(hex));
-        if !is_repository(repository) || !(digest || is_tag(&tag)) {
-            return Err(Error::preflight(format!("use {text:?} as an image: it is no reference of one"))
-                .help("Write it as ubuntu:24.04, registry.example.com/team/image:tag, image@sha256:… or sha256:…."));
-        }
-        Ok(Self { repository: repository.to_owned(), tag })
+        let parsed = ImgRef::new(text).map_err(|_| {
+            Error::preflight(format!("use {text:?} as an image: it is not a valid image reference"))
+                .help("Examples: ubuntu:24.04, registry.example.com/team/image:tag, image@sha256:…, sha256:….")
+        })?;
+        let digest = parsed.digest().map(|digest| digest.to_str().to_owned());
+        let tag = digest.or(parsed.tag().map(str::to_owned)).unwrap_or_else(|| LATEST.to_owned());
+        Ok(Self { repository: parsed.name().to_str().to_owned(), tag })
     }
 
     /// The host of its registry.
@@ -41,12 +40,13 @@ impl Reference {
 
 impl std::fmt::Display for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let between = if self.tag.contains(':') { '@' } else { ':' };
-        write!(f, "{}{between}{}", self.repository, self.tag)
+        let separator = if self.tag.contains(':') { '@' } else { ':' };
+        write!(f, "{}{separator}{}", self.repository, self.tag)
     }
 }
 
-/// The host of a repository's registry: its first part, where that looks like a host.
+/// The host of a repository's registry: its first part, when that looks like a host (distribution/reference,
+/// `splitDockerDomain`).
 pub(crate) fn registry(repository: &str) -> &str {
     match repository.split_once('/') {
         Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
@@ -54,49 +54,27 @@ pub(crate) fn registry(repository: &str) -> &str {
     }
 }
 
-/// Whether a text is an image's id, whole or shortened as `docker images` shows it.
+/// Whether `text` is an image id, whole or shortened as `docker images` prints it.
 pub(crate) fn is_id(text: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     match text.strip_prefix("sha256:") {
         Some(hex) => hex.len() == 64 && is_hex(hex),
         None => matches!(text.len(), 12 | 64) && is_hex(text),
     }
 }
 
-fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// The tag stands after a colon in the last part; one before it is a port's.
-fn without_tag(text: &str) -> (&str, Option<&str>) {
-    let last = text.rfind('/').map_or(0, |at| at + 1);
-    match text[last..].split_once(':') {
-        Some((name, tag)) => (&text[..last + name.len()], Some(tag)),
-        None => (text, None),
-    }
-}
-
-/// Whether a text is a repository, with or without its registry.
+/// Whether `text` is a repository, with or without its registry.
 pub(crate) fn is_repository(text: &str) -> bool {
-    let path = match registry(text) {
-        host if text.starts_with(host) && host != text => &text[host.len() + 1..],
-        _ => text,
-    };
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let good = |part: &str| {
-        let inside = |byte: u8| edge(Some(byte)) || matches!(byte, b'.' | b'_' | b'-');
-        edge(part.bytes().next()) && edge(part.bytes().last()) && part.bytes().all(inside)
-    };
-    text.len() <= 255 && path.split('/').all(good)
+    ImgRef::new(text).is_ok_and(|parsed| parsed.name().to_str() == text)
 }
 
-/// Whether a text is a tag.
+/// Whether `text` is a tag.
 pub(crate) fn is_tag(text: &str) -> bool {
-    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    first && text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    ImgRef::new(&format!("image:{text}")).is_ok_and(|parsed| parsed.tag() == Some(text))
 }
 
-/// An image's name as a reference: what follows the last slash is the tag, `shop/web/1.2.3` is `shop/web:1.2.3`, and a
-/// name without one has the tag `latest`. Upper case becomes lower case and what can't stand in a reference a hyphen.
+/// An image's name as a reference: what follows the last slash is the tag (`shop/web/1.2.3` is `shop/web:1.2.3`), and a
+/// name without a slash gets the tag `latest`. Upper case becomes lower case, and invalid characters become hyphens.
 pub(crate) fn of_name(name: &str) -> Reference {
     let (path, tag) = match name.rsplit_once('/') {
         Some((path, tag)) => (path, tag),

@@ -26,6 +26,16 @@ impl ImageKey {
     pub fn new(image: impl Into<String>) -> Self {
         Self { image: image.into(), variant: None }
     }
+
+    /// The key as a host name: its letters in lower case, and hyphens for characters that a host name can't have
+    /// (hostname(7)). Empty when nothing is left.
+    pub fn host_name(&self) -> String {
+        /// The longest host name on Linux.
+        const LIMIT: usize = 64;
+        let valid = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let name: String = self.to_string().chars().map(valid).take(LIMIT).collect();
+        name.trim_matches('-').to_owned()
+    }
 }
 
 impl fmt::Display for ImageKey {

@@ -1,33 +1,34 @@
-//! Where the engine is: what every Docker client reads (`docker` reference, "Environment variables").
+//! The daemon's address, from the environment variables that every Docker client reads (`docker` CLI reference,
+//! "Environment variables").
 
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::{Error, Result};
 
-/// Where an engine listens when nothing is said.
+/// Where a daemon listens by default.
 const SOCKET: &str = "/var/run/docker.sock";
-/// The ports of an engine without and with TLS (dockerd(8)).
+/// The ports of a daemon without and with TLS (dockerd(8)).
 const PORTS: [u16; 2] = [2375, 2376];
 
-/// How to reach the engine, and where credentials for registries are.
+/// How to reach the daemon, and where credentials for registries are.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `DOCKER_HOST`.
     pub host: Option<String>,
-    /// `DOCKER_TLS_VERIFY`: TLS, and the engine must prove who it is.
+    /// `DOCKER_TLS_VERIFY`: use TLS and verify the daemon's certificate.
     pub tls: bool,
     /// `DOCKER_CERT_PATH`: the folder of `ca.pem`, `cert.pem` and `key.pem`.
     pub certificates: Option<PathBuf>,
     /// `DOCKER_CONFIG`, else `~/.docker`: the folder of `config.json`.
     pub config: Option<PathBuf>,
-    /// `DOCKER_AUTH_CONFIG`: what else would stand in `config.json`.
+    /// `DOCKER_AUTH_CONFIG`: the content of a `config.json`.
     pub auth: Option<String>,
-    /// `XDG_RUNTIME_DIR`: where an engine without root listens.
+    /// `XDG_RUNTIME_DIR`: where a rootless daemon listens.
     pub runtime: Option<PathBuf>,
 }
 
 impl Settings {
-    /// What this process's environment says.
+    /// The settings of this process's environment.
     pub fn from_environment() -> Self {
         let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         let path = |name: &str| text(name).map(PathBuf::from);
@@ -41,34 +42,34 @@ impl Settings {
         }
     }
 
-    /// The address.
+    /// The daemon's address.
     ///
     /// # Errors
-    /// When `DOCKER_HOST` is none that is understood.
+    /// When `DOCKER_HOST` is invalid or its scheme is not supported.
     pub(crate) fn address(&self) -> Result<Address> {
         let Some(host) = &self.host else { return Ok(Address::Socket(self.default_socket())) };
         let refuse = |why: &str| {
             Err(Error::preflight(format!("use DOCKER_HOST={host}: {why}")).help(
-                "Write unix:///path/of/docker.sock or tcp://host:port, or unset it for the engine on this machine.",
+                "Set it to unix:///path/to/docker.sock or tcp://host:port, or unset it for the daemon on this machine.",
             ))
         };
         match host.split_once("://") {
             Some(("unix", path)) if path.starts_with('/') => Ok(Address::Socket(path.into())),
-            Some(("unix", _)) => refuse("the path of a socket begins with a slash"),
+            Some(("unix", _)) => refuse("the path of the socket must be absolute"),
             Some(("tcp" | "http" | "https", rest)) => {
                 let rest = rest.trim_end_matches('/');
                 let port = PORTS[usize::from(self.tls)];
                 let authority = if has_port(rest) { rest.to_owned() } else { format!("{rest}:{port}") };
-                if rest.is_empty() || rest.contains('/') || has_port(rest) && !port_is_one(rest) {
-                    return refuse("it names no host and port");
+                if rest.is_empty() || rest.contains('/') || has_port(rest) && !port_is_valid(rest) {
+                    return refuse("the host or port is missing or invalid");
                 }
                 Ok(if self.tls { Address::Tls(authority, self.certificate_folder()) } else { Address::Tcp(authority) })
             }
             Some(("ssh", _)) => {
-                refuse("connections over SSH are not supported; forward the engine's socket with `ssh -L` instead")
+                refuse("connections over SSH are not supported; forward the daemon's socket with `ssh -L` instead")
             }
-            Some((scheme, _)) => refuse(&format!("`{scheme}://` is no way to an engine")),
-            None => refuse("it has no scheme"),
+            Some((scheme, _)) => refuse(&format!("unsupported scheme `{scheme}://`")),
+            None => refuse("the scheme is missing"),
         }
     }
 
@@ -83,21 +84,21 @@ impl Settings {
     }
 }
 
-/// The port stands after the last colon, but not inside the brackets of an IPv6 address.
+/// A port follows the last colon; colons inside the brackets of an IPv6 address do not count.
 fn has_port(authority: &str) -> bool {
     authority.rsplit(']').next().is_some_and(|rest| rest.contains(':'))
 }
 
-fn port_is_one(authority: &str) -> bool {
+fn port_is_valid(authority: &str) -> bool {
     authority.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
-/// An engine's address.
+/// The address of a daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// A socket of this machine.
+    /// A Unix socket on this machine.
     Socket(PathBuf),
-    /// Host and port, in the clear.
+    /// Host and port, without TLS.
     Tcp(String),
     /// Host and port, and the folder of the certificates.
     Tls(String, PathBuf),
@@ -131,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_said_with_what_to_write() {
+    fn an_invalid_address_is_refused_with_help() {
         for (host, why) in [
-            ("engine:2375", "no scheme"),
+            ("engine:2375", "scheme is missing"),
             ("ssh://root@engine", "SSH"),
-            ("npipe:////./pipe/docker", "no way"),
-            ("tcp://", "no host"),
-            ("tcp://engine:x", "no host and port"),
-            ("unix://docker.sock", "slash"),
+            ("npipe:////./pipe/docker", "unsupported scheme"),
+            ("tcp://", "host or port"),
+            ("tcp://engine:x", "host or port"),
+            ("unix://docker.sock", "absolute"),
         ] {
             let error = address(host, false).unwrap_err();
             assert!(error.message().contains(why), "{host}: {error}");

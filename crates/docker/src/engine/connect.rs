@@ -1,8 +1,9 @@
-//! Connects, and says what is missing where nothing answers.
+//! Connects to the daemon; errors say what is missing.
 
 use std::path::Path;
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
@@ -10,46 +11,46 @@ use super::address::{Address, Settings};
 use super::error::failed;
 use super::socket::{HOST, transport};
 
-/// How long an engine may take to say hello.
-const HELLO: Duration = Duration::from_secs(10);
-/// How long one call may take, in seconds: a commit of a large machine answers when all is written.
-const LONGEST: u64 = 3600;
+/// How long the daemon may take to answer the first request.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long one call may take, in seconds: the commit of a large container answers only when everything is written.
+const CALL_LIMIT: u64 = 3600;
 
-/// A connection to an engine that answers, in a version of its interface that both sides speak.
+/// A connection to a daemon that answers, with an API version that both sides support.
 ///
 /// # Errors
-/// Says why none answers and what to do.
+/// When no daemon answers; the error says why and what to do.
 pub(crate) async fn connect(settings: &Settings) -> Result<Docker> {
     let address = settings.address()?;
     reachable(&address).await?;
-    let made = match &address {
+    let connected = match &address {
         Address::Socket(path) => {
-            Docker::connect_with_custom_transport(transport(path), Some(HOST), LONGEST, API_DEFAULT_VERSION)
+            Docker::connect_with_custom_transport(transport(path), Some(HOST), CALL_LIMIT, API_DEFAULT_VERSION)
         }
-        Address::Tcp(host) => Docker::connect_with_http(&format!("tcp://{host}"), LONGEST, API_DEFAULT_VERSION),
+        Address::Tcp(host) => Docker::connect_with_http(&format!("tcp://{host}"), CALL_LIMIT, API_DEFAULT_VERSION),
         Address::Tls(host, folder) => {
             let [key, certificate, authority] = certificates(folder)?;
             let host = format!("tcp://{host}");
-            Docker::connect_with_ssl(&host, &key, &certificate, &authority, LONGEST, API_DEFAULT_VERSION)
+            Docker::connect_with_ssl(&host, &key, &certificate, &authority, CALL_LIMIT, API_DEFAULT_VERSION)
         }
     };
-    let spoke = |error: &bollard::errors::Error| {
-        failed(ErrorKind::Preflight, format!("speak with a Docker engine at {address}"), error).help(match &address {
+    let refused = |error: &bollard::errors::Error| {
+        failed(ErrorKind::Preflight, format!("connect to the Docker daemon at {address}"), error).help(match &address {
             Address::Tls(_, folder) => format!(
-                "Its certificate and that in {} have to be of the authority in ca.pem there, and neither out of date; \
-                 DOCKER_CERT_PATH names another folder. Does the engine speak TLS at all?",
+                "Check that the daemon uses TLS and that its certificate and the one in {} are signed by the ca.pem there \
+                 and not expired. DOCKER_CERT_PATH sets another folder.",
                 folder.display()
             ),
             _ => {
-                "Something answers there, but not as a Docker engine does. Where it wants TLS, set DOCKER_TLS_VERIFY=1 \
-                  and DOCKER_CERT_PATH."
+                "Something is listening there, but it did not answer like a Docker daemon. If the daemon requires TLS, set \
+                 DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH."
                     .to_owned()
             }
         })
     };
-    let client = made.map_err(|error| spoke(&error))?;
-    match tokio::time::timeout(HELLO, client.negotiate_version()).await {
-        Ok(client) => client.map_err(|error| spoke(&error)),
+    let client = connected.map_err(|error| refused(&error))?;
+    match tokio::time::timeout(CONNECT_LIMIT, client.negotiate_version()).await {
+        Ok(client) => client.map_err(|error| refused(&error)),
         Err(_) => Err(silent(&address)),
     }
 }
@@ -58,15 +59,17 @@ fn certificates(folder: &Path) -> Result<[std::path::PathBuf; 3]> {
     let files = ["key.pem", "cert.pem", "ca.pem"].map(|name| folder.join(name));
     match files.iter().find(|path| !path.is_file()) {
         None => Ok(files),
-        Some(missing) => {
-            Err(Error::preflight(format!("speak TLS with the Docker engine: there is no {}", missing.display())).help(
-                "Set DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem, or unset DOCKER_TLS_VERIFY.",
-            ))
-        }
+        Some(missing) => Err(Error::preflight(format!(
+            "connect to the Docker daemon over TLS: {} is missing",
+            missing.display()
+        ))
+        .help(
+            "Set DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem and key.pem, or unset DOCKER_TLS_VERIFY.",
+        )),
     }
 }
 
-/// Whether anything listens: the operating system says more precisely why not than an HTTP client.
+/// Checks that something is listening: errors of the operating system are more precise than those of an HTTP client.
 async fn reachable(address: &Address) -> Result<()> {
     let tried = async {
         match address {
@@ -74,40 +77,40 @@ async fn reachable(address: &Address) -> Result<()> {
             Address::Tcp(host) | Address::Tls(host, _) => tokio::net::TcpStream::connect(host).await.map(drop),
         }
     };
-    match tokio::time::timeout(HELLO, tried).await {
+    match tokio::time::timeout(CONNECT_LIMIT, tried).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(refused(address, error)),
+        Ok(Err(error)) => Err(unreachable(address, error)),
         Err(_) => Err(silent(address)),
     }
 }
 
 fn silent(address: &Address) -> Error {
-    Error::preflight(format!("reach the Docker engine at {address}: it did not answer within {} s", HELLO.as_secs()))
-        .help("Look whether the engine is busy or a firewall is in between; `docker version` asks the same.")
+    Error::preflight(format!("connect to the Docker daemon at {address}: no answer within {}", human(CONNECT_LIMIT)))
+        .help("Check that the daemon is not overloaded and that no firewall is in the way; `docker version` connects the same way.")
 }
 
-fn refused(address: &Address, error: std::io::Error) -> Error {
+fn unreachable(address: &Address, error: std::io::Error) -> Error {
     let socket = matches!(address, Address::Socket(_));
     let (why, help) = match error.kind() {
         std::io::ErrorKind::NotFound if socket => (
-            "there is no such socket",
-            "Install and start an engine, on Debian and Ubuntu with `sudo apt-get install docker.io`; where it listens \
-             elsewhere set DOCKER_HOST; in a container mount its socket.",
+            "the socket does not exist",
+            "Install and start Docker (Debian and Ubuntu: `sudo apt-get install docker.io`). If the daemon listens \
+             elsewhere, set DOCKER_HOST; in a container, mount the daemon's socket.",
         ),
         std::io::ErrorKind::PermissionDenied => (
             "permission denied",
-            "Use sudo, or become a member of the socket's group with `sudo usermod -aG docker $USER` and log in again. \
-             Members of that group are as good as root.",
+            "Use sudo, or add yourself to the group `docker` with `sudo usermod -aG docker $USER` and log in again. \
+             Members of that group have the same rights as root.",
         ),
         std::io::ErrorKind::ConnectionRefused if socket => (
-            "nobody listens on the socket",
-            "Start the engine with `sudo systemctl start docker`; `journalctl -u docker` tells why it ended.",
+            "the daemon is not running",
+            "Start it with `sudo systemctl start docker`; `journalctl -u docker` shows why it stopped.",
         ),
         std::io::ErrorKind::ConnectionRefused => (
             "connection refused",
-            "Look whether DOCKER_HOST names the right host and port, and whether the engine listens there (`dockerd -H`).",
+            "Check that DOCKER_HOST has the right host and port and that the daemon listens there (`dockerd -H`).",
         ),
-        _ => ("it can't be reached", "Look at DOCKER_HOST; `docker version` asks the same."),
+        _ => ("the connection failed", "Check DOCKER_HOST; `docker version` connects the same way."),
     };
-    Error::preflight(format!("reach the Docker engine at {address}: {why}")).help(help).because(error)
+    Error::preflight(format!("connect to the Docker daemon at {address}: {why}")).help(help).because(error)
 }

@@ -1,19 +1,19 @@
-//! What the engine says when it refuses.
+//! Errors of the Docker daemon.
 
 use ami_bake_core::{Error, ErrorKind};
 use bollard::errors::Error as Engine;
 
-/// The engine's own words.
+/// An error in the daemon's own words.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Said(pub(crate) String);
+pub(crate) struct EngineMessage(pub(crate) String);
 
-/// The engine's words without the client's around them.
-pub(crate) fn said(error: &Engine) -> Said {
-    Said(match error {
+/// The daemon's own message, without what the client library adds.
+pub(crate) fn message(error: &Engine) -> EngineMessage {
+    EngineMessage(match error {
         Engine::DockerResponseServerError { message, .. } => message.trim().to_owned(),
         Engine::DockerStreamError { error } => error.trim().to_owned(),
-        Engine::RequestTimeoutError => "the engine did not answer in time".to_owned(),
+        Engine::RequestTimeoutError => "the daemon did not answer in time".to_owned(),
         other => with_causes(other),
     })
 }
@@ -33,15 +33,15 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// A failure of `kind` to do `what`.
 pub(crate) fn failed(kind: ErrorKind, what: impl Into<String>, error: &Engine) -> Error {
-    Error::new(kind, what).because(said(error))
+    Error::new(kind, what).because(message(error))
 }
 
-/// True when the engine has no such thing.
+/// True when the daemon has no such object.
 pub(crate) fn is_missing(error: &Engine) -> bool {
     status(error) == Some(404)
 }
 
-/// True when something is in the way: a name that is taken, an image in use, a container that doesn't run.
+/// True for a conflict: a name that is in use, an image in use, a container that isn't running.
 pub(crate) fn is_conflict(error: &Engine) -> bool {
     status(error) == Some(409)
 }

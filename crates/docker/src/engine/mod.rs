@@ -1,4 +1,4 @@
-//! The way to the engine: where it is, whether it answers, and what its refusals mean.
+//! The connection to the Docker daemon: its address, whether it answers, and what its errors mean.
 
 mod address;
 mod connect;
@@ -7,4 +7,4 @@ mod socket;
 
 pub use address::Settings;
 pub(crate) use connect::connect;
-pub(crate) use error::{Said, failed, is_conflict, is_missing, said};
+pub(crate) use error::{EngineMessage, failed, is_conflict, is_missing, message};

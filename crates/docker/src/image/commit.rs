@@ -1,4 +1,4 @@
-//! A container's changes become an image.
+//! Commits a container as an image.
 
 use std::collections::BTreeMap;
 
@@ -13,31 +13,31 @@ use crate::engine::failed;
 use crate::labels;
 use crate::reference::Reference;
 
-/// What to commit.
+/// A commit of a container.
 pub(crate) struct Commit<'a> {
-    /// The container, which does not run.
+    /// The container, which is stopped.
     pub(crate) container: &'a str,
-    /// The configuration of the image that it was made from.
+    /// The configuration of the container's source image.
     pub(crate) config: ImageConfig,
-    /// What the image is to be.
+    /// The plan of the new image.
     pub(crate) plan: &'a ImagePlan,
-    /// Its tags, which become labels.
+    /// The new image's tags, which become labels.
     pub(crate) tags: &'a BTreeMap<String, String>,
-    /// Its reference.
+    /// The new image's reference.
     pub(crate) reference: &'a Reference,
 }
 
-/// Makes the image, and answers what the engine says of it.
-pub(crate) async fn commit(docker: &Docker, wanted: Commit<'_>) -> Result<ImageInspect> {
-    let Commit { container, config, plan, tags, reference } = wanted;
-    let broken =
+/// Commits the container and returns the new image.
+pub(crate) async fn commit(docker: &Docker, commit: Commit<'_>) -> Result<ImageInspect> {
+    let Commit { container, config, plan, tags, reference } = commit;
+    let commit_error =
         |error: &bollard::errors::Error| failed(ErrorKind::Build, format!("commit container {container}"), error);
-    let now = docker.inspect_container(container, None).await.map_err(|error| broken(&error))?;
-    let below = now.config.and_then(|config| config.labels).unwrap_or_default();
+    let inspected = docker.inspect_container(container, None).await.map_err(|error| commit_error(&error))?;
+    let inherited = inspected.config.and_then(|config| config.labels).unwrap_or_default();
     let changes = plan.settings.container.as_ref().map(|container| &container.changes);
     let own = changes.map(|changes| changes.labels.as_slice()).unwrap_or_default();
     let mut config = changed(config, changes);
-    config.labels = Some(labels::of_image(&below, tags, own, &reference.to_string()));
+    config.labels = Some(labels::of_image(&inherited, tags, own, &reference.to_string()));
     let options = CommitContainerOptions {
         container: Some(container.to_owned()),
         repo: Some(reference.repository.clone()),
@@ -46,10 +46,10 @@ pub(crate) async fn commit(docker: &Docker, wanted: Commit<'_>) -> Result<ImageI
         pause: false,
         ..CommitContainerOptions::default()
     };
-    let made = docker.commit_container(options, config).await.map_err(|error| broken(&error))?;
-    let seen = docker.inspect_image(&made.id).await.map_err(|error| broken(&error))?;
-    if seen.id.is_none() {
-        return Err(Error::build(format!("commit container {container}: the engine names no id of the image")));
+    let committed = docker.commit_container(options, config).await.map_err(|error| commit_error(&error))?;
+    let image = docker.inspect_image(&committed.id).await.map_err(|error| commit_error(&error))?;
+    if image.id.is_none() {
+        return Err(Error::build(format!("commit container {container}: the Docker daemon returned no image id")));
     }
-    Ok(seen)
+    Ok(image)
 }

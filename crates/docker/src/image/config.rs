@@ -1,26 +1,26 @@
-//! An image's configuration, and what a plan changes of it.
+//! An image's configuration with the changes of a plan.
 
 use ami_bake_core::plan::ContainerChanges;
 use bollard::models::{ContainerConfig, ImageConfig};
 
-/// The configuration `of` an image with the changes, as a commit takes it.
+/// The configuration of a source image with the changes, in the form of a commit.
 ///
-/// Entry point and command are always sent, empty ones too: the engine fills in what is missing from the container, and
-/// that is a machine's (moby, `daemon/commit.go`, `merge`).
-pub(super) fn changed(of: ImageConfig, changes: Option<&ContainerChanges>) -> ContainerConfig {
+/// Entry point and command are always sent, even empty ones: the daemon would fill in missing ones from the container,
+/// whose command is the bake's own (moby, `daemon/commit.go`, `merge`).
+pub(super) fn changed(source: ImageConfig, changes: Option<&ContainerChanges>) -> ContainerConfig {
     let mut config = ContainerConfig {
-        user: of.user,
-        exposed_ports: of.exposed_ports,
-        env: of.env,
-        cmd: Some(of.cmd.unwrap_or_default()),
-        healthcheck: of.healthcheck,
-        args_escaped: of.args_escaped,
-        volumes: of.volumes,
-        working_dir: of.working_dir,
-        entrypoint: Some(of.entrypoint.unwrap_or_default()),
-        on_build: of.on_build,
-        stop_signal: of.stop_signal,
-        shell: of.shell,
+        user: source.user,
+        exposed_ports: source.exposed_ports,
+        env: source.env,
+        cmd: Some(source.cmd.unwrap_or_default()),
+        healthcheck: source.healthcheck,
+        args_escaped: source.args_escaped,
+        volumes: source.volumes,
+        working_dir: source.working_dir,
+        entrypoint: Some(source.entrypoint.unwrap_or_default()),
+        on_build: source.on_build,
+        stop_signal: source.stop_signal,
+        shell: source.shell,
         ..ContainerConfig::default()
     };
     let Some(changes) = changes else { return config };

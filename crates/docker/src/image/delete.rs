@@ -1,4 +1,4 @@
-//! Takes images away.
+//! Deletes images.
 
 use ami_bake_core::{ErrorKind, Result, tags};
 use bollard::Docker;
@@ -7,8 +7,8 @@ use bollard::query_parameters::RemoveImageOptions;
 use crate::engine::{failed, is_conflict, is_missing};
 use crate::labels;
 
-/// Deletes an image of ours: its reference, and the image where nothing else needs it. What another image is made of
-/// stays as a layer of that one without a name, and goes with it. Not being there is success.
+/// Deletes an image that ami-bake created: its reference, and the image when nothing else uses it. An image that others
+/// are built on stays as their unnamed layer and is deleted with them. A missing image is success.
 pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     let seen = match docker.inspect_image(image).await {
         Ok(seen) => seen,
@@ -45,16 +45,16 @@ pub(crate) async fn delete_reference(docker: &Docker, reference: &str, run: &str
             }
         }
         Err(error) if is_missing(&error) => Ok(()),
-        Err(error) => Err(failed(ErrorKind::Build, format!("look at image {reference}"), &error)),
+        Err(error) => Err(failed(ErrorKind::Build, format!("inspect image {reference}"), &error)),
     }
 }
 
-/// Takes a name away, also where containers use the image.
+/// Removes a name, even when containers use the image.
 async fn untag(docker: &Docker, reference: &str) -> Result<()> {
     let options = RemoveImageOptions { force: true, ..RemoveImageOptions::default() };
     match docker.remove_image(reference, Some(options), None).await {
         Ok(_) => Ok(()),
         Err(error) if is_missing(&error) => Ok(()),
-        Err(error) => Err(failed(ErrorKind::Build, format!("take the name {reference} away"), &error)),
+        Err(error) => Err(failed(ErrorKind::Build, format!("remove the tag {reference}"), &error)),
     }
 }

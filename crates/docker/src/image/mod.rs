@@ -1,12 +1,10 @@
-//! Images: what a commit makes, what its labels say, how one goes again.
+//! Images: how they are committed, what their labels say, how they are deleted.
 
 mod commit;
 mod config;
 mod delete;
 mod record;
-mod register;
 
 pub(crate) use commit::{Commit, commit};
 pub(crate) use delete::{delete, delete_reference};
 pub(crate) use record::{list, record, source_image};
-pub(crate) use register::register;

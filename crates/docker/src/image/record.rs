@@ -1,4 +1,4 @@
-//! What an image's labels say.
+//! Images of the daemon, with what their labels say.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,12 +12,13 @@ use bollard::query_parameters::ListImagesOptions;
 use crate::engine::{failed, is_missing};
 use crate::labels;
 
-/// All images of ours, candidates included.
+/// All images that ami-bake created, candidates included.
 pub(crate) async fn list(docker: &Docker) -> Result<Vec<ImageRecord>> {
     let filters = HashMap::from([("label".to_owned(), vec![tags::NAME.to_owned()])]);
     let options = ListImagesOptions { filters: Some(filters), ..ListImagesOptions::default() };
-    let broken = |error: &bollard::errors::Error| failed(ErrorKind::Preflight, "list the images of the engine", error);
-    let found = docker.list_images(Some(options)).await.map_err(|error| broken(&error))?;
+    let list_error =
+        |error: &bollard::errors::Error| failed(ErrorKind::Preflight, "list the images of the Docker daemon", error);
+    let found = docker.list_images(Some(options)).await.map_err(|error| list_error(&error))?;
     let mut images = Vec::new();
     for summary in found {
         if !is_named(&labels::tags(&summary.labels), &summary.repo_tags) {
@@ -25,15 +26,15 @@ pub(crate) async fn list(docker: &Docker) -> Result<Vec<ImageRecord>> {
         }
         match docker.inspect_image(&summary.id).await {
             Ok(seen) => images.extend(record(seen)),
-            // It went meanwhile.
+            // Deleted meanwhile.
             Err(error) if is_missing(&error) => {}
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(list_error(&error)),
         }
     }
     Ok(images)
 }
 
-/// The image as one of ours; none when it isn't, or is only a layer of others.
+/// The image as a record of ami-bake's; `None` when ami-bake did not create it, or when it is only a layer of others.
 pub(crate) fn record(seen: ImageInspect) -> Option<ImageRecord> {
     let architecture = architecture(&seen);
     let created = created(&seen);
@@ -61,7 +62,7 @@ pub(crate) fn record(seen: ImageInspect) -> Option<ImageRecord> {
     })
 }
 
-/// Any image as a source. `name` is what it was asked for by.
+/// Any image as a source. `name` is the reference or id in the manifest.
 pub(crate) fn source_image(seen: ImageInspect, name: &str) -> Option<SourceImage> {
     if let Some(record) = record(seen.clone()) {
         return Some(record.as_source());
@@ -85,7 +86,7 @@ fn is_named(tags: &BTreeMap<String, String>, references: &[String]) -> bool {
     tags.get(labels::REFERENCE).is_some_and(|own| references.contains(own))
 }
 
-/// Go's names of architectures.
+/// The architecture, from Go's name of it.
 fn architecture(seen: &ImageInspect) -> Option<Architecture> {
     match seen.architecture.as_deref() {
         Some("amd64") => Some(Architecture::X86_64),

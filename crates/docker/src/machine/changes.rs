@@ -1,20 +1,20 @@
-//! What was changed in a container, as the engine tells it.
+//! The files that changed in a container, as the daemon reports them.
 
 use std::path::PathBuf;
 
 use bollard::models::ChangeType;
 
-use super::container::Shared;
+use super::state::ContainerState;
 
-/// The deleted ones' kind (Engine API, `GET /containers/{id}/changes`).
+/// The kind of a deletion (Engine API, `GET /containers/{id}/changes`).
 const DELETED: ChangeType = ChangeType::_2;
-/// What the engine writes for bytes that are no UTF-8: such a path names no file any more.
+/// The daemon replaces bytes that are not UTF-8 with this; such a path does not name the file any more.
 const REPLACED: char = char::REPLACEMENT_CHARACTER;
 
-/// The paths that were made or changed since the container was made. None when the engine can't tell all of them.
-pub(super) async fn changes(shared: &Shared) -> Option<Vec<PathBuf>> {
-    // An engine that can't tell is no failure: the files are looked for then.
-    let changes = shared.docker.container_changes(&shared.name).await.ok()?.unwrap_or_default();
+/// The paths that were created or changed since the container was created; `None` when the list would be incomplete.
+pub(super) async fn changes(container: &ContainerState) -> Option<Vec<PathBuf>> {
+    // Not a failure: without a list the seal searches all files.
+    let changes = container.docker.container_changes(&container.name).await.ok()?.unwrap_or_default();
     let mut paths = Vec::with_capacity(changes.len());
     for change in changes {
         if change.path.contains(REPLACED) {

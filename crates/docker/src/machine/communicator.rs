@@ -1,4 +1,4 @@
-//! Commands, files and connections inside a container; it survives reboots.
+//! Runs commands, moves files and opens connections inside a container; it survives reboots.
 
 use std::sync::Arc;
 
@@ -7,29 +7,29 @@ use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writ
 use ami_bake_core::output::OutputSink;
 use async_trait::async_trait;
 
-use super::container::Shared;
+use super::state::ContainerState;
 use super::{dial, exec, files};
 
-/// The way into a machine.
-pub(super) struct Inside {
-    pub(super) shared: Arc<Shared>,
+/// The communicator of a container.
+pub(super) struct ContainerCommunicator {
+    pub(super) container: Arc<ContainerState>,
 }
 
 #[async_trait]
-impl Communicator for Inside {
+impl Communicator for ContainerCommunicator {
     async fn exec(&self, exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
-        exec::exec(&self.shared, exec, output).await
+        exec::exec(&self.container, exec, output).await
     }
 
     async fn put(&self, archive: Reader<'_>, to: &str) -> Result<()> {
-        files::put(&self.shared, archive, to).await
+        files::put(&self.container, archive, to).await
     }
 
     async fn get(&self, from: &str, archive: Writer<'_>) -> Result<()> {
-        files::get(&self.shared, from, archive).await
+        files::get(&self.container, from, archive).await
     }
 
     async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
-        dial::dial(&self.shared, host, port).await
+        dial::dial(&self.container, host, port).await
     }
 }

@@ -1,10 +1,11 @@
-//! The machine itself.
+//! The container as a machine.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::communicator::Communicator;
+use ami_bake_core::duration::human;
 use ami_bake_core::ledger::{Closed, IMAGE, MACHINE};
 use ami_bake_core::output::sanitize;
 use ami_bake_core::platform::{Candidate, Capture, Keep, Machine, PendingImage};
@@ -12,46 +13,26 @@ use ami_bake_core::provision::Login;
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::ImageConfig;
-use bollard::query_parameters::{LogsOptions, RemoveContainerOptions, StartContainerOptions};
+use bollard::query_parameters::{LogsOptions, StartContainerOptions};
 use futures::StreamExt;
 
 use super::changes::changes;
-use super::communicator::Inside;
-use super::exec::quietly;
+use super::communicator::ContainerCommunicator;
+use super::exec::run_script;
+use super::state::{ContainerState, remove};
 use super::stop::stop;
-use crate::engine::{Said, failed, is_conflict, is_missing};
+use crate::capabilities::PLATFORM;
+use crate::engine::{EngineMessage, failed};
 use crate::image::{Commit, commit, source_image};
-use crate::platform::PLATFORM;
 use crate::reference::of_name;
 
 /// A machine of this platform.
 pub(crate) struct Container {
-    pub(crate) shared: Arc<Shared>,
+    pub(super) state: Arc<ContainerState>,
 }
 
-/// What the machine and its connections share.
-pub(crate) struct Shared {
-    pub(crate) docker: Docker,
-    /// Its name, by which the engine and the ledger know it.
-    pub(crate) name: String,
-    /// The configuration of the image that it was started from.
-    pub(crate) config: ImageConfig,
-}
-
-/// Removes a container with its volumes, running or not. Not being there is success.
-pub(crate) async fn remove(docker: &Docker, name: &str) -> Result<()> {
-    let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
-    match docker.remove_container(name, Some(options)).await {
-        Ok(()) => Ok(()),
-        // Gone, or going: "removal of container … is already in progress".
-        Err(error) if is_missing(&error) || is_conflict(&error) => Ok(()),
-        Err(error) => Err(failed(ErrorKind::Build, format!("remove container {name}"), &error)),
-    }
-}
-
-/// The last line that a container's first process wrote.
-async fn last_words(docker: &Docker, name: &str) -> Option<String> {
+/// The last line in the log of a container's first process.
+async fn last_log_line(docker: &Docker, name: &str) -> Option<String> {
     let options = LogsOptions { stdout: true, stderr: true, tail: "1".to_owned(), ..LogsOptions::default() };
     let line = docker.logs(name, Some(options)).next().await?.ok()?.to_string();
     let line = sanitize(line.trim());
@@ -61,7 +42,7 @@ async fn last_words(docker: &Docker, name: &str) -> Option<String> {
 #[async_trait]
 impl Machine for Container {
     fn id(&self) -> &str {
-        &self.shared.name
+        &self.state.name
     }
 
     fn kind(&self) -> &'static str {
@@ -69,18 +50,18 @@ impl Machine for Container {
     }
 
     fn place(&self) -> String {
-        "the Docker engine".to_owned()
+        "the Docker daemon".to_owned()
     }
 
     async fn connect(&self, _run: &Run) -> Result<Arc<dyn Communicator>> {
-        let Shared { docker, name, .. } = self.shared.as_ref();
-        if quietly(docker, name, &[":"]).await == Some(0) {
-            return Ok(Arc::new(Inside { shared: Arc::clone(&self.shared) }));
+        let ContainerState { docker, name, .. } = self.state.as_ref();
+        if run_script(docker, name, &[":"]).await == Some(0) {
+            return Ok(Arc::new(ContainerCommunicator { container: Arc::clone(&self.state) }));
         }
         let failure = Error::build(format!("run a shell in container {name}"));
-        let words = last_words(docker, name).await;
-        Err(failure.because(Said(words.unwrap_or_else(|| "it ended without a word".to_owned()))).help(
-            "Steps run in the image's own /bin/sh. Start from an image whose shell works on this engine, such as debian or \
+        let line = last_log_line(docker, name).await;
+        Err(failure.because(EngineMessage(line.unwrap_or_else(|| "it ended without output".to_owned()))).help(
+            "Steps run in the image's own /bin/sh. Use a source image whose shell works on this machine, such as debian or \
              alpine.",
         ))
     }
@@ -90,58 +71,58 @@ impl Machine for Container {
     }
 
     async fn changes(&self, _run: &Run) -> Result<Option<Vec<PathBuf>>> {
-        Ok(changes(&self.shared).await)
+        Ok(changes(&self.state).await)
     }
 
-    /// A container has no boot id of its own: the kernel is the engine's. What stands for it is the start of its first
-    /// process, which is another after every restart.
+    /// A container has no boot id of its own, since its kernel is the host's. The start time of its first process is used
+    /// instead: it changes with every restart.
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {
-        let Shared { docker, name, .. } = self.shared.as_ref();
-        let again = async {
-            stop(&self.shared).await?;
+        let ContainerState { docker, name, .. } = self.state.as_ref();
+        let restarted = async {
+            stop(&self.state).await?;
             docker
                 .start_container(name, None::<StartContainerOptions>)
                 .await
                 .map_err(|error| failed(ErrorKind::Build, format!("restart container {name}"), &error))
         };
-        match run.until_cancelled(tokio::time::timeout(timeout, again)).await? {
+        match run.until_cancelled(tokio::time::timeout(timeout, restarted)).await? {
             Ok(done) => done,
             Err(_) => Err(Error::build(format!(
-                "container {name} was not back {} s after its restart began",
-                timeout.as_secs()
+                "restart container {name}: it was not running again after {}",
+                human(timeout)
             ))
-            .help("Something in it may not end when it is asked to; a longer `timeout` may do.")),
+            .help("A process may be ignoring SIGTERM. Set a longer `timeout`.")),
         }
     }
 
     async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
-        stop(&self.shared).await?;
+        stop(&self.state).await?;
         let reference = of_name(&capture.name);
         let ticket = run.intend(PLATFORM, IMAGE, None, &reference.to_string())?;
-        let wanted = Commit {
-            container: &self.shared.name,
-            config: self.shared.config.clone(),
+        let options = Commit {
+            container: &self.state.name,
+            config: self.state.config.clone(),
             plan: capture.plan,
             tags: &capture.tags,
             reference: &reference,
         };
-        let made = commit(&self.shared.docker, wanted).await?;
-        let parts = made.root_fs.clone().and_then(|root| root.layers).unwrap_or_default();
-        let image = source_image(made, &reference.to_string())
-            .ok_or_else(|| Error::internal("the engine committed an image without an id"))?;
+        let committed = commit(&self.state.docker, options).await?;
+        let parts = committed.root_fs.clone().and_then(|root| root.layers).unwrap_or_default();
+        let image = source_image(committed, &reference.to_string())
+            .ok_or_else(|| Error::internal("the Docker daemon committed an image without an id"))?;
         run.ledger().confirm(ticket, &image.id)?;
-        // Its content is fixed, and nothing needs the machine any more.
+        // The content of the image is fixed: the machine is not needed any more.
         self.destroy(run).await?;
         Ok(Box::new(Captured(Candidate { image, parts })))
     }
 
     async fn destroy(&self, run: &Run) -> Result<()> {
-        remove(&self.shared.docker, &self.shared.name).await?;
-        run.ledger().close_id(MACHINE, &self.shared.name, Closed::Deleted)
+        remove(&self.state.docker, &self.state.name).await?;
+        run.ledger().close_id(MACHINE, &self.state.name, Closed::Deleted)
     }
 
     async fn keep(&self, _run: &Run, _: &Keep) -> Result<String> {
-        Ok(format!("docker exec -it {} /bin/sh", self.shared.name))
+        Ok(format!("docker exec -it {} /bin/sh", self.state.name))
     }
 }
 

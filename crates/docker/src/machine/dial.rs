@@ -1,8 +1,8 @@
-//! Connections from a machine's inside.
+//! TCP connections from inside a container.
 //!
-//! Beside the engine and as root, a thread of ours steps into the container's network and connects: the image needs
-//! nothing for that. Elsewhere (an engine on another host, the engine's socket in a container, a user of the group
-//! `docker`) a small relay runs in the container, in whichever of Python, Perl and bash the image has.
+//! As root on the daemon's machine, a thread of this process enters the container's network namespace and connects: the
+//! image needs no tools. Otherwise (a daemon on another host, its socket mounted into a container, a user of the group
+//! `docker`) a small relay runs in the container, in Python, Perl or bash, whichever the image has.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -19,16 +19,16 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::StreamReader;
 
-use super::container::Shared;
 use super::exec::start;
-use crate::engine::{failed, said};
+use super::state::ContainerState;
+use crate::engine::{failed, message};
 
-/// How long the other end may take to answer.
-const LIMIT: Duration = Duration::from_secs(10);
-/// What the relay says when it is connected (ASCII ACK).
+/// Time limit of one connection attempt.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// The byte that the relay sends once it is connected (ASCII ACK).
 const CONNECTED: u8 = 6;
 
-/// Host and port are `$1` and `$2`; the last branch says that there is nothing to do it with.
+/// Host and port are `$1` and `$2`; the last branch reports that the image has none of the tools.
 const RELAY: &str = r#"
 if command -v python3 >/dev/null 2>&1; then
   exec python3 -c '
@@ -66,31 +66,31 @@ kill "KILL", $child;
 elif command -v bash >/dev/null 2>&1 && command -v cat >/dev/null 2>&1; then
   exec bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; printf "\006"; cat <&0 >&3 & cat <&3; kill $! 2>/dev/null' bash "$1" "$2" <&0
 fi
-echo "none of python3, perl and bash is there" >&2
+echo "the image has no python3, perl or bash" >&2
 exit 127
 "#;
 
 /// Opens a TCP connection to `host:port` as seen from the container.
-pub(super) async fn dial(shared: &Shared, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
-    let what = || format!("connect to {host}:{port} in container {}", shared.name);
-    let seen = shared
+pub(super) async fn dial(container: &ContainerState, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+    let what = || format!("connect to {host}:{port} in container {}", container.name);
+    let inspected = container
         .docker
-        .inspect_container(&shared.name, None::<InspectContainerOptions>)
+        .inspect_container(&container.name, None::<InspectContainerOptions>)
         .await
         .map_err(|error| failed(ErrorKind::Build, what(), &error))?;
-    let pid = seen.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
-    if let (Some(pid), Some(id)) = (pid, seen.id)
+    let pid = inspected.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
+    if let (Some(pid), Some(id)) = (pid, inspected.id)
         && let Some(network) = network_of(pid, &id)
     {
-        let stream = inside(network, host, port).await.map_err(|error| Error::build(what()).because(error))?;
+        let stream = connect_inside(network, host, port).await.map_err(|error| Error::build(what()).because(error))?;
         return Ok(Box::new(stream));
     }
-    relay(shared, host, port).await.map_err(|why| {
+    relay(container, host, port).await.map_err(|why| {
         let failure = Error::build(format!("{}: {why}", what()));
-        if why.contains("none of python3") {
+        if why.contains("no python3, perl or bash") {
             failure.help(
-                "Run the bake as root on the engine's own machine, where nothing is needed in the image, or install \
-                 one of them in the image.",
+                "Install one of them in the image, or run the bake as root on the daemon's own machine, where the image \
+                 needs none of them.",
             )
         } else {
             failure
@@ -98,7 +98,8 @@ pub(super) async fn dial(shared: &Shared, host: &str, port: u16) -> Result<Box<d
     })
 }
 
-/// The network of a process, where it is a process of this machine, in that very container, and we may step into it.
+/// The network namespace of a process, when it is a process of this machine and of that container and this process is
+/// root.
 fn network_of(pid: i64, container: &str) -> Option<std::fs::File> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -110,23 +111,23 @@ fn network_of(pid: i64, container: &str) -> Option<std::fs::File> {
     std::fs::File::open(format!("/proc/{pid}/ns/net")).ok()
 }
 
-/// Connects from a thread that is in the container's network, and ends there.
-async fn inside(network: std::fs::File, host: &str, port: u16) -> io::Result<tokio::net::TcpStream> {
+/// Connects in a thread that enters the container's network namespace and then ends.
+async fn connect_inside(network: std::fs::File, host: &str, port: u16) -> io::Result<tokio::net::TcpStream> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let host = host.to_owned();
     std::thread::Builder::new().name("dial".to_owned()).spawn(move || {
-        // Nobody waits any more where the receiver is gone.
+        // Nobody is waiting any more when the receiver is gone.
         let _ = sender.send(connect(&network, &host, port));
     })?;
-    let stream = receiver.await.map_err(|_| io::Error::other("the thread that connects ended early"))??;
+    let stream = receiver.await.map_err(|_| io::Error::other("the connecting thread ended early"))??;
     tokio::net::TcpStream::from_std(stream)
 }
 
 fn connect(network: &std::fs::File, host: &str, port: u16) -> io::Result<TcpStream> {
     move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, LIMIT) {
+        match TcpStream::connect_timeout(&address, CONNECT_LIMIT) {
             Ok(stream) => {
                 stream.set_nonblocking(true)?;
                 return Ok(stream);
@@ -137,34 +138,35 @@ fn connect(network: &std::fs::File, host: &str, port: u16) -> io::Result<TcpStre
     Err(last)
 }
 
-/// Connects through a process in the container; the error is a clause.
-async fn relay(shared: &Shared, host: &str, port: u16) -> Result<Box<dyn Duplex>, String> {
+/// Connects through a relay process in the container; the error is a clause.
+async fn relay(container: &ContainerState, host: &str, port: u16) -> Result<Box<dyn Duplex>, String> {
     let port = port.to_string();
-    let words = ["/bin/sh", "-c", RELAY, "sh", host, &port].map(str::to_owned).to_vec();
-    let attached = start(&shared.docker, &shared.name, words, None).await.map_err(|error| said(&error).0)?;
-    let words = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-    let heard = std::sync::Arc::clone(&words);
+    let command = ["/bin/sh", "-c", RELAY, "sh", host, &port].map(str::to_owned).to_vec();
+    let attached = start(&container.docker, &container.name, command, None).await.map_err(|error| message(&error).0)?;
+    let errors = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let collected = std::sync::Arc::clone(&errors);
     let output = attached.output.filter_map(move |chunk| {
         let chunk = match chunk {
             Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Some(Ok(message)),
             Ok(LogOutput::StdErr { message }) => {
-                let mut heard = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                heard.push_str(&String::from_utf8_lossy(&message));
+                let mut collected = collected.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                collected.push_str(&String::from_utf8_lossy(&message));
                 None
             }
             Ok(LogOutput::StdIn { .. }) => None,
-            Err(error) => Some(Err(io::Error::other(said(&error)))),
+            Err(error) => Some(Err(io::Error::other(message(&error)))),
         };
         futures::future::ready(chunk)
     });
     let mut reader = StreamReader::new(Box::pin(output) as Output);
-    let first = tokio::time::timeout(LIMIT * 2, reader.read_u8()).await;
+    let first = tokio::time::timeout(CONNECT_LIMIT * 2, reader.read_u8()).await;
     if !matches!(first, Ok(Ok(CONNECTED))) {
-        let words = words.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer").trim().to_owned();
+        let errors = errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let last = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer").trim().to_owned();
         return Err(last);
     }
     Ok(Box::new(tokio::io::join(reader, attached.input)))
 }
 
+/// Standard output of the relay.
 type Output = std::pin::Pin<Box<dyn futures::Stream<Item = io::Result<Bytes>> + Send>>;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Exec, Exit};
-use ami_bake_core::kill::MARK;
+use ami_bake_core::kill::{LIMIT, MARK, script};
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::{ErrorKind, Result};
 use bollard::Docker;
@@ -16,66 +16,65 @@ use bollard::query_parameters::InspectContainerOptions;
 use futures::{Stream as Streaming, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::container::Shared;
-use super::kill;
-use crate::engine::{failed, is_conflict, is_missing, said};
+use super::state::ContainerState;
+use crate::engine::{failed, is_conflict, is_missing, message};
 
-/// As much as the engine's own copy holds.
+/// The size of the daemon's own copy buffer.
 const CHUNK: usize = 32 << 10;
-/// Pauses between two questions whether a command has ended: short at first, when the answer is near.
+/// Pauses between two checks whether a command has ended, short at first for commands that end at once.
 const PAUSES: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
-/// What a command wrote before it ended is on its way. Whoever still holds the other end is a process that it left, and
-/// nobody waits for that.
+/// Time for the last output of a command that has ended to arrive. A background process that it left behind may keep the
+/// stream open, and is not waited for.
 const DRAIN: Duration = Duration::from_millis(100);
-/// A shell tells that a signal ended a process by 128 and more; the end of a whole container looks like that too.
+/// Statuses from here on mean that a signal ended the command, which is also how the end of the whole container looks.
 const BY_SIGNAL: i32 = 128;
 
-/// Both directions of a running command.
+/// The streams of a running command.
 pub(super) struct Attached {
     pub(super) id: String,
     pub(super) output: Pin<Box<dyn Streaming<Item = Result<LogOutput, Engine>> + Send>>,
     pub(super) input: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
-/// Starts `words` as root.
+/// Starts a command as root.
 pub(super) async fn start(
     docker: &Docker,
     container: &str,
-    words: Vec<String>,
+    command: Vec<String>,
     mark: Option<&str>,
 ) -> Result<Attached, Engine> {
     let config = ExecConfig {
         attach_stdin: Some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        cmd: Some(words),
+        cmd: Some(command),
         env: mark.map(|mark| vec![format!("{MARK}={mark}")]),
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
         ..ExecConfig::default()
     };
-    let made = docker.create_exec(container, config).await?;
+    let created = docker.create_exec(container, config).await?;
     let options = StartExecOptions { output_capacity: Some(CHUNK), ..StartExecOptions::default() };
-    match docker.start_exec(&made.id, Some(options)).await? {
-        StartExecResults::Attached { output, input } => Ok(Attached { id: made.id, output, input }),
+    match docker.start_exec(&created.id, Some(options)).await? {
+        StartExecResults::Attached { output, input } => Ok(Attached { id: created.id, output, input }),
         StartExecResults::Detached => {
-            Err(Engine::DockerStreamError { error: "the engine did not attach to a command".to_owned() })
+            Err(Engine::DockerStreamError { error: "the daemon did not attach to the command".to_owned() })
         }
     }
 }
 
-/// Runs a script of our own and answers its status; none when it can't be told. The first of `words` is the script, the
-/// rest its arguments from `$0` on.
-pub(super) async fn quietly(docker: &Docker, container: &str, words: &[&str]) -> Option<i64> {
+/// Runs a script without showing its output, and returns its status when there is one. The first of `words` is the script,
+/// the others are its arguments from `$0` on.
+pub(super) async fn run_script(docker: &Docker, container: &str, words: &[&str]) -> Option<i64> {
     let command = ["/bin/sh", "-c"].iter().chain(words).map(|word| (*word).to_owned()).collect();
     let mut attached = start(docker, container, command, None).await.ok()?;
-    // It reads nothing.
+    // The script reads no input.
     let _ = attached.input.shutdown().await;
     while let Some(Ok(_)) = attached.output.next().await {}
     status(docker, &attached.id).await.ok()
 }
 
-/// Waits until a command has ended, and answers its status.
+/// Waits until a command has ended, and returns its status.
 async fn status(docker: &Docker, id: &str) -> Result<i64, Engine> {
     let mut pauses = PAUSES.iter().copied();
     let mut pause = PAUSES[0];
@@ -92,9 +91,9 @@ async fn status(docker: &Docker, id: &str) -> Result<i64, Engine> {
 }
 
 /// Runs a step's command.
-pub(super) async fn exec(shared: &Shared, mut exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
-    let Shared { docker, name, .. } = shared;
-    let Some(began) = started(shared).await else { return Ok(lost(name)) };
+pub(super) async fn exec(container: &ContainerState, mut exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
+    let ContainerState { docker, name, .. } = container;
+    let Some(before) = started(container).await else { return Ok(lost(name)) };
     let mark = uuid::Uuid::new_v4().simple().to_string();
     let words = ["/bin/sh", "-c", exec.command].map(str::to_owned).to_vec();
     let attached = match start(docker, name, words, Some(&mark)).await {
@@ -106,7 +105,7 @@ pub(super) async fn exec(shared: &Shared, mut exec: Exec<'_>, output: &mut dyn O
     let ended = match exec.timeout {
         Some(limit) => {
             let Ok(ended) = tokio::time::timeout(limit, pumped).await else {
-                if !kill::tree(docker, name, &mark).await && started(shared).await.is_none() {
+                if !kill(docker, name, &mark).await && started(container).await.is_none() {
                     return Ok(lost(name));
                 }
                 return Ok(Exit::TimedOut(limit));
@@ -118,37 +117,44 @@ pub(super) async fn exec(shared: &Shared, mut exec: Exec<'_>, output: &mut dyn O
     match ended {
         Ok(code) => {
             let code = i32::try_from(code).unwrap_or(i32::MAX);
-            if code >= BY_SIGNAL && started(shared).await.as_ref() != Some(&began) {
+            if code >= BY_SIGNAL && started(container).await.as_ref() != Some(&before) {
                 return Ok(lost(name));
             }
             Ok(Exit::Status(code))
         }
         Err(error) if is_missing(&error) => Ok(lost(name)),
-        Err(error) => Ok(Exit::Lost(format!("the connection to the Docker engine broke: {}", said(&error)))),
+        Err(error) => Ok(Exit::Lost(format!("the connection to the Docker daemon broke: {}", message(&error)))),
     }
+}
+
+/// Kills a command with this mark and everything that it started, for which the daemon has no call; false when a process
+/// may be left.
+async fn kill(docker: &Docker, container: &str, mark: &str) -> bool {
+    let killed = tokio::time::timeout(LIMIT, run_script(docker, container, &[&script(mark), "sh"])).await;
+    matches!(killed, Ok(Some(0)))
 }
 
 fn lost(name: &str) -> Exit {
     Exit::Lost(format!("container {name} has ended"))
 }
 
-/// When the container's present life began; none when it doesn't run.
-async fn started(shared: &Shared) -> Option<String> {
-    let seen = shared.docker.inspect_container(&shared.name, None::<InspectContainerOptions>).await.ok()?;
+/// When the container was last started; `None` when it isn't running.
+async fn started(container: &ContainerState) -> Option<String> {
+    let seen = container.docker.inspect_container(&container.name, None::<InspectContainerOptions>).await.ok()?;
     let state = seen.state.filter(|state| state.running == Some(true))?;
     state.started_at
 }
 
-/// Feeds a command and hands on what it says until it ends; answers its status.
+/// Feeds a command, passes its output on until it ends, and returns its status.
 async fn pump(
     docker: &Docker,
     attached: Attached,
     stdin: &mut ami_bake_core::communicator::Reader<'_>,
     output: &mut dyn OutputSink,
 ) -> Result<i64, Engine> {
-    let Attached { id, output: mut said, mut input } = attached;
+    let Attached { id, output: mut chunks, mut input } = attached;
     let feed = async {
-        // A command that doesn't read to the end closes its side: its right.
+        // A command may close its input before it has read everything.
         let _ = tokio::io::copy(stdin, &mut input).await;
         let _ = input.shutdown().await;
     };
@@ -157,7 +163,7 @@ async fn pump(
     let (mut fed, mut open, mut code) = (false, true, None);
     while open || code.is_none() {
         tokio::select! {
-            chunk = said.next(), if open => match chunk {
+            chunk = chunks.next(), if open => match chunk {
                 Some(Ok(LogOutput::StdErr { message })) => output.write(Stream::Stderr, &message),
                 Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => {
                     output.write(Stream::Stdout, &message);

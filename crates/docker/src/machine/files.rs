@@ -1,4 +1,4 @@
-//! Files there and back by the engine's archive calls: no tool of the image is needed.
+//! Moves files with the daemon's archive calls; the image needs no tools.
 
 use ami_bake_core::communicator::{Reader, Writer};
 use ami_bake_core::{Error, ErrorKind, Result};
@@ -7,18 +7,18 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::container::Shared;
+use super::state::ContainerState;
 use crate::engine::{failed, is_missing};
 
-/// So much of an archive is read at once.
+/// Bytes of an archive that are read at once.
 const CHUNK: usize = 64 << 10;
-/// So many such pieces wait for the engine.
-const WAITING: usize = 4;
+/// Chunks that may wait for the daemon.
+const QUEUE: usize = 4;
 
-/// Unpacks an archive below `to`, which is made when it is missing.
-pub(super) async fn put(shared: &Shared, mut archive: Reader<'_>, to: &str) -> Result<()> {
-    make_folder(shared, to).await?;
-    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(WAITING);
+/// Unpacks an archive into the folder `to`, which is created when it is missing.
+pub(super) async fn put(container: &ContainerState, mut archive: Reader<'_>, to: &str) -> Result<()> {
+    create_folder(container, to).await?;
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(QUEUE);
     let feed = async move {
         loop {
             let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
@@ -30,12 +30,12 @@ pub(super) async fn put(shared: &Shared, mut archive: Reader<'_>, to: &str) -> R
         }
     };
     let chunks = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
-    let (sent, ()) = tokio::join!(unpack(shared, to, chunks), feed);
+    let (sent, ()) = tokio::join!(unpack(container, to, chunks), feed);
     sent
 }
 
 async fn unpack(
-    shared: &Shared,
+    container: &ContainerState,
     to: &str,
     chunks: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
 ) -> Result<()> {
@@ -44,15 +44,18 @@ async fn unpack(
         no_overwrite_dir_non_dir: Some("true".to_owned()),
         ..UploadToContainerOptions::default()
     };
-    let sent = shared.docker.upload_to_container(&shared.name, Some(options), bollard::body_try_stream(chunks)).await;
-    sent.map_err(|error| failed(ErrorKind::Build, format!("send files to {to} in container {}", shared.name), &error))
+    let sent =
+        container.docker.upload_to_container(&container.name, Some(options), bollard::body_try_stream(chunks)).await;
+    sent.map_err(|error| {
+        failed(ErrorKind::Build, format!("upload files to {to} in container {}", container.name), &error)
+    })
 }
 
-/// Makes what is missing of a folder's path; what is there stays as it is.
-async fn make_folder(shared: &Shared, path: &str) -> Result<()> {
+/// Creates the missing folders of a path; existing ones stay as they are.
+async fn create_folder(container: &ContainerState, path: &str) -> Result<()> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let mut there = parts.len();
-    while there > 0 && !exists(shared, &format!("/{}", parts[..there].join("/"))).await? {
+    while there > 0 && !exists(container, &format!("/{}", parts[..there].join("/"))).await? {
         there -= 1;
     }
     if there == parts.len() {
@@ -68,25 +71,26 @@ async fn make_folder(shared: &Shared, path: &str) -> Result<()> {
         let name = format!("{}/", parts[there..end].join("/"));
         archive
             .append_data(&mut header, name, std::io::empty())
-            .map_err(|error| Error::build(format!("make the folder {path}")).because(error))?;
+            .map_err(|error| Error::build(format!("create the folder {path}")).because(error))?;
     }
-    let bytes = archive.into_inner().map_err(|error| Error::build(format!("make the folder {path}")).because(error))?;
-    unpack(shared, &format!("/{}", parts[..there].join("/")), futures::stream::iter([Ok(bytes.into())])).await
+    let bytes =
+        archive.into_inner().map_err(|error| Error::build(format!("create the folder {path}")).because(error))?;
+    unpack(container, &format!("/{}", parts[..there].join("/")), futures::stream::iter([Ok(bytes.into())])).await
 }
 
-async fn exists(shared: &Shared, path: &str) -> Result<bool> {
+async fn exists(container: &ContainerState, path: &str) -> Result<bool> {
     let options = ContainerArchiveInfoOptions { path: path.to_owned() };
-    match shared.docker.get_container_archive_info(&shared.name, Some(options)).await {
+    match container.docker.get_container_archive_info(&container.name, Some(options)).await {
         Ok(_) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(failed(ErrorKind::Build, format!("look at {path} in container {}", shared.name), &error)),
+        Err(error) => Err(failed(ErrorKind::Build, format!("inspect {path} in container {}", container.name), &error)),
     }
 }
 
 /// Writes an archive of `from`.
-pub(super) async fn get(shared: &Shared, from: &str, mut archive: Writer<'_>) -> Result<()> {
+pub(super) async fn get(container: &ContainerState, from: &str, mut archive: Writer<'_>) -> Result<()> {
     let options = DownloadFromContainerOptions { path: from.to_owned() };
-    let mut chunks = Box::pin(shared.docker.download_from_container(&shared.name, Some(options)));
+    let mut chunks = Box::pin(container.docker.download_from_container(&container.name, Some(options)));
     let mut written = async |bytes: Option<Bytes>| match bytes {
         Some(bytes) => archive.write_all(&bytes).await,
         None => archive.shutdown().await,
@@ -96,14 +100,18 @@ pub(super) async fn get(shared: &Shared, from: &str, mut archive: Writer<'_>) ->
             Some(Ok(bytes)) => Some(bytes),
             None => None,
             Some(Err(error)) if is_missing(&error) => {
-                return Err(Error::build(format!("fetch {from}: container {} has no such file", shared.name)));
+                return Err(Error::build(format!("download {from}: no such file in container {}", container.name)));
             }
             Some(Err(error)) => {
-                return Err(failed(ErrorKind::Build, format!("fetch {from} from container {}", shared.name), &error));
+                return Err(failed(
+                    ErrorKind::Build,
+                    format!("download {from} from container {}", container.name),
+                    &error,
+                ));
             }
         };
         let end = chunk.is_none();
-        written(chunk).await.map_err(|error| Error::build(format!("fetch {from}")).because(error))?;
+        written(chunk).await.map_err(|error| Error::build(format!("download {from}")).because(error))?;
         if end {
             return Ok(());
         }

@@ -11,22 +11,20 @@ use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig, ImageConfig};
 use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions};
 
-use super::container::{Container, Shared};
-use super::{network, remove};
-use crate::engine::{failed, said};
+use super::container::Container;
+use super::network;
+use super::state::{ContainerState, remove};
+use crate::capabilities::PLATFORM;
+use crate::engine::{failed, message};
 use crate::labels;
-use crate::platform::PLATFORM;
 
-/// The longest host name that Linux takes.
-const NAME_LIMIT: usize = 64;
-
-/// A name for a container: it is known before the container is, and is never another's.
+/// A new, unique name for a container, known before the container exists.
 pub(crate) fn new_name() -> String {
     let id = uuid::Uuid::new_v4().simple().to_string();
     format!("ami-bake-{}", &id[..12])
 }
 
-/// What says that a container is ours, of which run, and when sweep may take it.
+/// The labels of a container of a bake: its name, purpose and run, and when `sweep` may remove it.
 pub(crate) fn own_labels(run: &Run, name: &str, about: &str, lifetime: Duration) -> HashMap<String, String> {
     let now = run.clock().now();
     let expires = now.checked_add(lifetime).unwrap_or(now);
@@ -38,14 +36,14 @@ pub(crate) fn own_labels(run: &Run, name: &str, about: &str, lifetime: Duration)
     ])
 }
 
-/// Starts a container on the source, in the ledger before it is made.
+/// Starts a container from the source; it is in the ledger before it is created.
 pub(crate) async fn launch(run: &Run, docker: &Docker, launch: &Launch<'_>) -> Result<Container> {
     let source = launch.source;
-    let seen = docker
+    let image = docker
         .inspect_image(&source.id)
         .await
-        .map_err(|error| failed(ErrorKind::Build, format!("start from {}", source.name), &error))?;
-    let config = seen.config.unwrap_or_default();
+        .map_err(|error| failed(ErrorKind::Build, format!("inspect the source image {}", source.name), &error))?;
+    let config = image.config.unwrap_or_default();
     warn_of_volumes(run, &config);
     let network = network::of(docker, launch.machine.network).await?;
 
@@ -56,12 +54,12 @@ pub(crate) async fn launch(run: &Run, docker: &Docker, launch: &Launch<'_>) -> R
     let shares_host = network == network::HOST;
     let body = ContainerCreateBody {
         image: Some(source.id.clone()),
-        hostname: Some(host_name(&launch.key.to_string())).filter(|_| !shares_host),
+        hostname: Some(launch.key.host_name()).filter(|name| !shares_host && !name.is_empty()),
         labels: Some(labels),
         entrypoint: Some(sleeper(launch.lifetime)),
         open_stdin: Some(true),
         host_config: Some(HostConfig {
-            // Reaps what steps leave behind, as an init does.
+            // An init reaps the processes that steps leave behind.
             init: Some(true),
             network_mode: Some(network),
             ..HostConfig::default()
@@ -72,58 +70,50 @@ pub(crate) async fn launch(run: &Run, docker: &Docker, launch: &Launch<'_>) -> R
     let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
     if let Err(error) = docker.create_container(Some(options), body).await {
         run.ledger().close(ticket, Closed::Refused)?;
-        return Err(failed(ErrorKind::Build, format!("make a container of {}", source.name), &error));
+        return Err(failed(ErrorKind::Build, format!("create a container from {}", source.name), &error));
     }
     run.ledger().confirm(ticket, &name)?;
     if let Err(error) = docker.start_container(&name, None::<StartContainerOptions>).await {
-        // The ledger still has it should this fail too.
+        // If this fails too, the ledger still has the container.
         if remove(docker, &name).await.is_ok() {
             run.ledger().close(ticket, Closed::Deleted)?;
         }
         return Err(not_started(&source.name, &error));
     }
-    Ok(Container { shared: Arc::new(Shared { docker: docker.clone(), name, config }) })
+    Ok(Container { state: Arc::new(ContainerState { docker: docker.clone(), name, config }) })
 }
 
-/// A shell that sleeps as long as the machine may live: a container that nobody ends ends by itself, and sweep takes
-/// what is left of it. It is deaf to TERM, so that it outlives the processes that are asked to end before a capture. An
-/// image without `sleep` waits for a line on an input that nobody writes to.
+/// A shell that sleeps for the lifetime of the machine, so that a container that nobody stops ends by itself and `sweep`
+/// can remove it. It ignores TERM, so that it outlives the processes that are stopped before a capture. In an image
+/// without `sleep` it waits for input that never comes.
 fn sleeper(lifetime: Duration) -> Vec<String> {
     let script = format!("trap '' TERM INT HUP; sleep {} || read -r line", lifetime.as_secs().max(1));
     ["/bin/sh", "-c", &script].map(str::to_owned).to_vec()
 }
 
 fn not_started(source: &str, error: &bollard::errors::Error) -> Error {
-    let words = said(error).0;
-    let failure = failed(ErrorKind::Build, format!("start a container of {source}"), error);
-    if words.contains("/bin/sh") {
+    let message = message(error).0;
+    let failure = failed(ErrorKind::Build, format!("start a container from {source}"), error);
+    if message.contains("/bin/sh") {
         failure.help(
-            "Steps run in the image's own shell, and this image has no /bin/sh. Start from one that has, such as debian or alpine.",
+            "Steps run in the image's own shell, and this image has no /bin/sh. Use a source image that has one, such as debian or alpine.",
         )
-    } else if words.contains("docker-init") {
-        failure.help("The engine lacks docker-init: install it, on Debian and Ubuntu with `apt-get install docker.io`.")
-    } else if words.contains("exec format error") {
-        failure.help("The image is for another processor architecture than the engine's.")
+    } else if message.contains("docker-init") {
+        failure.help("The daemon needs docker-init. On Debian and Ubuntu: `apt-get install docker.io`.")
+    } else if message.contains("exec format error") {
+        failure.help("The image is for another processor architecture than the daemon's machine.")
     } else {
-        failure.help("The engine's own log tells more: `journalctl -u docker`.")
+        failure.help("The daemon's log may show more: `journalctl -u docker`.")
     }
 }
 
-/// A commit leaves volumes out (`docker commit` reference), and nobody would notice before production.
+/// A commit does not include volumes (`docker commit` reference), which is easy to miss.
 fn warn_of_volumes(run: &Run, config: &ImageConfig) {
     let volumes = config.volumes.clone().unwrap_or_default();
     if !volumes.is_empty() {
         run.warn(
-            format!("what is written to {} does not become part of the image", volumes.join(", ")),
-            Some("The source image declares it as a volume, and Docker leaves volumes out of images.".to_owned()),
+            format!("files under {} do not become part of the image", volumes.join(", ")),
+            Some("The source image declares a volume there, and `docker commit` does not include volumes.".to_owned()),
         );
     }
-}
-
-/// The image's name with what a host name may hold (hostname(7)).
-fn host_name(key: &str) -> String {
-    let name: String =
-        key.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let name = name.get(..NAME_LIMIT).unwrap_or(&name).trim_matches('-');
-    if name.is_empty() { "container".to_owned() } else { name.to_owned() }
 }

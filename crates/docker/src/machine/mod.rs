@@ -6,10 +6,10 @@ mod container;
 mod dial;
 mod exec;
 mod files;
-mod kill;
 mod launch;
 mod network;
+mod state;
 mod stop;
 
-pub(crate) use container::remove;
 pub(crate) use launch::{launch, new_name, own_labels};
+pub(crate) use state::remove;

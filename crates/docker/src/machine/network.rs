@@ -1,4 +1,4 @@
-//! Which network a machine has.
+//! The network of a machine.
 
 use ami_bake_core::{ErrorKind, Result};
 use bollard::Docker;
@@ -6,22 +6,22 @@ use bollard::query_parameters::InspectNetworkOptions;
 
 use crate::engine::{failed, is_missing};
 
-/// The engine's own network of containers: each machine has its ports to itself.
+/// The daemon's bridge network: each machine has ports of its own.
 const BRIDGE: &str = "bridge";
-/// The network of the engine's machine.
+/// The network of the daemon's machine.
 pub(super) const HOST: &str = "host";
-/// None but the loopback interface.
+/// Only the loopback interface.
 const NONE: &str = "none";
 
-/// The network that the manifest asks for: none, or the engine's bridge; an engine without a bridge (`--bridge=none`)
-/// shares its own.
-pub(super) async fn of(docker: &Docker, wanted: Option<bool>) -> Result<String> {
-    if wanted == Some(false) {
+/// The network for `machine.network`: none, or the daemon's bridge, or the network of the daemon's machine when the daemon
+/// runs without a bridge (`--bridge=none`).
+pub(super) async fn of(docker: &Docker, enabled: Option<bool>) -> Result<String> {
+    if enabled == Some(false) {
         return Ok(NONE.to_owned());
     }
     match docker.inspect_network(BRIDGE, None::<InspectNetworkOptions>).await {
         Ok(_) => Ok(BRIDGE.to_owned()),
         Err(error) if is_missing(&error) => Ok(HOST.to_owned()),
-        Err(error) => Err(failed(ErrorKind::Build, "look at the engine's networks", &error)),
+        Err(error) => Err(failed(ErrorKind::Build, "inspect the Docker daemon's networks", &error)),
     }
 }

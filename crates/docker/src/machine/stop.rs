@@ -1,49 +1,54 @@
-//! Brings a machine to rest.
+//! Stops a machine.
 
 use std::time::Duration;
 
+use ami_bake_core::duration::human;
 use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptions};
 
-use super::container::Shared;
-use super::exec::quietly;
+use super::exec::run_script;
+use super::state::ContainerState;
 use crate::engine::{failed, is_conflict, is_missing};
 
-/// How long the machine's processes may take to end by themselves, and the script below to see it.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a killed container may take to be at rest.
-const REST: Duration = Duration::from_secs(30);
+/// Time for the machine's processes to end by themselves, and for the script below to notice.
+const GRACE: Duration = Duration::from_secs(10);
+/// Time for a killed container to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-/// TERM for everything, then a look every tenth of a second for at most five: init, the sleeper, its `sleep` and this
-/// shell are the four that stay.
-const ASK: &str = "kill -TERM -1 2>/dev/null; tries=50; while [ $tries -gt 0 ]; do set -- /proc/[0-9]*; \
+/// Sends TERM to all processes, then counts them every 0.1 s for at most 5 s. Four of them stay: init, the sleeping shell,
+/// its `sleep` and this shell.
+const TERMINATE: &str = "kill -TERM -1 2>/dev/null; tries=50; while [ $tries -gt 0 ]; do set -- /proc/[0-9]*; \
                    [ $# -le 4 ] && exit 0; sleep 0.1 2>/dev/null || exit 0; tries=$((tries - 1)); done";
 
-/// Asks the machine's processes to end, and kills what stays: databases write what they hold, and the file system is at
-/// rest when this returns.
-pub(super) async fn stop(shared: &Shared) -> Result<()> {
-    // Whoever can't be asked is killed all the same.
-    let _ = tokio::time::timeout(PATIENCE, quietly(&shared.docker, &shared.name, &[ASK])).await;
+/// Sends SIGTERM to the machine's processes, so that databases write their data, and kills the rest. The file system does
+/// not change any more when this returns.
+pub(super) async fn stop(container: &ContainerState) -> Result<()> {
+    // A failure does not matter: what is left is killed next.
+    let _ = tokio::time::timeout(GRACE, run_script(&container.docker, &container.name, &[TERMINATE])).await;
     let options = KillContainerOptions::default();
-    match shared.docker.kill_container(&shared.name, Some(options)).await {
+    match container.docker.kill_container(&container.name, Some(options)).await {
         Ok(()) => {}
-        // It has ended already.
+        // It has stopped already.
         Err(error) if is_conflict(&error) || is_missing(&error) => {}
-        Err(error) => return Err(failed(ErrorKind::Build, format!("stop container {}", shared.name), &error)),
+        Err(error) => return Err(failed(ErrorKind::Build, format!("stop container {}", container.name), &error)),
     }
-    let rest = async {
+    let stopped = async {
         loop {
-            let seen = shared.docker.inspect_container(&shared.name, None::<InspectContainerOptions>).await;
+            let seen = container.docker.inspect_container(&container.name, None::<InspectContainerOptions>).await;
             let seen =
-                seen.map_err(|error| failed(ErrorKind::Build, format!("stop container {}", shared.name), &error))?;
+                seen.map_err(|error| failed(ErrorKind::Build, format!("stop container {}", container.name), &error))?;
             if seen.state.and_then(|state| state.running) != Some(true) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    match tokio::time::timeout(REST, rest).await {
+    match tokio::time::timeout(STOP_LIMIT, stopped).await {
         Ok(done) => done,
-        Err(_) => Err(Error::build(format!("stop container {} within {} s", shared.name, REST.as_secs()))),
+        Err(_) => Err(Error::build(format!(
+            "stop container {}: it was still running after {}",
+            container.name,
+            human(STOP_LIMIT)
+        ))),
     }
 }

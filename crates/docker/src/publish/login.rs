@@ -1,4 +1,4 @@
-//! Who pushes.
+//! The login for a push.
 
 use ami_bake_core::plan::ContainerPublish;
 use ami_bake_core::{ErrorKind, Result, Run};
@@ -9,25 +9,25 @@ use crate::credentials;
 use crate::engine::Settings;
 use crate::reference::registry;
 
-/// Whose credentials the registry gets.
+/// Where the credentials for a push come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum CredentialSource {
     /// `publish.docker.login`.
     Manifest,
-    /// Those that Docker's own client would use.
+    /// Docker's own configuration.
     Docker,
-    /// There are none.
-    Nobody,
+    /// There are no credentials.
+    Missing,
 }
 
-/// The manifest's own credentials, else those that Docker's own client would use. They are masked from here on.
+/// The credentials of the manifest, else those of Docker's own configuration. They are masked from here on.
 pub(super) async fn login(
     settings: &Settings,
     run: &Run,
-    wanted: &ContainerPublish,
-) -> Result<(Option<DockerCredentials>, Origin)> {
-    let host = registry(&wanted.repository);
-    let (found, origin) = match &wanted.login {
+    publish: &ContainerPublish,
+) -> Result<(Option<DockerCredentials>, CredentialSource)> {
+    let host = registry(&publish.repository);
+    let (found, source) = match &publish.login {
         Some(login) => {
             let found = DockerCredentials {
                 username: Some(login.username.expose(run.secrets()).expose_secret().to_owned()),
@@ -35,16 +35,16 @@ pub(super) async fn login(
                 serveraddress: Some(host.to_owned()),
                 ..DockerCredentials::default()
             };
-            (Some(found), Origin::Manifest)
+            (Some(found), CredentialSource::Manifest)
         }
         None => match credentials::for_registry(settings, host).await {
-            Ok(Some(found)) => (Some(found), Origin::Docker),
-            Ok(None) => (None, Origin::Nobody),
+            Ok(Some(found)) => (Some(found), CredentialSource::Docker),
+            Ok(None) => (None, CredentialSource::Missing),
             Err(error) => return Err(error.into_kind(ErrorKind::Publish)),
         },
     };
     for secret in found.iter().flat_map(|found| [&found.password, &found.identitytoken]).flatten() {
         run.masker().add(secret);
     }
-    Ok((found, origin))
+    Ok((found, source))
 }

@@ -1,11 +1,13 @@
-//! Publishing: a registered image gets its tags and is pushed to its registry.
+//! Registration and publishing: a tested image gets its final name, its tags, and is pushed to its registry.
 
 mod deliver;
-mod judge;
 mod login;
+mod preflight;
 mod push;
+mod push_error;
 mod references;
-mod refused;
+mod register;
 
 pub(crate) use deliver::publish;
-pub(crate) use judge::judge;
+pub(crate) use preflight::preflight;
+pub(crate) use register::register;

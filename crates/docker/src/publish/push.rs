@@ -1,4 +1,4 @@
-//! One push, and whether it is needed.
+//! One push, and the check whether it is needed.
 
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
@@ -8,15 +8,15 @@ use futures::StreamExt;
 
 use crate::reference::Reference;
 
-/// The digests under which registries have the image, as the engine remembers them.
-pub(super) async fn known(docker: &Docker, image: &str) -> Result<Vec<String>, Error> {
+/// The digests of the image in registries, as far as the daemon knows them.
+pub(super) async fn known_digests(docker: &Docker, image: &str) -> Result<Vec<String>, Error> {
     let references = docker.inspect_image(image).await?.repo_digests.unwrap_or_default();
     Ok(references.iter().filter_map(|reference| Some(reference.split_once('@')?.1.to_owned())).collect())
 }
 
-/// The digest that the registry has under this tag, where that is one of `known`: then nothing has to be pushed. A
-/// registry that does not answer this will say why to the push.
-pub(super) async fn there(
+/// The digest that the registry has under this tag, if it is one of `known`: then the push is skipped. Errors of the
+/// registry are left to the push, which reports them.
+pub(super) async fn pushed_digest(
     docker: &Docker,
     reference: &Reference,
     known: &[String],
@@ -25,11 +25,11 @@ pub(super) async fn there(
     if known.is_empty() {
         return None;
     }
-    let seen = docker.inspect_registry_image(&reference.to_string(), login).await.ok()?;
-    seen.descriptor.digest.filter(|digest| known.contains(digest))
+    let found = docker.inspect_registry_image(&reference.to_string(), login).await.ok()?;
+    found.descriptor.digest.filter(|digest| known.contains(digest))
 }
 
-/// Pushes, and answers the digest that the image has in the registry, where the engine tells it.
+/// Pushes, and returns the image's digest in the registry, when the daemon reports it.
 pub(super) async fn push(
     docker: &Docker,
     reference: &Reference,
@@ -38,13 +38,13 @@ pub(super) async fn push(
     let options = PushImageOptions { tag: Some(reference.tag.clone()), ..PushImageOptions::default() };
     let mut progress = docker.push_image(&reference.repository, Some(options), login);
     let mut digest = None;
-    while let Some(told) = progress.next().await {
-        digest = told?.status.as_deref().and_then(digest_of).or(digest);
+    while let Some(update) = progress.next().await {
+        digest = update?.status.as_deref().and_then(digest_of).or(digest);
     }
     Ok(digest)
 }
 
-/// The digest in the engine's last line: `TAG: digest: sha256:… size: 528` (moby, `distribution/push_v2.go`).
+/// The digest in the daemon's last line: `TAG: digest: sha256:… size: 528` (moby, `distribution/push_v2.go`).
 fn digest_of(status: &str) -> Option<String> {
     let (_, rest) = status.split_once(": digest: ")?;
     rest.split_whitespace().next().map(str::to_owned)
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_tells_the_digest() {
+    fn the_last_line_has_the_digest() {
         assert_eq!(digest_of("0.1: digest: sha256:ab size: 528").as_deref(), Some("sha256:ab"));
         assert_eq!(digest_of("Layer already exists"), None);
     }

@@ -7,18 +7,18 @@ use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptions};
 
-use super::{Commit, commit, delete, list, record};
+use crate::capabilities::PLATFORM;
 use crate::engine::{failed, is_missing};
+use crate::image::{Commit, commit, delete, list, record};
 use crate::machine::{new_name, own_labels};
-use crate::platform::PLATFORM;
 use crate::reference::{Reference, of_name};
 
-/// How long the container that carries the labels over may live.
+/// The lifetime of the container that sets the labels.
 const LIFETIME: std::time::Duration = std::time::Duration::from_mins(10);
 
-/// Commits the image again with its final labels, since an image's labels never change: the layers are the same, the
-/// configuration is another. The candidate's name goes, and so does an image of the same version: on this platform a
-/// fixed version is replaced once the tests passed.
+/// Commits the image again with its final labels, since the labels of an existing image can't change; the layers are the
+/// same. The candidate is deleted, and so is an older image of the same version: on this platform a fixed version is
+/// replaced once the tests have passed.
 pub(crate) async fn register(
     docker: &Docker,
     run: &Run,
@@ -26,7 +26,7 @@ pub(crate) async fn register(
     how: &Registration<'_>,
 ) -> Result<ImageRecord> {
     let reference = of_name(&how.plan.settings.name);
-    is_free(docker, &reference, how).await?;
+    check_name(docker, &reference, how).await?;
     let source = docker
         .inspect_image(&image.image.id)
         .await
@@ -35,13 +35,14 @@ pub(crate) async fn register(
 
     let ticket = run.intend(PLATFORM, IMAGE, None, &reference.to_string())?;
     let config = source.config.unwrap_or_default();
-    let made = with_container(docker, run, &image.image.id, how, |name| async move {
-        let wanted = Commit { container: &name, config, plan: how.plan, tags: &how.tags, reference: &reference };
-        commit(docker, wanted).await
+    let committed = with_container(docker, run, &image.image.id, how, |name| async move {
+        let options = Commit { container: &name, config, plan: how.plan, tags: &how.tags, reference: &reference };
+        commit(docker, options).await
     })
     .await
     .map_err(|error| error.into_kind(ErrorKind::Publish))?;
-    let new = record(made).ok_or_else(|| Error::internal("an image was registered without ami-bake's own labels"))?;
+    let new =
+        record(committed).ok_or_else(|| Error::internal("an image was registered without ami-bake's own labels"))?;
     run.ledger().confirm(ticket, &new.id)?;
 
     if let Some(candidate) = candidate {
@@ -58,21 +59,21 @@ pub(crate) async fn register(
     Ok(new)
 }
 
-/// A name that stands for another image is not taken from it.
-async fn is_free(docker: &Docker, reference: &Reference, how: &Registration<'_>) -> Result<()> {
-    let seen = match docker.inspect_image(&reference.to_string()).await {
-        Ok(seen) => seen,
+/// Refuses a name that belongs to another image.
+async fn check_name(docker: &Docker, reference: &Reference, how: &Registration<'_>) -> Result<()> {
+    let found = match docker.inspect_image(&reference.to_string()).await {
+        Ok(found) => found,
         Err(error) if is_missing(&error) => return Ok(()),
         Err(error) => return Err(failed(ErrorKind::Publish, format!("register {reference}"), &error)),
     };
-    match record(seen) {
+    match record(found) {
         Some(record) if record.namespace == how.plan.namespace && record.key == how.plan.key => Ok(()),
-        _ => Err(Error::taken(format!("the name {reference} belongs to another image of this engine"))
-            .help("Choose another name with `publish.name`, or remove that image with `docker rmi`.")),
+        _ => Err(Error::taken(format!("the name {reference} is already used by another image in the Docker daemon"))
+            .help("Set another `publish.name`, or remove that image with `docker rmi`.")),
     }
 }
 
-/// A container of the image that never runs.
+/// Runs `work` with the name of a container of the image, which is never started and is removed afterwards.
 async fn with_container<T, F: Future<Output = Result<T>>>(
     docker: &Docker,
     run: &Run,
@@ -86,7 +87,7 @@ async fn with_container<T, F: Future<Output = Result<T>>>(
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
         labels: Some(own_labels(run, &name, &about, LIFETIME)),
-        // Never started; an image without a command would be refused.
+        // Never run, but the daemon refuses a container without a command.
         entrypoint: Some(vec!["/".to_owned()]),
         network_disabled: Some(true),
         ..ContainerCreateBody::default()
@@ -94,7 +95,7 @@ async fn with_container<T, F: Future<Output = Result<T>>>(
     let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
     if let Err(error) = docker.create_container(Some(options), body).await {
         run.ledger().close(ticket, Closed::Refused)?;
-        return Err(failed(ErrorKind::Publish, format!("make a container of {image}"), &error));
+        return Err(failed(ErrorKind::Publish, format!("create a container from {image}"), &error));
     }
     run.ledger().confirm(ticket, &name)?;
     let done = work(name.clone()).await;
@@ -102,7 +103,7 @@ async fn with_container<T, F: Future<Output = Result<T>>>(
     match docker.remove_container(&name, Some(options)).await {
         Ok(()) => run.ledger().close(ticket, Closed::Deleted)?,
         Err(error) if is_missing(&error) => run.ledger().close(ticket, Closed::Deleted)?,
-        // The ledger still has it.
+        // The ledger still has it, so that the clean-up at the end of the run retries.
         Err(_) => {}
     }
     done
