@@ -1,6 +1,6 @@
 //! `ami-bake policy`
 
-use ami_bake_aws::{Outline, RoleArn, Where, policy, policy_of_target, subject_forms, targets, trust_policy};
+use ami_bake_aws::{Outline, PolicyScope, RoleArn, policy, policy_of_target, subject_forms, targets, trust_policy};
 use ami_bake_component::grants;
 use ami_bake_core::{Error, Result};
 use ami_bake_manifest::Manifest;
@@ -87,7 +87,7 @@ fn permissions(manifest: &Manifest, of: Option<&str>, role: Option<&str>, region
         one.into_iter().zip(other).map(|((source, plan), (_, other))| Outline { source, plan, other }).collect();
     let roles = targets(&outlines);
     if let Some(of) = of {
-        return policy_of_target(&outlines, of, &Where::of(Some(of), region)).ok_or_else(|| {
+        return policy_of_target(&outlines, of, &PolicyScope::of(Some(of), region)).ok_or_else(|| {
             let known =
                 if roles.is_empty() { "It names none.".to_owned() } else { format!("It names {}.", roles.join(", ")) };
             Error::usage(format!("the manifest publishes and deploys nothing under {of}")).help(known)
@@ -101,7 +101,7 @@ fn permissions(manifest: &Manifest, of: Option<&str>, role: Option<&str>, region
     }
     let plans = outlines.iter().map(|outline| &outline.plan);
     let grants = grants(plans.flat_map(|plan| plan.build.iter().chain(&plan.validate).chain(&plan.test)));
-    Ok(policy(&outlines, &grants, &Where::of(role, region)))
+    Ok(policy(&outlines, &grants, &PolicyScope::of(role, region)))
 }
 
 fn trust(

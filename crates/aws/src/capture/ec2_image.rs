@@ -3,39 +3,40 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::ledger::{Closed, IMAGE, MACHINE};
+use ami_bake_core::ledger::Closed;
 use ami_bake_core::platform::{Candidate, Capture, PendingImage};
 use ami_bake_core::{Result, Run, tags};
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{Image, ImdsSupportValues, ResourceType};
 
 use super::pending::{candidate, name_taken};
-use crate::image::{self, available, no_retries, once};
-use crate::machine::{AwsMachine, give_back, specification};
-use crate::platform::{Inner, PLATFORM};
+use crate::client::ledger::{IMAGE, MACHINE, PLATFORM};
+use crate::client::{create_once, filter, no_retries, tag_filter};
+use crate::image::{self, available, specification};
+use crate::machine::{AwsMachine, Machines, terminate_id};
 
 /// As long as its snapshots take; see the snapshots' own limit.
 const AVAILABLE: Duration = Duration::from_hours(6);
 
 /// An image that EC2 makes. Its machine must stay until then: an AMI fails with `Client.InstanceTerminated` when it goes
 /// too early (EC2 user guide, image state reason).
-pub(super) struct Making {
-    aws: Arc<Inner>,
+pub(super) struct PendingEc2Image {
+    machines: Arc<Machines>,
     machine: String,
     image: String,
     imds_v2: bool,
 }
 
-/// Asks EC2 for the image of a machine at rest.
-pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Making> {
-    let client = &machine.aws.client;
+/// Asks EC2 for the image of a quiesced machine.
+pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<PendingEc2Image> {
+    let client = machine.client();
     let name = &capture.name;
     let doing = format!("make the image {name:?} of {}", machine.in_words());
     let mut tags = capture.tags.clone();
     tags.insert(tags::RUN.to_owned(), run.id().to_owned());
     run.check()?;
     let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
-    let made = once(
+    let made = create_once(
         client,
         || async {
             let request = client
@@ -54,7 +55,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
             Ok(answer.image_id.unwrap_or_default())
         },
         || async {
-            let filters = vec![image::filter("name", name), image::filter(&format!("tag:{}", tags::RUN), run.id())];
+            let filters = vec![filter("name", name), tag_filter(tags::RUN, run.id())];
             let found = image::describe(client, "self", filters, &doing).await?;
             Ok(found.into_iter().find_map(|image| image.image_id))
         },
@@ -63,39 +64,35 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
     let id = match made {
         Ok(id) => id,
         Err(failure) => {
-            if !failure.unknown() {
-                run.ledger().close(ticket, Closed::Refused)?;
-            }
-            if failure.is(&["InvalidAMIName.Duplicate"]) {
-                return Err(name_taken(name));
-            }
-            return Err(client.explain(*failure, &doing).await);
+            let duplicate = failure.is(&["InvalidAMIName.Duplicate"]);
+            let error = client.not_created(run, ticket, *failure, &doing).await;
+            return Err(if duplicate { name_taken(name) } else { error });
         }
     };
-    machine.aws.captures.young.born(&id);
+    machine.machines.images.recent.created(&id);
     run.ledger().confirm(ticket, &id)?;
     let imds_v2 = capture.plan.settings.imds_v2.unwrap_or(true);
-    Ok(Making { aws: Arc::clone(&machine.aws), machine: machine.id.clone(), image: id, imds_v2 })
+    Ok(PendingEc2Image { machines: Arc::clone(&machine.machines), machine: machine.id.clone(), image: id, imds_v2 })
 }
 
 #[async_trait]
-impl PendingImage for Making {
+impl PendingImage for PendingEc2Image {
     async fn available(self: Box<Self>, run: &Run) -> Result<Candidate> {
-        let (made, _) = available(&self.aws, run, &self.image, AVAILABLE, |_| Vec::new()).await?;
-        let (ended, asked) = tokio::join!(self.end(run), self.require_tokens(&made));
+        let (made, _) = available(&self.machines.images, run, &self.image, AVAILABLE, |_| Vec::new()).await?;
+        let (ended, asked) = tokio::join!(self.terminate(run), self.require_tokens(&made));
         if let Err(error) = ended {
             run.warn(format!("could not end the machine {} yet: {error}", self.machine), None);
         }
         asked?;
-        Ok(candidate(&self.aws, made))
+        Ok(candidate(&self.machines.images, made))
     }
 }
 
-impl Making {
-    /// Gives the machine back; its disk is copied.
-    async fn end(&self, run: &Run) -> Result<()> {
-        if let Err(failure) = give_back(&self.aws, run, &self.machine, None).await {
-            return Err(self.aws.client.explain(*failure, &format!("end the machine {}", self.machine)).await);
+impl PendingEc2Image {
+    /// Terminates the machine; its disk is copied.
+    async fn terminate(&self, run: &Run) -> Result<()> {
+        if let Err(failure) = terminate_id(&self.machines, run, &self.machine, None).await {
+            return Err(self.machines.client().explain(*failure, &format!("end the machine {}", self.machine)).await);
         }
         run.ledger().close_id(MACHINE, &self.machine, Closed::Deleted)
     }
@@ -105,6 +102,6 @@ impl Making {
         if !self.imds_v2 || made.imds_support() == Some(&ImdsSupportValues::V20) {
             return Ok(());
         }
-        image::require_tokens(&self.aws.client, &self.image).await
+        image::require_tokens(self.machines.client(), &self.image).await
     }
 }

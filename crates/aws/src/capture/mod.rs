@@ -1,16 +1,13 @@
-//! Capture: the disk is brought to rest, its content is fixed, and an image is made of it.
+//! Capture: the disk is quiesced, its content is fixed, and an image is made of it.
 
+mod bake_machine;
 mod console;
 mod ec2_image;
 mod freeze;
-mod mode;
+mod method;
 mod pending;
-mod rest;
-mod shared;
+mod quiesce;
 mod snapshots;
 mod start;
 
-pub(crate) use mode::{Take, take};
-pub(crate) use shared::{Shared, Unknown};
-pub(crate) use snapshots::SNAPSHOT;
-pub(crate) use start::capture;
+pub(crate) use bake_machine::BakeMachine;

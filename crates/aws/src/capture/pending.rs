@@ -11,27 +11,25 @@ use aws_sdk_ec2::types::Image;
 use futures::future::try_join_all;
 
 use super::snapshots::complete;
-use crate::image::{self, NotMade, Taken, Wanted};
+use crate::image::{self, CreateImageError, ImageSpec, Images, VolumeSnapshot, source_image};
 use crate::machine::AwsMachine;
-use crate::platform::Inner;
-use crate::source;
 
 /// Snapshots whose content is fixed.
-pub(super) struct Pending {
-    aws: Arc<Inner>,
+pub(super) struct PendingSnapshots {
+    images: Arc<Images>,
     source: Arc<Image>,
     machine: MachineSettings,
     settings: ImageSettings,
     name: String,
     tags: BTreeMap<String, String>,
-    taken: Vec<Taken>,
+    taken: Vec<VolumeSnapshot>,
 }
 
-impl Pending {
+impl PendingSnapshots {
     /// Snapshots of a machine's volumes.
-    pub(super) fn new(machine: &AwsMachine, capture: &Capture<'_>, taken: Vec<Taken>) -> Self {
+    pub(super) fn new(machine: &AwsMachine, capture: &Capture<'_>, taken: Vec<VolumeSnapshot>) -> Self {
         Self {
-            aws: Arc::clone(&machine.aws),
+            images: Arc::clone(&machine.machines.images),
             source: Arc::clone(&machine.source),
             machine: machine.settings.clone(),
             settings: capture.plan.settings.clone(),
@@ -43,28 +41,28 @@ impl Pending {
 }
 
 #[async_trait]
-impl PendingImage for Pending {
+impl PendingImage for PendingSnapshots {
     async fn available(self: Box<Self>, run: &Run) -> Result<Candidate> {
         let devices = image::of_capture(&self.source, &self.machine, &self.taken)?;
-        let mut wanted = Wanted::new(&self.source, self.name, &self.settings, self.tags, devices);
+        let mut spec = ImageSpec::new(&self.source, self.name, &self.settings, self.tags, devices);
         let account = self.taken.iter().find_map(|part| part.owner.as_deref());
         let (complete, ()) = tokio::join!(
-            try_join_all(self.taken.iter().map(|part| complete(&self.aws, run, part))),
-            image::fill(&self.aws, run, &mut wanted, &self.source, account)
+            try_join_all(self.taken.iter().map(|part| complete(&self.images, run, part))),
+            image::fill(&self.images, run, &mut spec, &self.source, account)
         );
         complete?;
-        match image::create(&self.aws, run, &wanted).await {
-            Ok(image) => Ok(candidate(&self.aws, image)),
-            Err(NotMade::Failed(error)) => Err(error),
-            Err(NotMade::Taken) => Err(name_taken(&wanted.name)),
+        match image::create(&self.images, run, &spec).await {
+            Ok(image) => Ok(candidate(&self.images, image)),
+            Err(CreateImageError::Failed(error)) => Err(error),
+            Err(CreateImageError::NameTaken) => Err(name_taken(&spec.name)),
         }
     }
 }
 
 /// The image as something to be tested; its description is kept for the test machine's launch.
-pub(super) fn candidate(aws: &Inner, image: Image) -> Candidate {
-    let candidate = Candidate { image: source::describe(&image), parts: image::snapshots(&image) };
-    aws.sources.keep(image);
+pub(super) fn candidate(images: &Images, image: Image) -> Candidate {
+    let candidate = Candidate { image: source_image(&image), parts: image::snapshots(&image) };
+    images.descriptions.keep(image);
     candidate
 }
 

@@ -8,24 +8,21 @@ use ami_bake_core::platform::Capture;
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType, Snapshot, SnapshotInfo, SnapshotState};
 
-use super::Unknown;
-use crate::client::Client;
-use crate::image::{Taken, filter, no_retries, once};
-use crate::machine::{AwsMachine, specification};
-use crate::platform::{Inner, PLATFORM};
+use crate::client::ledger::{PLATFORM, SNAPSHOT};
+use crate::client::{Client, MissingTimer, create_once, no_retries, one_of, tag_filter};
+use crate::image::{Images, VolumeSnapshot, specification};
+use crate::machine::AwsMachine;
 
-/// The ledger's kind; its entries are found by the volume.
-pub(crate) const SNAPSHOT: &str = "snapshot";
 /// How long an answer may leave out a volume that was just attached.
 const VOLUMES: Duration = Duration::from_secs(30);
 /// A terabyte takes half an hour and more (research: latency).
 const COMPLETE: Duration = Duration::from_hours(6);
-/// Progress is told no more often.
-const TELL: Duration = Duration::from_secs(5);
+/// Progress is reported no more often than this.
+const REPORT: Duration = Duration::from_secs(5);
 
 /// Takes snapshots of all the machine's volumes. Their content is fixed when this returns (EC2 API, CreateSnapshots).
-pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Vec<Taken>> {
-    let client = &machine.aws.client;
+pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Vec<VolumeSnapshot>> {
+    let client = machine.client();
     let doing = format!("take snapshots of {}", machine.in_words());
     let volumes = volumes(machine, run).await?;
     let mut tags = capture.tags.clone();
@@ -35,7 +32,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
     for volume in volumes.keys() {
         tickets.insert(volume.clone(), run.intend(PLATFORM, SNAPSHOT, Some(client.region()), volume)?);
     }
-    let made = once(
+    let made = create_once(
         client,
         || async {
             let request = client
@@ -47,7 +44,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
                 .customize()
                 .config_override(no_retries());
             let answer = client.ask("CreateSnapshots", request.send()).await?;
-            Ok(answer.snapshots.unwrap_or_default().iter().filter_map(Made::from_info).collect::<Vec<_>>())
+            Ok(answer.snapshots.unwrap_or_default().iter().filter_map(CreatedSnapshot::from_info).collect::<Vec<_>>())
         },
         || found(client, run, volumes.keys().cloned().collect(), &doing),
     )
@@ -69,7 +66,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
             // A volume that a step attached after the machine was described.
             None => run.intend(PLATFORM, SNAPSHOT, Some(client.region()), &snapshot.volume)?,
         };
-        machine.aws.captures.young.born(&snapshot.id);
+        machine.machines.images.recent.created(&snapshot.id);
         run.ledger().confirm(ticket, &snapshot.id)?;
     }
     // A volume that a step detached since has no snapshot.
@@ -88,7 +85,7 @@ async fn volumes(machine: &AwsMachine, run: &Run) -> Result<BTreeMap<String, Str
 
 async fn described(machine: &AwsMachine, run: &Run) -> Result<Vec<(String, String)>> {
     machine
-        .aws
+        .machines
         .instances
         .wait(run, &machine.id, VOLUMES, |state| {
             state.filter(|instance| !instance.volumes.is_empty()).map(|instance| Ok(instance.volumes))
@@ -100,17 +97,20 @@ async fn taken(
     machine: &AwsMachine,
     run: &Run,
     volumes: &BTreeMap<String, String>,
-    made: Vec<Made>,
-) -> Result<Vec<Taken>> {
+    made: Vec<CreatedSnapshot>,
+) -> Result<Vec<VolumeSnapshot>> {
     let mut devices = volumes.clone();
     if made.iter().any(|snapshot| !devices.contains_key(&snapshot.volume)) {
         devices.extend(described(machine, run).await?.into_iter().map(|(device, volume)| (volume, device)));
     }
     made.into_iter()
         .map(|snapshot| match devices.get(&snapshot.volume) {
-            Some(device) => {
-                Ok(Taken { device: device.clone(), snapshot: snapshot.id, size: snapshot.size, owner: snapshot.owner })
-            }
+            Some(device) => Ok(VolumeSnapshot {
+                device: device.clone(),
+                snapshot: snapshot.id,
+                size: snapshot.size,
+                owner: snapshot.owner,
+            }),
             None => Err(Error::build(format!(
                 "make an image: EC2 took the snapshot {} of the volume {}, which is no device of {}",
                 snapshot.id,
@@ -127,18 +127,17 @@ fn description(capture: &Capture<'_>, machine: &AwsMachine) -> String {
 
 /// What a lost answer may have made: all volumes have a snapshot of this run, or the call was not carried out (it makes
 /// all or none).
-async fn found(client: &Client, run: &Run, volumes: Vec<String>, doing: &str) -> Result<Option<Vec<Made>>> {
-    let of_volumes = aws_sdk_ec2::types::Filter::builder().name("volume-id").set_values(Some(volumes.clone())).build();
+async fn found(client: &Client, run: &Run, volumes: Vec<String>, doing: &str) -> Result<Option<Vec<CreatedSnapshot>>> {
     let request = client
         .ec2
         .describe_snapshots()
         .owner_ids("self")
-        .filters(of_volumes)
-        .filters(filter(&format!("tag:{}", tags::RUN), run.id()));
+        .filters(one_of("volume-id", &volumes))
+        .filters(tag_filter(tags::RUN, run.id()));
     let answer = client.call("DescribeSnapshots", doing, request.send()).await?;
-    let mut newest: BTreeMap<String, (i64, Made)> = BTreeMap::new();
+    let mut newest: BTreeMap<String, (i64, CreatedSnapshot)> = BTreeMap::new();
     for snapshot in answer.snapshots() {
-        let Some(made) = Made::from_snapshot(snapshot) else { continue };
+        let Some(made) = CreatedSnapshot::from_snapshot(snapshot) else { continue };
         let at = snapshot.start_time().map_or(0, aws_smithy_types::DateTime::secs);
         let old = newest.get(&made.volume).is_some_and(|(seen, _)| *seen >= at);
         if !old {
@@ -150,14 +149,14 @@ async fn found(client: &Client, run: &Run, volumes: Vec<String>, doing: &str) ->
 }
 
 /// A snapshot as both answers name it.
-struct Made {
+struct CreatedSnapshot {
     id: String,
     volume: String,
     size: Option<i32>,
     owner: Option<String>,
 }
 
-impl Made {
+impl CreatedSnapshot {
     fn from_info(info: &SnapshotInfo) -> Option<Self> {
         Some(Self {
             id: info.snapshot_id()?.to_owned(),
@@ -178,19 +177,19 @@ impl Made {
 }
 
 /// Waits until a snapshot is complete, and tells how far it is.
-pub(super) async fn complete(aws: &Inner, run: &Run, part: &Taken) -> Result<()> {
-    let clock = aws.client.clock();
-    let mut unknown = Unknown::new(clock, format!("the snapshot {} of {}", part.snapshot, part.device));
-    let (mut told, mut last) = (clock.elapsed(), String::new());
-    aws.captures
+pub(super) async fn complete(images: &Images, run: &Run, part: &VolumeSnapshot) -> Result<()> {
+    let clock = images.client.clock();
+    let mut missing = MissingTimer::new(clock, format!("the snapshot {} of {}", part.snapshot, part.device));
+    let (mut reported, mut last) = (clock.elapsed(), String::new());
+    images
         .snapshots
         .wait(run, &part.snapshot, COMPLETE, |state| {
-            let Some(snapshot) = state else { return unknown.missing() };
-            unknown.seen();
-            aws.captures.young.seen(&part.snapshot);
+            let Some(snapshot) = state else { return missing.missing() };
+            missing.seen();
+            images.recent.seen(&part.snapshot);
             let progress = snapshot.progress().unwrap_or_default();
-            if progress != last && clock.elapsed().saturating_sub(told) >= TELL {
-                told = clock.elapsed();
+            if progress != last && clock.elapsed().saturating_sub(reported) >= REPORT {
+                reported = clock.elapsed();
                 progress.clone_into(&mut last);
                 run.progress(format!("snapshot of {}: {progress}", part.device));
             }
@@ -203,7 +202,7 @@ pub(super) async fn complete(aws: &Inner, run: &Run, part: &Taken) -> Result<()>
         .await
 }
 
-fn failed(snapshot: &Snapshot, part: &Taken) -> Error {
+fn failed(snapshot: &Snapshot, part: &VolumeSnapshot) -> Error {
     let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gives no reason");
     let error = Error::build(format!("take the snapshot {} of {}: {why}", part.snapshot, part.device));
     if why.to_ascii_lowercase().contains("kms") {
@@ -218,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_failed_snapshot_says_why() {
-        let part = Taken { device: "/dev/xvda".to_owned(), snapshot: "snap-1".to_owned(), size: None, owner: None };
+        let part =
+            VolumeSnapshot { device: "/dev/xvda".to_owned(), snapshot: "snap-1".to_owned(), size: None, owner: None };
         let error = failed(&Snapshot::builder().state_message("Given KMS key ID is not accessible").build(), &part);
         assert!(error.to_string().contains("/dev/xvda: Given KMS key"), "{error}");
         assert!(error.help_text().unwrap().contains("kms:CreateGrant"));

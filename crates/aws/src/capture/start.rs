@@ -3,36 +3,36 @@
 use ami_bake_core::platform::{Capture, PendingImage};
 use ami_bake_core::{Result, Run};
 
-use super::mode::{Facts, Rest, Take, decide, take};
-use super::pending::Pending;
-use super::{ec2_image, freeze, rest, snapshots};
-use crate::image;
-use crate::machine::AwsMachine;
+use super::method::{MachineFacts, Quiesce, decide};
+use super::pending::PendingSnapshots;
+use super::{ec2_image, freeze, quiesce, snapshots};
+use crate::image::{self, CaptureMethod, capture_method};
+use crate::machine::{AwsMachine, terminate_captured};
 
-/// Brings a machine's disk to rest and fixes its content. Where we make the image the machine is given back at once.
-pub(crate) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
+/// Quiesces a machine's disk and fixes its content. Where we make the image the machine is terminated at once.
+pub(super) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
     // A name that EC2 refuses shows here, not after the snapshots.
-    image::judge(&capture.name)?;
+    image::validate_name(&capture.name)?;
     image::of_plan(capture.plan)?;
     let instance = machine.instance();
-    let facts = Facts { spot: instance.spot, nitro: instance.nitro, take: take(&machine.source) };
+    let facts = MachineFacts { spot: instance.spot, nitro: instance.nitro, method: capture_method(&machine.source) };
     let plan = decide(capture.plan.settings.capture, facts)?;
     if let Some(note) = plan.note {
         run.warn(note, None);
     }
-    if plan.take == Take::CreateImage {
-        rest::bring(machine, run, plan.rest).await?;
+    if plan.method == CaptureMethod::CreateImage {
+        quiesce::quiesce(machine, run, plan.quiesce).await?;
         return Ok(Box::new(ec2_image::create(machine, run, capture).await?));
     }
-    let taken = if plan.rest == Rest::Freeze {
+    let taken = if plan.quiesce == Quiesce::Freeze {
         freeze::around(machine, run, || snapshots::create(machine, run, capture)).await?
     } else {
-        rest::bring(machine, run, plan.rest).await?;
+        quiesce::quiesce(machine, run, plan.quiesce).await?;
         snapshots::create(machine, run, capture).await?
     };
     // The content is fixed: nobody needs the machine any more. It is in the ledger should this not work.
-    if let Err(error) = machine.end_captured(run).await {
+    if let Err(error) = terminate_captured(machine, run).await {
         run.warn(format!("could not end {} yet: {error}", machine.in_words()), None);
     }
-    Ok(Box::new(Pending::new(machine, capture, taken)))
+    Ok(Box::new(PendingSnapshots::new(machine, capture, taken)))
 }

@@ -8,7 +8,7 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};
 
 use super::group::{self, Group};
 use super::traffic::Traffic;
-use crate::platform::Inner;
+use crate::client::{Client, pages};
 
 /// Which group a new one takes over from; gone once it did.
 pub(super) const REPLACES: &str = "ami-bake:replaces";
@@ -61,37 +61,34 @@ pub(super) fn name_of(group: &AutoScalingGroup) -> &str {
 }
 
 /// The groups that took over from each other.
-pub(super) async fn members(there: &Inner, of: &str) -> Result<Vec<AutoScalingGroup>> {
-    let client = &there.client;
+pub(super) async fn members(client: &Client, of: &str) -> Result<Vec<AutoScalingGroup>> {
     let cluster_name = cluster(of);
-    let (mut all, mut page) = (Vec::new(), None);
-    loop {
+    let doing = format!("list the groups of {cluster_name}");
+    let doing = doing.as_str();
+    let mut all = pages(|page| async move {
         let request = client.autoscaling.describe_auto_scaling_groups().max_records(100).set_next_token(page);
-        let doing = format!("list the groups of {cluster_name}");
-        let answer = client.call("DescribeAutoScalingGroups", &doing, request.send()).await?;
-        let groups = answer.auto_scaling_groups.unwrap_or_default().into_iter();
-        all.extend(groups.filter(|group| cluster(name_of(group)) == cluster_name));
-        page = answer.next_token.filter(|mark| !mark.is_empty());
-        if page.is_none() {
-            all.sort_by_key(|group| number(name_of(group)));
-            return Ok(all);
-        }
-    }
+        let answer = client.call("DescribeAutoScalingGroups", doing, request.send()).await?;
+        Ok((answer.auto_scaling_groups.unwrap_or_default(), answer.next_token))
+    })
+    .await?;
+    all.retain(|group| cluster(name_of(group)) == cluster_name);
+    all.sort_by_key(|group| number(name_of(group)));
+    Ok(all)
 }
 
 /// The group that serves: the one that nothing took over from, and that is not being brought up.
 ///
 /// # Errors
 /// When there is none, or it can't be replaced.
-pub(super) async fn at_work(there: &Inner, named: &str) -> Result<Group> {
-    let all = members(there, named).await?;
+pub(super) async fn at_work(client: &Client, named: &str) -> Result<Group> {
+    let all = members(client, named).await?;
     let serves = |group: &&AutoScalingGroup| {
         let tags = tags_of(group);
         !tags.contains_key(REPLACES) && !tags.contains_key(REPLACED_BY) && group.status().is_none()
     };
     let Some(found) = all.iter().rfind(serves) else {
         // Says that there is none, or why it can't be moved.
-        return group::find(there, named).await;
+        return group::find(client, named).await;
     };
     Traffic::of(found)?;
     Group::new(found.clone())

@@ -7,7 +7,7 @@ use aws_sdk_autoscaling::types::{
 };
 use aws_smithy_types::DateTime;
 
-use crate::client::Client;
+use crate::client::{Client, Failure, pages};
 
 /// Scheduled actions in one call (Auto Scaling API, BatchPutScheduledUpdateGroupAction).
 const ACTIONS: usize = 50;
@@ -22,7 +22,7 @@ pub(super) async fn create(
     name: &str,
     desired: DesiredConfiguration,
     tags: Vec<Tag>,
-) -> Result<(), Box<crate::error::Failure>> {
+) -> Result<(), Box<Failure>> {
     let hooks = match hooks(client, old).await {
         Ok(hooks) => hooks,
         Err(failure) => return Err(failure),
@@ -62,10 +62,7 @@ pub(super) async fn create(
     client.ask("CreateAutoScalingGroup", request.send()).await.map(|_| ())
 }
 
-async fn hooks(
-    client: &Client,
-    old: &AutoScalingGroup,
-) -> Result<Vec<LifecycleHookSpecification>, Box<crate::error::Failure>> {
+async fn hooks(client: &Client, old: &AutoScalingGroup) -> Result<Vec<LifecycleHookSpecification>, Box<Failure>> {
     let name = old.auto_scaling_group_name().unwrap_or_default();
     let request = client.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(name);
     let answer = client.ask("DescribeLifecycleHooks", request.send()).await?;
@@ -113,16 +110,12 @@ pub(super) async fn furnish(client: &Client, run: &Run, old: &AutoScalingGroup, 
 
 async fn policies(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str) -> Result<()> {
     let from = old.auto_scaling_group_name().unwrap_or_default();
-    let (mut all, mut page): (Vec<ScalingPolicy>, _) = (Vec::new(), None);
-    loop {
+    let all: Vec<ScalingPolicy> = pages(|page| async move {
         let request = client.autoscaling.describe_policies().auto_scaling_group_name(from).set_next_token(page);
         let answer = client.call("DescribePolicies", &format!("read the policies of {from}"), request.send()).await?;
-        all.extend(answer.scaling_policies.unwrap_or_default());
-        page = answer.next_token.filter(|mark| !mark.is_empty());
-        if page.is_none() {
-            break;
-        }
-    }
+        Ok((answer.scaling_policies.unwrap_or_default(), answer.next_token))
+    })
+    .await?;
     for policy in all {
         let title = policy.policy_name().unwrap_or_default().to_owned();
         let kind = policy.policy_type().unwrap_or("SimpleScaling").to_owned();
@@ -159,18 +152,14 @@ async fn policies(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
 
 async fn schedule(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str) -> Result<()> {
     let from = old.auto_scaling_group_name().unwrap_or_default();
-    let (mut all, mut page): (Vec<ScheduledUpdateGroupAction>, _) = (Vec::new(), None);
-    loop {
+    let all: Vec<ScheduledUpdateGroupAction> = pages(|page| async move {
         let request =
             client.autoscaling.describe_scheduled_actions().auto_scaling_group_name(from).set_next_token(page);
         let doing = format!("read the scheduled actions of {from}");
         let answer = client.call("DescribeScheduledActions", &doing, request.send()).await?;
-        all.extend(answer.scheduled_update_group_actions.unwrap_or_default());
-        page = answer.next_token.filter(|mark| !mark.is_empty());
-        if page.is_none() {
-            break;
-        }
-    }
+        Ok((answer.scheduled_update_group_actions.unwrap_or_default(), answer.next_token))
+    })
+    .await?;
     let now = DateTime::from_secs(run.clock().now().as_second());
     let wanted: Vec<_> = all.into_iter().filter_map(|one| action(one, now)).collect();
     for actions in wanted.chunks(ACTIONS) {

@@ -7,7 +7,7 @@ use aws_sdk_autoscaling::types::{
 };
 
 use super::template::Template;
-use crate::platform::Inner;
+use crate::client::Client;
 
 /// Which version a group asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +58,7 @@ pub(super) struct Group {
 }
 
 /// The group of this name; none where there is none.
-pub(super) async fn describe(there: &Inner, name: &str) -> Result<Option<AutoScalingGroup>> {
-    let client = &there.client;
+pub(super) async fn describe(client: &Client, name: &str) -> Result<Option<AutoScalingGroup>> {
     let request = client.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
     let doing = format!("look up the Auto Scaling group {name}");
     let answer = client.call("DescribeAutoScalingGroups", &doing, request.send()).await?;
@@ -70,9 +69,9 @@ pub(super) async fn describe(there: &Inner, name: &str) -> Result<Option<AutoSca
 ///
 /// # Errors
 /// When there is none, or it can't be moved by a version; with what to do.
-pub(super) async fn find(there: &Inner, name: &str) -> Result<Group> {
-    let place = there.client.place();
-    let Some(raw) = describe(there, name).await? else {
+pub(super) async fn find(client: &Client, name: &str) -> Result<Group> {
+    let place = client.place();
+    let Some(raw) = describe(client, name).await? else {
         return Err(Error::preflight(format!("there is no Auto Scaling group {name} in {place}")).help(
             "`aws autoscaling describe-auto-scaling-groups` lists them. Look at the entry's `region` and `role`.",
         ));
@@ -174,7 +173,7 @@ impl Group {
         moved
     }
 
-    /// Judges whether its machines can be replaced.
+    /// Checks whether its machines can be replaced.
     ///
     /// # Errors
     /// When a process that this needs is suspended (user guide, "Suspend and resume processes").

@@ -7,29 +7,28 @@ use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::Image;
 
-use crate::image as images;
-use crate::platform::Inner;
-use crate::source::{described, tags_of};
+use crate::client::{Client, PerPlace, filter};
+use crate::image::{self, Images, described, tags_of};
 
 /// Finds it: at home by its id, in another region by its name, in another account as its own copy or as what is shared
 /// with it.
 pub(super) async fn find(
-    home: &Arc<Inner>,
-    there: &Arc<Inner>,
+    places: &PerPlace<Images>,
+    client: &Client,
     run: &Run,
     record: &ImageRecord,
     deployment: &Deployment,
 ) -> Result<Arc<Image>> {
-    let region = there.client.region();
-    if deployment.role.is_none() && region == home.client.region() {
-        return described(home, run, &record.id).await;
+    let (region, home) = (client.region(), places.clients().home().region());
+    if deployment.role.is_none() && region == home {
+        return described(&places.home(), run, &record.id).await;
     }
-    if let Some(own) = by_name(there, run, record).await? {
+    if let Some(own) = by_name(client, run, record).await? {
         return Ok(Arc::new(own));
     }
     if deployment.role.is_some()
-        && let Some(ours) = by_name(&home.in_region(region), run, record).await?
-        && let Some(shared) = seen(there, run, ours.image_id().unwrap_or_default()).await?
+        && let Some(ours) = by_name(&places.clients().in_region(region), run, record).await?
+        && let Some(shared) = shared_image(client, run, ours.image_id().unwrap_or_default()).await?
     {
         return Ok(Arc::new(shared));
     }
@@ -40,23 +39,22 @@ pub(super) async fn find(
              (`publish: {{share: {{accounts: […]}}}}`)."
         ),
     };
-    Err(Error::preflight(format!("there is no image {:?} in {}", record.name, there.client.place()))
+    Err(Error::preflight(format!("there is no image {:?} in {}", record.name, client.place()))
         .help(help)
         .at(deployment.route.clone()))
 }
 
 /// The account's own image of this name and content.
-async fn by_name(there: &Inner, run: &Run, record: &ImageRecord) -> Result<Option<Image>> {
-    let doing = format!("look for the image {:?} in {}", record.name, there.client.place());
-    let filters = vec![images::filter("name", &record.name)];
-    let found = run.until_cancelled(images::describe(&there.client, "self", filters, &doing)).await??;
+async fn by_name(client: &Client, run: &Run, record: &ImageRecord) -> Result<Option<Image>> {
+    let doing = format!("look for the image {:?} in {}", record.name, client.place());
+    let filters = vec![filter("name", &record.name)];
+    let found = run.until_cancelled(image::describe(client, "self", filters, &doing)).await??;
     let same = |image: &Image| tags_of(image).get(tags::DIGEST).map(String::as_str) == Some(record.digest.as_str());
     Ok(found.into_iter().find(same))
 }
 
 /// An image of another account that this one may launch.
-async fn seen(there: &Inner, run: &Run, id: &str) -> Result<Option<Image>> {
-    let client = &there.client;
+async fn shared_image(client: &Client, run: &Run, id: &str) -> Result<Option<Image>> {
     let request = client.ec2.describe_images().image_ids(id);
     match run.until_cancelled(client.ask("DescribeImages", request.send())).await? {
         Ok(answer) => Ok(answer.images.unwrap_or_default().pop()),

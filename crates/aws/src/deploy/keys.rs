@@ -4,20 +4,20 @@ use ami_bake_core::{Result, Run};
 use aws_sdk_ec2::types::Image;
 
 use super::group::Group;
+use crate::client::Client;
 use crate::image::snapshots;
-use crate::platform::Inner;
 
 /// The alias of the key that AWS manages, which Auto Scaling may use.
 const AWS_KEY: &str = "alias/aws/ebs";
 
 /// Says which statement the policy of `key` needs, unless the group's present image shows that it is there. Without it
 /// every launch fails with `Client.InternalError` (Auto Scaling user guide, "Required AWS KMS key policy").
-pub(super) async fn warn(there: &Inner, run: &Run, group: &Group, image: Option<&Image>, key: &str) -> Result<()> {
+pub(super) async fn warn(client: &Client, run: &Run, group: &Group, image: Option<&Image>, key: &str) -> Result<()> {
     if key == AWS_KEY {
         return Ok(());
     }
     let now = match image {
-        Some(image) => keys(there, image).await?,
+        Some(image) => keys(client, image).await?,
         None => Vec::new(),
     };
     // An alias can't be compared with what EC2 tells; a group that launches encrypted images has some grant.
@@ -40,12 +40,11 @@ pub(super) async fn warn(there: &Inner, run: &Run, group: &Group, image: Option<
 }
 
 /// The keys of an image's snapshots.
-async fn keys(there: &Inner, image: &Image) -> Result<Vec<String>> {
+async fn keys(client: &Client, image: &Image) -> Result<Vec<String>> {
     let ids = snapshots(image);
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let client = &there.client;
     let request = client.ec2.describe_snapshots().set_snapshot_ids(Some(ids));
     match client.ask("DescribeSnapshots", request.send()).await {
         Ok(answer) => Ok(answer.snapshots().iter().filter_map(|one| one.kms_key_id.clone()).collect()),

@@ -1,29 +1,32 @@
-//! Moves launch templates and Auto Scaling groups to an image, and back when it does not come up.
+//! Deploying: launch templates and Auto Scaling groups are moved to an image, and rolled back when that fails.
 
 mod actions;
-mod back;
 mod cluster;
 mod compare;
 mod copy;
-mod entry;
+mod current;
+mod deployer;
+mod fleet;
 mod group;
 mod image;
 mod job;
-mod judge;
 mod keys;
+mod ledger_kinds;
 mod pointers;
+mod preflight;
 mod prune;
 mod refresh;
 mod remove;
 mod replace;
-mod shared;
+mod rollback;
+mod rollout;
 mod template;
 mod traffic;
 mod undo;
 
 pub(crate) use actions::actions;
-pub(crate) use entry::{GROUP, REFRESH, VERSION};
-pub(crate) use job::deploy;
-pub(crate) use judge::judge;
-pub(crate) use shared::Shared;
+pub(crate) use deployer::Deployer;
+pub(crate) use ledger_kinds::{GROUP, REFRESH, VERSION};
+pub(crate) use preflight::preflight;
+pub(crate) use rollout::deploy;
 pub(crate) use undo::{expired, undo};

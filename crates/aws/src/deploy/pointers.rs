@@ -4,12 +4,12 @@ use ami_bake_core::{Error, ErrorKind, Result, Run};
 
 use super::group::{Follows, Group};
 use super::template::{self, Template};
-use crate::platform::Inner;
+use crate::client::Client;
 
 /// Makes a version the default. A default that somebody else moved since `before` was read is not taken over unless it
 /// is forced. Answers whether it was moved.
-pub(super) async fn make_default(there: &Inner, before: &Template, number: i64, forced: bool) -> Result<bool> {
-    let now = template::find(there, &before.id).await?;
+pub(super) async fn make_default(client: &Client, before: &Template, number: i64, forced: bool) -> Result<bool> {
+    let now = template::find(client, &before.id).await?;
     if now.default == number {
         return Ok(false);
     }
@@ -23,21 +23,21 @@ pub(super) async fn make_default(there: &Inner, before: &Template, number: i64, 
         )
         .help(format!("Look at version {}; `--force` makes version {number} the default all the same.", now.default)));
     }
-    template::set_default(there, before, number).await?;
+    template::set_default(client, before, number).await?;
     Ok(true)
 }
 
 /// Lets a group follow again what it followed before a refresh put a number there. Where that is another version by now,
 /// it stays on the number, which is said.
 pub(super) async fn follow_again(
-    there: &Inner,
+    client: &Client,
     run: &Run,
     before: &Group,
     template: &Template,
     number: i64,
 ) -> Result<()> {
     let follows = before.follows();
-    let now = template::find(there, &template.id).await?;
+    let now = template::find(client, &template.id).await?;
     if let Follows::Number(_) = follows {
         return Ok(());
     }
@@ -53,12 +53,11 @@ pub(super) async fn follow_again(
         );
         return Ok(());
     }
-    ask_for(there, before, &version).await
+    ask_for(client, before, &version).await
 }
 
 /// Changes which version a group asks for; no machine is replaced by that.
-pub(super) async fn ask_for(there: &Inner, group: &Group, version: &str) -> Result<()> {
-    let client = &there.client;
+pub(super) async fn ask_for(client: &Client, group: &Group, version: &str) -> Result<()> {
     let desired = group.with_version(version);
     let request = client
         .autoscaling

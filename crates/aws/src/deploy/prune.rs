@@ -7,7 +7,7 @@ use aws_sdk_autoscaling::types::{
 
 use super::group::Follows;
 use super::template::{self, Template};
-use crate::platform::Inner;
+use crate::client::Client;
 use crate::usage::all_groups;
 
 /// Deletes the versions that ami-bake made and nothing asks for, but for the newest `keep` of them and those in `spared`.
@@ -15,20 +15,20 @@ use crate::usage::all_groups;
 ///
 /// # Errors
 /// When a call fails; then nothing more is deleted.
-pub(super) async fn prune(there: &Inner, template: &Template, keep: usize, spared: &[i64]) -> Result<Vec<i64>> {
-    let now = template::find(there, &template.id).await?;
-    let all = template::versions(there, &template.id).await?;
+pub(super) async fn prune(client: &Client, template: &Template, keep: usize, spared: &[i64]) -> Result<Vec<i64>> {
+    let now = template::find(client, &template.id).await?;
+    let all = template::versions(client, &template.id).await?;
     let mut old: Vec<i64> =
         all.iter().filter(|version| version.is_ours()).skip(keep).map(|version| version.number).collect();
     old.retain(|number| ![now.default, now.latest].contains(number) && !spared.contains(number));
     if old.is_empty() {
         return Ok(old);
     }
-    let groups = all_groups(&there.client).await?;
+    let groups = all_groups(client).await?;
     let used: Vec<i64> = groups.iter().flat_map(|group| used(group, template)).collect();
     old.retain(|number| !used.contains(number));
     old.reverse();
-    template::delete(there, &template.id, &old).await?;
+    template::delete(client, &template.id, &old).await?;
     Ok(old)
 }
 

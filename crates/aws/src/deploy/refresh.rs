@@ -11,10 +11,10 @@ use aws_sdk_autoscaling::types::{
     RefreshPreferences, RefreshStrategy, RollbackDetails,
 };
 
-use super::entry::{REFRESH, RefreshMark, line};
-use super::shared::key;
-use crate::capture::Unknown;
-use crate::platform::{Inner, PLATFORM};
+use super::fleet::{Fleet, key};
+use super::ledger_kinds::{REFRESH, RefreshMark, line};
+use crate::client::ledger::PLATFORM;
+use crate::client::{Client, MissingTimer};
 
 /// What EC2 keeps healthy unless it is told otherwise (Auto Scaling API, RefreshPreferences).
 const MIN_HEALTHY: u16 = 90;
@@ -23,7 +23,7 @@ const BACK: Duration = Duration::from_hours(2);
 
 /// How a refresh ended, with EC2's reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum RefreshEnd {
     Successful,
     Failed(String),
     Cancelled(String),
@@ -34,7 +34,7 @@ pub(super) enum End {
 }
 
 /// What a refresh is begun with.
-pub(super) struct Ask<'a> {
+pub(super) struct StartRefresh<'a> {
     pub(super) mark: RefreshMark,
     pub(super) desired: DesiredConfiguration,
     pub(super) settings: &'a Refresh,
@@ -44,7 +44,7 @@ pub(super) struct Ask<'a> {
     pub(super) auto_rollback: bool,
 }
 
-impl Ask<'_> {
+impl StartRefresh<'_> {
     fn preferences(&self) -> RefreshPreferences {
         let settings = self.settings;
         let percent = |value: Option<u16>| value.map(i32::from);
@@ -73,8 +73,7 @@ impl Ask<'_> {
 }
 
 /// The refresh that is at work in a group.
-pub(super) async fn active(there: &Inner, group: &str) -> Result<Option<InstanceRefresh>> {
-    let client = &there.client;
+pub(super) async fn active(client: &Client, group: &str) -> Result<Option<InstanceRefresh>> {
     let request = client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).max_records(10);
     let doing = format!("look for an instance refresh of {group}");
     let answer = client.call("DescribeInstanceRefreshes", &doing, request.send()).await?;
@@ -82,8 +81,7 @@ pub(super) async fn active(there: &Inner, group: &str) -> Result<Option<Instance
 }
 
 /// A refresh by its id; none where it is not known.
-pub(super) async fn by_id(there: &Inner, group: &str, id: &str) -> Result<Option<InstanceRefresh>> {
-    let client = &there.client;
+pub(super) async fn by_id(client: &Client, group: &str, id: &str) -> Result<Option<InstanceRefresh>> {
     let request =
         client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).instance_refresh_ids(id);
     let doing = format!("look up the instance refresh of {group}");
@@ -114,30 +112,26 @@ pub(super) fn brings(refresh: &InstanceRefresh) -> Option<&str> {
 }
 
 /// Begins a refresh. It is in the ledger until it ended.
-pub(super) async fn start(there: &Inner, run: &Run, ask: &Ask<'_>) -> Result<String> {
-    let client = &there.client;
-    let group = &ask.mark.group;
+pub(super) async fn start(client: &Client, run: &Run, start: &StartRefresh<'_>) -> Result<String> {
+    let group = &start.mark.group;
     let doing = format!("start an instance refresh of {group}");
     run.check()?;
-    let ticket = run.intend(PLATFORM, REFRESH, Some(client.region()), &line(&ask.mark))?;
+    let ticket = run.intend(PLATFORM, REFRESH, Some(client.region()), &line(&start.mark))?;
     let request = client
         .autoscaling
         .start_instance_refresh()
         .auto_scaling_group_name(group)
         .strategy(RefreshStrategy::Rolling)
-        .desired_configuration(ask.desired.clone())
-        .preferences(ask.preferences());
+        .desired_configuration(start.desired.clone())
+        .preferences(start.preferences());
     let id = match client.ask("StartInstanceRefresh", request.send()).await {
         Ok(answer) => answer.instance_refresh_id.unwrap_or_default(),
         // An answer was lost, or a repetition met the first one: there is never more than one refresh of a group.
         Err(failure) if failure.unknown() || failure.is(&["InstanceRefreshInProgress"]) => {
-            let version = wanted(&ask.desired);
-            let ours = active(there, group).await?.filter(|one| brings(one) == version.as_deref());
+            let version = wanted(&start.desired);
+            let ours = active(client, group).await?.filter(|one| brings(one) == version.as_deref());
             let Some(ours) = ours else {
-                if !failure.unknown() {
-                    run.ledger().close(ticket, Closed::Refused)?;
-                }
-                return Err(client.explain(*failure, &doing).await);
+                return Err(client.not_created(run, ticket, *failure, &doing).await);
             };
             ours.instance_refresh_id.unwrap_or_default()
         }
@@ -157,36 +151,41 @@ fn wanted(desired: &DesiredConfiguration) -> Option<String> {
 }
 
 /// Takes a refresh that an earlier run began into the ledger.
-pub(super) fn adopt(there: &Inner, run: &Run, mark: &RefreshMark, id: &str) -> Result<()> {
-    let ticket = run.intend(PLATFORM, REFRESH, Some(there.client.region()), &line(mark))?;
+pub(super) fn adopt(client: &Client, run: &Run, mark: &RefreshMark, id: &str) -> Result<()> {
+    let ticket = run.intend(PLATFORM, REFRESH, Some(client.region()), &line(mark))?;
     run.ledger().confirm(ticket, id)
 }
 
-/// Watches a refresh to its end, or until `limit` is over, and tells how far it is.
-pub(super) async fn watch(there: &Inner, run: &Run, mark: &RefreshMark, id: &str, limit: Duration) -> Result<End> {
+/// Watches a refresh to its end, or until `limit` is over, and reports how far it is.
+pub(super) async fn watch(
+    fleet: &Fleet,
+    run: &Run,
+    mark: &RefreshMark,
+    id: &str,
+    limit: Duration,
+) -> Result<RefreshEnd> {
     let begun = run.clock().elapsed();
-    let mut told = String::new();
-    let mut unknown = Unknown::new(there.client.clock(), format!("the instance refresh {id} of {}", mark.group));
-    there
-        .deploys
+    let mut reported = String::new();
+    let mut missing = MissingTimer::new(fleet.client.clock(), format!("the instance refresh {id} of {}", mark.group));
+    fleet
         .refreshes
         .wait(run, &key(&mark.group, id), limit.saturating_add(BACK), |state| {
-            let Some(refresh) = state else { return unknown.missing() };
-            unknown.seen();
+            let Some(refresh) = state else { return missing.missing() };
+            missing.seen();
             let progress = progress(&refresh, mark);
-            if progress != told {
+            if progress != reported {
                 run.progress(progress.clone());
-                told = progress;
+                reported = progress;
             }
             let why = || reason(&refresh);
             match refresh.status() {
-                Some(Status::Successful) => Some(Ok(End::Successful)),
-                Some(Status::Failed) => Some(Ok(End::Failed(why()))),
-                Some(Status::Cancelled) => Some(Ok(End::Cancelled(why()))),
-                Some(Status::RollbackSuccessful) => Some(Ok(End::RolledBack(why()))),
-                Some(Status::RollbackFailed) => Some(Ok(End::RollbackFailed(why()))),
+                Some(Status::Successful) => Some(Ok(RefreshEnd::Successful)),
+                Some(Status::Failed) => Some(Ok(RefreshEnd::Failed(why()))),
+                Some(Status::Cancelled) => Some(Ok(RefreshEnd::Cancelled(why()))),
+                Some(Status::RollbackSuccessful) => Some(Ok(RefreshEnd::RolledBack(why()))),
+                Some(Status::RollbackFailed) => Some(Ok(RefreshEnd::RollbackFailed(why()))),
                 Some(Status::Cancelling | Status::RollbackInProgress) => None,
-                _ => (run.clock().elapsed().saturating_sub(begun) >= limit).then_some(Ok(End::TimedOut)),
+                _ => (run.clock().elapsed().saturating_sub(begun) >= limit).then_some(Ok(RefreshEnd::TimedOut)),
             }
         })
         .await
@@ -229,8 +228,7 @@ fn reason(refresh: &InstanceRefresh) -> String {
 ///
 /// # Errors
 /// When that is refused; `Ok(false)` when EC2 can't do it by itself.
-pub(super) async fn roll_back(there: &Inner, group: &str) -> Result<bool> {
-    let client = &there.client;
+pub(super) async fn roll_back(client: &Client, group: &str) -> Result<bool> {
     let request = client.autoscaling.rollback_instance_refresh().auto_scaling_group_name(group);
     match client.ask("RollbackInstanceRefresh", request.send()).await {
         Ok(_) => Ok(true),
@@ -242,8 +240,7 @@ pub(super) async fn roll_back(there: &Inner, group: &str) -> Result<bool> {
 }
 
 /// Asks EC2 to stop a refresh where it is.
-pub(super) async fn cancel(there: &Inner, group: &str) -> Result<()> {
-    let client = &there.client;
+pub(super) async fn cancel(client: &Client, group: &str) -> Result<()> {
     let request = client.autoscaling.cancel_instance_refresh().auto_scaling_group_name(group);
     match client.ask("CancelInstanceRefresh", request.send()).await {
         Ok(_) => Ok(()),
@@ -292,7 +289,7 @@ mod tests {
         let settings = settings();
         let mark = RefreshMark { group: "web".into(), template: "lt-1".into(), version: 8 };
         let desired = DesiredConfiguration::builder().build();
-        Ask { mark, desired, settings: &settings, forward, auto_rollback: forward }.preferences()
+        StartRefresh { mark, desired, settings: &settings, forward, auto_rollback: forward }.preferences()
     }
 
     #[test]

@@ -7,21 +7,20 @@ use aws_sdk_autoscaling::types::AutoScalingGroup;
 use jiff::Timestamp;
 
 use super::cluster::{DISABLED, REPLACED_BY, REPLACES, mark, name_of, tags_of};
-use super::entry::GroupMark;
 use super::group;
 use super::job::Job;
+use super::ledger_kinds::GroupMark;
 use super::traffic::{self, Traffic};
-use crate::platform::Inner;
+use crate::client::Client;
 
 /// The old group gets its traffic and its processes back before the new one goes, so that somebody always serves.
-pub(super) async fn give_back(there: &Inner, old: &str, next: &str) -> Result<()> {
-    let taken = group::describe(there, next).await?;
-    if let Some(first) = group::describe(there, old).await?
+pub(super) async fn hand_back(client: &Client, old: &str, next: &str) -> Result<()> {
+    let taken = group::describe(client, next).await?;
+    if let Some(first) = group::describe(client, old).await?
         && tags_of(&first).contains_key(REPLACED_BY)
     {
-        let client = &there.client;
         if let Some(taken) = &taken {
-            traffic::attach(there, old, &Traffic::of(taken)?).await?;
+            traffic::attach(client, old, &Traffic::of(taken)?).await?;
         }
         let request = client.autoscaling.resume_processes().auto_scaling_group_name(old);
         let request = request.set_scaling_processes(Some(DISABLED.map(str::to_owned).to_vec()));
@@ -30,12 +29,11 @@ pub(super) async fn give_back(there: &Inner, old: &str, next: &str) -> Result<()
         let request = client.autoscaling.delete_tags().set_tags(Some(marks.to_vec()));
         client.call("DeleteTags", &format!("mark {old} as at work"), request.send()).await?;
     }
-    if taken.is_some() { delete(there, next).await } else { Ok(()) }
+    if taken.is_some() { delete(client, next).await } else { Ok(()) }
 }
 
 /// Deletes a group with its machines. Not being there is success.
-pub(super) async fn delete(there: &Inner, name: &str) -> Result<()> {
-    let client = &there.client;
+pub(super) async fn delete(client: &Client, name: &str) -> Result<()> {
     let request = client.autoscaling.delete_auto_scaling_group().auto_scaling_group_name(name).force_delete(true);
     match client.ask("DeleteAutoScalingGroup", request.send()).await {
         Ok(_) => Ok(()),
@@ -54,7 +52,7 @@ pub(super) async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
             continue;
         }
         let name = name_of(group);
-        match delete(&job.there, name).await {
+        match delete(job.client(), name).await {
             Ok(()) => job.run.progress(format!("{name}, which was replaced before, is deleted")),
             Err(error) => job.run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
         }
@@ -62,15 +60,15 @@ pub(super) async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
 }
 
 /// Takes a group away that did not take over, or that was kept long enough.
-pub(super) async fn undo(there: &Inner, entry: &Entry) -> Result<Undo> {
+pub(super) async fn undo(client: &Client, entry: &Entry) -> Result<Undo> {
     let mark = serde_json::from_str::<GroupMark>(&entry.find_by).ok();
     // Sweep knows the name alone.
     let name = entry.id.clone().or_else(|| mark.map(|mark| mark.group)).unwrap_or_default();
-    let Some(group) = group::describe(there, &name).await? else { return Ok(Undo::Done) };
+    let Some(group) = group::describe(client, &name).await? else { return Ok(Undo::Done) };
     let tags = tags_of(&group);
     match tags.get(REPLACES) {
-        Some(old) => give_back(there, old, &name).await.map(|()| Undo::Done),
-        None if tags.contains_key(REPLACED_BY) => delete(there, &name).await.map(|()| Undo::Done),
+        Some(old) => hand_back(client, old, &name).await.map(|()| Undo::Done),
+        None if tags.contains_key(REPLACED_BY) => delete(client, &name).await.map(|()| Undo::Done),
         // It took over before it could be stopped.
         None => Ok(Undo::Done),
     }

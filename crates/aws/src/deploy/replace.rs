@@ -10,23 +10,24 @@ use ami_bake_core::rollout::{Outcome, Rollout};
 use ami_bake_core::{Error, ErrorKind, Result, tags};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};
 
-use super::back::Bad;
 use super::cluster::{DISABLED, REPLACED_BY, REPLACES, mark, members, name_of, next_name, tag, tags_of};
-use super::entry::{GROUP, GroupMark, line};
 use super::group::{self, Group, is_in_service};
 use super::job::Job;
-use super::remove::{delete, give_back, remove_expired};
+use super::ledger_kinds::{GROUP, GroupMark, line};
+use super::remove::{delete, hand_back, remove_expired};
+use super::rollback::RolloutFailure;
 use super::traffic::{self, Traffic};
 use super::{copy, pointers};
-use crate::machine::{created, expiring};
-use crate::platform::{Inner, PLATFORM};
+use crate::client::Client;
+use crate::client::ledger::PLATFORM;
+use crate::image::{created, expiring};
 
 /// When sweep may take a group that was not finished.
 const LIFETIME: Duration = Duration::from_hours(24);
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// A replacement on its way.
-struct Change<'a> {
+struct Replacement<'a> {
     job: &'a Job<'a>,
     old: &'a Group,
     next: String,
@@ -40,25 +41,25 @@ pub(super) async fn replace(
     old: &Group,
     settings: &Refresh,
     rollout: &mut Rollout,
-) -> Result<bool, Bad> {
+) -> Result<bool, RolloutFailure> {
     let nothing_moved = |error: Error| {
         let outcome = if error.kind() == ErrorKind::Cancelled { Outcome::RollingBack } else { Outcome::RolledBack };
-        Bad::new(outcome, error)
+        RolloutFailure::new(outcome, error)
     };
     if job.is_there(old) {
         return Ok(false);
     }
     let traffic = Traffic::of(&old.raw).map_err(nothing_moved)?;
-    let all = members(&job.there, &old.name).await.map_err(nothing_moved)?;
+    let all = members(job.client(), &old.name).await.map_err(nothing_moved)?;
     let begun = all.iter().find(|group| tags_of(group).get(REPLACES) == Some(&old.name));
     let next = match begun {
         Some(begun) => adopted(job, begun).map_err(nothing_moved)?,
         None => next_name(&old.name, &all.iter().map(name_of).collect::<Vec<_>>()),
     };
-    let change = Change { job, old, next, settings, traffic };
+    let change = Replacement { job, old, next, settings, traffic };
     let result = change.take_over(begun.is_none(), rollout).await;
     if let Err(error) = result {
-        return Err(change.back(error, rollout).await);
+        return Err(change.roll_back(error, rollout).await);
     }
     rollout.group = Some(change.next.clone());
     remove_expired(job, &all).await;
@@ -80,15 +81,15 @@ fn adopted(job: &Job<'_>, begun: &AutoScalingGroup) -> Result<String> {
     Ok(name)
 }
 
-impl Change<'_> {
-    fn there(&self) -> &Inner {
-        &self.job.there
+impl Replacement<'_> {
+    fn client(&self) -> &Client {
+        self.job.client()
     }
 
     async fn take_over(&self, new: bool, rollout: &mut Rollout) -> Result<()> {
         let (run, old, next) = (&self.job.run, &self.old.name, &self.next);
         self.create(new).await?;
-        copy::furnish(&self.there().client, run, &self.old.raw, next).await?;
+        copy::furnish(self.client(), run, &self.old.raw, next).await?;
         let size = self.resize().await?;
         rollout.done.push(format!("{next} made like {old}"));
         self.healthy(size).await?;
@@ -98,7 +99,7 @@ impl Change<'_> {
         }
         rollout.done.push(format!("{size} machines healthy"));
         if !self.traffic.is_none() {
-            traffic::attach(self.there(), next, &self.traffic).await?;
+            traffic::attach(self.client(), next, &self.traffic).await?;
             // Where nothing runs nothing can be found healthy.
             if size > 0 {
                 self.flowing().await?;
@@ -117,7 +118,7 @@ impl Change<'_> {
     /// Makes the group; what an earlier run made is taken into the ledger.
     async fn create(&self, new: bool) -> Result<()> {
         let (run, next) = (&self.job.run, &self.next);
-        let client = &self.there().client;
+        let client = self.client();
         run.check()?;
         let entry = GroupMark { group: next.clone(), replaces: self.old.name.clone() };
         let ticket = run.intend(PLATFORM, GROUP, Some(client.region()), &line(&entry))?;
@@ -127,7 +128,7 @@ impl Change<'_> {
             if let Err(failure) = made {
                 // A repeated request meets what the first one made.
                 let there = failure.is(&["AlreadyExists"]) || failure.unknown();
-                if !(there && group::describe(self.there(), next).await?.is_some_and(|group| self.is_ours(&group))) {
+                if !(there && group::describe(self.client(), next).await?.is_some_and(|group| self.is_ours(&group))) {
                     run.ledger().close(ticket, Closed::Refused)?;
                     return Err(client.explain(*failure, &format!("make the Auto Scaling group {next}")).await);
                 }
@@ -155,9 +156,9 @@ impl Change<'_> {
     /// Gives the group the sizes that the old one has now; answers how many machines that are.
     async fn resize(&self) -> Result<usize> {
         let old = &self.old.raw;
-        let now = group::describe(self.there(), &self.old.name).await?;
+        let now = group::describe(self.client(), &self.old.name).await?;
         let desired = now.as_ref().unwrap_or(old).desired_capacity().unwrap_or_default();
-        let client = &self.there().client;
+        let client = self.client();
         let request = client
             .autoscaling
             .update_auto_scaling_group()
@@ -174,12 +175,12 @@ impl Change<'_> {
     async fn healthy(&self, size: usize) -> Result<()> {
         let run = &self.job.run;
         let (begun, limit) = (run.clock().elapsed(), self.settings.wait);
-        let mut told = None;
-        let wait = self.there().deploys.groups.wait(run, &self.next, limit.saturating_add(PAUSE), |state| {
+        let mut reported = None;
+        let wait = self.job.fleet.groups.wait(run, &self.next, limit.saturating_add(PAUSE), |state| {
             let serving = state.iter().flat_map(AutoScalingGroup::instances).filter(|one| is_in_service(one)).count();
-            if told != Some(serving) {
+            if reported != Some(serving) {
                 run.progress(format!("{}: {serving} of {size} machines in service", self.next));
-                told = Some(serving);
+                reported = Some(serving);
             }
             if serving >= size {
                 return Some(Ok(()));
@@ -201,7 +202,7 @@ impl Change<'_> {
         let begun = run.clock().elapsed();
         let judges = self.old.raw.health_check_type().is_some_and(|kind| kind.contains("ELB"));
         loop {
-            let flows = traffic::flows(self.there(), &self.next, &self.traffic, judges);
+            let flows = traffic::flows(self.client(), &self.next, &self.traffic, judges);
             if run.until_cancelled(flows).await?? {
                 return Ok(());
             }
@@ -222,7 +223,7 @@ impl Change<'_> {
 
     /// Takes the old group out of service: it keeps its machines, and gets no traffic.
     async fn disable(&self) -> Result<()> {
-        let (client, old) = (&self.there().client, &self.old.name);
+        let (client, old) = (self.client(), &self.old.name);
         let expires = expiring(&self.job.run, self.job.deployment.keep_old);
         let marks = [tag(old, REPLACED_BY, &self.next), tag(old, tags::EXPIRES, &expires)];
         let request = client.autoscaling.create_or_update_tags().set_tags(Some(marks.to_vec()));
@@ -230,13 +231,12 @@ impl Change<'_> {
         let request = client.autoscaling.suspend_processes().auto_scaling_group_name(old);
         let request = request.set_scaling_processes(Some(DISABLED.map(str::to_owned).to_vec()));
         client.call("SuspendProcesses", &format!("disable {old}"), request.send()).await?;
-        traffic::detach(self.there(), old, &self.traffic).await
+        traffic::detach(self.client(), old, &self.traffic).await
     }
 
     /// The new group is what it should be: nothing of it expires any more.
     async fn finish(&self, rollout: &mut Rollout) -> Result<()> {
-        let (there, old, next) = (self.there(), &self.old.name, &self.next);
-        let client = &there.client;
+        let (client, old, next) = (self.client(), &self.old.name, &self.next);
         let passing = [REPLACES, tags::EXPIRES].map(|key| mark(next, key).build());
         let request = client.autoscaling.delete_tags().set_tags(Some(passing.to_vec()));
         client.call("DeleteTags", &format!("mark {next} as at work"), request.send()).await?;
@@ -253,44 +253,44 @@ impl Change<'_> {
         }
         let keep = self.job.deployment.keep_old;
         if keep.is_zero() {
-            delete(there, old).await?;
+            delete(client, old).await?;
             rollout.done.push(format!("{old} deleted"));
         } else {
             rollout.done.push(format!("{old} kept disabled for {}", human(keep)));
         }
-        let raw = group::describe(there, next).await?;
+        let raw = group::describe(client, next).await?;
         if let (Some(raw), group::Follows::Default) = (raw, self.old.follows()) {
             let next = Group::new(raw)?;
-            let now = super::template::find(there, &self.job.begin.template.id).await?;
+            let now = super::template::find(client, &self.job.current.template.id).await?;
             if now.default == self.job.version {
-                pointers::ask_for(there, &next, "$Default").await?;
+                pointers::ask_for(client, &next, "$Default").await?;
             }
         }
         Ok(())
     }
 
     /// Gives everything back to the old group, and takes the new one away.
-    async fn back(&self, error: Error, rollout: &mut Rollout) -> Bad {
+    async fn roll_back(&self, error: Error, rollout: &mut Rollout) -> RolloutFailure {
         if error.kind() == ErrorKind::Cancelled {
-            return Bad::new(Outcome::RollingBack, error);
+            return RolloutFailure::new(Outcome::RollingBack, error);
         }
         let (run, old, next) = (&self.job.run, &self.old.name, &self.next);
         if !self.settings.rollback {
             let _ = run.ledger().close_id(GROUP, next, Closed::Kept);
             let help = format!("`on-failure: stop` leaves {next} beside {old}; sweep takes it away in a day.");
-            return Bad::new(Outcome::Failed, error.help(help));
+            return RolloutFailure::new(Outcome::Failed, error.help(help));
         }
         run.progress(format!("{old} takes over again, {next} goes"));
-        match give_back(self.there(), old, next).await {
+        match hand_back(self.client(), old, next).await {
             Ok(()) => {
                 let _ = run.ledger().close_id(GROUP, next, Closed::Deleted);
                 rollout.done.push(format!("{next} deleted, {old} serves"));
-                Bad::new(Outcome::RolledBack, error)
+                RolloutFailure::new(Outcome::RolledBack, error)
             }
             Err(refused) => {
                 let _ = run.ledger().close_id(GROUP, next, Closed::Kept);
                 let help = format!("The way back failed: {refused}. {}", refused.help_text().unwrap_or_default());
-                Bad::new(Outcome::RollbackFailed, error.help(help.trim_end()))
+                RolloutFailure::new(Outcome::RollbackFailed, error.help(help.trim_end()))
             }
         }
     }

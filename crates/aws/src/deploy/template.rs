@@ -11,9 +11,9 @@ use aws_sdk_ec2::types::{
 };
 
 use super::compare::{differences, with_image};
-use super::entry::{VERSION, VersionMark, line, version_id};
-use crate::machine::hash;
-use crate::platform::{Inner, PLATFORM};
+use super::ledger_kinds::{VERSION, VersionMark, line, version_id};
+use crate::client::ledger::PLATFORM;
+use crate::client::{Client, hash, pages};
 
 /// Versions in one page; EC2 gives 200 at most.
 const PAGE: i32 = 200;
@@ -61,8 +61,7 @@ impl Version {
 }
 
 /// The template of this id or name.
-pub(super) async fn find(there: &Inner, named: &str) -> Result<Template> {
-    let client = &there.client;
+pub(super) async fn find(client: &Client, named: &str) -> Result<Template> {
     let request = client.ec2.describe_launch_templates();
     let request = if named.starts_with("lt-") {
         request.launch_template_ids(named)
@@ -90,8 +89,7 @@ pub(super) async fn find(there: &Inner, named: &str) -> Result<Template> {
 }
 
 /// A version by its number, `$Default` or `$Latest`; none where there is no such one.
-pub(super) async fn version(there: &Inner, template: &str, which: &str) -> Result<Option<Version>> {
-    let client = &there.client;
+pub(super) async fn version(client: &Client, template: &str, which: &str) -> Result<Option<Version>> {
     let request = client.ec2.describe_launch_template_versions().launch_template_id(template).versions(which);
     match client.ask("DescribeLaunchTemplateVersions", request.send()).await {
         Ok(answer) => Ok(answer.launch_template_versions.unwrap_or_default().into_iter().find_map(Version::new)),
@@ -103,25 +101,22 @@ pub(super) async fn version(there: &Inner, template: &str, which: &str) -> Resul
 }
 
 /// Every version, the newest first.
-pub(super) async fn versions(there: &Inner, template: &str) -> Result<Vec<Version>> {
-    let client = &there.client;
+pub(super) async fn versions(client: &Client, template: &str) -> Result<Vec<Version>> {
     let doing = format!("list the versions of the launch template {template}");
-    let (mut all, mut page) = (Vec::new(), None);
-    loop {
+    let doing = doing.as_str();
+    let all = pages(|page| async move {
         let request = client.ec2.describe_launch_template_versions().launch_template_id(template).max_results(PAGE);
-        let request = request.set_next_token(page);
-        let answer = client.call("DescribeLaunchTemplateVersions", &doing, request.send()).await?;
-        all.extend(answer.launch_template_versions.unwrap_or_default().into_iter().filter_map(Version::new));
-        page = answer.next_token.filter(|mark| !mark.is_empty());
-        if page.is_none() {
-            all.sort_by_key(|version| std::cmp::Reverse(version.number));
-            return Ok(all);
-        }
-    }
+        let answer = client.call("DescribeLaunchTemplateVersions", doing, request.set_next_token(page).send()).await?;
+        Ok((answer.launch_template_versions.unwrap_or_default(), answer.next_token))
+    })
+    .await?;
+    let mut all: Vec<Version> = all.into_iter().filter_map(Version::new).collect();
+    all.sort_by_key(|version| std::cmp::Reverse(version.number));
+    Ok(all)
 }
 
 /// What a new version is made of.
-pub(super) struct Wanted<'a> {
+pub(super) struct LaunchTemplateSpec<'a> {
     pub(super) template: &'a Template,
     pub(super) source: &'a Version,
     pub(super) image: &'a Image,
@@ -129,7 +124,7 @@ pub(super) struct Wanted<'a> {
     pub(super) group: Option<&'a str>,
 }
 
-impl Wanted<'_> {
+impl LaunchTemplateSpec<'_> {
     /// As it should be in the end.
     pub(super) fn data(&self) -> ResponseLaunchTemplateData {
         let (id, root) = (self.image.image_id(), self.image.root_device_name());
@@ -181,17 +176,16 @@ pub(super) fn described(what: &str, run: &Run) -> String {
 }
 
 /// Makes a version and compares it with what it should be. It stays in the ledger until the deployment is at its end.
-pub(super) async fn create(there: &Inner, run: &Run, wanted: &Wanted<'_>) -> Result<Version> {
-    let client = &there.client;
-    let template = wanted.template;
+pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec<'_>) -> Result<Version> {
+    let template = spec.template;
     let doing = format!("make a version of the launch template {}", template.name);
     let mark = VersionMark {
         template: template.id.clone(),
-        description: wanted.description.clone(),
-        group: wanted.group.map(str::to_owned),
+        description: spec.description.clone(),
+        group: spec.group.map(str::to_owned),
     };
-    let image = wanted.image.image_id().unwrap_or_default();
-    let token = hash(&format!("{}/{}/{}/{image}", run.id(), template.id, wanted.source.number), 64);
+    let image = spec.image.image_id().unwrap_or_default();
+    let token = hash(&format!("{}/{}/{}/{image}", run.id(), template.id, spec.source.number), 64);
     run.check()?;
     let ticket = run.intend(PLATFORM, VERSION, Some(client.region()), &line(&mark))?;
     // The token makes the SDK's own retries safe.
@@ -199,17 +193,14 @@ pub(super) async fn create(there: &Inner, run: &Run, wanted: &Wanted<'_>) -> Res
         .ec2
         .create_launch_template_version()
         .launch_template_id(&template.id)
-        .source_version(wanted.source.number.to_string())
-        .version_description(&wanted.description)
-        .launch_template_data(wanted.request())
+        .source_version(spec.source.number.to_string())
+        .version_description(&spec.description)
+        .launch_template_data(spec.request())
         .client_token(token);
     let answer = match client.ask("CreateLaunchTemplateVersion", request.send()).await {
         Ok(answer) => answer,
         Err(failure) => {
-            if !failure.unknown() {
-                run.ledger().close(ticket, Closed::Refused)?;
-            }
-            return Err(client.explain(*failure, &doing).await);
+            return Err(client.not_created(run, ticket, *failure, &doing).await);
         }
     };
     for warning in answer.warning().map(ValidationWarning::errors).unwrap_or_default() {
@@ -218,23 +209,23 @@ pub(super) async fn create(there: &Inner, run: &Run, wanted: &Wanted<'_>) -> Res
     let number = answer.launch_template_version().and_then(LaunchTemplateVersion::version_number);
     let number = number.ok_or_else(|| Error::internal(format!("{doing}: EC2 gave it no number")))?;
     run.ledger().confirm(ticket, &version_id(&template.id, number))?;
-    let made = visible(there, run, template, number).await?;
-    let odd = differences(&wanted.data(), &made.data);
+    let made = visible(client, run, template, number).await?;
+    let odd = differences(&spec.data(), &made.data);
     if odd.is_empty() {
         return Ok(made);
     }
-    discard(there, run, &template.id, number).await?;
+    discard(client, run, &template.id, number).await?;
     Err(Error::new(
         ErrorKind::Deploy,
-        format!("{doing}: version {number} differs from {} in more than the image: {}", wanted.source.number, odd.join(", ")),
+        format!("{doing}: version {number} differs from {} in more than the image: {}", spec.source.number, odd.join(", ")),
     )
     .help("EC2 did not take over what the source version says. Make a version by hand from it and name it as `source-version`."))
 }
 
-async fn visible(there: &Inner, run: &Run, template: &Template, number: i64) -> Result<Version> {
+async fn visible(client: &Client, run: &Run, template: &Template, number: i64) -> Result<Version> {
     let begun = run.clock().elapsed();
     loop {
-        if let Some(made) = version(there, &template.id, &number.to_string()).await? {
+        if let Some(made) = version(client, &template.id, &number.to_string()).await? {
             return Ok(made);
         }
         if run.clock().elapsed().saturating_sub(begun) > VISIBLE {
@@ -245,14 +236,13 @@ async fn visible(there: &Inner, run: &Run, template: &Template, number: i64) -> 
 }
 
 /// Takes a version away and closes its entry. Not being there is success.
-pub(super) async fn discard(there: &Inner, run: &Run, template: &str, number: i64) -> Result<()> {
-    delete(there, template, &[number]).await?;
+pub(super) async fn discard(client: &Client, run: &Run, template: &str, number: i64) -> Result<()> {
+    delete(client, template, &[number]).await?;
     run.ledger().close_id(VERSION, &version_id(template, number), Closed::Deleted)
 }
 
 /// Deletes versions. Not being there is success.
-pub(super) async fn delete(there: &Inner, template: &str, numbers: &[i64]) -> Result<()> {
-    let client = &there.client;
+pub(super) async fn delete(client: &Client, template: &str, numbers: &[i64]) -> Result<()> {
     for numbers in numbers.chunks(DELETED) {
         let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
         let doing = format!("delete version {} of the launch template {template}", numbers.join(", "));
@@ -277,8 +267,7 @@ pub(super) async fn delete(there: &Inner, template: &str, numbers: &[i64]) -> Re
 }
 
 /// Makes a version the default.
-pub(super) async fn set_default(there: &Inner, template: &Template, number: i64) -> Result<()> {
-    let client = &there.client;
+pub(super) async fn set_default(client: &Client, template: &Template, number: i64) -> Result<()> {
     let request = client.ec2.modify_launch_template().launch_template_id(&template.id);
     let request = request.default_version(number.to_string());
     let doing = format!("make version {number} the default of the launch template {}", template.name);

@@ -3,7 +3,7 @@
 use ami_bake_core::{Error, Result};
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 
-use crate::platform::Inner;
+use crate::client::Client;
 
 /// Target groups and load balancers in one call (Auto Scaling API, AttachLoadBalancerTargetGroups, AttachLoadBalancers).
 const BATCH: usize = 10;
@@ -52,8 +52,7 @@ impl Traffic {
 }
 
 /// Sends traffic to the machines of a group.
-pub(super) async fn attach(there: &Inner, group: &str, traffic: &Traffic) -> Result<()> {
-    let client = &there.client;
+pub(super) async fn attach(client: &Client, group: &str, traffic: &Traffic) -> Result<()> {
     let doing = format!("attach {group} to its load balancers");
     for arns in traffic.target_groups.chunks(BATCH) {
         let request = client.autoscaling.attach_load_balancer_target_groups().auto_scaling_group_name(group);
@@ -69,8 +68,7 @@ pub(super) async fn attach(there: &Inner, group: &str, traffic: &Traffic) -> Res
 }
 
 /// Sends no more traffic to them.
-pub(super) async fn detach(there: &Inner, group: &str, traffic: &Traffic) -> Result<()> {
-    let client = &there.client;
+pub(super) async fn detach(client: &Client, group: &str, traffic: &Traffic) -> Result<()> {
     let doing = format!("detach {group} from its load balancers");
     for arns in traffic.target_groups.chunks(BATCH) {
         let request = client.autoscaling.detach_load_balancer_target_groups().auto_scaling_group_name(group);
@@ -87,8 +85,7 @@ pub(super) async fn detach(there: &Inner, group: &str, traffic: &Traffic) -> Res
 
 /// True when every load balancer sends traffic to the group. One that is asked for its machines' health (`ELB`) says so
 /// only once a machine passed it (Auto Scaling API, LoadBalancerTargetGroupState).
-pub(super) async fn flows(there: &Inner, group: &str, traffic: &Traffic, judges_health: bool) -> Result<bool> {
-    let client = &there.client;
+pub(super) async fn flows(client: &Client, group: &str, traffic: &Traffic, judges_health: bool) -> Result<bool> {
     let doing = format!("watch the load balancers of {group}");
     let good = |state: Option<&str>| state == Some("InService") || (!judges_health && state == Some("Added"));
     if !traffic.target_groups.is_empty() {

@@ -9,24 +9,24 @@ use ami_bake_core::{Result, Run, tags};
 use aws_sdk_autoscaling::types::{Filter, InstanceRefreshStatus as Status};
 use serde::de::DeserializeOwned;
 
-use super::entry::{GROUP, REFRESH, RefreshMark, VERSION, VersionMark, number_of};
 use super::group::{self, Follows, Group};
-use super::refresh::{self, Ask};
+use super::ledger_kinds::{GROUP, REFRESH, RefreshMark, VERSION, VersionMark, number_of};
+use super::refresh::{self, StartRefresh};
 use super::template::{self, Version};
 use super::{cluster, remove};
-use crate::platform::Inner;
+use crate::client::{Client, Failure, pages};
 
 /// Asks for what brings everything back; waits for nothing. Not being there is success.
-pub(crate) async fn undo(there: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
+pub(crate) async fn undo(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
     match entry.kind.as_str() {
-        VERSION => version(there, entry).await,
-        REFRESH => bring_back(there, run, entry).await,
-        GROUP => remove::undo(there, entry).await,
+        VERSION => version(client, entry).await,
+        REFRESH => bring_back(client, run, entry).await,
+        GROUP => remove::undo(client, entry).await,
         kind => Ok(Undo::Later(format!("this version of ami-bake does not know how to undo a {kind}"))),
     }
 }
 
-/// What was written with [`super::entry::line`].
+/// What was written with [`super::ledger_kinds::line`].
 fn mark<T: DeserializeOwned>(entry: &Entry) -> Option<T> {
     serde_json::from_str(&entry.find_by).ok()
 }
@@ -36,18 +36,18 @@ fn unreadable() -> Undo {
 }
 
 /// Deletes a version that nothing runs with.
-async fn version(there: &Inner, entry: &Entry) -> Result<Undo> {
+async fn version(client: &Client, entry: &Entry) -> Result<Undo> {
     let Some(mark) = mark::<VersionMark>(entry) else { return Ok(unreadable()) };
     let known = entry.id.as_deref().and_then(number_of);
-    let all = template::versions(there, &mark.template).await?;
+    let all = template::versions(client, &mark.template).await?;
     let is_it =
         |one: &&Version| known.map_or_else(|| one.description == mark.description, |number| one.number == number);
     let Some(number) = all.iter().find(is_it).map(|one| one.number) else { return Ok(Undo::Done) };
-    let template = template::find(there, &mark.template).await?;
+    let template = template::find(client, &mark.template).await?;
     let mut at_work = template.default == number;
     // A group that took over has another name.
     let groups = match &mark.group {
-        Some(name) => cluster::members(there, name).await?,
+        Some(name) => cluster::members(client, name).await?,
         None => Vec::new(),
     };
     for raw in groups {
@@ -68,7 +68,7 @@ async fn version(there: &Inner, entry: &Entry) -> Result<Undo> {
             continue;
         }
         let half = latest && used < group.raw.instances().len();
-        if !asks || half || refresh::active(there, &group.name).await?.is_some() {
+        if !asks || half || refresh::active(client, &group.name).await?.is_some() {
             return Ok(Undo::Later(format!("{} while it goes back", group.state(number))));
         }
         at_work = true;
@@ -77,20 +77,20 @@ async fn version(there: &Inner, entry: &Entry) -> Result<Undo> {
         // The deployment was done before it could be stopped.
         return Ok(Undo::Done);
     }
-    template::delete(there, &mark.template, &[number]).await.map(|()| Undo::Done)
+    template::delete(client, &mark.template, &[number]).await.map(|()| Undo::Done)
 }
 
 /// Brings a group back to what it asks for.
-async fn bring_back(there: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
+async fn bring_back(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
     let Some(mark) = mark::<RefreshMark>(entry) else { return Ok(unreadable()) };
     let name = &mark.group;
     let found = match &entry.id {
-        Some(id) => refresh::by_id(there, name, id).await?,
+        Some(id) => refresh::by_id(client, name, id).await?,
         None => {
-            refresh::active(there, name).await?.filter(|one| refresh::brings(one) == Some(&mark.version.to_string()))
+            refresh::active(client, name).await?.filter(|one| refresh::brings(one) == Some(&mark.version.to_string()))
         }
     };
-    let (Some(found), Some(raw)) = (found, group::describe(there, name).await?) else { return Ok(Undo::Done) };
+    let (Some(found), Some(raw)) = (found, group::describe(client, name).await?) else { return Ok(Undo::Done) };
     let group = Group::new(raw)?;
     match found.status() {
         // EC2 goes back, or it is done and at work.
@@ -98,11 +98,11 @@ async fn bring_back(there: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
         Some(Status::RollbackFailed) => {
             Ok(Undo::Later(format!("the way back of {name} failed: look at the group's activities")))
         }
-        Some(Status::Failed | Status::Cancelled) => return_by_hand(there, run, &group, &mark).await,
+        Some(Status::Failed | Status::Cancelled) => return_by_hand(client, run, &group, &mark).await,
         Some(Status::Cancelling) => Ok(waiting(name)),
-        _ if group.is_steady() && refresh::roll_back(there, name).await? => Ok(Undo::Done),
+        _ if group.is_steady() && refresh::roll_back(client, name).await? => Ok(Undo::Done),
         _ => {
-            refresh::cancel(there, name).await?;
+            refresh::cancel(client, name).await?;
             Ok(waiting(name))
         }
     }
@@ -113,14 +113,14 @@ fn waiting(group: &str) -> Undo {
 }
 
 /// What the group asks for has not changed, since no refresh came to its end: a second refresh brings it back there.
-async fn return_by_hand(there: &Inner, run: &Run, group: &Group, mark: &RefreshMark) -> Result<Undo> {
-    if group.on(mark.version).next().is_none() || refresh::active(there, &group.name).await?.is_some() {
+async fn return_by_hand(client: &Client, run: &Run, group: &Group, mark: &RefreshMark) -> Result<Undo> {
+    if group.on(mark.version).next().is_none() || refresh::active(client, &group.name).await?.is_some() {
         return Ok(Undo::Done);
     }
     let follows = group.follows();
-    let template = template::find(there, &mark.template).await?;
+    let template = template::find(client, &mark.template).await?;
     if follows == Follows::Latest && template.latest == mark.version {
-        template::delete(there, &mark.template, &[mark.version]).await?;
+        template::delete(client, &mark.template, &[mark.version]).await?;
     } else if follows == Follows::Default && template.default == mark.version {
         return Ok(Undo::Later(format!("version {} is the default of {} by now", mark.version, template.name)));
     }
@@ -135,38 +135,31 @@ async fn return_by_hand(there: &Inner, run: &Run, group: &Group, mark: &RefreshM
         alarms: Vec::new(),
         rollback: false,
     };
-    let ask = Ask {
+    let back = StartRefresh {
         mark: mark.clone(),
         desired: group.with_version(&follows.as_version()),
         settings: &settings,
         forward: false,
         auto_rollback: false,
     };
-    let id = refresh::start(there, run, &ask).await?;
+    let id = refresh::start(client, run, &back).await?;
     run.ledger().close_id(REFRESH, &id, ami_bake_core::ledger::Closed::Kept)?;
     Ok(Undo::Done)
 }
 
 /// Groups that carry an end in their tags, by name. Who may not look at groups made none.
-pub(crate) async fn expired(there: &Inner) -> Result<Vec<(String, BTreeMap<String, String>)>> {
-    let client = &there.client;
-    let (mut all, mut page) = (Vec::new(), None);
-    loop {
+pub(crate) async fn expired(client: &Client) -> Result<Vec<(String, BTreeMap<String, String>)>> {
+    let found = pages(|page| async move {
         let filter = Filter::builder().name("tag-key").values(tags::EXPIRES).build();
         let request = client.autoscaling.describe_auto_scaling_groups().filters(filter).set_next_token(page);
-        let answer = match client.ask("DescribeAutoScalingGroups", request.send()).await {
-            Ok(answer) => answer,
-            Err(failure) if failure.is_denied() => return Ok(all),
-            Err(failure) => return Err(client.explain(*failure, "list expired Auto Scaling groups").await),
-        };
-        for one in answer.auto_scaling_groups() {
-            if let Some(name) = one.auto_scaling_group_name() {
-                all.push((name.to_owned(), cluster::tags_of(one)));
-            }
-        }
-        page = answer.next_token.filter(|mark| !mark.is_empty());
-        if page.is_none() {
-            return Ok(all);
-        }
-    }
+        let answer = client.ask("DescribeAutoScalingGroups", request.send()).await?;
+        Ok::<_, Box<Failure>>((answer.auto_scaling_groups.unwrap_or_default(), answer.next_token))
+    });
+    let all = match found.await {
+        Ok(all) => all,
+        Err(failure) if failure.is_denied() => return Ok(Vec::new()),
+        Err(failure) => return Err(client.explain(*failure, "list expired Auto Scaling groups").await),
+    };
+    let named = all.iter().filter_map(|one| Some((one.auto_scaling_group_name()?.to_owned(), cluster::tags_of(one))));
+    Ok(named.collect())
 }

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use ami_bake_core::ledger::{Closed, IMAGE};
+use ami_bake_core::ledger::Closed;
 use ami_bake_core::platform::Registration;
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::{AttributeValue, Image, ImdsSupportValues, ResourceType};
-use sha2::{Digest as _, Sha256};
 
-use super::create::{DUPLICATE, NotMade, available};
+use super::create::{CreateImageError, DUPLICATE, available};
 use super::delete;
-use super::wanted::Wanted;
-use crate::client::Client;
-use crate::machine::specification;
-use crate::platform::{Inner, PLATFORM};
+use super::images::Images;
+use super::spec::ImageSpec;
+use super::tags::specification;
+use crate::client::ledger::{IMAGE, PLATFORM};
+use crate::client::{Client, hash};
 
 /// CopyImage takes some five minutes whatever the size, an hour at worst (research: latency).
 const COPIED: Duration = Duration::from_hours(3);
 
 /// Where a copy comes from, and what it must be.
-pub(crate) struct Origin<'a> {
+pub(crate) struct CopyOrigin<'a> {
     /// The region of the image that is copied.
     pub(crate) region: &'a str,
     /// The key that encrypts the copy; the source's own way without.
@@ -30,14 +30,14 @@ pub(crate) struct Origin<'a> {
 
 /// Copies an image to its final name in this region, and waits until it can be launched.
 pub(crate) async fn copy(
-    aws: &Inner,
+    images: &Images,
     run: &Run,
     from: &Image,
     name: &str,
     registration: &Registration<'_>,
-    origin: &Origin<'_>,
-) -> Result<Image, NotMade> {
-    let client = &aws.client;
+    origin: &CopyOrigin<'_>,
+) -> Result<Image, CreateImageError> {
+    let client = &images.client;
     let source = from.image_id().unwrap_or_default();
     let doing = format!("copy the image {source} to the name {name:?}");
     run.check()?;
@@ -62,26 +62,26 @@ pub(crate) async fn copy(
                 run.ledger().close(ticket, Closed::Refused)?;
             }
             if failure.is(&[DUPLICATE]) {
-                return Err(NotMade::Taken);
+                return Err(CreateImageError::NameTaken);
             }
-            return Err(NotMade::Failed(client.explain(*failure, &doing).await));
+            return Err(CreateImageError::Failed(client.explain(*failure, &doing).await));
         }
     };
-    aws.captures.young.born(&id);
+    images.recent.created(&id);
     run.ledger().confirm(ticket, &id)?;
-    let wanted = Wanted::copy_of(from, name, &registration.plan.settings, origin.kms_key.is_some());
-    let (image, _) = available(aws, run, &id, COPIED, |_| Vec::new()).await?;
-    if wanted.requires_tokens() && image.imds_support() != Some(&ImdsSupportValues::V20) {
+    let spec = ImageSpec::copy_of(from, name, &registration.plan.settings, origin.kms_key.is_some());
+    let (image, _) = available(images, run, &id, COPIED, |_| Vec::new()).await?;
+    if spec.requires_tokens() && image.imds_support() != Some(&ImdsSupportValues::V20) {
         require_tokens(client, &id).await?;
-    } else if wanted.differences(&image).is_empty() {
+    } else if spec.differences(&image).is_empty() {
         return Ok(image);
     }
-    let (image, differences) = available(aws, run, &id, COPIED, |image| wanted.differences(image)).await?;
+    let (image, differences) = available(images, run, &id, COPIED, |image| spec.differences(image)).await?;
     if differences.is_empty() {
         return Ok(image);
     }
-    delete::delete(aws, run, &id).await?;
-    Err(NotMade::Failed(
+    delete::delete(images, run, &id).await?;
+    Err(CreateImageError::Failed(
         Error::build(format!("{doing}: EC2 made it otherwise than its source: {}", differences.join(", ")))
             .help("The copy was deleted again. Compare the source image with its description in the manifest."),
     ))
@@ -97,10 +97,5 @@ pub(crate) async fn require_tokens(client: &Client, image: &str) -> Result<()> {
 
 /// The same for every repetition of this call, another for every other (EC2 API, client tokens: 64 ASCII characters).
 fn token(run: &Run, source: &str, name: &str) -> String {
-    use std::fmt::Write as _;
-    let hash = Sha256::digest(format!("copy\n{}\n{source}\n{name}", run.id()));
-    hash.iter().take(24).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash(&format!("copy\n{}\n{source}\n{name}", run.id()), 48)
 }

@@ -7,17 +7,16 @@ use ami_bake_core::ledger::{Closed, Ticket};
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::{Filter, ResourceType, SnapshotState};
 
-use super::once::{no_retries, once};
-use crate::capture::Unknown;
-use crate::error::Failure;
-use crate::machine::specification;
-use crate::platform::{Inner, PLATFORM};
+use super::images::Images;
+use super::tags::specification;
+use crate::client::ledger::PLATFORM;
+use crate::client::{Client, Failure, MissingTimer, create_once, no_retries};
 
 /// A copy takes a minute or two, an hour on a bad day (research: latency).
 const COPIED: Duration = Duration::from_hours(6);
 
 /// A copy to be made.
-pub(crate) struct CopyAsk<'a> {
+pub(crate) struct SnapshotCopy<'a> {
     /// The snapshot.
     pub(crate) of: &'a str,
     /// Its region.
@@ -40,39 +39,39 @@ pub(crate) struct CopyAsk<'a> {
     pub(crate) doing: &'a str,
 }
 
-/// Asks for a copy in the region of `aws`. It stands in the ledger. The inner failure is EC2's refusal.
+/// Starts a copy in the region of `images`. It is in the ledger. The inner failure is EC2's refusal.
 pub(crate) async fn begin_copy(
-    aws: &Inner,
+    images: &Images,
     run: &Run,
-    ask: &CopyAsk<'_>,
+    copy: &SnapshotCopy<'_>,
 ) -> Result<Result<(String, Ticket), Box<Failure>>> {
-    let client = &aws.client;
+    let client = &images.client;
     run.check()?;
-    let ticket = run.intend(PLATFORM, ask.kind, Some(client.region()), ask.of)?;
-    let made = once(
+    let ticket = run.intend(PLATFORM, copy.kind, Some(client.region()), copy.of)?;
+    let made = create_once(
         client,
         || async {
             let request = client
                 .ec2
                 .copy_snapshot()
-                .source_region(ask.from)
-                .source_snapshot_id(ask.of)
-                .description(&ask.description)
-                .set_presigned_url(ask.url.clone())
-                .set_encrypted(ask.encrypted)
-                .set_kms_key_id(ask.key.map(str::to_owned))
-                .tag_specifications(specification(ResourceType::Snapshot, ask.tags))
+                .source_region(copy.from)
+                .source_snapshot_id(copy.of)
+                .description(&copy.description)
+                .set_presigned_url(copy.url.clone())
+                .set_encrypted(copy.encrypted)
+                .set_kms_key_id(copy.key.map(str::to_owned))
+                .tag_specifications(specification(ResourceType::Snapshot, copy.tags))
                 .customize()
                 .config_override(no_retries());
             let answer = client.ask("CopySnapshot", request.send()).await?;
             Ok(answer.snapshot_id.unwrap_or_default())
         },
-        || find_copy(aws, ask.found_by.clone(), ask.doing),
+        || find_copy(client, copy.found_by.clone(), copy.doing),
     )
     .await;
     match made {
         Ok(id) => {
-            aws.captures.young.born(&id);
+            images.recent.created(&id);
             run.ledger().confirm(ticket, &id)?;
             Ok(Ok((id, ticket)))
         }
@@ -86,9 +85,9 @@ pub(crate) async fn begin_copy(
 }
 
 /// A snapshot of ours that passes the filters and did not fail; a complete one rather than one that is on its way.
-pub(crate) async fn find_copy(aws: &Inner, filters: Vec<Filter>, doing: &str) -> Result<Option<String>> {
-    let request = aws.client.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    let answer = aws.client.call("DescribeSnapshots", doing, request.send()).await?;
+pub(crate) async fn find_copy(client: &Client, filters: Vec<Filter>, doing: &str) -> Result<Option<String>> {
+    let request = client.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
+    let answer = client.call("DescribeSnapshots", doing, request.send()).await?;
     let good = |state: Option<&SnapshotState>| matches!(state, Some(SnapshotState::Pending | SnapshotState::Completed));
     let best = answer.snapshots().iter().filter(|one| good(one.state()));
     let best = best.max_by_key(|one| one.state() == Some(&SnapshotState::Completed));
@@ -97,19 +96,19 @@ pub(crate) async fn find_copy(aws: &Inner, filters: Vec<Filter>, doing: &str) ->
 
 /// Waits until the copy `id` of the snapshot `of` is complete. A copy is accepted first and judged later: what it failed of
 /// is in its state alone.
-pub(crate) async fn wait_for_copy(aws: &Inner, run: &Run, of: &str, id: &str) -> Result<()> {
-    let mut unknown = Unknown::new(aws.client.clock(), format!("the copy {id} of the snapshot {of}"));
-    aws.captures
+pub(crate) async fn wait_for_copy(images: &Images, run: &Run, of: &str, id: &str) -> Result<()> {
+    let mut missing = MissingTimer::new(images.client.clock(), format!("the copy {id} of the snapshot {of}"));
+    images
         .snapshots
         .wait(run, id, COPIED, |state| {
-            let Some(snapshot) = state else { return unknown.missing() };
-            unknown.seen();
-            aws.captures.young.seen(id);
+            let Some(snapshot) = state else { return missing.missing() };
+            missing.seen();
+            images.recent.seen(id);
             match snapshot.state() {
                 Some(SnapshotState::Completed) => Some(Ok(())),
                 Some(SnapshotState::Error) => {
                     let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gives no reason");
-                    let place = aws.client.place();
+                    let place = images.client.place();
                     Some(Err(Error::build(format!("copy the snapshot {of} to {place}: {why}"))))
                 }
                 _ => None,

@@ -1,17 +1,17 @@
-//! RegisterImage: asked for once, waited for, and compared with what was wanted.
+//! RegisterImage: asked for once, waited for, and compared with what was spec.
 
 use std::time::Duration;
 
-use ami_bake_core::ledger::{Closed, IMAGE};
+use ami_bake_core::ledger::Closed;
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{Image, ImageState};
 
-use super::list::{describe, filter};
-use super::once::{no_retries, once};
-use super::wanted::Wanted;
-use super::{delete, uefi};
-use crate::capture::Unknown;
-use crate::platform::{Inner, PLATFORM};
+use super::delete;
+use super::images::Images;
+use super::list::describe;
+use super::spec::ImageSpec;
+use crate::client::ledger::{IMAGE, PLATFORM};
+use crate::client::{MissingTimer, create_once, filter, no_retries, tag_filter};
 
 /// RegisterImage takes a second, ten at most (research: latency); this is for a bad day.
 const AVAILABLE: Duration = Duration::from_mins(10);
@@ -22,101 +22,97 @@ const SETTLES: Duration = Duration::from_secs(20);
 /// EC2's code for a name that an image of the account has already.
 pub(super) const DUPLICATE: &str = "InvalidAMIName.Duplicate";
 
-/// An image that could not be made.
-pub(crate) enum NotMade {
-    /// An image of this name is there already.
-    Taken,
+/// Why an image was not created.
+pub(crate) enum CreateImageError {
+    /// An image of this name already exists.
+    NameTaken,
     /// Anything else.
     Failed(Error),
 }
 
-impl From<Error> for NotMade {
+impl From<Error> for CreateImageError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-/// Registers an image and returns it once it can be launched and is all that was wanted. It stands in the ledger; what
+/// Registers an image and returns it once it can be launched and is all that was spec. It stands in the ledger; what
 /// differs is deregistered.
-pub(crate) async fn create(aws: &Inner, run: &Run, wanted: &Wanted) -> Result<Image, NotMade> {
-    let client = &aws.client;
-    let doing = format!("register the image {:?}", wanted.name);
+pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Result<Image, CreateImageError> {
+    let client = &images.client;
+    let doing = format!("register the image {:?}", spec.name);
     run.check()?;
-    let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), &wanted.name)?;
-    let made = once(
+    let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), &spec.name)?;
+    let made = create_once(
         client,
         || async {
-            let request = wanted.request(&client.ec2).customize().config_override(no_retries());
+            let request = spec.request(&client.ec2).customize().config_override(no_retries());
             let answer = client.ask("RegisterImage", request.send()).await?;
             Ok(answer.image_id.unwrap_or_default())
         },
-        || ours(aws, run, wanted),
+        || ours(images, run, spec),
     )
     .await;
     let id = match made {
         Ok(id) => id,
         Err(failure) if failure.is(&[DUPLICATE]) => {
             // By an answer that was lost, or by a publication that broke off; else by another image.
-            let Some(id) = ours(aws, run, wanted).await? else {
+            let Some(id) = ours(images, run, spec).await? else {
                 run.ledger().close(ticket, Closed::Refused)?;
-                return Err(NotMade::Taken);
+                return Err(CreateImageError::NameTaken);
             };
             id
         }
         Err(failure) => {
-            if !failure.unknown() {
-                run.ledger().close(ticket, Closed::Refused)?;
-            }
-            return Err(NotMade::Failed(client.explain(*failure, &doing).await));
+            return Err(CreateImageError::Failed(client.not_created(run, ticket, *failure, &doing).await));
         }
     };
-    aws.captures.young.born(&id);
-    uefi::keep(aws, &id, wanted.uefi_data.clone());
+    images.recent.created(&id);
+    images.keep_uefi(&id, spec.uefi_data.clone());
     run.ledger().confirm(ticket, &id)?;
-    let (image, differences) = available(aws, run, &id, AVAILABLE, |image| wanted.differences(image)).await?;
+    let (image, differences) = available(images, run, &id, AVAILABLE, |image| spec.differences(image)).await?;
     if differences.is_empty() {
         return Ok(image);
     }
-    delete::deregister(aws, run, &id).await?;
-    Err(NotMade::Failed(
+    delete::deregister(client, run, &id).await?;
+    Err(CreateImageError::Failed(
         Error::build(format!("{doing}: EC2 made it otherwise than asked for: {}", differences.join(", ")))
             .help("The image was deregistered again. `disk: {fast: false}` bakes on a volume with the final speed."),
     ))
 }
 
 /// The id of the wanted image, where this very run made it already.
-async fn ours(aws: &Inner, run: &Run, wanted: &Wanted) -> Result<Option<String>> {
-    let tag = |key: &str, value: &str| filter(&format!("tag:{key}"), value);
-    let mut filters = vec![filter("name", &wanted.name), tag(tags::RUN, run.id())];
+async fn ours(images: &Images, run: &Run, spec: &ImageSpec) -> Result<Option<String>> {
+    let mut filters = vec![filter("name", &spec.name), tag_filter(tags::RUN, run.id())];
     for key in [tags::VERSION, tags::DIGEST] {
-        filters.extend(wanted.tags.get(key).map(|value| tag(key, value)));
+        filters.extend(spec.tags.get(key).map(|value| tag_filter(key, value)));
     }
-    let doing = format!("look for the image {:?}", wanted.name);
-    let found = describe(&aws.client, "self", filters, &doing).await?;
+    let doing = format!("look for the image {:?}", spec.name);
+    let found = describe(&images.client, "self", filters, &doing).await?;
     Ok(found.into_iter().find_map(|image| image.image_id))
 }
 
-/// Waits until an image can be launched, and for as long as it may be described wrongly until `judge` finds nothing.
+/// Waits until an image can be launched, and for as long as it may be described wrongly until `compare` finds nothing.
 /// What it still finds then comes back with the image.
 pub(crate) async fn available(
-    aws: &Inner,
+    images: &Images,
     run: &Run,
     id: &str,
     limit: Duration,
-    judge: impl Fn(&Image) -> Vec<String>,
+    compare: impl Fn(&Image) -> Vec<String>,
 ) -> Result<(Image, Vec<String>)> {
-    let clock = aws.client.clock();
-    let mut unknown = Unknown::new(clock, format!("the image {id}"));
+    let clock = images.client.clock();
+    let mut missing = MissingTimer::new(clock, format!("the image {id}"));
     let mut since = None;
-    aws.captures
+    images
         .images
         .wait(run, id, limit, |state| {
-            let Some(image) = state else { return unknown.missing() };
-            unknown.seen();
-            aws.captures.young.seen(id);
+            let Some(image) = state else { return missing.missing() };
+            missing.seen();
+            images.recent.seen(id);
             match image.state() {
                 Some(ImageState::Available) => {
-                    let differences = judge(&image);
+                    let differences = compare(&image);
                     let since = *since.get_or_insert_with(|| clock.elapsed());
                     let settled = clock.elapsed().saturating_sub(since) >= SETTLES;
                     (settled || differences.is_empty()).then_some(Ok((image, differences)))

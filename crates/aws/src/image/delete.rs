@@ -2,24 +2,23 @@
 
 use std::time::Duration;
 
-use ami_bake_core::ledger::{Closed, Entry, IMAGE};
+use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::platform::Undo;
 use ami_bake_core::{Error, Result, Run, tags};
-use aws_sdk_ec2::types::{Image, SnapshotReturnCodes};
+use aws_sdk_ec2::types::SnapshotReturnCodes;
 
-use super::list::{describe, filter};
-use super::record::snapshots;
-use crate::capture::SNAPSHOT;
-use crate::error::Failure;
-use crate::platform::Inner;
-use crate::source::tags_of;
+use super::facts::snapshots;
+use super::images::Images;
+use super::list::describe;
+use crate::client::ledger::{IMAGE, SNAPSHOT};
+use crate::client::{Client, Failure, filter, tag_filter};
 
 /// A snapshot can go as soon as its image is deregistered, which the same burst of deletions does; tries before "later".
 const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(400), Duration::from_millis(800)];
 
 /// Deletes an image with the snapshots that no other image uses. Not being there is success.
-pub(crate) async fn delete(aws: &Inner, run: &Run, id: &str) -> Result<()> {
-    match try_delete(aws, run, id).await? {
+pub(crate) async fn delete(images: &Images, run: &Run, id: &str) -> Result<()> {
+    match try_delete(images, run, id).await? {
         Undo::Done => Ok(()),
         Undo::Later(why) => Err(Error::build(format!("delete the image {id}: {why}"))
             .help("It is tagged with its run and its end; `ami-bake sweep` takes it away.")),
@@ -27,23 +26,23 @@ pub(crate) async fn delete(aws: &Inner, run: &Run, id: &str) -> Result<()> {
 }
 
 /// The same, `Later` when EC2 does not show yet what was just made.
-async fn try_delete(aws: &Inner, run: &Run, id: &str) -> Result<Undo> {
+async fn try_delete(images: &Images, run: &Run, id: &str) -> Result<Undo> {
     let doing = format!("delete the image {id}");
     // EC2's answer does not name what was gone already; the ledger is told by what the image consists of.
     let filters = vec![filter("image-id", id)];
-    let parts = describe(&aws.client, "self", filters, &doing).await?.first().map(snapshots).unwrap_or_default();
-    let left = match deregister_with_snapshots(aws, id).await {
+    let parts = describe(&images.client, "self", filters, &doing).await?.first().map(snapshots).unwrap_or_default();
+    let left = match deregister_with_snapshots(&images.client, id).await {
         Ok(left) => left,
-        Err(failure) if failure.not_found() && aws.captures.young.holds(id) => return Ok(not_shown()),
+        Err(failure) if failure.not_found() && images.recent.holds(id) => return Ok(not_shown()),
         Err(failure) if failure.not_found() => {
             run.ledger().close_id(IMAGE, id, Closed::Deleted)?;
             return Ok(Undo::Done);
         }
-        Err(failure) => return Err(aws.client.explain(*failure, &doing).await),
+        Err(failure) => return Err(images.client.explain(*failure, &doing).await),
     };
     run.ledger().close_id(IMAGE, id, Closed::Deleted)?;
     for part in parts.iter().filter(|part| !left.iter().any(|(snapshot, _)| snapshot == *part)) {
-        aws.captures.young.seen(part);
+        images.recent.seen(part);
         run.ledger().close_id(SNAPSHOT, part, Closed::Deleted)?;
     }
     match left.iter().find_map(|(snapshot, code)| Some((snapshot, problem(code)?))) {
@@ -58,9 +57,12 @@ fn not_shown() -> Undo {
 }
 
 /// The snapshots that EC2 did not delete, with its codes.
-async fn deregister_with_snapshots(aws: &Inner, id: &str) -> Result<Vec<(String, SnapshotReturnCodes)>, Box<Failure>> {
-    let request = aws.client.ec2.deregister_image().image_id(id).delete_associated_snapshots(true);
-    let answer = aws.client.ask("DeregisterImage", request.send()).await?;
+async fn deregister_with_snapshots(
+    client: &Client,
+    id: &str,
+) -> Result<Vec<(String, SnapshotReturnCodes)>, Box<Failure>> {
+    let request = client.ec2.deregister_image().image_id(id).delete_associated_snapshots(true);
+    let answer = client.ask("DeregisterImage", request.send()).await?;
     Ok(answer
         .delete_snapshot_results()
         .iter()
@@ -79,87 +81,81 @@ fn problem(code: &SnapshotReturnCodes) -> Option<&str> {
 }
 
 /// Takes an image's registration away and leaves its snapshots. Not being there is success.
-pub(crate) async fn deregister(aws: &Inner, run: &Run, id: &str) -> Result<()> {
-    let request = aws.client.ec2.deregister_image().image_id(id);
-    match aws.client.ask("DeregisterImage", request.send()).await {
+pub(crate) async fn deregister(client: &Client, run: &Run, id: &str) -> Result<()> {
+    let request = client.ec2.deregister_image().image_id(id);
+    match client.ask("DeregisterImage", request.send()).await {
         Ok(_) => {}
         Err(failure) if failure.not_found() => {}
-        Err(failure) => return Err(aws.client.explain(*failure, &format!("deregister the image {id}")).await),
+        Err(failure) => return Err(client.explain(*failure, &format!("deregister the image {id}")).await),
     }
     run.ledger().close_id(IMAGE, id, Closed::Deleted)
 }
 
 /// Deletes a snapshot; `Later` while an image holds it.
-pub(crate) async fn delete_snapshot(aws: &Inner, id: &str) -> Result<Undo> {
+pub(crate) async fn delete_snapshot(images: &Images, id: &str) -> Result<Undo> {
     for pause in PAUSES {
-        aws.client.clock().sleep(pause).await;
-        let request = aws.client.ec2.delete_snapshot().snapshot_id(id);
-        match aws.client.ask("DeleteSnapshot", request.send()).await {
+        images.client.clock().sleep(pause).await;
+        let request = images.client.ec2.delete_snapshot().snapshot_id(id);
+        match images.client.ask("DeleteSnapshot", request.send()).await {
             Ok(_) => return Ok(Undo::Done),
             Err(failure) if failure.not_found() => {
-                return Ok(if aws.captures.young.holds(id) { not_shown() } else { Undo::Done });
+                return Ok(if images.recent.holds(id) { not_shown() } else { Undo::Done });
             }
             Err(failure) if failure.is(&["InvalidSnapshot.InUse"]) => {}
-            Err(failure) => return Err(aws.client.explain(*failure, &format!("delete the snapshot {id}")).await),
+            Err(failure) => return Err(images.client.explain(*failure, &format!("delete the snapshot {id}")).await),
         }
     }
     Ok(Undo::Later("an image still uses it".to_owned()))
 }
 
 /// Undoes an open ledger entry of a capture.
-pub(crate) async fn undo(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
+pub(crate) async fn undo(images: &Images, run: &Run, entry: &Entry) -> Result<Undo> {
     if entry.kind == IMAGE {
         let mut undone = Undo::Done;
-        for id in image_ids(aws, entry).await? {
-            if let later @ Undo::Later(_) = try_delete(aws, run, &id).await? {
+        for id in image_ids(&images.client, entry).await? {
+            if let later @ Undo::Later(_) = try_delete(images, run, &id).await? {
                 undone = later;
             }
         }
         return Ok(undone);
     }
     let mut undone = Undo::Done;
-    for id in snapshot_ids(aws, entry).await? {
-        if let later @ Undo::Later(_) = delete_snapshot(aws, &id).await? {
+    for id in snapshot_ids(&images.client, entry).await? {
+        if let later @ Undo::Later(_) = delete_snapshot(images, &id).await? {
             undone = later;
         }
     }
     Ok(undone)
 }
 
-async fn image_ids(aws: &Inner, entry: &Entry) -> Result<Vec<String>> {
+async fn image_ids(client: &Client, entry: &Entry) -> Result<Vec<String>> {
     if let Some(id) = &entry.id {
         return Ok(vec![id.clone()]);
     }
-    let filters = vec![filter("name", &entry.find_by), filter(&format!("tag:{}", tags::RUN), &entry.run)];
-    let found = describe(&aws.client, "self", filters, &format!("look for the image {:?}", entry.find_by)).await?;
+    let filters = vec![filter("name", &entry.find_by), tag_filter(tags::RUN, &entry.run)];
+    let found = describe(client, "self", filters, &format!("look for the image {:?}", entry.find_by)).await?;
     Ok(found.into_iter().filter_map(|image| image.image_id).collect())
 }
 
 /// A snapshot whose id was never learnt is found by run and volume.
-async fn snapshot_ids(aws: &Inner, entry: &Entry) -> Result<Vec<String>> {
+async fn snapshot_ids(client: &Client, entry: &Entry) -> Result<Vec<String>> {
     if let Some(id) = &entry.id {
         return Ok(vec![id.clone()]);
     }
-    let request = aws
-        .client
+    let request = client
         .ec2
         .describe_snapshots()
         .owner_ids("self")
         // A copy is found by the snapshot that it was made of.
         .filters(if entry.find_by.starts_with("snap-") {
-            filter(&format!("tag:{}", tags::COPIED_FROM), &entry.find_by)
+            tag_filter(tags::COPIED_FROM, &entry.find_by)
         } else {
             filter("volume-id", &entry.find_by)
         })
-        .filters(filter(&format!("tag:{}", tags::RUN), &entry.run));
+        .filters(tag_filter(tags::RUN, &entry.run));
     let doing = format!("look for the snapshot of {}", entry.find_by);
-    let answer = aws.client.call("DescribeSnapshots", &doing, request.send()).await?;
+    let answer = client.call("DescribeSnapshots", &doing, request.send()).await?;
     Ok(answer.snapshots.unwrap_or_default().into_iter().filter_map(|snapshot| snapshot.snapshot_id).collect())
-}
-
-/// True for an image that passed its tests, whatever else it is.
-pub(crate) fn is_tested(image: &Image) -> bool {
-    tags_of(image).contains_key(tags::TESTED)
 }
 
 #[cfg(test)]

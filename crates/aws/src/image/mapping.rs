@@ -1,5 +1,7 @@
 //! The disks of an image: which snapshot each is made of, and the volume that a launch makes from it.
 
+use std::collections::BTreeMap;
+
 use ami_bake_core::plan::{Disk, MachineSettings};
 use ami_bake_core::{Error, Result};
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Image, VolumeType};
@@ -12,13 +14,13 @@ const GP3: (i32, i32) = (3000, 125);
 pub(crate) struct Device {
     /// Its name, such as `/dev/xvda`.
     pub(crate) name: String,
-    /// What is behind it.
-    pub(crate) behind: Behind,
+    /// What it is made from.
+    pub(crate) source: DeviceSource,
 }
 
-/// What is behind a device.
+/// What a device is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Behind {
+pub(crate) enum DeviceSource {
     /// A volume that is made from a snapshot.
     Volume(Volume),
     /// A disk of the host, such as `ephemeral0`.
@@ -44,7 +46,7 @@ pub(crate) struct Volume {
 
 /// A snapshot of one of the machine's volumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct VolumeSnapshot {
     /// The device that the volume is attached as.
     pub(crate) device: String,
     /// The snapshot.
@@ -60,7 +62,7 @@ pub(crate) struct Taken {
 ///
 /// # Errors
 /// When the root was not among the snapshots.
-pub(crate) fn of_capture(source: &Image, settings: &MachineSettings, taken: &[Taken]) -> Result<Vec<Device>> {
+pub(crate) fn of_capture(source: &Image, settings: &MachineSettings, taken: &[VolumeSnapshot]) -> Result<Vec<Device>> {
     let root = source.root_device_name().unwrap_or_default();
     if !taken.iter().any(|part| part.device == root) {
         let devices: Vec<&str> = taken.iter().map(|part| part.device.as_str()).collect();
@@ -80,7 +82,20 @@ pub(crate) fn of_image(image: &Image) -> Vec<Device> {
     image.block_device_mappings().iter().filter_map(|mapping| volume(mapping).or_else(|| host(mapping))).collect()
 }
 
-fn device(part: &Taken, root: &str, source: &Image, settings: &MachineSettings) -> Device {
+/// The devices of an image, made from other snapshots: from the copy of each that `copies` has.
+pub(crate) fn with_snapshots(image: &Image, copies: &BTreeMap<String, String>) -> Vec<Device> {
+    let mut devices = of_image(image);
+    for device in &mut devices {
+        if let DeviceSource::Volume(volume) = &mut device.source
+            && let Some(copy) = copies.get(&volume.snapshot)
+        {
+            volume.snapshot.clone_from(copy);
+        }
+    }
+    devices
+}
+
+fn device(part: &VolumeSnapshot, root: &str, source: &Image, settings: &MachineSettings) -> Device {
     let before = source
         .block_device_mappings()
         .iter()
@@ -98,7 +113,7 @@ fn device(part: &Taken, root: &str, source: &Image, settings: &MachineSettings) 
     let (iops, throughput) = speed(kind.as_ref(), asked, before);
     Device {
         name: part.device.clone(),
-        behind: Behind::Volume(Volume {
+        source: DeviceSource::Volume(Volume {
             snapshot: part.snapshot.clone(),
             size: part.size.or_else(|| before.and_then(EbsBlockDevice::volume_size)),
             kind,
@@ -136,7 +151,7 @@ fn volume(mapping: &BlockDeviceMapping) -> Option<Device> {
     };
     Some(Device {
         name: mapping.device_name()?.to_owned(),
-        behind: Behind::Volume(Volume {
+        source: DeviceSource::Volume(Volume {
             snapshot: ebs.snapshot_id().filter(|id| !id.is_empty())?.to_owned(),
             size: ebs.volume_size(),
             kind: ebs.volume_type().cloned(),
@@ -149,24 +164,24 @@ fn volume(mapping: &BlockDeviceMapping) -> Option<Device> {
 
 fn host(mapping: &BlockDeviceMapping) -> Option<Device> {
     let name = mapping.virtual_name().filter(|name| name.starts_with("ephemeral"))?;
-    Some(Device { name: mapping.device_name()?.to_owned(), behind: Behind::Host(name.to_owned()) })
+    Some(Device { name: mapping.device_name()?.to_owned(), source: DeviceSource::Host(name.to_owned()) })
 }
 
 impl Device {
     /// The snapshot that it is made from, where it is a volume.
     pub(crate) fn snapshot(&self) -> Option<&str> {
-        match &self.behind {
-            Behind::Volume(volume) => Some(&volume.snapshot),
-            Behind::Host(_) => None,
+        match &self.source {
+            DeviceSource::Volume(volume) => Some(&volume.snapshot),
+            DeviceSource::Host(_) => None,
         }
     }
 
     /// As RegisterImage takes it. Encryption is the snapshot's and can't be said here (EC2 API, EbsBlockDevice).
     pub(crate) fn request(&self) -> BlockDeviceMapping {
         let mapping = BlockDeviceMapping::builder().device_name(&self.name);
-        match &self.behind {
-            Behind::Host(name) => mapping.virtual_name(name).build(),
-            Behind::Volume(volume) => mapping
+        match &self.source {
+            DeviceSource::Host(name) => mapping.virtual_name(name).build(),
+            DeviceSource::Volume(volume) => mapping
                 .ebs(
                     EbsBlockDevice::builder()
                         .snapshot_id(&volume.snapshot)
@@ -201,8 +216,8 @@ mod tests {
         Image::builder().root_device_name("/dev/xvda").set_block_device_mappings(Some(mappings)).build()
     }
 
-    fn taken(device: &str, size: i32) -> Taken {
-        Taken {
+    fn taken(device: &str, size: i32) -> VolumeSnapshot {
+        VolumeSnapshot {
             device: device.to_owned(),
             snapshot: format!("snap-{}", device.trim_start_matches("/dev/")),
             size: Some(size),
@@ -214,9 +229,11 @@ mod tests {
     type Short<'a> = (&'a str, Option<i32>, Option<i32>, Option<i32>, bool);
 
     fn volumes(devices: &[Device]) -> Vec<Short<'_>> {
-        let short = |device: &'_ Device| match &device.behind {
-            Behind::Volume(volume) => Some((volume.size, volume.iops, volume.throughput, volume.ends_with_instance)),
-            Behind::Host(_) => None,
+        let short = |device: &'_ Device| match &device.source {
+            DeviceSource::Volume(volume) => {
+                Some((volume.size, volume.iops, volume.throughput, volume.ends_with_instance))
+            }
+            DeviceSource::Host(_) => None,
         };
         devices
             .iter()
@@ -284,7 +301,7 @@ mod tests {
         let host = BlockDeviceMapping::builder().device_name("/dev/sdb").virtual_name("ephemeral0").build();
         let source = image(vec![host, ebs("/dev/xvda", |ebs| ebs)]);
         let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
-        assert_eq!(devices[1].behind, Behind::Host("ephemeral0".to_owned()));
+        assert_eq!(devices[1].source, DeviceSource::Host("ephemeral0".to_owned()));
         assert_eq!(devices[1].request().virtual_name(), Some("ephemeral0"));
         let error = of_capture(&source, &MachineSettings::default(), &[taken("/dev/sdf", 8)]).unwrap_err();
         assert!(error.to_string().contains("root device /dev/xvda"), "{error}");

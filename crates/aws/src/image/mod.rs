@@ -1,27 +1,32 @@
-//! Images: found, registered, compared, taken away.
+//! Images and their snapshots: found, described, registered, compared, copied, deleted.
 
+mod cache;
 mod copy;
 mod copy_snapshot;
 mod create;
 mod delete;
+mod facts;
+mod images;
 mod list;
 mod mapping;
 mod name;
-mod once;
-mod record;
 mod register;
+mod source;
+mod spec;
+mod tags;
 mod uefi;
-mod wanted;
 
-pub(crate) use copy::{Origin, copy, require_tokens};
-pub(crate) use copy_snapshot::{CopyAsk, begin_copy, find_copy, wait_for_copy};
-pub(crate) use create::{NotMade, available, create};
-pub(crate) use delete::{delete, delete_snapshot, is_tested, undo};
-pub(crate) use list::{describe, filter, list, ours};
-pub(crate) use mapping::{Behind, Device, Taken, of_capture, of_image as devices};
-pub(crate) use name::{judge, of_plan};
-pub(crate) use once::{no_retries, once};
-pub(crate) use record::{record, snapshots};
-pub(crate) use register::{register, tag_parts};
+pub(crate) use copy::{CopyOrigin, copy, require_tokens};
+pub(crate) use copy_snapshot::{SnapshotCopy, begin_copy, find_copy, wait_for_copy};
+pub(crate) use create::{CreateImageError, available, create};
+pub(crate) use delete::{delete, delete_snapshot, undo};
+pub(crate) use facts::{CaptureMethod, capture_method, is_plain_linux, is_tested, record, snapshots, source_image};
+pub(crate) use images::Images;
+pub(crate) use list::{describe, list, ours};
+pub(crate) use mapping::{Device, VolumeSnapshot, of_capture, of_image as devices, with_snapshots};
+pub(crate) use name::{of_plan, validate_name};
+pub(crate) use register::{close_published, register, tag_parts};
+pub(crate) use source::{by_id, described, find_source};
+pub(crate) use spec::ImageSpec;
+pub(crate) use tags::{LIFETIME, created, expiring, shared_key, specification, tags_of};
 pub(crate) use uefi::fill;
-pub(crate) use wanted::Wanted;

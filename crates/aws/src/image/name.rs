@@ -14,12 +14,12 @@ const SIGNS: &str = "()[] ./-'@_";
 /// When EC2 would refuse the name.
 pub(crate) fn of_plan(plan: &ImagePlan) -> Result<String> {
     let spelled = plan.settings.name.replace(&plan.version.to_string(), &version::in_name(&plan.version));
-    judge(&spelled)?;
+    validate_name(&spelled)?;
     Ok(spelled)
 }
 
 /// Refuses what EC2 would refuse, with the place in the name.
-pub(crate) fn judge(name: &str) -> Result<()> {
+pub(crate) fn validate_name(name: &str) -> Result<()> {
     let help = format!(
         "The name of an AMI has {} to {} characters: letters, digits, spaces and any of ( ) [ ] . / - ' @ _",
         LENGTHS.start(),
@@ -50,14 +50,14 @@ mod tests {
     #[test]
     fn lengths_and_signs_are_those_of_the_api() {
         for good in ["abc", "web/api-x86_64/1.2.3", "it's (new) [v2] a@b", &"x".repeat(128)] {
-            assert!(judge(good).is_ok(), "{good}");
+            assert!(validate_name(good).is_ok(), "{good}");
         }
-        assert!(judge("ab").unwrap_err().to_string().contains("2 characters"));
-        assert!(judge(&"x".repeat(129)).unwrap_err().to_string().contains("129 characters"));
+        assert!(validate_name("ab").unwrap_err().to_string().contains("2 characters"));
+        assert!(validate_name(&"x".repeat(129)).unwrap_err().to_string().contains("129 characters"));
         for (bad, place) in
             [("web+1", "'+' at character 4"), ("wéb", "'é' at character 2"), ("a:bc", "':' at character 2")]
         {
-            let error = judge(bad).unwrap_err();
+            let error = validate_name(bad).unwrap_err();
             assert!(error.to_string().contains(place), "{error}");
             assert!(error.help_text().unwrap().contains("3 to 128"));
         }

@@ -2,84 +2,92 @@
 
 use std::collections::BTreeMap;
 
-use ami_bake_core::ledger::{Closed, IMAGE};
+use ami_bake_core::ledger::Closed;
 use ami_bake_core::platform::{Candidate, ImageRecord, Registration};
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{Image, Tag};
 
-use super::copy::Origin;
-use super::create::{NotMade, create};
-use super::list::{describe, filter};
-use super::record::{record, snapshots};
-use super::wanted::Wanted;
+use super::copy::CopyOrigin;
+use super::create::{CreateImageError, create};
+use super::facts::{CaptureMethod, capture_method, is_tested, record, snapshots};
+use super::images::Images;
+use super::list::describe;
+use super::source::described;
+use super::spec::ImageSpec;
+use super::tags::{tags_of, to_ec2};
 use super::{copy, delete, mapping, name, uefi};
-use crate::capture::{SNAPSHOT, Take, take};
-use crate::machine::to_ec2;
-use crate::platform::Inner;
-use crate::source::{described, tags_of};
+use crate::client::ledger::{IMAGE, SNAPSHOT};
+use crate::client::{Client, filter};
 
 /// Registers a tested candidate, or an image that is there already, under its final name.
 pub(crate) async fn register(
-    aws: &Inner,
+    images: &Images,
     run: &Run,
     candidate: &Candidate,
     registration: &Registration<'_>,
 ) -> Result<ImageRecord> {
     let name = name::of_plan(registration.plan)?;
     // A fresh candidate's description is known already; whether it is still there shows in the call itself.
-    let from = described(aws, run, &candidate.image.id).await?;
-    let made = match take(&from) {
-        Take::Snapshots => again(aws, run, &from, &name, registration).await,
-        Take::CreateImage => {
-            let origin = Origin {
-                region: aws.client.region(),
+    let from = described(images, run, &candidate.image.id).await?;
+    let made = match capture_method(&from) {
+        CaptureMethod::Snapshots => under_new_name(images, run, &from, &name, registration).await,
+        CaptureMethod::CreateImage => {
+            let origin = CopyOrigin {
+                region: images.client.region(),
                 kms_key: None,
                 why: "its billing code allows no registration of ours",
             };
-            copy::copy(aws, run, &from, &name, registration, &origin).await
+            copy::copy(images, run, &from, &name, registration, &origin).await
         }
     };
     let image = match made {
         Ok(image) => image,
-        Err(NotMade::Taken) => return Err(taken(aws, &name, registration).await),
-        Err(NotMade::Failed(error)) => return Err(error),
+        Err(CreateImageError::NameTaken) => return Err(name_taken(&images.client, &name, registration).await),
+        Err(CreateImageError::Failed(error)) => return Err(error),
     };
-    let record = record(&image, aws.client.region()).ok_or_else(|| {
+    let record = record(&image, images.client.region()).ok_or_else(|| {
         Error::internal(format!("the image {name:?} was registered without the tags that say what it is"))
     })?;
     // The parts may be tagged and the candidate may go at the same time: the image is there for every look-up.
-    let (tagged, gone) =
-        tokio::join!(tag_parts(aws, &record.parts, &registration.tags), take_away(aws, run, &from, &record));
+    let (tagged, gone) = tokio::join!(
+        tag_parts(&images.client, &record.parts, &registration.tags),
+        delete_candidate(images, run, &from, &record)
+    );
     tagged?;
     gone?;
-    for part in &record.parts {
-        run.ledger().close_id(SNAPSHOT, part, Closed::Published)?;
-    }
-    run.ledger().close_id(IMAGE, &record.id, Closed::Published)?;
+    close_published(run, &image)?;
     Ok(record)
 }
 
+/// Closes the ledger entries of an image that is published: no clean-up deletes it any more.
+pub(crate) fn close_published(run: &Run, image: &Image) -> Result<()> {
+    for part in snapshots(image) {
+        run.ledger().close_id(SNAPSHOT, &part, Closed::Published)?;
+    }
+    run.ledger().close_id(IMAGE, image.image_id().unwrap_or_default(), Closed::Published)
+}
+
 /// The same snapshots under another name.
-async fn again(
-    aws: &Inner,
+async fn under_new_name(
+    images: &Images,
     run: &Run,
     from: &Image,
     name: &str,
     registration: &Registration<'_>,
-) -> Result<Image, NotMade> {
+) -> Result<Image, CreateImageError> {
     let devices = mapping::of_image(from);
     let settings = &registration.plan.settings;
-    let mut wanted = Wanted::new(from, name.to_owned(), settings, registration.tags.clone(), devices);
-    uefi::fill(aws, run, &mut wanted, from, None).await;
-    create(aws, run, &wanted).await
+    let mut spec = ImageSpec::new(from, name.to_owned(), settings, registration.tags.clone(), devices);
+    uefi::fill(images, run, &mut spec, from, None).await;
+    create(images, run, &spec).await
 }
 
 /// The final name belongs to another image.
-async fn taken(aws: &Inner, name: &str, registration: &Registration<'_>) -> Error {
+async fn name_taken(client: &Client, name: &str, registration: &Registration<'_>) -> Error {
     let plan = registration.plan;
     let doing = format!("look for the image {name:?}");
     // The refusal is the message; who has the name only makes it better.
-    let other = describe(&aws.client, "self", vec![filter("name", name)], &doing).await.unwrap_or_default();
+    let other = describe(client, "self", vec![filter("name", name)], &doing).await.unwrap_or_default();
     let other = other.first();
     let digest = other.map(tags_of).and_then(|mut seen| seen.remove(tags::DIGEST));
     Error::taken(format!(
@@ -93,11 +101,10 @@ async fn taken(aws: &Inner, name: &str, registration: &Registration<'_>) -> Erro
 }
 
 /// Gives the snapshots the image's tags, and takes off their end.
-pub(crate) async fn tag_parts(aws: &Inner, parts: &[String], wanted: &BTreeMap<String, String>) -> Result<()> {
+pub(crate) async fn tag_parts(client: &Client, parts: &[String], wanted: &BTreeMap<String, String>) -> Result<()> {
     if parts.is_empty() {
         return Ok(());
     }
-    let client = &aws.client;
     let doing = format!("tag the snapshots {}", parts.join(", "));
     let request = client.ec2.create_tags().set_resources(Some(parts.to_vec())).set_tags(Some(to_ec2(wanted)));
     client.call("CreateTags", &doing, request.send()).await?;
@@ -112,14 +119,14 @@ pub(crate) async fn tag_parts(aws: &Inner, parts: &[String], wanted: &BTreeMap<S
 
 /// Takes the candidate's registration away; an image that was published before stays. Snapshots of its own, which a copy
 /// leaves behind, go with it.
-async fn take_away(aws: &Inner, run: &Run, from: &Image, record: &ImageRecord) -> Result<()> {
+async fn delete_candidate(images: &Images, run: &Run, from: &Image, record: &ImageRecord) -> Result<()> {
     let Some(id) = from.image_id().filter(|id| *id != record.id) else { return Ok(()) };
-    if delete::is_tested(from) {
+    if is_tested(from) {
         return Ok(());
     }
     if snapshots(from).iter().all(|part| record.parts.contains(part)) {
-        delete::deregister(aws, run, id).await
+        delete::deregister(&images.client, run, id).await
     } else {
-        delete::delete(aws, run, id).await
+        delete::delete(images, run, id).await
     }
 }

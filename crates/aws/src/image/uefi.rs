@@ -1,31 +1,25 @@
 //! The UEFI variables of an image: its Secure Boot keys, where it has any.
 
-use std::sync::PoisonError;
-
 use ami_bake_core::Run;
 use aws_sdk_ec2::types::{Image, ImageAttributeName, TpmSupportValues};
 
-use super::wanted::Wanted;
-use crate::platform::Inner;
+use super::images::Images;
+use super::spec::ImageSpec;
+use crate::client::Client;
 
 /// Fills in what `like` was registered with. `account` is the bake's own, where it is known.
-pub(crate) async fn fill(aws: &Inner, run: &Run, wanted: &mut Wanted, like: &Image, account: Option<&str>) {
-    let Some(id) = like.image_id().filter(|_| wanted.has_uefi()) else { return };
-    let known = aws.captures.uefi.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-    wanted.uefi_data = match known {
+pub(crate) async fn fill(images: &Images, run: &Run, spec: &mut ImageSpec, like: &Image, account: Option<&str>) {
+    let Some(id) = like.image_id().filter(|_| spec.has_uefi()) else { return };
+    let known = images.known_uefi(id);
+    spec.uefi_data = match known {
         Some(known) => known,
         None if may_have_some(like, account) => {
-            let data = ask(aws, run, like, id).await;
-            keep(aws, id, data.clone());
+            let data = ask(&images.client, run, like, id).await;
+            images.keep_uefi(id, data.clone());
             data
         }
         None => None,
     };
-}
-
-/// Keeps what an image was registered with.
-pub(super) fn keep(aws: &Inner, id: &str, data: Option<String>) {
-    aws.captures.uefi.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), data);
 }
 
 /// False for what another account shows to everybody: its attributes are its owner's alone to read.
@@ -34,9 +28,9 @@ fn may_have_some(like: &Image, account: Option<&str>) -> bool {
     !(foreign && like.public() == Some(true) && like.tpm_support().is_none())
 }
 
-async fn ask(aws: &Inner, run: &Run, like: &Image, id: &str) -> Option<String> {
-    let request = aws.client.ec2.describe_image_attribute().image_id(id).attribute(ImageAttributeName::UefiData);
-    match aws.client.ask("DescribeImageAttribute", request.send()).await {
+async fn ask(client: &Client, run: &Run, like: &Image, id: &str) -> Option<String> {
+    let request = client.ec2.describe_image_attribute().image_id(id).attribute(ImageAttributeName::UefiData);
+    match client.ask("DescribeImageAttribute", request.send()).await {
         Ok(answer) => answer.uefi_data.and_then(|data| data.value).filter(|data| !data.is_empty()),
         Err(failure) => {
             // Without TPM nothing measures the boot, and nobody misses the variables.

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use ami_bake_core::ledger::{Closed, Entry, IMAGE, Ticket};
+use ami_bake_core::ledger::{Closed, Entry, Ticket};
 use ami_bake_core::platform::Undo;
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{Filter, Image};
 use futures::future::try_join_all;
 
-use super::identity::{Identity, of_part};
-use crate::image::{self, CopyAsk, Device, NotMade, devices, filter};
-use crate::platform::Inner;
-
-/// The ledger's kind; its entries are found by the source's snapshot.
-pub(crate) const COPY: &str = "snapshot-copy";
+use super::key::{LineageKey, of_part};
+use crate::client::ledger::{IMAGE, SNAPSHOT_COPY};
+use crate::client::tag_filter;
+use crate::image::{self, CreateImageError, Device, Images, SnapshotCopy, devices};
 
 /// The copy of one snapshot.
 struct Part {
@@ -27,14 +25,14 @@ struct Part {
 
 /// Makes the copy. What fails is taken away again, a cancel leaves it to the ledger.
 pub(super) async fn make(
-    aws: &Inner,
+    images: &Images,
     run: &Run,
     source: &Image,
-    identity: &Identity,
+    key: &LineageKey,
     broken: Vec<String>,
 ) -> Result<()> {
-    let client = &aws.client;
-    let doing = format!("copy {} into this account", identity.source);
+    let client = &images.client;
+    let doing = format!("copy {} into this account", key.source);
     let request = client.sts.get_caller_identity().send();
     let account = client.call("GetCallerIdentity", &doing, request).await?.account;
     if account.is_some() && account.as_deref() == source.owner_id() {
@@ -43,23 +41,23 @@ pub(super) async fn make(
     }
     run.check()?;
     for id in broken {
-        image::delete(aws, run, &id).await?;
+        image::delete(images, run, &id).await?;
     }
     run.progress(format!(
         "copying {} into this account beside the bake: the next one starts from the copy",
-        identity.source
+        key.source
     ));
     let root = source.root_device_name().unwrap_or_default();
     let all = devices(source);
     let parts = all.iter().filter_map(|device: &Device| Some((device.snapshot()?, device.name == root)));
-    let parts = try_join_all(parts.map(|(snapshot, root)| part(aws, run, identity, snapshot, root))).await?;
-    match finish(aws, run, source, identity, &parts).await {
+    let parts = try_join_all(parts.map(|(snapshot, root)| part(images, run, key, snapshot, root))).await?;
+    match finish(images, run, source, key, &parts).await {
         Ok(()) => Ok(()),
         Err(error) if run.cancel.is_cancelled() => Err(error),
         Err(error) => {
             for part in &parts {
                 if let Some(ticket) = part.ticket
-                    && image::delete_snapshot(aws, &part.id).await? == Undo::Done
+                    && image::delete_snapshot(images, &part.id).await? == Undo::Done
                 {
                     run.ledger().close(ticket, Closed::Deleted)?;
                 }
@@ -69,18 +67,18 @@ pub(super) async fn make(
     }
 }
 
-async fn finish(aws: &Inner, run: &Run, source: &Image, identity: &Identity, parts: &[Part]) -> Result<()> {
-    try_join_all(parts.iter().map(|part| image::wait_for_copy(aws, run, &part.of, &part.id))).await?;
+async fn finish(images: &Images, run: &Run, source: &Image, key: &LineageKey, parts: &[Part]) -> Result<()> {
+    try_join_all(parts.iter().map(|part| image::wait_for_copy(images, run, &part.of, &part.id))).await?;
     let copies: BTreeMap<String, String> = parts.iter().map(|part| (part.of.clone(), part.id.clone())).collect();
-    let mut wanted = identity.wanted(run, source, &copies);
-    image::fill(aws, run, &mut wanted, source, None).await;
-    let image = match image::create(aws, run, &wanted).await {
+    let mut spec = key.spec(run, source, &copies);
+    image::fill(images, run, &mut spec, source, None).await;
+    let image = match image::create(images, run, &spec).await {
         Ok(image) => image,
-        Err(NotMade::Taken) => {
-            return Err(Error::build(format!("register {:?}: another run was first", wanted.name))
+        Err(CreateImageError::NameTaken) => {
+            return Err(Error::build(format!("register {:?}: another run was first", spec.name))
                 .help("Later bakes start from that one."));
         }
-        Err(NotMade::Failed(error)) => return Err(error),
+        Err(CreateImageError::Failed(error)) => return Err(error),
     };
     for ticket in parts.iter().filter_map(|part| part.ticket) {
         run.ledger().close(ticket, Closed::Published)?;
@@ -89,27 +87,27 @@ async fn finish(aws: &Inner, run: &Run, source: &Image, identity: &Identity, par
 }
 
 /// The copy of one snapshot of the source: what an earlier run began, or a new one.
-async fn part(aws: &Inner, run: &Run, identity: &Identity, of: &str, root: bool) -> Result<Part> {
-    let client = &aws.client;
-    let doing = format!("copy the snapshot {of} of {}", identity.source);
-    if let Some(id) = image::find_copy(aws, identity.part(of), &doing).await? {
+async fn part(images: &Images, run: &Run, key: &LineageKey, of: &str, root: bool) -> Result<Part> {
+    let client = &images.client;
+    let doing = format!("copy the snapshot {of} of {}", key.source);
+    if let Some(id) = image::find_copy(&images.client, key.part(of), &doing).await? {
         return Ok(Part { of: of.to_owned(), id, ticket: None });
     }
-    let tags = identity.tags(run, Some(of));
-    let ask = CopyAsk {
+    let tags = key.tags(run, Some(of));
+    let copy = SnapshotCopy {
         of,
         from: client.region(),
         url: None,
-        description: format!("copy of {of} of {}, made by ami-bake", identity.source),
+        description: format!("copy of {of} of {}, made by ami-bake", key.source),
         // Only the root's encryption is the manifest's.
-        encrypted: identity.encrypted.filter(|_| root),
-        key: identity.key.as_deref().filter(|_| root),
+        encrypted: key.encrypted.filter(|_| root),
+        key: key.key.as_deref().filter(|_| root),
         tags: &tags,
-        kind: COPY,
+        kind: SNAPSHOT_COPY,
         found_by: vec![of_part(of), of_run(run.id())],
         doing: &doing,
     };
-    match image::begin_copy(aws, run, &ask).await? {
+    match image::begin_copy(images, run, &copy).await? {
         Ok((id, ticket)) => Ok(Part { of: of.to_owned(), id, ticket: Some(ticket) }),
         Err(failure) if failure.not_found() => {
             Err(Error::preflight(format!("{doing}: its owner shares the image but not the snapshot"))
@@ -120,19 +118,19 @@ async fn part(aws: &Inner, run: &Run, identity: &Identity, of: &str, root: bool)
 }
 
 fn of_run(run: &str) -> Filter {
-    filter(&format!("tag:{}", tags::RUN), run)
+    tag_filter(tags::RUN, run)
 }
 
 /// Undoes an open ledger entry of a copy.
-pub(crate) async fn undo(aws: &Inner, entry: &Entry) -> Result<Undo> {
+pub(crate) async fn undo(images: &Images, entry: &Entry) -> Result<Undo> {
     let id = if let Some(id) = entry.id.clone() {
         Some(id)
     } else {
         let doing = format!("look for the copy of the snapshot {}", entry.find_by);
-        image::find_copy(aws, vec![of_part(&entry.find_by), of_run(&entry.run)], &doing).await?
+        image::find_copy(&images.client, vec![of_part(&entry.find_by), of_run(&entry.run)], &doing).await?
     };
     match id {
-        Some(id) => image::delete_snapshot(aws, &id).await,
+        Some(id) => image::delete_snapshot(images, &id).await,
         None => Ok(Undo::Done),
     }
 }

@@ -8,41 +8,44 @@ use ami_bake_core::{Result, Run, tags};
 use aws_sdk_ec2::types::{Image, ImageState, Tag};
 use jiff::{SignedDuration, Timestamp};
 
-use super::identity::{Identity, LIFETIME};
-use super::shared::start;
-use crate::capture::{Take, take};
-use crate::image;
-use crate::machine::expiring;
-use crate::platform::Inner;
-use crate::source::tags_of;
+use super::key::{LIFETIME, LineageKey};
+use super::lineages::Lineages;
+use crate::client::Client;
+use crate::image::{self, CaptureMethod, capture_method, expiring, tags_of};
 
 /// A copy whose end is nearer than this gets another.
 const RENEW: Duration = Duration::from_hours(7 * 24);
 
 /// The image to launch instead of `source`; none where the bake has to start from the source itself. Nothing about a
 /// copy fails a bake.
-pub(crate) async fn of(aws: &Arc<Inner>, run: &Run, source: &Arc<Image>, settings: &MachineSettings) -> Option<String> {
-    let identity = Identity::new(source, settings);
-    let key = (run.id().to_owned(), identity.clone());
-    match aws.lineages.found.get(key, look(aws, run, source, &identity)).await {
+pub(crate) async fn own_copy(
+    lineages: &Lineages,
+    run: &Run,
+    source: &Arc<Image>,
+    settings: &MachineSettings,
+) -> Option<String> {
+    let key = LineageKey::new(source, settings);
+    let look = look(lineages, run, source, &key);
+    match lineages.found.get((run.id().to_owned(), key.clone()), look).await {
         Ok(found) => found,
         Err(error) => {
-            run.warn(format!("the bake starts from {} itself: {error}", identity.source), None);
+            run.warn(format!("the bake starts from {} itself: {error}", key.source), None);
             None
         }
     }
 }
 
-async fn look(aws: &Arc<Inner>, run: &Run, source: &Arc<Image>, identity: &Identity) -> Result<Option<String>> {
-    if take(source) != Take::Snapshots {
+async fn look(lineages: &Lineages, run: &Run, source: &Arc<Image>, key: &LineageKey) -> Result<Option<String>> {
+    if capture_method(source) != CaptureMethod::Snapshots {
         run.for_all().warn(
-            format!("{} has a billing code that a copy of ours would lose: `lineage` is left out", identity.source),
+            format!("{} has a billing code that a copy of ours would lose: `lineage` is left out", key.source),
             Some("Take `machine.lineage` out for this image.".to_owned()),
         );
         return Ok(None);
     }
-    let doing = format!("look for the copy of {} in this account", identity.source);
-    let all = image::describe(&aws.client, "self", identity.filters(), &doing).await?;
+    let client = &lineages.images.client;
+    let doing = format!("look for the copy of {} in this account", key.source);
+    let all = image::describe(client, "self", key.filters(), &doing).await?;
     let mut broken = Vec::new();
     for found in &all {
         let Some(id) = found.image_id() else { continue };
@@ -55,22 +58,21 @@ async fn look(aws: &Arc<Inner>, run: &Run, source: &Arc<Image>, identity: &Ident
                 continue;
             }
         }
-        let differences = identity.differences(run, source, found);
+        let differences = key.differences(run, source, found);
         if differences.is_empty() {
-            renew(aws, run, found).await?;
-            run.progress(format!("starting from {id}, this account's copy of {}", identity.source));
+            renew(client, run, found).await?;
+            run.progress(format!("starting from {id}, this account's copy of {}", key.source));
             return Ok(Some(id.to_owned()));
         }
-        run.for_all()
-            .warn(format!("{id} is no copy of {} any more: {}", identity.source, differences.join(", ")), None);
+        run.for_all().warn(format!("{id} is no copy of {} any more: {}", key.source, differences.join(", ")), None);
         broken.push(id.to_owned());
     }
-    start(aws, run, source, identity, broken);
+    lineages.start(run, source, key, broken);
     Ok(None)
 }
 
 /// Moves the end of a copy away when it comes near. Fails when sweep was first.
-async fn renew(aws: &Inner, run: &Run, found: &Image) -> Result<()> {
+async fn renew(client: &Client, run: &Run, found: &Image) -> Result<()> {
     if !due(found, run.clock().now()) {
         return Ok(());
     }
@@ -78,8 +80,8 @@ async fn renew(aws: &Inner, run: &Run, found: &Image) -> Result<()> {
     let mut resources = image::snapshots(found);
     resources.push(id.to_owned());
     let tag = Tag::builder().key(tags::EXPIRES).value(expiring(run, LIFETIME)).build();
-    let request = aws.client.ec2.create_tags().set_resources(Some(resources)).tags(tag);
-    aws.client.call("CreateTags", &format!("keep {id} for longer"), request.send()).await.map(|_| ())
+    let request = client.ec2.create_tags().set_resources(Some(resources)).tags(tag);
+    client.call("CreateTags", &format!("keep {id} for longer"), request.send()).await.map(|_| ())
 }
 
 /// True when the end is near, over, or can't be read.

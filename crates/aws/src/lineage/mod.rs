@@ -6,10 +6,10 @@
 //! sources that nobody bakes on any more.
 
 mod copy;
-mod identity;
+mod key;
+mod lineages;
 mod look;
-mod shared;
 
-pub(crate) use copy::{COPY, undo};
-pub(crate) use look::of;
-pub(crate) use shared::{Shared, close};
+pub(crate) use copy::undo;
+pub(crate) use lineages::Lineages;
+pub(crate) use look::own_copy;

@@ -8,7 +8,7 @@ use ami_bake_core::output::{Collect, sanitize};
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::Ssh;
 
-use super::AwsMachine;
+use super::handle::AwsMachine;
 
 /// A machine gets this long at least after a restart, however late it is; unless its whole life is shorter.
 const LEAST: Duration = Duration::from_mins(5);
@@ -73,7 +73,7 @@ pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: D
             Some("If this runner is lost, only `ami-bake sweep` ends the machine.".to_owned()),
         );
     }
-    judge(machine, run, &text)
+    check_cloud_init(machine, run, &text)
 }
 
 /// Arms the timer anew.
@@ -85,8 +85,8 @@ pub(super) async fn arm(ssh: &Ssh, after: Duration) -> Result<bool> {
 }
 
 /// Exit status 1 is an error, 2 a recoverable one (<https://docs.cloud-init.io/en/latest/explanation/failure_states.html>).
-fn judge(machine: &AwsMachine, run: &Run, text: &str) -> Result<()> {
-    let Some((status, said)) = outcome(text) else { return Ok(()) };
+fn check_cloud_init(machine: &AwsMachine, run: &Run, text: &str) -> Result<()> {
+    let Some((status, said)) = cloud_init_status(text) else { return Ok(()) };
     if status == 0 {
         return Ok(());
     }
@@ -107,7 +107,7 @@ fn judge(machine: &AwsMachine, run: &Run, text: &str) -> Result<()> {
 }
 
 /// cloud-init's exit status and words in the output of the script.
-fn outcome(text: &str) -> Option<(i32, &str)> {
+fn cloud_init_status(text: &str) -> Option<(i32, &str)> {
     let at = text.find("cloud-init=")?;
     let (status, said) = text[at + "cloud-init=".len()..].split_once('\n')?;
     Some((status.trim().parse().ok()?, said.trim()))
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn the_outcome_of_cloud_init_is_read() {
-        assert_eq!(outcome("armed\ncloud-init=0\n....\nstatus: done\n"), Some((0, "....\nstatus: done")));
-        assert_eq!(outcome("armed\ncloud-init=1\nstatus: error"), Some((1, "status: error")));
-        assert_eq!(outcome("armed\n"), None);
+        assert_eq!(cloud_init_status("armed\ncloud-init=0\n....\nstatus: done\n"), Some((0, "....\nstatus: done")));
+        assert_eq!(cloud_init_status("armed\ncloud-init=1\nstatus: error"), Some((1, "status: error")));
+        assert_eq!(cloud_init_status("armed\n"), None);
     }
 }

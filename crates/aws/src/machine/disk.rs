@@ -4,7 +4,7 @@ use ami_bake_core::plan::{Disk, MachineSettings, Phase};
 use ami_bake_core::{Error, Result};
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Image, VolumeType};
 
-use crate::source;
+use crate::image::is_plain_linux;
 
 /// What a gp3 volume has by itself, and takes at most while it is small
 /// (<https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html>): IOPS up to 500 a GiB, throughput up to a
@@ -79,7 +79,7 @@ fn fast(image: &Image, ebs: &EbsBlockDevice, disk: &Disk, size: u32, phase: Phas
         Some(true) => matches!(kind, "gp2" | "gp3"),
         None => kind == "gp3",
     };
-    if !wanted || phase == Phase::Test || !source::plain_linux(image) {
+    if !wanted || phase == Phase::Test || !is_plain_linux(image) {
         return None;
     }
     let most = GP3_IOPS.max(size.saturating_mul(GP3_IOPS_PER_GIB));

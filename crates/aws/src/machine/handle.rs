@@ -3,24 +3,19 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ami_bake_core::communicator::Communicator;
 use ami_bake_core::plan::{MachineSettings, Price};
-use ami_bake_core::platform::{Capture, Keep, Machine, PendingImage};
-use ami_bake_core::provision::Login;
-use ami_bake_core::{Result, Run};
-use ami_bake_ssh::Ssh;
-use async_trait::async_trait;
+use ami_bake_ssh::{Key, Ssh};
 use aws_sdk_ec2::types::Image;
 
-use super::connect::{self, Access, Dial};
-use super::{Instance, USER, keep, reboot, terminate};
-use crate::capture;
-use crate::platform::Inner;
+use super::access::{Access, Dial};
+use super::instance::Instance;
+use super::machines::Machines;
+use crate::client::Client;
 
 /// A launched machine.
 pub(crate) struct AwsMachine {
-    /// The platform that it belongs to.
-    pub(crate) aws: Arc<Inner>,
+    /// The machines that it belongs to.
+    pub(crate) machines: Arc<Machines>,
     /// Its instance id.
     pub(crate) id: String,
     /// The image that it booted from.
@@ -52,8 +47,8 @@ pub(super) struct State {
     pub(super) dial: Option<Dial>,
     /// The open connection.
     pub(super) ssh: Option<Arc<Ssh>>,
-    /// True once it was given back.
-    pub(super) gone: bool,
+    /// True once its termination was asked for.
+    pub(super) terminated: bool,
 }
 
 impl AwsMachine {
@@ -81,73 +76,21 @@ impl AwsMachine {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives the machine back at once, without letting its operating system shut down: its disk is not needed any more.
-    /// Its interface leaves the bake's own group first, so that the group can go at once.
-    pub(crate) async fn end(&self, run: &Run) -> Result<()> {
-        terminate::end(self, run, true).await
+    /// The client of its region.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        self.machines.client()
     }
 
-    /// The same once an image was taken. The group is asked for only at the run's end, when this machine is long gone:
-    /// leaving it would be a call for nothing.
-    pub(crate) async fn end_captured(&self, run: &Run) -> Result<()> {
-        terminate::end(self, run, false).await
-    }
-}
-
-#[async_trait]
-impl Machine for AwsMachine {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn kind(&self) -> &str {
-        &self.launched.kind
-    }
-
-    fn hourly(&self) -> Option<Price> {
+    /// The price of an hour, once it is known.
+    pub(crate) fn hourly(&self) -> Option<Price> {
         if self.launched.spot {
             return self.spot_price.get().copied();
         }
         self.settings.hourly.get(&self.launched.kind).copied()
     }
 
-    fn place(&self) -> String {
-        let instance = self.instance();
-        let address = instance.public.or(instance.private).or(instance.ipv6);
-        match address {
-            Some(address) => format!("{}, {address}", instance.zone),
-            None => instance.zone,
-        }
-    }
-
-    async fn connect(&self, run: &Run) -> Result<Arc<dyn Communicator>> {
-        Ok(connect::connect(self, run).await?)
-    }
-
-    fn login(&self) -> Login {
-        Login { authorized_keys: vec![self.access.login.public().line()], files: Vec::new() }
-    }
-
-    async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {
-        reboot::reboot(self, run, timeout).await
-    }
-
-    async fn recover(&self, run: &Run, timeout: Duration) -> Result<()> {
-        reboot::recover(self, run, timeout).await
-    }
-
-    async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
-        let mut tags = capture.tags.clone();
-        tags.insert(USER.to_owned(), self.user().to_owned());
-        let capture = Capture { plan: capture.plan, tags, name: capture.name.clone() };
-        capture::capture(self, run, &capture).await
-    }
-
-    async fn destroy(&self, run: &Run) -> Result<()> {
-        self.end(run).await
-    }
-
-    async fn keep(&self, run: &Run, how: &Keep) -> Result<String> {
-        keep::keep(self, run, how).await
+    /// The key that logs in on it.
+    pub(crate) fn login(&self) -> &Key {
+        &self.access.login
     }
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::HostKey;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
-use crate::platform::Inner;
+use super::console::decode;
+use crate::client::Client;
 
 /// cloud-init prints the keys between these lines.
 const BEGIN: &str = "-----BEGIN SSH HOST KEY KEYS-----";
@@ -15,11 +14,11 @@ const END: &str = "-----END SSH HOST KEY KEYS-----";
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Waits until the console shows the host keys.
-pub(super) async fn from_console(aws: &Inner, run: &Run, id: &str, limit: Duration) -> Result<HostKey> {
+pub(super) async fn from_console(client: &Client, run: &Run, id: &str, limit: Duration) -> Result<HostKey> {
     let start = run.clock().elapsed();
     loop {
-        let request = aws.client.ec2.get_console_output().instance_id(id).latest(true).send();
-        match aws.client.ask("GetConsoleOutput", request).await {
+        let request = client.ec2.get_console_output().instance_id(id).latest(true).send();
+        match client.ask("GetConsoleOutput", request).await {
             Ok(answer) => {
                 if let Some(key) = find(&decode(answer.output())) {
                     return HostKey::parse(&key);
@@ -27,14 +26,14 @@ pub(super) async fn from_console(aws: &Inner, run: &Run, id: &str, limit: Durati
             }
             // The newest output at any time is Nitro's alone; others show it a few minutes after the boot.
             Err(failure) if failure.is(&["UnsupportedOperation"]) => {
-                let request = aws.client.ec2.get_console_output().instance_id(id).send();
-                let answer = aws.client.call("GetConsoleOutput", &format!("read the console of {id}"), request).await?;
+                let request = client.ec2.get_console_output().instance_id(id).send();
+                let answer = client.call("GetConsoleOutput", &format!("read the console of {id}"), request).await?;
                 if let Some(key) = find(&decode(answer.output())) {
                     return HostKey::parse(&key);
                 }
             }
             Err(failure) if failure.not_found() || failure.unknown() => {}
-            Err(failure) => return Err(aws.client.explain(*failure, &format!("read the console of {id}")).await),
+            Err(failure) => return Err(client.explain(*failure, &format!("read the console of {id}")).await),
         }
         if run.clock().elapsed().saturating_sub(start) > limit {
             return Err(Error::build(format!("the console of {id} shows no SSH host key")).help(
@@ -44,12 +43,6 @@ pub(super) async fn from_console(aws: &Inner, run: &Run, id: &str, limit: Durati
         }
         run.sleep(PAUSE).await?;
     }
-}
-
-/// The console's text; EC2 sends it in base64.
-pub(super) fn decode(output: Option<&str>) -> String {
-    let output: String = output.unwrap_or_default().split_whitespace().collect();
-    String::from_utf8_lossy(&STANDARD.decode(output).unwrap_or_default()).into_owned()
 }
 
 /// The best key of the newest block: ed25519 before all others.

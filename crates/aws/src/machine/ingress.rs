@@ -10,8 +10,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::machines::Machines;
 use crate::client::Client;
-use crate::platform::Inner;
 
 /// Amazon's own answer to "which address do I come from".
 const SERVICE: &str = "https://checkip.amazonaws.com";
@@ -21,9 +21,9 @@ const TRIES: u32 = 4;
 const TRY: Duration = Duration::from_secs(4);
 
 /// The runner's own address as a CIDR of one address. Asked once a run.
-pub(super) async fn own(aws: &Inner, run: &Run) -> Result<String> {
-    let shared = aws.shared.of(run);
-    let address = shared.address.get_or_try_init(|| find(&aws.client, run)).await?;
+pub(super) async fn own(machines: &Machines, run: &Run) -> Result<String> {
+    let state = machines.runs.of(run);
+    let address = state.address.get_or_try_init(|| find(machines.client(), run)).await?;
     Ok(match address {
         IpAddr::V4(address) => format!("{address}/32"),
         IpAddr::V6(address) => format!("{address}/128"),

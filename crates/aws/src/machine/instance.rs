@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::Result;
-use ami_bake_core::clock::Clock;
 use ami_bake_core::poll::{Answer, Poller};
 use aws_sdk_ec2::types as ec2;
 use jiff::Timestamp;
 
-use super::network;
-use crate::client::Client;
+use crate::client::{self, Client, Timing, filter, one_of, pages};
+
+/// How the names of the security groups begin that bakes create for themselves.
+pub(super) const GROUP_PREFIX: &str = "ami-bake-";
 
 /// The pause between two looks. One DescribeInstances every second takes a twentieth of the bucket.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -105,7 +106,7 @@ impl From<&ec2::Instance> for Instance {
 impl Instance {
     /// True when it stands in a group that a bake made for itself.
     pub(super) fn in_own_group(&self) -> bool {
-        self.groups.iter().any(|group| group.starts_with(network::GROUP))
+        self.groups.iter().any(|group| group.starts_with(GROUP_PREFIX))
     }
 
     /// An instance of which only the id is known.
@@ -127,25 +128,16 @@ pub(super) fn nitro(kind: &str) -> bool {
 }
 
 /// The poller over all instances that somebody waits for.
-pub(crate) fn poller(client: &Arc<Client>, clock: Arc<dyn Clock>) -> Poller<Instance> {
-    let client = Arc::clone(client);
-    Poller::new(
-        clock,
-        INTERVAL,
-        Box::new(move |ids| {
-            let client = Arc::clone(&client);
-            Box::pin(async move { states(&client, &ids).await })
-        }),
-    )
+pub(super) fn poller(client: &Arc<Client>) -> Poller<Instance> {
+    client::poller(client, Timing { interval: INTERVAL, eager: None }, states)
 }
 
 /// The state of each instance that EC2 knows. A filter, not the list of ids: one id that is not known yet would fail the
 /// whole question, and would hide all others.
-async fn states(client: &Client, ids: &[String]) -> Answer<Instance> {
+async fn states(client: Arc<Client>, ids: Vec<String>) -> Answer<Instance> {
     let mut found = HashMap::new();
     for ids in ids.chunks(BATCH) {
-        let filter = ec2::Filter::builder().name("instance-id").set_values(Some(ids.to_vec())).build();
-        for instance in describe(client, vec![filter], "watch the machines").await? {
+        for instance in describe(&client, vec![one_of("instance-id", ids)], "watch the machines").await? {
             found.insert(instance.id.clone(), instance);
         }
     }
@@ -154,23 +146,26 @@ async fn states(client: &Client, ids: &[String]) -> Answer<Instance> {
 
 /// All instances that pass the filters, every page.
 pub(crate) async fn describe(client: &Client, filters: Vec<ec2::Filter>, doing: &str) -> Result<Vec<Instance>> {
-    let mut found = Vec::new();
-    let mut page = None;
-    loop {
+    let filters = &filters;
+    pages(|page| async move {
         let request = client
             .ec2
             .describe_instances()
             .set_filters(Some(filters.clone()))
             // With a page size the call draws from the larger bucket (100/20 instead of 50/10).
             .max_results(1000)
-            .set_next_token(page.take());
+            .set_next_token(page);
         let answer = client.call("DescribeInstances", doing, request.send()).await?;
-        found.extend(answer.reservations().iter().flat_map(ec2::Reservation::instances).map(Instance::from));
-        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        if page.is_none() {
-            return Ok(found);
-        }
-    }
+        let all = answer.reservations().iter().flat_map(ec2::Reservation::instances).map(Instance::from);
+        Ok((all.collect(), answer.next_token.clone()))
+    })
+    .await
+}
+
+/// The machine that a request with this token started, if it did.
+pub(super) async fn by_token(client: &Client, token: &str) -> Result<Option<Instance>> {
+    let found = describe(client, vec![filter("client-token", token)], "find the machine of a lost answer").await?;
+    Ok(found.into_iter().next())
 }
 
 #[cfg(test)]

@@ -10,16 +10,18 @@ use ami_bake_core::{Error, Result, Run, tags};
 use ami_bake_ssh::PublicKey;
 use aws_sdk_ec2::types::Tag;
 
-use super::tags::expiring;
-use super::{AwsMachine, boot};
+use super::boot;
+use super::handle::AwsMachine;
+use crate::client::ledger::{MACHINE, SECURITY_GROUP};
+use crate::image::expiring;
 
 /// How long it stays.
 const KEPT: Duration = Duration::from_hours(2);
-/// The time to let a further key in.
+/// Time to authorize a further key.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes the key, moves the end of the machine two hours away, and says how to log in.
-pub(super) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<String> {
+pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<String> {
     let Keep { folder, key } = how;
     std::fs::create_dir_all(folder)
         .map_err(|error| Error::build(format!("make the folder {}", folder.display())).because(error))?;
@@ -38,20 +40,19 @@ pub(super) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<
     resources.extend(machine.group.clone());
     resources.extend(instance.volumes.iter().map(|(_, volume)| volume.clone()));
     let request = machine
-        .aws
-        .client
+        .client()
         .ec2
         .create_tags()
         .set_resources(Some(resources))
         .tags(Tag::builder().key(tags::EXPIRES).value(expiring(run, KEPT)).build())
         .send();
-    machine.aws.client.call("CreateTags", &format!("keep {} for two hours", machine.in_words()), request).await?;
-    run.ledger().close_id("instance", &machine.id, Closed::Kept)?;
+    machine.client().call("CreateTags", &format!("keep {} for two hours", machine.in_words()), request).await?;
+    run.ledger().close_id(MACHINE, &machine.id, Closed::Kept)?;
     if let Some(group) = &machine.group {
-        run.ledger().close_id("security-group", group, Closed::Kept)?;
+        run.ledger().close_id(SECURITY_GROUP, group, Closed::Kept)?;
     }
     if let (Some(key), Some(ssh)) = (key, &ssh) {
-        let_in(ssh.as_ref(), key).await?;
+        authorize(ssh.as_ref(), key).await?;
     }
     let armed = match &ssh {
         Some(ssh) => boot::arm(ssh, KEPT).await.unwrap_or(false),
@@ -63,15 +64,15 @@ pub(super) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<
         format!(
             "end it with: aws ec2 terminate-instances --instance-ids {} --region {}",
             machine.id,
-            machine.aws.client.region()
+            machine.client().region()
         )
     };
     // A comment to the shell, so that the whole line can be pasted.
     Ok(format!("{line} # {end}"))
 }
 
-/// Lets a further key in, as the user that the bake logged in as.
-async fn let_in(machine: &dyn Communicator, key: &str) -> Result<()> {
+/// Authorizes a further key for the user that the bake logged in as.
+async fn authorize(machine: &dyn Communicator, key: &str) -> Result<()> {
     const APPEND: &str = "home=$(getent passwd \"${SUDO_USER:-root}\" | cut -d: -f6) && mkdir -p \"$home/.ssh\" && \
                           cat >>\"$home/.ssh/authorized_keys\"";
     let line = format!("{}\n", PublicKey::parse(key)?.line());

@@ -5,22 +5,23 @@ use std::time::Duration;
 
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::{Architecture, MachineSettings, Phase};
-use ami_bake_core::platform::{Launch, Machine};
+use ami_bake_core::platform::Launch;
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::{HostKey, Key};
-use aws_sdk_ec2::types::{Filter, Image};
+use aws_sdk_ec2::types::Image;
 
-use super::connect::{self, Access, Expected};
-use super::handle::State;
-use super::instance::{self, Instance};
+use super::access::{Access, Dial, Expected};
+use super::handle::{AwsMachine, State};
+use super::instance::{self, Instance, by_token};
+use super::machines::Machines;
 use super::network::{self, Network};
-use super::refusal::{Verdict, help_end, judge, judge_end};
+use super::refusal::{NextAttempt, decide, decide_end, help_end};
 use super::request::{Attempt, Blueprint};
-use super::{AwsMachine, disk, keypair, price, profile, tags, types, user, userdata};
-use crate::error::Failure;
+use super::{disk, keypair, price, profile, types, user, userdata};
+use crate::client::ledger::{MACHINE, PLATFORM};
+use crate::client::{Client, Failure, no_retries};
+use crate::image::{created, described, source_image};
 use crate::lineage;
-use crate::platform::{Inner, PLATFORM};
-use crate::source;
 
 /// A machine is running within this time, or something is wrong; metal takes ten minutes.
 const PENDING: Duration = Duration::from_mins(15);
@@ -30,10 +31,10 @@ const VISIBLE: Duration = Duration::from_secs(150);
 const LOST: Duration = Duration::from_mins(2);
 
 /// Starts a machine and waits until EC2 says that it runs.
-pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>> {
+pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<'_>) -> Result<AwsMachine> {
     run.check()?;
     let settings = launch.machine;
-    let image = source::described(aws, run, &launch.source.id).await?;
+    let image = described(&machines.images, run, &launch.source.id).await?;
     let user = settings.user.clone().or_else(|| user::of(&image)).ok_or_else(|| {
         Error::preflight(format!("the login name of {} ({}) is not known", launch.source.id, launch.source.name))
             .help("Write it as `machine: {user: …}`: ubuntu, ec2-user, admin, or what the image's maker says.")
@@ -43,23 +44,23 @@ pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> 
     let profile = async {
         match (&settings.profile, &settings.policy) {
             (Some(name), _) => Ok(Some(name.clone())),
-            (None, Some(policy)) => profile::temporary(aws, run, policy).await.map(Some),
+            (None, Some(policy)) => profile::temporary(machines, run, policy).await.map(Some),
             (None, None) => Ok(None),
         }
     };
     // All run to their end, so that a failure of one leaves no half-made other behind that the ledger can't name.
     let lineage = async {
         if settings.lineage && launch.phase == Phase::Build {
-            return lineage::of(aws, run, &image, settings).await;
+            return lineage::own_copy(&machines.lineages, run, &image, settings).await;
         }
         None
     };
     let (network, login, profile, own) =
-        futures::join!(network::prepare(aws, run, settings), keypair::login(aws, run), profile, lineage);
+        futures::join!(network::prepare(machines, run, settings), keypair::login(machines, run), profile, lineage);
     let (network, login, profile) = (network?, login?, profile?);
     let mut all = settings.tags.clone();
     let name = format!("ami-bake {} {} {}", launch.namespace, launch.key, launch.phase.as_str());
-    all.extend(tags::created(run, &name, Some(launch.namespace), Some(launch.key), launch.lifetime));
+    all.extend(created(run, &name, Some(launch.namespace), Some(launch.key), launch.lifetime));
     let blueprint = Blueprint {
         image: own.unwrap_or_else(|| launch.source.id.clone()),
         key_name: keypair::name(run),
@@ -72,24 +73,24 @@ pub(crate) async fn launch(aws: &Arc<Inner>, run: &Run, launch: &Launch<'_>) -> 
     };
     let sealed = launch.phase != Phase::Test;
     let access = Access { login, expected, user, settings: settings.clone(), sealed };
-    let starter = Starter { aws, run, launch, blueprint: &blueprint, access: &access };
+    let starter = Starter { machines, run, launch, blueprint: &blueprint, access: &access };
     // A machine that nobody was let in to is in the ledger, and goes with the failed image.
-    let (started, opened) = futures::join!(starter.start(&image, &network), network::open(aws, run, &network));
+    let (started, opened) = futures::join!(starter.start(&image, &network), network::open(machines, run, &network));
     opened?;
     let started = started?;
-    Ok(Box::new(AwsMachine {
-        aws: Arc::clone(aws),
+    Ok(AwsMachine {
+        machines: Arc::clone(machines),
         id: started.instance.id.clone(),
         source: image,
         settings: settings.clone(),
         lifetime: launch.lifetime,
         born: run.clock().elapsed(),
         group: network.own,
-        spot_price: price::of_spot(aws, &started.instance),
+        spot_price: price::of_spot(machines.client(), &started.instance),
         access,
         state: Mutex::new(State { seen: Some(started.instance.clone()), dial: started.dial, ..State::default() }),
         launched: started.instance,
-    }))
+    })
 }
 
 /// The host key that the machine must answer with, and its user data in base64.
@@ -111,11 +112,11 @@ fn identity(settings: &MachineSettings) -> Result<(Expected, Option<String>)> {
 /// A machine that runs.
 struct Started {
     instance: Instance,
-    dial: Option<connect::Dial>,
+    dial: Option<Dial>,
 }
 
 /// How an attempt ended that did not give a machine.
-enum Missed {
+enum LaunchError {
     /// The next attempt may do better; why this one did not.
     Next {
         why: String,
@@ -130,14 +131,14 @@ enum Missed {
 
 /// The attempts that gave no machine.
 #[derive(Default)]
-struct Misses {
+struct FailedAttempts {
     said: Vec<String>,
     /// Another place may have what these lacked.
     elsewhere: bool,
 }
 
 struct Starter<'a> {
-    aws: &'a Arc<Inner>,
+    machines: &'a Arc<Machines>,
     run: &'a Run,
     launch: &'a Launch<'a>,
     blueprint: &'a Blueprint,
@@ -152,7 +153,7 @@ impl Starter<'_> {
             [] => types::default(self.launch.source.architecture.or_else(|| architecture(image))),
             named => named.to_vec(),
         };
-        let mut missed = Misses::default();
+        let mut failed = FailedAttempts::default();
         let markets: &[bool] = if settings.spot { &[true, false] } else { &[false] };
         for &spot in markets {
             if settings.spot && !spot {
@@ -162,23 +163,23 @@ impl Starter<'_> {
                 );
             }
             let types = if spot { self.spot_types(&types) } else { types.clone() };
-            if let Some(started) = self.try_places(&types, &network.subnets, spot, &mut missed).await? {
+            if let Some(started) = self.try_places(&types, &network.subnets, spot, &mut failed).await? {
                 return Ok(started);
             }
         }
         // EC2's own choice of a zone had none: the default subnets one by one, before giving up.
-        if network.subnets == [None] && missed.elsewhere {
-            let subnets = network::default_subnets(self.aws).await?;
-            if let Some(started) = self.try_places(&types, &subnets, false, &mut missed).await? {
+        if network.subnets == [None] && failed.elsewhere {
+            let subnets = network::default_subnets(self.machines.client()).await?;
+            if let Some(started) = self.try_places(&types, &subnets, false, &mut failed).await? {
                 return Ok(started);
             }
         }
-        missed.said.dedup();
+        failed.said.dedup();
         Err(Error::build(format!(
             "launch a machine for {} in {}: {}",
             self.launch.key,
-            self.aws.client.region(),
-            missed.said.join("; ")
+            self.machines.client().region(),
+            failed.said.join("; ")
         ))
         .help(
             "Name more types under `machine: {type: […]}`, and subnets in more zones under `machine: {subnet: […]}`: they \
@@ -206,23 +207,22 @@ impl Starter<'_> {
         types: &[String],
         subnets: &[Option<String>],
         spot: bool,
-        missed: &mut Misses,
+        failed: &mut FailedAttempts,
     ) -> Result<Option<Started>> {
-        let shared = self.aws.shared.of(self.run);
+        let state = self.machines.runs.of(self.run);
         for kind in types {
             'places: for subnet in subnets {
                 let mut repeats = 1;
                 loop {
                     self.run.check()?;
-                    let attempt =
-                        Attempt { kind: kind.clone(), subnet: subnet.clone(), spot, number: shared.attempt() };
+                    let attempt = Attempt { kind: kind.clone(), subnet: subnet.clone(), spot, number: state.attempt() };
                     match self.attempt(&attempt).await {
                         Ok(started) => return Ok(Some(started)),
-                        Err(Missed::Stop(error)) => return Err(error),
-                        Err(Missed::Next { why, again, elsewhere }) => {
+                        Err(LaunchError::Stop(error)) => return Err(error),
+                        Err(LaunchError::Next { why, again, elsewhere }) => {
                             self.run.progress(format!("{}: {why}", attempt.in_words()));
-                            missed.said.push(format!("{}: {why}", attempt.in_words()));
-                            missed.elsewhere |= elsewhere;
+                            failed.said.push(format!("{}: {why}", attempt.in_words()));
+                            failed.elsewhere |= elsewhere;
                             if !elsewhere {
                                 break 'places;
                             }
@@ -239,7 +239,7 @@ impl Starter<'_> {
         Ok(None)
     }
 
-    async fn attempt(&self, attempt: &Attempt) -> Result<Started, Missed> {
+    async fn attempt(&self, attempt: &Attempt) -> Result<Started, LaunchError> {
         let token = attempt.token(self.run.id(), self.launch.key, self.launch.phase);
         let id = self.request(attempt, &token).await?;
         self.settle(attempt, &id).await
@@ -247,23 +247,24 @@ impl Starter<'_> {
 
     /// RunInstances until there is a definite answer. In a task of its own, so that a caller who is dropped in the middle
     /// leaves no machine that the ledger does not know.
-    async fn request(&self, attempt: &Attempt, token: &str) -> Result<Instance, Missed> {
-        let (aws, run, attempt) = (Arc::clone(self.aws), self.run.clone(), attempt.clone());
+    async fn request(&self, attempt: &Attempt, token: &str) -> Result<Instance, LaunchError> {
+        let (client, run, attempt) = (Arc::clone(self.machines.client()), self.run.clone(), attempt.clone());
         let (blueprint, token) = (self.blueprint.clone(), token.to_owned());
         let doing = format!("launch {} for {}", attempt.in_words(), self.launch.key);
-        let task = tokio::spawn(async move { ask(&aws, &run, &blueprint, &attempt, &token, &doing).await });
+        let task =
+            tokio::spawn(async move { run_instances(&client, &run, &blueprint, &attempt, &token, &doing).await });
         task.await.unwrap_or_else(|error| {
-            Err(Missed::Stop(Error::internal("the task that launches a machine ended").because(error)))
+            Err(LaunchError::Stop(Error::internal("the task that launches a machine ended").because(error)))
         })
     }
 
     /// Waits until it runs. The connection is tried from the moment that an address exists.
-    async fn settle(&self, attempt: &Attempt, launched: &Instance) -> Result<Started, Missed> {
+    async fn settle(&self, attempt: &Attempt, launched: &Instance) -> Result<Started, LaunchError> {
         let run = self.run;
         let start = run.clock().elapsed();
         let mut dial = None;
         let seen = self
-            .aws
+            .machines
             .instances
             .wait(run, &launched.id, PENDING, |state| {
                 let Some(instance) = state else {
@@ -273,7 +274,12 @@ impl Starter<'_> {
                 match instance.state.as_str() {
                     "pending" | "" => {
                         if dial.is_none() && self.access.address(&instance, false).is_some() {
-                            dial = Some(self.access.dial(self.aws, run, &instance, types::metal(&attempt.kind)));
+                            dial = Some(self.access.dial(
+                                self.machines.client(),
+                                run,
+                                &instance,
+                                types::metal(&attempt.kind),
+                            ));
                         }
                         None
                     }
@@ -284,24 +290,25 @@ impl Starter<'_> {
                 }
             })
             .await
-            .map_err(Missed::Stop)?;
+            .map_err(LaunchError::Stop)?;
         let ended = match seen {
             Ok(instance) => {
-                let dial =
-                    dial.unwrap_or_else(|| self.access.dial(self.aws, run, &instance, types::metal(&attempt.kind)));
+                let dial = dial.unwrap_or_else(|| {
+                    self.access.dial(self.machines.client(), run, &instance, types::metal(&attempt.kind))
+                });
                 return Ok(Started { instance, dial: Some(dial) });
             }
             Err(instance) => instance,
         };
         let (code, text) = ended.reason.clone().unwrap_or_default();
-        let verdict = judge_end(&code);
+        let verdict = decide_end(&code);
         if matches!(ended.state.as_str(), "terminated" | "shutting-down") {
-            let closed = run.ledger().close_id("instance", &launched.id, Closed::Deleted);
-            closed.map_err(Missed::Stop)?;
+            let closed = run.ledger().close_id(MACHINE, &launched.id, Closed::Deleted);
+            closed.map_err(LaunchError::Stop)?;
         }
-        if verdict == Verdict::Elsewhere {
+        if verdict == NextAttempt::Elsewhere {
             let again = code == "Server.InternalError";
-            return Err(Missed::Next { why: words(&code, &text), again, elsewhere: true });
+            return Err(LaunchError::Next { why: words(&code, &text), again, elsewhere: true });
         }
         let what =
             if ended.state == "pending" { "never showed up".to_owned() } else { format!("went to {}", ended.state) };
@@ -312,26 +319,24 @@ impl Starter<'_> {
             self.launch.key,
             words(&code, &text)
         ));
-        Err(Missed::Stop(error.help(help_end(&code))))
+        Err(LaunchError::Stop(error.help(help_end(&code))))
     }
 }
 
-async fn ask(
-    aws: &Inner,
+async fn run_instances(
+    client: &Client,
     run: &Run,
     blueprint: &Blueprint,
     attempt: &Attempt,
     token: &str,
     doing: &str,
-) -> Result<Instance, Missed> {
-    let client = &aws.client;
-    let stop = Missed::Stop;
-    let ticket = run.intend(PLATFORM, "instance", Some(client.region()), token).map_err(stop)?;
+) -> Result<Instance, LaunchError> {
+    let stop = LaunchError::Stop;
+    let ticket = run.intend(PLATFORM, MACHINE, Some(client.region()), token).map_err(stop)?;
     let start = run.clock().elapsed();
     let mut pause = Duration::from_millis(500);
     loop {
-        let once = aws_sdk_ec2::config::Builder::new().retry_config(aws_config::retry::RetryConfig::disabled());
-        let request = blueprint.request(client, attempt, token).customize().config_override(once).send();
+        let request = blueprint.request(client, attempt, token).customize().config_override(no_retries()).send();
         let failure = match client.ask("RunInstances", request).await {
             Ok(answer) => {
                 let instance = answer.instances().first().map_or_else(|| Instance::unknown(""), Instance::from);
@@ -341,19 +346,19 @@ async fn ask(
             Err(failure) => *failure,
         };
         let passed = run.clock().elapsed().saturating_sub(start);
-        match judge(&failure) {
-            Verdict::Repeat if passed < LOST => {
+        match decide(&failure) {
+            NextAttempt::Repeat if passed < LOST => {
                 tracing::debug!(code = failure.code(), "RunInstances again, with the same token");
             }
-            Verdict::TooEarly if passed < VISIBLE && !run.cancel.is_cancelled() => {}
-            verdict @ (Verdict::Elsewhere | Verdict::OtherType) => {
+            NextAttempt::TooEarly if passed < VISIBLE && !run.cancel.is_cancelled() => {}
+            verdict @ (NextAttempt::Elsewhere | NextAttempt::OtherType) => {
                 run.ledger().close(ticket, Closed::Refused).map_err(stop)?;
                 let why = words(failure.code(), failure.text());
-                return Err(Missed::Next { why, again: false, elsewhere: verdict == Verdict::Elsewhere });
+                return Err(LaunchError::Next { why, again: false, elsewhere: verdict == NextAttempt::Elsewhere });
             }
             verdict => {
-                if verdict == Verdict::Repeat
-                    && let Some(instance) = by_token(aws, token).await.map_err(stop)?
+                if verdict == NextAttempt::Repeat
+                    && let Some(instance) = by_token(client, token).await.map_err(stop)?
                 {
                     run.ledger().confirm(ticket, &instance.id).map_err(stop)?;
                     return Ok(instance);
@@ -361,7 +366,7 @@ async fn ask(
                 if !failure.unknown() {
                     run.ledger().close(ticket, Closed::Refused).map_err(stop)?;
                 }
-                return Err(stop(refused(aws, failure, doing).await));
+                return Err(stop(refused(client, failure, doing).await));
             }
         }
         // Not the run's own sleep: a request whose answer was lost must be settled before a cancelled run cleans up.
@@ -370,16 +375,9 @@ async fn ask(
     }
 }
 
-/// The machine that a request with this token started, if it did.
-pub(super) async fn by_token(aws: &Inner, token: &str) -> Result<Option<Instance>> {
-    let filter = Filter::builder().name("client-token").values(token).build();
-    let found = instance::describe(&aws.client, vec![filter], "find the machine of a lost answer").await?;
-    Ok(found.into_iter().next())
-}
-
-async fn refused(aws: &Inner, failure: Failure, doing: &str) -> Error {
+async fn refused(client: &Client, failure: Failure, doing: &str) -> Error {
     let (code, text) = (failure.code().to_owned(), failure.text().to_owned());
-    let error = aws.client.explain(failure, doing).await;
+    let error = client.explain(failure, doing).await;
     if error.help_text().is_some() {
         return error;
     }
@@ -411,5 +409,5 @@ fn words(code: &str, text: &str) -> String {
 }
 
 fn architecture(image: &Image) -> Option<Architecture> {
-    source::describe(image).architecture
+    source_image(image).architecture
 }

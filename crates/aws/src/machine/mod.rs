@@ -1,9 +1,11 @@
-//! Machines: launched, reached, restarted, given back.
+//! Machines: launched, connected to, restarted, terminated.
 
+mod access;
 mod boot;
+mod close;
 mod connect;
+mod console;
 mod disk;
-mod fresh;
 mod handle;
 mod hostkey;
 mod ingress;
@@ -11,25 +13,28 @@ mod instance;
 mod keep;
 mod keypair;
 mod launch;
+mod machines;
 mod network;
 mod price;
 mod profile;
 mod reboot;
 mod refusal;
 mod request;
-mod shared;
-mod tags;
+mod run_state;
 mod terminate;
 mod types;
 mod undo;
 mod user;
 mod userdata;
 
+pub(crate) use close::close;
+pub(crate) use connect::connect;
+pub(crate) use console::decode as decode_console;
 pub(crate) use handle::AwsMachine;
-pub(crate) use instance::{Instance, poller};
+pub(crate) use keep::keep;
 pub(crate) use launch::launch;
-pub(crate) use shared::{Once, Shared, close};
-pub(crate) use tags::{created, expiring, hash, specification, to_ec2};
-pub(crate) use terminate::give_back;
+pub(crate) use machines::Machines;
+pub(crate) use reboot::{reboot, recover};
+pub(crate) use terminate::{terminate, terminate_captured, terminate_id};
 pub(crate) use undo::undo;
 pub(crate) use user::USER;

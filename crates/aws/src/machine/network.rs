@@ -1,24 +1,16 @@
 //! Where a machine stands, and who may reach it.
 
-use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::{Error, Result, Run};
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, ResourceType, Subnet};
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType, Subnet};
 
-use super::tags::{LIFETIME, created, hash, specification};
-use super::{fresh, ingress};
-use crate::platform::{Inner, PLATFORM};
-
-/// How the names of the groups begin that bakes make for themselves.
-pub(super) const GROUP: &str = "ami-bake-";
-
-/// What a security group is shared by: bakes in one VPC that may be reached by the same addresses on the same port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct GroupKey {
-    vpc: Option<String>,
-    cidrs: Vec<String>,
-    port: u16,
-}
+use super::ingress;
+use super::instance::GROUP_PREFIX;
+use super::machines::Machines;
+use super::run_state::GroupKey;
+use crate::client::ledger::{PLATFORM, SECURITY_GROUP};
+use crate::client::{Client, filter, hash, until_visible};
+use crate::image::{LIFETIME, created, specification};
 
 /// Where a machine can be launched.
 #[derive(Debug, Clone)]
@@ -34,7 +26,7 @@ pub(super) struct Network {
 }
 
 /// Finds the subnets and makes the run's security group, where the manifest names none.
-pub(super) async fn prepare(aws: &Inner, run: &Run, settings: &MachineSettings) -> Result<Network> {
+pub(super) async fn prepare(machines: &Machines, run: &Run, settings: &MachineSettings) -> Result<Network> {
     let subnets = match settings.subnets.as_slice() {
         [] => vec![None],
         named => named.iter().cloned().map(Some).collect(),
@@ -42,55 +34,52 @@ pub(super) async fn prepare(aws: &Inner, run: &Run, settings: &MachineSettings) 
     if !settings.security_groups.is_empty() {
         return Ok(Network { subnets, groups: settings.security_groups.clone(), own: None, ingress: None });
     }
-    let (vpc, cidrs) = futures::try_join!(vpc(aws, settings), cidrs(aws, run, settings))?;
+    let (vpc, cidrs) = futures::try_join!(vpc(machines.client(), settings), cidrs(machines, run, settings))?;
     let cidrs = match cidrs {
         Some(cidrs) => cidrs,
-        None => inside(aws, vpc.as_deref()).await?,
+        None => inside(machines.client(), vpc.as_deref()).await?,
     };
     let key = GroupKey { vpc, cidrs, port: settings.connect.port.unwrap_or(22) };
-    let shared = aws.shared.of(run);
-    let group = shared.groups.get(key.clone(), group(aws, run, &key)).await?;
+    let state = machines.runs.of(run);
+    let group = state.groups.get(key.clone(), group(machines.client(), run, &key)).await?;
     Ok(Network { subnets, groups: vec![group.clone()], own: Some(group), ingress: Some(key) })
 }
 
 /// Lets the runner in through the group that the run made. No machine waits for it: it is done while the machine starts.
-pub(super) async fn open(aws: &Inner, run: &Run, network: &Network) -> Result<()> {
+pub(super) async fn open(machines: &Machines, run: &Run, network: &Network) -> Result<()> {
     let (Some(group), Some(key)) = (&network.own, &network.ingress) else { return Ok(()) };
-    let shared = aws.shared.of(run);
-    shared.opened.get(key.clone(), authorize(aws, run, key, group)).await
+    let state = machines.runs.of(run);
+    state.opened.get(key.clone(), authorize(machines.client(), run, key, group)).await
 }
 
 /// The default VPC's subnets, one for each zone: for when EC2's own choice has no capacity.
-pub(super) async fn default_subnets(aws: &Inner) -> Result<Vec<Option<String>>> {
-    let filter = Filter::builder().name("default-for-az").values("true").build();
-    let request = aws.client.ec2.describe_subnets().filters(filter).send();
-    let answer = aws.client.call("DescribeSubnets", "list the default subnets", request).await?;
+pub(super) async fn default_subnets(client: &Client) -> Result<Vec<Option<String>>> {
+    let request = client.ec2.describe_subnets().filters(filter("default-for-az", "true")).send();
+    let answer = client.call("DescribeSubnets", "list the default subnets", request).await?;
     Ok(answer.subnets().iter().filter_map(Subnet::subnet_id).map(|id| Some(id.to_owned())).collect())
 }
 
 /// The id of the VPC's default group.
-pub(super) async fn default_group(aws: &Inner, run: &Run, vpc: &str) -> Result<String> {
-    let shared = aws.shared.of(run);
+pub(super) async fn default_group(machines: &Machines, run: &Run, vpc: &str) -> Result<String> {
+    let state = machines.runs.of(run);
     let find = async {
-        let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-        let request = aws
-            .client
+        let client = machines.client();
+        let request = client
             .ec2
             .describe_security_groups()
             .filters(filter("group-name", "default"))
             .filters(filter("vpc-id", vpc))
             .send();
         let answer =
-            aws.client.call("DescribeSecurityGroups", &format!("find the default group of {vpc}"), request).await?;
+            client.call("DescribeSecurityGroups", &format!("find the default group of {vpc}"), request).await?;
         let id = answer.security_groups().first().and_then(|group| group.group_id()).map(str::to_owned);
         id.ok_or_else(|| Error::build(format!("{vpc} has no default security group")))
     };
-    shared.defaults.get(vpc.to_owned(), find).await
+    state.defaults.get(vpc.to_owned(), find).await
 }
 
 /// The VPC of the named subnets; none stands for the default VPC.
-async fn vpc(aws: &Inner, settings: &MachineSettings) -> Result<Option<String>> {
-    let client = &aws.client;
+async fn vpc(client: &Client, settings: &MachineSettings) -> Result<Option<String>> {
     if settings.subnets.is_empty() {
         return Ok(None);
     }
@@ -115,7 +104,7 @@ async fn vpc(aws: &Inner, settings: &MachineSettings) -> Result<Option<String>> 
 }
 
 /// Who may reach the machine; none when it is reached from inside its VPC.
-async fn cidrs(aws: &Inner, run: &Run, settings: &MachineSettings) -> Result<Option<Vec<String>>> {
+async fn cidrs(machines: &Machines, run: &Run, settings: &MachineSettings) -> Result<Option<Vec<String>>> {
     if !settings.ingress.is_empty() {
         let mut cidrs = settings.ingress.clone();
         cidrs.sort();
@@ -126,17 +115,17 @@ async fn cidrs(aws: &Inner, run: &Run, settings: &MachineSettings) -> Result<Opt
     if settings.connect.jump.is_some() || settings.connect.private == Some(true) {
         return Ok(None);
     }
-    Ok(Some(vec![ingress::own(aws, run).await?]))
+    Ok(Some(vec![ingress::own(machines, run).await?]))
 }
 
 /// The VPC's own blocks.
-async fn inside(aws: &Inner, vpc: Option<&str>) -> Result<Vec<String>> {
-    let request = aws.client.ec2.describe_vpcs();
+async fn inside(client: &Client, vpc: Option<&str>) -> Result<Vec<String>> {
+    let request = client.ec2.describe_vpcs();
     let request = match vpc {
         Some(vpc) => request.vpc_ids(vpc),
-        None => request.filters(Filter::builder().name("is-default").values("true").build()),
+        None => request.filters(filter("is-default", "true")),
     };
-    let answer = aws.client.call("DescribeVpcs", "read the blocks of the VPC", request.send()).await?;
+    let answer = client.call("DescribeVpcs", "read the blocks of the VPC", request.send()).await?;
     let blocks: Vec<String> = answer
         .vpcs()
         .iter()
@@ -147,17 +136,16 @@ async fn inside(aws: &Inner, vpc: Option<&str>) -> Result<Vec<String>> {
         .into_iter()
         .collect();
     if blocks.is_empty() {
-        return Err(Error::preflight(format!("the VPC of the bake in {} has no address block", aws.client.region()))
+        return Err(Error::preflight(format!("the VPC of the bake in {} has no address block", client.region()))
             .help("Name who may reach the machine under `machine: {ingress: [CIDR]}`."));
     }
     Ok(blocks)
 }
 
-async fn group(aws: &Inner, run: &Run, key: &GroupKey) -> Result<String> {
-    let client = &aws.client;
+async fn group(client: &Client, run: &Run, key: &GroupKey) -> Result<String> {
     let name = group_name(run.id(), key);
     let tags = created(run, &name, None, None, LIFETIME);
-    let ticket = run.ledger().intend(PLATFORM, "security-group", Some(client.region()), &name)?;
+    let ticket = run.ledger().intend(PLATFORM, SECURITY_GROUP, Some(client.region()), &name)?;
     let request = client
         .ec2
         .create_security_group()
@@ -169,26 +157,25 @@ async fn group(aws: &Inner, run: &Run, key: &GroupKey) -> Result<String> {
     let id = match client.ask("CreateSecurityGroup", request).await {
         Ok(answer) => answer.group_id.unwrap_or_default(),
         // The answer was lost and the SDK asked again; the name holds the run's random id.
-        Err(failure) if failure.is(&["InvalidGroup.Duplicate"]) => find_group(aws, &name).await?.unwrap_or_default(),
+        Err(failure) if failure.is(&["InvalidGroup.Duplicate"]) => find_group(client, &name).await?.unwrap_or_default(),
         Err(failure) => {
-            if !failure.unknown() {
-                run.ledger().close(ticket, Closed::Refused)?;
-            }
-            if failure.is(&["VPCIdNotSpecified"]) || failure.text().contains("No default VPC") {
+            let no_vpc = failure.is(&["VPCIdNotSpecified"]) || failure.text().contains("No default VPC");
+            let doing = format!("make the security group {name}");
+            let error = client.not_created(run, ticket, *failure, &doing).await;
+            if no_vpc {
                 return Err(Error::preflight(format!("{} has no default VPC for this account", client.region()))
                     .help("Name a subnet under `machine: {subnet: subnet-…}`."));
             }
-            return Err(client.explain(*failure, &format!("make the security group {name}")).await);
+            return Err(error);
         }
     };
     run.ledger().confirm(ticket, &id)?;
     Ok(id)
 }
 
-async fn authorize(aws: &Inner, run: &Run, key: &GroupKey, id: &str) -> Result<()> {
-    let client = &aws.client;
+async fn authorize(client: &Client, run: &Run, key: &GroupKey, id: &str) -> Result<()> {
     let permission = permission(key);
-    let answer = fresh::fresh(
+    let answer = until_visible(
         run,
         |failure| failure.is(&["InvalidGroup.NotFound"]),
         || {
@@ -209,10 +196,9 @@ async fn authorize(aws: &Inner, run: &Run, key: &GroupKey, id: &str) -> Result<(
 }
 
 /// The id of the run's group of this name.
-pub(super) async fn find_group(aws: &Inner, name: &str) -> Result<Option<String>> {
-    let filter = Filter::builder().name("group-name").values(name).build();
-    let request = aws.client.ec2.describe_security_groups().filters(filter).send();
-    let answer = aws.client.call("DescribeSecurityGroups", &format!("find the security group {name}"), request).await?;
+pub(super) async fn find_group(client: &Client, name: &str) -> Result<Option<String>> {
+    let request = client.ec2.describe_security_groups().filters(filter("group-name", name)).send();
+    let answer = client.call("DescribeSecurityGroups", &format!("find the security group {name}"), request).await?;
     Ok(answer.security_groups().first().and_then(|group| group.group_id()).map(str::to_owned))
 }
 
@@ -232,7 +218,7 @@ fn permission(key: &GroupKey) -> IpPermission {
 
 /// One name for each group of a run: bakes with other ingress need another group in the same VPC.
 fn group_name(run: &str, key: &GroupKey) -> String {
-    format!("{GROUP}{run}-{}", hash(&format!("{key:?}"), 6))
+    format!("{GROUP_PREFIX}{run}-{}", hash(&format!("{key:?}"), 6))
 }
 
 #[cfg(test)]

@@ -6,22 +6,22 @@ use std::time::SystemTime;
 use ami_bake_core::plan::Price;
 use aws_sdk_ec2::primitives::DateTime;
 
-use super::Instance;
-use crate::platform::Inner;
+use super::instance::Instance;
+use crate::client::Client;
 
 /// The products that images of ours are (EC2 API, DescribeSpotPriceHistory, ProductDescriptions).
 const PRODUCT: &str = "Linux/UNIX";
 
 /// Asks for the price of a spot machine's type in its zone. Nothing waits for it: it is there when the machine ends, or
 /// the report says nothing of money.
-pub(super) fn of_spot(aws: &Arc<Inner>, instance: &Instance) -> Arc<OnceLock<Price>> {
+pub(super) fn of_spot(client: &Arc<Client>, instance: &Instance) -> Arc<OnceLock<Price>> {
     let cell = Arc::new(OnceLock::new());
     if instance.spot {
-        let (aws, told) = (Arc::clone(aws), Arc::clone(&cell));
+        let (client, known) = (Arc::clone(client), Arc::clone(&cell));
         let (kind, zone) = (instance.kind.clone(), instance.zone.clone());
         tokio::spawn(async move {
-            if let Some(price) = ask(&aws, &kind, &zone).await {
-                let _ = told.set(price);
+            if let Some(price) = ask(&client, &kind, &zone).await {
+                let _ = known.set(price);
             }
         });
     }
@@ -29,9 +29,8 @@ pub(super) fn of_spot(aws: &Arc<Inner>, instance: &Instance) -> Arc<OnceLock<Pri
 }
 
 /// The price now: with a start in the present EC2 answers the one that holds.
-async fn ask(aws: &Inner, kind: &str, zone: &str) -> Option<Price> {
-    let request = aws
-        .client
+async fn ask(client: &Client, kind: &str, zone: &str) -> Option<Price> {
+    let request = client
         .ec2
         .describe_spot_price_history()
         .instance_types(kind.into())
@@ -39,6 +38,6 @@ async fn ask(aws: &Inner, kind: &str, zone: &str) -> Option<Price> {
         .product_descriptions(PRODUCT)
         .start_time(DateTime::from(SystemTime::now()))
         .send();
-    let answer = aws.client.ask("DescribeSpotPriceHistory", request).await.ok()?;
+    let answer = client.ask("DescribeSpotPriceHistory", request).await.ok()?;
     answer.spot_price_history().first()?.spot_price().and_then(Price::of_text)
 }

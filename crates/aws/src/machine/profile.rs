@@ -1,13 +1,12 @@
 //! A temporary role and instance profile for the manifest's `policy`.
 
-use ami_bake_core::ledger::Closed;
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_iam::types::Tag;
 
-use super::fresh;
-use super::tags::{LIFETIME, created, hash};
-use crate::error::Failure;
-use crate::platform::{Inner, PLATFORM};
+use super::machines::Machines;
+use crate::client::ledger::{INSTANCE_PROFILE, PLATFORM, ROLE};
+use crate::client::{Client, Failure, hash, until_visible};
+use crate::image::{LIFETIME, created};
 
 /// The path of everything that the bake makes in IAM, so that a policy can allow just that.
 const PATH: &str = "/ami-bake/";
@@ -17,24 +16,23 @@ pub(super) const POLICY: &str = "ami-bake";
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 /// The name of the profile that grants `policy`, made once a run.
-pub(super) async fn temporary(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
+pub(super) async fn temporary(machines: &Machines, run: &Run, policy: &str) -> Result<String> {
     if serde_json::from_str::<serde_json::Value>(policy).is_err() {
         return Err(Error::manifest("`machine.policy` is no JSON document")
             .help("Write an IAM policy document, or the path of a file that holds one."));
     }
-    let shared = aws.shared.of(run);
-    shared.profiles.get(policy.to_owned(), make(aws, run, policy)).await
+    let state = machines.runs.of(run);
+    state.profiles.get(policy.to_owned(), create(machines.client(), run, policy)).await
 }
 
-async fn make(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
-    let iam = &aws.client.iam;
-    let client = &aws.client;
+async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
+    let iam = &client.iam;
     // IAM allows 64 characters.
     let name: String = format!("ami-bake-{}-{}", run.id(), hash(policy, 6)).chars().take(64).collect();
     let tags = tags(run, &name)?;
 
     let role = async {
-        let ticket = run.ledger().intend(PLATFORM, "role", None, &name)?;
+        let ticket = run.ledger().intend(PLATFORM, ROLE, None, &name)?;
         let request = iam
             .create_role()
             .role_name(&name)
@@ -47,10 +45,7 @@ async fn make(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
             Ok(_) => run.ledger().confirm(ticket, &name)?,
             Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name)?,
             Err(failure) => {
-                if !failure.unknown() {
-                    run.ledger().close(ticket, Closed::Refused)?;
-                }
-                return Err(client.explain(*failure, &format!("make the role {name}")).await);
+                return Err(client.not_created(run, ticket, *failure, &format!("make the role {name}")).await);
             }
         }
         let doing = format!("give the role {name} the policy of `machine.policy`");
@@ -58,7 +53,7 @@ async fn make(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
             let request = iam.put_role_policy().role_name(&name).policy_name(POLICY).policy_document(policy).send();
             client.ask("PutRolePolicy", request)
         };
-        match fresh::fresh(run, Failure::not_found, put).await {
+        match until_visible(run, Failure::not_found, put).await {
             Ok(_) => Ok(()),
             Err(failure) if failure.is(&["MalformedPolicyDocument"]) => {
                 Err(Error::preflight(format!("{doing}: {}", failure.text()))
@@ -68,17 +63,15 @@ async fn make(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
         }
     };
     let profile = async {
-        let ticket = run.ledger().intend(PLATFORM, "instance-profile", None, &name)?;
+        let ticket = run.ledger().intend(PLATFORM, INSTANCE_PROFILE, None, &name)?;
         let request =
             iam.create_instance_profile().instance_profile_name(&name).path(PATH).set_tags(Some(tags.clone())).send();
         match client.ask("CreateInstanceProfile", request).await {
             Ok(_) => run.ledger().confirm(ticket, &name),
             Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name),
             Err(failure) => {
-                if !failure.unknown() {
-                    run.ledger().close(ticket, Closed::Refused)?;
-                }
-                Err(client.explain(*failure, &format!("make the instance profile {name}")).await)
+                let doing = format!("make the instance profile {name}");
+                Err(client.not_created(run, ticket, *failure, &doing).await)
             }
         }
     };
@@ -89,7 +82,7 @@ async fn make(aws: &Inner, run: &Run, policy: &str) -> Result<String> {
         let request = iam.add_role_to_instance_profile().instance_profile_name(&name).role_name(&name).send();
         client.ask("AddRoleToInstanceProfile", request)
     };
-    match fresh::fresh(run, Failure::not_found, join).await {
+    match until_visible(run, Failure::not_found, join).await {
         Ok(_) => Ok(name),
         // The profile holds its one role already: ours, by the name.
         Err(failure) if failure.is(&["LimitExceeded", "LimitExceededException"]) => Ok(name),

@@ -9,14 +9,15 @@ use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::Ssh;
 use tokio::time::Instant;
 
-use super::{AwsMachine, boot, connect};
+use super::handle::AwsMachine;
+use super::{boot, connect};
 
 /// The guest's own restart: some 20 s faster than EC2's, which asks the guest first as well.
 const COMMAND: &str = "systemctl reboot || reboot || shutdown -r now";
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Restarts the machine.
-pub(super) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -> Result<()> {
+pub(crate) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -> Result<()> {
     let ssh = machine
         .communicator()
         .ok_or_else(|| Error::internal(format!("restart {}: it was never connected to", machine.id)))?;
@@ -28,8 +29,8 @@ pub(super) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -
         && status != 0
     {
         run.progress(format!("the guest of {} can't restart itself (status {status}); EC2 does it", machine.id));
-        let request = machine.aws.client.ec2.reboot_instances().instance_ids(&machine.id).send();
-        machine.aws.client.call("RebootInstances", &format!("restart {}", machine.in_words()), request).await?;
+        let request = machine.client().ec2.reboot_instances().instance_ids(&machine.id).send();
+        machine.client().call("RebootInstances", &format!("restart {}", machine.in_words()), request).await?;
     }
     tokio::select! {
         biased;
@@ -41,7 +42,7 @@ pub(super) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -
 }
 
 /// Connects anew after a restart that somebody else asked for; the timer died with the boot before.
-pub(super) async fn recover(machine: &AwsMachine, run: &Run, timeout: Duration) -> Result<()> {
+pub(crate) async fn recover(machine: &AwsMachine, run: &Run, timeout: Duration) -> Result<()> {
     let ssh = machine
         .communicator()
         .ok_or_else(|| Error::internal(format!("reconnect to {}: it was never connected to", machine.id)))?;

@@ -1,10 +1,10 @@
 //! What a refused launch means for the next attempt.
 
-use crate::error::Failure;
+use crate::client::Failure;
 
 /// What is done after a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum NextAttempt {
     /// It may have been done: the identical request again.
     Repeat,
     /// Something that was just made isn't visible everywhere yet: the same again, for a minute.
@@ -39,36 +39,36 @@ const JUST_MADE: &[&str] = &[
     "InvalidAMIID.Unavailable",
 ];
 
-/// Judges a refusal of RunInstances. InsufficientInstanceCapacity comes as HTTP 500 and is definite all the same.
-pub(super) fn judge(failure: &Failure) -> Verdict {
+/// Decides about a refusal of RunInstances. InsufficientInstanceCapacity comes as HTTP 500 and is definite all the same.
+pub(super) fn decide(failure: &Failure) -> NextAttempt {
     if failure.is(ELSEWHERE) {
-        return Verdict::Elsewhere;
+        return NextAttempt::Elsewhere;
     }
     if failure.unknown() || failure.throttled() || failure.never_sent() {
-        return Verdict::Repeat;
+        return NextAttempt::Repeat;
     }
     if failure.is(JUST_MADE) || (failure.is(&["InvalidParameterValue"]) && failure.text().contains("Instance Profile"))
     {
-        return Verdict::TooEarly;
+        return NextAttempt::TooEarly;
     }
     let text = failure.text();
     if failure.is(&["InvalidParameterValue"]) && (text.contains("InstanceType") || text.contains("architecture")) {
-        return Verdict::OtherType;
+        return NextAttempt::OtherType;
     }
-    Verdict::Stop
+    NextAttempt::Stop
 }
 
 /// What to do about an end in pending → terminated, by the code of StateReason
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html>).
-pub(super) fn judge_end(code: &str) -> Verdict {
+pub(super) fn decide_end(code: &str) -> NextAttempt {
     match code {
         "Server.InsufficientInstanceCapacity"
         | "Server.InsufficientHostCapacity"
         | "Server.SpotInstanceTermination"
         | "Server.SpotInstanceShutdown"
         | "Server.InternalError"
-        | "Server.ScheduledStop" => Verdict::Elsewhere,
-        _ => Verdict::Stop,
+        | "Server.ScheduledStop" => NextAttempt::Elsewhere,
+        _ => NextAttempt::Stop,
     }
 }
 
@@ -102,8 +102,8 @@ mod tests {
 
     #[test]
     fn the_reason_of_an_early_end_decides() {
-        assert_eq!(judge_end("Server.InsufficientInstanceCapacity"), Verdict::Elsewhere);
-        assert_eq!(judge_end("Client.InternalError"), Verdict::Stop);
+        assert_eq!(decide_end("Server.InsufficientInstanceCapacity"), NextAttempt::Elsewhere);
+        assert_eq!(decide_end("Client.InternalError"), NextAttempt::Stop);
         assert!(help_end("Client.InternalError").contains("kms:CreateGrant"));
         assert!(help_end("Client.InstanceInitiatedShutdown").contains("dead-man"));
     }

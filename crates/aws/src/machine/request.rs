@@ -11,8 +11,8 @@ use aws_sdk_ec2::types::{
     SpotMarketOptions,
 };
 
-use super::tags::{hash, specification};
-use crate::client::Client;
+use crate::client::{Client, hash};
+use crate::image::specification;
 
 /// Where and how one attempt is made.
 #[derive(Debug, Clone, PartialEq, Eq)]

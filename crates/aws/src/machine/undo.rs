@@ -1,18 +1,18 @@
 //! Undoes one ledger entry of a launch.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::ledger::Entry;
 use ami_bake_core::platform::Undo;
 use ami_bake_core::{Result, Run};
 
-use super::launch::by_token;
+use super::instance::by_token;
+use super::machines::Machines;
 use super::network::find_group;
-use super::{give_back, profile, terminate};
-use crate::client::Client;
-use crate::error::Failure;
-use crate::platform::Inner;
+use super::profile;
+use super::terminate::{free_group, terminate_id};
+use crate::client::ledger::{INSTANCE_PROFILE, KEY_PAIR, MACHINE, ROLE, SECURITY_GROUP};
+use crate::client::{Client, Failure};
 
 /// A machine whose answer was lost shows up within this many looks.
 const LOOKS: u32 = 3;
@@ -21,48 +21,48 @@ const PAUSE: Duration = Duration::from_secs(1);
 const HELD: [Duration; 5] = [Duration::from_millis(300); 5];
 
 /// Asks for the deletion of what the entry stands for; waits for nothing. Not being there is success.
-pub(crate) async fn undo(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
+pub(crate) async fn undo(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo> {
     match entry.kind.as_str() {
-        "instance" => instance(aws, run, entry).await,
-        "key-pair" => key_pair(&aws.client, entry).await,
-        "security-group" => security_group(aws, run, entry).await,
-        "instance-profile" => instance_profile(&aws.client, entry).await,
-        "role" => role(&aws.client, entry).await,
+        MACHINE => instance(machines, run, entry).await,
+        KEY_PAIR => key_pair(machines.client(), entry).await,
+        SECURITY_GROUP => security_group(machines, run, entry).await,
+        INSTANCE_PROFILE => instance_profile(machines.client(), entry).await,
+        ROLE => role(machines.client(), entry).await,
         kind => Ok(Undo::Later(format!("this version of ami-bake does not know how to delete a {kind}"))),
     }
 }
 
-async fn instance(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
+async fn instance(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo> {
     let id = match &entry.id {
         Some(id) => id.clone(),
-        None => match found(aws, run, &entry.find_by).await? {
+        None => match found(machines.client(), run, &entry.find_by).await? {
             Some(id) => id,
             None => return Ok(Undo::Done),
         },
     };
-    match give_back(aws, run, &id, None).await {
+    match terminate_id(machines, run, &id, None).await {
         Ok(()) => Ok(Undo::Done),
         Err(failure) if failure.is(&["OperationNotPermitted"]) => {
             Ok(Undo::Later(format!("the machine {id} is protected against termination: {}", failure.text())))
         }
-        Err(failure) => Err(aws.client.explain(*failure, &format!("terminate the machine {id}")).await),
+        Err(failure) => Err(machines.client().explain(*failure, &format!("terminate the machine {id}")).await),
     }
 }
 
 /// The machine that was started under this token. A lost answer's machine may not be visible at once.
-async fn found(aws: &Inner, run: &Run, token: &str) -> Result<Option<String>> {
+async fn found(client: &Client, run: &Run, token: &str) -> Result<Option<String>> {
     for look in 0..LOOKS {
         if look > 0 {
             run.clock().sleep(PAUSE).await;
         }
-        if let Some(instance) = by_token(aws, token).await? {
+        if let Some(instance) = by_token(client, token).await? {
             return Ok(Some(instance.id));
         }
     }
     Ok(None)
 }
 
-async fn key_pair(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
+async fn key_pair(client: &Client, entry: &Entry) -> Result<Undo> {
     let name = &entry.find_by;
     // Sweep knows the id alone. EC2 answers success for a name that it does not know.
     let request = client.ec2.delete_key_pair();
@@ -74,11 +74,11 @@ async fn key_pair(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
     }
 }
 
-async fn security_group(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
-    let client = &aws.client;
+async fn security_group(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo> {
+    let client = machines.client();
     let id = match entry.id.clone().filter(|id| !id.is_empty()) {
         Some(id) => id,
-        None => match find_group(aws, &entry.find_by).await? {
+        None => match find_group(client, &entry.find_by).await? {
             Some(id) => id,
             None => return Ok(Undo::Done),
         },
@@ -92,7 +92,7 @@ async fn security_group(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
             Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => match pauses.next() {
                 Some(pause) => {
                     // A machine that ended with its capture, or one that nobody had the time to move.
-                    if let Err(error) = terminate::free_group(aws, run, &id).await {
+                    if let Err(error) = free_group(machines, run, &id).await {
                         tracing::debug!(%error, group = id, "the group goes with the machine that holds it");
                     }
                     run.clock().sleep(*pause).await;
@@ -108,7 +108,7 @@ async fn security_group(aws: &Inner, run: &Run, entry: &Entry) -> Result<Undo> {
     }
 }
 
-async fn instance_profile(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
+async fn instance_profile(client: &Client, entry: &Entry) -> Result<Undo> {
     let name = &entry.find_by;
     let doing = format!("delete the instance profile {name}");
     take_out(client, name, &doing).await?;
@@ -117,7 +117,7 @@ async fn instance_profile(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
     gone(client, client.ask("DeleteInstanceProfile", request).await, &doing, held).await
 }
 
-async fn role(client: &Arc<Client>, entry: &Entry) -> Result<Undo> {
+async fn role(client: &Client, entry: &Entry) -> Result<Undo> {
     let name = &entry.find_by;
     let doing = format!("delete the role {name}");
     take_out(client, name, &doing).await?;

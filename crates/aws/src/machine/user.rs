@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ami_bake_core::tags;
 use aws_sdk_ec2::types::Image;
 
-use crate::source;
+use crate::image::tags_of;
 
 /// The tag by which a baked image tells its login name to what is built on it.
 pub(crate) const USER: &str = "ami-bake:user";
@@ -61,7 +61,7 @@ const NAMES: &[(&str, &str)] = &[
 
 /// The login name of the image; none when nothing about it is known.
 pub(super) fn of(image: &Image) -> Option<String> {
-    let all = source::tags_of(image);
+    let all = tags_of(image);
     if let Some(user) = all.get(USER) {
         return Some(user.clone());
     }

@@ -1,26 +1,28 @@
 //! All that the images of a plan need.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use ami_bake_core::plan::{Deployment, Distribution, ImagePlan, Retention, SourceQuery};
 use ami_bake_core::platform::{Grant, Permission};
 use ami_bake_core::{Result, Run};
 use futures::future::join_all;
 
-use super::ask::{Subject, ask};
+use super::ask::ask;
+use super::question::Subject;
 use super::{grants, unasked};
-use crate::platform::Inner;
-use crate::policy::{Outline, Statement, Where, at_home, copied, elsewhere, targets};
+use crate::client::{Client, PerPlace};
+use crate::image::Images;
+use crate::policy::{Outline, PolicyScope, Statement, at_home, copied, elsewhere, targets};
 
 /// One finding for each action that the policy of these plans grants, and for each grant of their documents.
 pub(crate) async fn check(
-    home: &Arc<Inner>,
+    places: &PerPlace<Images>,
     run: &Run,
     plans: &[ImagePlan],
     documents: &[Grant],
 ) -> Result<Vec<Permission>> {
     let outlines: Vec<Outline> = plans.iter().map(outline).collect();
+    let home = places.home();
     let region = home.client.region();
     let deployments = |role: Option<&str>| -> Vec<&Deployment> {
         let all = outlines.iter().flat_map(|one| &one.plan.settings.deployments);
@@ -34,10 +36,10 @@ pub(crate) async fn check(
         from: region,
     };
     let mut found = Findings::default();
-    let statements = at_home(&outlines, &[], &Where::of(None, region));
-    found.add(run.until_cancelled(Box::pin(all(home, &statements, &subject(None)))).await?, "");
+    let statements = at_home(&outlines, &[], &PolicyScope::of(None, region));
+    found.add(run.until_cancelled(Box::pin(all(&home, &statements, &subject(None)))).await?, "");
     for deployment in deployments(None).into_iter().filter(|one| one.region.as_deref().is_some_and(|at| at != region)) {
-        let there = home.in_region(deployment.region.as_deref().unwrap_or(region));
+        let there = places.at(deployment.region.as_deref().unwrap_or(region), None);
         let of: Vec<&str> = crate::deploy::actions(deployment);
         let only = subject(None).of(deployment);
         let answers = some(&there, of.iter().map(|action| (*action, false)).collect(), &only);
@@ -45,16 +47,16 @@ pub(crate) async fn check(
     }
     for there in copied(&outlines, region) {
         let statements = [Statement::anywhere("Copy", COPIES)];
-        let answers = run.until_cancelled(Box::pin(all(&home.in_region(&there), &statements, &subject(None)))).await?;
+        let answers = run.until_cancelled(Box::pin(all(&places.at(&there, None), &statements, &subject(None)))).await?;
         found.add(answers, &format!(" in {there}"));
     }
     for role in targets(&outlines) {
-        let there = home.at(&region_of(&outlines, &role).unwrap_or_else(|| region.to_owned()), Some(&role));
-        found.add(vec![run.until_cancelled(Box::pin(assumed(&there, &role))).await?], "");
-        let statements = elsewhere(&outlines, &role, &Where::of(Some(&role), there.client.region()));
+        let there = places.at(&region_of(&outlines, &role).unwrap_or_else(|| region.to_owned()), Some(&role));
+        found.add(vec![run.until_cancelled(Box::pin(assumable(&there.client, &role))).await?], "");
+        let statements = elsewhere(&outlines, &role, &PolicyScope::of(Some(&role), there.client.region()));
         found.add(run.until_cancelled(Box::pin(all(&there, &statements, &subject(Some(&role))))).await?, "");
     }
-    found.add(grants::ask(home, run, documents).await?, "");
+    found.add(grants::ask(places.clients(), run, documents).await?, "");
     Ok(found.all)
 }
 
@@ -82,7 +84,7 @@ fn region_of(outlines: &[Outline], role: &str) -> Option<String> {
 }
 
 /// Asks for all that statements allow.
-async fn all(there: &Inner, statements: &[Statement], about: &Subject<'_>) -> Vec<Permission> {
+async fn all(there: &Images, statements: &[Statement], about: &Subject<'_>) -> Vec<Permission> {
     some(there, actions(statements), about).await
 }
 
@@ -98,7 +100,7 @@ pub(super) fn actions(statements: &[Statement]) -> BTreeMap<&str, bool> {
     actions
 }
 
-async fn some(there: &Inner, actions: BTreeMap<&str, bool>, about: &Subject<'_>) -> Vec<Permission> {
+async fn some(there: &Images, actions: BTreeMap<&str, bool>, about: &Subject<'_>) -> Vec<Permission> {
     // Each template is asked for; the rest is the same for all of them.
     let each: Vec<Subject<'_>> = about.deployments.iter().skip(1).map(|one| about.of(one)).collect();
     let mut found = Vec::new();
@@ -117,7 +119,7 @@ async fn some(there: &Inner, actions: BTreeMap<&str, bool>, about: &Subject<'_>)
                 }
             }
             None => found.push(Permission {
-                action: named(there, action),
+                action: named(&there.client, action),
                 allowed: None,
                 detail: Some(why.unwrap_or(unasked::UNKNOWN).to_owned()),
             }),
@@ -129,17 +131,16 @@ async fn some(there: &Inner, actions: BTreeMap<&str, bool>, about: &Subject<'_>)
 }
 
 /// `ec2:CopySnapshot`, and whose it is in another account.
-fn named(there: &Inner, action: &str) -> String {
-    there.client.account().map_or_else(|| action.to_owned(), |account| format!("{action} in {account}"))
+fn named(client: &Client, action: &str) -> String {
+    client.account().map_or_else(|| action.to_owned(), |account| format!("{action} in {account}"))
 }
 
 /// Whether a role lets itself be assumed.
-async fn assumed(there: &Inner, role: &str) -> Permission {
-    let client = &there.client;
+async fn assumable(client: &Client, role: &str) -> Permission {
     let action = format!("sts:AssumeRole on {role}");
     match client.ask("GetCallerIdentity", client.sts.get_caller_identity().send()).await {
         Ok(_) => Permission { action, allowed: Some(true), detail: None },
-        Err(failure) => super::probe::judged(client, action, *failure).await,
+        Err(failure) => super::probe::permission(client, action, *failure).await,
     }
 }
 

@@ -7,24 +7,23 @@ use ami_bake_core::services::ObjectPath;
 use ami_bake_core::{Result, Run};
 use futures::future::join_all;
 
-use super::ask::NAME;
-use super::probe::judged;
+use super::probe::permission;
+use super::question::NAME;
 use super::unasked;
-use crate::error::Failure;
-use crate::identity::Partition;
-use crate::image_builder;
-use crate::platform::Inner;
-use crate::services::Cloud;
+use crate::client::identity::Partition;
+use crate::client::{Client, Clients, Failure};
+use crate::services::{AwsServices, probe_component};
 
 /// One finding for each grant.
-pub(super) async fn ask(home: &Arc<Inner>, run: &Run, grants: &[Grant]) -> Result<Vec<Permission>> {
-    let cloud = Cloud::new(Arc::clone(home));
-    let asked = join_all(grants.iter().map(|grant| Box::pin(one(home, &cloud, run, grant)))).await;
+pub(super) async fn ask(clients: &Arc<Clients>, run: &Run, grants: &[Grant]) -> Result<Vec<Permission>> {
+    let services = AwsServices::new(Arc::clone(clients));
+    let asked = join_all(grants.iter().map(|grant| Box::pin(one(clients, &services, run, grant)))).await;
     asked.into_iter().collect()
 }
 
-async fn one(home: &Arc<Inner>, cloud: &Cloud, run: &Run, grant: &Grant) -> Result<Permission> {
-    let partition = Partition::of_region(home.client.region()).as_str();
+async fn one(clients: &Arc<Clients>, services: &AwsServices, run: &Run, grant: &Grant) -> Result<Permission> {
+    let home = clients.home();
+    let partition = Partition::of_region(home.region()).as_str();
     let name = format!("{} on arn:{partition}:{}", grant.action, grant.resource);
     let unasked = |why: &str| Permission { action: name.clone(), allowed: None, detail: Some(why.to_owned()) };
     let resource = grant.resource.as_str();
@@ -35,14 +34,14 @@ async fn one(home: &Arc<Inner>, cloud: &Cloud, run: &Run, grant: &Grant) -> Resu
             };
             if grant.action == "s3:GetObject" {
                 // Nothing but its first byte; one that is not there tells as much.
-                cloud
+                services
                     .ask_for(run, "GetObject", &at, |s3| {
                         s3.get_object().bucket(&at.bucket).key(&at.key).range("bytes=0-0").send()
                     })
                     .await?
                     .map(|_| ())
             } else {
-                cloud
+                services
                     .ask_for(run, "ListBucket", &at, |s3| s3.list_objects_v2().bucket(&at.bucket).max_keys(1).send())
                     .await?
                     .map(|_| ())
@@ -52,15 +51,15 @@ async fn one(home: &Arc<Inner>, cloud: &Cloud, run: &Run, grant: &Grant) -> Resu
             let Some(name) = parameter(resource) else {
                 return Ok(unasked("which parameter it is, only the machine will know"));
             };
-            let request = home.client.ssm.get_parameter().name(name).send();
-            run.until_cancelled(home.client.ask("GetParameter", request)).await?.map(|_| ())
+            let request = home.ssm.get_parameter().name(name).send();
+            run.until_cancelled(home.ask("GetParameter", request)).await?.map(|_| ())
         }
         "imagebuilder:GetComponent" => {
             let Some((region, arn)) = component(partition, resource) else {
                 return Ok(unasked("which component it is, only the machine will know"));
             };
-            let there = home.in_region(&region);
-            run.until_cancelled(there.client.ask("GetComponent", image_builder::probe(&there.client, &arn))).await?
+            let client = clients.in_region(&region);
+            run.until_cancelled(client.ask("GetComponent", probe_component(&client, &arn))).await?
         }
         action => return Ok(unasked(unasked::why(action).unwrap_or(unasked::UNKNOWN))),
     };
@@ -70,7 +69,7 @@ async fn one(home: &Arc<Inner>, cloud: &Cloud, run: &Run, grant: &Grant) -> Resu
     })
 }
 
-async fn answered(home: &Inner, name: &str, partition: &str, grant: &Grant, failure: Failure) -> Permission {
+async fn answered(home: &Client, name: &str, partition: &str, grant: &Grant, failure: Failure) -> Permission {
     let there = |allowed, detail| Permission { action: name.to_owned(), allowed, detail };
     if failure.is(&["NoSuchKey", "InvalidRange"]) || (failure.not_found() && !grant.action.starts_with("s3:")) {
         // It was allowed to learn that.
@@ -86,7 +85,7 @@ async fn answered(home: &Inner, name: &str, partition: &str, grant: &Grant, fail
             Some("S3 tells it of an object that exists, or of any where s3:ListBucket is allowed".to_owned()),
         );
     }
-    judged(&home.client, name.to_owned(), failure.on(partition, &grant.resource)).await
+    permission(home, name.to_owned(), failure.on(partition, &grant.resource)).await
 }
 
 /// A place in the bucket of a grant; a text that is not known is another key.

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::ImageAttributeName;
 
-use super::ask::{IMAGE, INSTANCE, NAME, Question, Subject, dry, read};
+use super::question::{IMAGE, INSTANCE, NAME, Question, Subject, dry, read};
 use crate::client::Client;
 
 /// The question for an action that changes nothing.

@@ -11,10 +11,9 @@ use aws_sdk_ec2::types::{
 };
 use aws_smithy_types::Blob;
 
-use super::ask::{IMAGE, INSTANCE, NAME, Question, SNAPSHOT, Subject, dry};
 use super::probe::probe;
-use crate::machine::specification;
-use crate::platform::Inner;
+use super::question::{IMAGE, INSTANCE, NAME, Question, SNAPSHOT, Subject, dry};
+use crate::image::{Images, specification};
 
 const GROUP: &str = "sg-00000000000000000";
 const INTERFACE: &str = "eni-00000000000000000";
@@ -25,12 +24,12 @@ const TYPES: [&str; 2] = ["t3.small", "t4g.small"];
 const PUBLIC: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 
 /// The question for an action on machines, their disks, snapshots and images.
-pub(super) fn ask<'a>(there: &'a Inner, action: &str, about: &'a Subject<'a>) -> Question<'a> {
-    let client = &*there.client;
+pub(super) fn ask<'a>(images: &'a Images, action: &str, about: &'a Subject<'a>) -> Question<'a> {
+    let client = &*images.client;
     let ec2 = &client.ec2;
     let tag = || Tag::builder().key("Name").value(NAME).build();
     match action.strip_prefix("ec2:")? {
-        "RunInstances" => Some(Box::pin(launch(there, about))),
+        "RunInstances" => Some(Box::pin(launch(images, about))),
         "StopInstances" => dry!(client, "StopInstances", ec2.stop_instances().instance_ids(INSTANCE)),
         "RebootInstances" => dry!(client, "RebootInstances", ec2.reboot_instances().instance_ids(INSTANCE)),
         "TerminateInstances" => dry!(client, "TerminateInstances", ec2.terminate_instances().instance_ids(INSTANCE)),
@@ -105,10 +104,10 @@ fn register(request: RegisterImageFluentBuilder) -> RegisterImageFluentBuilder {
 }
 
 /// RunInstances, with an image that exists: EC2 judges the image before the role.
-async fn launch(there: &Inner, about: &Subject<'_>) -> Permission {
+async fn launch(images: &Images, about: &Subject<'_>) -> Permission {
     const ACTION: &str = "RunInstances";
-    let client = &*there.client;
-    let Some((image, architecture)) = some_image(there).await else {
+    let client = &*images.client;
+    let Some((image, architecture)) = some_image(images).await else {
         return super::probe::unasked(client, ACTION, "no image is known to ask it with");
     };
     let machine = about.machines.first().map(|machine| (*machine).clone()).unwrap_or_default();
@@ -134,11 +133,11 @@ async fn launch(there: &Inner, about: &Subject<'_>) -> Permission {
 }
 
 /// An image to ask with: one that was looked up already, else the newest Amazon Linux.
-async fn some_image(there: &Inner) -> Option<(String, Option<ArchitectureValues>)> {
-    if let Some(image) = there.sources.any() {
+async fn some_image(images: &Images) -> Option<(String, Option<ArchitectureValues>)> {
+    if let Some(image) = images.descriptions.any() {
         return Some((image.image_id()?.to_owned(), image.architecture().cloned()));
     }
-    let request = there.client.ssm.get_parameter().name(PUBLIC);
-    let answer = there.client.ask("GetParameter", request.send()).await.ok()?;
+    let request = images.client.ssm.get_parameter().name(PUBLIC);
+    let answer = images.client.ask("GetParameter", request.send()).await.ok()?;
     Some((answer.parameter()?.value()?.to_owned(), Some(ArchitectureValues::X8664)))
 }

@@ -10,6 +10,7 @@ mod look;
 mod make;
 mod probe;
 mod publish;
+mod question;
 #[cfg(test)]
 mod tests;
 mod unasked;

@@ -7,8 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::client::Client;
-use crate::error::{Failure, service};
+use crate::client::{Client, Failure, service};
 
 /// Asks for one action and reads the refusal. A service without dry runs is asked for something that changes nothing.
 pub(super) async fn probe<T, E>(
@@ -21,7 +20,7 @@ where
 {
     match client.ask(action, request).await {
         Ok(_) => Permission { action: named(client, action), allowed: Some(true), detail: None },
-        Err(failure) => judged(client, named(client, action), *failure).await,
+        Err(failure) => permission(client, named(client, action), *failure).await,
     }
 }
 
@@ -37,7 +36,7 @@ fn named(client: &Client, action: &str) -> String {
 }
 
 /// What a refusal says of an action.
-pub(super) async fn judged(client: &Client, action: String, failure: Failure) -> Permission {
+pub(super) async fn permission(client: &Client, action: String, failure: Failure) -> Permission {
     if failure.is(&["DryRunOperation"]) {
         return Permission { action, allowed: Some(true), detail: None };
     }

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     RequestLaunchTemplateData, SnapshotAttributeName,
 };
 
-use super::ask::{ACCOUNT, IMAGE, NAME, Question, SNAPSHOT, Subject, dry};
+use super::question::{ACCOUNT, IMAGE, NAME, Question, SNAPSHOT, Subject, dry};
 use crate::client::Client;
 
 /// Long enough ahead for EC2 to take it as a time of deprecation.

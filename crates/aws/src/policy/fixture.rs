@@ -10,7 +10,7 @@ use ami_bake_core::plan::{
 use ami_bake_core::platform::Grant;
 use semver::Version;
 
-use super::Outline;
+use super::outline::Outline;
 
 /// The role that bakes.
 pub(crate) const HOME: &str = "arn:aws:iam::111111111111:role/bake";

@@ -6,41 +6,43 @@ use ami_bake_core::plan::{Deployment, Distribution, RegionPlan};
 use serde_json::json;
 
 use super::bake::{kms, parameter};
+use super::outline::{Outline, targets};
+use super::scope::PolicyScope;
 use super::statement::Statement;
-use super::{Outline, Where, pattern};
+use crate::deploy::actions as actions_of;
 
 type Plans = [Outline];
 
 /// The statements of the role that bakes.
-pub(super) fn at_home(plans: &Plans, place: &Where) -> Vec<Statement> {
+pub(super) fn at_home(plans: &Plans, scope: &PolicyScope) -> Vec<Statement> {
     let all: Vec<&Distribution> = plans.iter().map(|one| &one.plan.settings.distribution).collect();
     let regions: Vec<&RegionPlan> = all.iter().flat_map(|one| &one.regions).collect();
-    let others = regions.iter().map(|region| region.region.as_str()).filter(|region| *region != place.region);
-    let mut statements = copies(others, place);
-    statements.extend(kms(named_keys(&regions), place));
-    statements.extend(marks(&all, place));
+    let others = regions.iter().map(|region| region.region.as_str()).filter(|region| *region != scope.region);
+    let mut statements = copies(others, scope);
+    statements.extend(kms(named_keys(&regions), scope));
+    statements.extend(marks(&all, scope));
     let everywhere: BTreeSet<&str> =
-        regions.iter().map(|region| region.region.as_str()).chain([place.region.as_str()]).collect();
-    statements.push(parameters(plans, &everywhere, place));
+        regions.iter().map(|region| region.region.as_str()).chain([scope.region.as_str()]).collect();
+    statements.push(parameters(plans, &everywhere, scope));
     if plans.iter().any(|one| !one.plan.settings.retention.is_none()) {
         statements.extend(uses());
     }
     let lent = all.iter().any(|one| !one.targets.is_empty());
     if lent {
         let snapshots =
-            Statement::new("Lend", ["ec2:ModifySnapshotAttribute"], [place.ec2(&place.region, "snapshot/*")]);
+            Statement::new("Lend", ["ec2:ModifySnapshotAttribute"], [scope.ec2(&scope.region, "snapshot/*")]);
         statements.push(snapshots.of_a_run());
     }
-    let roles = super::targets(plans);
+    let roles = targets(plans);
     statements.push(Statement::new("AssumeOthers", ["sts:AssumeRole"], roles));
     let own =
         plans.iter().flat_map(|one| &one.plan.settings.deployments).filter(|deployment| deployment.role.is_none());
-    statements.extend(deployments(&own.collect::<Vec<_>>(), place));
+    statements.extend(deployments(&own.collect::<Vec<_>>(), scope));
     statements
 }
 
 /// The statements of a role in another account.
-pub(super) fn elsewhere(plans: &Plans, role: &str, place: &Where) -> Vec<Statement> {
+pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<Statement> {
     let targets =
         plans.iter().flat_map(|one| &one.plan.settings.distribution.targets).filter(|target| target.role == role);
     let regions: Vec<&RegionPlan> = targets.flat_map(|target| &target.regions).collect();
@@ -58,8 +60,8 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, place: &Where) -> Vec<Stateme
                 "sts:GetCallerIdentity",
             ],
         ));
-        statements.extend(copies(names.iter().copied(), place));
-        let own = names.iter().flat_map(|region| [place.ec2(region, "image/*"), place.ec2(region, "snapshot/*")]);
+        statements.extend(copies(names.iter().copied(), scope));
+        let own = names.iter().flat_map(|region| [scope.ec2(region, "image/*"), scope.ec2(region, "snapshot/*")]);
         let own: Vec<String> = own.collect();
         statements.push(Statement::new("Register", ["ec2:RegisterImage"], own.clone()));
         let created = ["CopyImage", "CopySnapshot", "RegisterImage"];
@@ -73,16 +75,16 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, place: &Where) -> Vec<Stateme
             "ec2:DescribeImageAttribute",
         ];
         statements.push(Statement::new("OwnLater", later, own).of_a_run());
-        statements.extend(kms(named_keys(&regions), place));
-        statements.extend(marks(&all, place));
-        statements.push(parameters(plans, &names, place));
+        statements.extend(kms(named_keys(&regions), scope));
+        statements.extend(marks(&all, scope));
+        statements.push(parameters(plans, &names, scope));
         if plans.iter().any(|one| !one.plan.settings.retention.is_none()) {
             statements.extend(uses());
         }
     }
     let under =
         plans.iter().flat_map(|one| &one.plan.settings.deployments).filter(|one| one.role.as_deref() == Some(role));
-    statements.extend(deployments(&under.collect::<Vec<_>>(), place));
+    statements.extend(deployments(&under.collect::<Vec<_>>(), scope));
     statements
 }
 
@@ -91,20 +93,20 @@ fn named_keys<'a>(regions: &[&'a RegionPlan]) -> Vec<(&'a str, &'a str)> {
 }
 
 /// Snapshots and images that come into a region, and what registers them there.
-fn copies<'a>(regions: impl Iterator<Item = &'a str>, place: &Where) -> Vec<Statement> {
+fn copies<'a>(regions: impl Iterator<Item = &'a str>, scope: &PolicyScope) -> Vec<Statement> {
     let resources: Vec<String> =
-        regions.flat_map(|region| [place.ec2(region, "snapshot/*"), place.ec2(region, "image/*")]).collect();
+        regions.flat_map(|region| [scope.ec2(region, "snapshot/*"), scope.ec2(region, "image/*")]).collect();
     vec![Statement::new("Copy", ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"], resources)]
 }
 
 /// Sharing, deprecation, protection, of a run's own images.
-fn marks(all: &[&Distribution], place: &Where) -> Vec<Statement> {
+fn marks(all: &[&Distribution], scope: &PolicyScope) -> Vec<Statement> {
     let any = |test: fn(&Distribution) -> bool| all.iter().any(|one| test(one));
     let mut actions = Vec::new();
     actions.extend(any(|one| !one.share.is_nobody()).then_some("ec2:ModifyImageAttribute"));
     actions.extend(any(|one| one.deprecate_after.is_some()).then_some("ec2:EnableImageDeprecation"));
     actions.extend(any(|one| one.protect).then_some("ec2:EnableImageDeregistrationProtection"));
-    let mut statements = vec![Statement::new("Mark", actions, [place.ec2("*", "image/*")]).of_a_run()];
+    let mut statements = vec![Statement::new("Mark", actions, [scope.ec2("*", "image/*")]).of_a_run()];
     if any(|one| one.share.public) {
         statements.push(Statement::anywhere("LookIntoPublicAccess", ["ec2:GetImageBlockPublicAccessState"]));
     }
@@ -112,7 +114,7 @@ fn marks(all: &[&Distribution], place: &Where) -> Vec<Statement> {
 }
 
 /// Pointers, in each region; what differs by the version is a pattern.
-fn parameters(plans: &Plans, regions: &BTreeSet<&str>, place: &Where) -> Statement {
+fn parameters(plans: &Plans, regions: &BTreeSet<&str>, scope: &PolicyScope) -> Statement {
     let names: BTreeSet<String> = plans
         .iter()
         .flat_map(|one| {
@@ -121,7 +123,7 @@ fn parameters(plans: &Plans, regions: &BTreeSet<&str>, place: &Where) -> Stateme
         })
         .map(|(one, other)| pattern(one, other))
         .collect();
-    let arns = names.iter().flat_map(|name| regions.iter().map(|region| parameter(place, region, name)));
+    let arns = names.iter().flat_map(|name| regions.iter().map(|region| parameter(scope, region, name)));
     Statement::new("Point", ["ssm:GetParameter", "ssm:PutParameter"], arns.collect::<Vec<_>>())
 }
 
@@ -155,20 +157,20 @@ fn uses() -> [Statement; 2] {
 }
 
 /// Deployments: templates by id where they are named so, groups by name.
-fn deployments(all: &[&Deployment], place: &Where) -> Vec<Statement> {
+fn deployments(all: &[&Deployment], scope: &PolicyScope) -> Vec<Statement> {
     let mut templates = Vec::new();
     let mut groups = Vec::new();
     let mut actions: BTreeSet<&'static str> = BTreeSet::new();
     for deployment in all {
-        let region = deployment.region.as_deref().unwrap_or(&place.region);
+        let region = deployment.region.as_deref().unwrap_or(&scope.region);
         let id = if deployment.template.starts_with("lt-") { deployment.template.as_str() } else { "*" };
-        templates.push(place.ec2(region, &format!("launch-template/{id}")));
+        templates.push(scope.ec2(region, &format!("launch-template/{id}")));
         if let Some(group) = &deployment.group {
             // A group that takes over has the old one's name and something behind it.
             let name = format!("autoScalingGroup:*:autoScalingGroupName/{group}*");
-            groups.push(format!("arn:{}:autoscaling:{region}:{}:{name}", place.partition, place.account));
+            groups.push(format!("arn:{}:autoscaling:{region}:{}:{name}", scope.partition, scope.account));
         }
-        actions.extend(crate::deploy::actions(deployment));
+        actions.extend(actions_of(deployment));
     }
     let (mut looks, mut of_templates, mut of_groups, mut others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut passes = false;
@@ -190,10 +192,23 @@ fn deployments(all: &[&Deployment], place: &Where) -> Vec<Statement> {
         Statement::anywhere("AsAutoScaling", others),
     ];
     if passes {
-        let service = if place.partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
-        let roles = format!("arn:{}:iam::{}:role/*", place.partition, place.account);
+        let service = if scope.partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
+        let roles = format!("arn:{}:iam::{}:role/*", scope.partition, scope.account);
         let pass = Statement::new("PassTemplateRole", ["iam:PassRole"], [roles]);
         statements.push(pass.when("StringEquals", "iam:PassedToService", json!(service)));
     }
     statements
+}
+
+/// What two texts have in common at their ends, with `*` for what differs.
+pub(super) fn pattern(one: &str, other: &str) -> String {
+    if one == other {
+        return one.to_owned();
+    }
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let before = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let room = one.len().min(other.len()) - before;
+    let after = one.iter().rev().zip(other.iter().rev()).take(room).take_while(|(a, b)| a == b).count();
+    let text = |characters: &[char]| characters.iter().collect::<String>();
+    format!("{}*{}", text(&one[..before]), text(&one[one.len() - after..]))
 }

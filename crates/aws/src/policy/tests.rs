@@ -1,10 +1,14 @@
 use std::time::Duration;
 
 use ami_bake_core::plan;
-use ami_bake_core::plan::{Distribution, ImageSettings, MachineSettings, RegionPlan, Strategy, TargetPlan};
+use ami_bake_core::plan::{
+    Distribution, ImageSettings, MachineSettings, RegionPlan, SourceQuery, Strategy, TargetPlan,
+};
 use semver::Version;
+use serde_json::{Value, json};
 
 use super::fixture::{HOME, OTHER, deployment, image, refresh};
+use super::publish::pattern;
 use super::*;
 
 fn outline(machine: &MachineSettings, settings: impl Fn(&Version) -> ImageSettings) -> Vec<Outline> {
@@ -23,8 +27,8 @@ fn text(policy: &Value) -> String {
 
 #[test]
 fn a_plain_bake_may_make_tagged_things_and_touch_only_those() {
-    let place = Where::of(Some(HOME), "us-east-1");
-    let policy = policy(&outline(&MachineSettings::default(), |_| ImageSettings::default()), &[], &place);
+    let scope = PolicyScope::of(Some(HOME), "us-east-1");
+    let policy = policy(&outline(&MachineSettings::default(), |_| ImageSettings::default()), &[], &scope);
     let request = "aws:RequestTag/ami-bake:run";
     assert_eq!(statement(&policy, "LaunchTagged")["Condition"]["Null"][request], "false");
     assert!(text(statement(&policy, "LaunchTagged")).contains("arn:aws:ec2:us-east-1:111111111111:instance/*"));
@@ -73,8 +77,8 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
         ..ImageSettings::default()
     };
     let plans = outline(&machine, settings);
-    let place = Where::of(Some(HOME), "us-east-1");
-    let policy = policy(&plans, &[], &place);
+    let scope = PolicyScope::of(Some(HOME), "us-east-1");
+    let policy = policy(&plans, &[], &scope);
     assert!(statement(&policy, "MakeGroup").is_null(), "the group is there already");
     assert!(
         text(statement(&policy, "LaunchWith")).contains("subnet/subnet-1")
@@ -97,18 +101,18 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
     );
     assert!(text(statement(&policy, "MoveGroup")).contains("autoScalingGroupName/web*"));
     assert_eq!(targets(&plans), [OTHER]);
-    let other = policy_of_target(&plans, OTHER, &Where::of(Some(OTHER), "eu-west-1")).unwrap();
+    let other = policy_of_target(&plans, OTHER, &PolicyScope::of(Some(OTHER), "eu-west-1")).unwrap();
     assert!(text(&other).contains("ec2:RegisterImage") && !text(&other).contains("RunInstances"), "{other:#}");
     let copy = text(&statement(&other, "Copy")["Resource"]);
     assert!(copy.contains("arn:aws:ec2:eu-west-1::snapshot/*"), "also where the bake is at home: {copy}");
-    assert_eq!(policy_of_target(&plans, HOME, &place), None);
+    assert_eq!(policy_of_target(&plans, HOME, &scope), None);
 }
 
 #[test]
 fn partitions_and_unknown_accounts() {
-    let place = Where::of(None, "cn-north-1");
+    let scope = PolicyScope::of(None, "cn-north-1");
     let machine = MachineSettings { profile: Some("baker".into()), ..MachineSettings::default() };
-    let policy = policy(&outline(&machine, |_| ImageSettings::default()), &[], &place);
+    let policy = policy(&outline(&machine, |_| ImageSettings::default()), &[], &scope);
     let pass = statement(&policy, "PassRole");
     assert_eq!(pass["Resource"], "arn:aws-cn:iam::*:role/baker");
     assert_eq!(pass["Condition"]["StringEquals"]["iam:PassedToService"], "ec2.amazonaws.com.cn");

@@ -1,7 +1,5 @@
 //! The order of a publication, place by place.
 
-use std::sync::Arc;
-
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::event::{Event, Failure};
 use ami_bake_core::plan::ImagePlan;
@@ -12,24 +10,24 @@ use futures::future::join_all;
 use super::destination::{Destination, destinations};
 use super::mark::mark;
 use super::parameters::point;
-use super::place::{From, bring};
+use super::publisher::Publisher;
 use super::share::share;
-use crate::platform::Inner;
-use crate::source::described;
+use super::transfer::{HomeImage, transfer};
+use crate::image::described;
 
 /// Publishes a registered image: every region of every account on its own, the home region among them. What is done
 /// already is not repeated.
 ///
 /// # Errors
 /// [`ErrorKind::Publish`] when a place failed; the others are done all the same, and all are told.
-pub(crate) async fn publish(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, record: &ImageRecord) -> Result<()> {
+pub(crate) async fn publish(publisher: &Publisher, run: &Run, plan: &ImagePlan, record: &ImageRecord) -> Result<()> {
     if !plan.settings.distribution.is_needed() {
         return Ok(());
     }
-    let image = described(home, run, &record.id).await?;
-    let from = From { record, image: &image };
-    let all = destinations(home, &[&plan.settings.distribution]);
-    let results = join_all(all.iter().map(|to| deliver(home, run, plan, &from, to))).await;
+    let image = described(&publisher.home, run, &record.id).await?;
+    let from = HomeImage { record, image: &image };
+    let all = destinations(&publisher.places, &[&plan.settings.distribution]);
+    let results = join_all(all.iter().map(|to| deliver(publisher, run, plan, &from, to))).await;
     run.check()?;
     let (good, bad): (Vec<_>, Vec<_>) = all.iter().zip(results).partition(|(_, result)| result.is_ok());
     let good: Vec<&str> = good.iter().map(|(to, _)| to.place()).collect();
@@ -42,7 +40,13 @@ pub(crate) async fn publish(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, reco
 }
 
 /// One place from copy to pointers; told as an event, whatever came of it.
-async fn deliver(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, from: &From<'_>, to: &Destination) -> Result<()> {
+async fn deliver(
+    publisher: &Publisher,
+    run: &Run,
+    plan: &ImagePlan,
+    from: &HomeImage<'_>,
+    to: &Destination,
+) -> Result<()> {
     let mut delivery = Delivery {
         region: to.region.region.clone(),
         account: to.account().map(str::to_owned),
@@ -50,7 +54,7 @@ async fn deliver(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, from: &From<'_>
         done: Vec::new(),
         failure: None,
     };
-    let result = steps(home, run, plan, from, to, &mut delivery).await;
+    let result = steps(publisher, run, plan, from, to, &mut delivery).await;
     let result = result.map_err(|error| match error.kind() {
         ErrorKind::Cancelled => error,
         _ => error.into_kind(ErrorKind::Publish),
@@ -61,30 +65,30 @@ async fn deliver(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, from: &From<'_>
 }
 
 async fn steps(
-    home: &Arc<Inner>,
+    publisher: &Publisher,
     run: &Run,
     plan: &ImagePlan,
-    from: &From<'_>,
+    from: &HomeImage<'_>,
     to: &Destination,
     delivery: &mut Delivery,
 ) -> Result<()> {
-    let there = &to.there;
-    let brought;
+    let client = to.client();
+    let transferred;
     let image = if to.home {
         from.image
     } else {
-        let (image, done) = bring(home, run, plan, from, to).await?;
+        let (image, done) = transfer(publisher, run, plan, from, to).await?;
         delivery.done.extend(done);
-        brought = image;
-        &brought
+        transferred = image;
+        &transferred
     };
     let id = image.image_id().unwrap_or_default();
     delivery.image = Some(id.to_owned());
     let wanted = &plan.settings.distribution;
-    delivery.done.extend(share(there, id, &wanted.share, &from.record.tags).await?);
-    delivery.done.extend(mark(there, run, image, wanted).await?);
+    delivery.done.extend(share(client, id, &wanted.share, &from.record.tags).await?);
+    delivery.done.extend(mark(client, run, image, wanted).await?);
     // What points at the image comes last: it is all that it should be by then.
-    delivery.done.extend(point(there, run, plan, id).await?);
+    delivery.done.extend(point(client, run, plan, id).await?);
     Ok(())
 }
 

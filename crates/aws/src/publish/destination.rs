@@ -5,12 +5,13 @@ use std::sync::Arc;
 use ami_bake_core::Run;
 use ami_bake_core::plan::{Distribution, RegionPlan};
 
-use crate::platform::Inner;
+use crate::client::{Client, PerPlace};
+use crate::image::Images;
 
 /// One of them.
 pub(super) struct Destination {
-    /// The platform there.
-    pub(super) there: Arc<Inner>,
+    /// The images there.
+    pub(super) images: Arc<Images>,
     /// The region, with its key.
     pub(super) region: RegionPlan,
     /// The role that is assumed there, where it is another account.
@@ -22,12 +23,17 @@ pub(super) struct Destination {
 impl Destination {
     /// The account, where it is another one.
     pub(super) fn account(&self) -> Option<&str> {
-        self.there.client.account()
+        self.images.client.account()
+    }
+
+    /// The client there.
+    pub(super) fn client(&self) -> &Client {
+        &self.images.client
     }
 
     /// Where it is, in words.
     pub(super) fn place(&self) -> &str {
-        self.there.client.place()
+        self.images.client.place()
     }
 
     /// The run as it acts there: what it makes is found again under the same role.
@@ -37,23 +43,23 @@ impl Destination {
 }
 
 /// The home region first, then the others as they are written, then other accounts.
-pub(super) fn destinations(home: &Arc<Inner>, all: &[&Distribution]) -> Vec<Destination> {
-    let region = RegionPlan { region: home.client.region().to_owned(), kms_key: None };
-    let mut found = vec![Destination { there: Arc::clone(home), region, role: None, home: true }];
+pub(super) fn destinations(places: &PerPlace<Images>, all: &[&Distribution]) -> Vec<Destination> {
+    let region = RegionPlan { region: places.clients().home().region().to_owned(), kms_key: None };
+    let mut found = vec![Destination { images: places.home(), region, role: None, home: true }];
     for asked in all {
-        add(home, &mut found, None, &asked.regions);
+        add(places, &mut found, None, &asked.regions);
     }
     for target in all.iter().flat_map(|asked| &asked.targets) {
-        add(home, &mut found, Some(&target.role), &target.regions);
+        add(places, &mut found, Some(&target.role), &target.regions);
     }
     found
 }
 
-fn add(home: &Arc<Inner>, found: &mut Vec<Destination>, role: Option<&str>, regions: &[RegionPlan]) {
+fn add(places: &PerPlace<Images>, found: &mut Vec<Destination>, role: Option<&str>, regions: &[RegionPlan]) {
     for region in regions {
         if found.iter().all(|seen| (seen.role.as_deref(), &seen.region.region) != (role, &region.region)) {
-            let there = home.at(&region.region, role);
-            found.push(Destination { there, region: region.clone(), role: role.map(str::to_owned), home: false });
+            let images = places.at(&region.region, role);
+            found.push(Destination { images, region: region.clone(), role: role.map(str::to_owned), home: false });
         }
     }
 }

@@ -5,11 +5,10 @@ use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::Image;
 
-use crate::platform::Inner;
+use crate::client::Client;
 
 /// Sets what is wanted and not there yet. Answers what was set, in words.
-pub(super) async fn mark(there: &Inner, run: &Run, image: &Image, wanted: &Distribution) -> Result<Vec<String>> {
-    let client = &there.client;
+pub(super) async fn mark(client: &Client, run: &Run, image: &Image, wanted: &Distribution) -> Result<Vec<String>> {
     let id = image.image_id().unwrap_or_default();
     let mut done = Vec::new();
     if let Some(after) = wanted.deprecate_after

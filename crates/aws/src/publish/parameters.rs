@@ -7,9 +7,8 @@ use ami_bake_core::{Error, ErrorKind, Result, Run};
 use aws_sdk_ssm::types::ParameterType;
 use semver::Version;
 
-use crate::client::Client;
+use crate::client::{Client, filter};
 use crate::image;
-use crate::platform::Inner;
 
 /// Systems Manager judges a value of this type after it has answered (Systems Manager user guide, "Native parameter
 /// support for AMI IDs"): a refused one stays what it was.
@@ -21,23 +20,23 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Points the plan's parameters at an image. One that holds a newer version of the same image stays, unless it is forced.
 /// Answers which were set, in words.
-pub(super) async fn point(there: &Inner, run: &Run, plan: &ImagePlan, id: &str) -> Result<Option<String>> {
+pub(super) async fn point(client: &Client, run: &Run, plan: &ImagePlan, id: &str) -> Result<Option<String>> {
     let mut set = Vec::new();
     for name in &plan.settings.distribution.parameters {
-        let held = run.until_cancelled(value(&there.client, name)).await??;
+        let held = run.until_cancelled(value(client, name)).await??;
         if held.as_deref() == Some(id) {
             continue;
         }
         if let (Some(held), false) = (&held, plan.settings.distribution.forced)
-            && let Some(newer) = newer(there, plan, held).await?
+            && let Some(newer) = newer(client, plan, held).await?
         {
             run.warn(
-                format!("the parameter {name} in {} stays on {newer} ({held})", there.client.place()),
+                format!("the parameter {name} in {} stays on {newer} ({held})", client.place()),
                 Some(format!("It moves forward alone; --force sets it back to {}.", plan.version)),
             );
             continue;
         }
-        put(there, run, plan, name, id).await?;
+        put(client, run, plan, name, id).await?;
         set.push(name.as_str());
     }
     Ok((!set.is_empty()).then(|| format!("in the parameter {}", set.join(", "))))
@@ -53,20 +52,19 @@ async fn value(client: &Client, name: &str) -> Result<Option<String>> {
 }
 
 /// The version of what a parameter holds, where it is a later one of the same image.
-async fn newer(there: &Inner, plan: &ImagePlan, held: &str) -> Result<Option<Version>> {
+async fn newer(client: &Client, plan: &ImagePlan, held: &str) -> Result<Option<Version>> {
     if !held.starts_with("ami-") {
         return Ok(None);
     }
     let doing = format!("look what {held} is");
-    let found = image::describe(&there.client, "self", vec![image::filter("image-id", held)], &doing).await?;
-    let record = found.first().and_then(|image| image::record(image, there.client.region()));
+    let found = image::describe(client, "self", vec![filter("image-id", held)], &doing).await?;
+    let record = found.first().and_then(|image| image::record(image, client.region()));
     Ok(record
         .filter(|held| held.namespace == plan.namespace && held.key == plan.key && held.version > plan.version)
         .map(|held| held.version))
 }
 
-async fn put(there: &Inner, run: &Run, plan: &ImagePlan, name: &str, id: &str) -> Result<()> {
-    let client = &there.client;
+async fn put(client: &Client, run: &Run, plan: &ImagePlan, name: &str, id: &str) -> Result<()> {
     let doing = format!("set the parameter {name} to {id}");
     run.check()?;
     let request = client

@@ -8,8 +8,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, 
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 
-use crate::client::Client;
-use crate::request::{encode, endpoint};
+use crate::client::{Client, encode, endpoint};
 
 /// How long the URL is good for; the AWS CLI's own choice.
 const EXPIRES: Duration = Duration::from_hours(1);
@@ -17,7 +16,7 @@ const EXPIRES: Duration = Duration::from_hours(1);
 const API: &str = "2016-11-15";
 
 /// What is copied, and where to.
-pub(super) struct Ask<'a> {
+pub(super) struct PresignRequest<'a> {
     /// The snapshot, in the region of the client.
     pub(super) snapshot: &'a str,
     /// The region that gets the copy.
@@ -30,19 +29,19 @@ pub(super) struct Ask<'a> {
 ///
 /// # Errors
 /// When there are no credentials, or the request can't be signed.
-pub(super) async fn presigned(home: &Client, ask: &Ask<'_>, now: SystemTime) -> Result<String> {
-    let doing = || format!("sign the copy of the snapshot {} to {}", ask.snapshot, ask.to);
+pub(super) async fn presigned(home: &Client, request: &PresignRequest<'_>, now: SystemTime) -> Result<String> {
+    let doing = || format!("sign the copy of the snapshot {} to {}", request.snapshot, request.to);
     let provider = home.config().credentials_provider().ok_or_else(|| Error::preflight(doing()))?;
     let credentials = provider.provide_credentials().await.map_err(|error| Error::preflight(doing()).because(error))?;
     let identity: Identity = credentials.into();
-    signed(&endpoint(home, "ec2"), home.region(), ask, &identity, now)
+    signed(&endpoint(home, "ec2"), home.region(), request, &identity, now)
         .map_err(|why| Error::internal(doing()).because(std::io::Error::other(why)))
 }
 
 fn signed(
     endpoint: &str,
     region: &str,
-    ask: &Ask<'_>,
+    request: &PresignRequest<'_>,
     identity: &Identity,
     now: SystemTime,
 ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
@@ -50,10 +49,10 @@ fn signed(
         ("Action", "CopySnapshot"),
         ("Version", API),
         ("SourceRegion", region),
-        ("SourceSnapshotId", ask.snapshot),
-        ("DestinationRegion", ask.to),
+        ("SourceSnapshotId", request.snapshot),
+        ("DestinationRegion", request.to),
     ];
-    if let Some(key) = ask.kms_key {
+    if let Some(key) = request.kms_key {
         fields.extend([("Encrypted", "true"), ("KmsKeyId", key)]);
     }
     let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
@@ -69,8 +68,8 @@ fn signed(
         .settings(settings)
         .build()?
         .into();
-    let request = SignableRequest::new("GET", url.as_str(), std::iter::empty(), SignableBody::Bytes(&[]))?;
-    let (instructions, _) = sign(request, &params)?.into_parts();
+    let signable = SignableRequest::new("GET", url.as_str(), std::iter::empty(), SignableBody::Bytes(&[]))?;
+    let (instructions, _) = sign(signable, &params)?.into_parts();
     for (name, value) in instructions.params() {
         url.push_str(&format!("&{name}={}", encode(value)));
     }
@@ -86,9 +85,9 @@ mod tests {
     #[test]
     fn the_url_is_signed_for_the_source_region() {
         let identity: Identity = Credentials::new("AKID", "secret", Some("to/ken".to_owned()), None, "test").into();
-        let ask = Ask { snapshot: "snap-1", to: "eu-west-1", kms_key: Some("alias/images") };
+        let request = PresignRequest { snapshot: "snap-1", to: "eu-west-1", kms_key: Some("alias/images") };
         let at = SystemTime::UNIX_EPOCH + Duration::from_hours(480_000);
-        let url = signed("https://ec2.us-east-1.amazonaws.com", "us-east-1", &ask, &identity, at).unwrap();
+        let url = signed("https://ec2.us-east-1.amazonaws.com", "us-east-1", &request, &identity, at).unwrap();
         for part in [
             "https://ec2.us-east-1.amazonaws.com/?Action=CopySnapshot&Version=2016-11-15&",
             "SourceRegion=us-east-1&SourceSnapshotId=snap-1&DestinationRegion=eu-west-1",

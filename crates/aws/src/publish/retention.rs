@@ -1,7 +1,6 @@
 //! Older versions that are kept no longer, in every region and account.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use ami_bake_core::plan::{Distribution, ImageKey, ImagePlan};
 use ami_bake_core::platform::{ImageQuery, ImageRecord, Listed, Superseded};
@@ -11,9 +10,9 @@ use futures::future::join_all;
 use semver::Version;
 
 use super::destination::{Destination, destinations};
-use crate::identity::account_of;
+use super::publisher::Publisher;
+use crate::client::identity::account_of;
 use crate::image;
-use crate::platform::Inner;
 use crate::usage::{Reports, holder, usage};
 
 /// What an image is, wherever it is.
@@ -21,15 +20,15 @@ type Which = (String, ImageKey, Version);
 
 /// What the plan's retention keeps no longer, with what holds each. A place that can't be looked at keeps all.
 pub(crate) async fn superseded(
-    home: &Arc<Inner>,
+    publisher: &Publisher,
     run: &Run,
     plan: &ImagePlan,
     planned: bool,
 ) -> Result<Vec<Superseded>> {
-    let all = destinations(home, &[&plan.settings.distribution]);
+    let all = destinations(&publisher.places, &[&plan.settings.distribution]);
     // Of every name: whoever was built on one of them counts.
     let everything = ImageQuery::default();
-    let listed = join_all(all.iter().map(|to| image::ours(&to.there, run, &everything))).await;
+    let listed = join_all(all.iter().map(|to| image::ours(to.client(), run, &everything))).await;
     let mut listed = all.iter().zip(listed);
     let Some((at_home, images)) = listed.next() else { return Ok(Vec::new()) };
     let images = images?;
@@ -90,7 +89,7 @@ async fn of_place(
     let Some(new) = new else { return Vec::new() };
     let going = plan.settings.retention.superfluous(new, &all, now);
     let images: Vec<&Image> = going.iter().filter_map(|record| described.get(&record.id)).collect();
-    let used = usage(&to.there, run, &images, if planned { Reports::Look } else { Reports::Ask }).await;
+    let used = usage(to.client(), run, &images, if planned { Reports::Look } else { Reports::Ask }).await;
     let held = |record: &ImageRecord| {
         let image = described.get(&record.id)?;
         holder(image, used.get(&record.id))
@@ -99,29 +98,29 @@ async fn of_place(
 }
 
 /// Deletes one of them with its snapshots.
-pub(crate) async fn retire(home: &Arc<Inner>, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+pub(crate) async fn retire(publisher: &Publisher, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
     let targets = &plan.settings.distribution.targets;
     let role = image.account.as_ref().and_then(|account| {
         let of = targets.iter().find(|target| account_of(&target.role).as_ref() == Some(account));
         of.map(|target| target.role.as_str())
     });
-    let region = image.region.as_deref().unwrap_or(home.client.region());
-    image::delete(&home.at(region, role), run, &image.id).await
+    let region = image.region.as_deref().unwrap_or(publisher.client().region());
+    image::delete(&publisher.places.at(region, role), run, &image.id).await
 }
 
 /// Our own images in the home region and wherever one of these distributions brings them, with who uses each. A place that
 /// can't be looked at is told; the others are listed all the same.
 pub(crate) async fn inventory(
-    home: &Arc<Inner>,
+    publisher: &Publisher,
     run: &Run,
     query: &ImageQuery,
     published: &[Distribution],
 ) -> Result<Vec<Listed>> {
-    let all = destinations(home, &published.iter().collect::<Vec<_>>());
+    let all = destinations(&publisher.places, &published.iter().collect::<Vec<_>>());
     let places = join_all(all.iter().map(async |to| {
-        let images = image::ours(&to.there, run, query).await?;
+        let images = image::ours(to.client(), run, query).await?;
         let described: Vec<&Image> = images.iter().map(|(image, _)| image).collect();
-        let mut used = run.until_cancelled(usage(&to.there, run, &described, Reports::No)).await?;
+        let mut used = run.until_cancelled(usage(to.client(), run, &described, Reports::No)).await?;
         let listed = images.into_iter().map(|(_, image)| Listed { usage: used.remove(&image.id), image });
         Ok::<_, Error>(listed.collect::<Vec<Listed>>())
     }))

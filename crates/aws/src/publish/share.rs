@@ -9,8 +9,8 @@ use aws_sdk_ec2::types::{
     SnapshotAttributeName, Tag,
 };
 
-use crate::platform::Inner;
-use crate::{image, source};
+use crate::client::Client;
+use crate::image::{self, shared_key};
 
 /// What of an image's tags other accounts see. `check` keeps room for them.
 const SHOWN: [&str; 7] =
@@ -19,7 +19,7 @@ const SHOWN: [&str; 7] =
 /// Gives everyone who is named leave to launch the image, which says in tags that they see what it is (`all` are its own).
 /// Who has it already is not asked for again, and nobody's leave is taken away. Answers whom it was given to, in words.
 pub(super) async fn share(
-    there: &Inner,
+    client: &Client,
     image: &str,
     wanted: &Share,
     all: &BTreeMap<String, String>,
@@ -27,7 +27,6 @@ pub(super) async fn share(
     if wanted.is_nobody() {
         return Ok(None);
     }
-    let client = &there.client;
     let doing = format!("share the image {image}");
     let request = client.ec2.describe_image_attribute().image_id(image).attribute(ImageAttributeName::LaunchPermission);
     let seen = client.call("DescribeImageAttribute", &doing, request.send()).await?;
@@ -62,12 +61,11 @@ pub(super) async fn share(
 /// The tags by which another account finds the image as a source.
 fn shown(all: &BTreeMap<String, String>) -> Vec<Tag> {
     let value = |key: &str| if key == tags::VARIANT { tags::variant(all) } else { all.get(key) };
-    SHOWN.iter().filter_map(|key| Some(Tag::builder().key(source::shared(key)).value(value(key)?).build())).collect()
+    SHOWN.iter().filter_map(|key| Some(Tag::builder().key(shared_key(key)).value(value(key)?).build())).collect()
 }
 
 /// Lets another account copy a snapshot.
-pub(super) async fn lend(home: &Inner, snapshot: &str, account: &str) -> Result<()> {
-    let client = &home.client;
+pub(super) async fn share_snapshot(client: &Client, snapshot: &str, account: &str) -> Result<()> {
     let request = client
         .ec2
         .modify_snapshot_attribute()
@@ -81,12 +79,12 @@ pub(super) async fn lend(home: &Inner, snapshot: &str, account: &str) -> Result<
 }
 
 /// Lets another account copy an image with all that it consists of.
-pub(super) async fn lend_image(home: &Inner, image: &Image, account: &str) -> Result<()> {
+pub(super) async fn share_for_copy(client: &Client, image: &Image, account: &str) -> Result<()> {
     for part in image::snapshots(image) {
-        lend(home, &part, account).await?;
+        share_snapshot(client, &part, account).await?;
     }
     let one = Share { accounts: vec![account.to_owned()], ..Share::default() };
-    share(home, image.image_id().unwrap_or_default(), &one, &BTreeMap::new()).await.map(|_| ())
+    share(client, image.image_id().unwrap_or_default(), &one, &BTreeMap::new()).await.map(|_| ())
 }
 
 fn blocked_public(error: Error, region: &str) -> Error {

@@ -4,8 +4,8 @@
 use ami_bake_core::Result;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchConfiguration, LaunchTemplate};
 
-use super::of_image::Users;
-use crate::client::Client;
+use super::users::Users;
+use crate::client::{Client, pages};
 
 /// Who of Auto Scaling uses which image. What a group uses by a launch template is among the template's references.
 pub(super) async fn groups(client: &Client) -> Result<Users> {
@@ -41,31 +41,23 @@ fn overridden(group: &AutoScalingGroup) -> Vec<String> {
 
 /// All groups of a region.
 pub(crate) async fn all_groups(client: &Client) -> Result<Vec<AutoScalingGroup>> {
-    let (mut found, mut page) = (Vec::new(), None);
-    loop {
-        let request = client.autoscaling.describe_auto_scaling_groups().max_records(100).set_next_token(page.take());
+    pages(|page| async move {
+        let request = client.autoscaling.describe_auto_scaling_groups().max_records(100).set_next_token(page);
         let doing = "look which images the Auto Scaling groups use";
         let answer = client.call("DescribeAutoScalingGroups", doing, request.send()).await?;
-        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        found.extend(answer.auto_scaling_groups.unwrap_or_default());
-        if page.is_none() {
-            return Ok(found);
-        }
-    }
+        Ok((answer.auto_scaling_groups.unwrap_or_default(), answer.next_token))
+    })
+    .await
 }
 
 async fn all_configurations(client: &Client) -> Result<Vec<LaunchConfiguration>> {
-    let (mut found, mut page) = (Vec::new(), None);
-    loop {
-        let request = client.autoscaling.describe_launch_configurations().max_records(100).set_next_token(page.take());
+    pages(|page| async move {
+        let request = client.autoscaling.describe_launch_configurations().max_records(100).set_next_token(page);
         let doing = "look which images the launch configurations use";
         let answer = client.call("DescribeLaunchConfigurations", doing, request.send()).await?;
-        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        found.extend(answer.launch_configurations.unwrap_or_default());
-        if page.is_none() {
-            return Ok(found);
-        }
-    }
+        Ok((answer.launch_configurations.unwrap_or_default(), answer.next_token))
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod of_image;
 mod references;
 mod reports;
 mod shared;
+mod users;
 
 pub(crate) use groups::all_groups;
 pub(crate) use of_image::{Reports, holder, usage};

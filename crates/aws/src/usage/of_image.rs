@@ -1,18 +1,15 @@
 //! All that is known of who uses an image, put together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ami_bake_core::platform::Usage;
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::Image;
 
 use super::reports::{Reported, reported};
+use super::users::Users;
 use super::{groups, references, shared};
 use crate::client::Client;
-use crate::platform::Inner;
-
-/// Users by image.
-pub(super) type Users = BTreeMap<String, BTreeSet<String>>;
 
 /// Whether EC2's usage reports of shared images are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +23,11 @@ pub(crate) enum Reports {
 }
 
 /// Who uses each of these images of this account and region, by id.
-pub(crate) async fn usage(there: &Inner, run: &Run, images: &[&Image], reports: Reports) -> BTreeMap<String, Usage> {
+pub(crate) async fn usage(client: &Client, run: &Run, images: &[&Image], reports: Reports) -> BTreeMap<String, Usage> {
     let ids: Vec<String> = images.iter().filter_map(|image| image.image_id()).map(str::to_owned).collect();
     if ids.is_empty() {
         return BTreeMap::new();
     }
-    let client = &there.client;
     let now = run.clock().now();
     let (referenced, grouped, launched, reported) = tokio::join!(
         references::references(client, &ids),

@@ -6,8 +6,8 @@ use aws_sdk_ec2::types::{
 };
 use futures::future::try_join_all;
 
-use super::of_image::Users;
-use crate::client::Client;
+use super::users::Users;
+use crate::client::{Client, pages};
 
 /// Images of one call (EC2 API, DescribeImageReferences, `ImageId.N`).
 const BATCH: usize = 10;
@@ -30,8 +30,8 @@ pub(super) async fn references(client: &Client, images: &[String]) -> Result<Use
 
 async fn ask(client: &Client, images: &[String]) -> Result<Vec<ImageReference>> {
     let doing = format!("ask who uses the images {}", images.join(", "));
-    let (mut found, mut page) = (Vec::new(), None);
-    loop {
+    let doing = doing.as_str();
+    pages(|page| async move {
         let request = client
             .ec2
             .describe_image_references()
@@ -47,14 +47,11 @@ async fn ask(client: &Client, images: &[String]) -> Result<Vec<ImageReference>> 
                 ImageReferenceOptionName::VersionDepth,
                 &[ALL_VERSIONS],
             ))
-            .set_next_token(page.take());
-        let answer = client.call("DescribeImageReferences", &doing, request.send()).await?;
-        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        found.extend(answer.image_references.unwrap_or_default());
-        if page.is_none() {
-            return Ok(found);
-        }
-    }
+            .set_next_token(page);
+        let answer = client.call("DescribeImageReferences", doing, request.send()).await?;
+        Ok((answer.image_references.unwrap_or_default(), answer.next_token))
+    })
+    .await
 }
 
 fn option(kind: ImageReferenceResourceType, name: ImageReferenceOptionName, values: &[&str]) -> ResourceTypeRequest {

@@ -7,11 +7,10 @@ use ami_bake_core::{Result, Run};
 use aws_sdk_ec2::types::{
     ImageUsageReport, ImageUsageReportEntry, ImageUsageResourceTypeOptionRequest, ImageUsageResourceTypeRequest,
 };
-
 use jiff::Timestamp;
 
-use super::of_image::Users;
-use crate::client::Client;
+use super::users::Users;
+use crate::client::{Client, pages};
 
 /// How many versions of each launch template are looked through: all.
 const ALL_VERSIONS: &str = "10000";
@@ -61,7 +60,7 @@ pub(super) async fn reported(client: &Client, run: &Run, images: &[String], asks
         };
         found.open.insert(image.clone(), why.to_owned());
     }
-    for entry in entries(client, ready).await? {
+    for entry in entries(client, &ready).await? {
         if let (Some(image), Some(words)) = (entry.image_id(), in_words(&entry, client.account())) {
             found.users.entry(image.to_owned()).or_insert_with(BTreeSet::new).insert(words);
         }
@@ -75,36 +74,27 @@ fn is_old(report: &ImageUsageReport, now: Timestamp) -> bool {
 
 async fn reports(client: &Client, images: &[String]) -> Result<Vec<ImageUsageReport>> {
     let doing = format!("look for usage reports of the images {}", images.join(", "));
-    let (mut found, mut page) = (Vec::new(), None);
-    loop {
-        let request =
-            client.ec2.describe_image_usage_reports().set_image_ids(Some(images.to_vec())).set_next_token(page.take());
-        let answer = client.call("DescribeImageUsageReports", &doing, request.send()).await?;
-        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        found.extend(answer.image_usage_reports.unwrap_or_default());
-        if page.is_none() {
-            return Ok(found);
-        }
-    }
+    let doing = doing.as_str();
+    pages(|page| async move {
+        let request = client.ec2.describe_image_usage_reports().set_image_ids(Some(images.to_vec()));
+        let answer = client.call("DescribeImageUsageReports", doing, request.set_next_token(page).send()).await?;
+        Ok((answer.image_usage_reports.unwrap_or_default(), answer.next_token))
+    })
+    .await
 }
 
-async fn entries(client: &Client, reports: Vec<String>) -> Result<Vec<ImageUsageReportEntry>> {
-    let (mut found, mut page) = (Vec::new(), None);
-    while !reports.is_empty() {
-        let request = client
-            .ec2
-            .describe_image_usage_report_entries()
-            .set_report_ids(Some(reports.clone()))
-            .set_next_token(page.take());
-        let doing = "read the usage reports of shared images";
-        let answer = client.call("DescribeImageUsageReportEntries", doing, request.send()).await?;
-        page = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        found.extend(answer.image_usage_report_entries.unwrap_or_default());
-        if page.is_none() {
-            break;
-        }
+async fn entries(client: &Client, reports: &[String]) -> Result<Vec<ImageUsageReportEntry>> {
+    if reports.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(found)
+    pages(|page| async move {
+        let request = client.ec2.describe_image_usage_report_entries().set_report_ids(Some(reports.to_vec()));
+        let doing = "read the usage reports of shared images";
+        let request = request.set_next_token(page).send();
+        let answer = client.call("DescribeImageUsageReportEntries", doing, request).await?;
+        Ok((answer.image_usage_report_entries.unwrap_or_default(), answer.next_token))
+    })
+    .await
 }
 
 async fn ask(client: &Client, run: &Run, image: &str) -> Result<()> {

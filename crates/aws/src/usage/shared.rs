@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{Image, ImageAttributeName};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 
-use super::of_image::Users;
+use super::users::Users;
 use crate::client::Client;
 
 /// An image in other hands that was launched so lately is in use. EC2 reports a launch a day late (EC2 API, Image,

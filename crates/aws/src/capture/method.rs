@@ -1,0 +1,110 @@
+//! How an image is taken: decided before anything is touched.
+
+use ami_bake_core::plan::CaptureMode;
+use ami_bake_core::{Error, Result};
+
+use crate::image::CaptureMethod;
+
+/// How the disk is quiesced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quiesce {
+    /// StopInstances; `prove` asks the console first, and waits for `stopped` when that proves nothing in time.
+    Stop { prove: bool },
+    /// `halt` inside the guest, for machines that EC2 can't stop; only the console can prove it.
+    Halt,
+    /// The live file systems are frozen for the moment of the snapshot.
+    Freeze,
+}
+
+/// What is known of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MachineFacts {
+    /// It is a one-time spot instance.
+    pub(super) spot: bool,
+    /// Its type is built on the Nitro system: the console is live and a halted guest stays halted.
+    pub(super) nitro: bool,
+    /// What its image allows.
+    pub(super) method: CaptureMethod,
+}
+
+/// The decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CapturePlan {
+    /// How the disk is quiesced.
+    pub(super) quiesce: Quiesce,
+    /// Who makes the image.
+    pub(super) method: CaptureMethod,
+    /// Something that the manifest asked for and does not get.
+    pub(super) note: Option<&'static str>,
+}
+
+/// Decides for a manifest's mode and a machine (design: aws, "Capture").
+///
+/// # Errors
+/// When the machine can't be brought to rest as the manifest asks.
+pub(super) fn decide(mode: CaptureMode, facts: MachineFacts) -> Result<CapturePlan> {
+    let MachineFacts { spot, nitro, method } = facts;
+    let live = mode == CaptureMode::Live && method == CaptureMethod::Snapshots;
+    let quiesce = match (mode, spot) {
+        _ if live => Quiesce::Freeze,
+        (CaptureMode::Stopped, true) => return Err(unstoppable()),
+        (_, true) if nitro => Quiesce::Halt,
+        (_, true) => return Err(loses_its_disk()),
+        // CreateImage promises nothing about the moment of its snapshots, so that it gets a machine that is stopped.
+        (CaptureMode::Halted, false) => Quiesce::Stop { prove: nitro && method == CaptureMethod::Snapshots },
+        (CaptureMode::Stopped | CaptureMode::Live, false) => Quiesce::Stop { prove: false },
+    };
+    let note = (mode == CaptureMode::Live && !live).then_some(
+        "the source image has a billing code, so that EC2 has to make the image itself; it is taken from the machine at rest, not live",
+    );
+    Ok(CapturePlan { quiesce, method, note })
+}
+
+fn unstoppable() -> Error {
+    Error::preflight("capture a spot machine in state stopped: EC2 does not stop one-time spot instances")
+        .help("Use `capture: halted` (the default), or bake without `spot`.")
+}
+
+fn loses_its_disk() -> Error {
+    Error::build("capture a spot machine of a type that is built on Xen: its disk goes with it when it powers off")
+        .help("Use a machine type of the Nitro system, `capture: live`, or bake without `spot`.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ON_DEMAND: MachineFacts = MachineFacts { spot: false, nitro: true, method: CaptureMethod::Snapshots };
+
+    #[test]
+    fn every_mode_on_plain_linux() {
+        let quiesce = |mode, facts| decide(mode, facts).map(|plan| plan.quiesce);
+        assert_eq!(quiesce(CaptureMode::Halted, ON_DEMAND).unwrap(), Quiesce::Stop { prove: true });
+        assert_eq!(quiesce(CaptureMode::Stopped, ON_DEMAND).unwrap(), Quiesce::Stop { prove: false });
+        assert_eq!(quiesce(CaptureMode::Live, ON_DEMAND).unwrap(), Quiesce::Freeze);
+        // A Xen console is minutes old: nothing is asked of it.
+        assert_eq!(
+            quiesce(CaptureMode::Halted, MachineFacts { nitro: false, ..ON_DEMAND }).unwrap(),
+            Quiesce::Stop { prove: false }
+        );
+        let spot = MachineFacts { spot: true, ..ON_DEMAND };
+        assert_eq!(quiesce(CaptureMode::Halted, spot).unwrap(), Quiesce::Halt);
+        assert_eq!(quiesce(CaptureMode::Live, MachineFacts { nitro: false, ..spot }).unwrap(), Quiesce::Freeze);
+        for (mode, facts) in
+            [(CaptureMode::Stopped, spot), (CaptureMode::Halted, MachineFacts { nitro: false, ..spot })]
+        {
+            assert!(quiesce(mode, facts).unwrap_err().help_text().unwrap().contains("without `spot`"));
+        }
+    }
+
+    #[test]
+    fn create_image_gets_a_machine_at_rest() {
+        let coded = MachineFacts { method: CaptureMethod::CreateImage, ..ON_DEMAND };
+        for mode in [CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live] {
+            assert_eq!(decide(mode, coded).unwrap().quiesce, Quiesce::Stop { prove: false }, "{mode:?}");
+        }
+        assert!(decide(CaptureMode::Live, coded).unwrap().note.unwrap().contains("not live"));
+        assert_eq!(decide(CaptureMode::Halted, coded).unwrap().note, None);
+        assert_eq!(decide(CaptureMode::Halted, MachineFacts { spot: true, ..coded }).unwrap().quiesce, Quiesce::Halt);
+    }
+}

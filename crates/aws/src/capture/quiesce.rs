@@ -1,0 +1,152 @@
+//! Quiesces a disk: the machine is stopped, or its guest is proven down.
+
+use std::time::Duration;
+
+use ami_bake_core::communicator::{Communicator, Exec, Exit};
+use ami_bake_core::duration::human;
+use ami_bake_core::output::Collect;
+use ami_bake_core::{Error, Result, Run};
+use aws_sdk_ec2::types::AttributeValue;
+use uuid::Uuid;
+
+use super::console::{HALTED, POWER_DOWN, announce, is_down};
+use super::method::Quiesce;
+use crate::machine::{AwsMachine, decode_console};
+
+/// How long the console is asked for a proof; a guest is down after 3–15 s (research: latency).
+const PROOF: Duration = Duration::from_secs(20);
+/// How long a guest that can't be stopped may take to halt.
+const HALT: Duration = Duration::from_mins(2);
+/// The pause between two looks at the console; the limiter makes it longer where many machines are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long a stop may take: half a minute, 19 on bare metal (research: latency).
+const STOPPED: Duration = Duration::from_mins(25);
+/// The limit for a short command of our own.
+const COMMAND: Duration = Duration::from_secs(15);
+
+/// Halts without powering off, whatever the init is. Nothing waits: the connection goes with the guest.
+const HALT_GUEST: &str = "if command -v systemctl >/dev/null 2>&1; then systemctl --no-block halt; \
+                          else (sleep 1; shutdown -H now || halt) >/dev/null 2>&1 </dev/null & fi";
+
+/// Quiesces the machine's disk.
+pub(super) async fn quiesce(machine: &AwsMachine, run: &Run, how: Quiesce) -> Result<()> {
+    match how {
+        Quiesce::Stop { prove } => stop(machine, run, prove).await,
+        Quiesce::Halt => halt(machine, run).await,
+        Quiesce::Freeze => Err(Error::internal("a frozen file system is no rest of its own")),
+    }
+}
+
+async fn stop(machine: &AwsMachine, run: &Run, prove: bool) -> Result<()> {
+    let nonce = if prove { mark(machine, run).await } else { None };
+    run.check()?;
+    let client = machine.client();
+    let request = client.ec2.stop_instances().instance_ids(&machine.id);
+    client.call("StopInstances", &format!("stop {}", machine.in_words()), request.send()).await?;
+    let stopped = stopped(machine, run, STOPPED);
+    let Some(nonce) = nonce else { return stopped.await };
+    tokio::pin!(stopped);
+    tokio::select! {
+        result = &mut stopped => result,
+        proven = proof(machine, run, &nonce, POWER_DOWN, PROOF) => {
+            if proven? {
+                return Ok(());
+            }
+            run.progress(format!("no sign of power-down on the console of {}, waiting for EC2", machine.id));
+            stopped.await
+        }
+    }
+}
+
+async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
+    let client = machine.client();
+    // Should the guest power off all the same, it must not take its disk with it.
+    let request = client
+        .ec2
+        .modify_instance_attribute()
+        .instance_id(&machine.id)
+        .instance_initiated_shutdown_behavior(AttributeValue::builder().value("stop").build());
+    let doing = format!("keep the disk of {} when its guest halts", machine.in_words());
+    client.call("ModifyInstanceAttribute", &doing, request.send()).await?;
+    let Some(nonce) = mark(machine, run).await else {
+        return Err(unproven(machine, "its kernel log can't be written to"));
+    };
+    run.check()?;
+    match command(machine, HALT_GUEST).await {
+        // The guest may be gone before it answers.
+        Some(Exit::Status(0) | Exit::Lost(_) | Exit::TimedOut(_)) | None => {}
+        Some(exit) => return Err(unproven(machine, &format!("`halt` ended with {exit:?}"))),
+    }
+    let stopped = stopped(machine, run, HALT + PROOF);
+    tokio::pin!(stopped);
+    tokio::select! {
+        result = &mut stopped => result,
+        proven = proof(machine, run, &nonce, HALTED, HALT) => match proven {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(unproven(machine, &format!("its console shows no {HALTED:?} within {}", human(HALT)))),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+fn unproven(machine: &AwsMachine, why: &str) -> Error {
+    Error::build(format!("bring {} to rest: {why}", machine.in_words()))
+        .help("EC2 can't stop one-time spot machines. Bake without `spot`, or with `capture: live`.")
+}
+
+/// Writes a nonce to the console; none when that failed, for then nothing can be proven.
+async fn mark(machine: &AwsMachine, run: &Run) -> Option<String> {
+    let nonce = format!("ami-bake-down-{}", Uuid::new_v4().simple());
+    if command(machine, &announce(&nonce)).await == Some(Exit::Status(0)) {
+        return Some(nonce);
+    }
+    run.progress(format!("the kernel log of {} can't be written to", machine.id));
+    None
+}
+
+/// Runs a short command of our own; none when there is no connection.
+async fn command(machine: &AwsMachine, command: &str) -> Option<Exit> {
+    let communicator = machine.communicator()?;
+    communicator.exec(Exec::new(command).timeout(COMMAND), &mut Collect::default()).await.ok()
+}
+
+/// Looks at the console until it shows that the guest is down; false when the time is over or the console can't be read.
+async fn proof(machine: &AwsMachine, run: &Run, nonce: &str, line: &str, limit: Duration) -> Result<bool> {
+    let client = machine.client();
+    let begun = run.clock().elapsed();
+    while run.clock().elapsed().saturating_sub(begun) < limit {
+        let request = client.ec2.get_console_output().instance_id(&machine.id).latest(true);
+        match client.ask("GetConsoleOutput", request.send()).await {
+            Ok(answer) if is_down(&decode_console(answer.output()), nonce, line) => return Ok(true),
+            Ok(_) => {}
+            Err(failure) if failure.unknown() || failure.throttled() => {}
+            // No Nitro type after all, or no permission: the slow way works without.
+            Err(failure) => {
+                run.progress(format!("the console of {} can't be read ({})", machine.id, failure.code()));
+                return Ok(false);
+            }
+        }
+        run.sleep(LOOK).await?;
+    }
+    Ok(false)
+}
+
+async fn stopped(machine: &AwsMachine, run: &Run, limit: Duration) -> Result<()> {
+    let words = machine.in_words();
+    machine
+        .machines
+        .instances
+        .wait(run, &machine.id, limit, |state| {
+            let instance = state?;
+            match instance.state.as_str() {
+                "stopped" => Some(Ok(())),
+                "shutting-down" | "terminated" => {
+                    let why = instance.reason.map(|(_, message)| format!(": {message}")).unwrap_or_default();
+                    Some(Err(Error::build(format!("stop {words}: it was terminated meanwhile{why}"))
+                        .help("Its disk is gone with it. The dead-man timer ends a machine after `lifetime`; a spot machine can be taken back at any time.")))
+                }
+                _ => None,
+            }
+        })
+        .await
+}

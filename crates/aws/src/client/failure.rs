@@ -1,0 +1,296 @@
+//! What AWS refused, as data and in words.
+//!
+//! EC2 models no errors: all that can be told apart is told apart by the code.
+
+use std::fmt;
+
+use ami_bake_core::{Error, ErrorKind};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::denied::Denied;
+
+/// How a call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FailureKind {
+    /// AWS answered with an error.
+    Refused,
+    /// No answer, or half of one, or a server-side failure: it may have been done.
+    Lost,
+    /// The request never left: no credentials.
+    Credentials,
+    /// The request never left: the endpoint can't be reached.
+    Unreachable,
+}
+
+/// A call that failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    action: &'static str,
+    region: String,
+    kind: FailureKind,
+    code: Option<String>,
+    text: String,
+    status: Option<u16>,
+    denied: Option<Denied>,
+    /// What was said in full already where the credentials were made.
+    explained: Option<Error>,
+}
+
+impl Failure {
+    /// A call's failure, with what can be learnt from the SDK.
+    pub(crate) fn new<E>(action: &'static str, region: &str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let code = error.code().map(str::to_owned);
+        let kind = match error {
+            SdkError::ServiceError(_) => FailureKind::Refused,
+            _ if no_credentials(error) => FailureKind::Credentials,
+            // A connection that was never made carried no request.
+            SdkError::DispatchFailure(dispatch) if dispatch.is_io() && never_connected(error) => {
+                FailureKind::Unreachable
+            }
+            SdkError::ConstructionFailure(_) => FailureKind::Refused,
+            _ => FailureKind::Lost,
+        };
+        let text = match error.message() {
+            Some(message) => message.to_owned(),
+            None => chain(error),
+        };
+        let denied = code.as_deref().and_then(|code| Denied::new(action, code, &text));
+        let explained = causes(error).find_map(|cause| cause.downcast_ref::<Error>().cloned());
+        Self { action, region: region.to_owned(), kind, code, text, status, denied, explained }
+    }
+
+    /// AWS's code of the refusal.
+    pub(crate) fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or_default()
+    }
+
+    /// Where the call went.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// AWS's own words.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// True for one of these codes.
+    pub(crate) fn is(&self, codes: &[&str]) -> bool {
+        codes.contains(&self.code())
+    }
+
+    /// True when the object isn't there (`InvalidInstanceID.NotFound`, `InvalidAMIID.Unavailable`, `NoSuchEntity` …).
+    pub(crate) fn not_found(&self) -> bool {
+        let code = self.code();
+        code.ends_with(".NotFound")
+            || code.ends_with("NotFoundException")
+            || matches!(code, "NoSuchEntity" | "ParameterNotFound" | "InvalidAMIID.Unavailable")
+    }
+
+    /// True when the request may have been carried out although no good answer came: a lost connection, a time-out, a
+    /// 5xx. Such a call is repeated with the same token, or its object is looked up. A code that names a reason, such
+    /// as missing capacity (which EC2 sends as 500), is a definite refusal.
+    pub(crate) fn unknown(&self) -> bool {
+        match self.kind {
+            FailureKind::Lost => true,
+            FailureKind::Refused => {
+                self.status.is_some_and(|status| status >= 500)
+                    && (self.code.is_none()
+                        || self.is(&["InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"]))
+            }
+            FailureKind::Credentials | FailureKind::Unreachable => false,
+        }
+    }
+
+    /// True when the request never left, since nothing took the connection.
+    pub(crate) fn never_sent(&self) -> bool {
+        self.kind == FailureKind::Unreachable
+    }
+
+    /// True when the request never left, since there were no credentials for it: none was found, or a role could not be
+    /// assumed.
+    pub(crate) fn without_credentials(&self) -> bool {
+        self.kind == FailureKind::Credentials
+    }
+
+    /// True when AWS asks to come back later.
+    pub(crate) fn throttled(&self) -> bool {
+        self.is(&[
+            "RequestLimitExceeded",
+            "Throttling",
+            "ThrottlingException",
+            "RequestThrottled",
+            "EC2ThrottledException",
+        ])
+    }
+
+    /// True when the role may not do it.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.denied.is_some()
+    }
+
+    /// The action that the role lacks, such as `kms:Decrypt`; often the call's own.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        self.denied.as_ref().map(Denied::action)
+    }
+
+    /// Names what a refused call was about, where AWS did not: the resource's ARN without `arn:` and partition.
+    #[must_use]
+    pub(crate) fn on(mut self, partition: &str, resource: &str) -> Self {
+        let action = self.action;
+        if let Some(denied) = &mut self.denied {
+            denied.on(action, partition, resource);
+        }
+        self
+    }
+
+    /// The failure to get credentials, in the words of the place that knows why.
+    pub(crate) fn explained(&self) -> Option<&Error> {
+        self.explained.as_ref()
+    }
+
+    /// The encoded authorization message, where EC2 sent one that was not decoded yet.
+    pub(crate) fn encoded(&self) -> Option<String> {
+        self.denied.as_ref().and_then(Denied::encoded)
+    }
+
+    /// Takes the decoded authorization message (STS' JSON).
+    pub(crate) fn decoded(&mut self, message: &str) {
+        if let Some(denied) = &mut self.denied {
+            denied.read(message);
+        }
+    }
+
+    /// The failure in words. `doing` fits after "failed to" and names the object.
+    pub(crate) fn into_error(self, doing: &str) -> Error {
+        if let Some(error) = self.explained {
+            return error;
+        }
+        let region = &self.region;
+        let answer = AwsMessage(match &self.code {
+            Some(code) => format!("{} answered {code}: {}", self.action, self.text),
+            None => format!("{}: {}", self.action, self.text),
+        });
+        if let Some(denied) = &self.denied {
+            let error = Error::preflight(format!("{doing} in {region}: {}", denied.in_words())).help(denied.help());
+            return error.because(AwsMessage(Denied::short(&answer.0)));
+        }
+        match self.kind {
+            FailureKind::Credentials => Error::preflight(format!("{doing} in {region}: no usable AWS credentials"))
+                .help(
+                    "Give the workflow `permissions: {id-token: write}` and the manifest a role (`aws: {role: …}`), or set \
+                     AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` shows \
+                     whether credentials work.",
+                )
+                .because(answer),
+            FailureKind::Unreachable => Error::preflight(format!("{doing}: the AWS endpoint in {region} can't be reached"))
+                .help(format!(
+                    "Check that {region} is a region's name and that this machine reaches the internet (HTTPS_PROXY is \
+                     honoured). AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_EC2 override the endpoint, if they are set."
+                ))
+                .because(answer),
+            FailureKind::Lost => Error::build(format!("{doing} in {region}: no answer came"))
+                .help("Run the bake again; what this one made is tagged with its run and taken away.")
+                .because(answer),
+            FailureKind::Refused => self.refused(doing, answer),
+        }
+    }
+
+    fn refused(&self, doing: &str, answer: AwsMessage) -> Error {
+        let region = &self.region;
+        let code = self.code();
+        let (kind, what, help) = match code {
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
+                ErrorKind::Preflight,
+                "the AWS credentials have expired",
+                Some("Credentials given as variables can't be renewed. Give a role (`aws: {role: …}`) or a profile, which can.".to_owned()),
+            ),
+            "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => (
+                ErrorKind::Preflight,
+                "AWS does not accept the credentials",
+                Some(format!(
+                    "`aws sts get-caller-identity` shows whose they are. In an opt-in region, {region} must also be enabled for the account."
+                )),
+            ),
+            "OptInRequired" => (
+                ErrorKind::Preflight,
+                "the account must opt in first",
+                Some(format!(
+                    "Enable the region {region} for the account, or accept the Marketplace product's terms with this account, then bake again."
+                )),
+            ),
+            _ if self.throttled() => (
+                ErrorKind::Build,
+                "AWS keeps throttling",
+                Some("Other tools draw from the same account's rate. Bake fewer images at once, or later.".to_owned()),
+            ),
+            "VcpuLimitExceeded" | "MaxSpotInstanceCountExceeded" | "InstanceLimitExceeded" => (
+                ErrorKind::Preflight,
+                "the account's instance limit is reached",
+                Some(format!(
+                    "Ask for more under Service Quotas (EC2, {region}), end machines that nobody needs, or name smaller types under `machine: {{type: …}}`."
+                )),
+            ),
+            _ => (ErrorKind::Build, code, None),
+        };
+        let what = if what.is_empty() { "AWS refused" } else { what };
+        let error = Error::new(kind, format!("{doing} in {region}: {what}")).because(answer);
+        match help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+}
+
+/// What AWS said, as the cause of an error.
+#[derive(Debug)]
+struct AwsMessage(String);
+
+impl fmt::Display for AwsMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for AwsMessage {}
+
+/// True when the credentials could not be found or loaded.
+fn no_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.downcast_ref::<CredentialsError>().is_some())
+}
+
+/// True when the connection was refused or its name not found.
+fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
+            || cause.to_string().contains("dns error")
+    })
+}
+
+/// The error and its causes in one line each, as far as they say something new; Display alone says "dispatch failure".
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    for cause in causes(error) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}

@@ -1,0 +1,138 @@
+//! STS' refusals in words: the same short text stands for many causes, so what was asked stands beside it.
+
+use std::fmt::Write as _;
+
+use ami_bake_core::Error;
+use ami_bake_core::token::Claims;
+
+use super::arn::{RoleArn, account_of};
+use super::trust;
+use crate::client::failure::Failure;
+
+/// What a refusal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retry {
+    /// Ask again soon; a role that was just made is not known everywhere.
+    Soon,
+    /// Ask again with patience: trouble between AWS and the provider, throttling, no answer.
+    Patiently,
+    /// Ask for a shorter session.
+    ShorterSession,
+    /// Give up.
+    Never,
+}
+
+/// Judges a refusal of AssumeRoleWithWebIdentity or AssumeRole (STS API, errors; research: github-actions, 3.3).
+pub(super) fn decide(failure: &Failure) -> Retry {
+    let text = failure.text();
+    match failure.code() {
+        // A token that aged on the way is another one at the next attempt.
+        "AccessDenied" | "AccessDeniedException" | "ExpiredTokenException" | "ExpiredToken" => Retry::Soon,
+        "IDPCommunicationError" | "IDPCommunicationErrorException" => Retry::Patiently,
+        "InvalidIdentityToken" | "InvalidIdentityTokenException" if text.contains("verification key") => {
+            Retry::Patiently
+        }
+        "ValidationError" if text.contains("DurationSeconds") || text.contains("MaxSessionDuration") => {
+            Retry::ShorterSession
+        }
+        _ if failure.throttled() || failure.unknown() => Retry::Patiently,
+        _ => Retry::Never,
+    }
+}
+
+/// The refusal of a token, with what the token says, the role, and the trust policy that would accept it.
+pub(super) fn of_token(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Error {
+    let doing = format!("assume the role {role} with the workflow's token");
+    let error = Error::preflight(format!("{doing}: {}", why(failure, role, claims, region)));
+    let error = match help(failure, role, claims, region) {
+        Some(help) => error.help(help),
+        None => error,
+    };
+    error.because(std::io::Error::other(format!("STS answered {}: {}", failure.code(), failure.text())))
+}
+
+fn why(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> String {
+    match failure.code() {
+        "AccessDenied" | "AccessDeniedException" => {
+            "its trust policy does not accept the token, or there is no such role".to_owned()
+        }
+        "RegionDisabledException" => format!("STS is switched off in {region} for the account {}", role.account()),
+        _ if no_provider(failure) => {
+            format!("the account {} does not know the provider {}", role.account(), claims.issuer)
+        }
+        _ if failure.text().contains("audience") => {
+            format!("the provider does not accept the audience {}", claims.audience)
+        }
+        "InvalidIdentityToken" | "InvalidIdentityTokenException" | "IDPCommunicationError" => {
+            format!("AWS could not check the token with {}", claims.issuer)
+        }
+        _ if failure.unknown() => format!("STS in {region} does not answer"),
+        "" => "it was refused".to_owned(),
+        code => code.to_owned(),
+    }
+}
+
+fn no_provider(failure: &Failure) -> bool {
+    failure.text().contains("No OpenIDConnect provider")
+}
+
+fn help(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Option<String> {
+    let provider = claims.issuer.trim_start_matches("https://");
+    match failure.code() {
+        "AccessDenied" | "AccessDeniedException" => {
+            let mut text = format!(
+                "The token says\n  sub  {}\n  aud  {}\n  iss  {}\n",
+                claims.subject, claims.audience, claims.issuer
+            );
+            let policy = trust::that_accepts(role, claims);
+            let _ = write!(
+                text,
+                "and the role is\n  {role}\nThis trust policy accepts it, in both forms that GitHub writes the subject in \
+                 (by names, and with ids since July 2026; a job's `environment:` stands in it instead of the branch):\n{policy:#}\n\
+                 The provider arn:{}:iam::{}:oidc-provider/{provider} must be there too.",
+                role.partition(),
+                role.account()
+            );
+            Some(text)
+        }
+        "RegionDisabledException" => Some(format!(
+            "Switch STS on in {region} under IAM, Account settings, or bake from a region where it is on (`aws: {{region: …}}`)."
+        )),
+        _ if no_provider(failure) => Some(format!(
+            "aws iam create-open-id-connect-provider --url {} --client-id-list {}",
+            claims.issuer, claims.audience
+        )),
+        _ if failure.text().contains("audience") => Some(format!(
+            "Add {} to the provider's client ids (aws iam add-client-id-to-open-id-connect-provider), or ask for another \
+             audience with the input `audience`.",
+            claims.audience
+        )),
+        "PackedPolicyTooLarge" | "ValidationError" => None,
+        _ => Some("AWS or GitHub may be in trouble; run the job again.".to_owned()),
+    }
+}
+
+/// The refusal of a further role.
+pub(super) fn of_role(failure: &Failure, role: &str, region: &str) -> Error {
+    let account = account_of(role).unwrap_or_default();
+    let error = match failure.code() {
+        "AccessDenied" | "AccessDeniedException" => {
+            Error::preflight(format!("assume the role {role}: who asks may not, or there is no such role")).help(format!(
+                "Both sides must allow it: the role's trust policy names the one who asks (`aws sts get-caller-identity` shows \
+                 whom), with the action sts:AssumeRole; and, in another account than {account}, that one's own policy allows \
+                 sts:AssumeRole on {role}."
+            ))
+        }
+        "RegionDisabledException" => {
+            Error::preflight(format!("assume the role {role}: STS is switched off in {region} for the account {account}"))
+                .help(format!("Switch STS on in {region} under IAM, Account settings."))
+        }
+        _ => Error::preflight(format!("assume the role {role} in {region}")),
+    };
+    let answer = if failure.code().is_empty() {
+        failure.text().to_owned()
+    } else {
+        format!("STS answered {}: {}", failure.code(), failure.text())
+    };
+    error.because(std::io::Error::other(answer))
+}

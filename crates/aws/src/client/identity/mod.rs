@@ -1,0 +1,21 @@
+//! Whose credentials a bake uses.
+//!
+//! Base credentials come from the SDK's default chain (environment, profile, web identity file, container, IMDS), or from
+//! a workflow's OIDC token where there is one and a role is named. A role is assumed from them, and each further one from
+//! the one before. All credentials are renewed before they expire, for as long as the bake lasts.
+
+mod arn;
+mod assume;
+mod diagnosis;
+mod renewal;
+mod resolve;
+mod settings;
+mod sources;
+mod trust;
+mod web;
+
+pub use arn::RoleArn;
+pub(crate) use arn::{Partition, account_of};
+pub(crate) use resolve::{cache, chained, resolve};
+pub use settings::{Identity, Warn, session_name};
+pub use trust::{both_forms, subject_forms, trust_policy};

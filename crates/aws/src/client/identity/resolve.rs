@@ -1,0 +1,87 @@
+//! The chain of credentials: a base, and each role assumed from the one before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::clock::Clock;
+use ami_bake_core::{Error, Result};
+use aws_config::identity::IdentityCache;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
+
+use super::arn::{Partition, RoleArn};
+use super::assume::AssumeRole;
+use super::renewal::Renewing;
+use super::settings::Identity;
+use super::sources::{Chain, Source};
+use super::web::WebIdentity;
+
+/// The time for one renewal, with the retries of every hop.
+const RENEW_TIME: Duration = Duration::from_mins(2);
+
+/// A cache that keeps credentials until the moment at which [`Renewing`] wants to be asked again.
+pub(crate) fn cache() -> SharedIdentityCache {
+    IdentityCache::lazy().buffer_time(Duration::ZERO).load_timeout(RENEW_TIME).build()
+}
+
+/// The configuration `base` with the credentials that `identity` asks for, and the region whose STS is asked.
+///
+/// # Errors
+/// When a role can't be one, or lies in another partition than the home region.
+pub(crate) fn resolve(
+    base: &SdkConfig,
+    identity: &Identity,
+    home: &Region,
+    clock: &Arc<dyn Clock>,
+) -> Result<(SdkConfig, Region)> {
+    let roles = identity.roles.iter().map(|role| RoleArn::parse(role)).collect::<Result<Vec<_>>>()?;
+    for role in &roles {
+        let partition = Partition::of_region(home.as_ref());
+        if role.partition() != partition.as_str() {
+            return Err(Error::preflight(format!(
+                "the role {role} lies in the partition {}, the region {home} in {}",
+                role.partition(),
+                partition.as_str()
+            ))
+            .help("An account's roles are good for the regions of its own partition alone: change the role or the region."));
+        }
+    }
+    let sts_region = identity.sts_region.clone().map_or_else(|| home.clone(), Region::new);
+    let with = |provider: SharedCredentialsProvider| base.to_builder().credentials_provider(provider).build();
+    let mut hops = roles.into_iter();
+    let mut config = match (&identity.tokens, hops.next()) {
+        (Some(tokens), Some(role)) => {
+            let web = WebIdentity::new(base, identity, role, Arc::clone(tokens), sts_region.clone(), Arc::clone(clock));
+            with(renewing(web, identity))
+        }
+        (None, role) => {
+            let chain = with(renewing(Chain::of(base, identity), identity));
+            match role {
+                Some(role) => {
+                    with(renewing(AssumeRole::new(&chain, identity, role.as_str(), sts_region.clone()), identity))
+                }
+                None => chain,
+            }
+        }
+        (Some(_), None) => with(renewing(Chain::of(base, identity), identity)),
+    };
+    for role in hops {
+        config = with(renewing(AssumeRole::new(&config, identity, role.as_str(), sts_region.clone()), identity));
+    }
+    Ok((config, sts_region))
+}
+
+/// Credentials for `role` in another account, assumed with those of `config`. Makes no call yet.
+pub(crate) fn chained(
+    config: &SdkConfig,
+    identity: &Identity,
+    role: &str,
+    region: Region,
+) -> SharedCredentialsProvider {
+    renewing(AssumeRole::new(config, identity, role, region), identity)
+}
+
+fn renewing(source: impl Source, identity: &Identity) -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Renewing::new(source, identity.masker.clone()))
+}

@@ -1,0 +1,49 @@
+//! Where credentials come from, and the base chain as such a place.
+
+use std::future::Future;
+
+use ami_bake_core::{Error, Result};
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_smithy_types::error::display::DisplayErrorContext;
+
+use super::settings::Identity;
+
+/// Gets credentials that last from now on.
+pub(super) trait Source: Send + Sync + std::fmt::Debug + 'static {
+    /// Credentials, or a failure in words.
+    fn get(&self) -> impl Future<Output = Result<Credentials>> + Send;
+}
+
+/// The SDK's default chain.
+#[derive(Debug)]
+pub(super) struct Chain {
+    provider: Option<SharedCredentialsProvider>,
+    help: Option<String>,
+}
+
+impl Chain {
+    pub(super) fn of(base: &SdkConfig, identity: &Identity) -> Self {
+        Self { provider: base.credentials_provider(), help: identity.help.clone() }
+    }
+}
+
+impl Source for Chain {
+    async fn get(&self) -> Result<Credentials> {
+        let why = match &self.provider {
+            Some(provider) => match provider.provide_credentials().await {
+                Ok(credentials) => return Ok(credentials),
+                Err(error) => format!("{}", DisplayErrorContext(error)),
+            },
+            None => "the chain of providers is empty".to_owned(),
+        };
+        Err(Error::preflight("there are no usable AWS credentials")
+            .help(self.help.clone().unwrap_or_else(|| {
+                "Give the workflow `permissions: {id-token: write}` and the manifest a role (`aws: {role: …}`), or set AWS_PROFILE, \
+                 or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` shows whether credentials work."
+                    .to_owned()
+            }))
+            .because(std::io::Error::other(why)))
+    }
+}

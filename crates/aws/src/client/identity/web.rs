@@ -1,0 +1,117 @@
+//! A role assumed with a workflow's token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::clock::Clock;
+use ami_bake_core::token::TokenSource;
+use ami_bake_core::{Error, Result};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_sts::Client;
+use secrecy::ExposeSecret as _;
+
+use super::arn::RoleArn;
+use super::assume::{credentials, seconds};
+use super::diagnosis::{Retry, decide, of_token};
+use super::settings::Identity;
+use super::sources::Source;
+use crate::client::failure::Failure;
+
+/// STS' default, and what every role allows.
+const SESSION: Duration = Duration::from_hours(1);
+/// One request; a dead connection must not eat the token's 300 s.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// A refusal is asked about this often: the text for a wrong subject is also that of a role made a second ago.
+const DOUBTS: u32 = 3;
+/// Trouble is asked about this often: with the pauses about a minute.
+const TROUBLES: u32 = 8;
+/// The first pause, doubled each time up to [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Assumes a role with a token that is minted anew for each attempt.
+#[derive(Debug)]
+pub(super) struct WebIdentity {
+    sts: Client,
+    tokens: Arc<dyn TokenSource>,
+    identity: Identity,
+    role: RoleArn,
+    region: Region,
+    clock: ClockHandle,
+}
+
+/// The clock, which has no Debug.
+struct ClockHandle(Arc<dyn Clock>);
+
+impl std::fmt::Debug for ClockHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl WebIdentity {
+    pub(super) fn new(
+        base: &SdkConfig,
+        identity: &Identity,
+        role: RoleArn,
+        tokens: Arc<dyn TokenSource>,
+        region: Region,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let config = aws_sdk_sts::config::Builder::from(base)
+            .region(region.clone())
+            // Each attempt needs a token of its own, so that the SDK must not repeat one.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(ATTEMPT).build())
+            .build();
+        Self {
+            sts: Client::from_conf(config),
+            tokens,
+            identity: identity.clone(),
+            role,
+            region,
+            clock: ClockHandle(clock),
+        }
+    }
+}
+
+impl Source for WebIdentity {
+    async fn get(&self) -> Result<Credentials> {
+        let audience = self.identity.audience.as_deref().unwrap_or(self.role.audience());
+        let mut duration = self.identity.duration.unwrap_or(SESSION);
+        let mut pause = PAUSE;
+        for attempt in 1..=TROUBLES {
+            let token = self.tokens.token(audience).await?;
+            let request = self.sts.assume_role_with_web_identity().role_arn(self.role.as_str());
+            let request = request.role_session_name(self.identity.session()).duration_seconds(seconds(duration));
+            let failure = match request.web_identity_token(token.secret.expose_secret()).send().await {
+                Ok(answer) => {
+                    return answer.credentials().and_then(credentials).ok_or_else(|| {
+                        Error::preflight(format!("assume the role {}: STS' answer holds no credentials", self.role))
+                    });
+                }
+                Err(error) => Failure::new("AssumeRoleWithWebIdentity", self.region.as_ref(), &error),
+            };
+            match decide(&failure) {
+                Retry::ShorterSession if duration > SESSION => {
+                    self.identity.emit(format!(
+                        "{} does not allow sessions of {}; they last an hour and are renewed",
+                        self.role,
+                        ami_bake_core::duration::human(duration)
+                    ));
+                    duration = SESSION;
+                    continue;
+                }
+                Retry::Soon if attempt < DOUBTS => {}
+                Retry::Patiently if attempt < TROUBLES => {}
+                _ => return Err(of_token(&failure, &self.role, &token.claims, self.region.as_ref())),
+            }
+            self.clock.0.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        Err(Error::internal("asked STS for no credentials"))
+    }
+}

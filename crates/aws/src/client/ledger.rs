@@ -1,0 +1,18 @@
+//! The words by which the ledger knows what this platform creates.
+
+pub(crate) use ami_bake_core::ledger::{IMAGE, MACHINE};
+
+/// The platform's name in the ledger and in manifests.
+pub(crate) const PLATFORM: &str = "aws";
+/// A snapshot; its entries are found by the volume, or by the snapshot that it is a copy of.
+pub(crate) const SNAPSHOT: &str = "snapshot";
+/// A snapshot of a source, copied into the account; its entries are found by the source's snapshot.
+pub(crate) const SNAPSHOT_COPY: &str = "snapshot-copy";
+/// The login key of a run.
+pub(crate) const KEY_PAIR: &str = "key-pair";
+/// The security group of a run.
+pub(crate) const SECURITY_GROUP: &str = "security-group";
+/// The temporary role of machines.
+pub(crate) const ROLE: &str = "role";
+/// The instance profile that holds it.
+pub(crate) const INSTANCE_PROFILE: &str = "instance-profile";

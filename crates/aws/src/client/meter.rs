@@ -1,0 +1,93 @@
+//! Counts requests, and tells the limiter of throttled answers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ami_bake_core::limit::Limiter;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+/// The name of a rate limit: EC2 counts per account, region and action.
+pub(super) fn bucket(place: &str, action: &str) -> String {
+    format!("{place}/{action}")
+}
+
+/// Counts every request that leaves, and tells the limiter of every throttled answer, those that the SDK retries by
+/// itself included.
+#[derive(Clone)]
+pub(super) struct Meter {
+    /// Whose buckets they are.
+    place: String,
+    limiter: Arc<Limiter>,
+    calls: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl Meter {
+    /// A meter for a place, as [`super::regional::Client::place`] writes it.
+    pub(super) fn new(place: String, limiter: Arc<Limiter>) -> Self {
+        Self { place, limiter, calls: Arc::default() }
+    }
+
+    /// The same counters for the calls to another place.
+    pub(super) fn at(&self, place: String) -> Self {
+        Self { place, ..self.clone() }
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Requests sent so far, retries included, by action.
+    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "ami-bake-meter"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(metadata) = cfg.load::<Metadata>() {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            *calls.entry(metadata.name().to_owned()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // EC2 throttles with 503 RequestLimitExceeded, others with 400 or 429.
+        let throttled = context.response().is_some_and(|response| {
+            matches!(response.status().as_u16(), 429 | 503)
+                || (response.status().as_u16() == 400
+                    && response.body().bytes().is_some_and(|body| String::from_utf8_lossy(body).contains("Throttling")))
+        });
+        if let (true, Some(metadata)) = (throttled, cfg.load::<Metadata>()) {
+            self.limiter.throttled(&bucket(&self.place, metadata.name()));
+        }
+        Ok(())
+    }
+}

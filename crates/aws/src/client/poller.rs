@@ -1,0 +1,32 @@
+//! Pollers over what AWS describes.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::poll::{Answer, Poller};
+
+use super::regional::Client;
+
+/// How often a poller asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// The pause between two questions.
+    pub(crate) interval: Duration,
+    /// A shorter pause, for this long after somebody began to wait.
+    pub(crate) eager: Option<(Duration, Duration)>,
+}
+
+/// A poller whose question is `ask`: the state of each of these ids that AWS knows. It asks nothing until somebody waits.
+pub(crate) fn poller<S, F>(client: &Arc<Client>, timing: Timing, ask: fn(Arc<Client>, Vec<String>) -> F) -> Poller<S>
+where
+    S: Clone + Send + Sync + 'static,
+    F: Future<Output = Answer<S>> + Send + 'static,
+{
+    let (clock, client) = (Arc::clone(client.clock()), Arc::clone(client));
+    let ask = Box::new(move |ids| Box::pin(ask(Arc::clone(&client), ids)) as _);
+    match timing.eager {
+        Some(eager) => Poller::eager(clock, eager, timing.interval, ask),
+        None => Poller::new(clock, timing.interval, ask),
+    }
+}

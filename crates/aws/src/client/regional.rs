@@ -1,0 +1,280 @@
+//! The AWS clients of one region, and the one wrapper that every call goes through.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::clock::Clock;
+use ami_bake_core::ledger::{Closed, Ticket};
+use ami_bake_core::limit::Limiter;
+use ami_bake_core::{Error, Result, Run};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::failure::Failure;
+use super::identity::{self, Identity};
+use super::limits::rate;
+use super::meter::{Meter, bucket};
+
+/// One attempt of one call; EC2 answers in a second or two, a RunInstances in five.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// A call with all its retries.
+const OPERATION: Duration = Duration::from_mins(3);
+/// Attempts of a call, the first included: throttles back off to 20 s each.
+const ATTEMPTS: u32 = 8;
+/// The first pause before a retry, doubled each time; EC2's buckets fill within it. The SDK's own is a second.
+const BACKOFF: Duration = Duration::from_millis(250);
+
+/// How calls are repeated.
+pub(crate) fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF)
+}
+
+/// How long an answer may take.
+pub(crate) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build()
+}
+
+/// The clients of one region.
+pub(crate) struct Client {
+    pub(crate) ec2: aws_sdk_ec2::Client,
+    pub(crate) autoscaling: aws_sdk_autoscaling::Client,
+    pub(crate) iam: aws_sdk_iam::Client,
+    pub(crate) ssm: aws_sdk_ssm::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) sts: aws_sdk_sts::Client,
+    config: SdkConfig,
+    region: String,
+    /// Where STS is asked.
+    sts_region: Region,
+    /// The account of a role that was assumed on top of the bake's own credentials.
+    account: Option<String>,
+    identity: Identity,
+    limiter: Arc<Limiter>,
+    clock: Arc<dyn Clock>,
+    meter: Meter,
+}
+
+impl Client {
+    /// Clients with the credentials and endpoints that environment and profile give (`AWS_ENDPOINT_URL` and the
+    /// services' own variables included).
+    pub(super) async fn new(
+        region: Option<String>,
+        identity: Identity,
+        clock: Arc<dyn Clock>,
+        limiter: Arc<Limiter>,
+    ) -> Result<Self> {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .retry_config(retries())
+            .timeout_config(timeouts())
+            .identity_cache(identity::cache());
+        if let Ok(name) = AppName::new(concat!("ami-bake-", env!("CARGO_PKG_VERSION"))) {
+            loader = loader.app_name(name);
+        }
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region));
+        }
+        let base = loader.load().await;
+        let region = base.region().cloned().ok_or_else(|| {
+            Error::preflight("no AWS region is set")
+                .help("Write `aws: {region: us-east-1}` into the manifest, or set AWS_REGION, or give --region.")
+        })?;
+        let (config, sts_region) = identity::resolve(&base, &identity, &region, &clock)?;
+        let meter = Meter::new(region.to_string(), Arc::clone(&limiter));
+        let origin = ClientOrigin { sts: sts(&config, &sts_region, &meter), sts_region, account: None, identity };
+        Ok(Self::with(config, region.as_ref(), origin, meter, limiter, clock))
+    }
+
+    /// The same account's clients in another region; what they share, they share.
+    pub(super) fn in_region(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        let meter = self.meter.at(place(region, self.account.as_deref()));
+        let origin = ClientOrigin {
+            sts: self.sts.clone(),
+            sts_region: self.sts_region.clone(),
+            account: self.account.clone(),
+            identity: self.identity.clone(),
+        };
+        Self::with(config, region, origin, meter, Arc::clone(&self.limiter), Arc::clone(&self.clock))
+    }
+
+    /// The clients of another account in the same region, under a role there that the bake's own credentials assume. Makes
+    /// no call yet.
+    pub(super) fn under(&self, role: &str) -> Self {
+        let provider = identity::chained(&self.config, &self.identity, role, self.sts_region.clone());
+        let config = self.config.to_builder().credentials_provider(provider).build();
+        let account = identity::account_of(role);
+        let meter = self.meter.at(place(&self.region, account.as_deref()));
+        let origin = ClientOrigin {
+            sts: sts(&config, &self.sts_region, &meter),
+            sts_region: self.sts_region.clone(),
+            account,
+            identity: self.identity.clone(),
+        };
+        Self::with(config, &self.region, origin, meter, Arc::clone(&self.limiter), Arc::clone(&self.clock))
+    }
+
+    fn with(
+        config: SdkConfig,
+        region: &str,
+        origin: ClientOrigin,
+        meter: Meter,
+        limiter: Arc<Limiter>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            ec2: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            iam: aws_sdk_iam::Client::from_conf(
+                aws_sdk_iam::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            ssm: aws_sdk_ssm::Client::from_conf(
+                aws_sdk_ssm::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            autoscaling: aws_sdk_autoscaling::Client::from_conf(
+                aws_sdk_autoscaling::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            s3: aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&config)
+                    .timeout_config(unhurried())
+                    .interceptor(meter.clone())
+                    .build(),
+            ),
+            sts: origin.sts,
+            sts_region: origin.sts_region,
+            account: origin.account,
+            identity: origin.identity,
+            region: region.to_owned(),
+            config,
+            limiter,
+            clock,
+            meter,
+        }
+    }
+
+    /// The region's name.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The account, where the client is under a role of another one.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
+    /// Where its calls go, in words: the region, and the account where it is another one.
+    pub(crate) fn place(&self) -> &str {
+        self.meter.place()
+    }
+
+    /// What all the clients share: HTTP client, time source, credentials.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Counts the requests of a service without an SDK's client, as those of all others.
+    pub(crate) fn meter(&self) -> impl Intercept + 'static {
+        self.meter.clone()
+    }
+
+    /// The run's clock.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Requests sent so far, retries included, by action.
+    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
+        self.meter.calls()
+    }
+
+    /// Makes one call when its action's bucket allows it. `action` is the API's name of it (`RunInstances`), `request`
+    /// the builder's `send()`. The refusal comes back as data, for callers that act on its code.
+    pub(crate) fn ask<T, E>(
+        &self,
+        action: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> impl Future<Output = Result<T, Box<Failure>>>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        // The SDK's futures hold 16 KiB each; on the heap, once, instead of in every future that awaits one.
+        let request = Box::pin(request);
+        async move {
+            self.limiter.acquire(&bucket(self.place(), action), rate(action)).await;
+            request.await.map_err(|error| Box::new(Failure::new(action, self.place(), &error)))
+        }
+    }
+
+    /// The same, for callers to whom every refusal is a failure. `doing` is what the call is for, in words that fit
+    /// after "failed to" and name the object: "import the key pair ami-bake-7f3".
+    pub(crate) fn call<T, E>(
+        &self,
+        action: &'static str,
+        doing: &str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> impl Future<Output = Result<T>>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let answer = self.ask(action, request);
+        async move {
+            match answer.await {
+                Ok(answer) => Ok(answer),
+                Err(failure) => Err(self.explain(*failure, doing).await),
+            }
+        }
+    }
+
+    /// A refusal in words; an encoded authorization message is decoded first, where the role may do that.
+    pub(crate) async fn explain(&self, mut failure: Failure, doing: &str) -> Error {
+        if let Some(encoded) = failure.encoded() {
+            let request = self.sts.decode_authorization_message().encoded_message(encoded).send();
+            // Who may not decode it gets the statement made from the call's name.
+            if let Ok(answer) = self.ask("DecodeAuthorizationMessage", request).await {
+                failure.decoded(answer.decoded_message().unwrap_or_default());
+            }
+        }
+        failure.into_error(doing)
+    }
+
+    /// The same for something that was to be created. Its ledger entry is closed, unless it may have been created although
+    /// no answer came.
+    pub(crate) async fn not_created(&self, run: &Run, ticket: Ticket, failure: Failure, doing: &str) -> Error {
+        if !failure.unknown()
+            && let Err(error) = run.ledger().close(ticket, Closed::Refused)
+        {
+            return error;
+        }
+        self.explain(failure, doing).await
+    }
+}
+
+/// An object takes as long as it is large; a step has a limit of its own.
+fn unhurried() -> TimeoutConfig {
+    TimeoutConfig::builder().disable_operation_timeout().disable_operation_attempt_timeout().build()
+}
+
+/// The region, and the account where it is not the bake's own.
+fn place(region: &str, account: Option<&str>) -> String {
+    account.map_or_else(|| region.to_owned(), |account| format!("{region} of {account}"))
+}
+
+/// What the clients of one account share.
+struct ClientOrigin {
+    sts: aws_sdk_sts::Client,
+    sts_region: Region,
+    account: Option<String>,
+    identity: Identity,
+}
+
+fn sts(config: &SdkConfig, region: &Region, meter: &Meter) -> aws_sdk_sts::Client {
+    let config = aws_sdk_sts::config::Builder::from(config).region(region.clone()).interceptor(meter.clone());
+    aws_sdk_sts::Client::from_conf(config.build())
+}

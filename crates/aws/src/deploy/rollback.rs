@@ -1,0 +1,208 @@
+//! Rolls a group back whose instance refresh failed.
+
+use std::time::Duration;
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::plan::Refresh;
+use ami_bake_core::rollout::Outcome;
+use ami_bake_core::{Error, ErrorKind, Result, Run};
+
+use super::fleet::Fleet;
+use super::group::{self, Follows, Group};
+use super::ledger_kinds::{REFRESH, RefreshMark};
+use super::refresh::{self, RefreshEnd, StartRefresh};
+use super::template::{self, Template};
+use crate::client::Client;
+
+/// How long EC2 may take to stop a refresh: it waits for machines that are being launched.
+const STOPPED: Duration = Duration::from_mins(30);
+
+/// A deployment that failed, and the state that it leaves.
+#[derive(Debug)]
+pub(super) struct RolloutFailure {
+    pub(super) outcome: Outcome,
+    pub(super) error: Error,
+}
+
+impl RolloutFailure {
+    pub(super) fn new(outcome: Outcome, error: Error) -> Self {
+        Self { outcome, error }
+    }
+}
+
+/// An instance refresh that has to be rolled back.
+pub(super) struct Rollback<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) run: &'a Run,
+    pub(super) settings: &'a Refresh,
+    /// The template before anything was moved.
+    pub(super) template: &'a Template,
+    /// The group before anything was moved.
+    pub(super) group: &'a Group,
+    /// The version that it ran with.
+    pub(super) from: i64,
+    /// The refresh, and the version that it brings.
+    pub(super) mark: RefreshMark,
+    pub(super) id: String,
+    /// True when the version was made for this deployment, so that it may go.
+    pub(super) made: bool,
+}
+
+impl Rollback<'_> {
+    /// What a bad end leaves, once everything is done that can be done about it.
+    pub(super) async fn roll_back(&self, end: Result<RefreshEnd>) -> RolloutFailure {
+        let group = &self.group.name;
+        let failed =
+            |why: String| Error::new(ErrorKind::Deploy, format!("the instance refresh of {group} failed {why}"));
+        let failure = match end {
+            Ok(RefreshEnd::RolledBack(why)) => {
+                let why =
+                    Error::new(ErrorKind::Deploy, format!("the instance refresh of {group} was rolled back {why}"));
+                RolloutFailure::new(Outcome::RolledBack, why)
+            }
+            Ok(RefreshEnd::RollbackFailed(why)) => RolloutFailure::new(Outcome::RollbackFailed, failed(why)),
+            Ok(RefreshEnd::Cancelled(why)) => RolloutFailure::new(
+                Outcome::Failed,
+                Error::new(ErrorKind::Deploy, format!("somebody else cancelled the instance refresh of {group} {why}"))
+                    .help("What they had in mind is not known, so the group is left as it is."),
+            ),
+            Ok(RefreshEnd::Failed(why)) => self.undo(failed(why), false).await,
+            Ok(RefreshEnd::TimedOut | RefreshEnd::Successful) => {
+                let why = Error::new(
+                    ErrorKind::Deploy,
+                    format!("the instance refresh of {group}: {}", refresh::overdue(self.settings)),
+                );
+                self.undo(why, true).await
+            }
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
+                return RolloutFailure::new(Outcome::RollingBack, error);
+            }
+            Err(error) => self.undo(error, true).await,
+        };
+        if failure.outcome == Outcome::RollingBack {
+            // The clean-up goes on with it.
+            return failure;
+        }
+        let why = if failure.outcome == Outcome::RolledBack { Closed::Deleted } else { Closed::Kept };
+        // A line that can't be written makes a sweep look at the group once more.
+        let _ = self.run.ledger().close_id(REFRESH, &self.id, why);
+        failure
+    }
+
+    /// Goes back from a refresh that failed, or that is still `active`.
+    async fn undo(&self, error: Error, active: bool) -> RolloutFailure {
+        if !self.settings.rollback {
+            let stopped = if active { refresh::cancel(&self.fleet.client, &self.group.name).await } else { Ok(()) };
+            if let Err(refused) = stopped {
+                self.run.warn(format!("could not stop it: {refused}"), refused.help_text().map(str::to_owned));
+            }
+            let help = "`on-failure: stop` leaves the group as it is; without it, it goes back.";
+            return RolloutFailure::new(Outcome::Failed, error.help(help));
+        }
+        self.run.progress(format!("{} goes back to version {}", self.group.name, self.from));
+        match self.undone(active).await {
+            Ok(None) => RolloutFailure::new(Outcome::RolledBack, error),
+            Ok(Some(why)) => {
+                let help = format!("The way back failed {why}. Look at the group's activities.");
+                RolloutFailure::new(Outcome::RollbackFailed, error.help(help))
+            }
+            Err(refused) if refused.kind() == ErrorKind::Cancelled => {
+                RolloutFailure::new(Outcome::RollingBack, refused)
+            }
+            Err(refused) => {
+                let help = format!("The way back failed: {refused}. {}", refused.help_text().unwrap_or_default());
+                RolloutFailure::new(Outcome::RollbackFailed, error.help(help.trim_end()))
+            }
+        }
+    }
+
+    /// None when everything is as it was; else why it is not.
+    async fn undone(&self, active: bool) -> Result<Option<String>> {
+        if active && self.group.is_steady() && refresh::roll_back(&self.fleet.client, &self.group.name).await? {
+            return Ok(match refresh::watch(self.fleet, self.run, &self.mark, &self.id, self.settings.wait).await? {
+                RefreshEnd::RolledBack(_) => None,
+                // It failed before the request came: the rest is done by hand.
+                RefreshEnd::Failed(_) | RefreshEnd::Cancelled(_) => return self.by_hand().await,
+                RefreshEnd::Successful => Some("because it was done at that very moment".to_owned()),
+                RefreshEnd::RollbackFailed(why) => Some(why),
+                RefreshEnd::TimedOut => Some(refresh::overdue(self.settings)),
+            });
+        }
+        if active {
+            refresh::cancel(&self.fleet.client, &self.group.name).await?;
+            refresh::watch(self.fleet, self.run, &self.mark, &self.id, STOPPED).await?;
+        }
+        self.by_hand().await
+    }
+
+    /// What EC2 can't do for a group on `$Default` or `$Latest`: the pointers are put back, then a second refresh leaves
+    /// alone what was not replaced yet.
+    async fn by_hand(&self) -> Result<Option<String>> {
+        let (client, run) = (&*self.fleet.client, self.run);
+        let version =
+            return_to(client, run, self.group, self.template, self.from, self.mark.version, self.made).await?;
+        let Some(now) = group::describe(client, &self.group.name).await? else { return Ok(None) };
+        if Group::new(now)?.on(self.mark.version).next().is_none() {
+            return Ok(None);
+        }
+        let mark = RefreshMark { version: self.from, ..self.mark.clone() };
+        let back = StartRefresh {
+            mark: mark.clone(),
+            desired: self.group.with_version(&version),
+            settings: self.settings,
+            forward: false,
+            auto_rollback: false,
+        };
+        let id = refresh::start(client, run, &back).await?;
+        let end = refresh::watch(self.fleet, run, &mark, &id, self.settings.wait).await;
+        // It is the way back: nothing is to be undone of it.
+        run.ledger().close_id(REFRESH, &id, Closed::Kept)?;
+        Ok(match end? {
+            RefreshEnd::Successful => None,
+            RefreshEnd::TimedOut => Some(refresh::overdue(self.settings)),
+            RefreshEnd::Failed(why)
+            | RefreshEnd::Cancelled(why)
+            | RefreshEnd::RolledBack(why)
+            | RefreshEnd::RollbackFailed(why) => Some(why),
+        })
+    }
+}
+
+/// Puts back what the group follows, and answers what it has to ask for to be as it was: `$Default` and `$Latest` where
+/// they lead to the old version again, else the number.
+pub(super) async fn return_to(
+    client: &Client,
+    run: &Run,
+    group: &Group,
+    before: &Template,
+    from: i64,
+    version: i64,
+    made: bool,
+) -> Result<String> {
+    let follows = group.follows();
+    let mut now = template::find(client, &before.id).await?;
+    if now.default == version && before.default != version {
+        template::set_default(client, before, before.default).await?;
+        now.default = before.default;
+    }
+    if follows == Follows::Latest && now.latest == version && made {
+        template::discard(client, run, &before.id, version).await?;
+        now = template::find(client, &before.id).await?;
+    }
+    if let Follows::Number(_) = follows {
+        return Ok(from.to_string());
+    }
+    let leads = follows.number(&now);
+    if leads == from {
+        return Ok(follows.as_version());
+    }
+    run.warn(
+        format!(
+            "{} goes back to version {from} by its number: {} is version {leads} by now",
+            group.name,
+            follows.as_version()
+        ),
+        Some("Let it follow again once that is a version that you want.".to_owned()),
+    );
+    Ok(from.to_string())
+}

@@ -1,0 +1,35 @@
+//! Descriptions of images, so that whoever launches or captures need not ask again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_ec2::types::Image;
+
+use crate::client::KeyedOnceCell;
+
+/// Images that were described.
+#[derive(Default)]
+pub(crate) struct DescriptionCache {
+    by_id: Mutex<HashMap<String, Arc<Image>>>,
+    /// What was asked for by name or parameter: many images of a manifest ask for the same source.
+    pub(super) by_query: KeyedOnceCell<String, Image>,
+}
+
+impl DescriptionCache {
+    /// Keeps a description.
+    pub(crate) fn keep(&self, image: Image) -> Arc<Image> {
+        let image = Arc::new(image);
+        let id = image.image_id().unwrap_or_default().to_owned();
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&image));
+        image
+    }
+
+    /// Any image that was asked for before.
+    pub(crate) fn any(&self) -> Option<Arc<Image>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).values().next().cloned()
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<Arc<Image>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+}

@@ -1,0 +1,79 @@
+//! The look-ups of a run, one for each source, and the copies that are made beside its bakes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::{ErrorKind, Result, Run};
+use aws_sdk_ec2::types::Image;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::copy::make;
+use super::key::{LineageKey, NAME};
+use crate::client::KeyedOnceCell;
+use crate::client::ledger::{IMAGE, SNAPSHOT_COPY};
+use crate::image::Images;
+
+/// The account's own copies of sources.
+pub(crate) struct Lineages {
+    pub(super) images: Arc<Images>,
+    /// The private images by run and key; none where there is none yet.
+    pub(super) found: KeyedOnceCell<(String, LineageKey), Option<String>>,
+    tasks: Mutex<Vec<Task>>,
+}
+
+/// A copy that is being made.
+struct Task {
+    run: String,
+    stop: CancellationToken,
+    handle: JoinHandle<()>,
+}
+
+impl Lineages {
+    /// No copy is looked for yet.
+    pub(crate) fn new(images: Arc<Images>) -> Self {
+        Self { images, found: KeyedOnceCell::default(), tasks: Mutex::default() }
+    }
+
+    /// Starts the copy, whatever becomes of the image that asked for it. `broken` are copies that can't be used.
+    pub(super) fn start(&self, run: &Run, source: &Arc<Image>, key: &LineageKey, broken: Vec<String>) {
+        let stop = run.cancel.child_token();
+        let (images, source, key) = (Arc::clone(&self.images), Arc::clone(source), key.clone());
+        let own = run.for_all().with_cancel(stop.clone());
+        let handle = tokio::spawn(async move {
+            match make(&images, &own, &source, &key, broken).await {
+                Err(error) if error.kind() != ErrorKind::Cancelled => own.warn(
+                    format!("no copy of {} was made in this account: {error}", key.source),
+                    error.help_text().map(str::to_owned).or_else(|| {
+                        Some(
+                            "The bake goes on without. `lineage` needs a source whose snapshots may be copied."
+                                .to_owned(),
+                        )
+                    }),
+                ),
+                _ => {}
+            }
+        });
+        let task = Task { run: run.id().to_owned(), stop, handle };
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// At a run's end: nothing waits for a copy that isn't finished. It stays, tagged with its end, for the next run.
+    pub(crate) async fn close(&self, run: &Run) -> Result<()> {
+        let tasks: Vec<Task> = {
+            let mut all = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extract_if(.., |task| task.run == run.id()).collect()
+        };
+        for task in tasks {
+            task.stop.cancel();
+            // It panicked or it ended: both leave what it made in the ledger.
+            let _ = task.handle.await;
+        }
+        for entry in run.ledger().open_entries() {
+            if entry.kind == SNAPSHOT_COPY || (entry.kind == IMAGE && entry.find_by.starts_with(NAME)) {
+                run.ledger().close_entry(&entry, Closed::Kept)?;
+            }
+        }
+        Ok(())
+    }
+}

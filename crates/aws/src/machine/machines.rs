@@ -1,0 +1,36 @@
+//! What all machines of the platform share.
+
+use std::sync::Arc;
+
+use ami_bake_core::poll::Poller;
+
+use super::instance::{self, Instance};
+use super::run_state::RunStates;
+use crate::client::Client;
+use crate::image::Images;
+use crate::lineage::Lineages;
+
+/// The machines of the home region.
+pub(crate) struct Machines {
+    /// The images that they boot from.
+    pub(crate) images: Arc<Images>,
+    /// The account's own copies of sources.
+    pub(super) lineages: Arc<Lineages>,
+    /// The state of every machine that somebody waits for, in one DescribeInstances.
+    pub(crate) instances: Poller<Instance>,
+    /// What the machines of each run use together.
+    pub(super) runs: RunStates,
+}
+
+impl Machines {
+    /// Nothing is asked yet.
+    pub(crate) fn new(images: Arc<Images>, lineages: Arc<Lineages>) -> Self {
+        let instances = instance::poller(&images.client);
+        Self { images, lineages, instances, runs: RunStates::default() }
+    }
+
+    /// The client of the region.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.images.client
+    }
+}

@@ -1,0 +1,32 @@
+//! PolicyScope a policy applies.
+
+use crate::client::identity::{Partition, RoleArn};
+
+/// The account and region of a role; `*` stands for what is not known.
+#[derive(Debug, Clone)]
+pub struct PolicyScope {
+    /// The partition.
+    pub partition: String,
+    /// The account's 12 digits.
+    pub account: String,
+    /// The home region.
+    pub region: String,
+}
+
+impl PolicyScope {
+    /// The place of a role, where it is known, and a region.
+    pub fn of(role: Option<&str>, region: &str) -> Self {
+        let role = role.and_then(|role| RoleArn::parse(role).ok());
+        Self {
+            partition: Partition::of_region(region).as_str().to_owned(),
+            account: role.map_or_else(|| "*".to_owned(), |role| role.account().to_owned()),
+            region: region.to_owned(),
+        }
+    }
+
+    /// The ARN of something in EC2. Images and snapshots have no account in theirs.
+    pub(super) fn ec2(&self, region: &str, name: &str) -> String {
+        let account = if name.starts_with("image/") || name.starts_with("snapshot/") { "" } else { &self.account };
+        format!("arn:{}:ec2:{region}:{account}:{name}", self.partition)
+    }
+}

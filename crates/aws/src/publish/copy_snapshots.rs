@@ -1,0 +1,122 @@
+//! Copies of snapshots in other regions and accounts: begun while the image is still being tested, awaited when it is
+//! published.
+
+use std::time::Duration;
+
+use ami_bake_core::ledger::Closed;
+use ami_bake_core::plan::{CopyMethod, ImagePlan};
+use ami_bake_core::platform::{Candidate, Undo};
+use ami_bake_core::{ErrorKind, Result, Run, tags};
+use futures::future::join_all;
+
+use super::destination::{Destination, destinations};
+use super::presign::{PresignRequest, presigned};
+use super::publisher::Publisher;
+use super::share::share_snapshot;
+use crate::client::ledger::SNAPSHOT;
+use crate::client::tag_filter;
+use crate::image::{
+    CaptureMethod, SnapshotCopy, begin_copy, capture_method, created, delete_snapshot, described, wait_for_copy,
+};
+
+/// When sweep may take a copy that no image was made of.
+const LIFETIME: Duration = Duration::from_hours(24);
+
+/// Begins the copies of a candidate's snapshots to every place that will get the image. What can't begin is told when it
+/// is needed.
+pub(crate) async fn prepare(publisher: &Publisher, run: &Run, plan: &ImagePlan, candidate: &Candidate) {
+    let distribution = &plan.settings.distribution;
+    if distribution.copy == CopyMethod::Image {
+        return;
+    }
+    // EC2's own images are copied by EC2, with their billing code.
+    match described(&publisher.home, run, &candidate.image.id).await {
+        Ok(image) if capture_method(&image) == CaptureMethod::Snapshots => {}
+        _ => return,
+    }
+    let all = destinations(&publisher.places, &[distribution]);
+    join_all(all.iter().filter(|to| !to.home).flat_map(|to| {
+        candidate.parts.iter().map(async move |part| {
+            let copy = begin(publisher, run, plan, to, part).await;
+            publisher.copies.put(to.place(), part, copy);
+        })
+    }))
+    .await;
+}
+
+/// Asks for one copy. It stands in the ledger, found by the snapshot that it is made of.
+async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destination, source: &str) -> Result<String> {
+    let (from, run) = (publisher.client().region(), &to.run(run));
+    if let Some(account) = to.account() {
+        share_snapshot(publisher.client(), source, account).await?;
+    }
+    let doing = format!("copy the snapshot {source} from {from} to {}", to.place());
+    let mut tags = created(run, &plan.settings.name, Some(&plan.namespace), Some(&plan.key), LIFETIME);
+    tags.insert(tags::COPIED_FROM.to_owned(), source.to_owned());
+    let key = to.region.kms_key.as_deref();
+    let url = if to.region.region == from {
+        None
+    } else {
+        // Whoever asks signs: in another account its own role.
+        let signer = publisher.places.clients().at(from, to.role.as_deref());
+        let request = PresignRequest { snapshot: source, to: &to.region.region, kms_key: key };
+        Some(presigned(&signer, &request, run.clock().now().into()).await?)
+    };
+    let copy = SnapshotCopy {
+        of: source,
+        from,
+        url,
+        description: format!("{} {}, copied by ami-bake from {source}", plan.key, plan.version),
+        encrypted: key.map(|_| true),
+        key,
+        tags: &tags,
+        kind: SNAPSHOT,
+        found_by: vec![tag_filter(tags::COPIED_FROM, source), tag_filter(tags::RUN, run.id())],
+        doing: &doing,
+    };
+    match begin_copy(&to.images, run, &copy).await? {
+        Ok((id, _)) => Ok(id),
+        Err(failure) => Err(to.client().explain(*failure, &doing).await),
+    }
+}
+
+/// The complete copy of a snapshot at a place: the one that was begun while the image was tested, else a new one. One that
+/// failed is taken away.
+pub(super) async fn complete(
+    publisher: &Publisher,
+    run: &Run,
+    plan: &ImagePlan,
+    to: &Destination,
+    source: &str,
+) -> Result<String> {
+    let id = match publisher.copies.take(to.place(), source) {
+        Some(begun) => begun?,
+        None => begin(publisher, run, plan, to, source).await?,
+    };
+    match wait_for_copy(&to.images, run, source, &id).await {
+        Ok(()) => Ok(id),
+        Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+        Err(error) => {
+            if let Ok(Undo::Done) = delete_snapshot(&to.images, &id).await {
+                run.ledger().close_id(SNAPSHOT, &id, Closed::Deleted)?;
+            }
+            Err(error.help(help(to)))
+        }
+    }
+}
+
+fn help(to: &Destination) -> String {
+    let region = &to.region.region;
+    let field = format!("regions: [{{region: {region}, kms-key: …}}]");
+    match to.account() {
+        None => format!(
+            "The role must be allowed to use the key of the snapshot at home (kms:DescribeKey, kms:CreateGrant, kms:Decrypt) \
+             and the key in {region} (`{field}`)."
+        ),
+        Some(account) => format!(
+            "The policy of the snapshot's key at home must allow the account {account} to use it (kms:DescribeKey, \
+             kms:CreateGrant, kms:Decrypt, kms:ReEncryptFrom), and the role there the key in {region} (`targets: [{{role: …, \
+             {field}}}]`)."
+        ),
+    }
+}

@@ -1,0 +1,121 @@
+//! What the accounts do not allow, said before a machine starts.
+
+use ami_bake_core::plan::{ImagePlan, TargetPlan};
+use ami_bake_core::{Error, Result, Route, Run};
+use aws_sdk_ec2::types::ImageBlockPublicAccessEnabledState;
+use futures::future::try_join_all;
+
+use super::destination::{Destination, destinations};
+use super::publisher::Publisher;
+
+/// The alias of the key that AWS manages; no other account may use it (KMS developer guide, "AWS managed keys").
+const AWS_KEY: &str = "alias/aws/ebs";
+
+/// Refuses a publication that can't come to a good end.
+///
+/// # Errors
+/// [`ami_bake_core::ErrorKind::Preflight`], with what to do.
+pub(crate) async fn preflight(publisher: &Publisher, run: &Run, plan: &ImagePlan) -> Result<()> {
+    let region = publisher.client().region();
+    let distribution = &plan.settings.distribution;
+    let asked = distribution.regions.iter().find(|asked| asked.region == region);
+    if let Some(key) = asked.and_then(|asked| asked.kms_key.as_deref())
+        && plan.machine.disk.kms_key.as_deref() != Some(key)
+    {
+        return Err(Error::preflight(format!("publish {} in {region} under the key {key}", plan.key))
+            .help(format!(
+                "{region} is the home region: there the image has the key of the disk that it is baked on. Write `machine: \
+                 {{disk: {{encrypted: true, kms-key: {key}}}}}`, and leave `kms-key` out here."
+            ))
+            .at(route(plan, "regions")));
+    }
+    let shared = !distribution.share.is_nobody();
+    if !shared && distribution.targets.is_empty() {
+        return Ok(());
+    }
+    let all = destinations(&publisher.places, &[distribution]);
+    let checks = async {
+        // Who may not be there at all is told before anything else about the place.
+        try_join_all(distribution.targets.iter().map(|target| assumable(publisher, plan, target))).await?;
+        try_join_all(all.iter().filter(|to| shared || to.home).map(|to| shareable(plan, to))).await
+    };
+    run.until_cancelled(checks).await??;
+    Ok(())
+}
+
+fn route(plan: &ImagePlan, field: &str) -> Route {
+    plan.route.key("publish").key(field)
+}
+
+/// The role of a target can be assumed.
+async fn assumable(publisher: &Publisher, plan: &ImagePlan, target: &TargetPlan) -> Result<()> {
+    let role = &target.role;
+    let client = publisher.places.clients().at(publisher.client().region(), Some(role));
+    let doing = format!("publish {} as {role}", plan.key);
+    let answer = client.ask("GetCallerIdentity", client.sts.get_caller_identity().send()).await;
+    let Err(failure) = answer else { return Ok(()) };
+    if !failure.without_credentials() {
+        return Err(client.explain(*failure, &doing).await.at(route(plan, "targets")));
+    }
+    let statement = format!(r#"{{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "{role}"}}"#);
+    Err(Error::preflight(format!("{doing}: the role can't be assumed: {}", failure.text()))
+        .help(format!(
+            "The role of the bake needs this statement: {statement}. And the trust policy of {role} must name the role of \
+             the bake as principal."
+        ))
+        .at(route(plan, "targets")))
+}
+
+/// What sharing asks of a place, and copying to another account of the home region.
+async fn shareable(plan: &ImagePlan, to: &Destination) -> Result<()> {
+    let client = to.client();
+    let place = to.place();
+    let distribution = &plan.settings.distribution;
+    let public = distribution.share.public;
+    if public {
+        let request = client.ec2.get_image_block_public_access_state().send();
+        let doing = format!("ask whether {place} may have public images");
+        let state = client.call("GetImageBlockPublicAccessState", &doing, request).await?;
+        let blocks = ImageBlockPublicAccessEnabledState::BlockNewSharing;
+        if state.image_block_public_access_state() == Some(blocks.as_str()) {
+            return Err(Error::preflight(format!("make {} public: the account blocks public images in {place}", plan.key))
+                .help("Allow them under EC2, Data protection and security, Block public access for AMIs (DisableImageBlockPublicAccess), or take `public: true` out.")
+                .at(route(plan, "share")));
+        }
+    }
+    let Some(key) = key_of(plan, to).await? else { return Ok(()) };
+    if public {
+        return Err(Error::preflight(format!("make {} public: it is encrypted in {place}", plan.key))
+            .help("A public image must be plain. Take `encrypted` and `kms-key` out, or bake it in an account that does not encrypt by default.")
+            .at(route(plan, "share")));
+    }
+    if key.ends_with(AWS_KEY) {
+        let (what, field) = if distribution.share.is_nobody() { ("copy", "targets") } else { ("share", "share") };
+        return Err(Error::preflight(format!("{what} {}: in {place} it is encrypted with the key that AWS manages, which no other account can use", plan.key))
+            .help("Give it a key of your own: `machine: {disk: {encrypted: true, kms-key: …}}` at home, `regions: [{region: …, kms-key: …}]` elsewhere. The key's policy must let the other account use it.")
+            .at(route(plan, field)));
+    }
+    Ok(())
+}
+
+/// The key that the image will be encrypted with at a place; none where it is plain.
+async fn key_of(plan: &ImagePlan, to: &Destination) -> Result<Option<String>> {
+    let disk = &plan.machine.disk;
+    let own = if to.home { disk.kms_key.clone() } else { to.region.kms_key.clone() };
+    if own.is_some() {
+        return Ok(own);
+    }
+    let client = to.client();
+    let doing = format!("ask how {} encrypts volumes", to.place());
+    let encrypted = disk.encrypted == Some(true) || {
+        let request = client.ec2.get_ebs_encryption_by_default().send();
+        let answer = client.call("GetEbsEncryptionByDefault", &doing, request).await?;
+        answer.ebs_encryption_by_default().unwrap_or(false)
+    };
+    if !encrypted {
+        return Ok(None);
+    }
+    let request = client.ec2.get_ebs_default_kms_key_id().send();
+    let answer = client.call("GetEbsDefaultKmsKeyId", &doing, request).await?;
+    Ok(Some(answer.kms_key_id.unwrap_or_else(|| AWS_KEY.to_owned())))
+}

@@ -1,0 +1,152 @@
+//! An image in another region or account, under its final name.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ami_bake_core::plan::{CopyMethod, ImagePlan};
+use ami_bake_core::platform::{ImageRecord, Registration};
+use ami_bake_core::{Error, ErrorKind, Result, Run, tags};
+use aws_sdk_ec2::types::Image;
+use futures::future::try_join_all;
+
+use super::copy_snapshots;
+use super::destination::Destination;
+use super::publisher::Publisher;
+use super::share::share_for_copy;
+use crate::client::filter;
+use crate::image::{
+    self, CaptureMethod, CopyOrigin, CreateImageError, ImageSpec, Images, capture_method, tags_of, with_snapshots,
+};
+
+/// An image that another publication registered is available in seconds.
+const AVAILABLE: Duration = Duration::from_hours(3);
+
+/// The image at home that goes elsewhere.
+pub(super) struct HomeImage<'a> {
+    pub(super) record: &'a ImageRecord,
+    pub(super) image: &'a Image,
+}
+
+/// Brings an image to a place. Answers it there, and what was done; nothing where it was there already.
+pub(super) async fn transfer(
+    publisher: &Publisher,
+    run: &Run,
+    plan: &ImagePlan,
+    from: &HomeImage<'_>,
+    to: &Destination,
+) -> Result<(Image, Option<String>)> {
+    if let Some(image) = present(&to.images, run, from.record).await? {
+        return Ok((image, None));
+    }
+    let by_ec2 = capture_method(from.image) == CaptureMethod::CreateImage;
+    if by_ec2 || plan.settings.distribution.copy == CopyMethod::Image {
+        let why = if by_ec2 { "its billing code allows no registration of ours" } else { "`copy: image`" };
+        return copied(publisher, run, plan, from, to, why).await;
+    }
+    match snapshots(publisher, run, plan, from, to).await {
+        Ok(parts) => registered(publisher, run, plan, from, to, &parts).await,
+        Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Preflight) => Err(error),
+        Err(error) => {
+            run.warn(
+                format!("{error}; EC2 copies the whole image instead"),
+                Some("`copy: image` does so from the start.".to_owned()),
+            );
+            copied(publisher, run, plan, from, to, "its snapshots could not be copied alone").await
+        }
+    }
+}
+
+/// The same image, where an earlier publication brought it.
+async fn present(images: &Images, run: &Run, record: &ImageRecord) -> Result<Option<Image>> {
+    let place = images.client.place();
+    let doing = format!("look for the image {:?} in {place}", record.name);
+    let filters = vec![filter("name", &record.name)];
+    let found = run.until_cancelled(image::describe(&images.client, "self", filters, &doing)).await??;
+    let Some(other) = found.into_iter().next() else { return Ok(None) };
+    let id = other.image_id().unwrap_or_default().to_owned();
+    let seen = tags_of(&other);
+    if seen.get(tags::DIGEST).map(String::as_str) != Some(record.digest.as_str()) {
+        return Err(Error::new(
+            ErrorKind::Publish,
+            format!("register {:?} in {place}: the name is taken by {id}, which has other content", record.name),
+        )
+        .help("Raise the version, or delete that image first."));
+    }
+    image::available(images, run, &id, AVAILABLE, |_| Vec::new()).await.map(|(image, _)| Some(image))
+}
+
+/// Complete copies of all snapshots, by the snapshot that each was made of.
+async fn snapshots(
+    publisher: &Publisher,
+    run: &Run,
+    plan: &ImagePlan,
+    from: &HomeImage<'_>,
+    to: &Destination,
+) -> Result<BTreeMap<String, String>> {
+    let parts = from.record.parts.iter().map(async |part| {
+        let copy = copy_snapshots::complete(publisher, run, plan, to, part).await?;
+        Ok::<_, Error>((part.clone(), copy))
+    });
+    Ok(try_join_all(parts).await?.into_iter().collect())
+}
+
+/// Registers copies of the snapshots as the image at home is registered.
+async fn registered(
+    publisher: &Publisher,
+    run: &Run,
+    plan: &ImagePlan,
+    from: &HomeImage<'_>,
+    to: &Destination,
+    parts: &BTreeMap<String, String>,
+) -> Result<(Image, Option<String>)> {
+    let devices = with_snapshots(from.image, parts);
+    let tags = tags(run, from.record);
+    let mut spec = ImageSpec::new(from.image, from.record.name.clone(), &plan.settings, tags.clone(), devices);
+    image::fill(&publisher.home, run, &mut spec, from.image, None).await;
+    let made = match image::create(&to.images, &to.run(run), &spec).await {
+        Ok(made) => made,
+        Err(error) => return Err(why_not(error, from.record, to)),
+    };
+    image::tag_parts(to.client(), &image::snapshots(&made), &tags).await?;
+    image::close_published(run, &made)?;
+    Ok((made, Some("registered over copies of its snapshots".to_owned())))
+}
+
+/// EC2 copies the whole image.
+async fn copied(
+    publisher: &Publisher,
+    run: &Run,
+    plan: &ImagePlan,
+    from: &HomeImage<'_>,
+    to: &Destination,
+    why: &str,
+) -> Result<(Image, Option<String>)> {
+    if let Some(account) = to.account() {
+        share_for_copy(publisher.client(), from.image, account).await?;
+    }
+    let origin = CopyOrigin { region: publisher.client().region(), kms_key: to.region.kms_key.as_deref(), why };
+    let registration = Registration { plan, tags: tags(run, from.record) };
+    let made = image::copy(&to.images, &to.run(run), from.image, &from.record.name, &registration, &origin).await;
+    let made = made.map_err(|error| why_not(error, from.record, to))?;
+    image::close_published(run, &made)?;
+    Ok((made, Some("copied by EC2".to_owned())))
+}
+
+/// The tags of the image at home, under this run: it is what a lost answer is found by.
+fn tags(run: &Run, record: &ImageRecord) -> BTreeMap<String, String> {
+    let mut tags = record.tags.clone();
+    tags.retain(|key, _| !key.starts_with("aws:"));
+    tags.insert(tags::RUN.to_owned(), run.id().to_owned());
+    tags
+}
+
+fn why_not(error: CreateImageError, record: &ImageRecord, to: &Destination) -> Error {
+    match error {
+        CreateImageError::Failed(error) => error,
+        CreateImageError::NameTaken => Error::new(
+            ErrorKind::Publish,
+            format!("register {:?} in {}: the name was taken meanwhile", record.name, to.place()),
+        )
+        .help("Another run publishes the same version: run it again, or serialise them with `concurrency:`."),
+    }
+}

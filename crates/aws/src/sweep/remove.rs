@@ -1,0 +1,63 @@
+//! Deletes what sweep found.
+
+use ami_bake_core::ledger::Entry;
+use ami_bake_core::platform::{Orphan, Undo};
+use ami_bake_core::{Error, Result, Run};
+
+use super::list::VOLUME;
+use super::orphans::{holders, is_pre_release};
+use crate::client::ledger::{IMAGE, PLATFORM, SNAPSHOT};
+use crate::client::{Client, filter};
+use crate::deploy;
+use crate::image::{self, tags_of};
+use crate::machine::{self, Machines};
+
+/// Deletes one orphan.
+pub(crate) async fn remove(machines: &Machines, run: &Run, orphan: &Orphan) -> Result<Undo> {
+    let id = orphan.id.as_str();
+    match orphan.kind.as_str() {
+        IMAGE => {
+            // It may have passed its tests or been put to use since it was listed.
+            let doing = format!("look at the image {id}");
+            let found = image::describe(machines.client(), "self", vec![filter("image-id", id)], &doing).await?;
+            if found.iter().any(|image| image::is_tested(image) && !is_pre_release(&tags_of(image))) {
+                return Err(Error::preflight(format!("delete the image {id}: it is tagged as tested")).help(
+                    "Sweep takes untested images and pre-releases alone. Deregister it by hand if nobody needs it.",
+                ));
+            }
+            if let Some(why) = holders(machines.client(), run, std::slice::from_ref(&orphan.id)).await?.remove(id) {
+                return Ok(Undo::Later(why));
+            }
+            image::delete(&machines.images, run, id).await.map(|()| Undo::Done)
+        }
+        SNAPSHOT => image::delete_snapshot(&machines.images, id).await,
+        VOLUME => delete_volume(machines.client(), id).await,
+        kind => {
+            let entry = Entry {
+                number: 0,
+                run: orphan.run.clone().unwrap_or_default(),
+                image: None,
+                platform: PLATFORM.to_owned(),
+                kind: kind.to_owned(),
+                region: orphan.region.clone(),
+                role: None,
+                find_by: id.to_owned(),
+                id: Some(id.to_owned()),
+            };
+            match kind {
+                deploy::GROUP => deploy::undo(machines.client(), run, &entry).await,
+                _ => machine::undo(machines, run, &entry).await,
+            }
+        }
+    }
+}
+
+async fn delete_volume(client: &Client, id: &str) -> Result<Undo> {
+    let request = client.ec2.delete_volume().volume_id(id);
+    match client.ask("DeleteVolume", request.send()).await {
+        Ok(_) => Ok(Undo::Done),
+        Err(failure) if failure.not_found() => Ok(Undo::Done),
+        Err(failure) if failure.is(&["VolumeInUse"]) => Ok(Undo::Later("a machine still has it".to_owned())),
+        Err(failure) => Err(client.explain(*failure, &format!("delete the volume {id}")).await),
+    }
+}

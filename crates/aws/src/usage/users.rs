@@ -1,0 +1,6 @@
+//! Who uses which image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Users by image, each in a few words.
+pub(super) type Users = BTreeMap<String, BTreeSet<String>>;
