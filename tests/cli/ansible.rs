@@ -344,7 +344,7 @@ fn ansible_that_is_missing_or_old_is_told_before_a_machine_starts() {
     assert!(old.contains("ansible-core 2.9, and 2.12 is the oldest that works"), "{old}");
 
     let checked = Fixture::with(&manifest);
-    checked.run(&["check"]).exits(3).says("there is no `web.yml`");
+    checked.run(&["check"]).exits(3).says("`web.yml` not found");
     checked.write("web.yml", "- hosts: all\n  connection: local\n");
     let outcome = checked.run(&["check"]).exits(0).says("warning[local-connection]");
     assert!(outcome.stderr.contains("web.yml:2:15"), "{}", outcome.stderr);

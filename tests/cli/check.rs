@@ -55,13 +55,13 @@ fn all_problems_are_shown_in_one_go() {
     assert_snapshot!(Fixture::with(&manifest).run(&["check"]).snapshot(), @r"
     exit code 3
     --- stderr
-    error[wrong-value]: `one` is not a version
+    error[wrong-value]: `one` is not a valid version
      --> bake.yml:3:10
       |
     3 | version: one
       |          ^^^
       |
-      = help: Write it like `auto`, `release` or `1.4.0`.
+      = help: Use a value such as `auto`, `release` or `1.4.0`.
 
     error[unknown-key]: unknown key `biuld`
      --> bake.yml:8:5
@@ -148,8 +148,5 @@ fn an_image_for_another_platform_may_have_what_only_that_one_knows() {
         let checked = fixture.run(&["check", "--platform", "docker"]).exits(0);
         assert!(!checked.stderr.contains("machine.type"), "{}", checked.stderr);
     }
-    Fixture::with(&text("docker", ""))
-        .run(&["check"])
-        .exits(3)
-        .says("the platform `docker` does not know `machine.type`");
+    Fixture::with(&text("docker", "")).run(&["check"]).exits(3).says("`machine.type` is not supported on `docker`");
 }

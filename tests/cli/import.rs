@@ -80,7 +80,7 @@ fn a_template_is_checked_on_the_fly() {
     let fixture = Fixture::new();
     fixture.write("web.json", &TEMPLATE.replace("none.sh", "there.sh"));
     let missing = fixture.run(&["check", "web.json"]).exits(3);
-    assert!(missing.stderr.contains("there is no `there.sh`"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("`there.sh` not found"), "{}", missing.stderr);
     fixture.write("there.sh", "#!/bin/sh\n");
     let valid = fixture.run(&["check", "web.json"]).exits(0);
     assert!(

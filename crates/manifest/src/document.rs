@@ -1,4 +1,4 @@
-//! Component documents that steps name: another room reads them, and tells what is wrong with its places.
+//! Component documents of steps. Another crate validates them and reports findings with spans.
 
 use ami_bake_core::plan::Phase;
 use ami_bake_core::platform::Capabilities;
@@ -6,25 +6,25 @@ use ami_bake_core::platform::Capabilities;
 use crate::diagnostic::{Diagnostic, FileId, Sources};
 use crate::tree::Node;
 
-/// A component document, and what a step wants of it.
+/// A component document, and how a step uses it.
 pub struct Document<'a> {
-    /// The files, with the document among them.
+    /// All source files, including the document.
     pub sources: &'a Sources,
-    /// The document.
+    /// The file of the document.
     pub file: FileId,
-    /// The step, for what is wrong with the use of the document.
+    /// The step, for findings about how it uses the document.
     pub step: &'a Node,
-    /// Values of its parameters.
+    /// The parameters that the step passes.
     pub parameters: &'a [(String, String)],
-    /// Its phases that the step runs.
+    /// The phases that this step runs.
     pub phases: &'a [Phase],
-    /// Its phases that any step of the image runs.
+    /// The phases that any step of the image runs.
     pub used: &'a [Phase],
-    /// The variables of the step's environment.
+    /// The names of the step's environment variables.
     pub env: &'a [String],
-    /// What the platform can do, where it is known.
+    /// The capabilities of the platform, if it is built in.
     pub capabilities: Option<&'a Capabilities>,
 }
 
-/// Adds what is wrong with a document, and with a step's use of it.
-pub type JudgeDocument = fn(&Document<'_>, &mut Vec<Diagnostic>);
+/// Adds findings about a document and about the step that uses it.
+pub type ValidateDocument = fn(&Document<'_>, &mut Vec<Diagnostic>);

@@ -1,4 +1,4 @@
-//! The images of a manifest and their variants: defaults below, matrix expanded, in the order in which they are built.
+//! The images of a manifest and their variants: defaults merged, matrix expanded, in build order.
 
 mod matrix;
 mod order;
@@ -16,16 +16,16 @@ use crate::resolve::Resolver;
 use crate::tree::Node;
 use crate::words;
 
-/// An image before its variants' sources are known.
+/// An image before the sources of its variants are known.
 struct Draft {
     name: String,
-    /// The place of its name.
+    /// The span of its name.
     span: Span,
     node: Node,
     variants: Vec<(ImageKey, Map<String, Value>)>,
 }
 
-/// Fills a manifest's images.
+/// Fills in `Manifest::images`.
 pub(crate) fn expand(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let defaults = manifest.root.get("defaults").cloned();
     let entries = manifest.root.get("images").map(Node::entries).unwrap_or_default().to_vec();
@@ -59,7 +59,7 @@ pub(crate) fn expand(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     select(manifest, findings);
 }
 
-/// The names that a variant's expressions know before its source is found.
+/// The scope of a variant's expressions before its source is found.
 pub(crate) fn variant_scope(manifest: &Manifest, key: &ImageKey, matrix: &Map<String, Value>) -> Scope {
     let mut scope = manifest.scope.clone();
     scope.set("image", key.image.as_str());
@@ -67,7 +67,7 @@ pub(crate) fn variant_scope(manifest: &Manifest, key: &ImageKey, matrix: &Map<St
     scope
 }
 
-/// The variants of an image that are baked on this platform at all.
+/// The variants of an image that are baked on this platform.
 fn variants(
     manifest: &Manifest,
     name: &str,
@@ -89,7 +89,7 @@ fn variants(
     variants
 }
 
-/// Marks what `--image` names, and what that is built on.
+/// Marks the images that `--image` selects, and those that they are built on.
 fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let wanted = manifest.options.images.clone();
     let mut keys: Vec<ImageKey> = Vec::new();
@@ -103,10 +103,10 @@ fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
             let known: Vec<String> = manifest.images.iter().map(|image| image.name.clone()).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let finding =
-                Diagnostic::error("unknown-image", None, format!("the manifest bakes no image `{name}` here"));
+                Diagnostic::error("unknown-image", None, format!("the manifest has no image `{name}` to bake here"));
             findings.push(finding.help(match words::near(name, known.iter().copied()) {
                 Some(near) => format!("Did you mean `--image {near}`?"),
-                None => format!("It has {}.", words::list(&known, "and")),
+                None => format!("Available: {}.", words::list(&known, "and")),
             }));
         }
         keys.extend(named);

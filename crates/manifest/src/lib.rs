@@ -1,4 +1,5 @@
-//! The bake manifest: YAML to a tree with places, judged as a whole, typed, and lowered to core's plan.
+//! The bake manifest: YAML becomes a tree with spans, is validated as a whole, deserialized, and lowered to the plan
+//! of core.
 
 mod check;
 pub mod diagnostic;
@@ -19,7 +20,7 @@ mod variables;
 mod variant;
 pub mod words;
 
-pub use document::{Document, JudgeDocument};
+pub use document::{Document, ValidateDocument};
 pub use load::Loaded;
 pub use manifest::Manifest;
 pub use options::{Git, Github, Options};

@@ -1,4 +1,4 @@
-//! From a path to a manifest, or to everything that is wrong with it.
+//! Loads a manifest, or reports everything that is wrong with it.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -15,35 +15,35 @@ use crate::manifest::Manifest;
 use crate::model::Platform;
 use crate::options::Options;
 use crate::resolve::Resolver;
-use crate::schema::{Judge, coerce, judge};
+use crate::schema::{SchemaValidator, coerce, validate};
 use crate::tree::{self, Kind, Node};
 use crate::variables::{file_scope, variables};
 use crate::words;
 
-/// What became of a manifest's file.
+/// The result of loading a manifest.
 pub struct Loaded {
-    /// The manifest; none when there are errors.
+    /// The manifest; `None` if there are errors.
     pub manifest: Option<Manifest>,
-    /// Everything that was found, in the order of the file.
+    /// All findings, in the order of the file.
     pub findings: Vec<Diagnostic>,
-    /// The files, to show findings with.
+    /// The source files, to render the findings.
     pub sources: Sources,
 }
 
 impl Manifest {
-    /// The manifest of a folder: `bake.yml`, else `.github/bake.yml`.
+    /// Finds the manifest of a folder: `bake.yml`, else `.github/bake.yml`.
     ///
     /// # Errors
     /// When there is neither.
     pub fn find(folder: &Path) -> Result<PathBuf> {
         const PATHS: [&str; 2] = ["bake.yml", ".github/bake.yml"];
         PATHS.iter().map(|path| folder.join(path)).find(|path| path.is_file()).ok_or_else(|| {
-            Error::usage("find a manifest: there is neither `bake.yml` nor `.github/bake.yml` here")
-                .help("Name the manifest's path, or write a first one with `ami-bake init`.")
+            Error::usage("no manifest found: there is no `bake.yml` or `.github/bake.yml` here")
+                .help("Pass the path of the manifest, or create one with `ami-bake init`.")
         })
     }
 
-    /// Reads a manifest's file.
+    /// Loads a manifest file.
     pub fn load(path: &Path, options: &Options) -> Loaded {
         let shown = path.display().to_string();
         let shown = shown.strip_prefix("./").unwrap_or(&shown);
@@ -52,7 +52,7 @@ impl Manifest {
             Ok(Err(error)) => {
                 let at = error.utf8_error().valid_up_to();
                 failed(
-                    Diagnostic::error("unreadable", None, format!("read {shown}: byte {at} is not UTF-8"))
+                    Diagnostic::error("unreadable", None, format!("read {shown}: invalid UTF-8 at byte {at}"))
                         .help("Save the file as UTF-8."),
                 )
             }
@@ -60,7 +60,7 @@ impl Manifest {
         }
     }
 
-    /// Reads a manifest's text; `name` is the file's name in messages, `folder` what its paths are relative to.
+    /// Loads a manifest from text. `name` is the file name in messages; paths are relative to `folder`.
     pub fn load_text(name: &str, text: &str, folder: PathBuf, options: &Options) -> Loaded {
         let mut loading = Loading { sources: Sources::default(), findings: Vec::new(), folder, options };
         let manifest = loading.run(name, text);
@@ -103,49 +103,50 @@ impl Loading<'_> {
                         crate::diagnostic::Span { file, start: 0, end: 0 },
                         "the manifest is empty",
                     )
-                    .help("Write a first one with `ami-bake init`."),
+                    .help("Create one with `ami-bake init`."),
                 );
             }
             return None;
         };
-        let document = Judge::document();
+        let document = SchemaValidator::document();
         coerce(&document, &mut tree, &mut self.findings);
-        judge(&document, &tree, &tree.to_json(), &Route::root(), &mut self.findings);
+        validate(&document, &tree, &tree.to_json(), &Route::root(), &mut self.findings);
         lint(&tree, &self.sources, &mut self.findings);
         check::moving(&tree, &mut self.findings);
         check::graph(&tree, &mut self.findings);
         check::environments(&tree, &mut self.findings);
         if !matches!(tree.kind, Kind::Map(_)) || self.findings.iter().any(Diagnostic::is_error) {
-            // What is said of broken structure is enough; the rest would only repeat it.
+            // Further checks would only repeat what was said about the structure.
             check::structure_only(&tree, &self.folder, &mut self.findings);
             return None;
         }
         let environments = tree.get("environments").map(Node::entries).unwrap_or_default();
         if !self.options.check || self.options.environment.is_some() || environments.is_empty() {
-            return self.judge(&tree, self.options);
+            return self.validate(&tree, self.options);
         }
-        // `check` without an environment means all of them, and the file alone where that is complete.
+        // Without `--environment`, `check` validates every environment, and the file on its own if it is complete.
         let mut manifest = None;
         if check::complete(&tree, self.options) {
-            manifest = self.judge(&tree, self.options);
+            manifest = self.validate(&tree, self.options);
         }
         for environment in environments {
             let options = Options { environment: Some(environment.key.clone()), ..self.options.clone() };
-            let judged = self.judge(&tree, &options);
-            manifest = manifest.or(judged);
+            let validated = self.validate(&tree, &options);
+            manifest = manifest.or(validated);
         }
         manifest
     }
 
-    /// The manifest for one environment, with what is wrong in it.
-    fn judge(&mut self, tree: &Node, options: &Options) -> Option<Manifest> {
+    /// Resolves and validates the manifest for one environment.
+    fn validate(&mut self, tree: &Node, options: &Options) -> Option<Manifest> {
         let before = self.findings.len();
         let manifest = self.resolve(tree, options);
         if let Some(manifest) = &manifest {
             check::images(manifest, &mut self.sources, &mut self.findings);
-            // A value that is not known yet can't be wrong yet: the source is found later, and so may variables be given.
+            // Values that are not known yet cannot be wrong: the source is found later, and variables may be set
+            // later.
             let later = |finding: &Diagnostic| {
-                // Component documents came later, and know no such values.
+                // Component documents were added after `manifest.sources` was copied; they contain no such values.
                 let text = finding.span.map(|span| manifest.sources.slice(span)).unwrap_or_default();
                 text.contains("source.") || manifest.missing.iter().any(|name| text.contains(&format!("vars.{name}")))
             };
@@ -180,7 +181,7 @@ impl Loading<'_> {
             .collect();
         let version = field(root.get("version"), route.key("version"));
         let name = field(root.get("name"), route.key("name"));
-        self.judge_settings(
+        self.validate_settings(
             &root,
             &[("name", &name), ("version", &version)],
             &[("region", &written_region), ("role", &role)],
@@ -208,14 +209,14 @@ impl Loading<'_> {
             scope,
             options: options.clone(),
             missing,
-            judge: OnceLock::new(),
+            validator: OnceLock::new(),
         };
         family::expand(&mut manifest, &mut self.findings);
         Some(manifest)
     }
 
-    /// Judges the file's own settings after their expressions were evaluated.
-    fn judge_settings(&mut self, root: &Node, top: &[(&str, &Option<String>)], aws: &[(&str, &Option<String>)]) {
+    /// Validates the file's own settings after their expressions were evaluated.
+    fn validate_settings(&mut self, root: &Node, top: &[(&str, &Option<String>)], aws: &[(&str, &Option<String>)]) {
         let written =
             |node: Option<&Node>| node.and_then(Node::as_text).is_some_and(crate::expression::Template::is_one);
         let below = root.get("aws");
@@ -231,10 +232,10 @@ impl Loading<'_> {
         document.insert("format".to_owned(), 1.into());
         document.insert("images".to_owned(), serde_json::json!({ "image": {} }));
         document.insert("aws".to_owned(), object(aws).into());
-        judge(&Judge::document(), root, &document.into(), &Route::root(), &mut self.findings);
+        validate(&SchemaValidator::document(), root, &document.into(), &Route::root(), &mut self.findings);
     }
 
-    /// The file with the chosen environment laid over it.
+    /// The file with the selected environment merged over it.
     fn environment(&mut self, tree: &Node, options: &Options) -> Option<Node> {
         let Some(name) = &options.environment else {
             return Some(tree.clone());
@@ -248,8 +249,8 @@ impl Loading<'_> {
                 Diagnostic::error("unknown-environment", span, format!("the manifest has no environment `{name}`"));
             self.findings.push(finding.help(match words::near(name, known.iter().copied()) {
                 Some(near) => format!("Did you mean `--environment {near}`?"),
-                None if known.is_empty() => "Declare it below `environments`.".to_owned(),
-                None => format!("It has {}.", words::list(&known, "and")),
+                None if known.is_empty() => "Add it below `environments`.".to_owned(),
+                None => format!("Available: {}.", words::list(&known, "and")),
             }));
             return None;
         };
@@ -273,14 +274,13 @@ impl Loading<'_> {
             let finding = Diagnostic::error(
                 "not-supported-yet",
                 span,
-                format!("the platform `{word}` is not built into this ami-bake"),
+                format!("this ami-bake was built without the platform `{word}`"),
             );
-            self.findings.push(finding.help(format!("It has {}.", words::list(&known, "and"))));
+            self.findings.push(finding.help(format!("Available: {}.", words::list(&known, "and"))));
             return None;
         }
-        let finding = Diagnostic::error("unknown-platform", span, format!("there is no platform `{word}`"));
-        self.findings
-            .push(finding.help("The platforms are `aws`, `local` and `docker`; they can't come from an expression."));
+        let finding = Diagnostic::error("unknown-platform", span, format!("unknown platform `{word}`"));
+        self.findings.push(finding.help("Platforms: `aws`, `local` and `docker`. Expressions are not supported here."));
         None
     }
 
@@ -297,10 +297,10 @@ impl Loading<'_> {
         if name.is_none() {
             self.findings.push(
                 Diagnostic::error("missing-key", None, "the manifest has no `name`")
-                    .help("Add `name`: the namespace of its images."),
+                    .help("Add `name`: the namespace of the images."),
             );
         }
-        // A folder may be called anything, a name only what image names allow.
+        // Folder names can contain characters that image names cannot.
         name.map(|name| {
             name.chars()
                 .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
@@ -317,7 +317,7 @@ impl Loading<'_> {
                 Err(error) => {
                     let span = root.get("version").map(|node| node.span);
                     self.findings.push(
-                        Diagnostic::error("wrong-value", span, format!("`{text}` is not a version: {error}"))
+                        Diagnostic::error("wrong-value", span, format!("`{text}` is not a valid version: {error}"))
                             .help("Write `auto`, `release` or a semantic version such as 1.4.0."),
                     );
                     VersionRule::Auto
@@ -355,8 +355,8 @@ mod tests {
         );
         println!("{out}");
         assert!(out.contains("unknown key `sorce`"), "{out}");
-        assert!(out.contains("two verbs in one step"), "{out}");
-        assert!(out.contains("`10 minuets` is not a duration"), "{out}");
+        assert!(out.contains("two step types in one step"), "{out}");
+        assert!(out.contains("`10 minuets` is not a valid duration"), "{out}");
         assert!(out.contains("unknown variable `x`"), "{out}");
     }
 }

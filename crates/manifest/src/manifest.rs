@@ -12,10 +12,10 @@ use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::expression::Scope;
 use crate::model::Platform;
 use crate::options::Options;
-use crate::schema::Judge;
+use crate::schema::SchemaValidator;
 use crate::tree::Node;
 
-/// A manifest that passed the check, for one environment and platform.
+/// A valid manifest, for one environment and platform.
 pub struct Manifest {
     pub(crate) sources: Sources,
     pub(crate) root: Node,
@@ -26,21 +26,21 @@ pub struct Manifest {
     pub(crate) version: VersionRule,
     pub(crate) region: Option<String>,
     pub(crate) role: Option<String>,
-    /// What machine types cost an hour.
+    /// Hourly prices of machine types.
     pub(crate) hourly: BTreeMap<String, Price>,
     pub(crate) secrets: Vec<String>,
     pub(crate) images: Vec<ImageEntry>,
     pub(crate) scope: Scope,
     pub(crate) options: Options,
-    /// Variables without a value, in `check`.
+    /// Variables without a value; only in `check`.
     pub(crate) missing: Vec<String>,
-    pub(crate) judge: OnceLock<Judge>,
+    pub(crate) validator: OnceLock<SchemaValidator>,
 }
 
 /// One image of the manifest.
 pub(crate) struct ImageEntry {
     pub(crate) name: String,
-    /// The image with the defaults below it.
+    /// The image merged over the defaults.
     pub(crate) node: Node,
     pub(crate) variants: Vec<VariantEntry>,
 }
@@ -60,7 +60,7 @@ impl Manifest {
         self.platform
     }
 
-    /// The home region: `--region`, else the manifest's.
+    /// The home region: `--region`, else that of the manifest.
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
@@ -80,12 +80,12 @@ impl Manifest {
         &self.folder
     }
 
-    /// The files that it was read from, to render findings.
+    /// The source files, to render findings.
     pub fn sources(&self) -> &Sources {
         &self.sources
     }
 
-    /// The place in a file of a symbolic place.
+    /// The span of a route.
     pub fn span(&self, route: &Route) -> Span {
         if let [ami_bake_core::Segment::Key(images), ami_bake_core::Segment::Key(name), rest @ ..] = route.0.as_slice()
             && images == "images"
@@ -96,7 +96,7 @@ impl Manifest {
         self.root.place(route)
     }
 
-    /// A failure that names a place of the manifest as a finding that can be shown with its line.
+    /// An error that has a route, as a finding that can be shown with its line.
     pub fn finding(&self, error: &Error) -> Option<Diagnostic> {
         let route = error.route()?;
         let mut finding = Diagnostic::error("bake", self.span(route), error.message()).route(route.clone());
@@ -104,7 +104,7 @@ impl Manifest {
         Some(finding)
     }
 
-    /// Whether the caller chose another platform than the manifest's own.
+    /// Whether `--platform` selected another platform than the manifest.
     pub(crate) fn is_foreign(&self) -> bool {
         let own = self.root.get("platform").and_then(Node::as_text).unwrap_or(Platform::default().as_str());
         self.platform.as_str() != own

@@ -1,4 +1,4 @@
-//! What the caller knows beside the file.
+//! What the caller passes in addition to the manifest file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use ami_bake_core::platform::Capabilities;
 use jiff::Timestamp;
 
-use crate::document::JudgeDocument;
+use crate::document::ValidateDocument;
 
-/// Everything that decides what a manifest means, beside its text.
+/// Everything that affects how a manifest is evaluated, apart from its text.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// `--environment`
@@ -17,29 +17,30 @@ pub struct Options {
     pub platform: Option<String>,
     /// `--region`
     pub region: Option<String>,
-    /// `--image`: images, or single variants by `IMAGE-VARIANT`; all when empty. What they are built on comes along.
+    /// `--image`: images, or single variants as `IMAGE-VARIANT`; all if empty. Images that they are built on are
+    /// included.
     pub images: Vec<String>,
     /// `--set NAME=VALUE`, in the order given.
     pub sets: Vec<(String, String)>,
     /// `--var-file`, in the order given.
     pub var_files: Vec<PathBuf>,
-    /// The process's environment, for `env.NAME` and `AMI_BAKE_VAR_NAME`.
+    /// The environment of the process, for `env.NAME` and `AMI_BAKE_VAR_NAME`.
     pub env: BTreeMap<String, String>,
-    /// Now, for `timestamp` and `date`.
+    /// The current time, for `timestamp` and `date`.
     pub now: Timestamp,
     /// The commit that is baked.
     pub git: Git,
     /// The workflow run.
     pub github: Github,
-    /// What the platforms that are built in can do.
+    /// The capabilities of the platforms that are built in.
     pub capabilities: Vec<Capabilities>,
-    /// Judges the documents of `component` steps; they are not looked into without.
-    pub documents: Option<JudgeDocument>,
-    /// `check`: variables that are not given yet are no error, and nothing is going to be baked.
+    /// Validates the documents of `component` steps. `None`: they are not checked.
+    pub documents: Option<ValidateDocument>,
+    /// For `check`: nothing is baked, and variables without a value are not an error.
     pub check: bool,
 }
 
-/// The commit that is baked; empty fields where there is none.
+/// The commit that is baked. Fields without a value are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Git {
     /// The commit's full hash.
@@ -52,7 +53,7 @@ pub struct Git {
     pub tag: String,
 }
 
-/// The workflow run; empty fields outside of one.
+/// The workflow run. All fields are empty outside of a workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Github {
     /// The run's number.

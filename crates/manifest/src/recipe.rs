@@ -1,4 +1,4 @@
-//! The manifest as the engine sees it.
+//! The manifest as a recipe of the engine.
 
 use ami_bake_core::plan::{
     Digest, Distribution, ImageKey, ImagePlan, ImageSettings, MachineSettings, Recipe, Resolved, SourceImage,

@@ -48,8 +48,8 @@ impl<'a> Resolver<'a> {
             Kind::Scalar(scalar) if scalar.meaning == Meaning::Text => {
                 if scalar.text.contains(SECRET) {
                     findings.push(
-                        Diagnostic::error("nul", node.span, "the text holds a NUL character")
-                            .help("No script, path or environment variable can hold it: take the \\0 out.")
+                        Diagnostic::error("nul", node.span, "the string contains a NUL character")
+                            .help("Remove the \\0: scripts, paths and environment variables cannot contain it.")
                             .route(route.clone()),
                     );
                 }
@@ -121,8 +121,8 @@ impl<'a> Resolver<'a> {
             let Some(words) = text(&value) else {
                 let what = if value.is_array() { "a list" } else { "a map" };
                 findings.push(
-                    Diagnostic::error("expression", at(), format!("{what} can't be part of a text"))
-                        .help("Make a text of it with `join(list, ',')`, or name the member that is meant.")
+                    Diagnostic::error("expression", at(), format!("{what} cannot be inserted into a string"))
+                        .help("Convert it with `join(list, ',')`, or use one of its members.")
                         .route(route.clone()),
                 );
                 continue;
@@ -132,7 +132,8 @@ impl<'a> Resolver<'a> {
                 findings.push(splice(at(), source, &words, route));
             }
             if words.contains(SECRET) {
-                findings.push(Diagnostic::error("nul", at(), "the value holds a NUL character").route(route.clone()));
+                findings
+                    .push(Diagnostic::error("nul", at(), "the value contains a NUL character").route(route.clone()));
                 continue;
             }
             out.push_str(&words);
@@ -158,9 +159,9 @@ fn splice(at: Span, source: &str, words: &str, route: &Route) -> Diagnostic {
     let name = name.to_ascii_uppercase().replace('-', "_");
     let name =
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) { "VALUE".to_owned() } else { name };
-    Diagnostic::error("unsafe-splice", at, format!("the value of `{source}` holds {odd:?}, which the script would not take as text"))
-        .label("spliced into code as it stands")
-        .help(format!("Hand it over in the step's environment: `env: {{{name}: \"${{{{ {source} }}}}\"}}`, and write \"${name}\" in the script."))
+    Diagnostic::error("unsafe-splice", at, format!("the value of `{source}` contains {odd:?}, which the shell would interpret"))
+        .label("inserted into code unquoted")
+        .help(format!("Pass it as an environment variable: add `env: {{{name}: \"${{{{ {source} }}}}\"}}` to the step and write \"${name}\" in the script."))
         .route(route.clone())
 }
 

@@ -1,4 +1,4 @@
-//! A first manifest.
+//! The manifest that `init` writes.
 
-/// What `init` writes: a commented manifest that passes the check.
+/// A commented manifest that passes `check`.
 pub const TEMPLATE: &str = include_str!("../templates/bake.yml");

@@ -11,7 +11,7 @@ use crate::family::variant_scope;
 use crate::manifest::{ImageEntry, Manifest, VariantEntry};
 use crate::model::{Image, Step};
 use crate::resolve::Resolver;
-use crate::schema::{Judge, judge, soften};
+use crate::schema::{SchemaValidator, soften, validate};
 use crate::tree::Node;
 
 /// A variant, typed.
@@ -91,9 +91,9 @@ impl Manifest {
         }
         // Expressions gave values that nobody has judged: a number is text where text is wanted, what is nothing is unset.
         let mut whole = whole(&image.node, settings, &lists);
-        soften(self.judge.get_or_init(Judge::image), &mut whole);
+        soften(self.validator.get_or_init(SchemaValidator::image), &mut whole);
         prune(&mut whole);
-        self.judge_image(&image.node, &whole, &route, findings);
+        self.validate_image(&image.node, &whole, &route, findings);
         let evaluated = typed_whole(&whole, &lists);
         if findings.len() > before {
             return None;
@@ -101,7 +101,7 @@ impl Manifest {
         match evaluated {
             Ok(evaluated) => Some(evaluated),
             Err(error) => {
-                let message = format!("the image can't be read: {error}");
+                let message = format!("invalid image: {error}");
                 findings.push(Diagnostic::error("image", image.node.span, message).route(route));
                 None
             }
@@ -144,13 +144,13 @@ impl Manifest {
             return value;
         }
         let mut whole = Value::Object(Map::from_iter([(field.to_owned(), value)]));
-        soften(self.judge.get_or_init(Judge::image), &mut whole);
+        soften(self.validator.get_or_init(SchemaValidator::image), &mut whole);
         whole.get_mut(field).map(Value::take).unwrap_or_default()
     }
 
     /// Judges an evaluated image.
-    pub(crate) fn judge_image(&self, node: &Node, value: &Value, route: &Route, findings: &mut Vec<Diagnostic>) {
-        judge(self.judge.get_or_init(Judge::image), node, value, route, findings);
+    pub(crate) fn validate_image(&self, node: &Node, value: &Value, route: &Route, findings: &mut Vec<Diagnostic>) {
+        validate(self.validator.get_or_init(SchemaValidator::image), node, value, route, findings);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Words for messages.
 
-/// The candidate that was probably meant.
+/// The candidate that was probably meant, for "Did you mean …?".
 pub fn near<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('_', "-");
     let limit = (word.chars().count() / 3).max(1);

@@ -1,4 +1,4 @@
-//! What an entry of `deploy` says that can't be carried out.
+//! Contradictions in an entry of `deploy`.
 
 use ami_bake_core::duration::human;
 use ami_bake_core::plan::{Deployment, ImagePlan, Strategy};
@@ -7,7 +7,7 @@ use ami_bake_core::{Route, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ImageEntry;
 
-/// Judges the deployments of a plan.
+/// Validates the deployments of a plan.
 pub(super) fn deploy(image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
     let own = |route: &Route| image.node.place(&Route(route.0.iter().skip(2).cloned().collect::<Vec<Segment>>()));
     for deployment in &plan.settings.deployments {
@@ -20,36 +20,36 @@ pub(super) fn deploy(image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Di
     }
 }
 
-/// The field, what is wrong with it, and what to do.
+/// For each problem: the field, what is wrong with it, and what to do.
 fn wrongs(deployment: &Deployment) -> Vec<(&'static str, String, &'static str)> {
     let mut all = Vec::new();
     let settings = deployment.strategy.settings();
     if deployment.group.is_none() && matches!(deployment.strategy, Strategy::Replace(_)) {
         all.push((
             "strategy",
-            "`strategy: replace` needs a group to replace".to_owned(),
-            "Name it: `auto-scaling-group: web-production`.",
+            "`strategy: replace` needs an `auto-scaling-group`".to_owned(),
+            "Add the group, for example `auto-scaling-group: web-production`.",
         ));
     }
     if settings.min_healthy.is_some_and(|least| least > 100) {
         all.push((
             "refresh.min-healthy",
-            "no more than 100 percent of a group can stay healthy".to_owned(),
-            "Give 0 to 100; what the group may grow to is `max-healthy`.",
+            "`min-healthy` must be at most 100".to_owned(),
+            "Use 0 to 100. The size that the group may grow to is `max-healthy`.",
         ));
     }
     if let Some(most) = settings.max_healthy {
         if most < 100 {
             all.push((
                 "refresh.max-healthy",
-                format!("a group can't be held below its size, at {most} percent"),
-                "Give 100 to 200; what has to stay healthy is `min-healthy`.",
+                format!("`max-healthy` must be at least 100, not {most}"),
+                "Use 100 to 200. The share that must stay healthy is `min-healthy`.",
             ));
         } else if settings.min_healthy.is_none_or(|least| most.saturating_sub(least) > 100) {
             all.push((
                 "refresh.max-healthy",
-                "`max-healthy` needs a `min-healthy` that is at most 100 below it".to_owned(),
-                "For example `min-healthy: 100` with `max-healthy: 200`.",
+                "`min-healthy` must be at most 100 below `max-healthy`".to_owned(),
+                "For example, use `min-healthy: 100` with `max-healthy: 200`.",
             ));
         }
     }
@@ -58,11 +58,11 @@ fn wrongs(deployment: &Deployment) -> Vec<(&'static str, String, &'static str)> 
         all.push((
             "refresh.wait",
             format!(
-                "its checkpoints pause for {} in all, which is no less than it waits ({})",
+                "the pauses at checkpoints take {} in total, but `wait` is {}",
                 human(pauses),
                 human(settings.wait)
             ),
-            "Give a longer `wait` or a shorter `pause`; without `wait` it is an hour and the pauses.",
+            "Use a longer `wait` or a shorter `pause`. Default `wait`: one hour plus the pauses.",
         ));
     }
     all

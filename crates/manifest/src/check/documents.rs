@@ -1,4 +1,4 @@
-//! Component documents of steps, judged by the room that runs them.
+//! Component documents of steps, validated by the crate that runs them.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::document::Document;
 use crate::manifest::{ImageEntry, Manifest};
 use crate::tree::Node;
 
-/// Judges the document of each `component` step.
+/// Validates the document of each `component` step.
 pub(super) fn plan(
     manifest: &Manifest,
     image: &ImageEntry,
@@ -18,7 +18,7 @@ pub(super) fn plan(
     sources: &mut Sources,
     findings: &mut Vec<Diagnostic>,
 ) {
-    let Some(judge) = manifest.options.documents else { return };
+    let Some(validate) = manifest.options.documents else { return };
     let steps: Vec<&Step> = plan.build.iter().chain(&plan.validate).chain(&plan.test).collect();
     let capabilities =
         manifest.options.capabilities.iter().find(|known| known.platform == manifest.platform().as_str());
@@ -30,7 +30,7 @@ pub(super) fn plan(
         let used: Vec<Phase> = steps.iter().flat_map(|other| phases_of(other, path)).copied().collect();
         let env: Vec<String> = step.env.iter().map(|(name, _)| name.clone()).collect();
         let document = Document { sources, file, step: node, parameters, phases, used: &used, env: &env, capabilities };
-        judge(&document, findings);
+        validate(&document, findings);
     }
 }
 
@@ -41,7 +41,7 @@ fn phases_of<'a>(step: &'a Step, document: &Path) -> &'a [Phase] {
     }
 }
 
-/// The document among the sources; a file that isn't there has been told.
+/// Adds the document to the sources. A missing file is reported elsewhere.
 fn read(
     path: &Path,
     step: &Node,
@@ -59,7 +59,7 @@ fn read(
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let place = step.place(&Route::root().key("component"));
-            let message = format!("read {shown}: byte {at} is not UTF-8");
+            let message = format!("read {shown}: invalid UTF-8 at byte {at}");
             let finding = Diagnostic::error("unreadable", place, message).route(route.key("component"));
             findings.push(finding.help("Save the file as UTF-8."));
             None

@@ -1,4 +1,4 @@
-//! Environments against the file that they are laid over.
+//! Environments, compared with the file that they are merged over.
 
 use ami_bake_core::Route;
 
@@ -8,7 +8,7 @@ use crate::tree::Node;
 use crate::variables::values::PREFIX;
 use crate::words;
 
-/// Variables that an environment sets have to be the file's.
+/// An environment can only set variables that the file declares.
 pub(crate) fn environments(root: &Node, findings: &mut Vec<Diagnostic>) {
     let known: Vec<&str> =
         root.get("vars").map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
@@ -17,22 +17,19 @@ pub(crate) fn environments(root: &Node, findings: &mut Vec<Diagnostic>) {
             if known.contains(&entry.key.as_str()) {
                 continue;
             }
-            let message = format!(
-                "the environment `{}` sets the variable `{}`, which the manifest does not declare",
-                environment.key, entry.key
-            );
+            let message = format!("the environment `{}` sets the undeclared variable `{}`", environment.key, entry.key);
             let route =
                 Route::root().key("environments").key(environment.key.as_str()).key("vars").key(entry.key.as_str());
             let finding = Diagnostic::error("unknown-variable", entry.key_span, message).route(route);
             findings.push(finding.help(match words::near(&entry.key, known.iter().copied()) {
                 Some(near) => format!("Did you mean `{near}`?"),
-                None => format!("Declare it: `vars: {{{}: null}}` for a value that must be given.", entry.key),
+                None => format!("Declare it below `vars`; `{}: null` makes it required.", entry.key),
             }));
         }
     }
 }
 
-/// Whether every variable of the file has a value without any environment.
+/// Whether every variable has a value without an environment.
 pub(crate) fn complete(root: &Node, options: &Options) -> bool {
     let given = |name: &str| {
         options.sets.iter().any(|(set, _)| set == name)

@@ -1,4 +1,4 @@
-//! Files that the manifest names.
+//! Files that the manifest refers to.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use crate::diagnostic::Diagnostic;
 use crate::expression::Template;
 use crate::tree::Node;
 
-/// The keys of steps that name local files or folders.
+/// Keys of steps that refer to local files or folders.
 const KEYS: [&str; 9] =
     ["script", "upload", "component", "ansible", "requirements", "cookbooks", "roles", "data-bags", "environments"];
 
-/// What can be said of a file whose structure is broken: whether the files that it names exist.
+/// For a file with an invalid structure: only checks that the files it refers to exist.
 pub(crate) fn structure_only(root: &Node, folder: &Path, findings: &mut Vec<Diagnostic>) {
     for entry in root.get("images").map(Node::entries).unwrap_or_default() {
         image(&entry.value, &Route::root().key("images").key(entry.key.as_str()), folder, findings);
@@ -22,7 +22,7 @@ pub(crate) fn structure_only(root: &Node, folder: &Path, findings: &mut Vec<Diag
     }
 }
 
-/// The files of one image; paths that hold expressions are looked at when they are evaluated.
+/// The files of one image. Paths with expressions are checked after they are evaluated.
 pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Vec<Diagnostic>) {
     for phase in ["build", "validate", "test"] {
         for (index, step) in node.get(phase).map(Node::items).unwrap_or_default().iter().enumerate() {
@@ -43,7 +43,7 @@ pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Ve
     }
 }
 
-/// What is wrong with a path that a step names.
+/// What is wrong with a path in a step.
 pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &Path) -> Option<Diagnostic> {
     let full = folder.join(path);
     let finding = |code, message: String| Diagnostic::error(code, node.span, message).route(route.clone());
@@ -54,29 +54,30 @@ pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &P
     };
     match std::fs::metadata(&full) {
         Err(_) => Some(
-            finding("no-such-file", format!("there is no `{path}`"))
-                .help(format!("Paths are relative to the manifest's folder, here {shown}.")),
+            finding("no-such-file", format!("`{path}` not found"))
+                .help(format!("Paths are relative to the manifest's folder: {shown}.")),
         ),
         Ok(meta) if key == "script" && !meta.is_file() => Some(
             finding("wrong-file", format!("`{path}` is not a file"))
-                .help("`script` takes one script file; `upload` takes folders."),
+                .help("`script` needs a single file. To copy folders, use `upload`."),
         ),
         Ok(meta) if matches!(key, "ansible" | "requirements") && !meta.is_file() => Some(
             finding("wrong-file", format!("`{path}` is not a file"))
-                .help("`ansible` takes one playbook, `requirements` one file of roles and collections."),
+                .help("`ansible` needs a playbook, `requirements` a file of roles and collections."),
         ),
         Ok(meta) if key == "cookbooks" && !meta.is_dir() => Some(
             finding("wrong-file", format!("`{path}` is not a folder"))
-                .help("`cookbooks` takes folders in which each folder is a cookbook."),
+                .help("`cookbooks` needs folders that contain cookbooks."),
         ),
         Ok(meta) if matches!(key, "roles" | "data-bags" | "environments") && !meta.is_dir() => {
-            Some(finding("wrong-file", format!("`{path}` is not a folder")).help(format!("`{key}` takes a folder.")))
+            Some(finding("wrong-file", format!("`{path}` is not a folder")).help(format!("`{key}` needs a folder.")))
         }
         Ok(meta) if key == "component" && !meta.is_file() => Some(
-            finding("wrong-file", format!("`{path}` is not a file")).help("`component` takes one component document."),
+            finding("wrong-file", format!("`{path}` is not a file")).help("`component` needs a component document."),
         ),
         Ok(meta) if path.ends_with('/') && !meta.is_dir() => Some(
-            finding("wrong-file", format!("`{path}` is not a folder")).help("Take the slash off for a single file."),
+            finding("wrong-file", format!("`{path}` is not a folder"))
+                .help("For a single file, remove the trailing slash."),
         ),
         Ok(_) => None,
     }

@@ -1,4 +1,4 @@
-//! Images that are built on each other, as far as their names stand in the file: told even when the rest is broken.
+//! Images that are built on each other, as far as the file names them literally. Reported even if the rest is invalid.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::expression::Template;
 use crate::tree::{Entry, Kind, Node};
 use crate::words;
 
-/// Unknown images, circles, and images without a source.
+/// Reports unknown images, cycles, and images without a source.
 pub(crate) fn graph(root: &Node, findings: &mut Vec<Diagnostic>) {
     let images = root.get("images").map(Node::entries).unwrap_or_default();
     let default = root.get("defaults").and_then(|defaults| defaults.get("source"));
@@ -23,7 +23,7 @@ pub(crate) fn graph(root: &Node, findings: &mut Vec<Diagnostic>) {
     let mut below: Vec<Option<usize>> = Vec::with_capacity(images.len());
     for image in images {
         let source = image.value.get("source").or(default);
-        // An image that is no map has been told already.
+        // An image that is not a map was reported already.
         let is_map = matches!(image.value.kind, Kind::Map(_));
         if source.is_none() && is_map && !elsewhere(&image.key) {
             findings.push(without_source(image));
@@ -35,11 +35,11 @@ pub(crate) fn graph(root: &Node, findings: &mut Vec<Diagnostic>) {
 
 fn without_source(image: &Entry) -> Diagnostic {
     Diagnostic::error("missing-key", image.key_span, format!("the image `{}` has no `source`", image.key))
-        .help("Add `source`: an entry for each platform, or `image` for another image of this manifest.")
+        .help("Add `source` with one entry per platform, or with `image` for another image of this manifest.")
         .route(Route::root().key("images").key(image.key.as_str()))
 }
 
-/// The image that an image is built on, by its index.
+/// The index of the image that an image is built on.
 fn base(image: &Entry, source: &Node, index: &HashMap<&str, usize>, findings: &mut Vec<Diagnostic>) -> Option<usize> {
     if source.get("from").is_some() || source.get("version").is_some() {
         return None;
@@ -53,7 +53,7 @@ fn base(image: &Entry, source: &Node, index: &HashMap<&str, usize>, findings: &m
         .route(Route::root().key("images").key(image.key.as_str()).key("source").key("image"));
     findings.push(finding.help(match words::near(name, index.keys().copied()) {
         Some(near) => format!("Did you mean `{near}`?"),
-        None => "For an image that was published before, add `from: NAME` or a `version` range.".to_owned(),
+        None => "To use a published image, add `from: NAME` or a `version` range.".to_owned(),
     }));
     None
 }
@@ -65,7 +65,7 @@ enum Mark {
     Done,
 }
 
-/// Each image has one source, so that the way down is a line; a circle is told once.
+/// Each image has one source, so dependencies form chains. A cycle is reported once.
 fn circles(images: &[Entry], below: &[Option<usize>], findings: &mut Vec<Diagnostic>) {
     let mut marks = vec![Mark::New; images.len()];
     for start in 0..images.len() {
@@ -85,9 +85,9 @@ fn circles(images: &[Entry], below: &[Option<usize>], findings: &mut Vec<Diagnos
                 Diagnostic::error(
                     "image-cycle",
                     images[image].value.place(&route),
-                    format!("the images are built on each other in a circle: {names}"),
+                    format!("the images depend on each other: {names}"),
                 )
-                .help("One of them needs a source of its own.")
+                .help("Give one of them another source.")
                 .route(Route::root().key("images").key(images[image].key.as_str()).key("source").key("image")),
             );
         }

@@ -1,4 +1,4 @@
-//! Every variant, evaluated with a stand-in for what is found later.
+//! Checks every variant, evaluated with placeholders for values that are only known later.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,10 +10,10 @@ use super::{documents, files, names, platform, playbooks, steps};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::manifest::Manifest;
 
-/// What a deployment moves: role, region, and the group or template.
-type Moved = (Option<String>, Option<String>, String);
+/// The target of a deployment: role, region, and the group or template.
+type DeployTarget = (Option<String>, Option<String>, String);
 
-/// A source that looks like one.
+/// A placeholder for a source image.
 fn stand_in(query: &SourceQuery) -> SourceImage {
     let id = match query {
         SourceQuery::Id(id) | SourceQuery::Reference(id) => id.clone(),
@@ -31,7 +31,7 @@ fn stand_in(query: &SourceQuery) -> SourceImage {
     }
 }
 
-/// Judges every variant of a manifest.
+/// Validates every variant of a manifest.
 pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut Vec<Diagnostic>) {
     let first = Version::new(0, 1, 0);
     let version = match &manifest.version {
@@ -41,7 +41,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
     let mut keys: HashSet<String> = HashSet::new();
     let mut names: HashMap<String, String> = HashMap::new();
     let mut parameters: HashMap<String, String> = HashMap::new();
-    let mut moved: HashMap<Moved, String> = HashMap::new();
+    let mut deployed: HashMap<DeployTarget, String> = HashMap::new();
     platform::fields(manifest, findings);
     for image in &manifest.images {
         let route = Route::root().key("images").key(image.name.as_str());
@@ -51,8 +51,8 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
             if !keys.insert(shown.clone()) {
                 let span = image.node.entry("matrix").map_or(image.node.span, |entry| entry.key_span);
                 findings.push(
-                    Diagnostic::error("same-name", span, format!("two variants would both be called `{shown}`"))
-                        .help("Variants are named by their values: give the values other words.")
+                    Diagnostic::error("same-name", span, format!("two variants have the same name `{shown}`"))
+                        .help("Variants are named after their matrix values. Change the values.")
                         .route(route.key("matrix")),
                 );
                 continue;
@@ -69,31 +69,33 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
             for parameter in &plan.settings.distribution.parameters {
                 let Some(other) = parameters.insert(parameter.clone(), shown.clone()) else { continue };
                 let span = image.node.place(&Route::root().key("publish").key("parameters"));
-                let message = format!("`{other}` and `{shown}` would both set the parameter `{parameter}`");
+                let message = format!("`{other}` and `{shown}` both set the parameter `{parameter}`");
                 findings.push(
                     Diagnostic::error("same-name", span, message)
-                        .help("Put `${{ image }}` or a matrix value into its name.")
+                        .help("Use `${{ image }}` or a matrix value in its name.")
                         .route(route.key("publish").key("parameters")),
                 );
             }
             for deployment in plan.settings.deployments.iter().filter(|deployment| deployment.wanted) {
                 let target = deployment.group.as_ref().unwrap_or(&deployment.template);
                 let place = (deployment.role.clone(), deployment.region.clone(), target.clone());
-                let Some(other) = moved.insert(place, shown.clone()).filter(|other| *other != shown) else { continue };
+                let Some(other) = deployed.insert(place, shown.clone()).filter(|other| *other != shown) else {
+                    continue;
+                };
                 let own = Route(deployment.route.0.iter().skip(2).cloned().collect());
-                let message = format!("`{other}` and `{shown}` would both move `{target}`");
+                let message = format!("`{other}` and `{shown}` are both deployed to `{target}`");
                 findings.push(
                     Diagnostic::error("same-name", image.node.place(&own), message)
-                        .help("Each runs one image: name another one, put a matrix value into its name, or give it an `if`.")
+                        .help("Only one image can be deployed to it. Use another one, put a matrix value in its name, or add an `if`.")
                         .route(deployment.route.clone()),
                 );
             }
             if let Some(other) = names.insert(plan.settings.name.clone(), shown.clone()) {
                 let span = image.node.place(&Route::root().key("publish").key("name"));
-                let message = format!("`{other}` and `{shown}` would both be named `{}`", plan.settings.name);
+                let message = format!("`{other}` and `{shown}` have the same name `{}`", plan.settings.name);
                 findings.push(
                     Diagnostic::error("same-name", span, message)
-                        .help("Put `${{ image }}`, a matrix value or the version into `publish.name`.")
+                        .help("Use `${{ image }}`, a matrix value or the version in `publish.name`.")
                         .route(route.key("publish").key("name")),
                 );
             }

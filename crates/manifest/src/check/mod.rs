@@ -1,4 +1,4 @@
-//! What is judged beyond structure and expressions.
+//! Checks beyond structure and expressions.
 
 mod deploy;
 mod documents;

@@ -1,10 +1,10 @@
-//! Steps that never hit the cache, since a value in them moves with every run.
+//! Steps that are never cached, because a value in them changes with every run.
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::{Piece, Template};
 use crate::tree::{Kind, Node};
 
-/// A note for each step that uses a value which is another in every run.
+/// Adds a note for each step that uses a value that changes with every run.
 pub(crate) fn moving(root: &Node, findings: &mut Vec<Diagnostic>) {
     let images = root.get("images").map(Node::entries).unwrap_or_default().iter().map(|entry| &entry.value);
     for image in images.chain(root.get("defaults")) {
@@ -17,9 +17,9 @@ pub(crate) fn moving(root: &Node, findings: &mut Vec<Diagnostic>) {
                         Diagnostic::note(
                             "never-cached",
                             span,
-                            format!("`{name}` is another value in every run, so this image is baked every time"),
+                            format!("`{name}` changes with every run, so this image is never cached"),
                         )
-                        .help("Use it in `publish` (tags, description) where it only has to be told, not built in."),
+                        .help("If the image itself does not need it, use it in `publish` (tags, description) instead."),
                     );
                 }
             }

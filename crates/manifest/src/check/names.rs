@@ -1,4 +1,4 @@
-//! Names that the platform would refuse after the work was done.
+//! Names that the platform would refuse after the image was built.
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::ImagePlan;
@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
 use crate::model::Platform;
 
-/// What an AMI may be called and tagged (EC2 API, RegisterImage and Tag).
+/// Limits of AMI names and tags (EC2 API, RegisterImage and Tag).
 pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
     if manifest.platform != Platform::Aws {
         return;
@@ -20,35 +20,35 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
         let route = below(&plan.route.key("publish"));
         findings.push(Diagnostic::error("wrong-value", span, message).help(help).route(route));
     };
-    // Build metadata is spelled as an AMI's name can hold it.
+    // AMI names write build metadata differently.
     let name = &plan.settings.name.replace(&plan.version.to_string(), &in_name(&plan.version));
     let length = name.chars().count();
     if !(3..=128).contains(&length) {
         refuse(
             "name",
-            format!("the image's name `{name}` has {length} characters"),
-            "An AMI's name has 3 to 128: set `publish.name`.",
+            format!("the image name `{name}` has {length} characters"),
+            "AMI names have 3 to 128 characters. Set `publish.name`.",
         );
     }
     if let Some(odd) = name.chars().find(|c| !is_name(*c)) {
         refuse(
             "name",
-            format!("the image's name `{name}` holds {odd:?}"),
-            "An AMI's name takes letters, digits, spaces and ( ) [ ] . / - ' @ _",
+            format!("the image name `{name}` contains {odd:?}"),
+            "AMI names can contain letters, digits, spaces and ( ) [ ] . / - ' @ _",
         );
     }
     if plan.settings.description.chars().count() > 255 {
         refuse(
             "description",
             "the description is longer than 255 characters".to_owned(),
-            "Shorten it: EC2 takes no more.",
+            "Shorten it. This is a limit of EC2.",
         );
     }
     for name in &plan.settings.distribution.parameters {
         if let Some(why) = odd_parameter(name) {
             refuse(
                 "parameters",
-                format!("`{name}` can't be the name of a parameter: {why}"),
+                format!("`{name}` is not a valid parameter name: {why}"),
                 "Write it like `/images/web/latest`.",
             );
         }
@@ -62,7 +62,7 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
             refuse(
                 key,
                 format!("`{odd}` is not the ARN of {what}"),
-                "EC2 takes full ARNs, such as `arn:aws:organizations::111122223333:organization/o-abcde12345`.",
+                "Use a full ARN, such as `arn:aws:organizations::111122223333:organization/o-abcde12345`.",
             );
         }
     }
@@ -70,8 +70,8 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     if share.public && (disk.encrypted == Some(true) || disk.kms_key.is_some()) {
         refuse(
             "share.public",
-            "an encrypted image can't be public".to_owned(),
-            "Take `machine.disk.encrypted` or `public: true` out.",
+            "an encrypted image cannot be public".to_owned(),
+            "Remove `machine.disk.encrypted` or `public: true`.",
         );
     }
     let distribution = &plan.settings.distribution;
@@ -79,37 +79,36 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     if let Some(place) = places.filter(|_| share.public).find(|place| place.kms_key.is_some()) {
         refuse(
             "share.public",
-            format!("a public image can't be encrypted, as it is in {}", place.region),
-            "Take its `kms-key` or `public: true` out.",
+            format!("a public image cannot be encrypted, but it is in {}", place.region),
+            "Remove its `kms-key` or `public: true`.",
         );
     }
-    // 50 tags in all (EC2 user guide, tag restrictions), of which ami-bake sets up to 18 of its own, and on what it shares 7
-    // that others see.
+    // 50 tags in total (EC2 user guide, tag restrictions). ami-bake sets up to 18, and 7 more on shared images.
     let own = if share.is_nobody() { 18 } else { 25 };
     if plan.settings.tags.len() > 50 - own {
         refuse(
             "tags",
-            format!("{} tags are too many", plan.settings.tags.len()),
-            &format!("EC2 takes 50 on an image, {own} of which ami-bake sets."),
+            format!("too many tags: {}", plan.settings.tags.len()),
+            &format!("EC2 allows 50 tags per image, and ami-bake sets {own} of them."),
         );
     }
 }
 
-/// What Systems Manager refuses of a parameter's name (Systems Manager API, PutParameter, Name).
+/// Why Systems Manager would refuse a parameter name (Systems Manager API, PutParameter, Name).
 fn odd_parameter(name: &str) -> Option<String> {
     if let Some(odd) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/'))) {
-        return Some(format!("it holds {odd:?}"));
+        return Some(format!("it contains {odd:?}"));
     }
     let levels: Vec<&str> = name.trim_start_matches('/').split('/').collect();
     let first = levels.first().map(|level| level.to_ascii_lowercase()).unwrap_or_default();
     if first.starts_with("aws") || first.starts_with("ssm") {
-        return Some("names that begin with `aws` or `ssm` are taken".to_owned());
+        return Some("names that start with `aws` or `ssm` are reserved".to_owned());
     }
     if levels.iter().any(|level| level.is_empty()) {
-        return Some("a level of it is empty".to_owned());
+        return Some("one of its levels is empty".to_owned());
     }
     if levels.len() > 1 && !name.starts_with('/') {
-        return Some("a path begins with `/`".to_owned());
+        return Some("a path starts with `/`".to_owned());
     }
     (levels.len() > 15 || name.len() > 1011).then(|| "it is too long".to_owned())
 }

@@ -1,4 +1,4 @@
-//! What the platform can't do.
+//! What the platform does not support.
 
 use ami_bake_core::plan::{CaptureMode, ImagePlan, Probe, Verb};
 use ami_bake_core::platform::Capabilities;
@@ -10,17 +10,17 @@ use crate::manifest::{ImageEntry, Manifest};
 use crate::tree::Node;
 use crate::words;
 
-/// What the manifest's platform can do, where it is built in.
+/// The capabilities of the manifest's platform, if it is built in.
 fn capabilities(manifest: &Manifest) -> Option<&Capabilities> {
     let name = manifest.platform.as_str();
     manifest.options.capabilities.iter().find(|capabilities| capabilities.platform == name)
 }
 
-/// Fields that the manifest's own platform does not know; under `--platform` they are skipped, and named in one line.
+/// Reports keys that the platform does not support. Under `--platform` they are ignored, with one note.
 pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
     let Some(known) = capabilities(manifest) else { return };
     let mut skipped: Vec<String> = Vec::new();
-    // What is never baked here may have what only its own platforms know.
+    // An image that is not baked on this platform may use keys of other platforms.
     let is_baked = |image: &&ImageEntry| {
         let here = |platforms: &Node| platforms.items().iter().any(|item| item.as_text() == Some(known.platform));
         image.node.get("platforms").is_none_or(here)
@@ -29,7 +29,7 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
         let route = Route::root().key("images").key(image.name.as_str());
         for (section, fields) in [("machine", known.machine), ("publish", known.publish)] {
             for entry in image.node.get(section).map(Node::entries).unwrap_or_default() {
-                // As below `source`, an entry for each platform stands beside the others.
+                // `publish.docker` is for one platform, like the entries of `source`.
                 let elsewhere = section == "publish" && entry.key == "docker";
                 if fields.contains(&entry.key.as_str()) || elsewhere {
                     continue;
@@ -41,11 +41,11 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
                     }
                     continue;
                 }
-                let message = format!("the platform `{}` does not know `{name}`", known.platform);
+                let message = format!("`{name}` is not supported on `{}`", known.platform);
                 let help = if fields.is_empty() {
-                    format!("It knows nothing of `{section}`.")
+                    format!("No keys of `{section}` are supported there.")
                 } else {
-                    format!("It knows {}.", words::list(fields, "and"))
+                    format!("Supported keys: {}.", words::list(fields, "and"))
                 };
                 findings.push(
                     Diagnostic::error("not-on-platform", entry.key_span, message)
@@ -57,11 +57,11 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
     }
     for image in manifest.images.iter().filter(is_baked).filter(|_| !known.deploy) {
         let Some(entry) = image.node.entry("deploy") else { continue };
-        let what = format!("the platform `{}` does not know `deploy`", known.platform);
+        let what = format!("`deploy` is not supported on `{}`", known.platform);
         if !manifest.is_foreign() {
             findings.push(
                 Diagnostic::error("not-on-platform", entry.key_span, what)
-                    .help("Launch templates and Auto Scaling groups are of the platform `aws`.")
+                    .help("Launch templates and Auto Scaling groups need the platform `aws`.")
                     .route(Route::root().key("images").key(image.name.as_str()).key("deploy")),
             );
         } else if !skipped.iter().any(|name| name == "deploy") {
@@ -70,16 +70,12 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
     }
     if !skipped.is_empty() {
         let names: Vec<&str> = skipped.iter().map(String::as_str).collect();
-        let message = format!(
-            "skipped, since the platform `{}` does not know it: {}",
-            known.platform,
-            words::list(&names, "and")
-        );
+        let message = format!("ignored: not supported on `{}`: {}", known.platform, words::list(&names, "and"));
         findings.push(Diagnostic::note("skipped", None, message));
     }
 }
 
-/// Settings that contradict each other, and steps that can't run here.
+/// Reports settings that contradict each other, and steps that cannot run on the platform.
 pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
     let own = |route: &Route| image.node.place(&Route(route.0.iter().skip(2).cloned().collect::<Vec<Segment>>()));
     let capture = plan.route.key("capture");
@@ -88,17 +84,17 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
             Diagnostic::error(
                 "spot-stopped",
                 own(&capture),
-                "a spot machine can't be stopped, so `capture: stopped` can't work",
+                "`capture: stopped` is not supported with `machine.spot`: EC2 cannot stop a spot instance",
             )
-            .help("Use `capture: halted`, or take `machine.spot` out.")
+            .help("Use `capture: halted`, or remove `machine.spot`.")
             .route(capture.clone()),
         );
     }
     if plan.machine.profile.is_some() && plan.machine.policy.is_some() {
         let route = plan.route.key("machine").key("policy");
         findings.push(
-            Diagnostic::error("profile-policy", own(&route), "`profile` and `policy` exclude each other")
-                .help("`profile` is a profile that exists, `policy` makes a temporary one: keep one of them.")
+            Diagnostic::error("profile-policy", own(&route), "`profile` and `policy` are mutually exclusive")
+                .help("`profile` uses an existing instance profile, `policy` creates a temporary one. Remove one of them.")
                 .route(route),
         );
     }
@@ -106,7 +102,7 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
         if !is_cidr(range) {
             let route = plan.route.key("machine").key("ingress").index(index);
             findings.push(
-                Diagnostic::error("wrong-value", own(&route), format!("`{range}` is not a range of addresses"))
+                Diagnostic::error("wrong-value", own(&route), format!("`{range}` is not a valid CIDR range"))
                     .help("Write it like `203.0.113.0/24` or `2001:db8::/32`.")
                     .route(route),
             );
@@ -120,9 +116,9 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
             Diagnostic::error(
                 "not-on-platform",
                 own(&capture),
-                format!("the platform `{}` has no `capture: {}`", known.platform, mode_name(plan.settings.capture)),
+                format!("`capture: {}` is not supported on `{}`", mode_name(plan.settings.capture), known.platform),
             )
-            .help(format!("It has {}.", words::list(&modes, "and")))
+            .help(format!("Available: {}.", words::list(&modes, "and")))
             .route(capture),
         );
     }
@@ -133,9 +129,9 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
                 Diagnostic::error(
                     "not-on-platform",
                     own(&step.route.key("expect").key("service")),
-                    format!("the platform `{}` runs no init, so no service either", known.platform),
+                    format!("services are not supported on `{}`: it runs no init system", known.platform),
                 )
-                .help("Give the step `platforms: [aws]`, or start the program in a `run` step and expect its port.")
+                .help("Add `platforms: [aws]` to the step, or start the program in a `run` step and expect its port.")
                 .route(step.route.clone()),
             );
         }
@@ -150,7 +146,7 @@ fn mode_name(mode: CaptureMode) -> &'static str {
     }
 }
 
-/// Whether a text is an address and a prefix length that fits it.
+/// Whether a string is an IP address with a valid prefix length.
 fn is_cidr(text: &str) -> bool {
     let Some((address, length)) = text.split_once('/') else { return false };
     let most = match address.parse::<std::net::IpAddr>() {

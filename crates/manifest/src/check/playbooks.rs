@@ -1,4 +1,4 @@
-//! Playbooks of steps, as far as they would not do what a bake is for.
+//! Playbooks that would not do what a bake needs.
 
 use std::path::Path;
 
@@ -11,7 +11,8 @@ use crate::lower::playbook;
 use crate::manifest::ImageEntry;
 use crate::tree::{self, Node};
 
-/// Warns of plays that would run on this computer instead of the machine, and notes files that the digest can't have.
+/// Warns about plays that would run on this computer instead of the machine, and notes files that the digest cannot
+/// cover.
 pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, findings: &mut Vec<Diagnostic>) {
     for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
         let Verb::Ansible { playbook, requirements, folder, args, .. } = &step.verb else { continue };
@@ -31,7 +32,7 @@ pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, 
                 findings.push(not_known(span));
             }
         }
-        // What isn't there has been told, and a playbook may hold tags that Ansible alone knows.
+        // Missing files are reported elsewhere, and a playbook may use YAML tags that only Ansible knows.
         let Some((file, text)) = read(playbook, sources) else { continue };
         let Some(tree) = tree::parse(file, &text, &mut Vec::new()) else { continue };
         for play in tree.items() {
@@ -46,7 +47,7 @@ pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, 
     }
 }
 
-/// The playbook among the sources, and its text.
+/// Adds the playbook to the sources; returns it with its text.
 fn read(path: &Path, sources: &mut Sources) -> Option<(FileId, String)> {
     let shown = path.display().to_string();
     let shown = shown.strip_prefix("./").unwrap_or(&shown);
@@ -61,12 +62,12 @@ fn elsewhere(connection: &Node) -> Diagnostic {
     Diagnostic::warning(
         "local-connection",
         connection.span,
-        "this play runs on the computer that bakes, not on the machine",
+        "this play runs on the computer that runs ami-bake, not on the machine",
     )
-    .help("Take `connection: local` out, and write `hosts: all`: the step brings a connection to the machine.")
+    .help("Remove `connection: local` and use `hosts: all`. The step provides the connection to the machine.")
 }
 
-/// Passwords are asked for at the terminal, where a bake never is: it would wait for ever.
+/// Ansible would prompt for the password and wait forever.
 fn asks(image: &ImageEntry, route: Route, args: &[String], findings: &mut Vec<Diagnostic>) {
     let asks = |arg: &&String| {
         matches!(arg.as_str(), "-k" | "-K" | "-J" | "--ask-pass" | "--ask-become-pass")
@@ -75,8 +76,8 @@ fn asks(image: &ImageEntry, route: Route, args: &[String], findings: &mut Vec<Di
     };
     if let Some(arg) = args.iter().find(asks) {
         findings.push(
-            Diagnostic::error("asks", image.node.place(&own(&route)), format!("`{arg}` asks for a password, and nobody answers while a bake runs"))
-                .help("Give a file: `--vault-password-file FILE` among `args`, or `ANSIBLE_VAULT_PASSWORD_FILE` in `env`. The machine's login needs none.")
+            Diagnostic::error("asks", image.node.place(&own(&route)), format!("`{arg}` prompts for a password, but a bake is not interactive"))
+                .help("Use a file: `--vault-password-file FILE` in `args`, or `ANSIBLE_VAULT_PASSWORD_FILE` in `env`. The login needs no password.")
                 .route(route),
         );
     }
@@ -86,13 +87,13 @@ fn unsuited(span: Span) -> Diagnostic {
     Diagnostic::warning(
         "synchronize",
         span,
-        "`synchronize` runs rsync over a login of its own, and the bake has none to give",
+        "`synchronize` is not supported: it runs rsync over an SSH connection of its own",
     )
-    .help("Take the module `copy`, or a step `upload`.")
+    .help("Use the module `copy` or an `upload` step.")
 }
 
 fn not_known(span: Span) -> Diagnostic {
-    Diagnostic::note("unknown-file", span, "which file this is shows only when the playbook runs")
-        .label("a change of it leads to no new bake")
-        .help("Keep it in a folder beside the playbook, such as `files` or `vars`, name it without an expression, or give the step `cache-for`.")
+    Diagnostic::note("unknown-file", span, "this file is only known when the playbook runs")
+        .label("changes to it do not invalidate the cache")
+        .help("Move it to a folder next to the playbook, such as `files` or `vars`, use its path without an expression, or add `cache-for` to the step.")
 }

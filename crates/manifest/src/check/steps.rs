@@ -1,4 +1,4 @@
-//! Steps that can't do what they say.
+//! Steps that cannot work.
 
 use ami_bake_core::plan::{ImagePlan, Step, Verb};
 use ami_bake_core::{Route, Segment};
@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lower;
 use crate::manifest::ImageEntry;
 
-/// Globs that are none, and files whose names came from expressions.
+/// Reports invalid globs, and missing files whose paths came from expressions.
 pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
     for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
         match &step.verb {
@@ -34,13 +34,13 @@ fn globs(image: &ImageEntry, step: &Step, patterns: &[String], findings: &mut Ve
     for (index, pattern) in patterns.iter().enumerate() {
         if let Err(error) = lower::globs(std::slice::from_ref(pattern)) {
             let route = step.route.key("exclude").index(index);
-            let message = format!("`{pattern}` is not a glob: {}", error.kind());
+            let message = format!("`{pattern}` is not a valid glob: {}", error.kind());
             findings.push(Diagnostic::error("wrong-value", image.node.place(&own(&route)), message).route(route));
         }
     }
 }
 
-/// Names without expressions were looked at before.
+/// Paths without expressions were checked before.
 fn local(image: &ImageEntry, step: &Step, path: &std::path::Path, contents: bool, findings: &mut Vec<Diagnostic>) {
     let route = step.route.key(step.verb.name());
     let Some(node) = image.node.at(&own(&route).0) else { return };

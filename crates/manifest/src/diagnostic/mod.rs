@@ -1,4 +1,4 @@
-//! What `check` says, and how it is shown: for people and as JSON.
+//! Findings about a manifest, and their rendering as text and JSON.
 
 mod json;
 mod report;

@@ -1,22 +1,22 @@
-//! One finding about a manifest, and the list of them.
+//! A finding about a manifest.
 
 use ami_bake_core::Route;
 
 use super::Span;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The manifest can't be used.
+    /// The manifest is invalid.
     Error,
-    /// It can be used, but probably not as meant.
+    /// The manifest is valid, but probably does not do what was meant.
     Warning,
-    /// Good to know.
+    /// Information.
     Note,
 }
 
 impl Severity {
-    /// The word for it.
+    /// Its name, as in messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -26,29 +26,29 @@ impl Severity {
     }
 }
 
-/// One finding: what, where, and what to do about it.
+/// A finding: what is wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// A stable name of the kind of finding, such as `unknown-key`.
+    /// A stable name for this kind of finding, such as `unknown-key`.
     pub code: &'static str,
     /// What is wrong: a lower-case sentence fragment.
     pub message: String,
-    /// Words under the marked place.
+    /// A label for the marked span.
     pub label: Option<String>,
-    /// What to do, a whole sentence.
+    /// What to do: a whole sentence.
     pub help: Option<String>,
-    /// The symbolic place.
+    /// The route in the manifest.
     pub route: Route,
-    /// The place in a file, where the finding has one.
+    /// The span in a file, if there is one.
     pub span: Option<Span>,
-    /// Another place that belongs to it, with words for it.
+    /// Another span that belongs to the finding, with a label.
     pub related: Option<(Span, String)>,
 }
 
 impl Diagnostic {
-    /// A finding at a place.
+    /// A finding with a span.
     pub fn new(
         severity: Severity,
         code: &'static str,
@@ -67,17 +67,17 @@ impl Diagnostic {
         }
     }
 
-    /// An error at a place.
+    /// An error with a span.
     pub fn error(code: &'static str, span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, span, message)
     }
 
-    /// A warning at a place.
+    /// A warning with a span.
     pub fn warning(code: &'static str, span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, span, message)
     }
 
-    /// A note at a place.
+    /// A note with a span.
     pub fn note(code: &'static str, span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
         Self::new(Severity::Note, code, span, message)
     }
@@ -89,34 +89,34 @@ impl Diagnostic {
         self
     }
 
-    /// Adds words under the marked place.
+    /// Adds a label for the marked span.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// Adds the symbolic place.
+    /// Adds the route.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.route = route;
         self
     }
 
-    /// Adds another place that belongs to the finding.
+    /// Adds another span with a label.
     #[must_use]
     pub fn related(mut self, span: Span, words: impl Into<String>) -> Self {
         self.related = Some((span, words.into()));
         self
     }
 
-    /// Whether it makes the manifest unusable.
+    /// Whether it is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// Sorts findings as a reader goes through the file, and drops what says the same of the same place.
+/// Sorts findings by their position in the file, and removes duplicates.
 pub fn arrange(findings: &mut Vec<Diagnostic>) {
     findings.sort_by(|a, b| (a.span, a.severity, &a.message).cmp(&(b.span, b.severity, &b.message)));
     findings.dedup_by(|a, b| a.span == b.span && a.code == b.code && a.message == b.message);

@@ -1,4 +1,4 @@
-//! The files that a manifest is made of, and places in them.
+//! The source files of a manifest, and spans in them.
 
 use std::sync::Arc;
 
@@ -40,12 +40,12 @@ struct File {
     lines: Vec<u32>,
 }
 
-/// All files that values came from: the manifest, variable files, `--set`.
+/// All source files: the manifest, variable files, component documents, playbooks.
 #[derive(Debug, Clone, Default)]
 pub struct Sources(Vec<Arc<File>>);
 
 impl Sources {
-    /// Adds a file under the name that messages use.
+    /// Adds a file. `name` is used in messages.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let text = text.into();
         let mut lines = vec![0];
@@ -60,13 +60,13 @@ impl Sources {
         id
     }
 
-    /// The file of a name, where there is one.
+    /// The file with this name.
     pub fn find(&self, name: &str) -> Option<FileId> {
         let at = self.0.iter().position(|file| file.name == name)?;
         u16::try_from(at).ok().map(FileId)
     }
 
-    /// The text of a line, without the blanks around it; none where the file is another one by now.
+    /// The span of a line, without surrounding whitespace; `None` if there is no such line.
     pub fn line(&self, file: FileId, line: usize) -> Option<Span> {
         let lines = &self.0.get(usize::from(file.0))?.lines;
         let start = *lines.get(line.checked_sub(1)?)?;

@@ -1,20 +1,20 @@
-//! Findings for people: the line, the place underlined, and what to do.
+//! Renders findings as text: the source line, the span underlined, and what to do.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Diagnostic, Severity, Sources, Span};
 
-/// Whether the text carries colours.
+/// Whether the text is colored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// No escape sequences.
     Plain,
-    /// Colours and bold for terminals.
+    /// Colors and bold text for terminals.
     Coloured,
 }
 
-/// Renders findings one after the other, separated by empty lines.
+/// Renders findings, separated by empty lines.
 pub fn text(findings: &[Diagnostic], sources: &Sources, style: Style) -> String {
     let renderer = match style {
         Style::Plain => Renderer::plain(),
@@ -64,7 +64,7 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     group
 }
 
-/// A mark of many lines hides its point: the first line is enough.
+/// Only the first line of a span is marked: a mark of many lines is hard to read.
 fn clamp(sources: &Sources, span: Span) -> std::ops::Range<usize> {
     let range = span.range();
     let text = sources.slice(span);

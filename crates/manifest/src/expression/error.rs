@@ -1,11 +1,11 @@
-//! What is wrong with an expression.
+//! Errors in expressions.
 
 use std::ops::Range;
 
-/// Why a text is not a valid expression.
+/// A syntax error in an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
-    /// The place in the text of the expression.
+    /// The range in the text of the expression.
     pub(crate) range: Range<usize>,
     pub(crate) code: &'static str,
     pub(crate) message: String,

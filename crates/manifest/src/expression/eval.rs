@@ -1,4 +1,4 @@
-//! Evaluation over a tree of contexts.
+//! Evaluates expressions.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -9,21 +9,22 @@ use serde_json::{Map, Value};
 use super::tree::{Access, Expr, ExprKind, Head, Operator};
 use super::value;
 
-/// What names mean. A context that is a value and has members too, such as `version`, keeps its value under the empty key.
+/// The values of names. A context that is a value and has members, such as `version`, has its value under the empty
+/// key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
-    /// What many scopes have in common: cloning a scope for a variant copies only what is the variant's own.
+    /// The part that scopes share: cloning a scope for a variant only copies the variant's own names.
     shared: Arc<Map<String, Value>>,
     own: Map<String, Value>,
 }
 
 impl Scope {
-    /// Gives a name a meaning.
+    /// Sets the value of a name.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.own.insert(name.to_owned(), value.into());
     }
 
-    /// Makes all that is known so far shared by the clones of this scope.
+    /// Moves all names so far to the shared part.
     pub(crate) fn seal(&mut self) {
         let mut all = Map::clone(&self.shared);
         all.extend(std::mem::take(&mut self.own));
@@ -35,14 +36,14 @@ impl Scope {
     }
 }
 
-/// Why an expression has no value.
+/// An error during evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EvalError {
     pub(crate) range: Range<usize>,
     pub(crate) message: String,
 }
 
-/// The value of an expression; unknown names are `null`, the check has refused them before.
+/// The value of an expression. Unknown names are `null`; `check` reports them before.
 pub(crate) fn evaluate(expr: &Expr, scope: &Scope) -> Result<Value, EvalError> {
     Ok(match &expr.kind {
         ExprKind::Null => Value::Null,
@@ -105,7 +106,7 @@ fn binary(operator: Operator, left: &Expr, right: &Expr, scope: &Scope) -> Resul
     })
 }
 
-/// Names are found in any case, as GitHub does, the exact one first.
+/// Names are case-insensitive, as in GitHub; an exact match wins.
 fn find<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }

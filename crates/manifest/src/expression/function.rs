@@ -30,7 +30,7 @@ impl Function {
         Self::Split,
     ];
 
-    /// Names are found in any case, as GitHub does.
+    /// Names are case-insensitive, as in GitHub.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|function| function.name().eq_ignore_ascii_case(name))
     }
@@ -62,12 +62,13 @@ impl Function {
         }
     }
 
-    /// Applies it; the error is what was wrong, without a place.
+    /// Calls the function. The error has no location.
     pub(super) fn apply(self, arguments: &[Value]) -> Result<Value, String> {
         let text = |index: usize| -> Result<String, String> {
             let value = arguments.get(index).unwrap_or(&Value::Null);
-            value::text(value)
-                .ok_or_else(|| format!("argument {} of `{}` has to be text, not a list or map", index + 1, self.name()))
+            value::text(value).ok_or_else(|| {
+                format!("argument {} of `{}` must be a string, not a list or map", index + 1, self.name())
+            })
         };
         Ok(match self {
             Self::Contains => match arguments.first() {
@@ -86,7 +87,7 @@ impl Function {
                 Some(Value::Array(items)) => {
                     let separator = if arguments.len() > 1 { text(1)? } else { ",".to_owned() };
                     let items: Option<Vec<String>> = items.iter().map(value::text).collect();
-                    items.ok_or("`join` takes a list of single values")?.join(&separator).into()
+                    items.ok_or("`join` needs a list of scalars")?.join(&separator).into()
                 }
                 _ => text(0)?.into(),
             },
@@ -120,13 +121,15 @@ fn format(template: &str, values: &[String]) -> Result<String, String> {
             out.push('}');
             rest = after;
         } else {
-            let end = tail.find('}').ok_or("the format has a `{` without `}`: write `{{` for a brace")?;
-            let index: usize = tail
-                .get(1..end)
-                .and_then(|digits| digits.parse().ok())
-                .ok_or("the format takes `{0}`, `{1}`, …: write `{{` and `}}` for braces")?;
+            let end =
+                tail.find('}').ok_or("the format string has a `{` without `}`; write `{{` for a literal brace")?;
+            let index: usize = tail.get(1..end).and_then(|digits| digits.parse().ok()).ok_or(
+                "placeholders in the format string are `{0}`, `{1}`, …; write `{{` and `}}` for literal braces",
+            )?;
             out.push_str(
-                values.get(index).ok_or_else(|| format!("the format asks for `{{{index}}}`, which is not given"))?,
+                values
+                    .get(index)
+                    .ok_or_else(|| format!("the format string uses `{{{index}}}`, but there is no such argument"))?,
             );
             rest = &tail[end + 1..];
         }

@@ -1,4 +1,4 @@
-//! The text of an expression to tokens.
+//! Splits an expression into tokens.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub(super) enum Token {
 /// Longest first, so that `==` is not two `=`.
 const SYMBOLS: [&str; 17] = ["==", "!=", "<=", ">=", "&&", "||", "(", ")", "[", "]", ",", ".", "*", "!", "<", ">", "="];
 
-/// All tokens with their places.
+/// All tokens with their ranges.
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, SyntaxError> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -30,9 +30,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, SyntaxErr
             at = end;
             Token::Text(value)
         } else if next == '"' {
-            return Err(
-                SyntaxError::new(at..at + 1, "text stands in single quotes in an expression").help("Write 'text'.")
-            );
+            return Err(SyntaxError::new(at..at + 1, "strings in expressions are written in single quotes")
+                .help("Write 'text'."));
         } else if next.is_ascii_alphabetic() || next == '_' {
             at += length(&text[at..], |c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
             Token::Name(text[start..at].to_owned())
@@ -46,7 +45,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, SyntaxErr
             at += symbol.len();
             Token::Symbol(symbol)
         } else {
-            let message = format!("`{next}` has no meaning in an expression");
+            let message = format!("unexpected `{next}` in the expression");
             return Err(SyntaxError::new(at..at + next.len_utf8(), message));
         };
         tokens.push((token, start..at));
@@ -58,7 +57,7 @@ fn length(text: &str, takes: impl Fn(char) -> bool) -> usize {
     text.find(|c| !takes(c)).unwrap_or(text.len())
 }
 
-/// A `.` begins a number only where no value stands before it.
+/// A `.` starts a number only if there is no value before it.
 fn starts_number(text: &str, before: Option<&Token>) -> bool {
     let mut chars = text.chars();
     match chars.next() {
@@ -88,8 +87,8 @@ fn quoted(text: &str, start: usize) -> Result<(String, usize), SyntaxError> {
     let mut rest = &text[start + 1..];
     loop {
         let Some(end) = rest.find('\'') else {
-            return Err(SyntaxError::new(start..text.len(), "the quoted text is not closed")
-                .help("Close it with '; inside, a quote is written ''."));
+            return Err(SyntaxError::new(start..text.len(), "the quoted string is not closed")
+                .help("Close it with '. Inside the string, write a quote as ''."));
         };
         value.push_str(&rest[..end]);
         rest = &rest[end + 1..];

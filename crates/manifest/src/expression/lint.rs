@@ -1,10 +1,10 @@
-//! Every expression of a file, judged without evaluating it.
+//! Validates all expressions of a manifest without evaluating them.
 
 use std::collections::BTreeSet;
 
 use ami_bake_core::{Route, Segment};
 
-use super::names::{Names, Place, Stage, judge};
+use super::names::{AllowedNames, Names, Stage, check_access};
 use super::tree::{Expr, ExprKind};
 use super::{Piece, Template};
 use crate::diagnostic::{Diagnostic, Sources, Span};
@@ -12,14 +12,14 @@ use crate::model::Verb;
 use crate::tree::{Kind, Meaning, Node};
 use crate::words;
 
-/// The judge of a file's expressions.
+/// Walks a manifest and validates its expressions.
 pub(crate) struct Lint<'a> {
     pub(crate) sources: &'a Sources,
     pub(crate) names: Names,
     pub(crate) findings: &'a mut Vec<Diagnostic>,
 }
 
-/// Judges all expressions of a document.
+/// Validates all expressions of a manifest.
 pub(crate) fn lint(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) {
     let mut names =
         Names { vars: keys(find(root, "vars")), secrets: texts(find(root, "secrets")), matrix: BTreeSet::new() };
@@ -34,11 +34,11 @@ fn keys(node: Option<&Node>) -> BTreeSet<String> {
     node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.clone()).collect()
 }
 
-/// The keys of a document and of an image whose content is judged by rules of its own.
+/// Keys of the manifest and of an image that have rules of their own.
 const DOCUMENT: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars"];
 const IMAGE: [&str; 7] = ["source", "matrix", "if", "platforms", "build", "validate", "test"];
 
-/// What a mistyped key stands for: the mistake is told once, and nothing that follows from it.
+/// The key that a mistyped key stands for: the typo is reported once, not what follows from it.
 fn meant<'a>(key: &'a str, keys: &'a [&'a str]) -> &'a str {
     words::near(key, keys.iter().copied()).unwrap_or(key)
 }
@@ -79,8 +79,8 @@ impl Lint<'_> {
                     self.image(&entry.value, &route);
                 }
                 key => {
-                    let place = Place { stage: Stage::File, secrets: false, vars: key != "vars" };
-                    self.walk(&entry.value, &route, place);
+                    let allowed = AllowedNames { stage: Stage::File, secrets: false, vars: key != "vars" };
+                    self.walk(&entry.value, &route, allowed);
                 }
             }
         }
@@ -92,63 +92,63 @@ impl Lint<'_> {
             let key = meant(&entry.key, &IMAGE);
             let early = matches!(key, "source" | "matrix" | "if" | "platforms");
             let stage = if early { Stage::Image } else { Stage::Planned };
-            let place = Place { stage, secrets: false, vars: true };
+            let allowed = AllowedNames { stage, secrets: false, vars: true };
             match key {
-                "if" => self.condition(&entry.value, &route, place),
+                "if" => self.condition(&entry.value, &route, allowed),
                 "build" | "validate" | "test" => {
                     for (index, step) in entry.value.items().iter().enumerate() {
-                        self.step(step, &route.index(index), place);
+                        self.step(step, &route.index(index), allowed);
                     }
                 }
-                _ => self.walk(&entry.value, &route, place),
+                _ => self.walk(&entry.value, &route, allowed),
             }
         }
     }
 
-    fn step(&mut self, step: &Node, route: &Route, place: Place) {
+    fn step(&mut self, step: &Node, route: &Route, allowed: AllowedNames) {
         let ansible = step.get("ansible").is_some();
         for entry in step.entries() {
             let secrets = entry.key == "env" || (entry.key == "vars" && ansible);
-            let place = Place { secrets, ..place };
+            let allowed = AllowedNames { secrets, ..allowed };
             let route = route.key(entry.key.as_str());
             if entry.key == "if" && !Verb::NAMES.contains(&"if") {
-                self.condition(&entry.value, &route, place);
+                self.condition(&entry.value, &route, allowed);
             } else {
-                self.walk(&entry.value, &route, place);
+                self.walk(&entry.value, &route, allowed);
             }
         }
     }
 
-    fn walk(&mut self, node: &Node, route: &Route, place: Place) {
+    fn walk(&mut self, node: &Node, route: &Route, allowed: AllowedNames) {
         match &node.kind {
             Kind::Map(entries) => {
                 for entry in entries {
                     let route = route.key(entry.key.as_str());
                     if entry.key == "if" && is_condition(&route) {
-                        self.condition(&entry.value, &route, place);
+                        self.condition(&entry.value, &route, allowed);
                     } else {
                         let login =
                             entry.key == "login" && route.parent().0.last() == Some(&Segment::Key("docker".to_owned()));
-                        self.walk(&entry.value, &route, Place { secrets: place.secrets || login, ..place });
+                        self.walk(&entry.value, &route, AllowedNames { secrets: allowed.secrets || login, ..allowed });
                     }
                 }
             }
             Kind::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.walk(item, &route.index(index), place);
+                    self.walk(item, &route.index(index), allowed);
                 }
             }
             Kind::Scalar(scalar) => {
                 if scalar.meaning == Meaning::Text && Template::is_one(&scalar.text) {
-                    self.template(node.span, &scalar.text, Template::parse(&scalar.text), route, place);
+                    self.template(node.span, &scalar.text, Template::parse(&scalar.text), route, allowed);
                 }
             }
         }
     }
 
-    fn condition(&mut self, node: &Node, route: &Route, place: Place) {
+    fn condition(&mut self, node: &Node, route: &Route, allowed: AllowedNames) {
         if let Some(text) = node.as_text() {
-            self.template(node.span, text, Template::condition(text), route, place);
+            self.template(node.span, text, Template::condition(text), route, allowed);
         }
     }
 
@@ -158,7 +158,7 @@ impl Lint<'_> {
         text: &str,
         template: Result<Template, Vec<super::error::SyntaxError>>,
         route: &Route,
-        place: Place,
+        allowed: AllowedNames,
     ) {
         let template = match template {
             Ok(template) => template,
@@ -178,7 +178,7 @@ impl Lint<'_> {
                 && expr.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets"));
             let mut wrongs = Vec::new();
             let mut mixed = None;
-            expr.accesses(&mut |access: &Expr| match judge(access, &self.names, place) {
+            expr.accesses(&mut |access: &Expr| match check_access(access, &self.names, allowed) {
                 Some(wrong) => wrongs.push(wrong),
                 None if access.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets"))
                     && !secret_alone =>
@@ -197,8 +197,8 @@ impl Lint<'_> {
             }
             if let Some(range) = mixed {
                 self.findings.push(
-                    Diagnostic::error("secret-not-here", at(range), "a secret can't be part of a larger expression")
-                        .help("Write `${{ secrets.NAME }}` alone, with text around it where needed: its value is not known before the step runs.")
+                    Diagnostic::error("secret-not-here", at(range), "a secret cannot be part of a larger expression")
+                        .help("Write `${{ secrets.NAME }}` on its own, with text around it if needed. Its value is not known before the step runs.")
                         .route(route.clone()),
                 );
             }
@@ -215,13 +215,13 @@ fn is_condition(route: &Route) -> bool {
     }
 }
 
-/// The place in the file of a range of a scalar's text: folding and escapes move it, so the text itself is looked for.
+/// The span of a range of a scalar's text. Folding and escapes shift offsets, so the text is searched for.
 pub(crate) fn locate(sources: &Sources, span: Span, text: &str, range: std::ops::Range<usize>) -> Span {
     let source = sources.slice(span);
     let line_start = text[..range.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[range.start.min(text.len())..].find('\n').map_or(text.len(), |at| range.start + at);
     let line = &text[line_start..line_end];
-    // The same line may stand there more than once: take the one that has as many like it before.
+    // The same line may occur more than once: use the occurrence with as many equal lines before it.
     let earlier = text[..line_start].matches(line).count();
     let Some((at, _)) = source.match_indices(line).nth(earlier).or_else(|| source.match_indices(line).next()) else {
         return span;

@@ -1,4 +1,4 @@
-//! Expressions: GitHub's grammar and coercions, our contexts and functions.
+//! Expressions: GitHub's grammar and coercions, with the contexts and functions of ami-bake.
 
 mod error;
 mod eval;

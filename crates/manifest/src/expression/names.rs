@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::tree::{Expr, ExprKind, Head};
 use crate::words;
 
-/// When a value is evaluated, which decides what is known by then.
+/// When a value is evaluated. This decides which names are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// The file's own settings and variables.
@@ -16,15 +16,15 @@ pub(crate) enum Stage {
     Planned,
 }
 
-/// Where in an image secrets may be used.
+/// Which names an expression may use where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct AllowedNames {
     pub(crate) stage: Stage,
     pub(crate) secrets: bool,
     pub(crate) vars: bool,
 }
 
-/// The names that the file declares.
+/// The names that the manifest declares.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     pub(crate) vars: BTreeSet<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Names {
     pub(crate) matrix: BTreeSet<String>,
 }
 
-/// Contexts, from when they are known, and their members: none for plain values, empty for what the file declares.
+/// Contexts, when they are known, and their members: `None` for plain values, empty if the manifest declares them.
 const CONTEXTS: [(&str, Stage, Option<&[&str]>); 16] = [
     ("vars", Stage::File, Some(&[])),
     ("env", Stage::File, Some(&[])),
@@ -52,16 +52,16 @@ const CONTEXTS: [(&str, Stage, Option<&[&str]>); 16] = [
     ("", Stage::Planned, None),
 ];
 
-/// What is wrong with a name.
-pub(super) struct Wrong {
+/// An invalid use of a name.
+pub(super) struct NameError {
     pub(super) range: std::ops::Range<usize>,
     pub(super) code: &'static str,
     pub(super) message: String,
     pub(super) help: String,
 }
 
-/// Judges the access of a context.
-pub(super) fn judge(access: &Expr, names: &Names, place: Place) -> Option<Wrong> {
+/// Checks the access of a context.
+pub(super) fn check_access(access: &Expr, names: &Names, allowed: AllowedNames) -> Option<NameError> {
     let ExprKind::Access { head, .. } = &access.kind else {
         return None;
     };
@@ -69,14 +69,14 @@ pub(super) fn judge(access: &Expr, names: &Names, place: Place) -> Option<Wrong>
         return None;
     };
     let wrong = |range: &std::ops::Range<usize>, code, message: String, help: String| {
-        Some(Wrong { range: range.clone(), code, message, help })
+        Some(NameError { range: range.clone(), code, message, help })
     };
     let Some((context, stage, members)) =
         CONTEXTS.iter().find(|(context, ..)| context.eq_ignore_ascii_case(name) && !context.is_empty())
     else {
         let known: Vec<&str> = CONTEXTS
             .iter()
-            .filter(|(context, stage, _)| !context.is_empty() && *stage <= place.stage)
+            .filter(|(context, stage, _)| !context.is_empty() && *stage <= allowed.stage)
             .map(|(context, ..)| *context)
             .collect();
         let help = if names.vars.contains(name) {
@@ -84,47 +84,45 @@ pub(super) fn judge(access: &Expr, names: &Names, place: Place) -> Option<Wrong>
         } else if let Some(near) = words::near(name, known.iter().copied()) {
             format!("Did you mean `{near}`?")
         } else {
-            format!("Known here: {}. Text stands in single quotes.", words::list(&known, "and"))
+            format!("Available: {}. Put strings in single quotes.", words::list(&known, "and"))
         };
         return wrong(head_range, "unknown-name", format!("unknown name `{name}`"), help);
     };
-    if *stage > place.stage {
+    if *stage > allowed.stage {
         let help = match *context {
             "source" => {
-                "The source is found after this has been decided; use it in the steps, `machine`, `publish` or `deploy`."
+                "The source is not known yet when this is evaluated. Use it in steps, `machine`, `publish` or `deploy`."
             }
-            "version" => {
-                "The version is found after this has been decided; use it in the steps, `publish` or `deploy`."
-            }
-            _ => "It belongs to one image; use it below `images` or `defaults`.",
+            "version" => "The version is not known yet when this is evaluated. Use it in steps, `publish` or `deploy`.",
+            _ => "It is only known for an image. Use it below `images` or `defaults`.",
         };
-        return wrong(&access.range, "name-not-here", format!("`{context}` is not known here"), help.to_owned());
+        return wrong(&access.range, "name-not-here", format!("`{context}` is not available here"), help.to_owned());
     }
-    if *context == "vars" && !place.vars {
+    if *context == "vars" && !allowed.vars {
         return wrong(
             &access.range,
             "name-not-here",
-            "a variable can't use another variable".to_owned(),
-            "Write the value out, or put the expression where the variable is used.".to_owned(),
+            "a variable cannot use another variable".to_owned(),
+            "Write the value itself, or move the expression to where the variable is used.".to_owned(),
         );
     }
-    if *context == "secrets" && !place.secrets {
+    if *context == "secrets" && !allowed.secrets {
         return wrong(
             &access.range,
             "secret-not-here",
-            "a secret can't be used here".to_owned(),
-            "Secrets go into the `env` of a step, `vars` of `ansible`, or `publish.docker.login`; the script then reads `$NAME`.".to_owned(),
+            "secrets are not allowed here".to_owned(),
+            "Secrets are allowed in the `env` of a step, `vars` of `ansible` and `publish.docker.login`. Scripts read them as `$NAME`.".to_owned(),
         );
     }
     let members = (*members)?;
     let Some((_, member)) = access.member() else {
         let whole = matches!(&access.kind, ExprKind::Access { path, .. } if path.is_empty());
         let plain = matches!(*context, "version");
-        return (whole && !plain).then(|| Wrong {
+        return (whole && !plain).then(|| NameError {
             range: head_range.clone(),
             code: "unknown-name",
-            message: format!("`{context}` alone is no value"),
-            help: format!("Name what of it is meant, as in `{context}.{}`.", members.first().unwrap_or(&"NAME")),
+            message: format!("`{context}` is not a value"),
+            help: format!("Use one of its members, such as `{context}.{}`.", members.first().unwrap_or(&"NAME")),
         });
     };
     let declared = match *context {
@@ -132,22 +130,22 @@ pub(super) fn judge(access: &Expr, names: &Names, place: Place) -> Option<Wrong>
         "secrets" => &names.secrets,
         "matrix" => &names.matrix,
         "env" => {
-            return names.secrets.contains(member).then(|| Wrong {
+            return names.secrets.contains(member).then(|| NameError {
                 range: access.range.clone(),
                 code: "secret-not-here",
                 message: format!("`{member}` is declared as a secret"),
-                help: format!("Read it as `secrets.{member}`, in the `env` of a step."),
+                help: format!("Use `secrets.{member}` in the `env` of a step."),
             });
         }
         _ => {
             let known = members.iter().any(|known| known.eq_ignore_ascii_case(member));
-            return (!known).then(|| Wrong {
+            return (!known).then(|| NameError {
                 range: access.range.clone(),
                 code: "unknown-name",
                 message: format!("`{context}` has no `{member}`"),
                 help: match words::near(member, members.iter().copied()) {
                     Some(near) => format!("Did you mean `{context}.{near}`?"),
-                    None => format!("It has {}.", words::list(members, "and")),
+                    None => format!("Available: {}.", words::list(members, "and")),
                 },
             });
         }
@@ -157,9 +155,9 @@ pub(super) fn judge(access: &Expr, names: &Names, place: Place) -> Option<Wrong>
     }
     let help = match words::near(member, declared.iter().map(String::as_str)) {
         Some(near) => format!("Did you mean `{context}.{near}`?"),
-        None if *context == "secrets" => format!("Add `{member}` to the list `secrets`."),
-        None if *context == "matrix" => "The image's `matrix` has no such value.".to_owned(),
-        None => format!("Declare it below `vars`, as in `{member}: null` for a value that must be given."),
+        None if *context == "secrets" => format!("Add `{member}` to `secrets`."),
+        None if *context == "matrix" => "Add it to the `matrix` of the image.".to_owned(),
+        None => format!("Declare it below `vars`; `{member}: null` makes it required."),
     };
     let what = match *context {
         "vars" => "variable",

@@ -12,7 +12,7 @@ use super::lexer::{Token, tokens};
 use super::tree::{Access, Expr, ExprKind, Head, Operator};
 use crate::words;
 
-/// GitHub's own limit.
+/// The limit of GitHub.
 const MAX_DEPTH: usize = 50;
 
 /// Parses a whole expression, without `${{ }}`.
@@ -25,10 +25,10 @@ pub(crate) fn parse(text: &str) -> Result<Expr, SyntaxError> {
     match parser.tokens.get(parser.at) {
         None => Ok(expr),
         Some((Token::Symbol("="), range)) => {
-            Err(SyntaxError::new(range.clone(), "`=` has no meaning in an expression").help("Compare with `==`."))
+            Err(SyntaxError::new(range.clone(), "unexpected `=` in the expression").help("Compare with `==`."))
         }
-        Some((_, range)) => Err(SyntaxError::new(range.start..text.len(), "the expression should have ended here")
-            .help("Join parts by an operator, or text by `format('{0}-{1}', a, b)`.")),
+        Some((_, range)) => Err(SyntaxError::new(range.start..text.len(), "expected the end of the expression")
+            .help("Combine values with an operator, or strings with `format('{0}-{1}', a, b)`.")),
     }
 }
 
@@ -57,7 +57,7 @@ impl Parser {
     }
 
     fn expect(&mut self, symbol: &str) -> Result<Range<usize>, SyntaxError> {
-        self.eat(symbol).ok_or_else(|| SyntaxError::new(self.here(), format!("`{symbol}` was expected here")))
+        self.eat(symbol).ok_or_else(|| SyntaxError::new(self.here(), format!("expected `{symbol}`")))
     }
 
     fn here(&self) -> Range<usize> {
@@ -67,7 +67,7 @@ impl Parser {
     fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, SyntaxError>) -> Result<T, SyntaxError> {
         self.depth += 1;
         if self.depth >= MAX_DEPTH {
-            return Err(SyntaxError::new(self.here(), "the expression nests too deep"));
+            return Err(SyntaxError::new(self.here(), "the expression is nested too deeply"));
         }
         let result = parse(self);
         self.depth -= 1;
@@ -99,7 +99,7 @@ impl Parser {
         let (head, accessible) = self.primary()?;
         if !accessible {
             let Head::Value(value) = head else {
-                return Err(SyntaxError::new(self.here(), "a value was expected here"));
+                return Err(SyntaxError::new(self.here(), "expected a value"));
             };
             return Ok(value);
         }
@@ -118,7 +118,7 @@ impl Parser {
                     self.at += 1;
                     path.push(Access::Member(name, range));
                 } else {
-                    return Err(SyntaxError::new(self.here(), "a name was expected after the `.`"));
+                    return Err(SyntaxError::new(self.here(), "expected a name after the `.`"));
                 }
             } else if self.eat("[").is_some() {
                 path.push(if self.eat("*").is_some() {
@@ -141,7 +141,7 @@ impl Parser {
 
     fn primary(&mut self) -> Result<(Head, bool), SyntaxError> {
         let Some((token, range)) = self.tokens.get(self.at).cloned() else {
-            return Err(SyntaxError::new(self.here(), "the expression ends where a value should follow"));
+            return Err(SyntaxError::new(self.here(), "the expression ends where a value is expected"));
         };
         let literal = |kind| (Head::Value(Expr { range: range.clone(), kind }), false);
         let result = match token {
@@ -164,7 +164,7 @@ impl Parser {
                 return Ok((Head::Value(Expr { range: range.start..close.end, kind: inner.kind }), true));
             }
             Token::Symbol(symbol) => {
-                return Err(SyntaxError::new(range, format!("a value was expected, not `{symbol}`")));
+                return Err(SyntaxError::new(range, format!("expected a value, not `{symbol}`")));
             }
         };
         self.at += 1;
@@ -175,7 +175,7 @@ impl Parser {
         let function = Function::named(name).ok_or_else(|| {
             let help = match words::near(name, Function::NAMES.into_iter()) {
                 Some(near) => format!("Did you mean `{near}`?"),
-                None => format!("The functions are {}.", words::list(&Function::NAMES, "and")),
+                None => format!("Functions: {}.", words::list(&Function::NAMES, "and")),
             };
             SyntaxError {
                 code: "unknown-function",
@@ -195,8 +195,8 @@ impl Parser {
         let range = range.start..close.end;
         let (least, most) = function.arity();
         if arguments.len() < least || arguments.len() > most {
-            let help = format!("Write it as {}.", function.usage());
-            return Err(SyntaxError::new(range, format!("`{}` takes other arguments", function.name())).help(help));
+            let help = format!("Usage: {}.", function.usage());
+            return Err(SyntaxError::new(range, format!("wrong arguments for `{}`", function.name())).help(help));
         }
         Ok(Expr { range, kind: ExprKind::Call(function, arguments) })
     }
@@ -221,7 +221,7 @@ mod tests {
     use super::super::{Scope, evaluate, value};
     use super::*;
 
-    /// What GitHub's grammar takes, by the reference crate, we take, with the same value; what it refuses, we refuse.
+    /// Accepts what the reference crate accepts, with the same value, and refuses what it refuses.
     #[test]
     fn agrees_with_the_reference() {
         let table = [

@@ -1,4 +1,4 @@
-//! Texts with `${{ }}` in them.
+//! Strings that contain `${{ }}`.
 
 use std::ops::Range;
 
@@ -6,18 +6,18 @@ use super::error::SyntaxError;
 use super::parser::parse;
 use super::tree::Expr;
 
-/// A text in pieces.
+/// A string, split into text and expressions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template {
     pub(crate) pieces: Vec<Piece>,
-    /// The whole text is one expression, whose value keeps its type.
+    /// The whole string is one expression: its value keeps its type.
     pub(crate) single: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Piece {
     Text(String),
-    /// `outer` is the place of `${{ … }}` in the text, `inner` that of the expression's own text.
+    /// `outer` is the range of `${{ … }}`, `inner` that of the expression in it.
     Expr {
         outer: Range<usize>,
         inner: Range<usize>,
@@ -26,12 +26,12 @@ pub(crate) enum Piece {
 }
 
 impl Template {
-    /// Whether a text holds an expression.
+    /// Whether a string contains an expression.
     pub(crate) fn is_one(text: &str) -> bool {
         text.contains("${{")
     }
 
-    /// A text that may hold expressions.
+    /// Parses a string that may contain expressions.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<SyntaxError>> {
         let mut pieces = Vec::new();
         let mut errors = Vec::new();
@@ -75,7 +75,7 @@ impl Template {
         Ok(Self { pieces, single })
     }
 
-    /// The text of an `if`, where `${{ }}` may be left out.
+    /// Parses the value of an `if`, where `${{ }}` may be left out.
     pub(crate) fn condition(text: &str) -> Result<Self, Vec<SyntaxError>> {
         if Self::is_one(text) {
             return Self::parse(text);
@@ -85,7 +85,7 @@ impl Template {
     }
 }
 
-/// Where `}}` stands, outside of quoted text.
+/// The position of `}}` outside of quoted strings.
 fn closing(text: &str) -> Option<usize> {
     let mut quoted = false;
     for (at, byte) in text.bytes().enumerate() {

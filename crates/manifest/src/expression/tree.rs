@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::function::Function;
 
-/// An expression and where it stands in its text.
+/// An expression and its range in the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Expr {
     pub(crate) range: Range<usize>,
@@ -29,9 +29,9 @@ pub(crate) enum ExprKind {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Head {
-    /// A context by its name.
+    /// A named context.
     Name(String, Range<usize>),
-    /// A value that is looked into.
+    /// The value of another expression.
     Value(Expr),
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
-    /// How tightly it binds; higher is tighter.
+    /// The precedence: higher binds tighter.
     pub(super) fn power(self) -> u8 {
         match self {
             Self::Or => 1,
@@ -70,7 +70,7 @@ impl Operator {
 }
 
 impl Expr {
-    /// The member that a name's first access names: `x` of `vars.x` and `vars['x']`.
+    /// The first member that is accessed: `x` in `vars.x` and `vars['x']`.
     pub(crate) fn member(&self) -> Option<(&str, &str)> {
         let ExprKind::Access { head, path } = &self.kind else {
             return None;
@@ -112,7 +112,7 @@ impl Expr {
 }
 
 impl Expr {
-    /// The name of a value that is another in every run.
+    /// The name of a value that changes with every run, such as `timestamp`.
     pub(crate) fn moving(&self) -> Option<String> {
         match self.member() {
             Some(("git", member @ ("sha" | "short-sha"))) => Some(format!("git.{member}")),

@@ -1,11 +1,11 @@
-//! GitHub's coercions, by the crate `github-actions-expressions`.
+//! GitHub's coercions, implemented by the crate `github-actions-expressions`.
 
 use github_actions_expressions::Evaluation;
 use serde_json::Value;
 
 fn scalar(value: &Value) -> Evaluation {
     match value {
-        // A list or map is only ever itself: it becomes "not a number" in comparisons.
+        // A list or map is "not a number" in comparisons.
         Value::Array(_) => Evaluation::Array(Vec::new()),
         Value::Object(_) => Evaluation::Object(std::collections::HashMap::new()),
         scalar => Evaluation::try_from(scalar.clone()).unwrap_or(Evaluation::Null),
@@ -27,7 +27,7 @@ pub(super) fn order(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
     scalar(left).sema().partial_cmp(&scalar(right).sema())
 }
 
-/// The value as text; `None` for lists and maps.
+/// The value as a string; `None` for lists and maps.
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -37,9 +37,9 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A number as JSON; whole numbers without a point.
+/// A number as JSON; integers without a decimal point.
 pub(super) fn number(number: f64) -> Value {
-    /// Beyond it a float no longer holds every whole number.
+    /// Above this, a float cannot represent every integer.
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= WHOLE {
         #[allow(clippy::cast_possible_truncation)] // whole and in range

@@ -10,10 +10,10 @@ use crate::manifest::Manifest;
 use crate::resolve::Resolver;
 use crate::tree::Node;
 
-/// More variants than this are a mistake, not a family.
+/// More variants than this are most likely a mistake.
 const MOST_VARIANTS: usize = 256;
 
-/// One key and its values for each combination, in the manifest's order.
+/// The key and the values of each combination, in the order of the manifest.
 pub(super) fn combinations(
     manifest: &Manifest,
     name: &str,
@@ -36,7 +36,7 @@ pub(super) fn combinations(
                     entry.key_span,
                     format!("the matrix of `{name}` has more than {MOST_VARIANTS} combinations"),
                 )
-                .help("Split the image, or take values out."),
+                .help("Remove values, or split the image."),
             );
             return Vec::new();
         }

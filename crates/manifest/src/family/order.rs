@@ -1,4 +1,4 @@
-//! Images in the order in which they are built.
+//! The build order of images.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ enum Mark {
     Done,
 }
 
-/// Sorts images so that each stands after the one that it is built on; a cycle is an error.
+/// Sorts images so that each comes after the one that it is built on. A cycle is an error.
 pub(super) fn sort(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let images = &manifest.images;
     let index: HashMap<&str, usize> = images.iter().enumerate().map(|(at, image)| (image.name.as_str(), at)).collect();
@@ -31,19 +31,18 @@ pub(super) fn sort(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let mut marks = vec![Mark::New; images.len()];
     let mut order = Vec::with_capacity(images.len());
     for start in 0..images.len() {
-        // Each image has one source, so that the way down is a line.
+        // Each image has one source, so its dependencies form a chain.
         let mut path: Vec<usize> = Vec::new();
         let mut at = Some(start);
         while let Some(image) = at {
             match marks[image] {
                 Mark::Done => break,
-                // A circle, which only an expression can hide from the check of the file.
+                // A cycle. Only one that goes through an expression gets here: others are found in `check::graph`.
                 Mark::Open => {
                     let span = images[image].node.place(&Route::root().key("source").key("image"));
-                    let message = format!("the image `{}` is built on itself", images[image].name);
+                    let message = format!("the image `{}` depends on itself", images[image].name);
                     findings.push(
-                        Diagnostic::error("image-cycle", span, message)
-                            .help("One image of the circle needs a source of its own."),
+                        Diagnostic::error("image-cycle", span, message).help("Give one of the images another source."),
                     );
                     break;
                 }

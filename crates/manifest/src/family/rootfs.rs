@@ -1,4 +1,4 @@
-//! Whether a path can be a root file system, as far as its outside shows.
+//! Whether a path looks like a root file system.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -6,13 +6,13 @@ use std::path::Path;
 
 /// The first two bytes of a gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// What other compressions begin with, and their tools.
+/// Magic bytes of other compression formats, and their tools.
 const OTHERS: [(&[u8], &str); 3] = [(b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2")];
-/// A header of a tar file, and the place of its checksum in it (tar(5)).
+/// The size of a tar header, and the position of the checksum in it (tar(5)).
 const HEADER: usize = 512;
 const CHECKSUM: std::ops::Range<usize> = 148..156;
 
-/// Why a path that is there is none, and what to do. What can't be looked at is left to the bake.
+/// Why an existing path is not a root file system, and what to do. Paths that cannot be read are left to the bake.
 pub(super) fn wrong(path: &Path) -> Option<(String, String)> {
     let meta = std::fs::metadata(path).ok()?;
     if meta.is_dir() {
@@ -27,8 +27,8 @@ pub(super) fn wrong(path: &Path) -> Option<(String, String)> {
             return None;
         };
         return Some((
-            format!("is no root file system: it has no {missing}"),
-            "Name a folder that holds a whole system, such as debootstrap or `docker export` makes.".to_owned(),
+            format!("is not a root file system: it has no {missing}"),
+            "Use a folder with a complete system, such as one created by debootstrap or `docker export`.".to_owned(),
         ));
     }
     let mut start = Vec::new();
@@ -38,17 +38,17 @@ pub(super) fn wrong(path: &Path) -> Option<(String, String)> {
     }
     if let Some((_, tool)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some((
-            format!("is compressed with {tool}, which is not read here"),
-            format!("Pack it plain or with gzip: `{tool} -dc FILE | gzip > root.tar.gz`."),
+            format!("is compressed with {tool}, which is not supported"),
+            format!("Use an uncompressed or gzip-compressed tarball: `{tool} -dc FILE | gzip > root.tar.gz`."),
         ));
     }
     Some((
-        "is no tar file".to_owned(),
-        "A root file system is a folder, or a tar file of one, plain or compressed with gzip.".to_owned(),
+        "is not a tar file".to_owned(),
+        "A root file system is a folder, or a tar file of one, uncompressed or compressed with gzip.".to_owned(),
     ))
 }
 
-/// The checksum is the sum of the header's bytes, its own place taken for blanks.
+/// The checksum is the sum of the header's bytes, with the checksum field read as spaces.
 fn is_header(block: &[u8]) -> bool {
     let Some(field) = block.get(CHECKSUM).filter(|_| block.len() == HEADER) else { return false };
     let digits: String = field.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_digit).collect();

@@ -1,4 +1,4 @@
-//! What a variant is made from, as core asks for it.
+//! The source of a variant, as a query of core.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -31,7 +31,7 @@ impl<'a> Family<'a> {
     }
 }
 
-/// The query of a variant's source, and the variant that has to be baked first.
+/// The query for a variant's source, and the variant that must be baked first.
 pub(super) fn query(
     manifest: &Manifest,
     image: &Draft,
@@ -45,7 +45,7 @@ pub(super) fn query(
     let Some(node) = image.node.get("source") else {
         findings.push(
             Diagnostic::error("missing-key", image.span, format!("the image `{}` has no `source`", image.name))
-                .help("Add `source`: an entry for each platform, or `image` for another image of this manifest.")
+                .help("Add `source` with one entry per platform, or with `image` for another image of this manifest.")
                 .route(route.parent()),
         );
         return None;
@@ -57,12 +57,12 @@ pub(super) fn query(
     let typed = serde_json::from_value::<Source>(value.clone());
     if typed.is_err() || resolver.has_shaped() {
         let whole = Value::Object(Map::from_iter([("source".to_owned(), value)]));
-        manifest.judge_image(&image.node, &whole, &route.parent(), findings);
+        manifest.validate_image(&image.node, &whole, &route.parent(), findings);
     }
     let source = match typed {
         Ok(source) if findings.len() == before => source,
         Err(error) if findings.len() == before => {
-            findings.push(Diagnostic::error("source", span, format!("the source can't be read: {error}")).route(route));
+            findings.push(Diagnostic::error("source", span, format!("invalid source: {error}")).route(route));
             return None;
         }
         _ => return None,
@@ -86,7 +86,7 @@ pub(super) fn query(
                 span,
                 format!("the image `{}` has no source for the platform `{key}`", image.name),
             )
-            .help(format!("Add {example} below `source`, or leave the image out here with `platforms`."))
+            .help(format!("Add {example} below `source`, or exclude this platform with the image's `platforms`."))
             .route(route.clone()),
         );
     };
@@ -111,8 +111,8 @@ pub(super) fn query(
                     }));
                 } else {
                     findings.push(
-                        Diagnostic::error("no-such-file", at, format!("there is no `{path}`"))
-                            .help("`local` takes `host`, a root directory, or a tarball of one.")
+                        Diagnostic::error("no-such-file", at, format!("`{path}` not found"))
+                            .help("`local` must be `host`, a root directory, or a tarball of one.")
                             .route(route.key("local")),
                     );
                 }
@@ -145,8 +145,8 @@ fn ami(ami: &AmiSource, span: Span, route: &Route, findings: &mut Vec<Diagnostic
         (None, Some(name), None) => {
             let Some(owner) = ami.owner.as_ref().filter(|owner| !owner.0.is_empty()) else {
                 return refuse(
-                    "an image is looked up by name without its `owner`",
-                    "Add `owner`, such as \"099720109477\" (Canonical) or `amazon`: anyone can publish an image under any name.",
+                    "`name` needs an `owner`",
+                    "Add `owner`, such as \"099720109477\" (Canonical) or `amazon`. Anyone can publish an image under any name.",
                 );
             };
             Some(SourceQuery::Newest {
@@ -161,8 +161,8 @@ fn ami(ami: &AmiSource, span: Span, route: &Route, findings: &mut Vec<Diagnostic
                     .collect::<BTreeMap<_, _>>(),
             })
         }
-        (None, None, None) => refuse("the image is not named", "Add `id`, or `owner` and `name`, or `parameter`."),
-        _ => refuse("the image is named in more than one way", "Keep one of `id`, `name` and `parameter`."),
+        (None, None, None) => refuse("no image is specified", "Add `id`, or `owner` and `name`, or `parameter`."),
+        _ => refuse("the image is specified in more than one way", "Keep one of `id`, `name` and `parameter`."),
     }
 }
 
@@ -205,7 +205,7 @@ fn baked(
         let finding = Diagnostic::error("unknown-image", span, format!("the manifest has no image `{name}`"));
         findings.push(finding.help(match words::near(name, family.names.iter().copied()) {
             Some(near) => format!("Did you mean `{near}`?"),
-            None => "For an image that was published before, add `from: NAME` or a `version` range.".to_owned(),
+            None => "To use a published image, add `from: NAME` or a `version` range.".to_owned(),
         }));
         return None;
     };
@@ -213,14 +213,14 @@ fn baked(
     let fitting: Vec<&ImageKey> = variants.iter().filter(|(_, values)| fits(values)).map(|(key, _)| key).collect();
     let [below] = fitting.as_slice() else {
         let message = if variants.is_empty() {
-            format!("the image `{name}` is not baked here, so `{key}` has no source")
+            format!("`{key}` has no source: the image `{name}` is not baked here")
         } else {
-            format!("no variant of `{name}` has the matrix values of `{key}`")
+            format!("no variant of `{name}` matches the matrix values of `{key}`")
         };
         let help = if variants.is_empty() {
-            "See its `if` and `platforms`."
+            "Check its `if` and `platforms`."
         } else {
-            "Give both images the same values below `matrix`."
+            "Use the same values in the `matrix` of both images."
         };
         findings.push(Diagnostic::error("matrix", span, message).help(help));
         return None;

@@ -1,4 +1,4 @@
-//! `deploy` to core's.
+//! Lowers `deploy` to the plan of core.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use ami_bake_core::plan::{Deployment, Refresh, Strategy};
 
 use crate::model::{self, DurationText, Percent, RefreshFailure};
 
-/// How long the machines of a group may take to be replaced, pauses apart. A batch takes three minutes as a rule and ten
-/// on a bad day (research: latency).
+/// How long an instance refresh may take, without pauses. A batch typically takes three minutes, ten at worst
+/// (docs/dev/aws.md, "Timings").
 const WAIT: Duration = Duration::from_hours(1);
-/// How long EC2 pauses at a checkpoint unless it is told otherwise (Auto Scaling API, `CheckpointDelay`).
+/// The default pause at a checkpoint (Auto Scaling API, `CheckpointDelay`).
 const PAUSE: Duration = Duration::from_hours(1);
-/// How long the old group stays beside the new one: a working day to look at it, and to go back by hand.
+/// How long the old group is kept: a working day to watch the new one, and to roll back by hand.
 const KEEP_OLD: Duration = Duration::from_hours(24);
 
 /// An entry of `deploy`; `wanted` is the truth of its `if`.

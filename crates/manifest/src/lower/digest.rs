@@ -47,7 +47,7 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
         }
         Verb::Upload { from, contents, exclude, .. } => {
             let exclude = globs(exclude).map_err(|error| {
-                Error::manifest("read the globs of `exclude`").because(error).at(step.route.key("exclude"))
+                Error::manifest("read the `exclude` globs").because(error).at(step.route.key("exclude"))
             })?;
             if !contents {
                 digester.part("name", from.file_name().unwrap_or_default().as_encoded_bytes());

@@ -61,7 +61,7 @@ fn policy(policy: &Value, folder: &Path) -> Result<String, String> {
     }
     let text = document.to_string();
     if text.len() > POLICY_LIMIT {
-        return Err(format!("the policy has {} characters, more than the {POLICY_LIMIT} that IAM takes", text.len()));
+        return Err(format!("the policy is too long: {} characters, the limit of IAM is {POLICY_LIMIT}", text.len()));
     }
     Ok(text)
 }

@@ -1,4 +1,4 @@
-//! What is moved to a new image.
+//! What is deployed with a new image.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,78 +6,80 @@ use serde_json::Value;
 
 use super::{DurationText, OneOrMany, Percent, Region, RoleArn};
 
-/// A launch template, and the Auto Scaling group that is moved to it.
+/// A launch template that gets the new image, and the Auto Scaling group that rolls it out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Deployment {
-    /// An expression: deployed when it is true. Default: `!version.prerelease`.
+    /// An expression; the image is deployed only when it is true. Default: `!version.prerelease`.
     #[serde(default)]
-    #[schemars(schema_with = "super::image::condition")]
+    #[schemars(schema_with = "super::condition")]
     pub r#if: Option<Value>,
-    /// The launch template that gets a version with the new image.
+    /// The launch template to add a version with the new image to.
     pub launch_template: String,
-    /// The region; the home region without.
+    /// The region. Default: the home region.
     pub region: Option<Region>,
-    /// The role to assume; the bake's own without.
+    /// The IAM role to assume. Default: the role of the bake.
     pub role: Option<RoleArn>,
-    /// The version of the template that is copied. Default: the one that the group runs with.
+    /// The template version to copy. Default: the version that the group uses.
     pub source_version: Option<String>,
-    /// Make the new version the default when the deployment succeeded. Default: where the group follows `$Default`.
+    /// Make the new version the template's default after a successful deployment. Default: `true` if the group uses
+    /// `$Default`, else `false`.
     pub set_default: Option<bool>,
-    /// The Auto Scaling group that is moved to the new version.
+    /// The Auto Scaling group to update to the new version.
     pub auto_scaling_group: Option<String>,
-    /// How the group is moved. Default: `refresh`.
+    /// How to update the group. Default: `refresh`.
     pub strategy: Option<Strategy>,
-    /// How an instance refresh goes; of `strategy: replace` it gives `warmup` and `wait`.
+    /// Settings of the instance refresh. With `strategy: replace`, only `warmup` and `wait` are used.
     pub refresh: Option<Refresh>,
-    /// How long the old group stays, with `strategy: replace`. Default: `24h`.
+    /// How long to keep the old group, with `strategy: replace`. Default: `24h`.
     pub keep_old: Option<DurationText>,
-    /// How many of the template's versions that ami-bake made are kept, from the newest on. The default version and what a
-    /// group asks for or runs with stay besides. Without it all are kept, and so are their images, since they are in use.
+    /// How many of the newest template versions created by ami-bake to keep. The default version and versions that a
+    /// group uses are always kept. Default: all. An image counts as in use as long as a template version refers to it,
+    /// so retention keeps it too.
     #[schemars(range(min = 1))]
     pub keep_versions: Option<u32>,
 }
 
-/// How a group is moved.
+/// How an Auto Scaling group is updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// An instance refresh inside of the group.
+    /// An instance refresh of the group.
     Refresh,
-    /// A second group takes over from the first.
+    /// A second group is created and takes over from the first (red/black).
     Replace,
 }
 
-/// How an instance refresh goes.
+/// Settings of an instance refresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Refresh {
-    /// The share of the group, in percent, that stays healthy.
+    /// The percentage of the group that must stay healthy. Default: the group's own policy, else 90.
     pub min_healthy: Option<Percent>,
-    /// The share of the group, in percent, that it may grow to.
+    /// The percentage of its size that the group may grow to.
     pub max_healthy: Option<Percent>,
-    /// How long a new instance is left alone before it counts.
+    /// How long a new instance warms up before it counts as healthy. Default: the group's own setting.
     pub warmup: Option<DurationText>,
-    /// How long the refresh may take. Default: `1h` and the pauses.
+    /// How long the refresh may take. Default: `1h` plus the pauses at checkpoints.
     pub wait: Option<DurationText>,
-    /// Shares, in percent, at which the refresh pauses.
+    /// Percentages of the group at which the refresh pauses.
     pub checkpoints: OneOrMany<Percent>,
-    /// How long it pauses at each. Default: `1h`.
+    /// How long to pause at each checkpoint. Default: `1h`.
     pub pause: Option<DurationText>,
-    /// Leave instances that already run with the new version. Default: `true`.
+    /// Skip instances that already use the new version. Default: `true`.
     pub skip_matching: Option<bool>,
-    /// CloudWatch alarms that stop the refresh.
+    /// CloudWatch alarms that fail the refresh when they fire.
     pub alarms: Vec<String>,
-    /// What happens when it fails. Default: `rollback`.
+    /// What to do when the refresh fails. Default: `rollback`.
     pub on_failure: Option<RefreshFailure>,
 }
 
-/// What happens when a refresh fails.
+/// What to do when a refresh fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefreshFailure {
-    /// The group goes back to what it ran with.
+    /// Roll the group back.
     Rollback,
-    /// The group stays as it is.
+    /// Leave the group as it is.
     Stop,
 }

@@ -1,49 +1,49 @@
-//! Assertions about a machine.
+//! Expectations about a machine.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Mode, OneOrMany, Ordered, Short, Shorthand};
 
-/// One assertion about the machine.
+/// What to check: one of these.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct Expect {
-    /// An HTTP answer.
+    /// An HTTP response.
     pub http: Option<HttpExpectation>,
-    /// A TCP port that listens.
+    /// A TCP port that something listens on.
     pub port: Option<Short<PortExpectation>>,
-    /// A service that runs.
+    /// A running service.
     pub service: Option<Short<ServiceExpectation>>,
-    /// A package that is installed.
+    /// An installed package.
     pub package: Option<Short<PackageExpectation>>,
-    /// A file or folder that is there.
+    /// A file or folder that exists.
     pub file: Option<Short<FileExpectation>>,
-    /// A user account that is there.
+    /// A user account that exists.
     pub user: Option<Short<UserExpectation>>,
-    /// A command that exits with 0.
+    /// A command that exits with status 0.
     pub command: Option<Short<CommandExpectation>>,
 }
 
-/// An HTTP answer, asked for through the machine's connection: the image needs no tool for it.
+/// An HTTP response. The request goes through the machine's connection, so the image needs no HTTP client.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpExpectation {
-    /// The host, seen from the machine. Default: `127.0.0.1`.
+    /// The host as seen from the machine. Default: `127.0.0.1`.
     pub host: Option<String>,
-    /// The port. Default: 80.
+    /// The port. Default: `80`.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// The path. Default: `/`.
-    #[schemars(regex(pattern = "^/"), title = "a path", extend("examples" = ["/", "/health"]))]
+    #[schemars(regex(pattern = "^/"), title = "absolute path", extend("examples" = ["/", "/health"]))]
     pub path: Option<String>,
-    /// The status. Default: any from 200 to 399.
+    /// The expected status code. Default: any from 200 to 399.
     #[schemars(range(min = 100, max = 599))]
     pub status: Option<u16>,
-    /// A text that the body holds.
+    /// Text that the body must contain.
     pub body: Option<String>,
-    /// Headers of the answer, with a text that the value holds.
+    /// Response headers, each with text that its value must contain.
     #[serde(default)]
     pub headers: Ordered<String>,
 }
@@ -55,9 +55,9 @@ pub struct PortExpectation {
     /// The port.
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// The host, seen from the machine. Default: `127.0.0.1`.
+    /// The host as seen from the machine. Default: `127.0.0.1`.
     pub host: Option<String>,
-    /// `false`: nothing may listen.
+    /// `false`: nothing may listen on it. Default: `true`.
     pub open: Option<bool>,
 }
 
@@ -65,15 +65,15 @@ impl Shorthand for PortExpectation {
     const KEY: &'static str = "port";
 }
 
-/// A service of the machine's init.
+/// A service of the machine's init system.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ServiceExpectation {
-    /// The unit.
+    /// The name of the unit.
     pub name: String,
-    /// `false`: it may not run.
+    /// `false`: the service must not run. Default: `true`.
     pub running: Option<bool>,
-    /// Whether it starts at boot; not looked at without.
+    /// Whether the service starts at boot. Default: not checked.
     pub enabled: Option<bool>,
 }
 
@@ -85,11 +85,11 @@ impl Shorthand for ServiceExpectation {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PackageExpectation {
-    /// The package.
+    /// The name of the package.
     pub name: String,
-    /// What its version begins with.
+    /// The prefix that the installed version must have.
     pub version: Option<String>,
-    /// `false`: it may not be installed.
+    /// `false`: the package must not be installed. Default: `true`.
     pub installed: Option<bool>,
 }
 
@@ -101,18 +101,18 @@ impl Shorthand for PackageExpectation {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FileExpectation {
-    /// Its path.
+    /// The path.
     pub path: String,
-    /// `false`: it may not be there.
+    /// `false`: it must not exist. Default: `true`.
     pub exists: Option<bool>,
-    /// A text that it holds.
+    /// Text that the file must contain.
     pub contains: Option<String>,
-    /// Its permission bits.
+    /// The permission bits.
     pub mode: Option<Mode>,
     /// `user` or `user:group`.
     pub owner: Option<String>,
-    /// The SHA-256 of its content, in hexadecimal.
-    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"), title = "a SHA-256 in hexadecimal")]
+    /// The SHA-256 checksum of the content, in hexadecimal.
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"), title = "SHA-256 checksum")]
     pub sha256: Option<String>,
 }
 
@@ -126,14 +126,14 @@ impl Shorthand for FileExpectation {
 pub struct UserExpectation {
     /// The login name.
     pub name: String,
-    /// `false`: it may not be there.
+    /// `false`: it must not exist. Default: `true`.
     pub exists: Option<bool>,
-    /// Groups that it is in.
+    /// Groups that the user must be a member of.
     #[serde(default)]
     pub groups: OneOrMany<String>,
-    /// Its login shell.
+    /// The login shell.
     pub shell: Option<String>,
-    /// Its home folder.
+    /// The home directory.
     pub home: Option<String>,
 }
 
@@ -145,14 +145,14 @@ impl Shorthand for UserExpectation {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CommandExpectation {
-    /// The script, run as `run` does.
+    /// The script, executed like a `run` step.
     pub run: String,
-    /// Its exit status. Default: 0.
+    /// The expected exit status. Default: `0`.
     #[schemars(range(min = 0, max = 255))]
     pub status: Option<i32>,
-    /// A text that standard output holds.
+    /// Text that standard output must contain.
     pub stdout: Option<String>,
-    /// A text that standard error holds.
+    /// Text that standard error must contain.
     pub stderr: Option<String>,
 }
 

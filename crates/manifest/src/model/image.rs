@@ -6,49 +6,49 @@ use serde_json::Value;
 
 use super::{Deployment, Machine, Ordered, Platform, Publish, Source, Step};
 
-/// One image: where it comes from, what is done to it, how it is tested, where it goes.
+/// One image: its source, the steps that build and test it, and where it is published.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Image {
-    /// What it is made from: an entry for each platform, or another image.
+    /// What the image is built from: one entry per platform, or another image.
     pub source: Option<Source>,
-    /// The machine that it is baked and tested on.
+    /// The machine to build and test the image on.
     pub machine: Option<Machine>,
-    /// Steps that make the image.
+    /// Steps that build the image.
     pub build: Vec<Step>,
-    /// Steps on the build machine before the capture.
+    /// Checks on the build machine before the image is captured.
     pub validate: Vec<Step>,
-    /// Steps on a fresh machine that booted the new image.
+    /// Tests on a fresh machine that booted the new image.
     pub test: Vec<Step>,
-    /// What is taken out before the capture, and what stays.
+    /// What is removed from the image before it is captured, and what is kept.
     pub seal: Option<Seal>,
-    /// How the disk is brought to rest before it is captured. Default: `halted`.
+    /// How the machine is quiesced before its disk is captured. Default: `halted`.
     pub capture: Option<CaptureChoice>,
-    /// Where the image goes, and under which name.
+    /// Where the image is published, and under which name.
     pub publish: Option<Publish>,
-    /// What is moved to the image.
+    /// What to update to the new image after it is published.
     pub deploy: Vec<Deployment>,
-    /// Values: the image is baked once for each combination, and each variant is named `IMAGE-VALUE…`.
+    /// Lists of values. The image is baked once for each combination; each variant is named `IMAGE-VALUE…`.
     #[schemars(schema_with = "matrix")]
     pub matrix: Ordered<Vec<Value>>,
-    /// An expression: the image is baked when it is true.
-    #[schemars(schema_with = "condition")]
+    /// An expression; the image is baked only when it is true.
+    #[schemars(schema_with = "super::condition")]
     pub r#if: Option<Value>,
-    /// The platforms on which the image is baked at all; all without.
+    /// The platforms that the image is baked on. Default: all.
     pub platforms: Option<Vec<Platform>>,
 }
 
-/// What the seal does not do.
+/// Exceptions to the clean-up before an image is captured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Seal {
-    /// What stays although it is taken out by default.
+    /// What to keep although it is removed by default.
     pub keep: Vec<KeepChoice>,
-    /// Globs of files in which a private key is meant to be.
+    /// Globs of files that may contain a private key.
     pub allow: Vec<String>,
 }
 
-/// What the seal takes out by default.
+/// What the seal removes by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeepChoice {
@@ -64,13 +64,13 @@ pub enum KeepChoice {
     HostKeys,
 }
 
-/// How the disk is brought to rest before it is captured.
+/// How the machine is quiesced before its disk is captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptureChoice {
-    /// As soon as the guest is proven down.
+    /// As soon as the guest has reported that it is powered off.
     Halted,
-    /// When the platform says that the machine is stopped.
+    /// When the platform reports that the machine is stopped.
     Stopped,
     /// From the frozen file system of the running machine.
     Live,
@@ -82,7 +82,7 @@ pub(super) fn images(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "minProperties": 1,
-        "propertyNames": { "title": "an image's name", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "examples": ["web"] },
+        "propertyNames": { "title": "image name", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "examples": ["web"] },
         "additionalProperties": image,
     })
 }
@@ -96,9 +96,4 @@ fn matrix(_: &mut SchemaGenerator) -> Schema {
             "items": { "type": ["string", "number", "boolean"] },
         },
     })
-}
-
-/// `if`: an expression, with or without `${{ }}`.
-pub(super) fn condition(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": ["string", "boolean"], "examples": ["vars.channel == 'stable'"] })
 }

@@ -7,49 +7,51 @@ use std::borrow::Cow;
 
 use super::{Cidr, DurationText, KmsKey, OneOrMany, Ordered, Short, Shorthand};
 
-/// The machine that an image is baked and tested on.
+/// The machine to build and test an image on.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Machine {
-    /// Machine types; a list is tried in order when one has no capacity.
+    /// Machine types. If one has no capacity, the next in the list is tried.
     pub r#type: OneOrMany<String>,
-    /// Bake on spot capacity.
+    /// Use spot capacity. Default: `false`.
     pub spot: Option<bool>,
-    /// Subnets, tried in order; the default VPC's without.
+    /// Subnets, tried in order. Default: the subnets of the default VPC.
     pub subnet: OneOrMany<String>,
-    /// Existing security groups, instead of a temporary one.
+    /// Existing security groups to use instead of a temporary one.
     pub security_groups: OneOrMany<String>,
-    /// Ask for a public address; the subnet's setting without.
+    /// Whether the machine gets a public address. Default: the subnet's setting.
     pub public_ip: Option<bool>,
-    /// An existing instance profile.
+    /// An existing instance profile to attach.
     pub profile: Option<String>,
-    /// An IAM policy for a temporary role and profile: inline, or the path of a JSON file.
+    /// An IAM policy for a temporary role and instance profile: inline, or the path of a JSON file.
     pub policy: Option<Policy>,
     /// The root disk.
     pub disk: Option<Disk>,
-    /// Further disks.
+    /// Additional disks.
     pub volumes: Vec<Volume>,
-    /// Keep a private copy of the source's snapshot, so that the first snapshot is incremental.
+    /// Keep a private copy of the source's snapshot, so that the first snapshot of a bake is incremental. Default:
+    /// `false`.
     pub lineage: Option<bool>,
-    /// The login name; found from the source image without.
+    /// The login name. Default: derived from the source image.
     pub user: Option<String>,
-    /// User data of your own, beside what the bake needs.
+    /// User data of your own, in addition to what the bake needs.
     pub user_data: Option<String>,
-    /// How the machine is reached.
+    /// How to connect to the machine.
     pub connect: Option<Short<Connect>>,
-    /// Addresses that may reach the machine. Default: the runner's own.
+    /// Address ranges that may connect to the machine. Default: the address of the runner.
     pub ingress: Vec<Cidr>,
-    /// The instance metadata service.
+    /// Settings of the instance metadata service.
     pub metadata: Option<Metadata>,
-    /// Further tags of the machine and its disks.
+    /// Additional tags of the machine and its disks.
     pub tags: Ordered<String>,
-    /// How long the machine may live when nobody ends it. Default: 2 h over the steps' own limits.
+    /// When the machine shuts itself down if the bake no longer can. Default: 2 hours plus the time limits of the
+    /// steps.
     pub lifetime: Option<DurationText>,
-    /// The machine's network, on the local platform.
+    /// The machine's network on the `local` platform.
     pub network: Option<NetworkChoice>,
 }
 
-/// The network of a local machine.
+/// The network of a machine on the `local` platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkChoice {
@@ -77,20 +79,20 @@ impl JsonSchema for Policy {
     }
 }
 
-/// How the machine is reached.
+/// How to connect to the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Connect {
-    /// Which of its addresses is used. Default: the public one where there is one.
+    /// Which address to connect to. Default: the public one if the machine has one.
     pub address: Option<Address>,
-    /// A host in between.
+    /// A jump host.
     pub jump: Option<Jump>,
-    /// The machine's host key in OpenSSH's form, or `accept-new`. Default: a key that the bake makes itself.
+    /// The machine's host key in OpenSSH format, or `accept-new`. Default: a key that the bake generates.
     pub host_key: Option<String>,
-    /// The SSH port. Default: 22.
+    /// The SSH port. Default: `22`.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// The limit for the machine to become reachable after its launch.
+    /// How long to wait for the first connection after the launch. Default: `5m`, on bare metal `25m`.
     pub timeout: Option<DurationText>,
 }
 
@@ -98,13 +100,13 @@ impl Shorthand for Connect {
     const KEY: &'static str = "address";
 }
 
-/// Which address of the machine is used.
+/// Which address of the machine to connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Address {
-    /// The public one.
+    /// The public address.
     Public,
-    /// The one inside of the network.
+    /// The private address.
     Private,
 }
 
@@ -112,39 +114,39 @@ pub enum Address {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Jump {
-    /// Its name or address.
+    /// The host name or address.
     pub host: String,
-    /// Its SSH port. Default: 22.
+    /// The SSH port. Default: `22`.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// The login name on it.
+    /// The login name on the jump host.
     pub user: String,
-    /// The file of the private key; the SSH agent's keys, then the bake's own without.
+    /// The private key file. Default: the keys of the SSH agent, then the key of the bake.
     pub key: Option<String>,
-    /// Its host key in OpenSSH's form, or `accept-new`.
+    /// The host key in OpenSSH format, or `accept-new`.
     pub host_key: Option<String>,
 }
 
-/// A disk. What is not said stays as in the source image.
+/// A disk. What you leave out stays as in the source image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Disk {
-    /// Size in GiB.
+    /// The size in GiB.
     #[schemars(range(min = 1, max = 65536))]
     pub size: Option<u32>,
-    /// Volume type.
+    /// The volume type.
     pub r#type: Option<VolumeType>,
     /// I/O operations per second.
     #[schemars(range(min = 100, max = 256_000))]
     pub iops: Option<u32>,
-    /// MiB per second.
+    /// Throughput in MiB per second.
     #[schemars(range(min = 125, max = 2000))]
     pub throughput: Option<u32>,
-    /// Encrypt it; the account's own setting without.
+    /// Whether the disk is encrypted. Default: the account's setting.
     pub encrypted: Option<bool>,
-    /// The key to encrypt with.
+    /// The KMS key to encrypt with.
     pub kms_key: Option<KmsKey>,
-    /// Bake on the fastest volume of the type and register your values. Default: on for gp3.
+    /// Bake on the fastest volume of its type and register the image with your values. Default: `true` for gp3.
     pub fast: Option<bool>,
 }
 
@@ -169,7 +171,7 @@ pub enum VolumeType {
 }
 
 impl VolumeType {
-    /// EC2's name of it.
+    /// Its name in the EC2 API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gp3 => "gp3",
@@ -183,47 +185,47 @@ impl VolumeType {
     }
 }
 
-/// A further disk.
+/// An additional disk.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Volume {
     /// The device name.
-    #[schemars(regex(pattern = r"^(/dev/)?(sd[b-z][0-9]*|xvd[b-z][a-z]?)$"), title = "a device name", extend("examples" = ["/dev/sdf"]))]
+    #[schemars(regex(pattern = r"^(/dev/)?(sd[b-z][0-9]*|xvd[b-z][a-z]?)$"), title = "device name", extend("examples" = ["/dev/sdf"]))]
     pub device: String,
-    /// Size in GiB.
+    /// The size in GiB.
     #[schemars(range(min = 1, max = 65536))]
     pub size: Option<u32>,
-    /// Volume type.
+    /// The volume type.
     pub r#type: Option<VolumeType>,
     /// I/O operations per second.
     #[schemars(range(min = 100, max = 256_000))]
     pub iops: Option<u32>,
-    /// MiB per second.
+    /// Throughput in MiB per second.
     #[schemars(range(min = 125, max = 2000))]
     pub throughput: Option<u32>,
-    /// Encrypt it; the account's own setting without.
+    /// Whether the disk is encrypted. Default: the account's setting.
     pub encrypted: Option<bool>,
-    /// The key to encrypt with.
+    /// The KMS key to encrypt with.
     pub kms_key: Option<KmsKey>,
 }
 
-/// The instance metadata service.
+/// Settings of the instance metadata service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Metadata {
-    /// Whether a session token is needed (IMDSv2). Default: `required`.
+    /// Whether requests need a session token (IMDSv2). Default: `required`.
     pub tokens: Option<TokenChoice>,
-    /// How many network hops an answer may take.
+    /// The hop limit of responses.
     #[schemars(range(min = 1, max = 64))]
     pub hops: Option<u8>,
 }
 
-/// Whether a session token is needed.
+/// Whether requests need a session token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenChoice {
-    /// IMDSv2 alone.
+    /// IMDSv2 only.
     Required,
-    /// IMDSv1 too.
+    /// IMDSv2 and IMDSv1.
     Optional,
 }

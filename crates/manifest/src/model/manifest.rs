@@ -1,13 +1,13 @@
-//! The document.
+//! The manifest as a whole.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
-use super::{Dollars, Image, Name, Ordered, Region, RoleArn, VersionText};
+use super::{Dollars, Image, Name, Ordered, Platform, Region, RoleArn, VersionText};
 
-/// The number of the manifest's format.
+/// The version of the manifest format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Format(pub u32);
@@ -26,55 +26,32 @@ impl JsonSchema for Format {
     }
 }
 
-/// Where images are baked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Platform {
-    /// Amazon EC2: the image is an AMI.
-    #[default]
-    Aws,
-    /// A sandbox on this machine: the image is in the local store.
-    Local,
-    /// Docker: the image is a container image.
-    Docker,
-}
-
-impl Platform {
-    /// The word in the manifest.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-            Self::Local => "local",
-            Self::Docker => "docker",
-        }
-    }
-}
-
-/// A bake manifest: one image or a family of images, on any platform.
+/// A bake manifest: one image or a family of images, for any platform.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(title = "Bake manifest")]
 pub struct Document {
-    /// The format of this manifest: `1`.
+    /// The version of the manifest format: `1`.
     pub format: Format,
-    /// The namespace of its images: versions, cache and retention never cross it. Default: the repository's name.
+    /// The namespace of the images. Versions, cache and retention are separate for each namespace. Default: the name
+    /// of the repository.
     pub name: Option<Name>,
     /// The version of the images. Default: `auto`.
     pub version: Option<VersionText>,
-    /// Where the images are baked; `--platform` overrides it. Default: `aws`.
+    /// Where to bake the images; `--platform` overrides it. Default: `aws`.
     pub platform: Option<Platform>,
-    /// Variables and their defaults, read as `${{ vars.NAME }}`; `null` means that the value must be given.
+    /// Variables and their defaults, used as `${{ vars.NAME }}`. A variable with the default `null` must be set.
     #[serde(default)]
     pub vars: Ordered<Value>,
-    /// Names of environment variables whose values are masked and never reach an image.
+    /// Names of environment variables that hold secrets. Their values are masked and never end up in an image.
     #[serde(default)]
     pub secrets: Vec<SecretName>,
-    /// What differs from place to place; `--environment NAME` lays one over the file.
+    /// Environments such as staging and production. `--environment NAME` merges one into the manifest.
     #[serde(default)]
     pub environments: Ordered<Environment>,
-    /// Where on AWS, and as whom.
+    /// The AWS region and role.
     pub aws: Option<Aws>,
-    /// What all images share: maps are merged with the image's own, lists are replaced.
+    /// Defaults for all images. Maps are merged with those of the image, lists are replaced.
     pub defaults: Option<Image>,
     /// The images, by name.
     #[schemars(schema_with = "super::image::images")]
@@ -94,14 +71,14 @@ impl JsonSchema for SecretName {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "title": "the name of an environment variable",
+            "title": "environment variable name",
             "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
             "examples": ["DEPLOY_TOKEN"],
         })
     }
 }
 
-/// One environment: laid over the file, map by map; lists are replaced.
+/// One environment. Its maps are merged into the manifest, its lists replace those of the manifest.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Environment {
@@ -109,30 +86,30 @@ pub struct Environment {
     pub name: Option<Name>,
     /// The version of the images.
     pub version: Option<VersionText>,
-    /// Where the images are baked.
+    /// Where to bake the images.
     pub platform: Option<Platform>,
-    /// Values of variables that the file declares.
+    /// Values of variables that the manifest declares.
     pub vars: Ordered<Value>,
-    /// Names of environment variables whose values are masked; replaces the file's list.
+    /// Names of environment variables that hold secrets; replaces the manifest's list.
     pub secrets: Vec<SecretName>,
-    /// Where on AWS, and as whom.
+    /// The AWS region and role.
     pub aws: Option<Aws>,
-    /// What all images share.
+    /// Defaults for all images.
     pub defaults: Option<Image>,
-    /// What differs for single images.
+    /// Settings of individual images.
     #[schemars(schema_with = "super::image::images")]
     pub images: Ordered<Image>,
 }
 
-/// Where on AWS, and as whom.
+/// The AWS region and role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Aws {
-    /// The home region; the environment's without.
+    /// The home region. Default: from the environment.
     pub region: Option<Region>,
-    /// The role to assume, in a workflow by GitHub's identity token.
+    /// The IAM role to assume; in a GitHub workflow with its OIDC token. Default: the credentials of the environment.
     pub role: Option<RoleArn>,
-    /// What machine types cost you an hour, in US dollars: with it the report says what a bake's machines cost. Spot
-    /// capacity is told by its market price.
+    /// The hourly price of machine types in US dollars, so that the report can show what the machines of a bake cost.
+    /// Spot machines are shown at their market price.
     pub hourly: Ordered<Dollars>,
 }

@@ -1,11 +1,13 @@
-//! The manifest's types, format 1. Their doc comments are the reference that users see in their editor.
+//! The types of manifest format 1. Their doc comments are the reference that users see in their editors.
 
 mod collections;
+mod condition;
 mod deploy;
 mod expect;
 mod image;
 mod machine;
 mod manifest;
+mod platform;
 mod publish;
 mod scalars;
 mod short;
@@ -14,6 +16,7 @@ mod step;
 mod verbs;
 
 pub use collections::{OneOrMany, Ordered};
+use condition::condition;
 pub use deploy::{Deployment, Refresh, RefreshFailure, Strategy};
 pub use expect::{
     CommandExpectation, Expect, FileExpectation, HttpExpectation, PackageExpectation, PortExpectation,
@@ -23,7 +26,8 @@ pub use image::{CaptureChoice, Image, KeepChoice, Seal};
 pub use machine::{
     Address, Connect, Disk, Jump, Machine, Metadata, NetworkChoice, Policy, TokenChoice, Volume, VolumeType,
 };
-pub use manifest::{Aws, Document, Environment, Format, Platform, SecretName};
+pub use manifest::{Aws, Document, Environment, Format, SecretName};
+pub use platform::Platform;
 pub use publish::{
     CopyMethod, DockerChanges, DockerLogin, DockerPublish, KeepRule, Publish, RegionChoice, Share, Target,
 };

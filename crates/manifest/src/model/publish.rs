@@ -6,49 +6,49 @@ use serde_json::Value;
 
 use super::{AccountId, DurationText, KmsKey, Ordered, Region, RoleArn, Short, Shorthand, TokenChoice};
 
-/// Where an image goes, and under which name.
+/// Where an image is published, and under which name.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Publish {
-    /// An expression: published when it is true. Default: `!version.prerelease`.
-    #[schemars(schema_with = "super::image::condition")]
+    /// An expression; the image is published only when it is true. Default: `!version.prerelease`.
+    #[schemars(schema_with = "super::condition")]
     pub r#if: Option<Value>,
-    /// The image's name. Default: `NAME/IMAGE[-VARIANT]/VERSION`.
+    /// The name of the image. Default: `NAME/IMAGE[-VARIANT]/VERSION`.
     pub name: Option<String>,
-    /// The image's description.
+    /// The description of the image.
     pub description: Option<String>,
-    /// Regions that get the image, beside the home region.
+    /// Regions to publish the image to, in addition to the home region.
     pub regions: Vec<Short<RegionChoice>>,
-    /// Other accounts that get an image of their own.
+    /// Other accounts that get their own copy of the image.
     pub targets: Vec<Target>,
-    /// How the image comes into another region. Default: `snapshot`.
+    /// How the image is copied to other regions. Default: `snapshot`.
     pub copy: Option<CopyMethod>,
-    /// Who may launch the image.
+    /// Who may launch the image. Default: only the account.
     pub share: Option<Share>,
-    /// Tags of image and snapshots.
+    /// Tags of the image and its snapshots.
     #[schemars(schema_with = "tags")]
     pub tags: Ordered<String>,
-    /// SSM parameters that are set to the image's id.
+    /// SSM parameters to set to the image's ID.
     pub parameters: Vec<String>,
-    /// When the image is marked as deprecated.
+    /// How long after its publication the image is deprecated.
     pub deprecate_after: Option<DurationText>,
-    /// Protect the image from being deregistered.
+    /// Turn on deregistration protection.
     pub protect: Option<bool>,
-    /// Whether instances of the image need a session token for metadata. Default: `required`.
+    /// Whether instances of the image require IMDSv2. Default: `required`.
     pub imds: Option<TokenChoice>,
-    /// How many images are kept; what either rule keeps is kept.
+    /// Which images to keep; an image is kept if either rule keeps it. Default: all.
     pub keep: Option<KeepRule>,
-    /// Where a Docker image goes; read on the platform `docker` alone.
+    /// Where to publish a Docker image. Only used on the `docker` platform.
     pub docker: Option<DockerPublish>,
 }
 
-/// A region, with its own key where the image is encrypted.
+/// A region, with its own KMS key if the image is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RegionChoice {
     /// The region.
     pub region: Region,
-    /// The key that encrypts the image there.
+    /// The KMS key that encrypts the image in this region.
     pub kms_key: Option<KmsKey>,
 }
 
@@ -56,23 +56,23 @@ impl Shorthand for RegionChoice {
     const KEY: &'static str = "region";
 }
 
-/// Another account that gets an image of its own.
+/// Another account that gets its own copy of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Target {
-    /// The role to assume there.
+    /// The IAM role to assume in that account.
     pub role: RoleArn,
-    /// The regions there.
+    /// The regions in that account.
     pub regions: Vec<Short<RegionChoice>>,
 }
 
-/// How an image comes into another region.
+/// How an image is copied to other regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CopyMethod {
-    /// Its snapshots are copied while it is tested, and registered when it passed.
+    /// Copy its snapshots while it is tested, and register the image when its tests have passed.
     Snapshot,
-    /// EC2 copies the registered image.
+    /// Copy the registered image.
     Image,
 }
 
@@ -80,86 +80,86 @@ pub enum CopyMethod {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Share {
-    /// Accounts.
+    /// Account IDs.
     pub accounts: Vec<AccountId>,
-    /// Organizations, by ARN.
+    /// ARNs of organizations.
     pub organizations: Vec<String>,
-    /// Organizational units, by ARN.
+    /// ARNs of organizational units.
     pub organizational_units: Vec<String>,
-    /// Everyone.
+    /// Share with everyone.
     pub public: Option<bool>,
 }
 
-/// How many images are kept.
+/// Which images to keep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct KeepRule {
-    /// The newest so many.
+    /// Keep the newest N.
     #[schemars(range(min = 1))]
     pub last: Option<u32>,
-    /// All that are younger.
+    /// Keep all that are newer than this.
     pub newer_than: Option<DurationText>,
 }
 
-/// Where a Docker image goes.
+/// Where to publish a Docker image.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DockerPublish {
-    /// The repository with its registry, such as `registry.example.com/shop/web`.
-    #[schemars(regex(pattern = r"^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"), title = "a repository without a tag", extend("examples" = ["registry.example.com/shop/web"]))]
+    /// The repository including its registry, such as `registry.example.com/shop/web`.
+    #[schemars(regex(pattern = r"^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"), title = "repository name", extend("examples" = ["registry.example.com/shop/web"]))]
     pub repository: String,
     /// The tags, such as `${{ version }}`. Default: `latest`.
     #[serde(default)]
     pub tags: Vec<ContainerTag>,
-    /// Push it; `false` only tags it in the engine. Default: `true`.
+    /// Whether to push the image; `false` only tags it locally. Default: `true`.
     pub push: Option<bool>,
-    /// Credentials; Docker's own configuration without.
+    /// Credentials for the registry. Default: from Docker's configuration.
     pub login: Option<DockerLogin>,
-    /// The image's configuration.
+    /// Changes to the image's configuration.
     pub changes: Option<DockerChanges>,
 }
 
-/// A tag of a container image; the `+` of a version becomes `_`.
+/// A tag of a container image. The `+` of a version becomes `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
-#[schemars(title = "a tag: letters, digits, `_`, `.` and `-`", extend("examples" = ["1.2.3", "latest"]))]
+#[schemars(title = "image tag", extend("examples" = ["1.2.3", "latest"]))]
 pub struct ContainerTag(#[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$"))] pub String);
 
 /// Credentials for a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DockerLogin {
-    /// The user.
+    /// The user name.
     pub username: String,
     /// The password, such as `${{ secrets.REGISTRY_TOKEN }}`.
     pub password: String,
 }
 
-/// The configuration of a Docker image.
+/// Changes to the configuration of a Docker image, like the instructions of a Dockerfile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct DockerChanges {
-    /// Labels.
+    /// Labels (`LABEL`).
     pub labels: Ordered<String>,
-    /// Environment.
+    /// Environment variables (`ENV`).
     pub env: Ordered<String>,
-    /// Entry point.
+    /// The entrypoint (`ENTRYPOINT`).
     pub entrypoint: Vec<String>,
-    /// Command.
+    /// The default command (`CMD`).
     pub cmd: Vec<String>,
-    /// Ports that are exposed.
+    /// Exposed ports (`EXPOSE`).
     pub expose: Vec<String>,
-    /// User.
+    /// The user (`USER`).
     pub user: Option<String>,
-    /// Working directory.
+    /// The working directory (`WORKDIR`).
     pub workdir: Option<String>,
 }
 
-/// Tags; `ami-bake:` and `aws:` are taken.
+/// Tags. The prefixes `ami-bake:` and `aws:` are reserved.
 fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "propertyNames": { "title": "free for your own tags: `aws:` and `ami-bake:` are reserved", "pattern": "^(?!aws:|ami-bake:).{1,128}$", "examples": ["team"] },
+        "propertyNames": { "title": "tag key (`aws:` and `ami-bake:` are reserved)", "pattern": "^(?!aws:|ami-bake:).{1,128}$", "examples": ["team"] },
         "additionalProperties": { "type": "string", "maxLength": 256 },
     })
 }

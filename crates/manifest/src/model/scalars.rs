@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-/// A text with a pattern. `title` completes "`x` is not …", the examples complete "write it like …".
+/// A string with a pattern. Messages use the title ("`x` is not a valid TITLE") and the examples.
 macro_rules! shaped {
     ($(#[doc = $doc:literal])+ $name:ident, title: $title:literal, pattern: $pattern:literal, examples: $examples:expr) => {
         $(#[doc = $doc])+
@@ -15,7 +15,7 @@ macro_rules! shaped {
         pub struct $name(pub String);
 
         impl $name {
-            /// The text as written.
+            /// The text as it is in the manifest.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -40,47 +40,48 @@ macro_rules! shaped {
 }
 
 shaped! {
-    /// A time: a number and `ms`, `s`, `m`, `h`, `d` or `w`; several may follow each other.
-    DurationText, title: "a duration", pattern: r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", examples: ["30s", "10m", "2h", "7d"]
+    /// A duration: a number and a unit (`ms`, `s`, `m`, `h`, `d` or `w`), as in `90s` or `1h30m`.
+    DurationText, title: "duration", pattern: r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", examples: ["30s", "10m", "2h", "7d"]
 }
 shaped! {
     /// An AWS region.
-    Region, title: "an AWS region", pattern: r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", examples: ["us-east-1", "eu-central-1"]
+    Region, title: "AWS region", pattern: r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", examples: ["us-east-1", "eu-central-1"]
 }
 shaped! {
-    /// A 12-digit AWS account id, in quotes.
-    AccountId, title: "an AWS account id", pattern: r"^[0-9]{12}$", examples: ["111122223333"]
+    /// A 12-digit AWS account ID, in quotes.
+    AccountId, title: "AWS account ID", pattern: r"^[0-9]{12}$", examples: ["111122223333"]
 }
 shaped! {
-    /// A range of addresses.
-    Cidr, title: "a range of addresses", pattern: r"^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:]*:[0-9a-fA-F:]*/([0-9]|[0-9]{2}|1[01][0-9]|12[0-8]))$", examples: ["203.0.113.0/24", "2001:db8::/32"]
+    /// A range of IP addresses in CIDR notation.
+    Cidr, title: "CIDR range", pattern: r"^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:]*:[0-9a-fA-F:]*/([0-9]|[0-9]{2}|1[01][0-9]|12[0-8]))$", examples: ["203.0.113.0/24", "2001:db8::/32"]
 }
 shaped! {
     /// Permission bits in octal, in quotes.
-    Mode, title: "a file mode", pattern: r"^0?[0-7]{3,4}$", examples: ["0644", "0755"]
+    Mode, title: "file mode", pattern: r"^0?[0-7]{3,4}$", examples: ["0644", "0755"]
 }
 shaped! {
-    /// `auto` (the next after the highest published), `release` (only tags and releases make final versions), or a semantic version.
-    VersionText, title: "a version", pattern: r"^(auto|release|v?(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)$", examples: ["auto", "release", "1.4.0"]
+    /// `auto` (the next version after the highest published), `release` (only tags and releases create final
+    /// versions), or a semantic version.
+    VersionText, title: "version", pattern: r"^(auto|release|v?(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)$", examples: ["auto", "release", "1.4.0"]
 }
 shaped! {
-    /// A range of semantic versions; Image Builder's `2.x.x` is understood too.
-    VersionRange, title: "a range of versions", pattern: r"^[\^~<>=]*\s*v?([0-9]+|[xX*])(\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?(\s*,\s*[\^~<>=]*\s*v?([0-9]+|[xX*])(\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?)*$", examples: ["^2.1", "~1.4.2", ">=1.2, <2", "2.x.x"]
+    /// A range of semantic versions. Image Builder's `2.x.x` works too.
+    VersionRange, title: "version range", pattern: r"^[\^~<>=]*\s*v?([0-9]+|[xX*])(\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?(\s*,\s*[\^~<>=]*\s*v?([0-9]+|[xX*])(\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?)*$", examples: ["^2.1", "~1.4.2", ">=1.2, <2", "2.x.x"]
 }
 shaped! {
     /// The ARN of an IAM role.
-    RoleArn, title: "the ARN of an IAM role", pattern: r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$", examples: ["arn:aws:iam::111122223333:role/bake"]
+    RoleArn, title: "IAM role ARN", pattern: r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$", examples: ["arn:aws:iam::111122223333:role/bake"]
 }
 shaped! {
-    /// A KMS key: its id, its ARN or `alias/NAME`.
-    KmsKey, title: "a KMS key", pattern: r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[\w/-]+|alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36})$", examples: ["alias/images"]
+    /// A KMS key: its ID, its ARN or `alias/NAME`.
+    KmsKey, title: "KMS key", pattern: r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[\w/-]+|alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36})$", examples: ["alias/images"]
 }
 shaped! {
     /// A name: letters, digits, `.`, `_` and `-`.
-    Name, title: "a name", pattern: r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples: ["web"]
+    Name, title: "name", pattern: r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples: ["web"]
 }
 
-/// A share of a whole.
+/// A percentage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Percent(#[schemars(range(min = 0, max = 200))] pub u16);
@@ -104,7 +105,7 @@ impl JsonSchema for Dollars {
     }
 }
 
-/// A processor architecture, by EC2's names.
+/// A processor architecture, named as in EC2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum ArchitectureChoice {
     /// 64-bit Intel and AMD.
@@ -116,7 +117,7 @@ pub enum ArchitectureChoice {
 }
 
 impl DurationText {
-    /// The time that is meant; `None` when the text is none or larger than any timer.
+    /// The duration; `None` if the text is not one or exceeds what a timer can hold.
     pub fn duration(&self) -> Option<Duration> {
         let mut total = Duration::ZERO;
         let mut rest = self.0.as_str();

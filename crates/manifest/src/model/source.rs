@@ -5,48 +5,49 @@ use serde::Deserialize;
 
 use super::{ArchitectureChoice, Name, OneOrMany, Ordered, VersionRange};
 
-/// Where an image comes from: one entry for each platform, or `image`.
+/// What an image is built from: one entry per platform, or `image`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Source {
-    /// An image of this manifest, which is baked first, or with `from` one that was published before.
+    /// Another image of this manifest, which is baked first. With `from` or `version`: a published image.
     pub image: Option<Name>,
-    /// The versions that will do, for an image that was published before; the highest is taken.
+    /// The version range of a published image; the highest matching version is used.
     pub version: Option<VersionRange>,
-    /// The namespace that the image was published under: the `name` of its manifest.
+    /// The namespace of a published image: the `name` of its manifest.
     pub from: Option<Name>,
     /// An Amazon Machine Image.
     pub ami: Option<AmiSource>,
-    /// A reference of a Docker image.
-    #[schemars(regex(pattern = r"^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"), title = "a reference of an image", extend("examples" = ["ubuntu:24.04"]))]
+    /// A Docker image reference.
+    #[schemars(regex(pattern = r"^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"), title = "Docker image reference", extend("examples" = ["ubuntu:24.04"]))]
     pub docker: Option<String>,
-    /// `host` (this machine's own system, read-only below), a root directory, or a tarball of one.
+    /// `host` (the system of this machine, as a read-only lower layer), a root directory, or a tarball of one.
     pub local: Option<String>,
 }
 
-/// An Amazon Machine Image: by id, by owner and name (the newest), or by an SSM parameter.
+/// An Amazon Machine Image: by ID, by owner and name (the newest match), or by SSM parameter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AmiSource {
-    /// The image's id.
-    #[schemars(regex(pattern = r"^ami-[0-9a-f]{8,17}$"), title = "the id of an AMI", extend("examples" = ["ami-0123456789abcdef0"]))]
+    /// The image ID.
+    #[schemars(regex(pattern = r"^ami-[0-9a-f]{8,17}$"), title = "AMI ID", extend("examples" = ["ami-0123456789abcdef0"]))]
     pub id: Option<String>,
-    /// Who owns it: account ids, `amazon`, `self` or `aws-marketplace`. Required with a name, since anyone can publish any name.
+    /// The owners: account IDs, `amazon`, `self` or `aws-marketplace`. Required with `name`, since anyone can publish
+    /// an image under any name.
     pub owner: Option<OneOrMany<Owner>>,
-    /// Its name, with `*` and `?`; the newest that fits is taken.
+    /// The image name, with `*` and `?` as wildcards; the newest match is used.
     pub name: Option<String>,
-    /// Its architecture.
+    /// The architecture.
     pub architecture: Option<ArchitectureChoice>,
-    /// Further filters of EC2's `DescribeImages`.
+    /// Additional filters of the EC2 action `DescribeImages`.
     pub filters: Ordered<OneOrMany<String>>,
-    /// The path of an SSM parameter that holds its id.
+    /// The path of an SSM parameter that holds the image ID.
     pub parameter: Option<String>,
 }
 
-/// The owner of an image.
+/// The owner of an AMI.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
-#[schemars(title = "an owner of images", extend("examples" = ["099720109477", "amazon", "self"]))]
+#[schemars(title = "AMI owner", extend("examples" = ["099720109477", "amazon", "self"]))]
 pub struct Owner(
     #[schemars(regex(pattern = r"^([0-9]{12}|amazon|self|aws-marketplace|aws-backup-vault)$"))] pub String,
 );

@@ -1,4 +1,4 @@
-//! A step: exactly one verb, and what every step takes.
+//! A step: its type, and the keys that all steps have.
 
 use std::borrow::Cow;
 
@@ -11,47 +11,48 @@ use super::{
     Ansible, Chef, Component, Download, DurationText, Expectation, Ordered, Platform, Reboot, Run, Script, Upload, Wait,
 };
 
-/// What every step takes.
+/// The keys that all steps have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Common {
-    /// The step's name in messages.
+    /// The name of the step in logs and reports. Default: derived from the step.
     pub name: Option<String>,
-    /// An expression: the step runs when it is true.
-    #[schemars(schema_with = "super::image::condition")]
+    /// An expression; the step runs only when it is true.
+    #[schemars(schema_with = "super::condition")]
     pub r#if: Option<Value>,
-    /// Environment variables. Secrets go here: `TOKEN: ${{ secrets.TOKEN }}`.
+    /// Environment variables. This is the place for secrets: `TOKEN: ${{ secrets.TOKEN }}`.
     #[schemars(schema_with = "environment")]
     pub env: Ordered<String>,
-    /// The limit for one attempt.
+    /// The time limit of one attempt.
     pub timeout: Option<DurationText>,
-    /// How often the step is tried again after a failure.
+    /// How often the step is retried after a failure. Default: `0`.
     #[schemars(range(max = 100))]
     pub retries: u32,
-    /// What a failure means. Default: `abort`.
+    /// What to do when the step fails. Default: `abort`.
     pub on_failure: Option<OnFailureChoice>,
-    /// The platforms on which the step runs; all without.
+    /// The platforms that the step runs on. Default: all.
     pub platforms: Option<Vec<Platform>>,
-    /// How long a cached image stands for this step, for steps whose result moves by itself.
+    /// How long a cached image may be reused despite this step, for steps whose result changes over time. Default: no
+    /// limit.
     pub cache_for: Option<DurationText>,
 }
 
-/// What a failed step means.
+/// What to do when a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailureChoice {
-    /// The bake ends.
+    /// Stop; the bake fails.
     Abort,
-    /// The next steps run, and the bake fails at the end.
+    /// Run the next steps; the bake fails at the end.
     Continue,
-    /// The failure is told and forgotten.
+    /// Report the failure and go on.
     Ignore,
 }
 
-/// A step: a map with exactly one verb.
+/// A step: a map with exactly one step type, such as `run` or `upload`.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// What every step takes.
+    /// The keys that all steps have.
     pub common: Common,
     /// What it does.
     pub verb: Verb,
@@ -74,11 +75,11 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The keys that make a map a step, in the order of the reference.
+    /// The step types, in the order of the reference.
     pub const NAMES: [&str; 10] =
         ["run", "script", "upload", "download", "ansible", "chef", "component", "reboot", "wait", "expect"];
 
-    /// Keys that every step takes.
+    /// Keys that all steps have.
     pub const COMMON: [&str; 8] = ["name", "if", "env", "timeout", "retries", "on-failure", "platforms", "cache-for"];
 
     fn read(name: &str, own: Map<String, Value>) -> Result<Self, serde_json::Error> {
@@ -152,7 +153,7 @@ impl JsonSchema for Step {
 fn environment(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "propertyNames": { "title": "the name of an environment variable", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "examples": ["DEBIAN_FRONTEND"] },
+        "propertyNames": { "title": "environment variable name", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "examples": ["DEBIAN_FRONTEND"] },
         "additionalProperties": { "type": "string" },
     })
 }

@@ -1,4 +1,4 @@
-//! What each verb of a step takes of its own.
+//! The keys of each step type.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -7,59 +7,59 @@ use std::borrow::Cow;
 
 use super::{DurationText, Expect, Mode, OneOrMany, Ordered};
 
-/// Runs a script, by `bash -euo pipefail` as root unless said otherwise.
+/// Runs a script on the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Run {
-    /// The script. It comes over standard input, its own standard input is empty.
+    /// The script. It is sent over standard input; the standard input of the script itself is empty.
     #[schemars(length(min = 1))]
     pub run: String,
-    /// The shell's command line. Default: `bash -euo pipefail`.
+    /// The command line of the shell. Default: `bash -euo pipefail`.
     pub shell: Option<String>,
     /// The user to run as. Default: `root`.
     pub r#as: Option<String>,
-    /// The folder to run in. Default: `/`.
+    /// The working directory. Default: `/`.
     pub working_directory: Option<String>,
 }
 
-/// Runs a script file of yours on the machine; its own shebang is honoured.
+/// Runs a local script file on the machine. Its shebang is respected.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Script {
-    /// The local file.
+    /// The local path of the script.
     #[schemars(length(min = 1))]
     pub script: String,
-    /// Its arguments.
+    /// Arguments of the script.
     #[serde(default)]
     pub args: Vec<String>,
-    /// The shell's command line, instead of the shebang.
+    /// The command line of the shell. Default: the shebang.
     pub shell: Option<String>,
     /// The user to run as. Default: `root`.
     pub r#as: Option<String>,
-    /// The folder to run in. Default: `/`.
+    /// The working directory. Default: `/`.
     pub working_directory: Option<String>,
 }
 
-/// Sends a file or a folder to the machine.
+/// Copies a local file or folder to the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Upload {
-    /// The local path; with a slash at the end, the folder's contents.
+    /// The local path. With a trailing slash: the contents of the folder.
     #[schemars(length(min = 1))]
     pub upload: String,
     /// The path on the machine.
     #[schemars(length(min = 1))]
     pub to: String,
-    /// Globs of what stays behind.
+    /// Globs of files to leave out.
     #[serde(default)]
     pub exclude: Vec<String>,
     /// `user` or `user:group`. Default: `root`.
     pub owner: Option<String>,
-    /// Permission bits of files; the local ones without.
+    /// The permission bits of files. Default: those of the local files.
     pub mode: Option<Mode>,
 }
 
-/// Fetches a file or a folder from the machine.
+/// Copies a file or folder from the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Download {
@@ -69,27 +69,27 @@ pub struct Download {
     /// The local path.
     #[schemars(length(min = 1))]
     pub to: String,
-    /// Globs of what stays behind.
+    /// Globs of files to leave out.
     #[serde(default)]
     pub exclude: Vec<String>,
 }
 
-/// Runs a playbook by `ansible-playbook`, over the machine's connection.
+/// Runs a playbook with `ansible-playbook`, over the connection of the bake.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Ansible {
-    /// The playbook.
+    /// The path of the playbook.
     #[schemars(length(min = 1))]
     pub ansible: String,
-    /// A file of roles and collections to install first.
+    /// A file with roles and collections to install first.
     pub requirements: Option<String>,
     /// Extra variables.
     #[serde(default)]
     pub vars: Ordered<Value>,
-    /// Further arguments.
+    /// Additional arguments of `ansible-playbook`.
     #[serde(default)]
     pub args: Vec<String>,
-    /// Inventory groups that the machine is in.
+    /// Inventory groups that the machine is a member of.
     #[serde(default)]
     pub groups: Vec<String>,
 }
@@ -98,20 +98,20 @@ pub struct Ansible {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Chef {
-    /// The tool.
+    /// The program to run.
     pub chef: ChefTool,
-    /// Folders of cookbooks.
+    /// Folders that contain cookbooks.
     #[serde(default)]
     pub cookbooks: OneOrMany<String>,
     /// A folder of roles.
     pub roles: Option<String>,
-    /// A folder of data bags, each a folder of items.
+    /// A folder of data bags, each of them a folder of items.
     pub data_bags: Option<String>,
     /// A folder of environments.
     pub environments: Option<String>,
-    /// The environment that the machine is in.
+    /// The Chef environment of the machine.
     pub environment: Option<String>,
-    /// Recipes and roles, in order.
+    /// Recipes and roles to apply, in order.
     #[serde(default)]
     pub run_list: OneOrMany<String>,
     /// Node attributes.
@@ -119,27 +119,27 @@ pub struct Chef {
     pub attributes: Ordered<Value>,
 }
 
-/// Which of the two runs.
+/// The Chef program to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChefTool {
-    /// Chef's own.
+    /// Chef Infra Client's `chef-solo`.
     ChefSolo,
-    /// The free distribution.
+    /// The free distribution, Cinc.
     CincSolo,
 }
 
-/// Runs an Image Builder component document, as it is.
+/// Runs an EC2 Image Builder component document.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Component {
-    /// The document.
+    /// The path of the component document.
     #[schemars(length(min = 1))]
     pub component: String,
-    /// Its parameters.
+    /// Values of the document's parameters.
     #[serde(default)]
     pub with: Ordered<String>,
-    /// Its phases that run here; those of the list that the step is in without.
+    /// The phases of the document to run. Default: the phase that the step is in.
     #[serde(default)]
     pub phases: Vec<ComponentPhase>,
 }
@@ -156,7 +156,7 @@ pub enum ComponentPhase {
     Test,
 }
 
-/// Restarts the machine and waits until it is back.
+/// Reboots the machine and waits until it is back.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Reboot {
@@ -183,17 +183,17 @@ impl JsonSchema for True {
     }
 }
 
-/// Waits until a port, a file or a command answers.
+/// Waits until a port is open, a file exists or a command succeeds.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Wait {
-    /// What has to answer.
+    /// What to wait for.
     pub wait: WaitTarget,
-    /// The time between two looks.
+    /// The time between two checks. Default: `1s`.
     pub interval: Option<DurationText>,
 }
 
-/// What has to answer: one of these.
+/// What to wait for: one of these.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
@@ -201,16 +201,16 @@ pub struct WaitTarget {
     /// A TCP port on the machine.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// A path on the machine.
+    /// The path of a file on the machine.
     pub file: Option<String>,
-    /// A command that exits with 0.
+    /// A command that exits with status 0.
     pub command: Option<String>,
 }
 
-/// Asserts something about the machine, polled until it holds or its time is over (60 s).
+/// Checks something about the machine until it is true or the time limit is over. Default `timeout`: `60s`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Expectation {
-    /// The assertion.
+    /// What to check.
     pub expect: Expect,
 }

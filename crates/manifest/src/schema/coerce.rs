@@ -1,21 +1,22 @@
-//! Scalars that YAML reads as something else than the schema wants: text that survives becomes text, the rest is refused.
+//! Scalars that YAML does not read as strings where the schema wants one: they become strings if their text survives,
+//! else they are errors.
 
 use ami_bake_core::Route;
 use serde_json::Value;
 
-use super::Judge;
+use super::SchemaValidator;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::tree::{Kind, Meaning, Node, Scalar};
 
-/// Turns numbers and booleans into text wherever the schema takes text alone.
-pub(crate) fn coerce(judge: &Judge, node: &mut Node, findings: &mut Vec<Diagnostic>) {
-    let mut walk = Walk { root: judge.schema(), findings };
+/// Converts numbers and booleans to strings where the schema only allows strings.
+pub(crate) fn coerce(validator: &SchemaValidator, node: &mut Node, findings: &mut Vec<Diagnostic>) {
+    let mut walk = Walk { root: validator.schema(), findings };
     let mut schemas = Vec::new();
-    walk.expand(judge.schema(), &mut schemas);
+    walk.expand(validator.schema(), &mut schemas);
     walk.visit(node, &schemas, &Route::root());
 }
 
-/// Refuses every scalar of a tree that is not what its text says.
+/// Reports every scalar of a tree whose text YAML would change.
 pub(crate) fn literal(node: &Node, findings: &mut Vec<Diagnostic>) {
     match &node.kind {
         Kind::Map(entries) => entries.iter().for_each(|entry| literal(&entry.value, findings)),
@@ -28,11 +29,11 @@ pub(crate) fn literal(node: &Node, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Turns the numbers and booleans of an evaluated value into text wherever the schema takes text alone.
-pub(crate) fn soften(judge: &Judge, value: &mut Value) {
-    let walk = Walk { root: judge.schema(), findings: &mut Vec::new() };
+/// Converts numbers and booleans of an evaluated value to strings where the schema only allows strings.
+pub(crate) fn soften(validator: &SchemaValidator, value: &mut Value) {
+    let walk = Walk { root: validator.schema(), findings: &mut Vec::new() };
     let mut schemas = Vec::new();
-    walk.expand(judge.schema(), &mut schemas);
+    walk.expand(validator.schema(), &mut schemas);
     walk.soften(value, &schemas);
 }
 
@@ -42,7 +43,7 @@ struct Walk<'a, 'f> {
 }
 
 impl<'a> Walk<'a, '_> {
-    /// All plain schemas that a schema stands for.
+    /// All schemas that a schema refers to, without references and alternatives.
     fn expand(&self, schema: &'a Value, into: &mut Vec<&'a Value>) {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
             && let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer))
@@ -109,7 +110,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// The same for values that came from expressions: numbers and booleans become text where text alone is taken.
+    /// As `visit`, for values of expressions.
     fn soften(&self, value: &mut Value, schemas: &[&'a Value]) {
         match value {
             Value::Object(map) => {
@@ -121,7 +122,8 @@ impl<'a> Walk<'a, '_> {
                             self.expand(child, &mut children);
                         }
                     }
-                    // An expression without a value is the empty text, as in GitHub's own `env`; an optional field is left unset.
+                    // An expression without a value is the empty string, as in GitHub's `env`; an optional field stays
+                    // unset.
                     let field = schemas
                         .iter()
                         .any(|schema| schema.pointer("/properties").is_some_and(|keys| keys.get(key).is_some()));
@@ -153,7 +155,7 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-/// A scalar that is not what its text says.
+/// A scalar whose text YAML would change.
 fn changed(scalar: &Scalar, span: Span, text: bool) -> Diagnostic {
     let shown = scalar.to_json();
     let finding = Diagnostic::error("unquoted", span, format!("YAML reads `{}` as the value `{shown}`", scalar.text));

@@ -1,11 +1,11 @@
-//! From types to JSON Schema, draft 2020-12.
+//! Generates the JSON Schema (draft 2020-12) from the types.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Document, Image};
 
-/// The schema that editors use: what the types say, and an expression wherever a scalar stands.
+/// The schema for editors: every scalar can also be an expression.
 pub fn schema() -> Value {
     let mut schema = strict();
     allow_expressions(&mut schema);
@@ -15,17 +15,17 @@ pub fn schema() -> Value {
     schema
 }
 
-/// The schema that judges: expressions are judged apart.
+/// The schema for validation. Expressions are validated separately.
 pub(super) fn strict() -> Value {
     without_null(SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>().to_value())
 }
 
-/// The schema of one image after its expressions were evaluated.
+/// The schema of one image, after its expressions were evaluated.
 pub(super) fn strict_image() -> Value {
     without_null(SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Image>().to_value())
 }
 
-/// An absent field is left out, never written as `null`: schemars says otherwise of every `Option`.
+/// schemars allows `null` for every `Option`; in a manifest, absent keys are left out.
 fn without_null(mut schema: Value) -> Value {
     clean(&mut schema);
     schema
@@ -38,7 +38,7 @@ fn clean(schema: &mut Value) {
             map.values_mut().for_each(clean);
             drop_null(map);
             merge_words(map);
-            // Formats of integers name Rust's types, defaults repeat what absence means.
+            // `format` has names of Rust types for integers, and `default` only repeats what a missing key means.
             if map.get("format").is_some_and(Value::is_string) {
                 map.remove("format");
             }
@@ -72,7 +72,7 @@ fn drop_null(map: &mut Map<String, Value>) {
     }
 }
 
-/// Wraps what only takes a number, a boolean, a word of a list or a shaped text: an expression may stand for it.
+/// Allows an expression in place of a number, a boolean, an enum value or a string with a pattern.
 fn allow_expressions(schema: &mut Value) {
     let Value::Object(map) = schema else {
         return;
@@ -116,7 +116,7 @@ fn narrow(map: &Map<String, Value>) -> bool {
     }
 }
 
-/// Words with descriptions are a `oneOf` of constants to schemars; editors and messages want one `enum`.
+/// schemars generates a `oneOf` of constants for enums with descriptions; editors and messages need one `enum`.
 fn merge_words(map: &mut Map<String, Value>) {
     let Some(choices) = map.get("oneOf").and_then(Value::as_array) else {
         return;

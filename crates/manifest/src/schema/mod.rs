@@ -1,12 +1,14 @@
-//! The JSON Schema: made from the types, and the judge of a file's structure.
+//! The JSON Schema: generated from the types, and used to validate a manifest's structure.
 
 mod coerce;
+mod explain;
 mod generate;
-mod judge;
+mod instance_path;
 mod reference;
-mod sentence;
+mod validate;
+mod wrong_type;
 
 pub(crate) use coerce::{coerce, literal, soften};
 pub use generate::schema;
-pub(crate) use judge::{Judge, judge};
 pub use reference::reference;
+pub(crate) use validate::{SchemaValidator, validate};

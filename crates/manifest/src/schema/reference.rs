@@ -1,4 +1,4 @@
-//! The reference page, from the schema: one source for editors, messages and readers.
+//! The reference page of the manifest, generated from the schema.
 
 use std::fmt::Write as _;
 
@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use super::generate;
 use crate::model::Verb;
+
+/// What the schema does not say: an example, variables and expressions.
+const INTRODUCTION: &str = include_str!("../../templates/reference.md");
 
 /// The sections after the document's own, in reading order; what is not named here follows.
 const ORDER: [&str; 12] = [
@@ -28,10 +31,7 @@ pub fn reference() -> String {
     let schema = generate::strict();
     let none = Map::new();
     let definitions = schema.get("$defs").and_then(Value::as_object).unwrap_or(&none);
-    let mut page = Page { definitions, out: String::new() };
-    page.out.push_str(
-        "# The bake manifest, format 1\n\nThis page is made from the schema that `ami-bake schema` prints. Any single value may be an expression, `${{ … }}`.\n",
-    );
+    let mut page = Page { definitions, out: INTRODUCTION.to_owned() };
     page.section("Manifest", &schema);
     let mut names: Vec<&str> = ORDER.into_iter().filter(|name| definitions.contains_key(*name)).collect();
     names.push("Steps");
@@ -43,8 +43,8 @@ pub fn reference() -> String {
         }
     }
     for (name, definition) in definitions {
-        let told = names.contains(&name.as_str()) || name.ends_with("Step");
-        if !told && definition.get("properties").is_some() {
+        let done = names.contains(&name.as_str()) || name.ends_with("Step");
+        if !done && definition.get("properties").is_some() {
             page.section(name, definition);
         }
     }
@@ -79,7 +79,9 @@ impl Page<'_> {
     }
 
     fn steps(&mut self) {
-        self.out.push_str("\n## Steps\n\nA step is a map with exactly one verb. Every step also takes these keys:\n");
+        self.out.push_str(
+            "\n## Steps\n\nA step is a map with exactly one step type, such as `run`. All steps also have these keys:\n",
+        );
         let first = self.definitions.get("RunStep").cloned().unwrap_or_default();
         let own: Vec<&str> = keys(&first).into_iter().filter(|key| !Verb::COMMON.contains(key)).collect();
         self.table(&first, &own);
@@ -91,7 +93,7 @@ impl Page<'_> {
         }
     }
 
-    /// Shaped values, with examples.
+    /// Strings with a pattern, with examples.
     fn values(&mut self) {
         self.out.push_str("\n## Values\n\n| value | meaning | examples |\n|---|---|---|\n");
         for definition in self.definitions.values() {
@@ -123,12 +125,8 @@ impl Page<'_> {
             return self.kind(target);
         }
         if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-            return words
-                .iter()
-                .filter_map(Value::as_str)
-                .map(|word| format!("`{word}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
+            let words: Vec<String> = words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
+            return words.join(", ");
         }
         if let Some(value) = schema.get("const") {
             return format!("`{value}`");
@@ -147,12 +145,12 @@ impl Page<'_> {
         }
         match schema.get("type") {
             Some(Value::String(name)) if name == "array" => match schema.get("items") {
-                Some(items) => format!("list of {}", self.kind(items)),
+                Some(items) => format!("list of {}", plural(&self.kind(items))),
                 None => "list".to_owned(),
             },
             Some(Value::String(name)) if name == "object" => {
                 match schema.get("additionalProperties").filter(|value| value.is_object()) {
-                    Some(values) => format!("map of {}", self.kind(values)),
+                    Some(values) => format!("map of {}", plural(&self.kind(values))),
                     None => "map".to_owned(),
                 }
             }
@@ -167,13 +165,19 @@ impl Page<'_> {
 
 fn type_word(name: &str) -> &str {
     match name {
-        "string" => "text",
-        "integer" => "whole number",
-        "boolean" => "`true` or `false`",
         "object" => "map",
         "array" => "list",
         other => other,
     }
+}
+
+/// Links and literal words have no plural.
+fn plural(kinds: &str) -> String {
+    if let Some(items) = kinds.strip_prefix("list of ") {
+        return format!("lists of {items}");
+    }
+    let one = |kind: &str| if kind.ends_with(['`', ')']) { kind.to_owned() } else { format!("{kind}s") };
+    kinds.split(" or ").map(one).collect::<Vec<_>>().join(" or ")
 }
 
 fn keys(schema: &Value) -> Vec<&str> {
@@ -184,7 +188,7 @@ fn description(schema: &Value) -> String {
     schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// A table's cell holds one line and no bars.
+/// The text of a table cell: one line without bars.
 fn cell(text: &str) -> String {
     text.replace('\n', " ").replace('|', "\\|")
 }

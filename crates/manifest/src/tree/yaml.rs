@@ -210,7 +210,7 @@ impl<'a> Builder<'a> {
                 Diagnostic::error(
                     "merge",
                     merge.span,
-                    format!("`<<` takes a map or a list of maps, not {}", merge.describe()),
+                    format!("`<<` must be a map or a list of maps, not {}", merge.describe()),
                 )
                 .help("Write `<<: *name`, where `name` is the anchor of a map."),
             );

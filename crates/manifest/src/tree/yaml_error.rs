@@ -26,7 +26,7 @@ pub(super) fn finding(file: FileId, text: &str, error: &ScanError) -> Diagnostic
     };
     if let Some(tab) = tab.filter(|_| indent.trim().is_empty()) {
         return Diagnostic::error("syntax", at(tab), "tabs are not allowed for indentation")
-            .help("Indent with spaces, two for each level.");
+            .help("Indent with spaces, two per level.");
     }
     match open(&text[..offset]) {
         Some(start) if start < line_start || text[offset..].trim().is_empty() => {
@@ -86,7 +86,7 @@ fn open(text: &str) -> Option<usize> {
 fn explain(kind: &ErrorKind) -> (Option<String>, Option<&'static str>) {
     let (message, help) = match kind {
         ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
-            ("tabs are not allowed for indentation".to_owned(), "Indent with spaces, two for each level.")
+            ("tabs are not allowed for indentation".to_owned(), "Indent with spaces, two per level.")
         }
         ErrorKind::UnknownAnchor => (
             "the alias has no anchor of this name before it".to_owned(),

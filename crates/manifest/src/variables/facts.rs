@@ -1,4 +1,4 @@
-//! The facts of the run as contexts.
+//! Contexts with facts about the run.
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::expression::Scope;
 use crate::options::Options;
 
-/// The contexts that the whole file shares, without `vars`.
+/// The contexts of the whole manifest, except `vars`.
 pub(crate) fn file_scope(options: &Options, platform: &str) -> Scope {
     let mut scope = Scope::default();
     let utc = options.now.to_zoned(TimeZone::UTC);

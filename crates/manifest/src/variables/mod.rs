@@ -1,4 +1,4 @@
-//! What names in expressions mean: variables from all their places, and the facts of the run.
+//! Values of names in expressions: variables and facts about the run.
 
 mod facts;
 pub(crate) mod values;

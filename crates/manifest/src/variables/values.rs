@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::diagnostic::{Diagnostic, Sources};
+use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::expression::Scope;
 use crate::options::Options;
 use crate::resolve::Resolver;
@@ -10,15 +10,15 @@ use crate::schema::literal;
 use crate::tree::{self, Node};
 use crate::words;
 
-/// Process variables that set a manifest's variable.
+/// The prefix of environment variables that set variables of the manifest.
 pub(crate) const PREFIX: &str = "AMI_BAKE_VAR_";
 
-/// Stands for a value that is not given yet, in `check`.
+/// Placeholder for a variable without a value, in `check`.
 const STAND_IN: &str = "given-later";
 
-/// The value of every declared variable, and the names of those that were not given.
+/// The value of every declared variable, and the names of those without a value.
 ///
-/// `declared` is the file's own `vars`, `effective` the same with the environment laid over it.
+/// `declared` is `vars` of the file, `effective` the same with the environment merged over it.
 pub(crate) fn variables(
     declared: Option<&Node>,
     effective: Option<&Node>,
@@ -30,39 +30,38 @@ pub(crate) fn variables(
     let mut values = Map::new();
     for entry in effective.map(Node::entries).unwrap_or_default() {
         if declared.and_then(|declared| declared.get(&entry.key)).is_none() {
-            findings.push(unknown(&entry.key, declared, "the environment sets").at(entry.key_span));
+            findings.push(unknown(&entry.key, declared, "the environment sets", Some(entry.key_span)));
             continue;
         }
         let value = Resolver::plain(sources, scope).value(&entry.value, findings);
         values.insert(entry.key.clone(), value);
     }
-    let mut given = Given { declared, values: &mut values, findings };
+    let mut overrides = Overrides { declared, values: &mut values, findings };
     for path in &options.var_files {
-        given.file(path, sources);
+        overrides.file(path, sources);
     }
     for (name, value) in &options.env {
         if let Some(variable) = name.strip_prefix(PREFIX) {
-            // A shell can't hold `-` in a name.
+            // Names of environment variables cannot contain `-`.
             let dashed = variable.replace('_', "-");
             let known =
                 declared.is_some_and(|declared| declared.get(variable).is_none() && declared.get(&dashed).is_some());
-            given.text(if known { &dashed } else { variable }, value, &format!("the variable {name} sets"));
+            overrides.text(if known { &dashed } else { variable }, value, &format!("the variable {name} sets"));
         }
     }
     for (name, value) in &options.sets {
-        given.text(name, value, "--set sets");
+        overrides.text(name, value, "--set sets");
     }
     let missing: Vec<String> =
         values.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
     if !options.check {
         for name in &missing {
             let span = declared.and_then(|declared| declared.entry(name)).map(|entry| entry.key_span);
-            findings
-                .push(Diagnostic::error("variable-not-given", span, format!("the variable `{name}` has no value")).help(
-                format!(
-                    "Give it with `--set {name}=VALUE`, {PREFIX}{name}, a --var-file, or an --environment that sets it."
+            findings.push(
+                Diagnostic::error("variable-not-given", span, format!("the variable `{name}` is not set")).help(
+                    format!("Set it with `--set {name}=VALUE`, {PREFIX}{name}, a --var-file, or an --environment."),
                 ),
-            ));
+            );
         }
     }
     for name in &missing {
@@ -71,14 +70,14 @@ pub(crate) fn variables(
     (values, missing)
 }
 
-struct Given<'a> {
+struct Overrides<'a> {
     declared: Option<&'a Node>,
     values: &'a mut Map<String, Value>,
     findings: &'a mut Vec<Diagnostic>,
 }
 
-impl Given<'_> {
-    /// A file of variables: a YAML (or JSON) map.
+impl Overrides<'_> {
+    /// Reads a variable file: a YAML or JSON map.
     fn file(&mut self, path: &std::path::Path, sources: &mut Sources) {
         let shown = path.display().to_string();
         let text = match std::fs::read_to_string(path) {
@@ -87,7 +86,7 @@ impl Given<'_> {
                 self.findings.push(Diagnostic::error(
                     "var-file",
                     None,
-                    format!("read the variables of {shown}: {error}"),
+                    format!("read the variable file {shown}: {error}"),
                 ));
                 return;
             }
@@ -100,12 +99,12 @@ impl Given<'_> {
             self.findings.push(Diagnostic::error(
                 "var-file",
                 tree.span,
-                "a file of variables is a map of names and values",
+                "a variable file must be a map of names and values",
             ));
         }
         for entry in tree.entries() {
             if !self.values.contains_key(&entry.key) {
-                self.findings.push(unknown(&entry.key, self.declared, "the file sets").at(entry.key_span));
+                self.findings.push(unknown(&entry.key, self.declared, "the file sets", Some(entry.key_span)));
                 continue;
             }
             literal(&entry.value, self.findings);
@@ -113,10 +112,10 @@ impl Given<'_> {
         }
     }
 
-    /// A value that came as text: it takes the kind of the default.
+    /// Sets a value that is given as text. It gets the type of the default.
     fn text(&mut self, name: &str, text: &str, who: &str) {
         let Some(value) = self.values.get(name) else {
-            self.findings.push(unknown(name, self.declared, who).finding);
+            self.findings.push(unknown(name, self.declared, who, None));
             return;
         };
         let typed = match value {
@@ -128,15 +127,15 @@ impl Given<'_> {
         };
         let Some(typed) = typed else {
             let (wanted, help) = match value {
-                Value::Bool(_) => ("`true` or `false`", "Its default is a boolean."),
-                Value::Number(_) => ("a number", "Its default is a number."),
-                Value::Array(_) => ("a list in JSON", "Write it like [\"a\", \"b\"]."),
-                _ => ("a map in JSON", "Write it like {\"a\": 1}."),
+                Value::Bool(_) => ("`true` or `false`", "The default is a boolean."),
+                Value::Number(_) => ("a number", "The default is a number."),
+                Value::Array(_) => ("a JSON list", "Write it like [\"a\", \"b\"]."),
+                _ => ("a JSON map", "Write it like {\"a\": 1}."),
             };
             let finding = Diagnostic::error(
                 "variable",
                 None,
-                format!("{who} the variable `{name}` to `{text}`, but it takes {wanted}"),
+                format!("{who} the variable `{name}` to `{text}`, but it must be {wanted}"),
             );
             self.findings.push(finding.help(help));
             return;
@@ -145,30 +144,14 @@ impl Given<'_> {
     }
 }
 
-struct Unknown {
-    finding: Diagnostic,
-}
-
-impl Unknown {
-    fn at(mut self, span: crate::diagnostic::Span) -> Diagnostic {
-        self.finding.span = Some(span);
-        self.finding
-    }
-}
-
-fn unknown(name: &str, declared: Option<&Node>, who: &str) -> Unknown {
+/// `who` ends with the verb: "the environment sets".
+fn unknown(name: &str, declared: Option<&Node>, who: &str, span: Option<Span>) -> Diagnostic {
     let known: Vec<&str> =
         declared.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
-    let finding = Diagnostic::error(
-        "unknown-variable",
-        None,
-        format!("{who} the variable `{name}`, which the manifest does not declare"),
-    );
-    Unknown {
-        finding: finding.help(match words::near(name, known.iter().copied()) {
-            Some(near) => format!("Did you mean `{near}`?"),
-            None if known.is_empty() => "Declare variables below `vars`.".to_owned(),
-            None => format!("It declares {}.", words::list(&known, "and")),
-        }),
-    }
+    let finding = Diagnostic::error("unknown-variable", span, format!("{who} the undeclared variable `{name}`"));
+    finding.help(match words::near(name, known.iter().copied()) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None if known.is_empty() => "Declare variables below `vars`.".to_owned(),
+        None => format!("Declared: {}.", words::list(&known, "and")),
+    })
 }

@@ -93,7 +93,7 @@ images:
           echo ${{ vars.nginx = '1' }}
           echo ${{ 'open }}
 "##,
-        r##"error[expression]: `=` has no meaning in an expression
+        r##"error[expression]: unexpected `=` in the expression
   --> bake.yml:10:31
    |
 10 |           echo ${{ vars.nginx = '1' }}
@@ -126,7 +126,7 @@ images:
       - run: b
         if: platfrom == 'aws'
 "##,
-        r##"error[expression]: text stands in single quotes in an expression
+        r##"error[expression]: strings in expressions are written in single quotes
  --> bake.yml:8:23
   |
 8 |         if: vars.x == "1"
@@ -158,21 +158,21 @@ images:
       - run: echo ${{ secrets.TOKEN }}
         env: {A: "${{ format('{0}', secrets.TOKEN) }}", B: "${{ secrets.TOKN }}"}
 "##,
-        r##"error[secret-not-here]: a secret can't be used here
+        r##"error[secret-not-here]: secrets are not allowed here
  --> bake.yml:8:23
   |
 8 |       - run: echo ${{ secrets.TOKEN }}
   |                       ^^^^^^^^^^^^^
   |
-  = help: Secrets go into the `env` of a step, `vars` of `ansible`, or `publish.docker.login`; the script then reads `$NAME`.
+  = help: Secrets are allowed in the `env` of a step, `vars` of `ansible` and `publish.docker.login`. Scripts read them as `$NAME`.
 
-error[secret-not-here]: a secret can't be part of a larger expression
+error[secret-not-here]: a secret cannot be part of a larger expression
  --> bake.yml:9:37
   |
 9 |         env: {A: "${{ format('{0}', secrets.TOKEN) }}", B: "${{ secrets.TOKN }}"}
   |                                     ^^^^^^^^^^^^^
   |
-  = help: Write `${{ secrets.NAME }}` alone, with text around it where needed: its value is not known before the step runs.
+  = help: Write `${{ secrets.NAME }}` on its own, with text around it if needed. Its value is not known before the step runs.
 
 error[unknown-name]: unknown secret `TOKN`
  --> bake.yml:9:65
@@ -195,21 +195,21 @@ images:
     source: {ami: {id: "${{ source.id }}"}}
     if: version.major > 1
 "##,
-        r##"error[name-not-here]: `source` is not known here
+        r##"error[name-not-here]: `source` is not available here
  --> bake.yml:5:29
   |
 5 |     source: {ami: {id: "${{ source.id }}"}}
   |                             ^^^^^^^^^
   |
-  = help: The source is found after this has been decided; use it in the steps, `machine`, `publish` or `deploy`.
+  = help: The source is not known yet when this is evaluated. Use it in steps, `machine`, `publish` or `deploy`.
 
-error[name-not-here]: `version` is not known here
+error[name-not-here]: `version` is not available here
  --> bake.yml:6:9
   |
 6 |     if: version.major > 1
   |         ^^^^^^^^^^^^^
   |
-  = help: The version is found after this has been decided; use it in the steps, `publish` or `deploy`.
+  = help: The version is not known yet when this is evaluated. Use it in steps, `publish` or `deploy`.
 "##,
     );
 }
@@ -228,13 +228,13 @@ images:
           echo one
           echo ${{ vars.who }}
 "##,
-        r##"error[unsafe-splice]: the value of `vars.who` holds " ", which the script would not take as text
+        r##"error[unsafe-splice]: the value of `vars.who` contains " ", which the shell would interpret
   --> bake.yml:10:16
    |
 10 |           echo ${{ vars.who }}
-   |                ^^^^^^^^^^^^^^^ spliced into code as it stands
+   |                ^^^^^^^^^^^^^^^ inserted into code unquoted
    |
-   = help: Hand it over in the step's environment: `env: {WHO: "${{ vars.who }}"}`, and write "$WHO" in the script.
+   = help: Pass it as an environment variable: add `env: {WHO: "${{ vars.who }}"}` to the step and write "$WHO" in the script.
 "##,
     );
 }
@@ -251,13 +251,13 @@ images:
     build:
       - run: echo ${{ vars.list }}
 "##,
-        r##"error[expression]: a list can't be part of a text
+        r##"error[expression]: a list cannot be inserted into a string
  --> bake.yml:8:19
   |
 8 |       - run: echo ${{ vars.list }}
   |                   ^^^^^^^^^^^^^^^^
   |
-  = help: Make a text of it with `join(list, ',')`, or name the member that is meant.
+  = help: Convert it with `join(list, ',')`, or use one of its members.
 "##,
     );
 }
@@ -276,19 +276,19 @@ images:
         retries: ${{ vars.n }}
         timeout: ${{ vars.t }}
 "##,
-        r##"error[wrong-type]: `retries` has to be a whole number, not text
+        r##"error[wrong-type]: `retries` must be an integer, not a string
  --> bake.yml:9:18
   |
 9 |         retries: ${{ vars.n }}
   |                  ^^^^^^^^^^^^^
 
-error[wrong-value]: `10` is not a duration
+error[wrong-value]: `10` is not a valid duration
   --> bake.yml:10:18
    |
 10 |         timeout: ${{ vars.t }}
    |                  ^^^^^^^^^^^^^
    |
-   = help: Write it like `30s`, `10m`, `2h` or `7d`.
+   = help: Use a value such as `30s`, `10m`, `2h` or `7d`.
 "##,
     );
 }
@@ -304,13 +304,13 @@ images:
     build:
       - run: echo ${{ git.sha }}
 "##,
-        r##"note[never-cached]: `git.sha` is another value in every run, so this image is baked every time
+        r##"note[never-cached]: `git.sha` changes with every run, so this image is never cached
  --> bake.yml:7:14
   |
 7 |       - run: echo ${{ git.sha }}
   |              ^^^^^^^^^^^^^^^^^^^
   |
-  = help: Use it in `publish` (tags, description) where it only has to be told, not built in.
+  = help: If the image itself does not need it, use it in `publish` (tags, description) instead.
 "##,
     );
 }

@@ -37,13 +37,13 @@ images:
   c:
     source: {image: a}
 "##,
-        r##"error[image-cycle]: the images are built on each other in a circle: `a` → `b` → `c` → `a`
+        r##"error[image-cycle]: the images depend on each other: `a` → `b` → `c` → `a`
  --> bake.yml:5:21
   |
 5 |     source: {image: b}
   |                     ^
   |
-  = help: One of them needs a source of its own.
+  = help: Give one of them another source.
 "##,
     );
 }
@@ -63,7 +63,7 @@ images:
 4 |   web:
   |   ^^^
   |
-  = help: Add `source`: an entry for each platform, or `image` for another image of this manifest.
+  = help: Add `source` with one entry per platform, or with `image` for another image of this manifest.
 "##,
     );
 }
@@ -83,7 +83,7 @@ images:
 5 |     source: {local: host}
   |     ^^^^^^
   |
-  = help: Add `ami: {owner: …, name: …}` below `source`, or leave the image out here with `platforms`.
+  = help: Add `ami: {owner: …, name: …}` below `source`, or exclude this platform with the image's `platforms`.
 "##,
     );
 }
@@ -97,13 +97,13 @@ images:
   web:
     source: {ami: {name: "ubuntu-*"}}
 "##,
-        r##"error[ami-source]: an image is looked up by name without its `owner`
+        r##"error[ami-source]: `name` needs an `owner`
  --> bake.yml:5:14
   |
 5 |     source: {ami: {name: "ubuntu-*"}}
   |              ^^^
   |
-  = help: Add `owner`, such as "099720109477" (Canonical) or `amazon`: anyone can publish an image under any name.
+  = help: Add `owner`, such as "099720109477" (Canonical) or `amazon`. Anyone can publish an image under any name.
 "##,
     );
 }
@@ -121,13 +121,13 @@ images:
     source: {image: base}
     matrix: {arch: [arm64]}
 "##,
-        r##"error[matrix]: no variant of `base` has the matrix values of `web-arm64`
+        r##"error[matrix]: no variant of `base` matches the matrix values of `web-arm64`
  --> bake.yml:8:21
   |
 8 |     source: {image: base}
   |                     ^^^^
   |
-  = help: Give both images the same values below `matrix`.
+  = help: Use the same values in the `matrix` of both images.
 "##,
     );
 }
@@ -143,13 +143,13 @@ images:
     matrix: {arch: [x86_64, arm64]}
     publish: {name: "shop-${{ version }}"}
 "##,
-        r##"error[same-name]: `web-x86_64` and `web-arm64` would both be named `shop-0.1.0`
+        r##"error[same-name]: `web-x86_64` and `web-arm64` have the same name `shop-0.1.0`
  --> bake.yml:7:21
   |
 7 |     publish: {name: "shop-${{ version }}"}
   |                     ^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: Put `${{ image }}`, a matrix value or the version into `publish.name`.
+  = help: Use `${{ image }}`, a matrix value or the version in `publish.name`.
 "##,
     );
 }
@@ -165,13 +165,13 @@ images:
     capture: stopped
     machine: {spot: true}
 "##,
-        r##"error[spot-stopped]: a spot machine can't be stopped, so `capture: stopped` can't work
+        r##"error[spot-stopped]: `capture: stopped` is not supported with `machine.spot`: EC2 cannot stop a spot instance
  --> bake.yml:6:14
   |
 6 |     capture: stopped
   |              ^^^^^^^
   |
-  = help: Use `capture: halted`, or take `machine.spot` out.
+  = help: Use `capture: halted`, or remove `machine.spot`.
 "##,
     );
 }
@@ -186,13 +186,13 @@ images:
     source: {ami: {id: ami-0123456789abcdef0}}
     machine: {profile: baker, policy: {Statement: []}}
 "##,
-        r##"error[profile-policy]: `profile` and `policy` exclude each other
+        r##"error[profile-policy]: `profile` and `policy` are mutually exclusive
  --> bake.yml:6:31
   |
 6 |     machine: {profile: baker, policy: {Statement: []}}
   |                               ^^^^^^
   |
-  = help: `profile` is a profile that exists, `policy` makes a temporary one: keep one of them.
+  = help: `profile` uses an existing instance profile, `policy` creates a temporary one. Remove one of them.
 "##,
     );
 }
@@ -211,7 +211,7 @@ images:
         to: /srv
         exclude: ["[a"]
 "##,
-        r##"error[wrong-value]: `300.0.0.0/8` is not a range of addresses
+        r##"error[wrong-value]: `300.0.0.0/8` is not a valid CIDR range
  --> bake.yml:6:25
   |
 6 |     machine: {ingress: [300.0.0.0/8]}
@@ -219,7 +219,7 @@ images:
   |
   = help: Write it like `203.0.113.0/24` or `2001:db8::/32`.
 
-error[wrong-value]: `[a` is not a glob: unclosed character class; missing ']'
+error[wrong-value]: `[a` is not a valid glob: unclosed character class; missing ']'
   --> bake.yml:10:19
    |
 10 |         exclude: ["[a"]
@@ -241,21 +241,21 @@ images:
       - upload: site/
         to: /srv
 "##,
-        r##"error[no-such-file]: there is no `install.sh`
+        r##"error[no-such-file]: `install.sh` not found
  --> bake.yml:7:17
   |
 7 |       - script: install.sh
   |                 ^^^^^^^^^^
   |
-  = help: Paths are relative to the manifest's folder, here the working directory.
+  = help: Paths are relative to the manifest's folder: the working directory.
 
-error[no-such-file]: there is no `site/`
+error[no-such-file]: `site/` not found
  --> bake.yml:8:17
   |
 8 |       - upload: site/
   |                 ^^^^^
   |
-  = help: Paths are relative to the manifest's folder, here the working directory.
+  = help: Paths are relative to the manifest's folder: the working directory.
 "##,
     );
 }
@@ -272,7 +272,7 @@ images:
   web:
     source: {ami: {id: ami-0123456789abcdef0}}
 "##,
-        r##"error[unknown-variable]: the environment `staging` sets the variable `chanel`, which the manifest does not declare
+        r##"error[unknown-variable]: the environment `staging` sets the undeclared variable `chanel`
  --> bake.yml:5:20
   |
 5 |   staging: {vars: {chanel: beta}}
@@ -293,13 +293,13 @@ images:
     source: {ami: {id: ami-0123456789abcdef0}}
     publish: {name: "shop+web"}
 "##,
-        r##"error[wrong-value]: the image's name `shop+web` holds '+'
+        r##"error[wrong-value]: the image name `shop+web` contains '+'
  --> bake.yml:6:21
   |
 6 |     publish: {name: "shop+web"}
   |                     ^^^^^^^^^^
   |
-  = help: An AMI's name takes letters, digits, spaces and ( ) [ ] . / - ' @ _
+  = help: AMI names can contain letters, digits, spaces and ( ) [ ] . / - ' @ _
 "##,
     );
 }

@@ -117,7 +117,7 @@ images:
     build:
       - upload: /etc/hostname
 "##,
-        r##"error[missing-key]: `to` is missing in an item of `build`
+        r##"error[missing-key]: an item of `build` has no `to`
  --> bake.yml:7:9
   |
 7 |       - upload: /etc/hostname
@@ -134,13 +134,13 @@ fn a_newer_format() {
         r##"format: 2
 images: {web: {source: {local: host}}}
 "##,
-        r##"error[wrong-value]: `format` can't be `2`
+        r##"error[wrong-value]: `2` is not valid for `format`
  --> bake.yml:1:9
   |
 1 | format: 2
   |         ^
   |
-  = help: This ami-bake reads format 1; a newer manifest needs a newer ami-bake.
+  = help: This version of ami-bake reads format 1. A newer format needs a newer ami-bake.
 "##,
     );
 }
@@ -159,29 +159,29 @@ images:
       - run: make
         retries: "2"
 "##,
-        r##"error[wrong-type]: `build` has to be a list, not text
+        r##"error[wrong-type]: `build` must be a list, not a string
  --> bake.yml:6:12
   |
 6 |     build: make
   |            ^^^^
   |
-  = help: Begin each item with `- `, or write `[a, b]`.
+  = help: Start each item with `- `, or write `[a, b]`.
 
-error[wrong-type]: `spot` has to be `true` or `false`, not text
+error[wrong-type]: `spot` must be `true` or `false`, not a string
  --> bake.yml:7:21
   |
 7 |     machine: {spot: yes}
   |                     ^^^
   |
-  = help: Write `true`: words like yes and on are text in YAML 1.2.
+  = help: Write `true`: in YAML 1.2, words like yes and on are strings.
 
-error[wrong-type]: `retries` has to be a whole number, not text
+error[wrong-type]: `retries` must be an integer, not a string
   --> bake.yml:10:18
    |
 10 |         retries: "2"
    |                  ^^^
    |
-   = help: Take the quotes out.
+   = help: Remove the quotes.
 "##,
     );
 }
@@ -203,7 +203,7 @@ images:
 6 |     build:
   |          ^
   |
-  = help: Give it a list, or take the key out.
+  = help: Set it to a list, or remove the key.
 
 error[wrong-type]: `machine` has no value
  --> bake.yml:7:12
@@ -211,7 +211,7 @@ error[wrong-type]: `machine` has no value
 7 |     machine:
   |            ^
   |
-  = help: Give it a map, or take the key out.
+  = help: Set it to a map, or remove the key.
 "##,
     );
 }
@@ -229,21 +229,21 @@ images:
         to: /srv
       - name: nothing
 "##,
-        r##"error[no-verb]: the step has no verb
+        r##"error[no-step-type]: missing step type
  --> bake.yml:7:9
   |
 7 |       - uplaod: site
   |         ^^^^^^
   |
-  = help: Did you mean `upload` where `uplaod` stands?
+  = help: Did you mean `upload`?
 
-error[no-verb]: the step has no verb
+error[no-step-type]: missing step type
  --> bake.yml:9:9
   |
 9 |       - name: nothing
   |         ^^^^
   |
-  = help: Say what it does by one of `run`, `script`, `upload`, `download`, `ansible`, `chef`, `component`, `reboot`, `wait` or `expect`.
+  = help: Add one of `run`, `script`, `upload`, `download`, `ansible`, `chef`, `component`, `reboot`, `wait` or `expect`.
 "##,
     );
 }
@@ -261,23 +261,23 @@ images:
         reboot: true
         script: b
 "##,
-        r##"error[two-verbs]: 3 verbs in one step: `run`, `reboot` and `script`
+        r##"error[two-step-types]: 3 step types in one step: `run`, `reboot` and `script`
  --> bake.yml:8:9
   |
 7 |       - run: a
-  |         --- the step already does this
+  |         --- first step type
 8 |         reboot: true
   |         ^^^^^^
   |
-  = help: Make a step of each; they run in their order.
+  = help: Split it into one step for each.
 
-error[no-such-file]: there is no `b`
+error[no-such-file]: `b` not found
  --> bake.yml:9:17
   |
 9 |         script: b
   |                 ^
   |
-  = help: Paths are relative to the manifest's folder, here the working directory.
+  = help: Paths are relative to the manifest's folder: the working directory.
 "##,
     );
 }
@@ -293,21 +293,21 @@ images:
     capture: stop
     seal: {keep: [log]}
 "##,
-        r##"error[wrong-value]: `capture` can't be `stop`
+        r##"error[wrong-value]: `stop` is not valid for `capture`
  --> bake.yml:6:14
   |
 6 |     capture: stop
   |              ^^^^
   |
-  = help: It takes `halted`, `stopped` or `live`.
+  = help: Valid values: `halted`, `stopped` or `live`.
 
-error[wrong-value]: an item of `keep` can't be `log`
+error[wrong-value]: `log` is not valid for an item of `keep`
  --> bake.yml:7:19
   |
 7 |     seal: {keep: [log]}
   |                   ^^^
   |
-  = help: Did you mean `logs`? It takes `logs`, `history`, `machine-id`, `caches` or `host-keys`.
+  = help: Did you mean `logs`? Valid values: `logs`, `history`, `machine-id`, `caches` or `host-keys`.
 "##,
     );
 }

@@ -17,53 +17,53 @@ images:
         timeout: 10 minutes
     machine: {ingress: [10.0.0.0], lifetime: "2"}
 "##,
-        r##"error[wrong-value]: `1.2` is not a version
+        r##"error[wrong-value]: `1.2` is not a valid version
  --> bake.yml:3:10
   |
 3 | version: 1.2
   |          ^^^
   |
-  = help: Write it like `auto`, `release` or `1.4.0`.
+  = help: Use a value such as `auto`, `release` or `1.4.0`.
 
-error[wrong-value]: `useast1` is not an AWS region
+error[wrong-value]: `useast1` is not a valid AWS region
  --> bake.yml:4:15
   |
 4 | aws: {region: useast1, role: bake}
   |               ^^^^^^^
   |
-  = help: Write it like `us-east-1` or `eu-central-1`.
+  = help: Use a value such as `us-east-1` or `eu-central-1`.
 
-error[wrong-value]: `bake` is not the ARN of an IAM role
+error[wrong-value]: `bake` is not a valid IAM role ARN
  --> bake.yml:4:30
   |
 4 | aws: {region: useast1, role: bake}
   |                              ^^^^
   |
-  = help: Write it like `arn:aws:iam::111122223333:role/bake`.
+  = help: Use a value such as `arn:aws:iam::111122223333:role/bake`.
 
-error[wrong-value]: `10 minutes` is not a duration
+error[wrong-value]: `10 minutes` is not a valid duration
   --> bake.yml:10:18
    |
 10 |         timeout: 10 minutes
    |                  ^^^^^^^^^^
    |
-   = help: Write it like `30s`, `10m`, `2h` or `7d`.
+   = help: Use a value such as `30s`, `10m`, `2h` or `7d`.
 
-error[wrong-value]: `10.0.0.0` is not a range of addresses
+error[wrong-value]: `10.0.0.0` is not a valid CIDR range
   --> bake.yml:11:25
    |
 11 |     machine: {ingress: [10.0.0.0], lifetime: "2"}
    |                         ^^^^^^^^
    |
-   = help: Write it like `203.0.113.0/24` or `2001:db8::/32`.
+   = help: Use a value such as `203.0.113.0/24` or `2001:db8::/32`.
 
-error[wrong-value]: `2` is not a duration
+error[wrong-value]: `2` is not a valid duration
   --> bake.yml:11:46
    |
 11 |     machine: {ingress: [10.0.0.0], lifetime: "2"}
    |                                              ^^^
    |
-   = help: Write it like `30s`, `10m`, `2h` or `7d`.
+   = help: Use a value such as `30s`, `10m`, `2h` or `7d`.
 "##,
     );
 }
@@ -161,13 +161,13 @@ images:
     source: {ami: {id: ami-0123456789abcdef0}}
     machine: {disk: {size: 0}, metadata: {hops: 65}}
 "##,
-        r##"error[wrong-value]: `size` can't be 0: the least is 1
+        r##"error[wrong-value]: `size` must be at least 1, not 0
  --> bake.yml:6:28
   |
 6 |     machine: {disk: {size: 0}, metadata: {hops: 65}}
   |                            ^
 
-error[wrong-value]: `hops` can't be 65: the most is 64
+error[wrong-value]: `hops` must be at most 64, not 65
  --> bake.yml:6:49
   |
 6 |     machine: {disk: {size: 0}, metadata: {hops: 65}}
@@ -188,13 +188,13 @@ images:
       - expect: {port: 80, service: nginx}
       - expect: {}
 "##,
-        r##"error[too-many-keys]: `expect` holds `port` and `service`, but takes one of them
+        r##"error[too-many-keys]: `expect` has `port` and `service`, but only one of them is allowed
  --> bake.yml:7:9
   |
 7 |       - expect: {port: 80, service: nginx}
   |         ^^^^^^
   |
-  = help: Make a step of each.
+  = help: Split it into one step for each.
 
 error[empty]: `expect` is empty
  --> bake.yml:8:9
@@ -202,7 +202,7 @@ error[empty]: `expect` is empty
 8 |       - expect: {}
   |         ^^^^^^
   |
-  = help: It takes one of `http`, `port`, `service`, `package`, `file`, `user` or `command`.
+  = help: Add one of `http`, `port`, `service`, `package`, `file`, `user` or `command`.
 "##,
     );
 }
@@ -237,21 +237,21 @@ images:
     source: {ami: {id: ami-0123456789abcdef0}}
     publish: {tags: {"aws:x": y}}
 "##,
-        r##"error[wrong-key]: `a b` is not an image's name
+        r##"error[wrong-key]: `a b` is not a valid image name
  --> bake.yml:4:3
   |
 4 |   "a b":
   |   ^^^^^
   |
-  = help: Write it like `web`.
+  = help: Use a name such as `web`.
 
-error[wrong-key]: `aws:x` is not free for your own tags: `aws:` and `ami-bake:` are reserved
+error[wrong-key]: `aws:x` is not a valid tag key (`aws:` and `ami-bake:` are reserved)
  --> bake.yml:6:22
   |
 6 |     publish: {tags: {"aws:x": y}}
   |                      ^^^^^^^
   |
-  = help: Write it like `team`.
+  = help: Use a name such as `team`.
 "##,
     );
 }
@@ -270,37 +270,37 @@ images:
         refresh: {max-healthy: 150, checkpoints: [50, 20, 100], pause: 30m, wait: 1h}
       - {launch-template: web, strategy: replace, refresh: {min-healthy: 110}}
 "##,
-        r##"error[deploy]: `max-healthy` needs a `min-healthy` that is at most 100 below it
+        r##"error[deploy]: `min-healthy` must be at most 100 below `max-healthy`
  --> bake.yml:9:32
   |
 9 |         refresh: {max-healthy: 150, checkpoints: [50, 20, 100], pause: 30m, wait: 1h}
   |                                ^^^
   |
-  = help: For example `min-healthy: 100` with `max-healthy: 200`.
+  = help: For example, use `min-healthy: 100` with `max-healthy: 200`.
 
-error[deploy]: its checkpoints pause for 1h in all, which is no less than it waits (1h)
+error[deploy]: the pauses at checkpoints take 1h in total, but `wait` is 1h
  --> bake.yml:9:83
   |
 9 |         refresh: {max-healthy: 150, checkpoints: [50, 20, 100], pause: 30m, wait: 1h}
   |                                                                                   ^^
   |
-  = help: Give a longer `wait` or a shorter `pause`; without `wait` it is an hour and the pauses.
+  = help: Use a longer `wait` or a shorter `pause`. Default `wait`: one hour plus the pauses.
 
-error[deploy]: `strategy: replace` needs a group to replace
+error[deploy]: `strategy: replace` needs an `auto-scaling-group`
   --> bake.yml:10:42
    |
 10 |       - {launch-template: web, strategy: replace, refresh: {min-healthy: 110}}
    |                                          ^^^^^^^
    |
-   = help: Name it: `auto-scaling-group: web-production`.
+   = help: Add the group, for example `auto-scaling-group: web-production`.
 
-error[deploy]: no more than 100 percent of a group can stay healthy
+error[deploy]: `min-healthy` must be at most 100
   --> bake.yml:10:74
    |
 10 |       - {launch-template: web, strategy: replace, refresh: {min-healthy: 110}}
    |                                                                          ^^^
    |
-   = help: Give 0 to 100; what the group may grow to is `max-healthy`.
+   = help: Use 0 to 100. The size that the group may grow to is `max-healthy`.
 "##,
     );
 }

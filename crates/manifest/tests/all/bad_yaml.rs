@@ -15,7 +15,7 @@ images:
 3 |     web: {}
   | ^
   |
-  = help: Indent with spaces, two for each level.
+  = help: Indent with spaces, two per level.
 "##,
     );
 }
@@ -100,13 +100,13 @@ images: {web: {source: {local: host}}}
   |
   = help: Remove the tag. Quote a value that must be text.
 
-error[wrong-value]: `1.2` is not a version
+error[wrong-value]: `1.2` is not a valid version
  --> bake.yml:3:16
   |
 3 | version: !!str 1.2
   |                ^^^
   |
-  = help: Write it like `auto`, `release` or `1.4.0`.
+  = help: Use a value such as `auto`, `release` or `1.4.0`.
 "##,
     );
 }
@@ -185,9 +185,9 @@ images:
 4 |   web:
   |   ^^^
   |
-  = help: Add `source`: an entry for each platform, or `image` for another image of this manifest.
+  = help: Add `source` with one entry per platform, or with `image` for another image of this manifest.
 
-error[merge]: `<<` takes a map or a list of maps, not text
+error[merge]: `<<` must be a map or a list of maps, not text
  --> bake.yml:5:9
   |
 5 |     <<: base
@@ -229,7 +229,7 @@ fn an_empty_file() {
 1 |
   | ^
   |
-  = help: Write a first one with `ami-bake init`.
+  = help: Create one with `ami-bake init`.
 "##,
     );
 }
@@ -239,7 +239,7 @@ fn a_list_as_document() {
     refused(
         r##"- format: 1
 "##,
-        r##"error[wrong-type]: the manifest has to be a map, not a list
+        r##"error[wrong-type]: the manifest must be a map, not a list
  --> bake.yml:1:1
   |
 1 | - format: 1

@@ -105,7 +105,7 @@ fn a_variable_that_must_be_given_is_asked_for() {
     let manifest = HEAD.replace("images:", "vars: {channel: null}\nimages:")
         + "    build: [{run: \"echo ${{ vars.channel }}\"}]\n";
     let shown = load(&manifest, &Options::default()).err().unwrap();
-    assert!(shown.contains("the variable `channel` has no value"), "{shown}");
+    assert!(shown.contains("the variable `channel` is not set"), "{shown}");
     assert!(shown.contains("bake.yml:3:8"), "{shown}");
     load(&manifest, &Options { check: true, ..Options::default() }).unwrap_or_else(|shown| panic!("{shown}"));
     let given = Options { sets: vec![("channel".to_owned(), "beta".to_owned())], ..Options::default() };
@@ -115,9 +115,7 @@ fn a_variable_that_must_be_given_is_asked_for() {
 #[test]
 fn unknown_variables_are_refused_wherever_they_come_from() {
     let set = Options { sets: vec![("x".to_owned(), "1".to_owned())], ..Options::default() };
-    assert!(
-        load(HEAD, &set).err().unwrap().contains("--set sets the variable `x`, which the manifest does not declare")
-    );
+    assert!(load(HEAD, &set).err().unwrap().contains("--set sets the undeclared variable `x`"));
     let env = Options { env: BTreeMap::from([("AMI_BAKE_VAR_x".to_owned(), "1".to_owned())]), ..Options::default() };
     assert!(load(HEAD, &env).err().unwrap().contains("AMI_BAKE_VAR_x"));
 }
@@ -156,7 +154,7 @@ fn a_family_is_built_in_order_and_variant_by_leg() {
 }
 
 #[test]
-fn what_hangs_on_the_source_is_judged_when_it_is_found() {
+fn what_depends_on_the_source_is_validated_when_it_is_found() {
     let step =
         "    build: [{run: a, timeout: \"${{ source.tags.limit }}\", env: {LIMIT: \"${{ source.tags.limit }}\"}}]\n";
     let manifest = good(&format!("{HEAD}{step}"), &Options::default());
@@ -167,7 +165,7 @@ fn what_hangs_on_the_source_is_judged_when_it_is_found() {
     assert_eq!((unset.build[0].timeout, &unset.build[0].env[0].1), (None, &Value::Plain(String::new())));
     found.tags.insert("limit".to_owned(), "many".to_owned());
     let error = manifest.plan(&key, &Resolved { source: &found, version: &version }).unwrap_err();
-    assert!(error.message().starts_with("bake.yml:6:31: `many` is not a duration"), "{error}");
+    assert!(error.message().starts_with("bake.yml:6:31: `many` is not a valid duration"), "{error}");
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].timeout");
     found.tags.insert("limit".to_owned(), "5m".to_owned());
     let plan = manifest.plan(&key, &Resolved { source: &found, version: &version }).unwrap();
@@ -295,11 +293,11 @@ fn the_template_and_the_examples_pass_the_check_and_the_schema() {
 }
 
 #[test]
-fn evaluated_settings_are_judged_too() {
+fn evaluated_settings_are_validated_too() {
     let manifest = "format: 1\nname: shop\nvars: {region: nowhere, ami: ubuntu}\naws: {region: \"${{ vars.region }}\"}\nimages: {web: {source: {ami: {id: \"${{ vars.ami }}\"}}}}\n";
     let shown = load(manifest, &Options::default()).err().unwrap();
-    assert!(shown.contains("`nowhere` is not an AWS region\n --> bake.yml:4:15"), "{shown}");
-    assert!(shown.contains("`ubuntu` is not the id of an AMI"), "{shown}");
+    assert!(shown.contains("`nowhere` is not a valid AWS region\n --> bake.yml:4:15"), "{shown}");
+    assert!(shown.contains("`ubuntu` is not a valid AMI ID"), "{shown}");
 }
 
 /// EC2 takes no `+` in a name; a version's is spelled otherwise there, and any other is refused with its line.
@@ -313,7 +311,7 @@ fn a_version_with_build_metadata_may_stand_in_an_images_name() {
     let options = Options { check: true, ..Options::default() };
     good(&manifest("\"web-${{ version }}\""), &options);
     let shown = load(&manifest("\"web+${{ version }}\""), &options).err().unwrap();
-    assert!(shown.contains("holds '+'"), "{shown}");
+    assert!(shown.contains("contains '+'"), "{shown}");
     assert!(shown.contains("bake.yml:8:"), "{shown}");
 }
 
@@ -330,7 +328,7 @@ fn an_image_that_is_encrypted_anywhere_is_not_made_public() {
     good(&manifest(&format!("{{regions: {keyed}, targets: {target}}}")), &options);
     for places in [format!("regions: {keyed}"), format!("targets: {target}")] {
         let shown = load(&manifest(&format!("{{share: {{public: true}}, {places}}}")), &options).err().unwrap();
-        assert!(shown.contains("a public image can't be encrypted, as it is in eu-west-1"), "{shown}");
+        assert!(shown.contains("a public image cannot be encrypted, but it is in eu-west-1"), "{shown}");
         assert!(shown.contains("bake.yml:7:"), "{shown}");
     }
 }

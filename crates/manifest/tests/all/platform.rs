@@ -59,15 +59,18 @@ fn another_platforms_fields_are_skipped_and_named_in_one_line() {
     assert!(loaded.manifest.is_some(), "{shown}");
     assert_eq!(loaded.findings.len(), 1, "{shown}");
     assert_eq!(loaded.findings[0].severity, Severity::Note);
-    assert!(shown.contains("does not know it: `machine.type`, `machine.spot` and `publish.description`"), "{shown}");
+    assert!(
+        shown.contains("not supported on `local`: `machine.type`, `machine.spot` and `publish.description`"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn the_manifests_own_platform_must_know_every_field() {
     let (loaded, shown) = load(&MANIFEST.replace("platform: aws", "platform: local"), None);
     assert!(loaded.manifest.is_none());
-    assert!(shown.contains("the platform `local` does not know `machine.spot`\n --> bake.yml:7:31"), "{shown}");
-    assert!(shown.contains("the platform `local` has no `capture: live`"), "{shown}");
+    assert!(shown.contains("`machine.spot` is not supported on `local`\n --> bake.yml:7:31"), "{shown}");
+    assert!(shown.contains("`capture: live` is not supported on `local`"), "{shown}");
 }
 
 #[test]
@@ -81,7 +84,7 @@ fn a_missing_source_or_step_is_an_error_all_the_same() {
 #[test]
 fn a_platform_that_is_not_built_in_is_named() {
     let (_, shown) = load(MANIFEST, None);
-    assert!(shown.contains("the platform `aws` is not built into this ami-bake"), "{shown}");
+    assert!(shown.contains("this ami-bake was built without the platform `aws`"), "{shown}");
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn deployments_are_of_one_platform_alone() {
         manifest.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &semver::Version::new(1, 0, 0) });
     assert_eq!(plan.unwrap().settings.deployments, []);
     let (_, shown) = load(&deploy.replace("platform: aws", "platform: local"), None);
-    assert!(shown.contains("does not know `deploy`\n  --> bake.yml:10:5"), "{shown}");
+    assert!(shown.contains("`deploy` is not supported on `local`\n  --> bake.yml:10:5"), "{shown}");
 }
 
 /// Nothing of a pull request is deployed unless the manifest says so in as many words.
@@ -156,11 +159,11 @@ fn local_sources_that_are_no_root_file_system_are_refused() {
         text(&loaded.findings, &loaded.sources, Style::Plain)
     };
     for (name, why) in [
-        ("empty", "`empty` is no root file system: it has no /etc\n --> bake.yml:6:21"),
+        ("empty", "`empty` is not a root file system: it has no /etc\n --> bake.yml:6:21"),
         ("shellless", "it has no /bin/sh"),
-        ("notes.txt", "`notes.txt` is no tar file"),
-        ("root.tar.xz", "is compressed with xz, which is not read here"),
-        ("nowhere", "there is no `nowhere`"),
+        ("notes.txt", "`notes.txt` is not a tar file"),
+        ("root.tar.xz", "is compressed with xz, which is not supported"),
+        ("nowhere", "`nowhere` not found"),
     ] {
         assert!(judge(name).contains(why), "{name}: {}", judge(name));
     }
@@ -177,7 +180,7 @@ fn two_variants_move_no_one_group() {
     let options = Options { capabilities: vec![aws], check: true, ..Options::default() };
     let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &options);
     let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
-    assert!(shown.contains("`web-x86_64` and `web-arm64` would both move `web`"), "{shown}");
+    assert!(shown.contains("`web-x86_64` and `web-arm64` are both deployed to `web`"), "{shown}");
     assert_eq!(loaded.findings.len(), 1, "{shown}");
     let apart = manifest.replace("{launch-template: web}", "{launch-template: web, if: \"matrix.arch == 'arm64'\"}");
     let loaded = Manifest::load_text("bake.yml", &apart, PathBuf::new(), &options);

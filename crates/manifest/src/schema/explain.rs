@@ -1,35 +1,39 @@
-//! Schema errors in sentences: what stands there, what was expected, and what was probably meant.
+//! Turns schema errors into messages: what is there, what was expected, and what was probably meant.
 
 use ami_bake_core::{Route, Segment};
-use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{JsonType, ValidationError};
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-use super::judge::{route, settle};
+use super::instance_path::segments;
+use super::wrong_type::{self, type_names};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Verb;
 use crate::tree::{Kind, Node};
 use crate::words;
 
-pub(super) struct Teller<'a> {
+/// Explains the errors of one document.
+pub(super) struct Explainer<'a> {
     pub(super) schema: &'a Value,
+    /// The document that was validated.
     pub(super) node: &'a Node,
+    /// Its route in the manifest.
     pub(super) base: &'a Route,
 }
 
-/// A schema error with its place.
-struct Place<'a> {
+/// Where an error is.
+struct ErrorLocation<'a> {
     route: Route,
     node: Option<&'a Node>,
     span: Span,
     name: String,
 }
 
-impl<'a> Teller<'a> {
-    pub(super) fn emit(&self, error: &ValidationError<'_>, findings: &mut Vec<Diagnostic>) {
+impl<'a> Explainer<'a> {
+    pub(super) fn explain(&self, error: &ValidationError<'_>, findings: &mut Vec<Diagnostic>) {
         let instance = error.instance().as_ref();
         if instance.as_str().is_some_and(|text| text.contains("${{")) {
-            // Judged when it has been evaluated.
+            // Validated when it has been evaluated.
             return;
         }
         let place = self.place(error);
@@ -44,7 +48,7 @@ impl<'a> Teller<'a> {
                 let mistyped = |node: &Node| {
                     node.entries().iter().any(|entry| words::near(&entry.key, [property].into_iter()).is_some())
                 };
-                // Told as an unknown key, with this one as what was probably meant.
+                // Reported as an unknown key, with this one as the suggestion.
                 if !place.node.is_some_and(mistyped) {
                     findings.push(self.missing(error, &place, property));
                 }
@@ -57,8 +61,8 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn place(&self, error: &ValidationError<'_>) -> Place<'a> {
-        let segments = settle(self.node, route(error));
+    fn place(&self, error: &ValidationError<'_>) -> ErrorLocation<'a> {
+        let segments = segments(error, self.node);
         let node = self.node.at(&segments);
         let span = self.node.place(&Route(segments.clone()));
         let name = match segments.iter().rev().find_map(|segment| match segment {
@@ -71,7 +75,7 @@ impl<'a> Teller<'a> {
         };
         let mut full = self.base.0.clone();
         full.extend(segments);
-        Place { route: Route(full), node, span, name }
+        ErrorLocation { route: Route(full), node, span, name }
     }
 
     /// The schema that holds the keyword that failed.
@@ -81,7 +85,7 @@ impl<'a> Teller<'a> {
         self.schema.pointer(parent)
     }
 
-    fn unknown_key(&self, error: &ValidationError<'_>, place: &Place<'_>, key: &str) -> Diagnostic {
+    fn unknown_key(&self, error: &ValidationError<'_>, place: &ErrorLocation<'_>, key: &str) -> Diagnostic {
         let span = place.node.and_then(|node| node.entry(key)).map_or(place.span, |entry| entry.key_span);
         let known: Vec<&str> = self
             .failed(error)
@@ -91,18 +95,18 @@ impl<'a> Teller<'a> {
             .unwrap_or_default();
         let finding =
             Diagnostic::error("unknown-key", span, format!("unknown key `{key}`")).route(place.route.key(key));
-        let owners = self.verbs_with(key);
+        let owners = self.step_types_with(key);
         let in_step = known.contains(&"on-failure");
         finding.help(match words::near(key, known.iter().copied()) {
             Some(near) => format!("Did you mean `{near}`?"),
             None if in_step && !owners.is_empty() => format!("`{key}` belongs to {}.", words::list(&owners, "and")),
-            None if known.is_empty() => "No keys are known here.".to_owned(),
-            None => format!("Known here: {}.", words::list(&known, "and")),
+            None if known.is_empty() => "No keys are allowed here.".to_owned(),
+            None => format!("Valid keys: {}.", words::list(&known, "and")),
         })
     }
 
-    /// The verbs of a step that have a key of their own by this name.
-    fn verbs_with(&self, key: &str) -> Vec<&'static str> {
+    /// The step types that have this key.
+    fn step_types_with(&self, key: &str) -> Vec<&'static str> {
         let has = |verb: &&str| {
             let name = format!("/$defs/{}{}Step/properties/{key}", verb[..1].to_uppercase(), &verb[1..]);
             !Verb::COMMON.contains(&key) && self.schema.pointer(&name).is_some()
@@ -110,10 +114,10 @@ impl<'a> Teller<'a> {
         Verb::NAMES.into_iter().filter(has).collect()
     }
 
-    fn missing(&self, error: &ValidationError<'_>, place: &Place<'_>, key: &str) -> Diagnostic {
+    fn missing(&self, error: &ValidationError<'_>, place: &ErrorLocation<'_>, key: &str) -> Diagnostic {
         let message = match place.route.0.last() {
             None => format!("the manifest has no `{key}`"),
-            Some(_) => format!("`{key}` is missing in {}", place.name),
+            Some(_) => format!("{} has no `{key}`", place.name),
         };
         let finding = Diagnostic::error("missing-key", place.span, message).route(place.route.clone());
         let property = self.failed(error).and_then(|schema| schema.get("properties")).and_then(|keys| keys.get(key));
@@ -131,9 +135,14 @@ impl<'a> Teller<'a> {
         })
     }
 
-    /// A step that fits no verb's schema: what its own verb says of it is what helps.
-    fn step(&self, place: &Place<'_>, context: &[Vec<ValidationError<'static>>], findings: &mut Vec<Diagnostic>) {
-        // What is no map has been told already.
+    /// A step that matches no step type: only the errors of the type that it has are helpful.
+    fn step(
+        &self,
+        place: &ErrorLocation<'_>,
+        context: &[Vec<ValidationError<'static>>],
+        findings: &mut Vec<Diagnostic>,
+    ) {
+        // Reported already if it is not a map.
         let Some(node) = place.node.filter(|node| matches!(node.kind, Kind::Map(_))) else {
             return;
         };
@@ -146,16 +155,16 @@ impl<'a> Teller<'a> {
                     .filter(|key| !Verb::COMMON.contains(key))
                     .find_map(|key| words::near(key, Verb::NAMES.into_iter()).map(|near| (*key, near)));
                 let span = near.and_then(|(key, _)| node.entry(key)).map_or(place.span, |entry| entry.key_span);
-                let finding = Diagnostic::error("no-verb", span, "the step has no verb").route(place.route.clone());
+                let finding = Diagnostic::error("no-step-type", span, "missing step type").route(place.route.clone());
                 findings.push(finding.help(match near {
-                    Some((key, near)) => format!("Did you mean `{near}` where `{key}` stands?"),
-                    None => format!("Say what it does by one of {}.", words::list(&Verb::NAMES, "or")),
+                    Some((_, near)) => format!("Did you mean `{near}`?"),
+                    None => format!("Add one of {}.", words::list(&Verb::NAMES, "or")),
                 }));
             }
             [verb] => {
                 let branch = Verb::NAMES.iter().position(|name| *name == verb.key);
                 for error in branch.and_then(|branch| context.get(branch)).into_iter().flatten() {
-                    self.emit(error, findings);
+                    self.explain(error, findings);
                 }
             }
             [first, rest @ ..] => {
@@ -163,34 +172,33 @@ impl<'a> Teller<'a> {
                 let count = if names.len() == 2 { "two".to_owned() } else { names.len().to_string() };
                 findings.push(
                     Diagnostic::error(
-                        "two-verbs",
+                        "two-step-types",
                         rest[0].key_span,
-                        format!("{count} verbs in one step: {}", words::list(&names, "and")),
+                        format!("{count} step types in one step: {}", words::list(&names, "and")),
                     )
-                    .related(first.key_span, "the step already does this")
+                    .related(first.key_span, "first step type")
                     .route(place.route.clone())
-                    .help("Make a step of each; they run in their order."),
+                    .help("Split it into one step for each."),
                 );
             }
         }
     }
 
-    /// A value that fits none of the ways to write it: the way of its own type is meant.
+    /// A value that matches none of the alternatives: the errors of the one with its type are helpful.
     fn choice(
         &self,
-        place: &Place<'_>,
+        place: &ErrorLocation<'_>,
         instance: &Value,
         context: &[Vec<ValidationError<'static>>],
         findings: &mut Vec<Diagnostic>,
     ) {
-        let here = |error: &ValidationError<'_>| {
-            settle(self.node, route(error)).len() + self.base.0.len() == place.route.0.len()
-        };
+        let here =
+            |error: &ValidationError<'_>| segments(error, self.node).len() + self.base.0.len() == place.route.0.len();
         let wrong_type =
             |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Type { .. }) && here(error);
         if let Some(branch) = context.iter().find(|branch| !branch.is_empty() && !branch.iter().any(wrong_type)) {
             for error in branch {
-                self.emit(error, findings);
+                self.explain(error, findings);
             }
             return;
         }
@@ -204,13 +212,13 @@ impl<'a> Teller<'a> {
                 }
             }
         }
-        findings.push(wrong_type_finding(place, instance, &expected));
+        findings.push(wrong_type::finding(&place.name, place.span, instance, &expected).route(place.route.clone()));
     }
 
     fn value(
         &self,
         error: &ValidationError<'_>,
-        place: &Place<'_>,
+        place: &ErrorLocation<'_>,
         instance: &Value,
         kind: &ValidationErrorKind,
     ) -> Diagnostic {
@@ -218,57 +226,53 @@ impl<'a> Teller<'a> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let at = |code, message: String| Diagnostic::error(code, place.span, message).route(place.route.clone());
         match kind {
-            ValidationErrorKind::Type { kind } => wrong_type_finding(place, instance, &type_names(kind)),
+            ValidationErrorKind::Type { kind } => {
+                wrong_type::finding(&place.name, place.span, instance, &type_names(kind)).route(place.route.clone())
+            }
             ValidationErrorKind::Enum { options } => {
                 let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 let given = text(instance);
-                let finding = at("wrong-value", format!("{} can't be `{given}`", place.name));
+                let finding = at("wrong-value", format!("`{given}` is not valid for {}", place.name));
                 let list = words::list(&options, "or");
                 finding.help(match words::near(&given, options.iter().copied()) {
-                    Some(near) => format!("Did you mean `{near}`? It takes {list}."),
-                    None => format!("It takes {list}."),
+                    Some(near) => format!("Did you mean `{near}`? Valid values: {list}."),
+                    None => format!("Valid values: {list}."),
                 })
             }
             ValidationErrorKind::Constant { expected_value } => {
-                let finding = at("wrong-value", format!("{} can't be `{}`", place.name, text(instance)));
+                let finding = at("wrong-value", format!("`{}` is not valid for {}", text(instance), place.name));
                 if place.route.to_string() == "format" {
                     return finding.help(format!(
-                        "This ami-bake reads format {expected_value}; a newer manifest needs a newer ami-bake."
+                        "This version of ami-bake reads format {expected_value}. A newer format needs a newer ami-bake."
                     ));
                 }
-                finding.help(format!("It takes `{expected_value}` alone."))
+                finding.help(format!("The only valid value is `{expected_value}`."))
             }
             ValidationErrorKind::Pattern { .. } => {
-                let title = failed
-                    .and_then(|schema| schema.get("title"))
-                    .and_then(Value::as_str)
-                    .unwrap_or("a value that fits here");
-                let finding = at("wrong-value", format!("`{}` is not {title}", text(instance)));
+                let title = failed.and_then(|schema| schema.get("title")).and_then(Value::as_str).unwrap_or("value");
+                let finding = at("wrong-value", format!("`{}` is not a valid {title}", text(instance)));
                 match examples(failed) {
-                    Some(examples) => finding.help(format!("Write it like {examples}.")),
+                    Some(examples) => finding.help(format!("Use a value such as {examples}.")),
                     None => finding,
                 }
             }
             ValidationErrorKind::PropertyNames { error } => {
                 let key = text(error.instance());
                 let schema = self.failed(error);
-                let title = schema
-                    .and_then(|schema| schema.get("title"))
-                    .and_then(Value::as_str)
-                    .unwrap_or("a key that fits here");
+                let title = schema.and_then(|schema| schema.get("title")).and_then(Value::as_str).unwrap_or("key");
                 let span = place.node.and_then(|node| node.entry(&key)).map_or(place.span, |entry| entry.key_span);
-                let finding =
-                    Diagnostic::error("wrong-key", span, format!("`{key}` is not {title}")).route(place.route.key(key));
+                let finding = Diagnostic::error("wrong-key", span, format!("`{key}` is not a valid {title}"))
+                    .route(place.route.key(key));
                 match examples(schema) {
-                    Some(examples) => finding.help(format!("Write it like {examples}.")),
+                    Some(examples) => finding.help(format!("Use a name such as {examples}.")),
                     None => finding,
                 }
             }
             ValidationErrorKind::Minimum { limit } | ValidationErrorKind::ExclusiveMinimum { limit } => {
-                at("wrong-value", format!("{} can't be {instance}: the least is {limit}", place.name))
+                at("wrong-value", format!("{} must be at least {limit}, not {instance}", place.name))
             }
             ValidationErrorKind::Maximum { limit } | ValidationErrorKind::ExclusiveMaximum { limit } => {
-                at("wrong-value", format!("{} can't be {instance}: the most is {limit}", place.name))
+                at("wrong-value", format!("{} must be at most {limit}, not {instance}", place.name))
             }
             ValidationErrorKind::MinItems { .. } => at("empty", format!("the list of {} is empty", place.name)),
             ValidationErrorKind::MinLength { .. } => at("empty", format!("{} is empty", place.name)),
@@ -278,7 +282,7 @@ impl<'a> Teller<'a> {
             ValidationErrorKind::MinProperties { .. } => {
                 let finding = at("empty", format!("{} is empty", place.name));
                 match keys(failed) {
-                    Some(keys) => finding.help(format!("It takes one of {keys}.")),
+                    Some(keys) => finding.help(format!("Add one of {keys}.")),
                     None => finding,
                 }
             }
@@ -287,91 +291,25 @@ impl<'a> Teller<'a> {
                     place.node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
                 at(
                     "too-many-keys",
-                    format!("{} holds {}, but takes one of them", place.name, words::list(&keys, "and")),
+                    format!("{} has {}, but only one of them is allowed", place.name, words::list(&keys, "and")),
                 )
-                .help("Make a step of each.")
+                .help("Split it into one step for each.")
             }
             _ => at("schema", error.to_string()),
         }
     }
 }
 
-/// The examples of a schema, for a sentence.
+/// The examples of a schema, as a list in words.
 fn examples(schema: Option<&Value>) -> Option<String> {
     let examples: Vec<&str> = schema?.get("examples")?.as_array()?.iter().filter_map(Value::as_str).collect();
     (!examples.is_empty()).then(|| words::list(&examples, "or"))
 }
 
-/// The keys of a schema, for a sentence.
+/// The keys of a schema, as a list in words.
 fn keys(schema: Option<&Value>) -> Option<String> {
     let keys: Vec<&str> = schema?.get("properties")?.as_object()?.keys().map(String::as_str).collect();
     Some(words::list(&keys, "or"))
-}
-
-fn wrong_type_finding(place: &Place<'_>, instance: &Value, expected: &[&str]) -> Diagnostic {
-    let wanted = words::plain_list(expected, "or");
-    let found = match instance {
-        Value::Null => "nothing",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a map",
-    };
-    if instance.is_null() {
-        return Diagnostic::error("wrong-type", place.span, format!("{} has no value", place.name))
-            .help(format!("Give it {wanted}, or take the key out."))
-            .route(place.route.clone());
-    }
-    let finding =
-        Diagnostic::error("wrong-type", place.span, format!("{} has to be {wanted}, not {found}", place.name))
-            .route(place.route.clone());
-    match instance.as_str() {
-        Some(word) if expected.contains(&"`true` or `false`") => match word.to_ascii_lowercase().as_str() {
-            "yes" | "on" | "y" | "true" | "1" => {
-                finding.help("Write `true`: words like yes and on are text in YAML 1.2.")
-            }
-            "no" | "off" | "n" | "false" | "0" => {
-                finding.help("Write `false`: words like no and off are text in YAML 1.2.")
-            }
-            _ => finding,
-        },
-        Some(word) if expected.iter().any(|name| name.ends_with("number")) && word.parse::<f64>().is_ok() => {
-            finding.help("Take the quotes out.")
-        }
-        _ if expected.contains(&"a list") && !instance.is_array() => {
-            finding.help("Begin each item with `- `, or write `[a, b]`.")
-        }
-        _ => finding,
-    }
-}
-
-fn type_names(kind: &TypeKind) -> Vec<&'static str> {
-    match kind {
-        TypeKind::Single(one) => vec![type_name(*one)],
-        TypeKind::Multiple(many) => {
-            let mut names = Vec::new();
-            for one in many {
-                let name = type_name(one);
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-            names
-        }
-    }
-}
-
-fn type_name(one: JsonType) -> &'static str {
-    match one {
-        JsonType::Null => "nothing",
-        JsonType::Boolean => "`true` or `false`",
-        JsonType::Integer => "a whole number",
-        JsonType::Number => "a number",
-        JsonType::String => "text",
-        JsonType::Array => "a list",
-        JsonType::Object => "a map",
-    }
 }
 
 fn first_sentence(text: &str) -> String {

@@ -1,0 +1,28 @@
+//! The platforms of a manifest.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Where images are baked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Platform {
+    /// Amazon EC2: the image is an AMI.
+    #[default]
+    Aws,
+    /// A sandbox on this machine: the image goes to the local store.
+    Local,
+    /// Docker: the image is a container image.
+    Docker,
+}
+
+impl Platform {
+    /// Its name in the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Local => "local",
+            Self::Docker => "docker",
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Validates the structure of a document: the `jsonschema` crate reports every error with its path.
+
+use ami_bake_core::Route;
+use jsonschema::Validator;
+use serde_json::Value;
+
+use super::explain::Explainer;
+use super::generate;
+use crate::diagnostic::Diagnostic;
+use crate::tree::Node;
+
+/// A compiled schema.
+pub(crate) struct SchemaValidator {
+    schema: Value,
+    validator: Option<Validator>,
+}
+
+impl SchemaValidator {
+    /// Validates whole manifests.
+    pub(crate) fn document() -> Self {
+        Self::new(generate::strict())
+    }
+
+    /// Validates one image.
+    pub(crate) fn image() -> Self {
+        Self::new(generate::strict_image())
+    }
+
+    fn new(schema: Value) -> Self {
+        let validator = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).build(&schema).ok();
+        Self { schema, validator }
+    }
+
+    /// The schema as JSON.
+    pub(crate) fn schema(&self) -> &Value {
+        &self.schema
+    }
+}
+
+/// Validates `value`, the value of `node`; `base` is the route of `node` in the manifest.
+pub(crate) fn validate(
+    schema: &SchemaValidator,
+    node: &Node,
+    value: &Value,
+    base: &Route,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let Some(validator) = &schema.validator else {
+        findings.push(Diagnostic::error("internal", None, "the manifest schema is invalid"));
+        return;
+    };
+    if validator.is_valid(value) {
+        return;
+    }
+    let explainer = Explainer { schema: schema.schema(), node, base };
+    for error in validator.iter_errors(value) {
+        explainer.explain(&error, findings);
+    }
+}
