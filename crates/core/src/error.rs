@@ -12,7 +12,7 @@ use crate::route::Route;
 /// The result of anything that can fail in ami-bake.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a failure means for the run; each kind has one exit code (design: lifecycle, "Exit codes").
+/// The kind of a failure. Each kind has one exit code (docs/dev/lifecycle.md, "Exit codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {

@@ -1,4 +1,4 @@
-//! Which version an image gets (design: lifecycle, "The version").
+//! The version of an image (docs/dev/lifecycle.md, "The version").
 
 use semver::{BuildMetadata, Prerelease, Version};
 use serde::{Deserialize, Serialize};

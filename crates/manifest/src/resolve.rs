@@ -142,7 +142,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Characters that mean nothing to any shell (design: manifest, "Expressions").
+/// Characters that no shell interprets (docs/dev/manifest.md, "Expressions").
 fn is_safe(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':' | '@' | '+' | ',' | '=' | '-')
 }

@@ -13,13 +13,13 @@ use super::console::{HALTED, POWER_DOWN, announce, is_down};
 use super::method::Quiesce;
 use crate::machine::{AwsMachine, decode_console};
 
-/// How long the console is asked for a proof; a guest is down after 3–15 s (research: latency).
+/// How long to look for proof on the console. A guest powers off within 3–15 s (docs/dev/aws.md, "Timings").
 const PROOF: Duration = Duration::from_secs(20);
 /// How long a guest that can't be stopped may take to halt.
 const HALT: Duration = Duration::from_mins(2);
 /// The pause between two looks at the console; the limiter makes it longer where many machines are looked at.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long a stop may take: half a minute, 19 on bare metal (research: latency).
+/// How long a stop may take: half a minute, on bare metal 19 minutes (docs/dev/aws.md, "Timings").
 const STOPPED: Duration = Duration::from_mins(25);
 /// The limit for a short command of our own.
 const COMMAND: Duration = Duration::from_secs(15);

@@ -15,7 +15,7 @@ use crate::machine::AwsMachine;
 
 /// How long an answer may leave out a volume that was just attached.
 const VOLUMES: Duration = Duration::from_secs(30);
-/// A terabyte takes half an hour and more (research: latency).
+/// A terabyte takes over half an hour (docs/dev/aws.md, "Timings").
 const COMPLETE: Duration = Duration::from_hours(6);
 /// Progress is reported no more often than this.
 const REPORT: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use super::tags::specification;
 use crate::client::ledger::PLATFORM;
 use crate::client::{Client, Failure, MissingTimer, create_once, no_retries};
 
-/// A copy takes a minute or two, an hour on a bad day (research: latency).
+/// A copy typically takes a minute or two (docs/dev/aws.md, "Timings"), large ones hours.
 const COPIED: Duration = Duration::from_hours(6);
 
 /// A copy to be made.

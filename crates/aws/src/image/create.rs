@@ -13,10 +13,9 @@ use super::spec::ImageSpec;
 use crate::client::ledger::{IMAGE, PLATFORM};
 use crate::client::{MissingTimer, create_once, filter, no_retries, tag_filter};
 
-/// RegisterImage takes a second, ten at most (research: latency); this is for a bad day.
+/// RegisterImage typically takes a second, ten at worst (docs/dev/aws.md, "Timings"); the rest is margin.
 const AVAILABLE: Duration = Duration::from_mins(10);
-/// How long a fresh image may be described wrongly: fields such as a snapshot's id come late (research: latency, "stale
-/// Describe").
+/// How long DescribeImages may be wrong about a new image, for example without a snapshot ID (docs/dev/aws.md, "Timings").
 const SETTLES: Duration = Duration::from_secs(20);
 
 /// EC2's code for a name that an image of the account has already.

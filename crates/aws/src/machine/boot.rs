@@ -28,8 +28,8 @@ arm() {
 } </dev/null 2>/dev/null
 "#;
 
-/// Reads all folders ahead, as the search for secrets before the capture will. The blocks of a fresh volume come from its
-/// snapshot at their first read, some 300 a second (research: latency, "lazy first read").
+/// Reads all folders ahead for the search for secrets before the capture. The first read of each block of a fresh volume
+/// loads it from its snapshot, at about 300 IOPS (docs/dev/aws.md, "Timings").
 const AHEAD: &str = r"
 ( trap '' HUP; nice -n 19 find / -xdev -cmin -1 ) </dev/null >/dev/null 2>&1 &
 ";

@@ -14,7 +14,7 @@ use crate::run::Run;
 
 /// The limit of a cancelled run's burst: GitHub sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later.
 const BURST: Duration = Duration::from_secs(5);
-/// The command line waits this long at its end for what can't go yet (design: aws, "Capture").
+/// How long the end of a run waits for resources that cannot be deleted yet (docs/dev/lifecycle.md, "Ledger and clean-up").
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_secs(2);

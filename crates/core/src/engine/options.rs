@@ -41,7 +41,7 @@ pub struct Options {
     pub context: VersionContext,
 }
 
-/// Where a run comes from, as far as the version depends on it (design: lifecycle, "The version").
+/// What started the run, as far as the version depends on it (docs/dev/lifecycle.md, "The version").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum VersionContext {
     /// The default branch, a schedule, a dispatch, a laptop.

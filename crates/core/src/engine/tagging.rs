@@ -1,4 +1,4 @@
-//! The tags of an image (design: lifecycle, "Tags on image and snapshots").
+//! The tags of an image (docs/dev/lifecycle.md, "Tags on image and snapshots").
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use crate::plan::ImagePlan;
 use crate::run::Run;
 use crate::tags;
 
-/// How long a candidate may lie about before sweep takes it.
+/// When sweep may delete a candidate.
 const CANDIDATE_LIFE: Duration = Duration::from_hours(6);
-/// How long an image of a pull request or side branch lives (design: manifest, "Image fields").
+/// How long an image of a pull request or side branch is kept (docs/dev/lifecycle.md, "The version").
 const PRERELEASE_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// Tags of a candidate: what it is, and that it expires.

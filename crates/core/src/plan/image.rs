@@ -69,7 +69,7 @@ impl Architecture {
     }
 }
 
-/// How the disk is brought to rest before it is captured (design: lifecycle, "capture").
+/// How the machine is quiesced before its disk is captured (docs/dev/aws.md, "Capture").
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptureMode {

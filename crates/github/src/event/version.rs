@@ -1,4 +1,4 @@
-//! Which version an event gives (design: lifecycle, "The version").
+//! Derives the version from the event (docs/dev/lifecycle.md, "The version").
 
 use ami_bake_core::engine::VersionContext;
 use ami_bake_core::version;

@@ -1,4 +1,4 @@
-//! What an image is made of (design: lifecycle, "The digest, and the cache").
+//! The digest of an image (docs/dev/lifecycle.md, "Digest and cache").
 
 use std::path::Path;
 
