@@ -1,6 +1,5 @@
-# The image of the action. `release` compiles the program, `prebuilt` takes one that lies in the context, as the tests do;
-# both are the same runtime. Root and no WORKDIR, as GitHub asks of a container action; no git, since a checkout that belongs
-# to somebody else is an error to it.
+# The image of the action. `release` compiles the program, `prebuilt` copies it from the context, for the tests. It runs as
+# root and has no WORKDIR, as GitHub requires of container actions, and no git, which refuses a checkout of another user.
 ARG BASE=debian:trixie-slim
 ARG BUILDER=rust:1.95-slim-trixie
 
@@ -9,7 +8,7 @@ LABEL org.opencontainers.image.title="ami-bake" \
       org.opencontainers.image.description="Bake machine images the way people ship containers." \
       org.opencontainers.image.source="https://github.com/ami-bake/ami-bake" \
       org.opencontainers.image.licenses="Apache-2.0 OR MIT"
-# The certificates for AWS and GitHub, and what steps with `ansible` run.
+# Certificates for AWS and GitHub; ansible-core for `ansible` steps.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ansible-core ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
