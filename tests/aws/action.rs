@@ -1,13 +1,12 @@
 //! The action on AWS: by the workflow's own token, for as long as a bake lasts, and what a killed step leaves.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
 use ami_bake_testkit::action::{Ended, Job};
 use ami_bake_testkit::cloud::Cloud;
 use ami_bake_testkit::http::{HttpAnswer, Server};
-use ami_bake_testkit::oidc;
+use ami_bake_testkit::test_dir::signal;
+use ami_bake_testkit::{oidc, wait};
 use serde_json::Value;
 
 use crate::fixture::{WEB, binary};
@@ -29,20 +28,13 @@ fn job(cloud: &Cloud, issuer: &Server, sts: &Server, manifest: &str) -> Job {
 }
 
 fn is_empty(cloud: &Cloud) {
-    let begun = Instant::now();
-    loop {
+    wait::until_ok(|| {
         let leaks = cloud.leaks();
-        let places = leaks.as_object().unwrap().values().flat_map(|kinds| kinds.as_object().unwrap());
-        let mut open = places.filter(|(kind, entries)| {
-            let gone = |entry: &Value| entry["state"] == "terminated";
-            *kind != "instances" || !entries.as_array().unwrap().iter().all(gone)
-        });
-        if open.next().is_none() {
-            return;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(20), "{leaks:#}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        let mut kinds = leaks.as_object().unwrap().values().flat_map(|kinds| kinds.as_object().unwrap());
+        let gone = |entry: &Value| entry["state"] == "terminated";
+        let nothing = kinds.all(|(kind, entries)| kind == "instances" && entries.as_array().unwrap().iter().all(gone));
+        if nothing { Ok(()) } else { Err(format!("{leaks:#}")) }
+    });
 }
 
 #[test]
@@ -133,18 +125,15 @@ fn a_role_that_does_not_trust_the_token_is_told_with_the_policy_that_would() {
 fn post_becomes_somebody_anew_and_takes_away_what_a_killed_step_left() {
     let cloud = Cloud::start(Path::new(binary()));
     let issuer = oidc::issuer(vec![]);
-    let sts = oidc::short_sts(cloud.port(), 60, vec![]);
-    let job = job(&cloud, &issuer, &sts, &format!("{WEB}    build:\n      - run: sleep 60\n"));
+    let sts = oidc::short_sts(cloud.port(), 3600, vec![]);
+    let job = job(&cloud, &issuer, &sts, &format!("{WEB}    build:\n      - run: sleep 3600\n"));
     // A second role is assumed from the first.
     let roles = format!("arn:aws:iam::111111111111:role/ci, {ROLE}");
     let inputs = [("role", roles.as_str())];
     let running = job.start(binary(), &inputs);
-    let begun = Instant::now();
-    while cloud.count("RunInstances") == 0 || cloud.instances().iter().all(|instance| instance["state"] != "running") {
-        assert!(begun.elapsed() < Duration::from_mins(1));
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Command::new("kill").args(["-KILL", &running.child.id().to_string()]).status().unwrap();
+    let is_running = || cloud.instances().iter().any(|instance| instance["state"] == "running");
+    wait::until_true("no machine runs", is_running);
+    signal(&running.child, "KILL");
     let main = running.end();
     let before = sts.requests().len();
     let post = job.post(binary(), &inputs, &main).exits(0);

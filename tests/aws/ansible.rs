@@ -62,9 +62,9 @@ const PLAYBOOK: &str = r#"- hosts: all
       - name: Restarts, by the bake and by a command of the playbook's own
         ansible.builtin.reboot: "{{ item }}"
         loop:
-          - {reboot_timeout: 120}
-          - {reboot_timeout: 120, reboot_command: systemctl reboot}
-      - wait_for_connection: {timeout: 60}
+          - {reboot_timeout: 600}
+          - {reboot_timeout: 600, reboot_command: systemctl reboot}
+      - wait_for_connection: {timeout: 600}
       - meta: reset_connection
       - name: A restart that nobody waits for, and the machine's timer after it
         shell: cat /proc/sys/kernel/random/boot_id; (sleep 1; systemctl reboot) >/dev/null 2>&1 &
@@ -73,9 +73,9 @@ const PLAYBOOK: &str = r#"- hosts: all
         ignore_unreachable: true
         register: later
         until: later is success and not later.unreachable | default(false)
-        retries: 120
+        retries: 600
         delay: 1
-      - wait_for_connection: {timeout: 60}
+      - wait_for_connection: {timeout: 600}
       - command: systemctl is-active ami-bake-deadman.timer
       - name: The login is a login again
         command: id -un

@@ -1,63 +1,80 @@
-//! A cancel in every stage: the exit code, in time, and nothing is left.
+//! A cancel in every stage: the exit code, and nothing is left. What the stage waits for never comes, so that a bake
+//! that waited for it would not end: GitHub kills a step 10 s after the cancel.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
+use ami_bake_testkit::cloud::Hold;
+use ami_bake_testkit::test_dir::signal;
+use serde_json::json;
 
 use crate::fixture::{Fixture, WEB, finish};
 
-/// Bakes, sends SIGINT once the cloud has seen `action`, and judges what is left.
-fn cancelled_at(action: &str, manifest: &str) {
+/// Bakes, sends SIGINT once the bake waits for what `hold` keeps from it, and asserts that nothing is left.
+fn cancelled(manifest: &str, hold: impl FnOnce(&Fixture) -> Hold<'_>) {
     let fixture = Fixture::new(manifest);
-    let child = fixture.command(&["bake"]).spawn().unwrap();
-    let begun = Instant::now();
-    while !fixture.cloud.actions().iter().any(|seen| seen == action) {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{action} was never called: {:?}", fixture.cloud.actions());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let asked = Instant::now();
-    let outcome = finish(child).exits(130);
-    assert!(asked.elapsed() < Duration::from_secs(4), "GitHub would have killed it: {:?}", asked.elapsed());
-    // Nothing was left to sweep: no ledger, and no group that a machine still held.
-    assert!(!outcome.stderr.contains("left behind"), "{}", outcome.stderr);
-    fixture.holds_only(&[]);
+    let hold = hold(&fixture);
+    cancelled_when(&fixture, |_| hold.until_reached());
 }
 
 fn manifest() -> String {
-    format!("{WEB}    build:\n      - run: sleep 2\n    test:\n      - run: sleep 5\n")
+    format!("{WEB}    build:\n      - run: 'true'\n    test:\n      - run: sleep 3600\n")
 }
 
 #[test]
 fn while_it_looks_for_the_source() {
-    cancelled_at("DescribeImages", &manifest());
+    cancelled(&manifest(), |fixture| fixture.cloud.hold_answer("DescribeImages"));
 }
 
 #[test]
 fn while_it_launches() {
-    cancelled_at("RunInstances", &manifest());
-}
-
-#[test]
-fn while_it_connects() {
-    cancelled_at("DescribeInstances", &manifest());
+    cancelled(&manifest(), |fixture| fixture.cloud.hold("RunInstances"));
 }
 
 #[test]
 fn while_it_copies_the_source() {
-    cancelled_at("CopySnapshot", &format!("{WEB}    machine: {{lineage: true}}\n    build:\n      - run: sleep 5\n"));
+    let manifest = format!("{WEB}    machine: {{lineage: true}}\n    build:\n      - run: sleep 3600\n");
+    cancelled(&manifest, |fixture| fixture.cloud.hold("CopySnapshot"));
 }
 
 #[test]
 fn while_it_captures() {
-    cancelled_at("StopInstances", &manifest());
+    cancelled(&manifest(), |fixture| fixture.cloud.hold("StopInstances"));
 }
 
 #[test]
 fn while_the_snapshot_is_taken() {
-    cancelled_at("CreateSnapshots", &manifest());
+    cancelled(&manifest(), |fixture| fixture.cloud.hold("CreateSnapshots"));
+}
+
+#[test]
+fn while_the_image_is_registered() {
+    cancelled(&manifest(), |fixture| fixture.cloud.hold("RegisterImage"));
+}
+
+#[test]
+fn while_it_connects() {
+    let fixture = Fixture::new(&manifest());
+    fixture.cloud.fault(&json!({"kind": "no-sshd"}));
+    cancelled_when(&fixture, Fixture::until_running);
+}
+
+#[test]
+fn while_it_builds() {
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: echo begun > /opt/begun; sleep 3600\n"));
+    cancelled_when(&fixture, |fixture| fixture.until_file("/opt/begun"));
 }
 
 #[test]
 fn while_it_tests() {
-    cancelled_at("RegisterImage", &manifest());
+    let manifest = manifest().replace("sleep 3600", "echo begun > /opt/begun; sleep 3600");
+    cancelled_when(&Fixture::new(&manifest), |fixture| fixture.until_file("/opt/begun"));
+}
+
+/// Bakes, sends SIGINT once the bake has got there, and asserts that nothing is left.
+fn cancelled_when(fixture: &Fixture, there: impl FnOnce(&Fixture)) {
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    there(fixture);
+    signal(&child, "INT");
+    let outcome = finish(child).exits(130);
+    // Nothing was left to sweep: no ledger, and no group that a machine still held.
+    assert!(!outcome.stderr.contains("left behind"), "{}", outcome.stderr);
+    fixture.holds_only(&[]);
 }

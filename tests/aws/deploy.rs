@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, finish};
 use crate::fleet::{
-    HOME, described, first_image, group, group_with, manifest, rollouts, template, template_versions, told, until,
-    versions,
+    HOME, described, first_image, group, group_with, manifest, rollouts, template, template_versions, told,
+    until_run_with, versions,
 };
 use crate::owner::{autoscaling, ec2, element};
 
@@ -111,9 +111,9 @@ fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
             "{policy}.LaunchTemplateSpecification.LaunchTemplateId={web}{policy}.LaunchTemplateSpecification.Version=1{policy}.Overrides.member.1.InstanceType=t3.small{policy}.Overrides.member.2.InstanceType=t4g.small{policy}.Overrides.member.2.LaunchTemplateSpecification.LaunchTemplateId={arm}{policy}.Overrides.member.2.LaunchTemplateSpecification.Version=1&MixedInstancesPolicy.InstancesDistribution.OnDemandBaseCapacity=1"
         ),
     );
-    fixture.cloud.fault(&json!({"kind": "refresh-stalls", "at": 0}));
+    let refresh = fixture.cloud.hold_refresh(0);
     let child = fixture.command(&["bake"]).spawn().unwrap();
-    until(|| (fixture.cloud.count("StartInstanceRefresh") > 0).then_some(()));
+    fixture.cloud.until_answered("StartInstanceRefresh", 1);
     // Meanwhile somebody makes a version of their own and the default of it.
     ec2(
         &fixture,
@@ -128,7 +128,7 @@ fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
     assert_eq!(template["LaunchTemplateSpecification"]["Version"], "2", "{desired:#}");
     assert_eq!(template["Overrides"][1]["LaunchTemplateSpecification"]["Version"], "1", "{desired:#}");
     assert_eq!(desired["MixedInstancesPolicy"]["InstancesDistribution"]["OnDemandBaseCapacity"], 1, "{desired:#}");
-    fixture.cloud.forgive();
+    refresh.release();
     finish(child).exits(8).says("was moved from version 1 to 3 meanwhile, by somebody else").says("--force");
     assert_eq!(versions(&fixture, "web").1, ["2"; 5], "the group is at work all the same");
     assert_eq!(template_versions(&fixture, &web).1, "3");
@@ -241,17 +241,17 @@ fn a_run_that_was_killed_is_taken_up_again() {
         Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&fixture, "web", "");
     group_with(&fixture, "web", &format!("&LaunchTemplate.LaunchTemplateId={web}&LaunchTemplate.Version=$Default"));
-    fixture.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));
+    let refresh = fixture.cloud.hold_refresh(40);
     let mut child = fixture.command(&["bake"]).spawn().unwrap();
-    until(|| (versions(&fixture, "web").1.iter().filter(|version| *version == "2").count() == 2).then_some(()));
+    until_run_with(&fixture, "web", "2", 2);
     child.kill().unwrap();
     child.wait().unwrap();
-    fixture.cloud.forgive();
-    fixture
-        .run(&["deploy", "--image-version", "1.0.0"])
-        .exits(0)
-        .says("is at work already")
-        .says("deployed on template version 2");
+    let seen = fixture.cloud.count("DescribeInstanceRefreshes");
+    let second = fixture.command(&["deploy", "--image-version", "1.0.0"]).spawn().unwrap();
+    // It has seen the refresh at work before that goes on.
+    fixture.cloud.until_answered("DescribeInstanceRefreshes", seen + 1);
+    refresh.release();
+    finish(second).exits(0).says("is at work already").says("deployed on template version 2");
     assert_eq!(
         (fixture.cloud.count("StartInstanceRefresh"), fixture.cloud.count("CreateLaunchTemplateVersion")),
         (1, 1)

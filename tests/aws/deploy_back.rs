@@ -1,11 +1,10 @@
 //! A refresh that does not come to a good end: the group is as it was, and the report says so.
 
-use std::process::Command;
-
+use ami_bake_testkit::test_dir::signal;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, finish};
-use crate::fleet::{group, manifest, rollouts, template, template_versions, told, until, versions};
+use crate::fleet::{group, manifest, rollouts, template, template_versions, told, until_run_with, versions};
 
 fn on(version: &str) -> (String, Vec<String>) {
     (version.to_owned(), vec!["1".to_owned(); 5])
@@ -45,7 +44,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     assert!(rollout["done"].to_string().contains("machines of web run with version 3"), "{rollout:#}");
     assert_eq!(template_versions(&fixture, &web).0, ["1", "3"]);
     // A refresh that stays on the way is stopped when its time is over, and goes back; what was made before is used again.
-    fixture.cloud.fault(&json!({"kind": "refresh-stalls", "at": 60}));
+    let refresh = fixture.cloud.hold_refresh(60);
     let hurried = manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80, wait: 3s}}]");
     fixture.write("bake.yml", &hurried);
     let late = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
@@ -54,6 +53,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     assert!(rollout["failure"]["causes"].to_string().contains("refresh.wait"), "{rollout:#}");
     assert_eq!(fixture.cloud.count("RollbackInstanceRefresh"), 1);
     assert_eq!(versions(&fixture, "web"), on("1"));
+    refresh.release();
     // `stop` leaves the group where it is.
     fixture.cloud.fault(&json!({"kind": "refresh-fails", "at": 40}));
     fixture.write("bake.yml", &hurried.replace("wait: 3s", "on-failure: stop"));
@@ -104,8 +104,8 @@ fn groups_that_follow_a_pointer_are_brought_back_by_hand() {
 /// Deploys, sends SIGINT once the refresh is half done, and judges that it ends in time.
 fn cancelled(fixture: &Fixture, group: &str) {
     let child = fixture.command(&["bake"]).spawn().unwrap();
-    until(|| (versions(fixture, group).1.iter().filter(|version| *version == "2").count() == 2).then_some(()));
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    until_run_with(fixture, group, "2", 2);
+    signal(&child, "INT");
     finish(child).exits(130).says("left behind launch template version").says("goes back");
     assert_eq!(rollouts(fixture)[0]["outcome"], "rolling-back");
 }
@@ -116,10 +116,10 @@ fn a_cancel_while_it_runs_sends_the_group_back() {
         Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&fixture, "web", "");
     group(&fixture, "web", &web, "1", "");
-    fixture.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));
+    let _refresh = fixture.cloud.hold_refresh(40);
     cancelled(&fixture, "web");
     assert_eq!(fixture.cloud.count("RollbackInstanceRefresh"), 1);
-    until(|| (versions(&fixture, "web") == on("1")).then_some(()));
+    until_run_with(&fixture, "web", "1", 5);
     fixture.run(&["sweep", "--yes"]).exits(0);
     assert_eq!(template_versions(&fixture, &web).0, ["1"], "the version went once nothing ran with it");
     fixture.holds_only(&["shop/web/1.0.0"]);
@@ -131,10 +131,11 @@ fn goes_back_by_sweep(follows: &str) {
         Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&fixture, "web", "");
     group(&fixture, "web", &web, follows, "");
-    fixture.cloud.fault(&json!({"kind": "refresh-stalls", "at": 40}));
+    let _refresh = fixture.cloud.hold_refresh(40);
     cancelled(&fixture, "web");
     fixture.run(&["sweep", "--yes"]).exits(0);
-    until(|| (versions(&fixture, "web") == on(follows)).then_some(()));
+    until_run_with(&fixture, "web", "1", 5);
+    assert_eq!(versions(&fixture, "web"), on(follows));
     fixture.run(&["sweep", "--yes"]).exits(0);
     assert_eq!(template_versions(&fixture, &web).0, ["1"]);
     fixture.holds_only(&["shop/web/1.0.0"]);

@@ -1,11 +1,10 @@
 //! A second group takes over from the first, or goes again.
 
-use std::process::Command;
-
+use ami_bake_testkit::test_dir::signal;
 use serde_json::json;
 
 use crate::fixture::{Fixture, finish};
-use crate::fleet::{HOME, described, elements, group, groups, manifest, rollouts, template, told, until, versions};
+use crate::fleet::{HOME, described, elements, group, groups, manifest, rollouts, template, told, versions};
 use crate::owner::autoscaling;
 
 const TARGETS: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef";
@@ -101,6 +100,7 @@ fn a_group_that_does_not_get_healthy_goes_again() {
     assert!(serves(&fixture, "web"));
     assert_eq!(rollouts(&fixture)[0]["outcome"], "rolled-back");
     // The traffic is not taken: what is moved already comes back.
+    fixture.write("bake.yml", &replaced(""));
     let error = json!({"code": "ServiceUnavailable", "message": "not now", "http": 400});
     fixture.cloud.fault(&json!({"kind": "error", "action": "SuspendProcesses", "error": error}));
     let failed = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
@@ -116,8 +116,8 @@ fn a_cancel_takes_the_next_group_away() {
     production(&fixture);
     fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
     let child = fixture.command(&["bake"]).spawn().unwrap();
-    until(|| (fixture.cloud.count("UpdateAutoScalingGroup") > 0).then_some(()));
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    fixture.cloud.until_answered("UpdateAutoScalingGroup", 1);
+    signal(&child, "INT");
     finish(child).exits(130);
     assert_eq!(groups(&fixture), ["web"]);
     assert!(serves(&fixture, "web"));
@@ -127,7 +127,7 @@ fn a_cancel_takes_the_next_group_away() {
     fixture.cloud.forget_calls();
     fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
     let mut child = fixture.command(&["deploy", "--image-version", "1.0.0"]).spawn().unwrap();
-    until(|| (fixture.cloud.count("UpdateAutoScalingGroup") > 0).then_some(()));
+    fixture.cloud.until_answered("UpdateAutoScalingGroup", 1);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(groups(&fixture), ["web", "web-v000"]);

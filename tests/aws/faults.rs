@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{Fixture, WEB};
+use crate::fixture::{Fixture, WEB, finish};
 
 fn web() -> Fixture {
     Fixture::new(&format!(
@@ -165,8 +165,12 @@ fn a_snapshot_that_fails_is_said_and_taken_away() {
 
 #[test]
 fn a_connection_that_dies_in_a_step_is_no_exit_status() {
-    let fixture = Fixture::new(&format!("{WEB}    build:\n      - name: Long\n        run: sleep 30\n"));
-    fixture.cloud.fault(&json!({"kind": "drop-ssh-after", "seconds": 3}));
-    fixture.bake().exits(5).says("Long").says("connection");
+    let step = "echo begun > /opt/begun; sleep 3600";
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - name: Long\n        run: {step}\n"));
+    let ssh = fixture.cloud.hold_ssh();
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    fixture.until_file("/opt/begun");
+    ssh.release();
+    finish(child).exits(5).says("Long").says("connection");
     fixture.holds_only(&[]);
 }

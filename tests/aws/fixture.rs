@@ -3,10 +3,10 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
 
 use ami_bake_testkit::cloud::Cloud;
 use ami_bake_testkit::test_dir::{CommandOutcome, TestDir};
+use ami_bake_testkit::wait;
 use serde_json::Value;
 
 /// The manifest's head and one source, for manifests of which only the steps matter.
@@ -20,17 +20,17 @@ images:
       ami: {owner: "099720109477", name: ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*}
 "#;
 
-/// One user's place: a folder, a cloud, an environment without anything of the test machine's own.
+/// A folder, a cloud, and an environment without anything of the machine that runs the tests.
 pub(crate) struct Fixture {
     pub(crate) cloud: Cloud,
-    place: TestDir,
+    dir: TestDir,
 }
 
 impl Deref for Fixture {
     type Target = TestDir;
 
     fn deref(&self) -> &TestDir {
-        &self.place
+        &self.dir
     }
 }
 
@@ -42,13 +42,13 @@ impl Fixture {
 
     /// On a cloud that was started otherwise.
     pub(crate) fn on(cloud: Cloud, manifest: &str) -> Self {
-        let fixture = Self { cloud, place: TestDir::new() };
+        let fixture = Self { cloud, dir: TestDir::new() };
         fixture.write("bake.yml", manifest);
         fixture
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.place.command(binary(), arguments);
+        let mut command = self.dir.command(binary(), arguments);
         command.envs(self.cloud.env());
         command
     }
@@ -66,8 +66,33 @@ impl Fixture {
         serde_json::from_slice(&std::fs::read(self.path("bake-report.json")).unwrap()).unwrap()
     }
 
-    /// Judges that the cloud holds these images, all final and tested, with their snapshots, and nothing else; and
-    /// that no ledger has anything open. A machine may still be on its way out.
+    /// Waits until a machine runs.
+    #[track_caller]
+    pub(crate) fn until_running(&self) {
+        wait::until_true("no machine runs", || {
+            self.cloud.instances().iter().any(|instance| instance["state"] == "running")
+        });
+    }
+
+    /// Waits until all machines are terminated.
+    #[track_caller]
+    pub(crate) fn until_terminated(&self) {
+        wait::until_true("a machine is not terminated", || {
+            self.cloud.instances().iter().all(|instance| instance["state"] == "terminated")
+        });
+    }
+
+    /// Waits until a machine's disk has this file, which a step writes to show that it has begun.
+    #[track_caller]
+    pub(crate) fn until_file(&self, path: &str) {
+        let has_it = |machine: &Value| {
+            machine["upper"].as_str().is_some_and(|disk| Path::new(disk).join(path.trim_start_matches('/')).exists())
+        };
+        wait::until_true(&format!("no machine has {path}"), || self.cloud.instances().iter().any(has_it));
+    }
+
+    /// Asserts that the cloud holds these images, all final and tested, with their snapshots, and nothing else; and
+    /// that no ledger has anything open. A machine may still be shutting down.
     #[track_caller]
     pub(crate) fn holds_only(&self, names: &[&str]) {
         self.holds_only_besides(names, 0);
@@ -76,16 +101,10 @@ impl Fixture {
     /// The same, with so many snapshots beside the images' own.
     #[track_caller]
     pub(crate) fn holds_only_besides(&self, names: &[&str], snapshots: usize) {
-        let begun = Instant::now();
-        loop {
+        wait::until_ok(|| {
             let leaks = self.cloud.leaks();
-            let wrong = what_is_wrong(&leaks, names, snapshots);
-            if wrong.is_none() {
-                break;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20), "{}: {leaks:#}", wrong.unwrap());
-            std::thread::sleep(Duration::from_millis(200));
-        }
+            what_is_wrong(&leaks, names, snapshots).map_or(Ok(()), |wrong| Err(format!("{wrong}: {leaks:#}")))
+        });
         let ledgers: Vec<PathBuf> = ledgers(&self.path("state"));
         assert!(ledgers.is_empty(), "{ledgers:?}");
     }

@@ -1,7 +1,6 @@
 //! Launch templates and groups of the account's owner, and what became of them.
 
-use std::time::{Duration, Instant};
-
+use ami_bake_testkit::wait;
 use serde_json::Value;
 
 use crate::fixture::{Fixture, WEB};
@@ -51,7 +50,9 @@ pub(crate) fn group_with(fixture: &Fixture, name: &str, more: &str) {
     );
     autoscaling(fixture, HOME, &query);
     forgive(fixture);
-    until(|| (elements(&described(fixture, name), "LifecycleState") == ["InService"; 5]).then_some(()));
+    wait::until_true("the group is not in service", || {
+        elements(&described(fixture, name), "LifecycleState") == ["InService"; 5]
+    });
 }
 
 /// What a test prepares counts neither as left over nor as called.
@@ -81,6 +82,14 @@ pub(crate) fn versions(fixture: &Fixture, name: &str) -> (String, Vec<String>) {
     (asked, run)
 }
 
+/// Waits until so many machines of a group run with this version of its template.
+#[track_caller]
+pub(crate) fn until_run_with(fixture: &Fixture, group: &str, version: &str, count: usize) {
+    wait::until_true("the group does not get there", || {
+        versions(fixture, group).1.iter().filter(|each| *each == version).count() == count
+    });
+}
+
 /// Numbers, images and descriptions of a template's versions, and its default.
 pub(crate) fn template_versions(fixture: &Fixture, template: &str) -> (Vec<String>, String, String) {
     let query = format!("Action=DescribeLaunchTemplateVersions&LaunchTemplateId={template}");
@@ -99,17 +108,4 @@ pub(crate) fn rollouts(fixture: &Fixture) -> Vec<Value> {
 pub(crate) fn told(stdout: &str) -> Vec<Value> {
     let events = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     events.map(|told| told["event"]["deployed"]["rollout"].clone()).filter(|rollout| !rollout.is_null()).collect()
-}
-
-/// Waits for something that the cloud does by itself.
-#[track_caller]
-pub(crate) fn until<T>(mut there: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = there() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(30), "it did not come to that");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

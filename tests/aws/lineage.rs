@@ -1,5 +1,6 @@
 //! The source's snapshot copied once into the account, so that the first snapshot of a bake is incremental.
 
+use ami_bake_testkit::wait;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, WEB};
@@ -34,8 +35,8 @@ fn the_second_bake_starts_from_the_accounts_own_copy() {
     assert!(copy["tags"]["ami-bake:expires"].is_string() && copy["tags"]["ami-bake:digest"].is_null(), "{copy:#}");
     fixture.holds_only(&[name, "shop/web/0.1.0"]);
 
-    // Whatever is no incremental snapshot would take for ever.
-    fixture.cloud.latency(&json!({"create_image_full": 600, "create_image_full_fast_volume": 600}));
+    // Every snapshot that is not incremental takes far too long.
+    fixture.cloud.latency(&json!({"create_image_full": 36000, "create_image_full_fast_volume": 36000}));
     fixture.write("bake.yml", &manifest(true, "two"));
     fixture.cloud.forget_calls();
     fixture.bake().exits(0).says(&format!("starting from {id}"));
@@ -58,7 +59,7 @@ fn the_second_bake_starts_from_the_accounts_own_copy() {
 #[test]
 fn nothing_waits_for_a_copy_and_the_next_bake_finishes_it() {
     let fixture = Fixture::new(&manifest(true, "one"));
-    fixture.cloud.latency(&json!({"copy_snapshot_same_region": 25}));
+    let copying = fixture.cloud.hold("CopySnapshot");
     fixture.bake().exits(0);
     assert!(copy(&fixture).is_none(), "the bake waited for the copy");
     let begun =
@@ -67,9 +68,10 @@ fn nothing_waits_for_a_copy_and_the_next_bake_finishes_it() {
     fixture.holds_only_besides(&["shop/web/0.1.0"], 1);
 
     fixture.write("bake.yml", &manifest(true, "two"));
-    while left(&fixture, "snapshots").iter().any(|one| one["state"] == "pending") {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
+    copying.release();
+    wait::until_true("the copy is still pending", || {
+        left(&fixture, "snapshots").iter().all(|snapshot| snapshot["state"] != "pending")
+    });
     fixture.bake().exits(0);
     assert_eq!(fixture.cloud.calls_of("CopySnapshot").len(), 1, "what was begun is not begun again");
     let copy = copy(&fixture).unwrap();

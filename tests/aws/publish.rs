@@ -1,8 +1,6 @@
 //! A tested image in other regions, in other hands, behind parameters.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
-
+use ami_bake_testkit::test_dir::signal;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, WEB, finish};
@@ -306,19 +304,15 @@ fn a_cancel_and_a_missing_permission_leave_what_is_published_and_nothing_else() 
     let fixture = web(
         "{regions: [eu-west-1], copy: image, share: {accounts: [\"111122223333\"]}, parameters: [/images/web/current]}",
     );
-    fixture.cloud.latency(&json!({"copy_image": 60}));
+    let copying = fixture.cloud.hold("CopyImage");
     let child = fixture.command(&["bake"]).spawn().unwrap();
-    let begun = Instant::now();
-    while fixture.cloud.count("CopyImage") == 0 {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", fixture.cloud.actions());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    fixture.cloud.until_answered("CopyImage", 1);
+    signal(&child, "INT");
     finish(child).exits(130);
     // The tested image is there under its name; the half copy is not.
     fixture.holds_only(&["shop/web/1.0.0"]);
 
-    fixture.cloud.latency(&json!({"copy_image": 0.1}));
+    copying.release();
     fixture.run(&["publish", "--image-version", "1.0.0"]).exits(0);
     fixture.holds_only(&["shop/web/1.0.0"; 2]);
     fixture.cloud.forget_calls();

@@ -1,37 +1,22 @@
 //! What protects the account when something outside the bake goes wrong.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use ami_bake_testkit::test_dir::signal;
 
 use crate::fixture::{Fixture, WEB, finish};
-
-/// Waits until the cloud shows what is asked for.
-#[track_caller]
-fn until(what: &str, mut seen: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !seen() {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
 
 #[test]
 fn a_machine_ends_itself_when_its_runner_is_lost() {
     let fixture = Fixture::new(&format!(
-        "{WEB}    machine: {{lifetime: 8s}}\n    build:\n      - run: echo armed > /opt/armed; sleep 60\n"
+        "{WEB}    machine: {{lifetime: 2h}}\n    build:\n      - run: echo armed > /opt/armed; sleep 3600\n"
     ));
     let mut child = fixture.command(&["bake"]).spawn().unwrap();
-    until("the step never began", || {
-        fixture.cloud.instances().iter().any(|instance| {
-            let upper = instance["upper"].as_str().unwrap_or_default();
-            std::path::Path::new(upper).join("opt/armed").exists()
-        })
-    });
+    fixture.until_file("/opt/armed");
     child.kill().unwrap();
     child.wait().unwrap();
-    until("the machine outlived its runner", || {
-        fixture.cloud.instances().iter().all(|instance| instance["state"] == "terminated")
-    });
-    std::thread::sleep(Duration::from_secs(1));
+    fixture.cloud.advance(Duration::from_hours(2));
+    fixture.until_terminated();
     fixture.run(&["sweep", "--yes"]).exits(0);
     fixture.holds_only(&[]);
 }
@@ -79,16 +64,17 @@ fn a_jump_host_leads_to_the_machine() {
     let line = outcome.stderr.lines().find(|line| line.contains("ssh -i ")).unwrap();
     let host = line.split_whitespace().find_map(|word| word.strip_prefix("ubuntu@")).unwrap();
     let key = line.split("ssh -i ").nth(1).unwrap().split_whitespace().next().unwrap();
-    let through = |user: &str| {
+    let through = |user: &str, timeout: &str| {
         let jump = format!("{{host: {host}, user: {user}, key: {key}, host-key: accept-new}}");
-        let manifest =
-            format!("{WEB}    machine: {{connect: {{timeout: 5s, jump: {jump}}}}}\n    build:\n      - run: true\n");
+        let manifest = format!(
+            "{WEB}    machine: {{connect: {{timeout: {timeout}, jump: {jump}}}}}\n    build:\n      - run: true\n"
+        );
         fixture.write("bake.yml", &manifest);
         fixture.run(&["bake", "--until", "validate"])
     };
-    through("ubuntu").exits(0);
+    through("ubuntu", "2m").exits(0);
     // Nobody lets that user in, so the way to the machine does lead through the jump host.
-    through("nobody").exits(5).says(host);
+    through("nobody", "5s").exits(5).says(host);
 }
 
 #[test]
@@ -108,14 +94,13 @@ fn without_credentials_it_says_where_they_come_from() {
 
 #[test]
 fn a_second_interrupt_ends_at_once() {
-    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 60\n"));
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 3600\n"));
     let child = fixture.command(&["bake"]).spawn().unwrap();
-    until("no machine came up", || fixture.cloud.instances().iter().any(|instance| instance["state"] == "running"));
-    for _ in 0..2 {
-        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let asked = Instant::now();
-    finish(child).exits(130);
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    fixture.until_running();
+    // The cleanup of the first interrupt never gets an answer.
+    let cleaning_up = fixture.cloud.hold_answer("TerminateInstances");
+    signal(&child, "INT");
+    cleaning_up.until_reached();
+    signal(&child, "INT");
+    finish(child).exits(130).says("leaving at once");
 }

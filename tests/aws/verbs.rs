@@ -42,18 +42,16 @@ fn images_are_listed() {
 
 #[test]
 fn what_a_killed_bake_left_is_swept() {
-    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 60\n"));
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 3600\n"));
     let mut child = fixture.command(&["bake"]).spawn().unwrap();
-    while !fixture.cloud.instances().iter().any(|instance| instance["state"] == "running") {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    fixture.until_running();
     child.kill().unwrap();
     child.wait().unwrap();
     let shown = fixture.run(&["sweep"]).exits(0);
     assert!(shown.stdout.contains("i-"), "{shown:?}");
     assert!(!fixture.cloud.leaks().as_object().unwrap().is_empty(), "without --yes nothing goes");
     fixture.run(&["sweep", "--yes"]).exits(0);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    fixture.until_terminated();
     fixture.run(&["sweep", "--yes"]).exits(0);
     fixture.holds_only(&[]);
 }

@@ -1,12 +1,12 @@
 //! The program as the runner starts it, without a cloud: its protocols, a hostile machine, forks, a cancel.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::process::Command;
-use std::time::Duration;
 
 use ami_bake_testkit::action::{Job, TOKEN};
 use ami_bake_testkit::github::{ApiFault, GitHub};
 use ami_bake_testkit::runner::{HOSTILE, Step};
+use ami_bake_testkit::test_dir::signal;
+use ami_bake_testkit::wait;
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
@@ -213,28 +213,27 @@ fn a_forks_pull_request_is_baked_on_docker_where_an_engine_answers() {
     assert!(alone.step.text().contains("No Docker engine answers"), "{}", alone.step.text());
 }
 
+/// The text of the job's ledgers.
+fn ledgers(job: &Job) -> String {
+    let entries = std::fs::read_dir(job.path("runner_temp/ami-bake")).into_iter().flatten().flatten();
+    entries.map(|entry| std::fs::read_to_string(entry.path()).unwrap_or_default()).collect()
+}
+
+/// Waits until the job's machine is in its ledger.
+fn until_launched(job: &Job) {
+    wait::until_true("no machine was launched", || ledgers(job).contains("confirmed"));
+}
+
 #[test]
 fn a_cancel_takes_everything_away_and_post_finds_nothing() {
-    let job = with_store(&local("cancelled", "sleep 60"));
+    let job = with_store(&local("cancelled", "sleep 3600"));
     let running = job.start(PROGRAM, &[]);
-    let pid = running.child.id().to_string();
-    let state = job.path("file_commands/main/state");
-    let summary = job.path("runner_temp/ami-bake");
-    // The machine is in the ledger as soon as there is one.
-    let begun = std::time::Instant::now();
-    let listed = || {
-        let entries = std::fs::read_dir(&summary).into_iter().flatten().flatten();
-        entries.map(|entry| std::fs::read_to_string(entry.path()).unwrap_or_default()).collect::<String>()
-    };
-    while !listed().contains("confirmed") {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{}", std::fs::read_to_string(&state).unwrap());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    until_launched(&job);
+    signal(&running.child, "INT");
     let main = running.end().exits(130);
     assert!(main.state.contains_key("ledger") && main.state["platform"] == "local");
     job.post(PROGRAM, &[], &main).exits(0);
-    assert_eq!(listed(), "");
+    assert_eq!(ledgers(&job), "");
 }
 
 #[test]
@@ -245,7 +244,7 @@ fn a_cancel_before_anything_began_begins_nothing() {
     let job = job.variable("GITHUB_API_URL", &format!("http://{}", silent.local_addr().unwrap()));
     let running = job.start(PROGRAM, &[]);
     let _asked = silent.accept().unwrap();
-    assert!(Command::new("kill").args(["-INT", &running.child.id().to_string()]).status().unwrap().success());
+    signal(&running.child, "INT");
     let main = running.end().exits(130);
     assert!(!main.state.contains_key("ledger"));
     assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing was begun.\n");
@@ -253,40 +252,26 @@ fn a_cancel_before_anything_began_begins_nothing() {
 
 #[test]
 fn post_takes_away_what_a_killed_step_left() {
-    let job = with_store(&local("killed", "sleep 60"));
+    let job = with_store(&local("killed", "sleep 3600"));
     let running = job.start(PROGRAM, &[]);
-    let pid = running.child.id().to_string();
-    let folder = job.path("runner_temp/ami-bake");
-    let listed = || {
-        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        entries.map(|entry| std::fs::read_to_string(entry.path()).unwrap_or_default()).collect::<String>()
-    };
-    let begun = std::time::Instant::now();
-    while !listed().contains("confirmed") {
-        assert!(begun.elapsed() < Duration::from_mins(1));
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    until_launched(&job);
+    signal(&running.child, "KILL");
     let main = running.end();
     assert_eq!(main.code, None);
     let post = job.post(PROGRAM, &[], &main).exits(0);
     assert!(post.step.text().contains("The main step left 1 of what it made"), "{}", post.step.text());
-    assert_eq!(listed(), "");
+    assert_eq!(ledgers(&job), "");
     // Once more it has nothing to do.
     assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing is left behind.\n");
 }
 
 #[test]
 fn post_waits_for_a_main_step_that_is_still_at_work() {
-    let job = with_store(&local("lingering", "sleep 60"));
+    let job = with_store(&local("lingering", "sleep 3600"));
     let running = job.start(PROGRAM, &[]);
-    let begun = std::time::Instant::now();
-    while !running.state().contains_key("place") {
-        assert!(begun.elapsed() < Duration::from_mins(1));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait::until_true("the ledger's place is not saved", || running.state().contains_key("place"));
     let post = job.start_post(PROGRAM, &[], &running.state());
-    assert!(Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap().success());
+    signal(&running.child, "TERM");
     running.end().exits(130);
     assert_eq!(post.end().exits(0).step.text(), "Nothing is left behind.\n");
 }

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use ami_bake_testkit::action::Job;
 use ami_bake_testkit::cloud::repository;
 use ami_bake_testkit::docker::{BASE, Engine};
+use ami_bake_testkit::test_dir::signal;
+use ami_bake_testkit::wait;
 use serde_json::Value;
 
 const DEBIAN: &str = "ami-bake-test/debian:1";
@@ -89,15 +90,11 @@ fn the_image_bakes_as_the_runner_starts_it() {
     assert_eq!(bake.post("", &[], &main).exits(0).step.text(), "Nothing is left behind.\n");
 
     // The client hands the runner's signal on to the program, which is process 1 there.
-    let cancelled = job(&engine, &namespace, "sleep 600");
+    let cancelled = job(&engine, &namespace, "sleep 3600");
     let running = cancelled.start("", &[("force", "true")]);
     let machines = || containers(&engine, &namespace);
-    let begun = Instant::now();
-    while machines().is_empty() {
-        assert!(begun.elapsed() < Duration::from_mins(1), "no machine was started");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(Command::new("kill").args(["-INT", &running.child.id().to_string()]).status().unwrap().success());
+    wait::until_true("no machine was launched", || !machines().is_empty());
+    signal(&running.child, "INT");
     let main = running.end().exits(130);
     assert_eq!(machines(), Vec::<String>::new());
     cancelled.post("", &[], &main).exits(0);

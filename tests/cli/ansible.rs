@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use ami_bake_testkit::corpus::corpus;
+use ami_bake_testkit::test_dir::signal;
+use ami_bake_testkit::wait;
 use serde_json::Value;
 
 use crate::fixture::Fixture;
@@ -198,22 +199,22 @@ fn a_playbook_restarts_its_machine_and_goes_on() {
   tasks:
     - command: cat /proc/sys/kernel/random/boot_id
       register: before
-    - ansible.builtin.reboot: {reboot_timeout: 60, test_command: test -d /opt}
+    - ansible.builtin.reboot: {reboot_timeout: 600, test_command: test -d /opt}
       register: restarted
     - command: cat /proc/sys/kernel/random/boot_id
       register: after
     - assert: {that: [before.stdout != after.stdout, restarted.rebooted, sealed == 'in the vault']}
     - reboot: {reboot_command: /nowhere/at/all}
-    - wait_for_connection: {timeout: 30}
+    - wait_for_connection: {timeout: 600}
     - meta: reset_connection
     - shell: sleep 1; touch /opt/background
-      async: 30
+      async: 600
       poll: 0
       register: job
     - async_status: {jid: \"{{ job.ansible_job_id }}\"}
       register: state
       until: state.finished
-      retries: 30
+      retries: 600
       delay: 1
     - raw: printf '\\377\\376 no text'
     - copy: {content: \"shown {{ token }} so\\n\", dest: /opt/shown}
@@ -307,12 +308,8 @@ fn a_playbook_ends_with_its_step() {
         let cancelled = fixture(&format!("{HEAD}      - ansible: web.yml\n"));
         cancelled.write("web.yml", &play(number + 1000 * add, host));
         let child = cancelled.command(&["bake"]).spawn().unwrap();
-        let begun = Instant::now();
-        while !alive(&words) {
-            assert!(begun.elapsed() < Duration::from_secs(40), "the task never began");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        wait::until_true("the task never began", || alive(&words));
+        signal(&child, "INT");
         cancelled.finish(child).exits(130);
         assert!(!alive(&words), "{words} lives on");
         assert!(!alive(&cancelled.path("web.yml").display().to_string()), "Ansible lives on");
@@ -375,7 +372,7 @@ fn the_example_bakes_in_a_container_that_its_playbook_restarts() {
   gather_facts: false
   tasks:
     - {{shell: {first}, register: before}}
-    - {{name: Restart, reboot: {{reboot_timeout: 60}}}}
+    - {{name: Restart, reboot: {{reboot_timeout: 600}}}}
     - {{shell: {first}, register: after}}
     - assert: {{that: \"before.stdout != after.stdout\"}}
 "

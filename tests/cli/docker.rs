@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use ami_bake_testkit::docker::{BASE, Engine, Registry};
+use ami_bake_testkit::test_dir::signal;
+use ami_bake_testkit::wait;
 use serde_json::Value;
 
 use crate::fixture::{CommandOutcome, Fixture};
@@ -194,11 +195,7 @@ fn the_example_of_parity_bakes() {
 fn begin(engine: &Engine, name: &str) -> (Fixture, std::process::Child) {
     let fixture = fixture(engine, &manifest(name, "").replace("mkdir -p /srv/web &&", "sleep 3600;"));
     let child = fixture.command(&["bake"]).spawn().unwrap();
-    let begun = Instant::now();
-    while machines(engine, name).is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "no machine was started");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait::until_true("no machine was launched", || !machines(engine, name).is_empty());
     (fixture, child)
 }
 
@@ -207,10 +204,8 @@ fn a_cancelled_bake_leaves_nothing() {
     let engine = Engine::get();
     let name = namespace("cancel");
     let (fixture, child) = begin(&engine, &name);
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let asked = Instant::now();
+    signal(&child, "INT");
     fixture.finish(child).exits(130);
-    assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
     assert_eq!(machines(&engine, &name), "");
 }
 

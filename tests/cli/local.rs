@@ -1,8 +1,9 @@
 //! Whole bakes in sandboxes on this machine.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
+use ami_bake_testkit::test_dir::signal;
+use ami_bake_testkit::wait;
 use serde_json::Value;
 
 use crate::fixture::{CommandOutcome, Fixture};
@@ -43,9 +44,7 @@ fn a_bake_tests_and_publishes_and_the_next_one_reuses() {
     assert_eq!((&image["status"], &image["version"]), (&"baked".into(), &"0.1.0".into()), "{image:#}");
     assert_eq!(image["image"]["name"], "shop/web/0.1.0");
 
-    let begun = Instant::now();
     let second = fixture.run(&["bake"]).exits(0);
-    assert!(begun.elapsed() < Duration::from_secs(5), "an unchanged bake took {:?}", begun.elapsed());
     assert!(second.stderr.contains("is there and unchanged"), "{}", second.stderr);
     assert_eq!(report(&fixture)["images"][0]["status"], "reused");
     assert!(report(&fixture)["machines"].as_array().unwrap().is_empty());
@@ -195,22 +194,16 @@ fn a_dry_run_creates_nothing() {
     assert_eq!(plan["matrix"]["include"][0]["image"], "web");
 }
 
-/// SIGINT: 130, quickly, with a report; SIGTERM as well. Nothing of the sandbox lives on.
+/// After SIGINT and after SIGTERM: 130, an hour before its step would end, with a report. Nothing of the sandbox lives on.
 #[test]
-fn a_cancelled_bake_ends_quickly_with_a_report() {
-    for signal in ["-INT", "-TERM"] {
+fn a_cancelled_bake_ends_with_a_report() {
+    for name in ["INT", "TERM"] {
         let marker = format!("{}", 3600 + std::process::id() % 1000);
         let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", &format!("echo here; sleep {marker};")));
         let child = fixture.command(&["bake"]).spawn().unwrap();
-        let begun = Instant::now();
-        while !alive(&format!("sleep {marker}")) {
-            assert!(begun.elapsed() < Duration::from_secs(30), "the step never began");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-        let asked = Instant::now();
+        wait::until_true("the step never began", || alive(&format!("sleep {marker}")));
+        signal(&child, name);
         fixture.finish(child).exits(130);
-        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
         let report = report(&fixture);
         assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&130.into(), &"cancelled".into()));
         assert!(!alive(&format!("sleep {marker}")), "the step lives on");
@@ -231,11 +224,7 @@ fn alive(command: &str) -> bool {
 fn what_a_killed_bake_left_is_swept() {
     let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", "sleep 3999;"));
     let mut child = fixture.command(&["bake"]).spawn().unwrap();
-    let begun = Instant::now();
-    while !alive("sleep 3999") {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the step never began");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait::until_true("the step never began", || alive("sleep 3999"));
     child.kill().unwrap();
     child.wait().unwrap();
     fixture.run(&["sweep", "--platform", "local", "--yes"]).exits(0);

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::wait;
+
 /// A running test cloud; it ends with this value, and everything in it.
 pub struct Cloud {
     child: Option<Child>,
@@ -115,7 +117,39 @@ impl Cloud {
         self.ask("POST", "faults", Some(rule));
     }
 
-    /// Takes all fault rules back.
+    /// Keeps in progress what calls of `action` begin, until the hold is released: an instance pending, stopping or
+    /// shutting down, an image or a snapshot pending.
+    pub fn hold(&self, action: &str) -> Hold<'_> {
+        self.hold_by(&serde_json::json!({"kind": "hold", "action": action}))
+    }
+
+    /// Keeps calls of `action` without an answer until the hold is released.
+    pub fn hold_answer(&self, action: &str) -> Hold<'_> {
+        self.hold_by(&serde_json::json!({"kind": "hold-answer", "action": action}))
+    }
+
+    /// Keeps the next instance refresh in progress at so many percent until the hold is released.
+    pub fn hold_refresh(&self, at: u32) -> Hold<'_> {
+        let rule = serde_json::json!({"kind": "hold", "action": "StartInstanceRefresh", "at": at, "times": 1});
+        self.hold_by(&rule)
+    }
+
+    /// Lets machines that are launched from now on lose SSH when the hold is released.
+    pub fn hold_ssh(&self) -> Hold<'_> {
+        self.hold_by(&serde_json::json!({"kind": "drop-ssh"}))
+    }
+
+    fn hold_by(&self, rule: &Value) -> Hold<'_> {
+        let added = self.ask("POST", "faults", Some(rule));
+        Hold { cloud: self, id: added[0]["id"].as_u64().unwrap() }
+    }
+
+    /// Moves the cloud's time on: transitions under way, the age of what exists, and the timers of running machines.
+    pub fn advance(&self, by: Duration) {
+        self.ask("POST", "clock", Some(&serde_json::json!({"advance": by.as_secs_f64()})));
+    }
+
+    /// Deletes all fault rules; what they held goes on.
     pub fn forgive(&self) {
         self.ask("DELETE", "faults", None);
     }
@@ -153,6 +187,16 @@ impl Cloud {
     /// How often an action was called.
     pub fn count(&self, action: &str) -> usize {
         self.calls_of(action).len()
+    }
+
+    /// Waits until so many calls of an action have been answered since the calls were last forgotten.
+    ///
+    /// # Panics
+    /// When they never are.
+    #[track_caller]
+    pub fn until_answered(&self, action: &str, times: usize) {
+        let answered = |call: &Value| call["status"].is_number();
+        wait::until_true(action, || self.calls_of(action).iter().filter(|call| answered(call)).count() >= times);
     }
 
     /// Sets seconds by transition (tests/cloud/README.md).
@@ -243,6 +287,35 @@ impl Cloud {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.split(' ').nth(1) == Some("200"), "{method} {path}: {answer}");
         serde_json::from_str(body).unwrap()
+    }
+}
+
+/// Something in the cloud that stays as it is until the test releases it.
+#[must_use]
+pub struct Hold<'a> {
+    cloud: &'a Cloud,
+    id: u64,
+}
+
+impl Hold<'_> {
+    /// Waits until the cloud holds something by it.
+    ///
+    /// # Panics
+    /// When it never does.
+    #[track_caller]
+    pub fn until_reached(&self) {
+        wait::until_true("nothing was held", || self.is_reached());
+    }
+
+    /// Whether the cloud holds something by it.
+    pub fn is_reached(&self) -> bool {
+        let rules = self.cloud.ask("GET", "faults", None);
+        rules.as_array().unwrap().iter().any(|rule| rule["id"] == self.id && rule["hits"] != 0)
+    }
+
+    /// Lets go on what it held.
+    pub fn release(self) {
+        self.cloud.ask("DELETE", &format!("faults/{}", self.id), None);
     }
 }
 

@@ -21,6 +21,7 @@ use semver::Version;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::runs;
+use crate::wait::within_limit;
 
 /// A platform to be judged.
 pub struct Subject {
@@ -95,18 +96,17 @@ impl Subject {
     /// Ends the run as the engine does and judges that the ledger is empty.
     async fn ends_clean(&self, run: &Run) {
         self.platform.close(run).await.unwrap();
-        for _ in 0..60 {
-            for entry in run.ledger().open_entries() {
-                if self.platform.undo(run, &entry).await.unwrap() == Undo::Done {
-                    run.ledger().close_entry(&entry, ami_bake_core::ledger::Closed::Deleted).unwrap();
+        within_limit("the ledger is not empty", async {
+            while !run.ledger().open_entries().is_empty() {
+                for entry in run.ledger().open_entries() {
+                    if self.platform.undo(run, &entry).await.unwrap() == Undo::Done {
+                        run.ledger().close_entry(&entry, ami_bake_core::ledger::Closed::Deleted).unwrap();
+                    }
                 }
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            if run.ledger().open_entries().is_empty() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        panic!("still open: {:?}", run.ledger().open_entries());
+        })
+        .await;
     }
 }
 
@@ -213,12 +213,15 @@ pub async fn dials_ports(subject: Subject) {
          s.bind(('127.0.0.1', {port})); s.listen(); c = s.accept()[0]; c.sendall(c.recv(100)[::-1]); c.close()"
     );
     sh(communicator.as_ref(), &format!("nohup python3 -c \"{server}\" >/dev/null 2>&1 </dev/null &")).await;
-    let mut stream = loop {
-        if let Ok(stream) = communicator.dial("127.0.0.1", port).await {
-            break stream;
+    let mut stream = within_limit("the server does not listen", async {
+        loop {
+            if let Ok(stream) = communicator.dial("127.0.0.1", port).await {
+                break stream;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+    })
+    .await;
     stream.write_all(b"abc").await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -239,7 +242,7 @@ pub async fn reboots(subject: Subject) {
     let (machine, communicator) = subject.machine(&run).await;
     let before = sh(communicator.as_ref(), boot_id).await;
     sh(communicator.as_ref(), "echo stays > /opt/stays; nohup sleep 4712 >/dev/null 2>&1 </dev/null &").await;
-    machine.reboot(&run, Duration::from_mins(2)).await.unwrap();
+    machine.reboot(&run, Duration::from_mins(10)).await.unwrap();
     assert_ne!(sh(communicator.as_ref(), boot_id).await, before);
     assert_eq!(sh(communicator.as_ref(), "cat /opt/stays").await, "stays\n");
     let left = sh(

@@ -75,6 +75,16 @@ impl TestDir {
     }
 }
 
+/// Sends a process a signal: `INT`, `TERM` or `KILL`.
+///
+/// # Panics
+/// When the process is gone.
+#[track_caller]
+pub fn signal(process: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), process.id().to_string()]).status().unwrap();
+    assert!(sent.success(), "the process ended before it got SIG{name}");
+}
+
 impl CommandOutcome {
     /// Waits for a call that was begun.
     ///

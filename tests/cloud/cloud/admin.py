@@ -51,6 +51,10 @@ class Admin:
     def get_latency(self, _):
         return self.world.latency.all()
 
+    def post_clock(self, given):
+        self.world.advance(float(given["advance"]))
+        return {}
+
     def post_latency(self, given):
         self.world.latency.update(given)
         return self.world.latency.all()

@@ -4,16 +4,20 @@ import itertools
 import threading
 
 # Judged when a call comes in.
-CALL_KINDS = {"error", "throttle", "lose-answer", "hang", "stale", "not-found-at-first"}
+CALL_KINDS = {"error", "throttle", "lose-answer", "hang", "hold-answer", "stale", "not-found-at-first"}
 # Judged when a machine is made.
-MACHINE_KINDS = {"pending-to-terminated", "wrong-host-key", "no-sshd", "drop-ssh-after", "ignore-power-button", "no-power-line", "slow-cloud-init"}
+MACHINE_KINDS = {"pending-to-terminated", "wrong-host-key", "no-sshd", "drop-ssh", "ignore-power-button", "no-power-line", "slow-cloud-init"}
 # Judged when an image or a snapshot is made.
 CONTENT_KINDS = {"image-failed", "snapshot-error"}
 # Judged when an instance refresh begins, and when a group launches.
-GROUP_KINDS = {"refresh-fails", "refresh-stalls", "rollback-fails", "instances-unhealthy"}
+GROUP_KINDS = {"refresh-fails", "rollback-fails", "instances-unhealthy"}
 # Judged when a parameter is set.
 PARAMETER_KINDS = {"parameter-refused"}
-KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS | GROUP_KINDS | PARAMETER_KINDS
+# Judged when something begins that takes its time.
+HOLD_KINDS = {"hold"}
+KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS | GROUP_KINDS | PARAMETER_KINDS | HOLD_KINDS
+# Rules that fit any number of calls unless `times` says otherwise.
+LASTING_KINDS = {"stale", "not-found-at-first", "hold", "hold-answer", "drop-ssh"}
 ALIASES = {
     "instance_type": "InstanceType", "image_id": "ImageId", "subnet_id": "SubnetId", "az": "Placement.AvailabilityZone",
     "availability_zone": "Placement.AvailabilityZone", "name": "Name", "market": "InstanceMarketOptions.MarketType", "region": "@region", "account": "@account",
@@ -28,12 +32,30 @@ class Rule:
             raise ValueError(f"unknown kind {self.kind!r}; known: {', '.join(sorted(KINDS))}")
         actions = fields.pop("action", "RunInstances" if self.kind in MACHINE_KINDS else "*")
         self.actions = actions if isinstance(actions, list) else [actions]
-        self.times = fields.pop("times", None if self.kind in ("stale", "not-found-at-first") else 1)
+        self.times = fields.pop("times", None if self.kind in LASTING_KINDS else 1)
         self.skip = fields.pop("skip", 0)
         self.match = fields.pop("match", {})
         self.region = fields.pop("region", None)
         self.options = fields
         self.hits = 0
+        self.deleted = threading.Event()
+        self._waiting = []  # work for the moment of its deletion
+        self._lock = threading.Lock()
+
+    def when_deleted(self, work, *arguments):
+        """Calls `work` when this rule is deleted, or now when it is already."""
+        with self._lock:
+            if not self.deleted.is_set():
+                self._waiting.append((work, arguments))
+                return
+        work(*arguments)
+
+    def delete(self):
+        with self._lock:
+            self.deleted.set()
+            waiting, self._waiting = self._waiting, []
+        for work, arguments in waiting:
+            work(*arguments)
 
     def fits(self, call):
         if not any(fnmatch.fnmatchcase(call.action, pattern) or fnmatch.fnmatchcase(f"{call.service}:{call.action}", pattern) for pattern in self.actions):
@@ -84,16 +106,19 @@ class Faults:
     def take_all(self, call, kinds):
         """All the rules of different kinds that fit."""
         found = (self.take(call, {kind}) for kind in sorted(kinds))
-        return {rule.kind: rule.options for rule in found if rule}
+        return {rule.kind: rule for rule in found if rule}
 
-    def has(self, rule):
-        """Whether a rule is still there, used up or not."""
-        with self._lock:
-            return rule in self._rules
+    def hold(self, call):
+        """The rule that holds what this call begins, if one does."""
+        return self.take(call, HOLD_KINDS) if call else None
 
     def clear(self, number=None):
+        """Deletes one rule or all, and lets go on what they held."""
         with self._lock:
-            self._rules = [rule for rule in self._rules if number is not None and rule.number != number]
+            gone = [rule for rule in self._rules if number is None or rule.number == number]
+            self._rules = [rule for rule in self._rules if rule not in gone]
+        for rule in gone:
+            rule.delete()
 
     def list(self):
         with self._lock:

@@ -67,8 +67,10 @@ class Gate:
         if rule and rule.kind == "throttle":
             from .throttle import refusal
             raise refusal(call)
+        if rule and rule.kind == "hold-answer":
+            rule.deleted.wait()
         if rule and rule.kind == "hang":
-            time.sleep(float(rule.options.get("seconds", 60)))
+            rule.deleted.wait(float(rule.options.get("seconds", 60)))
             raise Refusal("ServiceUnavailable", "The service is unavailable. Please try again shortly.", 504)
         hidden = self.world.faults.take(call, {"not-found-at-first"})
         if hidden:
@@ -80,7 +82,7 @@ class Gate:
             self.world.current = call
             answer = call_moto(response)
         if CREATING.match(call.action):
-            now = time.monotonic()
+            now = self.world.clock.now()
             for identifier in IDS.findall(str(answer[2])):
                 self.world.created.setdefault(identifier, now)
         if rule and rule.kind == "lose-answer":
@@ -94,7 +96,7 @@ class Gate:
         """Things younger than this are not there yet, wherever they are named."""
         for identifier in IDS.findall(str(call.parameters)):
             born = self.world.created.get(identifier)
-            if born is not None and time.monotonic() - born < seconds:
+            if born is not None and self.world.clock.now() - born < seconds:
                 kind = identifier.split("-")[0]
                 raise Refusal(NOT_FOUND[kind], f"The {NOUNS[kind]} ID '{identifier}' does not exist")
 
@@ -116,9 +118,9 @@ class Gate:
                 self._seen[key] = [answer, None, None]
                 return answer
             if newer is None or since is None:
-                self._seen[key][1:] = [answer, time.monotonic()]
+                self._seen[key][1:] = [answer, self.world.clock.now()]
                 return served
-            if time.monotonic() - since < lag:
+            if self.world.clock.now() - since < lag:
                 return served
             self._seen[key] = [answer, None, None]
             return answer

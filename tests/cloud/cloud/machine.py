@@ -155,7 +155,19 @@ class Machine:
         """The power button: the guest takes itself down, or not."""
         if self.alive:
             self._pressed = time.time()
-            os.write(self._button, action.encode() + b"\n")
+            self._ask_init(action)
+
+    def advance(self, seconds):
+        """Moves the guest's timers on."""
+        self._ask_init(f"advance:{seconds}")
+
+    def drop_ssh(self):
+        """Ends the guest's sshd and all of its connections."""
+        self._ask_init("drop-ssh")
+
+    def _ask_init(self, what):
+        if self.alive:
+            os.write(self._button, what.encode() + b"\n")
 
     def kill(self):
         process = self._process

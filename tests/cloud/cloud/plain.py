@@ -36,8 +36,8 @@ def judge(world, call):
     world.calls.add(call)
     try:
         world.permissions.check(call)
-        rule = world.faults.take(call, faults.CALL_KINDS)
-        if rule and rule.kind == "error":
+        rule = world.faults.take(call, {"error"})
+        if rule:
             error = rule.options.get("error", {})
             raise Refusal(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("http", 500)))
     except Refusal as refusal:

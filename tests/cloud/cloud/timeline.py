@@ -4,12 +4,12 @@ import heapq
 import itertools
 import sys
 import threading
-import time
 import traceback
 
 
 class Timeline:
-    def __init__(self, workers=16):
+    def __init__(self, clock, workers=16):
+        self._clock = clock
         self._queue = []
         self._order = itertools.count()
         self._changed = threading.Condition()
@@ -17,10 +17,20 @@ class Timeline:
         self._stopped = False
         threading.Thread(target=self._run, name="timeline", daemon=True).start()
 
-    def after(self, seconds, work, *arguments):
-        """Calls `work` so many seconds from now, or at once in a worker for none."""
+    def after(self, seconds, work, *arguments, hold=None):
+        """Calls `work` so many seconds from now, or at once in a worker for none. With a rule that holds it, the seconds
+        begin when the rule is deleted."""
+        if hold is not None:
+            hold.when_deleted(self.after, seconds, work, *arguments)
+            return
         with self._changed:
-            heapq.heappush(self._queue, (time.monotonic() + max(0.0, seconds), next(self._order), work, arguments))
+            heapq.heappush(self._queue, (self._clock.now() + max(0.0, seconds), next(self._order), work, arguments))
+            self._changed.notify()
+
+    def advance(self, seconds):
+        """Moves the clock on: what is due by then happens now."""
+        with self._changed:
+            self._clock.advance(seconds)
             self._changed.notify()
 
     def stop(self):
@@ -32,8 +42,8 @@ class Timeline:
     def _run(self):
         while True:
             with self._changed:
-                while not self._stopped and (not self._queue or self._queue[0][0] > time.monotonic()):
-                    self._changed.wait(self._queue[0][0] - time.monotonic() if self._queue else None)
+                while not self._stopped and (not self._queue or self._queue[0][0] > self._clock.now()):
+                    self._changed.wait(self._queue[0][0] - self._clock.now() if self._queue else None)
                 if self._stopped:
                     return
                 _, _, work, arguments = heapq.heappop(self._queue)

@@ -5,6 +5,7 @@ import threading
 from moto.ec2.models import ec2_backends
 
 from .calls import Log
+from .clock import Clock
 from .faults import Faults
 from .imagebuilder import Components
 from .latency import Latency
@@ -20,7 +21,8 @@ class World:
         self.hidden = [directory for directory in hidden if os.path.isdir(directory)]
         # Moto is not safe for threads: held for each of its calls and each transition, never while waiting.
         self.lock = threading.RLock()
-        self.timeline = Timeline()
+        self.clock = Clock()
+        self.timeline = Timeline(self.clock)
         self.store = Store(state + "/s", sha1_signatures)
         self.latency = latency or Latency()
         self.faults = Faults()
@@ -31,7 +33,7 @@ class World:
         self.machines = {}  # instance id → Machine
         self.disks = {}  # volume id → Disk
         self.contents = {}  # snapshot id → Content
-        self.created = {}  # id → monotonic time of the call that made it
+        self.created = {}  # id → the clock's time of the call that made it
         self.current = None  # the call that moto is at, while the lock is held
         self.seeds = None  # set once moto is patched
 
@@ -54,6 +56,12 @@ class World:
                 self.disks.pop(volume_id).drop()
             contents = [*self.contents.values(), *(disk.content for disk in self.disks.values())]
         self.store.collect(contents)
+
+    def advance(self, seconds):
+        """Moves time on by hand: transitions under way, the age of everything, and the timers of running guests."""
+        self.timeline.advance(seconds)
+        for machine in list(self.machines.values()):
+            machine.advance(seconds)
 
     def stop(self):
         self.timeline.stop()

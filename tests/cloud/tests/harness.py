@@ -14,7 +14,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SSH_OPTIONS = ["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5"]
+SSH_OPTIONS = ["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=60"]
+# Seconds that a wait may take: none of them is met but on a machine that stands still.
+LIMIT = 120
 
 
 class Cloud:
@@ -34,12 +36,12 @@ class Cloud:
     def admin(self, method, path, value=None):
         body = None if value is None else json.dumps(value).encode()
         request = urllib.request.Request(f"{self.endpoint}/_cloud/{path}", data=body, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
             return json.loads(answer.read())
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        self.process.wait(20)
+        self.process.wait(LIMIT)
         self.process.stdout.close()
 
 
@@ -83,32 +85,36 @@ class CloudCase(unittest.TestCase):
     def describe(self, instance):
         return self.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
 
-    def until(self, instance, state, seconds=20):
+    def is_alive(self, instance):
+        """Whether the guest's processes run, whatever EC2 says."""
+        return next(entry["alive"] for entry in self.cloud.admin("GET", "instances") if entry["id"] == instance)
+
+    def until(self, instance, state):
         def there():
             found = self.describe(instance)
             return found if found["State"]["Name"] == state else None
-        return self.wait_for(there, f"{instance} {state}", seconds)
+        return self.wait_for(there, f"{instance} {state}")
 
-    def wait_for(self, check, what, seconds=20):
-        end = time.monotonic() + seconds
+    def wait_for(self, check, what):
+        end = time.monotonic() + LIMIT
         while time.monotonic() < end:
             found = check()
             if found:
                 return found
             time.sleep(0.05)
-        self.fail(f"not in {seconds} s: {what}\n{json.dumps(self.cloud.admin('GET', 'instances'), indent=1)[-4000:]}")
+        self.fail(f"not in {LIMIT} s: {what}\n{json.dumps(self.cloud.admin('GET', 'instances'), indent=1)[-4000:]}")
 
     def terminate(self, *instances):
         self.ec2.terminate_instances(InstanceIds=list(instances), SkipOsShutdown=True)
         for instance in instances:
             self.until(instance, "terminated")
 
-    def ssh(self, instance, command, user="ubuntu", known_hosts=None, check=True, seconds=20, stdin=None):
-        """Runs a command over a real ssh; waits for the port."""
+    def ssh(self, instance, command, user="ubuntu", known_hosts=None, check=True, waits=True, stdin=None):
+        """Runs a command over a real ssh; waits for the port unless told otherwise."""
         address = self.describe(instance)["PublicIpAddress"]
         strict = ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}"] if known_hosts else [
             "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-        end = time.monotonic() + seconds
+        end = time.monotonic() + (LIMIT if waits else 0)
         while True:
             done = subprocess.run(["ssh", *SSH_OPTIONS, *strict, "-i", self.key, f"{user}@{address}", command], capture_output=True, text=True, input=stdin, check=False)
             if done.returncode != 255 or "refused" not in done.stderr or time.monotonic() > end:

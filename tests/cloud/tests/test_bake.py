@@ -7,17 +7,19 @@ from .harness import CloudCase
 
 
 class Bake(CloudCase):
-    def halted(self, instance, seconds=10):
+    def halted(self, instance):
         nonce = f"nonce-{time.time()}"
         self.ssh(instance, f"echo {nonce} | sudo tee /dev/kmsg >/dev/null")
         self.ec2.stop_instances(InstanceIds=[instance])
-        self.wait_for(lambda: self.console(instance).rfind("reboot: Power down") > self.console(instance).rfind(nonce) > 0, "nonce and power down on the console", seconds)
+        self.wait_for(lambda: self.console(instance).rfind("reboot: Power down") > self.console(instance).rfind(nonce) > 0, "nonce and power down on the console")
 
     def test_the_file_of_a_bake_is_in_the_machine_of_its_image(self):
         instance = self.launch()
         self.ssh(instance, "echo baked | sudo tee /etc/baked >/dev/null; sudo rm /etc/motd /etc/issue; sudo rm -rf /usr/share/man; sudo ln -s baked /etc/link")
+        rule = self.cloud.admin("POST", "faults", {"kind": "hold", "action": "StopInstances"})[0]["id"]
         self.halted(instance)
         self.assertEqual(self.describe(instance)["State"]["Name"], "stopping", "the console is ahead of the state")
+        self.cloud.admin("DELETE", f"faults/{rule}")
         made = self.ec2.create_snapshots(InstanceSpecification={"InstanceId": instance},
                                          TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "k", "Value": "v"}]}])["Snapshots"]
         self.assertEqual(len(made), 1)
@@ -86,7 +88,7 @@ class Bake(CloudCase):
         self.assertEqual(self.ssh(instance, "wc -l < .ssh/authorized_keys"), "1\n", "the same instance id adds no key again")
 
     def other_boot(self, instance, before):
-        done = self.ssh(instance, "cat /proc/sys/kernel/random/boot_id", check=False, seconds=0)
+        done = self.ssh(instance, "cat /proc/sys/kernel/random/boot_id", check=False, waits=False)
         return done.stdout if done.returncode == 0 and done.stdout != before else None
 
     def test_a_first_boot_writes_keys_again_and_cleaning_shows(self):

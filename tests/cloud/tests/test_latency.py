@@ -14,7 +14,7 @@ from cloud.latency import Latency  # noqa: E402
 class Rows(CloudCase):
     def setUp(self):
         super().setUp()
-        self.cloud.admin("POST", "latency", {"create_image_full": 600, "create_image_full_fast_volume": 600, "create_image_incremental": 600})
+        self.cloud.admin("POST", "latency", {"create_image_full": 3600, "create_image_full_fast_volume": 3600, "create_image_incremental": 3600})
 
     def snapshot(self, instance):
         return self.ec2.create_snapshots(InstanceSpecification={"InstanceId": instance})["Snapshots"][0]["SnapshotId"]
@@ -23,7 +23,7 @@ class Rows(CloudCase):
         self.cloud.admin("POST", "latency", {row: 0.1})
         snapshot = self.snapshot(instance)
         self.snapshot_done(snapshot)
-        self.cloud.admin("POST", "latency", {row: 600})
+        self.cloud.admin("POST", "latency", {row: 3600})
         return snapshot
 
     def test_a_fast_volume_and_owned_lineage_have_rows_of_their_own(self):

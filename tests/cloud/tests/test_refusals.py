@@ -1,5 +1,4 @@
 """What EC2 refuses and moto takes."""
-import time
 
 from .harness import CloudCase
 
@@ -123,9 +122,7 @@ class Refusals(CloudCase):
         self.assertEqual((shown["UsageOperation"], shown["ProductCodes"]), (rhel["UsageOperation"], rhel["ProductCodes"]))
         other = self.cloud.client(region="eu-west-1")
         copy = other.copy_image(SourceImageId=image, SourceRegion="us-east-1", Name="rhel/far")["ImageId"]
-        end = time.monotonic() + 10
-        while other.describe_images(ImageIds=[copy])["Images"][0]["State"] != "available" and time.monotonic() < end:
-            time.sleep(0.1)
+        self.wait_for(lambda: other.describe_images(ImageIds=[copy])["Images"][0]["State"] == "available", "the copy")
         far = other.describe_images(ImageIds=[copy])["Images"][0]
         self.assertEqual((far["State"], far["UsageOperation"]), ("available", rhel["UsageOperation"]))
         other.deregister_image(ImageId=copy, DeleteAssociatedSnapshots=True)
@@ -134,13 +131,13 @@ class Refusals(CloudCase):
     def test_an_instance_profile_must_be_there_and_settled(self):
         self.refused("InvalidParameterValue", self.start, IamInstanceProfile={"Name": "none"})
         iam = self.cloud.client("iam")
-        self.cloud.admin("POST", "latency", {"iam_instance_profile_usable": 1.0})
+        self.cloud.admin("POST", "latency", {"iam_instance_profile_usable": 3600})
         self.addCleanup(self.cloud.admin, "POST", "latency", {"iam_instance_profile_usable": 0.0})
         iam.create_role(RoleName="machine", AssumeRolePolicyDocument="{}")
         iam.create_instance_profile(InstanceProfileName="machine")
         iam.add_role_to_instance_profile(InstanceProfileName="machine", RoleName="machine")
         self.refused("InvalidParameterValue", self.start, IamInstanceProfile={"Name": "machine"})
-        time.sleep(1.1)
+        self.cloud.admin("POST", "latency", {"iam_instance_profile_usable": 0.0})
         instance = self.launch(IamInstanceProfile={"Name": "machine"})
         self.assertTrue(self.describe(instance)["IamInstanceProfile"]["Arn"].endswith("/machine"))
         self.terminate(instance)

@@ -1,9 +1,12 @@
 //! What EC2 does to launches, and what becomes of them.
 
+use std::time::Duration;
+
 use ami_bake_core::ErrorKind;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::{Connect, MachineSettings};
 use ami_bake_core::platform::{Platform, Undo};
+use ami_bake_testkit::wait::{eventually, within_limit};
 use serde_json::json;
 
 use crate::fixture::{CloudFixture, UBUNTU, in_cloud};
@@ -176,12 +179,17 @@ fn a_machine_that_ends_itself_is_told_at_once() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         fixture.cloud.fault(&json!({"kind": "no-sshd", "action": "RunInstances", "times": 1}));
-        let own = "#cloud-config\nruncmd: [sleep 5; poweroff]\n";
-        let settings = MachineSettings { user_data: Some(own.to_owned()), ..MachineSettings::default() };
+        let own = "#cloud-config\nruncmd: ['systemd-run --on-active=2h poweroff && echo armed > /dev/kmsg']\n";
+        let connect = Connect { timeout: Some(Duration::from_hours(1)), ..Connect::default() };
+        let settings = MachineSettings { user_data: Some(own.to_owned()), connect, ..MachineSettings::default() };
         let machine = fixture.launch(&source, &settings).await.unwrap();
-        let began = std::time::Instant::now();
-        let error = machine.connect(&fixture.run).await.err().unwrap();
-        assert!(began.elapsed().as_secs() < 60, "not the five minutes of the port: {error}");
+        let power_off = async {
+            let console = || fixture.cloud.instances()[0]["console"].as_str().unwrap().to_owned();
+            eventually("the machine's timer is not armed", || console().contains("armed")).await;
+            fixture.cloud.advance(Duration::from_hours(2));
+        };
+        let error = tokio::join!(machine.connect(&fixture.run), power_off).0.err().unwrap();
+        // The port would be waited for as long as the settings say.
         assert!(error.message().contains("by itself"), "{error}");
         machine.destroy(&fixture.run).await.unwrap();
         clean(&fixture).await;
@@ -197,9 +205,7 @@ fn a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know() {
         let error = {
             let launch = fixture.launch(&source, &settings);
             let cancel = async {
-                while fixture.cloud.calls_of("RunInstances").is_empty() {
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                }
+                eventually("nothing is launched", || fixture.cloud.count("RunInstances") > 0).await;
                 fixture.run.cancel.cancel();
             };
             futures::join!(launch, cancel).0.err().unwrap()
@@ -208,18 +214,17 @@ fn a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know() {
         let after = fixture.run.with_cancel(tokio_util::sync::CancellationToken::new());
         assert!(after.ledger().open_entries().iter().any(|entry| entry.kind == "instance"));
         // What a machine still holds goes in a later round.
-        for _ in 0..100 {
-            for entry in after.ledger().open_entries() {
-                if fixture.aws.undo(&after, &entry).await.unwrap() == Undo::Done {
-                    after.ledger().close_entry(&entry, Closed::Deleted).unwrap();
+        within_limit("the ledger is not empty", async {
+            while !after.ledger().open_entries().is_empty() {
+                for entry in after.ledger().open_entries() {
+                    if fixture.aws.undo(&after, &entry).await.unwrap() == Undo::Done {
+                        after.ledger().close_entry(&entry, Closed::Deleted).unwrap();
+                    }
                 }
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            if after.ledger().open_entries().is_empty() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-        assert_eq!(after.ledger().open_entries(), []);
+        })
+        .await;
         fixture.gone().await;
     });
 }
@@ -271,13 +276,13 @@ fn a_machine_known_by_its_token_alone_is_found_and_ended() {
         drop(machine);
         fixture.run.ledger().close_entry(&entry, Closed::Deleted).unwrap();
         // Nobody moved its interface, so that it holds its group to the end.
-        for _ in 0..100 {
-            fixture.aws.close(&fixture.run).await.unwrap();
-            if fixture.run.ledger().open_entries().is_empty() {
-                break;
+        within_limit("the ledger is not empty", async {
+            while !fixture.run.ledger().open_entries().is_empty() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                fixture.aws.close(&fixture.run).await.unwrap();
             }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
+        })
+        .await;
         clean(&fixture).await;
     });
 }

@@ -18,7 +18,7 @@ use ami_bake_core::plan::{
 use ami_bake_core::platform::{Candidate, Capture, ImageRecord, Launch, Machine, Platform, Registration, Undo};
 use ami_bake_core::{Result, Route, Run, tags};
 use ami_bake_testkit::cloud::{self, Cloud};
-use ami_bake_testkit::runs;
+use ami_bake_testkit::{runs, wait};
 use semver::Version;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -26,7 +26,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 pub(crate) const UBUNTU: (&str, &str) = ("099720109477", "ubuntu/images/*noble-24.04-amd64-server-*");
 pub(crate) const RHEL: (&str, &str) = ("309956199498", "RHEL-9*");
 
-/// A cloud, the platform on it, a run, and what the run told.
+/// A cloud, the platform on it, a run, and the events of the run.
 pub(crate) struct CloudFixture {
     pub(crate) cloud: Cloud,
     pub(crate) aws: Aws,
@@ -151,17 +151,16 @@ impl CloudFixture {
         self.aws.register(&self.run, candidate, &Registration { plan, tags: all }).await
     }
 
-    /// Undoes everything that is open, closes the run, and undoes again for a minute what could not go: as the engine does.
+    /// Undoes everything that is open, closes the run, and undoes again what could not go before: as the engine does.
     pub(crate) async fn clean_up(&self) {
         self.undo().await;
         self.aws.close(&self.run).await.unwrap();
-        for _ in 0..60 {
-            if self.undo().await {
-                return;
+        wait::within_limit("still open", async {
+            while !self.undo().await {
+                tokio::time::sleep(Duration::from_millis(500)).await;
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        panic!("still open: {:?}", self.run.ledger().open_entries());
+        })
+        .await;
     }
 
     /// True when nothing is open any more.
@@ -185,15 +184,8 @@ impl CloudFixture {
 
     /// Waits until nothing is left; machines may still shut down when the last call is answered.
     pub(crate) async fn gone(&self) {
-        let mut left = self.cloud.leaks();
-        for _ in 0..100 {
-            if left == serde_json::json!({}) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            left = self.cloud.leaks();
-        }
-        panic!("left behind: {left:#}");
+        let complaint = || format!("left behind: {:#}", self.cloud.leaks());
+        wait::eventually(complaint, || self.cloud.leaks() == serde_json::json!({})).await;
     }
 
     /// Images and snapshots that are there, by kind; machines and all else must be gone, or on their way.

@@ -22,7 +22,7 @@ fn a_machine_is_reached_restarted_and_given_back() {
         assert!(timers.contains("ami-bake-deadman"), "{timers}");
 
         let boot = said_by(&*communicator, "cat /proc/sys/kernel/random/boot_id").await;
-        machine.reboot(&fixture.run, Duration::from_mins(2)).await.unwrap();
+        machine.reboot(&fixture.run, Duration::from_mins(10)).await.unwrap();
         assert_ne!(said_by(&*communicator, "cat /proc/sys/kernel/random/boot_id").await, boot);
         let timers = said_by(&*communicator, "systemctl list-timers").await;
         assert!(timers.contains("ami-bake-deadman"), "armed again: {timers}");

@@ -22,16 +22,21 @@ pub(crate) async fn docker(engine: &Engine) -> Docker {
 }
 
 /// A machine on the base image that may live so long.
+pub(crate) async fn launch(run: &Run, docker: &Docker, lifetime: Duration) -> Box<dyn Machine> {
+    let source = docker.find_source(run, &SourceQuery::Reference(BASE.to_owned())).await.unwrap();
+    let (key, machine) = (ImageKey::new("web"), MachineSettings::default());
+    let launch =
+        Launch { key: &key, namespace: "tests", phase: Phase::Build, source: &source, machine: &machine, lifetime };
+    docker.launch(run, &launch).await.unwrap()
+}
+
+/// The same with a connection to it.
 pub(crate) async fn machine(
     run: &Run,
     docker: &Docker,
     lifetime: Duration,
 ) -> (Box<dyn Machine>, Arc<dyn Communicator>) {
-    let source = docker.find_source(run, &SourceQuery::Reference(BASE.to_owned())).await.unwrap();
-    let (key, machine) = (ImageKey::new("web"), MachineSettings::default());
-    let launch =
-        Launch { key: &key, namespace: "tests", phase: Phase::Build, source: &source, machine: &machine, lifetime };
-    let machine = docker.launch(run, &launch).await.unwrap();
+    let machine = launch(run, docker, lifetime).await;
     let inside = machine.connect(run).await.unwrap();
     (machine, inside)
 }

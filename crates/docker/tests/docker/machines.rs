@@ -1,14 +1,16 @@
 //! What containers do beyond what every platform does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ami_bake_core::communicator::{Exec, Exit};
 use ami_bake_core::output::Collect;
 use ami_bake_core::platform::{Platform, Undo};
 use ami_bake_testkit::docker::Engine;
+use ami_bake_testkit::output::FirstOutput;
 use ami_bake_testkit::runs;
+use ami_bake_testkit::wait::eventually;
 
-use crate::fixture::{docker, machine, sh};
+use crate::fixture::{docker, launch, machine, sh};
 
 const LONG: Duration = Duration::from_mins(30);
 
@@ -18,15 +20,15 @@ async fn a_container_that_dies_loses_its_command() {
     let docker = docker(&engine).await;
     let (run, _events) = runs::run();
     let (machine, inside) = machine(&run, &docker, LONG).await;
-    let mut output = Collect::default();
-    let running = inside.exec(Exec::new("echo begun; sleep 600"), &mut output);
+    let (mut output, begun) = FirstOutput::new();
+    let running = inside.exec(Exec::new("echo begun; sleep 3600"), &mut output);
     let killing = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        begun.await.unwrap();
         engine.docker(&["kill", machine.id()]).unwrap();
     };
     let (exit, ()) = tokio::join!(running, killing);
     assert!(matches!(exit.unwrap(), Exit::Lost(_)));
-    assert_eq!(output.stdout_text(), "begun\n");
+    assert_eq!(output.output.stdout_text(), "begun\n");
     assert!(matches!(inside.exec(Exec::new("true"), &mut Collect::default()).await.unwrap(), Exit::Lost(_)));
     machine.destroy(&run).await.unwrap();
 }
@@ -37,10 +39,8 @@ async fn what_a_command_leaves_behind_is_not_waited_for() {
     let docker = docker(&engine).await;
     let (run, _events) = runs::run();
     let (machine, inside) = machine(&run, &docker, LONG).await;
-    let begun = Instant::now();
-    // It still holds the output's other end.
-    assert_eq!(sh(inside.as_ref(), "sleep 600 & echo done").await, "done\n");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    // It still holds the output's other end, for an hour.
+    assert_eq!(sh(inside.as_ref(), "sleep 3600 & echo done").await, "done\n");
     assert_eq!(sh(inside.as_ref(), "exec >&- 2>&-; sleep 0.3; exit 0").await, "");
     let mut output = Collect::default();
     let exit = inside.exec(Exec::new("exec >&- 2>&-; sleep 0.3; exit 3"), &mut output).await.unwrap();
@@ -130,18 +130,24 @@ async fn what_expired_is_found_and_nothing_else() {
     let engine = Engine::get();
     let docker = docker(&engine).await;
     let (run, _events) = runs::run();
-    let (machine, _inside) = machine(&run, &docker, Duration::from_secs(2)).await;
+    let machine = launch(&run, &docker, Duration::from_secs(2)).await;
     let theirs = format!("theirs-{}", machine.id());
     let labels = ["ami-bake:machine=other", "ami-bake:expires=2020-01-01T00:00:00Z"];
     let create =
         ["create", "--name", &theirs, "--label", labels[0], "--label", labels[1], ami_bake_testkit::docker::BASE, "sh"];
     engine.docker(&create).unwrap();
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let running = engine.docker(&["inspect", "--format", "{{.State.Running}}", machine.id()]).unwrap();
-    assert_eq!(running, "false");
-    let found = docker.expired(&run).await.unwrap();
-    assert!(found.iter().all(|leftover| leftover.id != theirs));
-    let ours = found.iter().find(|leftover| leftover.id == machine.id()).unwrap();
+    let running = || engine.docker(&["inspect", "--format", "{{.State.Running}}", machine.id()]).unwrap();
+    eventually("the container outlives its lifetime", || running() == "false").await;
+    // A container ends after whole seconds, and expires by the run's clock.
+    let found = loop {
+        let found = docker.expired(&run).await.unwrap();
+        if found.iter().any(|orphan| orphan.id == machine.id()) {
+            break found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(found.iter().all(|orphan| orphan.id != theirs));
+    let ours = found.iter().find(|orphan| orphan.id == machine.id()).unwrap();
     assert_eq!((ours.about.as_str(), ours.run.as_deref()), ("build of tests/web", Some(run.id())));
     assert_eq!(docker.remove(&run, ours).await.unwrap(), Undo::Done);
     assert!(engine.docker(&["inspect", machine.id()]).is_none());

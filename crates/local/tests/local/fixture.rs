@@ -1,4 +1,4 @@
-//! What the cases share.
+//! A platform with a store of its own, and what the tests look at.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -143,15 +143,4 @@ pub(crate) fn is_running(text: &str) -> bool {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&line).replace('\0', " ").contains(text)
     })
-}
-
-/// Waits until it is so, ten seconds at most.
-pub(crate) async fn eventually(what: &str, so: impl Fn() -> bool) {
-    for _ in 0..1000 {
-        if so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not within 10 s: {what}");
 }

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use ami_bake_local::sandbox::{Bind, Network, Spec, VERB};
+use ami_bake_testkit::wait::eventually;
 
-use crate::fixture::{PROGRAM, eventually, is_running};
+use crate::fixture::{PROGRAM, is_running};
 
 fn spec(folder: &Path, script: &str) -> Spec {
     Spec {
@@ -148,7 +149,7 @@ async fn with_daemon(folder: &Path, mark: &str, change: impl FnOnce(&mut Spec)) 
     let mut spec = spec(folder, &script);
     change(&mut spec);
     let child = command(folder, &spec).stdin(Stdio::piped()).spawn().unwrap();
-    eventually("the daemon runs", || is_running(&format!("sleep {mark}"))).await;
+    eventually("the daemon does not run", || is_running(&format!("sleep {mark}"))).await;
     child
 }
 
@@ -158,7 +159,7 @@ async fn a_killed_holder_leaves_nothing() {
     let mut holder = with_daemon(folder.path(), "47110815", |_| {}).await;
     holder.kill().unwrap();
     holder.wait().unwrap();
-    eventually("all processes are gone", || !is_running("sleep 47110815")).await;
+    eventually("a process lives on", || !is_running("sleep 47110815")).await;
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(folder.path().to_str().unwrap()), "no mount is left");
 }

@@ -94,7 +94,7 @@ async fn bakes() {
     fixture.local.delete_image(&fixture.run, &second.id).await.unwrap();
     let trash = fixture.store().join("trash");
     let empty = || std::fs::read_dir(&trash).unwrap().count() == 0;
-    crate::fixture::eventually("files of other users are removed", empty).await;
+    ami_bake_testkit::wait::eventually("files of other users are left", empty).await;
 
     let host = SourceQuery::Reference("host".to_owned());
     let error = fixture.local.find_source(&fixture.run, &host).await.unwrap_err();

@@ -73,13 +73,15 @@ class Groups:
 
     def launch(self, group, count, number):
         call = self.world.current
-        broken = self.world.faults.take(call, {"instances-unhealthy"}) if call and call.service == "autoscaling" else None
+        asked = call if call and call.service == "autoscaling" else None
+        broken = self.world.faults.take(asked, {"instances-unhealthy"}) if asked else None
+        hold = self.world.faults.hold(asked)
         for _ in range(count):
             state = InstanceState(Host(group, number), lifecycle_state="Pending", protected_from_scale_in=group.new_instances_protected_from_scale_in, autoscaling_group=group)
             if broken:
                 state.health_status = "Unhealthy"
             else:
-                self.world.timeline.after(self.world.latency.of("asg_launch_to_in_service"), self._in_service, state)
+                self.world.timeline.after(self.world.latency.of("asg_launch_to_in_service"), self._in_service, state, hold=hold)
             group.instance_states.append(state)
 
     def _in_service(self, state):

@@ -11,7 +11,7 @@ from ..wire import Refusal
 from .groups import found
 
 ACTIVE = ("Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking")
-FAULTS = ("refresh-fails", "refresh-stalls", "rollback-fails")
+FAULTS = ("refresh-fails", "rollback-fails", "hold")
 HANDLERS = ("start_instance_refresh", "describe_instance_refreshes", "cancel_instance_refresh", "rollback_instance_refresh")
 
 
@@ -150,15 +150,14 @@ class Refreshes:
         if refresh.status != "InProgress":
             return
         goal = self._goal(refresh)
-        if "refresh-stalls" in refresh.faults and not self.world.faults.has(refresh.faults["refresh-stalls"]):
-            del refresh.faults["refresh-stalls"]  # the rule was taken back
-        for kind in ("refresh-stalls", "refresh-fails"):
-            if kind in refresh.faults and refresh.percentage >= refresh.faults[kind].options.get("at", 0):
-                if kind == "refresh-fails":
-                    reason = refresh.faults[kind].options.get("reason", "Instances failed to become healthy before timing out.")
-                    return self._fail(refresh, reason)
-                refresh.reason = "Waiting for instances to warm up before continuing."
-                return self._later(refresh, self._step)
+        hold, failure = refresh.faults.get("hold"), refresh.faults.get("refresh-fails")
+        if hold and hold.deleted.is_set():
+            hold = None
+        if hold and refresh.percentage >= hold.options.get("at", 0):
+            refresh.reason = "Waiting for instances to warm up before continuing."
+            return hold.when_deleted(self._later, refresh, self._step)
+        if failure and refresh.percentage >= failure.options.get("at", 0):
+            return self._fail(refresh, failure.options.get("reason", "Instances failed to become healthy before timing out."))
         if refresh.left(goal):
             refresh.percentage, left = self._replace(refresh, goal)
         else:
@@ -168,7 +167,7 @@ class Refreshes:
                 refresh.paused.add(point)
                 refresh.reason = f"Waiting for {refresh.preferences.get('CheckpointDelay', 3600)} seconds before continuing. {point}% of instances are replaced."
                 return self._later(refresh, self._step, refresh.preferences.get("CheckpointDelay", 3600))
-        if left or {"refresh-stalls", "refresh-fails"} & refresh.faults.keys():
+        if left or hold or failure:
             return self._later(refresh, self._step)
         self._end(refresh, "Successful")
         if refresh.desired:

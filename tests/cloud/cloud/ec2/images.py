@@ -117,7 +117,7 @@ class Images:
         image.add_tags(tags)
         call = self.world.current
         rule = self.world.faults.take(call, {"image-failed"}) if call else None
-        self.world.timeline.after(seconds, self._finish, image, rule.options if rule else None)
+        self.world.timeline.after(seconds, self._finish, image, rule.options if rule else None, hold=self.world.faults.hold(call))
         return ActionResult({"ImageId": image.id})
 
     def _finish(self, image, failure):

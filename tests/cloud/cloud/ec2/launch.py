@@ -165,15 +165,17 @@ class Launch:
         found = self.world.faults.take_all(call, faults.MACHINE_KINDS) if call else {}
         doom = found.pop("pending-to-terminated", None)
         if doom is not None:
-            doom = doom.get("state_reason") or {"code": "Server.InternalError", "message": "Server.InternalError: Internal error on launch"}
+            doom = doom.options.get("state_reason") or {"code": "Server.InternalError", "message": "Server.InternalError: Internal error on launch"}
             doom.setdefault("message", doom["code"])
         settings = {
             "user": root.content.user,
             "authorized_keys": keys,
             "plan": userdata.parse(decode_user_data(data) if data else b""),
-            "faults": {kind.replace("-", "_"): options.get("seconds", True) for kind, options in found.items()},
+            "faults": {kind.replace("-", "_"): rule.options.get("seconds", True) for kind, rule in found.items()},
         }
-        self.world.lifecycle.launch(instance, root, settings, doom)
+        self.world.lifecycle.launch(instance, root, settings, doom, self.world.faults.hold(call))
+        if "drop-ssh" in found:
+            found["drop-ssh"].when_deleted(self.world.machines[instance.id].drop_ssh)
         image.launched()
 
     @staticmethod

@@ -1,6 +1,5 @@
 """An instance's states in time, and what each does to its machine."""
 import copy
-import time
 
 from moto.core.utils import utcnow
 from moto.ec2.models.instance_types import INSTANCE_TYPES
@@ -14,6 +13,8 @@ USER_STOP = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User
 GUEST_STOP = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
 # How long EC2 waits for a guest that ignores its power button before it cuts the power, in stops.
 PATIENCE = 4
+# How long it waits for one that goes down, in seconds: as long as this machine may need for that under load.
+GOING_DOWN = 300
 
 
 def is_xen(instance):
@@ -52,8 +53,9 @@ class Lifecycle:
 
     # launch -------------------------------------------------------------------------------------------------
 
-    def launch(self, instance, root, settings, doom):
-        """Boots a new instance's machine; `doom` is the reason for which it dies in pending, if any."""
+    def launch(self, instance, root, settings, doom, hold):
+        """Boots a new instance's machine; `doom` is the reason for which it dies in pending, if any, and `hold` the rule
+        that keeps it there."""
         machine = Machine(self.world, instance.id, root, settings, self.went_down)
         machine.instance = instance
         machine.run = 0
@@ -63,9 +65,16 @@ class Lifecycle:
         self.show_address(instance, True)
         delay = self.world.latency.of("instance_pending_to_running")
         if doom:
-            self.world.timeline.after(delay, self._finish_terminate, instance, (doom["code"], doom["message"]))
+            self.world.timeline.after(delay, self._finish_terminate, instance, (doom["code"], doom["message"]), hold=hold)
+        elif hold:
+            hold.when_deleted(self._boot_held, machine, delay)
         else:
             self._boot(machine, delay)
+
+    def _boot_held(self, machine, running_in):
+        with self.world.lock:
+            if machine.instance.state == "pending":
+                self._boot(machine, running_in)
 
     def _boot(self, machine, running_in):
         flavour = machine.root.content.flavour
@@ -103,15 +112,18 @@ class Lifecycle:
         else:
             machine.press("poweroff")
             delay = self.world.latency.of("stop_api_to_stopped")
-        self.world.timeline.after(delay, self._finish_stop, instance, time.monotonic() + PATIENCE * max(delay, 1.0))
+        patience = PATIENCE * max(delay, 1.0) - delay if machine.settings["faults"].get("ignore_power_button") else GOING_DOWN
+        self.world.timeline.after(delay, self._finish_stop, instance, patience, hold=self.world.faults.hold(self.world.current))
         return previous
 
-    def _finish_stop(self, instance, patience):
+    def _finish_stop(self, instance, patience, since=None):
         machine = self.world.machines[instance.id]
         if machine.alive:
-            if time.monotonic() > patience:
+            now = self.world.clock.now()
+            since = now if since is None else since
+            if now - since >= patience:
                 machine.kill()
-            self.world.timeline.after(0.1, self._finish_stop, instance, patience)
+            self.world.timeline.after(0.1, self._finish_stop, instance, patience, since)
             return
         with self.world.lock:
             if instance.state == "stopping":
@@ -126,7 +138,12 @@ class Lifecycle:
             raise Refusal("IncorrectInstanceState", f"The instance '{instance.id}' is not in a state from which it can be started.")
         self.set(instance, "pending")
         self.show_address(instance, True)
-        self._boot(self.world.machines[instance.id], self.world.latency.of("start_stopped_to_running"))
+        machine, delay = self.world.machines[instance.id], self.world.latency.of("start_stopped_to_running")
+        hold = self.world.faults.hold(self.world.current)
+        if hold:
+            hold.when_deleted(self._boot_held, machine, delay)
+        else:
+            self._boot(machine, delay)
         return previous
 
     def reboot(self, instance):
@@ -152,7 +169,7 @@ class Lifecycle:
         else:
             machine.press("poweroff")
         row = "terminate_stopped_to_terminated" if was_stopped else "terminate_running_to_terminated"
-        self.world.timeline.after(self.world.latency.of(row), self._finish_terminate, instance, reason)
+        self.world.timeline.after(self.world.latency.of(row), self._finish_terminate, instance, reason, hold=self.world.faults.hold(self.world.current))
         self.world.images.instance_gone(instance.id)
         return previous
 
@@ -203,4 +220,4 @@ class Lifecycle:
             return
         self.set(instance, "stopping", GUEST_STOP)
         rest = self.world.latency.of("os_shutdown_to_stopped") - self.world.latency.of("stop_request_to_guest_halted")
-        self.world.timeline.after(rest, self._finish_stop, instance, time.monotonic() + 60)
+        self.world.timeline.after(rest, self._finish_stop, instance, GOING_DOWN)

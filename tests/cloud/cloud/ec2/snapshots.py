@@ -1,5 +1,4 @@
 """Snapshots that hold files: content at the time of the call, completed some time later."""
-import time
 import urllib.parse
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -31,7 +30,7 @@ class Snapshots:
     def __init__(self, world):
         self.world = world
         self._sizes = {}  # snapshot id → GiB
-        self._taken = {}  # volume id → monotonic time of its last snapshot
+        self._taken = {}  # volume id → the clock's time of its last snapshot
 
     def install(self, response_class):
         for name in ("create_snapshot", "create_snapshots", "copy_snapshot", "delete_snapshot", "describe_snapshots"):
@@ -57,7 +56,7 @@ class Snapshots:
 
     def take(self, backend, volume, description, tags, quiet, whole=None):
         """A snapshot of a volume as it is now. `whole`: seconds until it is complete, when another decides."""
-        now = time.monotonic()
+        now = self.world.clock.now()
         gap = self.world.latency.of("min_s_between_snapshots_of_volume")
         if now - self._taken.get(volume.id, -1e9) < gap:
             raise Refusal("SnapshotCreationPerVolumeRateExceeded",
@@ -83,13 +82,14 @@ class Snapshots:
     def add(self, backend, content, source, description, tags, seconds, encrypted=False, kms_key_id=None):
         snapshot = Snapshot(backend, random_snapshot_id(), source, description or "", encrypted=encrypted, kms_key_id=kms_key_id)
         snapshot.status, snapshot.state_message = "pending", None
-        snapshot.began, snapshot.takes = time.monotonic(), seconds
+        snapshot.clock = self.world.clock
+        snapshot.began, snapshot.takes = snapshot.clock.now(), seconds
         backend.snapshots[snapshot.id] = snapshot
         self.adopt(snapshot.id, content, source.size)
         snapshot.add_tags(tags)
         call = self.world.current
         rule = self.world.faults.take(call, {"snapshot-error"}) if call else None
-        self.world.timeline.after(seconds, self._complete, snapshot, rule.options if rule else None)
+        self.world.timeline.after(seconds, self._complete, snapshot, rule.options if rule else None, hold=self.world.faults.hold(call))
         return snapshot
 
     def _complete(self, snapshot, failure):
@@ -215,5 +215,5 @@ def presigned(url, source, destination, snapshot_id):
 def progress(snapshot):
     if snapshot.status == "completed" or not hasattr(snapshot, "began"):
         return "100%"
-    share = (time.monotonic() - snapshot.began) / snapshot.takes if snapshot.takes else 1.0
+    share = (snapshot.clock.now() - snapshot.began) / snapshot.takes if snapshot.takes else 1.0
     return f"{min(99, int(share * 100))}%"

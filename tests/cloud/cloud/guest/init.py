@@ -29,7 +29,6 @@ class Init:
         self.faults = self.boot.get("faults", {})
         self.timers = Timers(self.shutdown_from_timer, self.log)
         self.sshd = None
-        self.drop_ssh_at = None
         self.frozen = False
         self.going_down = None
 
@@ -86,8 +85,6 @@ class Init:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open("/run/sshd.log", "ab"), start_new_session=True,
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
         self.log("systemd[1]: Started ssh.service - OpenBSD Secure Shell server.")
-        if self.faults.get("drop_ssh_after") is not None:
-            self.drop_ssh_at = time.monotonic() + float(self.faults["drop_ssh_after"])
 
     def finish_boot(self):
         """The work of cloud-init that real machines do once sshd is up: user scripts and runcmd."""
@@ -109,8 +106,6 @@ class Init:
         while self.going_down is None:
             now = time.monotonic()
             due = [self.timers.next_due()]
-            if self.drop_ssh_at is not None:
-                due.append(self.drop_ssh_at)
             if ssh_due is not None:
                 due.append(ssh_due)
             due = [at for at in due if at is not None]
@@ -129,10 +124,6 @@ class Init:
                 ssh_due = None
                 self.start_sshd()
                 self.finish_boot()
-            if self.drop_ssh_at is not None and time.monotonic() >= self.drop_ssh_at:
-                self.drop_ssh_at = None
-                subprocess.run(["/usr/bin/pkill", "-KILL", "-x", "sshd"], check=False)
-                self.sshd = None
         self.power_down()
 
     def reap(self):
@@ -151,7 +142,7 @@ class Init:
     def serve(self):
         connection, _ = self.listener.accept()
         with connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             try:
                 request = json.loads(connection.makefile().readline())
                 answer = self.request(request)
@@ -186,6 +177,11 @@ class Init:
             if action in POWER and not self.faults.get("ignore_power_button"):
                 self.log("systemd-logind[512]: Power key pressed short.")
                 self.go_down(action)
+            elif action == "drop-ssh":
+                subprocess.run(["/usr/bin/pkill", "-KILL", "-x", "sshd"], check=False)
+                self.sshd = None
+            elif action.startswith("advance:"):
+                self.timers.advance(float(action.removeprefix("advance:")))
 
     def shutdown_from_timer(self, action):
         self.go_down(action)

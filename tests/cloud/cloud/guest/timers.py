@@ -14,15 +14,23 @@ class Timers:
         self._services = {}  # unit → Popen
         self._scheduled = None  # (due, action)
         self._count = 0
+        self._moved = 0.0  # what a test moved the clock on by hand
+
+    def _now(self):
+        return time.monotonic() + self._moved
+
+    def advance(self, seconds):
+        self._moved += seconds
 
     def next_due(self):
+        """The moment of the machine's own clock at which the next one fires."""
         due = [entry[0] for entry in self._waiting.values()]
         if self._scheduled:
             due.append(self._scheduled[0])
-        return min(due) if due else None
+        return min(due) - self._moved if due else None
 
     def fire(self):
-        now = time.monotonic()
+        now = self._now()
         for unit, (due, argv) in list(self._waiting.items()):
             if due <= now:
                 del self._waiting[unit]
@@ -33,7 +41,7 @@ class Timers:
             self._shutdown(action)
 
     def shutdown(self, delay, action):
-        self._scheduled = (time.monotonic() + delay, action)
+        self._scheduled = (self._now() + delay, action)
 
     def _start(self, unit, argv, environment=None):
         self._log(f"systemd[1]: Started {unit}.service - {' '.join(argv)[:60]}.")
@@ -53,7 +61,7 @@ class Timers:
             active = all(self._is_active(unit) for unit in request["units"])
             return {"status": 0 if active else 3, "states": ["active" if self._is_active(u) else "inactive" for u in request["units"]]}
         if verb == "timers":
-            now = time.monotonic()
+            now = self._now()
             return {"status": 0, "timers": [[unit, round(due - now, 1), argv] for unit, (due, argv) in self._waiting.items()]}
         if verb == "cancel-shutdown":
             self._scheduled = None
@@ -68,7 +76,7 @@ class Timers:
         if request.get("delay") is None:
             self._start(unit, request["argv"], request.get("environment"))
         else:
-            self._waiting[unit] = (time.monotonic() + float(request["delay"]), request["argv"])
+            self._waiting[unit] = (self._now() + float(request["delay"]), request["argv"])
         return {"status": 0, "unit": unit}
 
     def _stop(self, units):
