@@ -1,32 +1,36 @@
 //! From the first packet to the login.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::communicator::{Communicator, Exit};
 use ami_bake_ssh::{HostKey, Jump, Key, Ssh};
+use ami_bake_testkit::wait::{eventually, within_limit};
 use tokio_util::sync::CancellationToken;
 
-use crate::sshd::{Sshd, free_port, run, soon};
+use crate::sshd::{LATER, Sshd, free_port, run, soon};
 
-async fn refused(target: ami_bake_ssh::Target, seconds: u64) -> (ami_bake_core::Error, Duration) {
-    let begun = Instant::now();
-    let error = Ssh::connect(target, soon(seconds), CancellationToken::new()).await.unwrap_err();
-    (error, begun.elapsed())
+/// The error of a connection that must not come about, tried for so many seconds.
+async fn refused(target: ami_bake_ssh::Target, seconds: u64) -> ami_bake_core::Error {
+    Ssh::connect(target, soon(seconds), CancellationToken::new()).await.unwrap_err()
+}
+
+/// The error of a connection that is not tried again: the deadline is beyond the limit of any test.
+async fn refused_at_once(target: ami_bake_ssh::Target) -> ami_bake_core::Error {
+    within_limit("it is tried again and again", refused(target, LATER)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_comes_up_late_is_found_at_once() {
+async fn a_server_that_comes_up_late_is_found() {
     let mut sshd = Sshd::prepare();
     sshd.authorize();
     let target = sshd.target();
-    let connecting = tokio::spawn(Ssh::connect(target, soon(20), CancellationToken::new()));
+    let connecting = tokio::spawn(Ssh::connect(target, soon(LATER), CancellationToken::new()));
+    // Some tries find nobody; how many makes no difference.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     sshd.up();
-    let up = Instant::now();
-    let ssh = connecting.await.unwrap().unwrap();
-    assert!(up.elapsed() < Duration::from_secs(3), "{:?}", up.elapsed());
+    let ssh = within_limit("the server is not found", connecting).await.unwrap().unwrap();
     assert_eq!(run(&ssh, "true").await.0, Exit::Status(0));
 }
 
@@ -35,12 +39,10 @@ async fn a_key_that_is_installed_late_is_asked_again() {
     let mut sshd = Sshd::prepare();
     sshd.up();
     let target = sshd.target();
-    let connecting = tokio::spawn(Ssh::connect(target, soon(20), CancellationToken::new()));
-    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let connecting = tokio::spawn(Ssh::connect(target, soon(LATER), CancellationToken::new()));
+    eventually("no key is offered", || sshd.log().contains("Failed publickey")).await;
     sshd.authorize();
-    let authorized = Instant::now();
-    connecting.await.unwrap().unwrap();
-    assert!(authorized.elapsed() < Duration::from_secs(3), "{:?}", authorized.elapsed());
+    within_limit("the key is not asked again", connecting).await.unwrap().unwrap();
     // Asked again on one connection: newer servers lock addresses out that fail on many.
     let connections = sshd.log().matches("Connection from").count();
     assert!(connections <= 2, "{connections} connections");
@@ -54,7 +56,7 @@ async fn a_login_that_is_never_accepted_names_the_user() {
     sshd.up();
     let mut target = sshd.target();
     target.user = "ubuntu".into();
-    let (error, _) = refused(target, 4).await;
+    let error = refused(target, 15).await;
     assert!(error.message().contains("refuses the login of user ubuntu"), "{error}");
     assert!(error.message().contains("System is booting up"), "{error}");
     assert!(error.help_text().unwrap().contains("ec2-user"));
@@ -67,18 +69,17 @@ async fn a_wrong_host_key_is_definite() {
     let mut target = sshd.target();
     let expected = Key::generate("other").unwrap().public();
     target.host_key = HostKey::Pinned(expected.clone());
-    let (error, time) = refused(target.clone(), 30).await;
-    assert!(time < Duration::from_secs(3), "{time:?}");
+    let error = refused_at_once(target.clone()).await;
     assert!(error.message().contains(&sshd.host.public().fingerprint()), "{error}");
     assert!(error.message().contains(&expected.fingerprint()), "{error}");
     assert!(error.message().contains("somebody may be in between"), "{error}");
 
     target.host_key = HostKey::Fingerprint(expected.fingerprint());
-    let (error, _) = refused(target.clone(), 30).await;
+    let error = refused_at_once(target.clone()).await;
     assert!(error.message().contains("somebody may be in between"), "{error}");
 
     target.host_key = HostKey::Fingerprint(sshd.host.public().fingerprint());
-    let ssh = Ssh::connect(target, soon(10), CancellationToken::new()).await.unwrap();
+    let ssh = Ssh::connect(target, soon(LATER), CancellationToken::new()).await.unwrap();
     assert_eq!(ssh.host_key(), Some(sshd.host.public()));
 }
 
@@ -92,14 +93,13 @@ async fn another_type_of_host_key_is_definite_too() {
     let made = Command::new("ssh-keygen").args(["-q", "-t", "ecdsa", "-N", "", "-f"]).arg(&path).status().unwrap();
     assert!(made.success());
     sshd.up();
-    let (error, time) = refused(sshd.target(), 30).await;
-    assert!(time < Duration::from_secs(5), "{time:?}");
+    let error = refused_at_once(sshd.target()).await;
     assert!(error.message().contains("ecdsa-sha2-nistp256"), "{error}");
     assert!(error.message().contains("expected ssh-ed25519 SHA256:"), "{error}");
 
     let mut target = sshd.target();
     target.host_key = HostKey::AcceptNew;
-    Ssh::connect(target, soon(10), CancellationToken::new()).await.unwrap();
+    Ssh::connect(target, soon(LATER), CancellationToken::new()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +113,7 @@ async fn an_accepted_host_key_is_pinned_from_then_on() {
     std::fs::remove_file(sshd.path("host_key")).unwrap();
     Key::generate("new").unwrap().write(&sshd.path("host_key")).unwrap();
     sshd.up();
-    let error = ssh.reconnect(soon(10)).await.unwrap_err();
+    let error = within_limit("it is tried again", ssh.reconnect(soon(LATER))).await.unwrap_err();
     assert!(error.message().contains("somebody may be in between"), "{error}");
 }
 
@@ -121,9 +121,8 @@ async fn an_accepted_host_key_is_pinned_from_then_on() {
 async fn nobody_listens() {
     let mut target = Sshd::prepare().target();
     target.port = free_port();
-    let (error, time) = refused(target, 1).await;
+    let error = refused(target, 3).await;
     assert!(error.message().contains("refuses the connection"), "{error}");
-    assert!(time < Duration::from_secs(2), "{time:?}");
 }
 
 /// 192.0.2.0/24 is for documentation (RFC 5737): no machine answers there.
@@ -131,21 +130,20 @@ async fn nobody_listens() {
 async fn nobody_answers() {
     let mut target = Sshd::prepare().target();
     target.address = "192.0.2.1".into();
-    let (error, time) = refused(target, 1).await;
+    let error = refused(target, 1).await;
     assert!(error.message().starts_with("connect to 192.0.2.1:"), "{error}");
     assert!(error.help_text().is_some());
-    assert!(time < Duration::from_secs(2), "{time:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connecting_is_cancelled_at_once() {
+async fn connecting_is_cancelled() {
     let mut target = Sshd::prepare().target();
     target.port = free_port();
     let cancel = CancellationToken::new();
-    let connecting = tokio::spawn(Ssh::connect(target, soon(60), cancel.clone()));
+    let connecting = tokio::spawn(Ssh::connect(target, soon(LATER), cancel.clone()));
     tokio::time::sleep(Duration::from_millis(200)).await;
     cancel.cancel();
-    let error = tokio::time::timeout(Duration::from_secs(1), connecting).await.unwrap().unwrap().unwrap_err();
+    let error = within_limit("it is not cancelled", connecting).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
 
@@ -161,7 +159,7 @@ async fn through_a_jump_host() {
         keys: vec![jump.login.clone()],
         host_key: HostKey::Pinned(jump.host.public()),
     });
-    let connecting = tokio::spawn(Ssh::connect(target.clone(), soon(20), CancellationToken::new()));
+    let connecting = tokio::spawn(Ssh::connect(target.clone(), soon(LATER), CancellationToken::new()));
     tokio::time::sleep(Duration::from_millis(700)).await;
     machine.up();
     let ssh = connecting.await.unwrap().unwrap();
@@ -175,12 +173,12 @@ async fn through_a_jump_host() {
 
     // The jump host goes down and comes back: the next call finds its way.
     jump.drop_connections();
-    tokio::time::timeout(Duration::from_secs(5), ssh.closed()).await.expect("the loss was not seen");
+    within_limit("the loss was not seen", ssh.closed()).await;
     assert_eq!(run(&ssh, "echo back").await.1.stdout_text(), "back\n");
 
     let mut wrong = target;
     wrong.jump.as_mut().unwrap().host_key = HostKey::Pinned(machine.host.public());
-    let (error, _) = refused(wrong, 20).await;
+    let error = refused_at_once(wrong).await;
     assert!(error.message().starts_with("reach the jump host"), "{error}");
     assert!(error.message().contains("somebody may be in between"), "{error}");
 }

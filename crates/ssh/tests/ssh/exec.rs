@@ -1,15 +1,17 @@
 //! Commands: output, input, status, signal, time-out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::{Collect, OutputSink, Stream};
 use ami_bake_ssh::Ssh;
+use ami_bake_testkit::output::FirstOutput;
+use ami_bake_testkit::wait::within_limit;
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::sshd::{Sshd, matching, run, running, soon};
+use crate::sshd::{LATER, Sshd, matching, run, running, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_streams_and_the_status_arrive_apart() {
@@ -47,8 +49,8 @@ async fn unread_input_is_no_hindrance() {
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;
     let endless = Exec { command: "exit 3", stdin: Box::new(tokio::io::repeat(b'x')), timeout: None };
-    let exit = tokio::time::timeout(Duration::from_secs(10), ssh.exec(endless, &mut Collect::default())).await;
-    assert_eq!(exit.expect("the command's end was not seen").unwrap(), Exit::Status(3));
+    let exit = within_limit("the command's end was not seen", ssh.exec(endless, &mut Collect::default())).await;
+    assert_eq!(exit.unwrap(), Exit::Status(3));
 }
 
 /// Counts and hashes instead of keeping: 50 MB out and 50 MB in at the same time, checked byte for byte.
@@ -82,7 +84,7 @@ async fn fifty_megabytes_both_ways_at_once() {
     let ssh = sshd.connect().await;
     let data: Vec<u8> = (0..SIZE).map(pattern).collect();
     let mut check = Check::default();
-    let exec = Exec::new("tee /dev/stderr").stdin(&data).timeout(Duration::from_mins(1));
+    let exec = Exec::new("tee /dev/stderr").stdin(&data).timeout(Duration::from_mins(10));
     assert_eq!(ssh.exec(exec, &mut check).await.unwrap(), Exit::Status(0));
     assert_eq!(check.next, SIZE);
     assert_eq!(check.errors as u64, SIZE);
@@ -99,14 +101,12 @@ async fn a_timeout_kills_everything_that_the_command_started() {
          (setsid sh -c 'trap \"\" TERM; sleep {mark}; sleep {mark}' &) ; sleep {mark}; wait"
     );
     let mut output = Collect::default();
-    let begun = Instant::now();
-    let limit = Duration::from_millis(700);
+    let limit = Duration::from_secs(3);
     let exit = ssh.exec(Exec::new(&command).timeout(limit), &mut output).await.unwrap();
     assert_eq!(exit, Exit::TimedOut(limit));
     assert_eq!(output.stdout_text(), "begun\n");
     assert_eq!(output.stderr_text(), "");
     assert_eq!(running(&mark), 0, "a process survived");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(run(&ssh, "echo alive").await.1.stdout_text(), "alive\n");
 }
 
@@ -114,7 +114,7 @@ async fn a_timeout_kills_everything_that_the_command_started() {
 async fn a_flood_of_output_does_not_outrun_the_time_limit() {
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;
-    let limit = Duration::from_millis(500);
+    let limit = Duration::from_secs(2);
     let mut check = Flood(0);
     let exit = ssh.exec(Exec::new("exec cat /dev/zero").timeout(limit), &mut check).await.unwrap();
     assert_eq!(exit, Exit::TimedOut(limit));
@@ -135,10 +135,8 @@ async fn a_process_left_in_the_background_does_not_hang_the_step() {
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;
     let mark = format!("32{}", sshd.port);
-    let begun = Instant::now();
     let (exit, output) = run(&ssh, &format!("sleep {mark} & echo started; exit 4")).await;
     assert_eq!((exit, output.stdout_text().as_str()), (Exit::Status(4), "started\n"));
-    assert!(begun.elapsed() < Duration::from_secs(20));
     assert_eq!(running(&mark), 1);
     std::process::Command::new("kill").args(matching(&mark)).status().unwrap();
 }
@@ -168,18 +166,18 @@ async fn commands_wait_for_a_place_on_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelling_ends_a_running_command_at_once() {
+async fn cancelling_ends_a_running_command() {
     let sshd = Sshd::start();
     let cancel = CancellationToken::new();
-    let ssh = Ssh::connect(sshd.target(), soon(10), cancel.clone()).await.unwrap();
-    let begun = Instant::now();
+    let ssh = Ssh::connect(sshd.target(), soon(LATER), cancel.clone()).await.unwrap();
+    let (mut output, begun) = FirstOutput::new();
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        begun.await.unwrap();
         cancel.cancel();
     });
-    let error = ssh.exec(Exec::new("sleep 30"), &mut Collect::default()).await.unwrap_err();
+    let call = ssh.exec(Exec::new("echo begun; sleep 3600"), &mut output);
+    let error = within_limit("it is not cancelled", call).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    assert!(begun.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,6 +210,6 @@ async fn a_dropped_tunnel_delivers_what_was_written() {
     let data = vec![7; 1_000_000];
     stream.write_all(&data).await.unwrap();
     drop(stream);
-    let all = tokio::time::timeout(Duration::from_secs(10), received).await.unwrap().unwrap();
+    let all = within_limit("it does not arrive", received).await.unwrap();
     assert_eq!(all.len(), data.len());
 }

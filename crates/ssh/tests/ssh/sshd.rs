@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::Collect;
-use ami_bake_ssh::{HostKey, Key, Ssh, Target};
+use ami_bake_ssh::{HostKey, Key, Ssh, Target, Timing};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -130,7 +130,7 @@ impl Sshd {
     pub(crate) fn target(&self) -> Target {
         let mut target = Target::new("127.0.0.1", "root", self.login.clone(), HostKey::Pinned(self.host.public()));
         target.port = self.port;
-        target.timing.reconnect = Duration::from_secs(5);
+        target.timing = patient();
         target
     }
 
@@ -139,7 +139,7 @@ impl Sshd {
     }
 
     pub(crate) async fn connect_to(&self, target: Target) -> Ssh {
-        match Ssh::connect(target, soon(10), CancellationToken::new()).await {
+        match Ssh::connect(target, soon(LATER), CancellationToken::new()).await {
             Ok(ssh) => ssh,
             Err(error) => panic!("{error} ({:?})\n{}", error.help_text(), self.log()),
         }
@@ -157,6 +157,15 @@ impl Drop for Sshd {
             let _ = std::io::stderr().write_all(self.log().as_bytes());
         }
     }
+}
+
+/// Seconds beyond the limit of any test.
+pub(crate) const LATER: u64 = 3600;
+
+/// The usual timing, with limits that a busy machine does not reach.
+fn patient() -> Timing {
+    let long = Duration::from_secs(LATER);
+    Timing { dial: long, handshake: long, auth: long, reconnect: long, ..Timing::default() }
 }
 
 /// A deadline.
