@@ -1,4 +1,4 @@
-"""The cloud's own interface under /_cloud: rules, and what has happened. JSON in, JSON out."""
+"""The admin interface under /_cloud: rules, and what has happened. JSON in, JSON out."""
 import json
 
 from moto.ec2.models import ec2_backends

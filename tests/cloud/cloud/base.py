@@ -1,4 +1,4 @@
-"""The layers that every instance stands on: what a seeded image puts over the host's root, and the guest's commands."""
+"""The layers below every instance: what a seeded image adds to the host's root, and the guest's commands."""
 import os
 import shutil
 import stat
@@ -37,7 +37,7 @@ def workplace():
 
 
 def opaque(path, mode=0o755):
-    """A directory through which nothing of the layers below is seen."""
+    """A directory that hides the layers below."""
     os.makedirs(path, exist_ok=True)
     os.chmod(path, mode)
     os.setxattr(path, "trusted.overlay.opaque", b"y")
@@ -66,7 +66,7 @@ def build_shims(root):
 
 
 def build_image(root, user, sha1_signatures=False):
-    """What a cloud image of this default user differs in from the host's root."""
+    """How a cloud image with this default user differs from the host's root."""
     for path in [*HIDDEN, *workplace()]:
         if os.path.isdir("/" + path) or path in ("var/lib/cloud", "etc/sudoers.d"):
             opaque(os.path.join(root, path), 0o700 if path == "root" else 0o1777 if path.endswith("tmp") else 0o755)
@@ -112,7 +112,7 @@ def _text(path):
 
 
 def _account(path, user, line):
-    """The host's accounts without people: system users, and this one."""
+    """The host's accounts without its users: system users, and this one."""
     kept = []
     for entry in _text(path).splitlines():
         fields = entry.split(":")

@@ -1,4 +1,4 @@
-"""Rules that make the cloud misbehave; made through POST /_cloud/faults, and used up as they hit."""
+"""Rules that make the cloud misbehave or hold a state; added through POST /_cloud/faults, and used up as calls meet them."""
 import fnmatch
 import itertools
 import threading
@@ -87,7 +87,7 @@ class Faults:
             return rule
 
     def take(self, call, kinds):
-        """The first rule of one of these kinds that fits the call; it is used up by one."""
+        """The first rule of one of these kinds that fits the call; this is one of its `times`."""
         with self._lock:
             for rule in self._rules:
                 if rule.kind not in kinds or not rule.fits(call):
@@ -113,7 +113,7 @@ class Faults:
         return self.take(call, HOLD_KINDS) if call else None
 
     def clear(self, number=None):
-        """Deletes one rule or all, and lets go on what they held."""
+        """Deletes one rule or all; what they held goes on."""
         with self._lock:
             gone = [rule for rule in self._rules if number is None or rule.number == number]
             self._rules = [rule for rule in self._rules if rule not in gone]

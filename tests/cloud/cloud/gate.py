@@ -1,4 +1,4 @@
-"""What every call passes on its way to moto and back: log, latency, throttle, permissions, faults, one lock."""
+"""What every call passes on its way to moto and back: log, latency, throttling, permissions, faults, one lock."""
 import re
 import sys
 import threading
@@ -93,7 +93,7 @@ class Gate:
         return self._aged(call, answer)
 
     def _hide(self, call, seconds):
-        """Things younger than this are not there yet, wherever they are named."""
+        """Resources younger than this are not found, whichever call names them."""
         for identifier in IDS.findall(str(call.parameters)):
             born = self.world.created.get(identifier)
             if born is not None and self.world.clock.now() - born < seconds:

@@ -1,4 +1,4 @@
-"""How long the cloud takes: seconds by transition, and by group of calls (names of research/latency.md, section 7)."""
+"""How long the cloud takes: seconds by transition, and by group of calls. Figures of AWS: profiles/aws-typical.json."""
 import fnmatch
 import json
 import random
@@ -108,7 +108,7 @@ class Latency:
         return seconds
 
     def took(self, name, seconds):
-        """Something that takes as long as it takes, such as a guest's way down, the sandbox's own included."""
+        """Records a time that the cloud does not set, such as that of a guest's shutdown."""
         with self._lock:
             self._served.append({"time": time.time(), "transition": name, "seconds": seconds})
 

@@ -1,4 +1,4 @@
-"""What exists in every account and region that a client made; nothing may be left after a bake but its image."""
+"""Everything that clients created and that still exists, in all accounts and regions; after a bake only its image may be left."""
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
@@ -14,7 +14,7 @@ class Leaks:
         self._forgiven = set()
 
     def forgive(self):
-        """What is there now counts no more: a test's own preparations."""
+        """Ignores what exists now: a test's own preparations."""
         with self.world.lock:
             self._forgiven = {(kind, entry["id"]) for _, kind, entry in self._all()}
 

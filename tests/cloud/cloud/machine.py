@@ -1,4 +1,4 @@
-"""One instance's machine: its sandbox, console, power, and what is left when it is down."""
+"""The machine of one instance: its sandbox, console and power."""
 import errno
 import json
 import os
@@ -152,7 +152,7 @@ class Machine:
     # power --------------------------------------------------------------------------------------------------
 
     def press(self, action):
-        """The power button: the guest takes itself down, or not."""
+        """Presses the power button, which the guest may ignore."""
         if self.alive:
             self._pressed = time.time()
             self._ask_init(action)
@@ -194,7 +194,7 @@ class Machine:
             return bytes(self._console)
 
     def posted(self):
-        """The console as EC2 keeps it without being asked for the latest: what the boot said."""
+        """The console that EC2 answers without `latest`: the output of the boot."""
         with self._console_lock:
             return self._posted
 

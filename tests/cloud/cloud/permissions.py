@@ -1,4 +1,4 @@
-"""Denied actions, and the encoded message that STS decodes into which action on what was missing."""
+"""Denied actions, and the encoded message from which STS DecodeAuthorizationMessage tells the missing action."""
 import base64
 import fnmatch
 import json

@@ -1,4 +1,4 @@
-"""Calls that do not come by moto's gate: who calls what, whether they may, and the answers in words of the service."""
+"""Calls that do not pass moto's gate: the caller, the action, permissions, and answers in the service's protocol."""
 import json
 import re
 import time

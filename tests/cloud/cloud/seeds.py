@@ -1,4 +1,4 @@
-"""The images of others that are there from the start, and the public parameters that name them."""
+"""Public images that exist from the start, and the public parameters that name them."""
 import datetime
 import hashlib
 
@@ -44,7 +44,7 @@ class Seeds:
                 self._plant(region, *seed)
 
     def plant(self, region, owner, name, flavour, id=None, files=None):
-        """Another image of somebody's, with these files ({path: {text, mode}}) over what its distribution has; its id."""
+        """Adds a public image with these files ({path: {text, mode}}) over its distribution's; answers its id."""
         content = self.world.store.base(flavour)
         if files:
             content = self.world.store.over(content, files)

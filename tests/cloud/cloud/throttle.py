@@ -1,4 +1,4 @@
-"""Token buckets per action, account and region, as the EC2 developer guide gives them (research/latency.md, section 2)."""
+"""Token buckets per action, account and region, as in the EC2 developer guide, "Request throttling for the Amazon EC2 API"."""
 import threading
 import time
 
@@ -25,7 +25,7 @@ class Throttle:
         self._lock = threading.Lock()
 
     def take(self, call):
-        """Takes a token for the call, or refuses it as the service does."""
+        """Takes a token for the call, or refuses the call as the service does."""
         if not self.enabled:
             return
         group = latency.group_of(call.service, call.action)

@@ -1,4 +1,4 @@
-"""Answers in each service's own words."""
+"""Error answers in each service's protocol."""
 import json
 import uuid
 from xml.sax.saxutils import escape

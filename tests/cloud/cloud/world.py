@@ -1,4 +1,4 @@
-"""The state that moto has not: contents of disks, machines, rules; and the one lock over all of moto."""
+"""State that moto does not have: contents of disks, machines, rules; and the one lock over all of moto."""
 import os
 import threading
 
@@ -49,7 +49,7 @@ class World:
         return Disk(self.store, content or Content(()))
 
     def collect(self):
-        """Frees the layers of deleted snapshots and volumes; called off the lock's critical path."""
+        """Frees the layers of deleted snapshots and volumes; called without the lock."""
         with self.lock:
             known = {volume_id for regions in list(ec2_backends.values()) for backend in list(regions.values()) for volume_id in backend.volumes}
             for volume_id in [volume_id for volume_id in self.disks if volume_id not in known]:

@@ -1,4 +1,4 @@
-"""Auto Scaling groups. Their instances are no machines: an id, a zone, a launch template's version, a state in time."""
+"""Auto Scaling groups. Their instances are not machines: each is an id, a zone, a launch template version and a state."""
 import math
 import types
 
@@ -18,7 +18,7 @@ ALIVE = ("Pending", "InService")
 
 
 class Host:
-    """What stands in for an instance."""
+    """An instance of a group."""
 
     def __init__(self, group, number):
         self.id = f"i-{mock_random.get_random_hex(17)}"
@@ -176,7 +176,7 @@ def launch_template(group):
 
 
 def update(moto, group, *given, **named):
-    """Moto forgets the policy of a group whose update does not name it."""
+    """Moto drops the policy of a group whose update does not name it."""
     policy = group.mixed_instances_policy
     sized = dict(named, desired_capacity=named.get("desired_capacity") if named.get("desired_capacity") is not None else group.desired_capacity)
     moto(group, *given, **sized)
@@ -185,7 +185,7 @@ def update(moto, group, *given, **named):
 
 
 def keyed(backend, method, kept, key):
-    """Moto keeps policies and actions by their own names; here two groups may have them alike."""
+    """Moto keys policies and actions by their own names; here two groups may use the same name."""
     moto = getattr(backend, method)
 
     def put(this, **named):

@@ -1,4 +1,4 @@
-"""Puts the cloud's own groups and refreshes in the place of moto's."""
+"""Replaces moto's groups and refreshes with the cloud's own."""
 from .groups import Groups
 from .refreshes import Refreshes
 

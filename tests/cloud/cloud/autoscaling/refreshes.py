@@ -1,4 +1,4 @@
-"""Instance refreshes: their states, what they refuse, and the way back (Auto Scaling API and user guide, "instance refresh")."""
+"""Instance refreshes: their states, what they refuse, and rollback (Auto Scaling API and user guide, "instance refresh")."""
 import copy
 import datetime
 import math
@@ -40,7 +40,7 @@ class Refresh:
 
 
 class Refreshes:
-    """The lock of the world is held by every caller but the timeline."""
+    """Callers hold the world's lock, except for the timeline."""
 
     def __init__(self, world, groups):
         self.world, self.groups = world, groups
@@ -216,7 +216,7 @@ def specification(configuration):
 
 
 def saved(group):
-    """The specification that the group has before anything is moved."""
+    """The launch template specification of the group before the refresh."""
     if group.mixed_instances_policy:
         return copy.deepcopy(group.mixed_instances_policy["LaunchTemplate"]["LaunchTemplateSpecification"])
     return copy.deepcopy(group.launch_template)
@@ -232,7 +232,7 @@ def configure(group, desired):
 
 
 def irreversible(group, code="ValidationError"):
-    """The group's own configuration has to be one that does not move."""
+    """Refuses a group whose own configuration is not a fixed version."""
     given = saved(group)
     if not given:
         raise Refusal(code, "The Auto Scaling group has no launch template to roll back to.")

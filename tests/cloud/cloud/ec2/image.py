@@ -64,7 +64,7 @@ class Image(TaggedEC2Resource):
         return self.owner_id == account or self.public or {"UserId": account} in self.launch_permissions
 
     def seen_by(self, backend):
-        """The image as another account sees it: with that account's tags, which are none of the owner's."""
+        """The image as another account sees it: with that account's tags instead of the owner's."""
         if self.ec2_backend is backend:
             return self
         other = copy.copy(self)

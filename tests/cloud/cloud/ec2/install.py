@@ -1,4 +1,4 @@
-"""Puts the cloud's own handlers in the place of moto's."""
+"""Replaces moto's handlers with the cloud's own."""
 from moto.ec2.responses import EC2Response
 from moto.sts.responses import TokenResponse
 from moto.core.responses import ActionResult
@@ -39,7 +39,7 @@ def install(world):
 
 
 def remove_role_from_instance_profile(backend, profile_name, role_name):
-    """Moto ends in a ValueError where IAM says that the role isn't there."""
+    """Moto raises ValueError where IAM answers that the role does not exist."""
     profile, role = backend.get_instance_profile(profile_name), backend.get_role(role_name)
     if role not in profile.roles:
         raise NoSuchEntity(f"The role with name {role_name} is not in the instance profile {profile_name}.")

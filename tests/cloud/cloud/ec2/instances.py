@@ -1,4 +1,4 @@
-"""What is asked of an instance that is there: console, attributes, and the words of state changes."""
+"""Calls about an existing instance: console, attributes, and the reasons of state changes."""
 import base64
 
 from moto.core.responses import ActionResult, EmptyResult

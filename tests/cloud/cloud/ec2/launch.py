@@ -99,7 +99,7 @@ class Launch:
             raise Refusal("InvalidParameterCombination", f"The interruption behavior '{behaviour}' is only valid for persistent Spot Instance requests.")
 
     def _check_profile(self, response, given):
-        """A profile that was made a moment ago is not there yet, to EC2."""
+        """EC2 does not see a new instance profile for some seconds."""
         if not (given.get("Name") or given.get("Arn")):
             return
         kind, value = ("name", given["Name"]) if given.get("Name") else ("arn", given.get("Arn"))
@@ -125,7 +125,7 @@ class Launch:
         return list(merged.values())
 
     def create(self, backend, moto_run, image_id, count, data, security_group_names, kwargs):
-        """Every way to an instance comes by here: RunInstances, Auto Scaling, fleets, spot requests."""
+        """Everything that launches instances ends here: RunInstances, Auto Scaling, fleets, spot requests."""
         call = self.world.current
         overrides = kwargs.pop("block_device_mappings", None)
         template = backend._get_template_from_args(kwargs["launch_template"]).data if kwargs.get("launch_template") else {}

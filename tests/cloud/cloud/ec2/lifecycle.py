@@ -1,4 +1,4 @@
-"""An instance's states in time, and what each does to its machine."""
+"""The states of an instance, and what each does to its machine."""
 import copy
 
 from moto.core.utils import utcnow
@@ -22,7 +22,7 @@ def is_xen(instance):
 
 
 class Lifecycle:
-    """The lock of the world is held by every caller but the timeline and the machines, for which this takes it."""
+    """Callers hold the world's lock, except for the timeline and the machines: for them the lock is taken here."""
 
     def __init__(self, world):
         self.world = world

@@ -1,4 +1,4 @@
-"""What EC2 refuses in any call that carries it: tags, names, tokens, volumes."""
+"""Parameters that EC2 validates in any call: tags, names, tokens, volumes."""
 import re
 
 from ..wire import Refusal
@@ -64,7 +64,7 @@ def group(parameters):
 
 
 def volume(ebs):
-    """Figures of design/aws.md; messages are EC2's."""
+    """Limits and messages as in the EC2 API reference (EbsBlockDevice, CreateVolume)."""
     kind, size, iops, throughput = ebs.get("VolumeType"), number(ebs.get("VolumeSize")), number(ebs.get("Iops")), number(ebs.get("Throughput"))
     if throughput is not None and kind != "gp3":
         raise Refusal("InvalidParameterCombination", f"The parameter throughput is not supported for {kind or 'gp2'} volumes.")

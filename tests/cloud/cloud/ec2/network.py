@@ -1,4 +1,4 @@
-"""Interfaces and security groups: which groups a machine's interface has, and what stands on a group."""
+"""Interfaces and security groups: the groups of a machine's interface, and what uses a group."""
 from moto.core.responses import EmptyResult
 from moto.ec2.models import EC2Backend
 

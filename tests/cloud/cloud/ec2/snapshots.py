@@ -48,7 +48,7 @@ class Snapshots:
         return self._sizes[snapshot_id]
 
     def adopt(self, snapshot_id, content, size):
-        """Content that came by no call: a seeded image's."""
+        """Content of a seeded image, which no call created."""
         self.world.contents[snapshot_id] = content
         self._sizes[snapshot_id] = size
 

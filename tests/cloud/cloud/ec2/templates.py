@@ -1,4 +1,4 @@
-"""Launch templates: versions that are made from others, numbers that are never used again, and what EC2 forgets on the way."""
+"""Launch templates: versions created from others, numbers that are used once, and what EC2 does not copy."""
 import copy
 
 from moto.core.responses import ActionResult

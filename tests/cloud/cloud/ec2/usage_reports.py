@@ -1,4 +1,4 @@
-"""Usage reports of one's own images: what all accounts had of them when it was asked for. Pending when first described."""
+"""Usage reports of one's own images: how all accounts used them at the time of the call. Pending when first described."""
 import datetime
 import itertools
 
