@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::{Error, ErrorKind, Result};
-use ami_bake_import::{Imported, Kind, Request, import, lines};
+use ami_bake_import::{FindingKind, Imported, Request, import, lines};
 use ami_bake_manifest::diagnostic::{self, Style};
 
 use crate::session::{environment, inputs, read};
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
     };
     let Some(manifest) = &imported.manifest else {
         emit(&imported, many, ui);
-        ui.say(&format!("\n{} nothing here can be imported\n", ui.paint.bad("error:")));
+        ui.say(&format!("\n{} nothing can be imported\n", ui.paint.bad("error:")));
         return Ok(ErrorKind::Manifest.exit_code());
     };
     if let Some(output) = output {
@@ -137,7 +137,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 /// The list of what is not in the manifest as it was.
 fn emit(imported: &Imported, many: bool, ui: Ui) {
-    for (kind, title) in [(Kind::Dropped, "Not carried over:"), (Kind::Changed, "Carried over with a difference:")] {
+    for (kind, title) in [(FindingKind::Dropped, "Not imported:"), (FindingKind::Changed, "Imported with changes:")] {
         let lines = lines(&imported.findings, kind, many);
         if !lines.is_empty() {
             ui.say(&format!("{}\n", ui.paint.bold(title)));
@@ -147,7 +147,7 @@ fn emit(imported: &Imported, many: bool, ui: Ui) {
         }
     }
     if !imported.missing.is_empty() {
-        ui.say(&format!("{}\n", ui.paint.bold("Files that are not there:")));
+        ui.say(&format!("{}\n", ui.paint.bold("Missing files:")));
         for path in &imported.missing {
             ui.say(&format!("  {path}\n"));
         }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::{Error, Result};
-use ami_bake_import::{Imported, Kind, Refused, Request, Source, gather, import, is_importable, lines};
+use ami_bake_import::{FindingKind, Imported, Refused, Request, Source, gather, import, is_importable, lines};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use ami_bake_manifest::{Loaded, Manifest, Options};
 
@@ -92,12 +92,9 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
         }
         let name = path.display();
         let found = gather(path).map_err(|error| Error::usage(format!("read the folder {name}")).because(error))?;
-        if let Some(left) = found.left.first() {
-            return Err(Error::usage(format!(
-                "import {}: a template of HCL2 in JSON can't be imported",
-                left.display()
-            ))
-            .help("Write it as HCL, or name the other files of the folder one by one."));
+        if let Some(path) = found.unsupported.first() {
+            return Err(Error::usage(format!("can't import {}: HCL2 in JSON is not supported", path.display()))
+                .help("Write it in HCL, or name the other files of the folder one by one."));
         }
         if found.templates.is_empty() {
             return Err(Error::usage(format!("{name} is a folder without a template"))
@@ -127,13 +124,13 @@ fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options)
     };
     let told = told(&name, &imported);
     let Some(text) = imported.manifest else {
-        return refused(format!("nothing in {name} can be imported"), "Each part of it is told with the reason.", told);
+        return refused(format!("nothing in {name} can be imported"), "See the messages below.", told);
     };
     if !imported.files.is_empty() {
         let help = format!("Write the manifest first: `ami-bake import {name} -o bake.yml`.");
-        return refused(format!("{name} holds documents that have to be files beside a manifest"), &help, told);
+        return refused(format!("{name} contains component documents that must be separate files"), &help, told);
     }
-    // The template has taken its values; only what the manifest asks for is given to it again.
+    // The template already has its values; the manifest only gets those of its own variables.
     let sets = options.sets.iter().filter(|(name, _)| imported.variables.contains(name)).cloned().collect();
     let options = Options { var_files: Vec::new(), sets, ..options.clone() };
     let mut loaded = Manifest::load_text(&format!("{name} (imported)"), &text, folder, &options);
@@ -141,16 +138,16 @@ fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options)
     loaded
 }
 
-/// What does not come over, as findings.
+/// What is not imported, as findings.
 fn told(name: &str, imported: &Imported) -> Vec<Diagnostic> {
-    let mut findings: Vec<Diagnostic> = lines(&imported.findings, Kind::Dropped, false)
+    let mut findings: Vec<Diagnostic> = lines(&imported.findings, FindingKind::Dropped, false)
         .into_iter()
-        .map(|line| Diagnostic::warning("not-carried-over", None, format!("not carried over: {line}")))
+        .map(|line| Diagnostic::warning("not-imported", None, format!("not imported: {line}")))
         .collect();
-    let changed = lines(&imported.findings, Kind::Changed, false).len();
+    let changed = lines(&imported.findings, FindingKind::Changed, false).len();
     if changed > 0 {
-        let message = format!("{changed} more came over with a difference");
-        let help = format!("`ami-bake import {name}` tells of each.");
+        let message = format!("{changed} more imported with changes");
+        let help = format!("Run `ami-bake import {name}` to list them.");
         findings.push(Diagnostic::note("changed", None, message).help(help));
     }
     findings

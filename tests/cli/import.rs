@@ -21,16 +21,16 @@ fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
     assert_snapshot!(fixture.run(&["import", "web.json", "-o", "bake.yml"]).snapshot(), @r"
     exit code 0
     --- stderr
-    Not carried over:
-      builders[0].access_key: credentials are not part of a manifest → The bake takes them from the environment, a profile or a role, as every AWS tool does; see `aws.role`.
-      builders[1]: there is no platform for builders of the type `openstack` yet → The rest of the template came over: where the image is needed elsewhere too, keep Packer for it.
-      provisioners[2]: it runs on the computer that bakes, and steps run on the machine → Run it in the workflow, before or after the bake.
-      variables.access: nothing that came over uses it
-      variables.docker_password: it is a credential, and nothing that came over uses it
-    Carried over with a difference:
-      builders[0].ami_name: `timestamp` counts seconds since 1970 in Packer and is YYYYMMDDhhmmss here
-      builders[0]: metadata needs a session token (IMDSv2) in the image and on its machine, where Packer leaves it open → Set `publish.imds: optional` and `machine.metadata.tokens: optional` where software can't ask for one.
-    Files that are not there:
+    Not imported:
+      builders[0].access_key: credentials are not part of a manifest → The bake uses the environment, a profile or a role, like every AWS tool; see `aws.role`.
+      builders[1]: the builder type `openstack` is not supported → The rest of the template was imported. Keep using Packer for this builder.
+      provisioners[2]: it runs on the computer that bakes; steps run on the machine → Run it in the workflow, before or after the bake.
+      variables.access: nothing imported uses it
+      variables.docker_password: a credential that nothing imported uses
+    Imported with changes:
+      builders[0].ami_name: `timestamp` is seconds since 1970 in Packer and YYYYMMDDhhmmss in a manifest
+      builders[0]: IMDSv2 is required for the image and its build machine; Packer leaves it optional → If software needs IMDSv1, set `publish.imds: optional` and `machine.metadata.tokens: optional`.
+    Missing files:
       none.sh
 
     wrote bake.yml (1 image)
@@ -53,13 +53,13 @@ fn a_mistake_is_refused_with_its_line() {
     assert_snapshot!(fixture.run(&["import", "web.json"]).snapshot(), @r#"
     exit code 3
     --- stderr
-    error[syntax]: there is a comma behind the last entry, before the `}`
+    error[syntax]: trailing comma before `}`
      --> web.json:2:17
       |
     2 |   "builders": [],
       |                 ^
       |
-      = help: Take the comma out: JSON takes none there.
+      = help: Remove the comma: JSON does not allow it here.
     "#);
     let checked = fixture.run(&["check", "web.json"]).exits(3);
     assert!(checked.stderr.contains("web.json:2:17"), "{}", checked.stderr);
@@ -84,8 +84,7 @@ fn a_template_is_checked_on_the_fly() {
     fixture.write("there.sh", "#!/bin/sh\n");
     let valid = fixture.run(&["check", "web.json"]).exits(0);
     assert!(
-        valid.stderr.contains("not carried over: builders[1]")
-            && valid.stderr.contains("web.json: valid (1 image on aws)"),
+        valid.stderr.contains("not imported: builders[1]") && valid.stderr.contains("web.json: valid (1 image on aws)"),
         "{}",
         valid.stderr
     );
@@ -102,8 +101,8 @@ fn hcl_is_imported_from_a_folder_or_its_files() {
     assert_snapshot!(fixture.run(&["import", "web", "-o", "bake.yml"]).snapshot(), @r"
     exit code 0
     --- stderr
-    Not carried over:
-      a.pkr.hcl: build.provisioner[1]: it runs on the computer that bakes, and steps run on the machine → Run it in the workflow, before or after the bake.
+    Not imported:
+      a.pkr.hcl: build.provisioner[1]: it runs on the computer that bakes; steps run on the machine → Run it in the workflow, before or after the bake.
 
     wrote bake.yml (1 image)
 

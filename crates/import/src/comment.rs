@@ -2,34 +2,26 @@
 
 use crate::credential;
 use crate::input::Reader;
-use crate::json::Kind;
 
-/// Whether a key stands for a comment.
+/// Whether a key holds a comment.
 fn is_comment(key: &str) -> bool {
     key.starts_with('_') || key.starts_with("//") || key.starts_with('#') || key == "comment" || key == "comments"
 }
 
-/// The comments of a map, ticked off.
+/// The comments of a map, marked as used.
 pub(crate) fn of(reader: &Reader) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (key, value) in reader.entries() {
-        if !is_comment(key) {
-            continue;
-        }
-        let items = match value.node.kind {
-            Kind::List(_) => value.items(),
-            _ => vec![value],
-        };
-        lines.extend(items.iter().flat_map(text));
-    }
-    lines
+    let comments = reader.entries().into_iter().filter(|(key, _)| is_comment(key));
+    comments
+        .flat_map(|(_, value)| if value.is_list() { value.items() } else { vec![value] })
+        .flat_map(|text| self::text(&text))
+        .collect()
 }
 
-/// The lines of a text that the author wrote for people; one with a credential in it stays behind.
+/// The lines of a text that the author wrote for people; one that contains a credential is not copied.
 pub(crate) fn text(reader: &Reader) -> Vec<String> {
     let Some(text) = reader.text() else { return Vec::new() };
     if credential::holds(text) || credential::given(text) {
-        reader.drop("it holds a credential, which is never copied", "");
+        reader.drop("it contains a credential, which is never copied", "");
         return Vec::new();
     }
     text.lines().map(str::to_owned).collect()

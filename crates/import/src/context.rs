@@ -1,4 +1,4 @@
-//! Fields of the input to values of the manifest: what can't be one is told with its path.
+//! Fields of the input to values of the manifest: what can't be converted is reported with its path.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -6,58 +6,61 @@ use std::collections::BTreeSet;
 use crate::credential;
 use crate::input::Reader;
 use crate::paths::{Found, Paths};
-use crate::template::{Expr, Scope, Words, evaluate};
+use crate::template::{Expr, Template, TemplateScope, Words, evaluate};
 use crate::yaml::{Map, Value};
 
-/// What fields are read with.
+/// What to do about a value that can't be converted.
+const BY_HAND: &str = "Write the value into the manifest by hand.";
+
+/// What fields are converted with.
 pub(crate) struct Context<'a> {
-    pub(crate) scope: &'a dyn Scope,
+    pub(crate) scope: &'a dyn TemplateScope,
     pub(crate) paths: &'a Paths,
-    /// Expressions that stand where the manifest wants a number or a truth value.
+    /// Expressions in fields where the manifest expects a number or a boolean.
     pub(crate) typed: &'a RefCell<BTreeSet<String>>,
 }
 
 impl Context<'_> {
-    /// The words of a scalar; none when they have no value here, which is told.
+    /// A scalar as the manifest writes it; none when it has no counterpart, which is reported.
     pub(crate) fn words(&self, reader: &Reader) -> Option<Words> {
-        let Some(text) = reader.text() else {
-            reader.drop("this is no text", "Look what is meant, and write it into the manifest by hand.");
+        let Some(template) = reader.template() else {
+            reader.drop("this is not text", BY_HAND);
             return None;
         };
-        self.words_of(text, reader)
+        self.words_of(&template, reader)
     }
 
-    /// The words of a text that is part of a field.
-    pub(crate) fn words_of(&self, text: &str, reader: &Reader) -> Option<Words> {
-        if credential::holds(text) {
+    /// A text that is part of a field, as the manifest writes it.
+    pub(crate) fn words_of(&self, template: &Template, reader: &Reader) -> Option<Words> {
+        if credential::holds(&template.written()) {
             reader.drop(
-                "it holds a credential, which is never copied",
-                "Give it by a secret: name it in `secrets`, and read it in the `env` of a step.",
+                "it contains a credential, which is never copied",
+                "Use a secret: list it in `secrets` and read it in the `env` of a step.",
             );
             return None;
         }
         let mut notes = Vec::new();
-        match evaluate(text, self.scope, &mut |note| notes.push(note)) {
+        match evaluate(template, self.scope, &mut |note| notes.push(note)) {
             Ok(words) => {
                 for note in notes {
                     reader.changed(note, "");
                 }
                 Some(words)
             }
-            Err(trouble) => {
-                reader.drop(trouble.why, trouble.help);
+            Err(unsupported) => {
+                reader.drop(unsupported.why, unsupported.help);
                 None
             }
         }
     }
 
-    /// A text where secrets can't be; empty means unset, as it does in Packer.
+    /// A text where secrets are not allowed; empty means unset, as it does in Packer.
     pub(crate) fn plain(&self, reader: &Reader) -> Option<Words> {
         let words = self.words(reader)?;
         if words.is_secret() {
             reader.drop(
-                "a secret can't be used here",
-                "Secrets go into the `env` of a step, `vars` of `ansible`, or `publish.docker.login`.",
+                "secrets are not allowed here",
+                "Use secrets in the `env` of a step, in `vars` of `ansible`, or in `publish.docker.login`.",
             );
             return None;
         }
@@ -65,7 +68,7 @@ impl Context<'_> {
             if words.literal().is_none() {
                 reader.drop(
                     format!("`{}` is empty, which means unset", words.manifest()),
-                    "Give the variable a value before the import, or write the field by hand.",
+                    "Set the variable before the import, or write the field by hand.",
                 );
             }
             return None;
@@ -78,7 +81,7 @@ impl Context<'_> {
         self.plain(reader).map(|words| words.manifest().into())
     }
 
-    /// A text that can't be left out: a variable that is empty must be given.
+    /// A required text: a variable that is empty must be set.
     pub(crate) fn needed(&self, reader: &Reader) -> Option<Value> {
         let words = self.words(reader)?;
         if let Some(expr) = words.single()
@@ -88,8 +91,8 @@ impl Context<'_> {
         {
             self.typed.borrow_mut().insert(format!("!{}", expr.code));
             reader.changed(
-                format!("`{}` is empty, so it must be given", expr.code),
-                format!("Give it with `--set {}=…`.", expr.code.trim_start_matches("vars.")),
+                format!("`{}` is empty and must be set", expr.code),
+                format!("Set it with `--set {}=…`.", expr.code.trim_start_matches("vars.")),
             );
             return Some(words.manifest().into());
         }
@@ -105,29 +108,29 @@ impl Context<'_> {
         if let Some(number) = words.known().and_then(|known| known.trim().parse::<u64>().ok()) {
             Some(Value::Raw(number.to_string()))
         } else {
-            reader.drop("this is no whole number", "Look what is meant, and write it by hand.");
+            reader.drop("this is not a whole number", BY_HAND);
             None
         }
     }
 
-    /// A truth value as the template stands.
+    /// A boolean with the value that it has during the import.
     pub(crate) fn flag(&self, reader: &Reader) -> Option<bool> {
         let words = self.plain(reader)?;
         match words.known().as_deref().map(str::trim) {
             Some("true" | "1" | "TRUE" | "True" | "t") => Some(true),
             Some("false" | "0" | "FALSE" | "False" | "f") => Some(false),
             Some(_) => {
-                reader.drop("this is neither true nor false", "Look what is meant, and write it by hand.");
+                reader.drop("this is neither true nor false", BY_HAND);
                 None
             }
             None => {
-                reader.drop("whether it is true is not known before the bake", "Write it by hand.");
+                reader.drop("its value is only known during the bake", BY_HAND);
                 None
             }
         }
     }
 
-    /// A truth value that may follow a variable.
+    /// A boolean that may follow a variable.
     pub(crate) fn switch(&self, reader: &Reader) -> Option<Value> {
         let words = self.plain(reader)?;
         match words.single() {
@@ -139,8 +142,8 @@ impl Context<'_> {
     fn typed(&self, expr: &Expr, reader: &Reader, fits: impl Fn(&str) -> bool) -> Option<Value> {
         if let Some(known) = expr.known.as_deref().filter(|known| !fits(known)) {
             reader.drop(
-                format!("`{known}` does not fit, the value of `{}`", expr.code),
-                "Give the variable a value that fits before the import, or write the field by hand.",
+                format!("`{known}`, the value of `{}`, is not valid here", expr.code),
+                "Set the variable to a valid value before the import, or write the field by hand.",
             );
             return None;
         }
@@ -148,7 +151,7 @@ impl Context<'_> {
         Some(format!("${{{{ {} }}}}", expr.code).into())
     }
 
-    /// A list: of JSON, or a text with commas, which Packer takes too.
+    /// A list, or a text with commas, which Packer accepts too.
     pub(crate) fn list<'r>(&self, reader: &Reader<'r>) -> Vec<(Words, Reader<'r>)> {
         let mut all = Vec::new();
         for item in reader.items() {
@@ -156,10 +159,10 @@ impl Context<'_> {
             match words.known().filter(|known| known.contains(',')) {
                 Some(known) => {
                     if words.literal().is_none() {
-                        item.changed("the list was written out: it no longer follows the variable", "");
+                        item.changed("the list was written out and no longer follows the variable", "");
                     }
                     let parts = known.split(',').map(str::trim).filter(|part| !part.is_empty());
-                    all.extend(parts.map(|part| (Words::text(part), item.clone())));
+                    all.extend(parts.map(|part| (Words::text(part), item)));
                 }
                 None => all.push((words, item)),
             }
@@ -176,24 +179,28 @@ impl Context<'_> {
     pub(crate) fn map(&self, reader: &Reader) -> Map {
         let mut map = Map::default();
         if !reader.is_map() {
-            reader.drop("this is no map", "Look what is meant, and write it by hand.");
+            reader.drop("this is not a map", BY_HAND);
             return map;
         }
         if reader.entries().is_empty() {
-            reader.tick();
+            reader.mark_used();
         }
         for (key, value) in reader.entries() {
             let Some(words) = self.words(&value) else { continue };
-            let Some(key) = self.words_of(key, &value).and_then(|key| key.known()) else {
-                value.drop("its key is not known before the bake", "Write it by hand.");
+            let Some(key) = self.words_of(&Template::text(key), &value).and_then(|key| key.known()) else {
+                value.drop("its key is only known during the bake", BY_HAND);
                 continue;
             };
             if words.is_secret() {
-                value.drop("a secret can't be used here", "Leave it out: whoever may see the image would see it.");
+                value.drop(
+                    "secrets are not allowed here",
+                    "Leave it out: everyone who can see the image could read it.",
+                );
                 continue;
             }
             if credential::named(&key) && words.literal().is_some_and(|text| !matches!(text, "" | "true" | "false")) {
-                value.drop("it is a credential, which is never copied", "Whoever may see the image would see it.");
+                value
+                    .drop("it is a credential, which is never copied", "Everyone who can see the image could read it.");
                 continue;
             }
             map.set_from(key, words.manifest(), &value);
@@ -201,46 +208,46 @@ impl Context<'_> {
         map
     }
 
-    /// A time, in Go's spelling.
+    /// A duration, in Go's notation.
     pub(crate) fn duration(&self, reader: &Reader) -> Option<Value> {
         let words = self.plain(reader)?;
         let Some(known) = words.known() else { return Some(words.manifest().into()) };
         match duration(&known) {
-            // A variable keeps its name where its value is spelled alike here.
+            // The field follows the variable only where its value is a valid duration of a manifest too.
             Some(text) if text == known => Some(words.manifest().into()),
             Some(text) => Some(text.into()),
             None => {
-                reader.drop(format!("`{known}` is no time"), "Write it like `30s`, `10m` or `2h`.");
+                reader.drop(format!("`{known}` is not a duration"), "Write it like `30s`, `10m` or `2h`.");
                 None
             }
         }
     }
 
-    /// What the file that is named holds; none where it is not there, is no text, or is named by an expression.
+    /// The text of the named file; none when it does not exist, is not text, or its name is only known during the bake.
     pub(crate) fn content(&self, reader: &Reader) -> Option<String> {
         let known = self.plain(reader)?.known()?;
         std::fs::read_to_string(self.paths.find(&known).full).ok()
     }
 
-    /// A path of a local file or folder; one that is not there is listed.
+    /// The path of a local file or folder; a missing one is listed.
     pub(crate) fn path(&self, reader: &Reader) -> Option<String> {
         self.local(reader).map(|(text, _)| text)
     }
 
-    /// The same, with what was found where that is known before the bake.
+    /// The path of a local file or folder, with what was found when the path is known before the bake; a missing one is listed.
     pub(crate) fn local(&self, reader: &Reader) -> Option<(String, Option<Found>)> {
         let words = self.plain(reader)?;
         let (text, found) = self.placed(&words);
         match &found {
             Some(found) if !found.exists => reader.log().missing(&found.text),
             Some(_) => {}
-            None => reader.changed("whether the file is there is not known before the bake", ""),
+            None => reader.changed("whether the file exists is only known during the bake", ""),
         }
         Some((text, found))
     }
 
-    /// A local path that need not be there.
-    pub(crate) fn place(&self, reader: &Reader) -> Option<String> {
+    /// A local path that need not exist.
+    pub(crate) fn target(&self, reader: &Reader) -> Option<String> {
         self.plain(reader).map(|words| self.placed(&words).0)
     }
 
@@ -260,7 +267,7 @@ impl Context<'_> {
         (text, found)
     }
 
-    /// A text of the template's folder, in which its path leads from the output instead of from the root.
+    /// A text in which the absolute path of the template's folder is replaced with its path relative to the output.
     pub(crate) fn beside(&self, text: &str) -> String {
         let folder = self.paths.input.to_string_lossy();
         if folder.len() < 2 || !text.contains(&*folder) {
@@ -270,7 +277,7 @@ impl Context<'_> {
     }
 }
 
-/// A time of Go in the manifest's spelling; a number alone is in seconds.
+/// A duration of Go as a manifest writes it; a number alone is in seconds.
 pub(crate) fn duration(text: &str) -> Option<String> {
     let text = text.trim();
     if text.is_empty() {
@@ -294,7 +301,7 @@ mod tests {
     use super::duration;
 
     #[test]
-    fn times_are_go_s() {
+    fn durations_are_those_of_go() {
         assert_eq!(duration("1h30m").as_deref(), Some("1h30m"));
         assert_eq!(duration("10000s").as_deref(), Some("10000s"));
         assert_eq!(duration("5").as_deref(), Some("5s"));

@@ -1,10 +1,10 @@
-//! What is taken for a credential: its value is never copied.
+//! What counts as a credential: its value is never copied.
 
-/// Whether a name says that its value is a credential.
+/// Whether a name suggests that its value is a credential.
 pub(crate) fn named(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['-', '.', ' '], "_");
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
-    // What only points to one, or tells of it.
+    // Names of something that only refers to a credential.
     let around = [
         "file", "path", "location", "name", "arn", "url", "uri", "user", "username", "id", "type", "dir", "folder",
         "comment", "length",
@@ -18,7 +18,7 @@ pub(crate) fn named(name: &str) -> bool {
         || ["access_key", "api_key", "private_key", "secret_key", "auth_key"].iter().any(|pair| name.contains(pair))
 }
 
-/// Whether a text holds a credential by its own shape: an access key of AWS, a private key.
+/// Whether a text contains a credential that is known by its form: an access key of AWS, a private key.
 pub(crate) fn holds(text: &str) -> bool {
     let key = |prefix: &str| {
         text.match_indices(prefix).any(|(at, _)| {
@@ -29,11 +29,11 @@ pub(crate) fn holds(text: &str) -> bool {
     key("AKIA") || key("ASIA") || (text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----"))
 }
 
-/// Whether a text gives a name that is a credential's a value: `db_password=x`, `--token=x`, `{"secret": "x"}`.
+/// Whether a text assigns a value to the name of a credential: `db_password=x`, `--token=x`, `{"secret": "x"}`.
 pub(crate) fn given(text: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ';');
     let quotes = ['"', '\'', '-'];
-    // `"secret": "x"` is one word then.
+    // Joins `"secret": "x"` to one word.
     let text = text.replace("\": ", "\":").replace("': ", "':");
     text.split(ends).any(|word| {
         let Some((name, value)) = word.split_once(['=', ':']) else { return false };
@@ -46,7 +46,7 @@ pub(crate) fn given(text: &str) -> bool {
     })
 }
 
-/// The name of the environment variable that stands for a credential.
+/// The name of the environment variable for a credential.
 pub(crate) fn variable(name: &str) -> String {
     let name: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell() {
+    fn credentials_are_recognised_by_name() {
         for name in [
             "docker_hub_password",
             "aws_access_key",
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn values_tell() {
+    fn assignments_are_recognised() {
         for text in
             ["db_password=x", "a=1 'api_token=y z'", "--token=x", "{\"secret\": \"x\", \"a\": 1}", "{\"secret\":\"x\"}"]
         {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_tell() {
+    fn credentials_are_recognised_by_form() {
         assert!(holds("export K=AKIAIOSFODNN7EXAMPLE"));
         assert!(holds("-----BEGIN RSA PRIVATE KEY-----\nx"));
         assert!(!holds("AKIA is a prefix"));

@@ -1,16 +1,16 @@
-//! The manifest as a whole: its head, its body, and what did not come over as a comment at its end.
+//! The manifest as a whole: its head, its body, and at its end a comment with what was not carried over.
 
 use std::path::Path;
 
-use crate::input::{Finding, Kind};
+use crate::input::{Finding, FindingKind};
 use crate::yaml::{Map, Value, comment, write};
 
-/// A manifest that is being made.
+/// A manifest that is being written.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
-    /// The input's name without its ending: the namespace.
+    /// The input's name without its extension: the manifest's `name`.
     pub(crate) stem: String,
-    /// What the author wrote about the whole.
+    /// Comments at the top.
     pub(crate) head: Vec<String>,
     pub(crate) platform: &'static str,
     pub(crate) version: Option<Value>,
@@ -18,7 +18,7 @@ pub(crate) struct Draft {
     pub(crate) secrets: Vec<Value>,
     /// `aws`, `defaults`, `images`.
     pub(crate) body: Map,
-    /// Files that the manifest names and that are made beside it.
+    /// Files that the manifest names and that are written beside it.
     pub(crate) files: Vec<(String, String)>,
 }
 
@@ -81,7 +81,7 @@ impl Draft {
         out.push('\n');
         out.push_str(&write(root));
         let many = from.len() > 1 || findings.iter().any(|finding| finding.file != findings[0].file);
-        for (kind, title) in [(Kind::Dropped, "Not carried over:"), (Kind::Changed, "Carried over with a difference:")]
+        for (kind, title) in [(FindingKind::Dropped, "Not imported:"), (FindingKind::Changed, "Imported with changes:")]
         {
             let lines = lines(findings, kind, many);
             if lines.is_empty() {
@@ -95,7 +95,7 @@ impl Draft {
         }
         if !missing.is_empty() {
             out.push('\n');
-            out.push_str(&comment("Files that are not there:"));
+            out.push_str(&comment("Missing files:"));
             for path in missing {
                 out.push_str(&format!("#   {}\n", clean(path)));
             }
@@ -104,8 +104,8 @@ impl Draft {
     }
 }
 
-/// Findings in lines: fields of one file with the same reason share a line.
-pub fn lines(findings: &[Finding], kind: Kind, with_file: bool) -> Vec<String> {
+/// Findings as lines: fields of one file with the same reason share a line.
+pub fn lines(findings: &[Finding], kind: FindingKind, with_file: bool) -> Vec<String> {
     let mut groups: Vec<(&Finding, Vec<&str>)> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.kind == kind) {
         let path = if finding.path.is_empty() { "the whole file" } else { &finding.path };
@@ -126,7 +126,7 @@ pub fn lines(findings: &[Finding], kind: Kind, with_file: bool) -> Vec<String> {
     groups.iter().map(line).collect()
 }
 
-/// Paths, in which neighbours of one list stand together: `a[0…2]`.
+/// Paths, with neighbours in a list combined: `a[0…2]`.
 fn runs(paths: &[&str]) -> Vec<String> {
     let parts = |path: &str| {
         let (before, rest) = path.rsplit_once('[')?;
@@ -160,7 +160,7 @@ fn run((before, first, last, after): (String, usize, usize, String)) -> String {
     format!("{before}[{range}]{after}")
 }
 
-/// A line of a list in lines of a comment that fit on a screen.
+/// A finding as comment lines that fit on a screen.
 fn wrapped(line: &str) -> String {
     const WIDTH: usize = 120;
     let mut out = String::new();
@@ -177,7 +177,7 @@ fn wrapped(line: &str) -> String {
     out + &row + "\n"
 }
 
-/// The fields of an image in the order in which they happen.
+/// Sorts the fields of an image in the order of the stages.
 fn ordered(image: &mut Value) {
     const ORDER: [&str; 8] = ["platforms", "source", "machine", "build", "validate", "test", "publish", "deploy"];
     if let Value::Map(map) = image {
@@ -198,7 +198,7 @@ fn clean(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Names of files and folders that say nothing of what is in them.
+/// Names of files and folders that are too general to name a manifest.
 const GENERIC: [&str; 14] = [
     "ami",
     "amis",
@@ -216,7 +216,7 @@ const GENERIC: [&str; 14] = [
     "templates",
 ];
 
-/// What a file is called: its name without its endings, or the nearest folder's where that says nothing.
+/// The name for what a file holds: its name without extensions, or that of the nearest folder when the file's is too general.
 pub(crate) fn title(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = stem.trim_end_matches(".component").trim_end_matches(".pkr").to_owned();
@@ -229,7 +229,7 @@ pub(crate) fn title(path: &Path) -> String {
     folders.into_iter().find(|name| !generic(name) && !name.starts_with('.')).unwrap_or(stem)
 }
 
-/// A text as a name of the manifest.
+/// A text as a valid name of the manifest.
 pub(crate) fn name(text: &str) -> String {
     let mut name: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' }).collect();
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_called_by_what_says_something() {
+    fn general_file_names_are_replaced_by_the_folder_s() {
         for (path, expected) in [
             ("/w/web.json", "web"),
             ("/w/shop/packer/packer.json", "shop"),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_of_a_list_stand_together() {
+    fn neighbours_of_a_list_are_combined() {
         assert_eq!(
             runs(&["a[0]", "a[1]", "a[2]", "b", "a[4].x", "a[5].x", "a[5].y"]),
             ["a[0…2]", "b", "a[4…5].x", "a[5].y"]
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_a_comment_in_every_row() {
+    fn every_row_of_a_long_line_is_a_comment() {
         let text = wrapped(&"word ".repeat(60));
         assert!(
             text.lines().count() > 2 && text.lines().all(|row| row.starts_with("#   ") && row.len() < 121),

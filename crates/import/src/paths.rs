@@ -1,11 +1,11 @@
-//! Paths of the input, rewritten so that they are right beside the manifest.
+//! Paths of the input, rewritten relative to the manifest.
 
 use std::path::{Component, Path, PathBuf};
 
-/// Where paths begin and end.
+/// The folders that paths are relative to.
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
-    /// Where the tool was run: what its paths are relative to.
+    /// The working directory of the import, which stands for the one that Packer runs in.
     pub(crate) working: PathBuf,
     /// The folder of the input.
     pub(crate) input: PathBuf,
@@ -18,31 +18,31 @@ pub(crate) struct Paths {
 pub(crate) struct Found {
     /// As the manifest writes it.
     pub(crate) text: String,
-    /// Where it is now.
+    /// The absolute path.
     pub(crate) full: PathBuf,
-    /// Whether something is there.
+    /// Whether it exists.
     pub(crate) exists: bool,
 }
 
-/// How far above the input a file is looked for: templates are run from the repository's root as often as not.
+/// How many folders above the input are searched for a file: templates are often run from the repository's root.
 const ABOVE: usize = 6;
 
 impl Paths {
-    /// Finds a file that the input names; where there is none, it is taken to be where the tool would look.
+    /// Finds a file that the input names; a missing one is assumed to be where Packer would look first.
     pub(crate) fn find(&self, path: &str) -> Found {
         let slash = if path.len() > 1 && path.ends_with('/') { "/" } else { "" };
         let named = Path::new(path);
         if named.is_absolute() {
             let full = normal(named);
             let exists = full.exists();
-            // What begins with the template's folder is meant to move with it.
+            // A path inside the template's folder stays valid when the folder moves.
             let near = full.starts_with(&self.output) || named.starts_with(&self.input);
             let text = if near { relative(&self.output, &full) } else { shown(&full) };
             return Found { text: text + slash, full, exists };
         }
         let below = self.input.starts_with(&self.working);
         let default = if below { &self.working } else { &self.input };
-        // A path that leads upwards says itself where it begins.
+        // A path with `..` is relative to one folder only.
         let above = if path.starts_with("..") { 0 } else { ABOVE };
         let top = |folder: &&Path| *folder != self.working && !folder.join(".git").exists();
         let inside = self.input.ancestors().take_while(top).count();
@@ -54,7 +54,7 @@ impl Paths {
         Found { text: relative(&self.output, &full) + slash, full, exists }
     }
 
-    /// What stands before a path that is only known in part, such as `./`.
+    /// The start of a path that is only known in part, such as `../`.
     pub(crate) fn prefix(&self) -> String {
         let default = if self.input.starts_with(&self.working) { &self.working } else { &self.input };
         match relative(&self.output, default) {
@@ -64,7 +64,7 @@ impl Paths {
     }
 }
 
-/// Takes `.` and `..` out without looking at the disk.
+/// Resolves `.` and `..` without looking at the disk.
 pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
@@ -81,7 +81,7 @@ pub(crate) fn normal(path: &Path) -> PathBuf {
     out
 }
 
-/// The way from a folder to a path; both are absolute and normal.
+/// The relative path from a folder to a path; both are absolute and normal.
 pub(crate) fn relative(from: &Path, to: &Path) -> String {
     let mut above = from.components().peekable();
     let mut below = to.components().peekable();
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_lead_from_the_output() {
+    fn paths_are_relative_to_the_output() {
         let paths = |output: &str| Paths { working: "/w".into(), input: "/w/packer".into(), output: output.into() };
         assert_eq!(paths("/w").find("a/b.sh").text, "a/b.sh");
         assert_eq!(paths("/w/out").find("./a/../b.sh").text, "../b.sh");
@@ -117,9 +117,9 @@ mod tests {
         assert_eq!(paths("/w").prefix(), "");
     }
 
-    /// A template is run from the repository's root as often as from its own folder.
+    /// Templates are run from the repository's root as often as from their own folder.
     #[test]
-    fn a_file_is_found_where_it_is() {
+    fn a_file_is_found_in_either_folder() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         std::fs::create_dir_all(root.join("packer/scripts")).unwrap();

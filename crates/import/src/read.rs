@@ -1,33 +1,28 @@
-//! Which kind of file it is, and its tree.
+//! Which kind of input a file is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
-use ami_bake_manifest::diagnostic::{Diagnostic, Span};
+use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use ami_bake_manifest::tree::{Kind, Node, parse_json, parse_with_tags};
 
 use crate::hcl;
-use crate::imagebuilder;
-use crate::json::{self, Kind, Member, Mistake, Node};
-use crate::request::{Refused, Source};
+use crate::imagebuilder::{self, DocumentKind};
+use crate::input::{InputValue, Location, Refused, Source};
 
 /// A file that was read.
 #[derive(Debug)]
-pub(crate) struct Document {
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
-    pub(crate) root: Node,
-    pub(crate) form: Form,
+pub(crate) enum Document {
+    /// A Packer template in JSON.
+    Packer(InputValue),
+    ImageBuilder(imagebuilder::Document),
 }
 
-/// What a file is.
+/// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+enum Form {
     Packer,
-    CloudFormation,
-    /// An AWSTOE document.
-    Component,
-    /// A resource of Image Builder, as its API takes and gives it.
-    Resource(imagebuilder::Kind),
-    Variables,
+    ImageBuilder(DocumentKind),
 }
 
 /// Whether a file is something to import rather than a manifest.
@@ -35,12 +30,12 @@ pub fn is_importable(path: &Path, text: &str) -> bool {
     if hcl::is_template(path) {
         return true;
     }
-    let json = path.extension().is_some_and(|extension| extension == "json") || text.trim_start().starts_with('{');
-    if json {
-        return match json::parse(text) {
-            Ok(root) => form(&root).is_some(),
-            // A template with a mistake is shown as one; a manifest may be JSON too.
-            Err(_) => ["\"builders\"", "\"provisioners\"", "\"parentImage\""].iter().any(|word| text.contains(word)),
+    if is_json(path, text) {
+        let file = Sources::default().add("", text);
+        return match parse_json(file, text, &mut Vec::new()) {
+            Some(root) => form(&root).is_some(),
+            // A template with a syntax error is still one; a manifest may be JSON too.
+            None => ["\"builders\"", "\"provisioners\"", "\"parentImage\""].iter().any(|word| text.contains(word)),
         };
     }
     // In YAML: what no manifest has.
@@ -48,107 +43,73 @@ pub fn is_importable(path: &Path, text: &str) -> bool {
     !starts(&["format:"]) && (starts(&["phases:"]) || text.contains("AWS::ImageBuilder::"))
 }
 
-/// Reads a file to import; what is wrong with it is told.
-pub(crate) fn document(name: &str, source: &Source, refused: &mut Refused) -> Option<Document> {
-    if source.path.to_string_lossy().ends_with(".hcl") {
-        let text = format!("{name} is HCL, which is imported without other files than its own");
-        let help = "Name the template's own files alone: `*.pkr.hcl` and `*.pkrvars.hcl`.";
+/// Reads a file to import; errors are added to what is refused.
+pub(crate) fn document(source: &Source, refused: &mut Refused) -> Option<Document> {
+    let name = source.path.display().to_string();
+    if name.ends_with(".hcl") {
+        let text = format!("{name} can't be imported together with other kinds of files");
+        let help = "Import only the template's own files: `*.pkr.hcl` and `*.pkrvars.hcl`.";
         refused.findings.push(Diagnostic::error("unknown-form", None, text).help(help));
         return None;
     }
-    let root = tree(name, source, refused)?;
-    let root = imagebuilder::plain(root);
-    let Some(form) = form(&root) else {
-        let text = format!("{name} is nothing that can be imported");
-        let help = "Packer's templates and Image Builder's recipes, configurations, pipelines and components can, also in CloudFormation.";
-        refused.findings.push(Diagnostic::error("unknown-form", None, text).help(help));
-        return None;
-    };
-    Some(Document { name: name.to_owned(), path: source.path.clone(), root, form })
+    let root = tree(source, refused)?;
+    let location = Location::new(&Rc::from(name.as_str()), "");
+    match form(&root) {
+        Some(Form::Packer) => Some(Document::Packer(InputValue::of_tree(&root, location))),
+        Some(Form::ImageBuilder(kind)) => {
+            let root = imagebuilder::read_document(&root, location);
+            Some(Document::ImageBuilder(imagebuilder::Document { path: source.path.clone(), root, kind }))
+        }
+        None => {
+            let text = format!("{name} is not a file that can be imported");
+            let help = "Import Packer templates, or recipes, configurations, pipelines and components of Image Builder, also in CloudFormation.";
+            refused.findings.push(Diagnostic::error("unknown-form", None, text).help(help));
+            None
+        }
+    }
 }
 
-/// Reads a file of variables.
-pub(crate) fn variables(name: &str, source: &Source, refused: &mut Refused) -> Option<Document> {
-    let root = tree(name, source, refused)?;
+/// Reads a variable file.
+pub(crate) fn variables(source: &Source, refused: &mut Refused) -> Option<InputValue> {
+    let name = source.path.display().to_string();
+    let root = tree(source, refused)?;
     if !matches!(root.kind, Kind::Map(_)) {
-        let text = format!("{name} is no file of variables");
-        let help = "It is a map of names and values.";
-        refused.findings.push(Diagnostic::error("unknown-form", None, text).help(help));
+        let text = format!("{name} is not a variable file");
+        let help = "Write a map of names and values.";
+        refused.findings.push(Diagnostic::error("unknown-form", root.span, text).help(help));
         return None;
     }
-    Some(Document { name: name.to_owned(), path: source.path.clone(), root, form: Form::Variables })
-}
-
-/// A component document that stands in a field.
-pub(crate) fn document_text(text: &str) -> Result<Node, serde_yaml::Error> {
-    serde_yaml::from_str::<serde_yaml::Value>(text).map(|value| yaml(&value, 0))
+    Some(InputValue::of_tree(&root, Location::new(&Rc::from(name), "")))
 }
 
 fn form(root: &Node) -> Option<Form> {
-    let list = |key: &str| matches!(root.get(key).map(|node| &node.kind), Some(Kind::List(_)));
+    let list = |key: &str| root.get(key).is_some_and(|node| matches!(node.kind, Kind::List(_)));
     if list("builders") || list("provisioners") {
         return Some(Form::Packer);
     }
-    if matches!(root.get("Resources").map(|node| &node.kind), Some(Kind::Map(_))) {
-        return Some(Form::CloudFormation);
-    }
-    if list("phases") {
-        return Some(Form::Component);
-    }
-    imagebuilder::kind(root).map(Form::Resource)
-}
-
-fn tree(name: &str, source: &Source, refused: &mut Refused) -> Option<Node> {
-    let text = &source.text;
-    let json = source.path.extension().is_some_and(|extension| extension == "json")
-        || text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with(['{', '[']);
-    let mistake = if json {
-        match json::parse(text) {
-            Ok(node) => return Some(node),
-            Err(mistake) => mistake,
-        }
+    let kind = if root.get("Resources").is_some_and(|node| matches!(node.kind, Kind::Map(_))) {
+        DocumentKind::CloudFormation
+    } else if list("phases") {
+        DocumentKind::Component
     } else {
-        match serde_yaml::from_str::<serde_yaml::Value>(text) {
-            Ok(value) => return Some(yaml(&value, 0)),
-            Err(error) => {
-                let at = error.location().map_or(0, |location| location.index().min(text.len()));
-                let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-                Mistake { message: error.to_string(), help: "Is the file YAML?", span: at..at }
-            }
-        }
+        DocumentKind::Resource(imagebuilder::kind(root)?)
     };
-    let file = refused.sources.add(name, text.as_str());
-    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    let span = Span { file, start: offset(mistake.span.start), end: offset(mistake.span.end) };
-    refused.findings.push(Diagnostic::error("syntax", span, mistake.message).help(mistake.help));
-    None
+    Some(Form::ImageBuilder(kind))
 }
 
-/// A YAML value as a tree; CloudFormation's short forms become its long ones.
-fn yaml(value: &serde_yaml::Value, depth: usize) -> Node {
-    use serde_yaml::Value;
-    // serde_yaml itself ends at 128 levels.
-    if depth > 200 {
-        return Node::bare(Kind::Null);
+fn is_json(path: &Path, text: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+        || text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with(['{', '['])
+}
+
+fn tree(source: &Source, refused: &mut Refused) -> Option<Node> {
+    let (name, text) = (source.path.display().to_string(), source.text.as_str());
+    let file = refused.sources.add(name.as_str(), text);
+    let before = refused.findings.len();
+    let parse = if is_json(&source.path, text) { parse_json } else { parse_with_tags };
+    let root = parse(file, text, &mut refused.findings);
+    if root.is_none() && refused.findings.len() == before {
+        refused.findings.push(Diagnostic::error("empty", None, format!("{name} is empty")));
     }
-    Node::bare(match value {
-        Value::Null => Kind::Null,
-        Value::Bool(value) => Kind::Bool(*value),
-        Value::Number(number) => Kind::Number(number.to_string()),
-        Value::String(text) => Kind::Text(text.clone()),
-        Value::Sequence(items) => Kind::List(items.iter().map(|item| yaml(item, depth + 1)).collect()),
-        Value::Mapping(map) => {
-            let member = |(key, value): (&Value, &Value)| {
-                let key = yaml(key, depth + 1).scalar().unwrap_or_default().to_owned();
-                Member { key, value: yaml(value, depth + 1) }
-            };
-            Kind::Map(map.iter().map(member).collect())
-        }
-        Value::Tagged(tagged) => {
-            let tag = tagged.tag.to_string();
-            let tag = tag.trim_start_matches('!');
-            let key = if matches!(tag, "Ref" | "Condition") { tag.to_owned() } else { format!("Fn::{tag}") };
-            Kind::Map(vec![Member { key, value: yaml(&tagged.value, depth + 1) }])
-        }
-    })
+    root.filter(|_| refused.findings.len() == before)
 }

@@ -1,4 +1,4 @@
-//! The manifest's own check over what was made: a value that it refuses is not written, and told.
+//! The manifest's own check of the draft: a value that it refuses is not written, and reported.
 
 use std::path::PathBuf;
 
@@ -6,18 +6,18 @@ use ami_bake_core::{Route, Segment};
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::{Manifest, Options};
 
-use crate::input::{Finding, Kind, Log};
+use crate::input::{Finding, FindingKind, Location, Log};
 use crate::output::Draft;
 use crate::paths::Paths;
 use crate::yaml::{Map, Value, at, origin, take, write};
 
-/// Findings that say nothing of a value: stages that are not there yet, and files that are not there.
+/// Findings that are not about a value: stages that are not supported yet, and missing files.
 const OTHERS: [&str; 3] = ["not-supported-yet", "no-such-file", "wrong-file"];
 
-/// Each round takes one value out; a manifest has not more that are wrong.
+/// Each round removes one value; no manifest has more invalid ones.
 const ROUNDS: usize = 200;
 
-/// Checks the draft and takes out what is refused. Answers the document.
+/// Checks the draft and removes what is refused. Answers the document.
 pub(crate) fn repair(draft: &mut Draft, paths: &Paths, log: &Log) -> Map {
     let mut root = draft.root();
     for _ in 0..ROUNDS {
@@ -29,7 +29,8 @@ pub(crate) fn repair(draft: &mut Draft, paths: &Paths, log: &Log) -> Map {
     root
 }
 
-/// The first value that the check refuses. What is not supported yet hides what stands behind it, so that it is left out first.
+/// The first value that the check refuses. A field that is not supported yet hides errors after it, so it is removed from a copy
+/// first.
 fn wrong(root: &Map, paths: &Paths) -> Option<Diagnostic> {
     let mut trial = root.clone();
     for _ in 0..ROUNDS {
@@ -48,7 +49,7 @@ fn wrong(root: &Map, paths: &Paths) -> Option<Diagnostic> {
         if later.is_empty() || later.iter().any(|route| route.0.first() == Some(&Segment::Key("platform".to_owned()))) {
             return None;
         }
-        // From behind, so that the places before stay what they are.
+        // In reverse, so that the earlier routes stay valid.
         later.sort();
         for route in later.iter().rev() {
             leave(&mut trial, route);
@@ -57,7 +58,7 @@ fn wrong(root: &Map, paths: &Paths) -> Option<Diagnostic> {
     None
 }
 
-/// Takes a field out of the copy; a step goes as a whole.
+/// Removes a field from the copy; of a step all of it.
 fn leave(trial: &mut Map, route: &Route) {
     let step = route.0.iter().position(|segment| matches!(segment, Segment::Index(_)));
     let whole = match step {
@@ -69,7 +70,7 @@ fn leave(trial: &mut Map, route: &Route) {
     take(trial, whole);
 }
 
-/// Makes the value a variable that must be given, or takes it out. Answers whether anything changed.
+/// Makes the value a variable that must be set, or removes it. Answers whether anything changed.
 fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
     let route = &finding.route.0;
     if route.is_empty() {
@@ -81,11 +82,14 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
         Some(Value::Text(text)) => Some(text.clone()),
         _ => None,
     };
-    let said = |kind: Kind, origin: Option<(String, String)>, why: String, help: &str| {
-        let (file, path) = origin.unwrap_or_else(|| (String::new(), finding.route.to_string()));
-        log.say(Finding { kind, file, path, why, help: help.to_owned() });
+    let report = |kind: FindingKind, origin: Option<Location>, why: String, help: &str| {
+        let (file, path) = match origin {
+            Some(origin) => (origin.file.to_string(), origin.path),
+            None => (String::new(), finding.route.to_string()),
+        };
+        log.add(Finding { kind, file, path, why, help: help.to_owned() });
     };
-    // Packer's images of one name differ by the moment of each build; here they are baked at one.
+    // Packer builds images of one name at different times; all images of a manifest have one timestamp.
     if finding.code == "same-name"
         && route.ends_with(&[Segment::Key("publish".to_owned()), Segment::Key("name".to_owned())])
         && let Some(text) = written.as_deref().filter(|text| !text.contains("${{ image }}"))
@@ -95,22 +99,22 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
         if let Some(value) = at(root, route) {
             *value = name.into();
         }
-        let why = format!("{}: the image's own name was put behind it", finding.message);
-        said(Kind::Changed, origin, why, "Give the images names of their own.");
+        let why = format!("{}: the name of the image was appended", finding.message);
+        report(FindingKind::Changed, origin, why, "Give the images different names.");
         return true;
     }
-    // A variable whose value does not fit must be given.
+    // A variable whose value is not valid must be set.
     if let Some(name) = written.as_deref().and_then(variable) {
         let null = Value::Raw("null".to_owned());
         let route = [Segment::Key("vars".to_owned()), Segment::Key(name.clone())];
         if let Some(value) = at(root, &route).filter(|value| **value != null) {
             *value = null;
             let origin = declared(root, &name);
-            said(
-                Kind::Changed,
+            report(
+                FindingKind::Changed,
                 origin,
-                format!("its value does not fit ({}), so it must be given", finding.message),
-                &format!("Give it with `--set {name}=…`."),
+                format!("its value is not valid ({}) and must be set", finding.message),
+                &format!("Set it with `--set {name}=…`."),
             );
             return true;
         }
@@ -126,34 +130,34 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
             root.within("vars", |vars| vars.set(name.as_str(), Value::Raw("null".to_owned())));
             ordered(root);
             let origin = origin(root, route);
-            said(
-                Kind::Changed,
+            report(
+                FindingKind::Changed,
                 origin,
-                format!("`{text}` is no value ({}): it is a variable that must be given", finding.message),
-                &format!("Give it with `--set {name}=…`, or write it into the manifest."),
+                format!("`{text}` is not valid ({}); replaced with a variable that must be set", finding.message),
+                &format!("Set it with `--set {name}=…`, or write it into the manifest."),
             );
             return true;
         }
     }
     if let Some(end) = route.iter().position(|segment| *segment == Segment::Key("source".to_owned()))
-        && given(root, &route[..=end], finding, &said)
+        && required_source(root, &route[..=end], finding, &report)
     {
         return true;
     }
     match take(root, route) {
         Some(origins) => {
-            let why = format!("the manifest's check refuses it: {}", finding.message);
+            let why = format!("not valid in a manifest: {}", finding.message);
             let help = finding.help.as_deref().unwrap_or_default();
             if origins.is_empty() {
-                said(Kind::Dropped, None, why.clone(), help);
+                report(FindingKind::Dropped, None, why.clone(), help);
             }
             for origin in origins {
-                said(Kind::Dropped, Some(origin), why.clone(), help);
+                report(FindingKind::Dropped, Some(origin), why.clone(), help);
             }
             prune(root);
             true
         }
-        // The place above is the next best.
+        // A value that can't be removed alone goes with the one that contains it.
         None if route.len() > 3 => {
             let above = Diagnostic { route: finding.route.parent(), ..finding.clone() };
             mend(root, &above, log)
@@ -162,11 +166,11 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
     }
 }
 
-/// What is told of a value: what became of it, where it stood, why, and what to do.
-type Said<'a> = dyn Fn(Kind, Option<(String, String)>, String, &str) + 'a;
+/// Reports what became of a value, where it was written, why, and what to do.
+type Report<'a> = dyn Fn(FindingKind, Option<Location>, String, &str) + 'a;
 
-/// An image without a source is none: it becomes a variable that must be given.
-fn given(root: &mut Map, route: &[Segment], finding: &Diagnostic, said: &Said) -> bool {
+/// An image needs a source: an invalid one becomes a variable that must be set.
+fn required_source(root: &mut Map, route: &[Segment], finding: &Diagnostic, report: &Report) -> bool {
     let Some(Value::Map(source)) = at(root, route) else { return false };
     if source.0.len() > 1 || !matches!(source.get("ami"), Some(Value::Map(_))) {
         return false;
@@ -181,19 +185,16 @@ fn given(root: &mut Map, route: &[Segment], finding: &Diagnostic, said: &Said) -
     *source = map.into();
     root.within("vars", |vars| vars.set(name.as_str(), Value::Raw("null".to_owned())));
     ordered(root);
-    said(
-        Kind::Changed,
+    report(
+        FindingKind::Changed,
         origin,
-        format!(
-            "the image to start from can't be found by it ({}): it is a variable that must be given",
-            finding.message
-        ),
-        &format!("Give it with `--set {name}=…`, or write it into the manifest."),
+        format!("it does not identify a source image ({}); replaced with a variable that must be set", finding.message),
+        &format!("Set it with `--set {name}=…`, or write it into the manifest."),
     );
     true
 }
 
-/// The variable that a text is made of.
+/// The first variable that a text refers to.
 fn variable(text: &str) -> Option<String> {
     let start = text.find("vars.")? + 5;
     let tail = &text[start..];
@@ -210,12 +211,12 @@ fn unused(root: &Map, key: &str) -> String {
 }
 
 /// Where a variable was declared.
-fn declared(root: &Map, name: &str) -> Option<(String, String)> {
+fn declared(root: &Map, name: &str) -> Option<Location> {
     let Some(Value::Map(vars)) = root.get("vars") else { return None };
     vars.0.iter().find(|entry| entry.key == name)?.origin.clone()
 }
 
-/// `vars` stands behind `platform`.
+/// Sorts the top level: `vars` comes after `platform`.
 fn ordered(root: &mut Map) {
     let place = |key: &str| {
         ["format", "name", "version", "platform", "vars", "secrets"]
@@ -226,7 +227,7 @@ fn ordered(root: &mut Map) {
     root.0.sort_by_key(|entry| place(&entry.key));
 }
 
-/// Maps that became empty say nothing, but images.
+/// Removes maps that became empty, except images.
 fn prune(root: &mut Map) {
     let Some(Value::Map(images)) = root.0.iter_mut().find(|entry| entry.key == "images").map(|entry| &mut entry.value)
     else {

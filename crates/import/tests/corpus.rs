@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ami_bake_import::{Imported, Kind, Refused, Request, Source, import};
+use ami_bake_import::{FindingKind, Imported, Refused, Request, Source, import};
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
 use ami_bake_testkit::corpus::corpus;
@@ -121,21 +121,21 @@ fn all_templates_are_imported_or_refused_by_name() {
             println!("=== {name}\n{}", imported.manifest.as_deref().unwrap_or("nothing"));
         }
         checked(name, &imported, path.parent().unwrap());
-        let of = |kind: Kind| imported.findings.iter().filter(|finding| finding.kind == kind).count();
+        let of = |kind: FindingKind| imported.findings.iter().filter(|finding| finding.kind == kind).count();
         let fate =
             if imported.manifest.is_some() { format!("{} images", imported.images) } else { "refused".to_owned() };
         if imported.manifest.is_none() {
             // Each builder is named with the reason.
             assert!(imported.findings.iter().any(|finding| finding.path.starts_with("builders")), "{name}");
         }
-        for finding in imported.findings.iter().filter(|finding| finding.why.contains("does not know this field")) {
+        for finding in imported.findings.iter().filter(|finding| finding.why.contains("not supported by ami-bake")) {
             *reasons.entry(finding.path.clone()).or_default() += 1;
         }
         table.push([
             name.to_owned(),
             fate,
-            of(Kind::Dropped).to_string(),
-            of(Kind::Changed).to_string(),
+            of(FindingKind::Dropped).to_string(),
+            of(FindingKind::Changed).to_string(),
             imported.missing.len().to_string(),
         ]);
     }

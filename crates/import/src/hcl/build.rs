@@ -1,93 +1,119 @@
-//! `build` blocks to parts of a template: one for each source that a build uses.
+//! `build` blocks to blocks of the template: one for each source that a build uses.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, TraversalOperator};
 use hcl_edit::structure::{Block, Body};
 
-use super::body::Nested;
-use super::builder::{Over, Source};
-use super::evaluate::Scope;
-use super::lower::{Lowering, put, word};
+use super::body::NestedBlock;
+use super::lower::Lowering;
 use super::module::Module;
-use crate::input::key;
-use crate::json::{Kind, Member, Node};
+use super::scope::Scope;
+use super::source::{Overrides, SourceBlock};
+use crate::input::{InputValue, Location, Member, ValueKind};
+use crate::packer::{BuildBlock, PostProcessor, Provisioner};
 
-/// What a build uses: the source and what the build says of it.
-struct Use<'s, 'b, 'm, 'a> {
-    source: &'s Source<'b>,
-    /// What it is called here.
+/// A source that a build uses.
+struct SourceUse<'s, 'b, 'm, 'a> {
+    source: &'s SourceBlock<'b>,
+    /// Its name in the build.
     name: String,
-    over: Option<Over<'b, 'm, 'a>>,
+    over: Option<Overrides<'b, 'm, 'a>>,
 }
 
-/// A build, and where it stands.
-pub(super) struct Build<'b> {
+impl SourceUse<'_, '_, '_, '_> {
+    /// Its type and its name in the build.
+    fn key(&self) -> (String, String) {
+        (self.source.kind.clone(), self.name.clone())
+    }
+}
+
+/// A `build` block.
+pub(super) struct BuildDeclaration<'b> {
     pub(super) block: &'b Block,
     pub(super) file: usize,
     /// Its path in the template.
     pub(super) path: String,
 }
 
+/// A provisioner or post-processor as it is for one source.
+struct Step {
+    kind: String,
+    comments: Vec<String>,
+    fields: InputValue,
+}
+
 impl Lowering<'_> {
-    /// The parts of a build; `parts` has those of the builds before.
-    pub(super) fn build(&mut self, module: &Module, sources: &[Source], build: &Build, parts: &mut Vec<Node>) {
+    /// The blocks of a build, one for each source; `group` is the build's index.
+    pub(super) fn build(
+        &mut self,
+        module: &Module,
+        sources: &[SourceBlock],
+        build: &BuildDeclaration,
+        group: usize,
+    ) -> Vec<BuildBlock> {
         let scope = Scope::new(module, build.file);
+        let location = self.location(build.file, build.path.as_str());
         let body = &build.block.body;
-        let blocks = self.blocks(&scope, body, &build.path);
+        let blocks = self.blocks(&scope, body, &location);
         let uses = self.uses(&scope, sources, build, &blocks);
-        self.others(&scope, body, build, &blocks);
-        let group = build.path.clone();
+        self.others(body, &location, &blocks);
         let names: BTreeSet<String> = uses.iter().map(|one| one.name.clone()).collect();
+        let mut parts = Vec::new();
         for one in &uses {
-            let tree = format!("templates[{}]", parts.len());
-            let mut members = vec![Member { key: "build".to_owned(), value: word(group.as_str()) }];
-            let builder =
-                self.builder(module, one.source, &one.name, one.over.as_ref(), &format!("{tree}.builders[0]"));
-            put(&mut members, "builders".to_owned(), Node::bare(Kind::List(vec![builder])));
-            let own = (one.source.kind.clone(), one.name.clone());
-            let (mut provisioners, mut processors) = (Vec::new(), Vec::new());
-            let mut at = [0; 2];
-            for block in &blocks {
-                match block.name.as_str() {
-                    "provisioner" => {
-                        let path = format!("{}.provisioner[{}]", build.path, at[0]);
-                        at[0] += 1;
-                        let below = format!("{tree}.provisioners[{}]", provisioners.len());
-                        provisioners.extend(self.step(block, &own, &below, &path, Some(&names)));
-                    }
-                    "post-processor" => {
-                        let path = format!("{}.post-processor[{}]", build.path, at[1]);
-                        at[1] += 1;
-                        let below = format!("{tree}.post-processors[{}]", processors.len());
-                        processors.extend(self.step(block, &own, &below, &path, None));
-                    }
-                    "post-processors" => {
-                        let path = format!("{}.post-processor[{}]", build.path, at[1]);
-                        at[1] += 1;
-                        let below = format!("{tree}.post-processors[{}]", processors.len());
-                        let inner = self.blocks(&block.scope, block.body, &path);
-                        let mut chain = Vec::new();
-                        for (index, inner) in inner.iter().enumerate() {
-                            let below = format!("{below}[{}]", chain.len());
-                            chain.extend(self.step(inner, &own, &below, &format!("{path}[{index}]"), None));
-                        }
-                        if !chain.is_empty() {
-                            processors.push(Node::bare(Kind::List(chain)));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            put(&mut members, "provisioners".to_owned(), Node::bare(Kind::List(provisioners)));
-            put(&mut members, "post-processors".to_owned(), Node::bare(Kind::List(processors)));
-            parts.push(Node::bare(Kind::Map(members)));
+            let builder = self.builder(module, one.source, &one.name, one.over.as_ref());
+            let mut part = BuildBlock { group: Some(group), builders: vec![builder], ..BuildBlock::default() };
+            self.steps(&blocks, &one.key(), &location, &names, &mut part);
+            parts.push(part);
         }
         if uses.is_empty() {
-            self.drop(build.file, &build.path, "it names no source that it is for", "Name its `sources`.");
+            self.drop(&location, "it has no sources", "Add `sources` to it.");
         } else {
-            self.nobody(&blocks, &uses, build);
+            self.report_unused_steps(&blocks, &uses, &location);
+        }
+        parts
+    }
+
+    /// Adds the steps of a build for one source.
+    fn steps(
+        &mut self,
+        blocks: &[NestedBlock],
+        source: &(String, String),
+        location: &Location,
+        names: &BTreeSet<String>,
+        part: &mut BuildBlock,
+    ) {
+        let mut at = [0; 2];
+        for block in blocks {
+            match block.name.as_str() {
+                "provisioner" => {
+                    let own = location.key("provisioner").index(at[0]);
+                    at[0] += 1;
+                    if let Some(Step { kind, comments, fields }) = self.step(block, source, &own, Some(names)) {
+                        part.provisioners.push(Provisioner { kind, comments, fields, used: Cell::new(false) });
+                    }
+                }
+                "post-processor" | "post-processors" => {
+                    let chain = location.key("post-processor").index(at[1]);
+                    at[1] += 1;
+                    let steps: Vec<Option<Step>> = if block.name == "post-processor" {
+                        vec![self.step(block, source, &chain, None)]
+                    } else {
+                        let inner = self.blocks(&block.scope, block.body, &chain);
+                        inner
+                            .iter()
+                            .enumerate()
+                            .map(|(index, inner)| self.step(inner, source, &chain.index(index), None))
+                            .collect()
+                    };
+                    let post = |Step { kind, fields, .. }| PostProcessor { kind, chain: chain.clone(), fields };
+                    part.post_processors.extend(steps.into_iter().flatten().map(post));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -95,39 +121,22 @@ impl Lowering<'_> {
     fn uses<'s, 'b, 'm, 'a>(
         &mut self,
         scope: &Scope<'m, 'a>,
-        sources: &'s [Source<'b>],
-        build: &Build<'b>,
-        blocks: &[Nested<'b, 'm, 'a>],
-    ) -> Vec<Use<'s, 'b, 'm, 'a>> {
-        let mut uses: Vec<Use> = Vec::new();
+        sources: &'s [SourceBlock<'b>],
+        build: &BuildDeclaration<'b>,
+        blocks: &[NestedBlock<'b, 'm, 'a>],
+    ) -> Vec<SourceUse<'s, 'b, 'm, 'a>> {
+        let mut uses: Vec<SourceUse> = Vec::new();
+        let location = self.location(build.file, build.path.as_str());
         let body: &'b Body = &build.block.body;
         if let Some(list) = body.get_attribute("sources") {
-            let path = key(&build.path, "sources");
-            let mut references: Vec<(String, Option<std::ops::Range<usize>>)> = Vec::new();
-            match &list.value {
-                Expression::Array(items) => {
-                    for item in items {
-                        if let Some(reference) = reference(item) {
-                            references.push((reference, item.span()));
-                        } else {
-                            let names = self.strings(scope, item, &path).unwrap_or_default();
-                            references.extend(names.into_iter().map(|name| (name, item.span())));
-                        }
-                    }
-                }
-                other => {
-                    let names = self.strings(scope, other, &path).unwrap_or_default();
-                    references.extend(names.into_iter().map(|name| (name, other.span())));
-                }
-            }
-            for (reference, span) in references {
+            for (reference, span) in self.references(scope, &list.value, &location.key("sources")) {
                 match find(sources, &reference) {
-                    Some(source) => uses.push(Use { source, name: source.name.clone(), over: None }),
+                    Some(source) => uses.push(SourceUse { source, name: source.name.clone(), over: None }),
                     None => self.refuse(
                         scope.file,
                         span,
-                        format!("there is no source `{reference}`"),
-                        "A source is named by its type and its name: `source.amazon-ebs.web`.",
+                        format!("no source `{reference}`"),
+                        "Refer to a source by its type and its name: `source.amazon-ebs.web`.",
                     ),
                 }
             }
@@ -136,17 +145,17 @@ impl Lowering<'_> {
             let reference = block.labels.join(".");
             let Some(source) = find(sources, &reference) else {
                 let span = Some(block.start..block.start + "source".len());
-                let help = "A source is named by its type and its name: `source \"amazon-ebs.web\" {}`.";
-                self.refuse(scope.file, span, format!("there is no source `{reference}`"), help);
+                let help = "Refer to a source by its type and its name: `source \"amazon-ebs.web\" {}`.";
+                self.refuse(scope.file, span, format!("no source `{reference}`"), help);
                 continue;
             };
-            let path = format!("{}.source.{reference}", build.path);
+            let location = self.location(block.scope.file, format!("{}.source.{reference}", build.path));
             let named = block.body.get_attribute("name");
-            let named = named.and_then(|named| self.string(&block.scope, &named.value, &key(&path, "name")));
-            uses.push(Use {
+            let named = named.and_then(|named| self.string(&block.scope, &named.value, &location.key("name")));
+            uses.push(SourceUse {
                 source,
                 name: named.unwrap_or_else(|| source.name.clone()),
-                over: Some(Over { body: block.body, scope: block.scope.with(Vec::new()), path }),
+                over: Some(Overrides { body: block.body, scope: block.scope.with(Vec::new()), location }),
             });
         }
         for one in &uses {
@@ -155,117 +164,129 @@ impl Lowering<'_> {
         uses
     }
 
-    /// What a build says beside its sources and steps.
-    fn others(&mut self, scope: &Scope, body: &Body, build: &Build, blocks: &[Nested]) {
+    /// The sources that `sources` names, with and without quotes.
+    fn references(
+        &mut self,
+        scope: &Scope,
+        list: &Expression,
+        location: &Location,
+    ) -> Vec<(String, Option<Range<usize>>)> {
+        let items: Vec<&Expression> = match list {
+            Expression::Array(items) => items.iter().collect(),
+            other => vec![other],
+        };
+        let mut references = Vec::new();
+        for item in items {
+            let names = match reference(item) {
+                Some(reference) => vec![reference],
+                None => self.strings(scope, item, location).unwrap_or_default(),
+            };
+            references.extend(names.into_iter().map(|name| (name, item.span())));
+        }
+        references
+    }
+
+    /// Reports what a build has beside its sources and steps.
+    fn others(&mut self, body: &Body, location: &Location, blocks: &[NestedBlock]) {
         for attribute in body.attributes() {
-            let path = key(&build.path, attribute.key.as_str());
+            let own = location.key(attribute.key.as_str());
             match attribute.key.as_str() {
                 "sources" | "description" => {}
-                "name" => self.changed(scope.file, &path, "images are called after their sources", ""),
-                _ => self.unknown(scope.file, &path),
+                "name" => self.changed(&own, "images are named after their sources", ""),
+                _ => self.unknown(&own),
             }
         }
         for block in blocks {
-            let path = key(&build.path, &block.name);
+            let own = location.key(&block.name);
             match block.name.as_str() {
                 "source" | "provisioner" | "post-processor" | "post-processors" => {}
                 "error-cleanup-provisioner" => self.drop(
-                    scope.file,
-                    &path,
-                    "a failed bake has no steps for cleaning up: its machine is gone",
-                    "Give single steps `on-failure: continue` and a step behind them, where something outside has to be cleaned up.",
+                    &own,
+                    "a failed bake runs no cleanup steps: its machine is terminated",
+                    "If something outside the machine must be cleaned up, set `on-failure: continue` on the steps and add a cleanup step after them.",
                 ),
                 "hcp_packer_registry" => self.drop(
-                    scope.file,
-                    &path,
-                    "nothing is told to HCP Packer",
-                    "`bake-report.json` says what was made; tags of the image say where it comes from.",
+                    &own,
+                    "HCP Packer is not supported",
+                    "`bake-report.json` lists the images, and tags of an image record where it comes from.",
                 ),
-                _ => self.unknown(scope.file, &path),
+                _ => self.unknown(&own),
             }
         }
     }
 
-    /// A provisioner or post-processor as it is for one source; none when it is not for it.
+    /// A provisioner or post-processor for one source; none when it does not apply to it.
     fn step(
         &mut self,
-        block: &Nested,
+        block: &NestedBlock,
         source: &(String, String),
-        tree: &str,
-        path: &str,
+        location: &Location,
         names: Option<&BTreeSet<String>>,
-    ) -> Option<Node> {
+    ) -> Option<Step> {
         let file = block.scope.file;
         let Some(kind) = block.labels.first() else {
             let span = Some(block.start..block.start + block.name.len());
-            self.refuse(
-                file,
-                span,
-                format!("the `{}` has no type", block.name),
-                "Write it as a label behind the word.",
-            );
+            self.refuse(file, span, format!("the `{}` has no type", block.name), "Add the type as a label.");
             return None;
         };
         let mut scope = block.scope.with(Vec::new());
         scope.source = Some(source.clone());
-        if !self.applies(&scope, block.body, source, path) {
+        if !self.applies(&scope, block.body, source, location) {
             return None;
         }
-        let name = self.file(file).to_owned();
-        self.places.set(tree, &name, path);
-        let mut members = vec![Member { key: "type".to_owned(), value: word(kind.as_str()) }];
         let comments = self.comments(file, block.start);
-        if !comments.is_empty() {
-            let lines = comments.into_iter().map(word).collect();
-            put(&mut members, "_comment".to_owned(), Node::bare(Kind::List(lines)));
-        }
-        self.body(&scope, block.body, tree, path, &["only", "except"], &mut members);
-        // An override is for the name that a source has in the build; others are told once.
-        if let Some(member) = members.iter_mut().find(|member| member.key == "override")
-            && let Kind::Map(entries) = &mut member.value.kind
-        {
-            let left: Vec<String> = entries
-                .iter()
-                .map(|entry| entry.key.clone())
-                .filter(|key| names.is_none_or(|names| !names.contains(key)))
-                .collect();
-            entries.retain(|entry| entry.key == source.1);
-            if entries.is_empty() {
-                members.retain(|member| member.key != "override");
-            }
-            for name in left {
-                let path = key(&key(path, "override"), &name);
-                self.drop(file, &path, "the build has no source of this name", "");
-            }
-        }
-        Some(Node::bare(Kind::Map(members)))
+        let mut members = Vec::new();
+        self.body(&scope, block.body, location, &["only", "except"], &mut members);
+        self.choose_override(source, location, names, &mut members);
+        let fields = InputValue::new(ValueKind::Map(members), location.clone());
+        Some(Step { kind: kind.clone(), comments, fields })
     }
 
-    /// `only` and `except`
-    fn applies(&mut self, scope: &Scope, body: &Body, source: &(String, String), path: &str) -> bool {
+    /// Keeps the override for the name of the source in the build. Overrides for other sources are theirs; those for none are
+    /// reported.
+    fn choose_override(
+        &mut self,
+        source: &(String, String),
+        location: &Location,
+        names: Option<&BTreeSet<String>>,
+        members: &mut Vec<Member>,
+    ) {
+        let Some(member) = members.iter_mut().find(|member| member.key == "override") else { return };
+        let ValueKind::Map(entries) = &mut member.value.kind else { return };
+        let unused: Vec<Location> = entries
+            .iter()
+            .filter(|entry| names.is_none_or(|names| !names.contains(&entry.key)))
+            .map(|entry| location.key("override").key(&entry.key))
+            .collect();
+        entries.retain(|entry| entry.key == source.1);
+        if entries.is_empty() {
+            members.retain(|member| member.key != "override");
+        }
+        for own in unused {
+            self.drop(&own, "the build has no source of this name", "");
+        }
+    }
+
+    /// Whether `only` and `except` let a step run for a source.
+    fn applies(&mut self, scope: &Scope, body: &Body, source: &(String, String), location: &Location) -> bool {
         let own = format!("{}.{}", source.0, source.1);
         let mut names = |name: &str| {
             let attribute = body.get_attribute(name)?;
-            self.strings(scope, &attribute.value, &key(path, name)).filter(|names| !names.is_empty())
+            self.strings(scope, &attribute.value, &location.key(name)).filter(|names| !names.is_empty())
         };
         names("only").is_none_or(|only| only.contains(&own))
             && !names("except").is_some_and(|except| except.contains(&own))
     }
 
-    /// Tells of steps that are for none of the build's sources.
-    fn nobody(&mut self, blocks: &[Nested], uses: &[Use], build: &Build) {
+    /// Reports steps that run for none of the build's sources.
+    fn report_unused_steps(&mut self, blocks: &[NestedBlock], uses: &[SourceUse], location: &Location) {
         for (at, block) in blocks.iter().filter(|block| block.name == "provisioner").enumerate() {
-            let path = format!("{}.provisioner[{at}]", build.path);
-            let any = uses.iter().any(|one| {
-                let own = (one.source.kind.clone(), one.name.clone());
-                self.applies(&block.scope, block.body, &own, &path)
-            });
-            if !any {
+            let own = location.key("provisioner").index(at);
+            if !uses.iter().any(|one| self.applies(&block.scope, block.body, &one.key(), &own)) {
                 self.drop(
-                    build.file,
-                    &path,
+                    &own,
                     "it runs on none of the build's sources",
-                    "`only` and `except` take the type and the name: `amazon-ebs.web`.",
+                    "`only` and `except` need the type and the name: `amazon-ebs.web`.",
                 );
             }
         }
@@ -279,17 +300,15 @@ fn reference(expr: &Expression) -> Option<String> {
     if !matches!(root.as_str(), "source" | "sources") {
         return None;
     }
-    let parts: Option<Vec<&str>> = traversal
-        .operators
-        .iter()
-        .map(
-            |operator| if let TraversalOperator::GetAttr(name) = operator.value() { Some(name.as_str()) } else { None },
-        )
-        .collect();
+    let name = |operator: &'_ hcl_edit::Decorated<TraversalOperator>| match operator.value() {
+        TraversalOperator::GetAttr(name) => Some(name.as_str().to_owned()),
+        _ => None,
+    };
+    let parts: Option<Vec<String>> = traversal.operators.iter().map(name).collect();
     Some(format!("source.{}", parts?.join(".")))
 }
 
-fn find<'s, 'b>(sources: &'s [Source<'b>], reference: &str) -> Option<&'s Source<'b>> {
+fn find<'s, 'b>(sources: &'s [SourceBlock<'b>], reference: &str) -> Option<&'s SourceBlock<'b>> {
     let own = reference.strip_prefix("source.").or_else(|| reference.strip_prefix("sources.")).unwrap_or(reference);
     let (kind, name) = own.split_once('.')?;
     sources.iter().find(|source| source.kind == kind && source.name == name)

@@ -2,7 +2,7 @@
 
 use crate::credential;
 
-/// The lines of the comment that stands directly above what this text ends with.
+/// The lines of the comment directly above the end of this text.
 pub(super) fn above(prefix: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut block = false;
@@ -17,15 +17,15 @@ pub(super) fn above(prefix: &str) -> Vec<String> {
         } else if let Some(rest) = line.strip_prefix('#').or_else(|| line.strip_prefix("//")) {
             lines.push(rest.trim_start_matches(['#', '/']).trim_end().trim_start_matches(' ').to_owned());
         } else {
-            // An empty line parts a comment from what stands below it.
+            // An empty line separates a comment from what follows.
             lines.clear();
         }
     }
-    lines.retain(|line| !line.is_empty() && !credential::holds(line) && !assigns(line));
+    lines.retain(|line| !line.is_empty() && !credential::holds(line) && !credential::given(line) && !assigns(line));
     lines
 }
 
-/// Whether a comment holds a value that is called a credential.
+/// Whether a comment assigns a value to the name of a credential.
 fn assigns(line: &str) -> bool {
     line.split_once('=').is_some_and(|(name, value)| credential::named(name.trim()) && !value.trim().is_empty())
 }
@@ -35,7 +35,7 @@ mod tests {
     use super::above;
 
     #[test]
-    fn only_what_stands_directly_above_counts() {
+    fn only_a_comment_directly_above_counts() {
         assert_eq!(above("\n# old\n\n# the web\n## server\n"), ["the web", "server"]);
         assert_eq!(above("/* one\n * two */\n"), ["one", "two"]);
         assert!(above("# password = hunter2\n").is_empty());

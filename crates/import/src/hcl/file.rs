@@ -1,52 +1,54 @@
-//! The text of a file to its blocks.
+//! The text of a file.
 
+use ami_bake_manifest::diagnostic::{Sources, Span};
+use ami_bake_manifest::tree;
 use hcl_edit::parser::{Error, parse_body};
 use hcl_edit::structure::Body;
 
-use super::fault::Wrong;
-use super::function::from_json;
-use super::value::Value;
-use crate::json;
+use super::error::TemplateError;
+use super::value::HclValue;
 
-/// A larger file is no template.
+/// No template is larger.
 const SIZE: usize = 8 << 20;
 
 /// Reads a file.
-pub(super) fn body(file: usize, text: &str) -> Result<Body, Wrong> {
+pub(super) fn body(file: usize, text: &str) -> Result<Body, TemplateError> {
     if text.len() > SIZE {
-        let help = "Bring large files to the machine by a provisioner.".to_owned();
-        return Err(Wrong { file, span: 0..0, message: "the file is larger than any template".to_owned(), help });
+        let help = "Copy large files to the machine with a provisioner.".to_owned();
+        return Err(TemplateError { file, span: 0..0, message: "the file is larger than 8 MiB".to_owned(), help });
     }
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    parse_body(&text[start..]).map_err(|error| wrong(file, text, start, &error))
+    parse_body(&text[start..]).map_err(|error| invalid(file, text, start, &error))
 }
 
-fn wrong(file: usize, text: &str, start: usize, error: &Error) -> Wrong {
+fn invalid(file: usize, text: &str, start: usize, error: &Error) -> TemplateError {
     let at = (error.location().offset() + start).min(text.len());
     let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-    Wrong {
+    TemplateError {
         file,
         span: at..at + width,
-        message: format!("the HCL can't be read: {}", error.message().replace('\n', ", ")),
-        help: "Is it what `packer validate` accepts?".to_owned(),
+        message: format!("invalid HCL: {}", error.message().replace('\n', ", ")),
+        help: "Check it with `packer validate`.".to_owned(),
     }
 }
 
-/// Reads a file of variables in JSON.
-pub(super) fn json(file: usize, text: &str) -> Result<Vec<(String, Value)>, Wrong> {
-    let unread =
-        |message: String| Wrong { file, span: 0..0, message, help: "It is a map of names and values.".to_owned() };
-    json::parse(text).map_err(|mistake| Wrong {
-        file,
-        span: mistake.span,
-        message: mistake.message,
-        help: mistake.help.to_owned(),
-    })?;
-    let parsed =
-        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| unread(error.to_string()))?;
-    match from_json(&parsed) {
-        Value::Map(entries) => Ok(entries),
-        _ => Err(unread("this is no file of variables".to_owned())),
+/// Reads a variable file in JSON.
+pub(super) fn json(file: usize, text: &str) -> Result<Vec<(String, HclValue)>, TemplateError> {
+    let id = Sources::default().add("", text);
+    let mut findings = Vec::new();
+    let tree = tree::parse_json(id, text, &mut findings);
+    if let Some(finding) = findings.into_iter().next() {
+        let span = finding.span.map(Span::range).unwrap_or_default();
+        return Err(TemplateError { file, span, message: finding.message, help: finding.help.unwrap_or_default() });
+    }
+    match tree.as_ref().map(HclValue::of_tree) {
+        Some(HclValue::Map(entries)) => Ok(entries),
+        _ => Err(TemplateError {
+            file,
+            span: 0..0,
+            message: "this is not a variable file".to_owned(),
+            help: "Write a map of names and values.".to_owned(),
+        }),
     }
 }

@@ -2,32 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
-/// The files of a template.
+/// The files of a template in a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gathered {
-    /// What to import, in order.
+    /// Files to import, in order.
     pub templates: Vec<PathBuf>,
-    /// Files of variables that Packer reads by itself, in order.
+    /// Variable files that Packer reads by itself, in order.
     pub variables: Vec<PathBuf>,
-    /// Files of the template in a form that can't be read.
-    pub left: Vec<PathBuf>,
+    /// Files of the template in HCL2's JSON notation, which is not supported.
+    pub unsupported: Vec<PathBuf>,
 }
 
 fn ends(path: &Path, ending: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(ending))
 }
 
-/// Whether a file is a template in HCL by its name.
+/// Whether a file is a template in HCL, by its name.
 pub(crate) fn is_template(path: &Path) -> bool {
     ends(path, ".hcl") && !is_variables(path)
 }
 
-/// Whether a file is one of variables in HCL by its name.
+/// Whether a file is a variable file in HCL, by its name.
 pub(crate) fn is_variables(path: &Path) -> bool {
     ends(path, ".pkrvars.hcl")
 }
 
-/// The files of a folder, as Packer takes them; none when it holds no template in HCL.
+/// The files of a folder that Packer reads; none when it has no template in HCL.
 ///
 /// # Errors
 /// When the folder can't be read.
@@ -43,7 +43,7 @@ pub fn gather(folder: &Path) -> std::io::Result<Gathered> {
         } else if ends(&path, ".auto.pkrvars.hcl") || ends(&path, ".auto.pkrvars.json") {
             gathered.variables.push(path);
         } else if ends(&path, ".pkr.json") {
-            gathered.left.push(path);
+            gathered.unsupported.push(path);
         }
     }
     Ok(gathered)

@@ -1,221 +1,208 @@
-//! Values to the tree that Packer's JSON templates have.
+//! Values of HCL to values of the template.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 
-use super::evaluate::Scope;
-use super::fault::{Fault, Outcome, Wrong};
-use super::module::HIDDEN;
-use super::places::Places;
-use super::value::{Piece, Text, Value, number_text};
-use crate::input::{Finding, Kind as Told, Log, key};
-use crate::json::{Kind, Member, Node};
-use crate::template::Trouble;
+use super::error::{EvalError, EvalResult, TemplateError};
+use super::scope::Scope;
+use super::value::{HclValue, Text, TextPart, number_text};
+use crate::input::{FindingKind, InputValue, Location, Log, Member, Source, ValueKind};
+use crate::template::parse::{Argument, Pipeline};
+use crate::template::{Template, Unsupported, call};
 
-/// What lowering writes down.
+/// What lowering reads and writes.
 pub(super) struct Lowering<'l> {
     pub(super) log: &'l Log,
-    pub(super) names: &'l [(String, String)],
-    pub(super) places: Places,
-    /// Mistakes of the template.
-    pub(super) wrong: Vec<Wrong>,
-    /// The data source that the image of the source at hand comes from.
+    pub(super) files: &'l [&'l Source],
+    pub(super) names: Vec<Rc<str>>,
+    /// Errors in the template.
+    pub(super) errors: Vec<TemplateError>,
+    /// The data source that the current source's image comes from.
     pub(super) origin: Option<String>,
 }
 
-impl Lowering<'_> {
-    pub(super) fn file(&self, file: usize) -> &str {
-        self.names.get(file).map_or("", |(name, _)| name)
+impl<'l> Lowering<'l> {
+    pub(super) fn new(files: &'l [&'l Source], log: &'l Log) -> Self {
+        let names = files.iter().map(|source| Rc::from(source.path.display().to_string())).collect();
+        Self { log, files, names, errors: Vec::new(), origin: None }
     }
 
-    fn say(&self, kind: Told, file: usize, path: &str, why: impl Into<String>, help: impl Into<String>) {
-        let finding = Finding {
-            kind,
-            file: self.file(file).to_owned(),
-            path: path.to_owned(),
-            why: why.into(),
-            help: help.into(),
-        };
-        self.log.say(finding);
+    /// A location in a file of the template.
+    pub(super) fn location(&self, file: usize, path: impl Into<String>) -> Location {
+        Location { file: self.names.get(file).cloned().unwrap_or_default(), path: path.into() }
     }
 
-    /// It does not come over.
-    pub(super) fn drop(&self, file: usize, path: &str, why: impl Into<String>, help: impl Into<String>) {
-        self.say(Told::Dropped, file, path, why, help);
+    /// Reports that something is not imported.
+    pub(super) fn drop(&self, location: &Location, why: impl Into<String>, help: impl Into<String>) {
+        self.log.report(FindingKind::Dropped, location, why, help);
     }
 
-    /// It comes over, but means something a little different.
-    pub(super) fn changed(&self, file: usize, path: &str, why: impl Into<String>, help: impl Into<String>) {
-        self.say(Told::Changed, file, path, why, help);
+    /// Reports that something is imported with a slightly different meaning.
+    pub(super) fn changed(&self, location: &Location, why: impl Into<String>, help: impl Into<String>) {
+        self.log.report(FindingKind::Changed, location, why, help);
     }
 
-    /// A fault at a path: told, or refused.
-    pub(super) fn fault(&mut self, fault: Fault, file: usize, path: &str) {
-        match fault {
-            Fault::Trouble(trouble) => self.drop(file, path, trouble.why, trouble.help),
-            Fault::Wrong(wrong) => {
-                if !self.wrong.contains(&wrong) {
-                    self.wrong.push(*wrong);
+    /// An error at a location: reported, or recorded as an error in the template.
+    pub(super) fn error(&mut self, error: EvalError, location: &Location) {
+        match error {
+            EvalError::Unsupported(unsupported) => self.drop(location, unsupported.why, unsupported.help),
+            EvalError::Invalid(error) => {
+                if !self.errors.contains(&error) {
+                    self.errors.push(*error);
                 }
             }
         }
     }
 
-    /// The value of an attribute, with its notes told; none when it has none here, which is told.
-    pub(super) fn value(&mut self, scope: &Scope, expr: &Expression, path: &str) -> Option<Value> {
-        let outcome = scope.eval(expr);
+    /// Records an error in the template.
+    pub(super) fn refuse(
+        &mut self,
+        file: usize,
+        span: Option<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.error(EvalError::invalid(file, span, message, help), &Location::default());
+    }
+
+    /// The value of an attribute, with its notes reported; none when it has none, which is reported.
+    pub(super) fn value(&mut self, scope: &Scope, expr: &Expression, location: &Location) -> Option<HclValue> {
+        let result = scope.eval(expr);
         let notes = scope.take_notes();
-        match outcome {
+        match result {
             Ok(value) => {
                 for note in notes {
-                    self.changed(scope.file, path, note, "");
+                    self.changed(location, note, "");
                 }
                 Some(value)
             }
-            Err(fault) => {
-                self.fault(fault, scope.file, path);
+            Err(error) => {
+                self.error(error, location);
                 None
             }
         }
     }
 
-    /// The text of an attribute as the template stands.
-    pub(super) fn string(&mut self, scope: &Scope, expr: &Expression, path: &str) -> Option<String> {
-        let value = self.value(scope, expr, path)?;
-        match scope.string(&value, expr.span()) {
-            Ok(text) => Some(text),
-            Err(fault) => {
-                self.fault(fault, scope.file, path);
-                None
-            }
-        }
+    /// The text of an attribute during the import.
+    pub(super) fn string(&mut self, scope: &Scope, expr: &Expression, location: &Location) -> Option<String> {
+        let value = self.value(scope, expr, location)?;
+        scope.string(&value, expr.span()).map_err(|error| self.error(error, location)).ok()
     }
 
-    /// The texts of an attribute as the template stands.
-    pub(super) fn strings(&mut self, scope: &Scope, expr: &Expression, path: &str) -> Option<Vec<String>> {
-        let items = match self.value(scope, expr, path)? {
-            Value::Null => return None,
-            Value::List(items) => items,
+    /// The texts of an attribute during the import.
+    pub(super) fn strings(&mut self, scope: &Scope, expr: &Expression, location: &Location) -> Option<Vec<String>> {
+        let items = match self.value(scope, expr, location)? {
+            HclValue::Null => return None,
+            HclValue::List(items) => items,
             other => vec![other],
         };
-        let texts = items.iter().map(|item| scope.string(item, expr.span())).collect::<Outcome<Vec<_>>>();
-        texts.map_err(|fault| self.fault(fault, scope.file, path)).ok()
+        let texts = items.iter().map(|item| scope.string(item, expr.span())).collect::<EvalResult<Vec<_>>>();
+        texts.map_err(|error| self.error(error, location)).ok()
     }
 
-    /// The tree of an attribute. The entries of a map that is written down are told one by one.
-    pub(super) fn attribute(&mut self, scope: &Scope, expr: &Expression, path: &str) -> Option<Node> {
+    /// An attribute. The entries of a map that is written out are reported one by one.
+    pub(super) fn attribute(&mut self, scope: &Scope, expr: &Expression, location: &Location) -> Option<InputValue> {
         if let Expression::Object(entries) = expr {
             let mut members: Vec<Member> = Vec::new();
             for (name, value) in entries {
                 let name = match scope.key(name) {
                     Ok(name) => name,
-                    Err(fault) => {
-                        self.fault(fault, scope.file, path);
+                    Err(error) => {
+                        self.error(error, location);
                         continue;
                     }
                 };
-                let inner = key(path, &name);
-                if let Some(node) = self.attribute(scope, value.expr(), &inner) {
-                    put(&mut members, name, node);
+                if let Some(value) = self.attribute(scope, value.expr(), &location.key(&name)) {
+                    put(&mut members, name, value);
                 }
             }
-            return Some(Node::bare(Kind::Map(members)));
+            return Some(InputValue::new(ValueKind::Map(members), location.clone()));
         }
-        let value = self.value(scope, expr, path)?;
-        match self.node(&value) {
-            Ok(node) => Some(node),
-            Err(trouble) => {
-                self.drop(scope.file, path, trouble.why, trouble.help);
+        let value = self.value(scope, expr, location)?;
+        match self.lower(&value, location) {
+            Ok(value) => Some(value),
+            Err(unsupported) => {
+                self.drop(location, unsupported.why, unsupported.help);
                 None
             }
         }
     }
 
-    /// The tree of a value.
-    pub(super) fn node(&self, value: &Value) -> Result<Node, Trouble> {
-        Ok(Node::bare(match value {
-            Value::Null => Kind::Null,
-            Value::Bool(value) => Kind::Bool(*value),
-            Value::Number(number) => Kind::Number(number_text(*number)),
-            Value::Text(text) => Kind::Text(self.template(text)?),
-            Value::List(items) => Kind::List(items.iter().map(|item| self.node(item)).collect::<Result<_, _>>()?),
-            Value::Map(entries) => {
+    /// A value as one of the template.
+    pub(super) fn lower(&self, value: &HclValue, location: &Location) -> Result<InputValue, Unsupported> {
+        let kind = match value {
+            HclValue::Null => ValueKind::Null,
+            HclValue::Bool(value) => ValueKind::Bool(*value),
+            HclValue::Number(number) => ValueKind::Number(number_text(*number)),
+            HclValue::Text(text) => ValueKind::Text(self.template(text)?),
+            HclValue::List(items) => ValueKind::List(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(at, item)| self.lower(item, &location.index(at)))
+                    .collect::<Result<_, _>>()?,
+            ),
+            HclValue::Map(entries) => {
                 let mut members = Vec::new();
                 for (key, value) in entries {
-                    put(&mut members, key.clone(), self.node(value)?);
+                    put(&mut members, key.clone(), self.lower(value, &location.key(key))?);
                 }
-                Kind::Map(members)
+                ValueKind::Map(members)
             }
-        }))
+        };
+        Ok(InputValue::new(kind, location.clone()))
     }
 
-    /// A text as a template of Packer's JSON.
-    fn template(&self, text: &Text) -> Result<String, Trouble> {
-        let mut out = String::new();
-        for piece in &text.0 {
-            match piece {
-                Piece::Plain(text) => out.push_str(text),
-                Piece::Live(live) => out.push_str(&live.template),
-                Piece::Time(layout) if layout.contains(['`', '\n']) || layout.contains("}}") => {
-                    return Err(Trouble::new("the time is written in a form that has no counterpart"));
+    fn template(&self, text: &Text) -> Result<Template, Unsupported> {
+        let mut out = Template::default();
+        for part in &text.0 {
+            out.extend(match part {
+                TextPart::Plain(text) => Template::text(text.as_str()),
+                TextPart::Unknown(unknown) => Template::action(unknown.action.clone()),
+                TextPart::Time(layout) => Template::action(call("isotime", layout.as_str())),
+                TextPart::SourceImage { name, field } => Template::action(self.source_image(name, field)?),
+                TextPart::Hidden(name) => {
+                    return Err(Unsupported::new(format!("it is part of `{name}`, whose values are never copied"))
+                        .help("Declare a separate variable of the type string for each value: it becomes a secret."));
                 }
-                Piece::Time(layout) => out.push_str(&format!("{{{{isotime `{layout}`}}}}")),
-                Piece::Data { name, field } => out.push_str(&self.source(name, field)?),
-            }
+            });
         }
         Ok(out)
     }
 
-    /// A field of the image that is started from.
-    fn source(&self, name: &str, field: &str) -> Result<String, Trouble> {
-        if name == HIDDEN {
-            return Err(Trouble::new(format!("it is part of `{field}`, whose values are never copied"))
-                .help("Make a variable of its own of each, of the type string: it becomes a secret."));
-        }
+    /// A field of the source image.
+    fn source_image(&self, name: &str, field: &str) -> Result<Pipeline, Unsupported> {
         if self.origin.as_deref() != Some(name) {
-            return Err(Trouble::new(format!("`data.amazon-ami.{name}` is not the image that is started from"))
-                .help("Make it the source of an image, or name what is meant."));
+            return Err(Unsupported::new(format!("`data.amazon-ami.{name}` is not the source image"))
+                .help("Use it as the `source_ami`, or write the value by hand."));
         }
-        Ok(match field {
-            "id" => "{{ .SourceAMI }}".to_owned(),
-            "name" => "{{ .SourceAMIName }}".to_owned(),
-            "owner" => "{{ .SourceAMIOwner }}".to_owned(),
-            "creation_date" => "{{ .SourceAMICreationDate }}".to_owned(),
+        let path = match field {
+            "id" => vec!["SourceAMI"],
+            "name" => vec!["SourceAMIName"],
+            "owner" => vec!["SourceAMIOwner"],
+            "creation_date" => vec!["SourceAMICreationDate"],
             other => match other.strip_prefix("tags.") {
-                Some(tag) if tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
-                    format!("{{{{ .SourceAMITags.{tag} }}}}")
-                }
-                _ => return Err(Trouble::new(format!("`{other}` of the source image has no counterpart"))),
+                Some(tag) if tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => vec!["SourceAMITags", tag],
+                _ => return Err(Unsupported::new(format!("`{other}` of the source image has no counterpart"))),
             },
-        })
+        };
+        Ok(vec![vec![Argument::Field(path.into_iter().map(str::to_owned).collect())]])
     }
 
-    /// A block or an attribute that no template has there.
-    pub(super) fn unknown(&self, file: usize, path: &str) {
-        self.drop(
-            file,
-            path,
-            "ami-bake does not know this here",
-            "Look whether the images need it; if so, write it into the manifest by hand.",
-        );
-    }
-
-    pub(super) fn refuse(&mut self, file: usize, span: Option<Range<usize>>, message: String, help: &str) {
-        self.fault(Fault::wrong(file, span, message, help), file, "");
+    /// Reports a block or an attribute that is not supported.
+    pub(super) fn unknown(&self, location: &Location) {
+        let help = "If the images need it, write it into the manifest by hand.";
+        self.drop(location, "not supported by ami-bake here", help);
     }
 }
 
-/// Sets an entry; a later one of the same name takes its place.
-pub(super) fn put(members: &mut Vec<Member>, key: String, value: Node) {
+/// Sets an entry; a later one of the same name replaces it.
+pub(super) fn put(members: &mut Vec<Member>, key: String, value: InputValue) {
     match members.iter_mut().find(|member| member.key == key) {
         Some(member) => member.value = value,
         None => members.push(Member { key, value }),
     }
-}
-
-/// A text of the tree.
-pub(super) fn word(text: impl Into<String>) -> Node {
-    Node::bare(Kind::Text(text.into()))
 }

@@ -1,25 +1,28 @@
-//! Packer's templates in HCL2: evaluated, and lowered to the tree that its JSON templates have.
+//! Packer's HCL2: evaluated as far as values are known, and read as a Packer template.
 
+mod assign;
 mod body;
 mod build;
-mod builder;
 mod comment;
-mod data;
+mod declare;
+mod error;
 mod evaluate;
-mod fault;
 mod file;
 mod files;
 mod function;
-mod import;
 mod lower;
 mod module;
 mod operate;
-mod places;
+mod read;
+mod reference;
+mod scope;
+mod source;
 mod template;
 mod text;
+mod validate;
 mod value;
 mod variable;
 
 pub use files::{Gathered, gather};
 pub(crate) use files::{is_template, is_variables};
-pub(crate) use import::import;
+pub(crate) use read::{Given, read};

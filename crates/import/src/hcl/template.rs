@@ -1,30 +1,29 @@
-//! Text with `${ }` and `%{ }`.
+//! Strings with `${ }` and `%{ }`.
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::template::{Directive, Element, Strip};
 
-use super::evaluate::Scope;
-use super::fault::{Fault, Outcome};
-use super::operate;
-use super::value::{Text, Value};
+use super::error::{EvalError, EvalResult};
+use super::scope::Scope;
+use super::value::{HclValue, Text};
 
-/// The value of a template; one that is nothing but an interpolation is that value.
-pub(super) fn value(scope: &Scope, elements: &[&Element]) -> Outcome<Value> {
+/// The value of a template; a single interpolation keeps its type.
+pub(super) fn value(scope: &Scope, elements: &[&Element]) -> EvalResult<HclValue> {
     if let [Element::Interpolation(only)] = elements {
         return scope.eval(&only.expr);
     }
-    render(scope, elements, false, false).map(Value::Text)
+    render(scope, elements, false, false).map(HclValue::Text)
 }
 
-/// The text of a template; `start` and `end`: white space there is taken off.
-fn render(scope: &Scope, elements: &[&Element], start: bool, end: bool) -> Outcome<Text> {
+/// The text of a template. `start` and `end`: whether white space there is removed.
+fn render(scope: &Scope, elements: &[&Element], start: bool, end: bool) -> EvalResult<Text> {
     let mut out = Text::default();
     for (at, element) in elements.iter().enumerate() {
         match element {
             Element::Literal(literal) => {
                 let mut text = literal.value().as_str();
-                if at.checked_sub(1).map_or(start, |before| strips_behind(elements[before])) {
+                if at.checked_sub(1).map_or(start, |before| strips_after(elements[before])) {
                     text = text.trim_start();
                 }
                 if elements.get(at + 1).map_or(end, |next| strips_before(next)) {
@@ -41,23 +40,23 @@ fn render(scope: &Scope, elements: &[&Element], start: bool, end: bool) -> Outco
     Ok(out)
 }
 
-fn interpolated(scope: &Scope, expr: &Expression) -> Outcome<Text> {
+fn interpolated(scope: &Scope, expr: &Expression) -> EvalResult<Text> {
     let value = scope.eval(expr)?;
     value.to_text().ok_or_else(|| match value {
-        Value::Null => Fault::trouble("it is made of a value that is null"),
-        other => scope.wrong(expr.span(), format!("this is {}, which can't be part of a text", other.kind())),
+        HclValue::Null => EvalError::unsupported("it contains a value that is null"),
+        other => scope.invalid(expr.span(), format!("{} can't be part of a string", other.describe())),
     })
 }
 
-fn directive(scope: &Scope, directive: &Directive) -> Outcome<Text> {
+fn directive(scope: &Scope, directive: &Directive) -> EvalResult<Text> {
     match directive {
         Directive::If(all) => {
             let condition = scope.eval(&all.if_expr.cond_expr)?;
-            let behind = all.if_expr.strip.strip_end();
+            let after = all.if_expr.strip.strip_end();
             let last = all.endif_expr.strip.strip_start();
-            if operate::truth(scope, &condition, all.if_expr.cond_expr.span())? {
+            if scope.truth(&condition, all.if_expr.cond_expr.span())? {
                 let end = all.else_expr.as_ref().map_or(last, |other| other.strip.strip_start());
-                return render(scope, &all.if_expr.template.iter().collect::<Vec<_>>(), behind, end);
+                return render(scope, &all.if_expr.template.iter().collect::<Vec<_>>(), after, end);
             }
             match &all.else_expr {
                 Some(other) => render(scope, &other.template.iter().collect::<Vec<_>>(), other.strip.strip_end(), last),
@@ -82,7 +81,7 @@ fn directive(scope: &Scope, directive: &Directive) -> Outcome<Text> {
     }
 }
 
-/// Whether an element takes white space off before itself.
+/// Whether an element removes white space before itself.
 fn strips_before(element: &Element) -> bool {
     let strip = match element {
         Element::Literal(_) => Strip::None,
@@ -95,8 +94,8 @@ fn strips_before(element: &Element) -> bool {
     strip.strip_start()
 }
 
-/// Whether an element takes white space off behind itself.
-fn strips_behind(element: &Element) -> bool {
+/// Whether an element removes white space after itself.
+fn strips_after(element: &Element) -> bool {
     let strip = match element {
         Element::Literal(_) => Strip::None,
         Element::Interpolation(inner) => inner.strip,

@@ -1,45 +1,46 @@
-//! Functions of text over texts that are not known in full.
+//! Text functions over texts of which parts are only known during the bake.
 
 use jiff::civil::{DateTime, date};
 
-use super::evaluate::Scope;
-use super::fault::Outcome;
-use super::value::{Piece, Text};
-use crate::template::{Trouble, layout};
+use super::error::EvalResult;
+use super::scope::Scope;
+use super::value::{Text, TextPart};
+use crate::template::parse::Argument;
+use crate::template::{Unsupported, layout};
 
-/// Two times that differ in every part, to hold a layout against.
+/// Two times that differ in every part, to compare layouts with.
 fn samples() -> [DateTime; 2] {
     [date(2017, 11, 23).at(14, 35, 47, 0), date(2028, 6, 8).at(9, 12, 58, 0)]
 }
 
-/// What a function does to a text, which says how much of it has to be known.
+/// What a function does to a text, which decides how much of the text must be known.
 #[derive(Clone, Copy)]
 pub(super) enum Reach<'f> {
     /// It needs all of it.
     Whole,
-    /// It changes each character by itself; an action of a template with it, where one can say it.
-    Characters(&'f dyn Fn(&str) -> String),
-    /// It takes something off the ends.
+    /// It changes each character by itself; a template has this command for it.
+    Characters(&'f [Argument]),
+    /// It removes something at the ends.
     Ends,
 }
 
-/// Applies a function of text. Variables keep their name where a template can say the function, or where it changes
-/// nothing; everything else is evaluated once. A time stays one where the function means the same to its layout.
-pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Outcome<Text> {
+/// Applies a text function. References to variables stay where a template has the function, or where it changes nothing;
+/// everything else is evaluated. A time stays one where the function has the same effect on its layout.
+pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> EvalResult<Text> {
     if let Some(literal) = text.literal() {
         return Ok(Text::plain(function(&literal)));
     }
     let mut notes = Vec::new();
-    if text.0.iter().any(|piece| matches!(piece, Piece::Time(_) | Piece::Live(_)))
+    if text.0.iter().any(|part| matches!(part, TextPart::Time(_) | TextPart::Unknown(_)))
         && let Some(mapped) = piecewise(text, function, reach)
     {
         return Ok(mapped);
     }
-    // What follows a variable is evaluated, what follows the time is tried once more.
+    // Variables are evaluated, then the time is tried alone.
     let mut settled = Text::default();
-    for piece in &text.0 {
-        match piece {
-            Piece::Time(_) => settled.extend(Text(vec![piece.clone()])),
+    for part in &text.0 {
+        match part {
+            TextPart::Time(_) => settled.extend(Text(vec![part.clone()])),
             other => settled.extend(Text::plain(Text(vec![other.clone()]).settle(&mut notes)?)),
         }
     }
@@ -48,16 +49,16 @@ pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String,
         return Ok(Text::plain(function(&literal)));
     }
     piecewise(&settled, function, Reach::Whole).ok_or_else(|| {
-        Trouble::new("it is computed from the time of the bake, which is not known before it")
-            .help("Name what is meant by `${{ timestamp }}`, `${{ date }}` or `${{ version }}`.")
+        Unsupported::new("it is computed from the time of the bake, which is only known during the bake")
+            .help("Use `${{ timestamp }}`, `${{ date }}` or `${{ version }}`.")
             .into()
     })
 }
 
-/// The function over each piece, when that is the same as over the whole for two times.
+/// The function over each part, when the result is the same as over the whole for two sample times.
 fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Option<Text> {
-    if let (Reach::Ends, [Piece::Plain(first), middle @ .., Piece::Plain(last)]) = (reach, text.0.as_slice()) {
-        // A letter in the place of what stands between them keeps each end apart.
+    if let (Reach::Ends, [TextPart::Plain(first), middle @ .., TextPart::Plain(last)]) = (reach, text.0.as_slice()) {
+        // A letter in place of the middle shows what happens at each end.
         let (first, last) = (function(&format!("{first}x")), function(&format!("x{last}")));
         let mut out = Text::plain(first.strip_suffix('x')?);
         out.extend(Text(middle.to_vec()));
@@ -65,22 +66,22 @@ fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Op
         return Some(out);
     }
     let mut out = Text::default();
-    for piece in &text.0 {
-        let mapped = match piece {
-            Piece::Plain(text) => Piece::Plain(function(text)),
-            Piece::Time(layout) => Piece::Time(function(layout)),
-            Piece::Live(known) if !known.secret => {
+    for part in &text.0 {
+        let mapped = match part {
+            TextPart::Plain(text) => TextPart::Plain(function(text)),
+            TextPart::Time(layout) => TextPart::Time(function(layout)),
+            TextPart::Unknown(known) if !known.secret => {
                 let mut mapped = known.clone();
                 mapped.known = known.known.as_deref().map(function);
                 match reach {
-                    Reach::Characters(action) => mapped.template = action(&known.template),
-                    // A value that the function leaves as it is keeps its name.
+                    Reach::Characters(command) => mapped.action.push(command.to_vec()),
+                    // A reference stays where the function does not change its value.
                     _ if known.known.is_some() && mapped.known == known.known => {}
                     _ => return None,
                 }
-                Piece::Live(mapped)
+                TextPart::Unknown(mapped)
             }
-            Piece::Live(_) | Piece::Data { .. } => return None,
+            TextPart::Unknown(_) | TextPart::SourceImage { .. } | TextPart::Hidden(_) => return None,
         };
         out.extend(Text(vec![mapped]));
     }
@@ -93,11 +94,11 @@ fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Op
 
 /// The text at a time.
 fn sample(text: &Text, time: DateTime) -> Option<String> {
-    let one = |piece: &Piece| match piece {
-        Piece::Plain(text) => Some(text.clone()),
-        Piece::Time(layout) => Some(layout::format(&layout::go(Some(layout)), time)),
-        Piece::Live(live) => live.known.clone(),
-        Piece::Data { .. } => None,
+    let one = |part: &TextPart| match part {
+        TextPart::Plain(text) => Some(text.clone()),
+        TextPart::Time(layout) => Some(layout::format(&layout::go(Some(layout)), time)),
+        TextPart::Unknown(unknown) => unknown.known.clone(),
+        TextPart::SourceImage { .. } | TextPart::Hidden(_) => None,
     };
     text.0.iter().map(one).collect()
 }

@@ -1,42 +1,49 @@
-//! Values of HCL, in which parts may not be known before the bake.
+//! Values of HCL, of which parts may only be known during the bake.
 
-use crate::template::Trouble;
+use ami_bake_manifest::tree::{Kind, Meaning, Node};
+
+use crate::template::Unsupported;
+use crate::template::parse::Pipeline;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum HclValue {
     Null,
     Bool(bool),
     Number(f64),
     Text(Text),
-    List(Vec<Value>),
+    List(Vec<HclValue>),
     /// A map or an object, in the order of the file.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, HclValue)>),
 }
 
-/// A text in pieces; a variable alone is a text of one piece, whatever its type.
+/// A text in parts; a variable alone is a text of one part, whatever its type.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Text(pub(super) Vec<Piece>);
+pub(super) struct Text(pub(super) Vec<TextPart>);
 
+/// A part of a text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Piece {
+pub(super) enum TextPart {
     Plain(String),
-    Live(Live),
+    Unknown(Unknown),
     /// The time of the bake in UTC, in a layout of Go.
     Time(String),
     /// A field of a data source that finds an image.
-    Data {
+    SourceImage {
+        /// The name of the data source.
         name: String,
         field: String,
     },
+    /// A value that must not be copied, by the name of what it is part of.
+    Hidden(String),
 }
 
-/// What the bake gives a value.
+/// A value that is only known during the bake.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Live {
-    /// As a template of Packer's JSON says it.
-    pub(super) template: String,
-    /// The value that it has as the template stands.
+pub(super) struct Unknown {
+    /// What evaluates to it.
+    pub(super) action: Pipeline,
+    /// The value that it has during the import.
     pub(super) known: Option<String>,
     pub(super) scalar: Scalar,
     pub(super) secret: bool,
@@ -55,40 +62,43 @@ pub(super) enum Scalar {
 impl Text {
     pub(super) fn plain(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self(if text.is_empty() { Vec::new() } else { vec![Piece::Plain(text)] })
+        Self(if text.is_empty() { Vec::new() } else { vec![TextPart::Plain(text)] })
     }
 
     pub(super) fn extend(&mut self, other: Self) {
-        for piece in other.0 {
-            match (self.0.last_mut(), piece) {
-                (Some(Piece::Plain(last)), Piece::Plain(text)) => last.push_str(&text),
-                (_, piece) => self.0.push(piece),
+        for part in other.0 {
+            match (self.0.last_mut(), part) {
+                (Some(TextPart::Plain(last)), TextPart::Plain(text)) => last.push_str(&text),
+                (_, part) => self.0.push(part),
             }
         }
     }
 
-    /// The text, when all of it is fixed.
+    /// The text, when all of it is known for good.
     pub(super) fn literal(&self) -> Option<String> {
-        self.0.iter().map(|piece| if let Piece::Plain(text) = piece { Some(text.as_str()) } else { None }).collect()
+        self.0.iter().map(|part| if let TextPart::Plain(text) = part { Some(text.as_str()) } else { None }).collect()
     }
 
-    /// Its one live piece, when it is nothing else.
-    pub(super) fn single(&self) -> Option<&Live> {
+    /// Its unknown value, when it is nothing else.
+    pub(super) fn single(&self) -> Option<&Unknown> {
         match self.0.as_slice() {
-            [Piece::Live(live)] => Some(live),
+            [TextPart::Unknown(unknown)] => Some(unknown),
             _ => None,
         }
     }
 
-    /// The text as the template stands; what it was made of is noted.
-    pub(super) fn settle(&self, notes: &mut Vec<String>) -> Result<String, Trouble> {
+    /// The text that it is during the import; what it was computed from is noted.
+    pub(super) fn settle(&self, notes: &mut Vec<String>) -> Result<String, Unsupported> {
         let mut out = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Plain(text) => out.push_str(text),
-                Piece::Live(live) => out.push_str(&live.settle(notes)?),
-                Piece::Time(_) => return Err(later("the time of the bake")),
-                Piece::Data { name, field } => return Err(later(&format!("`{name}.{field}`"))),
+        for part in &self.0 {
+            match part {
+                TextPart::Plain(text) => out.push_str(text),
+                TextPart::Unknown(unknown) => out.push_str(&unknown.settle(notes)?),
+                TextPart::Time(_) => return Err(only_during_the_bake("the time of the bake")),
+                TextPart::SourceImage { name, field } => {
+                    return Err(only_during_the_bake(&format!("`{name}.{field}`")));
+                }
+                TextPart::Hidden(name) => return Err(only_during_the_bake(&format!("`{name}`"))),
             }
         }
         Ok(out)
@@ -96,25 +106,25 @@ impl Text {
 
     /// How much it holds, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.0.iter().map(|piece| if let Piece::Plain(text) = piece { text.len() } else { 16 }).sum()
+        self.0.iter().map(|part| if let TextPart::Plain(text) = part { text.len() } else { 16 }).sum()
     }
 }
 
-fn later(what: &str) -> Trouble {
-    Trouble::new(format!("it is computed from {what}, which is not known before the bake"))
+fn only_during_the_bake(what: &str) -> Unsupported {
+    Unsupported::new(format!("it is computed from {what}, which is only known during the bake"))
 }
 
-impl Live {
-    fn settle(&self, notes: &mut Vec<String>) -> Result<String, Trouble> {
+impl Unknown {
+    fn settle(&self, notes: &mut Vec<String>) -> Result<String, Unsupported> {
         if self.secret {
-            return Err(Trouble::new(format!("it is computed from the secret `{}`", self.name))
-                .help("Prepare the value before it is given as a secret."));
+            return Err(Unsupported::new(format!("it is computed from the secret `{}`", self.name))
+                .help("Store the finished value as the secret."));
         }
         let Some(known) = &self.known else {
-            return Err(Trouble::new(format!("it is computed from `{}`, which has no value yet", self.name))
-                .help("Give it a value with `--set` or `--var-file`, and import again."));
+            return Err(Unsupported::new(format!("it is computed from `{}`, which has no value", self.name))
+                .help("Set it with `--set` or `--var-file` and import again."));
         };
-        let note = format!("it was evaluated once with the value of `{}`, and no longer follows it", self.name);
+        let note = format!("evaluated with the current value of `{}`; it no longer follows it", self.name);
         if !notes.contains(&note) {
             notes.push(note);
         }
@@ -122,17 +132,44 @@ impl Live {
     }
 }
 
-impl Value {
+impl HclValue {
     pub(super) fn text(text: impl Into<String>) -> Self {
         Self::Text(Text::plain(text))
     }
 
-    /// The value as the template stands; what it was made of is noted.
-    pub(super) fn settle(&self, notes: &mut Vec<String>) -> Result<Self, Trouble> {
+    /// A value that is only known during the bake.
+    pub(super) fn unknown(unknown: Unknown) -> Self {
+        Self::Text(Text(vec![TextPart::Unknown(unknown)]))
+    }
+
+    /// A value of a JSON or YAML document.
+    pub(super) fn of_tree(node: &Node) -> Self {
+        match &node.kind {
+            Kind::List(items) => Self::List(items.iter().map(Self::of_tree).collect()),
+            Kind::Map(entries) => {
+                let mut map = Vec::new();
+                for entry in entries {
+                    set(&mut map, entry.key.clone(), Self::of_tree(&entry.value));
+                }
+                Self::Map(map)
+            }
+            Kind::Scalar(scalar) => match scalar.meaning {
+                Meaning::Null => Self::Null,
+                Meaning::Boolean(value) => Self::Bool(value),
+                #[expect(clippy::cast_precision_loss, reason = "numbers of HCL are no more exact here")]
+                Meaning::Integer(value) => Self::Number(value as f64),
+                Meaning::Float(value) => Self::Number(value),
+                Meaning::Text => Self::text(scalar.text.as_str()),
+            },
+        }
+    }
+
+    /// The value that it is during the import; what it was computed from is noted.
+    pub(super) fn settle(&self, notes: &mut Vec<String>) -> Result<Self, Unsupported> {
         Ok(match self {
             Self::Text(text) => {
                 let settled = text.settle(notes)?;
-                match text.single().map_or(Scalar::Text, |live| live.scalar) {
+                match text.single().map_or(Scalar::Text, |unknown| unknown.scalar) {
                     Scalar::Number => settled.trim().parse().map_or(Self::text(settled), Self::Number),
                     Scalar::Bool if settled == "true" || settled == "false" => Self::Bool(settled == "true"),
                     _ => Self::text(settled),
@@ -140,11 +177,8 @@ impl Value {
             }
             Self::List(items) => Self::List(items.iter().map(|item| item.settle(notes)).collect::<Result<_, _>>()?),
             Self::Map(entries) => {
-                Self::Map(entries.iter().map(|(key, value)| Ok((key.clone(), value.settle(notes)?))).collect::<Result<
-                    _,
-                    Trouble,
-                >>(
-                )?)
+                let entries = entries.iter().map(|(key, value)| Ok((key.clone(), value.settle(notes)?)));
+                Self::Map(entries.collect::<Result<_, Unsupported>>()?)
             }
             other => other.clone(),
         })
@@ -161,19 +195,19 @@ impl Value {
     }
 
     /// What it is, for messages.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::Null => "null",
-            Self::Bool(_) => "a truth value",
+            Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
-            Self::Text(_) => "a text",
+            Self::Text(_) => "a string",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
         }
     }
 
     /// The value of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&HclValue> {
         match self {
             Self::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
@@ -188,6 +222,26 @@ impl Value {
             Self::Map(entries) => 16 + entries.iter().map(|(key, value)| key.len() + value.size()).sum::<usize>(),
             _ => 16,
         }
+    }
+}
+
+/// Sets an entry of a map, which keeps its position.
+pub(super) fn set(map: &mut Vec<(String, HclValue)>, key: String, value: HclValue) {
+    match map.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, old)) => *old = value,
+        None => map.push((key, value)),
+    }
+}
+
+/// A list or map whose values must not be copied.
+pub(super) fn hidden(value: &HclValue, name: &str) -> HclValue {
+    match value {
+        HclValue::List(items) => HclValue::List(items.iter().map(|item| hidden(item, name)).collect()),
+        HclValue::Map(entries) => HclValue::Map(
+            entries.iter().map(|(key, value)| (key.clone(), hidden(value, &format!("{name}.{key}")))).collect(),
+        ),
+        HclValue::Null => HclValue::Null,
+        _ => HclValue::Text(Text(vec![TextPart::Hidden(name.to_owned())])),
     }
 }
 

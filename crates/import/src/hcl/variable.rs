@@ -1,38 +1,32 @@
-//! `variable` blocks, and all that gives them values.
+//! Variables of a template and their types.
 
 use std::cell::Cell;
-use std::ops::Range;
 
-use hcl_edit::Span;
 use hcl_edit::expr::Expression;
-use hcl_edit::parser::parse_expr;
-use hcl_edit::structure::{Block, Body};
+use hcl_edit::structure::Body;
 
-use super::evaluate::Scope;
-use super::fault::{Fault, Outcome};
-use super::module::{Module, hidden};
-use super::operate;
-use super::value::{Live, Piece, Scalar, Text, Value};
+use super::value::{HclValue, Scalar, Unknown};
 use crate::credential;
+use crate::template::call;
 
-/// One variable.
+/// A variable.
 pub(super) struct Variable<'a> {
     pub(super) name: String,
     pub(super) file: usize,
     pub(super) body: &'a Body,
     pub(super) kind: Type,
-    pub(super) default: Option<Value>,
-    /// Its value of the command line, the environment or a file.
-    pub(super) given: Option<Value>,
+    pub(super) default: Option<HclValue>,
+    /// Its value from the command line, the environment or a file.
+    pub(super) given: Option<HclValue>,
     pub(super) sensitive: bool,
     pub(super) used: Cell<bool>,
-    /// Its default does not meet its own `validation`: it must be given.
+    /// Its default fails its own `validation`: it must be set.
     pub(super) invalid: Cell<bool>,
-    /// It stands in a `variables` block, whose attributes are variables.
+    /// It is an attribute of a `variables` block.
     pub(super) short: bool,
 }
 
-/// A type, as far as it matters.
+/// The type of a variable, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
     Any,
@@ -42,45 +36,8 @@ pub(super) enum Type {
 }
 
 impl<'a> Variable<'a> {
-    /// Reads a block.
-    pub(super) fn read(scope: &Scope, block: &'a Block) -> Outcome<Self> {
-        let [label] = block.labels.as_slice() else {
-            return Err(scope.wrong(block.span(), "a variable has one name: `variable \"name\" {}`"));
-        };
-        let attribute = |name: &str| block.body.get_attribute(name).map(|attribute| &attribute.value);
-        let mut kind = attribute("type").map_or(Type::Any, Type::read);
-        let default = match attribute("default") {
-            Some(expr) => {
-                let value = scope.eval(expr)?;
-                if kind == Type::Any {
-                    kind = Type::of(&value);
-                }
-                let converted = kind.convert(value).map_err(|why| scope.wrong(expr.span(), why))?;
-                Some(converted)
-            }
-            None => None,
-        };
-        let sensitive = match attribute("sensitive") {
-            Some(expr) => operate::truth(scope, &scope.eval(expr)?, expr.span())?,
-            None => false,
-        };
-        scope.take_notes();
-        Ok(Self {
-            name: label.as_str().to_owned(),
-            file: scope.file,
-            body: &block.body,
-            kind,
-            default,
-            given: None,
-            sensitive,
-            used: Cell::new(false),
-            invalid: Cell::new(false),
-            short: false,
-        })
-    }
-
     /// An entry of a `variables` block.
-    pub(super) fn plain(name: &str, file: usize, body: &'a Body, value: Value) -> Self {
+    pub(super) fn plain(name: &str, file: usize, body: &'a Body, value: HclValue) -> Self {
         Self {
             name: name.to_owned(),
             file,
@@ -95,42 +52,24 @@ impl<'a> Variable<'a> {
         }
     }
 
-    /// The value that it has at the import.
-    pub(super) fn effective(&self) -> Option<&Value> {
+    /// The value that it has during the import.
+    pub(super) fn effective(&self) -> Option<&HclValue> {
         self.given.as_ref().or(self.default.as_ref())
     }
 
-    /// Takes a value of the command line or the environment.
-    pub(super) fn give_text(&mut self, module: &Module, text: &str) -> Result<(), String> {
-        let value = match self.kind {
-            Type::Any | Type::Scalar(Scalar::Text) => Value::text(text),
-            Type::Scalar(_) => Value::text(text.trim()),
-            Type::List | Type::Map => {
-                let unread =
-                    |_| format!("`{}` is {}, and this value can't be read as one", self.name, self.kind.shown());
-                let expr = parse_expr(text.trim()).map_err(unread)?;
-                Scope::new(module, usize::MAX).eval(&expr).map_err(|fault| match fault {
-                    Fault::Trouble(trouble) => trouble.why,
-                    Fault::Wrong(wrong) => wrong.message,
-                })?
-            }
-        };
-        self.give(value)
-    }
-
-    /// Takes a value of a file.
-    pub(super) fn give(&mut self, value: Value) -> Result<(), String> {
+    /// Sets the value.
+    pub(super) fn give(&mut self, value: HclValue) -> Result<(), String> {
         self.given = Some(self.kind.convert(value)?);
         Ok(())
     }
 
     /// Whether its value must not be copied.
     pub(super) fn is_secret(&self) -> bool {
-        let environment = |value: &Value| match value {
-            Value::Text(text) => text.single().is_some_and(|live| credential::named(&live.name)),
+        let environment = |value: &HclValue| match value {
+            HclValue::Text(text) => text.single().is_some_and(|unknown| credential::named(&unknown.name)),
             _ => false,
         };
-        let literal = self.effective().and_then(Value::to_text).and_then(|text| text.literal());
+        let literal = self.effective().and_then(HclValue::to_text).and_then(|text| text.literal());
         let harmless = literal.as_deref().is_some_and(|text| text == "true" || text == "false");
         self.sensitive
             || (credential::named(&self.name) && !harmless && !matches!(self.kind, Type::Scalar(Scalar::Bool)))
@@ -138,26 +77,23 @@ impl<'a> Variable<'a> {
             || self.effective().is_some_and(environment)
     }
 
-    /// Whether its value is written out where it is used, since a field can't follow it.
+    /// Whether its value is written out where it is used, since a field can't refer to it.
     pub(super) fn is_written_out(&self) -> bool {
-        matches!(self.effective(), Some(Value::List(_) | Value::Map(_) | Value::Null))
+        matches!(self.effective(), Some(HclValue::List(_) | HclValue::Map(_) | HclValue::Null))
             || matches!(self.kind, Type::List | Type::Map)
     }
 
-    fn live(&self, known: Option<String>, secret: bool) -> Value {
+    /// A reference to it.
+    pub(super) fn reference(&self, known: Option<String>, secret: bool) -> HclValue {
         let scalar = if let Type::Scalar(scalar) = self.kind { scalar } else { Scalar::Text };
-        Value::Text(Text(vec![Piece::Live(Live {
-            template: format!("{{{{user `{}`}}}}", self.name),
-            known,
-            scalar,
-            secret,
-            name: format!("var.{}", self.name),
-        })]))
+        let name = format!("var.{}", self.name);
+        HclValue::unknown(Unknown { action: call("user", self.name.as_str()), known, scalar, secret, name })
     }
 }
 
 impl Type {
-    fn read(expr: &Expression) -> Self {
+    /// A type expression.
+    pub(super) fn read(expr: &Expression) -> Self {
         match expr {
             Expression::Variable(name) => Self::named(name.as_str()),
             Expression::String(name) => Self::named(name.value()),
@@ -182,79 +118,53 @@ impl Type {
         }
     }
 
-    fn of(value: &Value) -> Self {
+    /// The type of a value.
+    pub(super) fn of(value: &HclValue) -> Self {
         match value {
-            Value::Null => Self::Any,
-            Value::Bool(_) => Self::Scalar(Scalar::Bool),
-            Value::Number(_) => Self::Scalar(Scalar::Number),
-            Value::Text(_) => Self::Scalar(Scalar::Text),
-            Value::List(_) => Self::List,
-            Value::Map(_) => Self::Map,
+            HclValue::Null => Self::Any,
+            HclValue::Bool(_) => Self::Scalar(Scalar::Bool),
+            HclValue::Number(_) => Self::Scalar(Scalar::Number),
+            HclValue::Text(_) => Self::Scalar(Scalar::Text),
+            HclValue::List(_) => Self::List,
+            HclValue::Map(_) => Self::Map,
         }
     }
 
-    fn shown(self) -> &'static str {
+    pub(super) fn describe(self) -> &'static str {
         match self {
-            Self::Any => "anything",
-            Self::Scalar(Scalar::Text) => "a text",
+            Self::Any => "any type",
+            Self::Scalar(Scalar::Text) => "a string",
             Self::Scalar(Scalar::Number) => "a number",
-            Self::Scalar(Scalar::Bool) => "true or false",
+            Self::Scalar(Scalar::Bool) => "a boolean",
             Self::List => "a list",
             Self::Map => "a map",
         }
     }
 
-    fn convert(self, value: Value) -> Result<Value, String> {
-        let unfit = |value: &Value| Err(format!("this is {}, and the variable is {}", value.kind(), self.shown()));
+    /// A value as one of this type.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub(super) fn convert(self, value: HclValue) -> Result<HclValue, String> {
+        let unfit = |value: &HclValue| Err(format!("expected {}, found {}", self.describe(), value.describe()));
         let literal = value.to_text().and_then(|text| text.literal());
         match (self, &value) {
-            (_, Value::Null) | (Self::Any, _) | (Self::List, Value::List(_)) | (Self::Map, Value::Map(_)) => Ok(value),
-            // What the environment gives is not looked at.
-            (Self::Scalar(_), Value::Text(text)) if text.literal().is_none() => Ok(value),
-            (Self::Scalar(Scalar::Text), _) => literal.map_or_else(|| unfit(&value), |text| Ok(Value::text(text))),
+            (_, HclValue::Null) | (Self::Any, _) | (Self::List, HclValue::List(_)) | (Self::Map, HclValue::Map(_)) => {
+                Ok(value)
+            }
+            // The value of an environment variable is not known yet.
+            (Self::Scalar(_), HclValue::Text(text)) if text.literal().is_none() => Ok(value),
+            (Self::Scalar(Scalar::Text), _) => literal.map_or_else(|| unfit(&value), |text| Ok(HclValue::text(text))),
             (Self::Scalar(Scalar::Number), _) => match literal.and_then(|text| text.trim().parse().ok()) {
-                Some(number) => Ok(Value::Number(number)),
+                Some(number) => Ok(HclValue::Number(number)),
                 None => unfit(&value),
             },
             (Self::Scalar(Scalar::Bool), _) => match literal.as_deref() {
-                Some("true") => Ok(Value::Bool(true)),
-                Some("false") => Ok(Value::Bool(false)),
+                Some("true") => Ok(HclValue::Bool(true)),
+                Some("false") => Ok(HclValue::Bool(false)),
                 _ => unfit(&value),
             },
             (Self::List | Self::Map, _) => unfit(&value),
-        }
-    }
-}
-
-impl Module<'_> {
-    /// `var.NAME`
-    pub(super) fn variable(&self, scope: &Scope, name: &str, span: Option<Range<usize>>) -> Outcome<Value> {
-        let Some(variable) = self.variables.iter().find(|variable| variable.name == name) else {
-            let help = format!("Declare it: `variable \"{name}\" {{}}`.");
-            return Err(Fault::wrong(scope.file, span, format!("there is no variable `{name}`"), help));
-        };
-        variable.used.set(true);
-        let shown = format!("var.{name}");
-        match variable.effective() {
-            None if matches!(variable.kind, Type::List | Type::Map) => Err(Fault::Trouble(
-                crate::template::Trouble::new(format!("it is made of `{shown}`, which has no value yet"))
-                    .help(format!("Give it with `--set '{name}=…'` or `--var-file`, and import again.")),
-            )),
-            None => Ok(variable.live(None, variable.is_secret())),
-            Some(value @ (Value::List(_) | Value::Map(_))) => {
-                self.spend(value.size())?;
-                Ok(if variable.sensitive { hidden(value, &shown) } else { value.clone() })
-            }
-            Some(Value::Null) => Ok(Value::Null),
-            Some(_) if variable.is_secret() => Ok(variable.live(None, true)),
-            Some(value) => {
-                let text = value.to_text().unwrap_or_default();
-                let known = match text.single() {
-                    Some(live) => live.known.clone(),
-                    None => text.literal(),
-                };
-                Ok(variable.live(known, false))
-            }
         }
     }
 }

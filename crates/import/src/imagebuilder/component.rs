@@ -2,74 +2,77 @@
 
 use std::path::Path;
 
-use super::resource::{get, left};
-use super::{Kind, Making, Resource};
-use crate::input::Reader;
-use crate::json::Node;
+use ami_bake_manifest::diagnostic::Sources;
+use ami_bake_manifest::tree;
+
+use super::intrinsic::REFERENCE;
+use super::project::Project;
+use super::resource::{Resource, get, unsupported};
+use super::resource_kind::ResourceKind;
+use crate::input::{InputValue, Location, Reader};
 use crate::output::{Draft, name};
+use crate::template::Template;
 use crate::yaml::{Map, Value};
 
-/// A document that steps run.
+/// A component document that steps run.
 pub(super) struct Used {
     path: String,
     phases: Vec<String>,
     with: Map,
 }
 
-/// All documents that were given, in order: those of files, and those that stand inside of resources.
-pub(super) fn documents(making: &Making, draft: &mut Draft) -> Vec<Used> {
-    let mut all: Vec<Used> = making.all.documents.iter().map(|(path, root)| of_file(path, root, making)).collect();
-    for resource in making.all.of(Kind::Component) {
-        all.extend(of_resource(resource, making, draft));
+/// All documents, in order: those of files, and those inside resources.
+pub(super) fn documents(project: &Project, draft: &mut Draft) -> Vec<Used> {
+    let mut all: Vec<Used> = project.all.documents.iter().map(|(path, root)| of_file(path, root, project)).collect();
+    for resource in project.all.of(ResourceKind::Component) {
+        all.extend(of_resource(resource, project, draft));
     }
     all
 }
 
-fn of_file(path: &Path, root: &Reader, making: &Making) -> Used {
-    // The document itself is used as it is.
-    root.tick();
-    let found = making.context.paths.find(&path.to_string_lossy());
-    Used { path: found.text, phases: phases(root.node), with: Map::default() }
+fn of_file(path: &Path, root: &Reader, project: &Project) -> Used {
+    // The document is used as it is.
+    root.mark_used();
+    let found = project.context.paths.find(&path.to_string_lossy());
+    Used { path: found.text, phases: phases(root.value), with: Map::default() }
 }
 
-fn phases(root: &Node) -> Vec<String> {
-    let Some(list) = root.get("phases") else { return Vec::new() };
-    let items = match &list.kind {
-        crate::json::Kind::List(items) => items.as_slice(),
-        _ => &[],
-    };
-    items.iter().filter_map(|phase| phase.get("name")?.scalar().map(str::to_owned)).collect()
+fn phases(root: &InputValue) -> Vec<String> {
+    let phases = root.get("phases").map(InputValue::items).unwrap_or_default();
+    phases.iter().filter_map(|phase| phase.get("name")?.literal().map(str::to_owned)).collect()
 }
 
 /// The document of a resource, written beside the manifest.
-fn of_resource(resource: &Resource, making: &Making, draft: &mut Draft) -> Option<Used> {
-    let own = resource.name(&making.context).unwrap_or_else(|| "component".to_owned());
-    making.used.borrow_mut().push(key(resource));
+fn of_resource(resource: &Resource, project: &Project, draft: &mut Draft) -> Option<Used> {
+    let own = resource.name(&project.context).unwrap_or_else(|| "component".to_owned());
+    project.used.borrow_mut().push(key(resource));
     common(resource);
     if let Some(platform) = resource.get("platform")
         && platform.text() != Some("Linux")
     {
-        resource.reader.drop("only components for Linux can run", "");
+        resource.reader.drop("only Linux components are supported", "");
         return None;
     }
     if let Some(uri) = resource.get("uri") {
         uri.drop(
-            "the document lies elsewhere",
-            format!("Copy it beside the manifest, and import again with it: `aws s3 cp … {}.yml`.", name(&own)),
+            "the document is in S3",
+            format!("Download it (`aws s3 cp … {}.yml`) and import again with the file.", name(&own)),
         );
         return None;
     }
     let data = resource.get("data")?;
     let Some(text) = data.text() else {
-        data.drop("it is no text", "Write the document into a file, and import again with it.");
+        data.drop("this is not text", "Save the document as a file and import again with it.");
         return None;
     };
-    let Ok(root) = crate::read::document_text(text) else {
-        data.drop("it is no component document", "Write the document into a file, and import again with it.");
+    let file = Sources::default().add("", text);
+    let Some(root) = tree::parse(file, text, &mut Vec::new()) else {
+        data.drop("this is not a component document", "Save the document as a file and import again with it.");
         return None;
     };
+    let root = InputValue::of_tree(&root, Location::default());
     if crate::credential::holds(text) {
-        data.drop("it holds a credential, which is never copied", "Take it out, and import again.");
+        data.drop("it contains a credential, which is never copied", "Remove it and import again.");
         return None;
     }
     let path = format!("components/{}.yml", name(&own));
@@ -78,86 +81,88 @@ fn of_resource(resource: &Resource, making: &Making, draft: &mut Draft) -> Optio
 }
 
 /// The documents of a recipe's components.
-pub(super) fn of_recipe(recipe: &Resource, making: &Making, draft: &mut Draft) -> Vec<Used> {
+pub(super) fn of_recipe(recipe: &Resource, project: &Project, draft: &mut Draft) -> Vec<Used> {
     let listed: Vec<Reader> = recipe.get("components").iter().flat_map(Reader::items).collect();
     let mut found: Vec<(usize, Used)> = Vec::new();
-    let mut left_files: Vec<usize> = (0..making.all.documents.len()).collect();
+    let mut left_files: Vec<usize> = (0..project.all.documents.len()).collect();
     let mut unknown: Vec<(usize, &Reader)> = Vec::new();
     let of_document = |index: usize, component: &Reader| {
-        let (path, root) = &making.all.documents[index];
-        Used { with: parameters(component, making), ..of_file(path, root, making) }
+        let (path, root) = &project.all.documents[index];
+        Used { with: parameters(component, project), ..of_file(path, root, project) }
     };
     for (order, component) in listed.iter().enumerate() {
         let Some(arn) = get(component, "componentArn") else {
-            component.drop("it names no component", "");
+            component.drop("it has no `componentArn`", "");
             continue;
         };
-        let text = arn.node.scalar().unwrap_or_default().to_owned();
-        let resource = making.all.of(Kind::Component).find(|resource| refers(&text, resource, making));
-        let named = resource.and_then(|resource| resource.name(&making.context)).unwrap_or_default().to_lowercase();
+        let template = arn.value.template().unwrap_or_default();
+        let text = template.written();
+        let resource = project.all.of(ResourceKind::Component).find(|resource| refers(&template, resource, project));
+        let named = resource.and_then(|resource| resource.name(&project.context)).unwrap_or_default().to_lowercase();
         let own = text.split_once(":component/").and_then(|(_, tail)| tail.split('/').next()).unwrap_or(&named);
         let uri = resource.and_then(|resource| resource.get("uri"));
-        let end = uri.as_ref().and_then(|uri| uri.node.scalar()?.rsplit('/').next()).unwrap_or_default();
+        let end = uri.as_ref().and_then(|uri| uri.value.literal()?.rsplit('/').next()).unwrap_or_default();
         let file = left_files.iter().position(|index| {
-            let document = &making.all.documents[*index];
+            let document = &project.all.documents[*index];
             is_named(document, own) || document.0.file_name().is_some_and(|name| name == end)
         });
         if let Some(at) = file {
-            arn.tick();
+            arn.mark_used();
             if let (Some(resource), Some(uri)) = (resource, uri) {
-                making.used.borrow_mut().push(key(resource));
+                project.used.borrow_mut().push(key(resource));
                 common(resource);
-                uri.tick();
+                uri.mark_used();
             }
             found.push((order, of_document(left_files.remove(at), component)));
         } else if let Some(resource) = resource {
-            arn.tick();
-            if let Some(document) = of_resource(resource, making, draft) {
-                found.push((order, Used { with: parameters(component, making), ..document }));
+            arn.mark_used();
+            if let Some(document) = of_resource(resource, project, draft) {
+                found.push((order, Used { with: parameters(component, project), ..document }));
             }
         } else {
             unknown.push((order, component));
         }
     }
-    // Names that say nothing: as many documents as components are taken in their order.
+    // Where names do not match, documents are assigned in order, if there are enough of them.
     let matches = !left_files.is_empty() && unknown.len() <= left_files.len();
     for (order, component) in unknown {
         let Some(arn) = get(component, "componentArn") else { continue };
         if matches && !left_files.is_empty() {
             let index = left_files.remove(0);
             let document = of_document(index, component);
-            arn.tick();
+            arn.mark_used();
             arn.changed(
-                format!("{} was taken for it, by the order of the files", document.path),
-                "Look whether it is the one.",
+                format!("{} was assigned to it by the order of the files", document.path),
+                "Check that it is the right one.",
             );
             found.push((order, document));
         } else {
-            let text = arn.node.scalar().unwrap_or_default();
+            let text = arn.value.template().unwrap_or_default().written();
             let why = if text.contains(":aws:component/") {
-                "it is one of Amazon's own components"
+                "it is a component managed by Amazon"
             } else {
-                "its document is not among the files"
+                "its document is not among the imported files"
             };
-            component.drop(why, "Get it with `aws imagebuilder get-component --component-build-version-arn …`, write its `data` into a file, and import again with it.");
+            component.drop(why, "Download it (`aws imagebuilder get-component --component-build-version-arn …`), save its `data` as a file, and import again with it.");
         }
     }
-    // They run in the order of the recipe.
+    // Components run in the order of the recipe.
     found.sort_by_key(|(order, _)| *order);
     let mut used: Vec<Used> = found.into_iter().map(|(_, used)| used).collect();
-    // Documents beyond the list were given to be used.
+    // Documents that the recipe does not list are used too.
     for index in left_files {
-        let (path, root) = &making.all.documents[index];
-        used.push(of_file(path, root, making));
+        let (path, root) = &project.all.documents[index];
+        used.push(of_file(path, root, project));
     }
     used
 }
 
-fn refers(text: &str, resource: &Resource, making: &Making) -> bool {
-    let by_id = resource.id.as_deref().is_some_and(|id| text == format!("{{{{ref `{id}`}}}}"));
+/// Whether an ARN is that of a component resource.
+fn refers(arn: &Template, resource: &Resource, project: &Project) -> bool {
+    let by_id = resource.id.is_some() && resource.id == arn.call_of(REFERENCE);
     let named = resource
-        .name(&making.context)
-        .is_some_and(|name| text.to_lowercase().contains(&format!(":component/{}/", name.to_lowercase())));
+        .name(&project.context)
+        .is_some_and(|name| arn.written().to_lowercase().contains(&format!(":component/{}/", name.to_lowercase())));
     by_id || named
 }
 
@@ -166,16 +171,16 @@ fn is_named(document: &(std::path::PathBuf, Reader), own: &str) -> bool {
         return false;
     }
     let stem = document.0.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let inside = document.1.node.get("name").and_then(Node::scalar).unwrap_or_default().to_lowercase();
+    let inside = document.1.value.get("name").and_then(InputValue::literal).unwrap_or_default().to_lowercase();
     stem.split('.').next() == Some(own) || stem == own || inside == own
 }
 
-fn parameters(component: &Reader, making: &Making) -> Map {
+fn parameters(component: &Reader, project: &Project) -> Map {
     let mut with = Map::default();
     for parameter in get(component, "parameters").iter().flat_map(Reader::items) {
         let Some(name) = get(&parameter, "name").and_then(|name| name.text()) else { continue };
         let Some(value) = get(&parameter, "value") else { continue };
-        let texts = making.context.texts(&value);
+        let texts = project.context.texts(&value);
         let words: Vec<String> = texts
             .into_iter()
             .filter_map(|value| match value {
@@ -186,7 +191,7 @@ fn parameters(component: &Reader, making: &Making) -> Map {
         if crate::credential::named(name) && words.iter().any(|word| !word.contains("${{")) {
             value.drop(
                 "the value of a credential is never copied",
-                "Let the document read it from its environment or a parameter store.",
+                "Let the document read it from its environment or from SSM Parameter Store.",
             );
             continue;
         }
@@ -209,61 +214,61 @@ pub(super) fn steps(documents: &[Used], image: &mut Map) {
     }
 }
 
-/// Tells of component resources that no recipe uses.
-pub(super) fn rest(making: &Making) {
-    for resource in making.all.of(Kind::Component) {
+/// Reports component resources that no recipe uses.
+pub(super) fn report_unused(project: &Project) {
+    for resource in project.all.of(ResourceKind::Component) {
         if let Some(name) = resource.get("name") {
-            name.tick();
+            name.mark_used();
         }
-        if making.used.borrow().contains(&key(resource)) {
+        if project.used.borrow().contains(&key(resource)) {
             continue;
         }
         common(resource);
         if let Some(platform) = resource.get("platform") {
-            platform.tick();
+            platform.mark_used();
         }
-        let answered = making.all.documents.len() >= making.all.of(Kind::Component).count();
+        let answered = project.all.documents.len() >= project.all.of(ResourceKind::Component).count();
         if let Some(uri) = resource.get("uri").filter(|_| answered) {
-            uri.changed("a document among the files was taken for it", "Look whether it is the one.");
-            uri.tick();
+            uri.changed("one of the imported documents was assigned to it", "Check that it is the right one.");
+            uri.mark_used();
         } else if let Some(uri) = resource.get("uri") {
             uri.drop(
-                "the document lies elsewhere, and no recipe of the files names the component",
-                "Copy the document beside the manifest, and import again with it.",
+                "the document is in S3, and no imported recipe uses the component",
+                "Download the document and import again with it.",
             );
         }
         if let Some(data) = resource.get("data") {
-            data.drop("no recipe of the files names the component", "Import again with the recipe.");
+            data.drop("no imported recipe uses the component", "Import again with the recipe.");
         }
     }
 }
 
 fn key(resource: &Resource) -> String {
-    format!("{}:{}", resource.reader.file(), resource.reader.path())
+    format!("{}:{}", resource.reader.location().file, resource.reader.location().path)
 }
 
-/// Fields that say nothing of the document.
+/// Reports fields that are not part of the document.
 fn common(resource: &Resource) {
-    left(
+    unsupported(
         &resource.reader,
         &[
-            ("semanticVersion", "a document in the repository has the repository's versions", ""),
-            ("description", "it is told in the document", ""),
-            ("changeDescription", "the change stands in the commit", ""),
-            ("tags", "they are tags of the component, not of images", ""),
-            ("kmsKeyId", "the document is a file", ""),
-            ("supportedOsVersions", "the document's steps say what they need", ""),
-            ("clientToken", "it belongs to the call of the API", ""),
-            ("version", "a document in the repository has the repository's versions", ""),
-            ("parameters", "they stand in the document", ""),
-            ("arn", "AWS made it", ""),
-            ("type", "AWS made it", ""),
-            ("owner", "AWS made it", ""),
-            ("publisher", "AWS made it", ""),
-            ("state", "AWS made it", ""),
-            ("encrypted", "AWS made it", ""),
-            ("obfuscate", "AWS made it", ""),
-            ("dateCreated", "AWS made it", ""),
+            ("semanticVersion", "the document is versioned with the repository", ""),
+            ("description", "the document has a description of its own", ""),
+            ("changeDescription", "changes are described in commits", ""),
+            ("tags", "tags of the component, not of images", ""),
+            ("kmsKeyId", "the document is stored as a file", ""),
+            ("supportedOsVersions", "not checked", ""),
+            ("clientToken", "only relevant to the API call", ""),
+            ("version", "the document is versioned with the repository", ""),
+            ("parameters", "parameters are declared in the document", ""),
+            ("arn", "set by AWS", ""),
+            ("type", "set by AWS", ""),
+            ("owner", "set by AWS", ""),
+            ("publisher", "set by AWS", ""),
+            ("state", "set by AWS", ""),
+            ("encrypted", "set by AWS", ""),
+            ("obfuscate", "set by AWS", ""),
+            ("dateCreated", "set by AWS", ""),
         ],
     );
 }

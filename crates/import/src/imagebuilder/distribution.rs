@@ -1,18 +1,19 @@
 //! Distribution configurations: where the image goes.
 
-use super::resource::{get, left};
-use super::{Making, Resource, entry};
+use super::intrinsic::PLACEHOLDER;
+use super::project::Project;
+use super::resource::{Resource, get, unsupported};
 use crate::input::Reader;
 use crate::yaml::{Map, Value};
 
-pub(super) fn read(distribution: &Resource, making: &Making, body: &mut Map, image: &mut Map) {
-    let context = &making.context;
+pub(super) fn read(distribution: &Resource, project: &Project, body: &mut Map, image: &mut Map) {
+    let context = &project.context;
     let mut regions: Vec<Value> = Vec::new();
     let mut deploy: Vec<Value> = Vec::new();
     let all: Vec<Reader> = distribution.get("distributions").iter().flat_map(Reader::items).collect();
     let place = |one: &Reader| get(one, "region").and_then(|region| context.words(&region));
-    // Where the resources themselves are, or the first.
-    let home = making.all.home();
+    // The home region is that of the resources, or the first.
+    let home = project.all.home();
     let is_home = |one: &&Reader| {
         place(one).is_some_and(|words| {
             words.single().is_some_and(|expr| expr.code == "region") || (home.is_some() && words.known() == home)
@@ -25,7 +26,7 @@ pub(super) fn read(distribution: &Resource, making: &Making, body: &mut Map, ima
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by_key(|at| Some(*at) != first);
     for (turn, at) in order.into_iter().enumerate() {
-        let (one, here) = (all[at].clone(), Some(at) == first);
+        let (one, here) = (all[at], Some(at) == first);
         let region = get(&one, "region").and_then(|region| Some((context.text(&region)?, region)));
         let ami = get(&one, "amiDistributionConfiguration");
         let key = ami.as_ref().and_then(|ami| get(ami, "kmsKeyId")).and_then(|key| Some((context.text(&key)?, key)));
@@ -33,7 +34,7 @@ pub(super) fn read(distribution: &Resource, making: &Making, body: &mut Map, ima
             if here {
                 let known = body.get("aws").is_some();
                 body.within("aws", |aws| {
-                    // `${{ region }}` is the region of the environment.
+                    // `${{ region }}` means the region of the environment.
                     if !known && value != Value::from("${{ region }}") {
                         aws.set_from("region", value.clone(), &from);
                     }
@@ -45,63 +46,72 @@ pub(super) fn read(distribution: &Resource, making: &Making, body: &mut Map, ima
                 }
             } else {
                 regions.push(match key {
-                    Some((key, _)) => entry(&[("region", value), ("kms-key", key)]).into(),
+                    Some((key, _)) => {
+                        let mut entry = Map::default();
+                        entry.set("region", value);
+                        entry.set("kms-key", key);
+                        entry.into()
+                    }
                     None => value,
                 });
             }
         }
         if let Some(ami) = &ami {
-            self::ami(ami, turn == 0, making, image);
+            self::ami(ami, turn == 0, project, image);
         }
         for template in get(&one, "launchTemplateConfigurations").iter().flat_map(Reader::items) {
-            deploy.extend(launch_template(&template, making));
+            deploy.extend(launch_template(&template, project));
         }
-        parameters(&one, making, image);
-        left(
+        parameters(&one, project, image);
+        unsupported(
             &one,
             &[
                 (
                     "containerDistributionConfiguration",
-                    "containers are published by `publish.docker`",
-                    "Write it by hand.",
+                    "containers are published with `publish.docker`",
+                    "Write `publish.docker` by hand.",
                 ),
                 ("fastLaunchConfigurations", "it is for Windows", ""),
                 (
                     "licenseConfigurationArns",
-                    "licences are not attached to images",
-                    "Do it in the workflow behind the bake.",
+                    "licence configurations are not supported",
+                    "Attach licences in the workflow after the bake.",
                 ),
-                ("s3ExportConfiguration", "images are not exported", "Use `aws ec2 export-image` behind the bake."),
+                (
+                    "s3ExportConfiguration",
+                    "exporting images is not supported",
+                    "Use `aws ec2 export-image` after the bake.",
+                ),
             ],
         );
     }
     image.within("publish", |publish| publish.set_filled("regions", regions));
     image.set_filled("deploy", deploy);
-    left(
+    unsupported(
         &distribution.reader,
         &[
             ("name", "publishing is part of the image", ""),
             ("description", "publishing is part of the image", ""),
-            ("tags", "they are tags of the configuration, not of images", ""),
-            ("timeoutMinutes", "publishing has no limit of its own", ""),
-            ("clientToken", "it belongs to the call of the API", ""),
-            ("arn", "AWS made it", ""),
-            ("dateCreated", "AWS made it", ""),
-            ("dateUpdated", "AWS made it", ""),
+            ("tags", "tags of the configuration, not of images", ""),
+            ("timeoutMinutes", "publishing has no separate timeout", ""),
+            ("clientToken", "only relevant to the API call", ""),
+            ("arn", "set by AWS", ""),
+            ("dateCreated", "set by AWS", ""),
+            ("dateUpdated", "set by AWS", ""),
         ],
     );
 }
 
-/// One region's image; what the first says holds for all.
-fn ami(ami: &Reader, first: bool, making: &Making, image: &mut Map) {
-    let context = &making.context;
-    let differs = |field: &Reader| field.drop("an image is called and tagged alike in all regions", "");
+/// The image of one region; name and tags of the first apply to all.
+fn ami(ami: &Reader, first: bool, project: &Project, image: &mut Map) {
+    let context = &project.context;
+    let differs = |field: &Reader| field.drop("an image has the same name and tags in all regions", "");
     image.within("publish", |publish| {
         for (field, key) in [("name", "name"), ("description", "description")] {
             let Some(field) = get(ami, field) else { continue };
             let Some(value) = context.text(&field) else { continue };
-            if field.node.scalar().is_some_and(|text| text.contains("imagebuilder `buildDate`")) {
-                field.changed("`buildDate` is YYYYMMDDhhmmss here", "");
+            if field.value.template().is_some_and(|template| template.calls_with(PLACEHOLDER, "buildDate")) {
+                field.changed("`buildDate` is YYYYMMDDhhmmss in a manifest", "");
             }
             if first {
                 publish.set_from(key, value, &field);
@@ -117,7 +127,7 @@ fn ami(ami: &Reader, first: bool, making: &Making, image: &mut Map) {
                 differs(&tags);
             }
         }
-        // CloudFormation's name of it is longer.
+        // CloudFormation's name is longer.
         let permission = get(ami, "launchPermission").or_else(|| get(ami, "launchPermissionConfiguration"));
         if let Some(permission) = permission {
             let mut share = Map::default();
@@ -137,26 +147,26 @@ fn ami(ami: &Reader, first: bool, making: &Making, image: &mut Map) {
                 if words.known().as_deref() == Some("all") {
                     share.set_from("public", true, &item);
                 } else {
-                    item.drop("only `all` is known as a group of users", "");
+                    item.drop("the only supported group is `all`", "");
                 }
             }
             if first {
                 publish.set_filled("share", share);
             } else if publish.get("share") != Some(&Value::Map(share)) {
-                permission.drop("an image is shared alike in all regions", "");
+                permission.drop("an image is shared with the same accounts in all regions", "");
             }
         }
     });
     if let Some(accounts) = get(ami, "targetAccountIds") {
         accounts.drop(
-            "an image of another account's own needs a role to assume there",
-            "Write `publish.targets` with a role of each account that the bake may assume.",
+            "copying to another account needs a role in that account",
+            "Write `publish.targets` with a role for each account.",
         );
     }
 }
 
-fn launch_template(template: &Reader, making: &Making) -> Option<Value> {
-    let context = &making.context;
+fn launch_template(template: &Reader, project: &Project) -> Option<Value> {
+    let context = &project.context;
     let id = get(template, "launchTemplateId")?;
     let mut map = Map::default();
     map.set_from("launch-template", context.text(&id)?, &id);
@@ -166,26 +176,28 @@ fn launch_template(template: &Reader, making: &Making) -> Option<Value> {
         map.set_from("set-default", value, &default);
     }
     if let Some(account) = get(template, "accountId") {
-        account
-            .drop("a template of another account needs a role to assume there", "Set `role` of the entry in `deploy`.");
+        account.drop(
+            "a launch template in another account needs a role in that account",
+            "Set `role` of the entry in `deploy`.",
+        );
     }
     Some(map.into())
 }
 
-fn parameters(one: &Reader, making: &Making, image: &mut Map) {
+fn parameters(one: &Reader, project: &Project, image: &mut Map) {
     let mut names: Vec<Value> = Vec::new();
     for parameter in get(one, "ssmParameterConfigurations").iter().flat_map(Reader::items) {
         if let Some(name) = get(&parameter, "parameterName")
-            && let Some(value) = making.context.text(&name)
+            && let Some(value) = project.context.text(&name)
         {
             names.push(value);
         }
         if let Some(kind) = get(&parameter, "dataType")
             && kind.text() != Some("aws:ec2:image")
         {
-            kind.changed("the parameter's data type is aws:ec2:image", "");
+            kind.changed("the data type of the parameter is always aws:ec2:image", "");
         }
-        left(&parameter, &[("amiAccountId", "parameters are set in the image's own account", "")]);
+        unsupported(&parameter, &[("amiAccountId", "parameters are set in the account of the image", "")]);
     }
     image.within("publish", |publish| publish.set_filled("parameters", names));
 }

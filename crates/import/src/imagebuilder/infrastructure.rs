@@ -1,11 +1,11 @@
 //! Infrastructure configurations: the build machine.
 
-use super::resource::{get, left};
-use super::{Making, Resource};
+use super::project::Project;
+use super::resource::{Resource, get, unsupported};
 use crate::yaml::Map;
 
-pub(super) fn read(infrastructure: &Resource, making: &Making, image: &mut Map) {
-    let context = &making.context;
+pub(super) fn read(infrastructure: &Resource, project: &Project, image: &mut Map) {
+    let context = &project.context;
     image.within("machine", |machine| {
         if let Some(types) = infrastructure.get("instanceTypes") {
             match context.texts(&types).as_slice() {
@@ -47,29 +47,32 @@ pub(super) fn read(infrastructure: &Resource, making: &Making, image: &mut Map) 
     });
     if let Some(ends) = infrastructure.get("terminateInstanceOnFailure") {
         if context.flag(&ends) == Some(false) {
-            ends.drop("a failed machine goes, unless it is asked for", "Use `ami-bake bake --keep-on-failure`.");
+            ends.drop(
+                "the machine is terminated after a failure by default",
+                "Use `ami-bake bake --keep-on-failure` to keep it.",
+            );
         } else {
-            ends.tick();
+            ends.mark_used();
         }
     }
-    left(
+    unsupported(
         &infrastructure.reader,
         &[
             ("name", "the machine is part of its image", ""),
             ("description", "the machine is part of its image", ""),
-            ("keyPair", "the bake makes a key of its own for each machine", ""),
-            ("logging", "logs are the bake's own output", "Keep them in the workflow: `--json` prints every event."),
-            ("snsTopicArn", "nothing is sent to SNS", "Tell of the result in the workflow."),
+            ("keyPair", "the bake creates a key pair for each machine", ""),
+            ("logging", "the bake prints its logs", "Keep them in the workflow: `--json` prints every event."),
+            ("snsTopicArn", "SNS notifications are not supported", "Send notifications from the workflow."),
             (
                 "placement",
-                "where in a region the machine runs is decided by its subnet",
-                "Set `machine.subnet` to a subnet of that zone.",
+                "the subnet decides where the machine runs",
+                "Set `machine.subnet` to a subnet in that zone.",
             ),
-            ("tags", "they are tags of the configuration, not of its machines", ""),
-            ("clientToken", "it belongs to the call of the API", ""),
-            ("arn", "AWS made it", ""),
-            ("dateCreated", "AWS made it", ""),
-            ("dateUpdated", "AWS made it", ""),
+            ("tags", "tags of the configuration, not of its machines", ""),
+            ("clientToken", "only relevant to the API call", ""),
+            ("arn", "set by AWS", ""),
+            ("dateCreated", "set by AWS", ""),
+            ("dateUpdated", "set by AWS", ""),
         ],
     );
 }

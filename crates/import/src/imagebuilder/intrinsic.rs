@@ -1,128 +1,184 @@
-//! CloudFormation's functions and Image Builder's own placeholders as templates that the rest of the import evaluates.
+//! CloudFormation's functions and Image Builder's placeholders as actions of templates.
 
-use crate::json::{Kind, Member, Node};
+use ami_bake_manifest::tree::{Entry, Kind, Node};
 
-/// Rewrites a document: functions become texts, placeholders become calls.
-pub(crate) fn plain(node: Node) -> Node {
-    let template = node.members().iter().any(|member| member.key == "builders" || member.key == "provisioners");
-    if template { node } else { rewrite(node, "") }
+use crate::input::{InputValue, Location, Member, ValueKind};
+use crate::template::{Template, call};
+
+/// Fields with text that is not a template: documents and user data.
+const VERBATIM: [&str; 4] = ["data", "Data", "commands", "content"];
+
+/// The function of a resource of the stack.
+pub(super) const REFERENCE: &str = "ref";
+/// A function of CloudFormation that is not supported.
+pub(super) const FUNCTION: &str = "function";
+/// A placeholder of Image Builder.
+pub(super) const PLACEHOLDER: &str = "imagebuilder";
+
+/// A document as a value of the input.
+pub(crate) fn read_document(node: &Node, location: Location) -> InputValue {
+    value(node, location, "")
 }
 
-fn rewrite(node: Node, key: &str) -> Node {
-    let Node { kind, span } = node;
-    let kind = match kind {
-        // Documents and user data are text of their own.
-        Kind::Text(text) if !matches!(key, "data" | "Data" | "commands" | "content") => Kind::Text(placeholders(&text)),
-        Kind::List(items) => Kind::List(items.into_iter().map(|item| rewrite(item, key)).collect()),
-        Kind::Map(members) => match members.as_slice() {
-            [Member { key: name, value }] if name == "Ref" || name.starts_with("Fn::") => {
-                Kind::Text(function(name, value, key))
-            }
-            _ => {
-                let member = |member: Member| Member { value: rewrite(member.value, &member.key), key: member.key };
-                Kind::Map(members.into_iter().map(member).collect())
-            }
-        },
-        other => other,
-    };
-    Node { kind, span }
-}
-
-/// One of CloudFormation's functions.
-fn function(name: &str, value: &Node, key: &str) -> String {
-    let unknown = || format!("{{{{function `{}`}}}}", name.replace('`', ""));
-    let reference = |name: &str| format!("{{{{ref `{}`}}}}", name.replace('`', ""));
-    match (name, &value.kind) {
-        ("Ref", Kind::Text(target)) => reference(target),
-        ("Fn::GetAtt", Kind::Text(target)) => reference(target.split('.').next().unwrap_or_default()),
-        ("Fn::GetAtt", Kind::List(parts)) => parts.first().and_then(Node::scalar).map_or_else(unknown, reference),
-        ("Fn::Sub", Kind::Text(text)) => substitute(text, &[]),
-        ("Fn::Sub", Kind::List(parts)) if matches!(parts.len(), 1 | 2) => {
-            let values = parts.get(1).map(Node::members).unwrap_or_default();
-            let values: Vec<(&str, Option<String>)> = values
+/// `key` is that of the field that the value is in.
+fn value(node: &Node, location: Location, key: &str) -> InputValue {
+    if let Some(template) = function(node, key) {
+        return InputValue::new(ValueKind::Text(template), location);
+    }
+    let kind = match &node.kind {
+        Kind::List(items) => {
+            ValueKind::List(items.iter().enumerate().map(|(at, item)| value(item, location.index(at), key)).collect())
+        }
+        Kind::Map(entries) => ValueKind::Map(
+            entries
                 .iter()
-                .map(|member| (member.key.as_str(), rewrite(member.value.clone(), key).scalar().map(str::to_owned)))
-                .collect();
-            parts[0].scalar().map_or_else(unknown, |text| substitute(text, &values))
+                .map(|entry| Member {
+                    key: entry.key.clone(),
+                    value: value(&entry.value, location.key(&entry.key), &entry.key),
+                })
+                .collect(),
+        ),
+        Kind::Scalar(_) => match node.as_text().filter(|_| !VERBATIM.contains(&key)) {
+            Some(text) => ValueKind::Text(placeholders(text)),
+            None => return InputValue::of_tree(node, location),
+        },
+    };
+    InputValue::new(kind, location)
+}
+
+/// A scalar or a function as text; none for lists and maps.
+fn text(node: &Node, key: &str) -> Option<Template> {
+    value(node, Location::default(), key).template().map(std::borrow::Cow::into_owned)
+}
+
+/// A function, as a map of its long name (JSON) or of its tag (YAML).
+fn function(node: &Node, key: &str) -> Option<Template> {
+    let [Entry { key: name, value, .. }] = node.entries() else { return None };
+    let name = match name.strip_prefix('!') {
+        Some("Ref") => "Ref".to_owned(),
+        Some(tag) => format!("Fn::{tag}"),
+        None if name == "Ref" || name.starts_with("Fn::") => name.clone(),
+        None => return None,
+    };
+    Some(evaluated(&name, value, key).unwrap_or_else(|| Template::action(call(FUNCTION, name))))
+}
+
+/// The value of a function; none when it is not supported.
+fn evaluated(name: &str, value: &Node, key: &str) -> Option<Template> {
+    let scalar = |node: &Node| node.scalar().map(|scalar| scalar.text.clone());
+    let reference = |name: &str| Template::action(call(REFERENCE, name));
+    match name {
+        "Ref" => value.as_text().map(reference),
+        "Fn::GetAtt" => {
+            let target = scalar(value.items().first().unwrap_or(value))?;
+            Some(reference(target.split('.').next().unwrap_or_default()))
         }
-        ("Fn::Join", Kind::List(parts)) => {
-            let [separator, items] = parts.as_slice() else { return unknown() };
-            let Kind::List(items) = &items.kind else { return unknown() };
-            let texts: Vec<String> =
-                items.iter().filter_map(|item| rewrite(item.clone(), key).scalar().map(str::to_owned)).collect();
-            if texts.len() < items.len() { unknown() } else { texts.join(separator.scalar().unwrap_or_default()) }
+        "Fn::Sub" => {
+            let (text, values) = match value.items() {
+                [] => (value.as_text()?.to_owned(), None),
+                [text] => (scalar(text)?, None),
+                [text, values] => (scalar(text)?, Some(values)),
+                _ => return None,
+            };
+            Some(substitute(&text, &|name| self::text(values?.get(name)?, key)))
         }
-        ("Fn::Base64", _) => {
-            let inner = rewrite(value.clone(), key);
-            inner.scalar().map_or_else(unknown, str::to_owned)
+        "Fn::Join" => {
+            let [separator, items] = value.items() else { return None };
+            let separator = scalar(separator).unwrap_or_default();
+            let mut out = Template::default();
+            if !matches!(items.kind, Kind::List(_)) {
+                return None;
+            }
+            for (at, item) in items.items().iter().enumerate() {
+                if at > 0 {
+                    out.extend(Template::text(separator.as_str()));
+                }
+                out.extend(text(item, key)?);
+            }
+            Some(out)
         }
-        _ => unknown(),
+        "Fn::Base64" => text(value, key),
+        _ => None,
     }
 }
 
-/// `${Name}` of `Fn::Sub`, with values of its own first; `${!x}` is `${x}`.
-fn substitute(text: &str, values: &[(&str, Option<String>)]) -> String {
-    let mut out = String::new();
+/// `${Name}` of `Fn::Sub`, with its own values first; `${!x}` is `${x}`.
+fn substitute(text: &str, values: &dyn Fn(&str) -> Option<Template>) -> Template {
+    let mut out = Template::default();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
-        out.push_str(&rest[..at]);
         let tail = &rest[at + 2..];
-        let Some(end) = tail.find('}') else {
-            out.push_str(&rest[at..]);
-            return out;
-        };
+        let Some(end) = tail.find('}') else { break };
+        out.extend(placeholders(&rest[..at]));
         let name = &tail[..end];
-        match name.strip_prefix('!') {
-            Some(literal) => out.push_str(&format!("${{{literal}}}")),
-            None if values.iter().any(|(own, value)| *own == name && value.is_some()) => {
-                let value = values.iter().find(|(own, _)| *own == name).and_then(|(_, value)| value.as_deref());
-                out.push_str(value.unwrap_or_default());
-            }
-            None => {
-                out.push_str(&format!("{{{{ref `{}`}}}}", name.split('.').next().unwrap_or_default().replace('`', "")));
-            }
-        }
+        out.extend(match name.strip_prefix('!') {
+            Some(literal) => Template::text(format!("${{{literal}}}")),
+            None => values(name)
+                .unwrap_or_else(|| Template::action(call(REFERENCE, name.split('.').next().unwrap_or_default()))),
+        });
         rest = &tail[end + 1..];
     }
-    out.push_str(rest);
-    placeholders(&out)
+    out.extend(placeholders(rest));
+    out
 }
 
-/// `{{ imagebuilder:buildDate }}` is no template of Go's.
-fn placeholders(text: &str) -> String {
-    let mut out = String::new();
+/// `{{ imagebuilder:buildDate }}`, which is not a Go template.
+fn placeholders(text: &str) -> Template {
+    let mut out = Template::default();
     let mut rest = text;
     while let Some(at) = rest.find("{{") {
         let tail = &rest[at + 2..];
         let Some(end) = tail.find("}}") else { break };
-        let inner = tail[..end].trim();
-        out.push_str(&rest[..at]);
-        match inner.strip_prefix("imagebuilder:") {
-            Some(name) => out.push_str(&format!("{{{{imagebuilder `{}`}}}}", name.replace('`', ""))),
-            None => out.push_str(&rest[at..at + 4 + end]),
-        }
+        out.extend(Template::text(&rest[..at]));
+        out.extend(match tail[..end].trim().strip_prefix("imagebuilder:") {
+            Some(name) => Template::action(call(PLACEHOLDER, name)),
+            None => Template::text(&rest[at..at + 4 + end]),
+        });
         rest = &tail[end + 2..];
     }
-    out.push_str(rest);
+    out.extend(Template::text(rest));
     out
 }
 
 #[cfg(test)]
 mod tests {
+    use ami_bake_manifest::diagnostic::Sources;
+    use ami_bake_manifest::tree::{parse_json, parse_with_tags};
+
     use super::*;
 
-    fn shown(json: &str) -> String {
-        let node = rewrite(crate::json::parse(json).unwrap(), "");
-        node.get("a").and_then(Node::scalar).unwrap_or_default().to_owned()
+    /// The value of `a`, with its calls as `<function:text>`.
+    fn shown(text: &str) -> String {
+        let file = Sources::default().add("x", text);
+        let read = if text.starts_with('{') { parse_json } else { parse_with_tags };
+        let root = read_document(&read(file, text, &mut Vec::new()).unwrap(), Location::default());
+        let ValueKind::Text(template) = &root.get("a").unwrap().kind else { panic!("{root:?}") };
+        let mut out = String::new();
+        for fragment in template.fragments() {
+            match fragment {
+                crate::template::Fragment::Text(text) => out.push_str(text),
+                crate::template::Fragment::Action(action) => {
+                    for function in [REFERENCE, FUNCTION, PLACEHOLDER] {
+                        if let Some(text) = Template::action(action.clone()).call_of(function) {
+                            out.push_str(&format!("<{function}:{text}>"));
+                        }
+                    }
+                }
+            }
+        }
+        out
     }
 
     #[test]
-    fn functions_become_texts() {
-        assert_eq!(shown(r#"{"a": {"Ref": "X"}}"#), "{{ref `X`}}");
-        assert_eq!(shown(r#"{"a": {"Fn::Sub": "n-${AWS::Region}-${!x}"}}"#), "n-{{ref `AWS::Region`}}-${x}");
-        assert_eq!(shown(r#"{"a": {"Fn::Sub": ["${N}-${R}", {"N": {"Ref": "X"}}]}}"#), "{{ref `X`}}-{{ref `R`}}");
-        assert_eq!(shown(r#"{"a": {"Fn::Join": ["-", ["p", {"Ref": "X"}]]}}"#), "p-{{ref `X`}}");
-        assert_eq!(shown(r#"{"a": {"Fn::If": ["c", "1", "2"]}}"#), "{{function `Fn::If`}}");
-        assert_eq!(shown(r#"{"a": "N {{ imagebuilder:buildDate }}"}"#), "N {{imagebuilder `buildDate`}}");
+    fn functions_become_actions() {
+        assert_eq!(shown(r#"{"a": {"Ref": "X"}}"#), "<ref:X>");
+        assert_eq!(shown("a: !Ref X"), "<ref:X>");
+        assert_eq!(shown("a: !GetAtt X.Arn"), "<ref:X>");
+        assert_eq!(shown(r#"{"a": {"Fn::Sub": "n-${AWS::Region}-${!x}"}}"#), "n-<ref:AWS::Region>-${x}");
+        assert_eq!(shown(r#"{"a": {"Fn::Sub": ["${N}-${R}", {"N": {"Ref": "X"}}]}}"#), "<ref:X>-<ref:R>");
+        assert_eq!(shown(r#"{"a": {"Fn::Join": ["-", ["p", {"Ref": "X"}]]}}"#), "p-<ref:X>");
+        assert_eq!(shown("a: !Join ['-', [p, !Ref X]]"), "p-<ref:X>");
+        assert_eq!(shown(r#"{"a": {"Fn::If": ["c", "1", "2"]}}"#), "<function:Fn::If>");
+        assert_eq!(shown(r#"{"a": "N {{ imagebuilder:buildDate }}"}"#), "N <imagebuilder:buildDate>");
     }
 }

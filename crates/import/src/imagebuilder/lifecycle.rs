@@ -1,71 +1,66 @@
-//! Lifecycle policies: which images are kept, and when one is deprecated.
+//! Lifecycle policies: which images are kept, and when images are deprecated.
 
-use super::resource::{get, left};
-use super::{Making, Resource};
+use super::project::Project;
+use super::resource::{Resource, get, unsupported};
 use crate::input::Reader;
 use crate::yaml::{Map, Value};
 
-pub(super) fn read(policy: &Resource, making: &Making, image: &mut Map) {
+pub(super) fn read(policy: &Resource, project: &Project, image: &mut Map) {
     image.within("publish", |publish| {
         for detail in policy.get("policyDetails").iter().flat_map(Reader::items) {
-            self::detail(&detail, making, publish);
+            self::detail(&detail, project, publish);
         }
     });
-    left(
+    unsupported(
         &policy.reader,
         &[
-            ("resourceSelection", "the rules are those of this manifest's images", ""),
-            ("resourceType", "the rules are those of this manifest's images", ""),
-            ("executionRole", "the bake has the workflow's role", "See `aws.role`."),
-            ("status", "the rules hold as long as they stand there", ""),
+            ("resourceSelection", "the rules apply to the images of this manifest", ""),
+            ("resourceType", "the rules apply to the images of this manifest", ""),
+            ("executionRole", "the bake uses the role of the workflow", "See `aws.role`."),
+            ("status", "the rules are always active", ""),
             ("name", "the rules are part of the image", ""),
             ("description", "the rules are part of the image", ""),
-            ("tags", "they are tags of the policy", ""),
-            ("clientToken", "it belongs to the call of the API", ""),
-            ("arn", "AWS made it", ""),
-            ("dateCreated", "AWS made it", ""),
-            ("dateUpdated", "AWS made it", ""),
-            ("dateLastRun", "AWS made it", ""),
+            ("tags", "tags of the policy", ""),
+            ("clientToken", "only relevant to the API call", ""),
+            ("arn", "set by AWS", ""),
+            ("dateCreated", "set by AWS", ""),
+            ("dateUpdated", "set by AWS", ""),
+            ("dateLastRun", "set by AWS", ""),
         ],
     );
 }
 
-fn detail(detail: &Reader, making: &Making, publish: &mut Map) {
-    let word = |reader: Option<Reader>| reader.and_then(|reader| making.context.words(&reader)?.known());
+fn detail(detail: &Reader, project: &Project, publish: &mut Map) {
+    let word = |reader: Option<Reader>| reader.and_then(|reader| project.context.words(&reader)?.known());
     let action = get(detail, "action").and_then(|action| get(&action, "type"));
     let filter = get(detail, "filter");
     let field = |name: &str| filter.as_ref().and_then(|filter| get(filter, name));
     let (action, kind) = (word(action), word(field("type")));
     let (value, least) = (field("value"), field("retainAtLeast"));
-    let number = |reader: &Option<Reader>| making.context.number(reader.as_ref()?);
+    let number = |reader: &Option<Reader>| project.context.number(reader.as_ref()?);
     match (action.as_deref(), kind.as_deref()) {
         (Some("DELETE"), Some("COUNT")) => keep(publish, "last", number(&value), value.as_ref()),
         (Some("DELETE"), Some("AGE")) => {
-            let age = age(word(value.clone()), word(field("unit")));
+            let age = age(word(value), word(field("unit")));
             keep(publish, "newer-than", age, value.as_ref());
             keep(publish, "last", number(&least), least.as_ref());
         }
         (Some("DEPRECATE"), Some("AGE")) => {
-            if let (Some(age), Some(value)) = (age(word(value.clone()), word(field("unit"))), value.as_ref()) {
+            if let (Some(age), Some(value)) = (age(word(value), word(field("unit"))), value.as_ref()) {
                 publish.set_from("deprecate-after", age, value);
             }
         }
         _ => {
-            let help =
-                "`publish.keep` says how many images are kept, `publish.deprecate-after` when one is deprecated.";
-            return detail.drop("images are kept or taken away, and deprecated by their age alone", help);
+            let help = "Use `publish.keep` and `publish.deprecate-after`.";
+            return detail.drop("only deleting images by count or age and deprecating them by age is supported", help);
         }
     }
     if let Some(resources) = get(detail, "action").and_then(|action| get(&action, "includeResources")) {
-        resources.drop("an image goes with its snapshots", "");
+        resources.drop("an image is always deleted with its snapshots", "");
     }
-    left(
+    unsupported(
         detail,
-        &[(
-            "exclusionRules",
-            "an image that is in use is kept, whatever the rules say; there are no other exceptions",
-            "",
-        )],
+        &[("exclusionRules", "images in use are never deleted; other exceptions are not supported", "")],
     );
 }
 

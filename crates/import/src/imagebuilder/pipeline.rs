@@ -1,11 +1,12 @@
-//! Pipelines: when an image is built, which is the workflow's matter here.
+//! Pipelines: their schedule belongs in the workflow.
 
-use super::resource::{get, left};
-use super::{Kind, Making, Resource};
+use super::project::Project;
+use super::resource::{Resource, get, unsupported};
+use super::resource_kind::ResourceKind;
 use crate::output::Draft;
 
-pub(super) fn read(pipeline: &Resource, making: &Making, draft: &mut Draft) {
-    let context = &making.context;
+pub(super) fn read(pipeline: &Resource, project: &Project, draft: &mut Draft) {
+    let context = &project.context;
     if let Some(name) = pipeline.name(context) {
         draft.stem = name;
     }
@@ -18,58 +19,64 @@ pub(super) fn read(pipeline: &Resource, making: &Making, draft: &mut Draft) {
         }
     }
     for (field, kind) in [
-        ("imageRecipeArn", Kind::Recipe),
-        ("infrastructureConfigurationArn", Kind::Infrastructure),
-        ("distributionConfigurationArn", Kind::Distribution),
+        ("imageRecipeArn", ResourceKind::Recipe),
+        ("infrastructureConfigurationArn", ResourceKind::Infrastructure),
+        ("distributionConfigurationArn", ResourceKind::Distribution),
     ] {
         let Some(field) = pipeline.get(field) else { continue };
-        if making.all.of(kind).next().is_some() {
-            field.tick();
+        if project.all.of(kind).next().is_some() {
+            field.mark_used();
         } else {
-            field.drop("what it refers to is not among the files", "Import again with it.");
+            field.drop(
+                "the resource that it refers to is not among the imported files",
+                "Import again with that resource.",
+            );
         }
     }
     if let Some(tests) = pipeline.get("imageTestsConfiguration") {
         if let Some(enabled) = get(&tests, "imageTestsEnabled") {
             match context.flag(&enabled) {
                 Some(false) => {
-                    enabled
-                        .changed("the steps of `test` run where there are any", "Take them out where they must not.");
+                    enabled.changed("`test` steps always run", "Remove them if they should not run.");
                 }
-                _ => enabled.tick(),
+                _ => enabled.mark_used(),
             }
         }
-        left(&tests, &[("timeoutMinutes", "each step has a limit of its own", "Set `timeout` on the steps.")]);
+        unsupported(&tests, &[("timeoutMinutes", "timeouts are set per step", "Set `timeout` on the steps.")]);
     }
-    left(
+    unsupported(
         &pipeline.reader,
         &[
+            ("schedule", "the schedule belongs in the workflow", "Use `on: schedule` with `cron` in the workflow."),
+            ("status", "a manifest can't be disabled", ""),
+            ("enhancedImageMetadataEnabled", "package inventories are not supported", ""),
             (
-                "schedule",
-                "when it is baked is the workflow's matter",
-                "Use `on: schedule` with `cron` in the workflow.",
+                "imageScanningConfiguration",
+                "image scanning is not supported",
+                "Scan images in the workflow after the bake.",
             ),
-            ("status", "a manifest is not switched on or off", ""),
-            ("enhancedImageMetadataEnabled", "no inventory of packages is taken", ""),
-            ("imageScanningConfiguration", "images are not scanned", "Scan them in the workflow behind the bake."),
-            ("executionRole", "the bake has the workflow's role", "See `aws.role`."),
-            ("workflows", "the order of the stages is the bake's own", ""),
-            ("loggingConfiguration", "logs are the bake's own output", ""),
-            ("containerRecipeArn", "a container recipe has no counterpart", "Make an image with `source.docker`."),
-            ("tags", "they are tags of the pipeline", ""),
+            ("executionRole", "the bake uses the role of the workflow", "See `aws.role`."),
+            ("workflows", "the order of the stages is fixed", ""),
+            ("loggingConfiguration", "the bake prints its logs", ""),
+            (
+                "containerRecipeArn",
+                "container recipes are not supported",
+                "Bake a container image with `source.docker`.",
+            ),
+            ("tags", "tags of the pipeline", ""),
             (
                 "imageTags",
-                "they are tags of Image Builder's record of the image",
-                "Write them into `publish.tags` where the image needs them.",
+                "tags of Image Builder's own image resource",
+                "Add them to `publish.tags` if the AMI needs them.",
             ),
-            ("deletionSettings", "it belongs to Image Builder's record of the image", ""),
-            ("clientToken", "it belongs to the call of the API", ""),
-            ("arn", "AWS made it", ""),
-            ("platform", "AWS made it", ""),
-            ("dateCreated", "AWS made it", ""),
-            ("dateUpdated", "AWS made it", ""),
-            ("dateLastRun", "AWS made it", ""),
-            ("dateNextRun", "AWS made it", ""),
+            ("deletionSettings", "only relevant to Image Builder's own image resource", ""),
+            ("clientToken", "only relevant to the API call", ""),
+            ("arn", "set by AWS", ""),
+            ("platform", "set by AWS", ""),
+            ("dateCreated", "set by AWS", ""),
+            ("dateUpdated", "set by AWS", ""),
+            ("dateLastRun", "set by AWS", ""),
+            ("dateNextRun", "set by AWS", ""),
         ],
     );
 }

@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::resource::{get, left};
-use super::{Making, Resource, component, parent};
+use super::project::Project;
+use super::resource::{Resource, get, unsupported};
+use super::{component, parent};
 use crate::input::Reader;
 use crate::output::Draft;
 use crate::yaml::{Map, Value};
@@ -12,19 +13,19 @@ use crate::yaml::{Map, Value};
 /// Names of the root disk.
 const ROOT: [&str; 3] = ["/dev/sda1", "/dev/xvda", "/dev/sda"];
 
-pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map {
-    let context = &making.context;
+pub(super) fn read(recipe: &Resource, project: &Project, draft: &mut Draft) -> Map {
+    let context = &project.context;
     let mut image = Map::default();
     parent::read(recipe, context, &mut image, draft);
     let mut machine = Map::default();
     for mapping in recipe.get("blockDeviceMappings").iter().flat_map(Reader::items) {
-        disk(&mapping, making, &mut machine);
+        disk(&mapping, project, &mut machine);
     }
     if let Some(more) = recipe.get("additionalInstanceConfiguration") {
-        additional(&more, making, &mut machine);
+        additional(&more, project, &mut machine);
     }
     image.set_filled("machine", machine);
-    // CloudFormation and the API's answers say `version`.
+    // CloudFormation and the API's answers call it `version`.
     if let Some(version) = recipe.get("semanticVersion").or_else(|| recipe.get("version"))
         && let Some(words) = context.plain(&version)
     {
@@ -33,12 +34,13 @@ pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map
                 draft.version = Some(words.manifest().into());
             }
             Some(known) if known.contains('x') => {
-                version.changed("the next version is found by itself: `version: auto`", "");
+                version.changed("replaced with `version: auto`, which chooses the next version", "");
             }
-            _ => version.drop("a manifest has one version for all of its images", "Use `--image-version` for another."),
+            _ => version
+                .drop("a manifest has one version for all images", "Use `--image-version` to bake another version."),
         }
     }
-    let documents = component::of_recipe(recipe, making, draft);
+    let documents = component::of_recipe(recipe, project, draft);
     component::steps(&documents, &mut image);
     image.within("publish", |publish| {
         if let Some(text) = recipe.get("description")
@@ -50,35 +52,31 @@ pub(super) fn read(recipe: &Resource, making: &Making, draft: &mut Draft) -> Map
             publish.set_filled("tags", context.map(&tags));
         }
     });
-    left(
+    unsupported(
         &recipe.reader,
         &[
-            (
-                "tags",
-                "they are tags of the recipe, not of its images",
-                "Write them into `publish.tags` where images need them.",
-            ),
-            ("workingDirectory", "relative paths of components begin in `/tmp`", ""),
-            ("amiWatermarks", "images have no watermarks; lineage is in the tags", ""),
-            ("changeDescription", "the change stands in the commit", ""),
-            ("clientToken", "it belongs to the call of the API", ""),
-            ("arn", "AWS made it", ""),
-            ("dateCreated", "AWS made it", ""),
-            ("owner", "AWS made it", ""),
-            ("type", "AWS made it", ""),
-            ("platform", "AWS made it", ""),
-            ("parentImageArn", "AWS made it", ""),
+            ("tags", "tags of the recipe, not of its images", "Add them to `publish.tags` if images need them."),
+            ("workingDirectory", "components run in `/tmp`", ""),
+            ("amiWatermarks", "watermarks are not supported; tags record where an image comes from", ""),
+            ("changeDescription", "changes are described in commits", ""),
+            ("clientToken", "only relevant to the API call", ""),
+            ("arn", "set by AWS", ""),
+            ("dateCreated", "set by AWS", ""),
+            ("owner", "set by AWS", ""),
+            ("type", "set by AWS", ""),
+            ("platform", "set by AWS", ""),
+            ("parentImageArn", "set by AWS", ""),
         ],
     );
     image
 }
 
-fn disk(mapping: &Reader, making: &Making, machine: &mut Map) {
-    let context = &making.context;
+fn disk(mapping: &Reader, project: &Project, machine: &mut Map) {
+    let context = &project.context;
     let device = get(mapping, "deviceName");
     let name = device.as_ref().and_then(|device| context.words(device)?.known()).unwrap_or_default();
     let Some(ebs) = get(mapping, "ebs").filter(|_| !name.is_empty()) else {
-        mapping.drop("only EBS disks with a device name can be set", "");
+        mapping.drop("only EBS disks with a device name are supported", "");
         return;
     };
     let mut disk = Map::default();
@@ -104,12 +102,15 @@ fn disk(mapping: &Reader, making: &Making, machine: &mut Map) {
     if let Some(field) = get(&ebs, "deleteOnTermination")
         && context.flag(&field) == Some(false)
     {
-        field.drop("the build machine's disks go with it, the image's snapshots stay", "");
+        field.drop("disks are always deleted with their machine", "");
     }
-    left(&ebs, &[("snapshotId", "disks can't be made from snapshots", "")]);
-    left(
+    unsupported(&ebs, &[("snapshotId", "disks created from snapshots are not supported", "")]);
+    unsupported(
         mapping,
-        &[("virtualName", "instance stores can't be set", ""), ("noDevice", "devices can't be left out", "")],
+        &[
+            ("virtualName", "instance store volumes are not supported", ""),
+            ("noDevice", "`noDevice` is not supported", ""),
+        ],
     );
     if ROOT.contains(&name.as_str()) {
         machine.set_filled("disk", disk);
@@ -126,22 +127,22 @@ fn disk(mapping: &Reader, making: &Making, machine: &mut Map) {
     }
 }
 
-fn additional(more: &Reader, making: &Making, machine: &mut Map) {
+fn additional(more: &Reader, project: &Project, machine: &mut Map) {
     if let Some(agent) = get(more, "systemsManagerAgent") {
         agent.drop(
-            "the bake works over SSH and leaves the agent as it is",
-            "Remove it by a step where it must not stay.",
+            "the bake works over SSH and does not change the SSM agent",
+            "Remove it with a step if it must not stay.",
         );
     }
     let Some(data) = get(more, "userDataOverride") else { return };
-    let Some(words) = making.context.plain(&data) else { return };
+    let Some(words) = project.context.plain(&data) else { return };
     let text = words.literal().map(|literal| {
         let bytes = STANDARD.decode(literal.trim()).ok();
         bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| literal.to_owned())
     });
     match text {
         Some(text) if crate::credential::holds(&text) || text.contains("${{") => {
-            data.drop("it holds a credential or `${{`", "Write `machine.user-data` by hand.");
+            data.drop("it contains a credential or `${{`", "Write `machine.user-data` by hand.");
         }
         Some(text) => machine.set_from("user-data", text, &data),
         None => machine.set_from("user-data", words.manifest(), &data),

@@ -1,20 +1,20 @@
-//! One resource.
+//! A resource.
 
-use super::Kind;
+use super::resource_kind::ResourceKind;
 use crate::context::Context;
 use crate::input::Reader;
 
 /// A resource of Image Builder.
 #[derive(Debug, Clone)]
 pub(crate) struct Resource<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ResourceKind,
     /// Its name in the stack.
     pub(crate) id: Option<String>,
     pub(crate) reader: Reader<'a>,
 }
 
 impl<'a> Resource<'a> {
-    /// A field: CloudFormation begins it with a capital letter.
+    /// A field, in the spelling of the API or of CloudFormation.
     pub(crate) fn get(&self, name: &str) -> Option<Reader<'a>> {
         get(&self.reader, name)
     }
@@ -26,7 +26,7 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// A field of either spelling.
+/// A field, as the API spells it or with a capital letter as in CloudFormation.
 pub(crate) fn get<'a>(reader: &Reader<'a>, name: &str) -> Option<Reader<'a>> {
     reader.get(name).or_else(|| {
         let mut chars = name.chars();
@@ -35,8 +35,8 @@ pub(crate) fn get<'a>(reader: &Reader<'a>, name: &str) -> Option<Reader<'a>> {
     })
 }
 
-/// Tells of fields that have no counterpart.
-pub(crate) fn left(reader: &Reader, fields: &[(&str, &str, &str)]) {
+/// Reports fields that are not supported.
+pub(crate) fn unsupported(reader: &Reader, fields: &[(&str, &str, &str)]) {
     for (name, why, help) in fields {
         if let Some(field) = get(reader, name) {
             field.drop(*why, *help);

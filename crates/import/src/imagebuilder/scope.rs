@@ -1,13 +1,14 @@
-//! What texts of resources may refer to: CloudFormation's parameters, and Image Builder's placeholders.
+//! What texts of resources may refer to: parameters and resources of the stack, and Image Builder's placeholders.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::collect::Collection;
+use super::intrinsic::{FUNCTION, PLACEHOLDER, REFERENCE};
 use crate::credential;
 use crate::input::Reader;
-use crate::template::{Expr, Part, Scope, Trouble, Words};
+use crate::template::{Expr, Part, TemplateScope, Unsupported, Words};
 use crate::yaml::{Map, Value};
 
 /// CloudFormation's parameters.
@@ -31,13 +32,13 @@ impl<'a> Parameters<'a> {
             let secret = hidden || credential::named(name);
             let set = sets.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
             let default =
-                set.or_else(|| reader.get("Default").and_then(|field| field.node.scalar().map(str::to_owned)));
-            list.push(Parameter { name: name.clone(), default, secret, reader: reader.clone() });
+                set.or_else(|| reader.get("Default").and_then(|field| field.value.literal().map(str::to_owned)));
+            list.push(Parameter { name: name.clone(), default, secret, reader: *reader });
         }
         Self { list, resources: all.names.iter().cloned().collect() }
     }
 
-    /// `vars` and `secrets` of a manifest that says `text`.
+    /// `vars` and `secrets` of a manifest with this text.
     pub(crate) fn write(&self, text: &str, typed: &BTreeSet<String>, own: Map) -> (Map, Vec<Value>) {
         let mut vars = own;
         let mut secrets = Vec::new();
@@ -48,10 +49,10 @@ impl<'a> Parameters<'a> {
                 format!("vars.{}", parameter.name)
             };
             if !text.contains(&format!("${{{{ {code} }}}}")) && !text.contains(&code) {
-                parameter.reader.drop("nothing that came over uses it", "");
+                parameter.reader.drop("nothing imported uses it", "");
                 continue;
             }
-            parameter.reader.tick();
+            parameter.reader.mark_used();
             if parameter.secret {
                 secrets.push(Value::from(credential::variable(&parameter.name)));
                 parameter.reader.drop(
@@ -71,7 +72,7 @@ impl<'a> Parameters<'a> {
             };
             for key in ["AllowedValues", "AllowedPattern", "MinLength", "MaxLength", "MinValue", "MaxValue"] {
                 if let Some(field) = parameter.reader.get(key) {
-                    field.drop("any value may be given to a variable", "");
+                    field.drop("constraints of variables are not supported", "");
                 }
             }
             vars.set_from(parameter.name.as_str(), value, &parameter.reader);
@@ -82,7 +83,7 @@ impl<'a> Parameters<'a> {
         (vars, secrets)
     }
 
-    fn reference(&self, name: &str) -> Result<Words, Trouble> {
+    fn reference(&self, name: &str) -> Result<Words, Unsupported> {
         if let Some(parameter) = self.list.iter().find(|parameter| parameter.name == name) {
             if parameter.secret {
                 let code = format!("secrets.{}", credential::variable(name));
@@ -96,41 +97,41 @@ impl<'a> Parameters<'a> {
             "AWS::Partition" => Ok(Words::text("aws")),
             "AWS::NoValue" => Ok(Words::default()),
             _ if self.resources.contains(name) => {
-                Err(Trouble::new(format!("it refers to the resource `{name}` of the stack"))
+                Err(Unsupported::new(format!("it refers to the resource `{name}` of the stack"))
                     .help("Write its name or id, or `${{ vars.… }}`, into the manifest by hand."))
             }
-            _ => Err(Trouble::new(format!("`{name}` is a value of the stack"))
+            _ => Err(Unsupported::new(format!("`{name}` is only known in the stack"))
                 .help("Write its value, or `${{ vars.… }}`, into the manifest by hand.")),
         }
     }
 }
 
-impl Scope for Parameters<'_> {
-    fn user(&self, name: &str) -> Result<Words, Trouble> {
-        Err(Trouble::new(format!("`user {name}` is Packer's own")))
+impl TemplateScope for Parameters<'_> {
+    fn user(&self, name: &str) -> Result<Words, Unsupported> {
+        Err(Unsupported::new(format!("`user {name}` only exists in Packer")))
     }
 
-    fn env(&self, name: &str) -> Result<Words, Trouble> {
-        Err(Trouble::new(format!("`env {name}` is Packer's own")))
+    fn env(&self, name: &str) -> Result<Words, Unsupported> {
+        Err(Unsupported::new(format!("`env {name}` only exists in Packer")))
     }
 
-    fn field(&self, path: &[String]) -> Result<Words, Trouble> {
-        Err(Trouble::new(format!("`{}` has no counterpart", path.join("."))))
+    fn field(&self, path: &[String]) -> Result<Words, Unsupported> {
+        Err(Unsupported::new(format!("`{}` has no counterpart", path.join("."))))
     }
 
-    fn word(&self, _: &str) -> Option<Result<Words, Trouble>> {
+    fn word(&self, _: &str) -> Option<Result<Words, Unsupported>> {
         None
     }
 
-    fn call(&self, name: &str, arguments: &[String]) -> Option<Result<Words, Trouble>> {
+    fn call(&self, name: &str, arguments: &[String]) -> Option<Result<Words, Unsupported>> {
         let argument = arguments.first().map(String::as_str).unwrap_or_default();
         match name {
-            "ref" => Some(self.reference(argument)),
-            "function" => Some(Err(Trouble::new(format!("CloudFormation's `{argument}` can't be evaluated here")))),
-            "imagebuilder" => Some(match argument.split(':').next().unwrap_or_default() {
+            REFERENCE => Some(self.reference(argument)),
+            FUNCTION => Some(Err(Unsupported::new(format!("CloudFormation's `{argument}` is not supported")))),
+            PLACEHOLDER => Some(match argument.split(':').next().unwrap_or_default() {
                 "buildDate" => Ok(Words::expr("timestamp", None)),
                 "buildVersion" => Ok(Words::expr("version", None)),
-                _ => Err(Trouble::new(format!("Image Builder's `{argument}` has no counterpart"))),
+                _ => Err(Unsupported::new(format!("Image Builder's `{argument}` has no counterpart"))),
             }),
             _ => None,
         }

@@ -2,10 +2,10 @@
 
 /// What became of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum FindingKind {
     /// It is not in the manifest.
     Dropped,
-    /// It is in the manifest, but means something a little different.
+    /// It is in the manifest with a slightly different meaning.
     Changed,
 }
 
@@ -13,7 +13,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What became of it.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// The file's name.
     pub file: String,
     /// Its path in the file, such as `builders[0].ami_users`.

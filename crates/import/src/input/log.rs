@@ -1,147 +1,100 @@
-//! What was looked at, and what is said of it.
+//! What is reported about the input.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 
-use super::{Finding, Kind};
-use crate::json::{self, Node};
+use super::{Finding, FindingKind, InputValue, Location};
 
-/// What was looked at in all files, and what is said of it.
+/// What is reported about the input, and the files that are missing.
 #[derive(Debug, Default)]
-pub(crate) struct Log(RefCell<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    ticked: HashSet<(String, String)>,
-    findings: Vec<Finding>,
-    missing: Vec<String>,
+pub(crate) struct Log {
+    findings: RefCell<Vec<Finding>>,
+    missing: RefCell<Vec<String>>,
 }
 
 impl Log {
-    /// Ticks one leaf off.
-    pub(super) fn tick(&self, file: &str, path: &str) {
-        self.0.borrow_mut().ticked.insert((file.to_owned(), path.to_owned()));
+    /// Reports something about a field, once.
+    pub(crate) fn report(
+        &self,
+        kind: FindingKind,
+        location: &Location,
+        why: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.add(Finding {
+            kind,
+            file: location.file.to_string(),
+            path: location.path.clone(),
+            why: why.into(),
+            help: help.into(),
+        });
     }
 
-    /// Whether a leaf was ticked off.
-    pub(super) fn is_ticked(&self, file: &str, path: &str) -> bool {
-        self.0.borrow().ticked.contains(&(file.to_owned(), path.to_owned()))
-    }
-
-    /// Says something of a field, once.
-    pub(crate) fn say(&self, finding: Finding) {
-        let findings = &mut self.0.borrow_mut().findings;
+    /// Adds a finding, once.
+    pub(crate) fn add(&self, finding: Finding) {
+        let mut findings = self.findings.borrow_mut();
         if !findings.contains(&finding) {
             findings.push(finding);
         }
     }
 
-    /// A file that the input names and that is not there.
+    /// Records a file that the input names and that does not exist.
     pub(crate) fn missing(&self, path: &str) {
-        let missing = &mut self.0.borrow_mut().missing;
+        let mut missing = self.missing.borrow_mut();
         if !missing.iter().any(|known| known == path) {
             missing.push(path.to_owned());
         }
     }
 
-    /// Tells of every leaf of a file that nobody looked at: a subtree that nobody touched is told as one.
-    pub(crate) fn rest(&self, file: &str, root: &Node) {
-        let ticked = self.0.borrow().ticked.clone();
-        let seen = |path: &str| ticked.contains(&(file.to_owned(), path.to_owned()));
-        let mut left = Vec::new();
-        untouched(root, String::new(), &seen, &mut left);
-        for path in left {
-            self.say(Finding {
-                kind: Kind::Dropped,
-                file: file.to_owned(),
-                path,
-                why: "ami-bake does not know this field here".to_owned(),
-                help: "Look whether the images need it; if so, write it into the manifest by hand.".to_owned(),
-            });
+    /// Reports every value that was not used: a subtree of which nothing was used is reported as one.
+    pub(crate) fn report_unused(&self, root: &InputValue) {
+        let mut unused = Vec::new();
+        collect_unused(root, &mut unused);
+        for value in unused {
+            self.report(
+                FindingKind::Dropped,
+                &value.location,
+                "not supported by ami-bake here",
+                "If the images need it, write it into the manifest by hand.",
+            );
         }
-        duplicates(root, "", &mut |path| {
-            self.say(Finding {
-                kind: Kind::Dropped,
-                file: file.to_owned(),
-                path,
-                why: "the key stands there more than once; the last one counts".to_owned(),
-                help: "Take the others out.".to_owned(),
-            });
-        });
     }
 
-    /// What was said, and the files that are not there.
-    pub(crate) fn finish(self) -> (Vec<Finding>, Vec<String>) {
-        let inner = self.0.into_inner();
-        (inner.findings, inner.missing)
-    }
-}
-
-/// The paths of a value's leaves: scalars, and containers that hold nothing.
-pub(super) fn leaves(node: &Node, path: &str, each: &mut dyn FnMut(&str)) {
-    match &node.kind {
-        json::Kind::Map(members) if !members.is_empty() => {
-            for member in members {
-                leaves(&member.value, &key(path, &member.key), each);
+    /// Reports keys that a map has more than once.
+    pub(crate) fn report_duplicates(&self, root: &InputValue) {
+        for (at, member) in root.members().iter().enumerate() {
+            if root.members()[..at].iter().any(|earlier| earlier.key == member.key) {
+                let help = "Remove the others.";
+                self.report(FindingKind::Dropped, &member.value.location, "duplicate key; the last one is used", help);
             }
+            self.report_duplicates(&member.value);
         }
-        json::Kind::List(items) if !items.is_empty() => {
-            items.iter().enumerate().for_each(|(at, item)| leaves(item, &format!("{path}[{at}]"), each));
-        }
-        _ => each(path),
+        root.items().iter().for_each(|item| self.report_duplicates(item));
+    }
+
+    /// What was reported, and the files that are missing.
+    pub(crate) fn finish(self) -> (Vec<Finding>, Vec<String>) {
+        (self.findings.into_inner(), self.missing.into_inner())
     }
 }
 
-/// The highest values of which no leaf was ticked off. Answers whether all of this one is left.
-fn untouched(node: &Node, path: String, seen: &dyn Fn(&str) -> bool, left: &mut Vec<String>) -> bool {
-    let children: Vec<(String, &Node)> = match &node.kind {
-        json::Kind::Map(members) => members.iter().map(|member| (key(&path, &member.key), &member.value)).collect(),
-        json::Kind::List(items) => items.iter().enumerate().map(|(at, item)| (format!("{path}[{at}]"), item)).collect(),
-        _ => Vec::new(),
-    };
-    if children.is_empty() {
-        let whole = !seen(&path);
+/// Collects the highest values of which nothing was used. Answers whether nothing of this one was.
+fn collect_unused<'v>(value: &'v InputValue, unused: &mut Vec<&'v InputValue>) -> bool {
+    let children = || value.entries().map(|member| &member.value).chain(value.items());
+    if children().next().is_none() {
+        let whole = !value.is_used();
         if whole {
-            left.push(path);
+            unused.push(value);
         }
         return whole;
     }
-    let before = left.len();
+    let before = unused.len();
     let mut whole = true;
-    for (path, child) in children {
-        whole &= untouched(child, path, seen, left);
+    for child in children() {
+        whole &= collect_unused(child, unused);
     }
-    if whole && !path.is_empty() {
-        left.truncate(before);
-        left.push(path);
+    if whole && !value.location.path.is_empty() {
+        unused.truncate(before);
+        unused.push(value);
     }
     whole
-}
-
-fn duplicates(node: &Node, path: &str, each: &mut dyn FnMut(String)) {
-    match &node.kind {
-        json::Kind::Map(members) => {
-            for (at, member) in members.iter().enumerate() {
-                let path = key(path, &member.key);
-                if members[..at].iter().any(|earlier| earlier.key == member.key) {
-                    each(path.clone());
-                }
-                duplicates(&member.value, &path, each);
-            }
-        }
-        json::Kind::List(items) => {
-            items.iter().enumerate().for_each(|(at, item)| duplicates(item, &format!("{path}[{at}]"), each));
-        }
-        _ => {}
-    }
-}
-
-/// A path, one key deeper.
-pub(crate) fn key(path: &str, key: &str) -> String {
-    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    match (path.is_empty(), plain) {
-        (true, true) => key.to_owned(),
-        (false, true) => format!("{path}.{key}"),
-        (_, false) => format!("{path}[{key:?}]"),
-    }
 }

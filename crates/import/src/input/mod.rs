@@ -1,9 +1,13 @@
-//! The input as it is read: every value that is looked at is ticked off, and what is left is told.
+//! The input as it is read: every value that is read is marked as used, and what is not used is reported.
 
 mod finding;
 mod log;
 mod reader;
+mod source;
+mod value;
 
-pub use finding::{Finding, Kind};
-pub(crate) use log::{Log, key};
+pub use finding::{Finding, FindingKind};
+pub(crate) use log::Log;
 pub(crate) use reader::Reader;
+pub use source::{Refused, Source};
+pub(crate) use value::{InputValue, Location, Member, ValueKind};

@@ -1,119 +1,110 @@
-//! One value of the input, with its path: whoever uses it ticks it off.
+//! Access to a value of the input: whoever reads it marks it as used.
 
-use super::log::{key, leaves};
-use super::{Finding, Kind, Log};
-use crate::json::{self, Node};
+use std::borrow::Cow;
 
-/// One value of the input.
-#[derive(Debug, Clone)]
+use super::{FindingKind, InputValue, Location, Log, ValueKind};
+use crate::template::Template;
+
+/// A value of the input, with the log that findings about it go to.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
-    pub(crate) node: &'a Node,
-    file: &'a str,
-    path: String,
+    pub(crate) value: &'a InputValue,
     log: &'a Log,
 }
 
 impl<'a> Reader<'a> {
-    /// A whole file.
-    pub(crate) fn root(node: &'a Node, file: &'a str, log: &'a Log) -> Self {
-        Self { node, file, path: String::new(), log }
+    pub(crate) fn new(value: &'a InputValue, log: &'a Log) -> Self {
+        Self { value, log }
     }
 
-    /// The value of a key that is not `null`; `null` means unset and is ticked off.
+    /// The value of a key that is not `null`; `null` means unset and is marked as used.
     pub(crate) fn get(&self, name: &str) -> Option<Reader<'a>> {
-        let node = self.node.get(name)?;
-        let reader = Self { node, path: key(&self.path, name), ..self.clone() };
-        if node.kind == json::Kind::Null {
-            reader.tick();
+        let reader = Self { value: self.value.get(name)?, ..*self };
+        if reader.value.kind == ValueKind::Null {
+            reader.mark_used();
             return None;
         }
         Some(reader)
     }
 
-    /// All keys with their values, the last one of each.
-    pub(crate) fn entries(&self) -> Vec<(&'a str, Reader<'a>)> {
-        let mut entries: Vec<(&str, Reader)> = Vec::new();
-        for member in self.node.members() {
-            let reader = Self { node: &member.value, path: key(&self.path, &member.key), ..self.clone() };
-            match entries.iter_mut().find(|(name, _)| *name == member.key) {
-                Some(entry) => entry.1 = reader,
-                None => entries.push((&member.key, reader)),
-            }
-        }
-        entries
+    /// The first of several keys that is there.
+    pub(crate) fn first(&self, names: &[&str]) -> Option<Reader<'a>> {
+        names.iter().find_map(|name| self.get(name))
     }
 
-    /// The items of a list; a value that is none stands for a list of one.
+    /// All keys with their values, the last one of each.
+    pub(crate) fn entries(&self) -> Vec<(&'a str, Reader<'a>)> {
+        self.value.entries().map(|member| (member.key.as_str(), Self { value: &member.value, ..*self })).collect()
+    }
+
+    /// The items of a list; a value that is not a list stands for a list of one.
     pub(crate) fn items(&self) -> Vec<Reader<'a>> {
-        match &self.node.kind {
-            json::Kind::List(items) => {
+        match &self.value.kind {
+            ValueKind::List(items) => {
                 if items.is_empty() {
-                    self.tick();
+                    self.mark_used();
                 }
-                let item = |(at, node)| Self { node, path: format!("{}[{at}]", self.path), ..self.clone() };
-                items.iter().enumerate().map(item).collect()
+                items.iter().map(|value| Self { value, ..*self }).collect()
             }
-            json::Kind::Null => {
-                self.tick();
+            ValueKind::Null => {
+                self.mark_used();
                 Vec::new()
             }
-            _ => vec![self.clone()],
+            _ => vec![*self],
         }
     }
 
     /// Whether it is a map.
     pub(crate) fn is_map(&self) -> bool {
-        matches!(self.node.kind, json::Kind::Map(_))
+        matches!(self.value.kind, ValueKind::Map(_))
     }
 
     /// Whether it is a list.
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.node.kind, json::Kind::List(_))
+        matches!(self.value.kind, ValueKind::List(_))
     }
 
-    /// The text of a scalar, ticked off.
+    /// Whether it is an empty text or `false`, which means unset.
+    pub(crate) fn is_unset(&self) -> bool {
+        matches!(self.value.literal(), Some("" | "false"))
+    }
+
+    /// The text of a scalar without actions, marked as used.
     pub(crate) fn text(&self) -> Option<&'a str> {
-        let text = self.node.scalar()?;
-        self.tick();
+        let text = self.value.literal()?;
+        self.mark_used();
         Some(text)
     }
 
-    /// Ticks it off with everything in it.
-    pub(crate) fn tick(&self) {
-        leaves(self.node, &self.path, &mut |path| self.log.tick(self.file, path));
+    /// A scalar as a template, marked as used.
+    pub(crate) fn template(&self) -> Option<Cow<'a, Template>> {
+        let template = self.value.template()?;
+        self.mark_used();
+        Some(template)
     }
 
-    /// Whether somebody looked at this scalar.
-    pub(crate) fn is_ticked(&self) -> bool {
-        self.log.is_ticked(self.file, &self.path)
+    /// Marks it as used, with everything in it.
+    pub(crate) fn mark_used(&self) {
+        self.value.mark_used();
     }
 
-    /// It does not come over: why, and what to do.
+    /// Reports that it is not carried over: why, and what to do.
     pub(crate) fn drop(&self, why: impl Into<String>, help: impl Into<String>) {
-        self.tick();
-        self.say(Kind::Dropped, why.into(), help.into());
+        self.mark_used();
+        self.log.report(FindingKind::Dropped, self.location(), why, help);
     }
 
-    /// It comes over, but means something a little different.
+    /// Reports that it is carried over with a slightly different meaning.
     pub(crate) fn changed(&self, why: impl Into<String>, help: impl Into<String>) {
-        self.say(Kind::Changed, why.into(), help.into());
+        self.log.report(FindingKind::Changed, self.location(), why, help);
     }
 
-    fn say(&self, kind: Kind, why: String, help: String) {
-        self.log.say(Finding { kind, file: self.file.to_owned(), path: self.path.clone(), why, help });
+    /// Where it was written.
+    pub(crate) fn location(&self) -> &'a Location {
+        &self.value.location
     }
 
-    /// Its path in the file.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The file's name.
-    pub(crate) fn file(&self) -> &'a str {
-        self.file
-    }
-
-    /// Where all is written down.
+    /// Where findings go.
     pub(crate) fn log(&self) -> &'a Log {
         self.log
     }

@@ -1,10 +1,11 @@
-//! One builder of a template, which becomes one image.
+//! A builder of a template, which becomes one image.
 
 use jiff::Timestamp;
 
+use super::model::{BuildBlock, Builder};
 use super::variables::Variables;
 use crate::input::Reader;
-use crate::template::{Scope, Trouble, Words};
+use crate::template::{TemplateScope, Unsupported, Words};
 use crate::yaml::{Map, Value};
 
 /// Where an image is baked.
@@ -23,36 +24,43 @@ impl Platform {
     }
 }
 
-/// One builder.
+/// A builder, with everything that its fields may refer to.
 pub(crate) struct Build<'a, 'v> {
+    pub(crate) builder: &'a Builder,
+    /// The builder's fields.
     pub(crate) reader: Reader<'a>,
-    /// Its name in the template: what `only` and `build_name` say.
+    /// The steps that run on it.
+    pub(crate) block: &'a BuildBlock,
+    /// Its name in the template: what `only` and `build_name` refer to.
     pub(crate) name: String,
-    /// Its type.
-    pub(crate) kind: String,
     /// The image's name.
     pub(crate) image: String,
     pub(crate) platform: Platform,
     pub(crate) variables: &'v Variables<'a>,
 }
 
-/// What came of a builder.
+/// The image of a builder.
 #[derive(Debug, Default)]
-pub(crate) struct Image {
+pub(crate) struct ImageDraft<'a> {
     pub(crate) map: Map,
     pub(crate) steps: Vec<Value>,
-    /// The home region.
-    pub(crate) region: Option<(Value, (String, String))>,
+    /// The home region, with the field that sets it.
+    pub(crate) region: Option<(Value, Reader<'a>)>,
     /// The role to assume.
     pub(crate) role: Option<Value>,
     /// The login name, as the manifest writes it.
     pub(crate) user: Option<String>,
-    /// `CHANGES` of a docker builder, which need a repository.
+    /// `changes` of a docker builder, which need a repository.
     pub(crate) changes: Map,
 }
 
 impl Build<'_, '_> {
-    /// Its name as the manifest says it: steps of several images that say it stay alike.
+    /// Its type.
+    pub(crate) fn kind(&self) -> &str {
+        &self.builder.kind
+    }
+
+    /// Its name as the manifest writes it: an expression where possible, so that images can share steps that use it.
     pub(crate) fn own_name(&self) -> Words {
         if self.image == self.name {
             Words::expr("image", Some(self.name.clone()))
@@ -62,16 +70,16 @@ impl Build<'_, '_> {
     }
 }
 
-impl Scope for Build<'_, '_> {
-    fn user(&self, name: &str) -> Result<Words, Trouble> {
+impl TemplateScope for Build<'_, '_> {
+    fn user(&self, name: &str) -> Result<Words, Unsupported> {
         self.variables.user(name)
     }
 
-    fn env(&self, name: &str) -> Result<Words, Trouble> {
+    fn env(&self, name: &str) -> Result<Words, Unsupported> {
         Variables::env(name)
     }
 
-    fn field(&self, path: &[String]) -> Result<Words, Trouble> {
+    fn field(&self, path: &[String]) -> Result<Words, Unsupported> {
         let shown = path.join(".");
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let aws = self.platform == Platform::Aws;
@@ -84,17 +92,15 @@ impl Scope for Build<'_, '_> {
             ["BuildRegion"] if aws => "region".to_owned(),
             ["BuildName"] => return Ok(self.own_name()),
             ["SourceImageDigest"] => "source.id".to_owned(),
-            _ => {
-                return Err(Trouble::new(format!("`{shown}` is a value of Packer's own that has no counterpart")));
-            }
+            _ => return Err(Unsupported::new(format!("Packer's variable `{shown}` has no counterpart"))),
         };
         Ok(Words::expr(code, None))
     }
 
-    fn word(&self, name: &str) -> Option<Result<Words, Trouble>> {
+    fn word(&self, name: &str) -> Option<Result<Words, Unsupported>> {
         Some(Ok(match name {
             "build_name" => self.own_name(),
-            "build_type" => Words::text(self.kind.as_str()),
+            "build_type" => Words::text(self.kind()),
             "template_dir" => Words::text(self.variables.folder()),
             "pwd" => Words::text("."),
             _ => return None,

@@ -1,10 +1,15 @@
-//! Packer's JSON templates.
+//! Packer templates.
 
 mod build;
 mod builder;
+mod import;
+mod json;
+mod model;
 mod post;
 mod provisioner;
-mod template;
 mod variables;
 
-pub(crate) use template::{Given, import, parts};
+pub(crate) use import::{Settings, import};
+pub(crate) use json::template;
+pub(crate) use model::{BuildBlock, Builder, DeclaredVariable, PackerTemplate, PostProcessor, Provisioner};
+pub(crate) use variables::UNUSED;

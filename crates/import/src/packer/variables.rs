@@ -1,25 +1,30 @@
-//! `variables`, `sensitive-variables` and files of variables.
+//! Variables of a template, with the values that variable files and the command line set.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::model::{DeclaredVariable, PackerTemplate};
 use crate::credential;
-use crate::input::Reader;
-use crate::template::{Expr, Part, Scope, Trouble, Words, evaluate};
+use crate::input::{Log, Reader, ValueKind};
+use crate::template::{Expr, Part, Template, TemplateScope, Unsupported, Words, evaluate};
 use crate::yaml::{Map, Value};
+
+/// Why a variable is not in the manifest.
+pub(crate) const UNUSED: &str = "nothing imported uses it";
 
 /// All variables of a template.
 pub(crate) struct Variables<'a> {
     list: Vec<Variable<'a>>,
     now: Option<Timestamp>,
     folder: String,
-    /// Variables that are being evaluated, against circles.
+    /// Variables that are being evaluated, to detect cycles.
     open: RefCell<Vec<String>>,
-    /// Names that the template uses and does not declare.
+    /// Names that the template uses without declaring them.
     undeclared: RefCell<BTreeSet<String>>,
-    /// What the command line gives beside the variables of the list.
+    /// Variables of the command line that are not in the list.
     extra: Vec<(String, String)>,
 }
 
@@ -29,41 +34,35 @@ struct Variable<'a> {
     /// Its name in the manifest.
     own: String,
     default: Reader<'a>,
-    /// Its value of a file of variables, the last one.
+    /// Its value in the last variable file that sets it.
     given: Option<Reader<'a>>,
-    /// Its value of the command line.
+    /// Its value on the command line.
     set: Option<String>,
     sensitive: bool,
-    /// It stands in the template; else only files or the command line give it.
-    declared: bool,
+    /// Its declaration; none when only a variable file sets it.
+    declaration: Option<&'a DeclaredVariable>,
 }
 
 impl<'a> Variables<'a> {
-    /// The variables of a template with all that gives them values.
+    /// The variables of a template, with everything that sets them.
     pub(crate) fn read(
-        template: &Reader<'a>,
+        template: &'a PackerTemplate,
         files: &[Reader<'a>],
         sets: &[(String, String)],
         now: Option<Timestamp>,
         folder: &str,
+        log: &'a Log,
     ) -> Self {
-        let sensitive: Vec<&str> =
-            template.get("sensitive-variables").iter().flat_map(Reader::items).filter_map(|item| item.text()).collect();
         let mut variables: Vec<Variable> = Vec::new();
-        let entries = template.get("variables");
-        if let Some(empty) = entries.as_ref().filter(|entries| entries.entries().is_empty() && !entries.is_list()) {
-            empty.tick();
+        for one in &template.variables {
+            let variable = Variable::new(&one.name, Reader::new(&one.default, log), files, sets, &variables);
+            variables.push(Variable { sensitive: one.sensitive, declaration: Some(one), ..variable });
         }
-        for (name, default) in entries.iter().flat_map(Reader::entries) {
-            let variable = Variable::new(name, default, files, sets, &variables);
-            variables.push(Variable { sensitive: sensitive.contains(&name), declared: true, ..variable });
-        }
-        // Packer takes values of variables that the template does not declare, too.
+        // Packer also takes values of variables that the template does not declare.
         for file in files {
             for (name, value) in file.entries() {
                 if !variables.iter().any(|known| known.name == name) {
-                    let variable = Variable::new(name, value, files, sets, &variables);
-                    variables.push(Variable { sensitive: sensitive.contains(&name), ..variable });
+                    variables.push(Variable::new(name, value, files, sets, &variables));
                 }
             }
         }
@@ -78,7 +77,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// `vars` and `secrets` of a manifest that says `text`; what it does not use is told.
+    /// `vars` and `secrets` of a manifest with this text; variables that it does not use are reported.
     pub(crate) fn write(&self, text: &str, typed: &BTreeSet<String>) -> (Map, Vec<Value>) {
         let mut vars = Map::default();
         let mut secrets: Vec<Value> = Vec::new();
@@ -89,22 +88,27 @@ impl<'a> Variables<'a> {
             }
             if !uses(text, &format!("vars.{}", variable.own)) {
                 let why = if credential::named(&variable.name) {
-                    "it is a credential, and nothing that came over uses it"
-                } else if !variable.declared {
-                    "the template has no such variable, and nothing that came over uses it"
+                    "a credential that nothing imported uses"
+                } else if variable.declaration.is_none() {
+                    "not declared by the template, and nothing imported uses it"
                 } else {
-                    "nothing that came over uses it"
+                    UNUSED
                 };
-                variable.tick();
+                variable.mark_used();
+                if variable.declaration.is_some_and(|declaration| declaration.evaluated) {
+                    let why = "its value was evaluated where it is used, and nothing refers to it any more";
+                    variable.default.changed(why, "Set another value with `--set` during the import.");
+                    continue;
+                }
                 variable.default.drop(why, "");
                 if let Some(given) = &variable.given {
                     given.drop(why, "");
                 }
                 continue;
             }
-            variable.tick();
+            variable.mark_used();
             if variable.own != variable.name {
-                variable.default.changed(format!("the variable is called `{}` now", variable.own), "");
+                variable.default.changed(format!("renamed to `{}`", variable.own), "");
             }
             let needed = typed.contains(&format!("!vars.{}", variable.own));
             let value = match self.definition(variable) {
@@ -112,10 +116,11 @@ impl<'a> Variables<'a> {
                 Ok(Some(words)) => value(&words, typed.contains(&format!("vars.{}", variable.own))),
                 _ => Value::Raw("null".to_owned()),
             };
-            if !variable.declared {
+            if variable.declaration.is_none() {
                 variable.default.changed("the template uses this variable without declaring it", "");
             }
             vars.set_from(variable.own.as_str(), value, variable.given.as_ref().unwrap_or(&variable.default));
+            vars.comment(variable.declaration.map(|declaration| declaration.comments.clone()).unwrap_or_default());
         }
         let undeclared = self.undeclared.borrow();
         let used = undeclared.iter().filter(|name| uses(text, &format!("vars.{name}")));
@@ -123,10 +128,10 @@ impl<'a> Variables<'a> {
             let given = self.extra(name).map_or_else(|| Value::Raw("null".to_owned()), Value::from);
             vars.set(name.as_str(), given);
             if at == 0 {
-                vars.comment(vec!["From here on: used by the template, and declared nowhere.".to_owned()]);
+                vars.comment(vec!["Used by the template but not declared:".to_owned()]);
             }
         }
-        // Secrets that no variable stands for.
+        // Secrets that are not variables of the template.
         for name in names(text, "secrets.") {
             if !secrets.contains(&Value::from(name.as_str())) {
                 secrets.push(name.into());
@@ -141,69 +146,63 @@ impl<'a> Variables<'a> {
         if used && !secrets.contains(&name) {
             secrets.push(name);
         }
-        variable.tick();
+        variable.mark_used();
         let readers = [Some(&variable.default), variable.given.as_ref()];
         let filled =
-            |reader: &&Reader| reader.node.scalar().is_some_and(|text| !text.is_empty() && !text.contains("{{"));
+            |reader: &&Reader| reader.value.literal().is_some_and(|text| !text.is_empty() && !text.contains("{{"));
         let copied: Vec<&Reader> = readers.into_iter().flatten().filter(filled).collect();
         if !used {
             for reader in readers.into_iter().flatten() {
-                reader.drop("it is a credential, and nothing that came over uses it", "");
+                reader.drop("a credential that nothing imported uses", "");
             }
         } else if copied.is_empty() {
             variable.default.changed(
-                format!("it is the secret {secret} now"),
+                format!("now the secret {secret}"),
                 format!("Set the environment variable {secret} for the bake."),
             );
         }
         for reader in copied.into_iter().filter(|_| used) {
             reader.drop(
                 "the value of a credential is never copied",
-                format!("Set the environment variable {secret} for the bake; `secrets` names it."),
+                format!("Set the environment variable {secret} for the bake; it is listed in `secrets`."),
             );
         }
         if let Some(given) = &variable.given {
-            given.tick();
+            given.mark_used();
         }
     }
 
-    /// The name of the secret that a variable is.
+    /// The name of the secret, when a variable is one.
     fn secret(variable: &Variable) -> Option<String> {
-        let text = variable.text().unwrap_or_default();
-        let environment = text
-            .trim()
-            .strip_prefix("{{")
-            .and_then(|text| text.strip_suffix("}}"))
-            .and_then(|text| text.trim().strip_prefix("env"))
-            .map(|name| name.trim().trim_matches(['`', '"']).to_owned())
+        let value = variable.value().unwrap_or_default();
+        let environment = value
+            .call_of("env")
             .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
         let named = credential::named(&variable.name)
             || environment.as_deref().is_some_and(credential::named)
-            || ["{{vault", "{{ vault", "{{aws_secretsmanager", "{{ aws_secretsmanager"]
-                .iter()
-                .any(|start| text.contains(start))
-            || credential::holds(&text);
-        let harmless = !variable.sensitive && matches!(text.as_str(), "true" | "false");
+            || value.calls_any(&["vault", "aws_secretsmanager", "aws_secretsmanager_raw"])
+            || credential::holds(&value.written());
+        let harmless = !variable.sensitive && matches!(value.literal(), Some("true" | "false"));
         let secret = variable.sensitive || (named && !harmless);
         secret.then(|| environment.unwrap_or_else(|| credential::variable(&variable.name)))
     }
 
-    /// What a variable stands for; none when it must be given.
-    fn definition(&self, variable: &Variable) -> Result<Option<Words>, Trouble> {
-        let Some(text) = variable.text() else { return Ok(None) };
+    /// The value of a variable; none when it must be set.
+    fn definition(&self, variable: &Variable) -> Result<Option<Words>, Unsupported> {
+        let Some(value) = variable.value() else { return Ok(None) };
         if self.open.borrow().contains(&variable.name) {
-            return Err(Trouble::new(format!("the variable `{}` is made of itself", variable.name)));
+            return Err(Unsupported::new(format!("the variable `{}` refers to itself", variable.name)));
         }
         self.open.borrow_mut().push(variable.name.clone());
         let scope = Definitions { all: self };
         let reader = variable.given.as_ref().unwrap_or(&variable.default);
-        let words = evaluate(&text, &scope, &mut |note| reader.changed(note, ""));
+        let words = evaluate(&value, &scope, &mut |note| reader.changed(note, ""));
         self.open.borrow_mut().pop();
         words.map(Some)
     }
 
     /// `user`
-    pub(crate) fn user(&self, name: &str) -> Result<Words, Trouble> {
+    pub(crate) fn user(&self, name: &str) -> Result<Words, Unsupported> {
         let Some(variable) = self.list.iter().find(|variable| variable.name == name) else {
             return self.undeclared(name);
         };
@@ -213,16 +212,16 @@ impl<'a> Variables<'a> {
         }
         let words = self.definition(variable)?;
         if words.as_ref().is_some_and(Words::is_secret) {
-            return words.ok_or_else(|| Trouble::new("it has no value"));
+            return words.ok_or_else(|| Unsupported::new("it has no value"));
         }
         Ok(Words::expr(format!("vars.{}", variable.own), words.and_then(|words| words.known())))
     }
 
-    fn undeclared(&self, name: &str) -> Result<Words, Trouble> {
+    fn undeclared(&self, name: &str) -> Result<Words, Unsupported> {
         let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
         if !fits {
-            return Err(Trouble::new(format!("the template does not declare the variable `{name}`")));
+            return Err(Unsupported::new(format!("the template does not declare the variable `{name}`")));
         }
         if credential::named(name) {
             let expr = Expr { code: format!("secrets.{}", credential::variable(name)), known: None, secret: true };
@@ -232,22 +231,22 @@ impl<'a> Variables<'a> {
         Ok(Words::expr(format!("vars.{name}"), self.extra(name).map(str::to_owned)))
     }
 
-    /// What the command line says of a variable that is not in the list.
+    /// The value on the command line of a variable that is not in the list.
     fn extra(&self, name: &str) -> Option<&str> {
         self.extra.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Names of the command line that nothing uses.
+    /// Variables of the command line that nothing uses.
     pub(crate) fn idle(&self) -> Vec<&str> {
         let used = self.undeclared.borrow();
         self.extra.iter().map(|(name, _)| name.as_str()).filter(|name| !used.contains(*name)).collect()
     }
 
     /// `env`
-    pub(crate) fn env(name: &str) -> Result<Words, Trouble> {
+    pub(crate) fn env(name: &str) -> Result<Words, Unsupported> {
         let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !fits || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(Trouble::new(format!("`{name}` can't be the name of an environment variable")));
+            return Err(Unsupported::new(format!("`{name}` is not a valid name of an environment variable")));
         }
         if credential::named(name) {
             let expr = Expr { code: format!("secrets.{name}"), known: None, secret: true };
@@ -282,60 +281,61 @@ impl<'a> Variable<'a> {
             files.iter().flat_map(Reader::entries).filter(|(key, _)| *key == name).map(|(_, value)| value).collect();
         let last = given.pop();
         for earlier in given {
-            if last.as_ref().is_some_and(|last| last.node.kind == earlier.node.kind) {
-                earlier.tick();
+            if last.as_ref().is_some_and(|last| last.value == earlier.value) {
+                earlier.mark_used();
             } else {
-                earlier.drop("a later file gives the variable another value, which counts", "");
+                earlier.drop("overridden by a later variable file", "");
             }
         }
         let set = sets.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        Self { name: name.to_owned(), own, default, given: last, set, sensitive: false, declared: false }
+        Self { name: name.to_owned(), own, default, given: last, set, sensitive: false, declaration: None }
     }
 
-    fn text(&self) -> Option<String> {
+    /// Its value during the import.
+    fn value(&self) -> Option<Template> {
         if let Some(set) = &self.set {
-            return Some(set.clone());
+            return Some(Template::text(set.as_str()));
         }
-        self.given.as_ref().unwrap_or(&self.default).node.scalar().map(str::to_owned)
+        self.given.as_ref().unwrap_or(&self.default).value.template().map(Cow::into_owned)
     }
 
-    fn tick(&self) {
-        if self.default.node.scalar().is_some() || matches!(self.default.node.kind, crate::json::Kind::Null) {
-            self.default.tick();
+    fn mark_used(&self) {
+        if self.default.value.is_scalar() || self.default.value.kind == ValueKind::Null {
+            self.default.mark_used();
         }
-        if let Some(given) = self.given.as_ref().filter(|given| given.node.scalar().is_some()) {
-            given.tick();
+        if let Some(given) = self.given.as_ref().filter(|given| given.value.is_scalar()) {
+            given.mark_used();
         }
     }
 }
 
-/// What a variable's own value may use: other variables are written out, since a variable of the manifest can't use another.
+/// What the value of a variable may refer to. Other variables are written out: a variable of a manifest can't refer to another.
 struct Definitions<'a, 'v> {
     all: &'v Variables<'a>,
 }
 
-impl Scope for Definitions<'_, '_> {
-    fn user(&self, name: &str) -> Result<Words, Trouble> {
+impl TemplateScope for Definitions<'_, '_> {
+    fn user(&self, name: &str) -> Result<Words, Unsupported> {
         let Some(variable) = self.all.list.iter().find(|variable| variable.name == name) else {
-            return Err(Trouble::new(format!("the template does not declare the variable `{name}`")));
+            return Err(Unsupported::new(format!("the template does not declare the variable `{name}`")));
         };
         if let Some(secret) = Variables::secret(variable) {
             let expr = Expr { code: format!("secrets.{secret}"), known: None, secret: true };
             return Ok(Words(vec![Part::Expr(expr)]));
         }
-        let missing = || Trouble::new(format!("it is made of the variable `{name}`, which must be given"));
+        let missing = || Unsupported::new(format!("it refers to the variable `{name}`, which has no value"));
         self.all.definition(variable)?.ok_or_else(missing)
     }
 
-    fn env(&self, name: &str) -> Result<Words, Trouble> {
+    fn env(&self, name: &str) -> Result<Words, Unsupported> {
         Variables::env(name)
     }
 
-    fn field(&self, path: &[String]) -> Result<Words, Trouble> {
-        Err(Trouble::new(format!("`.{}` is not known in a variable", path.join("."))))
+    fn field(&self, path: &[String]) -> Result<Words, Unsupported> {
+        Err(Unsupported::new(format!("`.{}` is not allowed in a variable", path.join("."))))
     }
 
-    fn word(&self, name: &str) -> Option<Result<Words, Trouble>> {
+    fn word(&self, name: &str) -> Option<Result<Words, Unsupported>> {
         match name {
             "template_dir" => Some(Ok(Words::text(self.all.folder.as_str()))),
             "pwd" => Some(Ok(Words::text("."))),
@@ -348,7 +348,7 @@ impl Scope for Definitions<'_, '_> {
     }
 }
 
-/// A variable's value, as a number or truth value where it is used as one.
+/// The value of a variable, as a number or boolean where it is used as one.
 fn value(words: &Words, typed: bool) -> Value {
     let literal = words.literal();
     if let Some(literal) = literal.filter(|_| typed) {
@@ -360,7 +360,7 @@ fn value(words: &Words, typed: bool) -> Value {
     words.manifest().into()
 }
 
-/// Whether a text uses a name of a context.
+/// Whether a text refers to a member of a context.
 fn uses(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let before =
@@ -373,7 +373,7 @@ fn uses(text: &str, name: &str) -> bool {
     })
 }
 
-/// The members of a context that a text uses.
+/// The members of a context that a text refers to.
 fn names(text: &str, context: &str) -> BTreeSet<String> {
     let ends = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     text.match_indices(context)

@@ -1,65 +1,62 @@
-//! A template to words.
+//! Templates to the manifest's expressions.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use super::parse::{Argument, Pipeline, Segment};
+use super::parse::{Argument, Pipeline, Segment, parse};
+use super::text::Template;
+use super::unsupported::Unsupported;
 use super::words::Words;
-use super::{function, layout, parse};
+use super::{function, layout};
 
-/// Why a template has no value here, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    pub(crate) why: String,
-    pub(crate) help: String,
-}
-
-impl Trouble {
-    pub(crate) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), help: "Write what is meant into the manifest by hand.".to_owned() }
-    }
-
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = help.into();
-        self
-    }
-}
-
-/// What a template may use.
-pub(crate) trait Scope {
+/// What a template may refer to.
+pub(crate) trait TemplateScope {
     /// `user`
-    fn user(&self, name: &str) -> Result<Words, Trouble>;
+    fn user(&self, name: &str) -> Result<Words, Unsupported>;
     /// `env`
-    fn env(&self, name: &str) -> Result<Words, Trouble>;
+    fn env(&self, name: &str) -> Result<Words, Unsupported>;
     /// `.Name` and `build`
-    fn field(&self, path: &[String]) -> Result<Words, Trouble>;
-    /// Values without arguments that the place decides, such as `build_name`.
-    fn word(&self, name: &str) -> Option<Result<Words, Trouble>>;
-    /// Functions of the place's own.
-    fn call(&self, _name: &str, _arguments: &[String]) -> Option<Result<Words, Trouble>> {
+    fn field(&self, path: &[String]) -> Result<Words, Unsupported>;
+    /// Values without arguments that depend on where the template is, such as `build_name`.
+    fn word(&self, name: &str) -> Option<Result<Words, Unsupported>>;
+    /// Functions that only exist where the template is.
+    fn call(&self, _name: &str, _arguments: &[String]) -> Option<Result<Words, Unsupported>> {
         None
     }
-    /// The time to evaluate with; none: the manifest's own `timestamp` and `date`.
+    /// The time to evaluate with; none for the manifest's own `timestamp` and `date`.
     fn now(&self) -> Option<Timestamp>;
 }
 
-/// Evaluates a template's text; `note` is told what means something a little different now.
-pub(crate) fn evaluate(text: &str, scope: &dyn Scope, note: &mut dyn FnMut(String)) -> Result<Words, Trouble> {
-    if !text.contains("{{") {
+/// Evaluates a template; `note` gets what means something slightly different in the manifest.
+pub(crate) fn evaluate(
+    template: &Template,
+    scope: &dyn TemplateScope,
+    note: &mut dyn FnMut(String),
+) -> Result<Words, Unsupported> {
+    if let Some(text) = template.literal().filter(|text| !text.contains("{{")) {
         return Ok(Words::text(text));
     }
-    let segments = parse(text).map_err(|why| Trouble::new(format!("the template can't be read: {why}")))?;
-    Evaluation { scope, note }.segments(&segments)
+    let segments = parse(template).map_err(|why| Unsupported::new(format!("invalid Go template: {why}")))?;
+    evaluate_segments(&segments, scope, note)
+}
+
+/// Evaluates segments of a template.
+pub(crate) fn evaluate_segments(
+    segments: &[Segment],
+    scope: &dyn TemplateScope,
+    note: &mut dyn FnMut(String),
+) -> Result<Words, Unsupported> {
+    Evaluation { scope, note }.segments(segments)
 }
 
 struct Evaluation<'a> {
-    scope: &'a dyn Scope,
+    scope: &'a dyn TemplateScope,
     note: &'a mut dyn FnMut(String),
 }
 
 impl Evaluation<'_> {
-    fn segments(&mut self, segments: &[Segment]) -> Result<Words, Trouble> {
+    fn segments(&mut self, segments: &[Segment]) -> Result<Words, Unsupported> {
         let mut words = Words::default();
         for segment in segments {
             match segment {
@@ -67,13 +64,15 @@ impl Evaluation<'_> {
                 Segment::Action(pipeline) => words.extend(self.pipeline(pipeline)?),
                 Segment::If { condition, then, otherwise } => {
                     let value = self.pipeline(condition)?;
-                    let known = value
-                        .known()
-                        .ok_or_else(|| Trouble::new("an `if` depends on a value that is not known before the bake"))?;
+                    let known = value.known().ok_or_else(|| {
+                        Unsupported::new("an `if` depends on a value that is only known during the bake")
+                    })?;
                     if value.literal().is_none() {
-                        (self.note)("an `if` was evaluated once: it no longer follows the variable".to_owned());
+                        (self.note)(
+                            "the `if` was evaluated during the import and no longer follows the variable".to_owned(),
+                        );
                     }
-                    // Go: an empty text is false, every other is true, "false" too.
+                    // In Go an empty text is false and every other text is true, even "false".
                     words.extend(self.segments(if known.is_empty() { otherwise } else { then })?);
                 }
             }
@@ -81,7 +80,7 @@ impl Evaluation<'_> {
         Ok(words)
     }
 
-    fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Words, Trouble> {
+    fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Words, Unsupported> {
         let mut value: Option<Words> = None;
         for command in pipeline {
             value = Some(self.command(command, value)?);
@@ -89,7 +88,7 @@ impl Evaluation<'_> {
         Ok(value.unwrap_or_default())
     }
 
-    fn command(&mut self, command: &[Argument], piped: Option<Words>) -> Result<Words, Trouble> {
+    fn command(&mut self, command: &[Argument], piped: Option<Words>) -> Result<Words, Unsupported> {
         let Some((head, rest)) = command.split_first() else { return Ok(Words::default()) };
         let Argument::Name(name) = head else { return self.argument(head) };
         let mut arguments = rest.iter().map(|argument| self.argument(argument)).collect::<Result<Vec<_>, _>>()?;
@@ -98,7 +97,7 @@ impl Evaluation<'_> {
         self.call(name, arguments, was_piped)
     }
 
-    fn argument(&mut self, argument: &Argument) -> Result<Words, Trouble> {
+    fn argument(&mut self, argument: &Argument) -> Result<Words, Unsupported> {
         match argument {
             Argument::Text(text) => Ok(Words::text(text.as_str())),
             Argument::Number(number) => Ok(Words::text(number.to_string())),
@@ -108,10 +107,12 @@ impl Evaluation<'_> {
         }
     }
 
-    fn call(&mut self, name: &str, mut arguments: Vec<Words>, piped: bool) -> Result<Words, Trouble> {
-        let literal = |arguments: &[Words]| -> Result<String, Trouble> {
-            let first = arguments.first().ok_or_else(|| Trouble::new(format!("`{name}` lacks its argument")))?;
-            first.known().ok_or_else(|| Trouble::new(format!("the argument of `{name}` is not known before the bake")))
+    fn call(&mut self, name: &str, mut arguments: Vec<Words>, piped: bool) -> Result<Words, Unsupported> {
+        let literal = |arguments: &[Words]| -> Result<String, Unsupported> {
+            let first = arguments.first().ok_or_else(|| Unsupported::new(format!("`{name}` needs an argument")))?;
+            first
+                .known()
+                .ok_or_else(|| Unsupported::new(format!("the argument of `{name}` is only known during the bake")))
         };
         match name {
             "user" => self.scope.user(&literal(&arguments)?),
@@ -129,10 +130,10 @@ impl Evaluation<'_> {
             }
             "uuid" => Ok(self.uuid()),
             "vault" | "consul_key" | "aws_secretsmanager" | "aws_secretsmanager_raw" => {
-                Err(Trouble::new(format!("`{name}` reads a value from another service"))
-                    .help("Read it in the workflow before the bake, and give it as a secret or a variable."))
+                Err(Unsupported::new(format!("`{name}` reads a value from another service"))
+                    .help("Read it in the workflow before the bake and pass it as a secret or a variable."))
             }
-            "packer_version" => Err(Trouble::new("`packer_version` is Packer's own")),
+            "packer_version" => Err(Unsupported::new("`packer_version` has no counterpart")),
             _ => {
                 if let Some(words) = self.scope.word(name) {
                     return words;
@@ -147,7 +148,7 @@ impl Evaluation<'_> {
                 } else {
                     arguments.pop()
                 };
-                let text = text.ok_or_else(|| Trouble::new(format!("there is no counterpart for `{name}`")))?;
+                let text = text.ok_or_else(|| Unsupported::new(format!("`{name}` has no counterpart")))?;
                 function::apply(name, &text, &arguments, self.note)
             }
         }
@@ -157,7 +158,7 @@ impl Evaluation<'_> {
         if let Some(now) = self.scope.now() {
             return Words::text(now.as_second().to_string());
         }
-        (self.note)("`timestamp` counts seconds since 1970 in Packer and is YYYYMMDDhhmmss here".to_owned());
+        (self.note)("`timestamp` is seconds since 1970 in Packer and YYYYMMDDhhmmss in a manifest".to_owned());
         Words::expr("timestamp", None)
     }
 
@@ -168,7 +169,7 @@ impl Evaluation<'_> {
         if let Some(code) = layout::expression(pieces) {
             return Words::expr(code, None);
         }
-        (self.note)(format!("`{shown}` became `timestamp`, which is YYYYMMDDhhmmss"));
+        (self.note)(format!("`{shown}` was replaced with `timestamp` (YYYYMMDDhhmmss)"));
         Words::expr("timestamp", None)
     }
 
@@ -176,7 +177,7 @@ impl Evaluation<'_> {
         if self.scope.now().is_some() {
             return Words::text(Uuid::new_v4().to_string());
         }
-        (self.note)("`uuid` became `timestamp`: a manifest has no random values".to_owned());
+        (self.note)("`uuid` was replaced with `timestamp`: a manifest has no random values".to_owned());
         Words::expr("timestamp", None)
     }
 }
@@ -187,21 +188,21 @@ mod tests {
 
     struct Fake(Option<Timestamp>);
 
-    impl Scope for Fake {
-        fn user(&self, name: &str) -> Result<Words, Trouble> {
+    impl TemplateScope for Fake {
+        fn user(&self, name: &str) -> Result<Words, Unsupported> {
             Ok(match name {
                 "v" => Words::expr("vars.v", Some("v1:2 v1".to_owned())),
                 "empty" => Words::expr("vars.empty", Some(String::new())),
                 _ => Words::expr(format!("vars.{name}"), None),
             })
         }
-        fn env(&self, name: &str) -> Result<Words, Trouble> {
+        fn env(&self, name: &str) -> Result<Words, Unsupported> {
             Ok(Words::expr(format!("env.{name}"), None))
         }
-        fn field(&self, path: &[String]) -> Result<Words, Trouble> {
-            Err(Trouble::new(format!("no {}", path.join("."))))
+        fn field(&self, path: &[String]) -> Result<Words, Unsupported> {
+            Err(Unsupported::new(format!("no {}", path.join("."))))
         }
-        fn word(&self, name: &str) -> Option<Result<Words, Trouble>> {
+        fn word(&self, name: &str) -> Option<Result<Words, Unsupported>> {
             (name == "build_name").then(|| Ok(Words::text("Web")))
         }
         fn now(&self) -> Option<Timestamp> {
@@ -210,7 +211,8 @@ mod tests {
     }
 
     fn shown(text: &str) -> String {
-        evaluate(text, &Fake(None), &mut |_| {}).map_or_else(|trouble| trouble.why, |words| words.manifest())
+        evaluate(&Template::text(text), &Fake(None), &mut |_| {})
+            .map_or_else(|unsupported| unsupported.why, |words| words.manifest())
     }
 
     #[test]
@@ -226,12 +228,14 @@ mod tests {
         assert_eq!(shown("{{ env `HOME` }}"), "${{ env.HOME }}");
     }
 
-    /// What the manifest has no function for is evaluated, and told.
+    /// What the manifest has no function for is evaluated, with a note.
     #[test]
     fn what_has_no_function_is_evaluated_once() {
         let mut notes = Vec::new();
         let words = evaluate(
-            "{{ user `v` | replace \"v\" \"\" 1 }}{{if user `empty`}}x{{else}}y{{end}}{{user `v` | upper}}",
+            &Template::text(
+                "{{ user `v` | replace \"v\" \"\" 1 }}{{if user `empty`}}x{{else}}y{{end}}{{user `v` | upper}}",
+            ),
             &Fake(None),
             &mut |note| notes.push(note),
         );
@@ -245,7 +249,7 @@ mod tests {
     #[test]
     fn with_a_time_all_is_evaluated() {
         let now: Timestamp = "2026-03-07T15:04:09Z".parse().unwrap();
-        let shown = |text: &str| evaluate(text, &Fake(Some(now)), &mut |_| {}).unwrap().manifest();
+        let shown = |text: &str| evaluate(&Template::text(text), &Fake(Some(now)), &mut |_| {}).unwrap().manifest();
         assert_eq!(shown("{{timestamp}}"), now.as_second().to_string());
         assert_eq!(shown("{{isotime | clean_resource_name}}"), "2026-03-07T15-04-09Z");
         assert_eq!(shown("{{isotime \"200601021504\"}}"), "202603071504");

@@ -1,6 +1,6 @@
-//! Packer's functions of text.
+//! Packer's text functions.
 
-use super::evaluate::Trouble;
+use super::unsupported::Unsupported;
 use super::words::{Words, quote};
 
 /// Characters that Packer's Amazon plug-in keeps in names.
@@ -13,21 +13,21 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if is_clean(c) { c } else { '-' }).collect()
 }
 
-/// Applies a function of text to words: evaluated where they are known for good, an expression where not.
+/// Applies a text function: fixed text is evaluated, everything else becomes an expression.
 pub(super) fn apply(
     name: &str,
     text: &Words,
     arguments: &[Words],
     note: &mut dyn FnMut(String),
-) -> Result<Words, Trouble> {
-    let argument = |index: usize| -> Result<String, Trouble> {
-        let words = arguments.get(index).ok_or_else(|| Trouble::new(format!("`{name}` lacks an argument")))?;
-        words.known().ok_or_else(|| Trouble::new(format!("an argument of `{name}` is not known before the bake")))
+) -> Result<Words, Unsupported> {
+    let argument = |index: usize| -> Result<String, Unsupported> {
+        let words = arguments.get(index).ok_or_else(|| Unsupported::new(format!("`{name}` needs another argument")))?;
+        words.known().ok_or_else(|| Unsupported::new(format!("an argument of `{name}` is only known during the bake")))
     };
     let known = text.known();
     if text.is_secret() {
-        return Err(Trouble::new(format!("`{name}` can't work on a secret"))
-            .help("Prepare the value before it is given as a secret."));
+        return Err(Unsupported::new(format!("`{name}` can't be applied to a secret"))
+            .help("Store the finished value as the secret."));
     }
     match name {
         "lower" => Ok(function(text, str::to_lowercase, |code| format!("lower({code})"))),
@@ -46,12 +46,7 @@ pub(super) fn apply(
             let limit = usize::try_from(count).unwrap_or(usize::MAX);
             let found = known.as_deref().map_or(usize::MAX, |known| known.matches(&from).count());
             if count >= 0 && limit < found {
-                return frozen(
-                    text,
-                    |text| text.replacen(&from, &to, limit),
-                    "`replace` of a part of the places",
-                    note,
-                );
+                return frozen(text, |text| text.replacen(&from, &to, limit), "`replace` with a count", note);
             }
             Ok(function(
                 text,
@@ -61,19 +56,19 @@ pub(super) fn apply(
         }
         "split" => {
             let (separator, index) = (argument(0)?, argument(1)?);
-            let index: usize = index.parse().map_err(|_| Trouble::new("`split` takes the number of a part"))?;
+            let index: usize = index.parse().map_err(|_| Unsupported::new("`split` needs the number of a part"))?;
             let part = |text: &str| text.split(separator.as_str()).nth(index).unwrap_or_default().to_owned();
             if separator.is_empty() {
-                return frozen(text, part, "`split` at every character", note);
+                return frozen(text, part, "`split` between characters", note);
             }
             Ok(function(text, part, |code| format!("split({code}, {})[{index}]", quote(&separator))))
         }
         "upper" => frozen(text, str::to_uppercase, "`upper`", note),
         "trim" | "trim_space" => frozen(text, |text| text.trim().to_owned(), "`trim`", note),
         "sha256" | "sha1" | "md5" | "base64" | "join" => {
-            Err(Trouble::new(format!("the function `{name}` has no counterpart")))
+            Err(Unsupported::new(format!("the function `{name}` has no counterpart")))
         }
-        _ => Err(Trouble::new(format!("there is no counterpart for the function `{name}`"))),
+        _ => Err(Unsupported::new(format!("the function `{name}` has no counterpart"))),
     }
 }
 
@@ -84,21 +79,21 @@ fn function(text: &Words, compute: impl Fn(&str) -> String, code: impl Fn(&str) 
     }
 }
 
-/// What the manifest has no function for is computed once.
+/// Computes what the manifest has no function for during the import.
 fn frozen(
     text: &Words,
     compute: impl Fn(&str) -> String,
     what: &str,
     note: &mut dyn FnMut(String),
-) -> Result<Words, Trouble> {
-    let known = text.known().ok_or_else(|| Trouble::new(format!("{what} can't be evaluated before the bake")))?;
+) -> Result<Words, Unsupported> {
+    let known = text.known().ok_or_else(|| Unsupported::new(format!("{what} can't be evaluated before the bake")))?;
     if text.literal().is_none() {
-        note(format!("{what} was evaluated once: it no longer follows the variable"));
+        note(format!("{what} was evaluated during the import and no longer follows the variable"));
     }
     Ok(Words::text(compute(&known)))
 }
 
-/// Replaces each odd character that the value has as the template stands.
+/// Replaces each character that names can't have, as far as the value is known.
 fn cleaned(text: &Words, note: &mut dyn FnMut(String)) -> Words {
     if let Some(literal) = text.literal() {
         return Words::text(clean(literal));
@@ -112,7 +107,10 @@ fn cleaned(text: &Words, note: &mut dyn FnMut(String)) -> Words {
     }
     let mut code = text.code();
     if code != "timestamp" && code != "date" {
-        note("`clean_resource_name` replaces every odd character, `replace` only those that are named".to_owned());
+        note(
+            "`clean_resource_name` replaces every invalid character; the manifest's `replace` only the listed ones"
+                .to_owned(),
+        );
     } else {
         odd.clear();
     }

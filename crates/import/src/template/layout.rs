@@ -41,7 +41,7 @@ const TOKENS: [(&str, &str); 33] = [
     ("5", "%-S"),
 ];
 
-/// What `strftime` formats can say (github.com/jehiah/go-strftime); everything else stays as it is written.
+/// The directives of `strftime` (github.com/jehiah/go-strftime); everything else is literal.
 const FORMATS: [(char, &str); 14] = [
     ('B', "%B"),
     ('b', "%b"),
@@ -65,11 +65,11 @@ const DEFAULT: &str = "2006-01-02T15:04:05Z07:00";
 /// A piece of a layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// Text as it stands.
+    /// Literal text.
     Text(String),
     /// A part of the time, as jiff's `strftime` calls it.
     Time(&'static str),
-    /// A fraction of a second: what stands before it, how many digits, whether zeros at its end are left out.
+    /// A fraction of a second: the separator, the number of digits, whether trailing zeros are left out.
     Fraction(char, usize, bool),
 }
 
@@ -105,7 +105,7 @@ fn token(rest: &str) -> Option<(Piece, usize)> {
     Some((Piece::Time(format), token.len()))
 }
 
-/// `.000` or `,999`, behind which no digit stands.
+/// `.000` or `,999`, not followed by a digit.
 fn fraction(rest: &str) -> Option<(Piece, usize)> {
     let separator = rest.chars().next().filter(|c| matches!(c, '.' | ','))?;
     let digit = rest[1..].chars().next().filter(|c| matches!(c, '0' | '9'))?;
@@ -211,7 +211,7 @@ mod tests {
             ("Monday, January 2, 06 at 3:4:5pm", "Saturday, March 7, 26 at 3:4:9pm"),
             ("2006-01-02T15:04:05.000Z07:00 v1.2", "2026-03-07T15:04:09.120Z v3.7"),
             ("05.999999 05,9 05.99x", "09.12 09,1 09.12x"),
-            // A digit behind it: no fraction.
+            // Followed by a digit: not a fraction.
             ("5.0001", "9.0003"),
             (".0 .0000000000", ".1 .120000000"),
             ("002 __2 _2 _2006", "066  66  7 _2026"),
@@ -235,7 +235,7 @@ mod tests {
         let shown = |text: &str| format(&strftime(text), time);
         assert_eq!(shown("%Y-%m-%dT%H:%M:%S%L%z %Z"), "2026-03-07T15:04:09.120+0000 UTC");
         assert_eq!(shown("%A %a %B %b %I%p %y"), "Saturday Sat March Mar 03PM 26");
-        // Text is no layout, and what is not known stays.
+        // Literal text is not a layout, and unknown directives are literal.
         assert_eq!(shown("v1.2 100%% %j %"), "v1.2 100% %j %");
     }
 

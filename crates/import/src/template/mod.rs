@@ -3,10 +3,15 @@
 mod evaluate;
 mod function;
 pub(crate) mod layout;
-mod parse;
+pub(crate) mod parse;
+mod text;
+mod unsupported;
 mod words;
 
-pub(crate) use evaluate::{Scope, Trouble, evaluate};
+pub(crate) use evaluate::{TemplateScope, evaluate, evaluate_segments};
 pub(crate) use function::clean;
-use parse::parse;
+#[cfg(test)]
+pub(crate) use text::Fragment;
+pub(crate) use text::{Template, call};
+pub(crate) use unsupported::Unsupported;
 pub(crate) use words::{Expr, Part, Words};

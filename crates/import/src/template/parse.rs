@@ -1,4 +1,7 @@
-//! The text of a Go template to its segments (Go's text/template, the part of it that templates use).
+//! Go templates to segments: the part of Go's text/template that Packer's templates use. Hand-written, since no crate keeps
+//! Packer's functions apart from their evaluation.
+
+use super::text::{Fragment, Template};
 
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq)]
@@ -8,14 +11,14 @@ pub(crate) enum Segment {
     If { condition: Pipeline, then: Vec<Segment>, otherwise: Vec<Segment> },
 }
 
-/// Commands, each of which gets the value of the one before as its last argument.
+/// Commands, each of which gets the value of the previous one as its last argument.
 pub(crate) type Pipeline = Vec<Vec<Argument>>;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Argument {
     Text(String),
     Number(i64),
-    /// `.Name`, in its parts.
+    /// `.Name`, as its parts.
     Field(Vec<String>),
     Name(String),
     Group(Pipeline),
@@ -24,19 +27,33 @@ pub(crate) enum Argument {
 /// Reads a template.
 ///
 /// # Errors
-/// With a sentence fragment.
-pub(crate) fn parse(text: &str) -> Result<Vec<Segment>, String> {
+/// Why it is not a template: a sentence fragment.
+pub(crate) fn parse(template: &Template) -> Result<Vec<Segment>, String> {
     let mut stack: Vec<Frame> = vec![Frame::default()];
+    for fragment in template.fragments() {
+        match fragment {
+            Fragment::Text(text) => written(text, &mut stack)?,
+            Fragment::Action(action) => push(&mut stack, Segment::Action(action.clone())),
+        }
+    }
+    match (stack.pop(), stack.is_empty()) {
+        (Some(frame), true) => Ok(frame.segments),
+        _ => Err("an `if` has no `end`".to_owned()),
+    }
+}
+
+/// Adds the segments of a text to the innermost frame.
+fn written(text: &str, stack: &mut Vec<Frame>) -> Result<(), String> {
     let mut rest = text;
     while let Some(open) = rest.find("{{") {
-        push_text(&mut stack, &rest[..open]);
+        push_text(stack, &rest[..open]);
         let inner = &rest[open + 2..];
         let close = closing(inner).ok_or("an action `{{` is not closed")?;
         let mut action = inner[..close].trim();
         rest = &inner[close + 2..];
         if let Some(trimmed) = action.strip_prefix('-').filter(|action| action.starts_with(char::is_whitespace)) {
             action = trimmed.trim();
-            trim_end(&mut stack);
+            trim_end(stack);
         }
         if let Some(trimmed) = action.strip_suffix('-').filter(|action| action.ends_with(char::is_whitespace)) {
             action = trimmed.trim();
@@ -53,36 +70,29 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Segment>, String> {
             }
             "else" if action == "else" => {
                 let frame = stack.last_mut().filter(|frame| frame.condition.is_some() && frame.then.is_none());
-                let frame = frame.ok_or("an `else` stands without its `if`")?;
+                let frame = frame.ok_or("an `else` without an `if`")?;
                 frame.then = Some(std::mem::take(&mut frame.segments));
             }
             "end" => {
-                let frame = stack.pop().filter(|_| !stack.is_empty()).ok_or("an `end` stands without its `if`")?;
-                let condition = frame.condition.ok_or("an `end` stands without its `if`")?;
+                let frame = stack.pop().filter(|_| !stack.is_empty()).ok_or("an `end` without an `if`")?;
+                let condition = frame.condition.ok_or("an `end` without an `if`")?;
                 let (then, otherwise) = match frame.then {
                     Some(then) => (then, frame.segments),
                     None => (frame.segments, Vec::new()),
                 };
-                if let Some(above) = stack.last_mut() {
-                    above.segments.push(Segment::If { condition, then, otherwise });
-                }
+                push(stack, Segment::If { condition, then, otherwise });
             }
             "else" | "range" | "with" | "define" | "template" | "block" => {
-                return Err(format!("`{{{{ {word} }}}}` can't be evaluated here"));
+                return Err(format!("`{{{{ {word} }}}}` is not supported"));
             }
             _ => {
                 let pipeline = pipeline(action)?;
-                if let Some(frame) = stack.last_mut() {
-                    frame.segments.push(Segment::Action(pipeline));
-                }
+                push(stack, Segment::Action(pipeline));
             }
         }
     }
-    push_text(&mut stack, rest);
-    match (stack.pop(), stack.is_empty()) {
-        (Some(frame), true) => Ok(frame.segments),
-        _ => Err("an `if` has no `end`".to_owned()),
-    }
+    push_text(stack, rest);
+    Ok(())
 }
 
 #[derive(Default)]
@@ -92,9 +102,15 @@ struct Frame {
     segments: Vec<Segment>,
 }
 
+fn push(stack: &mut [Frame], segment: Segment) {
+    if let Some(frame) = stack.last_mut() {
+        frame.segments.push(segment);
+    }
+}
+
 fn push_text(stack: &mut [Frame], text: &str) {
-    if let Some(frame) = stack.last_mut().filter(|_| !text.is_empty()) {
-        frame.segments.push(Segment::Text(text.to_owned()));
+    if !text.is_empty() {
+        push(stack, Segment::Text(text.to_owned()));
     }
 }
 
@@ -104,7 +120,7 @@ fn trim_end(stack: &mut [Frame]) {
     }
 }
 
-/// Where the action ends: `}}` inside of a quoted text does not count.
+/// Where the action ends: `}}` inside a quoted text does not count.
 fn closing(text: &str) -> Option<usize> {
     let mut quote: Option<char> = None;
     let mut escaped = false;
@@ -134,7 +150,7 @@ struct Lexer<'a> {
 impl Lexer<'_> {
     fn pipeline(&mut self, depth: usize) -> Result<Pipeline, String> {
         if depth > 20 {
-            return Err("the parentheses nest too deep".to_owned());
+            return Err("the parentheses are nested too deeply".to_owned());
         }
         let mut commands = vec![Vec::new()];
         loop {
@@ -189,7 +205,7 @@ impl Lexer<'_> {
                 self.rest = &rest[end + 1..];
                 serde_json::from_str(&rest[..=end])
                     .map(Argument::Text)
-                    .map_err(|_| "a quoted text holds an odd escape".to_owned())
+                    .map_err(|_| "a quoted text has an invalid escape".to_owned())
             }
             '.' => {
                 let word = self.word(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
@@ -218,6 +234,10 @@ impl Lexer<'_> {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Vec<Segment>, String> {
+        super::parse(&Template::text(text))
+    }
+
     #[test]
     fn actions_have_arguments_groups_and_pipes() {
         let segments = parse("a{{ split (user `x`) \"-\" 0 | lower }}b").unwrap();
@@ -243,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told() {
+    fn what_is_not_supported_is_an_error() {
         for wrong in [
             "{{",
             "{{ if x }}",

@@ -1,6 +1,6 @@
-//! Text with expressions of the manifest in it.
+//! Text as the manifest writes it, with `${{ }}` expressions.
 
-/// Text with expressions in it.
+/// Text with expressions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Words(pub(crate) Vec<Part>);
 
@@ -15,9 +15,9 @@ pub(crate) enum Part {
 pub(crate) struct Expr {
     /// Its text, without `${{ }}`.
     pub(crate) code: String,
-    /// The value that it has as the template stands.
+    /// The value that it has during the import.
     pub(crate) known: Option<String>,
-    /// It is a secret, which may only be used in a few places.
+    /// It is a secret, which may only be used in a few fields.
     pub(crate) secret: bool,
 }
 
@@ -52,7 +52,7 @@ impl Words {
         }
     }
 
-    /// The text that it is as the template stands.
+    /// The text that it is during the import.
     pub(crate) fn known(&self) -> Option<String> {
         self.0
             .iter()
@@ -68,7 +68,7 @@ impl Words {
         self.0.iter().any(|part| matches!(part, Part::Expr(expr) if expr.secret))
     }
 
-    /// Its one expression, when it is nothing else.
+    /// Its expression, when it is nothing else.
     pub(crate) fn single(&self) -> Option<&Expr> {
         match self.0.as_slice() {
             [Part::Expr(expr)] => Some(expr),

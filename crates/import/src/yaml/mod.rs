@@ -1,4 +1,4 @@
-//! The manifest as it is written: a tree with comments, and the text of it.
+//! The manifest as it is written: a tree with comments, and its text.
 
 mod tree;
 mod write;

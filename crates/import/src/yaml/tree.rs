@@ -1,13 +1,13 @@
-//! A YAML tree with comments, whose entries know where they came from.
+//! The manifest as a tree with comments, whose entries know which field of the input they came from.
 
 use ami_bake_core::Segment;
 
-use crate::input::Reader;
+use crate::input::{Location, Reader};
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
-    /// A text, quoted where YAML would take it for something else.
+    /// Text, quoted where YAML would read it as something else.
     Text(String),
     /// A number, `true`, `false` or `null`.
     Raw(String),
@@ -26,11 +26,11 @@ pub(crate) struct Entry {
     pub(crate) value: Value,
     /// Lines of a comment above it.
     pub(crate) comment: Vec<String>,
-    /// File and path of the input that it stands for.
-    pub(crate) origin: Option<(String, String)>,
+    /// The field of the input that it came from.
+    pub(crate) origin: Option<Location>,
 }
 
-/// Where a value came from makes no difference.
+/// Values are equal wherever they came from.
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key && self.value == other.value && self.comment == other.comment
@@ -76,17 +76,17 @@ impl Map {
         self.0.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
-    /// Sets a key; one that is there is replaced in its place.
+    /// Sets a key; an existing one is replaced.
     pub(crate) fn set(&mut self, key: impl Into<String>, value: impl Into<Value>) {
         self.put(key.into(), value.into(), None);
     }
 
-    /// Sets a key that stands for a field of the input.
+    /// Sets a key that came from a field of the input.
     pub(crate) fn set_from(&mut self, key: impl Into<String>, value: impl Into<Value>, from: &Reader) {
-        self.put(key.into(), value.into(), Some((from.file().to_owned(), from.path().to_owned())));
+        self.put(key.into(), value.into(), Some(from.location().clone()));
     }
 
-    fn put(&mut self, key: String, value: Value, origin: Option<(String, String)>) {
+    fn put(&mut self, key: String, value: Value, origin: Option<Location>) {
         let entry = Entry { key, value, comment: Vec::new(), origin };
         match self.0.iter_mut().find(|known| known.key == entry.key) {
             Some(known) => *known = entry,
@@ -107,7 +107,7 @@ impl Map {
         }
     }
 
-    /// Works on the map of a key; it is made when it is not there, and gone when it stays empty.
+    /// Edits the map of a key; it is created when missing, unless it stays empty.
     pub(crate) fn within<T>(&mut self, key: &str, work: impl FnOnce(&mut Map) -> T) -> T {
         let entry = self.0.iter_mut().find(|entry| entry.key == key);
         let known = entry.map(|entry| std::mem::replace(&mut entry.value, Value::Raw("null".to_owned())));
@@ -150,8 +150,8 @@ fn below<'a>(value: &'a mut Value, route: &[Segment]) -> Option<&'a mut Value> {
     }
 }
 
-/// Takes the value at a route out; answers the origins of all that was in it, or of the nearest entry above.
-pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Vec<(String, String)>> {
+/// Removes the value at a route. Answers the origins of everything that was in it, or of the nearest entry above.
+pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Vec<Location>> {
     let mut origins = Vec::new();
     if let Some(value) = at(root, route) {
         inside(value, &mut origins);
@@ -176,7 +176,7 @@ pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Vec<(String, Str
 }
 
 /// The origins of everything in a value.
-fn inside(value: &Value, into: &mut Vec<(String, String)>) {
+fn inside(value: &Value, into: &mut Vec<Location>) {
     match value {
         Value::Map(map) => {
             for entry in &map.0 {
@@ -197,14 +197,14 @@ fn remove_key(map: &mut Map, segment: &Segment) -> bool {
 }
 
 /// The origin of the entry at a route, or of the nearest above.
-pub(crate) fn origin(root: &Map, route: &[Segment]) -> Option<(String, String)> {
+pub(crate) fn origin(root: &Map, route: &[Segment]) -> Option<Location> {
     let (Segment::Key(key), rest) = route.split_first()? else { return None };
     let entry = root.0.iter().find(|entry| entry.key == *key)?;
     inner(&entry.value, rest).or_else(|| entry.origin.clone())
 }
 
 /// The origin of the entry nearest to the route's end.
-fn inner(value: &Value, route: &[Segment]) -> Option<(String, String)> {
+fn inner(value: &Value, route: &[Segment]) -> Option<Location> {
     match (value, route.split_first()?) {
         (Value::Map(map), _) => origin(map, route),
         (Value::List(items), (Segment::Index(index), rest)) => inner(items.get(*index)?, rest),

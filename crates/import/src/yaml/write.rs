@@ -1,8 +1,9 @@
-//! The text of a tree: block style, short lists of scalars in a line, scripts as they are.
+//! The text of a tree: block style, short lists of scalars in a line, scripts as literal blocks. Hand-written, since no YAML
+//! writer keeps comments.
 
 use super::{Entry, Map, Value};
 
-/// Lists and maps of scalars up to this width stand in one line.
+/// Lists of scalars up to this width are written in one line.
 const WIDTH: usize = 100;
 
 /// Writes a document.
@@ -15,7 +16,7 @@ pub(crate) fn write(root: &Map) -> String {
 fn map(map: &Map, indent: usize, mut inline: bool, out: &mut String) {
     for entry in &map.0 {
         for line in &entry.comment {
-            // Behind a dash the comment would stand between it and its key.
+            // After a dash the comment would be between the dash and its key.
             if !inline {
                 pad(indent, out);
                 out.push_str(&comment(line));
@@ -30,7 +31,7 @@ fn map(map: &Map, indent: usize, mut inline: bool, out: &mut String) {
     }
 }
 
-/// A comment's line; one that YAML could take for more than a line is cut there.
+/// A line of a comment, without characters that YAML could read as a line break.
 pub(crate) fn comment(line: &str) -> String {
     let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("# {}", line.trim()).trim_end().to_owned() + "\n"
@@ -135,7 +136,7 @@ fn key(key: &str) -> String {
     scalar(key, true)
 }
 
-/// A scalar in one line, quoted where it would be something else without.
+/// A scalar in one line, quoted where YAML would read it as something else.
 fn scalar(text: &str, flow: bool) -> String {
     if is_plain(text, flow) { text.to_owned() } else { quoted(text) }
 }
@@ -179,7 +180,7 @@ fn is_plain(text: &str, flow: bool) -> bool {
     let duration = text
         .strip_suffix(['s', 'm', 'h', 'd'])
         .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty());
-    // A dot may begin a number.
+    // A dot may start a number.
     duration
         || starts
             && text.chars().all(middle)
@@ -217,7 +218,7 @@ fn pad(indent: usize, out: &mut String) {
 mod tests {
     use super::*;
 
-    /// Whatever the text, another YAML reader finds it again.
+    /// Another YAML reader reads every text as it was.
     #[test]
     fn every_text_survives() {
         let texts = [

@@ -1,6 +1,6 @@
 //! amazon-ebs and its relatives.
 
-use crate::bed::{ebs, template};
+use crate::fixture::{ebs, template};
 
 #[test]
 fn a_source_by_filter_keeps_owner_name_and_other_filters() {
@@ -19,7 +19,7 @@ fn a_filter_without_owner_never_means_everyone() {
             "source_ami_filter": {"filters": {"name": "ubuntu-*"}}}]}"#,
     )
     .says("        owner: self\n")
-    .tells("builders[0].source_ami_filter", "no owner");
+    .reports("builders[0].source_ami_filter", "no owner");
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn the_machine_comes_over() {
     .says("      type: t3.small\n      spot: true\n      user: ubuntu\n      profile: baker\n")
     .says("      metadata:\n        hops: 2\n      tags:\n        team: web\n      subnet: subnet-1\n      security-groups: [sg-1, sg-2]\n      public-ip: true\n      ingress: [\"10.0.0.0/8\"]\n")
     .says("      connect:\n        address: private\n        port: 2222\n        timeout: 10m\n        jump:\n          host: jump.example.com\n          user: ops\n")
-    .tells("builders[0].vpc_id", "the subnet says it");
+    .reports("builders[0].vpc_id", "the subnet determines");
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn disks_come_over_and_the_root_is_told_apart() {
         "",
     )
     .says("      disk:\n        size: 20\n        iops: 4000\n        throughput: 200\n        type: gp3\n        encrypted: true\n        kms-key: alias/images\n      volumes:\n        - device: /dev/sdf\n          size: 50\n          encrypted: true\n")
-    .tells("builders[0].launch_block_device_mappings[2]", "instance stores")
-    .tells("builders[0].ami_block_device_mappings[1]", "has the disks");
+    .reports("builders[0].launch_block_device_mappings[2]", "instance store volumes")
+    .reports("builders[0].ami_block_device_mappings[1]", "same disks");
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn what_is_published_comes_over() {
         "",
     )
     .says("    publish:\n      name: web ${{ timestamp }}\n      description: of ${{ source.name }}\n      regions:\n        - region: us-east-1\n          kms-key: alias/a\n        - us-west-2\n      share:\n        accounts: [\"111122223333\"]\n      tags:\n        source: ${{ source.id }}\n        region: ${{ region }}\n        os: ${{ source.tags.OS }}\n        build: amazon-ebs\n      protect: true\n")
-    .tells("builders[0].force_deregister", "no image is deregistered")
-    .tells("builders[0].deprecate_at", "one day for all")
-    .tells("builders[0].ami_groups", "a public image can't be encrypted");
+    .reports("builders[0].force_deregister", "never deregisters")
+    .reports("builders[0].deprecate_at", "a fixed date")
+    .reports("builders[0].ami_groups", "a public image cannot be encrypted");
     ebs(r#""ami_groups": ["all"]"#, "").says("        public: true\n");
 }
 
@@ -87,7 +87,7 @@ fn lists_may_be_texts_with_commas() {
     )
     .says("      regions: [us-east-1, us-west-2]\n")
     .lacks("share")
-    .tells("builders[0].ami_regions", "written out");
+    .reports("builders[0].ami_regions", "written out");
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn credentials_are_never_copied() {
         .lacks("wJalr")
         .lacks("tok-123")
         .lacks("hunter2")
-        .tells("builders[0].access_key", "credentials are not part")
-        .tells("builders[0].tags.k", "holds a credential");
+        .reports("builders[0].access_key", "credentials are not part")
+        .reports("builders[0].tags.k", "contains a credential");
 }
 
 #[test]
@@ -112,12 +112,12 @@ fn builders_without_a_platform_are_named_and_the_rest_comes() {
     done.says("  amazon-ebs:\n")
         .says("      - run: id\n")
         .lacks("- run: \"true\"")
-        .tells("builders[0]", "no platform for builders of the type `openstack`")
-        .tells("builders[1]", "`digitalocean`")
-        .tells("builders[2]", "backed by S3")
-        .tells("builders[3]", "`virtualbox-iso`")
-        .tells("builders[4]", "Windows")
-        .tells("provisioners[0]", "only on builders that did not come over");
+        .reports("builders[0]", "the builder type `openstack` is not supported")
+        .reports("builders[1]", "`digitalocean`")
+        .reports("builders[2]", "backed by S3")
+        .reports("builders[3]", "`virtualbox-iso`")
+        .reports("builders[4]", "Windows")
+        .reports("provisioners[0]", "only runs on builders that were not imported");
     assert_eq!(done.0.images, 1);
 }
 
@@ -129,7 +129,7 @@ fn a_surrogate_comes_as_far_as_it_maps() {
             "ami_root_device": {"source_device_name": "/dev/xvdf", "device_name": "/dev/xvda"}}]}"#,
     )
     .says("        - device: /dev/xvdf\n          size: 8\n")
-    .tells("builders[0].ami_root_device", "can't be made from another disk");
+    .reports("builders[0].ami_root_device", "other disks as the source");
 }
 
 /// What several images share stands once; what differs stays with each.
@@ -160,7 +160,7 @@ fn one_home_region_is_taken_and_the_other_told() {
             {"type": "amazon-ebs", "name": "b", "region": "us-east-1", "source_ami": "ami-0123456789abcdef1", "ami_name": "b {{timestamp}}"}]}"#,
     )
     .says("aws:\n  region: eu-west-1\n")
-    .tells("builders[1].region", "one home region");
+    .reports("builders[1].region", "one home region");
 }
 
 /// The machine's tags are on the image too, as Packer creates it with them; a list of tags is a map.
@@ -187,7 +187,7 @@ fn encryption_means_every_disk_and_every_region() {
     .says("      disk:\n        size: 8\n        encrypted: true\n        kms-key: alias/home\n")
     .says("        - device: /dev/sdf\n          size: 1\n          encrypted: true\n          kms-key: alias/lost\n        - device: /dev/sdg\n          encrypted: false\n")
     .says("      regions:\n        - us-east-1\n        - region: us-west-2\n          kms-key: alias/west\n")
-    .tells("builders[0].region_kms_key_ids.us-west-1", "no image");
+    .reports("builders[0].region_kms_key_ids.us-west-1", "not published");
 }
 
 #[test]
@@ -197,11 +197,11 @@ fn instance_stores_and_flags_that_are_off() {
            "ebs_optimized": false, "spot_price": "{{user `price`}}", "imds_support": "v2.0""#,
         "",
     )
-    .tells("builders[0].ami_block_device_mappings[0]", "instance stores")
-    .tells("builders[0].spot_price", "not known before the bake")
+    .reports("builders[0].ami_block_device_mappings[0]", "instance store volumes")
+    .reports("builders[0].spot_price", "only known during the bake")
     .lacks("ebs_optimized")
     .lacks("IMDSv2");
-    ebs("", "").tells("builders[0]", "IMDSv2");
+    ebs("", "").reports("builders[0]", "IMDSv2");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn images_of_one_name_get_names_of_their_own() {
     template(&format!(r#"{{"builders": [{}, {}]}}"#, builder("a"), builder("b")))
         .says("      name: x ${{ timestamp }}\n")
         .says("      name: x ${{ timestamp }}-${{ image }}\n")
-        .tells("builders[1].ami_name", "the image's own name");
+        .reports("builders[1].ami_name", "the name of the image was appended");
 }
 
 /// Every setting of the plug-in (packer-plugin-amazon 1.8, builder/ebs/builder.hcl2spec.go) is carried over or told with a
@@ -276,7 +276,7 @@ fn every_setting_of_amazon_ebs_is_known() {
         .0
         .findings
         .iter()
-        .filter(|finding| finding.why.contains("does not know"))
+        .filter(|finding| finding.why.contains("not supported by ami-bake"))
         .map(|finding| finding.path.as_str())
         .collect();
     assert_eq!(unknown, Vec::<&str>::new());

@@ -1,6 +1,6 @@
 //! The docker builder and its post-processors.
 
-use crate::bed::template;
+use crate::fixture::template;
 
 #[test]
 fn a_docker_image_is_tagged_and_pushed() {
@@ -18,8 +18,8 @@ fn a_docker_image_is_tagged_and_pushed() {
     .says("      docker:\n        repository: example/web\n        tags: [\"1.0\", latest]\n        push: true\n        login:\n          username: me\n          password: ${{ secrets.HUB_PASSWORD }}\n")
     .says("        changes:\n          labels:\n            a.b: c d\n            e: f\n          env:\n            X: \"1\"\n          expose: [\"80\", \"443\"]\n          user: app\n          workdir: /srv\n          entrypoint: [/run, x]\n          cmd: [/bin/sh, \"-c\", serve --fast]\n")
     .lacks("hunter2")
-    .tells("builders[0].changes[7]", "`ONBUILD`")
-    .tells("variables.hub_password", "never copied");
+    .reports("builders[0].changes[7]", "`ONBUILD`")
+    .reports("variables.hub_password", "never copied");
 }
 
 #[test]
@@ -30,14 +30,14 @@ fn a_literal_password_becomes_a_secret() {
     )
     .says("secrets: [DOCKER_PASSWORD]\n")
     .lacks("hunter2")
-    .tells("post-processors[1].login_password", "never copied");
+    .reports("post-processors[1].login_password", "never copied");
 }
 
 #[test]
 fn changes_without_a_repository_are_told() {
     template(r#"{"builders": [{"type": "docker", "image": "a", "changes": ["USER x"]}]}"#)
         .lacks("publish:")
-        .tells("builders[0].changes", "no docker-tag");
+        .reports("builders[0].changes", "no `docker-tag`");
 }
 
 #[test]
@@ -60,11 +60,11 @@ fn other_post_processors_are_told() {
         r#"{"builders": [{"type": "docker", "image": "a"}], "post-processors": ["vagrant", {"type": "manifest", "output": "m.json"},
             {"type": "checksum", "checksum_types": ["sha256"]}, {"type": "shell-local", "inline": ["x"]}, [{"type": "docker-save", "path": "x"}]]}"#,
     )
-    .tells("post-processors[0]", "no boxes")
-    .tells("post-processors[1]", "bake-report.json")
-    .tells("post-processors[2]", "no file")
-    .tells("post-processors[3]", "on the computer that bakes")
-    .tells("post-processors[4][0]", "pushed");
+    .reports("post-processors[0]", "boxes are not supported")
+    .reports("post-processors[1]", "bake-report.json")
+    .reports("post-processors[2]", "not a file")
+    .reports("post-processors[3]", "on the computer that bakes")
+    .reports("post-processors[4][0]", "pushed");
 }
 
 /// Export and import make an image as a commit does; what another chain pushes is told.
@@ -79,8 +79,8 @@ fn chains_end_in_one_repository() {
     .says("      - name: Pause for 5s\n        run: sleep 5\n        shell: sh -e\n      - run: id\n        shell: sh -e\n        as: app\n")
     .lacks("working-directory")
     .says("        repository: me/web\n        tags: [kept, \"1\"]\n        push: true\n        changes:\n          user: app\n")
-    .tells("builders[0].export_path", "committed")
-    .tells("post-processors[0]", "pushed too")
+    .reports("builders[0].export_path", "committed")
+    .reports("post-processors[0]", "pushed too")
     .lacks("force")
     .lacks("privileged");
 }
@@ -116,7 +116,7 @@ fn every_setting_of_docker_is_known() {
         .0
         .findings
         .iter()
-        .filter(|finding| finding.why.contains("does not know"))
+        .filter(|finding| finding.why.contains("not supported by ami-bake"))
         .map(|finding| finding.path.as_str())
         .collect();
     assert_eq!(unknown, Vec::<&str>::new());

@@ -3,7 +3,7 @@
 use ami_bake_import::import;
 use serde_json::Value;
 
-use crate::bed::Bed;
+use crate::fixture::Fixture;
 
 /// A small generator (xorshift, Marsaglia 2003).
 struct Random(u64);
@@ -72,7 +72,7 @@ fn change(value: &mut Value, random: &mut Random) {
 
 #[test]
 fn changed_values_never_panic() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let mut random = Random(0x5eed_1234_5678_9abc);
     for _ in 0..25 {
         let mut template: Value = serde_json::from_str(SEED).unwrap();
@@ -80,13 +80,13 @@ fn changed_values_never_panic() {
             change(&mut template, &mut random);
         }
         let text = template.to_string();
-        let _ = import(&bed.request(&[("fuzz.json", &text)]));
+        let _ = import(&fixture.request(&[("fuzz.json", &text)]));
     }
 }
 
 #[test]
 fn broken_bytes_never_panic() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let mut random = Random(0xdead_beef_cafe_f00d);
     for _ in 0..1500 {
         let mut bytes = SEED.as_bytes().to_vec();
@@ -106,7 +106,7 @@ fn broken_bytes_never_panic() {
         if serde_json::from_str::<Value>(&text).is_ok() {
             continue;
         }
-        let _ = import(&bed.request(&[("fuzz.json", &text)]));
-        let _ = import(&bed.request(&[("fuzz.yml", &text)]));
+        let _ = import(&fixture.request(&[("fuzz.json", &text)]));
+        let _ = import(&fixture.request(&[("fuzz.yml", &text)]));
     }
 }

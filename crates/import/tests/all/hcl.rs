@@ -4,23 +4,23 @@ use std::path::PathBuf;
 
 use ami_bake_import::{Source, gather, import};
 
-use crate::bed::{Bed, Done, shown};
+use crate::fixture::{Fixture, TestImport, shown};
 
-/// A bed with the files that the cases name.
-pub(crate) fn bed() -> Bed {
-    let bed = Bed::new(&["a.sh", "b.sh", "site/index.html", "play.yml"]);
-    bed.write("motd.tpl", "host ${name}\n%{ for port in ports ~}\nport ${port}\n%{ endfor ~}\n");
-    bed.write("policy.json", "{\"a\": 1}");
-    bed
+/// A fixture with the files that the cases name.
+pub(crate) fn fixture() -> Fixture {
+    let fixture = Fixture::new(&["a.sh", "b.sh", "site/index.html", "play.yml"]);
+    fixture.write("motd.tpl", "host ${name}\n%{ for port in ports ~}\nport ${port}\n%{ endfor ~}\n");
+    fixture.write("policy.json", "{\"a\": 1}");
+    fixture
 }
 
-pub(crate) fn template(text: &str) -> Done {
-    let bed = bed();
-    bed.import(&bed.request(&[("web.pkr.hcl", text)]))
+pub(crate) fn template(text: &str) -> TestImport {
+    let fixture = fixture();
+    fixture.import(&fixture.request(&[("web.pkr.hcl", text)]))
 }
 
 /// A template with one amazon-ebs source that is complete, and more.
-fn ebs(fields: &str, steps: &str, more: &str) -> Done {
+fn ebs(fields: &str, steps: &str, more: &str) -> TestImport {
     template(&whole(fields, steps, more))
 }
 
@@ -137,18 +137,18 @@ build {
         .says("TOKEN: ${{ secrets.TOKEN }}")
         .says("retries: 2")
         .lacks("hunter2");
-    done.tells("packer", "takes the place")
-        .tells("variable.token", "never copied")
-        .tells("variable.tags", "written out")
-        .tells("variable.unused", "nothing")
-        .tells("local.nobody", "nothing")
-        .tells("source.amazon-ebs.web.aws_polling", "AWS is asked")
-        .tells("source.amazon-ebs.web.fancy_new_field", "does not know")
-        .tells("build.name", "after their sources")
-        .tells("build.provisioner[2]", "computer that bakes")
-        .tells("build.error-cleanup-provisioner", "cleaning up")
-        .tells("build.hcp_packer_registry", "HCP")
-        .tells("build.post-processor[0]", "bake-report.json");
+    done.reports("packer", "replaces Packer")
+        .reports("variable.token", "never copied")
+        .reports("variable.tags", "written out")
+        .reports("variable.unused", "nothing")
+        .reports("local.nobody", "nothing")
+        .reports("source.amazon-ebs.web.aws_polling", "settings of the AWS client")
+        .reports("source.amazon-ebs.web.fancy_new_field", "not supported by ami-bake")
+        .reports("build.name", "after their sources")
+        .reports("build.provisioner[2]", "computer that bakes")
+        .reports("build.error-cleanup-provisioner", "no cleanup steps")
+        .reports("build.hcp_packer_registry", "HCP")
+        .reports("build.post-processor[0]", "bake-report.json");
 }
 
 /// Each expression as the value of a tag; what a manifest can't follow is evaluated.
@@ -226,7 +226,7 @@ locals {
             assert_eq!(made[format!("t{at}")], *expected, "{case}\n{}", done.manifest());
         }
         if cases[0].0.contains("-x") {
-            done.tells("source.amazon-ebs.web.tags.t5", "evaluated once with the value of `var.env`");
+            done.reports("source.amazon-ebs.web.tags.t5", "evaluated with the current value of `var.env`");
             assert!(!done.0.findings.iter().any(|finding| finding.path.ends_with("tags.t0")), "{:#?}", done.0.findings);
         }
     }
@@ -264,19 +264,19 @@ data "http" "x" { url = "https://example.com" }
     );
     let of = "source.amazon-ebs.web";
     done.says("fine: x").lacks("hunter2").says("K: ${{ secrets.");
-    done.tells(&format!("{of}.deprecate_at"), "time of the bake")
-        .tells(&format!("{of}.tags.chosen"), "no value yet")
-        .tells(&format!("{of}.tags.digest"), "secret `var.secret`")
-        .tells(&format!("{of}.tags.http"), "another service")
-        .tells(&format!("{of}.tags.missing"), "not there")
-        .tells(&format!("{of}.tags.deep"), "secret")
-        .tells("data.http.x", "no other service")
-        .tells("build.provisioner[0].inline", "no value yet");
+    done.reports(&format!("{of}.deprecate_at"), "time of the bake")
+        .reports(&format!("{of}.tags.chosen"), "no value")
+        .reports(&format!("{of}.tags.digest"), "secret `var.secret`")
+        .reports(&format!("{of}.tags.http"), "another service")
+        .reports(&format!("{of}.tags.missing"), "not found")
+        .reports(&format!("{of}.tags.deep"), "secret")
+        .reports("data.http.x", "other services")
+        .reports("build.provisioner[0].inline", "no value");
 }
 
 #[test]
 fn variables_have_values_of_every_kind_of_place() {
-    let bed = bed();
+    let fixture = fixture();
     let more = r#"
 variable "a" { default = "default" }
 variable "b" { default = "default" }
@@ -304,7 +304,7 @@ variable "short" {
   }"#,
         more,
     );
-    let mut request = bed.request(&[("web.pkr.hcl", &text)]);
+    let mut request = fixture.request(&[("web.pkr.hcl", &text)]);
     let source = |name: &str, text: &str| Source { path: PathBuf::from(name), text: text.to_owned() };
     request.var_files = vec![
         source("x.auto.pkrvars.hcl", "b = \"auto\"\nc = \"auto\"\nd = \"auto\"\nother = 1\n"),
@@ -314,7 +314,7 @@ variable "short" {
         request.environment.insert(name.to_owned(), value.to_owned());
     }
     request.sets = vec![("d".to_owned(), "set".to_owned()), ("list".to_owned(), "[\"eu-west-2\"]".to_owned())];
-    let done = bed.import(&request);
+    let done = fixture.import(&request);
     done.says("a: env\n  b: auto\n  c: file\n  d: set\n")
         .says("home: ${{ env.WHERE }}")
         .says("short: null")
@@ -322,10 +322,10 @@ variable "short" {
         .says("PASS: ${{ secrets.DB_PASSWORD }}")
         .lacks("hunter2")
         .lacks("subnet");
-    done.tells("other", "does not declare")
-        .tells("variable.short", "Too short.")
-        .tells("variable.none", "written out")
-        .tells("variable.db_password", "never copied");
+    done.reports("other", "not declared")
+        .reports("variable.short", "Too short.")
+        .reports("variable.none", "written out")
+        .reports("variable.db_password", "never copied");
     // Given by hand, a value that does not fit is refused.
     request.sets.push(("short".to_owned(), "x".to_owned()));
     let text = shown(&import(&request).unwrap_err());
@@ -385,9 +385,9 @@ build {
         .says("nil: plain")
         .says("parameter: /aws/service/debian/release/12/latest/amd64")
         .says("DB: ${{ secrets.");
-    done.tells("data.amazon-ami.base.assume_role", "own credentials")
-        .tells("source.amazon-ebs.web.tags.other", "not the image")
-        .tells("data.amazon-secretsmanager.db", "secret");
+    done.reports("data.amazon-ami.base.assume_role", "own credentials")
+        .reports("source.amazon-ebs.web.tags.other", "not the source image")
+        .reports("data.amazon-secretsmanager.db", "secret");
 }
 
 /// Several builds, sources and what is for some of them.
@@ -466,26 +466,26 @@ build {
     assert_eq!(images["big"]["machine"]["type"], "m6i.large", "{manifest:#}");
     assert_eq!(images["big"]["machine"]["user"], "admin", "{manifest:#}");
     assert_eq!(images["big"]["build"][0]["run"], "echo big", "{manifest:#}");
-    done.tells("source.null.nothing", "no platform")
-        .tells("source.docker.lonely", "no build uses it")
-        .tells("source.amazon-ebs.web.ssh_username", "takes its place")
-        .tells("build[0].provisioner[1].override.gone", "no source of this name")
-        .tells("build[0].provisioner[2]", "none of the build's sources")
+    done.reports("source.null.nothing", "not supported")
+        .reports("source.docker.lonely", "no build uses it")
+        .reports("source.amazon-ebs.web.ssh_username", "overridden")
+        .reports("build[0].provisioner[1].override.gone", "no source of this name")
+        .reports("build[0].provisioner[2]", "none of the build's sources")
         .lacks("never");
 }
 
 /// What Packer refuses is refused, with its line.
 #[test]
 fn a_folder_is_read_as_packer_reads_it() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     for name in ["b.pkr.hcl", "a.pkr.hcl", "x.auto.pkrvars.hcl", "prod.pkrvars.hcl", "README.md", "sub/c.pkr.hcl"] {
-        bed.write(name, "");
+        fixture.write(name, "");
     }
-    let found = gather(&bed.request(&[]).working).unwrap();
+    let found = gather(&fixture.request(&[]).working).unwrap();
     let names = |paths: &[PathBuf]| -> Vec<String> {
         paths.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
     };
     assert_eq!(names(&found.templates), ["a.pkr.hcl", "b.pkr.hcl"]);
     assert_eq!(names(&found.variables), ["x.auto.pkrvars.hcl"]);
-    assert!(found.left.is_empty());
+    assert!(found.unsupported.is_empty());
 }

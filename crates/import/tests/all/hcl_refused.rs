@@ -2,12 +2,12 @@
 
 use ami_bake_import::import;
 
-use crate::bed::shown;
-use crate::hcl::{bed, template, whole};
+use crate::fixture::shown;
+use crate::hcl::{fixture, template, whole};
 
 fn refused(text: &str) -> String {
-    let bed = bed();
-    match import(&bed.request(&[("web.pkr.hcl", text)])) {
+    let fixture = fixture();
+    match import(&fixture.request(&[("web.pkr.hcl", text)])) {
         Ok(imported) => panic!("it was imported: {:?}", imported.manifest),
         Err(refused) => shown(&refused),
     }
@@ -16,13 +16,13 @@ fn refused(text: &str) -> String {
 #[test]
 fn mistakes_are_refused_with_their_line() {
     for (text, line, why) in [
-        ("source \"amazon-ebs\" \"x\" {\n  region = \n}\n", ":2:", "can't be read"),
-        ("build {\n  sources = [\"source.amazon-ebs.no\"]\n}\n", ":2:", "there is no source"),
-        ("locals {\n  a = local.b\n  b = local.a\n}\n", ":", "made of itself"),
-        ("frob {}\n", ":1:", "no blocks `frob`"),
-        ("x = 1\n", ":1:", "outside of a block"),
+        ("source \"amazon-ebs\" \"x\" {\n  region = \n}\n", ":2:", "invalid HCL"),
+        ("build {\n  sources = [\"source.amazon-ebs.no\"]\n}\n", ":2:", "no source"),
+        ("locals {\n  a = local.b\n  b = local.a\n}\n", ":", "refers to itself"),
+        ("frob {}\n", ":1:", "unknown block `frob`"),
+        ("x = 1\n", ":1:", "outside a block"),
         ("variable \"a\" {}\nvariable \"a\" {}\n", ":2:", "declared twice"),
-        ("variable \"a\" {\n  type = number\n  default = \"x\"\n}\n", ":3:", "a text, and the variable is a number"),
+        ("variable \"a\" {\n  type = number\n  default = \"x\"\n}\n", ":3:", "expected a number, found a string"),
     ] {
         let text = if text.starts_with("locals") { whole("tags = { a = local.a }", "", text) } else { text.to_owned() };
         let told = refused(&text);
@@ -32,11 +32,11 @@ fn mistakes_are_refused_with_their_line() {
         ("ami_name = var.no", "no variable `no`"),
         ("ami_name = local.no", "no local `no`"),
         ("ami_name = frobnicate(1)", "no function `frobnicate`"),
-        ("ami_name = plain", "nothing called `plain`"),
+        ("ami_name = plain", "`plain` is not defined"),
         ("ami_name = data.amazon-ami.no.id", "no data source"),
         ("ami_name = [1, 2][5]", "the list has 2 items"),
-        ("ami_name = \"a${[1]}\"", "can't be part of a text"),
-        ("ami_name = 1 / 0", "divides by zero"),
+        ("ami_name = \"a${[1]}\"", "can't be part of a string"),
+        ("ami_name = 1 / 0", "division by zero"),
     ] {
         let told = refused(&whole(field, "", ""));
         assert!(told.contains(why) && told.contains("web.pkr.hcl:7:"), "{field}\n{told}");
@@ -47,13 +47,13 @@ fn mistakes_are_refused_with_their_line() {
 fn nothing_importable_is_no_manifest() {
     let done = template("source \"virtualbox-iso\" \"x\" {}\nbuild {\n  sources = [\"virtualbox-iso.x\"]\n}\n");
     assert!(done.0.manifest.is_none());
-    done.tells("source.virtualbox-iso.x", "no platform");
+    done.reports("source.virtualbox-iso.x", "not supported");
 }
 
 /// Garbage, depth, circles and growth end in words.
 #[test]
 fn hostile_templates_end_in_words() {
-    let bed = bed();
+    let fixture = fixture();
     let deep = |open: &str, close: &str, count: usize| {
         format!("locals {{ x = {}1{} }}", open.repeat(count), close.repeat(count))
     };
@@ -89,7 +89,7 @@ fn hostile_templates_end_in_words() {
     ];
     for text in texts {
         let name = &text[..text.char_indices().nth(60).map_or(text.len(), |(at, _)| at)];
-        match import(&bed.request(&[("web.pkr.hcl", &text)])) {
+        match import(&fixture.request(&[("web.pkr.hcl", &text)])) {
             Ok(imported) => {
                 assert!(imported.manifest.is_some() || !imported.findings.is_empty() || imported.images == 0, "{name}");
             }
@@ -103,10 +103,10 @@ fn hostile_templates_end_in_words() {
         "",
     );
     for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
-        let _ = import(&bed.request(&[("web.pkr.hcl", &text[..at])]));
+        let _ = import(&fixture.request(&[("web.pkr.hcl", &text[..at])]));
         for other in ["{", "\"", "$", "\n"] {
             let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
-            let _ = import(&bed.request(&[("web.pkr.hcl", &changed)]));
+            let _ = import(&fixture.request(&[("web.pkr.hcl", &changed)]));
         }
     }
 }

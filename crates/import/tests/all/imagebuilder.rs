@@ -1,14 +1,14 @@
 //! Image Builder's resources, as files and in CloudFormation.
 
-use crate::bed::Bed;
+use crate::fixture::Fixture;
 
 const DOCUMENT: &str = "name: web\nschemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: a\n        action: ExecuteBash\n        inputs: {commands: ['id']}\n  - name: test\n    steps: []\n";
 
 #[test]
 fn resources_become_one_manifest() {
-    let bed = Bed::new(&[]);
-    bed.write("web.yml", DOCUMENT);
-    bed.import(&bed.request(&[
+    let fixture = Fixture::new(&[]);
+    fixture.write("web.yml", DOCUMENT);
+    fixture.import(&fixture.request(&[
         ("recipe.json", r#"{"name": "Web", "description": "d", "semanticVersion": "1.2.3", "parentImage": "arn:aws:imagebuilder:eu-west-1:aws:image/ubuntu-server-22-lts-x86/x.x.x",
             "components": [{"componentArn": "arn:aws:imagebuilder:eu-west-1:111122223333:component/web/1.0.0", "parameters": [{"name": "Version", "value": ["17"]}]},
                            {"componentArn": "arn:aws:imagebuilder:eu-west-1:aws:component/update-linux/x.x.x"}],
@@ -30,25 +30,25 @@ fn resources_become_one_manifest() {
     .says("      regions:\n        - region: us-east-1\n          kms-key: alias/x\n")
     .says("      parameters: [/images/web]\n")
     .says("    deploy:\n      - launch-template: lt-1\n        set-default: true\n")
-    .tells("components[1]", "Amazon's own")
-    .tells("terminateInstanceOnFailure", "asked for")
-    .tells("schedule", "workflow's matter")
-    .tells("distributions[1].s3ExportConfiguration", "not exported")
-    .tells("workingDirectory", "begin in `/tmp`")
-    .tells("keyPair", "key of its own");
+    .reports("components[1]", "managed by Amazon")
+    .reports("terminateInstanceOnFailure", "by default")
+    .reports("schedule", "belongs in the workflow")
+    .reports("distributions[1].s3ExportConfiguration", "exporting images is not supported")
+    .reports("workingDirectory", "run in `/tmp`")
+    .reports("keyPair", "key pair for each machine");
 }
 
 #[test]
 fn answers_of_the_api_are_unwrapped() {
-    let bed = Bed::new(&[]);
-    bed.import(&bed.request(&[("r.json", r#"{"requestId": "x", "imageRecipe": {"arn": "a", "name": "Web", "version": "1.0.0", "parentImage": "ami-0123456789abcdef0", "components": []}}"#)]))
+    let fixture = Fixture::new(&[]);
+    fixture.import(&fixture.request(&[("r.json", r#"{"requestId": "x", "imageRecipe": {"arn": "a", "name": "Web", "version": "1.0.0", "parentImage": "ami-0123456789abcdef0", "components": []}}"#)]))
         .says("  Web:\n    source:\n      ami:\n        id: ami-0123456789abcdef0\n")
-        .tells("imageRecipe.arn", "AWS made it");
+        .reports("imageRecipe.arn", "set by AWS");
 }
 
 #[test]
 fn a_stack_brings_its_parameters_and_documents() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let stack = "AWSTemplateFormatVersion: '2010-09-09'
 Parameters:
   Type: {Type: String, Default: t3.small, Description: The machine}
@@ -79,33 +79,34 @@ Resources:
     Type: AWS::ImageBuilder::ImagePipeline
     Properties: {Name: p, ImageRecipeArn: !Ref Recipe, InfrastructureConfigurationArn: !GetAtt Machine.Arn}
 ";
-    let done = bed.import(&bed.request(&[("stack.yml", stack)]));
+    let done = fixture.import(&fixture.request(&[("stack.yml", stack)]));
     done.says("vars:\n  # The machine\n  Type: t3.small\n")
         .says("        parameter: /aws/service/x\n")
         .says("      type: ${{ vars.Type }}\n")
         .says("      - component: components/setup.yml\n")
         .lacks("hunter2")
-        .tells("Resources.Role", "no part of an image")
-        .tells("Parameters.Unused", "nothing that came over uses it")
-        .tells("Resources.Machine.Properties.InstanceProfileName", "Fn::ImportValue");
+        .reports("Resources.Role", "not part of an image")
+        .reports("Parameters.Unused", "nothing imported uses it")
+        .reports("Resources.Machine.Properties.InstanceProfileName", "Fn::ImportValue");
     assert_eq!(done.0.files.len(), 1);
     assert!(done.0.files[0].1.starts_with("schemaVersion"));
 }
 
 #[test]
 fn a_component_alone_asks_for_its_source() {
-    let bed = Bed::new(&[]);
-    bed.write("web.yml", DOCUMENT);
-    bed.import(&bed.request(&[("web.yml", DOCUMENT)]))
-        .says("vars:\n  # The image to start from.\n  source-ami: null\n")
+    let fixture = Fixture::new(&[]);
+    fixture.write("web.yml", DOCUMENT);
+    fixture
+        .import(&fixture.request(&[("web.yml", DOCUMENT)]))
+        .says("vars:\n  # The source image.\n  source-ami: null\n")
         .says("    build:\n      - component: web.yml\n    test:\n      - component: web.yml\n");
 }
 
 #[test]
 fn configurations_without_a_recipe_are_nothing() {
-    let bed = Bed::new(&[]);
-    let done = bed.import(
-        &bed.request(&[("i.json", r#"{"name": "i", "instanceTypes": ["t3.small"], "instanceProfileName": "p"}"#)]),
+    let fixture = Fixture::new(&[]);
+    let done = fixture.import(
+        &fixture.request(&[("i.json", r#"{"name": "i", "instanceTypes": ["t3.small"], "instanceProfileName": "p"}"#)]),
     );
     assert!(done.0.manifest.is_none());
     assert!(!done.0.findings.is_empty());
@@ -114,12 +115,12 @@ fn configurations_without_a_recipe_are_nothing() {
 /// Components run in the order of the recipe, however the files are given; a document answers its resource's `uri`.
 #[test]
 fn components_run_in_the_recipe_s_order() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let arn = |name: &str| {
         format!(r#"{{"componentArn": "arn:aws:imagebuilder:eu-west-1:111122223333:component/{name}/1.0.0"}}"#)
     };
     for name in ["one", "two", "far"] {
-        bed.write(&format!("{name}.yml"), DOCUMENT);
+        fixture.write(&format!("{name}.yml"), DOCUMENT);
     }
     let recipe = format!(
         r#"{{"name": "Web", "version": "1.2.3", "parentImage": "ami-0123456789abcdef0", "components": [{}, {}, {}, {}]}}"#,
@@ -128,7 +129,7 @@ fn components_run_in_the_recipe_s_order() {
         arn("Farther"),
         arn("two")
     );
-    bed.import(&bed.request(&[
+    fixture.import(&fixture.request(&[
         ("two.yml", DOCUMENT),
         ("far.yml", DOCUMENT),
         ("one.yml", DOCUMENT),
@@ -143,42 +144,43 @@ fn components_run_in_the_recipe_s_order() {
     .says("        kms-key: alias/home\n")
     .says("    build:\n      - component: one.yml\n      - component: components/Inner.yml\n      - component: far.yml\n      - component: two.yml\n")
     .says("      name: home ${{ timestamp }}\n      regions: [us-east-1]\n")
-    .tells("distributions[0].amiDistributionConfiguration.name", "alike in all regions");
+    .reports("distributions[0].amiDistributionConfiguration.name", "in all regions");
 }
 
 #[test]
 fn lifecycle_policies_are_rules_of_the_image() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let recipe = r#"{"name": "Web", "semanticVersion": "1.0.0", "parentImage": "ami-0123456789abcdef0"}"#;
     let policy = r#"{"name": "l", "resourceType": "AMI_IMAGE", "policyDetails": [
         {"action": {"type": "DELETE", "includeResources": {"amis": true}}, "filter": {"type": "AGE", "value": 6, "unit": "WEEKS", "retainAtLeast": 3}},
         {"action": {"type": "DEPRECATE"}, "filter": {"type": "AGE", "value": 3, "unit": "MONTHS"}},
         {"action": {"type": "DISABLE"}, "filter": {"type": "AGE", "value": 9, "unit": "DAYS"}}]}"#;
-    bed.import(&bed.request(&[("r.json", recipe), ("l.json", policy)]))
+    fixture
+        .import(&fixture.request(&[("r.json", recipe), ("l.json", policy)]))
         .says("      keep:\n        newer-than: 42d\n        last: 3\n      deprecate-after: 90d\n")
-        .tells("policyDetails[2]", "by their age alone")
-        .tells("resourceType", "this manifest's images");
+        .reports("policyDetails[2]", "by age is supported")
+        .reports("resourceType", "images of this manifest");
 }
 
 /// What makes no AMI is named, and no image comes of it.
 #[test]
 fn container_recipes_and_workflows_are_named() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     for text in [
         r#"{"name": "c", "containerType": "DOCKER", "semanticVersion": "1.0.0", "parentImage": "amazonlinux:latest", "components": []}"#,
         r#"{"name": "w", "semanticVersion": "1.0.0", "type": "BUILD", "data": "name: x"}"#,
         r#"{"Resources": {"W": {"Type": "AWS::ImageBuilder::Workflow", "Properties": {"Name": "w"}}}}"#,
     ] {
-        let done = bed.import(&bed.request(&[("x.json", text)]));
+        let done = fixture.import(&fixture.request(&[("x.json", text)]));
         assert!(done.0.manifest.is_none());
-        assert!(done.0.findings.iter().any(|finding| finding.why.contains("no counterpart")), "{:?}", done.0.findings);
+        assert!(done.0.findings.iter().any(|finding| finding.why.contains("not supported")), "{:?}", done.0.findings);
     }
 }
 
 /// A parameter of the stack that CloudFormation looks up, and a region that is the stack's.
 #[test]
 fn a_stack_s_own_region_and_parameters_of_ssm() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let stack = "Parameters:
   Base: {Type: 'AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>', Default: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64}
 Resources:
@@ -196,10 +198,11 @@ Resources:
       Distributions: [{Region: !Ref AWS::Region, AmiDistributionConfiguration: {Name: 'web {{ imagebuilder:buildDate }}', LaunchPermissionConfiguration: {UserIds: ['111122223333']}}}]
 ";
     let stack = &format!("Description: The stack of the web\n{stack}");
-    bed.import(&bed.request(&[("stack.yml", stack)]))
+    fixture
+        .import(&fixture.request(&[("stack.yml", stack)]))
         .says("# The stack of the web\n")
         .says("        accounts: [\"111122223333\"]\n")
-        .tells("Resources.Machine.Properties.InstanceProfileName", "the resource `Profile`")
+        .reports("Resources.Machine.Properties.InstanceProfileName", "the resource `Profile`")
         .says("version: \"2.0.0\"\n")
         .says("        parameter: ${{ vars.Base }}\n")
         .lacks("region: ${{ region }}");

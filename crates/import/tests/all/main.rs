@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end where they fail")]
 
-mod bed;
 mod builders;
 mod docker;
+mod fixture;
 mod fuzz;
 mod hcl;
 mod hcl_refused;

@@ -169,7 +169,7 @@ fn an_unknown_key_in_any_map_of_a_real_template_is_told_or_carried() {
             panic!("{} is refused with unknown keys", template.path.display());
         };
         let body = done.manifest.as_deref().unwrap_or_default();
-        let body = body.split("\n# Not carried over:").next().unwrap_or_default();
+        let body = body.split("\n# Not imported:").next().unwrap_or_default();
         let mut found = Vec::new();
         places(&value, "", &mut found);
         for place in found {
@@ -228,7 +228,7 @@ fn an_unknown_key_in_a_resource_is_told_or_carried() {
             .findings
             .iter()
             .any(|finding| ["logging", "schedule", "components[0]"].contains(&finding.path.as_str()));
-        assert!(told || (whole && manifest.contains("Not carried over")), "novel{at}q is lost");
+        assert!(told || (whole && manifest.contains("Not imported")), "novel{at}q is lost");
     }
 }
 
@@ -262,7 +262,7 @@ fn a_file_is_read_or_refused_with_its_line() {
             environment: std::collections::BTreeMap::new(),
             now: None,
         };
-        let refused = crate::bed::shown(&import(&request).unwrap_err());
+        let refused = crate::fixture::shown(&import(&request).unwrap_err());
         assert!(refused.contains(&format!("web.json:{line}:")), "{text:.60}: {refused:.300}");
     }
 }

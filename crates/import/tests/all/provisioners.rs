@@ -1,6 +1,6 @@
 //! Provisioners to steps.
 
-use crate::bed::ebs;
+use crate::fixture::ebs;
 
 #[test]
 fn inline_lines_are_one_script_of_the_login_user() {
@@ -16,7 +16,7 @@ fn an_execute_command_with_sudo_means_root() {
     ebs("", r#"{"type": "shell", "inline": ["id"], "execute_command": "{{.Vars}} sudo -u deploy {{.Path}}"}"#)
         .says("        as: deploy\n");
     ebs("", r#"{"type": "shell", "inline": ["id"], "execute_command": "odd {{.Path}}"}"#)
-        .tells("provisioners[0].execute_command", "not the rest");
+        .reports("provisioners[0].execute_command", "not the rest");
 }
 
 #[test]
@@ -31,8 +31,8 @@ fn the_environment_comes_over_and_credentials_become_secrets() {
         .says("        env:\n          A: b c\n          DB_PASSWORD: ${{ secrets.DB_PASSWORD }}\n          C: d\n")
         .says("secrets: [DB_PASSWORD]\n")
         .lacks("hunter2")
-        .tells("provisioners[0].environment_vars[1]", "never copied")
-        .tells("provisioners[0].environment_vars[2]", "can't be the name");
+        .reports("provisioners[0].environment_vars[1]", "never copied")
+        .reports("provisioners[0].environment_vars[2]", "not a valid name");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn packers_own_variables_come_where_a_script_reads_them() {
     ebs("", r#"{"type": "shell", "inline": ["echo $PACKER_BUILDER_TYPE"], "environment_vars": ["PACKER_BUILDER_TYPE=mine"]}"#)
         .says("          PACKER_BUILDER_TYPE: mine\n");
     ebs("", r#"{"type": "shell", "inline": ["curl http://$PACKER_HTTP_ADDR/a"]}"#)
-        .tells("provisioners[0].inline", "Packer's own HTTP server");
+        .reports("provisioners[0].inline", "Packer's HTTP server");
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn a_restart_is_a_step_and_a_pause_behind_it_is_not_needed() {
     .says("      - reboot: true\n      - run: id\n")
     .says("        timeout: 5m\n        retries: 2\n      - script: a.sh\n")
     .says("      - reboot: true\n      - upload: site/\n")
-    .tells("provisioners[1].pause_before", "waits until the machine is back")
-    .tells("provisioners[2].expect_disconnect", "fails here");
+    .reports("provisioners[1].pause_before", "waits until the machine is back")
+    .reports("provisioners[2].expect_disconnect", "fails; a `reboot` step");
     ebs("", r#"{"type": "file", "source": "a.sh", "destination": "/srv/", "pause_before": "1m30s"}"#)
         .says("      - name: Pause for 1m30s\n        run: sleep 90\n      - upload: a.sh\n        to: /srv/\n        owner: ubuntu\n");
 }
@@ -84,15 +84,15 @@ fn ansible_comes_over_with_variables_and_groups() {
     )
     .says("      - ansible: play.yml\n        requirements: requirements.yml\n        vars:\n          version: \"1.2\"\n          region: eu\n          api_token: ${{ secrets.API_TOKEN }}\n        args: [\"-vv\", \"--extra-vars\", a=1 b=2]\n        groups: [web]\n        env:\n          X: \"1\"\n")
     .lacks("hunter2")
-    .tells("provisioners[0].use_proxy", "own connection");
+    .reports("provisioners[0].use_proxy", "own connection");
 }
 
 #[test]
 fn ansible_local_runs_beside_the_bake_and_says_so() {
     ebs("", r#"{"type": "ansible-local", "playbook_file": "play.yml", "role_paths": ["roles/web"], "staging_directory": "/tmp/x"}"#)
         .says("      - ansible: play.yml\n        env:\n          ANSIBLE_ROLES_PATH: roles\n")
-        .tells("provisioners[0]", "beside the bake")
-        .tells("provisioners[0].staging_directory", "not copied");
+        .reports("provisioners[0]", "on the computer that bakes")
+        .reports("provisioners[0].staging_directory", "not copied");
 }
 
 #[test]
@@ -109,21 +109,21 @@ fn chef_solo_keeps_what_the_step_takes_and_tells_the_rest() {
     imported
     .says("      - chef: chef-solo\n        cookbooks: [cookbooks]\n        roles: roles\n        data-bags: bags\n        environments: envs\n        environment: live\n        run-list: [\"recipe[x]\"]\n        attributes:\n          app:\n            port: 80\n            fast: true\n            names: [a, b]\n        env:\n          CHEF_LICENSE: accept-silent\n")
     .lacks("hunter2")
-    .tells("provisioners[0].json.app.password", "credential");
+    .reports("provisioners[0].json.app.password", "credential");
     for (field, why) in [
-        ("skip_install", "installs nothing"),
-        ("install_command", "installs nothing"),
-        ("version", "installs nothing"),
+        ("skip_install", "do not install Chef"),
+        ("install_command", "do not install Chef"),
+        ("version", "do not install Chef"),
         ("encrypted_data_bag_secret_path", "not copied"),
-        ("config_template", "writes Chef's configuration"),
-        ("remote_cookbook_paths", "sends its cookbooks"),
+        ("config_template", "write Chef's configuration"),
+        ("remote_cookbook_paths", "upload their cookbooks"),
         ("execute_command", "runs as root"),
         ("prevent_sudo", "runs as root"),
-        ("staging_directory", "gone afterwards"),
+        ("staging_directory", "a temporary folder"),
         ("guest_os_type", "Linux"),
         ("elevated_user", "Linux"),
     ] {
-        imported.tells(&format!("provisioners[0].{field}"), why);
+        imported.reports(&format!("provisioners[0].{field}"), why);
     }
 }
 
@@ -136,8 +136,8 @@ fn only_and_except_choose_builders() {
     .says("- run: one\n")
     .lacks("- run: two")
     .lacks("- run: three")
-    .tells("provisioners[1]", "none of the builders")
-    .tells("provisioners[2]", "only on builders");
+    .reports("provisioners[1]", "none of the imported builders")
+    .reports("provisioners[2]", "only runs on builders");
 }
 
 #[test]
@@ -146,11 +146,11 @@ fn what_has_no_verb_is_told() {
         "",
         r#"{"type": "shell-local", "inline": ["x"]}, {"type": "powershell", "inline": ["x"]}, {"type": "breakpoint"}, {"type": "salt-masterless", "local_state_tree": "x"}, {"type": "novel"}, {"type": "sleep", "duration": "5s"}"#,
     )
-    .tells("provisioners[0]", "on the computer that bakes")
-    .tells("provisioners[1]", "Windows")
-    .tells("provisioners[2]", "does not stop")
-    .tells("provisioners[3]", "no verb")
-    .tells("provisioners[4]", "`novel`")
+    .reports("provisioners[0]", "on the computer that bakes")
+    .reports("provisioners[1]", "Windows")
+    .reports("provisioners[2]", "does not stop")
+    .reports("provisioners[3]", "no step type")
+    .reports("provisioners[4]", "`novel`")
     .says("        run: sleep 5\n");
 }
 
@@ -159,8 +159,8 @@ fn half_a_script_is_none() {
     ebs("", r#"{"type": "shell", "inline": ["one", "{{ build `Password` }}"]}, {"type": "shell", "inline": ["two"]}"#)
         .lacks("- run: one")
         .says("- run: two\n")
-        .tells("provisioners[0].inline[1]", "`Password`")
-        .tells("provisioners[0].inline", "half a script");
+        .reports("provisioners[0].inline[1]", "`Password`")
+        .reports("provisioners[0].inline", "the script was left out");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_folder_becomes_its_destination_or_goes_into_it() {
     let one = |fields: &str| ebs("", &file(fields));
     one(r#""source": "site", "destination": "/srv/www""#)
         .says("      - upload: site/\n        to: /srv/www\n")
-        .tells("provisioners[0].source", "the folder itself");
+        .reports("provisioners[0].source", "the folder itself");
     one(r#""source": "site", "destination": "/tmp""#).says("      - upload: site\n        to: /tmp\n");
     let made = r#"{"type": "shell", "inline": ["sudo mkdir -p /srv/www"]}"#;
     ebs("", &format!("{made}, {}", file(r#""source": "site", "destination": "/srv/www""#)))
@@ -191,53 +191,54 @@ fn a_folder_becomes_its_destination_or_goes_into_it() {
         .says("        to: /home/ubuntu/bin/\n")
         .says("        to: /home/ubuntu/b.sh\n");
     let done = one(r#""direction": "download", "sources": ["/var/log/*", "/x/*.log"], "destination": "out/""#);
-    done.says("      - download: /var/log/\n        to: out/\n").tells("provisioners[0].sources[1]", "no pattern");
+    done.says("      - download: /var/log/\n        to: out/\n")
+        .reports("provisioners[0].sources[1]", "patterns are not supported");
     assert!(done.0.missing.is_empty(), "where it goes need not be there: {:?}", done.0.missing);
 }
 
 #[test]
 fn a_script_without_a_first_line_runs_as_the_login_shell_would_run_it() {
-    let bed = crate::bed::Bed::new(&[]);
-    bed.write("plain.sh", "false\r\ntrue");
-    bed.write("own.sh", "#!/bin/sh -e\ntrue");
+    let fixture = crate::fixture::Fixture::new(&[]);
+    fixture.write("plain.sh", "false\r\ntrue");
+    fixture.write("own.sh", "#!/bin/sh -e\ntrue");
     let run = |command: &str| {
         let text = format!(
             r#"{{"builders": [{{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ssh_username": "ubuntu", "ami_name": "x {{{{timestamp}}}}"}}],
                 "provisioners": [{{"type": "shell", "scripts": ["plain.sh", "own.sh"], "execute_command": "{command}", "timeout": "5m"}}]}}"#
         );
-        bed.import(&bed.request(&[("web.json", &text)]))
+        fixture.import(&fixture.request(&[("web.json", &text)]))
     };
     run("{{.Vars}} {{.Path}}")
         .says("      - script: plain.sh\n        shell: bash\n")
         .says("      - script: own.sh\n        as: ubuntu\n")
-        .tells("provisioners[0].scripts[0]", "as on Windows")
-        .tells("provisioners[0].timeout", "each of its steps");
+        .reports("provisioners[0].scripts[0]", "Windows line endings")
+        .reports("provisioners[0].timeout", "each of its steps");
     run("sudo {{.Path}}").says("      - script: plain.sh\n        shell: sh\n");
     run("sudo bash {{.Path}}").says("      - script: own.sh\n        shell: bash\n");
 }
 
 #[test]
 fn a_playbook_finds_what_packer_gives_it() {
-    let bed = crate::bed::Bed::new(&[]);
-    bed.write("play.yml", "- hosts: default\n  roles: [x]\n");
-    bed.write("roles/x/tasks/main.yml", "- debug: {msg: '{{ packer_builder_type }}'}\n");
-    bed.write("here.yml", "- hosts: localhost\n  connection: local\n");
+    let fixture = crate::fixture::Fixture::new(&[]);
+    fixture.write("play.yml", "- hosts: default\n  roles: [x]\n");
+    fixture.write("roles/x/tasks/main.yml", "- debug: {msg: '{{ packer_builder_type }}'}\n");
+    fixture.write("here.yml", "- hosts: localhost\n  connection: local\n");
     let run = |fields: &str| {
         let text = format!(
             r#"{{"builders": [{{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ssh_username": "ubuntu", "ami_name": "x {{{{timestamp}}}}"}}],
                 "provisioners": [{{{fields}}}]}}"#
         );
-        bed.import(&bed.request(&[("web.json", &text)]))
+        fixture.import(&fixture.request(&[("web.json", &text)]))
     };
     run(r#""type": "ansible", "playbook_file": "play.yml", "extra_arguments": "-v,-e,a={{template_dir}}/a,@{{template_dir}}/b""#)
         .says("          packer_builder_type: amazon-ebs\n        args: [\"-v\", \"@./b\"]\n        groups: [default]\n")
-        .tells("provisioners[0].extra_arguments", "on this computer");
+        .reports("provisioners[0].extra_arguments", "absolute path");
     run(r#""type": "ansible", "playbook_file": "play.yml", "host_alias": "web", "groups": ["all-of-it"]"#)
         .says("        groups: [all-of-it, web]\n")
-        .tells("provisioners[0].host_alias", "a group");
+        .reports("provisioners[0].host_alias", "a group");
     run(r#""type": "ansible-local", "playbook_file": "here.yml", "inventory_groups": ["web"]"#)
         .says("        groups: [web]\n")
-        .tells("provisioners[0].playbook_file", "`localhost`");
+        .reports("provisioners[0].playbook_file", "`hosts: localhost`");
 }
 
 /// Steps that say the builder's name are alike still, and stand once.
@@ -248,7 +249,7 @@ fn steps_of_all_images_stand_once() {
             r#"{{"type": "amazon-ebs", "name": "{name}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "{name} {{{{timestamp}}}}"}}"#
         )
     };
-    crate::bed::template(&format!(
+    crate::fixture::template(&format!(
         r#"{{"builders": [{}, {}], "provisioners": [{{"type": "shell", "inline": ["echo {{{{build_name}}}} $PACKER_BUILD_NAME"]}}]}}"#,
         builder("one"),
         builder("two")
@@ -308,7 +309,7 @@ fn every_setting_of_a_provisioner_is_known() {
         .0
         .findings
         .iter()
-        .filter(|finding| finding.why.contains("does not know"))
+        .filter(|finding| finding.why.contains("not supported by ami-bake"))
         .map(|finding| finding.path.as_str())
         .collect();
     assert_eq!(unknown, Vec::<&str>::new());

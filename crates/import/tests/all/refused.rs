@@ -2,41 +2,38 @@
 
 use ami_bake_import::import;
 
-use crate::bed::{Bed, shown};
+use crate::fixture::{Fixture, shown};
 
 fn refused(name: &str, text: &str) -> String {
-    let bed = Bed::new(&[]);
-    shown(&import(&bed.request(&[(name, text)])).unwrap_err())
+    let fixture = Fixture::new(&[]);
+    shown(&import(&fixture.request(&[(name, text)])).unwrap_err())
 }
 
 #[test]
 fn a_mistake_is_shown_with_its_line_and_place() {
     let text = refused("web.json", "{\n  \"builders\": [{\"type\": \"docker\"}],\n}");
-    assert!(
-        text.contains("web.json:2:35") && text.contains("comma behind the last entry") && text.contains('^'),
-        "{text}"
-    );
+    assert!(text.contains("web.json:2:35") && text.contains("trailing comma") && text.contains('^'), "{text}");
     let text = refused("stack.yml", "Resources:\n  a: [1\n");
     assert!(text.contains("stack.yml:"), "{text}");
 }
 
 #[test]
 fn what_is_nothing_known_says_what_is() {
-    assert!(refused("x.json", "{\"a\": 1}").contains("nothing that can be imported"));
+    assert!(refused("x.json", "{\"a\": 1}").contains("not a file that can be imported"));
 }
 
 #[test]
 fn a_template_is_imported_alone() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let template = "{\"builders\": []}";
-    let refused = import(&bed.request(&[("a.json", template), ("b.json", template)])).unwrap_err();
+    let refused = import(&fixture.request(&[("a.json", template), ("b.json", template)])).unwrap_err();
     assert!(shown(&refused).contains("alone"));
 }
 
 #[test]
 fn nothing_importable_is_no_manifest() {
-    let bed = Bed::new(&[]);
-    let done = bed.import(&bed.request(&[("a.json", "{\"builders\": [{\"type\": \"lxd\", \"image\": \"x\"}], \"provisioners\": [{\"type\": \"shell\", \"inline\": [\"x\"]}]}")]));
+    let fixture = Fixture::new(&[]);
+    let done = fixture.import(&fixture.request(&[("a.json", "{\"builders\": [{\"type\": \"lxd\", \"image\": \"x\"}], \"provisioners\": [{\"type\": \"shell\", \"inline\": [\"x\"]}]}")]));
     assert!(done.0.manifest.is_none());
-    done.tells("builders[0]", "`lxd`").tells("provisioners[0]", "no builder");
+    done.reports("builders[0]", "`lxd`").reports("provisioners[0]", "no builder");
 }

@@ -3,7 +3,7 @@
 use ami_bake_import::Finding;
 use serde_json::Value;
 
-use crate::bed::Bed;
+use crate::fixture::Fixture;
 
 /// A template with one of everything. Texts that matter hold `zz` and a number of their own.
 pub(crate) fn everything() -> Value {
@@ -101,13 +101,13 @@ fn covered(path: &str, findings: &[Finding]) -> bool {
 
 /// The manifest without the list at its end: what is there has come over.
 fn body(manifest: &str) -> String {
-    manifest.split("\n# Not carried over:").next().unwrap_or_default().to_lowercase()
+    manifest.split("\n# Not imported:").next().unwrap_or_default().to_lowercase()
 }
 
 fn lost(template: &Value) -> Vec<String> {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let text = serde_json::to_string_pretty(template).unwrap();
-    let done = bed.import(&bed.request(&[("web.json", &text)]));
+    let done = fixture.import(&fixture.request(&[("web.json", &text)]));
     let body = body(done.manifest());
     let mut all = Vec::new();
     leaves(template, String::new(), &mut all);
@@ -151,9 +151,9 @@ fn unknown_fields_are_told_wherever_they_stand() {
 /// No credential of the template is anywhere in the manifest, the list at its end included.
 #[test]
 fn no_credential_is_in_the_whole_text() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let text = everything().to_string();
-    let done = bed.import(&bed.request(&[("web.json", &text)]));
+    let done = fixture.import(&fixture.request(&[("web.json", &text)]));
     for secret in ["zz6\"", "zz14", "zz41", "zz85"] {
         assert!(!done.manifest().contains(secret), "{secret} in\n{}", done.manifest());
     }
@@ -163,15 +163,18 @@ fn no_credential_is_in_the_whole_text() {
 /// The last of several equal keys counts, and the others are told.
 #[test]
 fn duplicate_keys_are_told() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let text = r#"{"builders": [{"type": "docker", "image": "one", "image": "two"}]}"#;
-    bed.import(&bed.request(&[("web.json", text)])).says("docker: two\n").tells("builders[0].image", "more than once");
+    fixture
+        .import(&fixture.request(&[("web.json", text)]))
+        .says("docker: two\n")
+        .reports("builders[0].image", "duplicate key");
 }
 
 /// A credential is no comment, no tag, and no argument.
 #[test]
 fn credentials_are_found_where_they_hide() {
-    let done = crate::bed::template(
+    let done = crate::fixture::template(
         r#"{"_comment": "use db_password=zzcred", "builders": [{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ssh_username": "ubuntu",
             "ami_name": "x {{timestamp}}", "tags": {"api_token": "zzcred"}}],
             "provisioners": [{"type": "shell", "script": "a.sh", "execute_command": "sudo {{.Path}} --token=zzcred", "environment_vars": "A=1,B_PASSWORD=zzcred"},
@@ -179,9 +182,9 @@ fn credentials_are_found_where_they_hide() {
     );
     assert!(!done.manifest().contains("zzcred"), "{}", done.manifest());
     done.says("          A: \"1\"\n          B_PASSWORD: ${{ secrets.B_PASSWORD }}\n")
-        .tells("_comment", "credential")
-        .tells("builders[0].tags.api_token", "credential")
-        .tells("provisioners[0].execute_command", "not the rest")
-        .tells("provisioners[1].extra_arguments[1]", "argument")
-        .tells("provisioners[1].extra_arguments[2]", "argument");
+        .reports("_comment", "credential")
+        .reports("builders[0].tags.api_token", "credential")
+        .reports("provisioners[0].execute_command", "not the rest")
+        .reports("provisioners[1].extra_arguments[1]", "argument")
+        .reports("provisioners[1].extra_arguments[2]", "argument");
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use ami_bake_import::Source;
 
-use crate::bed::{Bed, template};
+use crate::fixture::{Fixture, template};
 
 const BUILDER: &str = r#"{"type": "amazon-ebs", "region": "{{user `region`}}", "source_ami": "ami-0123456789abcdef0", "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "{{user `name`}}-{{isotime \"2006-01-02\"}}", "launch_block_device_mappings": [{"device_name": "/dev/sda1", "volume_size": "{{user `size`}}"}]}"#;
 
-fn with(variables: &str, provisioners: &str) -> crate::bed::Done {
+fn with(variables: &str, provisioners: &str) -> crate::fixture::TestImport {
     template(&format!(
         r#"{{"variables": {{"region": "eu-west-1", "name": "web", "size": "20"{variables}}}, "builders": [{BUILDER}], "provisioners": [{provisioners}]}}"#
     ))
@@ -32,7 +32,7 @@ fn required_and_unused_and_composed_variables() {
     .says("      - run: echo ${given} ${both}\n")
     .says("        env:\n          given: ${{ vars.given }}\n          both: ${{ vars.both }}\n")
     .lacks("unused: x")
-    .tells("variables.unused", "nothing that came over uses it");
+    .reports("variables.unused", "nothing imported uses it");
 }
 
 /// A value that means something to a shell never gets into a script.
@@ -56,40 +56,41 @@ fn secrets_keep_their_names_and_lose_their_values() {
     .says("      - run: x ${DB_PASSWORD} ${APP_TOKEN}\n")
     .says("          DB_PASSWORD: ${{ secrets.DB_PASSWORD }}\n")
     .lacks("hunter2")
-    .tells("variables.db_password", "never copied");
+    .reports("variables.db_password", "never copied");
 }
 
 #[test]
 fn a_secret_where_none_can_be_is_told() {
     with(r#", "api_token": "x""#, r#"{"type": "file", "source": "{{user `api_token`}}", "destination": "/x"}"#)
         .lacks("- upload:")
-        .tells("provisioners[0].source", "a secret can't be used here");
+        .reports("provisioners[0].source", "secrets are not allowed here");
 }
 
 #[test]
 fn files_of_variables_and_the_command_line_win() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let text =
         format!(r#"{{"variables": {{"region": "eu-west-1", "name": "a", "size": "20"}}, "builders": [{BUILDER}]}}"#);
-    let mut request = bed.request(&[("web.json", &text)]);
+    let mut request = fixture.request(&[("web.json", &text)]);
     let file = |name: &str, text: &str| Source { path: PathBuf::from(name), text: text.to_owned() };
     request.var_files = vec![
         file("one.json", r#"{"name": "one", "size": 30, "other": "x", "unknown": "y"}"#),
         file("two.json", r#"{"name": "two", "login_password": "hunter2"}"#),
     ];
     request.sets = vec![("region".to_owned(), "us-east-1".to_owned())];
-    bed.import(&request)
+    fixture
+        .import(&request)
         .says("  region: us-east-1\n  name: two\n  size: 30\n")
         .lacks("hunter2")
-        .tells("name", "a later file")
-        .tells("other", "no such variable")
-        .tells("login_password", "it is a credential");
+        .reports("name", "a later variable file")
+        .reports("other", "not declared by the template")
+        .reports("login_password", "a credential");
 }
 
 #[test]
 fn undeclared_variables_must_be_given() {
     with("", r#"{"type": "shell", "inline": ["{{user `novel`}}"]}"#)
-        .says("  # From here on: used by the template, and declared nowhere.\n  novel: null\n");
+        .says("  # Used by the template but not declared:\n  novel: null\n");
 }
 
 /// A value that the manifest refuses makes the variable one that must be given.
@@ -101,7 +102,7 @@ fn placeholders_become_variables() {
     )
     .says("vars:\n  owner: null\n")
     .says("        owner: ${{ vars.owner }}\n")
-    .tells("builders[0].source_ami_filter.owners", "must be given");
+    .reports("builders[0].source_ami_filter.owners", "must be set");
     template(
         r#"{"variables": {"ami": ""}, "builders": [{"type": "amazon-ebs", "region": "eu-west-1", "ami_name": "x {{timestamp}}", "source_ami": "{{user `ami`}}"}]}"#,
     )
@@ -113,25 +114,27 @@ fn placeholders_become_variables() {
 #[test]
 fn what_the_check_refuses_is_told() {
     with(r#", "key": "not a key""#, "");
-    crate::bed::ebs(r#""kms_key_id": "not a key", "ami_users": ["12"], "ssh_timeout": "soon""#, "")
+    crate::fixture::ebs(r#""kms_key_id": "not a key", "ami_users": ["12"], "ssh_timeout": "soon""#, "")
         .lacks("kms-key:")
         .lacks("accounts:")
-        .tells("builders[0].kms_key_id", "not a KMS key")
-        .tells("builders[0].ami_users", "account id")
-        .tells("builders[0].ssh_timeout", "no time");
+        .reports("builders[0].kms_key_id", "not a valid KMS key")
+        .reports("builders[0].ami_users", "account ID")
+        .reports("builders[0].ssh_timeout", "not a duration");
 }
 
 #[test]
 fn times_become_expressions_in_a_file_and_values_on_the_fly() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let text = r#"{"builders": [{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
         "ami_name": "a-{{isotime \"20060102\"}}-{{isotime \"1504\"}}-{{timestamp}}", "tags": {"at": "{{isotime | clean_resource_name}}"}}]}"#;
-    let mut request = bed.request(&[("web.json", text)]);
-    bed.import(&request)
+    let mut request = fixture.request(&[("web.json", text)]);
+    fixture
+        .import(&request)
         .says("      name: a-${{ replace(date, '-', '') }}-${{ timestamp }}\n")
-        .tells("builders[0].ami_name", "became `timestamp`");
+        .reports("builders[0].ami_name", "replaced with `timestamp`");
     request.now = Some("2026-03-07T15:04:09Z".parse().unwrap());
-    bed.import(&request)
+    fixture
+        .import(&request)
         .says("      name: a-20260307-1504-1772895849\n")
         .says("        at: \"2026-03-07T15-04-09Z\"\n");
 }
@@ -144,26 +147,27 @@ fn comments_and_descriptions_stay() {
     )
     .says("# the web image\n# baked nightly\n")
     .says("  # two\n  # lines\n  web:\n")
-    .tells("min_packer_version", "takes the place")
-    .tells("push", "Atlas");
+    .reports("min_packer_version", "replaces Packer")
+    .reports("push", "Atlas");
 }
 
 /// A value that only a file gives counts where the template uses it.
 #[test]
 fn values_of_variables_that_are_not_declared_count() {
-    let bed = Bed::new(&[]);
+    let fixture = Fixture::new(&[]);
     let text = format!(r#"{{"builders": [{BUILDER}]}}"#);
-    let mut request = bed.request(&[("web.json", &text)]);
+    let mut request = fixture.request(&[("web.json", &text)]);
     request.var_files = vec![Source {
         path: PathBuf::from("v.json"),
         text: r#"{"region": "eu-west-1", "name": "web", "size": 30}"#.to_owned(),
     }];
-    bed.import(&request)
+    fixture
+        .import(&request)
         .says("vars:\n  region: eu-west-1\n  name: web\n  size: 30\n")
-        .tells("name", "without declaring");
+        .reports("name", "without declaring");
     request.var_files.clear();
     request.sets = [("region", "eu-west-1"), ("name", "web"), ("size", "9"), ("nmae", "x")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
-    bed.import(&request).says("  name: web\n  region: eu-west-1\n").tells("--set nmae", "no such variable");
+    fixture.import(&request).says("  name: web\n  region: eu-west-1\n").reports("--set nmae", "no such variable");
 }

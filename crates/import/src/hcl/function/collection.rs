@@ -1,103 +1,99 @@
 //! Functions of lists and maps.
 
-use super::{Arguments, Outcome, Value};
-use crate::hcl::evaluate::set;
+use super::arguments::Arguments;
+use crate::hcl::error::EvalResult;
 use crate::hcl::operate::{same, whole};
+use crate::hcl::value::{HclValue, set};
 
-pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
+pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
     Some(match name {
         "length" => length(all),
-        "concat" => lists(all).map(|lists| Value::List(lists.concat())),
-        "flatten" => all.list(0).map(|items| Value::List(flat(items))),
+        "concat" => lists(all).map(|lists| HclValue::List(lists.concat())),
+        "flatten" => all.list(0).map(|items| HclValue::List(flat(items))),
         "merge" => merge(all),
         "lookup" => lookup(all),
         "coalesce" => coalesce(all),
-        "coalescelist" => {
-            lists(all).map(|lists| Value::List(lists.into_iter().find(|items| !items.is_empty()).unwrap_or_default()))
-        }
+        "coalescelist" => lists(all)
+            .map(|lists| HclValue::List(lists.into_iter().find(|items| !items.is_empty()).unwrap_or_default())),
         "compact" => compact(all),
         "element" => element(all),
         "index" => index(all),
         "contains" => contains(all),
-        "distinct" | "toset" => all.list(0).map(|items| Value::List(distinct(items))),
-        "setunion" => lists(all).map(|lists| Value::List(distinct(lists.concat()))),
+        "distinct" | "toset" => all.list(0).map(|items| HclValue::List(distinct(items))),
+        "setunion" => lists(all).map(|lists| HclValue::List(distinct(lists.concat()))),
         "setintersection" => sets(all, true),
         "setsubtract" => sets(all, false),
-        "reverse" => all.list(0).map(|items| Value::List(items.into_iter().rev().collect())),
+        "reverse" => all.list(0).map(|items| HclValue::List(items.into_iter().rev().collect())),
         "slice" => slice(all),
         "sort" => sort(all),
         "chunklist" => chunks(all),
         "keys" => all.map(0).map(|entries| {
             let mut keys: Vec<String> = entries.into_iter().map(|(key, _)| key).collect();
             keys.sort();
-            Value::List(keys.into_iter().map(Value::text).collect())
+            HclValue::List(keys.into_iter().map(HclValue::text).collect())
         }),
         "values" => all.map(0).map(|mut entries| {
             entries.sort_by(|a, b| a.0.cmp(&b.0));
-            Value::List(entries.into_iter().map(|(_, value)| value).collect())
+            HclValue::List(entries.into_iter().map(|(_, value)| value).collect())
         }),
         "zipmap" => zipmap(all),
-        "tolist" | "list" if name == "list" || matches!(all.values.first(), Some(Value::List(_))) => {
-            if name == "list" {
-                Ok(Value::List(all.values.clone()))
-            } else {
-                all.list(0).map(Value::List)
-            }
+        "tolist" | "list" if name == "list" || matches!(all.values.first(), Some(HclValue::List(_))) => {
+            if name == "list" { Ok(HclValue::List(all.values.clone())) } else { all.list(0).map(HclValue::List) }
         }
-        "tomap" => all.map(0).map(Value::Map),
-        "alltrue" => truths(all).map(|all| Value::Bool(all.into_iter().all(|truth| truth))),
-        "anytrue" => truths(all).map(|all| Value::Bool(all.into_iter().any(|truth| truth))),
+        "tomap" => all.map(0).map(HclValue::Map),
+        "alltrue" => truths(all).map(|all| HclValue::Bool(all.into_iter().all(|truth| truth))),
+        "anytrue" => truths(all).map(|all| HclValue::Bool(all.into_iter().any(|truth| truth))),
         "setproduct" => product(all),
         _ => return None,
     })
 }
 
-fn lists(all: &Arguments) -> Outcome<Vec<Vec<Value>>> {
+fn lists(all: &Arguments) -> EvalResult<Vec<Vec<HclValue>>> {
     (0..all.values.len())
-        .filter(|index| all.values.get(*index) != Some(&Value::Null))
+        .filter(|index| all.values.get(*index) != Some(&HclValue::Null))
         .map(|index| all.list(index))
         .collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nothing is that long")]
-fn length(all: &Arguments) -> Outcome<Value> {
-    Ok(Value::Number(match all.get(0)? {
-        Value::List(items) => items.len(),
-        Value::Map(entries) => entries.len(),
+fn length(all: &Arguments) -> EvalResult<HclValue> {
+    Ok(HclValue::Number(match all.get(0)? {
+        HclValue::List(items) => items.len(),
+        HclValue::Map(entries) => entries.len(),
         _ => all.string(0)?.chars().count(),
     } as f64))
 }
 
-fn flat(items: Vec<Value>) -> Vec<Value> {
-    items.into_iter().flat_map(|item| if let Value::List(inner) = item { flat(inner) } else { vec![item] }).collect()
+fn flat(items: Vec<HclValue>) -> Vec<HclValue> {
+    items.into_iter().flat_map(|item| if let HclValue::List(inner) = item { flat(inner) } else { vec![item] }).collect()
 }
 
-fn merge(all: &Arguments) -> Outcome<Value> {
+fn merge(all: &Arguments) -> EvalResult<HclValue> {
     let mut out = Vec::new();
     for index in 0..all.values.len() {
-        if all.values[index] != Value::Null {
+        if all.values[index] != HclValue::Null {
             all.map(index)?.into_iter().for_each(|(key, value)| set(&mut out, key, value));
         }
     }
-    Ok(Value::Map(out))
+    Ok(HclValue::Map(out))
 }
 
-fn lookup(all: &Arguments) -> Outcome<Value> {
+fn lookup(all: &Arguments) -> EvalResult<HclValue> {
     let key = all.string(1)?;
     all.map(0)?;
     match (all.get(0)?.get(&key), all.values.get(2)) {
         (Some(value), _) | (None, Some(value)) => Ok(value.clone()),
-        (None, None) => Err(all.wrong(&format!("the map has no entry `{key}`"))),
+        (None, None) => Err(all.invalid(&format!("the map has no key `{key}`"))),
     }
 }
 
-/// The first value that is not null and, as a text, not empty.
-fn coalesce(all: &Arguments) -> Outcome<Value> {
+/// The first value that is neither null nor an empty string.
+fn coalesce(all: &Arguments) -> EvalResult<HclValue> {
     for value in &all.values {
         let empty = match value {
-            Value::Null => true,
-            Value::Text(text) if text.0.is_empty() => true,
-            Value::Text(text) if text.single().is_some_and(|live| !live.secret) => {
+            HclValue::Null => true,
+            HclValue::Text(text) if text.0.is_empty() => true,
+            HclValue::Text(text) if text.single().is_some_and(|unknown| !unknown.secret) => {
                 let settled = all.scope.settle(value)?;
                 settled.to_text().and_then(|text| text.literal()).is_some_and(|text| text.is_empty())
             }
@@ -107,45 +103,45 @@ fn coalesce(all: &Arguments) -> Outcome<Value> {
             return Ok(value.clone());
         }
     }
-    Err(all.wrong("every argument is null or empty"))
+    Err(all.invalid("every argument is null or empty"))
 }
 
-fn compact(all: &Arguments) -> Outcome<Value> {
+fn compact(all: &Arguments) -> EvalResult<HclValue> {
     let mut out = Vec::new();
     for item in all.list(0)? {
-        let empty = item == Value::Null || all.scope.settle(&item)?.to_text().is_some_and(|text| text.0.is_empty());
+        let empty = item == HclValue::Null || all.scope.settle(&item)?.to_text().is_some_and(|text| text.0.is_empty());
         if !empty {
             out.push(item);
         }
     }
-    Ok(Value::List(out))
+    Ok(HclValue::List(out))
 }
 
-fn element(all: &Arguments) -> Outcome<Value> {
+fn element(all: &Arguments) -> EvalResult<HclValue> {
     let items = all.list(0)?;
-    let at = whole(all.number(1)?).ok_or_else(|| all.wrong("this is no place in a list"))?;
+    let at = whole(all.number(1)?).ok_or_else(|| all.invalid("not a valid index"))?;
     match items.len() {
-        0 => Err(all.wrong("the list is empty")),
+        0 => Err(all.invalid("the list is empty")),
         count => Ok(items[at % count].clone()),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nothing is that long")]
-fn index(all: &Arguments) -> Outcome<Value> {
+fn index(all: &Arguments) -> EvalResult<HclValue> {
     let (list, wanted) = (all.settled(0)?, all.settled(1)?);
-    let Value::List(items) = list else { return Err(all.wrong("a list is needed")) };
+    let HclValue::List(items) = list else { return Err(all.invalid("expected a list")) };
     let at = items.iter().position(|item| same(item, &wanted));
-    at.map(|at| Value::Number(at as f64)).ok_or_else(|| all.wrong("the list does not hold the value"))
+    at.map(|at| HclValue::Number(at as f64)).ok_or_else(|| all.invalid("the list does not contain the value"))
 }
 
-fn contains(all: &Arguments) -> Outcome<Value> {
+fn contains(all: &Arguments) -> EvalResult<HclValue> {
     let (list, wanted) = (all.settled(0)?, all.settled(1)?);
-    let Value::List(items) = list else { return Err(all.wrong("a list is needed")) };
-    Ok(Value::Bool(items.iter().any(|item| same(item, &wanted))))
+    let HclValue::List(items) = list else { return Err(all.invalid("expected a list")) };
+    Ok(HclValue::Bool(items.iter().any(|item| same(item, &wanted))))
 }
 
-fn distinct(items: Vec<Value>) -> Vec<Value> {
-    let mut out: Vec<Value> = Vec::new();
+fn distinct(items: Vec<HclValue>) -> Vec<HclValue> {
+    let mut out: Vec<HclValue> = Vec::new();
     for item in items {
         if !out.iter().any(|known| same(known, &item)) {
             out.push(item);
@@ -154,52 +150,52 @@ fn distinct(items: Vec<Value>) -> Vec<Value> {
     out
 }
 
-fn sets(all: &Arguments, within: bool) -> Outcome<Value> {
+fn sets(all: &Arguments, within: bool) -> EvalResult<HclValue> {
     let mut rest = lists(all)?.into_iter();
     let mut first = distinct(rest.next().unwrap_or_default());
     for other in rest {
         first.retain(|item| other.iter().any(|known| same(known, item)) == within);
     }
-    Ok(Value::List(first))
+    Ok(HclValue::List(first))
 }
 
-fn slice(all: &Arguments) -> Outcome<Value> {
+fn slice(all: &Arguments) -> EvalResult<HclValue> {
     let items = all.list(0)?;
     let (start, end) = (whole(all.number(1)?), whole(all.number(2)?));
     let part = start.zip(end).and_then(|(start, end)| items.get(start..end));
-    part.map(|part| Value::List(part.to_vec())).ok_or_else(|| all.wrong("the list has no such part"))
+    part.map(|part| HclValue::List(part.to_vec())).ok_or_else(|| all.invalid("the indices are out of range"))
 }
 
-fn sort(all: &Arguments) -> Outcome<Value> {
+fn sort(all: &Arguments) -> EvalResult<HclValue> {
     let items = all.list(0)?;
     let mut texts = items
         .iter()
         .map(|item| Ok((all.scope.string(item, all.span.clone())?, item.clone())))
-        .collect::<Outcome<Vec<_>>>()?;
+        .collect::<EvalResult<Vec<_>>>()?;
     texts.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Value::List(texts.into_iter().map(|(_, item)| item).collect()))
+    Ok(HclValue::List(texts.into_iter().map(|(_, item)| item).collect()))
 }
 
-fn chunks(all: &Arguments) -> Outcome<Value> {
+fn chunks(all: &Arguments) -> EvalResult<HclValue> {
     let size =
-        whole(all.number(1)?).filter(|size| *size > 0).ok_or_else(|| all.wrong("a chunk has one item or more"))?;
-    Ok(Value::List(all.list(0)?.chunks(size).map(|chunk| Value::List(chunk.to_vec())).collect()))
+        whole(all.number(1)?).filter(|size| *size > 0).ok_or_else(|| all.invalid("the size must be at least 1"))?;
+    Ok(HclValue::List(all.list(0)?.chunks(size).map(|chunk| HclValue::List(chunk.to_vec())).collect()))
 }
 
-fn zipmap(all: &Arguments) -> Outcome<Value> {
+fn zipmap(all: &Arguments) -> EvalResult<HclValue> {
     let mut out = Vec::new();
     for (key, value) in all.list(0)?.iter().zip(all.list(1)?) {
         set(&mut out, all.scope.string(key, all.span.clone())?, value);
     }
-    Ok(Value::Map(out))
+    Ok(HclValue::Map(out))
 }
 
-fn truths(all: &Arguments) -> Outcome<Vec<bool>> {
-    all.list(0)?.iter().map(|item| crate::hcl::operate::truth(all.scope, item, all.span.clone())).collect()
+fn truths(all: &Arguments) -> EvalResult<Vec<bool>> {
+    all.list(0)?.iter().map(|item| all.scope.truth(item, all.span.clone())).collect()
 }
 
-fn product(all: &Arguments) -> Outcome<Value> {
-    let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
+fn product(all: &Arguments) -> EvalResult<HclValue> {
+    let mut rows: Vec<Vec<HclValue>> = vec![Vec::new()];
     for list in lists(all)? {
         let mut next = Vec::new();
         for row in &rows {
@@ -210,5 +206,5 @@ fn product(all: &Arguments) -> Outcome<Value> {
         }
         rows = next;
     }
-    Ok(Value::List(rows.into_iter().map(Value::List).collect()))
+    Ok(HclValue::List(rows.into_iter().map(HclValue::List).collect()))
 }

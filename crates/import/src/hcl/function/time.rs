@@ -3,13 +3,15 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Arguments, Live, Outcome, Piece, Scalar, Text, Trouble, Value};
-use crate::template::layout;
+use super::arguments::Arguments;
+use crate::hcl::error::EvalResult;
+use crate::hcl::value::{HclValue, Scalar, Text, TextPart, Unknown};
+use crate::template::{Unsupported, call as action, layout};
 
 /// RFC 3339 in UTC, as `timestamp()` gives it: a layout of Go in which `Z` is a letter.
 const RFC3339: &str = "2006-01-02T15:04:05Z";
 
-pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
+pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
     Some(match name {
         "timestamp" => Ok(time(all, RFC3339)),
         "legacy_isotime" => match all.values.first() {
@@ -23,11 +25,11 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<Outcome<Value>> {
     })
 }
 
-/// The time in a layout: evaluated on the fly, otherwise the time of the bake.
-fn time(all: &Arguments, layout: &str) -> Value {
+/// The time in a layout: that of the import when it is part of a bake, otherwise that of the later bake.
+fn time(all: &Arguments, layout: &str) -> HclValue {
     match all.scope.module.now {
-        Some(now) => Value::text(formatted(layout, now)),
-        None => Value::Text(Text(vec![Piece::Time(layout.to_owned())])),
+        Some(now) => HclValue::text(formatted(layout, now)),
+        None => HclValue::Text(Text(vec![TextPart::Time(layout.to_owned())])),
     }
 }
 
@@ -35,32 +37,32 @@ fn formatted(layout: &str, time: Timestamp) -> String {
     layout::format(&layout::go(Some(layout)), time.to_zoned(TimeZone::UTC).datetime())
 }
 
-fn strftime(all: &Arguments, format: &str) -> Value {
+fn strftime(all: &Arguments, format: &str) -> HclValue {
     match all.scope.module.now {
-        Some(now) => Value::text(layout::format(&layout::strftime(format), now.to_zoned(TimeZone::UTC).datetime())),
-        None => Value::Text(Text(vec![Piece::Live(Live {
-            template: format!("{{{{strftime `{format}`}}}}"),
+        Some(now) => HclValue::text(layout::format(&layout::strftime(format), now.to_zoned(TimeZone::UTC).datetime())),
+        None => HclValue::unknown(Unknown {
+            action: action("strftime", format),
             known: None,
             scalar: Scalar::Text,
             secret: false,
             name: "legacy_strftime()".to_owned(),
-        })])),
+        }),
     }
 }
 
-fn formatdate(all: &Arguments) -> Outcome<Value> {
+fn formatdate(all: &Arguments) -> EvalResult<HclValue> {
     let spec = all.string(0)?;
     let layout = go(&spec).ok_or_else(|| {
-        Trouble::new(format!("the date format {spec:?} can't be said here"))
+        Unsupported::new(format!("the date format {spec:?} is not supported"))
             .help("Use `YYYY`, `MM`, `DD`, `hh`, `mm` and `ss`.")
     })?;
-    if let [Piece::Time(own)] = all.text(1)?.0.as_slice()
+    if let [TextPart::Time(own)] = all.text(1)?.0.as_slice()
         && own == RFC3339
     {
-        return Ok(Value::Text(Text(vec![Piece::Time(layout)])));
+        return Ok(HclValue::Text(Text(vec![TextPart::Time(layout)])));
     }
-    let time: Timestamp = all.string(1)?.trim().parse().map_err(|_| all.wrong("this is no time in RFC 3339"))?;
-    Ok(Value::text(formatted(&layout, time)))
+    let time: Timestamp = all.string(1)?.trim().parse().map_err(|_| all.invalid("not a time in RFC 3339"))?;
+    Ok(HclValue::text(formatted(&layout, time)))
 }
 
 /// Tokens of `formatdate` (HCL's own, cty stdlib), the longest of a letter first, and Go's.
@@ -88,14 +90,14 @@ const TOKENS: [(&str, &str); 20] = [
     ("Z", "Z"),
 ];
 
-/// A format of `formatdate` as a layout of Go; none for what Go can't say.
+/// A format of `formatdate` as a layout of Go, where Go has one.
 fn go(spec: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = spec;
     while let Some(c) = rest.chars().next() {
         if c == '\'' {
             let end = rest[1..].find('\'')?;
-            // A letter in quotes must not become a token of Go.
+            // Letters in quotes are literal.
             out.push_str(&rest[1..=end]);
             rest = &rest[end + 2..];
         } else if c.is_ascii_alphabetic() {
@@ -116,19 +118,20 @@ fn go(spec: &str) -> Option<String> {
     Some(out)
 }
 
-fn timeadd(all: &Arguments) -> Outcome<Value> {
-    if all.scope.module.now.is_none() && matches!(all.text(0)?.0.as_slice(), [Piece::Time(_)]) {
-        return Err(Trouble::new("it is computed from the time of the bake, which is not known before it")
-            .help("An age is what a manifest has: `publish.deprecate-after`.")
+fn timeadd(all: &Arguments) -> EvalResult<HclValue> {
+    if all.scope.module.now.is_none() && matches!(all.text(0)?.0.as_slice(), [TextPart::Time(_)]) {
+        return Err(Unsupported::new("it is computed from the time of the bake, which is only known during the bake")
+            .help("Use an age instead: `publish.deprecate-after`.")
             .into());
     }
-    let time: Timestamp = all.string(0)?.trim().parse().map_err(|_| all.wrong("this is no time in RFC 3339"))?;
+    let time: Timestamp = all.string(0)?.trim().parse().map_err(|_| all.invalid("not a time in RFC 3339"))?;
     let span = all.string(1)?;
     let (negative, amount) = span.strip_prefix('-').map_or((false, span.as_str()), |rest| (true, rest));
-    let duration = seconds(amount).ok_or_else(|| all.wrong("the second argument is no time, such as `24h`"))?;
+    let duration =
+        seconds(amount).ok_or_else(|| all.invalid("the second argument must be a duration such as `24h`"))?;
     let duration = if negative { -duration } else { duration };
-    let later = time.checked_add(duration).map_err(|_| all.wrong("the time is too far away"))?;
-    Ok(Value::text(formatted(RFC3339, later)))
+    let later = time.checked_add(duration).map_err(|_| all.invalid("the time is out of range"))?;
+    Ok(HclValue::text(formatted(RFC3339, later)))
 }
 
 /// A duration of Go.

@@ -1,10 +1,10 @@
 //! Credentials, region and role.
 
-use super::Image;
 use crate::context::Context;
 use crate::input::Reader;
+use crate::packer::build::ImageDraft;
 
-/// What gives a builder its rights: never copied.
+/// Fields with credentials, which are never copied.
 const CREDENTIALS: [&str; 10] = [
     "access_key",
     "secret_key",
@@ -18,17 +18,13 @@ const CREDENTIALS: [&str; 10] = [
     "ssh_agent_auth",
 ];
 
-pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
+pub(super) fn read<'a>(reader: &Reader<'a>, context: &Context, image: &mut ImageDraft<'a>) {
     for key in CREDENTIALS {
         if let Some(field) = reader.get(key) {
             let help = match key {
                 "profile" => "Set AWS_PROFILE for the bake.",
-                "ssh_password" | "winrm_password" | "ssh_agent_auth" => {
-                    "The bake makes a key of its own for each machine."
-                }
-                _ => {
-                    "The bake takes them from the environment, a profile or a role, as every AWS tool does; see `aws.role`."
-                }
+                "ssh_password" | "winrm_password" | "ssh_agent_auth" => "The bake creates a key pair for each machine.",
+                _ => "The bake uses the environment, a profile or a role, like every AWS tool; see `aws.role`.",
             };
             field.drop("credentials are not part of a manifest", help);
         }
@@ -36,7 +32,7 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
     if let Some(region) = reader.get("region")
         && let Some(value) = context.text(&region)
     {
-        image.region = Some((value, (region.file().to_owned(), region.path().to_owned())));
+        image.region = Some((value, region));
     }
     if let Some(role) = reader.get("assume_role") {
         for item in role.items() {
@@ -45,8 +41,8 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
             }
             for (key, value) in item.entries().into_iter().filter(|(key, _)| *key != "role_arn") {
                 value.drop(
-                    format!("`{key}` of an assumed role can't be set"),
-                    "Set it up in the profile of the environment, where the bake needs it.",
+                    format!("`{key}` of an assumed role is not supported"),
+                    "If the bake needs it, configure it in an AWS profile.",
                 );
             }
         }

@@ -5,7 +5,7 @@ use crate::input::Reader;
 use crate::packer::build::Build;
 use crate::yaml::{Map, Value};
 
-/// Names of the root disk: which one an image has is its own matter.
+/// Names of the root disk; they differ between images.
 const ROOT: [&str; 4] = ["/dev/sda1", "/dev/xvda", "/dev/sda", "/dev/nvme0n1"];
 
 pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
@@ -18,25 +18,25 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
     }
     for mapping in reader.get("ami_block_device_mappings").iter().flat_map(Reader::items) {
         let name = name(&mapping, context);
-        if stays_out(&mapping) {
+        if is_not_ebs(&mapping) {
             continue;
         }
-        let same = launch.iter().any(|other| self::name(other, context) == name && plain(other) == plain(&mapping));
+        let same = launch.iter().any(|other| self::name(other, context) == name && other.value == mapping.value);
         if same {
-            mapping.tick();
+            mapping.mark_used();
         } else if name.as_deref().is_some_and(|name| ROOT.contains(&name)) && disk.is_empty() {
             device(&mapping, context, &mut disk, &mut volumes);
         } else {
             mapping.drop(
-                "an image has the disks that its build machine has",
-                "Add the disk to `machine.volumes` where the image needs it.",
+                "an image has the same disks as its build machine",
+                "If the image needs the disk, add it to `machine.volumes`.",
             );
         }
     }
     if let Some(encrypt) = reader.get("encrypt_boot")
         && let Some(value) = context.switch(&encrypt)
     {
-        // Packer encrypts the whole image, further disks too.
+        // Packer encrypts all disks of the image.
         for volume in &mut volumes {
             if let Value::Map(volume) = volume
                 && volume.get("encrypted").is_none()
@@ -59,7 +59,7 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
         }
         disk.set_from("kms-key", value, &key);
     }
-    if build.kind == "amazon-ebssurrogate" {
+    if build.kind() == "amazon-ebssurrogate" {
         surrogate(reader);
     }
     map.within("machine", |machine| {
@@ -68,17 +68,17 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
     });
 }
 
-/// The image of a surrogate is the disk that the steps fill, which no platform here captures.
+/// A surrogate's image is made from an extra disk that the steps fill, which is not supported.
 fn surrogate(reader: &Reader) {
     if let Some(root) = reader.get("ami_root_device") {
         root.drop(
-            "the image is made from the machine's own root disk, and can't be made from another disk that the steps fill",
-            "Make the steps change the running system, or keep Packer for this image.",
+            "the image is always made from the root disk of the machine; other disks as the source are not supported",
+            "Change the steps to modify the running system, or keep using Packer for this image.",
         );
     }
     for key in ["ami_architecture", "use_create_image"] {
         if let Some(field) = reader.get(key) {
-            field.drop("it is that of the source image", "");
+            field.drop("the image inherits it from the source image", "");
         }
     }
 }
@@ -88,36 +88,31 @@ fn name(mapping: &Reader, context: &Context) -> Option<String> {
     context.words(&name)?.known()
 }
 
-/// Whether it is no EBS disk at all, which is told.
-fn stays_out(mapping: &Reader) -> bool {
+/// Whether it is not an EBS disk, which is reported.
+fn is_not_ebs(mapping: &Reader) -> bool {
     for field in ["virtual_name", "no_device"].iter().filter_map(|key| mapping.get(key)) {
-        if matches!(field.node.scalar(), None | Some("" | "false")) {
-            field.tick();
+        if !field.value.is_scalar() || field.is_unset() {
+            field.mark_used();
             continue;
         }
         mapping.drop(
-            "instance stores and left-out devices can't be set",
-            "They come from the source image and the machine's type.",
+            "instance store volumes and `no_device` are not supported",
+            "They come from the source image and the instance type.",
         );
         return true;
     }
     false
 }
 
-/// A mapping without its places, to compare.
-fn plain(reader: &Reader) -> Vec<(String, Option<String>)> {
-    reader.entries().into_iter().map(|(key, value)| (key.to_owned(), value.node.scalar().map(str::to_owned))).collect()
-}
-
 fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec<Value>) {
     let Some(name) = name(mapping, context).filter(|name| !name.is_empty()) else {
         mapping.drop(
-            "which device it is is not known before the bake",
-            "Write it into `machine.disk` or `machine.volumes`.",
+            "the device name is only known during the bake",
+            "Add it to `machine.disk` or `machine.volumes` by hand.",
         );
         return;
     };
-    if stays_out(mapping) {
+    if is_not_ebs(mapping) {
         return;
     }
     let mut map = Map::default();
@@ -130,7 +125,7 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
     }
     for (key, own) in [("volume_size", "size"), ("iops", "iops"), ("throughput", "throughput")] {
         if let Some(field) = mapping.get(key)
-            && field.node.scalar() != Some("0")
+            && field.value.literal() != Some("0")
             && let Some(value) = context.number(&field)
         {
             map.set_from(own, value, &field);
@@ -151,21 +146,21 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
     if let Some(field) = mapping.get("delete_on_termination")
         && context.flag(&field) == Some(false)
     {
-        field.drop("disks go with their machine: with the build's, and with the image's own instances", "");
+        field.drop("disks are always deleted on termination, of the build machine and of instances of the image", "");
     }
     if let Some(field) = mapping.get("omit_from_artifact")
         && context.flag(&field) == Some(true)
     {
-        field.drop("the image has all disks of its machine", "Take the disk away where no step needs it.");
+        field.drop("the image includes all disks of its machine", "If no step needs the disk, remove it.");
     }
     if let Some(field) = mapping.get("volume_initialization_rate") {
-        field.drop("disks aren't made from snapshots of their own", "");
+        field.drop("disks created from snapshots are not supported", "");
     }
     if let Some(field) = mapping.get("snapshot_id") {
-        field.drop("disks can't be made from snapshots", "Make it part of the source image.");
+        field.drop("disks created from snapshots are not supported", "Add the data to the source image.");
     }
     if root && !disk.is_empty() {
-        mapping.drop("another entry is taken for the root disk", "See `machine.disk`.");
+        mapping.drop("another entry is used for the root disk", "See `machine.disk`.");
     } else if root {
         *disk = map;
     } else {

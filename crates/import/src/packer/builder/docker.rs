@@ -2,11 +2,12 @@
 
 use crate::context::Context;
 use crate::input::Reader;
-use crate::packer::build::Image;
+use crate::packer::build::ImageDraft;
 use crate::yaml::{Map, Value};
 
-const LEFT: [(&[&str], &str); 4] = [
-    (&["export_path", "discard"], "the image is committed, never written to a file or thrown away"),
+/// Why fields are not imported.
+const UNSUPPORTED: [(&[&str], &str); 4] = [
+    (&["export_path", "discard"], "the container is always committed to an image"),
     (
         &[
             "login",
@@ -20,7 +21,7 @@ const LEFT: [(&[&str], &str); 4] = [
             "aws_profile",
             "aws_force_use_public_ecr",
         ],
-        "for pulling, Docker's own configuration is used",
+        "the bake pulls images with Docker's own configuration",
     ),
     (
         &[
@@ -38,36 +39,39 @@ const LEFT: [(&[&str], &str); 4] = [
             "windows_container",
             "platform",
         ],
-        "how the container runs can't be set",
+        "options of the build container are not supported",
     ),
-    (&["author", "message"], "the commit has no author and no message"),
+    (&["author", "message"], "author and message of the commit are not supported"),
 ];
 
-/// The image of a docker builder; none when it names no image.
-pub(super) fn image(reader: &Reader, context: &Context) -> Option<Image> {
+/// The image of a docker builder; none when it has no source image.
+pub(super) fn image(reader: &Reader, context: &Context) -> Option<ImageDraft<'static>> {
     let from = reader.get("image");
     let Some((value, from)) = from.as_ref().and_then(|from| Some((context.text(from)?, from))) else {
-        reader.drop("it names no image to start from", "Give it an `image`, and import again.");
+        reader.drop("it has no source image", "Add an `image` and import again.");
         return None;
     };
-    let mut image = Image::default();
+    let mut image = ImageDraft::default();
     image.map.within("source", |source| source.set_from("docker", value, from));
     if let Some(commit) = reader.get("commit")
         && context.flag(&commit) == Some(false)
     {
-        commit.changed("the image is committed", "");
+        commit.changed("the container is always committed to an image", "");
     }
     if let Some(build) = reader.get("build") {
-        build.drop("no Dockerfile is built", "Build it before the bake, and name its tag in `source.docker`.");
+        build.drop(
+            "building a Dockerfile is not supported",
+            "Build it before the bake and set `source.docker` to its tag.",
+        );
     }
     if let Some(pull) = reader.get("pull") {
         match context.flag(&pull) {
             Some(true) | None => {}
-            Some(false) => pull.changed("the source image is pulled when it is not there or moved", ""),
+            Some(false) => pull.changed("the source image is pulled when it is missing or outdated", ""),
         }
     }
     if let Some(communicator) = reader.get("communicator") {
-        communicator.drop("steps reach the container through Docker", "");
+        communicator.drop("steps run in the container through Docker", "");
     }
     changes(reader, context, &mut image.changes);
     if let Some(user) = reader.get("exec_user") {
@@ -75,16 +79,15 @@ pub(super) fn image(reader: &Reader, context: &Context) -> Option<Image> {
             Some(name) if name.chars().next().is_some_and(|c| !c.is_ascii_digit()) && !name.contains(':') => {
                 image.user = Some(name);
             }
-            Some(_) => user.drop("steps run as a user by its name", "Set `as` of the steps."),
+            Some(_) => user.drop("user ids and groups are not supported", "Set `as` on the steps to a user name."),
             None => {}
         }
     }
-    for (fields, why) in LEFT {
+    for (fields, why) in UNSUPPORTED {
         for field in fields.iter().filter_map(|name| reader.get(name)) {
-            let unset =
-                matches!(field.node.scalar(), Some("" | "false")) && !field.path().ends_with("fix_upload_owner");
-            if unset {
-                field.tick();
+            // `fix_upload_owner` is on by default.
+            if field.is_unset() && !field.location().path.ends_with("fix_upload_owner") {
+                field.mark_used();
             } else {
                 field.drop(why, "");
             }
@@ -93,7 +96,7 @@ pub(super) fn image(reader: &Reader, context: &Context) -> Option<Image> {
     Some(image)
 }
 
-/// Lines of a Dockerfile that change what a container is started with.
+/// Dockerfile instructions that set how containers of the image start.
 pub(crate) fn changes(reader: &Reader, context: &Context, into: &mut Map) {
     for change in reader.get("changes").iter().flat_map(Reader::items) {
         self::change(&change, context, into);
@@ -124,8 +127,8 @@ fn change(reader: &Reader, context: &Context, changes: &mut Map) {
     };
     if !done {
         reader.drop(
-            format!("`{instruction}` can't be changed when an image is committed here"),
-            "`publish.docker.changes` has labels, env, entrypoint, cmd, expose, user and workdir.",
+            format!("the instruction `{instruction}` is not supported in `changes`"),
+            "`publish.docker.changes` supports labels, env, entrypoint, cmd, expose, user and workdir.",
         );
     }
 }
@@ -136,7 +139,7 @@ fn set(changes: &mut Map, key: &str, value: Option<Value>, reader: &Reader) -> b
     true
 }
 
-/// A command in either form of a Dockerfile.
+/// A command in the exec form or the shell form of a Dockerfile.
 fn command(text: &str) -> Option<Value> {
     if text.starts_with('[') {
         let list: Vec<String> = serde_json::from_str(text).ok()?;
@@ -165,10 +168,12 @@ fn pairs(text: &str, reader: &Reader, changes: &mut Map, key: &str) -> bool {
         let Some((name, value)) = text.split_once(char::is_whitespace) else { return false };
         found.push((name.to_owned(), unquote(value)));
     }
-    // A label of a credential's name would stand in the image for all to see.
+    // Labels and variables are readable by everyone who has the image.
     if found.iter().any(|(name, value)| crate::credential::named(name) && !value.is_empty()) {
-        reader
-            .drop("it holds a credential, which is never copied", "Leave it out: whoever has the image would have it.");
+        reader.drop(
+            "it contains a credential, which is never copied",
+            "Leave it out: everyone who has the image could read it.",
+        );
         return true;
     }
     changes.within(key, |map| found.into_iter().for_each(|(name, value)| map.set_from(name, value, reader)));

@@ -1,12 +1,12 @@
 //! The machine that an image is baked on.
 
-use super::Image;
-use super::publish::both;
+use super::tags::tags_of;
 use crate::context::Context;
-use crate::input::Reader;
+use crate::input::{Reader, ValueKind};
+use crate::packer::build::ImageDraft;
 use crate::yaml::{Map, Value};
 
-pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
+pub(super) fn read(reader: &Reader, context: &Context, image: &mut ImageDraft) {
     let mut machine = Map::default();
     types(reader, context, &mut machine);
     if let Some(user) = reader.get("ssh_username")
@@ -40,7 +40,7 @@ fn types(reader: &Reader, context: &Context, machine: &mut Map) {
         machine.set_from("type", context.texts(many), many);
         machine.set_from("spot", true, many);
         if let Some(one) = one {
-            one.drop("`spot_instance_types` stands beside it and is taken", "");
+            one.drop("`spot_instance_types` is used instead", "");
         }
     } else if let Some(one) = one
         && let Some(value) = context.text(&one)
@@ -51,15 +51,12 @@ fn types(reader: &Reader, context: &Context, machine: &mut Map) {
         let words = context.plain(&price);
         let known = words.as_ref().and_then(crate::template::Words::known);
         if words.is_some() && known.is_none() {
-            price.drop("whether spot capacity is asked for is not known before the bake", "Set `machine.spot`.");
+            price.drop("its value is only known during the bake", "Set `machine.spot` by hand.");
         }
         if known.as_deref().is_some_and(|known| known != "0") {
             machine.set_from("spot", true, &price);
             if known.as_deref() != Some("auto") {
-                price.changed(
-                    "a spot machine costs at most what the same machine costs on demand: there is no other limit",
-                    "",
-                );
+                price.changed("a price limit is not supported; a spot instance never costs more than on demand", "");
             }
         }
     }
@@ -73,7 +70,7 @@ fn types(reader: &Reader, context: &Context, machine: &mut Map) {
         "block_duration_minutes",
     ] {
         if let Some(field) = reader.get(key) {
-            field.drop("how spot capacity is asked for can't be set", "");
+            field.drop("options of the spot request are not supported", "");
         }
     }
 }
@@ -87,13 +84,12 @@ fn policy(policy: &Reader, context: &Context, machine: &mut Map) {
     }
 }
 
-/// A value of the input as it is, its texts evaluated.
+/// A value of the input as it is, with its texts evaluated.
 pub(crate) fn tree(reader: &Reader, context: &Context) -> Value {
-    use crate::json::Kind;
-    match &reader.node.kind {
-        Kind::Map(_) => {
+    match &reader.value.kind {
+        ValueKind::Map(_) => {
             if reader.entries().is_empty() {
-                reader.tick();
+                reader.mark_used();
             }
             let mut map = Map::default();
             for (key, value) in reader.entries() {
@@ -102,24 +98,24 @@ pub(crate) fn tree(reader: &Reader, context: &Context) -> Value {
             }
             map.into()
         }
-        Kind::List(_) => reader.items().iter().map(|item| tree(item, context)).collect::<Vec<_>>().into(),
-        Kind::Text(_) => match context.words(reader) {
+        ValueKind::List(_) => reader.items().iter().map(|item| tree(item, context)).collect::<Vec<_>>().into(),
+        ValueKind::Text(_) => match context.words(reader) {
             Some(words) if words.is_secret() => {
-                reader.drop("a secret can't be used here", "Give it in the `env` of a step instead.");
+                reader.drop("secrets are not allowed here", "Use the secret in the `env` of a step instead.");
                 Value::from("")
             }
             Some(words) => words.manifest().into(),
             None => Value::from(""),
         },
-        Kind::Null => {
-            reader.tick();
+        ValueKind::Null => {
+            reader.mark_used();
             Value::Raw("null".to_owned())
         }
-        Kind::Bool(_) | Kind::Number(_) => Value::Raw(reader.text().unwrap_or_default().to_owned()),
+        ValueKind::Bool(_) | ValueKind::Number(_) => Value::Raw(reader.text().unwrap_or_default().to_owned()),
     }
 }
 
-/// User data beyond this does not start a machine (EC2 API, RunInstances: 16 KiB before base64).
+/// EC2 refuses larger user data (EC2 API, RunInstances: 16 KiB before base64).
 const USER_DATA: usize = 16 * 1024;
 
 fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
@@ -131,24 +127,24 @@ fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
     let Some(file) = reader.get("user_data_file") else { return };
     let Some(words) = context.plain(&file) else { return };
     let Some(known) = words.known() else {
-        file.drop("which file it is is not known before the bake", "Write its content into `machine.user-data`.");
+        file.drop("the path is only known during the bake", "Write the content of the file into `machine.user-data`.");
         return;
     };
     let found = context.paths.find(&known);
     match std::fs::read_to_string(&found.full) {
         Ok(text) if text.len() <= USER_DATA && !crate::credential::holds(&text) && !text.contains("${{") => {
             machine.set_from("user-data", text, &file);
-            file.changed(format!("the content of {} was written into the manifest", found.text), "");
+            file.changed(format!("the content of {} was copied into the manifest", found.text), "");
         }
         Ok(_) => file.drop(
-            "its content can't stand in a manifest: it is too large, or holds a credential or `${{`",
-            "Make it smaller, and write it into `machine.user-data`.",
+            "its content can't be copied into a manifest: it is too large or contains a credential or `${{`",
+            "Write a smaller version into `machine.user-data`.",
         ),
         Err(_) => {
             file.log().missing(&found.text);
             file.drop(
-                "the file is not there",
-                "Write its content into `machine.user-data`, or import again where it is.",
+                "file not found",
+                "Add the file and import again, or write its content into `machine.user-data`.",
             );
         }
     }
@@ -169,14 +165,14 @@ fn metadata(options: &Reader, context: &Context, machine: &mut Map) {
     if let Some(endpoint) = options.get("http_endpoint")
         && context.plain(&endpoint).and_then(|words| words.known()).as_deref() != Some("enabled")
     {
-        endpoint.drop("the metadata service of the build machine is always on: the bake itself needs it", "");
+        endpoint.drop("the metadata service of the build machine is always enabled: the bake needs it", "");
     }
     if let Some(tags) = options.get("instance_metadata_tags")
         && context.plain(&tags).and_then(|words| words.known()).as_deref() != Some("disabled")
     {
-        tags.drop("the machine's tags can't be read from its metadata", "Give scripts what they need in `env`.");
+        tags.drop("instance tags in the metadata are not supported", "Pass the values to scripts in `env`.");
     }
-    // What holds without a word.
+    // The default.
     if metadata.get("tokens") == Some(&Value::from("required")) {
         metadata.0.retain(|entry| entry.key != "tokens");
     }
@@ -184,11 +180,11 @@ fn metadata(options: &Reader, context: &Context, machine: &mut Map) {
 }
 
 fn tags(reader: &Reader, context: &Context, machine: &mut Map) {
-    let tags = both(reader, context, "run_tags", "run_tag");
-    let volumes = both(reader, context, "run_volume_tags", "run_volume_tag");
+    let tags = tags_of(reader, context, "run_tags", "run_tag");
+    let volumes = tags_of(reader, context, "run_volume_tags", "run_volume_tag");
     if !volumes.is_empty() && volumes != tags {
         for field in ["run_volume_tags", "run_volume_tag"].iter().filter_map(|key| reader.get(key)) {
-            field.drop("the build machine's disks have the tags of the machine", "Write them into `machine.tags`.");
+            field.drop("the disks of the build machine get the tags of the machine", "Add them to `machine.tags`.");
         }
     }
     machine.set_filled("tags", tags);

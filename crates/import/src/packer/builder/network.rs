@@ -1,4 +1,4 @@
-//! How the machine is reached.
+//! The network of the machine, and the connection to it.
 
 use crate::context::Context;
 use crate::input::Reader;
@@ -22,14 +22,17 @@ fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
     }
     if let Some(vpc) = reader.get("vpc_id") {
         if machine.get("subnet").is_some() {
-            vpc.drop("the subnet says it", "");
+            vpc.drop("the subnet determines the VPC", "");
         } else {
-            vpc.drop("a VPC alone says nothing of the subnet", "Set `machine.subnet` to one of its subnets.");
+            vpc.drop("a VPC without a subnet is not supported", "Set `machine.subnet` to one of its subnets.");
         }
     }
     for key in ["subnet_filter", "vpc_filter", "security_group_filter"] {
         if let Some(filter) = reader.get(key) {
-            filter.drop("networks are not looked for", "Set `machine.subnet` and `machine.security-groups` by id.");
+            filter.drop(
+                "filters for networks are not supported",
+                "Set `machine.subnet` and `machine.security-groups` to ids.",
+            );
         }
     }
     for key in ["security_group_ids", "security_group_id"] {
@@ -57,7 +60,10 @@ fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
     if let Some(own) = reader.get("temporary_security_group_source_public_ip")
         && context.flag(&own) == Some(false)
     {
-        own.changed("only the runner's own address may reach the machine, unless `machine.ingress` says more", "");
+        own.changed(
+            "only the runner's own address can connect to the machine, unless `machine.ingress` allows more",
+            "",
+        );
     }
 }
 
@@ -69,11 +75,11 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
             Some("public_ip" | "public_dns") => connect.set_from("address", "public", &interface),
             Some("private_ip" | "private_dns") => connect.set_from("address", "private", &interface),
             Some("session_manager") => interface.drop(
-                "there is no Session Manager here",
-                "Use `machine.connect.jump`, or a runner inside of the network.",
+                "Session Manager is not supported",
+                "Use `machine.connect.jump`, or a runner inside the network.",
             ),
             _ => interface.drop(
-                "which address it is is not known before the bake",
+                "its value is not supported or only known during the bake",
                 "Set `machine.connect.address` to `public` or `private`.",
             ),
         }
@@ -81,7 +87,7 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
     if let Some(port) = reader.get("ssh_port")
         && let Some(value) = context.number(&port)
     {
-        // 22 is the default here too.
+        // 22 is the default.
         if value != crate::yaml::Value::Raw("22".to_owned()) {
             connect.set_from("port", value, &port);
         }

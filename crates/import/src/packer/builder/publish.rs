@@ -1,15 +1,16 @@
-//! What the image is called, and where it goes.
+//! The name of the image, and where it is published.
 
+use super::tags::tags_of;
 use crate::context::Context;
 use crate::input::Reader;
-use crate::packer::build::Image;
+use crate::packer::build::ImageDraft;
 use crate::yaml::{Map, Value};
 
-pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
+pub(super) fn read(reader: &Reader, context: &Context, image: &mut ImageDraft) {
     let home = image.region.as_ref().map(|(region, _)| region.clone());
     let map = &mut image.map;
     if let Some(key) = home_key(reader, context) {
-        // It counts for the build's own region, before `kms_key_id`.
+        // It takes precedence over `kms_key_id` in the home region.
         map.within("machine", |machine| machine.within("disk", |disk| disk.set_from("kms-key", key.0, &key.1)));
     }
     map.within("publish", |publish| {
@@ -20,13 +21,13 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
             let moves = words.0.iter().any(|part| matches!(part, crate::template::Part::Expr(_)));
             if !moves {
                 name.changed(
-                    "the name never changes, and EC2 takes a name once",
-                    "Put `${{ version }}` or `${{ timestamp }}` into it.",
+                    "the name is always the same, but EC2 allows a name only once",
+                    "Add `${{ version }}` or `${{ timestamp }}` to it.",
                 );
             }
-            // `isotime` and `uuid` side by side are one moment here.
+            // `isotime` and `uuid` both become `timestamp`, which is needed only once.
             let value = match value {
-                Value::Text(text) => Value::from(once(&text)),
+                Value::Text(text) => Value::from(with_one_timestamp(&text)),
                 value => value,
             };
             publish.set_from("name", value, &name);
@@ -43,14 +44,14 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut Image) {
     });
 }
 
-/// A name that says the moment once.
-fn once(name: &str) -> String {
-    const MOMENT: &str = "${{ timestamp }}";
-    let Some(end) = name.find(MOMENT).map(|at| at + MOMENT.len()) else { return name.to_owned() };
+/// A name without repeated timestamps.
+fn with_one_timestamp(name: &str) -> String {
+    const TIMESTAMP: &str = "${{ timestamp }}";
+    let Some(end) = name.find(TIMESTAMP).map(|at| at + TIMESTAMP.len()) else { return name.to_owned() };
     let rest = ['-', '_', '.', ' ', '/']
         .iter()
-        .fold(name[end..].to_owned(), |rest, separator| rest.replace(&format!("{separator}{MOMENT}"), ""));
-    name[..end].to_owned() + &rest.replace(MOMENT, "")
+        .fold(name[end..].to_owned(), |rest, separator| rest.replace(&format!("{separator}{TIMESTAMP}"), ""));
+    name[..end].to_owned() + &rest.replace(TIMESTAMP, "")
 }
 
 /// The key that `region_kms_key_ids` names for the region of the build itself.
@@ -73,7 +74,7 @@ fn regions(reader: &Reader, context: &Context, home: Option<&Value>, publish: &m
         let region = Value::from(words.manifest());
         let at = keys.iter().position(|(region, ..)| known.as_deref() == Some(*region));
         let key = at.and_then(|at| keys.remove(at).1);
-        // The image of the home region is there anyway.
+        // The home region always has the image.
         if known.is_some() && (known == home_known || Some(&region) == home) {
             continue;
         }
@@ -95,7 +96,7 @@ fn regions(reader: &Reader, context: &Context, home: Option<&Value>, publish: &m
     }
     for (region, _, key) in keys {
         if home_known.as_deref() != Some(region) {
-            key.drop("it is for a region that gets no image", "Add the region to `publish.regions`.");
+            key.drop("the image is not published to this region", "Add the region to `publish.regions`.");
         }
     }
 }
@@ -117,7 +118,7 @@ fn share(reader: &Reader, context: &Context, publish: &mut Map) {
             if words.known().as_deref() == Some("all") {
                 share.set_from("public", true, &groups);
             } else {
-                item.drop("only `all` is known as a group of users", "Write `publish.share` by hand.");
+                item.drop("the only supported group is `all`", "Write `publish.share` by hand.");
             }
         }
     }
@@ -134,61 +135,43 @@ fn share(reader: &Reader, context: &Context, publish: &mut Map) {
         if empty || (same && share.get(shared).is_some()) {
             continue;
         }
-        list.drop("snapshots are shared with those that the image is shared with", "Write them into `publish.share`.");
+        list.drop("snapshots are shared with the same accounts as the image", "Add them to `publish.share`.");
     }
     publish.set_filled("share", share);
 }
 
-/// Tags in both of their forms: a map, and a list of `key` (or `name`) and `value`.
-pub(super) fn both(reader: &Reader, context: &Context, map: &str, list: &str) -> Map {
-    let mut all = reader.get(map).map(|map| context.map(&map)).unwrap_or_default();
-    for tag in reader.get(list).iter().flat_map(Reader::items) {
-        let Some(key) = tag.get("key").or_else(|| tag.get("name")) else {
-            tag.drop("the tag has no `key`", "Write it by hand.");
-            continue;
-        };
-        let Some(name) = context.words(&key).and_then(|key| key.known()) else { continue };
-        if let Some(value) = tag.get("value")
-            && let Some(words) = context.words(&value)
-        {
-            all.set_from(name, words.manifest(), &value);
-        }
-    }
-    all
-}
-
 fn tags(reader: &Reader, context: &Context, publish: &mut Map) {
-    // Packer creates the image with the machine's tags, unless it is told not to, and lays its own over them.
+    // Packer creates the image with the tags of the machine (unless `skip_ami_run_tags`), which its own tags override.
     let skip = reader.get("skip_ami_run_tags").and_then(|skip| context.flag(&skip)) == Some(true);
-    let mut tags = if skip { Map::default() } else { both(reader, context, "run_tags", "run_tag") };
-    let own = both(reader, context, "tags", "tag");
+    let mut tags = if skip { Map::default() } else { tags_of(reader, context, "run_tags", "run_tag") };
+    let own = tags_of(reader, context, "tags", "tag");
     for entry in own.0 {
         tags.0.retain(|known| known.key != entry.key);
         tags.0.push(entry);
     }
-    let snapshots = both(reader, context, "snapshot_tags", "snapshot_tag");
+    let snapshots = tags_of(reader, context, "snapshot_tags", "snapshot_tag");
     if !snapshots.0.iter().all(|entry| tags.0.contains(entry)) {
         for field in ["snapshot_tags", "snapshot_tag"].iter().filter_map(|key| reader.get(key)) {
-            field.drop("snapshots have the tags of their image", "Write them into `publish.tags`.");
+            field.drop("snapshots get the tags of their image", "Add them to `publish.tags`.");
         }
     }
     let (reserved, free): (Vec<_>, Vec<_>) =
         tags.0.into_iter().partition(|entry| entry.key.starts_with("aws:") || entry.key.starts_with("ami-bake:"));
     for entry in reserved {
         if let Some(tag) = reader.get("tags").and_then(|tags| tags.get(&entry.key)) {
-            tag.drop("tags that begin with `aws:` and `ami-bake:` are reserved", "Give it another name.");
+            tag.drop("tags that start with `aws:` or `ami-bake:` are reserved", "Rename the tag.");
         }
     }
     publish.set_filled("tags", Map(free));
 }
 
 fn lifecycle(reader: &Reader, context: &Context, publish: &mut Map) {
-    // `required` is what an image has here without a word.
+    // `required` is the default of a manifest.
     let v2 = reader.get("imds_support").and_then(|support| context.plain(&support)?.known());
     if v2.as_deref() != Some("v2.0") {
         reader.changed(
-            "metadata needs a session token (IMDSv2) in the image and on its machine, where Packer leaves it open",
-            "Set `publish.imds: optional` and `machine.metadata.tokens: optional` where software can't ask for one.",
+            "IMDSv2 is required for the image and its build machine; Packer leaves it optional",
+            "If software needs IMDSv1, set `publish.imds: optional` and `machine.metadata.tokens: optional`.",
         );
     }
     if let Some(protection) = reader.get("deregistration_protection") {
@@ -200,12 +183,12 @@ fn lifecycle(reader: &Reader, context: &Context, publish: &mut Map) {
         if let Some(cooldown) = protection.get("with_cooldown")
             && context.flag(&cooldown) == Some(true)
         {
-            // Packer takes it for `enabled` too.
+            // Packer treats it as `enabled` too.
             publish.set_from("protect", true, &cooldown);
-            cooldown.drop("the protection has no cool-down", "");
+            cooldown.drop("a cooldown is not supported", "");
         }
     }
     if let Some(date) = reader.get("deprecate_at") {
-        date.drop("it is one day for all images", "Set `publish.deprecate-after` to an age, such as `90d`.");
+        date.drop("a fixed date is not supported", "Set `publish.deprecate-after` to an age, such as `90d`.");
     }
 }

@@ -1,25 +1,25 @@
-//! The image that a builder starts from.
+//! The source image of a builder.
 
 use crate::context::Context;
 use crate::input::Reader;
 use crate::yaml::{Map, Value};
 
-/// Sets `source`; none when the builder names no image, which is told.
+/// Sets `source`; none when the builder has no source image, which is reported.
 pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<()> {
     let mut ami = Map::default();
     let fixed = reader.get("source_ami");
-    // HCL alone has it: a data source that reads a parameter.
+    // Only HCL has it: a data source that reads an SSM parameter.
     if let Some(parameter) = reader.get("source_ami_parameter")
         && let Some(value) = context.text(&parameter)
     {
         ami.set_from("parameter", value, &parameter);
     }
     let filter = reader.get("source_ami_filter");
-    // With both, Packer takes the id unless it is empty.
+    // With both, Packer uses the id unless it is empty.
     let id = fixed.as_ref().and_then(|fixed| {
         let empty = context.words(fixed)?.known().is_some_and(|known| known.trim().is_empty());
         if empty && filter.is_some() {
-            fixed.drop("it is empty, so `source_ami_filter` decides", "");
+            fixed.drop("it is empty; `source_ami_filter` is used instead", "");
             return None;
         }
         context.needed(fixed).map(|value| (value, fixed))
@@ -27,12 +27,12 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
     if let Some((id, from)) = id {
         ami.set_from("id", id, from);
         if let Some(filter) = filter {
-            filter.drop("`source_ami` stands beside it and is taken", "");
+            filter.drop("`source_ami` is used instead", "");
         }
     } else if let Some(filter) = filter {
         filters(&filter, context, &mut ami);
     }
-    // The newest that fits the other filters, whatever its name.
+    // The newest image that matches the other filters, whatever its name.
     if ami.get("id").is_none()
         && ami.get("parameter").is_none()
         && ami.get("name").is_none()
@@ -42,8 +42,8 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
     }
     if ["id", "name", "parameter"].iter().all(|key| ami.get(key).is_none()) {
         reader.drop(
-            "it names no image to start from that could be taken over",
-            "Give the builder a `source_ami` or a `source_ami_filter` with a name, or its variable a value, and import again.",
+            "it has no source image that can be imported",
+            "Add a `source_ami` or a `source_ami_filter` with a name, or set its variable, and import again.",
         );
         return None;
     }
@@ -54,7 +54,7 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
 }
 
 fn filters(filter: &Reader, context: &Context, ami: &mut Map) {
-    if let Some(owners) = filter.get("owners").or_else(|| filter.get("owner")) {
+    if let Some(owners) = filter.first(&["owners", "owner"]) {
         let all = context.texts(&owners);
         match all.as_slice() {
             [] => {}
@@ -80,7 +80,7 @@ fn filters(filter: &Reader, context: &Context, ami: &mut Map) {
             continue;
         }
         let Some(words) = context.plain(&value) else { continue };
-        // These say whose images are meant as well as `owners` does.
+        // These filters mean the same as `owners`.
         if matches!(key, "owner-id" | "owner-alias") && ami.get("owner").is_none() {
             ami.set_from("owner", words.manifest(), &value);
             continue;
@@ -95,18 +95,18 @@ fn filters(filter: &Reader, context: &Context, ami: &mut Map) {
     if let Some(recent) = filter.get("most_recent")
         && context.flag(&recent) == Some(false)
     {
-        recent.changed("the newest image that fits is taken, where Packer would refuse more than one", "");
+        recent.changed("the newest matching image is used; Packer would fail on more than one", "");
     }
     if let Some(deprecated) = filter.get("include_deprecated")
         && context.flag(&deprecated) == Some(true)
     {
-        deprecated.drop("deprecated images are left out", "Name the image by its id where a deprecated one is meant.");
+        deprecated.drop("deprecated images are never found", "Use the id of the image if a deprecated one is needed.");
     }
     if ami.get("owner").is_none() && (ami.get("name").is_some() || ami.get("filters").is_some()) {
         ami.set("owner", Value::from("self"));
         filter.changed(
-            "the filter has no owner; images of the own account are taken, since anyone can publish any name",
-            "Set `owner` to whose images are meant.",
+            "the filter has no owner; `self` is used, since anyone can publish an image with any name",
+            "Set `owner` to the account that publishes the image.",
         );
     }
 }

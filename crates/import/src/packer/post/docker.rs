@@ -1,32 +1,30 @@
 //! docker-tag and docker-push.
 
-use super::Build;
 use crate::context::Context;
 use crate::credential;
-use crate::input::Reader;
-use crate::json::Kind;
-use crate::packer::build::Image;
+use crate::input::{FindingKind, InputValue, Location, Log, Reader};
+use crate::packer::build::{Build, ImageDraft};
 use crate::yaml::{Map, Value};
 
-/// What the post-processors say of a repository.
+/// The repository that post-processors tag and push.
 #[derive(Debug, Default)]
 pub(super) struct Repository {
     map: Map,
     login: Map,
     /// The chain that pushes.
-    pushes: Option<String>,
+    pushes: Option<Location>,
     /// Tags with the chains that set them.
-    tags: Vec<(Value, String)>,
+    tags: Vec<(Value, Location)>,
 }
 
-pub(super) fn tag(reader: &Reader, context: &Context, into: &mut Repository) {
+pub(super) fn tag(reader: &Reader, chain: &Location, context: &Context, into: &mut Repository) {
     if let Some(repository) = reader.get("repository")
         && let Some(value) = context.text(&repository)
     {
         if into.map.get("repository").is_some_and(|known| *known != value) {
             reader.drop(
-                "an image goes to one repository, and another is taken already",
-                "Tag it there in the workflow behind the bake.",
+                "an image has one repository, and an earlier `docker-tag` set another",
+                "Tag the image in the workflow after the bake.",
             );
             return;
         }
@@ -39,7 +37,7 @@ pub(super) fn tag(reader: &Reader, context: &Context, into: &mut Repository) {
                 _ => Vec::new(),
             };
             for tag in context.texts(&tags) {
-                into.tags.push((tag.clone(), chain(reader)));
+                into.tags.push((tag.clone(), chain.clone()));
                 if !all.contains(&tag) {
                     all.push(tag);
                 }
@@ -49,33 +47,32 @@ pub(super) fn tag(reader: &Reader, context: &Context, into: &mut Repository) {
     }
     if let Some(force) = reader.get("force") {
         if context.flag(&force) == Some(true) {
-            // That is what happens.
-            force.tick();
-            return common(reader, context);
+            // A bake always moves tags.
+            force.mark_used();
+        } else {
+            force.drop("tags always move to the new image", "");
         }
-        force.drop("a tag always moves to the new image", "");
     }
     common(reader, context);
 }
 
-/// An image that is read back from the file that the builder writes: here it is committed, and called the same.
-pub(super) fn import(reader: &Reader, context: &Context, image: &mut Image, into: &mut Repository) {
-    crate::packer::builder::docker::changes(reader, context, &mut image.changes);
-    tag(reader, context, into);
+/// The image that a builder exported is read back and tagged; here it is committed and tagged alike.
+pub(super) fn import(
+    reader: &Reader,
+    chain: &Location,
+    context: &Context,
+    image: &mut ImageDraft,
+    into: &mut Repository,
+) {
+    crate::packer::builder::changes(reader, context, &mut image.changes);
+    tag(reader, chain, context, into);
     if let Some(platform) = reader.get("platform") {
-        platform.drop("the image has its source's platform", "");
+        platform.drop("the image has the platform of its source image", "");
     }
 }
 
-/// What a post-processor works on: those of one list work on what the one before made.
-fn chain(reader: &Reader) -> String {
-    let path = reader.path();
-    let end = path.strip_suffix(']').and_then(|path| path.rfind("][")).map_or(path.len(), |at| at + 1);
-    path[..end].to_owned()
-}
-
-pub(super) fn push(reader: &Reader, context: &Context, into: &mut Repository) {
-    into.pushes = Some(chain(reader));
+pub(super) fn push(reader: &Reader, chain: &Location, context: &Context, into: &mut Repository) {
+    into.pushes = Some(chain.clone());
     into.map.set_from("push", true, reader);
     if let Some(login) = reader.get("login") {
         let _ = context.flag(&login);
@@ -95,24 +92,24 @@ pub(super) fn push(reader: &Reader, context: &Context, into: &mut Repository) {
             into.login.set_from("password", format!("${{{{ secrets.{secret} }}}}"), &password);
             password.drop(
                 "the value of a credential is never copied",
-                format!("Set the environment variable {secret} for the bake; `secrets` names it."),
+                format!("Set the environment variable {secret} for the bake; it is listed in `secrets`."),
             );
         }
     }
     if let Some(platform) = reader.get("platform") {
-        platform.drop("the image has its source's platform", "");
+        platform.drop("the image has the platform of its source image", "");
     }
     for key in ["login_email", "login_server"] {
         if let Some(field) = reader.get(key) {
-            field.drop("the registry is part of the repository's name", "");
+            field.drop("the registry is part of the repository name", "");
         }
     }
     for key in ["ecr_login", "aws_access_key", "aws_secret_key", "aws_token", "aws_profile", "aws_force_use_public_ecr"]
     {
         if let Some(field) = reader.get(key) {
             field.drop(
-                "Docker's own configuration is used for Amazon's registry",
-                "Log in by amazon-ecr-login or `docker login` before the bake.",
+                "the bake uses Docker's own configuration for Amazon ECR",
+                "Log in with amazon-ecr-login or `docker login` before the bake.",
             );
         }
     }
@@ -123,25 +120,18 @@ fn common(reader: &Reader, context: &Context) {
     if let Some(keep) = reader.get("keep_input_artifact")
         && context.flag(&keep) == Some(false)
     {
-        keep.drop("nothing is thrown away", "");
+        keep.drop("the bake does not delete images", "");
     }
 }
 
 /// Writes `publish.docker`.
-pub(super) fn write(repository: Repository, template: &Reader, build: &Build, image: &mut Image) {
+pub(super) fn write(repository: Repository, build: &Build, image: &mut ImageDraft, log: &Log) {
     let Repository { mut map, login, pushes, tags } = repository;
     if let Some(pushes) = pushes {
-        let others: Vec<&str> = tags
-            .iter()
-            .filter(|(tag, chain)| {
-                *chain != pushes && !tags.iter().any(|(other, chain)| other == tag && *chain == pushes)
-            })
-            .map(|(_, chain)| chain.as_str())
-            .collect();
-        for entry in template.get("post-processors").iter().flat_map(Reader::items) {
-            if others.contains(&entry.path()) {
-                entry.changed("its tag is pushed too: a repository is pushed with all of its tags", "");
-            }
+        let pushed = |tag: &Value| tags.iter().any(|(other, chain)| other == tag && *chain == pushes);
+        for (_, chain) in tags.iter().filter(|(tag, chain)| *chain != pushes && !pushed(tag)) {
+            let why = "its tag is pushed too: a repository is pushed with all of its tags";
+            log.report(FindingKind::Changed, chain, why, "");
         }
     }
     if map.get("repository").is_none() {
@@ -149,7 +139,7 @@ pub(super) fn write(repository: Repository, template: &Reader, build: &Build, im
             && let Some(changes) = build.reader.get("changes")
         {
             changes.drop(
-                "they belong to a repository, and no docker-tag names one",
+                "they need a repository, and no `docker-tag` sets one",
                 "Write `publish.docker` with a `repository` and `changes`.",
             );
         }
@@ -165,12 +155,9 @@ pub(super) fn write(repository: Repository, template: &Reader, build: &Build, im
     image.map.within("publish", |publish| publish.set("docker", map));
 }
 
-/// Whether a post-processor is for builders alone that did not come over.
-pub(super) fn is_left(reader: &Reader, names: &[&str]) -> bool {
-    let list = |key: &str| match reader.node.get(key).map(|node| &node.kind) {
-        Some(Kind::List(items)) => items.iter().filter_map(crate::json::Node::scalar).collect::<Vec<_>>(),
-        _ => Vec::new(),
-    };
-    let only = list("only");
+/// Whether a post-processor only runs for builders that were not imported.
+pub(super) fn is_for_others(fields: &InputValue, names: &[&str]) -> bool {
+    let only: Vec<&str> =
+        fields.get("only").map(InputValue::items).unwrap_or_default().iter().filter_map(InputValue::literal).collect();
     !only.is_empty() && !only.iter().any(|name| names.contains(name))
 }

@@ -1,23 +1,24 @@
 //! The provisioners ansible and ansible-local.
 
-use super::shell::environment;
-use super::{Fields, playbook};
+use super::environment::environment;
+use super::fields::Fields;
+use super::playbook;
 use crate::context::Context;
 use crate::input::Reader;
-use crate::packer::build::{Build, Image};
+use crate::packer::build::{Build, ImageDraft};
 use crate::paths::Found;
 use crate::template::{Part, Words};
 use crate::yaml::{Map, Value};
 
-/// From the computer that bakes, as the verb does.
-pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &Image) -> Vec<Map> {
+/// Ansible runs on the computer that bakes, as it does for a manifest.
+pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
     if let Some(user) = fields.get("user")
         && let Some(words) = context.plain(&user)
         && image.user.as_deref() != Some(words.manifest().as_str())
     {
         user.drop(
-            "the playbook logs in as the bake does, by `machine.user`",
-            "Use `become_user` in the playbook for another user.",
+            "the playbook logs in as `machine.user`",
+            "Use `become_user` in the playbook to run as another user.",
         );
     }
     fields.drop(
@@ -35,32 +36,32 @@ pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &
             "keep_inventory_file",
             "ansible_winrm_use_http",
         ],
-        "the playbook runs over the bake's own connection, which looks after itself",
+        "the playbook uses the bake's own connection",
         "",
     );
     fields.drop(
         &["inventory_file", "inventory_directory", "inventory_file_template", "empty_groups", "limit"],
-        "the inventory is made for the one machine",
-        "Name its groups in `groups`.",
+        "the inventory is generated and has only the one machine",
+        "List its groups in `groups`.",
     );
     galaxy(fields);
     let alias = fields.get("host_alias").and_then(|alias| Some((context.text(&alias)?, alias)));
     step(fields, build, context, Map::default(), &|found| {
         if let Some((alias, from)) = &alias {
-            from.changed("the machine has its image's name in the inventory; the alias is a group of it", "");
+            from.changed("the machine is called like its image in the inventory; the alias became a group", "");
             return vec![alias.clone()];
         }
-        // Packer's own name for the machine.
+        // Packer's name for the machine in the inventory.
         let named = found.is_some_and(|found| playbook::hosts(&found.full).iter().any(|hosts| hosts == "default"));
         if named { vec!["default".into()] } else { Vec::new() }
     })
 }
 
-/// On the machine itself in Packer; from the computer that bakes here.
+/// In Packer this runs on the machine; in a manifest Ansible runs on the computer that bakes.
 pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Map> {
     fields.reader().changed(
-        "Packer runs this playbook on the machine; here `ansible-playbook` runs beside the bake and reaches the machine over SSH",
-        "Ansible has to be where the bake runs, and a playbook with `connection: local` has to lose it.",
+        "Packer runs this playbook on the machine; ami-bake runs `ansible-playbook` on the computer that bakes, over SSH",
+        "Install Ansible where the bake runs, and remove `connection: local` from the playbook.",
     );
     fields.drop(
         &["staging_directory", "clean_staging_directory", "command", "galaxy_command"],
@@ -78,8 +79,8 @@ pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Ma
             "galaxy_collections_path",
             "galaxy_roles_path",
         ],
-        "the playbook runs where it lies, with what lies beside it",
-        "Look whether it finds its files: set `ANSIBLE_…` in the `env` of the step where not.",
+        "the playbook runs from its own folder",
+        "Check that it finds its files; if not, set `ANSIBLE_…` in the `env` of the step.",
     );
     let mut env = Map::default();
     let mut folders: Vec<String> = Vec::new();
@@ -102,7 +103,7 @@ pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Ma
             (hosts.iter().find(|hosts| here.contains(&hosts.as_str())), fields.get("playbook_file"))
         {
             from.changed(
-                format!("its plays are for `{hosts}`, which would be the computer that bakes"),
+                format!("its plays have `hosts: {hosts}`, which is the computer that bakes"),
                 "Write `hosts: all` in the playbook.",
             );
         }
@@ -120,12 +121,12 @@ fn galaxy(fields: &Fields) {
             "collections_path",
             "offline_mode",
         ],
-        "how `ansible-galaxy` installs is not set",
+        "options of `ansible-galaxy` are not supported",
         "",
     );
 }
 
-/// `more` are further groups of the machine for a playbook.
+/// A step for each playbook; `more` gives further groups of the machine.
 fn step(
     fields: &Fields,
     build: &Build,
@@ -147,8 +148,9 @@ fn step(
     for playbook in playbooks.iter().flatten().flat_map(Reader::items) {
         let Some((path, found)) = context.local(&playbook) else { continue };
         let mut vars = vars.clone();
-        // Packer gives these to every playbook.
-        let own = [("packer_build_name", build.own_name().manifest()), ("packer_builder_type", build.kind.clone())];
+        // Packer passes these to every playbook.
+        let own =
+            [("packer_build_name", build.own_name().manifest()), ("packer_builder_type", build.kind().to_owned())];
         let read =
             found.as_ref().map(|found| playbook::reads(&found.full, &["packer_build_name", "packer_builder_type"]));
         for (name, value) in own {
@@ -170,26 +172,26 @@ fn step(
         steps.push(step);
     }
     if steps.is_empty() {
-        fields.reader().drop("it names no playbook that could be taken over", "Write the step by hand.");
+        fields.reader().drop("it has no playbook that can be imported", "Write the step by hand.");
     }
     steps
 }
 
-/// `-e name=value` becomes `vars`; everything else stays an argument.
+/// `-e name=value` becomes `vars`; everything else remains an argument.
 fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<Value>) {
-    // A text alone is a list with commas.
+    // A single text is a list with commas.
     let items: Vec<(Option<Words>, Reader)> = if extra.is_list() {
         extra.items().into_iter().map(|item| (context.words(&item), item)).collect()
     } else {
         context.list(extra).into_iter().map(|(words, item)| (Some(words), item)).collect()
     };
-    // The value of a variable is no path that could be told from other text: it is told instead.
+    // Whether the value of a variable is a path is unknown, so it is only reported.
     let place = |words: &Words, item: &Reader| {
         let text = words.manifest();
         if context.beside(&text) != text {
             item.changed(
-                "it holds the path of the template's folder on this computer",
-                "Write a path that is right wherever the bake runs.",
+                "it contains the absolute path of the template's folder",
+                "Use a path that is valid wherever the bake runs.",
             );
         }
     };
@@ -206,7 +208,7 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
             place(value, next);
             if !pair(value, next, vars) {
                 if value.is_secret() || crate::credential::given(&value.manifest()) {
-                    next.drop("a secret can't be part of an argument", "Write it below `vars` of the step.");
+                    next.drop("secrets are not allowed in arguments", "Add it to `vars` of the step.");
                     continue;
                 }
                 args.push("--extra-vars".into());
@@ -221,11 +223,11 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
             continue;
         }
         if words.is_secret() || crate::credential::given(&words.manifest()) {
-            item.drop("a secret can't be part of an argument", "Write it below `vars` of the step.");
+            item.drop("secrets are not allowed in arguments", "Add it to `vars` of the step.");
             continue;
         }
         let text = context.beside(&words.manifest());
-        // Packer puts the arguments of ansible-local on a command line; here each is a word of its own.
+        // Packer passes the arguments of ansible-local through a shell; in a manifest each is one word.
         match strip(words, &["--extra-vars ", "-e "]) {
             Some(rest) => {
                 args.push("--extra-vars".into());
@@ -236,7 +238,7 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
     }
 }
 
-/// Words without what they begin with.
+/// Text without a prefix.
 fn strip(words: &Words, starts: &[&str]) -> Option<Words> {
     let Some(Part::Text(first)) = words.0.first() else { return None };
     let rest = starts.iter().find_map(|start| first.strip_prefix(start))?;
@@ -245,7 +247,7 @@ fn strip(words: &Words, starts: &[&str]) -> Option<Words> {
     Some(out)
 }
 
-/// One `name=value` without spaces or quotes; more of them stay an argument.
+/// Adds one `name=value` without spaces or quotes to the variables; anything else remains an argument.
 fn pair(words: &Words, from: &Reader, vars: &mut Map) -> bool {
     let Some(Part::Text(first)) = words.0.first() else { return false };
     let Some((name, start)) = first.split_once('=') else { return false };
@@ -262,7 +264,7 @@ fn pair(words: &Words, from: &Reader, vars: &mut Map) -> bool {
         let secret = crate::credential::variable(name);
         from.drop(
             "the value of a credential is never copied",
-            format!("Set the environment variable {secret} for the bake; `secrets` names it."),
+            format!("Set the environment variable {secret} for the bake; it is listed in `secrets`."),
         );
         vars.set_from(name, format!("${{{{ secrets.{secret} }}}}"), from);
         return true;

@@ -1,40 +1,39 @@
 //! The chef-solo provisioner.
 
-use super::Fields;
+use super::fields::Fields;
 use crate::context::Context;
-use crate::input::Reader;
-use crate::json::Kind;
+use crate::input::{Reader, ValueKind};
 use crate::yaml::{Map, Value};
 
 pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
     fields.drop(
         &["encrypted_data_bag_secret_path"],
-        "the secret of encrypted data bags is not copied onto the machine",
-        "Give it in the `env` of the step as a secret, and have a recipe pass `ENV['NAME']` to `data_bag_item`.",
+        "the secret of encrypted data bags is not copied to the machine",
+        "Pass it as a secret in the `env` of the step, and pass `ENV['NAME']` to `data_bag_item` in a recipe.",
     );
     fields.drop(
         &["config_template"],
-        "the verb `chef` writes Chef's configuration",
-        "Cookbooks, roles, data bags, environments and the environment are keys of the step; further settings belong to a cookbook's `client.rb` resource or the attributes.",
+        "`chef` steps write Chef's configuration themselves",
+        "Use the keys `cookbooks`, `roles`, `data-bags`, `environments` and `environment` of the step. Move other settings to a cookbook or to the attributes.",
     );
     fields.drop(
         &["remote_cookbook_paths"],
-        "the verb `chef` sends its cookbooks",
-        "Name local folders under `cookbooks`; what an earlier step fetches onto the machine takes a `run` step with chef-solo of its own.",
+        "`chef` steps upload their cookbooks",
+        "List local folders in `cookbooks`. For cookbooks that an earlier step downloads to the machine, run chef-solo in a `run` step.",
     );
     fields.drop(
         &["install_command", "skip_install", "version"],
-        "the verb `chef` installs nothing",
-        "Install Chef or Cinc by a `run` step before it.",
+        "`chef` steps do not install Chef",
+        "Install Chef or Cinc with a `run` step before it.",
     );
-    fields.drop(&["execute_command", "prevent_sudo"], "Chef runs as root, by a command line of the step's own", "");
-    fields.drop(&["staging_directory"], "the files are in a folder that is gone afterwards", "");
+    fields.drop(&["execute_command", "prevent_sudo"], "Chef runs as root with a fixed command line", "");
+    fields.drop(&["staging_directory"], "the files are uploaded to a temporary folder", "");
     fields.drop(
         &["guest_os_type", "elevated_user", "elevated_password", "elevated_execute_command"],
-        "machines run Linux",
+        "only Linux machines are supported",
         "",
     );
-    fields.drop(&["knife_command"], "chef-solo speaks with no server", "");
+    fields.drop(&["knife_command"], "chef-solo does not use a Chef server", "");
     let mut step = Map::default();
     step.set("chef", "chef-solo");
     if let Some(list) = fields.get("cookbook_paths") {
@@ -57,7 +56,7 @@ pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
     if let Some(json) = fields.get("json") {
         step.set_filled("attributes", attributes(&json, context));
     }
-    // Whoever accepted it for Packer did so for Chef.
+    // The licence that was accepted for Packer is Chef's own.
     if let Some(words) = fields.get("chef_license").and_then(|words| context.plain(&words)) {
         let mut env = Map::default();
         env.set("CHEF_LICENSE", words.manifest());
@@ -66,11 +65,11 @@ pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
     vec![step]
 }
 
-/// Node attributes; secrets can't be among them.
+/// Node attributes; secrets are not allowed in them.
 fn attributes(json: &Reader, context: &Context) -> Map {
     let mut map = Map::default();
     if json.entries().is_empty() {
-        json.tick();
+        json.mark_used();
     }
     for (key, value) in json.entries() {
         if let Some(tree) = attribute(key, &value, context) {
@@ -81,28 +80,28 @@ fn attributes(json: &Reader, context: &Context) -> Map {
 }
 
 fn attribute(key: &str, value: &Reader, context: &Context) -> Option<Value> {
-    match &value.node.kind {
-        Kind::Map(_) => Some(attributes(value, context).into()),
-        Kind::List(_) => {
+    match &value.value.kind {
+        ValueKind::Map(_) => Some(attributes(value, context).into()),
+        ValueKind::List(_) => {
             Some(value.items().iter().filter_map(|item| attribute(key, item, context)).collect::<Vec<_>>().into())
         }
-        Kind::Text(_) => {
+        ValueKind::Text(_) => {
             let words = context.words(value)?;
             let literal =
                 words.literal().is_some_and(|literal| !literal.is_empty() && !matches!(literal, "yes" | "no"));
             if words.is_secret() || (literal && crate::credential::named(key)) {
                 value.drop(
-                    "a credential can't stand among the attributes",
-                    "Give it in the `env` of the step, and read it in a recipe by `ENV['NAME']`.",
+                    "credentials are not allowed in attributes",
+                    "Pass it in the `env` of the step and read `ENV['NAME']` in a recipe.",
                 );
                 return None;
             }
             Some(words.manifest().into())
         }
-        Kind::Null => {
-            value.tick();
+        ValueKind::Null => {
+            value.mark_used();
             Some(Value::Raw("null".to_owned()))
         }
-        Kind::Bool(_) | Kind::Number(_) => Some(Value::Raw(value.text()?.to_owned())),
+        ValueKind::Bool(_) | ValueKind::Number(_) => Some(Value::Raw(value.text()?.to_owned())),
     }
 }

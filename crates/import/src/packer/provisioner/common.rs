@@ -1,14 +1,19 @@
-//! What every provisioner takes: a pause before, a limit, further attempts, a name.
+//! Fields that every provisioner has: a pause, a timeout, retries, a name.
 
-use super::Fields;
-use crate::comment;
+use super::fields::Fields;
 use crate::context::Context;
-use crate::packer::build::{Build, Image, Platform};
+use crate::packer::build::{Build, ImageDraft, Platform};
 use crate::yaml::{Map, Value};
 
-/// Adds a provisioner's steps with what it says of all of them.
-pub(super) fn add(steps: Vec<Map>, fields: &Fields, build: &Build, context: &Context, image: &mut Image) {
-    let comments = comment::of(fields.reader());
+/// Adds the steps of a provisioner, with the fields that apply to all of them.
+pub(super) fn add(
+    steps: Vec<Map>,
+    comments: Vec<String>,
+    fields: &Fields,
+    build: &Build,
+    context: &Context,
+    image: &mut ImageDraft,
+) {
     let pause = fields.get("pause_before").and_then(|pause| Some((context.duration(&pause)?, pause)));
     let timeout = fields.get("timeout").and_then(|timeout| Some((context.duration(&timeout)?, timeout)));
     let retries = fields.get("max_retries").and_then(|retries| Some((context.number(&retries)?, retries)));
@@ -17,24 +22,23 @@ pub(super) fn add(steps: Vec<Map>, fields: &Fields, build: &Build, context: &Con
         return;
     }
     if steps.iter().filter(|step| step.get("reboot").is_none()).count() > 1 {
-        for (field, what) in [(&timeout, "the limit"), (&retries, "the number")] {
+        for field in [&timeout, &retries] {
             if let Some((_, from)) = field {
-                from.changed(format!("{what} holds for each of its steps, in Packer for all of them together"), "");
+                from.changed("it applies to each of its steps; in Packer to all of them together", "");
             }
         }
     }
     if let Some((time, from)) = pause {
         let after_reboot = matches!(image.steps.last(), Some(Value::Map(last)) if last.get("reboot").is_some());
         match self::pause(&time, build) {
-            _ if after_reboot => from.changed("there is no pause: `reboot` waits until the machine is back", ""),
+            _ if after_reboot => from.changed("not needed: `reboot` waits until the machine is back", ""),
             Some(step) => image.steps.push(step.into()),
             None => {}
         }
     }
     if let Some(carry) = fields.get("continue_on_error") {
-        carry.changed("it is `on-failure: ignore` now, where it is true", "");
+        carry.changed("replaced with `on-failure: ignore`", "");
         if context.flag(&carry) == Some(true) {
-            // Told above; set below for every step.
             return push(steps, comments, image, |step| {
                 step.set_from("on-failure", "ignore", &carry);
                 extras(step, timeout.as_ref(), retries.as_ref(), name.as_ref());
@@ -57,14 +61,14 @@ fn extras(step: &mut Map, timeout: Option<&Field>, retries: Option<&Field>, name
     }
     if let Some((value, from)) = name {
         step.set_from("name", value.clone(), from);
-        // The name stands first.
+        // The name is written first.
         if let Some(entry) = step.0.pop() {
             step.0.insert(0, entry);
         }
     }
 }
 
-fn push(steps: Vec<Map>, mut comments: Vec<String>, image: &mut Image, extras: impl Fn(&mut Map)) {
+fn push(steps: Vec<Map>, mut comments: Vec<String>, image: &mut ImageDraft, extras: impl Fn(&mut Map)) {
     for mut step in steps {
         extras(&mut step);
         if let Some(first) = step.0.first_mut() {
@@ -74,7 +78,7 @@ fn push(steps: Vec<Map>, mut comments: Vec<String>, image: &mut Image, extras: i
     }
 }
 
-/// A step that does nothing for a while.
+/// A step that waits.
 pub(super) fn pause(time: &Value, build: &Build) -> Option<Map> {
     let Value::Text(text) = time else { return None };
     let seconds = seconds(text)?;
@@ -84,14 +88,14 @@ pub(super) fn pause(time: &Value, build: &Build) -> Option<Map> {
     let mut step = Map::default();
     step.set("name", format!("Pause for {text}"));
     step.set("run", format!("sleep {seconds}"));
-    // Not every container has the default, bash.
+    // Not every container has bash, the default.
     if build.platform == Platform::Docker {
         step.set("shell", "sh -e");
     }
     Some(step)
 }
 
-/// A time in whole seconds, rounded up.
+/// A duration in whole seconds, rounded up.
 fn seconds(text: &str) -> Option<u64> {
     let mut total = 0.0_f64;
     let mut rest = text;

@@ -1,4 +1,7 @@
-//! `execute_command`: what it says of user, shell and arguments.
+//! `execute_command`: the user, the shell and the arguments that it runs a script with.
+
+use crate::template::Template;
+use crate::template::parse::{Argument, Segment, parse};
 
 /// How a script runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,44 +12,46 @@ pub(super) struct Execution {
     pub(super) shell: Option<String>,
     /// Arguments of the script.
     pub(super) arguments: Vec<String>,
-    /// There is more in it than that.
+    /// The command does more than that.
     pub(super) more: bool,
 }
 
 const SHELLS: [&str; 12] =
     ["sh", "bash", "dash", "ash", "ksh", "zsh", "python", "python3", "python2", "perl", "ruby", "env"];
 
-/// Takes a command apart. `known` is the value of a text with templates other than `.Path` and `.Vars`; without one they
-/// make it more.
-pub(super) fn read(command: &str, known: &dyn Fn(&str) -> Option<String>) -> Execution {
+/// Marks in the text of a command: the path of the script, its variables, and the first of the templates that are evaluated.
+const PATH: char = '\u{1}';
+const VARS: char = '\u{2}';
+const VARS_WORD: &str = "\u{2}";
+const FIRST: u32 = 0xe000;
+
+/// Takes a command apart. `known` evaluates what is not `.Path` or `.Vars`; without a value it counts as more.
+pub(super) fn read(command: &Template, known: &dyn Fn(&Segment) -> Option<String>) -> Execution {
     let mut execution = Execution::default();
-    let mut command = command.to_owned();
-    for (name, mark) in [("Path", "\u{1}"), ("Vars", "\u{2}"), ("EnvVarFile", "\u{2}")] {
-        for spelled in [
-            format!("{{{{ .{name} }}}}"),
-            format!("{{{{.{name}}}}}"),
-            format!("{{{{ .{name}}}}}"),
-            format!("{{{{.{name} }}}}"),
-        ] {
-            command = command.replace(&spelled, mark);
-        }
-    }
-    let Some(at) = command.rfind('\u{1}') else {
+    let Ok(segments) = parse(command) else {
         execution.more = true;
         return execution;
     };
-    let mut evaluated = |text: &str| {
-        if !text.contains("{{") {
-            return text.to_owned();
-        }
-        known(text).unwrap_or_else(|| {
-            execution.more = true;
-            String::new()
-        })
+    let (command, others) = marked(segments);
+    let Some(at) = command.rfind(PATH) else {
+        execution.more = true;
+        return execution;
     };
-    let after = evaluated(command[at..].trim_start_matches('\u{1}'));
+    let mut evaluated = |text: &str| -> String {
+        let mut out = String::new();
+        for c in text.chars() {
+            let segment = u32::from(c).checked_sub(FIRST).and_then(|at| others.get(usize::try_from(at).ok()?));
+            match segment.map(known) {
+                None => out.push(c),
+                Some(Some(value)) => out.push_str(&value),
+                Some(None) => execution.more = true,
+            }
+        }
+        out
+    };
+    let after = evaluated(command[at..].trim_start_matches(PATH));
     let before = &command[..at];
-    // Only the last command of the line runs the script; `chmod +x` before it goes without saying.
+    // Only the last command of the line runs the script; `chmod +x` before it is not needed.
     let (head, last) = match before.rfind([';', '|', '&']) {
         Some(split) => (&before[..split], &before[split + 1..]),
         None => ("", before),
@@ -54,7 +59,7 @@ pub(super) fn read(command: &str, known: &dyn Fn(&str) -> Option<String>) -> Exe
     let last = evaluated(last);
     let harmless = |part: &str| {
         let part = part.trim();
-        // `echo PASSWORD |` is for sudo, which asks nobody here.
+        // `echo PASSWORD |` is for sudo, which never asks for one on a build machine.
         part.is_empty() || ["chmod ", "sudo chmod ", "echo ", "sleep "].iter().any(|start| part.starts_with(start))
     };
     execution.more |= !head.split([';', '|', '&']).all(harmless);
@@ -79,20 +84,20 @@ pub(super) fn read(command: &str, known: &dyn Fn(&str) -> Option<String>) -> Exe
                 }
             }
             "su" => execution.more = true,
-            "\u{2}" | "exec" | "env" if shell.is_empty() => {}
-            "\u{2}" => {}
+            VARS_WORD | "exec" | "env" if shell.is_empty() => {}
+            VARS_WORD => {}
             "-c" => shell.clear(),
             _ if SHELLS.contains(&base) => {
                 shell.clear();
                 shell.push(word);
             }
             _ if word.starts_with('-') && !shell.is_empty() => shell.push(word),
-            // Variables of the command's own.
+            // A variable that the command sets.
             _ if word.contains('=') => execution.more = true,
             _ => execution.more = true,
         }
     }
-    // `-c` runs a command line: the script's own shebang counts again.
+    // `-c` runs a command line, so that the script's own `#!` line decides.
     if !shell.is_empty()
         && !shell.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))
     {
@@ -102,17 +107,49 @@ pub(super) fn read(command: &str, known: &dyn Fn(&str) -> Option<String>) -> Exe
     if after.contains([';', '|', '&', '>', '<']) {
         execution.more = true;
     } else {
-        execution.arguments = after.split_whitespace().filter(|word| *word != "\u{2}").map(str::to_owned).collect();
+        execution.arguments = after.split_whitespace().filter(|word| *word != VARS_WORD).map(str::to_owned).collect();
     }
     execution
+}
+
+/// The command as text with marks in the place of templates, and the templates other than `.Path` and `.Vars`.
+fn marked(segments: Vec<Segment>) -> (String, Vec<Segment>) {
+    let mut text = String::new();
+    let mut others = Vec::new();
+    for segment in segments {
+        match (&segment, field(&segment)) {
+            (Segment::Text(written), _) => text.push_str(written),
+            (_, Some("Path")) => text.push(PATH),
+            (_, Some("Vars" | "EnvVarFile")) => text.push(VARS),
+            _ => {
+                let mark = u32::try_from(others.len()).ok().and_then(|at| char::from_u32(FIRST + at));
+                text.extend(mark);
+                others.push(segment);
+            }
+        }
+    }
+    (text, others)
+}
+
+/// The field that an action is.
+fn field(segment: &Segment) -> Option<&str> {
+    let Segment::Action(pipeline) = segment else { return None };
+    let [command] = pipeline.as_slice() else { return None };
+    match command.as_slice() {
+        [Argument::Field(path)] if path.len() == 1 => path.first().map(String::as_str),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Execution, read as read_with};
+    use crate::template::parse::Segment;
+    use crate::template::{Template, call};
 
     fn read(command: &str) -> Execution {
-        read_with(command, &|text| text.contains("user").then(|| text.replace("{{user `x`}}", "X")))
+        let known = |segment: &Segment| (*segment == Segment::Action(call("user", "x"))).then(|| "X".to_owned());
+        read_with(&Template::text(command), &known)
     }
 
     fn sudo(shell: Option<&str>) -> Execution {

@@ -1,8 +1,9 @@
-//! The fields of a provisioner, with what `override` says for a builder laid over them.
+//! The fields of a provisioner, with those that `override` sets for a builder.
 
 use crate::input::Reader;
 
-pub(crate) struct Fields<'a> {
+/// The fields of a provisioner for one builder.
+pub(super) struct Fields<'a> {
     reader: Reader<'a>,
     over: Option<Reader<'a>>,
 }
@@ -13,14 +14,14 @@ impl<'a> Fields<'a> {
         Self { reader, over }
     }
 
-    /// A field; what an override replaces is told.
+    /// A field; one that an override replaces is reported.
     pub(super) fn get(&self, key: &str) -> Option<Reader<'a>> {
         let own = self.reader.get(key);
         match self.over.as_ref().and_then(|over| over.get(key)) {
             Some(over) => {
                 if let Some(own) = own {
-                    own.changed("an override takes its place for a builder", "");
-                    own.tick();
+                    own.changed("overridden for a builder", "");
+                    own.mark_used();
                 }
                 Some(over)
             }
@@ -33,14 +34,13 @@ impl<'a> Fields<'a> {
         &self.reader
     }
 
-    /// Tells of fields that have no counterpart, but for those that say what holds without them.
+    /// Reports fields that are not supported, unless they are unset.
     pub(super) fn drop(&self, keys: &[&str], why: &str, help: &str) {
         for key in keys {
             if let Some(field) = self.get(key) {
-                // Of all flags only `use_proxy` is on by itself.
-                let unset = matches!(field.node.scalar(), Some("" | "false")) && *key != "use_proxy";
-                if unset {
-                    field.tick();
+                // `use_proxy` is the only flag that is on by default.
+                if field.is_unset() && *key != "use_proxy" {
+                    field.mark_used();
                 } else {
                     field.drop(why, help);
                 }

@@ -1,33 +1,38 @@
 //! The file provisioner.
 
-use super::{Fields, home};
+use super::fields::Fields;
+use super::home::home;
 use crate::context::Context;
-use crate::input::Reader;
-use crate::packer::build::{Build, Image, Platform};
+use crate::input::{InputValue, Reader};
+use crate::packer::build::{Build, ImageDraft, Platform};
 use crate::paths::Found;
 use crate::template::{Part, Words};
 use crate::yaml::{Map, Value};
 
-pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &Image) -> Vec<Map> {
-    fields.drop(&["generated"], "files are looked for when the step runs", "");
-    fields.drop(&["content"], "a step uploads files", "Put the text into a file, or write it by a `run` step.");
+pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
+    fields.drop(&["generated"], "files are read when the step runs", "");
+    fields.drop(
+        &["content"],
+        "uploading text is not supported",
+        "Put the text into a file, or write it with a `run` step.",
+    );
     let direction = fields.get("direction").and_then(|field| context.words(&field)?.known());
     let Some(destination) = fields.get("destination") else {
         fields.reader().drop("it has no `destination`", "Write the step by hand.");
         return Vec::new();
     };
-    // Packer takes `source` behind `sources`.
+    // Packer appends `source` to `sources`.
     let lists = [fields.get("sources"), fields.get("source")];
     let sources: Vec<Reader> = lists.iter().flatten().flat_map(Reader::items).collect();
     if direction.as_deref() == Some("download") {
-        let Some(to) = context.place(&destination) else { return Vec::new() };
+        let Some(to) = context.target(&destination) else { return Vec::new() };
         return sources.iter().filter_map(|source| download(source, &to, &destination, context)).collect();
     }
     let Some(to) = context.plain(&destination) else { return Vec::new() };
     let Some(to) = absolute(to, build, image) else {
         destination.drop(
-            "it is relative to the home of a login user that is not known",
-            "Write the step by hand, with a path that begins with `/`.",
+            "it is relative to the home of an unknown login user",
+            "Write the step by hand, with an absolute path.",
         );
         return Vec::new();
     };
@@ -35,13 +40,13 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     for source in sources {
         let Some((mut from, found)) = context.local(&source) else { continue };
         if found.is_some_and(|found| becomes(&found, &to, build, image)) {
-            // The folder itself and its contents are the same then.
+            // Uploading the folder's contents has the same result.
             source.changed(
                 format!(
-                    "nothing makes {} before, and Packer makes it of the folder itself: its contents are sent there",
+                    "{} does not exist yet, so Packer would create it from the folder itself; its contents are uploaded there",
                     to.manifest()
                 ),
-                "Take the slash off at its end where the folder is meant to be one level below.",
+                "Remove the trailing slash if the folder should be created inside the destination.",
             );
             from.push('/');
         }
@@ -59,12 +64,12 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
 
 fn download(source: &Reader, to: &str, destination: &Reader, context: &Context) -> Option<Map> {
     let from = context.plain(source)?.manifest();
-    // `logs/*` is what is in the folder.
+    // `logs/*` means the contents of the folder.
     let from = from.strip_suffix("/*").map_or(from.clone(), |folder| format!("{folder}/"));
     if from.contains(['*', '?', '[']) {
         source.drop(
-            "a download takes a file or a folder, no pattern",
-            "Collect the files in a folder on the machine by a `run` step, and download that.",
+            "patterns are not supported for downloads",
+            "Copy the files to a folder on the machine with a `run` step, and download that folder.",
         );
         return None;
     }
@@ -74,8 +79,8 @@ fn download(source: &Reader, to: &str, destination: &Reader, context: &Context) 
     Some(step)
 }
 
-/// A destination as a path from the root: SSH begins in the login user's home, `docker cp` at the root.
-fn absolute(mut to: Words, build: &Build, image: &Image) -> Option<Words> {
+/// A destination as an absolute path: with SSH it is relative to the login user's home, with `docker cp` to the root.
+fn absolute(mut to: Words, build: &Build, image: &ImageDraft) -> Option<Words> {
     let Some(Part::Text(first)) =
         to.0.first_mut().filter(|part| matches!(part, Part::Text(text) if !text.starts_with('/')))
     else {
@@ -84,7 +89,7 @@ fn absolute(mut to: Words, build: &Build, image: &Image) -> Option<Words> {
     let rest = first.trim_start_matches("~/").trim_start_matches("./").to_owned();
     let base = match (build.platform, image.user.as_deref()) {
         (Platform::Docker, _) => String::new(),
-        // The user's name may be an expression, which a text must not hold.
+        // The user's name may be an expression, which is not allowed in a text.
         (Platform::Aws, Some(user)) if !user.contains("${{") => home(user),
         (Platform::Aws, _) => return None,
     };
@@ -93,7 +98,7 @@ fn absolute(mut to: Words, build: &Build, image: &Image) -> Option<Words> {
 }
 
 /// Folders that every image has.
-const THERE: [&str; 16] = [
+const EXISTING: [&str; 16] = [
     "",
     "/tmp",
     "/var/tmp",
@@ -112,10 +117,10 @@ const THERE: [&str; 16] = [
     "/etc/systemd/system",
 ];
 
-/// Whether a folder becomes its destination instead of going into it: `scp -r` and `docker cp` do so where the destination
-/// is not there.
-fn becomes(found: &Found, to: &Words, build: &Build, image: &Image) -> bool {
-    let sftp = build.reader.node.get("ssh_file_transfer_method").and_then(crate::json::Node::scalar) == Some("sftp");
+/// Whether a folder becomes its destination instead of being copied into it: `scp -r` and `docker cp` do so when the
+/// destination does not exist.
+fn becomes(found: &Found, to: &Words, build: &Build, image: &ImageDraft) -> bool {
+    let sftp = build.reader.value.get("ssh_file_transfer_method").and_then(InputValue::literal) == Some("sftp");
     if sftp || !found.full.is_dir() || found.text.ends_with('/') {
         return false;
     }
@@ -129,5 +134,5 @@ fn becomes(found: &Found, to: &Words, build: &Build, image: &Image) -> bool {
         }),
         _ => false,
     };
-    !THERE.contains(&known) && home.as_deref() != Some(known) && !image.steps.iter().any(made)
+    !EXISTING.contains(&known) && home.as_deref() != Some(known) && !image.steps.iter().any(made)
 }

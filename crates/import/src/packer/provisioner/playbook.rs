@@ -1,13 +1,16 @@
-//! What a playbook on the disk reads that Packer gives it by itself.
+//! What a playbook on disk reads.
 
 use std::path::Path;
 
-/// So many files are looked at, and so deep: a playbook may lie at the root of a whole repository.
+use ami_bake_manifest::diagnostic::Sources;
+use ami_bake_manifest::tree::{self, Node};
+
+/// How many files are searched, and how deep: a playbook may be at the root of a whole repository.
 const FILES: usize = 300;
 const DEPTH: usize = 5;
 const ENDINGS: [&str; 5] = ["yml", "yaml", "j2", "json", "cfg"];
 
-/// Which of the words stand in a playbook or in what lies beside it.
+/// Which of the words occur in a playbook or in the files beside it.
 pub(super) fn reads<'w>(playbook: &Path, words: &[&'w str]) -> Vec<&'w str> {
     let mut found = Vec::new();
     let mut left = FILES;
@@ -39,9 +42,12 @@ fn walk(folder: &Path, depth: usize, left: &mut usize, look: &mut dyn FnMut(&Pat
     }
 }
 
-/// The patterns behind `hosts:` of a playbook's plays.
+/// The values of `hosts` in a playbook's plays.
 pub(super) fn hosts(playbook: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(playbook).unwrap_or_default();
-    let plays: Vec<serde_yaml::Value> = serde_yaml::from_str(&text).unwrap_or_default();
-    plays.iter().filter_map(|play| play.get("hosts")?.as_str().map(str::to_owned)).collect()
+    let file = Sources::default().add("", text.as_str());
+    // Errors in a playbook are Ansible's to report, and it may have tags of its own.
+    let plays = tree::parse_with_tags(file, &text, &mut Vec::new());
+    let plays = plays.as_ref().map(Node::items).unwrap_or_default();
+    plays.iter().filter_map(|play| play.get("hosts")?.as_text().map(str::to_owned)).collect()
 }

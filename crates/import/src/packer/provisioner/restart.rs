@@ -17,12 +17,12 @@ pub(super) fn is_restart(line: &str) -> bool {
     }
 }
 
-/// Takes a restart off the end of a script: it is a step of its own.
+/// The script without a restart at its end, which becomes a step.
 pub(super) fn split(script: &str) -> Option<String> {
     let lines: Vec<&str> = script.lines().collect();
     let last = lines.iter().rposition(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
     let line = lines[last];
-    // The last command of its line, behind `&&` or `;`.
+    // The last command of its line, after `&&` or `;`.
     if is_restart(line) {
         return Some(lines[..last].join("\n"));
     }

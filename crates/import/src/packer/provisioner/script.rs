@@ -1,9 +1,9 @@
-//! Templates in scripts: what is safe is spliced, everything else reaches the script by its environment.
+//! Templates in scripts: safe values are inserted, all others are passed as environment variables.
 
 use crate::template::{Part, Words};
 use crate::yaml::Map;
 
-/// A script with the variables that it reads.
+/// A script with the environment variables that it reads.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     pub(super) text: String,
@@ -21,7 +21,7 @@ enum State {
 }
 
 impl Script {
-    /// Adds a line; answers the variables that it reads.
+    /// Adds a line. Answers the environment variables that it reads.
     pub(super) fn line(&mut self, words: &Words) -> Vec<String> {
         let mut read = Vec::new();
         if !self.text.is_empty() {
@@ -48,7 +48,7 @@ impl Script {
         read
     }
 
-    /// The variable that holds an expression's value.
+    /// The environment variable for the value of an expression.
     fn variable(&mut self, code: &str) -> String {
         let value = format!("${{{{ {code} }}}}");
         let last = code.rsplit('.').next().unwrap_or_default();
@@ -65,7 +65,7 @@ impl Script {
         name
     }
 
-    /// Adds text of the author, and follows its quotes.
+    /// Adds text of the author, keeping track of quotes.
     fn literal(&mut self, text: &str) {
         let mut escaped = false;
         let mut before = self.text.chars().next_back().unwrap_or('\n');
@@ -96,7 +96,7 @@ impl Script {
     }
 }
 
-/// Whether a value means nothing to a shell; the same characters as the manifest's own rule.
+/// Whether a value has no meaning to a shell; the same characters as in the manifest's own check.
 fn is_safe(code: &str, known: Option<&str>) -> bool {
     let fixed = ["timestamp", "date", "region", "source.id", "image"].contains(&code);
     fixed || known.is_some_and(|known| known.chars().all(|c| c.is_ascii_alphanumeric() || "._/:@+,=-".contains(c)))
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_a_shell_could_read_come_by_the_environment() {
+    fn values_with_a_meaning_to_the_shell_are_passed_by_the_environment() {
         let mut script = Script::default();
         let mut line = Words::text("a=");
         line.extend(Words::expr("vars.safe", Some("1.2".into())));

@@ -1,26 +1,31 @@
 //! The shell provisioner.
 
+use super::environment::environment;
 use super::execute::{self, Execution};
+use super::fields::Fields;
+use super::home::home;
+use super::restart;
 use super::script::Script;
-use super::{Fields, home, restart};
 use crate::context::Context;
 use crate::credential;
 use crate::input::Reader;
-use crate::packer::build::{Build, Image, Platform};
+use crate::packer::build::{Build, ImageDraft, Platform};
+use crate::template::parse::Segment;
+use crate::template::{Template, evaluate_segments};
 use crate::yaml::{Map, Value};
 
-pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &Image) -> Vec<Map> {
+pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
     let mut env = environment(fields, context);
     let execution = execution(fields, context);
     let disconnects = fields.get("expect_disconnect").and_then(|field| context.flag(&field)) == Some(true);
-    left(fields);
+    unsupported(fields);
     let mut steps = Vec::new();
     let mut restarts = false;
     if let Some(inline) = fields.get("inline") {
         if !execution.arguments.is_empty()
             && let Some(command) = fields.get("execute_command")
         {
-            command.changed("a script that stands in the manifest takes no arguments", "Write them into the script.");
+            command.changed("inline scripts have no arguments", "Write them into the script.");
         }
         let shebang = fields.get("inline_shebang").and_then(|field| Some(context.plain(&field)?.manifest()));
         if let Some(mut script) = self::inline(&inline, context) {
@@ -32,7 +37,7 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
                 let mut step = Map::default();
                 let own = own_variables(&script.text, build, &inline);
                 step.set_from("run", script.text, &inline);
-                // Packer joins the lines into a file for `/bin/sh -e`; a program that is named runs it without.
+                // Packer writes the lines to a file for `/bin/sh -e`; a shell in `execute_command` runs it without `-e`.
                 let shell = execution.shell.clone().or(shebang).unwrap_or_else(|| "sh -e".to_owned());
                 step.set("shell", shell);
                 env.0
@@ -56,8 +61,8 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         }
         if content.as_deref().is_some_and(|content| content.contains("\r\n")) {
             file.changed(
-                "its lines end as on Windows, which Packer changes as it sends it",
-                "Save the script with the line ends of Unix.",
+                "it has Windows line endings, which Packer converts during the upload",
+                "Save the script with Unix line endings.",
             );
         }
         let own = content.map(|content| own_variables(&content, build, &file)).unwrap_or_default();
@@ -70,8 +75,8 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
             && let Some(field) = fields.get("expect_disconnect")
         {
             field.changed(
-                "a script that loses its machine fails here; a `reboot` step follows it instead",
-                "Take the restart out of the script, or the `reboot` step where nothing restarts.",
+                "a script that loses the connection fails; a `reboot` step was added after it",
+                "Remove the restart from the script; if it does not restart, remove the `reboot` step.",
             );
         }
         let mut step = Map::default();
@@ -81,7 +86,7 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     steps
 }
 
-/// What reads a script without a first line of its own: no `bash -e`, as would be the default here.
+/// The shell for a script without a `#!` line: Packer runs it without `-e`, unlike the default of a manifest.
 fn shell_of(content: &str, execution: &Execution, build: &Build) -> Option<&'static str> {
     let direct = execution.sudo.is_none() && build.platform == Platform::Aws;
     (!content.starts_with("#!") && !content.starts_with('\u{7f}')).then_some(if direct { "bash" } else { "sh" })
@@ -96,12 +101,12 @@ fn inline(inline: &Reader, context: &Context) -> Option<Script> {
             continue;
         };
         for name in script.line(&words) {
-            line.changed(format!("the value reaches the script as the variable `{name}` of its environment"), "");
+            line.changed(format!("the value is passed to the script as the environment variable `{name}`"), "");
         }
     }
     if !whole {
         inline.drop(
-            "a line of it could not come over, and half a script is none",
+            "one of its lines can't be imported, so the script was left out",
             "Write the step into the manifest by hand.",
         );
         return None;
@@ -109,11 +114,11 @@ fn inline(inline: &Reader, context: &Context) -> Option<Script> {
     Some(script)
 }
 
-/// The variables that Packer sets by itself, as far as a script reads them.
+/// Packer's own environment variables that a script reads.
 fn own_variables(script: &str, build: &Build, place: &Reader) -> Map {
     let mut env = Map::default();
     for (name, value) in
-        [("PACKER_BUILD_NAME", build.own_name().manifest()), ("PACKER_BUILDER_TYPE", build.kind.clone())]
+        [("PACKER_BUILD_NAME", build.own_name().manifest()), ("PACKER_BUILDER_TYPE", build.kind().to_owned())]
     {
         if script.contains(name) {
             env.set(name, value);
@@ -121,22 +126,22 @@ fn own_variables(script: &str, build: &Build, place: &Reader) -> Map {
     }
     if script.contains("PACKER_HTTP_") {
         place.changed(
-            "the script reads the address of Packer's own HTTP server, which is not there",
-            "Bring the file to the machine by an `upload` step.",
+            "the script uses Packer's HTTP server, which does not exist in a bake",
+            "Copy the file to the machine with an `upload` step.",
         );
     }
     env
 }
 
-/// Packer's variables, then the template's, which win.
+/// Packer's variables, then the template's, which override them.
 fn joined(mut own: Map, env: &Map) -> Map {
     own.0.retain(|entry| env.get(&entry.key).is_none());
     own.0.extend(env.0.iter().cloned());
     own
 }
 
-/// Who runs a step, where, and with what environment.
-fn place(step: &mut Map, execution: &Execution, build: &Build, image: &Image, env: &Map) {
+/// Sets the user, the folder and the environment of a step.
+fn place(step: &mut Map, execution: &Execution, build: &Build, image: &ImageDraft, env: &Map) {
     let login = image.user.as_deref();
     match (&execution.sudo, login) {
         (Some(user), _) if user == "root" => {}
@@ -152,13 +157,13 @@ fn place(step: &mut Map, execution: &Execution, build: &Build, image: &Image, en
 
 fn execution(fields: &Fields, context: &Context) -> Execution {
     let Some(field) = fields.get("execute_command") else { return Execution::default() };
-    let mut command = String::new();
-    for item in field.items() {
-        command.push_str(item.text().unwrap_or_default());
-        command.push(' ');
+    let mut command = Template::default();
+    for template in field.items().iter().filter_map(Reader::template) {
+        command.extend(template.into_owned());
+        command.extend(Template::text(" "));
     }
-    let known = |text: &str| {
-        let words = crate::template::evaluate(text, context.scope, &mut |_| {}).ok()?;
+    let known = |segment: &Segment| {
+        let words = evaluate_segments(std::slice::from_ref(segment), context.scope, &mut |_| {}).ok()?;
         words.known().filter(|_| !words.is_secret())
     };
     let mut execution = execute::read(&command, &known);
@@ -169,63 +174,15 @@ fn execution(fields: &Fields, context: &Context) -> Execution {
     if execution.more {
         let user = execution.sudo.as_deref().unwrap_or("the login user");
         field.changed(
-            format!("only its user ({user}) and its shell came over, not the rest of the command"),
-            "Look at the step: `as`, `shell` and `env` say how a script runs.",
+            format!("only the user ({user}) and the shell were imported, not the rest of the command"),
+            "Check `as`, `shell` and `env` of the step.",
         );
     }
-    field.tick();
+    field.mark_used();
     execution
 }
 
-/// `environment_vars`, `env`.
-pub(super) fn environment(fields: &Fields, context: &Context) -> Map {
-    let mut env = Map::default();
-    for key in ["environment_vars", "ansible_env_vars"] {
-        let Some(list) = fields.get(key) else { continue };
-        for item in list.items() {
-            let Some(text) = item.text() else { continue };
-            // A text alone is a list with commas.
-            for raw in if list.is_list() { vec![text] } else { text.split(',').collect() } {
-                let Some((name, value)) = raw.split_once('=') else {
-                    item.drop("it is no NAME=VALUE", "Write it below `env` of the step.");
-                    continue;
-                };
-                variable(name.trim(), value, &item, context, &mut env);
-            }
-        }
-    }
-    if let Some(map) = fields.get("env") {
-        for (name, value) in map.entries() {
-            if let Some(raw) = value.text() {
-                variable(name, raw, &value, context, &mut env);
-            }
-        }
-    }
-    env
-}
-
-fn variable(name: &str, value: &str, item: &Reader, context: &Context, env: &mut Map) {
-    let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !fits {
-        item.drop(format!("`{name}` can't be the name of a variable"), "Write it below `env` of the step.");
-        return;
-    }
-    let Some(words) = context.words_of(value, item) else { return };
-    let literal = words.literal().is_some_and(|literal| !literal.is_empty() && !matches!(literal, "true" | "false"));
-    if literal && credential::named(name) {
-        let secret = credential::variable(name);
-        item.drop(
-            "the value of a credential is never copied",
-            format!("Set the environment variable {secret} for the bake; `secrets` names it, and the step reads it."),
-        );
-        env.set_from(name, format!("${{{{ secrets.{secret} }}}}"), item);
-        return;
-    }
-    env.set_from(name, words.manifest(), item);
-}
-
-fn left(fields: &Fields) {
+fn unsupported(fields: &Fields) {
     fields.drop(
         &[
             "remote_folder",
@@ -238,19 +195,20 @@ fn left(fields: &Fields) {
             "env_var_format",
             "debug_script",
         ],
-        "scripts reach the machine without a file that has to be placed or cleaned up",
+        "scripts are not written to a file that must be placed or deleted",
         "",
     );
-    fields.drop(&["start_retry_timeout"], "a connection that is lost is made again by itself", "");
-    if let Some(codes) =
-        fields.get("valid_exit_codes").filter(|codes| codes.items().iter().all(|code| code.node.scalar() == Some("0")))
+    fields.drop(&["start_retry_timeout"], "the bake reconnects automatically", "");
+    if let Some(codes) = fields
+        .get("valid_exit_codes")
+        .filter(|codes| codes.items().iter().all(|code| code.value.literal() == Some("0")))
     {
-        codes.tick();
+        codes.mark_used();
     }
     fields.drop(
         &["valid_exit_codes"],
-        "only 0 is success",
+        "only exit code 0 is a success",
         "End the script with `|| [ $? -eq CODE ]`, or set `on-failure: ignore`.",
     );
-    fields.drop(&["pause_after"], "there is only a pause before a step", "Add a step `run: sleep …`.");
+    fields.drop(&["pause_after"], "only a pause before a step is supported", "Add a step `run: sleep …`.");
 }

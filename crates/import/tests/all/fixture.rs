@@ -8,9 +8,9 @@ use ami_bake_manifest::{Manifest, Options};
 use tempfile::TempDir;
 
 /// A folder with files in it.
-pub(crate) struct Bed(TempDir);
+pub(crate) struct Fixture(TempDir);
 
-impl Bed {
+impl Fixture {
     pub(crate) fn new(files: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
@@ -40,10 +40,10 @@ impl Bed {
         }
     }
 
-    pub(crate) fn import(&self, request: &Request) -> Done {
+    pub(crate) fn import(&self, request: &Request) -> TestImport {
         let imported = import(request).unwrap_or_else(|refused| panic!("{}", shown(&refused)));
         self.check(&imported);
-        Done(imported)
+        TestImport(imported)
     }
 
     /// The result passes the manifest's own check when its files are there, what is not supported yet set apart.
@@ -67,8 +67,8 @@ pub(crate) fn shown(refused: &Refused) -> String {
 }
 
 /// Imports a template alone.
-pub(crate) fn template(text: &str) -> Done {
-    let bed = Bed::new(&[
+pub(crate) fn template(text: &str) -> TestImport {
+    let fixture = Fixture::new(&[
         "a.sh",
         "b.sh",
         "site/index.html",
@@ -77,11 +77,11 @@ pub(crate) fn template(text: &str) -> Done {
         "cookbooks/x/metadata.rb",
         "roles/web/x",
     ]);
-    bed.import(&bed.request(&[("web.json", text)]))
+    fixture.import(&fixture.request(&[("web.json", text)]))
 }
 
 /// Imports one amazon-ebs builder with further fields, and provisioners.
-pub(crate) fn ebs(fields: &str, provisioners: &str) -> Done {
+pub(crate) fn ebs(fields: &str, provisioners: &str) -> TestImport {
     let comma = if fields.is_empty() { "" } else { "," };
     template(&format!(
         r#"{{"builders": [{{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
@@ -91,9 +91,9 @@ pub(crate) fn ebs(fields: &str, provisioners: &str) -> Done {
 }
 
 /// What came of an import.
-pub(crate) struct Done(pub(crate) Imported);
+pub(crate) struct TestImport(pub(crate) Imported);
 
-impl Done {
+impl TestImport {
     #[track_caller]
     pub(crate) fn manifest(&self) -> &str {
         self.0.manifest.as_deref().unwrap_or_else(|| panic!("nothing was imported: {:#?}", self.0.findings))
@@ -102,7 +102,7 @@ impl Done {
     /// The manifest holds these lines, one after the other.
     #[track_caller]
     pub(crate) fn says(&self, lines: &str) -> &Self {
-        let body = self.manifest().split("\n# Not carried over:").next().unwrap_or_default();
+        let body = self.manifest().split("\n# Not imported:").next().unwrap_or_default();
         assert!(body.contains(lines), "expected:\n{lines}\nin:\n{}", self.manifest());
         self
     }
@@ -116,7 +116,7 @@ impl Done {
 
     /// A field is told, with words that hold this text.
     #[track_caller]
-    pub(crate) fn tells(&self, path: &str, why: &str) -> &Self {
+    pub(crate) fn reports(&self, path: &str, why: &str) -> &Self {
         let found = |finding: &Finding| finding.path == path && finding.why.contains(why);
         assert!(self.0.findings.iter().any(found), "expected {path}: {why}\nin {:#?}", self.0.findings);
         self

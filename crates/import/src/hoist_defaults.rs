@@ -1,12 +1,12 @@
-//! What all images say alike stands once, below `defaults`.
+//! Settings that all images share are written once, under `defaults`.
 
 use crate::yaml::{Map, Value};
 
 /// Maps of an image that are merged with those of `defaults`, key by key.
 const MERGED: [&str; 2] = ["machine", "publish"];
 
-/// Moves entries that all images share. Lists are moved whole or not at all.
-pub(crate) fn share(root: &mut Map) {
+/// Moves entries that all images share to `defaults`. Lists are moved whole or not at all.
+pub(crate) fn hoist_defaults(root: &mut Map) {
     let mut common: Vec<(&str, Map)> = Vec::new();
     {
         let Some(Value::Map(images)) = root.get("images") else { return };
@@ -16,7 +16,7 @@ pub(crate) fn share(root: &mut Map) {
                 Some(Value::Map(map)) => map.clone(),
                 _ => Map::default(),
             },
-            // For some platforms alone: what is shared would be another platform's too.
+            // An image for some platforms only: `defaults` would apply to the others too.
             _ => Map::default(),
         };
         for key in MERGED {
@@ -53,7 +53,7 @@ pub(crate) fn share(root: &mut Map) {
                 comment: Vec::new(),
                 origin: None,
             }]);
-            // `machine` before the steps, `publish` behind them.
+            // `machine` before the steps, `publish` after them.
             let place = if key == "machine" { at } else { defaults.0.len() };
             defaults.0.splice(place..place, map.0);
         }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_all_say_stands_once() {
+    fn shared_settings_are_written_once() {
         let image = |user: &str, name: &str| {
             map(&[
                 ("machine", map(&[("type", "t3.small".into()), ("user", user.into())])),
@@ -87,7 +87,7 @@ mod tests {
         };
         let mut root = Map::default();
         root.set("images", map(&[("a", image("x", "m")), ("b", image("z", "m"))]));
-        share(&mut root);
+        hoist_defaults(&mut root);
         assert_eq!(
             write(&root),
             "defaults:\n  machine:\n    type: t3.small\n  publish:\n    description: d\nimages:\n  a:\n    machine:\n      user: x\n    publish:\n      name: m\n  b:\n    machine:\n      user: z\n    publish:\n      name: m\n"
@@ -95,7 +95,7 @@ mod tests {
         let mut alone = Map::default();
         alone.set("images", map(&[("a", image("x", "m"))]));
         let before = alone.clone();
-        share(&mut alone);
+        hoist_defaults(&mut alone);
         assert_eq!(alone, before);
     }
 }

@@ -1,18 +1,18 @@
-//! Fields of Amazon's builders that have no counterpart, with the reason of each.
+//! Fields of Amazon's builders that are not imported, with the reason of each.
 
 use crate::context::Context;
 use crate::input::Reader;
 
-/// Field, why it does not come over, what to do.
-const LEFT: [(&[&str], &str, &str); 14] = [
+/// Fields, why they are not imported, what to do.
+const UNSUPPORTED: [(&[&str], &str, &str); 14] = [
     (
         &["force_deregister", "force_delete_snapshot"],
-        "no image is deregistered to make place for another of its name",
-        "Put `${{ version }}` into the name, and set `publish.keep` for what may go.",
+        "the bake never deregisters an image to reuse its name",
+        "Use `${{ version }}` in the name, and set `publish.keep` to delete old images.",
     ),
     (
         &["ena_support", "sriov_support", "ami_virtualization_type", "boot_mode", "tpm_support", "uefi_data"],
-        "the image has what its source image has",
+        "the image inherits it from the source image",
         "",
     ),
     (
@@ -29,7 +29,7 @@ const LEFT: [(&[&str], &str, &str); 14] = [
             "ssh_public_key",
             "ssh_private_key",
         ],
-        "the bake makes a key of its own for each machine, and takes it out of the image",
+        "the bake creates a key pair for each machine and removes it from the image",
         "",
     ),
     (
@@ -45,7 +45,7 @@ const LEFT: [(&[&str], &str, &str); 14] = [
             "ssh_host",
             "pause_before_connecting",
         ],
-        "the connection looks after itself",
+        "the bake manages the connection itself",
         "",
     ),
     (
@@ -58,8 +58,8 @@ const LEFT: [(&[&str], &str, &str); 14] = [
             "ssh_bastion_interactive",
             "ssh_bastion_certificate_file",
         ],
-        "it is not part of `machine.connect.jump` as it stands",
-        "Look at `machine.connect.jump`: a key's file, or the agent's keys.",
+        "not supported for `machine.connect.jump`",
+        "`machine.connect.jump` uses a key file or the keys of the SSH agent.",
     ),
     (
         &[
@@ -70,7 +70,7 @@ const LEFT: [(&[&str], &str, &str); 14] = [
             "session_manager_port",
             "pause_before_ssm",
         ],
-        "there are no SOCKS proxies and no Session Manager here",
+        "SOCKS proxies and Session Manager are not supported",
         "Use `machine.connect.jump`.",
     ),
     (
@@ -85,8 +85,8 @@ const LEFT: [(&[&str], &str, &str); 14] = [
             "custom_endpoint_ec2",
             "insecure_skip_tls_verify",
         ],
-        "how AWS is asked is not set in a manifest",
-        "Endpoints and retries follow AWS's own environment variables.",
+        "settings of the AWS client are not part of a manifest",
+        "Use the environment variables of the AWS SDK for endpoints and retries.",
     ),
     (
         &[
@@ -98,8 +98,8 @@ const LEFT: [(&[&str], &str, &str); 14] = [
             "capacity_reservation_group_arn",
             "license_specifications",
         ],
-        "where in a region the machine runs is decided by its subnet",
-        "Set `machine.subnet` to a subnet of that zone.",
+        "the subnet decides where the machine runs",
+        "Set `machine.subnet` to a subnet in that zone.",
     ),
     (
         &[
@@ -110,25 +110,21 @@ const LEFT: [(&[&str], &str, &str); 14] = [
             "shutdown_behavior",
             "no_ephemeral",
         ],
-        "it is a setting of the build machine that no image depends on",
+        "a setting of the build machine that does not affect the image",
         "",
     ),
     (
         &["disable_stop_instance"],
-        "the bake stops the machine itself, and a step must not",
-        "Take what stops it out of the last script.",
+        "the bake stops the machine itself; steps must not stop it",
+        "Remove the shutdown from the last script.",
     ),
     (
         &["skip_create_ami"],
-        "a manifest always says how an image is made",
-        "Use `ami-bake bake --until validate` for a build without an image.",
+        "a manifest always describes an image",
+        "Use `ami-bake bake --until validate` to run the steps without creating an image.",
     ),
-    (&["skip_save_build_region"], "the home region always has the image", "Bake in a region that is meant to have it."),
-    (
-        &["snapshot_copy_duration_minutes", "ami_product_codes", "fast_launch"],
-        "it has no counterpart in publishing",
-        "",
-    ),
+    (&["skip_save_build_region"], "the home region always has the image", "Choose a home region that should have it."),
+    (&["snapshot_copy_duration_minutes", "ami_product_codes", "fast_launch"], "not supported", ""),
     (
         &[
             "winrm_username",
@@ -141,15 +137,15 @@ const LEFT: [(&[&str], &str, &str); 14] = [
             "winrm_use_ntlm",
             "windows_password_timeout",
         ],
-        "there is only SSH here",
+        "only SSH is supported",
         "",
     ),
 ];
 
-/// Tells of those that are still there.
+/// Reports those that the builder has.
 pub(super) fn read(reader: &Reader, context: &Context) {
     let connected = reader.get("ssh_bastion_host").is_some();
-    for (fields, why, help) in LEFT {
+    for (fields, why, help) in UNSUPPORTED {
         for name in fields {
             let carried = connected
                 && matches!(*name, "ssh_bastion_port" | "ssh_bastion_username" | "ssh_bastion_private_key_file");
@@ -157,11 +153,12 @@ pub(super) fn read(reader: &Reader, context: &Context) {
                 continue;
             }
             if let Some(field) = reader.get(name) {
-                // Empty means unset, and a flag that is off says what holds without it. A variable may say so too.
-                let value = field.node.scalar().and_then(|_| context.words(&field)).and_then(|words| words.known());
+                // Empty and `false` mean unset; so may the value of a variable.
+                let value = Some(&field).filter(|field| field.value.is_scalar()).and_then(|field| context.words(field));
+                let value = value.and_then(|words| words.known());
                 let unset = matches!(value.as_deref(), Some("" | "false"));
                 if unset && *name != "ena_support" {
-                    field.tick();
+                    field.mark_used();
                 } else {
                     field.drop(why, help);
                 }

@@ -1,0 +1,114 @@
+//! What a template declares beside variables.
+
+use std::cell::{Cell, RefCell};
+
+use hcl_edit::Span;
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::{Block, Body, Structure};
+
+use super::build::BuildDeclaration;
+use super::lower::Lowering;
+use super::module::{DataBlock, Local, Module};
+use super::scope::Scope;
+use super::source::SourceBlock;
+
+/// The sources and builds of all files.
+#[derive(Default)]
+pub(super) struct Declarations<'b> {
+    pub(super) sources: Vec<SourceBlock<'b>>,
+    pub(super) builds: Vec<BuildDeclaration<'b>>,
+}
+
+/// Declares everything beside variables.
+pub(super) fn declare<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowering: &mut Lowering) -> Declarations<'a> {
+    let mut declarations = Declarations::default();
+    let many = bodies.iter().flat_map(|body| body.get_blocks("build")).count() > 1;
+    for (at, structure) in bodies.iter().enumerate().flat_map(|(at, body)| body.iter().map(move |one| (at, one))) {
+        let block = match structure {
+            Structure::Attribute(attribute) => {
+                let message = format!("the attribute `{}` is not allowed outside a block", attribute.key.as_str());
+                lowering.refuse(at, attribute.span(), message, "");
+                continue;
+            }
+            Structure::Block(block) => block,
+        };
+        let new = match block.ident.as_str() {
+            "variable" | "variables" => true,
+            "locals" => block
+                .body
+                .attributes()
+                .map(|attribute| local(module, attribute.key.as_str(), at, &attribute.value, false))
+                .fold(true, |all, new| all && new),
+            "local" => local_block(block, at, module, lowering),
+            "source" => source(block, at, &mut declarations, lowering),
+            "data" => {
+                let (kind, name) = (label(block, 0), label(block, 1));
+                let new = module.find_data(&kind, &name).is_none();
+                module.data.push(DataBlock { kind, name, file: at, body: &block.body, used: Cell::new(false) });
+                new
+            }
+            "build" => {
+                let path = if many { format!("build[{}]", declarations.builds.len()) } else { "build".to_owned() };
+                declarations.builds.push(BuildDeclaration { block, file: at, path });
+                true
+            }
+            "packer" => {
+                lowering.drop(&lowering.location(at, "packer"), "ami-bake replaces Packer and its plugins", "");
+                true
+            }
+            other => {
+                let help = "Blocks of a template are packer, variable, locals, local, data, source and build.";
+                lowering.refuse(at, block.ident.span(), format!("unknown block `{other}`"), help);
+                true
+            }
+        };
+        if !new {
+            let message = format!("`{}` is declared twice", block.ident.as_str());
+            lowering.refuse(at, block.span(), message, "Remove one of them.");
+        }
+    }
+    declarations
+}
+
+fn label(block: &Block, index: usize) -> String {
+    block.labels.get(index).map(|label| label.as_str().to_owned()).unwrap_or_default()
+}
+
+/// Declares a source; false when there already is one of its type and name.
+fn source<'a>(block: &'a Block, at: usize, declarations: &mut Declarations<'a>, lowering: &mut Lowering) -> bool {
+    if block.labels.len() != 2 {
+        let help = "Write `source \"amazon-ebs\" \"web\" {}`.";
+        lowering.refuse(at, block.span(), "a source needs a type and a name", help);
+        return true;
+    }
+    let (kind, name) = (label(block, 0), label(block, 1));
+    let new = declarations.sources.iter().all(|known| known.kind != kind || known.name != name);
+    let start = block.span().unwrap_or_default().start;
+    declarations.sources.push(SourceBlock { kind, name, file: at, body: &block.body, start, used: Cell::new(false) });
+    new
+}
+
+/// Declares a `local` block; false when there already is one of its name.
+fn local_block<'a>(block: &'a Block, at: usize, module: &mut Module<'a>, lowering: &mut Lowering) -> bool {
+    let Some(expression) = block.body.get_attribute("expression") else {
+        lowering.refuse(at, block.span(), "a `local` block needs an `expression`", "");
+        return true;
+    };
+    let location = lowering.location(at, format!("local.{}", label(block, 0)));
+    let sensitive = lowering.flag(&Scope::new(module, at), &block.body, "sensitive", &location);
+    local(module, &label(block, 0), at, &expression.value, sensitive)
+}
+
+/// Declares a local; false when there already is one of its name.
+fn local<'a>(module: &mut Module<'a>, name: &str, file: usize, expr: &'a Expression, sensitive: bool) -> bool {
+    let new = module.locals.iter().all(|known| known.name != name);
+    module.locals.push(Local {
+        name: name.to_owned(),
+        file,
+        expr,
+        sensitive,
+        used: Cell::new(false),
+        cache: RefCell::default(),
+    });
+    new
+}

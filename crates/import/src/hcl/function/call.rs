@@ -1,0 +1,110 @@
+//! Calls of Packer's functions.
+
+use std::ops::Range;
+
+use hcl_edit::Span;
+use hcl_edit::expr::FuncCall;
+
+use super::arguments::Arguments;
+use super::{collection, encode, file, number, string, time};
+use crate::credential;
+use crate::hcl::error::{EvalError, EvalResult};
+use crate::hcl::scope::Scope;
+use crate::hcl::value::{HclValue, Scalar, Unknown};
+use crate::template::parse::Argument;
+use crate::template::{Unsupported, call as action};
+
+/// The value of a call.
+pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<usize>>) -> EvalResult<HclValue> {
+    let name = call.name.name.as_str();
+    if call.name.is_namespaced() {
+        return Err(scope.invalid(span, "Packer has no functions with `::`"));
+    }
+    if name == "try" || name == "can" {
+        return lazy(scope, call, name, span);
+    }
+    let mut values = call.args.iter().map(|argument| scope.eval(argument)).collect::<EvalResult<Vec<_>>>()?;
+    if call.args.expand_final() {
+        match values.pop() {
+            Some(HclValue::List(items)) => values.extend(items),
+            _ => return Err(scope.invalid(span, "only a list can be expanded with `...`")),
+        }
+    }
+    let arguments = Arguments { scope, name: name.to_owned(), values, span: span.clone() };
+    let known = [string::call, collection::call, number::call, time::call, encode::call, file::call, service];
+    for function in known {
+        if let Some(result) = function(&arguments, name) {
+            return result;
+        }
+    }
+    let help = "See Packer's documentation for the available functions.";
+    Err(EvalError::invalid(scope.file, span, format!("no function `{name}`"), help))
+}
+
+/// `try` and `can`, whose arguments may fail.
+fn lazy(scope: &Scope, call: &FuncCall, name: &str, span: Option<Range<usize>>) -> EvalResult<HclValue> {
+    let mut last = scope.invalid(span, format!("`{name}` needs an argument"));
+    for argument in &call.args {
+        match scope.eval(argument) {
+            Ok(_) if name == "can" => return Ok(HclValue::Bool(true)),
+            Ok(value) => return Ok(value),
+            // A value that is unknown during the import may exist during the bake.
+            Err(error @ EvalError::Unsupported(_)) => return Err(error),
+            Err(error @ EvalError::Invalid(_)) => last = error,
+        }
+        if name == "can" {
+            return Ok(HclValue::Bool(false));
+        }
+    }
+    // The last attempt is the one to show.
+    if let (EvalError::Invalid(error), Some(argument)) = (&mut last, call.args.iter().last()) {
+        error.span = argument.span().unwrap_or_default();
+    }
+    Err(last)
+}
+
+/// Functions that read the environment or another service.
+fn service(arguments: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
+    let scope = arguments.scope;
+    let extra = |index: usize, secret: bool| -> EvalResult<HclValue> {
+        let key = arguments.string(index).or_else(|_| arguments.string(0))?;
+        let own = key.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+        let shown = format!("{name}({:?})", arguments.string(0)?);
+        let path = if index == 0 { shown } else { format!("{shown} {key}") };
+        Ok(scope.module.extra(&own, scope.file, path, secret))
+    };
+    Some(match name {
+        "env" => arguments.string(0).map(|variable| {
+            let known = scope.module.environment.get(&variable).cloned().unwrap_or_default();
+            let secret = credential::named(&variable);
+            HclValue::unknown(Unknown {
+                action: action("env", variable.as_str()),
+                known: (!secret).then_some(known),
+                scalar: Scalar::Text,
+                secret,
+                name: variable,
+            })
+        }),
+        "vault" | "aws_secretsmanager" => extra(1, true),
+        "aws_secretsmanager_raw" => extra(0, true),
+        "consul_key" => extra(0, false),
+        "azure_keyvault" | "azure_key_vault" => Err(EvalError::Unsupported(
+            Unsupported::new(format!("`{name}` reads a value from another service"))
+                .help("Read it in the workflow before the bake and pass it as a secret or a variable."),
+        )),
+        "uuidv4" | "uuid" => Ok(match scope.module.now {
+            Some(_) => HclValue::text(uuid::Uuid::new_v4().to_string()),
+            None => HclValue::unknown(Unknown {
+                action: vec![vec![Argument::Name("uuid".to_owned())]],
+                known: None,
+                scalar: Scalar::Text,
+                secret: false,
+                name: "uuidv4()".to_owned(),
+            }),
+        }),
+        "bcrypt" | "md5" | "sha1" | "rsadecrypt" | "uuidv5" | "base64gzip" | "filemd5" | "filesha1" => {
+            Err(EvalError::unsupported(format!("the function `{name}` is not supported")))
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,151 @@
+//! Packer's HCL2 to a template.
+
+use std::collections::BTreeMap;
+
+use hcl_edit::Span;
+use hcl_edit::structure::Body;
+use jiff::Timestamp;
+
+use super::declare::{Declarations, declare};
+use super::error::TemplateError;
+use super::evaluate::evaluate;
+use super::lower::Lowering;
+use super::module::Module;
+use super::scope::Scope;
+use super::value::HclValue;
+use super::variable::Variable;
+use super::{assign, file, files, validate};
+use crate::credential;
+use crate::input::{InputValue, Log, Refused, Source, ValueKind};
+use crate::packer::{DeclaredVariable, PackerTemplate};
+use crate::paths::Paths;
+
+/// What a template is read with.
+pub(crate) struct Given<'a> {
+    /// The files of the template, and variable files that Packer reads by itself.
+    pub(crate) files: &'a [Source],
+    /// Variable files, in order.
+    pub(crate) var_files: &'a [Source],
+    /// Variables of the command line.
+    pub(crate) sets: &'a [(String, String)],
+    pub(crate) environment: &'a BTreeMap<String, String>,
+    /// The time to evaluate with.
+    pub(crate) now: Option<Timestamp>,
+    pub(crate) paths: &'a Paths,
+}
+
+/// Reads a template.
+///
+/// # Errors
+/// With the locations of what Packer would refuse too.
+pub(crate) fn read(given: &Given, log: &Log) -> Result<PackerTemplate, Refused> {
+    let (templates, mut var_files): (Vec<&Source>, Vec<&Source>) =
+        given.files.iter().partition(|source| !files::is_variables(&source.path));
+    var_files.extend(given.var_files);
+    let all: Vec<&Source> = templates.iter().chain(&var_files).copied().collect();
+    let mut errors = Vec::new();
+    let mut bodies: Vec<Body> = Vec::new();
+    for (at, source) in templates.iter().enumerate() {
+        match file::body(at, &source.text) {
+            Ok(body) => bodies.push(body),
+            Err(error) => errors.push(error),
+        }
+    }
+    refuse(&errors, &all)?;
+    let mut module = Module::new(evaluate, given.paths, given.now, given.environment);
+    let mut lowering = Lowering::new(&all, log);
+    assign::variables(&bodies, &mut module, &mut lowering);
+    assign::values(&var_files, templates.len(), given.sets, &mut module, &mut lowering);
+    let declarations = declare(&bodies, &mut module, &mut lowering);
+    refuse(&lowering.errors, &all)?;
+
+    validate::variables(&module, &mut lowering);
+    let mut template = PackerTemplate::default();
+    for (group, build) in declarations.builds.iter().enumerate() {
+        template.builds.extend(lowering.build(&module, &declarations.sources, build, group));
+    }
+    validate::unused(&module, &declarations, &lowering);
+    refuse(&lowering.errors, &all)?;
+
+    let variables = module.variables.iter().filter(|variable| !variable.is_written_out());
+    template.variables = variables.map(|variable| declared(variable, &mut lowering)).collect();
+    let extras = extras(&module, &template, &lowering);
+    template.variables.extend(extras);
+    template.comments = comments(&module, &declarations, &mut lowering);
+    Ok(template)
+}
+
+fn refuse(errors: &[TemplateError], files: &[&Source]) -> Result<(), Refused> {
+    let mut refused = Refused::default();
+    errors.iter().for_each(|error| error.refuse(files, &mut refused));
+    refused.into_result()
+}
+
+/// A variable of the template.
+fn declared(variable: &Variable, lowering: &mut Lowering) -> DeclaredVariable {
+    let location = lowering.location(variable.file, format!("variable.{}", variable.name));
+    let value = variable.effective().filter(|_| !variable.invalid.get()).unwrap_or(&HclValue::Null);
+    let default =
+        lowering.lower(value, &location).unwrap_or_else(|_| InputValue::new(ValueKind::Null, location.clone()));
+    DeclaredVariable {
+        name: variable.name.clone(),
+        default,
+        sensitive: variable.is_secret(),
+        evaluated: variable.used.get(),
+        comments: description(variable),
+    }
+}
+
+/// The description of a variable.
+fn description(variable: &Variable) -> Vec<String> {
+    let text = variable.body.get_attribute("description").filter(|_| !variable.short);
+    let text = text.and_then(|text| text.value.as_str()).filter(|text| !credential::holds(text)).unwrap_or_default();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// Variables for values that the bake must be given, where the template uses them.
+fn extras(module: &Module, template: &PackerTemplate, lowering: &Lowering) -> Vec<DeclaredVariable> {
+    let used = |name: &str| {
+        let mut values = template.builds.iter().flat_map(|build| {
+            let builders = build.builders.iter().map(|builder| &builder.fields);
+            let provisioners = build.provisioners.iter().map(|provisioner| &provisioner.fields);
+            builders.chain(provisioners).chain(build.post_processors.iter().map(|post| &post.fields))
+        });
+        values.any(|value| calls_user(value, name))
+    };
+    let declared = |extra: &super::module::ExtraVariable| DeclaredVariable {
+        name: extra.name.clone(),
+        default: InputValue::new(ValueKind::Null, lowering.location(extra.file, extra.path.as_str())),
+        sensitive: extra.secret,
+        evaluated: false,
+        comments: Vec::new(),
+    };
+    module.extras.borrow().iter().filter(|extra| used(&extra.name)).map(declared).collect()
+}
+
+/// Whether a value refers to a variable.
+fn calls_user(value: &InputValue, name: &str) -> bool {
+    let own = match &value.kind {
+        ValueKind::Text(template) => template.calls_with("user", name),
+        _ => false,
+    };
+    own || value.members().iter().any(|member| calls_user(&member.value, name))
+        || value.items().iter().any(|item| calls_user(item, name))
+}
+
+/// What the author wrote about the builds.
+fn comments(module: &Module, declarations: &Declarations, lowering: &mut Lowering) -> Vec<String> {
+    let mut lines = Vec::new();
+    for build in &declarations.builds {
+        let start = build.block.span().unwrap_or_default().start;
+        lines.extend(lowering.comments(build.file, start));
+        if let Some(text) = build.block.body.get_attribute("description") {
+            let scope = Scope::new(module, build.file);
+            let location = lowering.location(build.file, build.path.as_str()).key("description");
+            let text = lowering.string(&scope, &text.value, &location).unwrap_or_default();
+            lines.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+        }
+    }
+    lines.retain(|line| !credential::holds(line) && !credential::given(line));
+    lines
+}

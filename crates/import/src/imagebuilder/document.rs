@@ -1,0 +1,24 @@
+//! A file of Image Builder.
+
+use std::path::PathBuf;
+
+use super::resource_kind::ResourceKind;
+use crate::input::InputValue;
+
+/// A file with resources or a component document.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) path: PathBuf,
+    pub(crate) root: InputValue,
+    pub(crate) kind: DocumentKind,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DocumentKind {
+    CloudFormation,
+    /// An AWSTOE document.
+    Component,
+    /// A resource as the API of Image Builder takes and returns it.
+    Resource(ResourceKind),
+}

@@ -1,0 +1,172 @@
+//! From files to a manifest.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ami_bake_manifest::diagnostic::Diagnostic;
+use jiff::Timestamp;
+
+use crate::hcl;
+use crate::hoist_defaults::hoist_defaults;
+use crate::imagebuilder;
+use crate::input::{Finding, FindingKind, InputValue, Log, Refused, Source};
+use crate::output::{Draft, title};
+use crate::packer;
+use crate::paths::{Paths, normal};
+use crate::read::{self, Document};
+use crate::repair::repair;
+use crate::yaml::Value;
+
+/// What to import, and where to.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// A Packer template in JSON, the files of one in HCL, or any number of Image Builder resources and component documents.
+    pub files: Vec<Source>,
+    /// Packer's variable files, in order.
+    pub var_files: Vec<Source>,
+    /// Variables of the command line, in order.
+    pub sets: Vec<(String, String)>,
+    /// The working directory, absolute.
+    pub working: PathBuf,
+    /// The folder that the manifest's paths are relative to.
+    pub output: PathBuf,
+    /// The environment, for `PKR_VAR_NAME` and `env`.
+    pub environment: BTreeMap<String, String>,
+    /// The time to evaluate `timestamp` and `isotime` with. Without it they become the manifest's own `timestamp` and `date`, as
+    /// they should in a file that is kept.
+    pub now: Option<Timestamp>,
+}
+
+/// The result of an import.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The manifest; none when nothing could be imported.
+    pub manifest: Option<String>,
+    /// How many images it has.
+    pub images: usize,
+    /// The names of its variables.
+    pub variables: Vec<String>,
+    /// Fields that are not in it as they were.
+    pub findings: Vec<Finding>,
+    /// Files that it names and that do not exist, relative to the manifest.
+    pub missing: Vec<String>,
+    /// Files to write beside it, by their paths relative to it.
+    pub files: Vec<(String, String)>,
+}
+
+/// Imports files.
+///
+/// # Errors
+/// When a file is not valid JSON, YAML or HCL, or is not of a known kind, with the location.
+pub fn import(request: &Request) -> Result<Imported, Refused> {
+    let log = Log::default();
+    let is_hcl = |source: &Source| hcl::is_template(&source.path) || hcl::is_variables(&source.path);
+    let templates: Vec<&Source> = request.files.iter().filter(|source| !hcl::is_variables(&source.path)).collect();
+    let first = templates.first().map(|first| first.path.as_path());
+    let paths = paths(request, first);
+    let stem = first.map(|first| title(&normal(&request.working.join(first)))).unwrap_or_default();
+    let draft = if !request.files.is_empty() && request.files.iter().all(is_hcl) {
+        let given = hcl::Given {
+            files: &request.files,
+            var_files: &request.var_files,
+            sets: &request.sets,
+            environment: &request.environment,
+            now: request.now,
+            paths: &paths,
+        };
+        let template = hcl::read(&given, &log)?;
+        // The template already has the values of its variables.
+        let settings = packer::Settings {
+            var_files: &[],
+            sets: &[],
+            now: request.now,
+            file: "",
+            stem: &stem,
+            paths: &paths,
+            log: &log,
+        };
+        packer::import(&template, &settings)
+    } else {
+        documents(request, &stem, &paths, &log)?
+    };
+    let from: Vec<String> = templates.iter().map(|source| file_name(&source.path)).collect();
+    Ok(finish(draft, &from, log, &paths))
+}
+
+/// Imports a template in JSON, or resources of Image Builder.
+fn documents(request: &Request, stem: &str, paths: &Paths, log: &Log) -> Result<Draft, Refused> {
+    let mut refused = Refused::default();
+    let mut documents: Vec<Document> =
+        request.files.iter().filter_map(|source| read::document(source, &mut refused)).collect();
+    let var_files: Vec<InputValue> =
+        request.var_files.iter().filter_map(|source| read::variables(source, &mut refused)).collect();
+    let template = documents.iter().position(|document| matches!(document, Document::Packer(_)));
+    if template.is_some() && documents.len() > 1 {
+        let text = "a Packer template must be imported alone: it becomes a separate manifest";
+        let help = "Import one template at a time. Pass variable files with `--var-file`.";
+        refused.findings.push(Diagnostic::error("one-template", None, text).help(help));
+    }
+    refused.into_result()?;
+    if let Some(at) = template
+        && let Document::Packer(root) = documents.swap_remove(at)
+    {
+        let file = root.location.file.clone();
+        let template = packer::template(root, log);
+        let settings = packer::Settings {
+            var_files: &var_files,
+            sets: &request.sets,
+            now: request.now,
+            file: &file,
+            stem,
+            paths,
+            log,
+        };
+        return Ok(packer::import(&template, &settings));
+    }
+    let documents: Vec<imagebuilder::Document> = documents
+        .into_iter()
+        .filter_map(|document| if let Document::ImageBuilder(document) = document { Some(document) } else { None })
+        .collect();
+    var_files.iter().for_each(|file| log.report_unused(file));
+    Ok(imagebuilder::import(&documents, &request.sets, stem, paths, log))
+}
+
+/// The folders that paths are relative to; `first` is the first file.
+fn paths(request: &Request, first: Option<&Path>) -> Paths {
+    let absolute = |path: &Path| normal(&request.working.join(path));
+    let folder = first.and_then(Path::parent).unwrap_or(Path::new(""));
+    Paths { working: normal(&request.working), input: absolute(folder), output: absolute(&request.output) }
+}
+
+/// Checks the draft and writes it.
+fn finish(mut draft: Draft, from: &[String], log: Log, paths: &Paths) -> Imported {
+    let root = (draft.images() > 0).then(|| repair(&mut draft, paths, &log));
+    // Without an image that passes the check there is no manifest.
+    let images = match root.as_ref().and_then(|root| root.get("images")) {
+        Some(Value::Map(images)) => images.0.len(),
+        _ => 0,
+    };
+    let root = root.filter(|_| images > 0).map(|mut root| {
+        hoist_defaults(&mut root);
+        root
+    });
+    let (mut findings, missing) = log.finish();
+    findings.sort_by_key(|finding| finding.kind != FindingKind::Dropped);
+    let variables = match root.as_ref().and_then(|root| root.get("vars")) {
+        Some(Value::Map(vars)) => vars.0.iter().map(|entry| entry.key.clone()).collect(),
+        _ => Vec::new(),
+    };
+    Imported {
+        variables,
+        manifest: root.map(|root| Draft::text(&draft.head, &root, from, &findings, &missing)),
+        images,
+        findings,
+        missing,
+        files: draft.files,
+    }
+}
+
+/// A file's name without its folder.
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,33 @@
+//! Files of the input, and why they may be refused.
+
+use std::path::PathBuf;
+
+use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+
+/// A file to import.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// Why files can't be imported at all.
+#[derive(Debug, Default)]
+pub struct Refused {
+    /// What is wrong, with its location.
+    pub findings: Vec<Diagnostic>,
+    /// The files, to show the findings with.
+    pub sources: Sources,
+}
+
+impl Refused {
+    /// The error, when there is one.
+    ///
+    /// # Errors
+    /// When something is wrong.
+    pub(crate) fn into_result(self) -> Result<(), Self> {
+        if self.findings.is_empty() { Ok(()) } else { Err(self) }
+    }
+}

@@ -1,0 +1,199 @@
+//! A value of the input, whichever format it was written in.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use ami_bake_manifest::tree::{self, Meaning, Node};
+
+use crate::template::Template;
+
+/// Where a value was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Location {
+    /// The file's name.
+    pub(crate) file: Rc<str>,
+    /// The path in the file, such as `builders[0].ami_users`.
+    pub(crate) path: String,
+}
+
+/// A value of the input.
+#[derive(Debug)]
+pub(crate) struct InputValue {
+    pub(crate) kind: ValueKind,
+    pub(crate) location: Location,
+    /// Whether it was used, or reported as not used.
+    used: Cell<bool>,
+}
+
+/// What a value is.
+#[derive(Debug, PartialEq)]
+pub(crate) enum ValueKind {
+    Null,
+    Bool(bool),
+    /// A number, as it was written.
+    Number(String),
+    Text(Template),
+    List(Vec<InputValue>),
+    /// A map, in the order of the file. JSON may have a key more than once; the last one counts, as in Go's decoder.
+    Map(Vec<Member>),
+}
+
+/// An entry of a map.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Member {
+    pub(crate) key: String,
+    pub(crate) value: InputValue,
+}
+
+/// Values are equal wherever they were written.
+impl PartialEq for InputValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+impl Location {
+    pub(crate) fn new(file: &Rc<str>, path: impl Into<String>) -> Self {
+        Self { file: Rc::clone(file), path: path.into() }
+    }
+
+    /// The value of a key, one level deeper.
+    pub(crate) fn key(&self, name: &str) -> Self {
+        Self::new(&self.file, key(&self.path, name))
+    }
+
+    /// An item of a list, one level deeper.
+    pub(crate) fn index(&self, at: usize) -> Self {
+        Self::new(&self.file, format!("{}[{at}]", self.path))
+    }
+}
+
+impl InputValue {
+    pub(crate) fn new(kind: ValueKind, location: Location) -> Self {
+        Self { kind, location, used: Cell::new(false) }
+    }
+
+    /// Text without actions.
+    pub(crate) fn text(text: impl Into<String>, location: Location) -> Self {
+        Self::new(ValueKind::Text(Template::text(text)), location)
+    }
+
+    /// A value of a JSON or YAML file.
+    pub(crate) fn of_tree(node: &Node, location: Location) -> Self {
+        let kind = match &node.kind {
+            tree::Kind::Scalar(scalar) => match scalar.meaning {
+                Meaning::Null => ValueKind::Null,
+                Meaning::Boolean(value) => ValueKind::Bool(value),
+                Meaning::Integer(_) | Meaning::Float(_) => ValueKind::Number(scalar.text.clone()),
+                Meaning::Text => ValueKind::Text(Template::text(scalar.text.as_str())),
+            },
+            tree::Kind::List(items) => ValueKind::List(
+                items.iter().enumerate().map(|(at, item)| Self::of_tree(item, location.index(at))).collect(),
+            ),
+            tree::Kind::Map(entries) => {
+                let member = |entry: &tree::Entry| Member {
+                    key: entry.key.clone(),
+                    value: Self::of_tree(&entry.value, location.key(&entry.key)),
+                };
+                ValueKind::Map(entries.iter().map(member).collect())
+            }
+        };
+        Self::new(kind, location)
+    }
+
+    /// The entries of a map; none of anything else.
+    pub(crate) fn members(&self) -> &[Member] {
+        match &self.kind {
+            ValueKind::Map(members) => members,
+            _ => &[],
+        }
+    }
+
+    /// The entries that count: of several with one key the last.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Member> {
+        let members = self.members();
+        let counts = move |at: usize, member: &Member| !members[at + 1..].iter().any(|later| later.key == member.key);
+        members.iter().enumerate().filter(move |(at, member)| counts(*at, member)).map(|(_, member)| member)
+    }
+
+    /// The items of a list; none of anything else.
+    pub(crate) fn items(&self) -> &[InputValue] {
+        match &self.kind {
+            ValueKind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&InputValue> {
+        self.members().iter().rev().find(|member| member.key == key).map(|member| &member.value)
+    }
+
+    /// Takes the value of a key out of a map.
+    pub(crate) fn take(&mut self, key: &str) -> Option<InputValue> {
+        let ValueKind::Map(members) = &mut self.kind else { return None };
+        let at = members.iter().rposition(|member| member.key == key)?;
+        let value = members.remove(at).value;
+        // Earlier ones of the same key do not count.
+        members.retain(|member| member.key != key);
+        Some(value)
+    }
+
+    /// The entries of a map that count, in the order of the file.
+    pub(crate) fn into_entries(self) -> Vec<Member> {
+        let ValueKind::Map(members) = self.kind else { return Vec::new() };
+        let mut entries: Vec<Member> = Vec::new();
+        for member in members {
+            entries.retain(|known| known.key != member.key);
+            entries.push(member);
+        }
+        entries
+    }
+
+    /// Whether it is text, a number or a boolean.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.kind, ValueKind::Text(_) | ValueKind::Number(_) | ValueKind::Bool(_))
+    }
+
+    /// A scalar as text, when it has no actions: Packer takes numbers and booleans for text and the other way round.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        match &self.kind {
+            ValueKind::Text(template) => template.literal(),
+            ValueKind::Number(text) => Some(text),
+            ValueKind::Bool(true) => Some("true"),
+            ValueKind::Bool(false) => Some("false"),
+            ValueKind::Null | ValueKind::List(_) | ValueKind::Map(_) => None,
+        }
+    }
+
+    /// A scalar as a template.
+    pub(crate) fn template(&self) -> Option<Cow<'_, Template>> {
+        match &self.kind {
+            ValueKind::Text(template) => Some(Cow::Borrowed(template)),
+            _ => self.literal().map(|text| Cow::Owned(Template::text(text))),
+        }
+    }
+
+    /// Marks it as used, with everything in it.
+    pub(crate) fn mark_used(&self) {
+        self.used.set(true);
+        self.members().iter().for_each(|member| member.value.mark_used());
+        self.items().iter().for_each(InputValue::mark_used);
+    }
+
+    /// Whether it was marked as used.
+    pub(crate) fn is_used(&self) -> bool {
+        self.used.get()
+    }
+}
+
+/// A path, one key deeper.
+pub(crate) fn key(path: &str, key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    match (path.is_empty(), plain) {
+        (true, true) => key.to_owned(),
+        (false, true) => format!("{path}.{key}"),
+        (_, false) => format!("{path}[{key:?}]"),
+    }
+}

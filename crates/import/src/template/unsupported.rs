@@ -1,0 +1,19 @@
+//! What can't be carried over.
+
+/// Why a value has no counterpart in a manifest, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unsupported {
+    pub(crate) why: String,
+    pub(crate) help: String,
+}
+
+impl Unsupported {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), help: "Write the value into the manifest by hand.".to_owned() }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+}
