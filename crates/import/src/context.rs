@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::credential;
+use crate::duration;
 use crate::input::Reader;
 use crate::paths::{Found, Paths};
 use crate::template::{Expr, Template, TemplateScope, Words, evaluate};
@@ -21,6 +22,21 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Sets a key of the manifest to a field, where the field is there and can be converted.
+    pub(crate) fn set(
+        &self,
+        map: &mut Map,
+        key: &str,
+        field: Option<Reader>,
+        convert: impl Fn(&Self, &Reader) -> Option<Value>,
+    ) {
+        if let Some(field) = field
+            && let Some(value) = convert(self, &field)
+        {
+            map.set_from(key, value, &field);
+        }
+    }
+
     /// A scalar as the manifest writes it; none when it has no counterpart, which is reported.
     pub(crate) fn words(&self, reader: &Reader) -> Option<Words> {
         let Some(template) = reader.template() else {
@@ -212,7 +228,7 @@ impl Context<'_> {
     pub(crate) fn duration(&self, reader: &Reader) -> Option<Value> {
         let words = self.plain(reader)?;
         let Some(known) = words.known() else { return Some(words.manifest().into()) };
-        match duration(&known) {
+        match duration::normalized(&known) {
             // The field follows the variable only where its value is a valid duration of a manifest too.
             Some(text) if text == known => Some(words.manifest().into()),
             Some(text) => Some(text.into()),
@@ -274,38 +290,5 @@ impl Context<'_> {
             return text.to_owned();
         }
         text.replace(&*folder, &crate::paths::relative(&self.paths.output, &self.paths.input))
-    }
-}
-
-/// A duration of Go as a manifest writes it; a number alone is in seconds.
-pub(crate) fn duration(text: &str) -> Option<String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return None;
-    }
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(format!("{text}s"));
-    }
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|digits| *digits > 0)?;
-        let tail = &rest[digits..];
-        let unit = ["ms", "h", "m", "s"].into_iter().find(|unit| tail.starts_with(unit))?;
-        rest = &tail[unit.len()..];
-    }
-    Some(text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn durations_are_those_of_go() {
-        assert_eq!(duration("1h30m").as_deref(), Some("1h30m"));
-        assert_eq!(duration("10000s").as_deref(), Some("10000s"));
-        assert_eq!(duration("5").as_deref(), Some("5s"));
-        assert_eq!(duration("5 minutes"), None);
-        assert_eq!(duration("m"), None);
     }
 }

@@ -6,6 +6,7 @@
 mod comment;
 mod context;
 mod credential;
+mod duration;
 mod hcl;
 mod hoist_defaults;
 mod imagebuilder;

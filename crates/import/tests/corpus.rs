@@ -1,5 +1,5 @@
-//! The importer over real templates that nobody on the project wrote. They are no part of the repository: the folder
-//! comes from AMI_BAKE_CORPUS or lies beside the checkout, and without it these tests only say so.
+//! The importer with real templates that nobody on the project wrote. They are not part of the repository: the folder
+//! comes from AMI_BAKE_CORPUS or is next to the checkout. Without it these tests only say so.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end where they fail")]
 
@@ -28,7 +28,7 @@ fn run(files: &[PathBuf], var_files: &[PathBuf]) -> Result<Imported, Refused> {
     })
 }
 
-/// The errors of the manifest's own check, without what is not supported yet and without files that are not there.
+/// The errors of the manifest's own check, apart from what is not supported yet and from missing files.
 #[track_caller]
 fn checked(name: &str, imported: &Imported, folder: &Path) {
     let Some(manifest) = &imported.manifest else { return };

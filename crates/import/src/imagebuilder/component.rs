@@ -7,7 +7,7 @@ use ami_bake_manifest::tree;
 
 use super::intrinsic::REFERENCE;
 use super::project::Project;
-use super::resource::{Resource, get, unsupported};
+use super::resource::{Resource, get};
 use super::resource_kind::ResourceKind;
 use crate::input::{InputValue, Location, Reader};
 use crate::output::{Draft, name};
@@ -249,26 +249,20 @@ fn key(resource: &Resource) -> String {
 
 /// Reports fields that are not part of the document.
 fn common(resource: &Resource) {
-    unsupported(
-        &resource.reader,
-        &[
-            ("semanticVersion", "the document is versioned with the repository", ""),
-            ("description", "the document has a description of its own", ""),
-            ("changeDescription", "changes are described in commits", ""),
-            ("tags", "tags of the component, not of images", ""),
-            ("kmsKeyId", "the document is stored as a file", ""),
-            ("supportedOsVersions", "not checked", ""),
-            ("clientToken", "only relevant to the API call", ""),
-            ("version", "the document is versioned with the repository", ""),
-            ("parameters", "parameters are declared in the document", ""),
-            ("arn", "set by AWS", ""),
-            ("type", "set by AWS", ""),
-            ("owner", "set by AWS", ""),
-            ("publisher", "set by AWS", ""),
-            ("state", "set by AWS", ""),
-            ("encrypted", "set by AWS", ""),
-            ("obfuscate", "set by AWS", ""),
-            ("dateCreated", "set by AWS", ""),
-        ],
-    );
+    resource.report_unsupported(&[
+        ("semanticVersion", "the document is versioned with the repository", ""),
+        ("description", "the document has a description of its own", ""),
+        ("changeDescription", "changes are described in commits", ""),
+        ("tags", "tags of the component, not of images", ""),
+        ("kmsKeyId", "the document is stored as a file", ""),
+        ("supportedOsVersions", "not checked", ""),
+        ("version", "the document is versioned with the repository", ""),
+        ("parameters", "parameters are declared in the document", ""),
+        ("type", "set by AWS", ""),
+        ("owner", "set by AWS", ""),
+        ("publisher", "set by AWS", ""),
+        ("state", "set by AWS", ""),
+        ("encrypted", "set by AWS", ""),
+        ("obfuscate", "set by AWS", ""),
+    ]);
 }

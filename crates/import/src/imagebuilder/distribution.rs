@@ -3,6 +3,7 @@
 use super::intrinsic::PLACEHOLDER;
 use super::project::Project;
 use super::resource::{Resource, get, unsupported};
+use crate::context::Context;
 use crate::input::Reader;
 use crate::yaml::{Map, Value};
 
@@ -87,19 +88,12 @@ pub(super) fn read(distribution: &Resource, project: &Project, body: &mut Map, i
     }
     image.within("publish", |publish| publish.set_filled("regions", regions));
     image.set_filled("deploy", deploy);
-    unsupported(
-        &distribution.reader,
-        &[
-            ("name", "publishing is part of the image", ""),
-            ("description", "publishing is part of the image", ""),
-            ("tags", "tags of the configuration, not of images", ""),
-            ("timeoutMinutes", "publishing has no separate timeout", ""),
-            ("clientToken", "only relevant to the API call", ""),
-            ("arn", "set by AWS", ""),
-            ("dateCreated", "set by AWS", ""),
-            ("dateUpdated", "set by AWS", ""),
-        ],
-    );
+    distribution.report_unsupported(&[
+        ("name", "publishing is part of the image", ""),
+        ("description", "publishing is part of the image", ""),
+        ("tags", "tags of the configuration, not of images", ""),
+        ("timeoutMinutes", "publishing has no separate timeout", ""),
+    ]);
 }
 
 /// The image of one region; name and tags of the first apply to all.
@@ -170,11 +164,7 @@ fn launch_template(template: &Reader, project: &Project) -> Option<Value> {
     let id = get(template, "launchTemplateId")?;
     let mut map = Map::default();
     map.set_from("launch-template", context.text(&id)?, &id);
-    if let Some(default) = get(template, "setDefaultVersion")
-        && let Some(value) = context.switch(&default)
-    {
-        map.set_from("set-default", value, &default);
-    }
+    context.set(&mut map, "set-default", get(template, "setDefaultVersion"), Context::switch);
     if let Some(account) = get(template, "accountId") {
         account.drop(
             "a launch template in another account needs a role in that account",

@@ -1,7 +1,8 @@
 //! Infrastructure configurations: the build machine.
 
 use super::project::Project;
-use super::resource::{Resource, get, unsupported};
+use super::resource::{Resource, get};
+use crate::context::Context;
 use crate::yaml::Map;
 
 pub(super) fn read(infrastructure: &Resource, project: &Project, image: &mut Map) {
@@ -15,11 +16,7 @@ pub(super) fn read(infrastructure: &Resource, project: &Project, image: &mut Map
             }
         }
         for (field, key) in [("instanceProfileName", "profile"), ("subnetId", "subnet")] {
-            if let Some(field) = infrastructure.get(field)
-                && let Some(value) = context.text(&field)
-            {
-                machine.set_from(key, value, &field);
-            }
+            context.set(machine, key, infrastructure.get(field), Context::text);
         }
         if let Some(groups) = infrastructure.get("securityGroupIds") {
             let all = context.texts(&groups);
@@ -29,16 +26,8 @@ pub(super) fn read(infrastructure: &Resource, project: &Project, image: &mut Map
         }
         if let Some(options) = infrastructure.get("instanceMetadataOptions") {
             let mut metadata = Map::default();
-            if let Some(tokens) = get(&options, "httpTokens")
-                && let Some(value) = context.text(&tokens)
-            {
-                metadata.set_from("tokens", value, &tokens);
-            }
-            if let Some(hops) = get(&options, "httpPutResponseHopLimit")
-                && let Some(value) = context.number(&hops)
-            {
-                metadata.set_from("hops", value, &hops);
-            }
+            context.set(&mut metadata, "tokens", get(&options, "httpTokens"), Context::text);
+            context.set(&mut metadata, "hops", get(&options, "httpPutResponseHopLimit"), Context::number);
             machine.set_filled("metadata", metadata);
         }
         if let Some(tags) = infrastructure.get("resourceTags") {
@@ -55,24 +44,13 @@ pub(super) fn read(infrastructure: &Resource, project: &Project, image: &mut Map
             ends.mark_used();
         }
     }
-    unsupported(
-        &infrastructure.reader,
-        &[
-            ("name", "the machine is part of its image", ""),
-            ("description", "the machine is part of its image", ""),
-            ("keyPair", "the bake creates a key pair for each machine", ""),
-            ("logging", "the bake prints its logs", "Keep them in the workflow: `--json` prints every event."),
-            ("snsTopicArn", "SNS notifications are not supported", "Send notifications from the workflow."),
-            (
-                "placement",
-                "the subnet decides where the machine runs",
-                "Set `machine.subnet` to a subnet in that zone.",
-            ),
-            ("tags", "tags of the configuration, not of its machines", ""),
-            ("clientToken", "only relevant to the API call", ""),
-            ("arn", "set by AWS", ""),
-            ("dateCreated", "set by AWS", ""),
-            ("dateUpdated", "set by AWS", ""),
-        ],
-    );
+    infrastructure.report_unsupported(&[
+        ("name", "the machine is part of its image", ""),
+        ("description", "the machine is part of its image", ""),
+        ("keyPair", "the bake creates a key pair for each machine", ""),
+        ("logging", "the bake prints its logs", "Keep them in the workflow: `--json` prints every event."),
+        ("snsTopicArn", "SNS notifications are not supported", "Send notifications from the workflow."),
+        ("placement", "the subnet decides where the machine runs", "Set `machine.subnet` to a subnet in that zone."),
+        ("tags", "tags of the configuration, not of its machines", ""),
+    ]);
 }

@@ -11,23 +11,16 @@ pub(super) fn read(policy: &Resource, project: &Project, image: &mut Map) {
             self::detail(&detail, project, publish);
         }
     });
-    unsupported(
-        &policy.reader,
-        &[
-            ("resourceSelection", "the rules apply to the images of this manifest", ""),
-            ("resourceType", "the rules apply to the images of this manifest", ""),
-            ("executionRole", "the bake uses the role of the workflow", "See `aws.role`."),
-            ("status", "the rules are always active", ""),
-            ("name", "the rules are part of the image", ""),
-            ("description", "the rules are part of the image", ""),
-            ("tags", "tags of the policy", ""),
-            ("clientToken", "only relevant to the API call", ""),
-            ("arn", "set by AWS", ""),
-            ("dateCreated", "set by AWS", ""),
-            ("dateUpdated", "set by AWS", ""),
-            ("dateLastRun", "set by AWS", ""),
-        ],
-    );
+    policy.report_unsupported(&[
+        ("resourceSelection", "the rules apply to the images of this manifest", ""),
+        ("resourceType", "the rules apply to the images of this manifest", ""),
+        ("executionRole", "the bake uses the role of the workflow", "See `aws.role`."),
+        ("status", "the rules are always active", ""),
+        ("name", "the rules are part of the image", ""),
+        ("description", "the rules are part of the image", ""),
+        ("tags", "tags of the policy", ""),
+        ("dateLastRun", "set by AWS", ""),
+    ]);
 }
 
 fn detail(detail: &Reader, project: &Project, publish: &mut Map) {

@@ -44,39 +44,28 @@ pub(super) fn read(pipeline: &Resource, project: &Project, draft: &mut Draft) {
         }
         unsupported(&tests, &[("timeoutMinutes", "timeouts are set per step", "Set `timeout` on the steps.")]);
     }
-    unsupported(
-        &pipeline.reader,
-        &[
-            ("schedule", "the schedule belongs in the workflow", "Use `on: schedule` with `cron` in the workflow."),
-            ("status", "a manifest can't be disabled", ""),
-            ("enhancedImageMetadataEnabled", "package inventories are not supported", ""),
-            (
-                "imageScanningConfiguration",
-                "image scanning is not supported",
-                "Scan images in the workflow after the bake.",
-            ),
-            ("executionRole", "the bake uses the role of the workflow", "See `aws.role`."),
-            ("workflows", "the order of the stages is fixed", ""),
-            ("loggingConfiguration", "the bake prints its logs", ""),
-            (
-                "containerRecipeArn",
-                "container recipes are not supported",
-                "Bake a container image with `source.docker`.",
-            ),
-            ("tags", "tags of the pipeline", ""),
-            (
-                "imageTags",
-                "tags of Image Builder's own image resource",
-                "Add them to `publish.tags` if the AMI needs them.",
-            ),
-            ("deletionSettings", "only relevant to Image Builder's own image resource", ""),
-            ("clientToken", "only relevant to the API call", ""),
-            ("arn", "set by AWS", ""),
-            ("platform", "set by AWS", ""),
-            ("dateCreated", "set by AWS", ""),
-            ("dateUpdated", "set by AWS", ""),
-            ("dateLastRun", "set by AWS", ""),
-            ("dateNextRun", "set by AWS", ""),
-        ],
-    );
+    pipeline.report_unsupported(&[
+        ("schedule", "the schedule belongs in the workflow", "Use `on: schedule` with `cron` in the workflow."),
+        ("status", "a manifest can't be disabled", ""),
+        ("enhancedImageMetadataEnabled", "package inventories are not supported", ""),
+        (
+            "imageScanningConfiguration",
+            "image scanning is not supported",
+            "Scan images in the workflow after the bake.",
+        ),
+        ("executionRole", "the bake uses the role of the workflow", "See `aws.role`."),
+        ("workflows", "the order of the stages is fixed", ""),
+        ("loggingConfiguration", "the bake prints its logs", ""),
+        ("containerRecipeArn", "container recipes are not supported", "Bake a container image with `source.docker`."),
+        ("tags", "tags of the pipeline", ""),
+        (
+            "imageTags",
+            "tags of Image Builder's own image resource",
+            "Add them to `publish.tags` if the AMI needs them.",
+        ),
+        ("deletionSettings", "only relevant to Image Builder's own image resource", ""),
+        ("platform", "set by AWS", ""),
+        ("dateLastRun", "set by AWS", ""),
+        ("dateNextRun", "set by AWS", ""),
+    ]);
 }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::project::Project;
 use super::resource::{Resource, get, unsupported};
 use super::{component, parent};
+use crate::context::Context;
 use crate::input::Reader;
 use crate::output::Draft;
 use crate::yaml::{Map, Value};
@@ -43,31 +44,21 @@ pub(super) fn read(recipe: &Resource, project: &Project, draft: &mut Draft) -> M
     let documents = component::of_recipe(recipe, project, draft);
     component::steps(&documents, &mut image);
     image.within("publish", |publish| {
-        if let Some(text) = recipe.get("description")
-            && let Some(value) = context.text(&text)
-        {
-            publish.set_from("description", value, &text);
-        }
+        context.set(publish, "description", recipe.get("description"), Context::text);
         if let Some(tags) = recipe.get("amiTags") {
             publish.set_filled("tags", context.map(&tags));
         }
     });
-    unsupported(
-        &recipe.reader,
-        &[
-            ("tags", "tags of the recipe, not of its images", "Add them to `publish.tags` if images need them."),
-            ("workingDirectory", "components run in `/tmp`", ""),
-            ("amiWatermarks", "watermarks are not supported; tags record where an image comes from", ""),
-            ("changeDescription", "changes are described in commits", ""),
-            ("clientToken", "only relevant to the API call", ""),
-            ("arn", "set by AWS", ""),
-            ("dateCreated", "set by AWS", ""),
-            ("owner", "set by AWS", ""),
-            ("type", "set by AWS", ""),
-            ("platform", "set by AWS", ""),
-            ("parentImageArn", "set by AWS", ""),
-        ],
-    );
+    recipe.report_unsupported(&[
+        ("tags", "tags of the recipe, not of its images", "Add them to `publish.tags` if images need them."),
+        ("workingDirectory", "components run in `/tmp`", ""),
+        ("amiWatermarks", "watermarks are not supported; tags record where an image comes from", ""),
+        ("changeDescription", "changes are described in commits", ""),
+        ("owner", "set by AWS", ""),
+        ("type", "set by AWS", ""),
+        ("platform", "set by AWS", ""),
+        ("parentImageArn", "set by AWS", ""),
+    ]);
     image
 }
 
@@ -81,24 +72,12 @@ fn disk(mapping: &Reader, project: &Project, machine: &mut Map) {
     };
     let mut disk = Map::default();
     for (field, key) in [("volumeSize", "size"), ("iops", "iops"), ("throughput", "throughput")] {
-        if let Some(field) = get(&ebs, field)
-            && let Some(value) = context.number(&field)
-        {
-            disk.set_from(key, value, &field);
-        }
+        context.set(&mut disk, key, get(&ebs, field), Context::number);
     }
     for (field, key) in [("volumeType", "type"), ("kmsKeyId", "kms-key")] {
-        if let Some(field) = get(&ebs, field)
-            && let Some(value) = context.text(&field)
-        {
-            disk.set_from(key, value, &field);
-        }
+        context.set(&mut disk, key, get(&ebs, field), Context::text);
     }
-    if let Some(field) = get(&ebs, "encrypted")
-        && let Some(value) = context.switch(&field)
-    {
-        disk.set_from("encrypted", value, &field);
-    }
+    context.set(&mut disk, "encrypted", get(&ebs, "encrypted"), Context::switch);
     if let Some(field) = get(&ebs, "deleteOnTermination")
         && context.flag(&field) == Some(false)
     {

@@ -19,6 +19,20 @@ impl<'a> Resource<'a> {
         get(&self.reader, name)
     }
 
+    /// Reports fields that are not supported, and those that only matter to the API.
+    pub(crate) fn report_unsupported(&self, fields: &[(&str, &str, &str)]) {
+        unsupported(&self.reader, fields);
+        unsupported(
+            &self.reader,
+            &[
+                ("clientToken", "only relevant to the API call", ""),
+                ("arn", "set by AWS", ""),
+                ("dateCreated", "set by AWS", ""),
+                ("dateUpdated", "set by AWS", ""),
+            ],
+        );
+    }
+
     /// Its name.
     pub(crate) fn name(&self, context: &Context) -> Option<String> {
         let name = self.get("name")?;

@@ -48,7 +48,7 @@ fn a_policy_for_a_temporary_profile_comes_over() {
 }
 
 #[test]
-fn disks_come_over_and_the_root_is_told_apart() {
+fn disks_are_imported_and_the_root_disk_is_recognised() {
     ebs(
         r#""launch_block_device_mappings": [
              {"device_name": "/dev/sda1", "volume_size": 20, "volume_type": "gp3", "iops": 4000, "throughput": 200, "delete_on_termination": true},
@@ -132,7 +132,7 @@ fn a_surrogate_comes_as_far_as_it_maps() {
     .reports("builders[0].ami_root_device", "other disks as the source");
 }
 
-/// What several images share stands once; what differs stays with each.
+/// Settings that all images share are written once; differences stay with each image.
 #[test]
 fn steps_that_all_images_share_stand_once() {
     let builder = |name: &str, user: &str| {
@@ -153,7 +153,7 @@ fn steps_that_all_images_share_stand_once() {
 }
 
 #[test]
-fn one_home_region_is_taken_and_the_other_told() {
+fn one_home_region_is_used_and_the_other_reported() {
     template(
         r#"{"builders": [
             {"type": "amazon-ebs", "name": "a", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "a {{timestamp}}"},
@@ -175,7 +175,8 @@ fn tags_of_the_machine_are_the_image_s_too() {
         .says("    publish:\n      name: web ${{ timestamp }}\n      tags:\n        stage: done\n");
 }
 
-/// A key of the home region is the disk's, one of a region without an image is told, and `encrypt_boot` means every disk.
+/// The key of the home region is the disk's, that of a region without an image is reported, and `encrypt_boot` applies to every
+/// disk.
 #[test]
 fn encryption_means_every_disk_and_every_region() {
     ebs(
@@ -227,8 +228,8 @@ fn images_of_one_name_get_names_of_their_own() {
         .reports("builders[1].ami_name", "the name of the image was appended");
 }
 
-/// Every setting of the plug-in (packer-plugin-amazon 1.8, builder/ebs/builder.hcl2spec.go) is carried over or told with a
-/// reason of its own.
+/// Every setting of the plug-in (packer-plugin-amazon 1.8, builder/ebs/builder.hcl2spec.go) is imported or reported with a
+/// specific reason.
 #[test]
 fn every_setting_of_amazon_ebs_is_known() {
     const SETTINGS: &str = "access_key assume_role custom_endpoint_ec2 shared_credentials_file decode_authorization_messages insecure_skip_tls_verify max_retries mfa_code profile secret_key \
@@ -272,12 +273,5 @@ fn every_setting_of_amazon_ebs_is_known() {
     };
     let fields: Vec<String> = SETTINGS.split_whitespace().map(|name| format!("\"{name}\": {}", value(name))).collect();
     let done = ebs(&fields.join(", "), "");
-    let unknown: Vec<&str> = done
-        .0
-        .findings
-        .iter()
-        .filter(|finding| finding.why.contains("not supported by ami-bake"))
-        .map(|finding| finding.path.as_str())
-        .collect();
-    assert_eq!(unknown, Vec::<&str>::new());
+    assert_eq!(done.unknown(), Vec::<&str>::new());
 }

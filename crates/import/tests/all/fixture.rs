@@ -1,5 +1,6 @@
-//! A folder with files, and what came of an import.
+//! A folder with files, and the result of an import.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ami_bake_import::{Finding, Imported, Refused, Request, Source, import};
@@ -29,15 +30,7 @@ impl Fixture {
 
     pub(crate) fn request(&self, files: &[(&str, &str)]) -> Request {
         let source = |(name, text): &(&str, &str)| Source { path: PathBuf::from(name), text: (*text).to_owned() };
-        Request {
-            files: files.iter().map(source).collect(),
-            var_files: Vec::new(),
-            sets: Vec::new(),
-            environment: std::collections::BTreeMap::new(),
-            working: self.0.path().to_owned(),
-            output: PathBuf::new(),
-            now: None,
-        }
+        request(files.iter().map(source).collect(), self.0.path().to_owned(), PathBuf::new())
     }
 
     pub(crate) fn import(&self, request: &Request) -> TestImport {
@@ -46,7 +39,7 @@ impl Fixture {
         TestImport(imported)
     }
 
-    /// The result passes the manifest's own check when its files are there, what is not supported yet set apart.
+    /// The result passes the manifest's own check, apart from missing files and what is not supported yet.
     fn check(&self, imported: &Imported) {
         let Some(manifest) = &imported.manifest else { return };
         let options = Options { check: true, ..Options::default() };
@@ -60,6 +53,11 @@ impl Fixture {
             loaded.findings.into_iter().filter(|finding| finding.is_error() && !later(finding.code)).collect();
         assert!(wrong.is_empty(), "{}\n{manifest}", text(&wrong, &loaded.sources, Style::Plain));
     }
+}
+
+/// A request without variables.
+pub(crate) fn request(files: Vec<Source>, working: PathBuf, output: PathBuf) -> Request {
+    Request { files, var_files: Vec::new(), sets: Vec::new(), environment: BTreeMap::new(), working, output, now: None }
 }
 
 pub(crate) fn shown(refused: &Refused) -> String {
@@ -90,7 +88,7 @@ pub(crate) fn ebs(fields: &str, provisioners: &str) -> TestImport {
     ))
 }
 
-/// What came of an import.
+/// The result of an import.
 pub(crate) struct TestImport(pub(crate) Imported);
 
 impl TestImport {
@@ -99,7 +97,7 @@ impl TestImport {
         self.0.manifest.as_deref().unwrap_or_else(|| panic!("nothing was imported: {:#?}", self.0.findings))
     }
 
-    /// The manifest holds these lines, one after the other.
+    /// The manifest contains these lines, in this order.
     #[track_caller]
     pub(crate) fn says(&self, lines: &str) -> &Self {
         let body = self.manifest().split("\n# Not imported:").next().unwrap_or_default();
@@ -114,11 +112,17 @@ impl TestImport {
         self
     }
 
-    /// A field is told, with words that hold this text.
+    /// A field is reported, with a reason that contains this text.
     #[track_caller]
     pub(crate) fn reports(&self, path: &str, why: &str) -> &Self {
         let found = |finding: &Finding| finding.path == path && finding.why.contains(why);
         assert!(self.0.findings.iter().any(found), "expected {path}: {why}\nin {:#?}", self.0.findings);
         self
+    }
+
+    /// The paths of fields that the import does not know.
+    pub(crate) fn unknown(&self) -> Vec<&str> {
+        let unknown = self.0.findings.iter().filter(|finding| finding.why.contains("not supported by ami-bake"));
+        unknown.map(|finding| finding.path.as_str()).collect()
     }
 }

@@ -1,4 +1,5 @@
-//! Templates that are broken at random: an import answers or refuses, it never panics. Deterministic, so that what it finds stays found.
+//! Templates with random changes: an import succeeds or is refused, it never panics. Deterministic, so that failures can be
+//! reproduced.
 
 use ami_bake_import::import;
 use serde_json::Value;
@@ -102,7 +103,7 @@ fn broken_bytes_never_panic() {
             }
         }
         let Ok(text) = String::from_utf8(bytes) else { continue };
-        // What is still JSON is the other test's; here it only has to be read.
+        // Valid JSON is tested above.
         if serde_json::from_str::<Value>(&text).is_ok() {
             continue;
         }

@@ -6,7 +6,7 @@ use ami_bake_import::{Source, gather, import};
 
 use crate::fixture::{Fixture, TestImport, shown};
 
-/// A fixture with the files that the cases name.
+/// A fixture with the files that the cases refer to.
 pub(crate) fn fixture() -> Fixture {
     let fixture = Fixture::new(&["a.sh", "b.sh", "site/index.html", "play.yml"]);
     fixture.write("motd.tpl", "host ${name}\n%{ for port in ports ~}\nport ${port}\n%{ endfor ~}\n");
@@ -151,7 +151,7 @@ build {
         .reports("build.post-processor[0]", "bake-report.json");
 }
 
-/// Each expression as the value of a tag; what a manifest can't follow is evaluated.
+/// Each expression as the value of a tag; what has no counterpart is evaluated.
 #[test]
 fn expressions_are_evaluated_or_kept() {
     let more = r#"
@@ -233,7 +233,7 @@ locals {
 }
 
 #[test]
-fn what_can_t_be_known_is_listed_and_the_rest_comes() {
+fn what_is_only_known_during_the_bake_is_listed_and_the_rest_is_imported() {
     let done = ebs(
         r#"
   ami_name     = "web"
@@ -275,7 +275,7 @@ data "http" "x" { url = "https://example.com" }
 }
 
 #[test]
-fn variables_have_values_of_every_kind_of_place() {
+fn variables_are_set_from_every_source_in_order() {
     let fixture = fixture();
     let more = r#"
 variable "a" { default = "default" }
@@ -326,7 +326,7 @@ variable "short" {
         .reports("variable.short", "Too short.")
         .reports("variable.none", "written out")
         .reports("variable.db_password", "never copied");
-    // Given by hand, a value that does not fit is refused.
+    // An invalid value on the command line is refused.
     request.sets.push(("short".to_owned(), "x".to_owned()));
     let text = shown(&import(&request).unwrap_err());
     assert!(text.contains("web.pkr.hcl:") && text.contains("Too short."), "{text}");
@@ -336,7 +336,7 @@ variable "short" {
 }
 
 #[test]
-fn a_data_source_is_the_image_that_is_started_from() {
+fn a_data_source_is_the_source_image() {
     let done = template(
         r#"
 data "amazon-ami" "base" {
@@ -390,7 +390,7 @@ build {
         .reports("data.amazon-secretsmanager.db", "secret");
 }
 
-/// Several builds, sources and what is for some of them.
+/// Several builds and sources, and steps for some of them.
 #[test]
 fn each_use_of_a_source_is_an_image() {
     let done = template(
@@ -474,7 +474,6 @@ build {
         .lacks("never");
 }
 
-/// What Packer refuses is refused, with its line.
 #[test]
 fn a_folder_is_read_as_packer_reads_it() {
     let fixture = Fixture::new(&[]);

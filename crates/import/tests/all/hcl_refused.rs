@@ -1,4 +1,4 @@
-//! Templates in HCL2 that are no good.
+//! Invalid templates in HCL2.
 
 use ami_bake_import::import;
 
@@ -14,7 +14,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn mistakes_are_refused_with_their_line() {
+fn errors_are_refused_with_their_line() {
     for (text, line, why) in [
         ("source \"amazon-ebs\" \"x\" {\n  region = \n}\n", ":2:", "invalid HCL"),
         ("build {\n  sources = [\"source.amazon-ebs.no\"]\n}\n", ":2:", "no source"),
@@ -25,8 +25,8 @@ fn mistakes_are_refused_with_their_line() {
         ("variable \"a\" {\n  type = number\n  default = \"x\"\n}\n", ":3:", "expected a number, found a string"),
     ] {
         let text = if text.starts_with("locals") { whole("tags = { a = local.a }", "", text) } else { text.to_owned() };
-        let told = refused(&text);
-        assert!(told.contains(why) && told.contains(&format!("web.pkr.hcl{line}")), "{text}\n{told}");
+        let message = refused(&text);
+        assert!(message.contains(why) && message.contains(&format!("web.pkr.hcl{line}")), "{text}\n{message}");
     }
     for (field, why) in [
         ("ami_name = var.no", "no variable `no`"),
@@ -38,21 +38,21 @@ fn mistakes_are_refused_with_their_line() {
         ("ami_name = \"a${[1]}\"", "can't be part of a string"),
         ("ami_name = 1 / 0", "division by zero"),
     ] {
-        let told = refused(&whole(field, "", ""));
-        assert!(told.contains(why) && told.contains("web.pkr.hcl:7:"), "{field}\n{told}");
+        let message = refused(&whole(field, "", ""));
+        assert!(message.contains(why) && message.contains("web.pkr.hcl:7:"), "{field}\n{message}");
     }
 }
 
 #[test]
-fn nothing_importable_is_no_manifest() {
+fn without_anything_to_import_there_is_no_manifest() {
     let done = template("source \"virtualbox-iso\" \"x\" {}\nbuild {\n  sources = [\"virtualbox-iso.x\"]\n}\n");
     assert!(done.0.manifest.is_none());
     done.reports("source.virtualbox-iso.x", "not supported");
 }
 
-/// Garbage, depth, circles and growth end in words.
+/// Garbage, deep nesting, cycles and growth end with a message.
 #[test]
-fn hostile_templates_end_in_words() {
+fn hostile_templates_end_with_a_message() {
     let fixture = fixture();
     let deep = |open: &str, close: &str, count: usize| {
         format!("locals {{ x = {}1{} }}", open.repeat(count), close.repeat(count))

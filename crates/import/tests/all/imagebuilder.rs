@@ -93,7 +93,7 @@ Resources:
 }
 
 #[test]
-fn a_component_alone_asks_for_its_source() {
+fn a_component_alone_needs_a_source() {
     let fixture = Fixture::new(&[]);
     fixture.write("web.yml", DOCUMENT);
     fixture
@@ -103,7 +103,7 @@ fn a_component_alone_asks_for_its_source() {
 }
 
 #[test]
-fn configurations_without_a_recipe_are_nothing() {
+fn configurations_without_a_recipe_give_no_manifest() {
     let fixture = Fixture::new(&[]);
     let done = fixture.import(
         &fixture.request(&[("i.json", r#"{"name": "i", "instanceTypes": ["t3.small"], "instanceProfileName": "p"}"#)]),
@@ -112,7 +112,7 @@ fn configurations_without_a_recipe_are_nothing() {
     assert!(!done.0.findings.is_empty());
 }
 
-/// Components run in the order of the recipe, however the files are given; a document answers its resource's `uri`.
+/// Components run in the order of the recipe, whatever the order of the files; a document replaces its resource's `uri`.
 #[test]
 fn components_run_in_the_recipe_s_order() {
     let fixture = Fixture::new(&[]);
@@ -148,7 +148,7 @@ fn components_run_in_the_recipe_s_order() {
 }
 
 #[test]
-fn lifecycle_policies_are_rules_of_the_image() {
+fn lifecycle_policies_become_rules_of_the_image() {
     let fixture = Fixture::new(&[]);
     let recipe = r#"{"name": "Web", "semanticVersion": "1.0.0", "parentImage": "ami-0123456789abcdef0"}"#;
     let policy = r#"{"name": "l", "resourceType": "AMI_IMAGE", "policyDetails": [
@@ -162,9 +162,9 @@ fn lifecycle_policies_are_rules_of_the_image() {
         .reports("resourceType", "images of this manifest");
 }
 
-/// What makes no AMI is named, and no image comes of it.
+/// Resources that create no AMI are reported.
 #[test]
-fn container_recipes_and_workflows_are_named() {
+fn container_recipes_and_workflows_are_reported() {
     let fixture = Fixture::new(&[]);
     for text in [
         r#"{"name": "c", "containerType": "DOCKER", "semanticVersion": "1.0.0", "parentImage": "amazonlinux:latest", "components": []}"#,
@@ -177,7 +177,7 @@ fn container_recipes_and_workflows_are_named() {
     }
 }
 
-/// A parameter of the stack that CloudFormation looks up, and a region that is the stack's.
+/// A parameter of the stack that CloudFormation resolves, and the region of the stack.
 #[test]
 fn a_stack_s_own_region_and_parameters_of_ssm() {
     let fixture = Fixture::new(&[]);

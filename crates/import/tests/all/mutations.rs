@@ -1,19 +1,20 @@
-//! Templates that are changed at every place: an import answers or refuses, what it writes passes the check, and a key that
-//! nobody knows is told. Over the template of `silence`, and over real ones where the corpus is there.
+//! Templates with a change at every place: an import succeeds or is refused, what it writes passes the check, and unknown keys are
+//! reported. With the template of `silence`, and with real ones if the corpus is available.
 //!
 //! A few changes of some templates by default; `MUTATIONS=1000` tries so many of each (minutes).
 
 use std::path::PathBuf;
 
-use ami_bake_import::{Imported, Request, Source, import};
+use ami_bake_import::{Imported, Source, import};
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
 use ami_bake_testkit::corpus::corpus;
 use serde_json::{Value, json};
 
+use crate::fixture::{request, shown};
 use crate::silence::everything;
 
-/// So many changes of our own template are tried by default, and so many of every sixth real one.
+/// How many changes of our own template are tried by default, and how many of every sixth real one.
 const SAMPLES: (usize, usize) = (12, 1);
 
 struct Template {
@@ -41,19 +42,10 @@ fn templates() -> Vec<Template> {
 
 fn run(path: &std::path::Path, text: String) -> Option<Imported> {
     let folder = path.parent().unwrap().to_owned();
-    let request = Request {
-        files: vec![Source { path: path.to_owned(), text }],
-        var_files: Vec::new(),
-        sets: Vec::new(),
-        working: folder.clone(),
-        output: folder,
-        environment: std::collections::BTreeMap::new(),
-        now: None,
-    };
-    import(&request).ok()
+    import(&request(vec![Source { path: path.to_owned(), text }], folder.clone(), folder)).ok()
 }
 
-/// What the check says against a manifest, files that are not there set apart.
+/// What the check refuses in a manifest, apart from missing files.
 fn wrong(imported: &Imported) -> Option<String> {
     let options = Options { check: true, ..Options::default() };
     let loaded = Manifest::load_text("bake.yml", imported.manifest.as_ref()?, PathBuf::from("/nowhere"), &options);
@@ -84,7 +76,7 @@ fn places(value: &Value, here: &str, into: &mut Vec<String>) {
     }
 }
 
-/// A value of another kind; `None` takes the place out.
+/// Values of other kinds; `None` removes the value.
 fn others(value: &Value) -> Vec<Option<Value>> {
     let kinds = [
         json!("{{user `novel`}} x"),
@@ -117,7 +109,7 @@ fn changed(value: &Value, place: &str, other: Option<Value>) -> Value {
 }
 
 #[test]
-fn a_change_at_any_place_is_an_answer_that_passes_the_check() {
+fn a_change_at_any_place_still_gives_a_manifest_that_passes_the_check() {
     let more: Option<usize> = std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok());
     let mut tried = 0;
     for (at, template) in templates().iter().enumerate().filter(|(at, _)| more.is_some() || at % 6 == 0) {
@@ -129,7 +121,7 @@ fn a_change_at_any_place_is_an_answer_that_passes_the_check() {
                 others(template.value.pointer(place).unwrap()).into_iter().map(move |other| (place, other))
             })
             .collect();
-        // Every template begins at another change, so that all kinds and depths are met.
+        // Every template starts at another change, so that all kinds and depths are tried.
         let sample = more.unwrap_or(if at == 0 { SAMPLES.0 } else { SAMPLES.1 });
         let step = (changes.len() / sample).max(1);
         for (place, other) in changes.iter().skip(at * 7 % step).step_by(step).take(sample) {
@@ -145,7 +137,7 @@ fn a_change_at_any_place_is_an_answer_that_passes_the_check() {
     assert!(tried >= SAMPLES.0, "{tried}");
 }
 
-/// Adds a key that nobody knows to every map; answers how many.
+/// Adds an unknown key to every map, and counts them.
 fn add(value: &mut Value, count: &mut usize) {
     match value {
         Value::Object(map) => {
@@ -159,7 +151,7 @@ fn add(value: &mut Value, count: &mut usize) {
 }
 
 #[test]
-fn an_unknown_key_in_any_map_of_a_real_template_is_told_or_carried() {
+fn an_unknown_key_in_any_map_of_a_real_template_is_reported_or_imported() {
     let more = std::env::var_os("MUTATIONS").is_some();
     for (_, template) in templates().into_iter().enumerate().filter(|(at, _)| more || at % 3 == 0) {
         let mut value = template.value.clone();
@@ -182,15 +174,15 @@ fn an_unknown_key_in_any_map_of_a_real_template_is_told_or_carried() {
                 path.replace(['[', ']', '.', '/', '"'], " ").split_whitespace().map(str::to_owned).collect::<Vec<_>>()
             };
             let own = words(&place);
-            let told = done.findings.iter().any(|finding| own.starts_with(&words(&finding.path)));
-            assert!(told || body.contains(mark), "{}: {place} is lost", template.path.display());
+            let reported = done.findings.iter().any(|finding| own.starts_with(&words(&finding.path)));
+            assert!(reported || body.contains(mark), "{}: {place} is lost", template.path.display());
         }
     }
 }
 
-/// The same in Image Builder's resources, which are maps of one level more often than not.
+/// Unknown keys in Image Builder's resources, most of which are flat maps.
 #[test]
-fn an_unknown_key_in_a_resource_is_told_or_carried() {
+fn an_unknown_key_in_a_resource_is_reported_or_imported() {
     let resources: [Value; 6] = [
         json!({"name": "r", "semanticVersion": "1.0.0", "parentImage": "ami-0123456789abcdef0", "components": [{"componentArn": "x", "parameters": [{"name": "a", "value": ["b"]}]}],
             "blockDeviceMappings": [{"deviceName": "/dev/sda1", "ebs": {"volumeSize": 9}}], "additionalInstanceConfiguration": {"userDataOverride": "eA=="}}),
@@ -210,29 +202,20 @@ fn an_unknown_key_in_a_resource_is_told_or_carried() {
             Source { path: PathBuf::from(format!("{at}.json")), text: resource.to_string() }
         })
         .collect();
-    let done = import(&Request {
-        files,
-        var_files: Vec::new(),
-        sets: Vec::new(),
-        working: PathBuf::from("/nowhere"),
-        output: PathBuf::new(),
-        environment: std::collections::BTreeMap::new(),
-        now: None,
-    })
-    .unwrap();
+    let done = import(&request(files, PathBuf::from("/nowhere"), PathBuf::new())).unwrap();
     let manifest = done.manifest.as_deref().unwrap();
     assert!(count > 20);
     for at in 1..=count {
-        let told = done.findings.iter().any(|finding| finding.path.contains(&format!("novel{at}q")));
+        let reported = done.findings.iter().any(|finding| finding.path.contains(&format!("novel{at}q")));
         let whole = done
             .findings
             .iter()
             .any(|finding| ["logging", "schedule", "components[0]"].contains(&finding.path.as_str()));
-        assert!(told || (whole && manifest.contains("Not imported")), "novel{at}q is lost");
+        assert!(reported || (whole && manifest.contains("Not imported")), "novel{at}q is lost");
     }
 }
 
-/// The format of the file itself: what JSON takes is read, everything else is refused where it stands.
+/// The format of the file itself: valid JSON is read, everything else is refused with its location.
 #[test]
 fn a_file_is_read_or_refused_with_its_line() {
     let good = "{\"builders\": [{\"type\": \"docker\", \"image\": \"a\"}]}";
@@ -253,16 +236,9 @@ fn a_file_is_read_or_refused_with_its_line() {
         ("{\n\"builders\": nul}", 2),
         (deep.as_str(), 1),
     ] {
-        let request = Request {
-            files: vec![Source { path: PathBuf::from("web.json"), text: text.to_owned() }],
-            var_files: Vec::new(),
-            sets: Vec::new(),
-            working: PathBuf::from("/nowhere"),
-            output: PathBuf::new(),
-            environment: std::collections::BTreeMap::new(),
-            now: None,
-        };
-        let refused = crate::fixture::shown(&import(&request).unwrap_err());
+        let files = vec![Source { path: PathBuf::from("web.json"), text: text.to_owned() }];
+        let request = request(files, PathBuf::from("/nowhere"), PathBuf::new());
+        let refused = shown(&import(&request).unwrap_err());
         assert!(refused.contains(&format!("web.json:{line}:")), "{text:.60}: {refused:.300}");
     }
 }

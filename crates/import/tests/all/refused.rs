@@ -1,4 +1,4 @@
-//! What is not imported at all.
+//! Files that are refused.
 
 use ami_bake_import::import;
 
@@ -10,7 +10,7 @@ fn refused(name: &str, text: &str) -> String {
 }
 
 #[test]
-fn a_mistake_is_shown_with_its_line_and_place() {
+fn a_syntax_error_is_shown_with_its_location() {
     let text = refused("web.json", "{\n  \"builders\": [{\"type\": \"docker\"}],\n}");
     assert!(text.contains("web.json:2:35") && text.contains("trailing comma") && text.contains('^'), "{text}");
     let text = refused("stack.yml", "Resources:\n  a: [1\n");
@@ -18,7 +18,7 @@ fn a_mistake_is_shown_with_its_line_and_place() {
 }
 
 #[test]
-fn what_is_nothing_known_says_what_is() {
+fn an_unknown_file_is_refused_with_what_is_supported() {
     assert!(refused("x.json", "{\"a\": 1}").contains("not a file that can be imported"));
 }
 
@@ -31,7 +31,7 @@ fn a_template_is_imported_alone() {
 }
 
 #[test]
-fn nothing_importable_is_no_manifest() {
+fn without_anything_to_import_there_is_no_manifest() {
     let fixture = Fixture::new(&[]);
     let done = fixture.import(&fixture.request(&[("a.json", "{\"builders\": [{\"type\": \"lxd\", \"image\": \"x\"}], \"provisioners\": [{\"type\": \"shell\", \"inline\": [\"x\"]}]}")]));
     assert!(done.0.manifest.is_none());

@@ -1,4 +1,4 @@
-//! Nothing is lost in silence: every value of a template is in the manifest, or its path is told.
+//! Nothing is lost silently: every value of a template is in the manifest, or its path is reported.
 
 use ami_bake_import::Finding;
 use serde_json::Value;
@@ -76,7 +76,7 @@ fn leaves(value: &Value, path: String, into: &mut Vec<(String, String)>) {
     }
 }
 
-/// What a leaf has of its own: its `zz` word, or its last number.
+/// What identifies a leaf: its `zz` word, or its last number.
 fn mark(text: &str) -> Option<String> {
     let of = |start: usize| text[start..].chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     if let Some(at) = text.to_lowercase().find("zz") {
@@ -88,7 +88,7 @@ fn mark(text: &str) -> Option<String> {
     (!digits.is_empty()).then_some(digits)
 }
 
-/// Values that say which construct it is, and are told by what became of it.
+/// Values that select a construct; the findings about the construct cover them.
 const KINDS: [&str; 7] =
     ["type", "only", "sensitive-variables", "ssh_interface", "architecture", "http_tokens", "device_name"];
 
@@ -99,7 +99,7 @@ fn covered(path: &str, findings: &[Finding]) -> bool {
     })
 }
 
-/// The manifest without the list at its end: what is there has come over.
+/// The manifest without the list at its end.
 fn body(manifest: &str) -> String {
     manifest.split("\n# Not imported:").next().unwrap_or_default().to_lowercase()
 }
@@ -123,13 +123,13 @@ fn lost(template: &Value) -> Vec<String> {
 }
 
 #[test]
-fn every_value_is_in_the_manifest_or_told() {
+fn every_value_is_in_the_manifest_or_reported() {
     assert_eq!(lost(&everything()), Vec::<String>::new());
 }
 
-/// A field that nobody knows is told wherever it stands.
+/// An unknown field is reported wherever it is.
 #[test]
-fn unknown_fields_are_told_wherever_they_stand() {
+fn unknown_fields_are_reported_wherever_they_are() {
     fn add(value: &mut Value, count: &mut usize) {
         match value {
             Value::Object(map) => {
@@ -160,9 +160,9 @@ fn no_credential_is_in_the_whole_text() {
     assert!(!done.manifest().lines().any(|line| line.trim_end().ends_with("zz6")));
 }
 
-/// The last of several equal keys counts, and the others are told.
+/// The last of several equal keys is used, and the others are reported.
 #[test]
-fn duplicate_keys_are_told() {
+fn duplicate_keys_are_reported() {
     let fixture = Fixture::new(&[]);
     let text = r#"{"builders": [{"type": "docker", "image": "one", "image": "two"}]}"#;
     fixture
@@ -171,7 +171,7 @@ fn duplicate_keys_are_told() {
         .reports("builders[0].image", "duplicate key");
 }
 
-/// A credential is no comment, no tag, and no argument.
+/// Credentials are not copied to comments, tags or arguments.
 #[test]
 fn credentials_are_found_where_they_hide() {
     let done = crate::fixture::template(

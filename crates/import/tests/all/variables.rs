@@ -35,9 +35,9 @@ fn required_and_unused_and_composed_variables() {
     .reports("variables.unused", "nothing imported uses it");
 }
 
-/// A value that means something to a shell never gets into a script.
+/// A value with a meaning to the shell is never inserted into a script.
 #[test]
-fn safe_values_are_spliced_and_others_come_by_the_environment() {
+fn safe_values_are_inserted_and_others_are_passed_by_the_environment() {
     with(
         r#", "safe": "1.2-3", "odd": "a; rm -rf /""#,
         r#"{"type": "shell", "inline": ["x {{user `safe`}} '{{user `odd`}}'"]}"#,
@@ -60,14 +60,14 @@ fn secrets_keep_their_names_and_lose_their_values() {
 }
 
 #[test]
-fn a_secret_where_none_can_be_is_told() {
+fn a_secret_where_none_is_allowed_is_reported() {
     with(r#", "api_token": "x""#, r#"{"type": "file", "source": "{{user `api_token`}}", "destination": "/x"}"#)
         .lacks("- upload:")
         .reports("provisioners[0].source", "secrets are not allowed here");
 }
 
 #[test]
-fn files_of_variables_and_the_command_line_win() {
+fn variable_files_and_the_command_line_override() {
     let fixture = Fixture::new(&[]);
     let text =
         format!(r#"{{"variables": {{"region": "eu-west-1", "name": "a", "size": "20"}}, "builders": [{BUILDER}]}}"#);
@@ -88,12 +88,12 @@ fn files_of_variables_and_the_command_line_win() {
 }
 
 #[test]
-fn undeclared_variables_must_be_given() {
+fn undeclared_variables_must_be_set() {
     with("", r#"{"type": "shell", "inline": ["{{user `novel`}}"]}"#)
         .says("  # Used by the template but not declared:\n  novel: null\n");
 }
 
-/// A value that the manifest refuses makes the variable one that must be given.
+/// A value that the manifest refuses becomes a variable that must be set.
 #[test]
 fn placeholders_become_variables() {
     template(
@@ -110,9 +110,9 @@ fn placeholders_become_variables() {
     .says("        id: ${{ vars.ami }}\n");
 }
 
-/// What the manifest's check refuses is not written, and told with its place in the input.
+/// What the manifest's check refuses is not written, and is reported with its path in the input.
 #[test]
-fn what_the_check_refuses_is_told() {
+fn what_the_check_refuses_is_reported() {
     with(r#", "key": "not a key""#, "");
     crate::fixture::ebs(r#""kms_key_id": "not a key", "ami_users": ["12"], "ssh_timeout": "soon""#, "")
         .lacks("kms-key:")
@@ -151,9 +151,9 @@ fn comments_and_descriptions_stay() {
     .reports("push", "Atlas");
 }
 
-/// A value that only a file gives counts where the template uses it.
+/// A variable that only a variable file sets is used where the template uses it.
 #[test]
-fn values_of_variables_that_are_not_declared_count() {
+fn variables_that_are_not_declared_are_used() {
     let fixture = Fixture::new(&[]);
     let text = format!(r#"{{"builders": [{BUILDER}]}}"#);
     let mut request = fixture.request(&[("web.json", &text)]);

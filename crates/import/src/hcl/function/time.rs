@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::arguments::Arguments;
+use crate::duration::seconds;
 use crate::hcl::error::EvalResult;
 use crate::hcl::value::{HclValue, Scalar, Text, TextPart, Unknown};
 use crate::template::{Unsupported, call as action, layout};
@@ -127,27 +128,11 @@ fn timeadd(all: &Arguments) -> EvalResult<HclValue> {
     let time: Timestamp = all.string(0)?.trim().parse().map_err(|_| all.invalid("not a time in RFC 3339"))?;
     let span = all.string(1)?;
     let (negative, amount) = span.strip_prefix('-').map_or((false, span.as_str()), |rest| (true, rest));
-    let duration =
-        seconds(amount).ok_or_else(|| all.invalid("the second argument must be a duration such as `24h`"))?;
+    let duration = seconds(amount).and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
+    let duration = duration.ok_or_else(|| all.invalid("the second argument must be a duration such as `24h`"))?;
     let duration = if negative { -duration } else { duration };
     let later = time.checked_add(duration).map_err(|_| all.invalid("the time is out of range"))?;
     Ok(HclValue::text(formatted(RFC3339, later)))
-}
-
-/// A duration of Go.
-fn seconds(text: &str) -> Option<SignedDuration> {
-    let mut total = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|digits| *digits > 0)?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let tail = &rest[digits..];
-        let units = [("ms", 0.001), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
-        let (unit, factor) = units.into_iter().find(|(unit, _)| tail.starts_with(unit))?;
-        total += number * factor;
-        rest = &tail[unit.len()..];
-    }
-    SignedDuration::try_from_secs_f64(total).ok()
 }
 
 #[cfg(test)]

@@ -132,17 +132,9 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
         }
     }
     for (key, own) in [("volume_type", "type"), ("kms_key_id", "kms-key")] {
-        if let Some(field) = mapping.get(key)
-            && let Some(value) = context.text(&field)
-        {
-            map.set_from(own, value, &field);
-        }
+        context.set(&mut map, own, mapping.get(key), Context::text);
     }
-    if let Some(field) = mapping.get("encrypted")
-        && let Some(value) = context.switch(&field)
-    {
-        map.set_from("encrypted", value, &field);
-    }
+    context.set(&mut map, "encrypted", mapping.get("encrypted"), Context::switch);
     if let Some(field) = mapping.get("delete_on_termination")
         && context.flag(&field) == Some(false)
     {

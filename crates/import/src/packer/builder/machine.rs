@@ -17,11 +17,7 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut ImageDraft) {
         }
         machine.set_from("user", value, &user);
     }
-    if let Some(profile) = reader.get("iam_instance_profile")
-        && let Some(value) = context.text(&profile)
-    {
-        machine.set_from("profile", value, &profile);
-    }
+    context.set(&mut machine, "profile", reader.get("iam_instance_profile"), Context::text);
     if let Some(policy) = reader.get("temporary_iam_instance_profile_policy_document") {
         self::policy(&policy, context, &mut machine);
     }
@@ -42,10 +38,8 @@ fn types(reader: &Reader, context: &Context, machine: &mut Map) {
         if let Some(one) = one {
             one.drop("`spot_instance_types` is used instead", "");
         }
-    } else if let Some(one) = one
-        && let Some(value) = context.text(&one)
-    {
-        machine.set_from("type", value, &one);
+    } else {
+        context.set(machine, "type", one, Context::text);
     }
     if let Some(price) = reader.get("spot_price") {
         let words = context.plain(&price);
@@ -119,11 +113,7 @@ pub(crate) fn tree(reader: &Reader, context: &Context) -> Value {
 const USER_DATA: usize = 16 * 1024;
 
 fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
-    if let Some(data) = reader.get("user_data")
-        && let Some(value) = context.text(&data)
-    {
-        machine.set_from("user-data", value, &data);
-    }
+    context.set(machine, "user-data", reader.get("user_data"), Context::text);
     let Some(file) = reader.get("user_data_file") else { return };
     let Some(words) = context.plain(&file) else { return };
     let Some(known) = words.known() else {
@@ -152,16 +142,8 @@ fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
 
 fn metadata(options: &Reader, context: &Context, machine: &mut Map) {
     let mut metadata = Map::default();
-    if let Some(tokens) = options.get("http_tokens")
-        && let Some(value) = context.text(&tokens)
-    {
-        metadata.set_from("tokens", value, &tokens);
-    }
-    if let Some(hops) = options.get("http_put_response_hop_limit")
-        && let Some(value) = context.number(&hops)
-    {
-        metadata.set_from("hops", value, &hops);
-    }
+    context.set(&mut metadata, "tokens", options.get("http_tokens"), Context::text);
+    context.set(&mut metadata, "hops", options.get("http_put_response_hop_limit"), Context::number);
     if let Some(endpoint) = options.get("http_endpoint")
         && context.plain(&endpoint).and_then(|words| words.known()).as_deref() != Some("enabled")
     {

@@ -15,11 +15,7 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) {
 }
 
 fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
-    if let Some(subnet) = reader.get("subnet_id")
-        && let Some(value) = context.text(&subnet)
-    {
-        machine.set_from("subnet", value, &subnet);
-    }
+    context.set(machine, "subnet", reader.get("subnet_id"), Context::text);
     if let Some(vpc) = reader.get("vpc_id") {
         if machine.get("subnet").is_some() {
             vpc.drop("the subnet determines the VPC", "");
@@ -43,11 +39,7 @@ fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
             }
         }
     }
-    if let Some(public) = reader.get("associate_public_ip_address")
-        && let Some(value) = context.switch(&public)
-    {
-        machine.set_from("public-ip", value, &public);
-    }
+    context.set(machine, "public-ip", reader.get("associate_public_ip_address"), Context::switch);
     if let Some(ranges) = reader
         .get("temporary_security_group_source_cidrs")
         .or_else(|| reader.get("temporary_security_group_source_cidr"))
@@ -93,11 +85,7 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
         }
     }
     for key in ["ssh_timeout", "ssh_wait_timeout"] {
-        if let Some(timeout) = reader.get(key)
-            && let Some(value) = context.duration(&timeout)
-        {
-            connect.set_from("timeout", value, &timeout);
-        }
+        context.set(connect, "timeout", reader.get(key), Context::duration);
     }
 }
 
@@ -106,16 +94,8 @@ fn jump(reader: &Reader, context: &Context, connect: &mut Map) {
     let Some(value) = context.text(&host) else { return };
     let mut jump = Map::default();
     jump.set_from("host", value, &host);
-    if let Some(port) = reader.get("ssh_bastion_port")
-        && let Some(value) = context.number(&port)
-    {
-        jump.set_from("port", value, &port);
-    }
-    if let Some(user) = reader.get("ssh_bastion_username")
-        && let Some(value) = context.text(&user)
-    {
-        jump.set_from("user", value, &user);
-    }
+    context.set(&mut jump, "port", reader.get("ssh_bastion_port"), Context::number);
+    context.set(&mut jump, "user", reader.get("ssh_bastion_username"), Context::text);
     if let Some(key) = reader.get("ssh_bastion_private_key_file")
         && let Some(value) = context.path(&key)
     {

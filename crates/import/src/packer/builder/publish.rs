@@ -32,11 +32,7 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut ImageDraft) {
             };
             publish.set_from("name", value, &name);
         }
-        if let Some(text) = reader.get("ami_description")
-            && let Some(value) = context.text(&text)
-        {
-            publish.set_from("description", value, &text);
-        }
+        context.set(publish, "description", reader.get("ami_description"), Context::text);
         regions(reader, context, home.as_ref(), publish);
         share(reader, context, publish);
         tags(reader, context, publish);
@@ -175,11 +171,7 @@ fn lifecycle(reader: &Reader, context: &Context, publish: &mut Map) {
         );
     }
     if let Some(protection) = reader.get("deregistration_protection") {
-        if let Some(enabled) = protection.get("enabled")
-            && let Some(value) = context.switch(&enabled)
-        {
-            publish.set_from("protect", value, &enabled);
-        }
+        context.set(publish, "protect", protection.get("enabled"), Context::switch);
         if let Some(cooldown) = protection.get("with_cooldown")
             && context.flag(&cooldown) == Some(true)
         {

@@ -9,11 +9,7 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
     let mut ami = Map::default();
     let fixed = reader.get("source_ami");
     // Only HCL has it: a data source that reads an SSM parameter.
-    if let Some(parameter) = reader.get("source_ami_parameter")
-        && let Some(value) = context.text(&parameter)
-    {
-        ami.set_from("parameter", value, &parameter);
-    }
+    context.set(&mut ami, "parameter", reader.get("source_ami_parameter"), Context::text);
     let filter = reader.get("source_ami_filter");
     // With both, Packer uses the id unless it is empty.
     let id = fixed.as_ref().and_then(|fixed| {

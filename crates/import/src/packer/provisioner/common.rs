@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use crate::context::Context;
+use crate::duration::seconds;
 use crate::packer::build::{Build, ImageDraft, Platform};
 use crate::yaml::{Map, Value};
 
@@ -81,8 +82,9 @@ fn push(steps: Vec<Map>, mut comments: Vec<String>, image: &mut ImageDraft, extr
 /// A step that waits.
 pub(super) fn pause(time: &Value, build: &Build) -> Option<Map> {
     let Value::Text(text) = time else { return None };
-    let seconds = seconds(text)?;
-    if seconds == 0 {
+    // In whole seconds, rounded up.
+    let seconds = format!("{:.0}", seconds(text)?.ceil());
+    if seconds == "0" {
         return None;
     }
     let mut step = Map::default();
@@ -93,22 +95,4 @@ pub(super) fn pause(time: &Value, build: &Build) -> Option<Map> {
         step.set("shell", "sh -e");
     }
     Some(step)
-}
-
-/// A duration in whole seconds, rounded up.
-fn seconds(text: &str) -> Option<u64> {
-    let mut total = 0.0_f64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let tail = &rest[digits..];
-        let (unit, factor) = [("ms", 0.001), ("h", 3600.0), ("m", 60.0), ("s", 1.0)]
-            .into_iter()
-            .find(|(unit, _)| tail.starts_with(unit))?;
-        total += number * factor;
-        rest = &tail[unit.len()..];
-    }
-    let whole = format!("{:.0}", total.ceil());
-    whole.parse().ok()
 }
