@@ -95,7 +95,7 @@ fn a_failing_test_takes_another_accounts_copies_away_and_ec2_copies_what_it_must
         .says("1.0.0 is no longer kept")
         .says("in eu-west-1 of 222222222222 is deleted")
         // The account that copied it at home may have it there too: EC2 looks first.
-        .says("in us-east-1 stays: it is not known who uses it");
+        .says("in us-east-1 stays: its users are unknown");
     let publish = || fixture.run(&["publish", "--image-version", "1.1.0"]).exits(0);
     publish();
     publish().says("in us-east-1 is deleted");
@@ -108,11 +108,11 @@ fn what_another_account_refuses_is_said_before_a_machine_starts() {
         "{{targets: [{{role: {ROLE}, regions: [eu-west-1]}}], parameters: [/images/web], keep: {{last: 3}}}}"
     ));
     fixture.cloud.deny(&["sts:AssumeRole"]);
-    fixture.run(&["images"]).exits(0).says("the images in eu-west-1 of 222222222222 are not listed");
+    fixture.run(&["images"]).exits(0).says("could not list the images in eu-west-1 of 222222222222");
     fixture.bake().exits(4).says(ROLE).says("sts:AssumeRole").says("bake.yml:");
     fixture.cloud.deny(&[]);
     ec2(&fixture, "us-east-1", "Action=EnableEbsEncryptionByDefault");
-    fixture.bake().exits(4).says("copy web: in us-east-1 it is encrypted with the key that AWS manages");
+    fixture.bake().exits(4).says("copy web: in us-east-1 it is encrypted with the AWS managed key");
     ec2(&fixture, "us-east-1", "Action=DisableEbsEncryptionByDefault");
     assert!(fixture.cloud.instances().is_empty());
 

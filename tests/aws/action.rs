@@ -111,9 +111,9 @@ fn a_role_that_does_not_trust_the_token_is_told_with_the_policy_that_would() {
             .contains("aws iam create-open-id-connect-provider --url https://token")
     );
     let sts = oidc::refusing_sts("RegionDisabledException", "STS is not activated in this region");
-    assert!(refused(&sts, &[("role", ROLE)]).step.text().contains("switched off in us-east-1"));
+    assert!(refused(&sts, &[("role", ROLE)]).step.text().contains("disabled in us-east-1"));
     let china = "arn:aws-cn:iam::222222222222:role/bake";
-    assert!(refused(&sts, &[("role", china)]).step.text().contains("lies in the partition aws-cn"));
+    assert!(refused(&sts, &[("role", china)]).step.text().contains("is in the partition aws-cn"));
     assert!(cloud.calls().iter().all(|call| call["service"] != "ec2"), "nobody is nobody");
     // No permission to ask for a token: the block to add.
     let unset = job(&cloud, &issuer, &sts, WEB).variable("ACTIONS_ID_TOKEN_REQUEST_URL", "");

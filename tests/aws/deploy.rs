@@ -31,7 +31,7 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
     for action in ["CreateLaunchTemplateVersion", "StartInstanceRefresh"] {
         fixture.cloud.fault(&json!({"kind": "lose-answer", "action": action}));
     }
-    fixture.bake().exits(0).says("% on version 2").says("5 of 5 machines of web run with version 2");
+    fixture.bake().exits(0).says("% on version 2").says("5 of 5 machines of web run version 2");
     assert_eq!(versions(&fixture, "web"), ("2".to_owned(), vec!["2".to_owned(); 5]));
     let (all, default, answer) = template_versions(&fixture, &web);
     assert_eq!((all.len(), default.as_str()), (2, "2"));
@@ -129,12 +129,12 @@ fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
     assert_eq!(template["Overrides"][1]["LaunchTemplateSpecification"]["Version"], "1", "{desired:#}");
     assert_eq!(desired["MixedInstancesPolicy"]["InstancesDistribution"]["OnDemandBaseCapacity"], 1, "{desired:#}");
     refresh.release();
-    finish(child).exits(8).says("was moved from version 1 to 3 meanwhile, by somebody else").says("--force");
+    finish(child).exits(8).says("was changed from version 1 to 3 by somebody else in the meantime").says("--force");
     assert_eq!(versions(&fixture, "web").1, ["2"; 5], "the group is at work all the same");
     assert_eq!(template_versions(&fixture, &web).1, "3");
     let rollout = &rollouts(&fixture)[0];
     assert_eq!(rollout["outcome"], "failed");
-    assert!(rollout["done"].to_string().contains("5 of 5 machines of web run with version 2"), "{rollout:#}");
+    assert!(rollout["done"].to_string().contains("5 of 5 machines of web run version 2"), "{rollout:#}");
     // A run that was cut off is run again; now the moved default is what it begins with.
     fixture.run(&["deploy", "--report", "bake-report.json", "--force"]).exits(0);
     assert_eq!(template_versions(&fixture, &web).1, "2");
@@ -156,15 +156,15 @@ fn what_can_not_be_moved_is_said_before_a_machine_starts() {
     fixture
         .bake()
         .exits(4)
-        .says("runs with the launch configuration web-2016")
+        .says("uses the launch configuration web-2016")
         .says("Copy to launch template")
         .says("bake.yml:");
     let other = template(&fixture, "other", "");
     group(&fixture, "other", &other, "1", "");
     let refused = [
-        ("[{launch-template: none}]", "there is no launch template none in us-east-1"),
-        ("[{launch-template: web, auto-scaling-group: none}]", "there is no Auto Scaling group none"),
-        ("[{launch-template: web, auto-scaling-group: other}]", "runs with the launch template other"),
+        ("[{launch-template: none}]", "launch template none not found in us-east-1"),
+        ("[{launch-template: web, auto-scaling-group: none}]", "Auto Scaling group none not found"),
+        ("[{launch-template: web, auto-scaling-group: other}]", "uses the launch template other"),
         ("[{launch-template: web, source-version: \"7\"}]", "has no version 7"),
         ("[{launch-template: web, region: eu-west-1}]", "it is not published there"),
     ];
@@ -251,7 +251,7 @@ fn a_run_that_was_killed_is_taken_up_again() {
     // It has seen the refresh at work before that goes on.
     fixture.cloud.until_answered("DescribeInstanceRefreshes", seen + 1);
     refresh.release();
-    finish(second).exits(0).says("is at work already").says("deployed on template version 2");
+    finish(second).exits(0).says("Resuming the instance refresh").says("deployed on template version 2");
     assert_eq!(
         (fixture.cloud.count("StartInstanceRefresh"), fixture.cloud.count("CreateLaunchTemplateVersion")),
         (1, 1)

@@ -27,7 +27,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     assert_eq!(template_versions(&fixture, &web).0, ["1"], "whoever follows the newest would launch it");
     let rollout = &rollouts(&fixture)[0];
     assert_eq!(rollout["outcome"], "rolled-back");
-    assert!(rollout["done"].to_string().contains("5 of 5 machines of web run with version 1"), "{rollout:#}");
+    assert!(rollout["done"].to_string().contains("5 of 5 machines of web run version 1"), "{rollout:#}");
     assert_eq!(
         (&fixture.report()["exit-code"], &fixture.report()["images"][0]["status"]),
         (&json!(8), &json!("failed"))
@@ -41,7 +41,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     let rollout = told(&failed.stdout).remove(0);
     assert_eq!(rollout["outcome"], "rollback-failed", "{rollout:#}");
     assert_eq!(rollouts(&fixture)[0], rollout, "the report tells what was deployed last");
-    assert!(rollout["done"].to_string().contains("machines of web run with version 3"), "{rollout:#}");
+    assert!(rollout["done"].to_string().contains("machines of web run version 3"), "{rollout:#}");
     assert_eq!(template_versions(&fixture, &web).0, ["1", "3"]);
     // A refresh that stays on the way is stopped when its time is over, and goes back; what was made before is used again.
     let refresh = fixture.cloud.hold_refresh(60);
@@ -75,7 +75,7 @@ fn groups_that_follow_a_pointer_are_brought_back_by_hand() {
     group(&fixture, "latest", &latest, "$Latest", "");
     let fails = |group: &str| json!({"kind": "refresh-fails", "at": 40, "match": {"AutoScalingGroupName": group}});
     fixture.cloud.fault(&fails("default"));
-    fixture.bake().exits(8).says("default goes back to version 1").says("failed at 40 %");
+    fixture.bake().exits(8).says("Rolling back default to version 1").says("failed at 40 %");
     assert_eq!(versions(&fixture, "default"), on("$Default"));
     let outcomes: Vec<Value> = rollouts(&fixture).iter().map(|rollout| rollout["outcome"].clone()).collect();
     assert_eq!(outcomes, ["rolled-back", "skipped"], "the second one is not begun after the first one failed");
@@ -106,7 +106,7 @@ fn cancelled(fixture: &Fixture, group: &str) {
     let child = fixture.command(&["bake"]).spawn().unwrap();
     until_run_with(fixture, group, "2", 2);
     signal(&child, "INT");
-    finish(child).exits(130).says("left behind launch template version").says("goes back");
+    finish(child).exits(130).says("left behind launch template version").says("while it is rolled back");
     assert_eq!(rollouts(fixture)[0]["outcome"], "rolling-back");
 }
 

@@ -39,7 +39,7 @@ fn the_second_bake_starts_from_the_accounts_own_copy() {
     fixture.cloud.latency(&json!({"create_image_full": 36000, "create_image_full_fast_volume": 36000}));
     fixture.write("bake.yml", &manifest(true, "two"));
     fixture.cloud.forget_calls();
-    fixture.bake().exits(0).says(&format!("starting from {id}"));
+    fixture.bake().exits(0).says(&format!("Starting from {id}"));
     assert_eq!(started_from(&fixture)[0], id);
     assert!(fixture.cloud.calls_of("CopySnapshot").is_empty(), "one copy is enough");
     fixture.holds_only(&[name, "shop/web/0.1.0", "shop/web/0.1.1"]);

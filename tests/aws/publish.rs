@@ -236,7 +236,7 @@ fn what_the_account_refuses_is_said_before_a_machine_starts() {
     fixture.bake().exits(4).says("blocks public images in us-east-1").says("bake.yml:");
     ec2(&fixture, "us-east-1", "Action=DisableImageBlockPublicAccess");
     ec2(&fixture, "us-east-1", "Action=EnableEbsEncryptionByDefault");
-    fixture.run(&["plan"]).exits(4).says("it is encrypted in us-east-1").says("must be plain");
+    fixture.run(&["plan"]).exits(4).says("it is encrypted in us-east-1").says("must be unencrypted");
     ec2(&fixture, "us-east-1", "Action=DisableEbsEncryptionByDefault");
     ec2(&fixture, "eu-west-1", "Action=EnableEbsEncryptionByDefault");
     fixture.write("bake.yml", &manifest(accounts));
@@ -271,7 +271,7 @@ fn publish_finishes_what_the_report_lacks_and_repeats_nothing() {
     fixture.cloud.forgive();
     fixture.cloud.forget_calls();
     let missing = fixture.run(&["publish", "--report", "bake-report.json"]).exits(0);
-    assert!(missing.stderr.contains("registered over copies of its snapshots"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("registered from copies of its snapshots"), "{}", missing.stderr);
     assert_eq!(writes(&fixture), ["CopySnapshot", "RegisterImage", "PutParameter"]);
     assert_eq!(parameter(&fixture, "eu-west-1", "/images/web/current")["Value"], images(&fixture, AWAY)[0]["id"]);
     fixture.holds_only(&["shop/web/1.0.0"; 3]);

@@ -82,7 +82,7 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     fixture
         .run(&["bake", "--image-version", "1.2.0"])
         .exits(0)
-        .says("it is not known who uses the images in us-east-1")
+        .says("could not find out who uses the images in us-east-1")
         .says("autoscaling:DescribeLaunchConfigurations");
     assert_eq!(versions(&fixture, HOME), ["1.0.0", "1.1.0", "1.2.0"]);
     fixture.cloud.deny(&[]);
@@ -93,7 +93,7 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     fixture
         .run(&["publish", "--image-version", "1.2.0"])
         .exits(0)
-        .says(&format!("{second} in us-east-1 stays: it is protected from being deregistered"));
+        .says(&format!("{second} in us-east-1 stays: it has deregistration protection"));
     assert_eq!(
         (versions(&fixture, HOME), versions(&fixture, AWAY)),
         (vec!["1.1.0".into(), "1.2.0".into()], vec!["1.2.0".to_owned()])
@@ -127,7 +127,7 @@ fn a_pre_release_is_swept_after_its_end_when_nobody_uses_it() {
     assert!(swept.stdout.contains(&seven) && !swept.stdout.contains(&last), "{}", swept.stdout);
     assert!(
         swept.stderr.contains(&format!(
-            "{eight} of web 1.1.0-pr.8.abcdef0 of shop is over, but stays: used by launch template {used}"
+            "{eight} of web 1.1.0-pr.8.abcdef0 of shop has expired but is kept: used by launch template {used}"
         )),
         "{}",
         swept.stderr
@@ -152,10 +152,10 @@ fn a_shared_image_goes_when_the_other_accounts_have_nothing_of_it() {
 
     // Showing asks for nothing; what is not known is taken for used.
     let plan = fixture.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
-    assert!(plan.contains("EC2 has not looked through the accounts"), "{plan}");
+    assert!(plan.contains("EC2 has not searched the accounts"), "{plan}");
     assert_eq!(fixture.cloud.count("CreateImageUsageReport"), 0);
-    fixture.run(&["bake", "--image-version", "1.1.0"]).exits(0).says("EC2 was asked to look through the accounts");
-    publish("1.1.0").says("EC2 still looks through the accounts");
+    fixture.run(&["bake", "--image-version", "1.1.0"]).exits(0).says("EC2 started to search the accounts");
+    publish("1.1.0").says("EC2 is still searching the accounts");
     publish("1.1.0").says(&format!("{first} in us-east-1 stays: used by account {OTHER} (1 launch template)"));
 
     let second = id(&fixture, HOME, "1.1.0");

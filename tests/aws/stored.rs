@@ -51,7 +51,7 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
         .bake()
         .exits(4)
         .says("web.yml:6: the step `Inner` (ExecuteDocument): read the component")
-        .says("has none of that ARN");
+        .says("no component has this ARN");
     let component = |version: &str, text: &str| {
         fixture
             .cloud
@@ -73,7 +73,7 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
         |action: &str| found.iter().find(|one| one["action"].as_str().unwrap().split(' ').next() == Some(action));
     for action in &policy {
         let one = asked(action).unwrap_or_else(|| panic!("{action} is granted and not asked for: {plan:#}"));
-        assert_ne!(one["detail"], "ami-bake has no question for it", "{one:#}");
+        assert_ne!(one["detail"], "ami-bake has no check for it", "{one:#}");
     }
     for action in ["ec2:DescribeSpotPriceHistory", "s3:GetObject"] {
         let one = asked(action).unwrap();
@@ -94,7 +94,7 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
     for part in [
         "component/inner/1.x.x is arn:aws:imagebuilder:eu-west-1:123456789012:component/inner/1.2.0/3",
         "the step `Skipped` (S3Download): read s3://assets/none in us-east-1",
-        "the step `Token` (ExecuteBash): read the parameter /app/none in us-east-1: there is none",
+        "the step `Token` (ExecuteBash): read the parameter /app/none in us-east-1: the parameter does not exist",
         "web.yml:14: the phase `build` failed at the step `Put` (S3Upload): store `/opt/hello` as s3://assets/out/hello",
         "is not allowed s3:PutObject on arn:aws:s3:::assets/out/hello",
         "\"Resource\":\"arn:aws:s3:::assets/out/hello\"",

@@ -62,7 +62,7 @@ fn a_kept_machine_can_be_reached() {
     let outcome = fixture.run(&["bake", "--keep-on-failure"]).exits(5).says("ssh -i ");
     let line = outcome.stderr.lines().find(|line| line.contains("ssh -i ")).unwrap();
     let (line, end) = line[line.find("ssh -i ").unwrap()..].split_once(" # ").unwrap();
-    assert_eq!(end, "it ends itself in two hours");
+    assert_eq!(end, "it terminates itself in two hours");
     let output = std::process::Command::new("sh")
         .args(["-c", &format!("{line} -o BatchMode=yes cat /opt/evidence")])
         .current_dir(fixture.path("."))

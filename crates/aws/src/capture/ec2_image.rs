@@ -31,7 +31,7 @@ pub(super) struct PendingEc2Image {
 pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<PendingEc2Image> {
     let client = machine.client();
     let name = &capture.name;
-    let doing = format!("make the image {name:?} of {}", machine.in_words());
+    let doing = format!("create the image {name:?} of {}", machine.in_words());
     let mut tags = capture.tags.clone();
     tags.insert(tags::RUN.to_owned(), run.id().to_owned());
     run.check()?;
@@ -81,7 +81,7 @@ impl PendingImage for PendingEc2Image {
         let (made, _) = available(&self.machines.images, run, &self.image, AVAILABLE, |_| Vec::new()).await?;
         let (ended, asked) = tokio::join!(self.terminate(run), self.require_tokens(&made));
         if let Err(error) = ended {
-            run.warn(format!("could not end the machine {} yet: {error}", self.machine), None);
+            run.warn(format!("could not terminate the machine {} yet: {error}", self.machine), None);
         }
         asked?;
         Ok(candidate(&self.machines.images, made))
@@ -92,7 +92,11 @@ impl PendingEc2Image {
     /// Terminates the machine; its disk is copied.
     async fn terminate(&self, run: &Run) -> Result<()> {
         if let Err(failure) = terminate_id(&self.machines, run, &self.machine, None).await {
-            return Err(self.machines.client().explain(*failure, &format!("end the machine {}", self.machine)).await);
+            return Err(self
+                .machines
+                .client()
+                .explain(*failure, &format!("terminate the machine {}", self.machine))
+                .await);
         }
         run.ledger().close_id(MACHINE, &self.machine, Closed::Deleted)
     }

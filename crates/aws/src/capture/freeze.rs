@@ -31,7 +31,7 @@ where
     let doing = format!("freeze the file systems of {}", machine.in_words());
     let communicator =
         machine.communicator().ok_or_else(|| Error::internal(format!("{doing} before it was connected to")))?;
-    run.progress(format!("freezing the file systems of {}", machine.id));
+    run.progress(format!("Freezing the file systems of {}", machine.id));
     while_frozen(communicator.as_ref(), &doing, take).await
 }
 
@@ -60,18 +60,18 @@ where
     let exit = exit?;
     match taken {
         None => Err(Error::build(format!("{doing}: {}", last_line(&output.stderr_text())))
-            .help("Use `capture: halted` (the default), which needs nothing inside the machine.")),
+            .help("Use `capture: halted` (the default), which requires nothing inside the machine.")),
         Some(Err(error)) => Err(error),
         Some(Ok(taken)) if exit.success() => Ok(taken),
         Some(Ok(_)) => {
-            Err(Error::build(format!("{doing}: they were not frozen until the snapshot was taken ({exit:?})"))
+            Err(Error::build(format!("{doing}: they did not stay frozen until the snapshot was created ({exit:?})"))
                 .help("EC2 or the connection was slow. Run the bake again, or use `capture: halted` (the default)."))
         }
     }
 }
 
 fn last_line(text: &str) -> String {
-    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("the machine gives no reason");
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("the machine gave no reason");
     ami_bake_core::output::sanitize(line)
 }
 

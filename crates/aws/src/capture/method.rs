@@ -55,19 +55,19 @@ pub(super) fn decide(mode: CaptureMode, facts: MachineFacts) -> Result<CapturePl
         (CaptureMode::Stopped | CaptureMode::Live, false) => Quiesce::Stop { prove: false },
     };
     let note = (mode == CaptureMode::Live && !live).then_some(
-        "the source image has a billing code, so that EC2 has to make the image itself; it is taken from the machine at rest, not live",
+        "the source image has a billing code, so EC2 has to create the image; the machine is stopped first, not captured live",
     );
     Ok(CapturePlan { quiesce, method, note })
 }
 
 fn unstoppable() -> Error {
-    Error::preflight("capture a spot machine in state stopped: EC2 does not stop one-time spot instances")
+    Error::preflight("`capture: stopped` is not supported for spot machines: EC2 can't stop one-time spot instances")
         .help("Use `capture: halted` (the default), or bake without `spot`.")
 }
 
 fn loses_its_disk() -> Error {
-    Error::build("capture a spot machine of a type that is built on Xen: its disk goes with it when it powers off")
-        .help("Use a machine type of the Nitro system, `capture: live`, or bake without `spot`.")
+    Error::build("spot machines of Xen-based types can't be captured: the disk is lost when the machine powers off")
+        .help("Use a Nitro-based machine type, `capture: live`, or bake without `spot`.")
 }
 
 #[cfg(test)]

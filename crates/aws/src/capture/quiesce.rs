@@ -33,7 +33,7 @@ pub(super) async fn quiesce(machine: &AwsMachine, run: &Run, how: Quiesce) -> Re
     match how {
         Quiesce::Stop { prove } => stop(machine, run, prove).await,
         Quiesce::Halt => halt(machine, run).await,
-        Quiesce::Freeze => Err(Error::internal("a frozen file system is no rest of its own")),
+        Quiesce::Freeze => Err(Error::internal("freezing is part of the snapshot")),
     }
 }
 
@@ -52,7 +52,7 @@ async fn stop(machine: &AwsMachine, run: &Run, prove: bool) -> Result<()> {
             if proven? {
                 return Ok(());
             }
-            run.progress(format!("no sign of power-down on the console of {}, waiting for EC2", machine.id));
+            run.progress(format!("Waiting for EC2 to stop {}: its console shows no power-down", machine.id));
             stopped.await
         }
     }
@@ -69,7 +69,7 @@ async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
     let doing = format!("keep the disk of {} when its guest halts", machine.in_words());
     client.call("ModifyInstanceAttribute", &doing, request.send()).await?;
     let Some(nonce) = mark(machine, run).await else {
-        return Err(unproven(machine, "its kernel log can't be written to"));
+        return Err(unproven(machine, "its kernel log is not writable"));
     };
     run.check()?;
     match command(machine, HALT_GUEST).await {
@@ -83,15 +83,15 @@ async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
         result = &mut stopped => result,
         proven = proof(machine, run, &nonce, HALTED, HALT) => match proven {
             Ok(true) => Ok(()),
-            Ok(false) => Err(unproven(machine, &format!("its console shows no {HALTED:?} within {}", human(HALT)))),
+            Ok(false) => Err(unproven(machine, &format!("its console did not show {HALTED:?} within {}", human(HALT)))),
             Err(error) => Err(error),
         },
     }
 }
 
 fn unproven(machine: &AwsMachine, why: &str) -> Error {
-    Error::build(format!("bring {} to rest: {why}", machine.in_words()))
-        .help("EC2 can't stop one-time spot machines. Bake without `spot`, or with `capture: live`.")
+    Error::build(format!("quiesce {}: {why}", machine.in_words()))
+        .help("EC2 can't stop one-time spot instances. Bake without `spot`, or use `capture: live`.")
 }
 
 /// Writes a nonce to the console; none when that failed, for then nothing can be proven.
@@ -100,7 +100,7 @@ async fn mark(machine: &AwsMachine, run: &Run) -> Option<String> {
     if command(machine, &announce(&nonce)).await == Some(Exit::Status(0)) {
         return Some(nonce);
     }
-    run.progress(format!("the kernel log of {} can't be written to", machine.id));
+    run.progress(format!("Kernel log of {} is not writable", machine.id));
     None
 }
 
@@ -122,7 +122,7 @@ async fn proof(machine: &AwsMachine, run: &Run, nonce: &str, line: &str, limit: 
             Err(failure) if failure.unknown() || failure.throttled() => {}
             // No Nitro type after all, or no permission: the slow way works without.
             Err(failure) => {
-                run.progress(format!("the console of {} can't be read ({})", machine.id, failure.code()));
+                run.progress(format!("Console of {} can't be read ({})", machine.id, failure.code()));
                 return Ok(false);
             }
         }
@@ -142,8 +142,8 @@ async fn stopped(machine: &AwsMachine, run: &Run, limit: Duration) -> Result<()>
                 "stopped" => Some(Ok(())),
                 "shutting-down" | "terminated" => {
                     let why = instance.reason.map(|(_, message)| format!(": {message}")).unwrap_or_default();
-                    Some(Err(Error::build(format!("stop {words}: it was terminated meanwhile{why}"))
-                        .help("Its disk is gone with it. The dead-man timer ends a machine after `lifetime`; a spot machine can be taken back at any time.")))
+                    Some(Err(Error::build(format!("stop {words}: it was terminated in the meantime{why}"))
+                        .help("Its disk is lost. The self-termination timer ends a machine after `lifetime`; EC2 can reclaim a spot machine at any time.")))
                 }
                 _ => None,
             }

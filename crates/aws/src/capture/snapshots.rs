@@ -23,7 +23,7 @@ const REPORT: Duration = Duration::from_secs(5);
 /// Takes snapshots of all the machine's volumes. Their content is fixed when this returns (EC2 API, CreateSnapshots).
 pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Vec<VolumeSnapshot>> {
     let client = machine.client();
-    let doing = format!("take snapshots of {}", machine.in_words());
+    let doing = format!("create snapshots of {}", machine.in_words());
     let volumes = volumes(machine, run).await?;
     let mut tags = capture.tags.clone();
     tags.insert(tags::RUN.to_owned(), run.id().to_owned());
@@ -112,7 +112,7 @@ async fn taken(
                 owner: snapshot.owner,
             }),
             None => Err(Error::build(format!(
-                "make an image: EC2 took the snapshot {} of the volume {}, which is no device of {}",
+                "create an image: EC2 created the snapshot {} of the volume {}, which is not a device of {}",
                 snapshot.id,
                 snapshot.volume,
                 machine.in_words()
@@ -191,7 +191,7 @@ pub(super) async fn complete(images: &Images, run: &Run, part: &VolumeSnapshot) 
             if progress != last && clock.elapsed().saturating_sub(reported) >= REPORT {
                 reported = clock.elapsed();
                 progress.clone_into(&mut last);
-                run.progress(format!("snapshot of {}: {progress}", part.device));
+                run.progress(format!("Snapshot of {}: {progress}", part.device));
             }
             match snapshot.state() {
                 Some(SnapshotState::Completed) => Some(Ok(())),
@@ -203,8 +203,8 @@ pub(super) async fn complete(images: &Images, run: &Run, part: &VolumeSnapshot) 
 }
 
 fn failed(snapshot: &Snapshot, part: &VolumeSnapshot) -> Error {
-    let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gives no reason");
-    let error = Error::build(format!("take the snapshot {} of {}: {why}", part.snapshot, part.device));
+    let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gave no reason");
+    let error = Error::build(format!("create the snapshot {} of {}: {why}", part.snapshot, part.device));
     if why.to_ascii_lowercase().contains("kms") {
         return error.help("The role must be allowed to use the volume's KMS key: kms:CreateGrant, kms:Decrypt, kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext and kms:ReEncrypt*.");
     }

@@ -32,7 +32,7 @@ pub(super) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'
     };
     // The content is fixed: nobody needs the machine any more. It is in the ledger should this not work.
     if let Err(error) = terminate_captured(machine, run).await {
-        run.warn(format!("could not end {} yet: {error}", machine.in_words()), None);
+        run.warn(format!("could not terminate {} yet: {error}", machine.in_words()), None);
     }
     Ok(Box::new(PendingSnapshots::new(machine, capture, taken)))
 }

@@ -95,7 +95,7 @@ impl Denied {
     pub(super) fn help(&self) -> String {
         if self.explicit {
             return format!(
-                "A policy denies {} explicitly (an SCP, a permissions boundary, or a Deny statement): it must be lifted there.",
+                "An explicit deny for {} is in effect (an SCP, a permissions boundary, or a Deny statement): remove it there.",
                 self.action
             );
         }

@@ -185,19 +185,19 @@ impl Failure {
         match self.kind {
             FailureKind::Credentials => Error::preflight(format!("{doing} in {region}: no usable AWS credentials"))
                 .help(
-                    "Give the workflow `permissions: {id-token: write}` and the manifest a role (`aws: {role: …}`), or set \
+                    "Grant the workflow `permissions: {id-token: write}` and add a role to the manifest (`aws: {role: …}`), or set \
                      AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` shows \
                      whether credentials work.",
                 )
                 .because(answer),
             FailureKind::Unreachable => Error::preflight(format!("{doing}: the AWS endpoint in {region} can't be reached"))
                 .help(format!(
-                    "Check that {region} is a region's name and that this machine reaches the internet (HTTPS_PROXY is \
-                     honoured). AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_EC2 override the endpoint, if they are set."
+                    "Check that {region} is a valid region and that this machine can reach the internet (HTTPS_PROXY is \
+                     supported). AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_EC2 override the endpoint if they are set."
                 ))
                 .because(answer),
-            FailureKind::Lost => Error::build(format!("{doing} in {region}: no answer came"))
-                .help("Run the bake again; what this one made is tagged with its run and taken away.")
+            FailureKind::Lost => Error::build(format!("{doing} in {region}: no answer was received"))
+                .help("Run the bake again. Whatever this run may have created is tagged with its run id and cleaned up.")
                 .because(answer),
             FailureKind::Refused => self.refused(doing, answer),
         }
@@ -210,13 +210,13 @@ impl Failure {
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
                 ErrorKind::Preflight,
                 "the AWS credentials have expired",
-                Some("Credentials given as variables can't be renewed. Give a role (`aws: {role: …}`) or a profile, which can.".to_owned()),
+                Some("Credentials from environment variables can't be renewed. Use a role (`aws: {role: …}`) or a profile instead.".to_owned()),
             ),
             "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => (
                 ErrorKind::Preflight,
                 "AWS does not accept the credentials",
                 Some(format!(
-                    "`aws sts get-caller-identity` shows whose they are. In an opt-in region, {region} must also be enabled for the account."
+                    "`aws sts get-caller-identity` shows whose they are. If {region} is an opt-in region, it must be enabled for the account."
                 )),
             ),
             "OptInRequired" => (
@@ -228,14 +228,14 @@ impl Failure {
             ),
             _ if self.throttled() => (
                 ErrorKind::Build,
-                "AWS keeps throttling",
-                Some("Other tools draw from the same account's rate. Bake fewer images at once, or later.".to_owned()),
+                "AWS keeps throttling the requests",
+                Some("Other tools share the account's rate limits. Bake fewer images at once, or try again later.".to_owned()),
             ),
             "VcpuLimitExceeded" | "MaxSpotInstanceCountExceeded" | "InstanceLimitExceeded" => (
                 ErrorKind::Preflight,
                 "the account's instance limit is reached",
                 Some(format!(
-                    "Ask for more under Service Quotas (EC2, {region}), end machines that nobody needs, or name smaller types under `machine: {{type: …}}`."
+                    "Request an increase under Service Quotas (EC2, {region}), terminate unused instances, or set smaller types under `machine: {{type: …}}`."
                 )),
             ),
             _ => (ErrorKind::Build, code, None),

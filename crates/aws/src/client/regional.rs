@@ -83,7 +83,7 @@ impl Client {
         let base = loader.load().await;
         let region = base.region().cloned().ok_or_else(|| {
             Error::preflight("no AWS region is set")
-                .help("Write `aws: {region: us-east-1}` into the manifest, or set AWS_REGION, or give --region.")
+                .help("Add `aws: {region: us-east-1}` to the manifest, set AWS_REGION, or pass --region.")
         })?;
         let (config, sts_region) = identity::resolve(&base, &identity, &region, &clock)?;
         let meter = Meter::new(region.to_string(), Arc::clone(&limiter));
@@ -245,7 +245,7 @@ impl Client {
     }
 
     /// The same for something that was to be created. Its ledger entry is closed, unless it may have been created although
-    /// no answer came.
+    /// no answer was received.
     pub(crate) async fn not_created(&self, run: &Run, ticket: Ticket, failure: Failure, doing: &str) -> Error {
         if !failure.unknown()
             && let Err(error) = run.ledger().close(ticket, Closed::Refused)

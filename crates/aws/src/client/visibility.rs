@@ -63,8 +63,8 @@ impl MissingTimer {
     /// A verdict once it was missing for too long.
     pub(crate) fn missing<T>(&self) -> Option<Result<T>> {
         (self.clock.elapsed().saturating_sub(self.since) > UNKNOWN).then(|| {
-            Err(Error::build(format!("wait for {}: it is gone", self.what))
-                .help("Something else deleted it, such as a clean-up job of the account."))
+            Err(Error::build(format!("wait for {}: it no longer exists", self.what))
+                .help("It was deleted by something else, such as a clean-up job in the account."))
         })
     }
 }

@@ -103,7 +103,7 @@ pub(super) async fn furnish(client: &Client, run: &Run, old: &AutoScalingGroup, 
             .set_min_size(pool.min_size)
             .set_pool_state(pool.pool_state.clone())
             .set_instance_reuse_policy(pool.instance_reuse_policy.clone());
-        client.call("PutWarmPool", &format!("give {name} a warm pool"), request.send()).await?;
+        client.call("PutWarmPool", &format!("create a warm pool for {name}"), request.send()).await?;
     }
     Ok(())
 }
@@ -137,13 +137,16 @@ async fn policies(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
             .set_target_tracking_configuration(policy.target_tracking_configuration)
             .set_enabled(policy.enabled)
             .set_predictive_scaling_configuration(policy.predictive_scaling_configuration);
-        let doing = format!("give {name} the scaling policy {title}");
+        let doing = format!("copy the scaling policy {title} to {name}");
         let made = client.call("PutScalingPolicy", &doing, request.send()).await?;
         // Target tracking makes alarms of its own; a step's or a simple policy's alarm is somebody's, and calls one policy.
         if !alarms.is_empty() && matches!(kind.as_str(), "SimpleScaling" | "StepScaling") {
             run.warn(
-                format!("the alarm {} calls the policy {title} of {from}, not that of {name}", alarms.join(", ")),
-                Some(format!("Add the new policy to its actions: {}", made.policy_arn().unwrap_or_default())),
+                format!("the alarm {} triggers the policy {title} of {from}, not the one of {name}", alarms.join(", ")),
+                Some(format!(
+                    "Add the new policy to the actions of the alarm: {}",
+                    made.policy_arn().unwrap_or_default()
+                )),
             );
         }
     }
@@ -165,13 +168,13 @@ async fn schedule(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
     for actions in wanted.chunks(ACTIONS) {
         let request = client.autoscaling.batch_put_scheduled_update_group_action().auto_scaling_group_name(name);
         let request = request.set_scheduled_update_group_actions(Some(actions.to_vec()));
-        let doing = format!("give {name} its scheduled actions");
+        let doing = format!("copy the scheduled actions to {name}");
         let answer = client.call("BatchPutScheduledUpdateGroupAction", &doing, request.send()).await?;
         for failed in answer.failed_scheduled_update_group_actions() {
             let title = failed.scheduled_action_name().unwrap_or_default();
             run.warn(
                 format!(
-                    "{name} did not get the scheduled action {title}: {}",
+                    "could not copy the scheduled action {title} to {name}: {}",
                     failed.error_message().unwrap_or_default()
                 ),
                 None,
@@ -215,7 +218,7 @@ async fn notifications(client: &Client, old: &AutoScalingGroup, name: &str) -> R
     for (topic, kinds) in topics {
         let request = client.autoscaling.put_notification_configuration().auto_scaling_group_name(name);
         let request = request.topic_arn(&topic).set_notification_types(Some(kinds));
-        let doing = format!("let {name} notify {topic}");
+        let doing = format!("send notifications of {name} to {topic}");
         client.call("PutNotificationConfiguration", &doing, request.send()).await?;
     }
     Ok(())

@@ -43,21 +43,23 @@ impl CurrentState {
         };
         if let Some(group) = group.as_ref().filter(|group| group.template() != template.id) {
             return Err(Error::preflight(format!(
-                "the Auto Scaling group {} runs with the launch template {} ({}), not with {} ({})",
+                "the Auto Scaling group {} uses the launch template {} ({}), not {} ({})",
                 group.name,
                 group.template_name(),
                 group.template(),
                 template.name,
                 template.id
             ))
-            .help("Name the template that the group runs with as `launch-template`."));
+            .help("Set `launch-template` to the template that the group uses."));
         }
         let follows = group.as_ref().map_or(Follows::Default, Group::follows);
         let from = follows.number(&template);
         let which = deployment.source_version.clone().unwrap_or_else(|| from.to_string());
         let Some(source) = template::version(client, &template.id, &which).await? else {
             return Err(Error::preflight(format!("the launch template {} has no version {which}", template.name))
-                .help("`source-version` takes a number, `$Default` or `$Latest`; without it, it is what the group runs with."));
+                .help(
+                    "`source-version` is a number, `$Default` or `$Latest`. Default: the version that the group uses.",
+                ));
         };
         if let Some(parameter) = source.data.image_id().and_then(|id| id.strip_prefix(PARAMETER)) {
             return Err(Error::preflight(format!(
@@ -65,9 +67,9 @@ impl CurrentState {
                 source.number, template.name
             ))
             .help(format!(
-                "Such a template follows the parameter: set that (`publish: {{parameters: [{parameter}]}}`) and take this entry \
-                 out. EC2 can't bring a group back that runs with one; to deploy with a way back, name a `source-version` that \
-                 has an image's id."
+                "Such a template follows the parameter: set the parameter (`publish: {{parameters: [{parameter}]}}`) and remove this \
+                 entry. EC2 can't roll back a group that uses a parameter; to deploy with rollback, set a `source-version` \
+                 that has an image id."
             )));
         }
         Ok(Self { template, group, source, from })
@@ -81,11 +83,11 @@ impl CurrentState {
         {
             let of = |image: &Image| image.architecture().map(|one| one.as_str().to_owned()).unwrap_or_default();
             return Err(Error::preflight(format!(
-                "the image is for {}, the launch template {name} runs one for {}",
+                "the image is for {}, but the launch template {name} uses one for {}",
                 of(new),
                 of(old)
             ))
-            .help("Each architecture has a template of its own: its instance types run no other."));
+            .help("Use a launch template for each architecture: an instance type runs only one."));
         }
         let root = new.root_device_name().unwrap_or_default();
         let was = old.and_then(Image::root_device_name);
@@ -101,8 +103,8 @@ impl CurrentState {
                 "the launch template {name} changes the root disk {device}, but the image's is {root}"
             ))
             .help(format!(
-                "EC2 would attach a second disk and leave {root} as the image has it. Make a version of the template that says \
-                 {root} and name it as `source-version`."
+                "EC2 would attach a second disk and leave {root} unchanged. Create a version of the template that uses \
+                 {root} and set it as `source-version`."
             ))),
             None => Ok(()),
         }

@@ -72,8 +72,8 @@ pub(super) async fn describe(client: &Client, name: &str) -> Result<Option<AutoS
 pub(super) async fn find(client: &Client, name: &str) -> Result<Group> {
     let place = client.place();
     let Some(raw) = describe(client, name).await? else {
-        return Err(Error::preflight(format!("there is no Auto Scaling group {name} in {place}")).help(
-            "`aws autoscaling describe-auto-scaling-groups` lists them. Look at the entry's `region` and `role`.",
+        return Err(Error::preflight(format!("Auto Scaling group {name} not found in {place}")).help(
+            "`aws autoscaling describe-auto-scaling-groups` lists the groups. Check `region` and `role` of the entry.",
         ));
     };
     Group::new(raw)
@@ -89,13 +89,13 @@ impl Group {
         }
         if let Some(configuration) = raw.launch_configuration_name() {
             return Err(Error::preflight(format!(
-                "the Auto Scaling group {name} runs with the launch configuration {configuration}, not with a launch template"
+                "the Auto Scaling group {name} uses the launch configuration {configuration}, not a launch template"
             ))
             .help(format!(
-                "Launch configurations can't be changed and are no longer developed by AWS. Make a launch template from it \
+                "Launch configurations can't be changed and AWS no longer develops them. Create a launch template from it \
                  (EC2 console: Launch Configurations, Actions, Copy to launch template), then `aws autoscaling \
                  update-auto-scaling-group --auto-scaling-group-name {name} --launch-template LaunchTemplateName=…,Version=1`, \
-                 and name that template here."
+                 and set that template here."
             )));
         }
         let specification = match (raw.mixed_instances_policy(), raw.launch_template()) {
@@ -185,11 +185,12 @@ impl Group {
             return Ok(());
         }
         let names = stopped.join(" ");
-        Err(Error::preflight(format!("{} replaces no machine: its processes {names} are suspended", self.name)).help(format!(
-            "Resume them when whoever suspended them agrees: `aws autoscaling resume-processes --auto-scaling-group-name {} \
+        Err(Error::preflight(format!("{} can't replace machines: its processes {names} are suspended", self.name))
+            .help(format!(
+                "Resume them once their owner agrees: `aws autoscaling resume-processes --auto-scaling-group-name {} \
              --scaling-processes {names}`.",
-            self.name
-        )))
+                self.name
+            )))
     }
 
     /// How many machines a refresh would wait for, an hour by default, before it fails: they are protected from scale-in, or
@@ -227,7 +228,7 @@ impl Group {
     /// "3 of 5 machines run with version 8".
     pub(super) fn state(&self, version: i64) -> String {
         let all = self.raw.instances().len();
-        format!("{} of {all} machines of {} run with version {version}", self.on(version).count(), self.name)
+        format!("{} of {all} machines of {} run version {version}", self.on(version).count(), self.name)
     }
 }
 

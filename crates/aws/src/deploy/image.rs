@@ -33,13 +33,13 @@ pub(super) async fn find(
         return Ok(Arc::new(shared));
     }
     let help = match &deployment.role {
-        None => format!("Publish it there: `publish: {{regions: [{region}]}}`."),
+        None => format!("Publish it to this region: `publish: {{regions: [{region}]}}`."),
         Some(role) => format!(
-            "Bring it there (`publish: {{targets: [{{role: …, regions: [{region}]}}]}}`), or share it with the account of {role} \
+            "Publish it to this account (`publish: {{targets: [{{role: …, regions: [{region}]}}]}}`), or share it with the account of {role} \
              (`publish: {{share: {{accounts: […]}}}}`)."
         ),
     };
-    Err(Error::preflight(format!("there is no image {:?} in {}", record.name, client.place()))
+    Err(Error::preflight(format!("image {:?} not found in {}", record.name, client.place()))
         .help(help)
         .at(deployment.route.clone()))
 }

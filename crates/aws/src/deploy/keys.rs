@@ -30,10 +30,10 @@ pub(super) async fn warn(client: &Client, run: &Run, group: &Group, image: Optio
         let role = group.raw.service_linked_role_arn().unwrap_or("the group's service-linked role");
         run.warn(
             format!(
-                "{} can launch the image only when the policy of the key {key} allows it to Auto Scaling",
+                "{} can launch the image only if the policy of the key {key} allows Auto Scaling to use it",
                 group.name
             ),
-            Some(format!("Unless it does, add to the key's policy: {}", statement(role))),
+            Some(format!("If it does not, add to the key policy: {}", statement(role))),
         );
     }
     Ok(())

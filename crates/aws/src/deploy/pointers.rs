@@ -17,11 +17,11 @@ pub(super) async fn make_default(client: &Client, before: &Template, number: i64
         return Err(Error::new(
             ErrorKind::Deploy,
             format!(
-                "the default of the launch template {} was moved from version {} to {} meanwhile, by somebody else",
+                "the default of the launch template {} was changed from version {} to {} by somebody else in the meantime",
                 before.name, before.default, now.default
             ),
         )
-        .help(format!("Look at version {}; `--force` makes version {number} the default all the same.", now.default)));
+        .help(format!("Check version {}; use `--force` to make version {number} the default anyway.", now.default)));
     }
     template::set_default(client, before, number).await?;
     Ok(true)
@@ -47,8 +47,8 @@ pub(super) async fn follow_again(
         run.warn(
             format!("{} stays on version {number} of {}: {version} is version {leads}", before.name, template.name),
             Some(match follows {
-                Follows::Default => "`set-default: true` moves the default along.".to_owned(),
-                _ => "Somebody made a newer version meanwhile, which no refresh has tried.".to_owned(),
+                Follows::Default => "Set `set-default: true` to change the default, too.".to_owned(),
+                _ => "Somebody created a newer version in the meantime that no refresh has tested.".to_owned(),
             }),
         );
         return Ok(());
@@ -65,6 +65,6 @@ pub(super) async fn ask_for(client: &Client, group: &Group, version: &str) -> Re
         .auto_scaling_group_name(&group.name)
         .set_launch_template(desired.launch_template)
         .set_mixed_instances_policy(desired.mixed_instances_policy);
-    let doing = format!("let the group {} follow {version}", group.name);
+    let doing = format!("set the group {} to {version}", group.name);
     client.call("UpdateAutoScalingGroup", &doing, request.send()).await.map(|_| ())
 }

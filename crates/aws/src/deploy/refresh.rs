@@ -196,14 +196,14 @@ fn progress(refresh: &InstanceRefresh, mark: &RefreshMark) -> String {
     let group = &mark.group;
     if let Some(Status::RollbackInProgress) = refresh.status() {
         let left = refresh.instances_to_update().unwrap_or_default();
-        return format!("{group} goes back, {left} machines to go");
+        return format!("Rolling back {group}: {left} machines left");
     }
     if let Some(Status::Cancelling) = refresh.status() {
-        return format!("{group}: the instance refresh is being cancelled");
+        return format!("Cancelling the instance refresh of {group}");
     }
     let percent = refresh.percentage_complete().unwrap_or_default();
     let left = match refresh.instances_to_update() {
-        Some(left) if left > 0 => format!(", {left} machines to go"),
+        Some(left) if left > 0 => format!(", {left} machines left"),
         _ => String::new(),
     };
     let version = brings(refresh).map_or_else(|| mark.version.to_string(), str::to_owned);
@@ -220,7 +220,7 @@ fn reason(refresh: &InstanceRefresh) -> String {
     let begun = rollback.and_then(|details| details.rollback_reason());
     let said = refresh.status_reason().filter(|said| Some(*said) != begun);
     let texts: Vec<&str> = begun.into_iter().chain(said).map(|text| text.trim_end_matches('.')).collect();
-    let text = if texts.is_empty() { "EC2 gives no reason".to_owned() } else { texts.join("; ") };
+    let text = if texts.is_empty() { "EC2 gave no reason".to_owned() } else { texts.join("; ") };
     format!("at {percent} %: {text}")
 }
 
@@ -257,14 +257,14 @@ pub(super) fn busy(group: &str, other: &InstanceRefresh) -> Error {
     let percent = other.percentage_complete().unwrap_or_default();
     Error::new(
         ErrorKind::Deploy,
-        format!("another instance refresh of {group}{version} is at work ({id}, {status}, {percent} %)"),
+        format!("another instance refresh of {group}{version} is in progress ({id}, {status}, {percent} %)"),
     )
-    .help("Somebody or something else moves the group. Wait for its end, or `aws autoscaling cancel-instance-refresh`.")
+    .help("Somebody or something else changes the group. Wait until it ends, or run `aws autoscaling cancel-instance-refresh`.")
 }
 
 /// The refresh took longer than it may.
 pub(super) fn overdue(settings: &Refresh) -> String {
-    format!("it was not done after {} (`refresh.wait`)", human(settings.wait))
+    format!("not finished after {} (`refresh.wait`)", human(settings.wait))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(super) async fn hand_back(client: &Client, old: &str, next: &str) -> Result<
         client.call("ResumeProcesses", &format!("enable {old} again"), request.send()).await?;
         let marks = [REPLACED_BY, tags::EXPIRES].map(|key| mark(old, key).build());
         let request = client.autoscaling.delete_tags().set_tags(Some(marks.to_vec()));
-        client.call("DeleteTags", &format!("mark {old} as at work"), request.send()).await?;
+        client.call("DeleteTags", &format!("mark {old} as in service"), request.send()).await?;
     }
     if taken.is_some() { delete(client, next).await } else { Ok(()) }
 }
@@ -53,7 +53,7 @@ pub(super) async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
         }
         let name = name_of(group);
         match delete(job.client(), name).await {
-            Ok(()) => job.run.progress(format!("{name}, which was replaced before, is deleted")),
+            Ok(()) => job.run.progress(format!("Deleted {name}, which had been replaced")),
             Err(error) => job.run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
         }
     }

@@ -73,11 +73,11 @@ fn adopted(job: &Job<'_>, begun: &AutoScalingGroup) -> Result<String> {
     if group.follows() != group::Follows::Number(job.version) {
         return Err(Error::new(
             ErrorKind::Deploy,
-            format!("{name} is being brought up with version {} already", group.follows().as_version()),
+            format!("{name} is already being created with version {}", group.follows().as_version()),
         )
-        .help("Another run deploys, or was cut off: `ami-bake sweep` takes away what it left."));
+        .help("Another run is deploying, or was interrupted: `ami-bake sweep` deletes what it left."));
     }
-    job.run.progress(format!("{name} was begun by an earlier run"));
+    job.run.progress(format!("Resuming {name} from an earlier run"));
     Ok(name)
 }
 
@@ -91,7 +91,7 @@ impl Replacement<'_> {
         self.create(new).await?;
         copy::furnish(self.client(), run, &self.old.raw, next).await?;
         let size = self.resize().await?;
-        rollout.done.push(format!("{next} made like {old}"));
+        rollout.done.push(format!("{next} created like {old}"));
         self.healthy(size).await?;
         if let Some(warmup) = self.settings.warmup {
             run.sleep(warmup).await?;
@@ -130,7 +130,7 @@ impl Replacement<'_> {
                 let there = failure.is(&["AlreadyExists"]) || failure.unknown();
                 if !(there && group::describe(self.client(), next).await?.is_some_and(|group| self.is_ours(&group))) {
                     run.ledger().close(ticket, Closed::Refused)?;
-                    return Err(client.explain(*failure, &format!("make the Auto Scaling group {next}")).await);
+                    return Err(client.explain(*failure, &format!("create the Auto Scaling group {next}")).await);
                 }
             }
         }
@@ -166,7 +166,7 @@ impl Replacement<'_> {
             .set_min_size(old.min_size)
             .set_max_size(old.max_size)
             .desired_capacity(desired);
-        let doing = format!("give {} the sizes of {}", self.next, self.old.name);
+        let doing = format!("set the size of {} to that of {}", self.next, self.old.name);
         client.call("UpdateAutoScalingGroup", &doing, request.send()).await?;
         Ok(usize::try_from(desired).unwrap_or_default())
     }
@@ -190,7 +190,7 @@ impl Replacement<'_> {
                     ErrorKind::Deploy,
                     format!("{} of {size} machines of {} were in service after {}", serving, self.next, human(limit)),
                 )
-                .help("The group's activities say why (`aws autoscaling describe-scaling-activities`)."))
+                .help("See the activities of the group (`aws autoscaling describe-scaling-activities`)."))
             })
         });
         wait.await
@@ -210,12 +210,12 @@ impl Replacement<'_> {
                 return Err(Error::new(
                     ErrorKind::Deploy,
                     format!(
-                        "the load balancers found no healthy machine in {} after {}",
+                        "the load balancers report no healthy machine in {} after {}",
                         self.next,
                         human(self.settings.wait)
                     ),
                 )
-                .help("Look at the health checks of its target groups."));
+                .help("Check the health checks of its target groups."));
             }
             run.sleep(PAUSE).await?;
         }
@@ -239,7 +239,7 @@ impl Replacement<'_> {
         let (client, old, next) = (self.client(), &self.old.name, &self.next);
         let passing = [REPLACES, tags::EXPIRES].map(|key| mark(next, key).build());
         let request = client.autoscaling.delete_tags().set_tags(Some(passing.to_vec()));
-        client.call("DeleteTags", &format!("mark {next} as at work"), request.send()).await?;
+        client.call("DeleteTags", &format!("mark {next} as in service"), request.send()).await?;
         self.job.run.ledger().close_id(GROUP, next, Closed::Published)?;
         // What was suspended in the old group before stays suspended in the new one.
         let suspended: Vec<String> =
@@ -277,19 +277,20 @@ impl Replacement<'_> {
         let (run, old, next) = (&self.job.run, &self.old.name, &self.next);
         if !self.settings.rollback {
             let _ = run.ledger().close_id(GROUP, next, Closed::Kept);
-            let help = format!("`on-failure: stop` leaves {next} beside {old}; sweep takes it away in a day.");
+            let help =
+                format!("`on-failure: stop` keeps {next} beside {old}; `ami-bake sweep` deletes it after a day.");
             return RolloutFailure::new(Outcome::Failed, error.help(help));
         }
-        run.progress(format!("{old} takes over again, {next} goes"));
+        run.progress(format!("Rolling back to {old}, deleting {next}"));
         match hand_back(self.client(), old, next).await {
             Ok(()) => {
                 let _ = run.ledger().close_id(GROUP, next, Closed::Deleted);
-                rollout.done.push(format!("{next} deleted, {old} serves"));
+                rollout.done.push(format!("{next} deleted, {old} in service again"));
                 RolloutFailure::new(Outcome::RolledBack, error)
             }
             Err(refused) => {
                 let _ = run.ledger().close_id(GROUP, next, Closed::Kept);
-                let help = format!("The way back failed: {refused}. {}", refused.help_text().unwrap_or_default());
+                let help = format!("The rollback failed: {refused}. {}", refused.help_text().unwrap_or_default());
                 RolloutFailure::new(Outcome::RollbackFailed, error.help(help.trim_end()))
             }
         }

@@ -64,7 +64,7 @@ impl Rollback<'_> {
             Ok(RefreshEnd::Cancelled(why)) => RolloutFailure::new(
                 Outcome::Failed,
                 Error::new(ErrorKind::Deploy, format!("somebody else cancelled the instance refresh of {group} {why}"))
-                    .help("What they had in mind is not known, so the group is left as it is."),
+                    .help("The refresh was cancelled outside ami-bake; the group was left unchanged."),
             ),
             Ok(RefreshEnd::Failed(why)) => self.undo(failed(why), false).await,
             Ok(RefreshEnd::TimedOut | RefreshEnd::Successful) => {
@@ -94,23 +94,26 @@ impl Rollback<'_> {
         if !self.settings.rollback {
             let stopped = if active { refresh::cancel(&self.fleet.client, &self.group.name).await } else { Ok(()) };
             if let Err(refused) = stopped {
-                self.run.warn(format!("could not stop it: {refused}"), refused.help_text().map(str::to_owned));
+                self.run.warn(
+                    format!("could not cancel the instance refresh: {refused}"),
+                    refused.help_text().map(str::to_owned),
+                );
             }
-            let help = "`on-failure: stop` leaves the group as it is; without it, it goes back.";
+            let help = "`on-failure: stop` leaves the group unchanged; without it, the group is rolled back.";
             return RolloutFailure::new(Outcome::Failed, error.help(help));
         }
-        self.run.progress(format!("{} goes back to version {}", self.group.name, self.from));
+        self.run.progress(format!("Rolling back {} to version {}", self.group.name, self.from));
         match self.undone(active).await {
             Ok(None) => RolloutFailure::new(Outcome::RolledBack, error),
             Ok(Some(why)) => {
-                let help = format!("The way back failed {why}. Look at the group's activities.");
+                let help = format!("The rollback failed {why}. See the activities of the group.");
                 RolloutFailure::new(Outcome::RollbackFailed, error.help(help))
             }
             Err(refused) if refused.kind() == ErrorKind::Cancelled => {
                 RolloutFailure::new(Outcome::RollingBack, refused)
             }
             Err(refused) => {
-                let help = format!("The way back failed: {refused}. {}", refused.help_text().unwrap_or_default());
+                let help = format!("The rollback failed: {refused}. {}", refused.help_text().unwrap_or_default());
                 RolloutFailure::new(Outcome::RollbackFailed, error.help(help.trim_end()))
             }
         }
@@ -123,7 +126,7 @@ impl Rollback<'_> {
                 RefreshEnd::RolledBack(_) => None,
                 // It failed before the request came: the rest is done by hand.
                 RefreshEnd::Failed(_) | RefreshEnd::Cancelled(_) => return self.by_hand().await,
-                RefreshEnd::Successful => Some("because it was done at that very moment".to_owned()),
+                RefreshEnd::Successful => Some("because it had just finished".to_owned()),
                 RefreshEnd::RollbackFailed(why) => Some(why),
                 RefreshEnd::TimedOut => Some(refresh::overdue(self.settings)),
             });
@@ -198,11 +201,11 @@ pub(super) async fn return_to(
     }
     run.warn(
         format!(
-            "{} goes back to version {from} by its number: {} is version {leads} by now",
+            "{} is rolled back to the number of version {from}: {} is now version {leads}",
             group.name,
             follows.as_version()
         ),
-        Some("Let it follow again once that is a version that you want.".to_owned()),
+        Some("Change it back once that is the version that you want.".to_owned()),
     );
     Ok(from.to_string())
 }

@@ -106,7 +106,7 @@ async fn version(
         return Ok((existing.number, false));
     }
     let made = template::create(client, run, &spec).await?;
-    rollout.done.push(format!("version {} of {} made from {}", made.number, template.name, current.source.number));
+    rollout.done.push(format!("version {} of {} created from {}", made.number, template.name, current.source.number));
     Ok((made.number, true))
 }
 
@@ -166,7 +166,7 @@ impl Job<'_> {
             if refresh::brings(&active) != Some(version.as_str()) {
                 return Err(refresh::busy(&group.name, &active));
             }
-            run.progress(format!("{}: the instance refresh {id} is at work already", group.name));
+            run.progress(format!("Resuming the instance refresh {id} of {}", group.name));
             refresh::adopt(&fleet.client, run, mark, &id)?;
             return Ok(Some(id));
         }
@@ -177,10 +177,10 @@ impl Job<'_> {
         if held > 0 {
             run.warn(
                 format!(
-                    "{held} machines of {} are protected from scale-in or in standby: EC2 waits an hour for them",
+                    "{held} machines of {} have scale-in protection or are in standby: EC2 waits up to an hour for them",
                     group.name
                 ),
-                Some("Take the protection off, or put them into service, while it waits.".to_owned()),
+                Some("Remove the protection, or put them into service, in the meantime.".to_owned()),
             );
         }
         let start = StartRefresh {
@@ -233,11 +233,11 @@ impl Job<'_> {
             Ok(gone) if gone.is_empty() => None,
             Ok(gone) => {
                 let gone: Vec<String> = gone.iter().map(i64::to_string).collect();
-                Some(format!("version {} of {} deleted, {keep} are kept", gone.join(", "), template.name))
+                Some(format!("version {} of {} deleted, {keep} kept", gone.join(", "), template.name))
             }
             Err(error) => {
                 let help = error.help_text().map(str::to_owned);
-                self.run.warn(format!("old versions of {} stay: could not {error}", template.name), help);
+                self.run.warn(format!("old versions of {} were not deleted: could not {error}", template.name), help);
                 None
             }
         }

@@ -69,8 +69,8 @@ pub(super) async fn find(client: &Client, named: &str) -> Result<Template> {
         request.launch_template_names(named)
     };
     let missing = || {
-        Error::preflight(format!("there is no launch template {named} in {}", client.place()))
-            .help("`launch-template` takes its name or its id (lt-…). `aws ec2 describe-launch-templates` lists them.")
+        Error::preflight(format!("launch template {named} not found in {}", client.place()))
+            .help("`launch-template` is a name or an id (lt-…). `aws ec2 describe-launch-templates` lists them.")
     };
     let answer = match client.ask("DescribeLaunchTemplates", request.send()).await {
         Ok(answer) => answer,
@@ -178,7 +178,7 @@ pub(super) fn described(what: &str, run: &Run) -> String {
 /// Makes a version and compares it with what it should be. It stays in the ledger until the deployment is at its end.
 pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec<'_>) -> Result<Version> {
     let template = spec.template;
-    let doing = format!("make a version of the launch template {}", template.name);
+    let doing = format!("create a version of the launch template {}", template.name);
     let mark = VersionMark {
         template: template.id.clone(),
         description: spec.description.clone(),
@@ -207,7 +207,7 @@ pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec
         run.warn(format!("{}: {}", template.name, warning.message().unwrap_or_default()), None);
     }
     let number = answer.launch_template_version().and_then(LaunchTemplateVersion::version_number);
-    let number = number.ok_or_else(|| Error::internal(format!("{doing}: EC2 gave it no number")))?;
+    let number = number.ok_or_else(|| Error::internal(format!("{doing}: EC2 returned no number")))?;
     run.ledger().confirm(ticket, &version_id(&template.id, number))?;
     let made = visible(client, run, template, number).await?;
     let odd = differences(&spec.data(), &made.data);
@@ -219,7 +219,7 @@ pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec
         ErrorKind::Deploy,
         format!("{doing}: version {number} differs from {} in more than the image: {}", spec.source.number, odd.join(", ")),
     )
-    .help("EC2 did not take over what the source version says. Make a version by hand from it and name it as `source-version`."))
+    .help("EC2 did not copy all settings of the source version. Create a version from it by hand and set it as `source-version`."))
 }
 
 async fn visible(client: &Client, run: &Run, template: &Template, number: i64) -> Result<Version> {
@@ -229,7 +229,10 @@ async fn visible(client: &Client, run: &Run, template: &Template, number: i64) -
             return Ok(made);
         }
         if run.clock().elapsed().saturating_sub(begun) > VISIBLE {
-            return Err(Error::new(ErrorKind::Deploy, format!("version {number} of {} is gone again", template.name)));
+            return Err(Error::new(
+                ErrorKind::Deploy,
+                format!("version {number} of {} no longer exists", template.name),
+            ));
         }
         run.sleep(PAUSE).await?;
     }

@@ -24,8 +24,8 @@ impl Traffic {
             group.traffic_sources().iter().find(|source| !matches!(source.r#type(), None | Some("elb" | "elbv2")));
         if let Some(other) = other {
             let kind = other.r#type().unwrap_or_default();
-            return Err(Error::preflight(format!("{name} takes traffic from {} ({kind})", other.identifier().unwrap_or_default()))
-                .help("`strategy: replace` moves target groups and load balancers alone; `strategy: refresh` moves no traffic."));
+            return Err(Error::preflight(format!("{name} receives traffic from {} ({kind})", other.identifier().unwrap_or_default()))
+                .help("`strategy: replace` only supports target groups and load balancers. `strategy: refresh` moves no traffic."));
         }
         Ok(Self {
             target_groups: group.target_group_arns().to_vec(),

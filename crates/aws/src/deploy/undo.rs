@@ -22,7 +22,7 @@ pub(crate) async fn undo(client: &Client, run: &Run, entry: &Entry) -> Result<Un
         VERSION => version(client, entry).await,
         REFRESH => bring_back(client, run, entry).await,
         GROUP => remove::undo(client, entry).await,
-        kind => Ok(Undo::Later(format!("this version of ami-bake does not know how to undo a {kind}"))),
+        kind => Ok(Undo::Later(format!("this version of ami-bake can't undo a {kind}"))),
     }
 }
 
@@ -32,7 +32,7 @@ fn mark<T: DeserializeOwned>(entry: &Entry) -> Option<T> {
 }
 
 fn unreadable() -> Undo {
-    Undo::Later("its line in the ledger can't be read".to_owned())
+    Undo::Later("its ledger entry can't be read".to_owned())
 }
 
 /// Deletes a version that nothing runs with.
@@ -69,7 +69,7 @@ async fn version(client: &Client, entry: &Entry) -> Result<Undo> {
         }
         let half = latest && used < group.raw.instances().len();
         if !asks || half || refresh::active(client, &group.name).await?.is_some() {
-            return Ok(Undo::Later(format!("{} while it goes back", group.state(number))));
+            return Ok(Undo::Later(format!("{} while it is rolled back", group.state(number))));
         }
         at_work = true;
     }
@@ -96,7 +96,7 @@ async fn bring_back(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
         // EC2 goes back, or it is done and at work.
         Some(Status::RollbackInProgress | Status::RollbackSuccessful | Status::Successful) => Ok(Undo::Done),
         Some(Status::RollbackFailed) => {
-            Ok(Undo::Later(format!("the way back of {name} failed: look at the group's activities")))
+            Ok(Undo::Later(format!("the rollback of {name} failed: see the activities of the group")))
         }
         Some(Status::Failed | Status::Cancelled) => return_by_hand(client, run, &group, &mark).await,
         Some(Status::Cancelling) => Ok(waiting(name)),
@@ -109,7 +109,7 @@ async fn bring_back(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
 }
 
 fn waiting(group: &str) -> Undo {
-    Undo::Later(format!("{group} stops where it is first, then it can go back"))
+    Undo::Later(format!("{group} is being stopped; the rollback follows"))
 }
 
 /// What the group asks for has not changed, since no refresh came to its end: a second refresh brings it back there.
@@ -122,7 +122,7 @@ async fn return_by_hand(client: &Client, run: &Run, group: &Group, mark: &Refres
     if follows == Follows::Latest && template.latest == mark.version {
         template::delete(client, &mark.template, &[mark.version]).await?;
     } else if follows == Follows::Default && template.default == mark.version {
-        return Ok(Undo::Later(format!("version {} is the default of {} by now", mark.version, template.name)));
+        return Ok(Undo::Later(format!("version {} is now the default of {}", mark.version, template.name)));
     }
     let settings = Refresh {
         min_healthy: None,

@@ -41,7 +41,7 @@ pub(crate) async fn copy(
     let source = from.image_id().unwrap_or_default();
     let doing = format!("copy the image {source} to the name {name:?}");
     run.check()?;
-    run.progress(format!("copying {source} to {}: {}", client.place(), origin.why));
+    run.progress(format!("Copying {source} to {}: {}", client.place(), origin.why));
     let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
     let request = client
         .ec2
@@ -82,8 +82,8 @@ pub(crate) async fn copy(
     }
     delete::delete(images, run, &id).await?;
     Err(CreateImageError::Failed(
-        Error::build(format!("{doing}: EC2 made it otherwise than its source: {}", differences.join(", ")))
-            .help("The copy was deleted again. Compare the source image with its description in the manifest."),
+        Error::build(format!("{doing}: the copy differs from its source: {}", differences.join(", ")))
+            .help("The copy was deleted. Compare the source image with the settings in the manifest."),
     ))
 }
 

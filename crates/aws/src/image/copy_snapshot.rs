@@ -107,7 +107,7 @@ pub(crate) async fn wait_for_copy(images: &Images, run: &Run, of: &str, id: &str
             match snapshot.state() {
                 Some(SnapshotState::Completed) => Some(Ok(())),
                 Some(SnapshotState::Error) => {
-                    let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gives no reason");
+                    let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gave no reason");
                     let place = images.client.place();
                     Some(Err(Error::build(format!("copy the snapshot {of} to {place}: {why}"))))
                 }

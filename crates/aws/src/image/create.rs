@@ -75,8 +75,8 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     }
     delete::deregister(client, run, &id).await?;
     Err(CreateImageError::Failed(
-        Error::build(format!("{doing}: EC2 made it otherwise than asked for: {}", differences.join(", ")))
-            .help("The image was deregistered again. `disk: {fast: false}` bakes on a volume with the final speed."),
+        Error::build(format!("{doing}: the image differs from the request: {}", differences.join(", ")))
+            .help("The image was deregistered. `disk: {fast: false}` bakes on a volume with the final performance."),
     ))
 }
 
@@ -126,5 +126,5 @@ pub(crate) async fn available(
 fn failed(image: &Image, state: &ImageState) -> Error {
     let reason = image.state_reason().and_then(|reason| reason.message().or(reason.code()));
     let id = image.image_id().unwrap_or_default();
-    Error::build(format!("wait for the image {id}: it is {state}: {}", reason.unwrap_or("EC2 gives no reason")))
+    Error::build(format!("wait for the image {id}: its state is {state}: {}", reason.unwrap_or("EC2 gave no reason")))
 }

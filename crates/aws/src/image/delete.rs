@@ -21,7 +21,7 @@ pub(crate) async fn delete(images: &Images, run: &Run, id: &str) -> Result<()> {
     match try_delete(images, run, id).await? {
         Undo::Done => Ok(()),
         Undo::Later(why) => Err(Error::build(format!("delete the image {id}: {why}"))
-            .help("It is tagged with its run and its end; `ami-bake sweep` takes it away.")),
+            .help("It is tagged with its run and expiry date; `ami-bake sweep` deletes it.")),
     }
 }
 
@@ -47,13 +47,13 @@ async fn try_delete(images: &Images, run: &Run, id: &str) -> Result<Undo> {
     }
     match left.iter().find_map(|(snapshot, code)| Some((snapshot, problem(code)?))) {
         None => Ok(Undo::Done),
-        Some((snapshot, why)) => Err(Error::build(format!("{doing}: its snapshot {snapshot} is still there: {why}"))
-            .help("The image is gone. Allow ec2:DeleteSnapshot, then `ami-bake sweep` takes the snapshot away.")),
+        Some((snapshot, why)) => Err(Error::build(format!("{doing}: its snapshot {snapshot} still exists: {why}"))
+            .help("The image was deregistered. Allow ec2:DeleteSnapshot; `ami-bake sweep` then deletes the snapshot.")),
     }
 }
 
 fn not_shown() -> Undo {
-    Undo::Later("EC2 does not show it yet".to_owned())
+    Undo::Later("EC2 does not list it yet".to_owned())
 }
 
 /// The snapshots that EC2 did not delete, with its codes.
@@ -75,7 +75,7 @@ async fn deregister_with_snapshots(
 fn problem(code: &SnapshotReturnCodes) -> Option<&str> {
     match code {
         SnapshotReturnCodes::Success | SnapshotReturnCodes::WarnSkipped => None,
-        SnapshotReturnCodes::ErrorMissingPermissions => Some("the role may not delete it"),
+        SnapshotReturnCodes::ErrorMissingPermissions => Some("the role is not allowed to delete it"),
         code => Some(code.as_str()),
     }
 }
@@ -105,7 +105,7 @@ pub(crate) async fn delete_snapshot(images: &Images, id: &str) -> Result<Undo> {
             Err(failure) => return Err(images.client.explain(*failure, &format!("delete the snapshot {id}")).await),
         }
     }
-    Ok(Undo::Later("an image still uses it".to_owned()))
+    Ok(Undo::Later("it is still used by an image".to_owned()))
 }
 
 /// Undoes an open ledger entry of a capture.
@@ -165,7 +165,10 @@ mod tests {
     #[test]
     fn only_a_snapshot_that_another_image_uses_may_stay() {
         assert_eq!(problem(&SnapshotReturnCodes::WarnSkipped), None);
-        assert_eq!(problem(&SnapshotReturnCodes::ErrorMissingPermissions), Some("the role may not delete it"));
+        assert_eq!(
+            problem(&SnapshotReturnCodes::ErrorMissingPermissions),
+            Some("the role is not allowed to delete it")
+        );
         assert!(problem(&SnapshotReturnCodes::ErrorCodeInternalError).is_some());
     }
 }

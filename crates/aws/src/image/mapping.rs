@@ -67,7 +67,7 @@ pub(crate) fn of_capture(source: &Image, settings: &MachineSettings, taken: &[Vo
     if !taken.iter().any(|part| part.device == root) {
         let devices: Vec<&str> = taken.iter().map(|part| part.device.as_str()).collect();
         return Err(Error::build(format!(
-            "make an image: no snapshot of the root device {root} was taken, only of {}",
+            "create an image: no snapshot of the root device {root} was created, only of {}",
             if devices.is_empty() { "none".to_owned() } else { devices.join(", ") }
         )));
     }

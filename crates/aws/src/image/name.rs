@@ -21,18 +21,18 @@ pub(crate) fn of_plan(plan: &ImagePlan) -> Result<String> {
 /// Refuses what EC2 would refuse, with the place in the name.
 pub(crate) fn validate_name(name: &str) -> Result<()> {
     let help = format!(
-        "The name of an AMI has {} to {} characters: letters, digits, spaces and any of ( ) [ ] . / - ' @ _",
+        "An AMI name has {} to {} characters: letters, digits, spaces and any of ( ) [ ] . / - ' @ _",
         LENGTHS.start(),
         LENGTHS.end()
     );
     let length = name.chars().count();
     if !LENGTHS.contains(&length) {
-        return Err(Error::preflight(format!("name an image {name:?}: it has {length} characters")).help(help));
+        return Err(Error::preflight(format!("invalid image name {name:?}: it has {length} characters")).help(help));
     }
     match name.chars().enumerate().find(|(_, character)| !allowed(*character)) {
         None => Ok(()),
         Some((at, character)) => Err(Error::preflight(format!(
-            "name an image {name:?}: {character:?} at character {} is not allowed by EC2",
+            "invalid image name {name:?}: EC2 does not allow {character:?} at character {}",
             at + 1
         ))
         .help(help)),

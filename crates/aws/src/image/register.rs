@@ -35,7 +35,7 @@ pub(crate) async fn register(
             let origin = CopyOrigin {
                 region: images.client.region(),
                 kms_key: None,
-                why: "its billing code allows no registration of ours",
+                why: "its billing code requires CopyImage",
             };
             copy::copy(images, run, &from, &name, registration, &origin).await
         }
@@ -45,9 +45,8 @@ pub(crate) async fn register(
         Err(CreateImageError::NameTaken) => return Err(name_taken(&images.client, &name, registration).await),
         Err(CreateImageError::Failed(error)) => return Err(error),
     };
-    let record = record(&image, images.client.region()).ok_or_else(|| {
-        Error::internal(format!("the image {name:?} was registered without the tags that say what it is"))
-    })?;
+    let record = record(&image, images.client.region())
+        .ok_or_else(|| Error::internal(format!("the image {name:?} was registered without its ami-bake tags")))?;
     // The parts may be tagged and the candidate may go at the same time: the image is there for every look-up.
     let (tagged, gone) = tokio::join!(
         tag_parts(&images.client, &record.parts, &registration.tags),
@@ -91,13 +90,13 @@ async fn name_taken(client: &Client, name: &str, registration: &Registration<'_>
     let other = other.first();
     let digest = other.map(tags_of).and_then(|mut seen| seen.remove(tags::DIGEST));
     Error::taken(format!(
-        "register {} {} as {name:?}: the name is taken by {}{}",
+        "register {} {} as {name:?}: the name is already used by {}{}",
         plan.key,
         plan.version,
         other.and_then(Image::image_id).unwrap_or("another image"),
         digest.map(|digest| format!(" ({digest})")).unwrap_or_default(),
     ))
-    .help("Raise `version`, or write `version: auto`, or delete that image first.")
+    .help("Increase `version`, use `version: auto`, or delete that image first.")
 }
 
 /// Gives the snapshots the image's tags, and takes off their end.

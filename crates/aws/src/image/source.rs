@@ -60,8 +60,10 @@ async fn look_up(client: &Client, query: &SourceQuery) -> Result<Image> {
         }
         SourceQuery::Parameter(path) => by_parameter(client, path).await,
         SourceQuery::Baked(query) => baked(client, query).await,
-        SourceQuery::Reference(reference) => Err(Error::manifest(format!("{reference:?} is no source on AWS"))
-            .help("Write `source: {ami: {id: ami-…}}`, or `owner` and `name`, or `parameter`.")),
+        SourceQuery::Reference(reference) => {
+            Err(Error::manifest(format!("{reference:?} is not a valid source on AWS"))
+                .help("Use `source: {ami: {id: ami-…}}`, `owner` and `name`, or `parameter`."))
+        }
     }
 }
 
@@ -83,9 +85,9 @@ async fn existing(client: &Client, id: &str) -> Result<Image> {
 }
 
 fn missing(client: &Client, id: &str) -> Error {
-    Error::preflight(format!("there is no image {id} in {} that this account can see", client.region())).help(
-        "Image ids differ from region to region, and a private image must be shared with this account. With `owner` \
-         and `name` the newest image of any region is found.",
+    Error::preflight(format!("image {id} not found in {}, or not shared with this account", client.region())).help(
+        "Image ids differ between regions, and a private image must be shared with this account. Use `owner` \
+         and `name` to find the newest image in any region.",
     )
 }
 
@@ -109,15 +111,11 @@ async fn newest(
         .max_by(|a, b| (a.creation_date(), a.image_id()).cmp(&(b.creation_date(), b.image_id())))
         .ok_or_else(|| {
             let kind = architecture.map_or(String::new(), |architecture| format!(" for {}", architecture.as_str()));
-            Error::preflight(format!(
-                "no image of {} is named like {name}{kind} in {}",
-                owners.join(" or "),
-                client.region()
-            ))
-            .help(
-                "Names take `*` and `?`. Deprecated images are not considered; an owner is an account id, `self`, \
+            Error::preflight(format!("no image of {} matches {name}{kind} in {}", owners.join(" or "), client.region()))
+                .help(
+                    "Names may contain `*` and `?`. Deprecated images are ignored. An owner is an account id, `self`, \
                  `amazon` or `aws-marketplace`.",
-            )
+                )
         })
 }
 
@@ -133,16 +131,15 @@ async fn by_parameter(client: &Client, path: &str) -> Result<Image> {
     let answer = match client.ask("GetParameter", request).await {
         Ok(answer) => answer,
         Err(failure) if failure.not_found() => {
-            return Err(Error::preflight(format!("there is no parameter {path} in {region}")).help(
-                "`aws ssm get-parameter --name …` shows it where it exists; public ones begin with /aws/service/.",
-            ));
+            return Err(Error::preflight(format!("parameter {path} not found in {region}"))
+                .help("Check it with `aws ssm get-parameter --name …`. Public parameters begin with /aws/service/."));
         }
         Err(failure) => return Err(client.explain(*failure, &format!("read the parameter {path}")).await),
     };
     let id = answer.parameter().and_then(|parameter| parameter.value()).unwrap_or_default().trim();
     if !id.starts_with("ami-") {
-        return Err(Error::preflight(format!("the parameter {path} in {region} holds no image id"))
-            .help("Its value must be an image id such as ami-0123456789abcdef0 and nothing else."));
+        return Err(Error::preflight(format!("the value of the parameter {path} in {region} is not an image id"))
+            .help("The value must be an image id such as ami-0123456789abcdef0."));
     }
     existing(client, id).await
 }
@@ -160,8 +157,8 @@ async fn baked(client: &Client, query: &BakedQuery) -> Result<Image> {
     }
     let images = describe_in(client, Scope::SharedWith("self"), &ours(query, shared), &doing).await?;
     highest(images, query).ok_or_else(|| {
-        Error::preflight(format!("no tested image {what} fits {range} in {}", client.region())).help(
-            "`ami-bake images` lists what there is. Bake the base first, or name another version, namespace or region.",
+        Error::preflight(format!("no tested image {what} matches {range} in {}", client.region())).help(
+            "`ami-bake images` lists the images. Bake the base image first, or use another version, namespace or region.",
         )
     })
 }
@@ -201,20 +198,23 @@ fn bakeable(image: &Image, region: &str) -> Result<()> {
     match image.state() {
         None | Some(ImageState::Available) => {}
         Some(state) => {
-            return no(&format!("is not available but {}", state.as_str()), "Wait until it is, or name another image.");
+            return no(
+                &format!("is not available ({})", state.as_str()),
+                "Wait until it is available, or use another image.",
+            );
         }
     }
     if image.root_device_type().is_some_and(|kind| *kind != DeviceType::Ebs) {
-        return no("has no EBS root volume", "Only EBS-backed images can be baked on; name another source.");
+        return no("has no EBS root volume", "Only EBS-backed images are supported. Use another source.");
     }
     if image.virtualization_type().is_some_and(|kind| *kind != VirtualizationType::Hvm) {
-        return no("is a paravirtual image", "Current instance types boot HVM images alone; name another source.");
+        return no("is a paravirtual image", "Current instance types only boot HVM images. Use another source.");
     }
     if architecture(image).is_none() {
         let name = image.architecture().map_or("unknown", ArchitectureValues::as_str);
         return no(
             &format!("has the architecture {name}"),
-            "x86_64 and arm64 can be baked; name another source, or filter by `architecture`.",
+            "Only x86_64 and arm64 are supported. Use another source, or filter by `architecture`.",
         );
     }
     Ok(())

@@ -36,8 +36,8 @@ async fn ask(client: &Client, run: &Run, like: &Image, id: &str) -> Option<Strin
             // Without TPM nothing measures the boot, and nobody misses the variables.
             if like.tpm_support() == Some(&TpmSupportValues::V20) {
                 run.warn(
-                    format!("the UEFI variables of {id} can't be read ({}): the image starts without", failure.code()),
-                    Some("Secure Boot keys that the source image brings have to be enrolled again.".to_owned()),
+                    format!("could not read the UEFI variables of {id} ({}): the new image has none", failure.code()),
+                    Some("Secure Boot keys of the source image must be enrolled again.".to_owned()),
                 );
             }
             None

@@ -44,7 +44,7 @@ pub(super) async fn make(
         image::delete(images, run, &id).await?;
     }
     run.progress(format!(
-        "copying {} into this account beside the bake: the next one starts from the copy",
+        "Copying {} into this account in the background; later bakes start from the copy",
         key.source
     ));
     let root = source.root_device_name().unwrap_or_default();
@@ -75,8 +75,8 @@ async fn finish(images: &Images, run: &Run, source: &Image, key: &LineageKey, pa
     let image = match image::create(images, run, &spec).await {
         Ok(image) => image,
         Err(CreateImageError::NameTaken) => {
-            return Err(Error::build(format!("register {:?}: another run was first", spec.name))
-                .help("Later bakes start from that one."));
+            return Err(Error::build(format!("register {:?}: another run registered it first", spec.name))
+                .help("Later bakes start from that copy."));
         }
         Err(CreateImageError::Failed(error)) => return Err(error),
     };
@@ -111,7 +111,7 @@ async fn part(images: &Images, run: &Run, key: &LineageKey, of: &str, root: bool
         Ok((id, ticket)) => Ok(Part { of: of.to_owned(), id, ticket: Some(ticket) }),
         Err(failure) if failure.not_found() => {
             Err(Error::preflight(format!("{doing}: its owner shares the image but not the snapshot"))
-                .help("Take `machine.lineage` out for this image."))
+                .help("Remove `machine.lineage` for this image."))
         }
         Err(failure) => Err(client.explain(*failure, &doing).await),
     }

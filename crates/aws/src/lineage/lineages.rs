@@ -43,10 +43,10 @@ impl Lineages {
         let handle = tokio::spawn(async move {
             match make(&images, &own, &source, &key, broken).await {
                 Err(error) if error.kind() != ErrorKind::Cancelled => own.warn(
-                    format!("no copy of {} was made in this account: {error}", key.source),
+                    format!("could not copy {} into this account: {error}", key.source),
                     error.help_text().map(str::to_owned).or_else(|| {
                         Some(
-                            "The bake goes on without. `lineage` needs a source whose snapshots may be copied."
+                            "The bake continues without a copy. `lineage` requires a source whose snapshots can be copied."
                                 .to_owned(),
                         )
                     }),

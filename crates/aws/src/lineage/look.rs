@@ -29,7 +29,7 @@ pub(crate) async fn own_copy(
     match lineages.found.get((run.id().to_owned(), key.clone()), look).await {
         Ok(found) => found,
         Err(error) => {
-            run.warn(format!("the bake starts from {} itself: {error}", key.source), None);
+            run.warn(format!("starting from {} itself: {error}", key.source), None);
             None
         }
     }
@@ -38,8 +38,8 @@ pub(crate) async fn own_copy(
 async fn look(lineages: &Lineages, run: &Run, source: &Arc<Image>, key: &LineageKey) -> Result<Option<String>> {
     if capture_method(source) != CaptureMethod::Snapshots {
         run.for_all().warn(
-            format!("{} has a billing code that a copy of ours would lose: `lineage` is left out", key.source),
-            Some("Take `machine.lineage` out for this image.".to_owned()),
+            format!("{} has a billing code that a copy would lose: `lineage` is ignored", key.source),
+            Some("Remove `machine.lineage` for this image.".to_owned()),
         );
         return Ok(None);
     }
@@ -61,10 +61,10 @@ async fn look(lineages: &Lineages, run: &Run, source: &Arc<Image>, key: &Lineage
         let differences = key.differences(run, source, found);
         if differences.is_empty() {
             renew(client, run, found).await?;
-            run.progress(format!("starting from {id}, this account's copy of {}", key.source));
+            run.progress(format!("Starting from {id}, this account's copy of {}", key.source));
             return Ok(Some(id.to_owned()));
         }
-        run.for_all().warn(format!("{id} is no copy of {} any more: {}", key.source, differences.join(", ")), None);
+        run.for_all().warn(format!("{id} no longer matches {}: {}", key.source, differences.join(", ")), None);
         broken.push(id.to_owned());
     }
     lineages.start(run, source, key, broken);

@@ -90,8 +90,8 @@ impl Access {
 
     async fn target(&self, client: &Client, run: &Run, instance: &Instance, limit: Duration) -> Result<Target> {
         let address = self.address(instance, true).ok_or_else(|| {
-            Error::build(format!("{} has no address that could be reached", instance.id))
-                .help("Write `machine: {public-ip: true}`, or name a subnet with addresses, or a jump host.")
+            Error::build(format!("{} has no reachable address", instance.id))
+                .help("Set `machine: {public-ip: true}`, use a subnet that assigns addresses, or a jump host.")
         })?;
         let host_key = match &self.expected {
             Expected::Known(key) => key.clone(),
@@ -114,7 +114,7 @@ impl Access {
                 host_key: match &jump.host_key {
                     Some(key) => HostKey::parse(key)?,
                     None => {
-                        return Err(Error::manifest(format!("the host key of the jump host {} is not known", jump.host))
+                        return Err(Error::manifest(format!("the host key of the jump host {} is missing", jump.host))
                             .help("Write `connect: {jump: {host-key: \"ssh-ed25519 …\"}}` (`ssh-keyscan` shows it), or `accept-new`."));
                     }
                 },
@@ -128,7 +128,7 @@ fn read_key(path: &str) -> Result<Key> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Error::preflight(format!("read the jump host's key {path}"))
             .because(error)
-            .help("Give the path of a private key.")
+            .help("Set the path of a private key.")
     })?;
     Key::parse(&SecretString::from(text))
 }

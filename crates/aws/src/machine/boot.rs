@@ -61,7 +61,7 @@ pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: D
                 machine.in_words(),
                 human(limit)
             ))
-            .help("The user data takes longer: do its work in build steps, or raise `connect: {timeout: …}`."));
+            .help("Move work from the user data to build steps, or increase `connect: {timeout: …}`."));
         }
         Exit::Signal(_) | Exit::Lost(_) => {
             return Err(Error::build(format!("prepare {}: the connection was lost", machine.in_words())));
@@ -69,8 +69,8 @@ pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: D
     }
     if !text.lines().any(|line| line == "armed") {
         run.warn(
-            format!("the dead-man timer of {} could not be armed", machine.id),
-            Some("If this runner is lost, only `ami-bake sweep` ends the machine.".to_owned()),
+            format!("could not set the self-termination timer of {}", machine.id),
+            Some("If this runner is lost, only `ami-bake sweep` terminates the machine.".to_owned()),
         );
     }
     check_cloud_init(machine, run, &text)
@@ -94,14 +94,15 @@ fn check_cloud_init(machine: &AwsMachine, run: &Run, text: &str) -> Result<()> {
     let said = said.join("\n");
     // The manifest's own user data is part of the bake; what an image's maker left broken is not.
     if status == 1 && machine.settings.user_data.is_some() {
-        return Err(Error::build(format!("the user data failed on {}: cloud-init says\n{said}", machine.in_words()))
-            .help(
-                "/var/log/cloud-init-output.log on the machine has all of it; `--keep-on-failure` keeps the machine.",
-            ));
+        return Err(Error::build(format!(
+            "the user data failed on {}; cloud-init reported\n{said}",
+            machine.in_words()
+        ))
+        .help("See /var/log/cloud-init-output.log on the machine; `--keep-on-failure` keeps the machine."));
     }
     run.warn(
         format!("cloud-init on {} ended with status {status}:\n{said}", machine.id),
-        Some("The bake goes on; /var/log/cloud-init.log on the machine says more.".to_owned()),
+        Some("The bake continues. See /var/log/cloud-init.log on the machine for details.".to_owned()),
     );
     Ok(())
 }

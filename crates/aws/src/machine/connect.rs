@@ -31,7 +31,7 @@ pub(crate) async fn connect(machine: &AwsMachine, run: &Run) -> Result<Arc<Ssh>>
         () = run.cancel.cancelled() => Err(Error::cancelled()),
         ended = end(machine, run, limit * 2) => Err(ended),
         connected = &mut dial.0 => connected
-            .unwrap_or_else(|error| Err(Error::internal("the task that connects ended").because(error))),
+            .unwrap_or_else(|error| Err(Error::internal("the connection task ended unexpectedly").because(error))),
     };
     let ssh = match connected {
         Ok(ssh) => Arc::new(ssh),
@@ -63,7 +63,7 @@ pub(super) async fn end(machine: &AwsMachine, run: &Run, limit: Duration) -> Err
         Ok(instance) => {
             let (code, text) = instance.reason.unwrap_or_default();
             let text = if text.is_empty() { code.clone() } else { text };
-            Error::build(format!("{} went to {} by itself: {text}", machine.in_words(), instance.state))
+            Error::build(format!("{} unexpectedly changed to state {}: {text}", machine.in_words(), instance.state))
                 .help(help_end(&code))
         }
         Err(error) if error.kind() == ErrorKind::Cancelled => error,
@@ -83,7 +83,7 @@ async fn unreached(machine: &AwsMachine, run: &Run, error: Error) -> Error {
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let tail = &lines[lines.len().saturating_sub(TAIL)..];
         if !tail.is_empty() {
-            run.warn(format!("the console of {} ends with:\n{}", machine.id, tail.join("\n")), None);
+            run.warn(format!("Last lines of the console of {}:\n{}", machine.id, tail.join("\n")), None);
         }
     }
     if error.help_text().is_some() {
@@ -95,13 +95,13 @@ async fn unreached(machine: &AwsMachine, run: &Run, error: Error) -> Error {
     let waited = human(run.clock().elapsed().saturating_sub(machine.born));
     let help = if private {
         format!(
-            "{address} is a private address: it is reached from its own network alone. Write `machine: {{public-ip: true}}` \
-             with a public subnet, or a jump host under `connect`, or run the bake inside the VPC with `ingress`."
+            "{address} is a private address, only reachable from its own network. Set `machine: {{public-ip: true}}` \
+             with a public subnet, use a jump host under `connect`, or run the bake inside the VPC with `ingress`."
         )
     } else {
         format!(
-            "After {waited}: check that the subnet has a route to an internet gateway, that no network ACL stops port {}, \
-             and that the image starts an SSH server. The console's last lines stand above.",
+            "No connection after {waited}. Check that the subnet has a route to an internet gateway, that no network ACL blocks port {}, \
+             and that the image starts an SSH server. The last lines of the console are shown above.",
             machine.settings.connect.port.unwrap_or(22)
         )
     };

@@ -35,7 +35,7 @@ pub(super) fn mappings(image: &Image, settings: &MachineSettings, phase: Phase) 
     for volume in &settings.volumes {
         if volume.device == root {
             return Err(Error::manifest(format!("{} is the root device of the source image", volume.device))
-                .help("Write its size and type under `machine: {disk: …}`."));
+                .help("Set its size and type under `machine: {disk: …}`."));
         }
         all.retain(|mapping| mapping.device_name() != Some(volume.device.as_str()));
         all.push(BlockDeviceMapping::builder().device_name(&volume.device).ebs(with(&volume.disk).build()).build());
@@ -64,7 +64,7 @@ fn grown(disk: &Disk, ebs: &EbsBlockDevice, image: &Image) -> Result<u32> {
             "the root disk of {size} GiB is smaller than the {least} GiB of the source image {}",
             image.image_id().unwrap_or_default()
         ))
-        .help(format!("Write `machine: {{disk: {{size: {least}}}}}` or more, or leave the size out."))),
+        .help(format!("Set `machine: {{disk: {{size: {least}}}}}` or more, or remove the size."))),
         Some(size) => Ok(size),
         None => Ok(least),
     }

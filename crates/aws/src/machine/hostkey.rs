@@ -36,9 +36,9 @@ pub(super) async fn from_console(client: &Client, run: &Run, id: &str, limit: Du
             Err(failure) => return Err(client.explain(*failure, &format!("read the console of {id}")).await),
         }
         if run.clock().elapsed().saturating_sub(start) > limit {
-            return Err(Error::build(format!("the console of {id} shows no SSH host key")).help(
-                "Only cloud-init prints it. Write the key as `connect: {host-key: \"ssh-ed25519 …\"}`, or `accept-new` to \
-                 trust the first answer.",
+            return Err(Error::build(format!("no SSH host key on the console of {id}")).help(
+                "Only cloud-init prints it. Set the key with `connect: {host-key: \"ssh-ed25519 …\"}`, or use `accept-new` to \
+                 trust the first key.",
             ));
         }
         run.sleep(PAUSE).await?;

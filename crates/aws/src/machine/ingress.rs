@@ -42,10 +42,12 @@ async fn find(client: &Client, run: &Run) -> Result<IpAddr> {
             Err(why) => last = why,
         }
     }
-    Err(Error::preflight(format!("find this machine's public address: {service} gave none ({last})")).help(format!(
-        "Only that address may reach the bake's machine. Name it under `machine: {{ingress: [203.0.113.7/32]}}`, name \
-         existing `security-groups`, or set {VARIABLE} to another service that answers with the address."
-    )))
+    Err(Error::preflight(format!("find this machine's public address: {service} did not return one ({last})")).help(
+        format!(
+            "The security group allows only that address. Set it with `machine: {{ingress: [203.0.113.7/32]}}`, use \
+         existing `security-groups`, or set {VARIABLE} to another service that returns the address."
+        ),
+    ))
 }
 
 /// One GET with the SDK's own HTTP client: its TLS, its trust store, its proxy settings.
@@ -75,12 +77,12 @@ async fn ask(client: &Client, service: &str) -> Result<IpAddr, String> {
         .deserializer(|response: &HttpResponse| -> Result<IpAddr, OrchestratorError<std::io::Error>> {
             let status = response.status().as_u16();
             if status != 200 {
-                return Err(OrchestratorError::other(format!("it answered with HTTP {status}")));
+                return Err(OrchestratorError::other(format!("it returned HTTP {status}")));
             }
             let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).trim().to_owned();
             body.parse().map_err(|_| {
                 let start: String = body.chars().filter(|character| !character.is_control()).take(40).collect();
-                OrchestratorError::other(format!("it answered {start:?}, which is no address"))
+                OrchestratorError::other(format!("it returned {start:?}, which is not an IP address"))
             })
         })
         .build();

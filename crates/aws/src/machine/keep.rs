@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<String> {
     let Keep { folder, key } = how;
     std::fs::create_dir_all(folder)
-        .map_err(|error| Error::build(format!("make the folder {}", folder.display())).because(error))?;
+        .map_err(|error| Error::build(format!("create the folder {}", folder.display())).because(error))?;
     let path = folder.join(format!("{}.key", machine.id));
     machine.access.login.write(&path)?;
     let instance = machine.instance();
@@ -59,10 +59,10 @@ pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<
         None => false,
     };
     let end = if armed {
-        "it ends itself in two hours".to_owned()
+        "it terminates itself in two hours".to_owned()
     } else {
         format!(
-            "end it with: aws ec2 terminate-instances --instance-ids {} --region {}",
+            "terminate it with: aws ec2 terminate-instances --instance-ids {} --region {}",
             machine.id,
             machine.client().region()
         )
@@ -81,5 +81,5 @@ async fn authorize(machine: &dyn Communicator, key: &str) -> Result<()> {
     if exit.success() {
         return Ok(());
     }
-    Err(Error::build(format!("let the key of --debug-key in: {}", answer.stderr_text().trim())))
+    Err(Error::build(format!("authorize the --debug-key: {}", answer.stderr_text().trim())))
 }

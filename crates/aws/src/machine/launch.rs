@@ -36,8 +36,8 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     let settings = launch.machine;
     let image = described(&machines.images, run, &launch.source.id).await?;
     let user = settings.user.clone().or_else(|| user::of(&image)).ok_or_else(|| {
-        Error::preflight(format!("the login name of {} ({}) is not known", launch.source.id, launch.source.name))
-            .help("Write it as `machine: {user: …}`: ubuntu, ec2-user, admin, or what the image's maker says.")
+        Error::preflight(format!("the login name of {} ({}) is unknown", launch.source.id, launch.source.name))
+            .help("Set it with `machine: {user: …}`: ubuntu, ec2-user, admin, or the one that the image's publisher documents.")
     })?;
     let mappings = disk::mappings(&image, settings, launch.phase)?;
     let (expected, user_data) = identity(settings)?;
@@ -158,8 +158,8 @@ impl Starter<'_> {
         for &spot in markets {
             if settings.spot && !spot {
                 self.run.warn(
-                    format!("no spot capacity for {}; going on with on-demand capacity", types.join(", ")),
-                    Some("More types under `machine: {type: […]}` find spot capacity more often.".to_owned()),
+                    format!("no spot capacity for {}; using on-demand capacity", types.join(", ")),
+                    Some("Add more types under `machine: {type: […]}` to find spot capacity more often.".to_owned()),
                 );
             }
             let types = if spot { self.spot_types(&types) } else { types.clone() };
@@ -182,8 +182,8 @@ impl Starter<'_> {
             failed.said.join("; ")
         ))
         .help(
-            "Name more types under `machine: {type: […]}`, and subnets in more zones under `machine: {subnet: […]}`: they \
-             are tried in this order. Capacity comes and goes within minutes.",
+            "Add more types under `machine: {type: […]}` and subnets in more zones under `machine: {subnet: […]}`. They \
+             are tried in this order. Capacity can change within minutes.",
         ))
     }
 
@@ -196,8 +196,8 @@ impl Starter<'_> {
         }
         let xen: Vec<&str> = xen.into_iter().map(String::as_str).collect();
         self.run.warn(
-            format!("{} is not tried as spot: built on Xen, its disk would go when its guest halts", xen.join(", ")),
-            Some("Name types of the Nitro system under `machine: {type: […]}`.".to_owned()),
+            format!("{} is not used as spot: on Xen, the disk would be lost when the guest halts", xen.join(", ")),
+            Some("Use Nitro-based types under `machine: {type: […]}`.".to_owned()),
         );
         nitro.into_iter().cloned().collect()
     }
@@ -254,7 +254,7 @@ impl Starter<'_> {
         let task =
             tokio::spawn(async move { run_instances(&client, &run, &blueprint, &attempt, &token, &doing).await });
         task.await.unwrap_or_else(|error| {
-            Err(LaunchError::Stop(Error::internal("the task that launches a machine ended").because(error)))
+            Err(LaunchError::Stop(Error::internal("the launch task ended unexpectedly").because(error)))
         })
     }
 
@@ -310,8 +310,11 @@ impl Starter<'_> {
             let again = code == "Server.InternalError";
             return Err(LaunchError::Next { why: words(&code, &text), again, elsewhere: true });
         }
-        let what =
-            if ended.state == "pending" { "never showed up".to_owned() } else { format!("went to {}", ended.state) };
+        let what = if ended.state == "pending" {
+            "was never listed by EC2".to_owned()
+        } else {
+            format!("went to {}", ended.state)
+        };
         let error = Error::build(format!(
             "the machine {} ({}) for {} {what} instead of running: {}",
             launched.id,
@@ -383,13 +386,13 @@ async fn refused(client: &Client, failure: Failure, doing: &str) -> Error {
     }
     match code.as_str() {
         "InvalidParameterValue" if text.contains("Instance Profile") => {
-            error.help("Check the name under `machine: {profile: …}`: it is an instance profile's, not a role's.")
+            error.help("Check `machine: {profile: …}`: it takes the name of an instance profile, not of a role.")
         }
         "InvalidGroup.NotFound" | "InvalidSecurityGroupID.NotFound" => {
             error.help("Check `machine: {security-groups: …}`: groups belong to one region and one VPC.")
         }
         "InvalidSubnetID.NotFound" => error.help("Check `machine: {subnet: …}`: subnets belong to one region."),
-        "VPCIdNotSpecified" => error.help("The account has no default VPC there: name a `machine: {subnet: …}`."),
+        "VPCIdNotSpecified" => error.help("The account has no default VPC in this region: set `machine: {subnet: …}`."),
         _ => error,
     }
 }
@@ -400,7 +403,7 @@ fn words(code: &str, text: &str) -> String {
         "InsufficientInstanceCapacity" | "Server.InsufficientInstanceCapacity" => "no capacity".to_owned(),
         "InsufficientFreeAddressesInSubnet" => "the subnet has no free address".to_owned(),
         "SpotMaxPriceTooLow" => "no spot capacity".to_owned(),
-        "" if text.is_empty() => "EC2 gives no reason".to_owned(),
+        "" if text.is_empty() => "EC2 gave no reason".to_owned(),
         "" => text.to_owned(),
         code => {
             format!("{code} ({})", text.trim_start_matches(code).trim_start_matches(':').trim().trim_end_matches('.'))

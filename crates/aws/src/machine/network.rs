@@ -88,8 +88,8 @@ async fn vpc(client: &Client, settings: &MachineSettings) -> Result<Option<Strin
     let answer = match client.ask("DescribeSubnets", request).await {
         Ok(answer) => answer,
         Err(failure) if failure.not_found() || failure.is(&["InvalidSubnetID.Malformed", "InvalidSubnet"]) => {
-            return Err(Error::preflight(format!("{} has no subnet {named}: {}", client.region(), failure.text()))
-                .help("Subnet ids belong to one region and account. Correct `machine: {subnet: …}`, or leave it out for the default VPC."));
+            return Err(Error::preflight(format!("subnet {named} not found in {}: {}", client.region(), failure.text()))
+                .help("Subnet ids belong to one region and account. Correct `machine: {subnet: …}`, or remove it to use the default VPC."));
         }
         Err(failure) => return Err(client.explain(*failure, &format!("look up the subnets {named}")).await),
     };
@@ -99,7 +99,7 @@ async fn vpc(client: &Client, settings: &MachineSettings) -> Result<Option<Strin
     match vpcs.as_slice() {
         [vpc] => Ok(Some((*vpc).to_owned())),
         _ => Err(Error::preflight(format!("the subnets {named} are in several VPCs ({})", vpcs.join(", ")))
-            .help("A security group belongs to one VPC. Name subnets of one VPC, or existing `security-groups`.")),
+            .help("A security group belongs to one VPC. Use subnets of one VPC, or existing `security-groups`.")),
     }
 }
 
@@ -125,7 +125,7 @@ async fn inside(client: &Client, vpc: Option<&str>) -> Result<Vec<String>> {
         Some(vpc) => request.vpc_ids(vpc),
         None => request.filters(filter("is-default", "true")),
     };
-    let answer = client.call("DescribeVpcs", "read the blocks of the VPC", request.send()).await?;
+    let answer = client.call("DescribeVpcs", "read the CIDR blocks of the VPC", request.send()).await?;
     let blocks: Vec<String> = answer
         .vpcs()
         .iter()
@@ -136,8 +136,8 @@ async fn inside(client: &Client, vpc: Option<&str>) -> Result<Vec<String>> {
         .into_iter()
         .collect();
     if blocks.is_empty() {
-        return Err(Error::preflight(format!("the VPC of the bake in {} has no address block", client.region()))
-            .help("Name who may reach the machine under `machine: {ingress: [CIDR]}`."));
+        return Err(Error::preflight(format!("the VPC of the bake in {} has no CIDR block", client.region()))
+            .help("Set who may connect with `machine: {ingress: [CIDR]}`."));
     }
     Ok(blocks)
 }
@@ -160,11 +160,11 @@ async fn group(client: &Client, run: &Run, key: &GroupKey) -> Result<String> {
         Err(failure) if failure.is(&["InvalidGroup.Duplicate"]) => find_group(client, &name).await?.unwrap_or_default(),
         Err(failure) => {
             let no_vpc = failure.is(&["VPCIdNotSpecified"]) || failure.text().contains("No default VPC");
-            let doing = format!("make the security group {name}");
+            let doing = format!("create the security group {name}");
             let error = client.not_created(run, ticket, *failure, &doing).await;
             if no_vpc {
-                return Err(Error::preflight(format!("{} has no default VPC for this account", client.region()))
-                    .help("Name a subnet under `machine: {subnet: subnet-…}`."));
+                return Err(Error::preflight(format!("this account has no default VPC in {}", client.region()))
+                    .help("Set a subnet with `machine: {subnet: subnet-…}`."));
             }
             return Err(error);
         }
@@ -189,7 +189,7 @@ async fn authorize(client: &Client, run: &Run, key: &GroupKey, id: &str) -> Resu
         Ok(_) => Ok(()),
         Err(failure) if failure.is(&["InvalidPermission.Duplicate"]) => Ok(()),
         Err(failure) => {
-            let doing = format!("let {} reach the machine through {id}", key.cidrs.join(", "));
+            let doing = format!("allow {} in the security group {id}", key.cidrs.join(", "));
             Err(client.explain(*failure, &doing).await)
         }
     }

@@ -18,8 +18,8 @@ const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","P
 /// The name of the profile that grants `policy`, made once a run.
 pub(super) async fn temporary(machines: &Machines, run: &Run, policy: &str) -> Result<String> {
     if serde_json::from_str::<serde_json::Value>(policy).is_err() {
-        return Err(Error::manifest("`machine.policy` is no JSON document")
-            .help("Write an IAM policy document, or the path of a file that holds one."));
+        return Err(Error::manifest("`machine.policy` is not a JSON document")
+            .help("Use an IAM policy document, or the path of a file with one."));
     }
     let state = machines.runs.of(run);
     state.profiles.get(policy.to_owned(), create(machines.client(), run, policy)).await
@@ -38,17 +38,17 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
             .role_name(&name)
             .path(PATH)
             .assume_role_policy_document(TRUST)
-            .description("Made by ami-bake for one bake")
+            .description("Created by ami-bake for one bake")
             .set_tags(Some(tags.clone()))
             .send();
         match client.ask("CreateRole", request).await {
             Ok(_) => run.ledger().confirm(ticket, &name)?,
             Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name)?,
             Err(failure) => {
-                return Err(client.not_created(run, ticket, *failure, &format!("make the role {name}")).await);
+                return Err(client.not_created(run, ticket, *failure, &format!("create the role {name}")).await);
             }
         }
-        let doing = format!("give the role {name} the policy of `machine.policy`");
+        let doing = format!("attach `machine.policy` to the role {name}");
         let put = || {
             let request = iam.put_role_policy().role_name(&name).policy_name(POLICY).policy_document(policy).send();
             client.ask("PutRolePolicy", request)
@@ -70,7 +70,7 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
             Ok(_) => run.ledger().confirm(ticket, &name),
             Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name),
             Err(failure) => {
-                let doing = format!("make the instance profile {name}");
+                let doing = format!("create the instance profile {name}");
                 Err(client.not_created(run, ticket, *failure, &doing).await)
             }
         }
@@ -86,7 +86,7 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
         Ok(_) => Ok(name),
         // The profile holds its one role already: ours, by the name.
         Err(failure) if failure.is(&["LimitExceeded", "LimitExceededException"]) => Ok(name),
-        Err(failure) => Err(client.explain(*failure, &format!("put the role into the instance profile {name}")).await),
+        Err(failure) => Err(client.explain(*failure, &format!("add the role to the instance profile {name}")).await),
     }
 }
 
@@ -99,7 +99,7 @@ fn tags(run: &Run, name: &str) -> Result<Vec<Tag>> {
         .into_iter()
         .map(|(key, value)| {
             let tag = Tag::builder().key(key).value(value).build();
-            tag.map_err(|error| Error::internal("make an IAM tag").because(error))
+            tag.map_err(|error| Error::internal("build an IAM tag").because(error))
         })
         .collect()
 }

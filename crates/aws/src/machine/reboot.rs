@@ -28,7 +28,10 @@ pub(crate) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -
     if let Exit::Status(status) = asked
         && status != 0
     {
-        run.progress(format!("the guest of {} can't restart itself (status {status}); EC2 does it", machine.id));
+        run.progress(format!(
+            "Restarting {} through EC2: its own restart command failed (status {status})",
+            machine.id
+        ));
         let request = machine.client().ec2.reboot_instances().instance_ids(&machine.id).send();
         machine.client().call("RebootInstances", &format!("restart {}", machine.in_words()), request).await?;
     }
@@ -69,23 +72,19 @@ async fn back(machine: &AwsMachine, ssh: &Ssh, before: &str, deadline: Instant, 
             Err(error) if error.kind() == ami_bake_core::ErrorKind::Cancelled => return Err(error),
             Err(error) if Instant::now() >= deadline => {
                 return Err(Error::build(format!(
-                    "{} did not come back within {} of its restart",
+                    "{} did not come back within {} after its restart",
                     machine.in_words(),
                     human(timeout)
                 ))
                 .because(error)
-                .help("Its serial console in the EC2 console shows how far it came; a longer `timeout` may do."));
+                .help("See its serial console in the EC2 console, or increase `timeout`."));
             }
             // A stranger's host key, for one: no waiting makes that better.
             Err(error) => return Err(error),
         }
         if Instant::now() >= deadline {
-            return Err(Error::build(format!(
-                "{} still runs the boot from before its restart after {}",
-                machine.in_words(),
-                human(timeout)
-            ))
-            .help("Something holds the shutdown up: `systemctl list-jobs` on the machine shows it."));
+            return Err(Error::build(format!("{} has not restarted after {}", machine.in_words(), human(timeout)))
+                .help("Something delays the shutdown: see `systemctl list-jobs` on the machine."));
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -76,23 +76,23 @@ pub(super) fn decide_end(code: &str) -> NextAttempt {
 pub(super) fn help_end(code: &str) -> &'static str {
     match code {
         "Client.InternalError" => {
-            "A volume is encrypted with a key that the role may not use, as a rule: grant kms:CreateGrant, kms:Decrypt, \
+            "Usually a volume is encrypted with a KMS key that the role may not use: grant kms:CreateGrant, kms:Decrypt, \
              kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext and kms:ReEncrypt* on the key to the role."
         }
         "Client.VolumeLimitExceeded" => {
-            "The account's limit of EBS storage is reached: delete volumes or ask for more under Service Quotas."
+            "The account's EBS storage limit is reached: delete volumes or request an increase under Service Quotas."
         }
-        "Client.InvalidSnapshot.NotFound" => "A snapshot of the source image is gone: name another source.",
+        "Client.InvalidSnapshot.NotFound" => "A snapshot of the source image no longer exists: use another source.",
         "Client.InstanceInitiatedShutdown" => {
-            "The machine shut itself down: a step or the user data did, or its dead-man timer (`machine.lifetime`)."
+            "The machine shut itself down: by a step, by the user data, or by its self-termination timer (`machine.lifetime`)."
         }
         "Client.UserInitiatedShutdown" | "Server.UserInitiatedShutdown" => {
-            "Somebody else ended it: CloudTrail shows who called TerminateInstances or StopInstances."
+            "Somebody else terminated or stopped it: CloudTrail shows who called TerminateInstances or StopInstances."
         }
         "Server.SpotInstanceTermination" | "Server.SpotInstanceShutdown" => {
-            "EC2 took the spot capacity back. Bake again, or with `spot: false`."
+            "EC2 reclaimed the spot capacity. Bake again, or set `spot: false`."
         }
-        _ => "Bake again; if it comes back, name other types under `machine: {type: …}`.",
+        _ => "Bake again; if it happens again, use other types under `machine: {type: …}`.",
     }
 }
 

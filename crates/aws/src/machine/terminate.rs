@@ -88,7 +88,7 @@ async fn leave_group(machines: &Machines, run: &Run, id: &str, known: Option<Ins
             known
         } else {
             let filters = vec![filter("instance-id", id)];
-            instance::describe(machines.client(), filters, "look at the machine").await?.into_iter().next()
+            instance::describe(machines.client(), filters, "look up the machine").await?.into_iter().next()
         };
         let Some(instance) = instance.filter(Instance::in_own_group) else { return Ok(()) };
         let (Some(interface), Some(vpc)) = (&instance.interface, &instance.vpc) else { return Ok(()) };

@@ -28,7 +28,7 @@ pub(crate) async fn undo(machines: &Machines, run: &Run, entry: &Entry) -> Resul
         SECURITY_GROUP => security_group(machines, run, entry).await,
         INSTANCE_PROFILE => instance_profile(machines.client(), entry).await,
         ROLE => role(machines.client(), entry).await,
-        kind => Ok(Undo::Later(format!("this version of ami-bake does not know how to delete a {kind}"))),
+        kind => Ok(Undo::Later(format!("this version of ami-bake can't delete a {kind}"))),
     }
 }
 
@@ -43,7 +43,7 @@ async fn instance(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo>
     match terminate_id(machines, run, &id, None).await {
         Ok(()) => Ok(Undo::Done),
         Err(failure) if failure.is(&["OperationNotPermitted"]) => {
-            Ok(Undo::Later(format!("the machine {id} is protected against termination: {}", failure.text())))
+            Ok(Undo::Later(format!("the machine {id} has termination protection: {}", failure.text())))
         }
         Err(failure) => Err(machines.client().explain(*failure, &format!("terminate the machine {id}")).await),
     }
@@ -99,7 +99,7 @@ async fn security_group(machines: &Machines, run: &Run, entry: &Entry) -> Result
                 }
                 None => {
                     return Ok(Undo::Later(format!(
-                        "the security group {id} is held by a machine that still shuts down"
+                        "the security group {id} is still used by a machine that is shutting down"
                     )));
                 }
             },
@@ -113,7 +113,7 @@ async fn instance_profile(client: &Client, entry: &Entry) -> Result<Undo> {
     let doing = format!("delete the instance profile {name}");
     take_out(client, name, &doing).await?;
     let request = client.iam.delete_instance_profile().instance_profile_name(name).send();
-    let held = format!("the instance profile {name} still holds its role");
+    let held = format!("the instance profile {name} still has its role");
     gone(client, client.ask("DeleteInstanceProfile", request).await, &doing, held).await
 }
 
@@ -128,7 +128,7 @@ async fn role(client: &Client, entry: &Entry) -> Result<Undo> {
         Err(failure) => return Err(client.explain(*failure, &doing).await),
     }
     let request = client.iam.delete_role().role_name(name).send();
-    let held = format!("the role {name} is still held by its instance profile");
+    let held = format!("the role {name} is still in its instance profile");
     gone(client, client.ask("DeleteRole", request).await, &doing, held).await
 }
 

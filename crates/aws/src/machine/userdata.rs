@@ -47,8 +47,8 @@ pub(super) fn plain(own: &str) -> Result<String> {
 
 fn encode(data: &str, with: &str) -> Result<String> {
     if data.len() > LIMIT {
-        return Err(Error::manifest(format!("the user data has {} bytes{with}; EC2 takes {LIMIT}", data.len()))
-            .help("Do the work in build steps, which have no limit, or let the user data `#include` a URL."));
+        return Err(Error::manifest(format!("the user data has {} bytes{with}; the limit is {LIMIT}", data.len()))
+            .help("Move work to build steps, which have no limit, or `#include` a URL in the user data."));
     }
     Ok(STANDARD.encode(data))
 }

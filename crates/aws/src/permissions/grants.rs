@@ -30,7 +30,7 @@ async fn one(clients: &Arc<Clients>, services: &AwsServices, run: &Run, grant: &
     let answer = match grant.action {
         "s3:GetObject" | "s3:ListBucket" => {
             let Some(at) = object(resource) else {
-                return Ok(unasked("which bucket it is, only the machine will know"));
+                return Ok(unasked("the bucket is only known on the machine"));
             };
             if grant.action == "s3:GetObject" {
                 // Nothing but its first byte; one that is not there tells as much.
@@ -49,14 +49,14 @@ async fn one(clients: &Arc<Clients>, services: &AwsServices, run: &Run, grant: &
         }
         "ssm:GetParameter" => {
             let Some(name) = parameter(resource) else {
-                return Ok(unasked("which parameter it is, only the machine will know"));
+                return Ok(unasked("the parameter is only known on the machine"));
             };
             let request = home.ssm.get_parameter().name(name).send();
             run.until_cancelled(home.ask("GetParameter", request)).await?.map(|_| ())
         }
         "imagebuilder:GetComponent" => {
             let Some((region, arn)) = component(partition, resource) else {
-                return Ok(unasked("which component it is, only the machine will know"));
+                return Ok(unasked("the component is only known on the machine"));
             };
             let client = clients.in_region(&region);
             run.until_cancelled(client.ask("GetComponent", probe_component(&client, &arn))).await?
@@ -82,7 +82,7 @@ async fn answered(home: &Client, name: &str, partition: &str, grant: &Grant, fai
     {
         return there(
             None,
-            Some("S3 tells it of an object that exists, or of any where s3:ListBucket is allowed".to_owned()),
+            Some("S3 only answers for an object that exists, or where s3:ListBucket is allowed".to_owned()),
         );
     }
     permission(home, name.to_owned(), failure.on(partition, &grant.resource)).await

@@ -46,7 +46,7 @@ pub(super) fn ask<'a>(images: &'a Images, action: &str, about: &'a Subject<'a>) 
         "DeleteKeyPair" => dry!(client, "DeleteKeyPair", ec2.delete_key_pair().key_name(NAME)),
         "CreateSecurityGroup" => {
             let request = ec2.create_security_group().group_name(NAME);
-            let request = request.description("asked for by ami-bake plan --permissions");
+            let request = request.description("checked by ami-bake plan --permissions");
             dry!(client, "CreateSecurityGroup", request.tag_specifications(tags(ResourceType::SecurityGroup)))
         }
         "AuthorizeSecurityGroupIngress" => {
@@ -108,7 +108,7 @@ async fn launch(images: &Images, about: &Subject<'_>) -> Permission {
     const ACTION: &str = "RunInstances";
     let client = &*images.client;
     let Some((image, architecture)) = some_image(images).await else {
-        return super::probe::unasked(client, ACTION, "no image is known to ask it with");
+        return super::probe::unasked(client, ACTION, "there is no image to check it with");
     };
     let machine = about.machines.first().map(|machine| (*machine).clone()).unwrap_or_default();
     let arm = architecture == Some(ArchitectureValues::Arm64);

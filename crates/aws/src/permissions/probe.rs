@@ -51,7 +51,7 @@ pub(super) async fn permission(client: &Client, action: String, failure: Failure
         return Permission { action, allowed: Some(true), detail: None };
     }
     let detail = if failure.not_found() {
-        "EC2 tells this only of something that exists".to_owned()
+        "EC2 only answers for something that exists".to_owned()
     } else {
         format!("AWS answered {}: {}", failure.code(), failure.text())
     };

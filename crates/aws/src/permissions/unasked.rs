@@ -53,24 +53,22 @@ const KEYS: [&str; 6] = [
 /// Why an action has no question; none for one that has, or that nobody thought of.
 pub(super) fn why(action: &str) -> Option<&'static str> {
     if IAM.contains(&action) {
-        return Some("IAM has no dry run; the first refusal names the statement that is missing");
+        return Some("IAM has no dry run; the first denied call names the missing statement");
     }
     if GROUPS.contains(&action) {
-        return Some("it can't be asked for without doing it");
+        return Some("it can't be checked without doing it");
     }
     if KEYS.contains(&action) {
-        return Some("EBS does it in the role's name; the first refusal names the key");
+        return Some("EBS does it on behalf of the role; the first denied call names the key");
     }
     match action {
-        "s3:PutObject" => Some("S3 has no dry run; the first refusal names the statement that is missing"),
-        "ssm:PutParameter" => {
-            Some("Systems Manager has no dry run; the first refusal names the statement that is missing")
-        }
+        "s3:PutObject" => Some("S3 has no dry run; the first denied call names the missing statement"),
+        "ssm:PutParameter" => Some("Systems Manager has no dry run; the first denied call names the missing statement"),
         _ => None,
     }
 }
 
 /// Why what a statement allows to AWS alone has no question.
-pub(super) const BY_AWS: &str = "EC2 does it in the role's name, and nobody else may";
+pub(super) const BY_AWS: &str = "only EC2 does it, on behalf of the role";
 /// What is told of an action that has neither question nor reason; a test sees to it that there is none.
-pub(super) const UNKNOWN: &str = "ami-bake has no question for it";
+pub(super) const UNKNOWN: &str = "ami-bake has no check for it";

@@ -110,12 +110,12 @@ fn help(to: &Destination) -> String {
     let field = format!("regions: [{{region: {region}, kms-key: …}}]");
     match to.account() {
         None => format!(
-            "The role must be allowed to use the key of the snapshot at home (kms:DescribeKey, kms:CreateGrant, kms:Decrypt) \
+            "The role must be allowed to use the key of the snapshot in the home region (kms:DescribeKey, kms:CreateGrant, kms:Decrypt) \
              and the key in {region} (`{field}`)."
         ),
         Some(account) => format!(
-            "The policy of the snapshot's key at home must allow the account {account} to use it (kms:DescribeKey, \
-             kms:CreateGrant, kms:Decrypt, kms:ReEncryptFrom), and the role there the key in {region} (`targets: [{{role: …, \
+            "The policy of the snapshot's key in the home region must allow the account {account} to use it (kms:DescribeKey, \
+             kms:CreateGrant, kms:Decrypt, kms:ReEncryptFrom), and the role there must be allowed to use the key in {region} (`targets: [{{role: …, \
              {field}}}]`)."
         ),
     }

@@ -97,9 +97,8 @@ fn summary(plan: &ImagePlan, good: &[&str], bad: &[(&str, Error)]) -> Option<Err
     let (_, first) = bad.first()?;
     let names: Vec<&str> = bad.iter().map(|(region, _)| *region).collect();
     let there = if good.is_empty() { "nowhere".to_owned() } else { format!("in {}", good.join(", ")) };
-    let mut help = format!(
-        "It is published {there}. `ami-bake publish --report bake-report.json` does what is missing, and repeats nothing."
-    );
+    let mut help =
+        format!("It is published {there}. Run `ami-bake publish --report bake-report.json` to complete the rest.");
     if let Some(first) = first.help_text() {
         help = format!("{first} {help}");
     }

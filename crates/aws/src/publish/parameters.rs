@@ -31,8 +31,8 @@ pub(super) async fn point(client: &Client, run: &Run, plan: &ImagePlan, id: &str
             && let Some(newer) = newer(client, plan, held).await?
         {
             run.warn(
-                format!("the parameter {name} in {} stays on {newer} ({held})", client.place()),
-                Some(format!("It moves forward alone; --force sets it back to {}.", plan.version)),
+                format!("parameter {name} in {} keeps the newer version {newer} ({held})", client.place()),
+                Some(format!("Use --force to set it back to {}.", plan.version)),
             );
             continue;
         }
@@ -56,7 +56,7 @@ async fn newer(client: &Client, plan: &ImagePlan, held: &str) -> Result<Option<V
     if !held.starts_with("ami-") {
         return Ok(None);
     }
-    let doing = format!("look what {held} is");
+    let doing = format!("look up the image {held}");
     let found = image::describe(client, "self", vec![filter("image-id", held)], &doing).await?;
     let record = found.first().and_then(|image| image::record(image, client.region()));
     Ok(record
@@ -83,8 +83,8 @@ async fn put(client: &Client, run: &Run, plan: &ImagePlan, name: &str, id: &str)
             return Ok(());
         }
         if run.clock().elapsed().saturating_sub(begun) > JUDGED {
-            return Err(Error::new(ErrorKind::Publish, format!("{doing}: it does not hold the id after a minute"))
-                .help("Systems Manager refuses an image that it can't see: the role needs ec2:DescribeImages. EventBridge has its reason."));
+            return Err(Error::new(ErrorKind::Publish, format!("{doing}: its value has not changed after a minute"))
+                .help("Systems Manager rejects an image that it can't find: the role needs ec2:DescribeImages. The reason is in EventBridge."));
         }
         run.sleep(PAUSE).await?;
     }

@@ -48,7 +48,7 @@ pub(crate) async fn superseded(
 
 fn report_failure(run: &Run, to: &Destination, error: &Error) {
     let help = error.help_text().map(str::to_owned);
-    run.warn(format!("nothing is taken away in {}: {error}", to.place()), help);
+    run.warn(format!("no old images deleted in {}: {error}", to.place()), help);
 }
 
 fn which(record: &ImageRecord) -> Which {
@@ -131,7 +131,7 @@ pub(crate) async fn inventory(
             Ok(listed) => found.extend(listed),
             Err(error) if to.home => return Err(error),
             Err(error) => run.warn(
-                format!("the images in {} are not listed: {error}", to.place()),
+                format!("could not list the images in {}: {error}", to.place()),
                 error.help_text().map(str::to_owned),
             ),
         }

@@ -41,7 +41,11 @@ pub(super) async fn share(
     if !shown.is_empty() {
         let request = client.ec2.create_tags().resources(image).set_tags(Some(shown));
         client
-            .call("CreateTags", &format!("tag the image {image} for those that it is shared with"), request.send())
+            .call(
+                "CreateTags",
+                &format!("tag the image {image} for the accounts that it is shared with"),
+                request.send(),
+            )
             .await?;
     }
     let (add, names): (Vec<LaunchPermission>, Vec<String>) = missing.into_iter().unzip();

@@ -40,7 +40,7 @@ pub(super) async fn transfer(
     }
     let by_ec2 = capture_method(from.image) == CaptureMethod::CreateImage;
     if by_ec2 || plan.settings.distribution.copy == CopyMethod::Image {
-        let why = if by_ec2 { "its billing code allows no registration of ours" } else { "`copy: image`" };
+        let why = if by_ec2 { "its billing code requires CopyImage" } else { "`copy: image`" };
         return copied(publisher, run, plan, from, to, why).await;
     }
     match snapshots(publisher, run, plan, from, to).await {
@@ -48,10 +48,10 @@ pub(super) async fn transfer(
         Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Preflight) => Err(error),
         Err(error) => {
             run.warn(
-                format!("{error}; EC2 copies the whole image instead"),
-                Some("`copy: image` does so from the start.".to_owned()),
+                format!("{error}; using CopyImage instead"),
+                Some("Set `copy: image` to always use CopyImage.".to_owned()),
             );
-            copied(publisher, run, plan, from, to, "its snapshots could not be copied alone").await
+            copied(publisher, run, plan, from, to, "its snapshots could not be copied").await
         }
     }
 }
@@ -68,9 +68,12 @@ async fn present(images: &Images, run: &Run, record: &ImageRecord) -> Result<Opt
     if seen.get(tags::DIGEST).map(String::as_str) != Some(record.digest.as_str()) {
         return Err(Error::new(
             ErrorKind::Publish,
-            format!("register {:?} in {place}: the name is taken by {id}, which has other content", record.name),
+            format!(
+                "register {:?} in {place}: the name is already used by {id}, which has different content",
+                record.name
+            ),
         )
-        .help("Raise the version, or delete that image first."));
+        .help("Increase the version, or delete that image first."));
     }
     image::available(images, run, &id, AVAILABLE, |_| Vec::new()).await.map(|(image, _)| Some(image))
 }
@@ -109,7 +112,7 @@ async fn registered(
     };
     image::tag_parts(to.client(), &image::snapshots(&made), &tags).await?;
     image::close_published(run, &made)?;
-    Ok((made, Some("registered over copies of its snapshots".to_owned())))
+    Ok((made, Some("registered from copies of its snapshots".to_owned())))
 }
 
 /// EC2 copies the whole image.
@@ -145,8 +148,8 @@ fn why_not(error: CreateImageError, record: &ImageRecord, to: &Destination) -> E
         CreateImageError::Failed(error) => error,
         CreateImageError::NameTaken => Error::new(
             ErrorKind::Publish,
-            format!("register {:?} in {}: the name was taken meanwhile", record.name, to.place()),
+            format!("register {:?} in {}: another image took the name in the meantime", record.name, to.place()),
         )
-        .help("Another run publishes the same version: run it again, or serialise them with `concurrency:`."),
+        .help("Another run publishes the same version. Run it again, or serialize the runs with `concurrency:`."),
     }
 }

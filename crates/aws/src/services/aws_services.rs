@@ -120,31 +120,31 @@ fn help(action: &str, at: &ObjectPath, partition: &str, failure: &Failure) -> Op
         let unexplained = !failure.text().contains("not authorized to perform");
         return match (&at.owner, missing) {
             (Some(owner), _) if unexplained => Some(format!(
-                "If the role has it, the bucket {bucket} does not belong to the account {owner}, which is its \
-                 `expectedBucketOwner`."
+                "If the role already has this permission, the bucket {bucket} does not belong to the account {owner} that \
+                 `expectedBucketOwner` names."
             )),
             // Who may not list a bucket is not told what isn't in it (S3 API, GetObject, "Permissions").
             (_, "s3:GetObject") => Some(format!(
-                "Without s3:ListBucket on arn:{partition}:s3:::{bucket} S3 answers the same for an object that isn't there."
+                "Without s3:ListBucket on arn:{partition}:s3:::{bucket}, S3 also answers AccessDenied when the object does not exist."
             )),
             (_, "s3:ListBucket") if action == "GetObject" => {
-                Some(format!("S3 asks for it where there is no object {at}: look first whether it exists."))
+                Some(format!("S3 also answers AccessDenied when the object does not exist: check that {at} exists."))
             }
             _ => None,
         };
     }
     Some(match failure.code() {
-        "NoSuchKey" => format!("There is no object of the key `{}`: mind upper and lower case.", at.key),
-        "NoSuchBucket" => format!("There is no bucket {bucket}: mind its name in the document, or make it first."),
+        "NoSuchKey" => format!("There is no object with the key `{}`. Keys are case-sensitive.", at.key),
+        "NoSuchBucket" => format!("There is no bucket {bucket}: check the name in the document, or create the bucket."),
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => format!(
-            "The bucket {bucket} is in another region, which S3 did not name. `aws s3api head-bucket --bucket {bucket}` \
-             shows it."
+            "The bucket {bucket} is in another region that S3 did not name. `aws s3api head-bucket --bucket {bucket}` \
+             shows the region."
         ),
         "InvalidObjectState" => {
             "The object is archived: restore it (`aws s3api restore-object`) before the bake.".to_owned()
         }
         code if code.starts_with("KMS.") => {
-            "The key that the object is encrypted with can't be used: enable it, or store the object anew.".to_owned()
+            "The KMS key of the object can't be used: enable the key, or upload the object again.".to_owned()
         }
         _ => return None,
     })
@@ -160,7 +160,7 @@ impl Services for AwsServices {
             })
             .await?;
         let size = answer.content_length.and_then(|size| u64::try_from(size).ok());
-        let size = size.ok_or_else(|| Error::build(format!("read {at}: S3 does not say how large it is")))?;
+        let size = size.ok_or_else(|| Error::build(format!("read {at}: S3 did not send its size")))?;
         Ok(Object { size, content: Box::new(answer.body.into_async_read()) })
     }
 
@@ -204,8 +204,8 @@ impl Services for AwsServices {
                 value.map(SecretString::from).ok_or_else(|| Error::build(format!("{doing}: it has no value")))
             }
             Err(failure) if failure.not_found() => {
-                Err(Error::build(format!("{doing} in {}: there is none", client.region()))
-                    .help("Mind its path, and the region of the bake."))
+                Err(Error::build(format!("{doing} in {}: the parameter does not exist", client.region()))
+                    .help("Check the path of the parameter and the region of the bake."))
             }
             Err(failure) => {
                 let partition = Partition::of_region(client.region()).as_str();
@@ -221,7 +221,7 @@ impl Services for AwsServices {
             return Ok(document.clone());
         }
         let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
-        let region = region.ok_or_else(|| Error::build(format!("`{arn}` is no ARN of a component")))?;
+        let region = region.ok_or_else(|| Error::build(format!("`{arn}` is not the ARN of a component")))?;
         let client = self.clients.in_region(region);
         let partition = Partition::of_region(region).as_str();
         let document = image_builder::component(&client, run, partition, arn).await?;

@@ -38,9 +38,9 @@ pub(super) async fn component(client: &Client, run: &Run, partition: &str, arn: 
         Err(failure) => failure,
     };
     if failure.is(&["ResourceNotFoundException"]) {
-        return Err(Error::build(format!("{doing}: Image Builder has none of that ARN")).help(
-            "Mind its name (in lower case), its version and its region: `aws imagebuilder list-components` shows the \
-             account's own, and with `--owner Amazon` those of AWS.",
+        return Err(Error::build(format!("{doing}: no component has this ARN")).help(
+            "Check the name (in lower case), the version and the region. `aws imagebuilder list-components` lists the \
+             components of the account, with `--owner Amazon` those of AWS.",
         ));
     }
     let resource = arn.splitn(3, ':').nth(2).unwrap_or(arn);
@@ -51,7 +51,7 @@ pub(super) async fn component(client: &Client, run: &Run, partition: &str, arn: 
 
 fn document(component: Component, run: &Run, arn: &str, doing: &str) -> Result<StoredDocument> {
     if component.platform.as_deref() == Some("Windows") {
-        return Err(Error::build(format!("{doing}: it is for Windows")).help("Name a component for Linux."));
+        return Err(Error::build(format!("{doing}: it is a Windows component")).help("Use a component for Linux."));
     }
     let state = component.state.and_then(|state| Some((state.status?, state.reason)));
     if let Some((status, reason)) = state.filter(|(status, _)| status == "DEPRECATED" || status == "DISABLED") {
@@ -59,9 +59,9 @@ fn document(component: Component, run: &Run, arn: &str, doing: &str) -> Result<S
         run.warn(format!("the component {arn} is {}{why}", status.to_lowercase()), None);
     }
     let Some(text) = component.data.filter(|text| !text.is_empty()) else {
-        return Err(Error::build(format!("{doing}: Image Builder does not give its text out")).help(
-            "It belongs to a product, or is kept hidden by its owner (`obfuscate`): ask the owner for the document, and \
-             name it as a file of the machine or in S3.",
+        return Err(Error::build(format!("{doing}: Image Builder does not return its document")).help(
+            "It belongs to a Marketplace product, or its owner hides it (`obfuscate`). Ask the owner for the document, and \
+             use it from a file on the machine or in S3.",
         ));
     };
     let arn = component.arn.unwrap_or_else(|| arn.to_owned());

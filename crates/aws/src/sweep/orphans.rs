@@ -52,13 +52,13 @@ async fn keep_used(client: &Client, run: &Run, orphans: &mut Vec<Orphan>) {
     let held = match holders(client, run, &candidates).await {
         Ok(held) => held,
         Err(error) => {
-            run.warn(format!("no image is taken: {error}"), error.help_text().map(str::to_owned));
+            run.warn(format!("no image is deleted: {error}"), error.help_text().map(str::to_owned));
             return orphans.retain(|one| one.kind != IMAGE);
         }
     };
     orphans.retain(|one| match held.get(&one.id) {
         Some(why) if one.kind == IMAGE => {
-            run.warn(format!("the image {} of {} is over, but stays: {why}", one.id, one.about), None);
+            run.warn(format!("the image {} of {} has expired but is kept: {why}", one.id, one.about), None);
             false
         }
         _ => true,
@@ -84,8 +84,7 @@ pub(super) async fn holders(client: &Client, run: &Run, ids: &[String]) -> Resul
     let free: Vec<&str> = expired_images(&records, run.clock().now()).iter().map(|image| image.id.as_str()).collect();
     let why = |image: &Image| {
         let id = image.image_id()?;
-        let base =
-            || (!free.contains(&id)).then(|| "another image was built on it, or its end has not come".to_owned());
+        let base = || (!free.contains(&id)).then(|| "another image was built on it, or it has not expired".to_owned());
         Some((id.to_owned(), holder(image, used.get(id)).or_else(base)?))
     };
     Ok(tested.into_iter().filter_map(why).collect())

@@ -22,7 +22,7 @@ pub(crate) async fn remove(machines: &Machines, run: &Run, orphan: &Orphan) -> R
             let found = image::describe(machines.client(), "self", vec![filter("image-id", id)], &doing).await?;
             if found.iter().any(|image| image::is_tested(image) && !is_pre_release(&tags_of(image))) {
                 return Err(Error::preflight(format!("delete the image {id}: it is tagged as tested")).help(
-                    "Sweep takes untested images and pre-releases alone. Deregister it by hand if nobody needs it.",
+                    "Sweep only deletes untested images and pre-releases. Deregister the image by hand if nobody needs it.",
                 ));
             }
             if let Some(why) = holders(machines.client(), run, std::slice::from_ref(&orphan.id)).await?.remove(id) {
@@ -57,7 +57,7 @@ async fn delete_volume(client: &Client, id: &str) -> Result<Undo> {
     match client.ask("DeleteVolume", request.send()).await {
         Ok(_) => Ok(Undo::Done),
         Err(failure) if failure.not_found() => Ok(Undo::Done),
-        Err(failure) if failure.is(&["VolumeInUse"]) => Ok(Undo::Later("a machine still has it".to_owned())),
+        Err(failure) if failure.is(&["VolumeInUse"]) => Ok(Undo::Later("it is still attached to a machine".to_owned())),
         Err(failure) => Err(client.explain(*failure, &format!("delete the volume {id}")).await),
     }
 }

@@ -43,7 +43,7 @@ fn overridden(group: &AutoScalingGroup) -> Vec<String> {
 pub(crate) async fn all_groups(client: &Client) -> Result<Vec<AutoScalingGroup>> {
     pages(|page| async move {
         let request = client.autoscaling.describe_auto_scaling_groups().max_records(100).set_next_token(page);
-        let doing = "look which images the Auto Scaling groups use";
+        let doing = "list the images that Auto Scaling groups use";
         let answer = client.call("DescribeAutoScalingGroups", doing, request.send()).await?;
         Ok((answer.auto_scaling_groups.unwrap_or_default(), answer.next_token))
     })
@@ -53,7 +53,7 @@ pub(crate) async fn all_groups(client: &Client) -> Result<Vec<AutoScalingGroup>>
 async fn all_configurations(client: &Client) -> Result<Vec<LaunchConfiguration>> {
     pages(|page| async move {
         let request = client.autoscaling.describe_launch_configurations().max_records(100).set_next_token(page);
-        let doing = "look which images the launch configurations use";
+        let doing = "list the images that launch configurations use";
         let answer = client.call("DescribeLaunchConfigurations", doing, request.send()).await?;
         Ok((answer.launch_configurations.unwrap_or_default(), answer.next_token))
     })

@@ -72,7 +72,10 @@ async fn elsewhere(client: &Client, run: &Run, images: &[&Image], reports: Repor
 
 /// One look-up failed, and what it would have found is not known of any image.
 fn unknown(run: &Run, place: &str, ids: &[String], error: &Error) -> BTreeMap<String, Usage> {
-    run.warn(format!("it is not known who uses the images in {place}: {error}"), error.help_text().map(str::to_owned));
+    run.warn(
+        format!("could not find out who uses the images in {place}: {error}"),
+        error.help_text().map(str::to_owned),
+    );
     ids.iter().map(|id| (id.clone(), Usage::Unknown(error.message().to_owned()))).collect()
 }
 
@@ -81,13 +84,13 @@ pub(crate) fn holder(image: &Image, usage: Option<&Usage>) -> Option<String> {
     // `enabled-with-cooldown` and `disabled` after it protect too until the cooldown is over (EC2 user guide, "Protect an
     // AMI from deregistration"); that one EC2 refuses by itself.
     if image.deregistration_protection().is_some_and(|state| state.starts_with("enabled")) {
-        return Some("it is protected from being deregistered".to_owned());
+        return Some("it has deregistration protection".to_owned());
     }
     match usage {
         Some(Usage::By(by)) if by.is_empty() => None,
         Some(Usage::By(by)) => Some(format!("used by {}", brief(by))),
-        Some(Usage::Unknown(why)) => Some(format!("it is not known who uses it: {why}")),
-        None => Some("it is not known who uses it".to_owned()),
+        Some(Usage::Unknown(why)) => Some(format!("its users are unknown: {why}")),
+        None => Some("its users are unknown".to_owned()),
     }
 }
 

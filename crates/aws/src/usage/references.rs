@@ -29,7 +29,7 @@ pub(super) async fn references(client: &Client, images: &[String]) -> Result<Use
 }
 
 async fn ask(client: &Client, images: &[String]) -> Result<Vec<ImageReference>> {
-    let doing = format!("ask who uses the images {}", images.join(", "));
+    let doing = format!("find out who uses the images {}", images.join(", "));
     let doing = doing.as_str();
     pages(|page| async move {
         let request = client

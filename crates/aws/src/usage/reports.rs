@@ -51,12 +51,12 @@ pub(super) async fn reported(client: &Client, run: &Run, images: &[String], asks
             continue;
         }
         let why = if pending {
-            "EC2 still looks through the accounts that it is shared with"
+            "EC2 is still searching the accounts that it is shared with"
         } else if asks {
             ask(client, run, image).await?;
-            "EC2 was asked to look through the accounts that it is shared with; a later publication reads its report"
+            "EC2 started to search the accounts that it is shared with; a later publication reads the report"
         } else {
-            "EC2 has not looked through the accounts that it is shared with"
+            "EC2 has not searched the accounts that it is shared with"
         };
         found.open.insert(image.clone(), why.to_owned());
     }
@@ -108,7 +108,7 @@ async fn ask(client: &Client, run: &Run, image: &str) -> Result<()> {
         .resource_types(ImageUsageResourceTypeRequest::builder().resource_type(INSTANCE).build())
         .resource_types(templates.build())
         .client_token(format!("{}-{image}", run.id()).chars().take(64).collect::<String>());
-    let doing = format!("ask for a usage report of the image {image}");
+    let doing = format!("create a usage report of the image {image}");
     client.call("CreateImageUsageReport", &doing, request.send()).await?;
     Ok(())
 }

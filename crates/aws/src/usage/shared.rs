@@ -24,8 +24,9 @@ pub(super) async fn launched(client: &Client, images: &[&Image], now: Timestamp)
         Ok::<_, ami_bake_core::Error>(shared.then(|| (id.to_owned(), at)))
     }))
     .await?;
-    let words =
-        |at: Timestamp| BTreeSet::from([format!("somebody it is shared with (launched {})", at.strftime("%Y-%m-%d"))]);
+    let words = |at: Timestamp| {
+        BTreeSet::from([format!("an account it is shared with (launched {})", at.strftime("%Y-%m-%d"))])
+    };
     Ok(found.into_iter().flatten().map(|(id, at)| (id, words(at))).collect())
 }
 
@@ -48,7 +49,7 @@ fn lately(at: &str, now: Timestamp) -> Option<Timestamp> {
 
 async fn is_shared(client: &Client, id: &str) -> Result<bool> {
     let request = client.ec2.describe_image_attribute().image_id(id).attribute(ImageAttributeName::LaunchPermission);
-    let doing = format!("look with whom the image {id} is shared");
+    let doing = format!("look up with whom the image {id} is shared");
     let answer = client.call("DescribeImageAttribute", &doing, request.send()).await?;
     Ok(!answer.launch_permissions().is_empty())
 }

@@ -93,7 +93,7 @@ fn a_spot_machine_is_never_one_that_loses_its_disk() {
         assert_eq!(machine.kind(), "t3.small");
         assert_eq!(fixture.cloud.count("RunInstances"), 1);
         let told = fixture.told().join("\n");
-        assert!(told.contains("m4.large is not tried as spot"), "{told}");
+        assert!(told.contains("m4.large is not used as spot"), "{told}");
         machine.destroy(&fixture.run).await.unwrap();
         clean(&fixture).await;
     });

@@ -53,7 +53,7 @@ fn what_s3_refuses_names_object_statement_and_way_out() {
                 "read s3://assets/tool in us-east-1",
                 &denied,
                 &get,
-                "Without s3:ListBucket on arn:aws:s3:::assets S3 answers the same",
+                "Without s3:ListBucket on arn:aws:s3:::assets, S3 also answers AccessDenied",
             ],
         );
         let list = services.objects(run, &at("s3://assets/t")).await.unwrap_err();
@@ -68,23 +68,20 @@ fn what_s3_refuses_names_object_statement_and_way_out() {
         fixture.cloud.deny(&["s3:ListBucket"]);
         says(
             &object("s3://assets/none").await,
-            &[&statement("s3:ListBucket", "arn:aws:s3:::assets"), "look first whether it exists"],
+            &[&statement("s3:ListBucket", "arn:aws:s3:::assets"), "when the object does not exist"],
         );
         fixture.cloud.deny(&[]);
 
         says(
             &object("s3://assets/none").await,
-            &["NoSuchKey", "no object of the key `none`: mind upper and lower case"],
+            &["NoSuchKey", "no object with the key `none`. Keys are case-sensitive"],
         );
-        says(&object("s3://nowhere/k").await, &["NoSuchBucket", "There is no bucket nowhere: mind its name"]);
+        says(&object("s3://nowhere/k").await, &["NoSuchBucket", "There is no bucket nowhere: check the name"]);
         let owned = ObjectPath { owner: Some("999999999999".to_owned()), ..at("s3://assets/tool") };
         let error = services.object(run, &owned).await.map(|_| ()).unwrap_err();
         says(
             &error,
-            &[
-                &get,
-                "the bucket assets does not belong to the account 999999999999, which is its `expectedBucketOwner`",
-            ],
+            &[&get, "the bucket assets does not belong to the account 999999999999 that `expectedBucketOwner` names"],
         );
         let fault = |code: &str, message: &str, http: u16| {
             fixture.cloud.fault(&json!({"kind": "error", "action": "s3:GetObject", "error": {"code": code, "message": message, "http": http}}));
@@ -99,10 +96,7 @@ fn what_s3_refuses_names_object_statement_and_way_out() {
         );
         says(&object("s3://assets/tool").await, &["is not allowed kms:Decrypt", &statement("kms:Decrypt", key)]);
         fault("KMS.DisabledException", "the key is disabled", 400);
-        says(
-            &object("s3://assets/tool").await,
-            &["KMS.DisabledException", "The key that the object is encrypted with can't be used"],
-        );
+        says(&object("s3://assets/tool").await, &["KMS.DisabledException", "The KMS key of the object can't be used"]);
         fault("PermanentRedirect", "The bucket must be addressed using the specified endpoint.", 301);
         says(&object("s3://assets/tool").await, &["aws s3api head-bucket --bucket assets"]);
         services.object(run, &at("s3://assets/tool")).await.map(|_| ()).unwrap();
@@ -140,13 +134,10 @@ fn what_image_builder_tells_of_a_component() {
         // One run, one document: what a pattern meant it means to its end.
         fixture.cloud.put_component(&json!({"arn": arn("1.11.0/1"), "platform": "Linux", "data": "eleven"}));
         assert_eq!(ask("1.x.x").await.unwrap().text, "ten");
-        says(&ask("x.x.x").await.unwrap_err(), &["Image Builder does not give its text out", "`obfuscate`"]);
-        says(
-            &ask("3.0.0").await.unwrap_err(),
-            &["component/web/3.0.0: Image Builder has none of that ARN", "its region"],
-        );
+        says(&ask("x.x.x").await.unwrap_err(), &["Image Builder does not return its document", "`obfuscate`"]);
+        says(&ask("3.0.0").await.unwrap_err(), &["component/web/3.0.0: no component has this ARN", "the region"]);
         fixture.cloud.put_component(&json!({"arn": arn("4.0.0/1"), "platform": "Windows", "data": "x"}));
-        says(&ask("4.0.0/1").await.unwrap_err(), &["it is for Windows"]);
+        says(&ask("4.0.0/1").await.unwrap_err(), &["it is a Windows component"]);
         let calls = fixture.cloud.calls_of("GetComponent");
         assert!(
             calls.iter().all(|call| call["region"] == "eu-west-1"),

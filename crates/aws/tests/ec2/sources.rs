@@ -48,10 +48,7 @@ fn what_is_not_there_is_told_with_what_to_do() {
         let baked =
             BakedQuery { namespace: "shop".to_owned(), key: ImageKey::new("base"), version: None, sibling: false };
         let queries = [
-            (
-                SourceQuery::Id("ami-0123456789abcdef0".to_owned()),
-                "there is no image ami-0123456789abcdef0 in us-east-1",
-            ),
+            (SourceQuery::Id("ami-0123456789abcdef0".to_owned()), "image ami-0123456789abcdef0 not found in us-east-1"),
             (
                 SourceQuery::Newest {
                     owners: vec![UBUNTU.0.to_owned()],
@@ -59,10 +56,10 @@ fn what_is_not_there_is_told_with_what_to_do() {
                     architecture: None,
                     filters: BTreeMap::new(),
                 },
-                "no image of 099720109477 is named like ubuntu-warty-* in us-east-1",
+                "no image of 099720109477 matches ubuntu-warty-* in us-east-1",
             ),
-            (SourceQuery::Parameter("/no/such".to_owned()), "there is no parameter /no/such in us-east-1"),
-            (SourceQuery::Baked(baked), "no tested image base of shop fits any release in us-east-1"),
+            (SourceQuery::Parameter("/no/such".to_owned()), "parameter /no/such not found in us-east-1"),
+            (SourceQuery::Baked(baked), "no tested image base of shop matches any release in us-east-1"),
         ];
         for (query, message) in queries {
             let error = fixture.aws.find_source(&fixture.run, &query).await.unwrap_err();

@@ -43,7 +43,8 @@ impl AssumeRole {
             .await
             .map_err(|error| Box::new(Refusal::Failed(Failure::new("AssumeRole", self.region.as_ref(), &error))))?;
         answer.credentials().and_then(credentials).ok_or_else(|| {
-            let error = Error::preflight(format!("assume the role {}: STS' answer holds no credentials", self.role));
+            let error =
+                Error::preflight(format!("assume the role {}: the answer of STS has no credentials", self.role));
             Box::new(Refusal::Empty(error))
         })
     }

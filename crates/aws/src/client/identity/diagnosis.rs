@@ -54,19 +54,19 @@ pub(super) fn of_token(failure: &Failure, role: &RoleArn, claims: &Claims, regio
 fn why(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> String {
     match failure.code() {
         "AccessDenied" | "AccessDeniedException" => {
-            "its trust policy does not accept the token, or there is no such role".to_owned()
+            "its trust policy does not accept the token, or the role does not exist".to_owned()
         }
-        "RegionDisabledException" => format!("STS is switched off in {region} for the account {}", role.account()),
+        "RegionDisabledException" => format!("STS is disabled in {region} for the account {}", role.account()),
         _ if no_provider(failure) => {
-            format!("the account {} does not know the provider {}", role.account(), claims.issuer)
+            format!("the account {} has no identity provider {}", role.account(), claims.issuer)
         }
         _ if failure.text().contains("audience") => {
             format!("the provider does not accept the audience {}", claims.audience)
         }
         "InvalidIdentityToken" | "InvalidIdentityTokenException" | "IDPCommunicationError" => {
-            format!("AWS could not check the token with {}", claims.issuer)
+            format!("AWS could not verify the token with {}", claims.issuer)
         }
-        _ if failure.unknown() => format!("STS in {region} does not answer"),
+        _ if failure.unknown() => format!("STS in {region} is not responding"),
         "" => "it was refused".to_owned(),
         code => code.to_owned(),
     }
@@ -81,22 +81,22 @@ fn help(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Opt
     match failure.code() {
         "AccessDenied" | "AccessDeniedException" => {
             let mut text = format!(
-                "The token says\n  sub  {}\n  aud  {}\n  iss  {}\n",
+                "The token's claims are\n  sub  {}\n  aud  {}\n  iss  {}\n",
                 claims.subject, claims.audience, claims.issuer
             );
             let policy = trust::that_accepts(role, claims);
             let _ = write!(
                 text,
-                "and the role is\n  {role}\nThis trust policy accepts it, in both forms that GitHub writes the subject in \
-                 (by names, and with ids since July 2026; a job's `environment:` stands in it instead of the branch):\n{policy:#}\n\
-                 The provider arn:{}:iam::{}:oidc-provider/{provider} must be there too.",
+                "and the role is\n  {role}\nThis trust policy accepts it, in both forms of the subject that GitHub uses \
+                 (by name, and with ids since July 2026; for a job with `environment:` the subject names it instead of the branch):\n{policy:#}\n\
+                 The identity provider arn:{}:iam::{}:oidc-provider/{provider} must exist, too.",
                 role.partition(),
                 role.account()
             );
             Some(text)
         }
         "RegionDisabledException" => Some(format!(
-            "Switch STS on in {region} under IAM, Account settings, or bake from a region where it is on (`aws: {{region: …}}`)."
+            "Enable STS for {region} under IAM, Account settings, or bake from a region where it is enabled (`aws: {{region: …}}`)."
         )),
         _ if no_provider(failure) => Some(format!(
             "aws iam create-open-id-connect-provider --url {} --client-id-list {}",
@@ -108,7 +108,7 @@ fn help(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Opt
             claims.audience
         )),
         "PackedPolicyTooLarge" | "ValidationError" => None,
-        _ => Some("AWS or GitHub may be in trouble; run the job again.".to_owned()),
+        _ => Some("AWS or GitHub may have a temporary problem. Run the job again.".to_owned()),
     }
 }
 
@@ -117,15 +117,15 @@ pub(super) fn of_role(failure: &Failure, role: &str, region: &str) -> Error {
     let account = account_of(role).unwrap_or_default();
     let error = match failure.code() {
         "AccessDenied" | "AccessDeniedException" => {
-            Error::preflight(format!("assume the role {role}: who asks may not, or there is no such role")).help(format!(
-                "Both sides must allow it: the role's trust policy names the one who asks (`aws sts get-caller-identity` shows \
-                 whom), with the action sts:AssumeRole; and, in another account than {account}, that one's own policy allows \
+            Error::preflight(format!("assume the role {role}: access denied, or the role does not exist")).help(format!(
+                "Both sides must allow it. The trust policy of the role must name the caller (`aws sts get-caller-identity` shows \
+                 it) with the action sts:AssumeRole. A caller outside the account {account} also needs a policy that allows \
                  sts:AssumeRole on {role}."
             ))
         }
         "RegionDisabledException" => {
-            Error::preflight(format!("assume the role {role}: STS is switched off in {region} for the account {account}"))
-                .help(format!("Switch STS on in {region} under IAM, Account settings."))
+            Error::preflight(format!("assume the role {role}: STS is disabled in {region} for the account {account}"))
+                .help(format!("Enable STS for {region} under IAM, Account settings."))
         }
         _ => Error::preflight(format!("assume the role {role} in {region}")),
     };

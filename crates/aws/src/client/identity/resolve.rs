@@ -40,11 +40,11 @@ pub(crate) fn resolve(
         let partition = Partition::of_region(home.as_ref());
         if role.partition() != partition.as_str() {
             return Err(Error::preflight(format!(
-                "the role {role} lies in the partition {}, the region {home} in {}",
+                "the role {role} is in the partition {}, but the region {home} is in {}",
                 role.partition(),
                 partition.as_str()
             ))
-            .help("An account's roles are good for the regions of its own partition alone: change the role or the region."));
+            .help("A role can only be used in regions of its own partition. Change the role or the region."));
         }
     }
     let sts_region = identity.sts_region.clone().map_or_else(|| home.clone(), Region::new);

@@ -36,11 +36,11 @@ impl Source for Chain {
                 Ok(credentials) => return Ok(credentials),
                 Err(error) => format!("{}", DisplayErrorContext(error)),
             },
-            None => "the chain of providers is empty".to_owned(),
+            None => "no credentials provider is configured".to_owned(),
         };
-        Err(Error::preflight("there are no usable AWS credentials")
+        Err(Error::preflight("no usable AWS credentials")
             .help(self.help.clone().unwrap_or_else(|| {
-                "Give the workflow `permissions: {id-token: write}` and the manifest a role (`aws: {role: …}`), or set AWS_PROFILE, \
+                "Grant the workflow `permissions: {id-token: write}` and add a role to the manifest (`aws: {role: …}`), or set AWS_PROFILE, \
                  or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` shows whether credentials work."
                     .to_owned()
             }))

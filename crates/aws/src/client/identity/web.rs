@@ -90,7 +90,7 @@ impl Source for WebIdentity {
             let failure = match request.web_identity_token(token.secret.expose_secret()).send().await {
                 Ok(answer) => {
                     return answer.credentials().and_then(credentials).ok_or_else(|| {
-                        Error::preflight(format!("assume the role {}: STS' answer holds no credentials", self.role))
+                        Error::preflight(format!("assume the role {}: the answer of STS has no credentials", self.role))
                     });
                 }
                 Err(error) => Failure::new("AssumeRoleWithWebIdentity", self.region.as_ref(), &error),
@@ -98,7 +98,7 @@ impl Source for WebIdentity {
             match decide(&failure) {
                 Retry::ShorterSession if duration > SESSION => {
                     self.identity.emit(format!(
-                        "{} does not allow sessions of {}; they last an hour and are renewed",
+                        "{} does not allow sessions of {}; using sessions of 1h, which are renewed",
                         self.role,
                         ami_bake_core::duration::human(duration)
                     ));
@@ -112,6 +112,6 @@ impl Source for WebIdentity {
             self.clock.0.sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Err(Error::internal("asked STS for no credentials"))
+        Err(Error::internal("no attempt to get credentials from STS"))
     }
 }
