@@ -1,4 +1,4 @@
-//! The platform: each duty is a function of the module that knows it.
+//! The platform: it composes the features, and each of its functions belongs to one of them.
 
 use std::sync::Arc;
 
@@ -135,7 +135,7 @@ impl Platform for Aws {
     }
 
     async fn register(&self, run: &Run, candidate: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord> {
-        // The login name goes along, for what is built on the image.
+        // The login name becomes a tag of the image, for images that are built on it.
         let mut tags = registration.tags.clone();
         if let Some(user) = candidate.image.tags.get(machine::USER) {
             tags.entry(machine::USER.to_owned()).or_insert_with(|| user.clone());

@@ -63,7 +63,7 @@ impl Machine for BakeMachine {
     }
 
     async fn capture(&self, run: &Run, order: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
-        // The login name goes along, for what is built on the image.
+        // The login name becomes a tag of the image, for images that are built on it.
         let mut tags = order.tags.clone();
         tags.insert(USER.to_owned(), self.0.user().to_owned());
         let order = Capture { plan: order.plan, tags, name: order.name.clone() };

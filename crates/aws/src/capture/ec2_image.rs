@@ -18,8 +18,8 @@ use crate::machine::{AwsMachine, Machines, terminate_id};
 /// As long as its snapshots take; see the snapshots' own limit.
 const AVAILABLE: Duration = Duration::from_hours(6);
 
-/// An image that EC2 makes. Its machine must stay until then: an AMI fails with `Client.InstanceTerminated` when it goes
-/// too early (EC2 user guide, image state reason).
+/// An image that EC2 makes. Its machine must exist until then: an AMI fails with `Client.InstanceTerminated` when it
+/// goes too early (EC2 user guide, image state reason).
 pub(super) struct PendingEc2Image {
     machines: Arc<Machines>,
     machine: String,

@@ -11,9 +11,9 @@ use tokio::sync::oneshot;
 
 use crate::machine::AwsMachine;
 
-/// The guest's part. It runs from memory and the page cache, for nothing can be written meanwhile: a timer that thaws after
-/// 30 s whatever happens, the freeze (the root last), a line that says so, then it waits for a line, or for the end of
-/// its input when the connection is lost, and thaws. Thawing fails when the timer was first.
+/// The guest's part. It runs from memory and the page cache, for nothing can be written meanwhile: a timer that thaws
+/// after 30 s whatever happens, the freeze (the root last), a line that says so, then it waits for a line, or for the
+/// end of its input when the connection is lost, and thaws. Thawing fails when the timer was first.
 const SCRIPT: &str = include_str!("freeze.sh");
 /// What the script says once nothing can be written any more.
 const FROZEN: &str = "frozen";
@@ -43,9 +43,9 @@ where
     control.write_all(SCRIPT.as_bytes()).await.map_err(|error| Error::internal(doing).because(error))?;
     let (sender, frozen) = oneshot::channel();
     let exec = Exec { command: "sh -s", stdin: Box::new(stdin), timeout: Some(LIMIT) };
-    // The sender goes with the command, so that the other side does not wait for what never comes.
+    // The sender is dropped with the command, so that the other side does not wait forever.
     let guest = async move {
-        let mut output = Watch { sender: Some(sender), collect: Collect::default() };
+        let mut output = FrozenWatch { sender: Some(sender), collect: Collect::default() };
         let exit = communicator.exec(exec, &mut output).await;
         (exit, output.collect)
     };
@@ -75,13 +75,13 @@ fn last_line(text: &str) -> String {
     ami_bake_core::output::sanitize(line)
 }
 
-/// Collects the output and tells once when the guest is frozen.
-struct Watch {
+/// Collects the output and signals when the guest is frozen.
+struct FrozenWatch {
     sender: Option<oneshot::Sender<()>>,
     collect: Collect,
 }
 
-impl OutputSink for Watch {
+impl OutputSink for FrozenWatch {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.collect.write(stream, bytes);
         if self.collect.stdout_text().lines().any(|line| line == FROZEN)

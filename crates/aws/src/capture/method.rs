@@ -38,7 +38,7 @@ pub(super) struct CapturePlan {
     pub(super) note: Option<&'static str>,
 }
 
-/// Decides how a machine is captured for a manifest's mode (docs/dev/aws.md, "Capture").
+/// Decides for a manifest's mode and a machine (docs/dev/aws.md, "Capture").
 ///
 /// # Errors
 /// When the machine can't be brought to rest as the manifest asks.

@@ -13,18 +13,18 @@ use super::console::{HALTED, POWER_DOWN, announce, is_down};
 use super::method::Quiesce;
 use crate::machine::{AwsMachine, decode_console};
 
-/// How long to look for proof on the console. A guest powers off within 3–15 s (docs/dev/aws.md, "Timings").
+/// Time to wait for the console to prove that the guest is down, which takes 3–15 s (docs/dev/aws.md, "Timings").
 const PROOF: Duration = Duration::from_secs(20);
 /// How long a guest that can't be stopped may take to halt.
 const HALT: Duration = Duration::from_mins(2);
 /// The pause between two looks at the console; the limiter makes it longer where many machines are looked at.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long a stop may take: half a minute, on bare metal 19 minutes (docs/dev/aws.md, "Timings").
+/// Time that a stop may take: half a minute, 19 minutes on bare metal (docs/dev/aws.md, "Timings").
 const STOPPED: Duration = Duration::from_mins(25);
 /// The limit for a short command of our own.
 const COMMAND: Duration = Duration::from_secs(15);
 
-/// Halts without powering off, whatever the init is. Nothing waits: the connection goes with the guest.
+/// Halts without powering off, whatever the init system is. It does not wait: the halt ends the connection.
 const HALT_GUEST: &str = "if command -v systemctl >/dev/null 2>&1; then systemctl --no-block halt; \
                           else (sleep 1; shutdown -H now || halt) >/dev/null 2>&1 </dev/null & fi";
 
@@ -110,7 +110,8 @@ async fn command(machine: &AwsMachine, command: &str) -> Option<Exit> {
     communicator.exec(Exec::new(command).timeout(COMMAND), &mut Collect::default()).await.ok()
 }
 
-/// Looks at the console until it shows that the guest is down; false when the time is over or the console can't be read.
+/// Looks at the console until it shows that the guest is down; false when the time is over or the console can't be
+/// read.
 async fn proof(machine: &AwsMachine, run: &Run, nonce: &str, line: &str, limit: Duration) -> Result<bool> {
     let client = machine.client();
     let begun = run.clock().elapsed();

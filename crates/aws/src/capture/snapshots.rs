@@ -15,7 +15,7 @@ use crate::machine::AwsMachine;
 
 /// How long an answer may leave out a volume that was just attached.
 const VOLUMES: Duration = Duration::from_secs(30);
-/// A terabyte takes over half an hour (docs/dev/aws.md, "Timings").
+/// A terabyte takes half an hour and more (docs/dev/aws.md, "Timings").
 const COMPLETE: Duration = Duration::from_hours(6);
 /// Progress is reported no more often than this.
 const REPORT: Duration = Duration::from_secs(5);
@@ -176,7 +176,7 @@ impl CreatedSnapshot {
     }
 }
 
-/// Waits until a snapshot is complete, and tells how far it is.
+/// Waits until a snapshot is complete, and reports its progress.
 pub(super) async fn complete(images: &Images, run: &Run, part: &VolumeSnapshot) -> Result<()> {
     let clock = images.client.clock();
     let mut missing = MissingTimer::new(clock, format!("the snapshot {} of {}", part.snapshot, part.device));

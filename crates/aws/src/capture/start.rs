@@ -30,7 +30,7 @@ pub(super) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'
         quiesce::quiesce(machine, run, plan.quiesce).await?;
         snapshots::create(machine, run, capture).await?
     };
-    // The content is fixed: nobody needs the machine any more. It is in the ledger should this not work.
+    // The content is fixed, so the machine is no longer needed. If this fails, it is still in the ledger.
     if let Err(error) = terminate_captured(machine, run).await {
         run.warn(format!("could not terminate {} yet: {error}", machine.in_words()), None);
     }

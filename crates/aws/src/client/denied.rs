@@ -30,7 +30,7 @@ impl Denied {
         )
         .then(|| Self {
             action: between(text, "not authorized to perform: ", " ").unwrap_or_else(|| match text {
-                // Systems Manager tells so of a secure parameter, without the key's name.
+                // Systems Manager's text for a secure parameter whose key may not be used; it does not name the key.
                 text if text.contains("ciphertext refers to") => "kms:Decrypt".to_owned(),
                 _ => format!("{}:{call}", service(call)),
             }),
@@ -141,7 +141,7 @@ pub(crate) fn service(call: &str) -> &'static str {
     }
 }
 
-/// What stands between two marks; to the end when the second is missing. A sentence's own full stop is no part of it.
+/// The text between two marks, or up to the end when the second is missing. A trailing full stop is not part of it.
 fn between(text: &str, start: &str, end: &str) -> Option<String> {
     let (_, rest) = text.split_once(start)?;
     let found = rest.split_once(end).map_or(rest, |(found, _)| found);

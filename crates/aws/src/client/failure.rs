@@ -1,6 +1,6 @@
 //! What AWS refused, as data and in words.
 //!
-//! EC2 models no errors: all that can be told apart is told apart by the code.
+//! EC2's API model has no error types, so failures are distinguished by their codes.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ pub(crate) struct Failure {
     text: String,
     status: Option<u16>,
     denied: Option<Denied>,
-    /// What was said in full already where the credentials were made.
+    /// The explanation of the credentials source, where it failed.
     explained: Option<Error>,
 }
 
@@ -151,7 +151,7 @@ impl Failure {
         self
     }
 
-    /// The failure to get credentials, in the words of the place that knows why.
+    /// The failure to get credentials, as the credentials source explained it.
     pub(crate) fn explained(&self) -> Option<&Error> {
         self.explained.as_ref()
     }

@@ -1,4 +1,4 @@
-//! The words by which the ledger knows what this platform creates.
+//! The kinds of resources that this platform creates, as the ledger names them.
 
 pub(crate) use ami_bake_core::ledger::{IMAGE, MACHINE};
 

@@ -18,7 +18,7 @@ pub(crate) fn rate(action: &str) -> Rate {
         | "ModifySnapshotAttribute" => (100.0, 5.0),
         "CreateTags" | "DeleteTags" => (100.0, 10.0),
         "CopyImage" => (100.0, 1.0),
-        // Systems Manager, standard throughput (docs/dev/aws.md, "API limits").
+        // Systems Manager's standard throughput (AWS General Reference, "Systems Manager endpoints and quotas").
         "PutParameter" => (3.0, 3.0),
         // S3 takes thousands a second for each prefix.
         "GetObject" | "ListBucket" | "PutObject" => (100.0, 100.0),

@@ -34,7 +34,7 @@ impl Meter {
         Self { place, limiter, calls: Arc::default() }
     }
 
-    /// The same counters for the calls to another place.
+    /// A meter for another place that shares these counters.
     pub(super) fn at(&self, place: String) -> Self {
         Self { place, ..self.clone() }
     }

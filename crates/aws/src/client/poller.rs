@@ -17,7 +17,8 @@ pub(crate) struct Timing {
     pub(crate) eager: Option<(Duration, Duration)>,
 }
 
-/// A poller whose question is `ask`: the state of each of these ids that AWS knows. It asks nothing until somebody waits.
+/// A poller whose question is `ask`: the state of each of these ids that AWS knows. It asks nothing until somebody
+/// waits.
 pub(crate) fn poller<S, F>(client: &Arc<Client>, timing: Timing, ask: fn(Arc<Client>, Vec<String>) -> F) -> Poller<S>
 where
     S: Clone + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The AWS clients of one region, and the one wrapper that every call goes through.
+//! The AWS clients of one region and account, and the one wrapper that every call goes through.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -51,7 +51,7 @@ pub(crate) struct Client {
     pub(crate) sts: aws_sdk_sts::Client,
     config: SdkConfig,
     region: String,
-    /// Where STS is asked.
+    /// The region whose STS is used.
     sts_region: Region,
     /// The account of a role that was assumed on top of the bake's own credentials.
     account: Option<String>,
@@ -91,7 +91,7 @@ impl Client {
         Ok(Self::with(config, region.as_ref(), origin, meter, limiter, clock))
     }
 
-    /// The same account's clients in another region; what they share, they share.
+    /// The clients of the same account in another region, with the same credentials, limiter and counters.
     pub(super) fn in_region(&self, region: &str) -> Self {
         let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
         let meter = self.meter.at(place(region, self.account.as_deref()));
@@ -104,8 +104,8 @@ impl Client {
         Self::with(config, region, origin, meter, Arc::clone(&self.limiter), Arc::clone(&self.clock))
     }
 
-    /// The clients of another account in the same region, under a role there that the bake's own credentials assume. Makes
-    /// no call yet.
+    /// The clients of another account in the same region, under a role there that the bake's own credentials assume.
+    /// Makes no call yet.
     pub(super) fn under(&self, role: &str) -> Self {
         let provider = identity::chained(&self.config, &self.identity, role, self.sts_region.clone());
         let config = self.config.to_builder().credentials_provider(provider).build();
@@ -212,8 +212,8 @@ impl Client {
         }
     }
 
-    /// The same, for callers to whom every refusal is a failure. `doing` is what the call is for, in words that fit
-    /// after "failed to" and name the object: "import the key pair ami-bake-7f3".
+    /// Like [`Client::ask`], for callers to whom every refusal is a failure. `doing` is what the call is for, in words
+    /// that fit after "failed to" and name the object: "import the key pair ami-bake-7f3".
     pub(crate) fn call<T, E>(
         &self,
         action: &'static str,
@@ -244,8 +244,8 @@ impl Client {
         failure.into_error(doing)
     }
 
-    /// The same for something that was to be created. Its ledger entry is closed, unless it may have been created although
-    /// no answer was received.
+    /// Like [`Client::explain`], for something that was to be created. Its ledger entry is closed, unless it may have
+    /// been created although no answer was received.
     pub(crate) async fn not_created(&self, run: &Run, ticket: Ticket, failure: Failure, doing: &str) -> Error {
         if !failure.unknown()
             && let Err(error) = run.ledger().close(ticket, Closed::Refused)

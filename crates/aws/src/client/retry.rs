@@ -18,8 +18,8 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(8),
     Duration::from_secs(16),
 ];
-/// Pauses before each look-up of what a call with a lost answer may have created. It can stay invisible for about 5 s
-/// (docs/dev/aws.md, "Timings").
+/// When to look for what a lost answer may have made, each after the one before: it may stay invisible for some 5 s
+/// (docs/dev/aws.md, "Stale reads").
 const LOOKS: [Duration; 4] =
     [Duration::from_millis(500), Duration::from_millis(1500), Duration::from_secs(2), Duration::from_secs(3)];
 
@@ -64,7 +64,7 @@ where
             match find().await {
                 Ok(Some(made)) => return Ok(made),
                 Ok(None) => {}
-                // Nobody knows whether it is there: another call could make a second one.
+                // It is unknown whether it was created: another call could create a second one.
                 Err(_) => return Err(failure),
             }
         }

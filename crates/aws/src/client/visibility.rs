@@ -10,7 +10,7 @@ use ami_bake_core::{Error, Result};
 /// How long something that was just created may be unknown.
 const UNKNOWN: Duration = Duration::from_mins(1);
 
-/// What was created a moment ago and was not described since. Until it is, "not found" does not say that it is gone.
+/// What was created a moment ago and not described since. Until it is, "not found" does not mean that it was deleted.
 pub(crate) struct RecentlyCreated {
     clock: Arc<dyn Clock>,
     created: Mutex<HashMap<String, Duration>>,
@@ -21,12 +21,12 @@ impl RecentlyCreated {
         Self { clock: Arc::clone(clock), created: Mutex::default() }
     }
 
-    /// It was created now.
+    /// Notes that it was created now.
     pub(crate) fn created(&self, id: &str) {
         self.lock().insert(id.to_owned(), self.clock.elapsed());
     }
 
-    /// It was seen, or its deletion was accepted.
+    /// Notes that it was seen, or that its deletion was accepted.
     pub(crate) fn seen(&self, id: &str) {
         self.lock().remove(id);
     }
@@ -55,7 +55,7 @@ impl MissingTimer {
         Self { clock: Arc::clone(clock), since: clock.elapsed(), what: what.into() }
     }
 
-    /// It was there again.
+    /// Notes that it exists.
     pub(crate) fn seen(&mut self) {
         self.since = self.clock.elapsed();
     }

@@ -12,7 +12,7 @@ const ALWAYS: [&str; 7] = [
     "ec2:DeleteLaunchTemplateVersions",
     "ec2:ModifyLaunchTemplate",
 ];
-/// A refresh, its way back, and the group that follows a pointer again. Auto Scaling judges a launch of the template's
+/// A refresh, its rollback, and the group that follows a pointer again. Auto Scaling checks a launch of the template's
 /// version as the caller, hence the last two.
 const REFRESH: [&str; 8] = [
     "autoscaling:DescribeAutoScalingGroups",

@@ -10,7 +10,7 @@ use super::group::{self, Group};
 use super::traffic::Traffic;
 use crate::client::{Client, pages};
 
-/// Which group a new one takes over from; gone once it did.
+/// Which group a new one takes over from; removed once it did.
 pub(super) const REPLACES: &str = "ami-bake:replaces";
 /// Which group took over from this one.
 pub(super) const REPLACED_BY: &str = "ami-bake:replaced-by";

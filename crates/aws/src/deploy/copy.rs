@@ -139,7 +139,8 @@ async fn policies(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
             .set_predictive_scaling_configuration(policy.predictive_scaling_configuration);
         let doing = format!("copy the scaling policy {title} to {name}");
         let made = client.call("PutScalingPolicy", &doing, request.send()).await?;
-        // Target tracking makes alarms of its own; a step's or a simple policy's alarm is somebody's, and calls one policy.
+        // Target tracking makes alarms of its own; a step's or a simple policy's alarm is somebody's, and calls one
+        // policy.
         if !alarms.is_empty() && matches!(kind.as_str(), "SimpleScaling" | "StepScaling") {
             run.warn(
                 format!("the alarm {} triggers the policy {title} of {from}, not the one of {name}", alarms.join(", ")),

@@ -5,7 +5,7 @@ use ami_bake_core::{Error, Result};
 use aws_sdk_ec2::types::Image;
 
 use super::cluster;
-use super::group::{self, Follows, Group};
+use super::group::{self, Group, RequestedVersion};
 use super::template::{self, Template, Version};
 use crate::client::Client;
 
@@ -52,7 +52,7 @@ impl CurrentState {
             ))
             .help("Set `launch-template` to the template that the group uses."));
         }
-        let follows = group.as_ref().map_or(Follows::Default, Group::follows);
+        let follows = group.as_ref().map_or(RequestedVersion::Default, Group::follows);
         let from = follows.number(&template);
         let which = deployment.source_version.clone().unwrap_or_else(|| from.to_string());
         let Some(source) = template::version(client, &template.id, &which).await? else {

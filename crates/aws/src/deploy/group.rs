@@ -1,4 +1,4 @@
-//! An Auto Scaling group: which template it runs with, and what it would be told to run with another version.
+//! An Auto Scaling group: which template it uses, and its configuration with another version.
 
 use ami_bake_core::{Error, Result};
 use aws_sdk_autoscaling::types::{
@@ -11,7 +11,7 @@ use crate::client::Client;
 
 /// Which version a group asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Follows {
+pub(super) enum RequestedVersion {
     /// This one.
     Number(i64),
     /// Whatever is the template's default.
@@ -20,7 +20,7 @@ pub(super) enum Follows {
     Latest,
 }
 
-impl Follows {
+impl RequestedVersion {
     pub(super) fn of(version: Option<&str>) -> Self {
         match version {
             // Unset means the default (Auto Scaling API, LaunchTemplateSpecification).
@@ -119,19 +119,19 @@ impl Group {
     }
 
     /// Which version of it the group asks for.
-    pub(super) fn follows(&self) -> Follows {
-        Follows::of(self.specification.version())
+    pub(super) fn follows(&self) -> RequestedVersion {
+        RequestedVersion::of(self.specification.version())
     }
 
-    /// True when EC2 itself can bring the group back to what it asks for now: all versions in it are numbers (user guide,
-    /// "Undo changes with a rollback").
+    /// True when EC2 itself can bring the group back to what it asks for now: all versions in it are numbers (user
+    /// guide, "Undo changes with a rollback").
     pub(super) fn is_steady(&self) -> bool {
         let overrides = self.raw.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
         let overrides = overrides.map(LaunchTemplate::overrides).unwrap_or_default().iter();
         overrides
             .filter_map(|one| one.launch_template_specification())
             .chain([&self.specification])
-            .all(|one| matches!(Follows::of(one.version()), Follows::Number(_)))
+            .all(|one| matches!(RequestedVersion::of(one.version()), RequestedVersion::Number(_)))
     }
 
     /// What the group runs with, with another version of its template and nothing else changed: the whole policy where
@@ -193,8 +193,8 @@ impl Group {
             )))
     }
 
-    /// How many machines a refresh would wait for, an hour by default, before it fails: they are protected from scale-in, or
-    /// in standby (Auto Scaling API, RefreshPreferences).
+    /// How many machines a refresh would wait for, an hour by default, before it fails: they are protected from
+    /// scale-in, or in standby (Auto Scaling API, RefreshPreferences).
     pub(super) fn held(&self) -> usize {
         let standby = |one: &&Instance| {
             matches!(one.lifecycle_state(), Some(LifecycleState::Standby | LifecycleState::EnteringStandby))
@@ -307,10 +307,12 @@ mod tests {
 
     #[test]
     fn no_version_is_the_default() {
-        for (text, follows) in
-            [(None, Follows::Default), (Some("$Latest"), Follows::Latest), (Some("12"), Follows::Number(12))]
-        {
-            assert_eq!(Follows::of(text), follows);
+        for (text, follows) in [
+            (None, RequestedVersion::Default),
+            (Some("$Latest"), RequestedVersion::Latest),
+            (Some("12"), RequestedVersion::Number(12)),
+        ] {
+            assert_eq!(RequestedVersion::of(text), follows);
         }
     }
 

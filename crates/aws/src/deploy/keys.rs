@@ -20,7 +20,8 @@ pub(super) async fn warn(client: &Client, run: &Run, group: &Group, image: Optio
         Some(image) => keys(client, image).await?,
         None => Vec::new(),
     };
-    // An alias can't be compared with what EC2 tells; a group that launches encrypted images has some grant.
+    // An alias can't be compared with the key ids that EC2 returns; a group that launches encrypted images has some
+    // grant.
     let proven = if key.starts_with("alias/") || key.contains(":alias/") {
         !now.is_empty()
     } else {

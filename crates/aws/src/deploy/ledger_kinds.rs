@@ -1,4 +1,4 @@
-//! What of a deployment stands in the ledger, and how it is found again.
+//! The ledger entries of a deployment, and how their resources are found again.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,7 @@ pub(super) struct GroupMark {
     pub(super) replaces: String,
 }
 
-/// As it stands in the ledger.
+/// The mark as the ledger's `find_by` text.
 pub(super) fn line(mark: &impl Serialize) -> String {
     // A struct of texts and numbers always is JSON.
     serde_json::to_string(mark).unwrap_or_default()

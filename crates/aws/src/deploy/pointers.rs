@@ -2,7 +2,7 @@
 
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 
-use super::group::{Follows, Group};
+use super::group::{Group, RequestedVersion};
 use super::template::{self, Template};
 use crate::client::Client;
 
@@ -27,8 +27,8 @@ pub(super) async fn make_default(client: &Client, before: &Template, number: i64
     Ok(true)
 }
 
-/// Lets a group follow again what it followed before a refresh put a number there. Where that is another version by now,
-/// it stays on the number, which is said.
+/// Lets a group follow again what it followed before a refresh put a number there. Where that is another version by
+/// now, it stays on the number, which is said.
 pub(super) async fn follow_again(
     client: &Client,
     run: &Run,
@@ -38,7 +38,7 @@ pub(super) async fn follow_again(
 ) -> Result<()> {
     let follows = before.follows();
     let now = template::find(client, &template.id).await?;
-    if let Follows::Number(_) = follows {
+    if let RequestedVersion::Number(_) = follows {
         return Ok(());
     }
     let leads = follows.number(&now);
@@ -47,7 +47,7 @@ pub(super) async fn follow_again(
         run.warn(
             format!("{} stays on version {number} of {}: {version} is version {leads}", before.name, template.name),
             Some(match follows {
-                Follows::Default => "Set `set-default: true` to change the default, too.".to_owned(),
+                RequestedVersion::Default => "Set `set-default: true` to change the default, too.".to_owned(),
                 _ => "Somebody created a newer version in the meantime that no refresh has tested.".to_owned(),
             }),
         );

@@ -5,13 +5,13 @@ use aws_sdk_autoscaling::types::{
     AutoScalingGroup, Instance, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy,
 };
 
-use super::group::Follows;
+use super::group::RequestedVersion;
 use super::template::{self, Template};
 use crate::client::Client;
 use crate::usage::all_groups;
 
-/// Deletes the versions that ami-bake made and nothing asks for, but for the newest `keep` of them and those in `spared`.
-/// Versions of other people are not touched. Answers the numbers that are gone, in their order.
+/// Deletes the versions that ami-bake made and nothing asks for, but for the newest `keep` of them and those in
+/// `spared`. Other versions are not touched. Returns the deleted numbers, in ascending order.
 ///
 /// # Errors
 /// When a call fails; then nothing more is deleted.
@@ -32,7 +32,8 @@ pub(super) async fn prune(client: &Client, template: &Template, keep: usize, spa
     Ok(old)
 }
 
-/// The versions that a group asks for by their number, and those that its machines run with: a refresh may go back there.
+/// The versions that a group asks for by their number, and those that its machines run with: a refresh may go back
+/// there.
 fn used(group: &AutoScalingGroup, template: &Template) -> Vec<i64> {
     let mixed = group.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
     let overrides = mixed.map(LaunchTemplate::overrides).unwrap_or_default();
@@ -43,10 +44,10 @@ fn used(group: &AutoScalingGroup, template: &Template) -> Vec<i64> {
         .chain(overrides.iter().filter_map(|one| one.launch_template_specification()))
         .chain(group.instances().iter().filter_map(Instance::launch_template))
         .filter(|one| is_of(one, template))
-        .filter_map(|one| match Follows::of(one.version()) {
-            Follows::Number(number) => Some(number),
+        .filter_map(|one| match RequestedVersion::of(one.version()) {
+            RequestedVersion::Number(number) => Some(number),
             // Default and newest are spared anyway.
-            Follows::Default | Follows::Latest => None,
+            RequestedVersion::Default | RequestedVersion::Latest => None,
         })
         .collect()
 }

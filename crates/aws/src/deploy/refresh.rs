@@ -16,9 +16,9 @@ use super::ledger_kinds::{REFRESH, RefreshMark, line};
 use crate::client::ledger::PLATFORM;
 use crate::client::{Client, MissingTimer};
 
-/// What EC2 keeps healthy unless it is told otherwise (Auto Scaling API, RefreshPreferences).
+/// EC2's default for the healthy percentage (Auto Scaling API, RefreshPreferences).
 const MIN_HEALTHY: u16 = 90;
-/// How long a way back or a cancellation is watched beyond the time of the refresh.
+/// How long a rollback or a cancellation is watched beyond the time of the refresh.
 const BACK: Duration = Duration::from_hours(2);
 
 /// How a refresh ended, with EC2's reason.
@@ -38,9 +38,9 @@ pub(super) struct StartRefresh<'a> {
     pub(super) mark: RefreshMark,
     pub(super) desired: DesiredConfiguration,
     pub(super) settings: &'a Refresh,
-    /// True on the way there; on the way back nothing pauses or stops it.
+    /// True for a deployment; false for a rollback, which has no checkpoints and no alarms.
     pub(super) forward: bool,
-    /// EC2 goes back by itself.
+    /// EC2 rolls back automatically.
     pub(super) auto_rollback: bool,
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn by_id(client: &Client, group: &str, id: &str) -> Result<Opti
     let doing = format!("look up the instance refresh of {group}");
     match client.ask("DescribeInstanceRefreshes", request.send()).await {
         Ok(answer) => Ok(answer.instance_refreshes.unwrap_or_default().pop()),
-        // The group is gone, and its refreshes with it.
+        // The group was deleted, and its refreshes with it.
         Err(failure) if failure.is(&["ValidationError"]) => Ok(None),
         Err(failure) => Err(client.explain(*failure, &doing).await),
     }
@@ -233,7 +233,7 @@ pub(super) async fn roll_back(client: &Client, group: &str) -> Result<bool> {
     match client.ask("RollbackInstanceRefresh", request.send()).await {
         Ok(_) => Ok(true),
         Err(failure) if failure.is(&["IrreversibleInstanceRefresh"]) => Ok(false),
-        // It ended by itself meanwhile: whoever watches it sees how.
+        // It ended in the meantime: the watcher sees how.
         Err(failure) if failure.is(&["ActiveInstanceRefreshNotFound"]) => Ok(true),
         Err(failure) => Err(client.explain(*failure, &format!("roll back the instance refresh of {group}")).await),
     }

@@ -13,7 +13,8 @@ use super::ledger_kinds::GroupMark;
 use super::traffic::{self, Traffic};
 use crate::client::Client;
 
-/// The old group gets its traffic and its processes back before the new one goes, so that somebody always serves.
+/// The old group gets its traffic and its processes back before the new one is deleted, so that one group is always in
+/// service.
 pub(super) async fn hand_back(client: &Client, old: &str, next: &str) -> Result<()> {
     let taken = group::describe(client, next).await?;
     if let Some(first) = group::describe(client, old).await?
@@ -62,7 +63,7 @@ pub(super) async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
 /// Takes a group away that did not take over, or that was kept long enough.
 pub(super) async fn undo(client: &Client, entry: &Entry) -> Result<Undo> {
     let mark = serde_json::from_str::<GroupMark>(&entry.find_by).ok();
-    // Sweep knows the name alone.
+    // Sweep only has the name.
     let name = entry.id.clone().or_else(|| mark.map(|mark| mark.group)).unwrap_or_default();
     let Some(group) = group::describe(client, &name).await? else { return Ok(Undo::Done) };
     let tags = tags_of(&group);

@@ -1,5 +1,5 @@
-//! A second group takes over from the first, as Netflix' Asgard did it ("red/black"): brought up beside it, given the traffic once it
-//! is healthy, and gone again when it does not get there. The first one stays for a while, disabled.
+//! A second group takes over from the first, as Netflix' Asgard did it ("red/black"): brought up beside it, given the
+//! traffic once it is healthy, and deleted if it does not become healthy. The first one is kept for a while, disabled.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ pub(super) async fn replace(
 fn adopted(job: &Job<'_>, begun: &AutoScalingGroup) -> Result<String> {
     let name = name_of(begun).to_owned();
     let group = Group::new(begun.clone())?;
-    if group.follows() != group::Follows::Number(job.version) {
+    if group.follows() != group::RequestedVersion::Number(job.version) {
         return Err(Error::new(
             ErrorKind::Deploy,
             format!("{name} is already being created with version {}", group.follows().as_version()),
@@ -107,7 +107,7 @@ impl Replacement<'_> {
             }
         }
         self.disable().await?;
-        // The last look: from here on the old group serves nobody.
+        // The last check: from here on the old group gets no traffic.
         self.healthy(size).await?;
         if !self.traffic.is_none() {
             rollout.done.push(format!("{} moved to it", self.traffic.in_words()));
@@ -259,7 +259,7 @@ impl Replacement<'_> {
             rollout.done.push(format!("{old} kept disabled for {}", human(keep)));
         }
         let raw = group::describe(client, next).await?;
-        if let (Some(raw), group::Follows::Default) = (raw, self.old.follows()) {
+        if let (Some(raw), group::RequestedVersion::Default) = (raw, self.old.follows()) {
             let next = Group::new(raw)?;
             let now = super::template::find(client, &self.job.current.template.id).await?;
             if now.default == self.job.version {

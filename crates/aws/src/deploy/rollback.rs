@@ -8,7 +8,7 @@ use ami_bake_core::rollout::Outcome;
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 
 use super::fleet::Fleet;
-use super::group::{self, Follows, Group};
+use super::group::{self, Group, RequestedVersion};
 use super::ledger_kinds::{REFRESH, RefreshMark};
 use super::refresh::{self, RefreshEnd, StartRefresh};
 use super::template::{self, Template};
@@ -80,7 +80,7 @@ impl Rollback<'_> {
             Err(error) => self.undo(error, true).await,
         };
         if failure.outcome == Outcome::RollingBack {
-            // The clean-up goes on with it.
+            // The clean-up of the cancelled run continues the rollback.
             return failure;
         }
         let why = if failure.outcome == Outcome::RolledBack { Closed::Deleted } else { Closed::Kept };
@@ -138,8 +138,8 @@ impl Rollback<'_> {
         self.by_hand().await
     }
 
-    /// What EC2 can't do for a group on `$Default` or `$Latest`: the pointers are put back, then a second refresh leaves
-    /// alone what was not replaced yet.
+    /// What EC2 can't do for a group on `$Default` or `$Latest`: the pointers are put back, then a second refresh
+    /// leaves alone what was not replaced yet.
     async fn by_hand(&self) -> Result<Option<String>> {
         let (client, run) = (&*self.fleet.client, self.run);
         let version =
@@ -158,7 +158,7 @@ impl Rollback<'_> {
         };
         let id = refresh::start(client, run, &back).await?;
         let end = refresh::watch(self.fleet, run, &mark, &id, self.settings.wait).await;
-        // It is the way back: nothing is to be undone of it.
+        // This refresh is the rollback: it must not be undone.
         run.ledger().close_id(REFRESH, &id, Closed::Kept)?;
         Ok(match end? {
             RefreshEnd::Successful => None,
@@ -188,11 +188,11 @@ pub(super) async fn return_to(
         template::set_default(client, before, before.default).await?;
         now.default = before.default;
     }
-    if follows == Follows::Latest && now.latest == version && made {
+    if follows == RequestedVersion::Latest && now.latest == version && made {
         template::discard(client, run, &before.id, version).await?;
         now = template::find(client, &before.id).await?;
     }
-    if let Follows::Number(_) = follows {
+    if let RequestedVersion::Number(_) = follows {
         return Ok(from.to_string());
     }
     let leads = follows.number(&now);

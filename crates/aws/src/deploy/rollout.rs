@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::Image;
 
 use super::current::CurrentState;
 use super::deployer::Deployer;
-use super::group::{self, Follows, Group};
+use super::group::{self, Group, RequestedVersion};
 use super::job::Job;
 use super::ledger_kinds::{REFRESH, RefreshMark, VERSION, version_id};
 use super::refresh::{self, RefreshEnd, StartRefresh};
@@ -68,7 +68,7 @@ async fn current_state(client: &Client, deployment: &Deployment, image: &Image) 
     current.fits(old.as_ref(), image)?;
     // A run that was cut off may have moved what the group follows: what its machines run with was at work before.
     let follows = current.group.as_ref().map(|group| (group, group.follows()));
-    if let Some((group, Follows::Default | Follows::Latest)) = follows
+    if let Some((group, RequestedVersion::Default | RequestedVersion::Latest)) = follows
         && current.source.number == current.from
         && current.source.data.image_id() == image.image_id()
     {
@@ -157,7 +157,8 @@ impl Job<'_> {
         }
     }
 
-    /// The refresh that brings the version: a new one, or that of a run that was cut off. None when there is nothing to do.
+    /// The refresh that brings the version: a new one, or that of a run that was cut off. None when there is nothing to
+    /// do.
     async fn begin_refresh(&self, group: &Group, settings: &Refresh, mark: &RefreshMark) -> Result<Option<String>> {
         let (fleet, run) = (&*self.fleet, &self.run);
         let version = self.version.to_string();
@@ -198,7 +199,7 @@ impl Job<'_> {
         let (client, template) = (self.client(), &self.current.template);
         let group = self.current.group.as_ref();
         let follows = group.map(Group::follows);
-        let wanted = self.deployment.set_default.unwrap_or(follows == Some(Follows::Default));
+        let wanted = self.deployment.set_default.unwrap_or(follows == Some(RequestedVersion::Default));
         // Without a group nothing runs with the version yet: it can go again.
         let outcome = if group.is_none() { Outcome::RolledBack } else { Outcome::Failed };
         let failure = |error| RolloutFailure::new(outcome, error);
@@ -243,7 +244,7 @@ impl Job<'_> {
         }
     }
 
-    /// What becomes of the version after a failure: it goes where nothing runs with it, for whoever follows `$Latest` would
+    /// Deletes the version after a failure where nothing uses it, because a group that follows `$Latest` would
     /// launch it.
     async fn settle_version(&self, outcome: Outcome) {
         let (template, number) = (&self.current.template, self.version);

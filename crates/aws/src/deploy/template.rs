@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The longest description of a version (EC2 API, CreateLaunchTemplateVersion).
 const DESCRIPTION: usize = 255;
 
-/// What stands in the description of every version that ami-bake makes, before the run's id.
+/// In the description of every version that ami-bake creates, before the run's id.
 const OURS: &str = ", by ami-bake run ";
 /// Versions that one call deletes (EC2 API, DeleteLaunchTemplateVersions).
 const DELETED: usize = 200;

@@ -5,7 +5,8 @@ use aws_sdk_autoscaling::types::AutoScalingGroup;
 
 use crate::client::Client;
 
-/// Target groups and load balancers in one call (Auto Scaling API, AttachLoadBalancerTargetGroups, AttachLoadBalancers).
+/// Target groups and load balancers in one call (Auto Scaling API, AttachLoadBalancerTargetGroups,
+/// AttachLoadBalancers).
 const BATCH: usize = 10;
 
 /// What a group gets its traffic from.
@@ -33,7 +34,7 @@ impl Traffic {
         })
     }
 
-    /// True when nobody sends it anything.
+    /// True when the group has no load balancer.
     pub(super) fn is_none(&self) -> bool {
         self.target_groups.is_empty() && self.load_balancers.is_empty()
     }

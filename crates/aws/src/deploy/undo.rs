@@ -9,7 +9,7 @@ use ami_bake_core::{Result, Run, tags};
 use aws_sdk_autoscaling::types::{Filter, InstanceRefreshStatus as Status};
 use serde::de::DeserializeOwned;
 
-use super::group::{self, Follows, Group};
+use super::group::{self, Group, RequestedVersion};
 use super::ledger_kinds::{GROUP, REFRESH, RefreshMark, VERSION, VersionMark, number_of};
 use super::refresh::{self, StartRefresh};
 use super::template::{self, Version};
@@ -52,7 +52,7 @@ async fn version(client: &Client, entry: &Entry) -> Result<Undo> {
     };
     for raw in groups {
         if cluster::is_passing(&raw) {
-            // It goes by an entry of its own, and launches nothing more until then that anybody needs.
+            // It has a ledger entry of its own, by which it is deleted.
             continue;
         }
         let Ok(group) = Group::new(raw) else { continue };
@@ -61,9 +61,9 @@ async fn version(client: &Client, entry: &Entry) -> Result<Undo> {
         if group.template() != mark.template || !(asks || used > 0) {
             continue;
         }
-        let latest = follows == Follows::Latest;
+        let latest = follows == RequestedVersion::Latest;
         if used == 0 {
-            // Whoever follows the newest follows the one before once this one is gone.
+            // A group that follows the newest version follows the previous one once this one is deleted.
             at_work |= !latest;
             continue;
         }
@@ -93,7 +93,7 @@ async fn bring_back(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
     let (Some(found), Some(raw)) = (found, group::describe(client, name).await?) else { return Ok(Undo::Done) };
     let group = Group::new(raw)?;
     match found.status() {
-        // EC2 goes back, or it is done and at work.
+        // EC2 rolls back, or the refresh is complete.
         Some(Status::RollbackInProgress | Status::RollbackSuccessful | Status::Successful) => Ok(Undo::Done),
         Some(Status::RollbackFailed) => {
             Ok(Undo::Later(format!("the rollback of {name} failed: see the activities of the group")))
@@ -119,9 +119,9 @@ async fn return_by_hand(client: &Client, run: &Run, group: &Group, mark: &Refres
     }
     let follows = group.follows();
     let template = template::find(client, &mark.template).await?;
-    if follows == Follows::Latest && template.latest == mark.version {
+    if follows == RequestedVersion::Latest && template.latest == mark.version {
         template::delete(client, &mark.template, &[mark.version]).await?;
-    } else if follows == Follows::Default && template.default == mark.version {
+    } else if follows == RequestedVersion::Default && template.default == mark.version {
         return Ok(Undo::Later(format!("version {} is now the default of {}", mark.version, template.name)));
     }
     let settings = Refresh {

@@ -1,4 +1,4 @@
-//! Descriptions of images, so that whoever launches or captures need not ask again.
+//! Descriptions of images, so that a launch or a capture need not ask again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -15,7 +15,7 @@ use super::tags::specification;
 use crate::client::ledger::{IMAGE, PLATFORM};
 use crate::client::{Client, hash};
 
-/// CopyImage typically takes five minutes for any size, an hour at worst (docs/dev/aws.md, "Timings").
+/// CopyImage takes some five minutes whatever the size, an hour at worst (docs/dev/aws.md, "Timings").
 const COPIED: Duration = Duration::from_hours(3);
 
 /// Where a copy comes from, and what it must be.

@@ -12,7 +12,7 @@ use super::tags::specification;
 use crate::client::ledger::PLATFORM;
 use crate::client::{Client, Failure, MissingTimer, create_once, no_retries};
 
-/// A copy typically takes a minute or two (docs/dev/aws.md, "Timings"), large ones hours.
+/// A copy takes a minute or two, an hour on a bad day (docs/dev/aws.md, "Timings").
 const COPIED: Duration = Duration::from_hours(6);
 
 /// A copy to be made.
@@ -94,8 +94,8 @@ pub(crate) async fn find_copy(client: &Client, filters: Vec<Filter>, doing: &str
     Ok(best.and_then(|one| one.snapshot_id()).map(str::to_owned))
 }
 
-/// Waits until the copy `id` of the snapshot `of` is complete. A copy is accepted first and judged later: what it failed of
-/// is in its state alone.
+/// Waits until the copy `id` of the snapshot `of` is complete. A copy is accepted first and checked later: why it
+/// failed is in its state alone.
 pub(crate) async fn wait_for_copy(images: &Images, run: &Run, of: &str, id: &str) -> Result<()> {
     let mut missing = MissingTimer::new(images.client.clock(), format!("the copy {id} of the snapshot {of}"));
     images

@@ -13,9 +13,10 @@ use super::spec::ImageSpec;
 use crate::client::ledger::{IMAGE, PLATFORM};
 use crate::client::{MissingTimer, create_once, filter, no_retries, tag_filter};
 
-/// RegisterImage typically takes a second, ten at worst (docs/dev/aws.md, "Timings"); the rest is margin.
+/// RegisterImage takes a second, ten at most (docs/dev/aws.md, "Timings"); the limit is for a bad day.
 const AVAILABLE: Duration = Duration::from_mins(10);
-/// How long DescribeImages may be wrong about a new image, for example without a snapshot ID (docs/dev/aws.md, "Timings").
+/// How long a fresh image may be described wrongly: fields such as a snapshot's id come late (docs/dev/aws.md,
+/// "Stale reads").
 const SETTLES: Duration = Duration::from_secs(20);
 
 /// EC2's code for a name that an image of the account has already.
@@ -35,7 +36,7 @@ impl From<Error> for CreateImageError {
     }
 }
 
-/// Registers an image and returns it once it can be launched and is all that was spec. It stands in the ledger; what
+/// Registers an image and returns it once it can be launched and matches `spec`. It is in the ledger; an image that
 /// differs is deregistered.
 pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Result<Image, CreateImageError> {
     let client = &images.client;
@@ -55,7 +56,7 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     let id = match made {
         Ok(id) => id,
         Err(failure) if failure.is(&[DUPLICATE]) => {
-            // By an answer that was lost, or by a publication that broke off; else by another image.
+            // By this run, if an answer was lost or a publication was interrupted; else by another image.
             let Some(id) = ours(images, run, spec).await? else {
                 run.ledger().close(ticket, Closed::Refused)?;
                 return Err(CreateImageError::NameTaken);
@@ -80,7 +81,7 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     ))
 }
 
-/// The id of the wanted image, where this very run made it already.
+/// The id of the image, where this run already created it.
 async fn ours(images: &Images, run: &Run, spec: &ImageSpec) -> Result<Option<String>> {
     let mut filters = vec![filter("name", &spec.name), tag_filter(tags::RUN, run.id())];
     for key in [tags::VERSION, tags::DIGEST] {

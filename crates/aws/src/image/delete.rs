@@ -13,7 +13,8 @@ use super::list::describe;
 use crate::client::ledger::{IMAGE, SNAPSHOT};
 use crate::client::{Client, Failure, filter, tag_filter};
 
-/// A snapshot can go as soon as its image is deregistered, which the same burst of deletions does; tries before "later".
+/// A snapshot can go as soon as its image is deregistered, which the same burst of deletions does; tries before
+/// "later".
 const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(400), Duration::from_millis(800)];
 
 /// Deletes an image with the snapshots that no other image uses. Not being there is success.
@@ -25,10 +26,11 @@ pub(crate) async fn delete(images: &Images, run: &Run, id: &str) -> Result<()> {
     }
 }
 
-/// The same, `Later` when EC2 does not show yet what was just made.
+/// Like [`delete`], but returns `Later` when EC2 does not show yet what was just created.
 async fn try_delete(images: &Images, run: &Run, id: &str) -> Result<Undo> {
     let doing = format!("delete the image {id}");
-    // EC2's answer does not name what was gone already; the ledger is told by what the image consists of.
+    // EC2's answer does not name snapshots that were deleted before, so the ledger entries are closed by the image's
+    // mapping.
     let filters = vec![filter("image-id", id)];
     let parts = describe(&images.client, "self", filters, &doing).await?.first().map(snapshots).unwrap_or_default();
     let left = match deregister_with_snapshots(&images.client, id).await {

@@ -15,7 +15,7 @@ pub(crate) async fn list(client: &Client, run: &Run, query: &ImageQuery) -> Resu
     Ok(ours(client, run, query).await?.into_iter().map(|(_, record)| record).collect())
 }
 
-/// The same, with all that EC2 says of each.
+/// Like [`list`], with EC2's description of each.
 pub(crate) async fn ours(client: &Client, run: &Run, query: &ImageQuery) -> Result<Vec<(Image, ImageRecord)>> {
     let own = query.owner.as_deref().is_none_or(|owner| owner == "self");
     // Another account's tags can't be seen, so they can't be asked for either; what it shares is looked through here.

@@ -6,13 +6,14 @@ use ami_bake_core::plan::{Disk, MachineSettings};
 use ami_bake_core::{Error, Result};
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Image, VolumeType};
 
-/// What a gp3 volume has without any wish (EBS user guide, General Purpose SSD volumes): I/O operations and MiB a second.
+/// What a gp3 volume has without any wish (EBS user guide, General Purpose SSD volumes): I/O operations and MiB a
+/// second.
 const GP3: (i32, i32) = (3000, 125);
 
 /// One device of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Device {
-    /// Its name, such as `/dev/xvda`.
+    /// The device name, such as `/dev/xvda`.
     pub(crate) name: String,
     /// What it is made from.
     pub(crate) source: DeviceSource,
@@ -36,11 +37,11 @@ pub(crate) struct Volume {
     pub(crate) size: Option<i32>,
     /// Volume type.
     pub(crate) kind: Option<VolumeType>,
-    /// I/O operations a second, for types that are told.
+    /// I/O operations per second, for types that accept it.
     pub(crate) iops: Option<i32>,
-    /// MiB a second, for types that are told.
+    /// MiB per second, for types that accept it.
     pub(crate) throughput: Option<i32>,
-    /// Goes with the instance.
+    /// Deleted with the instance.
     pub(crate) ends_with_instance: bool,
 }
 
@@ -53,12 +54,12 @@ pub(crate) struct VolumeSnapshot {
     pub(crate) snapshot: String,
     /// GiB.
     pub(crate) size: Option<i32>,
-    /// Whose it is: the bake's own account.
+    /// The account that owns it: the bake's own.
     pub(crate) owner: Option<String>,
 }
 
-/// The devices of a captured image: the manifest's values where it has any, else the source image's. How the machine was
-/// baked (a faster disk, DeleteOnTermination forced) has no part in it.
+/// The devices of a captured image: the manifest's values where it has any, else the source image's. How the machine
+/// was baked (a faster disk, DeleteOnTermination forced) has no part in it.
 ///
 /// # Errors
 /// When the root was not among the snapshots.
@@ -139,7 +140,7 @@ fn speed(
     match kind {
         Some(VolumeType::Gp3) => (iops.or(Some(GP3.0)), throughput.or(Some(GP3.1))),
         Some(VolumeType::Io1 | VolumeType::Io2) => (iops, None),
-        // All others refuse to be told.
+        // RegisterImage refuses the values for all other types.
         _ => (None, None),
     }
 }

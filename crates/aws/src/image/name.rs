@@ -5,7 +5,7 @@ use ami_bake_core::{Error, Result, version};
 
 /// Lengths of an AMI name (EC2 API, RegisterImage, `Name`).
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=128;
-/// What may stand in an AMI name besides ASCII letters and digits (the same page).
+/// Characters that an AMI name may have besides ASCII letters and digits (the same page).
 const SIGNS: &str = "()[] ./-'@_";
 
 /// The final name of a plan's image. Build metadata of its version is spelled as EC2 can hold it.

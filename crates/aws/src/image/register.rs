@@ -66,7 +66,7 @@ pub(crate) fn close_published(run: &Run, image: &Image) -> Result<()> {
     run.ledger().close_id(IMAGE, image.image_id().unwrap_or_default(), Closed::Published)
 }
 
-/// The same snapshots under another name.
+/// Registers the same snapshots under another name.
 async fn under_new_name(
     images: &Images,
     run: &Run,
@@ -116,8 +116,8 @@ pub(crate) async fn tag_parts(client: &Client, parts: &[String], wanted: &BTreeM
     Ok(())
 }
 
-/// Takes the candidate's registration away; an image that was published before stays. Snapshots of its own, which a copy
-/// leaves behind, go with it.
+/// Takes the candidate's registration away; an image that was published before stays. Snapshots of its own, which a
+/// copy leaves behind, go with it.
 async fn delete_candidate(images: &Images, run: &Run, from: &Image, record: &ImageRecord) -> Result<()> {
     let Some(id) = from.image_id().filter(|id| *id != record.id) else { return Ok(()) };
     if is_tested(from) {

@@ -191,7 +191,7 @@ fn highest(images: Vec<Image>, query: &BakedQuery) -> Option<Image> {
         .map(|(_, image)| image)
 }
 
-/// Refuses what EC2 would launch but nobody can bake.
+/// Refuses images that EC2 would launch but that can't be baked.
 fn bakeable(image: &Image, region: &str) -> Result<()> {
     let id = image.image_id().unwrap_or_default();
     let no = |why: &str, help: &str| Err(Error::preflight(format!("{id} in {region} {why}")).help(help));

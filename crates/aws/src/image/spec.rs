@@ -1,4 +1,4 @@
-//! What an image must be: as RegisterImage is told, and as DescribeImages has to show it.
+//! What an image must be: as RegisterImage gets it, and as DescribeImages has to show it.
 
 use std::collections::BTreeMap;
 
@@ -33,14 +33,15 @@ pub(crate) struct ImageSpec {
     /// What DescribeImages says of its billing; nothing sets it, and it must stay the same.
     usage_operation: Option<String>,
     devices: Vec<Device>,
-    /// EC2 copies it: snapshots have ids that only EC2 knows, and what the call leaves out is the source's.
+    /// EC2 copies it: the ids of the snapshots are not known in advance, and EC2 takes what the call leaves out from
+    /// the source.
     copied: bool,
     /// True where every volume must be encrypted.
     encrypted: bool,
 }
 
 impl ImageSpec {
-    /// What EC2 has to make of `like` when it copies the whole image; `encrypted` by a key that is named.
+    /// The copy of `like` that EC2 has to create; `encrypted` when a key is given.
     pub(crate) fn copy_of(like: &Image, name: &str, settings: &ImageSettings, encrypted: bool) -> Self {
         let mut devices = mapping::of_image(like);
         for device in &mut devices {
@@ -57,7 +58,7 @@ impl ImageSpec {
         self.imds_v2
     }
 
-    /// An image like `like`, under another name and with these devices.
+    /// The spec of an image like `like`, under another name and with these devices.
     pub(crate) fn new(
         like: &Image,
         name: String,

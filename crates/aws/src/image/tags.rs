@@ -14,7 +14,7 @@ pub(crate) const LIFETIME: Duration = Duration::from_hours(24);
 /// The prefix of tags that other accounts see, with `ami-bake/` for `ami-bake:`.
 const SHARED: &str = "ec2:SharedTag/ami-bake/";
 
-/// The expiry as it stands in the tag: RFC 3339, whole seconds, UTC.
+/// The value of the expiry tag: RFC 3339, whole seconds, UTC.
 pub(crate) fn expiring(run: &Run, after: Duration) -> String {
     let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::from_hours(24));
     let at: Timestamp = run.clock().now().saturating_add(after).unwrap_or(Timestamp::MAX);
@@ -45,7 +45,7 @@ pub(crate) fn created(
     all
 }
 
-/// The same as EC2's tags.
+/// Tags as EC2's API takes them.
 pub(crate) fn to_ec2(all: &BTreeMap<String, String>) -> Vec<Tag> {
     all.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }

@@ -33,7 +33,7 @@ async fn ask(client: &Client, run: &Run, like: &Image, id: &str) -> Option<Strin
     match client.ask("DescribeImageAttribute", request.send()).await {
         Ok(answer) => answer.uefi_data.and_then(|data| data.value).filter(|data| !data.is_empty()),
         Err(failure) => {
-            // Without TPM nothing measures the boot, and nobody misses the variables.
+            // Without a TPM nothing measures the boot, so the variables are not needed.
             if like.tpm_support() == Some(&TpmSupportValues::V20) {
                 run.warn(
                     format!("could not read the UEFI variables of {id} ({}): the new image has none", failure.code()),

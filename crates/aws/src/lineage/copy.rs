@@ -23,7 +23,7 @@ struct Part {
     ticket: Option<Ticket>,
 }
 
-/// Makes the copy. What fails is taken away again, a cancel leaves it to the ledger.
+/// Creates the copy. If it fails, it is deleted; after a cancel the clean-up deletes it.
 pub(super) async fn make(
     images: &Images,
     run: &Run,

@@ -43,7 +43,7 @@ impl LineageKey {
         }
     }
 
-    /// The encryption as it stands in the tag.
+    /// The encryption, as the value of its tag.
     fn encryption(&self) -> &str {
         match (&self.key, self.encrypted) {
             (Some(key), _) => key,

@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_mins(5);
 const LIMIT_METAL: Duration = Duration::from_mins(25);
 /// The host key that a machine must answer with.
 #[derive(Debug, Clone)]
-pub(super) enum Expected {
+pub(super) enum ExpectedHostKey {
     /// Known before the launch.
     Known(HostKey),
     /// Read from the serial console, where cloud-init prints it.
@@ -33,7 +33,7 @@ pub(super) struct Access {
     /// The run's login key.
     pub(super) login: Key,
     /// The host key.
-    pub(super) expected: Expected,
+    pub(super) expected: ExpectedHostKey,
     /// The login name.
     pub(super) user: String,
     /// What the manifest says.
@@ -94,8 +94,8 @@ impl Access {
                 .help("Set `machine: {public-ip: true}`, use a subnet that assigns addresses, or a jump host.")
         })?;
         let host_key = match &self.expected {
-            Expected::Known(key) => key.clone(),
-            Expected::Console => hostkey::from_console(client, run, &instance.id, limit).await?,
+            ExpectedHostKey::Known(key) => key.clone(),
+            ExpectedHostKey::Console => hostkey::from_console(client, run, &instance.id, limit).await?,
         };
         let connect = &self.settings.connect;
         let mut target = Target::new(address, &self.user, self.login.clone(), host_key);
@@ -141,7 +141,7 @@ mod tests {
 
     fn access(settings: MachineSettings) -> Access {
         let login = Key::generate("test").unwrap();
-        Access { login, expected: Expected::Console, user: "admin".to_owned(), settings, sealed: true }
+        Access { login, expected: ExpectedHostKey::Console, user: "admin".to_owned(), settings, sealed: true }
     }
 
     fn instance(public: Option<&str>) -> Instance {

@@ -1,4 +1,4 @@
-//! What is done on a machine after each of its starts: the dead-man timer is armed, and cloud-init is waited for.
+//! What is done on a machine after each of its starts: the self-termination timer is set, and cloud-init is waited for.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ arm() {
 } </dev/null 2>/dev/null
 "#;
 
-/// Reads all folders ahead for the search for secrets before the capture. The first read of each block of a fresh volume
-/// loads it from its snapshot, at about 300 IOPS (docs/dev/aws.md, "Timings").
+/// Reads all folders ahead, as the search for secrets before the capture will. The blocks of a fresh volume come from
+/// its snapshot at their first read, some 300 a second (docs/dev/aws.md, "First reads are slow").
 const AHEAD: &str = r"
 ( trap '' HUP; nice -n 19 find / -xdev -cmin -1 ) </dev/null >/dev/null 2>&1 &
 ";
@@ -84,7 +84,8 @@ pub(super) async fn arm(ssh: &Ssh, after: Duration) -> Result<bool> {
     Ok(output.stdout_text().lines().any(|line| line == "armed"))
 }
 
-/// Exit status 1 is an error, 2 a recoverable one (<https://docs.cloud-init.io/en/latest/explanation/failure_states.html>).
+/// Exit status 1 is an error, 2 a recoverable one
+/// (<https://docs.cloud-init.io/en/latest/explanation/failure_states.html>).
 fn check_cloud_init(machine: &AwsMachine, run: &Run, text: &str) -> Result<()> {
     let Some((status, said)) = cloud_init_status(text) else { return Ok(()) };
     if status == 0 {

@@ -9,8 +9,8 @@ use super::machines::Machines;
 use super::undo::undo;
 use crate::client::ledger::{INSTANCE_PROFILE, KEY_PAIR, PLATFORM, ROLE, SECURITY_GROUP};
 
-/// Deletes what the run created for its machines: key, groups, roles and profiles. Waits for nothing: what a machine that
-/// shuts down still holds stays open in the ledger.
+/// Deletes what the run created for its machines: key, groups, roles and profiles. Waits for nothing: what a machine
+/// that shuts down still holds stays open in the ledger.
 pub(crate) async fn close(machines: &Machines, run: &Run) -> Result<()> {
     // A role can be deleted after the profile that holds it.
     for kinds in [&[KEY_PAIR, SECURITY_GROUP, INSTANCE_PROFILE][..], &[ROLE]] {

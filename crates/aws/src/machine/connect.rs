@@ -47,7 +47,7 @@ pub(crate) async fn connect(machine: &AwsMachine, run: &Run) -> Result<Arc<Ssh>>
     Ok(ssh)
 }
 
-/// Resolves when the machine goes away by itself, and says why.
+/// Resolves when the machine stops or terminates unexpectedly, with the reason.
 pub(super) async fn end(machine: &AwsMachine, run: &Run, limit: Duration) -> Error {
     let seen = machine
         .machines
@@ -67,7 +67,7 @@ pub(super) async fn end(machine: &AwsMachine, run: &Run, limit: Duration) -> Err
                 .help(help_end(&code))
         }
         Err(error) if error.kind() == ErrorKind::Cancelled => error,
-        // Not being able to look is no end; the connection's own limit decides.
+        // A failure to look is not an end; the limit of the connection decides.
         Err(_) => std::future::pending().await,
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct AwsMachine {
     pub(crate) source: Arc<Image>,
     /// What the manifest says about it.
     pub(crate) settings: MachineSettings,
-    /// How long it may live when nobody ends it.
+    /// How long it may exist if nothing terminates it.
     pub(crate) lifetime: Duration,
     /// What RunInstances answered: type, zone, subnet, spot. Volumes and addresses may be missing in it.
     pub(crate) launched: Instance,
@@ -32,7 +32,7 @@ pub(crate) struct AwsMachine {
     pub(super) group: Option<String>,
     /// How it is reached.
     pub(super) access: Access,
-    /// What spot capacity costs an hour, once EC2 has told it.
+    /// The price of the spot capacity per hour, once EC2 has returned it.
     pub(super) spot_price: Arc<OnceLock<Price>>,
     /// What changes while it lives.
     pub(super) state: Mutex<State>,

@@ -104,7 +104,7 @@ impl From<&ec2::Instance> for Instance {
 }
 
 impl Instance {
-    /// True when it stands in a group that a bake made for itself.
+    /// True when it is in a security group that a bake created.
     pub(super) fn in_own_group(&self) -> bool {
         self.groups.iter().any(|group| group.starts_with(GROUP_PREFIX))
     }
@@ -115,8 +115,8 @@ impl Instance {
     }
 }
 
-/// True for types on the Nitro hypervisor. EC2 answers `xen` as hypervisor for Nitro instances too, so the type decides:
-/// these families are all that run on Xen
+/// True for types on the Nitro hypervisor. EC2 answers `xen` as hypervisor for Nitro instances too, so the type
+/// decides: these families are all that run on Xen
 /// (<https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html>).
 pub(super) fn nitro(kind: &str) -> bool {
     const XEN: [&str; 18] =
@@ -132,8 +132,8 @@ pub(super) fn poller(client: &Arc<Client>) -> Poller<Instance> {
     client::poller(client, Timing { interval: INTERVAL, eager: None }, states)
 }
 
-/// The state of each instance that EC2 knows. A filter, not the list of ids: one id that is not known yet would fail the
-/// whole question, and would hide all others.
+/// The state of each instance that EC2 knows. A filter, not the list of ids: one id that is not known yet would fail
+/// the whole question, and would hide all others.
 async fn states(client: Arc<Client>, ids: Vec<String>) -> Answer<Instance> {
     let mut found = HashMap::new();
     for ids in ids.chunks(BATCH) {

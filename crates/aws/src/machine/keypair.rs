@@ -1,4 +1,4 @@
-//! The run's login key: made in memory, its public half imported, gone at the end.
+//! The run's login key: generated in memory, its public half imported, deleted at the end.
 
 use ami_bake_core::{Result, Run};
 use ami_bake_ssh::Key;

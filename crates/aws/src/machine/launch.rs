@@ -10,7 +10,7 @@ use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::{HostKey, Key};
 use aws_sdk_ec2::types::Image;
 
-use super::access::{Access, Dial, Expected};
+use super::access::{Access, Dial, ExpectedHostKey};
 use super::handle::{AwsMachine, State};
 use super::instance::{self, Instance, by_token};
 use super::machines::Machines;
@@ -73,8 +73,8 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     };
     let sealed = launch.phase != Phase::Test;
     let access = Access { login, expected, user, settings: settings.clone(), sealed };
-    let starter = Starter { machines, run, launch, blueprint: &blueprint, access: &access };
-    // A machine that nobody was let in to is in the ledger, and goes with the failed image.
+    let starter = Launcher { machines, run, launch, blueprint: &blueprint, access: &access };
+    // If the ingress rule fails, the machine is in the ledger and is terminated with the failed image.
     let (started, opened) = futures::join!(starter.start(&image, &network), network::open(machines, run, &network));
     opened?;
     let started = started?;
@@ -94,50 +94,50 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
 }
 
 /// The host key that the machine must answer with, and its user data in base64.
-fn identity(settings: &MachineSettings) -> Result<(Expected, Option<String>)> {
+fn identity(settings: &MachineSettings) -> Result<(ExpectedHostKey, Option<String>)> {
     let own = settings.user_data.as_deref();
     let plain = || own.map(userdata::plain).transpose();
     match settings.connect.host_key.as_deref() {
-        Some("console") => Ok((Expected::Console, plain()?)),
-        Some(given) => Ok((Expected::Known(HostKey::parse(given)?), plain()?)),
+        Some("console") => Ok((ExpectedHostKey::Console, plain()?)),
+        Some(given) => Ok((ExpectedHostKey::Known(HostKey::parse(given)?), plain()?)),
         None if userdata::joins(own) => {
             let key = Key::generate("ami-bake host key")?;
             let data = userdata::with_host_key(&key, own)?;
-            Ok((Expected::Known(HostKey::Pinned(key.public())), Some(data)))
+            Ok((ExpectedHostKey::Known(HostKey::Pinned(key.public())), Some(data)))
         }
-        None => Ok((Expected::Console, plain()?)),
+        None => Ok((ExpectedHostKey::Console, plain()?)),
     }
 }
 
 /// A machine that runs.
-struct Started {
+struct StartedMachine {
     instance: Instance,
     dial: Option<Dial>,
 }
 
-/// How an attempt ended that did not give a machine.
+/// Why an attempt to launch failed.
 enum LaunchError {
-    /// The next attempt may do better; why this one did not.
+    /// The next attempt may succeed; why this one failed.
     Next {
         why: String,
-        /// The same once more.
+        /// Whether to try the same place once more.
         again: bool,
-        /// Another place may have what this one lacks.
+        /// Whether another place may have capacity.
         elsewhere: bool,
     },
-    /// No attempt would.
+    /// No attempt would succeed.
     Stop(Error),
 }
 
-/// The attempts that gave no machine.
+/// The attempts that failed.
 #[derive(Default)]
 struct FailedAttempts {
     said: Vec<String>,
-    /// Another place may have what these lacked.
+    /// Whether another place may have capacity.
     elsewhere: bool,
 }
 
-struct Starter<'a> {
+struct Launcher<'a> {
     machines: &'a Arc<Machines>,
     run: &'a Run,
     launch: &'a Launch<'a>,
@@ -145,9 +145,9 @@ struct Starter<'a> {
     access: &'a Access,
 }
 
-impl Starter<'_> {
+impl Launcher<'_> {
     /// Spot before on-demand, then the types in their order, then the subnets in theirs.
-    async fn start(&self, image: &Image, network: &Network) -> Result<Started> {
+    async fn start(&self, image: &Image, network: &Network) -> Result<StartedMachine> {
         let settings = self.launch.machine;
         let types = match settings.types.as_slice() {
             [] => types::default(self.launch.source.architecture.or_else(|| architecture(image))),
@@ -208,7 +208,7 @@ impl Starter<'_> {
         subnets: &[Option<String>],
         spot: bool,
         failed: &mut FailedAttempts,
-    ) -> Result<Option<Started>> {
+    ) -> Result<Option<StartedMachine>> {
         let state = self.machines.runs.of(self.run);
         for kind in types {
             'places: for subnet in subnets {
@@ -239,14 +239,14 @@ impl Starter<'_> {
         Ok(None)
     }
 
-    async fn attempt(&self, attempt: &Attempt) -> Result<Started, LaunchError> {
+    async fn attempt(&self, attempt: &Attempt) -> Result<StartedMachine, LaunchError> {
         let token = attempt.token(self.run.id(), self.launch.key, self.launch.phase);
         let id = self.request(attempt, &token).await?;
         self.settle(attempt, &id).await
     }
 
-    /// RunInstances until there is a definite answer. In a task of its own, so that a caller who is dropped in the middle
-    /// leaves no machine that the ledger does not know.
+    /// RunInstances until there is a definite answer. In a task of its own, so that a caller who is dropped in the
+    /// middle leaves no machine that the ledger does not know.
     async fn request(&self, attempt: &Attempt, token: &str) -> Result<Instance, LaunchError> {
         let (client, run, attempt) = (Arc::clone(self.machines.client()), self.run.clone(), attempt.clone());
         let (blueprint, token) = (self.blueprint.clone(), token.to_owned());
@@ -259,7 +259,7 @@ impl Starter<'_> {
     }
 
     /// Waits until it runs. The connection is tried from the moment that an address exists.
-    async fn settle(&self, attempt: &Attempt, launched: &Instance) -> Result<Started, LaunchError> {
+    async fn settle(&self, attempt: &Attempt, launched: &Instance) -> Result<StartedMachine, LaunchError> {
         let run = self.run;
         let start = run.clock().elapsed();
         let mut dial = None;
@@ -296,7 +296,7 @@ impl Starter<'_> {
                 let dial = dial.unwrap_or_else(|| {
                     self.access.dial(self.machines.client(), run, &instance, types::metal(&attempt.kind))
                 });
-                return Ok(Started { instance, dial: Some(dial) });
+                return Ok(StartedMachine { instance, dial: Some(dial) });
             }
             Err(instance) => instance,
         };

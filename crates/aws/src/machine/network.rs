@@ -1,4 +1,4 @@
-//! Where a machine stands, and who may reach it.
+//! The network of a machine, and who may connect to it.
 
 use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::{Error, Result, Run};
@@ -45,7 +45,8 @@ pub(super) async fn prepare(machines: &Machines, run: &Run, settings: &MachineSe
     Ok(Network { subnets, groups: vec![group.clone()], own: Some(group), ingress: Some(key) })
 }
 
-/// Lets the runner in through the group that the run made. No machine waits for it: it is done while the machine starts.
+/// Lets the runner in through the group that the run made. No machine waits for it: it is done while the machine
+/// starts.
 pub(super) async fn open(machines: &Machines, run: &Run, network: &Network) -> Result<()> {
     let (Some(group), Some(key)) = (&network.own, &network.ingress) else { return Ok(()) };
     let state = machines.runs.of(run);
@@ -78,7 +79,7 @@ pub(super) async fn default_group(machines: &Machines, run: &Run, vpc: &str) -> 
     state.defaults.get(vpc.to_owned(), find).await
 }
 
-/// The VPC of the named subnets; none stands for the default VPC.
+/// The VPC of the named subnets; none for the default VPC.
 async fn vpc(client: &Client, settings: &MachineSettings) -> Result<Option<String>> {
     if settings.subnets.is_empty() {
         return Ok(None);

@@ -75,7 +75,7 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
             }
         }
     };
-    // Both run to their end: what the one made must stand in the ledger although the other failed.
+    // Both run to their end: what one created must be in the ledger even if the other failed.
     let (role, profile) = futures::join!(role, profile);
     role.and(profile)?;
     let join = || {

@@ -57,7 +57,7 @@ pub(crate) async fn recover(machine: &AwsMachine, run: &Run, timeout: Duration) 
     boot::prepare(machine, run, &ssh, timeout.max(Duration::from_secs(30))).await
 }
 
-/// The first answers may still come from the system that goes down.
+/// The first answers may still come from the system that is shutting down.
 async fn back(machine: &AwsMachine, ssh: &Ssh, before: &str, deadline: Instant, timeout: Duration) -> Result<()> {
     loop {
         // Whoever answers to a new connection says which boot it is; a lost one in between is part of a restart.

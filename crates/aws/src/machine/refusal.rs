@@ -39,7 +39,8 @@ const JUST_MADE: &[&str] = &[
     "InvalidAMIID.Unavailable",
 ];
 
-/// Decides about a refusal of RunInstances. InsufficientInstanceCapacity comes as HTTP 500 and is definite all the same.
+/// Decides about a refusal of RunInstances. InsufficientInstanceCapacity comes as HTTP 500 and is definite all the
+/// same.
 pub(super) fn decide(failure: &Failure) -> NextAttempt {
     if failure.is(ELSEWHERE) {
         return NextAttempt::Elsewhere;
@@ -105,6 +106,6 @@ mod tests {
         assert_eq!(decide_end("Server.InsufficientInstanceCapacity"), NextAttempt::Elsewhere);
         assert_eq!(decide_end("Client.InternalError"), NextAttempt::Stop);
         assert!(help_end("Client.InternalError").contains("kms:CreateGrant"));
-        assert!(help_end("Client.InstanceInitiatedShutdown").contains("dead-man"));
+        assert!(help_end("Client.InstanceInitiatedShutdown").contains("self-termination"));
     }
 }

@@ -77,7 +77,8 @@ impl Blueprint {
             .key_name(&self.key_name)
             .set_user_data(self.user_data.clone())
             .set_block_device_mappings(Some(self.mappings.clone()).filter(|all| !all.is_empty()))
-            // A machine that shuts itself down is gone with its disks: the dead-man timer needs no credentials.
+            // A machine that shuts itself down is terminated with its disks, so the self-termination timer needs no
+            // credentials.
             .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
             .metadata_options(self.metadata())
             .set_iam_instance_profile(

@@ -21,8 +21,8 @@ pub(crate) async fn terminate(machine: &AwsMachine, run: &Run) -> Result<()> {
     request(machine, run, true).await
 }
 
-/// The same once an image was taken. The group is deleted only at the run's end, when this machine is long gone: leaving
-/// it would be a call for nothing.
+/// The same once an image was taken. The group is deleted only at the run's end, when this machine is long gone:
+/// leaving it would be a call for nothing.
 pub(crate) async fn terminate_captured(machine: &AwsMachine, run: &Run) -> Result<()> {
     request(machine, run, false).await
 }
@@ -80,7 +80,7 @@ async fn terminate_instance(client: &Client, id: &str) -> Result<(), Box<Failure
     }
 }
 
-/// Moves the interface to the VPC's default group. A refusal only means that the group goes later.
+/// Moves the interface to the VPC's default group. If it fails, the group is deleted later.
 async fn leave_group(machines: &Machines, run: &Run, id: &str, known: Option<Instance>) {
     let moved = async {
         let known = known.filter(|instance| instance.interface.is_some() && instance.vpc.is_some());

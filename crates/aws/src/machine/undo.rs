@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A group that is held is tried again after each of these: its machines leave it in the same burst.
 const HELD: [Duration; 5] = [Duration::from_millis(300); 5];
 
-/// Asks for the deletion of what the entry stands for; waits for nothing. Not being there is success.
+/// Requests the deletion of the entry's resource without waiting. A resource that does not exist is success.
 pub(crate) async fn undo(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo> {
     match entry.kind.as_str() {
         MACHINE => instance(machines, run, entry).await,
@@ -64,7 +64,7 @@ async fn found(client: &Client, run: &Run, token: &str) -> Result<Option<String>
 
 async fn key_pair(client: &Client, entry: &Entry) -> Result<Undo> {
     let name = &entry.find_by;
-    // Sweep knows the id alone. EC2 answers success for a name that it does not know.
+    // Sweep only has the id. EC2 answers success for an unknown name.
     let request = client.ec2.delete_key_pair();
     let request = if name.starts_with("key-") { request.key_pair_id(name) } else { request.key_name(name) };
     match client.ask("DeleteKeyPair", request.send()).await {
@@ -91,7 +91,7 @@ async fn security_group(machines: &Machines, run: &Run, entry: &Entry) -> Result
             Err(failure) if failure.not_found() => return Ok(Undo::Done),
             Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => match pauses.next() {
                 Some(pause) => {
-                    // A machine that ended with its capture, or one that nobody had the time to move.
+                    // A machine that was terminated after its capture, or that did not leave the group in time.
                     if let Err(error) = free_group(machines, run, &id).await {
                         tracing::debug!(%error, group = id, "the group goes with the machine that holds it");
                     }

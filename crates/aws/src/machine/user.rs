@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::Image;
 
 use crate::image::tags_of;
 
-/// The tag by which a baked image tells its login name to what is built on it.
+/// The tag with the login name of a baked image, for images that are built on it.
 pub(crate) const USER: &str = "ami-bake:user";
 
 /// Publishers' accounts and the users that their images make

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 /// EC2's limit, before base64 (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>).
 const LIMIT: usize = 16 * 1024;
-/// Can't stand in a script or a configuration by chance.
+/// Does not occur in a script or a configuration by chance.
 const BOUNDARY: &str = "==ami-bake-7d0c1e5b==";
 
 /// How a part begins and which type cloud-init knows it by
@@ -83,8 +83,8 @@ fn join(config: &str, own: &str) -> String {
 }
 
 fn part(kind: &str, body: &str) -> String {
-    // Base64 is the only encoding that leaves every script as it is, whatever its line ends and characters; but it costs
-    // a third of the room, so ASCII goes as it stands.
+    // Base64 is the only encoding that leaves every script as it is, whatever its line ends and characters; but it
+    // costs a third of the limit, so ASCII is sent as it is.
     if body.is_ascii() {
         format!(
             "Content-Type: {kind}; charset=\"us-ascii\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 7bit\n\n{body}"

@@ -33,7 +33,7 @@ async fn one(clients: &Arc<Clients>, services: &AwsServices, run: &Run, grant: &
                 return Ok(unasked("the bucket is only known on the machine"));
             };
             if grant.action == "s3:GetObject" {
-                // Nothing but its first byte; one that is not there tells as much.
+                // Only the first byte; a missing object answers the question, too.
                 services
                     .ask_for(run, "GetObject", &at, |s3| {
                         s3.get_object().bucket(&at.bucket).key(&at.key).range("bytes=0-0").send()
@@ -75,7 +75,7 @@ async fn answered(home: &Client, name: &str, partition: &str, grant: &Grant, fai
         // It was allowed to learn that.
         return there(Some(true), None);
     }
-    // Who may not list a bucket is not told what isn't in it.
+    // Without s3:ListBucket, S3 does not say that an object is missing.
     let guessed = grant.resource.contains('*');
     if grant.action == "s3:GetObject"
         && (failure.missing() == Some("s3:ListBucket") || (guessed && failure.is_denied()))

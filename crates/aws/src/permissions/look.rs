@@ -18,7 +18,7 @@ pub(super) fn ask<'a>(client: &'a Client, action: &str, about: &'a Subject<'a>) 
         }
         "sts" => match call {
             "GetCallerIdentity" => read!(client, "GetCallerIdentity", client.sts.get_caller_identity()),
-            // What is no such message is told from what may not be decoded.
+            // The answer for an invalid message differs from the one for a missing permission.
             "DecodeAuthorizationMessage" => {
                 let request = client.sts.decode_authorization_message().encoded_message(NAME);
                 read!(client, "DecodeAuthorizationMessage", request)

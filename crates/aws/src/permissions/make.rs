@@ -103,7 +103,7 @@ fn register(request: RegisterImageFluentBuilder) -> RegisterImageFluentBuilder {
         .tag_specifications(tags(ResourceType::Image))
 }
 
-/// RunInstances, with an image that exists: EC2 judges the image before the role.
+/// RunInstances, with an image that exists: EC2 checks the image before the permissions.
 async fn launch(images: &Images, about: &Subject<'_>) -> Permission {
     const ACTION: &str = "RunInstances";
     let client = &*images.client;

@@ -46,7 +46,7 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// The same about one deployment.
+    /// The same subject with one deployment only.
     pub(super) fn of(&self, deployment: &'a Deployment) -> Self {
         let machines = self.machines.clone();
         Self { machines, deployments: vec![deployment], parameter: self.parameter, from: self.from }

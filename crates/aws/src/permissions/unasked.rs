@@ -1,4 +1,4 @@
-//! Actions that nobody can ask for without doing them, and why.
+//! Actions that can't be checked without doing them, and why.
 
 /// IAM has no dry runs.
 const IAM: [&str; 12] = [
@@ -50,7 +50,7 @@ const KEYS: [&str; 6] = [
     "kms:ReEncryptTo",
 ];
 
-/// Why an action has no question; none for one that has, or that nobody thought of.
+/// Why an action can't be checked; none for one that can, or that is unknown.
 pub(super) fn why(action: &str) -> Option<&'static str> {
     if IAM.contains(&action) {
         return Some("IAM has no dry run; the first denied call names the missing statement");
@@ -70,5 +70,5 @@ pub(super) fn why(action: &str) -> Option<&'static str> {
 
 /// Why what a statement allows to AWS alone has no question.
 pub(super) const BY_AWS: &str = "only EC2 does it, on behalf of the role";
-/// What is told of an action that has neither question nor reason; a test sees to it that there is none.
+/// The detail for an unknown action; a test ensures that there is none.
 pub(super) const UNKNOWN: &str = "ami-bake has no check for it";

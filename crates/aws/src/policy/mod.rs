@@ -1,7 +1,7 @@
 //! The least that a role must be allowed for a manifest, as IAM policies.
 //!
-//! What a run makes carries `ami-bake:run` from its creation on, so that all that changes or deletes is allowed for such
-//! things alone (Service Authorization Reference, Amazon EC2: which action takes which resource and condition).
+//! What a run makes carries `ami-bake:run` from its creation on, so that all that changes or deletes is allowed for
+//! such things alone (Service Authorization Reference, Amazon EC2: which action takes which resource and condition).
 
 mod bake;
 mod document;

@@ -188,7 +188,8 @@ fn deployments(all: &[&Deployment], scope: &PolicyScope) -> Vec<Statement> {
         Statement::anywhere("LookBeforeDeploy", looks),
         Statement::new("MoveTemplate", of_templates, templates),
         Statement::new("MoveGroup", of_groups, groups),
-        // The launch of the template's version is judged as the caller's, with all that the template names.
+        // Auto Scaling checks the launch of the template's version as the caller, with everything that the template
+        // uses.
         Statement::anywhere("AsAutoScaling", others),
     ];
     if passes {

@@ -22,8 +22,8 @@ use crate::image::{
 /// When sweep may take a copy that no image was made of.
 const LIFETIME: Duration = Duration::from_hours(24);
 
-/// Begins the copies of a candidate's snapshots to every place that will get the image. What can't begin is told when it
-/// is needed.
+/// Begins the copies of a candidate's snapshots to every place that will get the image. What can't begin is reported
+/// when it is needed.
 pub(crate) async fn prepare(publisher: &Publisher, run: &Run, plan: &ImagePlan, candidate: &Candidate) {
     let distribution = &plan.settings.distribution;
     if distribution.copy == CopyMethod::Image {
@@ -44,7 +44,7 @@ pub(crate) async fn prepare(publisher: &Publisher, run: &Run, plan: &ImagePlan, 
     .await;
 }
 
-/// Asks for one copy. It stands in the ledger, found by the snapshot that it is made of.
+/// Starts one copy. Its ledger entry is found by the snapshot that it is made of.
 async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destination, source: &str) -> Result<String> {
     let (from, run) = (publisher.client().region(), &to.run(run));
     if let Some(account) = to.account() {
@@ -80,8 +80,8 @@ async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destinat
     }
 }
 
-/// The complete copy of a snapshot at a place: the one that was begun while the image was tested, else a new one. One that
-/// failed is taken away.
+/// The complete copy of a snapshot at a place: the one that was begun while the image was tested, else a new one. One
+/// that failed is deleted.
 pub(super) async fn complete(
     publisher: &Publisher,
     run: &Run,

@@ -19,7 +19,7 @@ use crate::image::described;
 /// already is not repeated.
 ///
 /// # Errors
-/// [`ErrorKind::Publish`] when a place failed; the others are done all the same, and all are told.
+/// [`ErrorKind::Publish`] when a place failed; the others are still published, and all are reported.
 pub(crate) async fn publish(publisher: &Publisher, run: &Run, plan: &ImagePlan, record: &ImageRecord) -> Result<()> {
     if !plan.settings.distribution.is_needed() {
         return Ok(());
@@ -39,7 +39,7 @@ pub(crate) async fn publish(publisher: &Publisher, run: &Run, plan: &ImagePlan, 
     }
 }
 
-/// One place from copy to pointers; told as an event, whatever came of it.
+/// Publishes to one place, from the copy to the parameters, and emits an event with the result.
 async fn deliver(
     publisher: &Publisher,
     run: &Run,

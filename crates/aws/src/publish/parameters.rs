@@ -10,16 +10,16 @@ use semver::Version;
 use crate::client::{Client, filter};
 use crate::image;
 
-/// Systems Manager judges a value of this type after it has answered (Systems Manager user guide, "Native parameter
+/// Systems Manager validates a value of this type after it has answered (Systems Manager user guide, "Native parameter
 /// support for AMI IDs"): a refused one stays what it was.
 const DATA_TYPE: &str = "aws:ec2:image";
-/// How long that may take.
+/// Time that the validation may take.
 const JUDGED: Duration = Duration::from_mins(1);
 /// Pause between two looks; the first is at once.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Points the plan's parameters at an image. One that holds a newer version of the same image stays, unless it is forced.
-/// Answers which were set, in words.
+/// Points the plan's parameters at an image. One that holds a newer version of the same image stays, unless it is
+/// forced. Answers which were set, in words.
 pub(super) async fn point(client: &Client, run: &Run, plan: &ImagePlan, id: &str) -> Result<Option<String>> {
     let mut set = Vec::new();
     for name in &plan.settings.distribution.parameters {

@@ -35,7 +35,7 @@ pub(crate) async fn preflight(publisher: &Publisher, run: &Run, plan: &ImagePlan
     }
     let all = destinations(&publisher.places, &[distribution]);
     let checks = async {
-        // Who may not be there at all is told before anything else about the place.
+        // A role that can't be assumed is reported before anything else about the place.
         try_join_all(distribution.targets.iter().map(|target| assumable(publisher, plan, target))).await?;
         try_join_all(all.iter().filter(|to| shared || to.home).map(|to| shareable(plan, to))).await
     };

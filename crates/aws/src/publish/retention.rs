@@ -16,7 +16,7 @@ use crate::image;
 use crate::usage::{Reports, holder, usage};
 
 /// What an image is, wherever it is.
-type Which = (String, ImageKey, Version);
+type ImageIdentity = (String, ImageKey, Version);
 
 /// What the plan's retention keeps no longer, with what holds each. A place that can't be looked at keeps all.
 pub(crate) async fn superseded(
@@ -26,13 +26,14 @@ pub(crate) async fn superseded(
     planned: bool,
 ) -> Result<Vec<Superseded>> {
     let all = destinations(&publisher.places, &[&plan.settings.distribution]);
-    // Of every name: whoever was built on one of them counts.
+    // Images of every name: those that are built on one of them count.
     let everything = ImageQuery::default();
     let listed = join_all(all.iter().map(|to| image::ours(to.client(), run, &everything))).await;
     let mut listed = all.iter().zip(listed);
     let Some((at_home, images)) = listed.next() else { return Ok(Vec::new()) };
     let images = images?;
-    let bases: BTreeMap<String, Which> = images.iter().map(|(_, record)| (record.id.clone(), which(record))).collect();
+    let bases: BTreeMap<String, ImageIdentity> =
+        images.iter().map(|(_, record)| (record.id.clone(), which(record))).collect();
     let mut found = of_place(at_home, run, plan, planned, images).await;
     for (to, images) in listed {
         match images {
@@ -51,13 +52,14 @@ fn report_failure(run: &Run, to: &Destination, error: &Error) {
     run.warn(format!("no old images deleted in {}: {error}", to.place()), help);
 }
 
-fn which(record: &ImageRecord) -> Which {
+fn which(record: &ImageRecord) -> ImageIdentity {
     (record.namespace.clone(), record.key.clone(), record.version.clone())
 }
 
 /// An image is tagged with the id that its base has in the home region; elsewhere the same base has another.
-fn translate(images: &mut [(Image, ImageRecord)], bases: &BTreeMap<String, Which>) {
-    let here: BTreeMap<Which, String> = images.iter().map(|(_, record)| (which(record), record.id.clone())).collect();
+fn translate(images: &mut [(Image, ImageRecord)], bases: &BTreeMap<String, ImageIdentity>) {
+    let here: BTreeMap<ImageIdentity, String> =
+        images.iter().map(|(_, record)| (which(record), record.id.clone())).collect();
     for (_, record) in images {
         if let Some(source) = record.tags.get_mut(tags::SOURCE)
             && let Some(id) = bases.get(source.as_str()).and_then(|base| here.get(base))
@@ -108,8 +110,8 @@ pub(crate) async fn retire(publisher: &Publisher, run: &Run, plan: &ImagePlan, i
     image::delete(&publisher.places.at(region, role), run, &image.id).await
 }
 
-/// Our own images in the home region and wherever one of these distributions brings them, with who uses each. A place that
-/// can't be looked at is told; the others are listed all the same.
+/// Our own images in the home region and wherever one of these distributions brings them, with who uses each. A place
+/// that can't be listed is reported; the others are still listed.
 pub(crate) async fn inventory(
     publisher: &Publisher,
     run: &Run,

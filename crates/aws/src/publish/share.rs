@@ -16,8 +16,8 @@ use crate::image::{self, shared_key};
 const SHOWN: [&str; 7] =
     [tags::NAME, tags::IMAGE, tags::VARIANT, tags::VERSION, tags::DIGEST, tags::TESTED, tags::SOURCE];
 
-/// Gives everyone who is named leave to launch the image, which says in tags that they see what it is (`all` are its own).
-/// Who has it already is not asked for again, and nobody's leave is taken away. Answers whom it was given to, in words.
+/// Gives everyone who is named leave to launch the image, which says in tags that they see what it is (`all` are its
+/// own). Existing permissions are not set again, and none is removed. Returns whom it was shared with, in words.
 pub(super) async fn share(
     client: &Client,
     image: &str,

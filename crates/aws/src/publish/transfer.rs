@@ -21,7 +21,7 @@ use crate::image::{
 /// An image that another publication registered is available in seconds.
 const AVAILABLE: Duration = Duration::from_hours(3);
 
-/// The image at home that goes elsewhere.
+/// The image in the home region that is published to other places.
 pub(super) struct HomeImage<'a> {
     pub(super) record: &'a ImageRecord,
     pub(super) image: &'a Image,
@@ -56,7 +56,7 @@ pub(super) async fn transfer(
     }
 }
 
-/// The same image, where an earlier publication brought it.
+/// The same image, where an earlier publication created it.
 async fn present(images: &Images, run: &Run, record: &ImageRecord) -> Result<Option<Image>> {
     let place = images.client.place();
     let doing = format!("look for the image {:?} in {place}", record.name);

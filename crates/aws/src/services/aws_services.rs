@@ -46,7 +46,7 @@ impl AwsServices {
         self.ask_for(run, action, at, make).await?.map_err(|failure| refused(action, at, *failure))
     }
 
-    /// Asks in the bucket's region, which a refusal tells.
+    /// Asks in the bucket's region, which S3 returns with a refusal.
     pub(crate) async fn ask_for<T, E, F>(
         &self,
         run: &Run,
@@ -115,15 +115,15 @@ fn refused(action: &str, at: &ObjectPath, failure: Failure) -> Error {
 fn help(action: &str, at: &ObjectPath, partition: &str, failure: &Failure) -> Option<String> {
     let bucket = &at.bucket;
     if let Some(missing) = failure.missing() {
-        // S3 tells a bucket of another owner from a missing permission in its words alone (S3 user guide, "Verifying bucket
-        // ownership"): the former has none.
+        // S3 distinguishes a bucket of another owner from a missing permission only by the text (S3 user guide,
+        // "Verifying bucket ownership"): the former has none.
         let unexplained = !failure.text().contains("not authorized to perform");
         return match (&at.owner, missing) {
             (Some(owner), _) if unexplained => Some(format!(
                 "If the role already has this permission, the bucket {bucket} does not belong to the account {owner} that \
                  `expectedBucketOwner` names."
             )),
-            // Who may not list a bucket is not told what isn't in it (S3 API, GetObject, "Permissions").
+            // Without s3:ListBucket, S3 does not say that an object is missing (S3 API, GetObject, "Permissions").
             (_, "s3:GetObject") => Some(format!(
                 "Without s3:ListBucket on arn:{partition}:s3:::{bucket}, S3 also answers AccessDenied when the object does not exist."
             )),

@@ -1,4 +1,5 @@
-//! GetComponent of EC2 Image Builder (API reference, 2019-12-02): the one call that is made of it, and so without its SDK.
+//! GetComponent of EC2 Image Builder (API reference, 2019-12-02): the one call that is made of it, and so without its
+//! SDK.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -78,16 +79,16 @@ struct Component {
     arn: Option<String>,
     data: Option<String>,
     platform: Option<String>,
-    state: Option<State>,
+    state: Option<ComponentState>,
 }
 
 #[derive(Debug, Deserialize)]
-struct State {
+struct ComponentState {
     status: Option<String>,
     reason: Option<String>,
 }
 
-/// A refusal, as the SDK's own clients tell theirs.
+/// A refusal, in the form of the SDK's own clients.
 #[derive(Debug)]
 pub(crate) struct ComponentError(ErrorMetadata);
 
@@ -157,10 +158,10 @@ async fn get(client: &Client, arn: &str) -> Result<Component, SdkError<Component
     operation.invoke(()).await
 }
 
-/// Where an error's code stands (Smithy, "AWS restJson1 protocol", operation error serialization).
+/// The header with an error's code (Smithy, "AWS restJson1 protocol", operation error serialization).
 const KIND: &str = "x-amzn-errortype";
 
-/// The code, whose namespace and address are nobody's business, and the message.
+/// The code, without namespace and address, and the message.
 fn refusal(kind: Option<&str>, body: &[u8]) -> ErrorMetadata {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |names: &[&str]| names.iter().find_map(|name| body.get(name)?.as_str()).map(str::to_owned);

@@ -97,8 +97,8 @@ pub(super) fn is_pre_release(tags: &BTreeMap<String, String>) -> bool {
         .is_some_and(|version| !version.pre.is_empty())
 }
 
-/// What is left over of something that carries an end, when that is over. What was tested is nobody's left-over, but for
-/// pre-releases; their snapshots go with them.
+/// What is left over of something that carries an end, when that is over. What was tested is nobody's left-over, but
+/// for pre-releases; their snapshots go with them.
 fn orphan(tagged: Tagged, region: &str, now: Timestamp) -> Option<Orphan> {
     let expired: Timestamp = tagged.tags.get(tags::EXPIRES)?.parse().ok()?;
     let tested = tagged.tags.contains_key(tags::TESTED);
@@ -160,7 +160,7 @@ mod tests {
         ];
         assert!(orphaned(&passing).is_some());
         assert_eq!(orphan(of(SNAPSHOT, &passing), "eu-west-1", now), None);
-        // A tag that nobody can read proves no end; neither does a missing one.
+        // An invalid expiry tag does not count as expired; neither does a missing one.
         assert_eq!(orphaned(&[(tags::EXPIRES, "soon")]), None);
         assert_eq!(orphaned(&[]), None);
     }

@@ -1,5 +1,5 @@
-//! Auto Scaling's own words for an image, which DescribeImageReferences does not look at: launch configurations, and the
-//! images that a mixed instances policy names for single types.
+//! Auto Scaling's own words for an image, which DescribeImageReferences does not look at: launch configurations, and
+//! the images that a mixed instances policy names for single types.
 
 use ami_bake_core::Result;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchConfiguration, LaunchTemplate};

@@ -81,8 +81,8 @@ fn unknown(run: &Run, place: &str, ids: &[String], error: &Error) -> BTreeMap<St
 
 /// Why an image can't go, in words; none when it can.
 pub(crate) fn holder(image: &Image, usage: Option<&Usage>) -> Option<String> {
-    // `enabled-with-cooldown` and `disabled` after it protect too until the cooldown is over (EC2 user guide, "Protect an
-    // AMI from deregistration"); that one EC2 refuses by itself.
+    // `enabled-with-cooldown` and `disabled` after it protect too until the cooldown is over (EC2 user guide, "Protect
+    // an AMI from deregistration"); that one EC2 refuses by itself.
     if image.deregistration_protection().is_some_and(|state| state.starts_with("enabled")) {
         return Some("it has deregistration protection".to_owned());
     }

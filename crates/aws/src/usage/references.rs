@@ -66,7 +66,7 @@ fn in_words(reference: &ImageReference) -> String {
     let resource = reference.arn().unwrap_or_default().splitn(6, ':').nth(5).unwrap_or_default();
     let (kind, rest) = resource.split_once('/').unwrap_or(("", resource));
     match reference.resource_type() {
-        // The name of a parameter in a path begins with the slash that stands after the kind.
+        // The name of a parameter with a path begins with the slash after the kind.
         Some(ImageReferenceResourceType::SsmParameter) if rest.contains('/') => format!("parameter /{rest}"),
         Some(ImageReferenceResourceType::SsmParameter) => format!("parameter {rest}"),
         Some(ImageReferenceResourceType::Ec2LaunchTemplate) => format!("launch template {rest}"),

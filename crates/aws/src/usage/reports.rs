@@ -1,5 +1,6 @@
-//! What EC2 finds in the accounts that an image is shared with: usage reports, made when they are asked for, within hours at
-//! most, and kept by EC2 for 30 days (EC2 user guide, "View your AMI usage"). They cost nothing and need no clean-up.
+//! What EC2 finds in the accounts that an image is shared with: usage reports, made when they are asked for, within
+//! hours at most, and kept by EC2 for 30 days (EC2 user guide, "View your AMI usage"). They cost nothing and need no
+//! clean-up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +45,7 @@ pub(super) async fn reported(client: &Client, run: &Run, images: &[String], asks
         let pending = of(image, "pending").is_some();
         if let Some(report) = of(image, "available") {
             ready.extend(report.report_id().map(str::to_owned));
-            // What it says stands meanwhile; the one after it may say that nobody is left.
+            // This report counts in the meantime; the next one may show no users.
             if asks && !pending && is_old(report, run.clock().now()) {
                 ask(client, run, image).await?;
             }

@@ -1,4 +1,5 @@
-//! Images in other hands: nobody sees their instances, but EC2 says when an image was last launched.
+//! Images that are shared: the instances of other accounts are not visible, but EC2 says when an image was last
+//! launched.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use aws_sdk_sts::Client;
 
 use super::diagnosis::{Retry, decide, of_role};
 use super::settings::Identity;
-use super::sources::Source;
+use super::sources::CredentialsSource;
 use crate::client::failure::Failure;
 
 /// A session that was reached through another role lasts an hour at most (STS API, AssumeRole, "role chaining"); asking
@@ -56,7 +56,7 @@ enum Refusal {
     Empty(Error),
 }
 
-impl Source for AssumeRole {
+impl CredentialsSource for AssumeRole {
     async fn get(&self) -> Result<Credentials> {
         let answer = match self.ask(self.duration).await {
             Err(refusal) if matches!(&*refusal, Refusal::Failed(failure) if decide(failure) == Retry::ShorterSession) => {

@@ -1,4 +1,4 @@
-//! STS' refusals in words: the same short text stands for many causes, so what was asked stands beside it.
+//! Explains refusals of STS. The same short text has many causes, so the explanation shows what was asked for.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ pub(super) enum Retry {
     Never,
 }
 
-/// Judges a refusal of AssumeRoleWithWebIdentity or AssumeRole (STS API, errors; research: github-actions, 3.3).
+/// Decides what to do about a refusal of AssumeRoleWithWebIdentity or AssumeRole (STS API, "Errors").
 pub(super) fn decide(failure: &Failure) -> Retry {
     let text = failure.text();
     match failure.code() {

@@ -11,18 +11,18 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use tokio::sync::Mutex;
 
-use super::sources::Source;
+use super::sources::CredentialsSource;
 
 /// Renewed this long before the end, so that no call of a long stage meets an expired key; a third of a shorter life.
 const BEFORE: Duration = Duration::from_mins(5);
 /// After a renewal that failed while the old credentials were good for longer, it is tried again this much later.
 const AGAIN: Duration = Duration::from_secs(20);
-/// A definite refusal stands for this long: forty calls at once must not ask STS three times each.
+/// A definite refusal is cached for this long, so that forty calls at once do not ask STS three times each.
 const STANDS: Duration = Duration::from_mins(1);
 
-/// Gives out a source's credentials and gets new ones in good time. To the SDK's cache it tells the time of the renewal
-/// as the end: the cache knows one margin for all lives, and 5 min are more than the whole life of some.
-pub(super) struct Renewing<S> {
+/// Provides a source's credentials and renews them in time. It gives the SDK's cache the time of the renewal as the
+/// expiry: the cache has one margin for all lifetimes, and some sessions are shorter than 5 minutes.
+pub(super) struct RenewingProvider<S> {
     source: S,
     masker: Option<Arc<Masker>>,
     state: Mutex<State>,
@@ -36,13 +36,13 @@ struct State {
     refused: Option<(Error, SystemTime)>,
 }
 
-impl<S> fmt::Debug for Renewing<S> {
+impl<S> fmt::Debug for RenewingProvider<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Renewing")
+        f.write_str("RenewingProvider")
     }
 }
 
-impl<S: Source> Renewing<S> {
+impl<S: CredentialsSource> RenewingProvider<S> {
     pub(super) fn new(source: S, masker: Option<Arc<Masker>>) -> Self {
         Self { source, masker, state: Mutex::default(), now: SystemTime::now }
     }
@@ -93,7 +93,7 @@ impl<S: Source> Renewing<S> {
     }
 }
 
-impl<S: Source> ProvideCredentials for Renewing<S> {
+impl<S: CredentialsSource> ProvideCredentials for RenewingProvider<S> {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -105,7 +105,7 @@ impl<S: Source> ProvideCredentials for Renewing<S> {
     }
 }
 
-/// The same credentials with another end.
+/// The same credentials with another expiry.
 fn ending(credentials: &Credentials, end: SystemTime) -> Credentials {
     let mut credentials = credentials.clone();
     *credentials.expiry_mut() = Some(end);
@@ -136,7 +136,7 @@ mod tests {
         asked: AtomicU64,
     }
 
-    impl Source for Numbered {
+    impl CredentialsSource for Numbered {
         async fn get(&self) -> Result<Credentials> {
             let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
             if (3..=5).contains(&number) {
@@ -147,12 +147,12 @@ mod tests {
         }
     }
 
-    fn renewing(life: u64) -> Renewing<Numbered> {
+    fn renewing(life: u64) -> RenewingProvider<Numbered> {
         let masker = Some(Arc::new(Masker::default()));
-        Renewing { now, ..Renewing::new(Numbered { life, asked: AtomicU64::new(0) }, masker) }
+        RenewingProvider { now, ..RenewingProvider::new(Numbered { life, asked: AtomicU64::new(0) }, masker) }
     }
 
-    async fn key(provider: &Renewing<Numbered>) -> String {
+    async fn key(provider: &RenewingProvider<Numbered>) -> String {
         provider.give().await.unwrap().access_key_id().to_owned()
     }
 
@@ -181,7 +181,7 @@ mod tests {
         pass(2);
         let error = provider.give().await.unwrap_err();
         assert_eq!(error.message(), "STS has a hiccup");
-        // The refusal stands; nobody is asked.
+        // The refusal is cached: the source is not asked again.
         assert!(provider.give().await.is_err());
         assert_eq!(provider.source.asked.load(Ordering::Relaxed), 4);
     }

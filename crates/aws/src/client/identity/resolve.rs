@@ -12,15 +12,15 @@ use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
 
 use super::arn::{Partition, RoleArn};
 use super::assume::AssumeRole;
-use super::renewal::Renewing;
+use super::renewal::RenewingProvider;
 use super::settings::Identity;
-use super::sources::{Chain, Source};
+use super::sources::{CredentialsSource, DefaultChain};
 use super::web::WebIdentity;
 
 /// The time for one renewal, with the retries of every hop.
 const RENEW_TIME: Duration = Duration::from_mins(2);
 
-/// A cache that keeps credentials until the moment at which [`Renewing`] wants to be asked again.
+/// A cache that keeps credentials until the moment at which [`RenewingProvider`] wants to be asked again.
 pub(crate) fn cache() -> SharedIdentityCache {
     IdentityCache::lazy().buffer_time(Duration::ZERO).load_timeout(RENEW_TIME).build()
 }
@@ -56,7 +56,7 @@ pub(crate) fn resolve(
             with(renewing(web, identity))
         }
         (None, role) => {
-            let chain = with(renewing(Chain::of(base, identity), identity));
+            let chain = with(renewing(DefaultChain::of(base, identity), identity));
             match role {
                 Some(role) => {
                     with(renewing(AssumeRole::new(&chain, identity, role.as_str(), sts_region.clone()), identity))
@@ -64,7 +64,7 @@ pub(crate) fn resolve(
                 None => chain,
             }
         }
-        (Some(_), None) => with(renewing(Chain::of(base, identity), identity)),
+        (Some(_), None) => with(renewing(DefaultChain::of(base, identity), identity)),
     };
     for role in hops {
         config = with(renewing(AssumeRole::new(&config, identity, role.as_str(), sts_region.clone()), identity));
@@ -82,6 +82,6 @@ pub(crate) fn chained(
     renewing(AssumeRole::new(config, identity, role, region), identity)
 }
 
-fn renewing(source: impl Source, identity: &Identity) -> SharedCredentialsProvider {
-    SharedCredentialsProvider::new(Renewing::new(source, identity.masker.clone()))
+fn renewing(source: impl CredentialsSource, identity: &Identity) -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(RenewingProvider::new(source, identity.masker.clone()))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::token::TokenSource;
 
-/// Takes what is odd, in a sentence.
+/// Receives a warning, as a sentence.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
 /// Whose credentials are used.
@@ -24,14 +24,14 @@ pub struct Identity {
     pub session_name: Option<String>,
     /// How long a session of the first role lasts (15 min to the role's maximum); an hour without.
     pub duration: Option<Duration>,
-    /// The region whose STS is asked; the home region without. Apart, because an opt-in region's tokens may not be valid
-    /// elsewhere.
+    /// The region whose STS is asked; the home region without. Apart, because an opt-in region's tokens may not be
+    /// valid elsewhere.
     pub sts_region: Option<String>,
-    /// Hears of every secret before anything could print it.
+    /// Receives every secret before anything could print it.
     pub masker: Option<Arc<Masker>>,
-    /// Hears what is odd.
+    /// Receives warnings.
     pub warn: Option<Warn>,
-    /// What to do where there are no base credentials at all, when the caller knows better than this room.
+    /// Help for missing base credentials, where the caller has better advice than this crate.
     pub help: Option<String>,
 }
 

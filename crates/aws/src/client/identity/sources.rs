@@ -11,25 +11,25 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use super::settings::Identity;
 
 /// Gets credentials that last from now on.
-pub(super) trait Source: Send + Sync + std::fmt::Debug + 'static {
+pub(super) trait CredentialsSource: Send + Sync + std::fmt::Debug + 'static {
     /// Credentials, or a failure in words.
     fn get(&self) -> impl Future<Output = Result<Credentials>> + Send;
 }
 
 /// The SDK's default chain.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct DefaultChain {
     provider: Option<SharedCredentialsProvider>,
     help: Option<String>,
 }
 
-impl Chain {
+impl DefaultChain {
     pub(super) fn of(base: &SdkConfig, identity: &Identity) -> Self {
         Self { provider: base.credentials_provider(), help: identity.help.clone() }
     }
 }
 
-impl Source for Chain {
+impl CredentialsSource for DefaultChain {
     async fn get(&self) -> Result<Credentials> {
         let why = match &self.provider {
             Some(provider) => match provider.provide_credentials().await {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::arn::RoleArn;
 
-/// A trust policy for these subjects of an OIDC provider (IAM: "Create a role for OpenID Connect federation"). A subject
-/// that holds `*` is a pattern.
+/// A trust policy for these subjects of an OIDC provider (IAM: "Create a role for OpenID Connect federation"). A
+/// subject that holds `*` is a pattern.
 pub fn trust_policy(partition: &str, account: &str, issuer: &str, audience: &str, subjects: &[String]) -> Value {
     let provider = issuer.trim_start_matches("https://").trim_end_matches('/');
     let test = if subjects.iter().any(|subject| subject.contains('*')) { "StringLike" } else { "StringEquals" };
@@ -32,7 +32,7 @@ pub(super) fn that_accepts(role: &RoleArn, claims: &Claims) -> Value {
 }
 
 /// The subject in its form by names and in its immutable form with ids, which is the default of repositories made or
-/// renamed after July 2026 (GitHub: OpenID Connect reference). What the token says stands first.
+/// renamed after July 2026 (GitHub: OpenID Connect reference). The form in the token comes first.
 pub fn both_forms(claims: &Claims) -> Vec<String> {
     let subject = &claims.subject;
     let parts = subject.strip_prefix("repo:").and_then(|rest| rest.split_once(':'));

@@ -17,7 +17,7 @@ use super::arn::RoleArn;
 use super::assume::{credentials, seconds};
 use super::diagnosis::{Retry, decide, of_token};
 use super::settings::Identity;
-use super::sources::Source;
+use super::sources::CredentialsSource;
 use crate::client::failure::Failure;
 
 /// STS' default, and what every role allows.
@@ -78,7 +78,7 @@ impl WebIdentity {
     }
 }
 
-impl Source for WebIdentity {
+impl CredentialsSource for WebIdentity {
     async fn get(&self) -> Result<Credentials> {
         let audience = self.identity.audience.as_deref().unwrap_or(self.role.audience());
         let mut duration = self.identity.duration.unwrap_or(SESSION);
