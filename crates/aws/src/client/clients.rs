@@ -20,12 +20,12 @@ pub struct Settings {
 }
 
 /// A role in another account, where there is one, and a region.
-type Place = (Option<String>, String);
+type AccountRegion = (Option<String>, String);
 
 /// The clients of every region and account that a run touches, each made at its first use.
 pub(crate) struct Clients {
     home: Arc<Client>,
-    others: Mutex<HashMap<Place, Arc<Client>>>,
+    others: Mutex<HashMap<AccountRegion, Arc<Client>>>,
 }
 
 impl Clients {
@@ -76,7 +76,7 @@ impl Clients {
 pub(crate) struct PerPlace<T> {
     clients: Arc<Clients>,
     make: fn(Arc<Client>) -> T,
-    all: Mutex<HashMap<Place, Arc<T>>>,
+    all: Mutex<HashMap<AccountRegion, Arc<T>>>,
 }
 
 impl<T> PerPlace<T> {

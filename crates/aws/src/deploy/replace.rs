@@ -200,9 +200,9 @@ impl Replacement<'_> {
     async fn flowing(&self) -> Result<()> {
         let run = &self.job.run;
         let begun = run.clock().elapsed();
-        let judges = self.old.raw.health_check_type().is_some_and(|kind| kind.contains("ELB"));
+        let elb_health_checks = self.old.raw.health_check_type().is_some_and(|kind| kind.contains("ELB"));
         loop {
-            let flows = traffic::flows(self.client(), &self.next, &self.traffic, judges);
+            let flows = traffic::flows(self.client(), &self.next, &self.traffic, elb_health_checks);
             if run.until_cancelled(flows).await?? {
                 return Ok(());
             }

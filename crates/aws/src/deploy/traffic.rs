@@ -86,9 +86,9 @@ pub(super) async fn detach(client: &Client, group: &str, traffic: &Traffic) -> R
 
 /// True when every load balancer sends traffic to the group. One that is asked for its machines' health (`ELB`) says so
 /// only once a machine passed it (Auto Scaling API, LoadBalancerTargetGroupState).
-pub(super) async fn flows(client: &Client, group: &str, traffic: &Traffic, judges_health: bool) -> Result<bool> {
+pub(super) async fn flows(client: &Client, group: &str, traffic: &Traffic, elb_health_checks: bool) -> Result<bool> {
     let doing = format!("watch the load balancers of {group}");
-    let good = |state: Option<&str>| state == Some("InService") || (!judges_health && state == Some("Added"));
+    let good = |state: Option<&str>| state == Some("InService") || (!elb_health_checks && state == Some("Added"));
     if !traffic.target_groups.is_empty() {
         let request = client.autoscaling.describe_load_balancer_target_groups().auto_scaling_group_name(group);
         let answer = client.call("DescribeLoadBalancerTargetGroups", &doing, request.max_records(100).send()).await?;
