@@ -104,7 +104,7 @@ async fn leave_group(machines: &Machines, run: &Run, id: &str, known: Option<Ins
 pub(super) async fn free_group(machines: &Machines, run: &Run, group: &str) -> Result<()> {
     let client = machines.client();
     let request = client.ec2.describe_network_interfaces().filters(filter("group-id", group)).send();
-    let doing = format!("find what holds the security group {group}");
+    let doing = format!("list the interfaces of the security group {group}");
     let answer = client.call("DescribeNetworkInterfaces", &doing, request).await?;
     for interface in answer.network_interfaces() {
         if let (Some(id), Some(vpc)) = (interface.network_interface_id(), interface.vpc_id()) {

@@ -120,7 +120,7 @@ pub(super) async fn profiles(client: &Client) -> Result<Vec<Tagged>> {
                 }
                 Err(failure) if failure.not_found() => {}
                 Err(failure) => {
-                    return Err(client.explain(*failure, &format!("look at the instance profile {name}")).await);
+                    return Err(client.explain(*failure, &format!("look up the instance profile {name}")).await);
                 }
             }
         }
@@ -139,7 +139,7 @@ pub(super) async fn roles(client: &Client) -> Result<Vec<Tagged>> {
             match client.ask("GetRole", client.iam.get_role().role_name(name).send()).await {
                 Ok(answer) => all.extend(answer.role().map(|one| iam_found(ROLE, name, one.tags()))),
                 Err(failure) if failure.not_found() => {}
-                Err(failure) => return Err(client.explain(*failure, &format!("look at the role {name}")).await),
+                Err(failure) => return Err(client.explain(*failure, &format!("look up the role {name}")).await),
             }
         }
         Ok((all, answer.marker))

@@ -18,7 +18,7 @@ pub(crate) async fn remove(machines: &Machines, run: &Run, orphan: &Orphan) -> R
     match orphan.kind.as_str() {
         IMAGE => {
             // It may have passed its tests or been put to use since it was listed.
-            let doing = format!("look at the image {id}");
+            let doing = format!("look up the image {id}");
             let found = image::describe(machines.client(), "self", vec![filter("image-id", id)], &doing).await?;
             if found.iter().any(|image| image::is_tested(image) && !is_pre_release(&tags_of(image))) {
                 return Err(Error::preflight(format!("delete the image {id}: it is tagged as tested")).help(

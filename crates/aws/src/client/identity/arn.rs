@@ -88,7 +88,7 @@ pub(crate) fn account_of(role: &str) -> Option<String> {
 
 fn refused(text: &str) -> Error {
     Error::preflight(format!("{text:?} is not the ARN of a role"))
-        .help("Write it as arn:aws:iam::111111111111:role/NAME; `aws iam get-role --role-name NAME` shows it.")
+        .help("Use the form arn:aws:iam::111111111111:role/NAME; `aws iam get-role --role-name NAME` shows it.")
 }
 
 #[cfg(test)]
