@@ -157,6 +157,20 @@ class Imports(Crate):
         self.assertEqual(found, {"main.rs": ["a.rs"]})
 
 
+class Layers(Crate):
+    def test_a_layer_imports_only_from_those_below(self):
+        self.write({
+            "lib.rs": "mod a; mod b; mod c; mod d; mod e;",
+            "a.rs": "use crate::{b::B, d::D};",
+            "b.rs": "use crate::c::C;",
+            "c.rs": "use crate::b::B;",
+            "d.rs": "",
+            "e/mod.rs": "use crate::d::D;",
+        })
+        self.assertEqual(layers.layers(self.source), [["b", "c", "d", "lib"], ["a", "e"]])
+        self.assertIn("| `src` | `b` `c` `d` → `a` `e` |", layers.table([self.source]))
+
+
 class Circles(Crate):
     def test_two_files_may_import_each_other(self):
         self.assertEqual(self.check({"lib.rs": "mod a; mod b;", "a.rs": "use crate::b::B;", "b.rs": "use crate::a::A;"}), [])
