@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ami_bake_core::plan::{Step, Verb};
+use ami_bake_core::plan::{ComponentStep, Step, StepAction};
 use ami_bake_core::platform::Grant;
 use ami_bake_core::services::ObjectPath;
 use ami_bake_manifest::diagnostic::Sources;
@@ -17,7 +17,7 @@ use crate::run::Use;
 pub fn grants<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<Grant> {
     let mut all = Vec::new();
     for step in steps {
-        let Verb::Component { path, parameters, phases } = &step.verb else { continue };
+        let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else { continue };
         let Some(document) = read(path) else { continue };
         let wanted = Use { document: &document, name: "", parameters, phases: None, above: &[] };
         let variables = wanted.variables();
@@ -147,7 +147,7 @@ phases:
         let step = Step {
             name: "it".to_owned(),
             route: Route::root(),
-            verb: Verb::Component { path, parameters, phases: vec![Phase::Build] },
+            action: StepAction::Component(ComponentStep { path, parameters, phases: vec![Phase::Build] }),
             env: Vec::new(),
             timeout: None,
             retries: 0,

@@ -14,6 +14,7 @@ mod options;
 mod recipe;
 mod resolve;
 mod schema;
+mod secret;
 mod template;
 pub mod tree;
 mod variables;

@@ -7,10 +7,8 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::expression::{Piece, Scope, Template, evaluate, locate, text, truth};
+use crate::secret::SECRET;
 use crate::tree::{Kind, Meaning, Node};
-
-/// Stands around a secret's name in an evaluated text; no environment variable can hold it, and no file's text may.
-pub(crate) const SECRET: char = '\0';
 
 /// Evaluates the expressions of a tree.
 pub(crate) struct Resolver<'a> {

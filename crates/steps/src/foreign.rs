@@ -1,4 +1,4 @@
-//! Scripts of other rooms: run as this room's own are, for which their tool's rules hold.
+//! What other crates do on a machine with the means of this one: their scripts run as this crate's own do.
 
 use std::time::Duration;
 
@@ -6,9 +6,21 @@ use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
 use ami_bake_core::provision::ConnectedMachine;
-use ami_bake_core::{Result, Run};
+use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
 
 use crate::shell::{Interpreter, LastWords, Script, Tail};
+use crate::step_type::StepType;
+
+/// A step type that another crate applies, in front of this one.
+pub(crate) struct Foreign;
+
+#[async_trait]
+impl StepType for Foreign {
+    async fn apply(&self, _: &Run, _: &ConnectedMachine<'_>, step: &Step, _: &mut dyn OutputSink) -> Result<()> {
+        Err(Error::internal(format!("no provisioner for steps of the type `{}`", step.action.name())))
+    }
+}
 
 /// A script, and what it is run with.
 #[derive(Debug, Clone, Copy)]

@@ -1,22 +1,24 @@
-//! The verbs of the steps: what a manifest's `build`, `validate` and `test` do on a machine, and what every bake does
-//! there besides: list the packages, look for secrets, seal.
+//! What the steps of a manifest's `build`, `validate` and `test` do on a machine, and what every bake does there besides:
+//! list the packages, search for secrets, seal. A step type is a folder here and a line in `registry.rs`.
 
 mod ansible;
 mod chef;
 mod expect;
 mod files;
 mod foreign;
-mod inputs;
+pub mod http;
 mod packages;
 mod poll;
+mod reboot;
+mod registry;
+mod runner;
 mod scan;
 mod seal;
 mod shell;
+mod step_type;
 mod text;
-mod verbs;
 mod wait;
 
 pub use foreign::{Call, Ended, call};
-pub use inputs::{digest_of_files, file_inputs};
+pub use runner::StepRunner;
 pub use shell::LastWords;
-pub use verbs::StepRunner;

@@ -6,76 +6,96 @@ use std::time::Duration;
 use ami_bake_core::duration::human;
 use ami_bake_core::{Result, Run};
 
-/// One look lasts this long at most: a machine that takes a connection and says nothing must not eat all the time.
-pub(crate) const LOOK: Duration = Duration::from_secs(10);
+/// Limit for one attempt: a machine that accepts a connection and sends nothing must not use up all the time.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// What a look saw.
-pub(crate) enum Seen {
-    /// It is as it should be.
-    Holds,
-    /// It is not (yet): what was expected, and what it is instead.
-    Not(String),
-    /// The same, with more of what it is instead.
-    Saw(String, String),
+/// What one attempt found.
+pub(crate) enum Observation {
+    /// What was expected.
+    Met,
+    /// Something else, or nothing yet.
+    Unmet(Unmet),
 }
 
-/// What was seen last of something that never held.
-pub(crate) struct Last {
-    /// What was expected, and what it was instead.
+/// What was found instead.
+pub(crate) struct Unmet {
+    /// What was expected, and what was found.
     pub(crate) fact: String,
-    /// More about it.
-    pub(crate) more: Option<String>,
-    /// For how long.
-    pub(crate) spent: Duration,
+    /// More of what was found.
+    pub(crate) detail: Option<String>,
+    /// What can be done about it, where that is known.
+    pub(crate) help: Option<&'static str>,
 }
 
-/// How often is looked, and for how long.
-pub(crate) struct Patience {
-    /// Time between two looks.
-    pub(crate) interval: Duration,
-    /// Time for all looks together; one that has begun is not cut short by it.
-    pub(crate) limit: Duration,
-    /// Time for one look.
-    pub(crate) look: Duration,
-}
+impl Observation {
+    /// Something else than expected.
+    pub(crate) fn unmet(fact: String) -> Self {
+        Self::Unmet(Unmet { fact, detail: None, help: None })
+    }
 
-impl Patience {
-    /// The time that a command may run: it is one look, and some take their time.
-    pub(crate) fn command(limit: Duration) -> Duration {
-        limit.max(LOOK)
+    /// The same with more of what was found.
+    pub(crate) fn detail(self, detail: String) -> Self {
+        match self {
+            Self::Unmet(unmet) => Self::Unmet(Unmet { detail: Some(detail), ..unmet }),
+            Self::Met => Self::Met,
+        }
+    }
+
+    /// The same with what can be done about it.
+    pub(crate) fn help(self, help: &'static str) -> Self {
+        match self {
+            Self::Unmet(unmet) => Self::Unmet(Unmet { help: Some(help), ..unmet }),
+            Self::Met => Self::Met,
+        }
     }
 }
 
-/// Looks again and again until it holds; what was seen last when it never did.
+/// How often something is tried, and for how long.
+pub(crate) struct PollLimits {
+    /// Time between two attempts.
+    pub(crate) interval: Duration,
+    /// Time for all attempts together; one that has begun is not cut short by it.
+    pub(crate) total: Duration,
+    /// Time for one attempt.
+    pub(crate) attempt: Duration,
+}
+
+impl PollLimits {
+    /// The time that a command may run: it is one attempt, and some take long.
+    pub(crate) fn command(total: Duration) -> Duration {
+        total.max(ATTEMPT)
+    }
+}
+
+/// Tries again and again until it is as expected. When it never was: what was found last, and how long that took.
 ///
 /// # Errors
-/// When a look fails for good, or the run is cancelled.
-pub(crate) async fn poll<F, L>(run: &Run, patience: &Patience, mut look: L) -> Result<Option<Last>>
+/// When an attempt fails for good, or the run is cancelled.
+pub(crate) async fn poll<F, L>(run: &Run, limits: &PollLimits, mut attempt: L) -> Result<Option<(Unmet, Duration)>>
 where
-    F: Future<Output = Result<Seen>>,
+    F: Future<Output = Result<Observation>>,
     L: FnMut() -> F,
 {
     let start = run.clock().elapsed();
-    let mut before: Option<(String, Option<String>)> = None;
+    let mut before: Option<Unmet> = None;
     loop {
-        let seen = tokio::select! {
-            seen = run.until_cancelled(look()) => seen??,
-            () = run.clock().sleep(patience.look) => match before.take() {
-                Some((fact, Some(more))) => Seen::Saw(fact, more),
-                Some((fact, None)) => Seen::Not(fact),
-                None => Seen::Not(format!("the machine did not answer within {}", human(patience.look))),
+        let observed = tokio::select! {
+            observed = run.until_cancelled(attempt()) => observed??,
+            // What an earlier attempt found says more than that this one found nothing.
+            () = run.clock().sleep(limits.attempt) => match before.take() {
+                Some(unmet) => Observation::Unmet(unmet),
+                None => Observation::unmet(format!("the machine did not answer within {}", human(limits.attempt))),
             },
         };
-        let (fact, more) = match seen {
-            Seen::Holds => return Ok(None),
-            Seen::Not(fact) => (fact, None),
-            Seen::Saw(fact, more) => (fact, Some(more)),
+        let unmet = match observed {
+            Observation::Met => return Ok(None),
+            Observation::Unmet(unmet) => unmet,
         };
         let spent = run.clock().elapsed().saturating_sub(start);
-        if spent >= patience.limit {
-            return Ok(Some(Last { fact, more, spent }));
+        if spent >= limits.total {
+            return Ok(Some((unmet, spent)));
         }
-        before = Some((fact, more));
-        run.sleep(patience.interval.min(patience.limit.saturating_sub(spent))).await?;
+        before = Some(unmet);
+        run.sleep(limits.interval.min(limits.total.saturating_sub(spent))).await?;
     }
 }

@@ -1,16 +1,19 @@
-//! The verb `wait`.
+//! The step type `wait`.
 
 use std::time::Duration;
 
 use ami_bake_core::duration::human;
-use ami_bake_core::plan::{Step, WaitFor};
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::{Step, WaitFor, WaitStep};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
 
-use crate::expect::command;
-use crate::poll::{LOOK, Patience, Seen, poll};
+use crate::expect::execute;
+use crate::poll::{ATTEMPT, Observation, PollLimits, poll};
 use crate::shell::ask;
+use crate::step_type::StepType;
 use crate::text::excerpt;
 
 /// Time between two looks where nothing is said.
@@ -18,43 +21,50 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How long is waited where nothing is said.
 const LIMIT: Duration = Duration::from_mins(5);
 
+#[async_trait]
+impl StepType for WaitStep {
+    async fn apply(&self, run: &Run, on: &ConnectedMachine<'_>, step: &Step, _: &mut dyn OutputSink) -> Result<()> {
+        wait(run, on, step, &self.until, self.interval).await
+    }
+}
+
 /// Waits until it answers.
 ///
 /// # Errors
 /// When it never did, with what was seen last.
-pub(crate) async fn wait(
+async fn wait(
     run: &Run,
     on: &ConnectedMachine<'_>,
     step: &Step,
     until: &WaitFor,
     interval: Option<Duration>,
 ) -> Result<()> {
-    let limit = step.timeout.unwrap_or(LIMIT);
+    let total = step.timeout.unwrap_or(LIMIT);
     let look = || async move {
         Ok(match until {
             WaitFor::Port(port) => match on.communicator.dial("127.0.0.1", *port).await {
-                Ok(_) => Seen::Holds,
-                Err(error) => Seen::Not(excerpt(error.message(), 200)),
+                Ok(_) => Observation::Met,
+                Err(error) => Observation::unmet(excerpt(error.message(), 200)),
             },
             WaitFor::File(path) => {
                 let answer = ask(run, on, "look for the file", &format!("[ -e {} ]", quote(path))).await?;
-                if answer.status == 0 { Seen::Holds } else { Seen::Not("it is not there".to_owned()) }
+                if answer.status == 0 { Observation::Met } else { Observation::unmet("it is not there".to_owned()) }
             }
             WaitFor::Command(text) => {
-                let outcome = command::execute(run, on, step, text, limit).await?;
-                if outcome.exit.success() { Seen::Holds } else { Seen::Not(outcome.describe(run)) }
+                let outcome = execute(run, on, step, text, total).await?;
+                if outcome.exit.success() { Observation::Met } else { Observation::unmet(outcome.describe(run)) }
             }
         })
     };
-    let one = if matches!(until, WaitFor::Command(_)) { Patience::command(limit) } else { LOOK };
-    let patience = Patience { interval: interval.unwrap_or(INTERVAL), limit, look: one };
-    let Some(last) = poll(run, &patience, look).await? else { return Ok(()) };
+    let attempt = if matches!(until, WaitFor::Command(_)) { PollLimits::command(total) } else { ATTEMPT };
+    let limits = PollLimits { interval: interval.unwrap_or(INTERVAL), total, attempt };
+    let Some((unmet, spent)) = poll(run, &limits, look).await? else { return Ok(()) };
     let what = match until {
         WaitFor::Port(port) => format!("nothing listened at port {port} of the machine"),
         WaitFor::File(path) => format!("`{path}` did not appear on the machine"),
         WaitFor::Command(text) => format!("the command `{}` did not exit with 0", excerpt(text, 80)),
     };
-    Err(Error::build(format!("step `{}`: {what} within {}; at last: {}", step.name, human(last.spent), last.fact))
+    Err(Error::build(format!("step `{}`: {what} within {}; at last: {}", step.name, human(spent), unmet.fact))
         .help("Give it longer with `timeout`, or look into the logs of what should answer.")
         .at(step.route.clone()))
 }

@@ -8,8 +8,8 @@ use ami_bake_core::event::Package;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::plan::{
     BakedQuery, Deployment, Digest, Digester, Distribution, ImageKey, ImagePlan, ImageSettings, MachineSettings,
-    OnFailure, Recipe, Refresh, Resolved, Retention, SourceImage, SourceQuery, Step, Strategy, Variant, Verb,
-    VersionRule,
+    OnFailure, Recipe, Refresh, Resolved, Retention, RunStep, SourceImage, SourceQuery, Step, StepAction, Strategy,
+    Variant, VersionRule,
 };
 use ami_bake_core::provision::{ConnectedMachine, Login, Provisioner};
 use ami_bake_core::{Error, Result, Route, Run};
@@ -20,7 +20,7 @@ pub fn step(name: &str, order: &str) -> Step {
     Step {
         name: name.to_owned(),
         route: Route::root().key("images"),
-        verb: Verb::Run { script: order.to_owned(), shell: None, user: None, working_directory: None },
+        action: StepAction::Run(RunStep { script: order.to_owned(), shell: None, user: None, working_directory: None }),
         env: Vec::new(),
         timeout: None,
         retries: 0,
@@ -191,7 +191,9 @@ impl Provisioner for Scripted {
 
     async fn apply(&self, run: &Run, _: &ConnectedMachine<'_>, step: &Step, output: &mut dyn OutputSink) -> Result<()> {
         *self.applied.lock().unwrap().entry(step.name.clone()).or_default() += 1;
-        let Verb::Run { script, .. } = &step.verb else { return Err(Error::internal("only run is scripted")) };
+        let StepAction::Run(RunStep { script, .. }) = &step.action else {
+            return Err(Error::internal("only run is scripted"));
+        };
         output.write(Stream::Stdout, format!("{script} it is\n").as_bytes());
         match script.as_str() {
             "pass" => Ok(()),

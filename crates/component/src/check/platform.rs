@@ -2,8 +2,8 @@
 
 use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::Diagnostic;
-#[cfg(not(feature = "tls"))]
 use ami_bake_manifest::tree::Node;
+use ami_bake_steps::http::{HttpError, TLS};
 
 use super::{arn, used};
 use crate::document::{Document, Step};
@@ -24,8 +24,7 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
                 .help("Keep the component for Windows images in Image Builder, or write the step with `ExecuteBash`."),
             );
         }
-        #[cfg(not(feature = "tls"))]
-        if step.module.action == Action::WebDownload {
+        if !TLS && step.module.action == Action::WebDownload {
             encrypted(step, findings);
         }
         let document = step.inputs.as_ref().filter(|_| step.module.action == Action::ExecuteDocument);
@@ -76,14 +75,13 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
     }
 }
 
-/// A build without a cloud speaks no TLS.
-#[cfg(not(feature = "tls"))]
+/// What a build without TLS can't download.
 fn encrypted(step: &Step, findings: &mut Vec<Diagnostic>) {
     let sources = step.inputs.iter().flat_map(Node::items).filter_map(|input| input.get("source"));
     for source in sources.filter(|source| source.as_text().is_some_and(|text| text.starts_with("https://"))) {
-        let refusal = crate::modules::no_tls(&format!("the step `{}` downloads by https", step.name));
-        let finding = Diagnostic::error("not-built-in", source.span, refusal.message());
-        findings.push(finding.help(refusal.help_text().unwrap_or_default()));
+        let message = format!("the step `{}` downloads by https: {}", step.name, HttpError::NoTls);
+        let finding = Diagnostic::error("not-built-in", source.span, message);
+        findings.push(finding.help(HttpError::NoTls.help_text().unwrap_or_default()));
     }
 }
 

@@ -4,13 +4,11 @@ mod deliver;
 mod encoding;
 mod entry;
 mod execute;
+mod fetch;
 mod files;
-mod http;
 mod nested;
 mod s3;
 mod system;
-#[cfg(feature = "tls")]
-mod tls;
 mod web;
 
 pub(crate) use encoding::Encoding;
@@ -24,13 +22,6 @@ use crate::document::Step;
 use crate::module::Action;
 use crate::run::{Deadline, Machine, Outputs, Scope, Use};
 use entry::Entry;
-
-/// This build has no TLS: what it can't do, and which can.
-#[cfg(not(feature = "tls"))]
-pub(crate) fn no_tls(what: &str) -> Error {
-    Error::build(format!("{what}: this ami-bake was built without TLS"))
-        .help("Use one that was built with the platform `aws` or `docker`.")
-}
 
 /// One turn of one attempt of a step.
 pub(crate) struct Doing<'a> {

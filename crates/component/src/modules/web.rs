@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::Reader;
 use ami_bake_core::{Error, ErrorKind, Result};
-use hyper::Method;
+use ami_bake_steps::http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use url::Url;
 
 use super::Doing;
 use super::deliver::{Target, Wanted, deliver, prepare};
 use super::entry::Entry;
-use super::http::{Ask, Trouble, ask, shown};
+use super::fetch::{FetchError, FetchRequest, fetch, shown};
 use crate::run::{Deadline, Machine, Outputs};
 
 /// Tries of one download (user guide, `WebDownload`).
@@ -59,10 +59,10 @@ pub(super) async fn download(doing: &Doing<'_>, entries: &[Entry<'_>], outputs: 
             overwrite: entry.flag("overwrite", true)?,
             sum,
         };
-        let lax = entry.flag("ignoreCertificateErrors", false)?;
+        let tls_verify = !entry.flag("ignoreCertificateErrors", false)?;
         let path = match prepare(doing, wanted).await? {
             Ok(target) => {
-                fetch(doing, &url, lax, &target).await?;
+                download_one(doing, &url, tls_verify, &target).await?;
                 target.path
             }
             Err(same) => {
@@ -79,16 +79,16 @@ pub(super) async fn download(doing: &Doing<'_>, entries: &[Entry<'_>], outputs: 
     Ok(())
 }
 
-async fn fetch(doing: &Doing<'_>, url: &Url, lax: bool, target: &Target) -> Result<()> {
+async fn download_one(doing: &Doing<'_>, url: &Url, tls_verify: bool, target: &Target) -> Result<()> {
     let run = doing.machine.run;
     let mut pause = PAUSE;
     for attempt in 1.. {
-        let trouble = match once(doing, url, lax, target).await {
+        let failure = match once(doing, url, tls_verify, target).await {
             Ok(()) => return Ok(()),
-            Err(trouble) => trouble,
+            Err(failure) => failure,
         };
-        let error = match trouble {
-            Trouble::Passing(error) if attempt < TRIES && error.kind() != ErrorKind::Cancelled => error,
+        let error = match failure {
+            FetchError::Transient(error) if attempt < TRIES && error.kind() != ErrorKind::Cancelled => error,
             other => return Err(other.into_error()),
         };
         let why = [vec![error.to_string()], error.causes()].concat().join(": ");
@@ -103,16 +103,16 @@ async fn fetch(doing: &Doing<'_>, url: &Url, lax: bool, target: &Target) -> Resu
     Ok(())
 }
 
-async fn once(doing: &Doing<'_>, url: &Url, lax: bool, target: &Target) -> Result<(), Trouble> {
+async fn once(doing: &Doing<'_>, url: &Url, tls_verify: bool, target: &Target) -> Result<(), FetchError> {
     let run = doing.machine.run;
-    let wanted = Ask { method: Method::GET, url: url.clone(), headers: &[], lax };
+    let wanted = FetchRequest { method: Method::GET, url: url.clone(), headers: &[], tls_verify };
     let machine = doing.machine.on.communicator.as_ref();
-    let answered = doing.deadline.within(run, async { Ok(ask(machine, wanted).await) }).await;
-    let answer = answered.map_err(Trouble::Lasting)??;
+    let answered = doing.deadline.within(run, async { Ok(fetch(machine, wanted).await) }).await;
+    let answer = answered.map_err(FetchError::Permanent)??;
     let (content, size): (Reader<'_>, u64) = match answer.size {
         Some(size) => (answer.body, size),
         // Without a size it is kept here first: the machine is told it before.
-        None => doing.deadline.within(run, spool(answer.body)).await.map_err(Trouble::Passing)?,
+        None => doing.deadline.within(run, spool(answer.body)).await.map_err(FetchError::Transient)?,
     };
     deliver(doing, target, content, size).await.map_err(|error| {
         let lasting = error.kind() == ErrorKind::Cancelled || error.message().contains("checksum");
@@ -121,7 +121,7 @@ async fn once(doing: &Doing<'_>, url: &Url, lax: bool, target: &Target) -> Resul
         } else {
             Error::build(format!("bring {} to `{}` on the machine", shown(url), target.path)).because(error)
         };
-        if lasting { Trouble::Lasting(wrapped) } else { Trouble::Passing(wrapped) }
+        if lasting { FetchError::Permanent(wrapped) } else { FetchError::Transient(wrapped) }
     })
 }
 
@@ -137,9 +137,10 @@ async fn spool(mut body: Reader<'static>) -> Result<(Reader<'static>, u64)> {
 pub(crate) async fn metadata(machine: &Machine<'_>, path: &str) -> Result<String> {
     let get = async |method: Method, url: String, headers: &[(&'static str, String)]| -> Result<String> {
         let url = Url::parse(&url).map_err(|error| Error::build(format!("`{path}` is no path")).because(error))?;
-        let answer = ask(machine.on.communicator.as_ref(), Ask { method, url, headers, lax: false }).await;
+        let answer =
+            fetch(machine.on.communicator.as_ref(), FetchRequest { method, url, headers, tls_verify: true }).await;
         let mut text = String::new();
-        let mut body = answer.map_err(Trouble::into_error)?.body.take(64 << 10);
+        let mut body = answer.map_err(FetchError::into_error)?.body.take(64 << 10);
         body.read_to_string(&mut text).await.map_err(|error| Error::build("read the metadata").because(error))?;
         Ok(text)
     };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ami_bake_core::event::Package;
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::{ImageSettings, Phase, Step, Verb};
+use ami_bake_core::plan::{ComponentStep, ImageSettings, Phase, Step, StepAction};
 use ami_bake_core::provision::{ConnectedMachine, Login, Provisioner};
 use ami_bake_core::services::Services;
 use ami_bake_core::{Error, Result, Run};
@@ -55,7 +55,7 @@ impl Provisioner for Components {
         step: &Step,
         output: &mut dyn OutputSink,
     ) -> Result<()> {
-        let Verb::Component { path, parameters, phases } = &step.verb else {
+        let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else {
             return self.others.apply(on_run, on, step, output).await;
         };
         let document = read(path).map_err(|error| error.at(step.route.key("component")))?;

@@ -1,6 +1,6 @@
 //! Documents that Image Builder keeps are read and judged before a machine starts, as far as their ARNs are known then.
 
-use ami_bake_core::plan::{OnFailure, Step as ManifestStep, Verb};
+use ami_bake_core::plan::{ComponentStep, OnFailure, Step as ManifestStep, StepAction};
 use ami_bake_core::services::Services;
 use ami_bake_core::{Error, ErrorKind, Result, Run, SourceLocation};
 use ami_bake_manifest::tree::Node;
@@ -20,7 +20,7 @@ const DEPTH: usize = 4;
 /// When a document is not to be had, or can't run here.
 pub(super) async fn judge(run: &Run, services: &dyn Services, steps: &[&ManifestStep]) -> Result<()> {
     for step in steps {
-        let Verb::Component { path, parameters, phases } = &step.verb else { continue };
+        let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else { continue };
         // What is wrong with the file itself is told where it runs.
         let Ok(document) = read(path) else { continue };
         let phases: Vec<&str> = phases.iter().map(|phase| phase.as_str()).collect();

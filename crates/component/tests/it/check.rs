@@ -4,7 +4,7 @@ use ami_bake_core::platform::Capabilities;
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
 
-use crate::bench::build;
+use crate::fixture::build;
 
 const LOCAL: Capabilities = Capabilities {
     platform: "local",

@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 
 use ami_bake_core::plan::Phase;
 
-use crate::bench::Bench;
+use crate::fixture::Fixture;
 
 const BOTH: [Phase; 2] = [Phase::Build, Phase::Validate];
 
 #[tokio::test]
 async fn a_step_that_may_fail() {
-    let mut bench = Bench::new().await;
-    let outcome = bench
+    let mut fixture = Fixture::new().await;
+    let outcome = fixture
         .document(
             "name: tolerated\nschemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Optional\n        action: ExecuteBash\n        onFailure: Ignore\n        inputs: {commands: [rpm -q no-such-package]}\n      - name: Required\n        action: ExecuteBash\n        inputs: {commands: [echo works]}\n",
             &BOTH,
@@ -28,8 +28,8 @@ async fn a_step_that_may_fail() {
 
 #[tokio::test]
 async fn a_restart_from_within_a_script() {
-    let mut bench = Bench::new().await;
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    let text = fixture
         .document(
             r"
 schemaVersion: 1.0
@@ -54,12 +54,12 @@ phases:
         )
         .await
         .passes();
-    assert_eq!((text.as_str(), bench.machine.reboots.load(Ordering::Relaxed)), ("after\n", 1));
+    assert_eq!((text.as_str(), fixture.machine.reboots.load(Ordering::Relaxed)), ("after\n", 1));
 }
 
 #[tokio::test]
 async fn one_component_for_several_distributions() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let step = |name: &str, tool: &str| {
         format!(
             "      - name: {name}\n        action: ExecuteBash\n        if: {{and: [{{binaryExists: {tool}}}, {{not: {{binaryExists: unheard-of}}}}]}}\n        inputs: {{commands: [echo {tool}]}}\n"
@@ -70,15 +70,15 @@ async fn one_component_for_several_distributions() {
         step("WithDnf", "dnf-that-is-not-there"),
         step("WithAptGet", "apt-get")
     );
-    let outcome = bench.document(&document, &BOTH, &[]).await;
+    let outcome = fixture.document(&document, &BOTH, &[]).await;
     assert!(outcome.told.last().unwrap().ends_with("1 step passed, 1 skipped"), "{:?}", outcome.told);
     assert_eq!(outcome.passes(), "apt-get\n");
 }
 
 #[tokio::test]
 async fn a_step_for_each_entry() {
-    let mut bench = Bench::new().await;
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    let text = fixture
         .build("- name: Install\n  action: ExecuteBash\n  loop: {forEach: {list: 'jq,tar,gzip', delimiter: ','}}\n  inputs: {commands: ['echo \"{{ loop.value }}\"']}\n")
         .await
         .passes();

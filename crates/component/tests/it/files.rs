@@ -2,12 +2,12 @@
 
 use ami_bake_testkit::shell::HostShell;
 
-use crate::bench::Bench;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn files_are_created_read_and_appended() {
-    let mut bench = Bench::new().await;
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    let text = fixture
         .build(
             r#"
 - name: Create
@@ -50,21 +50,21 @@ async fn files_are_created_read_and_appended() {
         ("[{path: /opt}]", "`/opt` is a folder"),
         ("[{path: /opt/x, owner: nobody-here}]", "the machine has no user `nobody-here`"),
     ] {
-        let error = bench.build(&format!("- {{name: A, action: CreateFile, inputs: {steps}}}")).await.fails();
+        let error = fixture.build(&format!("- {{name: A, action: CreateFile, inputs: {steps}}}")).await.fails();
         assert!(
             error.contains(&format!("the phase `build` failed at the step `A` (CreateFile): {expected}")),
             "{error}"
         );
     }
-    let error = bench.build("- {name: A, action: AppendFile, inputs: [{path: /opt/none}]}").await.fails();
+    let error = fixture.build("- {name: A, action: AppendFile, inputs: [{path: /opt/none}]}").await.fails();
     assert!(error.contains("web.yml:5: ") && error.contains("there is no file `/opt/none`"), "{error}");
 }
 
 #[tokio::test]
 async fn folders_are_created_replaced_and_deleted() {
-    let mut bench = Bench::new().await;
-    bench.sh("mkdir -p /opt/f/old /opt/full; touch /opt/full/x").await;
-    bench
+    let mut fixture = Fixture::new().await;
+    fixture.sh("mkdir -p /opt/f/old /opt/full; touch /opt/full/x").await;
+    fixture
         .build(
             r"
 - name: Create
@@ -78,7 +78,7 @@ async fn folders_are_created_replaced_and_deleted() {
         .await
         .passes();
     assert_eq!(
-        bench.sh("stat -c '%a %U' /opt/f; ls -A /opt/f; ls /opt/a/b; ls -d /opt/full 2>/dev/null || true").await,
+        fixture.sh("stat -c '%a %U' /opt/f; ls -A /opt/f; ls /opt/a/b; ls -d /opt/full 2>/dev/null || true").await,
         "750 daemon\n"
     );
     for (step, expected) in [
@@ -88,7 +88,7 @@ async fn folders_are_created_replaced_and_deleted() {
         ("action: DeleteFolder, inputs: [{path: /, force: true}]", "is the whole disk"),
         ("action: DeleteFolder, inputs: [{path: /opt/none}]", "there is no folder `/opt/none`"),
     ] {
-        let error = bench.build(&format!("- {{name: A, {step}}}")).await.fails();
+        let error = fixture.build(&format!("- {{name: A, {step}}}")).await.fails();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -97,9 +97,9 @@ const TREE: &str = "mkdir -p /opt/s/sub '/opt/s/a b'; cd /opt/s; echo 1 >Sample1
 
 #[tokio::test]
 async fn files_are_copied_moved_listed_and_deleted() {
-    let mut bench = Bench::new().await;
-    bench.sh(TREE).await;
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    fixture.sh(TREE).await;
+    let text = fixture
         .build(
             r#"
 - name: Copy
@@ -124,7 +124,7 @@ async fn files_are_copied_moved_listed_and_deleted() {
         text,
         "/opt/s/Sample1.txt,/opt/s/Sample2.txt\n/opt/s/.hidden,/opt/s/Sample1.txt,/opt/s/Sample2.txt,/opt/s/sub/deep.log\n"
     );
-    assert_eq!(bench.sh("cat /opt/new/one.txt; ls -A /opt/copies /opt/all; find /opt/s -type f; ls /opt/moved.txt 2>/dev/null || true").await, "1\n/opt/all:\n.hidden\nSample1.txt\nSample2.txt\n\n/opt/copies:\nSample1.txt\n/opt/s/sub/deep.log\n");
+    assert_eq!(fixture.sh("cat /opt/new/one.txt; ls -A /opt/copies /opt/all; find /opt/s -type f; ls /opt/moved.txt 2>/dev/null || true").await, "1\n/opt/all:\n.hidden\nSample1.txt\nSample2.txt\n\n/opt/copies:\nSample1.txt\n/opt/s/sub/deep.log\n");
     for (step, expected) in [
         ("action: CopyFile, inputs: [{source: /opt/none, destination: /opt/x}]", "there is no `/opt/none`"),
         ("action: CopyFile, inputs: [{source: /opt/all/S*, destination: /opt/x}]", "does not end in a slash"),
@@ -136,16 +136,16 @@ async fn files_are_copied_moved_listed_and_deleted() {
         ("action: DeleteFile, inputs: [{path: /opt/all}]", "`/opt/all` is a folder"),
         ("action: ListFiles, inputs: [{path: /opt/none}]", "there is no folder `/opt/none`"),
     ] {
-        let error = bench.build(&format!("- {{name: A, {step}}}")).await.fails();
+        let error = fixture.build(&format!("- {{name: A, {step}}}")).await.fails();
         assert!(error.contains(expected), "{error}");
     }
 }
 
 #[tokio::test]
 async fn folders_are_copied_moved_linked_and_given_away() {
-    let mut bench = Bench::new().await;
-    bench.sh(TREE).await;
-    bench
+    let mut fixture = Fixture::new().await;
+    fixture.sh(TREE).await;
+    fixture
         .build(
             r#"
 - name: Copy
@@ -168,7 +168,7 @@ async fn folders_are_copied_moved_linked_and_given_away() {
         .passes();
     let seen = "ls /opt/copy; ls -A /opt/into /opt/moved; readlink /opt/links/sample; stat -c '%U %G %a' /opt/s/Sample1.txt /opt/moved/sub/deep.log /opt/s/Sample2.txt /opt/copy /opt/copy/deep.log";
     assert_eq!(
-        bench.sh(seen).await,
+        fixture.sh(seen).await,
         "deep.log\n/opt/into:\n\n/opt/moved:\n.hidden\nSample1.txt\nSample2.txt\na b\nsub\n/opt/s/Sample2.txt\ndaemon daemon 640\ndaemon sys 644\nroot root 777\nroot root 700\nroot root 644\n"
     );
     for (step, expected) in [
@@ -183,10 +183,10 @@ async fn folders_are_copied_moved_linked_and_given_away() {
         ("action: SetFileOwner, inputs: [{path: /opt/s/Sample1.txt, owner: nobody-here}]", "no user `nobody-here`"),
         ("action: SetFolderPermissions, inputs: [{path: /opt/s/Sample1.txt, permissions: 0700}]", "there is no folder"),
     ] {
-        let error = bench.build(&format!("- {{name: A, {step}}}")).await.fails();
+        let error = fixture.build(&format!("- {{name: A, {step}}}")).await.fails();
         assert!(error.contains(expected), "{error}");
     }
-    assert_eq!(bench.sh("cat /etc/hostname >/dev/null && ls /opt/s/sub").await, "deep.log\n");
+    assert_eq!(fixture.sh("cat /etc/hostname >/dev/null && ls /opt/s/sub").await, "deep.log\n");
 }
 
 /// Nothing but busybox: what a small image has.
@@ -194,8 +194,8 @@ async fn folders_are_copied_moved_linked_and_given_away() {
 async fn files_need_no_more_than_busybox() {
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(std::path::Path::new).into_iter().find(|path| path.exists());
     let busybox = busybox.expect("a static busybox is missing; this test needs it: apt-get install -y busybox-static");
-    let mut bench = Bench::on(HostShell::busybox(busybox).await);
-    let outcome = bench
+    let mut fixture = Fixture::on(HostShell::busybox(busybox).await);
+    let outcome = fixture
         .build(
             r#"
 - {name: Create, action: CreateFile, inputs: [{path: /a/b c, content: "x\0y", permissions: 0600, owner: www}]}
@@ -210,6 +210,6 @@ async fn files_need_no_more_than_busybox() {
         )
         .await;
     assert_eq!(outcome.passes(), "600 www\n600 www\n");
-    let error = bench.build("- {name: A, action: ExecuteBash, inputs: {commands: [id]}}").await.fails();
+    let error = fixture.build("- {name: A, action: ExecuteBash, inputs: {commands: [id]}}").await.fails();
     assert!(error.contains("the machine has no `bash`"), "{error}");
 }

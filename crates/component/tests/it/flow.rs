@@ -2,7 +2,7 @@
 
 use ami_bake_core::plan::Phase;
 
-use crate::bench::{Bench, build};
+use crate::fixture::{Fixture, build};
 
 const VARIABLES: &str = r#"
 schemaVersion: "1.0"
@@ -36,28 +36,28 @@ phases:
 
 #[tokio::test]
 async fn references_are_replaced_by_what_they_stand_for() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let with = [("Who", "it's"), ("Greeting", "a {{ Mark }}")];
-    let outcome = bench.document(VARIABLES, &[Phase::Build], &with).await;
+    let outcome = fixture.document(VARIABLES, &[Phase::Build], &with).await;
     assert!(outcome.told.contains(&"build: Say (ExecuteBash)".to_owned()), "{:?}", outcome.told);
     // What replaces a reference is no reference again.
     assert_eq!(
         outcome.passes(),
         "a {{ Mark }} it's!\nhello BUILDING build/Others linux from-the-store\necho \"a {{ Mark }}\" >&2 {{ .Names }} {{ loop.value }} ${X} {{ json . }}\n"
     );
-    assert_eq!(bench.run.masker().mask("x from-the-store"), "x ***");
+    assert_eq!(fixture.run.masker().mask("x from-the-store"), "x ***");
     // The next phase is another step of the manifest, on the same machine.
-    let outcome = bench.document(VARIABLES, &[Phase::Validate], &with).await;
+    let outcome = fixture.document(VARIABLES, &[Phase::Validate], &with).await;
     assert!(
         outcome.fails().contains("exited with status"),
         "a quote in a value is the script's own matter, as in AWSTOE"
     );
     let with = [("Who", "you"), ("Greeting", "hi")];
-    let error = bench.document(VARIABLES, &[Phase::Validate], &with).await.fails();
+    let error = fixture.document(VARIABLES, &[Phase::Validate], &with).await.fails();
     assert!(error.contains("the step `Say` of `build` did not run on this machine"), "{error}");
-    bench.document(VARIABLES, &[Phase::Build], &with).await.passes();
-    assert_eq!(bench.document(VARIABLES, &[Phase::Validate], &with).await.passes(), "again hi you!\n");
-    let error = bench
+    fixture.document(VARIABLES, &[Phase::Build], &with).await.passes();
+    assert_eq!(fixture.document(VARIABLES, &[Phase::Validate], &with).await.passes(), "again hi you!\n");
+    let error = fixture
         .build("- {name: A, action: ExecuteBash, inputs: {commands: ['echo {{ aws:ssm:/app/key }}']}}")
         .await
         .fails();
@@ -66,8 +66,8 @@ async fn references_are_replaced_by_what_they_stand_for() {
 
 #[tokio::test]
 async fn loops_take_every_turn() {
-    let mut bench = Bench::new().await;
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    let text = fixture
         .build(
             r#"
 - name: Down
@@ -97,7 +97,7 @@ async fn loops_take_every_turn() {
   loop: {forEach: [1, 0, 2, 0]}
   inputs: {commands: ["echo turn {{ loop.index }}; exit {{ loop.value }}"]}
 "#;
-    let outcome = bench.build(failing).await;
+    let outcome = fixture.build(failing).await;
     // All turns run, and an attempt is all of them.
     assert_eq!(outcome.stdout.matches("turn 3").count(), 2, "{}", outcome.stdout);
     let error = outcome.fails();
@@ -106,10 +106,10 @@ async fn loops_take_every_turn() {
 
 #[tokio::test]
 async fn conditions_decide_what_becomes_of_a_step() {
-    let mut bench = Bench::new().await;
-    bench.sh("printf abc >/opt/abc").await;
+    let mut fixture = Fixture::new().await;
+    fixture.sh("printf abc >/opt/abc").await;
     let md5 = "900150983cd24fb0d6963f7d28e17f72";
-    let text = bench
+    let text = fixture
         .build(&format!(
             r#"
 - {{name: Version, action: ExecuteBash, inputs: {{commands: [echo 2.10]}}}}
@@ -131,16 +131,16 @@ async fn conditions_decide_what_becomes_of_a_step() {
         .await;
     assert!(text.told.iter().any(|line| line == "build: Run is skipped"), "{:?}", text.told);
     assert_eq!(text.passes(), "2.10\nmatched\n");
-    let error = bench.build("- {name: A, action: Assert, inputs: {fileExists: /opt}}").await.fails();
+    let error = fixture.build("- {name: A, action: Assert, inputs: {fileExists: /opt}}").await.fails();
     assert!(error.contains("(Assert): what it asserts is false"), "{error}");
     let steps = "- {name: A, action: ExecuteBash, if: {folderExists: /opt, then: Abort}, inputs: {commands: [id]}}";
-    let error = bench.build(steps).await.fails();
+    let error = fixture.build(steps).await.fails();
     assert!(error.contains("its `if` is true, which means `Abort`"), "{error}");
 }
 
 #[tokio::test]
 async fn a_failure_means_what_on_failure_says() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let steps = |on: &str| {
         build(&format!(
             "- {{name: Bad, action: ExecuteBash, onFailure: {on}, inputs: {{commands: ['echo why >&2', 'exit 7']}}}}\n\
@@ -148,7 +148,7 @@ async fn a_failure_means_what_on_failure_says() {
         ))
     };
     for (on, fails, after) in [("Abort", true, false), ("Continue", true, true), ("Ignore", false, true)] {
-        let outcome = bench.document(&steps(on), &[Phase::Build], &[]).await;
+        let outcome = fixture.document(&steps(on), &[Phase::Build], &[]).await;
         assert_eq!((outcome.result.is_err(), outcome.stdout.contains("after")), (fails, after), "{on}");
         if fails {
             let error = outcome.fails();
@@ -166,36 +166,36 @@ async fn a_failure_means_what_on_failure_says() {
     }
     // Nothing adds `errexit`: the last command decides.
     let lax = "- {name: Lax, action: ExecuteBash, inputs: {commands: ['false', 'echo $- | grep -c e || true']}}";
-    assert_eq!(bench.build(lax).await.passes(), "0\n");
+    assert_eq!(fixture.build(lax).await.passes(), "0\n");
 }
 
 #[tokio::test]
 async fn attempts_and_limits_are_kept() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let again = "- {name: Twice, action: ExecuteBash, maxAttempts: 3, inputs: {commands: ['echo try; [ -e /opt/mark ] || { touch /opt/mark; exit 1; }']}}";
-    let outcome = bench.build(again).await;
+    let outcome = fixture.build(again).await;
     assert!(outcome.told.iter().any(|line| line.contains("Twice failed at attempt 1 of 3")), "{:?}", outcome.told);
     assert_eq!(outcome.passes(), "try\ntry\n");
     let slow = "- {name: Slow, action: ExecuteBash, timeoutSeconds: 1, inputs: {commands: [sleep 600]}}";
-    let error = bench.build(slow).await.fails();
+    let error = fixture.build(slow).await.fails();
     assert!(error.contains("it was still running after 1s") && error.contains("`timeoutSeconds`"), "{error}");
-    let mut step = bench.of(
+    let mut step = fixture.of(
         &build("- {name: Slow, action: ExecuteBash, timeoutSeconds: -1, inputs: {commands: [sleep 600]}}"),
         &[Phase::Build],
         &[],
     );
     step.timeout = Some(std::time::Duration::from_secs(1));
-    let error = bench.step(&step).await.fails();
+    let error = fixture.step(&step).await.fails();
     assert!(error.contains("it was still running after 1s"), "{error}");
-    bench.run.cancel.cancel();
-    let outcome = bench.build("- {name: A, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [id]}}").await;
+    fixture.run.cancel.cancel();
+    let outcome = fixture.build("- {name: A, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [id]}}").await;
     assert_eq!(outcome.result.unwrap_err().kind(), ami_bake_core::ErrorKind::Cancelled);
 }
 
 #[tokio::test]
 async fn a_quiet_step_shows_nothing_but_puts_out_what_it_said() {
-    let mut bench = Bench::new().await;
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    let text = fixture
         .build(
             "- {name: Quiet, action: ExecuteBash, disableLogging: true, inputs: {commands: [echo secret]}}\n\
              - {name: Loud, action: ExecuteBash, inputs: {commands: ['echo {{ build.Quiet.outputs.stdout }} | rev']}}",
@@ -207,9 +207,9 @@ async fn a_quiet_step_shows_nothing_but_puts_out_what_it_said() {
 
 #[tokio::test]
 async fn a_lost_connection_is_told_as_one() {
-    let mut bench = Bench::new().await;
-    *bench.shell.cut.lock().unwrap() = Some(std::time::Duration::from_millis(200));
-    let error = bench.build("- {name: Cut, action: ExecuteBash, inputs: {commands: [sleep 600]}}").await.fails();
+    let mut fixture = Fixture::new().await;
+    *fixture.shell.cut.lock().unwrap() = Some(std::time::Duration::from_millis(200));
+    let error = fixture.build("- {name: Cut, action: ExecuteBash, inputs: {commands: [sleep 600]}}").await.fails();
     assert!(error.contains("(ExecuteBash): the connection to the machine was lost (broken pipe)"), "{error}");
     assert!(error.contains("let it end with `exit 194`"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! The forms of a document: what is taken, in which spellings, and what is refused with a help.
 
-use crate::bench::{Bench, build};
 use crate::check::says;
+use crate::fixture::{Fixture, build};
 
 #[test]
 fn wrong_forms_are_told_with_what_was_meant() {
@@ -105,11 +105,11 @@ fn a_reference_without_quotes_is_told_once() {
 /// All that the user guide and public documents write without an error.
 #[tokio::test]
 async fn every_spelling_is_taken() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let json = r#"{"schemaVersion": "1.0", "name": "j", "description": "d", "phases": [{"name": "build", "steps": [
         {"name": "A", "action": "ExecuteBash", "timeoutSeconds": "60", "maxAttempts": 1, "inputs": {"commands": ["echo json"]}}]}]}"#;
-    assert_eq!(bench.document(json, &[ami_bake_core::plan::Phase::Build], &[]).await.passes(), "json\n");
-    let text = bench
+    assert_eq!(fixture.document(json, &[ami_bake_core::plan::Phase::Build], &[]).await.passes(), "json\n");
+    let text = fixture
         .build(
             r#"
 - &first

@@ -1,6 +1,6 @@
 //! `ExecuteDocument`: how deep, in which order, with what.
 
-use crate::bench::{Bench, build, whole};
+use crate::fixture::{Fixture, build, whole};
 
 fn calls(document: &str) -> String {
     build(&format!("- {{name: Call, action: ExecuteDocument, inputs: {{document: {document}}}}}"))
@@ -8,40 +8,40 @@ fn calls(document: &str) -> String {
 
 #[tokio::test]
 async fn documents_run_each_other_four_deep_and_never_in_a_circle() {
-    let mut bench = Bench::new().await;
-    let put = |bench: &Bench, name: &str, text: &str| std::fs::write(bench.shell.path(name), text).unwrap();
-    put(&bench, "/opt/4.yml", &build("- {name: End, action: ExecuteBash, inputs: {commands: [echo the end]}}"));
-    put(&bench, "/opt/3.yml", &calls("/opt/4.yml"));
-    put(&bench, "/opt/2.yml", &calls("/opt/3.yml"));
+    let mut fixture = Fixture::new().await;
+    let put = |fixture: &Fixture, name: &str, text: &str| std::fs::write(fixture.shell.path(name), text).unwrap();
+    put(&fixture, "/opt/4.yml", &build("- {name: End, action: ExecuteBash, inputs: {commands: [echo the end]}}"));
+    put(&fixture, "/opt/3.yml", &calls("/opt/4.yml"));
+    put(&fixture, "/opt/2.yml", &calls("/opt/3.yml"));
     let call = |name: &str| format!("- {{name: Call, action: ExecuteDocument, inputs: {{document: {name}}}}}");
-    assert_eq!(bench.build(&call("/opt/2.yml")).await.passes(), "the end\n");
-    put(&bench, "/opt/1.yml", &calls("/opt/2.yml"));
-    let error = bench.build(&call("/opt/1.yml")).await.fails();
+    assert_eq!(fixture.build(&call("/opt/2.yml")).await.passes(), "the end\n");
+    put(&fixture, "/opt/1.yml", &calls("/opt/2.yml"));
+    let error = fixture.build(&call("/opt/1.yml")).await.fails();
     assert!(error.contains("documents run each other 4 deep, and `/opt/4.yml` would be one more"), "{error}");
     // The way to the failure stands in it, one document a part.
     assert!(error.contains("web.yml:5: ") && error.contains("/opt/3.yml:5: "), "{error}");
-    put(&bench, "/opt/a.yml", &calls("/opt/b.yml"));
-    put(&bench, "/opt/b.yml", &calls("/opt/a.yml"));
-    let error = bench.build(&call("/opt/a.yml")).await.fails();
+    put(&fixture, "/opt/a.yml", &calls("/opt/b.yml"));
+    put(&fixture, "/opt/b.yml", &calls("/opt/a.yml"));
+    let error = fixture.build(&call("/opt/a.yml")).await.fails();
     assert!(error.contains("the document `/opt/a.yml` would run itself"), "{error}");
-    let error = bench.build(&call("/opt/none.yml")).await.fails();
+    let error = fixture.build(&call("/opt/none.yml")).await.fails();
     assert!(
         error.contains("there is no such file") && error.contains("An earlier step has to bring it there."),
         "{error}"
     );
-    put(&bench, "/opt/latin.yml", "name: Gr");
-    bench.sh("printf '\\374' >>/opt/latin.yml; mkdir /opt/folder.yml").await;
-    let error = bench.build(&call("/opt/latin.yml")).await.fails();
+    put(&fixture, "/opt/latin.yml", "name: Gr");
+    fixture.sh("printf '\\374' >>/opt/latin.yml; mkdir /opt/folder.yml").await;
+    let error = fixture.build(&call("/opt/latin.yml")).await.fails();
     assert!(error.contains("the document `/opt/latin.yml` is not UTF-8"), "{error}");
-    bench.build(&call("/opt/folder.yml")).await.fails();
+    fixture.build(&call("/opt/folder.yml")).await.fails();
 }
 
 #[tokio::test]
 async fn phases_run_in_the_documents_order_with_the_callers_values() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let inner = "schemaVersion: 1.0\nparameters: [{Who: {type: string, default: nobody}}]\nphases:\n  - name: validate\n    steps:\n      - {name: First, action: ExecuteBash, inputs: {commands: ['echo {{ context:phase }} {{ Who }}']}}\n  - name: build\n    steps:\n      - {name: Bad, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [exit 3]}}\n      - {name: Second, action: ExecuteBash, inputs: {commands: ['echo {{ context:phase }} {{ validate.First.outputs.stdout }}']}}\n  - name: extra\n    steps:\n      - {name: Not, action: ExecuteBash, inputs: {commands: [exit 1]}}\n";
-    std::fs::write(bench.shell.path("/opt/inner.yml"), inner).unwrap();
-    let text = bench
+    std::fs::write(fixture.shell.path("/opt/inner.yml"), inner).unwrap();
+    let text = fixture
         .build(
             r#"
 - {name: Call, action: ExecuteDocument, inputs: {document: /opt/inner.yml, phases: "build, validate", parameters: [{name: Who, value: you}]}}
@@ -60,7 +60,7 @@ const STORED: &str = "arn:aws:imagebuilder:us-east-1:111122223333:component/inne
 
 #[tokio::test]
 async fn documents_of_image_builder_are_judged_before_a_machine_and_run_on_it() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let call = |more: &str| {
         let inputs = format!(
             "{{document: \"{}{{{{ Build }}}}\", phases: build, parameters: [{{name: Who, value: me}}]}}",
@@ -75,29 +75,29 @@ async fn documents_of_image_builder_are_judged_before_a_machine_and_run_on_it() 
         "parameters: [{{Who: {{type: string}}}}]\n{}  - name: test\n    steps:\n      - {{name: W, action: SetRegistry}}\n",
         build("- {name: Say, action: ExecuteBash, inputs: {commands: ['echo for {{ Who }}']}}")
     );
-    bench.store.put(STORED, inner.as_bytes());
-    bench.judge(&call("")).await.unwrap();
-    let outcome = bench.build_of(&call("")).await;
+    fixture.store.put(STORED, inner.as_bytes());
+    fixture.judge(&call("")).await.unwrap();
+    let outcome = fixture.build_of(&call("")).await;
     assert!(outcome.told.iter().any(|told| told.ends_with("1.0.0/7")), "{:?}", outcome.told);
     assert_eq!(outcome.passes(), "for me\n");
     // What can't run is told before a machine, where it is sure to run.
-    bench.store.put(STORED, build("- {name: W, action: SetRegistry}").as_bytes());
-    let error = whole(&bench.judge(&call("")).await.unwrap_err());
+    fixture.store.put(STORED, build("- {name: W, action: SetRegistry}").as_bytes());
+    let error = whole(&fixture.judge(&call("")).await.unwrap_err());
     for part in
         ["web.yml:6: the step `Call` (ExecuteDocument): ", "component/inner/1.0.0/7:5: the step `W` needs Windows"]
     {
         assert!(error.contains(part), "{error}");
     }
-    bench.judge(&call(", onFailure: Ignore")).await.unwrap();
-    bench.judge(&call(", if: {fileExists: /none}")).await.unwrap();
-    bench.store.put(
+    fixture.judge(&call(", onFailure: Ignore")).await.unwrap();
+    fixture.judge(&call(", if: {fileExists: /none}")).await.unwrap();
+    fixture.store.put(
         STORED,
         build(&format!("- {{name: Again, action: ExecuteDocument, inputs: {{document: '{STORED}'}}}}")).as_bytes(),
     );
-    bench.judge(&call("")).await.unwrap();
-    let error = bench.build_of(&call("")).await.fails();
+    fixture.judge(&call("")).await.unwrap();
+    let error = fixture.build_of(&call("")).await.fails();
     assert!(error.contains("component/inner/1.0.0/7` would run itself"), "{error}");
     let absent = call("").replace("default: 1.0.0", "default: 2.0.0");
-    let error = whole(&bench.judge(&absent).await.unwrap_err());
+    let error = whole(&fixture.judge(&absent).await.unwrap_err());
     assert!(error.contains("component/inner/2.0.0: there is no such component"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Every comparison and logical operator on a machine (user guide, toe-comparison-operators and toe-logical-operators).
 
-use crate::bench::Bench;
+use crate::fixture::Fixture;
 
 /// `abc` without a newline.
 const SUMS: [(&str, &str); 4] = [
@@ -60,8 +60,8 @@ const FALSE: [&str; 15] = [
 
 #[tokio::test]
 async fn every_operator_says_what_the_user_guide_says() {
-    let mut bench = Bench::new().await;
-    bench.sh("printf abc >/opt/abc").await;
+    let mut fixture = Fixture::new().await;
+    fixture.sh("printf abc >/opt/abc").await;
     let out = "- {name: Out, action: ExecuteBash, inputs: {commands: [echo 2.10]}}\n".to_owned();
     let sums = SUMS.map(|(tool, sum)| format!("file{tool}Equals: {sum}, path: /opt/abc"));
     let yes = TRUE.map(str::to_owned).into_iter().chain(sums).map(|condition| (condition, "Skip", "Abort"));
@@ -73,9 +73,9 @@ async fn every_operator_says_what_the_user_guide_says() {
             format!("- {{name: S{at}, action: Reboot, onFailure: Continue, if: {{{condition}, then: {then}, else: {otherwise}}}}}\n")
         })
         .collect();
-    let document = crate::bench::build(&(out + &steps.concat()))
+    let document = crate::fixture::build(&(out + &steps.concat()))
         .replace("phases:", "constants: [{None: {type: string, value: ''}}]\nphases:");
-    let outcome = bench.document(&document, &[ami_bake_core::plan::Phase::Build], &[]).await;
+    let outcome = fixture.document(&document, &[ami_bake_core::plan::Phase::Build], &[]).await;
     let wrong: Vec<&String> = outcome.told.iter().filter(|told| told.contains("failed at the step")).collect();
     assert!(wrong.is_empty() && outcome.result.is_ok(), "{wrong:#?}");
     assert!(
@@ -84,9 +84,9 @@ async fn every_operator_says_what_the_user_guide_says() {
         outcome.told
     );
     // The one that is looked at decides; a pattern that is none is told.
-    let error = bench.build("- {name: A, action: Assert, inputs: {patternMatches: '[', value: a}}").await.fails();
+    let error = fixture.build("- {name: A, action: Assert, inputs: {patternMatches: '[', value: a}}").await.fails();
     assert!(error.contains("`[` is no pattern") && error.contains("RE2"), "{error}");
     let error =
-        bench.build("- {name: A, action: Assert, maxAttempts: 2, inputs: {not: {folderExists: /opt}}}").await.fails();
+        fixture.build("- {name: A, action: Assert, maxAttempts: 2, inputs: {not: {folderExists: /opt}}}").await.fails();
     assert!(error.contains("what it asserts is false"), "{error}");
 }

@@ -1,10 +1,10 @@
 //! `S3Download` and `S3Upload`, with a store in memory.
 
-use crate::bench::Bench;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn objects_are_brought_to_the_machine() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let large: Vec<u8> = (0..3_000_001_u32).map(|at| at.to_le_bytes()[0]).collect();
     for (at, content) in [
         ("s3://b/app", &b"one"[..]),
@@ -14,10 +14,10 @@ async fn objects_are_brought_to_the_machine() {
         ("s3://b/large", &large),
         ("s3://b/cut", b"half"),
     ] {
-        bench.store.put(at, content);
+        fixture.store.put(at, content);
     }
-    bench.sh("mkdir /opt/there").await;
-    bench
+    fixture.sh("mkdir /opt/there").await;
+    fixture
         .build(
             r#"
 - name: Get
@@ -32,9 +32,9 @@ async fn objects_are_brought_to_the_machine() {
         )
         .await
         .passes();
-    let seen = bench.sh("cat '/opt/new folder/app' /opt/there/app; cd /opt/all; find . -type f | sort; stat -c '%s %a %U' /opt/large; ls -A /opt '/opt/new folder' | grep -c ami-bake || true").await;
+    let seen = fixture.sh("cat '/opt/new folder/app' /opt/there/app; cd /opt/all; find . -type f | sort; stat -c '%s %a %U' /opt/large; ls -A /opt '/opt/new folder' | grep -c ami-bake || true").await;
     assert_eq!(seen, "oneone./a.sh\n./in/b.sh\n3000001 644 root\n0\n");
-    assert_eq!(std::fs::read(bench.shell.path("/opt/large")).unwrap(), large);
+    assert_eq!(std::fs::read(fixture.shell.path("/opt/large")).unwrap(), large);
     for (inputs, expected) in [
         ("{source: s3://b/none, destination: /opt/x}", "read s3://b/none: there is no such object"),
         ("{source: s3://b/none/*, destination: /opt/x}", "there are no objects at s3://b/none/*"),
@@ -44,11 +44,11 @@ async fn objects_are_brought_to_the_machine() {
         ),
         ("{source: s3://b/cut, destination: /opt/cut}", "bring s3://b/cut to `/opt/cut` on the machine"),
     ] {
-        let error = bench.build(&format!("- {{name: A, action: S3Download, inputs: [{inputs}]}}")).await.fails();
+        let error = fixture.build(&format!("- {{name: A, action: S3Download, inputs: [{inputs}]}}")).await.fails();
         assert!(error.contains(expected), "{error}");
     }
     assert_eq!(
-        bench.sh("ls -A /opt | grep -e cut -e ami-bake || true").await,
+        fixture.sh("ls -A /opt | grep -e cut -e ami-bake || true").await,
         "",
         "nothing of a broken download is left"
     );
@@ -56,14 +56,14 @@ async fn objects_are_brought_to_the_machine() {
 
 #[tokio::test]
 async fn files_are_stored_as_objects() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let long = "n".repeat(120);
-    bench
+    fixture
         .sh(&format!(
             "mkdir -p /opt/f/sub; cd /opt/f; printf 1 >a.txt; printf 2 >b.log; printf 3 >sub/c.txt; printf 4 >{long}"
         ))
         .await;
-    bench
+    fixture
         .build(
             r#"
 - name: Put
@@ -85,15 +85,15 @@ async fn files_are_stored_as_objects() {
     expected.extend([format!("flat/{long}"), format!("deep/{long}"), "folder/c.txt".to_owned()]);
     let mut expected: Vec<String> = expected.into_iter().map(|key| format!("s3://b/{key}")).collect();
     expected.sort();
-    assert_eq!(bench.store.names(), expected);
-    assert_eq!(bench.store.get("s3://b/deep/sub/c.txt").as_deref(), Some("3"));
-    assert_eq!(bench.store.get(&format!("s3://b/flat/{long}")).as_deref(), Some("4"));
+    assert_eq!(fixture.store.names(), expected);
+    assert_eq!(fixture.store.get("s3://b/deep/sub/c.txt").as_deref(), Some("3"));
+    assert_eq!(fixture.store.get(&format!("s3://b/flat/{long}")).as_deref(), Some("4"));
     for (inputs, expected) in [
         ("{source: /opt/none, destination: s3://b/x}", "there is no file `/opt/none`"),
         ("{source: /opt/f/*.x, destination: s3://b/x}", "there are no files at `/opt/f/*.x`"),
         ("{source: /opt/f, destination: s3://b/x}", "`/opt/f` is a folder, and recurse is false"),
     ] {
-        let error = bench.build(&format!("- {{name: A, action: S3Upload, inputs: [{inputs}]}}")).await.fails();
+        let error = fixture.build(&format!("- {{name: A, action: S3Upload, inputs: [{inputs}]}}")).await.fails();
         assert!(error.contains(expected), "{error}");
     }
 }

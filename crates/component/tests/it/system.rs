@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::bench::Bench;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn restarts_come_back_to_where_they_were_asked_for() {
-    let mut bench = Bench::new().await;
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    let text = fixture
         .build(
             r#"
 - name: Again
@@ -25,16 +25,16 @@ async fn restarts_come_back_to_where_they_were_asked_for() {
         )
         .await
         .passes();
-    assert_eq!((text.as_str(), bench.machine.reboots.load(Ordering::Relaxed)), ("first\nback\nback\n", 3));
+    assert_eq!((text.as_str(), fixture.machine.reboots.load(Ordering::Relaxed)), ("first\nback\nback\n", 3));
     let endless = "- {name: Endless, action: ExecuteBinary, inputs: {path: /bin/sh, arguments: [-c, exit 194]}}";
-    let error = bench.build(endless).await.fails();
+    let error = fixture.build(endless).await.fails();
     assert!(error.contains("it asked for a restart 15 times, and once more"), "{error}");
 }
 
 #[tokio::test]
 async fn programs_get_their_arguments_as_they_are() {
-    let mut bench = Bench::new().await;
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    let text = fixture
         .build(
             r#"
 - {name: Found, action: ExecuteBinary, inputs: {path: printf, arguments: ["%s|", "a b", "it's", "$HOME", ""]}}
@@ -44,7 +44,7 @@ async fn programs_get_their_arguments_as_they_are() {
         .await
         .passes();
     assert_eq!(text, "a b|it's|$HOME||\na b|it's|$HOME||\n");
-    let error = bench.build("- {name: A, action: ExecuteBinary, inputs: {path: /opt/none}}").await.fails();
+    let error = fixture.build("- {name: A, action: ExecuteBinary, inputs: {path: /opt/none}}").await.fails();
     assert!(error.contains("exited with status 127 (a command was not found)"), "{error}");
 }
 
@@ -56,20 +56,21 @@ printf '#!/bin/sh\necho yum "$*"\n' >yum; chmod 755 apt-get apt-mark yum"#;
 
 #[tokio::test]
 async fn updates_are_asked_of_the_package_manager() {
-    let mut bench = Bench::new().await;
-    bench.sh(TOOLS).await;
+    let mut fixture = Fixture::new().await;
+    fixture.sh(TOOLS).await;
     let force = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
-    let text = bench.build("- {name: All, action: UpdateOS}").await.passes();
+    let text = fixture.build("- {name: All, action: UpdateOS}").await.passes();
     assert_eq!(text, format!("apt-get update\napt-get -y {force} upgrade\n"));
-    let text = bench.build("- {name: Some, action: UpdateOS, inputs: {include: [a, b], exclude: [b]}}").await.passes();
+    let text =
+        fixture.build("- {name: Some, action: UpdateOS, inputs: {include: [a, b], exclude: [b]}}").await.passes();
     assert_eq!(text, format!("apt-get update\napt-get -y {force} install --only-upgrade a\n"));
-    let text = bench.build("- {name: Not, action: UpdateOS, inputs: {exclude: [a, held]}}").await.passes();
+    let text = fixture.build("- {name: Not, action: UpdateOS, inputs: {exclude: [a, held]}}").await.passes();
     assert_eq!(text, format!("apt-get update\napt-mark hold a\napt-get -y {force} upgrade\napt-mark unhold a\n"));
-    bench.sh("mv /usr/local/sbin/apt-get /usr/local/sbin/none; rm -f /usr/bin/apt-get").await;
-    let text = bench.build("- {name: Yum, action: UpdateOS, inputs: {exclude: [kernel*]}}").await.passes();
+    fixture.sh("mv /usr/local/sbin/apt-get /usr/local/sbin/none; rm -f /usr/bin/apt-get").await;
+    let text = fixture.build("- {name: Yum, action: UpdateOS, inputs: {exclude: [kernel*]}}").await.passes();
     assert_eq!(text, "yum -y --exclude=kernel* update\n");
-    bench.sh("rm /usr/local/sbin/yum").await;
-    let error = bench.build("- {name: None, action: UpdateOS}").await.fails();
+    fixture.sh("rm /usr/local/sbin/yum").await;
+    let error = fixture.build("- {name: None, action: UpdateOS}").await.fails();
     assert!(error.contains("neither apt-get nor dnf nor yum"), "{error}");
 }
 
@@ -77,10 +78,10 @@ const INNER: &str = "schemaVersion: 1.0\nparameters: [{Who: {type: string, defau
 
 #[tokio::test]
 async fn documents_run_documents() {
-    let mut bench = Bench::new().await;
-    bench.store.put("s3://b/inner.yml", INNER.as_bytes());
-    std::fs::write(bench.shell.path("/opt/inner.yml"), INNER).unwrap();
-    let text = bench
+    let mut fixture = Fixture::new().await;
+    fixture.store.put("s3://b/inner.yml", INNER.as_bytes());
+    std::fs::write(fixture.shell.path("/opt/inner.yml"), INNER).unwrap();
+    let text = fixture
         .build(
             r#"
 - name: Both
@@ -94,15 +95,15 @@ async fn documents_run_documents() {
         .passes();
     assert_eq!(text, "hello you\nhello you\nsuccess\n");
     let run = |inputs: &str| format!("- {{name: A, action: ExecuteDocument, inputs: {inputs}}}");
-    let error = bench.build(&run("{document: /opt/inner.yml}")).await.fails();
+    let error = fixture.build(&run("{document: /opt/inner.yml}")).await.fails();
     assert!(error.contains("(ExecuteDocument): /opt/inner.yml:9: the phase `test` failed at the step `Fail` (ExecuteBash): exited with status 4"), "{error}");
-    let error = bench.build(&run("{document: /opt/inner.yml, phases: 'validate'}")).await.fails();
+    let error = fixture.build(&run("{document: /opt/inner.yml, phases: 'validate'}")).await.fails();
     assert!(error.contains("has no phase `validate`"), "{error}");
-    let own = crate::bench::build(&run("{document: /opt/self.yml}"));
-    std::fs::write(bench.shell.path("/opt/self.yml"), own).unwrap();
-    let error = bench.build(&run("{document: /opt/self.yml}")).await.fails();
+    let own = crate::fixture::build(&run("{document: /opt/self.yml}"));
+    std::fs::write(fixture.shell.path("/opt/self.yml"), own).unwrap();
+    let error = fixture.build(&run("{document: /opt/self.yml}")).await.fails();
     assert!(error.contains("the document `/opt/self.yml` would run itself"), "{error}");
-    std::fs::write(bench.shell.path("/opt/bad.yml"), "schemaVersion: 1.0\nphases: x\n").unwrap();
-    let error = bench.build(&run("{document: /opt/bad.yml}")).await.fails();
+    std::fs::write(fixture.shell.path("/opt/bad.yml"), "schemaVersion: 1.0\nphases: x\n").unwrap();
+    let error = fixture.build(&run("{document: /opt/bad.yml}")).await.fails();
     assert!(error.contains("/opt/bad.yml:2:9: `phases` is a list, not text"), "{error}");
 }

@@ -2,12 +2,12 @@
 
 use ami_bake_core::plan::Phase;
 
-use crate::bench::{Bench, build};
+use crate::fixture::{Fixture, build};
 
 #[tokio::test]
 async fn output_of_any_kind_is_output() {
-    let mut bench = Bench::new().await;
-    let outcome = bench
+    let mut fixture = Fixture::new().await;
+    let outcome = fixture
         .build(
             r#"
 - {name: Open, action: ExecuteBash, inputs: {commands: ["printf 'no end'; printf 'nor here' >&2"]}}
@@ -31,7 +31,7 @@ async fn output_of_any_kind_is_output() {
 
 #[tokio::test]
 async fn a_script_that_ends_badly_is_told_as_it_ended() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let one = |command: &str| format!("- {{name: A, action: ExecuteBash, inputs: {{commands: ['{command}']}}}}");
     for (command, expected) in [
         ("exit 255", "exited with status 255"),
@@ -42,43 +42,43 @@ async fn a_script_that_ends_badly_is_told_as_it_ended() {
         ("echo why >&2; echo; exit 1", "the last line of its standard error: why | Its output above says why."),
         ("if", "syntax error"),
     ] {
-        let error = bench.build(&one(command)).await.fails();
+        let error = fixture.build(&one(command)).await.fails();
         assert!(error.contains(expected) && error.contains("web.yml:5: "), "{command}: {error}");
     }
     // What was not shown is not spoken of, and no file of the machine's shell is named.
     let quiet =
         "- {name: A, action: ExecuteBash, disableLogging: true, inputs: {commands: [echo wal-nut >&2; exit 1]}}";
-    let error = bench.build(quiet).await.fails();
+    let error = fixture.build(quiet).await.fails();
     assert!(!error.contains("wal-nut") && !error.contains("output above"), "{error}");
-    bench
+    fixture
         .sh("mkdir /opt/small; mount -t tmpfs -o size=64k tmpfs /opt/small; head -c 65536 /dev/zero >/opt/small/x")
         .await;
     for step in [
         "action: CreateFile, inputs: [{path: /opt/small/y, content: hello}]",
         "action: AppendFile, inputs: [{path: /opt/small/x, content: hello}]",
     ] {
-        let error = bench.build(&format!("- {{name: A, {step}}}")).await.fails();
+        let error = fixture.build(&format!("- {{name: A, {step}}}")).await.fails();
         assert!(
             error.contains("could not be written whole: its disk is full") && !error.contains("/dev/fd"),
             "{error}"
         );
     }
-    let error = bench.build("- {name: A, action: ReadFile, inputs: [{path: /bin/ls}]}").await.fails();
+    let error = fixture.build("- {name: A, action: ReadFile, inputs: [{path: /bin/ls}]}").await.fails();
     assert!(error.contains("`/bin/ls` is no text in UTF-8"), "{error}");
-    let outcome = bench
+    let outcome = fixture
         .build("- {name: A, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [echo why >&2; exit 1]}}")
         .await;
     let told = "exited with status 1: the last line of its standard error: why; that is ignored";
     assert!(outcome.told.iter().any(|line| line.ends_with(told)), "{:?}", outcome.told);
-    bench.sh("mv /bin/bash /bin/bash.away; rm -f /usr/bin/bash").await;
-    let error = bench.build(&one("id")).await.fails();
+    fixture.sh("mv /bin/bash /bin/bash.away; rm -f /usr/bin/bash").await;
+    let error = fixture.build(&one("id")).await.fails();
     assert!(error.contains("(ExecuteBash): the machine has no `bash`") && error.contains("do without"), "{error}");
 }
 
 /// `onFailure`, `maxAttempts` and a loop in one step: an attempt is all turns, and what the last one put out counts.
 #[tokio::test]
 async fn a_loop_is_tried_again_as_a_whole() {
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let step = |on: &str| {
         build(&format!(
             r#"
@@ -93,7 +93,7 @@ async fn a_loop_is_tried_again_as_a_whole() {
         ))
         .replace("phases:", "parameters: [{Parts: {type: string, default: a-bad-c}}]\nphases:")
     };
-    let outcome = bench.document(&step("Continue"), &[Phase::Build], &[]).await;
+    let outcome = fixture.document(&step("Continue"), &[Phase::Build], &[]).await;
     let once = "0:a\n1:bad\n2:c\n";
     assert_eq!(outcome.stdout, format!("{once}{once}said 0:a\n2:c\n6\n"));
     assert!(
@@ -104,8 +104,8 @@ async fn a_loop_is_tried_again_as_a_whole() {
     assert!(outcome.told.last().unwrap().ends_with("1 step passed, 1 failed"), "{:?}", outcome.told);
     let error = outcome.fails();
     assert!(error.contains("turn 1 of 3 failed, the first: exited with status 1"), "{error}");
-    bench.document(&step("Ignore"), &[Phase::Build], &[]).await.passes();
-    let aborted = bench.document(&step("Abort"), &[Phase::Build], &[]).await;
+    fixture.document(&step("Ignore"), &[Phase::Build], &[]).await.passes();
+    let aborted = fixture.document(&step("Abort"), &[Phase::Build], &[]).await;
     assert!(aborted.told.last().unwrap().ends_with("0 steps passed, 1 failed") && !aborted.stdout.contains("said"));
     // The other delimiters, and references to whole inputs.
     for (delimiter, list) in [
@@ -121,25 +121,26 @@ async fn a_loop_is_tried_again_as_a_whole() {
         let steps = format!(
             "- {{name: S, action: ExecuteBash, loop: {{name: part, forEach: {{list: \"{list}\", delimiter: \"{delimiter}\"}}}}, inputs: {{commands: ['echo {{{{ part.value }}}}', 'true']}}}}\n- {{name: T, action: ExecuteBash, inputs: {{commands: ['echo \"{{{{ build.S.inputs.commands }}}}\"']}}}}"
         );
-        assert_eq!(bench.build(&steps).await.passes(), "a\nb\necho b\ntrue\n", "{delimiter:?}");
+        assert_eq!(fixture.build(&steps).await.passes(), "a\nb\necho b\ntrue\n", "{delimiter:?}");
     }
     let whole = "- {name: S, action: CreateFile, inputs: [{path: /opt/s}]}\n- {name: T, action: ExecuteBash, inputs: {commands: ['echo {{ build.S.inputs[0] }}']}}";
-    let error = bench.build(whole).await.fails();
+    let error = fixture.build(whole).await.fails();
     assert!(error.contains("the inputs of `S` have no such entry"), "{error}");
 }
 
 #[tokio::test]
 async fn a_restart_has_no_limit_of_its_own_but_the_steps() {
-    let mut bench = Bench::new().await;
-    bench.build("- {name: A, action: Reboot, timeoutSeconds: 1, inputs: {delaySeconds: 2}}").await.passes();
-    let mut step = bench.of(&build("- {name: A, action: Reboot, inputs: {delaySeconds: 3600}}"), &[Phase::Build], &[]);
+    let mut fixture = Fixture::new().await;
+    fixture.build("- {name: A, action: Reboot, timeoutSeconds: 1, inputs: {delaySeconds: 2}}").await.passes();
+    let mut step =
+        fixture.of(&build("- {name: A, action: Reboot, inputs: {delaySeconds: 3600}}"), &[Phase::Build], &[]);
     step.timeout = Some(std::time::Duration::from_secs(1));
-    let error = bench.step(&step).await.fails();
+    let error = fixture.step(&step).await.fails();
     assert!(error.contains("(Reboot): it was still running after 1s"), "{error}");
     // In a loop it is the turn that runs again.
-    let text = bench
+    let text = fixture
         .build("- {name: A, action: ExecuteBash, loop: {forEach: [a, b]}, inputs: {commands: ['[ -e /opt/{{ loop.value }} ] || { touch /opt/{{ loop.value }}; exit 194; }; echo {{ loop.value }}']}}")
         .await
         .passes();
-    assert_eq!((text.as_str(), bench.machine.reboots.load(std::sync::atomic::Ordering::Relaxed)), ("a\nb\n", 3));
+    assert_eq!((text.as_str(), fixture.machine.reboots.load(std::sync::atomic::Ordering::Relaxed)), ("a\nb\n", 3));
 }

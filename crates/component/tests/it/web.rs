@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::bench::Bench;
+use crate::fixture::Fixture;
 
 /// A server that answers by path; the first two asks for `/shaky` fail.
 struct Server {
@@ -71,8 +71,8 @@ const SHA256: &str = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F2
 
 #[tokio::test]
 async fn files_come_through_the_machine() {
-    let (mut bench, server) = (Bench::new().await, Server::start());
-    let text = bench
+    let (mut fixture, server) = (Fixture::new().await, Server::start());
+    let text = fixture
         .build(&format!(
             r#"
 - name: Get
@@ -93,7 +93,7 @@ async fn files_come_through_the_machine() {
     // The right checksum is not known before: what was sent at last is told.
     let error = text.fails();
     assert!(error.contains("its checksum is"), "{error}");
-    let text = bench
+    let text = fixture
         .build(&format!(
             "- name: Get\n  action: WebDownload\n  inputs: [{{source: '{}', destination: /opt/new/shaky}}, {{source: '{}', destination: /opt/new/large}}]\n- {{name: Told, action: ExecuteBash, inputs: {{commands: [\"echo '{{{{ build.Get.outputs.destination }}}}'\"]}}}}",
             server.url("/shaky"),
@@ -102,7 +102,7 @@ async fn files_come_through_the_machine() {
         .await
         .passes();
     assert_eq!(text, "/opt/new/shaky\n/opt/new/large\n");
-    let seen = bench
+    let seen = fixture
         .sh("cd /opt/new; cat app.zip renamed chunked shaky; echo; stat -c %s large; ls -A | grep -c ami-bake || true")
         .await;
     assert_eq!(seen, "abcabcabcdefgat last\n3000000\n0\n");
@@ -112,7 +112,7 @@ async fn files_come_through_the_machine() {
         "- {{name: A, action: WebDownload, inputs: [{{source: '{}', destination: /opt/new/app.zip, checksum: {SHA256}, algorithm: SHA256}}]}}",
         server.url("/app.zip")
     );
-    bench.build(&again).await.passes();
+    fixture.build(&again).await.passes();
     assert_eq!(server.asked.load(Ordering::Relaxed), before);
     for (inputs, expected) in [
         (
@@ -130,17 +130,16 @@ async fn files_come_through_the_machine() {
         (format!("source: '{}', destination: /opt/", server.url("/")), "names no file"),
         ("source: 'http://127.0.0.1:1/x', destination: /opt/x".to_owned(), "connect to 127.0.0.1:1"),
     ] {
-        let error = bench
+        let error = fixture
             .build(&format!("- {{name: A, action: WebDownload, timeoutSeconds: 2, inputs: [{{{inputs}}}]}}"))
             .await
             .fails();
         assert!(error.contains(expected) && !error.contains("wal-nut"), "{error}");
     }
-    assert_eq!(bench.sh("ls -A /opt | grep -e ami-bake -e '^[xy]$' || true").await, "");
+    assert_eq!(fixture.sh("ls -A /opt | grep -e ami-bake -e '^[xy]$' || true").await, "");
 }
 
 /// openssl's own server, with a certificate that nobody signed.
-#[cfg(feature = "tls")]
 #[tokio::test]
 async fn a_certificate_is_believed_only_when_it_is_asked_for() {
     use std::io::Read as _;
@@ -168,18 +167,18 @@ async fn a_certificate_is_believed_only_when_it_is_asked_for() {
         .unwrap();
     let mut ready = [0; 6];
     server.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
-    let mut bench = Bench::new().await;
+    let mut fixture = Fixture::new().await;
     let steps = |more: &str| {
         format!(
             "- {{name: A, action: WebDownload, inputs: [{{source: 'https://localhost:{port}/app', destination: /opt/app{more}}}]}}"
         )
     };
-    let strict = bench.build(&steps("")).await;
-    let lax = bench.build(&steps(", ignoreCertificateErrors: true")).await;
+    let strict = fixture.build(&steps("")).await;
+    let lax = fixture.build(&steps(", ignoreCertificateErrors: true")).await;
     server.kill().unwrap();
     server.wait().unwrap();
     let error = strict.fails();
     assert!(error.contains("make an encrypted connection to localhost") && error.contains("SSL_CERT_FILE"), "{error}");
     lax.passes();
-    assert_eq!(bench.sh("cat /opt/app").await, "over tls");
+    assert_eq!(fixture.sh("cat /opt/app").await, "over tls");
 }

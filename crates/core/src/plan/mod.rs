@@ -1,5 +1,6 @@
 //! What is to be baked: plain data, resolved and judged, without a cloud.
 
+mod action;
 mod container;
 mod deployment;
 mod digest;
@@ -8,11 +9,15 @@ mod files;
 mod image;
 mod machine;
 mod price;
+mod probe;
 mod recipe;
 mod retention;
 mod source;
 mod step;
 
+pub use action::{
+    AnsibleStep, ChefStep, ComponentStep, DownloadStep, RunStep, ScriptStep, StepAction, UploadStep, WaitFor, WaitStep,
+};
 pub use container::{ContainerChanges, ContainerPublish, RegistryLogin};
 pub use deployment::{Deployment, Refresh, Strategy};
 pub use digest::{Digest, Digester};
@@ -21,7 +26,8 @@ pub use files::{Exclude, FileKind, LocalFile, digest_path, local_files};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
 pub use machine::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
 pub use price::Price;
+pub use probe::{Expectation, HttpProbe, Probe, Scheme};
 pub use recipe::{Recipe, Resolved, Variant, VersionRule};
 pub use retention::Retention;
 pub use source::{BakedQuery, SourceImage, SourceQuery};
-pub use step::{Expectation, OnFailure, Phase, Probe, SecretPart, Step, Value, Verb, WaitFor};
+pub use step::{OnFailure, Phase, SecretPart, Step, Value};

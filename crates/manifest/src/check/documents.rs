@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ami_bake_core::plan::{ImagePlan, Phase, Step, Verb};
+use ami_bake_core::plan::{ComponentStep, ImagePlan, Phase, Step, StepAction};
 use ami_bake_core::{Route, Segment};
 
 use crate::diagnostic::{Diagnostic, FileId, Sources};
@@ -23,7 +23,7 @@ pub(super) fn plan(
     let capabilities =
         manifest.options.capabilities.iter().find(|known| known.platform == manifest.platform().as_str());
     for step in &steps {
-        let Verb::Component { path, parameters, phases } = &step.verb else { continue };
+        let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else { continue };
         let own = Route(step.route.0.iter().skip(2).cloned().collect::<Vec<Segment>>());
         let Some(node) = image.node.at(&own.0) else { continue };
         let Some(file) = read(path, node, &step.route, sources, findings) else { continue };
@@ -35,8 +35,8 @@ pub(super) fn plan(
 }
 
 fn phases_of<'a>(step: &'a Step, document: &Path) -> &'a [Phase] {
-    match &step.verb {
-        Verb::Component { path, phases, .. } if path == document => phases,
+    match &step.action {
+        StepAction::Component(ComponentStep { path, phases, .. }) if path == document => phases,
         _ => &[],
     }
 }

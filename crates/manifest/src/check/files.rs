@@ -6,11 +6,8 @@ use ami_bake_core::Route;
 
 use crate::diagnostic::Diagnostic;
 use crate::expression::Template;
+use crate::model::{FileKey, FileKind, STEP_TYPES};
 use crate::tree::Node;
-
-/// Keys of steps that refer to local files or folders.
-const KEYS: [&str; 9] =
-    ["script", "upload", "component", "ansible", "requirements", "cookbooks", "roles", "data-bags", "environments"];
 
 /// For a file with an invalid structure: only checks that the files it refers to exist.
 pub(crate) fn structure_only(root: &Node, folder: &Path, findings: &mut Vec<Diagnostic>) {
@@ -27,16 +24,17 @@ pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Ve
     for phase in ["build", "validate", "test"] {
         for (index, step) in node.get(phase).map(Node::items).unwrap_or_default().iter().enumerate() {
             let route = route.key(phase).index(index);
-            let mut look = |key: &str, node: &Node, route: Route| {
+            let mut look = |key: &FileKey, node: &Node, route: Route| {
                 if let Some(path) = node.as_text().filter(|path| !Template::is_one(path)) {
                     findings.extend(self::path(path, key, node, &route, folder));
                 }
             };
-            for key in KEYS {
-                let Some(node) = step.get(key) else { continue };
-                look(key, node, route.key(key));
+            let types = STEP_TYPES.iter().filter(|known| step.get(known.key).is_some());
+            for key in types.flat_map(|known| known.files) {
+                let Some(node) = step.get(key.key) else { continue };
+                look(key, node, route.key(key.key));
                 for (index, item) in node.items().iter().enumerate() {
-                    look(key, item, route.key(key).index(index));
+                    look(key, item, route.key(key.key).index(index));
                 }
             }
         }
@@ -44,7 +42,7 @@ pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Ve
 }
 
 /// What is wrong with a path in a step.
-pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &Path) -> Option<Diagnostic> {
+pub(crate) fn path(path: &str, key: &FileKey, node: &Node, route: &Route, folder: &Path) -> Option<Diagnostic> {
     let full = folder.join(path);
     let finding = |code, message: String| Diagnostic::error(code, node.span, message).route(route.clone());
     let shown = if folder.as_os_str().is_empty() {
@@ -52,33 +50,23 @@ pub(crate) fn path(path: &str, key: &str, node: &Node, route: &Route, folder: &P
     } else {
         format!("`{}`", folder.display())
     };
-    match std::fs::metadata(&full) {
-        Err(_) => Some(
+    let Ok(meta) = std::fs::metadata(&full) else {
+        return Some(
             finding("no-such-file", format!("`{path}` not found"))
                 .help(format!("Paths are relative to the manifest's folder: {shown}.")),
-        ),
-        Ok(meta) if key == "script" && !meta.is_file() => Some(
-            finding("wrong-file", format!("`{path}` is not a file"))
-                .help("`script` needs a single file. To copy folders, use `upload`."),
-        ),
-        Ok(meta) if matches!(key, "ansible" | "requirements") && !meta.is_file() => Some(
-            finding("wrong-file", format!("`{path}` is not a file"))
-                .help("`ansible` needs a playbook, `requirements` a file of roles and collections."),
-        ),
-        Ok(meta) if key == "cookbooks" && !meta.is_dir() => Some(
-            finding("wrong-file", format!("`{path}` is not a folder"))
-                .help("`cookbooks` needs folders that contain cookbooks."),
-        ),
-        Ok(meta) if matches!(key, "roles" | "data-bags" | "environments") && !meta.is_dir() => {
-            Some(finding("wrong-file", format!("`{path}` is not a folder")).help(format!("`{key}` needs a folder.")))
+        );
+    };
+    match key.kind {
+        FileKind::File if !meta.is_file() => {
+            Some(finding("wrong-file", format!("`{path}` is not a file")).help(key.help))
         }
-        Ok(meta) if key == "component" && !meta.is_file() => Some(
-            finding("wrong-file", format!("`{path}` is not a file")).help("`component` needs a component document."),
-        ),
-        Ok(meta) if path.ends_with('/') && !meta.is_dir() => Some(
+        FileKind::Folder if !meta.is_dir() => {
+            Some(finding("wrong-file", format!("`{path}` is not a folder")).help(key.help))
+        }
+        _ if path.ends_with('/') && !meta.is_dir() => Some(
             finding("wrong-file", format!("`{path}` is not a folder"))
                 .help("For a single file, remove the trailing slash."),
         ),
-        Ok(_) => None,
+        _ => None,
     }
 }

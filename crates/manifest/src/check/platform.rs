@@ -1,6 +1,6 @@
 //! What the platform does not support.
 
-use ami_bake_core::plan::{CaptureMode, ImagePlan, Probe, Verb};
+use ami_bake_core::plan::{CaptureMode, ImagePlan, Probe, StepAction};
 use ami_bake_core::platform::Capabilities;
 use ami_bake_core::{Route, Segment};
 
@@ -123,7 +123,7 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
         );
     }
     for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
-        let Verb::Expect(expectation) = &step.verb else { continue };
+        let StepAction::Expect(expectation) = &step.action else { continue };
         if !known.init && matches!(expectation.probe, Probe::Service { .. }) {
             findings.push(
                 Diagnostic::error(

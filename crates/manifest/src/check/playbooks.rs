@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{ImagePlan, Verb};
+use ami_bake_core::plan::{AnsibleStep, ImagePlan, StepAction};
 
 use super::steps::own;
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
@@ -15,7 +15,9 @@ use crate::tree::{self, Node};
 /// cover.
 pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, findings: &mut Vec<Diagnostic>) {
     for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
-        let Verb::Ansible { playbook, requirements, folder, args, .. } = &step.verb else { continue };
+        let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, .. }) = &step.action else {
+            continue;
+        };
         asks(image, step.route.key("args"), args, findings);
         let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
         for place in parts.unsuited {

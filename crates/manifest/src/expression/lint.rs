@@ -8,7 +8,7 @@ use super::names::{AllowedNames, Names, Stage, check_access};
 use super::tree::{Expr, ExprKind};
 use super::{Piece, Template};
 use crate::diagnostic::{Diagnostic, Sources, Span};
-use crate::model::Verb;
+use crate::model::STEP_TYPES;
 use crate::tree::{Kind, Meaning, Node};
 use crate::words;
 
@@ -106,12 +106,13 @@ impl Lint<'_> {
     }
 
     fn step(&mut self, step: &Node, route: &Route, allowed: AllowedNames) {
-        let ansible = step.get("ansible").is_some();
         for entry in step.entries() {
-            let secrets = entry.key == "env" || (entry.key == "vars" && ansible);
+            let own =
+                || STEP_TYPES.iter().filter(|known| step.get(known.key).is_some()).flat_map(|known| known.secrets);
+            let secrets = entry.key == "env" || own().any(|key| *key == entry.key);
             let allowed = AllowedNames { secrets, ..allowed };
             let route = route.key(entry.key.as_str());
-            if entry.key == "if" && !Verb::NAMES.contains(&"if") {
+            if entry.key == "if" {
                 self.condition(&entry.value, &route, allowed);
             } else {
                 self.walk(&entry.value, &route, allowed);

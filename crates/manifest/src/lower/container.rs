@@ -1,8 +1,8 @@
 //! `publish.docker` to core's.
 
+use crate::secret::value;
 use ami_bake_core::plan::{ContainerChanges, ContainerPublish, RegistryLogin};
 
-use super::step::value;
 use crate::model::{DockerChanges, DockerPublish};
 
 /// Where a container image goes; `published` is the truth of `publish.if`. Pushing is the default.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use ami_bake_core::plan::{Digest, Digester, ImagePlan, Step, Verb};
+use ami_bake_core::plan::{
+    AnsibleStep, ChefStep, ComponentStep, Digest, Digester, DownloadStep, ImagePlan, ScriptStep, Step, StepAction,
+    UploadStep,
+};
 use ami_bake_core::{Error, Result};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde_json::json;
@@ -36,16 +39,17 @@ pub(crate) fn digest(plan: &ImagePlan) -> Result<Digest> {
 
 fn step(digester: &mut Digester, step: &Step) -> Result<()> {
     let failed = |error: std::io::Error, path: &Path| {
-        Error::manifest(format!("read {}", path.display())).because(error).at(step.route.key(step.verb.name()))
+        Error::manifest(format!("read {}", path.display())).because(error).at(step.route.key(step.action.name()))
     };
-    digester.part("verb", json!(without_paths(&step.verb)).to_string());
+    // The label of the first release: another one would be another digest for every image.
+    digester.part("verb", json!(without_paths(&step.action)).to_string());
     digester.part("env", json!(step.env).to_string());
     digester.part("on-failure", json!(step.on_failure).to_string());
-    match &step.verb {
-        Verb::Script { path, .. } | Verb::Component { path, .. } => {
+    match &step.action {
+        StepAction::Script(ScriptStep { path, .. }) | StepAction::Component(ComponentStep { path, .. }) => {
             digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?);
         }
-        Verb::Upload { from, contents, exclude, .. } => {
+        StepAction::Upload(UploadStep { from, contents, exclude, .. }) => {
             let exclude = globs(exclude).map_err(|error| {
                 Error::manifest("read the `exclude` globs").because(error).at(step.route.key("exclude"))
             })?;
@@ -54,11 +58,11 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
             }
             tree(digester, from, Path::new(""), &exclude).map_err(|(error, path)| failed(error, &path))?;
         }
-        Verb::Ansible { playbook, requirements, folder, args, .. } => {
+        StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, .. }) => {
             let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
             trees(digester, &parts.files).map_err(|(error, path)| failed(error, &path))?;
         }
-        Verb::Chef { cookbooks, roles, data_bags, environments, .. } => {
+        StepAction::Chef(ChefStep { cookbooks, roles, data_bags, environments, .. }) => {
             let others = [roles, data_bags, environments].into_iter().flatten().cloned();
             let all: Vec<_> = cookbooks.iter().cloned().chain(others).collect();
             trees(digester, &all).map_err(|(error, path)| failed(error, &path))?;
@@ -80,26 +84,26 @@ fn trees(digester: &mut Digester, paths: &[std::path::PathBuf]) -> Result<(), Fa
     Ok(())
 }
 
-/// The verb without local paths: where the checkout lies changes no image.
-fn without_paths(verb: &Verb) -> Verb {
-    let mut verb = verb.clone();
-    match &mut verb {
-        Verb::Script { path, .. } | Verb::Component { path, .. } => path.clear(),
-        Verb::Upload { from, .. } => from.clear(),
-        Verb::Download { to, .. } => to.clear(),
-        Verb::Ansible { playbook, requirements, folder, .. } => {
+/// The action without local paths: the path of the checkout changes no image.
+fn without_paths(action: &StepAction) -> StepAction {
+    let mut action = action.clone();
+    match &mut action {
+        StepAction::Script(ScriptStep { path, .. }) | StepAction::Component(ComponentStep { path, .. }) => path.clear(),
+        StepAction::Upload(UploadStep { from, .. }) => from.clear(),
+        StepAction::Download(DownloadStep { to, .. }) => to.clear(),
+        StepAction::Ansible(AnsibleStep { playbook, requirements, folder, .. }) => {
             for path in [Some(playbook), requirements.as_mut(), Some(folder)].into_iter().flatten() {
                 path.clear();
             }
         }
         // Their content and order count, and each has its own name in the digest.
-        Verb::Chef { cookbooks, roles, data_bags, environments, .. } => {
+        StepAction::Chef(ChefStep { cookbooks, roles, data_bags, environments, .. }) => {
             cookbooks.clear();
             [roles, data_bags, environments].into_iter().flatten().for_each(std::path::PathBuf::clear);
         }
         _ => {}
     }
-    verb
+    action
 }
 
 /// The globs of an `exclude` list.

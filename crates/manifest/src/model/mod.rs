@@ -3,7 +3,6 @@
 mod collections;
 mod condition;
 mod deploy;
-mod expect;
 mod image;
 mod machine;
 mod manifest;
@@ -13,15 +12,11 @@ mod scalars;
 mod short;
 mod source;
 mod step;
-mod verbs;
+mod step_types;
 
 pub use collections::{OneOrMany, Ordered};
 use condition::condition;
 pub use deploy::{Deployment, Refresh, RefreshFailure, Strategy};
-pub use expect::{
-    CommandExpectation, Expect, FileExpectation, HttpExpectation, PackageExpectation, PortExpectation,
-    ServiceExpectation, UserExpectation,
-};
 pub use image::{CaptureChoice, Image, KeepChoice, Seal};
 pub use machine::{
     Address, Connect, Disk, Jump, Machine, Metadata, NetworkChoice, Policy, TokenChoice, Volume, VolumeType,
@@ -37,8 +32,6 @@ pub use scalars::{
 };
 pub use short::{Short, Shorthand};
 pub use source::{AmiSource, Owner, Source};
-pub use step::{Common, OnFailureChoice, Step, Verb};
-pub use verbs::{
-    Ansible, Chef, ChefTool, Component, ComponentPhase, Download, Expectation, Reboot, Run, Script, True, Upload, Wait,
-    WaitTarget,
-};
+pub use step::{COMMON_KEYS, Common, OnFailureChoice, Step};
+pub(crate) use step_types::StepContext;
+pub use step_types::{FileKey, FileKind, STEP_TYPES, StepSettings, StepType, step_type};

@@ -1,15 +1,14 @@
 //! A step: its type, and the keys that all steps have.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
-use super::{
-    Ansible, Chef, Component, Download, DurationText, Expectation, Ordered, Platform, Reboot, Run, Script, Upload, Wait,
-};
+use super::step_types::{STEP_TYPES, StepSettings, StepType};
+use super::{DurationText, Ordered, Platform};
 
 /// The keys that all steps have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -54,65 +53,27 @@ pub enum OnFailureChoice {
 pub struct Step {
     /// The keys that all steps have.
     pub common: Common,
-    /// What it does.
-    pub verb: Verb,
+    /// Its type.
+    pub step_type: &'static StepType,
+    /// What its type takes.
+    pub settings: Arc<dyn StepSettings>,
 }
 
-/// What a step does.
-#[derive(Debug, Clone)]
-#[allow(missing_docs, clippy::large_enum_variant)] // few of them, and each is taken apart at once
-pub enum Verb {
-    Run(Run),
-    Script(Script),
-    Upload(Upload),
-    Download(Download),
-    Ansible(Ansible),
-    Chef(Chef),
-    Component(Component),
-    Reboot(Reboot),
-    Wait(Wait),
-    Expect(Expectation),
-}
-
-impl Verb {
-    /// The step types, in the order of the reference.
-    pub const NAMES: [&str; 10] =
-        ["run", "script", "upload", "download", "ansible", "chef", "component", "reboot", "wait", "expect"];
-
-    /// Keys that all steps have.
-    pub const COMMON: [&str; 8] = ["name", "if", "env", "timeout", "retries", "on-failure", "platforms", "cache-for"];
-
-    fn read(name: &str, own: Map<String, Value>) -> Result<Self, serde_json::Error> {
-        fn typed<T: DeserializeOwned>(own: Map<String, Value>) -> Result<T, serde_json::Error> {
-            serde_json::from_value(own.into())
-        }
-        Ok(match name {
-            "run" => Self::Run(typed(own)?),
-            "script" => Self::Script(typed(own)?),
-            "upload" => Self::Upload(typed(own)?),
-            "download" => Self::Download(typed(own)?),
-            "ansible" => Self::Ansible(typed(own)?),
-            "chef" => Self::Chef(typed(own)?),
-            "component" => Self::Component(typed(own)?),
-            "reboot" => Self::Reboot(typed(own)?),
-            "wait" => Self::Wait(typed(own)?),
-            _ => Self::Expect(typed(own)?),
-        })
-    }
-}
+/// Keys that all steps have.
+pub const COMMON_KEYS: [&str; 8] = ["name", "if", "env", "timeout", "retries", "on-failure", "platforms", "cache-for"];
 
 impl<'de> Deserialize<'de> for Step {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let map = Map::deserialize(deserializer)?;
         let (common, own): (Map<_, _>, Map<_, _>) =
-            map.into_iter().partition(|(key, _)| Verb::COMMON.contains(&key.as_str()));
-        let mut verbs = Verb::NAMES.iter().filter(|name| own.contains_key(**name));
-        let (Some(name), None) = (verbs.next(), verbs.next()) else {
-            return Err(de::Error::custom("a step has exactly one verb"));
+            map.into_iter().partition(|(key, _)| COMMON_KEYS.contains(&key.as_str()));
+        let mut types = STEP_TYPES.iter().filter(|known| own.contains_key(known.key));
+        let (Some(step_type), None) = (types.next(), types.next()) else {
+            return Err(de::Error::custom("a step has exactly one type"));
         };
         let common = serde_json::from_value(common.into()).map_err(de::Error::custom)?;
-        let verb = Verb::read(name, own).map_err(de::Error::custom)?;
-        Ok(Self { common, verb })
+        let settings = step_type.read(own).map_err(de::Error::custom)?;
+        Ok(Self { common, step_type, settings })
     }
 }
 
@@ -123,30 +84,19 @@ impl JsonSchema for Step {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let common = Common::json_schema(generator);
-        let verbs: [(&str, Schema); 10] = [
-            ("Run", Run::json_schema(generator)),
-            ("Script", Script::json_schema(generator)),
-            ("Upload", Upload::json_schema(generator)),
-            ("Download", Download::json_schema(generator)),
-            ("Ansible", Ansible::json_schema(generator)),
-            ("Chef", Chef::json_schema(generator)),
-            ("Component", Component::json_schema(generator)),
-            ("Reboot", Reboot::json_schema(generator)),
-            ("Wait", Wait::json_schema(generator)),
-            ("Expect", Expectation::json_schema(generator)),
-        ];
         let mut references = Vec::new();
-        for (name, mut schema) in verbs {
+        let schemas: Vec<(String, Schema)> =
+            STEP_TYPES.iter().map(|known| (known.definition(), known.schema(generator))).collect();
+        for (definition, mut schema) in schemas {
             let shared = common.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
             if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
                 properties.extend(shared);
             }
-            let definition = format!("{name}Step");
             references
                 .push(Value::from(Map::from_iter([("$ref".to_owned(), Value::from(format!("#/$defs/{definition}")))])));
             generator.definitions_mut().insert(definition, schema.to_value());
         }
-        json_schema!({ "description": "A step: a map with exactly one verb.", "type": "object", "oneOf": references })
+        json_schema!({ "description": "A step: a map with exactly one step type, such as `run` or `upload`.", "type": "object", "oneOf": references })
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::instance_path::segments;
 use super::wrong_type::{self, type_names};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::Verb;
+use crate::model::{COMMON_KEYS, STEP_TYPES, StepType, step_type};
 use crate::tree::{Kind, Node};
 use crate::words;
 
@@ -107,11 +107,11 @@ impl<'a> Explainer<'a> {
 
     /// The step types that have this key.
     fn step_types_with(&self, key: &str) -> Vec<&'static str> {
-        let has = |verb: &&str| {
-            let name = format!("/$defs/{}{}Step/properties/{key}", verb[..1].to_uppercase(), &verb[1..]);
-            !Verb::COMMON.contains(&key) && self.schema.pointer(&name).is_some()
+        let has = |known: &&StepType| {
+            let name = format!("/$defs/{}/properties/{key}", known.definition());
+            !COMMON_KEYS.contains(&key) && self.schema.pointer(&name).is_some()
         };
-        Verb::NAMES.into_iter().filter(has).collect()
+        STEP_TYPES.iter().filter(has).map(|known| known.key).collect()
     }
 
     fn missing(&self, error: &ValidationError<'_>, place: &ErrorLocation<'_>, key: &str) -> Diagnostic {
@@ -146,29 +146,28 @@ impl<'a> Explainer<'a> {
         let Some(node) = place.node.filter(|node| matches!(node.kind, Kind::Map(_))) else {
             return;
         };
-        let verbs: Vec<_> = node.entries().iter().filter(|entry| Verb::NAMES.contains(&entry.key.as_str())).collect();
-        match verbs.as_slice() {
+        let types: Vec<_> = node.entries().iter().filter(|entry| step_type(&entry.key).is_some()).collect();
+        match types.as_slice() {
             [] => {
                 let keys: Vec<&str> = node.entries().iter().map(|entry| entry.key.as_str()).collect();
-                let near = keys
-                    .iter()
-                    .filter(|key| !Verb::COMMON.contains(key))
-                    .find_map(|key| words::near(key, Verb::NAMES.into_iter()).map(|near| (*key, near)));
+                let near = keys.iter().filter(|key| !COMMON_KEYS.contains(key)).find_map(|key| {
+                    words::near(key, STEP_TYPES.iter().map(|known| known.key)).map(|near| (*key, near))
+                });
                 let span = near.and_then(|(key, _)| node.entry(key)).map_or(place.span, |entry| entry.key_span);
                 let finding = Diagnostic::error("no-step-type", span, "missing step type").route(place.route.clone());
                 findings.push(finding.help(match near {
                     Some((_, near)) => format!("Did you mean `{near}`?"),
-                    None => format!("Add one of {}.", words::list(&Verb::NAMES, "or")),
+                    None => format!("Add one of {}.", words::list(&STEP_TYPES.map(|known| known.key), "or")),
                 }));
             }
-            [verb] => {
-                let branch = Verb::NAMES.iter().position(|name| *name == verb.key);
+            [entry] => {
+                let branch = STEP_TYPES.iter().position(|known| known.key == entry.key);
                 for error in branch.and_then(|branch| context.get(branch)).into_iter().flatten() {
                     self.explain(error, findings);
                 }
             }
             [first, rest @ ..] => {
-                let names: Vec<&str> = verbs.iter().map(|entry| entry.key.as_str()).collect();
+                let names: Vec<&str> = types.iter().map(|entry| entry.key.as_str()).collect();
                 let count = if names.len() == 2 { "two".to_owned() } else { names.len().to_string() };
                 findings.push(
                     Diagnostic::error(

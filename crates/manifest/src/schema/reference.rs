@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use super::generate;
-use crate::model::Verb;
+use crate::model::{COMMON_KEYS, STEP_TYPES};
 
 /// What the schema does not say: an example, variables and expressions.
 const INTRODUCTION: &str = include_str!("../../templates/reference.md");
@@ -83,13 +83,12 @@ impl Page<'_> {
             "\n## Steps\n\nA step is a map with exactly one step type, such as `run`. All steps also have these keys:\n",
         );
         let first = self.definitions.get("RunStep").cloned().unwrap_or_default();
-        let own: Vec<&str> = keys(&first).into_iter().filter(|key| !Verb::COMMON.contains(key)).collect();
+        let own: Vec<&str> = keys(&first).into_iter().filter(|key| !COMMON_KEYS.contains(key)).collect();
         self.table(&first, &own);
-        for verb in Verb::NAMES {
-            let name = format!("{}{}Step", verb[..1].to_uppercase(), &verb[1..]);
-            let Some(definition) = self.definitions.get(&name).cloned() else { continue };
-            let _ = write!(self.out, "\n### `{verb}`\n\n{}\n", description(&definition));
-            self.table(&definition, &Verb::COMMON);
+        for known in &STEP_TYPES {
+            let Some(definition) = self.definitions.get(&known.definition()).cloned() else { continue };
+            let _ = write!(self.out, "\n### `{}`\n\n{}\n", known.key, description(&definition));
+            self.table(&definition, &COMMON_KEYS);
         }
     }
 

@@ -67,7 +67,7 @@ error[unknown-key]: unknown key `imagess`
 }
 
 #[test]
-fn another_verbs_key() {
+fn a_key_of_another_step_type() {
     refused(
         r##"format: 1
 name: shop
@@ -217,7 +217,7 @@ error[wrong-type]: `machine` has no value
 }
 
 #[test]
-fn no_verb() {
+fn no_step_type() {
     refused(
         r##"format: 1
 name: shop
@@ -249,7 +249,7 @@ error[no-step-type]: missing step type
 }
 
 #[test]
-fn three_verbs() {
+fn three_step_types() {
     refused(
         r##"format: 1
 name: shop

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::{
-    Architecture, Digest, ImageKey, ImagePlan, Price, Probe, Recipe as _, Resolved, SecretPart, SourceImage,
-    SourceQuery, Value, Verb, VersionRule,
+    Architecture, Digest, HttpProbe, ImageKey, ImagePlan, Price, Probe, Recipe as _, Resolved, RunStep, SecretPart,
+    SourceImage, SourceQuery, StepAction, UploadStep, Value, VersionRule,
 };
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Git, Manifest, Options, TEMPLATE};
@@ -44,8 +44,8 @@ fn digest(manifest: &str, options: &Options) -> Digest {
 }
 
 fn script(plan: &ImagePlan, index: usize) -> &str {
-    match &plan.build[index].verb {
-        Verb::Run { script, .. } => script,
+    match &plan.build[index].action {
+        StepAction::Run(RunStep { script, .. }) => script,
         other => panic!("{other:?}"),
     }
 }
@@ -71,11 +71,11 @@ fn a_plan_holds_what_the_manifest_says() {
     assert_eq!((step.name.as_str(), step.retries, step.timeout.map(|time| time.as_secs())), ("Packages", 2, Some(600)));
     assert_eq!(step.env[0], ("DEBIAN_FRONTEND".to_owned(), Value::Plain("noninteractive".to_owned())));
     assert_eq!(step.env[1], ("N".to_owned(), Value::Plain("1".to_owned())));
-    assert!(matches!(&plan.build[1].verb, Verb::Upload { mode: Some(0o644), contents: false, .. }));
-    assert!(matches!(plan.build[2].verb, Verb::Reboot));
+    assert!(matches!(&plan.build[1].action, StepAction::Upload(UploadStep { mode: Some(0o644), contents: false, .. })));
+    assert!(matches!(plan.build[2].action, StepAction::Reboot));
     assert_eq!(plan.build[3].route.to_string(), "images.web.build[3]");
-    let Verb::Expect(expectation) = &plan.test[0].verb else { panic!() };
-    let Probe::Http { port: 80, path, headers, .. } = &expectation.probe else { panic!() };
+    let StepAction::Expect(expectation) = &plan.test[0].action else { panic!() };
+    let Probe::Http(HttpProbe { port: 80, path, headers, .. }) = &expectation.probe else { panic!() };
     assert_eq!((path.as_str(), headers["server"].as_str()), ("/", "nginx"));
     assert_eq!(plan.test[1].name, "expect service nginx");
 }

@@ -1,4 +1,4 @@
-//! The verb `ansible`: a real `ansible-playbook` on this computer, over the bake's own connection.
+//! The step type `ansible`: a real `ansible-playbook` on this computer, over the bake's own connection.
 //!
 //! A plug-in of ours carries what Ansible does on the machine to a socket in a folder that only this user can enter, and
 //! [`serve`] carries it on over the [`Communicator`](ami_bake_core::communicator::Communicator). So the key never leaves
@@ -14,6 +14,3 @@ mod serve;
 mod settings;
 mod tools;
 mod vars;
-
-pub(crate) use play::{Playbook, play};
-pub(crate) use tools::judge;

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{Collect, OutputSink};
-use ami_bake_core::plan::{Step, Value};
+use ami_bake_core::plan::{AnsibleStep, Step};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
@@ -20,8 +21,9 @@ use super::folder::{Folder, inventory};
 use super::process::Program;
 use super::restart::fulfil;
 use super::serve::{Server, Told};
-use super::{failure, settings, vars};
+use super::{failure, settings, tools, vars};
 use crate::shell::{LastWords, Tail, ended, variables};
+use crate::step_type::StepType;
 
 /// Who a playbook runs as where nothing is said.
 const ROOT: &str = "root";
@@ -43,34 +45,35 @@ const USUAL: [(&str, &str); 7] = [
     ("SSH_ASKPASS", "false"),
 ];
 
-/// What is played.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Playbook<'a> {
-    /// The local file.
-    pub(crate) path: &'a Path,
-    /// A file of roles and collections to install first.
-    pub(crate) requirements: Option<&'a Path>,
-    /// The manifest's folder, in which Ansible runs.
-    pub(crate) folder: &'a Path,
-    /// A JSON object of variables.
-    pub(crate) vars: &'a Value,
-    /// Further arguments.
-    pub(crate) args: &'a [String],
-    /// Inventory groups.
-    pub(crate) groups: &'a [String],
-    /// The manifest's `machine.user`.
-    pub(crate) user: Option<&'a str>,
+#[async_trait]
+impl StepType for AnsibleStep {
+    async fn apply(
+        &self,
+        run: &Run,
+        on: &ConnectedMachine<'_>,
+        step: &Step,
+        output: &mut dyn OutputSink,
+    ) -> Result<()> {
+        run.until_cancelled(play(run, on, step, self, output)).await?
+    }
+
+    async fn preflight(&self, run: &Run, steps: &[&Step]) -> Result<()> {
+        match steps.first() {
+            Some(step) => tools::preflight(run, step).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Runs a playbook against a machine.
 ///
 /// # Errors
 /// Names the task that failed, or what is missing on this computer.
-pub(crate) async fn play(
+async fn play(
     run: &Run,
     on: &ConnectedMachine<'_>,
     step: &Step,
-    playbook: Playbook<'_>,
+    playbook: &AnsibleStep,
     output: &mut dyn OutputSink,
 ) -> Result<()> {
     let deadline = step.timeout.map(|limit| (limit, Instant::now() + limit));
@@ -81,9 +84,9 @@ pub(crate) async fn play(
     let mut env = environment(&own, &said, &hidden, playbook).await?;
     let mut tail = Tail::new(output);
 
-    if let Some(requirements) = playbook.requirements {
+    if let Some(requirements) = &playbook.requirements {
         let args = vec!["install".into(), "--role-file".into(), absolute(requirements)?.into()];
-        let galaxy = Program { name: "ansible-galaxy", args, folder: playbook.folder, env: &env, hidden: &hidden };
+        let galaxy = Program { name: "ansible-galaxy", args, folder: &playbook.folder, env: &env, hidden: &hidden };
         let exit = galaxy.run(&mut tail, deadline, ready(())).await?;
         tail.finish();
         if !exit.success() {
@@ -93,18 +96,18 @@ pub(crate) async fn play(
 
     // What has no login is a sandbox or a container, which is entered.
     let entered = on.machine.login().authorized_keys.is_empty();
-    let user = playbook.user.filter(|_| !entered).unwrap_or(ROOT);
+    let user = playbook.user.as_deref().filter(|_| !entered).unwrap_or(ROOT);
     if entered {
         env.push(("AMI_BAKE_ENTERED".to_owned(), "1".into()));
     }
     let host = run.image().map_or_else(|| "machine".to_owned(), ToString::to_string);
-    let inventory = own.write("inventory.yml", &inventory(&host, user, playbook.groups))?;
-    let vars = own.write("vars.json", &vars::json(run, step, playbook.vars)?)?;
+    let inventory = own.write("inventory.yml", &inventory(&host, user, &playbook.groups))?;
+    let vars = own.write("vars.json", &vars::json(run, step, &playbook.vars)?)?;
     let mut args: Vec<OsString> = vec!["--inventory".into(), inventory.into()];
     args.push("--extra-vars".into());
     args.push(prefixed("@", &vars));
     args.extend(playbook.args.iter().map(OsString::from));
-    args.push(absolute(playbook.path)?.into());
+    args.push(absolute(&playbook.playbook)?.into());
 
     let told: Arc<Mutex<Told>> = Arc::default();
     let running: Arc<AtomicUsize> = Arc::default();
@@ -120,7 +123,7 @@ pub(crate) async fn play(
         told: Arc::clone(&told),
         running: Arc::clone(&running),
     };
-    let program = Program { name: "ansible-playbook", args, folder: playbook.folder, env: &env, hidden: &hidden };
+    let program = Program { name: "ansible-playbook", args, folder: &playbook.folder, env: &env, hidden: &hidden };
     let exit = tokio::select! {
         exit = program.run(&mut tail, deadline, settle(running)) => exit?,
         () = fulfil(run, on, wished, deadline.map(|(_, at)| at)) => return Err(Error::internal("the playbook's machine ended")),
@@ -134,7 +137,7 @@ pub(crate) async fn play(
     };
     let words = tail.last_words(run);
     let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-    match failure::of(run, step, playbook.folder, &exit, &told, words) {
+    match failure::of(run, step, &playbook.folder, &exit, &told, words) {
         Some(error) => Err(error),
         None => Ok(()),
     }
@@ -166,7 +169,7 @@ async fn environment(
     own: &Folder,
     said: &[(String, OsString)],
     hidden: &[&str],
-    playbook: Playbook<'_>,
+    playbook: &AnsibleStep,
 ) -> Result<Vec<(String, OsString)>> {
     let get = |name: &str| {
         let of_step = said.iter().find(|(said, _)| said == name).map(|(_, value)| value.clone());
@@ -176,14 +179,14 @@ async fn environment(
     let mut set = |name: &str, value: OsString| env.push((name.to_owned(), value));
     let home = get("HOME").map(PathBuf::from);
     let config =
-        settings::file(get("ANSIBLE_CONFIG").map(PathBuf::from), playbook.folder, playbook.path, home.as_deref());
+        settings::file(get("ANSIBLE_CONFIG").map(PathBuf::from), &playbook.folder, &playbook.playbook, home.as_deref());
     let mut folders = settings::SEARCHED.map(|(_, _, usual)| usual.to_owned()).to_vec();
     if let Some(config) = config {
         let config = absolute(&config)?;
         set("ANSIBLE_CONFIG", config.clone().into());
         let env = [said, &[("ANSIBLE_CONFIG".to_owned(), config.into())]].concat();
         let args = ["dump", "--format", "json"].map(OsString::from).to_vec();
-        let dump = Program { name: "ansible-config", args, folder: playbook.folder, env: &env, hidden };
+        let dump = Program { name: "ansible-config", args, folder: &playbook.folder, env: &env, hidden };
         let mut collect = Collect::default();
         let limit = Duration::from_mins(1);
         let exit = dump.run(&mut collect, Some((limit, Instant::now() + limit)), ready(())).await?;

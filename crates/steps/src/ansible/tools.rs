@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use ami_bake_core::plan::{Step, Value, Verb};
+use ami_bake_core::plan::{Step, Value};
 use ami_bake_core::{Error, Result, Run};
 use tokio::process::Command;
 
@@ -12,12 +12,11 @@ const OLDEST: (u32, u32) = (2, 12);
 const INSTALL: &str =
     "Install ansible-core where the bake runs: `pipx install ansible-core`, or `apt-get install ansible-core`.";
 
-/// Looks for Ansible before a machine is started, for the first of these steps that needs it.
+/// Looks for Ansible before a machine is started.
 ///
 /// # Errors
 /// When it is missing or too old, with the command that installs it.
-pub(crate) async fn judge(run: &Run, steps: &[&Step]) -> Result<()> {
-    let Some(step) = steps.iter().find(|step| matches!(step.verb, Verb::Ansible { .. })) else { return Ok(()) };
+pub(super) async fn preflight(run: &Run, step: &Step) -> Result<()> {
     // The step may bring a path of its own.
     let path = step.env.iter().find_map(|(name, value)| match value {
         Value::Plain(text) if name == "PATH" => Some(text.as_str()),

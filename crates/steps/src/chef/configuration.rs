@@ -2,7 +2,7 @@
 
 use ami_bake_core::shell::quote;
 
-/// The settings that name the folders of [`super::Chef`], in their order, and what each is called on the machine.
+/// The settings that name the folders of [`ChefStep`](ami_bake_core::plan::ChefStep), in their order, and what each is called on the machine.
 pub(super) const FOLDERS: [(&str, &str); 3] =
     [("role_path", "roles"), ("data_bag_path", "data_bags"), ("environment_path", "environments")];
 

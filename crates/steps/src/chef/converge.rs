@@ -1,36 +1,21 @@
 //! Sends what Chef needs, and runs it until it is done.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::Step;
+use ami_bake_core::plan::{ChefStep, Step, UploadStep};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::again::{self, Next};
 use super::configuration::{FOLDERS, command, node, solo};
-use crate::files::{Upload, upload};
+use super::exit_status::{self, Next};
+use crate::files::upload;
 use crate::shell::{Interpreter, Script, Tail, ask, ask_with, ended};
-
-/// What is converged.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Chef<'a> {
-    /// `chef-solo` or `cinc-solo`.
-    pub(crate) tool: &'a str,
-    /// Local folders of cookbooks.
-    pub(crate) cookbooks: &'a [PathBuf],
-    /// Local folders of roles, data bags and environments.
-    pub(crate) folders: [Option<&'a Path>; 3],
-    /// The environment that the machine is in.
-    pub(crate) environment: Option<&'a str>,
-    /// Recipes and roles, in order.
-    pub(crate) run_list: &'a [String],
-    /// A JSON object of node attributes.
-    pub(crate) attributes: &'a str,
-}
+use crate::step_type::StepType;
 
 /// Where the packages of Chef and Cinc put their programs, beside what is on the path.
 const PLACES: &str = "/usr/bin:/usr/local/bin:/opt/chef/bin:/opt/cinc/bin";
@@ -40,26 +25,39 @@ const FOLDER: &str =
 /// Exit statuses that ask for the licence: not accepted (license-acceptance), not entitled, not set (chef-licensing).
 const LICENCE: [i32; 3] = [172, 173, 174];
 
+#[async_trait]
+impl StepType for ChefStep {
+    async fn apply(
+        &self,
+        run: &Run,
+        on: &ConnectedMachine<'_>,
+        step: &Step,
+        output: &mut dyn OutputSink,
+    ) -> Result<()> {
+        chef(run, on, step, self, output).await
+    }
+}
+
 /// Sends the cookbooks and runs the tool on them.
 ///
 /// # Errors
 /// When the machine doesn't have the tool, or it didn't exit with 0.
-pub(crate) async fn chef(
+async fn chef(
     run: &Run,
     on: &ConnectedMachine<'_>,
     step: &Step,
-    chef: Chef<'_>,
+    chef: &ChefStep,
     output: &mut dyn OutputSink,
 ) -> Result<()> {
     let other = if chef.tool == "chef-solo" { "cinc-solo" } else { "chef-solo" };
     let look =
-        format!("PATH=$PATH:{PLACES}; for t in {} {other}; do command -v \"$t\" || echo; done", quote(chef.tool));
+        format!("PATH=$PATH:{PLACES}; for t in {} {other}; do command -v \"$t\" || echo; done", quote(&chef.tool));
     let found = ask(run, on, "look for Chef", &look).await?.text("look for Chef")?;
     let mut found = found.lines().map(str::trim);
     let program = found.next().unwrap_or_default();
     if program.is_empty() {
         let there = found.next().is_some_and(|other| !other.is_empty());
-        return Err(missing(step, chef.tool, other, there));
+        return Err(missing(step, &chef.tool, other, there));
     }
     let folder = ask(run, on, "make a folder for Chef", FOLDER).await?.text("make a folder for Chef")?;
     let folder = folder.trim();
@@ -85,7 +83,7 @@ async fn converge(
     run: &Run,
     on: &ConnectedMachine<'_>,
     step: &Step,
-    chef: Chef<'_>,
+    chef: &ChefStep,
     program: &str,
     folder: &str,
     output: &mut dyn OutputSink,
@@ -97,7 +95,8 @@ async fn converge(
         send(run, on, step, from, &to).await?;
         paths.push(to);
     }
-    for (from, (_, name)) in chef.folders.into_iter().zip(FOLDERS) {
+    let folders = [&chef.roles, &chef.data_bags, &chef.environments];
+    for (from, (_, name)) in folders.into_iter().zip(FOLDERS) {
         if let Some(from) = from {
             send(run, on, step, from, &format!("{folder}/{name}")).await?;
         }
@@ -107,15 +106,15 @@ async fn converge(
         quote(folder),
         quote(&solo(folder, &paths))
     );
-    let node = node(chef.run_list, chef.attributes);
+    let node = node(&chef.run_list, &chef.attributes);
     ask_with(run, on, "write Chef's configuration", &write, node.as_bytes())
         .await?
         .text("write Chef's configuration")?;
 
-    let text = command(program, folder, chef.environment);
+    let text = command(program, folder, chef.environment.as_deref());
     for round in 1.. {
         let mut tail = Tail::new(&mut *output);
-        let before = again::id(run, on).await?;
+        let before = exit_status::id(run, on).await?;
         let mut script = Script::text(&text, Interpreter::of(Some("sh -eu"))?);
         script.timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let exit = script.execute(run, on, step, &mut tail).await?;
@@ -123,12 +122,12 @@ async fn converge(
             (Exit::TimedOut(_), Some(limit)) => Exit::TimedOut(limit),
             (exit, _) => exit,
         };
-        let next = again::next(&exit);
-        if next == Next::Nothing || round == again::ROUNDS {
-            return judge(run, step, chef.tool, &exit, next, &tail);
+        let next = exit_status::next(&exit);
+        if next == Next::Nothing || round == exit_status::ROUNDS {
+            return failure(run, step, &chef.tool, &exit, next, &tail);
         }
-        if next != Next::Again && !again::boot(run, on, step, next, &before, deadline).await? {
-            return judge(run, step, chef.tool, &exit, next, &tail);
+        if next != Next::Again && !exit_status::boot(run, on, step, next, &before, deadline).await? {
+            return failure(run, step, &chef.tool, &exit, next, &tail);
         }
         run.progress(match next {
             Next::Again => format!("{} has replaced itself, and runs again", chef.tool),
@@ -139,7 +138,7 @@ async fn converge(
 }
 
 /// The end of the last round.
-fn judge(run: &Run, step: &Step, tool: &str, exit: &Exit, next: Next, tail: &Tail<'_>) -> Result<()> {
+fn failure(run: &Run, step: &Step, tool: &str, exit: &Exit, next: Next, tail: &Tail<'_>) -> Result<()> {
     if exit.success() {
         return Ok(());
     }
@@ -159,7 +158,7 @@ fn judge(run: &Run, step: &Step, tool: &str, exit: &Exit, next: Next, tail: &Tai
             let message = format!(
                 "step `{}`: {tool} asked to be run again for the {}th time (exit status {status})",
                 step.name,
-                again::ROUNDS
+                exit_status::ROUNDS
             );
             Error::build(message).help("A recipe that restarts the machine has to see that it has done so: give its `reboot` resource a `not_if`.")
         }
@@ -170,5 +169,13 @@ fn judge(run: &Run, step: &Step, tool: &str, exit: &Exit, next: Next, tail: &Tai
 
 /// Sends what a folder has.
 async fn send(run: &Run, on: &ConnectedMachine<'_>, step: &Step, from: &Path, to: &str) -> Result<()> {
-    upload(run, on, step, &Upload { from, contents: true, to, exclude: &[], owner: None, mode: None }).await
+    let upload_step = UploadStep {
+        from: from.to_owned(),
+        contents: true,
+        to: to.to_owned(),
+        exclude: Vec::new(),
+        owner: None,
+        mode: None,
+    };
+    upload(run, on, step, &upload_step).await
 }

@@ -5,12 +5,12 @@ use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
-use crate::poll::Seen;
+use crate::poll::Observation;
 use crate::shell::{ask, check_user};
 
 /// Whether the account is as it should be.
-pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Seen> {
-    let Probe::User { name, exists, groups, shell, home } = probe else { return Ok(Seen::Holds) };
+pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Observation> {
+    let Probe::User { name, exists, groups, shell, home } = probe else { return Ok(Observation::Met) };
     check_user(name)?;
     let script = format!(
         "name={}; id -u \"$name\" >/dev/null 2>&1 || exit 3\n\
@@ -20,13 +20,13 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) ->
     let answer = ask(run, on, "look for the user", &script).await?;
     if answer.status == 3 {
         return Ok(if *exists {
-            Seen::Not(format!("expected the user `{name}`, but there is none"))
+            Observation::unmet(format!("expected the user `{name}`, but there is none"))
         } else {
-            Seen::Holds
+            Observation::Met
         });
     }
     if !exists {
-        return Ok(Seen::Not(format!("expected no user `{name}`, but there is one")));
+        return Ok(Observation::unmet(format!("expected no user `{name}`, but there is one")));
     }
     let text = answer.text("look for the user")?;
     let (entry, member) = text
@@ -38,7 +38,9 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) ->
     for group in groups {
         if !member.contains(&group.as_str()) {
             let member = member.join(", ");
-            return Ok(Seen::Not(format!("expected the user `{name}` in the group `{group}`, but it is in {member}")));
+            return Ok(Observation::unmet(format!(
+                "expected the user `{name}` in the group `{group}`, but it is in {member}"
+            )));
         }
     }
     for (what, expected, field) in [("home folder", home, 5), ("login shell", shell, 6)] {
@@ -46,8 +48,10 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) ->
         if let Some(expected) = expected
             && expected != seen
         {
-            return Ok(Seen::Not(format!("expected the {what} of `{name}` to be `{expected}`, but it is `{seen}`")));
+            return Ok(Observation::unmet(format!(
+                "expected the {what} of `{name}` to be `{expected}`, but it is `{seen}`"
+            )));
         }
     }
-    Ok(Seen::Holds)
+    Ok(Observation::Met)
 }

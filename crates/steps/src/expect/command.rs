@@ -8,8 +8,7 @@ use ami_bake_core::plan::{Probe, Step};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Result, Run};
 
-use super::LIMIT;
-use crate::poll::{Patience, Seen};
+use crate::poll::{Observation, PollLimits};
 use crate::shell::{Interpreter, Script, Tail};
 use crate::text::excerpt;
 
@@ -48,18 +47,27 @@ pub(crate) async fn execute(
     let mut output = Collect::default();
     let mut tail = Tail::new(&mut output);
     let mut script = Script::text(text, Interpreter::Any);
-    script.timeout = Some(Patience::command(limit));
+    script.timeout = Some(PollLimits::command(limit));
     let exit = script.execute(run, on, step, &mut tail).await?;
     Ok(Outcome { exit, output })
 }
 
 /// Whether the command's result is the expected one.
-pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, step: &Step, probe: &Probe) -> Result<Seen> {
-    let Probe::Command { run: text, status, stdout, stderr } = probe else { return Ok(Seen::Holds) };
-    let outcome = execute(run, on, step, text, step.timeout.unwrap_or(LIMIT)).await?;
+pub(super) async fn look(
+    run: &Run,
+    on: &ConnectedMachine<'_>,
+    step: &Step,
+    probe: &Probe,
+    total: Duration,
+) -> Result<Observation> {
+    let Probe::Command { run: text, status, stdout, stderr } = probe else { return Ok(Observation::Met) };
+    let outcome = execute(run, on, step, text, total).await?;
     if outcome.exit != Exit::Status(*status) {
         let seen = outcome.describe(run);
-        return Ok(Seen::Not(format!("expected `{}` to exit with status {status}, but {seen}", excerpt(text, 80))));
+        return Ok(Observation::unmet(format!(
+            "expected `{}` to exit with status {status}, but {seen}",
+            excerpt(text, 80)
+        )));
     }
     let streams = [
         ("standard output", stdout, outcome.output.stdout_text()),
@@ -74,8 +82,10 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, step: &Step, prob
                 text => format!("it was \"{text}\""),
             };
             let text = excerpt(text, 80);
-            return Ok(Seen::Not(format!("expected the {name} of `{text}` to hold \"{expected}\", but {seen}")));
+            return Ok(Observation::unmet(format!(
+                "expected the {name} of `{text}` to hold \"{expected}\", but {seen}"
+            )));
         }
     }
-    Ok(Seen::Holds)
+    Ok(Observation::Met)
 }

@@ -7,55 +7,63 @@ use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
-use crate::poll::Seen;
+use crate::poll::Observation;
 use crate::shell::{Program, ask};
 
 /// Whether the file is as it should be.
-pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Seen> {
-    let Probe::File { path, exists, contains, mode, owner, sha256 } = probe else { return Ok(Seen::Holds) };
+pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Observation> {
+    let Probe::File { path, exists, contains, mode, owner, sha256 } = probe else { return Ok(Observation::Met) };
     let script = format!("path={}\n{}", quote(path), include_str!("file.sh"));
     let text = ask(run, on, "look at the file", &script).await?.text("look at the file")?;
     let words: Vec<&str> = text.split_whitespace().collect();
     let [kind, octal, user, group] = words.as_slice() else {
         let link = words.first() == Some(&"dangling");
         return Ok(match (exists, link) {
-            (false, _) => Seen::Holds,
-            (true, true) => Seen::Not(format!("expected `{path}` to be there, but it is a link that leads nowhere")),
-            (true, false) => Seen::Not(format!("expected `{path}` to be there, but it is not")),
+            (false, _) => Observation::Met,
+            (true, true) => {
+                Observation::unmet(format!("expected `{path}` to be there, but it is a link that leads nowhere"))
+            }
+            (true, false) => Observation::unmet(format!("expected `{path}` to be there, but it is not")),
         });
     };
     if !exists {
-        return Ok(Seen::Not(format!("expected `{path}` not to be there, but it is")));
+        return Ok(Observation::unmet(format!("expected `{path}` not to be there, but it is")));
     }
     if let Some(expected) = mode
         && u32::from_str_radix(octal, 8) != Ok(*expected)
     {
-        return Ok(Seen::Not(format!("expected the mode of `{path}` to be {expected:04o}, but it is {octal:0>4}")));
+        return Ok(Observation::unmet(format!(
+            "expected the mode of `{path}` to be {expected:04o}, but it is {octal:0>4}"
+        )));
     }
     let both = format!("{user}:{group}");
     if let Some(expected) = owner
         && *expected != both
         && expected != user
     {
-        return Ok(Seen::Not(format!("expected the owner of `{path}` to be `{expected}`, but it is `{both}`")));
+        return Ok(Observation::unmet(format!(
+            "expected the owner of `{path}` to be `{expected}`, but it is `{both}`"
+        )));
     }
     if *kind == "folder" && (contains.is_some() || sha256.is_some()) {
-        return Ok(Seen::Not(format!("expected `{path}` to be a file, but it is a folder")));
+        return Ok(Observation::unmet(format!("expected `{path}` to be a file, but it is a folder")));
     }
     if let Some(expected) = sha256 {
         let sum =
             ask(run, on, "hash the file", &format!("sha256sum < {}", quote(path))).await?.text("hash the file")?;
         let sum = sum.split_whitespace().next().unwrap_or_default();
         if !sum.eq_ignore_ascii_case(expected) {
-            return Ok(Seen::Not(format!("expected the SHA-256 of `{path}` to be {expected}, but it is {sum}")));
+            return Ok(Observation::unmet(format!(
+                "expected the SHA-256 of `{path}` to be {expected}, but it is {sum}"
+            )));
         }
     }
     if let Some(expected) = contains
         && !holds(run, on, path, expected).await?
     {
-        return Ok(Seen::Not(format!("expected `{path}` to hold \"{expected}\", but it does not")));
+        return Ok(Observation::unmet(format!("expected `{path}` to hold \"{expected}\", but it does not")));
     }
-    Ok(Seen::Holds)
+    Ok(Observation::Met)
 }
 
 /// Searches on the machine where grep can; a text of several lines is beyond it, so the file comes here in pieces.

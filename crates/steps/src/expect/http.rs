@@ -1,68 +1,128 @@
-//! `expect: {http: …}`: asked for through the machine's connection, never by a tool on the machine.
+//! `expect: {http: …}`: requested through the machine's connection, never by a tool on the machine.
 
 use std::time::Duration;
 
-use ami_bake_core::plan::Probe;
+use ami_bake_core::plan::{HttpProbe, Probe, Scheme, Step, StepAction};
 use ami_bake_core::provision::ConnectedMachine;
-use ami_bake_core::{Result, Run};
+use ami_bake_core::{Error, Result, Run};
+use tokio::io::AsyncReadExt as _;
 
-use super::request::{Response, get};
-use crate::poll::Seen;
+use crate::http::{HttpError, HttpRequest, HttpResponse, Method, TLS, send};
+use crate::poll::Observation;
 use crate::text::excerpt;
 
-/// A server that takes longer for one answer is not there yet. Shorter than a look, so that the reason is told.
+/// Time for one answer; shorter than a look, so that the message says what was missing.
 const ANSWER: Duration = Duration::from_secs(8);
+/// More of a body is not read: no text that an assertion looks for comes later.
+const BODY: u64 = 1 << 20;
 
-/// Whether the server answers as it should.
-pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Seen> {
-    let Probe::Http { host, port, path, .. } = probe else { return Ok(Seen::Holds) };
-    let host = host.as_deref().unwrap_or("127.0.0.1");
-    let path = if path.starts_with('/') { path.clone() } else { format!("/{path}") };
-    let url = format!("http://{host}:{port}{path}");
-    let Ok(mut stream) = on.communicator.dial(host, *port).await else {
-        return Ok(Seen::Not(format!("expected {url} to answer, but nothing took the connection")));
+/// An answer with its body.
+struct Answer {
+    head: HttpResponse,
+    body: String,
+}
+
+/// Whether this program can ask what the step asks.
+///
+/// # Errors
+/// When it was built without TLS.
+pub(super) fn preflight(step: &Step) -> Result<()> {
+    let https = |probe: &Probe| matches!(probe, Probe::Http(http) if http.scheme == Scheme::Https);
+    match &step.action {
+        StepAction::Expect(expectation) if https(&expectation.probe) && !TLS => {
+            Err(Error::preflight(format!("step `{}`: https is not supported by this build of ami-bake", step.name))
+                .help(HttpError::NoTls.help_text().unwrap_or_default())
+                .at(step.route.key("expect").key("http").key("scheme")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the server answers as expected.
+///
+/// # Errors
+/// When no answer is possible from this computer.
+pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &HttpProbe) -> Result<Observation> {
+    let host = probe.host.as_deref().unwrap_or("127.0.0.1");
+    let target = if probe.path.starts_with('/') { probe.path.clone() } else { format!("/{}", probe.path) };
+    let url = format!("{}://{host}:{}{target}", probe.scheme.as_str(), probe.port);
+    let request = HttpRequest {
+        method: Method::GET,
+        scheme: probe.scheme,
+        host,
+        port: probe.port,
+        target: &target,
+        headers: &[],
+        tls_verify: probe.tls_verify,
     };
-    let name = if *port == 80 { host.to_owned() } else { format!("{host}:{port}") };
-    tokio::select! {
-        answer = get(stream.as_mut(), &name, &path) => Ok(match answer {
-            Ok(response) => judge(probe, &url, &response),
-            Err(broken) => Seen::Not(format!("expected {url} to answer, but {broken}")),
-        }),
+    let answer = async {
+        let mut head = send(on.communicator.as_ref(), &request).await?;
+        let mut body = Vec::new();
+        (&mut head.body).take(BODY).read_to_end(&mut body).await.map_err(|error| HttpError::of_body(&error))?;
+        Ok(Answer { head, body: String::from_utf8_lossy(&body).into_owned() })
+    };
+    let answer = tokio::select! {
+        answer = answer => answer,
         () = run.clock().sleep(ANSWER) => {
-            Ok(Seen::Not(format!("expected {url} to answer, but it took the connection and had not answered after 8 s")))
+            return Ok(Observation::unmet(format!("expected {url} to answer, but it accepted the connection and sent no answer within 8 s")));
+        }
+    };
+    match answer {
+        Ok(answer) => Ok(compare(probe, &url, &answer)),
+        Err(error @ (HttpError::NoTls | HttpError::NoRoots | HttpError::Target(_))) => {
+            let help = error.help_text();
+            let failed = Error::build(format!("request {url}: {error}"));
+            Err(match help {
+                Some(help) => failed.help(help),
+                None => failed,
+            })
+        }
+        Err(error) => {
+            let fact = format!("expected {url} to answer, but {error}");
+            Ok(match error {
+                HttpError::Certificate(_) => Observation::unmet(fact).help(CERTIFICATE),
+                HttpError::NotTls => Observation::unmet(fact).help(NOT_TLS),
+                _ => Observation::unmet(fact),
+            })
         }
     }
 }
 
-fn judge(probe: &Probe, url: &str, response: &Response) -> Seen {
-    let Probe::Http { status, body, headers, .. } = probe else { return Seen::Holds };
-    let text = String::from_utf8_lossy(&response.body);
-    let began = match excerpt(&text, 200) {
+/// What to do about a certificate that is not trusted.
+const CERTIFICATE: &str = "`tls-verify: false` accepts any certificate. Else it has to be valid for `host` (default `127.0.0.1`) by the root certificates of the computer that runs ami-bake; SSL_CERT_FILE names a file of others.";
+/// What to do about a server that does not speak TLS.
+const NOT_TLS: &str = "Remove `scheme: https` for a plain HTTP server, or correct `port`.";
+
+/// Whether an answer is the expected one.
+fn compare(probe: &HttpProbe, url: &str, answer: &Answer) -> Observation {
+    let began = match excerpt(&answer.body, 200) {
         text if text.is_empty() => "the body was empty".to_owned(),
-        text => format!("the body began with \"{text}\""),
+        text => format!("the body begins with \"{text}\""),
     };
-    let good = status.map_or((200..400).contains(&response.status), |status| status == response.status);
-    if !good {
+    let status = answer.head.status.as_u16();
+    if !probe.status.map_or((200..400).contains(&status), |expected| expected == status) {
         let expected =
-            status.map_or_else(|| "a status from 200 to 399".to_owned(), |status| format!("status {status}"));
-        return Seen::Saw(format!("expected {expected} from {url}, got {}", response.status), began);
+            probe.status.map_or_else(|| "a status from 200 to 399".to_owned(), |status| format!("status {status}"));
+        return Observation::unmet(format!("expected {expected} from {url}, got {status}")).detail(began);
     }
-    for (name, expected) in headers {
-        let mut values =
-            response.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        let all: Vec<&String> = values.by_ref().collect();
-        if !all.iter().any(|value| value.contains(expected.as_str())) {
-            let seen = match all.first() {
+    for (name, expected) in &probe.headers {
+        let values = answer.head.headers.get_all(name.as_str());
+        let values: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        if !values.iter().any(|value| value.contains(expected.as_str())) {
+            let seen = match values.first() {
                 Some(value) => format!("got \"{}\"", excerpt(value, 200)),
-                None => "there is none".to_owned(),
+                None => "there is no such header".to_owned(),
             };
-            return Seen::Not(format!("expected the header `{name}` of {url} to hold \"{expected}\", {seen}"));
+            return Observation::unmet(format!(
+                "expected the header `{name}` of {url} to contain \"{expected}\", {seen}"
+            ));
         }
     }
-    match body {
-        Some(expected) if !text.contains(expected.as_str()) => {
-            Seen::Saw(format!("expected the body of {url} to hold \"{expected}\", which it did not"), began)
+    match &probe.body {
+        Some(expected) if !answer.body.contains(expected.as_str()) => {
+            Observation::unmet(format!("expected the body of {url} to contain \"{expected}\", which it did not"))
+                .detail(began)
         }
-        _ => Seen::Holds,
+        _ => Observation::Met,
     }
 }

@@ -3,7 +3,7 @@
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Result, Run};
 
-use crate::poll::Seen;
+use crate::poll::Observation;
 use crate::shell::ask;
 
 /// Whether the port listens as it should.
@@ -13,7 +13,7 @@ pub(super) async fn look(
     host: Option<&str>,
     port: u16,
     open: bool,
-) -> Result<Seen> {
+) -> Result<Observation> {
     let host = host.unwrap_or("127.0.0.1");
     let listens = on.communicator.dial(host, port).await.is_ok();
     if !open && !listens {
@@ -21,10 +21,12 @@ pub(super) async fn look(
         ask(run, on, "ask the machine for a sign of life", "true").await?;
     }
     Ok(match (open, listens) {
-        (true, true) | (false, false) => Seen::Holds,
+        (true, true) | (false, false) => Observation::Met,
         (true, false) => {
-            Seen::Not(format!("expected port {port} of {host} to listen, but nothing took the connection"))
+            Observation::unmet(format!("expected port {port} of {host} to listen, but nothing took the connection"))
         }
-        (false, true) => Seen::Not(format!("expected port {port} of {host} to be closed, but it took the connection")),
+        (false, true) => {
+            Observation::unmet(format!("expected port {port} of {host} to be closed, but it took the connection"))
+        }
     })
 }

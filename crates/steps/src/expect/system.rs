@@ -5,7 +5,7 @@ use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
-use crate::poll::Seen;
+use crate::poll::Observation;
 use crate::shell::ask;
 
 /// Whether a service runs and starts at boot as it should. systemd, and OpenRC.
@@ -16,7 +16,7 @@ pub(super) async fn service(
     name: &str,
     running: bool,
     enabled: Option<bool>,
-) -> Result<Seen> {
+) -> Result<Observation> {
     let script = format!("name={}\n{}", quote(name), include_str!("service.sh"));
     let text = ask(run, on, "ask for the service", &script).await?.text("ask for the service")?;
     let mut lines = text.lines();
@@ -27,13 +27,15 @@ pub(super) async fn service(
             .at(step.route.clone()));
     }
     if active == "unknown" {
-        return Ok(Seen::Not(format!("expected the service `{name}`, but the machine knows none of this name")));
+        return Ok(Observation::unmet(format!(
+            "expected the service `{name}`, but the machine knows none of this name"
+        )));
     }
     // `reloading` is a running service between two states.
     let runs = active == "active" || active == "reloading";
     if runs != running {
         let expected = if running { "to run" } else { "not to run" };
-        return Ok(Seen::Not(format!("expected the service `{name}` {expected}, but it was {active}")));
+        return Ok(Observation::unmet(format!("expected the service `{name}` {expected}, but it was {active}")));
     }
     if let Some(enabled) = enabled {
         let seen = boot.starts_with("enabled")
@@ -43,10 +45,10 @@ pub(super) async fn service(
             || boot == "indirect";
         if seen != enabled {
             let expected = if enabled { "to start at boot" } else { "not to start at boot" };
-            return Ok(Seen::Not(format!("expected the service `{name}` {expected}, but it was {boot}")));
+            return Ok(Observation::unmet(format!("expected the service `{name}` {expected}, but it was {boot}")));
         }
     }
-    Ok(Seen::Holds)
+    Ok(Observation::Met)
 }
 
 /// Whether a package is installed as it should be.
@@ -57,7 +59,7 @@ pub(super) async fn package(
     name: &str,
     version: Option<&str>,
     installed: bool,
-) -> Result<Seen> {
+) -> Result<Observation> {
     let script = format!("name={}\n{}", quote(name), include_str!("package.sh"));
     let text = ask(run, on, "ask for the package", &script).await?.text("ask for the package")?;
     let seen = text.trim();
@@ -71,20 +73,22 @@ pub(super) async fn package(
     }
     let found = seen.strip_prefix("installed ").map(str::trim);
     Ok(match (found, installed) {
-        (None, false) => Seen::Holds,
-        (None, true) => Seen::Not(format!("expected the package `{name}` to be installed, but it is not")),
-        (Some(seen), false) => Seen::Not(format!("expected the package `{name}` not to be installed, but {seen} is")),
+        (None, false) => Observation::Met,
+        (None, true) => Observation::unmet(format!("expected the package `{name}` to be installed, but it is not")),
+        (Some(seen), false) => {
+            Observation::unmet(format!("expected the package `{name}` not to be installed, but {seen} is"))
+        }
         (Some(seen), true) => match version {
             // People leave out the epoch (`1:`), which is no part of the upstream version.
             Some(version)
                 if !seen.starts_with(version)
                     && !seen.split_once(':').is_some_and(|(_, rest)| rest.starts_with(version)) =>
             {
-                Seen::Not(format!(
+                Observation::unmet(format!(
                     "expected the package `{name}` in a version that begins with {version}, but {seen} is installed"
                 ))
             }
-            _ => Seen::Holds,
+            _ => Observation::Met,
         },
     })
 }

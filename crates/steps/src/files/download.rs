@@ -1,43 +1,43 @@
-//! The verb `download`.
+//! The step type `download`.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use ami_bake_core::plan::{Exclude, Step};
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::{DownloadStep, Exclude, Step};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use super::stream::BlockingReader;
 use super::unpack::{Place, unpack};
 use super::upload::{blocking, too_slow};
 use crate::shell::ask;
+use crate::step_type::StepType;
 
 /// Between the connection and the disk.
 const BUFFER: usize = 512 << 10;
 
-/// What is fetched, and where to.
-pub(crate) struct Download<'a> {
-    /// The path on the machine.
-    pub(crate) from: &'a str,
-    /// The local path.
-    pub(crate) to: &'a Path,
-    /// What stays behind.
-    pub(crate) exclude: &'a [String],
+#[async_trait]
+impl StepType for DownloadStep {
+    async fn apply(&self, run: &Run, on: &ConnectedMachine<'_>, step: &Step, _: &mut dyn OutputSink) -> Result<()> {
+        download(run, on, step, self).await
+    }
 }
 
 /// Fetches a file or a folder, by the same rules as an upload.
 ///
 /// # Errors
 /// When the path isn't there, something in it leads out of the folder, or it can't be written.
-pub(crate) async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &Download<'_>) -> Result<()> {
+async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &DownloadStep) -> Result<()> {
     let name = &step.name;
     if !download.from.starts_with('/') || download.from.trim_matches('/').is_empty() {
         let message = format!("step `{name}`: `{}` is not an absolute path of a file or folder", download.from);
         return Err(Error::manifest(message).at(step.route.key("download")));
     }
-    let exclude = Exclude::new(download.exclude)
+    let exclude = Exclude::new(&download.exclude)
         .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
     let from = download.from.trim_end_matches('/');
     let script =
@@ -52,7 +52,7 @@ pub(crate) async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, 
     let folder = kind.trim() == "folder";
     let contents = download.from.ends_with('/');
     let into = download.to.as_os_str().as_bytes().ends_with(b"/") || download.to.is_dir();
-    let root = if folder && !contents { download.to.join(&file_name) } else { download.to.to_owned() };
+    let root = if folder && !contents { download.to.join(&file_name) } else { download.to.clone() };
     let place = Place { root, name: file_name, exclude, into: !folder && into };
 
     let (mut writer, reader) = tokio::io::duplex(BUFFER);

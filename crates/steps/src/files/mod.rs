@@ -1,4 +1,4 @@
-//! The verbs `upload` and `download`: one tar stream each way, no file in memory.
+//! The step types `upload` and `download`: one tar stream each way, no file in memory.
 
 mod download;
 mod pack;
@@ -6,5 +6,4 @@ mod stream;
 mod unpack;
 mod upload;
 
-pub(crate) use download::{Download, download};
-pub(crate) use upload::{Upload, upload};
+pub(crate) use upload::upload;

@@ -1,38 +1,32 @@
-//! The verb `upload`.
+//! The step type `upload`.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use ami_bake_core::plan::{Exclude, FileKind, LocalFile, Step, local_files};
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::{Exclude, FileKind, LocalFile, Step, UploadStep, local_files};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
 
 use super::pack::{Item, Ownership, check_readable, pack};
 use super::stream::Chunks;
 use crate::shell::ask;
-
-/// What is sent, and where to.
-pub(crate) struct Upload<'a> {
-    /// The local path.
-    pub(crate) from: &'a Path,
-    /// The folder's contents instead of the folder itself.
-    pub(crate) contents: bool,
-    /// The path on the machine.
-    pub(crate) to: &'a str,
-    /// What stays behind.
-    pub(crate) exclude: &'a [String],
-    /// `user` or `user:group`.
-    pub(crate) owner: Option<&'a str>,
-    /// Permission bits.
-    pub(crate) mode: Option<u32>,
-}
+use crate::step_type::StepType;
 
 /// What the machine says about the target.
 struct Target {
     folder: bool,
     uid: u64,
     gid: u64,
+}
+
+#[async_trait]
+impl StepType for UploadStep {
+    async fn apply(&self, run: &Run, on: &ConnectedMachine<'_>, step: &Step, _: &mut dyn OutputSink) -> Result<()> {
+        upload(run, on, step, self).await
+    }
 }
 
 /// Sends a file or a folder.
@@ -42,7 +36,7 @@ struct Target {
 ///
 /// # Errors
 /// Names the local file that can't be read, before anything is sent; an unknown owner; what the machine said.
-pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &Upload<'_>) -> Result<()> {
+pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &UploadStep) -> Result<()> {
     let name = &step.name;
     let local = |error: io::Error| {
         Error::build(format!("step `{name}`: {error}"))
@@ -53,9 +47,9 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
         let message = format!("step `{name}`: `{}` is not an absolute path", upload.to);
         return Err(Error::manifest(message).help("Begin `to` with `/`.").at(step.route.key("to")));
     }
-    let exclude = Exclude::new(upload.exclude)
+    let exclude = Exclude::new(&upload.exclude)
         .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
-    let from = upload.from.to_owned();
+    let from = upload.from.clone();
     let files = blocking(move || local_files(&from, &exclude)).await?.map_err(local)?;
     let single = files.first().is_some_and(|file| matches!(file.kind, FileKind::File(_)));
     if single && upload.contents {
@@ -101,12 +95,12 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
     Ok(())
 }
 
-/// The verb ran past the step's own time-out.
+/// The error of a transfer that took longer than the step's `timeout`.
 pub(super) fn too_slow(step: &Step, limit: std::time::Duration) -> Error {
     let text = format!(
         "step `{}`: the {} was not done after {}",
         step.name,
-        step.verb.name(),
+        step.action.name(),
         ami_bake_core::duration::human(limit)
     );
     Error::build(text).help("Give it longer with `timeout`.").at(step.route.clone())
@@ -118,7 +112,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 }
 
 /// Where each file goes: the folder to unpack in, and its name there.
-fn place(upload: &Upload<'_>, files: Vec<LocalFile>, single: bool, folder: bool) -> io::Result<(String, Vec<Item>)> {
+fn place(upload: &UploadStep, files: Vec<LocalFile>, single: bool, folder: bool) -> io::Result<(String, Vec<Item>)> {
     let to = match upload.to.trim_end_matches('/') {
         "" => "/",
         to => to,
@@ -152,8 +146,8 @@ fn place(upload: &Upload<'_>, files: Vec<LocalFile>, single: bool, folder: bool)
 
 /// Asks whether the target is a folder, and for the owner's numbers; makes the target folder where it is missing, so
 /// that it belongs to the owner too.
-async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &Upload<'_>) -> Result<Target> {
-    let (user, group) = match upload.owner {
+async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &UploadStep) -> Result<Target> {
+    let (user, group) = match upload.owner.as_deref() {
         None => ("0", None),
         Some(owner) => owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group))),
     };
@@ -164,7 +158,7 @@ async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &Uplo
         "user={} group={} to={} make={} mode={}\n{}",
         quote(user),
         quote(group.unwrap_or_default()),
-        quote(upload.to),
+        quote(&upload.to),
         if upload.contents { "1" } else { "''" },
         upload.mode.map_or_else(|| "0755".to_owned(), |mode| format!("{:04o}", super::pack::folder_mode(mode))),
         include_str!("target.sh"),

@@ -12,5 +12,5 @@ pub(crate) use env::{environment, exposed, variables};
 pub(crate) use loader::Program;
 pub use outcome::LastWords;
 pub(crate) use outcome::{Tail, ended};
-pub(crate) use script::{ACCOUNT, Interpreter, Script, apply, check_user};
+pub(crate) use script::{ACCOUNT, Interpreter, Script, check_user};
 pub(crate) use words::words;

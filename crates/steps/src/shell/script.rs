@@ -1,4 +1,4 @@
-//! The verbs `run` and `script`.
+//! The step types `run` and `script`.
 
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Exit, Reader};
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::Step;
+use ami_bake_core::plan::{RunStep, ScriptStep, Step};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
 
 use super::{Program, Tail, ended, environment, words};
+use crate::step_type::StepType;
 
 /// What a script is run with when nothing else is said.
 const BASH: [&str; 3] = ["bash", "-euo", "pipefail"];
@@ -132,11 +134,44 @@ impl<'a> Script<'a> {
     }
 }
 
+#[async_trait]
+impl StepType for RunStep {
+    async fn apply(
+        &self,
+        run: &Run,
+        on: &ConnectedMachine<'_>,
+        step: &Step,
+        output: &mut dyn OutputSink,
+    ) -> Result<()> {
+        let interpreter = Interpreter::of(self.shell.as_deref()).map_err(|error| error.at(step.route.key("shell")))?;
+        let mut script = Script::text(&self.script, interpreter);
+        (script.user, script.folder) = (self.user.as_deref(), self.working_directory.as_deref());
+        apply(run, on, step, script, output).await
+    }
+}
+
+#[async_trait]
+impl StepType for ScriptStep {
+    async fn apply(
+        &self,
+        run: &Run,
+        on: &ConnectedMachine<'_>,
+        step: &Step,
+        output: &mut dyn OutputSink,
+    ) -> Result<()> {
+        let mut script =
+            Script::file(&self.path, self.shell.as_deref()).map_err(|error| error.at(step.route.key("script")))?;
+        (script.user, script.folder) = (self.user.as_deref(), self.working_directory.as_deref());
+        script.args = &self.args;
+        apply(run, on, step, script, output).await
+    }
+}
+
 /// Runs a script as a step of its own.
 ///
 /// # Errors
 /// When it could not be run, or didn't exit with 0.
-pub(crate) async fn apply(
+async fn apply(
     run: &Run,
     on: &ConnectedMachine<'_>,
     step: &Step,

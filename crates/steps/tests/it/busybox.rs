@@ -3,40 +3,45 @@
 
 use std::path::PathBuf;
 
-use ami_bake_core::plan::{Expectation, ImageSettings, Probe, Verb};
+use ami_bake_core::plan::{Expectation, ImageSettings, Probe, RunStep, StepAction};
 use ami_bake_core::provision::{Login, Provisioner as _};
 use ami_bake_testkit::shell::HostShell;
 
-use crate::bench::{Bench, script, step, whole, with_env};
+use crate::fixture::{Fixture, script, step, whole, with_env};
 
-async fn bench(secrets: &[(&str, &str)]) -> Bench {
+async fn fixture(secrets: &[(&str, &str)]) -> Fixture {
     let named = std::env::var_os("AMI_BAKE_TEST_BUSYBOX").map(PathBuf::from);
     let usual = || ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.exists());
     let binary = named.or_else(usual);
     let binary = binary.expect("a static busybox is missing; these tests need it: apt-get install -y busybox-static");
-    Bench::with(secrets, HostShell::busybox(&binary).await)
+    Fixture::with(secrets, HostShell::busybox(&binary).await)
 }
 
 fn run(text: &str, user: Option<&str>) -> ami_bake_core::plan::Step {
     let shell = Some("sh -eu".to_owned());
-    step(Verb::Run { script: text.to_owned(), shell, user: user.map(str::to_owned), working_directory: None })
+    step(StepAction::Run(RunStep {
+        script: text.to_owned(),
+        shell,
+        user: user.map(str::to_owned),
+        working_directory: None,
+    }))
 }
 
 #[tokio::test]
 async fn scripts_run() {
-    let bench = bench(&[]).await;
-    let error = bench.fails(&script("echo")).await;
+    let fixture = fixture(&[]).await;
+    let error = fixture.fails(&script("echo")).await;
     assert_eq!(error.message(), "step `it`: the machine has no `bash`, which the script is run with");
     let value = "it's \"q\"\n\n$HOME Grüße \u{81}";
-    let text = bench.passes(&with_env(run("cat; printf '%s|' \"$A\"; id -u", None), &[("A", value)])).await;
+    let text = fixture.passes(&with_env(run("cat; printf '%s|' \"$A\"; id -u", None), &[("A", value)])).await;
     assert_eq!(text, format!("{value}|0\n"));
     let text =
-        bench.passes(&with_env(run("id -un; echo \"$A\" $HOME; ls -A /dev/shm", Some("www")), &[("A", "b c")])).await;
+        fixture.passes(&with_env(run("id -un; echo \"$A\" $HOME; ls -A /dev/shm", Some("www")), &[("A", "b c")])).await;
     assert_eq!(text, "www\nb c /var\n");
-    assert_eq!(bench.fails(&run("exit 3", None)).await.message(), "step `it`: the script exited with status 3");
+    assert_eq!(fixture.fails(&run("exit 3", None)).await.message(), "step `it`: the script exited with status 3");
     let command =
         Probe::Command { run: "echo out".to_owned(), status: 0, stdout: Some("out".to_owned()), stderr: None };
-    bench.passes(&step(Verb::Expect(Expectation { probe: command }))).await;
+    fixture.passes(&step(StepAction::Expect(Expectation { probe: command }))).await;
     let file = Probe::File {
         path: "/etc/passwd".to_owned(),
         exists: true,
@@ -45,33 +50,33 @@ async fn scripts_run() {
         owner: Some("root".to_owned()),
         sha256: None,
     };
-    bench.passes(&step(Verb::Expect(Expectation { probe: file }))).await;
+    fixture.passes(&step(StepAction::Expect(Expectation { probe: file }))).await;
 }
 
 #[tokio::test]
 async fn scan_and_seal_work() {
-    let bench = bench(&[("TOKEN", "wal-nut-tree")]).await;
-    bench.shell.sh("mkdir -p /var/tmp /etc/ssh /root/.ssh; echo 'token wal-nut-tree' >/etc/app; printf '%s\\n' 'ssh-ed25519 AAAAbake' other >/root/.ssh/authorized_keys; echo l >/var/log/messages; echo l >/root/.ash_history; echo k >/etc/ssh/ssh_host_rsa_key").await;
+    let fixture = fixture(&[("TOKEN", "wal-nut-tree")]).await;
+    fixture.shell.sh("mkdir -p /var/tmp /etc/ssh /root/.ssh; echo 'token wal-nut-tree' >/etc/app; printf '%s\\n' 'ssh-ed25519 AAAAbake' other >/root/.ssh/authorized_keys; echo l >/var/log/messages; echo l >/root/.ash_history; echo k >/etc/ssh/ssh_host_rsa_key").await;
     // Everything here is in memory, which the scan leaves out unless the root itself is.
-    let text = whole(&bench.verbs.scan(&bench.run, &bench.on(), &ImageSettings::default()).await.unwrap_err());
+    let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap_err());
     assert!(
         text.starts_with("the image would hold declared secrets, in:\n  /etc/app (the secret `TOKEN`) | "),
         "{text}"
     );
-    bench.verbs.begin(&bench.run, &bench.on()).await.unwrap();
-    bench.shell.sh("rm /etc/app").await;
-    bench.verbs.scan(&bench.run, &bench.on(), &ImageSettings::default()).await.unwrap();
+    fixture.runner.begin(&fixture.run, &fixture.on()).await.unwrap();
+    fixture.shell.sh("rm /etc/app").await;
+    fixture.runner.scan(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap();
     let login = Login { authorized_keys: vec!["ssh-ed25519 AAAAbake x".to_owned()], files: Vec::new() };
-    bench.verbs.seal(&bench.run, &bench.on(), &ImageSettings::default(), &login).await.unwrap();
+    fixture.runner.seal(&fixture.run, &fixture.on(), &ImageSettings::default(), &login).await.unwrap();
     let left = "cat /root/.ssh/authorized_keys; wc -c </var/log/messages; ls /etc/ssh; ls -A /root";
-    assert_eq!(bench.shell.sh(left).await, "other\n0\n.ssh\n");
-    assert!(bench.verbs.packages(&bench.run, &bench.on()).await.unwrap().is_empty());
+    assert_eq!(fixture.shell.sh(left).await, "other\n0\n.ssh\n");
+    assert!(fixture.runner.packages(&fixture.run, &fixture.on()).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_service_needs_an_init() {
     let probe = Probe::Service { name: "nginx".to_owned(), running: true, enabled: None };
-    let error = bench(&[]).await.fails(&step(Verb::Expect(Expectation { probe }))).await;
+    let error = fixture(&[]).await.fails(&step(StepAction::Expect(Expectation { probe }))).await;
     assert_eq!(
         error.message(),
         "step `it`: the machine runs no init (neither systemd nor OpenRC), so that the service `nginx` can't be asked for"

@@ -3,25 +3,25 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ami_bake_core::plan::{Expectation, Probe, Step, Verb, WaitFor};
+use ami_bake_core::plan::{Expectation, HttpProbe, Probe, Scheme, Step, StepAction, WaitFor, WaitStep};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::bench::{Bench, step};
+use crate::fixture::{Fixture, step};
 
 fn expect(probe: Probe) -> Step {
-    let mut step = step(Verb::Expect(Expectation { probe }));
+    let mut step = step(StepAction::Expect(Expectation { probe }));
     step.timeout = Some(Duration::from_millis(10));
     step
 }
 
 async fn holds(probe: Probe) {
-    Bench::new().passes(&expect(probe)).await;
+    Fixture::new().passes(&expect(probe)).await;
 }
 
 /// The message of a failed assertion, without the time that it took.
 async fn not(probe: Probe) -> String {
-    let error = Bench::new().fails(&expect(probe)).await;
+    let error = Fixture::new().fails(&expect(probe)).await;
     assert!(error.help_text().is_some());
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0]");
     let text = error.message().strip_prefix("step `it`: ").unwrap().to_owned();
@@ -47,14 +47,16 @@ async fn server(answer: &'static [u8]) -> u16 {
 }
 
 fn http(port: u16, status: Option<u16>, body: Option<&str>, headers: &[(&str, &str)]) -> Probe {
-    Probe::Http {
+    Probe::Http(HttpProbe {
+        scheme: Scheme::Http,
+        tls_verify: true,
         host: None,
         port,
         path: "/health".to_owned(),
         status,
         body: body.map(str::to_owned),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-    }
+    })
 }
 
 #[tokio::test]
@@ -96,7 +98,7 @@ async fn http_answers() {
             "expected http://127.0.0.1:{port}/health to answer, but the answer is not HTTP; it began with \"SSH-2.0-OpenSSH_9.2\""
         )
     );
-    let error = Bench::new().fails(&expect(http(1, None, None, &[]))).await;
+    let error = Fixture::new().fails(&expect(http(1, None, None, &[]))).await;
     assert!(
         error.message().contains("expected http://127.0.0.1:1/health to answer, but nothing took the connection for "),
         "{error}"
@@ -118,7 +120,7 @@ async fn a_slow_server_is_polled_until_it_is_there() {
     });
     let mut step = expect(http(port, Some(200), Some("ok"), &[]));
     step.timeout = Some(Duration::from_secs(30));
-    Bench::new().passes(&step).await;
+    Fixture::new().passes(&step).await;
 }
 
 #[tokio::test]
@@ -146,7 +148,7 @@ async fn packages() {
         version: version.map(str::to_owned),
         installed,
     };
-    let version = Bench::new().shell.sh("dpkg-query -W -f '${Version}' dpkg").await;
+    let version = Fixture::new().shell.sh("dpkg-query -W -f '${Version}' dpkg").await;
     let start = version.split('.').next().unwrap();
     holds(probe("dpkg", None, true)).await;
     holds(probe("dpkg", Some(start), true)).await;
@@ -182,7 +184,7 @@ async fn files() {
     holds(make(None, None, None, None)).await;
     holds(make(Some("line\nsecond 'l"), Some(0o640), Some("root"), None)).await;
     holds(make(Some("second 'line'"), None, Some("root:root"), None)).await;
-    let sum = Bench::new().shell.sh(&format!("sha256sum < '{path}'")).await[..64].to_owned();
+    let sum = Fixture::new().shell.sh(&format!("sha256sum < '{path}'")).await[..64].to_owned();
     holds(make(None, None, None, Some(&sum.to_uppercase()))).await;
     assert_eq!(
         not(make(Some("third"), None, None, None)).await,
@@ -287,46 +289,46 @@ async fn it_is_polled_and_the_last_answer_is_told() {
     };
     let mut late = expect(probe);
     late.timeout = Some(Duration::from_millis(1500));
-    let error = Bench::new().fails(&late).await;
+    let error = Fixture::new().fails(&late).await;
     assert!(error.message().ends_with("to be there, but it is not for 1s"), "{error}");
     late.timeout = None;
     let making = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1200)).await;
         std::fs::write(path, "").unwrap();
     });
-    Bench::new().passes(&late).await;
+    Fixture::new().passes(&late).await;
     making.await.unwrap();
 }
 
 #[tokio::test]
 async fn waits() {
     let wait = |until| {
-        let mut step = step(Verb::Wait { until, interval: Some(Duration::from_millis(50)) });
+        let mut step = step(StepAction::Wait(WaitStep { until, interval: Some(Duration::from_millis(50)) }));
         step.timeout = Some(Duration::from_millis(300));
         step
     };
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    bench.passes(&wait(WaitFor::Port(port))).await;
+    fixture.passes(&wait(WaitFor::Port(port))).await;
     drop(listener);
-    let error = bench.fails(&wait(WaitFor::Port(port))).await;
+    let error = fixture.fails(&wait(WaitFor::Port(port))).await;
     assert!(
         error.message().starts_with(&format!("step `it`: nothing listened at port {port} of the machine within ")),
         "{error}"
     );
-    bench.passes(&wait(WaitFor::File("/etc/passwd".to_owned()))).await;
-    let error = bench.fails(&wait(WaitFor::File("/no/such".to_owned()))).await;
+    fixture.passes(&wait(WaitFor::File("/etc/passwd".to_owned()))).await;
+    let error = fixture.fails(&wait(WaitFor::File("/no/such".to_owned()))).await;
     assert!(error.message().starts_with("step `it`: `/no/such` did not appear on the machine within "), "{error}");
-    bench.passes(&wait(WaitFor::Command("true".to_owned()))).await;
-    let error = bench.fails(&wait(WaitFor::Command("echo not yet; false".to_owned()))).await;
+    fixture.passes(&wait(WaitFor::Command("true".to_owned()))).await;
+    let error = fixture.fails(&wait(WaitFor::Command("echo not yet; false".to_owned()))).await;
     assert!(error.message().contains("the command `echo not yet; false` did not exit with 0 within "), "{error}");
     assert!(error.message().ends_with("at last: it exited with status 1, its last line: not yet"), "{error}");
 }
 
 #[tokio::test]
 async fn a_reboot_is_the_machines() {
-    let bench = Bench::new();
-    bench.passes(&step(Verb::Reboot)).await;
-    assert_eq!(bench.machine.reboots.load(Ordering::Relaxed), 1);
+    let fixture = Fixture::new();
+    fixture.passes(&step(StepAction::Reboot)).await;
+    assert_eq!(fixture.machine.reboots.load(Ordering::Relaxed), 1);
 }

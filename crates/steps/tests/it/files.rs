@@ -6,28 +6,32 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
-use ami_bake_core::plan::{Step, Verb};
+use ami_bake_core::plan::{DownloadStep, Step, StepAction, UploadStep};
 
-use crate::bench::{Bench, step, whole};
+use crate::fixture::{Fixture, step, whole};
 
 fn send(from: &Path, contents: bool, to: &str) -> Step {
-    step(Verb::Upload {
+    step(StepAction::Upload(UploadStep {
         from: from.to_owned(),
         contents,
         to: to.to_owned(),
         exclude: vec!["*.map".to_owned()],
         owner: None,
         mode: None,
-    })
+    }))
 }
 
 fn fetch(from: &str, to: &Path) -> Step {
-    step(Verb::Download { from: from.to_owned(), to: to.to_owned(), exclude: vec!["*.map".to_owned()] })
+    step(StepAction::Download(DownloadStep {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        exclude: vec!["*.map".to_owned()],
+    }))
 }
 
 #[tokio::test]
 async fn two_thousand_files_with_odd_names_go_there_and_back() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let folder = tempfile::tempdir().unwrap();
     let site = folder.path().join("site");
     let long = "n".repeat(150);
@@ -43,9 +47,9 @@ async fn two_thousand_files_with_odd_names_go_there_and_back() {
     fs::set_permissions(site.join(OsStr::from_bytes(b"not \xff utf-8")), fs::Permissions::from_mode(0o751)).unwrap();
 
     let there = folder.path().join("there");
-    bench.passes(&send(&site, false, there.to_str().unwrap())).await;
+    fixture.passes(&send(&site, false, there.to_str().unwrap())).await;
     let compare = format!("diff -r '{}' '{}'; true", site.display(), there.join("site").display());
-    assert_eq!(bench.shell.sh(&compare).await, format!("Only in {}: a.map\n", site.display()));
+    assert_eq!(fixture.shell.sh(&compare).await, format!("Only in {}: a.map\n", site.display()));
     assert_eq!(fs::read_link(there.join("site/link")).unwrap(), Path::new("part 0"));
     assert_eq!(
         fs::metadata(there.join("site").join(OsStr::from_bytes(b"not \xff utf-8"))).unwrap().mode() & 0o7777,
@@ -53,86 +57,86 @@ async fn two_thousand_files_with_odd_names_go_there_and_back() {
     );
 
     let back = folder.path().join("back");
-    bench.passes(&fetch(there.join("site").to_str().unwrap(), &back)).await;
+    fixture.passes(&fetch(there.join("site").to_str().unwrap(), &back)).await;
     let compare = format!("diff -r '{}' '{}'", there.join("site").display(), back.join("site").display());
-    assert_eq!(bench.shell.sh(&compare).await, "");
+    assert_eq!(fixture.shell.sh(&compare).await, "");
 }
 
 #[tokio::test]
 async fn slashes_say_where_it_goes() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let folder = tempfile::tempdir().unwrap();
     let at = |path: &str| folder.path().join(path);
     fs::create_dir_all(at("src/sub")).unwrap();
     fs::write(at("src/file"), "1").unwrap();
     fs::write(at("src/sub/deep"), "2").unwrap();
     let to = |path: &str| at(path).to_str().unwrap().to_owned();
-    bench.passes(&send(&at("src"), true, &to("contents"))).await;
+    fixture.passes(&send(&at("src"), true, &to("contents"))).await;
     assert_eq!(fs::read_to_string(at("contents/sub/deep")).unwrap(), "2");
-    bench.passes(&send(&at("src/file"), false, &to("renamed"))).await;
+    fixture.passes(&send(&at("src/file"), false, &to("renamed"))).await;
     assert_eq!(fs::read_to_string(at("renamed")).unwrap(), "1");
-    bench.passes(&send(&at("src/file"), false, &(to("new") + "/"))).await;
+    fixture.passes(&send(&at("src/file"), false, &(to("new") + "/"))).await;
     assert_eq!(fs::read_to_string(at("new/file")).unwrap(), "1");
-    bench.passes(&send(&at("src/file"), false, &to("new"))).await;
+    fixture.passes(&send(&at("src/file"), false, &to("new"))).await;
     assert_eq!(fs::read_to_string(at("new/file")).unwrap(), "1");
 
     // The target of contents keeps its own mode.
     fs::create_dir(at("kept")).unwrap();
     fs::set_permissions(at("kept"), fs::Permissions::from_mode(0o711)).unwrap();
-    bench.passes(&send(&at("src"), true, &to("kept"))).await;
+    fixture.passes(&send(&at("src"), true, &to("kept"))).await;
     assert_eq!(fs::metadata(at("kept")).unwrap().mode() & 0o777, 0o711);
 
-    bench.passes(&fetch(&to("src/file"), &at("one"))).await;
+    fixture.passes(&fetch(&to("src/file"), &at("one"))).await;
     assert_eq!(fs::read_to_string(at("one")).unwrap(), "1");
     fs::create_dir(at("into")).unwrap();
-    bench.passes(&fetch(&to("src/file"), &at("into"))).await;
+    fixture.passes(&fetch(&to("src/file"), &at("into"))).await;
     assert_eq!(fs::read_to_string(at("into/file")).unwrap(), "1");
-    bench.passes(&fetch(&(to("src") + "/"), &at("all"))).await;
+    fixture.passes(&fetch(&(to("src") + "/"), &at("all"))).await;
     assert_eq!(fs::read_to_string(at("all/sub/deep")).unwrap(), "2");
 }
 
 #[tokio::test]
 async fn owner_and_mode_are_set() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("src/sub")).unwrap();
     fs::write(folder.path().join("src/sub/file"), "1").unwrap();
     let to = folder.path().join("to");
     let mut step = send(&folder.path().join("src"), true, to.to_str().unwrap());
-    let Verb::Upload { owner, mode, .. } = &mut step.verb else { unreachable!() };
+    let StepAction::Upload(UploadStep { owner, mode, .. }) = &mut step.action else { unreachable!() };
     (*owner, *mode) = (Some("daemon:adm".to_owned()), Some(0o640));
-    bench.passes(&step).await;
+    fixture.passes(&step).await;
     let look = format!("cd '{}' && stat -c '%U:%G %a' . sub sub/file", to.display());
-    assert_eq!(bench.shell.sh(&look).await, "daemon:adm 750\ndaemon:adm 750\ndaemon:adm 640\n");
-    let Verb::Upload { owner, .. } = &mut step.verb else { unreachable!() };
+    assert_eq!(fixture.shell.sh(&look).await, "daemon:adm 750\ndaemon:adm 750\ndaemon:adm 640\n");
+    let StepAction::Upload(UploadStep { owner, .. }) = &mut step.action else { unreachable!() };
     *owner = Some("nobody-such".to_owned());
-    assert_eq!(bench.fails(&step).await.message(), "step `it`: the machine has no user `nobody-such`");
+    assert_eq!(fixture.fails(&step).await.message(), "step `it`: the machine has no user `nobody-such`");
 }
 
 #[tokio::test]
 async fn what_is_wrong_is_said_before_anything_is_sent() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("to");
-    let error = bench.fails(&send(&folder.path().join("none"), false, to.to_str().unwrap())).await;
+    let error = fixture.fails(&send(&folder.path().join("none"), false, to.to_str().unwrap())).await;
     assert!(error.message().contains("none`: No such file"), "{error}");
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].upload");
-    let error = bench.fails(&send(folder.path(), false, "relative")).await;
+    let error = fixture.fails(&send(folder.path(), false, "relative")).await;
     assert_eq!(error.message(), "step `it`: `relative` is not an absolute path");
     fs::create_dir(folder.path().join("src")).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("src/s")).unwrap();
-    let error = bench.fails(&send(&folder.path().join("src"), false, to.to_str().unwrap())).await;
+    let error = fixture.fails(&send(&folder.path().join("src"), false, to.to_str().unwrap())).await;
     assert!(error.message().contains("it is a socket"), "{error}");
     assert!(!to.exists());
-    let error = whole(&bench.fails(&fetch("/no/such/file", folder.path())).await);
+    let error = whole(&fixture.fails(&fetch("/no/such/file", folder.path())).await);
     assert!(error.starts_with("step `it`: there is no `/no/such/file` on the machine"), "{error}");
 }
 
 #[tokio::test]
 async fn a_failure_on_the_machine_is_told() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "1").unwrap();
-    let error = whole(&bench.fails(&send(&folder.path().join("file"), false, "/proc/none/file")).await);
+    let error = whole(&fixture.fails(&send(&folder.path().join("file"), false, "/proc/none/file")).await);
     assert!(error.contains("to `/proc/none/file` on the machine | unpack: mkdir"), "{error}");
 }

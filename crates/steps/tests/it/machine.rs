@@ -7,12 +7,12 @@ use ami_bake_core::plan::{ImageSettings, Keep};
 use ami_bake_core::provision::{Login, Provisioner as _};
 use ami_bake_testkit::shell::HostShell;
 
-use crate::bench::{Bench, whole};
+use crate::fixture::{Fixture, whole};
 
 /// Every progress sentence and warning so far.
-fn told(bench: &mut Bench) -> (Vec<String>, Vec<String>) {
+fn told(fixture: &mut Fixture) -> (Vec<String>, Vec<String>) {
     let (mut progress, mut warnings) = (Vec::new(), Vec::new());
-    while let Ok(envelope) = bench.events.try_recv() {
+    while let Ok(envelope) = fixture.events.try_recv() {
         match envelope.event {
             Event::Progress { message } => progress.push(message),
             Event::Warning { message, .. } => warnings.push(message),
@@ -35,11 +35,11 @@ fn key(kind: &str) -> String {
 
 #[tokio::test]
 async fn packages_are_listed_and_sorted() {
-    let bench = Bench::new();
-    let packages = bench.verbs.packages(&bench.run, &bench.on()).await.unwrap();
+    let fixture = Fixture::new();
+    let packages = fixture.runner.packages(&fixture.run, &fixture.on()).await.unwrap();
     assert!(packages.is_sorted());
     let dpkg = packages.iter().find(|package| package.name == "dpkg").expect("this system has dpkg");
-    let version = bench.shell.sh("dpkg-query -W -f '${Version}' dpkg").await;
+    let version = fixture.shell.sh("dpkg-query -W -f '${Version}' dpkg").await;
     assert_eq!(dpkg.version, version);
 }
 
@@ -48,9 +48,9 @@ async fn the_scan_finds_what_changed_and_only_that() {
     let secret = format!("hunter2-{}", std::process::id() * 7919);
     let pem = format!("line one\n{}\nend", "Zm9vYmFyYmF6cXV4".repeat(3));
     let secrets = [("TOKEN", secret.as_str()), ("PEM", pem.as_str()), ("PIN", "1234")];
-    let mut bench = Bench::with(&secrets, HostShell::sandbox().await);
+    let mut fixture = Fixture::with(&secrets, HostShell::sandbox().await);
     let write = |path: &str, content: &str| {
-        let path = bench.shell.path(path);
+        let path = fixture.shell.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     };
@@ -58,19 +58,19 @@ async fn the_scan_finds_what_changed_and_only_that() {
     write("/opt/before/config", &format!("token={secret}"));
     write("/opt/before/key.pem", &key("PRIVATE KEY"));
     tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
-    bench.verbs.begin(&bench.run, &bench.on()).await.unwrap();
-    bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap();
+    fixture.runner.begin(&fixture.run, &fixture.on()).await.unwrap();
+    fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
 
     write("/etc/app/config", &format!("\0\u{1}binary token={secret}\0"));
     // An old content time, as archives bring it, does not hide a file.
-    bench.shell.sh("touch -d '2001-01-01' /etc/app/config").await;
+    fixture.shell.sh("touch -d '2001-01-01' /etc/app/config").await;
     write("/opt/a folder/it's pem", &format!("x {} y", "Zm9vYmFyYmF6cXV4".repeat(3)));
-    let error = bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &["/**"])).await.unwrap_err();
+    let error = fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &["/**"])).await.unwrap_err();
     let text = whole(&error);
     assert!(text.starts_with("the image would hold declared secrets, in:\n  /etc/app/config (the secret `TOKEN`)\n  /opt/a folder/it's pem (the secret `PEM`) | "), "{text}");
     assert!(!text.contains(&secret), "{text}");
-    assert!(bench.shell.commands.lock().unwrap().iter().all(|line| !line.contains(&secret)));
-    bench.shell.sh("rm -r /etc/app '/opt/a folder'").await;
+    assert!(fixture.shell.commands.lock().unwrap().iter().all(|line| !line.contains(&secret)));
+    fixture.shell.sh("rm -r /etc/app '/opt/a folder'").await;
 
     write("/root/.ssh/id_ed25519", &key("OPENSSH PRIVATE KEY"));
     write("/srv/rsa.pem", &key("RSA PRIVATE KEY").replace('\n', "\r\n"));
@@ -79,39 +79,39 @@ async fn the_scan_finds_what_changed_and_only_that() {
     write("/srv/document", "the header is\n-----BEGIN RSA PRIVATE KEY-----\nand then base64\n");
     write("/srv/allowed/ca.key", &key("EC PRIVATE KEY"));
     let allow = settings(&[], &["/srv/allowed/*"]);
-    told(&mut bench);
-    let text = whole(&bench.verbs.scan(&bench.run, &bench.on(), &allow).await.unwrap_err());
+    told(&mut fixture);
+    let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &allow).await.unwrap_err());
     assert!(
         text.starts_with(
             "the image would hold private keys, in:\n  /root/.ssh/id_ed25519\n  /srv/rsa.pem | Delete them"
         ),
         "{text}"
     );
-    let (_, warnings) = told(&mut bench);
+    let (_, warnings) = told(&mut fixture);
     assert!(warnings.iter().any(|text| text.contains("`PIN` is too short")), "{warnings:?}");
     assert!(warnings.iter().any(|text| text.contains("ssl-cert-snakeoil.key")), "{warnings:?}");
-    bench.shell.sh("rm /root/.ssh/id_ed25519 /srv/rsa.pem").await;
-    bench.verbs.scan(&bench.run, &bench.on(), &allow).await.unwrap();
-    assert_eq!(bench.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
+    fixture.shell.sh("rm /root/.ssh/id_ed25519 /srv/rsa.pem").await;
+    fixture.runner.scan(&fixture.run, &fixture.on(), &allow).await.unwrap();
+    assert_eq!(fixture.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
 }
 
 /// A machine that knows what was changed is asked for that alone, whatever kinds of paths it names.
 #[tokio::test]
 async fn the_scan_looks_at_what_the_machine_says_was_changed() {
-    let mut bench = Bench::with(&[("TOKEN", "hunter2-4711")], HostShell::sandbox().await);
+    let mut fixture = Fixture::with(&[("TOKEN", "hunter2-4711")], HostShell::sandbox().await);
     let script = "mkdir -p /opt/folder; echo hunter2-4711 | tee /opt/folder/other >'/opt/folder/a
 b'; mkfifo /opt/pipe; ln -s folder/other /opt/link; echo x >/opt/harmless";
-    bench.shell.sh(script).await;
-    bench.verbs.begin(&bench.run, &bench.on()).await.unwrap();
+    fixture.shell.sh(script).await;
+    fixture.runner.begin(&fixture.run, &fixture.on()).await.unwrap();
     let paths = |names: &[&str]| Some(names.iter().map(Into::into).collect());
-    bench.machine.changes = paths(&["/opt", "/opt/folder", "/opt/pipe", "/opt/link", "/opt/harmless", "/opt/gone"]);
-    bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap();
-    bench.machine.changes = paths(&["/opt/folder/a\nb", "/opt/pipe"]);
-    let error = bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap_err();
+    fixture.machine.changes = paths(&["/opt", "/opt/folder", "/opt/pipe", "/opt/link", "/opt/harmless", "/opt/gone"]);
+    fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
+    fixture.machine.changes = paths(&["/opt/folder/a\nb", "/opt/pipe"]);
+    let error = fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap_err();
     assert!(whole(&error).contains("declared secrets"), "{}", whole(&error));
-    bench.machine.changes = paths(&[]);
-    bench.verbs.scan(&bench.run, &bench.on(), &settings(&[], &[])).await.unwrap();
-    assert_eq!(bench.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
+    fixture.machine.changes = paths(&[]);
+    fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
+    assert_eq!(fixture.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
 }
 
 /// What a bake leaves behind, all of it.
@@ -147,18 +147,18 @@ const LOOK: &str = r"cd /; for f in etc/ssh/ssh_host_rsa_key etc/ssh/ssh_host_ed
 
 #[tokio::test]
 async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
-    let mut bench = Bench::with(&[], HostShell::sandbox().await);
-    bench.shell.sh(LITTER).await;
-    assert_eq!(bench.shell.sh(LOOK).await.lines().count(), 18);
-    bench.verbs.seal(&bench.run, &bench.on(), &settings(&[], &[]), &login()).await.unwrap();
-    assert_eq!(bench.shell.sh(LOOK).await, "");
+    let mut fixture = Fixture::with(&[], HostShell::sandbox().await);
+    fixture.shell.sh(LITTER).await;
+    assert_eq!(fixture.shell.sh(LOOK).await.lines().count(), 18);
+    fixture.runner.seal(&fixture.run, &fixture.on(), &settings(&[], &[]), &login()).await.unwrap();
+    assert_eq!(fixture.shell.sh(LOOK).await, "");
     let keys =
-        bench.shell.sh("cat /root/.ssh/authorized_keys; stat -c '%U %a %s' /home/web/.ssh/authorized_keys").await;
+        fixture.shell.sh("cat /root/.ssh/authorized_keys; stat -c '%U %a %s' /home/web/.ssh/authorized_keys").await;
     assert_eq!(keys, "# admins\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAdmin admin@x\nweb 600 0\n");
     let stays = "stat -c '%n %s' /etc/machine-id /var/log/syslog /var/log/nginx/access.log /var/lib/cloud/scripts/per-boot/mine \
                  /var/lib/cloud/seed/mine | cut -d' ' -f2 | tr '\\n' ' '; stat -c %a /tmp; test -d /var/log/nginx";
-    assert_eq!(bench.shell.sh(stays).await, "0 0 0 2 2 1777\n");
-    let (progress, _) = told(&mut bench);
+    assert_eq!(fixture.shell.sh(stays).await, "0 0 0 2 2 1777\n");
+    let (progress, _) = told(&mut fixture);
     let sentence = progress.last().unwrap();
     for part in
         ["sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"]
@@ -166,26 +166,26 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
         assert!(sentence.contains(part), "{sentence}");
     }
     // Again: nothing is left to do, and that is no failure.
-    bench.verbs.seal(&bench.run, &bench.on(), &settings(&[], &[]), &login()).await.unwrap();
+    fixture.runner.seal(&fixture.run, &fixture.on(), &settings(&[], &[]), &login()).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_seal_keeps_what_it_is_told_to() {
-    let bench = Bench::with(&[], HostShell::sandbox().await);
-    bench.shell.sh(LITTER).await;
+    let fixture = Fixture::with(&[], HostShell::sandbox().await);
+    fixture.shell.sh(LITTER).await;
     let keep = [Keep::Logs, Keep::History, Keep::MachineId, Keep::Caches, Keep::HostKeys];
-    bench.verbs.seal(&bench.run, &bench.on(), &settings(&keep, &[]), &login()).await.unwrap();
+    fixture.runner.seal(&fixture.run, &fixture.on(), &settings(&keep, &[]), &login()).await.unwrap();
     let stays = "etc/ssh/ssh_host_rsa_key\netc/ssh/ssh_host_ed25519_key.pub\netc/machine-id\nroot/.bash_history\nhome/web/.zsh_history\n\
                  var/cache/apt/archives/x.deb\nvar/lib/apt/lists/x\nvar/log/syslog\nvar/log/syslog.1\nvar/log/nginx/access.log\nvar/log/journal/x\n";
-    assert_eq!(bench.shell.sh(LOOK).await, stays);
+    assert_eq!(fixture.shell.sh(LOOK).await, stays);
 }
 
 #[tokio::test]
 async fn the_seal_refuses_a_file_that_is_the_whole_disk() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     for file in ["/", "//", "/opt/../..", "relative"] {
         let login = Login { files: vec![file.to_owned()], ..Login::default() };
-        assert!(bench.verbs.seal(&bench.run, &bench.on(), &settings(&[], &[]), &login).await.is_err(), "{file}");
+        assert!(fixture.runner.seal(&fixture.run, &fixture.on(), &settings(&[], &[]), &login).await.is_err(), "{file}");
     }
-    assert!(bench.shell.commands.lock().unwrap().is_empty());
+    assert!(fixture.shell.commands.lock().unwrap().is_empty());
 }

@@ -3,62 +3,78 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Mode, OneOrMany, Ordered, Short, Shorthand};
+use super::super::{Mode, OneOrMany, Ordered, Short, Shorthand};
 
 /// What to check: one of these.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
-pub struct Expect {
+pub(super) struct Expect {
     /// An HTTP response.
-    pub http: Option<HttpExpectation>,
+    pub(super) http: Option<HttpExpectation>,
     /// A TCP port that something listens on.
-    pub port: Option<Short<PortExpectation>>,
+    pub(super) port: Option<Short<PortExpectation>>,
     /// A running service.
-    pub service: Option<Short<ServiceExpectation>>,
+    pub(super) service: Option<Short<ServiceExpectation>>,
     /// An installed package.
-    pub package: Option<Short<PackageExpectation>>,
+    pub(super) package: Option<Short<PackageExpectation>>,
     /// A file or folder that exists.
-    pub file: Option<Short<FileExpectation>>,
+    pub(super) file: Option<Short<FileExpectation>>,
     /// A user account that exists.
-    pub user: Option<Short<UserExpectation>>,
+    pub(super) user: Option<Short<UserExpectation>>,
     /// A command that exits with status 0.
-    pub command: Option<Short<CommandExpectation>>,
+    pub(super) command: Option<Short<CommandExpectation>>,
 }
 
-/// An HTTP response. The request goes through the machine's connection, so the image needs no HTTP client.
+/// An HTTP response. The request goes through the machine's connection, so the image needs no HTTP client. Redirects are
+/// not followed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct HttpExpectation {
+pub(super) struct HttpExpectation {
+    /// The scheme of the URL. Default: `http`.
+    pub(super) scheme: Option<SchemeChoice>,
+    /// `false`: with `https`, accept any certificate, such as a self-signed one. Default: `true`, which verifies it for
+    /// `host` with the root certificates of the computer that bakes.
+    pub(super) tls_verify: Option<bool>,
     /// The host as seen from the machine. Default: `127.0.0.1`.
-    pub host: Option<String>,
-    /// The port. Default: `80`.
+    pub(super) host: Option<String>,
+    /// The port. Default: `80`, or `443` with `https`.
     #[schemars(range(min = 1))]
-    pub port: Option<u16>,
+    pub(super) port: Option<u16>,
     /// The path. Default: `/`.
     #[schemars(regex(pattern = "^/"), title = "absolute path", extend("examples" = ["/", "/health"]))]
-    pub path: Option<String>,
+    pub(super) path: Option<String>,
     /// The expected status code. Default: any from 200 to 399.
     #[schemars(range(min = 100, max = 599))]
-    pub status: Option<u16>,
+    pub(super) status: Option<u16>,
     /// Text that the body must contain.
-    pub body: Option<String>,
+    pub(super) body: Option<String>,
     /// Response headers, each with text that its value must contain.
     #[serde(default)]
-    pub headers: Ordered<String>,
+    pub(super) headers: Ordered<String>,
+}
+
+/// The scheme of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SchemeChoice {
+    /// Unencrypted.
+    Http,
+    /// Over TLS.
+    Https,
 }
 
 /// A TCP port.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PortExpectation {
+pub(super) struct PortExpectation {
     /// The port.
     #[schemars(range(min = 1))]
-    pub port: u16,
+    pub(super) port: u16,
     /// The host as seen from the machine. Default: `127.0.0.1`.
-    pub host: Option<String>,
+    pub(super) host: Option<String>,
     /// `false`: nothing may listen on it. Default: `true`.
-    pub open: Option<bool>,
+    pub(super) open: Option<bool>,
 }
 
 impl Shorthand for PortExpectation {
@@ -68,13 +84,13 @@ impl Shorthand for PortExpectation {
 /// A service of the machine's init system.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ServiceExpectation {
+pub(super) struct ServiceExpectation {
     /// The name of the unit.
-    pub name: String,
+    pub(super) name: String,
     /// `false`: the service must not run. Default: `true`.
-    pub running: Option<bool>,
+    pub(super) running: Option<bool>,
     /// Whether the service starts at boot. Default: not checked.
-    pub enabled: Option<bool>,
+    pub(super) enabled: Option<bool>,
 }
 
 impl Shorthand for ServiceExpectation {
@@ -84,13 +100,13 @@ impl Shorthand for ServiceExpectation {
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PackageExpectation {
+pub(super) struct PackageExpectation {
     /// The name of the package.
-    pub name: String,
+    pub(super) name: String,
     /// The prefix that the installed version must have.
-    pub version: Option<String>,
+    pub(super) version: Option<String>,
     /// `false`: the package must not be installed. Default: `true`.
-    pub installed: Option<bool>,
+    pub(super) installed: Option<bool>,
 }
 
 impl Shorthand for PackageExpectation {
@@ -100,20 +116,20 @@ impl Shorthand for PackageExpectation {
 /// A file or folder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct FileExpectation {
+pub(super) struct FileExpectation {
     /// The path.
-    pub path: String,
+    pub(super) path: String,
     /// `false`: it must not exist. Default: `true`.
-    pub exists: Option<bool>,
+    pub(super) exists: Option<bool>,
     /// Text that the file must contain.
-    pub contains: Option<String>,
+    pub(super) contains: Option<String>,
     /// The permission bits.
-    pub mode: Option<Mode>,
+    pub(super) mode: Option<Mode>,
     /// `user` or `user:group`.
-    pub owner: Option<String>,
+    pub(super) owner: Option<String>,
     /// The SHA-256 checksum of the content, in hexadecimal.
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"), title = "SHA-256 checksum")]
-    pub sha256: Option<String>,
+    pub(super) sha256: Option<String>,
 }
 
 impl Shorthand for FileExpectation {
@@ -123,18 +139,18 @@ impl Shorthand for FileExpectation {
 /// A user account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct UserExpectation {
+pub(super) struct UserExpectation {
     /// The login name.
-    pub name: String,
+    pub(super) name: String,
     /// `false`: it must not exist. Default: `true`.
-    pub exists: Option<bool>,
+    pub(super) exists: Option<bool>,
     /// Groups that the user must be a member of.
     #[serde(default)]
-    pub groups: OneOrMany<String>,
+    pub(super) groups: OneOrMany<String>,
     /// The login shell.
-    pub shell: Option<String>,
+    pub(super) shell: Option<String>,
     /// The home directory.
-    pub home: Option<String>,
+    pub(super) home: Option<String>,
 }
 
 impl Shorthand for UserExpectation {
@@ -144,16 +160,16 @@ impl Shorthand for UserExpectation {
 /// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct CommandExpectation {
+pub(super) struct CommandExpectation {
     /// The script, executed like a `run` step.
-    pub run: String,
+    pub(super) run: String,
     /// The expected exit status. Default: `0`.
     #[schemars(range(min = 0, max = 255))]
-    pub status: Option<i32>,
+    pub(super) status: Option<i32>,
     /// Text that standard output must contain.
-    pub stdout: Option<String>,
+    pub(super) stdout: Option<String>,
     /// Text that standard error must contain.
-    pub stderr: Option<String>,
+    pub(super) stderr: Option<String>,
 }
 
 impl Shorthand for CommandExpectation {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ami_bake_core::clock::SystemClock;
 use ami_bake_core::event::Envelope;
 use ami_bake_core::output::Collect;
-use ami_bake_core::plan::{OnFailure, Step, Value, Verb};
+use ami_bake_core::plan::{OnFailure, RunStep, Step, StepAction, Value};
 use ami_bake_core::provision::{ConnectedMachine, Provisioner as _};
 use ami_bake_core::{Error, Result, Route, Run};
 use ami_bake_steps::StepRunner;
@@ -13,22 +13,22 @@ use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::{HostMachine, HostShell};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub(crate) struct Bench {
+pub(crate) struct Fixture {
     pub(crate) run: Run,
     pub(crate) events: UnboundedReceiver<Envelope>,
     pub(crate) machine: HostMachine,
     pub(crate) shell: Arc<HostShell>,
-    pub(crate) verbs: StepRunner,
+    pub(crate) runner: StepRunner,
 }
 
-impl Bench {
+impl Fixture {
     pub(crate) fn new() -> Self {
         Self::with(&[], HostShell::bare())
     }
 
     pub(crate) fn with(secrets: &[(&str, &str)], shell: HostShell) -> Self {
         let (run, events) = runs::with(Arc::new(SystemClock::default()), secrets);
-        Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), verbs: StepRunner::default() }
+        Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), runner: StepRunner::default() }
     }
 
     pub(crate) fn on(&self) -> ConnectedMachine<'_> {
@@ -37,7 +37,7 @@ impl Bench {
 
     pub(crate) async fn apply(&self, step: &Step) -> (Result<()>, Collect) {
         let mut output = Collect::default();
-        let result = self.verbs.apply(&self.run, &self.on(), step, &mut output).await;
+        let result = self.runner.apply(&self.run, &self.on(), step, &mut output).await;
         (result, output)
     }
 
@@ -63,11 +63,11 @@ pub(crate) fn whole(error: &Error) -> String {
     format!("{text} | {}", error.help_text().unwrap_or("-"))
 }
 
-pub(crate) fn step(verb: Verb) -> Step {
+pub(crate) fn step(action: StepAction) -> Step {
     Step {
         name: "it".to_owned(),
         route: Route::root().key("images").key("web").key("build").index(0),
-        verb,
+        action,
         env: Vec::new(),
         timeout: None,
         retries: 0,
@@ -77,7 +77,7 @@ pub(crate) fn step(verb: Verb) -> Step {
 }
 
 pub(crate) fn script(text: &str) -> Step {
-    step(Verb::Run { script: text.to_owned(), shell: None, user: None, working_directory: None })
+    step(StepAction::Run(RunStep { script: text.to_owned(), shell: None, user: None, working_directory: None }))
 }
 
 pub(crate) fn with_env(mut step: Step, env: &[(&str, &str)]) -> Step {

@@ -8,7 +8,7 @@ use ami_bake_component::Components;
 use ami_bake_core::clock::SystemClock;
 use ami_bake_core::event::{Envelope, Event};
 use ami_bake_core::output::Collect;
-use ami_bake_core::plan::{OnFailure, Phase, Step, Value, Verb};
+use ami_bake_core::plan::{ComponentStep, OnFailure, Phase, Step, StepAction, Value};
 use ami_bake_core::provision::Provisioner as _;
 use ami_bake_core::services::{Object, ObjectPath, Services, StoredDocument};
 use ami_bake_core::{Error, Result, Route, Run};
@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub(crate) struct Bench {
+pub(crate) struct Fixture {
     pub(crate) run: Run,
     events: UnboundedReceiver<Envelope>,
     pub(crate) machine: HostMachine,
@@ -63,7 +63,7 @@ pub(crate) fn whole(error: &Error) -> String {
     format!("{text} | {}", error.help_text().unwrap_or("-"))
 }
 
-impl Bench {
+impl Fixture {
     /// A copy of this system.
     pub(crate) async fn new() -> Self {
         Self::on(HostShell::sandbox().await)
@@ -137,11 +137,11 @@ fn step(path: &Path, phases: &[Phase], with: &[(&str, &str)]) -> Step {
     Step {
         name: "it".to_owned(),
         route: Route::root().key("images").key("web").key("build").index(0),
-        verb: Verb::Component {
+        action: StepAction::Component(ComponentStep {
             path: path.to_owned(),
             parameters: with.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             phases: phases.to_vec(),
-        },
+        }),
         env: vec![("GREETING".to_owned(), Value::Plain("hello".to_owned()))],
         timeout: None,
         retries: 0,

@@ -1,0 +1,60 @@
+//! `ansible`: a playbook, run on this computer.
+
+use ami_bake_core::plan::{AnsibleStep, StepAction};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::Ordered;
+use super::script::file_name;
+use super::step_type::{FileKey, FileKind, Keyed, StepContext, StepSettings};
+use crate::secret::object;
+
+/// Runs a playbook with `ansible-playbook`, over the connection of the bake.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Ansible {
+    /// The path of the playbook.
+    #[schemars(length(min = 1))]
+    ansible: String,
+    /// A file with roles and collections to install first.
+    requirements: Option<String>,
+    /// Extra variables.
+    #[serde(default)]
+    vars: Ordered<Value>,
+    /// Additional arguments of `ansible-playbook`.
+    #[serde(default)]
+    args: Vec<String>,
+    /// Inventory groups that the machine is a member of.
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+const HELP: &str = "`ansible` needs a playbook, `requirements` a file of roles and collections.";
+
+impl Keyed for Ansible {
+    const KEY: &'static str = "ansible";
+    const SECRETS: &'static [&'static str] = &["vars"];
+    const FILES: &'static [FileKey] = &[
+        FileKey { key: "ansible", kind: FileKind::File, help: HELP },
+        FileKey { key: "requirements", kind: FileKind::File, help: HELP },
+    ];
+}
+
+impl StepSettings for Ansible {
+    fn about(&self) -> String {
+        file_name(&self.ansible)
+    }
+
+    fn lower(&self, context: &StepContext<'_>) -> Option<StepAction> {
+        Some(StepAction::Ansible(AnsibleStep {
+            playbook: context.folder.join(&self.ansible),
+            requirements: self.requirements.as_ref().map(|path| context.folder.join(path)),
+            folder: context.folder.to_owned(),
+            vars: object(self.vars.0.clone()),
+            args: self.args.clone(),
+            groups: self.groups.clone(),
+            user: context.user.map(str::to_owned),
+        }))
+    }
+}

@@ -1,0 +1,57 @@
+//! The step: one probe, tried again until it holds.
+
+use std::time::Duration;
+
+use ami_bake_core::duration::human;
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::{Expectation, Probe, Step};
+use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
+
+use super::{account, command, file, http, port, system};
+use crate::poll::{ATTEMPT, PollLimits, poll};
+use crate::step_type::StepType;
+
+/// Time for an assertion to come true where the step has no `timeout`.
+const LIMIT: Duration = Duration::from_mins(1);
+/// Time between two attempts.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// What to do about an assertion of which nothing more is known.
+const HELP: &str =
+    "`--keep-on-failure` keeps the machine running so that you can look at it; a longer `timeout` gives it more time.";
+
+#[async_trait]
+impl StepType for Expectation {
+    async fn apply(&self, run: &Run, on: &ConnectedMachine<'_>, step: &Step, _: &mut dyn OutputSink) -> Result<()> {
+        expect(run, on, step, &self.probe).await
+    }
+
+    async fn preflight(&self, _: &Run, steps: &[&Step]) -> Result<()> {
+        steps.iter().try_for_each(|step| http::preflight(step))
+    }
+}
+
+/// Tries an assertion until it holds.
+async fn expect(run: &Run, on: &ConnectedMachine<'_>, step: &Step, probe: &Probe) -> Result<()> {
+    let total = step.timeout.unwrap_or(LIMIT);
+    let look = || async move {
+        match probe {
+            Probe::Http(probe) => http::look(run, on, probe).await,
+            Probe::Port { host, port, open } => port::look(run, on, host.as_deref(), *port, *open).await,
+            Probe::Service { name, running, enabled } => system::service(run, on, step, name, *running, *enabled).await,
+            Probe::Package { name, version, installed } => {
+                system::package(run, on, step, name, version.as_deref(), *installed).await
+            }
+            Probe::File { .. } => file::look(run, on, probe).await,
+            Probe::User { .. } => account::look(run, on, probe).await,
+            Probe::Command { .. } => command::look(run, on, step, probe, total).await,
+        }
+    };
+    let attempt = if matches!(probe, Probe::Command { .. }) { PollLimits::command(total) } else { ATTEMPT };
+    let limits = PollLimits { interval: INTERVAL, total, attempt };
+    let Some((unmet, spent)) = poll(run, &limits, look).await? else { return Ok(()) };
+    let detail = unmet.detail.map(|detail| format!("; {detail}")).unwrap_or_default();
+    let message = format!("step `{}`: {} for {}{detail}", step.name, unmet.fact, human(spent));
+    Err(Error::build(run.masker().mask(&message)).help(unmet.help.unwrap_or(HELP)).at(step.route.clone()))
+}

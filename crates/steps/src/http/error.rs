@@ -1,0 +1,121 @@
+//! Why there is no answer.
+
+use std::fmt;
+use std::io;
+
+use ami_bake_core::Error;
+
+use crate::text::excerpt;
+
+/// Why there is no answer, or only a part of one.
+#[derive(Debug)]
+pub enum HttpError {
+    /// This is not a path that HTTP can carry.
+    Target(String),
+    /// No connection could be opened.
+    Connect(Error),
+    /// The server does not speak TLS.
+    NotTls,
+    /// The server's certificate is not trusted.
+    Certificate(String),
+    /// The TLS handshake failed for another reason.
+    Tls(String),
+    /// This computer has no root certificates to verify with.
+    NoRoots,
+    /// This program was built without TLS.
+    NoTls,
+    /// The answer is not HTTP; it begins like this.
+    NotHttp(Vec<u8>),
+    /// The connection was closed before the answer was complete.
+    Incomplete,
+    /// The connection failed.
+    Connection(String),
+}
+
+impl HttpError {
+    /// Whether another attempt can go better.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::NotHttp(_) | Self::Incomplete | Self::Connection(_))
+    }
+
+    /// What can be done about it, where that is known.
+    pub fn help_text(&self) -> Option<&'static str> {
+        match self {
+            Self::Certificate(_) => Some(
+                "Certificates are verified by the root certificates of the computer that runs ami-bake; SSL_CERT_FILE names a file of others.",
+            ),
+            Self::NoRoots => Some(
+                "Install `ca-certificates` where ami-bake runs, or name a file of root certificates in SSL_CERT_FILE.",
+            ),
+            Self::NoTls => Some("Use an ami-bake that was built with the platform `aws` or `docker`."),
+            _ => None,
+        }
+    }
+
+    /// The failure of a request before the head of its answer was complete; `first` are the first bytes of that.
+    pub(super) fn of_head(error: hyper::Error, first: &[u8]) -> Self {
+        let http = b"HTTP/";
+        let is_http = first.starts_with(http) || http.starts_with(first);
+        if error.is_parse() || !is_http {
+            return Self::NotHttp(first.to_vec());
+        }
+        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+            return Self::Incomplete;
+        }
+        Self::Connection(innermost(&error))
+    }
+
+    /// The failure of reading an answer's body.
+    pub fn of_body(error: &io::Error) -> Self {
+        let mut source: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
+        while let Some(inner) = source {
+            let early = inner.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof);
+            let incomplete = inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+            if early || incomplete {
+                return Self::Incomplete;
+            }
+            source = inner.source();
+        }
+        Self::Connection(innermost(error))
+    }
+}
+
+/// The text of the first cause: what a library says around it adds nothing.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = inner.to_string();
+        source = inner.source();
+    }
+    text
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(target) => write!(f, "`{target}` is not a valid path"),
+            Self::Connect(_) => f.write_str("could not connect"),
+            Self::NotTls => f.write_str("the server does not speak TLS"),
+            Self::Certificate(why) => write!(f, "its certificate is not trusted ({why})"),
+            Self::Tls(why) => write!(f, "the TLS handshake failed ({why})"),
+            Self::NoRoots => f.write_str("this computer has no root certificates to verify its certificate with"),
+            Self::NoTls => f.write_str("this ami-bake was built without TLS"),
+            Self::NotHttp(first) => {
+                let first = excerpt(&String::from_utf8_lossy(first), 60);
+                write!(f, "the answer is not HTTP; it begins with \"{first}\"")
+            }
+            Self::Incomplete => f.write_str("the connection was closed before the answer was complete"),
+            Self::Connection(why) => write!(f, "the connection failed ({why})"),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => Some(error),
+            _ => None,
+        }
+    }
+}
