@@ -146,7 +146,7 @@ fn options(args: &ManifestArgs, region: Option<&str>, check: bool, facts: &Facts
             pr: facts.pull_request.map(|number| number.to_string()).unwrap_or_default(),
         },
         capabilities: wire::PLATFORMS.iter().filter_map(|name| wire::capabilities(name)).collect(),
-        documents: Some(ami_bake_component::judge),
+        documents: Some(ami_bake_component::validate),
         check,
     }
 }

@@ -80,7 +80,7 @@ fn documents_of_others_run() {
         &ran,
         &[
             "package htop is not installed",
-            "warning: web.yml:12: the phase `build` failed at the step `OptionalCheck` (ExecuteBash): exited with status 1: the last line of its output: package htop is not installed; that is ignored",
+            "warning: web.yml:12: the phase `build` failed at the step `OptionalCheck` (ExecuteBash): exited with status 1: the last line of its output: package htop is not installed; ignored",
             "Still runs, and the document succeeds.",
             "web.yml: 1 step passed, 1 failed and ignored",
         ],
@@ -91,7 +91,7 @@ fn documents_of_others_run() {
     says(
         &ran,
         &[
-            "InstallThenReboot: restarts the machine, and runs again",
+            "InstallThenReboot: restarting the machine (exit status 194)",
             "Back after the reboot",
             "web.yml: 3 steps passed",
         ],
@@ -102,16 +102,13 @@ fn documents_of_others_run() {
     says(
         &corpus.run("apt", 0),
         &[
-            "build: InstallWithDnf is skipped",
+            "build: skipped InstallWithDnf",
             "| apt-get update",
             "| apt-get -y install unzip",
             "web.yml: 2 steps passed, 1 skipped",
         ],
     );
-    says(
-        &corpus.run("dnf", 0),
-        &["| dnf -y install unzip", "InstallWithAptGet is skipped", "2 steps passed, 1 skipped"],
-    );
+    says(&corpus.run("dnf", 0), &["| dnf -y install unzip", "skipped InstallWithAptGet", "2 steps passed, 1 skipped"]);
     // One turn for each of a list; the validate phase asks for all of them.
     corpus.take("foreach-install.yml");
     let ran = corpus.run("dnf", 0);
@@ -121,7 +118,7 @@ fn documents_of_others_run() {
         &ran,
         &[
             "--> web.yml:12:",
-            "turns 0, 1, 2 of 3 failed, the first: exited with status 127 (a command was not found)",
+            "iterations 0, 1, 2 of 3 failed, first failure: exited with status 127 (a command was not found)",
             "line 1: dnf: command not found",
         ],
     );
@@ -169,11 +166,8 @@ fn documents_of_others_are_refused_where_they_cannot_run() {
     let corpus = Corpus { folder, fixture: Fixture::new() };
     for (name, words) in [
         ("powershell_5_1.yml", &["needs Windows: `ExecutePowerShell` does not run on Linux", "web.yml:18:17"][..]),
-        ("create-file.yaml", &["`C:\\Temp\\Sample.txt` is a path of Windows", "web.yml:17:17"]),
-        (
-            "web-download.yaml",
-            &["`C:\\testfolder\\package.zip` is a path of Windows", "web.yml:11:24", "web.yml:28:24"],
-        ),
+        ("create-file.yaml", &["`C:\\Temp\\Sample.txt` is a Windows path", "web.yml:17:17"]),
+        ("web-download.yaml", &["`C:\\testfolder\\package.zip` is a Windows path", "web.yml:11:24", "web.yml:28:24"]),
     ] {
         corpus.take(name);
         for arguments in [&["component", "check", "web.yml"][..], &["component", "run", "web.yml"]] {

@@ -8,10 +8,9 @@ use ami_bake_core::services::ObjectPath;
 use ami_bake_manifest::diagnostic::Sources;
 use ami_bake_manifest::tree::Node;
 
-use crate::document::{Document, parse};
+use crate::document::{Document, Invocation, each_text, parse};
 use crate::module::Action;
-use crate::reference::{Reference, references};
-use crate::run::Use;
+use crate::reference::{Reference, fill_known, references};
 
 /// What the documents of these steps need, sorted; what can't be read needs nothing.
 pub fn grants<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<Grant> {
@@ -19,8 +18,8 @@ pub fn grants<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<Grant> {
     for step in steps {
         let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else { continue };
         let Some(document) = read(path) else { continue };
-        let wanted = Use { document: &document, name: "", parameters, phases: None, above: &[] };
-        let variables = wanted.variables();
+        let invocation = Invocation { document: &document, name: "", parameters, phases: None, callers: &[] };
+        let variables = invocation.variables();
         let known = |inner: &str| variables.get(inner).cloned();
         for section in &document.phases {
             if phases.iter().any(|phase| phase.as_str() == section.name) {
@@ -40,7 +39,7 @@ fn read(path: &Path) -> Option<Document> {
 }
 
 fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, all: &mut Vec<Grant>) {
-    crate::check::each(step, &mut |text, _| {
+    each_text(step, &mut |text, _| {
         for (_, inner) in references(text) {
             let name = match crate::reference::parse(inner, &[]) {
                 Reference::Parameter(name) => name.to_owned(),
@@ -53,7 +52,7 @@ fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, al
     });
     if step.module.action == Action::ExecuteDocument {
         let document = step.inputs.as_ref().and_then(|inputs| inputs.get("document")).and_then(Node::scalar);
-        all.extend(document.and_then(|scalar| of_document(&filled(&scalar.text, known))));
+        all.extend(document.and_then(|scalar| of_document(&fill_known(&scalar.text, known))));
         return;
     }
     let entries = step.inputs.as_ref().map(Node::items).unwrap_or_default();
@@ -63,7 +62,7 @@ fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, al
             Action::S3Upload => ("destination", "s3:PutObject"),
             _ => continue,
         };
-        let Some(at) = entry.get(key).and_then(Node::scalar).map(|scalar| filled(&scalar.text, known)) else {
+        let Some(at) = entry.get(key).and_then(Node::scalar).map(|scalar| fill_known(&scalar.text, known)) else {
             continue;
         };
         let Ok(at) = ObjectPath::parse(&at) else {
@@ -97,19 +96,6 @@ fn of_document(place: &str) -> Option<Grant> {
     }
     let at = ObjectPath::parse(place).ok()?;
     Some(Grant { action: "s3:GetObject", resource: format!("s3:::{}/{}", at.bucket, at.key) })
-}
-
-/// A text with what is known before a bake; a `*` stands for the rest.
-pub(crate) fn filled(text: &str, known: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut whole = String::new();
-    let mut from = 0;
-    for (range, inner) in references(text) {
-        whole.push_str(&text[from..range.start]);
-        whole.push_str(&known(inner).unwrap_or_else(|| "*".to_owned()));
-        from = range.end;
-    }
-    whole.push_str(&text[from..]);
-    whole
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(crate) enum Shape {
     List,
     /// One comparison or logical operator.
     Condition,
-    /// Nobody looks.
+    /// Not checked.
     Any,
 }
 

@@ -2,7 +2,14 @@
 
 use std::ops::Range;
 
-/// What stands between two pairs of braces.
+/// What `context:` knows.
+pub(crate) const CONTEXT: [&str; 10] =
+    ["executionId", "osPlatform", "osName", "osVersion", "date", "dateTime", "uuid", "hostname", "phase", "step"];
+/// The variables that Image Builder itself sets, as far as they have a meaning here.
+pub(crate) const ENVIRONMENT: [&str; 1] = ["IMAGE_PHASE"];
+/// Parts of the instance metadata that AWSTOE does not read.
+pub(crate) const REFUSED_METADATA: [&str; 2] = ["iam/", "identity-credentials/"];
+/// A reference: what is between two pairs of braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference<'a> {
     /// A parameter or constant; text that looks like one.
@@ -23,7 +30,7 @@ pub(crate) enum Reference<'a> {
     Metadata(&'a str),
     /// `context:KEY`
     Context(&'a str),
-    /// Nothing of AWSTOE's: it stays as it is.
+    /// Not a reference of AWSTOE: it is not replaced.
     Other,
 }
 
@@ -34,7 +41,7 @@ pub(crate) enum Part<'a> {
     Index(usize),
 }
 
-/// The references of a text, with the range of the whole and what stands in it.
+/// The references of a text, each with its range and the text between the braces.
 pub(crate) fn references(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -94,6 +101,19 @@ fn chained<'a>(inner: &'a str, phases: &[&str]) -> Option<Reference<'a>> {
         }
     }
     Some(Reference::Input { phase, step, path })
+}
+
+/// A text with the references that are known before a bake replaced, the others by `*`.
+pub(crate) fn fill_known(text: &str, known: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut whole = String::new();
+    let mut from = 0;
+    for (range, inner) in references(text) {
+        whole.push_str(&text[from..range.start]);
+        whole.push_str(&known(inner).unwrap_or_else(|| "*".to_owned()));
+        from = range.end;
+    }
+    whole.push_str(&text[from..]);
+    whole
 }
 
 /// What may be the name of a parameter, a constant or a loop.

@@ -29,7 +29,7 @@ fn judged(path: &Path) -> Vec<Diagnostic> {
         image[phase] = vec![step].into();
     }
     let manifest = serde_json::json!({ "format": 1, "name": "corpus", "images": { "web": image } });
-    let options = Options { check: true, documents: Some(ami_bake_component::judge), ..Options::default() };
+    let options = Options { check: true, documents: Some(ami_bake_component::validate), ..Options::default() };
     Manifest::load_text("bake.yml", &manifest.to_string(), path.parent().unwrap().to_owned(), &options).findings
 }
 

@@ -9,7 +9,7 @@ use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
-use crate::shell::{Interpreter, LastWords, Script, Tail};
+use crate::shell::{Interpreter, LastLines, Script, Tail};
 use crate::step_type::StepType;
 
 /// A step type that another crate applies, in front of this one.
@@ -24,23 +24,23 @@ impl StepType for Foreign {
 
 /// A script, and what it is run with.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct ScriptCall<'a> {
     /// The script; its standard input is empty.
     pub script: &'a str,
     /// The shell's command line.
     pub shell: &'a str,
-    /// The folder; `/` without.
+    /// The folder to run in. Default: `/`.
     pub folder: Option<&'a str>,
     /// How long it may run.
     pub timeout: Option<Duration>,
 }
 
 /// How a script ended.
-pub struct Ended {
+pub struct ScriptEnd {
     /// How.
     pub exit: Exit,
     /// The end of what it printed, sanitised and masked, as the cause of an error.
-    pub words: Option<LastWords>,
+    pub words: Option<LastLines>,
 }
 
 /// Runs a script as root, with the environment of `step`.
@@ -51,13 +51,13 @@ pub async fn call(
     run: &Run,
     on: &ConnectedMachine<'_>,
     step: &Step,
-    call: Call<'_>,
+    call: ScriptCall<'_>,
     output: &mut dyn OutputSink,
-) -> Result<Ended> {
+) -> Result<ScriptEnd> {
     let mut tail = Tail::new(output);
     let mut script = Script::text(call.script, Interpreter::of(Some(call.shell))?);
     (script.folder, script.timeout) = (call.folder, call.timeout);
     let exit = script.execute(run, on, step, &mut tail).await?;
-    let words = tail.last_words(run);
-    Ok(Ended { exit, words })
+    let words = tail.last_lines(run);
+    Ok(ScriptEnd { exit, words })
 }

@@ -19,6 +19,6 @@ mod step_type;
 mod text;
 mod wait;
 
-pub use foreign::{Call, Ended, call};
+pub use foreign::{ScriptCall, ScriptEnd, call};
 pub use runner::StepRunner;
-pub use shell::LastWords;
+pub use shell::LastLines;

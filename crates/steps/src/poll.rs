@@ -33,7 +33,7 @@ impl Observation {
         Self::Unmet(Unmet { fact, detail: None, help: None })
     }
 
-    /// The same with more of what was found.
+    /// Adds more of what was found.
     pub(crate) fn detail(self, detail: String) -> Self {
         match self {
             Self::Unmet(unmet) => Self::Unmet(Unmet { detail: Some(detail), ..unmet }),
@@ -41,7 +41,7 @@ impl Observation {
         }
     }
 
-    /// The same with what can be done about it.
+    /// Adds what can be done about it.
     pub(crate) fn help(self, help: &'static str) -> Self {
         match self {
             Self::Unmet(unmet) => Self::Unmet(Unmet { help: Some(help), ..unmet }),

@@ -16,9 +16,9 @@ use crate::shell::ask;
 use crate::step_type::StepType;
 use crate::text::excerpt;
 
-/// Time between two looks where nothing is said.
+/// Time between two attempts where the step sets no `interval`.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How long is waited where nothing is said.
+/// Time to wait where the step sets no `timeout`.
 const LIMIT: Duration = Duration::from_mins(5);
 
 #[async_trait]
@@ -48,7 +48,7 @@ async fn wait(
             },
             WaitFor::File(path) => {
                 let answer = ask(run, on, "look for the file", &format!("[ -e {} ]", quote(path))).await?;
-                if answer.status == 0 { Observation::Met } else { Observation::unmet("it is not there".to_owned()) }
+                if answer.status == 0 { Observation::Met } else { Observation::unmet("it does not exist".to_owned()) }
             }
             WaitFor::Command(text) => {
                 let outcome = execute(run, on, step, text, total).await?;
@@ -60,11 +60,11 @@ async fn wait(
     let limits = PollLimits { interval: interval.unwrap_or(INTERVAL), total, attempt };
     let Some((unmet, spent)) = poll(run, &limits, look).await? else { return Ok(()) };
     let what = match until {
-        WaitFor::Port(port) => format!("nothing listened at port {port} of the machine"),
+        WaitFor::Port(port) => format!("nothing listened on port {port} of the machine"),
         WaitFor::File(path) => format!("`{path}` did not appear on the machine"),
         WaitFor::Command(text) => format!("the command `{}` did not exit with 0", excerpt(text, 80)),
     };
-    Err(Error::build(format!("step `{}`: {what} within {}; at last: {}", step.name, human(spent), unmet.fact))
-        .help("Give it longer with `timeout`, or look into the logs of what should answer.")
+    Err(Error::build(format!("step `{}`: {what} within {}; last result: {}", step.name, human(spent), unmet.fact))
+        .help("Raise `timeout`, or check the logs of what should answer.")
         .at(step.route.clone()))
 }

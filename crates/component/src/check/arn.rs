@@ -10,22 +10,22 @@ const FORM: &str = r"^arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:(?:[0-9]{12}|aws(?:
 #[expect(clippy::expect_used, reason = "a constant")]
 static ARN: LazyLock<Regex> = LazyLock::new(|| Regex::new(FORM).expect("a regular expression"));
 
-/// Tells of an ARN that can't be one, and of one whose document may be another tomorrow.
-pub(super) fn judge(arn: &str, span: Span) -> Option<Diagnostic> {
-    // Only the machine knows what stands for a reference.
+/// Reports an invalid ARN, and one that may resolve to another document later.
+pub(super) fn validate(arn: &str, span: Span) -> Option<Diagnostic> {
+    // References are resolved on the machine.
     if arn.contains("{{") {
         return None;
     }
     let Some(found) = ARN.captures(arn) else {
-        let message = format!("`{arn}` is no ARN of a component");
+        let message = format!("`{arn}` is not a valid component ARN");
         return Some(Diagnostic::error("no-component", span, message).help(
             "Write `arn:aws:imagebuilder:REGION:ACCOUNT:component/NAME/1.0.0/1`, without `/1` for the newest build, or with \
              `1.0.x`, `1.x.x` or `x.x.x` for the newest version.",
         ));
     };
     let open = found.name("open")?.as_str();
-    let message = format!("which build `{open}` is, Image Builder decides when it is baked");
+    let message = format!("Image Builder resolves `{open}` to a build when the image is baked");
     Some(Diagnostic::note("moving-component", span, message).help(
-        "A newer one alone bakes no new image: name a build (`1.0.0/1`), or give the manifest's step `cache-for`.",
+        "A newer build alone does not cause a new bake: pin a build (`1.0.0/1`), or set `cache-for` on the manifest's step.",
     ))
 }

@@ -5,13 +5,14 @@ use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::tree::Node;
 use ami_bake_steps::http::{HttpError, TLS};
 
-use super::{arn, used};
-use crate::document::{Document, Step};
+use super::arn;
+use super::usage::used;
+use crate::document::{Document, Step, each_text};
 use crate::module::Action;
 use crate::reference::{Reference, parse, references};
 
-/// Tells of modules of other systems, and of what the platform has no services for.
-pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
+/// Reports modules for Windows, and what the platform has no services for.
+pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     let phases: Vec<&str> = document.phases.iter().map(|phase| phase.name.as_str()).collect();
     for step in used(document, given.used).flat_map(|phase| &phase.steps) {
         if step.module.action == Action::Windows {
@@ -31,7 +32,7 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
         let document = document.and_then(|inputs| inputs.get("document"));
         let document = document.and_then(|node| Some((node.as_text()?, node.span)));
         if let Some((arn, span)) = document.filter(|(name, _)| name.starts_with("arn:")) {
-            findings.extend(arn::judge(arn, span));
+            findings.extend(arn::validate(arn, span));
         }
         let Some(known) = given.capabilities.filter(|known| !known.services) else { continue };
         if let Some((_, span)) = document.filter(|(name, _)| name.starts_with("arn:")) {
@@ -42,8 +43,8 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
                 platform = known.platform
             );
             findings.push(Diagnostic::error("not-on-platform", span, message).help(
-                "Bake on `aws`, give the manifest's step `platforms: [aws]`, or get its text with \
-                 `aws imagebuilder get-component` and name it as a file of the machine.",
+                "Bake on `aws`, give the manifest's step `platforms: [aws]`, or save the document with \
+                 `aws imagebuilder get-component` and name it as a file on the machine.",
             ));
         }
         if step.module.needs_services() || document.is_some_and(|(name, _)| name.starts_with("s3://")) {
@@ -64,10 +65,10 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
                     Reference::Parameter(_) | Reference::ParameterOf(_) | Reference::Metadata(_)
                 );
                 if needs {
-                    let message = format!("the platform `{}` has no `{{{{ {inner} }}}}`", known.platform);
+                    let message = format!("`{{{{ {inner} }}}}` is not supported on the platform `{}`", known.platform);
                     findings.push(
                         Diagnostic::error("not-on-platform", span, message)
-                            .help("Bake on `aws`, or hand the value over as a parameter of the document."),
+                            .help("Bake on `aws`, or pass the value as a parameter of the document."),
                     );
                 }
             }
@@ -85,9 +86,9 @@ fn encrypted(step: &Step, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// All texts of a step in which references are looked for.
+/// All texts of a step that may contain references.
 pub(super) fn texts(step: &Step) -> Vec<(String, ami_bake_manifest::diagnostic::Span)> {
     let mut all = Vec::new();
-    super::refer::each(step, &mut |text, span| all.push((text.to_owned(), span)));
+    each_text(step, &mut |text, span| all.push((text.to_owned(), span)));
     all
 }

@@ -1,17 +1,18 @@
 //! A step's use of a document: its phases, and values for its parameters.
 
 use ami_bake_core::Route;
+use ami_bake_core::plan::Phase;
 use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::words;
 
-use crate::document::Document;
+use crate::document::{Document, Section};
 
 /// The phases that a bake runs.
 pub(super) const PHASES: [&str; 3] = ["build", "validate", "test"];
 
-/// Tells of phases that aren't there or that nobody runs, and of parameters without a value.
-pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
+/// Reports unknown and unused phases, and parameters without a value.
+pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     let name = given.sources.name(given.file);
     let at = |key: &str| given.step.place(&Route::root().key(key));
     let there: Vec<&str> = document.phases.iter().map(|phase| phase.name.as_str()).collect();
@@ -20,26 +21,28 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
             let message = format!("{name} has no phase `{}`, so this step would do nothing", phase.as_str());
             findings.push(
                 Diagnostic::error("no-such-phase", at("component"), message)
-                    .help(format!("It has {}; choose with `phases`.", words::list(&there, "and"))),
+                    .help(format!("Available: {}. Choose with `phases`.", words::list(&there, "and"))),
             );
         }
     }
     for phase in &document.phases {
         let run = given.used.iter().any(|used| used.as_str() == phase.name);
         if PHASES.contains(&phase.name.as_str()) && !run {
-            let message = format!("nothing runs the phase `{}` of {name}", phase.name);
-            findings.push(Diagnostic::warning("unused-phase", at("component"), message).help(format!(
-                "Add `- component: {name}` to `{}` too, as Image Builder would run it there.",
-                phase.name
-            )));
+            let message = format!("the phase `{}` of {name} is never run", phase.name);
+            findings.push(
+                Diagnostic::warning("unused-phase", at("component"), message).help(format!(
+                    "Add `- component: {name}` to `{}` too: Image Builder would run it there.",
+                    phase.name
+                )),
+            );
         }
     }
     for phase in &document.phases {
         if !PHASES.contains(&phase.name.as_str()) && phase.name != "container-host-test" {
-            let message = format!("nothing runs the phase `{}`", phase.name);
+            let message = format!("the phase `{}` is never run", phase.name);
             findings.push(
                 Diagnostic::note("unused-phase", phase.span, message)
-                    .help("Image Builder runs `build`, `validate` and `test` alone, and so does a bake."),
+                    .help("Image Builder and a bake run only `build`, `validate` and `test`."),
             );
         }
     }
@@ -58,7 +61,7 @@ fn parameters(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnos
         let near = words::near(parameter, declared().map(|variable| variable.name.as_str()));
         findings.push(match near {
             Some(near) => finding.help(format!("Did you mean `{near}`?")),
-            None if document.variable(parameter).is_some() => finding.help("It is a constant, which has its value."),
+            None if document.variable(parameter).is_some() => finding.help("It is a constant, whose value is fixed."),
             None => finding.help("Parameters are declared in the document, below `parameters`."),
         });
     }
@@ -67,9 +70,14 @@ fn parameters(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnos
             let span = given.step.place(&Route::root().key("component"));
             let message = format!("the parameter `{}` of {name} has no value", variable.name);
             findings.push(Diagnostic::error("missing-parameter", span, message).help(format!(
-                "Give it one: `with: {{{0}: …}}`, or `--with {0}=…` where it runs alone.",
+                "Set it: `with: {{{0}: …}}`, or `--with {0}=…` with `ami-bake component run`.",
                 variable.name
             )));
         }
     }
+}
+
+/// The phases of the document that some step of the image runs.
+pub(super) fn used<'a>(document: &'a Document, phases: &[Phase]) -> impl Iterator<Item = &'a Section> {
+    document.phases.iter().filter(move |section| phases.iter().any(|phase| phase.as_str() == section.name))
 }

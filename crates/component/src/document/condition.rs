@@ -3,7 +3,7 @@
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::tree::{Entry, Kind, Node};
 
-use super::{meant, wrong};
+use super::values::{suggestion, wrong};
 
 /// Something that is true or false.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub(crate) enum Condition {
     Blank(Node),
     /// `value OPERATOR operand`.
     Text {
-        test: Test,
+        test: Comparison,
         operand: Node,
         value: Node,
     },
@@ -21,7 +21,7 @@ pub(crate) enum Condition {
         value: Node,
     },
     Number {
-        test: Test,
+        test: Comparison,
         operand: Node,
         value: Node,
     },
@@ -41,7 +41,7 @@ pub(crate) enum Condition {
 
 /// Which comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Test {
+pub(crate) enum Comparison {
     Equals,
     Less,
     LessEquals,
@@ -75,12 +75,12 @@ const OPERATORS: [&str; 23] = [
     "not",
 ];
 
-/// Reads a map of one operator. `beside` are keys that are none of its own.
+/// Reads a map of one operator. `beside` are further keys of the map.
 pub(super) fn read(node: &Node, beside: &[&str], findings: &mut Vec<Diagnostic>) -> Option<Condition> {
     if !matches!(node.kind, Kind::Map(_)) {
         findings.push(
-            wrong(node.span, format!("a condition is a map with one operator, not {}", node.describe()))
-                .help("Such as `fileExists: /etc/motd`."),
+            wrong(node.span, format!("a condition has to be a map with one operator, not {}", node.describe()))
+                .help("For example: `fileExists: /etc/motd`."),
         );
         return None;
     }
@@ -89,7 +89,7 @@ pub(super) fn read(node: &Node, beside: &[&str], findings: &mut Vec<Diagnostic>)
     let (Some(entry), None) = (operators.next(), operators.next()) else {
         findings.push(
             wrong(node.span, "a condition has exactly one operator".to_owned())
-                .help("Put several into a list below `and` or `or`."),
+                .help("List several below `and` or `or`."),
         );
         return None;
     };
@@ -100,8 +100,8 @@ fn operator(node: &Node, entry: &Entry, findings: &mut Vec<Diagnostic>) -> Optio
     // Two of the user guide's own samples write `stringlessThan`.
     let Some(name) = OPERATORS.iter().find(|name| name.eq_ignore_ascii_case(&entry.key)) else {
         findings.push(
-            Diagnostic::error("unknown-key", entry.key_span, format!("there is no operator `{}`", entry.key))
-                .help(meant(&entry.key, &OPERATORS)),
+            Diagnostic::error("unknown-key", entry.key_span, format!("unknown operator `{}`", entry.key))
+                .help(suggestion(&entry.key, &OPERATORS)),
         );
         return None;
     };
@@ -133,17 +133,17 @@ fn operator(node: &Node, entry: &Entry, findings: &mut Vec<Diagnostic>) -> Optio
     let mut other = |key: &str| {
         let found = node.get(key).filter(|value| value.scalar().is_some()).cloned();
         if found.is_none() {
-            let message = format!("`{name}` needs a `{key}` beside it");
+            let message = format!("`{name}` requires `{key}`");
             findings.push(Diagnostic::error("missing-key", entry.key_span, message));
         }
         found
     };
     let compare = match name.strip_prefix("string").or_else(|| name.strip_prefix("number")) {
-        Some("Equals") => Some(Test::Equals),
-        Some("LessThan") => Some(Test::Less),
-        Some("LessThanEquals") => Some(Test::LessEquals),
-        Some("GreaterThan") => Some(Test::Greater),
-        Some("GreaterThanEquals") => Some(Test::GreaterEquals),
+        Some("Equals") => Some(Comparison::Equals),
+        Some("LessThan") => Some(Comparison::Less),
+        Some("LessThanEquals") => Some(Comparison::LessEquals),
+        Some("GreaterThan") => Some(Comparison::Greater),
+        Some("GreaterThanEquals") => Some(Comparison::GreaterEquals),
         _ => None,
     };
     if let Some(test) = compare {
@@ -170,7 +170,7 @@ fn operator(node: &Node, entry: &Entry, findings: &mut Vec<Diagnostic>) -> Optio
 }
 
 impl Condition {
-    /// All values in it, for a look at their references.
+    /// Visits all values in it.
     pub(crate) fn values<'a>(&'a self, each: &mut dyn FnMut(&'a Node)) {
         match self {
             Self::Empty(node) | Self::Blank(node) | Self::Binary(node) | Self::File(node) | Self::Folder(node) => {

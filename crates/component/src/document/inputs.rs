@@ -3,12 +3,15 @@
 use ami_bake_manifest::diagnostic::{Diagnostic, Span};
 use ami_bake_manifest::tree::{Kind, Node};
 
-use super::{Step, flag, keys, wrong};
+use super::Step;
+use super::values::{flag, keys, text, wrong};
+use crate::checksum::checksum_tool;
+use crate::encoding::Encoding;
 use crate::module::{Field, FieldKind, Module, Shape};
 use crate::reference::references;
 
-/// Tells what is wrong with the inputs of a step.
-pub(crate) fn judge_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
+/// Reports what is wrong with the inputs of a step.
+pub(crate) fn validate_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
     let module = step.module;
     let missing = |help: &str| {
         Diagnostic::error("missing-key", step.span, format!("the step `{}` has no `inputs`", step.name)).help(help)
@@ -22,11 +25,11 @@ pub(crate) fn judge_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
     match module.shape {
         Shape::Any | Shape::Condition => {}
         Shape::Map if matches!(inputs.kind, Kind::Map(_)) => entry(module, inputs, inputs.span, findings),
-        // The user guide's table says a map; a list of one map is the other spelling that is about.
+        // The user guide says a map; public documents also write a list of one map.
         Shape::Map => match inputs.items() {
             [only] if matches!(only.kind, Kind::Map(_)) => entry(module, only, only.span, findings),
             [] if module.takes_nothing() => {}
-            _ => findings.push(wrong(inputs.span, format!("the inputs of `{}` are a map", module.name))),
+            _ => findings.push(wrong(inputs.span, format!("the inputs of `{}` have to be a map", module.name))),
         },
         Shape::List => {
             let items = match &inputs.kind {
@@ -37,8 +40,8 @@ pub(crate) fn judge_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
                 Kind::List(items) => items.as_slice(),
                 _ => {
                     findings.push(
-                        wrong(inputs.span, format!("the inputs of `{}` are a list of maps", module.name)).help(
-                            format!("Begin with `- {}:`.", module.fields.first().map_or("path", |field| field.name)),
+                        wrong(inputs.span, format!("the inputs of `{}` have to be a list of maps", module.name)).help(
+                            format!("Start with `- {}:`.", module.fields.first().map_or("path", |field| field.name)),
                         ),
                     );
                     return;
@@ -51,7 +54,7 @@ pub(crate) fn judge_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
                 } else {
                     findings.push(wrong(
                         item.span,
-                        format!("an input of `{}` is a map, not {}", module.name, item.describe()),
+                        format!("an input of `{}` has to be a map, not {}", module.name, item.describe()),
                     ));
                 }
             }
@@ -69,7 +72,7 @@ fn entry(module: &Module, node: &Node, place: Span, findings: &mut Vec<Diagnosti
     keys(node, &known, &format!("the inputs of `{}`", module.name), findings);
     for field in module.fields {
         match node.get(field.name) {
-            Some(value) => judge_field(field, value, findings),
+            Some(value) => validate_field(field, value, findings),
             None if field.needed => findings.push(Diagnostic::error(
                 "missing-key",
                 place,
@@ -80,13 +83,13 @@ fn entry(module: &Module, node: &Node, place: Span, findings: &mut Vec<Diagnosti
     }
     if node.get("checksum").is_some() != node.get("algorithm").is_some() {
         findings.push(
-            Diagnostic::error("missing-key", place, "`checksum` and `algorithm` belong together")
-                .help("Give both, or neither."),
+            Diagnostic::error("missing-key", place, "`checksum` and `algorithm` have to be set together")
+                .help("Set both, or neither."),
         );
     }
 }
 
-fn judge_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
+fn validate_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
     let name = field.name;
     let text = match (field.kind, &value.kind) {
         (FieldKind::Texts, Kind::List(items)) => {
@@ -95,8 +98,8 @@ fn judge_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
             }
             for item in items.iter().filter(|item| item.scalar().is_none()) {
                 findings.push(
-                    wrong(item.span, format!("an entry of `{name}` is text, not {}", item.describe()))
-                        .help("Quote it: a text with `: ` in it is a map to YAML."),
+                    wrong(item.span, format!("an item of `{name}` has to be text, not {}", item.describe()))
+                        .help("Quote it: YAML reads text with `: ` in it as a map."),
                 );
             }
             return;
@@ -104,9 +107,9 @@ fn judge_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
         (FieldKind::Parameters, Kind::List(items)) => {
             for item in items {
                 keys(item, &["name", "value"], "a parameter", findings);
-                if ["name", "value"].iter().any(|key| item.get(key).and_then(super::text).is_none()) {
+                if ["name", "value"].iter().any(|key| item.get(key).and_then(text).is_none()) {
                     findings.push(
-                        wrong(item.span, "a parameter has a `name` and a `value`".to_owned())
+                        wrong(item.span, "a parameter requires `name` and `value`".to_owned())
                             .help("Write `- {name: Version, value: \"1.26\"}`."),
                     );
                 }
@@ -114,45 +117,45 @@ fn judge_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
             return;
         }
         (FieldKind::Texts | FieldKind::Parameters, _) => {
-            findings.push(wrong(value.span, format!("`{name}` is a list, not {}", value.describe())));
+            findings.push(wrong(value.span, format!("`{name}` has to be a list, not {}", value.describe())));
             return;
         }
         (_, Kind::Scalar(scalar)) => scalar.text.as_str(),
         _ => {
-            findings.push(wrong(value.span, format!("`{name}` is text, not {}", value.describe())));
+            findings.push(wrong(value.span, format!("`{name}` has to be text, not {}", value.describe())));
             return;
         }
     };
-    // What a reference stands for is known when it runs.
+    // The value of a reference is known only when it runs.
     if references(text).next().is_some() {
         return;
     }
     let problem = match field.kind {
-        FieldKind::Path if is_windows(text) => Some((
-            format!("`{text}` is a path of Windows"),
-            "Image Builder's documents run on Linux here: write the path with `/`.",
-        )),
+        FieldKind::Path if is_windows(text) => {
+            Some((format!("`{text}` is a Windows path"), "Documents run on Linux here: write the path with `/`."))
+        }
         FieldKind::Flag if flag(text).is_none() => {
-            Some((format!("`{name}` is `true` or `false`"), "YAML's other words for it are text here."))
+            Some((format!("`{name}` has to be `true` or `false`"), "Words such as `yes` and `on` are text here."))
         }
         FieldKind::Seconds if text.parse::<u32>().is_err() => {
-            Some((format!("`{name}` is a whole number of seconds"), "Write digits alone."))
+            Some((format!("`{name}` has to be a whole number of seconds"), "Write only digits."))
         }
         FieldKind::Permissions if permissions(text).is_none() => {
-            Some((format!("`{text}` are no permissions"), "Write them in octal digits, such as \"0644\"."))
+            Some((format!("`{text}` is not a valid file mode"), "Write it in octal digits, such as \"0644\"."))
         }
-        FieldKind::Encoding if crate::modules::Encoding::of(text).is_none() => Some((
-            format!("`{text}` is no encoding that AWSTOE knows"),
-            "It knows utf8, utf16 and utf32, the latter two with -LE and -BE.",
+        FieldKind::Encoding if Encoding::of(text).is_none() => Some((
+            format!("`{text}` is not a supported encoding"),
+            "Supported: utf8, utf16 and utf32, the latter two also with -LE and -BE.",
         )),
-        FieldKind::Algorithm if crate::modules::checksum_tool(text).is_none() => {
-            Some((format!("`{text}` is no checksum algorithm"), "It is MD5, SHA1, SHA256 or SHA512."))
-        }
+        FieldKind::Algorithm if checksum_tool(text).is_none() => Some((
+            format!("`{text}` is not a supported checksum algorithm"),
+            "Supported: MD5, SHA1, SHA256 and SHA512.",
+        )),
         FieldKind::Object if ami_bake_core::services::ObjectPath::parse(text).is_err() => {
-            Some((format!("`{text}` is no place in S3"), "Write it as `s3://BUCKET/KEY`."))
+            Some((format!("`{text}` is not a valid S3 location"), "Write it as `s3://BUCKET/KEY`."))
         }
         FieldKind::Address if !(text.starts_with("http://") || text.starts_with("https://")) => {
-            Some((format!("`{text}` is no address on the web"), "Write it as `https://HOST/PATH`."))
+            Some((format!("`{text}` is not a valid web address"), "Write it as `https://HOST/PATH`."))
         }
         _ => None,
     };

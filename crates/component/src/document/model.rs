@@ -50,7 +50,7 @@ pub(crate) struct Step {
     pub(crate) attempts: u32,
     /// The limit of one attempt.
     pub(crate) timeout: Option<Duration>,
-    pub(crate) repeat: Option<Repeat>,
+    pub(crate) repeat: Option<Loop>,
     pub(crate) gate: Option<Gate>,
     /// Nothing of its output is shown.
     pub(crate) quiet: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Step {
 
 /// How often a step runs.
 #[derive(Debug, Clone)]
-pub(crate) struct Repeat {
+pub(crate) struct Loop {
     pub(crate) name: Option<String>,
     pub(crate) turns: Turns,
 }
@@ -78,13 +78,13 @@ pub(crate) enum Turns {
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     pub(crate) test: Condition,
-    pub(crate) then: Verdict,
-    pub(crate) otherwise: Verdict,
+    pub(crate) then: Branch,
+    pub(crate) otherwise: Branch,
 }
 
 /// What becomes of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Branch {
     Abort,
     Execute,
     Skip,
@@ -109,7 +109,7 @@ impl Step {
     }
 }
 
-impl Repeat {
+impl Loop {
     /// Whether `{{ NAME.index }}` is this loop's.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         name == "loop" || self.name.as_deref() == Some(name)

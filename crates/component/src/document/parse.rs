@@ -3,7 +3,8 @@
 use ami_bake_manifest::diagnostic::{Diagnostic, FileId, Sources};
 use ami_bake_manifest::tree::{self, Kind, Node};
 
-use super::{Document, Section, Step, keys, name, step, text, variables, wrong};
+use super::values::{keys, name, text, wrong};
+use super::{Document, Section, Step, step, variables};
 
 /// Keys of a document.
 const KEYS: [&str; 6] = ["name", "description", "schemaVersion", "parameters", "constants", "phases"];
@@ -21,7 +22,7 @@ pub(crate) fn parse(file: FileId, sources: &Sources, findings: &mut Vec<Diagnost
         return None;
     };
     if !matches!(root.kind, Kind::Map(_)) {
-        findings.push(wrong(root.span, format!("a component document is a map, not {}", root.describe())));
+        findings.push(wrong(root.span, format!("a component document has to be a map, not {}", root.describe())));
         return None;
     }
     keys(&root, &KEYS, "a component document", findings);
@@ -31,7 +32,7 @@ pub(crate) fn parse(file: FileId, sources: &Sources, findings: &mut Vec<Diagnost
     Some(Document { variables, phases })
 }
 
-/// A reference without quotes is a map in a map to YAML, which nobody means.
+/// Rewords the finding about a reference without quotes, which YAML reads as a map in a map.
 fn unquoted(finding: &mut Diagnostic, sources: &Sources) {
     let Some(span) = finding.span.filter(|_| finding.code == "key") else { return };
     let text = sources.text(span.file);
@@ -39,8 +40,8 @@ fn unquoted(finding: &mut Diagnostic, sources: &Sources) {
     let (Some(before), Some(behind)) = (before, behind) else { return };
     let Some(end) = behind.find("}}").filter(|_| before.ends_with('{') && behind.starts_with('{')) else { return };
     let reference = format!("{{{}}}}}", &behind[..end]);
-    finding.message = format!("`{reference}` is no text to YAML without quotes");
-    finding.help = Some(format!("Write `\"{reference}\"`, with all that stands around it."));
+    finding.message = format!("`{reference}` has to be quoted: YAML reads it as a map");
+    finding.help = Some(format!("Write `\"{reference}\"`, with the text around it inside the quotes."));
 }
 
 /// `1.0`, as a number or as text; the user guide shows `1` too.
@@ -52,8 +53,7 @@ fn version(root: &Node, findings: &mut Vec<Diagnostic>) {
         ),
         Some(node) if matches!(text(node), Some("1.0" | "1")) => {}
         Some(node) => findings.push(
-            wrong(node.span, "component documents have the schema version 1.0 alone".to_owned())
-                .help("Write `schemaVersion: 1.0`."),
+            wrong(node.span, "only schema version 1.0 is supported".to_owned()).help("Write `schemaVersion: 1.0`."),
         ),
     }
 }
@@ -62,21 +62,21 @@ fn phases(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Opt
     let Some(list) = root.get("phases") else {
         findings.push(
             Diagnostic::error("missing-key", root.span, "the component document has no `phases`")
-                .help("Write a list with at least one of the phases `build`, `validate` and `test`."),
+                .help("Add a list with at least one of the phases `build`, `validate` and `test`."),
         );
         return None;
     };
     if !matches!(list.kind, Kind::List(_)) {
         findings.push(
-            wrong(list.span, format!("`phases` is a list, not {}", list.describe()))
-                .help("Begin each phase with `- name: build`."),
+            wrong(list.span, format!("`phases` has to be a list, not {}", list.describe()))
+                .help("Start each phase with `- name: build`."),
         );
         return None;
     }
     if list.items().is_empty() {
         findings.push(
             wrong(list.span, "the document has no phases".to_owned())
-                .help("It has at least one of `build`, `validate` and `test`."),
+                .help("Add at least one of `build`, `validate` and `test`."),
         );
     }
     let mut phases: Vec<Section> = Vec::new();
@@ -87,7 +87,7 @@ fn phases(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Opt
             continue;
         };
         if phases.iter().any(|phase| phase.name == name) {
-            findings.push(wrong(span, format!("the document has a second phase `{name}`")));
+            findings.push(wrong(span, format!("duplicate phase `{name}`")));
             continue;
         }
         let steps = node.get("steps").map(Node::items).unwrap_or_default();
@@ -99,22 +99,22 @@ fn phases(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Opt
         for node in steps {
             let Some(step) = step::read(node, sources, findings) else { continue };
             if let Some(first) = read.iter().find(|other| other.name == step.name) {
-                let message = format!("the phase `{name}` has a second step `{}`", step.name);
+                let message = format!("duplicate step `{}` in the phase `{name}`", step.name);
                 findings.push(
                     Diagnostic::error("same-name", step.span, message)
                         .related(first.span, "here is the first")
-                        .help("Names of steps are unique within a phase: references use them."),
+                        .help("Step names have to be unique within a phase: references use them."),
                 );
             }
             if let Some(first) =
                 read.iter().find(|other| step.loop_name().is_some() && other.loop_name() == step.loop_name())
             {
                 let message =
-                    format!("the phase `{name}` has a second loop `{}`", step.loop_name().unwrap_or_default());
+                    format!("duplicate loop `{}` in the phase `{name}`", step.loop_name().unwrap_or_default());
                 findings.push(
                     Diagnostic::error("same-name", step.span, message)
                         .related(first.span, "here is the first")
-                        .help("Names of loops are unique within a phase."),
+                        .help("Loop names have to be unique within a phase."),
                 );
             }
             read.push(step);

@@ -7,19 +7,20 @@ use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use ami_bake_manifest::tree::{Kind, Meaning, Node};
 use ami_bake_manifest::words;
 
-use super::{Gate, Step, Verdict, condition, flag, keys, name, repeat, text, wrong};
+use super::values::{flag, keys, name, text, wrong};
+use super::{Branch, Gate, Step, condition, loops};
 use crate::module::{Action, MODULES, Module, Shape, module};
 
 /// Keys of a step.
 const KEYS: [&str; 9] =
     ["name", "action", "timeoutSeconds", "maxAttempts", "onFailure", "inputs", "loop", "if", "disableLogging"];
-/// The limit of an attempt where nothing is said.
+/// The default limit of an attempt.
 const TIMEOUT: Duration = Duration::from_hours(2);
 
 /// Reads a step; none when it can't be worked with.
 pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Option<Step> {
     if !matches!(node.kind, Kind::Map(_)) {
-        findings.push(wrong(node.span, format!("a step is a map, not {}", node.describe())));
+        findings.push(wrong(node.span, format!("a step has to be a map, not {}", node.describe())));
         return None;
     }
     keys(node, &KEYS, "a step", findings);
@@ -33,7 +34,7 @@ pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic
         return None;
     };
     let Some(module) = module(action) else {
-        let finding = Diagnostic::error("unknown-action", action_span, format!("there is no action module `{action}`"));
+        let finding = Diagnostic::error("unknown-action", action_span, format!("unknown action module `{action}`"));
         let names = MODULES.iter().map(|module| module.name);
         findings.push(match words::near(action, names) {
             Some(near) => finding.help(format!("Did you mean `{near}`?")),
@@ -58,7 +59,7 @@ pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic
         on_failure: on_failure(node, findings),
         attempts,
         timeout,
-        repeat: node.get("loop").and_then(|node| repeat::read(node, findings)),
+        repeat: node.get("loop").and_then(|node| loops::read(node, findings)),
         gate: node.get("if").and_then(|node| gate(node, findings)),
         quiet: node.get("disableLogging").is_some_and(|node| quiet(node, findings)),
     })
@@ -67,7 +68,7 @@ pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic
 /// `disableLogging`; what can't be read hides rather than shows.
 fn quiet(node: &Node, findings: &mut Vec<Diagnostic>) -> bool {
     text(node).and_then(flag).unwrap_or_else(|| {
-        findings.push(wrong(node.span, "`disableLogging` is `true` or `false`".to_owned()));
+        findings.push(wrong(node.span, "`disableLogging` has to be `true` or `false`".to_owned()));
         true
     })
 }
@@ -79,7 +80,7 @@ fn on_failure(node: &Node, findings: &mut Vec<Diagnostic>) -> OnFailure {
         Some("Continue") => OnFailure::Continue,
         Some("Ignore") => OnFailure::Ignore,
         _ => {
-            findings.push(wrong(given.span, "`onFailure` is `Abort`, `Continue` or `Ignore`".to_owned()));
+            findings.push(wrong(given.span, "`onFailure` has to be `Abort`, `Continue` or `Ignore`".to_owned()));
             OnFailure::Abort
         }
     }
@@ -96,8 +97,8 @@ fn limits(node: &Node, module: &Module, findings: &mut Vec<Diagnostic>) -> (u32,
         let least = if key == "timeoutSeconds" { -1 } else { 1 };
         let good = whole.filter(|number| *number >= least && (*number != 0 || least > 0));
         if good.is_none() {
-            let finding = wrong(given.span, format!("`{key}` is a whole number of at least 1"));
-            let help = "`-1` means that there is no limit.";
+            let finding = wrong(given.span, format!("`{key}` has to be a whole number of at least 1"));
+            let help = "`-1` means no limit.";
             findings.push(if least < 0 { finding.help(help) } else { finding });
         }
         good
@@ -108,8 +109,11 @@ fn limits(node: &Node, module: &Module, findings: &mut Vec<Diagnostic>) -> (u32,
         if fixed && given.is_some_and(|given| given != only) {
             let span = node.entry(key).map_or(node.span, |entry| entry.key_span);
             findings.push(
-                wrong(span, format!("`ExecuteDocument` has neither a limit nor retries: `{key}` can only be {only}"))
-                    .help("Set limits on the steps of the document that it runs."),
+                wrong(
+                    span,
+                    format!("`ExecuteDocument` supports neither a timeout nor retries: `{key}` can only be {only}"),
+                )
+                .help("Set limits on the steps of the document that it runs."),
             );
         }
     }
@@ -128,16 +132,16 @@ fn gate(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Gate> {
         [only] => only,
         _ => node,
     };
-    let mut verdict = |key: &str, without: Verdict| match node.get(key).map(|node| (text(node), node.span)) {
+    let mut verdict = |key: &str, without: Branch| match node.get(key).map(|node| (text(node), node.span)) {
         None => without,
-        Some((Some("Abort"), _)) => Verdict::Abort,
-        Some((Some("Execute"), _)) => Verdict::Execute,
-        Some((Some("Skip"), _)) => Verdict::Skip,
+        Some((Some("Abort"), _)) => Branch::Abort,
+        Some((Some("Execute"), _)) => Branch::Execute,
+        Some((Some("Skip"), _)) => Branch::Skip,
         Some((_, span)) => {
-            findings.push(wrong(span, format!("`{key}` is `Abort`, `Execute` or `Skip`")));
+            findings.push(wrong(span, format!("`{key}` has to be `Abort`, `Execute` or `Skip`")));
             without
         }
     };
-    let (then, otherwise) = (verdict("then", Verdict::Execute), verdict("else", Verdict::Skip));
+    let (then, otherwise) = (verdict("then", Branch::Execute), verdict("else", Branch::Skip));
     Some(Gate { test: condition::read(node, &["then", "else"], findings)?, then, otherwise })
 }

@@ -3,7 +3,8 @@
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::tree::{Kind, Node};
 
-use super::{Variable, keys, text, wrong};
+use super::Variable;
+use super::values::{keys, text, wrong};
 
 /// The variables of a document.
 pub(super) fn read(root: &Node, findings: &mut Vec<Diagnostic>) -> Vec<Variable> {
@@ -31,8 +32,8 @@ pub(super) fn read(root: &Node, findings: &mut Vec<Diagnostic>) -> Vec<Variable>
             let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             if !(3..=128).contains(&name.len()) || !name.chars().all(good) {
                 findings.push(
-                    wrong(entry.key_span, format!("`{name}` can't be the name of a parameter or constant"))
-                        .help("It has 3 to 128 letters, digits, `-` and `_`."),
+                    wrong(entry.key_span, format!("`{name}` is not a valid name for a parameter or constant"))
+                        .help("Use 3 to 128 letters, digits, `-` and `_`."),
                 );
             }
             if all.iter().any(|other| other.name == name) {
@@ -47,7 +48,8 @@ pub(super) fn read(root: &Node, findings: &mut Vec<Diagnostic>) -> Vec<Variable>
             }
             let given = entry.value.get(value);
             if let Some(node) = given.filter(|node| node.scalar().is_none()) {
-                findings.push(wrong(node.span, format!("the {value} of `{name}` is text, not {}", node.describe())));
+                findings
+                    .push(wrong(node.span, format!("the {value} of `{name}` has to be text, not {}", node.describe())));
             }
             let constant = key == "constants";
             if constant && given.is_none() {
@@ -60,6 +62,6 @@ pub(super) fn read(root: &Node, findings: &mut Vec<Diagnostic>) -> Vec<Variable>
 }
 
 fn shape(node: &Node, key: &str, value: &str) -> Diagnostic {
-    wrong(node.span, format!("`{key}` is a list with one map for each name"))
+    wrong(node.span, format!("`{key}` has to be a list with one map for each name"))
         .help(format!("Write `- Name: {{type: string, {value}: …}}`."))
 }

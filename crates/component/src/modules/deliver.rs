@@ -1,5 +1,4 @@
-//! Files from elsewhere on the machine: streamed over its connection beside the target, looked at there, and put in place
-//! whole.
+//! Files to the machine: streamed over its connection to a temporary file beside the target, checked there, and renamed.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +9,7 @@ use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
-use super::Doing;
+use super::Attempt;
 
 /// Where a file goes on the machine.
 pub(super) struct Target {
@@ -23,7 +22,7 @@ pub(super) struct Target {
 }
 
 /// What is wanted of a target.
-pub(super) struct Wanted<'a> {
+pub(super) struct DownloadSpec<'a> {
     /// A path; a folder with a slash at its end.
     pub(super) destination: &'a str,
     /// The file's name in a folder.
@@ -39,7 +38,7 @@ const PREPARE: &str = r#"case $to in */) target=$to$name ;; *) if [ -n "$into" ]
 folder=${target%"${target##*/}"}; folder=${folder:-./}
 if [ -d "$target" ]; then echo "\`$target\` is a folder" >&2; exit 1; fi
 if [ -e "$target" ]; then
-  if [ -z "$overwrite" ]; then echo "\`$target\` is there already, and overwrite is false" >&2; exit 1; fi
+  if [ -z "$overwrite" ]; then echo "\`$target\` already exists, and overwrite is false" >&2; exit 1; fi
   if [ -n "$tool" ]; then s=$($tool <"$target") && [ "${s%% *}" = "$sum" ] && { printf 'same\n%s' "$target"; exit 0; }; fi
 fi
 mkdir -p "$folder" && folder=$(cd "$folder" && pwd) || exit 1
@@ -49,7 +48,7 @@ printf 'send\n%s\n%s' "$folder" "$target""#;
 ///
 /// # Errors
 /// When something is there that must not be replaced.
-pub(super) async fn prepare(doing: &Doing<'_>, wanted: Wanted<'_>) -> Result<Result<Target, String>> {
+pub(super) async fn prepare(attempt: &Attempt<'_>, wanted: DownloadSpec<'_>) -> Result<Result<Target, String>> {
     let flag = |set: bool| if set { "1" } else { "" };
     let (tool, sum) = wanted.sum.as_ref().map_or(("", ""), |(tool, sum)| (*tool, sum.as_str()));
     let script = format!(
@@ -60,7 +59,7 @@ pub(super) async fn prepare(doing: &Doing<'_>, wanted: Wanted<'_>) -> Result<Res
         flag(wanted.overwrite),
         quote(sum),
     );
-    let said = doing.machine.sh(&script, doing.deadline).await?.passed()?;
+    let said = attempt.machine.sh(&script, attempt.deadline).await?.passed()?;
     let said = String::from_utf8_lossy(&said).into_owned();
     let lines: Vec<&str> = said.split('\n').collect();
     match lines.as_slice() {
@@ -71,7 +70,7 @@ pub(super) async fn prepare(doing: &Doing<'_>, wanted: Wanted<'_>) -> Result<Res
             folder: (*folder).to_owned(),
             sum: wanted.sum,
         })),
-        _ => Err(Error::build(format!("`{}` can't be a file's path", wanted.destination))),
+        _ => Err(Error::build(format!("`{}` is not a valid file path", wanted.destination))),
     }
 }
 
@@ -79,7 +78,7 @@ pub(super) async fn prepare(doing: &Doing<'_>, wanted: Wanted<'_>) -> Result<Res
 ///
 /// # Errors
 /// When the stream breaks, the machine can't store it, or the checksum is another; nothing of it is left there then.
-pub(super) async fn deliver(doing: &Doing<'_>, target: &Target, content: Reader<'_>, size: u64) -> Result<()> {
+pub(super) async fn deliver(attempt: &Attempt<'_>, target: &Target, content: Reader<'_>, size: u64) -> Result<()> {
     let temporary = format!(".ami-bake-{}", uuid::Uuid::new_v4().simple());
     let mut header = tar::Header::new_gnu();
     let headed = header.set_path(&temporary);
@@ -88,19 +87,19 @@ pub(super) async fn deliver(doing: &Doing<'_>, target: &Target, content: Reader<
     header.set_mode(0o644);
     header.set_uid(0);
     header.set_gid(0);
-    header.set_mtime(u64::try_from(doing.machine.run.clock().now().as_second()).unwrap_or_default());
+    header.set_mtime(u64::try_from(attempt.machine.run.clock().now().as_second()).unwrap_or_default());
     header.set_cksum();
-    // The file is filled up to whole blocks, and two empty ones end the archive.
+    // The file is fill_known up to whole blocks, and two empty ones end the archive.
     let padding = usize::try_from((512 - size % 512) % 512).unwrap_or_default() + 1024;
     let archive = io::Cursor::new(header.as_bytes().to_vec())
         .chain(Exact { content, left: size })
         .chain(io::Cursor::new(vec![0; padding]));
-    let send = doing.machine.on.communicator.put(Box::new(archive), &target.folder);
-    let sent = doing.deadline.within(doing.machine.run, send).await;
+    let send = attempt.machine.on.communicator.put(Box::new(archive), &target.folder);
+    let sent = attempt.deadline.within(attempt.machine.run, send).await;
     let file = quote(&format!("{}/{temporary}", target.folder.trim_end_matches('/')));
     if let Err(error) = sent {
-        let gone = Doing { deadline: doing.outer, ..*doing };
-        let _ = doing.machine.sh(&format!("rm -f {file}"), gone.deadline).await;
+        let gone = Attempt { deadline: attempt.outer, ..*attempt };
+        let _ = attempt.machine.sh(&format!("rm -f {file}"), gone.deadline).await;
         return Err(error);
     }
     let check = match &target.sum {
@@ -113,10 +112,10 @@ pub(super) async fn deliver(doing: &Doing<'_>, target: &Target, content: Reader<
     };
     let to = quote(&format!("{}/{}", target.folder.trim_end_matches('/'), target.name));
     let script = format!("f={file}\n{check}mv -f \"$f\" {to} || {{ rm -f \"$f\"; exit 1; }}\n");
-    doing.machine.sh(&script, doing.deadline).await?.passed().map(|_| ())
+    attempt.machine.sh(&script, attempt.deadline).await?.passed().map(|_| ())
 }
 
-/// A stream of exactly so many bytes: a shorter one is an error, and not filled up with zeros.
+/// A stream of exactly so many bytes: a shorter one is an error, and not fill_known up with zeros.
 struct Exact<'a> {
     content: Reader<'a>,
     left: u64,

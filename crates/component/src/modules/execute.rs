@@ -7,51 +7,52 @@ use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 
-use super::Doing;
-use super::entry::Entry;
+use super::Attempt;
+use super::inputs::Inputs;
 use super::system::restart;
-use crate::run::{Outputs, RESTART, broken};
+use crate::machine::{RESTART, broken};
+use crate::scope::Outputs;
 
 /// How often one step may restart the machine: Systems Manager's own limit of a command (`Mds.CommandRetryLimit`).
 const RESTARTS: u32 = 15;
-/// More of standard output is no value for a reference.
+/// Bytes of standard output that a reference can hold.
 const KEPT: usize = 1 << 20;
 
-/// All commands as one script of bash, as lax as bash is by itself.
+/// All commands as one bash script, without `set -e` (as AWSTOE does).
 pub(super) async fn bash(
-    doing: &Doing<'_>,
-    entry: Entry<'_>,
+    attempt: &Attempt<'_>,
+    inputs: Inputs<'_>,
     outputs: &mut Outputs,
     output: &mut dyn OutputSink,
 ) -> Result<()> {
-    let script = entry.texts("commands").join("\n");
-    execute(doing, "bash", &format!("{script}\n"), outputs, output).await
+    let script = inputs.texts("commands").join("\n");
+    execute(attempt, "bash", &format!("{script}\n"), outputs, output).await
 }
 
 /// A program with its arguments.
 pub(super) async fn binary(
-    doing: &Doing<'_>,
-    entry: Entry<'_>,
+    attempt: &Attempt<'_>,
+    inputs: Inputs<'_>,
     outputs: &mut Outputs,
     output: &mut dyn OutputSink,
 ) -> Result<()> {
-    let words = std::iter::once(entry.path("path")?).chain(entry.texts("arguments").into_iter().map(str::to_owned));
+    let words = std::iter::once(inputs.path("path")?).chain(inputs.texts("arguments").into_iter().map(str::to_owned));
     let words: Vec<String> = words.map(|word| quote(&word)).collect();
-    execute(doing, "sh", &format!("exec {}\n", words.join(" ")), outputs, output).await
+    execute(attempt, "sh", &format!("exec {}\n", words.join(" ")), outputs, output).await
 }
 
 async fn execute(
-    doing: &Doing<'_>,
+    attempt: &Attempt<'_>,
     shell: &str,
     script: &str,
     outputs: &mut Outputs,
     output: &mut dyn OutputSink,
 ) -> Result<()> {
-    let machine = doing.machine;
+    let machine = attempt.machine;
     let mut restarts = 0;
     loop {
-        let mut heard = Heard { to: output, quiet: doing.step.quiet, stdout: Vec::new(), open: [false; 2] };
-        let ended = machine.script(shell, script, doing.deadline, &mut heard).await;
+        let mut heard = Captured { to: output, quiet: attempt.step.quiet, stdout: Vec::new(), open: [false; 2] };
+        let ended = machine.script(shell, script, attempt.deadline, &mut heard).await;
         heard.end();
         let ended = ended?;
         if heard.stdout.len() > KEPT {
@@ -64,18 +65,18 @@ async fn execute(
         match ended.exit {
             Exit::Status(0) => return Ok(()),
             Exit::Status(RESTART) if restarts == RESTARTS => {
-                return Err(Error::build(format!("it asked for a restart {RESTARTS} times, and once more"))
-                    .help("A script that exits with 194 runs again after the restart: let it see by a file of its own that it has been there."));
+                return Err(Error::build(format!("it asked for more than {RESTARTS} restarts"))
+                    .help("A script that exits with 194 runs again after the restart: have it leave a marker file and check for it."));
             }
             Exit::Status(RESTART) => {
                 restarts += 1;
-                machine.run.progress(format!("{}: restarts the machine, and runs again", doing.step.name));
-                restart(doing, Duration::ZERO).await?;
+                machine.run.progress(format!("{}: restarting the machine (exit status 194)", attempt.step.name));
+                restart(attempt, Duration::ZERO).await?;
             }
             exit => {
-                let error = broken(&exit, doing.deadline);
+                let error = broken(&exit, attempt.deadline);
                 return Err(match ended.words {
-                    Some(words) if !doing.step.quiet => error.because(words),
+                    Some(words) if !attempt.step.quiet => error.because(words),
                     _ => error,
                 });
             }
@@ -84,7 +85,7 @@ async fn execute(
 }
 
 /// Hands output on, and keeps the beginning of what went to standard output.
-struct Heard<'a> {
+struct Captured<'a> {
     to: &'a mut dyn OutputSink,
     quiet: bool,
     stdout: Vec<u8>,
@@ -92,7 +93,7 @@ struct Heard<'a> {
     open: [bool; 2],
 }
 
-impl Heard<'_> {
+impl Captured<'_> {
     /// Ends the last lines, so that those of the next script stand by themselves.
     fn end(&mut self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
@@ -103,7 +104,7 @@ impl Heard<'_> {
     }
 }
 
-impl OutputSink for Heard<'_> {
+impl OutputSink for Captured<'_> {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Stdout {
             // One byte more says that it was too much.

@@ -1,35 +1,36 @@
-//! The modules for files and folders: each entry is a call of a function in `files.sh`.
+//! The modules for files and folders: each inputs is a call of a function in `files.sh`.
 
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 
-use super::entry::Entry;
-use super::{Doing, Encoding};
+use super::Attempt;
+use super::inputs::Inputs;
 use crate::document::permissions;
+use crate::encoding::Encoding;
 use crate::module::Action;
-use crate::run::Outputs;
+use crate::scope::Outputs;
 
 /// A larger text is not turned into another encoding.
 const CONVERTED: usize = 8 << 20;
 
 /// Does all entries in turn; the first that fails ends it.
 pub(super) async fn act(
-    doing: &Doing<'_>,
+    attempt: &Attempt<'_>,
     action: Action,
-    entries: &[Entry<'_>],
+    entries: &[Inputs<'_>],
     outputs: &mut Outputs,
     output: &mut dyn OutputSink,
 ) -> Result<()> {
-    for entry in entries {
+    for inputs in entries {
         let said = match action {
-            Action::SetFileEncoding => return convert(doing, entries).await,
-            action => sh(doing, &line(action, *entry)?).await?,
+            Action::SetFileEncoding => return convert(attempt, entries).await,
+            action => sh(attempt, &line(action, *inputs)?).await?,
         };
         match action {
             Action::ReadFile => {
-                let text = decode(Encoding::given(entry.text("encoding"))?, &said, &entry.path("path")?)?;
-                if entry.flag("printFileContent", false)? && !doing.step.quiet {
+                let text = decode(Encoding::given(inputs.text("encoding"))?, &said, &inputs.path("path")?)?;
+                if inputs.flag("printFileContent", false)? && !attempt.step.quiet {
                     output.write(Stream::Stdout, text.as_bytes());
                     output.write(Stream::Stdout, b"\n");
                 }
@@ -49,8 +50,8 @@ pub(super) async fn act(
 
 fn decode(encoding: Encoding, bytes: &[u8], path: &str) -> Result<String> {
     encoding.decode(bytes).map_err(|_| {
-        Error::build(format!("`{path}` is no text in {}", encoding.name()))
-            .help("`encoding` says how a file is written; one that is no text can't be read.")
+        Error::build(format!("`{path}` is not valid {}", encoding.name()))
+            .help("Set `encoding` to the file's encoding; binary files can't be read.")
     })
 }
 
@@ -64,28 +65,28 @@ fn join(outputs: &mut Outputs, name: &str, between: char, text: &str) {
     }
 }
 
-async fn sh(doing: &Doing<'_>, line: &str) -> Result<Vec<u8>> {
-    doing.machine.sh(&format!("{}\n{line}\n", include_str!("files.sh")), doing.deadline).await?.passed()
+async fn sh(attempt: &Attempt<'_>, line: &str) -> Result<Vec<u8>> {
+    attempt.machine.sh(&format!("{}\n{line}\n", include_str!("files.sh")), attempt.deadline).await?.passed()
 }
 
-/// The call of one entry.
-fn line(action: Action, entry: Entry<'_>) -> Result<String> {
-    let word = |name: &str| quote(entry.text(name).unwrap_or_default());
-    let path = || entry.path("path").map(|path| quote(&path));
-    let overwrite = || entry.flag("overwrite", true);
-    let mode = || match entry.text("permissions") {
+/// The call of one inputs.
+fn line(action: Action, inputs: Inputs<'_>) -> Result<String> {
+    let word = |name: &str| quote(inputs.text(name).unwrap_or_default());
+    let path = || inputs.path("path").map(|path| quote(&path));
+    let overwrite = || inputs.flag("overwrite", true);
+    let mode = || match inputs.text("permissions") {
         None => Ok("''".to_owned()),
         Some(text) => permissions(text)
             .map(|mode| format!("{mode:04o}"))
-            .ok_or_else(|| Error::build(format!("`{text}` are no permissions"))),
+            .ok_or_else(|| Error::build(format!("`{text}` is not a valid file mode"))),
     };
     let moved = |call: &str| -> Result<String> {
-        let (from, to) = (entry.path("source")?, entry.path("destination")?);
+        let (from, to) = (inputs.path("source")?, inputs.path("destination")?);
         Ok(format!("{call} {} {} {}", overwrite()?, quote(&to), glob(&from)))
     };
     Ok(match action {
         Action::AppendFile | Action::CreateFile => {
-            let bytes = Encoding::given(entry.text("encoding"))?.encode(entry.text("content").unwrap_or_default());
+            let bytes = Encoding::given(inputs.text("encoding"))?.encode(inputs.text("content").unwrap_or_default());
             let content = content(&bytes);
             if action == Action::AppendFile {
                 format!("{content}\nappend_file {}", path()?)
@@ -98,17 +99,17 @@ fn line(action: Action, entry: Entry<'_>) -> Result<String> {
             format!("create_folder {} {} {} {} {}", path()?, overwrite()?, word("owner"), word("group"), mode()?)
         }
         Action::CreateSymlink => {
-            format!("create_symlink {} {} {}", path()?, quote(&entry.path("target")?), entry.flag("force", false)?)
+            format!("create_symlink {} {} {}", path()?, quote(&inputs.path("target")?), inputs.flag("force", false)?)
         }
         Action::DeleteFile => {
-            let path = entry.path("path")?;
+            let path = inputs.path("path")?;
             format!("delete_file {} {}", name_has_star(&path), glob(&path))
         }
-        Action::DeleteFolder => format!("delete_folder {} {}", path()?, entry.flag("force", false)?),
+        Action::DeleteFolder => format!("delete_folder {} {}", path()?, inputs.flag("force", false)?),
         Action::ListFiles => {
-            let pattern = entry.text("fileNamePattern").unwrap_or("*").replace('\\', "\\\\");
+            let pattern = inputs.text("fileNamePattern").unwrap_or("*").replace('\\', "\\\\");
             let pattern = pattern.replace('?', "\\?").replace('[', "\\[");
-            format!("list_files {} {} {}", path()?, quote(&pattern), entry.flag("recursive", false)?)
+            format!("list_files {} {} {}", path()?, quote(&pattern), inputs.flag("recursive", false)?)
         }
         Action::ReadFile => format!("read_file {}", path()?),
         Action::CopyFile => moved("transfer_file copy")?,
@@ -117,28 +118,28 @@ fn line(action: Action, entry: Entry<'_>) -> Result<String> {
         Action::MoveFolder => moved("transfer_folder move")?,
         Action::SetFileOwner => format!("set_owner file {} {} {} false", path()?, word("owner"), word("group")),
         Action::SetFolderOwner => {
-            let recursive = entry.flag("recursive", true)?;
+            let recursive = inputs.flag("recursive", true)?;
             format!("set_owner folder {} {} {} {recursive}", path()?, word("owner"), word("group"))
         }
         Action::SetFilePermissions => format!("set_mode file {} {} false", path()?, mode()?),
         Action::SetFolderPermissions => {
-            format!("set_mode folder {} {} {}", path()?, mode()?, entry.flag("recursive", true)?)
+            format!("set_mode folder {} {} {}", path()?, mode()?, inputs.flag("recursive", true)?)
         }
-        other => return Err(Error::internal(format!("{other:?} is no module for files"))),
+        other => return Err(Error::internal(format!("{other:?} is not a module for files"))),
     })
 }
 
 /// `SetFileEncoding`: UTF-8 to another.
-async fn convert(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<()> {
-    for entry in entries {
-        let path = quote(&entry.path("path")?);
-        let bytes = sh(doing, &format!("read_file {path}")).await?;
+async fn convert(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> Result<()> {
+    for inputs in entries {
+        let path = quote(&inputs.path("path")?);
+        let bytes = sh(attempt, &format!("read_file {path}")).await?;
         if bytes.len() > CONVERTED {
-            return Err(Error::build(format!("`{}` is larger than {} MiB", entry.path("path")?, CONVERTED >> 20)));
+            return Err(Error::build(format!("`{}` is larger than {} MiB", inputs.path("path")?, CONVERTED >> 20)));
         }
-        let text = decode(Encoding::Utf8, &bytes, &entry.path("path")?)?;
-        let bytes = Encoding::given(entry.text("encoding"))?.encode(&text);
-        sh(doing, &format!("{}\nreplace_content {path}", content(&bytes))).await?;
+        let text = decode(Encoding::Utf8, &bytes, &inputs.path("path")?)?;
+        let bytes = Encoding::given(inputs.text("encoding"))?.encode(&text);
+        sh(attempt, &format!("{}\nreplace_content {path}", content(&bytes))).await?;
     }
     Ok(())
 }

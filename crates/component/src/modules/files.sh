@@ -9,7 +9,7 @@ parents() {
 guard() {
   case $(cd -P "$1" 2>/dev/null && pwd) in
     / | /bin | /boot | /dev | /dev/* | /etc | /home | /lib | /lib64 | /opt | /proc | /proc/* | /root | /run | /sbin | /srv | /sys | /sys/* | /tmp | /usr | /usr/bin | /usr/lib | /usr/lib64 | /usr/local | /usr/sbin | /usr/share | /var | /var/lib | /var/log | /var/tmp)
-      fail "\`$1\` is a folder of the system, which is not replaced: set overwrite to false, or name a folder in it" ;;
+      fail "\`$1\` is a system folder and is not replaced: set overwrite to false, or name a folder inside it" ;;
   esac
 }
 # PATH OWNER GROUP [-R]
@@ -18,15 +18,15 @@ own() {
     case $2 in *[!0-9]*) id -u "$2" >/dev/null 2>&1 || fail "the machine has no user \`$2\`" ;; esac
     chown $4 "$2" "$1" || exit 1
   fi
-  [ -z "$3" ] || chgrp $4 "$3" "$1" 2>/dev/null || fail "the machine has no group \`$3\`, or it can't be given \`$1\`"
+  [ -z "$3" ] || chgrp $4 "$3" "$1" 2>/dev/null || fail "the machine has no group \`$3\`, or \`$1\` can't be given to it"
 }
 # FILE; a disk that is full is told as such, whatever the shell makes of it.
 written() {
-  case $(df -Pk "$1" 2>/dev/null | tail -n 1) in *" 100% "*) fail "\`$1\` could not be written whole: its disk is full" ;; esac
-  fail "\`$1\` could not be written whole"
+  case $(df -Pk "$1" 2>/dev/null | tail -n 1) in *" 100% "*) fail "\`$1\` could not be written: the disk is full" ;; esac
+  fail "\`$1\` could not be written"
 }
 append_file() {
-  [ -f "$1" ] || fail "there is no file \`$1\`"
+  [ -f "$1" ] || fail "no such file: \`$1\`"
   content >>"$1" || written "$1"
 }
 replace_content() {
@@ -35,7 +35,7 @@ replace_content() {
 # PATH OVERWRITE OWNER GROUP MODE
 create_file() {
   [ -d "$1" ] && fail "\`$1\` is a folder"
-  if there "$1" && [ "$2" = false ]; then fail "\`$1\` is there already, and overwrite is false"; fi
+  if there "$1" && [ "$2" = false ]; then fail "\`$1\` already exists, and overwrite is false"; fi
   parents "$1"
   content >"$1" || written "$1"
   own "$1" "$3" "$4"
@@ -43,8 +43,8 @@ create_file() {
 }
 create_folder() {
   if there "$1"; then
-    [ "$2" = false ] && fail "\`$1\` is there already, and overwrite is false"
-    [ -d "$1" ] || fail "\`$1\` is there already, and is no folder"
+    [ "$2" = false ] && fail "\`$1\` already exists, and overwrite is false"
+    [ -d "$1" ] || fail "\`$1\` already exists and is not a folder"
     guard "$1"
     rm -rf "$1" || exit 1
   fi
@@ -54,12 +54,12 @@ create_folder() {
 }
 # PATH TARGET FORCE
 create_symlink() {
-  [ -e "$2" ] || fail "there is no \`$2\` that the link could lead to"
+  [ -e "$2" ] || fail "the link target \`$2\` does not exist"
   if [ -L "$1" ]; then
-    [ "$3" = true ] || fail "there is a link \`$1\` already, and force is false"
+    [ "$3" = true ] || fail "the link \`$1\` already exists, and force is false"
     rm -f "$1" || exit 1
   elif [ -e "$1" ]; then
-    fail "\`$1\` is there already, and is no link"
+    fail "\`$1\` already exists and is not a link"
   fi
   parents "$1"
   case $2 in /*) target=$2 ;; *) target=$PWD/$2 ;; esac
@@ -73,15 +73,15 @@ delete_file() {
     if [ "$pattern" = true ]; then
       if [ -d "$f" ] && [ ! -L "$f" ] || ! there "$f"; then continue; fi
     fi
-    there "$f" || fail "there is no file \`$f\`"
+    there "$f" || fail "no such file: \`$f\`"
     [ -d "$f" ] && [ ! -L "$f" ] && fail "\`$f\` is a folder"
     rm -f "$f" || exit 1
   done
 }
 delete_folder() {
-  [ -d "$1" ] || fail "there is no folder \`$1\`"
+  [ -d "$1" ] || fail "no such folder: \`$1\`"
   if [ "$2" = true ]; then
-    [ "$(cd -P "$1" && pwd)" != / ] || fail "\`$1\` is the whole disk"
+    [ "$(cd -P "$1" && pwd)" != / ] || fail "\`$1\` is the root folder"
     rm -rf "$1" || exit 1
   else
     rmdir "$1" 2>/dev/null || fail "\`$1\` is not empty, and force is false"
@@ -89,7 +89,7 @@ delete_folder() {
 }
 # PATH PATTERN RECURSIVE
 list_files() {
-  [ -d "$1" ] || fail "there is no folder \`$1\`"
+  [ -d "$1" ] || fail "no such folder: \`$1\`"
   case $1 in */) d=$1. ;; *) d=$1/. ;; esac
   if [ "$3" = true ]; then
     find "$d" -type f -name "$2"
@@ -98,7 +98,7 @@ list_files() {
   fi | sed 's|/\./|/|' | tr '\n' '\0'
 }
 read_file() {
-  [ -f "$1" ] || fail "there is no file \`$1\`"
+  [ -f "$1" ] || fail "no such file: \`$1\`"
   cat "$1"
 }
 # What of the words is there; a pattern that nothing meets stands for itself.
@@ -108,7 +108,7 @@ sources() {
     case $f in */. | */..) continue ;; esac
     there "$f" && found=$((found + 1))
   done
-  [ $found -gt 0 ] || fail "there is no \`$1\`"
+  [ $found -gt 0 ] || fail "no such file: \`$1\`"
 }
 # copy|move OVERWRITE DESTINATION FILE…
 transfer_file() {
@@ -118,7 +118,7 @@ transfer_file() {
   case $to in
     */) mkdir -p "$to" || exit 1 ;;
     *)
-      [ $found -eq 1 ] || fail "several files are meant, and \`$to\` does not end in a slash, so that it is one file"
+      [ $found -eq 1 ] || fail "several files match, so \`$to\` has to be a folder: end it with a slash"
       parents "$to" ;;
   esac
   for f in "$@"; do
@@ -130,7 +130,7 @@ transfer_file() {
     fi
     case $to in */) target=$to${f##*/} ;; *) target=$to ;; esac
     [ -d "$target" ] && fail "\`$target\` is a folder"
-    if there "$target" && [ "$overwrite" = false ]; then fail "\`$target\` is there already, and overwrite is false"; fi
+    if there "$target" && [ "$overwrite" = false ]; then fail "\`$target\` already exists, and overwrite is false"; fi
     if [ "$how" = move ]; then mv -f "$f" "$target"; else cp -f "$f" "$target"; fi || exit 1
   done
 }
@@ -139,18 +139,18 @@ transfer_folder() {
   how=$1 overwrite=$2 to=$3
   shift 3
   sources "$@"
-  case $to in */) ;; *) [ $found -eq 1 ] || fail "several folders are meant, and \`$to\` does not end in a slash" ;; esac
+  case $to in */) ;; *) [ $found -eq 1 ] || fail "several folders match, so \`$to\` has to end with a slash" ;; esac
   for f in "$@"; do
     f=${f%/}
     case $f in */. | */..) continue ;; esac
     there "$f" || continue
     if [ ! -d "$f" ]; then
       [ $# -gt 1 ] && continue
-      fail "\`$f\` is no folder"
+      fail "\`$f\` is not a folder"
     fi
     case $to in */) target=$to${f##*/} ;; *) target=$to ;; esac
     if there "$target"; then
-      [ "$overwrite" = false ] && fail "\`$target\` is there already, and overwrite is false"
+      [ "$overwrite" = false ] && fail "\`$target\` already exists, and overwrite is false"
       guard "$target"
       case $(cd -P "$f" && pwd)/ in "$(cd -P "$target" 2>/dev/null && pwd)"/*) fail "\`$f\` is in \`$target\`, which would be replaced" ;; esac
       rm -rf "$target" || exit 1
@@ -173,8 +173,8 @@ set_mode() {
 }
 kind() {
   if [ "$1" = file ]; then
-    [ -f "$2" ] || fail "there is no file \`$2\`"
+    [ -f "$2" ] || fail "no such file: \`$2\`"
   else
-    [ -d "$2" ] || fail "there is no folder \`$2\`"
+    [ -d "$2" ] || fail "no such folder: \`$2\`"
   fi
 }

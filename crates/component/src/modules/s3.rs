@@ -5,72 +5,72 @@ use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
-use super::Doing;
-use super::deliver::{Wanted, deliver, prepare};
-use super::entry::Entry;
+use super::Attempt;
+use super::deliver::{DownloadSpec, deliver, prepare};
 use super::files::glob;
+use super::inputs::Inputs;
 
 /// Between the connection and the disk.
 const BUFFER: usize = 512 << 10;
 
 /// Objects to the machine.
-pub(super) async fn download(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<()> {
-    for entry in entries {
-        let source = at(*entry, "source")?;
-        let destination = entry.path("destination")?;
-        let overwrite = entry.flag("overwrite", true)?;
+pub(super) async fn download(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> Result<()> {
+    for inputs in entries {
+        let source = at(*inputs, "source")?;
+        let destination = inputs.path("destination")?;
+        let overwrite = inputs.flag("overwrite", true)?;
         let Some(prefix) = source.key.strip_suffix('*') else {
             let name = source.key.rsplit('/').next().unwrap_or_default().to_owned();
             if name.is_empty() {
-                return Err(Error::build(format!("{source} is no object: its key ends in a slash"))
-                    .help("Write `/*` at its end for all objects below it."));
+                return Err(Error::build(format!("{source} is not an object: its key ends with a slash"))
+                    .help("Add `*` at its end to download all objects below it."));
             }
-            one(doing, &source, &destination, &name, overwrite).await?;
+            one(attempt, &source, &destination, &name, overwrite).await?;
             continue;
         };
         let below = ObjectPath { key: prefix.to_owned(), ..source.clone() };
-        let run = doing.machine.run;
-        let keys = doing.deadline.within(run, doing.machine.services()?.objects(run, &below)).await?;
+        let run = attempt.machine.run;
+        let keys = attempt.deadline.within(run, attempt.machine.services()?.objects(run, &below)).await?;
         let folder = prefix.rfind('/').map_or(0, |at| at + 1);
         let mut count = 0;
         for key in keys.iter().filter(|key| !key.ends_with('/')) {
             let name = key.get(folder..).unwrap_or_default().trim_start_matches('/');
             if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
-                return Err(Error::build(format!("the key `{key}` in {} can't be a file's path", source.bucket)));
+                return Err(Error::build(format!("the key `{key}` in {} is not a valid file path", source.bucket)));
             }
             let object = ObjectPath { key: key.clone(), ..source.clone() };
             let (inner, file) = name.rsplit_once('/').unwrap_or(("", name));
             let into = format!("{}/{inner}", destination.trim_end_matches('/'));
-            one(doing, &object, &format!("{}/", into.trim_end_matches('/')), file, overwrite).await?;
+            one(attempt, &object, &format!("{}/", into.trim_end_matches('/')), file, overwrite).await?;
             count += 1;
         }
         if count == 0 {
-            return Err(Error::build(format!("there are no objects at {source}")));
+            return Err(Error::build(format!("no objects found at {source}")));
         }
-        doing.machine.run.progress(format!("{count} objects of {source} are in {destination}"));
+        attempt.machine.run.progress(format!("Downloaded {count} objects from {source} to {destination}"));
     }
     Ok(())
 }
 
-async fn one(doing: &Doing<'_>, from: &ObjectPath, destination: &str, name: &str, overwrite: bool) -> Result<()> {
-    let run = doing.machine.run;
-    let wanted = Wanted { destination, name, into: true, overwrite, sum: None };
-    let Ok(target) = prepare(doing, wanted).await? else { return Ok(()) };
-    let object = doing.deadline.within(run, doing.machine.services()?.object(run, from)).await?;
-    deliver(doing, &target, object.content, object.size)
+async fn one(attempt: &Attempt<'_>, from: &ObjectPath, destination: &str, name: &str, overwrite: bool) -> Result<()> {
+    let run = attempt.machine.run;
+    let wanted = DownloadSpec { destination, name, into: true, overwrite, sum: None };
+    let Ok(target) = prepare(attempt, wanted).await? else { return Ok(()) };
+    let object = attempt.deadline.within(run, attempt.machine.services()?.object(run, from)).await?;
+    deliver(attempt, &target, object.content, object.size)
         .await
-        .map_err(|error| Error::build(format!("bring {from} to `{}` on the machine", target.path)).because(error))
+        .map_err(|error| Error::build(format!("download {from} to `{}` on the machine", target.path)).because(error))
 }
 
 /// Files of the machine to a bucket.
-pub(super) async fn upload(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<()> {
-    for entry in entries {
-        let destination = at(*entry, "destination")?;
-        let source = entry.path("source")?;
-        let recurse = entry.flag("recurse", false)?;
-        let files = files(doing, &source, recurse).await?;
+pub(super) async fn upload(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> Result<()> {
+    for inputs in entries {
+        let destination = at(*inputs, "destination")?;
+        let source = inputs.path("source")?;
+        let recurse = inputs.flag("recurse", false)?;
+        let files = files(attempt, &source, recurse).await?;
         for (path, name) in &files {
-            // What lies in a folder goes below the key, and so does what a pattern met.
+            // Files of a folder or a pattern go below the key.
             let many = source.contains('*') || name.starts_with('/');
             let name = name.trim_start_matches('/');
             let key = match destination.key.as_str() {
@@ -80,9 +80,9 @@ pub(super) async fn upload(doing: &Doing<'_>, entries: &[Entry<'_>]) -> Result<(
                 key => key.to_owned(),
             };
             let to = ObjectPath { key, ..destination.clone() };
-            send(doing, path, &to).await.map_err(|error| {
+            send(attempt, path, &to).await.map_err(|error| {
                 let help = error.help_text().map(str::to_owned);
-                let wrapped = Error::build(format!("store `{path}` as {to}")).because(error);
+                let wrapped = Error::build(format!("upload `{path}` to {to}")).because(error);
                 match help {
                     Some(help) => wrapped.help(help),
                     None => wrapped,
@@ -107,43 +107,43 @@ for f in "$@"; do
   elif [ -f "$f" ]; then
     printf '%s\0%s\0' "$f" "${f##*/}"
   elif [ -z "$star" ]; then
-    echo "there is no file \`$f\`" >&2; exit 1
+    echo "no such file: \`$f\`" >&2; exit 1
   fi
 done"#;
 
-/// The files that a source means, with their paths below it; those with a slash before it lie in a folder.
-async fn files(doing: &Doing<'_>, source: &str, recurse: bool) -> Result<Vec<(String, String)>> {
+/// The files that a source means, with their paths below it; a leading slash marks those in a folder.
+async fn files(attempt: &Attempt<'_>, source: &str, recurse: bool) -> Result<Vec<(String, String)>> {
     let flag = |set: bool| if set { "1" } else { "" };
     let script =
         format!("recurse={} star={}\nset -- {}\n{LIST}\n", flag(recurse), flag(source.contains('*')), glob(source));
-    let said = doing.machine.sh(&script, doing.deadline).await?.passed()?;
+    let said = attempt.machine.sh(&script, attempt.deadline).await?.passed()?;
     let words: Vec<String> =
         said.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let files: Vec<(String, String)> = words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
     if files.is_empty() {
-        return Err(Error::build(format!("there are no files at `{source}`")));
+        return Err(Error::build(format!("no files found at `{source}`")));
     }
     Ok(files)
 }
 
-/// One file, by way of a file of this machine: a store takes its size first, and tries again from its beginning.
-async fn send(doing: &Doing<'_>, path: &str, to: &ObjectPath) -> Result<()> {
-    let run = doing.machine.run;
-    let said = doing
+/// One file, through a temporary file here: S3 needs its size first, and a retry starts from its beginning.
+async fn send(attempt: &Attempt<'_>, path: &str, to: &ObjectPath) -> Result<()> {
+    let run = attempt.machine.run;
+    let said = attempt
         .machine
         .sh(
             &format!("cd -P \"$(dirname {0})\" && printf '%s/%s' \"$(pwd)\" \"$(basename {0})\"", quote(path)),
-            doing.deadline,
+            attempt.deadline,
         )
         .await?
         .passed()?;
     let absolute = String::from_utf8_lossy(&said).into_owned();
-    let spooled = |error: std::io::Error| Error::build("keep a file of the machine here").because(error);
+    let spooled = |error: std::io::Error| Error::build("save a file from the machine").because(error);
     let spool = tempfile::NamedTempFile::new().map_err(spooled)?;
     let file = tokio::fs::File::from_std(spool.reopen().map_err(spooled)?);
     let (mut writer, reader) = tokio::io::duplex(BUFFER);
     let fetch = async {
-        let got = doing.machine.on.communicator.get(&absolute, Box::new(&mut writer)).await;
+        let got = attempt.machine.on.communicator.get(&absolute, Box::new(&mut writer)).await;
         drop(writer);
         got
     };
@@ -152,13 +152,13 @@ async fn send(doing: &Doing<'_>, path: &str, to: &ObjectPath) -> Result<()> {
         got?;
         kept.map_err(spooled)
     };
-    doing.deadline.within(run, both).await?;
+    attempt.deadline.within(run, both).await?;
     // A call that creates something is not cut off in its middle.
-    doing.deadline.left(run)?;
-    doing.machine.services()?.store(run, to, spool.path()).await
+    attempt.deadline.left(run)?;
+    attempt.machine.services()?.store(run, to, spool.path()).await
 }
 
-/// Writes the one file of an archive, and takes the rest of it too.
+/// Writes the one file of an archive, and reads the archive to its end.
 async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::Result<()> {
     let mut block = [0; 512];
     loop {
@@ -178,12 +178,12 @@ async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::
         if block.iter().all(|byte| *byte == 0) {
             return Err(std::io::Error::other("the machine sent no file"));
         }
-        // What stands before a file with a long name.
+        // The header of a long name, before the file's own.
         tokio::io::copy(&mut (&mut archive).take(padded), &mut tokio::io::sink()).await?;
     }
 }
 
-fn at(entry: Entry<'_>, name: &str) -> Result<ObjectPath> {
-    let at = ObjectPath::parse(entry.need(name)?)?;
-    Ok(ObjectPath { owner: entry.text("expectedBucketOwner").map(str::to_owned), ..at })
+fn at(inputs: Inputs<'_>, name: &str) -> Result<ObjectPath> {
+    let at = ObjectPath::parse(inputs.need(name)?)?;
+    Ok(ObjectPath { owner: inputs.text("expectedBucketOwner").map(str::to_owned), ..at })
 }

@@ -7,25 +7,25 @@ use ami_bake_core::output::OutputSink;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 
-use super::Doing;
-use super::entry::Entry;
-use crate::run::broken;
+use super::Attempt;
+use super::inputs::Inputs;
+use crate::machine::broken;
 
 /// How long the machine may take to come back.
 const BACK: Duration = Duration::from_mins(10);
 
 /// Restarts the machine; the next step runs when it is back.
-pub(super) async fn reboot(doing: &Doing<'_>, entry: Entry<'_>) -> Result<()> {
-    let seconds = entry.text("delaySeconds").map(str::parse::<u64>).transpose();
-    let seconds = seconds.map_err(|_| Error::build("its `delaySeconds` is no number"))?.unwrap_or_default();
-    restart(doing, Duration::from_secs(seconds)).await
+pub(super) async fn reboot(attempt: &Attempt<'_>, inputs: Inputs<'_>) -> Result<()> {
+    let seconds = inputs.text("delaySeconds").map(str::parse::<u64>).transpose();
+    let seconds = seconds.map_err(|_| Error::build("`delaySeconds` is not a number"))?.unwrap_or_default();
+    restart(attempt, Duration::from_secs(seconds)).await
 }
 
 /// Restarts the machine after a while, and waits until it is back.
-pub(super) async fn restart(doing: &Doing<'_>, delay: Duration) -> Result<()> {
-    let machine = doing.machine;
+pub(super) async fn restart(attempt: &Attempt<'_>, delay: Duration) -> Result<()> {
+    let machine = attempt.machine;
     if !delay.is_zero() {
-        doing.outer.within(machine.run, machine.run.sleep(delay)).await?;
+        attempt.outer.within(machine.run, machine.run.sleep(delay)).await?;
     }
     machine.on.machine.reboot(machine.run, BACK).await.map_err(|error| {
         let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();
@@ -34,20 +34,20 @@ pub(super) async fn restart(doing: &Doing<'_>, delay: Duration) -> Result<()> {
 }
 
 /// Installs the updates of the machine's package manager.
-pub(super) async fn update(doing: &Doing<'_>, entry: Entry<'_>, output: &mut dyn OutputSink) -> Result<()> {
-    let list = |name: &str| entry.texts(name).into_iter().map(quote).collect::<Vec<_>>().join(" ");
+pub(super) async fn update(attempt: &Attempt<'_>, inputs: Inputs<'_>, output: &mut dyn OutputSink) -> Result<()> {
+    let list = |name: &str| inputs.texts(name).into_iter().map(quote).collect::<Vec<_>>().join(" ");
     let script = format!(
         "{}\nupdate_excludes() {{ set -- {}; \"$run\" \"$@\"; }}\nset -- {}\nupdate \"$@\"\n",
         include_str!("update.sh"),
         list("exclude"),
         list("include"),
     );
-    let ended = doing.machine.script("sh", &script, doing.deadline, output).await?;
+    let ended = attempt.machine.script("sh", &script, attempt.deadline, output).await?;
     match ended.exit {
         Exit::Status(0) => Ok(()),
         Exit::Status(99) => Err(Error::build("the machine has neither apt-get nor dnf nor yum")),
         exit => {
-            let error = broken(&exit, doing.deadline);
+            let error = broken(&exit, attempt.deadline);
             Err(match ended.words {
                 Some(words) => error.because(words),
                 None => error,

@@ -1,88 +1,49 @@
 //! The phases of a document, in its own order, and what a failed step means for the rest.
-
-use std::collections::HashMap;
-use std::fmt;
-
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::OnFailure;
 use ami_bake_core::{Error, ErrorKind, Result, SourceLocation};
+use async_trait::async_trait;
 
-use super::step::{Ending, run_step};
-use super::{Deadline, Machine, Memory};
-use crate::document::{Document, Section, Step};
+use super::step::{Ending, StepRun, run_step};
+use crate::document::{Invocation, Section, Step};
+use crate::machine::{Deadline, Machine};
 use crate::module::Action;
+use crate::modules::{DocumentRunner, Summary};
+use crate::scope::Memory;
 
-/// A document, and what is wanted of it.
-pub(crate) struct Use<'a> {
-    pub(crate) document: &'a Document,
-    /// Its file's name, for messages.
-    pub(crate) name: &'a str,
-    /// Values of its parameters.
-    pub(crate) parameters: &'a [(String, String)],
-    /// The phases that run; all without.
-    pub(crate) phases: Option<&'a [&'a str]>,
-    /// The documents that run this one, the outermost first.
-    pub(crate) above: &'a [String],
-}
-
-impl Use<'_> {
-    /// Parameters and constants by name; what has no value is empty, as in AWSTOE.
-    pub(crate) fn variables(&self) -> HashMap<String, String> {
-        let given = |name: &str| self.parameters.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value);
-        let variables = self.document.variables.iter();
-        variables
-            .map(|variable| {
-                let given = given(&variable.name).filter(|_| !variable.constant);
-                (variable.name.clone(), given.or(variable.value.as_ref()).cloned().unwrap_or_default())
-            })
-            .collect()
-    }
-}
-
-/// How many steps came to which end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Summary {
-    pub(crate) passed: usize,
-    pub(crate) skipped: usize,
-    pub(crate) ignored: usize,
-    pub(crate) failed: usize,
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} passed", self.passed, if self.passed == 1 { "step" } else { "steps" })?;
-        for (count, word) in [(self.skipped, "skipped"), (self.ignored, "failed and ignored"), (self.failed, "failed")]
-        {
-            if count > 0 {
-                write!(f, ", {count} {word}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Runs the wanted phases.
+/// Runs the invocation phases.
 ///
 /// # Errors
 /// The first failure that was not to be ignored, as phase, step, action and what was seen.
 pub(crate) async fn run(
     machine: &Machine<'_>,
-    wanted: &Use<'_>,
+    invocation: &Invocation<'_>,
     memory: &mut Memory,
     deadline: Deadline,
     output: &mut dyn OutputSink,
 ) -> Result<Summary> {
-    let variables = wanted.variables();
+    let variables = invocation.variables();
     let mut summary = Summary::default();
     let mut first = None;
-    'phases: for section in &wanted.document.phases {
-        if wanted.phases.is_some_and(|phases| !phases.contains(&section.name.as_str())) {
+    'phases: for section in &invocation.document.phases {
+        if invocation.phases.is_some_and(|phases| !phases.contains(&section.name.as_str())) {
             continue;
         }
         for step in &section.steps {
             machine.run.check()?;
             machine.run.progress(format!("{}: {} ({})", section.name, step.name, step.module.name));
-            let ended = run_step(machine, wanted, section, step, &variables, memory, deadline, output).await;
+            let ended = {
+                let of = StepRun {
+                    machine,
+                    invocation,
+                    section,
+                    step,
+                    variables: &variables,
+                    outer: deadline,
+                    documents: &Nested,
+                };
+                run_step(&of, memory, output).await
+            };
             let error = match ended {
                 Ok(Ending::Passed) => {
                     summary.passed += 1;
@@ -90,11 +51,11 @@ pub(crate) async fn run(
                 }
                 Ok(Ending::Skipped) => {
                     summary.skipped += 1;
-                    machine.run.progress(format!("{}: {} is skipped", section.name, step.name));
+                    machine.run.progress(format!("{}: skipped {}", section.name, step.name));
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-                Err(error) => failed(machine, wanted, section, step, error),
+                Err(error) => failed(machine, invocation, section, step, error),
             };
             match step.on_failure {
                 OnFailure::Abort => {
@@ -104,22 +65,38 @@ pub(crate) async fn run(
                 }
                 OnFailure::Continue => {
                     summary.failed += 1;
-                    warn(machine, &error, "the next steps run, and the document fails at its end");
+                    warn(machine, &error, "continuing, the document fails at its end");
                     let _ = first.get_or_insert(error);
                 }
                 OnFailure::Ignore => {
                     summary.ignored += 1;
-                    warn(machine, &error, "that is ignored");
+                    warn(machine, &error, "ignored");
                 }
             }
         }
     }
     let Some(error) = first else { return Ok(summary) };
-    machine.run.progress(format!("{}: {summary}", wanted.name));
+    machine.run.progress(format!("{}: {summary}", invocation.name));
     Err(error)
 }
 
-/// Tells of a failure that does not end the document now.
+/// The documents that `ExecuteDocument` runs: each with a memory of its own.
+struct Nested;
+
+#[async_trait]
+impl DocumentRunner for Nested {
+    async fn run(
+        &self,
+        machine: &Machine<'_>,
+        invocation: &Invocation<'_>,
+        deadline: Deadline,
+        output: &mut dyn OutputSink,
+    ) -> Result<Summary> {
+        run(machine, invocation, &mut Memory::new(), deadline, output).await
+    }
+}
+
+/// Warns about a failure that does not end the document now.
 fn warn(machine: &Machine<'_>, error: &Error, what: &str) {
     let message = format!("{}; {what}", [vec![error.to_string()], error.causes()].concat().join(": "));
     match error.place() {
@@ -129,10 +106,10 @@ fn warn(machine: &Machine<'_>, error: &Error, what: &str) {
 }
 
 /// Phase, step, action and line of a failure; its causes hold the end of standard error.
-fn failed(machine: &Machine<'_>, wanted: &Use<'_>, section: &Section, step: &Step, error: Error) -> Error {
+fn failed(machine: &Machine<'_>, invocation: &Invocation<'_>, section: &Section, step: &Step, error: Error) -> Error {
     let message = format!(
         "{}:{}: the phase `{}` failed at the step `{}` ({}): {}",
-        wanted.name,
+        invocation.name,
         step.line,
         section.name,
         step.name,
@@ -143,15 +120,15 @@ fn failed(machine: &Machine<'_>, wanted: &Use<'_>, section: &Section, step: &Ste
     let help = match error.help_text() {
         Some(help) => help,
         None if prints && !step.quiet => {
-            "Its output above says why. `--keep-on-failure` keeps the machine, so that you can look at it."
+            "See its output above. `--keep-on-failure` keeps the machine running so that you can look at it."
         }
-        None => "`--keep-on-failure` keeps the machine, so that you can look at it.",
+        None => "`--keep-on-failure` keeps the machine running so that you can look at it.",
     }
     .to_owned();
     let failed = Error::build(message).help(help).because(error).at(machine.step.route.clone());
-    // A document that another runs lies on the machine, and is no file of the reader's.
-    if wanted.above.is_empty() {
-        failed.in_file(SourceLocation { file: wanted.name.to_owned(), line: step.line })
+    // A document that another one runs is on the machine, not a file of the user's.
+    if invocation.callers.is_empty() {
+        failed.in_file(SourceLocation { file: invocation.name.to_owned(), line: step.line })
     } else {
         failed
     }

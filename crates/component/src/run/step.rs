@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::{Error, ErrorKind, Result};
 
-use super::scope::Scope;
-use super::{Deadline, Done, Machine, Memory, Outputs, Use};
-use crate::document::{Section, Step, Turns, Verdict};
+use crate::document::{Branch, Invocation, Section, Step, Turns};
+use crate::machine::{Deadline, Machine};
 use crate::module::Action;
-use crate::modules::{Doing, act};
+use crate::modules::{Attempt, DocumentRunner, act};
+use crate::scope::{FinishedStep, Memory, Outputs, Scope, Turn};
 
-/// No loop of a document that means it has more turns.
-const TURNS: usize = 100_000;
+/// More iterations than any loop means to have.
+const ITERATIONS: usize = 100_000;
 
 /// How a step ended that did not fail.
 pub(super) enum Ending {
@@ -20,74 +20,79 @@ pub(super) enum Ending {
     Skipped,
 }
 
-/// A turn of a loop: its index from 0, and its value.
-pub(super) type Turn = (usize, String);
+/// A step to run.
+pub(super) struct StepRun<'a> {
+    pub(super) machine: &'a Machine<'a>,
+    pub(super) invocation: &'a Invocation<'a>,
+    pub(super) section: &'a Section,
+    pub(super) step: &'a Step,
+    pub(super) variables: &'a HashMap<String, String>,
+    /// The manifest's own limit.
+    pub(super) outer: Deadline,
+    /// What runs another document.
+    pub(super) documents: &'a dyn DocumentRunner,
+}
+
+impl<'a> StepRun<'a> {
+    fn scope<'b>(&'b self, memory: &'b Memory) -> Scope<'b>
+    where
+        'a: 'b,
+    {
+        Scope::new(self.machine, self.invocation.document, self.variables, memory, self.section, self.step)
+    }
+}
 
 /// Runs a step and remembers what it put out.
-#[expect(clippy::too_many_arguments, reason = "one caller, and each is a different thing")]
-pub(super) async fn run_step(
-    machine: &Machine<'_>,
-    wanted: &Use<'_>,
-    section: &Section,
-    step: &Step,
-    variables: &HashMap<String, String>,
-    memory: &mut Memory,
-    outer: Deadline,
-    output: &mut dyn OutputSink,
-) -> Result<Ending> {
+pub(super) async fn run_step(of: &StepRun<'_>, memory: &mut Memory, output: &mut dyn OutputSink) -> Result<Ending> {
+    let StepRun { machine, invocation, section, step, outer, documents, .. } = *of;
     if let Some(gate) = &step.gate {
-        let scope = Scope::new(machine, wanted.document, variables, memory, section, step);
-        let holds = scope.holds(&gate.test, outer).await?;
+        let holds = of.scope(memory).holds(&gate.test, outer).await?;
         match if holds { gate.then } else { gate.otherwise } {
-            Verdict::Execute => {}
-            Verdict::Skip => return Ok(Ending::Skipped),
-            Verdict::Abort => {
+            Branch::Execute => {}
+            Branch::Skip => return Ok(Ending::Skipped),
+            Branch::Abort => {
                 return Err(Error::build(format!("its `if` is {holds}, which means `Abort`"))
-                    .help("`then` and `else` of the condition say so."));
+                    .help("See `then` and `else` of the condition."));
             }
         }
     }
-    let turns = {
-        let scope = Scope::new(machine, wanted.document, variables, memory, section, step);
-        turns(&scope, step).await?
-    };
-    let mut attempt = 1;
+    let turns = turns(&of.scope(memory), step).await?;
+    let mut number = 1;
     loop {
-        // Neither a restart nor a document within this one has a limit of its own.
+        // A restart and a nested document have no limit of their own.
         let limit = step.timeout.filter(|_| step.module.action != Action::Reboot);
         let deadline = Deadline::new(machine.run, limit).sooner(outer);
-        let mut done = Done::default();
-        let doing = Doing { machine, wanted, step, deadline, outer };
-        let scope = Scope::new(machine, wanted.document, variables, memory, section, step);
-        let result = attempt_once(&doing, &scope, turns.as_deref(), &mut done, output).await;
+        let mut done = FinishedStep::default();
+        let attempt = Attempt { machine, invocation, step, deadline, outer, documents };
+        let result = attempt_once(&attempt, &of.scope(memory), turns.as_deref(), &mut done, output).await;
         memory.insert((section.name.clone(), step.name.clone()), done);
         match result {
-            Err(error) if attempt < step.attempts && error.kind() != ErrorKind::Cancelled => {
+            Err(error) if number < step.attempts && error.kind() != ErrorKind::Cancelled => {
                 machine.run.progress(format!(
-                    "{}: {} failed at attempt {attempt} of {}: {}",
+                    "{}: {} failed at attempt {number} of {}, retrying: {}",
                     section.name,
                     step.name,
                     step.attempts,
                     error.message()
                 ));
-                attempt += 1;
+                number += 1;
             }
             result => return result.map(|()| Ending::Passed),
         }
     }
 }
 
-/// All turns, also behind one that failed; what each put out is joined by newlines.
+/// All iterations, also after one that failed; what each put out is joined by newlines.
 async fn attempt_once(
-    doing: &Doing<'_>,
+    attempt: &Attempt<'_>,
     scope: &Scope<'_>,
     turns: Option<&[Turn]>,
-    done: &mut Done,
+    done: &mut FinishedStep,
     output: &mut dyn OutputSink,
 ) -> Result<()> {
     let Some(turns) = turns else {
         done.inputs = scope.inputs().await?;
-        return Box::pin(act(doing, scope, &done.inputs, &mut done.outputs, output)).await;
+        return Box::pin(act(attempt, scope, &done.inputs, &mut done.outputs, output)).await;
     };
     let mut failures: Vec<usize> = Vec::new();
     let mut first = None;
@@ -96,7 +101,7 @@ async fn attempt_once(
         let mut outputs = Outputs::new();
         let result = match scope.inputs().await {
             Ok(inputs) => {
-                let result = Box::pin(act(doing, &scope, &inputs, &mut outputs, output)).await;
+                let result = Box::pin(act(attempt, &scope, &inputs, &mut outputs, output)).await;
                 done.inputs = inputs;
                 result
             }
@@ -121,8 +126,9 @@ async fn attempt_once(
     }
     let Some(error) = first else { return Ok(()) };
     let indices: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    let which = if failures.len() == 1 { "turn" } else { "turns" };
-    let message = format!("{which} {} of {} failed, the first: {}", indices.join(", "), turns.len(), error.message());
+    let which = if failures.len() == 1 { "iteration" } else { "iterations" };
+    let message =
+        format!("{which} {} of {} failed, first failure: {}", indices.join(", "), turns.len(), error.message());
     let wrapped = Error::build(message);
     Err(match error.help_text() {
         Some(help) => wrapped.help(help.to_owned()),
@@ -137,8 +143,8 @@ async fn turns(scope: &Scope<'_>, step: &Step) -> Result<Option<Vec<Turn>>> {
     let values: Vec<String> = match &repeat.turns {
         Turns::Count { start, end, by } => {
             let count = (i128::from(*end) - i128::from(*start)) / i128::from(*by) + 1;
-            if count > TURNS as i128 {
-                return Err(Error::build(format!("its loop has {count} turns, more than {TURNS}")));
+            if count > ITERATIONS as i128 {
+                return Err(Error::build(format!("its loop has {count} iterations, more than {ITERATIONS}")));
             }
             (0..count).map(|turn| (i128::from(*start) + turn * i128::from(*by)).to_string()).collect()
         }

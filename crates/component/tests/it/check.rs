@@ -27,7 +27,7 @@ pub(crate) fn checked(document: &str, phases: &str) -> String {
     let options = Options {
         check: true,
         capabilities: vec![LOCAL],
-        documents: Some(ami_bake_component::judge),
+        documents: Some(ami_bake_component::validate),
         ..Options::default()
     };
     let loaded = Manifest::load_text("bake.yml", &manifest, folder.path().to_owned(), &options);
@@ -80,39 +80,39 @@ fn mistakes_are_told_with_their_lines_all_in_one_go() {
         ),
         &[
             "web.yml:6:17",
-            "there is no action module `ExecuteBsh`",
+            "unknown action module `ExecuteBsh`",
             "Did you mean `ExecuteBash`?",
             "unknown key `timeoutSecond` in a step",
-            "`onFailure` is `Abort`, `Continue` or `Ignore`",
-            "`maxAttempts` is a whole number of at least 1",
-            "`timeoutSeconds` is a whole number of at least 1",
+            "`onFailure` has to be `Abort`, `Continue` or `Ignore`",
+            "`maxAttempts` has to be a whole number of at least 1",
+            "`timeoutSeconds` has to be a whole number of at least 1",
             "unknown key `pth` in the inputs of `CreateFile`",
             "an input of `CreateFile` has no `path`",
-            "`C:\\x` is a path of Windows",
-            "`overwrite` is `true` or `false`",
-            "`999` are no permissions",
-            "`latin1` is no encoding that AWSTOE knows",
-            "has a second step `Keys`",
-            "`commands` is a list, not text",
+            "`C:\\x` is a Windows path",
+            "`overwrite` has to be `true` or `false`",
+            "`999` is not a valid file mode",
+            "`latin1` is not a supported encoding",
+            "duplicate step `Keys` in the phase",
+            "`commands` has to be a list, not text",
             "The list is empty: the step would do nothing.",
             "`WebDownload` needs `source` and `destination`.",
-            "`ftp://x/y` is no address on the web",
-            "`checksum` and `algorithm` belong together",
+            "`ftp://x/y` is not a valid web address",
+            "`checksum` and `algorithm` have to be set together",
             "the loop would never get from 1 to 5 in steps of -1",
-            "there is no operator `fileExist`",
-            "`then` is `Abort`, `Execute` or `Skip`",
+            "unknown operator `fileExist`",
+            "`then` has to be `Abort`, `Execute` or `Skip`",
             "`maxAttempts` can only be 1",
         ],
     );
-    says("phases: []\nschemaVersion: 2.0\nstep: x\n", &["the schema version 1.0 alone", "unknown key `step`"]);
-    says("phases:\n", &["has no `schemaVersion`", "`phases` is a list, not nothing"]);
+    says("phases: []\nschemaVersion: 2.0\nstep: x\n", &["only schema version 1.0 is supported", "unknown key `step`"]);
+    says("phases:\n", &["has no `schemaVersion`", "`phases` has to be a list, not nothing"]);
     says("", &["the component document web.yml is empty"]);
     says("a: [\n", &["web.yml:1"]);
     says(
         "schemaVersion: 1.0\nparameters:\n  - name: Who\n    type: string\nphases: []\n",
         &[
             "web.yml:3",
-            "`parameters` is a list with one map for each name",
+            "`parameters` has to be a list with one map for each name",
             "Write `- Name: {type: string, default: …}`.",
         ],
     );
@@ -135,10 +135,10 @@ fn what_does_not_run_here_is_refused_by_name_and_line() {
             "the step `Get` needs S3: `S3Download` has no credentials on the platform `local`",
             "give the manifest's step `platforms: [aws]`",
             "the step `Far` needs Image Builder: `ExecuteDocument` has no credentials on the platform `local`",
-            "note[moving-component]: which build `1.0.0` is, Image Builder decides when it is baked",
-            "`arn:aws:imagebuilder:us-west-2:aws:component/x/1.x.0` is no ARN of a component",
+            "note[moving-component]: Image Builder resolves `1.0.0` to a build when the image is baked",
+            "`arn:aws:imagebuilder:us-west-2:aws:component/x/1.x.0` is not a valid component ARN",
             "the step `Stored` needs S3: `ExecuteDocument` has no credentials on the platform `local`",
-            "the platform `local` has no `{{ aws:ssm:/a }}`",
+            "`{{ aws:ssm:/a }}` is not supported on the platform `local`",
         ],
     );
     // A phase that nobody runs may hold what it likes.
@@ -148,7 +148,7 @@ fn what_does_not_run_here_is_refused_by_name_and_line() {
     );
     let shown = checked(&document, BUILD);
     assert!(
-        !shown.contains("Windows") && shown.contains("warning[unused-phase]: nothing runs the phase `test` of web.yml"),
+        !shown.contains("Windows") && shown.contains("warning[unused-phase]: the phase `test` of web.yml is never run"),
         "{shown}"
     );
     assert!(shown.contains("Add `- component: web.yml` to `test` too"), "{shown}");
@@ -179,12 +179,12 @@ phases:
         "warning[go-style]: `{{.Version}}` is not replaced",
         "the step `Two` of `build` runs later",
         "the phase `build` has no step `On`",
-        "the step `One` puts out no `files`",
-        "warning[no-loop]: `{{ loop.value }}` stays as it is",
-        "`HOME` is not in the environment of the document",
-        "there is no `context:user` here",
-        "`iam/info` holds credentials",
-        "`build` ran on another machine: nothing of it is known in `test`",
+        "the step `One` has no output `files`",
+        "warning[no-loop]: `{{ loop.value }}` is not replaced",
+        "the environment variable `HOME` is not set for the document",
+        "unknown reference `context:user`",
+        "`iam/info` contains credentials",
+        "`build` runs on another machine: its outputs are not available in `test`",
     ] {
         assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
     }
@@ -202,7 +202,7 @@ fn a_use_that_does_not_fit_is_told_at_the_step() {
         "Did you mean `Version`?",
         "the parameter `Version` of web.yml has no value",
         "web.yml has no phase `validate`, so this step would do nothing",
-        "note[unused-phase]: nothing runs the phase `verify`",
+        "note[unused-phase]: the phase `verify` is never run",
     ] {
         assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
     }
@@ -219,7 +219,7 @@ fn a_lax_script_is_warned_about_once() {
     let shown = checked(&lax, BUILD);
     assert_eq!(shown.matches("warning").count(), 1, "{shown}");
     assert!(
-        shown.contains("web.yml:5:16") && shown.contains("2 steps, `One` first, go on after a command that fails"),
+        shown.contains("web.yml:5:16") && shown.contains("2 steps, first `One`, continue after a failed command"),
         "{shown}"
     );
     let strict = build("- {name: A, action: ExecuteBash, inputs: {commands: [set -o errexit, a, b]}}");

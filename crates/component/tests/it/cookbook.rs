@@ -19,7 +19,7 @@ async fn a_step_that_may_fail() {
         )
         .await;
     assert!(
-        outcome.told.iter().any(|line| line.contains("`Optional`") && line.ends_with("that is ignored")),
+        outcome.told.iter().any(|line| line.contains("`Optional`") && line.ends_with("; ignored")),
         "{:?}",
         outcome.told
     );

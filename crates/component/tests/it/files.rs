@@ -46,7 +46,7 @@ async fn files_are_created_read_and_appended() {
         "Grüße!\nxy\nGrüße!|640 daemon daemon\n755 root root\n 00 00 00 78 00 00 00 79\nit's \"q\" $HOME `id` \\ %s\n"
     );
     for (steps, expected) in [
-        ("[{path: /opt/owned, overwrite: false}]", "`/opt/owned` is there already, and overwrite is false"),
+        ("[{path: /opt/owned, overwrite: false}]", "`/opt/owned` already exists, and overwrite is false"),
         ("[{path: /opt}]", "`/opt` is a folder"),
         ("[{path: /opt/x, owner: nobody-here}]", "the machine has no user `nobody-here`"),
     ] {
@@ -57,7 +57,7 @@ async fn files_are_created_read_and_appended() {
         );
     }
     let error = fixture.build("- {name: A, action: AppendFile, inputs: [{path: /opt/none}]}").await.fails();
-    assert!(error.contains("web.yml:5: ") && error.contains("there is no file `/opt/none`"), "{error}");
+    assert!(error.contains("web.yml:5: ") && error.contains("no such file: `/opt/none`"), "{error}");
 }
 
 #[tokio::test]
@@ -82,11 +82,11 @@ async fn folders_are_created_replaced_and_deleted() {
         "750 daemon\n"
     );
     for (step, expected) in [
-        ("action: CreateFolder, inputs: [{path: /opt/f, overwrite: false}]", "is there already"),
-        ("action: CreateFolder, inputs: [{path: /etc/}]", "`/etc/` is a folder of the system, which is not replaced"),
+        ("action: CreateFolder, inputs: [{path: /opt/f, overwrite: false}]", "already exists"),
+        ("action: CreateFolder, inputs: [{path: /etc/}]", "`/etc/` is a system folder and is not replaced"),
         ("action: DeleteFolder, inputs: [{path: /opt/a}]", "`/opt/a` is not empty, and force is false"),
-        ("action: DeleteFolder, inputs: [{path: /, force: true}]", "is the whole disk"),
-        ("action: DeleteFolder, inputs: [{path: /opt/none}]", "there is no folder `/opt/none`"),
+        ("action: DeleteFolder, inputs: [{path: /, force: true}]", "is the root folder"),
+        ("action: DeleteFolder, inputs: [{path: /opt/none}]", "no such folder: `/opt/none`"),
     ] {
         let error = fixture.build(&format!("- {{name: A, {step}}}")).await.fails();
         assert!(error.contains(expected), "{error}");
@@ -126,15 +126,15 @@ async fn files_are_copied_moved_listed_and_deleted() {
     );
     assert_eq!(fixture.sh("cat /opt/new/one.txt; ls -A /opt/copies /opt/all; find /opt/s -type f; ls /opt/moved.txt 2>/dev/null || true").await, "1\n/opt/all:\n.hidden\nSample1.txt\nSample2.txt\n\n/opt/copies:\nSample1.txt\n/opt/s/sub/deep.log\n");
     for (step, expected) in [
-        ("action: CopyFile, inputs: [{source: /opt/none, destination: /opt/x}]", "there is no `/opt/none`"),
-        ("action: CopyFile, inputs: [{source: /opt/all/S*, destination: /opt/x}]", "does not end in a slash"),
+        ("action: CopyFile, inputs: [{source: /opt/none, destination: /opt/x}]", "no such file: `/opt/none`"),
+        ("action: CopyFile, inputs: [{source: /opt/all/S*, destination: /opt/x}]", "end it with a slash"),
         (
             "action: MoveFile, inputs: [{source: /opt/all/Sample1.txt, destination: /opt/new/one.txt, overwrite: false}]",
             "overwrite is false",
         ),
-        ("action: DeleteFile, inputs: [{path: /opt/none}]", "there is no file `/opt/none`"),
+        ("action: DeleteFile, inputs: [{path: /opt/none}]", "no such file: `/opt/none`"),
         ("action: DeleteFile, inputs: [{path: /opt/all}]", "`/opt/all` is a folder"),
-        ("action: ListFiles, inputs: [{path: /opt/none}]", "there is no folder `/opt/none`"),
+        ("action: ListFiles, inputs: [{path: /opt/none}]", "no such folder: `/opt/none`"),
     ] {
         let error = fixture.build(&format!("- {{name: A, {step}}}")).await.fails();
         assert!(error.contains(expected), "{error}");
@@ -174,14 +174,14 @@ async fn folders_are_copied_moved_linked_and_given_away() {
     for (step, expected) in [
         (
             "action: CreateSymlink, inputs: [{path: /opt/l, target: /opt/none}]",
-            "there is no `/opt/none` that the link could lead to",
+            "the link target `/opt/none` does not exist",
         ),
         ("action: CreateSymlink, inputs: [{path: /opt/links/sample, target: /opt}]", "force is false"),
-        ("action: CreateSymlink, inputs: [{path: /opt/s, target: /opt, force: true}]", "is no link"),
+        ("action: CreateSymlink, inputs: [{path: /opt/s, target: /opt, force: true}]", "is not a link"),
         ("action: CopyFolder, inputs: [{source: /opt/s/sub, destination: /opt/s}]", "which would be replaced"),
-        ("action: MoveFolder, inputs: [{source: /opt/s, destination: /etc}]", "a folder of the system"),
+        ("action: MoveFolder, inputs: [{source: /opt/s, destination: /etc}]", "a system folder"),
         ("action: SetFileOwner, inputs: [{path: /opt/s/Sample1.txt, owner: nobody-here}]", "no user `nobody-here`"),
-        ("action: SetFolderPermissions, inputs: [{path: /opt/s/Sample1.txt, permissions: 0700}]", "there is no folder"),
+        ("action: SetFolderPermissions, inputs: [{path: /opt/s/Sample1.txt, permissions: 0700}]", "no such folder"),
     ] {
         let error = fixture.build(&format!("- {{name: A, {step}}}")).await.fails();
         assert!(error.contains(expected), "{error}");

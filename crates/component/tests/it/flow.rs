@@ -101,7 +101,10 @@ async fn loops_take_every_turn() {
     // All turns run, and an attempt is all of them.
     assert_eq!(outcome.stdout.matches("turn 3").count(), 2, "{}", outcome.stdout);
     let error = outcome.fails();
-    assert!(error.contains("(ExecuteBash): turns 0, 2 of 4 failed, the first: exited with status 1"), "{error}");
+    assert!(
+        error.contains("(ExecuteBash): iterations 0, 2 of 4 failed, first failure: exited with status 1"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -129,10 +132,10 @@ async fn conditions_decide_what_becomes_of_a_step() {
 "#
         ))
         .await;
-    assert!(text.told.iter().any(|line| line == "build: Run is skipped"), "{:?}", text.told);
+    assert!(text.told.iter().any(|line| line == "build: skipped Run"), "{:?}", text.told);
     assert_eq!(text.passes(), "2.10\nmatched\n");
     let error = fixture.build("- {name: A, action: Assert, inputs: {fileExists: /opt}}").await.fails();
-    assert!(error.contains("(Assert): what it asserts is false"), "{error}");
+    assert!(error.contains("(Assert): the assertion is false"), "{error}");
     let steps = "- {name: A, action: ExecuteBash, if: {folderExists: /opt, then: Abort}, inputs: {commands: [id]}}";
     let error = fixture.build(steps).await.fails();
     assert!(error.contains("its `if` is true, which means `Abort`"), "{error}");
@@ -211,5 +214,5 @@ async fn a_lost_connection_is_told_as_one() {
     *fixture.shell.cut.lock().unwrap() = Some(std::time::Duration::from_millis(200));
     let error = fixture.build("- {name: Cut, action: ExecuteBash, inputs: {commands: [sleep 600]}}").await.fails();
     assert!(error.contains("(ExecuteBash): the connection to the machine was lost (broken pipe)"), "{error}");
-    assert!(error.contains("let it end with `exit 194`"), "{error}");
+    assert!(error.contains("end it with `exit 194`"), "{error}");
 }

@@ -8,29 +8,25 @@ fn wrong_forms_are_told_with_what_was_meant() {
     says("schemaVersion: 1.0\nphases: []\n", &["the document has no phases", "at least one of `build`"]);
     says(
         "schemaVersion: 1.0\nphases: {build: []}\n",
-        &["`phases` is a list, not a map", "Begin each phase with `- name: build`"],
+        &["`phases` has to be a list, not a map", "Start each phase with `- name: build`"],
     );
     says(
         "schemaVersion: 1.0\nphases:\n  - {name: build, steps: []}\n  - {name: build, steps: []}\n  - {name: '', steps: []}\n  - {name: test}\n",
-        &[
-            "the document has a second phase `build`",
-            "the phase has no `name`",
-            "the phase `test` has no list of `steps`",
-        ],
+        &["duplicate phase `build`", "the phase has no `name`", "the phase `test` has no list of `steps`"],
     );
     says(
         "schemaVersion: 1.0\nparameters: {Who: {type: string}}\nconstants: [{It: {type: string, value: x}}, {Who: {type: number, value: 1}}, {None: {type: string}}]\nphases: []\n",
         &[
-            "`parameters` is a list with one map for each name",
-            "`It` can't be the name of a parameter or constant",
-            "It has 3 to 128 letters, digits, `-` and `_`.",
+            "`parameters` has to be a list with one map for each name",
+            "`It` is not a valid name for a parameter or constant",
+            "Use 3 to 128 letters, digits, `-` and `_`.",
             "the type of `Who` can only be `string`",
             "`None` has no `value`",
         ],
     );
     says(
         "schemaVersion: 1.0\nparameters: [{Who: {type: string, default: [a]}}]\nconstants: [{Who: {type: string, value: x}}]\nphases: []\n",
-        &["the default of `Who` is text, not a list", "`Who` is declared twice"],
+        &["the default of `Who` has to be text, not a list", "`Who` is declared twice"],
     );
     says(
         &build(
@@ -60,33 +56,33 @@ fn wrong_forms_are_told_with_what_was_meant() {
         &[
             "the step has no `name`",
             "the step `Idle` has no `action`",
-            "`timeoutSeconds` is a whole number of at least 1",
-            "`-1` means that there is no limit.",
-            "`delaySeconds` is a whole number of seconds",
-            "`maxAttempts` is a whole number of at least 1",
-            "`disableLogging` is `true` or `false`",
+            "`timeoutSeconds` has to be a whole number of at least 1",
+            "`-1` means no limit.",
+            "`delaySeconds` has to be a whole number of seconds",
+            "`maxAttempts` has to be a whole number of at least 1",
+            "`disableLogging` has to be `true` or `false`",
             "`commands` is empty: the step would do nothing",
-            "an entry of `forEach` is text, not a list",
-            "an entry of `forEach` is text, not a map",
-            "the phase `build` has a second loop `turn`",
+            "an item of `forEach` has to be text, not a list",
+            "an item of `forEach` has to be text, not a map",
+            "duplicate loop `turn` in the phase `build`",
             "warning[no-turns]: the list of `forEach` is empty",
-            "a loop has either `for` or `forEach`",
-            "`end` is a whole number",
+            "a loop requires either `for` or `forEach`",
+            "`end` has to be a whole number",
             "the loop would never get from 1 to 2 in steps of 0",
-            "`+` can't be a delimiter",
-            "the inputs of `CreateFile` are a list of maps",
-            "Begin with `- path:`.",
-            "the inputs of `ExecuteBash` are a map",
-            "an entry of `commands` is text, not a map",
+            "`+` is not a valid delimiter",
+            "the inputs of `CreateFile` have to be a list of maps",
+            "Start with `- path:`.",
+            "the inputs of `ExecuteBash` have to be a map",
+            "an item of `commands` has to be text, not a map",
             "`timeoutSeconds` can only be -1",
-            "a parameter has a `name` and a `value`",
+            "a parameter requires `name` and `value`",
             "a condition has exactly one operator",
-            "Put several into a list below `and` or `or`.",
-            "`numberEquals` needs a `value` beside it",
-            "`fileSHA256Equals` needs a `path` beside it",
-            "`0999` are no permissions",
-            "`u+x` are no permissions",
-            "`077777` are no permissions",
+            "List several below `and` or `or`.",
+            "`numberEquals` requires `value`",
+            "`fileSHA256Equals` requires `path`",
+            "`0999` is not a valid file mode",
+            "`u+x` is not a valid file mode",
+            "`077777` is not a valid file mode",
         ],
     );
 }
@@ -96,7 +92,12 @@ fn a_reference_without_quotes_is_told_once() {
     let document = "schemaVersion: 1.0\nparameters: [{Dir: {type: string, default: /opt}}]\nphases:\n  - name: build\n    steps:\n      - name: A\n        action: CreateFolder\n        inputs:\n          - path: {{ Dir }}\n";
     says(
         document,
-        &["web.yml:9:20", "`{{ Dir }}` is no text to YAML without quotes", "Write `\"{{ Dir }}\"`", "error[key]"],
+        &[
+            "web.yml:9:20",
+            "`{{ Dir }}` has to be quoted: YAML reads it as a map",
+            "Write `\"{{ Dir }}\"`",
+            "error[key]",
+        ],
     );
     let shown = crate::check::checked(document, crate::check::BUILD);
     assert_eq!(shown.matches("error[").count(), 1, "{shown}");

@@ -85,8 +85,8 @@ async fn every_operator_says_what_the_user_guide_says() {
     );
     // The one that is looked at decides; a pattern that is none is told.
     let error = fixture.build("- {name: A, action: Assert, inputs: {patternMatches: '[', value: a}}").await.fails();
-    assert!(error.contains("`[` is no pattern") && error.contains("RE2"), "{error}");
+    assert!(error.contains("`[` is not a valid regular expression") && error.contains("RE2"), "{error}");
     let error =
         fixture.build("- {name: A, action: Assert, maxAttempts: 2, inputs: {not: {folderExists: /opt}}}").await.fails();
-    assert!(error.contains("what it asserts is false"), "{error}");
+    assert!(error.contains("the assertion is false"), "{error}");
 }

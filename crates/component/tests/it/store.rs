@@ -37,12 +37,12 @@ async fn objects_are_brought_to_the_machine() {
     assert_eq!(std::fs::read(fixture.shell.path("/opt/large")).unwrap(), large);
     for (inputs, expected) in [
         ("{source: s3://b/none, destination: /opt/x}", "read s3://b/none: there is no such object"),
-        ("{source: s3://b/none/*, destination: /opt/x}", "there are no objects at s3://b/none/*"),
+        ("{source: s3://b/none/*, destination: /opt/x}", "no objects found at s3://b/none/*"),
         (
             "{source: s3://b/app, destination: /opt/there/app, overwrite: false}",
-            "is there already, and overwrite is false",
+            "already exists, and overwrite is false",
         ),
-        ("{source: s3://b/cut, destination: /opt/cut}", "bring s3://b/cut to `/opt/cut` on the machine"),
+        ("{source: s3://b/cut, destination: /opt/cut}", "download s3://b/cut to `/opt/cut` on the machine"),
     ] {
         let error = fixture.build(&format!("- {{name: A, action: S3Download, inputs: [{inputs}]}}")).await.fails();
         assert!(error.contains(expected), "{error}");
@@ -89,8 +89,8 @@ async fn files_are_stored_as_objects() {
     assert_eq!(fixture.store.get("s3://b/deep/sub/c.txt").as_deref(), Some("3"));
     assert_eq!(fixture.store.get(&format!("s3://b/flat/{long}")).as_deref(), Some("4"));
     for (inputs, expected) in [
-        ("{source: /opt/none, destination: s3://b/x}", "there is no file `/opt/none`"),
-        ("{source: /opt/f/*.x, destination: s3://b/x}", "there are no files at `/opt/f/*.x`"),
+        ("{source: /opt/none, destination: s3://b/x}", "no such file: `/opt/none`"),
+        ("{source: /opt/f/*.x, destination: s3://b/x}", "no files found at `/opt/f/*.x`"),
         ("{source: /opt/f, destination: s3://b/x}", "`/opt/f` is a folder, and recurse is false"),
     ] {
         let error = fixture.build(&format!("- {{name: A, action: S3Upload, inputs: [{inputs}]}}")).await.fails();

@@ -21,7 +21,10 @@ async fn output_of_any_kind_is_output() {
         )
         .await;
     assert!(
-        outcome.told.iter().any(|told| told.contains("the step `Huge` put out no `stdout`, or more than 1 MiB of it")),
+        outcome
+            .told
+            .iter()
+            .any(|told| told.contains("the step `Huge` has no output `stdout`, or more than 1 MiB of it")),
         "{:?}",
         outcome.told
     );
@@ -36,10 +39,10 @@ async fn a_script_that_ends_badly_is_told_as_it_ended() {
     for (command, expected) in [
         ("exit 255", "exited with status 255"),
         ("exit 193", "exited with status 193"),
-        ("kill -9 $$", "was ended by signal KILL"),
-        ("kill -TERM $$", "was ended by signal TERM"),
+        ("kill -9 $$", "was killed by signal KILL"),
+        ("kill -TERM $$", "was killed by signal TERM"),
         ("/opt", "exited with status 126 (found, but not executable)"),
-        ("echo why >&2; echo; exit 1", "the last line of its standard error: why | Its output above says why."),
+        ("echo why >&2; echo; exit 1", "the last line of its standard error: why | See its output above."),
         ("if", "syntax error"),
     ] {
         let error = fixture.build(&one(command)).await.fails();
@@ -58,21 +61,18 @@ async fn a_script_that_ends_badly_is_told_as_it_ended() {
         "action: AppendFile, inputs: [{path: /opt/small/x, content: hello}]",
     ] {
         let error = fixture.build(&format!("- {{name: A, {step}}}")).await.fails();
-        assert!(
-            error.contains("could not be written whole: its disk is full") && !error.contains("/dev/fd"),
-            "{error}"
-        );
+        assert!(error.contains("could not be written: the disk is full") && !error.contains("/dev/fd"), "{error}");
     }
     let error = fixture.build("- {name: A, action: ReadFile, inputs: [{path: /bin/ls}]}").await.fails();
-    assert!(error.contains("`/bin/ls` is no text in UTF-8"), "{error}");
+    assert!(error.contains("`/bin/ls` is not valid UTF-8"), "{error}");
     let outcome = fixture
         .build("- {name: A, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [echo why >&2; exit 1]}}")
         .await;
-    let told = "exited with status 1: the last line of its standard error: why; that is ignored";
+    let told = "exited with status 1: the last line of its standard error: why; ignored";
     assert!(outcome.told.iter().any(|line| line.ends_with(told)), "{:?}", outcome.told);
     fixture.sh("mv /bin/bash /bin/bash.away; rm -f /usr/bin/bash").await;
     let error = fixture.build(&one("id")).await.fails();
-    assert!(error.contains("(ExecuteBash): the machine has no `bash`") && error.contains("do without"), "{error}");
+    assert!(error.contains("(ExecuteBash): the machine has no `bash`") && error.contains("do not need it"), "{error}");
 }
 
 /// `onFailure`, `maxAttempts` and a loop in one step: an attempt is all turns, and what the last one put out counts.
@@ -97,13 +97,16 @@ async fn a_loop_is_tried_again_as_a_whole() {
     let once = "0:a\n1:bad\n2:c\n";
     assert_eq!(outcome.stdout, format!("{once}{once}said 0:a\n2:c\n6\n"));
     assert!(
-        outcome.told.iter().any(|told| told.contains("Some failed at attempt 1 of 2: turn 1 of 3 failed")),
+        outcome
+            .told
+            .iter()
+            .any(|told| told.contains("Some failed at attempt 1 of 2, retrying: iteration 1 of 3 failed")),
         "{:?}",
         outcome.told
     );
     assert!(outcome.told.last().unwrap().ends_with("1 step passed, 1 failed"), "{:?}", outcome.told);
     let error = outcome.fails();
-    assert!(error.contains("turn 1 of 3 failed, the first: exited with status 1"), "{error}");
+    assert!(error.contains("iteration 1 of 3 failed, first failure: exited with status 1"), "{error}");
     fixture.document(&step("Ignore"), &[Phase::Build], &[]).await.passes();
     let aborted = fixture.document(&step("Abort"), &[Phase::Build], &[]).await;
     assert!(aborted.told.last().unwrap().ends_with("0 steps passed, 1 failed") && !aborted.stdout.contains("said"));

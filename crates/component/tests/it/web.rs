@@ -127,7 +127,7 @@ async fn files_come_through_the_machine() {
             format!("source: '{}', destination: /opt/y, checksum: 00, algorithm: MD5", server.url("/app.zip")),
             "its checksum is 900150983cd24fb0d6963f7d28e17f72, not 00",
         ),
-        (format!("source: '{}', destination: /opt/", server.url("/")), "names no file"),
+        (format!("source: '{}', destination: /opt/", server.url("/")), "has no file name"),
         ("source: 'http://127.0.0.1:1/x', destination: /opt/x".to_owned(), "connect to 127.0.0.1:1"),
     ] {
         let error = fixture
@@ -178,7 +178,7 @@ async fn a_certificate_is_believed_only_when_it_is_asked_for() {
     server.kill().unwrap();
     server.wait().unwrap();
     let error = strict.fails();
-    assert!(error.contains("make an encrypted connection to localhost") && error.contains("SSL_CERT_FILE"), "{error}");
+    assert!(error.contains("its certificate is not trusted") && error.contains("SSL_CERT_FILE"), "{error}");
     lax.passes();
     assert_eq!(fixture.sh("cat /opt/app").await, "over tls");
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::needless_raw_string_hashes)] // every text of the tables is written alike
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod add_a_step;
 mod bad_expressions;
 mod bad_family;
 mod bad_structure;

@@ -8,16 +8,16 @@ use ami_bake_core::output::sanitize;
 use ami_bake_core::plan::Step;
 use ami_bake_core::{Error, Run};
 
-use super::message::Failed;
-use super::serve::Told;
-use crate::shell::{LastWords, ended};
+use super::message::FailedTask;
+use super::serve::PlaybookReport;
+use crate::shell::{LastLines, ended};
 use crate::text::excerpt;
 
-/// So much of a module's words stands in the message; the rest is its cause.
+/// Characters of a module's output in the message; the rest goes into its cause.
 const WIDTH: usize = 200;
 /// What to do about a failure of which nothing more is known.
-const LOOK: &str = "Its output above has the rest. `--keep-on-failure` keeps the machine, so that you can look at it; `args: [-vvv]` tells more.";
-/// So many lines of them stand in the cause.
+const LOOK: &str = "See its output above. `--keep-on-failure` keeps the machine running so that you can look at it; `args: [-vvv]` prints more.";
+/// Lines of a module's output in the cause.
 const LINES: usize = 10;
 
 /// The error of a playbook that did not end well; none when it did.
@@ -26,29 +26,27 @@ pub(super) fn of(
     step: &Step,
     folder: &Path,
     exit: &Exit,
-    told: &Told,
-    words: Option<LastWords>,
+    report: &PlaybookReport,
+    words: Option<LastLines>,
 ) -> Option<Error> {
     let name = &step.name;
     if exit.success() {
-        if told.hosts.is_none_or(|hosts| hosts > 0) {
+        if report.hosts.is_none_or(|hosts| hosts > 0) {
             return None;
         }
         return Some(
-            Error::build(format!(
-                "step `{name}`: no play of the playbook is for this machine, so that nothing was done"
-            ))
-            .help("Write `hosts: all`, or name the groups that its plays are for under `groups`.")
-            .at(step.route.key("groups")),
+            Error::build(format!("step `{name}`: no play of the playbook matched this machine"))
+                .help("Write `hosts: all`, or list the groups of its plays under `groups`.")
+                .at(step.route.key("groups")),
         );
     }
     // The last one ended the play; what was rescued before it did not.
-    let Some(failed) = told.failed.last().filter(|_| matches!(exit, Exit::Status(_))) else {
+    let Some(failed) = report.failed.last().filter(|_| matches!(exit, Exit::Status(_))) else {
         let unresolved =
             words.as_ref().is_some_and(|words| words.to_string().contains("couldn't resolve module/action"));
         let error = ended(step, "ansible-playbook", exit, words);
         return Some(if unresolved {
-            error.help("A module that is not Ansible's own comes with a collection: list that in a file, and name it under `requirements`.")
+            error.help("Modules that are not part of ansible-core come with a collection: list it in a file and set `requirements` to that file.")
         } else {
             error
         });
@@ -56,26 +54,26 @@ pub(super) fn of(
     let clean = |text: &str| run.masker().mask(&sanitize(text));
     let lines: Vec<String> = failed.said.lines().map(clean).filter(|line| !line.trim().is_empty()).collect();
     let first = lines.first().map(|line| format!(": {}", excerpt(line, WIDTH))).unwrap_or_default();
-    let what = if failed.unreachable { "lost the machine" } else { "failed" };
+    let what = if failed.unreachable { "lost the connection to the machine" } else { "failed" };
     let message = format!("step `{name}`: task `{}` {what}{}{first}", clean(&failed.task), place(failed, folder));
     let error = Error::build(message).help(help(failed));
-    Some(if lines.len() > 1 { error.because(Said(lines)) } else { error })
+    Some(if lines.len() > 1 { error.because(ModuleOutput(lines)) } else { error })
 }
 
 /// What to do about a task's failure.
-fn help(failed: &Failed) -> &'static str {
+fn help(failed: &FailedTask) -> &'static str {
     let said = failed.said.to_lowercase();
     if failed.action.rsplit('.').next() == Some("synchronize") {
-        return "It runs rsync over a login of its own, and the bake has none to give: take the module `copy`, or a step `upload`.";
+        return "It runs rsync over its own SSH login, which a bake does not have: use the module `copy`, or a step `upload`.";
     }
     if said.contains("python") && (said.contains("not found") || said.contains("no such file")) {
-        return "The machine has no Python, which Ansible's modules need there: install it by a `run` step before this one, or by a task with `raw` in a play without `gather_facts`.";
+        return "The machine has no Python, which Ansible's modules need: install it in an earlier `run` step, or with a `raw` task in a play without `gather_facts`.";
     }
     LOOK
 }
 
 /// ` (FILE:LINE)`, the file below the folder where it is.
-fn place(failed: &Failed, folder: &Path) -> String {
+fn place(failed: &FailedTask, folder: &Path) -> String {
     if failed.place.is_empty() {
         return String::new();
     }
@@ -87,13 +85,13 @@ fn place(failed: &Failed, folder: &Path) -> String {
 
 /// A module's words.
 #[derive(Debug)]
-struct Said(Vec<String>);
+struct ModuleOutput(Vec<String>);
 
-impl fmt::Display for Said {
+impl fmt::Display for ModuleOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let last = &self.0[self.0.len().saturating_sub(LINES)..];
-        write!(f, "it said:\n  {}", last.join("\n  "))
+        write!(f, "its output:\n  {}", last.join("\n  "))
     }
 }
 
-impl std::error::Error for Said {}
+impl std::error::Error for ModuleOutput {}

@@ -13,16 +13,16 @@ use tempfile::TempDir;
 const LONGEST: usize = 108;
 
 /// The folder.
-pub(super) struct Folder(TempDir);
+pub(super) struct WorkFolder(TempDir);
 
-impl Folder {
+impl WorkFolder {
     /// With our plug-ins in it.
     pub(super) fn new() -> Result<Self> {
         let made = |parent: &Path| {
             let mut builder = tempfile::Builder::new();
             builder.prefix("ami-bake-").permissions(Permissions::from_mode(0o700)).tempdir_in(parent).map(Self)
         };
-        let failed = |error| Error::build("make a folder for the playbook's inventory").because(error);
+        let failed = |error| Error::build("create a folder for the playbook's inventory").because(error);
         let mut folder = made(&std::env::temp_dir()).map_err(failed)?;
         if folder.socket().as_os_str().len() >= LONGEST {
             folder = made(Path::new("/tmp")).map_err(failed)?;
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn only_this_user_sees_it_and_it_goes() {
-        let folder = Folder::new().unwrap();
+        let folder = WorkFolder::new().unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         let vars = folder.write("vars.json", "{}").unwrap();
         assert_eq!((mode(&folder.path("")), mode(&vars)), (0o700, 0o600));

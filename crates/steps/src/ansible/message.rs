@@ -20,10 +20,10 @@ pub(super) enum Message {
         /// How long it may take, in seconds.
         timeout: u64,
     },
-    /// Take the connection to the machine up anew; answered when that is done.
+    /// Reconnect to the machine; answered when that is done.
     Recover,
     /// A task failed, and its play did not forgive it.
-    Failed(Failed),
+    Failed(FailedTask),
     /// The playbook is over.
     Ended {
         /// On how many machines something ran.
@@ -33,7 +33,7 @@ pub(super) enum Message {
 
 /// A task that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Failed {
+pub(super) struct FailedTask {
     /// Its name, with its role's.
     pub(super) task: String,
     /// File and line; may be empty.

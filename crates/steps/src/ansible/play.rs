@@ -17,21 +17,21 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 
-use super::folder::{Folder, inventory};
-use super::process::Program;
+use super::folder::{WorkFolder, inventory};
+use super::process::LocalProgram;
 use super::restart::fulfil;
-use super::serve::{Server, Told};
+use super::serve::{PlaybookReport, PlaybookServer};
 use super::{failure, settings, tools, vars};
-use crate::shell::{LastWords, Tail, ended, variables};
+use crate::shell::{LastLines, Tail, ended, variables};
 use crate::step_type::StepType;
 
-/// Who a playbook runs as where nothing is said.
+/// The user that a playbook runs as by default.
 const ROOT: &str = "root";
-/// So long the machine has for ending what it still runs when a step's time is over.
+/// Time for the machine to end running commands when a step's time is over.
 const SETTLE: Duration = Duration::from_secs(20);
-/// The pause between two looks at that.
+/// Time between two checks of that.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Variables that a user of Ansible may want otherwise; each is set only where nobody has.
+/// Defaults for variables of Ansible; each is set only where the user has not set it.
 const USUAL: [(&str, &str); 7] = [
     // Fewer commands for each task, and no file with a module's arguments.
     ("ANSIBLE_PIPELINING", "1"),
@@ -77,7 +77,7 @@ async fn play(
     output: &mut dyn OutputSink,
 ) -> Result<()> {
     let deadline = step.timeout.map(|limit| (limit, Instant::now() + limit));
-    let own = Folder::new()?;
+    let own = WorkFolder::new()?;
     let hidden: Vec<&str> = run.secrets().keys().map(String::as_str).collect();
     let said: Vec<(String, OsString)> =
         variables(run, step)?.into_iter().map(|(name, value)| (name, value.into())).collect();
@@ -86,11 +86,12 @@ async fn play(
 
     if let Some(requirements) = &playbook.requirements {
         let args = vec!["install".into(), "--role-file".into(), absolute(requirements)?.into()];
-        let galaxy = Program { name: "ansible-galaxy", args, folder: &playbook.folder, env: &env, hidden: &hidden };
+        let galaxy =
+            LocalProgram { name: "ansible-galaxy", args, folder: &playbook.folder, env: &env, hidden: &hidden };
         let exit = galaxy.run(&mut tail, deadline, ready(())).await?;
         tail.finish();
         if !exit.success() {
-            return Err(not_installed(step, &exit, tail.last_words(run)));
+            return Err(not_installed(step, &exit, tail.last_lines(run)));
         }
     }
 
@@ -109,51 +110,51 @@ async fn play(
     args.extend(playbook.args.iter().map(OsString::from));
     args.push(absolute(&playbook.playbook)?.into());
 
-    let told: Arc<Mutex<Told>> = Arc::default();
+    let report: Arc<Mutex<PlaybookReport>> = Arc::default();
     let running: Arc<AtomicUsize> = Arc::default();
     let listener =
         UnixListener::bind(own.socket()).map_err(|error| Error::build("listen for the playbook").because(error))?;
     let (wishes, wished) = unbounded_channel();
-    let server = Server {
+    let server = PlaybookServer {
         listener,
         machine: Arc::clone(&on.communicator),
         user: user.to_owned(),
         deadline: deadline.map(|(_, at)| at),
         wishes,
-        told: Arc::clone(&told),
+        report: Arc::clone(&report),
         running: Arc::clone(&running),
     };
-    let program = Program { name: "ansible-playbook", args, folder: &playbook.folder, env: &env, hidden: &hidden };
+    let program = LocalProgram { name: "ansible-playbook", args, folder: &playbook.folder, env: &env, hidden: &hidden };
     let exit = tokio::select! {
         exit = program.run(&mut tail, deadline, settle(running)) => exit?,
         () = fulfil(run, on, wished, deadline.map(|(_, at)| at)) => return Err(Error::internal("the playbook's machine ended")),
         () = server.serve() => return Err(Error::internal("the playbook's server ended")),
     };
     tail.finish();
-    // The command that ran out of time on the machine may have told Ansible before this program did.
+    // The command that ran out of time on the machine may have reached Ansible before this program did.
     let exit = match deadline {
         Some((limit, at)) if !exit.success() && Instant::now() >= at => Exit::TimedOut(limit),
         _ => exit,
     };
-    let words = tail.last_words(run);
-    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-    match failure::of(run, step, &playbook.folder, &exit, &told, words) {
+    let words = tail.last_lines(run);
+    let report = report.lock().unwrap_or_else(PoisonError::into_inner);
+    match failure::of(run, step, &playbook.folder, &exit, &report, words) {
         Some(error) => Err(error),
         None => Ok(()),
     }
 }
 
-fn not_installed(step: &Step, exit: &Exit, words: Option<LastWords>) -> Error {
+fn not_installed(step: &Step, exit: &Exit, words: Option<LastLines>) -> Error {
     let error = ended(step, "ansible-galaxy install", exit, words);
     match exit {
         Exit::Status(_) => error
-            .help("It fetches what `requirements` lists from the network; its output above says what it could not get.")
+            .help("It downloads what `requirements` lists: see its output above.")
             .at(step.route.key("requirements")),
         _ => error,
     }
 }
 
-/// Waits until no command of the playbook runs on the machine: each ends there by the same limit.
+/// Waits until no command of the playbook runs on the machine: each has the same deadline there.
 async fn settle(running: Arc<AtomicUsize>) {
     let idle = async {
         while running.load(Ordering::Relaxed) > 0 {
@@ -166,7 +167,7 @@ async fn settle(running: Arc<AtomicUsize>) {
 
 /// The variables over those of this process: the step's, and what Ansible needs to find what is ours.
 async fn environment(
-    own: &Folder,
+    own: &WorkFolder,
     said: &[(String, OsString)],
     hidden: &[&str],
     playbook: &AnsibleStep,
@@ -186,7 +187,7 @@ async fn environment(
         set("ANSIBLE_CONFIG", config.clone().into());
         let env = [said, &[("ANSIBLE_CONFIG".to_owned(), config.into())]].concat();
         let args = ["dump", "--format", "json"].map(OsString::from).to_vec();
-        let dump = Program { name: "ansible-config", args, folder: &playbook.folder, env: &env, hidden };
+        let dump = LocalProgram { name: "ansible-config", args, folder: &playbook.folder, env: &env, hidden };
         let mut collect = Collect::default();
         let limit = Duration::from_mins(1);
         let exit = dump.run(&mut collect, Some((limit, Instant::now() + limit)), ready(())).await?;
@@ -219,7 +220,7 @@ async fn environment(
         set(name, own.path("tmp").into());
     }
     set("PYTHONUNBUFFERED", "1".into());
-    // Whoever is asked for a password waits for ever.
+    // A prompt for a password would wait for ever.
     set("GIT_TERMINAL_PROMPT", "0".into());
     Ok(env)
 }

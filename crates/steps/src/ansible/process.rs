@@ -21,13 +21,13 @@ use super::tools::not_there;
 
 /// As much as a pipe holds.
 const CHUNK: usize = 64 << 10;
-/// What a program wrote before it ended is in the pipe already; whoever still holds the other end is not waited for.
+/// Time to read what a program wrote before it ended. Other holders of the pipe's end are not waited for.
 const DRAIN: Duration = Duration::from_millis(100);
-/// So often the processes of a program are looked for before they are given up; each look takes some milliseconds.
+/// Attempts to find and kill all processes of a program; each takes some milliseconds.
 const LOOKS: usize = 100;
 
 /// A program to run.
-pub(super) struct Program<'a> {
+pub(super) struct LocalProgram<'a> {
     /// Its name, found on the path.
     pub(super) name: &'static str,
     /// Arguments.
@@ -40,7 +40,7 @@ pub(super) struct Program<'a> {
     pub(super) hidden: &'a [&'a str],
 }
 
-impl Program<'_> {
+impl LocalProgram<'_> {
     /// Runs it; its standard input is empty. When its time is over, `settle` is waited for before it is killed. Whatever
     /// ends the call, nothing of it lives on.
     ///
@@ -65,7 +65,7 @@ impl Program<'_> {
         // Out of reach of the terminal's Ctrl-C: the engine ends what is to end.
         let spawned = command.process_group(0).kill_on_drop(true).spawn();
         let mut child = spawned.map_err(|error| not_there(self.name, error))?;
-        let _tree = Tree(mark);
+        let _tree = ProcessTree(mark);
         let limit = deadline.map(|(limit, _)| limit).unwrap_or_default();
         let over = async {
             match deadline {
@@ -114,9 +114,9 @@ async fn pump(child: &mut Child, output: &mut (dyn OutputSink + Send)) -> std::i
 }
 
 /// All processes with this mark. Ansible's workers lead sessions of their own, so that a process group does not hold them.
-struct Tree(String);
+struct ProcessTree(String);
 
-impl Drop for Tree {
+impl Drop for ProcessTree {
     fn drop(&mut self) {
         for _ in 0..LOOKS {
             let members = members(&self.0);

@@ -8,14 +8,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// So long one attempt to get a lost connection back may take; Ansible makes as many as its own limit allows.
+/// Time limit for one attempt to restore a lost connection; Ansible retries within its own limit.
 const ATTEMPT: Duration = Duration::from_secs(15);
-/// A restart is begun even where the step's time is all but over: what it says then is why the step failed.
+/// Least time for a restart: it is started even when the step's time is nearly over, so that its error explains the failure.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// What the playbook wants of its machine.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Wish {
+pub(super) enum BootRequest {
     /// Another boot, within this time.
     Restart(Duration),
     /// A connection to whatever boot there is.
@@ -26,12 +26,12 @@ pub(super) enum Wish {
 #[derive(Debug)]
 pub(super) struct Request {
     /// What.
-    pub(super) wish: Wish,
+    pub(super) wish: BootRequest,
     /// Where the answer goes: why it is not so, in words.
     pub(super) reply: oneshot::Sender<Result<(), String>>,
 }
 
-/// Fulfils one wish after the other, and never ends by itself. None takes longer than the step has.
+/// Serves the requests in turn, each within the step's deadline. Never returns.
 pub(super) async fn fulfil(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -44,10 +44,10 @@ pub(super) async fn fulfil(
     };
     while let Some(Request { wish, reply }) = wishes.recv().await {
         let done = match wish {
-            Wish::Restart(limit) => on.machine.reboot(run, within(limit)).await,
-            Wish::Recover => on.machine.recover(run, within(ATTEMPT)).await,
+            BootRequest::Restart(limit) => on.machine.reboot(run, within(limit)).await,
+            BootRequest::Recover => on.machine.recover(run, within(ATTEMPT)).await,
         };
-        // Nobody listens any more: the playbook has ended.
+        // A failed send means that the playbook has ended.
         let _ = reply.send(done.map_err(|error| words(&error)));
     }
     std::future::pending::<()>().await;

@@ -15,59 +15,59 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::message::{Failed, Message, answer, piece};
-use super::restart::{Request, Wish};
+use super::message::{FailedTask, Message, answer, piece};
+use super::restart::{BootRequest, Request};
 use crate::shell::ACCOUNT;
 
 /// As much of a command's input as waits for the machine.
 const WAITING: usize = 256 << 10;
-/// As a shell tells that a signal ended a command.
+/// A shell's exit status for a command that a signal killed is this plus the signal.
 const BY_SIGNAL: i32 = 128;
 
-/// What the playbook told of itself.
+/// What the plug-ins report about the playbook.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct PlaybookReport {
     /// Failed tasks, in order.
-    pub(super) failed: Vec<Failed>,
+    pub(super) failed: Vec<FailedTask>,
     /// On how many machines something ran; none before its end.
     pub(super) hosts: Option<usize>,
 }
 
 /// What serves a playbook.
-pub(super) struct Server {
+pub(super) struct PlaybookServer {
     /// Where the plug-ins call.
     pub(super) listener: UnixListener,
     /// The connection to the machine.
     pub(super) machine: Arc<dyn Communicator>,
-    /// Whose login a command stands in for.
+    /// The user whose login each command replaces.
     pub(super) user: String,
     /// When every command has to be over.
     pub(super) deadline: Option<Instant>,
     /// Where wishes for another boot go.
     pub(super) wishes: UnboundedSender<Request>,
     /// Where messages go.
-    pub(super) told: Arc<Mutex<Told>>,
+    pub(super) report: Arc<Mutex<PlaybookReport>>,
     /// How many commands run on the machine.
     pub(super) running: Arc<AtomicUsize>,
 }
 
 /// A command that runs, for as long as this lives.
-struct Running(Arc<AtomicUsize>);
+struct RunningCommand(Arc<AtomicUsize>);
 
-impl Running {
+impl RunningCommand {
     fn new(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Server {
+impl PlaybookServer {
     /// Serves until it is dropped; what still runs on the machine then ends.
     pub(super) async fn serve(self) {
         let server = Arc::new(self);
@@ -89,23 +89,23 @@ impl Server {
     }
 }
 
-async fn handle(server: Arc<Server>, stream: UnixStream) {
+async fn handle(server: Arc<PlaybookServer>, stream: UnixStream) {
     let (mut from, to) = stream.into_split();
     let Some(bytes) = piece(&mut from).await else { return };
-    let told = || server.told.lock().unwrap_or_else(PoisonError::into_inner);
+    let report = || server.report.lock().unwrap_or_else(PoisonError::into_inner);
     match serde_json::from_slice(&bytes) {
         Ok(Message::Exec { command }) => exec(&server, &command, from, to).await,
-        Ok(Message::Restart { timeout }) => wish(&server, Wish::Restart(Duration::from_secs(timeout)), to).await,
-        Ok(Message::Recover) => wish(&server, Wish::Recover, to).await,
-        Ok(Message::Failed(failed)) => told().failed.push(failed),
-        Ok(Message::Ended { hosts }) => told().hosts = Some(hosts),
+        Ok(Message::Restart { timeout }) => wish(&server, BootRequest::Restart(Duration::from_secs(timeout)), to).await,
+        Ok(Message::Recover) => wish(&server, BootRequest::Recover, to).await,
+        Ok(Message::Failed(failed)) => report().failed.push(failed),
+        Ok(Message::Ended { hosts }) => report().hosts = Some(hosts),
         Err(_) => {}
     }
 }
 
 /// Hands a wish on, and answers when it is fulfilled. It is over on the machine before the step is.
-async fn wish(server: &Server, wish: Wish, mut to: OwnedWriteHalf) {
-    let _running = Running::new(&server.running);
+async fn wish(server: &PlaybookServer, wish: BootRequest, mut to: OwnedWriteHalf) {
+    let _running = RunningCommand::new(&server.running);
     let (reply, done) = oneshot::channel();
     if server.wishes.send(Request { wish, reply }).is_err() {
         return;
@@ -115,13 +115,13 @@ async fn wish(server: &Server, wish: Wish, mut to: OwnedWriteHalf) {
         Ok(()) => answer(b's', b"0"),
         Err(words) => answer(b'l', words.as_bytes()),
     };
-    // Nobody listens any more: the other side has gone.
+    // A failed write means that the plug-in is gone.
     let _ = to.write_all(&answer).await;
 }
 
-/// Runs a command: its input from the caller's pieces, its output as pieces of the answer. A caller that goes away takes
-/// its command with it.
-async fn exec(server: &Server, command: &str, from: OwnedReadHalf, to: OwnedWriteHalf) {
+/// Runs a command: its input comes in the caller's frames, its output goes back in frames. The command ends when the caller
+/// disconnects.
+async fn exec(server: &PlaybookServer, command: &str, from: OwnedReadHalf, to: OwnedWriteHalf) {
     let (input, stdin) = tokio::io::duplex(WAITING);
     let (sender, receiver) = unbounded_channel();
     let line = server.as_login(command);
@@ -130,18 +130,18 @@ async fn exec(server: &Server, command: &str, from: OwnedReadHalf, to: OwnedWrit
         if let Some(deadline) = server.deadline {
             exec = exec.timeout(deadline.saturating_duration_since(Instant::now()));
         }
-        let mut sink = Pieces(sender);
-        let running = Running::new(&server.running);
+        let mut sink = FrameSink(sender);
+        let running = RunningCommand::new(&server.running);
         let ended = server.machine.exec(exec, &mut sink).await;
         drop(running);
         let (kind, content) = match ended {
             Ok(Exit::Status(status)) => (b's', status.to_string()),
             Ok(Exit::Signal(name)) => (b's', (BY_SIGNAL + signal(&name)).to_string()),
-            Ok(Exit::TimedOut(_)) => (b'l', "the step's time is over".to_owned()),
+            Ok(Exit::TimedOut(_)) => (b'l', "the step's timeout is over".to_owned()),
             Ok(Exit::Lost(seen)) => (b'l', format!("the connection to the machine was lost: {seen}")),
             Err(error) => (b'l', error.to_string()),
         };
-        // Nobody listens any more: the other side has gone.
+        // A failed write means that the plug-in is gone.
         let _ = sink.0.send(answer(kind, content.as_bytes()));
     };
     tokio::select! {
@@ -150,7 +150,7 @@ async fn exec(server: &Server, command: &str, from: OwnedReadHalf, to: OwnedWrit
     }
 }
 
-/// Hands the caller's input on, and ends when the caller goes away; a command that doesn't read to the end is its right.
+/// Passes the caller's input on until the caller disconnects; a command may stop reading early.
 async fn feed(mut from: OwnedReadHalf, input: DuplexStream) {
     let mut input = Some(input);
     while let Some(bytes) = piece(&mut from).await {
@@ -173,12 +173,12 @@ async fn pass_on(mut pieces: UnboundedReceiver<Vec<u8>>, mut to: OwnedWriteHalf)
 }
 
 /// A command's output as pieces.
-struct Pieces(UnboundedSender<Vec<u8>>);
+struct FrameSink(UnboundedSender<Vec<u8>>);
 
-impl OutputSink for Pieces {
+impl OutputSink for FrameSink {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         let kind = if stream == Stream::Stdout { b'o' } else { b'e' };
-        // Who does not listen does not hear.
+        // A failed send means that the plug-in is gone.
         let _ = self.0.send(answer(kind, bytes));
     }
 }

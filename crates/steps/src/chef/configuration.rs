@@ -7,7 +7,7 @@ pub(super) const FOLDERS: [(&str, &str); 3] =
     [("role_path", "roles"), ("data_bag_path", "data_bags"), ("environment_path", "environments")];
 
 /// The configuration (chef-config, `config.rb`): everything that Chef writes for itself is in the folder. Roles, data bags
-/// and environments are where it looks for them by itself, below `chef_repo_path`; it says so all the same.
+/// and environments are in its default folders below `chef_repo_path`; the settings name them explicitly.
 pub(super) fn solo(folder: &str, cookbooks: &[String]) -> String {
     let list: Vec<String> = cookbooks.iter().map(|path| format!("'{path}'")).collect();
     let mut text = format!(

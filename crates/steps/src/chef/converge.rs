@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::configuration::{FOLDERS, command, node, solo};
-use super::exit_status::{self, Next};
+use super::exit_status::{self, ExitMeaning};
 use crate::files::upload;
 use crate::shell::{Interpreter, Script, Tail, ask, ask_with, ended};
 use crate::step_type::StepType;
@@ -59,7 +59,7 @@ async fn chef(
         let there = found.next().is_some_and(|other| !other.is_empty());
         return Err(missing(step, &chef.tool, other, there));
     }
-    let folder = ask(run, on, "make a folder for Chef", FOLDER).await?.text("make a folder for Chef")?;
+    let folder = ask(run, on, "create a folder for Chef", FOLDER).await?.text("create a folder for Chef")?;
     let folder = folder.trim();
     let done = converge(run, on, step, chef, program, folder, output).await;
     let removed = ask(run, on, "remove Chef's folder", &format!("rm -rf {}", quote(folder))).await;
@@ -69,11 +69,11 @@ async fn chef(
 fn missing(step: &Step, tool: &str, other: &str, there: bool) -> Error {
     let name = &step.name;
     let error = if there {
-        Error::build(format!("step `{name}`: the machine has no {tool}, but it has {other}"))
-            .help(format!("Write `chef: {other}`: the two take the same cookbooks."))
+        Error::build(format!("step `{name}`: the machine has no {tool}, but {other}"))
+            .help(format!("Write `chef: {other}`: both run the same cookbooks."))
     } else {
         Error::build(format!("step `{name}`: the machine has no {tool}")).help(
-            "The step installs nothing by itself: install Chef or Cinc in an earlier `run` step, or start from an image that has it.",
+            "The step does not install Chef: install Chef or Cinc in an earlier `run` step, or start from an image that has it.",
         )
     };
     error.at(step.route.key("chef"))
@@ -123,46 +123,48 @@ async fn converge(
             (exit, _) => exit,
         };
         let next = exit_status::next(&exit);
-        if next == Next::Nothing || round == exit_status::ROUNDS {
+        if next == ExitMeaning::Nothing || round == exit_status::ROUNDS {
             return failure(run, step, &chef.tool, &exit, next, &tail);
         }
-        if next != Next::Again && !exit_status::boot(run, on, step, next, &before, deadline).await? {
+        if next != ExitMeaning::Again && !exit_status::boot(run, on, step, next, &before, deadline).await? {
             return failure(run, step, &chef.tool, &exit, next, &tail);
         }
         run.progress(match next {
-            Next::Again => format!("{} has replaced itself, and runs again", chef.tool),
-            _ => format!("the machine was restarted for {}, which runs again", chef.tool),
+            ExitMeaning::Again => format!("{} has updated itself: running it again", chef.tool),
+            _ => format!("Restarted the machine for {}: running it again", chef.tool),
         });
     }
     Ok(())
 }
 
 /// The end of the last round.
-fn failure(run: &Run, step: &Step, tool: &str, exit: &Exit, next: Next, tail: &Tail<'_>) -> Result<()> {
+fn failure(run: &Run, step: &Step, tool: &str, exit: &Exit, next: ExitMeaning, tail: &Tail<'_>) -> Result<()> {
     if exit.success() {
         return Ok(());
     }
     let error = match exit {
         Exit::Status(status) if LICENCE.contains(status) => {
             let message =
-                format!("step `{}`: {tool} exited with status {status}: its licence is not accepted", step.name);
+                format!("step `{}`: {tool} exited with status {status}: its license is not accepted", step.name);
             let error = Error::build(message).help(
-                "Where you accept it, say so: `env: {CHEF_LICENSE: accept}`. Cinc, the free distribution, asks for none: `chef: cinc-solo`.",
+                "To accept it, set `env: {CHEF_LICENSE: accept}`. Cinc, the free distribution, needs no license: `chef: cinc-solo`.",
             );
-            match tail.last_words(run) {
+            match tail.last_lines(run) {
                 Some(words) => error.because(words),
                 None => error,
             }
         }
-        Exit::Status(status) if next != Next::Nothing => {
+        Exit::Status(status) if next != ExitMeaning::Nothing => {
             let message = format!(
                 "step `{}`: {tool} asked to be run again for the {}th time (exit status {status})",
                 step.name,
                 exit_status::ROUNDS
             );
-            Error::build(message).help("A recipe that restarts the machine has to see that it has done so: give its `reboot` resource a `not_if`.")
+            Error::build(message).help(
+                "A recipe that restarts the machine must not do so every time: give its `reboot` resource a `not_if`.",
+            )
         }
-        exit => ended(step, tool, exit, tail.last_words(run)),
+        exit => ended(step, tool, exit, tail.last_lines(run)),
     };
     Err(error.at(step.route.clone()))
 }

@@ -19,7 +19,7 @@ const RECOVER: Duration = Duration::from_mins(2);
 
 /// What an end asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum ExitMeaning {
     /// Nothing: it is done, or it failed.
     Nothing,
     /// The machine is to be restarted, and the tool to be run again.
@@ -31,29 +31,29 @@ pub(super) enum Next {
 }
 
 /// Reads an end.
-pub(super) fn next(exit: &Exit) -> Next {
+pub(super) fn next(exit: &Exit) -> ExitMeaning {
     match exit {
         // A restart is under way, is needed before the run can go on, or was tried in vain, as in a container.
-        Exit::Status(35 | 37 | 41) => Next::Restart,
-        Exit::Status(213) => Next::Again,
-        Exit::Lost(_) => Next::Look,
-        _ => Next::Nothing,
+        Exit::Status(35 | 37 | 41) => ExitMeaning::Restart,
+        Exit::Status(213) => ExitMeaning::Again,
+        Exit::Lost(_) => ExitMeaning::Look,
+        _ => ExitMeaning::Nothing,
     }
 }
 
-/// Brings the machine to a later boot than `before`, which a recipe's own restart may have done already. False when it
-/// was not to be restarted, and its boot is the same.
+/// Reboots the machine, unless a recipe's own restart already did (its boot id is not `before`). False when no reboot was
+/// asked for and the boot id is unchanged.
 pub(super) async fn boot(
     run: &Run,
     on: &ConnectedMachine<'_>,
     step: &Step,
-    next: Next,
+    next: ExitMeaning,
     before: &str,
     deadline: Option<Instant>,
 ) -> Result<bool> {
     let left = |limit: Duration| deadline.map_or(limit, |at| limit.min(at.saturating_duration_since(Instant::now())));
     let named = |error: Error| {
-        let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();
+        let help = error.help_text().unwrap_or("Check the machine's console.").to_owned();
         Error::new(error.kind(), format!("step `{}`: restart the machine for Chef", step.name))
             .because(error)
             .help(help)
@@ -62,14 +62,14 @@ pub(super) async fn boot(
     if id(run, on).await? != before {
         return Ok(true);
     }
-    if next == Next::Look {
+    if next == ExitMeaning::Look {
         return Ok(false);
     }
     on.machine.reboot(run, left(BACK)).await.map_err(named)?;
     Ok(true)
 }
 
-/// The machine's boot id; empty where there is none.
+/// The machine's boot id; empty where the kernel has none (a container).
 pub(super) async fn id(run: &Run, on: &ConnectedMachine<'_>) -> Result<String> {
     let command = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || :";
     ask(run, on, "read the machine's boot id", command).await?.text("read the machine's boot id")

@@ -17,22 +17,21 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) ->
          getent passwd \"$name\" 2>/dev/null || grep \"^$name:\" /etc/passwd\nid -Gn \"$name\"",
         quote(name)
     );
-    let answer = ask(run, on, "look for the user", &script).await?;
+    let answer = ask(run, on, "look up the user", &script).await?;
     if answer.status == 3 {
         return Ok(if *exists {
-            Observation::unmet(format!("expected the user `{name}`, but there is none"))
+            Observation::unmet(format!("expected the user `{name}` to exist, but it does not"))
         } else {
             Observation::Met
         });
     }
     if !exists {
-        return Ok(Observation::unmet(format!("expected no user `{name}`, but there is one")));
+        return Ok(Observation::unmet(format!("expected the user `{name}` not to exist, but it does")));
     }
-    let text = answer.text("look for the user")?;
-    let (entry, member) = text
-        .trim_end()
-        .split_once('\n')
-        .ok_or_else(|| Error::build(format!("read the machine's answer about the user `{name}`: `{}`", text.trim())))?;
+    let text = answer.text("look up the user")?;
+    let (entry, member) = text.trim_end().split_once('\n').ok_or_else(|| {
+        Error::build(format!("parse the machine's output about the user `{name}`: `{}`", text.trim()))
+    })?;
     let fields: Vec<&str> = entry.split(':').collect();
     let member: Vec<&str> = member.split_whitespace().collect();
     for group in groups {

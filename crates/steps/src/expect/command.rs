@@ -13,18 +13,18 @@ use crate::shell::{Interpreter, Script, Tail};
 use crate::text::excerpt;
 
 /// How a polled command ended.
-pub(crate) struct Outcome {
+pub(crate) struct CommandResult {
     pub(crate) exit: Exit,
     output: Collect,
 }
 
-impl Outcome {
+impl CommandResult {
     /// In words, with the end of what it printed.
     pub(crate) fn describe(&self, run: &Run) -> String {
         let end = match &self.exit {
             Exit::Status(status) => format!("it exited with status {status}"),
-            Exit::Signal(signal) => format!("it was ended by signal {signal}"),
-            Exit::TimedOut(_) => "it did not end in time".to_owned(),
+            Exit::Signal(signal) => format!("it was killed by signal {signal}"),
+            Exit::TimedOut(_) => "it timed out".to_owned(),
             Exit::Lost(_) => "the connection to the machine was lost".to_owned(),
         };
         let (stderr, stdout) = (self.output.stderr_text(), self.output.stdout_text());
@@ -36,20 +36,20 @@ impl Outcome {
     }
 }
 
-/// Runs a command as `run` does; with `sh -eu` on a machine that has no bash. It may take as long as all looks.
+/// Runs a command as `run` does, with `sh -eu` on a machine without bash. Its limit is that of all attempts together.
 pub(crate) async fn execute(
     run: &Run,
     on: &ConnectedMachine<'_>,
     step: &Step,
     text: &str,
     limit: Duration,
-) -> Result<Outcome> {
+) -> Result<CommandResult> {
     let mut output = Collect::default();
     let mut tail = Tail::new(&mut output);
     let mut script = Script::text(text, Interpreter::Any);
     script.timeout = Some(PollLimits::command(limit));
     let exit = script.execute(run, on, step, &mut tail).await?;
-    Ok(Outcome { exit, output })
+    Ok(CommandResult { exit, output })
 }
 
 /// Whether the command's result is the expected one.
@@ -83,7 +83,7 @@ pub(super) async fn look(
             };
             let text = excerpt(text, 80);
             return Ok(Observation::unmet(format!(
-                "expected the {name} of `{text}` to hold \"{expected}\", but {seen}"
+                "expected the {name} of `{text}` to contain \"{expected}\", but {seen}"
             )));
         }
     }

@@ -20,14 +20,12 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) ->
         let link = words.first() == Some(&"dangling");
         return Ok(match (exists, link) {
             (false, _) => Observation::Met,
-            (true, true) => {
-                Observation::unmet(format!("expected `{path}` to be there, but it is a link that leads nowhere"))
-            }
-            (true, false) => Observation::unmet(format!("expected `{path}` to be there, but it is not")),
+            (true, true) => Observation::unmet(format!("expected `{path}` to exist, but it is a dangling link")),
+            (true, false) => Observation::unmet(format!("expected `{path}` to exist, but it does not")),
         });
     };
     if !exists {
-        return Ok(Observation::unmet(format!("expected `{path}` not to be there, but it is")));
+        return Ok(Observation::unmet(format!("expected `{path}` not to exist, but it does")));
     }
     if let Some(expected) = mode
         && u32::from_str_radix(octal, 8) != Ok(*expected)
@@ -61,7 +59,7 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) ->
     if let Some(expected) = contains
         && !holds(run, on, path, expected).await?
     {
-        return Ok(Observation::unmet(format!("expected `{path}` to hold \"{expected}\", but it does not")));
+        return Ok(Observation::unmet(format!("expected `{path}` to contain \"{expected}\", but it does not")));
     }
     Ok(Observation::Met)
 }
@@ -90,7 +88,7 @@ async fn holds(run: &Run, on: &ConnectedMachine<'_>, path: &str, text: &str) -> 
     }
 }
 
-/// Looks for a text in a stream, keeping only as much as could be its beginning.
+/// Searches a stream for a text, and keeps only as much as could be its beginning.
 struct Search<'a> {
     text: &'a [u8],
     end: Vec<u8>,

@@ -11,13 +11,13 @@ use crate::http::{HttpError, HttpRequest, HttpResponse, Method, TLS, send};
 use crate::poll::Observation;
 use crate::text::excerpt;
 
-/// Time for one answer; shorter than a look, so that the message says what was missing.
+/// Time limit for one answer; shorter than that of an attempt, so that the message can say what was missing.
 const ANSWER: Duration = Duration::from_secs(8);
 /// More of a body is not read: no text that an assertion looks for comes later.
 const BODY: u64 = 1 << 20;
 
 /// An answer with its body.
-struct Answer {
+struct HttpAnswer {
     head: HttpResponse,
     body: String,
 }
@@ -59,7 +59,7 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &HttpProbe
         let mut head = send(on.communicator.as_ref(), &request).await?;
         let mut body = Vec::new();
         (&mut head.body).take(BODY).read_to_end(&mut body).await.map_err(|error| HttpError::of_body(&error))?;
-        Ok(Answer { head, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(HttpAnswer { head, body: String::from_utf8_lossy(&body).into_owned() })
     };
     let answer = tokio::select! {
         answer = answer => answer,
@@ -94,7 +94,7 @@ const CERTIFICATE: &str = "`tls-verify: false` accepts any certificate. Else it 
 const NOT_TLS: &str = "Remove `scheme: https` for a plain HTTP server, or correct `port`.";
 
 /// Whether an answer is the expected one.
-fn compare(probe: &HttpProbe, url: &str, answer: &Answer) -> Observation {
+fn compare(probe: &HttpProbe, url: &str, answer: &HttpAnswer) -> Observation {
     let began = match excerpt(&answer.body, 200) {
         text if text.is_empty() => "the body was empty".to_owned(),
         text => format!("the body begins with \"{text}\""),

@@ -17,16 +17,16 @@ pub(super) async fn look(
     let host = host.unwrap_or("127.0.0.1");
     let listens = on.communicator.dial(host, port).await.is_ok();
     if !open && !listens {
-        // A lost connection looks the same: only a machine that answers has a closed port.
-        ask(run, on, "ask the machine for a sign of life", "true").await?;
+        // A lost connection looks like a closed port: check that the machine still answers.
+        ask(run, on, "check that the machine answers", "true").await?;
     }
     Ok(match (open, listens) {
         (true, true) | (false, false) => Observation::Met,
         (true, false) => {
-            Observation::unmet(format!("expected port {port} of {host} to listen, but nothing took the connection"))
+            Observation::unmet(format!("expected port {port} of {host} to be open, but could not connect"))
         }
         (false, true) => {
-            Observation::unmet(format!("expected port {port} of {host} to be closed, but it took the connection"))
+            Observation::unmet(format!("expected port {port} of {host} to be closed, but it accepted a connection"))
         }
     })
 }

@@ -18,24 +18,27 @@ pub(super) async fn service(
     enabled: Option<bool>,
 ) -> Result<Observation> {
     let script = format!("name={}\n{}", quote(name), include_str!("service.sh"));
-    let text = ask(run, on, "ask for the service", &script).await?.text("ask for the service")?;
+    let text = ask(run, on, "query the service", &script).await?.text("query the service")?;
     let mut lines = text.lines();
     let (active, boot) = (lines.next().unwrap_or_default().trim(), lines.next().unwrap_or_default().trim());
     if active == "no-init" {
-        return Err(Error::build(format!("step `{}`: the machine runs no init (neither systemd nor OpenRC), so that the service `{name}` can't be asked for", step.name))
-            .help("In a sandbox or container leave the step out with `platforms: [aws]`, or expect a port or a command instead.")
-            .at(step.route.clone()));
+        return Err(Error::build(format!(
+            "step `{}`: can't check the service `{name}`: the machine runs neither systemd nor OpenRC",
+            step.name
+        ))
+        .help(
+            "In a sandbox or container, skip the step with `platforms: [aws]`, or expect a port or a command instead.",
+        )
+        .at(step.route.clone()));
     }
     if active == "unknown" {
-        return Ok(Observation::unmet(format!(
-            "expected the service `{name}`, but the machine knows none of this name"
-        )));
+        return Ok(Observation::unmet(format!("expected the service `{name}`, but there is no such service")));
     }
     // `reloading` is a running service between two states.
     let runs = active == "active" || active == "reloading";
     if runs != running {
-        let expected = if running { "to run" } else { "not to run" };
-        return Ok(Observation::unmet(format!("expected the service `{name}` {expected}, but it was {active}")));
+        let expected = if running { "to be running" } else { "not to be running" };
+        return Ok(Observation::unmet(format!("expected the service `{name}` {expected}, but it is {active}")));
     }
     if let Some(enabled) = enabled {
         let seen = boot.starts_with("enabled")
@@ -45,7 +48,7 @@ pub(super) async fn service(
             || boot == "indirect";
         if seen != enabled {
             let expected = if enabled { "to start at boot" } else { "not to start at boot" };
-            return Ok(Observation::unmet(format!("expected the service `{name}` {expected}, but it was {boot}")));
+            return Ok(Observation::unmet(format!("expected the service `{name}` {expected}, but it is {boot}")));
         }
     }
     Ok(Observation::Met)
@@ -61,11 +64,11 @@ pub(super) async fn package(
     installed: bool,
 ) -> Result<Observation> {
     let script = format!("name={}\n{}", quote(name), include_str!("package.sh"));
-    let text = ask(run, on, "ask for the package", &script).await?.text("ask for the package")?;
+    let text = ask(run, on, "query the package", &script).await?.text("query the package")?;
     let seen = text.trim();
     if seen == "no-manager" {
         return Err(Error::build(format!(
-            "step `{}`: the machine has none of dpkg, rpm and apk to ask for the package `{name}`",
+            "step `{}`: can't check the package `{name}`: the machine has none of dpkg, rpm and apk",
             step.name
         ))
         .help("Expect a file or a command instead.")
@@ -79,7 +82,7 @@ pub(super) async fn package(
             Observation::unmet(format!("expected the package `{name}` not to be installed, but {seen} is"))
         }
         (Some(seen), true) => match version {
-            // People leave out the epoch (`1:`), which is no part of the upstream version.
+            // People leave out the epoch (`1:`), which is not part of the upstream version.
             Some(version)
                 if !seen.starts_with(version)
                     && !seen.split_once(':').is_some_and(|(_, rest)| rest.starts_with(version)) =>

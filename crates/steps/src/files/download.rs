@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use super::stream::BlockingReader;
-use super::unpack::{Place, unpack};
+use super::unpack::{TargetFolder, unpack};
 use super::upload::{blocking, too_slow};
 use crate::shell::ask;
 use crate::step_type::StepType;
@@ -44,8 +44,8 @@ async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &
         format!("if [ -d {0} ]; then echo folder; elif [ -e {0} ]; then echo file; else echo none; fi", quote(from));
     let kind = ask(run, on, &format!("step `{name}`: look at `{from}`"), &script).await?.text("look at the path")?;
     if kind.trim() == "none" {
-        return Err(Error::build(format!("step `{name}`: there is no `{from}` on the machine"))
-            .help("An earlier step has to make it; check the path.")
+        return Err(Error::build(format!("step `{name}`: `{from}` not found on the machine"))
+            .help("An earlier step has to create it; check the path.")
             .at(step.route.key("download")));
     }
     let file_name = PathBuf::from(from.rsplit('/').next().unwrap_or_default());
@@ -53,7 +53,7 @@ async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &
     let contents = download.from.ends_with('/');
     let into = download.to.as_os_str().as_bytes().ends_with(b"/") || download.to.is_dir();
     let root = if folder && !contents { download.to.join(&file_name) } else { download.to.clone() };
-    let place = Place { root, name: file_name, exclude, into: !folder && into };
+    let place = TargetFolder { root, name: file_name, exclude, into: !folder && into };
 
     let (mut writer, reader) = tokio::io::duplex(BUFFER);
     let reader = BlockingReader { stream: reader, runtime: Handle::current() };
@@ -80,14 +80,14 @@ async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &
         },
     };
     let failed = |cause: Error| {
-        Error::build(format!("step `{name}`: fetch `{from}` from the machine to `{}`", download.to.display()))
+        Error::build(format!("step `{name}`: download `{from}` from the machine to `{}`", download.to.display()))
             .because(cause)
             .at(step.route.clone())
     };
     match (unpacked?, got) {
         (Ok(count), Ok(())) => {
             run.progress(format!(
-                "fetched {count} {} to {}",
+                "Downloaded {count} {} to {}",
                 if count == 1 { "file" } else { "files" },
                 download.to.display()
             ));
@@ -95,7 +95,7 @@ async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &
         }
         (Err(error), _) if error.kind() == std::io::ErrorKind::InvalidData => {
             Err(Error::build(format!("step `{name}`: {error}"))
-                .help("List it under `exclude`, or fetch a folder that stands for itself.")
+                .help("List it under `exclude`.")
                 .at(step.route.key("download")))
         }
         // An archive that ends early is the machine's end's failure; any other is ours, and theirs follows from it.

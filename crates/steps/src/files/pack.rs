@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ami_bake_core::plan::{FileKind, LocalFile};
 use tar::{Builder, EntryType, Header};
 
-/// So much is handed on at once.
+/// Bytes passed on at once.
 const CHUNK: usize = 128 << 10;
 
 /// What every entry gets.
@@ -23,7 +23,7 @@ pub(crate) struct Ownership {
 }
 
 /// A file under its name in the archive.
-pub(crate) struct Item {
+pub(crate) struct ArchiveItem {
     /// The file.
     pub(crate) file: LocalFile,
     /// Its name.
@@ -31,14 +31,14 @@ pub(crate) struct Item {
 }
 
 /// Opens every file once, so that what can't be read is known before anything is sent.
-pub(crate) fn check_readable(items: &[Item]) -> io::Result<()> {
+pub(crate) fn check_readable(items: &[ArchiveItem]) -> io::Result<()> {
     items.iter().filter(|item| matches!(item.file.kind, FileKind::File(_))).try_for_each(|item| {
         File::open(&item.file.path).map(drop).map_err(|error| about("read", &item.file.path, &error))
     })
 }
 
 /// Writes the archive. A file that is longer or shorter than when it was listed is an error.
-pub(crate) fn pack(items: &[Item], ownership: Ownership, to: impl Write) -> io::Result<()> {
+pub(crate) fn pack(items: &[ArchiveItem], ownership: Ownership, to: impl Write) -> io::Result<()> {
     let mut archive = Builder::new(BufWriter::with_capacity(CHUNK, to));
     for item in items {
         let metadata = item.file.path.symlink_metadata().map_err(|error| about("read", &item.file.path, &error))?;
@@ -104,7 +104,7 @@ impl Read for Exact<'_> {
 impl Exact<'_> {
     fn changed(&self, how: &str) -> io::Error {
         let text = format!(
-            "`{}` became {how} while it was sent; nothing may write to it during the bake",
+            "`{}` became {how} during the upload: nothing may write to it while it is uploaded",
             self.path.display()
         );
         io::Error::new(io::ErrorKind::InvalidData, text)
@@ -133,13 +133,13 @@ mod tests {
         let item = |size| {
             let file =
                 LocalFile { path: path.clone(), relative: PathBuf::new(), kind: FileKind::File(size), mode: 0o644 };
-            [Item { file, name: "log".into() }]
+            [ArchiveItem { file, name: "log".into() }]
         };
         let ownership = Ownership { uid: 0, gid: 0, mode: None };
         assert!(pack(&item(5), ownership, io::sink()).is_ok());
         for (size, how) in [(4, "longer"), (6, "shorter")] {
             let error = pack(&item(size), ownership, io::sink()).unwrap_err().to_string();
-            assert!(error.contains(&format!("log` became {how} while it was sent")), "{error}");
+            assert!(error.contains(&format!("log` became {how} during the upload")), "{error}");
         }
     }
 }

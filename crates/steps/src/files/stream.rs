@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, DuplexStream, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// So many chunks may wait between the two sides.
+/// Chunks that may wait between the two sides.
 const WAITING: usize = 8;
 
 /// The asynchronous end of what a blocking task writes.
@@ -38,7 +38,7 @@ impl ChunkWriter {
 
 impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the archive any more");
+        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the reader of the archive is gone");
         self.0.blocking_send(Ok(bytes.to_vec())).map_err(gone)?;
         Ok(bytes.len())
     }

@@ -11,7 +11,7 @@ use tar::{Archive, Entry, EntryType};
 use super::pack::about;
 
 /// Where an archive goes.
-pub(crate) struct Place {
+pub(crate) struct TargetFolder {
     /// What the archive's first name becomes.
     pub(crate) root: PathBuf,
     /// The first name that it must have.
@@ -25,8 +25,8 @@ pub(crate) struct Place {
 /// Unpacks it; how many files it had.
 ///
 /// # Errors
-/// A path or link that leads out of the folder, a file that is no file, folder or link, what can't be written.
-pub(crate) fn unpack(place: &Place, archive: impl Read) -> io::Result<usize> {
+/// A path or link that leads out of the folder, an entry that is not a file, folder or link, what can't be written.
+pub(crate) fn unpack(place: &TargetFolder, archive: impl Read) -> io::Result<usize> {
     let mut count = 0;
     for entry in Archive::new(archive).entries()? {
         let mut entry = entry?;
@@ -51,8 +51,8 @@ pub(crate) fn unpack(place: &Place, archive: impl Read) -> io::Result<usize> {
 }
 
 /// The path below the archive's own first name.
-fn inside(place: &Place, path: &Path) -> io::Result<PathBuf> {
-    let bad = || refuse(format!("the machine sent the path `{}`, which leads out of the folder", path.display()));
+fn inside(place: &TargetFolder, path: &Path) -> io::Result<PathBuf> {
+    let bad = || refuse(format!("the machine sent the path `{}`, which is outside the folder", path.display()));
     let plain: PathBuf = path
         .components()
         .filter(|component| *component != Component::CurDir)
@@ -62,7 +62,7 @@ fn inside(place: &Place, path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Makes the folders above the target; one that is a link is refused.
-fn parents(place: &Place, target: &Path) -> io::Result<()> {
+fn parents(place: &TargetFolder, target: &Path) -> io::Result<()> {
     let parent = target.parent().unwrap_or(Path::new("/"));
     let mut path = place.root.clone();
     let below = parent.strip_prefix(&place.root);
@@ -82,7 +82,7 @@ fn parents(place: &Place, target: &Path) -> io::Result<()> {
 }
 
 /// Writes one entry; true when it was a file or link.
-fn write(place: &Place, entry: &mut Entry<'_, impl Read>, target: &Path, relative: &Path) -> io::Result<bool> {
+fn write(place: &TargetFolder, entry: &mut Entry<'_, impl Read>, target: &Path, relative: &Path) -> io::Result<bool> {
     let failed = |error: io::Error| about("write", target, &error);
     let kind = entry.header().entry_type();
     // No set-user-id bits, whatever the machine says.
@@ -106,7 +106,7 @@ fn write(place: &Place, entry: &mut Entry<'_, impl Read>, target: &Path, relativ
             io::copy(entry, &mut file).map_err(failed)?;
             file.set_permissions(fs::Permissions::from_mode(mode | 0o200)).map_err(failed)?;
             if let Some(seconds) = modified {
-                // A date that this file system can't hold is no reason to fail.
+                // Best effort: this file system may not support the date.
                 let _ = file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
             }
         }
@@ -114,7 +114,7 @@ fn write(place: &Place, entry: &mut Entry<'_, impl Read>, target: &Path, relativ
             let to = entry.link_name()?.ok_or_else(|| refuse("the machine sent a link without a target".to_owned()))?;
             if leaves(relative, &to) {
                 return Err(refuse(format!(
-                    "the link `{}` on the machine leads out of the folder, to `{}`",
+                    "the link `{}` on the machine points outside the folder, to `{}`",
                     relative.display(),
                     to.display()
                 )));
@@ -127,7 +127,7 @@ fn write(place: &Place, entry: &mut Entry<'_, impl Read>, target: &Path, relativ
             let other = place.root.join(other);
             parents(place, &other)?;
             if !other.symlink_metadata().map_err(|error| about("link to", &other, &error))?.is_file() {
-                return Err(refuse(format!("the machine sent a hard link to `{}`, which is no file", to.display())));
+                return Err(refuse(format!("the machine sent a hard link to `{}`, which is not a file", to.display())));
             }
             fs::hard_link(&other, target).map_err(failed)?;
         }
@@ -180,26 +180,26 @@ mod tests {
     /// Entries, and what the refusal says.
     type Attack = (&'static [(EntryType, &'static str, &'static str)], &'static str);
 
-    fn place(root: &Path) -> Place {
+    fn place(root: &Path) -> TargetFolder {
         let exclude = Exclude::new(&["*.log".to_owned()]).unwrap();
-        Place { root: root.join("out"), name: "logs".into(), exclude, into: false }
+        TargetFolder { root: root.join("out"), name: "logs".into(), exclude, into: false }
     }
 
     #[test]
     fn attacks_are_refused_and_nothing_is_outside() {
         use EntryType::{Block, Link, Regular, Symlink};
         let attacks: [Attack; 9] = [
-            (&[(Regular, "logs/../../evil", "x")], "leads out of the folder"),
-            (&[(Regular, "/evil", "x")], "leads out of the folder"),
-            (&[(Regular, "other/evil", "x")], "leads out of the folder"),
+            (&[(Regular, "logs/../../evil", "x")], "outside the folder"),
+            (&[(Regular, "/evil", "x")], "outside the folder"),
+            (&[(Regular, "other/evil", "x")], "outside the folder"),
             (
                 &[(Symlink, "logs/a", "/etc/passwd")],
-                "the link `a` on the machine leads out of the folder, to `/etc/passwd`",
+                "the link `a` on the machine points outside the folder, to `/etc/passwd`",
             ),
-            (&[(Symlink, "logs/d/a", "../../x")], "leads out of the folder"),
+            (&[(Symlink, "logs/d/a", "../../x")], "outside the folder"),
             (&[(Symlink, "logs/a", "b"), (Regular, "logs/a/c", "x")], "would be written through the link"),
-            (&[(Link, "logs/a", "/etc/passwd")], "leads out of the folder"),
-            (&[(Symlink, "logs/a", "b"), (Link, "logs/c", "logs/a")], "is no file"),
+            (&[(Link, "logs/a", "/etc/passwd")], "outside the folder"),
+            (&[(Symlink, "logs/a", "b"), (Link, "logs/c", "logs/a")], "is not a file"),
             (&[(Block, "logs/a", "")], "is a device"),
         ];
         for (entries, expected) in attacks {

@@ -10,13 +10,13 @@ use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
-use super::pack::{Item, Ownership, check_readable, pack};
+use super::pack::{ArchiveItem, Ownership, check_readable, pack};
 use super::stream::Chunks;
 use crate::shell::ask;
 use crate::step_type::StepType;
 
 /// What the machine says about the target.
-struct Target {
+struct UploadTarget {
     folder: bool,
     uid: u64,
     gid: u64,
@@ -40,12 +40,12 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
     let name = &step.name;
     let local = |error: io::Error| {
         Error::build(format!("step `{name}`: {error}"))
-            .help("The path is relative to the manifest's folder. Nothing was sent yet.")
+            .help("The path is relative to the manifest's folder. Nothing was uploaded.")
             .at(step.route.key("upload"))
     };
     if !upload.to.starts_with('/') {
         let message = format!("step `{name}`: `{}` is not an absolute path", upload.to);
-        return Err(Error::manifest(message).help("Begin `to` with `/`.").at(step.route.key("to")));
+        return Err(Error::manifest(message).help("Start `to` with `/`.").at(step.route.key("to")));
     }
     let exclude = Exclude::new(&upload.exclude)
         .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
@@ -53,7 +53,7 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
     let files = blocking(move || local_files(&from, &exclude)).await?.map_err(local)?;
     let single = files.first().is_some_and(|file| matches!(file.kind, FileKind::File(_)));
     if single && upload.contents {
-        let message = format!("`{}` is a file, so that it can't end in `/`", upload.from.display());
+        let message = format!("`{}` is a file: remove the `/` at its end", upload.from.display());
         return Err(local(io::Error::other(message)));
     }
     let target = target(run, on, step, upload).await?;
@@ -79,31 +79,31 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
         },
     };
     match packing.await {
-        // The machine's end is the cause, when ours only saw that nobody listens any more.
+        // A broken pipe here follows from a failure on the machine, which is the cause to report.
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe || sent.is_ok() => {
             return Err(Error::build(format!("step `{name}`: {error}")).at(step.route.key("upload")));
         }
         _ => {}
     }
     sent.map_err(|error| {
-        Error::build(format!("step `{name}`: send `{}` to `{}` on the machine", upload.from.display(), upload.to))
-            .help("Look for a full disk, a read-only file system, or a file where a folder should be.")
+        Error::build(format!("step `{name}`: upload `{}` to `{}` on the machine", upload.from.display(), upload.to))
+            .help("Check for a full disk, a read-only file system, or a file in place of a folder.")
             .because(error)
             .at(step.route.clone())
     })?;
-    run.progress(format!("sent {count} {} to {}", if count == 1 { "file" } else { "files" }, upload.to));
+    run.progress(format!("Uploaded {count} {} to {}", if count == 1 { "file" } else { "files" }, upload.to));
     Ok(())
 }
 
 /// The error of a transfer that took longer than the step's `timeout`.
 pub(super) fn too_slow(step: &Step, limit: std::time::Duration) -> Error {
     let text = format!(
-        "step `{}`: the {} was not done after {}",
+        "step `{}`: the {} took longer than {}",
         step.name,
         step.action.name(),
         ami_bake_core::duration::human(limit)
     );
-    Error::build(text).help("Give it longer with `timeout`.").at(step.route.clone())
+    Error::build(text).help("Raise `timeout`.").at(step.route.clone())
 }
 
 /// Runs what blocks apart from everything else.
@@ -112,7 +112,12 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 }
 
 /// Where each file goes: the folder to unpack in, and its name there.
-fn place(upload: &UploadStep, files: Vec<LocalFile>, single: bool, folder: bool) -> io::Result<(String, Vec<Item>)> {
+fn place(
+    upload: &UploadStep,
+    files: Vec<LocalFile>,
+    single: bool,
+    folder: bool,
+) -> io::Result<(String, Vec<ArchiveItem>)> {
     let to = match upload.to.trim_end_matches('/') {
         "" => "/",
         to => to,
@@ -121,7 +126,9 @@ fn place(upload: &UploadStep, files: Vec<LocalFile>, single: bool, folder: bool)
         let whole = upload.from.canonicalize()?;
         // The name that was written, not that of what a link leads to.
         let name = upload.from.file_name().or_else(|| whole.file_name()).map(PathBuf::from);
-        name.ok_or_else(|| io::Error::other(format!("`{}` has no name of its own: add a `/`", upload.from.display())))
+        name.ok_or_else(|| {
+            io::Error::other(format!("`{}` has no file name: add a `/` to upload its contents", upload.from.display()))
+        })
     };
     if single {
         let into = upload.to.ends_with('/') || folder;
@@ -131,22 +138,25 @@ fn place(upload: &UploadStep, files: Vec<LocalFile>, single: bool, folder: bool)
             Some((parent, name)) => (parent, name.into()),
             None => (to, base()?),
         };
-        return Ok((parent.to_owned(), files.into_iter().map(|file| Item { file, name: name.clone() }).collect()));
+        return Ok((
+            parent.to_owned(),
+            files.into_iter().map(|file| ArchiveItem { file, name: name.clone() }).collect(),
+        ));
     }
     let prefix = if upload.contents { PathBuf::new() } else { base()? };
     let items = files
         .into_iter()
-        .map(|file| Item { name: prefix.join(&file.relative), file })
+        .map(|file| ArchiveItem { name: prefix.join(&file.relative), file })
         // The target of contents is the machine's: its owner and mode stay when it is there.
         .filter(|item| !item.name.as_os_str().is_empty())
-        .map(|item| Item { name: item.name.components().collect(), ..item })
+        .map(|item| ArchiveItem { name: item.name.components().collect(), ..item })
         .collect();
     Ok((to.to_owned(), items))
 }
 
 /// Asks whether the target is a folder, and for the owner's numbers; makes the target folder where it is missing, so
 /// that it belongs to the owner too.
-async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &UploadStep) -> Result<Target> {
+async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &UploadStep) -> Result<UploadTarget> {
     let (user, group) = match upload.owner.as_deref() {
         None => ("0", None),
         Some(owner) => owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group))),
@@ -176,11 +186,9 @@ async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &Uplo
         ["user"] => Err(unknown("user", user)),
         ["group"] => Err(unknown("group", group.unwrap_or_default())),
         [kind, uid, gid] => {
-            let number = |text: &str| {
-                text.parse().map_err(|_| Error::build(format!("read the owner's number from the machine: `{text}`")))
-            };
-            Ok(Target { folder: *kind == "folder", uid: number(uid)?, gid: number(gid)? })
+            let number = |text: &str| text.parse().map_err(|_| Error::build(format!("parse the owner's ID: `{text}`")));
+            Ok(UploadTarget { folder: *kind == "folder", uid: number(uid)?, gid: number(gid)? })
         }
-        _ => Err(Error::build(format!("read what the machine says about `{}`: `{}`", upload.to, text.trim()))),
+        _ => Err(Error::build(format!("parse the machine's output about `{}`: `{}`", upload.to, text.trim()))),
     }
 }

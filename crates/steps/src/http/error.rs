@@ -1,4 +1,4 @@
-//! Why there is no answer.
+//! Why a request got no answer.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use ami_bake_core::Error;
 
 use crate::text::excerpt;
 
-/// Why there is no answer, or only a part of one.
+/// Why a request got no answer, or only a part of one.
 #[derive(Debug)]
 pub enum HttpError {
     /// This is not a path that HTTP can carry.
@@ -59,7 +59,9 @@ impl HttpError {
         if error.is_parse() || !is_http {
             return Self::NotHttp(first.to_vec());
         }
-        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+        let reset = source.is_some_and(|source| is_closed(source.kind()));
+        if reset || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
             return Self::Incomplete;
         }
         Self::Connection(innermost(&error))
@@ -69,7 +71,7 @@ impl HttpError {
     pub fn of_body(error: &io::Error) -> Self {
         let mut source: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
         while let Some(inner) = source {
-            let early = inner.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof);
+            let early = inner.downcast_ref::<io::Error>().is_some_and(|io| is_closed(io.kind()));
             let incomplete = inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
             if early || incomplete {
                 return Self::Incomplete;
@@ -78,6 +80,11 @@ impl HttpError {
         }
         Self::Connection(innermost(error))
     }
+}
+
+/// How a connection ends that the other side closed, with all data read or not.
+pub(super) fn is_closed(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 /// The text of the first cause: what a library says around it adds nothing.

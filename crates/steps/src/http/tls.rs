@@ -7,10 +7,10 @@ use ami_bake_core::communicator::Duplex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::error::HttpError;
+use super::error::{HttpError, is_closed};
 
 /// Encrypts a connection to a host.
 pub(super) async fn encrypt(host: &str, verify: bool, stream: Box<dyn Duplex>) -> Result<Box<dyn Duplex>, HttpError> {
@@ -25,12 +25,21 @@ pub(super) async fn encrypt(host: &str, verify: bool, stream: Box<dyn Duplex>) -
 
 fn failed(error: &io::Error) -> HttpError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(why)) => HttpError::Certificate(why.to_string()),
+        Some(rustls::Error::InvalidCertificate(why)) => HttpError::Certificate(distrust(why)),
         Some(rustls::Error::InvalidMessage(_)) => HttpError::NotTls,
         Some(other) => HttpError::Tls(other.to_string()),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => HttpError::Incomplete,
+        None if is_closed(error.kind()) => HttpError::Incomplete,
         None => HttpError::Connection(error.to_string()),
     }
+}
+
+/// Why a certificate is not trusted. Two cases that rustls names in its own terms are the common ones.
+fn distrust(why: &CertificateError) -> String {
+    let text = why.to_string();
+    if *why == CertificateError::UnknownIssuer || text.contains("CaUsedAsEndEntity") {
+        return "it is self-signed, or from an unknown authority".to_owned();
+    }
+    text
 }
 
 fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, HttpError> {

@@ -1,4 +1,4 @@
-//! What must not be in an image and no seal takes out: values of secrets, and private keys.
+//! Searches for what must not be in an image and the seal can't remove: values of secrets, and private keys.
 
 mod exempt;
 mod forms;
@@ -13,19 +13,19 @@ use ami_bake_core::{Error, Result, Run};
 use secrecy::ExposeSecret as _;
 
 use crate::shell::{ask, ask_with};
-use exempt::{Verdict, judge};
+use exempt::{KeyVerdict, classify};
 use forms::forms;
 
 /// What it is for, in an error.
 const SEARCH: &str = "search the image for secrets and private keys";
-/// So many files are named in an error.
+/// Files that an error lists.
 const NAMED: usize = 20;
 
 /// The machine's own time, in seconds since 1970: what changes from now on is searched.
 pub(crate) async fn begin(run: &Run, on: &ConnectedMachine<'_>) -> Result<i64> {
     let text = ask(run, on, "read the machine's clock", "date +%s").await?.text("read the machine's clock")?;
     let time = text.trim().parse();
-    time.map_err(|_| Error::build(format!("read the machine's clock: it said `{}`", text.trim())))
+    time.map_err(|_| Error::build(format!("parse the machine's clock: `{}`", text.trim())))
 }
 
 /// Searches the files that the platform says were changed; where it can't say, those that changed since `since`, and all
@@ -46,7 +46,7 @@ pub(crate) async fn scan(
         if forms.is_empty() {
             run.warn(
                 format!("the secret `{name}` is too short to be searched for in the image"),
-                Some("Secrets of at least eight characters are told from ordinary text.".to_owned()),
+                Some("Only secrets of at least eight characters can be told apart from ordinary text.".to_owned()),
             );
             continue;
         }
@@ -75,22 +75,23 @@ pub(crate) async fn scan(
                     index.parse().ok().and_then(|index: usize| names.get(index)).map_or("?", |name| name.as_str());
                 secrets.push(format!("{} (the secret `{name}`)", shown(run, path)));
             }
-            (Some("key"), _, Some(path)) => match judge(path, &settings.allow, settings.keep.contains(&Keep::HostKeys))?
-            {
-                Verdict::Found => keys.push(shown(run, path)),
-                Verdict::Harmless => {}
-                Verdict::Warn => run.warn(
-                    format!(
-                        "the private key {path} was made while the image was built, so that all its machines share it"
+            (Some("key"), _, Some(path)) => {
+                match classify(path, &settings.allow, settings.keep.contains(&Keep::HostKeys))? {
+                    KeyVerdict::Found => keys.push(shown(run, path)),
+                    KeyVerdict::Harmless => {}
+                    KeyVerdict::Warn => run.warn(
+                        format!(
+                            "the private key {path} was created during the build: all machines of the image share it"
+                        ),
+                        Some("Create a new one at first boot if anything relies on it.".to_owned()),
                     ),
-                    Some("Make it anew at first boot where something relies on it.".to_owned()),
-                ),
-            },
+                }
+            }
             (Some("done"), ..) => return verdict(&secrets, &keys),
             _ => {}
         }
     }
-    Err(Error::build(format!("{SEARCH}: the machine's answer broke off")))
+    Err(Error::build(format!("{SEARCH}: the machine's output was cut off")))
 }
 
 /// Paths as `xargs -0` reads them.
@@ -118,12 +119,12 @@ fn verdict(secrets: &[String], keys: &[String]) -> Result<()> {
     };
     if !secrets.is_empty() {
         let more = if keys.is_empty() { String::new() } else { format!("\nand private keys in:{}", list(keys)) };
-        return Err(Error::build(format!("the image would hold declared secrets, in:{}{more}", list(secrets))).help(
-            "Take them out in the step that wrote them; whoever can launch the image can read its disk. Nothing was captured.",
+        return Err(Error::build(format!("the image would contain declared secrets, in:{}{more}", list(secrets))).help(
+            "Remove them in the step that wrote them: anyone who can launch the image can read its disk. Nothing was captured.",
         ));
     }
     if !keys.is_empty() {
-        return Err(Error::build(format!("the image would hold private keys, in:{}", list(keys))).help(
+        return Err(Error::build(format!("the image would contain private keys, in:{}", list(keys))).help(
             "Delete them in the step that wrote them, or list a file that is meant to be there under `seal.allow`. Nothing was captured.",
         ));
     }

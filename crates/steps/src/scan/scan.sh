@@ -11,7 +11,7 @@ grep -a x /dev/null >/dev/null 2>&1
 
 work=
 for t in /dev/shm /run /tmp; do work=$(mktemp -d "$t/.ami-bake.XXXXXXXX" 2>/dev/null) && break; done
-[ -n "$work" ] || { echo 'no folder of this machine can be written to' >&2; exit 1; }
+[ -n "$work" ] || { echo 'no writable temporary folder on this machine' >&2; exit 1; }
 trap 'rm -rf "$work"' 0
 trap 'exit 129' 1 2 15
 i=0

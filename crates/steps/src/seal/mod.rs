@@ -1,4 +1,4 @@
-//! The seal: one last script that takes out what must not be in an image.
+//! The seal: one last script that removes what must not be in an image.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use ami_bake_core::{Error, Result, Run};
 
 use crate::shell::ask;
 
-/// Seals the machine's disk and tells what was removed.
+/// Seals the machine's disk and reports what was removed.
 ///
 /// # Errors
 /// When something that must go could not be removed.
@@ -25,7 +25,7 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
     script.push_str("}\nlogin_files() { :\n");
     for file in &login.files {
         if !file.starts_with('/') || file.split('/').all(str::is_empty) || file.split('/').any(|part| part == "..") {
-            return Err(Error::internal(format!("the bake says that it made `{file}`, which is no file's path")));
+            return Err(Error::internal(format!("`{file}` is not a valid path of a login file")));
         }
         let _ = writeln!(script, "gone 'login files' {}", quote(file));
     }
@@ -49,10 +49,10 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
         match line.split_once('\t') {
             Some(("removed", what)) => removed.push(what.trim().to_owned()),
             Some(("failed", what)) => failed.push(ami_bake_core::output::sanitize(what)),
-            // Where the bake itself did not log in by SSH (a sandbox, a container) nobody misses the keys.
+            // A sandbox or container, which has no SSH login, needs no host keys.
             Some(("warn", "host-keys")) if login.authorized_keys.is_empty() => {}
             Some(("warn", "host-keys")) => run.warn(
-                "nothing on this machine makes new SSH host keys at boot, so that a machine of this image can't be reached by SSH",
+                "nothing on this machine creates SSH host keys at boot: machines of this image can't be reached over SSH",
                 Some("Install cloud-init, run `ssh-keygen -A` at first boot, or keep them with `seal: {keep: [host-keys]}` (all machines share them then).".to_owned()),
             ),
             Some(("done", _)) => done = true,
@@ -61,14 +61,14 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
     }
     if !failed.is_empty() {
         return Err(Error::build(format!("seal the image: could not remove {}", failed.join(", ")))
-            .help("Is a file system read-only, or a file immutable (`lsattr`)? Nothing was captured."));
+            .help("Check for a read-only file system or an immutable file (`lsattr`). Nothing was captured."));
     }
     if !done {
-        return Err(Error::build("seal the image: the script on the machine broke off").help("Nothing was captured."));
+        return Err(Error::build("seal the image: the script on the machine was cut off").help("Nothing was captured."));
     }
     run.progress(match removed.as_slice() {
-        [] => "sealed: there was nothing to remove".to_owned(),
-        removed => format!("sealed: removed {}", removed.join(", ")),
+        [] => "Sealed: nothing to remove".to_owned(),
+        removed => format!("Sealed: removed {}", removed.join(", ")),
     });
     Ok(())
 }

@@ -9,11 +9,11 @@ use ami_bake_core::{Error, Result, Run};
 
 use super::Program;
 
-/// No script of this program's own takes longer on a machine that works.
+/// Time limit for this program's own scripts: on a working machine none takes as long.
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// What a script answered.
-pub(crate) struct Answer {
+pub(crate) struct ScriptOutput {
     /// Its exit status.
     pub(crate) status: i32,
     /// Standard output, invalid UTF-8 replaced.
@@ -22,26 +22,26 @@ pub(crate) struct Answer {
     pub(crate) stderr: String,
 }
 
-impl Answer {
+impl ScriptOutput {
     /// Standard output of a script that must exit with 0.
     pub(crate) fn text(self, what: &str) -> Result<String> {
         if self.status == 0 {
             return Ok(self.stdout);
         }
         let said = self.stderr.lines().last().map(|line| format!(": {}", sanitize(line))).unwrap_or_default();
-        Err(Error::build(format!("{what}: the machine's shell ended with status {}{said}", self.status)))
+        Err(Error::build(format!("{what}: the machine's shell exited with status {}{said}", self.status)))
     }
 }
 
 /// Runs a POSIX script of our own as root. `what` says in an error what it was for.
 ///
 /// # Errors
-/// When the run is cancelled, or the script didn't come to an end by itself.
-pub(crate) async fn ask(run: &Run, on: &ConnectedMachine<'_>, what: &str, script: &str) -> Result<Answer> {
+/// When the run is cancelled, or the script was killed, timed out or lost its connection.
+pub(crate) async fn ask(run: &Run, on: &ConnectedMachine<'_>, what: &str, script: &str) -> Result<ScriptOutput> {
     answered(run, on, what, Program::alone(script)).await
 }
 
-/// The same with `bytes` for the script to read from file descriptor 5.
+/// Like [`ask`], with `bytes` for the script to read from file descriptor 5.
 ///
 /// # Errors
 /// As [`ask`].
@@ -51,25 +51,25 @@ pub(crate) async fn ask_with(
     what: &str,
     script: &str,
     bytes: &[u8],
-) -> Result<Answer> {
+) -> Result<ScriptOutput> {
     answered(run, on, what, Program::fed(script, bytes)).await
 }
 
-async fn answered(run: &Run, on: &ConnectedMachine<'_>, what: &str, program: Program<'_>) -> Result<Answer> {
+async fn answered(run: &Run, on: &ConnectedMachine<'_>, what: &str, program: Program<'_>) -> Result<ScriptOutput> {
     let mut collect = Collect::default();
     let exec = program.exec().timeout(LIMIT);
     let exit = run.until_cancelled(on.communicator.exec(exec, &mut collect)).await??;
     let (stdout, stderr) = (collect.stdout_text(), collect.stderr_text());
     match exit {
-        Exit::Status(status) => Ok(Answer { status, stdout, stderr }),
-        Exit::Signal(signal) => Err(Error::build(format!("{what}: ended on the machine by signal {signal}"))),
+        Exit::Status(status) => Ok(ScriptOutput { status, stdout, stderr }),
+        Exit::Signal(signal) => Err(Error::build(format!("{what}: killed on the machine by signal {signal}"))),
         Exit::TimedOut(limit) => Err(Error::build(format!(
-            "{what}: no answer from the machine for {}",
+            "{what}: no answer from the machine within {}",
             ami_bake_core::duration::human(limit)
         ))),
         Exit::Lost(seen) => {
             Err(Error::build(format!("{what}: the connection to the machine was lost ({})", sanitize(&seen)))
-                .help("Look at the machine's console; it may have restarted or run out of memory."))
+                .help("Check the machine's console: it may have restarted or run out of memory."))
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn variables(run: &Run, step: &Step) -> Result<Vec<(String, String)>>
         check_name(name).map_err(|error| error.at(route.clone()))?;
         let value = resolve(run, name, value).map_err(|error| error.at(route.clone()))?;
         if value.contains('\0') {
-            let message = format!("the environment variable `{name}` holds a NUL, which no program can be given");
+            let message = format!("the environment variable `{name}` contains a NUL character, which is not allowed");
             return Err(Error::manifest(message).at(route));
         }
         variables.push((name.clone(), value));
@@ -47,14 +47,14 @@ fn check_name(name: &str) -> Result<()> {
     let mut characters = name.chars();
     let begins = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
     if !begins || !characters.all(|character| character.is_ascii_alphanumeric() || character == '_') {
-        return Err(Error::manifest(format!("`{name}` can't be the name of an environment variable"))
-            .help("Use letters, digits and `_`, and don't begin with a digit."));
+        return Err(Error::manifest(format!("`{name}` is not a valid name for an environment variable"))
+            .help("Use letters, digits and `_`, and don't start with a digit."));
     }
     if READ_ONLY.contains(&name) || name.starts_with("ami_bake") {
         return Err(Error::manifest(format!(
-            "the environment variable `{name}` can't be set: shells keep it to themselves"
+            "the environment variable `{name}` can't be set: it is reserved by the shell"
         ))
-        .help("Choose another name for it."));
+        .help("Choose another name."));
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ pub(crate) fn exposed(run: &Run, of: &str, value: &Value, written: &dyn Fn(&str)
             SecretPart::Text(text) => whole.push_str(text),
             SecretPart::Name(name) => {
                 let secret = run.secret(name).ok_or_else(|| {
-                    Error::preflight(format!("the secret `{name}`, which `{of}` is made of, has no value"))
+                    Error::preflight(format!("the secret `{name}`, used in `{of}`, has no value"))
                         .help(format!("List `{name}` under `secrets` and set it in the environment of ami-bake."))
                 })?;
                 run.masker().add(secret.expose_secret());

@@ -8,8 +8,8 @@ use ami_bake_core::communicator::{Exec, Reader};
 /// an end of file, and half a script must not run), and runs its head.
 ///
 /// The input's first line is `#HEAD TOTAL`: the bytes of the head, this line included, and of the whole input.
-/// Works in dash, bash and busybox; constant, so that the process list tells nothing.
-pub(crate) const LOADER: &str = r#"umask 077; ami_bake=; for t in /dev/shm /run /tmp /var/tmp; do ami_bake=$(mktemp -d "$t/.ami-bake.XXXXXXXX" 2>/dev/null) && break; done; if [ -z "$ami_bake" ]; then echo "ami-bake: no folder of this machine can be written to" >&2; exit 125; fi; trap "rm -rf \"$ami_bake\"" 0; trap "exit 129" 1 2 15; if cat >"$ami_bake/in" && read -r n t <"$ami_bake/in" && [ "$(($(wc -c <"$ami_bake/in")))" = "$t" ] && head -c "${n#?}" "$ami_bake/in" >"$ami_bake/head"; then . "$ami_bake/head"; else echo "ami-bake: the script did not arrive whole" >&2; exit 125; fi"#;
+/// Works in dash, bash and busybox; constant, so that the process list shows nothing of the script.
+pub(crate) const LOADER: &str = r#"umask 077; ami_bake=; for t in /dev/shm /run /tmp /var/tmp; do ami_bake=$(mktemp -d "$t/.ami-bake.XXXXXXXX" 2>/dev/null) && break; done; if [ -z "$ami_bake" ]; then echo "ami-bake: no writable temporary folder on this machine" >&2; exit 125; fi; trap "rm -rf \"$ami_bake\"" 0; trap "exit 129" 1 2 15; if cat >"$ami_bake/in" && read -r n t <"$ami_bake/in" && [ "$(($(wc -c <"$ami_bake/in")))" = "$t" ] && head -c "${n#?}" "$ami_bake/in" >"$ami_bake/head"; then . "$ami_bake/head"; else echo "ami-bake: the script was cut off in transfer" >&2; exit 125; fi"#;
 
 /// What the loader is given: a head in POSIX shell and, after it, the bytes that the head finds at `ami_bake_start`.
 pub(crate) struct Program<'a> {
@@ -18,14 +18,14 @@ pub(crate) struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
-    /// A head that runs by itself: its own text is gone from the machine before it begins, its input is empty.
+    /// A head without a payload: its text is deleted from the machine before it runs, its standard input is empty.
     pub(crate) fn alone(text: &str) -> Self {
         let mut head = b"rm -rf \"$ami_bake\"; trap - 0 1 2 15; umask 022; exec </dev/null\n".to_vec();
         head.extend_from_slice(text.as_bytes());
         Self { head, payload: None }
     }
 
-    /// The same with `bytes` on file descriptor 5, a file that has no name any more.
+    /// A head that reads `bytes` from file descriptor 5, a file that is already deleted.
     pub(crate) fn fed(text: &str, bytes: &'a [u8]) -> Self {
         let mut head =
             b"tail -c \"+$ami_bake_start\" \"$ami_bake/in\" >\"$ami_bake/fed\" || exit 125\nexec 5<\"$ami_bake/fed\"\n"

@@ -1,4 +1,4 @@
-//! Shell on the machine: everything that this room runs there goes through one constant loader.
+//! Shell on the machine: everything that this crate runs there goes through one constant loader.
 
 mod ask;
 mod env;
@@ -10,7 +10,7 @@ mod words;
 pub(crate) use ask::{ask, ask_with};
 pub(crate) use env::{environment, exposed, variables};
 pub(crate) use loader::Program;
-pub use outcome::LastWords;
+pub use outcome::LastLines;
 pub(crate) use outcome::{Tail, ended};
 pub(crate) use script::{ACCOUNT, Interpreter, Script, check_user};
 pub(crate) use words::words;

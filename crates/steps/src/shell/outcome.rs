@@ -9,11 +9,11 @@ use ami_bake_core::output::{OutputSink, Stream, sanitize};
 use ami_bake_core::plan::Step;
 use ami_bake_core::{Error, Run};
 
-/// So many lines of a stream stand in an error.
+/// Lines of a stream that an error shows.
 const LINES: usize = 10;
-/// A longer line is cut in an error; the live output has it whole.
+/// Characters of a line that an error shows; the live output has all of them.
 const WIDTH: usize = 300;
-/// So many bytes of a stream's end are kept.
+/// Bytes kept of a stream's end.
 const KEPT: usize = 16 << 10;
 
 /// Hands output on and remembers its end. What the driver says to this program is the first line of standard error and
@@ -37,7 +37,7 @@ impl<'a> Tail<'a> {
         &self.token
     }
 
-    /// The driver's word, when it ended the command itself; what was held back and is none goes on now.
+    /// What the driver said, when it ended the command itself. Held-back output of the command is passed on.
     pub(crate) fn finish(&mut self) -> Option<String> {
         let held = self.held.take()?;
         if let Some(word) = held.strip_prefix(self.token.as_bytes()) {
@@ -48,9 +48,9 @@ impl<'a> Tail<'a> {
     }
 
     /// The last lines: of standard error, or of standard output where there are none.
-    pub(crate) fn last_words(&self, run: &Run) -> Option<LastWords> {
-        LastWords::of(run, "standard error", &self.ends[Stream::Stderr as usize])
-            .or_else(|| LastWords::of(run, "output", &self.ends[Stream::Stdout as usize]))
+    pub(crate) fn last_lines(&self, run: &Run) -> Option<LastLines> {
+        LastLines::of(run, "standard error", &self.ends[Stream::Stderr as usize])
+            .or_else(|| LastLines::of(run, "output", &self.ends[Stream::Stdout as usize]))
     }
 
     fn pass(&mut self, stream: Stream, bytes: &[u8]) {
@@ -82,9 +82,9 @@ impl OutputSink for Tail<'_> {
 
 /// The last lines that a command printed, sanitised and masked, as the cause of an error.
 #[derive(Debug)]
-pub struct LastWords(String);
+pub struct LastLines(String);
 
-impl LastWords {
+impl LastLines {
     fn of(run: &Run, what: &str, end: &VecDeque<u8>) -> Option<Self> {
         let bytes: Vec<u8> = end.iter().copied().collect();
         // A line whose beginning is lost may be the half of a secret, which the masker wouldn't know.
@@ -106,16 +106,16 @@ impl LastWords {
     }
 }
 
-impl fmt::Display for LastWords {
+impl fmt::Display for LastLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for LastWords {}
+impl std::error::Error for LastLines {}
 
 /// The error for a command that didn't exit with 0: which of the four ends it was.
-pub(crate) fn ended(step: &Step, what: &str, exit: &Exit, words: Option<LastWords>) -> Error {
+pub(crate) fn ended(step: &Step, what: &str, exit: &Exit, words: Option<LastLines>) -> Error {
     let name = &step.name;
     let error = match exit {
         Exit::Status(status) => {
@@ -126,26 +126,26 @@ pub(crate) fn ended(step: &Step, what: &str, exit: &Exit, words: Option<LastWord
                 _ => String::new(),
             };
             Error::build(format!("step `{name}`: {what} exited with status {status}{hint}"))
-                .help("Its output above says why. `--keep-on-failure` keeps the machine, so that you can look at it.")
+                .help("See its output above. `--keep-on-failure` keeps the machine running so that you can look at it.")
         }
         Exit::Signal(signal) => {
-            let error = Error::build(format!("step `{name}`: {what} was ended by signal {signal}"));
+            let error = Error::build(format!("step `{name}`: {what} was killed by signal {signal}"));
             if signal == "KILL" {
-                error.help("The kernel kills what takes too much memory: `dmesg` on the machine says so; a larger `machine.type` helps.")
+                error.help("The kernel may have killed it for lack of memory: check `dmesg` on the machine, or use a larger `machine.type`.")
             } else {
                 error.help(
-                    "Something on the machine sent it; `--keep-on-failure` keeps the machine, so that you can look.",
+                    "Something on the machine sent the signal. `--keep-on-failure` keeps the machine running so that you can look at it.",
                 )
             }
         }
         Exit::TimedOut(limit) => {
             Error::build(format!("step `{name}`: {what} was still running after {} and was killed", human(*limit)))
-                .help("Give it longer with `timeout`, or find out what it waits for: its standard input is empty.")
+                .help("Raise `timeout`, or check what it waits for: its standard input is empty.")
         }
         Exit::Lost(seen) => {
             let seen = sanitize(seen);
-            Error::build(format!("step `{name}`: the connection to the machine was lost while {what} ran ({seen}); what it did since is unknown"))
-                .help("If it restarts the machine itself, leave that out and write a step `- reboot: true` after it, which waits until the machine is back.")
+            Error::build(format!("step `{name}`: the connection to the machine was lost while {what} ran ({seen}); its outcome is unknown"))
+                .help("If the script restarts the machine, remove that and add a step `- reboot: true` after it, which waits until the machine is back.")
         }
     };
     match words {

@@ -22,7 +22,7 @@ const SHELLS: [&str; 7] = ["bash", "sh", "dash", "ash", "ksh", "mksh", "zsh"];
 /// For those shells, before the script's first line, so that its lines keep their numbers.
 const CLOSE: &[u8] = b"exec 3<&-; ";
 
-/// Sets a user's environment; stands where a script of ours says `ami_bake_account`.
+/// Sets a user's environment; replaces the line `ami_bake_account` in our scripts.
 pub(crate) const ACCOUNT: &str = include_str!("account.sh");
 
 /// What runs a script.
@@ -62,16 +62,16 @@ pub(crate) struct Script<'a> {
     pub(crate) interpreter: Interpreter,
     /// Its arguments.
     pub(crate) args: &'a [String],
-    /// The user; root without.
+    /// The user to run as. Default: root.
     pub(crate) user: Option<&'a str>,
-    /// The folder; `/` without.
+    /// The folder to run in. Default: `/`.
     pub(crate) folder: Option<&'a str>,
     /// How long it may run.
     pub(crate) timeout: Option<Duration>,
 }
 
 impl<'a> Script<'a> {
-    /// A script that stands in the manifest.
+    /// A script that is written in the manifest.
     pub(crate) fn text(text: &'a str, interpreter: Interpreter) -> Self {
         let content: (Reader<'a>, u64) = (Box::new(text.as_bytes()), text.len() as u64);
         Self { content, interpreter, args: &[], user: None, folder: None, timeout: None }
@@ -101,7 +101,7 @@ impl<'a> Script<'a> {
         Ok(Self { content, interpreter, args: &[], user: None, folder: None, timeout: None })
     }
 
-    /// Runs it; how it ended, once it has begun.
+    /// Runs it and returns how it ended.
     ///
     /// # Errors
     /// When the run is cancelled, or the machine lacks what the step asks for: user, folder, shell.
@@ -115,7 +115,7 @@ impl<'a> Script<'a> {
         let token = output.token().to_owned();
         let (user, folder) = (self.user.unwrap_or("root"), self.folder.unwrap_or("/"));
         check_user(user).map_err(|error| error.at(step.route.key("as")))?;
-        let missing = Missing { step, user, folder, interpreter: self.interpreter.clone() };
+        let missing = MissingPrerequisite { step, user, folder, interpreter: self.interpreter.clone() };
         let exports = environment(run, step)?;
         let head = head(&self.interpreter, self.args, user, folder, &token, &exports);
         let (reader, size) = self.content;
@@ -184,7 +184,7 @@ async fn apply(
     if exit.success() {
         Ok(())
     } else {
-        Err(ended(step, "the script", &exit, tail.last_words(run)).at(step.route.clone()))
+        Err(ended(step, "the script", &exit, tail.last_lines(run)).at(step.route.clone()))
     }
 }
 
@@ -205,7 +205,7 @@ fn head(interpreter: &Interpreter, args: &[String], user: &str, folder: &str, to
     let command: Vec<String> = command.into_iter().chain(args.iter().map(|arg| quote(arg))).collect();
     let flag = |set: bool| if set { "1" } else { "" };
     // The words are set by the driver, once the file's name is known. The author's variables come last: from there on
-    // nothing of the driver's own is looked up but the program itself.
+    // the driver looks up nothing but the program itself.
     [
         format!("ami_bake_token={} ami_bake_user={} ami_bake_folder={}\n", quote(token), quote(user), quote(folder)),
         format!("ami_bake_direct={}\n", flag(*interpreter == Interpreter::Itself)),
@@ -229,24 +229,24 @@ fn shebang(start: &[u8]) -> Option<Vec<String>> {
     (!program.is_empty()).then(|| words.iter().filter(|word| !word.is_empty()).map(ToString::to_string).collect())
 }
 
-/// Login names as useradd(8) and the common directories allow them; never something that a tool takes for an option.
+/// Allows login names as useradd(8) and the common directory services do, but nothing that a tool would read as an option.
 pub(crate) fn check_user(name: &str) -> Result<()> {
     let good = |character: char| character.is_alphanumeric() || "._-$@\\".contains(character);
     if name.is_empty() || name.starts_with('-') || !name.chars().all(good) {
-        return Err(Error::manifest(format!("`{name}` can't be a user's name")));
+        return Err(Error::manifest(format!("`{name}` is not a valid user name")));
     }
     Ok(())
 }
 
 /// What the driver may find missing, in words.
-struct Missing<'a> {
+struct MissingPrerequisite<'a> {
     step: &'a Step,
     user: &'a str,
     folder: &'a str,
     interpreter: Interpreter,
 }
 
-impl Missing<'_> {
+impl MissingPrerequisite<'_> {
     fn error(&self, word: &str) -> Error {
         let name = &self.step.name;
         let route = &self.step.route;
@@ -255,25 +255,25 @@ impl Missing<'_> {
                 .help("Create the user in an earlier step, or correct `as`.")
                 .at(route.key("as")),
             "folder" => Error::build(format!("step `{name}`: `{}` is not a folder on the machine", self.folder))
-                .help("Make it in an earlier step, or correct `working-directory`.")
+                .help("Create it in an earlier step, or correct `working-directory`.")
                 .at(route.key("working-directory")),
             "shell" => {
                 let program = match &self.interpreter {
                     Interpreter::Words(words) => words.first().map_or("bash", String::as_str),
                     _ => "sh",
                 };
-                Error::build(format!("step `{name}`: the machine has no `{program}`, which the script is run with"))
-                    .help("Install it in an earlier step, or name a shell that is there: `shell: sh -eu`.")
+                Error::build(format!("step `{name}`: the machine has no `{program}` to run the script with"))
+                    .help("Install it in an earlier step, or use a shell that is installed: `shell: sh -eu`.")
                     .at(route.clone())
             }
-            "noexec" => Error::build(format!("step `{name}`: no folder of the machine lets a program be run"))
+            "noexec" => Error::build(format!("step `{name}`: no folder on the machine allows programs to run"))
                 .help("/dev/shm, /run, /var/tmp and /tmp are all mounted `noexec`: remount one in an earlier step, or upload the program.")
                 .at(route.clone()),
-            "switch" => Error::build(format!("step `{name}`: the machine has none of setpriv, runuser and su to become `{}`", self.user))
+            "switch" => Error::build(format!("step `{name}`: the machine has none of setpriv, runuser and su to switch to the user `{}`", self.user))
                 .help("Install util-linux in an earlier step.")
                 .at(route.key("as")),
             "proc" => Error::build(format!("step `{name}`: /proc is not mounted on the machine"))
-                .help("The script is run from an open file below /proc/self/fd; mount proc in an earlier boot.")
+                .help("Scripts run from an open file below /proc/self/fd: mount /proc on the machine.")
                 .at(route.clone()),
             _ => Error::build(format!("step `{name}`: the script could not be stored on the machine"))
                 .help("Its memory file systems (/dev/shm, /run) may be full.")

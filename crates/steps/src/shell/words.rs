@@ -23,11 +23,11 @@ pub(crate) fn words(line: &str) -> Result<Vec<String>> {
     }
     words.extend(word);
     if let Some(open) = quote {
-        return Err(Error::manifest(format!("the shell `{line}` has a {open} that is not closed")));
+        return Err(Error::manifest(format!("the shell `{line}` has an unclosed {open}")));
     }
     if words.is_empty() {
         return Err(
-            Error::manifest("the shell is empty").help("Write one, such as `shell: sh -eu`, or leave the key out.")
+            Error::manifest("the shell is empty").help("Write one, such as `shell: sh -eu`, or remove the key.")
         );
     }
     Ok(words)
@@ -41,7 +41,7 @@ mod tests {
     fn splits_like_a_shell_without_expanding() {
         assert_eq!(words("bash  -euo pipefail").unwrap(), ["bash", "-euo", "pipefail"]);
         assert_eq!(words("env 'a b'=\"c 'd'\" ''").unwrap(), ["env", "a b=c 'd'", ""]);
-        assert!(words("sh 'x").unwrap_err().message().contains("a ' that is not closed"));
+        assert!(words("sh 'x").unwrap_err().message().contains("an unclosed '"));
         assert!(words("  ").is_err());
     }
 }

@@ -31,7 +31,7 @@ fn run(text: &str, user: Option<&str>) -> ami_bake_core::plan::Step {
 async fn scripts_run() {
     let fixture = fixture(&[]).await;
     let error = fixture.fails(&script("echo")).await;
-    assert_eq!(error.message(), "step `it`: the machine has no `bash`, which the script is run with");
+    assert_eq!(error.message(), "step `it`: the machine has no `bash` to run the script with");
     let value = "it's \"q\"\n\n$HOME Grüße \u{81}";
     let text = fixture.passes(&with_env(run("cat; printf '%s|' \"$A\"; id -u", None), &[("A", value)])).await;
     assert_eq!(text, format!("{value}|0\n"));
@@ -60,7 +60,7 @@ async fn scan_and_seal_work() {
     // Everything here is in memory, which the scan leaves out unless the root itself is.
     let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap_err());
     assert!(
-        text.starts_with("the image would hold declared secrets, in:\n  /etc/app (the secret `TOKEN`) | "),
+        text.starts_with("the image would contain declared secrets, in:\n  /etc/app (the secret `TOKEN`) | "),
         "{text}"
     );
     fixture.runner.begin(&fixture.run, &fixture.on()).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_service_needs_an_init() {
     let error = fixture(&[]).await.fails(&step(StepAction::Expect(Expectation { probe }))).await;
     assert_eq!(
         error.message(),
-        "step `it`: the machine runs no init (neither systemd nor OpenRC), so that the service `nginx` can't be asked for"
+        "step `it`: can't check the service `nginx`: the machine runs neither systemd nor OpenRC"
     );
     assert!(error.help_text().unwrap().contains("platforms: [aws]"));
 }

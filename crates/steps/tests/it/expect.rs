@@ -68,39 +68,39 @@ async fn http_answers() {
     assert_eq!(
         not(http(port, Some(200), Some("Goodbye"), &[])).await,
         format!(
-            "expected the body of {url} to hold \"Goodbye\", which it did not; the body began with \"Welcome all\""
+            "expected the body of {url} to contain \"Goodbye\", which it did not; the body begins with \"Welcome all\""
         )
     );
     assert_eq!(
         not(http(port, None, None, &[("content-type", "json")])).await,
-        format!("expected the header `content-type` of {url} to hold \"json\", got \"text/html\"")
+        format!("expected the header `content-type` of {url} to contain \"json\", got \"text/html\"")
     );
     assert_eq!(
         not(http(port, None, None, &[("x-y", "z")])).await,
-        format!("expected the header `x-y` of {url} to hold \"z\", there is none")
+        format!("expected the header `x-y` of {url} to contain \"z\", there is no such header")
     );
     assert_eq!(
         not(http(port, Some(204), None, &[])).await,
-        format!("expected status 204 from {url}, got 200; the body began with \"Welcome all\"")
+        format!("expected status 204 from {url}, got 200; the body begins with \"Welcome all\"")
     );
 
     let port = server(b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nlate\r\n0\r\n\r\n").await;
     let url = format!("http://127.0.0.1:{port}/health");
     assert_eq!(
         not(http(port, None, None, &[])).await,
-        format!("expected a status from 200 to 399 from {url}, got 503; the body began with \"late\"")
+        format!("expected a status from 200 to 399 from {url}, got 503; the body begins with \"late\"")
     );
     holds(http(port, Some(503), Some("late"), &[])).await;
     let port = server(b"SSH-2.0-OpenSSH_9.2\r\n").await;
     assert_eq!(
         not(http(port, None, None, &[])).await,
         format!(
-            "expected http://127.0.0.1:{port}/health to answer, but the answer is not HTTP; it began with \"SSH-2.0-OpenSSH_9.2\""
+            "expected http://127.0.0.1:{port}/health to answer, but the answer is not HTTP; it begins with \"SSH-2.0-OpenSSH_9.2\""
         )
     );
     let error = Fixture::new().fails(&expect(http(1, None, None, &[]))).await;
     assert!(
-        error.message().contains("expected http://127.0.0.1:1/health to answer, but nothing took the connection for "),
+        error.message().contains("expected http://127.0.0.1:1/health to answer, but could not connect for "),
         "{error}"
     );
 }
@@ -131,14 +131,11 @@ async fn ports() {
     holds(probe(true)).await;
     assert_eq!(
         not(probe(false)).await,
-        format!("expected port {port} of 127.0.0.1 to be closed, but it took the connection")
+        format!("expected port {port} of 127.0.0.1 to be closed, but it accepted a connection")
     );
     drop(listener);
     holds(probe(false)).await;
-    assert_eq!(
-        not(probe(true)).await,
-        format!("expected port {port} of 127.0.0.1 to listen, but nothing took the connection")
-    );
+    assert_eq!(not(probe(true)).await, format!("expected port {port} of 127.0.0.1 to be open, but could not connect"));
 }
 
 #[tokio::test]
@@ -188,11 +185,11 @@ async fn files() {
     holds(make(None, None, None, Some(&sum.to_uppercase()))).await;
     assert_eq!(
         not(make(Some("third"), None, None, None)).await,
-        format!("expected `{path}` to hold \"third\", but it does not")
+        format!("expected `{path}` to contain \"third\", but it does not")
     );
     assert_eq!(
         not(make(Some("first line\nthird"), None, None, None)).await,
-        format!("expected `{path}` to hold \"first line\nthird\", but it does not")
+        format!("expected `{path}` to contain \"first line\nthird\", but it does not")
     );
     assert_eq!(
         not(make(None, Some(0o600), None, None)).await,
@@ -215,14 +212,11 @@ async fn files() {
         sha256: None,
     };
     holds(other("/no/such", false)).await;
-    assert_eq!(not(other("/no/such", true)).await, "expected `/no/such` to be there, but it is not");
-    assert_eq!(not(other(&path, false)).await, format!("expected `{path}` not to be there, but it is"));
+    assert_eq!(not(other("/no/such", true)).await, "expected `/no/such` to exist, but it does not");
+    assert_eq!(not(other(&path, false)).await, format!("expected `{path}` not to exist, but it does"));
     let link = folder.path().join("link").to_str().unwrap().to_owned();
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
-    assert_eq!(
-        not(other(&link, true)).await,
-        format!("expected `{link}` to be there, but it is a link that leads nowhere")
-    );
+    assert_eq!(not(other(&link, true)).await, format!("expected `{link}` to exist, but it is a dangling link"));
 }
 
 #[tokio::test]
@@ -236,8 +230,14 @@ async fn users() {
     };
     holds(probe("daemon", true, &["daemon"], Some("/usr/sbin/nologin"), Some("/usr/sbin"))).await;
     holds(probe("no-such", false, &[], None, None)).await;
-    assert_eq!(not(probe("no-such", true, &[], None, None)).await, "expected the user `no-such`, but there is none");
-    assert_eq!(not(probe("daemon", false, &[], None, None)).await, "expected no user `daemon`, but there is one");
+    assert_eq!(
+        not(probe("no-such", true, &[], None, None)).await,
+        "expected the user `no-such` to exist, but it does not"
+    );
+    assert_eq!(
+        not(probe("daemon", false, &[], None, None)).await,
+        "expected the user `daemon` not to exist, but it does"
+    );
     assert_eq!(
         not(probe("daemon", true, &["docker"], None, None)).await,
         "expected the user `daemon` in the group `docker`, but it is in daemon"
@@ -267,11 +267,11 @@ async fn commands() {
     );
     assert_eq!(
         not(probe("echo out", 0, Some("in"), None)).await,
-        "expected the standard output of `echo out` to hold \"in\", but it was \"out\""
+        "expected the standard output of `echo out` to contain \"in\", but it was \"out\""
     );
     assert_eq!(
         not(probe("echo out", 0, None, Some("x"))).await,
-        "expected the standard error of `echo out` to hold \"x\", but it is empty"
+        "expected the standard error of `echo out` to contain \"x\", but it is empty"
     );
 }
 
@@ -290,7 +290,7 @@ async fn it_is_polled_and_the_last_answer_is_told() {
     let mut late = expect(probe);
     late.timeout = Some(Duration::from_millis(1500));
     let error = Fixture::new().fails(&late).await;
-    assert!(error.message().ends_with("to be there, but it is not for 1s"), "{error}");
+    assert!(error.message().contains("to exist, but it does not for 1."), "{error}");
     late.timeout = None;
     let making = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1200)).await;
@@ -314,7 +314,7 @@ async fn waits() {
     drop(listener);
     let error = fixture.fails(&wait(WaitFor::Port(port))).await;
     assert!(
-        error.message().starts_with(&format!("step `it`: nothing listened at port {port} of the machine within ")),
+        error.message().starts_with(&format!("step `it`: nothing listened on port {port} of the machine within ")),
         "{error}"
     );
     fixture.passes(&wait(WaitFor::File("/etc/passwd".to_owned()))).await;
@@ -323,7 +323,7 @@ async fn waits() {
     fixture.passes(&wait(WaitFor::Command("true".to_owned()))).await;
     let error = fixture.fails(&wait(WaitFor::Command("echo not yet; false".to_owned()))).await;
     assert!(error.message().contains("the command `echo not yet; false` did not exit with 0 within "), "{error}");
-    assert!(error.message().ends_with("at last: it exited with status 1, its last line: not yet"), "{error}");
+    assert!(error.message().ends_with("last result: it exited with status 1, its last line: not yet"), "{error}");
 }
 
 #[tokio::test]

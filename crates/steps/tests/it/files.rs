@@ -129,7 +129,7 @@ async fn what_is_wrong_is_said_before_anything_is_sent() {
     assert!(error.message().contains("it is a socket"), "{error}");
     assert!(!to.exists());
     let error = whole(&fixture.fails(&fetch("/no/such/file", folder.path())).await);
-    assert!(error.starts_with("step `it`: there is no `/no/such/file` on the machine"), "{error}");
+    assert!(error.starts_with("step `it`: `/no/such/file` not found on the machine"), "{error}");
 }
 
 #[tokio::test]

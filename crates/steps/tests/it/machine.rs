@@ -67,7 +67,7 @@ async fn the_scan_finds_what_changed_and_only_that() {
     write("/opt/a folder/it's pem", &format!("x {} y", "Zm9vYmFyYmF6cXV4".repeat(3)));
     let error = fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &["/**"])).await.unwrap_err();
     let text = whole(&error);
-    assert!(text.starts_with("the image would hold declared secrets, in:\n  /etc/app/config (the secret `TOKEN`)\n  /opt/a folder/it's pem (the secret `PEM`) | "), "{text}");
+    assert!(text.starts_with("the image would contain declared secrets, in:\n  /etc/app/config (the secret `TOKEN`)\n  /opt/a folder/it's pem (the secret `PEM`) | "), "{text}");
     assert!(!text.contains(&secret), "{text}");
     assert!(fixture.shell.commands.lock().unwrap().iter().all(|line| !line.contains(&secret)));
     fixture.shell.sh("rm -r /etc/app '/opt/a folder'").await;
@@ -83,7 +83,7 @@ async fn the_scan_finds_what_changed_and_only_that() {
     let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &allow).await.unwrap_err());
     assert!(
         text.starts_with(
-            "the image would hold private keys, in:\n  /root/.ssh/id_ed25519\n  /srv/rsa.pem | Delete them"
+            "the image would contain private keys, in:\n  /root/.ssh/id_ed25519\n  /srv/rsa.pem | Delete them"
         ),
         "{text}"
     );
@@ -161,7 +161,7 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
     let (progress, _) = told(&mut fixture);
     let sentence = progress.last().unwrap();
     for part in
-        ["sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"]
+        ["Sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"]
     {
         assert!(sentence.contains(part), "{sentence}");
     }

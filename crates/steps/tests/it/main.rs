@@ -6,5 +6,6 @@ mod chef;
 mod expect;
 mod files;
 mod fixture;
+mod https;
 mod machine;
 mod run;

@@ -66,7 +66,7 @@ async fn the_environment_arrives_as_it_is() {
     }
     let fixture = Fixture::new();
     let error = fixture.fails(&with_env(script("true"), &[("A", "x\0y")])).await;
-    assert!(error.message().contains("`A` holds a NUL"), "{error}");
+    assert!(error.message().contains("`A` contains a NUL character"), "{error}");
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].env.A");
 }
 
@@ -96,7 +96,7 @@ async fn secrets_are_on_no_command_line_and_masked_in_errors() {
 
     step.env = vec![("AUTH".to_owned(), Value::Secret(vec![SecretPart::Name("OTHER".to_owned())]))];
     let error = fixture.fails(&step).await;
-    assert!(error.message().contains("the secret `OTHER`, which `AUTH` is made of, has no value"), "{error}");
+    assert!(error.message().contains("the secret `OTHER`, used in `AUTH`, has no value"), "{error}");
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn the_four_ends_are_four_messages_and_leave_nothing() {
         "{status}"
     );
     let signal = whole(&fixture.fails(&script(&format!("{said} kill -KILL $$"))).await);
-    assert!(signal.starts_with("step `it`: the script was ended by signal KILL | the last lines"), "{signal}");
+    assert!(signal.starts_with("step `it`: the script was killed by signal KILL | the last lines"), "{signal}");
     assert!(signal.contains("dmesg"), "{signal}");
     let mut slow = script(&format!("{said} sleep 60"));
     slow.timeout = Some(Duration::from_millis(900));
@@ -119,7 +119,7 @@ async fn the_four_ends_are_four_messages_and_leave_nothing() {
     assert!(slow.starts_with("step `it`: the script was still running after 0.9s and was killed | the last"), "{slow}");
     *fixture.shell.cut.lock().unwrap() = Some(Duration::from_millis(900));
     let lost = whole(&fixture.fails(&script(&format!("{said} sleep 60"))).await);
-    assert!(lost.starts_with("step `it`: the connection to the machine was lost while the script ran (broken pipe); what it did since is unknown | the last"), "{lost}");
+    assert!(lost.starts_with("step `it`: the connection to the machine was lost while the script ran (broken pipe); its outcome is unknown | the last"), "{lost}");
     assert!(lost.contains("`- reboot: true`"), "{lost}");
     let missing = whole(&fixture.fails(&script("no-such-command")).await);
     assert!(missing.contains("status 127 (a command was not found) | "), "{missing}");
@@ -140,7 +140,7 @@ async fn what_the_machine_lacks_is_named() {
     let (result, output) = fixture.apply(&make(Some("fish -x"), None, None)).await;
     assert_eq!(output.stdout_text() + &output.stderr_text(), "", "the driver's word is not output");
     let error = result.unwrap_err();
-    assert_eq!(error.message(), "step `it`: the machine has no `fish`, which the script is run with");
+    assert_eq!(error.message(), "step `it`: the machine has no `fish` to run the script with");
     assert!(error.help_text().unwrap().contains("`shell: sh -eu`"));
     let error = fixture.fails(&make(None, Some("nobody-such"), None)).await;
     assert_eq!(error.message(), "step `it`: the machine has no user `nobody-such`");
@@ -214,7 +214,7 @@ async fn half_a_script_does_not_run() {
     let exit = fixture.shell.exec(Exec::new(&loader).stdin(input), &mut output).await.unwrap();
     assert_eq!(exit, ami_bake_core::communicator::Exit::Status(125));
     assert_eq!(output.stdout_text(), "");
-    assert_eq!(output.stderr_text(), "ami-bake: the script did not arrive whole\n");
+    assert_eq!(output.stderr_text(), "ami-bake: the script was cut off in transfer\n");
 }
 
 #[tokio::test]

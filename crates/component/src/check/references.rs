@@ -1,24 +1,22 @@
 //! References: what they name has to be there, and to come before.
 
 use ami_bake_manifest::Document as Given;
-use ami_bake_manifest::diagnostic::{Diagnostic, Span};
-use ami_bake_manifest::tree::{Kind, Node};
+use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::words;
 
-use crate::document::{Document, Step, Turns};
-use crate::reference::{Reference, parse, references};
-use crate::run::{CONTEXT, ENVIRONMENT, REFUSED_METADATA};
+use crate::document::{Document, Step, each_text};
+use crate::reference::{CONTEXT, ENVIRONMENT, REFUSED_METADATA, Reference, parse, references};
 
-/// Tells of references to nothing.
-pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
+/// Reports references to unknown names.
+pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     let phases: Vec<&str> = document.phases.iter().map(|phase| phase.name.as_str()).collect();
     for (phase_at, phase) in document.phases.iter().enumerate() {
         for (step_at, step) in phase.steps.iter().enumerate() {
-            each(step, &mut |text, span| {
+            each_text(step, &mut |text, span| {
                 for (_, inner) in references(text) {
                     let reference = parse(inner, &phases);
-                    let place = Place { document, given, step, at: (phase_at, step_at) };
-                    if let Some(finding) = place.judge(inner, &reference) {
+                    let site = Site { document, given, step, at: (phase_at, step_at) };
+                    if let Some(finding) = site.validate(inner, &reference) {
                         findings.push(Diagnostic { span: Some(span), ..finding });
                     }
                 }
@@ -27,33 +25,8 @@ pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<D
     }
 }
 
-/// Every text of a step that may hold references.
-pub(crate) fn each(step: &Step, found: &mut dyn FnMut(&str, Span)) {
-    let mut walk = |node: &Node| walk(node, found);
-    if let Some(condition) = &step.assertion {
-        condition.values(&mut |node| walk(node));
-    } else if let Some(inputs) = &step.inputs {
-        walk(inputs);
-    }
-    if let Some(gate) = &step.gate {
-        gate.test.values(&mut |node| walk(node));
-    }
-    match step.repeat.as_ref().map(|repeat| &repeat.turns) {
-        Some(Turns::Each(items)) => items.iter().for_each(&mut walk),
-        Some(Turns::Split { list, .. }) => walk(list),
-        Some(Turns::Count { .. }) | None => {}
-    }
-}
-
-fn walk(node: &Node, found: &mut dyn FnMut(&str, Span)) {
-    match &node.kind {
-        Kind::Scalar(scalar) => found(&scalar.text, node.span),
-        Kind::List(items) => items.iter().for_each(|item| walk(item, found)),
-        Kind::Map(entries) => entries.iter().for_each(|entry| walk(&entry.value, found)),
-    }
-}
-
-struct Place<'a> {
+/// Where a reference is.
+struct Site<'a> {
     document: &'a Document,
     given: &'a Given<'a>,
     step: &'a Step,
@@ -61,8 +34,8 @@ struct Place<'a> {
     at: (usize, usize),
 }
 
-impl Place<'_> {
-    fn judge(&self, inner: &str, reference: &Reference<'_>) -> Option<Diagnostic> {
+impl Site<'_> {
+    fn validate(&self, inner: &str, reference: &Reference<'_>) -> Option<Diagnostic> {
         let finding = |message: String| Diagnostic::error("unknown-reference", None, message);
         match reference {
             Reference::Variable(name) | Reference::ParameterOf(name) => {
@@ -78,12 +51,12 @@ impl Place<'_> {
             }
             Reference::Turn { name, .. } => {
                 let looped = self.step.repeat.as_ref().is_some_and(|repeat| repeat.is_called(name));
-                // Without a loop AWSTOE leaves it as it is, which nobody means.
+                // AWSTOE does not replace it without a loop.
                 (!looped && *name == "loop").then(|| {
                     Diagnostic::warning(
                         "no-loop",
                         None,
-                        format!("`{{{{ {inner} }}}}` stays as it is: the step `{}` has no `loop`", self.step.name),
+                        format!("`{{{{ {inner} }}}}` is not replaced: the step `{}` has no `loop`", self.step.name),
                     )
                 })
             }
@@ -92,10 +65,10 @@ impl Place<'_> {
                 let known = target.module.output;
                 let any = known == Some("status");
                 (!any && known != Some(*field)).then(|| {
-                    let finding = finding(format!("the step `{step}` puts out no `{field}`"));
+                    let finding = finding(format!("the step `{step}` has no output `{field}`"));
                     match known {
-                        Some(known) => finding.help(format!("`{}` puts out `{known}`.", target.module.name)),
-                        None => finding.help(format!("`{}` puts out nothing.", target.module.name)),
+                        Some(known) => finding.help(format!("`{}` has the output `{known}`.", target.module.name)),
+                        None => finding.help(format!("`{}` has no outputs.", target.module.name)),
                     }
                 })
             }),
@@ -103,20 +76,20 @@ impl Place<'_> {
             Reference::Env(name) => {
                 let known = ENVIRONMENT.contains(name) || self.given.env.iter().any(|variable| variable == name);
                 (!known).then(|| {
-                    finding(format!("`{name}` is not in the environment of the document"))
+                    finding(format!("the environment variable `{name}` is not set for the document"))
                         .help(format!("Set it in the manifest's step: `env: {{{name}: …}}`."))
                 })
             }
             Reference::Context(key) => (!CONTEXT.contains(key)).then(|| {
-                finding(format!("there is no `context:{key}` here"))
-                    .help(format!("There is {}.", words::list(&CONTEXT, "and")))
+                finding(format!("unknown reference `context:{key}`"))
+                    .help(format!("Available: {}.", words::list(&CONTEXT, "and")))
             }),
             Reference::Metadata(path) => {
                 let path = path.trim_start_matches('/');
                 REFUSED_METADATA
                     .iter()
                     .any(|refused| path.starts_with(refused))
-                    .then(|| finding(format!("`{path}` holds credentials, which AWSTOE refuses to read")))
+                    .then(|| finding(format!("`{path}` contains credentials, which AWSTOE does not read")))
             }
             Reference::Parameter(_) => None,
             Reference::Other => self.go_style(inner),
@@ -141,8 +114,8 @@ impl Place<'_> {
         }
         let (from, to) = (phase, self.document.phases[self.at.0].name.as_str());
         (from != "test" && to == "test").then(|| {
-            finding(format!("`{phase}` ran on another machine: nothing of it is known in `test`"))
-                .help("Test machines boot the finished image; find the value out there again.")
+            finding(format!("`{phase}` runs on another machine: its outputs are not available in `test`"))
+                .help("Test machines boot the finished image: get the value again in `test`.")
         })
     }
 
@@ -154,7 +127,7 @@ impl Place<'_> {
             Diagnostic::warning(
                 "go-style",
                 None,
-                format!("`{{{{{inner}}}}}` is not replaced: it is no reference of AWSTOE"),
+                format!("`{{{{{inner}}}}}` is not replaced: it is not an AWSTOE reference"),
             )
             .help(format!("Write `{{{{ {name} }}}}`.")),
         )

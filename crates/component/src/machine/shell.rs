@@ -6,7 +6,7 @@ use ami_bake_core::plan::Step;
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::services::Services;
 use ami_bake_core::{Error, Result, Run};
-use ami_bake_steps::{Call, Ended, call};
+use ami_bake_steps::{ScriptCall, ScriptEnd, call};
 
 use super::Deadline;
 
@@ -24,13 +24,13 @@ pub(crate) struct Machine<'a> {
 }
 
 /// What a script of our own said.
-pub(crate) struct Said {
+pub(crate) struct ShellOutput {
     pub(crate) status: i32,
     pub(crate) stdout: Vec<u8>,
     stderr: String,
 }
 
-impl Said {
+impl ShellOutput {
     /// Standard output of a script that must pass; what it said on standard error is the failure else.
     pub(crate) fn passed(self) -> Result<Vec<u8>> {
         if self.status == 0 {
@@ -40,14 +40,14 @@ impl Said {
         let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
         let last = lines[lines.len().saturating_sub(3)..].join("; ");
         Err(Error::build(if last.is_empty() {
-            format!("the machine's shell ended with status {}", self.status)
+            format!("the machine's shell exited with status {}", self.status)
         } else {
             last
         }))
     }
 }
 
-/// A shell's complaint without the place in a script that nobody has seen: `/dev/fd/3: 12: printf: I/O error`.
+/// A shell's error without its position in our script, which the user has not seen: `/dev/fd/3: 12: printf: I/O error`.
 fn own_words(line: &str) -> &str {
     let file = ["/dev/fd/3: ", "/proc/self/fd/3: "].into_iter().find_map(|file| line.strip_prefix(file));
     let Some(rest) = file else { return line };
@@ -63,8 +63,8 @@ impl Machine<'_> {
         script: &str,
         deadline: Deadline,
         output: &mut dyn OutputSink,
-    ) -> Result<Ended> {
-        let wanted = Call { script, shell, folder: Some(FOLDER), timeout: deadline.left(self.run)? };
+    ) -> Result<ScriptEnd> {
+        let wanted = ScriptCall { script, shell, folder: Some(FOLDER), timeout: deadline.left(self.run)? };
         call(self.run, self.on, self.step, wanted, output).await.map_err(|error| self.of_document(error))
     }
 
@@ -73,9 +73,9 @@ impl Machine<'_> {
         let Some(message) = error.message().strip_prefix(&format!("step `{}`: ", self.step.name)) else { return error };
         let help = match error.help_text() {
             Some(_) if message.contains("`bash`") => {
-                "Install bash in an earlier step: `ExecuteBinary` and the modules for files do without."
+                "Install bash in an earlier step: `ExecuteBinary` and the file modules do not need it."
             }
-            Some(_) if message.contains(FOLDER) => "Documents begin in this folder: make it in an earlier step.",
+            Some(_) if message.contains(FOLDER) => "Documents run in this folder: create it in an earlier step.",
             Some(help) => help,
             None => return error,
         };
@@ -83,7 +83,7 @@ impl Machine<'_> {
     }
 
     /// Runs a POSIX script of our own.
-    pub(crate) async fn sh(&self, script: &str, deadline: Deadline) -> Result<Said> {
+    pub(crate) async fn sh(&self, script: &str, deadline: Deadline) -> Result<ShellOutput> {
         let mut collect = Collect::default();
         let ended = self.script("sh", script, deadline, &mut collect).await?;
         let status = match ended.exit {
@@ -91,17 +91,18 @@ impl Machine<'_> {
             other => return Err(broken(&other, deadline)),
         };
         let stderr = collect.stderr_text();
-        Ok(Said { status, stdout: collect.stdout, stderr })
+        Ok(ShellOutput { status, stdout: collect.stdout, stderr })
     }
 
     /// The cloud of the platform.
     pub(crate) fn services(&self) -> Result<&dyn Services> {
-        self.services
-            .ok_or_else(|| Error::build("the platform has no S3 and no parameters").help("Bake on the platform `aws`."))
+        self.services.ok_or_else(|| {
+            Error::build("S3 and parameters are not supported on this platform").help("Bake on the platform `aws`.")
+        })
     }
 }
 
-/// A command that did not come to an end by itself.
+/// The error for a command that failed.
 pub(crate) fn broken(exit: &Exit, deadline: Deadline) -> Error {
     match exit {
         Exit::Status(status) => {
@@ -112,12 +113,11 @@ pub(crate) fn broken(exit: &Exit, deadline: Deadline) -> Error {
             };
             Error::build(format!("exited with status {status}{hint}"))
         }
-        Exit::Signal(signal) => Error::build(format!("was ended by signal {signal}")),
+        Exit::Signal(signal) => Error::build(format!("was killed by signal {signal}")),
         Exit::TimedOut(_) => deadline.over(),
-        Exit::Lost(seen) => Error::build(format!(
-            "the connection to the machine was lost ({}); what it did since is unknown",
-            sanitize(seen)
-        ))
-        .help("A script that wants a restart must not begin it by itself: let it end with `exit 194`."),
+        Exit::Lost(seen) => {
+            Error::build(format!("the connection to the machine was lost ({}); its outcome is unknown", sanitize(seen)))
+                .help("A script that needs a restart must not start it itself: end it with `exit 194`.")
+        }
     }
 }

@@ -3,13 +3,14 @@
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::tree::{Kind, Node};
 
-use super::{Repeat, Turns, keys, name, text, wrong};
+use super::values::{keys, name, text, wrong};
+use super::{Loop, Turns};
 
 /// What may stand between the parts of a list.
 const DELIMITERS: [&str; 9] = [".", ",", ";", ":", "\n", "\t", " ", "-", "_"];
 
 /// Reads a `loop`.
-pub(super) fn read(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Repeat> {
+pub(super) fn read(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Loop> {
     keys(node, &["name", "for", "forEach"], "a loop", findings);
     let name = node.get("name").and_then(name).map(str::to_owned);
     let turns = match (node.get("for"), node.get("forEach")) {
@@ -21,23 +22,26 @@ pub(super) fn read(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Repeat
                     findings.push(Diagnostic::warning("no-turns", each.span, message));
                 }
                 for item in items.iter().filter(|item| item.scalar().is_none()) {
-                    findings.push(wrong(item.span, format!("an entry of `forEach` is text, not {}", item.describe())));
+                    findings.push(wrong(
+                        item.span,
+                        format!("an item of `forEach` has to be text, not {}", item.describe()),
+                    ));
                 }
                 Turns::Each(items.clone())
             }
             Kind::Map(_) => split(each, findings)?,
             Kind::Scalar(_) => {
-                let message = "`forEach` is a list, or a map of `list` and `delimiter`".to_owned();
+                let message = "`forEach` has to be a list, or a map of `list` and `delimiter`".to_owned();
                 findings.push(wrong(each.span, message));
                 return None;
             }
         },
         _ => {
-            findings.push(wrong(node.span, "a loop has either `for` or `forEach`".to_owned()));
+            findings.push(wrong(node.span, "a loop requires either `for` or `forEach`".to_owned()));
             return None;
         }
     };
-    Some(Repeat { name, turns })
+    Some(Loop { name, turns })
 }
 
 fn counted(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Turns> {
@@ -49,7 +53,7 @@ fn counted(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Turns> {
         };
         let number = text(given).and_then(|text| text.parse().ok());
         if number.is_none() {
-            findings.push(wrong(given.span, format!("`{key}` is a whole number")));
+            findings.push(wrong(given.span, format!("`{key}` has to be a whole number")));
         }
         number
     };
@@ -69,7 +73,7 @@ fn counted(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Turns> {
 fn split(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Turns> {
     keys(node, &["list", "delimiter"], "`forEach`", findings);
     let Some(list) = node.get("list").filter(|list| list.scalar().is_some()) else {
-        findings.push(Diagnostic::error("missing-key", node.span, "`forEach` has no text `list`"));
+        findings.push(Diagnostic::error("missing-key", node.span, "`forEach` requires `list`"));
         return None;
     };
     let delimiter = match node.get("delimiter").and_then(text) {
@@ -78,10 +82,10 @@ fn split(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Turns> {
         Some("\\t") => "\t",
         Some(text) if DELIMITERS.contains(&text) => text,
         Some(text) => {
-            let message = format!("`{text}` can't be a delimiter");
+            let message = format!("`{text}` is not a valid delimiter");
             findings.push(
                 wrong(node.span, message)
-                    .help("It is one of `.`, `,`, `;`, `:`, `-`, `_`, a blank, \"\\t\" and \"\\n\"."),
+                    .help("Use one of `.`, `,`, `;`, `:`, `-`, `_`, a blank, \"\\t\" and \"\\n\"."),
             );
             return None;
         }

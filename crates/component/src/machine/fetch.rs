@@ -11,22 +11,22 @@ use url::Url;
 const REDIRECTS: usize = 20;
 
 /// What is fetched.
-pub(super) struct FetchRequest<'a> {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: &'a [(&'static str, String)],
-    pub(super) tls_verify: bool,
+pub(crate) struct FetchRequest<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: &'a [(&'static str, String)],
+    pub(crate) tls_verify: bool,
 }
 
 /// An answer with status 200.
-pub(super) struct Fetched {
+pub(crate) struct Fetched {
     /// The size that the server declares.
-    pub(super) size: Option<u64>,
-    pub(super) body: Reader<'static>,
+    pub(crate) size: Option<u64>,
+    pub(crate) body: Reader<'static>,
 }
 
-/// Why there is none.
-pub(super) enum FetchError {
+/// Why a fetch failed.
+pub(crate) enum FetchError {
     /// Another attempt may succeed.
     Transient(Error),
     /// Another attempt would fail too.
@@ -34,7 +34,7 @@ pub(super) enum FetchError {
 }
 
 impl FetchError {
-    pub(super) fn into_error(self) -> Error {
+    pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Transient(error) | Self::Permanent(error) => error,
         }
@@ -42,7 +42,7 @@ impl FetchError {
 }
 
 /// Fetches an address, and follows redirects.
-pub(super) async fn fetch(machine: &dyn Communicator, mut request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+pub(crate) async fn fetch(machine: &dyn Communicator, mut request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
     for _ in 0..=REDIRECTS {
         let response = exchange(machine, &request).await?;
         if response.status == StatusCode::OK {
@@ -84,7 +84,7 @@ async fn exchange(machine: &dyn Communicator, request: &FetchRequest<'_>) -> Res
     let request = HttpRequest {
         method: request.method.clone(),
         scheme,
-        // An IPv6 address is in brackets, which no look-up takes.
+        // In a URL an IPv6 address is in brackets.
         host: host.trim_start_matches('[').trim_end_matches(']'),
         port: url.port_or_known_default().unwrap_or(scheme.default_port()),
         target: &target,
@@ -112,7 +112,7 @@ fn failed(url: &Url, error: HttpError) -> FetchError {
 }
 
 /// An address without what may be secret in it: its query and its password.
-pub(super) fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     let _ = url.set_password(None);

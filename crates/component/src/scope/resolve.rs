@@ -1,5 +1,4 @@
-//! References at run time: what stands for them on this machine, now.
-
+//! References at run time: their values on this machine, now.
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -10,22 +9,15 @@ use ami_bake_manifest::tree::{Kind, Node};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
-use super::step::Turn;
-use super::{Deadline, Machine, Memory};
+use super::{FinishedStep, Memory, Turn};
 use crate::document::{Document, Section, Step};
+use crate::machine::{Deadline, Machine, metadata};
 use crate::reference::{Part, Reference, parse, references};
 
-/// What `context:` knows.
-pub(crate) const CONTEXT: [&str; 10] =
-    ["executionId", "osPlatform", "osName", "osVersion", "date", "dateTime", "uuid", "hostname", "phase", "step"];
-/// The variables that Image Builder itself sets, as far as they have a meaning here.
-pub(crate) const ENVIRONMENT: [&str; 1] = ["IMAGE_PHASE"];
-/// Parts of the instance metadata that AWSTOE does not read.
-pub(crate) const REFUSED_METADATA: [&str; 2] = ["iam/", "identity-credentials/"];
-/// A look at the machine, or a question to the cloud.
+/// Time limit for a query on the machine or in the cloud.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// Where a text stands.
+/// The step, loop iteration and machine that references are resolved for.
 #[derive(Clone)]
 pub(crate) struct Scope<'a> {
     machine: &'a Machine<'a>,
@@ -38,7 +30,7 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         machine: &'a Machine<'a>,
         document: &'a Document,
         variables: &'a HashMap<String, String>,
@@ -49,18 +41,18 @@ impl<'a> Scope<'a> {
         Self { machine, document, variables, memory, section, step, turn: None }
     }
 
-    /// The same in a turn of the step's loop.
-    pub(super) fn at(&self, turn: Turn) -> Self {
+    /// The scope of an iteration of the step's loop.
+    pub(crate) fn at(&self, turn: Turn) -> Self {
         Self { turn: Some(turn), ..self.clone() }
     }
 
-    /// The machine that it is about.
+    /// The machine.
     pub(super) fn machine(&self) -> &'a Machine<'a> {
         self.machine
     }
 
-    /// The step's inputs with every reference replaced; a condition's are replaced when it is looked at.
-    pub(super) async fn inputs(&self) -> Result<Value> {
+    /// The step's inputs with every reference replaced; those of a condition are replaced when it is evaluated.
+    pub(crate) async fn inputs(&self) -> Result<Value> {
         match &self.step.inputs {
             Some(inputs) if self.step.assertion.is_none() => self.value(inputs).await,
             _ => Ok(Value::Null),
@@ -88,8 +80,8 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// A text with its references replaced. What replaces them is not looked at again.
-    pub(super) async fn text(&self, text: &str) -> Result<String> {
+    /// A text with its references replaced, once: values are not searched for references.
+    pub(crate) async fn text(&self, text: &str) -> Result<String> {
         let phases: Vec<&str> = self.document.phases.iter().map(|phase| phase.name.as_str()).collect();
         let mut whole = String::new();
         let mut from = 0;
@@ -104,7 +96,7 @@ impl<'a> Scope<'a> {
         Ok(whole)
     }
 
-    /// What stands for a reference; none where it stays as it is.
+    /// The value of a reference; `None` where it is not replaced.
     async fn resolve(&self, inner: &str, reference: &Reference<'_>) -> Result<Option<String>> {
         let unknown = |why: String| Error::build(format!("`{{{{ {inner} }}}}` has no value: {why}"));
         Ok(Some(match reference {
@@ -126,7 +118,7 @@ impl<'a> Scope<'a> {
                     Some(text) => text.clone(),
                     None => {
                         return Err(unknown(format!(
-                            "the step `{step}` put out no `{field}`, or more than 1 MiB of it"
+                            "the step `{step}` has no output `{field}`, or more than 1 MiB of it"
                         )));
                     }
                 }
@@ -137,20 +129,20 @@ impl<'a> Scope<'a> {
                 found.ok_or_else(|| unknown(format!("the inputs of `{step}` have no such entry")))?
             }
             Reference::Env(name) => self.env(name).ok_or_else(|| {
-                unknown("it is not in the environment".to_owned()).help("Set it with `env` of the manifest's step.")
+                unknown("the variable is not set".to_owned()).help("Set it with `env` of the manifest's step.")
             })?,
             Reference::Parameter(name) => self.parameter(name).await?,
             Reference::ParameterOf(name) => {
                 let named = self.variables.get(*name).cloned().unwrap_or_default();
                 self.parameter(&named).await?
             }
-            Reference::Metadata(path) => crate::modules::metadata(self.machine, path).await?,
+            Reference::Metadata(path) => metadata(self.machine, path).await?,
             Reference::Context(key) => self.context(key).await?,
             Reference::Other => return Ok(None),
         }))
     }
 
-    fn done(&self, phase: &str, step: &str) -> Result<&super::Done, String> {
+    fn done(&self, phase: &str, step: &str) -> Result<&FinishedStep, String> {
         let done = self.memory.get(&(phase.to_owned(), step.to_owned()));
         done.ok_or_else(|| format!("the step `{step}` of `{phase}` did not run on this machine"))
     }
@@ -172,10 +164,12 @@ impl<'a> Scope<'a> {
         let run = self.machine.run;
         let services = self.machine.services()?;
         let value = run.until_cancelled(services.parameter(run, name)).await??;
-        // Plain or not: nobody can tell which of them is secret.
+        // Any parameter may be secret, also a plain one.
         run.masker().add(value.expose_secret());
         if value.expose_secret().contains('\n') {
-            return Err(Error::build(format!("the parameter `{name}` has several lines, which AWSTOE takes none of")));
+            return Err(Error::build(format!(
+                "the parameter `{name}` has several lines, which AWSTOE does not support"
+            )));
         }
         Ok(value.expose_secret().to_owned())
     }
@@ -193,7 +187,7 @@ impl<'a> Scope<'a> {
             "osName" => ". /etc/os-release 2>/dev/null; printf %s \"${ID:-unknown}\"",
             "osVersion" => ". /etc/os-release 2>/dev/null; printf %s \"${VERSION_ID:-unknown}\"",
             "hostname" => "printf %s \"$(hostname 2>/dev/null || uname -n)\"",
-            _ => return Err(Error::build(format!("there is no `context:{key}` here"))),
+            _ => return Err(Error::build(format!("unknown reference `context:{key}`"))),
         };
         let deadline = Deadline::new(self.machine.run, Some(LOOK));
         let said = self.machine.sh(script, deadline).await?.passed()?;
@@ -201,7 +195,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The text at a path of inputs. A list of one map is that map, and the other way round: both spellings are about.
+/// The text at a path of inputs. A list of one map and the map itself are interchangeable: documents use both.
 fn follow(inputs: &Value, path: &[Part<'_>]) -> Option<String> {
     let mut at = inputs;
     for part in path {

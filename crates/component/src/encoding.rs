@@ -26,7 +26,7 @@ impl Encoding {
     }
 
     /// Its name in messages.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Utf8 => "UTF-8",
             Self::Utf16 { .. } => "UTF-16",
@@ -35,14 +35,14 @@ impl Encoding {
     }
 
     /// The encoding of an input that may be left out.
-    pub(super) fn given(name: Option<&str>) -> Result<Self> {
+    pub(crate) fn given(name: Option<&str>) -> Result<Self> {
         name.map_or(Ok(Self::Utf8), |name| {
-            Self::of(name).ok_or_else(|| Error::build(format!("`{name}` is no encoding that AWSTOE knows")))
+            Self::of(name).ok_or_else(|| Error::build(format!("`{name}` is not a supported encoding")))
         })
     }
 
     /// A text's bytes.
-    pub(super) fn encode(self, text: &str) -> Vec<u8> {
+    pub(crate) fn encode(self, text: &str) -> Vec<u8> {
         match self {
             Self::Utf8 => text.as_bytes().to_vec(),
             Self::Utf16 { big } => {
@@ -56,7 +56,7 @@ impl Encoding {
     }
 
     /// The text of these bytes, without a byte order mark.
-    pub(super) fn decode(self, bytes: &[u8]) -> Result<String> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<String> {
         let text = match self {
             Self::Utf8 => std::str::from_utf8(bytes).ok().map(str::to_owned),
             Self::Utf16 { big } => {
@@ -72,7 +72,7 @@ impl Encoding {
                 words.map(char::from_u32).collect::<Option<String>>().filter(|_| rest.is_empty())
             }
         };
-        let text = text.ok_or_else(|| Error::build("the file is no text in its encoding"))?;
+        let text = text.ok_or_else(|| Error::build("the file is not text in its encoding"))?;
         Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
     }
 }

@@ -17,7 +17,7 @@ struct Limit {
 }
 
 impl Deadline {
-    /// So long from now on.
+    /// A deadline this long from now.
     pub(crate) fn new(run: &Run, length: Option<Duration>) -> Self {
         Self(length.map(|length| Limit { at: run.clock().elapsed() + length, length }))
     }
@@ -61,7 +61,7 @@ impl Deadline {
     /// The failure of what took longer.
     pub(crate) fn over(self) -> Error {
         let limit = self.0.map(|limit| limit.length).unwrap_or_default();
-        Error::build(format!("it was still running after {} and was ended", human(limit)))
-            .help("Give it longer with `timeoutSeconds`, or the manifest's step with `timeout`.")
+        Error::build(format!("it was still running after {} and was killed", human(limit)))
+            .help("Raise `timeoutSeconds`, or `timeout` of the manifest's step.")
     }
 }

@@ -1,5 +1,4 @@
 //! Conditions on a machine. `and` and `or` end at the first value that decides.
-
 use std::cmp::Ordering;
 
 use ami_bake_core::shell::quote;
@@ -7,11 +6,11 @@ use ami_bake_core::{Error, Result};
 use ami_bake_manifest::tree::Node;
 use regex::RegexBuilder;
 
-use super::Deadline;
-use super::scope::Scope;
-use crate::document::{Condition, Test};
+use super::Scope;
+use crate::document::{Comparison, Condition};
+use crate::machine::Deadline;
 
-/// Whether `$n` is a program: on the path, and nothing that the shell only does by itself.
+/// Whether `$n` is a program on the path; a builtin of the shell is not.
 const BINARY: &str = r#"case $n in "") exit 1 ;; */*) [ -f "$n" ] && [ -x "$n" ]; exit ;; esac
 IFS=:; for d in $PATH; do [ -f "$d/$n" ] && [ -x "$d/$n" ] && exit 0; done; exit 1"#;
 
@@ -81,23 +80,23 @@ impl Scope<'_> {
     }
 }
 
-fn decides(test: Test, order: Ordering) -> bool {
+fn decides(test: Comparison, order: Ordering) -> bool {
     match test {
-        Test::Equals => order.is_eq(),
-        Test::Less => order.is_lt(),
-        Test::LessEquals => order.is_le(),
-        Test::Greater => order.is_gt(),
-        Test::GreaterEquals => order.is_ge(),
+        Comparison::Equals => order.is_eq(),
+        Comparison::Less => order.is_lt(),
+        Comparison::LessEquals => order.is_le(),
+        Comparison::Greater => order.is_gt(),
+        Comparison::GreaterEquals => order.is_ge(),
     }
 }
 
 /// `value TEST operand`, without regard to case, as the user guide says.
-fn texts(test: Test, value: &str, operand: &str) -> bool {
+fn texts(test: Comparison, value: &str, operand: &str) -> bool {
     decides(test, value.to_lowercase().cmp(&operand.to_lowercase()))
 }
 
-/// `value TEST operand`; false where one of them is no number.
-fn numbers(test: Test, value: &str, operand: &str) -> bool {
+/// `value TEST operand`; false where one of them is not a number.
+fn numbers(test: Comparison, value: &str, operand: &str) -> bool {
     let number = |text: &str| -> Option<f64> {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         let good = !digits.is_empty() && !digits.ends_with('.') && !digits.starts_with('.');
@@ -111,7 +110,7 @@ fn numbers(test: Test, value: &str, operand: &str) -> bool {
 /// A pattern of RE2 somewhere in a value, without regard to case, as in the user guide's example.
 fn matches(pattern: &str, value: &str) -> Result<bool> {
     let pattern = RegexBuilder::new(pattern).case_insensitive(true).build().map_err(|error| {
-        Error::build(format!("`{pattern}` is no pattern")).because(error).help("It is a regular expression of RE2.")
+        Error::build(format!("`{pattern}` is not a valid regular expression")).because(error).help("Use RE2 syntax.")
     })?;
     Ok(pattern.is_match(value))
 }
@@ -122,7 +121,7 @@ mod tests {
 
     #[test]
     fn texts_compare_as_in_the_user_guide() {
-        use Test::{Equals, Greater, GreaterEquals, Less, LessEquals};
+        use Comparison::{Equals, Greater, GreaterEquals, Less, LessEquals};
         for (test, operand, value, expected) in [
             (Equals, "Testing, testing...", "Testing, testing...", true),
             (Equals, "Testing, testing...", "Hello again.", false),
@@ -145,12 +144,12 @@ mod tests {
         }
         assert!(matches("^[a-z]+$", "ThisIsValue").unwrap());
         assert!(!matches("^[0-9]+$", "12a").unwrap());
-        assert!(matches("[", "x").unwrap_err().to_string().contains("no pattern"));
+        assert!(matches("[", "x").unwrap_err().to_string().contains("not a valid regular expression"));
     }
 
     #[test]
     fn numbers_compare_as_in_the_user_guide() {
-        use Test::{Equals, Greater, GreaterEquals, Less, LessEquals};
+        use Comparison::{Equals, Greater, GreaterEquals, Less, LessEquals};
         for (test, operand, value, expected) in [
             (Equals, "1", "1", true),
             (Equals, "5.0", "5.0", true),

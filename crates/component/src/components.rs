@@ -1,7 +1,6 @@
-//! The provisioner that knows component documents, in front of the one that knows all other verbs.
-
+//! The provisioner for component documents, in front of the one for all other step types.
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ami_bake_core::event::Package;
@@ -9,14 +8,15 @@ use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{ComponentStep, ImageSettings, Phase, Step, StepAction};
 use ami_bake_core::provision::{ConnectedMachine, Login, Provisioner};
 use ami_bake_core::services::Services;
-use ami_bake_core::{Error, Result, Run};
-use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use ami_bake_core::{Result, Run};
 use async_trait::async_trait;
 
-use super::{Deadline, Machine, Memory, Use, run};
-use crate::document::{Document, parse};
+use crate::document::{Invocation, read};
+use crate::machine::{Deadline, Machine};
+use crate::run::run;
+use crate::scope::Memory;
 
-/// Runs component documents; what is no document goes on to another provisioner.
+/// Runs component documents; other steps go on to another provisioner.
 pub struct Components {
     others: Arc<dyn Provisioner>,
     services: Option<Arc<dyn Services>>,
@@ -39,7 +39,7 @@ impl Provisioner for Components {
     async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
         self.others.judge(run, steps).await?;
         match self.services.as_deref() {
-            Some(services) => super::stored::judge(run, services, steps).await,
+            Some(services) => crate::preflight::preflight(run, services, steps).await,
             None => Ok(()),
         }
     }
@@ -66,9 +66,9 @@ impl Provisioner for Components {
         let phases: Vec<&str> = phases.iter().copied().map(Phase::as_str).collect();
         let name = path.display().to_string();
         let name = name.strip_prefix("./").unwrap_or(&name);
-        let wanted = Use { document: &document, name, parameters, phases: Some(&phases), above: &[] };
+        let invocation = Invocation { document: &document, name, parameters, phases: Some(&phases), callers: &[] };
         let deadline = Deadline::new(on_run, step.timeout);
-        let ended = Box::pin(run(&machine, &wanted, &mut memory, deadline, output)).await;
+        let ended = Box::pin(run(&machine, &invocation, &mut memory, deadline, output)).await;
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).insert(key, memory);
         let summary = ended?;
         on_run.progress(format!("{name}: {summary}"));
@@ -85,45 +85,5 @@ impl Provisioner for Components {
 
     async fn seal(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
         self.others.seal(run, on, settings, login).await
-    }
-}
-
-/// A document from its file.
-///
-/// # Errors
-/// When it can't be read, or is wrong.
-pub(super) fn read(path: &Path) -> Result<Document> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::build(format!("read the component document {}", path.display())).because(error))?;
-    read_text(&path.display().to_string(), &text)
-}
-
-/// A document from its text; `name` is its name in messages.
-///
-/// # Errors
-/// The first thing that is wrong in it, with its place.
-pub(crate) fn read_text(name: &str, text: &str) -> Result<Document> {
-    let mut sources = Sources::default();
-    let file = sources.add(name, text);
-    let mut findings: Vec<Diagnostic> = Vec::new();
-    let document = parse(file, &sources, &mut findings);
-    if let Some(document) = &document {
-        let steps = document.phases.iter().flat_map(|phase| &phase.steps);
-        steps.for_each(|step| crate::document::judge_inputs(step, &mut findings));
-    }
-    match (document, findings.into_iter().find(Diagnostic::is_error)) {
-        (Some(document), None) => Ok(document),
-        (_, Some(finding)) => {
-            let place = finding.span.map_or_else(String::new, |span| {
-                let at = sources.position(span.file, span.start);
-                format!(":{}:{}", at.line, at.column)
-            });
-            let error = Error::manifest(format!("{name}{place}: {}", finding.message));
-            Err(match finding.help {
-                Some(help) => error.help(help),
-                None => error,
-            })
-        }
-        (None, None) => Err(Error::manifest(format!("{name} is no component document"))),
     }
 }

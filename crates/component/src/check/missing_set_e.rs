@@ -4,23 +4,23 @@ use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::tree::Node;
 
-use super::used;
+use super::usage::used;
 use crate::document::{Document, Step};
 use crate::module::Action;
 
 /// One warning for the document, at the first such step.
-pub(super) fn judge(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
+pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     let lax: Vec<&Step> =
         used(document, given.used).flat_map(|phase| &phase.steps).filter(|step| is_lax(step)).collect();
     let Some(first) = lax.first() else { return };
     let what = match lax.len() {
-        1 => format!("the step `{}` goes on", first.name),
-        count => format!("{count} steps, `{}` first, go on", first.name),
+        1 => format!("the step `{}` continues", first.name),
+        count => format!("{count} steps, first `{}`, continue", first.name),
     };
-    let message = format!("{what} after a command that fails: a step of AWSTOE ends as its last command does");
+    let message = format!("{what} after a failed command: AWSTOE uses the exit status of the last command");
     findings.push(
         Diagnostic::warning("lax-script", first.span, message)
-            .help("Begin its `commands` with `set -e` where every command has to succeed."),
+            .help("Start `commands` with `set -e` if every command has to succeed."),
     );
 }
 

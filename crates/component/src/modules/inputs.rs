@@ -7,10 +7,10 @@ use crate::document::flag;
 
 /// One map of the inputs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'a>(&'a Value);
+pub(super) struct Inputs<'a>(&'a Value);
 
-impl<'a> Entry<'a> {
-    /// The inputs of a module that takes one map; a list of one map is the same.
+impl<'a> Inputs<'a> {
+    /// The inputs of a module that takes one map; a list of one map counts as one.
     pub(super) fn single(inputs: &'a Value) -> Self {
         match inputs {
             Value::Array(items) => Self(items.first().unwrap_or(&Value::Null)),
@@ -32,11 +32,11 @@ impl<'a> Entry<'a> {
     pub(super) fn need(self, name: &str) -> Result<&'a str> {
         match self.text(name) {
             Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(Error::build(format!("its `{name}` is empty"))),
+            _ => Err(Error::build(format!("`{name}` is empty"))),
         }
     }
 
-    /// A path on the machine that no tool takes for an option.
+    /// A path on the machine, never one that a tool would read as an option.
     pub(super) fn path(self, name: &str) -> Result<String> {
         let path = self.need(name)?;
         Ok(if path.starts_with('-') { format!("./{path}") } else { path.to_owned() })
@@ -45,7 +45,7 @@ impl<'a> Entry<'a> {
     /// A switch.
     pub(super) fn flag(self, name: &str, without: bool) -> Result<bool> {
         let Some(text) = self.text(name) else { return Ok(without) };
-        flag(text).ok_or_else(|| Error::build(format!("its `{name}` is `true` or `false`, not `{text}`")))
+        flag(text).ok_or_else(|| Error::build(format!("`{name}` has to be `true` or `false`, not `{text}`")))
     }
 
     /// A list of texts.

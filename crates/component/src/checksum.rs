@@ -1,0 +1,12 @@
+//! Checksum algorithms (user guide, `WebDownload`).
+
+/// The tool of the machine that computes a checksum.
+pub(crate) fn checksum_tool(algorithm: &str) -> Option<&'static str> {
+    Some(match algorithm.to_ascii_uppercase().as_str() {
+        "MD5" => "md5sum",
+        "SHA1" => "sha1sum",
+        "SHA256" => "sha256sum",
+        "SHA512" => "sha512sum",
+        _ => return None,
+    })
+}

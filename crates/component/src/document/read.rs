@@ -1,0 +1,48 @@
+//! Documents to run: the first mistake in one is an error.
+
+use std::path::Path;
+
+use ami_bake_core::{Error, Result};
+use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+
+use super::{Document, parse, validate_inputs};
+
+/// A document from its file.
+///
+/// # Errors
+/// When it can't be read, or is wrong.
+pub(crate) fn read(path: &Path) -> Result<Document> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::build(format!("read the component document {}", path.display())).because(error))?;
+    read_text(&path.display().to_string(), &text)
+}
+
+/// A document from its text; `name` is its name in messages.
+///
+/// # Errors
+/// The first thing that is wrong in it, with its place.
+pub(crate) fn read_text(name: &str, text: &str) -> Result<Document> {
+    let mut sources = Sources::default();
+    let file = sources.add(name, text);
+    let mut findings: Vec<Diagnostic> = Vec::new();
+    let document = parse(file, &sources, &mut findings);
+    if let Some(document) = &document {
+        let steps = document.phases.iter().flat_map(|phase| &phase.steps);
+        steps.for_each(|step| validate_inputs(step, &mut findings));
+    }
+    match (document, findings.into_iter().find(Diagnostic::is_error)) {
+        (Some(document), None) => Ok(document),
+        (_, Some(finding)) => {
+            let place = finding.span.map_or_else(String::new, |span| {
+                let at = sources.position(span.file, span.start);
+                format!(":{}:{}", at.line, at.column)
+            });
+            let error = Error::manifest(format!("{name}{place}: {}", finding.message));
+            Err(match finding.help {
+                Some(help) => error.help(help),
+                None => error,
+            })
+        }
+        (None, None) => Err(Error::manifest(format!("{name} is not a component document"))),
+    }
+}

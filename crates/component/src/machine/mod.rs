@@ -1,0 +1,11 @@
+//! The machine that a document runs on, and what is reached from there.
+
+mod deadline;
+mod fetch;
+mod metadata;
+mod shell;
+
+pub(crate) use deadline::Deadline;
+pub(crate) use fetch::{FetchError, FetchRequest, fetch, shown};
+pub(crate) use metadata::metadata;
+pub(crate) use shell::{Machine, RESTART, broken};

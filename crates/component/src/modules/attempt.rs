@@ -1,0 +1,37 @@
+//! What a module is given.
+
+use ami_bake_core::Result;
+use ami_bake_core::output::OutputSink;
+use async_trait::async_trait;
+
+use super::Summary;
+use crate::document::{Invocation, Step};
+use crate::machine::{Deadline, Machine};
+
+/// One turn of one attempt of a step.
+pub(crate) struct Attempt<'a> {
+    pub(crate) machine: &'a Machine<'a>,
+    pub(crate) invocation: &'a Invocation<'a>,
+    pub(crate) step: &'a Step,
+    pub(crate) deadline: Deadline,
+    /// The manifest's own limit, which holds where the document sets none.
+    pub(crate) outer: Deadline,
+    /// What runs another document.
+    pub(crate) documents: &'a dyn DocumentRunner,
+}
+
+/// Runs documents: `ExecuteDocument` is a module, and documents are made of modules.
+#[async_trait]
+pub(crate) trait DocumentRunner: Sync {
+    /// Runs a document within another one.
+    ///
+    /// # Errors
+    /// The first failure that was not to be ignored.
+    async fn run(
+        &self,
+        machine: &Machine<'_>,
+        invocation: &Invocation<'_>,
+        deadline: Deadline,
+        output: &mut dyn OutputSink,
+    ) -> Result<Summary>;
+}
