@@ -20,4 +20,3 @@ mod scope;
 pub use check::{phases, validate};
 pub use components::Components;
 pub use grants::grants;
-pub use module::names;

@@ -227,14 +227,6 @@ pub(crate) fn module(name: &str) -> Option<&'static Module> {
     MODULES.iter().find(|module| module.name == name)
 }
 
-/// The modules that run, and those that need Windows.
-pub fn names() -> (Vec<&'static str>, Vec<&'static str>) {
-    let (windows, here): (Vec<&Module>, Vec<&Module>) =
-        MODULES.iter().partition(|module| module.action == Action::Windows);
-    let name = |module: &Module| module.name;
-    (here.into_iter().map(name).collect(), windows.into_iter().map(name).collect())
-}
-
 impl Module {
     /// Whether its inputs may be left out.
     pub(crate) fn takes_nothing(&self) -> bool {
@@ -252,11 +244,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_thirty_modules_have_names_of_their_own() {
-        let (mut here, windows) = names();
-        assert_eq!((here.len(), windows.len()), (26, 4));
-        here.sort_unstable();
-        here.dedup();
-        assert_eq!(here.len(), 26);
+    fn the_thirty_modules_have_names_of_their_own_and_are_documented() {
+        let mut names: Vec<&str> = MODULES.iter().map(|module| module.name).collect();
+        let windows = MODULES.iter().filter(|module| module.action == Action::Windows).count();
+        assert_eq!((names.len(), windows), (30, 4));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 30);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/component.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/component.md");
+        }
     }
 }

@@ -175,7 +175,11 @@ fn plural(kinds: &str) -> String {
     if let Some(items) = kinds.strip_prefix("list of ") {
         return format!("lists of {items}");
     }
-    let one = |kind: &str| if kind.ends_with(['`', ')']) { kind.to_owned() } else { format!("{kind}s") };
+    let one = |kind: &str| match kind.strip_prefix("list of ") {
+        Some(items) => format!("lists of {items}"),
+        None if kind.ends_with(['`', ')']) => kind.to_owned(),
+        None => format!("{kind}s"),
+    };
     kinds.split(" or ").map(one).collect::<Vec<_>>().join(" or ")
 }
 
