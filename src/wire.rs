@@ -55,7 +55,7 @@ fn role_of_environment() -> Option<String> {
 /// Runs this program as what it was started as by itself: a sandbox of the local platform. None for a person.
 pub(crate) fn reexec() -> Option<ExitCode> {
     #[cfg(feature = "local")]
-    return ami_bake_local::sandbox::dispatch(std::env::args_os());
+    return ami_bake_local::dispatch(std::env::args_os());
     #[cfg(not(feature = "local"))]
     None
 }

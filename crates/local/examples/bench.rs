@@ -11,7 +11,7 @@ use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{Digest, ImageKey, ImagePlan, ImageSettings, MachineSettings, Phase, SourceQuery};
 use ami_bake_core::platform::{Capture, Launch, Machine, Platform, Registration};
 use ami_bake_core::{Error, Result, Route, tags};
-use ami_bake_local::{Local, sandbox};
+use ami_bake_local::Local;
 use ami_bake_testkit::runs;
 
 const ROUNDS: usize = 20;
@@ -21,7 +21,7 @@ const CHANGE: &str = "mkdir -p /opt/big && head -c 100000000 /dev/urandom >/opt/
                       split -b 50000 --additional-suffix=.part /opt/big/one /opt/big/small && find / -xdev -newer /opt/big/one >/dev/null";
 
 fn main() -> ExitCode {
-    if let Some(code) = sandbox::dispatch(std::env::args_os()) {
+    if let Some(code) = ami_bake_local::dispatch(std::env::args_os()) {
         return code;
     }
     let store = std::env::args_os().nth(1).unwrap_or_else(|| "/var/tmp/ami-bake-bench".into());

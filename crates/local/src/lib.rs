@@ -1,17 +1,23 @@
 //! The local platform: machines are sandboxes of namespaces over an overlay file system, images are layers in a store.
+//!
+//! Imports run upward only: `sandbox` at the bottom, then `store` and `secrets`, `source`, `machine`, `export`, `images` and
+//! `sweep`, `platform`, and `entry` (the hidden command line) on top.
 
+mod capabilities;
+mod entry;
 mod export;
+mod images;
 mod machine;
 mod platform;
 mod preflight;
-mod publish;
+pub mod sandbox;
 mod secrets;
 mod source;
 mod store;
 mod sweep;
 
-pub mod sandbox;
-
+pub use capabilities::CAPABILITIES;
+pub use entry::dispatch;
 pub use export::{Exported, Format};
-pub use platform::{CAPABILITIES, Local};
+pub use platform::Local;
 pub use store::{Base, Image, Store, default_store};

@@ -1,13 +1,13 @@
-//! What of this system a sandbox over it may not see.
+//! The files of this system that a sandbox over it must not see.
 //!
-//! A step is somebody's script, and what it can read can end up in an image. So these are not visible inside:
+//! What a step can read can end up in an image. These files are hidden:
 //! * home directories, `/root`, the working directory, the image store; `/tmp` and `/run` are new in every sandbox;
-//! * every file below `/etc` that not everybody may read: host keys, private keys, keytabs, passwords of services. Of
-//!   `/etc/shadow` and `/etc/gshadow` the hashes are gone; what `sudo` needs stays;
-//! * every folder below `/var/lib`, three levels deep, that not everybody may enter: databases and other services' data;
-//! * what is known by name: data of container engines, clusters and cloud agents, mail, backups, swap files.
+//! * files below `/etc` that not every user may read: host keys, private keys, keytabs, passwords of services. Of
+//!   `/etc/shadow` and `/etc/gshadow` only the hashes are removed, and files that `sudo` needs stay;
+//! * folders below `/var/lib`, three levels deep, that not every user may enter: databases and data of other services;
+//! * well-known paths: data of container engines, clusters and cloud agents, mail, backups, swap files.
 //!
-//! What a sandbox itself writes to such a place becomes part of its image as everywhere else.
+//! Files that a sandbox writes to these paths become part of its image like all others.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use ami_bake_core::Result;
 
-use crate::store::exists_error;
+use crate::store::store_error;
 
-/// Folders that are empty and files that are missing inside, by name.
+/// Folders that are shown empty, and files that are not shown.
 const KNOWN: [&str; 23] = [
     "/root",
     "/home",
@@ -45,23 +45,23 @@ const KNOWN: [&str; 23] = [
     "/.dockerenv",
 ];
 
-/// Not for everybody to read, and needed: without them nobody becomes root, and the lock of the user database is empty.
+/// Files that only root may read but that are needed to become root, and the empty lock file of the user database.
 const NEEDED: [&str; 3] = ["/etc/sudoers", "/etc/sudoers.d", "/etc/.pwd.lock"];
 
 /// Password files: name, hash, and more fields (shadow(5), gshadow(5)).
 const PASSWORDS: [&str; 2] = ["/etc/shadow", "/etc/gshadow"];
 
-/// Folders that are the system itself, whoever calls them home.
+/// Folders of the system, which are never hidden as a home directory.
 const SYSTEM: [&str; 12] =
     ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr", "/var", "/var/lib"];
 
-/// What is hidden, and what has another content.
+/// The paths to hide, and the files with another content.
 pub(crate) struct Secrets {
     pub(crate) hide: Vec<PathBuf>,
     pub(crate) replace: BTreeMap<PathBuf, String>,
 }
 
-/// Looks this system through. `also` are folders of our own.
+/// Finds the secrets of this system. The folders `also` are hidden too.
 pub(crate) fn of_host(also: &[&Path]) -> Result<Secrets> {
     let mut hide: Vec<PathBuf> = KNOWN.iter().map(PathBuf::from).collect();
     hide.extend(homes(&std::fs::read_to_string("/etc/passwd").unwrap_or_default()));
@@ -76,7 +76,7 @@ pub(crate) fn of_host(also: &[&Path]) -> Result<Secrets> {
         match std::fs::read_to_string(path) {
             Ok(text) => drop(replace.insert(path.to_owned(), without_hashes(&text))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(exists_error("read", path, error)),
+            Err(error) => return Err(store_error("read", path, error)),
         }
     }
     Ok(Secrets { hide, replace })
@@ -87,7 +87,7 @@ fn is_system(path: &Path) -> bool {
     inside || SYSTEM.iter().any(|folder| path == Path::new(folder))
 }
 
-/// Home directories of people: accounts from 1000 on, but for nobody (login.defs(5), UID_MIN).
+/// Home directories of users: accounts from 1000 on, except nobody (login.defs(5), UID_MIN).
 fn homes(passwd: &str) -> Vec<PathBuf> {
     let home = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
@@ -132,7 +132,7 @@ fn closed_folders(folder: &Path, levels: u32, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The file with `*`, which no password fits, for every hash.
+/// The file with `*`, which matches no password, instead of every hash.
 fn without_hashes(text: &str) -> String {
     let line = |line: &str| {
         let mut fields: Vec<&str> = line.split(':').collect();

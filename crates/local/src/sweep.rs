@@ -1,66 +1,48 @@
-//! What earlier runs left behind.
+//! Cleans up what earlier runs left behind.
 
-use ami_bake_core::platform::{ImageRecord, Orphan, Platform, Undo};
+use ami_bake_core::platform::{ImageRecord, Orphan};
 use ami_bake_core::retention::expired as expired_images;
-use ami_bake_core::{Result, Run, tags};
+use ami_bake_core::{Result, Run};
 
-use crate::machine::IMAGE;
-use crate::platform::Local;
-use crate::store::Image;
+use crate::sandbox::Helper;
+use crate::store::{Image, Store};
 
-/// A machine whose process is gone.
-const MACHINE: &str = "sandbox";
+/// The kind of an orphan that is a machine.
+pub(crate) const SANDBOX: &str = "sandbox";
 
-/// Takes away what killed processes left: machines, layers without an image, trash. Failing is no harm: the next run
-/// tries again, and `sweep` says why it can't.
-pub(crate) async fn tidy(local: &Local, run: &Run) {
-    if let Err(error) = tidy_or_fail(local, run).await {
-        tracing::debug!(%error, "what earlier runs left stays");
+/// Removes what killed processes left: machines, layers without an image, trash. A failure is only logged: the next run
+/// retries, and `sweep` reports it.
+pub(crate) async fn clean_up(store: &Store, helper: &Helper, run: &Run) {
+    if let Err(error) = try_clean_up(store, helper, run).await {
+        tracing::debug!(%error, "could not clean up after earlier runs");
     }
 }
 
-async fn tidy_or_fail(local: &Local, run: &Run) -> Result<()> {
-    let mut trash = local.store.old_trash();
-    for dead in local.store.dead_machines(run.clock().now()) {
-        trash.0.append(&mut local.store.discard_machine(&dead.id)?.0);
+async fn try_clean_up(store: &Store, helper: &Helper, run: &Run) -> Result<()> {
+    let mut trash = store.old_trash();
+    for dead in store.dead_machines(run.clock().now()) {
+        trash.append(store.discard_machine(&dead.id)?);
     }
-    let lock = local.store.lock().await?;
-    trash.0.append(&mut local.store.discard_unused_layers()?.0);
+    let lock = store.lock().await?;
+    trash.append(store.discard_unused_layers()?);
     drop(lock);
-    local.helper.empty(trash);
+    trash.remove(helper);
     Ok(())
 }
 
-/// Machines that nobody holds, and images whose end has come: candidates, and tested pre-releases that no other image was
-/// built on.
-pub(crate) fn expired(local: &Local, run: &Run) -> Result<Vec<Orphan>> {
+/// Machines whose process has ended, and expired images: candidates, and tested pre-releases that no other image was built
+/// on.
+pub(crate) fn expired(store: &Store, run: &Run) -> Result<Vec<Orphan>> {
     let now = run.clock().now();
-    let machines = local.store.dead_machines(now).into_iter().map(|dead| Orphan {
-        kind: MACHINE.to_owned(),
+    let machines = store.dead_machines(now).into_iter().map(|dead| Orphan {
+        kind: SANDBOX.to_owned(),
         id: dead.id,
         region: None,
-        run: Some(dead.about.run).filter(|run| !run.is_empty()),
-        expired: dead.about.kept,
-        about: dead.about.purpose,
+        run: Some(dead.info.run).filter(|run| !run.is_empty()),
+        expired: dead.info.kept,
+        about: dead.info.purpose,
     });
-    let all: Vec<ImageRecord> = local.store.images()?.iter().filter_map(Image::record).collect();
-    let images = expired_images(&all, now).into_iter().map(|image| Orphan {
-        kind: IMAGE.to_owned(),
-        region: None,
-        run: image.tags.get(tags::RUN).cloned(),
-        expired: image.expired(now),
-        about: image.name.clone(),
-        id: image.id.clone(),
-    });
+    let all: Vec<ImageRecord> = store.images()?.iter().filter_map(Image::record).collect();
+    let images = expired_images(&all, now).into_iter().map(|image| Orphan::image(image, now));
     Ok(machines.chain(images).collect())
-}
-
-/// Deletes one leftover.
-pub(crate) async fn remove(local: &Local, run: &Run, leftover: &Orphan) -> Result<Undo> {
-    if leftover.kind == MACHINE {
-        local.helper.empty(local.store.discard_machine(&leftover.id)?);
-    } else {
-        local.delete_image(run, &leftover.id).await?;
-    }
-    Ok(Undo::Done)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ami_bake_local::sandbox::dispatch(std::env::args_os()).unwrap_or(ExitCode::from(2))
+    ami_bake_local::dispatch(std::env::args_os()).unwrap_or(ExitCode::from(2))
 }

@@ -1,4 +1,4 @@
-//! Files into a tar stream, with all that they are.
+//! Writes files with all their attributes into a tar stream.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -11,38 +11,38 @@ use rustix::io::Errno;
 
 use super::tree::{Node, at};
 
-/// How the name of a whiteout begins, and the name of the mark of an opaque folder (OCI Image Format Specification 1.0,
+/// The prefix of a whiteout, and the name of the mark of an opaque folder (OCI Image Format Specification 1.0,
 /// "Representing Changes").
-const GONE: &str = ".wh.";
+const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
 
 /// A tar stream that is being written.
 pub(super) struct Archive<W: Write> {
     builder: tar::Builder<W>,
-    /// The first name of every file that has several.
+    /// The first name of each file with several names.
     names: HashMap<(u64, u64), PathBuf>,
-    /// How many files and folders are in it.
+    /// The number of files and folders in it.
     pub(super) entries: u64,
-    /// How much room they take on a disk of 4 KiB blocks.
-    pub(super) room: u64,
+    /// The bytes that they take on a disk with blocks of 4 KiB.
+    pub(super) size: u64,
 }
 
 impl<W: Write> Archive<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { builder: tar::Builder::new(to), names: HashMap::new(), entries: 0, room: 0 }
+        Self { builder: tar::Builder::new(to), names: HashMap::new(), entries: 0, size: 0 }
     }
 
-    /// Adds what is at a path.
+    /// Adds the node at a path.
     pub(super) fn add(&mut self, name: &Path, node: &Node<'_>) -> io::Result<()> {
         match node {
-            Node::Gone => {
-                let mut mark = std::ffi::OsString::from(GONE);
+            Node::Deleted => {
+                let mut mark = std::ffi::OsString::from(WHITEOUT);
                 mark.push(name.file_name().unwrap_or_default());
                 self.mark(&name.with_file_name(mark))
             }
             Node::Opaque => self.mark(&name.join(OPAQUE)),
-            Node::File { place, metadata, content } => {
-                self.file(name, place, metadata, *content).map_err(|error| at(place, &error))
+            Node::File { path, metadata, content } => {
+                self.file(name, path, metadata, *content).map_err(|error| at(path, &error))
             }
         }
     }
@@ -54,7 +54,7 @@ impl<W: Write> Archive<W> {
         self.builder.append_data(&mut header, name, io::empty())
     }
 
-    fn file(&mut self, name: &Path, place: &Path, metadata: &Metadata, content: Option<&str>) -> io::Result<()> {
+    fn file(&mut self, name: &Path, path: &Path, metadata: &Metadata, content: Option<&str>) -> io::Result<()> {
         let kind = metadata.file_type();
         let mut header = tar::Header::new_gnu();
         header.set_mode(metadata.mode() & 0o7777);
@@ -72,23 +72,23 @@ impl<W: Write> Archive<W> {
             self.names.insert(inode, name.to_owned());
         }
         if kind.is_symlink() {
-            let target = std::fs::read_link(place)?;
+            let target = std::fs::read_link(path)?;
             header.set_entry_type(tar::EntryType::Symlink);
-            self.attributes(place)?;
-            // Literally: the target is a text, and another spelling of it would be another link.
+            self.attributes(path)?;
+            // Literally, because a normalised target would be another link.
             return match header.set_link_name_literal(target.as_os_str().as_bytes()) {
                 Ok(()) => self.builder.append_data(&mut header, name, io::empty()),
                 Err(_) => self.builder.append_link(&mut header, name, target),
             };
         }
         if metadata.is_dir() {
-            self.room += 4096;
+            self.size += 4096;
             header.set_entry_type(tar::EntryType::Directory);
-            self.attributes(place)?;
+            self.attributes(path)?;
             return self.builder.append_data(&mut header, name.join(""), io::empty());
         }
         if metadata.is_file() {
-            return self.regular(name, place, header, metadata.len(), content);
+            return self.regular(name, path, header, metadata.len(), content);
         }
         header.set_entry_type(if kind.is_fifo() {
             tar::EntryType::Fifo
@@ -105,7 +105,7 @@ impl<W: Write> Archive<W> {
     fn regular(
         &mut self,
         name: &Path,
-        place: &Path,
+        path: &Path,
         mut header: tar::Header,
         length: u64,
         content: Option<&str>,
@@ -113,21 +113,21 @@ impl<W: Write> Archive<W> {
         header.set_entry_type(tar::EntryType::Regular);
         if let Some(content) = content {
             header.set_size(content.len() as u64);
-            self.room += (content.len() as u64).next_multiple_of(4096);
+            self.size += (content.len() as u64).next_multiple_of(4096);
             return self.builder.append_data(&mut header, name, content.as_bytes());
         }
-        let file = File::open(place)?;
-        self.attributes(place)?;
+        let file = File::open(path)?;
+        self.attributes(path)?;
         header.set_size(length);
-        self.room += length.next_multiple_of(4096);
-        // A file that changes meanwhile must not tear the stream.
+        self.size += length.next_multiple_of(4096);
+        // The length is fixed, so that a file that changes meanwhile does not break the stream.
         self.builder.append_data(&mut header, name, file.chain(io::repeat(0)).take(length))
     }
 
-    /// Extended attributes, capabilities of programs among them, but for the overlay's own marks.
-    fn attributes(&mut self, place: &Path) -> io::Result<()> {
+    /// Adds extended attributes, such as capabilities of programs, without the overlay's own marks.
+    fn attributes(&mut self, path: &Path) -> io::Result<()> {
         let mut names = vec![0_u8; 64 << 10];
-        let length = match rustix::fs::llistxattr(place, &mut names[..]) {
+        let length = match rustix::fs::llistxattr(path, &mut names[..]) {
             Ok(length) => length,
             Err(Errno::NOTSUP) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -139,7 +139,7 @@ impl<W: Write> Archive<W> {
                 continue;
             }
             let mut value = vec![0_u8; 64 << 10];
-            let length = rustix::fs::lgetxattr(place, name, &mut value[..])?;
+            let length = rustix::fs::lgetxattr(path, name, &mut value[..])?;
             value.truncate(length);
             found.push((format!("SCHILY.xattr.{name}"), value));
         }

@@ -7,25 +7,24 @@ use std::process::{Command, Stdio};
 use ami_bake_core::{Error, ErrorKind, Result};
 
 use super::archive::Archive;
-use super::carry_out::Plan;
+use super::plan::ExportPlan;
 use super::tree::{Layer, merged};
 use crate::sandbox::unpack;
 
-/// What makes the file system.
+/// The program that creates the file system.
 const MKFS: &str = "mkfs.ext4";
 
-/// What a machine may write before the disk is full: its owner grows it, this is for the first boot.
+/// Free space on the disk, for the first boot; its owner enlarges it.
 const FREE: u64 = 128 << 20;
 
-/// Writes the disk: the files are put into one folder, which mkfs copies.
-pub(super) fn write(plan: &Plan) -> Result<()> {
+/// Writes the disk: all files are collected in one folder, which mkfs copies.
+pub(super) fn write(plan: &ExportPlan) -> Result<()> {
     let mkfs = program()?;
     let failed = |what: &str, error: io::Error| Error::build(what.to_owned()).because(error);
     let tree = plan.work.join("tree");
-    let (entries, room) =
-        copy(&plan.layers, &tree).map_err(|error| failed("put the files of the disk together", error))?;
-    // The journal, the tables and what mkfs keeps for root are about a tenth.
-    let size = (room + entries * 512) / 10 * 12 + FREE;
+    let (entries, bytes) = copy(&plan.layers, &tree).map_err(|error| failed("collect the files of the disk", error))?;
+    // Journal, tables and the blocks that mkfs reserves for root take about a tenth.
+    let size = (bytes + entries * 512) / 10 * 12 + FREE;
     let output = Command::new(&mkfs)
         .args([
             "-q",
@@ -50,11 +49,11 @@ pub(super) fn write(plan: &Plan) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::build(format!("make the ext4 disk: mkfs.ext4 ended with {}: {}", output.status, said.trim())))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(Error::build(format!("create the ext4 disk: mkfs.ext4 failed with {}: {}", output.status, stderr.trim())))
 }
 
-/// Where mkfs.ext4 is; it is often out of a user's path.
+/// The path of mkfs.ext4, which is often not in the PATH of a user.
 ///
 /// # Errors
 /// When it is missing.
@@ -65,13 +64,13 @@ pub(super) fn program() -> Result<PathBuf> {
         .map(|folder| folder.join(MKFS))
         .find(|program| program.is_file())
         .ok_or_else(|| {
-            Error::new(ErrorKind::Preflight, "make an ext4 disk: mkfs.ext4 is missing")
-                .help("Install the package e2fsprogs, or export a .tar or an OCI image layout.")
+            Error::new(ErrorKind::Preflight, "create an ext4 disk: mkfs.ext4 is not installed")
+                .help("Install the package e2fsprogs, or export a .tar file or an OCI image layout.")
         })
 }
 
-/// Copies what a machine on the layers would see into the folder `to`, through a tar stream: owners, links and attributes
-/// come along. Answers how many files there are and the room they take.
+/// Copies the merged layers into the folder `to`, through a tar stream that keeps owners, links and attributes. Returns the
+/// number of files and their size.
 fn copy(layers: &[Layer], to: &Path) -> io::Result<(u64, u64)> {
     std::fs::create_dir_all(to)?;
     let (reader, writer) = io::pipe()?;
@@ -79,14 +78,14 @@ fn copy(layers: &[Layer], to: &Path) -> io::Result<(u64, u64)> {
         let packing = scope.spawn(move || {
             let mut archive = Archive::new(BufWriter::with_capacity(1 << 16, writer));
             merged(layers, &mut |name, node| archive.add(name, node))?;
-            let counts = (archive.entries, archive.room);
+            let counts = (archive.entries, archive.size);
             archive.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
             Ok(counts)
         });
         let unpacked = unpack(BufReader::with_capacity(1 << 16, reader), to);
         let packed: io::Result<(u64, u64)> =
-            packing.join().unwrap_or_else(|_| Err(io::Error::other("packing the files broke off")));
-        // What could not be packed tears the stream: its reason is the better one.
+            packing.join().unwrap_or_else(|_| Err(io::Error::other("the packing thread panicked")));
+        // When packing fails the stream ends early, so its error explains more than that of unpacking.
         match (packed, unpacked) {
             (Err(error), Err(_) | Ok(())) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             (packed, unpacked) => unpacked.and(packed),

@@ -1,11 +1,11 @@
-//! What an image is exported as.
+//! Export formats.
 
 use std::path::Path;
 
 use ami_bake_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// What an image is exported as.
+/// An export format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Its name in messages.
+    /// The name of the format in messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Oci => "OCI image layout",
@@ -32,30 +32,30 @@ impl Format {
         }
     }
 
-    /// The format that a file's name asks for; `wanted` is said by the caller: `oci`, `rootfs` or `disk`.
+    /// The format for a file name; `format` is the value of `--format`: `oci`, `rootfs` or `disk`.
     ///
     /// # Errors
-    /// When the ending means nothing, or `wanted` is none of these.
-    pub fn of(file: &Path, wanted: Option<&str>) -> Result<Self> {
+    /// When the extension is unknown, or `format` is invalid.
+    pub fn of(file: &Path, format: Option<&str>) -> Result<Self> {
         let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
         let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
         let is_gzip = ends(&[".tar.gz", ".tgz"]);
-        match wanted {
+        match format {
             Some("oci") if ends(&[".tar"]) => Ok(Self::OciArchive),
             Some("oci") => Ok(Self::Oci),
             Some("rootfs") if is_gzip => Ok(Self::RootfsGz),
             Some("rootfs") => Ok(Self::Rootfs),
             Some("disk") => Ok(Self::Disk),
-            Some(other) => Err(Error::usage(format!("export as {other:?}: there is no such format"))
-                .help("The formats are oci, rootfs and disk.")),
+            Some(other) => Err(Error::usage(format!("export as {other:?}: it is not a valid format"))
+                .help("Available formats: oci, rootfs, disk.")),
             None if ends(&[".oci.tar"]) => Ok(Self::OciArchive),
             None if ends(&[".oci"]) || !name.contains('.') => Ok(Self::Oci),
             None if ends(&[".tar"]) => Ok(Self::Rootfs),
             None if is_gzip => Ok(Self::RootfsGz),
             None if ends(&[".img", ".raw"]) => Ok(Self::Disk),
-            None => Err(Error::usage(format!("tell the format of {} by its ending", file.display())).help(
-                "A folder or .oci.tar is an OCI image layout, .tar and .tar.gz a root file system, .img and .raw an \
-                 ext4 disk; or say it with --format oci, rootfs or disk.",
+            None => Err(Error::usage(format!("choose a format for {}: unknown file extension", file.display())).help(
+                "Use a folder or .oci.tar for an OCI image layout, .tar or .tar.gz for a root file system, .img or .raw \
+                 for an ext4 disk, or set --format oci, rootfs or disk.",
             )),
         }
     }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ending_or_the_flag_decides() {
+    fn the_extension_or_the_flag_decides() {
         let of = |name: &str, wanted| Format::of(Path::new(name), wanted).ok();
         assert_eq!(of("web", None), Some(Format::Oci));
         assert_eq!(of("out/web.oci", None), Some(Format::Oci));

@@ -1,16 +1,17 @@
-//! What of this machine's own root may leave it in an export.
+//! Which files of this machine's own root an export contains.
 //!
-//! An image on `host` is its changes over this machine's system, and whoever gets the export gets what is below too. A
-//! sandbox hides what is secret here; an export hides more, for it goes elsewhere. Of the host it holds the system alone:
+//! An image on `host` consists of its changes over this machine's system, and an export of it contains that system. A sandbox
+//! hides secrets of the host; an export leaves out more, because it leaves the machine. Of the host it contains only the
+//! system:
 //! * the folders of programs and settings: `/bin`, `/sbin`, `/lib*`, `/usr`, `/etc`; of `/var` its folders, and the files of
 //!   the package managers' databases. Everything else (`/home`, `/root`, `/opt`, `/srv`, `/mnt`, `/boot`, data of services,
 //!   logs, other file systems) is an empty folder or missing;
-//! * no file that not everybody on this machine may read, but for `sudoers` and the programs in `/usr`; password files are
+//! * only files that every user of this machine may read, plus `sudoers` and the programs in `/usr`; password files are
 //!   without hashes;
-//! * not what names this machine, what it trusts or how it reaches others: see [`PRIVATE`];
+//! * no identity, trust or network settings of this machine: see [`PRIVATE`];
 //! * no sockets, pipes and devices.
 //!
-//! What the image itself changed is in the layers above, whole.
+//! The changes of the image itself are in the layers above, and are exported completely.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -21,36 +22,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::secrets::Secrets;
 
-/// What may be seen of the host.
+/// The visible part of the host.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Host {
-    /// Absolute paths of what is left out.
+    /// Absolute paths that are left out.
     hide: Vec<PathBuf>,
     /// Files with another content.
     replace: BTreeMap<PathBuf, String>,
 }
 
-/// How much of a path is shown.
+/// How much of a path is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum Visibility {
     /// Nothing.
-    Not,
-    /// A folder, without what is in it.
+    Hidden,
+    /// A folder without its content.
     Empty,
-    /// All of it, as far as each path below is shown.
+    /// All of it; each path below is decided separately.
     Whole,
 }
 
-/// Folders of the root that are the system.
+/// Folders of the root that belong to the system.
 const SYSTEM: [&str; 9] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "var"];
 
-/// Folders of the root that a system has, whatever is in them (Filesystem Hierarchy Standard 3.0).
+/// Folders of the root that every system has, exported empty (Filesystem Hierarchy Standard 3.0).
 const STANDARD: [&str; 12] = ["boot", "dev", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp"];
 
 /// Parts of the system that may be on a file system of their own.
 const PARTS: [&str; 5] = ["usr", "usr/local", "etc", "var", "var/lib"];
 
-/// The package managers' databases and what belongs to them: without them nothing can be installed on the image.
+/// The databases of the package managers, without which nothing can be installed on the image.
 const DATABASES: [&str; 8] = [
     "var/lib/dpkg",
     "var/lib/apt/extended_states",
@@ -62,8 +63,8 @@ const DATABASES: [&str; 8] = [
     "var/cache/debconf/templates.dat",
 ];
 
-/// Settings that are this machine's own though everybody may read them: its names and disks, and files that are known to
-/// hold credentials of package managers, mail, proxies and mounts.
+/// Settings of this machine that every user may read: its names and disks, and files that may contain credentials of
+/// package managers, mail, proxies and mounts.
 pub(super) const PRIVATE: [&str; 32] = [
     "etc/NetworkManager/system-connections",
     "etc/apt/apt.conf",
@@ -99,11 +100,11 @@ pub(super) const PRIVATE: [&str; 32] = [
     "usr/etc/npmrc",
 ];
 
-/// Not for everybody to read, and needed for anybody to become root.
+/// Files that only root may read, but without which nobody can become root.
 const NEEDED: [&str; 3] = ["etc/sudoers", "etc/sudoers.d", "etc/.pwd.lock"];
 
 impl Host {
-    /// The host without what a sandbox over it hides, and without what is `mounted` on it, but for parts of the system.
+    /// The host without the paths that a sandbox hides, and without mounts that are not parts of the system.
     pub(super) fn new(secrets: Secrets, mounted: Vec<PathBuf>) -> Self {
         let is_part =
             |path: &Path| path == Path::new("/") || PARTS.iter().any(|part| path == Path::new("/").join(part));
@@ -112,26 +113,28 @@ impl Host {
         Self { hide, replace: secrets.replace }
     }
 
-    /// How much of `name`, relative to the root, is shown.
-    pub(super) fn shown(&self, name: &Path, metadata: &Metadata) -> Shown {
+    /// How much of `name`, relative to the root, is exported.
+    pub(super) fn visibility(&self, name: &Path, metadata: &Metadata) -> Visibility {
         let is_folder = metadata.is_dir();
-        let without_content = if is_folder { Shown::Empty } else { Shown::Not };
-        let Some(top) = name.components().next().and_then(|part| part.as_os_str().to_str()) else { return Shown::Not };
+        let without_content = if is_folder { Visibility::Empty } else { Visibility::Hidden };
+        let Some(top) = name.components().next().and_then(|part| part.as_os_str().to_str()) else {
+            return Visibility::Hidden;
+        };
         if !SYSTEM.contains(&top) {
-            return if is_folder && STANDARD.contains(&top) { Shown::Empty } else { Shown::Not };
+            return if is_folder && STANDARD.contains(&top) { Visibility::Empty } else { Visibility::Hidden };
         }
         if metadata.is_symlink() {
-            return if is_private(name) { Shown::Not } else { Shown::Whole };
+            return if is_private(name) { Visibility::Hidden } else { Visibility::Whole };
         }
         if !is_folder && !metadata.is_file() {
-            return Shown::Not;
+            return Visibility::Hidden;
         }
         let absolute = Path::new("/").join(name);
         if is_private(name) || self.hide.iter().any(|hidden| absolute.starts_with(hidden)) {
             return without_content;
         }
         if self.replace.contains_key(&absolute) {
-            return Shown::Whole;
+            return Visibility::Whole;
         }
         let of_packages = name.starts_with("usr") && !name.starts_with("usr/local");
         let everybody = if is_folder { 0o001 } else { 0o004 };
@@ -141,10 +144,10 @@ impl Host {
             return without_content;
         }
         let is_data = top == "var" && !DATABASES.iter().any(|kept| name.starts_with(kept));
-        if is_data && !is_folder { Shown::Not } else { Shown::Whole }
+        if is_data && !is_folder { Visibility::Hidden } else { Visibility::Whole }
     }
 
-    /// The other content of a file.
+    /// The replaced content of a file.
     pub(super) fn replaced(&self, name: &Path) -> Option<&str> {
         self.replace.get(&Path::new("/").join(name)).map(String::as_str)
     }
@@ -161,7 +164,7 @@ mod tests {
     use super::*;
     use crate::export::tree::{Layer, Node, merged};
 
-    /// Every file of a machine with a secret in each place where one may lie; none of them may be in the export.
+    /// A machine with a secret in every place where one may be; none of them may be in the export.
     #[test]
     fn no_secret_of_the_host_is_exported() {
         let root = tempfile::tempdir().unwrap();
@@ -242,6 +245,6 @@ mod tests {
         for folder in ["root", "home", "opt", "tmp", "etc/ssl/private", "etc/hidden", "var/log"] {
             assert!(folders.iter().any(|found| found == folder), "{folder} in {folders:?}");
         }
-        assert!(!folders.iter().any(|found| found == "data"), "a folder of one's own is not told");
+        assert!(!folders.iter().any(|found| found == "data"), "a non-standard folder is left out");
     }
 }

@@ -1,18 +1,18 @@
-//! Images as files for others: an OCI image layout, a tarball of the root file system, a disk.
+//! Exports images as files: an OCI image layout, a tarball of the root file system, a disk.
 //!
-//! The work is done by the hidden verb in a process of its own, since the files belong to a sandbox's users.
+//! The files are written by a separate process, since they belong to the users of a sandbox.
 
 mod archive;
-mod carry_out;
 mod disk;
-mod find;
 mod format;
 mod host;
-mod local;
 mod oci;
+mod plan;
+mod to_file;
 mod tree;
+mod write;
 
-pub(crate) use carry_out::carry_out;
-pub(crate) use find::find as find_image;
 pub use format::Format;
-pub use local::Exported;
+pub use to_file::Exported;
+pub(crate) use to_file::export;
+pub(crate) use write::main;

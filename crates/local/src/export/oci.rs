@@ -1,4 +1,4 @@
-//! An OCI image layout: layers stay layers (OCI Image Format Specification 1.0).
+//! An OCI image layout, with one layer for each layer of the image (OCI Image Format Specification 1.0).
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::archive::Archive;
-use super::carry_out::{Plan, create};
+use super::plan::{ExportPlan, create};
 use super::tree::alone;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// Not compressed: writing is as fast as the disk, and whoever pushes an image compresses its layers anyway.
+/// Not compressed, so that writing is as fast as the disk; tools that push an image compress its layers.
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// Content by its hash and size.
+/// A blob, by its hash and size.
 struct Blob {
     digest: String,
     size: u64,
@@ -30,17 +30,17 @@ impl Blob {
 }
 
 /// Writes the layout into the folder `to`.
-pub(super) fn layout(plan: &Plan, to: &Path) -> io::Result<()> {
+pub(super) fn layout(plan: &ExportPlan, to: &Path) -> io::Result<()> {
     let blobs = to.join("blobs/sha256");
     std::fs::create_dir_all(&blobs)?;
     let mut layers = Vec::new();
-    // Lowest first, as the format has them.
+    // Lowest first, the order of the format.
     for layer in plan.layers.iter().rev() {
-        let place = blobs.join("partial");
-        let mut archive = Archive::new(Hashed::new(create(&place)?));
+        let partial = blobs.join("partial");
+        let mut archive = Archive::new(Hashed::new(create(&partial)?));
         alone(layer, &mut |name, node| archive.add(name, node))?;
         let blob = archive.finish()?.finish()?;
-        std::fs::rename(&place, blobs.join(&blob.digest))?;
+        std::fs::rename(&partial, blobs.join(&blob.digest))?;
         layers.push(blob);
     }
     let config = store(&blobs, &config(plan, &layers))?;
@@ -56,14 +56,14 @@ pub(super) fn layout(plan: &Plan, to: &Path) -> io::Result<()> {
     )?;
     let mut entry = manifest.descriptor(MANIFEST);
     entry["platform"] = json!({"architecture": architecture(plan), "os": "linux"});
-    entry["annotations"] = json!({"org.opencontainers.image.ref.name": reference(&plan.about.version)});
+    entry["annotations"] = json!({"org.opencontainers.image.ref.name": reference(&plan.image.version)});
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]});
     std::fs::write(to.join("index.json"), index.to_string())?;
     std::fs::write(to.join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())
 }
 
 /// Writes the layout as a tar file.
-pub(super) fn archive(plan: &Plan) -> io::Result<()> {
+pub(super) fn archive(plan: &ExportPlan) -> io::Result<()> {
     let folder = plan.work.join("layout");
     layout(plan, &folder)?;
     let mut archive = tar::Builder::new(create(&plan.to)?);
@@ -75,12 +75,12 @@ pub(super) fn archive(plan: &Plan) -> io::Result<()> {
     archive.into_inner()?.flush()
 }
 
-fn config(plan: &Plan, layers: &[Blob]) -> Value {
+fn config(plan: &ExportPlan, layers: &[Blob]) -> Value {
     let mut labels = annotations(plan);
-    for (name, value) in &plan.about.tags {
+    for (name, value) in &plan.image.tags {
         labels[name] = json!(value);
     }
-    let created = plan.about.created.to_string();
+    let created = plan.image.created.to_string();
     let history: Vec<Value> = layers.iter().map(|_| json!({"created": created, "created_by": "ami-bake"})).collect();
     json!({
         "created": created,
@@ -100,23 +100,23 @@ fn config(plan: &Plan, layers: &[Blob]) -> Value {
     })
 }
 
-/// The format's own names for what our tags say.
-fn annotations(plan: &Plan) -> Value {
+/// The annotations of the image specification.
+fn annotations(plan: &ExportPlan) -> Value {
     json!({
-        "org.opencontainers.image.title": plan.about.name,
-        "org.opencontainers.image.version": plan.about.version,
-        "org.opencontainers.image.created": plan.about.created.to_string(),
+        "org.opencontainers.image.title": plan.image.name,
+        "org.opencontainers.image.version": plan.image.version,
+        "org.opencontainers.image.created": plan.image.created.to_string(),
     })
 }
 
-/// A tag may hold no `+` (OCI Distribution Specification 1.0).
+/// The version as a tag, which can't contain `+` (OCI Distribution Specification 1.0).
 fn reference(version: &str) -> String {
     if version.is_empty() { "latest".to_owned() } else { version.replace('+', "_") }
 }
 
-/// The architecture by Go's name.
-fn architecture(plan: &Plan) -> &'static str {
-    match plan.about.architecture {
+/// Go's name of the architecture.
+fn architecture(plan: &ExportPlan) -> &'static str {
+    match plan.image.architecture {
         Some(Architecture::Arm64) => "arm64",
         Some(Architecture::X86_64) | None => "amd64",
     }
@@ -131,7 +131,7 @@ fn store(blobs: &Path, content: &Value) -> io::Result<Blob> {
     Ok(blob)
 }
 
-/// Hashes and counts what goes through.
+/// A writer that hashes and counts the bytes.
 struct Hashed<W> {
     inner: W,
     hash: Sha256,

@@ -1,9 +1,9 @@
-//! What was changed on a machine: the upper folder of its overlay holds exactly that.
+//! The files that changed on a machine, which are exactly those in the upper folder of its overlay.
 
 use std::path::{Path, PathBuf};
 
-/// The files below `upper`, under the paths that they have in the machine. None when a folder can't be read: without root
-/// it may belong to another user of the sandbox.
+/// The files below `upper`, with their paths in the machine. `None` when a folder can't be read, because without root it may
+/// belong to another user of the sandbox.
 pub(super) fn below(upper: &Path) -> Option<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::from("/")];

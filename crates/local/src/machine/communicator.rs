@@ -1,4 +1,4 @@
-//! Commands, files and connections inside a sandbox.
+//! Runs commands, moves files and opens connections inside a sandbox.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -15,66 +15,65 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::Shared;
-use crate::platform::PLATFORM;
-use crate::sandbox::{Action, CONNECTED, Network, Outcome, Task, from_text, said};
+use super::state::SandboxState;
+use crate::sandbox::{Action, CONNECTED, Network, Task, TaskOutcome, from_stderr, from_text};
 
-/// As much as a pipe holds.
+/// The size of a pipe.
 const CHUNK: usize = 64 << 10;
 
-/// What a command wrote before it ended is in the pipe already. Whoever still holds the other end is a process that it
-/// left, and nobody waits for that.
+/// Time for the last output of a command that has ended to be read. A background process that it left behind may keep the
+/// pipe open, and is not waited for.
 const DRAIN: Duration = Duration::from_millis(50);
 
-/// A sandbox that doesn't keep a command's time limit itself is given so long over it.
+/// Extra time for the sandbox to enforce the time limit of a command itself.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// The way into a machine; it survives reboots.
-pub(crate) struct Inside {
-    pub(crate) shared: Arc<Shared>,
+/// The communicator of a sandbox; it survives reboots.
+pub(super) struct SandboxCommunicator {
+    pub(super) sandbox: Arc<SandboxState>,
 }
 
-impl Inside {
-    /// The command that does it, and where its outcome will be; `None` while the machine doesn't run.
+impl SandboxCommunicator {
+    /// The command for an action, and the file of its outcome; `None` while the machine isn't running.
     fn prepare(&self, action: Action) -> Result<Option<(Command, PathBuf)>> {
-        let Some(address) = self.shared.address() else { return Ok(None) };
-        let number = self.shared.tasks.fetch_add(1, Ordering::Relaxed);
-        let outcome = self.shared.folder.path().join(format!("task-{number}.json"));
+        let Some(address) = self.sandbox.address() else { return Ok(None) };
+        let number = self.sandbox.tasks.fetch_add(1, Ordering::Relaxed);
+        let outcome = self.sandbox.folder.path().join(format!("task-{number}.json"));
         let task = Task {
             address,
-            no_network: self.shared.spec.network == Network::None,
+            no_network: self.sandbox.spec.network == Network::None,
             user_namespace: !rustix::process::geteuid().is_root(),
             outcome: outcome.clone(),
             action,
         };
-        let mut command = self.shared.helper.enter(&task)?;
+        let mut command = self.sandbox.helper.enter(&task)?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         Ok(Some((command, outcome)))
     }
 
     fn prepare_running(&self, action: Action) -> Result<(Command, PathBuf)> {
-        let gone = || Error::build(format!("reach sandbox {}: it has ended", self.shared.id));
-        self.prepare(action)?.ok_or_else(gone)
+        let ended = || Error::build(format!("enter sandbox {}: it has ended", self.sandbox.id));
+        self.prepare(action)?.ok_or_else(ended)
     }
 
-    /// Does something that has no streams.
+    /// Carries out an action without streams.
     pub(super) async fn act(&self, action: Action) -> Result<()> {
         let (mut command, outcome) = self.prepare_running(action)?;
         let child = command.spawn().map_err(|error| broken(&error))?;
         self.finish(child, outcome).await
     }
 
-    /// Waits for a transfer's end.
+    /// Waits for the end of a transfer.
     async fn finish(&self, child: Child, outcome: PathBuf) -> Result<()> {
         let output = child.wait_with_output().await.map_err(|error| broken(&error))?;
         match read_outcome(&outcome) {
-            Some(Outcome::Done) => Ok(()),
-            Some(Outcome::Failed(why)) => Err(from_text(&why)),
+            Some(TaskOutcome::Done) => Ok(()),
+            Some(TaskOutcome::Failed(why)) => Err(from_text(&why)),
             Some(_) => Err(Error::internal("a transfer ended as a command does")),
             None if output.stderr.is_empty() => {
-                Err(Error::build(format!("reach sandbox {}: it ended meanwhile", self.shared.id)))
+                Err(Error::build(format!("enter sandbox {}: it ended meanwhile", self.sandbox.id)))
             }
-            None => Err(said(&output.stderr)),
+            None => Err(from_stderr(&output.stderr)),
         }
     }
 }
@@ -83,21 +82,21 @@ fn broken(error: &std::io::Error) -> Error {
     Error::build("enter the sandbox").because(std::io::Error::new(error.kind(), error.to_string()))
 }
 
-/// What the inside said at its end; `None` when it was killed before it could.
-fn read_outcome(path: &PathBuf) -> Option<Outcome> {
+/// The outcome that the process wrote; `None` when it was killed before.
+fn read_outcome(path: &PathBuf) -> Option<TaskOutcome> {
     let outcome = serde_json::from_slice(&std::fs::read(path).ok()?).ok();
-    // The machine's folder goes as a whole; a file that stays is no harm.
+    // A file that stays is removed with the machine's folder.
     let _ = std::fs::remove_file(path);
     outcome
 }
 
 #[async_trait]
-impl Communicator for Inside {
+impl Communicator for SandboxCommunicator {
     async fn exec(&self, mut exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
         let limit = exec.timeout.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         let action = Action::Exec { command: exec.command.to_owned(), timeout: limit };
         let Some((mut command, path)) = self.prepare(action)? else {
-            return Ok(Exit::Lost(format!("sandbox {} has ended", self.shared.id)));
+            return Ok(Exit::Lost(format!("sandbox {} has ended", self.sandbox.id)));
         };
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| broken(&error))?;
         let pump = pump(&mut child, &mut exec.stdin, output);
@@ -109,12 +108,12 @@ impl Communicator for Inside {
             None => pump.await.map_err(|error| broken(&error))?,
         }
         match read_outcome(&path) {
-            Some(Outcome::Status(status)) => Ok(Exit::Status(status)),
-            Some(Outcome::Signal(number)) => Ok(Exit::Signal(signal_name(number))),
-            Some(Outcome::TimedOut) => Ok(Exit::TimedOut(exec.timeout.unwrap_or_default())),
-            Some(Outcome::Failed(why)) => Err(from_text(&why)),
-            Some(Outcome::Done) => Err(Error::internal("a command ended as a transfer does")),
-            None => Ok(Exit::Lost(format!("sandbox {} ended while the command ran", self.shared.id))),
+            Some(TaskOutcome::Status(status)) => Ok(Exit::Status(status)),
+            Some(TaskOutcome::Signal(number)) => Ok(Exit::Signal(signal_name(number))),
+            Some(TaskOutcome::TimedOut) => Ok(Exit::TimedOut(exec.timeout.unwrap_or_default())),
+            Some(TaskOutcome::Failed(why)) => Err(from_text(&why)),
+            Some(TaskOutcome::Done) => Err(Error::internal("a command ended as a transfer does")),
+            None => Ok(Exit::Lost(format!("sandbox {} ended while the command ran", self.sandbox.id))),
         }
     }
 
@@ -125,9 +124,9 @@ impl Communicator for Inside {
             && let Err(error) = tokio::io::copy(&mut archive, &mut pipe).await
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
-            return Err(Error::build(format!("send files to {to}")).because(error));
+            return Err(Error::build(format!("upload files to {to}")).because(error));
         }
-        // A pipe that broke has its reason on the other end.
+        // When the pipe broke, the other end reports why.
         self.finish(child, outcome).await
     }
 
@@ -135,7 +134,7 @@ impl Communicator for Inside {
         let (mut command, outcome) = self.prepare_running(Action::Get { from: from.into() })?;
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| broken(&error))?;
         if let Some(mut pipe) = child.stdout.take() {
-            let failed = |error| Error::build(format!("receive {from}")).because(error);
+            let failed = |error| Error::build(format!("download {from}")).because(error);
             tokio::io::copy(&mut pipe, &mut archive).await.map_err(failed)?;
             archive.shutdown().await.map_err(failed)?;
         }
@@ -144,31 +143,31 @@ impl Communicator for Inside {
 
     async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
         let failed =
-            |error| Error::build(format!("connect to {host}:{port} in sandbox {}", self.shared.id)).because(error);
-        if self.shared.spec.network == Network::Host && self.shared.address().is_some() {
+            |error| Error::build(format!("connect to {host}:{port} in sandbox {}", self.sandbox.id)).because(error);
+        if self.sandbox.spec.network == Network::Host && self.sandbox.address().is_some() {
             return Ok(Box::new(tokio::net::TcpStream::connect((host, port)).await.map_err(failed)?));
         }
         let (mut command, _) = self.prepare_running(Action::Dial { host: host.to_owned(), port })?;
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| broken(&error))?;
         let (Some(to), Some(mut from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Error::internal(format!("a pipe of platform {PLATFORM} is missing")));
+            return Err(Error::internal("a pipe of a sandbox process is missing"));
         };
         if from.read_u8().await.ok() != Some(CONNECTED) {
             let output = child.wait_with_output().await.map_err(|error| broken(&error))?;
-            return Err(said(&output.stderr));
+            return Err(from_stderr(&output.stderr));
         }
-        Ok(Box::new(Dialled { from, to: Some(to), _child: child }))
+        Ok(Box::new(DialedStream { from, to: Some(to), _child: child }))
     }
 }
 
-/// Feeds a command and hands on what it says, until it ends.
+/// Feeds a command and passes its output on until it ends.
 async fn pump(child: &mut Child, stdin: &mut Reader<'_>, output: &mut dyn OutputSink) -> std::io::Result<()> {
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(mut to), Some(mut stdout), Some(mut stderr)) = pipes else {
         return Err(std::io::ErrorKind::NotConnected.into());
     };
     let feed = async move {
-        // A command that doesn't read to the end closes the pipe: its right.
+        // A command may close its input before it has read everything.
         let _ = tokio::io::copy(stdin, &mut to).await;
     };
     tokio::pin!(feed);
@@ -195,21 +194,21 @@ async fn pump(child: &mut Child, stdin: &mut Reader<'_>, output: &mut dyn Output
     Ok(())
 }
 
-/// A connection that goes through a process in the sandbox's network.
-struct Dialled {
+/// A connection through a process in the sandbox's network.
+struct DialedStream {
     from: ChildStdout,
     to: Option<ChildStdin>,
     /// Killed when the connection is dropped.
     _child: Child,
 }
 
-impl AsyncRead for Dialled {
+impl AsyncRead for DialedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.from).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Dialled {
+impl AsyncWrite for DialedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         match &mut self.to {
             Some(to) => Pin::new(to).poll_write(cx, bytes),
@@ -222,7 +221,7 @@ impl AsyncWrite for Dialled {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        // Closing the pipe is what the other end waits for; a pipe's own shutdown does nothing.
+        // The other end waits for the pipe to be closed, which a pipe's own shutdown does not do.
         self.to = None;
         Poll::Ready(Ok(()))
     }

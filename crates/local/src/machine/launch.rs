@@ -1,56 +1,57 @@
 //! Starts a machine.
 
-use ami_bake_core::ledger::MACHINE;
+use std::sync::Arc;
+
+use ami_bake_core::ledger::{Closed, MACHINE};
 use ami_bake_core::platform::Launch;
 use ami_bake_core::{Result, Run};
 
-use super::{Helper, Sandbox, Shared};
-use crate::platform::PLATFORM;
-use crate::sandbox::{Network, Spec};
+use super::sandbox::Sandbox;
+use super::state::SandboxState;
+use super::stop::discard;
+use crate::capabilities::PLATFORM;
+use crate::sandbox::{Helper, Network, Spec};
 use crate::secrets;
 use crate::source::{self, Stack};
-use crate::store::{About, Base, Store, new_id};
+use crate::store::{Base, MachineInfo, Store, new_id};
 
-/// The longest host name that Linux takes.
-const NAME_LIMIT: usize = 64;
-
-/// Starts a sandbox on the source, in the ledger before its folder is made.
+/// Starts a sandbox from the source; it is in the ledger before its folder is created.
 pub(crate) async fn launch(run: &Run, store: &Store, helper: &Helper, launch: &Launch<'_>) -> Result<Sandbox> {
     let id = new_id("box");
     let ticket = run.intend(PLATFORM, MACHINE, None, &id)?;
-    // Between looking the layers up and noting that they are stood on nobody may take them away.
+    // The lock keeps the layers from being removed until the machine is registered as their user.
     let lock = store.lock().await?;
     let stack = source::stack(run, store, launch.source)?;
     let folder = store.new_machine(&id)?;
-    let about = About {
+    let info = MachineInfo {
         run: run.id().to_owned(),
         purpose: format!("{} of {}/{}", launch.phase.as_str(), launch.namespace, launch.key),
         layers: stack.layers.clone(),
         kept: None,
     };
-    about.write(folder.path())?;
+    info.write(folder.path())?;
     drop(lock);
     run.ledger().confirm(ticket, &id)?;
-    let spec = describe(store, &stack, launch, folder.path())?;
-    let shared = std::sync::Arc::new(Shared::new(store.clone(), helper.clone(), stack, about, spec, folder));
-    if let Err(error) = shared.start().await {
-        // The ledger still has it should this fail too.
-        if shared.discard().await.is_ok() {
-            run.ledger().close_id(MACHINE, &id, ami_bake_core::ledger::Closed::Deleted)?;
+    let spec = spec(store, &stack, launch, folder.path())?;
+    let state = Arc::new(SandboxState::new(store.clone(), helper.clone(), stack, info, spec, folder));
+    if let Err(error) = state.start().await {
+        // If this fails too, the ledger still has the machine.
+        if discard(&state).await.is_ok() {
+            run.ledger().close_id(MACHINE, &id, Closed::Deleted)?;
         }
         return Err(error);
     }
-    Ok(Sandbox { shared })
+    Ok(Sandbox { state })
 }
 
-fn describe(store: &Store, stack: &Stack, launch: &Launch<'_>, folder: &std::path::Path) -> Result<Spec> {
+fn spec(store: &Store, stack: &Stack, launch: &Launch<'_>, folder: &std::path::Path) -> Result<Spec> {
     let mut spec = Spec {
         lower: stack.lower.clone(),
         upper: folder.join("upper"),
         work: folder.join("work"),
-        hostname: host_name(&launch.key.to_string()),
+        hostname: Some(launch.key.host_name()).filter(|name| !name.is_empty()).unwrap_or_else(|| "sandbox".to_owned()),
         network: if launch.machine.network == Some(false) { Network::None } else { Network::Host },
-        // A machine that loses its power is gone anyway; its image is written to disk when it is published.
+        // A machine does not survive a power failure anyway; its image is synced to the disk when it is registered.
         volatile: true,
         lifetime: Some(launch.lifetime.as_secs()),
         ..Spec::default()
@@ -61,12 +62,4 @@ fn describe(store: &Store, stack: &Stack, launch: &Launch<'_>, folder: &std::pat
         spec.replace = secrets.replace;
     }
     Ok(spec)
-}
-
-/// The image's name with what a host name may hold (hostname(7)).
-fn host_name(key: &str) -> String {
-    let name: String =
-        key.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let name = name.get(..NAME_LIMIT).unwrap_or(&name).trim_matches('-');
-    if name.is_empty() { "sandbox".to_owned() } else { name.to_owned() }
 }

@@ -1,16 +1,14 @@
-//! A machine: a sandbox that is held by this process.
+//! A machine: a sandbox that this process holds.
 
 mod capture;
 mod changes;
 mod communicator;
-mod helper;
 mod holder;
 mod launch;
 mod sandbox;
+mod state;
+mod stop;
 
-pub(crate) use capture::IMAGE;
-pub(crate) use communicator::Inside;
-pub(crate) use helper::Helper;
-pub(crate) use holder::Holder;
 pub(crate) use launch::launch;
-pub(crate) use sandbox::{Sandbox, Shared};
+pub(crate) use state::SandboxState;
+pub(crate) use stop::discard;

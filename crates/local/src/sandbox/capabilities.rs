@@ -1,12 +1,12 @@
-//! What a sandbox's root may not do to the machine that it runs on.
+//! The capabilities that root in a sandbox does not have, to protect the host.
 
 use ami_bake_core::Result;
 use rustix::thread::CapabilitySet;
 
-use super::entry::Context;
+use super::failure::Context;
 use super::spec::Network;
 
-/// Rights over the one kernel that host and sandbox share: modules, raw hardware, the clock, security policy.
+/// Capabilities over the kernel that host and sandbox share: modules, raw hardware, the clock, security policy.
 const OVER_THE_KERNEL: [CapabilitySet; 7] = [
     CapabilitySet::SYS_MODULE,
     CapabilitySet::SYS_RAWIO,
@@ -17,8 +17,8 @@ const OVER_THE_KERNEL: [CapabilitySet; 7] = [
     CapabilitySet::BLOCK_SUSPEND,
 ];
 
-/// Takes those rights from every program that this process starts. A user namespace has none of them over the host, but
-/// there no program may gain rights either: the user on whose behalf it runs has none to give.
+/// Drops those capabilities for every program that this process starts. A user namespace has none of them over the host;
+/// there, programs are also kept from gaining privileges (setuid), since the user who started the sandbox has none.
 pub(super) fn drop_dangerous(user_namespace: bool, network: Network) -> Result<()> {
     let doing = || "drop capabilities".to_owned();
     if user_namespace {

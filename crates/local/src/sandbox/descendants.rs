@@ -1,4 +1,4 @@
-//! Processes of a sandbox, found in its `/proc`.
+//! Finds the processes of a sandbox in its `/proc`, and ends them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,23 +7,23 @@ use ami_bake_core::{Error, Result};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use tokio::time::Instant;
 
-use super::entry::Context;
-use super::within::Outcome;
+use super::failure::Context;
+use super::task::TaskOutcome;
 
-/// The pause between two looks at a list of processes that ought to become empty.
+/// The pause between two checks of the list of processes.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// No process outlives SIGKILL for longer, but for one that hangs in the kernel.
+/// Only a process that hangs in the kernel survives SIGKILL for longer.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Kills everything that this process started, whatever session it made for itself. Has to be a subreaper: every orphan
-/// is its child then.
+/// Kills everything that this process started, in every session. This process has to be a subreaper, so that orphans become
+/// its children.
 pub(super) async fn kill_all() -> Result<()> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let end = Instant::now() + KILL_LIMIT;
     loop {
         while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
-        // A process that forks faster than it is found is found by the next look.
+        // What a fast-forking process starts meanwhile is found by the next check.
         let living = below(own, &processes()?);
         if living.is_empty() {
             return Ok(());
@@ -36,30 +36,31 @@ pub(super) async fn kill_all() -> Result<()> {
     }
 }
 
-/// Asks every process of the sandbox to end, as a shutdown does, and waits for that. What stays is killed with init.
-pub(super) async fn stop_all(patience: Duration) -> Result<Outcome> {
+/// Sends SIGTERM to every process of the sandbox, as a shutdown does, and waits for their end. Whatever stays is killed with
+/// init.
+pub(super) async fn stop_all(patience: Duration) -> Result<TaskOutcome> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let end = Instant::now() + patience;
-    let mut asked = BTreeSet::new();
+    let mut signalled = BTreeSet::new();
     loop {
         let living: BTreeSet<i32> = processes()?.into_keys().filter(|pid| *pid != 1 && *pid != own).collect();
         if living.is_empty() || Instant::now() > end {
-            return Ok(Outcome::Done);
+            return Ok(TaskOutcome::Done);
         }
-        send(&living.difference(&asked).copied().collect(), Signal::TERM);
-        asked.extend(living);
+        send(&living.difference(&signalled).copied().collect(), Signal::TERM);
+        signalled.extend(living);
         tokio::time::sleep(PAUSE).await;
     }
 }
 
 fn send(to: &BTreeSet<i32>, signal: Signal) {
     for pid in to.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-        // It may be gone meanwhile.
+        // It may have ended meanwhile.
         let _ = kill_process(pid, signal);
     }
 }
 
-/// Every living process and its parent; a zombie is dead already.
+/// Every living process and its parent, without zombies.
 fn processes() -> Result<BTreeMap<i32, i32>> {
     let list = std::fs::read_dir("/proc").context(|| "list the processes of the sandbox".to_owned())?;
     let pids = list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());

@@ -1,4 +1,4 @@
-//! A layer between the host's root and the changes that hides and replaces what a sandbox may not see.
+//! A layer above the host's root that hides and replaces what a sandbox must not see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -8,24 +8,24 @@ use std::path::{Path, PathBuf};
 use ami_bake_core::Result;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 
-use super::entry::Context;
-use super::inside::by_number;
+use super::failure::Context;
+use super::new_root::by_number;
 
-/// What is hidden.
+/// The paths to hide.
 pub(super) struct Hidden<'a> {
-    /// Folders that are empty and files that are missing.
+    /// Folders that are shown empty, and files that are not shown.
     pub(super) paths: &'a [PathBuf],
     /// Files with another content.
     pub(super) replace: &'a BTreeMap<PathBuf, String>,
-    /// True: marks are `user.overlay.*`.
+    /// True when the marks are `user.overlay.*` attributes.
     pub(super) user_marks: bool,
 }
 
 impl Hidden<'_> {
-    /// Fills the empty folder `at`. A path that no layer has needs nothing; what is a link is hidden where it leads to
-    /// only when that is named too.
+    /// Fills the empty folder `at`. Paths that no layer has are skipped. Of a symbolic link only the link is hidden, unless
+    /// its target is listed too.
     pub(super) fn write(&self, at: &Path, lower: &[OwnedFd]) -> Result<()> {
-        // A folder sorts before what is in it.
+        // Sorted, so that a folder comes before its content.
         let paths: BTreeSet<&PathBuf> = self.paths.iter().collect();
         let mut last: Option<&PathBuf> = None;
         for path in paths {
@@ -42,7 +42,7 @@ impl Hidden<'_> {
                 let name = if self.user_marks { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
                 rustix::fs::lsetxattr(&place, name, b"y", XattrFlags::empty()).context(doing)?;
             } else {
-                // A character device 0/0 is the overlay's mark for a file that is gone (kernel, overlayfs.rst).
+                // A character device 0/0 is the overlay's mark of a deleted file (kernel, overlayfs.rst).
                 rustix::fs::mknodat(CWD, &place, FileType::CharacterDevice, Mode::empty(), 0).context(doing)?;
             }
         }
@@ -60,7 +60,7 @@ impl Hidden<'_> {
     }
 }
 
-/// Makes the folders above `path` as the layers below have them: the topmost one's attributes are what shows.
+/// Creates the folders above `path` with the attributes that they have in the layers below.
 fn parents(at: &Path, lower: &[OwnedFd], path: &Path) -> Result<PathBuf> {
     let relative = path.strip_prefix("/").unwrap_or(path);
     let mut place = at.to_owned();
@@ -90,7 +90,7 @@ fn lookup(lower: &[OwnedFd], path: &Path) -> Option<(PathBuf, std::fs::Metadata)
     })
 }
 
-/// Owner, mode and time. An owner that the user namespace doesn't know can't be given; root has it then.
+/// Copies owner, mode and time. An owner that the user namespace does not map can't be set; root stays the owner then.
 pub(super) fn copy_attributes(from: &std::fs::Metadata, to: &Path) -> std::io::Result<()> {
     let _ = std::os::unix::fs::lchown(to, Some(from.uid()), Some(from.gid()));
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(from.mode() & 0o7777))?;

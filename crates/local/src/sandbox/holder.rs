@@ -1,4 +1,4 @@
-//! The holder: the process in the foreground that makes the namespaces and lives as long as the sandbox.
+//! The holder: the foreground process that creates the namespaces and lives as long as the sandbox.
 
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -16,35 +16,36 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::entry::{Context, FAILED, INIT, VERB};
+use super::arguments::{COMMAND, INIT, SETUP_FAILED};
+use super::failure::Context;
 use super::spec::{Network, Spec};
 use super::{raw, users};
 
-/// What the holder tells init, as one line of JSON on the socket that is init's standard input. The socket stays open as
-/// long as the holder lives.
+/// The message of the holder to init, one line of JSON on the socket that is init's standard input. The socket stays open
+/// as long as the holder lives.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Orders {
+pub(super) struct InitRequest {
     pub(super) spec: Spec,
     /// True when the sandbox has a user namespace of its own.
     pub(super) user_namespace: bool,
-    /// The holder's process id, as `/proc` of the host shows it.
+    /// The holder's process id in the host's `/proc`.
     pub(super) holder: u32,
 }
 
-/// What init answers, once.
+/// The one reply of init.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Answer {
-    /// The sandbox stands.
+pub(super) enum InitReply {
+    /// The sandbox is running.
     Ready,
     /// It could not be set up, and why.
     Failed(String),
 }
 
-/// A lifetime that no machine reaches, in seconds.
-const FOREVER: u64 = 100 * 365 * 86400;
+/// The lifetime of a sandbox without a limit, in seconds.
+const UNLIMITED: u64 = 100 * 365 * 86400;
 
-pub(super) fn main(spec_path: &Path) -> Result<ExitCode> {
+pub(crate) fn main(spec_path: &Path) -> Result<ExitCode> {
     let place = || format!("read the sandbox description {}", spec_path.display());
     let text = std::fs::read(spec_path).context(place)?;
     let spec: Spec = serde_json::from_slice(&text).map_err(|error| Error::build(place()).because(error))?;
@@ -56,73 +57,73 @@ pub(super) fn main(spec_path: &Path) -> Result<ExitCode> {
     if user_namespace {
         users::unshare_with(flags)?;
     } else {
-        raw::unshare(flags).context(|| "make the namespaces of the sandbox".to_owned()).map_err(|error| {
-            error.help("Root of a container may do this when the container was started with --privileged; else use --platform docker.")
+        raw::unshare(flags).context(|| "create the namespaces of the sandbox".to_owned()).map_err(|error| {
+            error.help("In a container, start the container with --privileged, or use --platform docker.")
         })?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context(|| "start the sandbox's event loop".to_owned())?.block_on(hold(spec, user_namespace))
 }
 
-/// Starts init and stays until it ends. Init gets a parent-death signal, so that it ends with this process too.
+/// Starts init and waits for its end. Init gets a parent-death signal, so that it ends when this process does.
 async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
     let doing = || "start the sandbox's init".to_owned();
     let signals = Signals::listen().context(doing)?;
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().context(doing)?;
     let mut init = Command::new("/proc/self/exe")
         .arg0("ami-bake-init")
-        .args([VERB, INIT])
-        // Init's environment can be read inside.
+        .args([COMMAND, INIT])
+        // Processes in the sandbox can read init's environment.
         .env_clear()
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .spawn()
         .context(doing)?;
     ours.set_nonblocking(true).context(doing)?;
-    let mut line = serde_json::to_vec(&Orders { spec: spec.clone(), user_namespace, holder: std::process::id() })
+    let mut line = serde_json::to_vec(&InitRequest { spec: spec.clone(), user_namespace, holder: std::process::id() })
         .map_err(|error| Error::build(doing()).because(error))?;
     line.push(b'\n');
-    let (answers, mut orders) = UnixStream::from_std(ours).context(doing)?.into_split();
-    tokio::io::AsyncWriteExt::write_all(&mut orders, &line).await.context(doing)?;
-    let mut answer = String::new();
+    let (replies, mut requests) = UnixStream::from_std(ours).context(doing)?.into_split();
+    tokio::io::AsyncWriteExt::write_all(&mut requests, &line).await.context(doing)?;
+    let mut reply = String::new();
     let lifeline = Lifeline::open(spec.lifeline)?;
-    BufReader::new(answers).read_line(&mut answer).await.context(doing)?;
-    match serde_json::from_str(&answer) {
-        Ok(Answer::Ready) => {}
-        Ok(Answer::Failed(why)) => return Err(Error::build(why)),
-        // It was killed before it could answer.
+    BufReader::new(replies).read_line(&mut reply).await.context(doing)?;
+    match serde_json::from_str(&reply) {
+        Ok(InitReply::Ready) => {}
+        Ok(InitReply::Failed(why)) => return Err(Error::build(why)),
+        // Init was killed before it could reply.
         Err(_) => return Ok(exit_code(init.wait().await.context(doing)?)),
     }
-    // Letting go of a root that a step has searched takes the kernel a second for every hundred thousand files. That is
-    // this process's last work, so that init's end is the end of all the others and nobody waits for more.
+    // Unmounting a root that a step has searched takes the kernel a second for every hundred thousand files. This process
+    // keeps the mounts open and releases them last, so that nobody who waits for init's end waits for that too.
     let mut mounts = None;
     if let Some(pid) = init.id() {
         mounts = std::fs::File::open(format!("/proc/{pid}/ns/mnt")).ok();
         if let Some(path) = &spec.ready {
-            tell_ready(path, pid)?;
+            write_ready(path, pid)?;
         }
         if spec.announce {
             writeln!(std::io::stdout(), "{pid}").context(doing)?;
         }
     }
-    // The descriptor of the orders must live until the end: init ends when it is closed.
+    // The socket has to stay open until the end: init ends when it is closed.
     let code = wait(&mut init, signals, lifeline, &spec).await;
     if spec.announce {
-        // Nobody has to listen any more.
+        // The reader may be gone already.
         let _ = writeln!(std::io::stdout(), "ended");
     }
-    drop((orders, mounts));
+    drop((requests, mounts));
     code
 }
 
-/// The file appears whole or not at all.
-fn tell_ready(path: &Path, pid: u32) -> Result<()> {
+/// Writes the file that says that the sandbox is running, whole or not at all.
+fn write_ready(path: &Path, pid: u32) -> Result<()> {
     let doing = || format!("write {}", path.display());
     let partial = path.with_extension("partial");
     std::fs::File::create(&partial).and_then(|mut file| writeln!(file, "{pid}")).context(doing)?;
     std::fs::rename(&partial, path).context(doing)
 }
 
-/// What may tell the holder to end the program. Listened to before the program starts, so that nothing is missed.
+/// Signals that end the program. They are registered before the program starts, so that none is missed.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -141,26 +142,26 @@ impl Signals {
 
 async fn wait(init: &mut Child, mut signals: Signals, mut lifeline: Lifeline, spec: &Spec) -> Result<ExitCode> {
     let doing = || "watch the sandbox".to_owned();
-    let end = tokio::time::sleep(Duration::from_secs(spec.lifetime.unwrap_or(FOREVER)));
+    let end = tokio::time::sleep(Duration::from_secs(spec.lifetime.unwrap_or(UNLIMITED)));
     tokio::pin!(end);
     loop {
         let send = tokio::select! {
             status = init.wait() => return Ok(exit_code(status.context(doing)?)),
             _ = signals.terminate.recv() => Kill::TERM,
-            // At a terminal it is meant for what runs in the shell, not for the machine.
+            // At a terminal, Ctrl-C is meant for the command in the shell, not for the machine.
             _ = signals.interrupt.recv() => if spec.interactive { Kill::INT } else { Kill::TERM },
             _ = signals.hang_up.recv() => Kill::TERM,
             () = lifeline.ended() => Kill::KILL,
             () = &mut end, if !end.is_elapsed() => Kill::KILL,
         };
         if let Some(pid) = init.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            // Init may be gone between two looks at it.
+            // Init may have ended meanwhile.
             let _ = kill_process(pid, send);
         }
     }
 }
 
-/// The holder's standard input, where the sandbox's life hangs on it.
+/// The holder's standard input, when its end is to end the sandbox.
 enum Lifeline {
     None,
     Pipe(pipe::Receiver),
@@ -168,12 +169,12 @@ enum Lifeline {
 }
 
 impl Lifeline {
-    fn open(wanted: bool) -> Result<Self> {
+    fn open(enabled: bool) -> Result<Self> {
         use std::os::fd::AsFd;
-        if !wanted {
+        if !enabled {
             return Ok(Self::None);
         }
-        let doing = || "watch the lifeline: standard input has to be a pipe".to_owned();
+        let doing = || "watch standard input: it must be a pipe".to_owned();
         let descriptor = std::io::stdin().as_fd().try_clone_to_owned().context(doing)?;
         Ok(Self::Pipe(pipe::Receiver::from_owned_fd(descriptor).context(doing)?))
     }
@@ -193,5 +194,5 @@ impl Lifeline {
 fn exit_code(status: std::process::ExitStatus) -> ExitCode {
     use std::os::unix::process::ExitStatusExt;
     let code = status.code().or_else(|| Some(128 + status.signal()?)).and_then(|code| u8::try_from(code).ok());
-    ExitCode::from(code.unwrap_or(FAILED))
+    ExitCode::from(code.unwrap_or(SETUP_FAILED))
 }

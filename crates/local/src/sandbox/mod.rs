@@ -1,43 +1,51 @@
 //! The sandbox: a process tree with a root file system of its own, held by one process in the foreground.
 //!
-//! `ami-bake __sandbox SPEC.json` is the *holder*: it makes the namespaces and starts *init*, PID 1 of the sandbox, which
-//! mounts the root and runs the wanted program. All of it is our own binary, run again single-threaded, because
-//! namespaces belong to threads. When the holder or init dies, however it dies, the kernel ends every process of the PID
-//! namespace, and with the last one the private mount namespace goes.
+//! `ami-bake __sandbox SPEC.json` is the *holder*: it creates the namespaces and starts *init*, PID 1 of the sandbox, which
+//! mounts the root and runs the program. All of these are our own program, run again single-threaded, because namespaces
+//! belong to threads. When the holder or init dies, for whatever reason, the kernel kills every process of the PID
+//! namespace, and the private mount namespace ends with the last one.
 //!
-//! What it protects from: a step's mistakes, and its reading what it has no business with. The host's files can't be
-//! changed, its processes, its credentials and the bake's environment can't be seen, kernel settings and the clock can't
-//! be set. What it is not: a wall against somebody who attacks the kernel. Root in a sandbox that was started by root is
-//! root, with fewer capabilities; started by a user it is no more than that user.
+//! What it protects from: mistakes of a step, and a step that reads what is not its business. The host's files can't be
+//! changed; its processes, its credentials and the bake's environment can't be seen; kernel settings and the clock can't be
+//! set. What it is not: a barrier against an attack on the kernel. Root in a sandbox that root started is root with fewer
+//! capabilities; in a sandbox that a user started it has no more rights than that user.
 //!
 //! Needs Linux 5.11 (overlay mounts in user namespaces); as root 5.8 (entering by pidfd).
 
+mod arguments;
 mod capabilities;
+mod command_line;
 mod descendants;
 mod devices;
 mod enter;
-mod entry;
-mod files;
+mod failure;
+mod file_task;
+mod helper;
 mod hide;
 mod holder;
 mod init;
-mod inside;
 mod mounts;
 mod network;
+mod new_root;
 mod overlay;
 mod raw;
 mod root;
 mod spec;
+mod task;
 mod transfer;
 mod users;
 mod within;
 
-pub(crate) use enter::{Action, Address, CONNECTED, Task};
-pub(crate) use entry::{ENTER, FILES, from_text, said};
-pub use entry::{VERB, dispatch, main};
-pub(crate) use files::Work;
+pub use arguments::COMMAND;
+pub(crate) use arguments::{EXPORT, SETUP_FAILED};
+pub(crate) use command_line::run;
+pub(crate) use failure::{failure_text, from_stderr, from_text};
+pub(crate) use file_task::FileTask;
+pub(crate) use helper::Helper;
+pub(crate) use holder::main as hold;
 pub(crate) use mounts::points as mount_points;
+pub(crate) use raw::close_descriptors_on_exec;
 pub use spec::{Bind, Network, Spec};
+pub(crate) use task::{Action, Address, CONNECTED, Task, TaskOutcome};
 pub(crate) use transfer::unpack;
-pub(crate) use users::missing as missing_for_users;
-pub(crate) use within::Outcome;
+pub(crate) use users::{become_file_owner, missing as missing_for_users};

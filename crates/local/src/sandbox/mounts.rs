@@ -1,22 +1,22 @@
-//! Parts of the host's system that are file systems of their own: an overlay over `/` doesn't see what is mounted below
-//! it, so that each gets an overlay too. What changes there goes into the same upper folder, at its place.
+//! Parts of the host's system on file systems of their own. An overlay over `/` does not show what is mounted below `/`, so
+//! each of them gets an overlay too; its changes go into the same upper folder, at their path.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::Result;
 
-use super::entry::Context;
+use super::failure::Context;
 use super::hide::copy_attributes;
-use super::inside::{Inside, by_number};
+use super::new_root::{NewRoot, by_number};
 use super::overlay::{Changes, Overlay, layer};
 use super::spec::Spec;
 
-/// The folders that a system consists of. Elsewhere (`/boot/efi`, `/mnt`, `/media`) a mount is no part of an image.
+/// The folders of a system. Mounts elsewhere (`/boot/efi`, `/mnt`, `/media`) are not part of an image.
 const SYSTEM: [&str; 9] = ["/usr", "/var", "/etc", "/opt", "/srv", "/bin", "/sbin", "/lib", "/lib64"];
 
-/// File systems that hold no files of a system: the kernel's own, memory, and images of other programs.
-const OTHERS: [&str; 12] = [
+/// File systems without files of a system: the kernel's own, memory, and images of other programs.
+const IGNORED: [&str; 12] = [
     "proc",
     "sysfs",
     "tmpfs",
@@ -31,14 +31,14 @@ const OTHERS: [&str; 12] = [
     "rpc_pipefs",
 ];
 
-/// The host's mounts that a sandbox over `/` has to show, outermost first.
+/// The host's mounts that belong to a sandbox over `/`, outermost first.
 pub(super) fn of_system(hidden: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let text =
         std::fs::read_to_string("/proc/self/mountinfo").context(|| "list the mounts of this system".to_owned())?;
     Ok(parse(&text, hidden).into_iter().filter(|path| path.is_dir()).collect())
 }
 
-/// Every place where something is mounted.
+/// All mount points of this system.
 pub(crate) fn points() -> Result<Vec<PathBuf>> {
     let text =
         std::fs::read_to_string("/proc/self/mountinfo").context(|| "list the mounts of this system".to_owned())?;
@@ -53,7 +53,7 @@ fn parse(text: &str, hidden: &[PathBuf]) -> Vec<PathBuf> {
             let (place, what) = line.split_once(" - ")?;
             let path = PathBuf::from(unescape(place.split(' ').nth(4)?));
             let kind = what.split(' ').next()?;
-            let other = OTHERS.contains(&kind) || kind.starts_with("fuse") || kind.starts_with("cgroup");
+            let other = IGNORED.contains(&kind) || kind.starts_with("fuse") || kind.starts_with("cgroup");
             let system = SYSTEM.iter().any(|folder| path.starts_with(folder));
             (system && !other && !hidden.iter().any(|hidden| path.starts_with(hidden))).then_some(path)
         })
@@ -63,15 +63,15 @@ fn parse(text: &str, hidden: &[PathBuf]) -> Vec<PathBuf> {
     paths
 }
 
-/// A blank, tab, line end or backslash stands as three octal digits.
+/// Blanks, tabs, line ends and backslashes are written as three octal digits.
 fn unescape(path: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .into_iter()
         .fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain))
 }
 
-/// Mounts an overlay over each. `hide` is the layer of what is hidden.
-pub(super) fn overlay(inside: &Inside, spec: &Spec, mounts: &[PathBuf], hide: &Path, user_marks: bool) -> Result<()> {
+/// Mounts an overlay over each of the mounts. `hide` is the layer that hides paths of the host.
+pub(super) fn overlay(root: &NewRoot, spec: &Spec, mounts: &[PathBuf], hide: &Path, user_marks: bool) -> Result<()> {
     for (number, path) in mounts.iter().enumerate() {
         let doing = || format!("show {} in the sandbox", path.display());
         let relative = path.strip_prefix("/").unwrap_or(path);
@@ -79,8 +79,8 @@ pub(super) fn overlay(inside: &Inside, spec: &Spec, mounts: &[PathBuf], hide: &P
         for folder in [&below, &work] {
             std::fs::create_dir_all(folder).context(doing)?;
         }
-        for root in [hide, &spec.upper] {
-            make_like_host(root, relative).context(doing)?;
+        for folder in [hide, &spec.upper] {
+            create_like_host(folder, relative).context(doing)?;
         }
         let host = [layer(&hide.join(relative))?, layer(path)?];
         Overlay { lower: &host, changes: None, user_marks }.mount(&below)?;
@@ -89,21 +89,21 @@ pub(super) fn overlay(inside: &Inside, spec: &Spec, mounts: &[PathBuf], hide: &P
             images.filter(|path| path.is_dir()).map(|path| layer(&path)).collect::<Result<Vec<OwnedFd>>>()?;
         lower.push(layer(&below)?);
         let changes = Some(Changes { upper: &spec.upper.join(relative), work: &work, volatile: spec.volatile });
-        let target = inside.folder(path)?;
+        let target = root.folder(path)?;
         Overlay { lower: &lower, changes, user_marks }.mount(Path::new(&by_number(&target)))?;
     }
     Ok(())
 }
 
-/// Makes the folders of `relative` below `root` with the host's owners, modes and times.
-fn make_like_host(root: &Path, relative: &Path) -> std::io::Result<()> {
-    let (mut made, mut host) = (root.to_owned(), PathBuf::from("/"));
+/// Creates the folders of `relative` below `root` with the host's owners, modes and times.
+fn create_like_host(root: &Path, relative: &Path) -> std::io::Result<()> {
+    let (mut folder, mut host) = (root.to_owned(), PathBuf::from("/"));
     for part in relative {
-        made.push(part);
+        folder.push(part);
         host.push(part);
-        if !made.is_dir() {
-            std::fs::create_dir(&made)?;
-            copy_attributes(&std::fs::metadata(&host)?, &made)?;
+        if !folder.is_dir() {
+            std::fs::create_dir(&folder)?;
+            copy_attributes(&std::fs::metadata(&host)?, &folder)?;
         }
     }
     Ok(())

@@ -4,9 +4,9 @@ use ami_bake_core::Result;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-use super::entry::Context;
+use super::failure::Context;
 
-/// Sets the loopback device up: one `RTM_NEWLINK` request (rtnetlink(7)), for a new network namespace has it down.
+/// Brings up the loopback device, which is down in a new network namespace, with one `RTM_NEWLINK` request (rtnetlink(7)).
 pub(super) fn raise_loopback() -> Result<()> {
     let doing = || "set up the sandbox's loopback device".to_owned();
     let socket =

@@ -1,4 +1,4 @@
-//! The overlay mount: layers below, the changes on top.
+//! Overlay mounts: read-only layers, and a folder for the changes on top.
 
 use std::ffi::CString;
 use std::fmt::Write as _;
@@ -9,15 +9,15 @@ use ami_bake_core::{Error, Result};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, mount};
 
-use super::entry::Context;
+use super::failure::Context;
 
 /// One overlay.
 pub(super) struct Overlay<'a> {
-    /// Layers below, top first; two at least where there are no changes.
+    /// The read-only layers, top first; at least two when there is no folder for changes.
     pub(super) lower: &'a [OwnedFd],
-    /// Where changes go; without it is read-only.
+    /// Where changes go; without it the overlay is read-only.
     pub(super) changes: Option<Changes<'a>>,
-    /// True in a user namespace: marks are `user.overlay.*` attributes, for it may not write `trusted.*` ones.
+    /// True in a user namespace, which can't write `trusted.*` attributes: the marks are `user.overlay.*` attributes.
     pub(super) user_marks: bool,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Changes<'a> {
     pub(super) upper: &'a Path,
     /// The kernel's work folder.
     pub(super) work: &'a Path,
-    /// True: syncing does nothing.
+    /// True to skip syncing to the disk.
     pub(super) volatile: bool,
 }
 
@@ -40,14 +40,14 @@ pub(super) fn layer(path: &Path) -> Result<OwnedFd> {
 impl Overlay<'_> {
     /// Mounts it on `target`.
     ///
-    /// Layers go in as numbers of open descriptors: a path may hold the option string's separators, and the string may
-    /// be no longer than a page.
+    /// Layers are passed as open descriptors, because their paths may contain the separators of the option string, which is
+    /// also limited to a page.
     pub(super) fn mount(&self, target: &Path) -> Result<()> {
         let number = |descriptor: &OwnedFd| format!("/proc/self/fd/{}", descriptor.as_raw_fd());
         let lower: Vec<String> = self.lower.iter().map(number).collect();
-        // No redirects, no index, no metadata-only copies: a layer has to mean the same wherever it is stacked.
+        // No redirects, index or metadata-only copies: a layer must mean the same in every stack.
         let mut options = format!("lowerdir={},index=off", lower.join(":"));
-        // With `userxattr` the kernel leaves the other two off by itself, and refuses to be told so.
+        // `userxattr` implies the other two, and the kernel refuses the combination.
         options.push_str(if self.user_marks { ",userxattr" } else { ",redirect_dir=off,metacopy=off" });
         let mut open = Vec::new();
         if let Some(changes) = &self.changes {
@@ -56,19 +56,20 @@ impl Overlay<'_> {
             open.extend([upper, work]);
             if changes.volatile {
                 options.push_str(",volatile");
-                // The mark that a volatile mount leaves says that the last one was not unmounted in peace. No sandbox
-                // ever is, and the machine that it ran on still stands.
+                // A volatile mount leaves a mark that says that the last one was not unmounted cleanly, which is normal for
+                // a sandbox.
                 let _ = std::fs::remove_dir_all(changes.work.join("work/incompat"));
             }
         }
-        let options = CString::new(options).map_err(|error| Error::internal("spell mount options").because(error))?;
-        // Device files that a step makes are files like others here, no way to the host's disks.
+        let options =
+            CString::new(options).map_err(|error| Error::internal("build the mount options").because(error))?;
+        // Device files that a step creates must not give access to the host's disks.
         mount("overlay", target, "overlay", MountFlags::NODEV, options.as_c_str())
             .context(|| format!("mount an overlay on {}", target.display()))
             .map_err(|error| {
                 error.help(
-                    "The folder has to be on a file system such as ext4, xfs, btrfs or tmpfs, not on an overlay or a \
-                     network file system. Give another one with --store.",
+                    "The store must be on a file system such as ext4, xfs, btrfs or tmpfs, not on an overlay or a network \
+                     file system. Set another folder with --store.",
                 )
             })
     }

@@ -1,4 +1,4 @@
-//! The calls that have no safe form, and nothing else.
+//! The system calls without a safe wrapper.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -14,9 +14,9 @@ pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps every descriptor but the three standard ones from the programs that this process starts: whoever started us
-/// may have left some open.
-pub(super) fn keep_descriptors_in() -> io::Result<()> {
+/// Marks all descriptors but the three standard ones close-on-exec, so that programs that this process starts do not inherit
+/// descriptors of its own parent.
+pub(crate) fn close_descriptors_on_exec() -> io::Result<()> {
     let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|number| *number > 2)

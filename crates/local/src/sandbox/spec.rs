@@ -1,4 +1,4 @@
-//! What a sandbox looks like, as the JSON file that its holder reads.
+//! The description of a sandbox, as the JSON file that its holder reads.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The layers below, top first; `/` is the host's own root.
+    /// The read-only layers, top first; `/` is the host's own root.
     pub lower: Vec<PathBuf>,
-    /// Where every change goes; made when it is missing.
+    /// The folder for all changes; created when it is missing.
     pub upper: PathBuf,
-    /// A folder of the sandbox's own on the same file system as `upper`; made when it is missing.
+    /// A work folder on the same file system as `upper`; created when it is missing.
     pub work: PathBuf,
     /// The host name inside.
     pub hostname: String,
@@ -23,40 +23,40 @@ pub struct Spec {
     /// Files and folders of the host that are visible inside.
     #[serde(default)]
     pub binds: Vec<Bind>,
-    /// Paths of the layers below that are hidden: a folder is empty inside, a file is missing. What the sandbox itself
-    /// writes there is kept in `upper` as everywhere else.
+    /// Paths of the layers that are hidden: a folder is empty inside, a file is missing. Changes at these paths are kept in
+    /// `upper` like all others.
     #[serde(default)]
     pub hide: Vec<PathBuf>,
-    /// Files of the layers below that have another content inside, by their path.
+    /// Files of the layers that have another content inside, by their path.
     #[serde(default)]
     pub replace: BTreeMap<PathBuf, String>,
-    /// What `/proc/sys/kernel/random/boot_id` shows; the host's without.
+    /// The content of `/proc/sys/kernel/random/boot_id`. Default: the host's.
     #[serde(default)]
     pub boot_id: Option<String>,
-    /// The program that the sandbox lives for; without one it lives until it is killed.
+    /// The program whose end ends the sandbox. Default: none; the sandbox lives until it is killed.
     #[serde(default)]
     pub init: Vec<String>,
-    /// The program's environment; a plain root login's without.
+    /// The program's environment. Default: that of a root login.
     #[serde(default)]
     pub env: Option<BTreeMap<String, String>>,
-    /// True: syncing inside does nothing, which package managers do all day. A loss of power loses `upper`.
+    /// True to ignore syncs, which package managers do often. `upper` is lost in a power failure.
     #[serde(default)]
     pub volatile: bool,
-    /// True: the sandbox ends when the holder's standard input, a pipe, reaches its end. That is how it dies with the
-    /// process that started it; a parent-death signal would come when a mere thread ends.
+    /// True to end the sandbox when the holder's standard input, a pipe, is closed, so that the sandbox ends with the process
+    /// that started it. (A parent-death signal would also be sent when only a thread ends.)
     #[serde(default)]
     pub lifeline: bool,
-    /// True: the program's standard input is the holder's, for a person at a terminal; without it it is empty.
+    /// True to give the program the holder's standard input, for a person at a terminal. Default: empty input.
     #[serde(default)]
     pub interactive: bool,
-    /// The sandbox ends after this many seconds, whatever happens.
+    /// The sandbox is killed after this many seconds.
     #[serde(default)]
     pub lifetime: Option<u64>,
-    /// True: the holder prints init's process id, in decimal, on a line of its own when the sandbox stands, and `ended`
-    /// when its last process is gone.
+    /// True to print init's process id, in decimal, on a line when the sandbox is running, and `ended` when its last process
+    /// has ended.
     #[serde(default)]
     pub announce: bool,
-    /// A file that is written when the sandbox stands: init's process id in the holder's PID namespace, in decimal.
+    /// A file that is written when the sandbox is running: init's process id in the holder's PID namespace, in decimal.
     #[serde(default)]
     pub ready: Option<PathBuf>,
 }
@@ -65,10 +65,10 @@ pub struct Spec {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
-    /// The host's.
+    /// The network of the host.
     #[default]
     Host,
-    /// Loopback alone.
+    /// Only the loopback interface.
     None,
 }
 
@@ -78,9 +78,9 @@ pub enum Network {
 pub struct Bind {
     /// The path on the host.
     pub source: PathBuf,
-    /// The path inside; made when it is missing.
+    /// The path inside; created when it is missing.
     pub target: PathBuf,
-    /// True when it can't be written inside.
+    /// True when it is read-only inside.
     #[serde(default)]
     pub read_only: bool,
 }

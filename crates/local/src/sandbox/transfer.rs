@@ -1,4 +1,4 @@
-//! Files in and out of a sandbox, by tar code of our own: the root may hold no `tar`.
+//! Moves files in and out of a sandbox without its `tar`, which an image may not have.
 
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Component, Path};
@@ -7,18 +7,18 @@ use ami_bake_core::{Error, Result};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::entry::Context;
-use super::within::Outcome;
+use super::failure::Context;
+use super::task::TaskOutcome;
 
-/// Bytes that are read or written at once; as much as a pipe holds.
+/// Bytes that are read or written at once: the size of a pipe.
 const CHUNK: usize = 64 << 10;
 
 /// Unpacks standard input below `to`.
-pub(super) fn put(to: &Path) -> Result<Outcome> {
+pub(super) fn put(to: &Path) -> Result<TaskOutcome> {
     let doing = || format!("unpack into {}", to.display());
     std::fs::create_dir_all(to).context(doing)?;
     unpack(BufReader::with_capacity(CHUNK, std::io::stdin().lock()), to).context(doing)?;
-    Ok(Outcome::Done)
+    Ok(TaskOutcome::Done)
 }
 
 /// Unpacks a tar stream with owners, modes, times and extended attributes.
@@ -31,11 +31,11 @@ pub(crate) fn unpack(stream: impl Read, to: &Path) -> std::io::Result<()> {
     archive.set_overwrite(true);
     let mut folders = Vec::new();
     for (number, entry) in archive.entries()?.enumerate() {
-        // The reader's own words would quote what it took for numbers.
-        let not_tar = |error| if number == 0 { std::io::Error::other("it is no tar file") } else { error };
+        // The message of the tar reader would quote the file's content.
+        let not_tar = |error| if number == 0 { std::io::Error::other("it is not a tar file") } else { error };
         let mut entry = entry.map_err(not_tar)?;
         match entry.header().entry_type() {
-            // Last and deepest first: a folder that may not be written has to be full by then.
+            // Last, deepest first: a read-only folder must be complete before it gets its mode.
             tar::EntryType::Directory => folders.push(entry),
             tar::EntryType::Char => device(&entry, to, FileType::CharacterDevice)?,
             tar::EntryType::Block => device(&entry, to, FileType::BlockDevice)?,
@@ -49,12 +49,13 @@ pub(crate) fn unpack(stream: impl Read, to: &Path) -> std::io::Result<()> {
     for mut folder in folders {
         folder.unpack_in(to)?;
     }
-    // The padding behind the last entry: who writes it must not find the pipe closed.
+    // Reads the padding after the last entry, so that its writer does not find the pipe closed.
     std::io::copy(&mut archive.into_inner(), &mut std::io::sink())?;
     Ok(())
 }
 
-/// Makes a device file or a pipe. In a user namespace the kernel refuses devices; a sandbox has its own `/dev` anyway.
+/// Creates a device file or a pipe. In a user namespace the kernel refuses devices, which are skipped; a sandbox has its own
+/// `/dev`.
 fn device(entry: &tar::Entry<'_, impl Read>, to: &Path, kind: FileType) -> std::io::Result<()> {
     let path = entry.path()?;
     let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
@@ -89,32 +90,33 @@ fn device(entry: &tar::Entry<'_, impl Read>, to: &Path, kind: FileType) -> std::
     Ok(())
 }
 
-/// Packs `from`, a file or a folder, under its own base name. Links in it stay links, `from` itself is followed.
-pub(super) fn get(from: &Path) -> Result<Outcome> {
+/// Packs `from`, a file or a folder, under its own base name. `from` itself is followed when it is a link; links in it stay
+/// links.
+pub(super) fn get(from: &Path) -> Result<TaskOutcome> {
     let doing = || format!("pack {}", from.display());
     let real = std::fs::canonicalize(from).context(doing)?;
     let name = from
         .file_name()
         .or(real.file_name())
-        .ok_or_else(|| Error::build(doing()).help("Name a file or a folder below the root, not the root itself."))?;
+        .ok_or_else(|| Error::build(doing()).help("Name a file or a folder below /, not / itself."))?;
     let mut archive = tar::Builder::new(BufWriter::with_capacity(CHUNK, std::io::stdout().lock()));
     archive.follow_symlinks(false);
     add(&mut archive, &real, Path::new(name)).context(doing)?;
     archive.into_inner().and_then(|mut stream| stream.flush()).context(doing)?;
-    Ok(Outcome::Done)
+    Ok(TaskOutcome::Done)
 }
 
 fn add(archive: &mut tar::Builder<impl Write>, path: &Path, name: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let kind = std::fs::symlink_metadata(path)?.file_type();
     if kind.is_socket() {
-        // A socket is a process's, not a file's content.
+        // A socket has no content to copy.
         return Ok(());
     }
     archive.append_path_with_name(path, name)?;
     if kind.is_dir() {
         let mut entries = std::fs::read_dir(path)?.collect::<std::io::Result<Vec<_>>>()?;
-        // The same tree is the same stream.
+        // Sorted, so that the same tree gives the same stream.
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
             add(archive, &entry.path(), &name.join(entry.file_name()))?;

@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode, Stdio};
 use ami_bake_core::{Error, Result};
 use rustix::thread::UnshareFlags;
 
-use super::entry::{Context, MAP, VERB, said};
+use super::arguments::{COMMAND, MAP};
+use super::failure::{Context, from_stderr};
 use super::raw;
 
 /// True when this process is not root and needs a user namespace.
@@ -15,14 +16,22 @@ pub(super) fn needed() -> bool {
     !rustix::process::geteuid().is_root()
 }
 
-/// Moves this process into a new user namespace and the others, as its root.
+/// Makes this process root of a new user namespace when it is not root, so that it can change files of a sandbox's users.
 ///
-/// `newuidmap` has the right to map more than the user itself, but only from outside. So a helper is started first, in
-/// the old namespace; it waits for one byte and then maps.
+/// # Errors
+/// When user namespaces are not allowed, or the users can't be mapped.
+pub(crate) fn become_file_owner() -> Result<()> {
+    if needed() { unshare_with(UnshareFlags::empty()) } else { Ok(()) }
+}
+
+/// Moves this process into a new user namespace, as its root, and into other new namespaces.
+///
+/// `newuidmap` may map more ids than the user's own, but only from outside the namespace. So a helper process is started
+/// first, in the old namespace; it waits for one byte and then writes the maps.
 pub(super) fn unshare_with(flags: UnshareFlags) -> Result<()> {
     let doing = || "map the users of the sandbox".to_owned();
     let mut helper = Command::new("/proc/self/exe")
-        .args([VERB, MAP, &std::process::id().to_string()])
+        .args([COMMAND, MAP, &std::process::id().to_string()])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -33,23 +42,23 @@ pub(super) fn unshare_with(flags: UnshareFlags) -> Result<()> {
     }
     let output = helper.wait_with_output().context(doing)?;
     if !output.status.success() {
-        return Err(said(&output.stderr));
+        return Err(from_stderr(&output.stderr));
     }
-    // No group of the user's own goes along; where the kernel refuses it they are nobody's inside.
+    // Drops the user's own groups; where the kernel refuses that, they are nobody's inside.
     let _ = rustix::thread::set_thread_groups(&[]);
     if flags.is_empty() {
         return Ok(());
     }
-    raw::unshare(flags).context(|| "make the namespaces of the sandbox".to_owned())
+    raw::unshare(flags).context(|| "create the namespaces of the sandbox".to_owned())
 }
 
-/// Why there is no user namespace, and what to do.
+/// The error when the kernel refuses a user namespace.
 fn refused(error: &std::io::Error) -> Error {
     let (why, first) = forbidden_by().unwrap_or((
-        "the kernel or the container that this runs in refuses it",
+        "the kernel or the surrounding container does not allow it",
         "Start the container with --privileged",
     ));
-    Error::preflight(format!("make a user namespace: {why}"))
+    Error::preflight(format!("create a user namespace: {why}"))
         .help(format!("{first}, run as root (sudo), or use --platform docker."))
         .because(std::io::Error::from(error.kind()))
 }
@@ -72,7 +81,7 @@ fn forbidden_by() -> Option<(&'static str, &'static str)> {
     ))
 }
 
-/// What a user lacks for sandboxes, in words; `None` when all that can be looked up is there.
+/// What is missing for sandboxes without root, as a sentence; `None` when nothing is found missing.
 pub(crate) fn missing() -> Option<String> {
     if let Some((why, first)) = forbidden_by() {
         return Some(format!("{why}. {first}."));
@@ -87,13 +96,13 @@ pub(crate) fn missing() -> Option<String> {
     range.err().map(|error| format!("{}. {}", error.message(), error.help_text().unwrap_or_default()))
 }
 
-/// The helper: maps the process that it is given.
+/// The helper process: maps the users of the process in its argument.
 pub(super) fn map_main(arguments: &[OsString]) -> Result<ExitCode> {
     let doing = || "map the users of the sandbox".to_owned();
     let holder = arguments.first().and_then(|argument| argument.to_str()).unwrap_or_default();
     let mut byte = [0];
     if std::io::stdin().read(&mut byte).context(doing)? == 0 {
-        // The holder failed before it needed us.
+        // The other process failed before it needed the maps.
         return Ok(ExitCode::FAILURE);
     }
     let uid = rustix::process::getuid().as_raw();
@@ -135,7 +144,7 @@ fn range(file: &str, uid: u32) -> Result<(u32, u32)> {
         .ok_or_else(|| {
             let user = name.unwrap_or_else(|| uid.to_string());
             Error::build(format!("map users: {file} has no range for {user}")).help(format!(
-                "Give one with `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`, run as \
+                "Add one with `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`, run as \
                  root (sudo), or use --platform docker."
             ))
         })

@@ -11,46 +11,29 @@ use ami_bake_core::{Error, Result};
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::enter::{Action, Task};
-use super::entry::{Context, describe};
+use super::failure::{Context, describe};
 use super::init::ENVIRONMENT;
 use super::spec::Network;
+use super::task::{Action, Task, TaskOutcome};
 use super::{capabilities, descendants, transfer};
-
-/// How a task ended.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Outcome {
-    /// Whatever was to be done is done.
-    Done,
-    /// The command exited with this status.
-    Status(i32),
-    /// This signal ended the command.
-    Signal(i32),
-    /// The command ran past its limit and was killed with all that it started.
-    TimedOut,
-    /// It could not be done, and why.
-    Failed(String),
-}
 
 pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let doing = || "enter the sandbox".to_owned();
-    // Whoever stops waiting for a command ends it.
+    // When the process that waits for a command ends, so does the command.
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).context(doing)?;
     let text = arguments.first().and_then(|text| text.to_str()).unwrap_or_default();
     let task: Task = serde_json::from_str(text).map_err(|error| Error::build(doing()).because(error))?;
     let mut file = File::create(&task.outcome).context(doing)?;
     let outcome = take_root(&task).and_then(|()| act(&task.action));
-    let outcome = outcome.unwrap_or_else(|error| Outcome::Failed(describe(&error)));
+    let outcome = outcome.unwrap_or_else(|error| TaskOutcome::Failed(describe(&error)));
     let text = serde_json::to_vec(&outcome).map_err(|error| Error::build(doing()).because(error))?;
     file.write_all(&text).context(doing)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the sandbox's root this process's; the paths of the host are gone after it.
+/// Enters the sandbox's root; paths of the host are out of reach afterwards.
 fn take_root(task: &Task) -> Result<()> {
     let doing = || "enter the sandbox's root".to_owned();
     let mounts = File::open(format!("/proc/{}/ns/mnt", task.address.pid)).context(doing)?;
@@ -61,13 +44,13 @@ fn take_root(task: &Task) -> Result<()> {
     capabilities::drop_dangerous(task.user_namespace, network)
 }
 
-fn act(action: &Action) -> Result<Outcome> {
+fn act(action: &Action) -> Result<TaskOutcome> {
     match action {
         Action::Exec { command, timeout } => exec(command, timeout.map(Duration::from_millis)),
         Action::Put { to } => transfer::put(to),
         Action::Get { from } => transfer::get(from),
         Action::Stop { patience } => block_on(descendants::stop_all(Duration::from_millis(*patience))),
-        Action::Dial { .. } => Err(Error::internal("a connection is not made from within")),
+        Action::Dial { .. } => Err(Error::internal("a connection can't be opened from inside")),
     }
 }
 
@@ -76,10 +59,10 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     runtime.context(|| "start an event loop in the sandbox".to_owned())?.block_on(future)
 }
 
-fn exec(command: &str, timeout: Option<Duration>) -> Result<Outcome> {
+fn exec(command: &str, timeout: Option<Duration>) -> Result<TaskOutcome> {
     let doing = || "start /bin/sh in the sandbox".to_owned();
-    // What the command leaves orphaned becomes this process's child, so that it can be found when time is over. When
-    // the command ends by itself it goes on to init and lives as long as the machine.
+    // Orphans of the command become children of this process, so that they can be killed when the time limit is reached.
+    // When the command ends by itself they move on to init and live as long as the machine.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context(doing)?;
     let home = if std::path::Path::new("/root").is_dir() { "/root" } else { "/" };
     block_on(async {
@@ -100,8 +83,8 @@ fn exec(command: &str, timeout: Option<Duration>) -> Result<Outcome> {
             while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
                 if Some(pid) == child {
                     return Ok(match (status.exit_status(), status.terminating_signal()) {
-                        (Some(code), _) => Outcome::Status(code),
-                        (None, signal) => Outcome::Signal(signal.unwrap_or_default()),
+                        (Some(code), _) => TaskOutcome::Status(code),
+                        (None, signal) => TaskOutcome::Signal(signal.unwrap_or_default()),
                     });
                 }
             }
@@ -109,11 +92,11 @@ fn exec(command: &str, timeout: Option<Duration>) -> Result<Outcome> {
                 _ = died.recv() => {}
                 _ = terminate.recv() => {
                     descendants::kill_all().await?;
-                    return Err(Error::build("run the command: nobody waits for it any more"));
+                    return Err(Error::build("run the command: it was cancelled"));
                 }
                 () = &mut limit => {
                     descendants::kill_all().await?;
-                    return Ok(Outcome::TimedOut);
+                    return Ok(TaskOutcome::TimedOut);
                 }
             }
         }

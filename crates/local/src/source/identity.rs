@@ -1,4 +1,4 @@
-//! What stands for a root's content in the digest.
+//! The identity of a root file system, which is part of the digest.
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -7,8 +7,8 @@ use std::path::Path;
 use ami_bake_core::plan::{Digest, Digester};
 use ami_bake_core::{Error, Result};
 
-/// The system's name and version, and the databases of the package managers (dpkg, apk, rpm in its three homes,
-/// pacman): they change whenever a package does. Reading every file of a system would take longer than many a bake.
+/// The system's name and version, and the databases of the package managers (dpkg, apk, rpm in three places, pacman), which
+/// change with every package. Reading every file of a system would take longer than a bake.
 const FILES: [&str; 7] = [
     "etc/os-release",
     "usr/lib/os-release",
@@ -22,7 +22,7 @@ const FILES: [&str; 7] = [
 /// The identity of the system below `root`.
 ///
 /// # Errors
-/// When one of the files is there and can't be read.
+/// When one of the files can't be read.
 pub(super) fn of(root: &Path) -> Result<String> {
     let mut digester = Digester::default();
     for name in FILES {
@@ -33,7 +33,7 @@ pub(super) fn of(root: &Path) -> Result<String> {
             Err(error) => return Err(Error::preflight(format!("read {}", path.display())).because(error)),
         }
     }
-    // A folder per package, named by its version.
+    // One folder for each package, with the version in its name.
     let mut packages: Vec<String> = std::fs::read_dir(root.join("var/lib/pacman/local"))
         .into_iter()
         .flatten()
@@ -45,8 +45,8 @@ pub(super) fn of(root: &Path) -> Result<String> {
     Ok(digester.finish().to_string())
 }
 
-/// The identity of a folder: names, kinds, owners, sizes and times of all that is in it, for a root file system of one's
-/// own may have no package manager.
+/// The identity of a folder: names, types, owners, sizes and times of everything in it. A root file system in a folder may
+/// have no package manager.
 ///
 /// # Errors
 /// When it can't be read.

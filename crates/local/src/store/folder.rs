@@ -1,4 +1,4 @@
-//! Where things are in the store, and who may change them.
+//! The folders of the store, and their locks.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -9,14 +9,13 @@ use ami_bake_core::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-/// A store on this machine's disk.
+/// An image store on this machine's disk.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
 }
 
-/// Where the store is when nobody says otherwise: `ami-bake/store` in the XDG state directory (XDG Base Directory
-/// Specification 0.8).
+/// The default store: `ami-bake/store` in the XDG state directory (XDG Base Directory Specification 0.8).
 ///
 /// # Errors
 /// When neither `XDG_STATE_HOME` nor `HOME` is set.
@@ -26,30 +25,30 @@ pub fn default_store() -> Result<PathBuf> {
         .or_else(|| Some(from("HOME")?.join(".local/state")))
         .map(|state| state.join("ami-bake/store"))
         .ok_or_else(|| {
-            Error::preflight("find a place for the image store: neither HOME nor XDG_STATE_HOME is set")
-                .help("Give a folder with --store.")
+            Error::preflight("find the image store: neither HOME nor XDG_STATE_HOME is set")
+                .help("Set a folder with --store.")
         })
 }
 
-/// A store's folder that could not be used.
-pub(crate) fn exists_error(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
+/// The error for a file or folder of the store.
+pub(crate) fn store_error(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
     Error::build(format!("{what} {}", path.display()))
-        .help("The image store has to be writable and to have room; give another folder with --store.")
+        .help("Check that the image store is writable and has free space, or set another folder with --store.")
         .because(error.into())
 }
 
 impl Store {
-    /// Opens the store in `root`; it is made when it is missing.
+    /// Opens the store in `root`, which is created when it is missing.
     ///
     /// # Errors
-    /// When its folders can't be made.
+    /// When its folders can't be created.
     pub fn open(root: &Path) -> Result<Self> {
-        let root = std::path::absolute(root).map_err(|error| exists_error("open the store", root, error))?;
+        let root = std::path::absolute(root).map_err(|error| store_error("open the store", root, error))?;
         for name in ["images", "layers", "machines", "trash"] {
             let path = root.join(name);
-            // Nobody else may look in: an image holds what its steps put there, with files that run as root.
+            // Private, because images may contain secrets of steps, and programs that run as root.
             let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
-            made.map_err(|error| exists_error("make the store's folder", &path, error))?;
+            made.map_err(|error| store_error("create the folder", &path, error))?;
         }
         Ok(Self { root })
     }
@@ -84,26 +83,26 @@ impl Store {
         self.root.join("trash")
     }
 
-    /// Waits until nobody else changes images and layers, and keeps others from it as long as the answer lives. Held
-    /// for moments only.
+    /// Locks images and layers against changes by other processes, as long as the returned file is open. Hold it only
+    /// briefly.
     pub(crate) async fn lock(&self) -> Result<File> {
         let path = self.root.join("store.lock");
         let lock = tokio::task::spawn_blocking(move || {
             let file = lock_file(&path)?;
-            flock(&file, FlockOperation::LockExclusive).map_err(|error| exists_error("lock", &path, error))?;
+            flock(&file, FlockOperation::LockExclusive).map_err(|error| store_error("lock", &path, error))?;
             Ok(file)
         });
         lock.await.map_err(|error| Error::internal("wait for the store's lock").because(error))?
     }
 
-    /// Makes a machine's folder, and holds it as this process's own.
+    /// Creates a machine's folder and locks it for this process.
     pub(crate) fn new_machine(&self, id: &str) -> Result<MachineFolder> {
         let path = self.machines_folder().join(id);
         let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|error| exists_error("make the machine's folder", &path, error))?;
+        made.map_err(|error| store_error("create the machine folder", &path, error))?;
         let lock = lock_file(&path.join(OWNER_LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|error| exists_error("lock the machine's folder", &path, error))?;
+            .map_err(|error| store_error("lock the machine folder", &path, error))?;
         Ok(MachineFolder { path, _lock: lock })
     }
 }
@@ -113,11 +112,11 @@ const OWNER_LOCK: &str = "owner.lock";
 fn lock_file(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    options.open(path).map_err(|error| exists_error("open", path, error))
+    options.open(path).map_err(|error| store_error("open", path, error))
 }
 
-/// A machine's folder. The kernel lets go of the lock when this process ends, however it ends: that is how a leftover
-/// is told from a machine in use.
+/// A machine's folder. The kernel releases the lock when this process ends, for whatever reason: that tells an orphan from
+/// a machine in use.
 #[derive(Debug)]
 pub(crate) struct MachineFolder {
     path: PathBuf,
@@ -136,7 +135,7 @@ impl MachineFolder {
     /// True when no process holds the machine in `path`.
     pub(crate) fn is_abandoned(path: &Path) -> bool {
         let Ok(file) = File::open(path.join(OWNER_LOCK)) else {
-            // Either it is being made this moment or somebody died between two calls: the age tells.
+            // Either it is just being created, or its process ended before it locked it: the age tells.
             let age =
                 std::fs::metadata(path).and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
             return age.is_some_and(|age| age.as_secs() > 60);
@@ -145,7 +144,7 @@ impl MachineFolder {
     }
 }
 
-/// Writes a file whole or not at all, and on the disk when it returns.
+/// Writes a file whole or not at all, and syncs it to the disk.
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let partial = path.with_extension("partial");
     let mut file = File::create(&partial)?;

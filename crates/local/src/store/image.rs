@@ -1,4 +1,4 @@
-//! An image in the store.
+//! Images in the store.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,10 +9,9 @@ use ami_bake_core::{Error, Result, tags};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Store;
-use super::folder::{exists_error, write_whole};
+use super::folder::{Store, store_error, write_whole};
 
-/// Raised when an older ami-bake would misread an image's file.
+/// The version of the file format, raised when an older ami-bake would misread a file.
 const FORMAT: u32 = 1;
 
 /// An image: layers over a base, with a name and tags.
@@ -20,13 +19,13 @@ const FORMAT: u32 = 1;
 pub struct Image {
     /// The format of the file.
     pub format: u32,
-    /// Its id, `img-` and random digits.
+    /// The id: `img-` and random digits.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// True until its tests passed.
+    /// True until its tests have passed.
     pub candidate: bool,
-    /// What lies below all layers.
+    /// What is below all layers.
     pub base: Base,
     /// Its layers in the store, top first.
     pub layers: Vec<String>,
@@ -34,11 +33,11 @@ pub struct Image {
     pub architecture: Option<Architecture>,
     /// When it was captured.
     pub created: Timestamp,
-    /// Its tags, ami-bake's own among them.
+    /// Its tags, including those of ami-bake.
     pub tags: BTreeMap<String, String>,
 }
 
-/// What lies below an image's layers.
+/// What is below an image's layers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Base {
@@ -46,20 +45,20 @@ pub enum Base {
     Layers,
     /// This machine's own root.
     Host {
-        /// What stood for its content when the image was baked.
+        /// The identity of its content when the image was baked.
         identity: String,
     },
-    /// A root file system in a folder, used where it is.
+    /// A root file system in a folder, used in place.
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What stood for its content when the image was baked.
+        /// The identity of its content when the image was baked.
         identity: String,
     },
 }
 
 impl Image {
-    /// The namespace, and which image and variant; `None` where it carries no such tags.
+    /// The namespace, and which image and variant; `None` when the tags are missing.
     pub fn key(&self) -> Option<(&str, ImageKey)> {
         let namespace = self.tags.get(tags::NAME)?;
         let image = self.tags.get(tags::IMAGE)?.clone();
@@ -71,7 +70,7 @@ impl Image {
         self.tags.get(tags::VERSION)?.parse().ok()
     }
 
-    /// The image as the engine lists it; `None` where it carries no complete tags.
+    /// The image as the engine lists it; `None` when tags are missing.
     pub fn record(&self) -> Option<ImageRecord> {
         let (namespace, key) = self.key()?;
         Some(ImageRecord {
@@ -101,7 +100,7 @@ impl Image {
             created: Some(self.created),
             tags: self.tags.clone(),
             architecture: self.architecture,
-            // Layers never change, and a captured one has an id of its own.
+            // Layers never change, and every captured layer has an id of its own.
             identity: self.layers.first().unwrap_or(&self.id).clone(),
             version: self.version(),
         }
@@ -109,13 +108,13 @@ impl Image {
 }
 
 impl Store {
-    /// All images, candidates included, newest first. A file that is no image is left alone.
+    /// All images, candidates included, newest first. Files that are not images are ignored.
     ///
     /// # Errors
     /// When the store can't be read.
     pub fn images(&self) -> Result<Vec<Image>> {
         let folder = self.images_folder();
-        let entries = std::fs::read_dir(&folder).map_err(|error| exists_error("read", &folder, error))?;
+        let entries = std::fs::read_dir(&folder).map_err(|error| store_error("read", &folder, error))?;
         let files =
             entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
         let mut images: Vec<Image> = files
@@ -129,11 +128,11 @@ impl Store {
     /// One image by its id.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such image.
     pub fn image(&self, id: &str) -> Result<Image> {
         let missing = || {
-            Error::preflight(format!("find image {id} in the store {}", self.root().display()))
-                .help("`ami-bake images` lists the images that are there.")
+            Error::preflight(format!("find image {id}: it is not in the store {}", self.root().display()))
+                .help("`ami-bake images` lists the images.")
         };
         // An id is never a path.
         if id.contains('/') {
@@ -152,7 +151,7 @@ impl Store {
             candidate: true,
             base,
             layers,
-            architecture: crate::source::architecture(),
+            architecture: architecture(),
             created: Timestamp::now(),
             tags,
         }
@@ -163,12 +162,21 @@ impl Store {
         let path = self.image_file(&image.id);
         let text =
             serde_json::to_vec_pretty(image).map_err(|error| Error::internal("write an image").because(error))?;
-        write_whole(&path, &text).map_err(|error| exists_error("write", &path, error))
+        write_whole(&path, &text).map_err(|error| store_error("write", &path, error))
     }
 }
 
-/// A new id: the kind and 17 hexadecimal digits, as EC2 writes them.
-pub(crate) fn new_id(kind: &str) -> String {
+/// This machine's architecture, the only one that runs here.
+pub(crate) fn architecture() -> Option<Architecture> {
+    match std::env::consts::ARCH {
+        "x86_64" => Some(Architecture::X86_64),
+        "aarch64" => Some(Architecture::Arm64),
+        _ => None,
+    }
+}
+
+/// A new id: the prefix and 17 hexadecimal digits, as EC2 writes ids.
+pub(crate) fn new_id(prefix: &str) -> String {
     let digits = uuid::Uuid::new_v4().simple().to_string();
-    format!("{kind}-{}", digits.get(..17).unwrap_or(&digits))
+    format!("{prefix}-{}", digits.get(..17).unwrap_or(&digits))
 }

@@ -1,19 +1,21 @@
-//! The local store: images as lists of layers, each layer kept once.
+//! The local image store: images as lists of layers, each layer stored once.
 //!
 //! ```text
 //! images/ID.json      an image: name, tags, layers; written whole or not at all
 //! layers/ID/          a layer's files, as an overlay's upper folder left them
-//! machines/ID/        a running machine; `owner.lock` is held by the process that it belongs to
-//! trash/              what is being removed
+//! machines/ID/        a running machine; its process holds `owner.lock`
+//! trash/              files that are being removed
 //! store.lock          held while images and layers change
 //! ```
 
 mod clean;
+mod find;
 mod folder;
 mod image;
 
-pub(crate) use clean::{About, Trash};
-pub(crate) use folder::{MachineFolder, exists_error};
+pub(crate) use clean::{MachineInfo, TARBALL_LAYER, Trash};
+pub(crate) use find::find as find_image;
+pub(crate) use folder::{MachineFolder, store_error};
 pub use folder::{Store, default_store};
-pub(crate) use image::new_id;
 pub use image::{Base, Image};
+pub(crate) use image::{architecture, new_id};

@@ -177,7 +177,7 @@ async fn a_killed_bake_is_cleaned_up() {
         .unwrap();
     eventually("the other bake's daemon does not run", || is_running("sleep 47130815")).await;
     let machines = fixture.store().join("machines");
-    assert!(fixture.local.expired(&fixture.run).await.unwrap().is_empty(), "a living bake's machine is no leftover");
+    assert!(fixture.local.expired(&fixture.run).await.unwrap().is_empty(), "the machine of a running bake is not an orphan");
     other.kill().await.unwrap();
     eventually("the daemon lives on", || !is_running("sleep 47130815")).await;
     let left = fixture.local.expired(&fixture.run).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_kept_machine_can_be_entered() {
     drop((machine, inside));
     let spec = hint.rsplit(' ').next().unwrap();
     let mut shell = tokio::process::Command::new(crate::fixture::PROGRAM)
-        .args([ami_bake_local::sandbox::VERB, spec])
+        .args([ami_bake_local::sandbox::COMMAND, spec])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use ami_bake_local::sandbox::{Bind, Network, Spec, VERB};
+use ami_bake_local::sandbox::{Bind, COMMAND, Network, Spec};
 use ami_bake_testkit::wait::eventually;
 
 use crate::fixture::{PROGRAM, is_running};
@@ -24,7 +24,7 @@ fn command(folder: &Path, spec: &Spec) -> Command {
     let path = folder.join("spec.json");
     std::fs::write(&path, serde_json::to_vec(spec).unwrap()).unwrap();
     let mut command = Command::new(PROGRAM);
-    command.arg(VERB).arg(path);
+    command.arg(COMMAND).arg(path);
     command
 }
 
@@ -108,7 +108,7 @@ fn a_mounted_part_of_the_system_is_seen_and_its_changes_are_kept() {
     std::fs::write(&spec_file, serde_json::to_vec(&Spec { hide, ..spec(folder.path(), script) }).unwrap()).unwrap();
     let output = Command::new("unshare")
         .args(["--mount", "sh", "-c", "mount --bind $0 /srv && exec $1 $2 $3"])
-        .args([part.as_os_str(), PROGRAM.as_ref(), VERB.as_ref(), spec_file.as_os_str()])
+        .args([part.as_os_str(), PROGRAM.as_ref(), COMMAND.as_ref(), spec_file.as_os_str()])
         .output()
         .unwrap();
     assert_eq!(text(&output), "on its own disk\n", "{output:?}");
@@ -125,7 +125,7 @@ fn a_mounted_part_of_the_system_is_seen_and_its_changes_are_kept() {
     std::fs::write(&spec_file, serde_json::to_vec(&over).unwrap()).unwrap();
     let output = Command::new("unshare")
         .args(["--mount", "sh", "-c", "mount --bind $0 /srv && exec $1 $2 $3"])
-        .args([part.as_os_str(), PROGRAM.as_ref(), VERB.as_ref(), spec_file.as_os_str()])
+        .args([part.as_os_str(), PROGRAM.as_ref(), COMMAND.as_ref(), spec_file.as_os_str()])
         .output()
         .unwrap();
     assert_eq!(text(&output), "closed\nnew\n", "{output:?}");

@@ -1,16 +1,16 @@
-//! Which image is meant.
+//! Finds the image that a user names.
 
 use std::collections::BTreeSet;
 
 use ami_bake_core::{Error, Result, version};
 use semver::Version;
 
-use crate::store::Image;
+use super::image::Image;
 
-/// The image that a person means: an id, `NAME/IMAGE/VERSION`, or `[NAME/]IMAGE[@RANGE]` for the highest tested version.
+/// The image with this name: an id, `NAME/IMAGE/VERSION`, or `[NAME/]IMAGE[@RANGE]` for the highest tested version.
 ///
 /// # Errors
-/// When there is none, when the range is none, or when images of several manifests are meant.
+/// When there is no such image, when the range is invalid, or when images of several manifests match.
 pub(crate) fn find(images: &[Image], text: &str) -> Result<Image> {
     if let Some(image) = images.iter().find(|image| image.id == text) {
         return Ok(image.clone());
@@ -27,30 +27,28 @@ pub(crate) fn find(images: &[Image], text: &str) -> Result<Image> {
         Some((namespace, key)) => (Some(namespace), key),
         None => (None, name),
     };
-    let fits = |version: &Version| match &range {
-        Some(range) => range.matches(version),
-        None => version.pre.is_empty(),
-    };
-    let meant: Vec<(String, Version, &Image)> = images
+    let candidates: Vec<(String, Version, &Image)> = images
         .iter()
         .filter(tested)
         .filter_map(|image| {
-            let (of, its) = image.key()?;
+            let (own_namespace, own_key) = image.key()?;
             let version = image.version()?;
-            let wanted = its.to_string() == key && namespace.is_none_or(|namespace| namespace == of) && fits(&version);
-            wanted.then(|| (of.to_owned(), version, image))
+            let matches = own_key.to_string() == key
+                && namespace.is_none_or(|namespace| namespace == own_namespace)
+                && version::in_range(&version, range.as_ref());
+            matches.then(|| (own_namespace.to_owned(), version, image))
         })
         .collect();
-    let namespaces: BTreeSet<&str> = meant.iter().map(|(namespace, ..)| namespace.as_str()).collect();
+    let namespaces: BTreeSet<&str> = candidates.iter().map(|(namespace, ..)| namespace.as_str()).collect();
     if namespaces.len() > 1 {
         let names: Vec<String> = namespaces.iter().map(|namespace| format!("{namespace}/{key}")).collect();
-        return Err(Error::usage(format!("choose between the images {}", names.join(", ")))
-            .help("Several manifests have an image of that name: write NAME/IMAGE, or the image's id."));
+        return Err(Error::usage(format!("find an image: `{text}` is ambiguous: {}", names.join(", ")))
+            .help("Several manifests have an image with this name. Use NAME/IMAGE or the image's id."));
     }
-    let highest = meant.into_iter().max_by(|one, other| one.1.cmp(&other.1));
+    let highest = candidates.into_iter().max_by(|one, other| one.1.cmp(&other.1));
     highest.map(|(.., image)| image.clone()).ok_or_else(|| {
-        Error::preflight(format!("find a tested image {text} in the local store"))
-            .help("`ami-bake images --platform local` lists what is there; name one by id, NAME/IMAGE/VERSION or IMAGE@RANGE.")
+        Error::preflight(format!("find an image: no tested image `{text}` in the local store"))
+            .help("`ami-bake images --platform local` lists the images. Use an id, NAME/IMAGE/VERSION or IMAGE@RANGE.")
     })
 }
 

@@ -1,5 +1,5 @@
-//! Work on files that belong to a sandbox's users. Without root those are other users than the one who bakes, so that
-//! it has to be done in a user namespace, by a process of its own.
+//! Work on files that belong to the users of a sandbox. Without root these are other users than the one who runs the bake,
+//! so it is done in a user namespace, by a separate process.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,22 +10,19 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use ami_bake_core::{Error, Result};
-use rustix::thread::UnshareFlags;
 use serde::{Deserialize, Serialize};
 
-use super::entry::Context;
+use super::failure::Context;
 use super::{transfer, users};
 
-/// What is to be done, as the one argument of the hidden command line.
+/// What to do, as the one argument of the hidden command line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Work {
-    /// Removes files and trees. Not being there is success.
+pub(crate) enum FileTask {
+    /// Removes files and folders. Missing ones are success.
     Remove { paths: Vec<PathBuf> },
     /// Unpacks a tarball, gzip or not, into an empty folder.
     Unpack { tarball: PathBuf, to: PathBuf },
-    /// Exports an image by the plan in a file.
-    Export { plan: PathBuf },
 }
 
 /// The first two bytes of a gzip file (RFC 1952).
@@ -34,20 +31,17 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The pause between two attempts, 5 ms.
 const PAUSE: rustix::fs::Timespec = rustix::fs::Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
-/// A sandbox that was killed this moment may write for another instant.
+/// Processes of a sandbox that was just killed may still write for a moment.
 const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let text = arguments.first().and_then(|text| text.to_str()).unwrap_or_default();
-    let work: Work =
-        serde_json::from_str(text).map_err(|error| Error::internal("read what to do with files").because(error))?;
-    if users::needed() {
-        users::unshare_with(UnshareFlags::empty())?;
-    }
-    match work {
-        Work::Remove { paths } => paths.iter().try_for_each(|path| remove(path))?,
-        Work::Unpack { tarball, to } => unpack(&tarball, &to)?,
-        Work::Export { plan } => crate::export::carry_out(&plan)?,
+    let task: FileTask =
+        serde_json::from_str(text).map_err(|error| Error::internal("read a file task").because(error))?;
+    users::become_file_owner()?;
+    match task {
+        FileTask::Remove { paths } => paths.iter().try_for_each(|path| remove(path))?,
+        FileTask::Unpack { tarball, to } => unpack(&tarball, &to)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -58,8 +52,8 @@ fn remove(path: &Path) -> Result<()> {
         let gone = match std::fs::remove_dir_all(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => std::fs::remove_file(path),
-            // A folder that its owner may not write is no obstacle for root, but for root of a user namespace it is
-            // when its own mode says so and the file system is not that namespace's.
+            // Root ignores the mode of a folder, but root of a user namespace does not when the file system belongs to
+            // another namespace.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 open_up(path);
                 std::fs::remove_dir_all(path)
@@ -79,7 +73,7 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Lets the owner into every folder below `path`.
+/// Gives the owner access to every folder below `path`.
 fn open_up(path: &Path) {
     let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700));
     for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {

@@ -1,4 +1,4 @@
-//! Paths as the sandbox will see them, before it is entered: no symbolic link leads out of the new root.
+//! Paths in the root of a sandbox before it is entered: symbolic links are resolved inside the new root.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -8,12 +8,12 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind_recursive, mount_remount};
 
-use super::entry::Context;
+use super::failure::Context;
 
-/// The root that is being set up.
-pub(super) struct Inside(OwnedFd);
+/// The root file system that is being set up.
+pub(super) struct NewRoot(OwnedFd);
 
-impl Inside {
+impl NewRoot {
     /// Opens a mounted root.
     pub(super) fn open(root: &Path) -> Result<Self> {
         let descriptor =
@@ -22,12 +22,12 @@ impl Inside {
         Ok(Self(descriptor))
     }
 
-    /// The root itself.
-    pub(super) fn root(&self) -> &OwnedFd {
+    /// The folder itself.
+    pub(super) fn descriptor(&self) -> &OwnedFd {
         &self.0
     }
 
-    /// What `path` leads to inside; `None` when there is nothing.
+    /// Opens `path`; `None` when it does not exist.
     pub(super) fn find(&self, path: &Path) -> Result<Option<OwnedFd>> {
         match rustix::fs::openat2(
             &self.0,
@@ -42,12 +42,12 @@ impl Inside {
         }
     }
 
-    /// The folder `path`, made with its parents when it is missing.
+    /// Opens the folder `path`, which is created with its parents when it is missing.
     pub(super) fn folder(&self, path: &Path) -> Result<OwnedFd> {
         if let Some(found) = self.find(path)? {
             return Ok(found);
         }
-        let doing = || format!("make the folder {} in the sandbox", path.display());
+        let doing = || format!("create the folder {} in the sandbox", path.display());
         let parent = match path.parent() {
             Some(parent) => self.folder(parent)?,
             None => self.0.as_fd().try_clone_to_owned().context(doing)?,
@@ -60,12 +60,12 @@ impl Inside {
         self.find(path)?.ok_or(Errno::NOENT).context(doing)
     }
 
-    /// The file `path`, made empty with its parents when it is missing.
+    /// Opens the file `path`, which is created empty with its parents when it is missing.
     pub(super) fn file(&self, path: &Path) -> Result<OwnedFd> {
         if let Some(found) = self.find(path)? {
             return Ok(found);
         }
-        let doing = || format!("make the file {} in the sandbox", path.display());
+        let doing = || format!("create the file {} in the sandbox", path.display());
         let parent = self.folder(path.parent().unwrap_or(Path::new("/")))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::fs::openat(&parent, path.file_name().unwrap_or_default(), flags, Mode::from_raw_mode(0o644))
@@ -80,19 +80,19 @@ impl Inside {
             .context(|| format!("mount {kind} on {path} in the sandbox"))
     }
 
-    /// Makes a path of the host visible at `target`, with what is mounted below it.
+    /// Bind-mounts a path of the host at `target`, with the mounts below it.
     pub(super) fn bind(&self, source: &Path, target: &Path, read_only: bool) -> Result<()> {
-        let doing = || format!("make {} visible in the sandbox as {}", source.display(), target.display());
+        let doing = || format!("bind {} to {} in the sandbox", source.display(), target.display());
         let folder = std::fs::metadata(source).context(doing)?.is_dir();
         let place = if folder { self.folder(target)? } else { self.file(target)? };
         mount_bind_recursive(source, by_number(&place)).context(doing)?;
         if read_only { self.make_read_only(target) } else { Ok(()) }
     }
 
-    /// Makes the mount on `path` read-only; its other flags stay, for a user namespace may not take one away.
+    /// Makes the mount on `path` read-only. Its other flags stay, because a user namespace must not clear them.
     pub(super) fn make_read_only(&self, path: &Path) -> Result<()> {
         let doing = || format!("make {} read-only in the sandbox", path.display());
-        // Opened anew: a descriptor from before the mount leads below it.
+        // Opened again, because a descriptor from before the mount leads to what is below it.
         let Some(mounted) = self.find(path)? else { return Ok(()) };
         let now = rustix::fs::fstatvfs(&mounted).context(doing)?.f_flag;
         let mut flags = MountFlags::BIND | MountFlags::RDONLY;
@@ -112,12 +112,12 @@ impl Inside {
     }
 }
 
-/// The path by which a mount call reaches an open file: nothing can be put in its way meanwhile.
+/// The path of an open file for a mount call, which no change of the file system can redirect.
 pub(super) fn by_number(descriptor: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", descriptor.as_raw_fd())
 }
 
-/// `openat2` wants it relative; `..` at the root stays at the root by itself.
+/// The path relative to the root, for `openat2`; `..` at the root stays at the root.
 fn relative(path: &Path) -> PathBuf {
     let relative: PathBuf =
         path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir)).collect();

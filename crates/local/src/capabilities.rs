@@ -1,0 +1,20 @@
+//! What the platform is called and what it can do.
+
+use ami_bake_core::plan::CaptureMode;
+use ami_bake_core::platform::Capabilities;
+
+/// The platform's name in the ledger and in manifests.
+pub(crate) const PLATFORM: &str = "local";
+
+/// What this machine can do for a bake. All capture modes are the same here: the machine's processes end first.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    platform: PLATFORM,
+    source: PLATFORM,
+    machine: &["user", "network", "lifetime", "tags"],
+    publish: &["name", "description", "tags", "keep", "if"],
+    captures: &[CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live],
+    init: false,
+    deploy: false,
+    replaces_versions: true,
+    services: false,
+};
