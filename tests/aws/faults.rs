@@ -68,9 +68,9 @@ fn a_document_that_does_what_it_should_not_ends_in_a_sentence() {
     fixture.write("web.yml", UNLUCKY);
     let baked = fixture.bake().exits(0);
     for text in [
-        "web.yml:5: the phase `build` failed at the step `Code` (ExecuteBash): exited with status 255; that is ignored",
+        "web.yml:5: the phase `build` failed at the step `Code` (ExecuteBash): exited with status 255; ignored",
         "nothing is said to it",
-        "at the step `Slow` (ExecuteBash): it was still running after 2s and was ended; that is ignored",
+        "at the step `Slow` (ExecuteBash): it was still running after 2s and was killed; ignored",
         "none of it is left",
         "at the step `Cut` (ExecuteBash): the connection to the machine was lost",
         "it goes on",
