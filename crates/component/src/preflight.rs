@@ -44,11 +44,11 @@ struct Call<'a> {
 async fn of_document(run: &Run, services: &dyn Services, invocation: &Invocation<'_>) -> Result<()> {
     let callers: Vec<String> = invocation.callers.iter().cloned().chain([invocation.name.to_owned()]).collect();
     for call in calls(invocation) {
-        let tell = |error: Error| told(invocation, call.step, &error);
-        let stored = services.component(run, &call.arn).await.map_err(tell)?;
-        let document = read_text(&stored.arn, &stored.text).map_err(tell)?;
+        let locate = |error: Error| located(invocation, call.step, &error);
+        let stored = services.component(run, &call.arn).await.map_err(locate)?;
+        let document = read_text(&stored.arn, &stored.text).map_err(locate)?;
         let phases: Vec<&str> = call.phases.iter().map(String::as_str).collect();
-        runs(&document, &stored.arn, &phases).map_err(tell)?;
+        runs(&document, &stored.arn, &phases).map_err(locate)?;
         // Recursion and depth are reported when it runs.
         if callers.len() < DEPTH && !callers.contains(&stored.arn) {
             let inner = Invocation {
@@ -58,7 +58,7 @@ async fn of_document(run: &Run, services: &dyn Services, invocation: &Invocation
                 phases: (!phases.is_empty()).then_some(phases.as_slice()),
                 callers: &callers,
             };
-            Box::pin(of_document(run, services, &inner)).await.map_err(tell)?;
+            Box::pin(of_document(run, services, &inner)).await.map_err(locate)?;
         }
     }
     Ok(())
@@ -104,7 +104,7 @@ fn runs(document: &Document, name: &str, phases: &[&str]) -> Result<()> {
 }
 
 /// An error with the step that names the document.
-fn told(invocation: &Invocation<'_>, step: &Step, error: &Error) -> Error {
+fn located(invocation: &Invocation<'_>, step: &Step, error: &Error) -> Error {
     if error.kind() == ErrorKind::Cancelled {
         return error.clone();
     }
@@ -116,12 +116,12 @@ fn told(invocation: &Invocation<'_>, step: &Step, error: &Error) -> Error {
         step.module.name,
         error.message()
     );
-    let told =
+    let located =
         Error::preflight(message).help(error.help_text().unwrap_or("Correct the document.")).because(error.clone());
     // A document in Image Builder is not a file of the user's.
     if invocation.callers.is_empty() {
-        told.in_file(SourceLocation { file: invocation.name.to_owned(), line: step.line })
+        located.in_file(SourceLocation { file: invocation.name.to_owned(), line: step.line })
     } else {
-        told
+        located
     }
 }

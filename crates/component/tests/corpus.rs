@@ -1,4 +1,4 @@
-//! Component documents that nobody on the project wrote, all judged and none a panic. They are no part of the repository:
+//! Component documents that nobody on the project wrote, all validated and none a panic. They are no part of the repository:
 //! the folder comes from AMI_BAKE_CORPUS or lies beside the checkout, and without it this test only says so.
 
 #![expect(clippy::unwrap_used, reason = "tests end where they fail")]
@@ -10,7 +10,7 @@ use ami_bake_manifest::{Manifest, Options};
 use ami_bake_testkit::corpus::corpus;
 
 /// What is said of a document by a manifest that runs all of its phases, with a value for each parameter.
-fn judged(path: &Path) -> Vec<Diagnostic> {
+fn validated(path: &Path) -> Vec<Diagnostic> {
     let text = std::fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
     let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
@@ -44,7 +44,7 @@ fn all_documents_are_judged() {
     println!("{:<110} {:>7} {:>8}", "document", "errors", "warnings");
     for path in &paths {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let findings = judged(path);
+        let findings = validated(path);
         let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         println!("{name:<110} {:>7} {:>8}", of(Severity::Error), of(Severity::Warning));
         for finding in findings.iter().filter(|finding| finding.is_error()) {

@@ -1,4 +1,4 @@
-//! How steps are applied to a machine; the verbs themselves live in the steps room.
+//! How steps are applied to a machine; the step types are in crates/steps.
 
 use async_trait::async_trait;
 

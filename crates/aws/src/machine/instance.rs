@@ -164,7 +164,8 @@ pub(crate) async fn describe(client: &Client, filters: Vec<ec2::Filter>, doing: 
 
 /// The machine that a request with this token started, if it did.
 pub(super) async fn by_token(client: &Client, token: &str) -> Result<Option<Instance>> {
-    let found = describe(client, vec![filter("client-token", token)], "find the machine of an unanswered request").await?;
+    let found =
+        describe(client, vec![filter("client-token", token)], "find the machine of an unanswered request").await?;
     Ok(found.into_iter().next())
 }
 

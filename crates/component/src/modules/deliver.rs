@@ -21,7 +21,7 @@ pub(super) struct Target {
     sum: Option<(&'static str, String)>,
 }
 
-/// What is wanted of a target.
+/// Where a file goes on the machine, and how.
 pub(super) struct DownloadSpec<'a> {
     /// A path; a folder with a slash at its end.
     pub(super) destination: &'a str,
@@ -44,19 +44,19 @@ fi
 mkdir -p "$folder" && folder=$(cd "$folder" && pwd) || exit 1
 printf 'send\n%s\n%s' "$folder" "$target""#;
 
-/// Makes ready for a file; none when it is there already with the wanted checksum, with its path.
+/// Prepares for a file. `Err` with its path if it already exists with this checksum.
 ///
 /// # Errors
 /// When something is there that must not be replaced.
-pub(super) async fn prepare(attempt: &Attempt<'_>, wanted: DownloadSpec<'_>) -> Result<Result<Target, String>> {
+pub(super) async fn prepare(attempt: &Attempt<'_>, spec: DownloadSpec<'_>) -> Result<Result<Target, String>> {
     let flag = |set: bool| if set { "1" } else { "" };
-    let (tool, sum) = wanted.sum.as_ref().map_or(("", ""), |(tool, sum)| (*tool, sum.as_str()));
+    let (tool, sum) = spec.sum.as_ref().map_or(("", ""), |(tool, sum)| (*tool, sum.as_str()));
     let script = format!(
         "to={} name={} into={} overwrite={} tool={tool} sum={}\n{PREPARE}\n",
-        quote(wanted.destination),
-        quote(wanted.name),
-        flag(wanted.into),
-        flag(wanted.overwrite),
+        quote(spec.destination),
+        quote(spec.name),
+        flag(spec.into),
+        flag(spec.overwrite),
         quote(sum),
     );
     let said = attempt.machine.sh(&script, attempt.deadline).await?.passed()?;
@@ -68,9 +68,9 @@ pub(super) async fn prepare(attempt: &Attempt<'_>, wanted: DownloadSpec<'_>) -> 
             name: target.rsplit('/').next().unwrap_or_default().to_owned(),
             path: (*target).to_owned(),
             folder: (*folder).to_owned(),
-            sum: wanted.sum,
+            sum: spec.sum,
         })),
-        _ => Err(Error::build(format!("`{}` is not a valid file path", wanted.destination))),
+        _ => Err(Error::build(format!("`{}` is not a valid file path", spec.destination))),
     }
 }
 

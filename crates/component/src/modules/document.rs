@@ -66,7 +66,7 @@ pub(super) async fn run_document(
         Ok(summary) => (*summary, String::new()),
         Err(error) => (Summary { failed: 1, ..Summary::default() }, error.message().to_owned()),
     };
-    let told = json!({
+    let values = json!({
         "executedStepCount": summary.passed + summary.ignored + summary.failed,
         "executionId": attempt.machine.run.id(),
         "failedStepCount": summary.failed,
@@ -75,7 +75,7 @@ pub(super) async fn run_document(
         "logUrl": "",
         "status": if ended.is_ok() { "success" } else { "failed" },
     });
-    for (name, value) in told.as_object().into_iter().flatten() {
+    for (name, value) in values.as_object().into_iter().flatten() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         outputs.insert(name.clone(), text);
     }

@@ -54,8 +54,8 @@ pub(super) async fn download(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> R
 
 async fn one(attempt: &Attempt<'_>, from: &ObjectPath, destination: &str, name: &str, overwrite: bool) -> Result<()> {
     let run = attempt.machine.run;
-    let wanted = DownloadSpec { destination, name, into: true, overwrite, sum: None };
-    let Ok(target) = prepare(attempt, wanted).await? else { return Ok(()) };
+    let spec = DownloadSpec { destination, name, into: true, overwrite, sum: None };
+    let Ok(target) = prepare(attempt, spec).await? else { return Ok(()) };
     let object = attempt.deadline.within(run, attempt.machine.services()?.object(run, from)).await?;
     deliver(attempt, &target, object.content, object.size)
         .await

@@ -39,7 +39,7 @@ pub(super) async fn download(attempt: &Attempt<'_>, entries: &[Inputs<'_>], outp
             }
             _ => return Err(Error::build("`checksum` and `algorithm` have to be set together")),
         };
-        let wanted = DownloadSpec {
+        let spec = DownloadSpec {
             destination: &destination,
             name: name.unwrap_or_default(),
             into: false,
@@ -47,7 +47,7 @@ pub(super) async fn download(attempt: &Attempt<'_>, entries: &[Inputs<'_>], outp
             sum,
         };
         let tls_verify = !inputs.flag("ignoreCertificateErrors", false)?;
-        let path = match prepare(attempt, wanted).await? {
+        let path = match prepare(attempt, spec).await? {
             Ok(target) => {
                 download_one(attempt, &url, tls_verify, &target).await?;
                 target.path
@@ -92,9 +92,9 @@ async fn download_one(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target
 
 async fn once(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target: &Target) -> Result<(), FetchError> {
     let run = attempt.machine.run;
-    let wanted = FetchRequest { method: Method::GET, url: url.clone(), headers: &[], tls_verify };
+    let request = FetchRequest { method: Method::GET, url: url.clone(), headers: &[], tls_verify };
     let machine = attempt.machine.on.communicator.as_ref();
-    let answered = attempt.deadline.within(run, async { Ok(fetch(machine, wanted).await) }).await;
+    let answered = attempt.deadline.within(run, async { Ok(fetch(machine, request).await) }).await;
     let answer = answered.map_err(FetchError::Permanent)??;
     let (content, size): (Reader<'_>, u64) = match answer.size {
         Some(size) => (answer.body, size),

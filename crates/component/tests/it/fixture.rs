@@ -89,8 +89,8 @@ impl Fixture {
         self.document(document, &[Phase::Build], &[]).await
     }
 
-    /// Judges the build phase of a whole document, as a bake does before it starts a machine.
-    pub(crate) async fn judge(&self, document: &str) -> Result<()> {
+    /// Validates the build phase of a whole document, as a bake does before it starts a machine.
+    pub(crate) async fn preflight(&self, document: &str) -> Result<()> {
         let step = self.of(document, &[Phase::Build], &[]);
         self.components.judge(&self.run, &[&step]).await
     }

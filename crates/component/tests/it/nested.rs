@@ -73,28 +73,28 @@ async fn documents_of_image_builder_are_judged_before_a_machine_and_run_on_it() 
         build("- {name: Say, action: ExecuteBash, inputs: {commands: ['echo for {{ Who }}']}}")
     );
     fixture.store.put(STORED, inner.as_bytes());
-    fixture.judge(&call("")).await.unwrap();
+    fixture.preflight(&call("")).await.unwrap();
     let outcome = fixture.build_of(&call("")).await;
     assert!(outcome.told.iter().any(|told| told.ends_with("1.0.0/7")), "{:?}", outcome.told);
     assert_eq!(outcome.passes(), "for me\n");
     // What can't run is told before a machine, where it is sure to run.
     fixture.store.put(STORED, build("- {name: W, action: SetRegistry}").as_bytes());
-    let error = whole(&fixture.judge(&call("")).await.unwrap_err());
+    let error = whole(&fixture.preflight(&call("")).await.unwrap_err());
     for part in
         ["web.yml:6: the step `Call` (ExecuteDocument): ", "component/inner/1.0.0/7:5: the step `W` needs Windows"]
     {
         assert!(error.contains(part), "{error}");
     }
-    fixture.judge(&call(", onFailure: Ignore")).await.unwrap();
-    fixture.judge(&call(", if: {fileExists: /none}")).await.unwrap();
+    fixture.preflight(&call(", onFailure: Ignore")).await.unwrap();
+    fixture.preflight(&call(", if: {fileExists: /none}")).await.unwrap();
     fixture.store.put(
         STORED,
         build(&format!("- {{name: Again, action: ExecuteDocument, inputs: {{document: '{STORED}'}}}}")).as_bytes(),
     );
-    fixture.judge(&call("")).await.unwrap();
+    fixture.preflight(&call("")).await.unwrap();
     let error = fixture.build_of(&call("")).await.fails();
     assert!(error.contains("component/inner/1.0.0/7` would run itself"), "{error}");
     let absent = call("").replace("default: 1.0.0", "default: 2.0.0");
-    let error = whole(&fixture.judge(&absent).await.unwrap_err());
+    let error = whole(&fixture.preflight(&absent).await.unwrap_err());
     assert!(error.contains("component/inner/2.0.0: there is no such component"), "{error}");
 }

@@ -177,7 +177,10 @@ async fn a_killed_bake_is_cleaned_up() {
         .unwrap();
     eventually("the other bake's daemon does not run", || is_running("sleep 47130815")).await;
     let machines = fixture.store().join("machines");
-    assert!(fixture.local.expired(&fixture.run).await.unwrap().is_empty(), "the machine of a running bake is not an orphan");
+    assert!(
+        fixture.local.expired(&fixture.run).await.unwrap().is_empty(),
+        "the machine of a running bake is not an orphan"
+    );
     other.kill().await.unwrap();
     eventually("the daemon lives on", || !is_running("sleep 47130815")).await;
     let left = fixture.local.expired(&fixture.run).await.unwrap();

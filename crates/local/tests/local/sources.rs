@@ -56,7 +56,9 @@ async fn what_is_no_root_file_system_is_refused_by_name() {
     pack(&folder, &tarball, "-cf");
     let text = fixture.folder.path().join("notes.txt");
     std::fs::write(&text, "hello ".repeat(500)).unwrap();
-    for (path, why) in [(&folder, "it has no /bin/sh"), (&tarball, "it has no /bin/sh"), (&text, "it is not a tar file")] {
+    for (path, why) in
+        [(&folder, "it has no /bin/sh"), (&tarball, "it has no /bin/sh"), (&text, "it is not a tar file")]
+    {
         let query = SourceQuery::Reference(path.to_str().unwrap().to_owned());
         let error = fixture.local.find_source(&fixture.run, &query).await.unwrap_err();
         assert!(error.to_string().contains(path.to_str().unwrap()) && error.to_string().contains(why), "{error}");

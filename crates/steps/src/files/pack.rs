@@ -112,8 +112,8 @@ impl Exact<'_> {
 }
 
 /// An error with the path that it is about.
-pub(crate) fn about(verb: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{verb} `{}`: {error}", path.display()))
+pub(crate) fn about(action: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{action} `{}`: {error}", path.display()))
 }
 
 #[cfg(test)]

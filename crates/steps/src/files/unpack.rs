@@ -67,7 +67,7 @@ fn parents(place: &TargetFolder, target: &Path) -> io::Result<()> {
     let mut path = place.root.clone();
     let below = parent.strip_prefix(&place.root);
     if below.is_err() {
-        return fs::create_dir_all(parent).map_err(|error| about("make", parent, &error));
+        return fs::create_dir_all(parent).map_err(|error| about("create", parent, &error));
     }
     for component in below.into_iter().flat_map(Path::components) {
         path.push(component);
@@ -78,7 +78,7 @@ fn parents(place: &TargetFolder, target: &Path) -> io::Result<()> {
             )));
         }
     }
-    fs::create_dir_all(parent).map_err(|error| about("make", parent, &error))
+    fs::create_dir_all(parent).map_err(|error| about("create", parent, &error))
 }
 
 /// Writes one entry; true when it was a file or link.

@@ -1,4 +1,4 @@
-//! The verb `chef`, with a stand-in for the tool that Chef's own libraries read the command line and the configuration for.
+//! The step type `chef`, with a stand-in for the tool that Chef's own libraries read the command line and the configuration for.
 
 use std::path::Path;
 use std::process::Command;

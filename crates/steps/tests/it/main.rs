@@ -1,4 +1,4 @@
-//! The verbs against a real shell: harmless ones on this machine, the others in a throw-away copy of it (root only).
+//! The step types against a real shell: harmless ones on this machine, the others in a throw-away copy of it (root only).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod busybox;
