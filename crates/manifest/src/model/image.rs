@@ -76,7 +76,7 @@ pub enum CaptureChoice {
     Live,
 }
 
-/// `images`: image names are part of names, tags and paths.
+/// `images`: a map. Image names are part of AMI names, tags and paths.
 pub(super) fn images(generator: &mut SchemaGenerator) -> Schema {
     let image = generator.subschema_for::<Image>();
     json_schema!({

@@ -1,4 +1,4 @@
-//! The machine that an image is baked on.
+//! The machine to build and test an image on.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -162,7 +162,7 @@ pub enum VolumeType {
     Io1,
     /// Provisioned IOPS SSD.
     Io2,
-    /// Throughput optimised HDD.
+    /// Throughput optimized HDD.
     St1,
     /// Cold HDD.
     Sc1,

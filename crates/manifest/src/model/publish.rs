@@ -1,4 +1,4 @@
-//! Where an image goes.
+//! Where an image is published.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Values of one line that have a shape: the schema holds the shape, so that every problem of a file is found at once.
+//! Strings with a pattern. The pattern is part of the schema, so that all problems of a file are found at once.
 
 use std::borrow::Cow;
 use std::time::Duration;

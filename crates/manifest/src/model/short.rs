@@ -1,4 +1,4 @@
-//! Things that are written as one value or, with more to say, as a map.
+//! Maps that can be shortened to the value of one key.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
 
-/// A map of which one key may be written alone.
+/// A map that can be shortened to the value of one key.
 pub trait Shorthand {
-    /// The key that a lone value stands for.
+    /// The key of that value.
     const KEY: &'static str;
 }
 
-/// A `T` in either way of writing it.
+/// A `T`, written as a map or shortened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Short<T>(pub T);
 

@@ -1,4 +1,4 @@
-//! Where an image comes from.
+//! What an image is built from.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -12,7 +12,7 @@ use super::step_type::{Keyed, StepContext, StepSettings};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Reboot {
-    /// `true`.
+    /// Must be `true`.
     #[allow(dead_code, reason = "the key alone makes the step")]
     reboot: True,
 }
