@@ -152,7 +152,7 @@ class Imports(Crate):
         })
         self.assertEqual(found, {"a.rs": ["c.rs"], "b.rs": ["c.rs"]})
 
-    def test_programs_beside_a_library_are_crates_of_their_own(self):
+    def test_a_program_is_a_crate_of_its_own(self):
         found = self.edges({"main.rs": "mod a; fn main() { a::a() }", "a.rs": "pub fn a() {}"}, "main.rs")
         self.assertEqual(found, {"main.rs": ["a.rs"]})
 
