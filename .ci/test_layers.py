@@ -168,7 +168,10 @@ class Layers(Crate):
             "e/mod.rs": "use crate::d::D;",
         })
         self.assertEqual(layers.layers(self.source), [["b", "c", "d", "lib"], ["a", "e"]])
-        self.assertIn("| `src` | `b` `c` `d` → `a` `e` |", layers.table([self.source]))
+        page = layers.with_table("A\n<!-- layers -->\nold\n<!-- end of layers -->\nB\n", [self.source])
+        row = "| `src` | `b` `c` `d` → `a` `e` |"
+        table = f"| crate | layers, bottom to top |\n|---|---|\n{row}\n"
+        self.assertEqual(page, f"A\n<!-- layers -->\n{table}<!-- end of layers -->\nB\n")
 
 
 class Circles(Crate):
