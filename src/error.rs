@@ -1,4 +1,4 @@
-//! Failures for people: what, why, where, and what to do. The one place that prints them.
+//! Errors as text: what failed, where, why, and what to do.
 
 use ami_bake_core::Error;
 use ami_bake_core::event::Failure;
@@ -10,8 +10,7 @@ pub(crate) fn render(error: &Error, paint: Paint) -> String {
     failure(&Failure::from(error), None, paint)
 }
 
-/// Renders a failure with its causes and help. `shown` is its message above the manifest's line, marked, where it has
-/// one.
+/// Renders a failure with its causes and help. `shown` is its message with the line of the manifest, where it has one.
 pub(crate) fn failure(failure: &Failure, shown: Option<&str>, paint: Paint) -> String {
     let mut text = match (shown, &failure.route) {
         (Some(shown), _) => shown.to_owned(),
@@ -39,9 +38,14 @@ pub(crate) fn failure(failure: &Failure, shown: Option<&str>, paint: Paint) -> S
     text
 }
 
-/// Further lines of a text stand below its first.
+/// Indents all lines but the first.
 fn indent(text: &str) -> String {
     text.trim_end().replace('\n', "\n  ")
+}
+
+/// An error with its causes as one sentence, for a warning.
+pub(crate) fn sentence(error: &Error) -> String {
+    std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
@@ -50,12 +54,12 @@ mod tests {
 
     #[test]
     fn says_what_why_and_what_to_do() {
-        let inner = Error::internal("open the socket").because(std::io::Error::other("no route to host"));
-        let error = Error::build("reach machine i-1 in us-east-1").because(inner).help("Check the security group.");
+        let inner = Error::internal("cannot open the socket").because(std::io::Error::other("no route to host"));
+        let error = Error::build("cannot connect to i-1 in us-east-1").because(inner).help("Check the security group.");
         assert_eq!(
             render(&error, Paint { on: false }),
-            "error: reach machine i-1 in us-east-1\n\
-             Caused by:\n  1: open the socket\n  2: no route to host\n\
+            "error: cannot connect to i-1 in us-east-1\n\
+             Caused by:\n  1: cannot open the socket\n  2: no route to host\n\
              help: Check the security group.\n"
         );
     }

@@ -1,4 +1,4 @@
-//! What is known about the commit and the workflow run: for expressions, tags and the version.
+//! What is known about the commit and the workflow run. Expressions, tags and versions use it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,14 +8,14 @@ use ami_bake_core::engine::VersionContext;
 use ami_bake_core::tags;
 use ami_bake_core::version::Bump;
 
-/// Facts about where a run comes from; empty text where nothing is known.
+/// Where a run comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// The commit, 40 digits.
     pub(crate) sha: Option<String>,
     /// The full ref, such as `refs/heads/main`.
     pub(crate) reference: Option<String>,
-    /// The branch; of a pull request its head's.
+    /// The branch; for a pull request that of its head.
     pub(crate) branch: Option<String>,
     /// The tag.
     pub(crate) tag: Option<String>,
@@ -38,37 +38,12 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads the workflow's environment, or asks git about the repository around `folder`.
-    pub(crate) fn gather(folder: &Path) -> Self {
-        #[cfg(feature = "github")]
-        {
-            let environment = ami_bake_github::runner::Environment::of_process();
-            if environment.in_workflow() {
-                return Self::of_workflow(ami_bake_github::event::Workflow::of(&environment));
-            }
-        }
+    /// Asks git about the repository around `folder`.
+    pub(crate) fn of_git(folder: &Path) -> Self {
         Self::of_repository(|arguments| git(folder, arguments))
     }
 
-    #[cfg(feature = "github")]
-    fn of_workflow(workflow: ami_bake_github::event::Workflow) -> Self {
-        Self {
-            sha: workflow.sha,
-            reference: workflow.reference,
-            branch: workflow.branch,
-            tag: workflow.tag,
-            run_id: workflow.run_id,
-            actor: workflow.actor,
-            repository: workflow.repository,
-            ids: workflow.ids,
-            pull_request: workflow.pull_request,
-            run_url: workflow.run_url,
-            context: workflow.context,
-            bump: workflow.bump,
-        }
-    }
-
-    /// The facts that git knows on a laptop. A branch there makes no other version.
+    /// The facts that git knows. Unlike in a workflow, the branch does not influence the version.
     fn of_repository(git: impl Fn(&[&str]) -> Option<String> + Sync) -> Self {
         let git = &git;
         let (head, tag, remote) = std::thread::scope(|scope| {
@@ -85,7 +60,7 @@ impl Facts {
         Self { sha, reference, branch, tag, repository: remote.as_deref().and_then(repository), ..Self::default() }
     }
 
-    /// The tags that every image and machine of the run carries.
+    /// The tags that say where an image or a machine comes from.
     pub(crate) fn origin(&self) -> BTreeMap<String, String> {
         [(tags::REPOSITORY, &self.repository), (tags::COMMIT, &self.sha), (tags::RUN_URL, &self.run_url)]
             .into_iter()
@@ -103,7 +78,7 @@ fn repository(remote: &str) -> Option<String> {
     (!name.is_empty() && !owner.is_empty()).then(|| format!("{owner}/{name}"))
 }
 
-/// What git answers in `folder`; none where it fails, is not installed, or there is no repository.
+/// The output of git in `folder`; none when git fails or is not installed.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let answer = Command::new("git")
         .arg("-C")

@@ -1,27 +1,37 @@
-//! `ami-bake`: the command line. It wires the rooms together and does nothing of its own.
+//! `ami-bake`: the command line. It connects the crates and does no work of its own.
 
-#[cfg(feature = "github")]
-mod action;
+mod args;
 mod cli;
 mod commands;
 mod error;
 mod facts;
+mod features;
+mod host;
+mod platforms;
+mod plural;
+mod program;
 mod report;
+mod runtime;
 mod session;
 mod signals;
 mod table;
 mod ui;
-mod wire;
 
 #[cfg(test)]
-mod drift;
+mod generated_docs;
 
 use std::process::ExitCode;
 
+use features::PLATFORMS;
+use program::Program;
+
 fn main() -> ExitCode {
-    // The sandbox of the local platform re-executes this program as its own first process, which must have one thread.
-    if let Some(code) = wire::reexec() {
+    // First of all: the process in a sandbox must have one thread.
+    if let Some(code) = features::run_sandbox() {
         return code;
     }
-    cli::main()
+    if let Some(code) = features::run_action(cli::command, cli::run_words) {
+        return code;
+    }
+    cli::run(&Program { host: features::host(), platforms: PLATFORMS })
 }

@@ -13,12 +13,12 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// Text as it stands.
+    /// Plain text.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), look: None }
     }
 
-    /// The same in a style.
+    /// Sets the style.
     pub(crate) fn look(mut self, look: Look) -> Self {
         self.look = Some(look);
         self
@@ -31,7 +31,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// Renders a table; columns in which every row is empty are left out.
+/// Renders a table; columns that are empty in every row are left out.
 pub(crate) fn table(head: &[&str], rows: &[Vec<Cell>], paint: Paint) -> String {
     let used: Vec<usize> = (0..head.len())
         .filter(|column| rows.iter().any(|row| row.get(*column).is_some_and(|cell| !cell.text.is_empty())))

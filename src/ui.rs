@@ -1,6 +1,6 @@
-//! The two streams of the program: data on standard output, everything for people on standard error.
+//! How text looks: colours, and whether lines may be redrawn.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use clap::builder::styling::{AnsiColor, Style};
 
@@ -16,38 +16,38 @@ impl Paint {
         Painted { style: if self.on { Some(style) } else { None }, text }
     }
 
-    /// What stands out: names.
+    /// Names.
     pub(crate) const fn bold(self, text: &str) -> Painted<'_> {
         self.wrap(Style::new().bold(), text)
     }
 
-    /// What stands back: times, ids, a machine's own output.
+    /// Less important text: times, ids, a machine's own output.
     pub(crate) const fn dim(self, text: &str) -> Painted<'_> {
         self.wrap(Style::new().dimmed(), text)
     }
 
-    /// Good ends.
+    /// Success.
     pub(crate) fn good(self, text: &str) -> Painted<'_> {
         self.wrap(AnsiColor::Green.on_default(), text)
     }
 
-    /// Bad ends.
+    /// Failure.
     pub(crate) fn bad(self, text: &str) -> Painted<'_> {
         self.wrap(AnsiColor::Red.on_default().bold(), text)
     }
 
-    /// What is odd.
+    /// Warnings, and changes.
     pub(crate) fn odd(self, text: &str) -> Painted<'_> {
         self.wrap(AnsiColor::Yellow.on_default(), text)
     }
 
-    /// What to do.
+    /// Advice.
     pub(crate) fn help(self, text: &str) -> Painted<'_> {
         self.wrap(AnsiColor::Cyan.on_default(), text)
     }
 }
 
-/// A text in a style; honours a width, since the escape sequences stand outside of it.
+/// A text in a style. A width counts only the text, not the escape sequences.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Painted<'a> {
     style: Option<Style>,
@@ -67,7 +67,7 @@ impl std::fmt::Display for Painted<'_> {
     }
 }
 
-/// What the program may assume about where it writes.
+/// What the two streams can show: data goes to standard output, everything else to standard error.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ui {
     /// Colours on standard error.
@@ -79,7 +79,7 @@ pub(crate) struct Ui {
 }
 
 impl Ui {
-    /// Looks at the streams and at `NO_COLOR` (no-color.org), `TERM` and `CI`.
+    /// Inspects the streams, and `NO_COLOR` (no-color.org), `TERM` and `CI`.
     pub(crate) fn detect() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let plain = set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -90,42 +90,6 @@ impl Ui {
             live: err && !plain && !set("CI"),
         }
     }
-
-    /// Writes data to standard output. A reader that went away is no error of ours.
-    #[expect(clippy::unused_self, reason = "all output goes through the Ui")]
-    pub(crate) fn data(self, text: &str) {
-        #[cfg(feature = "github")]
-        if let Some(action) = crate::action::current() {
-            return action.log.say(text);
-        }
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    }
-
-    /// Writes text for people to standard error.
-    #[expect(clippy::unused_self, reason = "all output goes through the Ui")]
-    pub(crate) fn say(self, text: &str) {
-        #[cfg(feature = "github")]
-        if let Some(action) = crate::action::current() {
-            return action.log.say(text);
-        }
-        #[cfg(feature = "github")]
-        let text = &if in_workflow() { harmless(text) } else { text.to_owned() };
-        let mut err = std::io::stderr().lock();
-        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
-    }
-}
-
-/// True in a step of a workflow, whose runner listens to both streams.
-#[cfg(feature = "github")]
-pub(crate) fn in_workflow() -> bool {
-    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
-}
-
-/// Text of which no line is a command to the runner.
-#[cfg(feature = "github")]
-fn harmless(text: &str) -> String {
-    text.split_inclusive('\n').map(ami_bake_github::runner::defuse).collect()
 }
 
 #[cfg(test)]

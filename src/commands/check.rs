@@ -4,13 +4,14 @@ use ami_bake_core::Result;
 use ami_bake_core::plan::Recipe as _;
 use serde_json::json;
 
-use crate::cli::ManifestArgs;
+use crate::args::ManifestArgs;
+use crate::plural::counted;
+use crate::program::Program;
 use crate::session::load;
-use crate::ui::Ui;
 
-/// Find everything that is wrong with a manifest, without network and credentials
+/// Validate a manifest, without network access or credentials
 ///
-/// All problems are shown in one go, each at its line. In a GitHub workflow they are annotations too.
+/// Shows all problems at once, each with its line. In a GitHub workflow they also become annotations.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,8 +28,10 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
-    let loaded = load(&args.manifest, None, true)?;
+pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
+    let host = program.host.as_ref();
+    let paint = host.ui().paint;
+    let loaded = load(program, &args.manifest, None, true)?;
     if args.json {
         let report = json!({
             "format": 1,
@@ -36,18 +39,16 @@ pub(crate) fn run(args: &Args, ui: Ui) -> Result<u8> {
             "valid": loaded.manifest().is_some(),
             "findings": loaded.json(),
         });
-        ui.data(&format!("{report:#}\n"));
+        host.data(&format!("{report:#}\n"));
     } else {
-        loaded.show(ui);
+        loaded.show(host);
         if let Some(manifest) = loaded.manifest() {
-            let images = manifest.variants().len();
-            let images = if images == 1 { "1 image".to_owned() } else { format!("{images} images") };
+            let images = counted(manifest.variants().len(), "image");
             let platform = manifest.platform().as_str();
-            ui.say(&format!("{}: {} ({images} on {platform})\n", loaded.name(), ui.paint.good("valid")));
+            host.say(&format!("{}: {} ({images} on {platform})\n", loaded.name(), paint.good("valid")));
         } else {
-            let errors = loaded.errors();
-            let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
-            ui.say(&format!("{}: {}\n", loaded.name(), ui.paint.bad(&errors)));
+            let errors = counted(loaded.errors(), "error");
+            host.say(&format!("{}: {}\n", loaded.name(), paint.bad(&errors)));
         }
     }
     Ok(loaded.exit_code())

@@ -2,8 +2,7 @@
 
 use clap_complete::Shell;
 
-use crate::cli;
-use crate::ui::Ui;
+use crate::program::Program;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -13,13 +12,14 @@ Examples:
   ami-bake completions zsh  > ~/.zfunc/_ami-bake
   ami-bake completions fish > ~/.config/fish/completions/ami-bake.fish")]
 pub(crate) struct Args {
-    /// The shell
+    /// Shell to print the script for
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args, ui: Ui) -> u8 {
+/// `surface` is the whole command line.
+pub(crate) fn run(args: &Args, surface: &mut clap::Command, program: &Program) -> u8 {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut cli::command(), "ami-bake", &mut script);
-    ui.data(&String::from_utf8_lossy(&script));
+    clap_complete::generate(args.shell, surface, "ami-bake", &mut script);
+    program.host.data(&String::from_utf8_lossy(&script));
     0
 }

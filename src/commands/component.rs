@@ -8,27 +8,29 @@ use ami_bake_core::{Error, Result};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use crate::cli::{PlaceArgs, assignment};
-use crate::session::{Loaded, Parts, Session, Show, Written, write};
-use crate::ui::Ui;
+use crate::args::{EventArgs, KeepArgs, PlatformArgs, assignment};
+use crate::plural::counted;
+use crate::program::Program;
+use crate::report::Show;
+use crate::session::{Generated, Loaded, Session, load_generated};
 
-/// Run or check an Image Builder component document by itself
+/// Run or validate an Image Builder component document on its own
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Command {
     Run(RunArgs),
     Check(CheckArgs),
 }
 
-/// Run a component document on a fresh machine, which is gone afterwards
+/// Run a component document on a fresh machine, which is terminated afterwards
 ///
-/// All of its phases run on one machine, in the document's own order, and no image is made of it. A bake runs the phase
-/// `test` on another machine, which booted the image.
+/// All phases run on one machine, in the order of the document, and no image is captured. A bake runs the phase `test`
+/// on a fresh machine that was launched from the image.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,28 +42,26 @@ struct RunArgs {
     #[command(flatten)]
     document: DocumentArgs,
 
-    /// The platform of the machine: aws, docker or local
+    /// Platform of the machine: aws, docker or local
     #[arg(long, value_name = "PLATFORM", default_value = "local")]
     platform: String,
 
-    /// What the machine starts from: `host`, a folder, a tarball or a baked image such as shop/base on local, an image on
-    /// docker, an AMI's id or the name of its SSM parameter on aws
+    /// Source of the machine. On local: `host`, a folder, a tarball or a baked image such as shop/base; on docker: an
+    /// image; on aws: an AMI ID or the name of an SSM parameter. Default on local: host
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
 
     #[command(flatten)]
-    place: PlaceArgs,
+    access: PlatformArgs,
 
-    /// When a step fails, keep the machine for two hours and write its key into FOLDER (default: the working directory)
-    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = ".")]
-    keep_on_failure: Option<PathBuf>,
+    #[command(flatten)]
+    keep: KeepArgs,
 
-    /// Print every event as a line of JSON instead of text for people
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    events: EventArgs,
 }
 
-/// Find everything that is wrong with a component document, without a machine
+/// Validate a component document, without a machine
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -71,38 +71,38 @@ struct CheckArgs {
     #[command(flatten)]
     document: DocumentArgs,
 
-    /// The platform that it would run on: aws, docker or local
-    #[arg(long, value_name = "PLATFORM", default_value = crate::wire::PLATFORMS[0])]
-    platform: String,
+    /// Platform that the document is for: aws, docker or local. Default: the first of these that this build has
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
 
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// The document, and what it is given.
+/// The document and its parameters.
 #[derive(Debug, clap::Args)]
 struct DocumentArgs {
-    /// The component document
+    /// Component document
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Only this phase; may be repeated
+    /// Run only this phase; may be repeated
     #[arg(long, value_enum, value_name = "PHASE")]
     phase: Vec<PhaseArg>,
 
-    /// Give a parameter of the document a value; may be repeated
+    /// Set a parameter of the document; may be repeated
     #[arg(long, visible_alias = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     with: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PhaseArg {
-    /// Makes the image
+    /// Builds the image
     Build,
-    /// Looks at the build machine
+    /// Validates the build machine
     Validate,
-    /// Looks at a machine that booted the image
+    /// Tests a machine launched from the image
     Test,
 }
 
@@ -116,55 +116,51 @@ impl PhaseArg {
     }
 }
 
-pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
-    match args.verb {
-        Verb::Run(args) => run_alone(args, ui).await,
-        Verb::Check(args) => check(&args, ui),
+pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
+    match args.command {
+        Command::Run(args) => run_document(args, program).await,
+        Command::Check(args) => check(&args, program),
     }
 }
 
-async fn run_alone(args: RunArgs, ui: Ui) -> Result<u8> {
-    let source = match (&args.source, args.platform.as_str()) {
-        (Some(source), _) => source.clone(),
+async fn run_document(args: RunArgs, program: &Program) -> Result<u8> {
+    let RunArgs { document, platform, source, access, keep, events } = args;
+    let source = match (source, platform.as_str()) {
+        (Some(source), _) => source,
         (None, "local") => "host".to_owned(),
         (None, platform) => {
-            return Err(Error::usage(format!("say what the machine on {platform} starts from"))
-                .help("Give --source with an image, such as debian:12 on docker or ami-0123456789abcdef0 on aws."));
+            return Err(Error::usage(format!("--source is required on platform `{platform}`"))
+                .help("Use an image such as debian:12 on docker, or ami-0123456789abcdef0 on aws."));
         }
     };
-    let region = args.place.region.as_deref();
-    let loaded = load(&args.document, &args.platform, &source, region, false)?;
-    loaded.show(ui);
+    let host = program.host.as_ref();
+    let loaded = load(program, &document, &platform, &source, access.region.as_deref(), false)?;
+    loaded.show(host);
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let parts = Parts {
-        show: if args.json {
-            Show::Events
-        } else {
-            // The manifest around the document is none of the reader's.
-            let explain = loaded.explain(ui);
-            Show::All(Box::new(move |failure| explain(&Failure { route: None, ..failure.clone() })))
-        },
-        creates: true,
-        report: None,
-        origin: loaded.facts().origin(),
-        secrets: loaded.secrets()?,
-    };
-    let session = Session::begin(parts, ui)?;
+    let mut settings = loaded.creating(host, events.json)?;
+    if let Show::All(explain) = settings.show {
+        // The manifest around the document is generated: the user never sees its lines.
+        settings.show = Show::All(Box::new(move |failure| explain(&Failure { route: None, ..failure.clone() })));
+    }
+    let session = Session::begin(settings, &program.host)?;
     let options = Options {
         force: true,
         until_validate: true,
-        keep_on_failure: args.keep_on_failure.map(Into::into),
+        keep_on_failure: keep.keep_on_failure.map(Into::into),
         ..Options::default()
     };
-    let code = match loaded.context(manifest, args.place, &session.run).await {
+    let code = match loaded.context(program, manifest, access, &session.run).await {
         Ok(context) => engine::bake(&session.run, &context, &options).await,
         Err(error) => return session.fail(error).await,
     };
     Ok(session.end(code).await)
 }
 
-fn check(args: &CheckArgs, ui: Ui) -> Result<u8> {
-    let loaded = load(&args.document, &args.platform, "host", None, true)?;
+fn check(args: &CheckArgs, program: &Program) -> Result<u8> {
+    let host = program.host.as_ref();
+    let paint = host.ui().paint;
+    let platform = args.platform.as_deref().unwrap_or(program.platforms.default_name());
+    let loaded = load(program, &args.document, platform, "host", None, true)?;
     if args.json {
         let report = json!({
             "format": 1,
@@ -172,28 +168,33 @@ fn check(args: &CheckArgs, ui: Ui) -> Result<u8> {
             "valid": loaded.errors() == 0,
             "findings": loaded.json(),
         });
-        ui.data(&format!("{report:#}\n"));
+        host.data(&format!("{report:#}\n"));
     } else {
-        loaded.show(ui);
+        loaded.show(host);
         let name = args.document.file.display();
         let verdict = match loaded.errors() {
-            0 => ui.paint.good("valid").to_string(),
-            1 => ui.paint.bad("1 error").to_string(),
-            errors => ui.paint.bad(&format!("{errors} errors")).to_string(),
+            0 => paint.good("valid").to_string(),
+            errors => paint.bad(&counted(errors, "error")).to_string(),
         };
-        ui.say(&format!("{name}: {verdict}\n"));
+        host.say(&format!("{name}: {verdict}\n"));
     }
-    // A parameter without a value is no fault of the document's, though no plan comes of it.
+    // A parameter without a value is not an error of the document, although the manifest around it is incomplete.
     Ok(if loaded.errors() == 0 { 0 } else { loaded.exit_code() })
 }
 
-/// A manifest of one image, of which the document is all.
-fn load(args: &DocumentArgs, platform: &str, source: &str, region: Option<&str>, check: bool) -> Result<Loaded> {
-    if crate::wire::capabilities(platform).is_none() {
-        return Err(crate::wire::unknown(platform));
-    }
-    let text = std::fs::read_to_string(&args.file)
-        .map_err(|error| Error::usage(format!("read the component document {}", args.file.display())).because(error))?;
+/// Reads a generated manifest with one image, whose only step is the document.
+fn load(
+    program: &Program,
+    args: &DocumentArgs,
+    platform: &str,
+    source: &str,
+    region: Option<&str>,
+    check: bool,
+) -> Result<Loaded> {
+    program.platforms.get(platform)?;
+    let text = std::fs::read_to_string(&args.file).map_err(|error| {
+        Error::usage(format!("cannot read component document {}", args.file.display())).because(error)
+    })?;
     let name = name(&args.file);
     let phases: Vec<&str> = if args.phase.is_empty() {
         ami_bake_component::phases(&text)
@@ -223,16 +224,17 @@ fn load(args: &DocumentArgs, platform: &str, source: &str, region: Option<&str>,
     if let (Some(region), "aws") = (region, platform) {
         manifest["aws"] = json!({ "region": region });
     }
-    Ok(write(&Written {
+    let generated = Generated {
         name: format!("{} (as a step)", args.file.display()),
         text: format!("{manifest:#}\n"),
         check,
-        // Which phases run is said on the command line, and values may still come.
-        quiet: if check { &["unused-phase", "missing-parameter"] } else { &["unused-phase"] },
-    }))
+        // The command line selects the phases, and a check may be run without values for parameters.
+        ignored: if check { &["unused-phase", "missing-parameter"] } else { &["unused-phase"] },
+    };
+    Ok(load_generated(program, &generated))
 }
 
-/// An image that was baked before, as `NAMESPACE/IMAGE` or with a version behind it.
+/// The source for an image that was baked before: `NAMESPACE/IMAGE` or `NAMESPACE/IMAGE/VERSION`.
 fn baked(name: &str) -> Value {
     let mut parts = name.splitn(3, '/');
     match (parts.next(), parts.next(), parts.next()) {
@@ -240,19 +242,19 @@ fn baked(name: &str) -> Value {
         (Some(from), Some(image), Some(version)) => {
             json!({ "from": from, "image": image, "version": format!("={version}") })
         }
-        // No image has such a name: it is told as a file that isn't there.
+        // No image has such a name: it is reported as a missing file.
         _ => json!({ "local": name }),
     }
 }
 
-/// So much of a document's name stands before its lines.
+/// The most characters of a document's name that are shown before its log lines.
 const WIDTH: usize = 24;
 
-/// A name for the image that is never made.
+/// A name for the image, which is never captured: the document's.
 fn name(file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    // It stands before every line; the end of a long name says more than its beginning.
+    // The end of a long name says more than its beginning.
     let name = name.get(name.len().saturating_sub(WIDTH)..).unwrap_or(&name).trim_matches('-');
     if name.is_empty() { "document".to_owned() } else { name.to_owned() }
 }

@@ -8,18 +8,19 @@ use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::{ManifestArgs, PlaceArgs};
-use crate::report::place;
-use crate::session::{Parts, Session, Show, target};
+use crate::args::{StoreArgs, TargetArgs};
+use crate::program::Program;
+use crate::report::Show;
+use crate::report::text::region;
+use crate::session::{Session, Settings, target};
 use crate::table::{Cell, table};
-use crate::ui::{Paint, Ui};
-use crate::wire;
+use crate::ui::Paint;
 
-/// List the images that ami-bake made
+/// List images made by ami-bake
 ///
-/// With a manifest: the images of its namespace, in every region and account where it publishes them. Without one: all of
-/// the account and region, or of this machine. On AWS each with who uses it: instances, launch templates, Auto Scaling
-/// groups, parameters.
+/// With a manifest: the images of its namespace, in every region and account where it publishes them. Without one: all
+/// images of the account and region, or of this machine. On AWS the list also shows what uses an image: instances,
+/// launch templates, Auto Scaling groups and parameters.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -32,62 +33,58 @@ Examples:
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Option<Verb>,
+    command: Option<Command>,
 
     #[command(flatten)]
-    manifest: ManifestArgs,
+    target: TargetArgs,
 
-    #[command(flatten)]
-    place: PlaceArgs,
-
-    /// Print the images as JSON, the oldest version first
+    /// Print the images as JSON, oldest version first
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Command {
     Export(ExportArgs),
 }
 
-/// Write an image of the local platform to a file for others
+/// Export an image of the local platform to a file
 ///
-/// As an OCI image layout its layers stay layers, and skopeo, podman, docker and umoci read it; as a tarball or an ext4 disk
-/// it is the whole root file system. An existing file is never overwritten, and a broken export leaves nothing.
+/// An OCI image layout keeps the image's layers, and skopeo, podman, docker and umoci can read it. A tarball or an ext4
+/// disk contains the whole root file system. Existing files are never overwritten, and a failed export leaves no files.
 ///
-/// An image over `local: host` lies over this machine's own system, and that is exported with it, as far as it is the
-/// system: programs, settings that everybody may read, and the package managers' databases. Home directories, keys,
-/// password hashes, logs, data, everything below /opt and /srv, what is mounted, and this machine's names, proxies and
-/// credentials of known programs are left out. What the image's own steps made is always there.
+/// The export of an image based on `local: host` includes this machine's own system: programs, world-readable settings,
+/// and the databases of package managers. It leaves out home directories, keys, password hashes, logs, data, everything
+/// in /opt and /srv, mounted file systems, and this machine's names, proxies and credentials of known programs.
+/// Everything that the image's own steps created is always included.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  ami-bake images export web web.oci                       the highest version, as an OCI image layout
+  ami-bake images export web web.oci                       highest version, as an OCI image layout
   ami-bake images export shop/web/1.2.0 web.tar.gz
   ami-bake images export web@~1.2 web.img
   skopeo copy oci:web.oci docker-daemon:shop/web:1.2.0")]
 struct ExportArgs {
-    /// The image: its id, NAME/IMAGE/VERSION, or IMAGE@RANGE for the highest tested version in a range
+    /// Image to export: its ID, NAME/IMAGE/VERSION, or IMAGE@RANGE for the highest tested version in a range
     #[arg(value_name = "IMAGE")]
     image: String,
 
-    /// Where it goes: a folder or .oci.tar for an OCI image layout, .tar or .tar.gz for a root file system, .img or .raw
-    /// for an ext4 disk
+    /// File to create: a folder or .oci.tar for an OCI image layout, .tar or .tar.gz for a root file system, .img or
+    /// .raw for an ext4 disk
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The format, where the ending of FILE doesn't say it
+    /// Format of the export. Default: from the extension of FILE
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// The folder of the local platform's images
-    #[arg(long, value_name = "FOLDER")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
-    /// An OCI image layout: a folder, or a tar file where FILE ends in .tar
+    /// An OCI image layout: a folder, or a tar file if FILE ends in .tar
     Oci,
     /// The root file system in a tar file
     Rootfs,
@@ -95,27 +92,32 @@ enum Format {
     Disk,
 }
 
-async fn export(args: ExportArgs, ui: Ui) -> Result<u8> {
-    let session = Session::begin(Parts::reading(Show::Warnings), ui)?;
+async fn export(args: ExportArgs, program: &Program) -> Result<u8> {
+    let session = Session::begin(Settings::reading(Show::Warnings), &program.host)?;
     let format = args.format.and_then(|format| format.to_possible_value()).map(|value| value.get_name().to_owned());
-    let wanted = wire::Export { image: args.image, file: args.file, format, store: args.store };
-    match wire::export(&session.run, &wanted).await {
-        Ok(exported) => {
-            ui.say(&exported);
+    let exported = async {
+        let local = program.platforms.get("local")?;
+        local.export(&session.run, &args.image, &args.file, format.as_deref(), args.store).await
+    };
+    match exported.await {
+        Ok(text) => {
+            program.host.say(&text);
             Ok(session.end(0).await)
         }
         Err(error) => session.fail(error).await,
     }
 }
 
-pub(crate) async fn run(mut args: Args, ui: Ui) -> Result<u8> {
-    if let Some(Verb::Export(args)) = args.verb.take() {
-        return export(args, ui).await;
+pub(crate) async fn run(mut args: Args, program: &Program) -> Result<u8> {
+    if let Some(Command::Export(args)) = args.command.take() {
+        return export(args, program).await;
     }
-    let target = target(&args.manifest, args.place, ui)?;
-    let session = Session::begin(Parts::reading(Show::Warnings), ui)?;
+    let host = program.host.as_ref();
+    let selected = args.target.manifest.image.clone();
+    let target = target(program, &args.target.manifest, args.target.platform)?;
+    let session = Session::begin(Settings::reading(Show::Warnings), &program.host)?;
     let images = async {
-        let platform = target.platform(&session.run).await?;
+        let platform = target.connect(program, &session.run).await?;
         let query = ImageQuery { namespace: target.namespace.clone(), key: None, owner: None };
         let listed = platform.inventory(&session.run, &query, &target.published);
         session.run.until_cancelled(listed).await?
@@ -124,26 +126,26 @@ pub(crate) async fn run(mut args: Args, ui: Ui) -> Result<u8> {
         Ok(images) => images,
         Err(error) => return session.fail(error).await,
     };
-    images.retain(|listed| selected(&listed.image, &args.manifest.image));
-    // Places in the order of the manifest below each version.
+    images.retain(|listed| is_selected(&listed.image, &selected));
+    // A stable sort: regions stay in the order of the manifest.
     images.sort_by(|Listed { image: a, .. }, Listed { image: b, .. }| {
         (&a.namespace, &a.key, &a.version).cmp(&(&b.namespace, &b.key, &b.version))
     });
     if args.json {
         let images = images.iter().map(as_value).collect::<Result<Vec<Value>>>()?;
-        ui.data(&format!("{:#}\n", json!({"format": 1, "images": images})));
+        host.data(&format!("{:#}\n", json!({"format": 1, "images": images})));
     } else if images.is_empty() {
-        ui.say("There is no image of ami-bake here yet.\n");
+        host.say("No images found.\n");
     } else {
-        ui.data(&as_table(&images, session.run.clock().now(), ui.paint_data));
+        host.data(&as_table(&images, session.run.clock().now(), host.ui().paint_data));
     }
     Ok(session.end(0).await)
 }
 
-/// The image, with `used-by` where the platform can tell: a list, or null where it could not be learnt.
+/// The image, with `used-by` where the platform knows uses: a list, or null when it could not be determined.
 fn as_value(listed: &Listed) -> Result<Value> {
     let mut value = serde_json::to_value(&listed.image)
-        .map_err(|error| Error::internal("write the images as JSON").because(error))?;
+        .map_err(|error| Error::internal("cannot write the images as JSON").because(error))?;
     match &listed.usage {
         Some(Usage::By(by)) => value["used-by"] = json!(by),
         Some(Usage::Unknown(_)) => value["used-by"] = Value::Null,
@@ -152,16 +154,16 @@ fn as_value(listed: &Listed) -> Result<Value> {
     Ok(value)
 }
 
-fn selected(image: &ImageRecord, wanted: &[String]) -> bool {
-    wanted.is_empty() || wanted.iter().any(|name| *name == image.key.image || *name == image.key.to_string())
+fn is_selected(image: &ImageRecord, names: &[String]) -> bool {
+    names.is_empty() || names.iter().any(|name| *name == image.key.image || *name == image.key.to_string())
 }
 
-/// A column that a platform has nothing for is left out.
+/// Columns that a platform has no data for are left out.
 fn as_table(images: &[Listed], now: Timestamp, paint: Paint) -> String {
-    let (places, uses) =
+    let (regions, uses) =
         (images.iter().any(|listed| listed.image.region.is_some()), images.iter().any(|listed| listed.usage.is_some()));
     let mut head = vec!["name", "image", "version", "id"];
-    head.extend(places.then_some("region"));
+    head.extend(regions.then_some("region"));
     head.extend(["state", "digest", "age"]);
     head.extend(uses.then_some("in use by"));
     let row = |listed: &Listed| {
@@ -172,12 +174,12 @@ fn as_table(images: &[Listed], now: Timestamp, paint: Paint) -> String {
             Cell::new(image.version.to_string()),
             Cell::new(&image.id),
         ];
-        row.extend(places.then(|| place(image.region.as_deref(), image.account.as_deref()).into()));
+        row.extend(regions.then(|| region(image.region.as_deref(), image.account.as_deref()).into()));
         let age = image.created.map(|at| age(at, now)).unwrap_or_default();
         row.extend([state(image), Cell::new(image.digest.short()), age.into()]);
         row.extend(uses.then(|| match &listed.usage {
             Some(Usage::By(by)) => Cell::new(by.join(", ")),
-            Some(Usage::Unknown(_)) | None => Cell::new("not known").look(Paint::odd),
+            Some(Usage::Unknown(_)) | None => Cell::new("unknown").look(Paint::odd),
         }));
         row
     };
@@ -192,7 +194,7 @@ fn state(image: &ImageRecord) -> Cell {
     }
 }
 
-/// How old something is, to the unit that matters: `40 min`, `7 h`, `12 d`.
+/// An age in its largest unit: `40 min`, `7 h`, `12 d`.
 fn age(at: Timestamp, now: Timestamp) -> String {
     let minutes = now.duration_since(at).as_mins().max(0);
     match minutes {
@@ -207,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_told_in_one_unit() {
+    fn an_age_has_one_unit() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let since = |text: &str| age(text.parse().unwrap(), now);
         assert_eq!(since("2026-11-21T11:20:30Z"), "39 min");

@@ -1,27 +1,28 @@
 //! `ami-bake matrix`
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
-use ami_bake_core::Error;
-use ami_bake_core::engine::{self, PlannedImage};
+use ami_bake_core::engine::PlannedImage;
 use ami_bake_core::event::Decision;
 use ami_bake_core::plan::{Architecture, ImageKey};
+use ami_bake_core::{Error, Result};
 use serde_json::{Map, Value, json};
 
-use crate::cli::{ManifestArgs, PlaceArgs};
-use crate::commands::bake::VersionArgs;
-use crate::session::{Parts, Session, Show, load};
-use crate::ui::Ui;
+use super::planned::plan_images;
+use crate::args::{TargetArgs, VersionArgs};
+use crate::host::Host;
+use crate::program::Program;
 
-/// GitHub starts no more jobs of one matrix (GitHub Actions, "Limits").
+/// The most jobs that GitHub generates from a matrix (GitHub Actions, "Limits").
 const JOBS: usize = 256;
 
-/// Print what is to be baked as a job matrix, to bake each image on a runner of its own
+/// Print a job matrix, to bake each image in a job of its own
 ///
-/// Every image that a bake would make is there once, with the version that it gets, so that jobs that run side by side
-/// agree. `levels` are the same images in order: what is built on an image of this manifest is one level after it, since a
-/// matrix has no order. A job takes its part with `--image` and `--image-version`, and `ami-bake report --merge` folds the
-/// jobs' reports into one.
+/// Contains every image that a bake would make, with its version fixed, so that jobs that run at the same time agree.
+/// `levels` contains the same images in order: images that are built on another image of the manifest are one level
+/// after it, since a matrix has no order. A job selects its image with `--image` and `--image-version`. `ami-bake
+/// report --merge` merges the reports of the jobs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,60 +36,39 @@ In the job that bakes:
     - run: ami-bake bake --image ${{ matrix.image }} --image-version ${{ matrix.image }}=${{ matrix.version }}")]
 pub(crate) struct Args {
     #[command(flatten)]
-    manifest: ManifestArgs,
-
-    #[command(flatten)]
-    place: PlaceArgs,
+    target: TargetArgs,
 
     #[command(flatten)]
     version: VersionArgs,
 }
 
-pub(crate) async fn run(args: Args, ui: Ui) -> ami_bake_core::Result<u8> {
-    let loaded = load(&args.manifest, args.place.region.as_deref(), false)?;
-    loaded.show(ui);
-    let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let parts = Parts {
-        show: Show::Warnings,
-        creates: false,
-        report: None,
-        origin: loaded.facts().origin(),
-        secrets: loaded.known_secrets(),
+pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
+    let planned = match plan_images(program, args.target, &args.version).await? {
+        ControlFlow::Continue(planned) => planned,
+        ControlFlow::Break(code) => return Ok(code),
     };
-    let session = Session::begin(parts, ui)?;
-    let options = args.version.options(loaded.facts());
-    let planned = async {
-        let context = loaded.context(manifest, args.place, &session.run).await?;
-        engine::plan(&session.run, &context, &options).await
-    };
-    let matrix = match planned.await {
-        Ok(images) => Matrix::of(&images),
-        Err(error) => {
-            ui.say(&loaded.explain(ui)(&(&error).into()));
-            return Ok(session.end(error.kind().exit_code()).await);
-        }
-    };
+    let matrix = Matrix::of(&planned.images);
     if let Some(jobs) = matrix.levels.iter().map(Vec::len).find(|jobs| *jobs > JOBS) {
-        let error =
-            Error::preflight(format!("{jobs} images are to be baked, and GitHub starts {JOBS} jobs of a matrix"))
-                .help("Bake them in parts with --image, or several in one job: one run bakes them side by side too.");
-        return session.fail(error).await;
+        let error = Error::preflight(format!(
+            "a matrix of {jobs} images is too large: GitHub runs at most {JOBS} jobs"
+        ))
+        .help("Select fewer images with --image, or bake several in one job: a run bakes them in parallel too.");
+        return planned.session.fail(error).await;
     }
-    #[cfg(feature = "github")]
-    matrix.output();
-    // On one line, as it goes into an output.
-    ui.data(&format!("{}\n", matrix.value()));
-    Ok(session.end(0).await)
+    matrix.output(program.host.as_ref());
+    // On one line, as GITHUB_OUTPUT needs it.
+    program.host.data(&format!("{}\n", matrix.value()));
+    Ok(planned.session.end(0).await)
 }
 
-/// What is to be baked, by its distance from what is there.
+/// The images to bake, in levels: those of a level depend only on images of earlier levels or on existing ones.
 #[derive(Debug)]
 pub(crate) struct Matrix {
     levels: Vec<Vec<Value>>,
 }
 
 impl Matrix {
-    /// Of a plan, whose images stand each after the one that it is built on.
+    /// The matrix of a plan, in which each image comes after the one it is built on.
     pub(crate) fn of(images: &[PlannedImage]) -> Self {
         let mut known: HashMap<&ImageKey, (usize, Option<Architecture>)> = HashMap::new();
         let mut levels: Vec<Vec<Value>> = Vec::new();
@@ -108,28 +88,26 @@ impl Matrix {
         Self { levels }
     }
 
-    /// True when there is something to bake.
+    /// True when there is an image to bake.
     pub(crate) fn is_changed(&self) -> bool {
         !self.levels.is_empty()
     }
 
-    /// How many images.
+    /// The number of images to bake.
     pub(crate) fn count(&self) -> usize {
         self.levels.iter().map(Vec::len).sum()
     }
 
-    /// All images, as `strategy.matrix` takes them. An empty one is none to GitHub, so that a job asks `changed` first.
+    /// All images, as `strategy.matrix` takes them. GitHub fails a job with an empty matrix, so jobs check `changed`
+    /// first.
     pub(crate) fn all(&self) -> Value {
         json!({"include": self.levels.concat()})
     }
 
-    /// The outputs of an action.
-    #[cfg(feature = "github")]
-    pub(crate) fn output(&self) {
-        if let Some(action) = crate::action::current() {
-            action.output("changed", &self.is_changed().to_string());
-            action.output("matrix", &self.value().to_string());
-        }
+    /// Sets the outputs of an action.
+    pub(crate) fn output(&self, host: &dyn Host) {
+        host.output("changed", &self.is_changed().to_string());
+        host.output("matrix", &self.value().to_string());
     }
 
     fn value(&self) -> Value {
@@ -159,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_built_on_another_is_a_level_later() {
-        // Their base is decided elsewhere, and is level 0 whatever it is.
+        // The base of the first image is not part of the plan: it counts as level 0.
         let matrix =
             Matrix::of(&[waits("base", "x"), waits("web", "base"), waits("shop", "web"), waits("pay", "base")]);
         let names: Vec<Vec<&str>> = matrix

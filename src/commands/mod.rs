@@ -1,4 +1,4 @@
-//! The verbs, one a file: what a verb takes, and what it does.
+//! The commands, one a file: its arguments and what it does. Commands that need an optional crate are in `features`.
 
 pub(crate) mod bake;
 pub(crate) mod check;
@@ -9,11 +9,8 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod matrix;
 pub(crate) mod plan;
-#[cfg(feature = "aws")]
-pub(crate) mod policy;
+mod planned;
 pub(crate) mod publish;
-#[cfg(feature = "github")]
-pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod sweep;
 pub(crate) mod test;

@@ -1,22 +1,24 @@
 //! `ami-bake plan`
 
+use std::ops::ControlFlow;
+
 use ami_bake_component::grants;
-use ami_bake_core::engine::{self, BakeContext, Options, PlannedImage};
+use ami_bake_core::engine::{BakeContext, PlannedImage};
 use ami_bake_core::event::Decision;
 use ami_bake_core::plan::{ImagePlan, Resolved};
 use ami_bake_core::platform::{Permission, Superseded};
-use ami_bake_core::{ErrorKind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run};
 use serde_json::{Value, json};
 
-use crate::cli::{ManifestArgs, PlaceArgs};
-use crate::commands::bake::VersionArgs;
-use crate::commands::matrix::Matrix;
-use crate::report::place;
-use crate::session::{Parts, Session, Show, load};
+use super::matrix::Matrix;
+use super::planned::{Planned, plan_images};
+use crate::args::{TargetArgs, VersionArgs};
+use crate::program::Program;
+use crate::report::text::region;
 use crate::table::{Cell, table};
-use crate::ui::{Paint, Ui};
+use crate::ui::Paint;
 
-/// Show what would be baked, from what and why, and create nothing
+/// Show what a bake would do and why, and create nothing
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,15 +27,12 @@ Examples:
   ami-bake plan --json | jq '.images'")]
 pub(crate) struct Args {
     #[command(flatten)]
-    manifest: ManifestArgs,
-
-    #[command(flatten)]
-    place: PlaceArgs,
+    target: TargetArgs,
 
     #[command(flatten)]
     version: VersionArgs,
 
-    /// Ask by dry run what the role may do, and show the policy statements that are missing
+    /// Check the role's permissions with dry-run calls, and show the policy statements that are missing
     #[arg(long)]
     permissions: bool,
 
@@ -42,72 +41,49 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
-    plan(&args.manifest, args.place, &args.version, args.json, args.permissions, ui).await
+pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
+    plan(program, args.target, &args.version, args.json, args.permissions).await
 }
 
-/// Plans and shows it; `bake --dry-run` is the same.
+/// Plans and shows the plan, also for `bake --dry-run`.
 pub(crate) async fn plan(
-    manifest: &ManifestArgs,
-    place: PlaceArgs,
+    program: &Program,
+    target: TargetArgs,
     version: &VersionArgs,
     as_json: bool,
     permissions: bool,
-    ui: Ui,
 ) -> Result<u8> {
-    let loaded = load(manifest, place.region.as_deref(), false)?;
-    loaded.show(ui);
-    let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let parts = Parts {
-        show: Show::Warnings,
-        creates: false,
-        report: None,
-        origin: loaded.facts().origin(),
-        secrets: loaded.known_secrets(),
+    let Planned { loaded, session, context, images } = match plan_images(program, target, version).await? {
+        ControlFlow::Continue(planned) => planned,
+        ControlFlow::Break(code) => return Ok(code),
     };
-    let session = Session::begin(parts, ui)?;
-    let options = version.options(loaded.facts());
-    let context = match loaded.context(manifest, place, &session.run).await {
-        Ok(context) => context,
-        Err(error) => return session.fail(error).await,
-    };
-    let answer = ask(&session.run, &context, &options, permissions).await;
-    let (images, permissions) = match answer {
-        Ok(answer) => answer,
-        Err(error) => {
-            ui.say(&loaded.explain(ui)(&(&error).into()));
-            return Ok(session.end(error.kind().exit_code()).await);
-        }
+    let permissions = match permissions {
+        true => match check_permissions(&session.run, &context, &images).await {
+            Ok(permissions) => permissions,
+            Err(error) => return Ok(Planned::fail(program, &loaded, session, &error).await),
+        },
+        false => Vec::new(),
     };
     let denied = permissions.iter().any(|permission| permission.allowed == Some(false));
-    #[cfg(feature = "github")]
-    Matrix::of(&images).output();
+    let host = program.host.as_ref();
+    Matrix::of(&images).output(host);
     if as_json {
-        ui.data(&format!("{:#}\n", as_value(&context, &images, &permissions)?));
+        host.data(&format!("{:#}\n", as_value(&context, &images, &permissions)?));
     } else {
-        ui.data(&as_text(&images, ui.paint_data));
-        ui.data(&permissions_text(&permissions, ui.paint_data));
+        let paint = host.ui().paint_data;
+        host.data(&as_text(&images, paint));
+        host.data(&permissions_text(&permissions, paint));
     }
     Ok(session.end(if denied { ErrorKind::Preflight.exit_code() } else { 0 }).await)
 }
 
-async fn ask(
-    run: &Run,
-    context: &BakeContext,
-    options: &Options,
-    permissions: bool,
-) -> Result<(Vec<PlannedImage>, Vec<Permission>)> {
-    let images = engine::plan(run, context, options).await?;
-    if !permissions {
-        return Ok((images, Vec::new()));
-    }
-    let plans = plans(context, &images)?;
+async fn check_permissions(run: &Run, context: &BakeContext, images: &[PlannedImage]) -> Result<Vec<Permission>> {
+    let plans = plans(context, images)?;
     let steps = plans.iter().flat_map(|plan| plan.build.iter().chain(&plan.validate).chain(&plan.test));
-    let permissions = context.platform.permissions(run, &plans, &grants(steps)).await?;
-    Ok((images, permissions))
+    context.platform.permissions(run, &plans, &grants(steps)).await
 }
 
-/// The plans of the images that are decided, for the permissions that they need.
+/// The plans of the images that are decided already, for the permissions they need.
 fn plans(context: &BakeContext, images: &[PlannedImage]) -> Result<Vec<ImagePlan>> {
     images
         .iter()
@@ -122,7 +98,7 @@ fn plans(context: &BakeContext, images: &[PlannedImage]) -> Result<Vec<ImagePlan
 fn as_value(context: &BakeContext, images: &[PlannedImage], permissions: &[Permission]) -> Result<Value> {
     let matrix = Matrix::of(images);
     let to_value = |value: serde_json::Result<Value>| {
-        value.map_err(|error| ami_bake_core::Error::internal("write the plan as JSON").because(error))
+        value.map_err(|error| Error::internal("cannot write the plan as JSON").because(error))
     };
     let mut plan = json!({
         "format": 1,
@@ -130,7 +106,7 @@ fn as_value(context: &BakeContext, images: &[PlannedImage], permissions: &[Permi
         "platform": context.platform.capabilities().platform,
         "region": context.platform.region(),
         "images": to_value(serde_json::to_value(images))?,
-        // What GitHub's `strategy.matrix` takes; an empty one is no matrix to it, so that a job asks `changed` first.
+        // For GitHub's `strategy.matrix`, which must not be empty: jobs check `changed` first.
         "changed": matrix.is_changed(),
         "matrix": matrix.all(),
     });
@@ -144,11 +120,11 @@ fn as_text(images: &[PlannedImage], paint: Paint) -> String {
     let rows: Vec<Vec<Cell>> = images.iter().map(row).collect();
     let changed = Matrix::of(images).count();
     let end = match (images.len(), changed) {
-        (0, _) => "Nothing is selected.".to_owned(),
-        (_, 0) => "Nothing changed: a bake would start no machine.".to_owned(),
-        (all, changed) => format!("{changed} of {all} images would be made."),
+        (0, _) => "No images selected.".to_owned(),
+        (_, 0) => "No changes: a bake would launch no machine.".to_owned(),
+        (all, changed) => format!("Plan: {changed} to bake, {} to reuse.", all - changed),
     };
-    let head = ["image", "version", "action", "from", "digest", "steps", "why"];
+    let head = ["image", "version", "action", "from", "digest", "steps", "reason"];
     if rows.is_empty() {
         format!("{end}\n")
     } else {
@@ -156,7 +132,7 @@ fn as_text(images: &[PlannedImage], paint: Paint) -> String {
     }
 }
 
-/// What each image would be deployed to; empty without any.
+/// What each image would be deployed to.
 fn deploying(images: &[PlannedImage]) -> String {
     let mut text = String::new();
     for image in images {
@@ -169,7 +145,7 @@ fn deploying(images: &[PlannedImage]) -> String {
     text
 }
 
-/// The versions that would not be kept any longer, with what holds each; empty without any.
+/// The old versions that would be deleted, and those that would be kept because something uses them.
 fn retiring(images: &[PlannedImage], paint: Paint) -> String {
     let rows: Vec<Vec<Cell>> = images
         .iter()
@@ -180,14 +156,14 @@ fn retiring(images: &[PlannedImage], paint: Paint) -> String {
         .flatten()
         .map(|Superseded { image, held }| {
             let what = match held {
-                None => Cell::new("deleted").look(Paint::odd),
-                Some(why) => Cell::new(format!("stays: {why}")),
+                None => Cell::new("delete").look(Paint::odd),
+                Some(why) => Cell::new(format!("keep: {why}")),
             };
             vec![
                 Cell::new(image.key.to_string()).look(Paint::bold),
                 Cell::new(image.version.to_string()),
                 Cell::new(&image.id),
-                Cell::new(place(image.region.as_deref(), image.account.as_deref())),
+                Cell::new(region(image.region.as_deref(), image.account.as_deref())),
                 what,
             ]
         })
@@ -195,7 +171,7 @@ fn retiring(images: &[PlannedImage], paint: Paint) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    format!("\n{}", table(&["no longer kept", "version", "id", "region", "what becomes of it"], &rows, paint))
+    format!("\n{}", table(&["old version of", "version", "id", "region", "action"], &rows, paint))
 }
 
 fn row(image: &PlannedImage) -> Vec<Cell> {
@@ -208,7 +184,7 @@ fn row(image: &PlannedImage) -> Vec<Cell> {
                     (Cell::new("reuse").look(Paint::good), format!("{} is unchanged", image.id))
                 }
                 Decision::Reregister { image } => {
-                    (Cell::new("register").look(Paint::odd), format!("{} has the same content", image.id))
+                    (Cell::new("register").look(Paint::odd), format!("same content as {}", image.id))
                 }
             };
             let from = if source.name.is_empty() { &source.id } else { &source.name };
@@ -218,7 +194,7 @@ fn row(image: &PlannedImage) -> Vec<Cell> {
         }
         PlannedImage::WaitsFor { key, base, version } => {
             let action = Cell::new("bake").look(Paint::odd);
-            let why = format!("{base} is baked first");
+            let why = format!("built on {base}");
             vec![cell(key).look(Paint::bold), cell(version), action, cell(base), "".into(), "".into(), why.into()]
         }
     }
@@ -231,9 +207,9 @@ fn permissions_text(permissions: &[Permission], paint: Paint) -> String {
             let answer = match permission.allowed {
                 Some(true) => Cell::new("allowed").look(Paint::good),
                 Some(false) => Cell::new("denied").look(Paint::bad),
-                None => Cell::new("not asked").look(Paint::dim),
+                None => Cell::new("not checked").look(Paint::dim),
             };
-            // A policy statement has lines of its own; it stands below the table.
+            // A policy statement has several lines: it is shown below the table.
             let detail = permission.detail.as_deref().unwrap_or_default();
             let brief = if detail.contains('\n') { "" } else { detail };
             vec![Cell::new(&permission.action), answer, brief.into()]
@@ -265,8 +241,8 @@ mod tests {
             version: semver::Version::new(1, 0, 0),
         };
         let text = as_text(&[image], Paint { on: false });
-        assert!(text.contains("web    1.0.0    bake    base  base is baked first"), "{text}");
-        assert!(text.ends_with("1 of 1 images would be made.\n"), "{text}");
+        assert!(text.contains("web    1.0.0    bake    base  built on base"), "{text}");
+        assert!(text.ends_with("Plan: 1 to bake, 0 to reuse.\n"), "{text}");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use ami_bake_core::{Error, Result};
 
-use crate::ui::Ui;
+use crate::program::Program;
 
 /// Print the JSON Schema of the manifest
 ///
-/// Editors check and complete a manifest that names it in its first line:
+/// Editors validate and complete a manifest that names the schema in its first line:
 ///   # yaml-language-server: $schema=bake.schema.json
 #[derive(Debug, clap::Args)]
 #[command(
@@ -17,14 +17,14 @@ Example:
 )]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_: &Args, ui: Ui) -> Result<u8> {
-    ui.data(&text()?);
+pub(crate) fn run(_: &Args, program: &Program) -> Result<u8> {
+    program.host.data(&text()?);
     Ok(0)
 }
 
-/// The schema as it stands in the repository.
+/// The schema, as it is in the repository.
 pub(crate) fn text() -> Result<String> {
     let text = serde_json::to_string_pretty(&ami_bake_manifest::schema())
-        .map_err(|error| Error::internal("write the schema as JSON").because(error))?;
+        .map_err(|error| Error::internal("cannot write the schema as JSON").because(error))?;
     Ok(text + "\n")
 }

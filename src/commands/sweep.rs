@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use ami_bake_core::ledger::{Closed, Entry, Ledger};
 use ami_bake_core::platform::{Orphan, Platform, Undo};
-use ami_bake_core::{Error, ErrorKind, Result, Run};
+use ami_bake_core::{ErrorKind, Result, Run};
 use serde_json::json;
 
-use crate::cli::{IdentityArgs, ManifestArgs, PlaceArgs};
-use crate::session::{Parts, Session, Show, ledgers, target};
+use crate::args::{IdentityArgs, ManifestArgs, PlatformArgs, StoreArgs};
+use crate::error::sentence;
+use crate::host::Host;
+use crate::program::Program;
+use crate::report::Show;
+use crate::session::{Session, Settings, ledgers, target};
 use crate::table::{Cell, table};
-use crate::ui::{Paint, Ui};
+use crate::ui::Paint;
 
-/// Find what broken runs left behind, and delete it with --yes
+/// List resources that interrupted runs left, and delete them with --yes
 ///
-/// Finds by tag what expired, in every region named, and by their ledgers what runs of this machine left that were
-/// killed. Shows it; deletes it only with --yes. An image that is tagged as tested is deleted only when it is a
-/// pre-release, such as a pull request's, whose seven days are over, and nobody uses it.
+/// Finds expired resources by their tags in the given regions, and what killed runs left on this machine by their
+/// ledgers. Deletes nothing without --yes. A tested image is deleted only if it is a pre-release, such as one of a pull
+/// request, that is older than seven days and not in use.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,54 +29,53 @@ Examples:
   ami-bake sweep --region us-east-1 --region eu-west-1 --yes
   ami-bake sweep --platform local --yes")]
 pub(crate) struct Args {
-    /// The manifest that says where: platform, region and role
+    /// Manifest to take platform, region and role from
     ///
-    /// Without it: bake.yml or .github/bake.yml where there is one.
+    /// Default: bake.yml or .github/bake.yml, if one exists.
     manifest: Option<std::path::PathBuf>,
 
-    /// The platform instead of the manifest's: aws, docker or local
+    /// Platform: aws, docker or local. Default: from the manifest
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
 
-    /// Merge this entry of the manifest's `environments` over it
+    /// Apply this entry of the manifest's `environments`
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
 
-    /// An AWS region to look into; may be repeated
+    /// AWS region to search; may be repeated. Default: from the manifest, else from the environment
     #[arg(long, value_name = "REGION")]
     region: Vec<String>,
 
-    /// The folder of the local platform's images
-    #[arg(long, value_name = "FOLDER")]
-    store: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
 
     #[command(flatten)]
     identity: IdentityArgs,
 
-    /// Delete what was found
+    /// Delete the resources
     #[arg(long)]
     yes: bool,
 
-    /// Print what was found as JSON
+    /// Print the resources as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Something that a run left, and how it was found.
+/// A resource that a run left, and how it was found.
 enum Found {
     /// By its tags.
     Tagged(Orphan),
-    /// By a ledger whose run is dead.
+    /// By the ledger of a killed run.
     Listed(usize, Entry),
 }
 
-/// What became of it.
+/// What was done with a resource.
 enum State {
     Found,
     Deleted,
-    /// It can't go yet, and why.
+    /// It can't be deleted yet, and why.
     Later(String),
-    /// It was refused, and why.
+    /// Deleting it failed, and why.
     Refused(String),
 }
 
@@ -87,42 +90,42 @@ impl std::fmt::Display for State {
         match self {
             Self::Found => f.write_str("found"),
             Self::Deleted => f.write_str("deleted"),
-            Self::Later(why) | Self::Refused(why) => write!(f, "still there: {why}"),
+            Self::Later(why) | Self::Refused(why) => write!(f, "not deleted: {why}"),
         }
     }
 }
 
-/// What was found, with what became of it.
+/// A resource and its state.
 struct Row {
     found: Found,
     platform: Arc<dyn Platform>,
     state: State,
 }
 
-/// How long things that can't go yet are waited for, as at the end of a bake.
+/// How long resources that can't be deleted yet are tried again, as at the end of a bake.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Pause between two tries.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let session = Session::begin(Parts::reading(Show::Warnings), ui)?;
-    match sweep(&args, &session.run, ui).await {
+pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
+    let session = Session::begin(Settings::reading(Show::Warnings), &program.host)?;
+    match sweep(&args, &session.run, program).await {
         Ok(code) => Ok(session.end(code).await),
         Err(error) => session.fail(error).await,
     }
 }
 
-async fn sweep(args: &Args, run: &Run, ui: Ui) -> Result<u8> {
-    let platforms = platforms(args, run, ui).await?;
-    let ledgers = left_ledgers(run)?;
+async fn sweep(args: &Args, run: &Run, program: &Program) -> Result<u8> {
+    let platforms = platforms(args, run, program).await?;
+    let ledgers = ledgers_of_killed_runs(run, program)?;
     let mut rows = find(run, &platforms, &ledgers).await?;
     let code = if args.yes { remove_all(run, &mut rows, &ledgers).await? } else { 0 };
-    show(&rows, args, ui);
+    show(&rows, args, program.host.as_ref());
     Ok(code)
 }
 
-/// Deletes what was found. What can't go yet, such as a group under a machine that is on its way out, is asked again for
-/// a while. Answers the exit code of the first refusal.
+/// Deletes the resources. Those that can't be deleted yet, such as the security group of a machine that is still
+/// terminating, are tried again for a while. Returns the exit code of the first failure.
 async fn remove_all(run: &Run, rows: &mut [Row], ledgers: &[Ledger]) -> Result<u8> {
     let begun = run.clock().elapsed();
     let mut code = 0;
@@ -145,37 +148,35 @@ async fn remove_all(run: &Run, rows: &mut [Row], ledgers: &[Ledger]) -> Result<u
     Ok(code)
 }
 
-/// One platform for each region that is named, or the one of the manifest.
-async fn platforms(args: &Args, run: &Run, ui: Ui) -> Result<Vec<Arc<dyn Platform>>> {
+/// Connects to the platform, once for each region.
+async fn platforms(args: &Args, run: &Run, program: &Program) -> Result<Vec<Arc<dyn Platform>>> {
     let manifest = ManifestArgs {
         manifest: args.manifest.clone(),
-        image: Vec::new(),
         platform: args.platform.clone(),
         environment: args.environment.clone(),
-        set: Vec::new(),
-        var_file: Vec::new(),
+        ..ManifestArgs::default()
     };
     let regions: Vec<Option<String>> =
         if args.region.is_empty() { vec![None] } else { args.region.iter().cloned().map(Some).collect() };
     let mut platforms = Vec::new();
     for region in regions {
-        let place = PlaceArgs { region, store: args.store.clone(), identity: args.identity.clone() };
-        platforms.push(target(&manifest, place, ui)?.platform(run).await?);
+        let access = PlatformArgs { region, store: args.store.clone(), identity: args.identity.clone() };
+        platforms.push(target(program, &manifest, access)?.connect(program, run).await?);
     }
     Ok(platforms)
 }
 
-/// The ledgers of runs that are dead. One that can't be read is named and left.
-fn left_ledgers(run: &Run) -> Result<Vec<Ledger>> {
-    let mut ledgers_left = Vec::new();
-    for path in Ledger::left_in(&ledgers()?) {
+/// The ledgers of runs that were killed. Warns of those that can't be read.
+fn ledgers_of_killed_runs(run: &Run, program: &Program) -> Result<Vec<Ledger>> {
+    let mut found = Vec::new();
+    for path in Ledger::left_in(&ledgers(program.host.as_ref())?) {
         match Ledger::resume(&path) {
-            Ok(ledger) => ledgers_left.push(ledger),
+            Ok(ledger) => found.push(ledger),
             Err(error) if error.to_string().contains("still going on") => {}
-            Err(error) => run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
+            Err(error) => run.warn(sentence(&error), error.help_text().map(str::to_owned)),
         }
     }
-    Ok(ledgers_left)
+    Ok(found)
 }
 
 async fn find(run: &Run, platforms: &[Arc<dyn Platform>], ledgers: &[Ledger]) -> Result<Vec<Row>> {
@@ -192,14 +193,14 @@ async fn find(run: &Run, platforms: &[Arc<dyn Platform>], ledgers: &[Ledger]) ->
                 });
             }
         }
-        for leftover in run.until_cancelled(platform.expired(run)).await?? {
-            // What has no region, such as a role, is found from each.
+        for orphan in run.until_cancelled(platform.expired(run)).await?? {
+            // Resources without a region, such as roles, are found in each.
             let known = rows.iter().any(|row| match &row.found {
-                Found::Listed(_, entry) => entry.id.as_ref() == Some(&leftover.id),
-                Found::Tagged(found) => found.region.is_none() && *found == leftover,
+                Found::Listed(_, entry) => entry.id.as_ref() == Some(&orphan.id),
+                Found::Tagged(found) => found.region.is_none() && *found == orphan,
             });
             if !known {
-                rows.push(Row { found: Found::Tagged(leftover), platform: Arc::clone(platform), state: State::Found });
+                rows.push(Row { found: Found::Tagged(orphan), platform: Arc::clone(platform), state: State::Found });
             }
         }
     }
@@ -210,43 +211,39 @@ fn in_region(entry: &Entry, platform: &dyn Platform) -> bool {
     entry.region.is_none() || platform.region().is_none() || entry.region == platform.region()
 }
 
-/// Deletes one thing, and answers the kind of a refusal.
+/// Deletes one resource. Returns the kind of the error when that fails.
 async fn remove(run: &Run, row: &mut Row, ledgers: &[Ledger]) -> Option<ErrorKind> {
     let result = match &row.found {
-        Found::Tagged(leftover) => row.platform.remove(run, leftover).await,
+        Found::Tagged(orphan) => row.platform.remove(run, orphan).await,
         Found::Listed(_, entry) => row.platform.undo(run, entry).await,
     };
     let (state, kind) = match result {
         Ok(Undo::Done) => (State::Deleted, None),
         Ok(Undo::Later(why)) => (State::Later(why), None),
-        Err(error) => (State::Refused(describe(&error)), Some(error.kind())),
+        Err(error) => (State::Refused(sentence(&error)), Some(error.kind())),
     };
     row.state = state;
     if let (State::Deleted, Found::Listed(index, entry)) = (&row.state, &row.found) {
-        // A line that can't be written makes the next sweep look once more.
+        // If the ledger can't be written, the next sweep tries again.
         let _ = ledgers[*index].close_entry(entry, Closed::Deleted);
     }
     kind
 }
 
-fn describe(error: &Error) -> String {
-    std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ")
-}
-
-fn show(rows: &[Row], args: &Args, ui: Ui) {
+fn show(rows: &[Row], args: &Args, host: &dyn Host) {
     if args.json {
         let rows: Vec<_> = rows.iter().map(as_value).collect();
-        ui.data(&format!("{:#}\n", json!({"format": 1, "found": rows})));
+        host.data(&format!("{:#}\n", json!({"format": 1, "found": rows})));
         return;
     }
     if rows.is_empty() {
-        ui.say("Nothing is left behind.\n");
+        host.say("Nothing to delete.\n");
         return;
     }
     let cells: Vec<Vec<Cell>> = rows.iter().map(as_cells).collect();
-    ui.data(&table(&["what", "id", "region", "run", "about", "state"], &cells, ui.paint_data));
+    host.data(&table(&["resource", "id", "region", "run", "description", "state"], &cells, host.ui().paint_data));
     if !args.yes {
-        ui.say(&format!("\n{} to delete: give --yes.\n", rows.len()));
+        host.say(&format!("\n{} to delete; rerun with --yes\n", rows.len()));
     }
 }
 
@@ -286,7 +283,7 @@ fn parts(row: &Row) -> (String, String, Option<String>, Option<String>, String) 
             entry
                 .image
                 .as_deref()
-                .map_or_else(|| "from the ledger".to_owned(), |image| format!("of {image}, from the ledger")),
+                .map_or_else(|| "from the ledger".to_owned(), |image| format!("for {image}, from the ledger")),
         ),
     }
 }

@@ -4,53 +4,41 @@ use ami_bake_core::engine::{self, Options};
 use ami_bake_core::plan::ImageKey;
 use ami_bake_core::{Error, Result};
 
-use crate::cli::{ManifestArgs, PlaceArgs};
-use crate::session::{Parts, Session, Show, load};
-use crate::ui::Ui;
+use crate::args::{EventArgs, KeepArgs, TargetArgs};
+use crate::program::Program;
+use crate::session::{Session, load};
 
-/// Test an image that exists against a manifest's tests
+/// Run a manifest's tests on an existing image
 ///
-/// The image is booted on a fresh machine, the test steps of the manifest's image run there, and the machine goes again.
-/// Nothing about the image is changed.
+/// Launches a fresh machine from the image, runs the tests of the manifest's image on it, and terminates it. The image
+/// is not changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ami-bake test ami-0123456789abcdef0 --image web
   ami-bake test ami-0123456789abcdef0 tests.yml --keep-on-failure=keys")]
 pub(crate) struct Args {
-    /// The platform's id of the image to test
+    /// ID of the image to test
     #[arg(value_name = "ID")]
     id: String,
 
     #[command(flatten)]
-    manifest: ManifestArgs,
+    target: TargetArgs,
 
     #[command(flatten)]
-    place: PlaceArgs,
+    keep: KeepArgs,
 
-    /// When the test fails, keep the machine for two hours and write its key into FOLDER (default: the working directory)
-    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = ".")]
-    keep_on_failure: Option<std::path::PathBuf>,
-
-    /// Print every event as a line of JSON instead of text for people
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    events: EventArgs,
 }
 
-pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
-    let loaded = load(&args.manifest, args.place.region.as_deref(), false)?;
-    loaded.show(ui);
+pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
+    let Args { id, target, keep, events } = args;
+    let loaded = load(program, &target.manifest, target.platform.region.as_deref(), false)?;
+    loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let parts = Parts {
-        show: if args.json { Show::Events } else { Show::All(loaded.explain(ui)) },
-        creates: true,
-        // The report of the bake that made the image stays what it is.
-        report: None,
-        origin: loaded.facts().origin(),
-        secrets: loaded.secrets()?,
-    };
-    let session = Session::begin(parts, ui)?;
-    let context = match loaded.context(manifest, args.place, &session.run).await {
+    let session = Session::begin(loaded.creating(program.host.as_ref(), events.json)?, &program.host)?;
+    let context = match loaded.context(program, manifest, target.platform, &session.run).await {
         Ok(context) => context,
         Err(error) => return session.fail(error).await,
     };
@@ -58,20 +46,20 @@ pub(crate) async fn run(args: Args, ui: Ui) -> Result<u8> {
         Ok(key) => key,
         Err(error) => return session.fail(error).await,
     };
-    let options = Options { keep_on_failure: args.keep_on_failure.map(Into::into), ..Options::default() };
-    let code = engine::test(&session.run, &context, &options, &key, &args.id).await;
+    let options = Options { keep_on_failure: keep.keep_on_failure.map(Into::into), ..Options::default() };
+    let code = engine::test(&session.run, &context, &options, &key, &id).await;
     Ok(session.end(code).await)
 }
 
-/// The one image whose tests are meant.
+/// The one image of the manifest that has the tests.
 fn one(mut keys: Vec<ImageKey>) -> Result<ImageKey> {
     match (keys.pop(), keys.as_slice()) {
         (Some(key), []) => Ok(key),
         (last, _) => {
             keys.extend(last);
             let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
-            Err(Error::usage("choose the image whose tests are to run: the manifest has several")
-                .help(format!("Give --image with one of {}.", names.join(", "))))
+            Err(Error::usage("the manifest has several images: select the one whose tests to run")
+                .help(format!("Use --image with one of {}.", names.join(", "))))
         }
     }
 }
@@ -84,6 +72,6 @@ mod tests {
     fn several_images_need_a_choice() {
         assert_eq!(one(vec![ImageKey::new("web")]).unwrap(), ImageKey::new("web"));
         let error = one(vec![ImageKey::new("base"), ImageKey::new("web")]).unwrap_err();
-        assert_eq!(error.help_text(), Some("Give --image with one of base, web."));
+        assert_eq!(error.help_text(), Some("Use --image with one of base, web."));
     }
 }

@@ -1,18 +1,18 @@
-//! The end of a run for people: what failed and why, and a table of the images.
+//! The end of a run: what failed and why, and a table of the images.
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::duration::human;
 use ami_bake_core::event::Event;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 
-use super::Explain;
+use super::reporter::Explain;
 use crate::table::{Cell, table};
 use crate::ui::Paint;
 
-/// How many lines of a failed step's log are shown again below its failure.
+/// Lines of a failed step's log that are shown again below its failure.
 const LOG_LINES: usize = 10;
 
-/// What went wrong: each failure once, with the end of its log, then what is still there.
+/// Each failure with the end of its log, then the resources that still exist.
 pub(crate) fn problems(report: &Report, explain: &Explain, paint: Paint) -> String {
     let mut out = String::new();
     for image in report.images.iter().filter(|image| image.status == Status::Failed) {
@@ -22,7 +22,7 @@ pub(crate) fn problems(report: &Report, explain: &Explain, paint: Paint) -> Stri
         if let Some(step) = image.steps.iter().rfind(|step| step.result == Some(StepResult::Failed)) {
             let from = step.log.len().saturating_sub(LOG_LINES);
             if !step.log.is_empty() {
-                out.push_str(&format!("\nThe last lines of {} in {}:\n", paint.bold(&step.name), image.name));
+                out.push_str(&format!("\nLast lines of {} ({}):\n", paint.bold(&step.name), image.name));
             }
             for line in &step.log[from..] {
                 out.push_str(&format!("  {} {line}\n", paint.dim("|")));
@@ -36,7 +36,7 @@ pub(crate) fn problems(report: &Report, explain: &Explain, paint: Paint) -> Stri
         out.push_str(&format!("\n{} {}\n  {}\n", paint.odd("left behind:"), left.what, left.why));
     }
     if !report.left.is_empty() {
-        out.push_str(&format!("{}: `ami-bake sweep` takes away what is left.\n", paint.help("help")));
+        out.push_str(&format!("{} run `ami-bake sweep --yes` to delete what is left.\n", paint.help("help:")));
     }
     out
 }
@@ -47,11 +47,11 @@ pub(crate) fn images(report: &Report, paint: Paint) -> String {
     if rows.is_empty() {
         String::new()
     } else {
-        table(&["image", "version", "result", "id", "name", "took"], &rows, paint)
+        table(&["image", "version", "result", "id", "name", "time"], &rows, paint)
     }
 }
 
-/// The tags of the image that the run made, where it made one: with several they would bury the table.
+/// The tags of the image that the run made. With several images they would bury the table.
 pub(crate) fn tags(report: &Report, paint: Paint) -> String {
     let mut made = report
         .images
@@ -91,27 +91,27 @@ pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String 
     let Event::RunFinished { exit_code, report: file } = event else { return String::new() };
     let took = human(report.took);
     let verdict = match exit_code {
-        0 => format!("{} in {took}", paint.good("done")),
-        130 => format!("{} after {took}", paint.odd("cancelled")),
+        0 => format!("{} in {took}", paint.good("Done")),
+        130 => format!("{} after {took}", paint.odd("Cancelled")),
         code => {
-            format!("{} after {took}: {} (exit code {code})", paint.bad("failed"), what_failed(report))
+            format!("{} after {took}: {} (exit code {code})", paint.bad("Failed"), what_failed(report))
         }
     };
     let file = file.as_ref().map(|file| paint.dim(&format!(", report in {}", file.display())).to_string());
     format!("{verdict}{}\n", file.unwrap_or_default())
 }
 
-/// "2 of 3 images not made, 1 not deployed": what is there all the same is not counted as missing.
+/// "2 of 3 images failed, 1 not deployed": an image that exists is not counted as failed.
 fn what_failed(report: &Report) -> String {
     let all = report.images.len();
     let bad = || report.images.iter().filter(|image| !image.status.is_good());
     let after = |image: &&ImageReport, kind| image.failure.as_ref().is_some_and(|failure| failure.kind == kind);
     let published = bad().filter(|image| after(image, ErrorKind::Publish)).count();
     let deployed = bad().filter(|image| after(image, ErrorKind::Deploy)).count();
-    let missing = bad().count() - published - deployed;
-    let counts = [(missing, "not made"), (published, "not published everywhere"), (deployed, "not deployed")];
+    let failed = bad().count() - published - deployed;
+    let counts = [(failed, "failed"), (published, "not published everywhere"), (deployed, "not deployed")];
     let mut parts = counts.into_iter().filter(|(count, _)| *count > 0);
-    let (count, what) = parts.next().unwrap_or((0, "not made"));
+    let (count, what) = parts.next().unwrap_or((0, "failed"));
     let mut text = format!("{count} of {all} images {what}");
     for (count, what) in parts {
         text.push_str(&format!(", {count} {what}"));

@@ -1,4 +1,4 @@
-//! A run for people: lines as things happen, moving lines where there is a terminal, the result at the end.
+//! A run for people: log lines, progress lines on a terminal, and the result at the end.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -9,45 +9,51 @@ use ami_bake_core::plan::ImageKey;
 use ami_bake_core::report::Report;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-#[cfg(feature = "github")]
-use super::guard::Guarded;
+use super::json::JsonLines;
+use super::quiet::Quiet;
+use super::reporter::{Explain, Reporter, Show};
+use super::summary;
 use super::text::Lines;
-use super::{Explain, Reporter, summary};
 use crate::ui::Ui;
 
-/// How often a moving line is redrawn.
+/// How often a progress line is redrawn.
 const TICK: Duration = Duration::from_millis(120);
 
+/// The reporter of a terminal or a log with these streams.
+pub(crate) fn reporter(
+    show: Show,
+    ui: Ui,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+) -> Box<dyn Reporter> {
+    match show {
+        Show::All(explain) => Box::new(Terminal::new(ui, explain, out, err)),
+        Show::Events => Box::new(JsonLines::new(out)),
+        Show::Warnings => Box::new(Quiet { err, paint: ui.paint }),
+    }
+}
+
 /// Shows a run on a terminal or in a log.
-pub(crate) struct Terminal {
+struct Terminal {
     ui: Ui,
     lines: Lines,
     explain: Explain,
-    moving: Option<Moving>,
+    progress: Option<ProgressLines>,
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
 }
 
 impl Terminal {
-    /// Writes what happens to standard error and the table of images to standard output.
-    pub(crate) fn new(ui: Ui, explain: Explain) -> Self {
-        #[cfg(feature = "github")]
-        if crate::ui::in_workflow() {
-            let (out, err) = (Guarded::new(std::io::stdout()), Guarded::new(std::io::stderr()));
-            return Self::to(ui, explain, Box::new(out), Box::new(err));
-        }
-        Self::to(ui, explain, Box::new(std::io::stdout()), Box::new(std::io::stderr()))
-    }
-
-    fn to(ui: Ui, explain: Explain, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
-        let moving = ui.live.then(Moving::default);
-        Self { ui, lines: Lines { paint: ui.paint, live: ui.live }, explain, moving, out, err }
+    /// Writes the log to `err` and the table of images to `out`.
+    fn new(ui: Ui, explain: Explain, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        let progress = ui.live.then(ProgressLines::default);
+        Self { ui, lines: Lines { paint: ui.paint, live: ui.live }, explain, progress, out, err }
     }
 
     fn line(&mut self, line: &str) {
-        match &self.moving {
-            // A terminal that went away does not end the bake.
-            Some(moving) => _ = moving.all.println(line),
+        match &self.progress {
+            // A terminal that went away must not end the bake.
+            Some(progress) => _ = progress.all.println(line),
             None => _ = writeln!(self.err, "{line}"),
         }
     }
@@ -58,12 +64,12 @@ impl Reporter for Terminal {
         if let Some(line) = self.lines.line(envelope, report) {
             self.line(&line);
         }
-        if let Some(moving) = &mut self.moving {
-            moving.on_event(envelope);
+        if let Some(progress) = &mut self.progress {
+            progress.on_event(envelope);
         }
         if matches!(envelope.event, Event::RunFinished { .. }) {
-            if let Some(moving) = self.moving.take() {
-                let _ = moving.all.clear();
+            if let Some(progress) = self.progress.take() {
+                let _ = progress.all.clear();
             }
             let problems = summary::problems(report, &self.explain, self.ui.paint);
             let _ = writeln!(self.err, "{problems}");
@@ -75,14 +81,14 @@ impl Reporter for Terminal {
     }
 }
 
-/// One moving line for each image that is under way.
+/// One progress line for each image in progress.
 #[derive(Default)]
-struct Moving {
+struct ProgressLines {
     all: MultiProgress,
     bars: HashMap<ImageKey, ProgressBar>,
 }
 
-impl Moving {
+impl ProgressLines {
     fn on_event(&mut self, envelope: &Envelope) {
         let Some(key) = &envelope.image else { return };
         match &envelope.event {
@@ -104,7 +110,7 @@ impl Moving {
         }
     }
 
-    /// Shows what an image is at; its time begins anew.
+    /// Shows what is being done for an image, and restarts its time.
     fn show(&mut self, key: &ImageKey, doing: &str) {
         let bar = self.bars.entry(key.clone()).or_insert_with(|| {
             let bar = self.all.add(ProgressBar::new_spinner());
@@ -149,12 +155,12 @@ mod tests {
         }
     }
 
-    /// Tells each event at a second of its own, and answers what stood on the screen.
+    /// Shows events ten seconds apart, and returns what was on the screen.
     fn shown(paint: Paint, events: Vec<(Option<&str>, Event)>) -> String {
         let screen = Screen::default();
         let ui = Ui { paint, paint_data: paint, live: false };
         let explain: Explain = Box::new(move |failure| error::failure(failure, None, paint));
-        let mut terminal = Terminal::to(ui, explain, Box::new(screen.clone()), Box::new(screen.clone()));
+        let mut terminal = Terminal::new(ui, explain, Box::new(screen.clone()), Box::new(screen.clone()));
         let mut report = Report::default();
         for (second, (image, event)) in (0..).zip(events) {
             let elapsed = Duration::from_secs(second * 10);
@@ -236,32 +242,31 @@ mod tests {
     fn a_failed_run_in_a_log() {
         assert_snapshot!(shown(Paint { on: false }, a_failing_run()), @r"
         shop on aws in us-east-1: base, web-arm64 (run 0192)
-           10.0s  base       launch
-           20.0s  base       machine i-0abc (t3.small) to build on, us-east-1a at 198.51.100.7
-           30.0s  base       launch took 2.9s
-           50.0s  base       build 1: Install nginx (attempt 2)
+           10.0s  base       Launching a machine
+           20.0s  base       Launched i-0abc for build (t3.small, us-east-1a at 198.51.100.7)
+           50.0s  base       Running build step 1: Install nginx (attempt 2)
           1m 00s  base       Install nginx | E: Unable to locate package nginks
-          1m 10s  base       Install nginx failed in 4.0s: step `Install nginx` exited with status 100
-          1m 20s  base       build failed after 5.0s
-          1m 30s  base       failed after 1m 20s: step `Install nginx` exited with status 100
-          1m 40s  web-arm64  skipped
-          1m 50s             left behind security group sg-1: the machine still uses it
+          1m 10s  base       Build step failed: Install nginx (4s): step `Install nginx` exited with status 100
+          1m 20s  base       Build failed after 5s
+          1m 30s  base       Failed after 1m 20s: step `Install nginx` exited with status 100
+          1m 40s  web-arm64  Skipped
+          1m 50s             Left behind security group sg-1: the machine still uses it
 
         error: step `Install nginx` exited with status 100
         Caused by: E: Unable to locate package nginks
         help: Look at the step's output.
 
-        The last lines of Install nginx in base:
+        Last lines of Install nginx (base):
           | E: Unable to locate package nginks
 
         left behind: security group sg-1
           the machine still uses it
-        help: `ami-bake sweep` takes away what is left.
+        help: run `ami-bake sweep --yes` to delete what is left.
 
-        image      result   took
+        image      result   time
         base       failed   1m 20s
-        web-arm64  skipped  0.0s
-        failed after 2m: 2 of 2 images not made (exit code 5), report in bake-report.json
+        web-arm64  skipped  0s
+        Failed after 2m: 2 of 2 images failed (exit code 5), report in bake-report.json
         ");
     }
 

@@ -1,27 +1,28 @@
-//! One event as one line for people.
+//! Events as log lines.
 
 use std::time::Duration;
 
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::duration::human;
-use ami_bake_core::event::{Decision, Envelope, Event, Failure, Stage, StepOutcome};
+use ami_bake_core::event::{Decision, Envelope, Event, Stage, StepOutcome};
+use ami_bake_core::plan::Phase;
 use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::report::{ImageReport, PackageChanges, Report, Status};
 use ami_bake_core::rollout::{Outcome, Rollout};
 
 use crate::ui::Paint;
 
-/// Words for events.
+/// Renders events.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lines {
     /// Colours.
     pub(crate) paint: Paint,
-    /// True where a moving line shows what is being done, so that only ends are worth a line.
+    /// True when a progress line shows what is being done, so that only results get a log line.
     pub(crate) live: bool,
 }
 
 impl Lines {
-    /// The line of an event, without its end; none for an event that says nothing to people.
+    /// The log line of an event, without its line feed. None for events that are not logged.
     pub(crate) fn line(self, envelope: &Envelope, report: &Report) -> Option<String> {
         if let Event::RunStarted { run, namespace, platform, region, images } = &envelope.event {
             let region = region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
@@ -41,24 +42,29 @@ impl Lines {
         let paint = self.paint;
         match event {
             Event::Planned { source, version, decision, .. } => Some(match decision {
-                Decision::Bake { reason } => format!("{version} from {}: {reason}", named(&source.name, &source.id)),
-                Decision::Reuse { image } => format!("{version} is there and unchanged: {}", image.id),
+                Decision::Bake { reason } => {
+                    format!("Baking {version} from {}: {reason}", named(&source.name, &source.id))
+                }
+                Decision::Reuse { image } => format!("Reusing {}: {version} is unchanged", image.id),
                 Decision::Reregister { image } => {
-                    format!("{version} has the same content as {}: {} is registered again", image.version, image.id)
+                    format!("Registering {version} from {}: same content as {}", image.id, image.version)
                 }
             }),
-            Event::StageStarted { stage } => (!self.live && has_no_steps(*stage)).then(|| stage.as_str().to_owned()),
-            Event::StageFinished { stage, took, failure } => {
-                if failure.is_some() {
-                    return Some(format!("{} {} after {}", stage.as_str(), paint.bad("failed"), human(*took)));
-                }
-                // What took no time to speak of was seen when it began.
-                let told = *took >= Duration::from_millis(100);
-                (told && has_no_steps(*stage)).then(|| format!("{} took {}", stage.as_str(), human(*took)))
+            Event::StageStarted { stage } => {
+                let (begins, _) = stage_words(*stage)?;
+                (!self.live).then(|| begins.to_owned())
+            }
+            Event::StageFinished { stage, took, failure: Some(_) } => {
+                Some(format!("{} {} after {}", capitalised(stage.as_str()), paint.bad("failed"), human(*took)))
+            }
+            Event::StageFinished { stage, took, failure: None } => {
+                let (_, done) = stage_words(*stage).filter(|(_, done)| !done.is_empty())?;
+                // A stage that takes no time is only logged when it begins.
+                (*took >= Duration::from_millis(100)).then(|| format!("{done} after {}", human(*took)))
             }
             Event::StepStarted { phase, index, name, attempt } => {
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-                Some(format!("{} {}: {}{again}", phase.as_str(), index + 1, paint.bold(name)))
+                Some(format!("Running {} {}: {}{again}", step_noun(*phase), index + 1, paint.bold(name)))
             }
             Event::StepOutput { phase, index, line, .. } => {
                 let step = image?.steps.iter().find(|step| step.phase == *phase && step.index == *index)?;
@@ -68,72 +74,69 @@ impl Lines {
                 let step = image?.steps.iter().find(|step| step.phase == *phase && step.index == *index)?;
                 let (word, why) = match outcome {
                     StepOutcome::Passed => (paint.good("passed"), String::new()),
-                    StepOutcome::Retrying(failure) => {
-                        (paint.odd("failed"), format!(": {}, trying again", brief(failure)))
-                    }
-                    StepOutcome::Ignored(failure) => (paint.odd("failed"), format!(": {}, ignored", brief(failure))),
-                    StepOutcome::Failed(failure) => (paint.bad("failed"), format!(": {}", brief(failure))),
+                    StepOutcome::Retrying(failure) => (paint.odd("failed, retrying"), format!(": {}", failure.message)),
+                    StepOutcome::Ignored(failure) => (paint.odd("failed (ignored)"), format!(": {}", failure.message)),
+                    StepOutcome::Failed(failure) => (paint.bad("failed"), format!(": {}", failure.message)),
                 };
-                Some(format!("{} {word} in {}{why}", step.name, human(*took)))
+                Some(format!("{} {word}: {} ({}){why}", capitalised(step_noun(*phase)), step.name, human(*took)))
             }
             Event::Progress { message } => Some(paint.dim(message).to_string()),
             Event::Warning { message, help, .. } => {
                 Some(format!("{} {}", paint.odd("warning:"), with_help(message, help.as_deref())))
             }
             Event::MachineStarted { id, kind, place, phase } => {
-                Some(format!("machine {id} ({kind}) to {} on, {place}", phase.as_str()))
+                Some(format!("Launched {id} for {} ({kind}, {place})", phase.as_str()))
             }
-            Event::MachineEnded { id, ran, .. } => Some(format!("machine {id} is given back after {}", human(*ran))),
+            Event::MachineEnded { id, ran, .. } => Some(format!("Terminated {id} after {}", human(*ran))),
             Event::Packages { before, after } => packages(&PackageChanges::between(before, after)),
             Event::Published { delivery } => Some(self.delivery(delivery)),
             Event::Deployed { rollout } => Some(self.rollout(rollout)),
-            Event::Retired { image } => Some(format!("{} is no longer kept: {} is deleted", image.version, at(image))),
+            Event::Retired { image } => Some(format!("Deleted old version {}: {}", image.version, located(image))),
             Event::Held { image, why } => {
-                Some(format!("{} is no longer kept, but {} stays: {why}", image.version, at(image)))
+                Some(format!("Kept old version {}: {}: {why}", image.version, located(image)))
             }
-            Event::Kept { what, hint } => Some(format!("kept {what}: {hint}")),
-            Event::Left { what, why } => Some(format!("{} {what}: {why}", paint.odd("left behind"))),
+            Event::Kept { what, hint } => Some(format!("Kept {what}: {hint}")),
+            Event::Left { what, why } => Some(format!("{} {what}: {why}", paint.odd("Left behind"))),
             Event::ImageFinished { .. } => image.map(|image| self.end(image)),
             Event::RunStarted { .. } | Event::Registered { .. } | Event::RunFinished { .. } => None,
         }
     }
 
-    /// One region of a publication: what was done there, and what was not.
+    /// What was published to one region, and what was not.
     fn delivery(self, delivery: &Delivery) -> String {
-        let Delivery { region, account, image, done, failure } = delivery;
-        let region = place(Some(region), account.as_deref());
+        let Delivery { region: name, account, image, done, failure } = delivery;
+        let region = region(Some(name), account.as_deref());
         let id = image.as_deref().unwrap_or_default();
         let done = if done.is_empty() { String::new() } else { format!(": {}", done.join(", ")) };
         match failure {
-            None if done.is_empty() => format!("{region} has {id} as it should be"),
-            None => format!("{region} has {id}{done}"),
+            None if done.is_empty() => format!("Already published {id} to {region}"),
+            None => format!("Published {id} to {region}{done}"),
             Some(failure) => {
-                let why = std::iter::once(brief(failure)).chain(failure.causes.iter().map(String::as_str));
+                let why = std::iter::once(&failure.message).chain(&failure.causes).map(String::as_str);
                 let why = why.collect::<Vec<_>>().join(": ");
-                let id = if id.is_empty() { String::new() } else { format!(" (it has {id}{done})") };
-                format!("{region} {}{id}: {why}", self.paint.bad("failed"))
+                let id = if id.is_empty() { String::new() } else { format!(" ({id}{done})") };
+                format!("Publishing to {region} {}{id}: {why}", self.paint.bad("failed"))
             }
         }
     }
 
-    /// What a deployment came to. One whose `if` is false is worth a line too: nobody should think that it went.
+    /// The result of a deployment. One that is skipped is logged too: nobody should think that it happened.
     fn rollout(self, rollout: &Rollout) -> String {
-        let place = rollout.place();
-        let version = rollout.version.map(|version| format!(" on template version {version}")).unwrap_or_default();
-        let group = rollout.group.as_ref().map(|group| format!(", {group} is at work")).unwrap_or_default();
-        let done = rollout.done.join(", ");
-        let word = rollout.outcome.as_str();
+        let target = rollout.place();
+        let version = rollout.version.map(|version| format!(", template version {version}")).unwrap_or_default();
+        let group = rollout.group.as_ref().map(|group| format!(", {group} in service")).unwrap_or_default();
+        let done = if rollout.done.is_empty() { String::new() } else { format!(": {}", rollout.done.join(", ")) };
         match rollout.outcome {
-            Outcome::Deployed if done.is_empty() => format!("{place} {}{version}{group}", self.paint.good(word)),
-            Outcome::Deployed => format!("{place} {}{version}{group}: {done}", self.paint.good(word)),
-            Outcome::Unchanged => format!("{place} is as it should be{version}"),
-            Outcome::Skipped => format!("{place} {}", self.paint.odd(word)),
-            _ => {
+            Outcome::Deployed => format!("{} to {target}{version}{group}{done}", self.paint.good("Deployed")),
+            Outcome::Unchanged => format!("Already deployed to {target}{version}"),
+            Outcome::Skipped => format!("{} deployment to {target}", self.paint.odd("Skipped")),
+            outcome => {
                 let causes = rollout.failure.iter().flat_map(|failure| &failure.causes);
                 let why: Vec<&str> = causes.map(|cause| cause.trim_end_matches('.')).collect();
                 let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(": ")) };
-                let done = if done.is_empty() { String::new() } else { format!(" ({done})") };
-                format!("{place} {}{why}{done}", self.paint.bad(word))
+                let done =
+                    if rollout.done.is_empty() { String::new() } else { format!(" ({})", rollout.done.join(", ")) };
+                format!("Deployment to {target} {}{why}{done}", self.paint.bad(outcome_words(outcome)))
             }
         }
     }
@@ -141,18 +144,13 @@ impl Lines {
     fn end(self, image: &ImageReport) -> String {
         let id = image.image.as_ref().map(|image| format!(": {}", image.id)).unwrap_or_default();
         let took = human(image.took);
-        let word = image.status.as_str();
+        let word = capitalised(image.status.as_str());
+        let why = || image.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
         match image.status {
-            status if status.is_good() => format!("{} in {took}{id}", self.paint.good(word)),
-            Status::Failed => {
-                let why = image.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
-                format!("{} after {took}{why}", self.paint.bad(word))
-            }
-            Status::Skipped => {
-                let why = image.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
-                format!("{}{why}", self.paint.odd(word))
-            }
-            _ => format!("{} after {took}", self.paint.odd(word)),
+            status if status.is_good() => format!("{} after {took}{id}", self.paint.good(&word)),
+            Status::Failed => format!("{} after {took}{}", self.paint.bad(&word), why()),
+            Status::Skipped => format!("{}{}", self.paint.odd(&word), why()),
+            _ => format!("{} after {took}", self.paint.odd(&word)),
         }
     }
 }
@@ -167,14 +165,14 @@ fn clock(elapsed: Duration) -> String {
     }
 }
 
-/// An image, and where it is.
-fn at(image: &ImageRecord) -> String {
-    let place = place(image.region.as_deref(), image.account.as_deref());
-    if place.is_empty() { image.id.clone() } else { format!("{} in {place}", image.id) }
+/// An image and its region.
+fn located(image: &ImageRecord) -> String {
+    let region = region(image.region.as_deref(), image.account.as_deref());
+    if region.is_empty() { image.id.clone() } else { format!("{} in {region}", image.id) }
 }
 
-/// A region, and the account where it is another than the bake's own.
-pub(crate) fn place(region: Option<&str>, account: Option<&str>) -> String {
+/// A region, with the account when it is not the bake's own.
+pub(crate) fn region(region: Option<&str>, account: Option<&str>) -> String {
     match (region, account) {
         (Some(region), Some(account)) => format!("{region} of {account}"),
         (Some(region), None) => region.to_owned(),
@@ -182,23 +180,53 @@ pub(crate) fn place(region: Option<&str>, account: Option<&str>) -> String {
     }
 }
 
-/// Stages of steps are seen by their steps.
-fn has_no_steps(stage: Stage) -> bool {
-    !matches!(stage, Stage::Source | Stage::Build | Stage::Validate)
+/// The log lines of a stage's beginning and end. Stages that consist of steps have none: their steps are logged. The
+/// end of a launch is logged with the machine.
+fn stage_words(stage: Stage) -> Option<(&'static str, &'static str)> {
+    Some(match stage {
+        Stage::Source | Stage::Build | Stage::Validate => return None,
+        Stage::Launch => ("Launching a machine", ""),
+        Stage::Connect => ("Connecting", "Connected"),
+        Stage::Seal => ("Sealing", "Sealed"),
+        Stage::Capture => ("Capturing", "Captured"),
+        Stage::Test => ("Testing", "Tested"),
+        Stage::Publish => ("Publishing", "Published"),
+        Stage::Deploy => ("Deploying", "Deployed"),
+    })
+}
+
+/// What a step of a phase is called.
+pub(crate) fn step_noun(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Build => "build step",
+        Phase::Validate => "validation",
+        Phase::Test => "test",
+    }
+}
+
+/// A failed deployment, in words.
+fn outcome_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::RolledBack => "rolled back",
+        Outcome::RollingBack => "rolling back",
+        Outcome::RollbackFailed => "rollback failed",
+        outcome => outcome.as_str(),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let (first, rest) = text.split_at(text.ceil_char_boundary(1));
+    format!("{}{rest}", first.to_uppercase())
 }
 
 fn named(name: &str, id: &str) -> String {
     if name.is_empty() || name == id { id.to_owned() } else { format!("{name} ({id})") }
 }
 
-/// A sentence, and what to do about it.
+/// A message, and what to do about it.
 pub(super) fn with_help(text: &str, help: Option<&str>) -> String {
     let text = text.trim_end_matches('.');
     help.map_or_else(|| text.to_owned(), |help| format!("{text}. {help}"))
-}
-
-fn brief(failure: &Failure) -> &str {
-    &failure.message
 }
 
 fn packages(changes: &PackageChanges) -> Option<String> {
@@ -208,5 +236,5 @@ fn packages(changes: &PackageChanges) -> Option<String> {
             .filter(|(count, _)| *count > 0)
             .map(|(count, word)| format!("{count} {word}"))
             .collect();
-    (!parts.is_empty()).then(|| format!("packages: {}", parts.join(", ")))
+    (!parts.is_empty()).then(|| format!("Packages: {}", parts.join(", ")))
 }

@@ -1,6 +1,5 @@
-//! A template or a resource where a manifest is expected: imported on the fly.
+//! A Packer template or an Image Builder resource in place of a manifest: imported on the fly.
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use ami_bake_import::{FindingKind, Imported, Refused, Request, Source, gather, i
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use ami_bake_manifest::{Loaded, Manifest, Options};
 
-/// The manifest that a file becomes; none when it is a manifest itself.
+/// Imports a file or folder as a manifest. None when it is a manifest itself.
 ///
 /// # Errors
 /// When a file of variables can't be read.
@@ -17,7 +16,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
     let (files, mut var_files) = if path.is_dir() {
         inputs(&[path.to_owned()])?
     } else {
-        // A file that can't be read is told as every manifest is.
+        // The caller reports a file that can't be read, as for every manifest.
         let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
         if !is_importable(path, &text) {
             return Ok(None);
@@ -31,12 +30,13 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
         _ if path.is_dir() => path.to_owned(),
         folder => folder.map(Path::to_path_buf).unwrap_or_default(),
     };
-    let working = std::env::current_dir().map_err(|error| Error::usage("find the working directory").because(error))?;
+    let working = std::env::current_dir()
+        .map_err(|error| Error::usage("cannot determine the working directory").because(error))?;
     let request = Request {
         files,
         var_files,
         sets: options.sets.clone(),
-        environment: environment(),
+        environment: options.env.clone(),
         working,
         output: folder.clone(),
         now: Some(options.now),
@@ -47,7 +47,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
     }))
 }
 
-/// A file to import; `-` is standard input.
+/// Reads a file to import; `-` is standard input.
 ///
 /// # Errors
 /// When it can't be read.
@@ -58,28 +58,29 @@ pub(crate) fn read(path: &Path) -> Result<Source> {
         let read = std::io::stdin().lock().read_to_end(&mut bytes);
         (Path::new("stdin"), read.map(|_| bytes))
     } else if path.is_dir() {
-        return Err(Error::usage(format!("read {name}: it is a folder"))
+        return Err(Error::usage(format!("{name} is a folder, not a file"))
             .help(format!("Name the files in it, such as `{name}/packer.json`.")));
     } else {
         (path, std::fs::read(path))
     };
-    let bytes = bytes.map_err(|error| Error::usage(format!("read {name}")).because(error))?;
+    let bytes = bytes.map_err(|error| Error::usage(format!("cannot read {name}")).because(error))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source { path: path.to_owned(), text }),
         Err(error) => {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = before.split(|byte| *byte == b'\n').count();
-            Err(Error::usage(format!("read {name}: line {line} is not UTF-8")).help("Save it as UTF-8."))
+            Err(Error::usage(format!("line {line} of {name} is not valid UTF-8")).help("Save the file as UTF-8."))
         }
     }
 }
 
-/// Whether a folder holds a template that is imported as a whole.
+/// True when a folder contains a template that is imported as a whole.
 pub(super) fn holds_template(folder: &Path) -> bool {
     gather(folder).is_ok_and(|found| !found.templates.is_empty())
 }
 
-/// The files to import, and the files of variables that Packer reads by itself: a folder stands for the template in it.
+/// Reads the files to import, and the variable files that Packer would load automatically. A folder means the template
+/// in it.
 ///
 /// # Errors
 /// When a file or a folder can't be read, or a folder holds no template.
@@ -91,14 +92,17 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
             continue;
         }
         let name = path.display();
-        let found = gather(path).map_err(|error| Error::usage(format!("read the folder {name}")).because(error))?;
-        if let Some(path) = found.unsupported.first() {
-            return Err(Error::usage(format!("can't import {}: HCL2 in JSON is not supported", path.display()))
-                .help("Write it in HCL, or name the other files of the folder one by one."));
+        let found = gather(path).map_err(|error| Error::usage(format!("cannot read folder {name}")).because(error))?;
+        if let Some(left) = found.unsupported.first() {
+            return Err(Error::usage(format!(
+                "cannot import {}: HCL2 templates in JSON syntax are not supported",
+                left.display()
+            ))
+            .help("Convert it to HCL syntax, or name the other files of the folder one by one."));
         }
         if found.templates.is_empty() {
-            return Err(Error::usage(format!("{name} is a folder without a template"))
-                .help("Name a manifest, or a folder with Packer's `*.pkr.hcl`."));
+            return Err(Error::usage(format!("folder {name} contains no template"))
+                .help("Name a manifest, or a folder with Packer templates (`*.pkr.hcl`)."));
         }
         for (paths, sources) in [(&found.templates, &mut files), (&found.variables, &mut variables)] {
             for path in paths {
@@ -109,45 +113,44 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
     Ok((files, variables))
 }
 
-/// The environment, as far as it is text.
-pub(crate) fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
-}
-
 fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options) -> Loaded {
     let name = path.display().to_string();
     let refused = |message: String, help: &str, mut findings: Vec<Diagnostic>| {
-        findings.insert(0, Diagnostic::error("nothing-to-import", None, message).help(help));
+        findings.push(Diagnostic::error("nothing-to-import", None, message).help(help));
         Loaded { manifest: None, findings, sources: Sources::default() }
     };
-    let told = told(&name, &imported);
+    let mut differences = differences(&name, &imported);
     let Some(text) = imported.manifest else {
-        return refused(format!("nothing in {name} can be imported"), "See the messages below.", told);
+        return refused(format!("nothing in {name} can be imported"), "See the messages above.", differences);
     };
     if !imported.files.is_empty() {
-        let help = format!("Write the manifest first: `ami-bake import {name} -o bake.yml`.");
-        return refused(format!("{name} contains component documents that must be separate files"), &help, told);
+        let help = format!("Import it to files first: `ami-bake import {name} -o bake.yml`.");
+        return refused(
+            format!("{name} contains documents that must be files next to the manifest"),
+            &help,
+            differences,
+        );
     }
-    // The template already has its values; the manifest only gets those of its own variables.
+    // The import used the values for the template's variables. Those that became variables of the manifest are set
+    // again.
     let sets = options.sets.iter().filter(|(name, _)| imported.variables.contains(name)).cloned().collect();
     let options = Options { var_files: Vec::new(), sets, ..options.clone() };
     let mut loaded = Manifest::load_text(&format!("{name} (imported)"), &text, folder, &options);
-    loaded.findings.splice(0..0, told);
+    differences.append(&mut loaded.findings);
+    loaded.findings = differences;
     loaded
 }
 
-/// What is not imported, as findings.
-fn told(name: &str, imported: &Imported) -> Vec<Diagnostic> {
+/// What the import left out or changed, as findings.
+fn differences(name: &str, imported: &Imported) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = lines(&imported.findings, FindingKind::Dropped, false)
         .into_iter()
         .map(|line| Diagnostic::warning("not-imported", None, format!("not imported: {line}")))
         .collect();
     let changed = lines(&imported.findings, FindingKind::Changed, false).len();
     if changed > 0 {
-        let message = format!("{changed} more imported with changes");
-        let help = format!("Run `ami-bake import {name}` to list them.");
+        let message = format!("{changed} more were imported with changes");
+        let help = format!("Run `ami-bake import {name}` for details.");
         findings.push(Diagnostic::note("changed", None, message).help(help));
     }
     findings

@@ -1,13 +1,15 @@
-//! What the verbs have in common: the manifest, the run, its end.
+//! What commands have in common: the manifest, the run, its end.
 
 mod folders;
 mod imported;
+mod load;
 mod loaded;
 mod run;
 mod target;
 
 pub(crate) use folders::ledgers;
-pub(crate) use imported::{environment, inputs, read};
-pub(crate) use loaded::{Loaded, Written, load, write};
-pub(crate) use run::{Parts, Session, Show};
+pub(crate) use imported::{inputs, read};
+pub(crate) use load::{Generated, environment, load, load_generated};
+pub(crate) use loaded::Loaded;
+pub(crate) use run::{Session, Settings};
 pub(crate) use target::target;

@@ -15,128 +15,98 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::ledgers;
-use crate::report::{Dispatcher, Explain, JsonLines, Quiet, Reporter, Terminal};
+use super::folders::ledgers;
+use crate::host::Host;
+use crate::report::{Dispatcher, Show};
 use crate::signals;
-use crate::ui::Ui;
 
-/// What is shown of a run.
-pub(crate) enum Show {
-    /// Everything, for people.
-    All(Explain),
-    /// Every event as a line of JSON.
-    Events,
-    /// Warnings alone: the command prints its own answer.
-    Warnings,
-}
-
-/// What a run is made of.
-pub(crate) struct Parts {
+/// How a run is shown and recorded.
+pub(crate) struct Settings {
     /// What is shown.
     pub(crate) show: Show,
-    /// True when it creates something, so that it needs a ledger in a file.
+    /// True when the run creates something, so that its ledger must survive the process.
     pub(crate) creates: bool,
-    /// Where the report is written.
+    /// The folder for the report; without one no report is written.
     pub(crate) report: Option<PathBuf>,
-    /// Tags that say where it comes from.
+    /// Tags that say which commit and workflow run something comes from.
     pub(crate) origin: BTreeMap<String, String>,
     /// Values of the declared secrets.
     pub(crate) secrets: BTreeMap<String, SecretString>,
 }
 
-impl Parts {
-    /// A run that only looks.
+impl Settings {
+    /// A run that creates nothing.
     pub(crate) fn reading(show: Show) -> Self {
         Self { show, creates: false, report: None, origin: BTreeMap::new(), secrets: BTreeMap::new() }
     }
 }
 
-/// Variables of the environment whose values are never shown, whoever prints them.
+/// Environment variables whose values are never shown.
 const ALWAYS_SECRET: [&str; 5] =
     ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
 
-/// A run that is going on.
+/// A run in progress.
 pub(crate) struct Session {
     /// The run.
     pub(crate) run: Run,
     dispatcher: Dispatcher,
+    host: Arc<dyn Host>,
 }
 
 impl Session {
-    /// Begins a run: its ledger, its reporters, its signals.
+    /// Begins a run with its ledger, reporter and signal handler.
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub(crate) fn begin(parts: Parts, ui: Ui) -> Result<Self> {
+    pub(crate) fn begin(settings: Settings, host: &Arc<dyn Host>) -> Result<Self> {
         let id = Uuid::now_v7().simple().to_string();
-        let ledger = if parts.creates { Ledger::create(&ledgers()?, &id)? } else { Ledger::in_memory(&id) };
-        #[cfg(feature = "github")]
-        if let (Some(action), Some(path)) = (crate::action::current(), ledger.path()) {
-            action.save("ledger", &path.display().to_string());
-            for path in path.parent().into_iter().chain([path]) {
-                action.give(path);
-            }
+        let ledger =
+            if settings.creates { Ledger::create(&ledgers(host.as_ref())?, &id)? } else { Ledger::in_memory(&id) };
+        if let Some(path) = ledger.path() {
+            host.ledger_created(path);
         }
-        Ok(Self::of(id, ledger, parts, ui))
+        Ok(Self::with_ledger(id, ledger, settings, host))
     }
 
-    /// Goes on with what another run left in its ledger.
-    #[cfg(feature = "github")]
-    pub(crate) fn resume(ledger: Ledger, parts: Parts, ui: Ui) -> Self {
-        Self::of(Uuid::now_v7().simple().to_string(), ledger, parts, ui)
-    }
-
-    fn of(id: String, ledger: Ledger, parts: Parts, ui: Ui) -> Self {
+    /// Begins a run that continues with a ledger, which may be another run's.
+    pub(crate) fn with_ledger(id: String, ledger: Ledger, settings: Settings, host: &Arc<dyn Host>) -> Self {
         let masker = Arc::new(Masker::default());
-        #[cfg(feature = "github")]
-        if let Some(action) = crate::action::current() {
-            masker.listen(|secret| action.log.mask(secret));
-        }
+        host.masker_created(&masker);
         let environment = ALWAYS_SECRET.iter().filter_map(|name| std::env::var(name).ok());
-        for secret in environment.chain(parts.secrets.values().map(|secret| secret.expose_secret().to_owned())) {
+        for secret in environment.chain(settings.secrets.values().map(|secret| secret.expose_secret().to_owned())) {
             masker.add(&secret);
         }
-        let reporter: Box<dyn Reporter> = match parts.show {
-            #[cfg(feature = "github")]
-            Show::All(explain) if crate::action::current().is_some() => crate::action::reporter(Some(explain), ui),
-            #[cfg(feature = "github")]
-            Show::Warnings if crate::action::current().is_some() => crate::action::reporter(None, ui),
-            Show::All(explain) => Box::new(Terminal::new(ui, explain)),
-            Show::Events => Box::new(JsonLines::new(std::io::stdout())),
-            Show::Warnings => Box::new(Quiet::new(ui)),
-        };
         let (events, receiver) = Events::channel();
-        let dispatcher = Dispatcher::start(receiver, vec![reporter], parts.report, Arc::clone(&masker));
+        let reporter = host.reporter(settings.show);
+        let dispatcher = Dispatcher::start(receiver, reporter, settings.report, Arc::clone(&masker));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let cancel = CancellationToken::new();
-        signals::listen(cancel.clone(), ui);
-        let shared = Shared { id, origin: parts.origin, clock, ledger, masker, secrets: parts.secrets, events };
-        Self { run: Run::new(shared, cancel), dispatcher }
+        signals::listen(cancel.clone(), Arc::clone(host), dispatcher.snapshot());
+        let shared = Shared { id, origin: settings.origin, clock, ledger, masker, secrets: settings.secrets, events };
+        Self { run: Run::new(shared, cancel), dispatcher, host: Arc::clone(host) }
     }
 
     /// Ends a run that could not begin its work.
     ///
     /// # Errors
-    /// Always `error`, to be printed as the command's end.
+    /// Always returns `error`, so that it is printed as the end of the command.
     pub(crate) async fn fail(self, error: Error) -> Result<u8> {
         self.end(error.kind().exit_code()).await;
         Err(error)
     }
 
-    /// Ends the run: the last event, the report, the ledger.
+    /// Ends the run with its last event, its report and its ledger, and returns the exit code.
     pub(crate) async fn end(self, exit_code: u8) -> u8 {
-        self.end_with_report(exit_code).await.0
+        self.end_with_report(exit_code).await;
+        exit_code
     }
 
-    /// The same, for a command that does something with what came of it.
-    pub(crate) async fn end_with_report(self, exit_code: u8) -> (u8, Report) {
+    /// Ends the run and returns its report.
+    pub(crate) async fn end_with_report(self, exit_code: u8) -> Report {
         self.run.emit(Event::RunFinished { exit_code, report: None });
         let report = self.dispatcher.finish().await;
         self.run.ledger().finish();
-        #[cfg(feature = "github")]
-        if let Some(action) = crate::action::current() {
-            action.told(&report, self.run.masker()).await;
-        }
-        (exit_code, report)
+        self.host.run_ended(&report, self.run.masker()).await;
+        report
     }
 }

@@ -1,4 +1,4 @@
-//! Where a command looks that needs no manifest, but takes platform, region and role from one where there is one.
+//! The platform of a command that needs no manifest, but uses one when it is there.
 
 use std::sync::Arc;
 
@@ -6,58 +6,56 @@ use ami_bake_core::plan::{Distribution, Recipe as _};
 use ami_bake_core::platform::Platform;
 use ami_bake_core::{Error, Result, Run};
 
-use super::loaded::{find, load};
-use crate::cli::{ManifestArgs, PlaceArgs};
-use crate::ui::Ui;
-use crate::wire;
+use super::load::{find, load};
+use crate::args::{ManifestArgs, PlatformArgs};
+use crate::program::Program;
 
-/// A platform and its place.
+/// A platform that a command looks at.
 pub(crate) struct Target {
     /// The namespace of the manifest, where there is one.
     pub(crate) namespace: Option<String>,
     /// Where the manifest publishes its images.
     pub(crate) published: Vec<Distribution>,
     platform: String,
-    place: wire::Place,
+    args: PlatformArgs,
 }
 
-/// Reads the manifest, where one is named or in its default place; else the flags alone say where. They do too where
-/// `--platform` is given and the manifest that happens to be here is no help: what is there is there all the same.
+/// Reads the manifest that is named or in its default place. Without one, and when `--platform` is given and the
+/// manifest in the default place is not valid, the flags alone decide.
 ///
 /// # Errors
-/// When the manifest is invalid, or a named one is missing.
-pub(crate) fn target(args: &ManifestArgs, place: PlaceArgs, ui: Ui) -> Result<Target> {
-    let by_flags = |place: PlaceArgs| {
-        let platform = args.platform.clone().unwrap_or_else(|| wire::PLATFORMS[0].to_owned());
-        let place = wire::Place::of(place, None);
-        Target { namespace: None, published: Vec::new(), platform, place }
+/// When the manifest is invalid, or a named one does not exist.
+pub(crate) fn target(program: &Program, manifest: &ManifestArgs, args: PlatformArgs) -> Result<Target> {
+    let by_flags = |args: PlatformArgs| {
+        let platform = manifest.platform.clone().unwrap_or_else(|| program.platforms.default_name().to_owned());
+        Target { namespace: None, published: Vec::new(), platform, args: args.resolve(None) }
     };
-    if args.manifest.is_none() && find(None).is_err() {
-        return Ok(by_flags(place));
+    if manifest.manifest.is_none() && find(None).is_err() {
+        return Ok(by_flags(args));
     }
-    let loaded = load(args, place.region.as_deref(), true)?;
-    let Some(manifest) = loaded.manifest() else {
-        if args.manifest.is_none() && args.platform.is_some() {
-            ui.say(&format!("{} is left aside: it can't be used here (`ami-bake check` says why).\n", loaded.name()));
-            return Ok(by_flags(place));
+    let loaded = load(program, manifest, args.region.as_deref(), true)?;
+    let Some(found) = loaded.manifest() else {
+        if manifest.manifest.is_none() && manifest.platform.is_some() {
+            program.host.say(&format!("Ignoring {}: it is invalid (run `ami-bake check`)\n", loaded.name()));
+            return Ok(by_flags(args));
         }
-        loaded.show(ui);
+        loaded.show(program.host.as_ref());
         return Err(Error::manifest(format!("{} has errors", loaded.name())));
     };
     Ok(Target {
-        namespace: Some(manifest.namespace().to_owned()),
-        published: manifest.distributions(),
-        platform: manifest.platform().as_str().to_owned(),
-        place: wire::Place::of(place, Some(manifest)),
+        namespace: Some(found.namespace().to_owned()),
+        published: found.distributions(),
+        platform: found.platform().as_str().to_owned(),
+        args: args.resolve(Some(found)),
     })
 }
 
 impl Target {
-    /// The platform, ready for work.
+    /// Connects to the platform.
     ///
     /// # Errors
-    /// As [`wire::platform`].
-    pub(crate) async fn platform(&self, run: &Run) -> Result<Arc<dyn Platform>> {
-        wire::platform(&self.platform, self.place.clone(), run).await
+    /// As [`Program::connect`].
+    pub(crate) async fn connect(&self, program: &Program, run: &Run) -> Result<Arc<dyn Platform>> {
+        program.connect(&self.platform, self.args.clone(), run).await
     }
 }

@@ -51,7 +51,11 @@ fn another_account_gets_images_of_its_own_and_what_is_missing_is_finished() {
 
     fixture.cloud.forgive();
     fixture.cloud.forget_calls();
-    fixture.run(&["publish", "--report", "bake-report.json"]).exits(0).says("eu-west-1 of 222222222222 has ami-");
+    fixture
+        .run(&["publish", "--report", "bake-report.json"])
+        .exits(0)
+        .says(" to eu-west-1 of 222222222222")
+        .says("ublished ami-");
     let made: Vec<Value> = of_other(&fixture, "RegisterImage");
     assert_eq!((made.len(), &made[0]["region"]), (1, &json!("eu-west-1")), "nothing is repeated: {made:#?}");
     assert!(fixture.cloud.calls_of("RunInstances").is_empty());
@@ -92,13 +96,14 @@ fn a_failing_test_takes_another_accounts_copies_away_and_ec2_copies_what_it_must
     fixture
         .run(&["bake", "--image-version", "1.1.0"])
         .exits(0)
-        .says("1.0.0 is no longer kept")
-        .says("in eu-west-1 of 222222222222 is deleted")
+        .says("Deleted old version 1.0.0: ")
+        .says(" in eu-west-1 of 222222222222\n")
         // The account that copied it at home may have it there too: EC2 looks first.
-        .says("in us-east-1 stays: its users are unknown");
+        .says("Kept old version 1.0.0: ")
+        .says("in us-east-1: its users are unknown");
     let publish = || fixture.run(&["publish", "--image-version", "1.1.0"]).exits(0);
     publish();
-    publish().says("in us-east-1 is deleted");
+    publish().says("Deleted old version 1.0.0: ").says(" in us-east-1\n");
     fixture.holds_only(&["shop/web/1.1.0"; 2]);
 }
 

@@ -138,7 +138,7 @@ fn post_becomes_somebody_anew_and_takes_away_what_a_killed_step_left() {
     let before = sts.requests().len();
     let post = job.post(binary(), &inputs, &main).exits(0);
     assert!(
-        post.step.text().contains("taken away now") && post.annotations("warning").is_empty(),
+        post.step.text().contains("Cleaning up ") && post.annotations("warning").is_empty(),
         "{}",
         post.step.text()
     );

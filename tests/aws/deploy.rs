@@ -62,12 +62,12 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
 
     // Everything is there: a second run only looks.
     fixture.cloud.forget_calls();
-    fixture.bake().exits(0).says("web in us-east-1 is as it should be");
+    fixture.bake().exits(0).says("Already deployed to web in us-east-1");
     fixture.run(&["deploy", "--image-version", "1.0.0"]).exits(0);
     assert_eq!(moves(&fixture), [""; 0]);
     assert_eq!(rollouts(&fixture)[0]["outcome"], "unchanged");
     // What a pull request bakes is deployed nowhere.
-    fixture.run(&["bake", "--image-version", "1.1.0-pr.7.abc"]).exits(0).says("web in us-east-1 skipped");
+    fixture.run(&["bake", "--image-version", "1.1.0-pr.7.abc"]).exits(0).says("Skipped deployment to web in us-east-1");
     assert_eq!(moves(&fixture), [""; 0]);
     assert_eq!(rollouts(&fixture)[0]["outcome"], "skipped");
 }
@@ -228,7 +228,7 @@ fn a_missing_permission_names_action_and_resource_and_leaves_nothing() {
     fixture
         .run(&["deploy", "--report", "bake-report.json"])
         .exits(0)
-        .says("web in us-east-1 deployed on template version");
+        .says("Deployed to web in us-east-1, template version");
     let preferences: &Value =
         &fixture.cloud.calls_of("StartInstanceRefresh").pop().unwrap()["parameters"]["Preferences"];
     assert_eq!(preferences["CheckpointPercentages"], json!([20, 100]), "{preferences:#}");
@@ -251,7 +251,7 @@ fn a_run_that_was_killed_is_taken_up_again() {
     // It has seen the refresh at work before that goes on.
     fixture.cloud.until_answered("DescribeInstanceRefreshes", seen + 1);
     refresh.release();
-    finish(second).exits(0).says("Resuming the instance refresh").says("deployed on template version 2");
+    finish(second).exits(0).says("Resuming the instance refresh").says(", template version 2");
     assert_eq!(
         (fixture.cloud.count("StartInstanceRefresh"), fixture.cloud.count("CreateLaunchTemplateVersion")),
         (1, 1)

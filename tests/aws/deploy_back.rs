@@ -90,13 +90,16 @@ fn groups_that_follow_a_pointer_are_brought_back_by_hand() {
 
     // Then the first one succeeds, and the second one's version has to go before its group can go back.
     fixture.cloud.fault(&fails("latest"));
-    fixture.run(&["deploy", "--report", "bake-report.json"]).exits(8).says("latest in us-east-1 rolled-back");
+    fixture
+        .run(&["deploy", "--report", "bake-report.json"])
+        .exits(8)
+        .says("Deployment to latest in us-east-1 rolled back");
     let (numbers, now, _) = template_versions(&fixture, &default);
     assert_eq!((numbers.len(), &now), (2, &numbers[1]), "the group follows its default, so that moves along");
     assert_eq!(versions(&fixture, "default"), ("$Default".to_owned(), vec![now; 5]));
     assert_eq!(versions(&fixture, "latest"), on("$Latest"));
     assert_eq!(template_versions(&fixture, &latest).0, ["1"]);
-    fixture.run(&["deploy", "--report", "bake-report.json"]).exits(0).says("default in us-east-1 is as it should be");
+    fixture.run(&["deploy", "--report", "bake-report.json"]).exits(0).says("Already deployed to default in us-east-1");
     let (asked, run) = versions(&fixture, "latest");
     assert_eq!((asked.as_str(), run), ("$Latest", vec![template_versions(&fixture, &latest).0[1].clone(); 5]));
 }
@@ -106,7 +109,7 @@ fn cancelled(fixture: &Fixture, group: &str) {
     let child = fixture.command(&["bake"]).spawn().unwrap();
     until_run_with(fixture, group, "2", 2);
     signal(&child, "INT");
-    finish(child).exits(130).says("left behind launch template version").says("while it is rolled back");
+    finish(child).exits(130).says("Left behind launch template version").says("while it is rolled back");
     assert_eq!(rollouts(fixture)[0]["outcome"], "rolling-back");
 }
 

@@ -41,7 +41,7 @@ fn the_next_group_is_like_the_old_one_and_takes_over() {
     let fixture = Fixture::new(&replaced(", keep-old: 2h"));
     production(&fixture);
     fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateAutoScalingGroup"}));
-    fixture.bake().exits(0).says("web-v000: 5 of 5 machines in service").says("web-v000 is at work");
+    fixture.bake().exits(0).says("web-v000: 5 of 5 machines in service").says("web-v000 in service");
     assert_eq!(groups(&fixture), ["web", "web-v000"]);
     assert_eq!(versions(&fixture, "web-v000"), ("2".to_owned(), vec!["2".to_owned(); 5]));
     assert!(serves(&fixture, "web-v000"));
@@ -78,14 +78,14 @@ fn the_next_group_is_like_the_old_one_and_takes_over() {
     assert!(at("AttachLoadBalancerTargetGroups") < at("DetachLoadBalancerTargetGroups"), "somebody always serves");
 
     // It is there; the next version's group has the next number, and an old one whose time is over goes.
-    fixture.run(&["deploy", "--image-version", "1.0.0"]).exits(0).says("is as it should be");
+    fixture.run(&["deploy", "--image-version", "1.0.0"]).exits(0).says("Already deployed to ");
     let over = "Action=CreateOrUpdateTags&Tags.member.1.ResourceId=web&Tags.member.1.ResourceType=auto-scaling-group&Tags.member.1.Key=ami-bake:expires&Tags.member.1.Value=2026-01-01T00:00:00Z&Tags.member.1.PropagateAtLaunch=false";
     autoscaling(&fixture, HOME, over);
     fixture.write(
         "bake.yml",
         &replaced(", keep-old: 0s").replace("version: 1.0.0", "version: 1.1.0").replace("echo hello", "echo more"),
     );
-    fixture.bake().exits(0).says("web-v001 is at work").says("web-v000 deleted");
+    fixture.bake().exits(0).says("web-v001 in service").says("web-v000 deleted");
     assert_eq!(groups(&fixture), ["web-v001"]);
     assert!(serves(&fixture, "web-v001"));
 }

@@ -45,15 +45,15 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     let plan = fixture.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
     let line =
         |id: &str| plan.lines().rfind(|line| line.contains(id)).unwrap_or_else(|| panic!("{id}: {plan}")).to_owned();
-    assert!(line(&first).contains(&format!("stays: used by launch template {used}")), "{plan}");
+    assert!(line(&first).contains(&format!("keep: used by launch template {used}")), "{plan}");
     assert!(line(&away).contains("deleted") && line(&away).contains("eu-west-1"), "{plan}");
     assert_eq!(versions(&fixture, AWAY), ["1.0.0"]);
 
     fixture
         .run(&["bake", "--image-version", "1.1.0"])
         .exits(0)
-        .says(&format!("1.0.0 is no longer kept, but {first} in us-east-1 stays: used by launch template {used}"))
-        .says(&format!("1.0.0 is no longer kept: {away} in eu-west-1 is deleted"));
+        .says(&format!("Kept old version 1.0.0: {first} in us-east-1: used by launch template {used}"))
+        .says(&format!("Deleted old version 1.0.0: {away} in eu-west-1"));
     assert_eq!(
         (versions(&fixture, HOME), versions(&fixture, AWAY)),
         (vec!["1.0.0".into(), "1.1.0".into()], vec!["1.1.0".to_owned()])
@@ -93,7 +93,7 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     fixture
         .run(&["publish", "--image-version", "1.2.0"])
         .exits(0)
-        .says(&format!("{second} in us-east-1 stays: it has deregistration protection"));
+        .says(&format!("{second} in us-east-1: it has deregistration protection"));
     assert_eq!(
         (versions(&fixture, HOME), versions(&fixture, AWAY)),
         (vec!["1.1.0".into(), "1.2.0".into()], vec!["1.2.0".to_owned()])
@@ -114,7 +114,7 @@ fn a_pre_release_is_swept_after_its_end_when_nobody_uses_it() {
     }
     let sweep =
         |more: &[&str]| fixture.run(&[&["sweep", "--region", "us-east-1", "--region", "eu-west-1"], more].concat());
-    assert!(sweep(&[]).exits(0).stderr.contains("Nothing is left behind"), "seven days are not over");
+    assert!(sweep(&[]).exits(0).stderr.contains("Nothing to delete"), "seven days are not over");
 
     let over = "Tag.1.Key=ami-bake%3Aexpires&Tag.1.Value=2026-01-01T00%3A00%3A00Z";
     let (seven, eight) = (id(&fixture, HOME, "1.1.0-pr.7.abcdef0"), id(&fixture, HOME, "1.1.0-pr.8.abcdef0"));
@@ -156,12 +156,12 @@ fn a_shared_image_goes_when_the_other_accounts_have_nothing_of_it() {
     assert_eq!(fixture.cloud.count("CreateImageUsageReport"), 0);
     fixture.run(&["bake", "--image-version", "1.1.0"]).exits(0).says("EC2 started to search the accounts");
     publish("1.1.0").says("EC2 is still searching the accounts");
-    publish("1.1.0").says(&format!("{first} in us-east-1 stays: used by account {OTHER} (1 launch template)"));
+    publish("1.1.0").says(&format!("{first} in us-east-1: used by account {OTHER} (1 launch template)"));
 
     let second = id(&fixture, HOME, "1.1.0");
     fixture.run(&["bake", "--image-version", "1.2.0"]).exits(0);
     publish("1.2.0");
-    publish("1.2.0").says(&format!("1.1.0 is no longer kept: {second} in us-east-1 is deleted"));
+    publish("1.2.0").says(&format!("Deleted old version 1.1.0: {second} in us-east-1"));
     assert_eq!(versions(&fixture, HOME), ["1.0.0", "1.2.0"]);
     assert_eq!(fixture.cloud.count("CreateImageUsageReport"), 2, "one for each image");
 }

@@ -58,7 +58,7 @@ fn a_bake_sets_its_outputs_and_an_unchanged_one_makes_nothing() {
     // The token is masked before all else.
     assert_eq!((main.step.commands[0].name.as_str(), main.step.commands[0].data.as_str()), ("add-mask", TOKEN));
     let post = job.post(PROGRAM, &inputs, &main).exits(0);
-    assert_eq!(post.step.text(), "Nothing is left behind.\n");
+    assert_eq!(post.step.text(), "Nothing to clean up.\n");
 
     let again = job.event("schedule", "refs/heads/main", &json!({"schedule": "0 4 * * 1"})).main(PROGRAM, &[]).exits(0);
     assert_eq!((again.output("changed"), again.output("ami-id")), ("false", main.output("ami-id")));
@@ -150,7 +150,7 @@ fn a_failure_is_annotated_at_its_line_and_findings_all_at_once() {
     let job = plain(&format!("format: 1\nname: x\nplatform: local\nimages:\n{images}\n"));
     let main = job.main(PROGRAM, &[("command", "check")]).exits(3);
     assert_eq!(main.annotations("error").len(), 10);
-    assert!(main.step.text().contains("more errors stand in the log alone"), "{}", main.step.text());
+    assert!(main.step.text().contains("more errors are only in this log"), "{}", main.step.text());
 }
 
 #[test]
@@ -161,10 +161,10 @@ fn inputs_are_judged_with_the_words_of_the_action() {
         assert!(main.annotations("error")[0].contains(what), "{:?}", main.annotations("error"));
         assert!(main.summary.contains(what), "{}", main.summary);
     };
-    wrong(&[("command", "cook")], "the input `command` is \"cook\"");
-    wrong(&[("force", "yes")], "the input `force` is \"yes\"");
+    wrong(&[("command", "cook")], "invalid value \"cook\" for input `command`");
+    wrong(&[("force", "yes")], "invalid value \"yes\" for input `force`");
     wrong(&[("bump", "huge")], "invalid value 'huge' for '--bump");
-    wrong(&[("manifest", "none.yml")], "there is no manifest none.yml");
+    wrong(&[("manifest", "none.yml")], "manifest none.yml not found");
     let target = json!({"pull_request": {"number": 7, "head": {"sha": "1a", "repo": {"full_name": "eve/images"}}}});
     let job = job.event("pull_request_target", "refs/heads/main", &target);
     let main = job.main(PROGRAM, &[]).exits(4);
@@ -181,11 +181,14 @@ fn a_forks_pull_request_is_checked_without_credentials() {
     let job = plain(manifest).event("pull_request", "refs/pull/7/merge", &fork);
     let main = job.main(PROGRAM, &[]).exits(0);
     assert!(main.annotations("notice")[0].contains("comes from the fork eve/images"));
-    assert!(main.step.text().contains("web    2.0.0    base-* of self"), "{}", main.step.text());
-    assert!(main.summary.contains("Checked without a cloud"));
+    assert!(main.step.text().contains("web    2.0.0    base-* owned by self"), "{}", main.step.text());
+    assert!(main.summary.contains("Checked without credentials"));
     assert!(main.annotations("error").is_empty() && main.annotations("warning").is_empty());
-    assert!(job.main(PROGRAM, &[("on-fork", "skip")]).exits(0).annotations("notice")[0].contains("nothing is done"));
-    assert!(job.main(PROGRAM, &[("on-fork", "fail")]).exits(4).annotations("error")[0].contains("on-fork: fail"));
+    assert!(
+        job.main(PROGRAM, &[("on-fork", "skip")]).exits(0).annotations("notice")[0]
+            .contains("skipped (`on-fork: skip`)")
+    );
+    assert!(job.main(PROGRAM, &[("on-fork", "fail")]).exits(4).annotations("error")[0].contains("`on-fork` is `fail`"));
     // What is wrong is wrong without credentials too.
     job.write("bake.yml", &manifest.replace("source:", "sauce:"));
     assert!(!job.main(PROGRAM, &[]).exits(3).annotations("error").is_empty());
@@ -210,7 +213,7 @@ fn a_forks_pull_request_is_baked_on_docker_where_an_engine_answers() {
     assert!(main.summary.contains("0.1.0-pr.7.1a2b3c4"));
     // Without an engine the check alone is the answer.
     let alone = job.variable("DOCKER_HOST", "unix:///nowhere/docker.sock").main(PROGRAM, &[]).exits(0);
-    assert!(alone.step.text().contains("No Docker engine answers"), "{}", alone.step.text());
+    assert!(alone.step.text().contains("Skipped the bake"), "{}", alone.step.text());
 }
 
 /// The text of the job's ledgers.
@@ -247,7 +250,7 @@ fn a_cancel_before_anything_began_begins_nothing() {
     signal(&running.child, "INT");
     let main = running.end().exits(130);
     assert!(!main.state.contains_key("ledger"));
-    assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing was begun.\n");
+    assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing to clean up.\n");
 }
 
 #[test]
@@ -259,21 +262,21 @@ fn post_takes_away_what_a_killed_step_left() {
     let main = running.end();
     assert_eq!(main.code, None);
     let post = job.post(PROGRAM, &[], &main).exits(0);
-    assert!(post.step.text().contains("The main step left 1 of what it made"), "{}", post.step.text());
+    assert!(post.step.text().contains("Cleaning up 1 resource left by the main step"), "{}", post.step.text());
     assert_eq!(ledgers(&job), "");
     // Once more it has nothing to do.
-    assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing is left behind.\n");
+    assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing to clean up.\n");
 }
 
 #[test]
 fn post_waits_for_a_main_step_that_is_still_at_work() {
     let job = with_store(&local("lingering", "sleep 3600"));
     let running = job.start(PROGRAM, &[]);
-    wait::until_true("the ledger's place is not saved", || running.state().contains_key("place"));
+    wait::until_true("the platform is not saved", || running.state().contains_key("platform-args"));
     let post = job.start_post(PROGRAM, &[], &running.state());
     signal(&running.child, "TERM");
     running.end().exits(130);
-    assert_eq!(post.end().exits(0).step.text(), "Nothing is left behind.\n");
+    assert_eq!(post.end().exits(0).step.text(), "Nothing to clean up.\n");
 }
 
 #[test]
@@ -318,7 +321,7 @@ fn a_pull_request_gets_a_version_of_its_own_and_one_comment() {
     github.refuse(ApiFault::always("GET", "/comments", 403, "Resource not accessible by integration"));
     let auto = job.main(PROGRAM, &[token]).exits(0);
     assert!(
-        auto.annotations("warning").is_empty() && auto.step.text().contains("No comment was written"),
+        auto.annotations("warning").is_empty() && auto.step.text().contains("Skipped the comment"),
         "{}",
         auto.step.text()
     );
@@ -369,6 +372,6 @@ fn a_plan_and_a_matrix_tell_the_jobs_what_to_bake() {
         assert!(main.output("ami-id").is_empty() && main.output("version").is_empty());
     }
     let dry = job.main(PROGRAM, &[("dry-run", "true")]).exits(0);
-    assert!(dry.step.text().contains("1 of 1 images would be made"), "{}", dry.step.text());
+    assert!(dry.step.text().contains("Plan: 1 to bake, 0 to reuse."), "{}", dry.step.text());
     assert!(!job.path("workspace/bake-report.json").exists());
 }

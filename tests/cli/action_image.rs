@@ -87,7 +87,7 @@ fn the_image_bakes_as_the_runner_starts_it() {
         serde_json::from_slice(&std::fs::read(bake.path("workspace/bake-report.json")).unwrap()).unwrap();
     assert_eq!(report["exit-code"], 0);
     assert!(main.summary.contains("1.4.0"), "{}", main.summary);
-    assert_eq!(bake.post("", &[], &main).exits(0).step.text(), "Nothing is left behind.\n");
+    assert_eq!(bake.post("", &[], &main).exits(0).step.text(), "Nothing to clean up.\n");
 
     // The client hands the runner's signal on to the program, which is process 1 there.
     let cancelled = job(&engine, &namespace, "sleep 3600");

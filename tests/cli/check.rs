@@ -110,7 +110,7 @@ fn a_secret_that_is_not_set_is_named() {
     let fixture = Fixture::with(&SMALL.replace("images:", "secrets: [DEPLOY_TOKEN]\nimages:"));
     fixture.run(&["check"]).exits(0);
     let outcome = fixture.run(&["bake"]).exits(4);
-    assert!(outcome.stderr.contains("DEPLOY_TOKEN is declared as secret but not set"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("DEPLOY_TOKEN is listed under `secrets` but not set"), "{}", outcome.stderr);
 }
 
 /// What it takes is measured by `bench/`.

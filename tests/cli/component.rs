@@ -51,7 +51,7 @@ fn a_bake_runs_the_phases_at_their_stages() {
     fixture.run(&["check"]).exits(0);
     fixture.run(&["bake"]).exits(0).says("Restart: restarting the machine (exit status 194)").says("; ignored");
     // The digest follows the document and the values of its parameters.
-    fixture.run(&["bake"]).exits(0).says("is there and unchanged");
+    fixture.run(&["bake"]).exits(0).says("is unchanged");
     let plan = fixture.run(&["plan", "--set", "greeting=bye"]).exits(0);
     assert!(!plan.stdout.contains("unchanged"), "{}", plan.stdout);
     fixture.write("web.yml", &DOCUMENT.replace("exit 3", "exit 4"));
@@ -96,7 +96,7 @@ fn a_document_runs_alone() {
     assert!(missing.stderr.contains("the parameter `Greeting` of web.yml has no value"), "{}", missing.stderr);
     fixture.run(&["component", "run", "none.yml"]).exits(2);
     let source = fixture.run(&["component", "run", "web.yml", "--platform", "docker", "--with", "Greeting=x"]).exits(2);
-    assert!(source.stderr.contains("say what the machine on docker starts from"), "{}", source.stderr);
+    assert!(source.stderr.contains("--source is required on platform `docker`"), "{}", source.stderr);
 }
 
 #[test]

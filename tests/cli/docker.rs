@@ -220,7 +220,7 @@ fn what_a_killed_bake_left_is_swept() {
     fixture.run(&["sweep", "--platform", "docker", "--yes"]).exits(0);
     assert_eq!(machines(&engine, &name), "");
     let again = fixture.run(&["sweep", "--platform", "docker"]).exits(0);
-    assert!(again.stderr.contains("Nothing is left behind"), "{}{}", again.stderr, again.stdout);
+    assert!(again.stderr.contains("Nothing to delete"), "{}{}", again.stderr, again.stdout);
 }
 
 /// A socket that everybody may use, before the engine's own.

@@ -19,7 +19,7 @@ fn init_writes_a_manifest_that_passes_check() {
 fn init_leaves_a_file_alone() {
     let fixture = Fixture::with("mine: true\n");
     let outcome = fixture.run(&["init"]).exits(2);
-    assert!(outcome.stderr.contains("write bake.yml: the file is there already"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("bake.yml already exists"), "{}", outcome.stderr);
     assert_eq!(fixture.read("bake.yml"), "mine: true\n");
 }
 

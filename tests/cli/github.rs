@@ -50,19 +50,19 @@ fn a_comment_is_written_once_and_then_kept_up_to_date() {
     let workflow = Workflow::with(&report::good(), &pull_request());
     let marker = "<!-- ami-bake: ci/bake/shop -->";
     workflow.github.add_comment(7, "mallory", &format!("quoted\n\n{marker}"));
-    workflow.run(&["report", "--comment"]).exits(0).says("Pull request 7 has a new comment: http");
-    workflow.run(&["report", "--comment"]).exits(0).says("has this comment already");
-    workflow.run(&["report", "--comment", "--comment-key", "other"]).exits(0).says("has a new comment");
+    workflow.run(&["report", "--comment"]).exits(0).says("Created the comment on pull request 7: http");
+    workflow.run(&["report", "--comment"]).exits(0).says("Left the comment unchanged");
+    workflow.run(&["report", "--comment", "--comment-key", "other"]).exits(0).says("Created the comment");
     // A second comment of the same key, as two runs at once make it, or an answer that gets lost.
     workflow.github.add_comment(7, VIEWER, &format!("twice\r\n\r\n{marker}\r\n"));
     workflow.fixture.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
-    workflow.run(&["report", "--comment"]).exits(0).says("has its comment up to date");
+    workflow.run(&["report", "--comment"]).exits(0).says("Updated the comment");
 
     let comments = workflow.github.comments();
     let authors: Vec<&str> = comments.iter().map(|(author, _)| author.as_str()).collect();
     assert_eq!(authors, ["mallory", VIEWER, VIEWER], "{comments:#?}");
     assert!(comments[0].1.starts_with("quoted"), "another's comment is another's");
-    assert!(comments[1].1.contains("the build failed") && comments[1].1.ends_with(&format!("{marker}\n")));
+    assert!(comments[1].1.contains("build failed") && comments[1].1.ends_with(&format!("{marker}\n")));
     assert!(comments[2].1.contains("1 image baked") && !comments[2].1.contains(marker));
 }
 
@@ -78,15 +78,15 @@ fn the_second_half_of_a_forks_pull_request_finds_it_by_its_head() {
     });
     let workflow = Workflow::with(&report::good(), &event);
     workflow.github.add_pull(6, "mallory:other", "1a2b3c4d");
-    workflow.run(&["report", "--comment"]).exits(0).says("no comment is written");
+    workflow.run(&["report", "--comment"]).exits(0).says("Skipped the comment: no open pull request");
     workflow.github.add_pull(9, "mallory:fix/it", "1a2b3c4d");
-    workflow.run(&["report", "--comment"]).exits(0).says("Pull request 9 has a new comment");
+    workflow.run(&["report", "--comment"]).exits(0).says("Created the comment on pull request 9");
     let (_, text) = &workflow.github.comments()[0];
-    assert!(text.contains("in a fork's own run, without credentials"), "{text}");
+    assert!(text.contains("for a pull request from a fork, without credentials"), "{text}");
     assert!(text.contains("(https://github.com/shop/images/actions/runs/41)"), "the run that baked is linked");
     // Its head moved on: what was baked is no longer what it is about.
     workflow.fixture.write("event.json", &event.to_string().replace("1a2b3c4d", "99999999"));
-    workflow.run(&["report", "--comment"]).exits(0).says("no comment is written");
+    workflow.run(&["report", "--comment"]).exits(0).says("Skipped the comment: no open pull request");
 }
 
 #[test]
@@ -104,17 +104,21 @@ fn refusals_say_what_to_do_and_limits_are_waited_out() {
         .exits(4)
         .says("comment on pull request 7 of shop/images: GitHub answered 403, Resource not accessible by integration")
         .says("pull-requests: write");
-    comment(&[post(422, "Body is too long (maximum is 65536 characters)")]).exits(1).says("in the job's summary");
-    comment(&[once(ApiFault::always("GET", "/issues/7/comments", 404, "Not Found"))]).exits(4).says("does not see it");
+    comment(&[post(422, "Body is too long (maximum is 65536 characters)")])
+        .exits(1)
+        .says("The job summary has the whole text");
+    comment(&[once(ApiFault::always("GET", "/issues/7/comments", 404, "Not Found"))])
+        .exits(4)
+        .says("or the token has no access to it");
     let broken = || ApiFault { times: 4, ..ApiFault::always("GET", "/issues/7/comments", 502, "Server Error") };
-    comment(&[broken()]).exits(1).says("GitHub answered 502").says("Run `ami-bake report` again later");
+    comment(&[broken()]).exits(1).says("GitHub answered 502").says("Run `ami-bake report` with the report again later");
     assert!(workflow.github.comments().is_empty());
 
     // A secondary limit that names its time, then a server that stumbles, then an answer that gets lost after the deed.
     let limit = post(403, "You have exceeded a secondary rate limit");
     let limit = ApiFault { header: Some(("retry-after", "1")), ..limit };
     let lost = ApiFault { done: true, ..post(502, "Server Error") };
-    comment(&[limit, post(503, "Unavailable"), lost]).exits(0).says("has a new comment");
+    comment(&[limit, post(503, "Unavailable"), lost]).exits(0).says("Created the comment");
     assert_eq!(workflow.github.comments().len(), 2, "what was lost is there twice …");
     comment(&[]).exits(0);
     assert_eq!(workflow.github.comments().len(), 1, "… until it is looked for again");
@@ -132,9 +136,9 @@ fn a_proxy_is_asked_where_the_environment_names_one() {
     ] {
         workflow.fixture = workflow.fixture.variable(name, value);
     }
-    workflow.run(&["report", "--comment"]).exits(0).says("has a new comment");
+    workflow.run(&["report", "--comment"]).exits(0).says("Created the comment");
     workflow.github.refuse(ApiFault { times: 2, ..ApiFault::always("POST", "/api/graphql", 502, "Server Error") });
-    workflow.run(&["report", "--comment"]).exits(0).says("has this comment already");
+    workflow.run(&["report", "--comment"]).exits(0).says("Left the comment unchanged");
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn a_release_gets_its_images_and_the_report() {
     workflow.github.add_release("pay-v1.3.9", "", &json!({}));
     workflow.github.add_file("pay-v1.3.9", "bake-report.json", &serde_json::to_string(&other).unwrap());
     workflow.github.add_release("v1.4.0", "People wrote this.", &json!({"draft": true}));
-    workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(0).says("with the report among its files");
+    workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(0).says("and attached the report");
     let notes = workflow.github.notes("v1.4.0");
     assert!(notes.starts_with("People wrote this.\n\n<!-- ami-bake:begin shop -->\n### Images"), "{notes}");
     assert!(notes.contains("1 removed, 1 upgraded since version <code>1.3.0</code>"), "{notes}");
@@ -160,15 +164,12 @@ fn a_release_gets_its_images_and_the_report() {
     let patches = workflow.github.requests().iter().filter(|request| request.starts_with("PATCH")).count();
     assert_eq!(patches, 1);
     workflow.fixture.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
-    workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(2).says("no image to write into the notes");
+    workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(2).says("no images for the notes of release v1.4.0");
     assert_eq!(workflow.github.notes("v1.4.0"), notes);
 
     // A release that is out and immutable still takes notes, and no file.
     workflow.fixture.write("bake-report.json", &serde_json::to_string(&report::good()).unwrap());
-    workflow
-        .run(&["report", "--release-notes", "v1.3.0"])
-        .exits(0)
-        .says("The notes of release v1.3.0 are up to date: ");
+    workflow.run(&["report", "--release-notes", "v1.3.0"]).exits(0).says("Updated the notes of release v1.3.0");
     assert_eq!(workflow.github.file("v1.3.0", "bake-report.json"), Some(before));
     workflow.run(&["report", "--release-notes", "v2"]).exits(4).says("shop/images has no release v2");
 }
@@ -176,7 +177,7 @@ fn a_release_gets_its_images_and_the_report() {
 #[test]
 fn what_goes_into_a_file_is_the_same_without_github() {
     let fixture = Fixture::new();
-    fixture.run(&["report"]).exits(2).says("read the report bake-report.json");
+    fixture.run(&["report"]).exits(2).says("cannot read report bake-report.json");
     fixture.write("reports/base/bake-report.json", &serde_json::to_string(&report::before()).unwrap());
     fixture.write("reports/web/bake-report.json", &serde_json::to_string(&report::good()).unwrap());
     fixture.write("last.json", &serde_json::to_string(&report::before()).unwrap());

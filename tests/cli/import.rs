@@ -33,7 +33,7 @@ fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
     Missing files:
       none.sh
 
-    wrote bake.yml (1 image)
+    Created bake.yml (1 image)
 
     Next:
       ami-bake check bake.yml
@@ -42,7 +42,7 @@ fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
     again.exits(0);
     fixture.write("bake.yml", "format: 1\n");
     let refused = fixture.run(&["import", "web.json", "-o", "bake.yml"]).exits(2);
-    assert!(refused.stderr.contains("is there already") && refused.stderr.contains("--force"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("already exists") && refused.stderr.contains("--force"), "{}", refused.stderr);
     fixture.run(&["import", "web.json", "-o", "bake.yml", "--force"]).exits(0);
 }
 
@@ -104,7 +104,7 @@ fn hcl_is_imported_from_a_folder_or_its_files() {
     Not imported:
       a.pkr.hcl: build.provisioner[1]: it runs on the computer that bakes; steps run on the machine → Run it in the workflow, before or after the bake.
 
-    wrote bake.yml (1 image)
+    Created bake.yml (1 image)
 
     Next:
       ami-bake check bake.yml
@@ -118,7 +118,7 @@ fn hcl_is_imported_from_a_folder_or_its_files() {
     assert!(refused.stderr.contains("web/b.pkr.hcl:2:"), "{}", refused.stderr);
     std::fs::create_dir(fixture.path("empty")).unwrap();
     let nothing = fixture.run(&["import", "empty"]).exits(2);
-    assert!(nothing.stderr.contains("without a template"), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("contains no template"), "{}", nothing.stderr);
 }
 
 /// Standard input and output, folders, other encodings; files are written all or not at all.
@@ -137,17 +137,21 @@ fn where_files_come_from_and_go() {
 
     fixture.write("out/here.txt", "");
     let folder = fixture.run(&["import", "web.json", "-o", "out", "--force"]).exits(2);
-    assert!(folder.stderr.contains("it is a folder") && folder.stderr.contains("out/bake.yml"), "{}", folder.stderr);
+    assert!(
+        folder.stderr.contains("is a folder, not a file") && folder.stderr.contains("out/bake.yml"),
+        "{}",
+        folder.stderr
+    );
     fixture.write("latin.json", "{}");
     std::fs::write(fixture.folder().join("latin.json"), b"{\n\"a\": \"\xe4\"}").unwrap();
     let latin = fixture.run(&["import", "latin.json"]).exits(2);
-    assert!(latin.stderr.contains("line 2 is not UTF-8"), "{}", latin.stderr);
+    assert!(latin.stderr.contains("is not valid UTF-8"), "{}", latin.stderr);
 
     // The document of a component stands there already, and says something else.
     fixture.write("c.json", r#"{"name": "c", "semanticVersion": "1.0.0", "platform": "Linux", "data": "schemaVersion: 1.0\nphases: [{name: build, steps: []}]"}"#);
     fixture.write("out/components/c.yml", "mine\n");
     let there = fixture.run(&["import", "c.json", "-o", "out/bake.yml"]).exits(2);
-    assert!(there.stderr.contains("out/components/c.yml: the file is there already"), "{}", there.stderr);
+    assert!(there.stderr.contains("out/components/c.yml already exists"), "{}", there.stderr);
     assert!(!fixture.folder().join("out/bake.yml").exists());
     fixture.run(&["import", "c.json", "-o", "out/bake.yml", "--force"]).exits(0);
     assert!(

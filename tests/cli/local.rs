@@ -45,7 +45,7 @@ fn a_bake_tests_and_publishes_and_the_next_one_reuses() {
     assert_eq!(image["image"]["name"], "shop/web/0.1.0");
 
     let second = fixture.run(&["bake"]).exits(0);
-    assert!(second.stderr.contains("is there and unchanged"), "{}", second.stderr);
+    assert!(second.stderr.contains("is unchanged"), "{}", second.stderr);
     assert_eq!(report(&fixture)["images"][0]["status"], "reused");
     assert!(report(&fixture)["machines"].as_array().unwrap().is_empty());
 }
@@ -81,7 +81,7 @@ fn no_more_versions_are_kept_than_the_manifest_says() {
     let image = &report(&fixture)["images"][0];
     assert_eq!(image["retired"][0]["version"], "0.1.0", "{image:#}");
     let told = fixture.run(&["bake", "--set", "greeting=four"]).exits(0);
-    assert!(told.stderr.contains("0.1.1 is no longer kept: img-"), "{}", told.stderr);
+    assert!(told.stderr.contains("Deleted old version 0.1.1: img-"), "{}", told.stderr);
 }
 
 /// What others start from stays what it is until the new one has passed its tests.
@@ -125,12 +125,19 @@ fn images_are_listed_and_exported_without_a_valid_manifest() {
     fixture.run(&["bake"]).exits(0);
     fixture.write("bake.yml", "format: 1\nname: [this is no manifest\n");
     let listed = fixture.run(&["images", "--platform", "local"]).exits(0);
-    assert!(listed.stdout.contains("0.1.0") && listed.stderr.contains("left aside"), "{listed:?}");
+    assert!(
+        listed.stdout.contains("0.1.0") && listed.stderr.contains("it is invalid (run `ami-bake check`)"),
+        "{listed:?}"
+    );
     let elsewhere = fixture.run(&["images", "--platform", "local", "--store", "other", "--json"]).exits(0);
     assert!(elsewhere.stdout.contains("\"images\": []"), "{}", elsewhere.stdout);
     fixture.run(&["images"]).exits(3);
     let done = fixture.run(&["images", "export", "web", "web.tar"]).exits(0);
-    assert!(done.stderr.starts_with("shop/web/0.1.0 (img-") && done.stderr.contains("to web.tar ("), "{}", done.stderr);
+    assert!(
+        done.stderr.starts_with("Exported shop/web/0.1.0 (img-") && done.stderr.contains("to web.tar as "),
+        "{}",
+        done.stderr
+    );
     let files = Command::new("tar").args(["-tf"]).arg(fixture.path("web.tar")).output().unwrap().stdout;
     assert!(String::from_utf8(files).unwrap().lines().any(|name| name == "srv/web/index.html"));
     let again = fixture.run(&["images", "export", "web", "web.tar"]).exits(2);
@@ -148,7 +155,7 @@ fn a_failing_step_is_shown_with_its_line_and_its_log() {
     assert!(outcome.stderr.contains("bake.yml:9"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("Write | this is why"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("error[build-failed]: step `Write`"), "{}", outcome.stderr);
-    let log = outcome.stderr.find("The last lines of Write in web").unwrap();
+    let log = outcome.stderr.find("Last lines of Write (web)").unwrap();
     assert!(outcome.stderr[log..].contains("| this is why"), "{}", outcome.stderr);
     let report = report(&fixture);
     assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&5.into(), &"failed".into()));
@@ -232,7 +239,7 @@ fn what_a_killed_bake_left_is_swept() {
     let ledgers = std::fs::read_dir(fixture.path("state/ami-bake")).unwrap().flatten();
     assert!(ledgers.into_iter().all(|entry| !entry.path().to_string_lossy().ends_with(".ledger.jsonl")));
     let again = fixture.run(&["sweep", "--platform", "local"]).exits(0);
-    assert!(again.stderr.contains("Nothing is left behind"), "{}", again.stderr);
+    assert!(again.stderr.contains("Nothing to delete"), "{}", again.stderr);
 }
 
 /// What the upper folder of the overlay holds is searched, whatever the file is called and however it came there.

@@ -69,8 +69,8 @@ fn a_missing_manifest_says_where_it_was_looked_for() {
     assert_snapshot!(Fixture::new().run(&["check"]).snapshot(), @r"
     exit code 2
     --- stderr
-    error: there is no manifest here: neither bake.yml nor .github/bake.yml
-    help: Name one, go to its folder, or write a first one with `ami-bake init`.
+    error: no manifest found: neither bake.yml nor .github/bake.yml exists here
+    help: Name a manifest, change to its folder, or create one with `ami-bake init`.
     ");
 }
 
@@ -79,8 +79,8 @@ fn a_named_manifest_that_is_not_there_is_named() {
     assert_snapshot!(Fixture::new().run(&["check", "other.yml"]).snapshot(), @r"
     exit code 2
     --- stderr
-    error: there is no manifest other.yml
-    help: Name another file, or write a first one with `ami-bake init`.
+    error: manifest other.yml not found
+    help: Name another file, or create a manifest with `ami-bake init`.
     ");
 }
 
@@ -88,7 +88,7 @@ fn a_named_manifest_that_is_not_there_is_named() {
 #[test]
 fn a_flag_does_not_swallow_the_manifest() {
     let outcome = Fixture::new().run(&["bake", "--keep-on-failure", "other.yml"]).exits(2);
-    assert!(outcome.stderr.contains("there is no manifest other.yml"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("manifest other.yml not found"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -97,14 +97,14 @@ fn a_folder_is_no_manifest() {
     exit code 2
     --- stderr
     error: . is a folder, not a manifest
-    help: Name the file in it, such as ./bake.yml.
+    help: Name a file in it, such as ./bake.yml.
     ");
 }
 
 #[test]
 fn an_unknown_platform_is_refused_with_those_of_this_build() {
     let outcome = Fixture::with("format: 1\n").run(&["check", "--platform", "azure"]).exits(2);
-    assert!(outcome.stderr.contains("there is no platform \"azure\" in this build"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("platform `azure` is not supported by this build"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("local"), "{}", outcome.stderr);
 }
 

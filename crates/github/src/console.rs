@@ -1,6 +1,6 @@
-//! Addresses of images in the consoles of AWS.
+//! URLs of images in the AWS console.
 
-/// The page of an image; none for what is no AMI, and for partitions whose console has no public address.
+/// The console page of an image. None for IDs that are not AMIs, and for partitions without a public console.
 ///
 /// Hosts by partition: AWS General Reference, "AWS Management Console endpoints".
 pub fn image(region: &str, id: &str) -> Option<String> {

@@ -1,25 +1,25 @@
-//! What a rendered report needs to know beside the report.
+//! What rendering a report needs besides the report.
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::Report;
 
 use crate::markdown::Escape;
 
-/// Around a report.
+/// The context of a report.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The secrets of the run.
     pub masker: &'a Masker,
-    /// The report of the version before, for the packages that changed since.
+    /// The report of the previous version, to show which packages changed.
     pub previous: Option<&'a Report>,
-    /// The address of the workflow run, for what does not fit and for logs.
+    /// The URL of the workflow run.
     pub run_url: Option<&'a str>,
-    /// True when the report was made by code that nobody of the project has read yet: a fork's pull request.
+    /// True when the report was made by unreviewed code: a pull request from a fork.
     pub untrusted: bool,
 }
 
 impl<'a> Context<'a> {
-    /// A report alone, with these secrets out of it.
+    /// The context of a report alone, with these secrets masked.
     pub fn new(masker: &'a Masker) -> Self {
         Self { masker, previous: None, run_url: None, untrusted: false }
     }
@@ -28,7 +28,7 @@ impl<'a> Context<'a> {
         Escape::new(self.masker)
     }
 
-    /// The address of the run as it may stand in a link's parentheses; none when it is no plain address.
+    /// The URL of the run, if it is safe in a Markdown link.
     pub(crate) fn run_link(&self) -> Option<&'a str> {
         let url = self.run_url?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@%=&+".contains(c);

@@ -1,11 +1,11 @@
-//! GitHub: how the runner talks with a container action, the OIDC token, and what is reported to people.
+//! GitHub: the runner's protocol for container actions, OIDC tokens, and reports as summary, comment and release notes.
 
 pub mod api;
 pub mod comment;
-pub mod console;
+mod console;
 mod context;
 pub mod event;
-pub mod markdown;
+mod markdown;
 pub mod oidc;
 pub mod release;
 pub mod runner;

@@ -1,4 +1,4 @@
-//! The summary of a step: the whole report as Markdown.
+//! The job summary: the whole report as Markdown.
 
 use ami_bake_core::report::Report;
 
@@ -9,13 +9,10 @@ use crate::sections;
 /// GitHub drops summaries of more than 1 MiB per step (docs/dev/github.md, "Reports").
 const LIMIT: Limit = Limit::Bytes(1 << 20);
 
-/// The report as Markdown, inside the limit of a step's summary.
+/// The report as Markdown, within the limit of a job summary.
 pub fn render(report: &Report, context: &Context<'_>) -> String {
     let blocks = sections::all(report, context);
     fit(&blocks, LIMIT, |missing| {
-        format!(
-            "\n> [!NOTE]\n> A summary has room for 1 MiB. Left out: {}. The report's file has it all.\n",
-            missing.join(", ")
-        )
+        format!("\n> [!NOTE]\n> Too long for a job summary. Left out: {}. See bake-report.json.\n", missing.join(", "))
     })
 }

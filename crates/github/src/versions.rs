@@ -1,9 +1,10 @@
-//! Which of two package versions is newer.
+//! Compares package versions. Hand-written: no kept crate has rpm's order, which must also fit dpkg's versions.
 
 use std::cmp::Ordering;
 
-/// Compares two versions as rpm does (rpmvercmp), which for the versions that occur is dpkg's order too: epochs first, then
-/// runs of digits by their number and runs of letters by their letters, `~` before everything, the longer one newer.
+/// Compares two versions as rpm does (rpmvercmp), which for the versions that occur is dpkg's order too: epochs first,
+/// then runs of digits by their number and runs of letters by their letters, `~` before everything, the longer one
+/// newer.
 pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     let epoch = |text: &str| -> (u64, String) {
         match text.split_once(':') {
@@ -19,18 +20,19 @@ pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     epoch_a.cmp(&epoch_b).then_with(|| by(version_a, version_b)).then_with(|| by(release_a, release_b))
 }
 
-/// Upstream's version and the packager's release.
+/// The upstream version and the packager's release.
 fn parts(text: &str) -> (&str, &str) {
     text.rsplit_once('-').unwrap_or((text, ""))
 }
 
-/// A part of a version; the order of the variants is that of parts at the same place. `End` stands after the last one.
+/// A part of a version. Parts in the same position compare in the order of the variants; `End` comes after the last
+/// part.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Tilde,
     End,
     Letters(String),
-    /// How many digits without leading zeros, then the digits: their number, however long.
+    /// The number of digits without leading zeros, then the digits: compares numbers of any length.
     Digits(usize, String),
 }
 

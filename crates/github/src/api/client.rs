@@ -1,4 +1,4 @@
-//! A client that waits out GitHub's limits, for as long as a report is worth it.
+//! A client for GitHub's API that waits when GitHub limits requests, but not for long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use serde_json::{Value, json};
 use super::refusal::{answered, refusal, unreachable};
 use super::settings::{Settings, host};
 
-/// An operation takes no longer than this, its waits for limits included: a report is not worth an hour of a runner.
+/// Time limit of an operation, including waits for rate limits: a report is not worth an hour on a runner.
 const DEADLINE: Duration = Duration::from_mins(4);
 
-/// What GitHub asks to wait at least after a limit that names no time.
+/// Seconds to wait after a rate limit that names no time; GitHub asks for at least a minute.
 const LIMIT_WAIT: u64 = 60;
 
-/// How often a read is tried.
+/// Attempts for a request that changes nothing.
 const READS: usize = 3;
 
-/// The version of the API that is meant, as octocrab asks for it too.
+/// The version of the API, the same that octocrab requests.
 const VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
 
-/// Files of a release beyond this are no report.
+/// The longest report, in bytes: a longer file is something else.
 const ASSET_LIMIT: u64 = 64 << 20;
 
 /// The API of one repository.
@@ -45,16 +45,16 @@ pub struct Comment {
     /// Its text.
     #[serde(default)]
     pub body: String,
-    /// Its address.
+    /// Its URL.
     pub html_url: String,
-    /// Its author; none of an account that is gone.
+    /// Its author; none when the account was deleted.
     pub user: Option<User>,
 }
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct User {
-    /// Its name; of a bot with `[bot]` at its end.
+    /// Its login; a bot's ends with `[bot]`.
     pub login: String,
 }
 
@@ -68,17 +68,17 @@ pub struct Release {
     /// Its notes.
     #[serde(default)]
     pub body: Option<String>,
-    /// Its address.
+    /// Its URL.
     pub html_url: String,
     /// True until it is published.
     pub draft: bool,
-    /// True when it is no final version.
+    /// True for a pre-release.
     #[serde(default)]
     pub prerelease: bool,
-    /// True when its tag and files can't change any more.
+    /// True when its tag and files can't be changed.
     #[serde(default)]
     pub immutable: bool,
-    /// Where files go, a URI template.
+    /// Where files are uploaded to, a URI template.
     pub upload_url: String,
     /// Its files.
     #[serde(default)]
@@ -98,13 +98,13 @@ pub struct ReleaseAsset {
 }
 
 impl Api {
-    /// A client with these settings, over the proxy of the environment.
+    /// A client with these settings. It uses the proxy of the environment.
     ///
     /// # Errors
-    /// When the address is none, or the system has no roots of trust.
+    /// When the URL is invalid, or the system has no root certificates.
     pub fn new(settings: Settings) -> Result<Self> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::internal(format!("make ready a client for {}: {error}", settings.api))
+            Error::internal(format!("cannot create a client for {}: {error}", settings.api))
         };
         let http = reqwest::Client::builder()
             .user_agent(concat!("ami-bake/", env!("CARGO_PKG_VERSION")))
@@ -141,7 +141,7 @@ impl Api {
         self.ask(what, self.octocrab.get(self.route(rest), None::<&()>)).await
     }
 
-    /// The same; none where GitHub says that it is not there.
+    /// The same; none when GitHub answers 404.
     pub(crate) async fn find<T: serde::de::DeserializeOwned>(&self, what: &str, rest: &str) -> Result<Option<T>> {
         let asked = async {
             match self.octocrab.get(self.route(rest), None::<&()>).await {
@@ -178,7 +178,7 @@ impl Api {
         self.ask(what, asked).await
     }
 
-    /// All entries of a list, a hundred a page, up to `pages`.
+    /// All entries of a list, up to `pages` pages of a hundred.
     pub(crate) async fn list<T: serde::de::DeserializeOwned>(
         &self,
         what: &str,
@@ -201,13 +201,13 @@ impl Api {
     async fn ask<T>(&self, what: &str, asked: impl Future<Output = octocrab::Result<T>>) -> Result<T> {
         match tokio::time::timeout(DEADLINE, asked).await {
             Ok(answer) => answer.map_err(|error| refusal(what, &self.settings.api, error)),
-            Err(_) => Err(answered(what, 429, "with a limit that takes longer than four minutes")),
+            Err(_) => Err(answered(what, 429, "the rate limit lasts longer than four minutes")),
         }
     }
 
-    /// The name of the account whose token this is. GraphQL alone answers that to a job's token.
+    /// The login of the token's account. A job's token can only ask GraphQL for it.
     pub(crate) async fn viewer(&self) -> Result<String> {
-        let what = "ask who the token belongs to";
+        let what = "cannot look up the account of the token";
         let request = self
             .http
             .post(&self.settings.graphql)
@@ -223,12 +223,14 @@ impl Api {
 
     /// Adds a file to a release.
     pub(crate) async fn upload(&self, release: &Release, name: &str, content: Vec<u8>) -> Result<()> {
-        let what = format!("add {name} to release {}", release.tag_name);
+        let what = format!("cannot upload {name} to release {}", release.tag_name);
         let template = release.upload_url.split('{').next().unwrap_or_default();
-        // The token goes to hosts that belong to the API, whatever an answer says.
+        // The token is only sent to hosts of the API, whatever an answer says.
         let to = host(template);
         if to != self.settings.upload_host() && to != host(&self.settings.api) {
-            return Err(Error::internal(format!("{what}: GitHub names {to} for it, which is no host of the API")));
+            return Err(Error::internal(format!(
+                "{what}: GitHub wants it uploaded to {to}, which is not a host of the API"
+            )));
         }
         let request = self
             .http
@@ -242,12 +244,12 @@ impl Api {
 
     /// The content of a file of a release.
     pub(crate) async fn download(&self, asset: &ReleaseAsset) -> Result<Vec<u8>> {
-        let what = format!("read {} of a release", asset.name);
+        let what = format!("cannot download {} of a release", asset.name);
         if asset.size > ASSET_LIMIT {
-            return Err(Error::internal(format!("{what}: it has {} bytes, which no report has", asset.size)));
+            return Err(Error::internal(format!("{what}: {} bytes are too many for a report", asset.size)));
         }
         let address = format!("{}{}", self.settings.api, self.route(&format!("releases/assets/{}", asset.id)));
-        // The content lies elsewhere; reqwest takes the token out when it follows to another host.
+        // GitHub redirects to another host; reqwest does not send the token there.
         let request = self
             .http
             .get(address)
@@ -258,13 +260,13 @@ impl Api {
         Ok(content.to_vec())
     }
 
-    /// The same for a request that changes nothing, so that it may be asked again where GitHub stumbles.
+    /// Sends a request that changes nothing, and retries it after a server error.
     async fn read(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
         for _ in 1..READS {
             let Some(again) = request.try_clone() else { break };
             match again.header(VERSION.0, VERSION.1).send().await {
                 Ok(answer) if answer.status().is_server_error() => {}
-                Ok(answer) => return judged(what, answer).await,
+                Ok(answer) => return accept(what, answer).await,
                 Err(_) => {}
             }
         }
@@ -274,19 +276,19 @@ impl Api {
     async fn send(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
         let answer = request.header(VERSION.0, VERSION.1).send().await;
         let answer = answer.map_err(|error| unreachable(what, &self.settings.api, error.without_url()))?;
-        judged(what, answer).await
+        accept(what, answer).await
     }
 }
 
-/// The answer, or the refusal that it is.
-async fn judged(what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
+/// Returns a successful answer, and any other as an error.
+async fn accept(what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
     let status = answer.status().as_u16();
     if answer.status().is_success() {
         return Ok(answer);
     }
     let text = answer.text().await.unwrap_or_default();
     let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-    let message = body["message"].as_str().unwrap_or("with no reason");
+    let message = body["message"].as_str().unwrap_or("no reason given");
     let errors = body["errors"].as_array().filter(|errors| !errors.is_empty());
     let detail = errors.map(|errors| format!(" ({})", json!(errors))).unwrap_or_default();
     Err(answered(what, status, &format!("{message}{detail}")))

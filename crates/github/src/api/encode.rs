@@ -1,8 +1,8 @@
-//! Percent-encoding for addresses (RFC 3986).
+//! Percent-encoding for URLs (RFC 3986). The `url` crate has no set that encodes all but unreserved characters.
 
 use std::fmt::Write as _;
 
-/// Everything but unreserved characters and those of `keep` encoded.
+/// Encodes everything but unreserved characters and those in `keep`.
 pub(crate) fn percent(text: &str, keep: &[u8]) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! GitHub's REST API, as far as reports need it.
+//! The part of GitHub's API that reports need.
 
 mod client;
 mod encode;

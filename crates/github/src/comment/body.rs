@@ -1,4 +1,4 @@
-//! What the comment says.
+//! The text of the comment.
 
 use ami_bake_core::report::Report;
 
@@ -16,31 +16,28 @@ pub fn render(report: &Report, context: &Context<'_>, key: &str) -> String {
     let end = format!("\n{marker}\n");
     let blocks = sections::all(report, context);
     let text = fit(&blocks, LIMIT.less(&end), |missing| {
-        let place = match context.run_link() {
-            Some(url) => format!("[the run's summary]({url})"),
-            None => "the run's summary".to_owned(),
+        let summary = match context.run_link() {
+            Some(url) => format!("[job summary]({url})"),
+            None => "job summary".to_owned(),
         };
-        format!(
-            "\n> [!NOTE]\n> A comment has no room for all of it. Left out: {}. It is in {place}.\n",
-            missing.join(", ")
-        )
+        format!("\n> [!NOTE]\n> Too long for a comment. Left out: {}. See the {summary}.\n", missing.join(", "))
     });
     text + &end
 }
 
-/// The hidden last line, by which the comment is found again. Other keys' comments have other ones.
+/// The hidden last line by which the comment is found again. Each key has its own.
 pub(super) fn marker(key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._/:,=+@ ".contains(c);
     let key: String = key.trim().chars().map(|c| if plain(c) || c == '-' { c } else { '_' }).collect();
-    // Two hyphens end a comment of HTML, in the eyes of some.
+    // Some parsers take two hyphens for the end of an HTML comment.
     format!("<!-- ami-bake: {} -->", key.replace("--", "-_"))
 }
 
-/// The inputs that choose what of a manifest is baked: they tell the variants of a job matrix apart, and stay the same from push
-/// to push, which a version or a commit among the matrix's values does not.
+/// The inputs that select what is baked: they distinguish the jobs of a matrix, and stay the same from push
+/// to push, unlike a version or a commit.
 const CHOICES: [&str; 4] = ["images", "platform", "environment", "region"];
 
-/// A key that differs where two comments have to: workflow, job, namespace, and what the inputs choose.
+/// The default key: workflow, job, namespace, and the inputs that select what is baked.
 pub fn default_key(environment: &Environment, namespace: &str) -> String {
     let job = [environment.get("GITHUB_WORKFLOW"), environment.get("GITHUB_JOB"), Some(namespace)];
     let chosen = CHOICES.map(|name| environment.input(name));

@@ -1,4 +1,4 @@
-//! The one comment of a pull request that belongs to a bake: found by its author and a hidden marker, kept up to date.
+//! The comment of a bake on a pull request: found by its author and a hidden marker, and updated.
 
 mod body;
 mod pull;

@@ -1,4 +1,4 @@
-//! Creating the comment, or bringing the one that is there up to date.
+//! Creates or updates the comment.
 
 use ami_bake_core::Result;
 use serde_json::json;
@@ -6,42 +6,43 @@ use serde_json::json;
 use super::body::marker;
 use crate::api::{Api, Comment};
 
-/// Comments that are looked through: thirty pages of a hundred.
+/// Pages of a hundred comments that are searched.
 const PAGES: usize = 30;
 
-/// Where the comment is, and what was done.
+/// A comment that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
-    /// Its address.
+    /// Its URL.
     pub url: String,
     /// What was done.
     pub done: Done,
 }
 
-/// What was done for a comment.
+/// What was done to a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
     /// It is new.
     Created,
-    /// It was there with another text.
+    /// It existed with another text.
     Updated,
-    /// It was there with this text.
+    /// It existed with this text.
     Unchanged,
 }
 
-/// Brings the comment of `key` on pull request `number` to `body`, which [`super::render`] made for the same key.
+/// Creates or updates the comment of `key` on pull request `number`. [`super::render`] makes the `body` for the same
+/// key.
 ///
-/// Asked again it changes nothing. Where two runs, or a lost answer, made two comments of a key, one is left.
+/// It is idempotent. When two runs or a lost answer created two comments of a key, one of them is deleted.
 ///
 /// # Errors
-/// When GitHub refuses, with what to do. No bake should fail for it.
+/// When the API fails.
 pub async fn upsert(api: &Api, number: u64, key: &str, body: &str) -> Result<Posted> {
-    let what = format!("comment on pull request {number} of {}", api.repository());
+    let what = format!("cannot comment on pull request {number} of {}", api.repository());
     let there: Vec<Comment> = api.list(&what, &format!("issues/{number}/comments"), PAGES).await?;
     let marker = marker(key);
     let mut marked: Vec<Comment> = there.into_iter().filter(|comment| is_marked(&comment.body, &marker)).collect();
     if !marked.is_empty() {
-        // Only what this very account wrote: anybody may quote a marker.
+        // Only comments of this account: anybody can quote a marker.
         let own = api.viewer().await?;
         marked.retain(|comment| comment.user.as_ref().is_some_and(|user| user.login == own));
     }
@@ -62,7 +63,7 @@ pub async fn upsert(api: &Api, number: u64, key: &str, body: &str) -> Result<Pos
     Ok(Posted { url: first.html_url, done })
 }
 
-/// The marker is the last line, where nothing that is quoted in a report can stand. GitHub may hand CRLF back.
+/// The marker must be the last line, which nothing quoted in a report can be. GitHub may return CRLF.
 fn is_marked(body: &str, marker: &str) -> bool {
     body.trim_end().lines().last().is_some_and(|line| line.trim() == marker)
 }

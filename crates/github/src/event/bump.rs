@@ -1,8 +1,8 @@
-//! Which part of the version a pull request's labels raise.
+//! The part of the version that a pull request's labels raise.
 
 use ami_bake_core::version::Bump;
 
-/// The greatest that a label names: `major`, `bump:minor`, `semver/patch`, `release-major` …; none where none does.
+/// The greatest part that a label names, such as `major`, `bump:minor`, `semver/patch` or `release-major`.
 pub fn of_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Option<Bump> {
     let bumps = labels.into_iter().filter_map(of_label);
     bumps.max_by_key(|bump| match bump {

@@ -1,4 +1,4 @@
-//! The pull request behind a commit of the default branch.
+//! The pull request that was merged as a commit of the default branch.
 
 use ami_bake_core::Result;
 use ami_bake_core::version::Bump;
@@ -19,13 +19,13 @@ struct Label {
     name: String,
 }
 
-/// Which part of the version the labels of the pull request raise that was merged as this commit; none where there is none
+/// The part of the version that the labels of the pull request raise that was merged as this commit
 /// (GitHub REST API: "List pull requests associated with a commit").
 ///
 /// # Errors
-/// When GitHub can't be asked.
+/// When the API fails.
 pub async fn bump_of_commit(api: &Api, sha: &str) -> Result<Option<Bump>> {
-    let what = format!("find the pull request of commit {sha} in {}", api.repository());
+    let what = format!("cannot find the pull request of commit {sha} in {}", api.repository());
     let pulls: Vec<Pull> = api.list(&what, &format!("commits/{sha}/pulls"), 1).await?;
     let merged = pulls.iter().filter(|pull| pull.merged_at.is_some());
     Ok(bump::of_labels(merged.flat_map(|pull| &pull.labels).map(|label| label.name.as_str())))

@@ -1,4 +1,4 @@
-//! What started a workflow, and what follows from it: version, trust.
+//! The event that started a workflow, and what follows from it: version and trust.
 
 mod bump;
 mod merged;
@@ -6,7 +6,6 @@ mod trust;
 mod version;
 mod workflow;
 
-pub use bump::of_labels as bump_of_labels;
 pub use merged::bump_of_commit;
 pub use workflow::Workflow;
 

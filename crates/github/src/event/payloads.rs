@@ -1,4 +1,4 @@
-//! Events as GitHub sends them (npm `@octokit/webhooks-examples`, which `.ci/setup` brings).
+//! Events as GitHub sends them (npm `@octokit/webhooks-examples`, which `.ci/setup` installs).
 
 use ami_bake_core::engine::VersionContext;
 use ami_bake_testkit::cloud::repository;
@@ -61,7 +61,7 @@ fn pull_requests_are_their_head() {
 fn pushes_and_decisions_follow_the_default_branch() {
     for event in ["push", "workflow_dispatch", "workflow_run"] {
         for payload in examples(event) {
-            // A tag that is no version says nothing, as a push to the default branch.
+            // A tag that is not a version counts as a push to the default branch.
             assert_eq!(workflow(event, &payload).context, VersionContext::Default, "{event}");
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Workflow;
 
-/// The table, row by row.
+/// The rules of that page, in order.
 pub(super) fn context(workflow: &Workflow, event: &Value) -> VersionContext {
     let released = event["release"]["tag_name"].as_str().or(workflow.tag.as_deref());
     if let Some(version) = released.and_then(version::from_tag) {
@@ -18,9 +18,9 @@ pub(super) fn context(workflow: &Workflow, event: &Value) -> VersionContext {
     let run = workflow.run_id.as_deref().and_then(|run| run.parse().ok());
     let (Some(branch), Some(run)) = (&workflow.branch, run) else { return VersionContext::Default };
     let aside = match workflow.event.as_str() {
-        // Dispatch and schedule are somebody's decision to bake, whatever branch they were started on.
+        // Dispatch and schedule are a decision to bake, whatever branch they were started on.
         "push" => event["repository"]["default_branch"].as_str().is_some_and(|default| default != branch),
-        // The queue's branch holds what is not merged yet.
+        // The merge queue's branch contains commits that are not merged yet.
         "merge_group" => true,
         _ => false,
     };

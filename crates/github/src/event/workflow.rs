@@ -12,11 +12,11 @@ use crate::runner::Environment;
 pub struct Workflow {
     /// The event's name.
     pub event: String,
-    /// The commit; of a pull request its head, since nobody has seen the merge commit that `GITHUB_SHA` is.
+    /// The commit; for a pull request its head, since `GITHUB_SHA` is a merge commit that nobody has seen.
     pub sha: Option<String>,
     /// The full ref, such as `refs/heads/main`.
     pub reference: Option<String>,
-    /// The branch; of a pull request its head's.
+    /// The branch; for a pull request that of its head.
     pub branch: Option<String>,
     /// The tag.
     pub tag: Option<String>,
@@ -26,11 +26,11 @@ pub struct Workflow {
     pub actor: Option<String>,
     /// `owner/name`.
     pub repository: Option<String>,
-    /// The ids of the owner and the repository, which stay when these are renamed.
+    /// The IDs of the owner and the repository. They do not change when these are renamed.
     pub ids: Option<(String, String)>,
     /// The number of the pull request.
     pub pull_request: Option<u64>,
-    /// The address of the run.
+    /// The URL of the run.
     pub run_url: Option<String>,
     /// What the version depends on.
     pub context: VersionContext,
@@ -40,17 +40,12 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// Reads the event's file. One that is missing or broken tells nothing, which the variables make up for mostly.
+    /// Reads the variables and the event's file. Without the file, the variables have most of it.
     pub fn of(environment: &Environment) -> Self {
-        let event = environment
-            .get("GITHUB_EVENT_PATH")
-            .and_then(|path| std::fs::read(path).ok())
-            .and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or(Value::Null);
-        Self::read(environment, &event)
+        Self::read(environment, &environment.event())
     }
 
-    /// The same with the event as it is in the file.
+    /// Reads the variables, with the event's content.
     pub fn read(environment: &Environment, event: &Value) -> Self {
         let text = |name: &str| environment.get(name).map(str::to_owned);
         let reference = text("GITHUB_REF");
@@ -87,25 +82,15 @@ impl Workflow {
         workflow
     }
 
-    /// Why GitHub gives this run neither secrets nor an identity, as the begin of a sentence: a fork's pull request,
-    /// Dependabot.
+    /// Why GitHub gives this run neither secrets nor an OIDC token, as the beginning of a sentence: it is for a pull
+    /// request from a fork, or was started by Dependabot.
     pub fn untrusted(&self) -> Option<&str> {
         self.untrusted.as_deref()
     }
 
-    /// True where a pull request's author may have written the files here, but the run has all that the repository has.
+    /// True when the files may be a stranger's, although the run has all rights of the repository.
     pub fn is_target(&self) -> bool {
         self.event == "pull_request_target"
-    }
-
-    /// The context in the subject of this run's token: an environment stands before everything else, which only the
-    /// token itself tells.
-    pub fn subject_context(&self) -> String {
-        match (&self.reference, self.event.starts_with("pull_request")) {
-            (_, true) => "pull_request".to_owned(),
-            (Some(reference), false) => format!("ref:{reference}"),
-            (None, false) => "ref:refs/heads/main".to_owned(),
-        }
     }
 }
 
@@ -139,7 +124,7 @@ mod tests {
         let from = |repo: Value| json!({"pull_request": {"number": 7, "head": {"sha": "1a", "repo": repo}}});
         let fork = from(json!({"full_name": "eve/images"}));
         assert_eq!(of(&[own], &fork).untrusted(), Some("This pull request comes from the fork eve/images"));
-        assert!(of(&[own], &from(Value::Null)).untrusted().unwrap().contains("fork that is gone"));
+        assert!(of(&[own], &from(Value::Null)).untrusted().unwrap().contains("deleted fork"));
         let target = of(&[own, ("GITHUB_EVENT_NAME", "pull_request_target")], &fork);
         assert!(target.untrusted().is_none() && target.is_target());
         let bot = ("GITHUB_ACTOR", "dependabot[bot]");

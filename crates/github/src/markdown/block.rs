@@ -1,21 +1,21 @@
-//! A part of a document that may be cut between its lines and still closes what it opened.
+//! A part of a document that can be shortened by whole lines.
 
 use super::escape::fence_of;
 
-/// Lines between what opens and what closes them.
+/// Lines with an opening and a closing text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// What it is called where it is left out: "the packages of web".
+    /// Its name in the list of what was left out: "the packages of web".
     pub about: String,
-    /// What stands before the lines.
+    /// The text before the lines.
     pub open: String,
-    /// The lines, each with its end. A cut leaves out the last ones, or with `keep_end` the first.
+    /// The lines, each with its line feed. A cut leaves out the last ones, or with `keep_end` the first.
     pub lines: Vec<String>,
-    /// What stands after them.
+    /// The text after the lines.
     pub close: String,
-    /// True where the end tells most, as in a log.
+    /// True when the end matters most, as in a log.
     pub keep_end: bool,
-    /// What stands where lines are left out; `{}` is their number. None: the block stays whole or is left out.
+    /// The line in place of those left out; `{}` is their number. None: the block is left out as a whole.
     pub more: Option<String>,
 }
 
@@ -32,12 +32,12 @@ impl Block {
         }
     }
 
-    /// All of it.
+    /// The whole text.
     pub fn text(&self) -> String {
         format!("{}{}{}", self.open, self.lines.concat(), self.close)
     }
 
-    /// The same folded below a summary, which is HTML.
+    /// Folds the block below a summary, which is HTML.
     #[must_use]
     pub fn folded(self, summary: &str) -> Self {
         let open = format!("<details><summary>{summary}</summary>\n\n{}", self.open);
@@ -75,7 +75,7 @@ pub fn details(about: impl Into<String>, summary: &str, lines: &[String]) -> Blo
         lines: lines.iter().map(|line| format!("{line}\n")).collect(),
         close: format!("{fence}\n"),
         keep_end: true,
-        more: Some("… {} lines before\n".to_owned()),
+        more: Some("… {} earlier lines\n".to_owned()),
     }
     .folded(summary)
 }

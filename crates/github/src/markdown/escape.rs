@@ -1,36 +1,35 @@
-//! Text that machines and strangers made, as Markdown that shows it and does nothing else.
+//! Escapes text of machines and strangers for Markdown. No crate covers GitHub's mentions, references and autolinks.
 
 use std::fmt::Write as _;
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::output::sanitize;
 
-/// An inline text longer than this tells nothing more; the whole of it is in the report's file.
+/// Characters of an inline text that are shown; the report has the whole text.
 const INLINE_LIMIT: usize = 400;
 
-/// Makes foreign text harmless, with the known secrets out of it: GitHub masks what stands in a log, and neither comments
-/// nor release notes.
+/// Escapes foreign text and masks secrets in it: GitHub masks logs, but neither comments nor release notes.
 #[derive(Debug, Clone, Copy)]
 pub struct Escape<'a> {
     masker: &'a Masker,
 }
 
 impl<'a> Escape<'a> {
-    /// Text is masked by `masker`.
+    /// Masks with `masker`.
     pub fn new(masker: &'a Masker) -> Self {
         Self { masker }
     }
 
-    /// A name, an id, a version: as code, where GitHub looks for no mention, reference or address.
+    /// A name, an ID or a version as code, where GitHub looks for no mentions, references or URLs.
     ///
-    /// Tags and character references instead of backticks: these can't be broken out of, in a table's cell neither
-    /// (a character reference never is structure: CommonMark 0.31, 2.5).
+    /// Tags and character references are used instead of backticks, because text can't break out of them, not even in a
+    /// table (a character reference never is structure: CommonMark 0.31, 2.5).
     pub fn code(self, text: &str) -> String {
         let text = self.line(text);
         if text.is_empty() { String::new() } else { format!("<code>{}</code>", references(&text, false)) }
     }
 
-    /// A sentence of this program, which may quote what others made. What stands between backticks is code.
+    /// A sentence of this program, which may quote foreign text. Text between backticks becomes code.
     pub fn text(self, text: &str) -> String {
         let text = self.line(text);
         let parts: Vec<&str> = text.split('`').collect();
@@ -50,12 +49,13 @@ impl<'a> Escape<'a> {
         out
     }
 
-    /// Lines that a machine printed, in a fence that none of them closes. A marker of ours in them is broken.
+    /// Lines that a machine printed, for a fenced code block. HTML comments in them are broken, since markers are
+    /// comments.
     pub fn fence(self, lines: &[String]) -> Vec<String> {
         lines.iter().map(|line| self.masker.mask(&sanitize(line)).replace("<!--", "<!\u{200b}--")).collect()
     }
 
-    /// One line, masked, of bearable length.
+    /// One line, masked and shortened.
     fn line(self, text: &str) -> String {
         let spaced: Vec<&str> = text.split_whitespace().collect();
         let masked = self.masker.mask(&sanitize(&spaced.join(" ")));
@@ -72,19 +72,20 @@ pub(super) fn fence_of<'a>(lines: impl IntoIterator<Item = &'a String>) -> Strin
     "`".repeat(longest.max(2) + 1)
 }
 
-/// Everything that Markdown, HTML or GitHub's filters could read as more than itself, as numeric references. `prose`: also
-/// what GitHub looks for outside of code, broken by a space without width, since it looks after references are resolved.
+/// Writes every character that is special to Markdown, HTML or GitHub's filters as a numeric reference. With `prose`,
+/// mentions and references are broken with zero-width spaces too, since GitHub looks for them after resolving
+/// references.
 fn references(text: &str, prose: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut last = ' ';
     for character in text.chars() {
         let special = match character {
             '&' | '<' | '>' | '`' | '*' | '_' | '~' | '[' | ']' | '|' | '\\' | '$' | '#' | '@' | ':' => true,
-            // `www.` is an address to GitHub.
+            // GitHub links `www.`.
             '.' => last.eq_ignore_ascii_case(&'w'),
             _ => false,
         };
-        // A zero-width space before the sign ends the word that would make an address of it, after it the name.
+        // The first zero-width space breaks e-mail addresses, the one after it mentions.
         if prose && character == '@' {
             out.push('\u{200b}');
         }

@@ -1,13 +1,13 @@
-//! A document inside a limit.
+//! Shortens a document to a limit.
 
 use super::block::Block;
 
-/// How long a text may be, in GitHub's way to count.
+/// The greatest length of a text, as GitHub counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Bytes of UTF-8: a step's summary has 1 MiB.
     Bytes(usize),
-    /// UTF-16 units: never fewer than characters, and so on the safe side of every way to count a comment or a body.
+    /// UTF-16 units: never fewer than characters, so safe for comments and release notes however GitHub counts.
     Units(usize),
 }
 
@@ -25,7 +25,7 @@ impl Limit {
         }
     }
 
-    /// The same less what `text` takes.
+    /// The limit that is left after `text`.
     #[must_use]
     pub fn less(self, text: &str) -> Self {
         let rest = self.value().saturating_sub(self.of(text));
@@ -36,12 +36,12 @@ impl Limit {
     }
 }
 
-/// Kept free for the sentence that tells what is left out.
+/// Reserved for the sentence that says what was left out.
 const ROOM: usize = 600;
 
-/// What fits of the blocks, in order: a block that does not fit is cut between its lines, or left out, and a smaller one
-/// after it may still stand. `told` is asked for the sentence about what is left out.
-pub fn fit(blocks: &[Block], limit: Limit, told: impl Fn(&[&str]) -> String) -> String {
+/// Joins the blocks that fit, in order. A block that does not fit is shortened or left out; smaller ones after it may
+/// still fit. `notice` makes the sentence about what was left out.
+pub fn fit(blocks: &[Block], limit: Limit, notice: impl Fn(&[&str]) -> String) -> String {
     let whole: String = blocks.iter().map(Block::text).collect();
     if limit.of(&whole) <= limit.value() {
         return whole;
@@ -62,16 +62,16 @@ pub fn fit(blocks: &[Block], limit: Limit, told: impl Fn(&[&str]) -> String) -> 
         used += limit.of(&text);
         out.push_str(&text);
     }
-    let sentence = told(&missing);
-    let end = if limit.of(&sentence) <= ROOM.min(limit.value()) { sentence } else { told(&[]) };
+    let sentence = notice(&missing);
+    let end = if limit.of(&sentence) <= ROOM.min(limit.value()) { sentence } else { notice(&[]) };
     if used + limit.of(&end) <= limit.value() { out + &end } else { out }
 }
 
-/// The block with as many lines as `room` holds; empty where not even one does.
+/// The block with as many lines as fit in `room`; empty when none does.
 fn cut(block: &Block, limit: Limit, room: usize) -> String {
     let Some(more) = &block.more else { return String::new() };
-    let told = |left_out: usize| more.replace("{}", &left_out.to_string());
-    let frame = limit.of(&block.open) + limit.of(&block.close) + limit.of(&told(block.lines.len()));
+    let notice = |left_out: usize| more.replace("{}", &left_out.to_string());
+    let frame = limit.of(&block.open) + limit.of(&block.close) + limit.of(&notice(block.lines.len()));
     let Some(room) = room.checked_sub(frame) else { return String::new() };
     let mut used = 0;
     let mut fits = |line: &&String| {
@@ -86,7 +86,7 @@ fn cut(block: &Block, limit: Limit, room: usize) -> String {
     if count == 0 {
         return String::new();
     }
-    let more = told(block.lines.len() - count);
+    let more = notice(block.lines.len() - count);
     let (before, lines, after) = if block.keep_end {
         (more.as_str(), &block.lines[block.lines.len() - count..], "")
     } else {
@@ -100,14 +100,14 @@ mod tests {
     use super::super::block::{details, table};
     use super::*;
 
-    fn told(missing: &[&str]) -> String {
+    fn notice(missing: &[&str]) -> String {
         format!("Left out: {}.\n", missing.join(", "))
     }
 
     #[test]
     fn what_fits_is_not_touched() {
         let blocks = [Block::whole("a", "12"), Block::whole("b", "3")];
-        assert_eq!(fit(&blocks, Limit::Bytes(3), told), "123");
+        assert_eq!(fit(&blocks, Limit::Bytes(3), notice), "123");
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
             Block::whole("the end", "the end\n"),
         ];
         for limit in [Limit::Units(20_000), Limit::Bytes(60_000), Limit::Bytes(100_000)] {
-            let text = fit(&blocks, limit, told);
+            let text = fit(&blocks, limit, notice);
             assert!(limit.of(&text) <= limit.value(), "{limit:?}");
             assert_eq!(text.matches("```").count() % 2, 0);
             assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
@@ -135,7 +135,7 @@ mod tests {
     fn no_limit_is_too_small() {
         let blocks = [Block::whole("a", "x".repeat(100))];
         for size in [0, 1, 10, 99] {
-            assert!(fit(&blocks, Limit::Units(size), told).len() <= size);
+            assert!(fit(&blocks, Limit::Units(size), notice).len() <= size);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Markdown for GitHub: text that others made, made harmless; blocks that are cut at their seams when a limit is near.
+//! Markdown for GitHub: foreign text is escaped, and documents are cut between blocks and lines to fit a limit.
 
 mod block;
 mod escape;

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// The claims in a JSON Web Token (RFC 7519); empty where it is none.
+/// The claims in a JSON Web Token (RFC 7519); empty when it is invalid.
 pub fn read(token: &str) -> Claims {
     let payload = token.split('.').nth(1).unwrap_or_default();
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).unwrap_or_default();
@@ -14,7 +14,7 @@ pub fn read(token: &str) -> Claims {
     let text = |name: &str| claims[name].as_str().map(str::to_owned);
     Claims {
         subject: text("sub").unwrap_or_default(),
-        // One audience may also stand as a list of one.
+        // An audience may also be a list.
         audience: text("aud").or_else(|| claims["aud"][0].as_str().map(str::to_owned)).unwrap_or_default(),
         issuer: text("iss").unwrap_or_default(),
         repository: text("repository"),

@@ -1,4 +1,5 @@
-//! Asks the job's token endpoint (GitHub: OpenID Connect reference, "Methods for requesting the OIDC token").
+//! Requests OIDC tokens from the job's endpoint (GitHub: OpenID Connect reference, "Methods for requesting the OIDC
+//! token").
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,20 +17,20 @@ use serde_json::Value;
 use super::claims;
 use crate::runner::Environment;
 
-/// The endpoint answers within a second; GitHub's own toolkit waits three minutes for a dead connection
-/// (grafana/shared-workflows#2249).
+/// Time limit of a request. The endpoint answers within a second; GitHub's own toolkit waits three minutes for a dead
+/// connection (grafana/shared-workflows#2249).
 const ANSWER: Duration = Duration::from_secs(10);
-/// The same for the connection alone.
+/// Time limit to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Requests for one token, the first included: with the pauses between some 30 s.
 const ATTEMPTS: u32 = 6;
 /// The first pause; doubled each time, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// As much of a refusal as is shown.
+/// Characters of an error response that are shown.
 const EXCERPT: usize = 300;
 
-/// The tokens of the job that this program runs in.
+/// The OIDC tokens of the job that this program runs in.
 pub struct WorkflowTokens {
     client: Client,
     address: String,
@@ -45,11 +46,11 @@ impl fmt::Debug for WorkflowTokens {
 }
 
 impl WorkflowTokens {
-    /// Tokens from the endpoint that the runner named; none where it named none. What is fetched is told to `masker`
-    /// before anybody else sees it.
+    /// Tokens from the endpoint that the runner names. Each is masked by `masker` before anybody sees it. None when the
+    /// runner names no endpoint.
     ///
     /// # Errors
-    /// When the proxy that the environment names can't be one.
+    /// When the proxy settings of the environment are invalid.
     pub fn of(environment: &Environment, masker: Arc<Masker>, clock: Arc<dyn Clock>) -> Result<Option<Self>> {
         Self::within(ANSWER, environment, masker, clock)
     }
@@ -71,13 +72,13 @@ impl WorkflowTokens {
             .timeout(answer)
             .user_agent(concat!("ami-bake/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Error::preflight("prepare to ask GitHub for an OIDC token").because(error))?;
+            .map_err(|error| Error::preflight("cannot create a client for GitHub's OIDC endpoint").because(error))?;
         let bearer = SecretString::from(bearer);
         Ok(Some(Self { client, address: address.to_owned(), bearer, masker, clock }))
     }
 
     async fn ask(&self, audience: &str) -> Result<String, Refused> {
-        // The address has a query already.
+        // The URL already has a query.
         let request = self.client.get(&self.address).query(&[("audience", audience)]);
         let answer = request.bearer_auth(self.bearer.expose_secret()).send().await?;
         let status = answer.status();
@@ -87,7 +88,7 @@ impl WorkflowTokens {
         }
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let token = answer["value"].as_str().filter(|token| !token.is_empty());
-        token.map(str::to_owned).ok_or(Refused { again: false, why: "the answer holds no token".to_owned() })
+        token.map(str::to_owned).ok_or(Refused { again: false, why: "the response contains no token".to_owned() })
     }
 }
 
@@ -103,22 +104,23 @@ impl TokenSource for WorkflowTokens {
                     return Ok(IdentityToken { secret: SecretString::from(token), claims });
                 }
                 Err(refused) if !refused.again || attempt >= ATTEMPTS => {
-                    let tries = if attempt == 1 { String::new() } else { format!(" ({attempt} tries)") };
-                    let error = Error::preflight(format!("get an OIDC token from GitHub{tries}: {}", refused.why));
+                    let tries = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
+                    let error =
+                        Error::preflight(format!("cannot get an OIDC token from GitHub{tries}: {}", refused.why));
                     return Err(error.help(
-                        "The job needs `permissions: {id-token: write}`. When it has that, GitHub may be in trouble: \
-                         githubstatus.com tells. Run the job again.",
+                        "The job needs `permissions: {id-token: write}`. If it has them, check githubstatus.com and run the \
+                         job again.",
                     ));
                 }
                 Err(_) => self.clock.sleep(pause).await,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Err(Error::internal("asked for no OIDC token"))
+        Err(Error::internal("no attempt to get an OIDC token was made"))
     }
 }
 
-/// Why there is no token, and whether to ask again.
+/// Why there is no token, and whether to retry.
 struct Refused {
     again: bool,
     why: String,
@@ -126,20 +128,20 @@ struct Refused {
 
 impl Refused {
     fn answered(status: StatusCode, body: &str) -> Self {
-        // GitHub's own race: the job is not marked as running yet (aws-actions/configure-aws-credentials#469).
+        // A race in GitHub: the job is not marked as running yet (aws-actions/configure-aws-credentials#469).
         let pending = status == StatusCode::FORBIDDEN && body.contains("for job in");
         let again = pending || status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
         let body: String = ami_bake_core::output::sanitize(body).chars().take(EXCERPT).collect();
-        Self { again, why: format!("it answered {status} {body}").trim_end().to_owned() }
+        Self { again, why: format!("GitHub answered {status} {body}").trim_end().to_owned() }
     }
 }
 
 impl From<reqwest::Error> for Refused {
     fn from(error: reqwest::Error) -> Self {
         let why = if error.is_timeout() {
-            "no answer in time".to_owned()
+            "the request timed out".to_owned()
         } else {
-            // The address holds nothing secret, but is of no use to the reader.
+            // The URL is not secret, but useless to the reader.
             let error = error.without_url();
             let mut text = error.to_string();
             let mut next = std::error::Error::source(&error);
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_for_good_is_told_with_what_to_do() {
+    async fn a_permanent_error_says_what_to_do() {
         let server = Server::answering([HttpAnswer::text(403, "Resource not\r::error::accessible")]);
         let (tokens, _, clock) = tokens(&server);
         let error = asked(tokens, clock).await.unwrap_err();
@@ -221,11 +223,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn trouble_is_not_asked_for_ever() {
+    async fn a_failing_endpoint_is_given_up() {
         let server = Server::answering((0..10).map(|_| HttpAnswer::text(503, "down")));
         let (tokens, _, clock) = tokens(&server);
         let error = asked(tokens, clock).await.unwrap_err();
-        assert!(error.message().contains("(6 tries): it answered 503"), "{error}");
+        assert!(error.message().contains("(6 attempts): GitHub answered 503"), "{error}");
         assert_eq!(server.requests().len(), 6);
     }
 
@@ -241,7 +243,7 @@ mod tests {
         let handle: Arc<dyn Clock> = clock.clone();
         let tokens = WorkflowTokens::within(Duration::from_millis(50), &environment, Arc::default(), handle);
         let error = asked(tokens.unwrap().unwrap(), clock).await.unwrap_err();
-        assert!(error.message().contains("(6 tries): no answer in time"), "{error}");
+        assert!(error.message().contains("(6 attempts): the request timed out"), "{error}");
     }
 
     #[test]

@@ -1,22 +1,22 @@
-//! Why a workflow has no identity, and what gives it one.
+//! Why a job has no OIDC token, and how to get one.
 
 use crate::event::Workflow;
 use crate::runner::Environment;
 
-/// What to do where a job was given no address to ask for a token at; none where it was, and outside of workflows.
+/// What to do when the runner names no token endpoint. None when it does, and outside workflows.
 pub fn help_without(environment: &Environment, workflow: &Workflow) -> Option<String> {
     if !environment.in_workflow() || environment.get("ACTIONS_ID_TOKEN_REQUEST_URL").is_some() {
         return None;
     }
     if let Some(why) = workflow.untrusted() {
         return Some(format!(
-            "{why}: GitHub gives its runs neither secrets nor an identity. `on-fork: check` checks such a pull request \
-             without a cloud; a bake of it happens once it is merged, or from a branch of this repository."
+            "{why}. GitHub gives such runs neither secrets nor an OIDC token. `on-fork: check` validates the pull request \
+             without credentials. To bake it, merge it, or push it to a branch of this repository."
         ));
     }
     Some(
-        "The job may not ask for an identity. Naming any permission sets all others to none, so name every one that it \
-         needs, at the workflow or the job (a called workflow has no more than its caller):\n\n\
+        "The job has no permission to get an OIDC token. Setting any permission sets all others to none, so list all that the \
+         job needs, in the workflow or the job (a called workflow has no more permissions than its caller):\n\n\
          permissions:\n  id-token: write        # to assume the role\n  contents: read\n  pull-requests: write   # for the comment\n"
             .to_owned(),
     )
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fork_is_told_otherwise_than_a_missing_permission() {
+    fn a_fork_gets_other_advice_than_a_missing_permission() {
         let environment = Environment::of([("GITHUB_ACTIONS", "true"), ("GITHUB_REPOSITORY", "shop/images")]);
         let own = Workflow::read(&environment, &json!({}));
         assert!(help_without(&environment, &own).unwrap().contains("id-token: write"));

@@ -1,4 +1,4 @@
-//! The report of the version before, among the files of the release before.
+//! The report of the previous version, from the files of its release.
 
 use ami_bake_core::report::{self, FILE_NAME, Report};
 use ami_bake_core::version::from_tag;
@@ -7,16 +7,16 @@ use semver::Version;
 
 use crate::api::{Api, Release};
 
-/// Reports that are read until one is of the namespace: a repository may release several things.
+/// Reports that are read until one has the namespace: a repository may release several things.
 const READ: usize = 10;
 
-/// The report of the published release before `tag` that has one in this namespace: the highest version below its own;
-/// without a version the newest. None where there is none. A pre-release counts only when `tag` is one itself.
+/// The report of the previous published release that has one in this namespace: that of the highest version below
+/// `tag`, or of the newest release when `tag` is not a version. Pre-releases count only when `tag` is one itself.
 ///
 /// # Errors
-/// When GitHub can't be asked, or what there is is no report.
+/// When the API fails, or the file is not a valid report.
 pub async fn last(api: &Api, namespace: &str, tag: Option<&str>) -> Result<Option<Report>> {
-    let what = format!("find the last release of {}", api.repository());
+    let what = format!("cannot find the last release of {}", api.repository());
     let all: Vec<Release> = api.list(&what, "releases", 1).await?;
     let mut broken: Option<Error> = None;
     for release in before(&all, tag).into_iter().filter(|release| has_report(release)).take(READ) {
@@ -29,7 +29,7 @@ pub async fn last(api: &Api, namespace: &str, tag: Option<&str>) -> Result<Optio
     broken.map_or(Ok(None), Err)
 }
 
-/// The releases before `tag`, the nearest first.
+/// The releases before `tag`, nearest first.
 fn before<'a>(all: &'a [Release], tag: Option<&str>) -> Vec<&'a Release> {
     let ours = tag.and_then(|tag| all.iter().find(|release| release.tag_name == tag));
     let with_prereleases = ours.is_some_and(|release| release.prerelease);
@@ -41,7 +41,7 @@ fn before<'a>(all: &'a [Release], tag: Option<&str>) -> Vec<&'a Release> {
     if let Some(ours) = tag.and_then(from_tag) {
         let version = |release: &Release| -> Option<Version> { from_tag(&release.tag_name) };
         others.retain(|release| version(release).is_some_and(|version| version < ours));
-        // A stable sort: of two things with one version the newer release comes first.
+        // A stable sort: of two releases with the same version the newer one comes first.
         others.sort_by_key(|release| std::cmp::Reverse(version(release)));
     }
     others

@@ -1,4 +1,4 @@
-//! Releases: our block in their notes, the report among their files, and the report of the version before.
+//! Releases: a block in their notes, the report among their files, and the report of the previous version.
 
 mod last;
 mod notes;

@@ -1,4 +1,4 @@
-//! The block of a release's notes that is ours. What people write around it stays.
+//! The block that this program owns in release notes. Text around it is not touched.
 
 use ami_bake_core::report::Report;
 
@@ -9,7 +9,7 @@ use crate::sections;
 /// GitHub refuses longer notes (observed: "body is too long (maximum is 125000 characters)").
 pub(super) const LIMIT: Limit = Limit::Units(125_000);
 
-/// Images, regions, and the packages that changed since the version before: what a reader of release notes wants.
+/// Images, regions, and the packages that changed since the previous version.
 pub fn render(report: &Report, context: &Context<'_>) -> Vec<Block> {
     let packages = sections::since_last(report, context);
     let mut blocks = vec![heading("images", "Images")];
@@ -28,24 +28,24 @@ fn markers(key: &str) -> (String, String) {
     (format!("<!-- ami-bake:begin {key} -->"), format!("<!-- ami-bake:end {key} -->"))
 }
 
-/// The notes with our block of `key` brought up to date, or added at their end. People's text is not touched, and the
-/// whole stays inside GitHub's limit.
+/// The notes with the block of `key` updated or added at the end. Other text is not touched, and the whole stays within
+/// GitHub's limit.
 pub fn merged(notes: &str, key: &str, blocks: &[Block]) -> String {
     let (begin, end) = markers(key);
     let (before, after) = match notes.split_once(&begin) {
-        // A block whose end is lost, by a person's edit, ends where it begins: no text after it is ours to take.
+        // A block whose end marker was edited away ends where it begins, so that no text after it is lost.
         Some((before, rest)) => (before.to_owned(), rest.split_once(&end).map_or(rest, |(_, after)| after).to_owned()),
         None if notes.trim().is_empty() => (String::new(), String::new()),
         None => (format!("{}\n\n", notes.trim_end()), String::new()),
     };
     let frame = format!("{before}{begin}\n\n{end}{after}");
     let text = fit(blocks, LIMIT.less(&frame), |missing| {
-        format!("\n> [!NOTE]\n> Release notes have no room for all of it. Left out: {}.\n", missing.join(", "))
+        format!("\n> [!NOTE]\n> Too long for release notes. Left out: {}.\n", missing.join(", "))
     });
     format!("{before}{begin}\n{}\n{end}{after}", text.trim_end())
 }
 
-/// True when the notes hold this block as it was made.
+/// True when the notes contain this block unchanged.
 pub(super) fn holds(notes: &str, made: &str, key: &str) -> bool {
     let block = |text: &str| -> Option<String> {
         let (begin, end) = markers(key);

@@ -1,4 +1,4 @@
-//! Writing our part of a release.
+//! Updates a release.
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::{FILE_NAME, Report};
@@ -9,30 +9,30 @@ use super::notes::{holds, merged, render};
 use crate::api::{Api, Release, percent};
 use crate::context::Context;
 
-/// How often the notes are written when others write them at the same time.
+/// Attempts to write the notes while other jobs write them too.
 const ATTEMPTS: usize = 4;
 
-/// Releases among which a draft is looked for: it is not found by its tag.
+/// Pages of releases that are searched for a draft, which can't be found by its tag.
 const DRAFT_PAGES: usize = 3;
 
 /// What was done to a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Updated {
-    /// Its address.
+    /// Its URL.
     pub url: String,
-    /// True when the report is among its files now.
+    /// True when the report was attached.
     pub attached: bool,
 }
 
-/// Brings the block of this report in the notes of release `tag` up to date, and puts the report among its files as
-/// long as the release takes files. Several jobs may do so at once, each with its own `key`.
+/// Updates the block of this report in the notes of release `tag`, and attaches the report unless the release is
+/// immutable. Several jobs may do so at the same time, each with its own `key`.
 ///
 /// # Errors
-/// When there is no such release, when no image was made, or when GitHub refuses, with what to do.
+/// When the release does not exist, no image was made, or the API fails.
 pub async fn update(api: &Api, tag: &str, key: &str, report: &Report, context: &Context<'_>) -> Result<Updated> {
     if !report.images.iter().any(|image| image.image.is_some() && image.status.is_good()) {
-        return Err(Error::usage(format!("there is no image to write into the notes of release {tag}"))
-            .help("They stay as they are until a bake has made one."));
+        return Err(Error::usage(format!("no images for the notes of release {tag}"))
+            .help("Run this after a bake that made an image."));
     }
     let release = find(api, tag).await?;
     let mut report = report.clone();
@@ -49,22 +49,22 @@ pub async fn update(api: &Api, tag: &str, key: &str, report: &Report, context: &
 }
 
 async fn find(api: &Api, tag: &str) -> Result<Release> {
-    let what = format!("find release {tag} of {}", api.repository());
-    // A `/` in a tag stays one to GitHub's router.
+    let what = format!("cannot find release {tag} of {}", api.repository());
+    // GitHub's router accepts a `/` in a tag.
     if let Some(release) = api.find(&what, &format!("releases/tags/{}", percent(tag, b"/"))).await? {
         return Ok(release);
     }
     let all: Vec<Release> = api.list(&what, "releases", DRAFT_PAGES).await?;
     all.into_iter().find(|release| release.draft && release.tag_name == tag).ok_or_else(|| {
         Error::preflight(format!("{} has no release {tag}", api.repository())).help(
-            "Name the tag of a release, published or draft. A draft is seen only by a token that may write contents.",
+            "Use the tag of a published or draft release. Drafts are only visible to tokens with `contents: write`.",
         )
     })
 }
 
-/// Reads, writes, and reads again: another job's block must not be lost, and neither must ours.
+/// Writes the notes and reads them back: neither another job's block nor this one may be lost.
 async fn write_notes(api: &Api, release: &Release, key: &str, report: &Report, context: &Context<'_>) -> Result<()> {
-    let what = format!("write the notes of release {}", release.tag_name);
+    let what = format!("cannot write the notes of release {}", release.tag_name);
     let blocks = render(report, context);
     let route = format!("releases/{}", release.id);
     let mut notes = release.body.clone().unwrap_or_default();
@@ -80,24 +80,24 @@ async fn write_notes(api: &Api, release: &Release, key: &str, report: &Report, c
             return Ok(());
         }
     }
-    Err(Error::internal(format!("{what}: others write them at the same time, and took our part out again"))
-        .help("Let one job write them all: `ami-bake report --merge` with the reports of the others."))
+    Err(Error::internal(format!("{what}: other jobs keep overwriting them"))
+        .help("Let one job write the notes for all, with `ami-bake report --merge`."))
 }
 
 async fn attach(api: &Api, release: &Release, report: &Report, masker: &Masker) -> Result<()> {
-    let failed = |error| Error::internal("write the report as JSON").because(error);
+    let failed = |error| Error::internal("cannot write the report as JSON").because(error);
     let mut value = serde_json::to_value(report).map_err(failed)?;
     mask(&mut value, masker);
     let mut content = serde_json::to_vec_pretty(&value).map_err(failed)?;
     content.push(b'\n');
     for old in release.assets.iter().filter(|asset| asset.name == FILE_NAME) {
-        let what = format!("replace {FILE_NAME} of release {}", release.tag_name);
+        let what = format!("cannot replace {FILE_NAME} of release {}", release.tag_name);
         api.delete(&what, &format!("releases/assets/{}", old.id)).await?;
     }
     api.upload(release, FILE_NAME, content).await
 }
 
-/// Takes the secrets out of every text.
+/// Masks secrets in all strings.
 fn mask(value: &mut Value, masker: &Masker) {
     match value {
         Value::String(text) => *text = masker.mask(text),

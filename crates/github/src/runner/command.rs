@@ -2,15 +2,15 @@
 
 use super::untrusted::defuse;
 
-/// A message longer than this is cut by the runner, in the middle of whatever stands there.
-pub const MESSAGE_LIMIT: usize = 4096;
+/// The runner cuts longer messages, anywhere.
+const MESSAGE_LIMIT: usize = 4096;
 
-/// How grave an annotation is.
+/// The severity of an annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// A failure.
     Error,
-    /// Something odd.
+    /// Something unusual.
     Warning,
     /// Something to know.
     Notice,
@@ -27,10 +27,10 @@ impl Level {
     }
 }
 
-/// A message that GitHub shows at the run, and at a file's lines where it names one.
+/// A message that GitHub shows on the run's page, and at lines of a file if it names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
-    /// How grave.
+    /// The severity.
     pub level: Level,
     /// A short heading.
     pub title: String,
@@ -38,14 +38,14 @@ pub struct Annotation {
     pub message: String,
     /// The file, relative to the workspace.
     pub file: Option<String>,
-    /// First line and column, from one; without an end it is the whole line.
+    /// First line and column, from one; the whole line without an `end`.
     pub start: Option<(usize, usize)>,
     /// Last line, and the column after the end.
     pub end: Option<(usize, usize)>,
 }
 
 impl Annotation {
-    /// One that belongs to no file.
+    /// An annotation without a file.
     pub fn new(level: Level, title: impl Into<String>, message: impl Into<String>) -> Self {
         Self { level, title: title.into(), message: message.into(), file: None, start: None, end: None }
     }
@@ -66,7 +66,7 @@ impl Annotation {
             }
         }
         properties.push(format!("title={}", property(&self.title)));
-        // The message may quote a machine; what a command says is no command today, and stays none.
+        // The message may quote a machine. The runner does not look for commands in it today; this keeps it so.
         let message = self.message.split('\n').map(defuse).collect::<Vec<_>>().join("\n");
         let message = &message[..message.floor_char_boundary(MESSAGE_LIMIT)];
         format!("::{} {}::{}", self.level.as_str(), properties.join(","), data(message))

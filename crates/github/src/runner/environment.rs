@@ -1,16 +1,17 @@
-//! What the runner says in variables: inputs, state of the main step, folders.
+//! The variables of a step: inputs, state of the main step, folders.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::{Error, Result};
+use serde_json::Value;
 
 /// The environment of a step, as far as it is text.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// This process's.
+    /// The environment of this process.
     pub fn of_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -18,7 +19,7 @@ impl Environment {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
-    /// One of these variables.
+    /// An environment with these variables.
     pub fn of<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
@@ -33,34 +34,29 @@ impl Environment {
         self.get("GITHUB_ACTIONS") == Some("true")
     }
 
-    /// True where the runner started this program as an action: only then there are inputs.
+    /// True when the runner started this program as an action: only then there are inputs.
     pub fn is_action(&self) -> bool {
         self.in_workflow() && self.get("INPUT_COMMAND").is_some()
     }
 
-    /// True where the reader asked for debug logging.
-    pub fn debug(&self) -> bool {
-        self.get("RUNNER_DEBUG") == Some("1")
-    }
-
-    /// An input by its name in action.yml. The runner writes it upper-case with blanks as `_`, and keeps hyphens
-    /// (actions/runner, Handlers/Handler.cs). White space around it is none of the value.
+    /// An input by its name in action.yml. The runner writes the name in upper case with `_` for blanks, and keeps
+    /// hyphens (actions/runner, Handlers/Handler.cs). White space around the value is removed.
     pub fn input(&self, name: &str) -> Option<&str> {
         let variable = format!("INPUT_{}", name.replace(' ', "_").to_uppercase());
         self.get(&variable).map(str::trim).filter(|value| !value.is_empty())
     }
 
-    /// An input that is a list: an entry a line, or with commas between them.
+    /// An input that is a list, separated by lines or commas.
     pub fn list(&self, name: &str) -> Vec<String> {
         self.entries(name, &['\n', ','])
     }
 
-    /// An input that is a list of words: with white space or commas between them.
+    /// An input that is a list of words, separated by white space or commas.
     pub fn words(&self, name: &str) -> Vec<String> {
         self.entries(name, &['\n', ',', ' ', '\t'])
     }
 
-    /// An input whose entries may hold commas: an entry a line.
+    /// An input that is a list, separated by lines: its entries may contain commas.
     pub fn lines(&self, name: &str) -> Vec<String> {
         self.entries(name, &['\n'])
     }
@@ -79,11 +75,15 @@ impl Environment {
             None => Ok(None),
             Some("true" | "True" | "TRUE") => Ok(Some(true)),
             Some("false" | "False" | "FALSE") => Ok(Some(false)),
-            Some(other) => {
-                Err(Error::usage(format!("the input `{name}` is {other:?}, which is neither true nor false"))
-                    .help(format!("Write `{name}: true` or `{name}: false`, or leave it out.")))
-            }
+            Some(other) => Err(Error::usage(format!("invalid value {other:?} for input `{name}`"))
+                .help(format!("Use `{name}: true` or `{name}: false`."))),
         }
+    }
+
+    /// The event that started the workflow; null when its file is missing or broken.
+    pub fn event(&self) -> Value {
+        let text = self.get("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or(Value::Null)
     }
 
     /// What the main step saved for the post step.
@@ -91,17 +91,12 @@ impl Environment {
         self.get(&format!("STATE_{name}"))
     }
 
-    /// The folder for what the post step must find. Runners older than September 2025 name a `RUNNER_TEMP` that is not
-    /// mounted into the container (actions/runner pull request 4011); then `HOME`, which all container actions of a job
-    /// share.
+    /// The folder for files that the post step must find. Runners older than September 2025 name a `RUNNER_TEMP` that
+    /// is not mounted into the container (actions/runner pull request 4011); then `HOME`, which all container actions
+    /// of a job share.
     pub fn shared_folder(&self) -> PathBuf {
         let usable = |name: &str| self.get(name).map(Path::new).filter(|path| path.is_absolute() && path.is_dir());
         usable("RUNNER_TEMP").or_else(|| usable("HOME")).map_or_else(std::env::temp_dir, Path::to_path_buf)
-    }
-
-    /// All variables.
-    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -130,7 +125,7 @@ mod tests {
         assert_eq!(environment.flag("force").unwrap(), Some(true));
         assert_eq!(environment.flag("until").unwrap(), None);
         let error = environment.flag("dry-run").unwrap_err();
-        assert!(error.message().contains("`dry-run` is \"yes\""), "{error}");
+        assert!(error.message().contains("invalid value \"yes\" for input `dry-run`"), "{error}");
     }
 
     #[test]

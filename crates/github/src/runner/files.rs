@@ -1,4 +1,4 @@
-//! The files by which a step hands values on: outputs, state, summary (GitHub: workflow commands, "environment files").
+//! The files of a step's outputs, state and summary (GitHub: workflow commands, "environment files").
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use super::Environment;
 
-/// A summary longer than this is refused whole by the runner (1 MiB a step).
-pub const SUMMARY_LIMIT: usize = 1 << 20;
-/// Stands where a summary had to be cut.
-const CUT: &str = "\n\n*The rest is left out: a job summary holds 1 MiB. `bake-report.json` has all of it.*\n";
+/// The runner rejects longer summaries (1 MiB per step).
+const SUMMARY_LIMIT: usize = 1 << 20;
+/// The end of a summary that was cut.
+const CUT: &str = "\n\n*Cut: a job summary is limited to 1 MiB. See `bake-report.json` for the rest.*\n";
 
-/// Where outputs, state and summary go.
+/// The paths of these files.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     output: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files that the runner named; what it did not name is not written.
+    /// The files that the runner names. What it does not name is not written.
     pub fn of(environment: &Environment) -> Self {
         let path = |name: &str| environment.get(name).map(PathBuf::from);
         Self { output: path("GITHUB_OUTPUT"), state: path("GITHUB_STATE"), summary: path("GITHUB_STEP_SUMMARY") }
@@ -45,7 +45,7 @@ impl Files {
         append(self.state.as_deref(), name, value)
     }
 
-    /// Writes the step's summary anew, cut at a line when it is longer than the runner takes.
+    /// Replaces the step's summary. It is cut at a line when it is too long.
     ///
     /// # Errors
     /// When the file can't be written.
@@ -67,7 +67,7 @@ fn cut(markdown: &str) -> std::borrow::Cow<'_, str> {
 fn append(path: Option<&Path>, name: &str, value: &str) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     let entry = entry(name, value, || format!("ami_bake_{}", Uuid::new_v4().simple()))?;
-    // One write: a signal between two would leave half an entry, which fails the step.
+    // A single write: a signal between two writes would leave half an entry, which fails the step.
     OpenOptions::new()
         .create(true)
         .append(true)
@@ -77,7 +77,7 @@ fn append(path: Option<&Path>, name: &str, value: &str) -> Result<()> {
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {
-    Error::internal(format!("write {}, the runner's file", path.display())).because(error)
+    Error::internal(format!("cannot write the runner's file {}", path.display())).because(error)
 }
 
 /// `name<<DELIMITER`, the value, `DELIMITER`. A value that holds the delimiter would end early, and what follows would be
@@ -85,7 +85,7 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
 fn entry(name: &str, value: &str, mut delimiter: impl FnMut() -> String) -> Result<String> {
     let odd = |character: char| !character.is_ascii_alphanumeric() && !matches!(character, '-' | '_');
     if name.is_empty() || name.contains(odd) {
-        return Err(Error::internal(format!("{name:?} is no name of an output")));
+        return Err(Error::internal(format!("{name:?} is not a valid output name")));
     }
     loop {
         let end = delimiter();
@@ -130,7 +130,7 @@ mod tests {
     fn a_summary_is_cut_at_a_line_before_the_runner_drops_it() {
         let long = "äöü line\n".repeat(200_000);
         let cut = cut(&long);
-        assert!(cut.len() <= SUMMARY_LIMIT && cut.ends_with(CUT) && cut.contains("line\n\n*The rest"));
+        assert!(cut.len() <= SUMMARY_LIMIT && cut.ends_with(CUT) && cut.contains("line\n\n*Cut"));
         assert_eq!(super::cut("short"), "short");
     }
 }

@@ -1,4 +1,4 @@
-//! The step's log: the one writer where the runner listens, so that what is a command and what is text never mix.
+//! The step's log. Everything is written through it, so that text is never taken for a workflow command.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,20 +9,20 @@ use uuid::Uuid;
 use super::command::{Annotation, Level, data};
 use super::untrusted;
 
-/// Annotations of each level that GitHub shows of one step; what comes after them is only logged.
-pub const ANNOTATIONS: usize = 10;
+/// Annotations of each level that GitHub shows for a step; further ones are only logged.
+const ANNOTATIONS: usize = 10;
 /// Shorter values would mask ordinary text.
 const SHORTEST_MASK: usize = 4;
 
-/// Writes a step's log. All of it goes to one stream: the runner reads two in no particular order, and a group or a mask
-/// must stand before what it is about.
+/// Writes a step's log. It goes to a single stream, because the runner reads two in no particular order, and a group or
+/// a mask must come before its text.
 pub struct Log {
     state: Mutex<State>,
 }
 
 struct State {
     out: Box<dyn Write + Send>,
-    /// The token that ends a stop of commands.
+    /// The token that makes the runner obey commands again.
     stopped: Option<String>,
     grouped: bool,
     annotated: BTreeMap<&'static str, usize>,
@@ -40,7 +40,7 @@ impl Log {
         Self { state: Mutex::new(State { out, stopped: None, grouped: false, annotated: BTreeMap::new() }) }
     }
 
-    /// Writes text of this program's. Names and messages in it may come from anywhere: no line of it is a command.
+    /// Writes this program's text. Names and messages in it may come from anywhere, so its lines are defused.
     pub fn say(&self, text: &str) {
         let mut state = self.lock();
         for line in untrusted::lines(text) {
@@ -49,7 +49,7 @@ impl Log {
         state.flush();
     }
 
-    /// Writes a line that a machine printed, while the runner obeys nothing at all.
+    /// Writes a line that a machine printed, while commands are stopped.
     pub fn untrusted(&self, line: &str) {
         let mut state = self.lock();
         state.stop();
@@ -59,7 +59,7 @@ impl Log {
         state.flush();
     }
 
-    /// Begins a fold; one that is open ends, since they don't nest.
+    /// Begins a group and ends the open one: groups don't nest.
     pub fn group(&self, title: &str) {
         let mut state = self.lock();
         state.end_group();
@@ -69,14 +69,14 @@ impl Log {
         state.flush();
     }
 
-    /// Ends the fold that is open.
+    /// Ends the open group.
     pub fn end_group(&self) {
         let mut state = self.lock();
         state.end_group();
         state.flush();
     }
 
-    /// Lets the runner replace a value by `***` wherever it stands, each line of it for itself.
+    /// Makes the runner replace each line of a secret by `***`.
     pub fn mask(&self, secret: &str) {
         let mut state = self.lock();
         let lines = secret.split(['\n', '\r']).map(str::trim);
@@ -86,7 +86,7 @@ impl Log {
         state.flush();
     }
 
-    /// Annotates, as long as GitHub shows it; else it is a line of the log, and counted.
+    /// Annotates. Once GitHub's limit is reached, writes a log line instead.
     pub fn annotate(&self, annotation: &Annotation) {
         let mut state = self.lock();
         let count = state.annotated.entry(annotation.level.as_str()).or_default();
@@ -94,11 +94,11 @@ impl Log {
         if *count <= ANNOTATIONS {
             state.command(&annotation.command());
         } else {
-            let place = match (&annotation.file, annotation.start) {
+            let location = match (&annotation.file, annotation.start) {
                 (Some(file), Some((line, _))) => format!("{file}:{line}: "),
                 _ => String::new(),
             };
-            let text = format!("{}: {place}{}", annotation.level.as_str(), annotation.message);
+            let text = format!("{}: {location}{}", annotation.level.as_str(), annotation.message);
             for line in untrusted::lines(&text) {
                 state.line(&line);
             }
@@ -106,7 +106,7 @@ impl Log {
         state.flush();
     }
 
-    /// Ends what is open, and says how many annotations GitHub does not show.
+    /// Ends the log, and says how many annotations GitHub does not show.
     pub fn finish(&self) {
         let mut state = self.lock();
         state.end_group();
@@ -117,7 +117,7 @@ impl Log {
                 let more = count - ANNOTATIONS;
                 let (name, plural) = (level.as_str(), if more == 1 { "" } else { "s" });
                 state.line(&format!(
-                    "{more} more {name}{plural} stand in the log alone: GitHub shows {ANNOTATIONS} of a kind."
+                    "{more} more {name}{plural} are only in this log: GitHub shows {ANNOTATIONS} annotations of each level."
                 ));
             }
         }
@@ -129,7 +129,7 @@ impl Log {
     }
 }
 
-// A log that can't be written has nobody to be told.
+// If the log can't be written, there is no place to report it.
 impl State {
     fn line(&mut self, line: &str) {
         let _ = self.out.write_all(line.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
@@ -259,7 +259,7 @@ mod tests {
         let count = |name: &str| step.commands.iter().filter(|command| command.name == name).count();
         assert_eq!((count("error"), count("warning")), (10, 1));
         assert!(
-            step.text().contains("error: bake.yml:13: problem 12\n3 more errors stand in the log alone"),
+            step.text().contains("error: bake.yml:13: problem 12\n3 more errors are only in this log"),
             "{}",
             step.text()
         );

@@ -6,8 +6,8 @@ mod files;
 mod log;
 mod untrusted;
 
-pub use command::{Annotation, Level, MESSAGE_LIMIT};
+pub use command::{Annotation, Level};
 pub use environment::Environment;
-pub use files::{Files, SUMMARY_LIMIT};
-pub use log::{ANNOTATIONS, Log};
+pub use files::Files;
+pub use log::Log;
 pub use untrusted::{defuse, lines};

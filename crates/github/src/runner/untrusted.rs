@@ -1,8 +1,8 @@
-//! Text that anybody may have written, made safe to print where the runner listens for commands.
+//! Makes untrusted text safe to print where the runner looks for workflow commands.
 //!
-//! The runner reads both streams line by line, a lone CR ending a line too, and obeys `::name::` at a line's begin after
-//! white space, and `##[name]` anywhere in it (actions/runner, ActionCommand.cs). It compares by culture, which passes
-//! over characters that have no width; so they are passed over here.
+//! The runner reads both streams line by line (a lone CR ends a line too), and obeys `::name::` at the beginning of a
+//! line after white space, and `##[name]` anywhere in it (actions/runner, ActionCommand.cs). Its culture-sensitive
+//! comparison ignores characters without width, so this does too.
 
 use ami_bake_core::output::sanitize;
 
@@ -16,7 +16,8 @@ pub fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
         .map(|line| defuse(&sanitize(line)))
 }
 
-/// A line that is no command to the runner: a blank stands in the middle of each `##[`, and of a `::` at its begin.
+/// Changes a line so that the runner finds no command in it: puts a blank into each `##[`, and into a `::` at the
+/// beginning.
 pub fn defuse(line: &str) -> String {
     let mut safe = String::with_capacity(line.len() + 2);
     // The last two characters that have a width, and whether anything but white space came before them.
@@ -38,7 +39,7 @@ pub fn defuse(line: &str) -> String {
     safe
 }
 
-/// Characters that a comparison by culture does not see (Unicode: Default_Ignorable_Code_Point, and controls).
+/// Characters that a culture-sensitive comparison ignores (Unicode: Default_Ignorable_Code_Point, and controls).
 fn is_ignorable(character: char) -> bool {
     matches!(character,
         '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}'

@@ -1,4 +1,4 @@
-//! What runs with the images now.
+//! What the images were deployed to.
 
 use ami_bake_core::report::{ImageReport, Report};
 use ami_bake_core::rollout::{Outcome, Rollout};
@@ -16,7 +16,7 @@ pub(super) fn deployments(report: &Report, context: &Context<'_>) -> Vec<Block> 
     if rows.is_empty() {
         return Vec::new();
     }
-    let head = ["image", "target", "region", "result", "template version", "what was done"];
+    let head = ["image", "target", "region", "result", "template version", "actions"];
     vec![heading("deployments", "Deployments"), table("deployments", &head, &rows)]
 }
 
@@ -33,7 +33,7 @@ fn row(image: &str, rollout: &Rollout, escape: Escape<'_>) -> Vec<String> {
         (from, to) => to.or(from).map(|version| version.to_string()).unwrap_or_default(),
     };
     let mut done: Vec<String> = rollout.done.iter().map(|done| escape.text(done)).collect();
-    done.extend(rollout.group.as_ref().map(|group| format!("{} is at work", escape.code(group))));
+    done.extend(rollout.group.as_ref().map(|group| format!("{} in service", escape.code(group))));
     let why = rollout.failure.as_ref().map(|failure| {
         let texts = std::iter::once(&failure.message).chain(&failure.causes).map(|text| escape.text(text));
         format!("<br>{}", texts.collect::<Vec<_>>().join(": "))

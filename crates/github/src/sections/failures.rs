@@ -1,9 +1,9 @@
-//! What failed, why, what to do, and the log of it.
+//! What failed, why, what to do, and the end of its log.
 
 use ami_bake_core::event::Failure;
 use ami_bake_core::report::{ImageReport, Report, Status, StepReport, StepResult};
 
-use super::count;
+use super::count::count;
 use crate::context::Context;
 use crate::markdown::{Block, Escape, details, heading};
 
@@ -21,26 +21,26 @@ pub(super) fn failures(report: &Report, context: &Context<'_>) -> Vec<Block> {
 fn of_image(image: &ImageReport, escape: Escape<'_>) -> Vec<Block> {
     let Some(failure) = &image.failure else { return Vec::new() };
     let stage = image.stages.iter().rfind(|stage| stage.failed).map(|stage| format!(" in {}", stage.stage.as_str()));
-    let word = if image.status == Status::Skipped { "was not begun" } else { "failed" };
+    let word = if image.status == Status::Skipped { "was skipped" } else { "failed" };
     let name = escape.text(&image.name);
     let mut text = format!("<b>{name}</b> {word}{}: ", stage.unwrap_or_default());
-    text.push_str(&told(failure, escape));
+    text.push_str(&explained(failure, escape));
     let mut blocks = vec![Block::whole(format!("why {name} failed"), text)];
     let failed = |step: &&StepReport| step.result == Some(StepResult::Failed) && !step.log.is_empty();
     if let Some(step) = image.steps.iter().rfind(failed) {
         let lines = escape.fence(&step.log);
-        let summary = format!("The last {} of {}", count(lines.len(), "line"), escape.code(&step.name));
+        let summary = format!("Last {} of {}", count(lines.len(), "line"), escape.code(&step.name));
         blocks.push(details(format!("the log of {name}"), &summary, &lines));
     }
-    // Helps speak of the output above.
+    // A help text may refer to the output above.
     if let Some(help) = &failure.help {
         blocks.push(Block::whole(format!("what to do for {name}"), format!("> [!TIP]\n> {}\n\n", escape.text(help))));
     }
     blocks
 }
 
-/// Message, place and causes.
-fn told(failure: &Failure, escape: Escape<'_>) -> String {
+/// Message, location and causes.
+fn explained(failure: &Failure, escape: Escape<'_>) -> String {
     let mut text = escape.text(&failure.message);
     if let Some(route) = failure.route.as_ref().filter(|route| !route.0.is_empty()) {
         text.push_str(&format!(" (at {})", escape.code(&route.to_string())));

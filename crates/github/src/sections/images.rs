@@ -16,7 +16,7 @@ pub(crate) fn images(report: &Report, context: &Context<'_>) -> Vec<Block> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let head = ["image", "version", "result", "id", "source", "tests", "took"];
+    let head = ["image", "version", "result", "id", "source", "tests", "time"];
     vec![table("images", &head, &rows)]
 }
 
@@ -39,12 +39,12 @@ fn row(image: &ImageReport, report: &Report, context: &Context<'_>) -> Vec<Strin
     ]
 }
 
-/// Short words that stay on one line of a cell.
+/// Keeps short text on one line of a cell.
 pub(super) fn together(text: &str) -> String {
     text.replace(' ', "&nbsp;")
 }
 
-/// An id, linked to the console where it has a page there.
+/// An ID, linked to its console page if it has one.
 pub(super) fn linked(escape: Escape<'_>, region: Option<&str>, id: &str) -> String {
     let code = escape.code(id);
     match region.and_then(|region| console::image(region, id)) {
@@ -80,18 +80,18 @@ fn source(image: &ImageReport, now: Option<Timestamp>, escape: Escape<'_>) -> St
     )
 }
 
-/// An age as people tell it; none of what is from the future.
+/// An age in days or hours; none for a time in the future.
 fn age(created: Timestamp, now: Timestamp) -> Option<String> {
     let age = Duration::try_from(now.duration_since(created)).ok()?;
     let hours = age.as_secs() / 3600;
     Some(match (hours / 24, hours) {
         (0, 0) => "less than an hour".to_owned(),
-        (0, hours) => super::count(usize::try_from(hours).ok()?, "hour"),
-        (days, _) => super::count(usize::try_from(days).ok()?, "day"),
+        (0, hours) => super::count::count(usize::try_from(hours).ok()?, "hour"),
+        (days, _) => super::count::count(usize::try_from(days).ok()?, "day"),
     })
 }
 
-/// How many of the tests passed; none where no test ran.
+/// How many of the tests passed; none when no test ran.
 pub(super) fn passed(image: &ImageReport) -> Option<(usize, usize)> {
     let tests = || image.steps.iter().filter(|step| step.phase == Phase::Test);
     let passed = tests().filter(|step| step.result == Some(StepResult::Passed)).count();
@@ -104,12 +104,12 @@ mod unit {
     use super::*;
 
     #[test]
-    fn ages_are_told_in_days() {
+    fn ages_are_in_days() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let told = |created: &str| age(created.parse().unwrap(), now);
-        assert_eq!(told("2026-11-20T12:00:00Z").as_deref(), Some("1 day"));
-        assert_eq!(told("2026-11-21T09:30:00Z").as_deref(), Some("2 hours"));
-        assert_eq!(told("2026-11-21T11:59:00Z").as_deref(), Some("less than an hour"));
-        assert_eq!(told("2026-11-22T00:00:00Z"), None);
+        let age_of = |created: &str| age(created.parse().unwrap(), now);
+        assert_eq!(age_of("2026-11-20T12:00:00Z").as_deref(), Some("1 day"));
+        assert_eq!(age_of("2026-11-21T09:30:00Z").as_deref(), Some("2 hours"));
+        assert_eq!(age_of("2026-11-21T11:59:00Z").as_deref(), Some("less than an hour"));
+        assert_eq!(age_of("2026-11-22T00:00:00Z"), None);
     }
 }

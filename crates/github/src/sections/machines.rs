@@ -1,4 +1,4 @@
-//! How long machines ran, by type, and what that costs where a price is known: none is built in.
+//! How long machines ran, by type, and what that cost if prices are known: no prices are built in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) fn machines(report: &Report, context: &Context<'_>) -> Vec<Block> {
         .map(|((kind, phase), machines)| {
             let ran: Duration = machines.iter().filter_map(|machine| machine.ran).sum();
             let open = machines.iter().filter(|machine| machine.ran.is_none()).count();
-            let open = if open > 0 { format!(" and {open} whose end was not seen") } else { String::new() };
+            let open = if open > 0 { format!(" and {open} still running") } else { String::new() };
             let ran = ran.as_secs_f64();
             let ran = if ran < 10.0 { format!("{ran:.1}{open}") } else { format!("{:.0}{open}", ran.round()) };
             vec![escape.code(kind), phase.to_owned(), machines.len().to_string(), ran, cost(&machines)]
@@ -28,11 +28,11 @@ pub(super) fn machines(report: &Report, context: &Context<'_>) -> Vec<Block> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let head = ["machine", "to", "machines", "machine seconds", "cost"];
+    let head = ["type", "phase", "machines", "seconds", "cost"];
     vec![heading("machines", "Machines"), table("machines", &head, &rows)]
 }
 
-/// What they cost together, where every one's price is known: half a sum would be taken for the whole.
+/// The total cost. Empty unless all prices are known: a partial sum would be misleading.
 fn cost(machines: &[&MachineReport]) -> String {
     let costs = machines.iter().map(|machine| Some(machine.hourly?.cost(machine.ran?)));
     let sum = costs.collect::<Option<Vec<f64>>>().map(|costs| costs.iter().sum::<f64>());

@@ -1,4 +1,4 @@
-//! What was odd, and what is still there.
+//! Warnings, and resources that still exist.
 
 use ami_bake_core::report::{Report, StepResult};
 
@@ -19,11 +19,11 @@ pub(super) fn notices(report: &Report, context: &Context<'_>) -> Vec<Block> {
         for step in image.steps.iter().filter(|step| step.result == Some(StepResult::Ignored)) {
             let why = step.failure.as_ref().map(|failure| format!(": {}", escape.text(&failure.message)));
             let (name, why) = (escape.code(&step.name), why.unwrap_or_default());
-            lines.push(format!("- ⚠️ {}{name} failed and is ignored{why}\n", of(Some(&image.name))));
+            lines.push(format!("- ⚠️ {}{name} failed (ignored){why}\n", of(Some(&image.name))));
         }
     }
     for kept in &report.kept {
-        // How to reach it is there to be copied: as code nothing is put into it.
+        // The SSH command is meant to be copied: code gets no zero-width spaces.
         let (what, why) = (escape.text(&kept.what), escape.code(&kept.why));
         lines.push(format!("- 📌 {}kept {what}: {why}\n", of(kept.image.as_ref())));
     }
@@ -42,5 +42,5 @@ pub(super) fn notices(report: &Report, context: &Context<'_>) -> Vec<Block> {
         keep_end: false,
         more: Some("- … and {} more\n".to_owned()),
     };
-    vec![heading("warnings", "Worth a look"), list]
+    vec![heading("warnings", "Warnings"), list]
 }

@@ -1,4 +1,4 @@
-//! What changed about the installed packages: since the source, and since the last version.
+//! Changes of the installed packages: since the source, and since the previous version.
 
 use std::cmp::Ordering;
 
@@ -23,7 +23,7 @@ pub(super) fn packages(report: &Report, context: &Context<'_>) -> Vec<Block> {
     blocks
 }
 
-/// What changed since the version before, where its report is at hand.
+/// Changes since the previous version, if its report is known.
 pub(crate) fn since_last(report: &Report, context: &Context<'_>) -> Vec<Block> {
     let escape = context.escape();
     let mut blocks = Vec::new();
@@ -35,7 +35,7 @@ pub(crate) fn since_last(report: &Report, context: &Context<'_>) -> Vec<Block> {
     blocks
 }
 
-/// The changes since the version before, and what it was; none where one of the lists is not known.
+/// The changes since the previous version, and that version. None when one of the package lists is unknown.
 fn changes_since(image: &ImageReport, previous: Option<&Report>) -> Option<(PackageChanges, String)> {
     let before = previous?.image(&image.key)?;
     let version = before.version.as_ref()?;
@@ -45,7 +45,7 @@ fn changes_since(image: &ImageReport, previous: Option<&Report>) -> Option<(Pack
     Some((PackageChanges::between_versions(&before.installed, &image.installed), version.to_string()))
 }
 
-/// How many packages went back to an older version.
+/// The number of packages that were downgraded.
 fn downgraded(changes: &PackageChanges) -> usize {
     changes.changed.iter().filter(|change| is_older(change)).count()
 }
@@ -68,14 +68,14 @@ fn block(image: &ImageReport, changes: &PackageChanges, since: &str, escape: Esc
     .map(|(number, word)| format!("{number} {word}"))
     .collect();
     if parts.is_empty() {
-        return Block::whole(format!("the packages of {name}"), format!("<b>{name}</b>: no change since {since}\n\n"));
+        return Block::whole(format!("the packages of {name}"), format!("<b>{name}</b>: no changes since {since}\n\n"));
     }
     let summary = format!("<b>{name}</b>: {} since {since}", parts.join(", "));
     let head = ["", "package", "before", "after"];
     table(format!("the packages of {name}"), &head, &rows(changes, escape)).folded(&summary)
 }
 
-/// Downgrades first: they are rare, and seldom meant.
+/// Downgrades first: they are rare and seldom intended.
 fn rows(changes: &PackageChanges, escape: Escape<'_>) -> Vec<Vec<String>> {
     let row = |sign: &str, name: &str, before: &str, after: &str| {
         vec![sign.to_owned(), escape.code(name), escape.code(before), escape.code(after)]

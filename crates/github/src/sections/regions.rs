@@ -1,4 +1,4 @@
-//! Where the images are, region by region, or repository by repository where the platform has no regions.
+//! Where the images were published: regions, or repositories when the platform has no regions.
 
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::report::{ImageReport, Report};
@@ -7,7 +7,7 @@ use super::images::linked;
 use crate::context::Context;
 use crate::markdown::{Block, Escape, heading, table};
 
-/// More rows than these are folded.
+/// A table with more rows is folded.
 const OPEN_ROWS: usize = 12;
 
 pub(crate) fn regions(report: &Report, context: &Context<'_>) -> Vec<Block> {
@@ -16,11 +16,11 @@ pub(crate) fn regions(report: &Report, context: &Context<'_>) -> Vec<Block> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let (title, place) = if report.region.is_some() { ("Regions", "region") } else { ("Registries", "repository") };
-    let head = ["image", place, "account", "id", "what was done"];
+    let (title, column) = if report.region.is_some() { ("Regions", "region") } else { ("Registries", "repository") };
+    let head = ["image", column, "account", "id", "actions"];
     let block = table("regions", &head, &rows);
     let folded = rows.len() > OPEN_ROWS;
-    let block = if folded { block.folded(&super::count(rows.len(), "image")) } else { block };
+    let block = if folded { block.folded(&super::count::count(rows.len(), "image")) } else { block };
     vec![heading("regions", title), block]
 }
 
@@ -38,7 +38,7 @@ fn row(name: &str, delivery: &Delivery, escape: Escape<'_>) -> Vec<String> {
             let why = why.collect::<Vec<_>>().join(": ");
             if done.is_empty() { format!("❌ {why}") } else { format!("{done}<br>❌ {why}") }
         }
-        None if done.is_empty() => "as it should be".to_owned(),
+        None if done.is_empty() => "unchanged".to_owned(),
         None => done,
     };
     vec![name.to_owned(), escape.code(&delivery.region), account(delivery, escape), id.unwrap_or_default(), what]

@@ -16,8 +16,8 @@ pub(super) fn tests(report: &Report, context: &Context<'_>) -> Vec<Block> {
         let rows: Vec<Vec<String>> =
             image.steps.iter().filter(|step| step.phase == Phase::Test).map(|step| row(step, escape)).collect();
         let name = escape.text(&image.name);
-        let summary = format!("<b>{name}</b>: {passed} of {} passed", super::count(all, "test"));
-        blocks.push(table(format!("the tests of {name}"), &["test", "result", "took"], &rows).folded(&summary));
+        let summary = format!("<b>{name}</b>: {passed} of {} passed", super::count::count(all, "test"));
+        blocks.push(table(format!("the tests of {name}"), &["test", "result", "time"], &rows).folded(&summary));
     }
     if !blocks.is_empty() {
         blocks.insert(0, heading("tests", "Tests"));
@@ -26,11 +26,11 @@ pub(super) fn tests(report: &Report, context: &Context<'_>) -> Vec<Block> {
 }
 
 fn row(step: &StepReport, escape: Escape<'_>) -> Vec<String> {
-    let again = if step.attempts > 1 { format!(" at attempt {}", step.attempts) } else { String::new() };
+    let again = if step.attempts > 1 { format!(" on attempt {}", step.attempts) } else { String::new() };
     let result = match step.result {
         Some(StepResult::Passed) => format!("✅ passed{again}"),
         Some(StepResult::Failed) => format!("❌ failed{again}"),
-        Some(StepResult::Ignored) => format!("⚠️ failed{again}, ignored"),
+        Some(StepResult::Ignored) => format!("⚠️ failed{again} (ignored)"),
         None => "🚫 not finished".to_owned(),
     };
     vec![escape.text(&step.name), result, human(step.took)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::markdown::{Block, heading};
 
-/// GitHub's Mermaid refuses a chart with more text than 50,000 characters, and nobody reads one of this many rows.
+/// The most images in the chart. GitHub's Mermaid rejects charts of more than 50,000 characters.
 const IMAGES: usize = 30;
 
 pub(super) fn timeline(report: &Report) -> Vec<Block> {
@@ -17,13 +17,13 @@ pub(super) fn timeline(report: &Report) -> Vec<Block> {
     if drawn.is_empty() {
         return Vec::new();
     }
-    // A real time, since the reader's browser shows the axis in the reader's own zone.
+    // Absolute times: the browser shows the axis in the reader's time zone.
     let text = format!("```mermaid\ngantt\n    dateFormat x\n    axisFormat %H:%M:%S\n{}```\n\n", drawn.concat());
     vec![heading("the timeline", "Timeline"), Block::whole("the timeline", text)]
 }
 
 fn section(image: &ImageReport, started: Timestamp, whole: Duration) -> Option<String> {
-    // Names are letters, digits and hyphens; what a forged report has beyond that would be the chart's own words.
+    // Names consist of letters, digits and hyphens. Anything else in a forged report could be Mermaid syntax.
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-. ".contains(c) { c } else { '-' };
     let name: String = image.name.chars().take(60).map(plain).collect();
     let origin = started.as_millisecond();
@@ -38,7 +38,7 @@ fn section(image: &ImageReport, started: Timestamp, whole: Duration) -> Option<S
     image.stages.iter().any(is_drawn).then_some(text)
 }
 
-/// What took no time to speak of would be a name without a bar.
+/// A stage that took no time would be a name without a bar.
 fn is_drawn(stage: &StageReport) -> bool {
     stage.failed || stage.took.is_none_or(|took| took >= Duration::from_millis(100))
 }

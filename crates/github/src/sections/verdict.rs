@@ -1,9 +1,9 @@
-//! The first line, which tells how the run ended, and the last, which tells what it was.
+//! The first lines, with the result of the run, and the last one, with its ID.
 
 use ami_bake_core::duration::human;
 use ami_bake_core::report::{Report, Status};
 
-use super::count;
+use super::count::count;
 use crate::context::Context;
 use crate::markdown::Block;
 
@@ -17,45 +17,45 @@ pub(super) fn verdict(report: &Report, context: &Context<'_>) -> Vec<Block> {
         let region = report.region.as_deref().map(|region| format!(" in {}", escape.text(region))).unwrap_or_default();
         facts.push(format!("on {}{region}", escape.text(&report.platform)));
     }
-    facts.push(format!("took {}", human(report.took)));
+    facts.push(human(report.took));
     if let Some(url) = context.run_link() {
         facts.push(format!("[workflow run]({url})"));
     }
     text.push_str(&format!("{}\n\n", facts.join(" · ")));
     if context.untrusted {
         text.push_str(
-            "> [!NOTE]\n> This was baked in a fork's own run, without credentials. Nothing of it is published, and the \
-             report is that run's word.\n\n",
+            "> [!NOTE]\n> Baked for a pull request from a fork, without credentials. Nothing was published, and this report is \
+             not trustworthy.\n\n",
         );
     }
     vec![Block::whole("the result", text)]
 }
 
-/// A sign, and how the run ended, in words.
+/// A sign and the result of the run.
 fn ending(report: &Report) -> (&'static str, String) {
     let good = report.images.iter().filter(|image| image.status.is_good()).count();
     let bad = report.images.len() - good;
     match report.exit_code {
         Some(0) => ("✅", successes(report)),
         Some(130) => ("🚫", "cancelled".to_owned()),
-        Some(3) => ("❌", "the manifest has errors".to_owned()),
+        Some(3) => ("❌", "invalid manifest".to_owned()),
         Some(code) => {
             let what = match code {
-                4 => "refused before anything was built",
-                5 => "the build failed",
-                6 => "a test failed",
-                7 => "publishing failed",
-                8 => "the deployment failed",
+                4 => "a preflight check failed",
+                5 => "build failed",
+                6 => "test failed",
+                7 => "publish failed",
+                8 => "deploy failed",
                 _ => "failed",
             };
             let of = if report.images.len() > 1 && bad > 0 {
-                format!(", {bad} of {} not made", count(report.images.len(), "image"))
+                format!(" ({bad} of {})", count(report.images.len(), "image"))
             } else {
                 String::new()
             };
             ("❌", format!("{what}{of}"))
         }
-        None => ("⚠️", "the run was broken off".to_owned()),
+        None => ("⚠️", "interrupted".to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use ami_bake_github::runner::Environment;
 use serde_json::Value;
 
-use super::inputs::{self, Becomes, INPUTS};
+use super::inputs::{self, INPUTS, Translation};
 use super::outputs::OUTPUTS;
 
 fn file(name: &str) -> String {
@@ -28,8 +28,9 @@ fn action_yml_names_the_inputs_and_outputs_of_the_program() {
     assert_eq!(keys(&action["outputs"]), OUTPUTS);
     for (name, input) in action["inputs"].as_object().unwrap() {
         let default = input["default"].as_str().unwrap_or_default();
-        // What is a switch is false by itself, and says so.
-        let switch = INPUTS.iter().any(|(input, becomes)| input == name && matches!(becomes, Becomes::Switch(_)));
+        // A switch is false by default, and action.yml says so.
+        let switch =
+            INPUTS.iter().any(|(input, translation)| input == name && matches!(translation, Translation::Switch(_)));
         assert_eq!(switch, default == "false" && name != "release-notes", "{name}");
     }
     assert_eq!(action["runs"]["post-entrypoint"], "/usr/local/bin/ami-bake-post");
@@ -38,34 +39,37 @@ fn action_yml_names_the_inputs_and_outputs_of_the_program() {
 
 #[test]
 fn every_input_is_a_flag_of_the_command_line() {
-    let command = crate::cli::command();
-    let verbs: Vec<_> = command.get_subcommands().collect();
-    let flags: BTreeSet<&str> =
-        verbs.iter().flat_map(|verb| verb.get_arguments()).filter_map(|argument| argument.get_long()).collect();
-    for (name, becomes) in INPUTS {
-        if let Some(flag) = becomes.flag() {
+    let surface = crate::cli::command();
+    let commands: Vec<_> = surface.get_subcommands().collect();
+    let flags: BTreeSet<&str> = commands
+        .iter()
+        .flat_map(|command| command.get_arguments())
+        .filter_map(|argument| argument.get_long())
+        .collect();
+    for (name, translation) in INPUTS {
+        if let Some(flag) = translation.flag() {
             assert!(flags.contains(flag), "the input {name} is the flag --{flag}, which no command has");
         }
     }
-    let bake = verbs.iter().find(|verb| verb.get_name() == "bake").unwrap();
-    // What a person can ask a bake for, a workflow can; these are the machine's own, or the action's.
+    let bake = commands.iter().find(|command| command.get_name() == "bake").unwrap();
+    // A workflow can do what a person can, except for these: they belong to the machine or to the action.
     let elsewhere = ["json", "store", "help"];
     for flag in bake.get_arguments().filter_map(|argument| argument.get_long()).filter(|flag| !elsewhere.contains(flag))
     {
-        let named = INPUTS.iter().any(|(_, becomes)| becomes.flag() == Some(flag));
+        let named = INPUTS.iter().any(|(_, translation)| translation.flag() == Some(flag));
         assert!(named, "bake has --{flag}, and action.yml no input for it");
     }
 }
 
 #[test]
-fn the_documents_tables_are_those_of_action_yml() {
+fn the_generated_docs_of_the_action_are_up_to_date() {
     let action = action();
-    let mut inputs = String::from("| input | | default |\n|---|---|---|\n");
+    let mut inputs = String::from("| Input | | Default |\n|---|---|---|\n");
     for (name, input) in action["inputs"].as_object().unwrap() {
         let default = input["default"].as_str().map(|default| format!("`{default}`")).unwrap_or_default();
         writeln!(inputs, "| `{name}` | {} | {default} |", input["description"].as_str().unwrap()).unwrap();
     }
-    let mut outputs = String::from("| output | |\n|---|---|\n");
+    let mut outputs = String::from("| Output | |\n|---|---|\n");
     for (name, output) in action["outputs"].as_object().unwrap() {
         writeln!(outputs, "| `{name}` | {} |", output["description"].as_str().unwrap()).unwrap();
     }
@@ -76,11 +80,12 @@ fn the_documents_tables_are_those_of_action_yml() {
         let (_, after) = rest.split_once(&end).unwrap();
         text = format!("{before}{begin}{table}{end}{after}");
     }
-    crate::drift::holds("docs/action.md", &text);
+    crate::generated_docs::holds("docs/action.md", &text);
 }
 
 #[test]
-fn inputs_become_words_that_no_value_can_leave() {
+fn inputs_are_translated_to_arguments_that_no_value_can_leave() {
+    let surface = crate::cli::command();
     let environment = Environment::of([
         ("INPUT_COMMAND", "bake"),
         ("INPUT_MANIFEST", "--help.yml"),
@@ -93,16 +98,16 @@ fn inputs_become_words_that_no_value_can_leave() {
         ("INPUT_REPORT", "x.json"),
         ("RUNNER_TEMP", "/"),
     ]);
-    let line = inputs::line("bake", &environment, &[]).unwrap();
+    let line = inputs::line(&surface, "bake", &environment, &[]).unwrap();
     let words = ["bake", "--image=base", "--image=web", "--set=a=1 2", "--set=b=--force", "--bump=--json", "--force"];
     assert_eq!(line.words, words.into_iter().chain(["--keep-on-failure=/", "./--help.yml"]).collect::<Vec<_>>());
-    assert_eq!(line.unused, ["report"]);
+    assert_eq!(line.ignored, ["report"]);
     let promote =
         Environment::of([("INPUT_COMMAND", "promote"), ("INPUT_VERSION", "1.4.0"), ("INPUT_MANIFEST", "bake.yml")]);
-    assert_eq!(inputs::line("promote", &promote, &[]).unwrap().words, ["promote", "1.4.0", "bake.yml"]);
-    assert_eq!(inputs::command(&promote).unwrap(), "promote");
+    assert_eq!(inputs::line(&surface, "promote", &promote, &[]).unwrap().words, ["promote", "1.4.0", "bake.yml"]);
+    assert_eq!(inputs::command(&surface, &promote).unwrap(), "promote");
     assert!(
-        inputs::command(&Environment::of([("INPUT_COMMAND", "init")]))
+        inputs::command(&surface, &Environment::of([("INPUT_COMMAND", "init")]))
             .unwrap_err()
             .help_text()
             .unwrap()

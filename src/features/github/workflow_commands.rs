@@ -1,28 +1,28 @@
-//! The streams of a command that a workflow runs by itself (`run: ami-bake bake`): the runner listens there too.
+//! Output of a command that a workflow step runs (`run: ami-bake bake`): the runner obeys workflow commands in it.
 
 use std::io::{Result, Write};
 
 use ami_bake_github::runner::defuse;
 
-/// Writes whole lines, of which none is a command to the runner.
-pub(super) struct Guarded<W> {
+/// Writes whole lines, and changes those that the runner would take for workflow commands.
+pub(super) struct SafeWriter<W> {
     inner: W,
-    begun: Vec<u8>,
+    line: Vec<u8>,
 }
 
-impl<W: Write> Guarded<W> {
+impl<W: Write> SafeWriter<W> {
     /// Writes to `inner`.
     pub(super) fn new(inner: W) -> Self {
-        Self { inner, begun: Vec::new() }
+        Self { inner, line: Vec::new() }
     }
 }
 
-impl<W: Write> Write for Guarded<W> {
+impl<W: Write> Write for SafeWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.begun.extend_from_slice(piece);
+            self.line.extend_from_slice(piece);
             if piece.ends_with(b"\n") {
-                let line = std::mem::take(&mut self.begun);
+                let line = std::mem::take(&mut self.line);
                 self.inner.write_all(defuse(&String::from_utf8_lossy(&line)).as_bytes())?;
             }
         }
@@ -34,9 +34,9 @@ impl<W: Write> Write for Guarded<W> {
     }
 }
 
-impl<W> Drop for Guarded<W> {
+impl<W> Drop for SafeWriter<W> {
     fn drop(&mut self) {
-        debug_assert!(self.begun.is_empty(), "the last line has an end");
+        debug_assert!(self.line.is_empty(), "the last line ends with a line feed");
     }
 }
 
@@ -47,11 +47,11 @@ mod tests {
     #[test]
     fn a_line_in_pieces_is_one_line() {
         let mut seen = Vec::new();
-        let mut guarded = Guarded::new(&mut seen);
+        let mut writer = SafeWriter::new(&mut seen);
         for piece in ["a #", "#", "[error]b\n:", ":error::c\n"] {
-            write!(guarded, "{piece}").unwrap();
+            write!(writer, "{piece}").unwrap();
         }
-        drop(guarded);
+        drop(writer);
         assert_eq!(String::from_utf8(seen).unwrap(), "a ## [error]b\n: :error::c\n");
     }
 }

@@ -1,36 +1,19 @@
-//! The outputs of action.yml, from the report as far as it is.
+//! The outputs of action.yml, as far as the report has them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use ami_bake_core::report::{ImageReport, Report, Status};
 use serde_json::{Value, json};
-
-use super::Action;
 
 /// All outputs, in the order of action.yml.
 #[cfg(test)]
 pub(super) const OUTPUTS: &[&str] =
     &["ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "launch-templates"];
 
-impl Action {
-    /// Sets what is known by now.
-    pub(super) fn outputs(&self, report: &Report) {
-        for (name, value) in known(report) {
-            self.output(name, &value);
-        }
-    }
-
-    /// Sets where the report is, for steps after this one: they start in the workspace too.
-    pub(super) fn report_output(&self, file: &Path) {
-        self.give(file);
-        self.output("report", &file.display().to_string());
-    }
-}
-
-fn known(report: &Report) -> Vec<(&'static str, String)> {
+/// The outputs that the report has the values of by now.
+pub(super) fn known(report: &Report) -> Vec<(&'static str, String)> {
     let mut known = Vec::new();
-    let made = |image: &&ImageReport| image.image.is_some() && image.status.is_good();
+    let exists = |image: &&ImageReport| image.image.is_some() && image.status.is_good();
     if let Some(image) = report.images.iter().find_map(|image| image.image.as_ref()) {
         known.push(("ami-id", image.id.clone()));
         known.push(("amis", amis(report).to_string()));
@@ -50,7 +33,7 @@ fn known(report: &Report) -> Vec<(&'static str, String)> {
         known.push(("changed", "false".to_owned()));
     }
     if report.exit_code.is_some() {
-        let mut images = report.images.iter().filter(made).peekable();
+        let mut images = report.images.iter().filter(exists).peekable();
         let tested = images.peek().is_some()
             && images.all(|image| image.image.as_ref().is_some_and(|image| image.tested.is_some()))
             && report.images.iter().all(|image| image.status.is_good());
@@ -62,7 +45,7 @@ fn known(report: &Report) -> Vec<(&'static str, String)> {
     known
 }
 
-/// Image → region → id; another account's region is `ACCOUNT/REGION`.
+/// Image → region → ID; the key of a region in another account is `ACCOUNT/REGION`.
 fn amis(report: &Report) -> Value {
     let mut amis: BTreeMap<&str, BTreeMap<String, &str>> = BTreeMap::new();
     for image in &report.images {
@@ -72,17 +55,17 @@ fn amis(report: &Report) -> Value {
         regions.insert(home, &record.id);
         for delivery in &image.published {
             let Some(id) = &delivery.image else { continue };
-            let place = match &delivery.account {
+            let region = match &delivery.account {
                 Some(account) => format!("{account}/{}", delivery.region),
                 None => delivery.region.clone(),
             };
-            regions.insert(place, id);
+            regions.insert(region, id);
         }
     }
     json!(amis)
 }
 
-/// Target → what it runs now, of everything that was deployed to.
+/// Launch template → the version it now has, for everything that was deployed to.
 fn launch_templates(report: &Report) -> Option<Value> {
     let rollouts = report.images.iter().flat_map(|image| &image.deployed);
     let templates: BTreeMap<&str, Value> = rollouts

@@ -1,44 +1,37 @@
-//! A run in the log of a step: a fold for each step, annotations for what went wrong, outputs as they become known.
+//! A run in the log of an action: a group for each step, annotations for what went wrong, outputs as they become known.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ami_bake_core::event::{Envelope, Event};
 use ami_bake_core::plan::{ImageKey, Phase};
 use ami_bake_core::report::Report;
 use ami_bake_github::runner::{Annotation, Level};
 
-use super::Action;
-use crate::report::{Explain, Lines, Quiet, Reporter, summary};
-use crate::ui::{Paint, Ui};
+use super::action::Action;
+use super::{annotate, outputs};
+use crate::report::text::Lines;
+use crate::report::{Explain, Reporter, summary};
+use crate::ui::Paint;
 
-/// The reporter of an action: of everything with `explain`, else of warnings.
-pub(crate) fn reporter(explain: Option<Explain>, ui: Ui) -> Box<dyn Reporter> {
-    match (super::current(), explain) {
-        (Some(action), Some(explain)) => Box::new(ActionLog::new(action, explain)),
-        (Some(action), None) => Box::new(ActionLog::warnings(action)),
-        // Asked for on a command line, which it is not.
-        (None, _) => Box::new(Quiet::new(ui)),
-    }
-}
-
-/// As much of a step's output as is held back until its fold is written: several images print at once, and folds don't
-/// nest.
+/// Bytes of a step's output that are held back until its group is written: several images print at once, and groups
+/// don't nest.
 const HELD: usize = 256 << 10;
 const PLAIN: Paint = Paint { on: false };
 
-/// Which step of which image.
-type Of = (ImageKey, Phase, usize);
+/// A step of an image.
+type StepKey = (ImageKey, Phase, usize);
 
-/// Writes a step's log.
-pub(crate) struct ActionLog {
-    action: &'static Action,
-    /// How failures are told at the end; without it warnings alone are told.
+/// Writes the log of an action.
+pub(super) struct ActionLog {
+    action: Arc<Action>,
+    /// Renders failures at the end; without it only warnings are shown.
     explain: Option<Explain>,
     lines: Lines,
-    held: HashMap<Of, Held>,
+    held: HashMap<StepKey, Held>,
 }
 
-/// Output that waits for its step's end.
+/// Output that waits for the end of its step.
 #[derive(Default)]
 struct Held {
     title: String,
@@ -47,49 +40,51 @@ struct Held {
 }
 
 impl ActionLog {
-    /// Everything, for people.
-    pub(crate) fn new(action: &'static Action, explain: Explain) -> Self {
-        Self { explain: Some(explain), ..Self::warnings(action) }
+    /// Shows everything with `explain`, else only warnings.
+    pub(super) fn new(action: Arc<Action>, explain: Option<Explain>) -> Self {
+        Self { action, explain, lines: Lines { paint: PLAIN, live: false }, held: HashMap::new() }
     }
 
-    /// Warnings alone.
-    pub(crate) fn warnings(action: &'static Action) -> Self {
-        Self { action, explain: None, lines: Lines { paint: PLAIN, live: false }, held: HashMap::new() }
-    }
-
-    fn print(&mut self, of: Of, line: String) {
-        let held = self.held.entry(of).or_default();
+    fn print(&mut self, step: StepKey, line: String) {
+        let held = self.held.entry(step).or_default();
         held.size += line.len();
         held.lines.push(line);
         if held.size > HELD {
             let title = format!("{} (more follows)", held.title);
-            write(self.action, &title, &std::mem::take(&mut held.lines));
+            write(&self.action, &title, &std::mem::take(&mut held.lines));
             held.size = 0;
         }
     }
 
-    fn unfold(&mut self, of: &Of) {
-        if let Some(held) = self.held.remove(of) {
-            write(self.action, &held.title, &held.lines);
+    fn unfold(&mut self, step: &StepKey) {
+        if let Some(held) = self.held.remove(step) {
+            write(&self.action, &held.title, &held.lines);
         }
     }
 
-    fn emit(&mut self, envelope: &Envelope, report: &Report, explain: &Explain) {
-        let log = &self.action.log;
+    fn set_outputs(&self, report: &Report) {
+        for (name, value) in outputs::known(report) {
+            self.action.output(name, &value);
+        }
+    }
+
+    fn log(&mut self, envelope: &Envelope, report: &Report, explain: &Explain) {
+        let action = Arc::clone(&self.action);
+        let log = &action.log;
         let alone = report.images.len() == 1;
         let line = self.lines.line(envelope, report);
-        let of = |phase: Phase, index: usize| envelope.image.clone().map(|image| (image, phase, index));
+        let key = |phase: Phase, index: usize| envelope.image.clone().map(|image| (image, phase, index));
         match &envelope.event {
             Event::StepStarted { phase, index, name, .. } => {
                 let image = envelope.image.as_ref().map(ToString::to_string).unwrap_or_default();
                 let title = format!("{image} {} {}: {name}", phase.as_str(), index + 1);
                 if alone {
                     log.group(&title);
-                } else if let Some(of) = of(*phase, *index) {
+                } else if let Some(key) = key(*phase, *index) {
                     if let Some(line) = &line {
                         log.say(line);
                     }
-                    self.held.insert(of, Held { title, ..Held::default() });
+                    self.held.insert(key, Held { title, ..Held::default() });
                 }
             }
             Event::StepOutput { phase, index, line, .. } => {
@@ -97,15 +92,15 @@ impl ActionLog {
                 let step =
                     step.and_then(|image| image.steps.iter().find(|step| step.phase == *phase && step.index == *index));
                 let line = format!("{} | {line}", step.map(|step| step.name.as_str()).unwrap_or_default());
-                match of(*phase, *index) {
-                    Some(of) if !alone => self.print(of, line),
+                match key(*phase, *index) {
+                    Some(key) if !alone => self.print(key, line),
                     _ => log.untrusted(&line),
                 }
             }
             Event::StepFinished { phase, index, .. } => {
                 log.end_group();
-                if let Some(of) = of(*phase, *index) {
-                    self.unfold(&of);
+                if let Some(key) = key(*phase, *index) {
+                    self.unfold(&key);
                 }
                 if let Some(line) = &line {
                     log.say(line);
@@ -116,22 +111,22 @@ impl ActionLog {
                     log.say(line);
                 }
                 let image = envelope.image.as_ref().map(ToString::to_string).unwrap_or_default();
-                self.action.failure(&image, failure);
+                log.annotate(&annotate::of_failure(&image, failure, action.manifest()));
             }
             Event::RunFinished { .. } => {
                 log.end_group();
-                let held: Vec<Of> = self.held.keys().cloned().collect();
-                for of in &held {
-                    self.unfold(of);
+                let held: Vec<StepKey> = self.held.keys().cloned().collect();
+                for key in &held {
+                    self.unfold(key);
                 }
                 let mut text = summary::problems(report, explain, PLAIN);
                 text.push('\n');
                 text.push_str(&summary::images(report, PLAIN));
                 text.push_str(&summary::tags(report, PLAIN));
                 text.push_str(&summary::last_line(report, &envelope.event, PLAIN));
-                self.action.log.say(&text);
+                log.say(&text);
             }
-            // Annotated instead.
+            // Shown as an annotation.
             Event::Warning { .. } => {}
             _ => line.iter().for_each(|line| log.say(line)),
         }
@@ -140,16 +135,19 @@ impl ActionLog {
 
 impl Reporter for ActionLog {
     fn on_event(&mut self, envelope: &Envelope, report: &Report) {
-        let annotate =
-            |level, title: &str, message: String| self.action.log.annotate(&Annotation::new(level, title, message));
-        match &envelope.event {
-            Event::Warning { message, help, place } => self.action.warning(message, help.as_deref(), place.as_ref()),
-            Event::Left { what, why } => annotate(Level::Warning, "left behind", format!("{what}: {why}")),
-            Event::Kept { what, hint } => annotate(Level::Notice, "kept", format!("{what}: {hint}")),
-            _ => {}
+        let annotation = match &envelope.event {
+            Event::Warning { message, help, place } => {
+                Some(annotate::of_warning(message, help.as_deref(), place.as_ref()))
+            }
+            Event::Left { what, why } => Some(Annotation::new(Level::Warning, "left behind", format!("{what}: {why}"))),
+            Event::Kept { what, hint } => Some(Annotation::new(Level::Notice, "kept", format!("{what}: {hint}"))),
+            _ => None,
+        };
+        if let Some(annotation) = annotation {
+            self.action.log.annotate(&annotation);
         }
         if let Some(explain) = self.explain.take() {
-            self.emit(envelope, report, &explain);
+            self.log(envelope, report, &explain);
             self.explain = Some(explain);
             match &envelope.event {
                 Event::Planned { .. }
@@ -157,10 +155,10 @@ impl Reporter for ActionLog {
                 | Event::Registered { .. }
                 | Event::Published { .. }
                 | Event::ImageFinished { .. } => {
-                    self.action.outputs(report);
+                    self.set_outputs(report);
                 }
                 Event::RunFinished { report: file, .. } => {
-                    self.action.outputs(report);
+                    self.set_outputs(report);
                     if let Some(file) = file {
                         self.action.report_output(file);
                     }

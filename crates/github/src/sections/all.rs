@@ -1,0 +1,25 @@
+//! The sections of a report in their order.
+
+use ami_bake_core::report::Report;
+
+use super::{deployments, failures, images, machines, notices, packages, regions, tests, timeline, verdict};
+use crate::context::Context;
+use crate::markdown::Block;
+
+/// All sections, most important first: when a limit is near, the last ones are left out.
+pub(crate) fn all(report: &Report, context: &Context<'_>) -> Vec<Block> {
+    [
+        verdict::verdict(report, context),
+        images::images(report, context),
+        failures::failures(report, context),
+        notices::notices(report, context),
+        regions::regions(report, context),
+        deployments::deployments(report, context),
+        packages::packages(report, context),
+        tests::tests(report, context),
+        timeline::timeline(report),
+        machines::machines(report, context),
+        verdict::footer(report, context),
+    ]
+    .concat()
+}

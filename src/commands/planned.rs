@@ -1,0 +1,55 @@
+//! What `plan` and `matrix` have in common: every selected image, and what a bake would do with it.
+
+use std::ops::ControlFlow;
+
+use ami_bake_core::engine::{self, BakeContext, PlannedImage};
+use ami_bake_core::{Error, Result};
+
+use crate::args::{TargetArgs, VersionArgs};
+use crate::program::Program;
+use crate::session::{Loaded, Session, load};
+
+/// The images of a manifest, planned.
+pub(super) struct Planned {
+    /// The manifest.
+    pub(super) loaded: Loaded,
+    /// The run that planned them.
+    pub(super) session: Session,
+    /// Manifest and platform.
+    pub(super) context: BakeContext,
+    /// Each image after the one it is built on.
+    pub(super) images: Vec<PlannedImage>,
+}
+
+impl Planned {
+    /// Shows an error with its line of the manifest, ends the run, and returns the exit code.
+    pub(super) async fn fail(program: &Program, loaded: &Loaded, session: Session, error: &Error) -> u8 {
+        let host = program.host.as_ref();
+        host.say(&loaded.explain(host)(&error.into()));
+        session.end(error.kind().exit_code()).await
+    }
+}
+
+/// Plans the images. Breaks with an exit code when the manifest is invalid or an image can't be planned, which is
+/// shown.
+///
+/// # Errors
+/// When the manifest can't be read or the platform can't be connected to.
+pub(super) async fn plan_images(
+    program: &Program,
+    target: TargetArgs,
+    version: &VersionArgs,
+) -> Result<ControlFlow<u8, Planned>> {
+    let loaded = load(program, &target.manifest, target.platform.region.as_deref(), false)?;
+    loaded.show(program.host.as_ref());
+    let Some(manifest) = loaded.manifest() else { return Ok(ControlFlow::Break(loaded.exit_code())) };
+    let session = Session::begin(loaded.reading(), &program.host)?;
+    let context = match loaded.context(program, manifest, target.platform, &session.run).await {
+        Ok(context) => context,
+        Err(error) => return session.fail(error).await.map(ControlFlow::Break),
+    };
+    match engine::plan(&session.run, &context, &version.options(loaded.facts())).await {
+        Ok(images) => Ok(ControlFlow::Continue(Planned { loaded, session, context, images })),
+        Err(error) => Ok(ControlFlow::Break(Planned::fail(program, &loaded, session, &error).await)),
+    }
+}

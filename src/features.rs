@@ -1,0 +1,89 @@
+//! The only place that asks which cargo features this build has: platforms, commands and hosts are registered here.
+//!
+//! Code that needs an optional crate lives in the folder of its feature.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ami_bake_core::Result;
+use clap::Subcommand;
+
+use crate::host::Host;
+use crate::platforms::Platforms;
+use crate::program::Program;
+
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "docker")]
+mod docker;
+#[cfg(feature = "github")]
+mod github;
+#[cfg(feature = "local")]
+mod local;
+
+#[cfg(not(any(feature = "aws", feature = "docker", feature = "local")))]
+compile_error!("ami-bake needs a platform to bake on: enable the feature `aws`, `docker` or `local`");
+
+/// The platforms of this build. The first one is used when nothing names a platform.
+pub(crate) const PLATFORMS: Platforms = Platforms(&[
+    #[cfg(feature = "aws")]
+    &aws::AwsFactory,
+    #[cfg(feature = "docker")]
+    &docker::DockerFactory,
+    #[cfg(feature = "local")]
+    &local::LocalFactory,
+]);
+
+/// The commands that a feature brings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    #[cfg(feature = "aws")]
+    Policy(aws::PolicyArgs),
+    #[cfg(feature = "github")]
+    Report(github::ReportArgs),
+}
+
+impl Command {
+    /// Runs the command and returns the exit code.
+    ///
+    /// # Errors
+    /// Whatever the command fails with.
+    #[cfg_attr(not(any(feature = "aws", feature = "github")), expect(unused_variables, reason = "there is no command"))]
+    pub(crate) fn run(self, program: &Program) -> Result<u8> {
+        match self {
+            #[cfg(feature = "aws")]
+            Self::Policy(args) => aws::policy(&args, program),
+            #[cfg(feature = "github")]
+            Self::Report(args) => github::report(&args, program),
+        }
+    }
+}
+
+/// Runs this program as what it started itself as: a sandbox of the local platform. None when a person started it.
+pub(crate) fn run_sandbox() -> Option<ExitCode> {
+    #[cfg(feature = "local")]
+    return ami_bake_local::dispatch(std::env::args_os());
+    #[cfg(not(feature = "local"))]
+    None
+}
+
+/// Where this process runs, when it is not an action.
+pub(crate) fn host() -> Arc<dyn Host> {
+    #[cfg(feature = "github")]
+    return github::host();
+    #[cfg(not(feature = "github"))]
+    Arc::new(crate::host::TerminalHost::detect())
+}
+
+/// Runs this process as a GitHub action, when the runner started it as one: `surface` is the command line that inputs
+/// are translated to, `run` runs one.
+#[cfg(feature = "github")]
+pub(crate) fn run_action(surface: fn() -> clap::Command, run: github::RunCommand) -> Option<ExitCode> {
+    github::run_action(surface, run, PLATFORMS)
+}
+
+/// This build can't be an action.
+#[cfg(not(feature = "github"))]
+pub(crate) fn run_action(_: fn() -> clap::Command, _: fn(&[String], &Program) -> Result<u8>) -> Option<ExitCode> {
+    None
+}

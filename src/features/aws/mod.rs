@@ -1,0 +1,7 @@
+//! What the cargo feature `aws` brings: the platform, and the command that prints its IAM policies.
+
+mod platform;
+mod policy;
+
+pub(super) use platform::AwsFactory;
+pub(super) use policy::{Args as PolicyArgs, run as policy};

@@ -1,0 +1,49 @@
+//! Signals that come before a run listens for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use ami_bake_core::ErrorKind;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// SIGINT and SIGTERM from the start of the process. An action is the first process of its container, to which the
+/// kernel delivers only signals that it listens for: without this, a job that is cancelled early would bake all the
+/// same.
+#[derive(Debug, Default)]
+pub(super) struct EarlySignals {
+    runs: AtomicUsize,
+    cancelled: AtomicBool,
+}
+
+impl EarlySignals {
+    /// Listens on a thread of its own. Before the first run a signal ends the program at once.
+    pub(super) fn listen() -> Arc<Self> {
+        let signals = Arc::new(Self::default());
+        let shared = Arc::clone(&signals);
+        std::thread::spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            runtime.block_on(async {
+                let (Ok(mut interrupt), Ok(mut terminate)) =
+                    (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+                else {
+                    return;
+                };
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                shared.cancelled.store(true, Ordering::SeqCst);
+                if shared.runs.load(Ordering::SeqCst) == 0 {
+                    std::process::exit(i32::from(ErrorKind::Cancelled.exit_code()));
+                }
+            });
+        });
+        signals
+    }
+
+    /// A run begins. True when a signal came before.
+    pub(super) fn run_begins(&self) -> bool {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        self.cancelled.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,115 @@
+//! The action as the host of a command.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ami_bake_core::mask::Masker;
+use ami_bake_core::report::Report;
+use ami_bake_core::{Result, Run};
+use ami_bake_manifest::Manifest;
+use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use async_trait::async_trait;
+
+use super::action::Action;
+use super::reporter::ActionLog;
+use super::{annotate, results, workflow};
+use crate::args::PlatformArgs;
+use crate::facts::Facts;
+use crate::host::{Host, HostIdentity};
+use crate::report::{self, Reporter, Show};
+use crate::ui::Ui;
+
+/// Hands what a command does to the action.
+pub(super) struct ActionHost {
+    action: Arc<Action>,
+    ui: Ui,
+}
+
+impl ActionHost {
+    /// The host of this action.
+    pub(super) fn new(action: Arc<Action>) -> Self {
+        Self { action, ui: Ui::detect() }
+    }
+}
+
+#[async_trait]
+impl Host for ActionHost {
+    fn ui(&self) -> Ui {
+        self.ui
+    }
+
+    fn data(&self, text: &str) {
+        self.action.log.say(text);
+    }
+
+    fn say(&self, text: &str) {
+        self.action.log.say(text);
+    }
+
+    fn reporter(&self, show: Show) -> Box<dyn Reporter> {
+        let action = Arc::clone(&self.action);
+        match show {
+            Show::All(explain) => Box::new(ActionLog::new(action, Some(explain))),
+            Show::Warnings => Box::new(ActionLog::new(action, None)),
+            Show::Events => report::reporter(show, self.ui, Box::new(std::io::stdout()), Box::new(std::io::stderr())),
+        }
+    }
+
+    fn facts(&self, _: &Path) -> Facts {
+        workflow::facts(&self.action.workflow)
+    }
+
+    fn identity(&self, run: &Run) -> Result<HostIdentity> {
+        workflow::identity(&self.action.environment, &self.action.workflow, run)
+    }
+
+    /// The runner's own folder, so that the post step finds the ledger.
+    fn ledger_folder(&self) -> Option<PathBuf> {
+        Some(self.action.environment.shared_folder().join("ami-bake"))
+    }
+
+    fn manifest_loaded(&self, manifest: &Arc<Manifest>) {
+        self.action.remember(manifest);
+    }
+
+    fn annotate(&self, findings: &[Diagnostic], sources: &Sources) {
+        annotate::of_findings(findings, sources).for_each(|annotation| self.action.log.annotate(&annotation));
+    }
+
+    fn masker_created(&self, masker: &Masker) {
+        let action = Arc::clone(&self.action);
+        masker.listen(move |secret| action.log.mask(secret));
+    }
+
+    fn run_begins(&self) -> bool {
+        self.action.signals.run_begins()
+    }
+
+    fn ledger_created(&self, path: &Path) {
+        self.action.save("ledger", &path.display().to_string());
+        for path in path.parent().into_iter().chain([path]) {
+            self.action.give_to_runner(path);
+        }
+    }
+
+    /// Saves how the post step reaches the platform of a run that creates something.
+    fn platform_chosen(&self, run: &Run, name: &str, args: &PlatformArgs) {
+        if run.ledger().path().is_some() {
+            self.action.save("platform", name);
+            self.action.save("platform-args", &serde_json::to_string(args).unwrap_or_default());
+        }
+    }
+
+    fn output(&self, name: &str, value: &str) {
+        if name == "report" {
+            self.action.report_output(Path::new(value));
+        } else {
+            self.action.output(name, value);
+        }
+    }
+
+    async fn run_ended(&self, report: &Report, masker: &Masker) -> bool {
+        results::present(&self.action, report, masker).await;
+        true
+    }
+}

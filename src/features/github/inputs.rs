@@ -1,0 +1,159 @@
+//! The inputs of action.yml, and the command line they are translated to.
+
+use ami_bake_core::{Error, Result};
+use ami_bake_github::runner::Environment;
+
+/// What an input is translated to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Translation {
+    /// The command itself.
+    Command,
+    /// The path of the manifest.
+    Manifest,
+    /// A flag with the input's value.
+    Value(&'static str),
+    /// The flag once for each entry; entries are separated by commas or lines.
+    List(&'static str),
+    /// The same; entries may also be separated by blanks.
+    Words(&'static str),
+    /// The flag once for each line.
+    Lines(&'static str),
+    /// The flag, when the input is true.
+    Switch(&'static str),
+    /// Nothing: the action itself acts on the input.
+    Own,
+}
+
+impl Translation {
+    /// The flag, where it is translated to one.
+    pub(super) fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::Command | Self::Manifest | Self::Own => None,
+            Self::Value(flag) | Self::List(flag) | Self::Words(flag) | Self::Lines(flag) | Self::Switch(flag) => {
+                Some(flag)
+            }
+        }
+    }
+
+    /// A value for each time the flag is given; none for a switch.
+    fn values(self, name: &str, value: &str, environment: &Environment) -> Result<Vec<Option<String>>> {
+        let each = |values: Vec<String>| values.into_iter().map(Some).collect();
+        Ok(match self {
+            Self::Command | Self::Manifest | Self::Own => Vec::new(),
+            Self::Value(_) => vec![Some(value.to_owned())],
+            Self::List(_) => each(environment.list(name)),
+            Self::Words(_) => each(environment.words(name)),
+            Self::Lines(_) => each(environment.lines(name)),
+            Self::Switch(_) if environment.flag(name)? != Some(true) => Vec::new(),
+            // Not the workspace: a key there is easily uploaded as an artifact.
+            Self::Switch("keep-on-failure") => vec![Some(environment.shared_folder().display().to_string())],
+            Self::Switch(_) => vec![None],
+        })
+    }
+}
+
+/// All inputs, in the order of action.yml.
+pub(super) const INPUTS: &[(&str, Translation)] = &[
+    ("command", Translation::Command),
+    ("manifest", Translation::Manifest),
+    ("images", Translation::Words("image")),
+    ("platform", Translation::Value("platform")),
+    ("environment", Translation::Value("environment")),
+    ("set", Translation::Lines("set")),
+    ("var-file", Translation::List("var-file")),
+    ("version", Translation::Words("image-version")),
+    ("bump", Translation::Value("bump")),
+    ("role", Translation::Words("role")),
+    ("region", Translation::Words("region")),
+    ("audience", Translation::Value("audience")),
+    ("session-name", Translation::Value("session-name")),
+    ("role-duration", Translation::Value("role-duration")),
+    ("token", Translation::Own),
+    ("comment", Translation::Own),
+    ("comment-key", Translation::Own),
+    ("summary", Translation::Own),
+    ("release-notes", Translation::Own),
+    ("on-fork", Translation::Own),
+    ("dry-run", Translation::Switch("dry-run")),
+    ("until", Translation::Value("until")),
+    ("force", Translation::Switch("force")),
+    ("keep-on-failure", Translation::Switch("keep-on-failure")),
+    ("debug-key", Translation::Value("debug-key")),
+    ("report", Translation::List("report")),
+    ("against", Translation::Value("against")),
+];
+
+/// Commands that make no sense in a step.
+const NOT_IN_A_STEP: [&str; 4] = ["help", "completions", "init", "import"];
+
+/// The command that the inputs ask for.
+///
+/// # Errors
+/// When `surface`, the command line, has no such command.
+pub(super) fn command(surface: &clap::Command, environment: &Environment) -> Result<String> {
+    let name = environment.input("command").unwrap_or_default();
+    let names = names(surface);
+    if names.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(Error::usage(format!("invalid value {name:?} for input `command`"))
+        .help(format!("Use one of {}.", names.join(", "))))
+}
+
+fn names(surface: &clap::Command) -> Vec<&str> {
+    let commands = surface.get_subcommands().filter(|command| !command.is_hide_set());
+    commands.map(clap::Command::get_name).filter(|name| !NOT_IN_A_STEP.contains(name)).collect()
+}
+
+/// A command line, and the inputs that its command does not support.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The arguments after the program's name.
+    pub(super) words: Vec<String>,
+    /// Names of inputs that were given and are ignored.
+    pub(super) ignored: Vec<&'static str>,
+}
+
+/// The command line of `command` with the inputs that it supports, except those in `without`.
+///
+/// # Errors
+/// When an input has an invalid value.
+pub(super) fn line(
+    surface: &clap::Command,
+    command: &str,
+    environment: &Environment,
+    without: &[&str],
+) -> Result<Line> {
+    let arguments = surface.find_subcommand(command).map(|command| command.get_arguments().collect::<Vec<_>>());
+    let supports = |id: &str| {
+        let mut arguments = arguments.iter().flatten();
+        arguments.any(|argument| argument.get_long() == Some(id) || argument.get_id() == id)
+    };
+    let mut words = vec![command.to_owned()];
+    let mut positional = Vec::new();
+    let mut ignored = Vec::new();
+    for (name, translation) in INPUTS.iter().filter(|(name, _)| !without.contains(name)) {
+        let Some(value) = environment.input(name) else { continue };
+        match translation {
+            Translation::Manifest if supports("manifest") => positional.push(value.to_owned()),
+            // `promote` takes its version as the first argument.
+            Translation::Words("image-version") if command == "promote" => positional.insert(0, value.to_owned()),
+            Translation::Manifest => ignored.push(*name),
+            _ => {
+                let Some(flag) = translation.flag() else { continue };
+                let values = translation.values(name, value, environment)?;
+                if supports(flag) {
+                    // With `=`, so that a value that begins with a hyphen is not taken for a flag.
+                    words.extend(values.into_iter().map(|value| match value {
+                        Some(value) => format!("--{flag}={value}"),
+                        None => format!("--{flag}"),
+                    }));
+                } else if !values.is_empty() {
+                    ignored.push(*name);
+                }
+            }
+        }
+    }
+    words.extend(positional.into_iter().map(|word| if word.starts_with('-') { format!("./{word}") } else { word }));
+    Ok(Line { words, ignored })
+}

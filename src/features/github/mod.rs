@@ -1,0 +1,27 @@
+//! What the cargo feature `github` brings: the program as an action and as a step of a workflow, and `ami-bake report`.
+//!
+//! As an action, inputs become a command line, a run's events become groups, annotations and outputs, and the post step
+//! cleans up what a cancelled job left.
+
+mod action;
+mod annotate;
+mod early_signals;
+mod fork;
+mod host;
+mod inputs;
+mod outputs;
+mod post;
+mod report;
+mod reporter;
+mod results;
+mod start;
+mod step;
+mod workflow;
+mod workflow_commands;
+
+pub(super) use report::{Args as ReportArgs, run as report};
+pub(super) use start::{RunCommand, run_action};
+pub(super) use step::host;
+
+#[cfg(test)]
+mod tests;

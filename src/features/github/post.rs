@@ -1,0 +1,93 @@
+//! The post step: cleans up what the main step left, with credentials of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::clock::{Clock as _, SystemClock};
+use ami_bake_core::engine;
+use ami_bake_core::ledger::Ledger;
+use ami_bake_core::{Error, Result};
+use uuid::Uuid;
+
+use super::action::Action;
+use super::host::ActionHost;
+use crate::args::PlatformArgs;
+use crate::platforms::Platforms;
+use crate::program::Program;
+use crate::report::Show;
+use crate::runtime::block_on;
+use crate::session::{Session, Settings};
+
+/// How long the main step may still be running. The runner stops waiting for a cancelled step, but its container goes
+/// on: it is busy with the same clean-up, and done within seconds.
+const MAIN_ENDS: Duration = Duration::from_secs(30);
+/// Pause between two looks at the ledger.
+const PAUSE: Duration = Duration::from_millis(500);
+const NOTHING_LEFT: &str = "Nothing to clean up.\n";
+
+/// Cleans up. Nothing here fails the job: what can't be deleted is reported, and `ami-bake sweep` finds it.
+pub(super) fn run(action: &Arc<Action>, platforms: Platforms) -> u8 {
+    let Some(path) = action.environment.state("ledger").map(Path::new).filter(|path| path.exists()) else {
+        action.log.say(NOTHING_LEFT);
+        return 0;
+    };
+    if let Err(error) = block_on(clean_up(action, platforms, path)) {
+        action.warn(&error);
+    }
+    0
+}
+
+async fn clean_up(action: &Arc<Action>, platforms: Platforms, path: &Path) -> Result<()> {
+    let Some(ledger) = ledger(action, path).await? else { return Ok(()) };
+    let count = ledger.open_entries().len();
+    if count == 0 {
+        ledger.finish();
+        action.log.say(NOTHING_LEFT);
+        return Ok(());
+    }
+    let resources = if count == 1 { "resource" } else { "resources" };
+    action.log.say(&format!("Cleaning up {count} {resources} left by the main step\n"));
+    let (Some(name), Some(args)) = (action.environment.state("platform"), action.environment.state("platform-args"))
+    else {
+        return Err(Error::internal("cannot clean up: the main step did not save the platform it used")
+            .help("Run `ami-bake sweep --yes`: it finds what is left by its tags."));
+    };
+    let args: PlatformArgs = serde_json::from_str(args)
+        .map_err(|error| Error::internal("cannot read the platform settings of the main step").because(error))?;
+    let program = Program { host: Arc::new(ActionHost::new(Arc::clone(action))), platforms };
+    let id = Uuid::now_v7().simple().to_string();
+    let session = Session::with_ledger(id, ledger, Settings::reading(Show::Warnings), &program.host);
+    match program.connect(name, args, &session.run).await {
+        Ok(platform) => {
+            engine::finish(&session.run, platform.as_ref(), false).await;
+            if session.run.ledger().open_entries().is_empty() {
+                action.log.say("Cleaned up\n");
+            }
+            session.end(0).await;
+            Ok(())
+        }
+        Err(error) => session.fail(error).await.map(|_| ()),
+    }
+}
+
+/// The main step's ledger, once that step has ended. A main step that is still running cleans up by itself, but is not
+/// waited for without end. None when there is nothing left.
+async fn ledger(action: &Action, path: &Path) -> Result<Option<Ledger>> {
+    let clock = SystemClock::default();
+    loop {
+        match Ledger::resume(path) {
+            Ok(ledger) => return Ok(Some(ledger)),
+            Err(_) if !path.exists() => {
+                action.log.say(NOTHING_LEFT);
+                return Ok(None);
+            }
+            Err(error) if !error.to_string().contains("still going on") => return Err(error),
+            Err(_) if clock.elapsed() > MAIN_ENDS => {
+                action.log.say("The main step is still running; cleaning up what it holds anyway\n");
+                return Ledger::take_over(path).map(Some);
+            }
+            Err(_) => clock.sleep(PAUSE).await,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The results of a run outside its log: job summary, comment, release notes. None of it can fail a bake.
+
+use std::path::Path;
+
+use ami_bake_core::mask::Masker;
+use ami_bake_core::report::{self, Report};
+use ami_bake_core::{Error, Result};
+use ami_bake_github::api::Api;
+use ami_bake_github::{Context, comment, release, summary};
+
+use super::action::{Action, in_full};
+
+/// When a comment is written: the input `comment`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comment {
+    /// On a pull request, if the token is allowed to.
+    Auto,
+    /// The same; it is a warning when the token is not allowed to.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// Presents the report of a run that ended.
+pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
+    if report.images.is_empty() {
+        return;
+    }
+    let api = match action.api() {
+        Ok(api) => api,
+        Err(error) => {
+            action.warn(&error);
+            None
+        }
+    };
+    let previous = previous(action, report, api.as_ref()).await;
+    let context = Context {
+        masker,
+        previous: previous.as_ref(),
+        run_url: action.workflow.run_url.as_deref(),
+        untrusted: action.workflow.untrusted().is_some(),
+    };
+    action.summary(&summary::render(report, &context));
+    // A cancelled job has only seconds left.
+    if report.exit_code == Some(130) {
+        return;
+    }
+    let Some(api) = api else { return };
+    if let Err(error) = release_notes(action, report, &api, &context).await {
+        action.warn(&error);
+    }
+    match (comment(action, report, &api, &context).await, wants_comment(action)) {
+        (Err(error), Ok(Comment::Always)) => action.warn(&error),
+        // Many workflows deliberately give their token no right to write comments.
+        (Err(error), _) => action.log.say(&format!("Skipped the comment: {}\n", in_full(&error))),
+        (Ok(()), _) => {}
+    }
+}
+
+/// The report to compare with: a file, or the last release's.
+async fn previous(action: &Action, report: &Report, api: Option<&Api>) -> Option<Report> {
+    let tag = action.workflow.tag.as_deref();
+    let found = match (action.environment.input("against"), api) {
+        (Some(file), _) if file != "release" => report::read(Path::new(file)).map(Some),
+        (Some(_), Some(api)) => release::last(api, &report.namespace, tag).await,
+        // Nobody asked for it, so a token without `contents: read` is not worth a warning.
+        (None, Some(api)) if tag.is_some() => Ok(release::last(api, &report.namespace, tag).await.ok().flatten()),
+        _ => Ok(None),
+    };
+    found.unwrap_or_else(|error| {
+        action.warn(&error);
+        None
+    })
+}
+
+fn wants_comment(action: &Action) -> Result<Comment> {
+    match action.environment.input("comment") {
+        None | Some("auto") => Ok(Comment::Auto),
+        Some("always") => Ok(Comment::Always),
+        Some("never") => Ok(Comment::Never),
+        Some(other) => {
+            Err(Error::usage(format!("invalid value {other:?} for input `comment`")).help("Use auto, always or never."))
+        }
+    }
+}
+
+async fn comment(action: &Action, report: &Report, api: &Api, context: &Context<'_>) -> Result<()> {
+    if wants_comment(action)? == Comment::Never || action.workflow.untrusted().is_some() {
+        return Ok(());
+    }
+    let Some(pull) = comment::of_event(api, &action.environment.event()).await? else { return Ok(()) };
+    let default = comment::default_key(&action.environment, &report.namespace);
+    let key = action.environment.input("comment-key").unwrap_or(&default);
+    let context = &Context {
+        run_url: pull.run_url.as_deref().or(context.run_url),
+        untrusted: pull.fork || context.untrusted,
+        ..*context
+    };
+    let posted = comment::upsert(api, pull.number, key, &comment::render(report, context, key)).await?;
+    action.log.say(&format!("Updated the comment on pull request {}: {}\n", pull.number, posted.url));
+    Ok(())
+}
+
+/// Writes release notes when the input names a release, or is `true` and the run is for a tag.
+async fn release_notes(action: &Action, report: &Report, api: &Api, context: &Context<'_>) -> Result<()> {
+    let tag = match action.environment.input("release-notes") {
+        None | Some("false") => return Ok(()),
+        Some("true") => action.workflow.tag.clone().ok_or_else(|| {
+            Error::usage("cannot write release notes: this run is not for a tag")
+                .help("Set `release-notes` to the tag of a release, such as v1.2.3, or remove the input.")
+        })?,
+        Some(tag) => tag.to_owned(),
+    };
+    if report.exit_code != Some(0) {
+        return Ok(());
+    }
+    let updated = release::update(api, &tag, &report.namespace, report, context).await?;
+    action.log.say(&format!("Updated the notes of release {tag}: {}\n", updated.url));
+    Ok(())
+}

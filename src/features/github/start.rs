@@ -1,0 +1,140 @@
+//! Decides whether this process is an action, and runs its main or post step.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ami_bake_core::engine::VersionContext;
+use ami_bake_core::event::Failure;
+use ami_bake_core::version::Bump;
+use ami_bake_core::{Error, Result};
+use ami_bake_github::event::bump_of_commit;
+use ami_bake_github::runner::Environment;
+
+use super::action::{Action, in_full};
+use super::early_signals::EarlySignals;
+use super::fork::ForkRun;
+use super::host::ActionHost;
+use super::{annotate, inputs, post};
+use crate::error;
+use crate::platforms::Platforms;
+use crate::program::Program;
+use crate::runtime::block_on;
+use crate::ui::Paint;
+
+/// The program's other name, under which it is the post step: the entrypoint of an action can't have arguments.
+const POST: &str = "ami-bake-post";
+
+/// GitHub answers within a second; a bake does not wait longer for labels.
+const LABELS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs a command line: the arguments after the program's name.
+pub(in crate::features) type RunCommand = fn(&[String], &Program) -> Result<u8>;
+
+/// Runs the action when the runner started one: without arguments, in a workflow, with the input `command`.
+pub(in crate::features) fn run_action(
+    surface: fn() -> clap::Command,
+    run_command: RunCommand,
+    platforms: Platforms,
+) -> Option<ExitCode> {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let post = Path::new(&name).file_name().is_some_and(|name| name == POST);
+    if arguments.next().is_some() {
+        return None;
+    }
+    let environment = Environment::of_process();
+    if !(environment.is_action() || post && environment.in_workflow()) {
+        return None;
+    }
+    let action = Arc::new(Action::new(environment, EarlySignals::listen()));
+    // The runner gives state only to the post step, so this recognises it under any name.
+    let result = if post || action.environment.state("main").is_some() {
+        Ok(post::run(&action, platforms))
+    } else {
+        let program = Program { host: Arc::new(ActionHost::new(Arc::clone(&action))), platforms };
+        run(&action, &program, &surface(), &|words| run_command(words, &program))
+    };
+    let code = result.unwrap_or_else(|failed| {
+        let rendered = error::render(&failed, Paint { on: false });
+        action.log.say(&rendered);
+        action.error_summary(&rendered);
+        action.log.annotate(&annotate::of_failure("ami-bake", &Failure::from(&failed), action.manifest()));
+        failed.kind().exit_code()
+    });
+    action.log.finish();
+    Some(ExitCode::from(code))
+}
+
+/// The main step.
+fn run(
+    action: &Arc<Action>,
+    program: &Program,
+    surface: &clap::Command,
+    dispatch: &dyn Fn(&[String]) -> Result<u8>,
+) -> Result<u8> {
+    if let Some(token) = action.environment.input("token") {
+        action.log.mask(token);
+    }
+    action.save("main", "true");
+    let command = inputs::command(surface, &action.environment)?;
+    validate(action, &command)?;
+    if let Some(code) = (ForkRun { action, program, surface, dispatch }).run(&command)? {
+        return Ok(code);
+    }
+    let mut line = inputs::line(surface, &command, &action.environment, &[])?;
+    line.words.extend(bump(action, &command));
+    // The action itself compares packages.
+    let ignored: Vec<&str> = line.ignored.into_iter().filter(|name| *name != "against").collect();
+    if !ignored.is_empty() {
+        let inputs = if ignored.len() == 1 { "the input" } else { "the inputs" };
+        action.log.say(&format!("`{command}` ignores {inputs} {}\n", ignored.join(", ")));
+    }
+    dispatch(&line.words)
+}
+
+/// `--bump` from the labels of the pull request that was merged: a push to the default branch has no labels of its own.
+fn bump(action: &Action, command: &str) -> Option<String> {
+    let makes = ["bake", "plan", "matrix"].contains(&command) && action.environment.input("bump").is_none();
+    let on_default = action.workflow.event == "push" && action.workflow.context == VersionContext::Default;
+    let sha = action.workflow.sha.as_ref().filter(|_| makes && on_default)?;
+    let labels = async {
+        match action.api()? {
+            Some(api) => tokio::time::timeout(LABELS_TIMEOUT, bump_of_commit(&api, sha)).await.unwrap_or(Ok(None)),
+            None => Ok(None),
+        }
+    };
+    let bump = block_on(labels).unwrap_or_else(|error| {
+        // A token without `pull-requests: read` is not an error.
+        action.log.say(&format!("Ignoring the labels of the merged pull request: {}\n", in_full(&error)));
+        None
+    })?;
+    let part = match bump {
+        Bump::Major => "major",
+        Bump::Minor => "minor",
+        Bump::Patch => "patch",
+    };
+    action.log.say(&format!("Raising the {part} version, as the labels of the merged pull request say\n"));
+    Some(format!("--bump={part}"))
+}
+
+/// Validates what no flag does, before anything begins.
+fn validate(action: &Action, command: &str) -> Result<()> {
+    for name in ["summary", "dry-run", "force", "keep-on-failure"] {
+        action.environment.flag(name)?;
+    }
+    // The others act on a manifest, which anybody can supply under this event, with all rights of the repository.
+    let harmless = ["check", "report", "images", "sweep", "schema", "policy"];
+    if action.workflow.is_target() && !harmless.contains(&command) {
+        return Err(Error::preflight(format!(
+            "`{command}` is not allowed under pull_request_target: it would run a stranger's manifest with this \
+             repository's rights"
+        ))
+        .help(
+            "Bake under `pull_request`, where a fork's run has no rights, and write the comment from a workflow on \
+             `workflow_run` with `command: report`.",
+        ));
+    }
+    Ok(())
+}

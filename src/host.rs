@@ -1,0 +1,96 @@
+//! Where the program runs: on a terminal, or in a workflow. Chosen once, in main, and passed down.
+
+mod terminal;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ami_bake_core::mask::Masker;
+use ami_bake_core::report::Report;
+use ami_bake_core::token::TokenSource;
+use ami_bake_core::{Result, Run};
+use ami_bake_manifest::Manifest;
+use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use async_trait::async_trait;
+
+use crate::args::PlatformArgs;
+use crate::facts::Facts;
+use crate::report::{Reporter, Show};
+use crate::ui::Ui;
+
+pub(crate) use terminal::TerminalHost;
+
+/// Where the program runs. The defaults are those of a terminal.
+#[async_trait]
+pub(crate) trait Host: Send + Sync {
+    /// Colours, and whether lines may be redrawn.
+    fn ui(&self) -> Ui;
+
+    /// Writes data, such as a table or JSON.
+    fn data(&self, text: &str);
+
+    /// Writes text for people.
+    fn say(&self, text: &str);
+
+    /// The reporter that shows a run.
+    fn reporter(&self, show: Show) -> Box<dyn Reporter>;
+
+    /// What is known about the commit around `folder` and about the workflow run.
+    fn facts(&self, folder: &Path) -> Facts {
+        Facts::of_git(folder)
+    }
+
+    /// The identity that the host lends to a cloud platform.
+    ///
+    /// # Errors
+    /// When the host's settings for it are invalid.
+    #[allow(dead_code, reason = "a build without a cloud platform never asks")]
+    fn identity(&self, _: &Run) -> Result<HostIdentity> {
+        Ok(HostIdentity::default())
+    }
+
+    /// The folder for ledgers, where the host has one that outlives the process. Default: the user's state folder.
+    fn ledger_folder(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// A manifest was read.
+    fn manifest_loaded(&self, _: &Arc<Manifest>) {}
+
+    /// Shows findings where the host has a place for them beside the log.
+    fn annotate(&self, _: &[Diagnostic], _: &Sources) {}
+
+    /// A run begins to collect its secrets.
+    fn masker_created(&self, _: &Masker) {}
+
+    /// A run begins, and listens for signals. True when it was cancelled before.
+    fn run_begins(&self) -> bool {
+        false
+    }
+
+    /// A run wrote its ledger to a file.
+    fn ledger_created(&self, _: &Path) {}
+
+    /// A run is about to use a platform.
+    fn platform_chosen(&self, _: &Run, _: &str, _: &PlatformArgs) {}
+
+    /// Sets an output for later steps of a workflow.
+    fn output(&self, _: &str, _: &str) {}
+
+    /// A run ended. True when the host itself presents the report, such as in a comment.
+    async fn run_ended(&self, _: &Report, _: &Masker) -> bool {
+        false
+    }
+}
+
+/// An identity that the host lends to a cloud platform.
+#[derive(Default)]
+#[allow(dead_code, reason = "a build without a cloud platform never asks")]
+pub(crate) struct HostIdentity {
+    /// A session name that leads back to the host's run.
+    pub(crate) session_name: Option<String>,
+    /// What to do when there are no tokens.
+    pub(crate) help: Option<String>,
+    /// Where identity tokens come from.
+    pub(crate) tokens: Option<Arc<dyn TokenSource>>,
+}

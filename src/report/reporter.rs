@@ -1,0 +1,23 @@
+//! The interface of reporters.
+
+use ami_bake_core::event::{Envelope, Failure};
+use ami_bake_core::report::Report;
+
+/// Shows a run while it goes on.
+pub(crate) trait Reporter: Send {
+    /// Takes the next event; `report` includes it already.
+    fn on_event(&mut self, envelope: &Envelope, report: &Report);
+}
+
+/// Renders a failure, with its line of the manifest where it has one.
+pub(crate) type Explain = Box<dyn Fn(&Failure) -> String + Send>;
+
+/// What is shown of a run.
+pub(crate) enum Show {
+    /// Everything, for people.
+    All(Explain),
+    /// Every event as a line of JSON.
+    Events,
+    /// Only warnings: the command prints its own result.
+    Warnings,
+}

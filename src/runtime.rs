@@ -1,0 +1,18 @@
+//! The async runtime. Only commands that talk to a platform start one.
+
+use ami_bake_core::{Error, Result};
+
+/// Runs a future to its end on a runtime of its own.
+///
+/// # Errors
+/// When the runtime can't be started, and whatever the future fails with.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::internal("start the async runtime").because(error))?;
+    let result = runtime.block_on(future);
+    // A DNS look-up that hangs in a blocking thread must not delay the end of a cancelled run.
+    runtime.shutdown_background();
+    result
+}

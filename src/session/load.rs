@@ -1,0 +1,125 @@
+//! Reads the manifest of a command.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::{Error, Result};
+use ami_bake_manifest::{Git, Github, Manifest, Options};
+use jiff::Timestamp;
+
+use super::imported;
+use super::loaded::Loaded;
+use crate::args::ManifestArgs;
+use crate::facts::Facts;
+use crate::program::Program;
+
+/// Where a manifest is looked for when none is named.
+const DEFAULT_PATHS: [&str; 2] = ["bake.yml", ".github/bake.yml"];
+
+/// Reads the manifest that the flags name. With `check` nothing is going to be baked, so variables may be missing.
+///
+/// # Errors
+/// When there is no such file. Problems in it are findings.
+pub(crate) fn load(program: &Program, args: &ManifestArgs, region: Option<&str>, check: bool) -> Result<Loaded> {
+    let path = find(args.manifest.as_deref())?;
+    if let Some(name) = args.platform.as_deref() {
+        program.platforms.get(name)?;
+    }
+    let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let facts = program.host.facts(folder);
+    let options = options(program, args, region, check, &facts);
+    let loaded = imported::load(&path, &options)?.unwrap_or_else(|| Manifest::load(&path, &options));
+    let loaded = Loaded::new(path.display().to_string(), loaded, facts);
+    if let Some(manifest) = loaded.manifest() {
+        program.host.manifest_loaded(manifest);
+    }
+    Ok(loaded)
+}
+
+/// A manifest that this program generates around a component document.
+pub(crate) struct Generated<'a> {
+    /// Its name in messages.
+    pub(crate) name: String,
+    /// Its text; paths in it are relative to the working directory.
+    pub(crate) text: String,
+    /// Nothing is going to be baked.
+    pub(crate) check: bool,
+    /// Codes of findings that have no meaning in it.
+    pub(crate) ignored: &'a [&'a str],
+}
+
+/// Reads a generated manifest. Problems in it are findings.
+pub(crate) fn load_generated(program: &Program, generated: &Generated<'_>) -> Loaded {
+    let facts = program.host.facts(Path::new("."));
+    let options = options(program, &ManifestArgs::default(), None, generated.check, &facts);
+    let mut loaded = Manifest::load_text(&generated.name, &generated.text, PathBuf::new(), &options);
+    loaded.findings.retain(|finding| !generated.ignored.contains(&finding.code));
+    // The user never sees the lines of a generated manifest.
+    let own = loaded.sources.find(&generated.name);
+    for finding in loaded.findings.iter_mut().filter(|finding| finding.span.map(|span| span.file) == own) {
+        finding.span = None;
+    }
+    Loaded::new(generated.name.clone(), loaded, facts)
+}
+
+/// Finds the manifest.
+///
+/// # Errors
+/// When the named file does not exist, or none is named and none is in a default place.
+pub(super) fn find(named: Option<&Path>) -> Result<PathBuf> {
+    let Some(path) = named else {
+        return DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.is_file()).ok_or_else(|| {
+            Error::usage("no manifest found: neither bake.yml nor .github/bake.yml exists here")
+                .help("Name a manifest, change to its folder, or create one with `ami-bake init`.")
+        });
+    };
+    let name = path.display();
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() && !imported::holds_template(path) => {
+            Err(Error::usage(format!("{name} is a folder, not a manifest"))
+                .help(format!("Name a file in it, such as {}.", path.join("bake.yml").display())))
+        }
+        Ok(_) => Ok(path.to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::usage(format!("manifest {name} not found"))
+            .help("Name another file, or create a manifest with `ami-bake init`.")),
+        Err(error) => Err(Error::usage(format!("cannot read manifest {name}")).because(error)),
+    }
+}
+
+fn options(program: &Program, args: &ManifestArgs, region: Option<&str>, check: bool, facts: &Facts) -> Options {
+    let text = |fact: &Option<String>| fact.clone().unwrap_or_default();
+    Options {
+        environment: args.environment.clone(),
+        platform: args.platform.clone(),
+        region: region.map(str::to_owned),
+        images: args.image.clone(),
+        sets: args.variables.set.clone(),
+        var_files: args.variables.var_file.clone(),
+        env: environment(),
+        now: Timestamp::now(),
+        git: Git {
+            sha: text(&facts.sha),
+            r#ref: text(&facts.reference),
+            branch: text(&facts.branch),
+            tag: text(&facts.tag),
+        },
+        github: Github {
+            run_id: text(&facts.run_id),
+            actor: text(&facts.actor),
+            repository: text(&facts.repository),
+            pr: facts.pull_request.map(|number| number.to_string()).unwrap_or_default(),
+        },
+        capabilities: program.platforms.capabilities(),
+        documents: Some(ami_bake_component::validate),
+        check,
+    }
+}
+
+/// The environment, as far as it is text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
