@@ -5,7 +5,7 @@ pub mod comment;
 mod console;
 mod context;
 pub mod event;
-mod markdown;
+pub mod markdown;
 pub mod oidc;
 pub mod release;
 pub mod runner;

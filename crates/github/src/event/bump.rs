@@ -3,7 +3,7 @@
 use ami_bake_core::version::Bump;
 
 /// The greatest part that a label names, such as `major`, `bump:minor`, `semver/patch` or `release-major`.
-pub fn of_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Option<Bump> {
+pub(super) fn of_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Option<Bump> {
     let bumps = labels.into_iter().filter_map(of_label);
     bumps.max_by_key(|bump| match bump {
         Bump::Patch => 0,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// The claims in a JSON Web Token (RFC 7519); empty when it is invalid.
-pub fn read(token: &str) -> Claims {
+pub(super) fn read(token: &str) -> Claims {
     let payload = token.split('.').nth(1).unwrap_or_default();
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).unwrap_or_default();
     let claims: Value = serde_json::from_slice(&payload).unwrap_or_default();
