@@ -210,7 +210,7 @@ mod tests {
             Ok(shell.log())
         })
         .await;
-        assert!(late.unwrap_err().to_string().contains("not frozen until"));
+        assert!(late.unwrap_err().to_string().contains("did not stay frozen until"));
         assert!(shell.log().contains("-u /\n"), "the timer thawed by itself");
     }
 

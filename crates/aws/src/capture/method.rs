@@ -103,7 +103,7 @@ mod tests {
         for mode in [CaptureMode::Halted, CaptureMode::Stopped, CaptureMode::Live] {
             assert_eq!(decide(mode, coded).unwrap().quiesce, Quiesce::Stop { prove: false }, "{mode:?}");
         }
-        assert!(decide(CaptureMode::Live, coded).unwrap().note.unwrap().contains("not live"));
+        assert!(decide(CaptureMode::Live, coded).unwrap().note.unwrap().contains("not captured live"));
         assert_eq!(decide(CaptureMode::Halted, coded).unwrap().note, None);
         assert_eq!(decide(CaptureMode::Halted, MachineFacts { spot: true, ..coded }).unwrap().quiesce, Quiesce::Halt);
     }

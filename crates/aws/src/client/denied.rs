@@ -186,7 +186,7 @@ mod tests {
                 "action":"ec2:CreateTags","resource":"arn:aws:ec2:us-east-1:1:instance/*"}}"#,
         );
         assert!(denied.in_words().contains("not allowed ec2:CreateTags on"), "{}", denied.in_words());
-        assert!(denied.help().contains("explicitly"));
+        assert!(denied.help().contains("explicit deny"));
         assert!(!Denied::short(text).contains("abcDEF"));
     }
 }

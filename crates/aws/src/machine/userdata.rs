@@ -147,6 +147,6 @@ mod tests {
         let long = format!("#!/bin/sh\n{}", "x".repeat(LIMIT - 20));
         assert!(plain(&long).is_ok());
         let error = with_host_key(&Key::generate("host").unwrap(), Some(&long)).unwrap_err();
-        assert!(error.message().contains("together with the machine's host key; EC2 takes 16384"), "{error}");
+        assert!(error.message().contains("together with the machine's host key; the limit is 16384"), "{error}");
     }
 }

@@ -115,9 +115,9 @@ mod tests {
         assert_eq!(holder(&image, Some(&by(&[]))), None);
         assert_eq!(holder(&image, Some(&by(&["instance i-1"]))).unwrap(), "used by instance i-1");
         assert_eq!(holder(&image, Some(&by(&["a", "b", "c", "d", "e"]))).unwrap(), "used by a, b, c and 2 more");
-        assert!(holder(&image, Some(&Usage::Unknown("x".to_owned()))).unwrap().contains("not known"));
+        assert!(holder(&image, Some(&Usage::Unknown("x".to_owned()))).unwrap().contains("users are unknown"));
         assert!(holder(&image, None).is_some());
         let protected = Image::builder().deregistration_protection("enabled-without-cooldown").build();
-        assert!(holder(&protected, Some(&by(&[]))).unwrap().contains("protected"));
+        assert!(holder(&protected, Some(&by(&[]))).unwrap().contains("deregistration protection"));
     }
 }
