@@ -93,7 +93,7 @@ fn old_versions_go_but_for_what_is_asked_for() {
     left.sort();
     assert_eq!((left.as_slice(), default.as_str()), (["1", "3", "4", "6", "7"].map(String::from).as_slice(), "7"));
     let rollout = &rollouts(&fixture)[0];
-    assert!(rollout["done"].to_string().contains("version 2, 5 of web deleted, 2 are kept"), "{rollout:#}");
+    assert!(rollout["done"].to_string().contains("version 2, 5 of web deleted, 2 kept"), "{rollout:#}");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_copy_whose_snapshot_fails_is_made_by_ec2_once() {
     fixture.cloud.fault(
         &json!({"kind": "snapshot-error", "action": "CopySnapshot", "message": "Given key ID is not accessible"}),
     );
-    fixture.bake().exits(0).says("Given key ID is not accessible").says("EC2 copies the whole image");
+    fixture.bake().exits(0).says("Given key ID is not accessible").says("using CopyImage instead");
     assert_eq!(calls(&fixture, "eu-west-1", "CopyImage").len(), 1);
     fixture.holds_only(&["shop/web/1.0.0"; 2]);
 }
@@ -240,7 +240,7 @@ fn what_the_account_refuses_is_said_before_a_machine_starts() {
     ec2(&fixture, "us-east-1", "Action=DisableEbsEncryptionByDefault");
     ec2(&fixture, "eu-west-1", "Action=EnableEbsEncryptionByDefault");
     fixture.write("bake.yml", &manifest(accounts));
-    fixture.bake().exits(4).says("the key that AWS manages").says("eu-west-1");
+    fixture.bake().exits(4).says("the AWS managed key").says("eu-west-1");
     assert!(fixture.cloud.instances().is_empty());
     // With a key of its own it can be shared.
     fixture
