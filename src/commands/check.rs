@@ -1,7 +1,6 @@
 //! `ami-bake check`
 
 use ami_bake_core::Result;
-use ami_bake_core::plan::Recipe as _;
 use serde_json::json;
 
 use crate::args::ManifestArgs;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use ami_bake_component::grants;
 use ami_bake_core::engine::{BakeContext, PlannedImage};
 use ami_bake_core::event::Decision;
-use ami_bake_core::plan::{ImagePlan, Resolved};
+use ami_bake_core::plan::ImagePlan;
 use ami_bake_core::platform::{Permission, Superseded};
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 use serde_json::{Value, json};
@@ -78,20 +78,19 @@ pub(crate) async fn plan(
 }
 
 async fn check_permissions(run: &Run, context: &BakeContext, images: &[PlannedImage]) -> Result<Vec<Permission>> {
-    let plans = plans(context, images)?;
+    let plans = plans(images);
     let steps = plans.iter().flat_map(|plan| plan.build.iter().chain(&plan.validate).chain(&plan.test));
     context.platform.permissions(run, &plans, &grants(steps)).await
 }
 
 /// The plans of the images that are decided already, for the permissions they need.
-fn plans(context: &BakeContext, images: &[PlannedImage]) -> Result<Vec<ImagePlan>> {
+fn plans(images: &[PlannedImage]) -> Vec<ImagePlan> {
     images
         .iter()
         .filter_map(|image| match image {
-            PlannedImage::Decided { key, source, version, .. } => Some((key, source, version)),
+            PlannedImage::Decided { plan, .. } => Some(plan.as_ref().clone()),
             PlannedImage::WaitsFor { .. } => None,
         })
-        .map(|(key, source, version)| context.recipe.plan(key, &Resolved { source, version }))
         .collect()
 }
 

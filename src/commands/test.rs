@@ -1,5 +1,7 @@
 //! `ami-bake test`
 
+use std::sync::Arc;
+
 use ami_bake_core::engine::{self, Options};
 use ami_bake_core::plan::ImageKey;
 use ami_bake_core::{Error, Result};
@@ -42,7 +44,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
         Ok(context) => context,
         Err(error) => return session.fail(error).await,
     };
-    let key = match one(context.recipe.variants().into_iter().map(|variant| variant.key).collect()) {
+    let key = match one(Arc::clone(&context.recipe).drafts().into_iter().map(|draft| draft.variant.key).collect()) {
         Ok(key) => key,
         Err(error) => return session.fail(error).await,
     };

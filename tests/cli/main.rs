@@ -26,4 +26,6 @@ mod fixture;
 mod github;
 mod import;
 mod local;
+#[cfg(feature = "local")]
+mod uploads;
 mod usage;

@@ -143,7 +143,7 @@ impl Platform for Aws {
         image::register(&self.images, run, candidate, &Registration { plan: registration.plan, tags }).await
     }
 
-    async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+    async fn preflight_publish(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         Box::pin(publish::preflight(&self.publisher, run, plan)).await
     }
 
@@ -151,11 +151,11 @@ impl Platform for Aws {
         Box::pin(publish::prepare(&self.publisher, run, plan, candidate)).await;
     }
 
-    async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
-        Box::pin(publish::publish(&self.publisher, run, plan, image)).await
+    async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord, force: bool) -> Result<()> {
+        Box::pin(publish::publish(&self.publisher, run, plan, image, force)).await
     }
 
-    async fn judge_deploying(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+    async fn preflight_deploy(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         Box::pin(deploy::preflight(&self.clients, run, plan)).await
     }
 
@@ -165,9 +165,10 @@ impl Platform for Aws {
         plan: &ImagePlan,
         image: &ImageRecord,
         deployment: &Deployment,
+        force: bool,
         rollout: &mut Rollout,
     ) -> Result<()> {
-        Box::pin(deploy::deploy(&self.deployer, run, plan, image, deployment, rollout)).await
+        Box::pin(deploy::deploy(&self.deployer, run, plan, image, deployment, force, rollout)).await
     }
 
     async fn superseded(&self, run: &Run, plan: &ImagePlan, planned: bool) -> Result<Vec<Superseded>> {

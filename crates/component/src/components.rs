@@ -36,8 +36,8 @@ impl Components {
 
 #[async_trait]
 impl Provisioner for Components {
-    async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
-        self.others.judge(run, steps).await?;
+    async fn preflight(&self, run: &Run, steps: &[&Step]) -> Result<()> {
+        self.others.preflight(run, steps).await?;
         match self.services.as_deref() {
             Some(services) => crate::preflight::preflight(run, services, steps).await,
             None => Ok(()),
@@ -58,7 +58,7 @@ impl Provisioner for Components {
         let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else {
             return self.others.apply(on_run, on, step, output).await;
         };
-        let document = read(path).map_err(|error| error.at(step.route.key("component")))?;
+        let document = read(path, &step.inputs).map_err(|error| error.at(step.route.key("component")))?;
         let machine = Machine { run: on_run, on, step, services: self.services.as_deref() };
         let key = (on.machine.id().to_owned(), path.clone(), parameters.clone());
         let take = || self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);

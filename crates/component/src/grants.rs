@@ -139,6 +139,7 @@ phases:
             retries: 0,
             on_failure: OnFailure::Abort,
             cache_for: None,
+            inputs: ami_bake_core::plan::Inputs::default(),
         };
         let grants = grants([&step, &step].into_iter());
         let shown: Vec<String> = grants.iter().map(|grant| format!("{} {}", grant.action, grant.resource)).collect();

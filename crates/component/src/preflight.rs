@@ -19,7 +19,7 @@ pub(crate) async fn preflight(run: &Run, services: &dyn Services, steps: &[&Mani
     for step in steps {
         let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else { continue };
         // Mistakes in the file itself are reported when it runs.
-        let Ok(document) = read(path) else { continue };
+        let Ok(document) = read(path, &step.inputs) else { continue };
         let phases: Vec<&str> = phases.iter().map(|phase| phase.as_str()).collect();
         let name = path.display().to_string();
         let name = name.strip_prefix("./").unwrap_or(&name);

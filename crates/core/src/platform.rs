@@ -98,11 +98,12 @@ pub trait Platform: Send + Sync {
 
     /// Brings a registered image to where its plan publishes it beyond the platform's own place, such as a registry.
     /// Asked again whenever the image is reused, so that it must be idempotent; by default there is nothing to do.
+    /// With `force` (`--force`) a parameter may move back to an older version.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Publish`], with what did happen; the image stays registered.
-    async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
-        let _ = (run, plan, image);
+    async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord, force: bool) -> Result<()> {
+        let _ = (run, plan, image, force);
         Ok(())
     }
 
@@ -110,7 +111,7 @@ pub trait Platform: Send + Sync {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
-    async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+    async fn preflight_publish(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         let _ = (run, plan);
         Ok(())
     }
@@ -119,13 +120,14 @@ pub trait Platform: Send + Sync {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
-    async fn judge_deploying(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+    async fn preflight_deploy(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         let _ = (run, plan);
         Ok(())
     }
 
     /// Moves what runs with an older version to the image, and back when that fails. Can be asked again after a run that
-    /// was cut off. What is done, and how it ends, is written into `rollout` as it happens.
+    /// was cut off. What is done, and how it ends, is written into `rollout` as it happens. With `force` (`--force`) it
+    /// takes over what somebody else moved meanwhile.
     ///
     /// # Errors
     /// Why it failed; the rollout's outcome says what that leaves.
@@ -135,9 +137,10 @@ pub trait Platform: Send + Sync {
         plan: &ImagePlan,
         image: &ImageRecord,
         deployment: &Deployment,
+        force: bool,
         rollout: &mut Rollout,
     ) -> Result<()> {
-        let _ = (run, plan, image, rollout);
+        let _ = (run, plan, image, force, rollout);
         Err(Error::manifest("this platform deploys nothing").at(deployment.route.clone()))
     }
 

@@ -17,7 +17,7 @@ pub trait Provisioner: Send + Sync {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
-    async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
+    async fn preflight(&self, run: &Run, steps: &[&Step]) -> Result<()> {
         let _ = (run, steps);
         Ok(())
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ami_bake_core::engine::{self, BakeContext, Options, PlannedImage};
@@ -281,8 +282,10 @@ async fn a_failed_step_is_tried_again() {
 async fn a_taken_automatic_version_gives_way_a_said_one_does_not() {
     let fixture = Fixture::new();
     fixture.fake.fail("register web 0.1.0", Error::taken("taken"));
-    assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
+    let web = PlainImage::new("web");
+    assert_eq!(fixture.bake(std::slice::from_ref(&web)).await, 0);
     assert_eq!(fixture.versions(), ["shop/web/0.1.1"]);
+    assert_eq!(web.reads.load(Ordering::Relaxed), 1, "another version does not read the image's files again");
 
     let fixture = Fixture::new();
     let web = PlainImage { version: VersionRule::Fixed(Version::new(0, 1, 0)), ..PlainImage::new("web") };

@@ -58,11 +58,11 @@ impl Platform for Docker {
         publish::register(&self.client, run, image, registration).await
     }
 
-    async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+    async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord, _: bool) -> Result<()> {
         publish::publish(&self.client, &self.settings, run, plan, image).await
     }
 
-    async fn judge_publishing(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+    async fn preflight_publish(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         publish::preflight(&self.settings, run, plan).await
     }
 

@@ -331,7 +331,6 @@ impl Loading<'_> {
 mod tests {
     use super::*;
     use crate::diagnostic::{Style, text};
-    use ami_bake_core::plan::Recipe as _;
 
     fn shown(manifest: &str) -> String {
         let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &Options::default());

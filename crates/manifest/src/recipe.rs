@@ -1,8 +1,10 @@
 //! The manifest as a recipe of the engine.
 
+use std::sync::Arc;
+
 use ami_bake_core::plan::{
-    Digest, Distribution, ImageKey, ImagePlan, ImageSettings, MachineSettings, Recipe, Resolved, SourceImage,
-    SourceQuery, Variant, VersionRule,
+    Digest, Distribution, Draft, ImageDefinition, ImageKey, ImagePlan, ImageSettings, Inputs, MachineSettings, Recipe,
+    SourceImage, SourceQuery, Variant,
 };
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;
@@ -15,15 +17,38 @@ use crate::resolve::Resolver;
 use crate::tree::Node;
 use crate::variant::{Evaluated, PHASES};
 
-/// Stands for a version that `auto` will give: the digest may not depend on it.
-const AUTOMATIC: Version = Version::new(0, 0, 0);
-
 impl Recipe for Manifest {
     fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    fn variants(&self) -> Vec<Variant> {
+    fn drafts(self: Arc<Self>) -> Vec<Draft> {
+        let definition = |key: &ImageKey| Arc::new(Definition { manifest: Arc::clone(&self), key: key.clone() });
+        self.variants().into_iter().map(|variant| Draft::new(variant.clone(), definition(&variant.key))).collect()
+    }
+}
+
+/// What the manifest says about one image.
+struct Definition {
+    manifest: Arc<Manifest>,
+    key: ImageKey,
+}
+
+impl ImageDefinition for Definition {
+    fn evaluate(&self, source: &SourceImage, version: &Version) -> Result<ImagePlan> {
+        let mut findings = Vec::new();
+        let plan = self.manifest.lower(&self.key, source, version, &mut findings);
+        plan.ok_or_else(|| self.manifest.failure(&self.key, &findings))
+    }
+
+    fn read(&self, plan: &ImagePlan) -> Result<(Digest, Inputs)> {
+        lower::digest(plan)
+    }
+}
+
+impl Manifest {
+    /// The selected images and variants, each after the one that it is built on.
+    pub fn variants(&self) -> Vec<Variant> {
         let variants = self.images.iter().flat_map(|image| &image.variants).filter(|variant| variant.selected);
         variants
             .map(|variant| Variant {
@@ -36,31 +61,6 @@ impl Recipe for Manifest {
             .collect()
     }
 
-    fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest> {
-        let version = match &self.version {
-            VersionRule::Fixed(version) => version,
-            VersionRule::Auto | VersionRule::Release => &AUTOMATIC,
-        };
-        self.plan(key, &Resolved { source, version }).map(|plan| plan.digest)
-    }
-
-    fn plan(&self, key: &ImageKey, resolved: &Resolved<'_>) -> Result<ImagePlan> {
-        let digest = match (&self.version, resolved.version) {
-            (VersionRule::Fixed(fixed), version) if fixed == version => None,
-            (VersionRule::Auto | VersionRule::Release, version) if version == &AUTOMATIC => None,
-            _ => Some(self.digest(key, resolved.source)?),
-        };
-        let mut findings = Vec::new();
-        let mut plan = self.lower(key, resolved, &mut findings).ok_or_else(|| self.failure(key, &findings))?;
-        plan.digest = match digest {
-            Some(digest) => digest,
-            None => lower::digest(&plan)?,
-        };
-        Ok(plan)
-    }
-}
-
-impl Manifest {
     /// Where the selected images go, as far as that is known without a source: as a final version would be published.
     pub fn distributions(&self) -> Vec<Distribution> {
         self.outlines(&Version::new(1, 0, 0)).into_iter().map(|(_, plan)| plan.settings.distribution).collect()
@@ -79,8 +79,8 @@ impl Manifest {
             identity: String::new(),
             version: None,
         };
-        let resolved = Resolved { source: &source, version };
-        let of = |variant: Variant| Some((variant.source, self.lower(&variant.key, &resolved, &mut Vec::new())?));
+        let of =
+            |variant: Variant| Some((variant.source, self.lower(&variant.key, &source, version, &mut Vec::new())?));
         self.variants().into_iter().filter_map(of).collect()
     }
 
@@ -88,11 +88,12 @@ impl Manifest {
     pub(crate) fn lower(
         &self,
         key: &ImageKey,
-        resolved: &Resolved<'_>,
+        source: &SourceImage,
+        version: &Version,
         findings: &mut Vec<Diagnostic>,
     ) -> Option<ImagePlan> {
         let (image, variant) = self.variant(key)?;
-        let scope = self.planned_scope(key, variant, resolved.source, resolved.version);
+        let scope = self.planned_scope(key, variant, source, version);
         let Evaluated { image: typed, steps } = self.evaluate(image, &scope, findings)?;
         let route = Route::root().key("images").key(image.name.as_str());
         let machine = match lower::machine(typed.machine.as_ref(), &self.folder) {
@@ -108,13 +109,13 @@ impl Manifest {
         };
         // What a pull request or a side branch bakes goes nowhere, unless the manifest says so in as many words.
         let published = match image.node.get("publish").and_then(|publish| publish.get("if")) {
-            None => resolved.version.pre.is_empty(),
+            None => version.pre.is_empty(),
             condition => {
                 let resolver = Resolver::plain(&self.sources, &scope);
                 resolver.condition(condition, &route.key("publish").key("if"), findings)
             }
         };
-        let mut settings = self.settings(&typed, key, resolved.version, published);
+        let mut settings = self.settings(&typed, key, version, published);
         // Of another platform's deployments nothing is left but a line that says so.
         if self.deploys() {
             let list = image.node.get("deploy").map(Node::items).unwrap_or_default();
@@ -125,7 +126,7 @@ impl Manifest {
                 .map(|(index, (node, entry))| {
                     let route = route.key("deploy").index(index);
                     let wanted = match node.get("if") {
-                        None => resolved.version.pre.is_empty(),
+                        None => version.pre.is_empty(),
                         condition => {
                             Resolver::plain(&self.sources, &scope).condition(condition, &route.key("if"), findings)
                         }
@@ -142,13 +143,13 @@ impl Manifest {
         Some(ImagePlan {
             key: key.clone(),
             namespace: self.namespace.clone(),
-            source: resolved.source.clone(),
+            source: source.clone(),
             machine,
             build: lowered(0, build),
             validate: lowered(1, validate),
             test: lowered(2, test),
             settings,
-            version: resolved.version.clone(),
+            version: version.clone(),
             digest: Digest::from_text(""),
             route,
         })

@@ -7,6 +7,7 @@ mod expect;
 mod files;
 mod foreign;
 pub mod http;
+mod local;
 mod packages;
 mod poll;
 mod reboot;

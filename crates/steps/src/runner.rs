@@ -41,7 +41,7 @@ impl Provisioner for StepRunner {
         step_type(&step.action).apply(run, on, step, output).await
     }
 
-    async fn judge(&self, run: &Run, steps: &[&Step]) -> Result<()> {
+    async fn preflight(&self, run: &Run, steps: &[&Step]) -> Result<()> {
         let mut rest = steps.to_vec();
         while let Some(first) = rest.first() {
             let name = first.action.name();

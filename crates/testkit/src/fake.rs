@@ -185,6 +185,7 @@ impl Platform for Fake {
         plan: &ImagePlan,
         _: &ImageRecord,
         deployment: &Deployment,
+        _: bool,
         rollout: &mut Rollout,
     ) -> Result<()> {
         rollout.outcome = Outcome::RolledBack;

@@ -1,19 +1,21 @@
 //! A recipe and a provisioner made of plain data, for tests of the engine alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ami_bake_core::event::Package;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::plan::{
-    BakedQuery, Deployment, Digest, Digester, Distribution, ImageKey, ImagePlan, ImageSettings, MachineSettings,
-    OnFailure, Recipe, Refresh, Resolved, Retention, RunStep, SourceImage, SourceQuery, Step, StepAction, Strategy,
-    Variant, VersionRule,
+    BakedQuery, Deployment, Digest, Digester, Distribution, Draft, ImageDefinition, ImageKey, ImagePlan, ImageSettings,
+    Inputs, MachineSettings, OnFailure, Recipe, Refresh, Retention, RunStep, SourceImage, SourceQuery, Step,
+    StepAction, Strategy, Variant, VersionRule,
 };
 use ami_bake_core::provision::{ConnectedMachine, Login, Provisioner};
 use ami_bake_core::{Error, Result, Route, Run};
 use async_trait::async_trait;
+use semver::Version;
 
 /// A step whose script is an order for the [`Scripted`] provisioner: `pass`, `fail`, `hang`, `fail-once`.
 pub fn step(name: &str, order: &str) -> Step {
@@ -26,6 +28,7 @@ pub fn step(name: &str, order: &str) -> Step {
         retries: 0,
         on_failure: OnFailure::Abort,
         cache_for: None,
+        inputs: Inputs::default(),
     }
 }
 
@@ -46,6 +49,8 @@ pub struct PlainImage {
     pub build: Vec<Step>,
     /// Test steps.
     pub test: Vec<Step>,
+    /// How often its files were read.
+    pub reads: Arc<AtomicUsize>,
 }
 
 impl PlainImage {
@@ -59,6 +64,7 @@ impl PlainImage {
             deployments: Vec::new(),
             build: vec![step("build it", "pass")],
             test: vec![step("test it", "pass")],
+            reads: Arc::default(),
         }
     }
 
@@ -81,7 +87,6 @@ impl PlainImage {
             .map(|target| Deployment {
                 route: Route::root().key("images").key(&self.name).key("deploy"),
                 wanted: true,
-                forced: false,
                 template: (*target).to_owned(),
                 region: None,
                 role: None,
@@ -108,21 +113,12 @@ impl PlainImage {
 #[derive(Debug, Clone)]
 pub struct Plain(pub Vec<PlainImage>);
 
-impl Plain {
-    fn get(&self, key: &ImageKey) -> Result<&PlainImage> {
-        self.0
-            .iter()
-            .find(|image| image.name == key.image)
-            .ok_or_else(|| Error::manifest(format!("there is no image {key}")))
-    }
-}
-
 impl Recipe for Plain {
     fn namespace(&self) -> &'static str {
         "shop"
     }
 
-    fn variants(&self) -> Vec<Variant> {
+    fn drafts(self: Arc<Self>) -> Vec<Draft> {
         let variant = |image: &PlainImage| Variant {
             key: ImageKey::new(&image.name),
             route: Route::root().key("images").key(&image.name),
@@ -140,38 +136,41 @@ impl Recipe for Plain {
             after: image.base.as_ref().map(ImageKey::new),
             version: image.version.clone(),
         };
-        self.0.iter().map(variant).collect()
+        let draft = |image: &PlainImage| Draft::new(variant(image), Arc::new(image.clone()));
+        self.0.iter().map(draft).collect()
     }
+}
 
-    fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest> {
-        let image = self.get(key)?;
-        let mut digester = Digester::default();
-        digester.part("source", &source.identity);
-        digester.part("build", format!("{:?}", image.build));
-        Ok(digester.finish())
-    }
-
-    fn plan(&self, key: &ImageKey, resolved: &Resolved<'_>) -> Result<ImagePlan> {
-        let image = self.get(key)?;
+impl ImageDefinition for PlainImage {
+    fn evaluate(&self, source: &SourceImage, version: &Version) -> Result<ImagePlan> {
+        let key = ImageKey::new(&self.name);
         Ok(ImagePlan {
-            key: key.clone(),
-            route: Route::root().key("images").key(&image.name),
+            route: Route::root().key("images").key(&self.name),
             namespace: "shop".to_owned(),
-            source: resolved.source.clone(),
+            source: source.clone(),
             machine: MachineSettings::default(),
-            build: image.build.clone(),
+            build: self.build.clone(),
             validate: Vec::new(),
-            test: image.test.clone(),
+            test: self.test.clone(),
             settings: ImageSettings {
-                name: format!("shop/{key}/{}", resolved.version),
-                retention: image.retention,
-                deployments: image.deployments.clone(),
-                distribution: Distribution { wanted: resolved.version.pre.is_empty(), ..Distribution::default() },
+                name: format!("shop/{key}/{version}"),
+                retention: self.retention,
+                deployments: self.deployments.clone(),
+                distribution: Distribution { wanted: version.pre.is_empty(), ..Distribution::default() },
                 ..ImageSettings::default()
             },
-            version: resolved.version.clone(),
-            digest: self.digest(key, resolved.source)?,
+            version: version.clone(),
+            digest: Digest::from_text(""),
+            key,
         })
+    }
+
+    fn read(&self, plan: &ImagePlan) -> Result<(Digest, Inputs)> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let mut digester = Digester::default();
+        digester.part("source", &plan.source.identity);
+        digester.part("build", format!("{:?}", self.build));
+        Ok((digester.finish(), Inputs::default()))
     }
 }
 

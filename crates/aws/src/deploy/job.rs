@@ -16,6 +16,8 @@ pub(super) struct Job<'a> {
     pub(super) run: Run,
     pub(super) plan: &'a ImagePlan,
     pub(super) deployment: &'a Deployment,
+    /// Take over what somebody else moved meanwhile.
+    pub(super) force: bool,
     pub(super) current: CurrentState,
     /// The version that is deployed.
     pub(super) version: i64,

@@ -31,6 +31,7 @@ pub(crate) async fn deploy(
     plan: &ImagePlan,
     record: &ImageRecord,
     deployment: &Deployment,
+    force: bool,
     rollout: &mut Rollout,
 ) -> Result<()> {
     let run = deployment.role.as_deref().map_or_else(|| run.clone(), |role| run.under(role));
@@ -44,7 +45,7 @@ pub(crate) async fn deploy(
     rollout.from = u64::try_from(current.from).ok();
     let (version, made) = version(client, &run, plan, &current, &image, rollout).await?;
     rollout.version = u64::try_from(version).ok();
-    let job = Job { run, plan, deployment, current, version, made, fleet: Arc::clone(&fleet) };
+    let job = Job { run, plan, deployment, force, current, version, made, fleet: Arc::clone(&fleet) };
     match job.carry_out(rollout).await {
         Ok(()) => {
             job.keep_version()?;
@@ -205,9 +206,7 @@ impl Job<'_> {
         let failure = |error| RolloutFailure::new(outcome, error);
         let mut pointed = false;
         if wanted {
-            pointed = pointers::make_default(client, template, self.version, self.deployment.forced)
-                .await
-                .map_err(failure)?;
+            pointed = pointers::make_default(client, template, self.version, self.force).await.map_err(failure)?;
             if pointed {
                 rollout.done.push(format!("version {} is the default of {}", self.version, template.name));
             }

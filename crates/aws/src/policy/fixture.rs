@@ -64,7 +64,6 @@ pub(crate) fn deployment(role: Option<&str>, group: Option<&str>, strategy: Stra
     Deployment {
         route: Route::root(),
         wanted: true,
-        forced: false,
         template: "lt-0abc".into(),
         region: None,
         role: role.map(str::to_owned),
@@ -96,7 +95,6 @@ pub(crate) fn everything() -> (Vec<Outline>, Vec<Grant>) {
     let settings = || ImageSettings {
         distribution: Distribution {
             wanted: true,
-            forced: false,
             regions: vec![region("us-east-1"), region("eu-west-1")],
             targets: vec![TargetPlan { role: OTHER.into(), regions: vec![region("eu-west-1")] }],
             copy: plan::CopyMethod::Image,

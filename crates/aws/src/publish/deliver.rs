@@ -20,14 +20,20 @@ use crate::image::described;
 ///
 /// # Errors
 /// [`ErrorKind::Publish`] when a place failed; the others are still published, and all are reported.
-pub(crate) async fn publish(publisher: &Publisher, run: &Run, plan: &ImagePlan, record: &ImageRecord) -> Result<()> {
+pub(crate) async fn publish(
+    publisher: &Publisher,
+    run: &Run,
+    plan: &ImagePlan,
+    record: &ImageRecord,
+    force: bool,
+) -> Result<()> {
     if !plan.settings.distribution.is_needed() {
         return Ok(());
     }
     let image = described(&publisher.home, run, &record.id).await?;
     let from = HomeImage { record, image: &image };
     let all = destinations(&publisher.places, &[&plan.settings.distribution]);
-    let results = join_all(all.iter().map(|to| deliver(publisher, run, plan, &from, to))).await;
+    let results = join_all(all.iter().map(|to| deliver(publisher, run, plan, &from, to, force))).await;
     run.check()?;
     let (good, bad): (Vec<_>, Vec<_>) = all.iter().zip(results).partition(|(_, result)| result.is_ok());
     let good: Vec<&str> = good.iter().map(|(to, _)| to.place()).collect();
@@ -46,6 +52,7 @@ async fn deliver(
     plan: &ImagePlan,
     from: &HomeImage<'_>,
     to: &Destination,
+    force: bool,
 ) -> Result<()> {
     let mut delivery = Delivery {
         region: to.region.region.clone(),
@@ -54,7 +61,7 @@ async fn deliver(
         done: Vec::new(),
         failure: None,
     };
-    let result = steps(publisher, run, plan, from, to, &mut delivery).await;
+    let result = steps(publisher, run, plan, from, to, force, &mut delivery).await;
     let result = result.map_err(|error| match error.kind() {
         ErrorKind::Cancelled => error,
         _ => error.into_kind(ErrorKind::Publish),
@@ -70,6 +77,7 @@ async fn steps(
     plan: &ImagePlan,
     from: &HomeImage<'_>,
     to: &Destination,
+    force: bool,
     delivery: &mut Delivery,
 ) -> Result<()> {
     let client = to.client();
@@ -88,7 +96,7 @@ async fn steps(
     delivery.done.extend(share(client, id, &wanted.share, &from.record.tags).await?);
     delivery.done.extend(mark(client, run, image, wanted).await?);
     // What points at the image comes last: it is all that it should be by then.
-    delivery.done.extend(point(client, run, plan, id).await?);
+    delivery.done.extend(point(client, run, plan, id, force).await?);
     Ok(())
 }
 

@@ -20,14 +20,20 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Points the plan's parameters at an image. One that holds a newer version of the same image stays, unless it is
 /// forced. Answers which were set, in words.
-pub(super) async fn point(client: &Client, run: &Run, plan: &ImagePlan, id: &str) -> Result<Option<String>> {
+pub(super) async fn point(
+    client: &Client,
+    run: &Run,
+    plan: &ImagePlan,
+    id: &str,
+    force: bool,
+) -> Result<Option<String>> {
     let mut set = Vec::new();
     for name in &plan.settings.distribution.parameters {
         let held = run.until_cancelled(value(client, name)).await??;
         if held.as_deref() == Some(id) {
             continue;
         }
-        if let (Some(held), false) = (&held, plan.settings.distribution.forced)
+        if let (Some(held), false) = (&held, force)
             && let Some(newer) = newer(client, plan, held).await?
         {
             run.warn(

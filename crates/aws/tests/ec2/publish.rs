@@ -36,7 +36,7 @@ fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
                 }
             }
         });
-        let error = fixture.aws.publish(&run, &plan, &image).await.unwrap_err();
+        let error = fixture.aws.publish(&run, &plan, &image, false).await.unwrap_err();
         done.store(true, Ordering::Relaxed);
         ticking.await.unwrap();
         assert_eq!(error.kind(), ErrorKind::Publish);
@@ -48,7 +48,7 @@ fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
         assert_eq!(fixture.cloud.count("PutParameter"), 1, "it is judged, not asked for again");
 
         // The next publication sets what is missing.
-        fixture.aws.publish(&fixture.run, &plan, &image).await.unwrap();
+        fixture.aws.publish(&fixture.run, &plan, &image, false).await.unwrap();
         assert_eq!(fixture.cloud.count("PutParameter"), 2);
         fixture.closed().await;
     });

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ami_bake_core::plan::Inputs;
 use ami_bake_core::{Error, Result};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 
@@ -11,9 +12,13 @@ use super::{Document, parse, validate_inputs};
 ///
 /// # Errors
 /// When it can't be read, or is wrong.
-pub(crate) fn read(path: &Path) -> Result<Document> {
+pub(crate) fn read(path: &Path, inputs: &Inputs) -> Result<Document> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::build(format!("read the component document {}", path.display())).because(error))?;
+    if !inputs.has(path, text.as_bytes()) {
+        return Err(Error::build(format!("the component document {} changed while baking", path.display()))
+            .help("Nothing may write to local files during a bake."));
+    }
     read_text(&path.display().to_string(), &text)
 }
 

@@ -92,7 +92,7 @@ impl Fixture {
     /// Validates the build phase of a whole document, as a bake does before it starts a machine.
     pub(crate) async fn preflight(&self, document: &str) -> Result<()> {
         let step = self.of(document, &[Phase::Build], &[]);
-        self.components.judge(&self.run, &[&step]).await
+        self.components.preflight(&self.run, &[&step]).await
     }
 
     /// Runs phases of a document.
@@ -147,6 +147,7 @@ fn step(path: &Path, phases: &[Phase], with: &[(&str, &str)]) -> Step {
         retries: 0,
         on_failure: OnFailure::Abort,
         cache_for: None,
+        inputs: ami_bake_core::plan::Inputs::default(),
     }
 }
 

@@ -11,15 +11,15 @@ use crate::engine::published::Published;
 use crate::error::{Error, Result};
 use crate::event::Decision;
 use crate::image::ImageRecord;
-use crate::plan::{
-    Digest, ImageKey, ImagePlan, Phase, Recipe, Resolved, SourceImage, SourceQuery, Variant, VersionRule,
-};
+use crate::plan::{Digest, Draft, ImageKey, ImagePlan, ResolvedDraft, SourceQuery, Variant, VersionRule};
 use crate::run::Run;
 use crate::version::{next, prerelease};
 
-/// A variant with everything decided.
-#[derive(Debug, Clone)]
+/// An image with everything decided.
+#[derive(Clone)]
 pub(super) struct Decided {
+    /// The draft with its source, for the plan of another version.
+    pub draft: ResolvedDraft,
     pub plan: ImagePlan,
     pub decision: Decision,
     /// True when the version was made by a rule, so that a taken one may give way to the next.
@@ -31,10 +31,11 @@ pub(super) async fn decide(
     run: &Run,
     context: &BakeContext,
     options: &Options,
-    variant: &Variant,
+    draft: &Draft,
     base: Option<&ImageRecord>,
     published: &Published,
 ) -> Result<Decided> {
+    let variant = &draft.variant;
     let (source, published) = futures::future::try_join(
         async {
             match base {
@@ -47,26 +48,24 @@ pub(super) async fn decide(
     .await
     .map_err(|error| if error.route().is_none() { error.at(variant.route.key("source")) } else { error })?;
 
-    let digest = context.recipe.digest(&variant.key, &source)?;
-    let wanted = wanted_version(run, options, variant, &published)?;
-    let hits = Hits {
-        digest: &digest,
+    let draft = draft.resolve(source).await?;
+    let requested = requested_version(run, options, variant, &published)?;
+    let cache = CacheLookup {
+        digest: draft.digest(),
         context: &options.context,
-        cache_for: cache_for(context.recipe.as_ref(), variant, &source)?,
+        cache_for: draft.cache_for(),
         now: run.clock().now(),
     };
     let replaces = context.platform.capabilities().replaces_versions;
-    let (version, decision) = judge(&wanted, &published, &hits, options.force, replaces, &variant.key)?;
-    let mut plan = context.recipe.plan(&variant.key, &Resolved { source: &source, version: &version })?;
-    plan.settings.distribution.forced = options.force;
+    let (version, decision) = decide_version(&requested, &published, &cache, options.force, replaces, &variant.key)?;
+    let plan = draft.at(&version)?;
     if plan.settings.goes_further() {
-        context.platform.judge_publishing(run, &plan).await?;
+        context.platform.preflight_publish(run, &plan).await?;
     }
-    deploy::force(&mut plan, options.force);
     if !options.until_validate {
-        deploy::judge(run, context, &plan).await?;
+        deploy::preflight(run, context, &plan).await?;
     }
-    Ok(Decided { plan, decision, automatic: wanted.automatic })
+    Ok(Decided { draft, plan, decision, automatic: requested.automatic })
 }
 
 /// A sibling that wasn't baked in this run (`--image web` alone) is looked for among the published ones.
@@ -79,7 +78,7 @@ fn external(query: &SourceQuery) -> SourceQuery {
 
 /// The version that the rules ask for.
 #[derive(Debug)]
-struct Wanted {
+struct RequestedVersion {
     version: Version,
     /// Made by a rule and not said by anybody: an unchanged image keeps the version that it has.
     automatic: bool,
@@ -93,11 +92,16 @@ pub(super) async fn version_of(
     variant: &Variant,
     published: &Published,
 ) -> Result<Version> {
-    Ok(wanted_version(run, options, variant, &published.of(run, context, &variant.key).await?)?.version)
+    Ok(requested_version(run, options, variant, &published.of(run, context, &variant.key).await?)?.version)
 }
 
-fn wanted_version(run: &Run, options: &Options, variant: &Variant, published: &[ImageRecord]) -> Result<Wanted> {
-    let exactly = |version: &Version| Wanted { version: version.clone(), automatic: false };
+fn requested_version(
+    run: &Run,
+    options: &Options,
+    variant: &Variant,
+    published: &[ImageRecord],
+) -> Result<RequestedVersion> {
+    let exactly = |version: &Version| RequestedVersion { version: version.clone(), automatic: false };
     let following =
         || next(published.iter().filter(|image| image.tested.is_some()).map(|image| &image.version), options.bump);
     let said = options.image_versions.get(&variant.key.to_string()).or(options.image_version.as_ref());
@@ -114,11 +118,11 @@ fn wanted_version(run: &Run, options: &Options, variant: &Variant, published: &[
         VersionContext::Branch { run } => format!("dev.{run}"),
         VersionContext::Default => match &variant.version {
             VersionRule::Fixed(version) => return Ok(exactly(version)),
-            VersionRule::Auto => return Ok(Wanted { version: base, automatic: true }),
+            VersionRule::Auto => return Ok(RequestedVersion { version: base, automatic: true }),
             VersionRule::Release => format!("dev.{}", run.clock().now().as_second()),
         },
     };
-    Ok(Wanted { version: prerelease(&base, &identifiers)?, automatic: true })
+    Ok(RequestedVersion { version: prerelease(&base, &identifiers)?, automatic: true })
 }
 
 /// Seven digits of a commit. Digits alone with a leading zero are no semantic version identifier, so they get git's `g`.
@@ -131,25 +135,15 @@ fn commit_identifier(sha: &str) -> String {
     }
 }
 
-/// How long the digest stands for the image: the shortest `cache-for` of its steps.
-fn cache_for(recipe: &dyn Recipe, variant: &Variant, source: &SourceImage) -> Result<Option<Duration>> {
-    let plan = recipe.plan(&variant.key, &Resolved { source, version: &Version::new(0, 0, 0) })?;
-    Ok([Phase::Build, Phase::Validate, Phase::Test]
-        .into_iter()
-        .flat_map(|phase| plan.steps(phase))
-        .filter_map(|step| step.cache_for)
-        .min())
-}
-
-/// Which published images stand for an unchanged one.
-struct Hits<'a> {
+/// Which published images can be reused: those of the same digest that are tested, available and not expired.
+struct CacheLookup<'a> {
     digest: &'a Digest,
     context: &'a VersionContext,
     cache_for: Option<Duration>,
     now: Timestamp,
 }
 
-impl Hits<'_> {
+impl CacheLookup<'_> {
     fn is_hit(&self, image: &ImageRecord) -> bool {
         let Some(tested) = image.tested else { return false };
         image.available && image.digest == *self.digest && self.is_fresh(tested) && self.is_ours(&image.version)
@@ -168,38 +162,38 @@ impl Hits<'_> {
     }
 }
 
-fn judge(
-    wanted: &Wanted,
+fn decide_version(
+    requested: &RequestedVersion,
     published: &[ImageRecord],
-    hits: &Hits<'_>,
+    cache: &CacheLookup<'_>,
     force: bool,
     replaces: bool,
     key: &ImageKey,
 ) -> Result<(Version, Decision)> {
     // Final versions before pre-releases of the same content, then the highest.
-    let hit = published.iter().filter(|image| hits.is_hit(image)).max_by_key(|image| &image.version);
-    let same_version = published.iter().find(|image| image.version == wanted.version && image.tested.is_some());
+    let hit = published.iter().filter(|image| cache.is_hit(image)).max_by_key(|image| &image.version);
+    let same_version = published.iter().find(|image| image.version == requested.version && image.tested.is_some());
 
-    if let (Some(taken), false) = (same_version, wanted.automatic) {
-        if hits.is_hit(taken) && !force {
-            return Ok((wanted.version.clone(), Decision::Reuse { image: taken.clone() }));
+    if let (Some(taken), false) = (same_version, requested.automatic) {
+        if cache.is_hit(taken) && !force {
+            return Ok((requested.version.clone(), Decision::Reuse { image: taken.clone() }));
         }
         if !replaces {
-            return Err(taken_by(key, taken, hits.digest, force));
+            return Err(taken_by(key, taken, cache.digest, force));
         }
     }
     if force {
-        return Ok((wanted.version.clone(), Decision::Bake { reason: "it was asked for with --force".to_owned() }));
+        return Ok((requested.version.clone(), Decision::Bake { reason: "it was asked for with --force".to_owned() }));
     }
     if let Some(hit) = hit {
-        let keeps_version = wanted.automatic && (hit.version.pre.is_empty() || !wanted.version.pre.is_empty());
+        let keeps_version = requested.automatic && (hit.version.pre.is_empty() || !requested.version.pre.is_empty());
         return Ok(if keeps_version {
             (hit.version.clone(), Decision::Reuse { image: hit.clone() })
         } else {
-            (wanted.version.clone(), Decision::Reregister { image: hit.clone() })
+            (requested.version.clone(), Decision::Reregister { image: hit.clone() })
         });
     }
-    Ok((wanted.version.clone(), Decision::Bake { reason: why(published, hits) }))
+    Ok((requested.version.clone(), Decision::Bake { reason: why(published, cache) }))
 }
 
 fn taken_by(key: &ImageKey, taken: &ImageRecord, digest: &Digest, force: bool) -> Error {
@@ -212,12 +206,12 @@ fn taken_by(key: &ImageKey, taken: &ImageRecord, digest: &Digest, force: bool) -
         .help("A published version never changes. Raise the version, write `version: auto`, or delete the image.")
 }
 
-fn why(published: &[ImageRecord], hits: &Hits<'_>) -> String {
+fn why(published: &[ImageRecord], cache: &CacheLookup<'_>) -> String {
     let tested: Vec<&ImageRecord> = published.iter().filter(|image| image.tested.is_some()).collect();
     let Some(latest) = tested.iter().max_by_key(|image| image.tested) else {
         return "nothing is published yet".to_owned();
     };
-    if tested.iter().any(|image| image.digest == *hits.digest && image.tested.is_some_and(|at| !hits.is_fresh(at))) {
+    if tested.iter().any(|image| image.digest == *cache.digest && image.tested.is_some_and(|at| !cache.is_fresh(at))) {
         return "a step's cache-for is over".to_owned();
     }
     format!("the digest changed since {} ({})", latest.version, latest.digest.short())

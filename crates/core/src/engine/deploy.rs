@@ -15,7 +15,13 @@ use crate::run::Run;
 ///
 /// # Errors
 /// [`ErrorKind::Deploy`] for the first that failed.
-pub(super) async fn deploy(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+pub(super) async fn deploy(
+    run: &Run,
+    context: &BakeContext,
+    plan: &ImagePlan,
+    image: &ImageRecord,
+    force: bool,
+) -> Result<()> {
     let all = &plan.settings.deployments;
     if !all.iter().any(|deployment| deployment.wanted) {
         for deployment in all {
@@ -23,16 +29,16 @@ pub(super) async fn deploy(run: &Run, context: &BakeContext, plan: &ImagePlan, i
         }
         return Ok(());
     }
-    stage(run, Stage::Deploy, each(run, context, plan, image)).await
+    stage(run, Stage::Deploy, each(run, context, plan, image, force)).await
 }
 
 /// Says what of a plan's deployments can't come to a good end, before a machine starts.
 ///
 /// # Errors
 /// What the platform says.
-pub(super) async fn judge(run: &Run, context: &BakeContext, plan: &ImagePlan) -> Result<()> {
+pub(super) async fn preflight(run: &Run, context: &BakeContext, plan: &ImagePlan) -> Result<()> {
     if plan.settings.deployments.iter().any(|deployment| deployment.wanted) {
-        context.platform.judge_deploying(run, plan).await?;
+        context.platform.preflight_deploy(run, plan).await?;
     }
     Ok(())
 }
@@ -42,14 +48,7 @@ pub(super) fn places(context: &BakeContext, all: &[Deployment]) -> Vec<String> {
     all.iter().filter(|deployment| deployment.wanted).map(|deployment| rollout(context, deployment).place()).collect()
 }
 
-/// Sets what the caller decides: whether somebody else's changes are taken over.
-pub(super) fn force(plan: &mut ImagePlan, forced: bool) {
-    for deployment in &mut plan.settings.deployments {
-        deployment.forced = forced;
-    }
-}
-
-async fn each(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+async fn each(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageRecord, force: bool) -> Result<()> {
     let mut failed: Option<Error> = None;
     for deployment in &plan.settings.deployments {
         let mut rollout = rollout(context, deployment);
@@ -59,7 +58,7 @@ async fn each(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageR
         }
         rollout.outcome = Outcome::Failed;
         let result = match run.check() {
-            Ok(()) => context.platform.deploy(run, plan, image, deployment, &mut rollout).await,
+            Ok(()) => context.platform.deploy(run, plan, image, deployment, force, &mut rollout).await,
             cancelled => cancelled,
         };
         let result = result.map_err(|error| match error.kind() {

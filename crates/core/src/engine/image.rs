@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::engine::decide::Decided;
-use crate::engine::deploy;
 use crate::engine::options::{BakeContext, Options};
 use crate::engine::phase::run_phase;
 use crate::engine::retention::retire;
@@ -15,7 +14,7 @@ use crate::image::ImageRecord;
 use crate::ledger::{Closed, MACHINE};
 use crate::machine::ConnectedMachine;
 use crate::machine::{Candidate, Capture, Keep, Launch, Machine};
-use crate::plan::{ImagePlan, Phase, Resolved, SourceImage, Step};
+use crate::plan::{ImagePlan, Phase, SourceImage, Step};
 use crate::platform::Registration;
 use crate::run::Run;
 use crate::version::{in_name, next};
@@ -33,19 +32,19 @@ pub(super) async fn bake_image(
     decided: &Decided,
 ) -> Result<Option<(ImagePlan, ImageRecord)>> {
     let plan = &decided.plan;
-    judge(run, context, plan, &[Phase::Build, Phase::Validate, Phase::Test]).await?;
+    preflight(run, context, plan, &[Phase::Build, Phase::Validate, Phase::Test]).await?;
     let Some(candidate) = build(run, context, options, plan).await? else { return Ok(None) };
     let test = stage(run, Stage::Test, boot_and_test(run, context, options, plan, &candidate.image));
     let tested = tokio::join!(test, prepare(run, context, plan, &candidate)).0?;
     // The machine that passed is of no more use: nothing waits until it is given back.
-    let published = stage(run, Stage::Publish, publish(run, context, decided, &candidate));
+    let published = stage(run, Stage::Publish, publish(run, context, options, decided, &candidate));
     tokio::join!(published, tested.give_back(run, options)).0.map(Some)
 }
 
 /// Asks for what the steps of these phases need on this computer.
-async fn judge(run: &Run, context: &BakeContext, plan: &ImagePlan, phases: &[Phase]) -> Result<()> {
+async fn preflight(run: &Run, context: &BakeContext, plan: &ImagePlan, phases: &[Phase]) -> Result<()> {
     let steps: Vec<&Step> = phases.iter().flat_map(|phase| plan.steps(*phase)).collect();
-    context.provisioner.judge(run, &steps).await
+    context.provisioner.preflight(run, &steps).await
 }
 
 /// Begins the copies that publishing will need.
@@ -59,11 +58,12 @@ async fn prepare(run: &Run, context: &BakeContext, plan: &ImagePlan, candidate: 
 pub(super) async fn reregister(
     run: &Run,
     context: &BakeContext,
+    options: &Options,
     decided: &Decided,
     image: &ImageRecord,
 ) -> Result<(ImagePlan, ImageRecord)> {
     let candidate = Candidate { image: image.as_source(), parts: image.parts.clone() };
-    stage(run, Stage::Publish, publish(run, context, decided, &candidate)).await
+    stage(run, Stage::Publish, publish(run, context, options, decided, &candidate)).await
 }
 
 /// Publishes an image that is reused: what its plan says of publishing is not in its digest and may have changed.
@@ -72,23 +72,25 @@ pub(super) async fn publish_again(
     context: &BakeContext,
     plan: &ImagePlan,
     image: &ImageRecord,
+    force: bool,
 ) -> Result<()> {
     if !plan.settings.goes_further() {
         return Ok(());
     }
-    stage(run, Stage::Publish, context.platform.publish(run, plan, image)).await
+    stage(run, Stage::Publish, context.platform.publish(run, plan, image, force)).await
 }
 
 /// Gives the final name, and brings the image to where its plan publishes it.
 async fn publish(
     run: &Run,
     context: &BakeContext,
+    options: &Options,
     decided: &Decided,
     candidate: &Candidate,
 ) -> Result<(ImagePlan, ImageRecord)> {
     let (plan, image) = register(run, context, decided, candidate).await?;
     run.emit(Event::Registered { image: image.clone() });
-    context.platform.publish(run, &plan, &image).await?;
+    context.platform.publish(run, &plan, &image, options.force).await?;
     retire(run, context, &plan).await;
     Ok((plan, image))
 }
@@ -173,7 +175,7 @@ pub(super) async fn test_candidate(
     plan: &ImagePlan,
     image: &SourceImage,
 ) -> Result<()> {
-    judge(run, context, plan, &[Phase::Test]).await?;
+    preflight(run, context, plan, &[Phase::Test]).await?;
     boot_and_test(run, context, options, plan, image).await?.give_back(run, options).await;
     Ok(())
 }
@@ -248,13 +250,10 @@ async fn register(
         match context.platform.register(run, candidate, &registration).await {
             Err(error) if error.is_taken() && decided.automatic => {
                 let version = next([&plan.version], crate::version::Bump::Patch);
-                let mut again =
-                    context.recipe.plan(&plan.key, &Resolved { source: &plan.source, version: &version })?;
+                let again = decided.draft.at(&version)?;
                 if !plan.version.pre.is_empty() || again.build != plan.build {
                     return Err(error);
                 }
-                again.settings.distribution.forced = plan.settings.distribution.forced;
-                deploy::force(&mut again, plan.settings.distribution.forced);
                 run.warn(format!("version {} was taken meanwhile, {version} is next", plan.version), None);
                 plan = again;
             }

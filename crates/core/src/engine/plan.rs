@@ -1,6 +1,7 @@
 //! What a bake would do, without doing it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use crate::engine::published::Published;
 use crate::error::Result;
 use crate::event::Decision;
 use crate::image::{ImageRecord, Superseded};
-use crate::plan::{Digest, ImageKey, SourceImage};
+use crate::plan::{Digest, ImageKey, ImagePlan, SourceImage};
 use crate::run::Run;
 
 /// What a bake would do with one image.
@@ -40,6 +41,9 @@ pub enum PlannedImage {
         /// What it would be deployed to, in order.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         deploying: Vec<String>,
+        /// The whole plan.
+        #[serde(skip)]
+        plan: Box<ImagePlan>,
     },
     /// It is baked, since what it is built on is; the rest is known only then.
     WaitsFor {
@@ -59,18 +63,19 @@ pub enum PlannedImage {
 pub async fn plan(run: &Run, context: &BakeContext, options: &Options) -> Result<Vec<PlannedImage>> {
     let mut there: HashMap<ImageKey, Option<ImageRecord>> = HashMap::new();
     let mut planned = Vec::new();
-    let variants = context.recipe.variants();
-    let published = Published::for_images(variants.len());
-    for variant in variants {
+    let drafts = Arc::clone(&context.recipe).drafts();
+    let published = Published::for_images(drafts.len());
+    for draft in drafts {
+        let variant = &draft.variant;
         let base = variant.after.as_ref().and_then(|key| there.get(key).map(|record| (key, record.clone())));
         if let Some((base, None)) = base {
             there.insert(variant.key.clone(), None);
-            let version = run.until_cancelled(version_of(run, context, options, &variant, &published)).await??;
+            let version = run.until_cancelled(version_of(run, context, options, variant, &published)).await??;
             planned.push(PlannedImage::WaitsFor { key: variant.key.clone(), base: base.clone(), version });
             continue;
         }
         let base = base.and_then(|(_, record)| record);
-        let decided = run.until_cancelled(decide(run, context, options, &variant, base.as_ref(), &published)).await??;
+        let decided = run.until_cancelled(decide(run, context, options, &draft, base.as_ref(), &published)).await??;
         let reused = match &decided.decision {
             Decision::Reuse { image } => Some(image.clone()),
             Decision::Reregister { .. } | Decision::Bake { .. } => None,
@@ -86,15 +91,16 @@ pub async fn plan(run: &Run, context: &BakeContext, options: &Options) -> Result
             Vec::new()
         };
         planned.push(PlannedImage::Decided {
-            key: variant.key,
-            name: plan.settings.name,
-            source: Box::new(plan.source),
-            version: plan.version,
-            digest: plan.digest,
+            key: variant.key.clone(),
+            name: plan.settings.name.clone(),
+            source: Box::new(plan.source.clone()),
+            version: plan.version.clone(),
+            digest: plan.digest.clone(),
             decision: Box::new(decided.decision),
             steps: [plan.build.len(), plan.validate.len(), plan.test.len()],
             retiring,
             deploying: deploy::places(context, &plan.settings.deployments),
+            plan: Box::new(plan),
         });
     }
     Ok(planned)

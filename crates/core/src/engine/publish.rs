@@ -1,6 +1,7 @@
 //! Publishes images that are there: what a publication left undone, or what another environment asks for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use semver::Version;
@@ -16,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Decision, Event, Stage};
 use crate::failure::Failure;
 use crate::image::ImageRecord;
-use crate::plan::{ImageKey, ImagePlan, Resolved, SourceImage, Variant};
+use crate::plan::{Draft, ImageKey, ImagePlan, SourceImage};
 use crate::platform::ImageQuery;
 use crate::run::Run;
 use crate::tags;
@@ -44,16 +45,16 @@ pub enum Work {
 /// Publishes or deploys tested images as the recipe says now, and answers the exit code. What is done already is not
 /// repeated.
 pub async fn publish(run: &Run, context: &BakeContext, options: &Options, chosen: &Chosen, work: Work) -> u8 {
-    let variants: Vec<Variant> =
-        context.recipe.variants().into_iter().filter(|variant| chosen.is_meant(&variant.key)).collect();
+    let drafts = Arc::clone(&context.recipe).drafts().into_iter();
+    let drafts: Vec<Draft> = drafts.filter(|draft| chosen.is_meant(&draft.variant.key)).collect();
     run.emit(Event::RunStarted {
         run: run.id().to_owned(),
         namespace: context.recipe.namespace().to_owned(),
         platform: context.platform.capabilities().platform.to_owned(),
         region: context.platform.region(),
-        images: variants.iter().map(|variant| variant.key.clone()).collect(),
+        images: drafts.iter().map(|draft| draft.variant.key.clone()).collect(),
     });
-    let results = join_all(variants.iter().map(|variant| one(run, context, options, variant, chosen, work))).await;
+    let results = join_all(drafts.iter().map(|draft| one(run, context, options, draft, chosen, work))).await;
     if run.cancel.is_cancelled() {
         clean_up(run, context.platform.as_ref()).await;
         return ErrorKind::Cancelled.exit_code();
@@ -89,13 +90,14 @@ async fn one(
     run: &Run,
     context: &BakeContext,
     options: &Options,
-    variant: &Variant,
+    draft: &Draft,
     chosen: &Chosen,
     work: Work,
 ) -> Result<()> {
+    let variant = &draft.variant;
     let run = &run.for_image(&variant.key);
     let found = stage(run, Stage::Source, async {
-        run.until_cancelled(find(run, context, options, variant, chosen, work)).await.flatten()
+        run.until_cancelled(find(run, context, draft, chosen, work)).await.flatten()
     })
     .await;
     let (image, result) = match found {
@@ -108,7 +110,7 @@ async fn one(
                 decision: Decision::Reuse { image: image.clone() },
             });
             run.emit(Event::Registered { image: image.clone() });
-            let result = carry_out(run, context, &plan, &image, work).await;
+            let result = carry_out(run, context, options.force, &plan, &image, work).await;
             (Some(image), result)
         }
     };
@@ -120,13 +122,20 @@ async fn one(
     result
 }
 
-async fn carry_out(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageRecord, work: Work) -> Result<()> {
+async fn carry_out(
+    run: &Run,
+    context: &BakeContext,
+    force: bool,
+    plan: &ImagePlan,
+    image: &ImageRecord,
+    work: Work,
+) -> Result<()> {
     if work != Work::Deploy {
-        publish_again(run, context, plan, image).await?;
+        publish_again(run, context, plan, image, force).await?;
         retire(run, context, plan).await;
     }
     if work != Work::Publish {
-        deploy(run, context, plan, image).await?;
+        deploy(run, context, plan, image, force).await?;
     }
     Ok(())
 }
@@ -135,11 +144,11 @@ async fn carry_out(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &I
 async fn find(
     run: &Run,
     context: &BakeContext,
-    options: &Options,
-    variant: &Variant,
+    draft: &Draft,
     chosen: &Chosen,
     work: Work,
 ) -> Result<(ImagePlan, ImageRecord)> {
+    let variant = &draft.variant;
     let doing = if work == Work::Deploy { "deploy" } else { "publish" };
     let query = ImageQuery {
         namespace: Some(context.recipe.namespace().to_owned()),
@@ -158,15 +167,12 @@ async fn find(
         return Err(Error::preflight(format!("{doing} {}: {} is not tested", chosen.in_words(&variant.key), image.id))
             .help("Only what passed its tests goes further: bake it."));
     }
-    let source = source_of(&image);
-    let mut plan = context.recipe.plan(&variant.key, &Resolved { source: &source, version: &image.version })?;
-    plan.settings.distribution.forced = options.force;
-    deploy::force(&mut plan, options.force);
+    let plan = draft.existing(&source_of(&image), &image.version, &image.digest)?;
     if work != Work::Publish {
         if plan.settings.deployments.is_empty() && work == Work::Deploy {
             run.warn(format!("{} is deployed to nothing: it has no `deploy`", variant.key), None);
         }
-        deploy::judge(run, context, &plan).await?;
+        deploy::preflight(run, context, &plan).await?;
     }
     if work == Work::Deploy {
         return Ok((plan, image));
@@ -184,7 +190,7 @@ async fn find(
         );
     }
     if plan.settings.goes_further() {
-        context.platform.judge_publishing(run, &plan).await?;
+        context.platform.preflight_publish(run, &plan).await?;
     }
     Ok((plan, image))
 }

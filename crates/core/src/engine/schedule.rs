@@ -1,6 +1,7 @@
 //! All images of a run side by side, each as soon as what it is built on is there.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -17,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Decision, Event, Stage};
 use crate::failure::Failure;
 use crate::image::ImageRecord;
-use crate::plan::{ImageKey, ImagePlan, Variant};
+use crate::plan::{Draft, ImageKey, ImagePlan, Variant};
 use crate::run::Run;
 
 /// How long a cancelled run waits for its images to notice before the deletes go out (2 s in all).
@@ -41,19 +42,19 @@ struct Siblings {
 
 /// Bakes every variant of the recipe and answers the exit code; everything else is told as events.
 pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
-    let variants = context.recipe.variants();
+    let drafts = Arc::clone(&context.recipe).drafts();
     run.emit(Event::RunStarted {
         run: run.id().to_owned(),
         namespace: context.recipe.namespace().to_owned(),
         platform: context.platform.capabilities().platform.to_owned(),
         region: context.platform.region(),
-        images: variants.iter().map(|variant| variant.key.clone()).collect(),
+        images: drafts.iter().map(|draft| draft.variant.key.clone()).collect(),
     });
     let siblings = Siblings {
-        outcomes: variants.iter().map(|variant| (variant.key.clone(), watch::channel(Outcome::Open).0)).collect(),
-        published: Published::for_images(variants.len()),
+        outcomes: drafts.iter().map(|draft| (draft.variant.key.clone(), watch::channel(Outcome::Open).0)).collect(),
+        published: Published::for_images(drafts.len()),
     };
-    let all = join_all(variants.iter().map(|variant| one(run, context, options, variant, &siblings)));
+    let all = join_all(drafts.iter().map(|draft| one(run, context, options, draft, &siblings)));
     tokio::pin!(all);
     let results = tokio::select! {
         results = &mut all => results,
@@ -81,13 +82,8 @@ pub(super) fn exit_code(kinds: impl Iterator<Item = ErrorKind>) -> u8 {
     codes.iter().copied().find(|code| *code >= 4).or(codes.last().copied()).unwrap_or(0)
 }
 
-async fn one(
-    run: &Run,
-    context: &BakeContext,
-    options: &Options,
-    variant: &Variant,
-    siblings: &Siblings,
-) -> Result<()> {
+async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft, siblings: &Siblings) -> Result<()> {
+    let variant = &draft.variant;
     let outcomes = &siblings.outcomes;
     let run = &run.for_image(&variant.key);
     let base = match base_of(variant, outcomes).await {
@@ -105,13 +101,15 @@ async fn one(
             return Ok(());
         }
     };
-    let made = decide_and_bake(run, context, options, variant, base.as_ref(), &siblings.published).await;
+    let made = decide_and_bake(run, context, options, draft, base.as_ref(), &siblings.published).await;
     let image = made.as_ref().ok().and_then(|made| made.image.clone());
     // Who is built on it need not wait until it is at work somewhere.
     announce(outcomes, &variant.key, image.clone().map_or(Outcome::NoImage, |image| Outcome::Image(Box::new(image))));
     let reused = made.as_ref().is_ok_and(|made| made.reused);
     let result = match (made, &image) {
-        (Ok(made), Some(image)) if !options.until_validate => deploy(run, context, &made.plan, image).await,
+        (Ok(made), Some(image)) if !options.until_validate => {
+            deploy(run, context, &made.plan, image, options.force).await
+        }
         (made, _) => made.map(|_| ()),
     };
     if result.is_err() && !run.cancel.is_cancelled() {
@@ -162,12 +160,12 @@ async fn decide_and_bake(
     run: &Run,
     context: &BakeContext,
     options: &Options,
-    variant: &Variant,
+    draft: &Draft,
     base: Option<&ImageRecord>,
     published: &Published,
 ) -> Result<Made> {
     let decided = stage(run, Stage::Source, async {
-        run.until_cancelled(decide(run, context, options, variant, base, published)).await?
+        run.until_cancelled(decide(run, context, options, draft, base, published)).await?
     })
     .await?;
     run.emit(Event::Planned {
@@ -179,12 +177,12 @@ async fn decide_and_bake(
     match &decided.decision {
         Decision::Reuse { image } => {
             if !options.until_validate {
-                publish_again(run, context, &decided.plan, image).await?;
+                publish_again(run, context, &decided.plan, image, options.force).await?;
             }
             Ok(Made { image: Some(image.clone()), plan: decided.plan, reused: true })
         }
         Decision::Reregister { image } => {
-            let (plan, image) = reregister(run, context, &decided, image).await?;
+            let (plan, image) = reregister(run, context, options, &decided, image).await?;
             Ok(Made { plan, image: Some(image), reused: true })
         }
         Decision::Bake { .. } => match bake_image(run, context, options, &decided).await? {

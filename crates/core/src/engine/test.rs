@@ -1,15 +1,17 @@
 //! Tests an image that exists against a manifest's tests.
 
+use std::sync::Arc;
+
 use semver::Version;
 
 use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::image::test_candidate;
 use crate::engine::options::{BakeContext, Options};
 use crate::engine::stage::stage;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Stage};
 use crate::failure::Failure;
-use crate::plan::{ImageKey, Resolved, SourceQuery};
+use crate::plan::{Draft, ImageKey, SourceQuery};
 use crate::run::Run;
 
 /// Boots the image `id` and runs the test steps of `key`; answers the exit code, everything else is told as events.
@@ -40,6 +42,14 @@ async fn test_image(run: &Run, context: &BakeContext, options: &Options, key: &I
     let query = SourceQuery::Id(id.to_owned());
     let image = stage(run, Stage::Source, context.platform.find_source(run, &query)).await?;
     let version = image.version.clone().unwrap_or(Version::new(0, 0, 0));
-    let plan = context.recipe.plan(key, &Resolved { source: &image, version: &version })?;
+    let plan = draft(context, key)?.resolve(image.clone()).await?.at(&version)?;
     stage(run, Stage::Test, test_candidate(run, context, options, &plan, &image)).await
+}
+
+/// The draft of the image whose tests are run.
+fn draft(context: &BakeContext, key: &ImageKey) -> Result<Draft> {
+    let mut drafts = Arc::clone(&context.recipe).drafts().into_iter();
+    drafts
+        .find(|draft| draft.variant.key == *key)
+        .ok_or_else(|| Error::internal(format!("test {key}: the manifest has no such image")))
 }

@@ -13,8 +13,6 @@ pub struct Deployment {
     pub route: Route,
     /// The truth of its `if`. When false nothing is moved.
     pub wanted: bool,
-    /// Take over what somebody else moved meanwhile (`--force`).
-    pub forced: bool,
     /// The launch template that gets a version with the new image: its id or name.
     pub template: String,
     /// The region; the home region without.

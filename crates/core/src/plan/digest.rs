@@ -1,9 +1,14 @@
 //! What an image is made of, as one hash.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::plan::inputs::{FileHash, in_chunks};
 
 /// Raised when the meaning of a digest changes, so that no image of an older meaning is taken for a new one.
 const FORMAT: u32 = 1;
@@ -51,9 +56,42 @@ impl Digester {
     /// Adds one labelled part.
     pub fn part(&mut self, label: &str, content: impl AsRef<[u8]>) {
         for bytes in [label.as_bytes(), content.as_ref()] {
-            self.0.update((bytes.len() as u64).to_be_bytes());
+            self.length(bytes.len() as u64);
             self.0.update(bytes);
         }
+    }
+
+    /// Adds the content of a local file as one labelled part, and returns the hash of the content alone. Opens the file
+    /// once, and holds only a chunk of it in memory. Blocks.
+    ///
+    /// # Errors
+    /// When it can't be read, or changes meanwhile.
+    pub fn file(&mut self, label: &str, path: &Path) -> io::Result<FileHash> {
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() || metadata.len() == 0 {
+            // A pipe, or a file of /proc: its size is known only once it is read.
+            let mut content = Vec::new();
+            file.read_to_end(&mut content)?;
+            self.part(label, &content);
+            return Ok(Sha256::digest(&content).into());
+        }
+        self.length(label.len() as u64);
+        self.0.update(label);
+        self.length(metadata.len());
+        let mut hash = Sha256::new();
+        let read = in_chunks(&mut file, |chunk| {
+            self.0.update(chunk);
+            hash.update(chunk);
+        })?;
+        if read != metadata.len() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file changed while it was read"));
+        }
+        Ok(hash.finalize().into())
+    }
+
+    fn length(&mut self, length: u64) {
+        self.0.update(length.to_be_bytes());
     }
 
     /// The digest of all parts.
@@ -77,6 +115,19 @@ mod tests {
             digester.part(label, content);
         }
         digester.finish()
+    }
+
+    #[test]
+    fn a_file_counts_as_its_content() {
+        let path = std::env::temp_dir().join(format!("ami-bake-digest-{}", uuid::Uuid::new_v4()));
+        for content in [String::new(), "text".to_owned(), "0123456789".repeat(50_000)] {
+            std::fs::write(&path, &content).unwrap();
+            let mut digester = Digester::default();
+            let hash = digester.file("file", &path).unwrap();
+            assert_eq!(digester.finish(), digest(&[("file", &content)]));
+            assert_eq!(hash, crate::plan::hash_file(&path).unwrap());
+        }
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

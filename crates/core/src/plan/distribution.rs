@@ -9,8 +9,6 @@ use serde::{Deserialize, Serialize};
 pub struct Distribution {
     /// The truth of `publish.if`. When false the image stays as it is registered, in the home region alone.
     pub wanted: bool,
-    /// Publish what an older version stands in the way of: a parameter may then move back (`--force`).
-    pub forced: bool,
     /// Regions that get the image. The home region may be among them.
     pub regions: Vec<RegionPlan>,
     /// Other accounts that get an image of their own.
@@ -79,7 +77,7 @@ impl Share {
 impl Distribution {
     /// True when there is anything to do after the registration in the home region.
     pub fn is_needed(&self) -> bool {
-        let Self { wanted, forced: _, regions, targets, copy: _, share, parameters, deprecate_after, protect } = self;
+        let Self { wanted, regions, targets, copy: _, share, parameters, deprecate_after, protect } = self;
         *wanted
             && (*protect
                 || deprecate_after.is_some()

@@ -1,13 +1,11 @@
-//! The local files that a step names: which ones, in which order, and what they hold as one hash.
+//! The local files at and below a path that a step names, in a fixed order.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use sha2::{Digest as _, Sha256};
 
 /// What stays behind, by the patterns of `.gitignore`: `*.map` in any folder, `/top` only at the top, `cache/` only a
 /// folder, `!keep.map` an exception from what stands before it.
@@ -111,53 +109,12 @@ fn local_file(path: PathBuf, relative: PathBuf, metadata: &Metadata) -> io::Resu
     Ok(LocalFile { path, relative, kind, mode: metadata.permissions().mode() & 0o7777 })
 }
 
-/// A hash over names, permission bits, link targets and contents of all that [`local_files`] finds, the same wherever
-/// `root` is. Blocks, and holds no file in memory.
-///
-/// # Errors
-/// Names the path that can't be read, or the pattern that can't.
-pub fn digest_path(root: &Path, exclude: &[String]) -> io::Result<[u8; 32]> {
-    let mut hash = Sha256::new();
-    for file in local_files(root, &Exclude::new(exclude)?)? {
-        let (kind, content) = match &file.kind {
-            FileKind::File(_) => (b'f', content_hash(&file.path)?.to_vec()),
-            FileKind::Folder => (b'd', Vec::new()),
-            FileKind::Link(target) => (b'l', target.as_os_str().as_bytes().to_vec()),
-        };
-        // A link has no permission bits of its own.
-        let mode = if kind == b'l' { 0 } else { file.mode };
-        hash.update([kind]);
-        hash.update(mode.to_be_bytes());
-        for bytes in [file.relative.as_os_str().as_bytes(), &content] {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        }
-    }
-    Ok(hash.finalize().into())
-}
-
-fn content_hash(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = File::open(path).map_err(|error| about(path, &error))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 128 << 10];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hash.finalize().into()),
-            Ok(read) => hash.update(&buffer[..read]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(about(path, &error)),
-        }
-    }
-}
-
 fn about(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("read `{}`: {error}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
 
     /// A folder of its own that is gone with the value.
@@ -175,39 +132,12 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-
-        fn digest(&self, exclude: &[&str]) -> [u8; 32] {
-            digest_path(&self.0, &exclude.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
-        }
     }
 
     impl Drop for Folder {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
-    }
-
-    #[test]
-    fn the_digest_follows_content_names_modes_and_links_and_nothing_else() {
-        let (one, other) = (Folder::new(), Folder::new());
-        for folder in [&one, &other] {
-            folder.write("a/b.txt", "text");
-            folder.write("c", "");
-            symlink("a/b.txt", folder.0.join("link")).unwrap();
-        }
-        let digest = one.digest(&[]);
-        assert_eq!(digest, other.digest(&[]));
-        other.write("a/b.txt", "texT");
-        assert_ne!(digest, other.digest(&[]));
-        other.write("a/b.txt", "text");
-        fs::set_permissions(other.0.join("c"), fs::Permissions::from_mode(0o755)).unwrap();
-        assert_ne!(digest, other.digest(&[]));
-        fs::set_permissions(other.0.join("c"), fs::Permissions::from_mode(0o644)).unwrap();
-        fs::set_permissions(one.0.join("c"), fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(one.digest(&[]), other.digest(&[]));
-        fs::remove_file(other.0.join("link")).unwrap();
-        symlink("c", other.0.join("link")).unwrap();
-        assert_ne!(one.digest(&[]), other.digest(&[]));
     }
 
     #[test]
@@ -220,21 +150,19 @@ mod tests {
         let found = local_files(&folder.0, &Exclude::new(&patterns).unwrap()).unwrap();
         let names: Vec<_> = found.iter().map(|file| file.relative.to_str().unwrap()).collect();
         assert_eq!(names, ["", "deep", "deep/keep.map", "deep/top", "keep"]);
-        let before = folder.digest(&["*.map"]);
-        folder.write("deep/y.map", "2");
-        assert_eq!(before, folder.digest(&["*.map"]));
     }
 
     #[test]
     fn what_cannot_be_read_is_named() {
         let folder = Folder::new();
         let missing = folder.0.join("nothing");
-        let error = digest_path(&missing, &[]).unwrap_err().to_string();
+        let none = Exclude::new(&[]).unwrap();
+        let error = local_files(&missing, &none).unwrap_err().to_string();
         assert!(error.contains("nothing`: No such file"), "{error}");
         let _socket = std::os::unix::net::UnixListener::bind(folder.0.join("s")).unwrap();
-        let error = digest_path(&folder.0, &[]).unwrap_err().to_string();
+        let error = local_files(&folder.0, &none).unwrap_err().to_string();
         assert!(error.ends_with("/s`: it is a socket, pipe or device, not a file or folder"), "{error}");
-        let error = digest_path(&folder.0, &["a[".to_owned()]).unwrap_err().to_string();
+        let error = Exclude::new(&["a[".to_owned()]).unwrap_err().to_string();
         assert!(error.starts_with("read the pattern `a[`"), "{error}");
     }
 }

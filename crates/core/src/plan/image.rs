@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{
-    ContainerPublish, Deployment, Digest, Distribution, MachineSettings, Phase, Retention, SourceImage, Step,
+    ContainerPublish, Deployment, Digest, Distribution, Inputs, MachineSettings, Phase, Retention, SourceImage, Step,
 };
 use crate::route::Route;
 
@@ -160,6 +160,15 @@ pub struct ImagePlan {
 }
 
 impl ImagePlan {
+    /// The plan with what reading its local files gave: the digest, and the hashes that steps compare with what they send.
+    #[must_use]
+    pub(super) fn with(mut self, digest: Digest, inputs: &Inputs) -> Self {
+        for step in self.build.iter_mut().chain(&mut self.validate).chain(&mut self.test) {
+            step.inputs = inputs.clone();
+        }
+        Self { digest, ..self }
+    }
+
     /// The steps of a phase.
     pub fn steps(&self, phase: Phase) -> &[Step] {
         match phase {

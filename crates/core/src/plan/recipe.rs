@@ -1,17 +1,26 @@
-//! What the engine asks of a manifest, without knowing YAML.
+//! From a manifest to plans: a draft, resolved once its source is known, and the plan of a version.
+//!
+//! Each of them is computed once. A resolved draft reads the local files that the image is made of; a plan only evaluates
+//! expressions.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use semver::Version;
 
-use crate::error::Result;
-use crate::plan::{Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
+use crate::error::{Error, Result};
+use crate::plan::{Digest, ImageKey, ImagePlan, Inputs, Phase, SourceImage, SourceQuery};
 use crate::route::Route;
+
+/// Stands for a version that the registry of images will decide: a digest must not depend on it.
+const UNDECIDED: Version = Version::new(0, 0, 0);
 
 /// One image and variant before its source is found.
 #[derive(Debug, Clone)]
 pub struct Variant {
     /// Which image and variant.
     pub key: ImageKey,
-    /// Where it stands in the manifest.
+    /// Its location in the manifest.
     pub route: Route,
     /// Where it comes from.
     pub source: SourceQuery,
@@ -32,32 +41,108 @@ pub enum VersionRule {
     Fixed(Version),
 }
 
-/// What a variant's expressions wait for.
-#[derive(Debug, Clone)]
-pub struct Resolved<'a> {
-    /// The source that was found.
-    pub source: &'a SourceImage,
-    /// The version of the image.
-    pub version: &'a Version,
-}
-
 /// A manifest as the engine sees it.
 pub trait Recipe: Send + Sync {
     /// The namespace of its images.
     fn namespace(&self) -> &str;
 
-    /// The selected images and variants, each after the one that it is built on.
-    fn variants(&self) -> Vec<Variant>;
+    /// The selected images, each after the one that it is built on.
+    fn drafts(self: Arc<Self>) -> Vec<Draft>;
+}
 
-    /// The digest of a variant: the same for every version that `auto` may give it.
-    ///
-    /// # Errors
-    /// When an expression fails with this source, or a file can't be read.
-    fn digest(&self, key: &ImageKey, source: &SourceImage) -> Result<Digest>;
-
-    /// Evaluates a variant whole.
+/// What a manifest says about one image. Its expressions wait for the source and the version.
+pub trait ImageDefinition: Send + Sync {
+    /// Evaluates every expression. Opens no file that a step sends, and leaves the digest empty.
     ///
     /// # Errors
     /// When an expression fails with these values.
-    fn plan(&self, key: &ImageKey, resolved: &Resolved<'_>) -> Result<ImagePlan>;
+    fn evaluate(&self, source: &SourceImage, version: &Version) -> Result<ImagePlan>;
+
+    /// Computes the digest of an evaluated plan and the hashes of its local files. Opens each file once, and blocks.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    fn read(&self, plan: &ImagePlan) -> Result<(Digest, Inputs)>;
+}
+
+/// One image of a manifest, to be resolved once its source is known.
+#[derive(Clone)]
+pub struct Draft {
+    /// Which image, and what is known about it before its source is.
+    pub variant: Variant,
+    definition: Arc<dyn ImageDefinition>,
+}
+
+impl Draft {
+    /// The draft of a variant.
+    pub fn new(variant: Variant, definition: Arc<dyn ImageDefinition>) -> Self {
+        Self { variant, definition }
+    }
+
+    /// Evaluates the image for this source and reads its local files, off the async threads.
+    ///
+    /// # Errors
+    /// When an expression fails with this source, or a file can't be read.
+    pub async fn resolve(&self, source: SourceImage) -> Result<ResolvedDraft> {
+        let draft = self.clone();
+        tokio::task::spawn_blocking(move || draft.resolve_blocking(&source))
+            .await
+            .map_err(|error| Error::internal("the task that reads an image's files panicked").because(error))?
+    }
+
+    /// [`Draft::resolve`] on this thread.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resolve_blocking(&self, source: &SourceImage) -> Result<ResolvedDraft> {
+        let version = match &self.variant.version {
+            VersionRule::Fixed(version) => version,
+            VersionRule::Auto | VersionRule::Release => &UNDECIDED,
+        };
+        let plan = self.definition.evaluate(source, version)?;
+        let (digest, inputs) = self.definition.read(&plan)?;
+        Ok(ResolvedDraft { definition: Arc::clone(&self.definition), plan: plan.with(digest, &inputs), inputs })
+    }
+
+    /// The plan of an image that exists already, to publish or deploy it: its digest is known, and no file is read.
+    ///
+    /// # Errors
+    /// When an expression fails with these values.
+    pub fn existing(&self, source: &SourceImage, version: &Version, digest: &Digest) -> Result<ImagePlan> {
+        Ok(self.definition.evaluate(source, version)?.with(digest.clone(), &Inputs::default()))
+    }
+}
+
+/// A draft whose source is known: what it is made of, whatever version it will get.
+#[derive(Clone)]
+pub struct ResolvedDraft {
+    definition: Arc<dyn ImageDefinition>,
+    /// The plan of the version that the digest was computed for.
+    plan: ImagePlan,
+    inputs: Inputs,
+}
+
+impl ResolvedDraft {
+    /// What the image is made of: the same for every version that `auto` may give it.
+    pub fn digest(&self) -> &Digest {
+        &self.plan.digest
+    }
+
+    /// How long an image of this digest may be reused: the shortest `cache-for` of the steps.
+    pub fn cache_for(&self) -> Option<Duration> {
+        let phases = [Phase::Build, Phase::Validate, Phase::Test].into_iter();
+        phases.flat_map(|phase| self.plan.steps(phase)).filter_map(|step| step.cache_for).min()
+    }
+
+    /// The plan of this version. Reads no file.
+    ///
+    /// # Errors
+    /// When an expression fails with this version.
+    pub fn at(&self, version: &Version) -> Result<ImagePlan> {
+        if *version == self.plan.version {
+            return Ok(self.plan.clone());
+        }
+        let plan = self.definition.evaluate(&self.plan.source, version)?;
+        Ok(plan.with(self.plan.digest.clone(), &self.inputs))
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::StepAction;
+use super::{Inputs, StepAction};
 use crate::route::Route;
 
 /// The part of a bake in which a step runs; Image Builder's names.
@@ -101,6 +101,9 @@ pub struct Step {
     pub on_failure: OnFailure,
     /// How long the digest stands for it, for steps that move by themselves.
     pub cache_for: Option<Duration>,
+    /// The local files that it sends, as they were when the digest was computed.
+    #[serde(skip)]
+    pub inputs: Inputs,
 }
 
 impl Step {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{Resolved, SourceImage, SourceQuery, VersionRule};
+use ami_bake_core::plan::{SourceImage, SourceQuery, VersionRule};
 use semver::Version;
 
 use super::{documents, files, names, platform, playbooks, steps};
@@ -58,7 +58,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
                 continue;
             }
             let source = stand_in(&variant.source);
-            let Some(plan) = manifest.lower(&variant.key, &Resolved { source: &source, version }, findings) else {
+            let Some(plan) = manifest.lower(&variant.key, &source, version, findings) else {
                 continue;
             };
             platform::plan(manifest, image, &plan, findings);

@@ -21,7 +21,6 @@ pub(crate) fn deployment(entry: &model::Deployment, wanted: bool, route: Route) 
     Deployment {
         route,
         wanted,
-        forced: false,
         template: entry.launch_template.clone(),
         region: entry.region.as_ref().map(|region| region.0.clone()),
         role: entry.role.as_ref().map(|role| role.0.clone()),

@@ -1,10 +1,11 @@
 //! The digest of an image (docs/dev/lifecycle.md, "Digest and cache").
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::{
-    AnsibleStep, ChefStep, ComponentStep, Digest, Digester, DownloadStep, ImagePlan, ScriptStep, Step, StepAction,
-    UploadStep,
+    AnsibleStep, ChefStep, ComponentStep, Digest, Digester, DownloadStep, Exclude, FileKind, ImagePlan, InputTree,
+    Inputs, ScriptStep, Step, StepAction, UploadStep, hash_file, local_files,
 };
 use ami_bake_core::{Error, Result};
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -12,13 +13,13 @@ use serde_json::json;
 
 use super::playbook::{self, NOISE};
 
-/// The digest of a plan; files are read. The clock is no part of it: how old an image of this digest may be is asked of
-/// the image (`cache-for`).
+/// The digest of a plan, and the hashes of the local files that its steps send; each file is opened once. The clock is
+/// not part of the digest: `cache-for` compares the age of an image of the same digest.
 ///
 /// # Errors
 /// When a file that a step names can't be read.
-pub(crate) fn digest(plan: &ImagePlan) -> Result<Digest> {
-    let mut digester = Digester::default();
+pub(crate) fn digest(plan: &ImagePlan) -> Result<(Digest, Inputs)> {
+    let (mut digester, mut inputs) = (Digester::default(), BTreeMap::new());
     digester.part("source", &plan.source.identity);
     let machine = &plan.machine;
     digester.part("disk", json!([machine.disk, machine.volumes]).to_string());
@@ -31,14 +32,17 @@ pub(crate) fn digest(plan: &ImagePlan) -> Result<Digest> {
     for (phase, steps) in [("build", &plan.build), ("validate", &plan.validate), ("test", &plan.test)] {
         for step in steps {
             digester.part("phase", phase);
-            self::step(&mut digester, step)?;
+            self::step(&mut digester, step, &mut inputs)?;
         }
     }
-    Ok(digester.finish())
+    Ok((digester.finish(), inputs.into_iter().collect()))
 }
 
-fn step(digester: &mut Digester, step: &Step) -> Result<()> {
-    let failed = |error: std::io::Error, path: &Path| {
+/// Files by the path and the excluded patterns that a step names.
+type Trees = BTreeMap<(PathBuf, Vec<String>), InputTree>;
+
+fn step(digester: &mut Digester, step: &Step, inputs: &mut Trees) -> Result<()> {
+    let failed = |(error, path): Failed| {
         Error::manifest(format!("read {}", path.display())).because(error).at(step.route.key(step.action.name()))
     };
     // The label of the first release: another one would be another digest for every image.
@@ -47,40 +51,60 @@ fn step(digester: &mut Digester, step: &Step) -> Result<()> {
     digester.part("on-failure", json!(step.on_failure).to_string());
     match &step.action {
         StepAction::Script(ScriptStep { path, .. }) | StepAction::Component(ComponentStep { path, .. }) => {
-            digester.part("file", std::fs::read(path).map_err(|error| failed(error, path))?);
+            let hash = digester.file("file", path).map_err(|error| failed((error, path.clone())))?;
+            inputs.insert((path.clone(), Vec::new()), BTreeMap::from([(PathBuf::new(), hash)]));
         }
         StepAction::Upload(UploadStep { from, contents, exclude, .. }) => {
-            let exclude = globs(exclude).map_err(|error| {
+            let globs = globs(exclude).map_err(|error| {
                 Error::manifest("read the `exclude` globs").because(error).at(step.route.key("exclude"))
             })?;
             if !contents {
                 digester.part("name", from.file_name().unwrap_or_default().as_encoded_bytes());
             }
-            tree(digester, from, Path::new(""), &exclude).map_err(|(error, path)| failed(error, &path))?;
+            let mut hashes = InputTree::new();
+            tree(digester, from, Path::new(""), &globs, &mut hashes).map_err(failed)?;
+            send(inputs, from, exclude, &hashes).map_err(failed)?;
         }
         StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, .. }) => {
             let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
-            trees(digester, &parts.files).map_err(|(error, path)| failed(error, &path))?;
+            for path in &parts.files {
+                real_tree(digester, path).map_err(failed)?;
+            }
         }
         StepAction::Chef(ChefStep { cookbooks, roles, data_bags, environments, .. }) => {
-            let others = [roles, data_bags, environments].into_iter().flatten().cloned();
-            let all: Vec<_> = cookbooks.iter().cloned().chain(others).collect();
-            trees(digester, &all).map_err(|(error, path)| failed(error, &path))?;
+            for path in cookbooks.iter().chain([roles, data_bags, environments].into_iter().flatten()) {
+                let hashes = real_tree(digester, path).map_err(failed)?;
+                send(inputs, path, &[], &hashes).map_err(failed)?;
+            }
         }
         _ => {}
     }
     Ok(())
 }
 
-/// Files and folders, in their order, without what changes in them by itself.
-fn trees(digester: &mut Digester, paths: &[std::path::PathBuf]) -> Result<(), Failed> {
+/// A file or folder, without what changes in it by itself. A link to it is as good as itself.
+fn real_tree(digester: &mut Digester, path: &Path) -> Result<InputTree, Failed> {
     let noise = globs(&NOISE.map(str::to_owned)).unwrap_or_default();
-    for path in paths {
-        // A link to a file is as good as the file.
-        let real = std::fs::canonicalize(path).map_err(|error| (error, path.clone()))?;
-        digester.part("name", path.file_name().unwrap_or_default().as_encoded_bytes());
-        tree(digester, &real, Path::new(""), &noise)?;
+    let real = std::fs::canonicalize(path).map_err(|error| (error, path.to_path_buf()))?;
+    digester.part("name", path.file_name().unwrap_or_default().as_encoded_bytes());
+    let mut hashes = InputTree::new();
+    tree(digester, &real, Path::new(""), &noise, &mut hashes)?;
+    Ok(hashes)
+}
+
+/// Notes the hashes of all files that a step sends. `exclude` has the patterns of `.gitignore` when files are sent and globs
+/// in the digest, so that some may not be in the digest; those are read here. What can't be listed fails when it is sent.
+fn send(inputs: &mut Trees, from: &Path, exclude: &[String], known: &InputTree) -> Result<(), Failed> {
+    let Ok(files) = Exclude::new(exclude).and_then(|exclude| local_files(from, &exclude)) else { return Ok(()) };
+    let mut sent = InputTree::new();
+    for file in files.into_iter().filter(|file| matches!(file.kind, FileKind::File(_))) {
+        let hash = match known.get(&file.relative) {
+            Some(hash) => *hash,
+            None => hash_file(&file.path).map_err(|error| (error, file.path.clone()))?,
+        };
+        sent.insert(file.relative, hash);
     }
+    inputs.insert((from.to_path_buf(), exclude.to_vec()), sent);
     Ok(())
 }
 
@@ -115,10 +139,17 @@ pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-type Failed = (std::io::Error, std::path::PathBuf);
+/// Why a file could not be read, and which.
+type Failed = (std::io::Error, PathBuf);
 
 /// Names, kinds, permission bits and content, in the order of names.
-fn tree(digester: &mut Digester, path: &Path, name: &Path, exclude: &GlobSet) -> Result<(), Failed> {
+fn tree(
+    digester: &mut Digester,
+    path: &Path,
+    name: &Path,
+    exclude: &GlobSet,
+    hashes: &mut InputTree,
+) -> Result<(), Failed> {
     let at = |error| (error, path.to_path_buf());
     let meta = std::fs::symlink_metadata(path).map_err(at)?;
     digester.part("path", name.as_os_str().as_encoded_bytes());
@@ -138,11 +169,11 @@ fn tree(digester: &mut Digester, path: &Path, name: &Path, exclude: &GlobSet) ->
         for entry in entries {
             let name = name.join(entry.file_name());
             if !exclude.is_match(&name) {
-                tree(digester, &entry.path(), &name, exclude)?;
+                tree(digester, &entry.path(), &name, exclude, hashes)?;
             }
         }
         return Ok(());
     }
-    digester.part("file", std::fs::read(path).map_err(at)?);
+    hashes.insert(name.to_path_buf(), digester.file("file", path).map_err(at)?);
     Ok(())
 }

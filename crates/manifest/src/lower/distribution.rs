@@ -9,7 +9,6 @@ pub(crate) fn distribution(publish: Option<&Publish>, wanted: bool) -> Distribut
     let Some(publish) = publish else { return Distribution { wanted, ..Distribution::default() } };
     Distribution {
         wanted,
-        forced: false,
         regions: publish.regions.iter().map(|choice| region(&choice.0)).collect(),
         targets: publish.targets.iter().map(target).collect(),
         copy: match publish.copy {

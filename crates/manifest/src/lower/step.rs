@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{self, OnFailure, Phase};
+use ami_bake_core::plan::{self, Inputs, OnFailure, Phase};
 
 use crate::model::{Common, DurationText, OnFailureChoice, Step, StepContext};
 use crate::secret::value;
@@ -36,5 +36,6 @@ fn step(step: Step, route: Route, context: &StepContext<'_>) -> Option<plan::Ste
             Some(OnFailureChoice::Ignore) => OnFailure::Ignore,
         },
         cache_for: cache_for.as_ref().and_then(DurationText::duration),
+        inputs: Inputs::default(),
     })
 }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::Arc;
 
-use ami_bake_core::plan::{ImageKey, Recipe as _, SourceImage};
+use ami_bake_core::plan::{Draft, Recipe as _, SourceImage};
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Git, Manifest, Options};
 
@@ -45,8 +46,11 @@ fn digests(path: &Path, options: &Options) -> Result<Vec<String>, String> {
     let loaded = Manifest::load(path, options);
     let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
     let manifest = loaded.manifest.ok_or(shown)?;
-    let line = |key: &ImageKey| format!("{key} {}", manifest.digest(key, &source()).unwrap());
-    Ok(manifest.variants().iter().map(|variant| line(&variant.key)).collect())
+    let line = |draft: &Draft| {
+        let resolved = draft.resolve_blocking(&source()).unwrap();
+        format!("{} {}", draft.variant.key, resolved.digest())
+    };
+    Ok(Arc::new(manifest).drafts().iter().map(line).collect())
 }
 
 /// Copies a folder with permission bits that do not depend on the umask of the checkout.

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ami_bake_core::plan::{
-    CaptureMode, ContainerPublish, ImageKey, ImagePlan, Recipe as _, Resolved, SecretPart, SourceImage, SourceQuery,
-    Value,
+    CaptureMode, ContainerPublish, ImageKey, ImagePlan, SecretPart, SourceImage, SourceQuery, Value,
 };
 use ami_bake_core::platform::Capabilities;
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Loaded, Manifest, Options};
 use semver::Version;
+
+use crate::fixture::planned;
 
 const fn platform(name: &'static str, publish: &'static [&'static str]) -> Capabilities {
     Capabilities {
@@ -52,7 +54,7 @@ fn load(manifest: &str) -> (Loaded, String) {
 
 fn plan(manifest: &str, version: &str) -> ImagePlan {
     let (loaded, shown) = load(manifest);
-    let recipe = loaded.manifest.unwrap_or_else(|| panic!("{shown}"));
+    let recipe = Arc::new(loaded.manifest.unwrap_or_else(|| panic!("{shown}")));
     let source = SourceImage {
         id: "sha256:1".to_owned(),
         name: "ubuntu:24.04".to_owned(),
@@ -64,7 +66,7 @@ fn plan(manifest: &str, version: &str) -> ImagePlan {
         version: None,
     };
     let version = Version::parse(version).unwrap();
-    recipe.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &version }).unwrap()
+    planned(&recipe, &ImageKey::new("web"), &source, &version).unwrap()
 }
 
 fn container(plan: &ImagePlan) -> &ContainerPublish {

@@ -1,9 +1,13 @@
 //! What the tables of bad manifests share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use ami_bake_core::Result;
+use ami_bake_core::plan::{Draft, ImageKey, ImagePlan, Recipe as _, SourceImage};
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
+use semver::Version;
 
 /// Checks that exactly this is said of a manifest.
 #[track_caller]
@@ -13,4 +17,19 @@ pub(crate) fn refused(manifest: &str, expected: &str) {
     let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
     assert!(shown == expected, "it says\n{shown}\ninstead of\n{expected}");
     assert_eq!(loaded.manifest.is_none(), shown.contains("error["), "errors refuse a manifest, notes don't");
+}
+
+/// The draft of an image.
+pub(crate) fn draft(manifest: &Arc<Manifest>, key: &ImageKey) -> Draft {
+    Arc::clone(manifest).drafts().into_iter().find(|draft| draft.variant.key == *key).unwrap()
+}
+
+/// The plan of an image at a version.
+pub(crate) fn planned(
+    manifest: &Arc<Manifest>,
+    key: &ImageKey,
+    source: &SourceImage,
+    version: &Version,
+) -> Result<ImagePlan> {
+    draft(manifest, key).resolve_blocking(source)?.at(version)
 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ami_bake_core::plan::{
-    Architecture, Digest, HttpProbe, ImageKey, ImagePlan, Price, Probe, Recipe as _, Resolved, RunStep, SecretPart,
-    SourceImage, SourceQuery, StepAction, UploadStep, Value, VersionRule,
+    Architecture, Digest, HttpProbe, ImageKey, ImagePlan, Price, Probe, RunStep, SecretPart, SourceImage, SourceQuery,
+    StepAction, UploadStep, Value, VersionRule,
 };
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Git, Manifest, Options, TEMPLATE};
 use semver::Version;
+
+use crate::fixture::{draft, planned};
 
 fn load(manifest: &str, options: &Options) -> Result<Manifest, String> {
     let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), options);
@@ -17,8 +20,8 @@ fn load(manifest: &str, options: &Options) -> Result<Manifest, String> {
     loaded.manifest.ok_or(shown)
 }
 
-fn good(manifest: &str, options: &Options) -> Manifest {
-    load(manifest, options).unwrap_or_else(|shown| panic!("{shown}"))
+fn good(manifest: &str, options: &Options) -> Arc<Manifest> {
+    Arc::new(load(manifest, options).unwrap_or_else(|shown| panic!("{shown}")))
 }
 
 fn source() -> SourceImage {
@@ -34,13 +37,17 @@ fn source() -> SourceImage {
     }
 }
 
-fn plan(manifest: &Manifest, image: &str) -> ImagePlan {
+fn plan(manifest: &Arc<Manifest>, image: &str) -> ImagePlan {
     let version = Version::new(1, 2, 3);
-    manifest.plan(&ImageKey::new(image), &Resolved { source: &source(), version: &version }).unwrap()
+    planned(manifest, &ImageKey::new(image), &source(), &version).unwrap()
+}
+
+fn resolved(manifest: &Arc<Manifest>) -> Digest {
+    draft(manifest, &ImageKey::new("web")).resolve_blocking(&source()).unwrap().digest().clone()
 }
 
 fn digest(manifest: &str, options: &Options) -> Digest {
-    good(manifest, options).digest(&ImageKey::new("web"), &source()).unwrap()
+    resolved(&good(manifest, options))
 }
 
 fn script(plan: &ImagePlan, index: usize) -> &str {
@@ -161,14 +168,14 @@ fn what_depends_on_the_source_is_validated_when_it_is_found() {
     let version = Version::new(1, 0, 0);
     let key = ImageKey::new("web");
     let mut found = source();
-    let unset = manifest.plan(&key, &Resolved { source: &found, version: &version }).unwrap();
+    let unset = planned(&manifest, &key, &found, &version).unwrap();
     assert_eq!((unset.build[0].timeout, &unset.build[0].env[0].1), (None, &Value::Plain(String::new())));
     found.tags.insert("limit".to_owned(), "many".to_owned());
-    let error = manifest.plan(&key, &Resolved { source: &found, version: &version }).unwrap_err();
+    let error = planned(&manifest, &key, &found, &version).unwrap_err();
     assert!(error.message().starts_with("bake.yml:6:31: `many` is not a valid duration"), "{error}");
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].timeout");
     found.tags.insert("limit".to_owned(), "5m".to_owned());
-    let plan = manifest.plan(&key, &Resolved { source: &found, version: &version }).unwrap();
+    let plan = planned(&manifest, &key, &found, &version).unwrap();
     assert_eq!(plan.build[0].timeout.map(|time| time.as_secs()), Some(300));
 }
 
@@ -231,9 +238,9 @@ fn an_automatic_version_is_not_in_the_digest_and_a_fixed_one_is() {
     let auto = good(&format!("{HEAD}{step}"), &Options::default());
     let key = ImageKey::new("web");
     let (one, two) = (Version::new(1, 0, 0), Version::new(2, 0, 0));
-    let plan = |version| auto.plan(&key, &Resolved { source: &source(), version }).unwrap();
+    let plan = |version| planned(&auto, &key, &source(), version).unwrap();
     assert_eq!(plan(&one).digest, plan(&two).digest);
-    assert_eq!(plan(&one).digest, auto.digest(&key, &source()).unwrap());
+    assert_eq!(plan(&one).digest, resolved(&auto));
     assert_eq!(script(&plan(&two), 0), "echo 2.0.0");
     let fixed = |version: &str| {
         digest(&(HEAD.replace("images:", &format!("version: \"{version}\"\nimages:")) + step), &Options::default())

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::plan::{CaptureMode, ImageKey, Recipe as _, Resolved, Retention, SourceImage};
+use ami_bake_core::plan::{CaptureMode, ImageKey, Retention, SourceImage};
 use ami_bake_core::platform::Capabilities;
 use ami_bake_manifest::diagnostic::{Severity, Style, text};
 use ami_bake_manifest::{Loaded, Manifest, Options};
+
+use crate::fixture::planned;
 
 const LOCAL: Capabilities = Capabilities {
     platform: "local",
@@ -93,10 +96,10 @@ fn how_many_versions_are_kept_is_part_of_the_plan() {
                     build: [{run: a}]\n    publish: {keep: {last: 2, newer-than: 30d}}\n";
     let (loaded, shown) = load(manifest, None);
     assert!(loaded.findings.is_empty(), "{shown}");
-    let recipe = loaded.manifest.unwrap();
+    let recipe = Arc::new(loaded.manifest.unwrap());
     let source = source();
     let version = semver::Version::new(1, 0, 0);
-    let plan = recipe.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &version }).unwrap();
+    let plan = planned(&recipe, &ImageKey::new("web"), &source, &version).unwrap();
     let month = Duration::from_hours(30 * 24);
     assert_eq!(plan.settings.retention, Retention { last: Some(2), newer_than: Some(month) });
 }
@@ -107,10 +110,9 @@ fn deployments_are_of_one_platform_alone() {
     let deploy = format!("{MANIFEST}    deploy: [{{launch-template: web}}]\n");
     let (loaded, shown) = load(&deploy, Some("local"));
     assert!(shown.contains("`publish.description` and `deploy`"), "{shown}");
-    let manifest = loaded.manifest.unwrap();
+    let manifest = Arc::new(loaded.manifest.unwrap());
     let source = source();
-    let plan =
-        manifest.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &semver::Version::new(1, 0, 0) });
+    let plan = planned(&manifest, &ImageKey::new("web"), &source, &semver::Version::new(1, 0, 0));
     assert_eq!(plan.unwrap().settings.deployments, []);
     let (_, shown) = load(&deploy.replace("platform: aws", "platform: local"), None);
     assert!(shown.contains("`deploy` is not supported on `local`\n  --> bake.yml:10:5"), "{shown}");
@@ -124,10 +126,10 @@ fn what_is_not_final_is_deployed_nowhere() {
     let aws = Capabilities { platform: "aws", source: "ami", deploy: true, ..LOCAL };
     let options = Options { capabilities: vec![aws], check: true, ..Options::default() };
     let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &options);
-    let manifest = loaded.manifest.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+    let manifest = Arc::new(loaded.manifest.unwrap_or_else(|| panic!("{:?}", loaded.findings)));
     let wanted = |version: &str| -> Vec<bool> {
         let (source, version) = (source(), version.parse().unwrap());
-        let plan = manifest.plan(&ImageKey::new("web"), &Resolved { source: &source, version: &version }).unwrap();
+        let plan = planned(&manifest, &ImageKey::new("web"), &source, &version).unwrap();
         plan.settings.deployments.iter().map(|deployment| deployment.wanted).collect()
     };
     assert_eq!(wanted("1.0.0"), [true, false]);

@@ -11,9 +11,9 @@ use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::stream::BlockingReader;
 use super::unpack::{TargetFolder, unpack};
-use super::upload::{blocking, too_slow};
+use super::upload::too_slow;
+use crate::local::{BlockingReader, blocking};
 use crate::shell::ask;
 use crate::step_type::StepType;
 

@@ -2,7 +2,6 @@
 
 mod download;
 mod pack;
-mod stream;
 mod unpack;
 mod upload;
 

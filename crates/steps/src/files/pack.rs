@@ -1,12 +1,14 @@
 //! Local files as a tar archive.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::plan::{FileKind, LocalFile};
+use ami_bake_core::plan::{FileHash, FileKind, LocalFile};
 use tar::{Builder, EntryType, Header};
+
+use crate::local::{Verified, about};
 
 /// Bytes passed on at once.
 const CHUNK: usize = 128 << 10;
@@ -28,6 +30,8 @@ pub(crate) struct ArchiveItem {
     pub(crate) file: LocalFile,
     /// Its name.
     pub(crate) name: PathBuf,
+    /// The hash of its content when the digest was computed.
+    pub(crate) planned: Option<FileHash>,
 }
 
 /// Opens every file once, so that what can't be read is known before anything is sent.
@@ -37,7 +41,7 @@ pub(crate) fn check_readable(items: &[ArchiveItem]) -> io::Result<()> {
     })
 }
 
-/// Writes the archive. A file that is longer or shorter than when it was listed is an error.
+/// Writes the archive. A file that changed since the digest was computed, or since it was listed, is an error.
 pub(crate) fn pack(items: &[ArchiveItem], ownership: Ownership, to: impl Write) -> io::Result<()> {
     let mut archive = Builder::new(BufWriter::with_capacity(CHUNK, to));
     for item in items {
@@ -61,9 +65,8 @@ pub(crate) fn pack(items: &[ArchiveItem], ownership: Ownership, to: impl Write) 
             FileKind::File(size) => {
                 header.set_mode(ownership.mode.unwrap_or(item.file.mode));
                 header.set_size(*size);
-                let file = File::open(&item.file.path).map_err(|error| about("read", &item.file.path, &error))?;
-                let mut exact = Exact { file, left: *size, path: &item.file.path };
-                archive.append_data(&mut header, &item.name, &mut exact)?;
+                let mut content = Verified::open(&item.file.path, *size, item.planned)?;
+                archive.append_data(&mut header, &item.name, &mut content)?;
             }
         }
     }
@@ -73,47 +76,6 @@ pub(crate) fn pack(items: &[ArchiveItem], ownership: Ownership, to: impl Write) 
 /// The x bits that the r bits imply.
 pub(crate) fn folder_mode(mode: u32) -> u32 {
     mode | (mode & 0o444) >> 2
-}
-
-/// A file of exactly the size that it was listed with.
-struct Exact<'a> {
-    file: File,
-    left: u64,
-    path: &'a Path,
-}
-
-impl Read for Exact<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            return match self.file.read(&mut [0])? {
-                0 => Ok(0),
-                _ => Err(self.changed("longer")),
-            };
-        }
-        let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        match self.file.read(&mut buffer[..want]).map_err(|error| about("read", self.path, &error))? {
-            0 if want > 0 => Err(self.changed("shorter")),
-            read => {
-                self.left -= read as u64;
-                Ok(read)
-            }
-        }
-    }
-}
-
-impl Exact<'_> {
-    fn changed(&self, how: &str) -> io::Error {
-        let text = format!(
-            "`{}` became {how} during the upload: nothing may write to it while it is uploaded",
-            self.path.display()
-        );
-        io::Error::new(io::ErrorKind::InvalidData, text)
-    }
-}
-
-/// An error with the path that it is about.
-pub(crate) fn about(action: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{action} `{}`: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -133,13 +95,13 @@ mod tests {
         let item = |size| {
             let file =
                 LocalFile { path: path.clone(), relative: PathBuf::new(), kind: FileKind::File(size), mode: 0o644 };
-            [ArchiveItem { file, name: "log".into() }]
+            [ArchiveItem { file, name: "log".into(), planned: None }]
         };
         let ownership = Ownership { uid: 0, gid: 0, mode: None };
         assert!(pack(&item(5), ownership, io::sink()).is_ok());
-        for (size, how) in [(4, "longer"), (6, "shorter")] {
+        for size in [4, 6] {
             let error = pack(&item(size), ownership, io::sink()).unwrap_err().to_string();
-            assert!(error.contains(&format!("log` became {how} during the upload")), "{error}");
+            assert!(error.contains("log` changed while baking"), "{error}");
         }
     }
 }

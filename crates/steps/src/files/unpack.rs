@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use ami_bake_core::plan::Exclude;
 use tar::{Archive, Entry, EntryType};
 
-use super::pack::about;
+use crate::local::about;
 
 /// Where an archive goes.
 pub(crate) struct TargetFolder {

@@ -1,17 +1,18 @@
 //! The step type `upload`.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::{Exclude, FileKind, LocalFile, Step, UploadStep, local_files};
+use ami_bake_core::plan::{Exclude, FileKind, InputTree, LocalFile, Step, UploadStep, local_files};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
 use super::pack::{ArchiveItem, Ownership, check_readable, pack};
-use super::stream::Chunks;
+use crate::local::{Chunks, blocking, changed};
 use crate::shell::ask;
 use crate::step_type::StepType;
 
@@ -56,8 +57,12 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
         let message = format!("`{}` is a file: remove the `/` at its end", upload.from.display());
         return Err(local(io::Error::other(message)));
     }
+    let planned = step.inputs.tree(&upload.from, &upload.exclude);
+    if let Some(planned) = planned {
+        same_files(&upload.from, &files, planned).map_err(local)?;
+    }
     let target = target(run, on, step, upload).await?;
-    let (folder, items) = place(upload, files, single, target.folder).map_err(local)?;
+    let (folder, items) = place(upload, files, single, target.folder, planned).map_err(local)?;
     let ownership = Ownership { uid: target.uid, gid: target.gid, mode: upload.mode };
     let items = blocking(move || check_readable(&items).map(|()| items)).await?.map_err(local)?;
     let count = items.iter().filter(|item| matches!(item.file.kind, FileKind::File(_))).count();
@@ -106,9 +111,20 @@ pub(super) fn too_slow(step: &Step, limit: std::time::Duration) -> Error {
     Error::build(text).help("Raise `timeout`.").at(step.route.clone())
 }
 
-/// Runs what blocks apart from everything else.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal("a file task broke off").because(error))
+/// Compares the files that are there with those that the digest was computed of.
+fn same_files(from: &Path, files: &[LocalFile], planned: &InputTree) -> io::Result<()> {
+    let there: BTreeSet<&Path> = files
+        .iter()
+        .filter(|file| matches!(file.kind, FileKind::File(_)))
+        .map(|file| file.relative.as_path())
+        .collect();
+    let missing = planned.keys().map(PathBuf::as_path).find(|path| !there.contains(path));
+    let added = there.iter().find(|path| !planned.contains_key(**path));
+    match (missing, added) {
+        (Some(path), _) => Err(changed(&format!("`{}` was deleted while baking", from.join(path).display()))),
+        (None, Some(path)) => Err(changed(&format!("`{}` was added while baking", from.join(path).display()))),
+        (None, None) => Ok(()),
+    }
 }
 
 /// Where each file goes: the folder to unpack in, and its name there.
@@ -117,7 +133,12 @@ fn place(
     files: Vec<LocalFile>,
     single: bool,
     folder: bool,
+    planned: Option<&InputTree>,
 ) -> io::Result<(String, Vec<ArchiveItem>)> {
+    let item = |file: LocalFile, name: PathBuf| {
+        let planned = planned.and_then(|planned| planned.get(&file.relative)).copied();
+        ArchiveItem { file, name, planned }
+    };
     let to = match upload.to.trim_end_matches('/') {
         "" => "/",
         to => to,
@@ -138,15 +159,15 @@ fn place(
             Some((parent, name)) => (parent, name.into()),
             None => (to, base()?),
         };
-        return Ok((
-            parent.to_owned(),
-            files.into_iter().map(|file| ArchiveItem { file, name: name.clone() }).collect(),
-        ));
+        return Ok((parent.to_owned(), files.into_iter().map(|file| item(file, name.clone())).collect()));
     }
     let prefix = if upload.contents { PathBuf::new() } else { base()? };
     let items = files
         .into_iter()
-        .map(|file| ArchiveItem { name: prefix.join(&file.relative), file })
+        .map(|file| {
+            let name = prefix.join(&file.relative);
+            item(file, name)
+        })
         // The target of contents is the machine's: its owner and mode stay when it is there.
         .filter(|item| !item.name.as_os_str().is_empty())
         .map(|item| ArchiveItem { name: item.name.components().collect(), ..item })

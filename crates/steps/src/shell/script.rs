@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Exit, Reader};
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::{RunStep, ScriptStep, Step};
+use ami_bake_core::plan::{FileHash, RunStep, ScriptStep, Step};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
+use tokio::task::JoinHandle;
 
 use super::{Program, Tail, ended, environment, words};
+use crate::local::{Chunks, Verified, blocking};
 use crate::step_type::StepType;
 
 /// What a script is run with when nothing else is said.
@@ -68,37 +70,55 @@ pub(crate) struct Script<'a> {
     pub(crate) folder: Option<&'a str>,
     /// How long it may run.
     pub(crate) timeout: Option<Duration>,
+    /// What sends a local file, and whether that succeeded.
+    sending: Option<JoinHandle<std::io::Result<u64>>>,
 }
 
 impl<'a> Script<'a> {
     /// A script that is written in the manifest.
     pub(crate) fn text(text: &'a str, interpreter: Interpreter) -> Self {
         let content: (Reader<'a>, u64) = (Box::new(text.as_bytes()), text.len() as u64);
-        Self { content, interpreter, args: &[], user: None, folder: None, timeout: None }
+        Self { content, interpreter, args: &[], user: None, folder: None, timeout: None, sending: None }
     }
 
-    /// A local file; without `shell` by its own first line, as the kernel would.
-    pub(crate) fn file(path: &Path, shell: Option<&str>) -> Result<Self> {
+    /// A local file; without `shell` by its own first line, as the kernel would. What is sent has the planned hash.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) async fn file(path: &Path, shell: Option<&str>, planned: Option<FileHash>) -> Result<Self> {
         let about = |error: std::io::Error| {
             Error::build(format!("read the script `{}`", path.display()))
                 .because(error)
                 .help("The path is relative to the manifest's folder; the file must be readable.")
         };
-        let mut file = std::fs::File::open(path).map_err(about)?;
-        let size = file.metadata().and_then(|metadata| {
-            if metadata.is_file() { Ok(metadata.len()) } else { Err(std::io::Error::other("it is not a file")) }
+        let path = path.to_owned();
+        let opened = blocking({
+            let path = path.clone();
+            move || open(&path)
         });
-        let size = size.map_err(about)?;
-        let mut start = Vec::new();
-        (&mut file).take(4096).read_to_end(&mut start).map_err(about)?;
-        file.rewind().map_err(about)?;
+        let (file, size, start) = opened.await?.map_err(about)?;
         let interpreter = match (shell, shebang(&start)) {
             (None, Some(words)) => Interpreter::Words(words),
             (None, None) if start.starts_with(b"\x7fELF") => Interpreter::Itself,
             (shell, _) => Interpreter::of(shell)?,
         };
-        let content: (Reader<'a>, u64) = (Box::new(tokio::fs::File::from_std(file)), size);
-        Ok(Self { content, interpreter, args: &[], user: None, folder: None, timeout: None })
+        let (mut writer, reader) = Chunks::pair();
+        let sending = tokio::task::spawn_blocking(move || {
+            let sent = std::io::copy(&mut Verified::of(file, &path, size, planned), &mut writer);
+            if let Err(error) = &sent {
+                writer.fail(error);
+            }
+            sent
+        });
+        Ok(Self {
+            content: (Box::new(reader), size),
+            interpreter,
+            args: &[],
+            user: None,
+            folder: None,
+            timeout: None,
+            sending: Some(sending),
+        })
     }
 
     /// Runs it and returns how it ended.
@@ -126,7 +146,18 @@ impl<'a> Script<'a> {
         };
         let mut exec = Program::with_payload(head.into_bytes(), payload, size).exec();
         exec.timeout = self.timeout;
-        let exit = run.until_cancelled(on.communicator.exec(exec, &mut *output)).await??;
+        let exit = run.until_cancelled(on.communicator.exec(exec, &mut *output)).await?;
+        let ended_sending = match self.sending {
+            Some(sending) => Some(sending.await),
+            None => None,
+        };
+        // A script that is not sent whole does not run, whatever the machine says about it.
+        if let Some(Ok(Err(error))) = ended_sending
+            && error.kind() == std::io::ErrorKind::InvalidData
+        {
+            return Err(Error::build(format!("step `{}`: {error}", step.name)).at(step.route.key("script")));
+        }
+        let exit = exit?;
         match output.finish() {
             Some(word) => Err(missing.error(&word)),
             None => Ok(exit),
@@ -159,12 +190,25 @@ impl StepType for ScriptStep {
         step: &Step,
         output: &mut dyn OutputSink,
     ) -> Result<()> {
-        let mut script =
-            Script::file(&self.path, self.shell.as_deref()).map_err(|error| error.at(step.route.key("script")))?;
+        let script = Script::file(&self.path, self.shell.as_deref(), step.inputs.file(&self.path)).await;
+        let mut script = script.map_err(|error| error.at(step.route.key("script")))?;
         (script.user, script.folder) = (self.user.as_deref(), self.working_directory.as_deref());
         script.args = &self.args;
         apply(run, on, step, script, output).await
     }
+}
+
+/// Opens a script: the file at its beginning, its size, and its first bytes.
+fn open(path: &Path) -> std::io::Result<(std::fs::File, u64, Vec<u8>)> {
+    let mut file = std::fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let mut start = Vec::new();
+    (&mut file).take(4096).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok((file, metadata.len(), start))
 }
 
 /// Runs a script as a step of its own.

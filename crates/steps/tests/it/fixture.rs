@@ -73,6 +73,7 @@ pub(crate) fn step(action: StepAction) -> Step {
         retries: 0,
         on_failure: OnFailure::Abort,
         cache_for: None,
+        inputs: ami_bake_core::plan::Inputs::default(),
     }
 }
 

@@ -23,11 +23,15 @@ fn image(at: &str, digest: &str) -> ImageRecord {
     }
 }
 
-fn decided(wanted: (&str, bool), published: &[ImageRecord], context: &VersionContext) -> Result<(Version, Decision)> {
+fn decided(
+    requested: (&str, bool),
+    published: &[ImageRecord],
+    context: &VersionContext,
+) -> Result<(Version, Decision)> {
     let digest = Digest::from_text("sha256:aa");
-    let hits = Hits { digest: &digest, context, cache_for: None, now: "2026-11-20T00:00:00Z".parse().unwrap() };
-    let wanted = Wanted { version: version(wanted.0), automatic: wanted.1 };
-    judge(&wanted, published, &hits, false, false, &ImageKey::new("web"))
+    let cache = CacheLookup { digest: &digest, context, cache_for: None, now: "2026-11-20T00:00:00Z".parse().unwrap() };
+    let requested = RequestedVersion { version: version(requested.0), automatic: requested.1 };
+    decide_version(&requested, published, &cache, false, false, &ImageKey::new("web"))
 }
 
 #[test]
@@ -75,14 +79,14 @@ fn what_a_pull_request_baked_is_its_own() {
 fn an_old_image_is_no_hit_once_cache_for_is_over() {
     let digest = Digest::from_text("sha256:aa");
     let context = VersionContext::Default;
-    let hits = Hits {
+    let cache = CacheLookup {
         digest: &digest,
         context: &context,
         cache_for: Some(Duration::from_hours(7 * 24)),
         now: "2026-11-20T00:00:00Z".parse().unwrap(),
     };
-    assert!(!hits.is_hit(&image("1.0.0", "sha256:aa")));
-    assert_eq!(why(&[image("1.0.0", "sha256:aa")], &hits), "a step's cache-for is over");
+    assert!(!cache.is_hit(&image("1.0.0", "sha256:aa")));
+    assert_eq!(why(&[image("1.0.0", "sha256:aa")], &cache), "a step's cache-for is over");
 }
 
 /// A version that is said never changes, whatever the reason to bake it again; the reason is told as it is.
@@ -91,14 +95,19 @@ fn a_said_version_is_not_baked_again_where_versions_stay() {
     let digest = Digest::from_text("sha256:aa");
     let context = VersionContext::Default;
     let cache_for = Some(Duration::from_hours(24));
-    let hits = Hits { digest: &digest, context: &context, cache_for, now: "2026-11-20T00:00:00Z".parse().unwrap() };
-    let wanted = Wanted { version: version("1.0.0"), automatic: false };
+    let cache =
+        CacheLookup { digest: &digest, context: &context, cache_for, now: "2026-11-20T00:00:00Z".parse().unwrap() };
+    let requested = RequestedVersion { version: version("1.0.0"), automatic: false };
     let published = [image("1.0.0", "sha256:aa")];
-    let judged = |force, replaces| judge(&wanted, &published, &hits, force, replaces, &ImageKey::new("web"));
-    let message = judged(false, false).unwrap_err().to_string();
+    let decided_with =
+        |force, replaces| decide_version(&requested, &published, &cache, force, replaces, &ImageKey::new("web"));
+    let message = decided_with(false, false).unwrap_err().to_string();
     assert!(message.ends_with("and a step's cache-for is over, so that it would be baked again"), "{message}");
-    assert!(judged(true, false).unwrap_err().to_string().ends_with("and --force would bake it again"));
-    assert!(matches!(judged(false, true).unwrap().1, Decision::Bake { .. }), "where versions are replaced it is baked");
+    assert!(decided_with(true, false).unwrap_err().to_string().ends_with("and --force would bake it again"));
+    assert!(
+        matches!(decided_with(false, true).unwrap().1, Decision::Bake { .. }),
+        "where versions are replaced it is baked"
+    );
 }
 
 #[test]

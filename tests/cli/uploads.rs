@@ -1,0 +1,121 @@
+//! Files that a manifest uploads: read once to plan, in little memory, and sent as they were planned.
+
+use std::fs::File;
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+use crate::fixture::{CommandOutcome, Fixture};
+
+const MANIFEST: &str = "format: 1
+name: shop
+platform: local
+images:
+  web:
+    source: {local: host}
+    build: [{upload: big.bin, to: /srv/big.bin}]
+";
+
+/// A debug build hashes 13 MB a second, an optimised one a hundred times as much.
+const SIZE: u64 = if cfg!(debug_assertions) { 48 << 20 } else { 1 << 30 };
+/// The size may add less than this to the memory of `plan`.
+const LIMIT: u64 = 20 << 20;
+
+/// A file with a hole of this size.
+fn sparse(fixture: &Fixture, size: u64) {
+    File::create(fixture.folder().join("big.bin")).unwrap().set_len(size).unwrap();
+}
+
+/// Runs a command, and measures its peak memory in bytes.
+fn measured(fixture: &Fixture, arguments: &[&str]) -> (CommandOutcome, u64) {
+    let child = fixture.command(arguments).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let peak = scope.spawn(|| {
+            let mut peak = 0;
+            while !done.load(Ordering::Relaxed) {
+                let text = std::fs::read_to_string(&status).unwrap_or_default();
+                let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+                peak = peak.max(kibibytes.unwrap_or(0) << 10);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            peak
+        });
+        let outcome = fixture.finish(child);
+        done.store(true, Ordering::Relaxed);
+        (outcome, peak.join().unwrap())
+    })
+}
+
+/// How often a file is opened while `work` runs. The kernel merges equal events that follow each other, so that closing is
+/// watched too.
+fn opens(path: &Path, work: impl FnOnce()) -> usize {
+    let watch = inotify::init(CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, path, WatchFlags::OPEN | WatchFlags::CLOSE).unwrap();
+    work();
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(watch, &mut buffer);
+    let mut count = 0;
+    loop {
+        match events.next() {
+            Ok(event) => count += usize::from(event.events().contains(ReadFlags::OPEN)),
+            Err(Errno::AGAIN) => return count,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn planning_reads_an_upload_once_and_holds_little_of_it() {
+    let fixture = Fixture::with(MANIFEST);
+    sparse(&fixture, 1);
+    let (small, before) = measured(&fixture, &["plan"]);
+    small.exits(0);
+    sparse(&fixture, SIZE);
+    let mut after = 0;
+    let count = opens(&fixture.folder().join("big.bin"), || {
+        let (big, peak) = measured(&fixture, &["plan"]);
+        big.exits(0);
+        after = peak;
+    });
+    assert_eq!(count, 1);
+    let added = after.saturating_sub(before);
+    assert!(before > 0 && added < LIMIT, "{SIZE} bytes to upload add {added} bytes to the memory of plan");
+}
+
+#[test]
+fn a_bake_reads_an_upload_twice() {
+    let fixture = Fixture::with(MANIFEST);
+    sparse(&fixture, 100_000);
+    // Before it is sent, each file is opened once more without reading it: nothing is sent when one can't be read.
+    assert_eq!(opens(&fixture.folder().join("big.bin"), || drop(fixture.run(&["bake"]).exits(0))), 3);
+}
+
+/// What changes between planning and sending is not what the digest says. A step that fetches a file changes it here.
+#[test]
+fn what_changes_while_baking_is_not_sent() {
+    for step in ["{upload: big.bin, to: /srv/big.bin}", "{script: big.bin}"] {
+        let change = "{run: \"echo 'echo two' > /srv/big.bin\"}, {download: /srv/big.bin, to: big.bin}";
+        let fixture =
+            Fixture::with(&MANIFEST.replace("{upload: big.bin, to: /srv/big.bin}", &format!("{change}, {step}")));
+        fixture.write("big.bin", "echo one\n");
+        let outcome = fixture.run(&["bake"]).exits(5);
+        assert!(outcome.stderr.contains("big.bin` changed while baking"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_is_added_while_baking_is_not_sent() {
+    let change = "{run: touch /srv/new}, {download: /srv/new, to: site/new}";
+    let steps = format!("{change}, {{upload: site/, to: /srv/site}}");
+    let fixture = Fixture::with(&MANIFEST.replace("{upload: big.bin, to: /srv/big.bin}", &steps));
+    fixture.write("site/index.html", "it");
+    let outcome = fixture.run(&["bake"]).exits(5);
+    assert!(outcome.stderr.contains("site/new` was added while baking"), "{}", outcome.stderr);
+}
