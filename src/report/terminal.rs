@@ -233,7 +233,7 @@ mod tests {
             ),
             (base, Event::ImageFinished { image: None, reused: false, failure: Some(failure), skipped: false }),
             (Some("web-arm64"), Event::ImageFinished { image: None, reused: false, failure: None, skipped: true }),
-            (None, Event::Left { what: "security group sg-1".into(), why: "the machine still uses it".into() }),
+            (None, Event::Orphaned { what: "security group sg-1".into(), why: "the machine still uses it".into() }),
             (None, Event::RunFinished { exit_code: 5, report: Some("bake-report.json".into()) }),
         ]
     }

@@ -8,7 +8,7 @@ use ami_bake_core::event::{Decision, Envelope, Event, Stage, StepOutcome};
 use ami_bake_core::plan::Phase;
 use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::report::{ImageReport, PackageChanges, Report, Status};
-use ami_bake_core::rollout::{Outcome, Rollout};
+use ami_bake_core::rollout::{Rollout, RolloutOutcome};
 
 use crate::ui::Paint;
 
@@ -96,7 +96,7 @@ impl Lines {
                 Some(format!("Kept old version {}: {}: {why}", image.version, located(image)))
             }
             Event::Kept { what, hint } => Some(format!("Kept {what}: {hint}")),
-            Event::Left { what, why } => Some(format!("{} {what}: {why}", paint.odd("Left behind"))),
+            Event::Orphaned { what, why } => Some(format!("{} {what}: {why}", paint.odd("Left behind"))),
             Event::ImageFinished { .. } => image.map(|image| self.end(image)),
             Event::RunStarted { .. } | Event::Registered { .. } | Event::RunFinished { .. } => None,
         }
@@ -127,9 +127,9 @@ impl Lines {
         let group = rollout.group.as_ref().map(|group| format!(", {group} in service")).unwrap_or_default();
         let done = if rollout.done.is_empty() { String::new() } else { format!(": {}", rollout.done.join(", ")) };
         match rollout.outcome {
-            Outcome::Deployed => format!("{} to {target}{version}{group}{done}", self.paint.good("Deployed")),
-            Outcome::Unchanged => format!("Already deployed to {target}{version}"),
-            Outcome::Skipped => format!("{} deployment to {target}", self.paint.odd("Skipped")),
+            RolloutOutcome::Deployed => format!("{} to {target}{version}{group}{done}", self.paint.good("Deployed")),
+            RolloutOutcome::Unchanged => format!("Already deployed to {target}{version}"),
+            RolloutOutcome::Skipped => format!("{} deployment to {target}", self.paint.odd("Skipped")),
             outcome => {
                 let causes = rollout.failure.iter().flat_map(|failure| &failure.causes);
                 let why: Vec<&str> = causes.map(|cause| cause.trim_end_matches('.')).collect();
@@ -205,11 +205,11 @@ pub(crate) fn step_noun(phase: Phase) -> &'static str {
 }
 
 /// A failed deployment, in words.
-fn outcome_words(outcome: Outcome) -> &'static str {
+fn outcome_words(outcome: RolloutOutcome) -> &'static str {
     match outcome {
-        Outcome::RolledBack => "rolled back",
-        Outcome::RollingBack => "rolling back",
-        Outcome::RollbackFailed => "rollback failed",
+        RolloutOutcome::RolledBack => "rolled back",
+        RolloutOutcome::RollingBack => "rolling back",
+        RolloutOutcome::RollbackFailed => "rollback failed",
         outcome => outcome.as_str(),
     }
 }

@@ -9,7 +9,7 @@ use ami_bake_core::event::{Event, Events};
 use ami_bake_core::ledger::Ledger;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::Report;
-use ami_bake_core::run::Shared;
+use ami_bake_core::run::RunParts;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
@@ -82,7 +82,7 @@ impl Session {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let cancel = CancellationToken::new();
         signals::listen(cancel.clone(), Arc::clone(host), dispatcher.snapshot());
-        let shared = Shared { id, origin: settings.origin, clock, ledger, masker, secrets: settings.secrets, events };
+        let shared = RunParts { id, origin: settings.origin, clock, ledger, masker, secrets: settings.secrets, events };
         Self { run: Run::new(shared, cancel), dispatcher, host: Arc::clone(host) }
     }
 

@@ -20,9 +20,9 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     fixture
         .bake()
         .exits(8)
-        .says("deploy web 1.0.0 to web in us-east-1; it is as it was before")
+        .says("deploy web 1.0.0 to web in us-east-1; rolled back")
         .says("rolled back at 40 %: Instances failed to become healthy")
-        .says("`ami-bake deploy --report bake-report.json` tries it again");
+        .says("Retry with `ami-bake deploy --report bake-report.json`");
     assert_eq!(versions(&fixture, "web"), on("1"));
     assert_eq!(template_versions(&fixture, &web).0, ["1"], "whoever follows the newest would launch it");
     let rollout = &rollouts(&fixture)[0];

@@ -95,7 +95,7 @@ fn a_group_that_does_not_get_healthy_goes_again() {
     let fixture = Fixture::new(&replaced(", refresh: {wait: 4s}"));
     production(&fixture);
     fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
-    fixture.bake().exits(8).says("0 of 5 machines of web-v000 were in service after 4s").says("it is as it was before");
+    fixture.bake().exits(8).says("0 of 5 machines of web-v000 were in service after 4s").says("; rolled back");
     assert_eq!(groups(&fixture), ["web"]);
     assert!(serves(&fixture, "web"));
     assert_eq!(rollouts(&fixture)[0]["outcome"], "rolled-back");

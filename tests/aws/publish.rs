@@ -290,7 +290,7 @@ fn a_tested_version_is_promoted_to_an_environment() {
     fixture.holds_only(&["shop/web/1.0.0"]);
     let machines = fixture.cloud.instances().len();
     fixture.run(&["promote", "1.0.0"]).exits(2).says("--environment");
-    fixture.run(&["promote", "9.9.9", "--environment", "production"]).exits(4).says("there is no such image");
+    fixture.run(&["promote", "9.9.9", "--environment", "production"]).exits(4).says("image not found");
     fixture.run(&["promote", "1.0.0", "--environment", "production"]).exits(0);
     fixture.holds_only(&["shop/web/1.0.0"; 2]);
     assert_eq!(fixture.cloud.instances().len(), machines);

@@ -141,7 +141,7 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
 
     shop.run(PASSWORD, &["promote", "0.2.0", "--environment", "production"])
         .exits(4)
-        .says("publish web 0.2.0: there is no such image")
+        .says("publish web 0.2.0: image not found")
         .says("`ami-bake images` lists what there is here");
     // The report's platform is the images', and --platform can't say another.
     shop.run(PASSWORD, &["publish", "--report", "kept.json", "--platform", "local"])
@@ -172,5 +172,5 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
     shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(0).says("its `publish` names nowhere else");
     shop.fixture.write("bake.yml", &text);
     shop.remove(&format!("{}/web:0.1.0", shop.name));
-    shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(4).says("there is no such image");
+    shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(4).says("image not found");
 }

@@ -1,4 +1,4 @@
-//! How a bake speaks with a machine: run a command, send and fetch files, open a connection from its inside.
+//! What a bake does over the connection to a machine: run a command, send and fetch files, open a connection from its inside.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub type Writer<'a> = Box<dyn AsyncWrite + Send + Unpin + 'a>;
 /// One command on a machine.
 pub struct Exec<'a> {
     /// A command line for the machine's POSIX shell, run as root (through `sudo -n` where the login is another user).
-    /// It is visible in the machine's process list: no secret and nothing of a script may stand in it.
+    /// It is visible in the machine's process list: it must hold no secret and no part of a script.
     pub command: &'a str,
     /// What the command reads on standard input; it sees end of file after the last byte.
     pub stdin: Reader<'a>,

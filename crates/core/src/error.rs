@@ -1,4 +1,4 @@
-//! The one error type that crosses room walls: a kind, a sentence, a cause, and what to do.
+//! The error type that all crates share: a kind, a message, a cause, and what to do.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -66,7 +66,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// A failure of `kind`; `message` is a lower-case fragment that fits after "failed to" or stands alone.
+    /// A failure of `kind`; `message` is a lower-case fragment that fits after "failed to" or is complete by itself.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), help: None, route: None, place: None, taken: false, source: None }
     }

@@ -225,7 +225,7 @@ pub enum Event {
         /// For building or for testing.
         phase: Phase,
     },
-    /// A machine was given back.
+    /// A machine was terminated.
     MachineEnded {
         /// Its id.
         id: String,
@@ -279,10 +279,11 @@ pub enum Event {
         hint: String,
     },
     /// Something that could not be removed; sweep will find it.
-    Left {
+    #[serde(rename = "left")]
+    Orphaned {
         /// What it is.
         what: String,
-        /// Why, and what takes it away.
+        /// Why, and what deletes it.
         why: String,
     },
     /// An image came to its end.
@@ -318,7 +319,7 @@ impl Events {
         (Self { sender }, receiver)
     }
 
-    /// Tells an event. A run without a listener goes on.
+    /// Sends an event. A run without a listener goes on.
     pub fn send(&self, envelope: Envelope) {
         let _ = self.sender.send(envelope);
     }

@@ -99,7 +99,7 @@ impl ImageRecord {
 pub enum Usage {
     /// These, each in a few words: `instance i-…`, `launch template lt-…`. Nobody when it is empty.
     By(Vec<String>),
-    /// It could not be learnt, and why: whoever wants to delete the image takes it for used.
+    /// It could not be learnt, and why: so the image counts as used.
     Unknown(String),
 }
 

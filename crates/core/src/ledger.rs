@@ -104,7 +104,7 @@ impl Ledger {
         let path = folder.join(format!("{run}.ledger.jsonl"));
         let failed = |error: std::io::Error| {
             Error::preflight(format!("write the ledger {}", path.display()))
-                .help("The ledger is how a bake finds what it made; give it a writable folder with XDG_STATE_HOME.")
+                .help("A bake records in the ledger what it creates. Set XDG_STATE_HOME to a writable folder.")
                 .because(error)
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -218,7 +218,7 @@ impl Ledger {
         self.lock().open.values().cloned().collect()
     }
 
-    /// Removes the file when nothing is open: a ledger without open entries has nothing to tell.
+    /// Removes the file when nothing is open: a ledger without open entries is of no use.
     pub fn finish(&self) {
         let state = self.lock();
         if let (true, Some(path)) = (state.open.is_empty(), &self.path) {
@@ -230,7 +230,7 @@ impl Ledger {
     /// Reads a ledger that another process left, and continues it.
     ///
     /// # Errors
-    /// When the file can't be read, is no ledger of a known version, or belongs to a process that lives.
+    /// When the file can't be read, is not a ledger of a known version, or its process is still running.
     pub fn resume(path: &Path) -> Result<Self> {
         Self::open(path, false)
     }
@@ -238,7 +238,7 @@ impl Ledger {
     /// The same, whether or not its process lives: undoing what is undone already does no harm.
     ///
     /// # Errors
-    /// When the file can't be read, or is no ledger of a known version.
+    /// When the file can't be read, or is not a ledger of a known version.
     pub fn take_over(path: &Path) -> Result<Self> {
         Self::open(path, true)
     }
@@ -250,7 +250,7 @@ impl Ledger {
         let mut run = None;
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(failed)?;
         if !claim(&file) && !anyway {
-            return Err(Error::preflight(format!("read the ledger {}: its run is still going on", path.display())));
+            return Err(Error::preflight(format!("read the ledger {}: its run is still active", path.display())));
         }
         for line in BufReader::new(&file).lines() {
             match serde_json::from_str(&line.map_err(failed)?) {
@@ -308,7 +308,7 @@ impl Ledger {
                 "write the ledger {}",
                 self.path.as_deref().unwrap_or_else(|| Path::new("(no file)")).display()
             ))
-            .help("Nothing is created that the ledger doesn't know. Free some disk space and run the bake again.")
+            .help("Nothing is created without an entry in the ledger. Free some disk space and bake again.")
             .because(error)
         };
         let mut line = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
@@ -338,7 +338,7 @@ mod tests {
         ledger.confirm(instance, "i-1").unwrap();
         ledger.close(key, Closed::Deleted).unwrap();
         let path = ledger.path().unwrap().to_owned();
-        assert!(Ledger::resume(&path).unwrap_err().to_string().contains("still going on"));
+        assert!(Ledger::resume(&path).unwrap_err().to_string().contains("still active"));
         drop(ledger);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(br#"{"intended":{"at":"2026-"#).unwrap();

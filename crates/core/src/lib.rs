@@ -1,7 +1,7 @@
 //! The domain of ami-bake: what a bake is, independent of any cloud.
 //!
-//! A manifest room makes a [`plan`], the [`engine`] carries it out against a [`platform::Platform`], every created
-//! resource stands in the [`ledger`], and all that happens is told as an [`event`]. Nothing in this crate prints.
+//! The manifest crate makes a [`plan`], the [`engine`] carries it out on a [`platform::Platform`], every created resource
+//! is recorded in the [`ledger`], and everything that happens is emitted as an [`event`]. Nothing in this crate prints.
 
 pub mod clock;
 pub mod communicator;

@@ -49,7 +49,7 @@ pub struct Candidate {
     pub parts: Vec<String>,
 }
 
-/// A machine that can be spoken with.
+/// A machine with a connection.
 #[derive(Clone)]
 pub struct ConnectedMachine<'a> {
     /// The machine.
@@ -58,10 +58,10 @@ pub struct ConnectedMachine<'a> {
     pub communicator: Arc<dyn Communicator>,
 }
 
-/// What the bake itself put on the machine, so that the seal can take exactly that away.
+/// What the bake itself put on the machine, so that the seal can remove exactly that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Login {
-    /// Public keys in OpenSSH's form that stand in `authorized_keys` for the bake alone.
+    /// Public keys in OpenSSH's form that the bake added to `authorized_keys`.
     pub authorized_keys: Vec<String>,
     /// Files that the bake made.
     pub files: Vec<String>,
@@ -102,7 +102,7 @@ pub trait Machine: Send + Sync {
     /// Waits until it is reachable and its first boot is finished.
     async fn connect(&self, run: &Run) -> Result<Arc<dyn Communicator>>;
 
-    /// What the bake put on it to log in, for the seal to take away.
+    /// What the bake put on it to log in, for the seal to remove.
     fn login(&self) -> Login;
 
     /// The absolute paths that were made or changed since it was launched, where the platform knows them without looking
@@ -116,7 +116,7 @@ pub trait Machine: Send + Sync {
     /// Restarts it and waits until it is back, recognised by another boot id.
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()>;
 
-    /// Takes the connection up anew and does what each start of the machine needs, for whoever restarted it without
+    /// Reconnects and does what each start of the machine needs, for callers that restarted it without
     /// [`Machine::reboot`]; by default nothing.
     ///
     /// # Errors
@@ -126,11 +126,11 @@ pub trait Machine: Send + Sync {
         Ok(())
     }
 
-    /// Brings the disk to rest and fixes its content. On return the machine is not needed any more, but for what the
+    /// Quiesces the disk and fixes its content. On return the machine is not needed any more, but for what the
     /// platform itself keeps until the image is [`PendingImage::available`].
     async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>>;
 
-    /// Gives the machine back, waiting for nothing. May be called twice.
+    /// Terminates the machine, waiting for nothing. May be called twice.
     async fn destroy(&self, run: &Run) -> Result<()>;
 
     /// Keeps the machine for a person (`--keep-on-failure`), and says how to reach it.

@@ -2,10 +2,10 @@
 
 use std::sync::{OnceLock, RwLock};
 
-/// What stands where a secret stood.
+/// The replacement for a secret.
 pub const MASK: &str = "***";
 
-/// Shorter values would tear ordinary text apart and tell more than they hide.
+/// Masking shorter values would garble ordinary text and reveal more than it hides.
 const SHORTEST: usize = 4;
 
 /// Knows the secrets of a run and takes them out of text.
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Masker {
-    /// Tells every secret to `listener` too, from now on: whoever else shows this program's words has to know them. A
+    /// Passes every secret to `listener` too, from now on: others that show this program's output have to mask them. A
     /// second listener is not heard.
     pub fn listen(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
         let _ = self.listener.set(Box::new(listener));

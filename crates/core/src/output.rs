@@ -1,4 +1,4 @@
-//! What a machine prints: split into lines, made safe, masked, and told as events.
+//! What a machine prints: split into lines, sanitized, masked, and emitted as events.
 
 use std::sync::Arc;
 
@@ -40,8 +40,8 @@ impl OutputSink for Collect {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        let room = COLLECT_LIMIT.saturating_sub(buffer.len());
-        buffer.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let free = COLLECT_LIMIT.saturating_sub(buffer.len());
+        buffer.extend_from_slice(&bytes[..bytes.len().min(free)]);
     }
 }
 
@@ -80,7 +80,7 @@ impl<F: FnMut(Stream, String) + Send> Lines<F> {
         self
     }
 
-    /// Hands on what stands without a line end; call it when the command has ended.
+    /// Emits a last line that has no line end. Call it when the command has ended.
     pub fn finish(&mut self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             if !self.buffers[stream as usize].is_empty() {

@@ -1,4 +1,4 @@
-//! What a platform must be able to do. A platform is one room behind these traits.
+//! What a platform must be able to do. A platform is one crate behind these traits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub struct Capabilities {
     pub replaces_versions: bool,
     /// True when it has [`Services`]: objects and parameters that steps may ask for.
     pub services: bool,
-    /// True when it can move launch templates and groups.
+    /// True when it can deploy: move templates and groups to an image.
     pub deploy: bool,
 }
 
@@ -107,7 +107,7 @@ pub trait Platform: Send + Sync {
         Ok(())
     }
 
-    /// Says what of a plan's publishing the account does not allow, before a machine starts; by default nothing.
+    /// Checks that the account allows what the plan publishes, before a machine is launched; by default nothing.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
@@ -116,7 +116,7 @@ pub trait Platform: Send + Sync {
         Ok(())
     }
 
-    /// Says what of a plan's deployments can't come to a good end, before a machine starts; by default nothing.
+    /// Checks that the plan's deployments can succeed, before a machine is launched; by default nothing.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
@@ -141,11 +141,11 @@ pub trait Platform: Send + Sync {
         rollout: &mut Rollout,
     ) -> Result<()> {
         let _ = (run, plan, image, force, rollout);
-        Err(Error::manifest("this platform deploys nothing").at(deployment.route.clone()))
+        Err(Error::manifest("this platform does not support deployments").at(deployment.route.clone()))
     }
 
-    /// Begins what publishing takes long for while the candidate is being tested: copies that no look-up can meet. They
-    /// stand in the ledger, so that a failed test takes them away. What can't begin now is told by [`Platform::publish`].
+    /// Starts slow parts of publishing while the candidate is being tested: copies that no look-up can find. They are in
+    /// the ledger, so that a failed test deletes them. What can't start now is reported by [`Platform::publish`].
     async fn prepare(&self, run: &Run, plan: &ImagePlan, candidate: &Candidate) {
         let _ = (run, plan, candidate);
     }
@@ -153,7 +153,7 @@ pub trait Platform: Send + Sync {
     /// What of an image's versions the plan's retention keeps no longer, everywhere where the plan publishes it, with what
     /// still holds each. `planned`: the new version is not there yet, and is taken for registered.
     async fn superseded(&self, run: &Run, plan: &ImagePlan, planned: bool) -> Result<Vec<Superseded>> {
-        // Of every name: whoever was built on one of them counts.
+        // Of every name: an image that another one was built on stays.
         let mut all = self.images(run, &ImageQuery::default()).await?;
         if planned {
             all.push(ImageRecord::planned(plan, run.clock().now()));
@@ -184,7 +184,7 @@ pub trait Platform: Send + Sync {
     /// Undoes one open ledger entry: asks for the deletion, waits for nothing.
     async fn undo(&self, run: &Run, entry: &Entry) -> Result<Undo>;
 
-    /// Takes away what this run made for itself and needs no longer (key, group, profile), at the run's end.
+    /// Deletes what this run created for itself (key, group, profile), at the run's end.
     async fn close(&self, run: &Run) -> Result<()>;
 
     /// What expired by its tags, of every run.
@@ -238,13 +238,14 @@ impl Orphan {
     }
 }
 
-/// What a step's document uses of the cloud: an action of IAM on a resource.
+/// What a step's document uses of the cloud: an action on a resource, both in the platform's own words. The core passes
+/// them from the documents to the platform unread.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grant {
-    /// Such as `s3:GetObject`.
+    /// The action; on AWS such as `s3:GetObject`.
     pub action: &'static str,
-    /// The resource's ARN without `arn:` and partition, such as `s3:::bucket/key` or `ssm:REGION:ACCOUNT:parameter/NAME`;
-    /// a `*` stands for any text.
+    /// The resource; on AWS its ARN without `arn:` and partition, such as `s3:::bucket/key` or `ssm:REGION:ACCOUNT:parameter/NAME`;
+    /// a `*` matches any text.
     pub resource: String,
 }
 

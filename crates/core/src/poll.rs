@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::run::Run;
 
 /// The answer to one question: the state of each id that was found.
-pub type Answer<S> = Result<HashMap<String, S>>;
+pub type PollAnswer<S> = Result<HashMap<String, S>>;
 
 /// Asks the platform for the state of all these ids at once.
-pub type Ask<S> = Box<dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = Answer<S>> + Send>> + Send + Sync>;
+pub type PollQuery<S> = Box<dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = PollAnswer<S>> + Send>> + Send + Sync>;
 
 /// Polls one kind of thing for everybody who waits for one.
 pub struct Poller<S> {
@@ -28,7 +28,7 @@ struct Inner<S> {
     clock: Arc<dyn Clock>,
     interval: Duration,
     eager: Option<Eager>,
-    ask: Ask<S>,
+    ask: PollQuery<S>,
     state: Mutex<State<S>>,
 }
 
@@ -55,30 +55,30 @@ const SLOWEST: Duration = Duration::from_secs(15);
 
 impl<S: Clone + Send + Sync + 'static> Poller<S> {
     /// A poller that asks every `interval` while somebody waits.
-    pub fn new(clock: Arc<dyn Clock>, interval: Duration, ask: Ask<S>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, interval: Duration, ask: PollQuery<S>) -> Self {
         Self::with(clock, interval, None, ask)
     }
 
     /// The same for what mostly takes a moment: `(pause, during)` is the pause while somebody waits no longer than that.
-    pub fn eager(clock: Arc<dyn Clock>, eager: (Duration, Duration), interval: Duration, ask: Ask<S>) -> Self {
+    pub fn eager(clock: Arc<dyn Clock>, eager: (Duration, Duration), interval: Duration, ask: PollQuery<S>) -> Self {
         Self::with(clock, interval, Some(Eager { interval: eager.0, during: eager.1 }), ask)
     }
 
-    fn with(clock: Arc<dyn Clock>, interval: Duration, eager: Option<Eager>, ask: Ask<S>) -> Self {
+    fn with(clock: Arc<dyn Clock>, interval: Duration, eager: Option<Eager>, ask: PollQuery<S>) -> Self {
         let state = Mutex::new(State { waiters: HashMap::new(), next: 0, polling: false });
         Self { inner: Arc::new(Inner { clock, interval, eager, ask, state }) }
     }
 
-    /// Waits until `judge` gives a verdict on the state of `id`; `None` means that the platform does not know it (yet).
+    /// Waits until `decide` returns a result for the state of `id`; `None` means that the platform does not know it (yet).
     ///
     /// # Errors
-    /// What `judge` makes of a state; the last failure to ask when the time is over; [`crate::ErrorKind::Cancelled`].
+    /// The error that `decide` returns; the last failed query when the time is over; [`crate::ErrorKind::Cancelled`].
     pub async fn wait<T>(
         &self,
         run: &Run,
         id: &str,
         limit: Duration,
-        mut judge: impl FnMut(Option<S>) -> Option<Result<T>>,
+        mut decide: impl FnMut(Option<S>) -> Option<Result<T>>,
     ) -> Result<T> {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let registered = self.register(id, sender);
@@ -89,7 +89,7 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
                 match answer {
                     Ok(state) => {
                         failure = None;
-                        if let Some(verdict) = judge(state) {
+                        if let Some(verdict) = decide(state) {
                             return verdict;
                         }
                     }

@@ -13,7 +13,7 @@ pub use crate::machine::{ConnectedMachine, Login};
 /// Applies steps to machines.
 #[async_trait]
 pub trait Provisioner: Send + Sync {
-    /// Says what these steps need on this computer and don't find, before a machine starts; by default nothing.
+    /// Checks that this computer has what these steps need, before a machine is launched; by default nothing.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
@@ -38,6 +38,6 @@ pub trait Provisioner: Send + Sync {
     /// Names each file in which one was found.
     async fn scan(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()>;
 
-    /// Takes out what must not be in an image: the last command on the machine's connection.
+    /// Removes what must not be in an image: the last command on the machine's connection.
     async fn seal(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()>;
 }

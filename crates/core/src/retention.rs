@@ -12,7 +12,7 @@ use crate::tags;
 impl Retention {
     /// The images that may go once `new` is registered, the highest version first. `all` is every image of the account
     /// or machine, of other names too: one that a kept image was built on stays. Candidates and versions of pull requests
-    /// and branches have an end of their own and do not count; of the latter those go whose end has come.
+    /// and branches have an end of their own and do not count; of the latter, expired ones are deleted.
     pub fn superfluous<'a>(self, new: &ImageRecord, all: &'a [ImageRecord], now: Timestamp) -> Vec<&'a ImageRecord> {
         if self.is_none() {
             return Vec::new();
@@ -38,8 +38,8 @@ impl Retention {
     }
 }
 
-/// The images whose end has come: what never passed its tests, and pre-releases that did; nothing that another image was
-/// built on which stays.
+/// The expired images: those that never passed their tests, and pre-releases that did. An image that a kept one was built
+/// on is not among them.
 pub fn expired(all: &[ImageRecord], now: Timestamp) -> Vec<&ImageRecord> {
     nobodys_base(all.iter().filter(|image| image.expired(now).is_some()).collect(), all)
 }

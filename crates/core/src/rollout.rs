@@ -24,7 +24,7 @@ pub struct Rollout {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RolloutOutcome,
     /// What was done, in order, each in a few words.
     pub done: Vec<String>,
     /// Why it was not, or not all of it.
@@ -34,12 +34,12 @@ pub struct Rollout {
 /// How a deployment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum RolloutOutcome {
     /// The image is at work.
     Deployed,
     /// It was at work before.
     Unchanged,
-    /// Not begun: its `if` is false, or one before it failed.
+    /// Skipped: its `if` is false, or one before it failed.
     Skipped,
     /// It failed, and what was moved stays as it is.
     Failed,
@@ -47,11 +47,11 @@ pub enum Outcome {
     RolledBack,
     /// It was cancelled on the way: the platform goes back, and nobody waits for it.
     RollingBack,
-    /// It failed, and so did the way back: it needs a person.
+    /// It failed, and so did the rollback: somebody has to look at it.
     RollbackFailed,
 }
 
-impl Outcome {
+impl RolloutOutcome {
     /// Its name in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl Outcome {
 }
 
 impl Rollout {
-    /// One that was not begun.
+    /// One that is skipped.
     pub fn new(target: impl Into<String>, region: Option<String>) -> Self {
         Self {
             target: target.into(),
@@ -82,7 +82,7 @@ impl Rollout {
             from: None,
             version: None,
             group: None,
-            outcome: Outcome::Skipped,
+            outcome: RolloutOutcome::Skipped,
             done: Vec::new(),
             failure: None,
         }

@@ -19,7 +19,7 @@ use crate::plan::ImageKey;
 /// What every part of a run shares. Cheap to clone; a clone may be bound to one image.
 #[derive(Clone)]
 pub struct Run {
-    shared: Arc<Shared>,
+    shared: Arc<RunParts>,
     image: Option<ImageKey>,
     role: Option<Arc<str>>,
     /// Ends every wait of the run when it is cancelled.
@@ -27,7 +27,7 @@ pub struct Run {
 }
 
 /// The parts of a [`Run`] that are made once.
-pub struct Shared {
+pub struct RunParts {
     /// The run's id: sortable and random, so that a re-run of the same workflow is another one.
     pub id: String,
     /// Tags that say where the run came from: repository, commit, run address.
@@ -46,17 +46,17 @@ pub struct Shared {
 
 impl Run {
     /// A run over these parts.
-    pub fn new(shared: Shared, cancel: CancellationToken) -> Self {
+    pub fn new(shared: RunParts, cancel: CancellationToken) -> Self {
         Self { shared: Arc::new(shared), image: None, role: None, cancel }
     }
 
-    /// The same run, speaking for one image.
+    /// The same run, bound to one image.
     #[must_use]
     pub fn for_image(&self, key: &ImageKey) -> Self {
         Self { image: Some(key.clone()), ..self.clone() }
     }
 
-    /// The same run, speaking for all images: for what no single one's failure may take away.
+    /// The same run, bound to no image: for resources that must outlive the failure of a single one.
     #[must_use]
     pub fn for_all(&self) -> Self {
         Self { image: None, ..self.clone() }
@@ -84,7 +84,7 @@ impl Run {
         &self.shared.origin
     }
 
-    /// The image that this handle speaks for.
+    /// The image that this handle is bound to.
     pub fn image(&self) -> Option<&ImageKey> {
         self.image.as_ref()
     }
@@ -128,7 +128,7 @@ impl Run {
         self.shared.ledger.intend_for(self.image.as_ref(), self.role.as_deref(), platform, kind, region, find_by)
     }
 
-    /// Tells an event for this handle's image. No declared secret leaves in it.
+    /// Emits an event for this handle's image. No declared secret leaves in it.
     pub fn emit(&self, mut event: Event) {
         event.rewrite(&|text| *text = self.shared.masker.mask(text));
         self.shared.events.send(Envelope {
@@ -140,12 +140,12 @@ impl Run {
         });
     }
 
-    /// Tells progress in a short sentence.
+    /// Emits progress in a short sentence.
     pub fn progress(&self, message: impl Into<String>) {
         self.emit(Event::Progress { message: message.into() });
     }
 
-    /// Tells a warning.
+    /// Emits a warning.
     pub fn warn(&self, message: impl Into<String>, help: Option<String>) {
         self.emit(Event::Warning { message: message.into(), help, place: None });
     }

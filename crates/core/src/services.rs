@@ -29,7 +29,9 @@ impl ObjectPath {
     pub fn parse(text: &str) -> Result<Self> {
         let (bucket, key) = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).unwrap_or_default();
         if bucket.is_empty() || bucket.contains(char::is_whitespace) {
-            return Err(Error::build(format!("`{text}` is no place in S3")).help("Write it as `s3://BUCKET/KEY`."));
+            return Err(
+                Error::build(format!("`{text}` is not a valid S3 location")).help("Write it as `s3://BUCKET/KEY`.")
+            );
         }
         Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), owner: None })
     }

@@ -39,7 +39,7 @@ pub const RUN_URL: &str = "ami-bake:run-url";
 /// When sweep may take it; taken off when the image is registered under its final name.
 pub const EXPIRES: &str = "ami-bake:expires";
 
-/// The variant that an image's tags name, under the new tag or the legacy one. An empty value is no variant.
+/// The variant that an image's tags name, under the new tag or the legacy one. An empty value counts as none.
 pub fn variant(tags: &BTreeMap<String, String>) -> Option<&String> {
     [VARIANT, LEGACY_VARIANT].iter().find_map(|key| tags.get(*key)).filter(|variant| !variant.is_empty())
 }

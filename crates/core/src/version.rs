@@ -56,7 +56,7 @@ pub fn from_tag(tag: &str) -> Option<Version> {
     candidates.map(|text| text.strip_prefix('v').unwrap_or(text)).find_map(|text| Version::parse(text).ok())
 }
 
-/// The version as it stands in an image's name: `+` is not allowed in an AMI's name, so that build metadata follows
+/// The version as it is written in an image's name: `+` is not allowed in an AMI's name, so that build metadata follows
 /// an `_`, which no semantic version holds (EC2 API, RegisterImage, Name).
 pub fn in_name(version: &Version) -> String {
     version.to_string().replace('+', "_")
@@ -71,7 +71,7 @@ pub fn range(text: &str) -> Result<semver::VersionReq> {
     let spelled = image_builder_range(text).unwrap_or_else(|| text.to_owned());
     semver::VersionReq::parse(&spelled).map_err(|error| {
         Error::manifest(format!("{text:?} is not a version range"))
-            .help("Write a range such as \"^2.1\", \">=1.4, <2\" or \"2.x.x\".")
+            .help("Use a range such as \"^2.1\", \">=1.4, <2\" or \"2.x.x\".")
             .because(error)
     })
 }

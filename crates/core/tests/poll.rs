@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ami_bake_core::clock::Clock;
-use ami_bake_core::poll::{Ask, Poller};
+use ami_bake_core::poll::{PollQuery, Poller};
 use ami_bake_core::{Error, ErrorKind};
 use ami_bake_testkit::clock::ManualClock;
 use ami_bake_testkit::runs;
@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 type Asked = Arc<Mutex<Vec<(u64, Vec<String>)>>>;
 
 /// A platform on which everything is `done` at its own second.
-fn ask(clock: &Arc<ManualClock>, asked: &Asked, done_at: u64) -> Ask<bool> {
+fn ask(clock: &Arc<ManualClock>, asked: &Asked, done_at: u64) -> PollQuery<bool> {
     let (clock, asked) = (Arc::clone(clock), Arc::clone(asked));
     Box::new(move |ids| {
         let now = clock.elapsed().as_secs();

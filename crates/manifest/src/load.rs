@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use ami_bake_core::Route;
 use ami_bake_core::plan::{Price, VersionRule};
-use ami_bake_core::{Error, Result, Route};
 use serde_json::Value;
 
 use crate::check;
@@ -31,18 +31,6 @@ pub struct Loaded {
 }
 
 impl Manifest {
-    /// Finds the manifest of a folder: `bake.yml`, else `.github/bake.yml`.
-    ///
-    /// # Errors
-    /// When there is neither.
-    pub fn find(folder: &Path) -> Result<PathBuf> {
-        const PATHS: [&str; 2] = ["bake.yml", ".github/bake.yml"];
-        PATHS.iter().map(|path| folder.join(path)).find(|path| path.is_file()).ok_or_else(|| {
-            Error::usage("no manifest found: there is no `bake.yml` or `.github/bake.yml` here")
-                .help("Pass the path of the manifest, or create one with `ami-bake init`.")
-        })
-    }
-
     /// Loads a manifest file.
     pub fn load(path: &Path, options: &Options) -> Loaded {
         let shown = path.display().to_string();

@@ -13,7 +13,7 @@ use ami_bake_core::platform::{
     Permission, Platform, Registration, Undo,
 };
 use ami_bake_core::provision::Login;
-use ami_bake_core::rollout::{Outcome, Rollout};
+use ami_bake_core::rollout::{Rollout, RolloutOutcome};
 use ami_bake_core::{Error, Result, Run, tags};
 use async_trait::async_trait;
 
@@ -188,9 +188,9 @@ impl Platform for Fake {
         _: bool,
         rollout: &mut Rollout,
     ) -> Result<()> {
-        rollout.outcome = Outcome::RolledBack;
+        rollout.outcome = RolloutOutcome::RolledBack;
         self.call(&format!("deploy {} {}", plan.key, deployment.template)).await?;
-        rollout.outcome = Outcome::Deployed;
+        rollout.outcome = RolloutOutcome::Deployed;
         Ok(())
     }
 

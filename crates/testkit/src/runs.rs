@@ -8,7 +8,7 @@ use ami_bake_core::clock::{Clock, SystemClock};
 use ami_bake_core::event::{Envelope, Events};
 use ami_bake_core::ledger::Ledger;
 use ami_bake_core::mask::Masker;
-use ami_bake_core::run::Shared;
+use ami_bake_core::run::RunParts;
 use ami_bake_core::tags;
 use secrecy::SecretString;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -27,7 +27,7 @@ pub fn with(clock: Arc<dyn Clock>, secrets: &[(&str, &str)]) -> (Run, UnboundedR
         masker.add(value);
     }
     let id = format!("test-{}", uuid::Uuid::new_v4().simple());
-    let shared = Shared {
+    let shared = RunParts {
         origin: BTreeMap::from([(tags::REPOSITORY.to_owned(), "shop/images".to_owned())]),
         clock,
         ledger: Ledger::in_memory(&id),

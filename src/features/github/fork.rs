@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ami_bake_core::plan::{Recipe as _, SourceQuery, Variant, VersionRule};
+use ami_bake_core::plan::{SourceQuery, Variant, VersionRule};
 use ami_bake_core::{Error, Result};
 use ami_bake_github::runner::{Annotation, Level};
 

@@ -139,7 +139,9 @@ impl Reporter for ActionLog {
             Event::Warning { message, help, place } => {
                 Some(annotate::of_warning(message, help.as_deref(), place.as_ref()))
             }
-            Event::Left { what, why } => Some(Annotation::new(Level::Warning, "left behind", format!("{what}: {why}"))),
+            Event::Orphaned { what, why } => {
+                Some(Annotation::new(Level::Warning, "left behind", format!("{what}: {why}")))
+            }
             Event::Kept { what, hint } => Some(Annotation::new(Level::Notice, "kept", format!("{what}: {hint}"))),
             _ => None,
         };

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::poll::{Answer, Poller};
+use ami_bake_core::poll::{PollAnswer, Poller};
 
 use super::regional::Client;
 
@@ -22,7 +22,7 @@ pub(crate) struct Timing {
 pub(crate) fn poller<S, F>(client: &Arc<Client>, timing: Timing, ask: fn(Arc<Client>, Vec<String>) -> F) -> Poller<S>
 where
     S: Clone + Send + Sync + 'static,
-    F: Future<Output = Answer<S>> + Send + 'static,
+    F: Future<Output = PollAnswer<S>> + Send + 'static,
 {
     let (clock, client) = (Arc::clone(client.clock()), Arc::clone(client));
     let ask = Box::new(move |ids| Box::pin(ask(Arc::clone(&client), ids)) as _);

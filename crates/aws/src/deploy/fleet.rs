@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::poll::{Answer, Poller};
+use ami_bake_core::poll::{PollAnswer, Poller};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, InstanceRefresh};
 use futures::future::try_join_all;
 
@@ -40,7 +40,7 @@ pub(super) fn key(group: &str, id: &str) -> String {
     format!("{group}/{id}")
 }
 
-async fn refreshes(client: Arc<Client>, keys: Vec<String>) -> Answer<InstanceRefresh> {
+async fn refreshes(client: Arc<Client>, keys: Vec<String>) -> PollAnswer<InstanceRefresh> {
     let asked = keys.iter().filter_map(|key| key.rsplit_once('/')).map(async |(group, id)| {
         let request =
             client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).instance_refresh_ids(id);
@@ -53,7 +53,7 @@ async fn refreshes(client: Arc<Client>, keys: Vec<String>) -> Answer<InstanceRef
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }
 
-async fn groups(client: Arc<Client>, names: Vec<String>) -> Answer<AutoScalingGroup> {
+async fn groups(client: Arc<Client>, names: Vec<String>) -> PollAnswer<AutoScalingGroup> {
     let mut found = HashMap::new();
     for names in names.chunks(BATCH) {
         let request =

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ami_bake_core::duration::human;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
-use ami_bake_core::rollout::{Outcome, Rollout};
+use ami_bake_core::rollout::{Rollout, RolloutOutcome};
 use ami_bake_core::{Error, ErrorKind, Result, tags};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Tag};
 
@@ -43,7 +43,8 @@ pub(super) async fn replace(
     rollout: &mut Rollout,
 ) -> Result<bool, RolloutFailure> {
     let nothing_moved = |error: Error| {
-        let outcome = if error.kind() == ErrorKind::Cancelled { Outcome::RollingBack } else { Outcome::RolledBack };
+        let outcome =
+            if error.kind() == ErrorKind::Cancelled { RolloutOutcome::RollingBack } else { RolloutOutcome::RolledBack };
         RolloutFailure::new(outcome, error)
     };
     if job.is_there(old) {
@@ -272,26 +273,26 @@ impl Replacement<'_> {
     /// Gives everything back to the old group, and takes the new one away.
     async fn roll_back(&self, error: Error, rollout: &mut Rollout) -> RolloutFailure {
         if error.kind() == ErrorKind::Cancelled {
-            return RolloutFailure::new(Outcome::RollingBack, error);
+            return RolloutFailure::new(RolloutOutcome::RollingBack, error);
         }
         let (run, old, next) = (&self.job.run, &self.old.name, &self.next);
         if !self.settings.rollback {
             let _ = run.ledger().close_id(GROUP, next, Closed::Kept);
             let help =
                 format!("`on-failure: stop` keeps {next} beside {old}; `ami-bake sweep` deletes it after a day.");
-            return RolloutFailure::new(Outcome::Failed, error.help(help));
+            return RolloutFailure::new(RolloutOutcome::Failed, error.help(help));
         }
         run.progress(format!("Rolling back to {old}, deleting {next}"));
         match hand_back(self.client(), old, next).await {
             Ok(()) => {
                 let _ = run.ledger().close_id(GROUP, next, Closed::Deleted);
                 rollout.done.push(format!("{next} deleted, {old} in service again"));
-                RolloutFailure::new(Outcome::RolledBack, error)
+                RolloutFailure::new(RolloutOutcome::RolledBack, error)
             }
             Err(refused) => {
                 let _ = run.ledger().close_id(GROUP, next, Closed::Kept);
                 let help = format!("The rollback failed: {refused}. {}", refused.help_text().unwrap_or_default());
-                RolloutFailure::new(Outcome::RollbackFailed, error.help(help.trim_end()))
+                RolloutFailure::new(RolloutOutcome::RollbackFailed, error.help(help.trim_end()))
             }
         }
     }

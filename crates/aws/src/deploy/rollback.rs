@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
-use ami_bake_core::rollout::Outcome;
+use ami_bake_core::rollout::RolloutOutcome;
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 
 use super::fleet::Fleet;
@@ -20,12 +20,12 @@ const STOPPED: Duration = Duration::from_mins(30);
 /// A deployment that failed, and the state that it leaves.
 #[derive(Debug)]
 pub(super) struct RolloutFailure {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: RolloutOutcome,
     pub(super) error: Error,
 }
 
 impl RolloutFailure {
-    pub(super) fn new(outcome: Outcome, error: Error) -> Self {
+    pub(super) fn new(outcome: RolloutOutcome, error: Error) -> Self {
         Self { outcome, error }
     }
 }
@@ -58,11 +58,11 @@ impl Rollback<'_> {
             Ok(RefreshEnd::RolledBack(why)) => {
                 let why =
                     Error::new(ErrorKind::Deploy, format!("the instance refresh of {group} was rolled back {why}"));
-                RolloutFailure::new(Outcome::RolledBack, why)
+                RolloutFailure::new(RolloutOutcome::RolledBack, why)
             }
-            Ok(RefreshEnd::RollbackFailed(why)) => RolloutFailure::new(Outcome::RollbackFailed, failed(why)),
+            Ok(RefreshEnd::RollbackFailed(why)) => RolloutFailure::new(RolloutOutcome::RollbackFailed, failed(why)),
             Ok(RefreshEnd::Cancelled(why)) => RolloutFailure::new(
-                Outcome::Failed,
+                RolloutOutcome::Failed,
                 Error::new(ErrorKind::Deploy, format!("somebody else cancelled the instance refresh of {group} {why}"))
                     .help("The refresh was cancelled outside ami-bake; the group was left unchanged."),
             ),
@@ -75,15 +75,15 @@ impl Rollback<'_> {
                 self.undo(why, true).await
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => {
-                return RolloutFailure::new(Outcome::RollingBack, error);
+                return RolloutFailure::new(RolloutOutcome::RollingBack, error);
             }
             Err(error) => self.undo(error, true).await,
         };
-        if failure.outcome == Outcome::RollingBack {
+        if failure.outcome == RolloutOutcome::RollingBack {
             // The clean-up of the cancelled run continues the rollback.
             return failure;
         }
-        let why = if failure.outcome == Outcome::RolledBack { Closed::Deleted } else { Closed::Kept };
+        let why = if failure.outcome == RolloutOutcome::RolledBack { Closed::Deleted } else { Closed::Kept };
         // A line that can't be written makes a sweep look at the group once more.
         let _ = self.run.ledger().close_id(REFRESH, &self.id, why);
         failure
@@ -100,21 +100,21 @@ impl Rollback<'_> {
                 );
             }
             let help = "`on-failure: stop` leaves the group unchanged; without it, the group is rolled back.";
-            return RolloutFailure::new(Outcome::Failed, error.help(help));
+            return RolloutFailure::new(RolloutOutcome::Failed, error.help(help));
         }
         self.run.progress(format!("Rolling back {} to version {}", self.group.name, self.from));
         match self.undone(active).await {
-            Ok(None) => RolloutFailure::new(Outcome::RolledBack, error),
+            Ok(None) => RolloutFailure::new(RolloutOutcome::RolledBack, error),
             Ok(Some(why)) => {
                 let help = format!("The rollback failed {why}. See the activities of the group.");
-                RolloutFailure::new(Outcome::RollbackFailed, error.help(help))
+                RolloutFailure::new(RolloutOutcome::RollbackFailed, error.help(help))
             }
             Err(refused) if refused.kind() == ErrorKind::Cancelled => {
-                RolloutFailure::new(Outcome::RollingBack, refused)
+                RolloutFailure::new(RolloutOutcome::RollingBack, refused)
             }
             Err(refused) => {
                 let help = format!("The rollback failed: {refused}. {}", refused.help_text().unwrap_or_default());
-                RolloutFailure::new(Outcome::RollbackFailed, error.help(help.trim_end()))
+                RolloutFailure::new(RolloutOutcome::RollbackFailed, error.help(help.trim_end()))
             }
         }
     }

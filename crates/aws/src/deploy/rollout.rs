@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::{Deployment, ImagePlan, Refresh, Strategy};
 use ami_bake_core::platform::ImageRecord;
-use ami_bake_core::rollout::{Outcome, Rollout};
+use ami_bake_core::rollout::{Rollout, RolloutOutcome};
 use ami_bake_core::{ErrorKind, Result, Run};
 use aws_sdk_ec2::types::Image;
 
@@ -119,7 +119,7 @@ impl Job<'_> {
             (Some(group), Strategy::Replace(settings)) => replace::replace(self, group, settings, rollout).await?,
         };
         let pointed = self.point(rollout).await?;
-        rollout.outcome = if moved || pointed { Outcome::Deployed } else { Outcome::Unchanged };
+        rollout.outcome = if moved || pointed { RolloutOutcome::Deployed } else { RolloutOutcome::Unchanged };
         Ok(())
     }
 
@@ -136,15 +136,15 @@ impl Job<'_> {
             Ok(None) => return Ok(false),
             // Nothing was moved yet.
             Err(error) if error.kind() == ErrorKind::Cancelled => {
-                return Err(RolloutFailure::new(Outcome::RollingBack, error));
+                return Err(RolloutFailure::new(RolloutOutcome::RollingBack, error));
             }
-            Err(error) => return Err(RolloutFailure::new(Outcome::RolledBack, error)),
+            Err(error) => return Err(RolloutFailure::new(RolloutOutcome::RolledBack, error)),
         };
         match refresh::watch(fleet, run, &mark, &id, settings.wait).await {
             Ok(RefreshEnd::Successful) => {
                 run.ledger()
                     .close_id(REFRESH, &id, Closed::Published)
-                    .map_err(|error| RolloutFailure::new(Outcome::Deployed, error))?;
+                    .map_err(|error| RolloutFailure::new(RolloutOutcome::Deployed, error))?;
                 rollout.done.extend(self.true_state().await);
                 Ok(true)
             }
@@ -202,7 +202,7 @@ impl Job<'_> {
         let follows = group.map(Group::follows);
         let wanted = self.deployment.set_default.unwrap_or(follows == Some(RequestedVersion::Default));
         // Without a group nothing runs with the version yet: it can go again.
-        let outcome = if group.is_none() { Outcome::RolledBack } else { Outcome::Failed };
+        let outcome = if group.is_none() { RolloutOutcome::RolledBack } else { RolloutOutcome::Failed };
         let failure = |error| RolloutFailure::new(outcome, error);
         let mut pointed = false;
         if wanted {
@@ -245,18 +245,18 @@ impl Job<'_> {
 
     /// Deletes the version after a failure where nothing uses it, because a group that follows `$Latest` would
     /// launch it.
-    async fn settle_version(&self, outcome: Outcome) {
+    async fn settle_version(&self, outcome: RolloutOutcome) {
         let (template, number) = (&self.current.template, self.version);
         let id = version_id(&template.id, number);
         match outcome {
-            Outcome::RolledBack if self.made => {
+            RolloutOutcome::RolledBack if self.made => {
                 if let Err(error) = template::discard(self.client(), &self.run, &template.id, number).await {
                     self.run.warn(format!("could not {error}"), error.help_text().map(str::to_owned));
                     let _ = self.run.ledger().close_id(VERSION, &id, Closed::Kept);
                 }
             }
             // The clean-up of a cancelled run looks after it.
-            Outcome::RollingBack => {}
+            RolloutOutcome::RollingBack => {}
             _ => _ = self.run.ledger().close_id(VERSION, &id, Closed::Kept),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ami_bake_core::poll::{Answer, Poller};
+use ami_bake_core::poll::{PollAnswer, Poller};
 use aws_sdk_ec2::types::{Image, Snapshot};
 
 use super::cache::DescriptionCache;
@@ -59,7 +59,7 @@ impl Images {
 
 // Filters, not lists of ids: one id that EC2 does not know (yet) would fail the question for all others.
 
-async fn snapshots(client: Arc<Client>, ids: Vec<String>) -> Answer<Snapshot> {
+async fn snapshots(client: Arc<Client>, ids: Vec<String>) -> PollAnswer<Snapshot> {
     let mut found = HashMap::new();
     for ids in ids.chunks(BATCH) {
         let request = client.ec2.describe_snapshots().owner_ids("self").filters(one_of("snapshot-id", ids));
@@ -70,7 +70,7 @@ async fn snapshots(client: Arc<Client>, ids: Vec<String>) -> Answer<Snapshot> {
     Ok(found)
 }
 
-async fn images(client: Arc<Client>, ids: Vec<String>) -> Answer<Image> {
+async fn images(client: Arc<Client>, ids: Vec<String>) -> PollAnswer<Image> {
     let mut found = HashMap::new();
     for ids in ids.chunks(BATCH) {
         let request = client.ec2.describe_images().owners("self").filters(one_of("image-id", ids));

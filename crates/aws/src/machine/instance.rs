@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::Result;
-use ami_bake_core::poll::{Answer, Poller};
+use ami_bake_core::poll::{PollAnswer, Poller};
 use aws_sdk_ec2::types as ec2;
 use jiff::Timestamp;
 
@@ -134,7 +134,7 @@ pub(super) fn poller(client: &Arc<Client>) -> Poller<Instance> {
 
 /// The state of each instance that EC2 knows. A filter, not the list of ids: one id that is not known yet would fail
 /// the whole question, and would hide all others.
-async fn states(client: Arc<Client>, ids: Vec<String>) -> Answer<Instance> {
+async fn states(client: Arc<Client>, ids: Vec<String>) -> PollAnswer<Instance> {
     let mut found = HashMap::new();
     for ids in ids.chunks(BATCH) {
         for instance in describe(&client, vec![one_of("instance-id", ids)], "watch the machines").await? {

@@ -1,4 +1,4 @@
-//! Takes away what a run created: derived from the ledger, never from what some variable remembers.
+//! Deletes what a run created: derived from the ledger, never from variables.
 
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Asks once, all at once, for the deletion of everything open, and waits for nothing. What stays is told.
+/// Requests the deletion of everything open, all at once, and waits for nothing. Reports what stays.
 pub async fn clean_up(run: &Run, platform: &dyn Platform) {
     let run = uncancelled(run);
     let entries = run.ledger().open_entries();
     let burst = join_all(entries.iter().map(|entry| undo(&run, platform, entry)));
     tokio::select! {
-        left = burst => tell_left(&run, left.into_iter().flatten()),
+        left = burst => report_orphans(&run, left.into_iter().flatten()),
         () = run.clock().sleep(BURST) => {
             let open = run.ledger().open_entries();
-            tell_left(&run, open.into_iter().map(|entry| (entry, "the cloud did not answer in time".to_owned())));
+            report_orphans(&run, open.into_iter().map(|entry| (entry, "the cloud did not answer in time".to_owned())));
         }
     }
 }
@@ -42,13 +42,13 @@ pub(super) async fn clean_up_image(run: &Run, platform: &dyn Platform, key: &Ima
     join_all(own.map(|entry| undo(&run, platform, entry))).await;
 }
 
-/// Leaves what a failed image has made to the person who asked for it; its tags say until when.
+/// Keeps what a failed image created (`--keep-on-failure`); its tags say until when.
 pub(super) fn keep_image(run: &Run, key: &ImageKey) {
     let image = key.to_string();
     for entry in run.ledger().open_entries() {
         if entry.image.as_deref() == Some(image.as_str()) {
             let name = entry.id.as_deref().unwrap_or(&entry.find_by);
-            let hint = "sweep takes it away once it has expired".to_owned();
+            let hint = "`ami-bake sweep` deletes it once it has expired".to_owned();
             run.emit(Event::Kept { what: format!("{} {name}", entry.kind.replace('-', " ")), hint });
             // A line that can't be written leaves the entry to the next sweep, as everything that is kept.
             let _ = run.ledger().close_entry(&entry, Closed::Kept);
@@ -63,7 +63,7 @@ pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) {
     let run = uncancelled(run);
     if let Err(error) = platform.close(&run).await {
         run.warn(
-            format!("could not take away everything that the run shared: {error}"),
+            format!("could not delete everything that the images of the run shared: {error}"),
             error.help_text().map(Into::into),
         );
     }
@@ -73,14 +73,14 @@ pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) {
         let left = join_all(entries.iter().map(|entry| undo(&run, platform, entry))).await;
         let left: Vec<(Entry, String)> = left.into_iter().flatten().collect();
         if left.is_empty() || kept || run.clock().elapsed().saturating_sub(begun) > PATIENCE {
-            tell_left(&run, left);
+            report_orphans(&run, left);
             return;
         }
         run.clock().sleep(PAUSE).await;
     }
 }
 
-/// Undoes one entry; answers what stays and why.
+/// Undoes one entry. Returns what stays, and why.
 async fn undo(run: &Run, platform: &dyn Platform, entry: &Entry) -> Option<(Entry, String)> {
     let why = match platform.undo(run, entry).await {
         Ok(Undo::Done) => {
@@ -98,11 +98,11 @@ fn in_full(error: &Error) -> String {
     std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ")
 }
 
-fn tell_left(run: &Run, left: impl IntoIterator<Item = (Entry, String)>) {
+fn report_orphans(run: &Run, left: impl IntoIterator<Item = (Entry, String)>) {
     for (entry, why) in left {
         let name = entry.id.as_deref().unwrap_or(&entry.find_by);
         let place = entry.region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
-        run.emit(Event::Left { what: format!("{} {name}{place}", entry.kind.replace('-', " ")), why });
+        run.emit(Event::Orphaned { what: format!("{} {name}{place}", entry.kind.replace('-', " ")), why });
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Decided {
     pub draft: ResolvedDraft,
     pub plan: ImagePlan,
     pub decision: Decision,
-    /// True when the version was made by a rule, so that a taken one may give way to the next.
+    /// True when a rule made the version: when another bake takes it, the next one is used.
     pub automatic: bool,
 }
 
@@ -76,11 +76,11 @@ fn external(query: &SourceQuery) -> SourceQuery {
     }
 }
 
-/// The version that the rules ask for.
+/// The version that the manifest, the flags or the kind of run ask for.
 #[derive(Debug)]
 struct RequestedVersion {
     version: Version,
-    /// Made by a rule and not said by anybody: an unchanged image keeps the version that it has.
+    /// True when a rule made it and nobody named it: an unchanged image keeps the version that it has.
     automatic: bool,
 }
 
@@ -183,7 +183,7 @@ fn decide_version(
         }
     }
     if force {
-        return Ok((requested.version.clone(), Decision::Bake { reason: "it was asked for with --force".to_owned() }));
+        return Ok((requested.version.clone(), Decision::Bake { reason: "forced (--force)".to_owned() }));
     }
     if let Some(hit) = hit {
         let keeps_version = requested.automatic && (hit.version.pre.is_empty() || !requested.version.pre.is_empty());
@@ -198,12 +198,12 @@ fn decide_version(
 
 fn taken_by(key: &ImageKey, taken: &ImageRecord, digest: &Digest, force: bool) -> Error {
     let why = match (taken.digest == *digest, force) {
-        (false, _) => format!("with other content (digest {})", taken.digest.short()),
+        (false, _) => format!("with different content (digest {})", taken.digest.short()),
         (true, true) => "and --force would bake it again".to_owned(),
-        (true, false) => "and a step's cache-for is over, so that it would be baked again".to_owned(),
+        (true, false) => "and its cache expired (cache-for), so it would be baked again".to_owned(),
     };
-    Error::taken(format!("version {} of {key} is there already as {}, {why}", taken.version, taken.id))
-        .help("A published version never changes. Raise the version, write `version: auto`, or delete the image.")
+    Error::taken(format!("version {} of {key} already exists as {}, {why}", taken.version, taken.id))
+        .help("A published version never changes. Raise the version, use `version: auto`, or delete the image.")
 }
 
 fn why(published: &[ImageRecord], cache: &CacheLookup<'_>) -> String {
@@ -212,7 +212,7 @@ fn why(published: &[ImageRecord], cache: &CacheLookup<'_>) -> String {
         return "nothing is published yet".to_owned();
     };
     if tested.iter().any(|image| image.digest == *cache.digest && image.tested.is_some_and(|at| !cache.is_fresh(at))) {
-        return "a step's cache-for is over".to_owned();
+        return "cache expired (cache-for)".to_owned();
     }
     format!("the digest changed since {} ({})", latest.version, latest.digest.short())
 }

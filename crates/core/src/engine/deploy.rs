@@ -7,11 +7,11 @@ use crate::event::{Event, Stage};
 use crate::failure::Failure;
 use crate::image::ImageRecord;
 use crate::plan::{Deployment, ImagePlan};
-use crate::rollout::{Outcome, Rollout};
+use crate::rollout::{Rollout, RolloutOutcome};
 use crate::run::Run;
 
-/// Carries the plan's deployments out in the order in which they are written, so that the first can be the one that may
-/// fail: after a failure the rest is not begun.
+/// Carries out the plan's deployments in their order. After a failure the rest is skipped, so that a staging group can
+/// come before production. With `force` they take over what somebody else moved meanwhile.
 ///
 /// # Errors
 /// [`ErrorKind::Deploy`] for the first that failed.
@@ -32,7 +32,7 @@ pub(super) async fn deploy(
     stage(run, Stage::Deploy, each(run, context, plan, image, force)).await
 }
 
-/// Says what of a plan's deployments can't come to a good end, before a machine starts.
+/// Asks the platform whether the plan's deployments can succeed, before a machine is launched.
 ///
 /// # Errors
 /// What the platform says.
@@ -56,7 +56,7 @@ async fn each(run: &Run, context: &BakeContext, plan: &ImagePlan, image: &ImageR
             run.emit(Event::Deployed { rollout });
             continue;
         }
-        rollout.outcome = Outcome::Failed;
+        rollout.outcome = RolloutOutcome::Failed;
         let result = match run.check() {
             Ok(()) => context.platform.deploy(run, plan, image, deployment, force, &mut rollout).await,
             cancelled => cancelled,
@@ -80,13 +80,13 @@ fn rollout(context: &BakeContext, deployment: &Deployment) -> Rollout {
 /// The failure of a deployment: what failed, in which state that leaves the place, and what is done next.
 fn explain(plan: &ImagePlan, rollout: &Rollout, error: Error) -> Error {
     let state = match rollout.outcome {
-        Outcome::RolledBack => "; it is as it was before",
-        Outcome::RollingBack => "; it goes back to what it was",
-        Outcome::RollbackFailed => "; the way back failed too",
+        RolloutOutcome::RolledBack => "; rolled back",
+        RolloutOutcome::RollingBack => "; rolling back",
+        RolloutOutcome::RollbackFailed => "; rollback failed",
         _ => "",
     };
     let message = format!("deploy {} {} to {}{state}", plan.key, plan.version, rollout.place());
-    let again = "`ami-bake deploy --report bake-report.json` tries it again.";
+    let again = "Retry with `ami-bake deploy --report bake-report.json`.";
     let help = error.help_text().map_or_else(|| again.to_owned(), |help| format!("{help} {again}"));
     let route = error.route().cloned();
     let failure = Error::new(ErrorKind::Deploy, message).help(help).because(error);

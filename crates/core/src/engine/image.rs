@@ -36,12 +36,12 @@ pub(super) async fn bake_image(
     let Some(candidate) = build(run, context, options, plan).await? else { return Ok(None) };
     let test = stage(run, Stage::Test, boot_and_test(run, context, options, plan, &candidate.image));
     let tested = tokio::join!(test, prepare(run, context, plan, &candidate)).0?;
-    // The machine that passed is of no more use: nothing waits until it is given back.
+    // Publishing does not wait until the test machine is terminated.
     let published = stage(run, Stage::Publish, publish(run, context, options, decided, &candidate));
-    tokio::join!(published, tested.give_back(run, options)).0.map(Some)
+    tokio::join!(published, tested.terminate(run, options)).0.map(Some)
 }
 
-/// Asks for what the steps of these phases need on this computer.
+/// Checks that this computer has what the steps of these phases need.
 async fn preflight(run: &Run, context: &BakeContext, plan: &ImagePlan, phases: &[Phase]) -> Result<()> {
     let steps: Vec<&Step> = phases.iter().flat_map(|phase| plan.steps(*phase)).collect();
     context.provisioner.preflight(run, &steps).await
@@ -80,7 +80,7 @@ pub(super) async fn publish_again(
     stage(run, Stage::Publish, context.platform.publish(run, plan, image, force)).await
 }
 
-/// Gives the final name, and brings the image to where its plan publishes it.
+/// Registers the image under its final name and publishes it.
 async fn publish(
     run: &Run,
     context: &BakeContext,
@@ -101,13 +101,13 @@ async fn build(run: &Run, context: &BakeContext, options: &Options, plan: &Image
     let machine = stage(run, Stage::Launch, launch(run, context, plan, &plan.source, Phase::Build)).await?;
     let sealed = on_machine(run, context, options, plan, machine.as_ref()).await;
     if !matches!(sealed, Ok(true)) {
-        give_back(run, options, machine.as_ref(), launched, sealed.as_ref().err()).await;
+        terminate(run, options, machine.as_ref(), launched, sealed.as_ref().err()).await;
         return sealed.map(|_| None);
     }
     stage(run, Stage::Capture, capture(run, options, plan, machine.as_ref(), launched)).await.map(Some)
 }
 
-/// Takes the image. The machine is given back as soon as the platform doesn't need it any more, which is before the
+/// Captures the image. The machine is terminated as soon as the platform doesn't need it any more, which is before the
 /// image can be launched.
 async fn capture(
     run: &Run,
@@ -119,11 +119,11 @@ async fn capture(
     let capture = Capture { plan, tags: tagging::candidate(run, plan), name: candidate_name(run, plan) };
     match machine.capture(run, &capture).await {
         Ok(pending) => {
-            tell_ended(run, machine, launched);
+            emit_ended(run, machine, launched);
             pending.available(run).await
         }
         Err(error) => {
-            give_back(run, options, machine, launched, Some(&error)).await;
+            terminate(run, options, machine, launched, Some(&error)).await;
             Err(error)
         }
     }
@@ -162,12 +162,12 @@ struct Passed {
 }
 
 impl Passed {
-    async fn give_back(self, run: &Run, options: &Options) {
-        give_back(run, options, self.machine.as_ref(), self.launched, None).await;
+    async fn terminate(self, run: &Run, options: &Options) {
+        terminate(run, options, self.machine.as_ref(), self.launched, None).await;
     }
 }
 
-/// Tests an image and gives the machine back.
+/// Tests an image and terminates the machine.
 pub(super) async fn test_candidate(
     run: &Run,
     context: &BakeContext,
@@ -176,7 +176,7 @@ pub(super) async fn test_candidate(
     image: &SourceImage,
 ) -> Result<()> {
     preflight(run, context, plan, &[Phase::Test]).await?;
-    boot_and_test(run, context, options, plan, image).await?.give_back(run, options).await;
+    boot_and_test(run, context, options, plan, image).await?.terminate(run, options).await;
     Ok(())
 }
 
@@ -199,7 +199,7 @@ async fn boot_and_test(
     match tested {
         Ok(()) => Ok(Passed { machine, launched }),
         Err(error) => {
-            give_back(run, options, machine.as_ref(), launched, Some(&error)).await;
+            terminate(run, options, machine.as_ref(), launched, Some(&error)).await;
             Err(error)
         }
     }
@@ -236,7 +236,7 @@ async fn connect<'a>(run: &Run, machine: &'a dyn Machine) -> Result<ConnectedMac
     Ok(ConnectedMachine { machine, communicator: machine.connect(run).await? })
 }
 
-/// Gives the final name. Under an automatic version, one that was taken meanwhile gives way to the next.
+/// Registers the image under its final name. Under an automatic version, the next one is used when it was taken meanwhile.
 async fn register(
     run: &Run,
     context: &BakeContext,
@@ -254,14 +254,14 @@ async fn register(
                 if !plan.version.pre.is_empty() || again.build != plan.build {
                     return Err(error);
                 }
-                run.warn(format!("version {} was taken meanwhile, {version} is next", plan.version), None);
+                run.warn(format!("version {} was taken meanwhile; using {version}", plan.version), None);
                 plan = again;
             }
             result => return result.map(|image| (plan, image)),
         }
     }
     Err(Error::taken(format!("versions up to {} of {} are all taken", plan.version, plan.key))
-        .help("Several bakes of this image seem to run at once. Run it again, or serialise them with `concurrency:`."))
+        .help("Several bakes of this image seem to run at once. Retry, or serialize them with `concurrency:`."))
 }
 
 /// A name that no look-up for the image's own name can meet.
@@ -270,14 +270,14 @@ fn candidate_name(run: &Run, plan: &ImagePlan) -> String {
     format!("ami-bake-candidate/{}/{}/{}/{end}", plan.namespace, plan.key, in_name(&plan.version))
 }
 
-/// Whatever goes wrong on a test machine is a failed test, but for what has a meaning of its own.
+/// A failure on a test machine is a failed test, unless its kind is more specific than "build".
 fn as_test(error: Error) -> Error {
     if error.kind() == ErrorKind::Build { error.into_kind(ErrorKind::Test) } else { error }
 }
 
 /// Ends a machine, unless it failed and `--keep-on-failure` keeps it for a person. The ledger still has it when
 /// neither works; the clean-up and sweep go by that.
-async fn give_back(run: &Run, options: &Options, machine: &dyn Machine, launched: Duration, failure: Option<&Error>) {
+async fn terminate(run: &Run, options: &Options, machine: &dyn Machine, launched: Duration, failure: Option<&Error>) {
     if let (Some(error), Some(how)) = (failure, &options.keep_on_failure)
         && error.kind() != ErrorKind::Cancelled
     {
@@ -287,8 +287,8 @@ async fn give_back(run: &Run, options: &Options, machine: &dyn Machine, launched
         }
     }
     match machine.destroy(run).await {
-        Ok(()) => tell_ended(run, machine, launched),
-        Err(error) => run.warn(format!("could not end machine {} yet: {error}", machine.id()), None),
+        Ok(()) => emit_ended(run, machine, launched),
+        Err(error) => run.warn(format!("could not terminate machine {}: {error}", machine.id()), None),
     }
 }
 
@@ -298,7 +298,7 @@ async fn keep(run: &Run, machine: &dyn Machine, how: &Keep) -> Result<()> {
     run.ledger().close_id(MACHINE, machine.id(), Closed::Kept)
 }
 
-fn tell_ended(run: &Run, machine: &dyn Machine, launched: Duration) {
+fn emit_ended(run: &Run, machine: &dyn Machine, launched: Duration) {
     run.emit(Event::MachineEnded {
         id: machine.id().to_owned(),
         kind: machine.kind().to_owned(),

@@ -1,4 +1,4 @@
-//! Carries a plan out: which images side by side, which stages in which order, and what happens when one fails.
+//! Runs a bake: which images side by side, which stages in which order, and what happens when one fails.
 
 mod clean_up;
 mod decide;

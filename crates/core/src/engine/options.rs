@@ -1,4 +1,4 @@
-//! What the caller of a run decides.
+//! What the caller of a run passes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::platform::Platform;
 use crate::provision::Provisioner;
 use crate::version::Bump;
 
-/// The rooms that a run needs.
+/// The parts that a run is made of.
 #[derive(Clone)]
 pub struct BakeContext {
     /// Where machines and images are.

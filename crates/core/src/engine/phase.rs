@@ -79,9 +79,9 @@ async fn apply(
     index: usize,
     step: &Step,
 ) -> Result<()> {
-    let teller = run.clone();
+    let emitter = run.clone();
     let mut lines = Lines::new(move |stream, line| {
-        teller.emit(Event::StepOutput { phase, index, stream, line });
+        emitter.emit(Event::StepOutput { phase, index, stream, line });
     })
     .with_secrets(Arc::clone(run.masker()));
     let result = run.until_cancelled(context.provisioner.apply(run, on, step, &mut lines)).await?;
@@ -89,7 +89,7 @@ async fn apply(
     result
 }
 
-/// A failed step of a test means another exit code than one of a build; each points at its place in the manifest.
+/// A failed test step has another exit code than a build step; both point at their line of the manifest.
 fn as_phase(error: Error, phase: Phase, step: &Step) -> Error {
     let error = if error.route().is_none() { error.at(step.route.clone()) } else { error };
     match (error.kind(), phase) {

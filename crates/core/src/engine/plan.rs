@@ -35,7 +35,7 @@ pub enum PlannedImage {
         decision: Box<Decision>,
         /// How many steps: build, validate, test.
         steps: [usize; 3],
-        /// Versions that retention would take away once this one is registered, with what holds each.
+        /// Versions that retention would delete once this one is registered, with what holds each.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         retiring: Vec<Superseded>,
         /// What it would be deployed to, in order.

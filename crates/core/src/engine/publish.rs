@@ -1,4 +1,4 @@
-//! Publishes images that are there: what a publication left undone, or what another environment asks for.
+//! Publishes and deploys images that exist: after a failed publication, or for another environment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub enum Work {
     Promote,
 }
 
-/// Publishes or deploys tested images as the recipe says now, and answers the exit code. What is done already is not
+/// Publishes or deploys tested images as the recipe says now, and returns the exit code. What is done already is not
 /// repeated.
 pub async fn publish(run: &Run, context: &BakeContext, options: &Options, chosen: &Chosen, work: Work) -> u8 {
     let drafts = Arc::clone(&context.recipe).drafts().into_iter();
@@ -157,20 +157,20 @@ async fn find(
     };
     let all = context.platform.images(run, &query).await?;
     let Some(image) = all.into_iter().find(|image| chosen.is_it(image)) else {
-        return Err(Error::preflight(format!("{doing} {}: there is no such image", chosen.in_words(&variant.key)))
+        return Err(Error::preflight(format!("{doing} {}: image not found", chosen.in_words(&variant.key)))
             .help(match context.platform.region() {
-                Some(_) => "`ami-bake images` lists what there is. Look at --region and at the manifest's `name`.",
-                None => "`ami-bake images` lists what there is here. It was taken away or made elsewhere, or the manifest's `name` is another: bake it again.",
+                Some(_) => "`ami-bake images` lists the images that exist. Check --region and the manifest's `name`.",
+                None => "`ami-bake images` lists the images that exist here. Check the manifest's `name`, or bake the image again.",
             }));
     };
     if image.tested.is_none() || !image.available {
         return Err(Error::preflight(format!("{doing} {}: {} is not tested", chosen.in_words(&variant.key), image.id))
-            .help("Only what passed its tests goes further: bake it."));
+            .help("Only tested images can be published; bake it first."));
     }
     let plan = draft.existing(&source_of(&image), &image.version, &image.digest)?;
     if work != Work::Publish {
         if plan.settings.deployments.is_empty() && work == Work::Deploy {
-            run.warn(format!("{} is deployed to nothing: it has no `deploy`", variant.key), None);
+            run.warn(format!("`{}` has no `deploy` section", variant.key), None);
         }
         deploy::preflight(run, context, &plan).await?;
     }
@@ -179,14 +179,14 @@ async fn find(
     }
     if !plan.settings.distribution.wanted {
         run.warn(
-            format!("{} {} is not published: `publish.if` is false for it", variant.key, image.version),
-            Some("Without `publish.if`, versions with a pre-release part stay at home.".to_owned()),
+            format!("{} {} is not published: its `publish.if` is false", variant.key, image.version),
+            Some("Without `publish.if`, pre-release versions are not published.".to_owned()),
         );
     }
     if work == Work::Publish && plan.settings.distribution.wanted && !plan.settings.goes_further() {
         run.warn(
-            format!("{} {} stays where it was baked: its `publish` names nowhere else", variant.key, image.version),
-            Some("Write below `publish` where it is to go.".to_owned()),
+            format!("{} {} is not copied or shared: its `publish` names no other place", variant.key, image.version),
+            Some("Add regions, accounts or a registry below `publish`.".to_owned()),
         );
     }
     if plan.settings.goes_further() {

@@ -1,4 +1,4 @@
-//! Takes away older versions of an image once a new one is published.
+//! Deletes older versions of an image once a new one is published.
 
 use crate::engine::options::BakeContext;
 use crate::error::Error;
@@ -6,16 +6,15 @@ use crate::event::Event;
 use crate::plan::ImagePlan;
 use crate::run::Run;
 
-/// Deletes what the plan no longer keeps and nobody uses, and tells each. The new image is there all the same when that
-/// fails, so that it is a warning and no failure of the bake. What is not published, such as a pull request's image, takes
-/// nothing of the others' away.
+/// Deletes what the plan no longer keeps and nobody uses, and reports each. A failure is a warning, since the new image is
+/// published already. An image that is not published, such as a pull request's, deletes nothing.
 pub(super) async fn retire(run: &Run, context: &BakeContext, plan: &ImagePlan) {
     if plan.settings.retention.is_none() || !plan.settings.distribution.wanted {
         return;
     }
     let going = match run.until_cancelled(context.platform.superseded(run, plan, false)).await {
         Ok(Ok(going)) => going,
-        Ok(Err(error)) => return warn(run, &format!("the older versions of {}", plan.key), &error),
+        Ok(Err(error)) => return warn(run, &format!("old versions of {}", plan.key), &error),
         Err(_) => return,
     };
     for old in going {
@@ -34,6 +33,6 @@ pub(super) async fn retire(run: &Run, context: &BakeContext, plan: &ImagePlan) {
 }
 
 fn warn(run: &Run, what: &str, error: &Error) {
-    let help = error.help_text().map_or("The next bake tries it again.".to_owned(), str::to_owned);
-    run.warn(format!("could not take away {what}: {error}"), Some(help));
+    let help = error.help_text().map_or("The next bake retries it.".to_owned(), str::to_owned);
+    run.warn(format!("could not delete {what}: {error}"), Some(help));
 }

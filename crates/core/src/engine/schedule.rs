@@ -1,4 +1,4 @@
-//! All images of a run side by side, each as soon as what it is built on is there.
+//! Bakes all images of a run side by side, each as soon as its base is there.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,21 +26,21 @@ const NOTICE: Duration = Duration::from_millis(500);
 
 /// What came of an image, for those that are built on it.
 #[derive(Debug, Clone)]
-enum Outcome {
+enum BaseOutcome {
     Open,
     Image(Box<ImageRecord>),
     NoImage,
 }
 
-type Outcomes = HashMap<ImageKey, watch::Sender<Outcome>>;
+type BaseOutcomes = HashMap<ImageKey, watch::Sender<BaseOutcome>>;
 
 /// What the images of a run know of one another.
 struct Siblings {
-    outcomes: Outcomes,
+    outcomes: BaseOutcomes,
     published: Published,
 }
 
-/// Bakes every variant of the recipe and answers the exit code; everything else is told as events.
+/// Bakes every variant of the recipe and returns the exit code; everything else is emitted as events.
 pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
     let drafts = Arc::clone(&context.recipe).drafts();
     run.emit(Event::RunStarted {
@@ -51,7 +51,7 @@ pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
         images: drafts.iter().map(|draft| draft.variant.key.clone()).collect(),
     });
     let siblings = Siblings {
-        outcomes: drafts.iter().map(|draft| (draft.variant.key.clone(), watch::channel(Outcome::Open).0)).collect(),
+        outcomes: drafts.iter().map(|draft| (draft.variant.key.clone(), watch::channel(BaseOutcome::Open).0)).collect(),
         published: Published::for_images(drafts.len()),
     };
     let all = join_all(drafts.iter().map(|draft| one(run, context, options, draft, &siblings)));
@@ -89,8 +89,8 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
     let base = match base_of(variant, outcomes).await {
         Ok(base) => base,
         Err(failed) => {
-            announce(outcomes, &variant.key, Outcome::NoImage);
-            let failure = Error::build(format!("{} was not begun, since {failed} failed", variant.key));
+            announce(outcomes, &variant.key, BaseOutcome::NoImage);
+            let failure = Error::build(format!("{} was skipped because {failed} failed", variant.key));
             run.emit(Event::ImageFinished {
                 image: None,
                 reused: false,
@@ -104,7 +104,11 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
     let made = decide_and_bake(run, context, options, draft, base.as_ref(), &siblings.published).await;
     let image = made.as_ref().ok().and_then(|made| made.image.clone());
     // Who is built on it need not wait until it is at work somewhere.
-    announce(outcomes, &variant.key, image.clone().map_or(Outcome::NoImage, |image| Outcome::Image(Box::new(image))));
+    announce(
+        outcomes,
+        &variant.key,
+        image.clone().map_or(BaseOutcome::NoImage, |image| BaseOutcome::Image(Box::new(image))),
+    );
     let reused = made.as_ref().is_ok_and(|made| made.reused);
     let result = match (made, &image) {
         (Ok(made), Some(image)) if !options.until_validate => {
@@ -138,19 +142,19 @@ struct Made {
 ///
 /// # Errors
 /// The key of the base that failed.
-async fn base_of(variant: &Variant, outcomes: &Outcomes) -> Result<Option<ImageRecord>, ImageKey> {
+async fn base_of(variant: &Variant, outcomes: &BaseOutcomes) -> Result<Option<ImageRecord>, ImageKey> {
     let Some(key) = &variant.after else { return Ok(None) };
     // Not selected in this run: it is looked for among the published ones.
     let Some(sender) = outcomes.get(key) else { return Ok(None) };
     let mut receiver = sender.subscribe();
-    let outcome = receiver.wait_for(|outcome| !matches!(outcome, Outcome::Open)).await;
+    let outcome = receiver.wait_for(|outcome| !matches!(outcome, BaseOutcome::Open)).await;
     match outcome.as_deref() {
-        Ok(Outcome::Image(image)) => Ok(Some(image.as_ref().clone())),
+        Ok(BaseOutcome::Image(image)) => Ok(Some(image.as_ref().clone())),
         _ => Err(key.clone()),
     }
 }
 
-fn announce(outcomes: &Outcomes, key: &ImageKey, outcome: Outcome) {
+fn announce(outcomes: &BaseOutcomes, key: &ImageKey, outcome: BaseOutcome) {
     if let Some(sender) = outcomes.get(key) {
         sender.send_replace(outcome);
     }

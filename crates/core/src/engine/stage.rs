@@ -1,4 +1,4 @@
-//! The stages of an image, told as events.
+//! The stages of an image, emitted as events.
 
 use std::future::Future;
 
@@ -7,7 +7,7 @@ use crate::event::{Event, Stage};
 use crate::failure::Failure;
 use crate::run::Run;
 
-/// Tells a stage's begin and end around `work`.
+/// Emits the start and the end of a stage around `work`.
 pub(super) async fn stage<T>(run: &Run, stage: Stage, work: impl Future<Output = Result<T>>) -> Result<T> {
     run.check()?;
     run.emit(Event::StageStarted { stage });

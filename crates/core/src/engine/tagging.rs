@@ -25,7 +25,7 @@ pub(super) fn candidate(run: &Run, plan: &ImagePlan) -> BTreeMap<String, String>
 pub(super) fn tested(run: &Run, plan: &ImagePlan, at: Timestamp) -> BTreeMap<String, String> {
     let mut tags = common(run, plan);
     tags.insert(tags::TESTED.to_owned(), at.to_string());
-    // Who publishes an unmerged version in as many words wants to keep it.
+    // An unmerged version that the manifest publishes explicitly is meant to stay.
     if !plan.version.pre.is_empty() && !plan.settings.distribution.wanted {
         tags.insert(tags::EXPIRES.to_owned(), after(at, PRERELEASE_LIFE));
     }

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::plan::{Draft, ImageKey, SourceQuery};
 use crate::run::Run;
 
-/// Boots the image `id` and runs the test steps of `key`; answers the exit code, everything else is told as events.
+/// Boots the image `id` and runs the test steps of `key`; returns the exit code; everything else is emitted as events.
 pub async fn test(run: &Run, context: &BakeContext, options: &Options, key: &ImageKey, id: &str) -> u8 {
     run.emit(Event::RunStarted {
         run: run.id().to_owned(),

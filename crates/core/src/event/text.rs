@@ -37,7 +37,7 @@ impl Event {
                 change(hint);
             }
             Self::Held { why, .. } => change(why),
-            Self::Left { what, why } => {
+            Self::Orphaned { what, why } => {
                 change(what);
                 change(why);
             }

@@ -1,4 +1,5 @@
-//! What is moved to a new image: a launch template, and the group that runs with it.
+//! What is moved to a new image: a template that machines are launched from, and the group of machines that uses it
+//! (AWS: launch template and Auto Scaling group).
 
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use crate::route::Route;
 /// One entry of the manifest's `deploy`, evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// Where it stands in the manifest.
+    /// Its location in the manifest.
     pub route: Route,
     /// The truth of its `if`. When false nothing is moved.
     pub wanted: bool,
-    /// The launch template that gets a version with the new image: its id or name.
+    /// The template that gets a version with the new image: its id or name.
     pub template: String,
     /// The region; the home region without.
     pub region: Option<String>,

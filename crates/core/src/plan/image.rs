@@ -105,7 +105,7 @@ pub struct ImageSettings {
     pub keep: Vec<Keep>,
     /// Globs of files in which a private key is meant to be.
     pub allow: Vec<String>,
-    /// How the disk is brought to rest.
+    /// How the disk is quiesced.
     pub capture: CaptureMode,
     /// The image's name; the default is `NAME/IMAGE[-VARIANT]/VERSION`.
     pub name: String,
@@ -137,7 +137,7 @@ impl ImageSettings {
 pub struct ImagePlan {
     /// Which image and variant.
     pub key: ImageKey,
-    /// Where the image stands in the manifest.
+    /// The image's location in the manifest.
     pub route: Route,
     /// The namespace of the images: the manifest's `name`.
     pub namespace: String,

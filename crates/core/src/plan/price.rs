@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Price(u64);
 
 impl Price {
-    /// The price that a text says, such as EC2's `0.020800`; none for what is no price.
+    /// The price that a text says, such as EC2's `0.020800`; none when it is not one.
     pub fn of_text(text: &str) -> Option<Self> {
         Self::try_from(text.trim().parse::<f64>().ok()?).ok()
     }
@@ -35,7 +35,7 @@ impl TryFrom<f64> for Price {
     /// For what no machine costs.
     fn try_from(dollars: f64) -> Result<Self, String> {
         if !(0.0..1e6).contains(&dollars) {
-            return Err(format!("{dollars} is no price of an hour in US dollars"));
+            return Err(format!("{dollars} is not a valid hourly price in US dollars"));
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is inside the range")]
         let millionths = (dollars * 1e6).round() as u64;

@@ -60,7 +60,7 @@ pub struct SourceImage {
     pub tags: BTreeMap<String, String>,
     /// Its architecture.
     pub architecture: Option<Architecture>,
-    /// What stands for its content in the digest: an AMI's id, a Docker config digest.
+    /// What identifies its content in the digest: an AMI's id, a Docker config digest.
     pub identity: String,
     /// Its version, where ami-bake made it.
     pub version: Option<semver::Version>,

@@ -59,7 +59,7 @@ pub enum Value {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretPart {
-    /// Text as it stands.
+    /// Literal text.
     Text(String),
     /// The value of the declared secret of this name, read from the run's secrets when the step runs.
     Name(String),
@@ -87,7 +87,7 @@ impl Value {
 pub struct Step {
     /// Its name in messages: the manifest's, or made from what it does.
     pub name: String,
-    /// Where it stands in the manifest.
+    /// Its location in the manifest.
     pub route: Route,
     /// What it does.
     pub action: StepAction,
@@ -99,7 +99,7 @@ pub struct Step {
     pub retries: u32,
     /// What a failure means.
     pub on_failure: OnFailure,
-    /// How long the digest stands for it, for steps that move by themselves.
+    /// How long an image of the same digest may be reused, for steps whose result changes by itself.
     pub cache_for: Option<Duration>,
     /// The local files that it sends, as they were when the digest was computed.
     #[serde(skip)]

@@ -43,9 +43,9 @@ mod tests {
     use crate::error::Error;
     use crate::failure::Failure;
     use crate::plan::ImageKey;
-    use crate::rollout::{Outcome, Rollout};
+    use crate::rollout::{Rollout, RolloutOutcome};
 
-    fn report(outcome: Outcome, code: u8) -> Report {
+    fn report(outcome: RolloutOutcome, code: u8) -> Report {
         let mut image = ImageReport::new(ImageKey::new("web"));
         image.deployed = vec![Rollout { outcome, ..Rollout::new("web", None) }];
         image.status = Status::Reused;
@@ -58,17 +58,17 @@ mod tests {
 
     #[test]
     fn a_later_deployment_is_the_one_that_counts() {
-        let mut bake = report(Outcome::Deployed, 0);
+        let mut bake = report(RolloutOutcome::Deployed, 0);
         bake.images[0].reason = Some("nothing is published yet".into());
-        bake.amend(&report(Outcome::RolledBack, 8));
+        bake.amend(&report(RolloutOutcome::RolledBack, 8));
         assert_eq!((bake.exit_code, bake.images[0].status), (Some(8), Status::Failed));
-        assert_eq!(bake.images[0].deployed[0].outcome, Outcome::RolledBack);
-        bake.amend(&report(Outcome::Deployed, 0));
+        assert_eq!(bake.images[0].deployed[0].outcome, RolloutOutcome::RolledBack);
+        bake.amend(&report(RolloutOutcome::Deployed, 0));
         assert_eq!((bake.exit_code, bake.images[0].status), (Some(0), Status::Baked));
         assert_eq!(bake.images[0].failure, None);
         // A bake whose tests failed stays one.
         bake.exit_code = Some(6);
-        bake.amend(&report(Outcome::Deployed, 0));
+        bake.amend(&report(RolloutOutcome::Deployed, 0));
         assert_eq!(bake.exit_code, Some(6));
     }
 }

@@ -28,7 +28,7 @@ pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
 pub fn write_to(report: &Report, path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::internal(format!("write the report {}", path.display()))
-            .help("Run ami-bake in a folder that you may write to; the images themselves are not concerned.")
+            .help("Run ami-bake in a writable folder. The images are not affected.")
             .because(error)
     };
     let draft = path.with_file_name(format!(".{FILE_NAME}.{}", std::process::id()));
@@ -47,7 +47,7 @@ pub fn write_to(report: &Report, path: &Path) -> Result<()> {
 /// Reads a report.
 ///
 /// # Errors
-/// When it can't be read, is no report, or is newer than this program.
+/// When it can't be read, is not a report, or is newer than this program.
 pub fn read(path: &Path) -> Result<Report> {
     let name = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| Error::usage(format!("read the report {name}")).because(error))?;
@@ -57,7 +57,7 @@ pub fn read(path: &Path) -> Result<Report> {
 /// The report that `text` is; `name` says in errors where it comes from.
 ///
 /// # Errors
-/// When it is no report, or newer than this program.
+/// When it is not a report, or is newer than this program.
 pub fn parse(text: &[u8], name: &str) -> Result<Report> {
     #[derive(serde::Deserialize)]
     struct Head {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::model::{ImageReport, Left, MachineReport, Notice, Report, StageReport, Status, StepReport, StepResult};
+use super::model::{
+    ImageReport, MachineReport, Notice, OrphanReport, Report, StageReport, Status, StepReport, StepResult,
+};
 use super::packages::{self, PackageChanges};
 use crate::error::ErrorKind;
 use crate::event::{Decision, Envelope, Event, StepOutcome};
@@ -29,7 +31,7 @@ impl Report {
     }
 
     /// Takes over the installed packages of images that are unchanged since an earlier report: no machine ran that could
-    /// have told them, and a later report will want to compare with them.
+    /// have listed them, and a later report compares with them.
     pub fn inherit(&mut self, earlier: &Self) {
         for image in self.images.iter_mut().filter(|image| image.installed.is_empty() && image.digest.is_some()) {
             if let Some(there) = earlier.image(&image.key).filter(|there| there.digest == image.digest) {
@@ -70,9 +72,11 @@ impl Report {
                 self.warnings.push(Notice { image: name, message: message.clone(), help: help.clone() });
             }
             Event::Kept { what, hint } => {
-                self.kept.push(Left { image: name, what: what.clone(), why: hint.clone() });
+                self.kept.push(OrphanReport { image: name, what: what.clone(), why: hint.clone() });
             }
-            Event::Left { what, why } => self.left.push(Left { image: name, what: what.clone(), why: why.clone() }),
+            Event::Orphaned { what, why } => {
+                self.left.push(OrphanReport { image: name, what: what.clone(), why: why.clone() })
+            }
             Event::RunFinished { exit_code, .. } => {
                 self.exit_code = Some(*exit_code);
                 // A cancelled run does not wait for its images to come to an end of their own.
@@ -187,7 +191,7 @@ impl ImageReport {
         }
     }
 
-    /// What a good end was: the plan told which image there was before; another one, or another version, is a new
+    /// Which success it was: the plan said which image existed before; another one, or another version, is a new
     /// registration of the same content.
     fn good(&self, image: Option<&String>, reused: bool) -> Status {
         let before = self.image.as_ref();

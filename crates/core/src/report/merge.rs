@@ -16,14 +16,14 @@ pub fn merge(reports: Vec<Report>) -> Result<Report> {
     let began = reports.iter().filter_map(|report| report.started).min();
     let exit_code = exit_code(&reports);
     let mut reports = reports.into_iter().map(|report| shifted(report, began));
-    let mut all = reports.next().ok_or_else(|| Error::usage("there is no report to merge"))?;
+    let mut all = reports.next().ok_or_else(|| Error::usage("no report to merge"))?;
     for report in reports {
         if report.namespace != all.namespace {
             return Err(Error::usage(format!(
-                "merge the reports of {:?} and {:?}, which are two manifests",
+                "merge the reports of {:?} and {:?}, which belong to different manifests",
                 all.namespace, report.namespace
             ))
-            .help("Give the reports of one manifest's jobs."));
+            .help("Pass only reports of the same manifest."));
         }
         if report.platform != all.platform {
             all.platform = format!("{}, {}", all.platform, report.platform);
@@ -64,7 +64,7 @@ fn take(images: &mut Vec<ImageReport>, image: ImageReport) {
     }
 }
 
-/// How much a status tells: an end that was reached more than one that was found, a failure most.
+/// Which status counts when several jobs report the same image: the one that did most for it, a failure above all.
 fn weight(status: Status) -> u8 {
     match status {
         Status::Pending => 0,
@@ -119,9 +119,9 @@ mod tests {
             (all.started.unwrap().as_second(), all.took, all.exit_code),
             (100, Duration::from_secs(15), Some(0))
         );
-        let told: Vec<_> =
+        let merged: Vec<_> =
             all.images.iter().map(|i| (i.name.as_str(), i.status, i.stages[0].begin.as_secs())).collect();
-        assert_eq!(told, [("base", Status::Baked, 1), ("web", Status::Baked, 11)]);
+        assert_eq!(merged, [("base", Status::Baked, 1), ("web", Status::Baked, 11)]);
         assert_eq!(all.run, "r110, r100");
     }
 
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn two_manifests_are_no_one_report() {
         let other = Report { namespace: "pay".into(), ..report(0, Some(0), &[]) };
-        assert!(merge(vec![report(0, Some(0), &[]), other]).unwrap_err().to_string().contains("two manifests"));
+        assert!(merge(vec![report(0, Some(0), &[]), other]).unwrap_err().to_string().contains("different manifests"));
         assert!(merge(Vec::new()).is_err());
     }
 }

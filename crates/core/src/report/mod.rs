@@ -12,6 +12,7 @@ mod shared;
 pub use file::{FILE_NAME, parse, read, write, write_to};
 pub use merge::merge;
 pub use model::{
-    ImageReport, Left, MachineReport, Notice, REPORT_FORMAT, Report, StageReport, Status, StepReport, StepResult,
+    ImageReport, MachineReport, Notice, OrphanReport, REPORT_FORMAT, Report, StageReport, Status, StepReport,
+    StepResult,
 };
 pub use packages::{PackageChange, PackageChanges};

@@ -48,9 +48,9 @@ pub struct Report {
     /// What was odd.
     pub warnings: Vec<Notice>,
     /// What `--keep-on-failure` kept.
-    pub kept: Vec<Left>,
+    pub kept: Vec<OrphanReport>,
     /// What could not be removed.
-    pub left: Vec<Left>,
+    pub left: Vec<OrphanReport>,
 }
 
 impl Default for Report {
@@ -280,14 +280,14 @@ pub struct Notice {
     pub help: Option<String>,
 }
 
-/// Something that is still there after the run and is no image.
+/// Something other than an image that remains after the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Left {
+pub struct OrphanReport {
     /// The image that it belongs to.
     pub image: Option<String>,
     /// What it is.
     pub what: String,
-    /// Why it is there, and how to reach it or what takes it away.
+    /// Why it remains, and how to reach it or what deletes it.
     pub why: String,
 }

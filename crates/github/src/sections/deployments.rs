@@ -1,7 +1,7 @@
 //! What the images were deployed to.
 
 use ami_bake_core::report::{ImageReport, Report};
-use ami_bake_core::rollout::{Outcome, Rollout};
+use ami_bake_core::rollout::{Rollout, RolloutOutcome};
 
 use super::images::together;
 use crate::context::Context;
@@ -22,11 +22,11 @@ pub(super) fn deployments(report: &Report, context: &Context<'_>) -> Vec<Block> 
 
 fn row(image: &str, rollout: &Rollout, escape: Escape<'_>) -> Vec<String> {
     let sign = match rollout.outcome {
-        Outcome::Deployed => "✅",
-        Outcome::Unchanged => "♻️",
-        Outcome::Skipped => "⏭️",
-        Outcome::RolledBack | Outcome::RollingBack => "↩️",
-        Outcome::Failed | Outcome::RollbackFailed => "❌",
+        RolloutOutcome::Deployed => "✅",
+        RolloutOutcome::Unchanged => "♻️",
+        RolloutOutcome::Skipped => "⏭️",
+        RolloutOutcome::RolledBack | RolloutOutcome::RollingBack => "↩️",
+        RolloutOutcome::Failed | RolloutOutcome::RollbackFailed => "❌",
     };
     let template = match (rollout.from, rollout.version) {
         (Some(from), Some(to)) if from != to => together(&format!("{from} → {to}")),

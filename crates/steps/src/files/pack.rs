@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ami_bake_core::plan::{FileHash, FileKind, LocalFile};
 use tar::{Builder, EntryType, Header};

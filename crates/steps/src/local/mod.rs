@@ -5,5 +5,5 @@ mod stream;
 mod verified;
 
 pub(crate) use blocking::{about, blocking};
-pub(crate) use stream::{BlockingReader, ChunkWriter, Chunks};
+pub(crate) use stream::{BlockingReader, Chunks};
 pub(crate) use verified::{Verified, changed};

@@ -86,10 +86,10 @@ fn an_old_image_is_no_hit_once_cache_for_is_over() {
         now: "2026-11-20T00:00:00Z".parse().unwrap(),
     };
     assert!(!cache.is_hit(&image("1.0.0", "sha256:aa")));
-    assert_eq!(why(&[image("1.0.0", "sha256:aa")], &cache), "a step's cache-for is over");
+    assert_eq!(why(&[image("1.0.0", "sha256:aa")], &cache), "cache expired (cache-for)");
 }
 
-/// A version that is said never changes, whatever the reason to bake it again; the reason is told as it is.
+/// A version that is said never changes, whatever the reason to bake it again; the error says the reason.
 #[test]
 fn a_said_version_is_not_baked_again_where_versions_stay() {
     let digest = Digest::from_text("sha256:aa");
@@ -102,7 +102,7 @@ fn a_said_version_is_not_baked_again_where_versions_stay() {
     let decided_with =
         |force, replaces| decide_version(&requested, &published, &cache, force, replaces, &ImageKey::new("web"));
     let message = decided_with(false, false).unwrap_err().to_string();
-    assert!(message.ends_with("and a step's cache-for is over, so that it would be baked again"), "{message}");
+    assert!(message.ends_with("and its cache expired (cache-for), so it would be baked again"), "{message}");
     assert!(decided_with(true, false).unwrap_err().to_string().ends_with("and --force would bake it again"));
     assert!(
         matches!(decided_with(false, true).unwrap().1, Decision::Bake { .. }),
