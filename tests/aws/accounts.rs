@@ -108,7 +108,7 @@ fn a_failing_test_takes_another_accounts_copies_away_and_ec2_copies_what_it_must
 }
 
 #[test]
-fn what_another_account_refuses_is_said_before_a_machine_starts() {
+fn a_refusal_of_another_account_is_reported_before_a_launch() {
     let fixture = web(&format!(
         "{{targets: [{{role: {ROLE}, regions: [eu-west-1]}}], parameters: [/images/web], keep: {{last: 3}}}}"
     ));

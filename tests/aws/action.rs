@@ -122,7 +122,7 @@ fn a_role_that_does_not_trust_the_token_is_told_with_the_policy_that_would() {
 }
 
 #[test]
-fn post_becomes_somebody_anew_and_takes_away_what_a_killed_step_left() {
+fn post_assumes_the_role_again_and_cleans_up_after_a_killed_step() {
     let cloud = Cloud::start(Path::new(binary()));
     let issuer = oidc::issuer(vec![]);
     let sts = oidc::short_sts(cloud.port(), 3600, vec![]);

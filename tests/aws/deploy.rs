@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, finish};
 use crate::fleet::{
-    HOME, described, first_image, group, group_with, manifest, rollouts, template, template_versions, told,
+    HOME, described, first_image, group, group_with, manifest, rollout_events, rollouts, template, template_versions,
     until_run_with, versions,
 };
 use crate::owner::{autoscaling, ec2, element};
@@ -20,7 +20,7 @@ fn moves(fixture: &Fixture) -> Vec<String> {
 }
 
 #[test]
-fn a_group_is_moved_to_the_very_version_and_only_once() {
+fn a_group_moves_to_the_new_version_once() {
     let fixture = Fixture::new(&manifest(
         "[{launch-template: web, auto-scaling-group: web, set-default: true, refresh: {min-healthy: 60, warmup: 30s}}]",
     ));
@@ -74,7 +74,7 @@ fn a_group_is_moved_to_the_very_version_and_only_once() {
 
 /// An image that an old version names is in use; what nothing asks for goes, and nothing of somebody else.
 #[test]
-fn old_versions_go_but_for_what_is_asked_for() {
+fn old_template_versions_are_deleted_unless_used() {
     let fixture = Fixture::new(&manifest("[{launch-template: web, set-default: true, keep-versions: 2}]"));
     let web = template(&fixture, "web", "");
     for who in [", by ami-bake run a", ", by ami-bake run b", ", by hand", ", by ami-bake run c", ", by ami-bake run d"]
@@ -97,7 +97,7 @@ fn old_versions_go_but_for_what_is_asked_for() {
 }
 
 #[test]
-fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
+fn a_mixed_group_keeps_its_policy_and_somebody_elses_default_is_kept() {
     let fixture = Fixture::new(&manifest(
         "[{launch-template: web, auto-scaling-group: web, set-default: true, refresh: {min-healthy: 0}}]",
     ));
@@ -141,7 +141,7 @@ fn of_a_mixed_group_only_versions_move_and_a_moved_default_is_not_taken_over() {
 }
 
 #[test]
-fn what_can_not_be_moved_is_said_before_a_machine_starts() {
+fn an_impossible_deployment_is_refused_before_a_launch() {
     let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: old}]"));
     let image = first_image(&fixture);
     let web = template(&fixture, "web", "");
@@ -219,7 +219,7 @@ fn a_missing_permission_names_action_and_resource_and_leaves_nothing() {
     assert!(fixture.report()["images"][0]["image"]["id"].is_string(), "the image is there all the same");
     fixture.cloud.deny(&["ec2:CreateLaunchTemplateVersion"]);
     let again = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
-    let rollout = told(&again.stdout).remove(0);
+    let rollout = rollout_events(&again.stdout).remove(0);
     assert!(rollout["failure"]["causes"].to_string().contains(&format!("launch-template/{web}")), "{rollout:#}");
     fixture.cloud.deny(&[]);
     // The checkpoints' last one is the whole group, and a pause is one.
@@ -236,7 +236,7 @@ fn a_missing_permission_names_action_and_resource_and_leaves_nothing() {
 }
 
 #[test]
-fn a_run_that_was_killed_is_taken_up_again() {
+fn a_killed_deployment_is_resumed() {
     let fixture =
         Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&fixture, "web", "");
@@ -266,7 +266,7 @@ fn a_run_that_was_killed_is_taken_up_again() {
 }
 
 #[test]
-fn what_a_deployment_may_do_is_asked_before() {
+fn a_plan_lists_missing_deployment_permissions() {
     let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));
     let web = template(&fixture, "web", "");
     group(&fixture, "web", &web, "1", "");

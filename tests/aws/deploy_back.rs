@@ -4,7 +4,7 @@ use ami_bake_testkit::test_dir::signal;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, finish};
-use crate::fleet::{group, manifest, rollouts, template, template_versions, told, until_run_with, versions};
+use crate::fleet::{group, manifest, rollout_events, rollouts, template, template_versions, until_run_with, versions};
 
 fn on(version: &str) -> (String, Vec<String>) {
     (version.to_owned(), vec!["1".to_owned(); 5])
@@ -38,7 +38,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     fixture.cloud.fault(&json!({"kind": "refresh-fails", "at": 40}));
     fixture.cloud.fault(&json!({"kind": "rollback-fails"}));
     let failed = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
-    let rollout = told(&failed.stdout).remove(0);
+    let rollout = rollout_events(&failed.stdout).remove(0);
     assert_eq!(rollout["outcome"], "rollback-failed", "{rollout:#}");
     assert_eq!(rollouts(&fixture)[0], rollout, "the report tells what was deployed last");
     assert!(rollout["done"].to_string().contains("machines of web run version 3"), "{rollout:#}");
@@ -48,7 +48,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     let hurried = manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80, wait: 3s}}]");
     fixture.write("bake.yml", &hurried);
     let late = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
-    let rollout = told(&late.stdout).remove(0);
+    let rollout = rollout_events(&late.stdout).remove(0);
     assert_eq!((&rollout["outcome"], &rollout["version"]), (&json!("rolled-back"), &json!(3)), "{rollout:#}");
     assert!(rollout["failure"]["causes"].to_string().contains("refresh.wait"), "{rollout:#}");
     assert_eq!(fixture.cloud.count("RollbackInstanceRefresh"), 1);
@@ -58,14 +58,14 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     fixture.cloud.fault(&json!({"kind": "refresh-fails", "at": 40}));
     fixture.write("bake.yml", &hurried.replace("wait: 3s", "on-failure: stop"));
     let left = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
-    let rollout = told(&left.stdout).remove(0);
+    let rollout = rollout_events(&left.stdout).remove(0);
     assert_eq!(rollout["outcome"], "failed", "{rollout:#}");
     assert_eq!(versions(&fixture, "web").1, ["1", "1", "1", "3", "3"]);
     assert_eq!(fixture.cloud.count("RollbackInstanceRefresh"), 1);
 }
 
 #[test]
-fn groups_that_follow_a_pointer_are_brought_back_by_hand() {
+fn groups_on_default_or_latest_are_rolled_back_by_a_second_refresh() {
     let entry =
         |name: &str| format!("{{launch-template: {name}, auto-scaling-group: {name}, refresh: {{min-healthy: 80}}}}");
     let fixture = Fixture::new(&manifest(&format!("[{}, {}]", entry("default"), entry("latest"))));
@@ -114,7 +114,7 @@ fn cancelled(fixture: &Fixture, group: &str) {
 }
 
 #[test]
-fn a_cancel_while_it_runs_sends_the_group_back() {
+fn a_cancelled_refresh_is_rolled_back() {
     let fixture =
         Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));
     let web = template(&fixture, "web", "");
@@ -145,11 +145,11 @@ fn goes_back_by_sweep(follows: &str) {
 }
 
 #[test]
-fn a_cancelled_group_on_the_default_goes_back_once_it_stopped() {
+fn sweep_rolls_back_a_cancelled_group_on_default() {
     goes_back_by_sweep("$Default");
 }
 
 #[test]
-fn a_cancelled_group_on_the_newest_goes_back_once_it_stopped() {
+fn sweep_rolls_back_a_cancelled_group_on_latest() {
     goes_back_by_sweep("$Latest");
 }

@@ -4,7 +4,7 @@ use ami_bake_testkit::test_dir::signal;
 use serde_json::json;
 
 use crate::fixture::{Fixture, finish};
-use crate::fleet::{HOME, described, elements, group, groups, manifest, rollouts, template, told, versions};
+use crate::fleet::{HOME, described, elements, group, groups, manifest, rollout_events, rollouts, template, versions};
 use crate::owner::autoscaling;
 
 const TARGETS: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef";
@@ -37,7 +37,7 @@ fn serves(fixture: &Fixture, name: &str) -> bool {
 }
 
 #[test]
-fn the_next_group_is_like_the_old_one_and_takes_over() {
+fn a_new_group_copies_the_old_one_and_takes_its_traffic() {
     let fixture = Fixture::new(&replaced(", keep-old: 2h"));
     production(&fixture);
     fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateAutoScalingGroup"}));
@@ -91,7 +91,7 @@ fn the_next_group_is_like_the_old_one_and_takes_over() {
 }
 
 #[test]
-fn a_group_that_does_not_get_healthy_goes_again() {
+fn an_unhealthy_new_group_is_deleted() {
     let fixture = Fixture::new(&replaced(", refresh: {wait: 4s}"));
     production(&fixture);
     fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
@@ -104,14 +104,14 @@ fn a_group_that_does_not_get_healthy_goes_again() {
     let error = json!({"code": "ServiceUnavailable", "message": "not now", "http": 400});
     fixture.cloud.fault(&json!({"kind": "error", "action": "SuspendProcesses", "error": error}));
     let failed = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
-    assert_eq!(told(&failed.stdout)[0]["outcome"], "rolled-back", "{}", failed.stdout);
+    assert_eq!(rollout_events(&failed.stdout)[0]["outcome"], "rolled-back", "{}", failed.stdout);
     assert_eq!(groups(&fixture), ["web"]);
     assert!(serves(&fixture, "web"), "{}", described(&fixture, "web"));
     fixture.holds_only(&["shop/web/1.0.0"]);
 }
 
 #[test]
-fn a_cancel_takes_the_next_group_away() {
+fn a_cancel_deletes_the_new_group() {
     let fixture = Fixture::new(&replaced(""));
     production(&fixture);
     fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));

@@ -63,7 +63,7 @@ phases:
 
 /// Over SSH, a document ends in a sentence too: by 255, in the background, too late, and by its own connection.
 #[test]
-fn a_document_that_does_what_it_should_not_ends_in_a_sentence() {
+fn failures_of_a_document_are_explained() {
     let fixture = Fixture::new(&format!("{WEB}    build: [{{component: web.yml}}]\n"));
     fixture.write("web.yml", UNLUCKY);
     let baked = fixture.bake().exits(0);
@@ -82,7 +82,7 @@ fn a_document_that_does_what_it_should_not_ends_in_a_sentence() {
 }
 
 #[test]
-fn a_wrong_host_key_is_never_spoken_with() {
+fn a_wrong_host_key_is_refused() {
     let fixture = web();
     fixture.cloud.fault(&json!({"kind": "wrong-host-key", "times": 9}));
     fixture.bake().exits(5).says("host key");
@@ -90,7 +90,7 @@ fn a_wrong_host_key_is_never_spoken_with() {
 }
 
 #[test]
-fn without_capacity_the_next_type_is_taken() {
+fn without_capacity_the_next_type_is_used() {
     let fixture = web();
     let error = json!({"code": "InsufficientInstanceCapacity", "message": "We currently do not have sufficient t3.small capacity in the Availability Zone you requested.", "http": 500});
     fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": 99, "match": {"instance_type": "t3.small"}, "error": error}));
@@ -137,7 +137,7 @@ fn lost_answers_of_calls_without_a_token_make_nothing_twice() {
 }
 
 #[test]
-fn a_missing_permission_is_said_with_its_statement() {
+fn a_missing_permission_is_reported_with_its_statement() {
     let fixture = web();
     fixture.cloud.deny(&["ec2:RunInstances"]);
     fixture.bake().exits(4).says("ec2:RunInstances").says("\"Effect\":\"Allow\"");
@@ -156,7 +156,7 @@ fn throttling_and_stale_answers_are_waited_out() {
 }
 
 #[test]
-fn a_snapshot_that_fails_is_said_and_taken_away() {
+fn a_failed_snapshot_is_reported_and_deleted() {
     let fixture = web();
     fixture.cloud.fault(&json!({"kind": "snapshot-error", "message": "Given key ID is not accessible"}));
     fixture.bake().exits(5).says("Given key ID is not accessible");
@@ -164,7 +164,7 @@ fn a_snapshot_that_fails_is_said_and_taken_away() {
 }
 
 #[test]
-fn a_connection_that_dies_in_a_step_is_no_exit_status() {
+fn a_lost_connection_is_not_an_exit_status() {
     let step = "echo begun > /opt/begun; sleep 3600";
     let fixture = Fixture::new(&format!("{WEB}    build:\n      - name: Long\n        run: {step}\n"));
     let ssh = fixture.cloud.hold_ssh();

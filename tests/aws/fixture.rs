@@ -1,4 +1,4 @@
-//! A folder with a manifest, a cloud of its own, and the program.
+//! A folder with a manifest, a test cloud of its own, and the program.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

@@ -105,7 +105,7 @@ pub(crate) fn rollouts(fixture: &Fixture) -> Vec<Value> {
 }
 
 /// The rollouts in a call's events (`--json`).
-pub(crate) fn told(stdout: &str) -> Vec<Value> {
+pub(crate) fn rollout_events(stdout: &str) -> Vec<Value> {
     let events = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    events.map(|told| told["event"]["deployed"]["rollout"].clone()).filter(|rollout| !rollout.is_null()).collect()
+    events.map(|event| event["event"]["deployed"]["rollout"].clone()).filter(|rollout| !rollout.is_null()).collect()
 }

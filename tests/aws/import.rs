@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::fixture::Fixture;
+use serde_json::Value;
+
+use crate::fixture::{Fixture, finish};
 
 /// What templates of the kind hold: empty and secret variables, a filter, sudo by `execute_command`, files, a script with
 /// variables, tags of the source, an override and a post-processor.
@@ -57,37 +59,43 @@ cp -r /tmp/site/. /opt/site
 echo "$GREETING, $PACKER_BUILD_NAME" > /opt/greeting
 "#;
 
-const TESTS: &str = r#"format: 1
-name: judge
+/// A manifest with tests of an imported image: what the build calls itself, the site, and that no secret is left.
+fn tests(file: &str, contains: &str, build: &str) -> String {
+    format!(
+        "format: 1
+name: tests
 platform: aws
-aws: {region: us-east-1}
+aws: {{region: us-east-1}}
 images:
   made:
-    source: {ami: {id: ami-00000000000000000}}
+    source: {{ami: {{id: ami-00000000000000000}}}}
     test:
-      - expect: {file: {path: /opt/by, contains: admin}}
-      - expect: {file: {path: /opt/site/index.html, contains: Welcome}}
-      - expect: {file: {path: /opt/greeting, contains: "hello world, amazon-ebs"}}
-      - run: "! grep -rs a-secret-of-the-author /opt /etc /home /root /tmp"
-"#;
+      - expect: {{file: {{path: {file}, contains: {contains}}}}}
+      - expect: {{file: {{path: /opt/site/index.html, contains: Welcome}}}}
+      - expect: {{file: {{path: /opt/greeting, contains: \"hello world, {build}\"}}}}
+      - run: \"! grep -rs a-secret-of-the-author /opt /etc /home /root /tmp\"
+"
+    )
+}
+
+/// Bakes with the author's secret in the environment, and answers the one image there is now.
+fn baked(fixture: &Fixture, arguments: &[&str]) -> Value {
+    let child = fixture.command(arguments).env("TOKEN", "a-secret-of-the-author").spawn().unwrap();
+    finish(child).exits(0);
+    fixture.cloud.leaks()["123456789012/us-east-1"]["images"][0].clone()
+}
 
 #[test]
 fn a_packer_template_is_baked_as_it_is() {
-    let fixture = Fixture::new(TESTS);
+    let fixture = Fixture::new(&tests("/opt/by", "admin", "amazon-ebs"));
     fixture.write("web.json", TEMPLATE);
     fixture.write("install.sh", SCRIPT);
     std::fs::set_permissions(fixture.path("install.sh"), PermissionsExt::from_mode(0o755)).unwrap();
     fixture.write("site/index.html", "Welcome\n");
 
-    let mut command = fixture.command(&["bake", "web.json"]);
-    command.env("TOKEN", "a-secret-of-the-author");
-    let baked = crate::fixture::finish(command.spawn().unwrap());
-    baked.exits(0);
-
-    let leaks = fixture.cloud.leaks();
-    let image = &leaks["123456789012/us-east-1"]["images"][0];
+    let image = baked(&fixture, &["bake", "web.json"]);
     let name = image["name"].as_str().unwrap();
-    assert!(name.strip_prefix("site ").is_some_and(|time| time.parse::<u64>().is_ok()), "{leaks:#}");
+    assert!(name.strip_prefix("site ").is_some_and(|time| time.parse::<u64>().is_ok()), "{image:#}");
     let tags = &image["tags"];
     assert_eq!(tags["owner"], "kubes&clouds", "{image:#}");
     assert_eq!(tags["sourceami"], "debian-12-amd64-20261103-2287", "{image:#}");
@@ -160,23 +168,9 @@ variable "token" {
 }
 "#;
 
-const JUDGE: &str = r#"format: 1
-name: judge
-platform: aws
-aws: {region: us-east-1}
-images:
-  made:
-    source: {ami: {id: ami-00000000000000000}}
-    test:
-      - expect: {file: {path: /opt/name, contains: web}}
-      - expect: {file: {path: /opt/site/index.html, contains: Welcome}}
-      - expect: {file: {path: /opt/greeting, contains: "hello world, web"}}
-      - run: "! grep -rs a-secret-of-the-author /opt /etc /home /root /tmp"
-"#;
-
 #[test]
 fn a_folder_of_hcl_is_baked_as_it_is() {
-    let fixture = Fixture::new(JUDGE);
+    let fixture = Fixture::new(&tests("/opt/name", "web", "web"));
     fixture.write("web/sources.pkr.hcl", SOURCES);
     fixture.write("web/variables.pkr.hcl", VARIABLES);
     fixture.write("web/team.auto.pkrvars.hcl", "tags = { team = \"kubes&clouds\" }\ngreeting = \"hello world\"\n");
@@ -184,17 +178,11 @@ fn a_folder_of_hcl_is_baked_as_it_is() {
     std::fs::set_permissions(fixture.path("web/install.sh"), PermissionsExt::from_mode(0o755)).unwrap();
     fixture.write("web/site/index.html", "Welcome\n");
 
-    let mut command = fixture.command(&["bake", "web", "--set", "release=R1"]);
-    command.env("TOKEN", "a-secret-of-the-author");
-    let baked = crate::fixture::finish(command.spawn().unwrap());
-    baked.exits(0);
-
-    let leaks = fixture.cloud.leaks();
-    let image = &leaks["123456789012/us-east-1"]["images"][0];
+    let image = baked(&fixture, &["bake", "web", "--set", "release=R1"]);
     let name = image["name"].as_str().unwrap();
     assert!(
         name.strip_prefix("hcl R1 ").is_some_and(|time| time.len() == 14 && time.parse::<u64>().is_ok()),
-        "{leaks:#}"
+        "{image:#}"
     );
     let tags = &image["tags"];
     assert_eq!(tags["team"], "kubes&clouds", "{image:#}");

@@ -79,7 +79,7 @@ fn nothing_waits_for_a_copy_and_the_next_bake_finishes_it() {
 }
 
 #[test]
-fn a_copy_that_is_refused_only_costs_time() {
+fn a_refused_copy_does_not_fail_the_bake() {
     let fixture = Fixture::new(&manifest(true, "one"));
     fixture.cloud.deny(&["ec2:CopySnapshot"]);
     fixture.bake().exits(0).says("ec2:CopySnapshot");
@@ -87,7 +87,7 @@ fn a_copy_that_is_refused_only_costs_time() {
 }
 
 #[test]
-fn a_copy_that_fails_is_taken_away() {
+fn a_failed_copy_is_deleted() {
     let fixture = Fixture::new(&manifest(true, "one"));
     fixture.cloud.fault(
         &json!({"kind": "snapshot-error", "action": "CopySnapshot", "message": "Given key ID is not accessible"}),
@@ -97,7 +97,7 @@ fn a_copy_that_fails_is_taken_away() {
 }
 
 #[test]
-fn a_billing_code_is_not_copied_away() {
+fn an_image_with_a_billing_code_is_not_copied() {
     let manifest = manifest(true, "one")
         .replace("099720109477", "309956199498")
         .replace("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*", "RHEL-9*");

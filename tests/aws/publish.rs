@@ -124,7 +124,7 @@ fn ec2_copies_what_may_not_be_registered_and_what_is_asked_for() {
 }
 
 #[test]
-fn a_region_that_fails_hides_no_other() {
+fn a_failed_region_does_not_hide_another() {
     let fixture = web("{regions: [eu-west-1, ap-southeast-2]}");
     let error = json!({"code": "InvalidRequest", "message": "the region is on fire", "http": 400});
     fixture.cloud.fault(
@@ -206,7 +206,7 @@ fn an_image_is_shared_marked_and_pointed_at_in_every_region_and_once() {
 }
 
 #[test]
-fn a_parameter_moves_forward_alone_unless_it_is_forced() {
+fn a_parameter_only_moves_forward_unless_forced() {
     let fixture = web("{parameters: [/images/web/current]}");
     fixture.run(&["bake", "--image-version", "1.5.0"]).exits(0);
     let newest = parameter(&fixture, "us-east-1", "/images/web/current")["Value"].clone();
@@ -230,7 +230,7 @@ fn throttled_parameters_are_waited_for() {
 }
 
 #[test]
-fn what_the_account_refuses_is_said_before_a_machine_starts() {
+fn a_refusal_of_the_account_is_reported_before_a_launch() {
     let accounts = "{share: {accounts: [\"111122223333\"]}, regions: [eu-west-1]}";
     let fixture = web("{share: {public: true}}");
     fixture.bake().exits(4).says("blocks public images in us-east-1").says("bake.yml:");

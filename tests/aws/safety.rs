@@ -7,7 +7,7 @@ use ami_bake_testkit::test_dir::signal;
 use crate::fixture::{Fixture, WEB, finish};
 
 #[test]
-fn a_machine_ends_itself_when_its_runner_is_lost() {
+fn a_machine_terminates_itself_when_its_runner_is_lost() {
     let fixture = Fixture::new(&format!(
         "{WEB}    machine: {{lifetime: 2h}}\n    build:\n      - run: echo armed > /opt/armed; sleep 3600\n"
     ));
@@ -78,7 +78,7 @@ fn a_jump_host_leads_to_the_machine() {
 }
 
 #[test]
-fn a_cloud_that_falls_silent_is_said() {
+fn an_unreachable_endpoint_is_reported() {
     let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 2\n"));
     let child = fixture.command(&["plan"]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").spawn().unwrap();
     finish(child).exits(4).says("can't be reached").says("AWS_ENDPOINT_URL");

@@ -41,7 +41,7 @@ fn images_are_listed() {
 }
 
 #[test]
-fn what_a_killed_bake_left_is_swept() {
+fn sweep_deletes_what_a_killed_bake_left() {
     let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 3600\n"));
     let mut child = fixture.command(&["bake"]).spawn().unwrap();
     fixture.until_running();
@@ -72,7 +72,7 @@ fn a_kept_machine_can_be_reached() {
 }
 
 #[test]
-fn until_validate_makes_no_image() {
+fn until_validate_creates_no_image() {
     let fixture = web();
     fixture.run(&["bake", "--until", "validate"]).exits(0);
     fixture.holds_only(&[]);

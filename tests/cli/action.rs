@@ -66,7 +66,7 @@ fn a_bake_sets_its_outputs_and_an_unchanged_one_makes_nothing() {
 }
 
 #[test]
-fn what_a_machine_prints_is_obeyed_by_nobody() {
+fn output_of_a_machine_is_never_a_workflow_command() {
     let job = with_store(&local("hostile", "cat /hostile.bin; cat /hostile.bin >&2").replace(
         "      - name: Write",
         "      - {upload: hostile.bin, to: /hostile.bin}\n      - name: \"::error::Write ##[error]it\"",
@@ -86,7 +86,7 @@ fn what_a_machine_prints_is_obeyed_by_nobody() {
 }
 
 #[test]
-fn a_command_in_a_workflow_lets_nobody_speak_either() {
+fn output_of_a_command_is_never_a_workflow_command() {
     let fixture = Fixture::with(&local("hostile-run", "cat /hostile.bin; exit 3").replace(
         "      - name: Write",
         "      - {upload: hostile.bin, to: /hostile.bin}\n      - name: \"::error::Write ##[error]it\"",
@@ -154,7 +154,7 @@ fn a_failure_is_annotated_at_its_line_and_findings_all_at_once() {
 }
 
 #[test]
-fn inputs_are_judged_with_the_words_of_the_action() {
+fn inputs_are_validated_by_their_names_in_the_action() {
     let job = plain(&local("x", "true"));
     let wrong = |inputs: &[(&str, &str)], what: &str| {
         let main = job.main(PROGRAM, inputs).exits(2);
@@ -228,7 +228,7 @@ fn until_launched(job: &Job) {
 }
 
 #[test]
-fn a_cancel_takes_everything_away_and_post_finds_nothing() {
+fn a_cancel_cleans_up_and_post_finds_nothing() {
     let job = with_store(&local("cancelled", "sleep 3600"));
     let running = job.start(PROGRAM, &[]);
     until_launched(&job);
@@ -240,7 +240,7 @@ fn a_cancel_takes_everything_away_and_post_finds_nothing() {
 }
 
 #[test]
-fn a_cancel_before_anything_began_begins_nothing() {
+fn an_early_cancel_starts_nothing() {
     let job = with_store(&local("early", "true"));
     // A GitHub that takes the question for labels, and is silent.
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -254,7 +254,7 @@ fn a_cancel_before_anything_began_begins_nothing() {
 }
 
 #[test]
-fn post_takes_away_what_a_killed_step_left() {
+fn post_cleans_up_after_a_killed_step() {
     let job = with_store(&local("killed", "sleep 3600"));
     let running = job.start(PROGRAM, &[]);
     until_launched(&job);
@@ -280,7 +280,7 @@ fn post_waits_for_a_main_step_that_is_still_at_work() {
 }
 
 #[test]
-fn a_runner_temp_that_is_not_mounted_is_made_up_for() {
+fn an_unmounted_runner_temp_is_replaced() {
     let job = with_store(&local("old-runner", "true")).variable("RUNNER_TEMP", "/nowhere/_temp");
     let main = job.main(PROGRAM, &[]).exits(0);
     let home = job.path("home").display().to_string();

@@ -115,7 +115,7 @@ fn a_secret_that_is_not_set_is_named() {
 
 /// What it takes is measured by `bench/`.
 #[test]
-fn two_hundred_images_are_judged_in_one_go() {
+fn two_hundred_images_are_validated_at_once() {
     let mut manifest = SMALL.replace("  web:\n    source: {local: host}\n    build:\n      - run: echo hello\n", "");
     for number in 0..200 {
         manifest.push_str(&format!(

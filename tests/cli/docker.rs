@@ -210,7 +210,7 @@ fn a_cancelled_bake_leaves_nothing() {
 }
 
 #[test]
-fn what_a_killed_bake_left_is_swept() {
+fn sweep_deletes_what_a_killed_bake_left() {
     let engine = Engine::get();
     let name = namespace("killed");
     let (fixture, mut child) = begin(&engine, &name);

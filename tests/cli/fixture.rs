@@ -1,4 +1,4 @@
-//! A user's place: a folder, and an environment that holds nothing of the machine that runs the tests.
+//! A folder to call the program in, with an environment of its own.
 
 use std::ops::Deref;
 use std::process::{Child, Command};
@@ -6,9 +6,9 @@ use std::process::{Child, Command};
 pub(crate) use ami_bake_testkit::test_dir::CommandOutcome;
 use ami_bake_testkit::test_dir::TestDir;
 
-/// A user's place, and variables of its environment.
+/// A folder, and variables of the environment.
 pub(crate) struct Fixture {
-    place: TestDir,
+    dir: TestDir,
     variables: Vec<(String, String)>,
 }
 
@@ -16,13 +16,13 @@ impl Deref for Fixture {
     type Target = TestDir;
 
     fn deref(&self) -> &TestDir {
-        &self.place
+        &self.dir
     }
 }
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        Self { place: TestDir::new(), variables: Vec::new() }
+        Self { dir: TestDir::new(), variables: Vec::new() }
     }
 
     /// The same with a manifest in its default place.
@@ -39,7 +39,7 @@ impl Fixture {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.place.command(env!("CARGO_BIN_EXE_ami-bake"), arguments);
+        let mut command = self.dir.command(env!("CARGO_BIN_EXE_ami-bake"), arguments);
         command.envs(self.variables.iter().cloned());
         command
     }
@@ -48,7 +48,7 @@ impl Fixture {
         self.finish(self.command(arguments).spawn().unwrap())
     }
 
-    /// Waits for a call that was begun; the folder's own name is not in the answer.
+    /// Waits for a started call; replaces the folder's path in its output by FOLDER.
     pub(crate) fn finish(&self, child: Child) -> CommandOutcome {
         let outcome = CommandOutcome::of(child);
         let folder = self.folder().display().to_string();

@@ -228,7 +228,7 @@ fn alive(command: &str) -> bool {
 
 /// A bake that was killed is taken away by sweep.
 #[test]
-fn what_a_killed_bake_left_is_swept() {
+fn sweep_deletes_what_a_killed_bake_left() {
     let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", "sleep 3999;"));
     let mut child = fixture.command(&["bake"]).spawn().unwrap();
     wait::until_true("the step never began", || alive("sleep 3999"));

@@ -23,7 +23,7 @@ fn a_mistyped_flag_gets_a_suggestion() {
 
 /// So does a mistyped verb.
 #[test]
-fn a_mistyped_verb_gets_a_suggestion() {
+fn a_mistyped_command_gets_a_suggestion() {
     assert_snapshot!(Fixture::new().run(&["chekc"]).snapshot(), @r"
     exit code 2
     --- stderr
@@ -39,14 +39,14 @@ fn a_mistyped_verb_gets_a_suggestion() {
 
 /// Nothing at all is a question for help.
 #[test]
-fn no_words_at_all_show_the_verbs() {
+fn no_arguments_list_the_commands() {
     let outcome = Fixture::new().run(&[]).exits(2);
     assert!(outcome.stderr.contains("Commands:") && outcome.stderr.contains("ami-bake init"), "{}", outcome.stderr);
 }
 
 /// Help is data: it goes to standard output, with exit code 0 and an example for every verb.
 #[test]
-fn every_verb_has_help_with_an_example() {
+fn every_command_has_help_with_an_example() {
     for verb in ["init", "check", "plan", "bake", "test", "images", "sweep", "schema", "completions"] {
         let outcome = Fixture::new().run(&["help", verb]).exits(0);
         assert!(outcome.stderr.is_empty(), "{verb}: {}", outcome.stderr);
@@ -92,7 +92,7 @@ fn a_flag_does_not_swallow_the_manifest() {
 }
 
 #[test]
-fn a_folder_is_no_manifest() {
+fn a_folder_is_not_a_manifest() {
     assert_snapshot!(Fixture::new().run(&["check", "."]).snapshot(), @r"
     exit code 2
     --- stderr

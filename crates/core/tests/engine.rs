@@ -293,7 +293,7 @@ async fn a_taken_automatic_version_gives_way_a_said_one_does_not() {
 }
 
 #[tokio::test]
-async fn until_validate_makes_no_image() {
+async fn until_validate_creates_no_image() {
     let fixture = Fixture::new();
     let options = Options { until_validate: true, ..Options::default() };
     assert_eq!(fixture.bake_with(&[PlainImage::new("web")], &options).await, 0);

@@ -13,13 +13,13 @@ use crate::cloud::repository;
 use crate::runner::{Step, read_file_command};
 use crate::test_dir::{CommandOutcome, TestDir};
 
-/// What `${{ github.token }}` is here.
+/// The value of `${{ github.token }}`.
 pub const TOKEN: &str = "ghs_testtoken0123456789";
 
 /// A job, whose workspace is a folder of its own.
 #[derive(Debug)]
 pub struct Job {
-    place: TestDir,
+    dir: TestDir,
     variables: BTreeMap<String, String>,
     /// Inputs of action.yml with their defaults.
     declared: BTreeMap<String, String>,
@@ -27,22 +27,22 @@ pub struct Job {
     container: Option<(String, String)>,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub struct Ended {
     /// The exit code; none after a signal.
     pub code: Option<i32>,
-    /// What the runner made of both pipes.
+    /// Both pipes as the runner parsed them.
     pub step: Step,
     /// Outputs; the last value of a name wins.
     pub outputs: BTreeMap<String, String>,
-    /// What it saved for the post step.
+    /// State saved for the post step.
     pub state: BTreeMap<String, String>,
     /// The summary.
     pub summary: String,
 }
 
-/// A step that is going on.
+/// A running step.
 #[derive(Debug)]
 pub struct Running {
     /// The process.
@@ -57,9 +57,9 @@ impl Job {
     /// When action.yml can't be read.
     #[expect(clippy::new_without_default, reason = "a folder is made")]
     pub fn new() -> Self {
-        let place = TestDir::new();
+        let dir = TestDir::new();
         for folder in ["workspace", "home", "workflow", "file_commands", "runner_temp"] {
-            std::fs::create_dir(place.path(folder)).unwrap();
+            std::fs::create_dir(dir.path(folder)).unwrap();
         }
         let action: Value =
             serde_yaml::from_str(&std::fs::read_to_string(repository().join("action.yml")).unwrap()).unwrap();
@@ -67,8 +67,8 @@ impl Job {
             |input: &Value| input["default"].as_str().unwrap_or_default().replace("${{ github.token }}", TOKEN);
         let inputs = action["inputs"].as_object().unwrap().iter();
         let declared = inputs.map(|(name, input)| (name.clone(), default(input))).collect();
-        let mut job = Self { place, variables: BTreeMap::new(), declared, container: None };
-        let folder = |name: &str| job.place.path(name).display().to_string();
+        let mut job = Self { dir, variables: BTreeMap::new(), declared, container: None };
+        let folder = |name: &str| job.dir.path(name).display().to_string();
         let variables = [
             ("PATH", std::env::var("PATH").unwrap_or_default()),
             ("HOME", folder("home")),
@@ -94,22 +94,22 @@ impl Job {
         job.event("push", "refs/heads/main", &event)
     }
 
-    /// The same for another event.
+    /// With another event.
     ///
     /// # Panics
     /// When its file can't be written.
     pub fn event(self, name: &str, reference: &str, payload: &Value) -> Self {
-        self.place.write("workflow/event.json", &payload.to_string());
+        self.dir.write("workflow/event.json", &payload.to_string());
         self.variable("GITHUB_EVENT_NAME", name).variable("GITHUB_REF", reference)
     }
 
-    /// The same with a variable.
+    /// With a variable.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// The same as a container of an image in the engine that listens on this Unix socket.
+    /// As a container of an image, in the Docker daemon that listens on this Unix socket.
     pub fn in_container(mut self, engine: &str, image: &str) -> Self {
         self.container = Some((engine.to_owned(), image.to_owned()));
         self
@@ -117,12 +117,12 @@ impl Job {
 
     /// Writes a file of the workspace.
     pub fn write(&self, name: &str, content: &str) {
-        self.place.write(&format!("workspace/{name}"), content);
+        self.dir.write(&format!("workspace/{name}"), content);
     }
 
     /// A file below the job's folder: `workspace/…`, `runner_temp/…`.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.place.path(name)
+        self.dir.path(name)
     }
 
     /// Starts the main step; the program of a container is its image's own.
@@ -154,7 +154,7 @@ impl Job {
     /// # Panics
     /// As [`Job::start`].
     pub fn start_post(&self, program: &str, inputs: &[(&str, &str)], state: &BTreeMap<String, String>) -> Running {
-        let link = self.place.path("ami-bake-post");
+        let link = self.dir.path("ami-bake-post");
         if self.container.is_none() && !link.exists() {
             symlink(program, &link).unwrap();
         }
@@ -162,7 +162,7 @@ impl Job {
     }
 
     fn begin(&self, step: &str, program: &str, inputs: &[(&str, &str)], state: &BTreeMap<String, String>) -> Running {
-        let files = self.place.path(&format!("file_commands/{step}"));
+        let files = self.dir.path(&format!("file_commands/{step}"));
         std::fs::create_dir_all(&files).unwrap();
         for name in ["output", "state", "summary"] {
             std::fs::write(files.join(name), "").unwrap();
@@ -182,7 +182,7 @@ impl Job {
         } else {
             // Only what the client of Docker passes on is there.
             let mut command = Command::new(program);
-            command.current_dir(self.place.path("workspace")).env_clear().envs(environment);
+            command.current_dir(self.dir.path("workspace")).env_clear().envs(environment);
             command
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -191,7 +191,7 @@ impl Job {
 
     /// `docker run` as the runner writes it (DockerCommandManager.cs), without a network.
     fn docker(&self, engine: &str, image: &str, step: &str, environment: &BTreeMap<String, String>) -> Command {
-        let folder = self.place.folder().display().to_string();
+        let folder = self.dir.folder().display().to_string();
         let mut command = Command::new("docker");
         command.args(["--host", &format!("unix://{engine}"), "run", "--rm", "--network", "none"]);
         command.args(["--workdir", "/github/workspace", "-v", &format!("{engine}:/var/run/docker.sock")]);
@@ -214,7 +214,7 @@ impl Job {
 }
 
 impl Running {
-    /// What it saved so far.
+    /// State saved so far.
     ///
     /// # Panics
     /// When the file is not what the runner takes.
@@ -241,7 +241,7 @@ impl Running {
 }
 
 impl Ended {
-    /// Judges the exit code, showing the log when it is another.
+    /// Asserts the exit code, and shows the log if it is another.
     ///
     /// # Panics
     /// When it is another.

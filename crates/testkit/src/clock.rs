@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// Time stands still until [`ManualClock::advance`] moves it; sleepers wake when their time has come.
+/// Time stands still until [`ManualClock::advance`] moves it; sleepers wake once it is their time.
 #[derive(Debug)]
 pub struct ManualClock {
     elapsed: watch::Sender<Duration>,

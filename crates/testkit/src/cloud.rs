@@ -21,11 +21,11 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Says to the second process of a test where its cloud is.
+/// Tells the second process of a test the port of its cloud.
 const PORT: &str = "AMI_BAKE_TEST_CLOUD_PORT";
 
-/// Runs `body` in a cloud of its own. The SDK is led there by environment variables, and a program can't safely change
-/// its own: the test starts the cloud and then itself once more, as a child.
+/// Runs `body` in a cloud of its own. The SDK finds the cloud by environment variables, and a process can't safely
+/// change its own: the test starts the cloud and then itself again, as a child.
 ///
 /// # Panics
 /// When the cloud can't be started, and when the body panics.
@@ -61,7 +61,7 @@ impl Cloud {
         Self::start_with(binary, &[])
     }
 
-    /// The same, with further arguments of `python -m cloud`.
+    /// With further arguments of `python -m cloud`.
     ///
     /// # Panics
     /// As [`Cloud::start`].
@@ -100,7 +100,7 @@ impl Cloud {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The environment of a program that takes it for AWS.
+    /// The environment that leads a program to this cloud instead of AWS.
     pub fn env(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL", self.endpoint()),
@@ -154,12 +154,12 @@ impl Cloud {
         self.ask("DELETE", "faults", None);
     }
 
-    /// Counts what is there now no more: a test's own preparations.
+    /// Ignores what exists now in [`Cloud::leaks`]: a test's own preparations.
     pub fn forgive_leaks(&self) {
         self.ask("DELETE", "leaks", None);
     }
 
-    /// Adds an image of somebody's (tests/cloud/README.md, `POST images`).
+    /// Adds a public image (tests/cloud/README.md, `POST images`).
     pub fn plant(&self, image: &Value) {
         self.ask("POST", "images", Some(image));
     }
@@ -169,12 +169,12 @@ impl Cloud {
         self.ask("POST", "permissions", Some(&serde_json::json!({ "deny": actions })));
     }
 
-    /// What exists that was made since the start, machine-made kinds alone.
+    /// Everything that clients created and that still exists, by account, region and kind.
     pub fn leaks(&self) -> Value {
         self.ask("GET", "leaks", None)
     }
 
-    /// Every call so far, but for the admin's own.
+    /// Every call so far.
     pub fn calls(&self) -> Vec<Value> {
         self.ask("GET", "calls", None).as_array().cloned().unwrap_or_default()
     }
@@ -224,18 +224,18 @@ impl Cloud {
         self.ask("GET", "images", None).as_array().cloned().unwrap_or_default()
     }
 
-    /// Adds a component to Image Builder: what GetComponent tells of it, its build version's ARN included.
+    /// Adds a component to Image Builder: the answer of GetComponent, including the ARN of the build version.
     pub fn put_component(&self, component: &Value) {
         self.ask("POST", "components", Some(component));
     }
 
-    /// Stores an object in S3, in a bucket that is made where it is missing.
+    /// Stores an object in S3, and creates the bucket if it is missing.
     pub fn put_object(&self, bucket: &str, key: &str, content: &[u8]) {
         self.s3("us-east-1", "PUT", bucket, b"");
         self.s3("us-east-1", "PUT", &format!("{bucket}/{key}"), content);
     }
 
-    /// The same in a bucket of another region.
+    /// Stores an object in a bucket of another region.
     pub fn put_object_in(&self, region: &str, bucket: &str, key: &str, content: &[u8]) {
         let at = format!(
             "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
@@ -249,7 +249,7 @@ impl Cloud {
         self.s3("us-east-1", "GET", &format!("{bucket}/{key}"), b"")
     }
 
-    /// One request to S3; nobody judges the signature.
+    /// One request to S3, which does not check the signature.
     fn s3(&self, region: &str, method: &str, path: &str, body: &[u8]) -> String {
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential=test/20261121/{region}/s3/aws4_request, SignedHeaders=host, Signature=0"
@@ -322,7 +322,7 @@ impl Hold<'_> {
 impl Drop for Cloud {
     fn drop(&mut self) {
         let Some(child) = &mut self.child else { return };
-        // Asked first, so that it takes its mounts away; then it has a moment.
+        // SIGTERM lets it remove its mounts.
         let _ = Command::new("kill").arg(child.id().to_string()).status();
         let _ = child.wait();
     }

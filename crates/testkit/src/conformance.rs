@@ -1,4 +1,4 @@
-//! The same cases against every platform: whoever passes them can be baked on.
+//! The same cases for every platform: one that passes them can bake images.
 //!
 //! A platform's test file names a function that makes a [`Subject`] and hands it to [`crate::conformance!`].
 
@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::runs;
 use crate::wait::within_limit;
 
-/// A platform to be judged.
+/// A platform under test.
 pub struct Subject {
     /// The platform.
     pub platform: Arc<dyn Platform>,
@@ -31,13 +31,13 @@ pub struct Subject {
     pub source: SourceQuery,
     /// A source of the same kind that it does not have.
     pub missing: SourceQuery,
-    /// A machine that it can start.
+    /// A machine that it can launch.
     pub machine: MachineSettings,
-    /// What must live as long as the platform: servers, folders.
+    /// Servers and folders that must live as long as the platform.
     pub guard: Box<dyn Any>,
 }
 
-/// How long a machine of a test may live.
+/// The lifetime of a test's machine.
 const LIFETIME: Duration = Duration::from_mins(30);
 
 impl Subject {
@@ -93,7 +93,7 @@ impl Subject {
         self.platform.images(run, &query).await.unwrap()
     }
 
-    /// Ends the run as the engine does and judges that the ledger is empty.
+    /// Ends the run as the engine does and waits until the ledger is empty.
     async fn ends_clean(&self, run: &Run) {
         self.platform.close(run).await.unwrap();
         within_limit("the ledger is not empty", async {
@@ -110,7 +110,7 @@ impl Subject {
     }
 }
 
-/// A test's own: one engine may serve several at once, each a process.
+/// A namespace of this process: one Docker daemon may serve several tests at once.
 fn namespace() -> String {
     format!("conformance-{}", std::process::id())
 }
@@ -134,7 +134,7 @@ fn image_tags(run: &Run, plan: &ImagePlan, tested: bool) -> BTreeMap<String, Str
     all
 }
 
-/// Runs a command that must succeed, and answers its standard output.
+/// Runs a command that must succeed, and returns its standard output.
 async fn sh(communicator: &dyn Communicator, command: &str) -> String {
     let mut output = Collect::default();
     let exit = communicator.exec(Exec::new(command), &mut output).await.unwrap();
@@ -142,7 +142,7 @@ async fn sh(communicator: &dyn Communicator, command: &str) -> String {
     output.stdout_text()
 }
 
-/// Both streams apart, standard input to its end, and the exit status.
+/// Output streams are kept apart, standard input is sent to its end, exit statuses arrive.
 pub async fn runs_commands(subject: Subject) {
     let (run, _events) = runs::run();
     let (machine, communicator) = subject.machine(&run).await;
@@ -167,7 +167,7 @@ pub async fn runs_commands(subject: Subject) {
     subject.ends_clean(&run).await;
 }
 
-/// Files there and back, with what they are.
+/// Files are uploaded and downloaded with owner, mode and time.
 pub async fn moves_files(subject: Subject) {
     let (run, _events) = runs::run();
     let (machine, communicator) = subject.machine(&run).await;
@@ -202,7 +202,7 @@ pub async fn moves_files(subject: Subject) {
     subject.ends_clean(&run).await;
 }
 
-/// A connection as seen from the machine's inside.
+/// A port of the machine can be reached through the connection.
 pub async fn dials_ports(subject: Subject) {
     let (run, _events) = runs::run();
     let (machine, communicator) = subject.machine(&run).await;
@@ -230,7 +230,7 @@ pub async fn dials_ports(subject: Subject) {
     subject.ends_clean(&run).await;
 }
 
-/// Files stay, processes don't, and the boot id is another.
+/// After a reboot, files are still there, processes are gone, and the boot id has changed.
 pub async fn reboots(subject: Subject) {
     // Containers share a kernel and with it the boot id; what stands for it there is when the first process began.
     const CONTAINER: &str = "read -r line < /proc/1/stat; set -- ${line##*) }; echo ${20}";
@@ -255,7 +255,7 @@ pub async fn reboots(subject: Subject) {
     subject.ends_clean(&run).await;
 }
 
-/// What was captured boots, the candidate is no image yet, and the final one is found by everybody.
+/// A captured candidate boots but is not listed as a tested image; the registered image is.
 pub async fn captures_and_registers(subject: Subject) {
     let (run, _events) = runs::run();
     let (plan, candidate) = subject.candidate(&run, "1.0.0").await;
@@ -281,7 +281,7 @@ pub async fn captures_and_registers(subject: Subject) {
     subject.platform.delete_image(&run, &image.id).await.unwrap();
 }
 
-/// An image of the same content under another version; the parts go with the last of the two.
+/// The same content is registered under another version; its parts are deleted with the last of the two.
 pub async fn registers_again(subject: Subject) {
     let (run, _events) = runs::run();
     let (plan, candidate) = subject.candidate(&run, "1.0.0").await;
@@ -298,7 +298,7 @@ pub async fn registers_again(subject: Subject) {
     subject.ends_clean(&run).await;
 }
 
-/// A run that is dropped in the middle is undone from its ledger alone.
+/// A run that was dropped halfway is cleaned up from its ledger.
 pub async fn undoes_from_the_ledger(subject: Subject) {
     let (run, _events) = runs::run();
     let (machine, _communicator) = subject.machine(&run).await;
@@ -310,7 +310,7 @@ pub async fn undoes_from_the_ledger(subject: Subject) {
     assert!(subject.ours(&run).await.is_empty());
 }
 
-/// What is not there is said with its name and what to do.
+/// A missing source is reported with its name and help.
 pub async fn names_a_missing_source(subject: Subject) {
     let (run, _events) = runs::run();
     let error = subject.platform.find_source(&run, &subject.missing).await.unwrap_err();
@@ -318,7 +318,7 @@ pub async fn names_a_missing_source(subject: Subject) {
     assert!(error.help_text().is_some(), "{error} says nothing about what to do");
 }
 
-/// Giving a machine back twice is no error.
+/// Terminating a machine twice is not an error.
 pub async fn destroys_twice(subject: Subject) {
     let (run, _events) = runs::run();
     let (machine, _communicator) = subject.machine(&run).await;
@@ -327,7 +327,7 @@ pub async fn destroys_twice(subject: Subject) {
     subject.ends_clean(&run).await;
 }
 
-/// Makes one test of each case. `$subject` is an async function that makes a [`Subject`]; or, after `in`, a function that
+/// Defines one test for each case. `$subject` is an async function that makes a [`Subject`]; or, after `in`, a function that
 /// takes a case and runs it on a subject in a process of its own.
 #[macro_export]
 macro_rules! conformance {

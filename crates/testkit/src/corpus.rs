@@ -1,8 +1,8 @@
-//! Real templates and documents that nobody on the project wrote. They are no part of the repository.
+//! Templates and documents written by others. They are not part of the repository.
 
 use std::path::{Path, PathBuf};
 
-/// The folder that AMI_BAKE_CORPUS names, or the one that lies beside the checkout; without it says that nothing is tested.
+/// The folder in AMI_BAKE_CORPUS, or the one beside the checkout; if there is none, prints that the test is skipped.
 #[expect(clippy::print_stdout, reason = "says why nothing was tested")]
 pub fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");

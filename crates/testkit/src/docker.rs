@@ -2,8 +2,8 @@
 //! shared by all tests of this machine.
 //!
 //! Our own has its data, its sockets and its containerd in a folder of its own, no bridge and no firewall rules, so that
-//! nothing of the machine changes. The first test starts it; a watchdog stops it and takes its folder away some seconds
-//! after the last test that used it has ended, however that ended.
+//! nothing of the machine changes. The first test starts it; a watchdog stops it and removes its folder some seconds
+//! after the last test that used it has ended, even if that was killed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -21,8 +21,8 @@ pub const BASE: &str = "ami-bake-test/base:1";
 /// Where the engine of a machine listens.
 const MACHINES: &str = "/var/run/docker.sock";
 
-/// How long an engine may take to start.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Time for an engine to start; a busy machine needs longer than the few seconds that it takes.
+const LIMIT: Duration = Duration::from_mins(4);
 
 /// Starts the engine and, in the background, what stops it: as soon as nobody holds the lock of the users any more.
 /// Arguments: folder, lock of the users, lock of the gate, port for TLS, the script that makes certificates.
@@ -128,7 +128,7 @@ impl Engine {
         (format!("tcp://127.0.0.1:{}", port.trim()), folder)
     }
 
-    /// What Docker's own client answers; none when it fails.
+    /// Output of the `docker` command; none if it fails.
     pub fn docker(&self, arguments: &[&str]) -> Option<String> {
         let output = Command::new("docker").arg("--host").arg(&self.host).args(arguments).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -186,12 +186,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// One that lets everybody in.
+    /// A registry without authentication.
     pub fn open() -> Self {
         Self::start("")
     }
 
-    /// One that asks for this user and password.
+    /// A registry that requires this user and password.
     pub fn guarded(user: &str, password: &str) -> Self {
         let made = Command::new("htpasswd").args(["-Bbn", user, password]).output().unwrap();
         assert!(made.status.success(), "htpasswd of apache2-utils is missing");
@@ -252,7 +252,7 @@ impl Registry {
         std::fs::metadata(link).unwrap().modified().unwrap()
     }
 
-    /// Takes a tag away.
+    /// Deletes a tag.
     ///
     /// # Panics
     /// When there is no such tag.

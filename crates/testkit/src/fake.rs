@@ -17,7 +17,7 @@ use ami_bake_core::rollout::{Rollout, RolloutOutcome};
 use ami_bake_core::{Error, Result, Run, tags};
 use async_trait::async_trait;
 
-/// What exists on a [`Fake`] platform, and what it was asked.
+/// What exists on a [`Fake`] platform, and the calls to it.
 #[derive(Debug, Default)]
 pub struct FakeState {
     /// Machines that run.
@@ -300,7 +300,7 @@ impl PendingImage for FakePending {
     }
 }
 
-/// A connection on which nothing can be done: the engine itself never speaks with a machine.
+/// A connection that supports nothing: the engine itself never uses one.
 struct Deaf;
 
 #[async_trait]

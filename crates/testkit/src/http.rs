@@ -1,4 +1,4 @@
-//! A server that gives prepared answers and remembers what it was asked: a stand-in for the far side of a protocol.
+//! An HTTP server that gives prepared answers and records the requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ impl HttpAnswer {
         Self(Some((status, String::new(), body.into())))
     }
 
-    /// The same with a header.
+    /// With a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Some((_, headers, _)) = &mut self.0 {
             headers.push_str(&format!("{name}: {value}\r\n"));
@@ -46,7 +46,7 @@ impl Server {
         Self::serving(move |number, _| answers.get(number).cloned().unwrap_or_else(|| gone.clone()))
     }
 
-    /// What `answer` says to each request, given its number from zero and its text: head and body.
+    /// Calls `answer` for each request with its number from zero and its text: head and body.
     ///
     /// # Panics
     /// When no port is free.

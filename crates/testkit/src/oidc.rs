@@ -1,4 +1,4 @@
-//! A workflow's token endpoint and STS, as far as they are needed to become somebody.
+//! A workflow's OIDC token endpoint and STS, as far as role assumption needs them.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,10 +11,10 @@ use crate::http::{HttpAnswer, Server};
 /// The subject of every token that is minted here.
 pub const SUBJECT: &str = "repo:shop/images:ref:refs/heads/main";
 
-/// What a request for a token gets before there is one.
+/// The answer of the token endpoint to a job that is still pending.
 pub const PENDING: &str = r#"{"message": "Can't issue ID_TOKEN for job in 'Pending' state."}"#;
 
-/// An endpoint that gives each request a token of its own, after `before` have been answered.
+/// A token endpoint: first the answers in `before`, then a new token for each request.
 pub fn issuer(before: Vec<HttpAnswer>) -> Server {
     Server::serving(move |number, _| match before.get(number) {
         Some(answer) => answer.clone(),
@@ -22,7 +22,7 @@ pub fn issuer(before: Vec<HttpAnswer>) -> Server {
     })
 }
 
-/// The variables that lead a step there.
+/// The environment variables with the endpoint's address.
 pub fn variables(issuer: &Server) -> [(&'static str, String); 2] {
     [
         ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{}/token?api-version=2.0", issuer.address())),
@@ -30,7 +30,7 @@ pub fn variables(issuer: &Server) -> [(&'static str, String); 2] {
     ]
 }
 
-/// A token whose signature nobody here checks; each is another one.
+/// A token with an invalid signature, which nobody here checks; no two are the same.
 fn token(number: usize) -> String {
     let claims = json!({
         "iss": "https://token.actions.githubusercontent.com",
@@ -63,7 +63,7 @@ pub fn refusing_sts(code: &str, message: &str) -> Server {
     Server::serving(move |_, _| refusal.clone())
 }
 
-/// The STS of a cloud, whose sessions end after so many seconds; `before` are its first answers.
+/// The STS of a cloud with sessions that end after so many seconds; `before` are its first answers.
 pub fn short_sts(cloud: u16, seconds: i64, before: Vec<HttpAnswer>) -> Server {
     Server::serving(move |number, request| {
         if let Some(answer) = before.get(number) {
@@ -77,7 +77,7 @@ pub fn short_sts(cloud: u16, seconds: i64, before: Vec<HttpAnswer>) -> Server {
     })
 }
 
-/// Asks the cloud the same; HTTP/1.0 ends with the connection.
+/// Forwards a request to the cloud; an HTTP/1.0 answer ends with the connection.
 fn forward(port: u16, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let request = request.replacen(" HTTP/1.1\r\n", " HTTP/1.0\r\n", 1);

@@ -41,9 +41,9 @@ pub struct PlainImage {
     pub base: Option<String>,
     /// What the manifest says about its version.
     pub version: VersionRule,
-    /// How many of its versions stay.
+    /// How many versions are kept.
     pub retention: Retention,
-    /// What is moved to it.
+    /// Its deployments.
     pub deployments: Vec<Deployment>,
     /// Build steps.
     pub build: Vec<Step>,
@@ -174,7 +174,7 @@ impl ImageDefinition for PlainImage {
     }
 }
 
-/// A provisioner that does what a step's script orders.
+/// A provisioner that obeys a step's script.
 #[derive(Debug, Clone, Default)]
 pub struct Scripted {
     failed_once: Arc<Mutex<BTreeSet<String>>>,

@@ -1,4 +1,4 @@
-//! Reports of runs that never were.
+//! Made-up reports.
 
 use ami_bake_core::report::Report;
 use serde_json::{Value, json};

@@ -1,15 +1,15 @@
-//! A user's place: a folder, and an environment that holds nothing of the machine that runs the tests.
+//! A folder to call programs in, with an environment that does not depend on the machine that runs the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// A folder to call programs in; gone with this value.
+/// A temporary folder to call programs in; removed with this value.
 #[derive(Debug)]
 pub struct TestDir(TempDir);
 
-/// What a call of a program came to.
+/// The result of a program.
 #[derive(Debug)]
 pub struct CommandOutcome {
     /// The exit code; none after a signal.
@@ -21,11 +21,11 @@ pub struct CommandOutcome {
 }
 
 impl TestDir {
-    /// A new one, empty.
+    /// Creates an empty one.
     ///
     /// # Panics
-    /// When no folder can be made.
-    #[expect(clippy::new_without_default, reason = "a folder is made")]
+    /// When the folder can't be created.
+    #[expect(clippy::new_without_default, reason = "a folder is created")]
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -35,7 +35,7 @@ impl TestDir {
         self.0.path()
     }
 
-    /// A file in it.
+    /// The path of a file in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder().join(name)
     }
@@ -43,7 +43,7 @@ impl TestDir {
     /// Writes a file, with the folders that it needs.
     ///
     /// # Panics
-    /// When that can't be.
+    /// When it can't be written.
     pub fn write(&self, name: &str, content: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -53,12 +53,12 @@ impl TestDir {
     /// A file's text.
     ///
     /// # Panics
-    /// When there is none.
+    /// When it can't be read.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// A call of `program` here; the state that it keeps is here too.
+    /// A call of `program` in this folder, which is also its home and state folder.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
@@ -86,7 +86,7 @@ pub fn signal(process: &Child, name: &str) {
 }
 
 impl CommandOutcome {
-    /// Waits for a call that was begun.
+    /// Waits for a started program.
     ///
     /// # Panics
     /// When its output can't be read.
@@ -96,7 +96,7 @@ impl CommandOutcome {
         Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
-    /// Judges the exit code, showing everything when it is another.
+    /// Asserts the exit code, and shows the output if it is another.
     ///
     /// # Panics
     /// When it is another.
@@ -106,7 +106,7 @@ impl CommandOutcome {
         self
     }
 
-    /// Judges that standard error says this.
+    /// Asserts that standard error contains this.
     ///
     /// # Panics
     /// When it does not.

@@ -193,7 +193,7 @@ fn a_failed_snapshot_says_why() {
 }
 
 #[test]
-fn sweep_takes_what_expired_and_was_never_tested() {
+fn sweep_deletes_expired_untested_images() {
     in_cloud(|fixture| async move {
         let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
         let published = fixture.register(&plan, &fixture.candidate(&plan).await.unwrap()).await.unwrap();
@@ -273,7 +273,7 @@ fn a_bake_makes_few_calls() {
 }
 
 #[test]
-fn sweep_takes_a_key_by_its_id() {
+fn sweep_deletes_a_key_by_its_id() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();

@@ -38,7 +38,7 @@ fn a_lost_answer_never_becomes_a_second_machine() {
 }
 
 #[test]
-fn without_capacity_the_next_type_is_taken() {
+fn without_capacity_the_next_type_is_used() {
     in_cloud(|mut fixture| async move {
         let source = fixture.source(UBUNTU).await;
         fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null, "match": {"instance_type": "t3.small"},
@@ -114,7 +114,7 @@ fn a_reached_limit_ends_the_bake_at_once() {
 }
 
 #[test]
-fn no_capacity_at_all_is_told_with_every_attempt() {
+fn no_capacity_at_all_is_reported_with_every_attempt() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": null,
@@ -128,7 +128,7 @@ fn no_capacity_at_all_is_told_with_every_attempt() {
 }
 
 #[test]
-fn a_machine_that_dies_in_pending_is_judged_by_its_reason() {
+fn a_machine_that_dies_in_pending_is_retried_by_its_reason() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         fixture.cloud.fault(&json!({"kind": "pending-to-terminated", "action": "RunInstances", "times": 1,
@@ -147,7 +147,7 @@ fn a_machine_that_dies_in_pending_is_judged_by_its_reason() {
 }
 
 #[test]
-fn a_type_that_fits_nowhere_is_told_without_trying_every_place() {
+fn a_type_that_fits_nowhere_is_not_tried_in_every_zone() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         let error = fixture.launch(&source, &types(&["t9.gigantic", "t4g.small"])).await.err().unwrap();
@@ -159,7 +159,7 @@ fn a_type_that_fits_nowhere_is_told_without_trying_every_place() {
 }
 
 #[test]
-fn stale_and_throttled_answers_only_cost_time() {
+fn stale_and_throttled_answers_are_retried() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         fixture.cloud.fault(&json!([
@@ -175,7 +175,7 @@ fn stale_and_throttled_answers_only_cost_time() {
 }
 
 #[test]
-fn a_machine_that_ends_itself_is_told_at_once() {
+fn a_machine_that_powers_off_is_not_waited_for() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         fixture.cloud.fault(&json!({"kind": "no-sshd", "action": "RunInstances", "times": 1}));

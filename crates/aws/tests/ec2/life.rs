@@ -8,7 +8,7 @@ use ami_bake_core::platform::Keep;
 use crate::fixture::{UBUNTU, in_cloud, said_by};
 
 #[test]
-fn a_machine_is_reached_restarted_and_given_back() {
+fn a_machine_is_connected_rebooted_and_terminated() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();

@@ -25,7 +25,7 @@ fn a_missing_permission_names_action_and_statement() {
 }
 
 #[test]
-fn a_console_that_may_not_be_read_only_costs_time() {
+fn without_the_console_the_stopped_state_is_waited_for() {
     in_cloud(|mut fixture| async move {
         let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
         fixture.cloud.deny(&["ec2:GetConsoleOutput"]);

@@ -34,7 +34,7 @@ fn statement(action: &str, resource: &str) -> String {
 }
 
 #[test]
-fn what_s3_refuses_names_object_statement_and_way_out() {
+fn a_refusal_of_s3_names_object_statement_and_fix() {
     in_cloud(|fixture| async move {
         let services: Arc<dyn Services> = fixture.aws.services().unwrap();
         let run = &fixture.run;
@@ -116,7 +116,7 @@ fn what_s3_refuses_names_object_statement_and_way_out() {
 }
 
 #[test]
-fn what_image_builder_tells_of_a_component() {
+fn a_component_is_read_from_image_builder() {
     in_cloud(|fixture| async move {
         let services: Arc<dyn Services> = fixture.aws.services().unwrap();
         let run = &fixture.run;

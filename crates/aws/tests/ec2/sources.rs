@@ -43,7 +43,7 @@ fn a_role_is_assumed_once_for_all_calls() {
 }
 
 #[test]
-fn what_is_not_there_is_told_with_what_to_do() {
+fn a_missing_source_is_reported_with_a_fix() {
     in_cloud(|fixture| async move {
         let baked =
             BakedQuery { namespace: "shop".to_owned(), key: ImageKey::new("base"), version: None, sibling: false };

@@ -29,7 +29,7 @@ async fn credentials_of_this_system_are_not_visible() {
 }
 
 #[tokio::test]
-async fn the_bakes_environment_is_not_visible() {
+async fn the_environment_of_the_bake_is_hidden() {
     // Cargo gives this process some.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     let fixture = LocalFixture::new();
@@ -41,7 +41,7 @@ async fn the_bakes_environment_is_not_visible() {
 }
 
 #[tokio::test]
-async fn a_lost_sandbox_is_no_exit_status() {
+async fn a_lost_sandbox_is_not_an_exit_status() {
     let fixture = LocalFixture::new();
     let source = fixture.source("host").await;
     let (machine, inside) = fixture.launch(&source).await;

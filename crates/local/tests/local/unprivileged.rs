@@ -105,7 +105,7 @@ async fn bakes() {
 }
 
 #[test]
-fn a_user_without_sub_ids_is_told_what_to_do() {
+fn a_user_without_sub_ids_gets_help() {
     let folder = folder_of_user();
     let output = as_user(folder.path(), "unprivileged::is_told", "");
     assert!(
@@ -117,7 +117,7 @@ fn a_user_without_sub_ids_is_told_what_to_do() {
 }
 
 #[tokio::test]
-#[ignore = "run by a_user_without_sub_ids_is_told_what_to_do"]
+#[ignore = "run by a_user_without_sub_ids_gets_help"]
 async fn is_told() {
     let fixture = LocalFixture::new();
     let tarball = std::env::var("UNPRIVILEGED_FOLDER").unwrap() + "/root.tar.gz";

@@ -24,7 +24,7 @@ async fn both_streams_and_the_status_arrive_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_is_told_by_name() {
+async fn a_signal_is_reported_by_name() {
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;
     assert_eq!(run(&ssh, "kill -KILL $$").await.0, Exit::Signal("KILL".into()));
@@ -45,7 +45,7 @@ async fn input_ends_where_it_ends() {
 
 /// Input that nobody reads must not hold up the end of the command.
 #[tokio::test(flavor = "multi_thread")]
-async fn unread_input_is_no_hindrance() {
+async fn unread_input_does_not_block() {
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;
     let endless = Exec { command: "exit 3", stdin: Box::new(tokio::io::repeat(b'x')), timeout: None };

@@ -240,7 +240,7 @@ impl tokio::io::AsyncWrite for Slow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_reader_holds_the_sender_back_and_loses_nothing() {
+async fn a_slow_reader_slows_the_sender_and_loses_nothing() {
     const SIZE: usize = 40 << 20;
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;

@@ -51,7 +51,7 @@ async fn a_machine_that_goes_down_and_comes_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_machine_that_stays_away_is_said_so() {
+async fn a_machine_that_stays_away_is_reported() {
     let mut sshd = Sshd::start();
     let mut target = sshd.target();
     target.timing.reconnect = Duration::from_secs(3);
