@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::credential;
 use crate::duration;
 use crate::input::Reader;
-use crate::paths::{Found, Paths};
+use crate::paths::{FoundPath, Paths};
 use crate::template::{Expr, Template, TemplateScope, Words, evaluate};
 use crate::yaml::{Map, Value};
 
@@ -251,7 +251,7 @@ impl Context<'_> {
     }
 
     /// The path of a local file or folder, with what was found when the path is known before the bake; a missing one is listed.
-    pub(crate) fn local(&self, reader: &Reader) -> Option<(String, Option<Found>)> {
+    pub(crate) fn local(&self, reader: &Reader) -> Option<(String, Option<FoundPath>)> {
         let words = self.plain(reader)?;
         let (text, found) = self.placed(&words);
         match &found {
@@ -267,7 +267,7 @@ impl Context<'_> {
         self.plain(reader).map(|words| self.placed(&words).0)
     }
 
-    fn placed(&self, words: &Words) -> (String, Option<Found>) {
+    fn placed(&self, words: &Words) -> (String, Option<FoundPath>) {
         let found = words.known().map(|known| self.paths.find(&known));
         let manifest = words.manifest();
         let text = match (words.literal(), words.known(), &found) {

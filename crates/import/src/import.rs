@@ -66,7 +66,7 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
     let paths = paths(request, first);
     let stem = first.map(|first| title(&normal(&request.working.join(first)))).unwrap_or_default();
     let draft = if !request.files.is_empty() && request.files.iter().all(is_hcl) {
-        let given = hcl::Given {
+        let input = hcl::HclInput {
             files: &request.files,
             var_files: &request.var_files,
             sets: &request.sets,
@@ -74,7 +74,7 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
             now: request.now,
             paths: &paths,
         };
-        let template = hcl::read(&given, &log)?;
+        let template = hcl::read(&input, &log)?;
         // The template already has the values of its variables.
         let settings = packer::Settings {
             var_files: &[],

@@ -20,7 +20,7 @@ mod repair;
 mod template;
 mod yaml;
 
-pub use hcl::{Gathered, gather};
+pub use hcl::{TemplateFiles, gather};
 pub use import::{Imported, Request, import};
 pub use input::{Finding, FindingKind, Refused, Source};
 pub use output::lines;

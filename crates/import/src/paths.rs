@@ -15,7 +15,7 @@ pub(crate) struct Paths {
 
 /// A path of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundPath {
     /// As the manifest writes it.
     pub(crate) text: String,
     /// The absolute path.
@@ -29,7 +29,7 @@ const ABOVE: usize = 6;
 
 impl Paths {
     /// Finds a file that the input names; a missing one is assumed to be where Packer would look first.
-    pub(crate) fn find(&self, path: &str) -> Found {
+    pub(crate) fn find(&self, path: &str) -> FoundPath {
         let slash = if path.len() > 1 && path.ends_with('/') { "/" } else { "" };
         let named = Path::new(path);
         if named.is_absolute() {
@@ -38,7 +38,7 @@ impl Paths {
             // A path inside the template's folder stays valid when the folder moves.
             let near = full.starts_with(&self.output) || named.starts_with(&self.input);
             let text = if near { relative(&self.output, &full) } else { shown(&full) };
-            return Found { text: text + slash, full, exists };
+            return FoundPath { text: text + slash, full, exists };
         }
         let below = self.input.starts_with(&self.working);
         let default = if below { &self.working } else { &self.input };
@@ -51,7 +51,7 @@ impl Paths {
         let full = bases.map(|base| normal(&base.join(named))).find(|full| full.exists());
         let exists = full.is_some();
         let full = full.unwrap_or_else(|| normal(&default.join(named)));
-        Found { text: relative(&self.output, &full) + slash, full, exists }
+        FoundPath { text: relative(&self.output, &full) + slash, full, exists }
     }
 
     /// The start of a path that is only known in part, such as `../`.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The files of a template in a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gathered {
+pub struct TemplateFiles {
     /// Files to import, in order.
     pub templates: Vec<PathBuf>,
     /// Variable files that Packer reads by itself, in order.
@@ -31,12 +31,12 @@ pub(crate) fn is_variables(path: &Path) -> bool {
 ///
 /// # Errors
 /// When the folder can't be read.
-pub fn gather(folder: &Path) -> std::io::Result<Gathered> {
+pub fn gather(folder: &Path) -> std::io::Result<TemplateFiles> {
     let mut all: Vec<PathBuf> =
         std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>()?;
     all.retain(|path| path.is_file());
     all.sort();
-    let mut gathered = Gathered::default();
+    let mut gathered = TemplateFiles::default();
     for path in all {
         if ends(&path, ".pkr.hcl") {
             gathered.templates.push(path);

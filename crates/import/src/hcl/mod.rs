@@ -23,6 +23,6 @@ mod validate;
 mod value;
 mod variable;
 
-pub use files::{Gathered, gather};
+pub use files::{TemplateFiles, gather};
 pub(crate) use files::{is_template, is_variables};
-pub(crate) use read::{Given, read};
+pub(crate) use read::{HclInput, read};

@@ -21,7 +21,7 @@ use crate::packer::{DeclaredVariable, PackerTemplate};
 use crate::paths::Paths;
 
 /// What a template is read with.
-pub(crate) struct Given<'a> {
+pub(crate) struct HclInput<'a> {
     /// The files of the template, and variable files that Packer reads by itself.
     pub(crate) files: &'a [Source],
     /// Variable files, in order.
@@ -38,10 +38,10 @@ pub(crate) struct Given<'a> {
 ///
 /// # Errors
 /// With the locations of what Packer would refuse too.
-pub(crate) fn read(given: &Given, log: &Log) -> Result<PackerTemplate, Refused> {
+pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refused> {
     let (templates, mut var_files): (Vec<&Source>, Vec<&Source>) =
-        given.files.iter().partition(|source| !files::is_variables(&source.path));
-    var_files.extend(given.var_files);
+        input.files.iter().partition(|source| !files::is_variables(&source.path));
+    var_files.extend(input.var_files);
     let all: Vec<&Source> = templates.iter().chain(&var_files).copied().collect();
     let mut errors = Vec::new();
     let mut bodies: Vec<Body> = Vec::new();
@@ -52,10 +52,10 @@ pub(crate) fn read(given: &Given, log: &Log) -> Result<PackerTemplate, Refused> 
         }
     }
     refuse(&errors, &all)?;
-    let mut module = Module::new(evaluate, given.paths, given.now, given.environment);
+    let mut module = Module::new(evaluate, input.paths, input.now, input.environment);
     let mut lowering = Lowering::new(&all, log);
     assign::variables(&bodies, &mut module, &mut lowering);
-    assign::values(&var_files, templates.len(), given.sets, &mut module, &mut lowering);
+    assign::values(&var_files, templates.len(), input.sets, &mut module, &mut lowering);
     let declarations = declare(&bodies, &mut module, &mut lowering);
     refuse(&lowering.errors, &all)?;
 

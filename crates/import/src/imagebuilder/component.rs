@@ -15,26 +15,27 @@ use crate::template::Template;
 use crate::yaml::{Map, Value};
 
 /// A component document that steps run.
-pub(super) struct Used {
+pub(super) struct UsedDocument {
     path: String,
     phases: Vec<String>,
     with: Map,
 }
 
 /// All documents, in order: those of files, and those inside resources.
-pub(super) fn documents(project: &Project, draft: &mut Draft) -> Vec<Used> {
-    let mut all: Vec<Used> = project.all.documents.iter().map(|(path, root)| of_file(path, root, project)).collect();
+pub(super) fn documents(project: &Project, draft: &mut Draft) -> Vec<UsedDocument> {
+    let mut all: Vec<UsedDocument> =
+        project.all.documents.iter().map(|(path, root)| of_file(path, root, project)).collect();
     for resource in project.all.of(ResourceKind::Component) {
         all.extend(of_resource(resource, project, draft));
     }
     all
 }
 
-fn of_file(path: &Path, root: &Reader, project: &Project) -> Used {
+fn of_file(path: &Path, root: &Reader, project: &Project) -> UsedDocument {
     // The document is used as it is.
     root.mark_used();
     let found = project.context.paths.find(&path.to_string_lossy());
-    Used { path: found.text, phases: phases(root.value), with: Map::default() }
+    UsedDocument { path: found.text, phases: phases(root.value), with: Map::default() }
 }
 
 fn phases(root: &InputValue) -> Vec<String> {
@@ -43,7 +44,7 @@ fn phases(root: &InputValue) -> Vec<String> {
 }
 
 /// The document of a resource, written beside the manifest.
-fn of_resource(resource: &Resource, project: &Project, draft: &mut Draft) -> Option<Used> {
+fn of_resource(resource: &Resource, project: &Project, draft: &mut Draft) -> Option<UsedDocument> {
     let own = resource.name(&project.context).unwrap_or_else(|| "component".to_owned());
     project.used.borrow_mut().push(key(resource));
     common(resource);
@@ -77,18 +78,18 @@ fn of_resource(resource: &Resource, project: &Project, draft: &mut Draft) -> Opt
     }
     let path = format!("components/{}.yml", name(&own));
     draft.files.push((path.clone(), if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }));
-    Some(Used { path, phases: phases(&root), with: Map::default() })
+    Some(UsedDocument { path, phases: phases(&root), with: Map::default() })
 }
 
 /// The documents of a recipe's components.
-pub(super) fn of_recipe(recipe: &Resource, project: &Project, draft: &mut Draft) -> Vec<Used> {
+pub(super) fn of_recipe(recipe: &Resource, project: &Project, draft: &mut Draft) -> Vec<UsedDocument> {
     let listed: Vec<Reader> = recipe.get("components").iter().flat_map(Reader::items).collect();
-    let mut found: Vec<(usize, Used)> = Vec::new();
+    let mut found: Vec<(usize, UsedDocument)> = Vec::new();
     let mut left_files: Vec<usize> = (0..project.all.documents.len()).collect();
     let mut unknown: Vec<(usize, &Reader)> = Vec::new();
     let of_document = |index: usize, component: &Reader| {
         let (path, root) = &project.all.documents[index];
-        Used { with: parameters(component, project), ..of_file(path, root, project) }
+        UsedDocument { with: parameters(component, project), ..of_file(path, root, project) }
     };
     for (order, component) in listed.iter().enumerate() {
         let Some(arn) = get(component, "componentArn") else {
@@ -117,7 +118,7 @@ pub(super) fn of_recipe(recipe: &Resource, project: &Project, draft: &mut Draft)
         } else if let Some(resource) = resource {
             arn.mark_used();
             if let Some(document) = of_resource(resource, project, draft) {
-                found.push((order, Used { with: parameters(component, project), ..document }));
+                found.push((order, UsedDocument { with: parameters(component, project), ..document }));
             }
         } else {
             unknown.push((order, component));
@@ -148,7 +149,7 @@ pub(super) fn of_recipe(recipe: &Resource, project: &Project, draft: &mut Draft)
     }
     // Components run in the order of the recipe.
     found.sort_by_key(|(order, _)| *order);
-    let mut used: Vec<Used> = found.into_iter().map(|(_, used)| used).collect();
+    let mut used: Vec<UsedDocument> = found.into_iter().map(|(_, used)| used).collect();
     // Documents that the recipe does not list are used too.
     for index in left_files {
         let (path, root) = &project.all.documents[index];
@@ -201,7 +202,7 @@ fn parameters(component: &Reader, project: &Project) -> Map {
 }
 
 /// Adds a step for each stage that a document has phases for.
-pub(super) fn steps(documents: &[Used], image: &mut Map) {
+pub(super) fn steps(documents: &[UsedDocument], image: &mut Map) {
     for stage in ["build", "validate", "test"] {
         let mut steps = Vec::new();
         for document in documents.iter().filter(|document| document.phases.iter().any(|phase| phase == stage)) {

@@ -6,7 +6,7 @@ use super::playbook;
 use crate::context::Context;
 use crate::input::Reader;
 use crate::packer::build::{Build, ImageDraft};
-use crate::paths::Found;
+use crate::paths::FoundPath;
 use crate::template::{Part, Words};
 use crate::yaml::{Map, Value};
 
@@ -132,7 +132,7 @@ fn step(
     build: &Build,
     context: &Context,
     own: Map,
-    more: &dyn Fn(Option<&Found>) -> Vec<Value>,
+    more: &dyn Fn(Option<&FoundPath>) -> Vec<Value>,
 ) -> Vec<Map> {
     let mut env = own;
     env.0.extend(environment(fields, context).0);

@@ -5,7 +5,7 @@ use super::home::home;
 use crate::context::Context;
 use crate::input::{InputValue, Reader};
 use crate::packer::build::{Build, ImageDraft, Platform};
-use crate::paths::Found;
+use crate::paths::FoundPath;
 use crate::template::{Part, Words};
 use crate::yaml::{Map, Value};
 
@@ -119,7 +119,7 @@ const EXISTING: [&str; 16] = [
 
 /// Whether a folder becomes its destination instead of being copied into it: `scp -r` and `docker cp` do so when the
 /// destination does not exist.
-fn becomes(found: &Found, to: &Words, build: &Build, image: &ImageDraft) -> bool {
+fn becomes(found: &FoundPath, to: &Words, build: &Build, image: &ImageDraft) -> bool {
     let sftp = build.reader.value.get("ssh_file_transfer_method").and_then(InputValue::literal) == Some("sftp");
     if sftp || !found.full.is_dir() || found.text.ends_with('/') {
         return false;
