@@ -127,7 +127,9 @@ fn documents(request: &Request, stem: &str, paths: &Paths, log: &Log) -> Result<
         .into_iter()
         .filter_map(|document| if let Document::ImageBuilder(document) = document { Some(document) } else { None })
         .collect();
-    var_files.iter().for_each(|file| log.report_unused(file));
+    for file in &var_files {
+        log.report_unused(file);
+    }
     Ok(imagebuilder::import(&documents, &request.sets, stem, paths, log))
 }
 

@@ -46,7 +46,7 @@ pub fn is_importable(path: &Path, text: &str) -> bool {
 /// Reads a file to import; errors are added to what is refused.
 pub(crate) fn document(source: &Source, refused: &mut Refused) -> Option<Document> {
     let name = source.path.display().to_string();
-    if name.ends_with(".hcl") {
+    if source.path.extension().is_some_and(|extension| extension == "hcl") {
         let text = format!("{name} can't be imported together with other kinds of files");
         let help = "Import only the template's own files: `*.pkr.hcl` and `*.pkrvars.hcl`.";
         refused.findings.push(Diagnostic::error("unknown-form", None, text).help(help));

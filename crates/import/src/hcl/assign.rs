@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use hcl_edit::Span;
 use hcl_edit::parser::parse_expr;
-use hcl_edit::structure::{Block, Body, Structure};
+use hcl_edit::structure::{Block, BlockLabel, Body, Structure};
 
 use super::error::{EvalError, EvalResult, TemplateError};
 use super::file;
@@ -27,7 +27,7 @@ pub(super) fn variables<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowerin
                 }
                 Ok(variable) => module.variables.push(variable),
                 Err(error) => {
-                    let name = block.labels.first().map(|label| label.as_str()).unwrap_or_default();
+                    let name = block.labels.first().map(BlockLabel::as_str).unwrap_or_default();
                     let location = lowering.location(at, format!("variable.{name}"));
                     lowering.error(error, &location);
                 }
@@ -112,17 +112,14 @@ pub(super) fn values(
             }
         };
         for (name, value) in entries {
-            match variables.iter_mut().find(|variable| variable.name == name) {
-                Some(variable) => {
-                    if let Err(why) = variable.give(value) {
-                        let span = source.text.find(&name).map(|at| at..at + name.len());
-                        lowering.refuse(file, span, format!("`{name}`: {why}"), "");
-                    }
-                }
-                None => {
-                    let location = lowering.location(file, name);
-                    lowering.drop(&location, "not declared by the template", "");
-                }
+            let Some(variable) = variables.iter_mut().find(|variable| variable.name == name) else {
+                let location = lowering.location(file, name);
+                lowering.drop(&location, "not declared by the template", "");
+                continue;
+            };
+            if let Err(why) = variable.give(value) {
+                let span = source.text.find(&name).map(|at| at..at + name.len());
+                lowering.refuse(file, span, format!("`{name}`: {why}"), "");
             }
         }
     }

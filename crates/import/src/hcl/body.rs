@@ -172,13 +172,12 @@ impl Lowering<'_> {
         }
         let (Some(name), Some(value)) = (name, value) else { return };
         let known = members.iter_mut().find(|member| member.key == map);
-        match known.map(|member| &mut member.value.kind) {
-            Some(ValueKind::Map(entries)) => put(entries, name, value),
-            _ => {
-                let entries = ValueKind::Map(vec![Member { key: name, value }]);
-                put(members, map.to_owned(), InputValue::new(entries, map_location.clone()));
-            }
+        if let Some(ValueKind::Map(entries)) = known.map(|member| &mut member.value.kind) {
+            put(entries, name, value);
+            return;
         }
+        let entries = ValueKind::Map(vec![Member { key: name, value }]);
+        put(members, map.to_owned(), InputValue::new(entries, map_location.clone()));
     }
 
     /// A boolean attribute of a block of the template itself; false when there is none.

@@ -34,11 +34,13 @@ pub(super) fn declare<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowering:
         };
         let new = match block.ident.as_str() {
             "variable" | "variables" => true,
-            "locals" => block
-                .body
-                .attributes()
-                .map(|attribute| local(module, attribute.key.as_str(), at, &attribute.value, false))
-                .fold(true, |all, new| all && new),
+            "locals" => {
+                let mut new = true;
+                for attribute in block.body.attributes() {
+                    new &= local(module, attribute.key.as_str(), at, &attribute.value, false);
+                }
+                new
+            }
             "local" => local_block(block, at, module, lowering),
             "source" => source(block, at, &mut declarations, lowering),
             "data" => {

@@ -41,9 +41,11 @@ pub(super) struct Local<'a> {
     pub(super) expr: &'a Expression,
     pub(super) sensitive: bool,
     pub(super) used: Cell<bool>,
-    /// The value, with its notes.
-    pub(super) cache: RefCell<Option<EvalResult<(HclValue, Vec<String>)>>>,
+    pub(super) cache: RefCell<Option<CachedLocal>>,
 }
+
+/// The value of a local, with its notes.
+type CachedLocal = EvalResult<(HclValue, Vec<String>)>;
 
 /// A `data` block.
 pub(super) struct DataBlock<'a> {

@@ -77,7 +77,9 @@ pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refuse
 
 fn refuse(errors: &[TemplateError], files: &[&Source]) -> Result<(), Refused> {
     let mut refused = Refused::default();
-    errors.iter().for_each(|error| error.refuse(files, &mut refused));
+    for error in errors {
+        error.refuse(files, &mut refused);
+    }
     refused.into_result()
 }
 

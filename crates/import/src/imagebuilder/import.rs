@@ -19,7 +19,9 @@ use crate::yaml::{Map, write};
 
 /// Imports documents; the draft has no images when there is neither a recipe nor a component document.
 pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &str, paths: &Paths, log: &Log) -> Draft {
-    documents.iter().for_each(|document| log.report_duplicates(&document.root));
+    for document in documents {
+        log.report_duplicates(&document.root);
+    }
     let all = collect(documents, log);
     let parameters = Parameters::read(&all, sets);
     let typed = RefCell::new(BTreeSet::new());
@@ -57,7 +59,9 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
     all.report_unused(draft.images() > 0);
     let text = write(&draft.body);
     (draft.vars, draft.secrets) = parameters.write(&text, &typed.borrow(), std::mem::take(&mut draft.vars));
-    documents.iter().for_each(|document| log.report_unused(&document.root));
+    for document in documents {
+        log.report_unused(&document.root);
+    }
     draft
 }
 

@@ -23,10 +23,8 @@ pub(super) fn add(
         return;
     }
     if steps.iter().filter(|step| step.get("reboot").is_none()).count() > 1 {
-        for field in [&timeout, &retries] {
-            if let Some((_, from)) = field {
-                from.changed("it applies to each of its steps; in Packer to all of them together", "");
-            }
+        for (_, from) in [&timeout, &retries].into_iter().flatten() {
+            from.changed("it applies to each of its steps; in Packer to all of them together", "");
         }
     }
     if let Some((time, from)) = pause {
