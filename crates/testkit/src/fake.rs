@@ -30,6 +30,8 @@ pub struct FakeState {
     pub faults: BTreeMap<String, Error>,
     /// Calls that never answer.
     pub hangs: BTreeSet<String>,
+    /// Calls that answer only once another call was made.
+    pub holds: BTreeMap<String, String>,
     made: usize,
 }
 
@@ -51,6 +53,11 @@ impl Fake {
         self.state.lock().unwrap().hangs.insert(call.to_owned());
     }
 
+    /// Holds the answer to `call` until the call `until` was made.
+    pub fn hold(&self, call: &str, until: &str) {
+        self.state.lock().unwrap().holds.insert(call.to_owned(), until.to_owned());
+    }
+
     /// Every call so far.
     pub fn calls(&self) -> Vec<String> {
         self.state.lock().unwrap().calls.clone()
@@ -63,13 +70,16 @@ impl Fake {
     }
 
     async fn call(&self, name: &str) -> Result<()> {
-        let (fault, hangs) = {
+        let (fault, hangs, until) = {
             let mut state = self.state.lock().unwrap();
             state.calls.push(name.to_owned());
-            (state.faults.get(name).cloned(), state.hangs.contains(name))
+            (state.faults.get(name).cloned(), state.hangs.contains(name), state.holds.get(name).cloned())
         };
         // A real call lets others run meanwhile.
         tokio::task::yield_now().await;
+        while until.as_ref().is_some_and(|until| !self.state.lock().unwrap().calls.contains(until)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         if hangs {
             std::future::pending::<()>().await;
         }
