@@ -101,7 +101,7 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
             return Ok(());
         }
     };
-    let made = decide_and_bake(run, context, options, draft, base.as_ref(), &siblings.published).await;
+    let made = Box::pin(decide_and_bake(run, context, options, draft, base.as_ref(), &siblings.published)).await;
     let image = made.as_ref().ok().and_then(|made| made.image.clone());
     // Who is built on it need not wait until it is at work somewhere.
     announce(
@@ -169,7 +169,7 @@ async fn decide_and_bake(
     published: &Published,
 ) -> Result<Made> {
     let decided = stage(run, Stage::Source, async {
-        run.until_cancelled(decide(run, context, options, draft, base, published)).await?
+        run.until_cancelled(Box::pin(decide(run, context, options, draft, base, published))).await?
     })
     .await?;
     run.emit(Event::Planned {

@@ -75,7 +75,7 @@ impl Report {
                 self.kept.push(OrphanReport { image: name, what: what.clone(), why: hint.clone() });
             }
             Event::Orphaned { what, why } => {
-                self.left.push(OrphanReport { image: name, what: what.clone(), why: why.clone() })
+                self.left.push(OrphanReport { image: name, what: what.clone(), why: why.clone() });
             }
             Event::RunFinished { exit_code, .. } => {
                 self.exit_code = Some(*exit_code);
