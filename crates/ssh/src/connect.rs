@@ -1,9 +1,10 @@
-//! From an address to a session that runs commands as root.
+//! Connects to an address and logs in, until commands run as root.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::communicator::Duplex;
+use ami_bake_core::duration::human;
 use ami_bake_core::{Error, Result};
 use futures::future::BoxFuture;
 use russh::client::{AuthResult, Handle};
@@ -11,9 +12,9 @@ use russh::keys::{HashAlg, PrivateKeyWithHashAlg};
 use tokio::io::BufReader;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::handler::{Client, Seen, end_of};
+use crate::handler::{Client, ConnectionState, end_of};
 use crate::key::Key;
-use crate::probe::{self, Unfit};
+use crate::probe::{self, ProbeError};
 use crate::progress::{Obstacle, prefixed};
 use crate::session::Session;
 use crate::target::{HostKey, Jump, Target, Timing};
@@ -26,10 +27,10 @@ const TRIES: usize = 4;
 /// 15 s on (`PerSourcePenalties`): from the third on, such connections are at least this far apart.
 const PENALTY: Duration = Duration::from_secs(5);
 
-/// cloud-init may write the sudo rule just after the key; later nothing changes any more.
+/// cloud-init may write the sudo rule shortly after the key; after this time it will not.
 const SUDO: Duration = Duration::from_secs(15);
 
-/// A place to log in: the machine or the jump host before it.
+/// A host to log in to: the machine, or the jump host before it.
 struct Hop<'a> {
     host: &'a str,
     port: u16,
@@ -37,15 +38,18 @@ struct Hop<'a> {
     keys: &'a [Key],
     host_key: &'a HostKey,
     timing: &'a Timing,
-    /// Commands must run as root there.
+    /// True when commands must run as root there.
     root: bool,
 }
 
-/// What one try came to.
-enum Try {
+/// The result of one attempt.
+enum Attempt {
+    /// Logged in.
     Done(Arc<Session>),
-    Again(Obstacle),
-    Never(Error),
+    /// It may work later.
+    Retry(Obstacle),
+    /// It will never work.
+    Failed(Error),
 }
 
 /// Logs in to the target, trying until `deadline`.
@@ -62,7 +66,7 @@ pub(crate) async fn connect(target: &Target, deadline: Instant) -> Result<Arc<Se
 }
 
 impl Hop<'_> {
-    fn place(&self) -> String {
+    fn address(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
@@ -78,126 +82,124 @@ impl Hop<'_> {
         loop {
             let begun = Instant::now();
             match self.attempt(jump.as_ref(), refusals, deadline).await {
-                Ok(Try::Done(session)) => return Ok(session),
-                Ok(Try::Never(error)) => return Err(error),
-                Ok(Try::Again(obstacle)) => last = Some(obstacle),
-                Err(news) => {
-                    let seen = news.or(last).unwrap_or(Obstacle::Silence);
-                    return Err(seen.give_up(&self.place(), start.elapsed()));
+                Ok(Attempt::Done(session)) => return Ok(session),
+                Ok(Attempt::Failed(error)) => return Err(error),
+                Ok(Attempt::Retry(obstacle)) => last = Some(obstacle),
+                Err(newest) => {
+                    let obstacle = newest.or(last).unwrap_or(Obstacle::Silence);
+                    return Err(obstacle.give_up(&self.address(), start.elapsed()));
                 }
             }
-            let Some(seen) = &last else { continue };
-            tracing::debug!(place = self.place(), obstacle = ?seen, "not connected yet");
+            let Some(obstacle) = &last else { continue };
+            tracing::debug!(address = self.address(), ?obstacle, "not connected yet");
             let mut pause = self.timing.probe;
-            if matches!(seen, Obstacle::Auth { .. }) {
+            if matches!(obstacle, Obstacle::Auth { .. }) {
                 refusals += 1;
                 if refusals > 2 {
                     pause = PENALTY.saturating_sub(begun.elapsed()).max(pause);
                 }
             }
-            if matches!(seen, Obstacle::Root { .. }) && not_root.get_or_insert(begun).elapsed() > SUDO {
-                return Err(seen.give_up(&self.place(), start.elapsed()));
+            if matches!(obstacle, Obstacle::Root { .. }) && not_root.get_or_insert(begun).elapsed() > SUDO {
+                return Err(obstacle.give_up(&self.address(), start.elapsed()));
             }
             if Instant::now() + pause >= deadline {
-                return Err(seen.give_up(&self.place(), start.elapsed()));
+                return Err(obstacle.give_up(&self.address(), start.elapsed()));
             }
             sleep(pause).await;
         }
     }
 
-    /// One connection from TCP to login. The outer error means that time was up before anything answered.
+    /// One attempt, from TCP to login. The outer error means that the deadline passed before anything answered.
     async fn attempt(
         &self,
         jump: Option<&Arc<Session>>,
         refusals: u32,
         deadline: Instant,
-    ) -> Result<Try, Option<Obstacle>> {
+    ) -> Result<Attempt, Option<Obstacle>> {
         let stream: Box<dyn Duplex> = match jump {
             Some(jump) if jump.is_closed() => {
-                let text = format!("the connection to the jump host was lost: {}", jump.seen.end());
-                return Ok(Try::Never(Error::build(format!("connect to {} over SSH: {text}", self.place()))));
+                let text = format!("the connection to the jump host was lost: {}", jump.state.end());
+                return Ok(Attempt::Failed(Error::build(format!("connect to {} over SSH: {text}", self.address()))));
             }
             Some(jump) => Box::new(dial::through(jump, self.host, self.port, self.timing, deadline).await?),
             None => {
                 let stream = dial::tcp(self.host, self.port, self.timing, deadline).await?;
                 let _ = stream.set_nodelay(true);
-                // Two reads a packet otherwise: length, then the rest.
+                // Without a buffer every packet takes two reads: its length, then the rest.
                 Box::new(BufReader::with_capacity(128 << 10, stream))
             }
         };
-        let seen = Arc::new(Seen::default());
-        let client = Client { expected: self.host_key.clone(), seen: Arc::clone(&seen) };
+        let state = Arc::new(ConnectionState::default());
+        let client = Client { expected: self.host_key.clone(), state: Arc::clone(&state) };
         let handshake = russh::client::connect_stream(config::client(self.host_key), stream, client);
         let mut handle = match timeout(self.timing.handshake, handshake).await {
             Ok(Ok(handle)) => handle,
-            Ok(Err(error)) => return Ok(self.judge_handshake(&error, &seen)),
+            Ok(Err(error)) => return Ok(self.handshake_error(&error, &state)),
             Err(_) => {
-                let text = format!(
-                    "the port is open, but nothing spoke SSH there for {:.0} s",
-                    self.timing.handshake.as_secs_f64()
-                );
-                return Ok(Try::Again(Obstacle::Handshake(text)));
+                let text =
+                    format!("the port is open, but no SSH server answered within {}", human(self.timing.handshake));
+                return Ok(Attempt::Retry(Obstacle::Handshake(text)));
             }
         };
-        if let Err(obstacle) = self.log_in(&mut handle, &seen, refusals, deadline).await {
-            return obstacle.map(Try::Again).ok_or(None);
+        if let Err(obstacle) = self.log_in(&mut handle, &state, refusals, deadline).await {
+            return obstacle.map(Attempt::Retry).ok_or(None);
         }
-        let session = Arc::new(Session::new(handle, seen, self.user, jump.cloned()));
+        let session = Arc::new(Session::new(handle, state, self.user, jump.cloned()));
         if self.root {
-            match probe::prove(&session).await {
+            match probe::probe(&session).await {
                 Ok(facts) => drop(session.facts.set(facts)),
-                Err(Unfit::Lost(reason)) => {
-                    return Ok(Try::Again(Obstacle::Handshake(format!("the login works, but then {reason}"))));
+                Err(ProbeError::Lost(reason)) => {
+                    return Ok(Attempt::Retry(Obstacle::Handshake(format!("the login works, but then {reason}"))));
                 }
-                Err(Unfit::NotRoot(detail)) => {
+                Err(ProbeError::NotRoot(detail)) => {
                     session.close().await;
-                    return Ok(Try::Again(Obstacle::Root { user: self.user.to_owned(), detail }));
+                    return Ok(Attempt::Retry(Obstacle::Root { user: self.user.to_owned(), detail }));
                 }
             }
         }
-        Ok(Try::Done(session))
+        Ok(Attempt::Done(session))
     }
 
-    /// A wrong host key is definite; all else may pass while the machine boots.
-    fn judge_handshake(&self, error: &russh::Error, seen: &Seen) -> Try {
-        let place = self.place();
+    /// A wrong host key is final; all other errors can go away while the machine boots.
+    fn handshake_error(&self, error: &russh::Error, state: &ConnectionState) -> Attempt {
+        let address = self.address();
         let expected = self.host_key.expected();
-        let stranger = match (error, seen.host_key()) {
+        let unexpected = match (error, state.host_key()) {
             (_, Some(key)) if !self.host_key.accepts(&key) => {
                 format!("{} {}", key.algorithm(), key.fingerprint())
             }
             (russh::Error::NoCommonAlgo { kind: russh::AlgorithmKind::Key, theirs, .. }, _) => {
                 format!("one of the types {}", theirs.join(", "))
             }
-            _ => return Try::Again(Obstacle::Handshake(end_of(error))),
+            _ => return Attempt::Retry(Obstacle::Handshake(end_of(error))),
         };
-        Try::Never(
+        Attempt::Failed(
             Error::build(format!(
-                "the machine at {place} answered with host key {stranger}, expected {expected}: somebody may be in \
-                 between, or the address was reused"
+                "the machine at {address} answered with host key {unexpected}, expected {expected}: somebody may be \
+                 intercepting the connection, or the address was reused"
             ))
             .help(
-                "Nothing was sent to it. If the image brings its own host keys, write the right one as \
-                 `host-key`; bake again otherwise.",
+                "Nothing was sent to it. If the image has its own host keys, set `host-key` to the right one; otherwise bake \
+                 again.",
             ),
         )
     }
 
-    /// Tries the keys until the server takes one. The key may not be there yet, so it is asked again on the same
-    /// connection: sshd reads `authorized_keys` anew every time, and one connection costs one penalty at most.
-    /// `Err(None)`: the deadline passed before the server said anything.
+    /// Tries the keys until the server accepts one. The key may not be installed yet, so it is tried again on the same
+    /// connection: sshd reads `authorized_keys` every time, and one connection costs one penalty at most.
+    /// `Err(None)`: the deadline passed before the server answered.
     async fn log_in(
         &self,
         handle: &mut Handle<Client>,
-        seen: &Seen,
+        state: &ConnectionState,
         refusals: u32,
         deadline: Instant,
     ) -> Result<(), Option<Obstacle>> {
         let refused = |detail: &str| {
-            Some(Obstacle::Auth { user: self.user.to_owned(), banner: seen.banner(), detail: detail.to_owned() })
+            Some(Obstacle::Auth { user: self.user.to_owned(), banner: state.banner(), detail: detail.to_owned() })
         };
         let pause = if refusals == 0 { self.timing.auth_pause } else { self.timing.auth_pause * 2 };
-        let mut detail = "it takes none of the keys".to_owned();
+        let mut detail = "it accepts none of the keys".to_owned();
         let mut answered = false;
         for round in 0..TRIES.div_ceil(self.keys.len().max(1)) {
             if round > 0 {
@@ -211,13 +213,13 @@ impl Hop<'_> {
                     Ok(Ok(Err(error))) => return Err(refused(&end_of(&error))),
                     Ok(Ok(Ok(AuthResult::Success))) => return Ok(()),
                     Ok(Ok(Ok(AuthResult::Failure { partial_success: true, .. }))) => {
-                        "it takes the key but wants a second factor".clone_into(&mut detail);
+                        "it accepts the key but requires a second factor".clone_into(&mut detail);
                     }
                     Ok(Ok(Ok(AuthResult::Failure { .. }))) => {}
                 }
                 answered = true;
                 if handle.is_closed() {
-                    return Err(refused(&format!("{detail} ({})", seen.end())));
+                    return Err(refused(&format!("{detail} ({})", state.end())));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Gets a byte stream to a port that may not answer yet.
+//! Opens a byte stream to a port that may not answer yet.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::session::Session;
 use crate::target::Timing;
 use crate::tunnel::Tunnel;
 
-/// A TCP connection, or what stood in the way last when the deadline passed (`None`: nothing new was learned).
+/// A TCP connection, or the last obstacle when the deadline has passed (`None`: nothing was learned).
 ///
-/// A new attempt starts with every tick although earlier ones still wait: while a machine boots, packets vanish, and
-/// the kernel sends an unanswered SYN again only after 1, 3 and 7 s.
+/// A new attempt starts with every tick while earlier ones still wait: packets to a booting machine get lost, and the kernel
+/// repeats an unanswered SYN only after 1, 3 and 7 s.
 pub(crate) async fn tcp(
     host: &str,
     port: u16,
@@ -48,7 +48,7 @@ fn obstacle(error: &std::io::Error) -> Obstacle {
     }
 }
 
-/// The same through a jump host. Attempts follow one another: an abandoned one would stay open at the jump host and
+/// A TCP connection through a jump host. Attempts follow one another: an abandoned one would stay open at the jump host and
 /// count as an unauthenticated connection at the machine.
 pub(crate) async fn through(
     jump: &Arc<Session>,
@@ -60,16 +60,16 @@ pub(crate) async fn through(
     let mut last = None;
     loop {
         tokio::select! {
-            answer = timeout(timing.dial, jump.tunnel(host, port)) => match answer {
+            answer = timeout(timing.dial, Tunnel::open(jump, host, port)) => match answer {
                 Ok(Ok(tunnel)) => return Ok(tunnel),
                 Ok(Err(error)) => last = Some(Obstacle::Jump(error.to_string())),
-                Err(_) => last = Some(Obstacle::Jump("it gets no answer".to_owned())),
+                Err(_) => last = Some(Obstacle::Jump("no answer".to_owned())),
             },
             () = sleep_until(deadline) => return Err(last),
         }
         tokio::select! {
             () = sleep(timing.probe) => {}
-            () = jump.seen.closed.cancelled() => return Err(Some(Obstacle::Jump(jump.seen.end()))),
+            () = jump.state.closed.cancelled() => return Err(Some(Obstacle::Jump(jump.state.end()))),
             () = sleep_until(deadline) => return Err(last),
         }
     }

@@ -1,4 +1,4 @@
-//! One command on one channel, from its start to its end.
+//! Runs one command on one channel.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::pump::Feed;
 use crate::session::Session;
 use crate::{command, kill};
 
-/// A command that has exited while something in the background still holds its output is over after this much silence.
+/// A command that has exited while a background process keeps its output open is over after this much silence.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What the killed have printed last may take this long to arrive.
+/// Time for the last output of a killed command to arrive.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Where a command's output goes.
 pub(crate) enum Output<'a> {
-    /// To a step's sink. The command is over when it has exited and its output is silent, even while a process that
-    /// it left in the background holds the streams: `daemon &` must not hang a bake.
+    /// To a step's sink. The command is over when it has exited and its output is silent, even if a background process keeps
+    /// the streams open: `daemon &` must not block a bake.
     Sink(&'a mut dyn OutputSink),
     /// Standard output byte for byte to its end, the first kilobytes of standard error for an error message.
     Archive { writer: Writer<'a>, errors: Vec<u8> },
@@ -59,7 +59,7 @@ impl Output<'_> {
         }
     }
 
-    /// Writes out what the writer still holds back.
+    /// Flushes the writer.
     pub(crate) async fn flush(&mut self) -> std::io::Result<()> {
         match self {
             Self::Sink(_) => Ok(()),
@@ -68,8 +68,8 @@ impl Output<'_> {
     }
 }
 
-/// A command that is on its way. When nobody waits for it any more it is killed, and its place on the connection
-/// (sshd allows ten) is free only then.
+/// A running command. When nobody waits for it any more it is killed, and only then its channel on the connection (sshd
+/// allows ten) is free.
 struct Running {
     session: Arc<Session>,
     id: String,
@@ -114,7 +114,7 @@ pub(crate) async fn run(
     let (guarded, channel) = (Arc::clone(session), Arc::clone(&write));
     let mut running = Running { session: guarded, id: id.clone(), channel, slot, over: false };
     if write.exec(true, line).await.is_err() {
-        return Ok(Exit::Lost(session.seen.end()));
+        return Ok(Exit::Lost(session.state.end()));
     }
 
     let pour = feed.pour(&write).fuse();
@@ -147,11 +147,11 @@ pub(crate) async fn run(
                     }
                     Some(ChannelMsg::Data { data }) => {
                         let bytes = preamble.pass(Stream::Stdout, &data);
-                        output.take(Stream::Stdout, bytes).await.map_err(not_taken)?;
+                        output.take(Stream::Stdout, bytes).await.map_err(write_error)?;
                     }
                     Some(ChannelMsg::ExtendedData { data, ext: 1 }) => {
                         let bytes = preamble.pass(Stream::Stderr, &data);
-                        output.take(Stream::Stderr, bytes).await.map_err(not_taken)?;
+                        output.take(Stream::Stderr, bytes).await.map_err(write_error)?;
                     }
                     Some(ChannelMsg::ExitStatus { exit_status }) => {
                         ended = Some(Exit::Status(i32::try_from(exit_status).unwrap_or(i32::MAX)));
@@ -159,8 +159,8 @@ pub(crate) async fn run(
                     Some(ChannelMsg::ExitSignal { signal_name, .. }) => ended = Some(Exit::Signal(name(&signal_name))),
                     Some(ChannelMsg::Failure) => {
                         running.over = true;
-                        return Err(Error::build("run a command: the SSH server refuses to run commands")
-                            .help("Check `ForceCommand` and the account's shell in the source image."));
+                        return Err(Error::build("run a command: the SSH server does not run commands")
+                            .help("Check `ForceCommand` in sshd_config and the shell of the user in the source image."));
                     }
                     Some(_) => {}
                 }
@@ -171,7 +171,7 @@ pub(crate) async fn run(
                 }
             }
             result = &mut pour, if !pour.is_terminated() => {
-                result.map_err(|error| Error::build("read what a command gets on standard input").because(error))?;
+                result.map_err(|error| Error::build("read the standard input for a command").because(error))?;
             }
             () = &mut timer, if !timed_out && ended.is_none() => {
                 timed_out = true;
@@ -189,7 +189,7 @@ pub(crate) async fn run(
                 if timed_out {
                     break;
                 }
-                // The silence may be the line's. Answers come in order: after this one nothing is on its way any more.
+                // The network may be slow. Answers come in order, so after this one no earlier output is on its way.
                 armed = false;
                 probe = session.ping().boxed().fuse();
             }
@@ -198,9 +198,9 @@ pub(crate) async fn run(
     }
 
     for (stream, words) in preamble.rest() {
-        // What came instead of an archive is no archive.
+        // Output before the command began is not part of an archive.
         let stream = if matches!(output, Output::Archive { .. }) { Stream::Stderr } else { stream };
-        output.take(stream, &words).await.map_err(not_taken)?;
+        output.take(stream, &words).await.map_err(write_error)?;
     }
     running.over = !timed_out || killing.is_terminated();
     if timed_out {
@@ -213,24 +213,24 @@ pub(crate) async fn run(
             sink.write(Stream::Stderr, note.as_bytes());
         }
         return Ok(match limit {
-            // Without a connection nobody knows whether it died.
+            // Without a connection it is unknown whether the command was killed.
             Some(limit) if closed || !session.is_closed() => Exit::TimedOut(limit),
-            _ => Exit::Lost(session.seen.end()),
+            _ => Exit::Lost(session.state.end()),
         });
     }
     Ok(match ended {
         Some(exit) => exit,
         None if closed => Exit::Lost("the SSH server closed the command's channel without an exit status".to_owned()),
         None => {
-            // The connection's task tells the reason just after it has let its channels go.
-            let _ = tokio::time::timeout(LAST_WORDS, session.seen.closed.cancelled()).await;
-            Exit::Lost(session.seen.end())
+            // The connection's task records the reason just after it has closed its channels.
+            let _ = tokio::time::timeout(LAST_WORDS, session.state.closed.cancelled()).await;
+            Exit::Lost(session.state.end())
         }
     })
 }
 
-fn not_taken(error: std::io::Error) -> Error {
-    Error::build("write what a command prints").because(error)
+fn write_error(error: std::io::Error) -> Error {
+    Error::build("write the output of a command").because(error)
 }
 
 /// The signal's name without `SIG`.

@@ -1,4 +1,4 @@
-//! What a connection tells while it lives: host key, banner, why it ended.
+//! What is learned on a connection: host key, banner, and why it ended.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use crate::key::PublicKey;
 use crate::target::HostKey;
 
-/// A banner is a greeting, not a novel: more of it would drown the error that quotes it.
+/// Characters of a banner that are kept for an error message.
 const BANNER_LIMIT: usize = 300;
 
-/// What was seen on one connection, shared between its task and its users.
+/// The state of one connection, shared between its task and its users.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct ConnectionState {
     host_key: Mutex<Option<PublicKey>>,
     banner: Mutex<Option<String>>,
     end: Mutex<Option<String>>,
@@ -31,8 +31,8 @@ fn set<T>(cell: &Mutex<Option<T>>, value: T) {
     *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
 }
 
-impl Seen {
-    /// The host key that answered, trusted or not.
+impl ConnectionState {
+    /// The host key of the server, trusted or not.
     pub(crate) fn host_key(&self) -> Option<PublicKey> {
         get(&self.host_key)
     }
@@ -51,13 +51,13 @@ impl Seen {
 /// The callbacks of one connection.
 pub(crate) struct Client {
     pub(crate) expected: HostKey,
-    pub(crate) seen: Arc<Seen>,
+    pub(crate) state: Arc<ConnectionState>,
 }
 
 impl Drop for Client {
-    /// The connection's task owns this value: it is dropped when the task ends, however it ends.
+    /// The connection's task owns this value, so it is dropped when the task ends for any reason.
     fn drop(&mut self) {
-        self.seen.closed.cancel();
+        self.state.closed.cancel();
     }
 }
 
@@ -67,34 +67,34 @@ impl Handler for Client {
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         let key = PublicKey(key.public_key());
         let trusted = self.expected.accepts(&key);
-        set(&self.seen.host_key, key);
+        set(&self.state.host_key, key);
         Ok(trusted)
     }
 
     async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), Self::Error> {
         let line = banner.split_whitespace().collect::<Vec<_>>().join(" ");
-        set(&self.seen.banner, sanitize(&line).chars().take(BANNER_LIMIT).collect());
+        set(&self.state.banner, sanitize(&line).chars().take(BANNER_LIMIT).collect());
         Ok(())
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
         match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                set(&self.seen.end, format!("the machine closed the connection: {}", sanitize(&info.message)));
+                set(&self.state.end, format!("the machine closed the connection: {}", sanitize(&info.message)));
                 Ok(())
             }
             DisconnectReason::Error(error) => {
-                set(&self.seen.end, end_of(&error));
+                set(&self.state.end, end_of(&error));
                 Err(error)
             }
         }
     }
 }
 
-/// An end of a connection in words.
+/// Why a connection ended, as a clause.
 pub(crate) fn end_of(error: &russh::Error) -> String {
     match error {
-        russh::Error::KeepaliveTimeout => "the machine has not answered for a minute".to_owned(),
+        russh::Error::KeepaliveTimeout => "no answer from the machine for 1m".to_owned(),
         russh::Error::HUP | russh::Error::Disconnect => "the machine closed the connection".to_owned(),
         russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             "the machine closed the connection".to_owned()

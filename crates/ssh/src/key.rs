@@ -19,10 +19,10 @@ impl Key {
     /// A new ed25519 key pair from the operating system's randomness; `comment` ends the public key's line.
     ///
     /// # Errors
-    /// When the key can't be made, which is a bug.
+    /// When the key can't be created, which is a bug.
     pub fn generate(comment: &str) -> Result<Self> {
         let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
-            .map_err(|error| Error::internal("make an ed25519 key pair").because(error))?;
+            .map_err(|error| Error::internal("create an ed25519 key pair").because(error))?;
         key.set_comment(comment);
         Ok(Self(Arc::new(key)))
     }
@@ -30,7 +30,7 @@ impl Key {
     /// Reads an unencrypted private key in OpenSSH or PEM form.
     ///
     /// # Errors
-    /// When the text is no private key, or one with a passphrase. The error never repeats the text.
+    /// When the text is not a private key, or the key has a passphrase. The error never repeats the text.
     pub fn parse(text: &SecretString) -> Result<Self> {
         // A text block in a manifest or a secret store often loses the last line end, which the PEM forms demand.
         let text = SecretString::from(format!("{}\n", text.expose_secret().trim()));
@@ -38,16 +38,16 @@ impl Key {
             Ok(key) => Ok(Self(Arc::new(key))),
             Err(russh::keys::Error::KeyIsEncrypted) => {
                 Err(Error::preflight("read the SSH private key: it is encrypted")
-                    .help("Give a key without a passphrase, such as one made with `ssh-keygen -t ed25519 -N ''`."))
+                    .help("Use a key without a passphrase. Create one with `ssh-keygen -t ed25519 -N ''`."))
             }
-            Err(_) => {
-                Err(Error::preflight("read the SSH private key: the text is no private key in OpenSSH or PEM form")
-                    .help("It begins with `-----BEGIN OPENSSH PRIVATE KEY-----` and has all of its lines."))
-            }
+            Err(_) => Err(Error::preflight(
+                "read the SSH private key: it is not a valid private key in OpenSSH or PEM format",
+            )
+            .help("It must begin with `-----BEGIN OPENSSH PRIVATE KEY-----` and include all lines.")),
         }
     }
 
-    /// The private key in OpenSSH's own form.
+    /// The private key in OpenSSH format.
     ///
     /// # Errors
     /// When the key can't be encoded, which is a bug.
@@ -93,13 +93,13 @@ impl fmt::Debug for Key {
 pub struct PublicKey(pub(crate) russh::keys::PublicKey);
 
 impl PublicKey {
-    /// Reads one line as it stands in `authorized_keys` or in an `ssh_host_*_key.pub`: type, base64, comment.
+    /// Parses one line of `authorized_keys` or of an `ssh_host_*_key.pub`: type, base64, comment.
     ///
     /// # Errors
-    /// When the line is no public key.
+    /// When the line is not a public key.
     pub fn parse(line: &str) -> Result<Self> {
         russh::keys::PublicKey::from_openssh(line.trim()).map(Self).map_err(|error| {
-            Error::manifest(format!("read the SSH public key {:?}", line.trim()))
+            Error::manifest(format!("read the SSH public key {:?}: it is not valid", line.trim()))
                 .because(error)
                 .help("A public key is one line such as `ssh-ed25519 AAAAC3Nza… comment`.")
         })
@@ -123,7 +123,7 @@ impl PublicKey {
 }
 
 impl PartialEq for PublicKey {
-    /// The comment is no part of the identity.
+    /// The comment does not count.
     fn eq(&self, other: &Self) -> bool {
         self.0.key_data() == other.0.key_data()
     }

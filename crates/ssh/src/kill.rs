@@ -1,7 +1,7 @@
 //! Kills a command and everything it started, from the outside.
 //!
-//! A signal request on the command's own channel is not enough: sshd before 7.9 ignores it, sshd drops it for a user
-//! other than root once sudo has changed the owner, and it never reaches grandchildren.
+//! A signal request on the command's own channel is not enough: sshd before 7.9 ignores it, it has no effect once sudo has
+//! changed the owner of the process, and it never reaches grandchildren.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use russh::{ChannelMsg, Sig};
 use tokio::time::{sleep, timeout};
 
 use crate::command::as_root;
-use crate::session::{Closed, Session};
+use crate::session::{ChannelError, Session};
 
 /// Kills everything that belongs to the command `id`. The error says, as a clause, what is left and why.
 pub(crate) fn tree(session: Arc<Session>, id: String) -> BoxFuture<'static, Result<(), String>> {
@@ -26,12 +26,12 @@ async fn kill(session: Arc<Session>, id: String) -> Result<(), String> {
         let channel = loop {
             match session.command_channel().await {
                 Ok(channel) => break channel,
-                // All places are taken for the moment.
-                Err(Closed::Refused(_)) => sleep(Duration::from_millis(200)).await,
-                Err(Closed::Lost(reason)) => return Err(reason),
+                // All channels of the server are in use at the moment.
+                Err(ChannelError::Refused(_)) => sleep(Duration::from_millis(200)).await,
+                Err(ChannelError::Lost(reason)) => return Err(reason),
             }
         };
-        channel.exec(true, command).await.map_err(|_| session.seen.end())?;
+        channel.exec(true, command).await.map_err(|_| session.state.end())?;
         let _ = channel.eof().await;
         let (mut read, write) = channel.split();
         let mut status = None;
@@ -48,13 +48,13 @@ async fn kill(session: Arc<Session>, id: String) -> Result<(), String> {
         match status {
             Some(0) => Ok(()),
             Some(_) => Err(String::from_utf8_lossy(&text).trim().to_owned()),
-            None => Err(session.seen.end()),
+            None => Err(session.state.end()),
         }
     };
-    timeout(LIMIT, run).await.unwrap_or_else(|_| Err("the machine is too slow to answer".to_owned()))
+    timeout(LIMIT, run).await.unwrap_or_else(|_| Err("the machine did not answer in time".to_owned()))
 }
 
-/// The second best, where no second command can run: the server passes the signal on to the one process it knows.
+/// The fallback when no second command can run: the server sends the signal to the one process that it knows.
 pub(crate) async fn ask(channel: &russh::ChannelWriteHalf<russh::client::Msg>) {
     let _ = channel.signal(Sig::KILL).await;
 }

@@ -1,7 +1,6 @@
-//! The SSH communicator: runs commands on a machine, moves files, opens connections from its inside.
+//! The SSH communicator: runs commands on a machine, moves files, opens connections from inside it.
 //!
-//! [`Ssh::connect`] probes the port from the first moment, checks the host key, logs in and proves that commands run
-//! as root. [`Ssh`] is then a [`Communicator`](ami_bake_core::communicator::Communicator) that reconnects by itself
+//! [`Ssh::connect`] probes the port until it answers, checks the host key, logs in and checks that commands run as root. [`Ssh`] is then a [`Communicator`](ami_bake_core::communicator::Communicator) that reconnects by itself
 //! after a lost connection. The types of the SSH library never leave this crate.
 
 mod command;

@@ -1,14 +1,14 @@
-//! Keeps apart what a command prints and what came before it.
+//! Separates the output of a command from output before it.
 
 use ami_bake_core::output::Stream;
 
-/// More than this before a command begins is no longer kept.
+/// Bytes before the begin of a command that are kept.
 const LIMIT: usize = 64 << 10;
 
-/// sshd runs commands through the login shell, and bash reads its start-up files even then. What they print would be
-/// taken for the command's: an archive would begin with a greeting. So the command begins with a line on both streams
-/// that nobody else can know, and all before it is dropped. Where that line never comes, as with a forced command or
-/// a failing sudo, the rest is what the machine has to say.
+/// sshd runs commands through the login shell, and bash reads its start-up files even then. Their output would be taken for
+/// the command's: an archive would begin with a greeting. So the command begins with a random line on both streams, and
+/// everything before it is dropped. When the line never comes, as with a forced command or a failing sudo, what was held back
+/// is the machine's error message.
 pub(crate) struct Preamble {
     line: Vec<u8>,
     held: [Option<Vec<u8>>; 2],

@@ -1,4 +1,4 @@
-//! Proves that a login can really do the work: run a command, and run it as root.
+//! Checks after the login that commands run, and that they run as root.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,38 +9,29 @@ use tokio::time::timeout;
 
 use crate::exec::{self, Output};
 use crate::pump::Feed;
-use crate::session::{Closed, Session};
+use crate::session::{ChannelError, MachineFacts, Session};
 
-/// A machine in the middle of its boot may take this long to start one process.
+/// Time for a booting machine to run one command.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The word keeps the answer apart from what a login shell's start-up files print.
+/// The first word tells the answer from the output of a login shell's start-up files.
 const COMMAND: &str = "echo ami-bake-root $(id -u) $(command -v gzip)";
 
-/// What the probe found out.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Facts {
-    /// One round trip.
-    pub(crate) distance: Duration,
-    /// The machine can unpack gzip.
-    pub(crate) gzip: bool,
-}
-
-/// Why a login is not enough.
+/// Why a login can't be used.
 #[derive(Debug)]
-pub(crate) enum Unfit {
+pub(crate) enum ProbeError {
     /// The connection ended.
     Lost(String),
-    /// Commands don't run, or not as root.
+    /// Commands do not run, or not as root.
     NotRoot(String),
 }
 
-/// Runs one command as root and measures the distance at the same time.
-pub(crate) async fn prove(session: &Arc<Session>) -> Result<Facts, Unfit> {
+/// Runs one command as root, and measures the round trip at the same time.
+pub(crate) async fn probe(session: &Arc<Session>) -> Result<MachineFacts, ProbeError> {
     let run = async {
         let channel = session.command_channel().await.map_err(|closed| match closed {
-            Closed::Lost(reason) => Unfit::Lost(reason),
-            closed @ Closed::Refused(_) => Unfit::NotRoot(closed.to_string()),
+            ChannelError::Lost(reason) => ProbeError::Lost(reason),
+            closed @ ChannelError::Refused(_) => ProbeError::NotRoot(closed.to_string()),
         })?;
         let begun = Instant::now();
         let mut feed = Feed::plain(Box::new(tokio::io::empty()));
@@ -51,34 +42,34 @@ pub(crate) async fn prove(session: &Arc<Session>) -> Result<Facts, Unfit> {
         };
         let mut output = Output::Sink(&mut answer);
         let exec = exec::run(session, (None, channel), COMMAND, &mut feed, None, &mut output);
-        let (exit, distance) = tokio::join!(exec, ping);
+        let (exit, round_trip) = tokio::join!(exec, ping);
         drop(output);
-        let exit = exit.map_err(|error| Unfit::NotRoot(error.to_string()))?;
-        Ok((exit, answer, distance))
+        let exit = exit.map_err(|error| ProbeError::NotRoot(error.to_string()))?;
+        Ok((exit, answer, round_trip))
     };
-    let (exit, answer, distance) =
-        timeout(LIMIT, run).await.map_err(|_| Unfit::Lost("a first command did not end".to_owned()))??;
+    let (exit, answer, round_trip) =
+        timeout(LIMIT, run).await.map_err(|_| ProbeError::Lost("the first command did not end".to_owned()))??;
     if let Exit::Lost(reason) = &exit {
-        return Err(Unfit::Lost(reason.clone()));
+        return Err(ProbeError::Lost(reason.clone()));
     }
     let text = answer.stdout_text();
     let Some(words) = text.lines().find_map(|line| line.strip_prefix("ami-bake-root ")) else {
-        return Err(Unfit::NotRoot(complaint(&answer, &exit)));
+        return Err(ProbeError::NotRoot(unexpected_output(&answer, &exit)));
     };
     let mut words = words.split_whitespace();
     match words.next() {
-        Some("0") => Ok(Facts { distance, gzip: words.next().is_some() }),
-        uid => Err(Unfit::NotRoot(format!("commands run as uid {}", uid.unwrap_or("unknown")))),
+        Some("0") => Ok(MachineFacts { round_trip, gzip: words.next().is_some() }),
+        uid => Err(ProbeError::NotRoot(format!("commands run as uid {}", uid.unwrap_or("unknown")))),
     }
 }
 
-/// What the machine said instead, in one line.
-fn complaint(answer: &Collect, exit: &Exit) -> String {
+/// The output of the machine instead of the answer, in one line.
+fn unexpected_output(answer: &Collect, exit: &Exit) -> String {
     let said = format!("{} {}", answer.stderr_text(), answer.stdout_text());
     let said = sanitize(&said.split_whitespace().collect::<Vec<_>>().join(" "));
     match (said.is_empty(), exit) {
         (false, _) => said.chars().take(300).collect(),
-        (true, Exit::Status(status)) => format!("a first command exits with status {status} and no output"),
-        (true, other) => format!("a first command ends with {other:?}"),
+        (true, Exit::Status(status)) => format!("the first command exited with status {status} and no output"),
+        (true, other) => format!("the first command ended with {other:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Carries local bytes to a remote command's standard input.
+//! Sends local bytes to a remote command's standard input.
 
 use std::io::{self, Write};
 
@@ -12,10 +12,10 @@ use tokio::io::AsyncReadExt;
 /// Bytes per read; eight packets.
 const CHUNK: usize = 256 << 10;
 
-/// Bytes that are compressed in one go between two awaits: about a millisecond at level 1.
-const SQUEEZE: usize = 128 << 10;
+/// Bytes that are compressed between two awaits: about a millisecond at level 1.
+const GZIP_CHUNK: usize = 128 << 10;
 
-/// What a command reads, plain or compressed on the way.
+/// The standard input of a command, plain or compressed.
 pub(crate) struct Feed<'a> {
     reader: Reader<'a>,
     /// Bytes that were read ahead.
@@ -29,7 +29,7 @@ impl<'a> Feed<'a> {
         Self { reader, head: Vec::new(), gzip: None, done: false }
     }
 
-    /// Reads up to `limit` bytes ahead and hands them out for a look.
+    /// Reads up to `limit` bytes ahead and returns them.
     pub(crate) async fn peek(&mut self, limit: usize) -> io::Result<&[u8]> {
         while self.head.len() < limit {
             let room = u64::try_from(limit - self.head.len()).unwrap_or(u64::MAX);
@@ -40,9 +40,9 @@ impl<'a> Feed<'a> {
         Ok(&self.head)
     }
 
-    /// Compresses all that follows at gzip's fastest level.
+    /// Compresses everything that follows at gzip's fastest level.
     pub(crate) fn compress(&mut self) {
-        self.gzip = Some(GzEncoder::new(Vec::with_capacity(SQUEEZE), Compression::fast()));
+        self.gzip = Some(GzEncoder::new(Vec::with_capacity(GZIP_CHUNK), Compression::fast()));
     }
 
     /// The next bytes to send; `None` after the last.
@@ -53,7 +53,7 @@ impl<'a> Feed<'a> {
             }
             let mut bytes = std::mem::take(&mut self.head);
             if bytes.is_empty() {
-                bytes.reserve_exact(if self.gzip.is_some() { SQUEEZE } else { CHUNK });
+                bytes.reserve_exact(if self.gzip.is_some() { GZIP_CHUNK } else { CHUNK });
                 self.reader.read_buf(&mut bytes).await?;
             }
             let Some(gzip) = &mut self.gzip else {
@@ -65,15 +65,15 @@ impl<'a> Feed<'a> {
                 return self.gzip.take().map(GzEncoder::finish).transpose();
             }
             gzip.write_all(&bytes)?;
-            let squeezed = std::mem::replace(gzip.get_mut(), Vec::with_capacity(SQUEEZE));
+            let squeezed = std::mem::replace(gzip.get_mut(), Vec::with_capacity(GZIP_CHUNK));
             if !squeezed.is_empty() {
                 return Ok(Some(squeezed));
             }
         }
     }
 
-    /// Sends everything and then end of file. A channel that takes no more is not this function's error: its reader
-    /// learns how the command ended.
+    /// Sends everything and then end of file. A channel that does not accept more is no error here: its reader learns how the
+    /// command ended.
     ///
     /// # Errors
     /// When the local bytes can't be read.

@@ -6,69 +6,81 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ami_bake_core::Error;
+use ami_bake_core::duration::human;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelOpenFailure, Disconnect};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use crate::handler::{Client, Seen};
-use crate::probe::Facts;
-use crate::transfer;
-use crate::tunnel::Tunnel;
+use crate::handler::{Client, ConnectionState};
 
-/// Commands at the same time on one connection. sshd allows 10 (`MaxSessions`); two stay free for killing.
+/// Commands that run at the same time on one connection. sshd allows 10 (`MaxSessions`); two stay free to kill commands.
 const COMMANDS: usize = 8;
 
-/// A machine under full load answers the request for a channel within this time, or not at all.
+/// Time limit for opening a channel, which a machine under full load also keeps.
 const OPEN: Duration = Duration::from_mins(1);
 
-/// Why a channel did not open.
+/// Why a channel could not be opened.
 #[derive(Debug)]
-pub(crate) enum Closed {
+pub(crate) enum ChannelError {
     /// The connection is gone; nothing was started.
     Lost(String),
-    /// The server said no.
+    /// The server refused it.
     Refused(ChannelOpenFailure),
 }
 
-impl fmt::Display for Closed {
+impl fmt::Display for ChannelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(reason) => f.write_str(reason),
             Self::Refused(ChannelOpenFailure::ConnectFailed) => f.write_str("connection refused"),
             Self::Refused(ChannelOpenFailure::AdministrativelyProhibited) => {
-                f.write_str("the SSH server forbids it (administratively prohibited)")
+                f.write_str("the SSH server does not allow it (administratively prohibited)")
             }
             Self::Refused(ChannelOpenFailure::ResourceShortage) => f.write_str("the SSH server is out of resources"),
-            Self::Refused(other) => write!(f, "the SSH server refuses it ({other:?})"),
+            Self::Refused(other) => write!(f, "the SSH server refused it ({other:?})"),
         }
     }
 }
 
-impl Closed {
+impl ChannelError {
     pub(crate) fn into_error(self, what: &str) -> Error {
         Error::build(format!("{what}: {self}"))
     }
 }
 
+/// What the probe found out about a machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MachineFacts {
+    /// The time of one round trip.
+    pub(crate) round_trip: Duration,
+    /// True when the machine can unpack gzip.
+    pub(crate) gzip: bool,
+}
+
 /// A connection that has logged in.
 pub(crate) struct Session {
     handle: Handle<Client>,
-    pub(crate) seen: Arc<Seen>,
+    pub(crate) state: Arc<ConnectionState>,
     /// The login user is not root.
     pub(crate) become_root: bool,
-    /// What was found out about the machine after the login.
-    pub(crate) facts: OnceLock<Facts>,
-    /// The connection runs inside this one.
+    /// What the probe after the login found out about the machine.
+    pub(crate) facts: OnceLock<MachineFacts>,
+    /// The connection to the jump host, which carries this one.
     pub(crate) jump: Option<Arc<Session>>,
     slots: Arc<Semaphore>,
 }
 
 impl Session {
-    pub(crate) fn new(handle: Handle<Client>, seen: Arc<Seen>, user: &str, jump: Option<Arc<Session>>) -> Self {
+    pub(crate) fn new(
+        handle: Handle<Client>,
+        state: Arc<ConnectionState>,
+        user: &str,
+        jump: Option<Arc<Session>>,
+    ) -> Self {
         Self {
             handle,
-            seen,
+            state,
             become_root: user != "root",
             facts: OnceLock::new(),
             jump,
@@ -78,18 +90,13 @@ impl Session {
 
     /// True once the connection has ended.
     pub(crate) fn is_closed(&self) -> bool {
-        self.seen.closed.is_cancelled() || self.handle.is_closed()
+        self.state.closed.is_cancelled() || self.handle.is_closed()
     }
 
-    /// True where an archive is better compressed, if it can be.
-    pub(crate) fn wants_gzip(&self) -> bool {
-        self.facts.get().is_some_and(|facts| facts.gzip && facts.distance >= transfer::FAR)
-    }
-
-    /// Waits until a command may run beside the others; the permit is held until its end.
-    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, Closed> {
+    /// Waits until another command may run; the permit is held until its end.
+    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, ChannelError> {
         let slots = Arc::clone(&self.slots);
-        slots.acquire_owned().await.map_err(|_| Closed::Lost(self.seen.end()))
+        slots.acquire_owned().await.map_err(|_| ChannelError::Lost(self.state.end()))
     }
 
     /// True while other commands than the caller's own run.
@@ -98,21 +105,21 @@ impl Session {
     }
 
     /// A channel for one command.
-    pub(crate) async fn command_channel(self: &Arc<Self>) -> Result<Channel<Msg>, Closed> {
+    pub(crate) async fn command_channel(self: &Arc<Self>) -> Result<Channel<Msg>, ChannelError> {
         let session = Arc::clone(self);
         self.open(async move { session.handle.channel_open_session().await }).await
     }
 
-    /// A TCP connection to `host:port` as seen from the machine.
-    pub(crate) async fn tunnel(self: &Arc<Self>, host: &str, port: u16) -> Result<Tunnel, Closed> {
+    /// A channel for a TCP connection to `host:port` as seen from the machine.
+    pub(crate) async fn tcp_channel(self: &Arc<Self>, host: &str, port: u16) -> Result<Channel<Msg>, ChannelError> {
         let session = Arc::clone(self);
         let host = host.to_owned();
         let open = async move { session.handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0).await };
-        Ok(Tunnel::new(Arc::clone(self), self.open(open).await?))
+        self.open(open).await
     }
 
-    /// Opens a channel in a task of its own: a caller who has gone meanwhile leaves no open channel behind.
-    async fn open<F>(self: &Arc<Self>, open: F) -> Result<Channel<Msg>, Closed>
+    /// Opens a channel in a task of its own, so that a cancelled caller leaves no open channel behind.
+    async fn open<F>(self: &Arc<Self>, open: F) -> Result<Channel<Msg>, ChannelError>
     where
         F: Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
     {
@@ -125,22 +132,22 @@ impl Session {
         tokio::select! {
             answer = timeout(OPEN, receiver) => match answer {
                 Ok(Ok(Ok(channel))) => Ok(channel),
-                Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => Err(Closed::Refused(reason)),
+                Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => Err(ChannelError::Refused(reason)),
                 Ok(_) => {
-                    // The task's last words may still be on their way.
-                    let _ = timeout(Duration::from_secs(1), self.seen.closed.cancelled()).await;
-                    Err(Closed::Lost(self.seen.end()))
+                    // The connection's task may still be about to record why it ended.
+                    let _ = timeout(Duration::from_secs(1), self.state.closed.cancelled()).await;
+                    Err(ChannelError::Lost(self.state.end()))
                 }
                 Err(_) => {
                     self.close().await;
-                    Err(Closed::Lost(format!("the machine has not answered for {} s", OPEN.as_secs())))
+                    Err(ChannelError::Lost(format!("no answer from the machine for {}", human(OPEN))))
                 }
             },
-            () = self.seen.closed.cancelled() => Err(Closed::Lost(self.seen.end())),
+            () = self.state.closed.cancelled() => Err(ChannelError::Lost(self.state.end())),
         }
     }
 
-    /// One round trip. Answers come in order: what the server had sent before has arrived.
+    /// One round trip. Answers come in order, so everything that the server sent before has arrived.
     pub(crate) async fn ping(&self) {
         let _ = self.handle.send_ping().await;
     }

@@ -1,4 +1,4 @@
-//! The communicator: one machine, its current connection, and the way back to it.
+//! The communicator: one machine and its current connection, which is opened again when it is lost.
 
 use std::fmt;
 use std::future::Future;
@@ -21,25 +21,26 @@ use crate::exec::{self, Output};
 use crate::key::PublicKey;
 use crate::progress::prefixed;
 use crate::pump::Feed;
-use crate::session::{Closed, Session};
+use crate::session::{ChannelError, Session};
 use crate::target::{HostKey, Target};
+use crate::tunnel::Tunnel;
 use crate::{connect, transfer};
 
-/// A channel for one command, with the right to use one.
-type Place = (Option<OwnedSemaphorePermit>, Channel<Msg>);
+/// A channel for one command, with the permit to use it.
+type CommandChannel = (Option<OwnedSemaphorePermit>, Channel<Msg>);
 
-/// sshd frees the place of a command a moment after its end.
-const FULL: Duration = Duration::from_secs(3);
+/// sshd frees the channel of a command shortly after its end.
+const BUSY_LIMIT: Duration = Duration::from_secs(3);
 
-/// The pause before a place is asked for again.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The pause before another attempt to open a channel.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A machine that is reached over SSH.
 ///
-/// Every call ends at once, with [`Error::cancelled`], when the token given at the start fires. A call that finds the
-/// connection lost tries to get it back first, for [`Timing::reconnect`](crate::Timing).
+/// Every call ends at once, with [`Error::cancelled`], when the cancellation token fires. A call that finds the connection
+/// lost first tries to reconnect, for [`Timing::reconnect`](crate::Timing).
 pub struct Ssh {
-    /// What to connect to; host keys are pinned once they were seen.
+    /// The target; host keys are pinned after the first connection.
     target: std::sync::Mutex<Target>,
     session: Mutex<Arc<Session>>,
     cancel: CancellationToken,
@@ -49,20 +50,20 @@ impl Ssh {
     /// Connects, trying until `deadline`: the port may not answer yet, and the login key may not be installed yet.
     ///
     /// # Errors
-    /// A wrong host key at once; anything else when the deadline has passed, with what was seen last.
+    /// A wrong host key at once; everything else when the deadline has passed, with the last obstacle.
     pub async fn connect(target: Target, deadline: Instant, cancel: CancellationToken) -> Result<Self> {
         let session = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Error::cancelled()),
-            session = connect::connect(&target, deadline) => session?,
+            session = Box::pin(connect::connect(&target, deadline)) => session?,
         };
         let ssh = Self { target: std::sync::Mutex::new(target), session: Mutex::new(Arc::clone(&session)), cancel };
         ssh.pin(&session);
         Ok(ssh)
     }
 
-    /// Leaves the present connection, whatever its state, and connects anew; for a machine that was restarted.
-    /// The first answer may still come from the system that goes down: compare [`Self::boot_id`].
+    /// Closes the current connection in any state, and connects again, after a restart of the machine. The first answer may
+    /// still come from the system that is shutting down: compare [`Self::boot_id`].
     ///
     /// # Errors
     /// As for [`Self::connect`].
@@ -76,7 +77,7 @@ impl Ssh {
         .await
     }
 
-    /// The machine's boot id, which is another one after every start (`/proc/sys/kernel/random/boot_id`).
+    /// The machine's boot id, which changes with every start (`/proc/sys/kernel/random/boot_id`).
     ///
     /// # Errors
     /// When it can't be read.
@@ -90,10 +91,10 @@ impl Ssh {
         Err(Error::build(format!("read the machine's boot id: {exit:?} {}", output.stderr_text().trim())))
     }
 
-    /// Resolves when the present connection has ended; at once when it has already.
+    /// Resolves when the current connection has ended.
     pub async fn closed(&self) {
         let session = Arc::clone(&*self.session.lock().await);
-        session.seen.closed.cancelled().await;
+        session.state.closed.cancelled().await;
     }
 
     /// Ends the connection politely. A later call connects again.
@@ -110,23 +111,23 @@ impl Ssh {
         }
     }
 
-    /// Writes the first login key to a new file with mode 0600, for a person who looks into a failed bake.
+    /// Writes the first login key to a new file with mode 0600, for a person who debugs a failed bake.
     ///
     /// # Errors
     /// When the file exists or can't be written, or when there is no key.
     pub fn write_key(&self, path: &Path) -> Result<()> {
         let target = self.target();
-        let key = target.keys.first().ok_or_else(|| Error::internal("there is no login key to write"))?;
+        let key = target.keys.first().ok_or_else(|| Error::internal("write the login key: there is none"))?;
         key.write(path)
     }
 
-    /// What a person types to log in with the key at `key`; the host key is pinned in it too.
+    /// The command with which a person logs in with the key at `key`; it pins the host key too.
     pub fn ssh_line(&self, key: &Path) -> String {
         let target = self.target();
         let mut words = vec!["ssh".to_owned(), "-i".to_owned(), quote(&key.to_string_lossy())];
         words.extend(["-o", "IdentitiesOnly=yes"].map(str::to_owned));
         if let HostKey::Pinned(host) = &target.host_key {
-            // No known_hosts entry for an address that somebody else has tomorrow.
+            // Not in known_hosts: another machine may have the address tomorrow.
             let line = host.line();
             let line = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
             words.extend(
@@ -149,45 +150,46 @@ impl Ssh {
         self.target.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// From now on only the keys that answered are accepted.
+    /// Pins the host keys of the current connection.
     fn pin(&self, session: &Session) {
         let mut target = self.target.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(key) = session.seen.host_key() {
+        if let Some(key) = session.state.host_key() {
             target.host_key = HostKey::Pinned(key);
         }
-        let beyond = session.jump.as_ref().and_then(|jump| jump.seen.host_key());
+        let beyond = session.jump.as_ref().and_then(|jump| jump.state.host_key());
         if let (Some(jump), Some(key)) = (&mut target.jump, beyond) {
             jump.host_key = HostKey::Pinned(key);
         }
     }
 
     async fn establish(&self, deadline: Instant) -> Result<Arc<Session>> {
-        let session = connect::connect(&self.target(), deadline).await?;
+        // On the heap, because connecting is rare and its future is larger than all others here.
+        let session = Box::pin(connect::connect(&self.target(), deadline)).await?;
         self.pin(&session);
         Ok(session)
     }
 
-    /// The present connection, or a new one when it was lost.
+    /// The current connection, or a new one when it was lost.
     async fn session(&self) -> Result<Arc<Session>> {
         let mut current = self.session.lock().await;
         if current.is_closed() {
             let deadline = Instant::now() + self.target().timing.reconnect;
-            let what = format!("get the lost connection back ({})", current.seen.end());
+            let what = format!("reconnect to the machine ({})", current.state.end());
             *current = self.establish(deadline).await.map_err(|error| prefixed(&what, &error))?;
         }
         Ok(Arc::clone(&current))
     }
 
-    /// A session and what `open` makes of it. Where the loss is noticed only here, nothing was started yet, and the
-    /// second try is safe.
+    /// A session and what `open` opens in it. When the loss is noticed only here, nothing was started yet, so a retry is
+    /// safe.
     async fn opened<T, F>(&self, what: &str, open: impl Fn(Arc<Session>) -> F) -> Result<(Arc<Session>, T)>
     where
-        F: Future<Output = Result<T, Closed>>,
+        F: Future<Output = Result<T, ChannelError>>,
     {
         let session = self.session().await?;
         match open(Arc::clone(&session)).await {
             Ok(opened) => Ok((session, opened)),
-            Err(Closed::Lost(_)) => {
+            Err(ChannelError::Lost(_)) => {
                 let session = self.session().await?;
                 let opened = open(Arc::clone(&session)).await.map_err(|closed| closed.into_error(what))?;
                 Ok((session, opened))
@@ -196,15 +198,17 @@ impl Ssh {
         }
     }
 
-    /// A channel for one command, as soon as the server has a place for it.
-    async fn command_channel(&self, what: &str) -> Result<(Arc<Session>, Place)> {
+    /// A channel for one command, as soon as the server allows one.
+    async fn command_channel(&self, what: &str) -> Result<(Arc<Session>, CommandChannel)> {
         let open = |session: Arc<Session>| async move {
             let slot = session.slot().await?;
             let begun = Instant::now();
             loop {
                 match session.command_channel().await {
-                    // Hardened servers allow fewer (`MaxSessions`): wait for the others' end.
-                    Err(Closed::Refused(_)) if session.busy() || begun.elapsed() < FULL => sleep(AGAIN).await,
+                    // Hardened servers allow fewer (`MaxSessions`): wait for other commands to end.
+                    Err(ChannelError::Refused(_)) if session.busy() || begun.elapsed() < BUSY_LIMIT => {
+                        sleep(RETRY_PAUSE).await;
+                    }
                     answer => return Ok((Some(slot), answer?)),
                 }
             }
@@ -232,9 +236,9 @@ impl fmt::Debug for Ssh {
 impl Communicator for Ssh {
     async fn exec(&self, exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
         self.guard(async {
-            let (session, place) = self.command_channel("start a command").await?;
+            let (session, channel) = self.command_channel("start a command").await?;
             let mut feed = Feed::plain(exec.stdin);
-            exec::run(&session, place, exec.command, &mut feed, exec.timeout, &mut Output::Sink(output)).await
+            exec::run(&session, channel, exec.command, &mut feed, exec.timeout, &mut Output::Sink(output)).await
         })
         .await
     }
@@ -242,9 +246,9 @@ impl Communicator for Ssh {
     async fn put(&self, archive: Reader<'_>, to: &str) -> Result<()> {
         self.guard(async {
             let what = format!("upload to {to}");
-            let (session, place) = self.command_channel(&what).await?;
+            let (session, channel) = self.command_channel(&what).await?;
             let mut feed = Feed::plain(archive);
-            let mut gzip = session.wants_gzip();
+            let mut gzip = transfer::is_far(session.facts.get());
             if gzip {
                 let sample = feed.peek(transfer::SAMPLE).await;
                 let sample =
@@ -256,8 +260,8 @@ impl Communicator for Ssh {
             }
             let mut output = Output::Archive { writer: Box::new(tokio::io::sink()), errors: Vec::new() };
             let command = transfer::unpack(to, gzip);
-            let exit = exec::run(&session, place, &command, &mut feed, None, &mut output).await?;
-            transfer::judge(&what, exit, output.errors())
+            let exit = exec::run(&session, channel, &command, &mut feed, None, &mut output).await?;
+            transfer::check_exit(&what, exit, output.errors())
         })
         .await
     }
@@ -265,12 +269,12 @@ impl Communicator for Ssh {
     async fn get(&self, from: &str, archive: Writer<'_>) -> Result<()> {
         self.guard(async {
             let what = format!("download {from}");
-            let (session, place) = self.command_channel(&what).await?;
+            let (session, channel) = self.command_channel(&what).await?;
             let mut output = Output::Archive { writer: archive, errors: Vec::new() };
             let mut feed = Feed::plain(Box::new(tokio::io::empty()));
-            let exit = exec::run(&session, place, &transfer::pack(from), &mut feed, None, &mut output).await?;
+            let exit = exec::run(&session, channel, &transfer::pack(from), &mut feed, None, &mut output).await?;
             output.flush().await.map_err(|error| Error::build(format!("{what}: write the archive")).because(error))?;
-            transfer::judge(&what, exit, output.errors())
+            transfer::check_exit(&what, exit, output.errors())
         })
         .await
     }
@@ -278,7 +282,7 @@ impl Communicator for Ssh {
     async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
         self.guard(async {
             let what = format!("connect to {host}:{port} from inside the machine");
-            let open = |session: Arc<Session>| async move { session.tunnel(host, port).await };
+            let open = |session: Arc<Session>| async move { Tunnel::open(&session, host, port).await };
             let (_, tunnel) = self.opened(&what, open).await?;
             Ok(Box::new(tunnel) as Box<dyn Duplex>)
         })

@@ -1,4 +1,4 @@
-//! Where a machine is and how to log in there.
+//! The address of a machine, and how to log in to it.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ pub enum HostKey {
 }
 
 impl HostKey {
-    /// Reads what a person writes: a public key's line, a `SHA256:` fingerprint, or `accept-new`.
+    /// Parses `host-key` of a manifest: a line of a public key, a `SHA256:` fingerprint, or `accept-new`.
     ///
     /// # Errors
-    /// When the text is none of these.
+    /// When the text is invalid.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         match text.strip_prefix("SHA256:") {
@@ -32,7 +32,7 @@ impl HostKey {
             }
             Some(_) => {
                 Err(Error::manifest(format!("read the host key fingerprint {text:?}: it is not 43 characters long"))
-                    .help("`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine prints it."))
+                    .help("Run `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine to print it."))
             }
             None => PublicKey::parse(text).map(Self::Pinned),
         }

@@ -1,23 +1,31 @@
-//! Files travel as one tar stream over one channel: one round trip for any number of them, with owners and modes.
+//! Moves files as one tar stream over one channel, with owners and modes, and with one round trip for any number of them.
+
+use std::io::Write;
+use std::time::Duration;
 
 use ami_bake_core::communicator::Exit;
+use ami_bake_core::duration::human;
 use ami_bake_core::output::sanitize;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::io::Write;
-use std::time::Duration;
 
-/// From this round trip on the machine is not in the neighbourhood. Nearer than that the line outruns gzip; farther
-/// away the SSH server's own window (2 MiB in OpenSSH) holds a channel below 200 MB/s at 10 ms and 20 MB/s at 100 ms,
-/// which level 1 fills with a fraction of a core.
-pub(crate) const FAR: Duration = Duration::from_millis(10);
+use crate::session::MachineFacts;
+/// The round trip from which archives are compressed. Below it the network is faster than gzip. Above it the SSH server's
+/// window (2 MiB in OpenSSH) limits a channel to 200 MB/s at 10 ms and 20 MB/s at 100 ms, which gzip at level 1 fills with a
+/// fraction of a core.
+const FAR: Duration = Duration::from_millis(10);
 
-/// How much of an archive is looked at. Less than this is sent before gzip would have gained anything.
+/// Bytes of an archive that are test-compressed. Smaller archives are sent before gzip would pay.
 pub(crate) const SAMPLE: usize = 256 << 10;
 
-/// True when compression pays: the sample shrinks by a fifth at least. Archives of archives don't.
+/// True when archives for this machine should be compressed, if it can unpack them.
+pub(crate) fn is_far(facts: Option<&MachineFacts>) -> bool {
+    facts.is_some_and(|facts| facts.gzip && facts.round_trip >= FAR)
+}
+
+/// True when compression pays: the sample shrinks by at least a fifth, which compressed files do not.
 pub(crate) fn shrinks(sample: &[u8]) -> bool {
     if sample.len() < SAMPLE {
         return false;
@@ -27,15 +35,15 @@ pub(crate) fn shrinks(sample: &[u8]) -> bool {
     squeezed.is_ok_and(|squeezed| squeezed.len() < sample.len() / 5 * 4)
 }
 
-/// Unpacks standard input below `to`. The options are those that GNU tar, bsdtar and busybox share.
+/// The command that unpacks standard input into `to`, with options that GNU tar, bsdtar and busybox have.
 pub(crate) fn unpack(to: &str, gzip: bool) -> String {
     let to = quote(&rooted(to));
     let gzip = if gzip { "z" } else { "" };
     format!("mkdir -p {to} && exec tar -xp{gzip}f - --numeric-owner -C {to}")
 }
 
-/// Packs `from` to standard output under its base name. A link to a file is followed, as `cp` and `scp` do.
-/// Never compressed: gzip's speed on a small machine would be the bottleneck, and what is fetched is mostly small.
+/// The command that packs `from` to standard output under its base name. A link to a file is followed, as with `cp` and
+/// `scp`. Never compressed: gzip on a small machine would be the bottleneck, and most downloads are small.
 pub(crate) fn pack(from: &str) -> String {
     let from = rooted(from);
     let trimmed = from.trim_end_matches('/');
@@ -53,26 +61,26 @@ pub(crate) fn pack(from: &str) -> String {
     )
 }
 
-/// A relative path begins with `./`, so that no file name is an option.
+/// The path with `./` in front when it is relative, so that a file name is never taken for an option.
 fn rooted(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("./{path}") }
 }
 
-/// Judges how a tar on the machine ended.
-pub(crate) fn judge(what: &str, exit: Exit, errors: &[u8]) -> Result<()> {
+/// The result of a tar command on the machine.
+pub(crate) fn check_exit(what: &str, exit: Exit, errors: &[u8]) -> Result<()> {
     let text = String::from_utf8_lossy(errors);
     let lines: Vec<_> = text.lines().map(sanitize).filter(|line| !line.trim().is_empty()).collect();
-    let said = if lines.is_empty() { String::new() } else { format!(": {}", lines.join("; ")) };
+    let output = if lines.is_empty() { String::new() } else { format!(": {}", lines.join("; ")) };
     match exit {
         Exit::Status(0) => Ok(()),
-        Exit::Status(66) if said.contains("no such file or folder") => {
-            Err(Error::build(format!("{what}: there is no such file or folder on the machine")))
+        Exit::Status(66) if output.contains("no such file or folder") => {
+            Err(Error::build(format!("{what}: no such file or folder on the machine")))
         }
-        Exit::Status(127) => Err(Error::build(format!("{what}: tar is not installed on the machine{said}"))
-            .help("Install it in an earlier step, such as `run: dnf install -y tar gzip`.")),
-        Exit::Status(status) => Err(Error::build(format!("{what}: tar exited with status {status}{said}"))),
-        Exit::Signal(signal) => Err(Error::build(format!("{what}: tar was ended by signal {signal}{said}"))),
-        Exit::TimedOut(limit) => Err(Error::build(format!("{what}: no end after {} s", limit.as_secs()))),
+        Exit::Status(127) => Err(Error::build(format!("{what}: tar is not installed on the machine{output}"))
+            .help("Install it in an earlier step, for example with `run: dnf install -y tar gzip`.")),
+        Exit::Status(status) => Err(Error::build(format!("{what}: tar exited with status {status}{output}"))),
+        Exit::Signal(signal) => Err(Error::build(format!("{what}: tar was killed by signal {signal}{output}"))),
+        Exit::TimedOut(limit) => Err(Error::build(format!("{what}: not finished after {}", human(limit)))),
         Exit::Lost(reason) => Err(Error::build(format!("{what}: {reason}"))),
     }
 }

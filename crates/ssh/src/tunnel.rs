@@ -11,18 +11,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::session::Session;
+use crate::session::{ChannelError, Session};
 
-/// What may wait between the tunnel's user and the connection, in each direction.
+/// Bytes that are buffered in each direction.
 const BUFFER: usize = 256 << 10;
 
-/// How long what was written before the drop may take to leave.
+/// Time to send what was written before the tunnel was dropped.
 const FLUSH: Duration = Duration::from_secs(10);
 
 /// A byte stream to a port as seen from the machine. It keeps its connection alive.
 ///
-/// A user that stops reading stalls, after some megabytes, all that comes in on the same SSH connection: the SSH
-/// library reopens a channel's window by itself, so that a slow channel can't be slowed alone.
+/// A user that stops reading blocks, after some megabytes, everything that arrives on the same SSH connection: the SSH
+/// library reopens the window of a channel by itself, so that one channel can't be slowed down alone.
 pub(crate) struct Tunnel {
     stream: DuplexStream,
     _session: Arc<Session>,
@@ -30,15 +30,18 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    pub(crate) fn new(session: Arc<Session>, channel: Channel<Msg>) -> Self {
+    /// Opens a TCP connection to `host:port` as seen from the machine.
+    pub(crate) async fn open(session: &Arc<Session>, host: &str, port: u16) -> Result<Self, ChannelError> {
+        let channel = session.tcp_channel(host, port).await?;
+        let session = Arc::clone(session);
         let (stream, inner) = tokio::io::duplex(BUFFER);
         let dropped = CancellationToken::new();
-        tokio::spawn(bridge(channel, inner, dropped.clone(), session.seen.closed.clone()));
-        Self { stream, _session: session, _dropped: dropped.drop_guard() }
+        tokio::spawn(bridge(channel, inner, dropped.clone(), session.state.closed.clone()));
+        Ok(Self { stream, _session: session, _dropped: dropped.drop_guard() })
     }
 }
 
-/// Carries bytes both ways until the channel closes or the user has gone.
+/// Copies bytes both ways until the channel closes or the user drops the tunnel.
 async fn bridge(channel: Channel<Msg>, local: DuplexStream, dropped: CancellationToken, closed: CancellationToken) {
     let (mut read, write) = channel.split();
     let (mut from_user, mut to_user) = tokio::io::split(local);
@@ -70,7 +73,7 @@ async fn bridge(channel: Channel<Msg>, local: DuplexStream, dropped: Cancellatio
             done = &mut up, if !sent => sent = done,
             () = &mut down => break,
             () = dropped.cancelled() => {
-                // Nobody reads any more, but what was written is still owed to the other side.
+                // The user does not read any more, but what was written before must still be sent.
                 if !sent {
                     let _ = timeout(FLUSH, up).await;
                 }

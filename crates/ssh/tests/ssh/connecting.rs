@@ -72,11 +72,11 @@ async fn a_wrong_host_key_is_definite() {
     let error = refused_at_once(target.clone()).await;
     assert!(error.message().contains(&sshd.host.public().fingerprint()), "{error}");
     assert!(error.message().contains(&expected.fingerprint()), "{error}");
-    assert!(error.message().contains("somebody may be in between"), "{error}");
+    assert!(error.message().contains("intercepting the connection"), "{error}");
 
     target.host_key = HostKey::Fingerprint(expected.fingerprint());
     let error = refused_at_once(target.clone()).await;
-    assert!(error.message().contains("somebody may be in between"), "{error}");
+    assert!(error.message().contains("intercepting the connection"), "{error}");
 
     target.host_key = HostKey::Fingerprint(sshd.host.public().fingerprint());
     let ssh = Ssh::connect(target, soon(LATER), CancellationToken::new()).await.unwrap();
@@ -114,7 +114,7 @@ async fn an_accepted_host_key_is_pinned_from_then_on() {
     Key::generate("new").unwrap().write(&sshd.path("host_key")).unwrap();
     sshd.up();
     let error = within_limit("it is tried again", ssh.reconnect(soon(LATER))).await.unwrap_err();
-    assert!(error.message().contains("somebody may be in between"), "{error}");
+    assert!(error.message().contains("intercepting the connection"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +180,7 @@ async fn through_a_jump_host() {
     wrong.jump.as_mut().unwrap().host_key = HostKey::Pinned(machine.host.public());
     let error = refused_at_once(wrong).await;
     assert!(error.message().starts_with("reach the jump host"), "{error}");
-    assert!(error.message().contains("somebody may be in between"), "{error}");
+    assert!(error.message().contains("intercepting the connection"), "{error}");
 }
 
 /// The line that a person gets works as it stands, with the host key pinned.
