@@ -171,8 +171,7 @@ fn ledgers_of_killed_runs(run: &Run, program: &Program) -> Result<Vec<Ledger>> {
     let mut found = Vec::new();
     for path in Ledger::left_in(&ledgers(program.host.as_ref())?) {
         match Ledger::resume(&path) {
-            Ok(ledger) => found.push(ledger),
-            Err(error) if error.to_string().contains("still going on") => {}
+            Ok(ledger) => found.extend(ledger),
             Err(error) => run.warn(sentence(&error), error.help_text().map(str::to_owned)),
         }
     }

@@ -85,7 +85,7 @@ fn old_template_versions_are_deleted_unless_used() {
     group(&fixture, "side", &web, "3", "");
     // What can't be deleted is no failure of the deployment.
     fixture.cloud.deny(&["ec2:DeleteLaunchTemplateVersions"]);
-    fixture.bake().exits(0).says("old versions of web stay").says("ec2:DeleteLaunchTemplateVersions");
+    fixture.bake().exits(0).says("old versions of web were not deleted").says("ec2:DeleteLaunchTemplateVersions");
     assert_eq!(template_versions(&fixture, &web).0.len(), 7);
     fixture.cloud.deny(&[]);
     fixture.run(&["deploy", "--report", "bake-report.json"]).exits(0);

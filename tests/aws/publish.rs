@@ -210,7 +210,10 @@ fn a_parameter_only_moves_forward_unless_forced() {
     let fixture = web("{parameters: [/images/web/current]}");
     fixture.run(&["bake", "--image-version", "1.5.0"]).exits(0);
     let newest = parameter(&fixture, "us-east-1", "/images/web/current")["Value"].clone();
-    fixture.run(&["bake", "--image-version", "1.4.1"]).exits(0).says("/images/web/current in us-east-1 stays on 1.5.0");
+    fixture
+        .run(&["bake", "--image-version", "1.4.1"])
+        .exits(0)
+        .says("parameter /images/web/current in us-east-1 keeps the newer version 1.5.0");
     assert_eq!(parameter(&fixture, "us-east-1", "/images/web/current")["Value"], newest);
     fixture.run(&["bake", "--image-version", "1.4.2", "--force"]).exits(0);
     let forced = parameter(&fixture, "us-east-1", "/images/web/current");

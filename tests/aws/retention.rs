@@ -46,7 +46,7 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     let line =
         |id: &str| plan.lines().rfind(|line| line.contains(id)).unwrap_or_else(|| panic!("{id}: {plan}")).to_owned();
     assert!(line(&first).contains(&format!("keep: used by launch template {used}")), "{plan}");
-    assert!(line(&away).contains("deleted") && line(&away).contains("eu-west-1"), "{plan}");
+    assert!(line(&away).contains("delete") && line(&away).contains("eu-west-1"), "{plan}");
     assert_eq!(versions(&fixture, AWAY), ["1.0.0"]);
 
     fixture

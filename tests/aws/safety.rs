@@ -102,5 +102,5 @@ fn a_second_interrupt_ends_at_once() {
     signal(&child, "INT");
     cleaning_up.until_reached();
     signal(&child, "INT");
-    finish(child).exits(130).says("leaving at once");
+    finish(child).exits(130).says("Quitting now");
 }

@@ -92,10 +92,10 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
     fixture.cloud.deny(&["s3:*"]);
     let baked = fixture.bake().exits(5);
     for part in [
-        "component/inner/1.x.x is arn:aws:imagebuilder:eu-west-1:123456789012:component/inner/1.2.0/3",
+        "component/inner/1.x.x to arn:aws:imagebuilder:eu-west-1:123456789012:component/inner/1.2.0/3",
         "the step `Skipped` (S3Download): read s3://assets/none in us-east-1",
         "the step `Token` (ExecuteBash): read the parameter /app/none in us-east-1: the parameter does not exist",
-        "web.yml:14: the phase `build` failed at the step `Put` (S3Upload): store `/opt/hello` as s3://assets/out/hello",
+        "web.yml:14: the phase `build` failed at the step `Put` (S3Upload): upload `/opt/hello` to s3://assets/out/hello",
         "is not allowed s3:PutObject on arn:aws:s3:::assets/out/hello",
         "\"Resource\":\"arn:aws:s3:::assets/out/hello\"",
     ] {

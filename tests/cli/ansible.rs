@@ -155,7 +155,7 @@ fn what_goes_wrong_in_a_playbook_is_named() {
     );
     fails(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: rm -f /usr/bin/python3*\n    - ping:\n",
-        &["task `ping` failed", "The machine has no Python", "a task with `raw`"],
+        &["task `ping` failed", "The machine has no Python", "with a `raw` task"],
     );
     fails("- hosts: all\n  tasks:\n    - no.such.module:\n", &["comes with a collection", "`requirements`"]);
     fails("- hosts: all\n  roles: [nowhere]\n", &["nowhere", "exited with status"]);
@@ -277,7 +277,7 @@ fn a_change_of_what_a_playbook_names_leads_to_a_new_bake() {
 
     fixture.write("bake.yml", &format!("{HEAD}      - ansible: plays/web.yml\n        args: [--ask-vault-pass]\n"));
     let told = fixture.run(&["check"]).exits(3).stderr;
-    assert!(told.contains("nobody answers while a bake runs") && told.contains("bake.yml:9:"), "{told}");
+    assert!(told.contains("a bake is not interactive") && told.contains("bake.yml:9:"), "{told}");
 }
 
 /// Whether a process with these words runs on this machine.

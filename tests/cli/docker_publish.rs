@@ -142,7 +142,7 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
     shop.run(PASSWORD, &["promote", "0.2.0", "--environment", "production"])
         .exits(4)
         .says("publish web 0.2.0: image not found")
-        .says("`ami-bake images` lists what there is here");
+        .says("`ami-bake images` lists the images that exist here");
     // The report's platform is the images', and --platform can't say another.
     shop.run(PASSWORD, &["publish", "--report", "kept.json", "--platform", "local"])
         .exits(2)

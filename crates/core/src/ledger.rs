@@ -227,11 +227,11 @@ impl Ledger {
         }
     }
 
-    /// Reads a ledger that another process left, and continues it.
+    /// Reads a ledger that another process left, and continues it; none while that process is still running.
     ///
     /// # Errors
-    /// When the file can't be read, is not a ledger of a known version, or its process is still running.
-    pub fn resume(path: &Path) -> Result<Self> {
+    /// When the file can't be read, or is not a ledger of a known version.
+    pub fn resume(path: &Path) -> Result<Option<Self>> {
         Self::open(path, false)
     }
 
@@ -240,17 +240,18 @@ impl Ledger {
     /// # Errors
     /// When the file can't be read, or is not a ledger of a known version.
     pub fn take_over(path: &Path) -> Result<Self> {
-        Self::open(path, true)
+        let taken = Self::open(path, true)?;
+        taken.ok_or_else(|| Error::internal(format!("the ledger {} was not opened", path.display())))
     }
 
-    fn open(path: &Path, anyway: bool) -> Result<Self> {
+    fn open(path: &Path, anyway: bool) -> Result<Option<Self>> {
         let failed =
             |error: std::io::Error| Error::preflight(format!("read the ledger {}", path.display())).because(error);
         let mut state = State { next: 1, ..State::default() };
         let mut run = None;
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(failed)?;
         if !claim(&file) && !anyway {
-            return Err(Error::preflight(format!("read the ledger {}: its run is still active", path.display())));
+            return Ok(None);
         }
         for line in BufReader::new(&file).lines() {
             match serde_json::from_str(&line.map_err(failed)?) {
@@ -279,7 +280,7 @@ impl Ledger {
         }
         let run = run.ok_or_else(|| Error::preflight(format!("{} is not a ledger of ami-bake", path.display())))?;
         state.file = Some(file);
-        Ok(Self { path: Some(path.to_owned()), run, state: Mutex::new(state) })
+        Ok(Some(Self { path: Some(path.to_owned()), run, state: Mutex::new(state) }))
     }
 
     /// The ledgers that earlier runs left in `folder`.
@@ -338,12 +339,12 @@ mod tests {
         ledger.confirm(instance, "i-1").unwrap();
         ledger.close(key, Closed::Deleted).unwrap();
         let path = ledger.path().unwrap().to_owned();
-        assert!(Ledger::resume(&path).unwrap_err().to_string().contains("still active"));
+        assert!(Ledger::resume(&path).unwrap().is_none(), "its process is still running");
         drop(ledger);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(br#"{"intended":{"at":"2026-"#).unwrap();
 
-        let again = Ledger::resume(&path).unwrap();
+        let again = Ledger::resume(&path).unwrap().unwrap();
         let open = again.open_entries();
         assert_eq!(open.len(), 1);
         assert_eq!((open[0].kind.as_str(), open[0].id.as_deref()), ("instance", Some("i-1")));

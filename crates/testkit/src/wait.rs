@@ -67,8 +67,6 @@ impl<F: Fn() -> String> Complaint for F {
 /// # Panics
 /// As [`until_ok`].
 pub async fn within_limit<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(LIMIT, future).await {
-        Ok(result) => result,
-        Err(_) => panic!("gave up waiting: {what}"),
-    }
+    let Ok(result) = tokio::time::timeout(LIMIT, future).await else { panic!("gave up waiting: {what}") };
+    result
 }

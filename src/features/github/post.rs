@@ -77,17 +77,17 @@ async fn ledger(action: &Action, path: &Path) -> Result<Option<Ledger>> {
     let clock = SystemClock::default();
     loop {
         match Ledger::resume(path) {
-            Ok(ledger) => return Ok(Some(ledger)),
+            Ok(Some(ledger)) => return Ok(Some(ledger)),
             Err(_) if !path.exists() => {
                 action.log.say(NOTHING_LEFT);
                 return Ok(None);
             }
-            Err(error) if !error.to_string().contains("still going on") => return Err(error),
-            Err(_) if clock.elapsed() > MAIN_ENDS => {
+            Err(error) => return Err(error),
+            Ok(None) if clock.elapsed() > MAIN_ENDS => {
                 action.log.say("The main step is still running; cleaning up what it holds anyway\n");
                 return Ledger::take_over(path).map(Some);
             }
-            Err(_) => clock.sleep(PAUSE).await,
+            Ok(None) => clock.sleep(PAUSE).await,
         }
     }
 }

@@ -105,7 +105,7 @@ pub(crate) async fn available(
     let mut missing = MissingTimer::new(clock, format!("the image {id}"));
     let mut since = None;
     images
-        .images
+        .pending
         .wait(run, id, limit, |state| {
             let Some(image) = state else { return missing.missing() };
             missing.seen();

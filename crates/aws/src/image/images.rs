@@ -24,7 +24,7 @@ pub(crate) struct Images {
     /// Snapshots that somebody waits for.
     pub(crate) snapshots: Poller<Snapshot>,
     /// Images that somebody waits for.
-    pub(super) images: Poller<Image>,
+    pub(super) pending: Poller<Image>,
     /// What was created and not seen yet.
     pub(crate) recent: RecentlyCreated,
     /// Descriptions of images that were looked up.
@@ -38,7 +38,7 @@ impl Images {
     pub(crate) fn new(client: Arc<Client>) -> Self {
         Self {
             snapshots: poller(&client, Timing { interval: INTERVAL, eager: None }, snapshots),
-            images: poller(&client, Timing { interval: INTERVAL, eager: Some(EAGER) }, images),
+            pending: poller(&client, Timing { interval: INTERVAL, eager: Some(EAGER) }, images),
             recent: RecentlyCreated::new(client.clock()),
             descriptions: DescriptionCache::default(),
             uefi: Mutex::default(),
@@ -47,6 +47,7 @@ impl Images {
     }
 
     /// The UEFI variables of an image, where it is known whether it has any.
+    #[expect(clippy::option_option, reason = "not looked up yet is not the same as an image without variables")]
     pub(super) fn known_uefi(&self, image: &str) -> Option<Option<String>> {
         self.uefi.lock().unwrap_or_else(PoisonError::into_inner).get(image).cloned()
     }

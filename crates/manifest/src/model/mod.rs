@@ -12,6 +12,7 @@ mod scalars;
 mod short;
 mod source;
 mod step;
+#[expect(clippy::struct_field_names, reason = "a step type's first key has the name of the type")]
 mod step_types;
 
 pub use collections::{OneOrMany, Ordered};

@@ -59,7 +59,7 @@ pub async fn send(machine: &dyn Communicator, request: &HttpRequest<'_>) -> Resu
     builder.allow_spaces_after_header_name_in_responses(true);
     builder.allow_obsolete_multiline_headers_in_responses(true);
     builder.ignore_invalid_headers_in_responses(true);
-    let failed = |error: hyper::Error| HttpError::of_head(error, &first.get());
+    let failed = |error: hyper::Error| HttpError::of_head(&error, &first.get());
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(failed)?;
     // The task ends when the body has been read, or is dropped.
     tokio::spawn(connection);

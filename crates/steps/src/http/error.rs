@@ -53,18 +53,18 @@ impl HttpError {
     }
 
     /// The failure of a request before the head of its answer was complete; `first` are the first bytes of that.
-    pub(super) fn of_head(error: hyper::Error, first: &[u8]) -> Self {
+    pub(super) fn of_head(error: &hyper::Error, first: &[u8]) -> Self {
         let http = b"HTTP/";
         let is_http = first.starts_with(http) || http.starts_with(first);
         if error.is_parse() || !is_http {
             return Self::NotHttp(first.to_vec());
         }
-        let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+        let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
         let reset = source.is_some_and(|source| is_closed(source.kind()));
         if reset || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
             return Self::Incomplete;
         }
-        Self::Connection(innermost(&error))
+        Self::Connection(innermost(error))
     }
 
     /// The failure of reading an answer's body.

@@ -61,6 +61,9 @@ pub enum FileKind {
     Any,
 }
 
+/// Reads the keys of a step as the settings of its type.
+type ReadSettings = fn(Map<String, Value>) -> Result<Arc<dyn StepSettings>, serde_json::Error>;
+
 /// One line of the registry.
 #[derive(Debug, Clone, Copy)]
 pub struct StepType {
@@ -71,7 +74,7 @@ pub struct StepType {
     /// Its keys whose values may hold secrets, beside `env`.
     pub secrets: &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
-    read: fn(Map<String, Value>) -> Result<Arc<dyn StepSettings>, serde_json::Error>,
+    read: ReadSettings,
 }
 
 impl StepType {
