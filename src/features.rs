@@ -35,6 +35,10 @@ pub(crate) const PLATFORMS: Platforms = Platforms(&[
 ]);
 
 /// The commands that a feature brings.
+#[cfg_attr(
+    all(feature = "aws", feature = "github"),
+    expect(clippy::large_enum_variant, reason = "made once, by the command line")
+)]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     #[cfg(feature = "aws")]

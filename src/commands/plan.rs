@@ -57,12 +57,13 @@ pub(crate) async fn plan(
         ControlFlow::Continue(planned) => planned,
         ControlFlow::Break(code) => return Ok(code),
     };
-    let permissions = match permissions {
-        true => match check_permissions(&session.run, &context, &images).await {
+    let permissions = if permissions {
+        match check_permissions(&session.run, &context, &images).await {
             Ok(permissions) => permissions,
             Err(error) => return Ok(Planned::fail(program, &loaded, session, &error).await),
-        },
-        false => Vec::new(),
+        }
+    } else {
+        Vec::new()
     };
     let denied = permissions.iter().any(|permission| permission.allowed == Some(false));
     let host = program.host.as_ref();
