@@ -157,7 +157,7 @@ fn what_goes_wrong_in_a_playbook_is_named() {
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: rm -f /usr/bin/python3*\n    - ping:\n",
         &["task `ping` failed", "The machine has no Python", "with a `raw` task"],
     );
-    fails("- hosts: all\n  tasks:\n    - no.such.module:\n", &["comes with a collection", "`requirements`"]);
+    fails("- hosts: all\n  tasks:\n    - no.such.module:\n", &["come with a collection", "`requirements`"]);
     fails("- hosts: all\n  roles: [nowhere]\n", &["nowhere", "exited with status"]);
     fails("- hosts: dbservers\n  tasks: [{ping: }]\n", &["no play of the playbook matched this machine", "`groups`"]);
     let fixture = fixture(&format!("{manifest}        requirements: requirements.yml\n"));
