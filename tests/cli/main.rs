@@ -24,6 +24,7 @@ mod first_steps;
 mod fixture;
 #[cfg(feature = "github")]
 mod github;
+mod https;
 mod import;
 mod local;
 #[cfg(feature = "local")]
