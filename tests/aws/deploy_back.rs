@@ -104,7 +104,7 @@ fn groups_on_default_or_latest_are_rolled_back_by_a_second_refresh() {
     assert_eq!((asked.as_str(), run), ("$Latest", vec![template_versions(&fixture, &latest).0[1].clone(); 5]));
 }
 
-/// Deploys, sends SIGINT once the refresh is half done, and judges that it ends in time.
+/// Deploys, sends SIGINT once the refresh is half done, and checks that it ends in time.
 fn cancelled(fixture: &Fixture, group: &str) {
     let child = fixture.command(&["bake"]).spawn().unwrap();
     until_run_with(fixture, group, "2", 2);

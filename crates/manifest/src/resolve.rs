@@ -23,7 +23,7 @@ impl<'a> Resolver<'a> {
         Self { sources, scope, shaped: Cell::new(false) }
     }
 
-    /// Whether an expression was evaluated whose value may have to have a shape, so that it has to be judged.
+    /// Whether an expression gave a value that the schema has to check: the schema saw only its text.
     pub(crate) fn has_shaped(&self) -> bool {
         self.shaped.get()
     }

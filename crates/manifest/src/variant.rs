@@ -89,7 +89,7 @@ impl Manifest {
         {
             return Some(evaluated);
         }
-        // Expressions gave values that nobody has judged: a number is text where text is wanted, what is nothing is unset.
+        // The schema has not seen the values of expressions: a number becomes text where text is expected, null is unset.
         let mut whole = whole(&image.node, settings, &lists);
         soften(self.validator.get_or_init(SchemaValidator::image), &mut whole);
         prune(&mut whole);
@@ -177,7 +177,7 @@ fn prune(value: &mut Value) {
     }
 }
 
-/// The image from the judge's form of it.
+/// The typed image, from the form that the schema validated.
 fn typed_whole(whole: &Value, lists: &[Vec<(usize, Value)>; 3]) -> Result<Evaluated, serde_json::Error> {
     let mut settings = whole.as_object().cloned().unwrap_or_default();
     let mut softened = lists.clone();
@@ -190,7 +190,8 @@ fn typed_whole(whole: &Value, lists: &[Vec<(usize, Value)>; 3]) -> Result<Evalua
     typed(&settings, &softened)
 }
 
-/// The image as the judge wants it: steps that don't run leave a harmless one in their place, so that indices fit.
+/// The image in the form that the schema validates. A step that does not run is replaced by a valid one, so that the
+/// indices of the others still match the manifest.
 fn whole(node: &Node, mut settings: Map<String, Value>, lists: &[Vec<(usize, Value)>; 3]) -> Value {
     for (phase, list) in PHASES.iter().zip(lists) {
         let count = node.get(phase.as_str()).map_or(0, |steps| steps.items().len());

@@ -206,8 +206,8 @@ impl Walk {
         Some(path)
     }
 
-    /// A path with an expression in it. What lies below a folder that is known is judged by that folder; a name alone is
-    /// looked for in the usual ones.
+    /// A path with an expression in it. Below a known folder, the folder decides; a name alone is looked up in the
+    /// usual folders.
     fn dynamic(&mut self, doc: &Doc, name: &Node, text: &str, folders: &[&str]) {
         let (before, after) = text.split_once("{{").unwrap_or((text, ""));
         let folder = before.rsplit_once('/').map(|(folder, _)| if folder.is_empty() { "/" } else { folder });

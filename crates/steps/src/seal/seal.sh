@@ -4,7 +4,7 @@ export LC_ALL=C
 set +e
 
 count=0
-# gone WHAT PATH…: removes and counts; a path that stays is told.
+# gone WHAT PATH…: removes and counts; a path that stays is reported.
 gone() {
   what=$1
   shift
@@ -13,9 +13,16 @@ gone() {
     if rm -rf "$path" 2>/dev/null; then count=$((count + 1)); else printf 'failed\t%s (%s)\n' "$path" "$what"; fi
   done
 }
-# told NAME [UNIT]: what was counted since the last time.
-told() {
-  [ "$count" -gt 0 ] && printf 'removed\t%s%s\n' "${2:+$count }" "$1"
+# removed NAME: something was removed since the last time. removed ONE MANY: how many.
+removed() {
+  if [ "$count" -eq 0 ]; then return; fi
+  if [ -z "${2-}" ]; then
+    printf 'removed\t%s\n' "$1"
+  elif [ "$count" -eq 1 ]; then
+    printf 'removed\t1 %s\n' "$1"
+  else
+    printf 'removed\t%s %s\n' "$count" "$2"
+  fi
   count=0
 }
 homes() {
@@ -37,10 +44,10 @@ if [ -n "$keys" ]; then
     if [ -n "$rest" ]; then printf '%s\n' "$rest" >"$file"; else : >"$file"; fi || printf 'failed\t%s\n' "$file"
     count=$((count + found))
   done
-  told 'authorized keys' n
+  removed 'authorized key' 'authorized keys'
 fi
 login_files
-told "of the bake's own files" n
+removed 'file of the bake' 'files of the bake'
 
 if [ -z "$keep_host_keys" ]; then
   gone 'host keys' /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/ssh/ssh_host_*_key-cert.pub /etc/dropbear/dropbear_*_host_key
@@ -48,12 +55,12 @@ if [ -z "$keep_host_keys" ]; then
     [ ! -e /lib/systemd/system/ssh-keygen.service ] && [ ! -e /etc/init.d/sshd ]; then
     printf 'warn\thost-keys\n'
   fi
-  told 'SSH host key files' n
+  removed 'SSH host key file' 'SSH host key files'
 fi
 
 # As `cloud-init clean`: the next boot is a first one. Seeds and scripts of the image's author stay.
 gone 'cloud-init state' /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
-told 'cloud-init state'
+removed 'cloud-init state'
 
 # Emptied, not deleted: a missing one means first boot to systemd (machine-id(5)).
 if [ -z "$keep_machine_id" ]; then
@@ -61,7 +68,7 @@ if [ -z "$keep_machine_id" ]; then
     if : >/etc/machine-id; then count=1; else printf 'failed\t/etc/machine-id\n'; fi
   fi
   [ -L /var/lib/dbus/machine-id ] || gone 'machine id' /var/lib/dbus/machine-id
-  told 'the machine id'
+  removed 'the machine id'
 fi
 
 # A stopped service doesn't write its seed again when the machine goes down.
@@ -69,13 +76,13 @@ if [ -d /run/systemd/system ]; then
   systemctl stop systemd-random-seed.service >/dev/null 2>&1
 fi
 gone 'random seed' /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/misc/random-seed /var/lib/seedrng
-told 'the random seed'
+removed 'the random seed'
 
 gone 'DHCP leases' /var/lib/dhcp/*.lease* /var/lib/dhclient/* /var/lib/dhcpcd/*.lease* /var/lib/udhcpc/* \
   /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps
-told 'DHCP leases' n
+removed 'DHCP lease' 'DHCP leases'
 gone 'network rules' /etc/udev/rules.d/70-persistent-net.rules /etc/resolv.conf.dhclient* /etc/resolv.conf.predhclient* /etc/resolv.conf.bak
-told 'leftovers of the network' n
+removed 'network state file' 'network state files'
 
 if [ -z "$keep_history" ]; then
   IFS='
@@ -88,7 +95,7 @@ if [ -z "$keep_history" ]; then
       "$home/.psql_history" "$home/.sqlite_history" "$home/.node_repl_history"
   done
   unset IFS
-  told 'shell histories' n
+  removed 'shell history' 'shell histories'
 fi
 
 # Archives and lists: both are old when the image boots, and `apt-get update` brings the lists back.
@@ -96,7 +103,7 @@ if [ -z "$keep_caches" ]; then
   gone 'package caches' /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/* /var/cache/apt/*.bin /var/lib/apt/lists/* \
     /var/cache/dnf/* /var/cache/yum/* /var/cache/libdnf5/* /var/cache/zypp/* /var/cache/apk/* /var/lib/dnf/repos/*
   [ -d /var/lib/apt/lists ] && mkdir -p /var/lib/apt/lists/partial && chown _apt:root /var/lib/apt/lists/partial 2>/dev/null
-  told 'package caches'
+  removed 'package caches'
 fi
 
 # Below the folders, never the folders; nothing that is mounted inside.
@@ -105,7 +112,7 @@ for folder in /tmp /var/tmp; do
   count=$((count + $(find "$folder" -xdev -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)))
   find "$folder" -xdev -mindepth 1 -delete 2>/dev/null
 done
-told 'temporary files'
+removed 'temporary files'
 
 # Last, because all of the above may write some. Running services keep their files open, so those are emptied; what was
 # rotated away goes. The journal goes on in memory.
@@ -118,7 +125,7 @@ if [ -z "$keep_logs" ] && [ -d /var/log ]; then
   find /var/log -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.zst' -o -name '*.bz2' -o -name '*.old' -o -name '*.[0-9]' -o -name '*-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]' \) -delete 2>/dev/null
   count=$((count + $(find /var/log -xdev -type f -size +0c 2>/dev/null | wc -l)))
   find /var/log -xdev -type f -size +0c -exec sh -c 'for file; do : >"$file"; done' sh {} + 2>/dev/null
-  told 'log files' n
+  removed 'log file' 'log files'
 fi
 
 # An image of an overlay is made of files; only a disk has to have them, and `sync` would wait for all that the host has
