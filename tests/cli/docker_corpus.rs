@@ -181,10 +181,10 @@ fn the_docker_builders_of_the_corpus_bake_as_they_are() {
     let version = image["version"].as_str().unwrap();
     for words in [
         &format!("push {REPOSITORY}:0.1"),
-        &format!("Nothing was pushed: {REPOSITORY}:0.1 is missing in the registry."),
-        "Look whether docker.io is up and the engine gets there",
-        &format!("stays in this engine as java-ami/docker:{version}"),
-        "`ami-bake publish --report bake-report.json` pushes what is missing",
+        &format!("Nothing was pushed; missing in the registry: {REPOSITORY}:0.1."),
+        "Check that the daemon can reach docker.io",
+        &format!("is kept in the Docker daemon as java-ami/docker:{version}"),
+        "Run `ami-bake publish --report bake-report.json` to push",
     ] {
         assert!(failed.stderr.contains(words), "{words} is not in\n{}", failed.stderr);
     }

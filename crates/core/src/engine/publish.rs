@@ -12,7 +12,7 @@ use crate::engine::image::publish_again;
 use crate::engine::options::{BakeContext, Options};
 use crate::engine::retention::retire;
 use crate::engine::schedule::exit_code;
-use crate::engine::stage::stage;
+use crate::engine::stage::{stage, started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Decision, Event, Stage};
 use crate::failure::Failure;
@@ -47,13 +47,7 @@ pub enum Work {
 pub async fn publish(run: &Run, context: &BakeContext, options: &Options, chosen: &Chosen, work: Work) -> u8 {
     let drafts = Arc::clone(&context.recipe).drafts().into_iter();
     let drafts: Vec<Draft> = drafts.filter(|draft| chosen.is_meant(&draft.variant.key)).collect();
-    run.emit(Event::RunStarted {
-        run: run.id().to_owned(),
-        namespace: context.recipe.namespace().to_owned(),
-        platform: context.platform.capabilities().platform.to_owned(),
-        region: context.platform.region(),
-        images: drafts.iter().map(|draft| draft.variant.key.clone()).collect(),
-    });
+    started(run, context, drafts.iter().map(|draft| draft.variant.key.clone()).collect());
     let results = join_all(drafts.iter().map(|draft| one(run, context, options, draft, chosen, work))).await;
     if run.cancel.is_cancelled() {
         clean_up(run, context.platform.as_ref()).await;

@@ -13,7 +13,7 @@ use crate::engine::deploy::deploy;
 use crate::engine::image::{bake_image, publish_again, reregister};
 use crate::engine::options::{BakeContext, Options};
 use crate::engine::published::Published;
-use crate::engine::stage::stage;
+use crate::engine::stage::{stage, started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Decision, Event, Stage};
 use crate::failure::Failure;
@@ -43,13 +43,7 @@ struct Siblings {
 /// Bakes every variant of the recipe and returns the exit code; everything else is emitted as events.
 pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
     let drafts = Arc::clone(&context.recipe).drafts();
-    run.emit(Event::RunStarted {
-        run: run.id().to_owned(),
-        namespace: context.recipe.namespace().to_owned(),
-        platform: context.platform.capabilities().platform.to_owned(),
-        region: context.platform.region(),
-        images: drafts.iter().map(|draft| draft.variant.key.clone()).collect(),
-    });
+    started(run, context, drafts.iter().map(|draft| draft.variant.key.clone()).collect());
     let siblings = Siblings {
         outcomes: drafts.iter().map(|draft| (draft.variant.key.clone(), watch::channel(BaseOutcome::Open).0)).collect(),
         published: Published::for_images(drafts.len()),

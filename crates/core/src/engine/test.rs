@@ -7,7 +7,7 @@ use semver::Version;
 use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::image::test_candidate;
 use crate::engine::options::{BakeContext, Options};
-use crate::engine::stage::stage;
+use crate::engine::stage::{stage, started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Stage};
 use crate::failure::Failure;
@@ -16,13 +16,7 @@ use crate::run::Run;
 
 /// Boots the image `id` and runs the test steps of `key`; returns the exit code; everything else is emitted as events.
 pub async fn test(run: &Run, context: &BakeContext, options: &Options, key: &ImageKey, id: &str) -> u8 {
-    run.emit(Event::RunStarted {
-        run: run.id().to_owned(),
-        namespace: context.recipe.namespace().to_owned(),
-        platform: context.platform.capabilities().platform.to_owned(),
-        region: context.platform.region(),
-        images: vec![key.clone()],
-    });
+    started(run, context, vec![key.clone()]);
     let result = run.until_cancelled(test_image(&run.for_image(key), context, options, key, id)).await.flatten();
     let failure = result.as_ref().err().map(Failure::from);
     run.for_image(key).emit(Event::ImageFinished { image: None, reused: true, failure, skipped: false });

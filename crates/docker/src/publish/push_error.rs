@@ -53,7 +53,6 @@ fn advice(host: &str, source: CredentialSource, message: &str) -> String {
 fn summary(done: &[Reference], open: &[Reference]) -> String {
     let list = |references: &[Reference]| references.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match (done, open) {
-        ([], [one]) => format!("Nothing was pushed; missing in the registry: {one}."),
         ([], _) => format!("Nothing was pushed; missing in the registry: {}.", list(open)),
         _ => format!("Pushed: {}. Not pushed: {}.", list(done), list(open)),
     }

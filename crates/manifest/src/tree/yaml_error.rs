@@ -24,7 +24,11 @@ pub(super) fn finding(file: FileId, text: &str, error: &ScanError) -> Diagnostic
         let width = text[start..].chars().next().filter(|first| *first != '\n').map_or(0, char::len_utf8);
         Span { file, start: to_u32(start), end: to_u32(start + width) }
     };
-    if let Some(tab) = tab.filter(|_| indent.trim().is_empty()) {
+    // The line after a value without quotes would continue it: the error is at the value's end, the tab on the next line.
+    let continued = matches!(error.kind(), ErrorKind::TabInPlainScalar)
+        .then(|| text[offset..].find('\t').map(|at| offset + at))
+        .flatten();
+    if let Some(tab) = tab.filter(|_| indent.trim().is_empty()).or(continued) {
         return Diagnostic::error("syntax", at(tab), "tabs are not allowed for indentation")
             .help("Indent with spaces, two per level.");
     }

@@ -21,6 +21,24 @@ images:
 }
 
 #[test]
+fn a_tab_indents_the_line_after_a_value() {
+    refused(
+        r##"format: 1
+name: shop
+	images: {}
+"##,
+        r##"error[syntax]: tabs are not allowed for indentation
+ --> bake.yml:3:1
+  |
+3 |     images: {}
+  | ^
+  |
+  = help: Indent with spaces, two per level.
+"##,
+    );
+}
+
+#[test]
 fn an_open_quote() {
     refused(
         r##"format: 1
