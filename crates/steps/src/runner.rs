@@ -11,9 +11,9 @@ use ami_bake_core::{Result, Run};
 use async_trait::async_trait;
 
 use crate::packages::packages;
-use crate::registry::step_type;
 use crate::scan::{begin, scan};
 use crate::seal::seal;
+use crate::step_types::step_type;
 
 /// Applies steps to machines.
 #[derive(Debug, Default)]

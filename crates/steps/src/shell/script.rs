@@ -1,4 +1,4 @@
-//! The step types `run` and `script`.
+//! Scripts, for the step types `run` and `script` and for other crates.
 
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Exit, Reader};
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::{FileHash, RunStep, ScriptStep, Step};
+use ami_bake_core::plan::{FileHash, Step};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
-use async_trait::async_trait;
 use tokio::task::JoinHandle;
 
 use super::{Program, Tail, ended, environment, words};
 use crate::local::{Chunks, Verified, blocking};
-use crate::step_type::StepType;
 
 /// What a script is run with when nothing else is said.
 const BASH: [&str; 3] = ["bash", "-euo", "pipefail"];
@@ -163,38 +161,25 @@ impl<'a> Script<'a> {
             None => Ok(exit),
         }
     }
-}
-
-#[async_trait]
-impl StepType for RunStep {
-    async fn apply(
-        &self,
+    /// Runs it as a step of its own.
+    ///
+    /// # Errors
+    /// When it could not be run, or didn't exit with 0.
+    pub(crate) async fn apply(
+        mut self,
         run: &Run,
         on: &ConnectedMachine<'_>,
         step: &Step,
         output: &mut dyn OutputSink,
     ) -> Result<()> {
-        let interpreter = Interpreter::of(self.shell.as_deref()).map_err(|error| error.at(step.route.key("shell")))?;
-        let mut script = Script::text(&self.script, interpreter);
-        (script.user, script.folder) = (self.user.as_deref(), self.working_directory.as_deref());
-        apply(run, on, step, script, output).await
-    }
-}
-
-#[async_trait]
-impl StepType for ScriptStep {
-    async fn apply(
-        &self,
-        run: &Run,
-        on: &ConnectedMachine<'_>,
-        step: &Step,
-        output: &mut dyn OutputSink,
-    ) -> Result<()> {
-        let script = Script::file(&self.path, self.shell.as_deref(), step.inputs.file(&self.path)).await;
-        let mut script = script.map_err(|error| error.at(step.route.key("script")))?;
-        (script.user, script.folder) = (self.user.as_deref(), self.working_directory.as_deref());
-        script.args = &self.args;
-        apply(run, on, step, script, output).await
+        self.timeout = step.timeout;
+        let mut tail = Tail::new(output);
+        let exit = self.execute(run, on, step, &mut tail).await?;
+        if exit.success() {
+            Ok(())
+        } else {
+            Err(ended(step, "the script", &exit, tail.last_lines(run)).at(step.route.clone()))
+        }
     }
 }
 
@@ -209,27 +194,6 @@ fn open(path: &Path) -> std::io::Result<(std::fs::File, u64, Vec<u8>)> {
     (&mut file).take(4096).read_to_end(&mut start)?;
     file.rewind()?;
     Ok((file, metadata.len(), start))
-}
-
-/// Runs a script as a step of its own.
-///
-/// # Errors
-/// When it could not be run, or didn't exit with 0.
-async fn apply(
-    run: &Run,
-    on: &ConnectedMachine<'_>,
-    step: &Step,
-    mut script: Script<'_>,
-    output: &mut dyn OutputSink,
-) -> Result<()> {
-    script.timeout = step.timeout;
-    let mut tail = Tail::new(output);
-    let exit = script.execute(run, on, step, &mut tail).await?;
-    if exit.success() {
-        Ok(())
-    } else {
-        Err(ended(step, "the script", &exit, tail.last_lines(run)).at(step.route.clone()))
-    }
 }
 
 fn head(interpreter: &Interpreter, args: &[String], user: &str, folder: &str, token: &str, exports: &str) -> String {

@@ -10,7 +10,7 @@ use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
-use crate::expect::execute;
+use super::expect::execute;
 use crate::poll::{ATTEMPT, Observation, PollLimits, poll};
 use crate::shell::ask;
 use crate::step_type::StepType;

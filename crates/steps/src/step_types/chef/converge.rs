@@ -11,9 +11,9 @@ use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use super::super::files::upload;
 use super::configuration::{FOLDERS, command, node, solo};
 use super::exit_status::{self, ExitMeaning};
-use crate::files::upload;
 use crate::shell::{Interpreter, Script, Tail, ask, ask_with, ended};
 use crate::step_type::StepType;
 

@@ -1,9 +1,18 @@
-//! The table of the step types: a new one is a folder in this crate and a line here.
+//! The step types, each a file or folder below `step_types`: what it does on a machine. A new one is declared and registered
+//! here.
+
+mod ansible;
+mod chef;
+mod expect;
+mod files;
+mod foreign;
+mod reboot;
+mod run;
+mod script;
+mod wait;
 
 use ami_bake_core::plan::StepAction;
 
-use crate::foreign::Foreign;
-use crate::reboot::Reboot;
 use crate::step_type::StepType;
 
 /// The step type of an action.
@@ -15,8 +24,8 @@ pub(crate) fn step_type(action: &StepAction) -> &dyn StepType {
         StepAction::Download(download) => download,
         StepAction::Ansible(ansible) => ansible,
         StepAction::Chef(chef) => chef,
-        StepAction::Component(_) => &Foreign,
-        StepAction::Reboot => &Reboot,
+        StepAction::Component(_) => &foreign::Foreign,
+        StepAction::Reboot => &reboot::Reboot,
         StepAction::Wait(wait) => wait,
         StepAction::Expect(expectation) => expectation,
     }

@@ -1,4 +1,4 @@
-//! What other crates do on a machine with the means of this one: their scripts run as this crate's own do.
+//! Scripts of other crates: they run as this crate's own do.
 
 use std::time::Duration;
 
@@ -6,21 +6,9 @@ use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
 use ami_bake_core::provision::ConnectedMachine;
-use ami_bake_core::{Error, Result, Run};
-use async_trait::async_trait;
+use ami_bake_core::{Result, Run};
 
-use crate::shell::{Interpreter, LastLines, Script, Tail};
-use crate::step_type::StepType;
-
-/// A step type that another crate applies, in front of this one.
-pub(crate) struct Foreign;
-
-#[async_trait]
-impl StepType for Foreign {
-    async fn apply(&self, _: &Run, _: &ConnectedMachine<'_>, step: &Step, _: &mut dyn OutputSink) -> Result<()> {
-        Err(Error::internal(format!("no provisioner for steps of the type `{}`", step.action.name())))
-    }
-}
+use super::{Interpreter, LastLines, Script, Tail};
 
 /// A script, and what it is run with.
 #[derive(Debug, Clone, Copy)]

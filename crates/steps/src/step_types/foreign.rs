@@ -1,0 +1,19 @@
+//! Step types that another crate applies, in front of this one.
+
+use ami_bake_core::output::OutputSink;
+use ami_bake_core::plan::Step;
+use ami_bake_core::provision::ConnectedMachine;
+use ami_bake_core::{Error, Result, Run};
+use async_trait::async_trait;
+
+use crate::step_type::StepType;
+
+/// A step type that another crate applies, in front of this one.
+pub(crate) struct Foreign;
+
+#[async_trait]
+impl StepType for Foreign {
+    async fn apply(&self, _: &Run, _: &ConnectedMachine<'_>, step: &Step, _: &mut dyn OutputSink) -> Result<()> {
+        Err(Error::internal(format!("no provisioner for steps of the type `{}`", step.action.name())))
+    }
+}
