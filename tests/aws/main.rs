@@ -21,6 +21,7 @@ mod fleet;
 mod import;
 mod life;
 mod lineage;
+mod matrix;
 mod owner;
 mod policy;
 mod publish;

@@ -61,6 +61,16 @@ pub(crate) fn parameter(fixture: &Fixture, region: &str, name: &str) -> Value {
     parameter_of(fixture, ACCOUNT, region, name)
 }
 
+/// Names and values of all parameters of a region.
+pub(crate) fn parameters(fixture: &Fixture, region: &str) -> Vec<(String, String)> {
+    let head = "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: AmazonSSM.GetParametersByPath";
+    let body = json!({"Path": "/images", "Recursive": true}).to_string();
+    let answer: Value = serde_json::from_str(&owner(fixture, "ssm", region, head, &body)).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let found = answer["Parameters"].as_array().into_iter().flatten();
+    found.map(|parameter| (text(&parameter["Name"]), text(&parameter["Value"]))).collect()
+}
+
 /// What stands in an element of an answer.
 pub(crate) fn element(answer: &str, name: &str) -> String {
     let (_, rest) = answer.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {answer}"));

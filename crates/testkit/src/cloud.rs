@@ -120,26 +120,27 @@ impl Cloud {
     /// Keeps in progress what calls of `action` begin, until the hold is released: an instance pending, stopping or
     /// shutting down, an image or a snapshot pending.
     pub fn hold(&self, action: &str) -> Hold<'_> {
-        self.hold_by(&serde_json::json!({"kind": "hold", "action": action}))
+        self.rule(&serde_json::json!({"kind": "hold", "action": action}))
     }
 
     /// Keeps calls of `action` without an answer until the hold is released.
     pub fn hold_answer(&self, action: &str) -> Hold<'_> {
-        self.hold_by(&serde_json::json!({"kind": "hold-answer", "action": action}))
+        self.rule(&serde_json::json!({"kind": "hold-answer", "action": action}))
     }
 
     /// Keeps the next instance refresh in progress at so many percent until the hold is released.
     pub fn hold_refresh(&self, at: u32) -> Hold<'_> {
         let rule = serde_json::json!({"kind": "hold", "action": "StartInstanceRefresh", "at": at, "times": 1});
-        self.hold_by(&rule)
+        self.rule(&rule)
     }
 
     /// Lets machines that are launched from now on lose SSH when the hold is released.
     pub fn hold_ssh(&self) -> Hold<'_> {
-        self.hold_by(&serde_json::json!({"kind": "drop-ssh"}))
+        self.rule(&serde_json::json!({"kind": "drop-ssh"}))
     }
 
-    fn hold_by(&self, rule: &Value) -> Hold<'_> {
+    /// Adds a fault rule (tests/cloud/README.md) that the test watches, and may end.
+    pub fn rule(&self, rule: &Value) -> Hold<'_> {
         let added = self.ask("POST", "faults", Some(rule));
         Hold { cloud: self, id: added[0]["id"].as_u64().unwrap() }
     }
@@ -172,6 +173,11 @@ impl Cloud {
     /// Everything that clients created and that still exists, by account, region and kind.
     pub fn leaks(&self) -> Value {
         self.ask("GET", "leaks", None)
+    }
+
+    /// Every ID in the answers of calls that create something, whether it still exists or not.
+    pub fn created(&self) -> Vec<String> {
+        serde_json::from_value(self.ask("GET", "created", None)).unwrap()
     }
 
     /// Every call so far.
@@ -290,7 +296,7 @@ impl Cloud {
     }
 }
 
-/// Something in the cloud that stays as it is until the test releases it.
+/// A rule of the cloud. What it holds stays as it is until the test releases it.
 #[must_use]
 pub struct Hold<'a> {
     cloud: &'a Cloud,
@@ -307,7 +313,7 @@ impl Hold<'_> {
         wait::until_true("nothing was held", || self.is_reached());
     }
 
-    /// Whether the cloud holds something by it.
+    /// Whether a call has met it.
     pub fn is_reached(&self) -> bool {
         let rules = self.cloud.ask("GET", "faults", None);
         rules.as_array().unwrap().iter().any(|rule| rule["id"] == self.id && rule["hits"] != 0)

@@ -72,6 +72,11 @@ class Admin:
         self.world.calls.clear()
         return {}
 
+    def get_created(self, _):
+        """Every id in the answer of a call that creates something, in the order of creation: gone or not."""
+        with self.world.lock:
+            return list(self.world.created)
+
     def get_transitions(self, _):
         return self.world.latency.served()
 

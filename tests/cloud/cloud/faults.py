@@ -4,7 +4,7 @@ import itertools
 import threading
 
 # Judged when a call comes in.
-CALL_KINDS = {"error", "throttle", "lose-answer", "hang", "hold-answer", "stale", "not-found-at-first"}
+CALL_KINDS = {"error", "deny", "throttle", "lose-answer", "hang", "hold-answer", "stale", "not-found-at-first"}
 # Judged when a machine is made.
 MACHINE_KINDS = {"pending-to-terminated", "wrong-host-key", "no-sshd", "drop-ssh", "ignore-power-button", "no-power-line", "slow-cloud-init"}
 # Judged when an image or a snapshot is made.
@@ -17,7 +17,7 @@ PARAMETER_KINDS = {"parameter-refused"}
 HOLD_KINDS = {"hold"}
 KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS | GROUP_KINDS | PARAMETER_KINDS | HOLD_KINDS
 # Rules that fit any number of calls unless `times` says otherwise.
-LASTING_KINDS = {"stale", "not-found-at-first", "hold", "hold-answer", "drop-ssh"}
+LASTING_KINDS = {"deny", "stale", "not-found-at-first", "hold", "hold-answer", "drop-ssh"}
 ALIASES = {
     "instance_type": "InstanceType", "image_id": "ImageId", "subnet_id": "SubnetId", "az": "Placement.AvailabilityZone",
     "availability_zone": "Placement.AvailabilityZone", "name": "Name", "market": "InstanceMarketOptions.MarketType", "region": "@region", "account": "@account",

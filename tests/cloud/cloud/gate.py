@@ -7,7 +7,7 @@ import traceback
 
 from moto.core.responses import BaseResponse
 
-from . import faults, wire
+from . import faults, permissions, wire
 from .ec2 import limits
 from .wire import Refusal
 
@@ -64,6 +64,8 @@ class Gate:
         if rule and rule.kind == "error":
             error = rule.options.get("error", {})
             raise Refusal(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("http", 500)))
+        if rule and rule.kind == "deny":
+            raise permissions.refusal(call)
         if rule and rule.kind == "throttle":
             from .throttle import refusal
             raise refusal(call)

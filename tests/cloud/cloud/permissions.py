@@ -35,14 +35,19 @@ class Permissions:
 
     def check(self, call):
         name = f"{call.service}:{call.action}"
-        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in self._deny):
-            return
-        where = resource(call)
-        because = f"User: {call.principal} is not authorized to perform: {name} on resource: {where} because no identity-based policy allows the {name} action"
-        if call.service == "ec2":
-            raise Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {because}. Encoded authorization failure message: {encode(call, name, where)}", 403)
-        code, status = {"ssm": ("AccessDeniedException", 400), "imagebuilder": ("AccessDeniedException", 403)}.get(call.service, ("AccessDenied", 403))
-        raise Refusal(code, because, status)
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self._deny):
+            raise refusal(call)
+
+
+def refusal(call):
+    """How the service refuses a call that no policy allows."""
+    name = f"{call.service}:{call.action}"
+    where = resource(call)
+    because = f"User: {call.principal} is not authorized to perform: {name} on resource: {where} because no identity-based policy allows the {name} action"
+    if call.service == "ec2":
+        return Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {because}. Encoded authorization failure message: {encode(call, name, where)}", 403)
+    code, status = {"ssm": ("AccessDeniedException", 400), "imagebuilder": ("AccessDeniedException", 403)}.get(call.service, ("AccessDenied", 403))
+    return Refusal(code, because, status)
 
 
 def resource(call):

@@ -1,0 +1,114 @@
+//! The faults, and the calls that get them.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// A call that changes something, as a run without faults makes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    /// `ec2:RunInstances`.
+    pub(super) action: String,
+    pub(super) region: String,
+    /// Which of the action's calls in this region, from zero.
+    pub(super) nth: usize,
+}
+
+impl Target {
+    /// The action without its service.
+    pub(super) fn name(&self) -> &str {
+        self.action.split_once(':').map_or(self.action.as_str(), |(_, name)| name)
+    }
+
+    fn rule(&self, kind: &str, more: &Value) -> Value {
+        let mut rule =
+            json!({"kind": kind, "action": self.action, "region": self.region, "skip": self.nth, "times": 1});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            rule[name] = value.clone();
+        }
+        rule
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{} {}", self.action, self.nth + 1, self.region)
+    }
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    /// An HTTP 500; nothing was done.
+    ErrorBefore,
+    /// It is done, and answered with an HTTP 500.
+    ErrorAfter,
+    /// It is done, and the connection breaks.
+    Dropped,
+    /// Refused three times for its rate.
+    Throttled,
+    /// Refused for want of a permission, from this call on.
+    Denied,
+    /// No answer for 60 s of the program's time; nothing was done.
+    Silent,
+    /// The program is killed while it waits for the answer. The call is done or not, and the cleaner follows.
+    Killed { done: bool, cleaner: Cleaner },
+}
+
+/// Who cleans up after a killed program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cleaner {
+    /// The post step of the action.
+    Post,
+    /// `ami-bake sweep MANIFEST --yes`.
+    Sweep,
+}
+
+impl Fault {
+    /// In the order of the table.
+    pub(super) const ALL: [Self; 10] = [
+        Self::ErrorBefore,
+        Self::ErrorAfter,
+        Self::Dropped,
+        Self::Throttled,
+        Self::Denied,
+        Self::Silent,
+        Self::Killed { done: true, cleaner: Cleaner::Post },
+        Self::Killed { done: false, cleaner: Cleaner::Post },
+        Self::Killed { done: true, cleaner: Cleaner::Sweep },
+        Self::Killed { done: false, cleaner: Cleaner::Sweep },
+    ];
+
+    /// Its column.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ErrorBefore => "500-before",
+            Self::ErrorAfter => "500-after",
+            Self::Dropped => "dropped",
+            Self::Throttled => "throttled",
+            Self::Denied => "denied",
+            Self::Silent => "silent",
+            Self::Killed { done: true, cleaner: Cleaner::Post } => "kill-done-post",
+            Self::Killed { done: false, cleaner: Cleaner::Post } => "kill-undone-post",
+            Self::Killed { done: true, cleaner: Cleaner::Sweep } => "kill-done-sweep",
+            Self::Killed { done: false, cleaner: Cleaner::Sweep } => "kill-undone-sweep",
+        }
+    }
+
+    /// The cloud's rule for it (tests/cloud/README.md).
+    pub(super) fn rule(self, target: &Target) -> Value {
+        let hang = json!({"seconds": 3600});
+        match self {
+            Self::ErrorBefore => {
+                let error = json!({"code": "InternalError", "message": "An internal error has occurred", "http": 500});
+                target.rule("error", &json!({ "error": error }))
+            }
+            Self::ErrorAfter => target.rule("lose-answer", &json!({"http": 500})),
+            Self::Dropped => target.rule("lose-answer", &json!({})),
+            Self::Throttled => target.rule("throttle", &json!({"times": 3})),
+            Self::Denied => target.rule("deny", &json!({"times": null})),
+            Self::Silent | Self::Killed { done: false, .. } => target.rule("hang", &hang),
+            Self::Killed { done: true, .. } => target.rule("hold-answer", &json!({})),
+        }
+    }
+}
