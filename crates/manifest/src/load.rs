@@ -268,7 +268,8 @@ impl Loading<'_> {
             return None;
         }
         let finding = Diagnostic::error("unknown-platform", span, format!("unknown platform `{word}`"));
-        self.findings.push(finding.help("Platforms: `aws`, `local` and `docker`. Expressions are not supported here."));
+        let names = words::list(&Platform::ALL.map(Platform::as_str), "and");
+        self.findings.push(finding.help(format!("Platforms: {names}. Expressions are not supported here.")));
         None
     }
 

@@ -16,9 +16,7 @@ mod retention;
 mod source;
 mod step;
 
-pub use action::{
-    AnsibleStep, ChefStep, ComponentStep, DownloadStep, RunStep, ScriptStep, StepAction, UploadStep, WaitFor, WaitStep,
-};
+pub use action::*;
 pub use container::{ContainerChanges, ContainerPublish, RegistryLogin};
 pub use deployment::{Deployment, Refresh, Strategy};
 pub use digest::{Digest, Digester};

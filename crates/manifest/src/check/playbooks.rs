@@ -7,8 +7,8 @@ use ami_bake_core::plan::{AnsibleStep, ImagePlan, StepAction};
 
 use super::steps::own;
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
-use crate::lower::playbook;
 use crate::manifest::ImageEntry;
+use crate::playbook;
 use crate::tree::{self, Node};
 
 /// Warns about plays that would run on this computer instead of the machine, and notes files that the digest cannot

@@ -10,7 +10,7 @@ use super::{Draft, rootfs};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
 use crate::manifest::Manifest;
-use crate::model::{AmiSource, ArchitectureChoice, Platform, Source};
+use crate::model::{AmiSource, ArchitectureChoice, PlatformSource, Source};
 use crate::resolve::Resolver;
 use crate::words;
 
@@ -79,56 +79,39 @@ pub(super) fn query(
             findings,
         );
     }
-    let missing = |findings: &mut Vec<Diagnostic>, key: &str, example: &str| {
-        findings.push(
-            Diagnostic::error(
-                "missing-source",
-                span,
-                format!("the image `{}` has no source for the platform `{key}`", image.name),
-            )
-            .help(format!("Add {example} below `source`, or exclude this platform with the image's `platforms`."))
-            .route(route.clone()),
-        );
-    };
-    let query = match manifest.platform {
-        Platform::Aws => {
-            let Some(ami) = &source.ami else {
-                missing(findings, "aws", "`ami: {owner: …, name: …}`");
-                return None;
-            };
+    let query = match source.on(manifest.platform) {
+        Ok(PlatformSource::Ami(ami)) => {
             self::ami(ami, node.entry("ami").map_or(span, |entry| entry.key_span), &route.key("ami"), findings)?
         }
-        Platform::Local => match &source.local {
-            Some(local) if local == "host" => SourceQuery::Reference(local.clone()),
-            Some(path) => {
-                let full = manifest.folder.join(path);
-                let at = node.place(&Route::root().key("local"));
-                if full.exists() {
-                    findings.extend(rootfs::wrong(&full).map(|(why, help)| {
-                        Diagnostic::error("wrong-file", at, format!("`{path}` {why}"))
-                            .help(help)
-                            .route(route.key("local"))
-                    }));
-                } else {
-                    findings.push(
-                        Diagnostic::error("no-such-file", at, format!("`{path}` not found"))
-                            .help("`local` must be `host`, a root directory, or a tarball of one.")
-                            .route(route.key("local")),
-                    );
-                }
-                SourceQuery::Reference(full.display().to_string())
+        Ok(PlatformSource::RootFileSystem("host")) => SourceQuery::Reference("host".to_owned()),
+        Ok(PlatformSource::RootFileSystem(path)) => {
+            let full = manifest.folder.join(path);
+            let at = node.place(&Route::root().key("local"));
+            if full.exists() {
+                findings.extend(rootfs::wrong(&full).map(|(why, help)| {
+                    Diagnostic::error("wrong-file", at, format!("`{path}` {why}")).help(help).route(route.key("local"))
+                }));
+            } else {
+                findings.push(
+                    Diagnostic::error("no-such-file", at, format!("`{path}` not found"))
+                        .help("`local` must be `host`, a root directory, or a tarball of one.")
+                        .route(route.key("local")),
+                );
             }
-            None => {
-                missing(findings, "local", "`local: host`");
-                return None;
-            }
-        },
-        Platform::Docker => {
-            let Some(reference) = source.docker else {
-                missing(findings, "docker", "`docker: IMAGE`");
-                return None;
-            };
-            SourceQuery::Reference(reference)
+            SourceQuery::Reference(full.display().to_string())
+        }
+        Ok(PlatformSource::Reference(reference)) => SourceQuery::Reference(reference.to_owned()),
+        Err(example) => {
+            let platform = manifest.platform.as_str();
+            let message = format!("the image `{}` has no source for the platform `{platform}`", image.name);
+            findings.push(
+                Diagnostic::error("missing-source", span, message)
+                    .help(format!(
+                        "Add {example} below `source`, or exclude this platform with the image's `platforms`."
+                    ))
+                    .route(route),
+            );
+            return None;
         }
     };
     Some((query, None))

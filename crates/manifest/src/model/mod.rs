@@ -32,7 +32,7 @@ pub use scalars::{
     VersionRange, VersionText,
 };
 pub use short::{Short, Shorthand};
-pub use source::{AmiSource, Owner, Source};
+pub use source::{AmiSource, Owner, PlatformSource, Source};
 pub use step::{COMMON_KEYS, Common, OnFailureChoice, Step};
 pub(crate) use step_types::StepContext;
 pub use step_types::{FileKey, FileKind, STEP_TYPES, StepSettings, StepType, step_type};

@@ -17,6 +17,9 @@ pub enum Platform {
 }
 
 impl Platform {
+    /// All platforms that a manifest can name.
+    pub const ALL: [Self; 3] = [Self::Aws, Self::Local, Self::Docker];
+
     /// Its name in the manifest.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ArchitectureChoice, Name, OneOrMany, Ordered, VersionRange};
+use super::{ArchitectureChoice, Name, OneOrMany, Ordered, Platform, VersionRange};
 
 /// What an image is built from: one entry per platform, or `image`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -22,6 +22,31 @@ pub struct Source {
     pub docker: Option<String>,
     /// `host` (the system of this machine, as a read-only lower layer), a root directory, or a tarball of one.
     pub local: Option<String>,
+}
+
+/// The entry of `source` for one platform.
+#[derive(Debug, Clone, Copy)]
+pub enum PlatformSource<'a> {
+    /// An Amazon Machine Image.
+    Ami(&'a AmiSource),
+    /// `host`, a root directory, or a tarball of one.
+    RootFileSystem(&'a str),
+    /// An image reference that the platform looks up as it is.
+    Reference(&'a str),
+}
+
+impl Source {
+    /// The entry for a platform; the error is an example of one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn on(&self, platform: Platform) -> Result<PlatformSource<'_>, &'static str> {
+        match platform {
+            Platform::Aws => self.ami.as_ref().map(PlatformSource::Ami).ok_or("`ami: {owner: …, name: …}`"),
+            Platform::Local => self.local.as_deref().map(PlatformSource::RootFileSystem).ok_or("`local: host`"),
+            Platform::Docker => self.docker.as_deref().map(PlatformSource::Reference).ok_or("`docker: IMAGE`"),
+        }
+    }
 }
 
 /// An Amazon Machine Image: by ID, by owner and name (the newest match), or by SSM parameter.

@@ -36,7 +36,7 @@ fn the_page_lists_all_files_that_name_a_step_type() {
             sources(&folder, &mut found);
         }
     }
-    let names = ["WaitStep", "StepAction::Wait", "StepType::of::<Wait>", "mod wait;"];
+    let names = ["WaitStep", "StepAction::Wait", "StepType::of::<wait::", "mod wait;"];
     let naming: BTreeSet<String> = found
         .iter()
         .filter(|path| {
@@ -54,16 +54,38 @@ fn the_page_lists_all_files_that_name_a_step_type() {
 }
 
 #[test]
-fn the_files_that_the_page_names_exist() {
-    let page = std::fs::read_to_string(root().join("docs/dev/add-a-step.md")).unwrap();
-    let paths =
-        page.split('`').skip(1).step_by(2).filter(|text| text.starts_with("crates/") && !text.contains("pause"));
-    let mut count = 0;
-    for path in paths {
-        assert!(root().join(path).exists(), "{path}");
-        count += 1;
+fn the_files_that_the_pages_name_exist() {
+    for page in ["add-a-step.md", "add-a-platform.md"] {
+        let text = std::fs::read_to_string(root().join("docs/dev").join(page)).unwrap();
+        let named = text.split('`').skip(1).step_by(2);
+        let paths: Vec<&str> = named
+            .filter(|text| ["crates/", "src/", "tests/"].iter().any(|top| text.starts_with(top)))
+            .filter(|text| !text.contains("pause"))
+            .collect();
+        assert!(paths.len() > 8, "{page}: {paths:?}");
+        for path in paths {
+            assert!(root().join(path).exists(), "{page}: {path}");
+        }
     }
-    assert!(count > 8);
+}
+
+#[test]
+fn the_page_lists_all_files_that_name_a_platform_of_a_manifest() {
+    let page = std::fs::read_to_string(root().join("docs/dev/add-a-platform.md")).unwrap();
+    let mut found = Vec::new();
+    sources(&root().join("crates/manifest/src"), &mut found);
+    // `local` is a platform without a section of its own in the manifest.
+    let naming: BTreeSet<String> = found
+        .iter()
+        .filter(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            text.contains("Platform::Local") || text.contains("Self::Local")
+        })
+        .map(|path| path.strip_prefix(root()).unwrap().display().to_string())
+        .collect();
+    let listed: BTreeSet<String> =
+        listed(&page).into_iter().filter(|path| path.starts_with("crates/manifest/")).collect();
+    assert_eq!(naming, listed);
 }
 
 #[test]

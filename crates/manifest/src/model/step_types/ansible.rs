@@ -1,5 +1,8 @@
 //! `ansible`: a playbook, run on this computer.
 
+use std::path::PathBuf;
+
+use ami_bake_core::Result;
 use ami_bake_core::plan::{AnsibleStep, StepAction};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,7 +11,9 @@ use serde_json::Value;
 use super::super::Ordered;
 use super::script::file_name;
 use super::step_type::{FileKey, FileKind, Keyed, StepContext, StepSettings};
+use crate::playbook;
 use crate::secret::object;
+use crate::step_files::FileDigest;
 
 /// Runs a playbook with `ansible-playbook`, over the connection of the bake.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -39,6 +44,28 @@ impl Keyed for Ansible {
         FileKey { key: "ansible", kind: FileKind::File, help: HELP },
         FileKey { key: "requirements", kind: FileKind::File, help: HELP },
     ];
+
+    fn clear_paths(action: &mut StepAction) {
+        if let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, .. }) = action {
+            [Some(playbook), requirements.as_mut(), Some(folder)].into_iter().flatten().for_each(PathBuf::clear);
+        }
+    }
+
+    fn digest(files: &mut FileDigest<'_>) -> Result<()> {
+        let step = files.step;
+        let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, .. }) = &step.action else {
+            return Ok(());
+        };
+        let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
+        parts.files.iter().try_for_each(|path| files.used(path).map(drop))
+    }
+
+    fn path(action: &StepAction) -> Option<String> {
+        match action {
+            StepAction::Ansible(step) => Some(step.playbook.display().to_string()),
+            _ => None,
+        }
+    }
 }
 
 impl StepSettings for Ansible {

@@ -1,5 +1,8 @@
 //! `chef`: chef-solo or cinc-solo on the machine.
 
+use std::path::PathBuf;
+
+use ami_bake_core::Result;
 use ami_bake_core::plan::{ChefStep, StepAction};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,6 +10,7 @@ use serde_json::Value;
 
 use super::super::{OneOrMany, Ordered};
 use super::step_type::{FileKey, FileKind, Keyed, StepContext, StepSettings};
+use crate::step_files::FileDigest;
 
 /// Runs chef-solo or cinc-solo on the machine.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -51,6 +55,22 @@ impl Keyed for Chef {
         FileKey { key: "data-bags", kind: FileKind::Folder, help: "`data-bags` needs a folder." },
         FileKey { key: "environments", kind: FileKind::Folder, help: "`environments` needs a folder." },
     ];
+
+    // Their content and order count, and each has its own name in the digest.
+    fn clear_paths(action: &mut StepAction) {
+        if let StepAction::Chef(ChefStep { cookbooks, roles, data_bags, environments, .. }) = action {
+            cookbooks.clear();
+            [roles, data_bags, environments].into_iter().flatten().for_each(PathBuf::clear);
+        }
+    }
+
+    fn digest(files: &mut FileDigest<'_>) -> Result<()> {
+        let StepAction::Chef(ChefStep { cookbooks, roles, data_bags, environments, .. }) = &files.step.action else {
+            return Ok(());
+        };
+        let mut paths = cookbooks.iter().chain([roles, data_bags, environments].into_iter().flatten());
+        paths.try_for_each(|path| files.used_and_sent(path))
+    }
 }
 
 impl StepSettings for Chef {

@@ -1,5 +1,6 @@
 //! `component`: an Image Builder component document.
 
+use ami_bake_core::Result;
 use ami_bake_core::plan::{ComponentStep, Phase, StepAction};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,6 +8,7 @@ use serde::Deserialize;
 use super::super::Ordered;
 use super::script::file_name;
 use super::step_type::{FileKey, FileKind, Keyed, StepContext, StepSettings};
+use crate::step_files::FileDigest;
 
 /// Runs an EC2 Image Builder component document.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -39,6 +41,26 @@ impl Keyed for Component {
     const KEY: &'static str = "component";
     const FILES: &'static [FileKey] =
         &[FileKey { key: "component", kind: FileKind::File, help: "`component` needs a component document." }];
+
+    fn clear_paths(action: &mut StepAction) {
+        if let StepAction::Component(step) = action {
+            step.path.clear();
+        }
+    }
+
+    fn digest(files: &mut FileDigest<'_>) -> Result<()> {
+        match &files.step.action {
+            StepAction::Component(step) => files.file(&step.path),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(action: &StepAction) -> Option<String> {
+        match action {
+            StepAction::Component(step) => Some(step.path.display().to_string()),
+            _ => None,
+        }
+    }
 }
 
 impl StepSettings for Component {

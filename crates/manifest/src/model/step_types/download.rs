@@ -23,6 +23,19 @@ pub(super) struct Download {
 
 impl Keyed for Download {
     const KEY: &'static str = "download";
+
+    fn clear_paths(action: &mut StepAction) {
+        if let StepAction::Download(step) = action {
+            step.to.clear();
+        }
+    }
+
+    fn exclude(action: &StepAction) -> &[String] {
+        match action {
+            StepAction::Download(step) => &step.exclude,
+            _ => &[],
+        }
+    }
 }
 
 impl StepSettings for Download {

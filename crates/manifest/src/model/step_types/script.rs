@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use ami_bake_core::Result;
 use ami_bake_core::plan::{ScriptStep, StepAction};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::step_type::{FileKey, FileKind, Keyed, StepContext, StepSettings};
+use crate::step_files::FileDigest;
 
 /// Runs a local script file on the machine. Its shebang is respected.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -33,6 +35,26 @@ impl Keyed for Script {
         kind: FileKind::File,
         help: "`script` needs a single file. To copy folders, use `upload`.",
     }];
+
+    fn clear_paths(action: &mut StepAction) {
+        if let StepAction::Script(step) = action {
+            step.path.clear();
+        }
+    }
+
+    fn digest(files: &mut FileDigest<'_>) -> Result<()> {
+        match &files.step.action {
+            StepAction::Script(step) => files.file(&step.path),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(action: &StepAction) -> Option<String> {
+        match action {
+            StepAction::Script(step) => Some(step.path.display().to_string()),
+            _ => None,
+        }
+    }
 }
 
 impl StepSettings for Script {

@@ -4,10 +4,13 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
+use ami_bake_core::Result;
 use ami_bake_core::plan::{Phase, StepAction};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+use crate::step_files::FileDigest;
 
 /// The settings of one step, as the manifest writes them.
 pub trait StepSettings: Debug + Send + Sync {
@@ -26,6 +29,29 @@ pub(super) trait Keyed: StepSettings + DeserializeOwned + JsonSchema + 'static {
     const FILES: &'static [FileKey] = &[];
     /// Its keys whose values may hold secrets, beside `env`.
     const SECRETS: &'static [&'static str] = &[];
+
+    /// Clears the local paths in the plan's settings, which the digest hashes: where the checkout lies changes no image.
+    /// A step type with local paths must do this.
+    fn clear_paths(_: &mut StepAction) {}
+
+    /// Adds what the local files contain to the digest. A step type with local files must do this.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    fn digest(_: &mut FileDigest<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The path that the value of the key `KEY` became in the plan, as a manifest would write it, for the check of paths
+    /// that came from expressions.
+    fn path(_: &StepAction) -> Option<String> {
+        None
+    }
+
+    /// The globs of its key `exclude`.
+    fn exclude(_: &StepAction) -> &[String] {
+        &[]
+    }
 }
 
 /// Where a step is: what lowering needs to know beside its settings.
@@ -75,12 +101,26 @@ pub struct StepType {
     pub secrets: &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
     read: ReadSettings,
+    clear_paths: fn(&mut StepAction),
+    digest: fn(&mut FileDigest<'_>) -> Result<()>,
+    path: fn(&StepAction) -> Option<String>,
+    exclude: fn(&StepAction) -> &[String],
 }
 
 impl StepType {
     /// The entry of a step type.
     pub(super) const fn of<T: Keyed>() -> Self {
-        Self { key: T::KEY, files: T::FILES, secrets: T::SECRETS, schema: T::json_schema, read: read::<T> }
+        Self {
+            key: T::KEY,
+            files: T::FILES,
+            secrets: T::SECRETS,
+            schema: T::json_schema,
+            read: read::<T>,
+            clear_paths: T::clear_paths,
+            digest: T::digest,
+            path: T::path,
+            exclude: T::exclude,
+        }
     }
 
     /// The name of its definition in the schema: `RunStep`.
@@ -99,6 +139,29 @@ impl StepType {
     /// When they don't fit the schema.
     pub fn read(&self, own: Map<String, Value>) -> Result<Arc<dyn StepSettings>, serde_json::Error> {
         (self.read)(own)
+    }
+
+    /// Clears the local paths of a planned step.
+    pub(crate) fn clear_paths(&self, action: &mut StepAction) {
+        (self.clear_paths)(action);
+    }
+
+    /// Adds the content of a planned step's local files to the digest.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) fn digest(&self, files: &mut FileDigest<'_>) -> Result<()> {
+        (self.digest)(files)
+    }
+
+    /// The path that the step type's own key became in the plan, if it is one.
+    pub(crate) fn path(&self, action: &StepAction) -> Option<String> {
+        (self.path)(action)
+    }
+
+    /// The globs of a planned step's `exclude`.
+    pub(crate) fn exclude<'a>(&self, action: &'a StepAction) -> &'a [String] {
+        (self.exclude)(action)
     }
 }
 

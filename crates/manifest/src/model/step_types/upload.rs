@@ -1,11 +1,13 @@
 //! `upload`: a file or a folder to the machine.
 
+use ami_bake_core::Result;
 use ami_bake_core::plan::{StepAction, UploadStep};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::Mode;
 use super::step_type::{FileKey, FileKind, Keyed, StepContext, StepSettings};
+use crate::step_files::FileDigest;
 
 /// Copies a local file or folder to the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -29,6 +31,35 @@ pub(super) struct Upload {
 impl Keyed for Upload {
     const KEY: &'static str = "upload";
     const FILES: &'static [FileKey] = &[FileKey { key: "upload", kind: FileKind::Any, help: "" }];
+
+    fn clear_paths(action: &mut StepAction) {
+        if let StepAction::Upload(step) = action {
+            step.from.clear();
+        }
+    }
+
+    fn digest(files: &mut FileDigest<'_>) -> Result<()> {
+        match &files.step.action {
+            StepAction::Upload(step) => files.upload(&step.from, step.contents, &step.exclude),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(action: &StepAction) -> Option<String> {
+        match action {
+            StepAction::Upload(step) => {
+                Some(format!("{}{}", step.from.display(), if step.contents { "/" } else { "" }))
+            }
+            _ => None,
+        }
+    }
+
+    fn exclude(action: &StepAction) -> &[String] {
+        match action {
+            StepAction::Upload(step) => &step.exclude,
+            _ => &[],
+        }
+    }
 }
 
 impl StepSettings for Upload {

@@ -28,8 +28,6 @@ const FOLDERS: [&str; 19] = [
     "vars_plugins",
     "playbooks",
 ];
-/// What changes in them without any meaning.
-pub(super) const NOISE: [&str; 3] = ["**/.git", "**/__pycache__", "**/*.pyc"];
 /// Settings that name folders of what a playbook uses, as the configuration spells them; a variable's name is
 /// `ANSIBLE_` and the same. All that end in `_plugins` are such folders too.
 const SETTINGS: [&str; 5] = ["roles_path", "library", "module_utils", "collections_path", "collections_paths"];

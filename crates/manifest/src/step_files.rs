@@ -1,0 +1,159 @@
+//! The local files of a step, as its image's digest sees them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ami_bake_core::plan::{Digester, Exclude, FileKind, InputTree, Inputs, Step, hash_file, local_files};
+use ami_bake_core::{Error, Result};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+/// Changes in folders that mean nothing.
+const NOISE: [&str; 3] = ["**/.git", "**/__pycache__", "**/*.pyc"];
+
+/// The hashes of all files that steps send: by the path and the excluded patterns that a step names.
+#[derive(Debug, Default)]
+pub(crate) struct SentFiles(BTreeMap<(PathBuf, Vec<String>), InputTree>);
+
+impl SentFiles {
+    /// The hashes, for the steps of the plan.
+    pub(crate) fn into_inputs(self) -> Inputs {
+        self.0.into_iter().collect()
+    }
+}
+
+/// Adds a step's local files to the digest of its image, and notes the hashes of those that the step sends. Each file is
+/// opened once.
+pub(crate) struct FileDigest<'a> {
+    /// The step, for its environment and for errors.
+    pub(crate) step: &'a Step,
+    /// The digest of the image.
+    pub(crate) digester: &'a mut Digester,
+    /// The files that the image's steps send.
+    pub(crate) sent: &'a mut SentFiles,
+}
+
+impl FileDigest<'_> {
+    /// A single file that is sent.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn file(&mut self, path: &Path) -> Result<()> {
+        let hash = self.digester.file("file", path).map_err(|error| self.failed((error, path.to_owned())))?;
+        self.sent.0.insert((path.to_owned(), Vec::new()), BTreeMap::from([(PathBuf::new(), hash)]));
+        Ok(())
+    }
+
+    /// A file or folder that is sent as it is, without what `exclude` leaves out. Its name counts too, unless only its
+    /// contents are sent.
+    ///
+    /// # Errors
+    /// When a file can't be read, or a pattern is not a glob.
+    pub(crate) fn upload(&mut self, from: &Path, contents: bool, exclude: &[String]) -> Result<()> {
+        let globs = globs(exclude).map_err(|error| {
+            Error::manifest("read the `exclude` globs").because(error).at(self.step.route.key("exclude"))
+        })?;
+        if !contents {
+            self.digester.part("name", from.file_name().unwrap_or_default().as_encoded_bytes());
+        }
+        let mut hashes = InputTree::new();
+        tree(self.digester, from, Path::new(""), &globs, &mut hashes).map_err(|failed| self.failed(failed))?;
+        self.send(from, exclude, &hashes)
+    }
+
+    /// A file or folder that is used on this computer, without what changes in it by itself. A link to it is as good as
+    /// itself.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) fn used(&mut self, path: &Path) -> Result<InputTree> {
+        let noise = globs(&NOISE.map(str::to_owned)).unwrap_or_default();
+        let real = std::fs::canonicalize(path).map_err(|error| self.failed((error, path.to_owned())))?;
+        self.digester.part("name", path.file_name().unwrap_or_default().as_encoded_bytes());
+        let mut hashes = InputTree::new();
+        tree(self.digester, &real, Path::new(""), &noise, &mut hashes).map_err(|failed| self.failed(failed))?;
+        Ok(hashes)
+    }
+
+    /// The same of a file or folder that is sent as well.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) fn used_and_sent(&mut self, path: &Path) -> Result<()> {
+        let hashes = self.used(path)?;
+        self.send(path, &[], &hashes)
+    }
+
+    /// Notes the hashes of all files that a step sends. `exclude` has the patterns of `.gitignore` when files are sent and
+    /// globs in the digest, so that some may not be in the digest; those are read here. What can't be listed fails when it
+    /// is sent.
+    fn send(&mut self, from: &Path, exclude: &[String], known: &InputTree) -> Result<()> {
+        let Ok(files) = Exclude::new(exclude).and_then(|exclude| local_files(from, &exclude)) else { return Ok(()) };
+        let mut sent = InputTree::new();
+        for file in files.into_iter().filter(|file| matches!(file.kind, FileKind::File(_))) {
+            let hash = match known.get(&file.relative) {
+                Some(hash) => *hash,
+                None => hash_file(&file.path).map_err(|error| self.failed((error, file.path.clone())))?,
+            };
+            sent.insert(file.relative, hash);
+        }
+        self.sent.0.insert((from.to_path_buf(), exclude.to_vec()), sent);
+        Ok(())
+    }
+
+    fn failed(&self, (error, path): Failed) -> Error {
+        let key = self.step.route.key(self.step.action.name());
+        Error::manifest(format!("read {}", path.display())).because(error).at(key)
+    }
+}
+
+/// The globs of an `exclude` list.
+///
+/// # Errors
+/// When a pattern is not a glob.
+pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern)?);
+    }
+    set.build()
+}
+
+/// Why a file could not be read, and which.
+type Failed = (io::Error, PathBuf);
+
+/// Names, kinds, permission bits and content, in the order of names.
+fn tree(
+    digester: &mut Digester,
+    path: &Path,
+    name: &Path,
+    exclude: &GlobSet,
+    hashes: &mut InputTree,
+) -> Result<(), Failed> {
+    let at = |error| (error, path.to_path_buf());
+    let meta = std::fs::symlink_metadata(path).map_err(at)?;
+    digester.part("path", name.as_os_str().as_encoded_bytes());
+    if meta.is_symlink() {
+        let target = std::fs::read_link(path).map_err(at)?;
+        digester.part("link", target.as_os_str().as_encoded_bytes());
+        return Ok(());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        digester.part("mode", (meta.permissions().mode() & 0o7777).to_be_bytes());
+    }
+    if meta.is_dir() {
+        let mut entries: Vec<_> = std::fs::read_dir(path).and_then(Iterator::collect::<Result<_, _>>).map_err(at)?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let name = name.join(entry.file_name());
+            if !exclude.is_match(&name) {
+                tree(digester, &entry.path(), &name, exclude, hashes)?;
+            }
+        }
+        return Ok(());
+    }
+    hashes.insert(name.to_path_buf(), digester.file("file", path).map_err(at)?);
+    Ok(())
+}
