@@ -107,6 +107,7 @@ impl<F: FnMut(Stream, String) + Send> OutputSink for Lines<F> {
                     buffer.push(byte);
                     if buffer.len() >= LINE_LIMIT {
                         let cut = self.masker.as_ref().map_or(buffer.len(), |masker| masker.cut(buffer));
+                        let cut = if cut == 0 { buffer.len() } else { cut };
                         let rest = buffer.split_off(cut);
                         self.flush(stream);
                         self.buffers[stream as usize] = rest;

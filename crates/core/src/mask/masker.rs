@@ -1,0 +1,102 @@
+//! The secrets of a run.
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use super::forms::{self, Forms, Masking};
+use super::matcher::{BuildMatcherError, Matcher};
+use super::scanner::{Scanner, mask_lines};
+
+/// The replacement for a secret.
+pub const MASK: &str = "***";
+
+/// Knows the secrets of a run and takes them out of text.
+#[derive(Default)]
+pub struct Masker {
+    known: RwLock<Known>,
+    listener: OnceLock<Listener>,
+}
+
+#[derive(Default)]
+struct Known {
+    forms: Forms,
+    secrets: Vec<String>,
+    /// Built when it is first needed.
+    matcher: Option<Arc<Matcher>>,
+}
+
+/// Hears of a secret before anything of this program can show it.
+type Listener = Box<dyn Fn(&str) + Send + Sync>;
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Masker(***)")
+    }
+}
+
+impl Masker {
+    /// Passes every secret that is masked everywhere to `listener` too, from now on: others that show this program's
+    /// output have to mask them. A second listener is not heard.
+    pub fn listen(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
+    }
+
+    /// Adds a secret. Call it before the first use. It is masked as it is and in each of its lines; in JSON, shell
+    /// quoting, Python's `repr`, URLs and HTML; in hexadecimal; and in base64 of both alphabets, alone, within a longer
+    /// text such as `user:secret`, and broken over lines.
+    ///
+    /// A short word or number (four to seven characters) is masked only where it stands alone. False when it is not
+    /// masked at all: it has less than four characters, or is a setting such as `true`.
+    pub fn add(&self, secret: &str) -> bool {
+        let masking = forms::masking(secret);
+        if secret.lines().all(|line| forms::masking(line) == Masking::None) && masking == Masking::None {
+            return false;
+        }
+        if self.known.read().unwrap_or_else(PoisonError::into_inner).secrets.iter().any(|known| known == secret) {
+            return true;
+        }
+        if let (Some(listener), Masking::Everywhere) = (self.listener.get(), masking) {
+            listener(secret);
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        forms::add(&mut known.forms, secret);
+        known.secrets.push(secret.to_owned());
+        known.matcher = None;
+        true
+    }
+
+    /// Where `bytes`, to which more may come, can be cut without cutting a secret; 0 when all of them may be part of one.
+    pub(crate) fn cut(&self, bytes: &[u8]) -> usize {
+        let (Ok(Some(matcher)), Ok(text)) = (self.matcher(), std::str::from_utf8(bytes)) else { return bytes.len() };
+        let mut scanner = Scanner::new(matcher);
+        scanner.feed(text, &mut String::new());
+        bytes.len() - scanner.into_pending().len()
+    }
+
+    /// The text with every known secret replaced.
+    pub fn mask(&self, text: &str) -> String {
+        let mut masked = String::with_capacity(text.len());
+        match self.matcher() {
+            Ok(None) => return text.to_owned(),
+            Ok(Some(matcher)) => Scanner::new(matcher).finish(text, &mut masked),
+            Err(_) => mask_lines(text, &mut masked),
+        }
+        masked
+    }
+
+    /// Finds the secrets that are known now; none while there are none.
+    ///
+    /// # Errors
+    /// When they are too large. Then nothing can be shown.
+    pub(super) fn matcher(&self) -> Result<Option<Arc<Matcher>>, BuildMatcherError> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.matcher.is_some() || known.forms.is_empty() {
+            return Ok(known.matcher.clone());
+        }
+        drop(known);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.matcher.is_none() {
+            known.matcher = Some(Arc::new(Matcher::new(&known.forms)?));
+        }
+        Ok(known.matcher.clone())
+    }
+}

@@ -1,0 +1,16 @@
+//! The one secret masker: what is declared secret never leaves the program in clear.
+//!
+//! It guards against accidents: a tool that prints its configuration, a trace, an error that quotes its input. Code that
+//! wants to reveal a secret can always print it in a form that nothing here knows, such as backwards.
+
+mod forms;
+mod json;
+mod masker;
+mod matcher;
+mod scanner;
+mod stream;
+mod unescape;
+
+pub use json::mask_json;
+pub use masker::{MASK, Masker};
+pub use stream::MaskStream;
