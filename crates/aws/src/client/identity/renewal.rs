@@ -65,7 +65,7 @@ impl<S: CredentialsSource> RenewingProvider<S> {
             Ok(credentials) => {
                 if let Some(masker) = &self.masker {
                     masker.add(credentials.secret_access_key());
-                    credentials.session_token().into_iter().for_each(|token| masker.add(token));
+                    credentials.session_token().into_iter().for_each(|token| _ = masker.add(token));
                 }
                 state.refused = None;
                 let Some(end) = credentials.expiry() else { return Ok(credentials) };
