@@ -87,7 +87,7 @@ impl Loaded {
     /// The settings of a run that creates something; with `json` its events are printed as JSON.
     ///
     /// # Errors
-    /// When a declared secret is not set.
+    /// When a secret that the selected images need is not set.
     pub(crate) fn creating(&self, host: &dyn Host, json: bool) -> Result<Settings> {
         Ok(Settings {
             show: if json { Show::Events } else { Show::All(self.explain(host)) },
@@ -103,11 +103,11 @@ impl Loaded {
         Settings { origin: self.facts.origin(), secrets: self.known_secrets(), ..Settings::reading(Show::Warnings) }
     }
 
-    /// The values of the declared secrets.
+    /// The values of the declared secrets; an empty one is a value too.
     fn secrets(&self) -> Result<BTreeMap<String, SecretString>> {
         let found = self.known_secrets();
-        let names = self.manifest.iter().flat_map(|manifest| manifest.secrets());
-        let missing: Vec<&str> = names.filter(|name| !found.contains_key(*name)).map(String::as_str).collect();
+        let names = self.manifest.iter().flat_map(|manifest| manifest.required_secrets());
+        let missing: Vec<&str> = names.filter(|name| !found.contains_key(*name)).collect();
         if missing.is_empty() {
             return Ok(found);
         }
@@ -121,7 +121,7 @@ impl Loaded {
         let names = self.manifest.iter().flat_map(|manifest| manifest.secrets());
         names
             .filter_map(|name| {
-                let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+                let value = std::env::var(name).ok()?;
                 Some((name.clone(), SecretString::from(value)))
             })
             .collect()

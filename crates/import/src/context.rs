@@ -72,14 +72,7 @@ impl Context<'_> {
 
     /// A text where secrets are not allowed; empty means unset, as it does in Packer.
     pub(crate) fn plain(&self, reader: &Reader) -> Option<Words> {
-        let words = self.words(reader)?;
-        if words.is_secret() {
-            reader.drop(
-                "secrets are not allowed here",
-                "Use secrets in the `env` of a step, in `vars` of `ansible`, or in `publish.docker.login`.",
-            );
-            return None;
-        }
+        let words = self.public(reader)?;
         if words.known().is_some_and(|known| known.trim().is_empty()) {
             if words.literal().is_none() {
                 reader.drop(
@@ -92,8 +85,25 @@ impl Context<'_> {
         Some(words)
     }
 
-    /// A text.
+    /// A text where secrets are not allowed.
+    fn public(&self, reader: &Reader) -> Option<Words> {
+        let words = self.words(reader)?;
+        if words.is_secret() {
+            reader.drop(
+                "secrets are not allowed here",
+                "Use secrets in the `env` of a step, in `vars` of `ansible`, or in `publish.docker.login`.",
+            );
+            return None;
+        }
+        Some(words)
+    }
+
+    /// A text. Where a variable may be empty, an empty value leaves the field unset, as it does in Packer.
     pub(crate) fn text(&self, reader: &Reader) -> Option<Value> {
+        let words = self.public(reader)?;
+        if let Some(expr) = words.single().filter(|expr| expr.may_be_empty()) {
+            return Some(format!("${{{{ {} || null }}}}", expr.bare()).into());
+        }
         self.plain(reader).map(|words| words.manifest().into())
     }
 
@@ -167,12 +177,24 @@ impl Context<'_> {
         Some(format!("${{{{ {} }}}}", expr.code).into())
     }
 
+    /// A list of texts as a field of its own. A text with commas, which Packer accepts too, stays one where it is a variable.
+    pub(crate) fn texts_of(&self, reader: &Reader) -> Option<Value> {
+        if !reader.is_list() && reader.value.is_scalar() {
+            let words = self.public(reader)?;
+            if let Some(expr) = words.single() {
+                return Some(split(expr));
+            }
+        }
+        Some(self.texts(reader)).filter(|all| !all.is_empty()).map(Value::from)
+    }
+
     /// A list, or a text with commas, which Packer accepts too.
     pub(crate) fn list<'r>(&self, reader: &Reader<'r>) -> Vec<(Words, Reader<'r>)> {
         let mut all = Vec::new();
         for item in reader.items() {
             let Some(words) = self.plain(&item) else { continue };
-            match words.known().filter(|known| known.contains(',')) {
+            // Only a text that stands for the whole list is split.
+            match words.known().filter(|known| known.contains(',') && !reader.is_list()) {
                 Some(known) => {
                     if words.literal().is_none() {
                         item.changed("the list was written out and no longer follows the variable", "");
@@ -291,4 +313,12 @@ impl Context<'_> {
         }
         text.replace(&*folder, &crate::paths::relative(&self.paths.output, &self.paths.input))
     }
+}
+
+/// The list that an expression is, with its parts between commas; unset when it is empty.
+pub(crate) fn split(expr: &Expr) -> Value {
+    let code = expr.bare();
+    let spaced = expr.known.as_deref().is_some_and(|known| known.contains(' '));
+    let list = if spaced { format!("replace({code}, ' ', '')") } else { code.to_owned() };
+    format!("${{{{ {code} && split({list}, ',') || null }}}}").into()
 }

@@ -10,6 +10,7 @@ mod load;
 mod lower;
 mod manifest;
 pub mod model;
+mod needs;
 mod options;
 mod playbook;
 mod recipe;

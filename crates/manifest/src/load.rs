@@ -13,11 +13,12 @@ use crate::expression::lint;
 use crate::family;
 use crate::manifest::Manifest;
 use crate::model::Platform;
+use crate::needs;
 use crate::options::Options;
 use crate::resolve::Resolver;
 use crate::schema::{SchemaValidator, coerce, validate};
 use crate::tree::{self, Kind, Node};
-use crate::variables::{file_scope, variables};
+use crate::variables::{file_scope, not_given, variables};
 use crate::words;
 
 /// The result of loading a manifest.
@@ -200,6 +201,10 @@ impl Loading<'_> {
             validator: OnceLock::new(),
         };
         family::expand(&mut manifest, &mut self.findings);
+        if !options.check {
+            let missing = manifest.missing.iter().filter(|name| needs::variable(&manifest, name));
+            self.findings.extend(missing.map(|name| not_given(name, tree.get("vars"))));
+        }
         Some(manifest)
     }
 

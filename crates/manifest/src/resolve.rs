@@ -6,7 +6,7 @@ use ami_bake_core::{Route, Segment};
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Sources, Span};
-use crate::expression::{Piece, Scope, Template, evaluate, locate, text, truth};
+use crate::expression::{ExprKind, Piece, Scope, Template, evaluate, locate, text, truth};
 use crate::secret::SECRET;
 use crate::tree::{Kind, Meaning, Node};
 
@@ -97,7 +97,7 @@ impl<'a> Resolver<'a> {
                 }
                 Piece::Expr { outer, inner, expr } => (outer, inner, expr),
             };
-            if let Some((_, name)) = expr.member().filter(|(context, _)| context.eq_ignore_ascii_case("secrets")) {
+            if let Some((name, _)) = expr.secret() {
                 out.push(SECRET);
                 out.push_str(name);
                 out.push(SECRET);
@@ -112,7 +112,8 @@ impl<'a> Resolver<'a> {
                     continue;
                 }
             };
-            if template.single && !code {
+            // A value that is the whole of the user data is data of its own, not a part of somebody's script.
+            if template.single && (!code || is_data(route)) {
                 return value;
             }
             let at = || locate(self.sources, span, whole, outer.clone());
@@ -125,7 +126,9 @@ impl<'a> Resolver<'a> {
                 );
                 continue;
             };
-            if code && !words.chars().all(is_safe) {
+            // A text in the expression itself was written by the author of the script.
+            let own = matches!(expr.kind, ExprKind::Text(_));
+            if code && !own && !words.chars().all(is_safe) {
                 let source = whole.get(inner.clone()).unwrap_or("").trim();
                 findings.push(splice(at(), source, &words, route));
             }
@@ -166,6 +169,11 @@ fn splice(at: Span, source: &str, words: &str, route: &Route) -> Diagnostic {
 /// Values of `env`: any text will do.
 fn is_free(route: &Route) -> bool {
     matches!(route.0.as_slice(), [.., Segment::Key(above), Segment::Key(_)] if above == "env")
+}
+
+/// User data, which may be anything: a script, a cloud-config, an archive.
+fn is_data(route: &Route) -> bool {
+    matches!(route.0.as_slice(), [.., Segment::Key(above), Segment::Key(last)] if above == "machine" && last == "user-data")
 }
 
 /// Fields whose text becomes code: scripts, commands, user data.

@@ -55,9 +55,12 @@ impl Lowering<'_> {
         build: &BuildDeclaration,
         group: usize,
     ) -> Vec<BuildBlock> {
-        let scope = Scope::new(module, build.file);
+        let mut scope = Scope::new(module, build.file);
         let location = self.location(build.file, build.path.as_str());
         let body = &build.block.body;
+        let name = body.get_attribute("name");
+        let name = name.and_then(|name| self.string(&scope, &name.value, &location.key("name")));
+        scope.build = Some(name.unwrap_or_default());
         let blocks = self.blocks(&scope, body, &location);
         let uses = self.uses(&scope, sources, build, &blocks);
         self.others(body, &location, &blocks);
@@ -157,6 +160,9 @@ impl Lowering<'_> {
                 name: named.unwrap_or_else(|| source.name.clone()),
                 over: Some(Overrides { body: block.body, scope: block.scope.with(Vec::new()), location }),
             });
+            if let Some(SourceUse { name, over: Some(over), .. }) = uses.last_mut() {
+                over.scope.source = Some((source.kind.clone(), name.clone()));
+            }
         }
         for one in &uses {
             one.source.used.set(true);

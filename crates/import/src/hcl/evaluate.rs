@@ -10,7 +10,7 @@ use super::scope::Scope;
 use super::value::{HclValue, Scalar, Unknown, set};
 use super::{function, operate, reference, template};
 use crate::template::call;
-use crate::template::parse::{Argument, Pipeline};
+use crate::template::parse::Pipeline;
 
 /// The value of an expression.
 pub(super) fn evaluate(scope: &Scope, expr: &Expression) -> EvalResult<HclValue> {
@@ -92,11 +92,14 @@ fn traversal(scope: &Scope, traversal: &Traversal, span: Option<Range<usize>>) -
         }
         ("source", Some(field @ ("name" | "type"))) => {
             let Some((kind, name)) = &scope.source else {
-                return Err(scope.invalid(span, "`source` is only defined inside a `build` block"));
+                return Err(scope.invalid(span, "`source` is only defined inside a `source` or a `build` block"));
             };
             (HclValue::text(if field == "name" { name } else { kind }), 1)
         }
-        ("build", Some("name")) => (build_value(vec![vec![Argument::Name("build_name".to_owned())]], "build.name"), 1),
+        ("build", Some("name")) => match &scope.build {
+            Some(name) => (HclValue::text(name), 1),
+            None => return Err(scope.invalid(span, "`build` is only defined inside a `build` block")),
+        },
         ("build", Some(field)) => (build_value(call("build", field), &format!("build.{field}")), 1),
         ("path", Some("root")) => (HclValue::text(scope.module.paths.input.to_string_lossy()), 1),
         ("path", Some("cwd")) => (HclValue::text("."), 1),

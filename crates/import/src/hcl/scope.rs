@@ -19,20 +19,29 @@ pub(super) struct Scope<'m, 'a> {
     pub(super) own: Vec<(String, HclValue)>,
     /// Type and name of the source that a build runs for.
     pub(super) source: Option<(String, String)>,
+    /// The name of the `build` block; empty when it has none.
+    pub(super) build: Option<String>,
     /// What was evaluated during the import.
     notes: RefCell<Vec<String>>,
 }
 
 impl<'m, 'a> Scope<'m, 'a> {
     pub(super) fn new(module: &'m Module<'a>, file: usize) -> Self {
-        Self { module, file, own: Vec::new(), source: None, notes: RefCell::default() }
+        Self { module, file, own: Vec::new(), source: None, build: None, notes: RefCell::default() }
     }
 
     /// The same scope with further names.
     pub(super) fn with(&self, names: Vec<(String, HclValue)>) -> Self {
         let mut own = self.own.clone();
         own.extend(names);
-        Self { module: self.module, file: self.file, own, source: self.source.clone(), notes: RefCell::default() }
+        Self {
+            module: self.module,
+            file: self.file,
+            own,
+            source: self.source.clone(),
+            build: self.build.clone(),
+            notes: RefCell::default(),
+        }
     }
 
     pub(super) fn note(&self, notes: Vec<String>) {

@@ -46,7 +46,8 @@ impl Lowering<'_> {
         let location = self.location(source.file, format!("source.{}.{}", source.kind, source.name));
         let mut members = Vec::new();
         let comments = self.comments(source.file, source.start);
-        let scope = Scope::new(module, source.file);
+        let mut scope = Scope::new(module, source.file);
+        scope.source = Some((source.kind.clone(), name.to_owned()));
         self.origin = None;
         let wanted = over
             .and_then(|over| over.body.get_attribute("source_ami").map(|attribute| (&over.scope, attribute)))
@@ -92,6 +93,7 @@ impl Lowering<'_> {
         Builder {
             kind: source.kind.clone(),
             name: Some(Template::text(name)),
+            source: Some(source.name.clone()),
             comments,
             fields: InputValue::new(ValueKind::Map(members), location),
         }

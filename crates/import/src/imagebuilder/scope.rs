@@ -87,7 +87,7 @@ impl<'a> Parameters<'a> {
         if let Some(parameter) = self.list.iter().find(|parameter| parameter.name == name) {
             if parameter.secret {
                 let code = format!("secrets.{}", credential::variable(name));
-                return Ok(Words(vec![Part::Expr(Expr { code, known: None, secret: true })]));
+                return Ok(Words(vec![Part::Expr(Expr { code, known: None, secret: true, optional: false })]));
             }
             return Ok(Words::expr(format!("vars.{name}"), parameter.default.clone()));
         }

@@ -60,13 +60,10 @@ impl Build<'_, '_> {
         &self.builder.kind
     }
 
-    /// Its name as the manifest writes it: an expression where possible, so that images can share steps that use it.
+    /// Its name for scripts as the manifest writes it: an expression where possible, so that images can share steps that use it.
     pub(crate) fn own_name(&self) -> Words {
-        if self.image == self.name {
-            Words::expr("image", Some(self.name.clone()))
-        } else {
-            Words::text(self.name.as_str())
-        }
+        let name = self.builder.source.as_ref().unwrap_or(&self.name);
+        if self.image == *name { Words::expr("image", Some(name.clone())) } else { Words::text(name.as_str()) }
     }
 }
 

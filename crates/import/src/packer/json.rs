@@ -77,7 +77,7 @@ fn builder(fields: InputValue, log: &Log) -> Option<Builder> {
     };
     let name = reader.get("name").and_then(|name| name.template().map(std::borrow::Cow::into_owned));
     let comments = comment::of(&reader);
-    Some(Builder { kind, name, comments, fields })
+    Some(Builder { kind, name, source: None, comments, fields })
 }
 
 fn provisioner(fields: InputValue, log: &Log) -> Provisioner {

@@ -46,6 +46,9 @@ pub(crate) struct Builder {
     /// Its type, such as `amazon-ebs`.
     pub(crate) kind: String,
     pub(crate) name: Option<Template>,
+    /// What Packer calls it towards scripts (`PACKER_BUILD_NAME`), where that is not its name: HCL keeps the name of the source
+    /// that a build renames (Packer, hcl2template/types.source.go).
+    pub(crate) source: Option<String>,
     pub(crate) comments: Vec<String>,
     pub(crate) fields: InputValue,
 }

@@ -156,9 +156,11 @@ impl<'a> Variables<'a> {
                 reader.drop("a credential that nothing imported uses", "");
             }
         } else if copied.is_empty() {
+            let (what, when) =
+                if Self::is_optional(variable) { ("optional secret", " if the bake needs it") } else { ("secret", "") };
             variable.default.changed(
-                format!("now the secret {secret}"),
-                format!("Set the environment variable {secret} for the bake."),
+                format!("now the {what} {secret}"),
+                format!("Set the environment variable {secret} for the bake{when}."),
             );
         }
         for reader in copied.into_iter().filter(|_| used) {
@@ -187,6 +189,12 @@ impl<'a> Variables<'a> {
         secret.then(|| environment.unwrap_or_else(|| credential::variable(&variable.name)))
     }
 
+    /// Whether a secret may be left unset: its default is empty, or an environment variable, which is empty when it is not set.
+    fn is_optional(variable: &Variable) -> bool {
+        let value = variable.value();
+        value.is_some_and(|value| value.literal().is_some_and(str::is_empty) || value.call_of("env").is_some())
+    }
+
     /// The value of a variable; none when it must be set.
     fn definition(&self, variable: &Variable) -> Result<Option<Words>, Unsupported> {
         let Some(value) = variable.value() else { return Ok(None) };
@@ -207,14 +215,15 @@ impl<'a> Variables<'a> {
             return self.undeclared(name);
         };
         if let Some(secret) = Self::secret(variable) {
-            let expr = Expr { code: format!("secrets.{secret}"), known: None, secret: true };
-            return Ok(Words(vec![Part::Expr(expr)]));
+            return Ok(Words::secret(&secret, Self::is_optional(variable)));
         }
         let words = self.definition(variable)?;
         if words.as_ref().is_some_and(Words::is_secret) {
             return words.ok_or_else(|| Unsupported::new("it has no value"));
         }
-        Ok(Words::expr(format!("vars.{}", variable.own), words.and_then(|words| words.known())))
+        let optional = words.as_ref().and_then(Words::single).is_some_and(|expr| expr.optional);
+        let (code, known) = (format!("vars.{}", variable.own), words.and_then(|words| words.known()));
+        Ok(Words(vec![Part::Expr(Expr { code, known, secret: false, optional })]))
     }
 
     fn undeclared(&self, name: &str) -> Result<Words, Unsupported> {
@@ -224,8 +233,7 @@ impl<'a> Variables<'a> {
             return Err(Unsupported::new(format!("the template does not declare the variable `{name}`")));
         }
         if credential::named(name) {
-            let expr = Expr { code: format!("secrets.{}", credential::variable(name)), known: None, secret: true };
-            return Ok(Words(vec![Part::Expr(expr)]));
+            return Ok(Words::secret(&credential::variable(name), false));
         }
         self.undeclared.borrow_mut().insert(name.to_owned());
         Ok(Words::expr(format!("vars.{name}"), self.extra(name).map(str::to_owned)))
@@ -249,10 +257,9 @@ impl<'a> Variables<'a> {
             return Err(Unsupported::new(format!("`{name}` is not a valid name of an environment variable")));
         }
         if credential::named(name) {
-            let expr = Expr { code: format!("secrets.{name}"), known: None, secret: true };
-            return Ok(Words(vec![Part::Expr(expr)]));
+            return Ok(Words::secret(name, true));
         }
-        Ok(Words::expr(format!("env.{name}"), None))
+        Ok(Words::environment(name))
     }
 
     /// The folder of the template, for `template_dir`.
@@ -320,8 +327,7 @@ impl TemplateScope for Definitions<'_, '_> {
             return Err(Unsupported::new(format!("the template does not declare the variable `{name}`")));
         };
         if let Some(secret) = Variables::secret(variable) {
-            let expr = Expr { code: format!("secrets.{secret}"), known: None, secret: true };
-            return Ok(Words(vec![Part::Expr(expr)]));
+            return Ok(Words::secret(&secret, Variables::is_optional(variable)));
         }
         let missing = || Unsupported::new(format!("it refers to the variable `{name}`, which has no value"));
         self.all.definition(variable)?.ok_or_else(missing)

@@ -19,6 +19,23 @@ pub(crate) struct Expr {
     pub(crate) known: Option<String>,
     /// It is a secret, which may only be used in a few fields.
     pub(crate) secret: bool,
+    /// It may be empty, since Packer does without it: `env.NAME || ''`.
+    pub(crate) optional: bool,
+}
+
+/// What makes an unset value empty instead of an error.
+const OR_EMPTY: &str = " || ''";
+
+impl Expr {
+    /// Its code without what makes an unset value empty.
+    pub(crate) fn bare(&self) -> &str {
+        self.code.strip_suffix(OR_EMPTY).unwrap_or(&self.code)
+    }
+
+    /// Whether it may be empty, as far as that is known.
+    pub(crate) fn may_be_empty(&self) -> bool {
+        self.optional || self.known.as_deref().is_some_and(|known| known.trim().is_empty())
+    }
 }
 
 impl Words {
@@ -30,7 +47,19 @@ impl Words {
 
     /// An expression alone.
     pub(crate) fn expr(code: impl Into<String>, known: Option<String>) -> Self {
-        Self(vec![Part::Expr(Expr { code: code.into(), known, secret: false })])
+        Self(vec![Part::Expr(Expr { code: code.into(), known, secret: false, optional: false })])
+    }
+
+    /// A variable of the environment. Packer takes one that is not set as empty.
+    pub(crate) fn environment(name: &str) -> Self {
+        let code = format!("env.{name}{OR_EMPTY}");
+        Self(vec![Part::Expr(Expr { code, known: None, secret: false, optional: true })])
+    }
+
+    /// A secret; an optional one may be left unset.
+    pub(crate) fn secret(name: &str, optional: bool) -> Self {
+        let code = format!("secrets.{name}{}", if optional { OR_EMPTY } else { "" });
+        Self(vec![Part::Expr(Expr { code, known: None, secret: true, optional })])
     }
 
     /// Adds other words at the end.

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use ami_bake_core::plan::{Architecture, ImageKey, ImagePlan, Recipe as _, SourceImage};
 use ami_bake_import::{Finding, Imported, Refused, Request, Source, import};
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
+use semver::Version;
 use tempfile::TempDir;
 
 /// A folder with files in it.
-pub(crate) struct Fixture(TempDir);
+pub(crate) struct Fixture(Arc<TempDir>);
 
 impl Fixture {
     pub(crate) fn new(files: &[&str]) -> Self {
@@ -19,7 +22,7 @@ impl Fixture {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
         }
-        Self(folder)
+        Self(Arc::new(folder))
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -36,7 +39,7 @@ impl Fixture {
     pub(crate) fn import(&self, request: &Request) -> TestImport {
         let imported = import(request).unwrap_or_else(|refused| panic!("{}", shown(&refused)));
         self.check(&imported);
-        TestImport(imported)
+        TestImport { imported, folder: Arc::clone(&self.0) }
     }
 
     /// The result passes the manifest's own check, apart from missing files and what is not supported yet.
@@ -89,12 +92,18 @@ pub(crate) fn ebs(fields: &str, provisioners: &str) -> TestImport {
 }
 
 /// The result of an import.
-pub(crate) struct TestImport(pub(crate) Imported);
+pub(crate) struct TestImport {
+    pub(crate) imported: Imported,
+    folder: Arc<TempDir>,
+}
 
 impl TestImport {
     #[track_caller]
     pub(crate) fn manifest(&self) -> &str {
-        self.0.manifest.as_deref().unwrap_or_else(|| panic!("nothing was imported: {:#?}", self.0.findings))
+        self.imported
+            .manifest
+            .as_deref()
+            .unwrap_or_else(|| panic!("nothing was imported: {:#?}", self.imported.findings))
     }
 
     /// The manifest contains these lines, in this order.
@@ -116,13 +125,61 @@ impl TestImport {
     #[track_caller]
     pub(crate) fn reports(&self, path: &str, why: &str) -> &Self {
         let found = |finding: &Finding| finding.path == path && finding.why.contains(why);
-        assert!(self.0.findings.iter().any(found), "expected {path}: {why}\nin {:#?}", self.0.findings);
+        assert!(self.imported.findings.iter().any(found), "expected {path}: {why}\nin {:#?}", self.imported.findings);
         self
+    }
+
+    /// The plan of an image, with variables of the environment and of the command line; or what a bake says instead.
+    pub(crate) fn try_plan(
+        &self,
+        image: &str,
+        env: &[(&str, &str)],
+        sets: &[(&str, &str)],
+    ) -> Result<ImagePlan, String> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let options = Options {
+            env: env.iter().map(owned).collect(),
+            sets: sets.iter().map(owned).collect(),
+            images: vec![image.to_owned()],
+            now: "2026-03-07T15:04:09Z".parse().unwrap(),
+            ..Options::default()
+        };
+        let loaded = Manifest::load_text("bake.yml", self.manifest(), self.folder.path().to_owned(), &options);
+        let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
+        let manifest = Arc::new(loaded.manifest.filter(|_| !shown.contains("error[")).ok_or(shown)?);
+        let draft = manifest.drafts().into_iter().find(|draft| draft.variant.key == ImageKey::new(image)).unwrap();
+        let source = SourceImage {
+            id: "ami-0123456789abcdef0".to_owned(),
+            name: "ubuntu".to_owned(),
+            owner: "099720109477".to_owned(),
+            created: None,
+            tags: BTreeMap::new(),
+            architecture: Some(Architecture::X86_64),
+            identity: "ami-0123456789abcdef0".to_owned(),
+            version: None,
+        };
+        draft
+            .resolve_blocking(&source)
+            .and_then(|resolved| resolved.at(&Version::new(1, 0, 0)))
+            .map_err(|error| error.to_string())
+    }
+
+    /// The plan of the image `web`.
+    #[track_caller]
+    pub(crate) fn plan(&self, env: &[(&str, &str)], sets: &[(&str, &str)]) -> ImagePlan {
+        self.try_plan("web", env, sets).unwrap_or_else(|shown| panic!("{shown}\n{}", self.manifest()))
+    }
+
+    /// The secrets that a bake asks for.
+    pub(crate) fn required_secrets(&self) -> Vec<String> {
+        let options = Options { check: true, ..Options::default() };
+        let loaded = Manifest::load_text("bake.yml", self.manifest(), self.folder.path().to_owned(), &options);
+        loaded.manifest.unwrap().required_secrets().into_iter().map(str::to_owned).collect()
     }
 
     /// The paths of fields that the import does not know.
     pub(crate) fn unknown(&self) -> Vec<&str> {
-        let unknown = self.0.findings.iter().filter(|finding| finding.why.contains("not supported by ami-bake"));
+        let unknown = self.imported.findings.iter().filter(|finding| finding.why.contains("not supported by ami-bake"));
         unknown.map(|finding| finding.path.as_str()).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ami_bake_core::plan::{StepAction, Value};
 use ami_bake_import::{Source, gather, import};
 
 use crate::fixture::{Fixture, TestImport, shown};
@@ -227,7 +228,11 @@ locals {
         }
         if cases[0].0.contains("-x") {
             done.reports("source.amazon-ebs.web.tags.t5", "evaluated with the current value of `var.env`");
-            assert!(!done.0.findings.iter().any(|finding| finding.path.ends_with("tags.t0")), "{:#?}", done.0.findings);
+            assert!(
+                !done.imported.findings.iter().any(|finding| finding.path.ends_with("tags.t0")),
+                "{:#?}",
+                done.imported.findings
+            );
         }
     }
 }
@@ -316,7 +321,7 @@ variable "short" {
     request.sets = vec![("d".to_owned(), "set".to_owned()), ("list".to_owned(), "[\"eu-west-2\"]".to_owned())];
     let done = fixture.import(&request);
     done.says("a: env\n  b: auto\n  c: file\n  d: set\n")
-        .says("home: ${{ env.WHERE }}")
+        .says("home: ${{ env.WHERE || '' }}")
         .says("short: null")
         .says("regions: [eu-west-2]")
         .says("PASS: ${{ secrets.DB_PASSWORD }}")
@@ -487,4 +492,32 @@ fn a_folder_is_read_as_packer_reads_it() {
     assert_eq!(names(&found.templates), ["a.pkr.hcl", "b.pkr.hcl"]);
     assert_eq!(names(&found.variables), ["x.auto.pkrvars.hcl"]);
     assert!(found.unsupported.is_empty());
+}
+
+/// `source.name` is the name in the build, `PACKER_BUILD_NAME` that of the source, `build.name` that of the build.
+#[test]
+fn names_have_packer_s_values_after_a_rename() {
+    let source = "source \"amazon-ebs\" \"web\" {\n region = \"us-east-1\"\n source_ami = \"ami-0123456789abcdef0\"\n instance_type = \"t3.micro\"\n \
+        ssh_username = \"ubuntu\"\n ami_name = \"img-${source.name}\"\n tags = { kind = source.type }\n}\n";
+    let step = "provisioner \"shell\" { inline = [\"echo $PACKER_BUILD_NAME $PACKER_BUILDER_TYPE\", \"echo ${source.name} ${source.type} '${build.name}'\"] }\n";
+    let build = |name: &str| {
+        format!(
+            "{source}build {{\n {name}\n source \"source.amazon-ebs.web\" {{ name = \"blue\" }}\n source \"source.amazon-ebs.web\" {{ name = \"web\" }}\n {step}}}\n"
+        )
+    };
+    let done = template(&build("name = \"all\""));
+    for (image, own) in [("blue", "web"), ("web", "web")] {
+        let plan = done.try_plan(image, &[], &[]).unwrap();
+        assert_eq!(
+            (plan.settings.name.as_str(), plan.settings.tags["kind"].as_str()),
+            (format!("img-{image}").as_str(), "amazon-ebs")
+        );
+        let StepAction::Run(run) = &plan.build[0].action else { panic!("{:?}", plan.build[0]) };
+        assert_eq!(run.script, format!("echo $PACKER_BUILD_NAME $PACKER_BUILDER_TYPE\necho {image} amazon-ebs 'all'"));
+        let names = [("PACKER_BUILD_NAME", own), ("PACKER_BUILDER_TYPE", "amazon-ebs")];
+        assert_eq!(plan.build[0].env, names.map(|(name, value)| (name.to_owned(), Value::Plain(value.to_owned()))));
+    }
+    let plan = template(&build("")).try_plan("blue", &[], &[]).unwrap();
+    let StepAction::Run(run) = &plan.build[0].action else { panic!("{:?}", plan.build[0]) };
+    assert!(run.script.ends_with("echo blue amazon-ebs ''"), "{}", run.script);
 }

@@ -46,7 +46,7 @@ fn errors_are_refused_with_their_line() {
 #[test]
 fn without_anything_to_import_there_is_no_manifest() {
     let done = template("source \"virtualbox-iso\" \"x\" {}\nbuild {\n  sources = [\"virtualbox-iso.x\"]\n}\n");
-    assert!(done.0.manifest.is_none());
+    assert!(done.imported.manifest.is_none());
     done.reports("source.virtualbox-iso.x", "not supported");
 }
 

@@ -88,8 +88,8 @@ Resources:
         .reports("Resources.Role", "not part of an image")
         .reports("Parameters.Unused", "nothing imported uses it")
         .reports("Resources.Machine.Properties.InstanceProfileName", "Fn::ImportValue");
-    assert_eq!(done.0.files.len(), 1);
-    assert!(done.0.files[0].1.starts_with("schemaVersion"));
+    assert_eq!(done.imported.files.len(), 1);
+    assert!(done.imported.files[0].1.starts_with("schemaVersion"));
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn configurations_without_a_recipe_give_no_manifest() {
     let done = fixture.import(
         &fixture.request(&[("i.json", r#"{"name": "i", "instanceTypes": ["t3.small"], "instanceProfileName": "p"}"#)]),
     );
-    assert!(done.0.manifest.is_none());
-    assert!(!done.0.findings.is_empty());
+    assert!(done.imported.manifest.is_none());
+    assert!(!done.imported.findings.is_empty());
 }
 
 /// Components run in the order of the recipe, whatever the order of the files; a document replaces its resource's `uri`.
@@ -172,8 +172,12 @@ fn container_recipes_and_workflows_are_reported() {
         r#"{"Resources": {"W": {"Type": "AWS::ImageBuilder::Workflow", "Properties": {"Name": "w"}}}}"#,
     ] {
         let done = fixture.import(&fixture.request(&[("x.json", text)]));
-        assert!(done.0.manifest.is_none());
-        assert!(done.0.findings.iter().any(|finding| finding.why.contains("not supported")), "{:?}", done.0.findings);
+        assert!(done.imported.manifest.is_none());
+        assert!(
+            done.imported.findings.iter().any(|finding| finding.why.contains("not supported")),
+            "{:?}",
+            done.imported.findings
+        );
     }
 }
 

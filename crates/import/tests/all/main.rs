@@ -13,4 +13,5 @@ mod mutations;
 mod provisioners;
 mod refused;
 mod silence;
+mod unset;
 mod variables;

@@ -169,7 +169,7 @@ fn files_that_are_not_there_are_listed() {
         "",
         r#"{"type": "shell", "script": "none.sh"}, {"type": "file", "source": "/no/such", "destination": "/x"}"#,
     );
-    assert_eq!(done.0.missing, ["none.sh", "/no/such"]);
+    assert_eq!(done.imported.missing, ["none.sh", "/no/such"]);
     done.says("- script: none.sh\n");
 }
 
@@ -193,7 +193,7 @@ fn a_folder_becomes_its_destination_or_goes_into_it() {
     let done = one(r#""direction": "download", "sources": ["/var/log/*", "/x/*.log"], "destination": "out/""#);
     done.says("      - download: /var/log/\n        to: out/\n")
         .reports("provisioners[0].sources[1]", "patterns are not supported");
-    assert!(done.0.missing.is_empty(), "where it goes need not be there: {:?}", done.0.missing);
+    assert!(done.imported.missing.is_empty(), "where it goes need not be there: {:?}", done.imported.missing);
 }
 
 #[test]

@@ -34,6 +34,6 @@ fn a_template_is_imported_alone() {
 fn without_anything_to_import_there_is_no_manifest() {
     let fixture = Fixture::new(&[]);
     let done = fixture.import(&fixture.request(&[("a.json", "{\"builders\": [{\"type\": \"lxd\", \"image\": \"x\"}], \"provisioners\": [{\"type\": \"shell\", \"inline\": [\"x\"]}]}")]));
-    assert!(done.0.manifest.is_none());
+    assert!(done.imported.manifest.is_none());
     done.reports("builders[0]", "`lxd`").reports("provisioners[0]", "no builder");
 }

@@ -116,7 +116,7 @@ fn lost(template: &Value) -> Vec<String> {
         .filter(|(path, text)| {
             let kind = KINDS.iter().any(|kind| path.split(['.', '[']).any(|part| part == *kind));
             let there = mark(text).is_none_or(|mark| body.contains(&mark));
-            !kind && !there && !covered(path, &done.0.findings)
+            !kind && !there && !covered(path, &done.imported.findings)
         })
         .map(|(path, text)| format!("{path} = {text}"))
         .collect()

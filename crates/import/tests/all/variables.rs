@@ -28,7 +28,7 @@ fn required_and_unused_and_composed_variables() {
         r#", "given": null, "unused": "x", "home": "{{env `HOME`}}", "both": "{{user `name`}}-{{user `home`}}""#,
         r#"{"type": "shell", "inline": ["echo {{user `given`}} {{user `both`}}"]}"#,
     )
-    .says("  given: null\n  both: web-${{ env.HOME }}\n")
+    .says("  given: null\n  both: web-${{ env.HOME || '' }}\n")
     .says("      - run: echo ${given} ${both}\n")
     .says("        env:\n          given: ${{ vars.given }}\n          both: ${{ vars.both }}\n")
     .lacks("unused: x")

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ami_bake_core::{Route, Segment};
 
 use super::names::{AllowedNames, Names, Stage, check_access};
-use super::tree::{Expr, ExprKind};
+use super::tree::Expr;
 use super::{Piece, Template};
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::model::STEP_TYPES;
@@ -175,8 +175,7 @@ impl Lint<'_> {
         };
         for piece in &template.pieces {
             let Piece::Expr { inner, expr, .. } = piece else { continue };
-            let secret_alone = matches!(&expr.kind, ExprKind::Access { .. })
-                && expr.member().is_some_and(|(context, _)| context.eq_ignore_ascii_case("secrets"));
+            let secret_alone = expr.secret().is_some();
             let mut wrongs = Vec::new();
             let mut mixed = None;
             expr.accesses(&mut |access: &Expr| match check_access(access, &self.names, allowed) {
@@ -199,7 +198,7 @@ impl Lint<'_> {
             if let Some(range) = mixed {
                 self.findings.push(
                     Diagnostic::error("secret-not-here", at(range), "a secret cannot be part of a larger expression")
-                        .help("Write `${{ secrets.NAME }}` on its own, with text around it if needed. Its value is not known before the step runs.")
+                        .help("Write `${{ secrets.NAME }}` on its own, with text around it if needed, or `${{ secrets.NAME || '' }}` if it may be unset. Its value is not known before the step runs.")
                         .route(route.clone()),
                 );
             }

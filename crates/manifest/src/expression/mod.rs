@@ -14,4 +14,5 @@ mod value;
 pub(crate) use eval::{Scope, evaluate};
 pub(crate) use lint::{lint, locate};
 pub(crate) use template::{Piece, Template};
+pub(crate) use tree::{Expr, ExprKind};
 pub(crate) use value::{text, truth};

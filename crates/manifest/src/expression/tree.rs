@@ -86,6 +86,20 @@ impl Expr {
         }
     }
 
+    /// The secret that the expression is, and whether it must be set: `secrets.NAME`, or `secrets.NAME || ''` for one that may be
+    /// left unset.
+    pub(crate) fn secret(&self) -> Option<(&str, bool)> {
+        let (expr, required) = match &self.kind {
+            ExprKind::Binary(Operator::Or, left, right) => match &right.kind {
+                ExprKind::Text(text) if text.is_empty() => (left.as_ref(), false),
+                _ => return None,
+            },
+            _ => (self, true),
+        };
+        let (_, name) = expr.member().filter(|(context, _)| context.eq_ignore_ascii_case("secrets"))?;
+        Some((name, required))
+    }
+
     /// Calls `visit` with every context access in the expression.
     pub(crate) fn accesses<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         match &self.kind {

@@ -4,4 +4,4 @@ mod facts;
 pub(crate) mod values;
 
 pub(crate) use facts::file_scope;
-pub(crate) use values::variables;
+pub(crate) use values::{not_given, variables};

@@ -13,8 +13,15 @@ use crate::words;
 /// The prefix of environment variables that set variables of the manifest.
 pub(crate) const PREFIX: &str = "AMI_BAKE_VAR_";
 
-/// Placeholder for a variable without a value, in `check`.
+/// Placeholder for a variable without a value: in `check`, and where no selected image needs it.
 const STAND_IN: &str = "given-later";
+
+/// The error for a variable without a value that the selected images need.
+pub(crate) fn not_given(name: &str, declared: Option<&Node>) -> Diagnostic {
+    let span = declared.and_then(|declared| declared.entry(name)).map(|entry| entry.key_span);
+    Diagnostic::error("variable-not-given", span, format!("the variable `{name}` is not set"))
+        .help(format!("Set it with `--set {name}=VALUE`, {PREFIX}{name}, a --var-file, or an --environment."))
+}
 
 /// The value of every declared variable, and the names of those without a value.
 ///
@@ -54,16 +61,6 @@ pub(crate) fn variables(
     }
     let missing: Vec<String> =
         values.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
-    if !options.check {
-        for name in &missing {
-            let span = declared.and_then(|declared| declared.entry(name)).map(|entry| entry.key_span);
-            findings.push(
-                Diagnostic::error("variable-not-given", span, format!("the variable `{name}` is not set")).help(
-                    format!("Set it with `--set {name}=VALUE`, {PREFIX}{name}, a --var-file, or an --environment."),
-                ),
-            );
-        }
-    }
     for name in &missing {
         values.insert(name.clone(), STAND_IN.into());
     }

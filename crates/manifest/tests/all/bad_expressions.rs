@@ -172,7 +172,7 @@ error[secret-not-here]: a secret cannot be part of a larger expression
 9 |         env: {A: "${{ format('{0}', secrets.TOKEN) }}", B: "${{ secrets.TOKN }}"}
   |                                     ^^^^^^^^^^^^^
   |
-  = help: Write `${{ secrets.NAME }}` on its own, with text around it if needed. Its value is not known before the step runs.
+  = help: Write `${{ secrets.NAME }}` on its own, with text around it if needed, or `${{ secrets.NAME || '' }}` if it may be unset. Its value is not known before the step runs.
 
 error[unknown-name]: unknown secret `TOKN`
  --> bake.yml:9:65

@@ -11,6 +11,7 @@ mod bad_yaml;
 mod digest_golden;
 mod docker;
 mod fixture;
+mod needs;
 mod plan;
 mod platform;
 mod render;

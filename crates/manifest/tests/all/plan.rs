@@ -339,3 +339,21 @@ fn an_image_that_is_encrypted_anywhere_is_not_made_public() {
         assert!(shown.contains("bake.yml:7:"), "{shown}");
     }
 }
+
+/// Templates that others wrote leave secrets unset and set user data by variables, and their scripts contain `${{`.
+#[test]
+fn what_a_shell_does_not_read_is_not_checked_for_it() {
+    let manifest = format!(
+        "{}    machine: {{user-data: \"${{{{ vars.data }}}}\", profile: \"${{{{ vars.none || null }}}}\"}}\n    build:\n      - run: echo ${{{{ '${{{{' }}}} x }}}}\n        env: {{T: \"a${{{{ secrets.TOKEN || '' }}}}\"}}\n",
+        HEAD.replace(
+            "name: shop",
+            "name: shop\nsecrets: [TOKEN]\nvars: {data: \"#cloud-config\\npackages: [a b]\\n\", none: ''}"
+        )
+    );
+    let plan = plan(&good(&manifest, &Options::default()), "web");
+    assert_eq!(plan.machine.user_data.as_deref(), Some("#cloud-config\npackages: [a b]\n"));
+    assert_eq!(plan.machine.profile, None);
+    assert_eq!(script(&plan, 0), "echo ${{ x }}");
+    let parts = vec![SecretPart::Text("a".into()), SecretPart::Name("TOKEN".into())];
+    assert_eq!(plan.build[0].env, [("T".to_owned(), Value::Secret(parts))]);
+}

@@ -33,7 +33,7 @@ fn types(reader: &Reader, context: &Context, machine: &mut Map) {
     let one = reader.get("instance_type");
     let many = reader.get("spot_instance_types");
     if let Some(many) = &many {
-        machine.set_from("type", context.texts(many), many);
+        context.set(machine, "type", Some(*many), Context::texts_of);
         machine.set_from("spot", true, many);
         if let Some(one) = one {
             one.drop("`spot_instance_types` is used instead", "");

@@ -32,23 +32,11 @@ fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
         }
     }
     for key in ["security_group_ids", "security_group_id"] {
-        if let Some(groups) = reader.get(key) {
-            let all = context.texts(&groups);
-            if !all.is_empty() {
-                machine.set_from("security-groups", all, &groups);
-            }
-        }
+        context.set(machine, "security-groups", reader.get(key), Context::texts_of);
     }
     context.set(machine, "public-ip", reader.get("associate_public_ip_address"), Context::switch);
-    if let Some(ranges) = reader
-        .get("temporary_security_group_source_cidrs")
-        .or_else(|| reader.get("temporary_security_group_source_cidr"))
-    {
-        let all = context.texts(&ranges);
-        if !all.is_empty() {
-            machine.set_from("ingress", all, &ranges);
-        }
-    }
+    let ranges = reader.first(&["temporary_security_group_source_cidrs", "temporary_security_group_source_cidr"]);
+    context.set(machine, "ingress", ranges, Context::texts_of);
     if let Some(own) = reader.get("temporary_security_group_source_public_ip")
         && context.flag(&own) == Some(false)
     {

@@ -63,8 +63,15 @@ fn regions(reader: &Reader, context: &Context, home: Option<&Value>, publish: &m
     if let Some(map) = reader.get("region_kms_key_ids") {
         keys = map.entries().into_iter().map(|(region, key)| (region, context.text(&key), key)).collect();
     }
-    let mut regions: Vec<Value> = Vec::new();
     let list = reader.get("ami_regions");
+    // A variable that holds the whole list.
+    if let Some(list) = list.filter(|list| !list.is_list() && keys.is_empty())
+        && let Some(value @ Value::Text(_)) = context.texts_of(&list)
+    {
+        publish.set_from("regions", value, &list);
+        return;
+    }
+    let mut regions: Vec<Value> = Vec::new();
     for (words, _) in list.iter().flat_map(|list| context.list(list)) {
         let known = words.known();
         let region = Value::from(words.manifest());
@@ -102,12 +109,7 @@ fn share(reader: &Reader, context: &Context, publish: &mut Map) {
     for (key, own) in
         [("ami_users", "accounts"), ("ami_org_arns", "organizations"), ("ami_ou_arns", "organizational-units")]
     {
-        if let Some(list) = reader.get(key) {
-            let all = context.texts(&list);
-            if !all.is_empty() {
-                share.set_from(own, all, &list);
-            }
-        }
+        context.set(&mut share, own, reader.get(key), Context::texts_of);
     }
     if let Some(groups) = reader.get("ami_groups") {
         for (words, item) in context.list(&groups) {

@@ -51,11 +51,14 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
 
 fn filters(filter: &Reader, context: &Context, ami: &mut Map) {
     if let Some(owners) = filter.first(&["owners", "owner"]) {
-        let all = context.texts(&owners);
-        match all.as_slice() {
-            [] => {}
-            [one] => ami.set_from("owner", one.clone(), &owners),
-            _ => ami.set_from("owner", all, &owners),
+        match context.texts_of(&owners) {
+            Some(Value::List(all)) if all.len() == 1 => {
+                for one in all {
+                    ami.set_from("owner", one, &owners);
+                }
+            }
+            Some(all) => ami.set_from("owner", all, &owners),
+            None => {}
         }
     }
     let mut others = Map::default();

@@ -1,6 +1,6 @@
 //! Templates in scripts: safe values are inserted, all others are passed as environment variables.
 
-use crate::template::{Part, Words};
+use crate::template::{Expr, Part, Words};
 use crate::yaml::Map;
 
 /// A script with the environment variables that it reads.
@@ -35,7 +35,7 @@ impl Script {
                         self.text.push_str(&format!("${{{{ {} }}}}", expr.code));
                         continue;
                     }
-                    let name = self.variable(&expr.code);
+                    let name = self.variable(expr);
                     let reference = match self.state {
                         State::Single => format!("'\"${{{name}}}\"'"),
                         State::Plain | State::Double => format!("${{{name}}}"),
@@ -49,8 +49,9 @@ impl Script {
     }
 
     /// The environment variable for the value of an expression.
-    fn variable(&mut self, code: &str) -> String {
-        let value = format!("${{{{ {code} }}}}");
+    fn variable(&mut self, expr: &Expr) -> String {
+        let value = format!("${{{{ {} }}}}", expr.code);
+        let code = expr.bare();
         let last = code.rsplit('.').next().unwrap_or_default();
         let simple = ["vars.", "secrets.", "env.", "source."].iter().any(|context| code.starts_with(context));
         let mut name: String =

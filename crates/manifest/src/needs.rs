@@ -1,0 +1,96 @@
+//! What the selected images must be given: variables and secrets. Images that are not baked ask for nothing.
+
+use crate::expression::{Expr, Piece, Template};
+use crate::manifest::Manifest;
+use crate::tree::{Kind, Meaning, Node};
+
+/// Keys of the file that belong to single images, or only declare names.
+const APART: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars"];
+
+impl Manifest {
+    /// Those secrets that must be set for the selected images: what an image reads as `${{ secrets.NAME || '' }}` may be unset.
+    pub fn required_secrets(&self) -> Vec<&str> {
+        self.secrets.iter().map(String::as_str).filter(|name| secret(self, name)).collect()
+    }
+}
+
+/// Whether a variable without a value must be set: a selected image or the file's own settings use it, or nothing does.
+pub(crate) fn variable(manifest: &Manifest, name: &str) -> bool {
+    let uses = |node: &Node, platform: Option<&str>| {
+        let mut found = false;
+        expressions(platform, node, "", &mut |expr| {
+            expr.accesses(&mut |access| found |= is(access.member(), "vars", name));
+        });
+        found
+    };
+    let settings = manifest.root.entries().iter().filter(|entry| !APART.contains(&entry.key.as_str()));
+    let here = Some(manifest.platform.as_str());
+    settings.map(|entry| &entry.value).any(|node| uses(node, here))
+        || selected(manifest).any(|node| uses(node, here))
+        || !all(manifest).any(|node| uses(node, None))
+}
+
+/// Whether a secret must be set: a selected image reads it and does not allow for an empty one, or nothing reads it by name.
+fn secret(manifest: &Manifest, name: &str) -> bool {
+    let uses = |node: &Node, platform: Option<&str>| {
+        let mut found = false;
+        let counts = |required: bool| required || platform.is_none();
+        expressions(platform, node, "", &mut |expr| {
+            found |= expr.secret().is_some_and(|(own, required)| own.eq_ignore_ascii_case(name) && counts(required));
+        });
+        found
+    };
+    let here = Some(manifest.platform.as_str());
+    selected(manifest).any(|node| uses(node, here)) || !all(manifest).any(|node| uses(node, None))
+}
+
+fn is(member: Option<(&str, &str)>, context: &str, name: &str) -> bool {
+    member.is_some_and(|(own, member)| own.eq_ignore_ascii_case(context) && member.eq_ignore_ascii_case(name))
+}
+
+fn all(manifest: &Manifest) -> impl Iterator<Item = &Node> {
+    manifest.images.iter().map(|image| &image.node)
+}
+
+fn selected(manifest: &Manifest) -> impl Iterator<Item = &Node> {
+    let images = manifest.images.iter();
+    images.filter(|image| image.variants.iter().any(|variant| variant.selected)).map(|image| &image.node)
+}
+
+/// Calls `visit` with every expression of the value of a key that counts on a platform; on any without one.
+fn expressions(platform: Option<&str>, node: &Node, key: &str, visit: &mut dyn FnMut(&Expr)) {
+    match &node.kind {
+        Kind::Map(entries) => {
+            let elsewhere =
+                |list: &Node| platform.is_some() && !list.items().iter().any(|item| item.as_text() == platform);
+            if node.get("platforms").is_some_and(elsewhere) {
+                return;
+            }
+            for entry in entries {
+                // `publish.docker` and `source.docker` only count on Docker.
+                let elsewhere = platform.is_some_and(|platform| platform != "docker");
+                if elsewhere && entry.key == "docker" && matches!(key, "publish" | "source") {
+                    continue;
+                }
+                match entry.value.as_text().filter(|text| entry.key == "if" && !Template::is_one(text)) {
+                    Some(text) => parsed(Template::condition(text), visit),
+                    None => expressions(platform, &entry.value, &entry.key, visit),
+                }
+            }
+        }
+        Kind::List(items) => items.iter().for_each(|item| expressions(platform, item, key, visit)),
+        Kind::Scalar(scalar) if scalar.meaning == Meaning::Text && Template::is_one(&scalar.text) => {
+            parsed(Template::parse(&scalar.text), visit);
+        }
+        Kind::Scalar(_) => {}
+    }
+}
+
+/// Errors in expressions were reported before.
+fn parsed<E>(template: Result<Template, E>, visit: &mut dyn FnMut(&Expr)) {
+    for piece in template.map(|template| template.pieces).unwrap_or_default() {
+        if let Piece::Expr { expr, .. } = piece {
+            visit(&expr);
+        }
+    }
+}
