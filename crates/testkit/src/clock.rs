@@ -1,5 +1,6 @@
 //! A clock that tests move by hand.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ami_bake_core::clock::Clock;
@@ -8,18 +9,36 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 /// Time stands still until [`ManualClock::advance`] moves it; sleepers wake once it is their time.
-#[derive(Debug)]
 pub struct ManualClock {
     elapsed: watch::Sender<Duration>,
+    pauses: Option<Pauses>,
+}
+
+/// Sleeps that are over at once.
+struct Pauses {
+    /// Those that are shorter than this.
+    below: Duration,
+    /// Called at each.
+    each: Box<dyn Fn() + Send + Sync>,
+    /// When those end that have begun.
+    ends: Mutex<Vec<Duration>>,
 }
 
 impl Default for ManualClock {
     fn default() -> Self {
-        Self { elapsed: watch::Sender::new(Duration::ZERO) }
+        Self { elapsed: watch::Sender::new(Duration::ZERO), pauses: None }
     }
 }
 
 impl ManualClock {
+    /// A clock on which sleeps shorter than `below` are pauses between attempts: each is over at once, after a call of
+    /// `each`, and moves time on by its length. Longer ones are limits, which are reached only when the test moves time on.
+    /// So an attempt may take as long as a busy machine needs.
+    pub fn skipping(below: Duration, each: impl Fn() + Send + Sync + 'static) -> Self {
+        let pauses = Pauses { below, each: Box::new(each), ends: Mutex::default() };
+        Self { pauses: Some(pauses), ..Self::default() }
+    }
+
     /// Moves time on.
     pub fn advance(&self, by: Duration) {
         self.elapsed.send_modify(|elapsed| *elapsed += by);
@@ -50,7 +69,52 @@ impl Clock for ManualClock {
     async fn sleep(&self, duration: Duration) {
         let mut watch = self.elapsed.subscribe();
         let until = *watch.borrow() + duration;
+        if let Some(pauses) = self.pauses.as_ref().filter(|pauses| duration < pauses.below) {
+            let _begun = pauses.begin(until, &self.elapsed);
+            // What sleeps beside it in one `select!` begins too: the shortest is over first.
+            tokio::task::yield_now().await;
+            while self.elapsed() < until {
+                if pauses.next() == Some(until) {
+                    (pauses.each)();
+                    self.elapsed.send_modify(|elapsed| *elapsed = until.max(*elapsed));
+                } else {
+                    let _ = watch.changed().await;
+                }
+            }
+            return;
+        }
         // The sender lives as long as the clock, so that the wait only ends when the time has come.
         let _ = watch.wait_for(|elapsed| *elapsed >= until).await;
+    }
+}
+
+impl Pauses {
+    fn begin<'a>(&'a self, until: Duration, elapsed: &'a watch::Sender<Duration>) -> Begun<'a> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).push(until);
+        Begun { pauses: self, until, elapsed }
+    }
+
+    /// When the first of them ends.
+    fn next(&self) -> Option<Duration> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).iter().min().copied()
+    }
+}
+
+/// A pause that has begun; it is forgotten when it is over or nobody waits for it any more.
+struct Begun<'a> {
+    pauses: &'a Pauses,
+    until: Duration,
+    elapsed: &'a watch::Sender<Duration>,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let mut ends = self.pauses.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = ends.iter().position(|end| *end == self.until) {
+            ends.swap_remove(at);
+        }
+        drop(ends);
+        // Another one may be the first now.
+        self.elapsed.send_modify(|_| ());
     }
 }

@@ -20,10 +20,19 @@ use tokio::process::{Child, Command};
 #[derive(Debug)]
 pub struct HostShell {
     sandbox: Option<Sandbox>,
-    /// The next command's connection is cut after this time, once.
-    pub cut: Mutex<Option<Duration>>,
+    /// What ends the next command that prints this text, once. Nothing else does: a command's time limit is not measured.
+    pub ending: Mutex<Option<(&'static str, Ending)>>,
     /// Every command line that was run.
     pub commands: Mutex<Vec<String>>,
+}
+
+/// What ends a command from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its time limit.
+    TimedOut,
+    /// The loss of the connection.
+    Lost,
 }
 
 /// A mount namespace in which `/` is this system's, with all changes in memory.
@@ -36,7 +45,7 @@ struct Sandbox {
 impl HostShell {
     /// Commands run on this system itself: only for what is harmless.
     pub fn bare() -> Self {
-        Self { sandbox: None, cut: Mutex::default(), commands: Mutex::default() }
+        Self { sandbox: None, ending: Mutex::default(), commands: Mutex::default() }
     }
 
     /// Commands run in a copy of this system that is gone with the value. Needs root.
@@ -65,7 +74,8 @@ impl HostShell {
             r#"set -e; cd "$1"; mount -t tmpfs tmpfs . ; cd "$1"; mkdir m; {script}
             mount -t proc proc m/proc; mount -t tmpfs tmpfs m/dev; mkdir m/dev/shm; mount -t tmpfs tmpfs m/dev/shm
             for d in null zero full random urandom tty; do touch m/dev/$d; mount --bind /dev/$d m/dev/$d; done
-            mount -t tmpfs tmpfs m/run; mount -t tmpfs tmpfs m/tmp; chmod 1777 m/tmp; echo ready; exec sleep 100000"#
+            mount -t tmpfs tmpfs m/run; mkdir -p m/var/tmp
+            for d in tmp var/tmp; do mount -t tmpfs tmpfs m/$d; chmod 1777 m/$d; done; echo ready; exec sleep 100000"#
         );
         let mut holder = Command::new("unshare")
             .args(["--mount", "sh", "-c", &script, "sh"])
@@ -118,6 +128,17 @@ impl HostShell {
     }
 }
 
+impl HostShell {
+    /// What ends a command now that it has printed `bytes` too.
+    fn ended(&self, printed: &mut Vec<u8>, bytes: &[u8]) -> Option<Ending> {
+        let mut ending = self.ending.lock().unwrap();
+        let (text, _) = (*ending)?;
+        printed.extend_from_slice(bytes);
+        let found = printed.windows(text.len()).any(|window| window == text.as_bytes());
+        ending.take_if(|_| found).map(|(_, ending)| ending)
+    }
+}
+
 /// The end of a process as SSH tells it.
 fn exit_of(status: std::process::ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt as _;
@@ -143,30 +164,34 @@ impl Communicator for HostShell {
             let _ = tokio::io::copy(&mut input, &mut stdin).await;
             let _ = stdin.shutdown().await;
         });
-        let cut = self.cut.lock().unwrap().take();
-        let limit = cut.or(exec.timeout).unwrap_or(Duration::from_hours(1));
-        let mut ends = Box::pin(tokio::time::sleep(limit));
+        let mut printed = Vec::new();
         let (mut out, mut err) = (vec![0; 1 << 16], vec![0; 1 << 16]);
         let (mut open, mut fed) = ([true, true], false);
         while open != [false, false] {
-            tokio::select! {
-                () = &mut feed, if !fed => fed = true,
-                read = stdout.read(&mut out), if open[0] => match read.unwrap_or(0) {
-                    0 => open[0] = false,
-                    read => output.write(Stream::Stdout, &out[..read]),
-                },
-                read = stderr.read(&mut err), if open[1] => match read.unwrap_or(0) {
-                    0 => open[1] = false,
-                    read => output.write(Stream::Stderr, &err[..read]),
-                },
-                () = &mut ends => {
-                    let _ = kill_process_group(group, Signal::KILL);
-                    let _ = child.wait().await;
-                    return Ok(match cut {
-                        Some(_) => Exit::Lost("broken pipe".to_owned()),
-                        None => Exit::TimedOut(limit),
-                    });
+            let read = tokio::select! {
+                () = &mut feed, if !fed => {
+                    fed = true;
+                    continue;
                 }
+                read = stdout.read(&mut out), if open[0] => (0, Stream::Stdout, read.unwrap_or(0)),
+                read = stderr.read(&mut err), if open[1] => (1, Stream::Stderr, read.unwrap_or(0)),
+            };
+            let (stream, bytes) = match read {
+                (at, _, 0) => {
+                    open[at] = false;
+                    continue;
+                }
+                (_, Stream::Stdout, read) => (Stream::Stdout, &out[..read]),
+                (_, Stream::Stderr, read) => (Stream::Stderr, &err[..read]),
+            };
+            output.write(stream, bytes);
+            if let Some(ending) = self.ended(&mut printed, bytes) {
+                let _ = kill_process_group(group, Signal::KILL);
+                let _ = child.wait().await;
+                return Ok(match ending {
+                    Ending::Lost => Exit::Lost("broken pipe".to_owned()),
+                    Ending::TimedOut => Exit::TimedOut(exec.timeout.expect("the command has no time limit")),
+                });
             }
         }
         Ok(exit_of(child.wait().await.unwrap()))

@@ -74,11 +74,41 @@ pub(super) async fn prepare(attempt: &Attempt<'_>, spec: DownloadSpec<'_>) -> Re
     }
 }
 
+/// Why a file was not delivered; nothing of it is left on the machine.
+pub(super) enum DeliveryError {
+    /// It arrived, and its checksum is another than the document's.
+    Checksum(Error),
+    /// The stream broke, or the machine can't store it.
+    Other(Error),
+}
+
+impl From<Error> for DeliveryError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<DeliveryError> for Error {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Checksum(error) | DeliveryError::Other(error) => error,
+        }
+    }
+}
+
+/// Status of the script below that found another checksum.
+const OTHER_CHECKSUM: i32 = 3;
+
 /// Streams a file of exactly `size` bytes to where it goes.
 ///
 /// # Errors
 /// When the stream breaks, the machine can't store it, or the checksum is another; nothing of it is left there then.
-pub(super) async fn deliver(attempt: &Attempt<'_>, target: &Target, content: Reader<'_>, size: u64) -> Result<()> {
+pub(super) async fn deliver(
+    attempt: &Attempt<'_>,
+    target: &Target,
+    content: Reader<'_>,
+    size: u64,
+) -> Result<(), DeliveryError> {
     let temporary = format!(".ami-bake-{}", uuid::Uuid::new_v4().simple());
     let mut header = tar::Header::new_gnu();
     let headed = header.set_path(&temporary);
@@ -89,7 +119,7 @@ pub(super) async fn deliver(attempt: &Attempt<'_>, target: &Target, content: Rea
     header.set_gid(0);
     header.set_mtime(u64::try_from(attempt.machine.run.clock().now().as_second()).unwrap_or_default());
     header.set_cksum();
-    // The file is fill_known up to whole blocks, and two empty ones end the archive.
+    // The file is padded to whole blocks, and two empty ones end the archive.
     let padding = usize::try_from((512 - size % 512) % 512).unwrap_or_default() + 1024;
     let archive = io::Cursor::new(header.as_bytes().to_vec())
         .chain(Exact { content, left: size })
@@ -100,11 +130,11 @@ pub(super) async fn deliver(attempt: &Attempt<'_>, target: &Target, content: Rea
     if let Err(error) = sent {
         let gone = Attempt { deadline: attempt.outer, ..*attempt };
         let _ = attempt.machine.sh(&format!("rm -f {file}"), gone.deadline).await;
-        return Err(error);
+        return Err(error.into());
     }
     let check = match &target.sum {
         Some((tool, sum)) => format!(
-            "s=$({tool} <\"$f\"); s=${{s%% *}}\nif [ \"$s\" != {} ]; then rm -f \"$f\"; echo \"its checksum is $s, not \"{} >&2; exit 1; fi\n",
+            "s=$({tool} <\"$f\"); s=${{s%% *}}\nif [ \"$s\" != {} ]; then rm -f \"$f\"; echo \"its checksum is $s, not \"{} >&2; exit {OTHER_CHECKSUM}; fi\n",
             quote(sum),
             quote(sum)
         ),
@@ -112,10 +142,12 @@ pub(super) async fn deliver(attempt: &Attempt<'_>, target: &Target, content: Rea
     };
     let to = quote(&format!("{}/{}", target.folder.trim_end_matches('/'), target.name));
     let script = format!("f={file}\n{check}mv -f \"$f\" {to} || {{ rm -f \"$f\"; exit 1; }}\n");
-    attempt.machine.sh(&script, attempt.deadline).await?.passed().map(|_| ())
+    let ended = attempt.machine.sh(&script, attempt.deadline).await?;
+    let differs = ended.status == OTHER_CHECKSUM;
+    ended.passed().map(drop).map_err(|error| if differs { DeliveryError::Checksum(error) } else { error.into() })
 }
 
-/// A stream of exactly so many bytes: a shorter one is an error, and not fill_known up with zeros.
+/// A stream of exactly so many bytes: a shorter one is an error, and is not padded with zeros.
 struct Exact<'a> {
     content: Reader<'a>,
     left: u64,

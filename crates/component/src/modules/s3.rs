@@ -57,9 +57,9 @@ async fn one(attempt: &Attempt<'_>, from: &ObjectPath, destination: &str, name: 
     let spec = DownloadSpec { destination, name, into: true, overwrite, sum: None };
     let Ok(target) = prepare(attempt, spec).await? else { return Ok(()) };
     let object = attempt.deadline.within(run, attempt.machine.services()?.object(run, from)).await?;
-    deliver(attempt, &target, object.content, object.size)
-        .await
-        .map_err(|error| Error::build(format!("download {from} to `{}` on the machine", target.path)).because(error))
+    deliver(attempt, &target, object.content, object.size).await.map_err(|error| {
+        Error::build(format!("download {from} to `{}` on the machine", target.path)).because(Error::from(error))
+    })
 }
 
 /// Files of the machine to a bucket.

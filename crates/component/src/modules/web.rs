@@ -9,7 +9,7 @@ use tokio::io::AsyncSeekExt as _;
 use url::Url;
 
 use super::Attempt;
-use super::deliver::{DownloadSpec, Target, deliver, prepare};
+use super::deliver::{DeliveryError, DownloadSpec, Target, deliver, prepare};
 use super::inputs::Inputs;
 use crate::checksum::checksum_tool;
 use crate::machine::{FetchError, FetchRequest, fetch, shown};
@@ -101,14 +101,12 @@ async fn once(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target: &Targe
         // Without a size it is saved here first: the archive for the machine begins with the size.
         None => attempt.deadline.within(run, spool(answer.body)).await.map_err(FetchError::Transient)?,
     };
-    deliver(attempt, target, content, size).await.map_err(|error| {
-        let lasting = error.kind() == ErrorKind::Cancelled || error.message().contains("checksum");
-        let wrapped = if lasting {
-            error
-        } else {
-            Error::build(format!("download {} to `{}` on the machine", shown(url), target.path)).because(error)
-        };
-        if lasting { FetchError::Permanent(wrapped) } else { FetchError::Transient(wrapped) }
+    deliver(attempt, target, content, size).await.map_err(|failure| match failure {
+        DeliveryError::Checksum(error) => FetchError::Permanent(error),
+        DeliveryError::Other(error) if error.kind() == ErrorKind::Cancelled => FetchError::Permanent(error),
+        DeliveryError::Other(error) => FetchError::Transient(
+            Error::build(format!("download {} to `{}` on the machine", shown(url), target.path)).because(error),
+        ),
     })
 }
 

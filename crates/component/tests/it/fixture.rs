@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ami_bake_component::Components;
-use ami_bake_core::clock::SystemClock;
 use ami_bake_core::event::{Envelope, Event};
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{ComponentStep, OnFailure, Phase, Step, StepAction, Value};
@@ -13,6 +13,7 @@ use ami_bake_core::provision::Provisioner as _;
 use ami_bake_core::services::{Object, ObjectPath, Services, StoredDocument};
 use ami_bake_core::{Error, Result, Route, Run};
 use ami_bake_steps::StepRunner;
+use ami_bake_testkit::clock::ManualClock;
 use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::{HostMachine, HostShell};
 use async_trait::async_trait;
@@ -71,7 +72,9 @@ impl Fixture {
 
     /// Any machine.
     pub(crate) fn on(shell: HostShell) -> Self {
-        let (run, events) = runs::with(Arc::new(SystemClock::default()), &[("TOKEN", "wal-nut-tree")]);
+        // Pauses are over at once, and no limit of ten seconds or more is reached.
+        let clock = ManualClock::skipping(Duration::from_secs(10), || ());
+        let (run, events) = runs::with(Arc::new(clock), &[("TOKEN", "wal-nut-tree")]);
         let store = Arc::new(Store::default());
         let services = Arc::clone(&store) as Arc<dyn Services>;
         let components = Components::new(Arc::new(StepRunner::default()), Some(services));

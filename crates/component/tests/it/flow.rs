@@ -2,6 +2,8 @@
 
 use ami_bake_core::plan::Phase;
 
+use ami_bake_testkit::shell::Ending;
+
 use crate::fixture::{Fixture, build};
 
 const VARIABLES: &str = r#"
@@ -179,15 +181,18 @@ async fn attempts_and_limits_are_kept() {
     let outcome = fixture.build(again).await;
     assert!(outcome.told.iter().any(|line| line.contains("Twice failed at attempt 1 of 3")), "{:?}", outcome.told);
     assert_eq!(outcome.passes(), "try\ntry\n");
-    let slow = "- {name: Slow, action: ExecuteBash, timeoutSeconds: 1, inputs: {commands: [sleep 600]}}";
+    let over = |fixture: &Fixture| *fixture.shell.ending.lock().unwrap() = Some(("begun\n", Ending::TimedOut));
+    over(&fixture);
+    let slow = "- {name: Slow, action: ExecuteBash, timeoutSeconds: 1, inputs: {commands: [echo begun; sleep 600]}}";
     let error = fixture.build(slow).await.fails();
     assert!(error.contains("it was still running after 1s") && error.contains("`timeoutSeconds`"), "{error}");
     let mut step = fixture.of(
-        &build("- {name: Slow, action: ExecuteBash, timeoutSeconds: -1, inputs: {commands: [sleep 600]}}"),
+        &build("- {name: Slow, action: ExecuteBash, timeoutSeconds: -1, inputs: {commands: [echo begun; sleep 600]}}"),
         &[Phase::Build],
         &[],
     );
     step.timeout = Some(std::time::Duration::from_secs(1));
+    over(&fixture);
     let error = fixture.step(&step).await.fails();
     assert!(error.contains("it was still running after 1s"), "{error}");
     fixture.run.cancel.cancel();
@@ -209,10 +214,11 @@ async fn a_quiet_step_shows_nothing_but_puts_out_what_it_said() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_told_as_one() {
+async fn a_lost_connection_is_reported_as_one() {
     let mut fixture = Fixture::new().await;
-    *fixture.shell.cut.lock().unwrap() = Some(std::time::Duration::from_millis(200));
-    let error = fixture.build("- {name: Cut, action: ExecuteBash, inputs: {commands: [sleep 600]}}").await.fails();
+    *fixture.shell.ending.lock().unwrap() = Some(("begun\n", Ending::Lost));
+    let cut = "- {name: Cut, action: ExecuteBash, inputs: {commands: [echo begun; sleep 600]}}";
+    let error = fixture.build(cut).await.fails();
     assert!(error.contains("(ExecuteBash): the connection to the machine was lost (broken pipe)"), "{error}");
     assert!(error.contains("end it with `exit 194`"), "{error}");
 }

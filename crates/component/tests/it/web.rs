@@ -131,7 +131,7 @@ async fn files_come_through_the_machine() {
         ("source: 'http://127.0.0.1:1/x', destination: /opt/x".to_owned(), "connect to 127.0.0.1:1"),
     ] {
         let error = fixture
-            .build(&format!("- {{name: A, action: WebDownload, timeoutSeconds: 2, inputs: [{{{inputs}}}]}}"))
+            .build(&format!("- {{name: A, action: WebDownload, timeoutSeconds: 600, inputs: [{{{inputs}}}]}}"))
             .await
             .fails();
         assert!(error.contains(expected) && !error.contains("wal-nut"), "{error}");

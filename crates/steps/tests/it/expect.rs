@@ -16,12 +16,12 @@ fn expect(probe: Probe) -> Step {
 }
 
 async fn holds(probe: Probe) {
-    Fixture::new().passes(&expect(probe)).await;
+    Fixture::skipping(|| ()).0.passes(&expect(probe)).await;
 }
 
 /// The message of a failed assertion, without the time that it took.
 async fn not(probe: Probe) -> String {
-    let error = Fixture::new().fails(&expect(probe)).await;
+    let error = Fixture::skipping(|| ()).0.fails(&expect(probe)).await;
     assert!(error.help_text().is_some());
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0]");
     let text = error.message().strip_prefix("step `it`: ").unwrap().to_owned();
@@ -98,7 +98,7 @@ async fn http_answers() {
             "expected http://127.0.0.1:{port}/health to answer, but the answer is not HTTP; it begins with \"SSH-2.0-OpenSSH_9.2\""
         )
     );
-    let error = Fixture::new().fails(&expect(http(1, None, None, &[]))).await;
+    let error = Fixture::skipping(|| ()).0.fails(&expect(http(1, None, None, &[]))).await;
     assert!(
         error.message().contains("expected http://127.0.0.1:1/health to answer, but could not connect for "),
         "{error}"
@@ -108,10 +108,12 @@ async fn http_answers() {
 #[tokio::test]
 async fn a_slow_server_is_polled_until_it_is_there() {
     // Takes the first connection and says nothing; the second gets its answer in small pieces.
+    let (fixture, clock) = Fixture::skipping(|| ());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let (_silent, _) = listener.accept().await.unwrap();
+        clock.advance(Duration::from_secs(10));
         let (mut stream, _) = listener.accept().await.unwrap();
         for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" {
             stream.write_all(&[*byte]).await.unwrap();
@@ -120,7 +122,7 @@ async fn a_slow_server_is_polled_until_it_is_there() {
     });
     let mut step = expect(http(port, Some(200), Some("ok"), &[]));
     step.timeout = Some(Duration::from_secs(30));
-    Fixture::new().passes(&step).await;
+    fixture.passes(&step).await;
 }
 
 #[tokio::test]
@@ -276,7 +278,7 @@ async fn commands() {
 }
 
 #[tokio::test]
-async fn it_is_polled_and_the_last_answer_is_told() {
+async fn it_is_polled_and_the_last_answer_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("late");
     let probe = Probe::File {
@@ -289,16 +291,12 @@ async fn it_is_polled_and_the_last_answer_is_told() {
     };
     let mut late = expect(probe);
     late.timeout = Some(Duration::from_millis(1500));
-    let error = Fixture::new().fails(&late).await;
-    // How many seconds it says depends on the machine.
-    assert!(error.message().contains("to exist, but it does not for "), "{error}");
-    late.timeout = None;
-    let making = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(1200)).await;
-        std::fs::write(path, "").unwrap();
-    });
-    Fixture::new().passes(&late).await;
-    making.await.unwrap();
+    let error = Fixture::skipping(|| ()).0.fails(&late).await;
+    assert!(error.message().ends_with("to exist, but it does not for 1.5s"), "{error}");
+    // The file comes to be between two attempts.
+    let (fixture, _) = Fixture::skipping(move || std::fs::write(&path, "").unwrap());
+    fixture.passes(&late).await;
+    assert_eq!(fixture.shell.commands.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -308,9 +306,8 @@ async fn waits() {
         step.timeout = Some(limit);
         step
     };
-    // What comes is waited for as long as it takes; what never comes, for as long as one look takes.
     let (long, short) = (Duration::from_mins(5), Duration::from_secs(2));
-    let fixture = Fixture::new();
+    let (fixture, _) = Fixture::skipping(|| ());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     fixture.passes(&wait(WaitFor::Port(port), long)).await;

@@ -1,14 +1,16 @@
 //! What every test needs: a run, a machine, a step, and its output.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ami_bake_core::clock::SystemClock;
+use ami_bake_core::clock::{Clock, SystemClock};
 use ami_bake_core::event::Envelope;
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{OnFailure, RunStep, Step, StepAction, Value};
 use ami_bake_core::provision::{ConnectedMachine, Provisioner as _};
 use ami_bake_core::{Error, Result, Route, Run};
 use ami_bake_steps::StepRunner;
+use ami_bake_testkit::clock::ManualClock;
 use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::{HostMachine, HostShell};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -27,7 +29,18 @@ impl Fixture {
     }
 
     pub(crate) fn with(secrets: &[(&str, &str)], shell: HostShell) -> Self {
-        let (run, events) = runs::with(Arc::new(SystemClock::default()), secrets);
+        Self::at(Arc::new(SystemClock::default()), secrets, shell)
+    }
+
+    /// Where pauses between attempts are over at once, after a call of `each`, and no limit is reached: see
+    /// [`ManualClock::skipping`].
+    pub(crate) fn skipping(each: impl Fn() + Send + Sync + 'static) -> (Self, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::skipping(Duration::from_secs(5), each));
+        (Self::at(Arc::clone(&clock) as Arc<dyn Clock>, &[], HostShell::bare()), clock)
+    }
+
+    fn at(clock: Arc<dyn Clock>, secrets: &[(&str, &str)], shell: HostShell) -> Self {
+        let (run, events) = runs::with(clock, secrets);
         Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), runner: StepRunner::default() }
     }
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::plan::{RunStep, ScriptStep, SecretPart, StepAction, Value};
-use ami_bake_testkit::shell::HostShell;
+use ami_bake_testkit::shell::{Ending, HostShell};
 
 use crate::fixture::{Fixture, script, step, whole, with_env};
 
-/// What the loader could have left on this machine.
-fn leftovers() -> Vec<String> {
+/// What the loader could have left on the machine, which nothing else uses.
+fn leftovers(fixture: &Fixture) -> Vec<String> {
     let mut found = Vec::new();
     for folder in ["/dev/shm", "/run", "/tmp", "/var/tmp"] {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(fixture.shell.path(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.starts_with(".ami-bake.") {
                 found.push(format!("{folder}/{name}"));
@@ -101,7 +101,7 @@ async fn secrets_are_on_no_command_line_and_masked_in_errors() {
 
 #[tokio::test]
 async fn the_four_ends_are_four_messages_and_leave_nothing() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with(&[], HostShell::sandbox().await);
     let said = "echo one >&2; echo two >&2; ";
     let status = whole(&fixture.fails(&script(&format!("{said} exit 42"))).await);
     assert!(
@@ -115,20 +115,21 @@ async fn the_four_ends_are_four_messages_and_leave_nothing() {
     assert!(signal.contains("dmesg"), "{signal}");
     let mut slow = script(&format!("{said} sleep 60"));
     slow.timeout = Some(Duration::from_secs(4));
+    *fixture.shell.ending.lock().unwrap() = Some(("two\n", Ending::TimedOut));
     let slow = whole(&fixture.fails(&slow).await);
     assert!(slow.starts_with("step `it`: the script was still running after 4s and was killed | the last"), "{slow}");
-    *fixture.shell.cut.lock().unwrap() = Some(Duration::from_secs(4));
+    *fixture.shell.ending.lock().unwrap() = Some(("two\n", Ending::Lost));
     let lost = whole(&fixture.fails(&script(&format!("{said} sleep 60"))).await);
     assert!(lost.starts_with("step `it`: the connection to the machine was lost while the script ran (broken pipe); its outcome is unknown | the last"), "{lost}");
     assert!(lost.contains("`- reboot: true`"), "{lost}");
     let missing = whole(&fixture.fails(&script("no-such-command")).await);
     assert!(missing.contains("status 127 (a command was not found) | "), "{missing}");
-    assert_eq!(leftovers(), Vec::<String>::new());
+    assert_eq!(leftovers(&fixture), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn what_the_machine_lacks_is_named() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with(&[], HostShell::sandbox().await);
     let make = |shell: Option<&str>, user: Option<&str>, folder: Option<&str>| {
         step(StepAction::Run(RunStep {
             script: "echo no".to_owned(),
@@ -147,7 +148,7 @@ async fn what_the_machine_lacks_is_named() {
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].as");
     let error = fixture.fails(&make(None, None, Some("/no/such"))).await;
     assert_eq!(error.message(), "step `it`: `/no/such` is not a folder on the machine");
-    assert_eq!(leftovers(), Vec::<String>::new());
+    assert_eq!(leftovers(&fixture), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -165,7 +166,7 @@ async fn it_runs_as_another_user_in_a_folder() {
 
 #[tokio::test]
 async fn a_script_file_keeps_its_shebang_its_arguments_and_its_lines() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with(&[], HostShell::sandbox().await);
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str, content: &[u8], shell: Option<&str>, args: &[&str]| {
         let path = folder.path().join(name);
@@ -200,7 +201,7 @@ async fn a_script_file_keeps_its_shebang_its_arguments_and_its_lines() {
     let error = fixture.fails(&gone).await;
     assert!(error.message().starts_with("read the script `"), "{error}");
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].script");
-    assert_eq!(leftovers(), Vec::<String>::new());
+    assert_eq!(leftovers(&fixture), Vec::<String>::new());
 }
 
 #[tokio::test]
