@@ -109,7 +109,11 @@ impl Loaded {
         let names = self.manifest.iter().flat_map(|manifest| manifest.required_secrets());
         let missing: Vec<&str> = names.filter(|name| !found.contains_key(*name)).collect();
         if missing.is_empty() {
-            return Ok(found);
+            // What may be unset is empty.
+            let names = self.manifest.iter().flat_map(|manifest| manifest.secrets());
+            let mut all: BTreeMap<_, _> = names.map(|name| (name.clone(), SecretString::from(""))).collect();
+            all.extend(found);
+            return Ok(all);
         }
         let (are, variables) = if missing.len() == 1 { ("is", "variable") } else { ("are", "variables") };
         Err(Error::preflight(format!("{} {are} listed under `secrets` but not set", missing.join(", ")))

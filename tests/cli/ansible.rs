@@ -342,9 +342,50 @@ fn ansible_that_is_missing_or_old_is_told_before_a_machine_starts() {
 
     let checked = Fixture::with(&manifest);
     checked.run(&["check"]).exits(3).says("`web.yml` not found");
+    checked.write("web.yml", "- hosts: [web, localhost]\n");
+    let outcome = checked.run(&["check"]).exits(3).says("error[local-play]");
+    assert!(outcome.stderr.contains("web.yml:1:10"), "{}", outcome.stderr);
     checked.write("web.yml", "- hosts: all\n  connection: local\n");
     let outcome = checked.run(&["check"]).exits(0).says("warning[local-connection]");
     assert!(outcome.stderr.contains("web.yml:2:15"), "{}", outcome.stderr);
+}
+
+/// `localhost` is the machine, whatever the playbook says about the connection, and nothing happens on this computer.
+#[test]
+fn a_playbook_for_localhost_runs_on_the_machine() {
+    let name = format!("ami-bake-localhost-{}", std::process::id());
+    let manifest = format!(
+        "{HEAD}      - ansible: local.yml
+        host: 127.0.0.1
+    validate:
+      - expect: {{file: /opt/{name}-play}}
+      - expect: {{file: /opt/{name}-delegated}}
+      - expect: {{file: /opt/{name}-all}}
+"
+    );
+    let fixture = fixture(&manifest);
+    fixture.write(
+        "local.yml",
+        &format!(
+            "- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - copy: {{content: x, dest: /opt/{name}-play}}
+    - copy: {{content: x, dest: /opt/{name}-delegated}}
+      delegate_to: localhost
+- hosts: all
+  gather_facts: false
+  tasks:
+    - local_action: {{module: copy, content: x, dest: /opt/{name}-all}}
+"
+        ),
+    );
+    fixture.run(&["bake"]).exits(0);
+    assert!(!Path::new("/opt").join(format!("{name}-play")).exists());
+    assert!(!Path::new("/opt").join(format!("{name}-delegated")).exists());
+    assert!(!Path::new("/opt").join(format!("{name}-all")).exists());
+    assert_eq!(left(&fixture), [] as [PathBuf; 0]);
 }
 
 /// The example as it is, here and in a container.

@@ -113,6 +113,18 @@ fn a_secret_that_is_not_set_is_named() {
     assert!(outcome.stderr.contains("DEPLOY_TOKEN is listed under `secrets` but not set"), "{}", outcome.stderr);
 }
 
+/// An empty value is a value, and `|| ''` does without one.
+#[test]
+fn a_secret_may_be_empty_and_an_optional_one_unset() {
+    let steps = "    build:\n      - run: test \"[$A][$B]\" = \"[][]\"\n        env: {A: \"${{ secrets.EMPTY }}\", B: \"${{ secrets.OPTIONAL || '' }}\"}\n";
+    let manifest = SMALL.replace("images:", "secrets: [EMPTY, OPTIONAL]\nimages:");
+    let manifest = format!("{}{steps}", manifest.split("    build:").next().unwrap());
+    let fixture = Fixture::with(&manifest);
+    let outcome = fixture.run(&["bake"]).exits(4);
+    assert!(outcome.stderr.contains("EMPTY is listed") && !outcome.stderr.contains("OPTIONAL"), "{}", outcome.stderr);
+    fixture.variable("EMPTY", "").run(&["bake"]).exits(0);
+}
+
 /// What it takes is measured by `bench/`.
 #[test]
 fn two_hundred_images_are_validated_at_once() {

@@ -11,8 +11,8 @@ use crate::output::Draft;
 use crate::paths::Paths;
 use crate::yaml::{Map, Value, at, origin, take, write};
 
-/// Findings that are not about a value: stages that are not supported yet, and missing files.
-const OTHERS: [&str; 3] = ["not-supported-yet", "no-such-file", "wrong-file"];
+/// Findings that are not about a value: stages that are not supported yet, missing files, and playbooks.
+const OTHERS: [&str; 4] = ["not-supported-yet", "no-such-file", "wrong-file", "local-play"];
 
 /// Each round removes one value; no manifest has more invalid ones.
 const ROUNDS: usize = 200;

@@ -136,6 +136,9 @@ pub struct AnsibleStep {
     pub args: Vec<String>,
     /// Inventory groups that the machine is in.
     pub groups: Vec<String>,
+    /// The machine's name in the inventory. Default: the name of the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// The user to run as on machines with a login. Default: root.
     pub user: Option<String>,
 }

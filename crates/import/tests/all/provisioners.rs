@@ -1,6 +1,8 @@
 //! Provisioners to steps.
 
-use crate::fixture::ebs;
+use ami_bake_core::plan::StepAction;
+
+use crate::fixture::{ebs, template};
 
 #[test]
 fn inline_lines_are_one_script_of_the_login_user() {
@@ -11,12 +13,12 @@ fn inline_lines_are_one_script_of_the_login_user() {
 #[test]
 fn an_execute_command_with_sudo_means_root() {
     ebs("", r#"{"type": "shell", "scripts": ["a.sh", "b.sh"], "execute_command": "echo 'x' | {{ .Vars }} sudo -S -E bash -x '{{ .Path }}'"}"#)
-        .says("      - script: a.sh\n        shell: bash -x\n        working-directory: /home/ubuntu\n      - script: b.sh\n")
+        .says("      - script: a.sh\n        shell: bash -x\n        working-directory: /home/ubuntu\n        env:\n          HOME: /home/ubuntu\n      - script: b.sh\n")
         .lacks("as: ubuntu");
     ebs("", r#"{"type": "shell", "inline": ["id"], "execute_command": "{{.Vars}} sudo -u deploy {{.Path}}"}"#)
         .says("        as: deploy\n");
     ebs("", r#"{"type": "shell", "inline": ["id"], "execute_command": "odd {{.Path}}"}"#)
-        .reports("provisioners[0].execute_command", "not the rest");
+        .reports("provisioners[0].execute_command", "(`odd`)");
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn ansible_comes_over_with_variables_and_groups() {
 #[test]
 fn ansible_local_runs_beside_the_bake_and_says_so() {
     ebs("", r#"{"type": "ansible-local", "playbook_file": "play.yml", "role_paths": ["roles/web"], "staging_directory": "/tmp/x"}"#)
-        .says("      - ansible: play.yml\n        env:\n          ANSIBLE_ROLES_PATH: roles\n")
+        .says("      - ansible: play.yml\n        env:\n          ANSIBLE_ROLES_PATH: roles\n        host: \"127.0.0.1\"\n")
         .reports("provisioners[0]", "on the computer that bakes")
         .reports("provisioners[0].staging_directory", "not copied");
 }
@@ -237,7 +239,8 @@ fn a_playbook_finds_what_packer_gives_it() {
         .says("        groups: [all-of-it, web]\n")
         .reports("provisioners[0].host_alias", "a group");
     run(r#""type": "ansible-local", "playbook_file": "here.yml", "inventory_groups": ["web"]"#)
-        .says("        groups: [web]\n")
+        .says("        groups: [web]\n        host: \"127.0.0.1\"\n");
+    run(r#""type": "ansible", "playbook_file": "here.yml""#)
         .reports("provisioners[0].playbook_file", "`hosts: localhost`");
 }
 
@@ -306,4 +309,91 @@ fn every_setting_of_a_provisioner_is_known() {
         .collect();
     let done = ebs("", &all.join(", "));
     assert_eq!(done.unknown(), Vec::<&str>::new());
+}
+
+/// The step that runs for an `execute_command`, by its plan.
+#[test]
+fn execute_command_means_what_it_says() {
+    let steps = [
+        r#""execute_command": "sudo -S env {{ .Vars }} bash -euxo pipefail '{{ .Path }}'", "inline": ["false | true"]"#,
+        r#""execute_command": "chmod +x {{ .Path }}; sudo env {{ .Vars }} {{ .Path }} ; rm -f {{ .Path }}", "inline": ["id"]"#,
+        r#""execute_command": "sudo su - root -c '{{ .Vars }} bash {{ .Path }}'", "inline": ["id"]"#,
+        r#""execute_command": "cd /opt && {{ .Vars }} sudo -E bash {{ .Path }}", "inline": ["pwd"]"#,
+        r#""execute_command": "{{ .Vars }} sudo -E -H -u deploy bash -lc '{{ .Path }} one two'", "script": "a.sh""#,
+        r#""execute_command": "sudo -E FOO=bar bash {{ .Path }}", "inline": ["echo $FOO"]"#,
+        r#""inline_shebang": "/bin/bash -eux", "inline": ["false | true"]"#,
+        r##""inline": ["#!/usr/bin/env python3", "print(1)"]"##,
+        r#""use_env_var_file": true, "environment_vars": ["A=it's"], "execute_command": "chmod +x {{.Path}}; . {{.EnvVarFile}} && {{.Path}}", "inline": ["echo $A"]"#,
+        r#""execute_command": "sudo -i -u deploy {{.Vars}} bash --login '{{.Path}}'", "script": "a.sh""#,
+        r#""execute_command": "if [ -f /etc/only-here ]; then sudo {{ .Vars }} bash '{{ .Path }}'; fi", "inline": ["id"]"#,
+    ];
+    let steps: Vec<String> = steps.iter().map(|fields| format!(r#"{{"type": "shell", {fields}}}"#)).collect();
+    let done = ebs(r#""name": "web""#, &steps.join(", "));
+    let plan = done.plan(&[], &[]);
+    let shown = plan.build.iter().map(|step| {
+        let (user, folder, shell) = match &step.action {
+            StepAction::Run(run) => (&run.user, &run.working_directory, &run.shell),
+            StepAction::Script(script) => (&script.user, &script.working_directory, &script.shell),
+            other => panic!("{other:?}"),
+        };
+        let env: Vec<String> = step.env.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        let word = |text: &Option<String>| text.clone().unwrap_or_default();
+        format!("{} {} {} {}", word(user), word(folder), word(shell), env.join(","))
+    });
+    let home = "HOME=Plain(\"/home/ubuntu\")";
+    let expected = [
+        " /home/ubuntu bash -euxo pipefail ".to_owned(),
+        " /home/ubuntu sh -e ".to_owned(),
+        " /root bash -lc 'exec bash \"$0\" \"$@\"' ".to_owned(),
+        format!(" /opt bash {home}"),
+        "deploy /home/ubuntu bash -lc 'exec sh \"$0\" \"$@\"' ".to_owned(),
+        format!(" /home/ubuntu bash FOO=Plain(\"bar\"),{home}"),
+        "ubuntu /home/ubuntu /bin/bash -eux ".to_owned(),
+        "ubuntu /home/ubuntu /usr/bin/env python3 ".to_owned(),
+        "ubuntu /home/ubuntu sh -e A=Plain(\"it's\")".to_owned(),
+        "deploy /home/deploy bash -lc 'exec bash --login \"$0\" \"$@\"' ".to_owned(),
+    ];
+    assert_eq!(shown.collect::<Vec<_>>(), expected, "{}", done.manifest());
+    done.reports("provisioners[10].execute_command", "(`if`), so the script was left out")
+        .reports("provisioners[1].execute_command", "hides its failure");
+}
+
+/// Login users say which system it is: Red Hat's `sudo -E` does not keep `HOME`.
+#[test]
+fn sudo_keeps_the_home_where_the_system_does() {
+    let step = r#"{"type": "shell", "execute_command": "{{.Vars}} sudo -E bash {{.Path}}", "inline": ["echo ~ $0"]}"#;
+    let user = |user: &str| {
+        template(&format!(
+            r#"{{"builders": [{{"type": "amazon-ebs", "name": "web", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+                "instance_type": "t3.small", "ssh_username": "{user}", "ami_name": "x {{{{timestamp}}}}"}}], "provisioners": [{step}]}}"#
+        ))
+    };
+    assert_eq!(user("admin").plan(&[], &[]).build[0].env.len(), 1);
+    assert!(user("ec2-user").plan(&[], &[]).build[0].env.is_empty());
+    let other = user("core");
+    assert!(other.plan(&[], &[]).build[0].env.is_empty());
+    other
+        .reports("provisioners[0].execute_command", "keep the login user's `HOME`")
+        .reports("provisioners[0].inline", "`$0`");
+}
+
+/// Further exit codes are a success of the script itself: run by real shells.
+#[test]
+fn valid_exit_codes_are_a_success() {
+    let done = ebs(
+        r#""name": "web""#,
+        r#"{"type": "shell", "valid_exit_codes": [0, 3, 2300218], "inline": ["echo hi", "exit ${CODE}"]},
+            {"type": "shell", "valid_exit_codes": [3], "inline": ["exit 3"]}, {"type": "shell", "valid_exit_codes": [0, 1], "script": "a.sh"}"#,
+    );
+    let plan = done.plan(&[], &[]);
+    let StepAction::Run(run) = &plan.build[0].action else { panic!("{:?}", plan.build[0]) };
+    for shell in ["sh", "bash"] {
+        for (code, expected) in [("0", 0), ("3", 0), ("4", 4)] {
+            let status = std::process::Command::new(shell).args(["-e", "-c", &run.script]).env("CODE", code).status();
+            assert_eq!(status.unwrap().code(), Some(expected), "{shell} {code}");
+        }
+    }
+    assert!(matches!(plan.build[1].action, StepAction::Reboot), "{:?}", plan.build[1]);
+    done.reports("provisioners[1].valid_exit_codes", "exit code 0 is always a success")
+        .reports("provisioners[2].valid_exit_codes", "of a script file");
 }

@@ -178,13 +178,15 @@ fn credentials_are_found_where_they_hide() {
         r#"{"_comment": "use db_password=zzcred", "builders": [{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ssh_username": "ubuntu",
             "ami_name": "x {{timestamp}}", "tags": {"api_token": "zzcred"}}],
             "provisioners": [{"type": "shell", "script": "a.sh", "execute_command": "sudo {{.Path}} --token=zzcred", "environment_vars": "A=1,B_PASSWORD=zzcred"},
-                {"type": "ansible", "playbook_file": "play.yml", "extra_arguments": ["--extra-vars", "a=1 my_secret=zzcred", "--extra-vars={\"password\": \"zzcred\"}"]}]}"#,
+                {"type": "ansible", "playbook_file": "play.yml", "extra_arguments": ["--extra-vars", "a=1 my_secret=zzcred", "--extra-vars={\"password\": \"zzcred\"}"]},
+                {"type": "shell", "script": "a.sh", "execute_command": "echo zzcred | sudo -S {{.Path}}", "environment_vars": "A=1,B_PASSWORD=zzcred"},
+                {"type": "shell", "script": "a.sh", "execute_command": "mysql -pzzcred < {{.Path}}"}]}"#,
     );
     assert!(!done.manifest().contains("zzcred"), "{}", done.manifest());
     done.says("          A: \"1\"\n          B_PASSWORD: ${{ secrets.B_PASSWORD }}\n")
         .reports("_comment", "credential")
         .reports("builders[0].tags.api_token", "credential")
-        .reports("provisioners[0].execute_command", "not the rest")
+        .reports("provisioners[0].execute_command", "(`--token=…`)")
         .reports("provisioners[1].extra_arguments[1]", "argument")
         .reports("provisioners[1].extra_arguments[2]", "argument");
 }

@@ -15,7 +15,7 @@ use crate::tree::{self, Node};
 /// cover.
 pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, findings: &mut Vec<Diagnostic>) {
     for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
-        let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, .. }) = &step.action else {
+        let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, host, .. }) = &step.action else {
             continue;
         };
         asks(image, step.route.key("args"), args, findings);
@@ -38,12 +38,14 @@ pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, 
         let Some((file, text)) = read(playbook, sources) else { continue };
         let Some(tree) = tree::parse(file, &text, &mut Vec::new()) else { continue };
         for play in tree.items() {
-            let Some(connection) = play.get("connection").filter(|node| node.as_text() == Some("local")) else {
-                continue;
-            };
-            let told = findings.iter().any(|told| told.span == Some(connection.span));
-            if !told {
-                findings.push(elsewhere(connection));
+            let local = play.get("connection").filter(|node| node.as_text() == Some("local"));
+            let here =
+                play.get("hosts").filter(|hosts| host.as_deref().is_none_or(|host| !is_here(host)) && is_local(hosts));
+            let wrong = [local.map(ignored), here.map(elsewhere)];
+            for finding in wrong.into_iter().flatten() {
+                if !findings.iter().any(|told| told.span == finding.span) {
+                    findings.push(finding);
+                }
             }
         }
     }
@@ -60,13 +62,37 @@ fn read(path: &Path, sources: &mut Sources) -> Option<(FileId, String)> {
     Some((sources.add(shown, text.clone()), text))
 }
 
-fn elsewhere(connection: &Node) -> Diagnostic {
+/// Names of the computer that Ansible runs on, unless the inventory has a host of one of them (Ansible, `C.LOCALHOST`).
+fn is_here(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "::1")
+}
+
+/// Whether the hosts of a play include this computer.
+fn is_local(hosts: &Node) -> bool {
+    let list = hosts.items().iter().chain([hosts]).filter_map(Node::as_text);
+    list.flat_map(|text| text.split([',', ';']))
+        .flat_map(|text| [text].into_iter().chain(text.split(':')))
+        .map(str::trim)
+        .any(is_here)
+}
+
+fn elsewhere(hosts: &Node) -> Diagnostic {
+    Diagnostic::error(
+        "local-play",
+        hosts.span,
+        "this play would run on the computer that runs ami-bake, not on the machine",
+    )
+    .help("Write `hosts: all` in the playbook, or set `host: localhost` in the step: then `localhost` is the machine.")
+}
+
+/// The inventory names the connection, and its variables override the keywords of a play (Ansible, variable precedence).
+fn ignored(connection: &Node) -> Diagnostic {
     Diagnostic::warning(
         "local-connection",
         connection.span,
-        "this play runs on the computer that runs ami-bake, not on the machine",
+        "`connection: local` is ignored: the play runs on the machine",
     )
-    .help("Remove `connection: local` and use `hosts: all`. The step provides the connection to the machine.")
+    .help("Remove it. The step provides the connection to the machine.")
 }
 
 /// Ansible would prompt for the password and wait forever.

@@ -51,17 +51,30 @@ pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &
             from.changed("the machine is called like its image in the inventory; the alias became a group", "");
             return vec![alias.clone()];
         }
+        let hosts = found.map(|found| playbook::hosts(&found.full)).unwrap_or_default();
+        if let (Some(hosts), Some(from)) = (
+            hosts.iter().find(|hosts| matches!(hosts.as_str(), "localhost" | "127.0.0.1")),
+            fields.get("playbook_file").or_else(|| fields.get("playbook_files")),
+        ) {
+            from.changed(
+                format!("its plays with `hosts: {hosts}` would run on the computer that bakes, which `check` refuses"),
+                "Run them in the workflow, or set `host: localhost` to run them on the machine.",
+            );
+        }
         // Packer's name for the machine in the inventory.
         let named = found.is_some_and(|found| playbook::hosts(&found.full).iter().any(|hosts| hosts == "default"));
         if named { vec!["default".into()] } else { Vec::new() }
     })
 }
 
-/// In Packer this runs on the machine; in a manifest Ansible runs on the computer that bakes.
+/// The machine's name in the inventory of ansible-local (Packer, provisioner/ansible-local).
+const LOCAL: &str = "127.0.0.1";
+
+/// In Packer this runs on the machine; in a manifest Ansible runs on the computer that bakes, and `localhost` is the machine.
 pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Map> {
     fields.reader().changed(
-        "Packer runs this playbook on the machine; ami-bake runs `ansible-playbook` on the computer that bakes, over SSH",
-        "Install Ansible where the bake runs, and remove `connection: local` from the playbook.",
+        "Packer runs `ansible-playbook` on the machine; ami-bake runs it on the computer that bakes, over the connection to the machine",
+        "Install Ansible where the bake runs. Files that lookups read must be there.",
     );
     fields.drop(
         &["staging_directory", "clean_staging_directory", "command", "galaxy_command"],
@@ -96,19 +109,9 @@ pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Ma
     }
     galaxy(fields);
     let groups = fields.get("inventory_groups").map(|groups| context.texts(&groups)).unwrap_or_default();
-    step(fields, build, context, env, &|found| {
-        let here = ["localhost", "127.0.0.1"];
-        let hosts = found.map(|found| playbook::hosts(&found.full)).unwrap_or_default();
-        if let (Some(hosts), Some(from)) =
-            (hosts.iter().find(|hosts| here.contains(&hosts.as_str())), fields.get("playbook_file"))
-        {
-            from.changed(
-                format!("its plays have `hosts: {hosts}`, which is the computer that bakes"),
-                "Write `hosts: all` in the playbook.",
-            );
-        }
-        groups.clone()
-    })
+    let mut steps = step(fields, build, context, env, &|_| groups.clone());
+    steps.iter_mut().for_each(|step| step.set("host", LOCAL));
+    steps
 }
 
 fn galaxy(fields: &Fields) {

@@ -1,134 +1,80 @@
-//! `execute_command`: the user, the shell and the arguments that it runs a script with.
+//! `execute_command`: the user, the shell, the folder and the arguments that it runs a script with.
 
+use super::home::home;
+use super::shell_line::{
+    PATH, UNKNOWN, VARS, VARS_FILE, asks, commands, is_name, is_user, plain, shown, speaks, tokens,
+};
+use crate::credential;
 use crate::template::Template;
 use crate::template::parse::{Argument, Segment, parse};
 
 /// How a script runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Execution {
-    /// The user that `sudo` changes to.
-    pub(super) sudo: Option<String>,
+    /// The user that `sudo` or `su` changes to.
+    pub(super) user: Option<String>,
     /// The program that reads the script, with its own arguments.
     pub(super) shell: Option<String>,
+    /// A login shell that starts the program, such as `bash -lc`.
+    pub(super) login: Option<String>,
     /// Arguments of the script.
     pub(super) arguments: Vec<String>,
-    /// The command does more than that.
-    pub(super) more: bool,
+    /// The working directory.
+    pub(super) folder: Option<String>,
+    /// Variables that the command sets.
+    pub(super) env: Vec<(String, String)>,
+    /// `sudo -E` keeps the environment, on some systems `HOME` too.
+    pub(super) keeps_home: bool,
+    /// The script's variables come before a `sudo` that removes them.
+    pub(super) loses_variables: bool,
+    /// A command after the script decides about success.
+    pub(super) hides_failure: bool,
 }
 
-const SHELLS: [&str; 12] =
-    ["sh", "bash", "dash", "ash", "ksh", "zsh", "python", "python3", "python2", "perl", "ruby", "env"];
+const SHELLS: [&str; 13] =
+    ["sh", "bash", "dash", "ash", "ksh", "zsh", "python", "python3", "python2", "perl", "ruby", "pwsh", "node"];
 
-/// Marks in the text of a command: the path of the script, its variables, and the first of the templates that are evaluated.
-const PATH: char = '\u{1}';
-const VARS: char = '\u{2}';
-const VARS_WORD: &str = "\u{2}";
-const FIRST: u32 = 0xe000;
+/// Words that begin something other than a simple command.
+const RESERVED: [&str; 12] =
+    ["if", "then", "else", "elif", "fi", "while", "until", "for", "case", "{", "!", "function"];
 
-/// Takes a command apart. `known` evaluates what is not `.Path` or `.Vars`; without a value it counts as more.
-pub(super) fn read(command: &Template, known: &dyn Fn(&Segment) -> Option<String>) -> Execution {
-    let mut execution = Execution::default();
-    let Ok(segments) = parse(command) else {
-        execution.more = true;
-        return execution;
-    };
-    let (command, others) = marked(segments);
-    let Some(at) = command.rfind(PATH) else {
-        execution.more = true;
-        return execution;
-    };
-    let mut evaluated = |text: &str| -> String {
-        let mut out = String::new();
-        for c in text.chars() {
-            let segment = u32::from(c).checked_sub(FIRST).and_then(|at| others.get(usize::try_from(at).ok()?));
-            match segment.map(known) {
-                None => out.push(c),
-                Some(Some(value)) => out.push_str(&value),
-                Some(None) => execution.more = true,
-            }
-        }
-        out
-    };
-    let after = evaluated(command[at..].trim_start_matches(PATH));
-    let before = &command[..at];
-    // Only the last command of the line runs the script; `chmod +x` before it is not needed.
-    let (head, last) = match before.rfind([';', '|', '&']) {
-        Some(split) => (&before[..split], &before[split + 1..]),
-        None => ("", before),
-    };
-    let last = evaluated(last);
-    let harmless = |part: &str| {
-        let part = part.trim();
-        // `echo PASSWORD |` is for sudo, which never asks for one on a build machine.
-        part.is_empty() || ["chmod ", "sudo chmod ", "echo ", "sleep "].iter().any(|start| part.starts_with(start))
-    };
-    execution.more |= !head.split([';', '|', '&']).all(harmless);
-    let words: Vec<String> = last.replace(['\'', '"'], " ").split_whitespace().map(str::to_owned).collect();
-    let mut words = words.iter().map(String::as_str).peekable();
-    let mut shell: Vec<&str> = Vec::new();
-    while let Some(word) = words.next() {
-        let base = word.rsplit('/').next().unwrap_or(word);
-        match base {
-            "sudo" => {
-                execution.sudo.get_or_insert_with(|| "root".to_owned());
-                while let Some(option) = words.peek().filter(|option| option.starts_with('-')) {
-                    let option = *option;
-                    words.next();
-                    if matches!(option, "-u" | "--user") {
-                        execution.sudo = words.next().map(str::to_owned);
-                    } else if let Some(user) = option.strip_prefix("--user=") {
-                        execution.sudo = Some(user.to_owned());
-                    } else if option.ends_with('u') && !option.starts_with("--") && option.len() > 2 {
-                        execution.sudo = words.next().map(str::to_owned);
-                    }
-                }
-            }
-            "su" => execution.more = true,
-            VARS_WORD | "exec" | "env" if shell.is_empty() => {}
-            VARS_WORD => {}
-            "-c" => shell.clear(),
-            _ if SHELLS.contains(&base) => {
-                shell.clear();
-                shell.push(word);
-            }
-            _ if word.starts_with('-') && !shell.is_empty() => shell.push(word),
-            // A variable that the command sets.
-            _ if word.contains('=') => execution.more = true,
-            _ => execution.more = true,
-        }
+/// How deep commands in commands may be: `sudo sh -c "su -c '…'"`.
+const DEPTH: usize = 8;
+
+/// Takes a command apart. `root`: the login user is root; `known` evaluates what is not `.Path` or `.Vars`.
+///
+/// # Errors
+/// What is not understood: a command that is half understood would do something else.
+pub(super) fn read(
+    command: &Template,
+    root: bool,
+    known: &dyn Fn(&Segment) -> Option<String>,
+) -> Result<Execution, String> {
+    let line = marked(parse(command)?, known);
+    let mut reading = Reading { root, ..Reading::default() };
+    reading.line(&line, 0)?;
+    if !reading.runs {
+        return Err("it does not run `{{.Path}}`".to_owned());
     }
-    // `-c` runs a command line, so that the script's own `#!` line decides.
-    if !shell.is_empty()
-        && !shell.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))
-    {
-        execution.shell = Some(shell.join(" "));
-    }
-    let after = after.trim().trim_start_matches(['\'', '"']).trim_end_matches(['\'', '"']).trim();
-    if after.contains([';', '|', '&', '>', '<']) {
-        execution.more = true;
-    } else {
-        execution.arguments = after.split_whitespace().filter(|word| *word != VARS_WORD).map(str::to_owned).collect();
-    }
-    execution
+    Ok(reading.execution)
 }
 
-/// The command as text with marks in the place of templates, and the templates other than `.Path` and `.Vars`.
-fn marked(segments: Vec<Segment>) -> (String, Vec<Segment>) {
+/// The command as text with marks in the place of templates.
+fn marked(segments: Vec<Segment>, known: &dyn Fn(&Segment) -> Option<String>) -> String {
     let mut text = String::new();
-    let mut others = Vec::new();
     for segment in segments {
         match (&segment, field(&segment)) {
             (Segment::Text(written), _) => text.push_str(written),
             (_, Some("Path")) => text.push(PATH),
-            (_, Some("Vars" | "EnvVarFile")) => text.push(VARS),
-            _ => {
-                let mark = u32::try_from(others.len()).ok().and_then(|at| char::from_u32(FIRST + at));
-                text.extend(mark);
-                others.push(segment);
-            }
+            (_, Some("Vars")) => text.push(VARS),
+            (_, Some("EnvVarFile")) => text.push(VARS_FILE),
+            _ => match known(&segment) {
+                Some(value) => text.push_str(&value),
+                None => text.push(UNKNOWN),
+            },
         }
     }
-    (text, others)
+    text
 }
 
 /// The field that an action is.
@@ -141,46 +87,386 @@ fn field(segment: &Segment) -> Option<&str> {
     }
 }
 
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    execution: Execution,
+    /// The login user is root.
+    root: bool,
+    /// The script ran.
+    runs: bool,
+    /// Its variables are in the environment.
+    variables: bool,
+}
+
+impl Reading {
+    /// A command line: one command runs the script, the others prepare it or clean up.
+    fn line(&mut self, line: &str, depth: usize) -> Result<(), String> {
+        if depth > DEPTH {
+            return Err("it is nested too deeply".to_owned());
+        }
+        let all = commands(tokens(line)?)?;
+        for (at, (operator, words)) in all.iter().enumerate() {
+            let piped = all.get(at + 1).is_some_and(|(operator, _)| operator == "|");
+            match operator.as_str() {
+                // What is written into a command is a password for sudo, which needs none on a build machine.
+                "|" if !self.runs && asks(words) => {}
+                _ if piped && !speaks(words) => return Err("`|`".to_owned()),
+                ";" | "&&" => {}
+                operator => return Err(format!("`{operator}`")),
+            }
+            if !self.other(operator, words)? {
+                if self.runs {
+                    return Err(shown(words));
+                }
+                self.run(words, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A command beside the one that runs the script. Answers whether it is one.
+    fn other(&mut self, operator: &str, words: &[String]) -> Result<bool, String> {
+        let words: Vec<&str> =
+            words.iter().map(String::as_str).skip_while(|word| matches!(*word, "sudo" | "-S" | "-E" | "-n")).collect();
+        let Some((program, arguments)) = words.split_first() else { return Ok(false) };
+        let is_path = |word: &&str| word.chars().eq([PATH]);
+        match *program {
+            "chmod" if !self.runs => Ok(true),
+            "rm" if self.runs && arguments.iter().all(|word| is_path(word) || word.starts_with('-')) => {
+                self.execution.hides_failure |= operator == ";";
+                Ok(true)
+            }
+            "sleep" | "echo" | "printf" | "true" | ":" | "sync" => {
+                if self.runs {
+                    self.execution.hides_failure |= operator == ";";
+                }
+                Ok(true)
+            }
+            "set" if !self.runs && arguments.iter().all(|word| word.starts_with(['-', '+']) || *word == "pipefail") => {
+                Ok(true)
+            }
+            "." | "source" if matches!(arguments, [file] if file.chars().eq([VARS_FILE])) => {
+                self.variables = true;
+                Ok(true)
+            }
+            "cd" if !self.runs => match arguments {
+                [folder] if folder.starts_with('/') && plain(folder) => {
+                    self.execution.folder = Some((*folder).to_owned());
+                    Ok(true)
+                }
+                _ => Err(shown(&words)),
+            },
+            "export" if !self.runs => {
+                for word in arguments {
+                    self.assignment(word)?;
+                }
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// `NAME=VALUE`, or the script's variables.
+    fn assignment(&mut self, word: &str) -> Result<(), String> {
+        if word.chars().eq([VARS]) {
+            self.variables = true;
+            self.execution.loses_variables = false;
+            return Ok(());
+        }
+        match word.split_once('=') {
+            Some((name, value)) if is_name(name) && plain(value) && !credential::given(word) => {
+                self.execution.env.push((name.to_owned(), value.to_owned()));
+                Ok(())
+            }
+            _ => Err(shown(&[word])),
+        }
+    }
+
+    /// The command that runs the script.
+    fn run(&mut self, words: &[String], depth: usize) -> Result<(), String> {
+        let mut words = words.iter().map(String::as_str).peekable();
+        while let Some(word) = words.next() {
+            let base = word.rsplit('/').next().unwrap_or(word);
+            if word.chars().eq([PATH]) {
+                return self.script(words);
+            }
+            if word.chars().eq([VARS]) || word.split_once('=').is_some_and(|(name, _)| is_name(name)) {
+                self.assignment(word)?;
+                continue;
+            }
+            match base {
+                _ if RESERVED.contains(&word) => return Err(format!("`{word}`")),
+                "exec" | "nohup" => {}
+                "env" => {
+                    if let Some(option) = words.next_if(|word| word.starts_with('-')) {
+                        return Err(format!("`env {option}`"));
+                    }
+                }
+                "sudo" => self.sudo(&mut words)?,
+                "su" => return self.su(words, depth),
+                _ if SHELLS.contains(&base) => return self.shell(word, words, depth),
+                _ => return Err(shown(&[word])),
+            }
+        }
+        Ok(())
+    }
+
+    fn sudo<'w>(&mut self, words: &mut std::iter::Peekable<impl Iterator<Item = &'w str>>) -> Result<(), String> {
+        let (mut keeps, mut own_home, mut login) = (false, false, false);
+        let mut user = "root".to_owned();
+        while let Some(option) = words.next_if(|word| word.starts_with('-') && *word != "--") {
+            let own = |words: &mut std::iter::Peekable<_>| words.next().map(str::to_owned);
+            match option {
+                "--preserve-env" => keeps = true,
+                "--set-home" => own_home = true,
+                "--login" => login = true,
+                "--stdin" | "--non-interactive" | "--reset-timestamp" => {}
+                "--user" => user = own(words).unwrap_or_default(),
+                _ if option.starts_with("--user=") => user = option["--user=".len()..].to_owned(),
+                _ if option.starts_with("--") => return Err(format!("`sudo {option}`")),
+                _ => {
+                    let mut flags = option[1..].chars();
+                    while let Some(flag) = flags.next() {
+                        match flag {
+                            'E' => keeps = true,
+                            'H' => own_home = true,
+                            'i' => login = true,
+                            'S' | 'n' | 'k' => {}
+                            // The name follows in the same word or in the next.
+                            'u' => {
+                                let rest: String = flags.by_ref().collect();
+                                user = if rest.is_empty() { own(words).unwrap_or_default() } else { rest };
+                            }
+                            other => return Err(format!("`sudo -{other}`")),
+                        }
+                    }
+                }
+            }
+        }
+        words.next_if(|word| *word == "--");
+        if !is_user(&user) {
+            return Err(format!("`sudo -u {user}`"));
+        }
+        let execution = &mut self.execution;
+        if !keeps {
+            // The default of sudoers, `env_reset`, removes what was set before (sudoers(5)).
+            execution.loses_variables |= std::mem::take(&mut self.variables);
+            execution.env.clear();
+        }
+        execution.keeps_home = keeps && !own_home && !login;
+        if login {
+            execution.login = Some("bash -lc".to_owned());
+            execution.folder = Some(home(&user));
+        }
+        execution.user = Some(user);
+        Ok(())
+    }
+
+    /// `su [-] [USER] -c COMMAND`, in any order.
+    fn su<'w>(&mut self, words: impl Iterator<Item = &'w str>, depth: usize) -> Result<(), String> {
+        let (mut user, mut command, mut login) = (None, None, false);
+        let mut words = words.peekable();
+        while let Some(word) = words.next() {
+            match word {
+                "-" | "-l" | "--login" => login = true,
+                "-c" | "--command" => command = words.next(),
+                "-s" | "--shell" => match words.next() {
+                    Some("/bin/sh" | "/bin/bash") => {}
+                    other => return Err(format!("`su -s {}`", other.unwrap_or_default())),
+                },
+                _ if word.starts_with('-') => return Err(format!("`su {word}`")),
+                _ if user.is_none() && is_user(word) => user = Some(word),
+                _ => return Err(shown(&[word])),
+            }
+        }
+        let Some(command) = command else { return Err("`su` without a command".to_owned()) };
+        if self.execution.user.as_deref().map_or(!self.root, |user| user != "root") {
+            return Err("`su` without `sudo` asks for a password".to_owned());
+        }
+        let user = user.unwrap_or("root").to_owned();
+        if login {
+            self.execution.loses_variables |= std::mem::take(&mut self.variables);
+            self.execution.env.clear();
+            self.execution.login = Some("bash -lc".to_owned());
+            self.execution.folder = Some(home(&user));
+        }
+        self.execution.keeps_home = false;
+        self.execution.user = Some(user);
+        self.line(command, depth + 1)
+    }
+
+    /// A shell or another interpreter: with `-c` a command line, else the script.
+    fn shell<'w>(&mut self, program: &str, words: impl Iterator<Item = &'w str>, depth: usize) -> Result<(), String> {
+        let mut words = words.peekable();
+        let posix =
+            ["sh", "bash", "dash", "ash", "ksh", "zsh"].iter().any(|name| program.rsplit('/').next() == Some(name));
+        let mut shell = vec![program.to_owned()];
+        while let Some(word) = words.next() {
+            let short = word.starts_with('-') && !word.starts_with("--");
+            if word.chars().eq([PATH]) {
+                self.execution.shell = Some(shell.join(" "));
+                return self.script(words);
+            }
+            if word.chars().eq([VARS]) {
+                return Err("`{{.Vars}}` as an argument of the shell".to_owned());
+            }
+            if posix && short && word.contains('c') {
+                let command = words.next().ok_or_else(|| format!("`{word}` without a command"))?;
+                if words.next().is_some() {
+                    return Err(format!("arguments of `{program} {word}`"));
+                }
+                if word.contains('l') {
+                    self.execution.login = Some(format!("{program} -lc"));
+                }
+                return self.line(command, depth + 1);
+            }
+            match word {
+                // The file is where the script is.
+                "-f" | "-File" | "-file" if program.ends_with("pwsh") => {}
+                _ if word.starts_with(['-', '+']) && plain(word) => {
+                    shell.push(word.to_owned());
+                    // `-o pipefail`, also at the end of other options.
+                    if posix && !word.starts_with("--") && word.ends_with(['o', 'O']) {
+                        let name = words.next().filter(|name| plain(name)).ok_or_else(|| format!("`{word}`"))?;
+                        shell.push(name.to_owned());
+                    }
+                }
+                _ if program.ends_with("pwsh") && shell.len() > 1 && plain(word) => shell.push(word.to_owned()),
+                _ => return Err(shown(&[word])),
+            }
+        }
+        Err(format!("`{program}` without `{{{{.Path}}}}`"))
+    }
+
+    /// The arguments of the script.
+    fn script<'w>(&mut self, words: impl Iterator<Item = &'w str>) -> Result<(), String> {
+        for word in words {
+            if word.chars().eq([VARS]) {
+                continue;
+            }
+            if !plain(word) || credential::given(word) {
+                return Err(shown(&[word]));
+            }
+            self.execution.arguments.push(word.to_owned());
+        }
+        self.runs = true;
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Execution, read as read_with};
     use crate::template::parse::Segment;
     use crate::template::{Template, call};
 
-    fn read(command: &str) -> Execution {
+    fn read(command: &str) -> Result<Execution, String> {
         let known = |segment: &Segment| (*segment == Segment::Action(call("user", "x"))).then(|| "X".to_owned());
-        read_with(&Template::text(command), &known)
+        read_with(&Template::text(command), false, &known)
     }
 
     fn sudo(shell: Option<&str>) -> Execution {
-        Execution { sudo: Some("root".into()), shell: shell.map(str::to_owned), ..Execution::default() }
+        Execution { user: Some("root".into()), shell: shell.map(str::to_owned), ..Execution::default() }
+    }
+
+    fn keeping(shell: Option<&str>) -> Execution {
+        Execution { keeps_home: true, ..sudo(shell) }
     }
 
     #[test]
     fn the_usual_commands_mean_sudo() {
-        assert_eq!(read("sudo -S sh -c '{{ .Vars }} {{ .Path }}'"), sudo(None));
-        assert_eq!(read("echo 'packer' | sudo -S env {{ .Vars }} {{ .Path }}"), sudo(None));
-        assert_eq!(read("chmod +x {{ .Path }}; {{ .Vars }} sudo -E sh -ex '{{ .Path }}'"), sudo(Some("sh -ex")));
-        assert_eq!(read("{{ .Vars }} exec sudo -E -S bash '{{.Path}}'"), sudo(Some("bash")));
-        assert_eq!(read("{{.Vars}} sudo -E -u deploy {{.Path}}").sudo.as_deref(), Some("deploy"));
-        assert_eq!(read("chmod +x {{.Path}}; {{.Vars}} {{.Path}}"), Execution::default());
-        assert_eq!(read("bash {{.Path}} --fast x").arguments, ["--fast", "x"]);
-        assert_eq!(read("echo '{{user `x`}}' | {{.Vars}} sudo -S -E sh '{{.Path}}'"), sudo(Some("sh")));
-        assert_eq!(read("sudo {{.Path}} --env={{user `x`}}").arguments, ["--env=X"]);
+        for (command, expected) in [
+            ("sudo -S sh -c '{{ .Vars }} {{ .Path }}'", sudo(None)),
+            ("echo 'packer' | sudo -S env {{ .Vars }} {{ .Path }}", sudo(None)),
+            ("echo '{{ vault `a` `b` }}' | sudo -S env {{ .Vars }} {{ .Path }}", sudo(None)),
+            ("chmod +x {{ .Path }}; {{ .Vars }} sudo -E sh -ex '{{ .Path }}'", keeping(Some("sh -ex"))),
+            ("{{ .Vars }} exec sudo -E -S bash '{{.Path}}'", keeping(Some("bash"))),
+            ("{{ .Vars }} sudo -EH bash '{{.Path}}'", sudo(Some("bash"))),
+            ("chmod +x {{.Path}}; {{.Vars}} {{.Path}}", Execution::default()),
+            ("chmod +x {{.Path}}; . {{.EnvVarFile}} && {{.Path}}", Execution::default()),
+            ("echo '{{user `x`}}' | {{.Vars}} sudo -S -E sh '{{.Path}}'", keeping(Some("sh"))),
+            ("sudo -S env {{ .Vars }} bash -euxo pipefail '{{ .Path }}'", sudo(Some("bash -euxo pipefail"))),
+            ("{{ .Vars }} sudo -E bash -o pipefail -ex {{ .Path }}", keeping(Some("bash -o pipefail -ex"))),
+            ("sudo {{.Vars}} bash -o errexit -o nounset {{ .Path }}", sudo(Some("bash -o errexit -o nounset"))),
+            ("sudo sh -c '{{ .Vars }} pwsh -f {{ .Path }}'", sudo(Some("pwsh"))),
+            ("sudo pwsh -ExecutionPolicy Bypass -File {{ .Path }}", sudo(Some("pwsh -ExecutionPolicy Bypass"))),
+            ("sudo -E bash -c '{{ .Vars }} python3 {{ .Path }}'", keeping(Some("python3"))),
+            ("sudo /usr/bin/env {{.Vars}} /usr/bin/env bash {{.Path}}", sudo(Some("bash"))),
+            ("set -e; sudo {{.Vars}} {{.Path}} 2>&1", sudo(None)),
+        ] {
+            assert_eq!(read(command), Ok(expected), "{command}");
+        }
     }
 
     #[test]
-    fn what_is_more_is_said() {
-        for command in [
-            "FOO=1 bash {{.Path}}",
-            "run-it",
-            "su -c {{.Path}}",
-            "if true; then sudo bash {{.Path}}; fi",
-            "{{user `x`}} {{.Path}}",
-            "bash {{.Path}} {{ .Novel }}",
-            "x {{.Path}} > /log",
+    fn users_folders_and_variables_are_kept() {
+        let deploy = Execution { user: Some("deploy".into()), ..Execution::default() };
+        let login = |deploy: Execution| Execution { login: Some("bash -lc".into()), ..deploy };
+        let one = |shell: &str, deploy: Execution| Execution { shell: Some(shell.into()), ..deploy };
+        for (command, expected) in [
+            ("{{.Vars}} sudo -E -u deploy {{.Path}}", Execution { keeps_home: true, ..deploy.clone() }),
+            ("sudo -Hu deploy {{.Vars}} {{.Path}}", deploy.clone()),
+            ("sudo --user=deploy -- {{.Vars}} {{.Path}}", deploy.clone()),
+            ("sudo su -c 'bash {{.Path}}' deploy", one("bash", deploy.clone())),
+            (
+                "sudo su - root -c '{{ .Vars }} bash {{ .Path }}'",
+                one("bash", login(Execution { folder: Some("/root".into()), ..sudo(None) })),
+            ),
+            (
+                "sudo -i -u deploy {{.Vars}} bash --login '{{.Path}}'",
+                one("bash --login", login(Execution { folder: Some("/home/deploy".into()), ..deploy.clone() })),
+            ),
+            (
+                "{{ .Vars }} sudo -E -H -u deploy bash -lc '{{ .Path }} one two'",
+                Execution { arguments: vec!["one".into(), "two".into()], ..login(deploy.clone()) },
+            ),
+            (
+                "cd /opt && {{ .Vars }} sudo -E bash {{ .Path }}",
+                Execution { folder: Some("/opt".into()), ..keeping(Some("bash")) },
+            ),
+            (
+                "sudo -E FOO=bar bash {{ .Path }}",
+                Execution { env: vec![("FOO".into(), "bar".into())], ..keeping(Some("bash")) },
+            ),
+            (
+                "chmod +x {{ .Path }}; sudo env {{ .Vars }} {{ .Path }} ; rm -f {{ .Path }}",
+                Execution { hides_failure: true, ..sudo(None) },
+            ),
+            ("{{.Vars}} sudo {{.Path}} && rm {{.Path}}", Execution { loses_variables: true, ..sudo(None) }),
         ] {
-            assert!(read(command).more, "{command}");
+            assert_eq!(read(command), Ok(expected), "{command}");
+        }
+        assert_eq!(read("bash {{.Path}} --fast x").unwrap().arguments, ["--fast", "x"]);
+        assert_eq!(read("sudo {{.Path}} --env={{user `x`}}").unwrap().arguments, ["--env=X"]);
+    }
+
+    /// What is not understood is named.
+    #[test]
+    fn nothing_is_half_read() {
+        for (command, part) in [
+            ("run-it", "`run-it`"),
+            ("su -c {{.Path}}", "password"),
+            ("if true; then sudo bash {{.Path}}; fi", "`if`"),
+            ("if [ -f /etc/x ]; then sudo {{ .Vars }} bash '{{ .Path }}'; fi", "`if`"),
+            ("{{user `x`}} {{.Path}}", "`X`"),
+            ("bash {{.Path}} {{ .Novel }}", "`…`"),
+            ("x {{.Path}} > /log", "`>`"),
+            ("sudo bash {{.Path}} | tee /log", "`|`"),
+            ("sudo bash {{.Path}} || true", "`||`"),
+            ("(sudo bash {{.Path}})", "`(`"),
+            ("env -i bash {{.Path}}", "`env -i`"),
+            ("sudo -g adm bash {{.Path}}", "`sudo -g`"),
+            ("cd $HOME && bash {{.Path}}", "`cd`"),
+            ("A=$B bash {{.Path}}", "`A=…`"),
+            ("API_TOKEN=abc bash {{.Path}}", "`API_TOKEN=…`"),
+            ("bash -c 'bash -x", "quote"),
+            ("chroot /mnt bash {{.Path}}", "`chroot`"),
+            ("bash {{.Path}}; bash {{.Path}}", "`bash`"),
+            ("echo hi", "does not run"),
+        ] {
+            let why = read(command).expect_err(command);
+            assert!(why.contains(part), "{command}: {why}");
         }
     }
 }

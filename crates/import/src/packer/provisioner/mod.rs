@@ -12,6 +12,7 @@ mod playbook;
 mod restart;
 mod script;
 mod shell;
+mod shell_line;
 mod steps;
 
 pub(in crate::packer) use steps::{applies, rest, steps};

@@ -7,7 +7,6 @@ use super::home::home;
 use super::restart;
 use super::script::Script;
 use crate::context::Context;
-use crate::credential;
 use crate::input::Reader;
 use crate::packer::build::{Build, ImageDraft, Platform};
 use crate::template::parse::Segment;
@@ -16,8 +15,14 @@ use crate::yaml::{Map, Value};
 
 pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
     let mut env = environment(fields, context);
-    let execution = execution(fields, context);
-    let disconnects = fields.get("expect_disconnect").and_then(|field| context.flag(&field)) == Some(true);
+    let Some(execution) = execution(fields, context, image) else {
+        // Without its command the rest means nothing.
+        fields.reader().mark_used();
+        return Vec::new();
+    };
+    surroundings(&execution, fields, image, &mut env);
+    let mut disconnects = fields.get("expect_disconnect").and_then(|field| context.flag(&field)) == Some(true);
+    let codes = exit_codes(fields, context, &mut disconnects);
     unsupported(fields);
     let mut steps = Vec::new();
     let mut restarts = false;
@@ -27,19 +32,18 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         {
             command.changed("inline scripts have no arguments", "Write them into the script.");
         }
-        let shebang = fields.get("inline_shebang").and_then(|field| Some(context.plain(&field)?.manifest()));
         if let Some(mut script) = self::inline(&inline, context) {
             if let Some(rest) = restart::split(&script.text) {
                 script.text = rest;
                 restarts = true;
             }
-            if !script.text.trim().is_empty() {
+            let shell = inline_shell(fields, context, &execution, &script.text);
+            if !script.text.trim().is_empty() && suits(&script, &shell, &inline) {
                 let mut step = Map::default();
                 let own = own_variables(&script.text, build, &inline);
-                step.set_from("run", script.text, &inline);
-                // Packer writes the lines to a file for `/bin/sh -e`; a shell in `execute_command` runs it without `-e`.
-                let shell = execution.shell.clone().or(shebang).unwrap_or_else(|| "sh -e".to_owned());
-                step.set("shell", shell);
+                reads_own_path(&script.text, &inline);
+                step.set_from("run", accepting(&codes, script.text, &shell), &inline);
+                step.set("shell", within(execution.login.as_deref(), shell));
                 env.0
                     .extend(script.env.0.into_iter().filter(|entry| env.get(&entry.key).is_none()).collect::<Vec<_>>());
                 place(&mut step, &execution, build, image, &joined(own, &env));
@@ -56,8 +60,18 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
             step.set("args", execution.arguments.iter().map(|word| word.as_str().into()).collect::<Vec<Value>>());
         }
         let content = context.content(&file);
-        if let Some(shell) = execution.shell.as_deref().or_else(|| shell_of(content.as_deref()?, &execution, build)) {
-            step.set("shell", shell);
+        let shell = execution.shell.as_deref().or_else(|| shell_of(content.as_deref()?, &execution, build));
+        match (&execution.login, shell.or_else(|| content.as_deref().and_then(shebang))) {
+            (Some(login), Some(shell)) => step.set("shell", within(Some(login), shell.to_owned())),
+            (Some(_), None) => file.changed(
+                "the login shell of `execute_command` was left out, since the script can't be read",
+                "Set `shell` of the step.",
+            ),
+            (None, _) => {
+                if let Some(shell) = shell {
+                    step.set("shell", shell);
+                }
+            }
         }
         if content.as_deref().is_some_and(|content| content.contains("\r\n")) {
             file.changed(
@@ -65,14 +79,25 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
                 "Save the script with Unix line endings.",
             );
         }
+        if let Some(content) = &content {
+            reads_own_path(content, &file);
+        }
         let own = content.map(|content| own_variables(&content, build, &file)).unwrap_or_default();
         place(&mut step, &execution, build, image, &joined(own, &env));
         steps.push(step);
     }
+    if let Some(list) = fields.get("valid_exit_codes").filter(|_| !codes.is_empty())
+        && steps.iter().any(|step| step.get("script").is_some())
+    {
+        list.drop(
+            "only exit code 0 of a script file is a success",
+            "Set `on-failure: ignore`, or run it in a `run` step.",
+        );
+    }
     if disconnects || restarts {
         if disconnects
             && !restarts
-            && let Some(field) = fields.get("expect_disconnect")
+            && let Some(field) = fields.get("expect_disconnect").or_else(|| fields.get("valid_exit_codes"))
         {
             field.changed(
                 "a script that loses the connection fails; a `reboot` step was added after it",
@@ -86,9 +111,121 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     steps
 }
 
+/// The interpreter of a script that is written into the template: `execute_command` names one, or the `#!` line counts, which is
+/// `inline_shebang`, else the script's own, else Packer's (Packer, provisioner/shell).
+fn inline_shell(fields: &Fields, context: &Context, execution: &Execution, script: &str) -> String {
+    let own = fields.get("inline_shebang").and_then(|field| Some(context.plain(&field)?.manifest()));
+    let named = execution.shell.clone().or(own).or_else(|| shebang(script).map(str::to_owned));
+    named.unwrap_or_else(|| "sh -e".to_owned())
+}
+
+/// The interpreter in the `#!` line of a script.
+fn shebang(script: &str) -> Option<&str> {
+    script.strip_prefix("#!")?.lines().next().map(str::trim).filter(|line| !line.is_empty())
+}
+
+/// A shell line for an interpreter that a login shell starts.
+fn within(login: Option<&str>, shell: String) -> String {
+    match login {
+        Some(login) => format!("{login} 'exec {shell} \"$0\" \"$@\"'"),
+        None => shell,
+    }
+}
+
+fn is_posix(shell: &str) -> bool {
+    let program = shell.split_whitespace().find(|word| !word.ends_with("/env")).unwrap_or_default();
+    matches!(program.rsplit('/').next(), Some("sh" | "bash" | "dash" | "ash" | "ksh" | "zsh"))
+}
+
+/// Whether values can be passed to a script: only a shell reads them from the environment by `${NAME}`.
+fn suits(script: &Script, shell: &str, place: &Reader) -> bool {
+    let fits = script.env.is_empty() || is_posix(shell);
+    if !fits {
+        place.drop(
+            format!("its values can't be inserted into a script for `{shell}`"),
+            "Pass them in `env` of the step, and read them from the environment.",
+        );
+    }
+    fits
+}
+
+/// A script that reads its own path finds another one.
+fn reads_own_path(script: &str, place: &Reader) {
+    if ["$0", "${0", "BASH_SOURCE"].iter().any(|name| script.contains(name)) {
+        place.changed(
+            "the script reads its own path (`$0`); in Packer it is a file in `/tmp`, in a bake it has no name",
+            "Upload the files that it needs with an `upload` step, and use their absolute paths.",
+        );
+    }
+}
+
+/// Exit codes other than 0 that are a success. Packer's own code for a lost connection is no code of a script.
+fn exit_codes(fields: &Fields, context: &Context, disconnects: &mut bool) -> Vec<u32> {
+    /// packer-plugin-sdk, `CmdDisconnect`.
+    const DISCONNECT: u32 = 2_300_218;
+    let Some(list) = fields.get("valid_exit_codes") else { return Vec::new() };
+    let items = list.items();
+    let known = |item: &Reader| context.plain(item)?.known()?.trim().parse::<u32>().ok();
+    let mut codes: Vec<u32> = items.iter().filter_map(known).collect();
+    if codes.len() < items.len() || (!codes.is_empty() && !codes.contains(&0)) {
+        list.drop(
+            "exit code 0 is always a success, and the codes must be known before the bake",
+            "Check `$?` in the script.",
+        );
+        return Vec::new();
+    }
+    *disconnects |= codes.contains(&DISCONNECT);
+    codes.retain(|code| *code != 0 && *code != DISCONNECT);
+    codes
+}
+
+/// The script, ending with success for further exit codes.
+fn accepting(codes: &[u32], script: String, shell: &str) -> String {
+    if codes.is_empty() || !is_posix(shell) {
+        return script;
+    }
+    let list = codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ");
+    // The last status counts unless the trap exits itself (POSIX, `trap`).
+    format!("trap 'case $? in {list}) exit 0 ;; esac' EXIT\n{script}")
+}
+
+/// Systems whose sudoers set `HOME` to that of the new user even with `-E` (`always_set_home`), by their login users.
+const OWN_HOME: [&str; 6] = ["ec2-user", "centos", "fedora", "rocky", "almalinux", "cloud-user"];
+/// Login users of Debian and Ubuntu, where `sudo -E` keeps it.
+const KEPT_HOME: [&str; 3] = ["ubuntu", "admin", "debian"];
+
+/// What `execute_command` changes about the environment of the script.
+fn surroundings(execution: &Execution, fields: &Fields, image: &ImageDraft, env: &mut Map) {
+    let Some(field) = fields.get("execute_command") else { return };
+    for (name, value) in &execution.env {
+        env.set_from(name.as_str(), value.replace("${{", "${{ '${{' }}"), &field);
+    }
+    let login = image.user.as_deref().filter(|login| execution.user.as_deref().is_some_and(|user| user != *login));
+    match login.filter(|_| execution.keeps_home && env.get("HOME").is_none()) {
+        Some(login) if KEPT_HOME.contains(&login) => env.set_from("HOME", home(login), &field),
+        Some(login) if !OWN_HOME.contains(&login) && login != "root" => field.changed(
+            "with `sudo -E`, Debian and Ubuntu keep the login user's `HOME`; the step has that of its own user",
+            format!("If the script needs it, set `HOME: {}` in the `env` of the step.", home(login)),
+        ),
+        _ => {}
+    }
+    if execution.loses_variables && !env.is_empty() {
+        field.changed(
+            "`sudo` without `-E` removes the variables that are set before it; the step has them",
+            "If the script must not see them, remove `env`.",
+        );
+    }
+    if execution.hides_failure {
+        field.changed(
+            "a command after the script hides its failure in Packer; here the step fails when the script does",
+            "To continue after a failure, set `on-failure: ignore`.",
+        );
+    }
+}
+
 /// The shell for a script without a `#!` line: Packer runs it without `-e`, unlike the default of a manifest.
 fn shell_of(content: &str, execution: &Execution, build: &Build) -> Option<&'static str> {
-    let direct = execution.sudo.is_none() && build.platform == Platform::Aws;
+    let direct = execution.user.is_none() && build.platform == Platform::Aws;
     (!content.starts_with("#!") && !content.starts_with('\u{7f}')).then_some(if direct { "bash" } else { "sh" })
 }
 
@@ -143,20 +280,21 @@ fn joined(mut own: Map, env: &Map) -> Map {
 /// Sets the user, the folder and the environment of a step.
 fn place(step: &mut Map, execution: &Execution, build: &Build, image: &ImageDraft, env: &Map) {
     let login = image.user.as_deref();
-    match (&execution.sudo, login) {
+    match (&execution.user, login) {
         (Some(user), _) if user == "root" => {}
         (Some(user), _) => step.set("as", user.as_str()),
         (None, Some(user)) if user != "root" => step.set("as", user),
         (None, _) => {}
     }
     if let Some(user) = login.filter(|_| build.platform == Platform::Aws) {
-        step.set("working-directory", home(user));
+        step.set("working-directory", execution.folder.clone().unwrap_or_else(|| home(user)));
     }
     step.set_filled("env", env.clone());
 }
 
-fn execution(fields: &Fields, context: &Context) -> Execution {
-    let Some(field) = fields.get("execute_command") else { return Execution::default() };
+/// How the script runs; none when that is not understood, which is reported.
+fn execution(fields: &Fields, context: &Context, image: &ImageDraft) -> Option<Execution> {
+    let Some(field) = fields.get("execute_command") else { return Some(Execution::default()) };
     let mut command = Template::default();
     for template in field.items().iter().filter_map(Reader::template) {
         command.extend(template.into_owned());
@@ -166,20 +304,17 @@ fn execution(fields: &Fields, context: &Context) -> Execution {
         let words = evaluate_segments(std::slice::from_ref(segment), context.scope, &mut |_| {}).ok()?;
         words.known().filter(|_| !words.is_secret())
     };
-    let mut execution = execute::read(&command, &known);
-    if execution.arguments.iter().any(|argument| credential::given(argument)) {
-        execution.arguments.clear();
-        execution.more = true;
-    }
-    if execution.more {
-        let user = execution.sudo.as_deref().unwrap_or("the login user");
-        field.changed(
-            format!("only the user ({user}) and the shell were imported, not the rest of the command"),
-            "Check `as`, `shell` and `env` of the step.",
-        );
-    }
     field.mark_used();
-    execution
+    match execute::read(&command, image.user.as_deref() == Some("root"), &known) {
+        Ok(execution) => Some(execution),
+        Err(why) => {
+            field.drop(
+                format!("the command can't be imported ({why}), so the script was left out"),
+                "Write the step by hand: `as`, `shell`, `working-directory` and `env` of a `run` or `script` step.",
+            );
+            None
+        }
+    }
 }
 
 fn unsupported(fields: &Fields) {
@@ -199,16 +334,5 @@ fn unsupported(fields: &Fields) {
         "",
     );
     fields.drop(&["start_retry_timeout"], "the bake reconnects automatically", "");
-    if let Some(codes) = fields
-        .get("valid_exit_codes")
-        .filter(|codes| codes.items().iter().all(|code| code.value.literal() == Some("0")))
-    {
-        codes.mark_used();
-    }
-    fields.drop(
-        &["valid_exit_codes"],
-        "only exit code 0 is a success",
-        "End the script with `|| [ $? -eq CODE ]`, or set `on-failure: ignore`.",
-    );
     fields.drop(&["pause_after"], "only a pause before a step is supported", "Add a step `run: sleep …`.");
 }

@@ -33,6 +33,9 @@ pub(super) struct Ansible {
     /// Inventory groups that the machine is a member of.
     #[serde(default)]
     groups: Vec<String>,
+    /// The name of the machine in the inventory. With `localhost`, plays and tasks for `localhost` run on the machine. Default: the name of the image.
+    #[schemars(length(min = 1))]
+    host: Option<String>,
 }
 
 const HELP: &str = "`ansible` needs a playbook, `requirements` a file of roles and collections.";
@@ -81,6 +84,7 @@ impl StepSettings for Ansible {
             vars: object(self.vars.0.clone()),
             args: self.args.clone(),
             groups: self.groups.clone(),
+            host: self.host.clone(),
             user: context.user.map(str::to_owned),
         }))
     }

@@ -101,7 +101,8 @@ async fn play(
     if entered {
         env.push(("AMI_BAKE_ENTERED".to_owned(), "1".into()));
     }
-    let host = run.image().map_or_else(|| "machine".to_owned(), ToString::to_string);
+    let image = || run.image().map_or_else(|| "machine".to_owned(), ToString::to_string);
+    let host = playbook.host.clone().unwrap_or_else(image);
     let inventory = own.write("inventory.yml", &inventory(&host, user, &playbook.groups))?;
     let vars = own.write("vars.json", &vars::json(run, step, &playbook.vars)?)?;
     let mut args: Vec<OsString> = vec!["--inventory".into(), inventory.into()];
