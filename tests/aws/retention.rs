@@ -105,6 +105,22 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     assert_eq!(versions(&fixture, HOME), ["1.1.0", "1.2.0", "2.0.0-pr.7.abcdef0"]);
 }
 
+/// A publication that stopped half-way deletes nothing; the bake that finishes it does, although it bakes nothing.
+#[test]
+fn the_bake_that_finishes_a_publication_deletes_what_is_kept_no_longer() {
+    let fixture = web("{deprecate-after: 90d, keep: {last: 1}}");
+    fixture.bake().exits(0);
+    fixture.cloud.deny(&["ec2:EnableImageDeprecation"]);
+    fixture.run(&["bake", "--image-version", "1.1.0"]).exits(7);
+    assert_eq!(versions(&fixture, HOME), ["1.0.0", "1.1.0"]);
+    fixture.cloud.deny(&[]);
+    let machines = fixture.cloud.instances().len();
+    let plan = fixture.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
+    assert!(plan.lines().any(|line| line.contains("1.0.0") && line.contains("delete")), "{plan}");
+    fixture.run(&["bake", "--image-version", "1.1.0"]).exits(0).says("Deleted old version 1.0.0");
+    assert_eq!((versions(&fixture, HOME), fixture.cloud.instances().len()), (vec!["1.1.0".to_owned()], machines));
+}
+
 #[test]
 fn a_pre_release_is_swept_after_its_end_when_nobody_uses_it() {
     let fixture = web("{description: web}");

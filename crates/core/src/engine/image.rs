@@ -66,7 +66,8 @@ pub(super) async fn reregister(
     stage(run, Stage::Publish, publish(run, context, options, decided, &candidate)).await
 }
 
-/// Publishes an image that is reused: what its plan says of publishing is not in its digest and may have changed.
+/// Publishes an image that is reused: what its plan says of publishing is not in its digest and may have changed. Older
+/// versions that an interrupted run left are deleted now.
 pub(super) async fn publish_again(
     run: &Run,
     context: &BakeContext,
@@ -74,10 +75,11 @@ pub(super) async fn publish_again(
     image: &ImageRecord,
     force: bool,
 ) -> Result<()> {
-    if !plan.settings.goes_further() {
-        return Ok(());
+    if plan.settings.goes_further() {
+        stage(run, Stage::Publish, context.platform.publish(run, plan, image, force)).await?;
     }
-    stage(run, Stage::Publish, context.platform.publish(run, plan, image, force)).await
+    retire(run, context, plan).await;
+    Ok(())
 }
 
 /// Registers the image under its final name and publishes it.

@@ -82,11 +82,11 @@ pub async fn plan(run: &Run, context: &BakeContext, options: &Options) -> Result
         };
         there.insert(variant.key.clone(), reused);
         let plan = decided.plan;
-        let retires = !matches!(decided.decision, Decision::Reuse { .. })
-            && plan.settings.distribution.wanted
-            && !plan.settings.retention.is_none();
+        let retires = plan.settings.distribution.wanted && !plan.settings.retention.is_none();
         let retiring = if retires {
-            run.until_cancelled(context.platform.superseded(run, &plan, true)).await??
+            // A reused version is among those that are there.
+            let planned = !matches!(decided.decision, Decision::Reuse { .. });
+            run.until_cancelled(context.platform.superseded(run, &plan, planned)).await??
         } else {
             Vec::new()
         };

@@ -10,7 +10,6 @@ use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::deploy::{self, deploy};
 use crate::engine::image::publish_again;
 use crate::engine::options::{BakeContext, Options};
-use crate::engine::retention::retire;
 use crate::engine::schedule::exit_code;
 use crate::engine::stage::{stage, started};
 use crate::error::{Error, ErrorKind, Result};
@@ -126,7 +125,6 @@ async fn carry_out(
 ) -> Result<()> {
     if work != Work::Deploy {
         publish_again(run, context, plan, image, force).await?;
-        retire(run, context, plan).await;
     }
     if work != Work::Publish {
         deploy(run, context, plan, image, force).await?;
