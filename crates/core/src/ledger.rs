@@ -164,7 +164,7 @@ impl Ledger {
             id: None,
         };
         self.append(&mut state, &Record::Intended { at: Timestamp::now(), entry: entry.clone() })?;
-        state.next += 1;
+        state.next = state.next.saturating_add(1);
         state.open.insert(entry.number, entry.clone());
         Ok(Ticket(entry.number))
     }
@@ -263,7 +263,7 @@ impl Ledger {
                     )));
                 }
                 Ok(Record::Intended { entry, .. }) => {
-                    state.next = state.next.max(entry.number + 1);
+                    state.next = state.next.max(entry.number.saturating_add(1));
                     state.open.insert(entry.number, entry);
                 }
                 Ok(Record::Confirmed { number, id, .. }) => {

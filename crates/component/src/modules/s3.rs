@@ -165,7 +165,6 @@ async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::
         archive.read_exact(&mut block).await?;
         let header = tar::Header::from_byte_slice(&block);
         let size = header.entry_size()?;
-        let padded = size.div_ceil(512) * 512;
         if header.entry_type().is_file() {
             let copied = tokio::io::copy(&mut (&mut archive).take(size), &mut file).await?;
             if copied < size {
@@ -178,7 +177,9 @@ async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::
         if block.iter().all(|byte| *byte == 0) {
             return Err(std::io::Error::other("the machine sent no file"));
         }
-        // The header of a long name, before the file's own.
+        // The header of a long name, before the file's own. The machine may claim any length.
+        let invalid = || std::io::Error::other("the machine sent an archive that is not valid");
+        let padded = size.checked_next_multiple_of(512).ok_or_else(invalid)?;
         tokio::io::copy(&mut (&mut archive).take(padded), &mut tokio::io::sink()).await?;
     }
 }
@@ -186,4 +187,21 @@ async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::
 fn at(inputs: Inputs<'_>, name: &str) -> Result<ObjectPath> {
     let at = ObjectPath::parse(inputs.need(name)?)?;
     Ok(ObjectPath { owner: inputs.text("expectedBucketOwner").map(str::to_owned), ..at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_claim_of_endless_length_is_an_error() {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_size(u64::MAX);
+        let (mut writer, reader) = tokio::io::duplex(1024);
+        writer.write_all(header.as_bytes()).await.unwrap();
+        let file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
+        let error = keep(reader, file).await.unwrap_err();
+        assert!(error.to_string().contains("not valid"), "{error}");
+    }
 }
