@@ -1,0 +1,161 @@
+//! What a machine sends: its banner and its packets, archives, output, facts, HTTP.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::mask::Masker;
+use ami_bake_core::output::{Collect, Lines, OutputSink, Stream, sanitize};
+use ami_bake_core::plan::{DownloadStep, OnFailure, Step, StepAction};
+use ami_bake_core::provision::{ConnectedMachine, Provisioner as _};
+use ami_bake_core::{Error, Result, Route};
+use ami_bake_ssh::{HostKey, Key, Ssh, Target, Timing};
+use ami_bake_steps::StepRunner;
+use ami_bake_testkit::runs;
+use ami_bake_testkit::shell::HostMachine;
+use async_trait::async_trait;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// An archive that answers a download of a folder, and of a file.
+pub(super) fn archive(input: &[u8]) {
+    for answer in ["folder\n", "file\n"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (inside, outside) = (folder.path().join("inside"), folder.path().join("outside"));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("kept"), "as it was").unwrap();
+        let machine = Guest { answers: Mutex::new(Vec::new()), last: answer.into(), archive: input.to_vec() };
+        alone(async {
+            let step = download(&inside);
+            let (run, _events) = runs::run();
+            let host = HostMachine::default();
+            let on = ConnectedMachine { machine: &host, communicator: Arc::new(machine) };
+            let _ = StepRunner::default().apply(&run, &on, &step, &mut Collect::default()).await;
+        });
+        // Nothing is written outside, through whatever link.
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "something was written beside the folder");
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1, "something was written into another folder");
+        assert_eq!(std::fs::read_to_string(outside.join("kept")).unwrap(), "as it was");
+    }
+}
+
+fn download(to: &std::path::Path) -> Step {
+    Step {
+        name: "download".to_owned(),
+        route: Route::root(),
+        action: StepAction::Download(DownloadStep {
+            from: "/srv/logs".to_owned(),
+            to: PathBuf::from(format!("{}/", to.display())),
+            exclude: Vec::new(),
+        }),
+        env: Vec::new(),
+        timeout: None,
+        retries: 0,
+        on_failure: OnFailure::Abort,
+        cache_for: None,
+        inputs: ami_bake_core::plan::Inputs::default(),
+    }
+}
+
+/// What a machine answers to the questions that every bake asks; answers are separated by NUL.
+pub(super) fn machine(input: &[u8]) {
+    let mut answers: Vec<Vec<u8>> = input.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
+    answers.reverse();
+    alone(async {
+        let guest = Guest { answers: Mutex::new(answers), last: Vec::new(), archive: Vec::new() };
+        let (run, _events) = runs::run();
+        let host = HostMachine::default();
+        let on = ConnectedMachine { machine: &host, communicator: Arc::new(guest) };
+        let runner = StepRunner::default();
+        let _ = runner.begin(&run, &on).await;
+        let _ = runner.packages(&run, &on).await;
+    });
+}
+
+/// Output in chunks: the lines do not depend on where it is cut, and nothing that steers a terminal is in them.
+pub(super) fn output(input: &[u8]) {
+    let masker = Arc::new(Masker::default());
+    masker.add("a-secret-value");
+    let split = |size: usize| {
+        let mut found = Vec::new();
+        let mut lines = Lines::new(|_, line: String| found.push(line)).with_secrets(Arc::clone(&masker));
+        for chunk in input.chunks(size.max(1)) {
+            lines.write(Stream::Stdout, chunk);
+        }
+        lines.finish();
+        drop(lines);
+        found
+    };
+    let whole = split(input.len());
+    assert_eq!(whole, split(7), "the lines depend on the chunks");
+    for line in &whole {
+        assert!(!line.chars().any(|character| character.is_control() && character != '\t'), "{line:?}");
+        let _ = masker.mask(line);
+    }
+    let text = sanitize(&String::from_utf8_lossy(input));
+    assert_eq!(sanitize(&text), text, "sanitizing twice changes something");
+}
+
+/// A server on port 22 that sends these bytes and closes the connection.
+pub(super) fn ssh(input: &[u8]) {
+    let input = input.to_vec();
+    alone(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut target = Target::new("127.0.0.1", "root", Key::generate("login").unwrap(), HostKey::AcceptNew);
+        target.port = listener.local_addr().unwrap().port();
+        let limit = Duration::from_millis(50);
+        target.timing =
+            Timing { probe: limit, dial: limit, handshake: limit, auth: limit, auth_pause: limit, reconnect: limit };
+        let server = async {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.write_all(&input).await;
+                let _ = stream.shutdown().await;
+            }
+        };
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(20);
+        tokio::select! {
+            () = server => {}
+            connected = Ssh::connect(target, deadline, CancellationToken::new()) => drop(connected),
+        }
+    });
+}
+
+/// Runs it on a runtime of its own, on this thread.
+fn alone(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+}
+
+/// A machine that answers with bytes of an input.
+struct Guest {
+    /// What its commands print, the last one first.
+    answers: Mutex<Vec<Vec<u8>>>,
+    /// What they print when there is no more.
+    last: Vec<u8>,
+    /// What it sends for a folder or a file.
+    archive: Vec<u8>,
+}
+
+#[async_trait]
+impl Communicator for Guest {
+    async fn exec(&self, _: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit> {
+        let answer = self.answers.lock().unwrap().pop().unwrap_or_else(|| self.last.clone());
+        output.write(Stream::Stdout, &answer);
+        Ok(Exit::Status(0))
+    }
+
+    async fn put(&self, _: Reader<'_>, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn get(&self, _: &str, mut archive: Writer<'_>) -> Result<()> {
+        let sent = archive.write_all(&self.archive).await;
+        sent.map_err(|error| Error::build("send an archive").because(error))
+    }
+
+    async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>> {
+        Err(Error::build("nothing listens there"))
+    }
+}

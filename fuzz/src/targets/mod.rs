@@ -1,0 +1,25 @@
+//! One file for each kind of writer.
+
+mod files;
+mod guest;
+mod manifests;
+mod templates;
+
+/// Reads the bytes of one input.
+pub type Run = fn(&[u8]);
+
+/// All targets, by the names of their folders in `fuzz/corpus`.
+pub const TARGETS: [(&str, Run); 12] = [
+    ("archive", guest::archive),
+    ("component", manifests::component),
+    ("expression", manifests::expression),
+    ("hcl", templates::hcl),
+    ("image_builder", templates::image_builder),
+    ("ledger", files::ledger),
+    ("machine", guest::machine),
+    ("manifest", manifests::manifest),
+    ("output", guest::output),
+    ("packer_json", templates::packer_json),
+    ("report", files::report),
+    ("ssh", guest::ssh),
+];

@@ -1,0 +1,62 @@
+//! Replays the corpus, and mutates it for five seconds a target, in the ordinary test build.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ami_bake_fuzz::{TARGETS, check, mutate::mutate};
+
+/// For the mutations of a target. `fuzz/run` looks for more, with coverage.
+const TIME: Duration = Duration::from_secs(5);
+
+macro_rules! targets {
+    ($($name:ident)*) => {
+        $(#[test] fn $name() { holds(stringify!($name)); })*
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+targets! { archive component expression hcl image_builder ledger machine manifest output packer_json report ssh }
+
+#[test]
+fn every_target_is_tested() {
+    assert_eq!(TARGETS.map(|(name, _)| name).as_slice(), NAMES);
+}
+
+/// What is run is in a file before it is run: a stack overflow says nothing about its input.
+fn holds(target: &str) {
+    let corpus = entries(target);
+    assert!(!corpus.is_empty(), "{target} has no corpus");
+    let last = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("last-input-of-{target}"));
+    println!("the input under test is in {}", last.display());
+    for (path, input) in &corpus {
+        println!("{}", path.display());
+        check(target, input);
+    }
+    let inputs: Vec<Vec<u8>> = corpus.into_iter().map(|(_, input)| input).collect();
+    let mut rng = fastrand::Rng::with_seed(1);
+    let begun = Instant::now();
+    let mut count = 0;
+    while begun.elapsed() < TIME {
+        let input = mutate(&inputs, &mut rng);
+        std::fs::write(&last, &input).unwrap();
+        check(target, &input);
+        count += 1;
+    }
+    std::fs::remove_file(&last).unwrap();
+    println!("{count} inputs");
+}
+
+/// The entries of a target's corpus, sorted.
+fn entries(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let input = std::fs::read(&path).unwrap();
+            (path, input)
+        })
+        .collect()
+}
