@@ -55,7 +55,7 @@ pub(super) fn killed_at_stage(survey: &Survey, stage: &str) -> Verdict {
 }
 
 /// A panic of a helper is a complaint of its cell; the other cells go on.
-fn guarded(work: impl FnOnce(&mut Verdict)) -> Verdict {
+pub(super) fn guarded(work: impl FnOnce(&mut Verdict)) -> Verdict {
     let mut verdict = Verdict { code: None, complaints: Vec::new(), log: String::new() };
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&mut verdict))) {
         let text = panic.downcast_ref::<String>().cloned();

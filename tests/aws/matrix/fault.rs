@@ -20,6 +20,25 @@ impl Target {
         self.action.split_once(':').map_or(self.action.as_str(), |(_, name)| name)
     }
 
+    /// What it is about. The sample of the checks has each with two kinds of faults.
+    pub(super) fn family(&self) -> &'static str {
+        let (service, name) = self.action.split_once(':').unwrap_or_default();
+        let about = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        match service {
+            "iam" => "role",
+            "ssm" => "parameter",
+            "autoscaling" => "group",
+            _ if about(&["KeyPair", "SecurityGroup", "NetworkInterface"]) => "network",
+            _ if about(&["LaunchTemplate"]) => "template",
+            _ if about(&["Tags"]) => "tags",
+            _ if about(&["Attribute", "ImageDe"]) => "attribute",
+            _ if about(&["Snapshot"]) => "snapshot",
+            _ if about(&["Image"]) => "image",
+            _ if about(&["Instances"]) => "machine",
+            _ => "other",
+        }
+    }
+
     fn rule(&self, kind: &str, more: &Value) -> Value {
         let mut rule =
             json!({"kind": kind, "action": self.action, "region": self.region, "skip": self.nth, "times": 1});

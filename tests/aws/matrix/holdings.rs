@@ -68,7 +68,10 @@ fn entries(leaks: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
 fn line(place: &str, kind: &str, entry: &Value) -> String {
     let tags = entry["tags"].as_object();
     // Values hold times, run ids and image ids; the version is the one that must be right.
-    let keys: BTreeSet<&str> = tags.into_iter().flat_map(|tags| tags.keys().map(String::as_str)).collect();
+    // A workflow says more of itself than a laptop.
+    let where_baked = ["ami-bake:commit", "ami-bake:repository", "ami-bake:run-url"];
+    let keys = tags.into_iter().flat_map(|tags| tags.keys().map(String::as_str));
+    let keys: BTreeSet<&str> = keys.filter(|key| !where_baked.contains(key)).collect();
     let version = entry["tags"]["ami-bake:version"].as_str().unwrap_or_default();
     let state = entry["state"].as_str().unwrap_or_default();
     let name = entry["name"].as_str().unwrap_or_default();

@@ -1,33 +1,60 @@
 //! The sample of the checks, and the whole table on request.
 
+use std::collections::BTreeMap;
+
 use super::cell::{killed_at_stage, with_fault};
 use super::fault::Fault;
 use super::scenario;
-use super::survey::Survey;
+use super::storm;
+use super::survey::{Survey, SurveyedCall};
 use super::table::{Planned, Table};
+
+/// A call with a fault.
+fn cell<'a>(survey: &'a Survey, call: &'a SurveyedCall, fault: Fault) -> Planned<'a> {
+    Planned {
+        row: format!("{} {} ({})", survey.scenario.name, call.target, call.stage),
+        column: fault.name().to_owned(),
+        run: Box::new(move || with_fault(survey, call, fault)),
+    }
+}
 
 /// All cells of a survey: its calls with every fault, and its stages with a kill.
 fn cells(survey: &Survey) -> Vec<Planned<'_>> {
-    let name = survey.scenario.name;
-    let calls = survey.calls.iter().flat_map(|call| {
-        Fault::ALL.into_iter().map(move |fault| Planned {
-            row: format!("{name} {} ({})", call.target, call.stage),
-            column: fault.name().to_owned(),
-            run: Box::new(move || with_fault(survey, call, fault)),
-        })
-    });
+    let calls = survey.calls.iter();
+    let calls = calls.flat_map(|call| Fault::ALL.into_iter().map(move |fault| cell(survey, call, fault)));
     let stages = survey.stages.iter().map(|stage| Planned {
-        row: format!("{name} stage {stage}"),
+        row: format!("{} stage {stage}", survey.scenario.name),
         column: "killed".to_owned(),
         run: Box::new(move || killed_at_stage(survey, stage)),
     });
     calls.chain(stages).collect()
 }
 
+/// Two faults for each family of calls, and each fault with at least one family; which call of a family moves on with it.
+fn sample(survey: &Survey) -> Vec<Planned<'_>> {
+    let mut families: BTreeMap<&str, Vec<&SurveyedCall>> = BTreeMap::new();
+    for call in &survey.calls {
+        families.entry(call.target.family()).or_default().push(call);
+    }
+    let half = Fault::ALL.len() / 2;
+    let picked = families.into_values().enumerate().flat_map(|(number, calls)| {
+        [number % half, half + number % half].map(|fault| (calls[fault % calls.len()], Fault::ALL[fault]))
+    });
+    picked.map(|(call, fault)| cell(survey, call, fault)).collect()
+}
+
+/// The sample of the checks: what a rollout calls, in some two minutes.
+#[test]
+#[ignore = "what is left in other regions, and exit code 9, are not repaired yet"]
+fn a_fault_of_each_kind_in_each_family_of_calls() {
+    let survey = Survey::of(scenario::ALL[0]);
+    Table::run(&sample(&survey), 2).assert_good();
+}
+
 /// `bench/faults/run`: FAULTS_ONLY has words that a cell's `ROW × COLUMN` must contain, separated by commas; FAULTS_JOBS is
 /// how many run at a time.
 #[test]
-#[ignore = "the whole matrix takes half an hour: bench/faults/run"]
+#[ignore = "the whole matrix takes hours: bench/faults/run"]
 fn whole_matrix() {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let only: Vec<String> = variable("FAULTS_ONLY").split(',').map(|word| word.trim().to_owned()).collect();
@@ -50,6 +77,7 @@ fn whole_matrix() {
             eprintln!("  {} {} {:?}", call.target, call.stage, call.purpose);
         }
     }
+    planned.extend(storm::cells());
     planned.retain(|cell| {
         let name = format!("{} × {}", cell.row, cell.column);
         only.iter().all(|word| name.contains(word.as_str()))
