@@ -39,6 +39,28 @@ class Faults(CloudCase):
         self.refused("InvalidGroup.Duplicate", self.ec2.create_security_group, GroupName="made anyway", Description="d")
         self.ec2.delete_security_group(GroupName="made anyway")
 
+    def test_a_repeated_copy_is_the_first_one(self):
+        volume = self.ec2.create_volume(AvailabilityZone="us-east-1a", Size=8)["VolumeId"]
+        snapshot = self.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+        self.ec2.delete_volume(VolumeId=volume)
+        self.snapshot_done(snapshot)
+        source = self.register("source of a copy", snapshot)
+        copy = {"Name": "copied once", "SourceImageId": source, "SourceRegion": "us-east-1", "ClientToken": "copy"}
+        self.fault(action="CopyImage", kind="lose-answer", http=500)
+        self.refused("InternalError", self.ec2.copy_image, **copy)
+        image = self.ec2.copy_image(**copy)["ImageId"]
+        self.assertEqual(self.ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": ["copied once"]}])["Images"][0]["ImageId"], image)
+        self.refused("InvalidAMIName.Duplicate", self.ec2.copy_image, **{**copy, "ClientToken": "another"})
+        self.image_available(image)
+        self.drop_image(image)
+        self.drop_image(source)
+
+    def test_a_refusal_begins_with_its_call(self):
+        self.fault(action="DescribeRegions", kind="deny", skip=1)
+        self.ec2.describe_regions()
+        for _ in range(2):
+            self.refused("UnauthorizedOperation", self.ec2.describe_regions)
+
     def test_a_machine_that_dies_in_pending(self):
         self.fault(kind="pending-to-terminated", state_reason={"code": "Client.VolumeLimitExceeded", "message": "Client.VolumeLimitExceeded: Volume limit exceeded"})
         rule = self.fault(kind="hold", action="RunInstances")["id"]

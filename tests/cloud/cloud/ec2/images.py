@@ -28,6 +28,7 @@ class Images:
         self._blocks_public = {}  # account, region → the state of block public access
         self._default_keys = {}  # account, region → the key that volumes are encrypted with
         self._building = {}  # instance id → images that CreateImage still makes from it
+        self._copies = {}  # account, region, client token → the image that CopyImage made
 
     def install(self, response_class):
         for name in HANDLERS:
@@ -222,6 +223,9 @@ class Images:
 
     def copy_image(self, response):
         backend, get = response.ec2_backend, response._get_param
+        key = (response.current_account, response.region, get("ClientToken"))
+        if key in self._copies:
+            return ActionResult({"ImageId": self._copies[key]})
         there = ec2_backends[backend.account_id][get("SourceRegion")]
         source = self.get(there, get("SourceImageId"))
         if source.state != "available":
@@ -251,6 +255,8 @@ class Images:
         image_tags = tags_of(response, "image")
         if get("CopyImageTags") and source.owner_id == backend.account_id:
             image_tags = {**{tag["key"]: tag["value"] for tag in source.get_tags()}, **image_tags}
+        if get("ClientToken"):
+            self._copies[key] = image.id
         return self._add(backend, image, image_tags, seconds)
 
     # changing -----------------------------------------------------------------------------------------------
