@@ -98,8 +98,8 @@ impl Loading<'_> {
             return None;
         };
         let document = SchemaValidator::document();
-        coerce(&document, &mut tree, &mut self.findings);
-        validate(&document, &tree, &tree.to_json(), &Route::root(), &mut self.findings);
+        coerce(document, &mut tree, &mut self.findings);
+        validate(document, &tree, &tree.to_json(), &Route::root(), &mut self.findings);
         lint(&tree, &self.sources, &mut self.findings);
         check::moving(&tree, &mut self.findings);
         check::graph(&tree, &mut self.findings);
@@ -225,7 +225,7 @@ impl Loading<'_> {
         document.insert("format".to_owned(), 1.into());
         document.insert("images".to_owned(), serde_json::json!({ "image": {} }));
         document.insert("aws".to_owned(), object(aws).into());
-        validate(&SchemaValidator::document(), root, &document.into(), &Route::root(), &mut self.findings);
+        validate(SchemaValidator::document(), root, &document.into(), &Route::root(), &mut self.findings);
     }
 
     /// The file with the selected environment merged over it.

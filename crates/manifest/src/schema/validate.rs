@@ -1,5 +1,7 @@
 //! Validates the structure of a document: the `jsonschema` crate reports every error with its path.
 
+use std::sync::LazyLock;
+
 use ami_bake_core::Route;
 use jsonschema::Validator;
 use serde_json::Value;
@@ -16,9 +18,10 @@ pub(crate) struct SchemaValidator {
 }
 
 impl SchemaValidator {
-    /// Validates whole manifests.
-    pub(crate) fn document() -> Self {
-        Self::new(generate::strict())
+    /// Validates whole manifests. It is built once: that takes longer than most validations.
+    pub(crate) fn document() -> &'static Self {
+        static DOCUMENT: LazyLock<SchemaValidator> = LazyLock::new(|| SchemaValidator::new(generate::strict()));
+        &DOCUMENT
     }
 
     /// Validates one image.
