@@ -40,6 +40,10 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
 
+    /// Write nothing and exit with 3 if the manifest would differ from the input in any way
+    #[arg(long)]
+    strict: bool,
+
     #[command(flatten)]
     variables: VariableArgs,
 }
@@ -78,6 +82,13 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
         host.say(&format!("\n{} nothing can be imported\n", paint.bad("error:")));
         return Ok(ErrorKind::Manifest.exit_code());
     };
+    let differences = imported.findings.len() + imported.missing.len();
+    if args.strict && differences > 0 {
+        show(&imported, many, host);
+        let differences = counted(differences, "difference");
+        host.say(&format!("\n{} {differences} from the input (--strict)\n", paint.bad("error:")));
+        return Ok(ErrorKind::Manifest.exit_code());
+    }
     if let Some(output) = output {
         let files = imported.files.iter().map(|(path, text)| (folder.join(path), text));
         let all: Vec<(PathBuf, &String)> = std::iter::once((output.to_path_buf(), manifest)).chain(files).collect();

@@ -119,7 +119,7 @@ fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options)
         findings.push(Diagnostic::error("nothing-to-import", None, message).help(help));
         Loaded { manifest: None, findings, sources: Sources::default() }
     };
-    let mut differences = differences(&name, &imported);
+    let mut differences = differences(&imported);
     let Some(text) = imported.manifest else {
         return refused(format!("nothing in {name} can be imported"), "See the messages above.", differences);
     };
@@ -142,16 +142,12 @@ fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options)
 }
 
 /// What the import left out or changed, as findings.
-fn differences(name: &str, imported: &Imported) -> Vec<Diagnostic> {
+fn differences(imported: &Imported) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = lines(&imported.findings, FindingKind::Dropped, false)
         .into_iter()
         .map(|line| Diagnostic::warning("not-imported", None, format!("not imported: {line}")))
         .collect();
-    let changed = lines(&imported.findings, FindingKind::Changed, false).len();
-    if changed > 0 {
-        let message = format!("{changed} more were imported with changes");
-        let help = format!("Run `ami-bake import {name}` for details.");
-        findings.push(Diagnostic::note("changed", None, message).help(help));
-    }
+    let changed = lines(&imported.findings, FindingKind::Changed, false).into_iter();
+    findings.extend(changed.map(|line| Diagnostic::note("changed", None, format!("imported with changes: {line}"))));
     findings
 }

@@ -158,3 +158,26 @@ fn where_files_come_from_and_go() {
         std::fs::read_to_string(fixture.folder().join("out/components/c.yml")).unwrap().starts_with("schemaVersion")
     );
 }
+
+/// `--strict` is for pipelines that keep a template and a manifest alike.
+#[test]
+fn strict_fails_on_any_difference_and_writes_nothing() {
+    let fixture = Fixture::new();
+    let builder = r#""type": "docker", "image": "debian:12", "commit": true"#;
+    fixture.write(
+        "same.json",
+        &format!(r#"{{"builders": [{{{builder}}}], "provisioners": [{{"type": "shell", "inline": ["true"]}}]}}"#),
+    );
+    fixture.run(&["import", "--strict", "same.json", "-o", "same.yml"]).exits(0);
+    fixture.write("other.json", &format!(r#"{{"builders": [{{{builder}, "privileged": true}}]}}"#));
+    let outcome = fixture.run(&["import", "--strict", "other.json", "-o", "other.yml"]).exits(3);
+    assert!(
+        outcome.stderr.contains("privileged") && outcome.stderr.contains("1 difference from the input"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(fixture.path("same.yml").exists() && !fixture.path("other.yml").exists());
+    // A bake says what differs, too.
+    let outcome = fixture.run(&["check", "other.json"]).exits(0);
+    assert!(outcome.stderr.contains("not imported: builders[0].privileged"), "{}", outcome.stderr);
+}

@@ -7,7 +7,7 @@ pub(crate) fn named(name: &str) -> bool {
     // Names of something that only refers to a credential.
     let around = [
         "file", "path", "location", "name", "arn", "url", "uri", "user", "username", "id", "type", "dir", "folder",
-        "comment", "length",
+        "comment", "length", "version", "enabled", "ttl", "count", "port", "region", "provider", "format", "policy",
     ];
     if words.last().is_some_and(|last| around.contains(last) && !name.ends_with("access_key_id")) {
         return false;
@@ -69,7 +69,16 @@ mod tests {
         ] {
             assert!(named(name), "{name}");
         }
-        for name in ["chef_key_location", "ssh_private_key_file", "region", "secret_name", "keyboard", "tokenizer"] {
+        for name in [
+            "chef_key_location",
+            "ssh_private_key_file",
+            "region",
+            "secret_name",
+            "keyboard",
+            "tokenizer",
+            "HELM_SECRETS_VERSION",
+            "token_ttl",
+        ] {
             assert!(!named(name), "{name}");
         }
     }

@@ -14,6 +14,7 @@ use crate::output::{Draft, title};
 use crate::packer;
 use crate::paths::{Paths, normal};
 use crate::read::{self, Document};
+use crate::relocate::relocate;
 use crate::repair::repair;
 use crate::yaml::Value;
 
@@ -142,6 +143,7 @@ fn paths(request: &Request, first: Option<&Path>) -> Paths {
 
 /// Checks the draft and writes it.
 fn finish(mut draft: Draft, from: &[String], log: Log, paths: &Paths) -> Imported {
+    relocate(&mut draft, paths, &log);
     let root = (draft.images() > 0).then(|| repair(&mut draft, paths, &log));
     // Without an image that passes the check there is no manifest.
     let images = match root.as_ref().and_then(|root| root.get("images")) {

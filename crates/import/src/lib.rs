@@ -16,6 +16,7 @@ mod output;
 mod packer;
 mod paths;
 mod read;
+mod relocate;
 mod repair;
 mod template;
 mod yaml;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use hcl_edit::Span;
+use hcl_edit::expr::Expression;
 use hcl_edit::parser::parse_expr;
 use hcl_edit::structure::{Block, BlockLabel, Body, Structure};
 
@@ -12,7 +13,7 @@ use super::lower::Lowering;
 use super::module::Module;
 use super::scope::Scope;
 use super::value::{HclValue, Scalar};
-use super::variable::{Type, Variable};
+use super::variable::{Type, Variable, with_defaults};
 use crate::input::{Finding, FindingKind, Source};
 
 /// Declares the variables of all files.
@@ -62,7 +63,8 @@ fn read<'a>(scope: &Scope, block: &'a Block) -> EvalResult<Variable<'a>> {
             if kind == Type::Any {
                 kind = Type::of(&value);
             }
-            Some(kind.convert(value).map_err(|why| scope.invalid(expr.span(), why))?)
+            let value = kind.convert(value).map_err(|why| scope.invalid(expr.span(), why))?;
+            Some(completed(scope, attribute("type"), value)?)
         }
         None => None,
     };
@@ -83,6 +85,14 @@ fn read<'a>(scope: &Scope, block: &'a Block) -> EvalResult<Variable<'a>> {
         invalid: Cell::new(false),
         short: false,
     })
+}
+
+/// A value with the defaults of its type.
+fn completed(scope: &Scope, kind: Option<&Expression>, value: HclValue) -> EvalResult<HclValue> {
+    match kind {
+        Some(kind) => with_defaults(kind, value, &|expr| scope.eval(expr)),
+        None => Ok(value),
+    }
 }
 
 /// Sets variables from the environment, from files, and from the command line, in this order. `first` is the index of the first
@@ -135,6 +145,18 @@ pub(super) fn values(
             }),
         }
     }
+    for variable in &mut variables {
+        let kind = variable.body.get_attribute("type").map(|attribute| &attribute.value);
+        let Some(given) = variable.given.take() else { continue };
+        let scope = Scope::new(module, variable.file);
+        match completed(&scope, kind.filter(|_| !variable.short), given) {
+            Ok(value) => variable.given = Some(value),
+            Err(error) => {
+                let location = lowering.location(variable.file, format!("variable.{}", variable.name));
+                lowering.error(error, &location);
+            }
+        }
+    }
     module.variables = variables;
 }
 
@@ -143,7 +165,7 @@ fn set_text(variable: &mut Variable, module: &Module, text: &str) -> Result<(), 
     let value = match variable.kind {
         Type::Any | Type::Scalar(Scalar::Text) => HclValue::text(text),
         Type::Scalar(_) => HclValue::text(text.trim()),
-        Type::List | Type::Map => {
+        Type::List | Type::Set | Type::Map => {
             let invalid = |_| format!("expected {}", variable.kind.describe());
             let expr = parse_expr(text.trim()).map_err(invalid)?;
             Scope::new(module, usize::MAX).eval(&expr).map_err(EvalError::into_message)?

@@ -95,11 +95,17 @@ impl Lowering<'_> {
             let mut item = Vec::new();
             set(&mut item, "key".to_owned(), index);
             set(&mut item, "value".to_owned(), value);
+            let scope = scope.with(vec![(iterator.clone(), HclValue::Map(item))]);
+            // Labels may depend on the item, such as the type of a provisioner.
+            let labels = match block.body.get_attribute("labels") {
+                Some(labels) => self.strings(&scope, &labels.value, &location.key("labels")).unwrap_or_default(),
+                None => Vec::new(),
+            };
             all.push(NestedBlock {
                 name: (*name).to_owned(),
-                labels: block.labels.iter().skip(1).map(|label| label.as_str().to_owned()).collect(),
+                labels,
                 body: &content.body,
-                scope: scope.with(vec![(iterator.clone(), HclValue::Map(item))]),
+                scope,
                 start: block.span().unwrap_or_default().start,
             });
         }

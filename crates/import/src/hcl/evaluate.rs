@@ -75,20 +75,25 @@ fn traversal(scope: &Scope, traversal: &Traversal, span: Option<Range<usize>>) -
     let (value, used) = match (root.as_str(), name(0)) {
         ("var", Some(name)) => (reference::variable(scope, name, span.clone())?, 1),
         ("local", Some(name)) => (reference::local(scope, name, span.clone())?, 1),
-        ("data", Some(kind)) => {
-            let (Some(name), Some(field)) = (name(1), name(2)) else {
+        ("data", _) => {
+            // `data.amazon-ami[var.os].id`: each part may be an index.
+            let part = |index: usize| match operators.get(index) {
+                Some(TraversalOperator::GetAttr(name)) => Ok(Some(name.as_str().to_owned())),
+                Some(TraversalOperator::Index(index)) => {
+                    let index = scope.eval(index)?;
+                    scope.string(&index, span.clone()).map(Some)
+                }
+                _ => Ok(None),
+            };
+            let (Some(kind), Some(name), Some(field)) = (part(0)?, part(1)?, part(2)?) else {
                 return Err(EvalError::unsupported("a data source as a whole is not supported as a value"));
             };
             let tag = match operators.get(3) {
-                Some(TraversalOperator::GetAttr(tag)) if field == "tags" => Some(tag.as_str().to_owned()),
-                Some(TraversalOperator::Index(index)) if field == "tags" => {
-                    let index = scope.eval(index)?;
-                    Some(scope.string(&index, span.clone())?)
-                }
+                Some(_) if field == "tags" => part(3)?,
                 _ => None,
             };
             let used = if tag.is_some() { 4 } else { 3 };
-            (reference::data(scope, kind, name, field, tag.as_deref(), span.clone())?, used)
+            (reference::data(scope, &kind, &name, &field, tag.as_deref(), span.clone())?, used)
         }
         ("source", Some(field @ ("name" | "type"))) => {
             let Some((kind, name)) = &scope.source else {

@@ -19,7 +19,7 @@ pub(super) fn variable(scope: &Scope, name: &str, span: Option<Range<usize>>) ->
     variable.used.set(true);
     let shown = format!("var.{name}");
     match variable.effective() {
-        None if matches!(variable.kind, Type::List | Type::Map) => Err(EvalError::Unsupported(
+        None if matches!(variable.kind, Type::List | Type::Set | Type::Map) => Err(EvalError::Unsupported(
             Unsupported::new(format!("it is computed from `{shown}`, which has no value"))
                 .help(format!("Set it with `--set '{name}=…'` or `--var-file` and import again.")),
         )),
@@ -131,12 +131,12 @@ pub(super) fn data(
     }
 }
 
-/// The SSM parameter that a text is, when it is nothing else.
-pub(super) fn parameter(module: &Module, text: &Text) -> Option<String> {
+/// The SSM parameter that a text is, when it is nothing else; its name may contain variables.
+pub(super) fn parameter(module: &Module, text: &Text) -> Option<Text> {
     let unknown = text.single()?;
     let name = unknown.name.strip_prefix("data.amazon-parameterstore.")?;
     let data = module.find_data("amazon-parameterstore", name)?;
     let own = Scope::new(module, data.file);
     let value = own.eval(&data.body.get_attribute("name")?.value).ok()?;
-    value.to_text()?.literal()
+    value.to_text()
 }

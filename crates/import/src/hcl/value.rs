@@ -245,7 +245,32 @@ pub(super) fn hidden(value: &HclValue, name: &str) -> HclValue {
     }
 }
 
-/// A number as HCL writes it.
+/// A number as HCL writes it. Its numbers have 512 bits: what floats of 64 bits add beyond 15 digits is not in them.
 pub(super) fn number_text(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.0}") } else { number.to_string() }
+    if number.fract() == 0.0 && number.abs() < 1e21 {
+        return format!("{number:.0}");
+    }
+    let rounded = format!("{number:.14e}").parse::<f64>().unwrap_or(number);
+    rounded.to_string()
+}
+
+/// The items of a set in cty's order: texts by their bytes, numbers by their values; each once.
+pub(super) fn set_of(items: Vec<HclValue>) -> Vec<HclValue> {
+    let mut set: Vec<HclValue> = Vec::new();
+    for item in items {
+        if !set.contains(&item) {
+            set.push(item);
+        }
+    }
+    set.sort_by(|a, b| match (a, b) {
+        (HclValue::Number(a), HclValue::Number(b)) => a.total_cmp(b),
+        (HclValue::Bool(a), HclValue::Bool(b)) => a.cmp(b),
+        // A text that is only known during the bake stays where it is.
+        (HclValue::Text(a), HclValue::Text(b)) => match (a.literal(), b.literal()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => std::cmp::Ordering::Equal,
+        },
+        _ => std::cmp::Ordering::Equal,
+    });
+    set
 }

@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 
-use hcl_edit::expr::Expression;
+use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 
-use super::value::{HclValue, Scalar, Unknown};
+use super::error::EvalResult;
+use super::value::{HclValue, Scalar, Unknown, set, set_of};
 use crate::credential;
 use crate::template::call;
 
@@ -32,6 +33,8 @@ pub(super) enum Type {
     Any,
     Scalar(Scalar),
     List,
+    /// A list without order and duplicates.
+    Set,
     Map,
 }
 
@@ -80,7 +83,7 @@ impl<'a> Variable<'a> {
     /// Whether its value is written out where it is used, since a field can't refer to it.
     pub(super) fn is_written_out(&self) -> bool {
         matches!(self.effective(), Some(HclValue::List(_) | HclValue::Map(_) | HclValue::Null))
-            || matches!(self.kind, Type::List | Type::Map)
+            || matches!(self.kind, Type::List | Type::Set | Type::Map)
     }
 
     /// A reference to it.
@@ -91,6 +94,51 @@ impl<'a> Variable<'a> {
     }
 }
 
+/// A value with the attributes that its type makes optional: `object({a = optional(string, "x")})`.
+pub(super) fn with_defaults(
+    kind: &Expression,
+    value: HclValue,
+    eval: &dyn Fn(&Expression) -> EvalResult<HclValue>,
+) -> EvalResult<HclValue> {
+    let Expression::FuncCall(call) = kind else { return Ok(value) };
+    let mut arguments = call.args.iter();
+    let Some(first) = arguments.next() else { return Ok(value) };
+    match (call.name.name.as_str(), value) {
+        ("optional", HclValue::Null) => match arguments.next() {
+            Some(default) => with_defaults(first, eval(default)?, eval),
+            None => Ok(HclValue::Null),
+        },
+        ("optional", value) => with_defaults(first, value, eval),
+        ("list" | "set", HclValue::List(items)) => {
+            let items = items.into_iter().map(|item| with_defaults(first, item, eval));
+            Ok(HclValue::List(items.collect::<EvalResult<_>>()?))
+        }
+        ("map", HclValue::Map(entries)) => {
+            let entries = entries.into_iter().map(|(key, value)| Ok((key, with_defaults(first, value, eval)?)));
+            Ok(HclValue::Map(entries.collect::<EvalResult<_>>()?))
+        }
+        ("object", HclValue::Map(mut entries)) => {
+            let Expression::Object(types) = first else { return Ok(HclValue::Map(entries)) };
+            for (name, kind) in types {
+                let name = match name {
+                    ObjectKey::Ident(name) | ObjectKey::Expression(Expression::Variable(name)) => name.as_str(),
+                    ObjectKey::Expression(Expression::String(name)) => name.value().as_str(),
+                    ObjectKey::Expression(_) => continue,
+                };
+                let known = entries.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+                let is_optional =
+                    matches!(kind.expr(), Expression::FuncCall(call) if call.name.name.as_str() == "optional");
+                if known.is_some() || is_optional {
+                    let value = with_defaults(kind.expr(), known.unwrap_or(HclValue::Null), eval)?;
+                    set(&mut entries, name.to_owned(), value);
+                }
+            }
+            Ok(HclValue::Map(entries))
+        }
+        (_, value) => Ok(value),
+    }
+}
+
 impl Type {
     /// A type expression.
     pub(super) fn read(expr: &Expression) -> Self {
@@ -98,7 +146,8 @@ impl Type {
             Expression::Variable(name) => Self::named(name.as_str()),
             Expression::String(name) => Self::named(name.value()),
             Expression::FuncCall(call) => match call.name.name.as_str() {
-                "list" | "set" | "tuple" => Self::List,
+                "set" => Self::Set,
+                "list" | "tuple" => Self::List,
                 "map" | "object" => Self::Map,
                 "optional" => call.args.iter().next().map_or(Self::Any, Self::read),
                 _ => Self::Any,
@@ -112,7 +161,8 @@ impl Type {
             "string" => Self::Scalar(Scalar::Text),
             "number" => Self::Scalar(Scalar::Number),
             "bool" => Self::Scalar(Scalar::Bool),
-            "list" | "set" | "tuple" => Self::List,
+            "set" => Self::Set,
+            "list" | "tuple" => Self::List,
             "map" | "object" => Self::Map,
             _ => Self::Any,
         }
@@ -137,6 +187,7 @@ impl Type {
             Self::Scalar(Scalar::Number) => "a number",
             Self::Scalar(Scalar::Bool) => "a boolean",
             Self::List => "a list",
+            Self::Set => "a set",
             Self::Map => "a map",
         }
     }
@@ -152,6 +203,10 @@ impl Type {
             (_, HclValue::Null) | (Self::Any, _) | (Self::List, HclValue::List(_)) | (Self::Map, HclValue::Map(_)) => {
                 Ok(value)
             }
+            (Self::Set, HclValue::List(_)) => match value {
+                HclValue::List(items) => Ok(HclValue::List(set_of(items))),
+                other => Ok(other),
+            },
             // The value of an environment variable is not known yet.
             (Self::Scalar(_), HclValue::Text(text)) if text.literal().is_none() => Ok(value),
             (Self::Scalar(Scalar::Text), _) => literal.map_or_else(|| unfit(&value), |text| Ok(HclValue::text(text))),
@@ -164,7 +219,7 @@ impl Type {
                 Some("false") => Ok(HclValue::Bool(false)),
                 _ => unfit(&value),
             },
-            (Self::List | Self::Map, _) => unfit(&value),
+            (Self::List | Self::Set | Self::Map, _) => unfit(&value),
         }
     }
 }

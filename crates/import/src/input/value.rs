@@ -74,11 +74,6 @@ impl InputValue {
         Self { kind, location, used: Cell::new(false) }
     }
 
-    /// Text without actions.
-    pub(crate) fn text(text: impl Into<String>, location: Location) -> Self {
-        Self::new(ValueKind::Text(Template::text(text)), location)
-    }
-
     /// A value of a JSON or YAML file.
     pub(crate) fn of_tree(node: &Node, location: Location) -> Self {
         let kind = match &node.kind {

@@ -60,7 +60,7 @@ fn disks_are_imported_and_the_root_disk_is_recognised() {
     )
     .says("      disk:\n        size: 20\n        iops: 4000\n        throughput: 200\n        type: gp3\n        encrypted: true\n        kms-key: alias/images\n      volumes:\n        - device: /dev/sdf\n          size: 50\n          encrypted: true\n")
     .reports("builders[0].launch_block_device_mappings[2]", "instance store volumes")
-    .reports("builders[0].ami_block_device_mappings[1]", "same disks");
+    .says("        - device: /dev/sdz\n          size: 1\n          encrypted: true\n");
 }
 
 #[test]
@@ -120,15 +120,43 @@ fn builders_without_a_platform_are_named_and_the_rest_comes() {
     assert_eq!(done.imported.images, 1);
 }
 
+/// Another disk would be another image.
 #[test]
-fn a_surrogate_comes_as_far_as_it_maps() {
-    template(
-        r#"{"builders": [{"type": "amazon-ebssurrogate", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "x {{timestamp}}",
-            "launch_block_device_mappings": [{"device_name": "/dev/xvdf", "volume_size": 8}],
-            "ami_root_device": {"source_device_name": "/dev/xvdf", "device_name": "/dev/xvda"}}]}"#,
-    )
-    .says("        - device: /dev/xvdf\n          size: 8\n")
-    .reports("builders[0].ami_root_device", "other disks as the source");
+fn builders_of_other_disks_are_refused_by_name() {
+    for (kind, why) in [
+        ("amazon-ebssurrogate", "from an extra disk"),
+        ("amazon-ebsvolume", "creates volumes"),
+        ("amazon-chroot", "works on a volume"),
+    ] {
+        let done = template(&format!(
+            r#"{{"builders": [{{"type": "{kind}", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "ami_name": "x {{{{timestamp}}}}",
+                "launch_block_device_mappings": [{{"device_name": "/dev/xvdf", "volume_size": 8}}],
+                "ami_root_device": {{"source_device_name": "/dev/xvdf", "device_name": "/dev/xvda"}}}}]}}"#
+        ));
+        assert!(done.imported.manifest.is_none());
+        done.reports("builders[0]", why);
+    }
+}
+
+/// The image has the disks that Packer's has: its root mapping, its further disks, and no scratch disk.
+#[test]
+fn disks_are_those_of_the_image() {
+    let done = ebs(
+        r#""name": "web", "launch_block_device_mappings": [
+                {"device_name": "/dev/xvda", "volume_type": "gp2", "volume_size": 4, "delete_on_termination": true},
+                {"device_name": "/dev/xvdb", "volume_size": 50, "volume_type": "gp3"}, {"device_name": "/dev/sdg", "volume_size": 100}],
+            "ami_block_device_mappings": [{"device_name": "/dev/sdg", "no_device": true}, {"device_name": "/dev/sdh", "virtual_name": "ephemeral0"},
+                {"device_name": "/dev/sdi", "volume_size": 7}, {"device_name": "/dev/xvda", "volume_type": "gp3", "volume_size": 20}]"#,
+        "",
+    );
+    let machine = done.plan(&[], &[]).machine;
+    assert_eq!(machine.disk.size, Some(20));
+    let volumes: Vec<(&str, Option<u32>)> =
+        machine.volumes.iter().map(|volume| (volume.device.as_str(), volume.disk.size)).collect();
+    assert_eq!(volumes, [("/dev/xvdb", Some(50)), ("/dev/sdi", Some(7))]);
+    done.reports("builders[0].launch_block_device_mappings[2]", "not part of the image")
+        .reports("builders[0].ami_block_device_mappings[1]", "instance store")
+        .reports("builders[0].ami_block_device_mappings[3]", "from the start");
 }
 
 /// Settings that all images share are written once; differences stay with each image.

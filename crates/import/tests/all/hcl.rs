@@ -521,3 +521,31 @@ fn names_have_packer_s_values_after_a_rename() {
     let StepAction::Run(run) = &plan.build[0].action else { panic!("{:?}", plan.build[0]) };
     assert!(run.script.ends_with("echo blue amazon-ebs ''"), "{}", run.script);
 }
+
+#[test]
+fn sets_and_numbers_are_printed_as_hcl_prints_them() {
+    let more = "variable \"pkgs\" {\n type = set(string)\n default = [\"b\", \"a\", \"b\"]\n}\n";
+    let step = "provisioner \"shell\" { inline = [\"echo ${join(\",\", var.pkgs)} ${length(var.pkgs)} ${0.1 + 0.2} ${10000000000000000} ${7 / 2} ${1e3}\"] }\n";
+    template(&whole("", step, more)).says("run: echo a,b 2 0.3 10000000000000000 3.5 1000\n");
+}
+
+/// The parameter follows the variable in its name.
+#[test]
+fn an_ssm_parameter_may_have_a_variable_in_its_name() {
+    let text = r#"
+variable "k8s" { default = "1.31" }
+data "amazon-parameterstore" "node" {
+  name   = "/aws/service/eks/optimized-ami/${var.k8s}/amazon-linux-2023/x86_64/standard/recommended/image_id"
+  region = "us-east-1"
+}
+source "amazon-ebs" "node" {
+  region        = "us-east-1"
+  source_ami    = data.amazon-parameterstore.node.value
+  instance_type = "t3.micro"
+  ssh_username  = "ec2-user"
+  ami_name      = "node"
+}
+build { sources = ["source.amazon-ebs.node"] }
+"#;
+    template(text).says("parameter: /aws/service/eks/optimized-ami/${{ vars.k8s }}/amazon-linux-2023/x86_64/standard/recommended/image_id\n");
+}

@@ -5,6 +5,7 @@
 mod builders;
 mod docker;
 mod fixture;
+mod functions;
 mod fuzz;
 mod hcl;
 mod hcl_refused;

@@ -1,8 +1,8 @@
 //! Provisioners to steps.
 
-use ami_bake_core::plan::StepAction;
+use ami_bake_core::plan::{StepAction, Value};
 
-use crate::fixture::{ebs, template};
+use crate::fixture::{Fixture, ebs, template};
 
 #[test]
 fn inline_lines_are_one_script_of_the_login_user() {
@@ -396,4 +396,80 @@ fn valid_exit_codes_are_a_success() {
     assert!(matches!(plan.build[1].action, StepAction::Reboot), "{:?}", plan.build[1]);
     done.reports("provisioners[1].valid_exit_codes", "exit code 0 is always a success")
         .reports("provisioners[2].valid_exit_codes", "of a script file");
+}
+
+/// Text of the template, with variables and secrets, as a file: written by a real shell.
+#[test]
+fn the_content_of_a_file_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("a b").display().to_string();
+    let text = format!(
+        r#"{{"variables": {{"x": "it's"}}, "builders": [{{"type": "amazon-ebs", "name": "web", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+            "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "x {{{{timestamp}}}}"}}],
+            "provisioners": [{{"type": "file", "content": "{{{{user `x`}}}} \"$HOME\"", "destination": "{to}"}}]}}"#
+    );
+    let plan = template(&text).plan(&[], &[]);
+    let StepAction::Run(run) = &plan.build[0].action else { panic!("{:?}", plan.build[0]) };
+    assert_eq!(run.user.as_deref(), Some("ubuntu"));
+    let mut command = std::process::Command::new("sh");
+    command.args(["-e", "-c", &run.script]);
+    for (name, value) in &plan.build[0].env {
+        let Value::Plain(value) = value else { panic!("{value:?}") };
+        command.env(name, value);
+    }
+    assert!(command.status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(to).unwrap(), "it's \"$HOME\"");
+}
+
+#[test]
+fn what_would_be_lost_in_silence_is_said() {
+    let fixture = Fixture::new(&["app/x", "shared/s.conf"]);
+    std::os::unix::fs::symlink("../shared/s.conf", fixture.path().join("app/s.conf")).unwrap();
+    let text = r#"{"variables": {"dir": "app"}, "builders": [{"type": "amazon-ebs", "name": "web", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+        "ssh_username": "ubuntu", "ami_name": "x {{timestamp}}"}],
+        "provisioners": [{"type": "shell", "scripts": [], "environment_vars": ["A=1"]}, {"type": "shell", "inline": ["mkdir -p /opt/{{user `dir`}}"]},
+            {"type": "file", "source": "app", "destination": "/opt/{{user `dir`}}"},
+            {"type": "shell", "environment_vars": ["HELM_SECRETS_VERSION=4.6.0", "OBFUSCATE_PASSWORD=1"], "inline": ["id"]}]}"#;
+    fixture
+        .import(&fixture.request(&[("web.json", text)]))
+        .reports("provisioners[0]", "no script")
+        .reports("provisioners[2].source", "symbolic links")
+        .says("      - upload: app\n        to: /opt/${{ vars.dir }}\n")
+        .says("          HELM_SECRETS_VERSION: \"4.6.0\"\n          OBFUSCATE_PASSWORD: \"1\"\n");
+}
+
+/// A path of the computer that imports means nothing elsewhere.
+#[test]
+fn no_absolute_path_of_this_computer_is_written() {
+    let fixture = Fixture::new(&["files/one.json", "files/two", "files/two.sh"]);
+    let json = r#"{"variables": {"cert": "{{template_dir}}/files/one.json", "name": null}, "builders": [{"type": "amazon-ebs", "name": "web", "region": "eu-west-1",
+        "source_ami": "ami-0123456789abcdef0", "ssh_username": "ubuntu", "ami_name": "x {{timestamp}}", "tags": {"from": "built in {{template_dir}}"}}],
+        "provisioners": [{"type": "file", "source": "{{user `cert`}}", "destination": "/tmp/one.json"},
+            {"type": "file", "source": "{{template_dir}}/files/{{user `name`}}", "destination": "/tmp/x"},
+            {"type": "shell", "script": "{{template_dir}}/files/{{user `name`}}.sh"}]}"#;
+    let hcl = "variable \"cert\" { default = \"one.json\" }\nvariable \"name\" { type = string }\n\
+        source \"amazon-ebs\" \"web\" {\n region = \"eu-west-1\"\n source_ami = \"ami-0123456789abcdef0\"\n ssh_username = \"ubuntu\"\n ami_name = \"x\"\n\
+        tags = { from = \"built in ${path.root}\" }\n}\n\
+        build {\n sources = [\"source.amazon-ebs.web\"]\n\
+        provisioner \"file\" {\n source = \"${path.root}/files/${var.cert}\"\n destination = \"/tmp/one.json\"\n}\n\
+        provisioner \"file\" {\n source = \"${path.root}/files/${var.name}\"\n destination = \"/tmp/x\"\n}\n\
+        provisioner \"shell\" { script = \"${path.root}/files/${var.name}.sh\" }\n}\n";
+    for (file, text, tags) in
+        [("web.json", json, "builders[0].tags.from"), ("web.pkr.hcl", hcl, "source.amazon-ebs.web.tags.from")]
+    {
+        let done = fixture.import(&fixture.request(&[(file, text)]));
+        done.lacks(&fixture.path().display().to_string()).reports(tags, "absolute path");
+        let plan = done.plan(&[], &[("name", "two")]);
+        let from = |at: usize| match &plan.build[at].action {
+            StepAction::Upload(upload) => upload.from.clone(),
+            StepAction::Script(script) => script.path.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [from(0), from(2)],
+            ["files/one.json", "files/two.sh"].map(|path| fixture.path().join(path)),
+            "{}",
+            done.manifest()
+        );
+    }
 }

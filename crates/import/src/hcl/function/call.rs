@@ -6,11 +6,12 @@ use hcl_edit::Span;
 use hcl_edit::expr::FuncCall;
 
 use super::arguments::Arguments;
-use super::{collection, encode, file, number, string, time};
+use super::{collection, date, digest, encode, file, network, number, string, table, time};
 use crate::credential;
 use crate::hcl::error::{EvalError, EvalResult};
 use crate::hcl::scope::Scope;
 use crate::hcl::value::{HclValue, Scalar, Unknown};
+use crate::hcl::variable::Type;
 use crate::template::parse::Argument;
 use crate::template::{Unsupported, call as action};
 
@@ -23,6 +24,9 @@ pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<us
     if name == "try" || name == "can" {
         return lazy(scope, call, name, span);
     }
+    if name == "convert" {
+        return convert(scope, call, span);
+    }
     let mut values = call.args.iter().map(|argument| scope.eval(argument)).collect::<EvalResult<Vec<_>>>()?;
     if call.args.expand_final() {
         match values.pop() {
@@ -31,7 +35,19 @@ pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<us
         }
     }
     let arguments = Arguments { scope, name: name.to_owned(), values, span: span.clone() };
-    let known = [string::call, collection::call, number::call, time::call, encode::call, file::call, service];
+    let known = [
+        string::call,
+        collection::call,
+        number::call,
+        time::call,
+        date::call,
+        encode::call,
+        digest::call,
+        network::call,
+        table::call,
+        file::call,
+        service,
+    ];
     for function in known {
         if let Some(result) = function(&arguments, name) {
             return result;
@@ -39,6 +55,18 @@ pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<us
     }
     let help = "See Packer's documentation for the available functions.";
     Err(EvalError::invalid(scope.file, span, format!("no function `{name}`"), help))
+}
+
+/// `convert(VALUE, TYPE)`, whose second argument is not a value.
+fn convert(scope: &Scope, call: &FuncCall, span: Option<Range<usize>>) -> EvalResult<HclValue> {
+    let arguments: Vec<_> = call.args.iter().collect();
+    let [value, kind] = arguments.as_slice() else {
+        return Err(scope.invalid(span, "`convert` needs a value and a type"));
+    };
+    let value = scope.eval(value)?;
+    let kind = Type::read(kind);
+    // Scalars of a text stay as they are where they are not known: the field decides what they are used as.
+    kind.convert(value).map_err(|why| scope.invalid(span, format!("`convert`: {why}")))
 }
 
 /// `try` and `can`, whose arguments may fail.
@@ -102,9 +130,7 @@ fn service(arguments: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
                 name: "uuidv4()".to_owned(),
             }),
         }),
-        "bcrypt" | "md5" | "sha1" | "rsadecrypt" | "uuidv5" | "base64gzip" | "filemd5" | "filesha1" => {
-            Err(EvalError::unsupported(format!("the function `{name}` is not supported")))
-        }
+        "filemd5" | "filesha1" => Err(EvalError::unsupported(format!("the function `{name}` is not supported"))),
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use super::arguments::Arguments;
 use crate::hcl::error::EvalResult;
 use crate::hcl::operate::{same, whole};
-use crate::hcl::value::{HclValue, set};
+use crate::hcl::value::{HclValue, set, set_of};
 
 pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
     Some(match name {
@@ -19,8 +19,9 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
         "element" => element(all),
         "index" => index(all),
         "contains" => contains(all),
-        "distinct" | "toset" => all.list(0).map(|items| HclValue::List(distinct(items))),
-        "setunion" => lists(all).map(|lists| HclValue::List(distinct(lists.concat()))),
+        "distinct" => all.list(0).map(|items| HclValue::List(distinct(items))),
+        "toset" => all.list(0).map(|items| HclValue::List(set_of(items))),
+        "setunion" => lists(all).map(|lists| HclValue::List(set_of(lists.concat()))),
         "setintersection" => sets(all, true),
         "setsubtract" => sets(all, false),
         "reverse" => all.list(0).map(|items| HclValue::List(items.into_iter().rev().collect())),
@@ -156,7 +157,7 @@ fn sets(all: &Arguments, within: bool) -> EvalResult<HclValue> {
     for other in rest {
         first.retain(|item| other.iter().any(|known| same(known, item)) == within);
     }
-    Ok(HclValue::List(first))
+    Ok(HclValue::List(set_of(first)))
 }
 
 fn slice(all: &Arguments) -> EvalResult<HclValue> {

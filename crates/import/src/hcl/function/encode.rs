@@ -8,7 +8,7 @@ use ami_bake_manifest::diagnostic::{Diagnostic, FileId, Sources};
 use ami_bake_manifest::tree::{self, Node};
 
 use super::arguments::Arguments;
-use crate::hcl::error::{EvalError, EvalResult};
+use crate::hcl::error::EvalResult;
 use crate::hcl::value::{HclValue, Scalar, Text, TextPart, number_text};
 
 pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
@@ -18,7 +18,6 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
         "jsondecode" => decode(all, tree::parse_json, "JSON"),
         "yamlencode" => all.settled(0).map(|settled| HclValue::text(yaml(&settled, 0) + "\n")),
         "yamldecode" => decode(all, tree::parse, "YAML"),
-        "csvdecode" => Err(EvalError::unsupported("the function `csvdecode` is not supported")),
         "base64encode" => bytes(&|bytes| STANDARD.encode(bytes)),
         "base64decode" => all.string(0).and_then(|text| {
             let decoded = STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());

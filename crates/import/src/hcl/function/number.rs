@@ -19,7 +19,7 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
         "log" => all.number(0).and_then(|number| Ok(HclValue::Number(number.log(all.number(1)?)))),
         "parseint" => parse(all),
         "range" => range(all),
-        "tostring" | "convert" => convert(all),
+        "tostring" => tostring(all),
         "tonumber" => match all.values.first() {
             Some(HclValue::Null) => Ok(HclValue::Null),
             _ => all.number(0).map(HclValue::Number),
@@ -32,11 +32,9 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
     })
 }
 
-/// Scalars of texts stay as they are: the field decides what they are used as.
-fn convert(all: &Arguments) -> EvalResult<HclValue> {
+fn tostring(all: &Arguments) -> EvalResult<HclValue> {
     match all.get(0)? {
         HclValue::Null => Ok(HclValue::Null),
-        _ if all.name == "convert" => Ok(all.get(0)?.clone()),
         _ => all.text(0).map(HclValue::Text),
     }
 }

@@ -13,24 +13,38 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
     let mut disk = Map::default();
     let mut volumes = Vec::new();
     let launch: Vec<Reader> = reader.get("launch_block_device_mappings").iter().flat_map(Reader::items).collect();
+    let image: Vec<Reader> = reader.get("ami_block_device_mappings").iter().flat_map(Reader::items).collect();
     for mapping in &launch {
-        device(mapping, context, &mut disk, &mut volumes);
+        let own = name(mapping, context);
+        let scratch =
+            own.is_some() && image.iter().any(|other| name(other, context) == own && is_left_out(other, context));
+        if scratch {
+            mapping.drop(
+                "a disk of the build machine that is not part of the image is not supported",
+                "Use the root disk or the instance store in the steps that need space.",
+            );
+        } else {
+            device(mapping, context, &mut disk, &mut volumes);
+        }
     }
-    for mapping in reader.get("ami_block_device_mappings").iter().flat_map(Reader::items) {
-        let name = name(&mapping, context);
-        if is_not_ebs(&mapping) {
+    for mapping in &image {
+        if is_not_ebs(mapping, context) {
             continue;
         }
-        let same = launch.iter().any(|other| self::name(other, context) == name && other.value == mapping.value);
-        if same {
+        let name = name(mapping, context);
+        let same = launch.iter().find(|other| name.is_some() && self::name(other, context) == name);
+        if same.is_some_and(|same| same.value == mapping.value) {
             mapping.mark_used();
-        } else if name.as_deref().is_some_and(|name| ROOT.contains(&name)) && disk.is_empty() {
-            device(&mapping, context, &mut disk, &mut volumes);
-        } else {
+        } else if name.as_deref().is_some_and(|name| ROOT.contains(&name)) {
+            root(mapping, context, &mut disk, &mut volumes);
+        } else if same.is_some() {
             mapping.drop(
                 "an image has the same disks as its build machine",
-                "If the image needs the disk, add it to `machine.volumes`.",
+                "Change the entry of the disk in `machine.volumes`.",
             );
+        } else {
+            // A further empty disk of the image: the build machine has it too.
+            device(mapping, context, &mut disk, &mut volumes);
         }
     }
     if let Some(encrypt) = reader.get("encrypt_boot")
@@ -59,28 +73,10 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
         }
         disk.set_from("kms-key", value, &key);
     }
-    if build.kind() == "amazon-ebssurrogate" {
-        surrogate(reader);
-    }
     map.within("machine", |machine| {
         machine.set_filled("disk", disk);
         machine.set_filled("volumes", volumes);
     });
-}
-
-/// A surrogate's image is made from an extra disk that the steps fill, which is not supported.
-fn surrogate(reader: &Reader) {
-    if let Some(root) = reader.get("ami_root_device") {
-        root.drop(
-            "the image is always made from the root disk of the machine; other disks as the source are not supported",
-            "Change the steps to modify the running system, or keep using Packer for this image.",
-        );
-    }
-    for key in ["ami_architecture", "use_create_image"] {
-        if let Some(field) = reader.get(key) {
-            field.drop("the image inherits it from the source image", "");
-        }
-    }
 }
 
 fn name(mapping: &Reader, context: &Context) -> Option<String> {
@@ -88,10 +84,28 @@ fn name(mapping: &Reader, context: &Context) -> Option<String> {
     context.words(&name)?.known()
 }
 
+/// Whether the image leaves a disk of the build machine out.
+fn is_left_out(mapping: &Reader, context: &Context) -> bool {
+    mapping.get("no_device").and_then(|field| context.words(&field)?.known()).as_deref() == Some("true")
+}
+
+/// The root disk of the image, which the build machine has from the start.
+fn root(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec<Value>) {
+    let mut own = Map::default();
+    device(mapping, context, &mut own, volumes);
+    let differs = own.0.iter().any(|entry| disk.get(&entry.key).is_some_and(|known| *known != entry.value));
+    if differs {
+        mapping.changed("the build machine has the root disk of the image from the start", "");
+    }
+    disk.0.retain(|entry| own.get(&entry.key).is_none());
+    disk.0.extend(own.0);
+}
+
 /// Whether it is not an EBS disk, which is reported.
-fn is_not_ebs(mapping: &Reader) -> bool {
+fn is_not_ebs(mapping: &Reader, context: &Context) -> bool {
     for field in ["virtual_name", "no_device"].iter().filter_map(|key| mapping.get(key)) {
-        if !field.value.is_scalar() || field.is_unset() {
+        let known = context.words(&field).and_then(|words| words.known());
+        if !field.value.is_scalar() || matches!(known.as_deref(), Some("" | "false")) {
             field.mark_used();
             continue;
         }
@@ -112,7 +126,7 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
         );
         return;
     };
-    if is_not_ebs(mapping) {
+    if is_not_ebs(mapping, context) {
         return;
     }
     let mut map = Map::default();

@@ -9,7 +9,12 @@ use crate::packer::build::{Build, ImageDraft};
 pub(in crate::packer) fn image<'a>(build: &Build<'a, '_>, context: &Context) -> Option<ImageDraft<'a>> {
     let reader = &build.reader;
     match build.kind() {
-        "amazon-ebs" | "amazon-ebssurrogate" => {}
+        "amazon-ebs" => {}
+        "amazon-ebssurrogate" => {
+            let why = "amazon-ebssurrogate makes the image from an extra disk that its steps fill; ami-bake makes it from the root disk of the machine";
+            let help = "Keep using Packer for this builder, or change it to an amazon-ebs builder whose steps modify the running system.";
+            return refuse(reader, why, help);
+        }
         "docker" => return docker::image(reader, context),
         "amazon-instance" => {
             let why = "instance-store images (backed by S3) are not supported";

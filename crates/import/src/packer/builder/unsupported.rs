@@ -147,6 +147,12 @@ pub(super) fn read(reader: &Reader, context: &Context) {
     let connected = reader.get("ssh_bastion_host").is_some();
     for (fields, why, help) in UNSUPPORTED {
         for name in fields {
+            // Without a key file the jump host gets the keys of the SSH agent.
+            let agent = *name == "ssh_bastion_agent_auth" && reader.get("ssh_bastion_private_key_file").is_none();
+            if let Some(field) = reader.get(name).filter(|_| connected && agent) {
+                field.mark_used();
+                continue;
+            }
             let carried = connected
                 && matches!(*name, "ssh_bastion_port" | "ssh_bastion_username" | "ssh_bastion_private_key_file");
             if carried {

@@ -40,7 +40,8 @@ fn variable(name: &str, value: &Template, item: &Reader, context: &Context, env:
         return;
     }
     let Some(words) = context.words_of(value, item) else { return };
-    let literal = words.literal().is_some_and(|literal| !literal.is_empty() && !matches!(literal, "true" | "false"));
+    let harmless = |literal: &str| matches!(literal, "" | "true" | "false" | "yes" | "no" | "0" | "1");
+    let literal = words.literal().is_some_and(|literal| !harmless(literal));
     if literal && credential::named(name) {
         let secret = credential::variable(name);
         item.drop(

@@ -1,7 +1,10 @@
 //! The file provisioner.
 
+use std::path::Path;
+
 use super::fields::Fields;
 use super::home::home;
+use super::script::Script;
 use crate::context::Context;
 use crate::input::{InputValue, Reader};
 use crate::packer::build::{Build, ImageDraft, Platform};
@@ -11,11 +14,6 @@ use crate::yaml::{Map, Value};
 
 pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
     fields.drop(&["generated"], "files are read when the step runs", "");
-    fields.drop(
-        &["content"],
-        "uploading text is not supported",
-        "Put the text into a file, or write it with a `run` step.",
-    );
     let direction = fields.get("direction").and_then(|field| context.words(&field)?.known());
     let Some(destination) = fields.get("destination") else {
         fields.reader().drop("it has no `destination`", "Write the step by hand.");
@@ -36,9 +34,15 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         );
         return Vec::new();
     };
-    let mut steps: Vec<Map> = Vec::new();
+    let mut steps: Vec<Map> = content(fields, &to, &destination, build, context, image).into_iter().collect();
     for source in sources {
         let Some((mut from, found)) = context.local(&source) else { continue };
+        if found.as_ref().is_some_and(|found| has_links(&found.full, LINKS)) {
+            source.changed(
+                "it contains symbolic links: they are uploaded as links, while Packer uploads what they point to",
+                "Replace the links with copies if the image needs the files.",
+            );
+        }
         if found.is_some_and(|found| becomes(&found, &to, build, image)) {
             // Uploading the folder's contents has the same result.
             source.changed(
@@ -60,6 +64,62 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         steps.push(step);
     }
     steps
+}
+
+/// A file with a text of the template, written as the login user. The text may refer to variables and secrets, so that it is
+/// passed in the environment.
+fn content(
+    fields: &Fields,
+    to: &Words,
+    destination: &Reader,
+    build: &Build,
+    context: &Context,
+    image: &ImageDraft,
+) -> Option<Map> {
+    let content = fields.get("content").filter(|content| !content.is_unset())?;
+    let words = context.words(&content)?;
+    let mut script = Script::default();
+    // In quotes, so that a path with a variable stays one word.
+    let mut line = Words::text("umask 077\nprintf %s \"$CONTENT\" >\"");
+    line.extend(to.clone());
+    line.extend(Words::text("\""));
+    script.line(&line);
+    let mut step = Map::default();
+    step.set_from("run", script.text, destination);
+    step.set("shell", "sh -e");
+    if let Some(user) = image.user.as_deref().filter(|user| *user != "root") {
+        step.set("as", user);
+    }
+    if let Some(user) = image.user.as_deref().filter(|_| build.platform == Platform::Aws) {
+        step.set("working-directory", home(user));
+    }
+    let mut env = Map::default();
+    env.set_from("CONTENT", words.manifest(), &content);
+    env.0.extend(script.env.0);
+    step.set("env", env);
+    Some(step)
+}
+
+/// How many files and folders are searched for links.
+const LINKS: usize = 10_000;
+
+/// Whether there are symbolic links in a folder.
+fn has_links(folder: &Path, limit: usize) -> bool {
+    let mut open = vec![folder.to_owned()];
+    let mut left = limit;
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_symlink() || left == 0 {
+                return kind.is_symlink();
+            }
+            left -= 1;
+            if kind.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    false
 }
 
 fn download(source: &Reader, to: &str, destination: &Reader, context: &Context) -> Option<Map> {
@@ -127,9 +187,11 @@ fn becomes(found: &FoundPath, to: &Words, build: &Build, image: &ImageDraft) -> 
     let Some(known) = to.known() else { return false };
     let known = known.trim_end_matches('/');
     let home = image.user.as_deref().map(home);
+    let written = to.manifest();
     let made = |step: &Value| match step {
         Value::Map(step) => ["run", "to"].iter().any(|key| match step.get(key) {
-            Some(Value::Text(text)) => text.contains(known),
+            // With the values of variables, and with the variables themselves.
+            Some(Value::Text(text)) => text.contains(known) || text.contains(written.trim_end_matches('/')),
             _ => false,
         }),
         _ => false,

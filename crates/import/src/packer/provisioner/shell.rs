@@ -86,6 +86,11 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         place(&mut step, &execution, build, image, &joined(own, &env));
         steps.push(step);
     }
+    let given = ["inline", "script", "scripts"].iter().filter_map(|key| fields.get(key));
+    if given.flat_map(|field| field.items()).next().is_none() {
+        fields.reader().drop("it has no script", "Add one, or remove the provisioner.");
+        return Vec::new();
+    }
     if let Some(list) = fields.get("valid_exit_codes").filter(|_| !codes.is_empty())
         && steps.iter().any(|step| step.get("script").is_some())
     {
