@@ -187,7 +187,7 @@ pub(crate) const MODULES: &[Module] = &[
         Action::CreateSymlink,
         &[PATH, needed("target", FieldKind::Path), may("force", FieldKind::Flag)],
     ),
-    list("DeleteFile", Action::DeleteFile, &[PATH]),
+    list("DeleteFile", Action::DeleteFile, &[PATH, may("force", FieldKind::Flag)]),
     list("DeleteFolder", Action::DeleteFolder, &[PATH, may("force", FieldKind::Flag)]),
     Module {
         name: "ListFiles",

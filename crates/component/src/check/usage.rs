@@ -52,11 +52,19 @@ pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Ve
 fn parameters(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     let name = given.sources.name(given.file);
     let declared = || document.variables.iter().filter(|variable| !variable.constant);
-    for (parameter, _) in given.parameters {
-        if declared().any(|variable| variable.name == *parameter) {
+    for (parameter, value) in given.parameters {
+        let span = given.step.place(&Route::root().key("with").key(parameter.as_str()));
+        if let Some(variable) = declared().find(|variable| variable.name == *parameter) {
+            if !variable.allowed.is_empty() && !variable.allowed.contains(value) {
+                let message = format!("`{value}` is not an allowed value of `{parameter}` in {name}");
+                let allowed: Vec<&str> = variable.allowed.iter().map(String::as_str).collect();
+                findings.push(
+                    Diagnostic::error("parameter-value", span, message)
+                        .help(format!("Allowed: {}.", words::list(&allowed, "and"))),
+                );
+            }
             continue;
         }
-        let span = given.step.place(&Route::root().key("with").key(parameter.as_str()));
         let finding = Diagnostic::error("unknown-parameter", span, format!("{name} has no parameter `{parameter}`"));
         let near = words::near(parameter, declared().map(|variable| variable.name.as_str()));
         findings.push(match near {

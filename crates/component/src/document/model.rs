@@ -23,6 +23,8 @@ pub(crate) struct Variable {
     /// A constant's value, or a parameter's default.
     pub(crate) value: Option<String>,
     pub(crate) constant: bool,
+    /// The values that a parameter may have; any when there are none.
+    pub(crate) allowed: Vec<String>,
 }
 
 /// A phase.

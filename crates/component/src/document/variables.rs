@@ -10,7 +10,7 @@ use super::values::{keys, text, wrong};
 pub(super) fn read(root: &Node, findings: &mut Vec<Diagnostic>) -> Vec<Variable> {
     let mut all: Vec<Variable> = Vec::new();
     for (key, value, known) in [
-        ("parameters", "default", &["type", "default", "description"][..]),
+        ("parameters", "default", &["type", "default", "description", "allowedValues"][..]),
         ("constants", "value", &["type", "value", "description"][..]),
     ] {
         let Some(list) = root.get(key).filter(|list| !list.is_null()) else { continue };
@@ -51,11 +51,23 @@ pub(super) fn read(root: &Node, findings: &mut Vec<Diagnostic>) -> Vec<Variable>
                 findings
                     .push(wrong(node.span, format!("the {value} of `{name}` has to be text, not {}", node.describe())));
             }
+            let allowed = entry.value.get("allowedValues").map(Node::items).unwrap_or_default();
+            let allowed: Vec<String> = allowed.iter().filter_map(text).map(str::to_owned).collect();
+            if let Some(node) = given
+                && let Some(value) = text(node)
+                && !allowed.is_empty()
+                && !allowed.iter().any(|allowed| allowed == value)
+            {
+                findings.push(
+                    wrong(node.span, format!("the default `{value}` of `{name}` is not among its `allowedValues`"))
+                        .help(format!("Allowed: {}.", allowed.join(", "))),
+                );
+            }
             let constant = key == "constants";
             if constant && given.is_none() {
                 findings.push(Diagnostic::error("missing-key", entry.key_span, format!("`{name}` has no `value`")));
             }
-            all.push(Variable { name, value: given.and_then(text).map(str::to_owned), constant });
+            all.push(Variable { name, value: given.and_then(text).map(str::to_owned), constant, allowed });
         }
     }
     all

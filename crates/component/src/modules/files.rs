@@ -103,7 +103,7 @@ fn line(action: Action, inputs: Inputs<'_>) -> Result<String> {
         }
         Action::DeleteFile => {
             let path = inputs.path("path")?;
-            format!("delete_file {} {}", name_has_star(&path), glob(&path))
+            format!("delete_file {} {} {}", name_has_star(&path), inputs.flag("force", false)?, glob(&path))
         }
         Action::DeleteFolder => format!("delete_folder {} {}", path()?, inputs.flag("force", false)?),
         Action::ListFiles => {

@@ -68,8 +68,10 @@ create_symlink() {
 # PATTERN? FILE…
 delete_file() {
   pattern=$1
-  shift
+  force=$2
+  shift 2
   for f in "$@"; do
+    if [ "$force" = true ] && ! there "$f"; then continue; fi
     if [ "$pattern" = true ]; then
       if [ -d "$f" ] && [ ! -L "$f" ] || ! there "$f"; then continue; fi
     fi

@@ -208,6 +208,22 @@ fn a_use_that_does_not_fit_is_told_at_the_step() {
     }
 }
 
+/// Image Builder refuses a value that `allowedValues` does not list.
+#[test]
+fn values_of_parameters_are_among_those_that_are_allowed() {
+    let document = |default: &str| {
+        format!(
+            "schemaVersion: 1.0\nparameters: [{{Mode: {{type: string, default: '{default}', allowedValues: ['no', 'yes']}}}}]\nphases: [{{name: build, steps: [{{name: A, action: Reboot}}]}}]\n"
+        )
+    };
+    let step = |value: &str| format!("    build:\n      - component: web.yml\n        with: {{Mode: '{value}'}}\n");
+    assert_eq!(checked(&document("no"), &step("yes")), "");
+    let shown = checked(&document("no"), &step("maybe"));
+    assert!(shown.contains("`maybe` is not an allowed value of `Mode` in web.yml"), "{shown}");
+    let shown = checked(&document("perhaps"), &step("yes"));
+    assert!(shown.contains("the default `perhaps` of `Mode` is not among its `allowedValues`"), "{shown}");
+}
+
 #[test]
 fn a_lax_script_is_warned_about_once() {
     let lax = build(

@@ -115,7 +115,7 @@ async fn files_are_copied_moved_listed_and_deleted() {
   action: ExecuteBash
   inputs:
     commands: ["echo '{{ build.Listed.outputs.files }}'; echo '{{ build.Deep.outputs.files }}'"]
-- {name: Delete, action: DeleteFile, inputs: [{path: /opt/moved.txt}, {path: /opt/s/*}, {path: /opt/none/*.x}]}
+- {name: Delete, action: DeleteFile, inputs: [{path: /opt/moved.txt}, {path: /opt/s/*}, {path: /opt/none/*.x}, {path: /opt/none, force: true}]}
 "#,
         )
         .await

@@ -3,6 +3,7 @@
 use super::resource::Resource;
 use crate::context::Context;
 use crate::output::Draft;
+use crate::template::Part;
 use crate::yaml::{Map, Value};
 
 /// Images managed by Amazon: name, owner, name of the AMI, architecture.
@@ -28,8 +29,17 @@ pub(super) fn read(recipe: &Resource, context: &Context, image: &mut Map, draft:
     let Some(parent) = recipe.get("parentImage") else { return required(image, draft) };
     let Some(words) = context.plain(&parent) else { return required(image, draft) };
     let known = words.known().unwrap_or_default();
+    // The region and the account of an ARN may only be known in the stack; the name of the image counts.
+    let shape: String = words
+        .0
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => text.as_str(),
+            Part::Expr(expr) => expr.known.as_deref().unwrap_or("?"),
+        })
+        .collect();
     let mut ami = Map::default();
-    if known.starts_with("ami-") || (known.is_empty() && words.literal().is_none()) {
+    if known.starts_with("ami-") || (known.is_empty() && words.single().is_some()) {
         ami.set_from("id", words.manifest(), &parent);
     } else if known.starts_with('/') {
         // CloudFormation resolves parameters of the type `AWS::SSM::Parameter::Value<…>` itself.
@@ -37,14 +47,14 @@ pub(super) fn read(recipe: &Resource, context: &Context, image: &mut Map, draft:
     } else if let Some(path) = known.strip_prefix("ssm:") {
         let path = path.split_once(":parameter").map_or(path, |(_, path)| path);
         ami.set_from("parameter", path, &parent);
-    } else if let Some((_, owner, name, architecture)) = managed(&known) {
+    } else if let Some((_, owner, name, architecture)) = managed(&shape) {
         ami.set_from("owner", *owner, &parent);
         ami.set_from("name", *name, &parent);
         ami.set_from("architecture", *architecture, &parent);
         parent.changed("Image Builder's managed image was replaced with a filter for its publisher's AMI name", "");
     } else {
         parent.changed(
-            format!("`{known}` can't be looked up: set the id of the source image"),
+            format!("`{shape}` can't be looked up: set the id of the source image"),
             format!("Set it with `--set {VARIABLE}=ami-…`, or write `source` by hand."),
         );
         return required(image, draft);

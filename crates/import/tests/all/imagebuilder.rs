@@ -211,3 +211,26 @@ Resources:
         .says("        parameter: ${{ vars.Base }}\n")
         .lacks("region: ${{ region }}");
 }
+
+/// The ARN of a managed image in a stack: its partition and region are the stack's.
+#[test]
+fn a_parent_image_of_a_stack_is_found_by_its_name() {
+    let fixture = Fixture::new(&[]);
+    let stack = |parent: &str| {
+        format!(
+            "AWSTemplateFormatVersion: '2010-09-09'\nParameters:\n  Base: {{Type: String}}\nResources:\n  Recipe:\n    Type: AWS::ImageBuilder::ImageRecipe\n    Properties:\n      \
+            Name: web\n      Version: 1.0.0\n      ParentImage: {parent}\n"
+        )
+    };
+    let import = |parent: &str| fixture.import(&fixture.request(&[("stack.yml", &stack(parent))]));
+    import("!Sub arn:${AWS::Partition}:imagebuilder:${AWS::Region}:aws:image/amazon-linux-2023-x86/x.x.x")
+        .says("owner: amazon\n")
+        .says("al2023-ami-2023.*-x86_64");
+    let own = import("!Ref Base");
+    own.says("id: ${{ vars.Base }}\n").says("  Base: null\n");
+    let plan = own.try_plan("web", &[], &[("Base", "ami-0123456789abcdef0")]);
+    assert!(plan.is_ok(), "{plan:?}");
+    import("!ImportValue base-image").says("id: ${{ vars.source-ami }}\n");
+    import("!Sub arn:aws:imagebuilder:${AWS::Region}:${AWS::AccountId}:image/base/x.x.x")
+        .says("id: ${{ vars.source-ami }}\n");
+}

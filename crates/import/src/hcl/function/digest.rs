@@ -179,11 +179,11 @@ fn decode(all: &Arguments) -> EvalResult<HclValue> {
 mod tests {
     use super::*;
 
-    /// The vectors of OpenBSD's bcrypt, as they are in Go's golang.org/x/crypto/bcrypt.
+    /// What crypt(3) of libxcrypt answers for the same password and salt.
     #[test]
     fn bcrypt_is_bcrypt() {
         let salt: [u8; 16] =
             [0x14, 0x4b, 0x3d, 0x69, 0x1a, 0x7b, 0x4e, 0xcf, 0x39, 0xcf, 0x73, 0x5c, 0x7f, 0xa7, 0xa7, 0x9c];
-        assert_eq!(hashed("", 6, &salt), "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkY8jIucDrjc8deX1s.");
+        assert_eq!(hashed("", 6, &salt), "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.");
     }
 }
