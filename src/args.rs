@@ -185,6 +185,18 @@ pub(crate) struct EventArgs {
     pub(crate) json: bool,
 }
 
+/// What is kept of the output of steps.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogArgs {
+    /// Write the whole output of each step to a file in DIR
+    ///
+    /// The log shows 8 MB of a step at once, 1 MB per second after that, and 32 MB in total; each line counts 256 bytes
+    /// more than its text. It says how much it leaves out. The files have all of it, up to 1 GB each, with secrets
+    /// masked: IMAGE-PHASE-STEP.log, such as web-build-1.log.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
+}
+
 /// Parses `NAME=VALUE`; the value may contain further `=`.
 ///
 /// # Errors

@@ -71,6 +71,9 @@ pub(crate) trait Host: Send + Sync {
     /// A run wrote its ledger to a file.
     fn ledger_created(&self, _: &Path) {}
 
+    /// A run created a file or a folder for its user.
+    fn file_created(&self, _: &Path) {}
+
     /// A run is about to use a platform.
     fn platform_chosen(&self, _: &Run, _: &str, _: &PlatformArgs) {}
 

@@ -1,39 +1,102 @@
-//! SIGINT and SIGTERM during a run: the first cancels it, the second ends the program at once.
+//! Signals that cancel a run: the first cancels it, the second ends the program at once.
 
+use std::io::Result;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ami_bake_core::ErrorKind;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
 use crate::report::Snapshot;
 
+/// Time for the last words of a program that ends at once. Its terminal may be gone, or take no more text.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// SIGINT and SIGQUIT of a terminal, SIGTERM of a supervisor, SIGHUP of a terminal or a connection that is gone.
+pub(crate) struct Cancels {
+    interrupt: Signal,
+    terminate: Signal,
+    quit: Signal,
+    /// None when the program was started under `nohup`, which is to survive it.
+    hang_up: Option<Signal>,
+}
+
+impl Cancels {
+    /// Listens from now on, for as long as the program runs.
+    ///
+    /// # Errors
+    /// When the system refuses it.
+    pub(crate) fn listen() -> Result<Self> {
+        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            hang_up,
+        })
+    }
+
+    /// Waits for a signal that cancels.
+    pub(crate) async fn first(&mut self) {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.quit.recv() => {}
+            _ = hang_up => {}
+        }
+    }
+
+    /// Waits for a signal that means: now. SIGHUP does not: a terminal that is closed sends it twice, by the kernel and
+    /// by the shell, and nobody is there to be in a hurry.
+    async fn second(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+}
+
+/// Whether SIGHUP was ignored when this program was started (proc_pid_status(5)).
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Signal 1 is the lowest bit.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
 /// Listens for as long as the program runs. The first signal cancels `token`: everything that the run created is
 /// deleted, but nothing is waited for. The second writes the report as it is and exits with 130.
 pub(crate) fn listen(token: CancellationToken, host: Arc<dyn Host>, report: Snapshot) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+    let Ok(mut cancels) = Cancels::listen() else { return };
     if host.run_begins() {
         token.cancel();
     }
     tokio::spawn(async move {
-        next(&mut interrupt, &mut terminate).await;
-        host.say("\nCancelling, cleaning up… (Ctrl-C again to quit now)\n");
+        cancels.first().await;
         token.cancel();
-        next(&mut interrupt, &mut terminate).await;
-        host.say("\nQuitting now. Run `ami-bake sweep` to delete what is left.\n");
+        // Not waited for: a terminal that takes no text must not hold up the clean-up.
+        drop(say(&host, "\nCancelling, cleaning up… (Ctrl-C again to quit now)\n"));
+        cancels.second().await;
         let code = ErrorKind::Cancelled.exit_code();
         report.write(code);
+        let said = say(&host, "\nQuitting now. Run `ami-bake sweep` to delete what is left.\n");
+        let _ = timeout(LAST_WORDS, said).await;
         std::process::exit(i32::from(code));
     });
 }
 
-async fn next(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+fn say(host: &Arc<dyn Host>, text: &'static str) -> JoinHandle<()> {
+    let host = Arc::clone(host);
+    spawn_blocking(move || host.say(text))
 }

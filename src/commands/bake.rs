@@ -7,7 +7,7 @@ use ami_bake_core::engine::{self, Options};
 use ami_bake_core::platform::Keep;
 use clap::ValueEnum;
 
-use crate::args::{EventArgs, KeepArgs, TargetArgs, VersionArgs};
+use crate::args::{EventArgs, KeepArgs, LogArgs, TargetArgs, VersionArgs};
 use crate::commands::plan;
 use crate::program::Program;
 use crate::session::{Session, load};
@@ -28,6 +28,7 @@ Examples:
   ami-bake bake --environment production --image-version 2.0.0
   ami-bake bake --until validate                 build and validate, but capture no image
   ami-bake bake --keep-on-failure                keep a failed machine, and write its SSH key here
+  ami-bake bake --log-dir logs                   write the whole output of each step to a file
   ami-bake bake --json | jq -c 'select(.event[\"image-finished\"])'")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -53,6 +54,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     events: EventArgs,
+
+    #[command(flatten)]
+    logs: LogArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -72,7 +76,7 @@ fn public_key(text: &str) -> Result<String, String> {
 }
 
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
-    let Args { target, version, dry_run, until, keep, debug_key, events } = args;
+    let Args { target, version, dry_run, until, keep, debug_key, events, logs } = args;
     if dry_run {
         return plan::plan(program, target, &version, events.json, false).await;
     }
@@ -82,6 +86,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     let mut settings = loaded.creating(program.host.as_ref(), events.json)?;
     // The working directory, as a relative path: that is how messages show it.
     settings.report = Some(PathBuf::new());
+    settings.logs = logs.log_dir;
     let session = Session::begin(settings, &program.host)?;
     let options = Options {
         until_validate: until.is_some(),

@@ -8,7 +8,7 @@ use ami_bake_core::{Error, Result};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use crate::args::{EventArgs, KeepArgs, PlatformArgs, assignment};
+use crate::args::{EventArgs, KeepArgs, LogArgs, PlatformArgs, assignment};
 use crate::plural::counted;
 use crate::program::Program;
 use crate::report::Show;
@@ -59,6 +59,9 @@ struct RunArgs {
 
     #[command(flatten)]
     events: EventArgs,
+
+    #[command(flatten)]
+    logs: LogArgs,
 }
 
 /// Validate a component document, without a machine
@@ -124,7 +127,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
 }
 
 async fn run_document(args: RunArgs, program: &Program) -> Result<u8> {
-    let RunArgs { document, platform, source, access, keep, events } = args;
+    let RunArgs { document, platform, source, access, keep, events, logs } = args;
     let source = match (source, platform.as_str()) {
         (Some(source), _) => source,
         (None, "local") => "host".to_owned(),
@@ -138,6 +141,7 @@ async fn run_document(args: RunArgs, program: &Program) -> Result<u8> {
     loaded.show(host);
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
     let mut settings = loaded.creating(host, events.json)?;
+    settings.logs = logs.log_dir;
     if let Show::All(explain) = settings.show {
         // The manifest around the document is generated: the user never sees its lines.
         settings.show = Show::All(Box::new(move |failure| explain(&Failure { route: None, ..failure.clone() })));

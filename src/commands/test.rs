@@ -6,7 +6,7 @@ use ami_bake_core::engine::{self, Options};
 use ami_bake_core::plan::ImageKey;
 use ami_bake_core::{Error, Result};
 
-use crate::args::{EventArgs, KeepArgs, TargetArgs};
+use crate::args::{EventArgs, KeepArgs, LogArgs, TargetArgs};
 use crate::program::Program;
 use crate::session::{Session, load};
 
@@ -32,14 +32,19 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     events: EventArgs,
+
+    #[command(flatten)]
+    logs: LogArgs,
 }
 
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
-    let Args { id, target, keep, events } = args;
+    let Args { id, target, keep, events, logs } = args;
     let loaded = load(program, &target.manifest, target.platform.region.as_deref(), false)?;
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let session = Session::begin(loaded.creating(program.host.as_ref(), events.json)?, &program.host)?;
+    let mut settings = loaded.creating(program.host.as_ref(), events.json)?;
+    settings.logs = logs.log_dir;
+    let session = Session::begin(settings, &program.host)?;
     let context = match loaded.context(program, manifest, target.platform, &session.run).await {
         Ok(context) => context,
         Err(error) => return session.fail(error).await,

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ami_bake_core::event::{Envelope, Event, Failure, StepOutcome};
+use ami_bake_core::event::{Envelope, Event, EventReceiver, Failure, QueuedEvent, StepOutcome};
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::{self, Report};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
+use super::display::Display;
 use super::reporter::Reporter;
 use crate::error::sentence;
 
@@ -40,42 +41,44 @@ impl Snapshot {
 /// Reads events until the run is finished.
 pub(crate) struct Dispatcher {
     task: JoinHandle<Report>,
+    display: Display,
     snapshot: Snapshot,
 }
 
 impl Dispatcher {
-    /// Starts to read. With a `folder` the report is written there when the run ends, however it ends.
+    /// Starts to read. With a `folder` the report is written there when the run ends, however it ends; the reader of the
+    /// log is not waited for before that. Once `cancel` is cancelled, output that was not shown yet is left out.
     pub(crate) fn start(
-        mut events: UnboundedReceiver<Envelope>,
-        mut reporter: Box<dyn Reporter>,
+        mut events: EventReceiver,
+        reporter: Box<dyn Reporter>,
         folder: Option<PathBuf>,
         masker: Arc<Masker>,
+        cancel: CancellationToken,
     ) -> Self {
         let snapshot = Snapshot::default();
         let shared = snapshot.clone();
+        let (sender, display) = Display::start(reporter, cancel);
         let task = tokio::spawn(async move {
             let mut report = Report::default();
-            while let Some(mut envelope) = events.recv().await {
-                mask(&mut envelope.event, &masker);
-                let end = matches!(envelope.event, Event::RunFinished { .. });
-                report.apply(&envelope);
-                let envelopes = match &folder {
-                    Some(folder) => {
-                        shared.update(&report, &envelope.event, folder);
-                        write_at_end(envelope, &mut report, folder)
+            while let Some(mut queued) = events.recv().await {
+                mask(&mut queued.envelope.event, &masker);
+                let end = matches!(queued.envelope.event, Event::RunFinished { .. });
+                report.apply(&queued.envelope);
+                if let Some(folder) = &folder {
+                    shared.update(&report, &queued.envelope.event, folder);
+                    if end && let Some(warning) = write_at_end(&mut queued.envelope, &mut report, folder) {
+                        let _ = sender.send(QueuedEvent::from(warning));
                     }
-                    None => vec![envelope],
-                };
-                for envelope in envelopes {
-                    reporter.on_event(&envelope, &report);
                 }
+                // A display that has ended shows nothing more.
+                let _ = sender.send(queued);
                 if end {
                     break;
                 }
             }
             report
         });
-        Self { task, snapshot }
+        Self { task, display, snapshot }
     }
 
     /// The report so far, for a run that is broken off.
@@ -83,9 +86,11 @@ impl Dispatcher {
         self.snapshot.clone()
     }
 
-    /// Waits until the last event has been shown.
+    /// Waits for the last event, and until it has been shown. A reader that stalls is not waited for without end.
     pub(crate) async fn finish(self) -> Report {
-        self.task.await.unwrap_or_default()
+        let report = self.task.await.unwrap_or_default();
+        self.display.finish().await;
+        report
     }
 }
 
@@ -107,18 +112,20 @@ fn mask(event: &mut Event, masker: &Masker) {
     }
 }
 
-/// Writes the report at the last event. The event then says where the report is, or a warning before it says why there
-/// is none.
-fn write_at_end(envelope: Envelope, report: &mut Report, folder: &Path) -> Vec<Envelope> {
-    let Event::RunFinished { exit_code, .. } = envelope.event else { return vec![envelope] };
+/// Writes the report at the last event. The event then says where the report is; else a warning says why there is none.
+fn write_at_end(envelope: &mut Envelope, report: &mut Report, folder: &Path) -> Option<Envelope> {
+    let Event::RunFinished { report: file, .. } = &mut envelope.event else { return None };
     match report::write(report, folder) {
-        Ok(path) => vec![Envelope { event: Event::RunFinished { exit_code, report: Some(path) }, ..envelope }],
+        Ok(path) => {
+            *file = Some(path);
+            None
+        }
         Err(error) => {
             let help = error.help_text().map(str::to_owned);
             let event = Event::Warning { message: sentence(&error), help, place: None };
             let warning = Envelope { event, ..envelope.clone() };
             report.apply(&warning);
-            vec![warning, envelope]
+            Some(warning)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a run shows: every reporter sees each event and the report so far, and nothing else prints.
 
 mod dispatch;
+mod display;
 mod json;
 mod quiet;
 mod reporter;

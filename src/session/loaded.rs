@@ -93,6 +93,7 @@ impl Loaded {
             show: if json { Show::Events } else { Show::All(self.explain(host)) },
             creates: true,
             report: None,
+            logs: None,
             origin: self.facts.origin(),
             secrets: self.secrets()?,
         })

@@ -8,6 +8,7 @@ use ami_bake_core::clock::{Clock, SystemClock};
 use ami_bake_core::event::{Event, Events};
 use ami_bake_core::ledger::Ledger;
 use ami_bake_core::mask::Masker;
+use ami_bake_core::output::LogFolder;
 use ami_bake_core::report::Report;
 use ami_bake_core::run::RunParts;
 use ami_bake_core::{Error, Result, Run};
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) creates: bool,
     /// The folder for the report; without one no report is written.
     pub(crate) report: Option<PathBuf>,
+    /// The folder for the whole output of steps; without one it is only shown.
+    pub(crate) logs: Option<PathBuf>,
     /// Tags that say which commit and workflow run something comes from.
     pub(crate) origin: BTreeMap<String, String>,
     /// Values of the declared secrets.
@@ -37,7 +40,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// A run that creates nothing.
     pub(crate) fn reading(show: Show) -> Self {
-        Self { show, creates: false, report: None, origin: BTreeMap::new(), secrets: BTreeMap::new() }
+        Self { show, creates: false, report: None, logs: None, origin: BTreeMap::new(), secrets: BTreeMap::new() }
     }
 }
 
@@ -57,19 +60,31 @@ impl Session {
     /// Begins a run with its ledger, reporter and signal handler.
     ///
     /// # Errors
-    /// When the ledger can't be written.
-    pub(crate) fn begin(settings: Settings, host: &Arc<dyn Host>) -> Result<Self> {
+    /// When the ledger can't be written, or the folder for logs can't be created.
+    pub(crate) fn begin(mut settings: Settings, host: &Arc<dyn Host>) -> Result<Self> {
         let id = Uuid::now_v7().simple().to_string();
         let ledger =
             if settings.creates { Ledger::create(&ledgers(host.as_ref())?, &id)? } else { Ledger::in_memory(&id) };
         if let Some(path) = ledger.path() {
             host.ledger_created(path);
         }
-        Ok(Self::with_ledger(id, ledger, settings, host))
+        let created = Arc::clone(host);
+        let logs = settings.logs.take().map(|folder| LogFolder::create(folder, move |path| created.file_created(path)));
+        Ok(Self::with_logs(id, ledger, logs.transpose()?, settings, host))
     }
 
     /// Begins a run that continues with a ledger, which may be another run's.
     pub(crate) fn with_ledger(id: String, ledger: Ledger, settings: Settings, host: &Arc<dyn Host>) -> Self {
+        Self::with_logs(id, ledger, None, settings, host)
+    }
+
+    fn with_logs(
+        id: String,
+        ledger: Ledger,
+        logs: Option<LogFolder>,
+        settings: Settings,
+        host: &Arc<dyn Host>,
+    ) -> Self {
         let masker = Arc::new(Masker::default());
         host.masker_created(&masker);
         let environment = ALWAYS_SECRET.iter().filter_map(|name| std::env::var(name).ok());
@@ -78,11 +93,12 @@ impl Session {
         }
         let (events, receiver) = Events::channel();
         let reporter = host.reporter(settings.show);
-        let dispatcher = Dispatcher::start(receiver, reporter, settings.report, Arc::clone(&masker));
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let cancel = CancellationToken::new();
+        let dispatcher = Dispatcher::start(receiver, reporter, settings.report, Arc::clone(&masker), cancel.clone());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         signals::listen(cancel.clone(), Arc::clone(host), dispatcher.snapshot());
-        let shared = RunParts { id, origin: settings.origin, clock, ledger, masker, secrets: settings.secrets, events };
+        let Settings { origin, secrets, .. } = settings;
+        let shared = RunParts { id, origin, clock, ledger, masker, secrets, events, logs };
         Self { run: Run::new(shared, cancel), dispatcher, host: Arc::clone(host) }
     }
 

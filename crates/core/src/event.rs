@@ -3,11 +3,12 @@
 mod text;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::delivery::Delivery;
 use crate::image::ImageRecord;
@@ -306,21 +307,81 @@ pub enum Event {
     },
 }
 
+/// Bytes of output that are on their way to the reporters at most, with what holds them. Enough for what a step may print
+/// at once ([`BURST`](crate::output::BURST)).
+const ROOM: usize = 16 << 20;
+/// What is free when another chunk is read from a machine: as much as it can be worth where nothing is left of the burst.
+const CHUNK_ROOM: u32 = 2 << 20;
+
 /// Takes events; cheap to clone, never blocks.
 #[derive(Debug, Clone)]
 pub struct Events {
-    sender: mpsc::UnboundedSender<Envelope>,
+    sender: mpsc::UnboundedSender<QueuedEvent>,
+    room: Arc<Semaphore>,
+}
+
+/// An event on its way, and its room in the queue.
+#[derive(Debug)]
+pub struct QueuedEvent {
+    /// The event.
+    pub envelope: Envelope,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Envelope> for QueuedEvent {
+    /// An event that takes no room.
+    fn from(envelope: Envelope) -> Self {
+        Self { envelope, _room: None }
+    }
+}
+
+/// The other end of [`Events`].
+#[derive(Debug)]
+pub struct EventReceiver(mpsc::UnboundedReceiver<QueuedEvent>);
+
+impl EventReceiver {
+    /// The next event; none once every sender is gone. Its room is free again when it is dropped.
+    pub async fn recv(&mut self) -> Option<QueuedEvent> {
+        self.0.recv().await
+    }
+
+    /// The next event, if there is one already.
+    pub fn try_recv(&mut self) -> Option<Envelope> {
+        self.0.try_recv().ok().map(|queued| queued.envelope)
+    }
 }
 
 impl Events {
     /// A pair of sender and receiver. The receiver belongs to the one dispatcher that feeds all reporters.
-    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Envelope>) {
+    pub fn channel() -> (Self, EventReceiver) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { sender }, receiver)
+        (Self { sender, room: Arc::new(Semaphore::new(ROOM)) }, EventReceiver(receiver))
     }
 
     /// Sends an event. A run without a listener goes on.
     pub fn send(&self, envelope: Envelope) {
-        let _ = self.sender.send(envelope);
+        let _ = self.sender.send(envelope.into());
+    }
+
+    /// Sends a line of output. False when there is no room for it: what shows the events is slow.
+    pub fn offer(&self, envelope: Envelope) -> bool {
+        let Event::StepOutput { line, .. } = &envelope.event else {
+            self.send(envelope);
+            return true;
+        };
+        let size =
+            size_of::<QueuedEvent>() + line.capacity() + envelope.image.as_ref().map_or(0, |key| key.to_string().len());
+        let room = u32::try_from(size).ok().and_then(|size| Arc::clone(&self.room).try_acquire_many_owned(size).ok());
+        let has_room = room.is_some();
+        if has_room {
+            let _ = self.sender.send(QueuedEvent { envelope, _room: room });
+        }
+        has_room
+    }
+
+    /// Waits until there is room for the output of one more chunk.
+    pub async fn room(&self) {
+        // Never closed.
+        let _ = self.room.acquire_many(CHUNK_ROOM).await;
     }
 }

@@ -21,10 +21,26 @@ pub struct Limiter {
     buckets: Mutex<HashMap<String, Bucket>>,
 }
 
-struct Bucket {
+/// Tokens that come back with time.
+#[derive(Debug)]
+pub(crate) struct Bucket {
     /// May fall below zero: who waits has taken its token already, so that the order of asking is kept.
-    tokens: f64,
+    pub(crate) tokens: f64,
     at: Duration,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub(crate) fn new(rate: Rate, now: Duration) -> Self {
+        Self { tokens: rate.burst, at: now }
+    }
+
+    /// Adds what came back since the last time.
+    pub(crate) fn fill(&mut self, rate: Rate, now: Duration) {
+        let filled = now.saturating_sub(self.at).as_secs_f64() * rate.per_second;
+        self.tokens = (self.tokens + filled).min(rate.burst);
+        self.at = now;
+    }
 }
 
 impl Limiter {
@@ -52,10 +68,9 @@ impl Limiter {
     fn take(&self, name: &str, rate: Rate) -> Duration {
         let now = self.clock.elapsed();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(name.to_owned()).or_insert(Bucket { tokens: rate.burst, at: now });
-        let filled = now.saturating_sub(bucket.at).as_secs_f64() * rate.per_second;
-        bucket.tokens = (bucket.tokens + filled).min(rate.burst) - 1.0;
-        bucket.at = now;
+        let bucket = buckets.entry(name.to_owned()).or_insert_with(|| Bucket::new(rate, now));
+        bucket.fill(rate, now);
+        bucket.tokens -= 1.0;
         if bucket.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-bucket.tokens / rate.per_second) }
     }
 }

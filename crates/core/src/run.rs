@@ -14,6 +14,7 @@ use crate::event::{EVENT_VERSION, Envelope, Event, Events};
 use crate::ledger::{Ledger, Ticket};
 use crate::location::SourceLocation;
 use crate::mask::Masker;
+use crate::output::LogFolder;
 use crate::plan::ImageKey;
 
 /// What every part of a run shares. Cheap to clone; a clone may be bound to one image.
@@ -42,6 +43,8 @@ pub struct RunParts {
     pub secrets: BTreeMap<String, SecretString>,
     /// Where events go.
     pub events: Events,
+    /// Where the whole output of steps is kept, if it is.
+    pub logs: Option<LogFolder>,
 }
 
 impl Run {
@@ -131,13 +134,32 @@ impl Run {
     /// Emits an event for this handle's image. No declared secret leaves in it.
     pub fn emit(&self, mut event: Event) {
         event.rewrite(&|text| *text = self.shared.masker.mask(text));
-        self.shared.events.send(Envelope {
+        self.shared.events.send(self.envelope(event));
+    }
+
+    /// Emits a line of a step's output, which is masked already. False when there is no room for it.
+    pub(crate) fn offer(&self, event: Event) -> bool {
+        self.shared.events.offer(self.envelope(event))
+    }
+
+    /// Where events go.
+    pub(crate) fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
+    /// Where the whole output of steps is kept, if it is.
+    pub(crate) fn logs(&self) -> Option<&LogFolder> {
+        self.shared.logs.as_ref()
+    }
+
+    fn envelope(&self, event: Event) -> Envelope {
+        Envelope {
             v: EVENT_VERSION,
             at: self.shared.clock.now(),
             elapsed: self.shared.clock.elapsed(),
             image: self.image.clone(),
             event,
-        });
+        }
     }
 
     /// Emits progress in a short sentence.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ami_bake_core::engine::{self, BakeContext, Options, PlannedImage};
-use ami_bake_core::event::{Decision, Envelope, Event};
+use ami_bake_core::event::{Decision, Envelope, Event, EventReceiver};
 use ami_bake_core::plan::{ImageKey, OnFailure, Retention, VersionRule};
 use ami_bake_core::report::Report;
 use ami_bake_core::rollout::RolloutOutcome;
@@ -15,13 +15,12 @@ use ami_bake_testkit::fake::Fake;
 use ami_bake_testkit::recipe::{Plain, PlainImage, Scripted, step};
 use ami_bake_testkit::runs;
 use semver::Version;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 struct Fixture {
     fake: Fake,
     scripted: Scripted,
     run: Run,
-    events: UnboundedReceiver<Envelope>,
+    events: EventReceiver,
 }
 
 impl Fixture {
@@ -47,7 +46,7 @@ impl Fixture {
     }
 
     fn told(&mut self) -> Vec<Envelope> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+        std::iter::from_fn(|| self.events.try_recv()).collect()
     }
 
     fn versions(&self) -> Vec<String> {

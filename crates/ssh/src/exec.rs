@@ -51,6 +51,13 @@ impl Output<'_> {
         Ok(())
     }
 
+    /// Waits until there is room for more.
+    async fn ready(&mut self) {
+        if let Self::Sink(sink) = self {
+            sink.ready().await;
+        }
+    }
+
     /// The first kilobytes of standard error, where they were kept.
     pub(crate) fn errors(&self) -> &[u8] {
         match self {
@@ -164,6 +171,7 @@ pub(crate) async fn run(
                     }
                     Some(_) => {}
                 }
+                output.ready().await;
                 if (ended.is_some() && matches!(output, Output::Sink(_))) || killed.is_some() {
                     armed = true;
                     probe = Fuse::terminated();

@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use ami_bake_core::Run;
 use ami_bake_core::clock::{Clock, SystemClock};
-use ami_bake_core::event::{Envelope, Events};
+use ami_bake_core::event::{EventReceiver, Events};
 use ami_bake_core::ledger::Ledger;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::run::RunParts;
 use ami_bake_core::tags;
 use secrecy::SecretString;
-use tokio::sync::mpsc::UnboundedReceiver;
+
 use tokio_util::sync::CancellationToken;
 
 /// A run on the machine's own clock, and its events.
-pub fn run() -> (Run, UnboundedReceiver<Envelope>) {
+pub fn run() -> (Run, EventReceiver) {
     with(Arc::new(SystemClock::default()), &[])
 }
 
 /// A run on `clock` with these secrets, known to the masker, and its events.
-pub fn with(clock: Arc<dyn Clock>, secrets: &[(&str, &str)]) -> (Run, UnboundedReceiver<Envelope>) {
+pub fn with(clock: Arc<dyn Clock>, secrets: &[(&str, &str)]) -> (Run, EventReceiver) {
     let (events, receiver) = Events::channel();
     let masker = Masker::default();
     for (_, value) in secrets {
@@ -34,6 +34,7 @@ pub fn with(clock: Arc<dyn Clock>, secrets: &[(&str, &str)]) -> (Run, UnboundedR
         masker: Arc::new(masker),
         secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value))).collect(),
         events,
+        logs: None,
         id,
     };
     (Run::new(shared, CancellationToken::new()), receiver)

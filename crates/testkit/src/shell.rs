@@ -168,6 +168,7 @@ impl Communicator for HostShell {
         let (mut out, mut err) = (vec![0; 1 << 16], vec![0; 1 << 16]);
         let (mut open, mut fed) = ([true, true], false);
         while open != [false, false] {
+            output.ready().await;
             let read = tokio::select! {
                 () = &mut feed, if !fed => {
                     fed = true;

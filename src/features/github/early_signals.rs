@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ami_bake_core::ErrorKind;
-use tokio::signal::unix::{SignalKind, signal};
 
-/// SIGINT and SIGTERM from the start of the process. An action is the first process of its container, to which the
+use crate::signals::Cancels;
+
+/// Signals that cancel, from the start of the process. An action is the first process of its container, to which the
 /// kernel delivers only signals that it listens for: without this, a job that is cancelled early would bake all the
 /// same.
 #[derive(Debug, Default)]
@@ -23,15 +24,8 @@ impl EarlySignals {
         std::thread::spawn(move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
             runtime.block_on(async {
-                let (Ok(mut interrupt), Ok(mut terminate)) =
-                    (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-                else {
-                    return;
-                };
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
+                let Ok(mut cancels) = Cancels::listen() else { return };
+                cancels.first().await;
                 shared.cancelled.store(true, Ordering::SeqCst);
                 if shared.runs.load(Ordering::SeqCst) == 0 {
                     std::process::exit(i32::from(ErrorKind::Cancelled.exit_code()));

@@ -92,6 +92,10 @@ impl Host for ActionHost {
         }
     }
 
+    fn file_created(&self, path: &Path) {
+        self.action.give_to_runner(path);
+    }
+
     /// Saves how the post step reaches the platform of a run that creates something.
     fn platform_chosen(&self, run: &Run, name: &str, args: &PlatformArgs) {
         if run.ledger().path().is_some() {

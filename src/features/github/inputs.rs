@@ -79,6 +79,7 @@ pub(super) const INPUTS: &[(&str, Translation)] = &[
     ("force", Translation::Switch("force")),
     ("keep-on-failure", Translation::Switch("keep-on-failure")),
     ("debug-key", Translation::Value("debug-key")),
+    ("log-dir", Translation::Value("log-dir")),
     ("report", Translation::List("report")),
     ("against", Translation::Value("against")),
 ];

@@ -47,7 +47,8 @@ impl ActionLog {
 
     fn print(&mut self, step: StepKey, line: String) {
         let held = self.held.entry(step).or_default();
-        held.size += line.len();
+        // With what the list itself holds: a flood of short lines is one too.
+        held.size += line.len() + size_of::<String>();
         held.lines.push(line);
         if held.size > HELD {
             let title = format!("{} (more follows)", held.title);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ami_bake_aws::{Aws, Settings};
 use ami_bake_core::clock::SystemClock;
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
-use ami_bake_core::event::{Envelope, Event};
+use ami_bake_core::event::{Event, EventReceiver};
 use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::limit::Limiter;
 use ami_bake_core::output::Collect;
@@ -20,7 +20,6 @@ use ami_bake_core::{Result, Route, Run, tags};
 use ami_bake_testkit::cloud::{self, Cloud};
 use ami_bake_testkit::{runs, wait};
 use semver::Version;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Owners and names of seeded images (tests/cloud/cloud/seeds.py).
 pub(crate) const UBUNTU: (&str, &str) = ("099720109477", "ubuntu/images/*noble-24.04-amd64-server-*");
@@ -31,7 +30,7 @@ pub(crate) struct CloudFixture {
     pub(crate) cloud: Cloud,
     pub(crate) aws: Aws,
     pub(crate) run: Run,
-    events: UnboundedReceiver<Envelope>,
+    events: EventReceiver,
 }
 
 /// Runs the calling test in a cloud of its own.
@@ -213,7 +212,7 @@ impl CloudFixture {
     /// The sentences that the run told so far.
     pub(crate) fn told(&mut self) -> Vec<String> {
         let mut all = Vec::new();
-        while let Ok(envelope) = self.events.try_recv() {
+        while let Some(envelope) = self.events.try_recv() {
             if let Event::Progress { message } | Event::Warning { message, .. } = envelope.event {
                 all.push(message);
             }

@@ -6,6 +6,7 @@ use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
+use async_trait::async_trait;
 
 use super::Attempt;
 use super::inputs::Inputs;
@@ -104,6 +105,7 @@ impl Captured<'_> {
     }
 }
 
+#[async_trait]
 impl OutputSink for Captured<'_> {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Stdout {
@@ -115,5 +117,9 @@ impl OutputSink for Captured<'_> {
             self.to.write(stream, bytes);
             self.open[stream as usize] = bytes.last().map_or(self.open[stream as usize], |last| *last != b'\n');
         }
+    }
+
+    async fn ready(&mut self) {
+        self.to.ready().await;
     }
 }

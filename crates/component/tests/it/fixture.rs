@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ami_bake_component::Components;
-use ami_bake_core::event::{Envelope, Event};
+use ami_bake_core::event::{Event, EventReceiver};
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{ComponentStep, OnFailure, Phase, Step, StepAction, Value};
 use ami_bake_core::provision::Provisioner as _;
@@ -18,11 +18,10 @@ use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::{HostMachine, HostShell};
 use async_trait::async_trait;
 use secrecy::SecretString;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 pub(crate) struct Fixture {
     pub(crate) run: Run,
-    events: UnboundedReceiver<Envelope>,
+    events: EventReceiver,
     pub(crate) machine: HostMachine,
     pub(crate) shell: Arc<HostShell>,
     pub(crate) store: Arc<Store>,
@@ -115,7 +114,7 @@ impl Fixture {
         let on = self.machine.reached(&self.shell);
         let result = self.components.apply(&self.run, &on, step, &mut output).await;
         let mut told = Vec::new();
-        while let Ok(envelope) = self.events.try_recv() {
+        while let Some(envelope) = self.events.try_recv() {
             match envelope.event {
                 Event::Progress { message } | Event::Warning { message, .. } => told.push(message),
                 _ => {}

@@ -5,6 +5,7 @@ mod decide;
 mod deploy;
 mod image;
 mod options;
+mod output;
 mod phase;
 mod plan;
 mod publish;

@@ -1,14 +1,13 @@
 //! The steps of one phase: attempts, what a failure means, and their output.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::options::BakeContext;
+use crate::engine::output::StepOutput;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, StepOutcome};
 use crate::failure::Failure;
 use crate::machine::ConnectedMachine;
-use crate::output::Lines;
 use crate::plan::{OnFailure, Phase, Step};
 use crate::run::Run;
 
@@ -53,7 +52,9 @@ async fn run_step(
         run.check()?;
         run.emit(Event::StepStarted { phase, index, name: step.name.clone(), attempt });
         let begun = run.clock().elapsed();
-        let result = apply(run, context, on, phase, index, step).await;
+        let mut output = StepOutput::new(run, phase, index, attempt);
+        let result = run.until_cancelled(context.provisioner.apply(run, on, step, &mut output)).await.flatten();
+        output.finish();
         let retry = attempt <= step.retries && !run.cancel.is_cancelled();
         let outcome = match &result {
             Ok(()) => StepOutcome::Passed,
@@ -69,24 +70,6 @@ async fn run_step(
         run.sleep(RETRY_PAUSE).await?;
         attempt += 1;
     }
-}
-
-async fn apply(
-    run: &Run,
-    context: &BakeContext,
-    on: &ConnectedMachine<'_>,
-    phase: Phase,
-    index: usize,
-    step: &Step,
-) -> Result<()> {
-    let emitter = run.clone();
-    let mut lines = Lines::new(move |stream, line| {
-        emitter.emit(Event::StepOutput { phase, index, stream, line });
-    })
-    .with_secrets(Arc::clone(run.masker()));
-    let result = run.until_cancelled(context.provisioner.apply(run, on, step, &mut lines)).await?;
-    lines.finish();
-    result
 }
 
 /// A failed test step has another exit code than a build step; both point at their line of the manifest.

@@ -64,14 +64,6 @@ impl Masker {
         true
     }
 
-    /// Where `bytes`, to which more may come, can be cut without cutting a secret; 0 when all of them may be part of one.
-    pub(crate) fn cut(&self, bytes: &[u8]) -> usize {
-        let (Ok(Some(matcher)), Ok(text)) = (self.matcher(), std::str::from_utf8(bytes)) else { return bytes.len() };
-        let mut scanner = Scanner::new(matcher);
-        scanner.feed(text, &mut String::new());
-        bytes.len() - scanner.into_pending().len()
-    }
-
     /// The text with every known secret replaced.
     pub fn mask(&self, text: &str) -> String {
         let mut masked = String::with_capacity(text.len());

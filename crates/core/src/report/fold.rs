@@ -14,6 +14,8 @@ use crate::plan::{ImageKey, Phase};
 
 /// How many of the last lines of a step that failed are kept: enough for the message and what led to it.
 const LOG_LINES: usize = 60;
+/// Bytes of these lines, for lines of any length. A report holds them for each failed step.
+const LOG_BYTES: usize = 64 << 10;
 
 impl Report {
     /// The report of a recorded run.
@@ -215,10 +217,15 @@ impl ImageReport {
 
 impl StepReport {
     fn remember(&mut self, line: &str) {
-        if self.log.len() == LOG_LINES {
-            self.log.remove(0);
-        }
         self.log.push(line.to_owned());
+        let mut size: usize = self.log.iter().map(String::len).sum();
+        let mut over = self.log.len().saturating_sub(LOG_LINES);
+        size -= self.log[..over].iter().map(String::len).sum::<usize>();
+        while size > LOG_BYTES && over + 1 < self.log.len() {
+            size -= self.log[over].len();
+            over += 1;
+        }
+        self.log.drain(..over);
     }
 
     fn finish(&mut self, outcome: &StepOutcome, took: Duration) {

@@ -162,6 +162,7 @@ async fn pump(
     tokio::pin!(feed, ended);
     let (mut fed, mut open, mut code) = (false, true, None);
     while open || code.is_none() {
+        output.ready().await;
         tokio::select! {
             chunk = chunks.next(), if open => match chunk {
                 Some(Ok(LogOutput::StdErr { message })) => output.write(Stream::Stderr, &message),

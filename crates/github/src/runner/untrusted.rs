@@ -51,7 +51,9 @@ fn is_ignorable(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ami_bake_core::output::{Lines, OutputSink as _, Stream};
+    use std::sync::Arc;
+
+    use ami_bake_core::output::{Line, LineSplitter};
     use ami_bake_testkit::runner::{HOSTILE, parse, read_lines};
 
     use super::*;
@@ -127,12 +129,15 @@ mod tests {
             is_harmless(&lines(&text).map(|line| line + "\n").collect::<String>(), &bytes);
             // … and as a machine's, which come in pieces.
             let mut printed = String::new();
-            let mut sink = Lines::new(|_, line: String| printed.push_str(&format!("{}\n", defuse(&line))));
+            let mut emit = |line: Line| {
+                printed.push_str(&format!("{}\n", defuse(&line.text)));
+                true
+            };
+            let mut splitter = LineSplitter::new(Arc::default());
             let middle = dice.roll(bytes.len());
-            sink.write(Stream::Stdout, &bytes[..middle]);
-            sink.write(Stream::Stdout, &bytes[middle..]);
-            sink.finish();
-            drop(sink);
+            splitter.feed(&bytes[..middle], &mut emit);
+            splitter.feed(&bytes[middle..], &mut emit);
+            splitter.finish(&mut emit);
             is_harmless(&printed, &bytes);
         }
     }

@@ -174,6 +174,7 @@ async fn pump(child: &mut Child, stdin: &mut Reader<'_>, output: &mut dyn Output
     let (mut from_stdout, mut from_stderr) = (vec![0; CHUNK], vec![0; CHUNK]);
     let (mut fed, mut out_open, mut err_open, mut ended) = (false, true, true, false);
     while !ended || out_open || err_open {
+        output.ready().await;
         tokio::select! {
             read = stdout.read(&mut from_stdout), if out_open => match read? {
                 0 => out_open = false,

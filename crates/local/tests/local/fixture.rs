@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec};
-use ami_bake_core::event::Envelope;
+use ami_bake_core::event::EventReceiver;
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{
     Digest, ImageKey, ImagePlan, ImageSettings, MachineSettings, Phase, SourceImage, SourceQuery,
@@ -17,7 +17,6 @@ use ami_bake_core::{Route, Run, tags};
 use ami_bake_local::Local;
 use ami_bake_testkit::runs;
 use tempfile::TempDir;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 /// The binary that runs the hidden verb.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake-sandbox");
@@ -27,7 +26,7 @@ pub(crate) struct LocalFixture {
     pub(crate) local: Local,
     pub(crate) run: Run,
     pub(crate) folder: TempDir,
-    _events: UnboundedReceiver<Envelope>,
+    _events: EventReceiver,
 }
 
 impl LocalFixture {

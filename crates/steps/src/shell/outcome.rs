@@ -1,26 +1,26 @@
 //! How a command's end becomes an error that says which of the four it was, with the command's last words.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::duration::human;
-use ami_bake_core::output::{OutputSink, Stream, sanitize};
+use ami_bake_core::output::{OutputSink, Stream, StreamEnd, sanitize};
 use ami_bake_core::plan::Step;
 use ami_bake_core::{Error, Run};
+use async_trait::async_trait;
 
 /// Lines of a stream that an error shows.
 const LINES: usize = 10;
 /// Characters of a line that an error shows; the live output has all of them.
 const WIDTH: usize = 300;
-/// Bytes kept of a stream's end.
-const KEPT: usize = 16 << 10;
+/// What the driver says is shorter.
+const WORD: usize = 16 << 10;
 
 /// Hands output on and remembers its end. What the driver says to this program is the first line of standard error and
 /// begins with a token that no script knows; it is not handed on.
 pub(crate) struct Tail<'a> {
     to: &'a mut dyn OutputSink,
-    ends: [VecDeque<u8>; 2],
+    ends: [StreamEnd; 2],
     token: String,
     held: Option<Vec<u8>>,
 }
@@ -53,15 +53,19 @@ impl<'a> Tail<'a> {
             .or_else(|| LastLines::of(run, "output", &self.ends[Stream::Stdout as usize]))
     }
 
+    /// The last line: of standard error, or of standard output where there is none.
+    pub(crate) fn last_line(&self, run: &Run) -> Option<String> {
+        let [stdout, stderr] = &self.ends;
+        lines(run, stderr).pop().or_else(|| lines(run, stdout).pop())
+    }
+
     fn pass(&mut self, stream: Stream, bytes: &[u8]) {
-        let end = &mut self.ends[stream as usize];
-        end.extend(bytes);
-        let over = end.len().saturating_sub(KEPT);
-        end.drain(..over);
+        self.ends[stream as usize].push(bytes);
         self.to.write(stream, bytes);
     }
 }
 
+#[async_trait]
 impl OutputSink for Tail<'_> {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Stderr
@@ -69,7 +73,7 @@ impl OutputSink for Tail<'_> {
         {
             held.extend_from_slice(bytes);
             let same = held.len().min(self.token.len());
-            if held[..same] == self.token.as_bytes()[..same] {
+            if held[..same] == self.token.as_bytes()[..same] && held.len() <= WORD {
                 self.held = Some(held);
             } else {
                 self.pass(stream, &held);
@@ -78,6 +82,10 @@ impl OutputSink for Tail<'_> {
         }
         self.pass(stream, bytes);
     }
+
+    async fn ready(&mut self) {
+        self.to.ready().await;
+    }
 }
 
 /// The last lines that a command printed, sanitised and masked, as the cause of an error.
@@ -85,18 +93,8 @@ impl OutputSink for Tail<'_> {
 pub struct LastLines(String);
 
 impl LastLines {
-    fn of(run: &Run, what: &str, end: &VecDeque<u8>) -> Option<Self> {
-        let bytes: Vec<u8> = end.iter().copied().collect();
-        // A line whose beginning is lost may be the half of a secret, which the masker wouldn't know.
-        let whole =
-            if bytes.len() < KEPT { &bytes[..] } else { &bytes[bytes.iter().position(|byte| *byte == b'\n')?..] };
-        let text = String::from_utf8_lossy(whole);
-        let lines: Vec<String> = text
-            .split(['\n', '\r'])
-            .map(|line| run.masker().mask(&sanitize(line)))
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| line.chars().take(WIDTH).collect())
-            .collect();
+    fn of(run: &Run, what: &str, end: &StreamEnd) -> Option<Self> {
+        let lines = lines(run, end);
         let last = &lines[lines.len().saturating_sub(LINES)..];
         match last {
             [] => None,
@@ -104,6 +102,11 @@ impl LastLines {
             lines => Some(Self(format!("the last lines of its {what}:\n  {}", lines.join("\n  ")))),
         }
     }
+}
+
+fn lines(run: &Run, end: &StreamEnd) -> Vec<String> {
+    let lines = end.lines(run.masker()).into_iter();
+    lines.filter(|line| !line.trim().is_empty()).map(|line| line.chars().take(WIDTH).collect()).collect()
 }
 
 impl fmt::Display for LastLines {

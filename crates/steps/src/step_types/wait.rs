@@ -52,7 +52,7 @@ async fn wait(
             }
             WaitFor::Command(text) => {
                 let outcome = execute(run, on, step, text, total).await?;
-                if outcome.exit.success() { Observation::Met } else { Observation::unmet(outcome.describe(run)) }
+                if outcome.exit.success() { Observation::Met } else { Observation::unmet(outcome.describe()) }
             }
         })
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::clock::{Clock, SystemClock};
-use ami_bake_core::event::Envelope;
+use ami_bake_core::event::EventReceiver;
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{OnFailure, RunStep, Step, StepAction, Value};
 use ami_bake_core::provision::{ConnectedMachine, Provisioner as _};
@@ -13,11 +13,10 @@ use ami_bake_steps::StepRunner;
 use ami_bake_testkit::clock::ManualClock;
 use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::{HostMachine, HostShell};
-use tokio::sync::mpsc::UnboundedReceiver;
 
 pub(crate) struct Fixture {
     pub(crate) run: Run,
-    pub(crate) events: UnboundedReceiver<Envelope>,
+    pub(crate) events: EventReceiver,
     pub(crate) machine: HostMachine,
     pub(crate) shell: Arc<HostShell>,
     pub(crate) runner: StepRunner,

@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, whole};
 /// Every progress sentence and warning so far.
 fn told(fixture: &mut Fixture) -> (Vec<String>, Vec<String>) {
     let (mut progress, mut warnings) = (Vec::new(), Vec::new());
-    while let Ok(envelope) = fixture.events.try_recv() {
+    while let Some(envelope) = fixture.events.try_recv() {
         match envelope.event {
             Event::Progress { message } => progress.push(message),
             Event::Warning { message, .. } => warnings.push(message),

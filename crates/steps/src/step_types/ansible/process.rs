@@ -89,6 +89,7 @@ async fn pump(child: &mut Child, output: &mut (dyn OutputSink + Send)) -> std::i
     let (mut from_stdout, mut from_stderr) = (vec![0; CHUNK], vec![0; CHUNK]);
     let (mut out_open, mut err_open, mut ended) = (true, true, None);
     while ended.is_none() || out_open || err_open {
+        output.ready().await;
         tokio::select! {
             read = stdout.read(&mut from_stdout), if out_open => match read? {
                 0 => out_open = false,

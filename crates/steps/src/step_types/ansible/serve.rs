@@ -7,11 +7,12 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::shell::quote;
+use async_trait::async_trait;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -21,6 +22,10 @@ use crate::shell::ACCOUNT;
 
 /// As much of a command's input as waits for the machine.
 const WAITING: usize = 256 << 10;
+/// As much of a command's output as waits for the plug-in, in bytes.
+const ROOM: usize = 1 << 20;
+/// What is free when more is read from the machine.
+const CHUNK: u32 = 256 << 10;
 /// A shell's exit status for a command that a signal killed is this plus the signal.
 const BY_SIGNAL: i32 = 128;
 
@@ -124,13 +129,14 @@ async fn wish(server: &PlaybookServer, wish: BootRequest, mut to: OwnedWriteHalf
 async fn exec(server: &PlaybookServer, command: &str, from: OwnedReadHalf, to: OwnedWriteHalf) {
     let (input, stdin) = tokio::io::duplex(WAITING);
     let (sender, receiver) = unbounded_channel();
+    let room = Arc::new(Semaphore::new(ROOM));
     let line = server.as_login(command);
     let run = async {
         let mut exec = Exec { command: &line, stdin: Box::new(stdin), timeout: None };
         if let Some(deadline) = server.deadline {
             exec = exec.timeout(deadline.saturating_duration_since(Instant::now()));
         }
-        let mut sink = FrameSink(sender);
+        let mut sink = FrameSink { pieces: sender, room: Arc::clone(&room) };
         let running = RunningCommand::new(&server.running);
         let ended = server.machine.exec(exec, &mut sink).await;
         drop(running);
@@ -142,11 +148,11 @@ async fn exec(server: &PlaybookServer, command: &str, from: OwnedReadHalf, to: O
             Err(error) => (b'l', error.to_string()),
         };
         // A failed write means that the plug-in is gone.
-        let _ = sink.0.send(answer(kind, content.as_bytes()));
+        let _ = sink.pieces.send((answer(kind, content.as_bytes()), 0));
     };
     tokio::select! {
         () = feed(from, input) => {}
-        ((), ()) = async { tokio::join!(run, pass_on(receiver, to)) } => {}
+        ((), ()) = async { tokio::join!(run, pass_on(receiver, to, &room)) } => {}
     }
 }
 
@@ -164,22 +170,35 @@ async fn feed(mut from: OwnedReadHalf, input: DuplexStream) {
     }
 }
 
-async fn pass_on(mut pieces: UnboundedReceiver<Vec<u8>>, mut to: OwnedWriteHalf) {
-    while let Some(piece) = pieces.recv().await {
+async fn pass_on(mut pieces: UnboundedReceiver<(Vec<u8>, usize)>, mut to: OwnedWriteHalf, room: &Semaphore) {
+    while let Some((piece, taken)) = pieces.recv().await {
         if to.write_all(&piece).await.is_err() {
-            return;
+            break;
         }
+        room.add_permits(taken);
     }
+    // Nobody waits for a plug-in that is gone.
+    room.close();
 }
 
-/// A command's output as pieces.
-struct FrameSink(UnboundedSender<Vec<u8>>);
+/// A command's output as pieces, each with the room that it takes.
+struct FrameSink {
+    pieces: UnboundedSender<(Vec<u8>, usize)>,
+    room: Arc<Semaphore>,
+}
 
+#[async_trait]
 impl OutputSink for FrameSink {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         let kind = if stream == Stream::Stdout { b'o' } else { b'e' };
+        let taken = self.room.forget_permits(bytes.len());
         // A failed send means that the plug-in is gone.
-        let _ = self.0.send(answer(kind, bytes));
+        let _ = self.pieces.send((answer(kind, bytes), taken));
+    }
+
+    async fn ready(&mut self) {
+        // Closed when the plug-in is gone.
+        let _ = self.room.acquire_many(CHUNK).await;
     }
 }
 

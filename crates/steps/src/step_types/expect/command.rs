@@ -3,35 +3,54 @@
 use std::time::Duration;
 
 use ami_bake_core::communicator::Exit;
-use ami_bake_core::output::Collect;
+use ami_bake_core::output::{OutputSink, Stream, lines};
 use ami_bake_core::plan::{Probe, Step};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Result, Run};
 
+use super::search::Search;
 use crate::poll::{Observation, PollLimits};
 use crate::shell::{Interpreter, Script, Tail};
 use crate::text::excerpt;
 
+/// Bytes of each stream's beginning that are kept for an error, which shows 200 characters. A secret may be cut only far
+/// behind them.
+const BEGINNING: usize = 64 << 10;
+
 /// How a polled command ended.
 pub(crate) struct CommandResult {
     pub(crate) exit: Exit,
-    output: Collect,
+    last_line: Option<String>,
 }
 
 impl CommandResult {
     /// In words, with the end of what it printed.
-    pub(crate) fn describe(&self, run: &Run) -> String {
+    pub(crate) fn describe(&self) -> String {
         let end = match &self.exit {
             Exit::Status(status) => format!("it exited with status {status}"),
             Exit::Signal(signal) => format!("it was killed by signal {signal}"),
             Exit::TimedOut(_) => "it timed out".to_owned(),
             Exit::Lost(_) => "the connection to the machine was lost".to_owned(),
         };
-        let (stderr, stdout) = (self.output.stderr_text(), self.output.stdout_text());
-        let said = if stderr.trim().is_empty() { stdout } else { stderr };
-        match said.lines().rev().find(|line| !line.trim().is_empty()) {
-            Some(line) => format!("{end}, its last line: {}", excerpt(&run.masker().mask(line), 200)),
+        match &self.last_line {
+            Some(line) => format!("{end}, its last line: {}", excerpt(line, 200)),
             None => end,
+        }
+    }
+}
+
+/// Reads what a command prints: it may be any amount.
+struct Watch<'a> {
+    searches: [Option<Search<'a>>; 2],
+    begins: [Vec<u8>; 2],
+}
+
+impl OutputSink for Watch<'_> {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        let begin = &mut self.begins[stream as usize];
+        begin.extend_from_slice(&bytes[..bytes.len().min(BEGINNING - begin.len())]);
+        if let Some(search) = &mut self.searches[stream as usize] {
+            search.push(bytes);
         }
     }
 }
@@ -44,12 +63,22 @@ pub(crate) async fn execute(
     text: &str,
     limit: Duration,
 ) -> Result<CommandResult> {
-    let mut output = Collect::default();
-    let mut tail = Tail::new(&mut output);
+    execute_into(run, on, step, text, limit, &mut Watch { searches: [None, None], begins: Default::default() }).await
+}
+
+async fn execute_into(
+    run: &Run,
+    on: &ConnectedMachine<'_>,
+    step: &Step,
+    text: &str,
+    limit: Duration,
+    output: &mut Watch<'_>,
+) -> Result<CommandResult> {
+    let mut tail = Tail::new(output);
     let mut script = Script::text(text, Interpreter::Any);
     script.timeout = Some(PollLimits::command(limit));
     let exit = script.execute(run, on, step, &mut tail).await?;
-    Ok(CommandResult { exit, output })
+    Ok(CommandResult { exit, last_line: tail.last_line(run) })
 }
 
 /// Whether the command's result is the expected one.
@@ -61,23 +90,23 @@ pub(super) async fn look(
     total: Duration,
 ) -> Result<Observation> {
     let Probe::Command { run: text, status, stdout, stderr } = probe else { return Ok(Observation::Met) };
-    let outcome = execute(run, on, step, text, total).await?;
+    let searches = [stdout, stderr].map(|expected| expected.as_deref().map(Search::new));
+    let mut watch = Watch { searches, begins: Default::default() };
+    let outcome = execute_into(run, on, step, text, total, &mut watch).await?;
     if outcome.exit != Exit::Status(*status) {
-        let seen = outcome.describe(run);
+        let seen = outcome.describe();
         return Ok(Observation::unmet(format!(
             "expected `{}` to exit with status {status}, but {seen}",
             excerpt(text, 80)
         )));
     }
-    let streams = [
-        ("standard output", stdout, outcome.output.stdout_text()),
-        ("standard error", stderr, outcome.output.stderr_text()),
-    ];
-    for (name, expected, seen) in streams {
-        if let Some(expected) = expected
-            && !seen.contains(expected.as_str())
+    let streams = [(Stream::Stdout, "standard output", stdout), (Stream::Stderr, "standard error", stderr)];
+    for (stream, name, expected) in streams {
+        if let (Some(expected), Some(search)) = (expected, &watch.searches[stream as usize])
+            && !search.found()
         {
-            let seen = match excerpt(&run.masker().mask(&seen), 200) {
+            let begin = lines(&watch.begins[stream as usize], run.masker()).join(" ");
+            let seen = match excerpt(&begin, 200) {
                 text if text.is_empty() => "it is empty".to_owned(),
                 text => format!("it was \"{text}\""),
             };

@@ -7,6 +7,7 @@ use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 
+use super::search::Search;
 use crate::poll::Observation;
 use crate::shell::{Program, ask};
 
@@ -78,48 +79,27 @@ async fn holds(run: &Run, on: &ConnectedMachine<'_>, path: &str, text: &str) -> 
             _ => answer.text("search the file").map(|_| false),
         };
     }
-    let mut search = Search { text: text.as_bytes(), end: Vec::new(), found: false, rest: Collect::default() };
+    let mut search = FileSearch { search: Search::new(text), errors: Collect::default() };
     let exec = Program::alone(&format!("cat < {}", quote(path))).exec();
     match run.until_cancelled(on.communicator.exec(exec, &mut search)).await?? {
-        Exit::Status(0) => Ok(search.found),
+        Exit::Status(0) => Ok(search.search.found()),
         exit => {
-            Err(Error::build(format!("read `{path}` on the machine: {exit:?} {}", search.rest.stderr_text().trim())))
+            Err(Error::build(format!("read `{path}` on the machine: {exit:?} {}", search.errors.stderr_text().trim())))
         }
     }
 }
 
-/// Searches a stream for a text, and keeps only as much as could be its beginning.
-struct Search<'a> {
-    text: &'a [u8],
-    end: Vec<u8>,
-    found: bool,
-    rest: Collect,
+/// Searches standard output.
+struct FileSearch<'a> {
+    search: Search<'a>,
+    errors: Collect,
 }
 
-impl OutputSink for Search<'_> {
+impl OutputSink for FileSearch<'_> {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
-        if stream == Stream::Stderr {
-            return self.rest.write(stream, bytes);
-        }
-        self.end.extend_from_slice(bytes);
-        self.found |= self.end.windows(self.text.len()).any(|window| window == self.text);
-        let over = self.end.len().saturating_sub(self.text.len() - 1);
-        self.end.drain(..over);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_found_across_chunks() {
-        for cut in 0..12 {
-            let mut search = Search { text: b"ab\ncd", end: Vec::new(), found: false, rest: Collect::default() };
-            let (one, two) = b"xx ab\ncd yy ".split_at(cut);
-            search.write(Stream::Stdout, one);
-            search.write(Stream::Stdout, two);
-            assert!(search.found, "{cut}");
+        match stream {
+            Stream::Stdout => self.search.push(bytes),
+            Stream::Stderr => self.errors.write(stream, bytes),
         }
     }
 }

@@ -5,6 +5,7 @@ mod command;
 mod file;
 mod http;
 mod port;
+mod search;
 mod step;
 mod system;
 

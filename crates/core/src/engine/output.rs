@@ -1,0 +1,85 @@
+//! The output of a step: what is shown of it, and all of it in a file.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::event::Event;
+use crate::output::{Live, LiveOutput, OutputSink, StepLog, Stream};
+use crate::plan::Phase;
+use crate::run::Run;
+
+/// How long a machine waits for a reader of the log. One that stalls must not hold up a bake.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Takes the output of one attempt of a step.
+pub(super) struct StepOutput {
+    live: Live<StepEvents>,
+    run: Run,
+    log: Option<StepLog>,
+}
+
+impl StepOutput {
+    /// Begins an attempt.
+    pub(super) fn new(run: &Run, phase: Phase, index: usize, attempt: u32) -> Self {
+        let log = run.logs().map(|folder| {
+            let image = run.image().map(ToString::to_string).unwrap_or_default();
+            let again = if attempt > 1 { format!("-attempt-{attempt}") } else { String::new() };
+            folder.begin(&format!("{image}-{}-{}{again}.log", phase.as_str(), index + 1), run.masker())
+        });
+        let advice = log.is_none().then_some("--log-dir keeps all of it in files");
+        let events = StepEvents { run: run.clone(), phase, index };
+        Self { live: Live::new(events, run.clock_handle(), run.masker(), advice), run: run.clone(), log }
+    }
+
+    /// Shows what has no line end yet, and ends the log.
+    pub(super) fn finish(mut self) {
+        self.live.finish();
+        if let Some(Err(error)) = self.log.map(StepLog::finish) {
+            let causes = error.causes().into_iter().map(|cause| format!(": {cause}"));
+            self.run.warn(format!("{}{}", error.message(), causes.collect::<String>()), None);
+        }
+    }
+}
+
+#[async_trait]
+impl OutputSink for StepOutput {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        if let Some(log) = &mut self.log {
+            log.write(stream, bytes);
+        }
+        self.live.write(stream, bytes);
+    }
+
+    async fn ready(&mut self) {
+        self.live.ready().await;
+    }
+}
+
+/// Emits lines of a step as events.
+struct StepEvents {
+    run: Run,
+    phase: Phase,
+    index: usize,
+}
+
+#[async_trait]
+impl LiveOutput for StepEvents {
+    fn show(&mut self, stream: Stream, line: String, forced: bool) -> bool {
+        let event = Event::StepOutput { phase: self.phase, index: self.index, stream, line };
+        if forced {
+            self.run.emit(event);
+            true
+        } else {
+            self.run.offer(event)
+        }
+    }
+
+    async fn room(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.run.events().room() => true,
+            () = self.run.clock().sleep(PATIENCE) => false,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Takers of raw output.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// Which of a command's two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+}
+
+/// Takes raw output as it arrives.
+///
+/// A sink keeps a bounded part of what it takes, whatever a machine prints.
+#[async_trait]
+pub trait OutputSink: Send {
+    /// Takes the next bytes of one stream; chunk borders mean nothing.
+    fn write(&mut self, stream: Stream, bytes: &[u8]);
+
+    /// Waits until the sink has room for another chunk. Who reads from a machine calls this before it reads on: then the
+    /// machine waits, by a full pipe or a closed SSH window, and nothing is stored here.
+    async fn ready(&mut self) {}
+}
+
+/// Keeps the beginning of both streams in memory, up to a limit; for commands of our own whose answer is read by the
+/// program.
+#[derive(Debug, Default)]
+pub struct Collect {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// No answer that this program reads is longer (the longest, a list of all packages, has 2 MB); a machine that prints more
+/// is cut here, not stored.
+const COLLECT_LIMIT: usize = 8 << 20;
+
+impl OutputSink for Collect {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        let buffer = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let free = COLLECT_LIMIT.saturating_sub(buffer.len());
+        buffer.extend_from_slice(&bytes[..bytes.len().min(free)]);
+    }
+}
+
+impl Collect {
+    /// Standard output as text, invalid UTF-8 replaced.
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard error as text, invalid UTF-8 replaced.
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
