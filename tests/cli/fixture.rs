@@ -38,6 +38,11 @@ impl Fixture {
         self
     }
 
+    /// The folder, to call other programs in.
+    pub(crate) fn dir(&self) -> &TestDir {
+        &self.dir
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.dir.command(env!("CARGO_BIN_EXE_ami-bake"), arguments);
         command.envs(self.variables.iter().cloned());

@@ -201,10 +201,10 @@ fn a_dry_run_creates_nothing() {
     assert_eq!(plan["matrix"]["include"][0]["image"], "web");
 }
 
-/// After SIGINT and after SIGTERM: 130, an hour before its step would end, with a report. Nothing of the sandbox lives on.
+/// After SIGINT, SIGTERM and SIGQUIT: 130, an hour before its step would end, with a report. Nothing of the sandbox lives on.
 #[test]
 fn a_cancelled_bake_ends_with_a_report() {
-    for name in ["INT", "TERM"] {
+    for name in ["INT", "TERM", "QUIT"] {
         let marker = format!("{}", 3600 + std::process::id() % 1000);
         let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", &format!("echo here; sleep {marker};")));
         let child = fixture.command(&["bake"]).spawn().unwrap();
@@ -218,7 +218,7 @@ fn a_cancelled_bake_ends_with_a_report() {
 }
 
 /// Whether a process with exactly this command line runs on this machine.
-fn alive(command: &str) -> bool {
+pub(crate) fn alive(command: &str) -> bool {
     let wanted = command.replace(' ', "\0") + "\0";
     std::fs::read_dir("/proc")
         .unwrap()

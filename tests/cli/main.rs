@@ -28,5 +28,7 @@ mod https;
 mod import;
 mod local;
 #[cfg(feature = "local")]
+mod output;
+#[cfg(feature = "local")]
 mod uploads;
 mod usage;

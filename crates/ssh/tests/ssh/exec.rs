@@ -1,5 +1,6 @@
 //! Commands: output, input, status, signal, time-out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::ErrorKind;
@@ -8,7 +9,9 @@ use ami_bake_core::output::{Collect, OutputSink, Stream};
 use ami_bake_ssh::Ssh;
 use ami_bake_testkit::output::FirstOutput;
 use ami_bake_testkit::wait::within_limit;
+use async_trait::async_trait;
 use tokio::io::AsyncReadExt;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::sshd::{LATER, Sshd, matching, run, running, soon};
@@ -127,6 +130,71 @@ impl OutputSink for Flood {
     fn write(&mut self, _: Stream, bytes: &[u8]) {
         self.0 += bytes.len();
     }
+}
+
+/// A sink without room: the machine waits, and nothing is stored here.
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_has_no_room_stays_on_the_machine() {
+    const ALL: usize = 200_000_000;
+    let sshd = Sshd::start();
+    let ssh = sshd.connect().await;
+    let mut sink = Gated { taken: 0, open: Arc::new(Semaphore::new(0)), begun: Arc::default() };
+    let (open, begun) = (Arc::clone(&sink.open), Arc::clone(&sink.begun));
+    let command = format!("exec head -c {ALL} /dev/zero");
+    let watched = async {
+        begun.notified().await;
+        // Until no more of it leaves the machine: twice the same.
+        let mut before = 0;
+        loop {
+            let sent = written(&format!("head -c {ALL} /dev/zero"));
+            if sent > 0 && sent == before {
+                break sent;
+            }
+            before = sent;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let ran = async {
+        let exit = ssh.exec(Exec::new(&command), &mut sink).await.unwrap();
+        (exit, sink.taken)
+    };
+    let opened = async {
+        let sent = watched.await;
+        open.close();
+        sent
+    };
+    let ((exit, taken), sent) = within_limit("the command does not end", async { tokio::join!(ran, opened) }).await;
+    assert!(sent < 40_000_000, "{sent} bytes left the machine");
+    assert_eq!((exit, taken), (Exit::Status(0), ALL));
+}
+
+/// Takes one chunk, and the others once the gate is closed for good.
+struct Gated {
+    taken: usize,
+    open: Arc<Semaphore>,
+    begun: Arc<Notify>,
+}
+
+#[async_trait]
+impl OutputSink for Gated {
+    fn write(&mut self, _: Stream, bytes: &[u8]) {
+        self.taken += bytes.len();
+    }
+
+    async fn ready(&mut self) {
+        self.begun.notify_one();
+        let _ = self.open.acquire().await;
+    }
+}
+
+/// The bytes that the process with this command line has written (proc_pid_io(5)); 0 when there is none.
+fn written(command: &str) -> usize {
+    let wanted = command.replace(' ', "\0") + "\0";
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let mut process =
+        processes.filter(|path| std::fs::read(path.join("cmdline")).is_ok_and(|words| words == wanted.as_bytes()));
+    let io = process.next().and_then(|path| std::fs::read_to_string(path.join("io")).ok()).unwrap_or_default();
+    io.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
 }
 
 /// `daemon &` in a step holds the streams open for ever; the step is over all the same, and the daemon lives.

@@ -1,0 +1,188 @@
+//! Output of any amount, and readers of the log that are slow, stall or go away. Memory is measured, never time.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use ami_bake_testkit::test_dir::signal;
+use ami_bake_testkit::wait;
+use serde_json::Value;
+
+use crate::fixture::Fixture;
+use crate::local::alive;
+
+/// Bytes of memory that output may cost, whatever it is.
+const MEMORY: usize = 40 << 20;
+
+/// A bake of these steps; the last one sleeps for `last` seconds.
+fn bake_of(steps: &[&str], last: &str) -> Fixture {
+    let mut manifest =
+        "format: 1\nname: shop\nplatform: local\nimages:\n  web:\n    source: {local: host}\n    build:\n".to_owned();
+    for step in steps.iter().chain([&format!("exec sleep {last}").as_str()]) {
+        manifest.push_str(&format!("      - run: |\n          {step}\n"));
+    }
+    Fixture::with(&manifest)
+}
+
+/// A number of seconds that no other test sleeps.
+fn seconds(number: u32) -> String {
+    format!("{}", 5000 + number * 100_000 + std::process::id() % 90_000)
+}
+
+/// The most memory that a process has had, in bytes (proc_pid_status(5)).
+fn peak(process: &Child) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+fn to_file(command: &mut Command, file: &Path) {
+    let file = File::create(file).unwrap();
+    command.stdout(file.try_clone().unwrap()).stderr(file);
+}
+
+fn is_cancelled(fixture: &Fixture) {
+    let report: Value = serde_json::from_str(&fixture.read("bake-report.json")).unwrap();
+    assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&130.into(), &"cancelled".into()));
+    let ledgers = std::fs::read_dir(fixture.path("state/ami-bake")).unwrap().flatten();
+    assert!(ledgers.into_iter().all(|entry| !entry.path().to_string_lossy().ends_with(".ledger.jsonl")));
+}
+
+/// The peak of a bake of these steps, and its log.
+fn measure(number: u32, steps: &[&str], arguments: &[&str]) -> (usize, Fixture, String) {
+    let last = seconds(number);
+    let fixture = bake_of(steps, &last);
+    let mut command = fixture.command(&[&["bake"], arguments].concat());
+    to_file(&mut command, &fixture.path("log"));
+    let mut child = command.spawn().unwrap();
+    wait::until_true("the last step never began", || {
+        assert!(child.try_wait().unwrap().is_none(), "{}", fixture.read("log"));
+        alive(&format!("sleep {last}"))
+    });
+    let peak = peak(&child);
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    is_cancelled(&fixture);
+    let log = fixture.read("log");
+    (peak, fixture, log)
+}
+
+#[test]
+fn output_of_every_kind_takes_bounded_memory() {
+    let (base, _, _) = measure(1, &["true"], &[]);
+    let kinds = [
+        "yes | head -c 20000000 || true",
+        "yes $(printf %099d 0) | head -c 50000000 || true",
+        "yes 50% of everything | head -c 5000000 | tr '\\n' '\\r' || true",
+        "head -c 50000000 /dev/zero | tr '\\0' x",
+        "head -c 20000000 /dev/urandom; echo >&2; head -c 5000000 /dev/urandom >&2",
+        "yes | head -c 5000000 | sed 's/^/\\x1b]0;/' || true",
+    ];
+    let (peak, _, log) = measure(2, &kinds, &[]);
+    assert!(peak < base + MEMORY, "{peak} bytes, {base} without output");
+    for part in
+        ["[ami-bake: ", " not shown: the log shows 1 MB per second", "[cut, the line goes on]", "50% of everything"]
+    {
+        assert!(log.contains(part), "{part}");
+    }
+    assert_eq!(log.matches("50% of everything").count(), 2, "the step's name, and the last state of its bar");
+}
+
+#[test]
+fn the_whole_output_is_in_the_log_folder() {
+    let flood = "seq 1000000; printf '\\033[1mbold\\033[0m 10%%\\r20%%\\rdone\\n' >&2";
+    let again = "test -e /tmp/again || { touch /tmp/again; echo first; exit 1; }; echo \"second $TOKEN\"";
+    let fixture = bake_of(&[flood, again], "0");
+    let manifest = fixture
+        .read("bake.yml")
+        .replace("images:", "secrets: [TOKEN]\nimages:")
+        .replace("          test -e", "          # try it twice\n          test -e");
+    let at = manifest.rfind("      - run: |\n          exec sleep").unwrap();
+    let env = "        retries: 1\n        env: {TOKEN: \"${{ secrets.TOKEN }}\"}\n";
+    fixture.write("bake.yml", &format!("{}{env}{}", &manifest[..at], &manifest[at..]));
+    let fixture = fixture.variable("TOKEN", "walnut-tree-4711");
+    let outcome = fixture.run(&["bake", "--until", "validate", "--log-dir", "logs/all"]).exits(0);
+    assert!(outcome.stderr.contains("not shown: the log shows 1 MB per second"), "{}", outcome.stderr.len());
+    // Where everything is kept, nobody is told how to keep it.
+    assert!(!outcome.stderr.contains("--log-dir"));
+    let log = fixture.read("logs/all/web-build-1.log");
+    let numbers: Vec<&str> = log.lines().filter(|line| !line.contains("bold")).collect();
+    assert_eq!((numbers.len(), numbers[0], numbers[999_999]), (1_000_000, "1", "1000000"));
+    assert_eq!(log.lines().filter(|line| *line == "done").count() + numbers.len(), log.lines().count() + 1);
+    assert_eq!(fixture.read("logs/all/web-build-2.log"), "first\n");
+    assert_eq!(fixture.read("logs/all/web-build-2-attempt-2.log"), "second ***\n");
+
+    fixture.write("file", "");
+    fixture.run(&["bake", "--log-dir", "file/logs"]).exits(2).says("create the folder file/logs for logs");
+}
+
+#[test]
+fn a_reader_that_stalls_holds_up_neither_the_bake_nor_its_cancel() {
+    let last = seconds(3);
+    let fixture = bake_of(&["yes $(printf %099d 0) | head -c 50000000 || true"], &last);
+    // Nobody reads either pipe.
+    let mut child = fixture.command(&["bake"]).spawn().unwrap();
+    wait::until_true("the bake waits for its reader", || alive(&format!("sleep {last}")));
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    is_cancelled(&fixture);
+    assert!(!alive(&format!("sleep {last}")), "the step lives on");
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_bake() {
+    for arguments in [&["bake"][..], &["bake", "--json"]] {
+        let fixture = bake_of(&["yes | head -c 1000000 || true"], "0");
+        let mut child = fixture.command(arguments).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let report: Value = serde_json::from_str(&fixture.read("bake-report.json")).unwrap();
+        assert_eq!(report["images"][0]["status"], "baked");
+    }
+}
+
+/// The terminal goes away, as when a window is closed or an SSH connection is lost: the kernel sends SIGHUP, and whatever
+/// is written to the terminal fails.
+#[test]
+fn a_terminal_that_is_closed_cancels_the_bake() {
+    // With a shell between, which hangs up too, and without.
+    for (number, line) in [(4, "exec ami-bake bake"), (5, "ami-bake bake; true")] {
+        let last = seconds(number);
+        let fixture = bake_of(&["yes | head -c 1000000 || true"], &last);
+        let line = line.replace("ami-bake", env!("CARGO_BIN_EXE_ami-bake"));
+        // The test itself may run under nohup.
+        let arguments = ["--default-signal=HUP", "script", "-qefc", &line, "/dev/null"];
+        let mut command = fixture.dir().command("env", &arguments);
+        let mut terminal = command.env("SHELL", "/bin/sh").stdout(Stdio::null()).spawn().unwrap();
+        wait::until_true("the last step never began", || alive(&format!("sleep {last}")));
+        terminal.kill().unwrap();
+        terminal.wait().unwrap();
+        wait::until_true("the bake goes on", || fixture.path("bake-report.json").exists());
+        wait::until_true("the step lives on", || !alive(&format!("sleep {last}")));
+        let left = || {
+            std::fs::read_dir(fixture.path("state/ami-bake"))
+                .unwrap()
+                .flatten()
+                .any(|entry| entry.path().to_string_lossy().ends_with(".ledger.jsonl"))
+        };
+        wait::until_true("the ledger is left", || !left());
+        is_cancelled(&fixture);
+    }
+}
+
+#[test]
+fn under_nohup_a_hang_up_is_ignored() {
+    let last = seconds(6);
+    let fixture = bake_of(&[], &last);
+    let arguments = ["--ignore-signal=HUP", env!("CARGO_BIN_EXE_ami-bake"), "bake"];
+    let mut child = fixture.dir().command("env", &arguments).spawn().unwrap();
+    wait::until_true("the step never began", || alive(&format!("sleep {last}")));
+    signal(&child, "HUP");
+    // Signals of one process arrive in the order of their numbers: had it listened for this one, TERM were the second.
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("Cancelling") && !text.contains("Quitting now"), "{text}");
+    is_cancelled(&fixture);
+}
