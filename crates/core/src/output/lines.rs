@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memrchr};
 
 use super::clean::Cleaner;
 use crate::mask::{MaskStream, Masker};
@@ -59,7 +59,7 @@ impl LineSplitter {
     /// Takes bytes and hands each line that they complete to `emit`, until that returns false. Returns how many bytes were
     /// taken: fewer than there are only after `emit` returned false.
     pub fn feed(&mut self, bytes: &[u8], emit: &mut dyn FnMut(Line) -> bool) -> usize {
-        let mut at = 0;
+        let mut at = self.skip_states(bytes);
         while at < bytes.len() {
             let rest = &bytes[at..];
             let end = memchr2(b'\n', b'\r', rest);
@@ -77,8 +77,11 @@ impl LineSplitter {
                 self.cleaner.end(&mut self.text);
                 if rest[length] == b'\r' && !self.spilled {
                     self.returned = true;
-                } else if !self.end(emit) {
-                    return at;
+                } else {
+                    if !self.end(emit) {
+                        return at;
+                    }
+                    at += self.skip_states(&bytes[at..]);
                 }
             }
         }
@@ -107,6 +110,25 @@ impl LineSplitter {
     /// What a progress bar shows now: the text before a CR after which nothing came yet.
     pub fn redrawn(&self) -> Option<String> {
         (self.returned && !self.text.is_empty()).then(|| self.masker.mask(&self.text))
+    }
+
+    /// Skips to the last whole state of a progress bar; the number of bytes that are skipped. Only saves time.
+    fn skip_states(&mut self, bytes: &[u8]) -> usize {
+        let line = &bytes[..memchr(b'\n', bytes).unwrap_or(bytes.len())];
+        let Some(last) = memrchr(b'\r', line) else { return 0 };
+        let Some(before) = memrchr(b'\r', &line[..last]) else { return 0 };
+        let state = &line[before + 1..last];
+        if self.spilled || state.len() >= LINE_LIMIT {
+            return 0;
+        }
+        let (mut cleaner, mut text) = (Cleaner::default(), String::new());
+        cleaner.push(state, &mut text);
+        cleaner.end(&mut text);
+        if text.is_empty() {
+            return 0;
+        }
+        (self.cleaner, self.text, self.returned) = (Cleaner::default(), text, true);
+        last + 1
     }
 
     fn push(&mut self, piece: &[u8]) {
@@ -210,6 +232,7 @@ mod tests {
         let bar: String = (0..=100).map(|percent| format!("\r\u{1b}[2Kload {percent}%")).collect();
         assert_eq!(in_chunks(&[bar.as_bytes(), b"\r\x1b[K\nnext"]), ["load 100%", "next"]);
         assert_eq!(in_chunks(&[b"10%\r20%\r", b"done\r\n"]), ["done"]);
+        assert_eq!(in_chunks(&[b"a\n1\r2\r3\r\r\nb\n4\r5\r6", b"7\r\n8\r9\r\x1b[K\r\n"]), ["a", "3", "b", "67", "9"]);
         let mut splitter = LineSplitter::new(Arc::default());
         splitter.feed(b"10%\r20%\r", &mut |_| panic!("no line ended"));
         assert_eq!(splitter.redrawn().as_deref(), Some("20%"));
