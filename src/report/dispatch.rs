@@ -86,9 +86,11 @@ impl Dispatcher {
         self.snapshot.clone()
     }
 
-    /// Waits for the last event, and until it has been shown. A reader that stalls is not waited for without end.
-    pub(crate) async fn finish(self) -> Report {
+    /// Waits for the last event, calls `ended`, and waits until everything has been shown. A reader that stalls is not
+    /// waited for without end.
+    pub(crate) async fn finish(self, ended: impl FnOnce()) -> Report {
         let report = self.task.await.unwrap_or_default();
+        ended();
         self.display.finish().await;
         report
     }

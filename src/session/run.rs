@@ -120,8 +120,7 @@ impl Session {
     /// Ends the run and returns its report.
     pub(crate) async fn end_with_report(self, exit_code: u8) -> Report {
         self.run.emit(Event::RunFinished { exit_code, report: None });
-        let report = self.dispatcher.finish().await;
-        self.run.ledger().finish();
+        let report = self.dispatcher.finish(|| self.run.ledger().finish()).await;
         self.host.run_ended(&report, self.run.masker()).await;
         report
     }
