@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::mask::Masker;
-use ami_bake_core::output::{Collect, Lines, OutputSink, Stream, sanitize};
+use ami_bake_core::output::{Collect, LineSplitter, OutputSink, Stream, sanitize};
 use ami_bake_core::plan::{DownloadStep, OnFailure, Step, StepAction};
 use ami_bake_core::provision::{ConnectedMachine, Provisioner as _};
 use ami_bake_core::{Error, Result, Route};
@@ -81,17 +81,20 @@ pub(super) fn output(input: &[u8]) {
     masker.add("a-secret-value");
     let split = |size: usize| {
         let mut found = Vec::new();
-        let mut lines = Lines::new(|_, line: String| found.push(line)).with_secrets(Arc::clone(&masker));
+        let mut keep = |line| {
+            found.push(line);
+            true
+        };
+        let mut lines = LineSplitter::new(Arc::clone(&masker));
         for chunk in input.chunks(size.max(1)) {
-            lines.write(Stream::Stdout, chunk);
+            lines.feed(chunk, &mut keep);
         }
-        lines.finish();
-        drop(lines);
+        lines.finish(&mut keep);
         found
     };
     let whole = split(input.len());
     assert_eq!(whole, split(7), "the lines depend on the chunks");
-    for line in &whole {
+    for line in whole.iter().map(|line| &line.text) {
         assert!(!line.chars().any(|character| character.is_control() && character != '\t'), "{line:?}");
         let _ = masker.mask(line);
     }

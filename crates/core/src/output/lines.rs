@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 use super::clean::Cleaner;
 use crate::mask::{MaskStream, Masker};
 
 /// A line longer than this is cut into several, in bytes: memory is bounded whatever a machine prints.
 pub const LINE_LIMIT: usize = 16 << 10;
+
+/// States of a progress bar that are skipped are shorter. One of that many bytes that are not UTF-8 is shorter than a line.
+const STATE: usize = LINE_LIMIT / 4;
 
 /// A line, sanitized and masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +77,7 @@ impl LineSplitter {
             }
             if end == Some(length) {
                 at += 1;
-                self.cleaner.end(&mut self.text);
+                self.settle();
                 if rest[length] == b'\r' && !self.spilled {
                     self.returned = true;
                 } else {
@@ -90,7 +93,7 @@ impl LineSplitter {
 
     /// Emits what is left. Call it when the stream has ended.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Line) -> bool) {
-        self.cleaner.end(&mut self.text);
+        self.settle();
         if !self.pass(emit) {
             return;
         }
@@ -118,7 +121,10 @@ impl LineSplitter {
         let Some(last) = memrchr(b'\r', line) else { return 0 };
         let Some(before) = memrchr(b'\r', &line[..last]) else { return 0 };
         let state = &line[before + 1..last];
-        if self.spilled || state.len() >= LINE_LIMIT {
+        // What is too long to be drawn anew is a line of its own.
+        let mut from = 0;
+        let long = memchr_iter(b'\r', &line[..=last]).any(|end| end - std::mem::replace(&mut from, end + 1) >= STATE);
+        if self.spilled || long || self.text.len() >= STATE {
             return 0;
         }
         let (mut cleaner, mut text) = (Cleaner::default(), String::new());
@@ -144,6 +150,16 @@ impl LineSplitter {
         } else {
             self.cleaner.push(piece, &mut self.text);
         }
+    }
+
+    /// The line, or one state of it, ends: so does a character that it began.
+    fn settle(&mut self) {
+        let mut rest = String::new();
+        self.cleaner.end(&mut rest);
+        if !rest.is_empty() && std::mem::take(&mut self.returned) {
+            self.text.clear();
+        }
+        self.text.push_str(&rest);
     }
 
     /// The line ends.
@@ -254,6 +270,18 @@ mod tests {
             splitter.feed(&vec![b'x'; LINE_LIMIT], &mut |_| panic!("no line"));
         }
         assert_eq!(splitter.text.capacity(), 0);
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_chunks() {
+        let long = "z".repeat(LINE_LIMIT + 5);
+        let text =
+            format!("a\rb\r\u{1b}[K\r\nc\r{long}\rd\re\rf\r\n1\r2\rü\r{long}\n{long}\r\n\r\rg\rh\ri").into_bytes();
+        let text = [&text[..], b"\r\xc3\rj\r\xe2\x82\r\n\xff\r\xfe\rk\xf0\x9f"].concat();
+        let whole = in_chunks(&[&text]);
+        for size in [1, 2, 3, 7, 1000, LINE_LIMIT - 1, LINE_LIMIT + 1] {
+            assert_eq!(in_chunks(&text.chunks(size).collect::<Vec<_>>()), whole, "{size}");
+        }
     }
 
     #[test]
