@@ -63,14 +63,15 @@ impl Session {
     /// When the ledger can't be written, or the folder for logs can't be created.
     pub(crate) fn begin(mut settings: Settings, host: &Arc<dyn Host>) -> Result<Self> {
         let id = Uuid::now_v7().simple().to_string();
+        let created = Arc::clone(host);
+        let logs = settings.logs.take().map(|folder| LogFolder::create(folder, move |path| created.file_created(path)));
+        let logs = logs.transpose()?;
         let ledger =
             if settings.creates { Ledger::create(&ledgers(host.as_ref())?, &id)? } else { Ledger::in_memory(&id) };
         if let Some(path) = ledger.path() {
             host.ledger_created(path);
         }
-        let created = Arc::clone(host);
-        let logs = settings.logs.take().map(|folder| LogFolder::create(folder, move |path| created.file_created(path)));
-        Ok(Self::with_logs(id, ledger, logs.transpose()?, settings, host))
+        Ok(Self::with_logs(id, ledger, logs, settings, host))
     }
 
     /// Begins a run that continues with a ledger, which may be another run's.

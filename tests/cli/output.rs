@@ -52,7 +52,7 @@ fn is_cancelled(fixture: &Fixture) {
 fn measure(number: u32, steps: &[&str], arguments: &[&str]) -> (usize, Fixture, String) {
     let last = seconds(number);
     let fixture = bake_of(steps, &last);
-    let mut command = fixture.command(&[&["bake"], arguments].concat());
+    let mut command = fixture.command(&[&["bake"][..], arguments].concat());
     to_file(&mut command, &fixture.path("log"));
     let mut child = command.spawn().unwrap();
     wait::until_true("the last step never began", || {
@@ -73,7 +73,7 @@ fn output_of_every_kind_takes_bounded_memory() {
     let kinds = [
         "yes | head -c 20000000 || true",
         "yes $(printf %099d 0) | head -c 50000000 || true",
-        "yes 50% of everything | head -c 5000000 | tr '\\n' '\\r' || true",
+        "yes 50% of everything | head -n 250000 | tr '\\n' '\\r' || true",
         "head -c 50000000 /dev/zero | tr '\\0' x",
         "head -c 20000000 /dev/urandom; echo >&2; head -c 5000000 /dev/urandom >&2",
         "yes | head -c 5000000 | sed 's/^/\\x1b]0;/' || true",
@@ -85,7 +85,8 @@ fn output_of_every_kind_takes_bounded_memory() {
     {
         assert!(log.contains(part), "{part}");
     }
-    assert_eq!(log.matches("50% of everything").count(), 2, "the step's name, and the last state of its bar");
+    let states = log.lines().filter(|line| line.ends_with(" | 50% of everything")).count();
+    assert!((1..100).contains(&states), "{states} states of a progress bar are shown");
 }
 
 #[test]
@@ -106,9 +107,8 @@ fn the_whole_output_is_in_the_log_folder() {
     // Where everything is kept, nobody is told how to keep it.
     assert!(!outcome.stderr.contains("--log-dir"));
     let log = fixture.read("logs/all/web-build-1.log");
-    let numbers: Vec<&str> = log.lines().filter(|line| !line.contains("bold")).collect();
-    assert_eq!((numbers.len(), numbers[0], numbers[999_999]), (1_000_000, "1", "1000000"));
-    assert_eq!(log.lines().filter(|line| *line == "done").count() + numbers.len(), log.lines().count() + 1);
+    let (bars, numbers): (Vec<&str>, Vec<&str>) = log.lines().partition(|line| *line == "done");
+    assert_eq!((bars.len(), numbers.len(), numbers[0], numbers[999_999]), (1, 1_000_000, "1", "1000000"));
     assert_eq!(fixture.read("logs/all/web-build-2.log"), "first\n");
     assert_eq!(fixture.read("logs/all/web-build-2-attempt-2.log"), "second ***\n");
 
@@ -183,6 +183,6 @@ fn under_nohup_a_hang_up_is_ignored() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("Cancelling") && !text.contains("Quitting now"), "{text}");
+    assert!(!text.contains("Quitting now"), "{text}");
     is_cancelled(&fixture);
 }
