@@ -215,3 +215,33 @@ fn signal(name: &str) -> i32 {
         _ => 127,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_plug_in_that_does_not_read_makes_the_machine_wait() {
+        const PIECE: usize = 64 << 10;
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (sender, receiver) = unbounded_channel();
+        let room = Arc::new(Semaphore::new(ROOM));
+        let mut sink = FrameSink { pieces: sender, room: Arc::clone(&room) };
+        let (_, to) = ours.into_split();
+        let passing = tokio::spawn(async move { pass_on(receiver, to, &room).await });
+        let mut written = 0;
+        while sink.ready().now_or_never().is_some() {
+            sink.write(Stream::Stdout, &[0; PIECE]);
+            written += PIECE;
+            tokio::task::yield_now().await;
+        }
+        // And what the socket itself holds.
+        assert!((ROOM / 2..2 * ROOM).contains(&written), "{written}");
+        // Nothing waits for one that is gone.
+        drop(theirs);
+        sink.ready().await;
+        passing.await.unwrap();
+    }
+}

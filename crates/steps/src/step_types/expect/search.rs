@@ -47,7 +47,7 @@ mod tests {
         }
         assert!(Search::new("").found());
         let mut search = Search::new("ab");
-        search.push(&[b'a'; 100_000]);
+        search.push(&vec![b'a'; 100_000]);
         assert!(!search.found() && search.end.len() == 1);
     }
 }
