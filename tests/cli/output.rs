@@ -172,7 +172,7 @@ fn under_nohup_a_hang_up_is_ignored() {
     let last = seconds(6);
     let fixture = bake_of(&[], &last);
     let arguments = ["--ignore-signal=HUP", env!("CARGO_BIN_EXE_ami-bake"), "bake"];
-    let mut child = fixture.dir().command("env", &arguments).spawn().unwrap();
+    let child = fixture.dir().command("env", &arguments).spawn().unwrap();
     wait::until_true("the step never began", || alive(&format!("sleep {last}")));
     signal(&child, "HUP");
     // Signals of one process arrive in the order of their numbers: had it listened for this one, TERM were the second.
