@@ -91,10 +91,12 @@ impl Cleaner {
             }
             (State::Escape, '[') => State::Control,
             (State::Escape, ']' | 'P' | 'X' | '^' | '_') => State::String,
-            (State::Escape, _) | (State::Control, '\u{40}'..='\u{7e}') | (State::String, '\u{7}') => State::Text,
+            (State::Escape, _)
+            | (State::Control, '\u{40}'..='\u{7e}')
+            | (State::String, '\u{7}')
+            | (State::StringEscape, '\\') => State::Text,
             (State::String, '\u{1b}') => State::StringEscape,
             (state @ (State::Control | State::String), _) => state,
-            (State::StringEscape, '\\') => State::Text,
             (State::StringEscape, character) => {
                 self.state = State::Text;
                 return self.step(character, clean);

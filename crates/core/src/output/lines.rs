@@ -165,8 +165,8 @@ impl LineSplitter {
     /// The line ends.
     fn end(&mut self, emit: &mut dyn FnMut(Line) -> bool) -> bool {
         self.returned = false;
-        let blank = self.text.is_empty() && !std::mem::take(&mut self.spilled);
-        if blank {
+        let spilled = std::mem::take(&mut self.spilled);
+        if self.text.is_empty() && !spilled {
             return true;
         }
         self.text.push('\n');
