@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::mask::Masker;
-use ami_bake_core::output::{Collect, LineSplitter, OutputSink, Stream, sanitize};
+use ami_bake_core::output::{Collect, Line, LineSplitter, OutputSink, Stream, sanitize};
 use ami_bake_core::plan::{DownloadStep, OnFailure, Step, StepAction};
 use ami_bake_core::provision::{ConnectedMachine, Provisioner as _};
 use ami_bake_core::{Error, Result, Route};
@@ -81,7 +81,7 @@ pub(super) fn output(input: &[u8]) {
     masker.add("a-secret-value");
     let split = |size: usize| {
         let mut found = Vec::new();
-        let mut keep = |line| {
+        let mut keep = |line: Line| {
             found.push(line);
             true
         };
