@@ -110,7 +110,9 @@ pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Ma
     galaxy(fields);
     let groups = fields.get("inventory_groups").map(|groups| context.texts(&groups)).unwrap_or_default();
     let mut steps = step(fields, build, context, env, &|_| groups.clone());
-    steps.iter_mut().for_each(|step| step.set("host", LOCAL));
+    for step in &mut steps {
+        step.set("host", LOCAL);
+    }
     steps
 }
 

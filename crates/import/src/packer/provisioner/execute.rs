@@ -223,7 +223,7 @@ impl Reading {
                 "--login" => login = true,
                 "--stdin" | "--non-interactive" | "--reset-timestamp" => {}
                 "--user" => user = own(words).unwrap_or_default(),
-                _ if option.starts_with("--user=") => user = option["--user=".len()..].to_owned(),
+                _ if option.starts_with("--user=") => option["--user=".len()..].clone_into(&mut user),
                 _ if option.starts_with("--") => return Err(format!("`sudo {option}`")),
                 _ => {
                     let mut flags = option[1..].chars();
