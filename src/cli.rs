@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::commands::{
     bake, check, completions, component, images, import, init, matrix, plan, publish, schema, sweep, test,
 };
+use crate::out::own;
 use crate::program::Program;
 use crate::runtime::block_on;
 use crate::{error, features};
@@ -84,9 +85,18 @@ pub(crate) fn run(program: &Program) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors. clap writes each text to the right stream.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 });
+            let (rendered, host) = (error.render(), program.host.as_ref());
+            // Help and version are no errors, and quote nobody.
+            if !error.use_stderr() {
+                let coloured = host.ui().paint_data.on;
+                host.data(&if coloured { own(&rendered.ansi().to_string()) } else { rendered.to_string() });
+                return ExitCode::SUCCESS;
+            }
+            let text = rendered.to_string();
+            let word = "error:";
+            let what = text.strip_prefix(word).unwrap_or(&text);
+            host.say(&format!("{}{what}", host.ui().paint.bad(word)));
+            return ExitCode::from(ErrorKind::Usage.exit_code());
         }
     };
     let code = cli.command.run(program).unwrap_or_else(|error| {

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ami_bake_core::Result;
+use ami_bake_core::mask::Masker;
 use clap::Subcommand;
 
 use crate::host::Host;
+use crate::out::{Cleaner, LineRule};
 use crate::platforms::Platforms;
 use crate::program::Program;
 
@@ -72,22 +74,38 @@ pub(crate) fn run_sandbox() -> Option<ExitCode> {
 }
 
 /// Where this process runs, when it is not an action.
-pub(crate) fn host() -> Arc<dyn Host> {
+pub(crate) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
     #[cfg(feature = "github")]
-    return github::host();
+    return github::host(cleaner);
     #[cfg(not(feature = "github"))]
-    Arc::new(crate::host::TerminalHost::detect())
+    Arc::new(crate::host::TerminalHost::detect(cleaner))
+}
+
+/// What no line of output may be here: in a workflow, a command to the runner.
+pub(crate) fn line_rule() -> Option<LineRule> {
+    #[cfg(feature = "github")]
+    return github::line_rule();
+    #[cfg(not(feature = "github"))]
+    None
 }
 
 /// Runs this process as a GitHub action, when the runner started it as one: `surface` is the command line that inputs
 /// are translated to, `run` runs one.
 #[cfg(feature = "github")]
-pub(crate) fn run_action(surface: fn() -> clap::Command, run: github::RunCommand) -> Option<ExitCode> {
-    github::run_action(surface, run, PLATFORMS)
+pub(crate) fn run_action(
+    surface: fn() -> clap::Command,
+    run: github::RunCommand,
+    masker: &Arc<Masker>,
+) -> Option<ExitCode> {
+    github::run_action(surface, run, PLATFORMS, masker)
 }
 
 /// This build can't be an action.
 #[cfg(not(feature = "github"))]
-pub(crate) fn run_action(_: fn() -> clap::Command, _: fn(&[String], &Program) -> Result<u8>) -> Option<ExitCode> {
+pub(crate) fn run_action(
+    _: fn() -> clap::Command,
+    _: fn(&[String], &Program) -> Result<u8>,
+    _: &Arc<Masker>,
+) -> Option<ExitCode> {
     None
 }

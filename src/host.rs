@@ -12,6 +12,7 @@ use ami_bake_core::{Result, Run};
 use ami_bake_manifest::Manifest;
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::args::PlatformArgs;
 use crate::facts::Facts;
@@ -26,8 +27,14 @@ pub(crate) trait Host: Send + Sync {
     /// Colours, and whether lines may be redrawn.
     fn ui(&self) -> Ui;
 
-    /// Writes data, such as a table or JSON.
+    /// The secrets of this process: nothing that is shown has them.
+    fn masker(&self) -> &Arc<Masker>;
+
+    /// Writes data that is text, such as a table.
     fn data(&self, text: &str);
+
+    /// Writes data as JSON: on several lines, or on one.
+    fn json(&self, value: &Value, one_line: bool);
 
     /// Writes text for people.
     fn say(&self, text: &str);
@@ -59,9 +66,6 @@ pub(crate) trait Host: Send + Sync {
 
     /// Shows findings where the host has a place for them beside the log.
     fn annotate(&self, _: &[Diagnostic], _: &Sources) {}
-
-    /// A run begins to collect its secrets.
-    fn masker_created(&self, _: &Masker) {}
 
     /// A run begins, and listens for signals. True when it was cancelled before.
     fn run_begins(&self) -> bool {

@@ -7,6 +7,7 @@ mod error;
 mod facts;
 mod features;
 mod host;
+mod out;
 mod platforms;
 mod plural;
 mod program;
@@ -21,8 +22,11 @@ mod ui;
 mod generated_docs;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use ami_bake_core::mask::Masker;
 use features::PLATFORMS;
+use out::Cleaner;
 use program::Program;
 
 fn main() -> ExitCode {
@@ -30,8 +34,23 @@ fn main() -> ExitCode {
     if let Some(code) = features::run_sandbox() {
         return code;
     }
-    if let Some(code) = features::run_action(cli::command, cli::run_words) {
+    let cleaner = Cleaner { masker: Arc::new(secrets()), rule: features::line_rule() };
+    out::catch_panics(cleaner.clone());
+    if let Some(code) = features::run_action(cli::command, cli::run_words, &cleaner.masker) {
         return code;
     }
-    cli::run(&Program { host: features::host(), platforms: PLATFORMS })
+    cli::run(&Program { host: features::host(cleaner), platforms: PLATFORMS })
+}
+
+/// Environment variables whose values are never shown.
+const ALWAYS_SECRET: [&str; 5] =
+    ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
+
+/// The secrets that every process has.
+fn secrets() -> Masker {
+    let masker = Masker::default();
+    for secret in ALWAYS_SECRET.iter().filter_map(|name| std::env::var(name).ok()) {
+        masker.add(&secret);
+    }
+    masker
 }

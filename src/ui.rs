@@ -1,13 +1,14 @@
 //! How text looks: colours, and whether lines may be redrawn.
 
-use std::io::IsTerminal;
-
 use clap::builder::styling::{AnsiColor, Style};
+
+use crate::out::{Cleaner, Out, are_terminals, mark};
 
 /// Whether and how text is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paint {
-    /// False: no escape sequence is ever written.
+    /// False: no escape sequence is ever written. Else they are marked as this program's own: foreign ones never reach a
+    /// stream.
     pub(crate) on: bool,
 }
 
@@ -58,9 +59,9 @@ impl std::fmt::Display for Painted<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.style {
             Some(style) => {
-                write!(f, "{style}")?;
+                f.write_str(&mark(&style.to_string()))?;
                 f.pad(self.text)?;
-                write!(f, "{style:#}")
+                f.write_str(&mark(&format!("{style:#}")))
             }
             None => f.pad(self.text),
         }
@@ -83,12 +84,22 @@ impl Ui {
     pub(crate) fn detect() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let plain = set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        let (out, err) = are_terminals();
         Self {
             paint: Paint { on: err && !plain },
             paint_data: Paint { on: out && !plain },
             live: err && !plain && !set("CI"),
         }
+    }
+
+    /// Standard output, in these colours.
+    pub(crate) fn out(self, cleaner: Cleaner) -> Out {
+        Out::stdout(cleaner, self.paint_data.on)
+    }
+
+    /// Standard error, in these colours.
+    pub(crate) fn err(self, cleaner: Cleaner) -> Out {
+        Out::stderr(cleaner, self.paint.on)
     }
 }
 
@@ -100,6 +111,10 @@ mod tests {
     fn plain_text_has_no_escapes_and_keeps_its_width() {
         let (plain, coloured) = (Paint { on: false }, Paint { on: true });
         assert_eq!(format!("{:<6}|", plain.bad("no")), "no    |");
-        assert_eq!(format!("{:<6}|", coloured.bold("no")), "\u{1b}[1mno    \u{1b}[0m|");
+        let marked = |sequence| mark(sequence);
+        assert_eq!(
+            format!("{:<6}|", coloured.bold("no")),
+            format!("{}no    {}|", marked("\u{1b}[1m"), marked("\u{1b}[0m"))
+        );
     }
 }

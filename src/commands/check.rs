@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
             "valid": loaded.manifest().is_some(),
             "findings": loaded.json(),
         });
-        host.data(&format!("{report:#}\n"));
+        host.json(&report, false);
     } else {
         loaded.show(host);
         if let Some(manifest) = loaded.manifest() {

@@ -172,7 +172,7 @@ fn check(args: &CheckArgs, program: &Program) -> Result<u8> {
             "valid": loaded.errors() == 0,
             "findings": loaded.json(),
         });
-        host.data(&format!("{report:#}\n"));
+        host.json(&report, false);
     } else {
         loaded.show(host);
         let name = args.document.file.display();

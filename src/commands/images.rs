@@ -133,7 +133,7 @@ pub(crate) async fn run(mut args: Args, program: &Program) -> Result<u8> {
     });
     if args.json {
         let images = images.iter().map(as_value).collect::<Result<Vec<Value>>>()?;
-        host.data(&format!("{:#}\n", json!({"format": 1, "images": images})));
+        host.json(&json!({"format": 1, "images": images}), false);
     } else if images.is_empty() {
         host.say("No images found.\n");
     } else {

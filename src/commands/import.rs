@@ -9,6 +9,7 @@ use ami_bake_manifest::diagnostic::{self, Style};
 use crate::args::VariableArgs;
 use crate::host::Host;
 use crate::plural::counted;
+use crate::out::own;
 use crate::program::Program;
 use crate::session::{environment, inputs, read};
 
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
         Ok(imported) => imported,
         Err(refused) => {
             let style = if paint.on { Style::Coloured } else { Style::Plain };
-            host.say(&diagnostic::text(&refused.findings, &refused.sources, style));
+            host.say(&own(&diagnostic::text(&refused.findings, &refused.sources, style)));
             return Ok(ErrorKind::Manifest.exit_code());
         }
     };

@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     }
     matrix.output(program.host.as_ref());
     // On one line, as GITHUB_OUTPUT needs it.
-    program.host.data(&format!("{}\n", matrix.value()));
+    program.host.json(&matrix.value(), true);
     Ok(planned.session.end(0).await)
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn plan(
     let host = program.host.as_ref();
     Matrix::of(&images).output(host);
     if as_json {
-        host.data(&format!("{:#}\n", as_value(&context, &images, &permissions)?));
+        host.json(&as_value(&context, &images, &permissions)?, false);
     } else {
         let paint = host.ui().paint_data;
         host.data(&as_text(&images, paint));

@@ -1,6 +1,6 @@
 //! `ami-bake schema`
 
-use ami_bake_core::{Error, Result};
+use ami_bake_core::Result;
 
 use crate::program::Program;
 
@@ -18,13 +18,12 @@ Example:
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args, program: &Program) -> Result<u8> {
-    program.host.data(&text()?);
+    program.host.json(&ami_bake_manifest::schema(), false);
     Ok(0)
 }
 
 /// The schema, as it is in the repository.
-pub(crate) fn text() -> Result<String> {
-    let text = serde_json::to_string_pretty(&ami_bake_manifest::schema())
-        .map_err(|error| Error::internal("cannot write the schema as JSON").because(error))?;
-    Ok(text + "\n")
+#[cfg(test)]
+pub(crate) fn text() -> String {
+    crate::out::json_text(&ami_bake_manifest::schema(), &ami_bake_core::mask::Masker::default(), false)
 }

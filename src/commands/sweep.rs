@@ -232,7 +232,7 @@ async fn remove(run: &Run, row: &mut Row, ledgers: &[Ledger]) -> Option<ErrorKin
 fn show(rows: &[Row], args: &Args, host: &dyn Host) {
     if args.json {
         let rows: Vec<_> = rows.iter().map(as_value).collect();
-        host.data(&format!("{:#}\n", json!({"format": 1, "found": rows})));
+        host.json(&json!({"format": 1, "found": rows}), false);
         return;
     }
     if rows.is_empty() {

@@ -1,20 +1,35 @@
 //! A terminal, a pipe or a log file.
 
-use std::io::Write as _;
+use std::sync::Arc;
+
+use ami_bake_core::mask::Masker;
+use serde_json::Value;
 
 use super::Host;
+use crate::out::{Cleaner, Out};
 use crate::report::{self, Reporter, Show};
 use crate::ui::Ui;
 
 /// Writes data to standard output and everything for people to standard error.
 pub(crate) struct TerminalHost {
     ui: Ui,
+    cleaner: Cleaner,
+    out: Out,
+    err: Out,
 }
 
 impl TerminalHost {
     /// Looks at the streams and at the environment.
-    pub(crate) fn detect() -> Self {
-        Self { ui: Ui::detect() }
+    pub(crate) fn detect(cleaner: Cleaner) -> Self {
+        let ui = Ui::detect();
+        let (out, err) = (ui.out(cleaner.clone()), ui.err(cleaner.clone()));
+        Self { ui, cleaner, out, err }
+    }
+
+    /// Writes a command to the runner of a workflow.
+    #[cfg(feature = "github")]
+    pub(crate) fn command(&self, command: &str) {
+        self.out.command(command);
     }
 }
 
@@ -23,18 +38,31 @@ impl Host for TerminalHost {
         self.ui
     }
 
-    /// A reader that went away is not an error.
+    fn masker(&self) -> &Arc<Masker> {
+        &self.cleaner.masker
+    }
+
     fn data(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let changed = self.out.text(text);
+        if changed > 0 {
+            let lines = if changed == 1 { "1 line".to_owned() } else { format!("{changed} lines") };
+            self.say(&format!(
+                "{} put a blank into {lines} of standard output, which the runner would take for workflow commands. \
+                 Redirect it to a file for the exact text.\n",
+                self.ui.paint.odd("warning:")
+            ));
+        }
+    }
+
+    fn json(&self, value: &Value, one_line: bool) {
+        self.out.json(value, one_line);
     }
 
     fn say(&self, text: &str) {
-        let mut err = std::io::stderr().lock();
-        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+        self.err.text(text);
     }
 
     fn reporter(&self, show: Show) -> Box<dyn Reporter> {
-        report::reporter(show, self.ui, Box::new(std::io::stdout()), Box::new(std::io::stderr()))
+        report::reporter(show, self.ui, self.out.clone(), self.err.clone())
     }
 }

@@ -1,7 +1,6 @@
 //! A run for people: log lines, progress lines on a terminal, and the result at the end.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::time::Duration;
 
 use ami_bake_core::event::{Envelope, Event};
@@ -14,21 +13,17 @@ use super::quiet::Quiet;
 use super::reporter::{Explain, Reporter, Show};
 use super::summary;
 use super::text::Lines;
+use crate::out::Out;
 use crate::ui::Ui;
 
 /// How often a progress line is redrawn.
 const TICK: Duration = Duration::from_millis(120);
 
 /// The reporter of a terminal or a log with these streams.
-pub(crate) fn reporter(
-    show: Show,
-    ui: Ui,
-    out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
-) -> Box<dyn Reporter> {
+pub(crate) fn reporter(show: Show, ui: Ui, out: Out, err: Out) -> Box<dyn Reporter> {
     match show {
         Show::All(explain) => Box::new(Terminal::new(ui, explain, out, err)),
-        Show::Events => Box::new(JsonLines::new(out)),
+        Show::Events => Box::new(JsonLines { out }),
         Show::Warnings => Box::new(Quiet { err, paint: ui.paint }),
     }
 }
@@ -39,22 +34,22 @@ struct Terminal {
     lines: Lines,
     explain: Explain,
     progress: Option<ProgressLines>,
-    out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
+    out: Out,
+    err: Out,
 }
 
 impl Terminal {
     /// Writes the log to `err` and the table of images to `out`.
-    fn new(ui: Ui, explain: Explain, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
-        let progress = ui.live.then(ProgressLines::default);
+    fn new(ui: Ui, explain: Explain, out: Out, err: Out) -> Self {
+        let progress = ui.live.then(|| ProgressLines::new(err.clone()));
         Self { ui, lines: Lines { paint: ui.paint, live: ui.live }, explain, progress, out, err }
     }
 
     fn line(&mut self, line: &str) {
         match &self.progress {
             // A terminal that went away must not end the bake.
-            Some(progress) => _ = progress.all.println(line),
-            None => _ = writeln!(self.err, "{line}"),
+            Some(progress) => _ = progress.all.println(self.err.render(line)),
+            None => _ = self.err.text(&format!("{line}\n")),
         }
     }
 }
@@ -72,23 +67,26 @@ impl Reporter for Terminal {
                 let _ = progress.all.clear();
             }
             let problems = summary::problems(report, &self.explain, self.ui.paint);
-            let _ = writeln!(self.err, "{problems}");
-            let _ = self.out.write_all(summary::images(report, self.ui.paint_data).as_bytes());
-            let _ = self.out.flush();
-            let _ = self.err.write_all(summary::tags(report, self.ui.paint).as_bytes());
-            let _ = self.err.write_all(summary::last_line(report, &envelope.event, self.ui.paint).as_bytes());
+            self.err.text(&format!("{problems}\n"));
+            self.out.text(&summary::images(report, self.ui.paint_data));
+            self.err.text(&summary::tags(report, self.ui.paint));
+            self.err.text(&summary::last_line(report, &envelope.event, self.ui.paint));
         }
     }
 }
 
-/// One progress line for each image in progress.
-#[derive(Default)]
+/// One progress line for each image in progress. indicatif draws them on standard error itself.
 struct ProgressLines {
     all: MultiProgress,
     bars: HashMap<ImageKey, ProgressBar>,
+    err: Out,
 }
 
 impl ProgressLines {
+    fn new(err: Out) -> Self {
+        Self { all: MultiProgress::default(), bars: HashMap::new(), err }
+    }
+
     fn on_event(&mut self, envelope: &Envelope) {
         let Some(key) = &envelope.image else { return };
         match &envelope.event {
@@ -98,7 +96,7 @@ impl ProgressLines {
             }
             Event::Progress { message } => {
                 if let Some(bar) = self.bars.get(key) {
-                    bar.set_message(message.clone());
+                    bar.set_message(self.err.render(message));
                 }
             }
             Event::ImageFinished { .. } => {
@@ -117,12 +115,12 @@ impl ProgressLines {
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:.bold}  {wide_msg} {elapsed:.dim}") {
                 bar.set_style(style);
             }
-            bar.set_prefix(key.to_string());
+            bar.set_prefix(self.err.render(&key.to_string()));
             bar.enable_steady_tick(TICK);
             bar
         });
         bar.reset_elapsed();
-        bar.set_message(doing.to_owned());
+        bar.set_message(self.err.render(doing));
     }
 }
 
@@ -139,28 +137,18 @@ mod tests {
 
     use super::*;
     use crate::error;
+    use crate::out::Cleaner;
     use crate::ui::Paint;
-
-    /// Both streams, in the order in which they were written.
-    #[derive(Clone, Default)]
-    struct Screen(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Screen {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// Shows events ten seconds apart, and returns what was on the screen.
     fn shown(paint: Paint, events: Vec<(Option<&str>, Event)>) -> String {
-        let screen = Screen::default();
+        // Both streams, in the order in which they were written.
+        let screen: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let cleaner = Cleaner { masker: Arc::default(), rule: None };
+        let stream = Out::screen(cleaner, paint.on, &screen);
         let ui = Ui { paint, paint_data: paint, live: false };
         let explain: Explain = Box::new(move |failure| error::failure(failure, None, paint));
-        let mut terminal = Terminal::new(ui, explain, Box::new(screen.clone()), Box::new(screen.clone()));
+        let mut terminal = Terminal::new(ui, explain, stream.clone(), stream);
         let mut report = Report::default();
         for (second, (image, event)) in (0..).zip(events) {
             let elapsed = Duration::from_secs(second * 10);
@@ -169,7 +157,7 @@ mod tests {
             report.apply(&envelope);
             terminal.on_event(&envelope, &report);
         }
-        let bytes = screen.0.lock().unwrap().clone();
+        let bytes = screen.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 

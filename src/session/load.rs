@@ -31,7 +31,7 @@ pub(crate) fn load(program: &Program, args: &ManifestArgs, region: Option<&str>,
     let facts = program.host.facts(folder);
     let options = options(program, args, region, check, &facts);
     let loaded = imported::load(&path, &options)?.unwrap_or_else(|| Manifest::load(&path, &options));
-    let loaded = Loaded::new(path.display().to_string(), loaded, facts);
+    let loaded = Loaded::new(path.display().to_string(), loaded, facts, program.host.masker());
     if let Some(manifest) = loaded.manifest() {
         program.host.manifest_loaded(manifest);
     }
@@ -61,7 +61,7 @@ pub(crate) fn load_generated(program: &Program, generated: &Generated<'_>) -> Lo
     for finding in loaded.findings.iter_mut().filter(|finding| finding.span.map(|span| span.file) == own) {
         finding.span = None;
     }
-    Loaded::new(generated.name.clone(), loaded, facts)
+    Loaded::new(generated.name.clone(), loaded, facts, program.host.masker())
 }
 
 /// Finds the manifest.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use ami_bake_component::Components;
 use ami_bake_core::engine::BakeContext;
 use ami_bake_core::event::Failure;
+use ami_bake_core::mask::Masker;
 use ami_bake_core::plan::Recipe;
 use ami_bake_core::{Error, ErrorKind, Result, Run, SourceLocation};
 use ami_bake_manifest::diagnostic::{self, Diagnostic, Sources, Span, Style};
 use ami_bake_manifest::{Loaded as LoadedManifest, Manifest};
 use ami_bake_steps::StepRunner;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::run::Settings;
@@ -19,6 +20,7 @@ use crate::args::PlatformArgs;
 use crate::error;
 use crate::facts::Facts;
 use crate::host::Host;
+use crate::out::own;
 use crate::program::Program;
 use crate::report::{Explain, Show};
 use crate::ui::Paint;
@@ -33,10 +35,14 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// What was read from the file `name`.
-    pub(super) fn new(name: String, loaded: LoadedManifest, facts: Facts) -> Self {
+    /// What was read from the file `name`. The secrets that it declares are known to `masker` from here on.
+    pub(super) fn new(name: String, loaded: LoadedManifest, facts: Facts, masker: &Masker) -> Self {
         let LoadedManifest { manifest, findings, sources } = loaded;
-        Self { name, manifest: manifest.map(Arc::new), findings, sources, facts }
+        let loaded = Self { name, manifest: manifest.map(Arc::new), findings, sources, facts };
+        for secret in loaded.known_secrets().values() {
+            masker.add(secret.expose_secret());
+        }
+        loaded
     }
 
     /// The manifest's path, as the user gave it.
@@ -74,7 +80,7 @@ impl Loaded {
         if self.findings.is_empty() {
             return;
         }
-        host.say(&format!("{}\n", diagnostic::text(&self.findings, &self.sources, style(host.ui().paint))));
+        host.say(&format!("{}\n", own(&diagnostic::text(&self.findings, &self.sources, style(host.ui().paint)))));
         host.annotate(&self.findings, &self.sources);
     }
 
@@ -176,7 +182,7 @@ fn explain(manifest: Option<&Manifest>, sources: &Sources, failure: &Failure, pa
         (Some(line), Some(step)) => Some(finding(line).related(step, "run by this step")),
         (line, step) => line.or(step).map(finding),
     };
-    let shown = finding.map(|finding| diagnostic::text(&[finding], sources, style(paint)));
+    let shown = finding.map(|finding| own(&diagnostic::text(&[finding], sources, style(paint))));
     error::failure(failure, shown.as_deref(), paint)
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use ami_bake_core::clock::{Clock, SystemClock};
 use ami_bake_core::event::{Event, Events};
 use ami_bake_core::ledger::Ledger;
-use ami_bake_core::mask::Masker;
 use ami_bake_core::output::LogFolder;
 use ami_bake_core::report::Report;
 use ami_bake_core::run::RunParts;
@@ -43,10 +42,6 @@ impl Settings {
         Self { show, creates: false, report: None, logs: None, origin: BTreeMap::new(), secrets: BTreeMap::new() }
     }
 }
-
-/// Environment variables whose values are never shown.
-const ALWAYS_SECRET: [&str; 5] =
-    ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
 
 /// A run in progress.
 pub(crate) struct Session {
@@ -86,12 +81,11 @@ impl Session {
         settings: Settings,
         host: &Arc<dyn Host>,
     ) -> Self {
-        let masker = Arc::new(Masker::default());
-        host.masker_created(&masker);
-        let environment = ALWAYS_SECRET.iter().filter_map(|name| std::env::var(name).ok());
-        for secret in environment.chain(settings.secrets.values().map(|secret| secret.expose_secret().to_owned())) {
-            masker.add(&secret);
-        }
+        let masker = Arc::clone(host.masker());
+        let secrets = settings.secrets.iter();
+        let bare: Vec<&String> =
+            secrets.filter(|(_, value)| !masker.add(value.expose_secret())).map(|(name, _)| name).collect();
+        let bare: Vec<String> = if settings.creates { bare.into_iter().cloned().collect() } else { Vec::new() };
         let (events, receiver) = Events::channel();
         let reporter = host.reporter(settings.show);
         let cancel = CancellationToken::new();
@@ -100,7 +94,14 @@ impl Session {
         signals::listen(cancel.clone(), Arc::clone(host), dispatcher.snapshot());
         let Settings { origin, secrets, .. } = settings;
         let shared = RunParts { id, origin, clock, ledger, masker, secrets, events, logs };
-        Self { run: Run::new(shared, cancel), dispatcher, host: Arc::clone(host) }
+        let run = Run::new(shared, cancel);
+        for name in bare {
+            run.warn(
+                format!("the secret `{name}` is not masked in the output: it is too short, or a setting such as `true`"),
+                Some("Use a value of at least four characters, or remove it from `secrets`.".to_owned()),
+            );
+        }
+        Self { run, dispatcher, host: Arc::clone(host) }
     }
 
     /// Ends a run that could not begin its work.

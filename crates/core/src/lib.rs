@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod failure;
 pub mod image;
+pub mod invisible;
 pub mod kill;
 pub mod ledger;
 pub mod limit;

@@ -20,6 +20,7 @@ const ROUNDS: usize = 20;
 const CHANGE: &str = "mkdir -p /opt/big && head -c 100000000 /dev/urandom >/opt/big/one && \
                       split -b 50000 --additional-suffix=.part /opt/big/one /opt/big/small && find / -xdev -newer /opt/big/one >/dev/null";
 
+#[expect(clippy::disallowed_methods, reason = "a benchmark")]
 fn main() -> ExitCode {
     if let Some(code) = ami_bake_local::dispatch(std::env::args_os()) {
         return code;

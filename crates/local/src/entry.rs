@@ -24,6 +24,7 @@ pub fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCod
     Some(run(&first, &rest))
 }
 
+#[expect(clippy::disallowed_methods, reason = "its reader is this program")]
 fn run(first: &OsStr, rest: &[OsString]) -> ExitCode {
     let result = sandbox::close_descriptors_on_exec()
         .map_err(|error| Error::build("read /proc/self/fd").because(error))

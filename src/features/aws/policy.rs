@@ -77,7 +77,7 @@ pub(in crate::features) fn run(args: &Args, program: &Program) -> Result<u8> {
         let region = platform.region.as_deref().unwrap_or("*");
         permissions(manifest, args.for_role.as_deref(), role, region, host)?
     };
-    host.data(&format!("{value:#}\n"));
+    host.json(&value, false);
     Ok(0)
 }
 

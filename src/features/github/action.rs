@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use ami_bake_core::mask::Masker;
 use ami_bake_core::{Error, Result};
 use ami_bake_github::api::{Api, Settings};
 use ami_bake_github::event::Workflow;
@@ -13,6 +14,7 @@ use ami_bake_github::runner::{Annotation, Environment, Files, Level, Log, lines}
 use ami_bake_manifest::Manifest;
 
 use super::early_signals::EarlySignals;
+use crate::out;
 
 /// A step of a workflow that uses ami-bake as an action.
 pub(super) struct Action {
@@ -21,7 +23,9 @@ pub(super) struct Action {
     /// What started the workflow.
     pub(super) workflow: Workflow,
     /// The step's log.
-    pub(super) log: Log,
+    pub(super) log: Arc<Log>,
+    /// The secrets of this process.
+    pub(super) masker: Arc<Masker>,
     /// Signals that came before the first run.
     pub(super) signals: Arc<EarlySignals>,
     files: Files,
@@ -32,11 +36,15 @@ pub(super) struct Action {
 
 impl Action {
     /// The action of this environment, with its log on standard output.
-    pub(super) fn new(environment: Environment, signals: Arc<EarlySignals>) -> Self {
+    pub(super) fn new(environment: Environment, signals: Arc<EarlySignals>, masker: Arc<Masker>) -> Self {
+        let log = Arc::new(Log::new(out::commands(), Arc::clone(&masker)));
+        let ear = Arc::clone(&log);
+        masker.listen(move |secret| ear.mask(secret));
         Self {
             workflow: Workflow::of(&environment),
             files: Files::of(&environment),
-            log: Log::new(Box::new(std::io::stdout())),
+            log,
+            masker,
             outputs: Mutex::default(),
             manifest: OnceLock::new(),
             summarised: AtomicBool::new(false),

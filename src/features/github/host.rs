@@ -9,13 +9,16 @@ use ami_bake_core::{Result, Run};
 use ami_bake_manifest::Manifest;
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::action::Action;
 use super::reporter::ActionLog;
+use super::step::line_rule;
 use super::{annotate, results, workflow};
 use crate::args::PlatformArgs;
 use crate::facts::Facts;
 use crate::host::{Host, HostIdentity};
+use crate::out::{Cleaner, json_text};
 use crate::report::{self, Reporter, Show};
 use crate::ui::Ui;
 
@@ -38,8 +41,16 @@ impl Host for ActionHost {
         self.ui
     }
 
+    fn masker(&self) -> &Arc<Masker> {
+        &self.action.masker
+    }
+
     fn data(&self, text: &str) {
         self.action.log.say(text);
+    }
+
+    fn json(&self, value: &Value, one_line: bool) {
+        self.action.log.data(&json_text(value, &self.action.masker, one_line));
     }
 
     fn say(&self, text: &str) {
@@ -51,7 +62,10 @@ impl Host for ActionHost {
         match show {
             Show::All(explain) => Box::new(ActionLog::new(action, Some(explain))),
             Show::Warnings => Box::new(ActionLog::new(action, None)),
-            Show::Events => report::reporter(show, self.ui, Box::new(std::io::stdout()), Box::new(std::io::stderr())),
+            Show::Events => {
+                let cleaner = Cleaner { masker: Arc::clone(&self.action.masker), rule: line_rule() };
+                report::reporter(show, self.ui, self.ui.out(cleaner.clone()), self.ui.err(cleaner))
+            }
         }
     }
 
@@ -74,11 +88,6 @@ impl Host for ActionHost {
 
     fn annotate(&self, findings: &[Diagnostic], sources: &Sources) {
         annotate::of_findings(findings, sources).for_each(|annotation| self.action.log.annotate(&annotation));
-    }
-
-    fn masker_created(&self, masker: &Masker) {
-        let action = Arc::clone(&self.action);
-        masker.listen(move |secret| action.log.mask(secret));
     }
 
     fn run_begins(&self) -> bool {

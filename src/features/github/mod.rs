@@ -17,11 +17,10 @@ mod results;
 mod start;
 mod step;
 mod workflow;
-mod workflow_commands;
 
 pub(super) use report::{Args as ReportArgs, run as report};
 pub(super) use start::{RunCommand, run_action};
-pub(super) use step::host;
+pub(super) use step::{host, line_rule};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ami_bake_core::mask::Masker;
 use ami_bake_core::report::{self, FILE_NAME, Report};
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_github::api::{Api, Settings};
@@ -9,10 +10,12 @@ use ami_bake_github::comment::{self, Pull};
 use ami_bake_github::event::Workflow;
 use ami_bake_github::runner::Environment;
 use ami_bake_github::{Context, release, summary};
+use serde_json::Value;
 
 use super::outputs;
 use crate::error::sentence;
 use crate::host::Host;
+use crate::out::json_text;
 use crate::program::Program;
 use crate::report::Show;
 use crate::runtime::block_on;
@@ -100,7 +103,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
     let workflow = Workflow::of(&environment);
     let all = report::merge(read(&args.report)?)?;
     if let Some(file) = &args.merge {
-        write(file, &json(&all)?)?;
+        write(file, &json(&all, run.masker())?)?;
     }
     if host.run_ended(&all, run.masker()).await {
         return hand_on(&all, host);
@@ -132,7 +135,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
         untrusted: false,
     };
     if args.json {
-        host.data(&json(&all)?);
+        host.json(&value(&all)?, false);
     } else if let Some(file) = &args.markdown {
         write(file, &summary::render(&all, &context))?;
     } else if !to_github && args.merge.is_none() {
@@ -236,9 +239,12 @@ fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn json(report: &Report) -> Result<String> {
-    let text = serde_json::to_string_pretty(report);
-    text.map(|text| text + "\n").map_err(|error| Error::internal("cannot write the report as JSON").because(error))
+fn value(report: &Report) -> Result<Value> {
+    serde_json::to_value(report).map_err(|error| Error::internal("cannot write the report as JSON").because(error))
+}
+
+fn json(report: &Report, masker: &Masker) -> Result<String> {
+    Ok(json_text(&value(report)?, masker, false))
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {

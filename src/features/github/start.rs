@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ami_bake_core::engine::VersionContext;
 use ami_bake_core::event::Failure;
+use ami_bake_core::mask::Masker;
 use ami_bake_core::version::Bump;
 use ami_bake_core::{Error, Result};
 use ami_bake_github::event::bump_of_commit;
@@ -37,6 +38,7 @@ pub(in crate::features) fn run_action(
     surface: fn() -> clap::Command,
     run_command: RunCommand,
     platforms: Platforms,
+    masker: &Arc<Masker>,
 ) -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
@@ -48,7 +50,7 @@ pub(in crate::features) fn run_action(
     if !(environment.is_action() || post && environment.in_workflow()) {
         return None;
     }
-    let action = Arc::new(Action::new(environment, EarlySignals::listen()));
+    let action = Arc::new(Action::new(environment, EarlySignals::listen(), Arc::clone(masker)));
     // The runner gives state only to the post step, so this recognises it under any name.
     let result = if post || action.environment.state("main").is_some() {
         Ok(post::run(&action, platforms))
@@ -75,7 +77,7 @@ fn run(
     dispatch: &dyn Fn(&[String]) -> Result<u8>,
 ) -> Result<u8> {
     if let Some(token) = action.environment.input("token") {
-        action.log.mask(token);
+        action.masker.add(token);
     }
     action.save("main", "true");
     let command = inputs::command(surface, &action.environment)?;

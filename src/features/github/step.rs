@@ -3,22 +3,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ami_bake_core::mask::Masker;
 use ami_bake_core::{Result, Run};
 use ami_bake_github::event::Workflow;
 use ami_bake_github::runner::{Environment, defuse};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use serde_json::Value;
 
-use super::workflow_commands::SafeWriter;
 use super::{annotate, workflow};
 use crate::facts::Facts;
 use crate::host::{Host, HostIdentity, TerminalHost};
-use crate::report::{self, Reporter, Show};
+use crate::out::{Cleaner, LineRule};
+use crate::report::{Reporter, Show};
 use crate::ui::Ui;
 
 /// The host of a process that is not an action: a step of a workflow, or a terminal.
-pub(in crate::features) fn host() -> Arc<dyn Host> {
+pub(in crate::features) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
     let environment = Environment::of_process();
-    let terminal = TerminalHost::detect();
+    let terminal = TerminalHost::detect(cleaner);
     if environment.in_workflow() {
         Arc::new(StepHost { terminal, workflow: Workflow::of(&environment), environment })
     } else {
@@ -26,7 +28,12 @@ pub(in crate::features) fn host() -> Arc<dyn Host> {
     }
 }
 
-/// A terminal whose output the runner reads too: no line of it may be a workflow command by accident.
+/// In a workflow the runner reads both streams: no line may be a command by accident.
+pub(in crate::features) fn line_rule() -> Option<LineRule> {
+    Environment::of_process().in_workflow().then_some(defuse)
+}
+
+/// A terminal whose output the runner reads too.
 struct StepHost {
     terminal: TerminalHost,
     environment: Environment,
@@ -42,14 +49,20 @@ impl Host for StepHost {
         self.terminal.data(text);
     }
 
+    fn masker(&self) -> &Arc<Masker> {
+        self.terminal.masker()
+    }
+
+    fn json(&self, value: &Value, one_line: bool) {
+        self.terminal.json(value, one_line);
+    }
+
     fn say(&self, text: &str) {
-        let text: String = text.split_inclusive('\n').map(defuse).collect();
-        self.terminal.say(&text);
+        self.terminal.say(text);
     }
 
     fn reporter(&self, show: Show) -> Box<dyn Reporter> {
-        let (out, err) = (SafeWriter::new(std::io::stdout()), SafeWriter::new(std::io::stderr()));
-        report::reporter(show, self.ui(), Box::new(out), Box::new(err))
+        self.terminal.reporter(show)
     }
 
     fn facts(&self, _: &Path) -> Facts {
@@ -62,7 +75,7 @@ impl Host for StepHost {
 
     fn annotate(&self, findings: &[Diagnostic], sources: &Sources) {
         for annotation in annotate::of_findings(findings, sources) {
-            self.data(&format!("{}\n", annotation.command()));
+            self.terminal.command(&annotation.masked(self.masker()).command());
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Workflow commands and their escapes (GitHub: workflow commands; actions/toolkit, command.ts).
 
+use ami_bake_core::mask::Masker;
+use ami_bake_core::output::sanitize;
+
 use super::untrusted::defuse;
 
 /// The runner cuts longer messages, anywhere.
@@ -50,11 +53,17 @@ impl Annotation {
         Self { level, title: title.into(), message: message.into(), file: None, start: None, end: None }
     }
 
-    /// The workflow command.
+    /// The same without secrets.
+    #[must_use]
+    pub fn masked(&self, masker: &Masker) -> Self {
+        Self { title: masker.mask(&self.title), message: masker.mask(&self.message), ..self.clone() }
+    }
+
+    /// The workflow command. Nothing in its texts steers a terminal or is a command.
     pub fn command(&self) -> String {
         let mut properties = Vec::new();
         if let Some(file) = &self.file {
-            properties.push(format!("file={}", property(file)));
+            properties.push(format!("file={}", property(&sanitize(file))));
         }
         if let Some((line, column)) = self.start {
             properties.push(format!("line={line}"));
@@ -65,9 +74,9 @@ impl Annotation {
                 None => {}
             }
         }
-        properties.push(format!("title={}", property(&self.title)));
+        properties.push(format!("title={}", property(&defuse(&sanitize(&self.title)))));
         // The message may quote a machine. The runner does not look for commands in it today; this keeps it so.
-        let message = self.message.split('\n').map(defuse).collect::<Vec<_>>().join("\n");
+        let message = self.message.split('\n').map(|line| defuse(&sanitize(line))).collect::<Vec<_>>().join("\n");
         let message = &message[..message.floor_char_boundary(MESSAGE_LIMIT)];
         format!("::{} {}::{}", self.level.as_str(), properties.join(","), data(message))
     }

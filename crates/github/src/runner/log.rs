@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ami_bake_core::mask::Masker;
 use uuid::Uuid;
 
 use super::command::{Annotation, Level, data};
@@ -17,6 +18,7 @@ const SHORTEST_MASK: usize = 4;
 /// Writes a step's log. It goes to a single stream, because the runner reads two in no particular order, and a group or
 /// a mask must come before its text.
 pub struct Log {
+    masker: Arc<Masker>,
     state: Mutex<State>,
 }
 
@@ -35,15 +37,23 @@ impl std::fmt::Debug for Log {
 }
 
 impl Log {
-    /// Writes to `out`.
-    pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { state: Mutex::new(State { out, stopped: None, grouped: false, annotated: BTreeMap::new() }) }
+    /// Writes to `out`, without the secrets that `masker` knows.
+    pub fn new(out: Box<dyn Write + Send>, masker: Arc<Masker>) -> Self {
+        Self { masker, state: Mutex::new(State { out, stopped: None, grouped: false, annotated: BTreeMap::new() }) }
+    }
+
+    /// Writes data that nobody may change: JSON without anything that the runner obeys.
+    pub fn data(&self, text: &str) {
+        let mut state = self.lock();
+        let _ = state.out.write_all(text.as_bytes());
+        state.flush();
     }
 
     /// Writes this program's text. Names and messages in it may come from anywhere, so its lines are defused.
     pub fn say(&self, text: &str) {
+        let text = self.masker.mask(text);
         let mut state = self.lock();
-        for line in untrusted::lines(text) {
+        for line in untrusted::lines(&text) {
             state.line(&line);
         }
         state.flush();
@@ -51,9 +61,10 @@ impl Log {
 
     /// Writes a line that a machine printed, while commands are stopped.
     pub fn untrusted(&self, line: &str) {
+        let line = self.masker.mask(line);
         let mut state = self.lock();
         state.stop();
-        for line in untrusted::lines(line) {
+        for line in untrusted::lines(&line) {
             state.line(&line);
         }
         state.flush();
@@ -63,7 +74,8 @@ impl Log {
     pub fn group(&self, title: &str) {
         let mut state = self.lock();
         state.end_group();
-        let title = untrusted::lines(title).collect::<Vec<_>>().join(" ");
+        let title = self.masker.mask(title);
+        let title = untrusted::lines(&title).collect::<Vec<_>>().join(" ");
         state.command(&format!("::group::{}", data(&title)));
         state.grouped = true;
         state.flush();
@@ -88,6 +100,7 @@ impl Log {
 
     /// Annotates. Once GitHub's limit is reached, writes a log line instead.
     pub fn annotate(&self, annotation: &Annotation) {
+        let annotation = &annotation.masked(&self.masker);
         let mut state = self.lock();
         let count = state.annotated.entry(annotation.level.as_str()).or_default();
         *count += 1;
@@ -168,8 +181,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use ami_bake_testkit::runner::{HOSTILE, Step};
 
     use super::*;
@@ -190,7 +201,7 @@ mod tests {
 
     fn seen(log: impl FnOnce(&Log)) -> Step {
         let pipe = Pipe::default();
-        log(&Log::new(Box::new(pipe.clone())));
+        log(&Log::new(Box::new(pipe.clone()), Arc::default()));
         let bytes = pipe.0.lock().unwrap().clone();
         Step::default().read(&bytes)
     }

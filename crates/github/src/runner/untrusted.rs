@@ -4,6 +4,7 @@
 //! line after white space, and `##[name]` anywhere in it (actions/runner, ActionCommand.cs). Its culture-sensitive
 //! comparison ignores characters without width, so this does too.
 
+use ami_bake_core::invisible::is_invisible;
 use ami_bake_core::output::sanitize;
 
 /// The lines of a text as the runner would split it, each without control characters and defused.
@@ -39,14 +40,9 @@ pub fn defuse(line: &str) -> String {
     safe
 }
 
-/// Characters that a culture-sensitive comparison ignores (Unicode: Default_Ignorable_Code_Point, and controls).
+/// Characters that a culture-sensitive comparison ignores: those without width, except for white space.
 fn is_ignorable(character: char) -> bool {
-    matches!(character,
-        '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}'
-        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    is_invisible(character) && !character.is_whitespace()
 }
 
 #[cfg(test)]

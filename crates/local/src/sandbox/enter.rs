@@ -56,6 +56,7 @@ fn join(address: Address) -> Result<()> {
 }
 
 /// Copies bytes between the standard streams and a port.
+#[expect(clippy::disallowed_methods, reason = "its reader is this program")]
 async fn dial(host: &str, port: u16) -> Result<ExitCode> {
     let doing = || format!("connect to {host}:{port} in the sandbox");
     let stream = tokio::net::TcpStream::connect((host, port)).await.context(doing)?;

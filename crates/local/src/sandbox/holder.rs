@@ -66,6 +66,7 @@ pub(crate) fn main(spec_path: &Path) -> Result<ExitCode> {
 }
 
 /// Starts init and waits for its end. Init gets a parent-death signal, so that it ends when this process does.
+#[expect(clippy::disallowed_methods, reason = "its reader is this program")]
 async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
     let doing = || "start the sandbox's init".to_owned();
     let signals = Signals::listen().context(doing)?;

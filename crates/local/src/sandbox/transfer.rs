@@ -92,6 +92,7 @@ fn device(entry: &tar::Entry<'_, impl Read>, to: &Path, kind: FileType) -> std::
 
 /// Packs `from`, a file or a folder, under its own base name. `from` itself is followed when it is a link; links in it stay
 /// links.
+#[expect(clippy::disallowed_methods, reason = "its reader is this program")]
 pub(super) fn get(from: &Path) -> Result<TaskOutcome> {
     let doing = || format!("pack {}", from.display());
     let real = std::fs::canonicalize(from).context(doing)?;

@@ -1,7 +1,7 @@
 //! Renders findings as text: the source line, the span underlined, and what to do.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 
 use super::{Diagnostic, Severity, Sources, Span};
 
@@ -38,30 +38,35 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level.primary_title(finding.message.as_str()).id(finding.code);
+    let title = level.primary_title(quoted(&finding.message)).id(finding.code);
     let mut group = Group::with_title(title);
     if let Some(span) = finding.span {
-        let mut snippet = Snippet::source(sources.text(span.file)).path(sources.name(span.file)).fold(true);
+        let mut snippet = Snippet::source(sources.text(span.file)).path(quoted(sources.name(span.file))).fold(true);
         let range = clamp(sources, span);
         let mark = AnnotationKind::Primary.span(range);
         snippet = snippet.annotation(match &finding.label {
-            Some(label) => mark.label(label.as_str()),
+            Some(label) => mark.label(quoted(label)),
             None => mark,
         });
         if let Some((other, words)) = finding.related.as_ref().filter(|(other, _)| other.file == span.file) {
-            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(words.as_str()));
+            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(quoted(words)));
         }
         group = group.element(snippet);
         if let Some((other, words)) = finding.related.as_ref().filter(|(other, _)| other.file != span.file) {
-            let snippet = Snippet::source(sources.text(other.file)).path(sources.name(other.file)).fold(true);
-            let mark = AnnotationKind::Context.span(clamp(sources, *other)).label(words.as_str());
+            let snippet = Snippet::source(sources.text(other.file)).path(quoted(sources.name(other.file))).fold(true);
+            let mark = AnnotationKind::Context.span(clamp(sources, *other)).label(quoted(words));
             group = group.element(snippet.annotation(mark));
         }
     }
     if let Some(help) = &finding.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(quoted(help)));
     }
     group
+}
+
+/// Text that may quote a file, without control characters; the renderer replaces them in the lines of a source itself.
+fn quoted(text: &str) -> String {
+    text.split('\n').map(normalize_untrusted_str).collect::<Vec<_>>().join("\n")
 }
 
 /// Only the first line of a span is marked: a mark of many lines is hard to read.

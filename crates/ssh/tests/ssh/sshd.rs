@@ -151,6 +151,7 @@ impl Sshd {
 }
 
 impl Drop for Sshd {
+    #[expect(clippy::disallowed_methods, reason = "a test that fails shows the server's log")]
     fn drop(&mut self) {
         self.down();
         if std::thread::panicking() {
