@@ -8,8 +8,8 @@ use ami_bake_manifest::diagnostic::{self, Style};
 
 use crate::args::VariableArgs;
 use crate::host::Host;
-use crate::plural::counted;
 use crate::out::own;
+use crate::plural::counted;
 use crate::program::Program;
 use crate::session::{environment, inputs, read};
 

@@ -97,7 +97,9 @@ impl Session {
         let run = Run::new(shared, cancel);
         for name in bare {
             run.warn(
-                format!("the secret `{name}` is not masked in the output: it is too short, or a setting such as `true`"),
+                format!(
+                    "the secret `{name}` is not masked in the output: it is too short, or a setting such as `true`"
+                ),
                 Some("Use a value of at least four characters, or remove it from `secrets`.".to_owned()),
             );
         }

@@ -27,6 +27,8 @@ mod github;
 mod https;
 mod import;
 mod local;
+#[cfg(feature = "github")]
+mod printed;
 #[cfg(feature = "local")]
 mod output;
 #[cfg(feature = "local")]

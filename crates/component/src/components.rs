@@ -79,6 +79,10 @@ impl Provisioner for Components {
         self.others.packages(run, on).await
     }
 
+    async fn clean(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()> {
+        self.others.clean(run, on, settings).await
+    }
+
     async fn scan(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()> {
         self.others.scan(run, on, settings).await
     }

@@ -32,12 +32,17 @@ pub trait Provisioner: Send + Sync {
     /// The installed packages; empty where the machine has no package manager that is known.
     async fn packages(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<Vec<Package>>;
 
-    /// Searches the files that changed since [`Provisioner::begin`] for declared secrets and private keys.
+    /// Removes what must not be in an image, but not the way to the machine.
+    async fn clean(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()>;
+
+    /// Searches the files that changed since [`Provisioner::begin`] for declared secrets, private keys and credentials of
+    /// common tools. It comes after [`Provisioner::clean`]: what was removed is not found. It comes before
+    /// [`Provisioner::seal`], so that a machine that is kept on failure can be looked at.
     ///
     /// # Errors
     /// Names each file in which one was found.
     async fn scan(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()>;
 
-    /// Removes what must not be in an image: the last command on the machine's connection.
+    /// Removes the way to the machine, such as the bake's keys: the last command on the machine's connection.
     async fn seal(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()>;
 }

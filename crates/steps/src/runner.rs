@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use crate::packages::packages;
 use crate::scan::{begin, scan};
-use crate::seal::seal;
+use crate::seal::{clean, seal};
 use crate::step_types::step_type;
 
 /// Applies steps to machines.
@@ -54,6 +54,10 @@ impl Provisioner for StepRunner {
 
     async fn packages(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<Vec<Package>> {
         packages(run, on).await
+    }
+
+    async fn clean(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()> {
+        clean(run, on, settings).await
     }
 
     async fn scan(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()> {

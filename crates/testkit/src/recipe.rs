@@ -209,6 +209,10 @@ impl Provisioner for Scripted {
         Ok(Vec::new())
     }
 
+    async fn clean(&self, _: &Run, _: &ConnectedMachine<'_>, _: &ImageSettings) -> Result<()> {
+        Ok(())
+    }
+
     async fn scan(&self, _: &Run, _: &ConnectedMachine<'_>, _: &ImageSettings) -> Result<()> {
         Ok(())
     }

@@ -149,8 +149,10 @@ async fn on_machine(
         return Ok(false);
     }
     stage(run, Stage::Seal, async {
-        let (after, ()) = tokio::try_join!(provisioner.packages(run, &on), provisioner.scan(run, &on, &plan.settings))?;
+        let after = provisioner.packages(run, &on).await?;
         run.emit(Event::Packages { before, after });
+        provisioner.clean(run, &on, &plan.settings).await?;
+        provisioner.scan(run, &on, &plan.settings).await?;
         provisioner.seal(run, &on, &plan.settings, &machine.login()).await
     })
     .await

@@ -44,7 +44,7 @@ pub struct Image {
 pub struct Seal {
     /// What to keep although it is removed by default.
     pub keep: Vec<KeepChoice>,
-    /// Globs of files that may contain a private key.
+    /// Globs of files that may contain a private key or credentials.
     pub allow: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! Searches for what must not be in an image and the seal can't remove: values of secrets, and private keys.
+//! Searches for what must not be in an image and the seal can't remove: values of secrets, private keys, and credentials in
+//! the files of common tools.
 
 mod exempt;
 mod forms;
@@ -6,18 +7,18 @@ mod forms;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use ami_bake_core::plan::{ImageSettings, Keep};
+use ami_bake_core::plan::ImageSettings;
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::ExposeSecret as _;
 
 use crate::shell::{ask, ask_with};
-use exempt::{KeyVerdict, classify};
+use exempt::{KeyVerdict, classify, matches_any};
 use forms::forms;
 
 /// What it is for, in an error.
-const SEARCH: &str = "search the image for secrets and private keys";
+const SEARCH: &str = "search the image for secrets, private keys and credentials";
 /// Files that an error lists.
 const NAMED: usize = 20;
 
@@ -67,6 +68,7 @@ pub(crate) async fn scan(
     let text = answer.text(SEARCH)?;
     let mut secrets = Vec::new();
     let mut keys = Vec::new();
+    let mut credentials = Vec::new();
     for line in text.lines() {
         let mut fields = line.splitn(3, '\t');
         match (fields.next(), fields.next(), fields.next()) {
@@ -75,19 +77,20 @@ pub(crate) async fn scan(
                     index.parse().ok().and_then(|index: usize| names.get(index)).map_or("?", |name| name.as_str());
                 secrets.push(format!("{} (the secret `{name}`)", shown(run, path)));
             }
-            (Some("key"), _, Some(path)) => {
-                match classify(path, &settings.allow, settings.keep.contains(&Keep::HostKeys))? {
-                    KeyVerdict::Found => keys.push(shown(run, path)),
-                    KeyVerdict::Harmless => {}
-                    KeyVerdict::Warn => run.warn(
-                        format!(
-                            "the private key {path} was created during the build: all machines of the image share it"
-                        ),
-                        Some("Create a new one at first boot if anything relies on it.".to_owned()),
-                    ),
+            (Some("key"), _, Some(path)) => match classify(path, &settings.allow)? {
+                KeyVerdict::Found => keys.push(shown(run, path)),
+                KeyVerdict::Harmless => {}
+                KeyVerdict::Warn => run.warn(
+                    format!("the private key {path} was created during the build: all machines of the image share it"),
+                    Some("Create a new one at first boot if anything relies on it.".to_owned()),
+                ),
+            },
+            (Some("credentials"), _, Some(path)) => {
+                if !matches_any(path, &settings.allow)? {
+                    credentials.push(shown(run, path));
                 }
             }
-            (Some("done"), ..) => return verdict(&secrets, &keys),
+            (Some("done"), ..) => return verdict(&secrets, &keys, &credentials),
             _ => {}
         }
     }
@@ -109,24 +112,31 @@ fn shown(run: &Run, path: &str) -> String {
     run.masker().mask(&ami_bake_core::output::sanitize(path))
 }
 
-fn verdict(secrets: &[String], keys: &[String]) -> Result<()> {
-    let list = |files: &[String]| {
-        let mut lines: Vec<String> = files.iter().take(NAMED).map(|file| format!("\n  {file}")).collect();
-        if files.len() > NAMED {
-            lines.push(format!("\n  and {} more", files.len() - NAMED));
-        }
-        lines.concat()
+fn verdict(secrets: &[String], keys: &[String], credentials: &[String]) -> Result<()> {
+    let kinds = [(secrets, "declared secrets"), (keys, "private keys"), (credentials, "credentials")];
+    let lists: Vec<String> = kinds
+        .into_iter()
+        .filter(|(files, _)| !files.is_empty())
+        .map(|(files, what)| format!("{what}, in:{}", list_of(files)))
+        .collect();
+    if lists.is_empty() {
+        return Ok(());
+    }
+    let help = if secrets.is_empty() {
+        "Delete them in the step that wrote them, or list a file that is meant to be there under `seal.allow`. Nothing was captured."
+    } else {
+        "Remove them in the step that wrote them: anyone who can launch the image can read its disk. Nothing was captured."
     };
-    if !secrets.is_empty() {
-        let more = if keys.is_empty() { String::new() } else { format!("\nand private keys in:{}", list(keys)) };
-        return Err(Error::build(format!("the image would contain declared secrets, in:{}{more}", list(secrets))).help(
-            "Remove them in the step that wrote them: anyone who can launch the image can read its disk. Nothing was captured.",
-        ));
+    Err(Error::build(format!("the image would contain {}", lists.join("\nand "))).help(help))
+}
+
+/// The first files, a line each, and how many more there are.
+fn list_of(files: &[String]) -> String {
+    let mut lines: Vec<String> = files.iter().take(NAMED).map(|file| format!("\n  {file}")).collect();
+    match files.len().saturating_sub(NAMED) {
+        0 => {}
+        1 => lines.push("\n  and 1 more file".to_owned()),
+        more => lines.push(format!("\n  and {more} more files")),
     }
-    if !keys.is_empty() {
-        return Err(Error::build(format!("the image would contain private keys, in:{}", list(keys))).help(
-            "Delete them in the step that wrote them, or list a file that is meant to be there under `seal.allow`. Nothing was captured.",
-        ));
-    }
-    Ok(())
+    lines.concat()
 }

@@ -1,4 +1,4 @@
-# Prints the files that hold a secret or a private key. Needs: listed (not empty when descriptor 5 has the paths to look
+# Prints the files that hold a secret, a private key or credentials. Needs: listed (not empty when descriptor 5 has the paths to look
 # at, each with a NUL at its end), since (seconds, or nothing for all files), secrets (how many) and secret_0, secret_1 …
 # (functions that print the texts of one secret). No value is ever on a command line: printf is the shell's own.
 export LC_ALL=C
@@ -82,6 +82,36 @@ xargs -0 -r grep -lE -e "$header" -- <"$work/files" 2>/dev/null | sort -u | whil
   grep $text -A 4 -E -e "$header" -- "$file" 2>/dev/null | tr -d '\r' |
     grep -qE '^[A-Za-z0-9+/=]{32,}$|^(Proc-Type|DEK-Info|Comment|Version):' || continue
   shipped "$file" || printf 'key\t-\t%s\n' "$file"
+done
+# Files in which common tools keep credentials, if there is one inside: a login, not the setting of a registry or region.
+one_line() { tr '\n\r' '  ' <"$1"; }
+credentials() {
+  value='[[:space:]]*[:=][[:space:]]*["'"'"']?([^][:space:]"'"'"'${#;,}]|\$[^{])'
+  case $1 in
+    */.docker/config.json) one_line "$1" | grep -qE '"(auth|identitytoken|registrytoken|password)"[[:space:]]*:[[:space:]]*"[^"]' ;;
+    */.git-credentials | */.config/git/credentials) grep -qE '^[^#]*://[^/[:space:]]+@' -- "$1" ;;
+    */.npmrc) grep -qE "^[[:space:]]*([^;#=[:space:]][^=]*)?(_authToken|_auth|_password)$value" -- "$1" ;;
+    */.netrc) grep -v '^[[:space:]]*#' -- "$1" | tr '\n\r' '  ' | grep -qE '(^|[[:space:]])password[[:space:]]+[^[:space:]]' ;;
+    */.pypirc) grep -qE "^[[:space:]]*password$value" -- "$1" ;;
+    */.aws/credentials | */.aws/config) grep -qE "^[[:space:]]*(aws_secret_access_key|aws_session_token)$value" -- "$1" ;;
+    */.kube/config | */kubeconfig | *.kubeconfig | /etc/kubernetes/*.conf | /etc/rancher/*/*.yaml)
+      grep -E "(client-key-data|token|password|id-token|refresh-token|access-token)[\"']?$value" -- "$1" 2>/dev/null |
+        grep -qvE '^[[:space:]]*#|:[[:space:]]*(null|~)[[:space:]]*,?[[:space:]]*$'
+      ;;
+    *.tfstate | *.tfstate.backup)
+      one_line "$1" | grep -qE '"resources"[[:space:]]*:[[:space:]]*\[[[:space:]]*\{|"sensitive"[[:space:]]*:[[:space:]]*true|"(secret_key|password|token|access_token|client_secret)"[[:space:]]*:[[:space:]]*"[^"]'
+      ;;
+    *) false ;;
+  esac
+}
+xargs -0 -r sh -c 'for file; do
+  case $file in
+    *[Cc]redentials | */config | */config.json | */.npmrc | */.netrc | */.pypirc | *kubeconfig | *.conf | *.yaml | *.tfstate | *.tfstate.backup)
+      [ -f "$file" ] && [ ! -h "$file" ] && printf "%s\n" "$file" ;;
+  esac
+done; :' sh <"$work/files" | sort -u | while IFS= read -r file; do
+  credentials "$file" 2>/dev/null || continue
+  shipped "$file" || printf 'credentials\t-\t%s\n' "$file"
 done
 printf 'done\t\n'
 exit 0

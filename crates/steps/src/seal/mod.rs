@@ -1,7 +1,8 @@
-//! The seal: one last script that removes what must not be in an image.
+//! The seal: two scripts that remove what must not be in an image, before and after the search for secrets.
 
 use std::fmt::Write as _;
 
+use ami_bake_core::output::sanitize;
 use ami_bake_core::plan::{ImageSettings, Keep};
 use ami_bake_core::provision::{ConnectedMachine, Login};
 use ami_bake_core::shell::quote;
@@ -9,27 +10,59 @@ use ami_bake_core::{Error, Result, Run};
 
 use crate::shell::ask;
 
-/// Seals the machine's disk and reports what was removed.
+/// Removes logs, histories, caches, temporary files and the machine's identity, and reports what was removed.
+///
+/// # Errors
+/// When something that must go could not be removed.
+pub(crate) async fn clean(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()> {
+    let removed = remove(run, on, settings, "", include_str!("clean.sh"), true).await?;
+    if !removed.is_empty() {
+        run.progress(format!("Removed {}", removed.join(", ")));
+    }
+    Ok(())
+}
+
+/// Removes the bake's login and the host keys, and reports what was removed.
 ///
 /// # Errors
 /// When something that must go could not be removed.
 pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()> {
-    let mut script = String::from("authorized_keys() { :\n");
+    let mut functions = String::from("authorized_keys() { :\n");
     for key in &login.authorized_keys {
         let mut words = key.split_whitespace();
         // Type and key: options before them and the comment behind are the machine's own business.
         if let (Some(kind), Some(blob)) = (words.next(), words.next()) {
-            let _ = writeln!(script, "printf '%s\\n' {}", quote(&format!("{kind} {blob}")));
+            let _ = writeln!(functions, "printf '%s\\n' {}", quote(&format!("{kind} {blob}")));
         }
     }
-    script.push_str("}\nlogin_files() { :\n");
+    functions.push_str("}\nlogin_files() { :\n");
     for file in &login.files {
         if !file.starts_with('/') || file.split('/').all(str::is_empty) || file.split('/').any(|part| part == "..") {
             return Err(Error::internal(format!("`{file}` is not a valid path of a login file")));
         }
-        let _ = writeln!(script, "gone 'login files' {}", quote(file));
+        let _ = writeln!(functions, "gone 'login files' {}", quote(file));
     }
-    script.push_str("}\n");
+    functions.push_str("}\n");
+    // A sandbox or container, which has no SSH login, needs no host keys.
+    let over_ssh = !login.authorized_keys.is_empty();
+    let removed = remove(run, on, settings, &functions, include_str!("access.sh"), over_ssh).await?;
+    run.progress(match removed.as_slice() {
+        [] => "Sealed".to_owned(),
+        removed => format!("Sealed: removed {}", removed.join(", ")),
+    });
+    Ok(())
+}
+
+/// Runs a part of the seal, and returns what was removed.
+async fn remove(
+    run: &Run,
+    on: &ConnectedMachine<'_>,
+    settings: &ImageSettings,
+    functions: &str,
+    part: &str,
+    over_ssh: bool,
+) -> Result<Vec<String>> {
+    let mut script = functions.to_owned();
     for (name, keep) in [
         ("keep_logs", Keep::Logs),
         ("keep_history", Keep::History),
@@ -39,7 +72,8 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
     ] {
         let _ = writeln!(script, "{name}={}", if settings.keep.contains(&keep) { "1" } else { "" });
     }
-    script.push_str(include_str!("seal.sh"));
+    script.push_str(include_str!("common.sh"));
+    script.push_str(part);
     let answer = ask(run, on, "seal the image", &script).await?;
     let text = answer.text("seal the image")?;
     let mut removed = Vec::new();
@@ -47,11 +81,9 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
     let mut done = false;
     for line in text.lines() {
         match line.split_once('\t') {
-            Some(("removed", what)) => removed.push(what.trim().to_owned()),
-            Some(("failed", what)) => failed.push(ami_bake_core::output::sanitize(what)),
-            // A sandbox or container, which has no SSH login, needs no host keys.
-            Some(("warn", "host-keys")) if login.authorized_keys.is_empty() => {}
-            Some(("warn", "host-keys")) => run.warn(
+            Some(("removed", what)) => removed.push(sanitize(what.trim())),
+            Some(("failed", what)) => failed.push(sanitize(what)),
+            Some(("warn", "host-keys")) if over_ssh => run.warn(
                 "nothing on this machine creates SSH host keys at boot: machines of this image can't be reached over SSH",
                 Some("Install cloud-init, run `ssh-keygen -A` at first boot, or keep them with `seal: {keep: [host-keys]}` (all machines share them then).".to_owned()),
             ),
@@ -66,9 +98,5 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
     if !done {
         return Err(Error::build("seal the image: the script on the machine was cut off").help("Nothing was captured."));
     }
-    run.progress(match removed.as_slice() {
-        [] => "Sealed: nothing to remove".to_owned(),
-        removed => format!("Sealed: removed {}", removed.join(", ")),
-    });
-    Ok(())
+    Ok(removed)
 }

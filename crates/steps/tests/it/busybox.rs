@@ -65,6 +65,14 @@ async fn scan_and_seal_work() {
     );
     fixture.runner.begin(&fixture.run, &fixture.on()).await.unwrap();
     fixture.shell.sh("rm /etc/app").await;
+    fixture.shell.sh("mkdir -p /root/.docker; echo '{\"auths\": {\"a\": {\"auth\": \"eDp5\"}}}' >/root/.docker/config.json; printf 'machine a login b password\\n c\\n' >/root/.netrc; echo registry=x >/root/.npmrc").await;
+    let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap_err());
+    assert!(
+        text.starts_with("the image would contain credentials, in:\n  /root/.docker/config.json\n  /root/.netrc | "),
+        "{text}"
+    );
+    fixture.shell.sh("rm -r /root/.docker /root/.netrc /root/.npmrc").await;
+    fixture.runner.clean(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap();
     fixture.runner.scan(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap();
     let login = Login { authorized_keys: vec!["ssh-ed25519 AAAAbake x".to_owned()], files: Vec::new() };
     fixture.runner.seal(&fixture.run, &fixture.on(), &ImageSettings::default(), &login).await.unwrap();

@@ -95,6 +95,107 @@ async fn the_scan_finds_what_changed_and_only_that() {
     assert_eq!(fixture.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
 }
 
+/// Files of common tools, each with a credential and without.
+const CREDENTIALS: [(&str, &str, &str); 12] = [
+    (
+        ".docker/config.json",
+        r#"{"auths": {"registry.test": {"auth":
+        "%"}}}"#,
+        r#"{"auths": {"registry.test": {}}, "credsStore": "ecr-login", "auth": ""}"#,
+    ),
+    (".git-credentials", "https://me:%@git.test\n", "# https://me:x@git.test\nhttps://git.test/a@b\n"),
+    (
+        ".npmrc",
+        "//registry.test/:_authToken=%\n",
+        "registry=https://registry.test\n;_auth=x\n//registry.test/:_authToken=${NPM_TOKEN}\n_password=\n",
+    ),
+    (".netrc", "machine git.test\n login me\n password\n  %\n", "machine git.test login me\n# password x\n"),
+    (".pypirc", "[pypi]\nusername = __token__\npassword = %\n", "[pypi]\nrepository: https://pypi.test\npassword =\n"),
+    (".aws/credentials", "[default]\naws_access_key_id = AKIA\naws_secret_access_key = %\n", ""),
+    (".aws/config", "[default]\naws_session_token=%\n", "[default]\nregion = us-east-1\ncredential_process = /bin/x\n"),
+    (
+        ".kube/config",
+        "users:\n- name: me\n  user:\n    token: %\n",
+        "clusters: []\nusers:\n- name: me\n  user:\n    token: null\n    client-key: /var/lib/key\n# token: x\n",
+    ),
+    (
+        ".kube/dev.kubeconfig",
+        r#"{"users": [{"user": {"client-key-data": "%"}}]}"#,
+        r#"{"users": [{"user": {"token": ""}}]}"#,
+    ),
+    (
+        "infra/terraform.tfstate",
+        r#"{"version": 4, "resources": [ {"instances": [{"attributes": {"x": "%"}}]}]}"#,
+        r#"{"version": 4, "outputs": {}, "resources": []}"#,
+    ),
+    (
+        "infra/terraform.tfstate.backup",
+        r#"{"outputs": {"db": {"value": "%", "sensitive": true}}}"#,
+        r#"{"outputs": {"url": {"value": "x"}}}"#,
+    ),
+    (".config/git/credentials", "https://%@git.test\n", "\n"),
+];
+
+/// Writes them into these homes, and returns their paths.
+async fn write_credentials(fixture: &Fixture, homes: &[&str], value: Option<&str>) -> Vec<String> {
+    let mut paths = Vec::new();
+    for home in homes {
+        for (name, with, without) in CREDENTIALS {
+            let path = format!("{home}/{name}");
+            let file = fixture.shell.path(&path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, value.map_or_else(|| without.to_owned(), |value| with.replace('%', value))).unwrap();
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths
+}
+
+#[tokio::test]
+async fn the_scan_knows_the_credential_files_of_common_tools() {
+    let mut fixture = Fixture::with(&[], HostShell::sandbox().await);
+    fixture.runner.begin(&fixture.run, &fixture.on()).await.unwrap();
+    let value = "cGxhaW4tdmFsdWUtNDcxMQ";
+    let homes = ["/root", "/home/web"];
+    let files = write_credentials(&fixture, &homes, Some(value)).await;
+    fixture.machine.changes = Some(files.iter().map(Into::into).collect());
+    let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap_err());
+    assert!(!text.contains(value), "{text}");
+    assert!(text.contains("and 4 more files | Delete them in the step"), "{text}");
+    for path in &files[..20] {
+        assert!(text.contains(&format!("\n  {path}\n")), "{path}: {text}");
+    }
+    // One home: each by its name; allowed by patterns; and everything found by time alone.
+    fixture.shell.sh("rm -r /home/web").await;
+    let allow = settings(&[], &["/root/**"]);
+    fixture.runner.scan(&fixture.run, &fixture.on(), &allow).await.unwrap();
+    fixture.machine.changes = None;
+    let error = fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &["/root/.aws/*"])).await.unwrap_err();
+    let found: Vec<&str> = error.message().lines().skip(1).map(str::trim).collect();
+    let expected: Vec<&String> =
+        files.iter().filter(|path| path.starts_with("/root") && !path.starts_with("/root/.aws/")).collect();
+    assert_eq!(found, expected, "{}", error.message());
+    write_credentials(&fixture, &["/root"], None).await;
+    fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
+}
+
+/// What the seal removes is not in the image: a secret there fails nothing, unless it is kept.
+#[tokio::test]
+async fn a_secret_in_a_file_that_is_removed_does_not_fail_the_bake() {
+    let fixture = Fixture::with(&[("TOKEN", "hunter2-4711")], HostShell::sandbox().await);
+    fixture.runner.begin(&fixture.run, &fixture.on()).await.unwrap();
+    let write = "mkdir -p /var/log/app /var/lib/cloud/instances/i-1; for f in /var/log/app/x.log /var/log/old.1 /tmp/t /var/tmp/t \
+                 /root/.bash_history /var/lib/cloud/instances/i-1/user-data.txt; do echo hunter2-4711 >$f; done";
+    fixture.shell.sh(write).await;
+    let keep = settings(&[Keep::Logs], &[]);
+    fixture.runner.clean(&fixture.run, &fixture.on(), &keep).await.unwrap();
+    let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &keep).await.unwrap_err());
+    assert!(text.contains("in:\n  /var/log/app/x.log (the secret `TOKEN`)\n  /var/log/old.1 (the secret"), "{text}");
+    fixture.runner.clean(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
+    fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
+}
+
 /// A machine that knows what was changed is asked for that alone, whatever kinds of paths it names.
 #[tokio::test]
 async fn the_scan_looks_at_what_the_machine_says_was_changed() {
@@ -138,6 +239,12 @@ fn login() -> Login {
     }
 }
 
+/// Both parts of the seal.
+async fn sealed(fixture: &Fixture, settings: &ImageSettings) {
+    fixture.runner.clean(&fixture.run, &fixture.on(), settings).await.unwrap();
+    fixture.runner.seal(&fixture.run, &fixture.on(), settings, &login()).await.unwrap();
+}
+
 /// Which of these paths are there, and not empty if a file.
 const LOOK: &str = r"cd /; for f in etc/ssh/ssh_host_rsa_key etc/ssh/ssh_host_ed25519_key.pub var/lib/cloud/instance var/lib/cloud/instances
     do [ -e $f ] && echo $f; done
@@ -150,7 +257,7 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
     let mut fixture = Fixture::with(&[], HostShell::sandbox().await);
     fixture.shell.sh(LITTER).await;
     assert_eq!(fixture.shell.sh(LOOK).await.lines().count(), 18);
-    fixture.runner.seal(&fixture.run, &fixture.on(), &settings(&[], &[]), &login()).await.unwrap();
+    sealed(&fixture, &settings(&[], &[])).await;
     assert_eq!(fixture.shell.sh(LOOK).await, "");
     let keys =
         fixture.shell.sh("cat /root/.ssh/authorized_keys; stat -c '%U %a %s' /home/web/.ssh/authorized_keys").await;
@@ -159,14 +266,14 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
                  /var/lib/cloud/seed/mine | cut -d' ' -f2 | tr '\\n' ' '; stat -c %a /tmp; test -d /var/log/nginx";
     assert_eq!(fixture.shell.sh(stays).await, "0 0 0 2 2 1777\n");
     let (progress, _) = told(&mut fixture);
-    let sentence = progress.last().unwrap();
+    let sentence = progress.join(", ");
     for part in
         ["Sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"]
     {
         assert!(sentence.contains(part), "{sentence}");
     }
     // Again: nothing is left to do, and that is no failure.
-    fixture.runner.seal(&fixture.run, &fixture.on(), &settings(&[], &[]), &login()).await.unwrap();
+    sealed(&fixture, &settings(&[], &[])).await;
 }
 
 #[tokio::test]
@@ -174,7 +281,7 @@ async fn the_seal_keeps_what_it_is_told_to() {
     let fixture = Fixture::with(&[], HostShell::sandbox().await);
     fixture.shell.sh(LITTER).await;
     let keep = [Keep::Logs, Keep::History, Keep::MachineId, Keep::Caches, Keep::HostKeys];
-    fixture.runner.seal(&fixture.run, &fixture.on(), &settings(&keep, &[]), &login()).await.unwrap();
+    sealed(&fixture, &settings(&keep, &[])).await;
     let stays = "etc/ssh/ssh_host_rsa_key\netc/ssh/ssh_host_ed25519_key.pub\netc/machine-id\nroot/.bash_history\nhome/web/.zsh_history\n\
                  var/cache/apt/archives/x.deb\nvar/lib/apt/lists/x\nvar/log/syslog\nvar/log/syslog.1\nvar/log/nginx/access.log\nvar/log/journal/x\n";
     assert_eq!(fixture.shell.sh(LOOK).await, stays);
