@@ -61,7 +61,7 @@ fn a_strangers_report_says_nothing_to_the_runner() {
         let read = fixture.run(&["report", "--json", "--merge", "merged.json"]).exits(0);
         let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
         let merged: Value = serde_json::from_str(&fixture.read("merged.json")).unwrap();
-        assert_eq!((&printed, &merged), (&serde_json::from_str(&read.stdout).unwrap(), &printed));
+        assert_eq!((&printed, &merged), (&serde_json::from_str::<Value>(&read.stdout).unwrap(), &printed));
         let logs = |value: &Value| value.pointer("/images/0/steps/0/log").cloned();
         assert_eq!(logs(&printed), logs(&value));
     }

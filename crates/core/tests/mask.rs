@@ -345,6 +345,7 @@ fn text_in_pieces_is_masked_as_the_whole() {
 #[test]
 fn a_setting_or_a_number_does_not_shred_the_log() {
     let masker = Masker::default();
+    masker.add("known before");
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let ear = Arc::clone(&told);
     masker.listen(move |secret| ear.lock().unwrap().push(secret.to_owned()));
@@ -354,9 +355,9 @@ fn a_setting_or_a_number_does_not_shred_the_log() {
     let log = "listening on 0.0.0.0:80801 true=1 administrator: false null x ---- dHJ1ZQ==\n";
     assert_eq!(masker.mask(log), log);
     assert_eq!(masker.mask("user admin on port 8080, admin_x"), "user *** on port ***, admin_x");
-    assert!(told.lock().unwrap().is_empty(), "the runner would mask them everywhere");
+    assert_eq!(*told.lock().unwrap(), ["known before"], "the runner would mask the others everywhere");
     assert!(!masker.add("true") && masker.add("hunter22") && masker.add("hunter22"));
-    assert_eq!(*told.lock().unwrap(), ["hunter22"]);
+    assert_eq!(*told.lock().unwrap(), ["known before", "hunter22"]);
 }
 
 #[test]

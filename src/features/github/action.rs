@@ -84,7 +84,7 @@ impl Action {
         if self.environment.flag("summary").ok().flatten() == Some(false) {
             return;
         }
-        if let Err(error) = self.files.summary(markdown) {
+        if let Err(error) = self.files.summary(&self.masker.mask(markdown)) {
             self.warn(&error);
         }
     }

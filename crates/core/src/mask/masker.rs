@@ -34,10 +34,19 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Masker {
-    /// Passes every secret that is masked everywhere to `listener` too, from now on: others that show this program's
-    /// output have to mask them. A second listener is not heard.
+    /// Passes every secret that is masked everywhere to `listener` too, those that are known already first: others that show
+    /// this program's output have to mask them. A second listener is not heard.
     pub fn listen(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
-        let _ = self.listener.set(Box::new(listener));
+        if self.listener.set(Box::new(listener)).is_err() {
+            return;
+        }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).secrets.clone();
+        if let Some(listener) = self.listener.get() {
+            known
+                .iter()
+                .filter(|secret| forms::masking(secret) == Masking::Everywhere)
+                .for_each(|secret| listener(secret));
+        }
     }
 
     /// Adds a secret. Call it before the first use. It is masked as it is and in each of its lines; in JSON, shell

@@ -52,7 +52,10 @@ impl<'a> Escape<'a> {
     /// Lines that a machine printed, for a fenced code block. HTML comments in them are broken, since markers are
     /// comments.
     pub fn fence(self, lines: &[String]) -> Vec<String> {
-        lines.iter().map(|line| self.masker.mask(&sanitize(line)).replace("<!--", "<!\u{200b}--")).collect()
+        let clean: Vec<String> = lines.iter().map(|line| sanitize(line)).collect();
+        // All lines at once: a secret may be broken over several.
+        let masked = self.masker.mask(&clean.join("\n")).replace("<!--", "<!\u{200b}--");
+        masked.split('\n').take(lines.len()).map(str::to_owned).collect()
     }
 
     /// One line, masked and shortened.
