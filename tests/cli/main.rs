@@ -27,10 +27,10 @@ mod github;
 mod https;
 mod import;
 mod local;
-#[cfg(feature = "github")]
-mod printed;
 #[cfg(feature = "local")]
 mod output;
+#[cfg(feature = "github")]
+mod printed;
 #[cfg(feature = "local")]
 mod uploads;
 mod usage;

@@ -40,7 +40,13 @@ fn is_harmless(what: &str, outcome: &CommandOutcome) {
     for stream in [&outcome.stdout, &outcome.stderr] {
         assert!(!stream.chars().any(|next| next.is_control() && next != '\n' && next != '\t'), "{what}: {stream:?}");
         for line in read_lines(stream.as_bytes()) {
-            assert!(parse(&line, &["token"]).is_none(), "{what}: {line:?}");
+            let spoken = parse(&line, &["token"]);
+            // Annotations are this program's own: they have a title, which no text of the corpus has.
+            let own = spoken.as_ref().is_some_and(|spoken| {
+                ["error", "warning", "notice"].contains(&spoken.name.as_str())
+                    && spoken.properties.contains_key("title")
+            });
+            assert!(spoken.is_none() || own, "{what}: {line:?}");
         }
     }
 }

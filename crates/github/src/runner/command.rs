@@ -76,10 +76,15 @@ impl Annotation {
         }
         properties.push(format!("title={}", property(&defuse(&sanitize(&self.title)))));
         // The message may quote a machine. The runner does not look for commands in it today; this keeps it so.
-        let message = self.message.split('\n').map(|line| defuse(&sanitize(line))).collect::<Vec<_>>().join("\n");
+        let message = self.message.split('\n').map(clean).collect::<Vec<_>>().join("\n");
         let message = &message[..message.floor_char_boundary(MESSAGE_LIMIT)];
         format!("::{} {}::{}", self.level.as_str(), properties.join(","), data(message))
     }
+}
+
+/// A line without what steers a terminal or is a command; its CR stays.
+fn clean(line: &str) -> String {
+    line.split('\r').map(|part| defuse(&sanitize(part))).collect::<Vec<_>>().join("\r")
 }
 
 /// Escapes what follows a command's second `::`.
