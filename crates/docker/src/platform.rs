@@ -71,9 +71,10 @@ impl Platform for Docker {
         run.ledger().close_id(IMAGE, image, Closed::Deleted)
     }
 
-    async fn undo(&self, _run: &Run, entry: &Entry) -> Result<Undo> {
+    async fn undo(&self, run: &Run, entry: &Entry) -> Result<Undo> {
         match (entry.kind.as_str(), entry.id.as_deref()) {
-            (MACHINE, id) => machine::remove(&self.client, id.unwrap_or(&entry.find_by)).await?,
+            (MACHINE, Some(id)) => machine::remove(&self.client, run, id).await?,
+            (MACHINE, None) => machine::remove_unconfirmed(&self.client, run, &entry.find_by).await?,
             (IMAGE, Some(id)) => image::delete(&self.client, id).await?,
             (IMAGE, None) => image::delete_reference(&self.client, &entry.find_by, &entry.run).await?,
             (other, _) => return Ok(Undo::Later(format!("this version of ami-bake can't delete a Docker {other}"))),
@@ -89,9 +90,9 @@ impl Platform for Docker {
         sweep::expired(&self.client, run).await
     }
 
-    async fn remove(&self, _run: &Run, orphan: &Orphan) -> Result<Undo> {
+    async fn remove(&self, run: &Run, orphan: &Orphan) -> Result<Undo> {
         if orphan.kind == MACHINE {
-            machine::remove(&self.client, &orphan.id).await?;
+            machine::remove(&self.client, run, &orphan.id).await?;
         } else {
             image::delete(&self.client, &orphan.id).await?;
         }

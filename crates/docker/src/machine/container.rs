@@ -19,7 +19,8 @@ use futures::StreamExt;
 use super::changes::changes;
 use super::communicator::ContainerCommunicator;
 use super::exec::run_script;
-use super::state::{ContainerState, remove};
+use super::remove::remove;
+use super::state::ContainerState;
 use super::stop::stop;
 use crate::capabilities::PLATFORM;
 use crate::engine::{EngineMessage, failed};
@@ -117,7 +118,7 @@ impl Machine for Container {
     }
 
     async fn destroy(&self, run: &Run) -> Result<()> {
-        remove(&self.state.docker, &self.state.name).await?;
+        remove(&self.state.docker, run, &self.state.name).await?;
         run.ledger().close_id(MACHINE, &self.state.name, Closed::Deleted)
     }
 

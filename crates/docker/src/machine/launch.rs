@@ -13,7 +13,8 @@ use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions};
 
 use super::container::Container;
 use super::network;
-use super::state::{ContainerState, remove};
+use super::remove::remove;
+use super::state::ContainerState;
 use crate::capabilities::PLATFORM;
 use crate::engine::{failed, message};
 use crate::labels;
@@ -75,7 +76,7 @@ pub(crate) async fn launch(run: &Run, docker: &Docker, launch: &Launch<'_>) -> R
     run.ledger().confirm(ticket, &name)?;
     if let Err(error) = docker.start_container(&name, None::<StartContainerOptions>).await {
         // If this fails too, the ledger still has the container.
-        if remove(docker, &name).await.is_ok() {
+        if remove(docker, run, &name).await.is_ok() {
             run.ledger().close(ticket, Closed::Deleted)?;
         }
         return Err(not_started(&source.name, &error));

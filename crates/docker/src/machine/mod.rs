@@ -8,8 +8,9 @@ mod exec;
 mod files;
 mod launch;
 mod network;
+mod remove;
 mod state;
 mod stop;
 
 pub(crate) use launch::{launch, new_name, own_labels};
-pub(crate) use state::remove;
+pub(crate) use remove::{remove, remove_unconfirmed};

@@ -1,10 +1,14 @@
 //! What containers do beyond what every platform does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Exec, Exit};
+use ami_bake_core::ledger::{Entry, IMAGE, MACHINE};
 use ami_bake_core::output::Collect;
 use ami_bake_core::platform::{Platform, Undo};
+use ami_bake_testkit::clock::ManualClock;
 use ami_bake_testkit::docker::Engine;
 use ami_bake_testkit::output::FirstOutput;
 use ami_bake_testkit::runs;
@@ -90,10 +94,58 @@ async fn megabytes_go_both_ways_and_folders_keep_their_modes() {
     machine.destroy(&run).await.unwrap();
 }
 
+fn entry(kind: &str, run: &str, find_by: &str, id: Option<&str>) -> Entry {
+    Entry {
+        number: 1,
+        run: run.to_owned(),
+        image: None,
+        platform: "docker".to_owned(),
+        kind: kind.to_owned(),
+        region: None,
+        role: None,
+        find_by: find_by.to_owned(),
+        id: id.map(str::to_owned),
+    }
+}
+
+/// The end of an image and the end of its run may remove the same container at once: none of them ends before it is gone.
+#[tokio::test]
+async fn removals_at_once_end_when_the_container_is_gone() {
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let (run, _events) = runs::run();
+    let machine = launch(&run, &docker, LONG).await;
+    let entry = entry(MACHINE, run.id(), machine.id(), Some(machine.id()));
+    let undo = async || {
+        assert_eq!(docker.undo(&run, &entry).await.unwrap(), Undo::Done);
+        assert!(engine.docker(&["inspect", machine.id()]).is_none(), "the container is still there");
+    };
+    tokio::join!(undo(), undo(), undo(), undo());
+}
+
+/// The answer to a creation was not waited for, and the daemon creates the container while the run cleans up.
+#[tokio::test]
+async fn a_container_that_is_created_during_the_clean_up_is_removed() {
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let name = format!("late-{}", uuid::Uuid::new_v4().simple());
+    let late = {
+        let (engine, name, pauses) = (Engine::get(), name.clone(), AtomicU32::new(0));
+        move || {
+            if pauses.fetch_add(1, Ordering::Relaxed) == 3 {
+                engine.docker(&["create", "--name", &name, ami_bake_testkit::docker::BASE, "sh"]).unwrap();
+            }
+        }
+    };
+    let clock = Arc::new(ManualClock::skipping(Duration::from_secs(1), late));
+    let (run, _events) = runs::with(clock, &[]);
+    assert_eq!(docker.undo(&run, &entry(MACHINE, run.id(), &name, None)).await.unwrap(), Undo::Done);
+    assert!(engine.docker(&["inspect", &name]).is_none(), "the container is still there");
+}
+
 /// An image that was intended and never confirmed is found by its name, if this run made it.
 #[tokio::test]
 async fn an_earlier_image_of_the_same_name_is_not_undone() {
-    use ami_bake_core::ledger::Entry;
     let engine = Engine::get();
     let docker = docker(&engine).await;
     let (run, _events) = runs::run();
@@ -106,17 +158,7 @@ async fn an_earlier_image_of_the_same_name_is_not_undone() {
         ),
     ];
     assert!(std::process::Command::new("sh").args(&import).status().unwrap().success());
-    let entry = |run: &str| Entry {
-        number: 1,
-        run: run.to_owned(),
-        image: None,
-        platform: "docker".to_owned(),
-        kind: "image".to_owned(),
-        region: None,
-        role: None,
-        find_by: name.clone(),
-        id: None,
-    };
+    let entry = |run: &str| entry(IMAGE, run, &name, None);
     assert_eq!(docker.undo(&run, &entry("r2")).await.unwrap(), Undo::Done);
     assert!(engine.docker(&["image", "inspect", &name]).is_some());
     assert_eq!(docker.undo(&run, &entry("r1")).await.unwrap(), Undo::Done);
