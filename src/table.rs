@@ -13,9 +13,11 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// Plain text.
+    /// Plain text. It is one line: names come from manifests and clouds, and a line of their own could look like ours.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), look: None }
+        let text: String = text.into();
+        let text = if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text };
+        Self { text, look: None }
     }
 
     /// Sets the style.
@@ -78,6 +80,7 @@ mod tests {
             vec![Cell::from("web-arm64"), Cell::from(""), Cell::from("1.12.0")],
         ];
         let text = table(&["image", "region", "version"], &rows, Paint { on: false });
+        assert_eq!(table(&["name"], &[vec![Cell::new("a\n\r::b")]], Paint { on: false }), "name\na  ::b\n");
         assert_eq!(text, "image      version\nbase       0.1.0\nweb-arm64  1.12.0\n");
     }
 }

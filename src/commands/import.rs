@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::{Error, ErrorKind, Result};
+use ami_bake_core::{Error, ErrorKind, Result, whole_file};
 use ami_bake_import::{FindingKind, Imported, Request, import, lines};
 use ami_bake_manifest::diagnostic::{self, Style};
 
@@ -148,7 +148,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    std::fs::write(path, text).map_err(failed)
+    whole_file::replace(path, |to| to.write_all(text.as_bytes())).map_err(failed)
 }
 
 /// Shows what the import left out or changed.

@@ -1,9 +1,9 @@
 //! `ami-bake init`
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use ami_bake_core::{Error, Result};
+use ami_bake_core::{Error, Result, whole_file};
 
 use crate::program::Program;
 
@@ -29,8 +29,7 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
     if let Some(folder) = args.file.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(failed)?;
-    file.write_all(ami_bake_manifest::TEMPLATE.as_bytes()).map_err(failed)?;
+    whole_file::create(&args.file, 0o666, |to| to.write_all(ami_bake_manifest::TEMPLATE.as_bytes())).map_err(failed)?;
     program.host.say(&format!(
         "Created {name}\n\nNext:\n  ami-bake check {name}                    validate it\n  ami-bake bake {name} --platform local    try it on this machine\n  ami-bake plan {name}                     show what a bake on AWS would do\n"
     ));

@@ -247,3 +247,25 @@ fn the_jobs_of_a_matrix_agree_on_versions_and_make_one_report() {
     let nothing = matrix(&[]);
     assert_eq!((&nothing["changed"], &nothing["levels"]), (&json!(false), &json!([])));
 }
+
+/// A checkout can hold a link under any name that the program writes to.
+#[test]
+fn no_file_is_written_through_a_link_of_the_checkout() {
+    let workflow = Workflow::with(&report::good(), &pull_request());
+    let at = |name: &str| workflow.fixture.path(name);
+    workflow.fixture.write("victim", "precious");
+    for name in ["out.md", "all.json", "bake.yml", "new.yml", ".bake-report.json.1"] {
+        std::os::unix::fs::symlink("victim", at(name)).unwrap();
+    }
+    workflow.run(&["report", "--merge", "all.json", "--markdown", "out.md"]).exits(0);
+    workflow.fixture.write("packer.json", r#"{"builders": [{"type": "amazon-ebs", "region": "us-east-1", "source_ami": "ami-12345678", "instance_type": "t3.micro", "ssh_username": "ubuntu", "ami_name": "x-1"}]}"#);
+    workflow.run(&["import", "packer.json", "-o", "new.yml", "--force"]).exits(0);
+    workflow.run(&["init"]).exits(2).says("already exists");
+    for name in ["out.md", "all.json", "new.yml"] {
+        assert!(at(name).symlink_metadata().unwrap().is_file(), "{name}");
+    }
+    assert_eq!(workflow.fixture.read("victim"), "precious");
+    // Names of the kernel are written as they are.
+    let printed = workflow.run(&["report", "--markdown", "/dev/stdout"]).exits(0);
+    assert!(printed.stdout.contains("shop"), "{printed:?}");
+}

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -249,7 +251,9 @@ impl Ledger {
             |error: std::io::Error| Error::preflight(format!("read the ledger {}", path.display())).because(error);
         let mut state = State { next: 1, ..State::default() };
         let mut run = None;
-        let file = OpenOptions::new().read(true).append(true).open(path).map_err(failed)?;
+        // Not through a link: the file is appended to, and may come from a step of the same job.
+        let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let file = OpenOptions::new().read(true).append(true).custom_flags(no_link).open(path).map_err(failed)?;
         if !claim(&file) && !anyway {
             return Ok(None);
         }

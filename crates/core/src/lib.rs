@@ -34,6 +34,7 @@ pub mod shell;
 pub mod tags;
 pub mod token;
 pub mod version;
+pub mod whole_file;
 
 pub use error::{Error, ErrorKind, Result};
 pub use location::SourceLocation;

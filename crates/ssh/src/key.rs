@@ -1,12 +1,10 @@
 //! Key pairs and public keys.
 
 use std::fmt;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use ami_bake_core::{Error, Result};
+use ami_bake_core::{Error, Result, whole_file};
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
 use secrecy::{ExposeSecret, SecretString};
@@ -70,11 +68,8 @@ impl Key {
     /// When the file exists already or can't be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = self.private_text()?;
-        let write = || {
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            file.write_all(text.expose_secret().as_bytes())
-        };
-        write().map_err(|error| Error::build(format!("write the SSH key to {}", path.display())).because(error))
+        let written = whole_file::create(path, 0o600, |to| to.write_all(text.expose_secret().as_bytes()));
+        written.map_err(|error| Error::build(format!("write the SSH key to {}", path.display())).because(error))
     }
 
     pub(crate) fn inner(&self) -> Arc<PrivateKey> {

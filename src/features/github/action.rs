@@ -10,6 +10,7 @@ use ami_bake_core::mask::Masker;
 use ami_bake_core::{Error, Result};
 use ami_bake_github::api::{Api, Settings};
 use ami_bake_github::event::Workflow;
+use ami_bake_github::markdown::{Escape, fenced};
 use ami_bake_github::runner::{Annotation, Environment, Files, Level, Log, lines};
 use ami_bake_manifest::Manifest;
 
@@ -92,8 +93,7 @@ impl Action {
     /// Writes an error as the job summary, unless there is one already.
     pub(super) fn error_summary(&self, rendered: &str) {
         if !self.summarised.load(Ordering::Relaxed) {
-            let text: String = lines(rendered).map(|line| line.replace("~~~", "~ ~ ~") + "\n").collect();
-            self.summary(&format!("### \u{274c} ami-bake\n\n~~~text\n{text}~~~\n"));
+            self.summary(&format!("### \u{274c} ami-bake\n\n{}", in_fence(rendered)));
         }
     }
 
@@ -139,4 +139,10 @@ impl Action {
 /// An error with its causes on one line.
 pub(super) fn in_full(error: &Error) -> String {
     std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ")
+}
+
+/// Text as a code block of Markdown that nothing in the text can end.
+pub(super) fn in_fence(text: &str) -> String {
+    let lines: Vec<String> = lines(text).collect();
+    fenced("", &Escape::new(&Masker::default()).fence(&lines)).text()
 }

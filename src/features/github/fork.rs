@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use ami_bake_core::mask::Masker;
 use ami_bake_core::plan::{SourceQuery, Variant, VersionRule};
 use ami_bake_core::{Error, Result};
+use ami_bake_github::markdown::Escape;
 use ami_bake_github::runner::{Annotation, Level};
 
-use super::action::Action;
+use super::action::{Action, in_fence};
 use super::inputs;
 use crate::args::{ManifestArgs, PlatformArgs, VariableArgs, assignment};
 use crate::commands::matrix::Matrix;
@@ -91,7 +93,9 @@ impl ForkRun<'_> {
         Matrix::of(&[]).output(self.program.host.as_ref());
         if command != "bake" || !self.bakes_on_docker(manifest)? {
             action.summary(&format!(
-                "### Checked without credentials\n\n{why}. The manifest is valid.\n\n```text\n{plan}```\n"
+                "### Checked without credentials\n\n{}. The manifest is valid.\n\n{}",
+                Escape::new(&Masker::default()).text(why),
+                in_fence(&plan)
             ));
             return Ok(0);
         }

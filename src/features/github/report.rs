@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::{self, FILE_NAME, Report};
-use ami_bake_core::{Error, Result, Run};
+use ami_bake_core::{Error, Result, Run, whole_file};
 use ami_bake_github::api::{Api, Settings};
 use ami_bake_github::comment::{self, Pull};
 use ami_bake_github::event::Workflow;
@@ -248,5 +248,6 @@ fn json(report: &Report, masker: &Masker) -> Result<String> {
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
-    std::fs::write(file, text).map_err(|error| Error::usage(format!("cannot write {}", file.display())).because(error))
+    whole_file::replace(file, |to| to.write_all(text.as_bytes()))
+        .map_err(|error| Error::usage(format!("cannot write {}", file.display())).because(error))
 }

@@ -1,17 +1,16 @@
 //! The report's file: written whole or not at all, and read back by later commands.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::model::{REPORT_FORMAT, Report};
 use crate::error::{Error, Result};
+use crate::whole_file;
 
 /// The file's name in the working directory.
 pub const FILE_NAME: &str = "bake-report.json";
 
-/// Writes the report as [`FILE_NAME`] into `folder`. Whoever reads the file meanwhile sees the old one or the new one,
-/// never a half.
+/// Writes the report as [`FILE_NAME`] into `folder`, as [`whole_file::replace`] does.
 ///
 /// # Errors
 /// When the folder can't be written to.
@@ -31,17 +30,11 @@ pub fn write_to(report: &Report, path: &Path) -> Result<()> {
             .help("Run ami-bake in a writable folder. The images are not affected.")
             .because(error)
     };
-    let draft = path.with_file_name(format!(".{FILE_NAME}.{}", std::process::id()));
-    let written = || {
-        let mut file = BufWriter::new(File::create(&draft)?);
-        serde_json::to_writer_pretty(&mut file, report)?;
-        file.write_all(b"\n")?;
-        file.flush()
+    let content = |file: &mut dyn Write| {
+        serde_json::to_writer_pretty(&mut *file, report)?;
+        file.write_all(b"\n")
     };
-    written().and_then(|()| std::fs::rename(&draft, path)).map_err(|error| {
-        let _ = std::fs::remove_file(&draft);
-        failed(error)
-    })
+    whole_file::replace(path, content).map_err(failed)
 }
 
 /// Reads a report.

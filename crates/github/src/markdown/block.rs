@@ -68,6 +68,11 @@ pub fn table(about: impl Into<String>, head: &[&str], rows: &[Vec<String>]) -> B
 
 /// Lines of a machine, folded below a summary. `lines` come from `Escape::fence`.
 pub fn details(about: impl Into<String>, summary: &str, lines: &[String]) -> Block {
+    fenced(about, lines).folded(summary)
+}
+
+/// Lines of a machine or a stranger in a fence that none of them can close. `lines` come from `Escape::fence`.
+pub fn fenced(about: impl Into<String>, lines: &[String]) -> Block {
     let fence = fence_of(lines);
     Block {
         about: about.into(),
@@ -77,7 +82,6 @@ pub fn details(about: impl Into<String>, summary: &str, lines: &[String]) -> Blo
         keep_end: true,
         more: Some("… {} earlier lines\n".to_owned()),
     }
-    .folded(summary)
 }
 
 #[cfg(test)]

@@ -4,6 +4,6 @@ mod block;
 mod escape;
 mod fit;
 
-pub use block::{Block, details, heading, table};
+pub use block::{Block, details, fenced, heading, table};
 pub use escape::Escape;
 pub use fit::{Limit, fit};

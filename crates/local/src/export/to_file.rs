@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::{Error, ErrorKind, Result, Run};
+use ami_bake_core::{Error, ErrorKind, Result, Run, whole_file};
 
 use super::disk;
 use super::format::Format;
@@ -69,7 +69,7 @@ pub(crate) async fn export(
     };
     info.write(folder.path())?;
     drop(lock);
-    let partial = partial(&to);
+    let partial = whole_file::draft_name(&to);
     let plan = ExportPlan {
         format,
         layers: layers(&image, &stack, store.root())?,
@@ -84,7 +84,7 @@ pub(crate) async fn export(
         },
     };
     let written = match write(helper, run, &plan, folder.path()).await {
-        Ok(()) => std::fs::rename(&partial, &to)
+        Ok(()) => whole_file::rename_new(&partial, &to)
             .map_err(|error| Error::new(ErrorKind::Publish, format!("write {}", to.display())).because(error)),
         Err(error) => Err(error),
     };
@@ -104,7 +104,7 @@ async fn write(helper: &Helper, run: &Run, plan: &ExportPlan, folder: &Path) -> 
     let path = folder.join("export.json");
     let text =
         serde_json::to_vec(plan).map_err(|error| Error::internal("write the plan of an export").because(error))?;
-    std::fs::write(&path, text).map_err(|error| store_error("write", &path, error))?;
+    whole_file::replace(&path, |to| to.write_all(&text)).map_err(|error| store_error("write", &path, error))?;
     let done = run.until_cancelled(helper.export(&path)).await?;
     done.map_err(|error| error.into_kind(ErrorKind::Publish))
 }
@@ -132,13 +132,6 @@ fn target(to: &Path) -> Result<PathBuf> {
         _ => Err(Error::usage(format!("export to {}: the folder does not exist", to.display()))
             .help("Create the folder first.")),
     }
-}
-
-/// A path beside the target, from which the finished file is renamed.
-fn partial(to: &Path) -> PathBuf {
-    let mut name = to.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    to.with_file_name(name)
 }
 
 /// The size of a file or folder on the disk, in bytes.

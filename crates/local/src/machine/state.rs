@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
-use ami_bake_core::{Error, Result};
+use ami_bake_core::{Error, Result, whole_file};
 
 use super::holder::Holder;
 use crate::sandbox::{Address, Helper, Spec};
@@ -64,7 +64,7 @@ impl SandboxState {
         let path = self.folder.path().join("spec.json");
         let text = serde_json::to_vec_pretty(spec)
             .map_err(|error| Error::internal("write a sandbox description").because(error))?;
-        std::fs::write(&path, text).map_err(|error| store_error("write", &path, error))?;
+        whole_file::replace(&path, |to| to.write_all(&text)).map_err(|error| store_error("write", &path, error))?;
         Ok(path)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use ami_bake_core::{Error, Result};
+use ami_bake_core::{Error, Result, whole_file};
 use rustix::process::{Pid, Signal as Kill, kill_process};
 use rustix::thread::UnshareFlags;
 use serde::{Deserialize, Serialize};
@@ -119,9 +119,7 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
 /// Writes the file that says that the sandbox is running, whole or not at all.
 fn write_ready(path: &Path, pid: u32) -> Result<()> {
     let doing = || format!("write {}", path.display());
-    let partial = path.with_extension("partial");
-    std::fs::File::create(&partial).and_then(|mut file| writeln!(file, "{pid}")).context(doing)?;
-    std::fs::rename(&partial, path).context(doing)
+    whole_file::replace(path, |to| writeln!(to, "{pid}")).context(doing)
 }
 
 /// Signals that end the program. They are registered before the program starts, so that none is missed.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::Result;
+use ami_bake_core::{Result, whole_file};
 use jiff::Timestamp;
 
-use super::folder::{MachineFolder, Store, store_error, write_whole};
+use super::folder::{MachineFolder, Store, store_error};
 use super::image::{Image, new_id};
 use crate::sandbox::Helper;
 
@@ -58,7 +58,8 @@ impl MachineInfo {
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(Self::FILE);
         let text = serde_json::to_vec(self).unwrap_or_default();
-        write_whole(&path, &text).map_err(|error| store_error("write", &path, error))
+        let written = whole_file::replace_durably(&path, |to| to.write_all(&text));
+        written.map_err(|error| store_error("write", &path, error))
     }
 
     fn read(folder: &Path) -> Self {

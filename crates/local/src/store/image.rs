@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use ami_bake_core::plan::{Architecture, Digest, ImageKey, SourceImage};
 use ami_bake_core::platform::ImageRecord;
-use ami_bake_core::{Error, Result, tags};
+use ami_bake_core::{Error, Result, tags, whole_file};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Store, store_error, write_whole};
+use super::folder::{Store, store_error};
 
 /// The version of the file format, raised when an older ami-bake would misread a file.
 const FORMAT: u32 = 1;
@@ -162,7 +162,8 @@ impl Store {
         let path = self.image_file(&image.id);
         let text =
             serde_json::to_vec_pretty(image).map_err(|error| Error::internal("write an image").because(error))?;
-        write_whole(&path, &text).map_err(|error| store_error("write", &path, error))
+        let written = whole_file::replace_durably(&path, |to| to.write_all(&text));
+        written.map_err(|error| store_error("write", &path, error))
     }
 }
 

@@ -1,11 +1,10 @@
 //! What a playbook is run with, in a folder that only this user can enter and that is gone afterwards.
 
 use std::fs::Permissions;
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::{Error, Result};
+use ami_bake_core::{Error, Result, whole_file};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -48,8 +47,7 @@ impl WorkFolder {
     /// Writes a file that only this user can read.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.path(name);
-        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = whole_file::create(&path, 0o600, |to| to.write_all(text.as_bytes()));
         written.map_err(|error| Error::build("write a file for the playbook").because(error))?;
         Ok(path)
     }
