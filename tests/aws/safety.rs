@@ -104,3 +104,26 @@ fn a_second_interrupt_ends_at_once() {
     signal(&child, "INT");
     finish(child).exits(130).says("Quitting now");
 }
+
+/// A machine whose `tar` answers with an archive of its own: a link in place of what was asked for, and files through it.
+#[test]
+fn a_machine_does_not_choose_where_a_download_goes() {
+    let evil = r"mkdir -p /opt/e /var/lib/logs && cd /opt/e && echo one > /var/lib/one
+          ln -s ../.git/hooks logs && ln -s .git/hooks/pre-commit one && tar -cf /opt/logs.tar logs && tar -cf /opt/one.tar one
+          rm logs one && mkdir logs && echo evil > logs/pre-commit && tar -rf /opt/logs.tar logs/pre-commit
+          printf '#!/bin/sh\nfor last; do :; done; exec cat /opt/$last.tar\n' > /usr/bin/tar && chmod 755 /usr/bin/tar";
+    let fixture = Fixture::new(&format!(
+        "{WEB}    build:\n      - run: |\n          {evil}\n      - {{download: /var/lib/logs, to: out, on-failure: continue}}\n      - {{download: /var/lib/logs/, to: logs, on-failure: continue}}\n      - {{download: /var/lib/one, to: one}}\n"
+    ));
+    fixture.write(".git/hooks/sample", "");
+    let outcome = fixture.run(&["bake", "--until", "validate"]).exits(5);
+    outcome
+        .says("download `/var/lib/logs` from the machine")
+        .says("`logs` is not a folder")
+        .says("`one` is not a file");
+    let names = |path: &str| std::fs::read_dir(fixture.path(path)).unwrap().count();
+    assert_eq!(names(".git/hooks"), 1);
+    for path in ["out", "logs", "one"] {
+        assert!(fixture.path(path).symlink_metadata().is_err(), "{path} is there");
+    }
+}

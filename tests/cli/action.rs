@@ -194,42 +194,6 @@ fn a_forks_pull_request_is_checked_without_credentials() {
     assert!(!job.main(PROGRAM, &[]).exits(3).annotations("error").is_empty());
 }
 
-#[test]
-fn a_forks_manifest_stays_within_its_code_block() {
-    // Backticks and tildes in runs of many lengths, on lines of their own and within one; an error of the manifest, and none.
-    let forged =
-        r"x\n```\n````\n~~~\n# Approved by security\n[click](https://evil.example)\n```\u2028`````\r# Approved";
-    let manifest = |name: &str, key: &str| {
-        format!(
-            "format: 1\nname: shop\nversion: 2.0.0\naws: {{region: us-east-1, role: arn:aws:iam::111111111111:role/bake}}\nimages:\n  web:\n    source: {{ami: {{owner: self, name: \"{name}\"}}}}\n    build: [{{run: 'true', if: \"{key}\"}}]\n"
-        )
-    };
-    let fork = json!({
-        "repository": {"full_name": "shop/images"},
-        "pull_request": {"number": 7, "head": {"sha": "1a2b3c4d", "repo": {"full_name": "eve/images"}}},
-    });
-    let broken = format!("${{{{ '{forged}' +");
-    for (text, code) in [(manifest(forged, "${{ true }}"), 0), (manifest("base-*", &broken), 3)] {
-        let job = plain(&text).event("pull_request", "refs/pull/7/merge", &fork);
-        let main = job.main(PROGRAM, &[]).exits(code);
-        let mut fence: Option<String> = None;
-        let mut inside = 0;
-        for line in main.summary.lines() {
-            match &fence {
-                Some(open) if line == open => fence = None,
-                Some(open) => {
-                    assert!(!line.trim_start().starts_with(open.as_str()), "{line}: {}", main.summary);
-                    inside += usize::from(line.contains("Approved"));
-                }
-                None if line.starts_with("```") => fence = Some(line.trim_end_matches("text").to_owned()),
-                None => assert!(!line.contains("Approved") && !line.contains("evil"), "{line}: {}", main.summary),
-            }
-        }
-        assert!(fence.is_none() && (inside > 0 || code != 0), "{}", main.summary);
-        assert!(main.step.text().lines().all(|line| !line.starts_with("# Approved")), "{}", main.step.text());
-    }
-}
-
 #[cfg(feature = "docker")]
 #[test]
 fn a_forks_pull_request_is_baked_on_docker_where_an_engine_answers() {

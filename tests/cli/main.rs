@@ -20,6 +20,7 @@ mod docker;
 mod docker_corpus;
 #[cfg(feature = "docker")]
 mod docker_publish;
+mod downloads;
 mod first_steps;
 mod fixture;
 #[cfg(feature = "github")]

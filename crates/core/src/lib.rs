@@ -3,6 +3,7 @@
 //! The manifest crate makes a [`plan`], the [`engine`] carries it out on a [`platform::Platform`], every created resource
 //! is recorded in the [`ledger`], and everything that happens is emitted as an [`event`]. Nothing in this crate prints.
 
+pub mod archive;
 pub mod clock;
 pub mod communicator;
 pub mod delivery;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ami_bake_core::archive::ArchiveLimits;
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::mask::Masker;
 use ami_bake_core::output::{Collect, Line, LineSplitter, OutputSink, Stream, sanitize};
@@ -50,6 +51,7 @@ fn download(to: &std::path::Path) -> Step {
             from: "/srv/logs".to_owned(),
             to: PathBuf::from(format!("{}/", to.display())),
             exclude: Vec::new(),
+            limits: ArchiveLimits::default(),
         }),
         env: Vec::new(),
         timeout: None,

@@ -1,7 +1,7 @@
 //! The state of an action: what the runner said, the step's log, and what was written to the runner's files.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -112,7 +112,7 @@ impl Action {
     pub(super) fn give_to_runner(&self, path: &Path) {
         let around = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Ok(owner) = std::fs::metadata(around) else { return };
-        if let Err(error) = chown(path, Some(owner.uid()), Some(owner.gid())) {
+        if let Err(error) = lchown(path, Some(owner.uid()), Some(owner.gid())) {
             self.log.say(&format!("Failed to change the owner of {}: {error}\n", path.display()));
         }
     }

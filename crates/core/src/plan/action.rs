@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Expectation, Phase, Value};
+use crate::archive::ArchiveLimits;
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +109,13 @@ pub struct DownloadStep {
     pub to: PathBuf,
     /// Globs of files that are not fetched.
     pub exclude: Vec<String>,
+    /// The most that may come.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: ArchiveLimits,
+}
+
+fn is_default(limits: &ArchiveLimits) -> bool {
+    *limits == ArchiveLimits::default()
 }
 
 /// Runs an Image Builder component document.

@@ -4,6 +4,7 @@ use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ami_bake_core::archive::ArchiveLimits;
 use ami_bake_core::{Error, ErrorKind, Result};
 
 use super::archive::Archive;
@@ -82,7 +83,8 @@ fn copy(layers: &[Layer], to: &Path) -> io::Result<(u64, u64)> {
             archive.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
             Ok(counts)
         });
-        let unpacked = unpack(BufReader::with_capacity(1 << 16, reader), to);
+        let archive = BufReader::with_capacity(1 << 16, reader);
+        let unpacked = unpack(archive, to, Path::new(""), ArchiveLimits::NONE).map_err(io::Error::other);
         let packed: io::Result<(u64, u64)> =
             packing.join().unwrap_or_else(|_| Err(io::Error::other("the packing thread panicked")));
         // When packing fails the stream ends early, so its error explains more than that of unpacking.

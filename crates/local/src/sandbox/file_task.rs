@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use ami_bake_core::archive::{ArchiveError, ArchiveLimits};
 use ami_bake_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::failure::Context;
-use super::{transfer, users};
+use super::users;
 
 /// What to do, as the one argument of the hidden command line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,12 +91,31 @@ fn unpack(tarball: &Path, to: &Path) -> Result<()> {
     let mut magic = [0; 2];
     let begin = file.read(&mut magic).context(doing)?;
     let stream = std::io::Cursor::new(magic).take(begin as u64).chain(file);
+    let limits = limits(to).context(doing)?;
     let unpacked = if magic == GZIP {
-        transfer::unpack(flate2::read::MultiGzDecoder::new(stream), to)
+        super::unpack::unpack(flate2::read::MultiGzDecoder::new(stream), to, Path::new(""), limits)
     } else {
-        transfer::unpack(stream, to)
+        super::unpack::unpack(stream, to, Path::new(""), limits)
     };
-    unpacked
-        .context(doing)
-        .map_err(|error| error.help("A root file system is a tar file, plain or compressed with gzip."))
+    unpacked.map_err(|error| {
+        let help = match &error {
+            ArchiveError::Size { .. } => {
+                "Free space on the disk of the image store, or set a store on another disk with --store."
+            }
+            ArchiveError::Refused(_) | ArchiveError::Files { .. } | ArchiveError::Depth { .. } => {
+                "Check where the file comes from: no root file system looks like this."
+            }
+            ArchiveError::Broken(_) | ArchiveError::Local { .. } => {
+                "A root file system is a tar file, plain or compressed with gzip."
+            }
+        };
+        Error::build(doing()).because(error).help(help)
+    })
+}
+
+/// A tarball of some KiB can hold terabytes: it may have as many bytes as fit on the disk, and more files and folders in
+/// folders than any system.
+fn limits(store: &Path) -> std::io::Result<ArchiveLimits> {
+    let disk = rustix::fs::statvfs(store)?;
+    Ok(ArchiveLimits { files: 10_000_000, size: disk.f_bavail.saturating_mul(disk.f_frsize), depth: 256 })
 }

@@ -69,3 +69,103 @@ async fn what_is_no_root_file_system_is_refused_by_name() {
     let error = fixture.local.find_source(&fixture.run, &query).await.unwrap_err();
     assert!(error.help_text().is_some_and(|help| help.contains("`local` source")), "{error:?}");
 }
+
+/// Tarballs that nobody would make by accident. Names and targets as an attacker writes them: the library would refuse to.
+#[tokio::test]
+async fn a_tarball_reaches_nothing_outside_its_root() {
+    use tar::EntryType::{self, Directory, Link, Regular, Symlink};
+    let fixture = LocalFixture::new();
+    let victim = fixture.folder.path().join("victim");
+    std::fs::create_dir(&victim).unwrap();
+    let outside = victim.to_str().unwrap();
+    let base: Vec<(EntryType, &str, &str)> = vec![(Directory, "etc/", ""), (Regular, "bin/sh", "#!")];
+    let make = |name: &str, more: &[(EntryType, &str, &str)]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (kind, path, content) in base.iter().chain(more) {
+            let mut header = tar::Header::new_gnu();
+            header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_mode(0o4755);
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_mtime(1_700_000_000);
+            let data = if *kind == Regular { content.as_bytes() } else { b"" };
+            header.set_size(data.len() as u64);
+            if *kind == Symlink || *kind == Link {
+                header.as_mut_bytes()[157..157 + content.len()].copy_from_slice(content.as_bytes());
+            }
+            header.set_cksum();
+            builder.append(&header, data).unwrap();
+        }
+        let tarball = fixture.folder.path().join(name);
+        std::fs::write(&tarball, builder.into_inner().unwrap()).unwrap();
+        SourceQuery::Reference(tarball.to_str().unwrap().to_owned())
+    };
+
+    // Links of every kind are part of a root file system; files that go through them stay inside.
+    let deep = format!("up/{}victim/up", "../".repeat(20));
+    let through = make(
+        "links.tar",
+        &[
+            (Directory, "usr/lib", ""),
+            (Symlink, "lib", "/usr/lib"),
+            (Regular, "lib/x", "x"),
+            (Symlink, "escape", outside),
+            (Directory, &outside[1..], ""),
+            (Regular, "escape/evil", "evil"),
+            (Symlink, "up", "../../../../../.."),
+            (Symlink, "a", &deep),
+            (Regular, "up/top", "top"),
+            (Regular, "/absolute", "absolute"),
+            (Link, "hard", "escape/evil"),
+            (Symlink, "etc/passwd", "/etc/shadow"),
+            (Link, "etc/hard", "/etc/passwd"),
+        ],
+    );
+    let source = fixture.local.find_source(&fixture.run, &through).await.unwrap();
+    let root = fixture.store().join("layers").join(&source.id);
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    assert_eq!((read("usr/lib/x"), read("top"), read("absolute")), ("x".into(), "top".into(), "absolute".into()));
+    assert_eq!((read(&format!("{}/evil", &outside[1..])), read("hard")), ("evil".into(), "evil".into()));
+    assert_eq!(std::fs::read_link(root.join("etc/hard")).unwrap(), Path::new("/etc/shadow"));
+    assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&root.join("bin/sh").metadata().unwrap().permissions());
+    assert_eq!(mode & 0o7777, 0o4755);
+
+    let layers = || std::fs::read_dir(fixture.store().join("layers")).unwrap().count();
+    let before = layers();
+    let many = "d/".repeat(49);
+    for (name, entries, expected) in [
+        ("dots.tar", vec![(Regular, "../evil", "x")], "`../evil` is outside the folder"),
+        ("hard.tar", vec![(Link, "x", "../../victim")], "is outside the folder"),
+        ("deep.tar", vec![(Regular, many.trim_end_matches('/'), "x")], ""),
+    ] {
+        let found = fixture.local.find_source(&fixture.run, &make(name, &entries)).await;
+        if expected.is_empty() {
+            found.unwrap();
+            continue;
+        }
+        let error = found.unwrap_err();
+        assert!(error.to_string().contains(expected) && error.kind() == ErrorKind::Preflight, "{error:?}");
+        assert!(error.help_text().is_some());
+    }
+    assert_eq!(layers(), before + 1);
+    assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
+}
+
+/// Some KiB that unpack to more than the disk has.
+#[tokio::test]
+async fn a_compressed_bomb_is_refused_before_it_fills_the_disk() {
+    let fixture = LocalFixture::new();
+    let root = fixture.folder.path().join("root");
+    small_root(&root);
+    std::fs::File::create(root.join("opt/bomb")).unwrap().set_len(8 << 40).unwrap();
+    let tarball = fixture.folder.path().join("root.tar.gz");
+    pack(&root, &tarball, "-cSzf");
+    let query = SourceQuery::Reference(tarball.to_str().unwrap().to_owned());
+    let error = fixture.local.find_source(&fixture.run, &query).await.unwrap_err();
+    assert!(error.to_string().contains("opt/bomb` (8 TiB) the files are larger than the limit of"), "{error}");
+    assert!(error.help_text().is_some_and(|help| help.contains("--store")), "{error:?}");
+    let left = |name: &str| std::fs::read_dir(fixture.store().join(name)).unwrap().count();
+    assert_eq!((left("layers"), left("trash")), (0, 0));
+}

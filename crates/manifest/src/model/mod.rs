@@ -28,7 +28,7 @@ pub use publish::{
     CopyMethod, DockerChanges, DockerLogin, DockerPublish, KeepRule, Publish, RegionChoice, Share, Target,
 };
 pub use scalars::{
-    AccountId, ArchitectureChoice, Cidr, Dollars, DurationText, KmsKey, Mode, Name, Percent, Region, RoleArn,
+    AccountId, ArchitectureChoice, Cidr, Dollars, DurationText, KmsKey, Mode, Name, Percent, Region, RoleArn, SizeText,
     VersionRange, VersionText,
 };
 pub use short::{Short, Shorthand};

@@ -44,6 +44,10 @@ shaped! {
     DurationText, title: "duration", pattern: r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", examples: ["30s", "10m", "2h", "7d"]
 }
 shaped! {
+    /// A size: a number and a unit (`KiB`, `MiB`, `GiB` or `TiB`), as in `500MiB`.
+    SizeText, title: "size", pattern: r"^[1-9][0-9]{0,5}(KiB|MiB|GiB|TiB)$", examples: ["500MiB", "20GiB"]
+}
+shaped! {
     /// An AWS region.
     Region, title: "AWS region", pattern: r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", examples: ["us-east-1", "eu-central-1"]
 }
@@ -116,6 +120,15 @@ pub enum ArchitectureChoice {
     Arm64,
 }
 
+impl SizeText {
+    /// Bytes; `None` if the text is not a size.
+    pub fn bytes(&self) -> Option<u64> {
+        let (number, unit) = self.0.split_at(self.0.find(|c: char| !c.is_ascii_digit())?);
+        let power = ["KiB", "MiB", "GiB", "TiB"].iter().position(|known| *known == unit)? + 1;
+        number.parse::<u64>().ok()?.checked_mul(1 << (10 * power))
+    }
+}
+
 impl DurationText {
     /// The duration; `None` if the text is not one or exceeds what a timer can hold.
     pub fn duration(&self) -> Option<Duration> {
@@ -167,6 +180,16 @@ mod tests {
         assert_eq!(duration("2w"), Some(Duration::from_hours(336)));
         for wrong in ["", "10", "m", "10 minutes", "1y"] {
             assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_two() {
+        let bytes = |text: &str| SizeText(text.to_owned()).bytes();
+        assert_eq!((bytes("500MiB"), bytes("10GiB")), (Some(500 << 20), Some(10 << 30)));
+        assert_eq!((bytes("1KiB"), bytes("999999TiB")), (Some(1024), Some(999_999 << 40)));
+        for wrong in ["", "10", "MiB", "10 GiB", "10GB", "99999999999TiB"] {
+            assert_eq!(bytes(wrong), None, "{wrong}");
         }
     }
 

@@ -304,3 +304,31 @@ error[deploy]: `min-healthy` must be at most 100
 "##,
     );
 }
+
+#[test]
+fn limits_of_a_download() {
+    refused(
+        r##"format: 1
+name: shop
+images:
+  web:
+    source: {local: host}
+    build:
+      - {download: /x, to: y, limits: {size: 10GB, files: 0}}
+"##,
+        r##"error[wrong-value]: `10GB` is not a valid size
+ --> bake.yml:7:46
+  |
+7 |       - {download: /x, to: y, limits: {size: 10GB, files: 0}}
+  |                                              ^^^^
+  |
+  = help: Use a value such as `500MiB` or `20GiB`.
+
+error[wrong-value]: `files` must be at least 1, not 0
+ --> bake.yml:7:59
+  |
+7 |       - {download: /x, to: y, limits: {size: 10GB, files: 0}}
+  |                                                           ^
+"##,
+    );
+}

@@ -223,6 +223,12 @@ fn the_digest_covers_what_changes_the_image_and_nothing_else() {
     std::fs::write(folder.path().join("a.txt"), "two").unwrap();
     assert_ne!(first, digest(&upload("/srv"), &options));
 
+    let download = |more: &str| format!("{HEAD}    build: [{{download: /var/log/, to: logs{more}}}]\n");
+    let limited = download(", limits: {files: 7, size: 2MiB}");
+    assert_eq!(digest(&download(""), &options), digest(&limited, &options), "a limit changes no image");
+    let StepAction::Download(step) = &plan(&good(&limited, &options), "web").build[0].action else { unreachable!() };
+    assert_eq!((step.limits.files, step.limits.size, step.limits.depth), (7, 2 << 20, 64));
+
     let plain = digest(HEAD, &options);
     assert_eq!(plain, digest(&format!("{HEAD}    publish: {{tags: {{team: web}}}}\n"), &options));
     assert_eq!(plain, digest(&format!("{HEAD}    machine: {{type: m5.large}}\n"), &options));

@@ -6,7 +6,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
+use ami_bake_core::archive::ArchiveLimits;
 use ami_bake_core::plan::{DownloadStep, Step, StepAction, UploadStep};
+use ami_bake_core::shell::quote;
+use ami_bake_testkit::shell::HostShell;
 
 use crate::fixture::{Fixture, step, whole};
 
@@ -26,6 +29,7 @@ fn fetch(from: &str, to: &Path) -> Step {
         from: from.to_owned(),
         to: to.to_owned(),
         exclude: vec!["*.map".to_owned()],
+        limits: ArchiveLimits::default(),
     }))
 }
 
@@ -139,4 +143,60 @@ async fn a_failure_on_the_machine_is_told() {
     fs::write(folder.path().join("file"), "1").unwrap();
     let error = whole(&fixture.fails(&send(&folder.path().join("file"), false, "/proc/none/file")).await);
     assert!(error.contains("to `/proc/none/file` on the machine | unpack: mkdir"), "{error}");
+}
+
+/// A machine whose `tar` is replaced by this script; the real one is `tar.real`.
+async fn with_tar(script: &str) -> Fixture {
+    let fixture = Fixture::with(&[], HostShell::sandbox().await);
+    let script = format!("#!/bin/sh\n{script}\n");
+    fixture
+        .shell
+        .sh(&format!(
+            "mv /usr/bin/tar /usr/bin/tar.real; printf %s {} >/usr/bin/tar; chmod 755 /usr/bin/tar",
+            quote(&script)
+        ))
+        .await;
+    fixture.shell.sh("mkdir -p /opt/logs && echo one >/opt/logs/a && echo two >/opt/logs/b").await;
+    fixture
+}
+
+#[tokio::test]
+async fn a_download_that_fails_at_its_end_leaves_nothing() {
+    // All of it comes, and then it turns out that it was not all: a file could not be read.
+    let fixture = with_tar("tar.real \"$@\"; echo 'tar: b: Cannot open' >&2; exit 2").await;
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in [("/opt/logs", "to"), ("/opt/logs/", "deep/to"), ("/opt/logs/a", "file"), ("/opt/logs/a", "d/")] {
+        let error = fixture.fails(&fetch(from, &folder.path().join(to))).await;
+        assert!(whole(&error).contains("Cannot open"), "{}", whole(&error));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{from}");
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_is_broken_off_leaves_nothing() {
+    let fixture = with_tar("tar.real \"$@\" | head -c 2560; exec sleep 4714").await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut download = fetch("/opt/logs", &folder.path().join("to"));
+    download.timeout = Some(std::time::Duration::from_millis(700));
+    let error = fixture.fails(&download).await;
+    assert!(error.message().contains("it"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_refused_download_says_what_to_do_at_the_key() {
+    let fixture = with_tar("ln -s /etc /opt/logs/etc 2>/dev/null; exec tar.real \"$@\"").await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut download = fetch("/opt/logs", folder.path());
+    let error = fixture.fails(&download).await;
+    assert!(error.message().ends_with("`etc` is a link that points outside the folder, to `/etc`"), "{error}");
+    assert!(error.help_text().is_some_and(|help| help.contains("`exclude`")));
+    assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].download");
+    let StepAction::Download(DownloadStep { limits, .. }) = &mut download.action else { unreachable!() };
+    limits.files = 2;
+    let error = fixture.fails(&download).await;
+    assert!(error.message().contains("is more than the limit of 2 files"), "{error}");
+    assert!(error.help_text().is_some_and(|help| help.contains("Raise `limits: {files: …}`")));
+    assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].limits");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -1,8 +1,11 @@
 //! The step type `download`.
 
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use ami_bake_core::archive::{ArchiveError, ArchiveLimits, Root, Unpack, Unpacked};
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{DownloadStep, Exclude, Step};
 use ami_bake_core::provision::ConnectedMachine;
@@ -11,7 +14,6 @@ use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::unpack::{TargetFolder, unpack};
 use super::upload::too_slow;
 use crate::local::{BlockingReader, blocking};
 use crate::shell::ask;
@@ -19,6 +21,8 @@ use crate::step_type::StepType;
 
 /// Between the connection and the disk.
 const BUFFER: usize = 512 << 10;
+/// The time to remove what came of a download that was broken off.
+const CLEAN_UP: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl StepType for DownloadStep {
@@ -27,87 +31,146 @@ impl StepType for DownloadStep {
     }
 }
 
-/// Fetches a file or a folder, by the same rules as an upload.
+/// Fetches a file or a folder, by the same rules as an upload. Nothing of it is here until all of it is.
 ///
 /// # Errors
-/// When the path isn't there, something in it leads out of the folder, or it can't be written.
+/// When the path isn't there, what comes is not what was asked for or too much, or it can't be written.
 async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &DownloadStep) -> Result<()> {
     let name = &step.name;
-    if !download.from.starts_with('/') || download.from.trim_matches('/').is_empty() {
-        let message = format!("step `{name}`: `{}` is not an absolute path of a file or folder", download.from);
-        return Err(Error::manifest(message).at(step.route.key("download")));
-    }
-    let exclude = Exclude::new(&download.exclude)
-        .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
-    let from = download.from.trim_end_matches('/');
-    let script =
-        format!("if [ -d {0} ]; then echo folder; elif [ -e {0} ]; then echo file; else echo none; fi", quote(from));
-    let kind = ask(run, on, &format!("step `{name}`: look at `{from}`"), &script).await?.text("look at the path")?;
-    if kind.trim() == "none" {
-        return Err(Error::build(format!("step `{name}`: `{from}` not found on the machine"))
-            .help("An earlier step has to create it; check the path.")
-            .at(step.route.key("download")));
-    }
-    let file_name = PathBuf::from(from.rsplit('/').next().unwrap_or_default());
-    let folder = kind.trim() == "folder";
-    let contents = download.from.ends_with('/');
-    let into = download.to.as_os_str().as_bytes().ends_with(b"/") || download.to.is_dir();
-    let root = if folder && !contents { download.to.join(&file_name) } else { download.to.clone() };
-    let place = TargetFolder { root, name: file_name, exclude, into: !folder && into };
-
+    let place = Place::of(run, on, step, download).await?;
     let (mut writer, reader) = tokio::io::duplex(BUFFER);
-    let reader = BlockingReader { stream: reader, runtime: Handle::current() };
-    let unpacking = blocking(move || {
-        let mut reader = reader;
-        let unpacked = unpack(&place, &mut reader);
-        if unpacked.is_ok() {
-            // The rest of the archive, its padding, must be taken too, or the machine's end sees a broken pipe.
-            let _ = std::io::copy(&mut reader, &mut std::io::sink());
-        }
-        unpacked
-    });
+    let mut reader = BlockingReader { stream: reader, runtime: Handle::current() };
     let fetch = async {
-        let got = on.communicator.get(from, Box::new(&mut writer)).await;
+        let got = on.communicator.get(&place.from, Box::new(&mut writer)).await;
         drop(writer);
         got
     };
-    let both = async { tokio::join!(fetch, unpacking) };
-    let (got, unpacked) = match step.timeout {
-        None => run.until_cancelled(both).await?,
+    let unpacking = {
+        let place = place.clone();
+        blocking(move || place.unpack(&mut reader))
+    };
+    tokio::pin!(unpacking);
+    let both = async { tokio::join!(fetch, &mut unpacking) };
+    let ended = match step.timeout {
+        None => run.until_cancelled(both).await,
         Some(limit) => tokio::select! {
-            both = run.until_cancelled(both) => both?,
-            () = run.clock().sleep(limit) => return Err(too_slow(step, limit)),
+            both = run.until_cancelled(both) => both,
+            () = run.clock().sleep(limit) => Err(too_slow(step, limit)),
         },
     };
-    let failed = |cause: Error| {
-        Error::build(format!("step `{name}`: download `{from}` from the machine to `{}`", download.to.display()))
-            .because(cause)
-            .at(step.route.clone())
+    let (got, unpacked) = match ended {
+        Ok(both) => both,
+        Err(error) => {
+            // The stream has ended with `fetch`: what was unpacked of it is removed now, before this process ends.
+            let _ = tokio::time::timeout(CLEAN_UP, unpacking).await;
+            return Err(error);
+        }
     };
-    match (unpacked?, got) {
-        (Ok(count), Ok(())) => {
-            run.progress(format!(
-                "Downloaded {count} {} to {}",
-                if count == 1 { "file" } else { "files" },
-                download.to.display()
-            ));
+    let doing =
+        || format!("step `{name}`: download `{}` from the machine to `{}`", download.from, download.to.display());
+    let failed = |cause: Error| Error::build(doing()).because(cause).at(step.route.clone());
+    let kept = match (unpacked?, got) {
+        (Ok(unpacked), Ok(())) => blocking(move || unpacked.keep()).await?,
+        // An archive that ends early is the machine's end's failure; any other is ours, and theirs follows from it.
+        (Ok(_) | Err(ArchiveError::Broken(_)), Err(error)) => return Err(failed(error)),
+        (Err(error), _) => Err(error),
+    };
+    match kept {
+        Ok(count) => {
+            let files = if count == 1 { "file" } else { "files" };
+            run.progress(format!("Downloaded {count} {files} to {}", download.to.display()));
             Ok(())
         }
-        (Err(error), _) if error.kind() == std::io::ErrorKind::InvalidData => {
-            Err(Error::build(format!("step `{name}`: {error}"))
-                .help("List it under `exclude`.")
-                .at(step.route.key("download")))
-        }
-        // An archive that ends early is the machine's end's failure; any other is ours, and theirs follows from it.
-        (Ok(_), Err(error)) => Err(failed(error)),
-        (Err(local), Err(error)) if local.kind() == std::io::ErrorKind::UnexpectedEof || is_cut(&local) => {
-            Err(failed(error))
-        }
-        (Err(error), _) => Err(failed(Error::build(error.to_string()))),
+        Err(error) => Err(match help(&error) {
+            Some((key, help)) => Error::build(format!("{}: {error}", doing())).help(help).at(step.route.key(key)),
+            None => failed(Error::build(error.to_string())),
+        }),
     }
 }
 
-/// The library's error for an archive that ends within a header.
-fn is_cut(error: &std::io::Error) -> bool {
-    error.to_string().contains("failed to read entire block")
+/// What to do about an archive that was not taken, and the key that it concerns.
+fn help(error: &ArchiveError) -> Option<(&'static str, &'static str)> {
+    match error {
+        ArchiveError::Refused(_) => Some((
+            "download",
+            "A download holds files, folders, and links that stay inside. List anything else under `exclude`.",
+        )),
+        ArchiveError::Files { .. } => {
+            Some(("limits", "Raise `limits: {files: …}` of the step, or download a smaller folder."))
+        }
+        ArchiveError::Size { .. } => Some((
+            "limits",
+            "List files that you do not need under `exclude`, or raise `limits: {size: …}` of the step.",
+        )),
+        ArchiveError::Depth { .. } => Some(("limits", "Raise `limits: {depth: …}` of the step.")),
+        ArchiveError::Broken(_) | ArchiveError::Local { .. } => None,
+    }
+}
+
+/// What is fetched and where it goes.
+#[derive(Clone)]
+struct Place {
+    /// The path on the machine, with no link at its end.
+    from: String,
+    /// Its last name, with which every path of the archive begins.
+    archived: OsString,
+    /// The folder here.
+    into: PathBuf,
+    /// Its name there; none for the contents of a folder.
+    name: Option<OsString>,
+    is_folder: bool,
+    exclude: Exclude,
+    limits: ArchiveLimits,
+}
+
+impl Place {
+    async fn of(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &DownloadStep) -> Result<Self> {
+        let name = &step.name;
+        let from = download.from.trim_end_matches('/');
+        let last = from.rsplit('/').next().unwrap_or_default();
+        if !from.starts_with('/') || matches!(last, "" | "." | "..") {
+            let message = format!("step `{name}`: `{}` is not an absolute path of a file or folder", download.from);
+            return Err(Error::manifest(message).at(step.route.key("download")));
+        }
+        let exclude = Exclude::new(&download.exclude)
+            .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
+        // As with `scp`, the named path may be a link; what comes is what it leads to.
+        let script = format!(
+            "p={}; if [ -h \"$p\" ]; then r=$(readlink -f \"$p\") && [ -n \"$r\" ] && p=$r; fi; \
+             if [ -d \"$p\" ]; then k=folder; elif [ -e \"$p\" ]; then k=file; else k=none; fi; printf '%s\\n%s' \"$k\" \"$p\"",
+            quote(from)
+        );
+        let said =
+            ask(run, on, &format!("step `{name}`: look at `{from}`"), &script).await?.text("look at the path")?;
+        let (kind, real) = said.split_once('\n').unwrap_or((said.trim(), from));
+        if kind == "none" {
+            return Err(Error::build(format!("step `{name}`: `{from}` not found on the machine"))
+                .help("An earlier step has to create it; check the path.")
+                .at(step.route.key("download")));
+        }
+        let real = if real.starts_with('/') && !real.ends_with('/') { real } else { from };
+        let is_folder = kind == "folder";
+        let named = OsString::from(last);
+        let to = &download.to;
+        let (into, name) = match is_folder {
+            true if download.from.ends_with('/') => (to.clone(), None),
+            true => (to.clone(), Some(named)),
+            false if to.as_os_str().as_bytes().ends_with(b"/") || to.is_dir() => (to.clone(), Some(named)),
+            false => {
+                let folder = to.parent().map_or_else(PathBuf::new, Path::to_owned);
+                (folder, Some(to.file_name().map_or(named, OsStr::to_owned)))
+            }
+        };
+        let archived = OsString::from(real.rsplit('/').next().unwrap_or_default());
+        Ok(Self { from: real.to_owned(), archived, into, name, is_folder, exclude, limits: download.limits })
+    }
+
+    fn unpack(&self, archive: &mut BlockingReader) -> std::result::Result<Unpacked, ArchiveError> {
+        let root = match &self.name {
+            Some(name) if !self.is_folder => Root::File(&self.archived, name),
+            name => Root::Folder(&self.archived, name.as_deref()),
+        };
+        let skip = |path: &Path, folder: bool| self.exclude.matches(path, folder);
+        Unpack { root, skip: &skip, limits: self.limits }.draft(&self.into, archive)
+    }
 }

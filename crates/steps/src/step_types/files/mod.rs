@@ -2,7 +2,6 @@
 
 mod download;
 mod pack;
-mod unpack;
 mod upload;
 
 pub(crate) use upload::upload;

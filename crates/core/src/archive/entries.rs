@@ -1,0 +1,212 @@
+//! Reads an archive entry by entry, with limits on all that it can make large.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use tar::EntryType;
+
+use super::error::{ArchiveError, shown};
+use super::limits::ArchiveLimits;
+
+/// The most bytes of headers between two files. They are held in memory: long names, extended attributes, and the map of
+/// a sparse file, for which this is enough for 80,000 holes.
+const HEADERS: u64 = 4 << 20;
+/// The most bytes after the last entry. GNU tar fills its archives up to 10 KiB; others to a tape's block.
+const PADDING: u64 = 16 << 20;
+/// Archives consist of blocks of this size (POSIX pax, "ustar Interchange Format").
+const BLOCK: u64 = 512;
+
+/// What the extended headers of a sparse file begin with (GNU tar, "Storing Sparse Files"). The older form, an entry type
+/// of its own, is supported; it is what GNU tar writes unless it is told otherwise.
+const SPARSE: &[u8] = b"GNU.sparse.";
+/// The longest path in bytes (PATH_MAX of Linux).
+const LONGEST: usize = 4096;
+
+/// What is done about absolute paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// They are refused.
+    Relative,
+    /// They begin at the folder that is unpacked into, as in the tar file of a root file system.
+    FromRoot,
+}
+
+/// An entry: its metadata, and its content to read.
+pub type Entry<'a, R> = tar::Entry<'a, Guarded<R>>;
+
+/// Calls `take` with each entry and its path, whose names are all plain: no `..`, no `.`, no root. The folder itself has
+/// the empty path.
+///
+/// # Errors
+/// A name or a limit, what can't be read, and whatever `take` fails with.
+pub fn for_each<R: Read>(
+    archive: R,
+    limits: ArchiveLimits,
+    names: Names,
+    mut take: impl FnMut(&Path, EntryType, &mut Entry<'_, R>, &mut Meter) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
+    let budget = Rc::new(Budget { left: Cell::new(HEADERS), spent: Cell::new(false), failed: Cell::new(false) });
+    let mut archive = tar::Archive::new(Guarded { inner: archive, budget: Rc::clone(&budget) });
+    let mut meter = Meter { limits, files: 0, size: 0 };
+    let mut last = PathBuf::new();
+    let mut entries = archive.entries().map_err(ArchiveError::Broken)?;
+    loop {
+        budget.left.set(budget.left.get().saturating_add(HEADERS));
+        let Some(next) = entries.next() else { break };
+        let mut entry = next.map_err(|error| {
+            if budget.spent.get() {
+                let what = if meter.files == 0 {
+                    "the first entry".to_owned()
+                } else {
+                    format!("the entry after `{}`", shown(&last))
+                };
+                ArchiveError::Refused(format!("the headers of {what} are longer than 4 MiB"))
+            } else if meter.files == 0 && !budget.failed.get() {
+                // The library's message would quote the content.
+                ArchiveError::Broken(io::Error::other("it is not a tar file"))
+            } else {
+                ArchiveError::Broken(error)
+            }
+        })?;
+        let kind = kind(&entry);
+        // What the reader may still take of this entry: its content as stored, up to a whole block.
+        let stored = if kind == EntryType::GNUSparse {
+            entry.header().entry_size().map_err(ArchiveError::Broken)?
+        } else {
+            entry.size()
+        };
+        budget.left.set(stored.div_ceil(BLOCK).saturating_mul(BLOCK));
+        if matches!(kind, EntryType::XGlobalHeader) {
+            continue;
+        }
+        let path = plain(&entry, names)?;
+        for record in entry.pax_extensions().map_err(ArchiveError::Broken)?.into_iter().flatten() {
+            // The library skips both, and the file would get another name or another content.
+            match record {
+                Err(_) => return Err(ArchiveError::refused(&path, "has an extended header that can't be read")),
+                Ok(record) if record.key_bytes().starts_with(SPARSE) => {
+                    return Err(ArchiveError::refused(&path, "is a sparse file in a format that is not supported"));
+                }
+                Ok(_) => {}
+            }
+        }
+        meter.entry(&path)?;
+        take(&path, kind, &mut entry, &mut meter)?;
+        last = path;
+    }
+    // The padding is read too, or the sender finds its pipe closed.
+    budget.left.set(PADDING);
+    match io::copy(&mut archive.into_inner(), &mut io::sink()) {
+        Err(_) if budget.spent.get() => {
+            Err(ArchiveError::Refused("the archive goes on after its end, for over 16 MiB".to_owned()))
+        }
+        Err(error) => Err(ArchiveError::Broken(error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The entry's kind. In archives from before POSIX a folder is a file whose name ends in a slash.
+fn kind(entry: &tar::Entry<'_, impl Read>) -> EntryType {
+    match entry.header().entry_type() {
+        EntryType::Regular if entry.path_bytes().ends_with(b"/") => EntryType::Directory,
+        kind => kind,
+    }
+}
+
+/// The path of an entry, from plain names alone.
+fn plain(entry: &tar::Entry<'_, impl Read>, names: Names) -> Result<PathBuf, ArchiveError> {
+    let path = entry.path().map_err(ArchiveError::Broken)?;
+    plain_path(&path, names)
+}
+
+/// A path of an archive, from plain names alone.
+///
+/// # Errors
+/// When it is empty, has a NUL byte, or leads out of the folder.
+pub fn plain_path(path: &Path, names: Names) -> Result<PathBuf, ArchiveError> {
+    if path.as_os_str().is_empty() {
+        return Err(ArchiveError::Refused("the archive has an entry without a name".to_owned()));
+    }
+    if path.as_os_str().len() > LONGEST {
+        return Err(ArchiveError::refused(path, "is longer than 4096 bytes"));
+    }
+    if path.as_os_str().as_bytes().contains(&0) {
+        return Err(ArchiveError::refused(path, "has a NUL byte in its name"));
+    }
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => plain.push(name),
+            Component::CurDir => {}
+            Component::RootDir if names == Names::FromRoot => {}
+            Component::RootDir | Component::ParentDir | Component::Prefix(_) => {
+                return Err(ArchiveError::refused(path, "is outside the folder"));
+            }
+        }
+    }
+    Ok(plain)
+}
+
+/// Counts what an archive holds.
+#[derive(Debug)]
+pub struct Meter {
+    limits: ArchiveLimits,
+    files: u64,
+    size: u64,
+}
+
+impl Meter {
+    fn entry(&mut self, path: &Path) -> Result<(), ArchiveError> {
+        self.files += 1;
+        if self.files > self.limits.files {
+            return Err(ArchiveError::Files { path: shown(path), limit: self.limits.files });
+        }
+        if path.components().count() > self.limits.depth {
+            return Err(ArchiveError::Depth { path: shown(path), limit: self.limits.depth });
+        }
+        Ok(())
+    }
+
+    /// Counts the content of a file; call it before the file is written.
+    ///
+    /// # Errors
+    /// When it is too much.
+    pub fn content(&mut self, path: &Path, size: u64) -> Result<(), ArchiveError> {
+        self.size = self.size.saturating_add(size);
+        if self.size > self.limits.size {
+            return Err(ArchiveError::Size { path: shown(path), size, limit: self.limits.size });
+        }
+        Ok(())
+    }
+}
+
+/// How much may be read until the next entry.
+struct Budget {
+    left: Cell<u64>,
+    spent: Cell<bool>,
+    /// The reader itself failed.
+    failed: Cell<bool>,
+}
+
+/// A reader with a budget.
+pub struct Guarded<R> {
+    inner: R,
+    budget: Rc<Budget>,
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.budget.left.get();
+        let room = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.inner.read(&mut buffer[..room]).inspect_err(|_| self.budget.failed.set(true))?;
+        if room == 0 && !buffer.is_empty() {
+            self.budget.spent.set(true);
+            return Err(io::Error::other("the headers are too long"));
+        }
+        self.budget.left.set(left - read as u64);
+        Ok(read)
+    }
+}

@@ -1,0 +1,59 @@
+//! Moves an unpacked archive to where it goes. Everything is looked at before anything is moved.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::error::{ArchiveError, shown};
+use super::folder::{Folder, Found};
+
+/// Moves what is in `from` into `to`: files take the place of files and links, folders are merged.
+///
+/// # Errors
+/// When a folder would take the place of a file or link, or a file that of a folder: then nothing was moved. When a move
+/// fails, the error says how many had gone before.
+pub(super) fn merge(from: &Folder, to: &Folder) -> Result<(), ArchiveError> {
+    let mut moves = Vec::new();
+    plan(from, to, Path::new(""), &mut moves)?;
+    for (done, path) in moves.iter().enumerate() {
+        let moved = || -> std::io::Result<()> {
+            let parent = path.parent().unwrap_or(Path::new(""));
+            from.below(parent)?.move_to(path.file_name().unwrap_or_default(), &to.below(parent)?)
+        };
+        moved().map_err(|error| {
+            let text = if done == 0 {
+                error.to_string()
+            } else {
+                format!("{error}; {done} of {} files and folders are already there", moves.len())
+            };
+            ArchiveError::local("write", path, std::io::Error::new(error.kind(), text))
+        })?;
+    }
+    Ok(())
+}
+
+/// The paths that are moved: each as high up as possible.
+fn plan(from: &Folder, to: &Folder, at: &Path, moves: &mut Vec<PathBuf>) -> Result<(), ArchiveError> {
+    let failed = |path: &Path, error| ArchiveError::local("look at", path, error);
+    for name in from.names().map_err(|error| failed(at, error))? {
+        let path = at.join(&name);
+        let both = from.look(&name).and_then(|ours| Ok((ours, to.look(&name)?)));
+        match both.map_err(|error| failed(&path, error))? {
+            (_, Found::Nothing) => moves.push(path),
+            (Found::Folder, Found::Folder) => {
+                let open = |folder: &Folder, name: &OsStr| folder.child(name).map_err(|error| failed(&path, error));
+                plan(&open(from, &name)?, &open(to, &name)?, &path, moves)?;
+            }
+            (Found::Folder, Found::Link) => {
+                return Err(conflict(&path, "is a link here: its files would be written through the link"));
+            }
+            (Found::Folder, _) => return Err(conflict(&path, "is a file here and a folder there")),
+            (_, Found::Folder) => return Err(conflict(&path, "is a folder here and a file there")),
+            _ => moves.push(path),
+        }
+    }
+    Ok(())
+}
+
+fn conflict(path: &Path, why: &str) -> ArchiveError {
+    ArchiveError::Refused(format!("`{}` {why}", shown(path)))
+}
