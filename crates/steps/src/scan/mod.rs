@@ -85,10 +85,8 @@ pub(crate) async fn scan(
                     Some("Create a new one at first boot if anything relies on it.".to_owned()),
                 ),
             },
-            (Some("credentials"), _, Some(path)) => {
-                if !matches_any(path, &settings.allow)? {
-                    credentials.push(shown(run, path));
-                }
+            (Some("credentials"), _, Some(path)) if !matches_any(path, &settings.allow)? => {
+                credentials.push(shown(run, path));
             }
             (Some("done"), ..) => return verdict(&secrets, &keys, &credentials),
             _ => {}
