@@ -1,5 +1,5 @@
 //! Replays the corpus, and mutates it for five seconds a target, in the ordinary test build.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests; what was run is shown when one fails")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
