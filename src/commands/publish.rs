@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::engine::{self, Chosen, Options, Work};
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::plan::ImageKey;
 use ami_bake_core::report::{self, Report};
 use ami_bake_core::{Error, Result};
 use semver::Version;
 
 use crate::args::{EventArgs, ManifestArgs, TargetArgs, version};
+use crate::error;
 use crate::program::Program;
 use crate::session::{Session, load};
 
@@ -181,9 +183,14 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     let options = Options { force: request.force, ..Options::default() };
     let code = engine::publish(&session.run, &context, &options, &request.chosen, request.work).await;
     let results = session.end_with_report(code).await;
-    match &request.amends {
-        Some(file) => amend(file, &results).map(|()| code),
-        None => Ok(code),
+    let Some(file) = &request.amends else { return Ok(code) };
+    match amend(file, &results) {
+        // The images are deployed, whatever becomes of the report.
+        Err(error) if code == 0 => {
+            program.host.say(&error::render(&error, program.host.ui().paint));
+            Ok(UNCLEAN)
+        }
+        amended => amended.map(|()| code),
     }
 }
 

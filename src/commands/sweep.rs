@@ -1,11 +1,13 @@
 //! `ami-bake sweep`
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
+use ami_bake_core::engine::{Patience, Waiting};
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::ledger::{Closed, Entry, Ledger};
-use ami_bake_core::platform::{Orphan, Platform, Undo};
-use ami_bake_core::{ErrorKind, Result, Run};
+use ami_bake_core::platform::{Orphan, Platform, SweepScope, Undo};
+use ami_bake_core::{Result, Run};
 use serde_json::json;
 
 use crate::args::{IdentityArgs, ManifestArgs, PlatformArgs, StoreArgs};
@@ -13,15 +15,19 @@ use crate::error::sentence;
 use crate::host::Host;
 use crate::program::Program;
 use crate::report::Show;
-use crate::session::{Session, Settings, ledgers, target};
+use crate::report::text::region;
+use crate::session::{Session, Settings, ledgers, report_broken, target};
 use crate::table::{Cell, table};
 use crate::ui::Paint;
 
 /// List resources that interrupted runs left, and delete them with --yes
 ///
-/// Finds expired resources by their tags in the given regions, and what killed runs left on this machine by their
-/// ledgers. Deletes nothing without --yes. A tested image is deleted only if it is a pre-release, such as one of a pull
-/// request, that is older than seven days and not in use.
+/// Finds expired resources by their tags, and what killed runs left on this machine by their ledgers. With a manifest:
+/// in every region and account that it publishes or deploys to. Deletes nothing without --yes, and nothing of a run that
+/// is still active. A tested image is deleted only if it is a pre-release, such as one of a pull request, that is older
+/// than seven days and not in use.
+///
+/// The exit code is 9 if something could not be deleted or a region could not be searched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
 
-    /// AWS region to search; may be repeated. Default: from the manifest, else from the environment
+    /// AWS region to search, and no other; may be repeated. Default: from the manifest, else from the environment
     #[arg(long, value_name = "REGION")]
     region: Vec<String>,
 
@@ -73,15 +79,28 @@ enum Found {
 enum State {
     Found,
     Deleted,
+    /// It belongs to something that is published, and why.
+    Kept(String),
     /// It can't be deleted yet, and why.
-    Later(String),
-    /// Deleting it failed, and why.
-    Refused(String),
+    Later {
+        why: String,
+        /// The kind of what holds it, where that is known.
+        held_by: Option<&'static str>,
+    },
+    /// Deleting it failed, and why; where another attempt may help, it is made.
+    Refused {
+        why: String,
+        definite: bool,
+    },
 }
 
 impl State {
     fn is_open(&self) -> bool {
-        matches!(self, Self::Found | Self::Later(_))
+        matches!(self, Self::Found | Self::Later { .. } | Self::Refused { definite: false, .. })
+    }
+
+    fn is_left(&self) -> bool {
+        matches!(self, Self::Later { .. } | Self::Refused { .. })
     }
 }
 
@@ -90,7 +109,8 @@ impl std::fmt::Display for State {
         match self {
             Self::Found => f.write_str("found"),
             Self::Deleted => f.write_str("deleted"),
-            Self::Later(why) | Self::Refused(why) => write!(f, "not deleted: {why}"),
+            Self::Kept(why) => write!(f, "kept: {why}"),
+            Self::Later { why, .. } | Self::Refused { why, .. } => write!(f, "not deleted: {why}"),
         }
     }
 }
@@ -102,10 +122,22 @@ struct Row {
     state: State,
 }
 
-/// How long resources that can't be deleted yet are tried again, as at the end of a bake.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// Pause between two attempts.
-const PAUSE: Duration = Duration::from_secs(2);
+impl Row {
+    fn kind(&self) -> &str {
+        match &self.found {
+            Found::Tagged(orphan) => &orphan.kind,
+            Found::Listed(_, entry) => &entry.kind,
+        }
+    }
+}
+
+/// The ledgers on this machine.
+struct Ledgers {
+    /// Those of runs that were killed.
+    killed: Vec<Ledger>,
+    /// The runs whose process is still there.
+    active: BTreeSet<String>,
+}
 
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     let session = Session::begin(Settings::reading(Show::Warnings), &program.host)?;
@@ -116,40 +148,48 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
 }
 
 async fn sweep(args: &Args, run: &Run, program: &Program) -> Result<u8> {
-    let platforms = platforms(args, run, program).await?;
-    let ledgers = ledgers_of_killed_runs(run, program)?;
-    let mut rows = find(run, &platforms, &ledgers).await?;
-    let code = if args.yes { remove_all(run, &mut rows, &ledgers).await? } else { 0 };
+    let (platforms, scope) = platforms(args, run, program).await?;
+    let ledgers = ledgers_on_this_machine(run, program)?;
+    let (mut rows, complete) = find(args, run, &platforms, &scope, &ledgers).await?;
+    if args.yes {
+        remove_all(run, &mut rows, &ledgers.killed).await?;
+    }
     show(&rows, args, program.host.as_ref());
-    Ok(code)
+    let clean = complete && rows.iter().all(|row| !row.state.is_left());
+    Ok(if clean { 0 } else { UNCLEAN })
 }
 
 /// Deletes the resources. Those that can't be deleted yet, such as the security group of a machine that is still
-/// terminating, are tried again for a while. Returns the exit code of the first failure.
-async fn remove_all(run: &Run, rows: &mut [Row], ledgers: &[Ledger]) -> Result<u8> {
-    let begun = run.clock().elapsed();
-    let mut code = 0;
+/// terminating, are tried again for a while.
+async fn remove_all(run: &Run, rows: &mut [Row], ledgers: &[Ledger]) -> Result<()> {
+    let patience = Patience::begin(run);
     loop {
         for row in rows.iter_mut().filter(|row| row.state.is_open()) {
             run.check()?;
-            if let Some(kind) = remove(run, row, ledgers).await {
-                code = if code == 0 { kind.exit_code() } else { code };
+            remove(run, row, ledgers).await;
+        }
+        let mut waiting = Vec::new();
+        let mut refused = Vec::new();
+        for row in &*rows {
+            match row.state {
+                State::Later { held_by, .. } => waiting.push(Waiting { kind: row.kind(), held_by }),
+                State::Refused { definite: false, .. } => waiting.push(Waiting { kind: row.kind(), held_by: None }),
+                State::Refused { .. } => refused.push(row.kind()),
+                _ => {}
             }
         }
-        let waits = rows.iter().any(|row| matches!(row.state, State::Later(_)));
-        if !waits || run.clock().elapsed().saturating_sub(begun) > PATIENCE {
+        if !patience.again(run, &waiting, &refused).await {
             break;
         }
-        run.sleep(PAUSE).await?;
     }
     for ledger in ledgers {
         ledger.finish();
     }
-    Ok(code)
+    run.check()
 }
 
-/// Connects to the platform, once for each region.
-async fn platforms(args: &Args, run: &Run, program: &Program) -> Result<Vec<Arc<dyn Platform>>> {
+/// Connects to the platform, once for each region, and says where else the manifest brings images.
+async fn platforms(args: &Args, run: &Run, program: &Program) -> Result<(Vec<Arc<dyn Platform>>, SweepScope)> {
     let manifest = ManifestArgs {
         manifest: args.manifest.clone(),
         platform: args.platform.clone(),
@@ -159,32 +199,54 @@ async fn platforms(args: &Args, run: &Run, program: &Program) -> Result<Vec<Arc<
     let regions: Vec<Option<String>> =
         if args.region.is_empty() { vec![None] } else { args.region.iter().cloned().map(Some).collect() };
     let mut platforms = Vec::new();
+    let mut scope = SweepScope::default();
     for region in regions {
         let access = PlatformArgs { region, store: args.store.clone(), identity: args.identity.clone() };
-        platforms.push(target(program, &manifest, access)?.connect(program, run).await?);
+        let target = target(program, &manifest, access)?;
+        platforms.push(target.connect(program, run).await?);
+        if args.region.is_empty() {
+            scope = SweepScope { published: target.published, deployed: target.deployed };
+        }
     }
-    Ok(platforms)
+    Ok((platforms, scope))
 }
 
-/// The ledgers of runs that were killed. Warns of those that can't be read.
-fn ledgers_of_killed_runs(run: &Run, program: &Program) -> Result<Vec<Ledger>> {
-    let mut found = Vec::new();
-    for path in Ledger::left_in(&ledgers(program.host.as_ref())?) {
+/// The ledgers on this machine. Warns of those that can't be read.
+fn ledgers_on_this_machine(run: &Run, program: &Program) -> Result<Ledgers> {
+    let mut found = Ledgers { killed: Vec::new(), active: BTreeSet::new() };
+    for path in Ledger::left_in(&ledgers(program.host.as_ref())?)? {
+        // Another process may be done with it meanwhile.
+        if !path.exists() {
+            continue;
+        }
         match Ledger::resume(&path) {
-            Ok(ledger) => found.extend(ledger),
+            Ok(Some(ledger)) => {
+                report_broken(run, &ledger);
+                found.killed.push(ledger);
+            }
+            Ok(None) => found.active.extend(Ledger::run_of(&path).map(str::to_owned)),
             Err(error) => run.warn(sentence(&error), error.help_text().map(str::to_owned)),
         }
     }
     Ok(found)
 }
 
-async fn find(run: &Run, platforms: &[Arc<dyn Platform>], ledgers: &[Ledger]) -> Result<Vec<Row>> {
+async fn find(
+    args: &Args,
+    run: &Run,
+    platforms: &[Arc<dyn Platform>],
+    scope: &SweepScope,
+    ledgers: &Ledgers,
+) -> Result<(Vec<Row>, bool)> {
     let mut rows: Vec<Row> = Vec::new();
+    let mut complete = true;
     for platform in platforms {
         let name = platform.capabilities().platform;
-        for (index, ledger) in ledgers.iter().enumerate() {
+        for (index, ledger) in ledgers.killed.iter().enumerate() {
             let open = ledger.open_entries().into_iter();
-            for entry in open.filter(|entry| entry.platform == name && in_region(entry, platform.as_ref())) {
+            // A ledger says where its resources are; regions that are given restrict it.
+            let here = |entry: &Entry| args.region.is_empty() || in_region(entry, platform.as_ref());
+            for entry in open.filter(|entry| entry.platform == name && here(entry)) {
                 rows.push(Row {
                     found: Found::Listed(index, entry),
                     platform: Arc::clone(platform),
@@ -192,41 +254,48 @@ async fn find(run: &Run, platforms: &[Arc<dyn Platform>], ledgers: &[Ledger]) ->
                 });
             }
         }
-        for orphan in run.until_cancelled(platform.expired(run)).await?? {
+        let orphans = run.until_cancelled(platform.expired(run, scope)).await??;
+        complete &= !orphans.incomplete;
+        for orphan in orphans.found {
             // Resources without a region, such as roles, are found in each.
             let known = rows.iter().any(|row| match &row.found {
                 Found::Listed(_, entry) => entry.id.as_ref() == Some(&orphan.id),
                 Found::Tagged(found) => found.region.is_none() && *found == orphan,
             });
-            if !known {
+            let active = orphan.run.as_ref().is_some_and(|run| ledgers.active.contains(run));
+            if !known && !active {
                 rows.push(Row { found: Found::Tagged(orphan), platform: Arc::clone(platform), state: State::Found });
             }
         }
     }
-    Ok(rows)
+    Ok((rows, complete))
 }
 
 fn in_region(entry: &Entry, platform: &dyn Platform) -> bool {
     entry.region.is_none() || platform.region().is_none() || entry.region == platform.region()
 }
 
-/// Deletes one resource. Returns the kind of the error when that fails.
-async fn remove(run: &Run, row: &mut Row, ledgers: &[Ledger]) -> Option<ErrorKind> {
+/// Deletes one resource.
+async fn remove(run: &Run, row: &mut Row, ledgers: &[Ledger]) {
     let result = match &row.found {
         Found::Tagged(orphan) => row.platform.remove(run, orphan).await,
         Found::Listed(_, entry) => row.platform.undo(run, entry).await,
     };
-    let (state, kind) = match result {
-        Ok(Undo::Done) => (State::Deleted, None),
-        Ok(Undo::Later(why)) => (State::Later(why), None),
-        Err(error) => (State::Refused(sentence(&error)), Some(error.kind())),
+    row.state = match result {
+        Ok(Undo::Done) => State::Deleted,
+        Ok(Undo::Kept(why)) => State::Kept(why),
+        Ok(Undo::Later(why)) => State::Later { why, held_by: None },
+        Ok(Undo::Held { by, why }) => State::Later { why, held_by: Some(by) },
+        Err(error) => State::Refused { why: sentence(&error), definite: error.is_denied() },
     };
-    row.state = state;
-    if let (State::Deleted, Found::Listed(index, entry)) = (&row.state, &row.found) {
-        // If the ledger can't be written, the next sweep tries again.
-        let _ = ledgers[*index].close_entry(entry, Closed::Deleted);
+    let closed = match row.state {
+        State::Deleted => Closed::Deleted,
+        State::Kept(_) => Closed::Published,
+        _ => return,
+    };
+    if let Found::Listed(index, entry) = &row.found {
+        ledgers[*index].close_entry(entry, closed);
     }
-    kind
 }
 
 fn show(rows: &[Row], args: &Args, host: &dyn Host) {
@@ -247,17 +316,21 @@ fn show(rows: &[Row], args: &Args, host: &dyn Host) {
 }
 
 fn as_value(row: &Row) -> serde_json::Value {
-    let (kind, id, region, run, about) = parts(row);
-    json!({"kind": kind, "id": id, "region": region, "run": run, "about": about, "state": row.state.to_string()})
+    let (kind, id, _, run, about) = parts(row);
+    let (region, account) = match &row.found {
+        Found::Tagged(found) => (&found.region, found.account.as_ref()),
+        Found::Listed(_, entry) => (&entry.region, None),
+    };
+    json!({"account": account, "kind": kind, "id": id, "region": region, "run": run, "about": about, "state": row.state.to_string()})
 }
 
 fn as_cells(row: &Row) -> Vec<Cell> {
     let (kind, id, region, run, about) = parts(row);
     let text = |text: Option<String>| Cell::new(text.unwrap_or_default());
     let look = match row.state {
-        State::Deleted => Paint::good,
-        State::Found | State::Later(_) => Paint::odd,
-        State::Refused(_) => Paint::bad,
+        State::Deleted | State::Kept(_) => Paint::good,
+        State::Found | State::Later { .. } => Paint::odd,
+        State::Refused { .. } => Paint::bad,
     };
     vec![
         Cell::new(kind),
@@ -272,7 +345,8 @@ fn as_cells(row: &Row) -> Vec<Cell> {
 fn parts(row: &Row) -> (String, String, Option<String>, Option<String>, String) {
     match &row.found {
         Found::Tagged(found) => {
-            (found.kind.clone(), found.id.clone(), found.region.clone(), found.run.clone(), found.about.clone())
+            let place = region(found.region.as_deref(), found.account.as_deref());
+            (found.kind.clone(), found.id.clone(), Some(place), found.run.clone(), found.about.clone())
         }
         Found::Listed(_, entry) => (
             entry.kind.clone(),

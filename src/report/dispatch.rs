@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::event::{Envelope, Event, EventReceiver, Failure, QueuedEvent, StepOutcome};
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::{self, Report};
@@ -114,9 +115,10 @@ fn mask(event: &mut Event, masker: &Masker) {
     }
 }
 
-/// Writes the report at the last event. The event then says where the report is; else a warning says why there is none.
+/// Writes the report at the last event. The event then says where the report is; else a warning says why there is none,
+/// and a run that did all else is not clean.
 fn write_at_end(envelope: &mut Envelope, report: &mut Report, folder: &Path) -> Option<Envelope> {
-    let Event::RunFinished { report: file, .. } = &mut envelope.event else { return None };
+    let Event::RunFinished { exit_code, report: file } = &mut envelope.event else { return None };
     match report::write(report, folder) {
         Ok(path) => {
             *file = Some(path);
@@ -125,8 +127,12 @@ fn write_at_end(envelope: &mut Envelope, report: &mut Report, folder: &Path) -> 
         Err(error) => {
             let help = error.help_text().map(str::to_owned);
             let event = Event::Warning { message: sentence(&error), help, place: None };
+            if *exit_code == 0 {
+                *exit_code = UNCLEAN;
+            }
             let warning = Envelope { event, ..envelope.clone() };
             report.apply(&warning);
+            report.apply(envelope);
             Some(warning)
         }
     }

@@ -2,6 +2,7 @@
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::duration::human;
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::event::Event;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 
@@ -90,8 +91,9 @@ fn row(image: &ImageReport) -> Vec<Cell> {
 pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String {
     let Event::RunFinished { exit_code, report: file } = event else { return String::new() };
     let took = human(report.took);
-    let verdict = match exit_code {
+    let verdict = match *exit_code {
         0 => format!("{} in {took}", paint.good("Done")),
+        UNCLEAN => format!("{} in {took}, but not clean: see above (exit code {UNCLEAN})", paint.odd("Done")),
         130 => format!("{} after {took}", paint.odd("Cancelled")),
         code => {
             format!("{} after {took}: {} (exit code {code})", paint.bad("Failed"), what_failed(report))

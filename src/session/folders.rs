@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use ami_bake_core::{Error, Result};
+use ami_bake_core::ledger::Ledger;
+use ami_bake_core::{Error, Result, Run};
 
 use crate::host::Host;
+use crate::plural::counted;
 
 /// The folder for ledgers. In a workflow it is in the runner's folder, so that the job's post step finds them.
 ///
@@ -17,6 +19,18 @@ pub(crate) fn ledgers(host: &dyn Host) -> Result<PathBuf> {
     match absolute("RUNNER_TEMP") {
         Some(folder) => Ok(folder.join("ami-bake")),
         None => state(),
+    }
+}
+
+/// Warns of lines of a ledger that can't be read.
+pub(crate) fn report_broken(run: &Run, ledger: &Ledger) {
+    let (count, Some(path)) = (ledger.broken(), ledger.path()) else { return };
+    if count > 0 {
+        let lines = counted(count, "line");
+        run.warn(
+            format!("{lines} of the ledger {} can't be read", path.display()),
+            Some("What they name is found by its tags, once it has expired: `ami-bake sweep` lists it.".to_owned()),
+        );
     }
 }
 

@@ -7,7 +7,7 @@ mod loaded;
 mod run;
 mod target;
 
-pub(crate) use folders::ledgers;
+pub(crate) use folders::{ledgers, report_broken};
 pub(crate) use imported::{inputs, read};
 pub(crate) use load::{Generated, environment, load, load_generated};
 pub(crate) use loaded::Loaded;

@@ -115,10 +115,10 @@ impl Session {
         Err(error)
     }
 
-    /// Ends the run with its last event, its report and its ledger, and returns the exit code.
+    /// Ends the run with its last event, its report and its ledger, and returns the exit code. It is another one when the
+    /// report could not be written.
     pub(crate) async fn end(self, exit_code: u8) -> u8 {
-        self.end_with_report(exit_code).await;
-        exit_code
+        self.end_with_report(exit_code).await.exit_code.unwrap_or(exit_code)
     }
 
     /// Ends the run and returns its report.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ami_bake_core::plan::{Distribution, Recipe as _};
+use ami_bake_core::plan::{Deployment, Distribution, Recipe as _};
 use ami_bake_core::platform::Platform;
 use ami_bake_core::{Error, Result, Run};
 
@@ -16,6 +16,8 @@ pub(crate) struct Target {
     pub(crate) namespace: Option<String>,
     /// Where the manifest publishes its images.
     pub(crate) published: Vec<Distribution>,
+    /// What the manifest deploys its images to.
+    pub(crate) deployed: Vec<Deployment>,
     platform: String,
     args: PlatformArgs,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Target {
 pub(crate) fn target(program: &Program, manifest: &ManifestArgs, args: PlatformArgs) -> Result<Target> {
     let by_flags = |args: PlatformArgs| {
         let platform = manifest.platform.clone().unwrap_or_else(|| program.platforms.default_name().to_owned());
-        Target { namespace: None, published: Vec::new(), platform, args: args.resolve(None) }
+        Target { namespace: None, published: Vec::new(), deployed: Vec::new(), platform, args: args.resolve(None) }
     };
     if manifest.manifest.is_none() && find(None).is_err() {
         return Ok(by_flags(args));
@@ -45,6 +47,7 @@ pub(crate) fn target(program: &Program, manifest: &ManifestArgs, args: PlatformA
     Ok(Target {
         namespace: Some(found.namespace().to_owned()),
         published: found.distributions(),
+        deployed: found.deployments(),
         platform: found.platform().as_str().to_owned(),
         args: args.resolve(Some(found)),
     })

@@ -27,12 +27,28 @@ fn job(cloud: &Cloud, issuer: &Server, sts: &Server, manifest: &str) -> Job {
     job
 }
 
+/// A job with keys in its environment.
+pub(crate) fn job_with_keys(cloud: &Cloud, manifest: &str) -> Job {
+    let job = cloud.env().into_iter().fold(Job::new(), |job, (name, value)| job.variable(name, &value));
+    job.write("bake.yml", manifest);
+    job
+}
+
 fn is_empty(cloud: &Cloud) {
+    is_empty_but_for(cloud, 0);
+}
+
+/// Waits until there is nothing but so many images with a snapshot each.
+pub(crate) fn is_empty_but_for(cloud: &Cloud, images: usize) {
     wait::until_ok(|| {
         let leaks = cloud.leaks();
         let mut kinds = leaks.as_object().unwrap().values().flat_map(|kinds| kinds.as_object().unwrap());
         let gone = |entry: &Value| entry["state"] == "terminated";
-        let nothing = kinds.all(|(kind, entries)| kind == "instances" && entries.as_array().unwrap().iter().all(gone));
+        let nothing = kinds.all(|(kind, entries)| {
+            let entries = entries.as_array().unwrap();
+            kind == "instances" && entries.iter().all(gone)
+                || ["images", "snapshots"].contains(&kind.as_str()) && entries.len() <= images
+        });
         if nothing { Ok(()) } else { Err(format!("{leaks:#}")) }
     });
 }

@@ -29,4 +29,5 @@ mod retention;
 mod safety;
 mod source;
 mod stored;
+mod unclean;
 mod verbs;

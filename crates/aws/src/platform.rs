@@ -7,8 +7,8 @@ use ami_bake_core::ledger::Entry;
 use ami_bake_core::limit::Limiter;
 use ami_bake_core::plan::{CaptureMode, Deployment, Distribution, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Listed, Machine, Orphan, Permission, Platform,
-    Registration, Superseded, Undo,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Listed, Machine, Orphan, Orphans, Permission,
+    Platform, Registration, Superseded, SweepScope, Undo,
 };
 use ami_bake_core::rollout::Rollout;
 use ami_bake_core::services::Services;
@@ -107,6 +107,51 @@ impl Aws {
     }
 }
 
+impl Aws {
+    /// The machines of a region. Bakes have them in the home region; a sweep finds those of other bakes.
+    fn machines_at(&self, region: &str, role: Option<&str>) -> Arc<Machines> {
+        if role.is_none() && region == self.clients.home().region() {
+            return Arc::clone(&self.machines);
+        }
+        let images = self.places.at(region, role);
+        Arc::new(Machines::new(Arc::clone(&images), Arc::new(Lineages::new(images))))
+    }
+
+    /// Every place that is swept: the home region, and where images are published and deployed.
+    fn swept(&self, scope: &SweepScope) -> Vec<sweep::Place> {
+        let home = self.clients.home().region();
+        let mut wanted: Vec<(Option<&str>, &str)> = vec![(None, home)];
+        for published in &scope.published {
+            wanted.extend(published.regions.iter().map(|one| (None, one.region.as_str())));
+            for target in &published.targets {
+                wanted.extend(target.regions.iter().map(|one| (Some(target.role.as_str()), one.region.as_str())));
+            }
+        }
+        let of = |one: &Deployment| (one.role.clone(), one.region.clone().unwrap_or_else(|| home.to_owned()));
+        let deployed: Vec<(Option<String>, String)> = scope.deployed.iter().map(of).collect();
+        wanted.extend(deployed.iter().map(|(role, region)| (role.as_deref(), region.as_str())));
+        let mut places: Vec<sweep::Place> = Vec::new();
+        for (role, region) in wanted {
+            let role = role.map(str::to_owned);
+            if places.iter().any(|place| place.role == role && place.client.region() == region) {
+                continue;
+            }
+            places.push(sweep::Place {
+                client: self.clients.at(region, role.as_deref()),
+                global: places.iter().all(|place| place.role != role),
+                deployed: scope
+                    .deployed
+                    .iter()
+                    .filter(|one| of(one) == (role.clone(), region.to_owned()))
+                    .cloned()
+                    .collect(),
+                role,
+            });
+        }
+        places
+    }
+}
+
 #[async_trait]
 impl Platform for Aws {
     fn capabilities(&self) -> Capabilities {
@@ -140,7 +185,7 @@ impl Platform for Aws {
         if let Some(user) = candidate.image.tags.get(machine::USER) {
             tags.entry(machine::USER.to_owned()).or_insert_with(|| user.clone());
         }
-        image::register(&self.images, run, candidate, &Registration { plan: registration.plan, tags }).await
+        image::register(&self.images, run, candidate, &Registration { tags, ..registration.clone() }).await
     }
 
     async fn preflight_publish(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
@@ -195,22 +240,24 @@ impl Platform for Aws {
             deploy::VERSION | deploy::REFRESH | deploy::GROUP => {
                 Box::pin(deploy::undo(&self.clients.at(region, role), run, entry)).await
             }
-            SNAPSHOT_COPY => lineage::undo(&self.images, entry).await,
-            _ => machine::undo(&self.machines, run, entry).await,
+            SNAPSHOT_COPY => lineage::undo(&self.places.at(region, role), entry).await,
+            _ => machine::undo(&self.machines_at(region, role), run, entry).await,
         }
     }
 
     async fn close(&self, run: &Run) -> Result<()> {
-        self.lineages.close(run).await?;
-        machine::close(&self.machines, run).await
+        self.lineages.close(run).await;
+        machine::close(&self.machines, run).await;
+        Ok(())
     }
 
-    async fn expired(&self, run: &Run) -> Result<Vec<Orphan>> {
-        sweep::expired(self.clients.home(), run).await
+    async fn expired(&self, run: &Run, scope: &SweepScope) -> Result<Orphans> {
+        Box::pin(sweep::expired(run, &self.swept(scope))).await
     }
 
     async fn remove(&self, run: &Run, orphan: &Orphan) -> Result<Undo> {
-        sweep::remove(&self.machines, run, orphan).await
+        let region = orphan.region.as_deref().unwrap_or(self.clients.home().region());
+        sweep::remove(&self.machines_at(region, orphan.role.as_deref()), run, orphan).await
     }
 
     async fn permissions(&self, run: &Run, plans: &[ImagePlan], grants: &[Grant]) -> Result<Vec<Permission>> {

@@ -1,9 +1,10 @@
 //! The one clock of a run, so that tests move time by hand.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A source of time. Durations are measured on a monotonic scale that begins with the run.
 #[async_trait]
@@ -14,6 +15,9 @@ pub trait Clock: Send + Sync {
     /// The wall-clock time, for tags, names and reports.
     fn now(&self) -> Timestamp;
 
+    /// Learns the time of a cloud, which judges by its own clock: [`Clock::now`] follows it where this machine's clock is off.
+    fn learn(&self, _server: Timestamp) {}
+
     /// Returns once `duration` has passed.
     async fn sleep(&self, duration: Duration);
 }
@@ -22,11 +26,16 @@ pub trait Clock: Send + Sync {
 #[derive(Debug)]
 pub struct SystemClock {
     start: std::time::Instant,
+    /// Seconds that a cloud's clock is ahead of the machine's.
+    ahead: AtomicI64,
 }
+
+/// What a clock may be off, in seconds: an answer is a few seconds old, and says whole seconds.
+const TOLERANCE: i64 = 30;
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { start: std::time::Instant::now() }
+        Self { start: std::time::Instant::now(), ahead: AtomicI64::new(0) }
     }
 }
 
@@ -37,10 +46,32 @@ impl Clock for SystemClock {
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let ahead = SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
+        Timestamp::now().saturating_add(ahead).unwrap_or_else(|_| Timestamp::now())
+    }
+
+    fn learn(&self, server: Timestamp) {
+        let ahead = server.duration_since(Timestamp::now()).as_secs();
+        self.ahead.store(if ahead.abs() > TOLERANCE { ahead } else { 0 }, Ordering::Relaxed);
     }
 
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_follows_the_servers() {
+        let clock = SystemClock::default();
+        let off = |hours| Timestamp::now() + SignedDuration::from_hours(hours);
+        let differs = |from: Timestamp| clock.now().duration_since(from).as_secs().abs() > TOLERANCE;
+        clock.learn(off(-24));
+        assert!(!differs(off(-24)) && differs(Timestamp::now()));
+        clock.learn(Timestamp::now() + SignedDuration::from_secs(5));
+        assert!(!differs(Timestamp::now()), "an answer takes its time");
     }
 }

@@ -12,6 +12,10 @@ use crate::route::Route;
 /// The result of anything that can fail in ami-bake.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The exit code of a run that did what it should, but left something: what it created for a time could not be deleted,
+/// or its report could not be written.
+pub const UNCLEAN: u8 = 9;
+
 /// The kind of a failure. Each kind has one exit code (docs/dev/lifecycle.md, "Exit codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -53,6 +57,17 @@ impl ErrorKind {
     }
 }
 
+/// What a caller can make of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// Nothing in particular.
+    Other,
+    /// Another name may be free.
+    Taken,
+    /// Asking again does not help.
+    Denied,
+}
+
 /// A failure: a lower-case sentence fragment that names the object, with its cause and a help for the reader.
 #[derive(Debug, Clone)]
 pub struct Error {
@@ -61,14 +76,22 @@ pub struct Error {
     help: Option<String>,
     route: Option<Route>,
     place: Option<Box<SourceLocation>>,
-    taken: bool,
+    refusal: Refusal,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// A failure of `kind`; `message` is a lower-case fragment that fits after "failed to" or is complete by itself.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, route: None, place: None, taken: false, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            help: None,
+            route: None,
+            place: None,
+            refusal: Refusal::Other,
+            source: None,
+        }
     }
 
     /// A bug or a broken invariant of this program.
@@ -103,12 +126,24 @@ impl Error {
 
     /// An image of this name or version is there already. Under an automatic version the next one is tried.
     pub fn taken(message: impl Into<String>) -> Self {
-        Self { taken: true, ..Self::new(ErrorKind::Preflight, message) }
+        Self { refusal: Refusal::Taken, ..Self::new(ErrorKind::Preflight, message) }
     }
 
     /// True for [`Error::taken`].
     pub fn is_taken(&self) -> bool {
-        self.taken
+        self.refusal == Refusal::Taken
+    }
+
+    /// The same failure as one that asking again does not mend: a permission is missing, or the credentials ended.
+    #[must_use]
+    pub fn denied(mut self) -> Self {
+        self.refusal = Refusal::Denied;
+        self
+    }
+
+    /// True for [`Error::denied`].
+    pub fn is_denied(&self) -> bool {
+        self.refusal == Refusal::Denied
     }
 
     /// Adds what the reader can do about it: a whole sentence.
@@ -144,6 +179,13 @@ impl Error {
     pub fn into_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// The same failure once something was built: as `kind` where it would say that nothing was.
+    #[must_use]
+    pub fn after_build(self, kind: ErrorKind) -> Self {
+        let early = matches!(self.kind, ErrorKind::Preflight | ErrorKind::Build);
+        if early { self.into_kind(kind) } else { self }
     }
 
     /// What the failure means for the run.

@@ -3,6 +3,10 @@
 //! The file is a sequence of JSON lines. A resource is *intended* (with the token or name by which it can be found
 //! again), *confirmed* with its id, and *closed* when it was deleted or became the user's. Whoever reads the file folds
 //! the lines into open entries; a last line that was cut off in the middle is skipped.
+//!
+//! Only an intent must be written before the run goes on. A confirmation or an end that can't be written, such as on a
+//! full disk, is kept in memory: this run cleans up by that, and whoever reads the file finds more open than there is,
+//! which does no harm.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -20,6 +24,8 @@ use crate::plan::ImageKey;
 
 /// The version of the file's format.
 pub const LEDGER_VERSION: u32 = 1;
+/// What follows the run's id in a ledger's name.
+const NAME_END: &str = ".ledger.jsonl";
 
 /// The kind of a machine's entry, on every platform.
 pub const MACHINE: &str = "instance";
@@ -91,6 +97,12 @@ struct State {
     file: Option<File>,
     next: u64,
     open: BTreeMap<u64, Entry>,
+    /// Why the last line that is missing in the file could not be written.
+    unwritten: Option<String>,
+    /// The file ends in the middle of a line.
+    torn: bool,
+    /// Lines that can't be read, other than those that were cut off.
+    broken: usize,
 }
 
 /// A handle on an entry that was intended.
@@ -103,22 +115,27 @@ impl Ledger {
     /// # Errors
     /// When the folder or file can't be made.
     pub fn create(folder: &Path, run: &str) -> Result<Self> {
-        let path = folder.join(format!("{run}.ledger.jsonl"));
+        let path = folder.join(format!("{run}{NAME_END}"));
         let failed = |error: std::io::Error| {
             Error::preflight(format!("write the ledger {}", path.display()))
                 .help("A bake records in the ledger what it creates. Set XDG_STATE_HOME to a writable folder.")
                 .because(error)
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed)?;
-        claim(&file);
-        let ledger = Self {
-            path: Some(path),
-            run: run.to_owned(),
-            state: Mutex::new(State { file: Some(file), next: 1, open: BTreeMap::new() }),
+        // Under another name until it is claimed and has its first line: nobody takes it for what a killed run left.
+        let draft = folder.join(format!(".{run}.ledger"));
+        let begin = || {
+            let mut file = OpenOptions::new().create_new(true).append(true).open(&draft)?;
+            claim(&file);
+            file.write_all(&line(&Record::Ledger { version: LEDGER_VERSION, run: run.to_owned() })?)?;
+            std::fs::rename(&draft, &path).map(|()| file)
         };
-        ledger.append(&mut ledger.lock(), &Record::Ledger { version: LEDGER_VERSION, run: run.to_owned() })?;
-        Ok(ledger)
+        let file = begin().map_err(|error| {
+            let _ = std::fs::remove_file(&draft);
+            failed(error)
+        })?;
+        let state = State { file: Some(file), next: 1, ..State::default() };
+        Ok(Self { path: Some(path), run: run.to_owned(), state: Mutex::new(state) })
     }
 
     /// A ledger without a file, for commands that create nothing and for tests.
@@ -172,47 +189,40 @@ impl Ledger {
     }
 
     /// Notes the id of a resource that was created.
-    ///
-    /// # Errors
-    /// When the line can't be written; the entry is confirmed in memory all the same.
-    pub fn confirm(&self, ticket: Ticket, id: &str) -> Result<()> {
+    pub fn confirm(&self, ticket: Ticket, id: &str) {
         let mut state = self.lock();
         if let Some(entry) = state.open.get_mut(&ticket.0) {
             entry.id = Some(id.to_owned());
         }
-        self.append(&mut state, &Record::Confirmed { at: Timestamp::now(), number: ticket.0, id: id.to_owned() })
+        let record = Record::Confirmed { at: Timestamp::now(), number: ticket.0, id: id.to_owned() };
+        // The intent is in the file, and the resource is found by it.
+        let _ = self.append(&mut state, &record);
     }
 
     /// Notes that an entry needs no undo any more.
-    ///
-    /// # Errors
-    /// When the line can't be written; the entry is closed in memory all the same.
-    pub fn close(&self, ticket: Ticket, why: Closed) -> Result<()> {
+    pub fn close(&self, ticket: Ticket, why: Closed) {
         let mut state = self.lock();
         state.open.remove(&ticket.0);
-        self.append(&mut state, &Record::Closed { at: Timestamp::now(), number: ticket.0, why })
+        // To undo what is undone already does no harm.
+        let _ = self.append(&mut state, &Record::Closed { at: Timestamp::now(), number: ticket.0, why });
     }
 
     /// The same, for an entry that was read with [`Ledger::open_entries`].
-    ///
-    /// # Errors
-    /// As [`Ledger::close`].
-    pub fn close_entry(&self, entry: &Entry, why: Closed) -> Result<()> {
-        self.close(Ticket(entry.number), why)
+    pub fn close_entry(&self, entry: &Entry, why: Closed) {
+        self.close(Ticket(entry.number), why);
     }
 
     /// Closes the open entry of this kind with this id, where there is one.
-    ///
-    /// # Errors
-    /// As [`Ledger::close`].
-    pub fn close_id(&self, kind: &str, id: &str, why: Closed) -> Result<()> {
+    pub fn close_id(&self, kind: &str, id: &str, why: Closed) {
         let ticket = self
             .lock()
             .open
             .values()
             .find(|entry| entry.kind == kind && entry.id.as_deref() == Some(id))
             .map(|entry| Ticket(entry.number));
-        ticket.map_or(Ok(()), |ticket| self.close(ticket, why))
+        if let Some(ticket) = ticket {
+            self.close(ticket, why);
+        }
     }
 
     /// What is open now, oldest first.
@@ -220,12 +230,24 @@ impl Ledger {
         self.lock().open.values().cloned().collect()
     }
 
-    /// Removes the file when nothing is open: a ledger without open entries is of no use.
+    /// Why a line is missing in the file, where that is so and something is open: a later clean-up goes by the file.
+    pub fn unwritten(&self) -> Option<String> {
+        let state = self.lock();
+        state.unwritten.clone().filter(|_| !state.open.is_empty())
+    }
+
+    /// Lines of the file that can't be read, other than those that were cut off.
+    pub fn broken(&self) -> usize {
+        self.lock().broken
+    }
+
+    /// Removes the file when nothing is open: a ledger without open entries is of no use. One with broken lines is set
+    /// aside, since it may have named more.
     pub fn finish(&self) {
         let state = self.lock();
         if let (true, Some(path)) = (state.open.is_empty(), &self.path) {
-            // A file that stays is read by the next sweep and found empty.
-            let _ = std::fs::remove_file(path);
+            // A file that stays is read by the next sweep and has nothing open.
+            let _ = if state.broken > 0 { set_aside(path).map(|_| ()) } else { std::fs::remove_file(path) };
         }
     }
 
@@ -249,16 +271,17 @@ impl Ledger {
     fn open(path: &Path, anyway: bool) -> Result<Option<Self>> {
         let failed =
             |error: std::io::Error| Error::preflight(format!("read the ledger {}", path.display())).because(error);
-        let mut state = State { next: 1, ..State::default() };
-        let mut run = None;
         // Not through a link: the file is appended to, and may come from a step of the same job.
         let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let file = OpenOptions::new().read(true).append(true).custom_flags(no_link).open(path).map_err(failed)?;
         if !claim(&file) && !anyway {
             return Ok(None);
         }
-        for line in BufReader::new(&file).lines() {
-            match serde_json::from_str(&line.map_err(failed)?) {
+        let mut state = State { next: 1, ..State::default() };
+        let mut run = None;
+        for text in BufReader::new(&file).split(b'\n') {
+            state.torn = false;
+            match serde_json::from_slice(&text.map_err(failed)?) {
                 Ok(Record::Ledger { version, run: of }) if version == LEDGER_VERSION => run = Some(of),
                 Ok(Record::Ledger { version, .. }) => {
                     return Err(Error::preflight(format!(
@@ -266,38 +289,41 @@ impl Ledger {
                         path.display()
                     )));
                 }
-                Ok(Record::Intended { entry, .. }) => {
-                    state.next = state.next.max(entry.number.saturating_add(1));
-                    state.open.insert(entry.number, entry);
-                }
-                Ok(Record::Confirmed { number, id, .. }) => {
-                    if let Some(entry) = state.open.get_mut(&number) {
-                        entry.id = Some(id);
-                    }
-                }
-                Ok(Record::Closed { number, .. }) => {
-                    state.open.remove(&number);
-                }
-                // The process was killed while it wrote this line; what it announced was never asked for.
-                Err(_) => {}
+                Ok(record) => state.apply(record),
+                // Cut off when the process was killed or the disk was full: what it announces was never asked for.
+                Err(error) if error.is_eof() => state.torn = true,
+                Err(_) => state.broken += 1,
             }
         }
-        let run = run.ok_or_else(|| Error::preflight(format!("{} is not a ledger of ami-bake", path.display())))?;
+        // Without the first line the entries still say whose they are.
+        let run = run.or_else(|| state.open.values().next().map(|entry| entry.run.clone()));
+        let Some(run) = run else { return Err(not_a_ledger(path, &file)) };
         state.file = Some(file);
         Ok(Some(Self { path: Some(path.to_owned()), run, state: Mutex::new(state) }))
     }
 
-    /// The ledgers that earlier runs left in `folder`.
-    pub fn left_in(folder: &Path) -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.to_string_lossy().ends_with(".ledger.jsonl"))
-            .collect();
+    /// The ledgers that earlier runs left in `folder`; none where there is no folder.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn left_in(folder: &Path) -> Result<Vec<PathBuf>> {
+        let failed = |error: std::io::Error| {
+            Error::preflight(format!("look for ledgers in {}", folder.display())).because(error)
+        };
+        let all = match std::fs::read_dir(folder) {
+            Ok(all) => all.collect::<std::io::Result<Vec<_>>>().map_err(failed)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(error)),
+        };
+        let paths = all.into_iter().map(|entry| entry.path());
+        let mut paths: Vec<PathBuf> = paths.filter(|path| path.to_string_lossy().ends_with(NAME_END)).collect();
         paths.sort();
-        paths
+        Ok(paths)
+    }
+
+    /// The run that a ledger is named after.
+    pub fn run_of(path: &Path) -> Option<&str> {
+        path.file_name()?.to_str()?.strip_suffix(NAME_END)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -316,10 +342,61 @@ impl Ledger {
             .help("Nothing is created without an entry in the ledger. Free some disk space and bake again.")
             .because(error)
         };
-        let mut line = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
-        line.push(b'\n');
-        file.write_all(&line).map_err(failed)
+        let mut text = if state.torn { b"\n".to_vec() } else { Vec::new() };
+        let written = line(record).and_then(|line| {
+            text.extend(line);
+            file.write_all(&text)
+        });
+        state.torn = written.is_err();
+        if let Err(error) = &written {
+            state.unwritten = Some(error.to_string());
+        }
+        written.map_err(failed)
     }
+}
+
+impl State {
+    fn apply(&mut self, record: Record) {
+        match record {
+            Record::Ledger { .. } => {}
+            Record::Intended { entry, .. } => {
+                self.next = self.next.max(entry.number.saturating_add(1));
+                self.open.insert(entry.number, entry);
+            }
+            Record::Confirmed { number, id, .. } => {
+                if let Some(entry) = self.open.get_mut(&number) {
+                    entry.id = Some(id);
+                }
+            }
+            Record::Closed { number, .. } => _ = self.open.remove(&number),
+        }
+    }
+}
+
+fn line(record: &Record) -> std::io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(record)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Sets a file aside in which no ledger is left, so that no later clean-up stops at it, and says where it is.
+fn not_a_ledger(path: &Path, file: &File) -> Error {
+    let empty = file.metadata().is_ok_and(|meta| meta.len() == 0);
+    let what = if empty { "is empty" } else { "is not a ledger of ami-bake" };
+    let name = path.display();
+    let message = match set_aside(path) {
+        Ok(aside) => format!("{name} {what}; it was renamed to {}", aside.display()),
+        Err(error) => format!("{name} {what}, and could not be renamed: {error}"),
+    };
+    Error::preflight(message)
+        .help("What its run left is found by its tags, once it has expired: `ami-bake sweep` lists it.")
+}
+
+fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".broken");
+    let aside = PathBuf::from(aside);
+    std::fs::rename(path, &aside).map(|()| aside)
 }
 
 /// Locks a ledger's file for this process; the kernel lets go of it when the process ends, however it ends. False when
@@ -339,9 +416,9 @@ mod tests {
         let ledger = Ledger::create(&folder, "r1").unwrap();
         let instance = ledger.intend("aws", "instance", Some("us-east-1"), "token-1").unwrap();
         let key = ledger.intend("aws", "key-pair", Some("us-east-1"), "bake-r1").unwrap();
-        ledger.confirm(key, "key-1").unwrap();
-        ledger.confirm(instance, "i-1").unwrap();
-        ledger.close(key, Closed::Deleted).unwrap();
+        ledger.confirm(key, "key-1");
+        ledger.confirm(instance, "i-1");
+        ledger.close(key, Closed::Deleted);
         let path = ledger.path().unwrap().to_owned();
         assert!(Ledger::resume(&path).unwrap().is_none(), "its process is still running");
         drop(ledger);
@@ -352,17 +429,59 @@ mod tests {
         let open = again.open_entries();
         assert_eq!(open.len(), 1);
         assert_eq!((open[0].kind.as_str(), open[0].id.as_deref()), ("instance", Some("i-1")));
-        again.close_id("instance", "i-1", Closed::Deleted).unwrap();
+        assert_eq!(again.broken(), 0, "a line that was cut off says nothing");
+        again.close_id("instance", "i-1", Closed::Deleted);
         again.finish();
         assert!(!path.exists());
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn a_file_of_something_else_is_refused() {
-        let path = std::env::temp_dir().join(format!("{}.ledger.jsonl", uuid::Uuid::new_v4()));
-        std::fs::write(&path, "hello\n").unwrap();
-        assert!(Ledger::resume(&path).unwrap_err().to_string().contains("not a ledger"));
-        std::fs::remove_file(path).unwrap();
+    fn a_file_without_a_ledger_is_set_aside() {
+        let folder = std::env::temp_dir().join(format!("ami-bake-ledger-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        for (content, said) in [("", "is empty"), ("hello\n", "is not a ledger"), ("\0\0\0\0", "is not a ledger")] {
+            let path = folder.join("r1.ledger.jsonl");
+            std::fs::write(&path, content).unwrap();
+            let error = Ledger::resume(&path).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("r1.ledger.jsonl.broken"), "{error}");
+            assert_eq!(Ledger::left_in(&folder).unwrap(), Vec::<PathBuf>::new());
+        }
+        assert!(Ledger::left_in(&folder.join("none")).unwrap().is_empty());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn broken_lines_are_counted_and_the_others_are_read() {
+        let folder = std::env::temp_dir().join(format!("ami-bake-ledger-{}", uuid::Uuid::new_v4()));
+        let ledger = Ledger::create(&folder, "r1").unwrap();
+        ledger.intend("aws", "instance", None, "token-1").unwrap();
+        let path = ledger.path().unwrap().to_owned();
+        drop(ledger);
+        // A disk that lost the first line and a line in the middle.
+        let lines = std::fs::read_to_string(&path).unwrap();
+        let (_, rest) = lines.split_once('\n').unwrap();
+        std::fs::write(&path, format!("\0\0\0\n{{\"intended\": 7}}\n{rest}")).unwrap();
+        let again = Ledger::resume(&path).unwrap().unwrap();
+        assert_eq!((again.broken(), again.open_entries().len()), (2, 1));
+        again.close_entry(&again.open_entries()[0], Closed::Deleted);
+        again.finish();
+        assert!(!path.exists() && folder.join("r1.ledger.jsonl.broken").exists());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Writes to `/dev/full` fail as on a full disk.
+    #[test]
+    fn on_a_full_disk_nothing_is_intended_and_nothing_is_forgotten() {
+        let ledger = Ledger::in_memory("r1");
+        let instance = ledger.intend("aws", "instance", None, "token-1").unwrap();
+        ledger.lock().file = Some(OpenOptions::new().append(true).open("/dev/full").unwrap());
+        ledger.confirm(instance, "i-1");
+        assert_eq!(ledger.open_entries()[0].id.as_deref(), Some("i-1"));
+        assert!(ledger.unwritten().unwrap().contains("space"), "{:?}", ledger.unwritten());
+        let refused = ledger.intend("aws", "snapshot", None, "vol-1").unwrap_err();
+        assert_eq!((refused.kind().exit_code(), ledger.open_entries().len()), (5, 1));
+        ledger.close(instance, Closed::Deleted);
+        assert_eq!((ledger.open_entries(), ledger.unwritten()), (Vec::new(), None));
     }
 }

@@ -67,6 +67,18 @@ pub struct Registration<'a> {
     pub plan: &'a ImagePlan,
     /// All tags for the image and its parts; nothing expires any more.
     pub tags: BTreeMap<String, String>,
+    /// True when an image of this name and digest that passed its tests, such as one that another run registered
+    /// meanwhile, takes the candidate's place.
+    pub adopt: bool,
+}
+
+/// Where sweep looks beside the home region.
+#[derive(Debug, Clone, Default)]
+pub struct SweepScope {
+    /// Where the images are published.
+    pub published: Vec<Distribution>,
+    /// What they are deployed to.
+    pub deployed: Vec<Deployment>,
 }
 
 /// A bakery's platform: AWS, this machine, Docker.
@@ -93,7 +105,8 @@ pub trait Platform: Send + Sync {
     async fn launch(&self, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>>;
 
     /// Registers a tested candidate, or an image that is there already, under its final name, and takes the
-    /// candidate's own registration away. On return the image is found by every look-up.
+    /// candidate's own registration away. On return the image is found by every look-up. A candidate that can't be deleted
+    /// is no failure: it stays in the ledger.
     async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord>;
 
     /// Brings a registered image to where its plan publishes it beyond the platform's own place, such as a registry.
@@ -187,8 +200,12 @@ pub trait Platform: Send + Sync {
     /// Deletes what this run created for itself (key, group, profile), at the run's end.
     async fn close(&self, run: &Run) -> Result<()>;
 
-    /// What expired by its tags, of every run.
-    async fn expired(&self, run: &Run) -> Result<Vec<Orphan>>;
+    /// What expired by its tags, of every run, in the home region and in `scope`. What belongs to a run that is still
+    /// active is not among it.
+    ///
+    /// # Errors
+    /// When no place can be searched. When some can, the others are a warning.
+    async fn expired(&self, run: &Run, scope: &SweepScope) -> Result<Orphans>;
 
     /// Deletes one leftover.
     async fn remove(&self, run: &Run, leftover: &Orphan) -> Result<Undo>;
@@ -203,8 +220,26 @@ pub trait Platform: Send + Sync {
 pub enum Undo {
     /// It is gone, or on its way without anybody's help.
     Done,
+    /// It stays, and why: it turned out to be part of something that is published, and says so from now on.
+    Kept(String),
+    /// It can't go before something of the kind `by` that holds it, and why.
+    Held {
+        /// The ledger's kind of what holds it.
+        by: &'static str,
+        /// What that is.
+        why: String,
+    },
     /// It can't go yet, and why; sweep will find it.
     Later(String),
+}
+
+/// What sweep found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Orphans {
+    /// What runs left behind: what is at work first, what others are made of last.
+    pub found: Vec<Orphan>,
+    /// True when some place could not be searched, as a warning says.
+    pub incomplete: bool,
 }
 
 /// Something that a run left behind.
@@ -216,6 +251,10 @@ pub struct Orphan {
     pub id: String,
     /// Its region, where the platform has regions.
     pub region: Option<String>,
+    /// The role under which it is reached, where it is in another account.
+    pub role: Option<String>,
+    /// The account, where it is another one.
+    pub account: Option<String>,
     /// The run that made it.
     pub run: Option<String>,
     /// When it expired.
@@ -231,6 +270,8 @@ impl Orphan {
             kind: IMAGE.to_owned(),
             id: image.id.clone(),
             region: image.region.clone(),
+            role: None,
+            account: image.account.clone(),
             run: image.tags.get(tags::RUN).cloned(),
             expired: image.expired(now),
             about: image.name.clone(),

@@ -214,6 +214,54 @@ async fn whatever_fails_nothing_is_left() {
     }
 }
 
+/// Whatever fails after the launch, such as by credentials that ended: the exit code is never that of "nothing was built".
+#[tokio::test]
+async fn a_refusal_after_the_launch_is_the_stages_failure() {
+    for (call, code) in [
+        ("find-source", 4),
+        ("launch web", 4),
+        ("connect web", 5),
+        ("capture web", 5),
+        ("available web", 5),
+        ("boot web", 6),
+        ("register web 0.1.0", 7),
+    ] {
+        let fixture = Fixture::new();
+        fixture.fake.fail(call, Error::preflight("the credentials have expired").denied());
+        assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, code, "{call}");
+        fixture.nothing_is_left();
+    }
+    // Nor is it when another image was built.
+    let fixture = Fixture::new();
+    fixture.fake.fail("launch web", Error::preflight("not allowed").denied());
+    assert_eq!(fixture.bake(&[PlainImage::new("web"), PlainImage::new("db")]).await, 5);
+}
+
+/// A clean-up call that is refused for good fails no bake, is not repeated, and shows in the exit code and the report.
+#[tokio::test]
+async fn a_refused_clean_up_is_not_clean_and_no_failure() {
+    let mut fixture = Fixture::new();
+    let refused = || Error::preflight("the role is not allowed to terminate").denied().help("Add this statement.");
+    // The test machine; the build machine goes with the capture.
+    let machine = "undo instance i-3";
+    fixture.fake.fail("undo instance i-3", refused());
+    fixture.fake.fail_nth("destroy web", 2, refused());
+    let images = [PlainImage::new("web").deployed_to(&["production"])];
+    assert_eq!(fixture.bake(&images).await, 9);
+    let calls = fixture.fake.calls();
+    assert!(calls.contains(&"deploy web production".to_owned()), "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| *call == machine).count(), 1, "{calls:?}");
+    let report = Report::replay(&fixture.told());
+    assert_eq!(report.left.len(), 1);
+    assert!(report.left[0].what.contains("instance i-3") && report.left[0].why.contains("Add this statement"));
+    assert_eq!(report.images[0].failure, None);
+
+    // The post step, or a sweep, does it again on the same ledger.
+    fixture.fake.state.lock().unwrap().faults.clear();
+    assert!(engine::finish(&fixture.run, fixture.context(&images).platform.as_ref(), false).await);
+    fixture.nothing_is_left();
+}
+
 #[tokio::test]
 async fn a_cancel_in_every_stage_leaves_nothing() {
     for hang in ["find-source", "launch web", "connect web", "capture web", "available web", "boot web"] {
@@ -289,7 +337,7 @@ async fn a_taken_automatic_version_gives_way_a_said_one_does_not() {
     let fixture = Fixture::new();
     let web = PlainImage { version: VersionRule::Fixed(Version::new(0, 1, 0)), ..PlainImage::new("web") };
     fixture.fake.fail("register web 0.1.0", Error::taken("taken"));
-    assert_eq!(fixture.bake(&[web]).await, 4);
+    assert_eq!(fixture.bake(&[web]).await, 7, "4 would say that nothing was built");
     fixture.nothing_is_left();
 }
 

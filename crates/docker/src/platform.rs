@@ -3,8 +3,8 @@
 use ami_bake_core::ledger::{Closed, Entry, IMAGE, MACHINE};
 use ami_bake_core::plan::{ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Machine, Orphan, Permission, Platform,
-    Registration, Undo,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Machine, Orphan, Orphans, Permission, Platform,
+    Registration, SweepScope, Undo,
 };
 use ami_bake_core::{Result, Run};
 use async_trait::async_trait;
@@ -68,15 +68,15 @@ impl Platform for Docker {
 
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()> {
         image::delete(&self.client, image).await?;
-        run.ledger().close_id(IMAGE, image, Closed::Deleted)
+        run.ledger().close_id(IMAGE, image, Closed::Deleted);
+        Ok(())
     }
 
     async fn undo(&self, run: &Run, entry: &Entry) -> Result<Undo> {
         match (entry.kind.as_str(), entry.id.as_deref()) {
             (MACHINE, Some(id)) => machine::remove(&self.client, run, id).await?,
             (MACHINE, None) => machine::remove_unconfirmed(&self.client, run, &entry.find_by).await?,
-            (IMAGE, Some(id)) => image::delete(&self.client, id).await?,
-            (IMAGE, None) => image::delete_reference(&self.client, &entry.find_by, &entry.run).await?,
+            (IMAGE, id) => return image::undo(&self.client, id, &entry.find_by, &entry.run).await,
             (other, _) => return Ok(Undo::Later(format!("this version of ami-bake can't delete a Docker {other}"))),
         }
         Ok(Undo::Done)
@@ -86,8 +86,8 @@ impl Platform for Docker {
         Ok(())
     }
 
-    async fn expired(&self, run: &Run) -> Result<Vec<Orphan>> {
-        sweep::expired(&self.client, run).await
+    async fn expired(&self, run: &Run, _: &SweepScope) -> Result<Orphans> {
+        Ok(Orphans { found: sweep::expired(&self.client, run).await?, incomplete: false })
     }
 
     async fn remove(&self, run: &Run, orphan: &Orphan) -> Result<Undo> {

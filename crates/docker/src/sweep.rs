@@ -39,6 +39,8 @@ async fn machines(docker: &Docker) -> Result<Vec<Orphan>> {
         own.then(|| Orphan {
             kind: MACHINE.to_owned(),
             region: None,
+            role: None,
+            account: None,
             run: labels.get(tags::RUN).cloned(),
             expired: labels::expires(&labels),
             about: labels.get(labels::ABOUT).cloned().unwrap_or_default(),

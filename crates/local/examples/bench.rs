@@ -116,7 +116,7 @@ async fn capture(
     let candidate = machine.capture(run, &wanted).await?.available(run).await?;
     rows.push(("capture of the same, the machine's end included", begin.elapsed()));
     let begin = Instant::now();
-    let image = local.register(run, &candidate, &Registration { plan: &plan, tags }).await?;
+    let image = local.register(run, &candidate, &Registration { plan: &plan, tags, adopt: false }).await?;
     rows.push(("registration, with all of it on the disk", begin.elapsed()));
     machine.destroy(run).await?;
     local.delete_image(run, &image.id).await

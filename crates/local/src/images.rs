@@ -24,7 +24,7 @@ pub(crate) async fn register(
     } else {
         let copy = Store::new_image(String::new(), found.base, found.layers, std::collections::BTreeMap::new());
         let ticket = run.intend(PLATFORM, IMAGE, None, &copy.id)?;
-        run.ledger().confirm(ticket, &copy.id)?;
+        run.ledger().confirm(ticket, &copy.id);
         copy
     };
     new.candidate = false;
@@ -32,15 +32,14 @@ pub(crate) async fn register(
     new.tags.clone_from(&how.tags);
     sync(store.layers_folder()).await?;
     store.write(&new)?;
+    run.ledger().close_id(IMAGE, &new.id, Closed::Published);
+    // The image is there: what is left to delete fails no bake.
     let mut replaced = Trash::default();
-    for old in store.images()? {
-        if old.id != new.id && !old.candidate && is_same(&old, &new) {
-            replaced.append(store.delete(&old.id)?);
-        }
+    if let Err(error) = delete_replaced(store, &new, &mut replaced) {
+        run.warn(format!("could not delete what {} replaces: {error}", new.name), error.help_text().map(Into::into));
     }
     drop(lock);
     replaced.remove(helper);
-    run.ledger().close_id(IMAGE, &new.id, Closed::Published)?;
     new.record().ok_or_else(|| Error::internal(format!("image {} was registered without ami-bake's own tags", new.id)))
 }
 
@@ -50,7 +49,18 @@ pub(crate) async fn delete(store: &Store, helper: &Helper, run: &Run, image: &st
     let trash = store.delete(image)?;
     drop(lock);
     trash.remove(helper);
-    run.ledger().close_id(IMAGE, image, Closed::Deleted)
+    run.ledger().close_id(IMAGE, image, Closed::Deleted);
+    Ok(())
+}
+
+/// Deletes older images of the same version.
+fn delete_replaced(store: &Store, new: &Image, replaced: &mut Trash) -> Result<()> {
+    for old in store.images()? {
+        if old.id != new.id && !old.candidate && is_same(&old, new) {
+            replaced.append(store.delete(&old.id)?);
+        }
+    }
+    Ok(())
 }
 
 fn is_same(one: &Image, other: &Image) -> bool {

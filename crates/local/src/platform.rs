@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use ami_bake_core::ledger::{Entry, IMAGE, MACHINE};
 use ami_bake_core::plan::{ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Machine, Orphan, Permission, Platform,
-    Registration, Undo,
+    Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Machine, Orphan, Orphans, Permission, Platform,
+    Registration, SweepScope, Undo,
 };
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
@@ -119,6 +119,10 @@ impl Platform for Local {
         let id = entry.id.as_deref().unwrap_or(&entry.find_by);
         match entry.kind.as_str() {
             MACHINE => return self.end_machine(id).await,
+            // It was registered before the run was cut off: others may have found it.
+            IMAGE if self.store.image(id).is_ok_and(|image| !image.candidate) => {
+                return Ok(Undo::Kept("it is registered and tested".to_owned()));
+            }
             IMAGE => self.delete_image(run, id).await?,
             other => return Ok(Undo::Later(format!("this version of ami-bake can't delete a local {other}"))),
         }
@@ -129,8 +133,8 @@ impl Platform for Local {
         Ok(())
     }
 
-    async fn expired(&self, run: &Run) -> Result<Vec<Orphan>> {
-        sweep::expired(&self.store, run)
+    async fn expired(&self, run: &Run, _: &SweepScope) -> Result<Orphans> {
+        Ok(Orphans { found: sweep::expired(&self.store, run)?, incomplete: false })
     }
 
     async fn remove(&self, run: &Run, orphan: &Orphan) -> Result<Undo> {

@@ -38,6 +38,8 @@ pub(crate) fn expired(store: &Store, run: &Run) -> Result<Vec<Orphan>> {
         kind: SANDBOX.to_owned(),
         id: dead.id,
         region: None,
+        role: None,
+        account: None,
         run: Some(dead.info.run).filter(|run| !run.is_empty()),
         expired: dead.info.kept,
         about: dead.info.purpose,

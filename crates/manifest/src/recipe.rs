@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ami_bake_core::plan::{
-    Digest, Distribution, Draft, ImageDefinition, ImageKey, ImagePlan, ImageSettings, Inputs, MachineSettings, Recipe,
-    SourceImage, SourceQuery, Variant,
+    Deployment, Digest, Distribution, Draft, ImageDefinition, ImageKey, ImagePlan, ImageSettings, Inputs,
+    MachineSettings, Recipe, SourceImage, SourceQuery, Variant,
 };
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;
@@ -64,6 +64,11 @@ impl Manifest {
     /// Where the selected images go, as far as that is known without a source: as a final version would be published.
     pub fn distributions(&self) -> Vec<Distribution> {
         self.outlines(&Version::new(1, 0, 0)).into_iter().map(|(_, plan)| plan.settings.distribution).collect()
+    }
+
+    /// What the selected images are deployed to, as far as that is known without a source.
+    pub fn deployments(&self) -> Vec<Deployment> {
+        self.outlines(&Version::new(1, 0, 0)).into_iter().flat_map(|(_, plan)| plan.settings.deployments).collect()
     }
 
     /// The selected images at this version, as far as they are known without a source, each with what it is built from.

@@ -150,6 +150,11 @@ impl Cloud {
         self.ask("POST", "clock", Some(&serde_json::json!({"advance": by.as_secs_f64()})));
     }
 
+    /// Sets how far the time in the cloud's answers is ahead of this machine's, in seconds.
+    pub fn set_date(&self, ahead: i64) {
+        self.ask("POST", "clock", Some(&serde_json::json!({"date": ahead})));
+    }
+
     /// Deletes all fault rules; what they held goes on.
     pub fn forgive(&self) {
         self.ask("DELETE", "faults", None);

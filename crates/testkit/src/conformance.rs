@@ -68,7 +68,7 @@ impl Subject {
     }
 
     async fn register(&self, run: &Run, plan: &ImagePlan, candidate: &Candidate) -> ImageRecord {
-        let registration = Registration { plan, tags: image_tags(run, plan, true) };
+        let registration = Registration { plan, tags: image_tags(run, plan, true), adopt: false };
         self.platform.register(run, candidate, &registration).await.unwrap()
     }
 
@@ -100,7 +100,7 @@ impl Subject {
             while !run.ledger().open_entries().is_empty() {
                 for entry in run.ledger().open_entries() {
                     if self.platform.undo(run, &entry).await.unwrap() == Undo::Done {
-                        run.ledger().close_entry(&entry, ami_bake_core::ledger::Closed::Deleted).unwrap();
+                        run.ledger().close_entry(&entry, ami_bake_core::ledger::Closed::Deleted);
                     }
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;

@@ -9,8 +9,8 @@ use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{CaptureMode, Deployment, Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
 use ami_bake_core::platform::{
-    Candidate, Capabilities, Capture, Grant, ImageQuery, ImageRecord, Keep, Launch, Machine, Orphan, PendingImage,
-    Permission, Platform, Registration, Undo,
+    Candidate, Capabilities, Capture, Grant, ImageQuery, ImageRecord, Keep, Launch, Machine, Orphan, Orphans,
+    PendingImage, Permission, Platform, Registration, SweepScope, Undo,
 };
 use ami_bake_core::provision::Login;
 use ami_bake_core::rollout::{Rollout, RolloutOutcome};
@@ -28,6 +28,8 @@ pub struct FakeState {
     pub calls: Vec<String>,
     /// Calls that fail: the call's name with the image, such as `launch web`.
     pub faults: BTreeMap<String, Error>,
+    /// Calls that fail once: the call's name, and which of them.
+    pub nth_faults: BTreeMap<(String, usize), Error>,
     /// Calls that never answer.
     pub hangs: BTreeSet<String>,
     /// Calls that answer only once another call was made.
@@ -46,6 +48,11 @@ impl Fake {
     /// Makes `call` (such as `launch web`) fail.
     pub fn fail(&self, call: &str, error: Error) {
         self.state.lock().unwrap().faults.insert(call.to_owned(), error);
+    }
+
+    /// Makes the `nth` `call` fail, counted from one.
+    pub fn fail_nth(&self, call: &str, nth: usize, error: Error) {
+        self.state.lock().unwrap().nth_faults.insert((call.to_owned(), nth), error);
     }
 
     /// Makes `call` hang.
@@ -73,7 +80,13 @@ impl Fake {
         let (fault, hangs, until) = {
             let mut state = self.state.lock().unwrap();
             state.calls.push(name.to_owned());
-            (state.faults.get(name).cloned(), state.hangs.contains(name), state.holds.get(name).cloned())
+            let nth = state.calls.iter().filter(|call| *call == name).count();
+            let once = state.nth_faults.get(&(name.to_owned(), nth)).cloned();
+            (
+                once.or_else(|| state.faults.get(name).cloned()),
+                state.hangs.contains(name),
+                state.holds.get(name).cloned(),
+            )
         };
         // A real call lets others run meanwhile.
         tokio::task::yield_now().await;
@@ -167,11 +180,11 @@ impl Platform for Fake {
         let ticket = run.intend("fake", "instance", None, &id)?;
         let what = format!("{} {}", if launch.phase.as_str() == "test" { "boot" } else { "launch" }, launch.key);
         if let Err(error) = self.call(&what).await {
-            run.ledger().close(ticket, Closed::Refused)?;
+            run.ledger().close(ticket, Closed::Refused);
             return Err(error);
         }
         self.state.lock().unwrap().machines.insert(id.clone());
-        run.ledger().confirm(ticket, &id)?;
+        run.ledger().confirm(ticket, &id);
         Ok(Box::new(FakeMachine { fake: self.clone(), id, key: launch.key.clone() }))
     }
 
@@ -185,7 +198,7 @@ impl Platform for Fake {
             state.images.remove(&image.image.id);
         }
         state.images.insert(id, made.clone());
-        run.ledger().close_id("image", &image.image.id, Closed::Published)?;
+        run.ledger().close_id("image", &image.image.id, Closed::Published);
         Ok(made)
     }
 
@@ -223,8 +236,8 @@ impl Platform for Fake {
         self.call("close").await
     }
 
-    async fn expired(&self, _: &Run) -> Result<Vec<Orphan>> {
-        Ok(Vec::new())
+    async fn expired(&self, _: &Run, _: &SweepScope) -> Result<Orphans> {
+        Ok(Orphans::default())
     }
 
     async fn remove(&self, _: &Run, _: &Orphan) -> Result<Undo> {
@@ -273,10 +286,10 @@ impl Machine for FakeMachine {
         let id = self.fake.next_id("img");
         let ticket = run.intend("fake", "image", None, &capture.name)?;
         if let Err(error) = self.fake.call(&format!("capture {}", self.key)).await {
-            run.ledger().close(ticket, Closed::Refused)?;
+            run.ledger().close(ticket, Closed::Refused);
             return Err(error);
         }
-        run.ledger().confirm(ticket, &id)?;
+        run.ledger().confirm(ticket, &id);
         let made = record(id.clone(), capture.name.clone(), capture.tags.clone());
         let candidate = Candidate { image: made.as_source(), parts: made.parts.clone() };
         self.fake.state.lock().unwrap().images.insert(id, made);
@@ -287,7 +300,8 @@ impl Machine for FakeMachine {
     async fn destroy(&self, run: &Run) -> Result<()> {
         self.fake.call(&format!("destroy {}", self.key)).await?;
         self.fake.state.lock().unwrap().machines.remove(&self.id);
-        run.ledger().close_id("instance", &self.id, Closed::Deleted)
+        run.ledger().close_id("instance", &self.id, Closed::Deleted);
+        Ok(())
     }
 
     async fn keep(&self, _: &Run, Keep { folder, .. }: &Keep) -> Result<String> {

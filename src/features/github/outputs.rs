@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::report::{ImageReport, Report, Status};
 use serde_json::{Value, json};
 
 /// All outputs, in the order of action.yml.
 #[cfg(test)]
 pub(super) const OUTPUTS: &[&str] =
-    &["ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "launch-templates"];
+    &["ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "launch-templates", "clean"];
 
 /// The outputs that the report has the values of by now.
 pub(super) fn known(report: &Report) -> Vec<(&'static str, String)> {
@@ -38,6 +39,9 @@ pub(super) fn known(report: &Report) -> Vec<(&'static str, String)> {
             && images.all(|image| image.image.as_ref().is_some_and(|image| image.tested.is_some()))
             && report.images.iter().all(|image| image.status.is_good());
         known.push(("tested", tested.to_string()));
+    }
+    if let Some(code) = report.exit_code {
+        known.push(("clean", (code != UNCLEAN && report.left.is_empty()).to_string()));
     }
     if let Some(templates) = launch_templates(report) {
         known.push(("launch-templates", templates.to_string()));

@@ -17,7 +17,7 @@ use crate::platforms::Platforms;
 use crate::program::Program;
 use crate::report::Show;
 use crate::runtime::block_on;
-use crate::session::{Session, Settings};
+use crate::session::{Session, Settings, report_broken};
 
 /// How long the main step may still be running. The runner stops waiting for a cancelled step, but its container goes
 /// on: it is busy with the same clean-up, and done within seconds.
@@ -58,10 +58,10 @@ async fn clean_up(action: &Arc<Action>, platforms: Platforms, path: &Path) -> Re
     let program = Program { host: Arc::new(ActionHost::new(Arc::clone(action))), platforms };
     let id = Uuid::now_v7().simple().to_string();
     let session = Session::with_ledger(id, ledger, Settings::reading(Show::Warnings), &program.host);
+    report_broken(&session.run, session.run.ledger());
     match program.connect(name, args, &session.run).await {
         Ok(platform) => {
-            engine::finish(&session.run, platform.as_ref(), false).await;
-            if session.run.ledger().open_entries().is_empty() {
+            if engine::finish(&session.run, platform.as_ref(), false).await {
                 action.log.say("Cleaned up\n");
             }
             session.end(0).await;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::{self, Report};
 use ami_bake_core::{Error, Result};
@@ -111,7 +112,7 @@ async fn release_notes(action: &Action, report: &Report, api: &Api, context: &Co
         })?,
         Some(tag) => tag.to_owned(),
     };
-    if report.exit_code != Some(0) {
+    if !matches!(report.exit_code, Some(0 | UNCLEAN)) {
         return Ok(());
     }
     let updated = release::update(api, &tag, &report.namespace, report, context).await?;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::engine::VersionContext;
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::event::Failure;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::version::Bump;
 use ami_bake_core::{Error, Result};
 use ami_bake_github::event::bump_of_commit;
-use ami_bake_github::runner::Environment;
+use ami_bake_github::runner::{Annotation, Environment, Level};
 
 use super::action::{Action, in_full};
 use super::early_signals::EarlySignals;
@@ -82,8 +83,10 @@ fn run(
     action.save("main", "true");
     let command = inputs::command(surface, &action.environment)?;
     validate(action, &command)?;
+    let fails = fails_when_unclean(action)?;
+    let end = |code| if code == UNCLEAN && command != "sweep" && !fails { unclean(action) } else { code };
     if let Some(code) = (ForkRun { action, program, surface, dispatch }).run(&command)? {
-        return Ok(code);
+        return Ok(end(code));
     }
     let mut line = inputs::line(surface, &command, &action.environment, &[])?;
     line.words.extend(bump(action, &command));
@@ -93,7 +96,25 @@ fn run(
         let inputs = if ignored.len() == 1 { "the input" } else { "the inputs" };
         action.log.say(&format!("`{command}` ignores {inputs} {}\n", ignored.join(", ")));
     }
-    dispatch(&line.words)
+    dispatch(&line.words).map(end)
+}
+
+/// The input `on-unclean`: whether the step fails when all was done but something could not be deleted.
+fn fails_when_unclean(action: &Action) -> Result<bool> {
+    match action.environment.input("on-unclean") {
+        None | Some("warn") => Ok(false),
+        Some("fail") => Ok(true),
+        Some(other) => {
+            Err(Error::usage(format!("invalid value {other:?} for input `on-unclean`")).help("Use warn or fail."))
+        }
+    }
+}
+
+/// The images are there: the step does not fail for what is left.
+fn unclean(action: &Action) -> u8 {
+    let text = "Done, but not clean: see the log for what is left. The post step tries to delete it again.";
+    action.log.annotate(&Annotation::new(Level::Warning, "not clean", text.to_owned()));
+    0
 }
 
 /// `--bump` from the labels of the pull request that was merged: a push to the default branch has no labels of its own.

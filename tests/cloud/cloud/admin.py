@@ -52,7 +52,10 @@ class Admin:
         return self.world.latency.all()
 
     def post_clock(self, given):
-        self.world.advance(float(given["advance"]))
+        if "date" in given:
+            self.world.date = float(given["date"])
+        if "advance" in given:
+            self.world.advance(float(given["advance"]))
         return {}
 
     def post_latency(self, given):

@@ -1,6 +1,8 @@
 """The HTTP server: the cloud's own pages, and moto for all else."""
 import json
 import socket
+import time
+from email.utils import formatdate
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -15,6 +17,10 @@ class Handler(MotoRequestHandler):
     def log_error(self, format, *args):  # noqa: A002, the base class's name
         """A client that went away is no error of the cloud."""
 
+    def date_time_string(self, timestamp=None):
+        """The header Date, which the base class sends with each answer: what time it is for AWS, as a test set it."""
+        return formatdate(time.time() + self.server.app.world.date, usegmt=True)
+
 
 class Application:
     def __init__(self, admin, lock):
@@ -23,7 +29,11 @@ class Application:
         self.lock = lock
         self.moto = DomainDispatcherApplication(create_backend_app)
 
-    def __call__(self, environ, start_response):
+    def __call__(self, environ, start):
+        def start_response(status, headers, *rest):
+            """Moto's own header Date would be a second one."""
+            return start(status, [(name, value) for name, value in headers if name.lower() != "date"], *rest)
+
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_cloud"):
             length = int(environ.get("CONTENT_LENGTH") or 0)

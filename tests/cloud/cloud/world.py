@@ -34,6 +34,7 @@ class World:
         self.disks = {}  # volume id → Disk
         self.contents = {}  # snapshot id → Content
         self.created = {}  # id → the clock's time of the call that made it
+        self.date = 0.0  # seconds that the header Date is ahead of this machine's clock
         self.current = None  # the call that moto is at, while the lock is held
         self.seeds = None  # set once moto is patched
 

@@ -70,7 +70,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
         }
     };
     machine.machines.images.recent.created(&id);
-    run.ledger().confirm(ticket, &id)?;
+    run.ledger().confirm(ticket, &id);
     let imds_v2 = capture.plan.settings.imds_v2.unwrap_or(true);
     Ok(PendingEc2Image { machines: Arc::clone(&machine.machines), machine: machine.id.clone(), image: id, imds_v2 })
 }
@@ -98,7 +98,8 @@ impl PendingEc2Image {
                 .explain(*failure, &format!("terminate the machine {}", self.machine))
                 .await);
         }
-        run.ledger().close_id(MACHINE, &self.machine, Closed::Deleted)
+        run.ledger().close_id(MACHINE, &self.machine, Closed::Deleted);
+        Ok(())
     }
 
     /// Makes instances of the image require IMDSv2, which CreateImage can't.

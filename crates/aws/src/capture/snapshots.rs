@@ -54,7 +54,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
         Err(failure) => {
             if !failure.unknown() {
                 for ticket in tickets.into_values() {
-                    run.ledger().close(ticket, Closed::Refused)?;
+                    run.ledger().close(ticket, Closed::Refused);
                 }
             }
             return Err(client.explain(*failure, &doing).await);
@@ -67,11 +67,11 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
             None => run.intend(PLATFORM, SNAPSHOT, Some(client.region()), &snapshot.volume)?,
         };
         machine.machines.images.recent.created(&snapshot.id);
-        run.ledger().confirm(ticket, &snapshot.id)?;
+        run.ledger().confirm(ticket, &snapshot.id);
     }
     // A volume that a step detached since has no snapshot.
     for ticket in tickets.into_values() {
-        run.ledger().close(ticket, Closed::Refused)?;
+        run.ledger().close(ticket, Closed::Refused);
     }
     taken(machine, run, &volumes, made).await
 }

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::denied::Denied;
+use super::server_time::ServerTime;
 
 /// How a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) struct Failure {
     denied: Option<Denied>,
     /// The explanation of the credentials source, where it failed.
     explained: Option<Error>,
+    /// AWS' time in the answer.
+    time: Option<ServerTime>,
 }
 
 impl Failure {
@@ -63,7 +66,8 @@ impl Failure {
         };
         let denied = code.as_deref().and_then(|code| Denied::new(action, code, &text));
         let explained = causes(error).find_map(|cause| cause.downcast_ref::<Error>().cloned());
-        Self { action, region: region.to_owned(), kind, code, text, status, denied, explained }
+        let time = error.raw_response().and_then(ServerTime::of);
+        Self { action, region: region.to_owned(), kind, code, text, status, denied, explained, time }
     }
 
     /// AWS's code of the refusal.
@@ -168,19 +172,44 @@ impl Failure {
         }
     }
 
+    /// The failure in words, where this machine's clock is the cause: AWS refuses the signature, in some services with a
+    /// code that says something else.
+    pub(crate) fn clock_error(&self, doing: &str) -> Option<Error> {
+        let says = self.is(&["RequestTimeTooSkewed", "RequestInTheFuture"]);
+        let may_mean =
+            self.is(&["AuthFailure", "InvalidSignatureException", "RequestExpired", "SignatureDoesNotMatch"]);
+        let off = self.time.filter(|time| time.is_off());
+        if !(says || may_mean && off.is_some()) {
+            return None;
+        }
+        let what =
+            off.map_or_else(|| "the clock of this machine differs from that of AWS".to_owned(), ServerTime::in_words);
+        let error = Error::preflight(format!("{doing} in {}: {what}", self.region)).help(
+            "Set the clock, for example with `timedatectl set-ntp true`. AWS accepts a difference of five minutes.",
+        );
+        Some(error.because(self.answer()).denied())
+    }
+
+    fn answer(&self) -> AwsMessage {
+        AwsMessage(match &self.code {
+            Some(code) => format!("{} answered {code}: {}", self.action, self.text),
+            None => format!("{}: {}", self.action, self.text),
+        })
+    }
+
     /// The failure in words. `doing` fits after "failed to" and names the object.
     pub(crate) fn into_error(self, doing: &str) -> Error {
         if let Some(error) = self.explained {
+            // The source asked again for as long as that could help.
+            return error.denied();
+        }
+        if let Some(error) = self.clock_error(doing) {
             return error;
         }
-        let region = &self.region;
-        let answer = AwsMessage(match &self.code {
-            Some(code) => format!("{} answered {code}: {}", self.action, self.text),
-            None => format!("{}: {}", self.action, self.text),
-        });
+        let (region, answer) = (&self.region, self.answer());
         if let Some(denied) = &self.denied {
             let error = Error::preflight(format!("{doing} in {region}: {}", denied.in_words())).help(denied.help());
-            return error.because(AwsMessage(Denied::short(&answer.0)));
+            return error.because(AwsMessage(Denied::short(&answer.0))).denied();
         }
         match self.kind {
             FailureKind::Credentials => Error::preflight(format!("{doing} in {region}: no usable AWS credentials"))
@@ -189,7 +218,8 @@ impl Failure {
                      AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` shows \
                      whether credentials work.",
                 )
-                .because(answer),
+                .because(answer)
+                .denied(),
             FailureKind::Unreachable => Error::preflight(format!("{doing}: the AWS endpoint in {region} can't be reached"))
                 .help(format!(
                     "Check that {region} is a valid region and that this machine can reach the internet (HTTPS_PROXY is \
@@ -212,7 +242,11 @@ impl Failure {
                 "the AWS credentials have expired",
                 Some("Credentials from environment variables can't be renewed. Use a role (`aws: {role: …}`) or a profile instead.".to_owned()),
             ),
-            "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => (
+            "AuthFailure"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException" => (
                 ErrorKind::Preflight,
                 "AWS does not accept the credentials",
                 Some(format!(
@@ -240,8 +274,10 @@ impl Failure {
             ),
             _ => (ErrorKind::Build, code, None),
         };
+        let definite = kind == ErrorKind::Preflight;
         let what = if what.is_empty() { "AWS refused" } else { what };
         let error = Error::new(kind, format!("{doing} in {region}: {what}")).because(answer);
+        let error = if definite { error.denied() } else { error };
         match help {
             Some(help) => error.help(help),
             None => error,

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ami_bake_core::clock::Clock;
 use ami_bake_core::limit::Limiter;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+
+use super::identity::Warn;
+use super::server_time::ServerTime;
 
 /// The name of a rate limit: EC2 counts per account, region and action.
 pub(super) fn bucket(place: &str, action: &str) -> String {
@@ -25,13 +29,16 @@ pub(super) struct Meter {
     /// Whose buckets they are.
     place: String,
     limiter: Arc<Limiter>,
+    clock: Arc<dyn Clock>,
+    /// Receives the warning about the clock; none once it was given.
+    warn: Arc<Mutex<Option<Warn>>>,
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl Meter {
-    /// A meter for a place, as [`super::regional::Client::place`] writes it.
-    pub(super) fn new(place: String, limiter: Arc<Limiter>) -> Self {
-        Self { place, limiter, calls: Arc::default() }
+    /// A meter for a place, as [`super::regional::Client::place`] writes it. `clock` learns AWS' time.
+    pub(super) fn new(place: String, limiter: Arc<Limiter>, clock: Arc<dyn Clock>, warn: Option<Warn>) -> Self {
+        Self { place, limiter, clock, warn: Arc::new(Mutex::new(warn)), calls: Arc::default() }
     }
 
     /// A meter for another place that shares these counters.
@@ -41,6 +48,17 @@ impl Meter {
 
     pub(super) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Takes the time from an answer: what expires is judged by AWS' clock.
+    fn learn(&self, response: &HttpResponse) {
+        let Some(time) = ServerTime::of(response) else { return };
+        self.clock.learn(time.at);
+        if time.is_off()
+            && let Some(warn) = self.warn.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            warn(format!("{}; using the time of AWS", time.in_words()));
+        }
     }
 
     /// Requests sent so far, retries included, by action.
@@ -79,6 +97,7 @@ impl Intercept for Meter {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        context.response().iter().for_each(|response| self.learn(response));
         // EC2 throttles with 503 RequestLimitExceeded, others with 400 or 429.
         let throttled = context.response().is_some_and(|response| {
             matches!(response.status().as_u16(), 429 | 503)

@@ -15,6 +15,7 @@ mod pages;
 mod poller;
 mod regional;
 mod retry;
+mod server_time;
 mod visibility;
 
 pub use clients::Settings;

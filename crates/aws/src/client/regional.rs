@@ -86,7 +86,7 @@ impl Client {
                 .help("Add `aws: {region: us-east-1}` to the manifest, set AWS_REGION, or pass --region.")
         })?;
         let (config, sts_region) = identity::resolve(&base, &identity, &region, &clock)?;
-        let meter = Meter::new(region.to_string(), Arc::clone(&limiter));
+        let meter = Meter::new(region.to_string(), Arc::clone(&limiter), Arc::clone(&clock), identity.warn.clone());
         let origin = ClientOrigin { sts: sts(&config, &sts_region, &meter), sts_region, account: None, identity };
         Ok(Self::with(config, region.as_ref(), origin, meter, limiter, clock))
     }
@@ -247,10 +247,8 @@ impl Client {
     /// Like [`Client::explain`], for something that was to be created. Its ledger entry is closed, unless it may have
     /// been created although no answer was received.
     pub(crate) async fn not_created(&self, run: &Run, ticket: Ticket, failure: Failure, doing: &str) -> Error {
-        if !failure.unknown()
-            && let Err(error) = run.ledger().close(ticket, Closed::Refused)
-        {
-            return error;
+        if !failure.unknown() {
+            run.ledger().close(ticket, Closed::Refused);
         }
         self.explain(failure, doing).await
     }

@@ -121,7 +121,12 @@ mod tests {
         let mapping = LaunchTemplateBlockDeviceMapping::builder().device_name(device).build();
         let data = ResponseLaunchTemplateData::builder().image_id("ami-1").block_device_mappings(mapping).build();
         let template = Template { id: "lt-1".into(), name: "web".into(), default: 1, latest: 1 };
-        CurrentState { template, group: None, source: Version { number: 1, description: String::new(), data }, from: 1 }
+        CurrentState {
+            template,
+            group: None,
+            source: Version { number: 1, created: None, description: String::new(), data },
+            from: 1,
+        }
     }
 
     fn image(root: &str) -> Image {

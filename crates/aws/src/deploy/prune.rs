@@ -25,16 +25,15 @@ pub(super) async fn prune(client: &Client, template: &Template, keep: usize, spa
         return Ok(old);
     }
     let groups = all_groups(client).await?;
-    let used: Vec<i64> = groups.iter().flat_map(|group| used(group, template)).collect();
+    let used: Vec<i64> = groups.iter().flat_map(|group| used(group, &now)).collect();
     old.retain(|number| !used.contains(number));
     old.reverse();
     template::delete(client, &template.id, &old).await?;
     Ok(old)
 }
 
-/// The versions that a group asks for by their number, and those that its machines run with: a refresh may go back
-/// there.
-fn used(group: &AutoScalingGroup, template: &Template) -> Vec<i64> {
+/// The versions that a group asks for, and those that its machines run with: a refresh may go back there.
+pub(super) fn used(group: &AutoScalingGroup, template: &Template) -> Vec<i64> {
     let mixed = group.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
     let overrides = mixed.map(LaunchTemplate::overrides).unwrap_or_default();
     group
@@ -44,11 +43,7 @@ fn used(group: &AutoScalingGroup, template: &Template) -> Vec<i64> {
         .chain(overrides.iter().filter_map(|one| one.launch_template_specification()))
         .chain(group.instances().iter().filter_map(Instance::launch_template))
         .filter(|one| is_of(one, template))
-        .filter_map(|one| match RequestedVersion::of(one.version()) {
-            RequestedVersion::Number(number) => Some(number),
-            // Default and newest are spared anyway.
-            RequestedVersion::Default | RequestedVersion::Latest => None,
-        })
+        .map(|one| RequestedVersion::of(one.version()).number(template))
         .collect()
 }
 
@@ -85,6 +80,6 @@ mod tests {
             .instances(machine)
             .build();
         let template = Template { id: "lt-1".to_owned(), name: "web".to_owned(), default: 1, latest: 9 };
-        assert_eq!(used(&group, &template), [7, 6, 4]);
+        assert_eq!(used(&group, &template), [7, 6, 9, 4]);
     }
 }

@@ -136,11 +136,11 @@ pub(super) async fn start(client: &Client, run: &Run, start: &StartRefresh<'_>) 
             ours.instance_refresh_id.unwrap_or_default()
         }
         Err(failure) => {
-            run.ledger().close(ticket, Closed::Refused)?;
+            run.ledger().close(ticket, Closed::Refused);
             return Err(client.explain(*failure, &doing).await);
         }
     };
-    run.ledger().confirm(ticket, &id)?;
+    run.ledger().confirm(ticket, &id);
     Ok(id)
 }
 
@@ -153,7 +153,8 @@ fn wanted(desired: &DesiredConfiguration) -> Option<String> {
 /// Takes a refresh that an earlier run began into the ledger.
 pub(super) fn adopt(client: &Client, run: &Run, mark: &RefreshMark, id: &str) -> Result<()> {
     let ticket = run.intend(PLATFORM, REFRESH, Some(client.region()), &line(mark))?;
-    run.ledger().confirm(ticket, id)
+    run.ledger().confirm(ticket, id);
+    Ok(())
 }
 
 /// Watches a refresh to its end, or until `limit` is over, and reports how far it is.

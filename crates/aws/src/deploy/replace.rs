@@ -130,12 +130,13 @@ impl Replacement<'_> {
                 // A repeated request meets what the first one made.
                 let there = failure.is(&["AlreadyExists"]) || failure.unknown();
                 if !(there && group::describe(self.client(), next).await?.is_some_and(|group| self.is_ours(&group))) {
-                    run.ledger().close(ticket, Closed::Refused)?;
+                    run.ledger().close(ticket, Closed::Refused);
                     return Err(client.explain(*failure, &format!("create the Auto Scaling group {next}")).await);
                 }
             }
         }
-        run.ledger().confirm(ticket, next)
+        run.ledger().confirm(ticket, next);
+        Ok(())
     }
 
     fn is_ours(&self, group: &AutoScalingGroup) -> bool {
@@ -241,7 +242,7 @@ impl Replacement<'_> {
         let passing = [REPLACES, tags::EXPIRES].map(|key| mark(next, key).build());
         let request = client.autoscaling.delete_tags().set_tags(Some(passing.to_vec()));
         client.call("DeleteTags", &format!("mark {next} as in service"), request.send()).await?;
-        self.job.run.ledger().close_id(GROUP, next, Closed::Published)?;
+        self.job.run.ledger().close_id(GROUP, next, Closed::Published);
         // What was suspended in the old group before stays suspended in the new one.
         let suspended: Vec<String> =
             self.old.raw.suspended_processes().iter().filter_map(|one| one.process_name.clone()).collect();
@@ -254,8 +255,9 @@ impl Replacement<'_> {
         }
         let keep = self.job.deployment.keep_old;
         if keep.is_zero() {
-            delete(client, old).await?;
-            rollout.done.push(format!("{old} deleted"));
+            if self.delete_old().await? {
+                rollout.done.push(format!("{old} deleted"));
+            }
         } else {
             rollout.done.push(format!("{old} kept disabled for {}", human(keep)));
         }
@@ -270,6 +272,25 @@ impl Replacement<'_> {
         Ok(())
     }
 
+    /// Deletes the old group. The new one serves, so that a refusal fails no deployment: the entry stays in the ledger, and
+    /// the end of the run tries again and reports it.
+    async fn delete_old(&self) -> Result<bool> {
+        let (run, old) = (&self.job.run, &self.old.name);
+        let entry = GroupMark { group: old.clone(), replaces: String::new() };
+        let ticket = run.intend(PLATFORM, GROUP, Some(self.client().region()), &line(&entry))?;
+        run.ledger().confirm(ticket, old);
+        match delete(self.client(), old).await {
+            Ok(()) => {
+                run.ledger().close(ticket, Closed::Deleted);
+                Ok(true)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the old group is deleted at the end of the run");
+                Ok(false)
+            }
+        }
+    }
+
     /// Gives everything back to the old group, and takes the new one away.
     async fn roll_back(&self, error: Error, rollout: &mut Rollout) -> RolloutFailure {
         if error.kind() == ErrorKind::Cancelled {
@@ -277,7 +298,7 @@ impl Replacement<'_> {
         }
         let (run, old, next) = (&self.job.run, &self.old.name, &self.next);
         if !self.settings.rollback {
-            let _ = run.ledger().close_id(GROUP, next, Closed::Kept);
+            run.ledger().close_id(GROUP, next, Closed::Kept);
             let help =
                 format!("`on-failure: stop` keeps {next} beside {old}; `ami-bake sweep` deletes it after a day.");
             return RolloutFailure::new(RolloutOutcome::Failed, error.help(help));
@@ -285,12 +306,12 @@ impl Replacement<'_> {
         run.progress(format!("Rolling back to {old}, deleting {next}"));
         match hand_back(self.client(), old, next).await {
             Ok(()) => {
-                let _ = run.ledger().close_id(GROUP, next, Closed::Deleted);
+                run.ledger().close_id(GROUP, next, Closed::Deleted);
                 rollout.done.push(format!("{next} deleted, {old} in service again"));
                 RolloutFailure::new(RolloutOutcome::RolledBack, error)
             }
             Err(refused) => {
-                let _ = run.ledger().close_id(GROUP, next, Closed::Kept);
+                run.ledger().close_id(GROUP, next, Closed::Kept);
                 let help = format!("The rollback failed: {refused}. {}", refused.help_text().unwrap_or_default());
                 RolloutFailure::new(RolloutOutcome::RollbackFailed, error.help(help.trim_end()))
             }

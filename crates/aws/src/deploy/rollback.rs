@@ -85,7 +85,7 @@ impl Rollback<'_> {
         }
         let why = if failure.outcome == RolloutOutcome::RolledBack { Closed::Deleted } else { Closed::Kept };
         // A line that can't be written makes a sweep look at the group once more.
-        let _ = self.run.ledger().close_id(REFRESH, &self.id, why);
+        self.run.ledger().close_id(REFRESH, &self.id, why);
         failure
     }
 
@@ -159,7 +159,7 @@ impl Rollback<'_> {
         let id = refresh::start(client, run, &back).await?;
         let end = refresh::watch(self.fleet, run, &mark, &id, self.settings.wait).await;
         // This refresh is the rollback: it must not be undone.
-        run.ledger().close_id(REFRESH, &id, Closed::Kept)?;
+        run.ledger().close_id(REFRESH, &id, Closed::Kept);
         Ok(match end? {
             RefreshEnd::Successful => None,
             RefreshEnd::TimedOut => Some(refresh::overdue(self.settings)),

@@ -48,7 +48,7 @@ pub(crate) async fn deploy(
     let job = Job { run, plan, deployment, force, current, version, made, fleet: Arc::clone(&fleet) };
     match job.carry_out(rollout).await {
         Ok(()) => {
-            job.keep_version()?;
+            job.keep_version();
             rollout.done.extend(job.prune().await);
             Ok(())
         }
@@ -142,9 +142,7 @@ impl Job<'_> {
         };
         match refresh::watch(fleet, run, &mark, &id, settings.wait).await {
             Ok(RefreshEnd::Successful) => {
-                run.ledger()
-                    .close_id(REFRESH, &id, Closed::Published)
-                    .map_err(|error| RolloutFailure::new(RolloutOutcome::Deployed, error))?;
+                run.ledger().close_id(REFRESH, &id, Closed::Published);
                 rollout.done.extend(self.true_state().await);
                 Ok(true)
             }
@@ -220,9 +218,9 @@ impl Job<'_> {
     }
 
     /// The version is the deployment's result.
-    fn keep_version(&self) -> Result<()> {
+    fn keep_version(&self) {
         let id = version_id(&self.current.template.id, self.version);
-        self.run.ledger().close_id(VERSION, &id, Closed::Published)
+        self.run.ledger().close_id(VERSION, &id, Closed::Published);
     }
 
     /// Deletes versions that the entry does not keep. The deployment is done: what fails here is a warning.
@@ -250,14 +248,12 @@ impl Job<'_> {
         let id = version_id(&template.id, number);
         match outcome {
             RolloutOutcome::RolledBack if self.made => {
-                if let Err(error) = template::discard(self.client(), &self.run, &template.id, number).await {
-                    self.run.warn(format!("could not {error}"), error.help_text().map(str::to_owned));
-                    let _ = self.run.ledger().close_id(VERSION, &id, Closed::Kept);
-                }
+                // If it can't be deleted it stays in the ledger, and the clean-up tries again and reports it.
+                let _ = template::discard(self.client(), &self.run, &template.id, number).await;
             }
             // The clean-up of a cancelled run looks after it.
             RolloutOutcome::RollingBack => {}
-            _ => _ = self.run.ledger().close_id(VERSION, &id, Closed::Kept),
+            _ => self.run.ledger().close_id(VERSION, &id, Closed::Kept),
         }
     }
 

@@ -9,6 +9,7 @@ use aws_sdk_ec2::types::{
     LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateVersion, RequestLaunchTemplateData, ResponseLaunchTemplateData,
     ValidationWarning,
 };
+use jiff::Timestamp;
 
 use super::compare::{differences, with_image};
 use super::ledger_kinds::{VERSION, VersionMark, line, version_id};
@@ -41,6 +42,7 @@ pub(super) struct Template {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Version {
     pub(super) number: i64,
+    pub(super) created: Option<Timestamp>,
     pub(super) description: String,
     pub(super) data: ResponseLaunchTemplateData,
 }
@@ -49,6 +51,7 @@ impl Version {
     fn new(version: LaunchTemplateVersion) -> Option<Self> {
         Some(Self {
             number: version.version_number?,
+            created: version.create_time.and_then(|time| Timestamp::from_second(time.secs()).ok()),
             description: version.version_description.unwrap_or_default(),
             data: version.launch_template_data?,
         })
@@ -56,7 +59,12 @@ impl Version {
 
     /// True for one that ami-bake made.
     pub(super) fn is_ours(&self) -> bool {
-        self.description.contains(OURS)
+        self.run().is_some()
+    }
+
+    /// The run that made it, where ami-bake did.
+    pub(super) fn run(&self) -> Option<&str> {
+        self.description.split_once(OURS).map(|(_, run)| run)
     }
 }
 
@@ -208,13 +216,14 @@ pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec
     }
     let number = answer.launch_template_version().and_then(LaunchTemplateVersion::version_number);
     let number = number.ok_or_else(|| Error::internal(format!("{doing}: EC2 returned no number")))?;
-    run.ledger().confirm(ticket, &version_id(&template.id, number))?;
+    run.ledger().confirm(ticket, &version_id(&template.id, number));
     let made = visible(client, run, template, number).await?;
     let odd = differences(&spec.data(), &made.data);
     if odd.is_empty() {
         return Ok(made);
     }
-    discard(client, run, &template.id, number).await?;
+    // If it can't be deleted it stays in the ledger, and the clean-up tries again.
+    let _ = discard(client, run, &template.id, number).await;
     Err(Error::new(
         ErrorKind::Deploy,
         format!("{doing}: version {number} differs from {} in more than the image: {}", spec.source.number, odd.join(", ")),
@@ -241,7 +250,8 @@ async fn visible(client: &Client, run: &Run, template: &Template, number: i64) -
 /// Takes a version away and closes its entry. Not being there is success.
 pub(super) async fn discard(client: &Client, run: &Run, template: &str, number: i64) -> Result<()> {
     delete(client, template, &[number]).await?;
-    run.ledger().close_id(VERSION, &version_id(template, number), Closed::Deleted)
+    run.ledger().close_id(VERSION, &version_id(template, number), Closed::Deleted);
+    Ok(())
 }
 
 /// Deletes versions. Not being there is success.

@@ -143,7 +143,7 @@ async fn return_by_hand(client: &Client, run: &Run, group: &Group, mark: &Refres
         auto_rollback: false,
     };
     let id = refresh::start(client, run, &back).await?;
-    run.ledger().close_id(REFRESH, &id, ami_bake_core::ledger::Closed::Kept)?;
+    run.ledger().close_id(REFRESH, &id, ami_bake_core::ledger::Closed::Kept);
     Ok(Undo::Done)
 }
 

@@ -59,7 +59,7 @@ pub(crate) async fn copy(
         Ok(answer) => answer.image_id.unwrap_or_default(),
         Err(failure) => {
             if !failure.unknown() {
-                run.ledger().close(ticket, Closed::Refused)?;
+                run.ledger().close(ticket, Closed::Refused);
             }
             if failure.is(&[DUPLICATE]) {
                 return Err(CreateImageError::NameTaken);
@@ -68,7 +68,7 @@ pub(crate) async fn copy(
         }
     };
     images.recent.created(&id);
-    run.ledger().confirm(ticket, &id)?;
+    run.ledger().confirm(ticket, &id);
     let spec = ImageSpec::copy_of(from, name, &registration.plan.settings, origin.kms_key.is_some());
     let (image, _) = available(images, run, &id, COPIED, |_| Vec::new()).await?;
     if spec.requires_tokens() && image.imds_support() != Some(&ImdsSupportValues::V20) {
@@ -80,7 +80,8 @@ pub(crate) async fn copy(
     if differences.is_empty() {
         return Ok(image);
     }
-    delete::delete(images, run, &id).await?;
+    // If it can't be deleted it stays in the ledger, and the clean-up tries again.
+    let _ = delete::delete(images, run, &id).await;
     Err(CreateImageError::Failed(
         Error::build(format!("{doing}: the copy differs from its source: {}", differences.join(", ")))
             .help("The copy was deleted. Compare the source image with the settings in the manifest."),

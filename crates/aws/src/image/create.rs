@@ -58,7 +58,7 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
         Err(failure) if failure.is(&[DUPLICATE]) => {
             // By this run, if an answer was lost or a publication was interrupted; else by another image.
             let Some(id) = ours(images, run, spec).await? else {
-                run.ledger().close(ticket, Closed::Refused)?;
+                run.ledger().close(ticket, Closed::Refused);
                 return Err(CreateImageError::NameTaken);
             };
             id
@@ -69,12 +69,13 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     };
     images.recent.created(&id);
     images.keep_uefi(&id, spec.uefi_data.clone());
-    run.ledger().confirm(ticket, &id)?;
+    run.ledger().confirm(ticket, &id);
     let (image, differences) = available(images, run, &id, AVAILABLE, |image| spec.differences(image)).await?;
     if differences.is_empty() {
         return Ok(image);
     }
-    delete::deregister(client, run, &id).await?;
+    // If it can't be deleted it stays in the ledger, and the clean-up tries again.
+    let _ = delete::deregister(client, run, &id).await;
     Err(CreateImageError::Failed(
         Error::build(format!("{doing}: the image differs from the request: {}", differences.join(", ")))
             .help("The image was deregistered. `disk: {fast: false}` bakes on a volume with the final performance."),

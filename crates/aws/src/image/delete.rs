@@ -5,11 +5,13 @@ use std::time::Duration;
 use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::platform::Undo;
 use ami_bake_core::{Error, Result, Run, tags};
-use aws_sdk_ec2::types::SnapshotReturnCodes;
+use aws_sdk_ec2::types::{Image, ImageState, SnapshotReturnCodes};
 
-use super::facts::snapshots;
+use super::facts::{is_tested, snapshots};
 use super::images::Images;
 use super::list::describe;
+use super::parts::{close_published, repair_parts};
+use super::tags::tags_of;
 use crate::client::ledger::{IMAGE, SNAPSHOT};
 use crate::client::{Client, Failure, filter, tag_filter};
 
@@ -20,8 +22,8 @@ const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(400), Durat
 /// Deletes an image with the snapshots that no other image uses. Not being there is success.
 pub(crate) async fn delete(images: &Images, run: &Run, id: &str) -> Result<()> {
     match try_delete(images, run, id).await? {
-        Undo::Done => Ok(()),
-        Undo::Later(why) => Err(Error::build(format!("delete the image {id}: {why}"))
+        Undo::Done | Undo::Kept(_) => Ok(()),
+        Undo::Later(why) | Undo::Held { why, .. } => Err(Error::build(format!("delete the image {id}: {why}"))
             .help("It is tagged with its run and expiry date; `ami-bake sweep` deletes it.")),
     }
 }
@@ -37,20 +39,21 @@ async fn try_delete(images: &Images, run: &Run, id: &str) -> Result<Undo> {
         Ok(left) => left,
         Err(failure) if failure.not_found() && images.recent.holds(id) => return Ok(not_shown()),
         Err(failure) if failure.not_found() => {
-            run.ledger().close_id(IMAGE, id, Closed::Deleted)?;
+            run.ledger().close_id(IMAGE, id, Closed::Deleted);
             return Ok(Undo::Done);
         }
         Err(failure) => return Err(images.client.explain(*failure, &doing).await),
     };
-    run.ledger().close_id(IMAGE, id, Closed::Deleted)?;
+    run.ledger().close_id(IMAGE, id, Closed::Deleted);
     for part in parts.iter().filter(|part| !left.iter().any(|(snapshot, _)| snapshot == *part)) {
         images.recent.seen(part);
-        run.ledger().close_id(SNAPSHOT, part, Closed::Deleted)?;
+        run.ledger().close_id(SNAPSHOT, part, Closed::Deleted);
     }
     match left.iter().find_map(|(snapshot, code)| Some((snapshot, problem(code)?))) {
         None => Ok(Undo::Done),
         Some((snapshot, why)) => Err(Error::build(format!("{doing}: its snapshot {snapshot} still exists: {why}"))
-            .help("The image was deregistered. Allow ec2:DeleteSnapshot; `ami-bake sweep` then deletes the snapshot.")),
+            .help("The image was deregistered. Allow ec2:DeleteSnapshot; `ami-bake sweep` then deletes the snapshot.")
+            .denied()),
     }
 }
 
@@ -90,10 +93,11 @@ pub(crate) async fn deregister(client: &Client, run: &Run, id: &str) -> Result<(
         Err(failure) if failure.not_found() => {}
         Err(failure) => return Err(client.explain(*failure, &format!("deregister the image {id}")).await),
     }
-    run.ledger().close_id(IMAGE, id, Closed::Deleted)
+    run.ledger().close_id(IMAGE, id, Closed::Deleted);
+    Ok(())
 }
 
-/// Deletes a snapshot; `Later` while an image holds it.
+/// Deletes a snapshot, unless an image holds it. One that a published image holds stays, and gets its tags.
 pub(crate) async fn delete_snapshot(images: &Images, id: &str) -> Result<Undo> {
     for pause in PAUSES {
         images.client.clock().sleep(pause).await;
@@ -107,36 +111,78 @@ pub(crate) async fn delete_snapshot(images: &Images, id: &str) -> Result<Undo> {
             Err(failure) => return Err(images.client.explain(*failure, &format!("delete the snapshot {id}")).await),
         }
     }
-    Ok(Undo::Later("it is still used by an image".to_owned()))
+    held(images, id).await
 }
 
-/// Undoes an open ledger entry of a capture.
+/// What becomes of a snapshot that an image holds.
+async fn held(images: &Images, id: &str) -> Result<Undo> {
+    let filters = vec![filter("block-device-mapping.snapshot-id", id)];
+    let doing = format!("look for the image that uses the snapshot {id}");
+    let holders = describe(&images.client, "self", filters, &doing).await?;
+    let Some(image) = holders.iter().find(|image| is_tested(image)).or(holders.first()) else {
+        return Ok(Undo::Later("EC2 says that an image uses it".to_owned()));
+    };
+    let name = image.image_id().unwrap_or_default();
+    if is_tested(image) {
+        repair_parts(&images.client, image).await?;
+        return Ok(Undo::Kept(format!("it belongs to the published image {name}")));
+    }
+    if !tags_of(image).contains_key(tags::RUN) {
+        return Ok(Undo::Kept(format!("it is used by the image {name}, which ami-bake did not make")));
+    }
+    Ok(Undo::Held { by: IMAGE, why: format!("it is still used by the image {name}") })
+}
+
+/// Undoes an open ledger entry of a capture or a publication. An image that is published already stays: others may have
+/// found it.
 pub(crate) async fn undo(images: &Images, run: &Run, entry: &Entry) -> Result<Undo> {
+    let mut undone = Undo::Done;
     if entry.kind == IMAGE {
-        let mut undone = Undo::Done;
-        for id in image_ids(&images.client, entry).await? {
-            if let later @ Undo::Later(_) = try_delete(images, run, &id).await? {
-                undone = later;
-            }
+        for image in found(&images.client, entry).await? {
+            let id = image.image_id().unwrap_or_default();
+            let published = is_tested(&image) && image.state() == Some(&ImageState::Available);
+            undone = first(
+                undone,
+                if published { keep(images, run, &image).await? } else { try_delete(images, run, id).await? },
+            );
         }
         return Ok(undone);
     }
-    let mut undone = Undo::Done;
     for id in snapshot_ids(&images.client, entry).await? {
-        if let later @ Undo::Later(_) = delete_snapshot(images, &id).await? {
-            undone = later;
-        }
+        undone = first(undone, delete_snapshot(images, &id).await?);
     }
     Ok(undone)
 }
 
-async fn image_ids(client: &Client, entry: &Entry) -> Result<Vec<String>> {
-    if let Some(id) = &entry.id {
-        return Ok(vec![id.clone()]);
+/// Of two results the one that leaves more to do.
+fn first(one: Undo, other: Undo) -> Undo {
+    let rank = |undo: &Undo| match undo {
+        Undo::Done => 0,
+        Undo::Kept(_) => 1,
+        Undo::Held { .. } => 2,
+        Undo::Later(_) => 3,
+    };
+    if rank(&other) > rank(&one) { other } else { one }
+}
+
+/// Finishes the registration of an image that was cut off after it had its name.
+async fn keep(images: &Images, run: &Run, image: &Image) -> Result<Undo> {
+    repair_parts(&images.client, image).await?;
+    close_published(run, image);
+    Ok(Undo::Kept(format!("it is published as {}", image.name().unwrap_or_default())))
+}
+
+/// The images of an entry, as EC2 lists them. One whose id is known counts although it is not listed.
+async fn found(client: &Client, entry: &Entry) -> Result<Vec<Image>> {
+    let filters = match &entry.id {
+        Some(id) => vec![filter("image-id", id)],
+        None => vec![filter("name", &entry.find_by), tag_filter(tags::RUN, &entry.run)],
+    };
+    let mut found = describe(client, "self", filters, &format!("look for the image {:?}", entry.find_by)).await?;
+    if let (Some(id), true) = (&entry.id, found.is_empty()) {
+        found.push(Image::builder().image_id(id).build());
     }
-    let filters = vec![filter("name", &entry.find_by), tag_filter(tags::RUN, &entry.run)];
-    let found = describe(client, "self", filters, &format!("look for the image {:?}", entry.find_by)).await?;
-    Ok(found.into_iter().filter_map(|image| image.image_id).collect())
+    Ok(found)
 }
 
 /// A snapshot whose id was never learnt is found by run and volume.

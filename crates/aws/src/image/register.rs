@@ -1,23 +1,29 @@
 //! The final name: a tested candidate becomes an image, an image that is there gets another version.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use ami_bake_core::ledger::Closed;
 use ami_bake_core::platform::{Candidate, ImageRecord, Registration};
 use ami_bake_core::{Error, Result, Run, tags};
-use aws_sdk_ec2::types::{Image, Tag};
+use aws_sdk_ec2::types::Image;
 
 use super::copy::CopyOrigin;
-use super::create::{CreateImageError, create};
+use super::create::{CreateImageError, available, create};
 use super::facts::{CaptureMethod, capture_method, is_tested, record, snapshots};
 use super::images::Images;
 use super::list::describe;
+use super::parts::{close_published, tag_parts};
 use super::source::described;
 use super::spec::ImageSpec;
-use super::tags::{tags_of, to_ec2};
+use super::tags::tags_of;
 use super::{copy, delete, mapping, name, uefi};
-use crate::client::ledger::{IMAGE, SNAPSHOT};
 use crate::client::{Client, filter};
+
+/// Looks for an image that has the name already: DescribeImages has been seen 20 s late (docs/dev/aws.md, "Stale reads").
+const LOOKS: u32 = 12;
+const PAUSE: Duration = Duration::from_secs(2);
+/// An image that another run registers is available in seconds, one that EC2 copies in an hour at worst.
+const AVAILABLE: Duration = Duration::from_hours(3);
 
 /// Registers a tested candidate, or an image that is there already, under its final name.
 pub(crate) async fn register(
@@ -30,7 +36,12 @@ pub(crate) async fn register(
     // A fresh candidate's description is known already; whether it is still there shows in the call itself.
     let from = described(images, run, &candidate.image.id).await?;
     let made = match capture_method(&from) {
-        CaptureMethod::Snapshots => under_new_name(images, run, &from, &name, registration).await,
+        CaptureMethod::Snapshots => {
+            // First the snapshots, then the name: whatever happens in between, the candidate still has an end, and they
+            // go with it. The other way round a published image could have snapshots that expire.
+            tag_parts(&images.client, &snapshots(&from), &tags_of_parts(&from, registration)).await?;
+            under_new_name(images, run, &from, &name, registration).await
+        }
         CaptureMethod::CreateImage => {
             let origin = CopyOrigin {
                 region: images.client.region(),
@@ -42,28 +53,59 @@ pub(crate) async fn register(
     };
     let image = match made {
         Ok(image) => image,
-        Err(CreateImageError::NameTaken) => return Err(name_taken(&images.client, &name, registration).await),
+        Err(CreateImageError::NameTaken) => match same_content(images, run, &name, registration).await? {
+            Some(image) => image,
+            None => return Err(name_taken(&images.client, &name, registration).await),
+        },
         Err(CreateImageError::Failed(error)) => return Err(error),
     };
+    close_published(run, &image);
     let record = record(&image, images.client.region())
         .ok_or_else(|| Error::internal(format!("the image {name:?} was registered without its ami-bake tags")))?;
-    // The parts may be tagged and the candidate may go at the same time: the image is there for every look-up.
-    let (tagged, gone) = tokio::join!(
-        tag_parts(&images.client, &record.parts, &registration.tags),
-        delete_candidate(images, run, &from, &record)
-    );
-    tagged?;
-    gone?;
-    close_published(run, &image)?;
+    // The image is there for every look-up, so that this fails no bake. What stays is in the ledger, and the end of the
+    // run tries again and reports it.
+    if let Err(error) = delete_candidate(images, run, &from, &record).await {
+        tracing::debug!(%error, "the candidate is deleted at the end of the run");
+    }
     Ok(record)
 }
 
-/// Closes the ledger entries of an image that is published: no clean-up deletes it any more.
-pub(crate) fn close_published(run: &Run, image: &Image) -> Result<()> {
-    for part in snapshots(image) {
-        run.ledger().close_id(SNAPSHOT, &part, Closed::Published)?;
+/// The tags of the image's snapshots. Those of an image that stays for good don't get an end by another image over them.
+fn tags_of_parts(from: &Image, registration: &Registration<'_>) -> BTreeMap<String, String> {
+    let mut tags = registration.tags.clone();
+    if is_tested(from) && !tags_of(from).contains_key(tags::EXPIRES) {
+        tags.remove(tags::EXPIRES);
     }
-    run.ledger().close_id(IMAGE, image.image_id().unwrap_or_default(), Closed::Published)
+    tags
+}
+
+/// The image that has the name already, where it has the same content and passed its tests: another run was faster. It
+/// may not be listed yet.
+async fn same_content(
+    images: &Images,
+    run: &Run,
+    name: &str,
+    registration: &Registration<'_>,
+) -> Result<Option<Image>> {
+    if !registration.adopt {
+        return Ok(None);
+    }
+    let doing = format!("look for the image {name:?}");
+    for _ in 0..LOOKS {
+        let found = describe(&images.client, "self", vec![filter("name", name)], &doing).await?;
+        let Some(other) = found.into_iter().next() else {
+            run.sleep(PAUSE).await?;
+            continue;
+        };
+        let same = tags_of(&other).get(tags::DIGEST).is_some_and(|digest| *digest == registration.plan.digest.as_str());
+        if !(same && is_tested(&other)) {
+            return Ok(None);
+        }
+        let id = other.image_id().unwrap_or_default();
+        run.progress(format!("{name} was registered by another run meanwhile, with the same content; using {id}"));
+        return available(images, run, id, AVAILABLE, |_| Vec::new()).await.map(|(image, _)| Some(image));
+    }
+    Ok(None)
 }
 
 /// Registers the same snapshots under another name.
@@ -97,23 +139,6 @@ async fn name_taken(client: &Client, name: &str, registration: &Registration<'_>
         digest.map(|digest| format!(" ({digest})")).unwrap_or_default(),
     ))
     .help("Increase `version`, use `version: auto`, or delete that image first.")
-}
-
-/// Gives the snapshots the image's tags, and takes off their end.
-pub(crate) async fn tag_parts(client: &Client, parts: &[String], wanted: &BTreeMap<String, String>) -> Result<()> {
-    if parts.is_empty() {
-        return Ok(());
-    }
-    let doing = format!("tag the snapshots {}", parts.join(", "));
-    let request = client.ec2.create_tags().set_resources(Some(parts.to_vec())).set_tags(Some(to_ec2(wanted)));
-    client.call("CreateTags", &doing, request.send()).await?;
-    if wanted.contains_key(tags::EXPIRES) {
-        return Ok(());
-    }
-    let expires = Tag::builder().key(tags::EXPIRES).build();
-    let request = client.ec2.delete_tags().set_resources(Some(parts.to_vec())).tags(expires);
-    client.call("DeleteTags", &doing, request.send()).await?;
-    Ok(())
 }
 
 /// Takes the candidate's registration away; an image that was published before stays. Snapshots of its own, which a

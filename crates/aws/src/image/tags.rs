@@ -60,6 +60,13 @@ pub(crate) fn shared_key(key: &str) -> String {
     key.replacen("ami-bake:", SHARED, 1)
 }
 
+/// The tags that an image was given, without AWS' own and those that other accounts see.
+pub(crate) fn own_tags(image: &Image) -> BTreeMap<String, String> {
+    let mut all = tags_of(image);
+    all.retain(|key, _| !key.starts_with("aws:") && !key.starts_with(SHARED));
+    all
+}
+
 /// All tags, with those that the owner shares under our own names.
 pub(crate) fn tags_of(image: &Image) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = image

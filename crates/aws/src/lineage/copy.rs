@@ -56,10 +56,11 @@ pub(super) async fn make(
         Err(error) if run.cancel.is_cancelled() => Err(error),
         Err(error) => {
             for part in &parts {
+                // What can't be deleted stays in the ledger; why there is no copy is what matters.
                 if let Some(ticket) = part.ticket
-                    && image::delete_snapshot(images, &part.id).await? == Undo::Done
+                    && let Ok(Undo::Done) = image::delete_snapshot(images, &part.id).await
                 {
-                    run.ledger().close(ticket, Closed::Deleted)?;
+                    run.ledger().close(ticket, Closed::Deleted);
                 }
             }
             Err(error)
@@ -81,9 +82,10 @@ async fn finish(images: &Images, run: &Run, source: &Image, key: &LineageKey, pa
         Err(CreateImageError::Failed(error)) => return Err(error),
     };
     for ticket in parts.iter().filter_map(|part| part.ticket) {
-        run.ledger().close(ticket, Closed::Published)?;
+        run.ledger().close(ticket, Closed::Published);
     }
-    run.ledger().close_id(IMAGE, image.image_id().unwrap_or_default(), Closed::Published)
+    run.ledger().close_id(IMAGE, image.image_id().unwrap_or_default(), Closed::Published);
+    Ok(())
 }
 
 /// The copy of one snapshot of the source: what an earlier run began, or a new one.

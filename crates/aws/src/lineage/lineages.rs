@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ami_bake_core::ledger::Closed;
-use ami_bake_core::{ErrorKind, Result, Run};
+use ami_bake_core::{ErrorKind, Run};
 use aws_sdk_ec2::types::Image;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ impl Lineages {
     }
 
     /// At a run's end: nothing waits for a copy that isn't finished. It stays, tagged with its end, for the next run.
-    pub(crate) async fn close(&self, run: &Run) -> Result<()> {
+    pub(crate) async fn close(&self, run: &Run) {
         let tasks: Vec<Task> = {
             let mut all = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             all.extract_if(.., |task| task.run == run.id()).collect()
@@ -71,9 +71,8 @@ impl Lineages {
         }
         for entry in run.ledger().open_entries() {
             if entry.kind == SNAPSHOT_COPY || (entry.kind == IMAGE && entry.find_by.starts_with(NAME)) {
-                run.ledger().close_entry(&entry, Closed::Kept)?;
+                run.ledger().close_entry(&entry, Closed::Kept);
             }
         }
-        Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! The end of a run: what its machines used together is deleted.
 
+use ami_bake_core::Run;
 use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::platform::Undo;
-use ami_bake_core::{Result, Run};
 use futures::future::join_all;
 
 use super::machines::Machines;
@@ -11,7 +11,7 @@ use crate::client::ledger::{INSTANCE_PROFILE, KEY_PAIR, PLATFORM, ROLE, SECURITY
 
 /// Deletes what the run created for its machines: key, groups, roles and profiles. Waits for nothing: what a machine
 /// that shuts down still holds stays open in the ledger.
-pub(crate) async fn close(machines: &Machines, run: &Run) -> Result<()> {
+pub(crate) async fn close(machines: &Machines, run: &Run) {
     // A role can be deleted after the profile that holds it.
     for kinds in [&[KEY_PAIR, SECURITY_GROUP, INSTANCE_PROFILE][..], &[ROLE]] {
         let open: Vec<Entry> = run
@@ -22,10 +22,10 @@ pub(crate) async fn close(machines: &Machines, run: &Run) -> Result<()> {
             .collect();
         let undone = join_all(open.iter().map(|entry| undo(machines, run, entry))).await;
         for (entry, undone) in open.iter().zip(undone) {
-            if undone? == Undo::Done {
-                run.ledger().close_entry(entry, Closed::Deleted)?;
+            // What fails here is tried again, and reported, with everything else that is still open.
+            if matches!(undone, Ok(Undo::Done)) {
+                run.ledger().close_entry(entry, Closed::Deleted);
             }
         }
     }
-    Ok(())
 }

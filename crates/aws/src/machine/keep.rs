@@ -47,9 +47,9 @@ pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<
         .tags(Tag::builder().key(tags::EXPIRES).value(expiring(run, KEPT)).build())
         .send();
     machine.client().call("CreateTags", &format!("keep {} for two hours", machine.in_words()), request).await?;
-    run.ledger().close_id(MACHINE, &machine.id, Closed::Kept)?;
+    run.ledger().close_id(MACHINE, &machine.id, Closed::Kept);
     if let Some(group) = &machine.group {
-        run.ledger().close_id(SECURITY_GROUP, group, Closed::Kept)?;
+        run.ledger().close_id(SECURITY_GROUP, group, Closed::Kept);
     }
     if let (Some(key), Some(ssh)) = (key, &ssh) {
         authorize(ssh.as_ref(), key).await?;

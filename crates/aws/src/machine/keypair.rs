@@ -34,9 +34,9 @@ async fn import(client: &Client, run: &Run) -> Result<Key> {
         .tag_specifications(specification(ResourceType::KeyPair, &tags))
         .send();
     match client.ask("ImportKeyPair", request).await {
-        Ok(answer) => run.ledger().confirm(ticket, answer.key_pair_id().unwrap_or(&name))?,
+        Ok(answer) => run.ledger().confirm(ticket, answer.key_pair_id().unwrap_or(&name)),
         // The first answer was lost, and the SDK asked again: the name holds the run's random id, so it is this key.
-        Err(failure) if failure.is(&["InvalidKeyPair.Duplicate"]) => run.ledger().confirm(ticket, &name)?,
+        Err(failure) if failure.is(&["InvalidKeyPair.Duplicate"]) => run.ledger().confirm(ticket, &name),
         Err(failure) => {
             let doing = format!("import the login key {name}");
             return Err(client.not_created(run, ticket, *failure, &doing).await);

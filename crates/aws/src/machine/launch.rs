@@ -303,8 +303,7 @@ impl Launcher<'_> {
         let (code, text) = ended.reason.clone().unwrap_or_default();
         let verdict = decide_end(&code);
         if matches!(ended.state.as_str(), "terminated" | "shutting-down") {
-            let closed = run.ledger().close_id(MACHINE, &launched.id, Closed::Deleted);
-            closed.map_err(LaunchError::Stop)?;
+            run.ledger().close_id(MACHINE, &launched.id, Closed::Deleted);
         }
         if verdict == NextAttempt::Elsewhere {
             let again = code == "Server.InternalError";
@@ -343,7 +342,7 @@ async fn run_instances(
         let failure = match client.ask("RunInstances", request).await {
             Ok(answer) => {
                 let instance = answer.instances().first().map_or_else(|| Instance::unknown(""), Instance::from);
-                run.ledger().confirm(ticket, &instance.id).map_err(stop)?;
+                run.ledger().confirm(ticket, &instance.id);
                 return Ok(instance);
             }
             Err(failure) => *failure,
@@ -355,7 +354,7 @@ async fn run_instances(
             }
             NextAttempt::TooEarly if passed < VISIBLE && !run.cancel.is_cancelled() => {}
             verdict @ (NextAttempt::Elsewhere | NextAttempt::OtherType) => {
-                run.ledger().close(ticket, Closed::Refused).map_err(stop)?;
+                run.ledger().close(ticket, Closed::Refused);
                 let why = words(failure.code(), failure.text());
                 return Err(LaunchError::Next { why, again: false, elsewhere: verdict == NextAttempt::Elsewhere });
             }
@@ -363,11 +362,11 @@ async fn run_instances(
                 if verdict == NextAttempt::Repeat
                     && let Some(instance) = by_token(client, token).await.map_err(stop)?
                 {
-                    run.ledger().confirm(ticket, &instance.id).map_err(stop)?;
+                    run.ledger().confirm(ticket, &instance.id);
                     return Ok(instance);
                 }
                 if !failure.unknown() {
-                    run.ledger().close(ticket, Closed::Refused).map_err(stop)?;
+                    run.ledger().close(ticket, Closed::Refused);
                 }
                 return Err(stop(refused(client, failure, doing).await));
             }

@@ -22,7 +22,7 @@ pub(super) async fn temporary(machines: &Machines, run: &Run, policy: &str) -> R
             .help("Use an IAM policy document, or the path of a file with one."));
     }
     let state = machines.runs.of(run);
-    state.profiles.get(policy.to_owned(), create(machines.client(), run, policy)).await
+    state.profiles.get(policy.to_owned(), Box::pin(create(machines.client(), run, policy))).await
 }
 
 async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
@@ -42,8 +42,8 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
             .set_tags(Some(tags.clone()))
             .send();
         match client.ask("CreateRole", request).await {
-            Ok(_) => run.ledger().confirm(ticket, &name)?,
-            Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name)?,
+            Ok(_) => run.ledger().confirm(ticket, &name),
+            Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name),
             Err(failure) => {
                 return Err(client.not_created(run, ticket, *failure, &format!("create the role {name}")).await);
             }
@@ -71,9 +71,10 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
             Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name),
             Err(failure) => {
                 let doing = format!("create the instance profile {name}");
-                Err(client.not_created(run, ticket, *failure, &doing).await)
+                return Err(client.not_created(run, ticket, *failure, &doing).await);
             }
         }
+        Ok(())
     };
     // Both run to their end: what one created must be in the ledger even if the other failed.
     let (role, profile) = futures::join!(role, profile);

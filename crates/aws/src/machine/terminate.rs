@@ -44,7 +44,8 @@ async fn request(machine: &AwsMachine, run: &Run, leave_group: bool) -> Result<(
         machine.with_state(|state| state.terminated = false);
         return Err(machine.client().explain(*failure, &format!("terminate {}", machine.in_words())).await);
     }
-    run.ledger().close_id(MACHINE, &machine.id, Closed::Deleted)
+    run.ledger().close_id(MACHINE, &machine.id, Closed::Deleted);
+    Ok(())
 }
 
 /// Terminates a machine by its id. Its interface leaves the bake's own group first, where that is possible, so that the

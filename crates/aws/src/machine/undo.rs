@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ami_bake_core::ledger::Entry;
 use ami_bake_core::platform::Undo;
-use ami_bake_core::{Result, Run};
+use ami_bake_core::{Error, Result, Run};
 
 use super::instance::by_token;
 use super::machines::Machines;
@@ -43,7 +43,9 @@ async fn instance(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo>
     match terminate_id(machines, run, &id, None).await {
         Ok(()) => Ok(Undo::Done),
         Err(failure) if failure.is(&["OperationNotPermitted"]) => {
-            Ok(Undo::Later(format!("the machine {id} has termination protection: {}", failure.text())))
+            Err(Error::build(format!("terminate the machine {id}: it has termination protection: {}", failure.text()))
+                .help("Turn the protection off (`aws ec2 modify-instance-attribute --no-disable-api-termination`).")
+                .denied())
         }
         Err(failure) => Err(machines.client().explain(*failure, &format!("terminate the machine {id}")).await),
     }
@@ -89,20 +91,17 @@ async fn security_group(machines: &Machines, run: &Run, entry: &Entry) -> Result
         match client.ask("DeleteSecurityGroup", request).await {
             Ok(_) => return Ok(Undo::Done),
             Err(failure) if failure.not_found() => return Ok(Undo::Done),
-            Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => match pauses.next() {
-                Some(pause) => {
-                    // A machine that was terminated after its capture, or that did not leave the group in time.
-                    if let Err(error) = free_group(machines, run, &id).await {
-                        tracing::debug!(%error, group = id, "the group goes with the machine that holds it");
-                    }
-                    run.clock().sleep(*pause).await;
+            Err(failure) if failure.is(&["DependencyViolation", "InvalidGroup.InUse"]) => {
+                let Some(pause) = pauses.next() else {
+                    let why = format!("the security group {id} is still used by a machine that is shutting down");
+                    return Ok(Undo::Held { by: MACHINE, why });
+                };
+                // A machine that was terminated after its capture, or that did not leave the group in time.
+                if let Err(error) = free_group(machines, run, &id).await {
+                    tracing::debug!(%error, group = id, "the group goes with the machine that holds it");
                 }
-                None => {
-                    return Ok(Undo::Later(format!(
-                        "the security group {id} is still used by a machine that is shutting down"
-                    )));
-                }
-            },
+                run.clock().sleep(*pause).await;
+            }
             Err(failure) => return Err(client.explain(*failure, &format!("delete the security group {id}")).await),
         }
     }
@@ -114,7 +113,7 @@ async fn instance_profile(client: &Client, entry: &Entry) -> Result<Undo> {
     take_out(client, name, &doing).await?;
     let request = client.iam.delete_instance_profile().instance_profile_name(name).send();
     let held = format!("the instance profile {name} still has its role");
-    gone(client, client.ask("DeleteInstanceProfile", request).await, &doing, held).await
+    gone(client, client.ask("DeleteInstanceProfile", request).await, &doing, Undo::Later(held)).await
 }
 
 async fn role(client: &Client, entry: &Entry) -> Result<Undo> {
@@ -128,7 +127,8 @@ async fn role(client: &Client, entry: &Entry) -> Result<Undo> {
         Err(failure) => return Err(client.explain(*failure, &doing).await),
     }
     let request = client.iam.delete_role().role_name(name).send();
-    let held = format!("the role {name} is still in its instance profile");
+    let why = format!("the role {name} is still in its instance profile");
+    let held = Undo::Held { by: INSTANCE_PROFILE, why };
     gone(client, client.ask("DeleteRole", request).await, &doing, held).await
 }
 
@@ -142,11 +142,11 @@ async fn take_out(client: &Client, name: &str, doing: &str) -> Result<()> {
     }
 }
 
-async fn gone<T>(client: &Client, asked: Result<T, Box<Failure>>, doing: &str, held: String) -> Result<Undo> {
+async fn gone<T>(client: &Client, asked: Result<T, Box<Failure>>, doing: &str, held: Undo) -> Result<Undo> {
     match asked {
         Ok(_) => Ok(Undo::Done),
         Err(failure) if failure.not_found() => Ok(Undo::Done),
-        Err(failure) if failure.is(&["DeleteConflict", "DeleteConflictException"]) => Ok(Undo::Later(held)),
+        Err(failure) if failure.is(&["DeleteConflict", "DeleteConflictException"]) => Ok(held),
         Err(failure) => Err(client.explain(*failure, doing).await),
     }
 }

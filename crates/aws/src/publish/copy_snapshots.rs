@@ -98,7 +98,7 @@ pub(super) async fn complete(
         Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
         Err(error) => {
             if let Ok(Undo::Done) = delete_snapshot(&to.images, &id).await {
-                run.ledger().close_id(SNAPSHOT, &id, Closed::Deleted)?;
+                run.ledger().close_id(SNAPSHOT, &id, Closed::Deleted);
             }
             Err(error.help(help(to)))
         }

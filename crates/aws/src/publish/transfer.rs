@@ -21,6 +21,10 @@ use crate::image::{
 /// An image that another publication registered is available in seconds.
 const AVAILABLE: Duration = Duration::from_hours(3);
 
+/// Looks for an image that has the name already: DescribeImages has been seen 20 s late (docs/dev/aws.md, "Stale reads").
+const LOOKS: u32 = 12;
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// The image in the home region that is published to other places.
 pub(super) struct HomeImage<'a> {
     pub(super) record: &'a ImageRecord,
@@ -75,7 +79,27 @@ async fn present(images: &Images, run: &Run, record: &ImageRecord) -> Result<Opt
         )
         .help("Increase the version, or delete that image first."));
     }
-    image::available(images, run, &id, AVAILABLE, |_| Vec::new()).await.map(|(image, _)| Some(image))
+    let (image, _) = image::available(images, run, &id, AVAILABLE, |_| Vec::new()).await?;
+    image::repair_parts(&images.client, &image).await?;
+    Ok(Some(image))
+}
+
+/// The image that another run registered under this name meanwhile, where it is the same.
+async fn other(
+    error: CreateImageError,
+    run: &Run,
+    record: &ImageRecord,
+    to: &Destination,
+) -> Result<(Image, Option<String>)> {
+    if matches!(error, CreateImageError::NameTaken) {
+        for _ in 0..LOOKS {
+            if let Some(image) = present(&to.images, run, record).await? {
+                return Ok((image, None));
+            }
+            run.sleep(PAUSE).await?;
+        }
+    }
+    Err(why_not(error, record, to))
 }
 
 /// Complete copies of all snapshots, by the snapshot that each was made of.
@@ -108,10 +132,11 @@ async fn registered(
     image::fill(&publisher.home, run, &mut spec, from.image, None).await;
     let made = match image::create(&to.images, &to.run(run), &spec).await {
         Ok(made) => made,
-        Err(error) => return Err(why_not(error, from.record, to)),
+        Err(error) => return other(error, run, from.record, to).await,
     };
+    // The image is there from now on. What its snapshots lack is completed by the next publication, or by sweep.
+    image::close_published(run, &made);
     image::tag_parts(to.client(), &image::snapshots(&made), &tags).await?;
-    image::close_published(run, &made)?;
     Ok((made, Some("registered from copies of its snapshots".to_owned())))
 }
 
@@ -128,10 +153,13 @@ async fn copied(
         share_for_copy(publisher.client(), from.image, account).await?;
     }
     let origin = CopyOrigin { region: publisher.client().region(), kms_key: to.region.kms_key.as_deref(), why };
-    let registration = Registration { plan, tags: tags(run, from.record) };
+    let registration = Registration { plan, tags: tags(run, from.record), adopt: false };
     let made = image::copy(&to.images, &to.run(run), from.image, &from.record.name, &registration, &origin).await;
-    let made = made.map_err(|error| why_not(error, from.record, to))?;
-    image::close_published(run, &made)?;
+    let made = match made {
+        Ok(made) => made,
+        Err(error) => return other(error, run, from.record, to).await,
+    };
+    image::close_published(run, &made);
     Ok((made, Some("copied by EC2".to_owned())))
 }
 

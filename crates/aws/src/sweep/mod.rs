@@ -4,5 +4,5 @@ mod list;
 mod orphans;
 mod remove;
 
-pub(crate) use orphans::expired;
+pub(crate) use orphans::{Place, expired};
 pub(crate) use remove::remove;

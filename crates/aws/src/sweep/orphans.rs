@@ -1,22 +1,105 @@
 //! What earlier runs left behind, by its tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use ami_bake_core::platform::{ImageQuery, ImageRecord, Orphan};
+use ami_bake_core::plan::Deployment;
+use ami_bake_core::platform::{ImageQuery, ImageRecord, Orphan, Orphans};
 use ami_bake_core::retention::expired as expired_images;
 use ami_bake_core::{Result, Run, tags};
 use aws_sdk_ec2::types::Image;
+use futures::future::join_all;
 use jiff::Timestamp;
 use semver::Version;
 
 use super::list::{self, Tagged};
 use crate::client::Client;
-use crate::client::ledger::{IMAGE, INSTANCE_PROFILE, ROLE};
-use crate::image;
+use crate::client::ledger::{IMAGE, INSTANCE_PROFILE, MACHINE, ROLE};
 use crate::usage::{Reports, holder, usage};
+use crate::{deploy, image};
 
-/// What expired by its tags, of every run: what is at work first, what others are made of last.
-pub(crate) async fn expired(client: &Client, run: &Run) -> Result<Vec<Orphan>> {
+/// A place that is swept: a region of the own account, or of another one.
+pub(crate) struct Place {
+    /// Its client.
+    pub(crate) client: Arc<Client>,
+    /// The role under which it is reached, where it is in another account.
+    pub(crate) role: Option<String>,
+    /// True when the account's roles and profiles are looked for here: they have no region.
+    pub(crate) global: bool,
+    /// What is deployed to here.
+    pub(crate) deployed: Vec<Deployment>,
+}
+
+/// What expired, of every run, in all these places. What belongs to a run that has a machine is not among it: however
+/// long a bake takes, its machine says that it is at work.
+pub(crate) async fn expired(run: &Run, places: &[Place]) -> Result<Orphans> {
+    let listed = join_all(places.iter().map(|place| tagged(run, place))).await;
+    if let Some(Err(error)) = listed.iter().find(|found| found.is_err()).filter(|_| listed.iter().all(Result::is_err)) {
+        return Err(error.clone());
+    }
+    let now = run.clock().now();
+    let mut found = Vec::new();
+    for (place, listed) in places.iter().zip(listed) {
+        match listed {
+            Ok(listed) => found.push((place, listed)),
+            Err(error) => run.warn(
+                format!("{} was not searched: {error}", place.client.place()),
+                error.help_text().map(str::to_owned),
+            ),
+        }
+    }
+    let active: BTreeSet<String> =
+        found.iter().flat_map(|(_, all)| all.iter().filter_map(|one| active_run(one, now))).collect();
+    let mut orphans = Orphans { found: Vec::new(), incomplete: found.len() < places.len() };
+    for (place, listed) in found {
+        let mut here: Vec<Orphan> = listed.into_iter().filter_map(|one| orphan(one, place, now)).collect();
+        orphans.incomplete |= versions(run, place, &mut here).await.is_err();
+        here.retain(|one| one.run.as_ref().is_none_or(|run| !active.contains(run)));
+        keep_used(&place.client, run, &mut here).await;
+        orphans.found.extend(here);
+    }
+    Ok(orphans)
+}
+
+/// The run of a machine that has not expired.
+fn active_run(one: &Tagged, now: Timestamp) -> Option<String> {
+    let expires: Timestamp = one.tags.get(tags::EXPIRES)?.parse().ok()?;
+    (one.kind == MACHINE && expires > now).then(|| one.tags.get(tags::RUN).cloned()).flatten()
+}
+
+/// Versions that a killed deployment left. A template that can't be looked at is a warning.
+async fn versions(run: &Run, place: &Place, orphans: &mut Vec<Orphan>) -> Result<()> {
+    let mut found: Vec<Orphan> = Vec::new();
+    let mut result = Ok(());
+    for deployment in &place.deployed {
+        match deploy::orphaned_versions(&place.client, run, deployment).await {
+            Ok(all) => found.extend(all.into_iter().map(|one| Orphan {
+                kind: deploy::VERSION.to_owned(),
+                id: one.id,
+                region: Some(place.client.region().to_owned()),
+                role: place.role.clone(),
+                account: place.client.account().map(str::to_owned),
+                run: Some(one.run),
+                expired: Some(one.expired),
+                about: one.about,
+            })),
+            Err(error) => {
+                let text = format!("the versions of {} were not searched: {error}", deployment.template);
+                run.warn(text, error.help_text().map(str::to_owned));
+                result = Err(error);
+            }
+        }
+    }
+    // Several images may be deployed by one template.
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    found.dedup_by(|one, other| one.id == other.id);
+    orphans.extend(found);
+    result
+}
+
+/// Everything that carries an end in its tags: what is at work first, what others are made of last.
+async fn tagged(run: &Run, place: &Place) -> Result<Vec<Tagged>> {
+    let client = &*place.client;
     let (machines, fleets, volumes, groups, keys, images, snapshots, profiles, roles) = tokio::join!(
         list::instances(client),
         list::fleets(client),
@@ -25,24 +108,24 @@ pub(crate) async fn expired(client: &Client, run: &Run) -> Result<Vec<Orphan>> {
         list::keys(client),
         list::images(client),
         list::snapshots(client),
-        list::profiles(client),
-        list::roles(client)
+        async { if place.global { list::profiles(client).await } else { Ok(Vec::new()) } },
+        async { if place.global { list::roles(client).await } else { Ok(Vec::new()) } }
     );
-    let all = [fleets, machines, volumes, groups, keys, images, snapshots, profiles, roles];
-    if let Some(Err(error)) = all.iter().find(|found| found.is_err()).filter(|_| all.iter().all(Result::is_err)) {
+    let of_region = [fleets, machines, volumes, groups, keys, images, snapshots];
+    if let Some(Err(error)) =
+        of_region.iter().find(|found| found.is_err()).filter(|_| of_region.iter().all(Result::is_err))
+    {
         return Err(error.clone());
     }
-    let now = run.clock().now();
-    let mut orphans = Vec::new();
-    for found in all {
+    let mut tagged = Vec::new();
+    for found in of_region.into_iter().chain([profiles, roles]) {
         match found {
-            Ok(found) => orphans.extend(found.into_iter().filter_map(|one| orphan(one, client.region(), now))),
+            Ok(found) => tagged.extend(found),
             // Who may not look into IAM made nothing there either; the rest is swept all the same.
             Err(error) => run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
         }
     }
-    keep_used(client, run, &mut orphans).await;
-    Ok(orphans)
+    Ok(tagged)
 }
 
 /// Takes the pre-releases out that passed their tests and are needed all the same: somebody uses them, or an image that
@@ -99,7 +182,14 @@ pub(super) fn is_pre_release(tags: &BTreeMap<String, String>) -> bool {
 
 /// What is left over of something that carries an end, when that is over. What was tested is nobody's left-over, but
 /// for pre-releases; their snapshots go with them.
-fn orphan(tagged: Tagged, region: &str, now: Timestamp) -> Option<Orphan> {
+fn orphan(tagged: Tagged, place: &Place, now: Timestamp) -> Option<Orphan> {
+    let client = &place.client;
+    let left = expired_at(tagged, client.region(), now)?;
+    Some(Orphan { role: place.role.clone(), account: client.account().map(str::to_owned), ..left })
+}
+
+/// The same in the own account.
+fn expired_at(tagged: Tagged, region: &str, now: Timestamp) -> Option<Orphan> {
     let expired: Timestamp = tagged.tags.get(tags::EXPIRES)?.parse().ok()?;
     let tested = tagged.tags.contains_key(tags::TESTED);
     if expired > now || (tested && !(tagged.kind == IMAGE && is_pre_release(&tagged.tags))) {
@@ -111,6 +201,8 @@ fn orphan(tagged: Tagged, region: &str, now: Timestamp) -> Option<Orphan> {
         kind: tagged.kind.to_owned(),
         id: tagged.id,
         region: (!everywhere).then(|| region.to_owned()),
+        role: None,
+        account: None,
         run: tagged.tags.get(tags::RUN).cloned(),
         expired: Some(expired),
         about,
@@ -148,7 +240,7 @@ mod tests {
     #[test]
     fn only_what_is_over_and_untested_is_left_over() {
         let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
-        let orphaned = |tags: &[(&str, &str)]| orphan(of(IMAGE, tags), "eu-west-1", now);
+        let orphaned = |tags: &[(&str, &str)]| expired_at(of(IMAGE, tags), "eu-west-1", now);
         assert!(orphaned(&[(tags::EXPIRES, "2026-11-20T11:59:59Z")]).is_some());
         assert_eq!(orphaned(&[(tags::EXPIRES, "2026-11-20T12:00:01Z")]), None);
         assert_eq!(orphaned(&[(tags::EXPIRES, "2026-11-20T11:00:00Z"), (tags::TESTED, "2026-11-20T10:00:00Z")]), None);
@@ -159,7 +251,7 @@ mod tests {
             (tags::VERSION, "1.3.0-pr.7.abc"),
         ];
         assert!(orphaned(&passing).is_some());
-        assert_eq!(orphan(of(SNAPSHOT, &passing), "eu-west-1", now), None);
+        assert_eq!(expired_at(of(SNAPSHOT, &passing), "eu-west-1", now), None);
         // An invalid expiry tag does not count as expired; neither does a missing one.
         assert_eq!(orphaned(&[(tags::EXPIRES, "soon")]), None);
         assert_eq!(orphaned(&[]), None);
@@ -175,12 +267,12 @@ mod tests {
             (tags::NAME, "shop"),
             (tags::RUN, "r-1"),
         ];
-        let left = orphan(of(SNAPSHOT, &tags), "eu-west-1", Timestamp::MAX).unwrap();
+        let left = expired_at(of(SNAPSHOT, &tags), "eu-west-1", Timestamp::MAX).unwrap();
         let older = tags.map(|(key, value)| (if key == tags::VARIANT { tags::LEGACY_VARIANT } else { key }, value));
-        assert_eq!(orphan(of(SNAPSHOT, &older), "eu-west-1", Timestamp::MAX).unwrap().about, left.about);
+        assert_eq!(expired_at(of(SNAPSHOT, &older), "eu-west-1", Timestamp::MAX).unwrap().about, left.about);
         assert_eq!((left.about.as_str(), left.run.as_deref()), ("web-arm64 1.2.3 of shop", Some("r-1")));
         assert_eq!(left.region.as_deref(), Some("eu-west-1"));
-        let role = orphan(of("role", &tags[..1]), "eu-west-1", Timestamp::MAX).unwrap();
+        let role = expired_at(of("role", &tags[..1]), "eu-west-1", Timestamp::MAX).unwrap();
         assert_eq!((role.about.as_str(), role.region), ("a bake", None));
     }
 }

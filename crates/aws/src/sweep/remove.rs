@@ -40,11 +40,12 @@ pub(crate) async fn remove(machines: &Machines, run: &Run, orphan: &Orphan) -> R
                 platform: PLATFORM.to_owned(),
                 kind: kind.to_owned(),
                 region: orphan.region.clone(),
-                role: None,
+                role: orphan.role.clone(),
                 find_by: id.to_owned(),
                 id: Some(id.to_owned()),
             };
             match kind {
+                deploy::VERSION => deploy::remove_version(machines.client(), id).await,
                 deploy::GROUP => deploy::undo(machines.client(), run, &entry).await,
                 _ => machine::undo(machines, run, &entry).await,
             }

@@ -2,7 +2,7 @@
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::{CaptureMode, MachineSettings, Phase};
-use ami_bake_core::platform::{Candidate, ImageQuery, Orphan, Platform, Undo};
+use ami_bake_core::platform::{Candidate, ImageQuery, Orphan, Platform, SweepScope, Undo};
 use ami_bake_testkit::wait::eventually;
 use serde_json::json;
 
@@ -202,14 +202,15 @@ fn sweep_deletes_expired_untested_images() {
         let machine = fixture.machine(&next, Phase::Build, &next.source).await;
         let pending = machine.capture(&fixture.run, &fixture.capture(&next, OVER)).await.unwrap();
         let candidate = pending.available(&fixture.run).await.unwrap();
-        let expired = fixture.aws.expired(&fixture.run).await.unwrap();
+        let scope = SweepScope::default();
+        let expired = fixture.aws.expired(&fixture.run, &scope).await.unwrap().found;
         let kinds: Vec<(&str, &str)> = expired.iter().map(|one| (one.kind.as_str(), one.id.as_str())).collect();
         assert_eq!(kinds, [("image", candidate.image.id.as_str()), ("snapshot", candidate.parts[0].as_str())]);
         assert_eq!(expired[0].about, "web 1.0.1 of shop");
         for leftover in &expired {
             fixture.aws.remove(&fixture.run, leftover).await.unwrap();
         }
-        assert!(fixture.aws.expired(&fixture.run).await.unwrap().is_empty());
+        assert!(fixture.aws.expired(&fixture.run, &scope).await.unwrap().found.is_empty());
         // An image that is tested is never taken, whoever asks.
         let mut lie = expired[0].clone();
         lie.id.clone_from(&published.id);
@@ -284,6 +285,8 @@ fn sweep_deletes_a_key_by_its_id() {
             kind: "key-pair".to_owned(),
             id: keys[0]["id"].as_str().unwrap().to_owned(),
             region: Some("us-east-1".to_owned()),
+            role: None,
+            account: None,
             run: Some(fixture.run.id().to_owned()),
             expired: None,
             about: String::new(),

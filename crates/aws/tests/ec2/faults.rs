@@ -18,7 +18,7 @@ fn types(names: &[&str]) -> MachineSettings {
 async fn clean(fixture: &CloudFixture) {
     for entry in fixture.run.ledger().open_entries().iter().filter(|entry| entry.kind == "instance") {
         assert_eq!(fixture.aws.undo(&fixture.run, entry).await.unwrap(), Undo::Done);
-        fixture.run.ledger().close_entry(entry, Closed::Deleted).unwrap();
+        fixture.run.ledger().close_entry(entry, Closed::Deleted);
     }
     fixture.closed().await;
     fixture.gone().await;
@@ -218,7 +218,7 @@ fn a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know() {
             while !after.ledger().open_entries().is_empty() {
                 for entry in after.ledger().open_entries() {
                     if fixture.aws.undo(&after, &entry).await.unwrap() == Undo::Done {
-                        after.ledger().close_entry(&entry, Closed::Deleted).unwrap();
+                        after.ledger().close_entry(&entry, Closed::Deleted);
                     }
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -274,7 +274,7 @@ fn a_machine_known_by_its_token_alone_is_found_and_ended() {
         assert_eq!(fixture.aws.undo(&fixture.run, &entry).await.unwrap(), Undo::Done);
         assert_eq!(fixture.cloud.count("TerminateInstances"), 1);
         drop(machine);
-        fixture.run.ledger().close_entry(&entry, Closed::Deleted).unwrap();
+        fixture.run.ledger().close_entry(&entry, Closed::Deleted);
         // Nobody moved its interface, so that it holds its group to the end.
         within_limit("the ledger is not empty", async {
             while !fixture.run.ledger().open_entries().is_empty() {

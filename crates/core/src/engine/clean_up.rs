@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::patience::{Patience, Waiting};
 use crate::error::Error;
 use crate::event::Event;
 use crate::ledger::{Closed, Entry};
@@ -14,10 +15,16 @@ use crate::run::Run;
 
 /// The limit of a cancelled run's burst: GitHub sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later.
 const BURST: Duration = Duration::from_secs(5);
-/// How long the end of a run waits for resources that cannot be deleted yet (docs/dev/lifecycle.md, "Ledger and clean-up").
-const PATIENCE: Duration = Duration::from_secs(90);
-/// Pause between two tries.
-const PAUSE: Duration = Duration::from_secs(2);
+
+/// Something that stays, and why.
+struct Remaining {
+    entry: Entry,
+    why: String,
+    /// The kind of what holds it, where that is known.
+    held_by: Option<&'static str>,
+    /// True when asking again does not help.
+    refused: bool,
+}
 
 /// Requests the deletion of everything open, all at once, and waits for nothing. Reports what stays.
 pub async fn clean_up(run: &Run, platform: &dyn Platform) {
@@ -27,8 +34,10 @@ pub async fn clean_up(run: &Run, platform: &dyn Platform) {
     tokio::select! {
         left = burst => report_orphans(&run, left.into_iter().flatten()),
         () = run.clock().sleep(BURST) => {
-            let open = run.ledger().open_entries();
-            report_orphans(&run, open.into_iter().map(|entry| (entry, "the cloud did not answer in time".to_owned())));
+            let open = run.ledger().open_entries().into_iter();
+            let why = "the cloud did not answer in time".to_owned();
+            let left = open.map(|entry| Remaining { entry, why: why.clone(), held_by: None, refused: false });
+            report_orphans(&run, left);
         }
     }
 }
@@ -50,16 +59,15 @@ pub(super) fn keep_image(run: &Run, key: &ImageKey) {
             let name = entry.id.as_deref().unwrap_or(&entry.find_by);
             let hint = "`ami-bake sweep` deletes it once it has expired".to_owned();
             run.emit(Event::Kept { what: format!("{} {name}", entry.kind.replace('-', " ")), hint });
-            // A line that can't be written leaves the entry to the next sweep, as everything that is kept.
-            let _ = run.ledger().close_entry(&entry, Closed::Kept);
+            run.ledger().close_entry(&entry, Closed::Kept);
         }
     }
 }
 
 /// At a run's end: what all images shared, and again what could not go before, for a while. Where a machine was
 /// `kept`, what it holds on to can't go, and nothing is waited for. Also what a later process does for a run that was cut
-/// off, on its ledger.
-pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) {
+/// off, on its ledger. True when nothing is left.
+pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) -> bool {
     let run = uncancelled(run);
     if let Err(error) = platform.close(&run).await {
         run.warn(
@@ -67,42 +75,58 @@ pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) {
             error.help_text().map(Into::into),
         );
     }
-    let begun = run.clock().elapsed();
+    let patience = Patience::begin(&run);
+    let mut refused: Vec<Remaining> = Vec::new();
     loop {
-        let entries = run.ledger().open_entries();
+        let mut entries = run.ledger().open_entries();
+        entries.retain(|entry| refused.iter().all(|one| one.entry.number != entry.number));
         let left = join_all(entries.iter().map(|entry| undo(&run, platform, entry))).await;
-        let left: Vec<(Entry, String)> = left.into_iter().flatten().collect();
-        if left.is_empty() || kept || run.clock().elapsed().saturating_sub(begun) > PATIENCE {
-            report_orphans(&run, left);
-            return;
+        let (denied, waiting): (Vec<_>, Vec<_>) = left.into_iter().flatten().partition(|one| one.refused);
+        refused.extend(denied);
+        let kinds: Vec<&str> = refused.iter().map(|one| one.entry.kind.as_str()).collect();
+        let wait: Vec<Waiting<'_>> =
+            waiting.iter().map(|one| Waiting { kind: &one.entry.kind, held_by: one.held_by }).collect();
+        if kept || !patience.again(&run, &wait, &kinds).await {
+            let clean = refused.is_empty() && waiting.is_empty();
+            report_orphans(&run, refused.into_iter().chain(waiting));
+            return clean;
         }
-        run.clock().sleep(PAUSE).await;
     }
 }
 
 /// Undoes one entry. Returns what stays, and why.
-async fn undo(run: &Run, platform: &dyn Platform, entry: &Entry) -> Option<(Entry, String)> {
-    let why = match platform.undo(run, entry).await {
-        Ok(Undo::Done) => {
-            // The resource is gone; a line that can't be written only makes a later sweep look once more.
-            let _ = run.ledger().close_entry(entry, Closed::Deleted);
-            return None;
-        }
-        Ok(Undo::Later(why)) => why,
-        Err(error) => in_full(&error),
-    };
-    Some((entry.clone(), why))
+async fn undo(run: &Run, platform: &dyn Platform, entry: &Entry) -> Option<Remaining> {
+    let stays = |why, held_by, refused| Some(Remaining { entry: entry.clone(), why, held_by, refused });
+    match platform.undo(run, entry).await {
+        Ok(Undo::Done) => run.ledger().close_entry(entry, Closed::Deleted),
+        Ok(Undo::Kept(_)) => run.ledger().close_entry(entry, Closed::Published),
+        Ok(Undo::Later(why)) => return stays(why, None, false),
+        Ok(Undo::Held { by, why }) => return stays(why, Some(by), false),
+        Err(error) => return stays(in_full(&error), None, error.is_denied()),
+    }
+    None
 }
 
+/// The error with its causes and what to do about it.
 fn in_full(error: &Error) -> String {
-    std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ")
+    let text = std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ");
+    match error.help_text() {
+        Some(help) => format!("{}. {help}", text.trim_end_matches('.')),
+        None => text,
+    }
 }
 
-fn report_orphans(run: &Run, left: impl IntoIterator<Item = (Entry, String)>) {
-    for (entry, why) in left {
+fn report_orphans(run: &Run, left: impl IntoIterator<Item = Remaining>) {
+    for Remaining { entry, why, .. } in left {
         let name = entry.id.as_deref().unwrap_or(&entry.find_by);
         let place = entry.region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
         run.emit(Event::Orphaned { what: format!("{} {name}{place}", entry.kind.replace('-', " ")), why });
+    }
+    if let Some(why) = run.ledger().unwritten() {
+        run.warn(
+            format!("the ledger could not be written whole: {why}"),
+            Some("Free some disk space. What is left is also found by its tags, once it has expired.".to_owned()),
+        );
     }
 }
 

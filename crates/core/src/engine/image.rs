@@ -34,7 +34,11 @@ pub(super) async fn bake_image(
     let plan = &decided.plan;
     preflight(run, context, plan, &[Phase::Build, Phase::Validate, Phase::Test]).await?;
     let Some(candidate) = build(run, context, options, plan).await? else { return Ok(None) };
-    let test = stage(run, Stage::Test, boot_and_test(run, context, options, plan, &candidate.image));
+    let test = async {
+        let tested = boot_and_test(run, context, options, plan, &candidate.image).await;
+        tested.map_err(|error| error.after_build(ErrorKind::Test))
+    };
+    let test = stage(run, Stage::Test, test);
     let tested = tokio::join!(test, prepare(run, context, plan, &candidate)).0?;
     // Publishing does not wait until the test machine is terminated.
     let published = stage(run, Stage::Publish, publish(run, context, options, decided, &candidate));
@@ -90,7 +94,7 @@ async fn publish(
     decided: &Decided,
     candidate: &Candidate,
 ) -> Result<(ImagePlan, ImageRecord)> {
-    let (plan, image) = register(run, context, decided, candidate).await?;
+    let (plan, image) = register(run, context, decided, candidate, !options.force).await?;
     run.emit(Event::Registered { image: image.clone() });
     context.platform.publish(run, &plan, &image, options.force).await?;
     retire(run, context, &plan).await;
@@ -199,7 +203,7 @@ async fn boot_and_test(
         run_phase(run, context, &on, Phase::Test, &plan.test).await
     }
     .await
-    .map_err(as_test);
+    .map_err(|error| error.after_build(ErrorKind::Test));
     match tested {
         Ok(()) => Ok(Passed { machine, launched }),
         Err(error) => {
@@ -240,17 +244,19 @@ async fn connect<'a>(run: &Run, machine: &'a dyn Machine) -> Result<ConnectedMac
     Ok(ConnectedMachine { machine, communicator: machine.connect(run).await? })
 }
 
-/// Registers the image under its final name. Under an automatic version, the next one is used when it was taken meanwhile.
+/// Registers the image under its final name. When that was taken meanwhile, the other image is used if it has the same
+/// content and `adopt` allows it, else under an automatic version the next one.
 async fn register(
     run: &Run,
     context: &BakeContext,
     decided: &Decided,
     candidate: &Candidate,
+    adopt: bool,
 ) -> Result<(ImagePlan, ImageRecord)> {
     let tested = run.clock().now();
     let mut plan = decided.plan.clone();
     for _ in 0..VERSION_TRIES {
-        let registration = Registration { plan: &plan, tags: tagging::tested(run, &plan, tested) };
+        let registration = Registration { plan: &plan, tags: tagging::tested(run, &plan, tested), adopt };
         match context.platform.register(run, candidate, &registration).await {
             Err(error) if error.is_taken() && decided.automatic => {
                 let version = next([&plan.version], crate::version::Bump::Patch);
@@ -299,7 +305,8 @@ async fn terminate(run: &Run, options: &Options, machine: &dyn Machine, launched
 async fn keep(run: &Run, machine: &dyn Machine, how: &Keep) -> Result<()> {
     let hint = machine.keep(run, how).await?;
     run.emit(Event::Kept { what: format!("machine {}", machine.id()), hint });
-    run.ledger().close_id(MACHINE, machine.id(), Closed::Kept)
+    run.ledger().close_id(MACHINE, machine.id(), Closed::Kept);
+    Ok(())
 }
 
 fn emit_ended(run: &Run, machine: &dyn Machine, launched: Duration) {

@@ -6,6 +6,7 @@ mod deploy;
 mod image;
 mod options;
 mod output;
+mod patience;
 mod phase;
 mod plan;
 mod publish;
@@ -18,6 +19,7 @@ mod test;
 
 pub use clean_up::{clean_up, finish};
 pub use options::{BakeContext, Options, VersionContext};
+pub use patience::{Patience, Waiting};
 pub use plan::{PlannedImage, plan};
 pub use publish::{Chosen, Work, publish};
 pub use schedule::bake;

@@ -52,8 +52,8 @@ pub async fn publish(run: &Run, context: &BakeContext, options: &Options, chosen
         clean_up(run, context.platform.as_ref()).await;
         return ErrorKind::Cancelled.exit_code();
     }
-    finish(run, context.platform.as_ref(), false).await;
-    exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()))
+    let clean = finish(run, context.platform.as_ref(), false).await;
+    exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()), false, clean)
 }
 
 impl Chosen {

@@ -14,7 +14,7 @@ use crate::engine::image::{bake_image, publish_again, reregister};
 use crate::engine::options::{BakeContext, Options};
 use crate::engine::published::Published;
 use crate::engine::stage::{stage, started};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, UNCLEAN};
 use crate::event::{Decision, Event, Stage};
 use crate::failure::Failure;
 use crate::image::ImageRecord;
@@ -59,8 +59,9 @@ pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
         return ErrorKind::Cancelled.exit_code();
     }
     let kept = options.keep_on_failure.is_some() && results.iter().any(Result::is_err);
-    finish(run, context.platform.as_ref(), kept).await;
-    exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()))
+    let clean = finish(run, context.platform.as_ref(), kept).await;
+    let built = results.iter().any(|result| matches!(result, Ok(true)));
+    exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()), built, clean)
 }
 
 /// A while after the run was cancelled: what hangs in a call by then is left to the ledger.
@@ -69,14 +70,23 @@ async fn noticed(run: &Run) {
     run.clock().sleep(NOTICE).await;
 }
 
-/// With several images: the lowest code that is 4 or more, else the highest.
-pub(super) fn exit_code(kinds: impl Iterator<Item = ErrorKind>) -> u8 {
-    let mut codes: Vec<u8> = kinds.map(ErrorKind::exit_code).collect();
-    codes.sort_unstable();
-    codes.iter().copied().find(|code| *code >= 4).or(codes.last().copied()).unwrap_or(0)
+/// With several images: the lowest code that is 4 or more, else the highest. 4 says that nothing was built: where something
+/// was, another failure decides, or 5. Without a failure it is whether the run left something.
+pub(super) fn exit_code(kinds: impl Iterator<Item = ErrorKind>, built: bool, clean: bool) -> u8 {
+    let codes: Vec<u8> = kinds.map(ErrorKind::exit_code).collect();
+    let preflight = ErrorKind::Preflight.exit_code();
+    let later = codes.iter().copied().filter(|code| *code > preflight).min();
+    let early = codes.iter().copied().max();
+    match (later, early) {
+        (None, Some(code)) if code == preflight && built => ErrorKind::Build.exit_code(),
+        (Some(code), _) | (None, Some(code)) => code,
+        (None, None) if clean => 0,
+        (None, None) => UNCLEAN,
+    }
 }
 
-async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft, siblings: &Siblings) -> Result<()> {
+/// True when an image was baked.
+async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft, siblings: &Siblings) -> Result<bool> {
     let variant = &draft.variant;
     let outcomes = &siblings.outcomes;
     let run = &run.for_image(&variant.key);
@@ -92,7 +102,7 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
                 skipped: true,
             });
             // The base's own failure decides the exit code.
-            return Ok(());
+            return Ok(false);
         }
     };
     let made = Box::pin(decide_and_bake(run, context, options, draft, base.as_ref(), &siblings.published)).await;
@@ -104,6 +114,7 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
         image.clone().map_or(BaseOutcome::NoImage, |image| BaseOutcome::Image(Box::new(image))),
     );
     let reused = made.as_ref().is_ok_and(|made| made.reused);
+    let built = made.is_ok() && !reused;
     let result = match (made, &image) {
         (Ok(made), Some(image)) if !options.until_validate => {
             deploy(run, context, &made.plan, image, options.force).await
@@ -119,7 +130,7 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
     }
     let failure = result.as_ref().err().map(Failure::from);
     run.emit(Event::ImageFinished { image, reused, failure, skipped: false });
-    result
+    result.map(|()| built)
 }
 
 /// What came of baking one image.
@@ -196,10 +207,24 @@ mod tests {
 
     #[test]
     fn the_lowest_code_from_four_on_wins() {
-        let code = |kinds: &[ErrorKind]| exit_code(kinds.iter().copied());
+        let code = |kinds: &[ErrorKind]| exit_code(kinds.iter().copied(), false, true);
         assert_eq!(code(&[]), 0);
         assert_eq!(code(&[ErrorKind::Test, ErrorKind::Build]), 5);
         assert_eq!(code(&[ErrorKind::Internal, ErrorKind::Publish]), 7);
         assert_eq!(code(&[ErrorKind::Manifest]), 3);
+    }
+
+    #[test]
+    fn four_means_that_nothing_was_built() {
+        let code = |kinds: &[ErrorKind], built| exit_code(kinds.iter().copied(), built, true);
+        assert_eq!(code(&[ErrorKind::Preflight, ErrorKind::Internal], false), 4);
+        assert_eq!(code(&[ErrorKind::Preflight], true), 5);
+        assert_eq!(code(&[ErrorKind::Preflight, ErrorKind::Test], false), 6);
+    }
+
+    #[test]
+    fn what_is_left_shows_only_without_a_failure() {
+        assert_eq!(exit_code([].into_iter(), true, false), UNCLEAN);
+        assert_eq!(exit_code([ErrorKind::Deploy].into_iter(), true, false), 8);
     }
 }

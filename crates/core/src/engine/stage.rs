@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::engine::options::BakeContext;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Stage};
 use crate::failure::Failure;
 use crate::plan::ImageKey;
@@ -20,16 +20,30 @@ pub(super) fn started(run: &Run, context: &BakeContext, images: Vec<ImageKey>) {
     });
 }
 
-/// Emits the start and the end of a stage around `work`.
+/// Emits the start and the end of a stage around `work`. From the moment that a machine runs, no failure means that nothing
+/// was built.
 pub(super) async fn stage<T>(run: &Run, stage: Stage, work: impl Future<Output = Result<T>>) -> Result<T> {
     run.check()?;
     run.emit(Event::StageStarted { stage });
     let begun = run.clock().elapsed();
-    let result = work.await;
+    let result = work.await.map_err(|error| match kind(stage) {
+        Some(kind) => error.after_build(kind),
+        None => error,
+    });
     run.emit(Event::StageFinished {
         stage,
         took: run.clock().elapsed().saturating_sub(begun),
         failure: result.as_ref().err().map(Failure::from),
     });
     result
+}
+
+/// What a failure of the stage is; none where it may be that nothing was built. `ami-bake test` begins with its test.
+fn kind(stage: Stage) -> Option<ErrorKind> {
+    match stage {
+        Stage::Source | Stage::Launch | Stage::Test => None,
+        Stage::Connect | Stage::Build | Stage::Validate | Stage::Seal | Stage::Capture => Some(ErrorKind::Build),
+        Stage::Publish => Some(ErrorKind::Publish),
+        Stage::Deploy => Some(ErrorKind::Deploy),
+    }
 }

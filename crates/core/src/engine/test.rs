@@ -7,6 +7,7 @@ use semver::Version;
 use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::image::test_candidate;
 use crate::engine::options::{BakeContext, Options};
+use crate::engine::schedule::exit_code;
 use crate::engine::stage::{stage, started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Stage};
@@ -28,8 +29,8 @@ pub async fn test(run: &Run, context: &BakeContext, options: &Options, key: &Ima
     if !kept {
         clean_up_image(run, context.platform.as_ref(), key).await;
     }
-    finish(run, context.platform.as_ref(), kept).await;
-    result.map_or_else(|error| error.kind().exit_code(), |()| 0)
+    let clean = finish(run, context.platform.as_ref(), kept).await;
+    exit_code(result.err().map(|error| error.kind()).into_iter(), false, clean)
 }
 
 async fn test_image(run: &Run, context: &BakeContext, options: &Options, key: &ImageKey, id: &str) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Deletes images.
 
+use ami_bake_core::platform::Undo;
 use ami_bake_core::{ErrorKind, Result, tags};
 use bollard::Docker;
 use bollard::query_parameters::RemoveImageOptions;
@@ -33,19 +34,22 @@ pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     }
 }
 
-/// Deletes the image of this reference where `run` made it. Under the same name there may be the image of an earlier run,
-/// which this one has not come to replace.
-pub(crate) async fn delete_reference(docker: &Docker, reference: &str, run: &str) -> Result<()> {
-    match docker.inspect_image(reference).await {
-        Ok(seen) => {
-            let labels = seen.config.and_then(|config| config.labels).unwrap_or_default();
-            match seen.id {
-                Some(id) if labels.get(tags::RUN).is_some_and(|own| own == run) => delete(docker, &id).await,
-                _ => Ok(()),
-            }
-        }
-        Err(error) if is_missing(&error) => Ok(()),
-        Err(error) => Err(failed(ErrorKind::Build, format!("inspect image {reference}"), &error)),
+/// Undoes the image of a ledger entry: the one with this id, or that of this reference where `run` made it. Under the same
+/// name there may be the image of an earlier run, which this one has not come to replace. A tested image was registered
+/// before the run was cut off and stays: others may have found it.
+pub(crate) async fn undo(docker: &Docker, id: Option<&str>, reference: &str, run: &str) -> Result<Undo> {
+    let named = id.unwrap_or(reference);
+    let seen = match docker.inspect_image(named).await {
+        Ok(seen) => seen,
+        Err(error) if is_missing(&error) => return Ok(Undo::Done),
+        Err(error) => return Err(failed(ErrorKind::Build, format!("inspect image {named}"), &error)),
+    };
+    let labels = labels::tags(&seen.config.and_then(|config| config.labels).unwrap_or_default());
+    let ours = id.is_some() || labels.get(tags::RUN).is_some_and(|own| own == run);
+    match seen.id.filter(|_| ours) {
+        None => Ok(Undo::Done),
+        Some(_) if labels.contains_key(tags::TESTED) => Ok(Undo::Kept("it is registered and tested".to_owned())),
+        Some(id) => delete(docker, &id).await.map(|()| Undo::Done),
     }
 }
 

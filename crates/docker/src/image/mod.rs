@@ -6,5 +6,5 @@ mod delete;
 mod record;
 
 pub(crate) use commit::{Commit, commit};
-pub(crate) use delete::{delete, delete_reference};
+pub(crate) use delete::{delete, undo};
 pub(crate) use record::{list, record, source_image};

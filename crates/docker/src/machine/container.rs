@@ -111,7 +111,7 @@ impl Machine for Container {
         let parts = committed.root_fs.clone().and_then(|root| root.layers).unwrap_or_default();
         let image = source_image(committed, &reference.to_string())
             .ok_or_else(|| Error::internal("the Docker daemon committed an image without an id"))?;
-        run.ledger().confirm(ticket, &image.id)?;
+        run.ledger().confirm(ticket, &image.id);
         // The content of the image is fixed: the machine is not needed any more.
         self.destroy(run).await?;
         Ok(Box::new(Captured(Candidate { image, parts })))
@@ -119,7 +119,8 @@ impl Machine for Container {
 
     async fn destroy(&self, run: &Run) -> Result<()> {
         remove(&self.state.docker, run, &self.state.name).await?;
-        run.ledger().close_id(MACHINE, &self.state.name, Closed::Deleted)
+        run.ledger().close_id(MACHINE, &self.state.name, Closed::Deleted);
+        Ok(())
     }
 
     async fn keep(&self, _run: &Run, _: &Keep) -> Result<String> {

@@ -70,14 +70,14 @@ pub(crate) async fn launch(run: &Run, docker: &Docker, launch: &Launch<'_>) -> R
     let ticket = run.intend(PLATFORM, MACHINE, None, &name)?;
     let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
     if let Err(error) = docker.create_container(Some(options), body).await {
-        run.ledger().close(ticket, Closed::Refused)?;
+        run.ledger().close(ticket, Closed::Refused);
         return Err(failed(ErrorKind::Build, format!("create a container from {}", source.name), &error));
     }
-    run.ledger().confirm(ticket, &name)?;
+    run.ledger().confirm(ticket, &name);
     if let Err(error) = docker.start_container(&name, None::<StartContainerOptions>).await {
         // If this fails too, the ledger still has the container.
         if remove(docker, run, &name).await.is_ok() {
-            run.ledger().close(ticket, Closed::Deleted)?;
+            run.ledger().close(ticket, Closed::Deleted);
         }
         return Err(not_started(&source.name, &error));
     }

@@ -43,20 +43,31 @@ pub(crate) async fn register(
     .map_err(|error| error.into_kind(ErrorKind::Publish))?;
     let new =
         record(committed).ok_or_else(|| Error::internal("an image was registered without ami-bake's own labels"))?;
-    run.ledger().confirm(ticket, &new.id)?;
+    run.ledger().confirm(ticket, &new.id);
 
-    if let Some(candidate) = candidate {
-        delete(docker, &candidate.id).await?;
-        run.ledger().close_id(IMAGE, &candidate.id, Closed::Deleted)?;
+    run.ledger().close_id(IMAGE, &new.id, Closed::Published);
+    // The image is there: what is left to delete fails no bake. A candidate stays in the ledger, and is tried again.
+    if let Some(candidate) = candidate
+        && delete(docker, &candidate.id).await.is_ok()
+    {
+        run.ledger().close_id(IMAGE, &candidate.id, Closed::Deleted);
     }
+    if let Err(error) = delete_replaced(docker, &new).await {
+        let help = "It is a tested image of the same version without a name: `docker image prune` deletes it.";
+        run.warn(format!("could not delete what {} replaces: {error}", new.name), Some(help.to_owned()));
+    }
+    Ok(new)
+}
+
+/// Deletes older images of the same version.
+async fn delete_replaced(docker: &Docker, new: &ImageRecord) -> Result<()> {
     for old in list(docker).await? {
         let same = old.namespace == new.namespace && old.key == new.key && old.version == new.version;
         if same && old.id != new.id && old.tested.is_some() {
             delete(docker, &old.id).await?;
         }
     }
-    run.ledger().close_id(IMAGE, &new.id, Closed::Published)?;
-    Ok(new)
+    Ok(())
 }
 
 /// Refuses a name that belongs to another image.
@@ -94,15 +105,15 @@ async fn with_container<T, F: Future<Output = Result<T>>>(
     };
     let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
     if let Err(error) = docker.create_container(Some(options), body).await {
-        run.ledger().close(ticket, Closed::Refused)?;
+        run.ledger().close(ticket, Closed::Refused);
         return Err(failed(ErrorKind::Publish, format!("create a container from {image}"), &error));
     }
-    run.ledger().confirm(ticket, &name)?;
+    run.ledger().confirm(ticket, &name);
     let done = work(name.clone()).await;
     let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
     match docker.remove_container(&name, Some(options)).await {
-        Ok(()) => run.ledger().close(ticket, Closed::Deleted)?,
-        Err(error) if is_missing(&error) => run.ledger().close(ticket, Closed::Deleted)?,
+        Ok(()) => run.ledger().close(ticket, Closed::Deleted),
+        Err(error) if is_missing(&error) => run.ledger().close(ticket, Closed::Deleted),
         // The ledger still has it, so that the clean-up at the end of the run retries.
         Err(_) => {}
     }

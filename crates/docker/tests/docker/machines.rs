@@ -7,7 +7,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Exec, Exit};
 use ami_bake_core::ledger::{Entry, IMAGE, MACHINE};
 use ami_bake_core::output::Collect;
-use ami_bake_core::platform::{Platform, Undo};
+use ami_bake_core::platform::{Platform, SweepScope, Undo};
 use ami_bake_testkit::clock::ManualClock;
 use ami_bake_testkit::docker::Engine;
 use ami_bake_testkit::output::FirstOutput;
@@ -182,7 +182,7 @@ async fn what_expired_is_found_and_nothing_else() {
     eventually("the container outlives its lifetime", || running() == "false").await;
     // A container ends after whole seconds, and expires by the run's clock.
     let found = loop {
-        let found = docker.expired(&run).await.unwrap();
+        let found = docker.expired(&run, &SweepScope::default()).await.unwrap().found;
         if found.iter().any(|orphan| orphan.id == machine.id()) {
             break found;
         }

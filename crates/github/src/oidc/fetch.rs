@@ -19,9 +19,11 @@ use crate::runner::Environment;
 
 /// Time limit of a request. The endpoint answers within a second; GitHub's own toolkit waits three minutes for a dead
 /// connection (grafana/shared-workflows#2249).
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(8);
 /// Time limit to connect.
 const CONNECT: Duration = Duration::from_secs(5);
+/// Requests without an answer before the endpoint is given up, 17 s after the first: who waits for it can't know.
+const SILENCES: u32 = 2;
 /// Requests for one token, the first included: with the pauses between some 30 s.
 const ATTEMPTS: u32 = 6;
 /// The first pause; doubled each time, up to [`LONGEST_PAUSE`].
@@ -77,6 +79,12 @@ impl WorkflowTokens {
         Ok(Some(Self { client, address: address.to_owned(), bearer, masker, clock }))
     }
 
+    /// The endpoint by its name.
+    fn host(&self) -> String {
+        let url = reqwest::Url::parse(&self.address).ok();
+        url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "GitHub".to_owned())
+    }
+
     async fn ask(&self, audience: &str) -> Result<String, Refused> {
         // The URL already has a query.
         let request = self.client.get(&self.address).query(&[("audience", audience)]);
@@ -88,7 +96,11 @@ impl WorkflowTokens {
         }
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let token = answer["value"].as_str().filter(|token| !token.is_empty());
-        token.map(str::to_owned).ok_or(Refused { again: false, why: "the response contains no token".to_owned() })
+        token.map(str::to_owned).ok_or(Refused {
+            again: false,
+            silent: false,
+            why: "the response contains no token".to_owned(),
+        })
     }
 }
 
@@ -96,6 +108,7 @@ impl WorkflowTokens {
 impl TokenSource for WorkflowTokens {
     async fn token(&self, audience: &str) -> Result<IdentityToken> {
         let mut pause = PAUSE;
+        let mut silences = 0;
         for attempt in 1.. {
             match self.ask(audience).await {
                 Ok(token) => {
@@ -103,16 +116,24 @@ impl TokenSource for WorkflowTokens {
                     let claims = claims::read(&token);
                     return Ok(IdentityToken { secret: SecretString::from(token), claims });
                 }
-                Err(refused) if !refused.again || attempt >= ATTEMPTS => {
+                Err(refused)
+                    if !refused.again || attempt >= ATTEMPTS || silences + u32::from(refused.silent) >= SILENCES =>
+                {
                     let tries = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
-                    let error =
-                        Error::preflight(format!("cannot get an OIDC token from GitHub{tries}: {}", refused.why));
+                    let error = Error::preflight(format!(
+                        "cannot get an OIDC token from {}{tries}: {}",
+                        self.host(),
+                        refused.why
+                    ));
                     return Err(error.help(
                         "The job needs `permissions: {id-token: write}`. If it has them, check githubstatus.com and run the \
                          job again.",
                     ));
                 }
-                Err(_) => self.clock.sleep(pause).await,
+                Err(refused) => {
+                    silences += u32::from(refused.silent);
+                    self.clock.sleep(pause).await;
+                }
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -123,6 +144,8 @@ impl TokenSource for WorkflowTokens {
 /// Why there is no token, and whether to retry.
 struct Refused {
     again: bool,
+    /// There was no answer in time.
+    silent: bool,
     why: String,
 }
 
@@ -132,14 +155,15 @@ impl Refused {
         let pending = status == StatusCode::FORBIDDEN && body.contains("for job in");
         let again = pending || status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
         let body: String = ami_bake_core::output::sanitize(body).chars().take(EXCERPT).collect();
-        Self { again, why: format!("GitHub answered {status} {body}").trim_end().to_owned() }
+        Self { again, silent: false, why: format!("GitHub answered {status} {body}").trim_end().to_owned() }
     }
 }
 
 impl From<reqwest::Error> for Refused {
     fn from(error: reqwest::Error) -> Self {
-        let why = if error.is_timeout() {
-            "the request timed out".to_owned()
+        let silent = error.is_timeout();
+        let why = if silent {
+            "the endpoint does not answer".to_owned()
         } else {
             // The URL is not secret, but useless to the reader.
             let error = error.without_url();
@@ -151,7 +175,7 @@ impl From<reqwest::Error> for Refused {
             }
             text
         };
-        Self { again: true, why }
+        Self { again: true, silent, why }
     }
 }
 
@@ -243,7 +267,7 @@ mod tests {
         let handle: Arc<dyn Clock> = clock.clone();
         let tokens = WorkflowTokens::within(Duration::from_millis(50), &environment, Arc::default(), handle);
         let error = asked(tokens.unwrap().unwrap(), clock).await.unwrap_err();
-        assert!(error.message().contains("(6 attempts): the request timed out"), "{error}");
+        assert!(error.message().contains("from 127.0.0.1 (2 attempts): the endpoint does not answer"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The first lines, with the result of the run, and the last one, with its ID.
 
 use ami_bake_core::duration::human;
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::report::{Report, Status};
 
 use super::count::count;
@@ -37,6 +38,7 @@ fn ending(report: &Report) -> (&'static str, String) {
     let bad = report.images.len() - good;
     match report.exit_code {
         Some(0) => ("✅", successes(report)),
+        Some(UNCLEAN) => ("⚠️", format!("{}, but not clean", successes(report))),
         Some(130) => ("🚫", "cancelled".to_owned()),
         Some(3) => ("❌", "invalid manifest".to_owned()),
         Some(code) => {

@@ -31,13 +31,13 @@ pub(crate) async fn launch(run: &Run, store: &Store, helper: &Helper, launch: &L
     };
     info.write(folder.path())?;
     drop(lock);
-    run.ledger().confirm(ticket, &id)?;
+    run.ledger().confirm(ticket, &id);
     let spec = spec(store, &stack, launch, folder.path())?;
     let state = Arc::new(SandboxState::new(store.clone(), helper.clone(), stack, info, spec, folder));
     if let Err(error) = state.start().await {
         // If this fails too, the ledger still has the machine.
         if discard(&state).await.is_ok() {
-            run.ledger().close_id(MACHINE, &id, Closed::Deleted)?;
+            run.ledger().close_id(MACHINE, &id, Closed::Deleted);
         }
         return Err(error);
     }

@@ -84,7 +84,8 @@ impl Machine for Sandbox {
 
     async fn destroy(&self, run: &Run) -> Result<()> {
         discard(&self.state).await?;
-        run.ledger().close_id(MACHINE, &self.state.id, Closed::Deleted)
+        run.ledger().close_id(MACHINE, &self.state.id, Closed::Deleted);
+        Ok(())
     }
 
     async fn keep(&self, run: &Run, _: &Keep) -> Result<String> {

@@ -76,7 +76,7 @@ impl LocalFixture {
     pub(crate) async fn register(&self, plan: &ImagePlan, candidate: &Candidate) -> ImageRecord {
         let mut tags = image_tags(plan);
         tags.insert(tags::TESTED.to_owned(), "2026-11-20T12:00:00Z".to_owned());
-        self.local.register(&self.run, candidate, &Registration { plan, tags }).await.unwrap()
+        self.local.register(&self.run, candidate, &Registration { plan, tags, adopt: false }).await.unwrap()
     }
 }
 

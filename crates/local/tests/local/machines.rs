@@ -6,7 +6,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Exec, Exit};
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::MachineSettings;
-use ami_bake_core::platform::{Platform, Undo};
+use ami_bake_core::platform::{Platform, SweepScope, Undo};
 use ami_bake_testkit::output::FirstOutput;
 use ami_bake_testkit::wait::eventually;
 
@@ -178,12 +178,12 @@ async fn a_killed_bake_is_cleaned_up() {
     eventually("the other bake's daemon does not run", || is_running("sleep 47130815")).await;
     let machines = fixture.store().join("machines");
     assert!(
-        fixture.local.expired(&fixture.run).await.unwrap().is_empty(),
+        fixture.local.expired(&fixture.run, &SweepScope::default()).await.unwrap().found.is_empty(),
         "the machine of a running bake is not an orphan"
     );
     other.kill().await.unwrap();
     eventually("the daemon lives on", || !is_running("sleep 47130815")).await;
-    let left = fixture.local.expired(&fixture.run).await.unwrap();
+    let left = fixture.local.expired(&fixture.run, &SweepScope::default()).await.unwrap().found;
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!((left[0].kind.as_str(), left[0].about.as_str()), ("sandbox", "build of shop/web"));
     assert_eq!(std::fs::read_dir(&machines).unwrap().count(), 1);
@@ -215,5 +215,8 @@ async fn a_kept_machine_can_be_entered() {
     shell.stdin.take().unwrap().write_all(b"cat /opt/state; exit 5\n").await.unwrap();
     let output = shell.wait_with_output().await.unwrap();
     assert_eq!((String::from_utf8_lossy(&output.stdout).as_ref(), output.status.code()), ("broken\n", Some(5)));
-    assert!(fixture.local.expired(&fixture.run).await.unwrap().is_empty(), "it is kept for two hours");
+    assert!(
+        fixture.local.expired(&fixture.run, &SweepScope::default()).await.unwrap().found.is_empty(),
+        "it is kept for two hours"
+    );
 }

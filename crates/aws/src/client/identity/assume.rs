@@ -35,36 +35,36 @@ impl AssumeRole {
         Self { sts, role: role.to_owned(), session: identity.session(), region, duration }
     }
 
-    async fn ask(&self, duration: Duration) -> Result<Credentials, Box<Refusal>> {
+    async fn ask(&self, duration: Duration) -> Result<Credentials, Refusal> {
         let request = self.sts.assume_role().role_arn(&self.role).role_session_name(&self.session);
         let answer = request
             .duration_seconds(seconds(duration))
             .send()
             .await
-            .map_err(|error| Box::new(Refusal::Failed(Failure::new("AssumeRole", self.region.as_ref(), &error))))?;
+            .map_err(|error| Refusal::Failed(Box::new(Failure::new("AssumeRole", self.region.as_ref(), &error))))?;
         answer.credentials().and_then(credentials).ok_or_else(|| {
             let error =
                 Error::preflight(format!("assume the role {}: the answer of STS has no credentials", self.role));
-            Box::new(Refusal::Empty(error))
+            Refusal::Empty(error)
         })
     }
 }
 
 /// Why there are no credentials.
 enum Refusal {
-    Failed(Failure),
+    Failed(Box<Failure>),
     Empty(Error),
 }
 
 impl CredentialsSource for AssumeRole {
     async fn get(&self) -> Result<Credentials> {
         let answer = match self.ask(self.duration).await {
-            Err(refusal) if matches!(&*refusal, Refusal::Failed(failure) if decide(failure) == Retry::ShorterSession) => {
+            Err(refusal) if matches!(&refusal, Refusal::Failed(failure) if decide(failure) == Retry::ShorterSession) => {
                 self.ask(SHORTEST).await
             }
             answer => answer,
         };
-        answer.map_err(|refusal| match *refusal {
+        answer.map_err(|refusal| match refusal {
             // What the base credentials lack has been said in full.
             Refusal::Failed(failure) => match failure.explained() {
                 Some(error) => error.clone(),

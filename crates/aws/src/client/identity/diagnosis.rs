@@ -43,6 +43,9 @@ pub(super) fn decide(failure: &Failure) -> Retry {
 /// The refusal of a token, with what the token says, the role, and the trust policy that would accept it.
 pub(super) fn of_token(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Error {
     let doing = format!("assume the role {role} with the workflow's token");
+    if let Some(error) = failure.clock_error(&doing) {
+        return error;
+    }
     let error = Error::preflight(format!("{doing}: {}", why(failure, role, claims, region)));
     let error = match help(failure, role, claims, region) {
         Some(help) => error.help(help),
@@ -114,6 +117,9 @@ fn help(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Opt
 
 /// The refusal of a further role.
 pub(super) fn of_role(failure: &Failure, role: &str, region: &str) -> Error {
+    if let Some(error) = failure.clock_error(&format!("assume the role {role}")) {
+        return error;
+    }
     let account = account_of(role).unwrap_or_default();
     let error = match failure.code() {
         "AccessDenied" | "AccessDeniedException" => {

@@ -1,0 +1,206 @@
+//! What is left when something can't be deleted, or nobody is there any more to delete it.
+
+use std::path::Path;
+
+use ami_bake_testkit::cloud::Cloud;
+use ami_bake_testkit::wait;
+use serde_json::{Value, json};
+
+use crate::action::{is_empty_but_for, job_with_keys};
+use crate::fixture::{Fixture, WEB, binary, finish};
+use crate::fleet::{self, group, template, template_versions};
+use crate::publish::{AWAY, images, web};
+
+const DAY: i64 = 24 * 3600;
+const OTHER: &str = "222222222222";
+const CLEAN_UP: [&str; 4] =
+    ["ec2:DeregisterImage", "ec2:TerminateInstances", "ec2:DeleteSecurityGroup", "ec2:DeleteKeyPair"];
+
+/// Kills a bake, and its ledger with it, as a lost runner does.
+fn lose(fixture: &Fixture, mut child: std::process::Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_dir_all(fixture.path("state")).unwrap();
+}
+
+/// Waits until so many calls of an action that look like this wait for their answer.
+fn until_held(fixture: &Fixture, action: &str, times: usize, like: impl Fn(&Value) -> bool) {
+    wait::until_true(action, || {
+        let calls = fixture.cloud.calls_of(action).into_iter();
+        calls.filter(|call| call["status"].is_null() && like(call)).count() == times
+    });
+}
+
+#[test]
+fn a_refused_clean_up_fails_no_bake_and_is_not_repeated() {
+    let fixture = web("{regions: [eu-west-1]}");
+    fixture.cloud.deny(&CLEAN_UP);
+    let bake = fixture.bake().exits(9).says("left behind").says("ec2:DeregisterImage").says("ami-bake sweep");
+    assert!(bake.stderr.contains("not clean") || bake.stdout.contains("not clean"), "{}", bake.stderr);
+    let report = fixture.report();
+    assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&json!(9), &json!("baked")), "{report:#}");
+    assert_eq!(images(&fixture, AWAY).len(), 1, "it is published all the same");
+    // The machine's own end, the run's end, and no ninety seconds of the same.
+    for action in ["DeregisterImage", "DeleteKeyPair"] {
+        assert!(fixture.cloud.count(action) <= 2, "{action}: {:?}", fixture.cloud.actions());
+    }
+    fixture.run(&["sweep", "--yes"]).exits(9);
+    fixture.cloud.deny(&[]);
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
+}
+
+#[test]
+fn the_action_warns_of_what_is_left_and_its_post_step_tries_again() {
+    let cloud = Cloud::start(Path::new(binary()));
+    let job = job_with_keys(&cloud, &format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n"));
+    cloud.deny(&CLEAN_UP);
+    let main = job.main(binary(), &[]).exits(0);
+    assert_eq!((main.output("clean"), main.output("tested")), ("false", "true"));
+    assert!(main.annotations("warning").iter().any(|text| text.starts_with("not clean: ")), "{:?}", main.step);
+    cloud.deny(&[]);
+    let post = job.post(binary(), &[], &main).exits(0);
+    assert!(post.step.text().contains("Cleaned up\n"), "{}", post.step.text());
+    is_empty_but_for(&cloud, 1);
+    // The next one reuses the image and has nothing to delete.
+    assert_eq!(job.main(binary(), &[("on-unclean", "fail")]).exits(0).output("clean"), "true");
+    cloud.deny(&CLEAN_UP);
+    job.main(binary(), &[("on-unclean", "fail"), ("force", "true")]).exits(9);
+}
+
+#[test]
+fn refused_tags_are_a_failed_publication_and_leave_nothing() {
+    let fixture = web("{}");
+    fixture.cloud.deny(&["ec2:CreateTags"]);
+    fixture.bake().exits(7).says("ec2:CreateTags");
+    fixture.cloud.deny(&["ec2:DeleteTags"]);
+    fixture.bake().exits(7).says("ec2:DeleteTags");
+    fixture.holds_only(&[]);
+}
+
+#[test]
+fn credentials_that_end_after_the_build_are_not_nothing_built() {
+    let fixture = web("{}");
+    let ended = json!({"code": "RequestExpired", "message": "Request has expired.", "http": 400});
+    let actions = ["StopInstances", "TerminateInstances", "Delete*", "ModifyNetworkInterfaceAttribute"];
+    fixture.cloud.fault(&json!({"kind": "error", "action": actions, "times": null, "error": ended}));
+    fixture.bake().exits(5).says("the AWS credentials have expired").says("left behind");
+    fixture.cloud.forgive();
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    fixture.holds_only(&[]);
+}
+
+#[test]
+fn three_bakes_of_one_version_at_once_are_one_image() {
+    let fixture = web("{}");
+    fixture
+        .cloud
+        .fault(&json!({"kind": "hold-answer", "action": "RegisterImage", "match": {"name": "shop/web/1.0.0"}}));
+    let bakes: Vec<_> = (0..3).map(|_| fixture.command(&["bake"]).spawn().unwrap()).collect();
+    until_held(&fixture, "RegisterImage", 3, |call| call["parameters"]["Name"] == "shop/web/1.0.0");
+    fixture.cloud.forgive();
+    let ended: Vec<_> = bakes.into_iter().map(|bake| finish(bake).exits(0)).collect();
+    let adopted = ended.iter().filter(|bake| bake.stderr.contains("was registered by another run meanwhile")).count();
+    assert_eq!(adopted, 2);
+    fixture.holds_only(&["shop/web/1.0.0"]);
+}
+
+#[test]
+fn age_is_judged_by_the_clouds_clock() {
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: echo begun > /opt/begun; sleep 3600\n"));
+    // This machine is a day ahead: by its own clock everything that it creates would have expired.
+    fixture.cloud.set_date(-DAY);
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    fixture.until_file("/opt/begun");
+    // As from another machine, which has no ledger of it.
+    let sweep = || {
+        let mut command = fixture.command(&["sweep", "--yes"]);
+        command.env("XDG_STATE_HOME", fixture.path("elsewhere"));
+        finish(command.spawn().unwrap()).exits(0)
+    };
+    sweep().says("Nothing to delete").says("ahead of AWS");
+    let machine = &fixture.cloud.leaks()["123456789012/us-east-1"]["instances"][0];
+    let expires: jiff::Timestamp = machine["tags"]["ami-bake:expires"].as_str().unwrap().parse().unwrap();
+    assert!(expires < jiff::Timestamp::now(), "{machine:#}");
+    lose(&fixture, child);
+    fixture.cloud.set_date(2 * DAY);
+    sweep();
+    fixture.holds_only(&[]);
+}
+
+#[test]
+fn sweep_looks_wherever_the_manifest_publishes_and_completes_what_was_cut_off() {
+    let fixture = web(&format!(
+        "{{regions: [eu-west-1], targets: [{{role: 'arn:aws:iam::{OTHER}:role/bake', regions: [eu-west-1]}}]}}"
+    ));
+    fixture.cloud.fault(&json!({"kind": "hold", "action": "CopySnapshot", "match": {"account": OTHER}}));
+    fixture.cloud.fault(&json!({"kind": "hold-answer", "action": "RegisterImage", "region": "eu-west-1"}));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    until_held(&fixture, "RegisterImage", 1, |call| call["region"] == "eu-west-1");
+    lose(&fixture, child);
+    // EC2 registers it in eu-west-1 although nobody waits for the answer: its snapshot still expires.
+    fixture.cloud.forgive();
+    wait::until_true("the image is not there", || images(&fixture, AWAY).len() == 1);
+    let there = |place: &str| fixture.cloud.leaks()[place]["snapshots"].as_array().map_or(0, Vec::len);
+    fixture.cloud.set_date(2 * DAY);
+    fixture.run(&["sweep", "--region", "us-east-1", "--yes"]).exits(0);
+    assert_eq!((there(AWAY), there(&format!("{OTHER}/eu-west-1"))), (1, 1), "only where it was told to look");
+    let sweep = fixture.run(&["sweep", "--yes"]).exits(0);
+    assert!(sweep.stdout.contains("eu-west-1 of 222222222222"), "{}", sweep.stdout);
+    assert!(sweep.stdout.contains("kept: it belongs to the published image"), "{}", sweep.stdout);
+    assert_eq!((there(AWAY), there(&format!("{OTHER}/eu-west-1"))), (1, 0));
+    let snapshot: Value = fixture.cloud.leaks()[AWAY]["snapshots"][0].clone();
+    assert!(snapshot["tags"]["ami-bake:expires"].is_null(), "{snapshot:#}");
+    assert_eq!(snapshot["tags"]["ami-bake:version"], "1.0.0");
+    fixture.run(&["sweep", "--yes"]).exits(0).says("Nothing to delete");
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
+}
+
+#[test]
+fn sweep_finds_the_template_version_of_a_killed_deployment() {
+    let fixture = Fixture::new(&fleet::manifest("[{launch-template: web, auto-scaling-group: web}]"));
+    let web = template(&fixture, "web", "");
+    group(&fixture, "web", &web, "1", "");
+    fixture.cloud.fault(&json!({"kind": "hold-answer", "action": "CreateLaunchTemplateVersion"}));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    until_held(&fixture, "CreateLaunchTemplateVersion", 1, |_| true);
+    lose(&fixture, child);
+    fixture.cloud.forgive();
+    wait::until_true("the version is not there", || template_versions(&fixture, &web).0.len() == 2);
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    assert_eq!(template_versions(&fixture, &web).0.len(), 2, "a deployment may still be at it");
+    fixture.cloud.set_date(2 * DAY);
+    let sweep = fixture.run(&["sweep", "--yes"]).exits(0);
+    assert!(sweep.stdout.contains("launch-template-version"), "{}", sweep.stdout);
+    assert_eq!(template_versions(&fixture, &web).0, ["1"]);
+    // One that came to work stays.
+    fixture.bake().exits(0);
+    fixture.cloud.set_date(4 * DAY);
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    assert_eq!(template_versions(&fixture, &web).0.len(), 2);
+    fixture.holds_only(&["shop/web/1.0.0"]);
+}
+
+#[test]
+fn a_clock_that_is_off_is_reported_with_the_difference() {
+    let fixture = web("{}");
+    fixture.cloud.set_date(-DAY);
+    // One region each, so that all are asked at once: the SDK signs anew with the time of AWS, and gives up after 8 tries.
+    let plans = [
+        ("us-east-1", "RequestTimeTooSkewed"),
+        ("us-east-2", "SignatureDoesNotMatch"),
+        ("us-west-2", "InvalidSignatureException"),
+        ("eu-west-1", "AuthFailure"),
+        ("eu-central-1", "RequestExpired"),
+    ]
+    .map(|(region, code)| {
+        let error = json!({"code": code, "message": "Signature expired", "http": 403});
+        let rule =
+            json!({"kind": "error", "action": "DescribeImages", "region": region, "times": null, "error": error});
+        fixture.cloud.fault(&rule);
+        fixture.command(&["plan", "--region", region]).spawn().unwrap()
+    });
+    for plan in plans {
+        finish(plan).exits(4).says("the clock of this machine is 24h ahead of AWS").says("timedatectl");
+    }
+}
