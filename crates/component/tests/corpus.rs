@@ -34,7 +34,7 @@ fn validated(path: &Path) -> Vec<Diagnostic> {
 }
 
 #[test]
-fn all_documents_are_judged() {
+fn all_documents_are_validated() {
     let Some(corpus) = corpus() else { return };
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(corpus.join("components")).unwrap().map(|entry| entry.unwrap().path()).collect();

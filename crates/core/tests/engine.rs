@@ -45,7 +45,7 @@ impl Fixture {
         engine::bake(&self.run, &self.context(images), options).await
     }
 
-    fn told(&mut self) -> Vec<Envelope> {
+    fn reported(&mut self) -> Vec<Envelope> {
         std::iter::from_fn(|| self.events.try_recv()).collect()
     }
 
@@ -73,12 +73,12 @@ async fn a_bake_ends_with_one_tested_image_and_nothing_else() {
 
 /// The image can't be launched at once after the machine is gone; it is one stage all the same.
 #[tokio::test]
-async fn every_stage_is_told_once() {
+async fn every_stage_is_reported_once() {
     let mut fixture = Fixture::new();
     assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
     let mut begun = Vec::new();
     let mut open = Vec::new();
-    for told in fixture.told() {
+    for told in fixture.reported() {
         match told.event {
             Event::StageStarted { stage } => {
                 begun.push(stage.as_str());
@@ -111,7 +111,7 @@ async fn older_versions_go_once_the_new_one_is_there() {
     let at = |begin: &str| calls.iter().position(|call| call.starts_with(begin)).unwrap();
     assert!(at("register web 0.1.2") < at("delete "), "{calls:?}");
     let retired: Vec<_> = fixture
-        .told()
+        .reported()
         .into_iter()
         .filter_map(|told| match told.event {
             Event::Retired { image } => Some((told.image, image.version.to_string())),
@@ -124,7 +124,7 @@ async fn older_versions_go_once_the_new_one_is_there() {
         fixture.fake.state.lock().unwrap().images.values().find(|image| image.version.patch == 1).unwrap().id.clone();
     fixture.fake.fail(&format!("delete {doomed}"), Error::new(ami_bake_core::ErrorKind::Publish, "not today"));
     assert_eq!(fixture.bake(&web("four")).await, 0);
-    assert!(fixture.told().iter().any(
+    assert!(fixture.reported().iter().any(
         |told| matches!(&told.event, Event::Warning { message, .. } if message.contains("could not delete web 0.1.1"))
     ));
 }
@@ -134,10 +134,10 @@ async fn an_unchanged_manifest_starts_no_machine() {
     let mut fixture = Fixture::new();
     assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
     let before = fixture.fake.calls().len();
-    fixture.told();
+    fixture.reported();
     assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, 0);
     assert_eq!(fixture.fake.calls()[before..], ["find-source", "images", "close"]);
-    let told = fixture.told();
+    let told = fixture.reported();
     assert!(told.iter().any(|told| matches!(&told.event, Event::Planned { decision: Decision::Reuse { .. }, .. })));
 }
 
@@ -176,7 +176,7 @@ async fn one_failure_stops_only_what_is_built_on_it() {
     assert_eq!(fixture.versions(), ["shop/other/0.1.0"]);
     fixture.nothing_is_left();
     let skipped: Vec<_> = fixture
-        .told()
+        .reported()
         .into_iter()
         .filter_map(|told| match told.event {
             Event::ImageFinished { skipped: true, failure: Some(failure), .. } => Some((told.image, failure.message)),
@@ -351,13 +351,13 @@ async fn until_validate_creates_no_image() {
 }
 
 #[tokio::test]
-async fn a_kept_machine_stays_and_is_told() {
+async fn a_kept_machine_stays_and_is_reported() {
     let mut fixture = Fixture::new();
     let mut web = PlainImage::new("web");
     web.build = vec![step("break", "fail")];
     let options = Options { keep_on_failure: Some(std::path::PathBuf::from("keys").into()), ..Options::default() };
     assert_eq!(fixture.bake_with(&[web], &options).await, 5);
-    assert!(fixture.told().iter().any(|told| matches!(&told.event, Event::Kept { .. })));
+    assert!(fixture.reported().iter().any(|told| matches!(&told.event, Event::Kept { .. })));
     assert_eq!(fixture.fake.state.lock().unwrap().machines.len(), 1);
 
     let fixture = Fixture::new();
@@ -386,7 +386,7 @@ async fn no_event_holds_a_declared_secret() {
     let mut web = PlainImage::new("web");
     web.build = vec![step("log in as hunter22", "fail")];
     assert_eq!(fixture.bake(&[web]).await, 5);
-    let told = fixture.told();
+    let told = fixture.reported();
     let stages = told.iter().filter(|told| matches!(told.event, Event::StageStarted { .. })).count();
     assert_eq!(stages, 4, "a secret that is a word of the record does not tear it apart");
     let told = serde_json::to_string(&told).unwrap();
@@ -409,7 +409,7 @@ async fn deployments_go_one_after_the_other_and_stop_nobody_else() {
     assert_eq!(deployed.iter().filter(|call| call.contains("base")).count(), 1, "{deployed:?}");
     let of_web: Vec<_> = deployed.iter().filter(|call| call.contains("web")).collect();
     assert_eq!(of_web, ["deploy web one", "deploy web two"]);
-    let report = Report::replay(&fixture.told());
+    let report = Report::replay(&fixture.reported());
     let base = report.image(&ImageKey::new("base")).unwrap();
     let outcomes: Vec<_> = base.deployed.iter().map(|rollout| rollout.outcome).collect();
     assert_eq!(outcomes, [RolloutOutcome::RolledBack, RolloutOutcome::Skipped]);

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_architecture_is_told_where_there_are_several() {
+    fn the_architecture_is_reported_where_there_are_several() {
         let packages =
             parse("zlib\t1.3\tx86_64\nlibc6\t2.36\tamd64\nlibc6\t2.36\ti386\nkernel\t6.2\tx\nkernel\t6.1\tx\n\n");
         let texts: Vec<String> =

@@ -56,7 +56,7 @@ fn a_good_document_has_no_findings() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_lines_all_in_one_go() {
+fn mistakes_are_reported_with_their_lines_all_in_one_go() {
     says(
         &build(
             r#"
@@ -157,7 +157,7 @@ fn what_does_not_run_here_is_refused_by_name_and_line() {
 }
 
 #[test]
-fn references_to_nothing_are_told() {
+fn references_to_nothing_are_reported() {
     let document = r#"
 schemaVersion: 1.0
 parameters: [{Version: {type: string, default: "1"}}]
@@ -192,7 +192,7 @@ phases:
 }
 
 #[test]
-fn a_use_that_does_not_fit_is_told_at_the_step() {
+fn a_use_that_does_not_fit_is_reported_at_the_step() {
     let document = "schemaVersion: 1.0\nparameters: [{Version: {type: string}}, {Other: {type: string, default: x}}]\nphases: [{name: verify, steps: []}, {name: build, steps: [{name: A, action: Reboot}]}]\n";
     let phases = "    build:\n      - component: web.yml\n        with: {Versoin: \"17\"}\n    validate:\n      - component: web.yml\n        with: {Version: \"17\"}\n";
     let shown = checked(document, phases);

@@ -4,7 +4,7 @@ use crate::check::says;
 use crate::fixture::{Fixture, build};
 
 #[test]
-fn wrong_forms_are_told_with_what_was_meant() {
+fn wrong_forms_are_reported_with_what_was_meant() {
     says("schemaVersion: 1.0\nphases: []\n", &["the document has no phases", "at least one of `build`"]);
     says(
         "schemaVersion: 1.0\nphases: {build: []}\n",
@@ -88,7 +88,7 @@ fn wrong_forms_are_told_with_what_was_meant() {
 }
 
 #[test]
-fn a_reference_without_quotes_is_told_once() {
+fn a_reference_without_quotes_is_reported_once() {
     let document = "schemaVersion: 1.0\nparameters: [{Dir: {type: string, default: /opt}}]\nphases:\n  - name: build\n    steps:\n      - name: A\n        action: CreateFolder\n        inputs:\n          - path: {{ Dir }}\n";
     says(
         document,

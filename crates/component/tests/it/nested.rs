@@ -56,7 +56,7 @@ async fn phases_run_in_the_documents_order_with_the_callers_values() {
 const STORED: &str = "arn:aws:imagebuilder:us-east-1:111122223333:component/inner/1.0.0";
 
 #[tokio::test]
-async fn documents_of_image_builder_are_judged_before_a_machine_and_run_on_it() {
+async fn documents_of_image_builder_are_validated_before_a_machine_and_run_on_it() {
     let mut fixture = Fixture::new().await;
     let call = |more: &str| {
         let inputs = format!(

@@ -33,7 +33,7 @@ async fn output_of_any_kind_is_output() {
 }
 
 #[tokio::test]
-async fn a_script_that_ends_badly_is_told_as_it_ended() {
+async fn a_script_that_ends_badly_is_reported_as_it_ended() {
     let mut fixture = Fixture::new().await;
     let one = |command: &str| format!("- {{name: A, action: ExecuteBash, inputs: {{commands: ['{command}']}}}}");
     for (command, expected) in [

@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_are_told_as_changes() {
+    fn packages_are_reported_as_changes() {
         let mut image = ImageReport::new(ImageKey::new("base"));
         let nginx = Package { name: "nginx".into(), version: "1".into() };
         image.apply(&Event::Packages { before: vec![], after: vec![nginx.clone()] }, Duration::ZERO);

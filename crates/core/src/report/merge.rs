@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_job_that_baked_an_image_tells_of_it_and_times_are_of_one_clock() {
+    fn the_job_that_baked_an_image_reports_it_and_times_are_of_one_clock() {
         let later = report(110, Some(0), &[("base", Status::Reused), ("web", Status::Baked)]);
         let first = report(100, Some(0), &[("base", Status::Baked)]);
         let all = merge(vec![later, first]).unwrap();

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pull_request_tells_its_number_head_and_labels() {
+    fn a_pull_request_has_its_number_head_and_labels() {
         let event = json!({"pull_request": {
             "number": 7, "head": {"sha": "1a2b3c4d", "repo": {"full_name": "Shop/images"}}, "labels": [{"name": "bump:minor"}],
         }});

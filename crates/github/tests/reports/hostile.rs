@@ -61,8 +61,8 @@ fn poisoned(good: &Report, text: &str) -> Report {
     serde_json::from_value(value).unwrap()
 }
 
-/// Judges a document as GitHub would read it: lines outside of fences hold nothing but this program's own structure.
-fn judge(document: &str, allowed_comments: &[&str]) {
+/// Validates a document as GitHub would read it: lines outside of fences hold nothing but this program's own structure.
+fn validate(document: &str, allowed_comments: &[&str]) {
     const TAGS: [&str; 13] =
         ["b", "/b", "code", "/code", "details", "/details", "summary", "/summary", "br", "sub", "/sub", "!--", "table"];
     let mut fence: Option<String> = None;
@@ -111,15 +111,15 @@ fn no_text_is_more_than_text() {
                 image.installed = std::sync::Arc::new([(format!("{text}2"), text.to_owned())].into());
             }
             let context = Context { previous: Some(&previous), run_url: Some(text), ..Context::new(&masker) };
-            judge(&summary::render(&now, &context), &[]);
+            validate(&summary::render(&now, &context), &[]);
             let comment = comment::render(&now, &context, "bake/build/shop");
             let marker = "<!-- ami-bake: bake/build/shop -->";
             assert_eq!(comment.matches(marker).count(), 1, "{text}");
-            judge(&comment, &[marker]);
+            validate(&comment, &[marker]);
             let notes = release::merged("", "shop", &release::render(&now, &context));
             let (begin, end) = ("<!-- ami-bake:begin shop -->", "<!-- ami-bake:end shop -->");
             assert!(notes.matches(begin).count() == 1 && notes.matches(end).count() == 1, "{text}");
-            judge(&notes, &[begin, end]);
+            validate(&notes, &[begin, end]);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec};
@@ -136,10 +137,16 @@ pub(crate) fn small_root(at: &Path) {
     }
 }
 
-/// True while a process runs with this text in its command line.
+/// A command that sleeps for as long as no other command of any test does.
+pub(crate) fn long_sleep() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("sleep 47{:07}{:03}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// True while a process runs with this command line.
 pub(crate) fn is_running(text: &str) -> bool {
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).replace('\0', " ").contains(text)
+        String::from_utf8_lossy(&line).replace('\0', " ").trim_end() == text
     })
 }

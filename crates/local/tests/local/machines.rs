@@ -10,7 +10,7 @@ use ami_bake_core::platform::{Platform, SweepScope, Undo};
 use ami_bake_testkit::output::FirstOutput;
 use ami_bake_testkit::wait::eventually;
 
-use crate::fixture::{LocalFixture, is_running, sh};
+use crate::fixture::{LocalFixture, is_running, long_sleep, sh};
 
 #[tokio::test]
 async fn credentials_of_this_system_are_not_visible() {
@@ -58,7 +58,7 @@ async fn a_lost_sandbox_is_not_an_exit_status() {
 }
 
 #[tokio::test]
-async fn exits_are_told_apart() {
+async fn exits_are_distinguished() {
     let fixture = LocalFixture::new();
     let source = fixture.source("host").await;
     let (machine, inside) = fixture.launch(&source).await;
@@ -67,22 +67,25 @@ async fn exits_are_told_apart() {
     assert_eq!(ran("kill -KILL $$").await, Exit::Signal("KILL".to_owned()));
     assert_eq!(ran("kill -SEGV $$").await, Exit::Signal("SEGV".to_owned()));
     // A daemon that keeps the output open is no reason to wait, and lives on.
-    assert_eq!(ran("setsid sleep 47120815 & exit 0").await, Exit::Status(0));
-    eventually("the daemon does not run", || is_running("sleep 47120815")).await;
+    let (daemon, late, dropped) = (long_sleep(), long_sleep(), long_sleep());
+    assert_eq!(ran(&format!("setsid {daemon} & exit 0")).await, Exit::Status(0));
+    eventually("the daemon does not run", || is_running(&daemon)).await;
     // What runs out of time is killed with what hid in a session of its own.
     let limit = Duration::from_millis(300);
-    let slow = Exec::new("(setsid sleep 47120816 &) ; sleep 47120816").timeout(limit);
+    let slow = format!("(setsid {late} &) ; {late}");
+    let slow = Exec::new(&slow).timeout(limit);
     assert_eq!(inside.exec(slow, &mut Collect::default()).await.unwrap(), Exit::TimedOut(limit));
-    assert!(!is_running("sleep 47120816") && is_running("sleep 47120815"));
+    assert!(!is_running(&late) && is_running(&daemon));
     // A command that nobody waits for any more ends.
     let (mut output, begun) = FirstOutput::new();
+    let command = format!("echo begun; {dropped}");
     tokio::select! {
-        exit = inside.exec(Exec::new("echo begun; sleep 47120817"), &mut output) => panic!("{exit:?}"),
+        exit = inside.exec(Exec::new(&command), &mut output) => panic!("{exit:?}"),
         begun = begun => begun.unwrap(),
     }
-    eventually("the dropped command lives on", || !is_running("sleep 47120817")).await;
+    eventually("the dropped command lives on", || !is_running(&dropped)).await;
     machine.destroy(&fixture.run).await.unwrap();
-    assert!(!is_running("sleep 47120815"));
+    assert!(!is_running(&daemon));
 }
 
 #[tokio::test]
@@ -162,27 +165,30 @@ async fn a_bake_to_kill() {
     fixture.local = ami_bake_local::Local::new(&store, crate::fixture::PROGRAM.into()).unwrap();
     let source = fixture.source("host").await;
     let (_machine, inside) = fixture.launch(&source).await;
-    sh(inside.as_ref(), "setsid sleep 47130815 >/dev/null 2>&1 &").await;
+    let daemon = std::env::var("DAEMON").unwrap();
+    sh(inside.as_ref(), &format!("setsid {daemon} >/dev/null 2>&1 &")).await;
     std::future::pending::<()>().await;
 }
 
 #[tokio::test]
 async fn a_killed_bake_is_cleaned_up() {
     let fixture = LocalFixture::new();
+    let daemon = long_sleep();
     let mut other = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "machines::a_bake_to_kill", "--ignored"])
         .env("BAKE_TO_KILL", fixture.store())
+        .env("DAEMON", &daemon)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    eventually("the other bake's daemon does not run", || is_running("sleep 47130815")).await;
+    eventually("the other bake's daemon does not run", || is_running(&daemon)).await;
     let machines = fixture.store().join("machines");
     assert!(
         fixture.local.expired(&fixture.run, &SweepScope::default()).await.unwrap().found.is_empty(),
         "the machine of a running bake is not an orphan"
     );
     other.kill().await.unwrap();
-    eventually("the daemon lives on", || !is_running("sleep 47130815")).await;
+    eventually("the daemon lives on", || !is_running(&daemon)).await;
     let left = fixture.local.expired(&fixture.run, &SweepScope::default()).await.unwrap().found;
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!((left[0].kind.as_str(), left[0].about.as_str()), ("sandbox", "build of shop/web"));

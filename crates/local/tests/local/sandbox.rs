@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use ami_bake_local::sandbox::{Bind, COMMAND, Network, Spec};
 use ami_bake_testkit::wait::eventually;
 
-use crate::fixture::{PROGRAM, is_running};
+use crate::fixture::{PROGRAM, is_running, long_sleep};
 
 fn spec(folder: &Path, script: &str) -> Spec {
     Spec {
@@ -143,23 +143,28 @@ fn what_fails_is_named() {
     assert!(said.contains("/no/layer"), "{said}");
 }
 
-/// A sandbox with a daemon in a session of its own, which is running when this returns.
-async fn with_daemon(folder: &Path, mark: &str, change: impl FnOnce(&mut Spec)) -> Child {
-    let script = format!("trap 'exit 3' TERM; setsid sleep {mark} & sleep {mark} & wait");
-    let mut spec = spec(folder, &script);
+/// A sandbox with a daemon in a session of its own, which runs for as long as `sleep` says.
+fn daemon(folder: &Path, sleep: &str, change: impl FnOnce(&mut Spec)) -> Child {
+    let mut spec = spec(folder, &format!("trap 'exit 3' TERM; setsid {sleep} & {sleep} & wait"));
     change(&mut spec);
-    let child = command(folder, &spec).stdin(Stdio::piped()).spawn().unwrap();
-    eventually("the daemon does not run", || is_running(&format!("sleep {mark}"))).await;
-    child
+    command(folder, &spec).stdin(Stdio::piped()).spawn().unwrap()
+}
+
+/// One whose daemon is running when this returns, and how to find it.
+async fn running_daemon(folder: &Path, change: impl FnOnce(&mut Spec)) -> (Child, String) {
+    let sleep = long_sleep();
+    let child = daemon(folder, &sleep, change);
+    eventually("the daemon does not run", || is_running(&sleep)).await;
+    (child, sleep)
 }
 
 #[tokio::test]
 async fn a_killed_holder_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut holder = with_daemon(folder.path(), "47110815", |_| {}).await;
+    let (mut holder, daemon) = running_daemon(folder.path(), |_| {}).await;
     holder.kill().unwrap();
     holder.wait().unwrap();
-    eventually("a process lives on", || !is_running("sleep 47110815")).await;
+    eventually("a process lives on", || !is_running(&daemon)).await;
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(folder.path().to_str().unwrap()), "no mount is left");
 }
@@ -167,25 +172,26 @@ async fn a_killed_holder_leaves_nothing() {
 #[tokio::test]
 async fn sigterm_goes_to_the_program() {
     let folder = tempfile::tempdir().unwrap();
-    let mut holder = with_daemon(folder.path(), "47110816", |_| {}).await;
+    let (mut holder, daemon) = running_daemon(folder.path(), |_| {}).await;
     let pid = rustix::process::Pid::from_child(&holder);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(holder.wait().unwrap().code(), Some(3));
-    assert!(!is_running("sleep 47110816"), "the daemon goes with init");
+    assert!(!is_running(&daemon), "the daemon goes with init");
 }
 
 #[tokio::test]
 async fn the_lifeline_ends_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut holder = with_daemon(folder.path(), "47110817", |spec| spec.lifeline = true).await;
+    let (mut holder, daemon) = running_daemon(folder.path(), |spec| spec.lifeline = true).await;
     drop(holder.stdin.take());
     assert_eq!(holder.wait().unwrap().code(), Some(128 + 9));
-    assert!(!is_running("sleep 47110817"));
+    assert!(!is_running(&daemon));
 }
 
 #[tokio::test]
 async fn a_lifetime_ends_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut holder = with_daemon(folder.path(), "47110818", |spec| spec.lifetime = Some(1)).await;
+    // Whether its daemon began before makes no difference.
+    let mut holder = daemon(folder.path(), "sleep 3600", |spec| spec.lifetime = Some(1));
     assert_eq!(holder.wait().unwrap().code(), Some(128 + 9));
 }

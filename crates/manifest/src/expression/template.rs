@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn all_errors_of_a_text_are_told() {
+    fn all_errors_of_a_text_are_reported() {
         let errors = Template::parse("${{ a b }} ${{ 'x }}").unwrap_err();
         assert_eq!(errors.len(), 2);
         assert_eq!(errors[0].range, 6..8);

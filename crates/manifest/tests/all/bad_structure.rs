@@ -24,7 +24,7 @@ images:
 }
 
 #[test]
-fn a_mistyped_key_is_told_once_and_nothing_that_follows_from_it() {
+fn a_mistyped_key_is_reported_once_and_nothing_that_follows_from_it() {
     refused(
         r##"format: 1
 name: shop

@@ -152,7 +152,7 @@ fn local_sources_that_are_no_root_file_system_are_refused() {
     let mut tar = std::process::Command::new("tar");
     tar.arg("-cf").arg(path("root.tar")).arg("-C").arg(path("whole")).arg(".");
     assert!(tar.status().unwrap().success());
-    let judge = |name: &str| {
+    let findings = |name: &str| {
         let manifest = format!(
             "format: 1\nname: shop\nplatform: local\nimages:\n  web:\n    source: {{local: {name}}}\n    build: [{{run: a}}]\n"
         );
@@ -167,10 +167,10 @@ fn local_sources_that_are_no_root_file_system_are_refused() {
         ("root.tar.xz", "is compressed with xz, which is not supported"),
         ("nowhere", "`nowhere` not found"),
     ] {
-        assert!(judge(name).contains(why), "{name}: {}", judge(name));
+        assert!(findings(name).contains(why), "{name}: {}", findings(name));
     }
     for name in ["whole", "root.tar", "root.tar.gz"] {
-        assert_eq!(judge(name), "", "{name}");
+        assert_eq!(findings(name), "", "{name}");
     }
 }
 

@@ -103,12 +103,19 @@ async fn a_timeout_kills_everything_that_the_command_started() {
         "trap '' TERM; echo begun; sleep {mark} & setsid sleep {mark} & env -i setsid sleep {mark} & \
          (setsid sh -c 'trap \"\" TERM; sleep {mark}; sleep {mark}' &) ; sleep {mark}; wait"
     );
-    let mut output = Collect::default();
-    let limit = Duration::from_secs(3);
-    let exit = ssh.exec(Exec::new(&command).timeout(limit), &mut output).await.unwrap();
-    assert_eq!(exit, Exit::TimedOut(limit));
+    let mut limit = Duration::from_secs(1);
+    let output = loop {
+        let mut output = Collect::default();
+        let exit = ssh.exec(Exec::new(&command).timeout(limit), &mut output).await.unwrap();
+        assert_eq!(exit, Exit::TimedOut(limit));
+        assert_eq!(output.stderr_text(), "");
+        if !output.stdout.is_empty() {
+            break output;
+        }
+        // This machine is busy: what did not begin within the limit can't be left behind.
+        limit *= 2;
+    };
     assert_eq!(output.stdout_text(), "begun\n");
-    assert_eq!(output.stderr_text(), "");
     assert_eq!(running(&mark), 0, "a process survived");
     assert_eq!(run(&ssh, "echo alive").await.1.stdout_text(), "alive\n");
 }
@@ -117,11 +124,17 @@ async fn a_timeout_kills_everything_that_the_command_started() {
 async fn a_flood_of_output_does_not_outrun_the_time_limit() {
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;
-    let limit = Duration::from_secs(2);
-    let mut check = Flood(0);
-    let exit = ssh.exec(Exec::new("exec cat /dev/zero").timeout(limit), &mut check).await.unwrap();
-    assert_eq!(exit, Exit::TimedOut(limit));
-    assert!(check.0 > 1 << 20);
+    let mut limit = Duration::from_secs(1);
+    loop {
+        let mut check = Flood(0);
+        let exit = ssh.exec(Exec::new("exec cat /dev/zero").timeout(limit), &mut check).await.unwrap();
+        assert_eq!(exit, Exit::TimedOut(limit));
+        if check.0 > 1 << 20 {
+            break;
+        }
+        // This machine is busy: it was no flood.
+        limit *= 2;
+    }
 }
 
 struct Flood(usize);

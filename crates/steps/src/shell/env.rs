@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_judged() {
+    fn names_are_validated() {
         for good in ["A", "_x1", "DEBIAN_FRONTEND"] {
             assert!(check_name(good).is_ok(), "{good}");
         }

@@ -99,7 +99,7 @@ async fn roles_data_bags_environments_and_attributes_reach_the_recipes() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_told() {
+async fn what_goes_wrong_is_reported() {
     let (fixture, folder) = fixture().await;
     install(&fixture, "/usr/local/bin/chef-solo").await;
     let mut unlicensed = chef(folder.path(), "recipe[web]");

@@ -137,7 +137,7 @@ async fn what_is_wrong_is_said_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_failure_on_the_machine_is_told() {
+async fn a_failure_on_the_machine_is_reported() {
     let fixture = Fixture::new();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "1").unwrap();

@@ -10,7 +10,7 @@ use ami_bake_testkit::shell::HostShell;
 use crate::fixture::{Fixture, whole};
 
 /// Every progress sentence and warning so far.
-fn told(fixture: &mut Fixture) -> (Vec<String>, Vec<String>) {
+fn reported(fixture: &mut Fixture) -> (Vec<String>, Vec<String>) {
     let (mut progress, mut warnings) = (Vec::new(), Vec::new());
     while let Some(envelope) = fixture.events.try_recv() {
         match envelope.event {
@@ -79,7 +79,7 @@ async fn the_scan_finds_what_changed_and_only_that() {
     write("/srv/document", "the header is\n-----BEGIN RSA PRIVATE KEY-----\nand then base64\n");
     write("/srv/allowed/ca.key", &key("EC PRIVATE KEY"));
     let allow = settings(&[], &["/srv/allowed/*"]);
-    told(&mut fixture);
+    reported(&mut fixture);
     let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &allow).await.unwrap_err());
     assert!(
         text.starts_with(
@@ -87,7 +87,7 @@ async fn the_scan_finds_what_changed_and_only_that() {
         ),
         "{text}"
     );
-    let (_, warnings) = told(&mut fixture);
+    let (_, warnings) = reported(&mut fixture);
     assert!(warnings.iter().any(|text| text.contains("`PIN` is too short")), "{warnings:?}");
     assert!(warnings.iter().any(|text| text.contains("ssl-cert-snakeoil.key")), "{warnings:?}");
     fixture.shell.sh("rm /root/.ssh/id_ed25519 /srv/rsa.pem").await;
@@ -265,7 +265,7 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
     let stays = "stat -c '%n %s' /etc/machine-id /var/log/syslog /var/log/nginx/access.log /var/lib/cloud/scripts/per-boot/mine \
                  /var/lib/cloud/seed/mine | cut -d' ' -f2 | tr '\\n' ' '; stat -c %a /tmp; test -d /var/log/nginx";
     assert_eq!(fixture.shell.sh(stays).await, "0 0 0 2 2 1777\n");
-    let (progress, _) = told(&mut fixture);
+    let (progress, _) = reported(&mut fixture);
     let sentence = progress.join(", ");
     for part in
         ["Sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"]
@@ -277,7 +277,7 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_seal_keeps_what_it_is_told_to() {
+async fn the_seal_keeps_what_the_settings_keep() {
     let fixture = Fixture::with(&[], HostShell::sandbox().await);
     fixture.shell.sh(LITTER).await;
     let keep = [Keep::Logs, Keep::History, Keep::MachineId, Keep::Caches, Keep::HostKeys];

@@ -49,7 +49,7 @@ pub(super) fn api(state: &mut State, contract: &Contract, request: &Request) -> 
     if request.path == "/api/graphql" {
         return answer(200, &json!({"data": {"viewer": {"login": VIEWER}}}));
     }
-    let done = match contract.judge(request, &path) {
+    let done = match contract.validate(request, &path) {
         Ok(call) => carry_out(state, contract, request, &call),
         Err(violation) => {
             state.violations.push(violation.clone());

@@ -29,7 +29,7 @@ impl Contract {
     }
 
     /// The operation of a request, or what is wrong with it.
-    pub(super) fn judge(&self, request: &Request, path: &str) -> Result<Call<'_>, String> {
+    pub(super) fn validate(&self, request: &Request, path: &str) -> Result<Call<'_>, String> {
         let told = |what: String| format!("{} {path}: {what}", request.method);
         let (operation, values) = self
             .operations
@@ -137,15 +137,18 @@ mod tests {
     #[test]
     fn what_the_description_does_not_know_is_refused() {
         let contract = Contract::load();
-        let judged = |line: &str, body: &str| {
+        let validated = |line: &str, body: &str| {
             let head = "Authorization: x\r\nUser-Agent: x\r\nX-GitHub-Api-Version: x";
             let request = Request::read(&format!("{line} HTTP/1.1\r\n{head}\r\n\r\n{body}"));
-            contract.judge(&request, &request.path).map(|call| call.path.to_owned())
+            contract.validate(&request, &request.path).map(|call| call.path.to_owned())
         };
         let comments = "/repos/a/b/issues/7/comments";
-        assert_eq!(judged(&format!("POST {comments}"), r#"{"body": "x"}"#).unwrap(), "/issues/{issue_number}/comments");
-        assert_eq!(judged("GET /repos/a/b/releases/tags/web/v1", "").unwrap(), "/releases/tags/{tag}");
-        let refused = |line: &str, body: &str| judged(line, body).unwrap_err();
+        assert_eq!(
+            validated(&format!("POST {comments}"), r#"{"body": "x"}"#).unwrap(),
+            "/issues/{issue_number}/comments"
+        );
+        assert_eq!(validated("GET /repos/a/b/releases/tags/web/v1", "").unwrap(), "/releases/tags/{tag}");
+        let refused = |line: &str, body: &str| validated(line, body).unwrap_err();
         assert!(refused(&format!("POST {comments}"), r#"{"text": "x"}"#).contains("no property text"));
         assert!(refused(&format!("POST {comments}"), r#"{"body": 7}"#).contains("string"));
         assert!(refused(&format!("GET {comments}?pages=2"), "").contains("no query pages"));

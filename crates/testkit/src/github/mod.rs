@@ -1,4 +1,4 @@
-//! A GitHub for tests: a server on loopback with comments, releases and pull requests, which judges every request by
+//! A GitHub for tests: a server on loopback with comments, releases and pull requests, which validates every request by
 //! GitHub's own OpenAPI description and answers with that description's own examples.
 //!
 //! It stands where a GitHub Enterprise Server would: the API below `/api/v3`, GraphQL and uploads beside it, and files of
