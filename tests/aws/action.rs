@@ -65,7 +65,8 @@ fn a_bake_outlives_its_credentials() {
         ),
         oidc::refusal("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider"),
     ];
-    let sts = oidc::short_sts(cloud.port(), 3, before);
+    // Each session is over when it is given, so that every call needs another.
+    let sts = oidc::short_sts(cloud.port(), 0, before);
     let manifest = format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n");
     let job = job(&cloud, &issuer, &sts, &manifest);
     let main = job.main(binary(), &[("role", ROLE), ("role-duration", "7200")]).exits(0);
@@ -78,7 +79,7 @@ fn a_bake_outlives_its_credentials() {
     let calls = cloud.calls();
     assert!(calls.iter().filter(|call| call["service"] == "ec2").all(|call| call["account"] == "222222222222"));
     let assumed = sts.requests();
-    assert!(assumed.len() >= 3, "{} sessions of three seconds", assumed.len());
+    assert!(assumed.len() > 10, "{} sessions", assumed.len());
     let field = |request: &str, name: &str| {
         let body = request.split("\r\n\r\n").nth(1).unwrap().to_owned();
         body.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)).unwrap()
@@ -100,7 +101,7 @@ fn a_bake_outlives_its_credentials() {
 }
 
 #[test]
-fn a_role_that_does_not_trust_the_token_is_told_with_the_policy_that_would() {
+fn a_role_that_does_not_trust_the_token_is_reported_with_the_policy_that_would() {
     let cloud = Cloud::start(Path::new(binary()));
     let issuer = oidc::issuer(vec![]);
     let refused = |sts: &Server, inputs: &[(&str, &str)]| -> Ended {

@@ -362,7 +362,7 @@ fn a_release_bakes_under_its_version_and_has_the_image_in_its_notes() {
 }
 
 #[test]
-fn a_plan_and_a_matrix_tell_the_jobs_what_to_bake() {
+fn a_plan_and_a_matrix_list_what_the_jobs_bake() {
     let job = with_store(&local("planned", "true"));
     for command in ["plan", "matrix"] {
         let main = job.main(PROGRAM, &[("command", command)]).exits(0);

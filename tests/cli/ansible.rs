@@ -292,7 +292,8 @@ fn alive(words: &str) -> bool {
 /// Neither on the machine nor on this computer anything lives on, whether the time is over or a person has had enough.
 #[test]
 fn a_playbook_ends_with_its_step() {
-    let number = 7000 + std::process::id() % 1000;
+    // A number of nine digits that no other test uses.
+    let number = 100_000_000 + 10 * std::process::id();
     let play = |seconds: u32, host: &str| {
         format!("- hosts: all\n  gather_facts: false\n  tasks:\n    - command: sleep {seconds}\n{host}")
     };
@@ -304,9 +305,9 @@ fn a_playbook_ends_with_its_step() {
 
     // The second runs on this computer, in a session of its worker's own.
     for (add, host) in [(1, ""), (2, "      delegate_to: localhost\n")] {
-        let words = format!("sleep {}", number + 1000 * add);
+        let words = format!("sleep {}", number + add);
         let cancelled = fixture(&format!("{HEAD}      - ansible: web.yml\n"));
-        cancelled.write("web.yml", &play(number + 1000 * add, host));
+        cancelled.write("web.yml", &play(number + add, host));
         let child = cancelled.command(&["bake"]).spawn().unwrap();
         wait::until_true("the task never began", || alive(&words));
         signal(&child, "INT");
@@ -319,16 +320,16 @@ fn a_playbook_ends_with_its_step() {
 
 /// No machine is started for a playbook that can't be run here.
 #[test]
-fn ansible_that_is_missing_or_old_is_told_before_a_machine_starts() {
+fn ansible_that_is_missing_or_old_is_reported_before_a_machine_starts() {
     let manifest = format!("{HEAD}      - ansible: web.yml\n");
-    let judged = |path: &str| {
+    let preflight = |path: &str| {
         let fixture = Fixture::with(&manifest).variable("PATH", path);
         fixture.write("web.yml", "- hosts: all\n  connection: local\n");
         let outcome = fixture.run(&["bake", "--json"]).exits(4);
         assert!(!outcome.stdout.contains("machine-started"), "{}", outcome.stdout);
         outcome.stdout
     };
-    let missing = judged("/nowhere");
+    let missing = preflight("/nowhere");
     assert!(
         missing.contains("ansible-playbook not found") && missing.contains("pipx install ansible-core"),
         "{missing}"
@@ -337,7 +338,7 @@ fn ansible_that_is_missing_or_old_is_told_before_a_machine_starts() {
     stand_in.write("ansible-playbook", "#!/bin/sh\necho 'ansible-playbook 2.9.27'\n");
     let program = stand_in.path("ansible-playbook");
     Command::new("chmod").arg("+x").arg(&program).status().unwrap();
-    let old = judged(&format!("{}:/usr/bin:/bin", stand_in.folder().display()));
+    let old = preflight(&format!("{}:/usr/bin:/bin", stand_in.folder().display()));
     assert!(old.contains("ansible-core 2.9 is too old, at least 2.12 is required"), "{old}");
 
     let checked = Fixture::with(&manifest);

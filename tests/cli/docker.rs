@@ -248,7 +248,7 @@ fn open_to_all(engine: &Engine, at: &Path) {
 /// As nobody: the engine's own socket is closed, and through one that is open a whole bake works; its `expect: {http: …}`
 /// goes through the container, since nobody else may step into its network.
 #[test]
-fn a_user_without_rights_is_told_and_one_with_the_socket_bakes() {
+fn a_user_without_rights_gets_help_and_one_with_the_socket_bakes() {
     use std::os::unix::fs::PermissionsExt as _;
     let engine = Engine::get();
     if !Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n") {

@@ -205,7 +205,7 @@ fn a_dry_run_creates_nothing() {
 #[test]
 fn a_cancelled_bake_ends_with_a_report() {
     for name in ["INT", "TERM", "QUIT"] {
-        let marker = format!("{}", 3600 + std::process::id() % 1000);
+        let marker = 100_000_000 + std::process::id();
         let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", &format!("echo here; sleep {marker};")));
         let child = fixture.command(&["bake"]).spawn().unwrap();
         wait::until_true("the step never began", || alive(&format!("sleep {marker}")));
@@ -229,13 +229,14 @@ pub(crate) fn alive(command: &str) -> bool {
 /// A bake that was killed is taken away by sweep.
 #[test]
 fn sweep_deletes_what_a_killed_bake_left() {
-    let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", "sleep 3999;"));
+    let step = format!("sleep {}", 200_000_000 + std::process::id());
+    let fixture = Fixture::with(&HELLO.replace("mkdir -p /srv/web &&", &format!("{step};")));
     let mut child = fixture.command(&["bake"]).spawn().unwrap();
-    wait::until_true("the step never began", || alive("sleep 3999"));
+    wait::until_true("the step never began", || alive(&step));
     child.kill().unwrap();
     child.wait().unwrap();
     fixture.run(&["sweep", "--platform", "local", "--yes"]).exits(0);
-    assert!(!alive("sleep 3999"), "the step lives on");
+    assert!(!alive(&step), "the step lives on");
     let ledgers = std::fs::read_dir(fixture.path("state/ami-bake")).unwrap().flatten();
     assert!(ledgers.into_iter().all(|entry| !entry.path().to_string_lossy().ends_with(".ledger.jsonl")));
     let again = fixture.run(&["sweep", "--platform", "local"]).exits(0);

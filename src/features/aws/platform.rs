@@ -25,7 +25,11 @@ impl PlatformFactory for AwsFactory {
     async fn connect(&self, args: PlatformArgs, host: &dyn Host, run: &Run) -> Result<Arc<dyn Platform>> {
         let clock = run.clock_handle();
         let limiter = Arc::new(Limiter::new(Arc::clone(&clock)));
-        let settings = Settings { region: args.region, identity: identity(args.identity, host.identity(run)?, run) };
+        let settings = Settings {
+            region: args.region,
+            identity: identity(args.identity, host.identity(run)?, run),
+            ..Settings::default()
+        };
         Ok(Arc::new(Aws::new(settings, clock, limiter).await?))
     }
 }

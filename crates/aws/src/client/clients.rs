@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ami_bake_core::Result;
 use ami_bake_core::clock::Clock;
@@ -17,6 +18,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// Whose credentials are used.
     pub identity: Identity,
+    /// Time that AWS may take to answer one attempt of a call; all attempts together get six times that. Default: 30 s.
+    pub attempt: Option<Duration>,
 }
 
 /// A role in another account, where there is one, and a region.
@@ -34,7 +37,7 @@ impl Clients {
     /// # Errors
     /// When no region is set, or a setting is invalid.
     pub(crate) async fn new(settings: Settings, clock: Arc<dyn Clock>, limiter: Arc<Limiter>) -> Result<Self> {
-        let home = Arc::new(Client::new(settings.region, settings.identity, clock, limiter).await?);
+        let home = Arc::new(Client::new(settings.region, settings.identity, settings.attempt, clock, limiter).await?);
         Ok(Self { home, others: Mutex::default() })
     }
 

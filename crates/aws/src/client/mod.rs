@@ -28,6 +28,6 @@ pub(crate) use hash::hash;
 pub(crate) use keyed_once_cell::KeyedOnceCell;
 pub(crate) use pages::pages;
 pub(crate) use poller::{Timing, poller};
-pub(crate) use regional::{Client, retries, timeouts};
+pub(crate) use regional::{Client, retries};
 pub(crate) use retry::{create_once, no_retries, until_visible};
 pub(crate) use visibility::{MissingTimer, RecentlyCreated};

@@ -24,8 +24,8 @@ use super::meter::{Meter, bucket};
 
 /// One attempt of one call; EC2 answers in a second or two, a RunInstances in five.
 const ATTEMPT: Duration = Duration::from_secs(30);
-/// A call with all its retries.
-const OPERATION: Duration = Duration::from_mins(3);
+/// A call with all its retries, in times of one attempt.
+const OPERATION: u32 = 6;
 /// Attempts of a call, the first included: throttles back off to 20 s each.
 const ATTEMPTS: u32 = 8;
 /// The first pause before a retry, doubled each time; EC2's buckets fill within it. The SDK's own is a second.
@@ -37,8 +37,9 @@ pub(crate) fn retries() -> RetryConfig {
 }
 
 /// How long an answer may take.
-pub(crate) fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build()
+fn timeouts(attempt: Option<Duration>) -> TimeoutConfig {
+    let attempt = attempt.unwrap_or(ATTEMPT);
+    TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(attempt * OPERATION).build()
 }
 
 /// The clients of one region.
@@ -67,12 +68,13 @@ impl Client {
     pub(super) async fn new(
         region: Option<String>,
         identity: Identity,
+        attempt: Option<Duration>,
         clock: Arc<dyn Clock>,
         limiter: Arc<Limiter>,
     ) -> Result<Self> {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .retry_config(retries())
-            .timeout_config(timeouts())
+            .timeout_config(timeouts(attempt))
             .identity_cache(identity::cache());
         if let Ok(name) = AppName::new(concat!("ami-bake-", env!("CARGO_PKG_VERSION"))) {
             loader = loader.app_name(name);

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_on_a_launch_configuration_is_told_what_to_do() {
+    fn a_group_on_a_launch_configuration_gets_help() {
         let raw = AutoScalingGroup::builder().auto_scaling_group_name("web").launch_configuration_name("web-2016");
         let error = Group::new(raw.build()).unwrap_err();
         assert!(error.message().contains("launch configuration web-2016"), "{error}");

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn xen_types_are_told_from_nitro() {
+    fn xen_types_are_distinguished_from_nitro() {
         for kind in ["t3.small", "m5.large", "t4g.small", "c7gn.xlarge", "i3.metal", "c5.metal"] {
             assert!(nitro(kind), "{kind}");
         }

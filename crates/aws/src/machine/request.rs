@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_stable_and_tells_attempts_apart() {
+    fn the_token_is_stable_and_differs_between_attempts() {
         let key = ImageKey::new("base");
         let token = |attempt: &Attempt| attempt.token("run", &key, Phase::Build);
         let first = token(&attempt());

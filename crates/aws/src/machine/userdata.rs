@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn other_formats_are_told_apart() {
+    fn other_formats_are_distinguished() {
         assert!(joins(Some("#cloud-config\npackages: [a]")));
         assert!(joins(Some("Content-Type: multipart/mixed; boundary=x\n\n--x--")));
         assert!(!joins(Some("{\"ignition\": {}}")));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ami_bake_core::plan::{Deployment, Distribution, ImagePlan, Retention, SourceQuery};
 use ami_bake_core::platform::{Grant, Permission};
 use ami_bake_core::{Result, Run};
-use futures::future::join_all;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::ask::ask;
 use super::question::Subject;
@@ -37,24 +37,25 @@ pub(crate) async fn check(
     };
     let mut found = Findings::default();
     let statements = at_home(&outlines, &[], &PolicyScope::of(None, region));
-    found.add(run.until_cancelled(Box::pin(all(&home, &statements, &subject(None)))).await?, "");
+    found.add(run.until_cancelled(Box::pin(all(&home, &statements, &subject(None)))).await??, "");
     for deployment in deployments(None).into_iter().filter(|one| one.region.as_deref().is_some_and(|at| at != region)) {
         let there = places.at(deployment.region.as_deref().unwrap_or(region), None);
         let of: Vec<&str> = crate::deploy::actions(deployment);
         let only = subject(None).of(deployment);
         let answers = some(&there, of.iter().map(|action| (*action, false)).collect(), &only);
-        found.add(run.until_cancelled(Box::pin(answers)).await?, &format!(" in {}", there.client.region()));
+        found.add(run.until_cancelled(Box::pin(answers)).await??, &format!(" in {}", there.client.region()));
     }
     for there in copied(&outlines, region) {
         let statements = [Statement::anywhere("Copy", COPIES)];
-        let answers = run.until_cancelled(Box::pin(all(&places.at(&there, None), &statements, &subject(None)))).await?;
+        let answers =
+            run.until_cancelled(Box::pin(all(&places.at(&there, None), &statements, &subject(None)))).await??;
         found.add(answers, &format!(" in {there}"));
     }
     for role in targets(&outlines) {
         let there = places.at(&region_of(&outlines, &role).unwrap_or_else(|| region.to_owned()), Some(&role));
-        found.add(vec![run.until_cancelled(Box::pin(assumable(&there.client, &role))).await?], "");
+        found.add(vec![run.until_cancelled(Box::pin(assumable(&there.client, &role))).await??], "");
         let statements = elsewhere(&outlines, &role, &PolicyScope::of(Some(&role), there.client.region()));
-        found.add(run.until_cancelled(Box::pin(all(&there, &statements, &subject(Some(&role))))).await?, "");
+        found.add(run.until_cancelled(Box::pin(all(&there, &statements, &subject(Some(&role))))).await??, "");
     }
     found.add(grants::ask(places.clients(), run, documents).await?, "");
     Ok(found.all)
@@ -62,6 +63,9 @@ pub(crate) async fn check(
 
 /// What brings an image into another region.
 const COPIES: [&str; 3] = ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"];
+
+/// Questions that are asked at the same time: all at once would be throttled, or wait for each other until their time is over.
+const AT_ONCE: usize = 8;
 
 /// A plan without what it does not do this time.
 fn outline(plan: &ImagePlan) -> Outline {
@@ -84,7 +88,7 @@ fn region_of(outlines: &[Outline], role: &str) -> Option<String> {
 }
 
 /// Asks for all that statements allow.
-async fn all(there: &Images, statements: &[Statement], about: &Subject<'_>) -> Vec<Permission> {
+async fn all(there: &Images, statements: &[Statement], about: &Subject<'_>) -> Result<Vec<Permission>> {
     some(there, actions(statements), about).await
 }
 
@@ -100,7 +104,7 @@ pub(super) fn actions(statements: &[Statement]) -> BTreeMap<&str, bool> {
     actions
 }
 
-async fn some(there: &Images, actions: BTreeMap<&str, bool>, about: &Subject<'_>) -> Vec<Permission> {
+async fn some(there: &Images, actions: BTreeMap<&str, bool>, about: &Subject<'_>) -> Result<Vec<Permission>> {
     // Each template is asked for; the rest is the same for all of them.
     let each: Vec<Subject<'_>> = about.deployments.iter().skip(1).map(|one| about.of(one)).collect();
     let mut found = Vec::new();
@@ -125,9 +129,9 @@ async fn some(there: &Images, actions: BTreeMap<&str, bool>, about: &Subject<'_>
             }),
         }
     }
-    let mut all = join_all(asked).await;
+    let mut all: Vec<Permission> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     all.append(&mut found);
-    all
+    Ok(all)
 }
 
 /// `ec2:CopySnapshot`, and whose it is in another account.
@@ -136,10 +140,10 @@ fn named(client: &Client, action: &str) -> String {
 }
 
 /// Whether a role lets itself be assumed.
-async fn assumable(client: &Client, role: &str) -> Permission {
+async fn assumable(client: &Client, role: &str) -> Result<Permission> {
     let action = format!("sts:AssumeRole on {role}");
     match client.ask("GetCallerIdentity", client.sts.get_caller_identity().send()).await {
-        Ok(_) => Permission { action, allowed: Some(true), detail: None },
+        Ok(_) => Ok(Permission { action, allowed: Some(true), detail: None }),
         Err(failure) => super::probe::permission(client, action, *failure).await,
     }
 }

@@ -63,14 +63,14 @@ async fn one(clients: &Arc<Clients>, services: &AwsServices, run: &Run, grant: &
         }
         action => return Ok(unasked(unasked::why(action).unwrap_or(unasked::UNKNOWN))),
     };
-    Ok(match answer {
-        Ok(()) => Permission { action: name, allowed: Some(true), detail: None },
+    match answer {
+        Ok(()) => Ok(Permission { action: name, allowed: Some(true), detail: None }),
         Err(failure) => answered(home, &name, partition, grant, *failure).await,
-    })
+    }
 }
 
-async fn answered(home: &Client, name: &str, partition: &str, grant: &Grant, failure: Failure) -> Permission {
-    let there = |allowed, detail| Permission { action: name.to_owned(), allowed, detail };
+async fn answered(home: &Client, name: &str, partition: &str, grant: &Grant, failure: Failure) -> Result<Permission> {
+    let there = |allowed, detail| Ok(Permission { action: name.to_owned(), allowed, detail });
     if failure.is(&["NoSuchKey", "InvalidRange"]) || (failure.not_found() && !grant.action.starts_with("s3:")) {
         // It was allowed to learn that.
         return there(Some(true), None);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ami_bake_core::Result;
 use ami_bake_core::platform::Permission;
 use ami_bake_ssh::Key;
 use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
@@ -104,11 +105,11 @@ fn register(request: RegisterImageFluentBuilder) -> RegisterImageFluentBuilder {
 }
 
 /// RunInstances, with an image that exists: EC2 checks the image before the permissions.
-async fn launch(images: &Images, about: &Subject<'_>) -> Permission {
+async fn launch(images: &Images, about: &Subject<'_>) -> Result<Permission> {
     const ACTION: &str = "RunInstances";
     let client = &*images.client;
-    let Some((image, architecture)) = some_image(images).await else {
-        return super::probe::unasked(client, ACTION, "there is no image to check it with");
+    let Some((image, architecture)) = some_image(images).await? else {
+        return Ok(super::probe::unasked(client, ACTION, "there is no image to check it with"));
     };
     let machine = about.machines.first().map(|machine| (*machine).clone()).unwrap_or_default();
     let arm = architecture == Some(ArchitectureValues::Arm64);
@@ -132,12 +133,23 @@ async fn launch(images: &Images, about: &Subject<'_>) -> Permission {
     probe(client, ACTION, asked.send()).await
 }
 
-/// An image to ask with: one that was looked up already, else the newest Amazon Linux.
-async fn some_image(images: &Images) -> Option<(String, Option<ArchitectureValues>)> {
+/// An image to ask with: one that was looked up already, else the newest Amazon Linux, where the role may look it up.
+///
+/// # Errors
+/// When no answer came.
+async fn some_image(images: &Images) -> Result<Option<(String, Option<ArchitectureValues>)>> {
     if let Some(image) = images.descriptions.any() {
-        return Some((image.image_id()?.to_owned(), image.architecture().cloned()));
+        return Ok(image.image_id().map(|id| (id.to_owned(), image.architecture().cloned())));
     }
     let request = images.client.ssm.get_parameter().name(PUBLIC);
-    let answer = images.client.ask("GetParameter", request.send()).await.ok()?;
-    Some((answer.parameter()?.value()?.to_owned(), Some(ArchitectureValues::X8664)))
+    match images.client.ask("GetParameter", request.send()).await {
+        Ok(answer) => {
+            let id = answer.parameter().and_then(|parameter| parameter.value());
+            Ok(id.map(|id| (id.to_owned(), Some(ArchitectureValues::X8664))))
+        }
+        Err(failure) if failure.unknown() || failure.throttled() => {
+            Err(images.client.explain(*failure, "look up an image to check ec2:RunInstances with").await)
+        }
+        Err(_) => Ok(None),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use ami_bake_core::Result;
 use ami_bake_core::platform::Permission;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -10,16 +11,19 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crate::client::{Client, Failure, service};
 
 /// Asks for one action and reads the refusal. A service without dry runs is asked for something that changes nothing.
+///
+/// # Errors
+/// When no answer came.
 pub(super) async fn probe<T, E>(
     client: &Client,
     action: &'static str,
     request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Permission
+) -> Result<Permission>
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     match client.ask(action, request).await {
-        Ok(_) => Permission { action: named(client, action), allowed: Some(true), detail: None },
+        Ok(_) => Ok(Permission { action: named(client, action), allowed: Some(true), detail: None }),
         Err(failure) => permission(client, named(client, action), *failure).await,
     }
 }
@@ -36,24 +40,30 @@ fn named(client: &Client, action: &str) -> String {
 }
 
 /// What a refusal says of an action.
-pub(super) async fn permission(client: &Client, action: String, failure: Failure) -> Permission {
+///
+/// # Errors
+/// When it is no answer: the question was lost, or AWS had no time for it. That must not pass for a permission.
+pub(super) async fn permission(client: &Client, action: String, failure: Failure) -> Result<Permission> {
     if failure.is(&["DryRunOperation"]) {
-        return Permission { action, allowed: Some(true), detail: None };
+        return Ok(Permission { action, allowed: Some(true), detail: None });
+    }
+    if failure.unknown() || failure.throttled() {
+        return Err(client.explain(failure, &format!("check the permission {action}")).await);
     }
     if failure.is_denied() || failure.without_credentials() {
         let error = client.explain(failure, &action).await;
         let detail = error.help_text().unwrap_or(error.message()).to_owned();
-        return Permission { action, allowed: Some(false), detail: Some(detail) };
+        return Ok(Permission { action, allowed: Some(false), detail: Some(detail) });
     }
     // It was allowed to learn that.
     let learnt = failure.not_found() && !action.starts_with("ec2:");
     if learnt || failure.is(&["InvalidAuthorizationMessageException"]) {
-        return Permission { action, allowed: Some(true), detail: None };
+        return Ok(Permission { action, allowed: Some(true), detail: None });
     }
     let detail = if failure.not_found() {
         "EC2 only answers for something that exists".to_owned()
     } else {
         format!("AWS answered {}: {}", failure.code(), failure.text())
     };
-    Permission { action, allowed: None, detail: Some(detail) }
+    Ok(Permission { action, allowed: None, detail: Some(detail) })
 }

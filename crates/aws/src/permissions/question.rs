@@ -1,5 +1,6 @@
 //! Questions to AWS, and what they are about.
 
+use ami_bake_core::Result;
 use ami_bake_core::plan::{Deployment, MachineSettings};
 use ami_bake_core::platform::Permission;
 use futures::future::BoxFuture;
@@ -14,20 +15,20 @@ pub(super) const SNAPSHOT: &str = "snap-00000000000000000";
 pub(super) const ACCOUNT: &str = "000000000000";
 
 /// A question that was not asked yet.
-pub(super) type Question<'a> = Option<BoxFuture<'a, Permission>>;
+pub(super) type Question<'a> = Option<BoxFuture<'a, Result<Permission>>>;
 
 /// A question by dry run.
 macro_rules! dry {
     ($client:expr, $action:literal, $request:expr) => {
         Some(Box::pin($crate::permissions::probe::probe($client, $action, $request.dry_run(true).send()))
-            as futures::future::BoxFuture<'_, ami_bake_core::platform::Permission>)
+            as futures::future::BoxFuture<'_, ami_bake_core::Result<ami_bake_core::platform::Permission>>)
     };
 }
 /// A question of a service without dry runs, for something that changes nothing.
 macro_rules! read {
     ($client:expr, $action:literal, $request:expr) => {
         Some(Box::pin($crate::permissions::probe::probe($client, $action, $request.send()))
-            as futures::future::BoxFuture<'_, ami_bake_core::platform::Permission>)
+            as futures::future::BoxFuture<'_, ami_bake_core::Result<ami_bake_core::platform::Permission>>)
     };
 }
 pub(super) use {dry, read};

@@ -20,7 +20,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use serde::Deserialize;
 
-use crate::client::{Client, encode, endpoint, retries, timeouts};
+use crate::client::{Client, encode, endpoint, retries};
 
 const SERVICE: &str = "imagebuilder";
 const ACTION: &str = "GetComponent";
@@ -129,8 +129,10 @@ async fn get(client: &Client, arn: &str) -> Result<Component, SdkError<Component
         .standard_retry(&retries())
         .retry_classifier(HttpStatusCodeClassifier::new_from_codes(AGAIN))
         .retry_classifier(TransientErrorClassifier::<ComponentError>::new())
-        .timeout_config(timeouts())
         .interceptor(client.meter());
+    if let Some(timeouts) = config.timeout_config() {
+        operation = operation.timeout_config(timeouts.clone());
+    }
     if let Some(http) = config.http_client() {
         operation = operation.http_client(http);
     }

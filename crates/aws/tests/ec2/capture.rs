@@ -36,7 +36,7 @@ fn a_halted_capture_becomes_an_image_and_leaves_nothing() {
         assert_eq!((&ebs["VolumeSize"], &ebs["Iops"], &ebs["Throughput"]), (&json!(9), &json!(3000), &json!(125)));
         let untagged = calls.iter().find(|call| call["action"] == "DeleteTags").unwrap();
         assert!(untagged.to_string().contains("ami-bake:expires"));
-        let told = fixture.told();
+        let told = fixture.reported();
         assert!(told.iter().all(|line| !line.contains("could not")), "{told:?}");
     });
 }
@@ -52,7 +52,7 @@ fn without_a_power_line_the_stopped_state_is_waited_for() {
         fixture.aws.delete_image(&fixture.run, &candidate.image.id).await.unwrap();
         fixture.clean_up().await;
         fixture.holds(0, 0);
-        drop(fixture.told());
+        drop(fixture.reported());
     });
 }
 

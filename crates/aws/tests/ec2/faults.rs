@@ -45,7 +45,7 @@ fn without_capacity_the_next_type_is_used() {
             "error": {"code": "InsufficientInstanceCapacity", "message": "We currently do not have sufficient t3.small capacity.", "http": 500}}));
         let machine = fixture.launch(&source, &types(&["t3.small", "t3a.small"])).await.unwrap();
         assert_eq!(machine.kind(), "t3a.small");
-        let said = fixture.told().join("\n");
+        let said = fixture.reported().join("\n");
         assert!(said.contains("t3.small: no capacity"), "{said}");
         machine.destroy(&fixture.run).await.unwrap();
         clean(&fixture).await;
@@ -92,7 +92,7 @@ fn a_spot_machine_is_never_one_that_loses_its_disk() {
         let machine = fixture.launch(&source, &settings).await.unwrap();
         assert_eq!(machine.kind(), "t3.small");
         assert_eq!(fixture.cloud.count("RunInstances"), 1);
-        let told = fixture.told().join("\n");
+        let told = fixture.reported().join("\n");
         assert!(told.contains("m4.large is not used as spot"), "{told}");
         machine.destroy(&fixture.run).await.unwrap();
         clean(&fixture).await;

@@ -31,7 +31,7 @@ fn without_the_console_the_stopped_state_is_waited_for() {
         fixture.cloud.deny(&["ec2:GetConsoleOutput"]);
         fixture.candidate(&plan).await.unwrap();
         assert_eq!(fixture.cloud.count("GetConsoleOutput"), 1);
-        let told = fixture.told();
+        let told = fixture.reported();
         assert!(told.iter().any(|line| line.contains("can't be read (UnauthorizedOperation)")), "{told:?}");
         fixture.clean_up().await;
         fixture.holds(0, 0);

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_tells_its_partition_and_account() {
+    fn a_role_has_its_partition_and_account() {
         let role = RoleArn::parse("arn:aws-cn:iam::111111111111:role/ci/bake").unwrap();
         assert_eq!(
             (role.partition(), role.account(), role.audience()),
