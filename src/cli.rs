@@ -132,7 +132,7 @@ impl Command {
             Self::Init(args) => init::run(&args, program),
             Self::Import(args) => import::run(&args, program),
             Self::Check(args) => check::run(&args, program),
-            Self::Schema(args) => schema::run(&args, program),
+            Self::Schema(args) => Ok(schema::run(&args, program)),
             Self::Completions(args) => Ok(completions::run(&args, &mut command(), program)),
             Self::Plan(args) => block_on(plan::run(args, program)),
             Self::Matrix(args) => block_on(matrix::run(args, program)),

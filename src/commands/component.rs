@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     Check(CheckArgs),
 }
 
@@ -121,7 +121,7 @@ impl PhaseArg {
 
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     match args.command {
-        Command::Run(args) => run_document(args, program).await,
+        Command::Run(args) => run_document(*args, program).await,
         Command::Check(args) => check(&args, program),
     }
 }

@@ -1,7 +1,5 @@
 //! `ami-bake schema`
 
-use ami_bake_core::Result;
-
 use crate::program::Program;
 
 /// Print the JSON Schema of the manifest
@@ -17,9 +15,9 @@ Example:
 )]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_: &Args, program: &Program) -> Result<u8> {
+pub(crate) fn run(_: &Args, program: &Program) -> u8 {
     program.host.json(&ami_bake_manifest::schema(), false);
-    Ok(0)
+    0
 }
 
 /// The schema, as it is in the repository.

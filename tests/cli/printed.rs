@@ -13,7 +13,7 @@ fn workflow() -> Fixture {
 
 /// Every text of the hostile corpus, each on lines of its own.
 fn hostile() -> String {
-    HOSTILE.iter().map(|case| format!("{}\n", String::from_utf8_lossy(case))).collect::<String>()
+    HOSTILE.iter().flat_map(|case| [String::from_utf8_lossy(case), "\n".into()]).collect::<String>()
         + "\u{1b}]52;c;ZXZpbA==\u{7}\u{1b}[2J\u{9b}31m##[set-output name=version;]evil\n::set-output name=ami-id::evil"
 }
 

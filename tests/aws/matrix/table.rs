@@ -23,6 +23,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Runs the cells, so many at a time.
+    #[expect(clippy::print_stderr, reason = "shows how far the table is")]
     pub(super) fn run(planned: &[Planned<'_>], at_a_time: usize) -> Self {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(BTreeMap::new());
