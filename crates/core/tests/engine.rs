@@ -251,7 +251,7 @@ async fn a_refused_clean_up_is_not_clean_and_no_failure() {
     let calls = fixture.fake.calls();
     assert!(calls.contains(&"deploy web production".to_owned()), "{calls:?}");
     assert_eq!(calls.iter().filter(|call| *call == machine).count(), 1, "{calls:?}");
-    let report = Report::replay(&fixture.told());
+    let report = Report::replay(&fixture.reported());
     assert_eq!(report.left.len(), 1);
     assert!(report.left[0].what.contains("instance i-3") && report.left[0].why.contains("Add this statement"));
     assert_eq!(report.images[0].failure, None);
