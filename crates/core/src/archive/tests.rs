@@ -28,7 +28,9 @@ fn entry(to: &mut tar::Builder<Vec<u8>>, (kind, name, content): Case<'_>) {
 
 fn archive(entries: &[Case<'_>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    entries.iter().for_each(|case| entry(&mut builder, *case));
+    for case in entries {
+        entry(&mut builder, *case);
+    }
     builder.into_inner().unwrap()
 }
 

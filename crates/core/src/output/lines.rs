@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_progress_bar_is_its_last_state() {
-        let bar: String = (0..=100).map(|percent| format!("\r\u{1b}[2Kload {percent}%")).collect();
+        let bar = (0..=100).fold(String::new(), |bar, percent| bar + &format!("\r\u{1b}[2Kload {percent}%"));
         assert_eq!(in_chunks(&[bar.as_bytes(), b"\r\x1b[K\nnext"]), ["load 100%", "next"]);
         assert_eq!(in_chunks(&[b"10%\r20%\r", b"done\r\n"]), ["done"]);
         assert_eq!(in_chunks(&[b"a\n1\r2\r3\r\r\nb\n4\r5\r6", b"7\r\n8\r9\r\x1b[K\r\n"]), ["a", "3", "b", "67", "9"]);

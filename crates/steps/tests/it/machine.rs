@@ -137,7 +137,7 @@ const CREDENTIALS: [(&str, &str, &str); 12] = [
 ];
 
 /// Writes them into these homes, and returns their paths.
-async fn write_credentials(fixture: &Fixture, homes: &[&str], value: Option<&str>) -> Vec<String> {
+fn write_credentials(fixture: &Fixture, homes: &[&str], value: Option<&str>) -> Vec<String> {
     let mut paths = Vec::new();
     for home in homes {
         for (name, with, without) in CREDENTIALS {
@@ -158,7 +158,7 @@ async fn the_scan_knows_the_credential_files_of_common_tools() {
     fixture.runner.begin(&fixture.run, &fixture.on()).await.unwrap();
     let value = "cGxhaW4tdmFsdWUtNDcxMQ";
     let homes = ["/root", "/home/web"];
-    let files = write_credentials(&fixture, &homes, Some(value)).await;
+    let files = write_credentials(&fixture, &homes, Some(value));
     fixture.machine.changes = Some(files.iter().map(Into::into).collect());
     let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap_err());
     assert!(!text.contains(value), "{text}");
@@ -176,7 +176,7 @@ async fn the_scan_knows_the_credential_files_of_common_tools() {
     let expected: Vec<&String> =
         files.iter().filter(|path| path.starts_with("/root") && !path.starts_with("/root/.aws/")).collect();
     assert_eq!(found, expected, "{}", error.message());
-    write_credentials(&fixture, &["/root"], None).await;
+    write_credentials(&fixture, &["/root"], None);
     fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
 }
 

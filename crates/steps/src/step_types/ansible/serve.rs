@@ -224,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_plug_in_that_does_not_read_makes_the_machine_wait() {
-        const PIECE: usize = 64 << 10;
+        let piece = vec![0; 64 << 10];
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (sender, receiver) = unbounded_channel();
         let room = Arc::new(Semaphore::new(ROOM));
@@ -233,8 +233,8 @@ mod tests {
         let passing = tokio::spawn(async move { pass_on(receiver, to, &room).await });
         let mut written = 0;
         while sink.ready().now_or_never().is_some() {
-            sink.write(Stream::Stdout, &[0; PIECE]);
-            written += PIECE;
+            sink.write(Stream::Stdout, &piece);
+            written += piece.len();
             tokio::task::yield_now().await;
         }
         // And what the socket itself holds.
