@@ -20,7 +20,7 @@ const PADDING: u64 = 16 << 20;
 const BLOCK: u64 = 512;
 
 /// What the extended headers of a sparse file begin with (GNU tar, "Storing Sparse Files"). The older form, an entry type
-/// of its own, is supported; it is what GNU tar writes unless it is told otherwise.
+/// of its own, is supported; it is what GNU tar writes by default.
 const SPARSE: &[u8] = b"GNU.sparse.";
 /// The longest path in bytes (PATH_MAX of Linux).
 const LONGEST: usize = 4096;

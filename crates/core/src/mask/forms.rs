@@ -25,6 +25,8 @@ pub(super) struct Rule {
     pub(super) word: bool,
     /// Base64 that shares its first or last character with its neighbours: one more at each end is masked.
     pub(super) ragged: bool,
+    /// Found across white space however short it is, because the value has white space itself.
+    pub(super) spread: bool,
 }
 
 /// Texts to look for.
@@ -78,7 +80,7 @@ pub(super) fn add(forms: &mut Forms, secret: &str) {
                 let start = [0, 2, 3][before];
                 let end = encoded.len() - usize::from(!bytes.len().is_multiple_of(3));
                 if end >= start + SHORTEST_BASE64 {
-                    put(forms, &encoded.as_bytes()[start..end], Rule { ragged: true, word: false });
+                    put(forms, &encoded.as_bytes()[start..end], Rule { ragged: true, ..Rule::default() });
                 }
             }
         }
@@ -95,8 +97,8 @@ pub(super) fn add(forms: &mut Forms, secret: &str) {
 fn add_plain(forms: &mut Forms, value: &str) {
     let rule = match masking(value) {
         Masking::None => return,
-        Masking::Words => Rule { word: true, ragged: false },
-        Masking::Everywhere => Rule::default(),
+        Masking::Words => Rule { word: true, ..Rule::default() },
+        Masking::Everywhere => Rule { spread: value.contains(char::is_whitespace), ..Rule::default() },
     };
     if !value.contains(['\n', '\r']) {
         put(forms, value.as_bytes(), rule);
@@ -106,25 +108,31 @@ fn add_plain(forms: &mut Forms, value: &str) {
     let kept: Vec<u8> = value.bytes().filter(|byte| is_kept(*byte)).collect();
     let spaces_as_plus: Vec<u8> =
         value.bytes().map(|byte| if byte == b' ' { b'+' } else { byte }).filter(|byte| is_kept(*byte)).collect();
-    // Python and JavaScript write é as `\xe9`, which is a byte to others.
-    let latin: Vec<u8> = value
-        .chars()
-        .flat_map(|next| match u8::try_from(u32::from(next)) {
-            Ok(byte) => vec![byte],
-            Err(_) => next.to_string().into_bytes(),
-        })
-        .filter(|byte| is_kept(*byte))
-        .collect();
-    for form in [unescaped(value), kept, spaces_as_plus, latin] {
+    let plain = unescaped(value);
+    let (latin, latin_plain) = (latin(value), latin(&String::from_utf8_lossy(&plain)));
+    for form in [plain, kept, spaces_as_plus, latin, latin_plain] {
         if form.len() >= SHORTEST {
             put(forms, &form, rule);
         }
     }
 }
 
+/// As Python and JavaScript write it: é is `\xe9` there, which is a byte to others.
+fn latin(value: &str) -> Vec<u8> {
+    let bytes = value.chars().flat_map(|next| match u8::try_from(u32::from(next)) {
+        Ok(byte) => vec![byte],
+        Err(_) => next.to_string().into_bytes(),
+    });
+    bytes.filter(|byte| is_kept(*byte)).collect()
+}
+
 fn put(forms: &mut Forms, text: &[u8], rule: Rule) {
     let known = forms.entry(text.to_vec()).or_insert(rule);
-    *known = Rule { word: known.word && rule.word, ragged: known.ragged || rule.ragged };
+    *known = Rule {
+        word: known.word && rule.word,
+        ragged: known.ragged || rule.ragged,
+        spread: known.spread || rule.spread,
+    };
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use super::masker::MASK;
 use super::matcher::{Engine, Matcher};
 use super::unescape::{is_escape, is_kept, unit};
 
-/// Forms that are shorter are not looked for across white space: "pass word" is not the secret `password`.
+/// Forms that are shorter are not looked for across white space that the secret does not have: "pass word" is not the
+/// secret `password`.
 const SPREAD: usize = 12;
 /// Characters of a form at the end of a line that are a reason to wait for the next one. With fewer, the line is shown.
 const LINE_END: usize = 8;
@@ -247,7 +248,7 @@ fn found_plain<A: Automaton>(
         let start = start.max(base);
         let spread = handed_on || bytes[start - base..at].iter().any(u8::is_ascii_whitespace);
         // As it is, a short word was found already.
-        if !rule.word && (length >= SPREAD || !spread) {
+        if !rule.word && (length >= SPREAD || rule.spread || !spread) {
             hits.push(Hit { at: start..base + at, rule });
         }
     });
