@@ -157,6 +157,26 @@ fn sweep_looks_wherever_the_manifest_publishes_and_completes_what_was_cut_off() 
 }
 
 #[test]
+fn a_search_that_is_refused_does_not_find_an_account_clean() {
+    let fixture = Fixture::new(&fleet::manifest("[{launch-template: web, auto-scaling-group: web}]"));
+    let web = template(&fixture, "web", "");
+    group(&fixture, "web", &web, "1", "");
+    let sweep = |denied: &str, arguments: &[&str]| {
+        fixture.cloud.deny(&[denied]);
+        fixture.run(&[&["sweep", "--yes"], arguments].concat())
+    };
+    sweep("ec2:DescribeVolumes", &[]).exits(9).says("could not list");
+    // A bake at work is known by its machine.
+    let machines = sweep("ec2:DescribeInstances", &[]);
+    assert!(!machines.stdout.contains("Nothing to delete") && machines.code != Some(0), "{}", machines.stderr);
+    sweep("autoscaling:DescribeAutoScalingGroups", &[]).exits(9).says("could not list expired Auto Scaling groups");
+    // What a bake without the right could not have made is not missed.
+    sweep("iam:ListRoles", &[]).exits(0).says("could not list");
+    fixture.write("bake.yml", &crate::publish::manifest("{}"));
+    sweep("autoscaling:DescribeAutoScalingGroups", &[]).exits(0).says("Nothing to delete");
+}
+
+#[test]
 fn sweep_finds_the_template_version_of_a_killed_deployment() {
     let fixture = Fixture::new(&fleet::manifest("[{launch-template: web, auto-scaling-group: web}]"));
     let web = template(&fixture, "web", "");

@@ -14,7 +14,7 @@ use super::ledger_kinds::{GROUP, REFRESH, RefreshMark, VERSION, VersionMark, num
 use super::refresh::{self, StartRefresh};
 use super::template::{self, Version};
 use super::{cluster, remove};
-use crate::client::{Client, Failure, pages};
+use crate::client::{Client, pages};
 
 /// Asks for what brings everything back; waits for nothing. Not being there is success.
 pub(crate) async fn undo(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
@@ -147,19 +147,16 @@ async fn return_by_hand(client: &Client, run: &Run, group: &Group, mark: &Refres
     Ok(Undo::Done)
 }
 
-/// Groups that carry an end in their tags, by name. Who may not look at groups made none.
+/// Groups that carry an end in their tags, by name.
 pub(crate) async fn expired(client: &Client) -> Result<Vec<(String, BTreeMap<String, String>)>> {
-    let found = pages(|page| async move {
+    let all = pages(|page| async move {
         let filter = Filter::builder().name("tag-key").values(tags::EXPIRES).build();
         let request = client.autoscaling.describe_auto_scaling_groups().filters(filter).set_next_token(page);
-        let answer = client.ask("DescribeAutoScalingGroups", request.send()).await?;
-        Ok::<_, Box<Failure>>((answer.auto_scaling_groups.unwrap_or_default(), answer.next_token))
-    });
-    let all = match found.await {
-        Ok(all) => all,
-        Err(failure) if failure.is_denied() => return Ok(Vec::new()),
-        Err(failure) => return Err(client.explain(*failure, "list expired Auto Scaling groups").await),
-    };
+        let doing = "list expired Auto Scaling groups";
+        let answer = client.call("DescribeAutoScalingGroups", doing, request.send()).await?;
+        Ok((answer.auto_scaling_groups.unwrap_or_default(), answer.next_token))
+    })
+    .await?;
     let named = all.iter().filter_map(|one| Some((one.auto_scaling_group_name()?.to_owned(), cluster::tags_of(one))));
     Ok(named.collect())
 }

@@ -49,10 +49,11 @@ pub(crate) async fn expired(run: &Run, places: &[Place]) -> Result<Orphans> {
         }
     }
     let active: BTreeSet<String> =
-        found.iter().flat_map(|(_, all)| all.iter().filter_map(|one| active_run(one, now))).collect();
+        found.iter().flat_map(|(_, all)| all.tagged.iter().filter_map(|one| active_run(one, now))).collect();
     let mut orphans = Orphans { found: Vec::new(), incomplete: found.len() < places.len() };
     for (place, listed) in found {
-        let mut here: Vec<Orphan> = listed.into_iter().filter_map(|one| orphan(one, place, now)).collect();
+        orphans.incomplete |= !listed.complete;
+        let mut here: Vec<Orphan> = listed.tagged.into_iter().filter_map(|one| orphan(one, place, now)).collect();
         orphans.incomplete |= versions(run, place, &mut here).await.is_err();
         here.retain(|one| one.run.as_ref().is_none_or(|run| !active.contains(run)));
         keep_used(&place.client, run, &mut here).await;
@@ -97,8 +98,19 @@ async fn versions(run: &Run, place: &Place, orphans: &mut Vec<Orphan>) -> Result
     result
 }
 
-/// Everything that carries an end in its tags: what is at work first, what others are made of last.
-async fn tagged(run: &Run, place: &Place) -> Result<Vec<Tagged>> {
+/// What carries an end in its tags in a place.
+struct Listed {
+    /// What is at work first, what others are made of last.
+    tagged: Vec<Tagged>,
+    /// False when something could not be looked for.
+    complete: bool,
+}
+
+/// Looks for everything that carries an end in its tags. What can't be looked for is a warning.
+///
+/// # Errors
+/// When the machines can't be listed: without them nobody can say which runs are at work.
+async fn tagged(run: &Run, place: &Place) -> Result<Listed> {
     let client = &*place.client;
     let (machines, fleets, volumes, groups, keys, images, snapshots, profiles, roles) = tokio::join!(
         list::instances(client),
@@ -111,21 +123,24 @@ async fn tagged(run: &Run, place: &Place) -> Result<Vec<Tagged>> {
         async { if place.global { list::profiles(client).await } else { Ok(Vec::new()) } },
         async { if place.global { list::roles(client).await } else { Ok(Vec::new()) } }
     );
-    let of_region = [fleets, machines, volumes, groups, keys, images, snapshots];
-    if let Some(Err(error)) =
-        of_region.iter().find(|found| found.is_err()).filter(|_| of_region.iter().all(Result::is_err))
-    {
-        return Err(error.clone());
-    }
-    let mut tagged = Vec::new();
-    for found in of_region.into_iter().chain([profiles, roles]) {
+    let fleets = match fleets {
+        // Who may not look at groups made none where nothing is deployed.
+        Err(error) if error.is_denied() && place.deployed.is_empty() => Ok(Vec::new()),
+        found => found,
+    };
+    let of_region = [fleets, Ok(machines?), volumes, groups, keys, images, snapshots].map(|found| (found, true));
+    let mut listed = Listed { tagged: Vec::new(), complete: true };
+    for (found, of_region) in of_region.into_iter().chain([(profiles, false), (roles, false)]) {
         match found {
-            Ok(found) => tagged.extend(found),
-            // Who may not look into IAM made nothing there either; the rest is swept all the same.
-            Err(error) => run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
+            Ok(found) => listed.tagged.extend(found),
+            Err(error) => {
+                run.warn(format!("could not {error}"), error.help_text().map(str::to_owned));
+                // Who may not look into IAM made nothing there either.
+                listed.complete &= !of_region && error.is_denied();
+            }
         }
     }
-    Ok(tagged)
+    Ok(listed)
 }
 
 /// Takes the pre-releases out that passed their tests and are needed all the same: somebody uses them, or an image that
