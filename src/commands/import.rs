@@ -8,7 +8,7 @@ use ami_bake_manifest::diagnostic::{self, Style};
 
 use crate::args::VariableArgs;
 use crate::host::Host;
-use crate::out::own;
+use crate::out::{Named, named, own};
 use crate::plural::counted;
 use crate::program::Program;
 use crate::session::{environment, inputs, read};
@@ -54,7 +54,8 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
     let paint = host.ui().paint;
     let working = std::env::current_dir()
         .map_err(|error| Error::usage("cannot determine the working directory").because(error))?;
-    let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let to_stdout = |path: &Path| path == Path::new("-") || matches!(named(path), Some(Named::Stdout));
+    let output = args.output.as_deref().filter(|path| !to_stdout(path));
     let folder = folder(output);
     let (files, mut var_files) = inputs(&args.files)?;
     for path in &args.variables.var_file {

@@ -27,7 +27,7 @@ impl TerminalHost {
     }
 
     /// Writes a command to the runner of a workflow.
-    #[cfg(feature = "github")]
+    #[allow(dead_code, reason = "a build without the feature `github` does not use it")]
     pub(crate) fn command(&self, command: &str) {
         self.out.command(command);
     }

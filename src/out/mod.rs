@@ -6,11 +6,16 @@
 mod clean;
 mod json;
 mod marks;
+mod named;
 mod panic;
 mod writer;
 
 pub(crate) use clean::{Cleaner, LineRule};
+#[allow(unused_imports, reason = "a build without the feature `github` does not use it")]
 pub(crate) use json::json_text;
 pub(crate) use marks::{mark, own};
+pub(crate) use named::{Named, named};
 pub(crate) use panic::catch_panics;
-pub(crate) use writer::{Out, are_terminals, commands};
+#[allow(unused_imports, reason = "a build without the feature `github` does not use it")]
+pub(crate) use writer::commands;
+pub(crate) use writer::{Out, are_terminals};

@@ -70,6 +70,7 @@ impl Session {
     }
 
     /// Begins a run that continues with a ledger, which may be another run's.
+    #[allow(dead_code, reason = "a build without the feature `github` does not use it")]
     pub(crate) fn with_ledger(id: String, ledger: Ledger, settings: Settings, host: &Arc<dyn Host>) -> Self {
         Self::with_logs(id, ledger, None, settings, host)
     }

@@ -101,7 +101,7 @@ fn the_whole_output_is_in_the_log_folder() {
     let fixture = fixture.variable("TOKEN", "walnut-tree-4711");
     let outcome = fixture.run(&["bake", "--until", "validate", "--log-dir", "logs/all"]).exits(0);
     assert!(outcome.stderr.contains("not shown: the log shows 1 MB per second"), "{}", outcome.stderr.len());
-    // Where everything is kept, nobody is told how to keep it.
+    // The note recommends the option only to those who did not use it.
     assert!(!outcome.stderr.contains("--log-dir"));
     let log = fixture.read("logs/all/web-build-1.log");
     let (bars, numbers): (Vec<&str>, Vec<&str>) = log.lines().partition(|line| *line == "done");

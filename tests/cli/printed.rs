@@ -61,6 +61,10 @@ fn a_strangers_report_says_nothing_to_the_runner() {
         let printed = fixture.run(&["report"]);
         is_harmless(name, &printed);
         assert!(printed.stdout.contains("ami-id"), "{}", printed.stdout);
+        for (option, file) in [("--markdown", "/dev/stdout"), ("--markdown", "/dev/stderr"), ("--merge", "/dev/stdout")]
+        {
+            is_harmless(option, &fixture.run(&["report", option, file]));
+        }
         let printed = fixture.run(&["report", "--json"]);
         is_harmless("report --json", &printed);
         // What is parsed is what was in the file.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::outputs;
 use crate::error::sentence;
 use crate::host::Host;
-use crate::out::json_text;
+use crate::out::{Named, json_text, named};
 use crate::program::Program;
 use crate::report::Show;
 use crate::runtime::block_on;
@@ -103,7 +103,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
     let workflow = Workflow::of(&environment);
     let all = report::merge(read(&args.report)?)?;
     if let Some(file) = &args.merge {
-        write(file, &json(&all, run.masker())?)?;
+        write(file, &json(&all, run.masker())?, host)?;
     }
     if host.run_ended(&all, run.masker()).await {
         return hand_on(&all, host);
@@ -137,7 +137,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
     if args.json {
         host.json(&value(&all)?, false);
     } else if let Some(file) = &args.markdown {
-        write(file, &summary::render(&all, &context))?;
+        write(file, &summary::render(&all, &context), host)?;
     } else if !to_github && args.merge.is_none() {
         host.data(&summary::render(&all, &context));
     }
@@ -247,7 +247,13 @@ fn json(report: &Report, masker: &Masker) -> Result<String> {
     Ok(json_text(&value(report)?, masker, false))
 }
 
-fn write(file: &Path, text: &str) -> Result<()> {
-    whole_file::replace(file, |to| to.write_all(text.as_bytes()))
-        .map_err(|error| Error::usage(format!("cannot write {}", file.display())).because(error))
+/// Writes a file, or to the stream that its name means.
+fn write(file: &Path, text: &str, host: &dyn Host) -> Result<()> {
+    match named(file) {
+        Some(Named::Stdout) => host.data(text),
+        Some(Named::Stderr) => host.say(text),
+        None => whole_file::replace(file, |to| to.write_all(text.as_bytes()))
+            .map_err(|error| Error::usage(format!("cannot write {}", file.display())).because(error))?,
+    }
+    Ok(())
 }
