@@ -9,6 +9,7 @@ mod functions;
 mod fuzz;
 mod hcl;
 mod hcl_refused;
+mod hcl_values;
 mod imagebuilder;
 mod mutations;
 mod provisioners;
