@@ -326,7 +326,7 @@ fn a_bake_goes_over_tls_with_certificates() {
     let digest = engine.docker(&["image", "inspect", "--format", "{{.Id}}", &format!("{name}/web:0.1.0")]);
     assert!(digest.is_some(), "the image is not in the engine");
     for (folder, why, help) in [
-        ("stranger", "BadCertificate", "DOCKER_CERT_PATH sets another folder"),
+        ("stranger", "the daemon refused this client's certificate", "DOCKER_CERT_PATH sets another folder"),
         ("nowhere", "is missing", "ca.pem, cert.pem and key.pem"),
     ] {
         let refused = run(folder, 4);

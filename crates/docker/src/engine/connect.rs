@@ -8,8 +8,9 @@ use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::address::{Address, Settings};
-use super::error::failed;
+use super::error::{EngineMessage, failed};
 use super::socket::{HOST, transport};
+use super::tls;
 
 /// How long the daemon may take to answer the first request.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -23,42 +24,53 @@ const CALL_LIMIT: u64 = 3600;
 pub(crate) async fn connect(settings: &Settings) -> Result<Docker> {
     let address = settings.address()?;
     reachable(&address).await?;
-    let connected = match &address {
-        Address::Socket(path) => {
-            Docker::connect_with_custom_transport(transport(path), Some(HOST), CALL_LIMIT, API_DEFAULT_VERSION)
-        }
-        Address::Tcp(host) => Docker::connect_with_http(&format!("tcp://{host}"), CALL_LIMIT, API_DEFAULT_VERSION),
-        Address::Tls(host, folder) => {
-            let [key, certificate, authority] = certificates(folder)?;
-            let host = format!("tcp://{host}");
-            Docker::connect_with_ssl(&host, &key, &certificate, &authority, CALL_LIMIT, API_DEFAULT_VERSION)
-        }
-    };
-    let refused = |error: &bollard::errors::Error| {
-        failed(ErrorKind::Preflight, format!("connect to the Docker daemon at {address}"), error).help(match &address {
-            Address::Tls(_, folder) => format!(
-                "Check that the daemon uses TLS and that its certificate and the one in {} are signed by the ca.pem there \
-                 and not expired. DOCKER_CERT_PATH sets another folder.",
-                folder.display()
-            ),
-            _ => {
-                "Something is listening there, but it did not answer like a Docker daemon. If the daemon requires TLS, set \
-                 DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH."
-                    .to_owned()
+    if let Address::Tls(_, folder) = &address {
+        certificates_exist(folder)?;
+    }
+    let connected = async {
+        match &address {
+            Address::Socket(path) => {
+                Docker::connect_with_custom_transport(transport(path), Some(HOST), CALL_LIMIT, API_DEFAULT_VERSION)
             }
-        })
+            Address::Tcp(host) => Docker::connect_with_http(&format!("tcp://{host}"), CALL_LIMIT, API_DEFAULT_VERSION),
+            Address::Tls(host, folder) => {
+                let [key, certificate, authority] = tls::files(folder);
+                let host = format!("tcp://{host}");
+                Docker::connect_with_ssl(&host, &key, &certificate, &authority, CALL_LIMIT, API_DEFAULT_VERSION)
+            }
+        }?
+        .negotiate_version()
+        .await
     };
-    let client = connected.map_err(|error| refused(&error))?;
-    match tokio::time::timeout(CONNECT_LIMIT, client.negotiate_version()).await {
-        Ok(client) => client.map_err(|error| refused(&error)),
+    match tokio::time::timeout(CONNECT_LIMIT, connected).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) => Err(refused(&address, &error).await),
         Err(_) => Err(silent(&address)),
     }
 }
 
-fn certificates(folder: &Path) -> Result<[std::path::PathBuf; 3]> {
-    let files = ["key.pem", "cert.pem", "ca.pem"].map(|name| folder.join(name));
-    match files.iter().find(|path| !path.is_file()) {
-        None => Ok(files),
+async fn refused(address: &Address, error: &bollard::errors::Error) -> Error {
+    let what = format!("connect to the Docker daemon at {address}");
+    let Address::Tls(host, folder) = address else {
+        return failed(ErrorKind::Preflight, what, error).help(
+            "Something is listening there, but it did not answer like a Docker daemon. If the daemon requires TLS, set \
+             DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH.",
+        );
+    };
+    match tls::refusal(host, folder).await {
+        Some(reason) => Error::preflight(what).because(EngineMessage(reason)),
+        None => failed(ErrorKind::Preflight, what, error),
+    }
+    .help(format!(
+        "Check that the daemon uses TLS and that its certificate and the one in {} are signed by the ca.pem there and not \
+         expired. DOCKER_CERT_PATH sets another folder.",
+        folder.display()
+    ))
+}
+
+fn certificates_exist(folder: &Path) -> Result<()> {
+    match tls::files(folder).iter().find(|path| !path.is_file()) {
+        None => Ok(()),
         Some(missing) => Err(Error::preflight(format!(
             "connect to the Docker daemon over TLS: {} is missing",
             missing.display()

@@ -4,6 +4,7 @@ mod address;
 mod connect;
 mod error;
 mod socket;
+mod tls;
 
 pub use address::Settings;
 pub(crate) use connect::connect;
