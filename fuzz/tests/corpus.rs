@@ -1,13 +1,12 @@
-//! Replays the corpus, and mutates it for five seconds a target, in the ordinary test build.
+//! Replays the corpus, and mutates it, in the ordinary test build.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests; what was run is shown when one fails")]
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use ami_bake_fuzz::{TARGETS, check, mutate::mutate};
 
-/// For the mutations of a target. `fuzz/run` looks for more, with coverage.
-const TIME: Duration = Duration::from_secs(5);
+/// Mutations of a target: the same ones on every machine. `fuzz/run` looks for more, with coverage.
+const MUTATIONS: usize = 200;
 
 macro_rules! targets {
     ($($name:ident)*) => {
@@ -35,16 +34,12 @@ fn holds(target: &str) {
     }
     let inputs: Vec<Vec<u8>> = corpus.into_iter().map(|(_, input)| input).collect();
     let mut rng = fastrand::Rng::with_seed(1);
-    let begun = Instant::now();
-    let mut count = 0;
-    while begun.elapsed() < TIME {
+    for _ in 0..MUTATIONS {
         let input = mutate(&inputs, &mut rng);
         std::fs::write(&last, &input).unwrap();
         check(target, &input);
-        count += 1;
     }
     std::fs::remove_file(&last).unwrap();
-    println!("{count} inputs");
 }
 
 /// The entries of a target's corpus, sorted.
