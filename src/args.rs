@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ami_bake_core::engine::Options;
+use ami_bake_core::engine::{Options, VersionContext};
 use ami_bake_core::version::Bump;
 use ami_bake_manifest::Manifest;
 use clap::ValueEnum;
@@ -141,8 +141,13 @@ pub(crate) struct VersionArgs {
 }
 
 impl VersionArgs {
+    /// True when versions were given: the event does not decide then whether there is something to bake.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.image_version.is_empty()
+    }
+
     /// The engine's options for a run that starts from `facts`.
-    pub(crate) fn options(&self, facts: &Facts) -> Options {
+    pub(crate) fn options(&self, facts: &Facts, context: VersionContext) -> Options {
         Options {
             force: self.force,
             image_version: self.image_version.iter().rfind(|(image, _)| image.is_none()).map(|(_, all)| all.clone()),
@@ -153,7 +158,7 @@ impl VersionArgs {
                 Some(Part::Patch) => Bump::Patch,
                 None => facts.bump.unwrap_or_default(),
             },
-            context: facts.context.clone(),
+            context,
             ..Options::default()
         }
     }

@@ -31,10 +31,38 @@ pub(crate) struct Facts {
     pub(crate) pull_request: Option<u64>,
     /// The address of the workflow run.
     pub(crate) run_url: Option<String>,
-    /// What the version depends on.
-    pub(crate) context: VersionContext,
     /// Which part of the version the pull request's labels raise.
     pub(crate) bump: Option<Bump>,
+}
+
+/// What the host knows about the versions of a manifest's images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Baking {
+    /// They are baked.
+    Images {
+        /// What their versions depend on.
+        context: VersionContext,
+        /// How a tag was read, where that is not obvious.
+        notices: Vec<String>,
+    },
+    /// Nothing is baked, and why, as a sentence.
+    #[allow(dead_code, reason = "a build without the feature `github` does not use it")]
+    Nothing(String),
+}
+
+impl Default for Baking {
+    fn default() -> Self {
+        Self::Images { context: VersionContext::Default, notices: Vec::new() }
+    }
+}
+
+/// The names by which a tag may refer to images.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ImageNames {
+    /// The manifest's name.
+    pub(crate) manifest: String,
+    /// Its images and their variants.
+    pub(crate) images: Vec<String>,
 }
 
 impl Facts {
@@ -105,7 +133,6 @@ mod tests {
             _ => None,
         });
         assert_eq!((facts.branch.as_deref(), facts.repository.as_deref()), (Some("topic"), Some("shop/images")));
-        assert_eq!(facts.context, VersionContext::Default);
         assert_eq!(facts.origin().get(tags::COMMIT).map(String::as_str), Some("1a2b3c"));
     }
 

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::args::PlatformArgs;
-use crate::facts::Facts;
+use crate::facts::{Baking, Facts, ImageNames};
 use crate::report::{Reporter, Show};
 use crate::ui::Ui;
 
@@ -45,6 +45,27 @@ pub(crate) trait Host: Send + Sync {
     /// What is known about the commit around `folder` and about the workflow run.
     fn facts(&self, folder: &Path) -> Facts {
         Facts::of_git(folder)
+    }
+
+    /// Refuses a manifest that must not be used with the rights of this run: it may be a stranger's.
+    ///
+    /// # Errors
+    /// When it must not be used.
+    fn admit(&self, _: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    /// The versions of the images of `manifest` by what started the run.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    fn baking(&self, _: &Path, _: &ImageNames) -> Result<Baking> {
+        Ok(Baking::default())
+    }
+
+    /// Shows a notice, where the host has a place for it beside the log.
+    fn notice(&self, text: &str) {
+        self.say(&format!("{text}\n"));
     }
 
     /// The identity that the host lends to a cloud platform.

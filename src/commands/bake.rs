@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::args::{EventArgs, KeepArgs, LogArgs, TargetArgs, VersionArgs};
 use crate::commands::plan;
 use crate::program::Program;
-use crate::session::{Session, load};
+use crate::session::{Session, ToBake, load_to_bake};
 
 /// Bake images: build, capture, test, publish
 ///
@@ -80,7 +80,10 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     if dry_run {
         return plan::plan(program, target, &version, events.json, false).await;
     }
-    let loaded = load(program, &target.manifest, target.platform.region.as_deref(), false)?;
+    let Some(ToBake { loaded, context }) = load_to_bake(program, &target, &version)? else {
+        program.host.output("changed", "false");
+        return Ok(0);
+    };
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
     let mut settings = loaded.creating(program.host.as_ref(), events.json)?;
@@ -91,7 +94,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     let options = Options {
         until_validate: until.is_some(),
         keep_on_failure: keep.keep_on_failure.map(|folder| Keep { folder, key: debug_key }),
-        ..version.options(loaded.facts())
+        ..version.options(loaded.facts(), context)
     };
     let code = match loaded.context(program, manifest, target.platform, &session.run).await {
         Ok(context) => engine::bake(&session.run, &context, &options).await,

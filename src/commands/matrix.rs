@@ -9,7 +9,7 @@ use ami_bake_core::plan::{Architecture, ImageKey};
 use ami_bake_core::{Error, Result};
 use serde_json::{Map, Value, json};
 
-use super::planned::plan_images;
+use super::planned::{PlannedImages, plan_images};
 use crate::args::{TargetArgs, VersionArgs};
 use crate::host::Host;
 use crate::program::Program;
@@ -44,7 +44,13 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     let planned = match plan_images(program, args.target, &args.version).await? {
-        ControlFlow::Continue(planned) => planned,
+        ControlFlow::Continue(PlannedImages::Planned(planned)) => planned,
+        ControlFlow::Continue(PlannedImages::Nothing) => {
+            let nothing = Matrix::of(&[]);
+            nothing.output(program.host.as_ref());
+            program.host.json(&nothing.value(), true);
+            return Ok(0);
+        }
         ControlFlow::Break(code) => return Ok(code),
     };
     let matrix = Matrix::of(&planned.images);
@@ -75,7 +81,10 @@ impl Matrix {
         for image in images {
             let (key, version, level, architecture) = match image {
                 PlannedImage::Decided { decision, .. } if matches!(**decision, Decision::Reuse { .. }) => continue,
-                PlannedImage::Decided { key, version, source, .. } => (key, version, 0, source.architecture),
+                PlannedImage::Decided { key, version, source, base, .. } => {
+                    let after = base.as_ref().and_then(|base| known.get(base));
+                    (key, version, after.map_or(0, |(level, _)| level + 1), source.architecture)
+                }
                 PlannedImage::WaitsFor { key, base, version } => {
                     let (level, architecture) = known.get(base).copied().unwrap_or_default();
                     (key, version, level + 1, architecture)

@@ -11,7 +11,7 @@ use ami_bake_core::{Error, ErrorKind, Result, Run};
 use serde_json::{Value, json};
 
 use super::matrix::Matrix;
-use super::planned::{Planned, plan_images};
+use super::planned::{Planned, PlannedImages, plan_images};
 use crate::args::{TargetArgs, VersionArgs};
 use crate::program::Program;
 use crate::report::text::region;
@@ -53,10 +53,12 @@ pub(crate) async fn plan(
     as_json: bool,
     permissions: bool,
 ) -> Result<u8> {
-    let Planned { loaded, session, context, images } = match plan_images(program, target, version).await? {
-        ControlFlow::Continue(planned) => planned,
+    let planned = match plan_images(program, target, version).await? {
+        ControlFlow::Continue(PlannedImages::Planned(planned)) => *planned,
+        ControlFlow::Continue(PlannedImages::Nothing) => return Ok(nothing(program, as_json)),
         ControlFlow::Break(code) => return Ok(code),
     };
+    let Planned { loaded, session, context, images } = planned;
     let permissions = if permissions {
         match check_permissions(&session.run, &context, &images).await {
             Ok(permissions) => permissions,
@@ -76,6 +78,16 @@ pub(crate) async fn plan(
         host.data(&permissions_text(&permissions, paint));
     }
     Ok(session.end(if denied { ErrorKind::Preflight.exit_code() } else { 0 }).await)
+}
+
+/// A plan without images.
+fn nothing(program: &Program, as_json: bool) -> u8 {
+    let (host, matrix) = (program.host.as_ref(), Matrix::of(&[]));
+    matrix.output(host);
+    if as_json {
+        host.json(&json!({"format": 1, "images": [], "changed": false, "matrix": matrix.all()}), false);
+    }
+    0
 }
 
 async fn check_permissions(run: &Run, context: &BakeContext, images: &[PlannedImage]) -> Result<Vec<Permission>> {

@@ -7,7 +7,7 @@ use ami_bake_core::{Error, Result};
 
 use crate::args::{TargetArgs, VersionArgs};
 use crate::program::Program;
-use crate::session::{Loaded, Session, load};
+use crate::session::{Loaded, Session, ToBake, load_to_bake};
 
 /// The images of a manifest, planned.
 pub(super) struct Planned {
@@ -19,6 +19,14 @@ pub(super) struct Planned {
     pub(super) context: BakeContext,
     /// Each image after the one it is built on.
     pub(super) images: Vec<PlannedImage>,
+}
+
+/// What a bake would do.
+pub(super) enum PlannedImages {
+    /// This.
+    Planned(Box<Planned>),
+    /// The event is for nothing in the manifest, as was shown.
+    Nothing,
 }
 
 impl Planned {
@@ -39,8 +47,10 @@ pub(super) async fn plan_images(
     program: &Program,
     target: TargetArgs,
     version: &VersionArgs,
-) -> Result<ControlFlow<u8, Planned>> {
-    let loaded = load(program, &target.manifest, target.platform.region.as_deref(), false)?;
+) -> Result<ControlFlow<u8, PlannedImages>> {
+    let Some(ToBake { loaded, context: origin }) = load_to_bake(program, &target, version)? else {
+        return Ok(ControlFlow::Continue(PlannedImages::Nothing));
+    };
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(ControlFlow::Break(loaded.exit_code())) };
     let session = Session::begin(loaded.reading(), &program.host)?;
@@ -48,8 +58,10 @@ pub(super) async fn plan_images(
         Ok(context) => context,
         Err(error) => return session.fail(error).await.map(ControlFlow::Break),
     };
-    match engine::plan(&session.run, &context, &version.options(loaded.facts())).await {
-        Ok(images) => Ok(ControlFlow::Continue(Planned { loaded, session, context, images })),
+    match engine::plan(&session.run, &context, &version.options(loaded.facts(), origin)).await {
+        Ok(images) => {
+            Ok(ControlFlow::Continue(PlannedImages::Planned(Box::new(Planned { loaded, session, context, images }))))
+        }
         Err(error) => Ok(ControlFlow::Break(Planned::fail(program, &loaded, session, &error).await)),
     }
 }

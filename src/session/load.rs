@@ -4,25 +4,89 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use ami_bake_core::engine::VersionContext;
+use ami_bake_core::plan::Recipe as _;
 use ami_bake_core::{Error, Result};
 use ami_bake_manifest::{Git, Github, Manifest, Options};
 use jiff::Timestamp;
 
 use super::imported;
 use super::loaded::Loaded;
-use crate::args::ManifestArgs;
-use crate::facts::Facts;
+use crate::args::{ManifestArgs, TargetArgs, VersionArgs};
+use crate::facts::{Baking, Facts, ImageNames};
 use crate::program::Program;
 
 /// Where a manifest is looked for when none is named.
 const DEFAULT_PATHS: [&str; 2] = ["bake.yml", ".github/bake.yml"];
 
+/// A manifest whose images are to be baked.
+pub(crate) struct ToBake {
+    /// The manifest.
+    pub(crate) loaded: Loaded,
+    /// What the versions of its images depend on.
+    pub(crate) context: VersionContext,
+}
+
+/// Reads the manifest that the flags name, to bake what the event is for. None when that is nothing, which is shown.
+///
+/// # Errors
+/// When there is no such file, it must not be used here, or the event's tag can't be understood. Problems in the manifest
+/// are findings.
+pub(crate) fn load_to_bake(program: &Program, args: &TargetArgs, version: &VersionArgs) -> Result<Option<ToBake>> {
+    let (manifest, region) = (&args.manifest, args.platform.region.as_deref());
+    let loaded = load(program, manifest, region, false)?;
+    let Some(found) = loaded.manifest() else {
+        return Ok(Some(ToBake { loaded, context: VersionContext::Default }));
+    };
+    let names = names(found);
+    let (context, notices) = match program.host.baking(&find(manifest.manifest.as_deref())?, &names)? {
+        Baking::Images { context, notices } => (context, notices),
+        Baking::Nothing(why) if version.is_given() => {
+            program.host.say(&format!("{why}; baking the version that was given\n"));
+            return Ok(Some(ToBake { loaded, context: VersionContext::Default }));
+        }
+        Baking::Nothing(why) => {
+            program.host.notice(&format!("{why}. Nothing to bake."));
+            return Ok(None);
+        }
+    };
+    for notice in &notices {
+        program.host.notice(notice);
+    }
+    // A tag of one image is no reason to bake the others.
+    let only = match &context {
+        VersionContext::Tag(tag) if !version.is_given() => tag.image.clone(),
+        _ => None,
+    };
+    let loaded = match only {
+        Some(image) => load(program, &ManifestArgs { image: vec![image], ..manifest.clone() }, region, false)?,
+        None => loaded,
+    };
+    Ok(Some(ToBake { loaded, context }))
+}
+
+/// The names of a manifest and of its selected images.
+fn names(manifest: &Manifest) -> ImageNames {
+    let mut images: Vec<String> = Vec::new();
+    for variant in manifest.variants() {
+        for name in [variant.key.image.clone(), variant.key.to_string()] {
+            if !images.contains(&name) {
+                images.push(name);
+            }
+        }
+    }
+    ImageNames { manifest: manifest.namespace().to_owned(), images }
+}
+
 /// Reads the manifest that the flags name. With `check` nothing is going to be baked, so variables may be missing.
 ///
 /// # Errors
-/// When there is no such file. Problems in it are findings.
+/// When there is no such file, or it must not be used here. Problems in it are findings.
 pub(crate) fn load(program: &Program, args: &ManifestArgs, region: Option<&str>, check: bool) -> Result<Loaded> {
     let path = find(args.manifest.as_deref())?;
+    if !check {
+        program.host.admit(&path)?;
+    }
     if let Some(name) = args.platform.as_deref() {
         program.platforms.get(name)?;
     }

@@ -7,6 +7,7 @@
 )]
 
 mod action;
+mod action_events;
 #[cfg(feature = "docker")]
 mod action_image;
 #[cfg(feature = "local")]

@@ -48,14 +48,6 @@ pub fn in_range(version: &Version, range: Option<&semver::VersionReq>) -> bool {
     range.map_or(version.pre.is_empty(), |range| range.matches(version))
 }
 
-/// The version in a tag or release name: `v1.2.3`, `1.2.3`, `web-v1.2.3`, `web/v1.2.3`; none where it has none.
-pub fn from_tag(tag: &str) -> Option<Version> {
-    let after_folder = tag.rsplit('/').next().unwrap_or(tag);
-    let candidates =
-        std::iter::once(after_folder).chain(after_folder.match_indices('-').map(|(at, _)| &after_folder[at + 1..]));
-    candidates.map(|text| text.strip_prefix('v').unwrap_or(text)).find_map(|text| Version::parse(text).ok())
-}
-
 /// The version as it is written in an image's name: `+` is not allowed in an AMI's name, so that build metadata follows
 /// an `_`, which no semantic version holds (EC2 API, RegisterImage, Name).
 pub fn in_name(version: &Version) -> String {
@@ -107,15 +99,6 @@ mod tests {
         assert_eq!(next(&published, Bump::Minor), version("1.11.0"));
         assert_eq!(next(&published, Bump::Major), version("2.0.0"));
         assert_eq!(next(&[], Bump::Major), FIRST);
-    }
-
-    #[test]
-    fn tags_carry_versions() {
-        for tag in ["v1.2.3", "1.2.3", "web-v1.2.3", "web/v1.2.3", "my-web-1.2.3"] {
-            assert_eq!(from_tag(tag), Some(version("1.2.3")), "{tag}");
-        }
-        assert_eq!(from_tag("v1.2.3-rc.1"), Some(version("1.2.3-rc.1")));
-        assert_eq!(from_tag("nightly"), None);
     }
 
     #[test]

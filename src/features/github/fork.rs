@@ -137,7 +137,7 @@ fn manifest_args(action: &Action) -> ManifestArgs {
     let set = action.environment.lines("set");
     ManifestArgs {
         manifest: input("manifest").map(Into::into),
-        image: action.environment.list("images"),
+        image: action.environment.words("images"),
         platform: input("platform"),
         environment: input("environment"),
         variables: VariableArgs {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::Report;
 use ami_bake_core::{Result, Run};
+use ami_bake_github::runner::{Annotation, Level};
 use ami_bake_manifest::Manifest;
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use super::reporter::ActionLog;
 use super::step::line_rule;
 use super::{annotate, results, workflow};
 use crate::args::PlatformArgs;
-use crate::facts::Facts;
+use crate::facts::{Baking, Facts, ImageNames};
 use crate::host::{Host, HostIdentity};
 use crate::out::{Cleaner, json_text};
 use crate::report::{self, Reporter, Show};
@@ -71,6 +72,18 @@ impl Host for ActionHost {
 
     fn facts(&self, _: &Path) -> Facts {
         workflow::facts(&self.action.workflow)
+    }
+
+    fn admit(&self, manifest: &Path) -> Result<()> {
+        workflow::admit(&self.action.workflow, manifest).map(drop)
+    }
+
+    fn baking(&self, manifest: &Path, names: &ImageNames) -> Result<Baking> {
+        workflow::baking(&self.action.workflow, manifest, names, || self.action.api())
+    }
+
+    fn notice(&self, text: &str) {
+        self.action.log.annotate(&Annotation::new(Level::Notice, "ami-bake", text));
     }
 
     fn identity(&self, run: &Run) -> Result<HostIdentity> {

@@ -74,6 +74,7 @@ pub(super) const INPUTS: &[(&str, Translation)] = &[
     ("summary", Translation::Own),
     ("release-notes", Translation::Own),
     ("on-fork", Translation::Own),
+    ("reviewed-sha", Translation::Own),
     ("on-unclean", Translation::Own),
     ("dry-run", Translation::Switch("dry-run")),
     ("until", Translation::Value("until")),

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::engine::VersionContext;
 use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::event::Failure;
 use ami_bake_core::mask::Masker;
@@ -82,7 +81,7 @@ fn run(
     }
     action.save("main", "true");
     let command = inputs::command(surface, &action.environment)?;
-    validate(action, &command)?;
+    validate(action)?;
     let fails = fails_when_unclean(action)?;
     let end = |code| if code == UNCLEAN && command != "sweep" && !fails { unclean(action) } else { code };
     if let Some(code) = (ForkRun { action, program, surface, dispatch }).run(&command)? {
@@ -120,7 +119,7 @@ fn unclean(action: &Action) -> u8 {
 /// `--bump` from the labels of the pull request that was merged: a push to the default branch has no labels of its own.
 fn bump(action: &Action, command: &str) -> Option<String> {
     let makes = ["bake", "plan", "matrix"].contains(&command) && action.environment.input("bump").is_none();
-    let on_default = action.workflow.event == "push" && action.workflow.context == VersionContext::Default;
+    let on_default = action.workflow.event == "push" && action.workflow.is_on_default_branch();
     let sha = action.workflow.sha.as_ref().filter(|_| makes && on_default)?;
     let labels = async {
         match action.api()? {
@@ -143,21 +142,15 @@ fn bump(action: &Action, command: &str) -> Option<String> {
 }
 
 /// Validates what no flag does, before anything begins.
-fn validate(action: &Action, command: &str) -> Result<()> {
+fn validate(action: &Action) -> Result<()> {
     for name in ["summary", "dry-run", "force", "keep-on-failure"] {
         action.environment.flag(name)?;
     }
-    // The others act on a manifest, which anybody can supply under this event, with all rights of the repository.
-    let harmless = ["check", "report", "images", "sweep", "schema", "policy"];
-    if action.workflow.is_target() && !harmless.contains(&command) {
-        return Err(Error::preflight(format!(
-            "`{command}` is not allowed under pull_request_target: it would run a stranger's manifest with this \
-             repository's rights"
-        ))
-        .help(
-            "Bake under `pull_request`, where a fork's run has no rights, and write the comment from a workflow on \
-             `workflow_run` with `command: report`.",
-        ));
+    let reviewed = action.environment.input("reviewed-sha");
+    let is_id = |text: &str| [40, 64].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match reviewed.filter(|reviewed| !is_id(reviewed)) {
+        None => Ok(()),
+        Some(other) => Err(Error::usage(format!("invalid value {other:?} for input `reviewed-sha`"))
+            .help("Use the full SHA of a commit: a branch or a short SHA can mean another commit by now.")),
     }
-    Ok(())
 }

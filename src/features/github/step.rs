@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::{Result, Run};
+use ami_bake_github::api::{Api, Settings};
 use ami_bake_github::event::Workflow;
-use ami_bake_github::runner::{Environment, defuse};
+use ami_bake_github::runner::{Annotation, Environment, Level, defuse};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use serde_json::Value;
 
 use super::{annotate, workflow};
-use crate::facts::Facts;
+use crate::facts::{Baking, Facts, ImageNames};
 use crate::host::{Host, HostIdentity, TerminalHost};
 use crate::out::{Cleaner, LineRule};
 use crate::report::{Reporter, Show};
@@ -31,6 +32,14 @@ pub(in crate::features) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
 /// In a workflow the runner reads both streams: no line may be a command by accident.
 pub(in crate::features) fn line_rule() -> Option<LineRule> {
     Environment::of_process().in_workflow().then_some(defuse)
+}
+
+/// A client for GitHub's API; none without a token.
+fn api(environment: &Environment) -> Result<Option<Api>> {
+    if ["GITHUB_TOKEN", "GH_TOKEN"].iter().all(|name| environment.get(name).is_none()) {
+        return Ok(None);
+    }
+    Settings::of(environment, None, None).and_then(Api::new).map(Some)
 }
 
 /// A terminal whose output the runner reads too.
@@ -67,6 +76,18 @@ impl Host for StepHost {
 
     fn facts(&self, _: &Path) -> Facts {
         workflow::facts(&self.workflow)
+    }
+
+    fn admit(&self, manifest: &Path) -> Result<()> {
+        workflow::admit(&self.workflow, manifest).map(drop)
+    }
+
+    fn baking(&self, manifest: &Path, names: &ImageNames) -> Result<Baking> {
+        workflow::baking(&self.workflow, manifest, names, || api(&self.environment))
+    }
+
+    fn notice(&self, text: &str) {
+        self.terminal.command(&Annotation::new(Level::Notice, "ami-bake", text).masked(self.masker()).command());
     }
 
     fn identity(&self, run: &Run) -> Result<HostIdentity> {

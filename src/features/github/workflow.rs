@@ -1,15 +1,18 @@
 //! What the runner says about the workflow run.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ami_bake_core::token::TokenSource;
-use ami_bake_core::{Result, Run};
-use ami_bake_github::event::Workflow;
+use ami_bake_core::{Error, Result, Run};
+use ami_bake_github::api::Api;
+use ami_bake_github::event::{self, Code, EventVersion, Names, Workflow};
 use ami_bake_github::oidc::{self, WorkflowTokens};
 use ami_bake_github::runner::Environment;
 
-use crate::facts::Facts;
+use crate::facts::{Baking, Facts, ImageNames};
 use crate::host::HostIdentity;
+use crate::runtime::block_on;
 
 /// The facts about the commit and the run.
 pub(super) fn facts(workflow: &Workflow) -> Facts {
@@ -25,9 +28,44 @@ pub(super) fn facts(workflow: &Workflow) -> Facts {
         ids: workflow.ids,
         pull_request: workflow.pull_request,
         run_url: workflow.run_url,
-        context: workflow.context,
         bump: workflow.bump,
     }
+}
+
+/// Refuses a manifest that may be a stranger's, in a run that has the repository's rights.
+///
+/// # Errors
+/// When it may be.
+pub(super) fn admit(workflow: &Workflow, manifest: &Path) -> Result<Code> {
+    let folder = if manifest.is_dir() { Some(manifest) } else { manifest.parent() };
+    workflow.code(folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// The versions of a manifest's images by the event. `api` is only asked about a tag such as `v1.4`.
+///
+/// # Errors
+/// When the manifest must not be used here, and when such a tag can't be looked at.
+pub(super) fn baking(
+    workflow: &Workflow,
+    manifest: &Path,
+    names: &ImageNames,
+    api: impl FnOnce() -> Result<Option<Api>>,
+) -> Result<Baking> {
+    let names = Names { manifest: names.manifest.clone(), images: names.images.clone() };
+    let tags = || {
+        let api = api()?.ok_or_else(|| Error::preflight("there is no token for GitHub"))?;
+        block_on_thread(event::tags(&api))
+    };
+    Ok(match workflow.version(&names, admit(workflow, manifest)?, tags)? {
+        EventVersion::Bake { context, notices } => Baking::Images { context, notices },
+        EventVersion::Nothing(why) => Baking::Nothing(why),
+    })
+}
+
+/// Waits for an answer of GitHub from code that may be inside of an async task.
+fn block_on_thread<T: Send>(work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    std::thread::scope(|scope| scope.spawn(|| block_on(work)).join())
+        .unwrap_or_else(|_| Err(Error::internal("the thread that asks GitHub panicked")))
 }
 
 /// The workflow's own OIDC identity, under a session name that leads back to its run.

@@ -6,14 +6,27 @@ use jiff::Timestamp;
 use semver::Version;
 
 use crate::engine::deploy;
-use crate::engine::options::{BakeContext, Options, VersionContext};
+use crate::engine::options::{BakeContext, Options, TaggedVersion, VersionContext};
 use crate::engine::published::Published;
 use crate::error::{Error, Result};
 use crate::event::Decision;
 use crate::image::ImageRecord;
 use crate::plan::{Digest, Draft, ImageKey, ImagePlan, ResolvedDraft, SourceQuery, Variant, VersionRule};
+use crate::route::Route;
 use crate::run::Run;
 use crate::version::{next, prerelease};
+
+/// How many other versions of a base are looked at: each costs a digest of the image that is built on it.
+const SAME_BASES: usize = 8;
+
+/// The image of this run that another one is built on.
+#[derive(Debug, Clone)]
+pub(super) struct Base {
+    pub image: ImageRecord,
+    /// Other versions with the same content: what was built on one of them has the content of what would be built on
+    /// this one.
+    pub same: Vec<ImageRecord>,
+}
 
 /// An image with everything decided.
 #[derive(Clone)]
@@ -24,6 +37,8 @@ pub(super) struct Decided {
     pub decision: Decision,
     /// True when a rule made the version: when another bake takes it, the next one is used.
     pub automatic: bool,
+    /// Published images of the same content, the highest version first.
+    pub same: Vec<ImageRecord>,
 }
 
 /// Finds source and published images at once, then decides. `base` is the image of this manifest that it is built on.
@@ -32,14 +47,14 @@ pub(super) async fn decide(
     context: &BakeContext,
     options: &Options,
     draft: &Draft,
-    base: Option<&ImageRecord>,
+    base: Option<&Base>,
     published: &Published,
 ) -> Result<Decided> {
     let variant = &draft.variant;
     let (source, published) = futures::future::try_join(
         async {
             match base {
-                Some(record) => Ok(record.as_source()),
+                Some(base) => Ok(base.image.as_source()),
                 None => context.platform.find_source(run, &external(&variant.source)).await,
             }
         },
@@ -48,14 +63,22 @@ pub(super) async fn decide(
     .await
     .map_err(|error| if error.route().is_none() { error.at(variant.route.key("source")) } else { error })?;
 
-    let draft = draft.resolve(source).await?;
-    let requested = requested_version(run, options, variant, &published)?;
-    let cache = CacheLookup {
-        digest: draft.digest(),
+    let definition = draft;
+    let draft = definition.resolve(source).await?;
+    let requested = requested_version(options, variant, &published, run.clock().now())?;
+    let mut cache = CacheLookup {
+        digests: vec![draft.digest().clone()],
         context: &options.context,
         cache_for: draft.cache_for(),
         now: run.clock().now(),
     };
+    // The ID of a base is part of the digest. A base that was only registered again has another one.
+    for same in base.iter().flat_map(|base| &base.same) {
+        if options.force || published.iter().any(|image| cache.is_hit(image)) {
+            break;
+        }
+        cache.digests.push(definition.resolve(same.as_source()).await?.digest().clone());
+    }
     let replaces = context.platform.capabilities().replaces_versions;
     let (version, decision) = decide_version(&requested, &published, &cache, options.force, replaces, &variant.key)?;
     let plan = draft.at(&version)?;
@@ -65,7 +88,10 @@ pub(super) async fn decide(
     if !options.until_validate {
         deploy::preflight(run, context, &plan).await?;
     }
-    Ok(Decided { draft, plan, decision, automatic: requested.automatic })
+    let mut same: Vec<ImageRecord> = published.into_iter().filter(|image| cache.is_hit(image)).collect();
+    same.sort_by(|a, b| b.version.cmp(&a.version));
+    same.truncate(SAME_BASES);
+    Ok(Decided { draft, plan, decision, automatic: requested.automatic, same })
 }
 
 /// A sibling that wasn't baked in this run (`--image web` alone) is looked for among the published ones.
@@ -77,11 +103,12 @@ fn external(query: &SourceQuery) -> SourceQuery {
 }
 
 /// The version that the manifest, the flags or the kind of run ask for.
-#[derive(Debug)]
-struct RequestedVersion {
-    version: Version,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedVersion {
+    /// The version.
+    pub version: Version,
     /// True when a rule made it and nobody named it: an unchanged image keeps the version that it has.
-    automatic: bool,
+    pub automatic: bool,
 }
 
 /// The version of an image that waits for its base: it does not depend on what that becomes.
@@ -92,14 +119,19 @@ pub(super) async fn version_of(
     variant: &Variant,
     published: &Published,
 ) -> Result<Version> {
-    Ok(requested_version(run, options, variant, &published.of(run, context, &variant.key).await?)?.version)
+    let published = published.of(run, context, &variant.key).await?;
+    Ok(requested_version(options, variant, &published, run.clock().now())?.version)
 }
 
-fn requested_version(
-    run: &Run,
+/// The version of an image by these flags and this event, when `published` are its published images.
+///
+/// # Errors
+/// When the event's tag is not a version but has to be one.
+pub fn requested_version(
     options: &Options,
     variant: &Variant,
     published: &[ImageRecord],
+    now: Timestamp,
 ) -> Result<RequestedVersion> {
     let exactly = |version: &Version| RequestedVersion { version: version.clone(), automatic: false };
     let following =
@@ -113,16 +145,45 @@ fn requested_version(
         VersionRule::Auto | VersionRule::Release => following(),
     };
     let identifiers = match &options.context {
-        VersionContext::Tag(version) => return Ok(exactly(version)),
+        VersionContext::Tag(tag) if tag.is_for(&variant.key) => {
+            is_not_floating(tag, published, &variant.key)?;
+            return Ok(exactly(&tag.version));
+        }
+        VersionContext::OtherTag { tag, .. } if variant.version == VersionRule::Release => {
+            return Err(Error::preflight(format!("tag {tag} is not a version, and `version: release` needs one"))
+                .help("Use a tag such as v1.4.0, or NAME-v1.4.0 with the name of the manifest or of an image.")
+                .at(Route::root().key("version")));
+        }
+        VersionContext::Tag(TaggedVersion { run, .. })
+        | VersionContext::OtherTag { run, .. }
+        | VersionContext::Branch { run } => format!("dev.{run}"),
         VersionContext::PullRequest { number, sha } => format!("pr.{number}.{}", commit_identifier(sha)),
-        VersionContext::Branch { run } => format!("dev.{run}"),
         VersionContext::Default => match &variant.version {
             VersionRule::Fixed(version) => return Ok(exactly(version)),
             VersionRule::Auto => return Ok(RequestedVersion { version: base, automatic: true }),
-            VersionRule::Release => format!("dev.{}", run.clock().now().as_second()),
+            VersionRule::Release => format!("dev.{}", now.as_second()),
         },
     };
     Ok(RequestedVersion { version: prerelease(&base, &identifiers)?, automatic: true })
+}
+
+/// A tag without a patch number is the version `.0` only as long as no other version of these numbers exists: it is common
+/// to move such a tag along with them.
+fn is_not_floating(tag: &TaggedVersion, published: &[ImageRecord], key: &ImageKey) -> Result<()> {
+    let Some(name) = &tag.short else { return Ok(()) };
+    let numbers = |version: &Version| (version.major, version.minor);
+    let same = published.iter().filter(|image| image.tested.is_some() && image.version.pre.is_empty());
+    let other = same
+        .map(|image| &image.version)
+        .find(|version| numbers(version) == numbers(&tag.version) && **version != tag.version);
+    match other {
+        None => Ok(()),
+        Some(other) => Err(Error::preflight(format!(
+            "tag {name} could mean version {} of {key}, but {other} exists already",
+            tag.version
+        ))
+        .help("Use a tag with all three numbers, such as v1.4.2.")),
+    }
 }
 
 /// Seven digits of a commit. Digits alone with a leading zero are no semantic version identifier, so they get git's `g`.
@@ -137,16 +198,21 @@ fn commit_identifier(sha: &str) -> String {
 
 /// Which published images can be reused: those of the same digest that are tested, available and not expired.
 struct CacheLookup<'a> {
-    digest: &'a Digest,
+    /// The image's own digest first, then those on other versions of its base with the same content.
+    digests: Vec<Digest>,
     context: &'a VersionContext,
     cache_for: Option<Duration>,
     now: Timestamp,
 }
 
 impl CacheLookup<'_> {
+    fn has_digest(&self, image: &ImageRecord) -> bool {
+        self.digests.contains(&image.digest)
+    }
+
     fn is_hit(&self, image: &ImageRecord) -> bool {
         let Some(tested) = image.tested else { return false };
-        image.available && image.digest == *self.digest && self.is_fresh(tested) && self.is_ours(&image.version)
+        image.available && self.has_digest(image) && self.is_fresh(tested) && self.is_ours(&image.version)
     }
 
     fn is_fresh(&self, tested: Timestamp) -> bool {
@@ -179,7 +245,7 @@ fn decide_version(
             return Ok((requested.version.clone(), Decision::Reuse { image: taken.clone() }));
         }
         if !replaces {
-            return Err(taken_by(key, taken, cache.digest, force));
+            return Err(taken_by(key, taken, cache, force));
         }
     }
     if force {
@@ -196,8 +262,8 @@ fn decide_version(
     Ok((requested.version.clone(), Decision::Bake { reason: why(published, cache) }))
 }
 
-fn taken_by(key: &ImageKey, taken: &ImageRecord, digest: &Digest, force: bool) -> Error {
-    let why = match (taken.digest == *digest, force) {
+fn taken_by(key: &ImageKey, taken: &ImageRecord, cache: &CacheLookup<'_>, force: bool) -> Error {
+    let why = match (cache.has_digest(taken), force) {
         (false, _) => format!("with different content (digest {})", taken.digest.short()),
         (true, true) => "and --force would bake it again".to_owned(),
         (true, false) => "and its cache expired (cache-for), so it would be baked again".to_owned(),
@@ -211,7 +277,7 @@ fn why(published: &[ImageRecord], cache: &CacheLookup<'_>) -> String {
     let Some(latest) = tested.iter().max_by_key(|image| image.tested) else {
         return "nothing is published yet".to_owned();
     };
-    if tested.iter().any(|image| image.digest == *cache.digest && image.tested.is_some_and(|at| !cache.is_fresh(at))) {
+    if tested.iter().any(|image| cache.has_digest(image) && image.tested.is_some_and(|at| !cache.is_fresh(at))) {
         return "cache expired (cache-for)".to_owned();
     }
     format!("the digest changed since {} ({})", latest.version, latest.digest.short())

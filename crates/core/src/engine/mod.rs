@@ -18,7 +18,8 @@ mod tagging;
 mod test;
 
 pub use clean_up::{clean_up, finish};
-pub use options::{BakeContext, Options, VersionContext};
+pub use decide::{RequestedVersion, requested_version};
+pub use options::{BakeContext, Options, TaggedVersion, VersionContext};
 pub use patience::{Patience, Waiting};
 pub use plan::{PlannedImage, plan};
 pub use publish::{Chosen, Work, publish};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use semver::Version;
 
 use crate::machine::Keep;
-use crate::plan::Recipe;
+use crate::plan::{ImageKey, Recipe};
 use crate::platform::Platform;
 use crate::provision::Provisioner;
 use crate::version::Bump;
@@ -44,11 +44,11 @@ pub struct Options {
 /// What started the run, as far as the version depends on it (docs/dev/lifecycle.md, "The version").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum VersionContext {
-    /// The default branch, a schedule, a dispatch, a laptop.
+    /// The default branch, a laptop: the only ones that make final versions by themselves.
     #[default]
     Default,
-    /// A release or a tag with this version.
-    Tag(Version),
+    /// A release or a tag with a version.
+    Tag(TaggedVersion),
     /// A pull request.
     PullRequest {
         /// Its number.
@@ -56,9 +56,36 @@ pub enum VersionContext {
         /// The head commit.
         sha: String,
     },
-    /// Another branch.
+    /// Another branch, or code of the default branch that somebody else started a run for.
     Branch {
         /// The run's number.
         run: u64,
     },
+    /// A tag that is not a version: refused under `version: release`, else as a branch.
+    OtherTag {
+        /// Its name.
+        tag: String,
+        /// The run's number.
+        run: u64,
+    },
+}
+
+/// The version in a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaggedVersion {
+    /// The version.
+    pub version: Version,
+    /// The image that it is for, by the name that messages give it, or all variants of it. Default: all images.
+    pub image: Option<String>,
+    /// The tag's name when it has no patch number, such as `v1.4`. It is not a version once another 1.4.x exists.
+    pub short: Option<String>,
+    /// The run's number, for the images that the tag is not for: they are baked as on a branch.
+    pub run: u64,
+}
+
+impl TaggedVersion {
+    /// True when the tag is for this image.
+    pub fn is_for(&self, key: &ImageKey) -> bool {
+        self.image.as_ref().is_none_or(|image| *image == key.image || *image == key.to_string())
+    }
 }

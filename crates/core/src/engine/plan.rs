@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::decide::{decide, version_of};
+use crate::engine::decide::{Base, decide, version_of};
 use crate::engine::deploy;
 use crate::engine::options::{BakeContext, Options};
 use crate::engine::published::Published;
 use crate::error::Result;
 use crate::event::Decision;
-use crate::image::{ImageRecord, Superseded};
+use crate::image::Superseded;
 use crate::plan::{Digest, ImageKey, ImagePlan, SourceImage};
 use crate::run::Run;
 
@@ -38,6 +38,9 @@ pub enum PlannedImage {
         /// Versions that retention would delete once this one is registered, with what holds each.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         retiring: Vec<Superseded>,
+        /// The image that it is built on, where a bake registers that one first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base: Option<ImageKey>,
         /// What it would be deployed to, in order.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         deploying: Vec<String>,
@@ -56,31 +59,58 @@ pub enum PlannedImage {
     },
 }
 
+/// What a bake would do with an image that others are built on.
+#[derive(Clone)]
+enum PlannedBase {
+    /// It stays as it is.
+    Reused(Base),
+    /// It gets another ID; this is the image that it is made from.
+    Reregistered(Base),
+    /// It is not known yet.
+    Baked,
+}
+
 /// Decides for every variant in order.
 ///
 /// # Errors
 /// The first variant that can't be planned.
 pub async fn plan(run: &Run, context: &BakeContext, options: &Options) -> Result<Vec<PlannedImage>> {
-    let mut there: HashMap<ImageKey, Option<ImageRecord>> = HashMap::new();
+    let mut bases: HashMap<ImageKey, PlannedBase> = HashMap::new();
     let mut planned = Vec::new();
     let drafts = Arc::clone(&context.recipe).drafts();
     let published = Published::for_images(drafts.len());
     for draft in drafts {
         let variant = &draft.variant;
-        let base = variant.after.as_ref().and_then(|key| there.get(key).map(|record| (key, record.clone())));
-        if let Some((base, None)) = base {
-            there.insert(variant.key.clone(), None);
+        let base = variant.after.as_ref().and_then(|key| Some((key, bases.get(key)?.clone())));
+        let (record, waits) = match &base {
+            None => (None, None),
+            Some((_, PlannedBase::Reused(record))) => (Some(record), None),
+            Some((key, PlannedBase::Reregistered(record))) => (Some(record), Some(*key)),
+            Some((key, PlannedBase::Baked)) => (None, Some(*key)),
+        };
+        let decided = if record.is_some() || waits.is_none() {
+            Some(run.until_cancelled(decide(run, context, options, &draft, record, &published)).await??)
+        } else {
+            None
+        };
+        // A base that is registered under another ID changes what is built on it, unless that is unchanged too.
+        let decided = decided.filter(|decided| waits.is_none() || !matches!(decided.decision, Decision::Bake { .. }));
+        let (Some(decided), waits) = (decided, waits.cloned()) else {
+            bases.insert(variant.key.clone(), PlannedBase::Baked);
             let version = run.until_cancelled(version_of(run, context, options, variant, &published)).await??;
+            let Some((base, _)) = base else { continue };
             planned.push(PlannedImage::WaitsFor { key: variant.key.clone(), base: base.clone(), version });
             continue;
-        }
-        let base = base.and_then(|(_, record)| record);
-        let decided = run.until_cancelled(decide(run, context, options, &draft, base.as_ref(), &published)).await??;
-        let reused = match &decided.decision {
-            Decision::Reuse { image } => Some(image.clone()),
-            Decision::Reregister { .. } | Decision::Bake { .. } => None,
         };
-        there.insert(variant.key.clone(), reused);
+        let same = decided.same.clone();
+        bases.insert(
+            variant.key.clone(),
+            match &decided.decision {
+                Decision::Reuse { image } => PlannedBase::Reused(Base { image: image.clone(), same }),
+                Decision::Reregister { image } => PlannedBase::Reregistered(Base { image: image.clone(), same }),
+                Decision::Bake { .. } => PlannedBase::Baked,
+            },
+        );
         let plan = decided.plan;
         let retires = plan.settings.distribution.wanted && !plan.settings.retention.is_none();
         let retiring = if retires {
@@ -99,6 +129,7 @@ pub async fn plan(run: &Run, context: &BakeContext, options: &Options) -> Result
             decision: Box::new(decided.decision),
             steps: [plan.build.len(), plan.validate.len(), plan.test.len()],
             retiring,
+            base: waits,
             deploying: deploy::places(context, &plan.settings.deployments),
             plan: Box::new(plan),
         });

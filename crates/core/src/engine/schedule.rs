@@ -8,7 +8,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 
 use crate::engine::clean_up::{clean_up, clean_up_image, finish, keep_image};
-use crate::engine::decide::decide;
+use crate::engine::decide::{Base, decide};
 use crate::engine::deploy::deploy;
 use crate::engine::image::{bake_image, publish_again, reregister};
 use crate::engine::options::{BakeContext, Options};
@@ -28,7 +28,7 @@ const NOTICE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 enum BaseOutcome {
     Open,
-    Image(Box<ImageRecord>),
+    Image(Box<Base>),
     NoImage,
 }
 
@@ -107,11 +107,12 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
     };
     let made = Box::pin(decide_and_bake(run, context, options, draft, base.as_ref(), &siblings.published)).await;
     let image = made.as_ref().ok().and_then(|made| made.image.clone());
+    let same = made.as_ref().map(|made| made.same.clone()).unwrap_or_default();
     // Who is built on it need not wait until it is at work somewhere.
     announce(
         outcomes,
         &variant.key,
-        image.clone().map_or(BaseOutcome::NoImage, |image| BaseOutcome::Image(Box::new(image))),
+        image.clone().map_or(BaseOutcome::NoImage, |image| BaseOutcome::Image(Box::new(Base { image, same }))),
     );
     let reused = made.as_ref().is_ok_and(|made| made.reused);
     let built = made.is_ok() && !reused;
@@ -141,20 +142,22 @@ struct Made {
     image: Option<ImageRecord>,
     /// True when it was there before.
     reused: bool,
+    /// Other versions of the same content.
+    same: Vec<ImageRecord>,
 }
 
 /// Waits for the image of this run that `variant` is built on.
 ///
 /// # Errors
 /// The key of the base that failed.
-async fn base_of(variant: &Variant, outcomes: &BaseOutcomes) -> Result<Option<ImageRecord>, ImageKey> {
+async fn base_of(variant: &Variant, outcomes: &BaseOutcomes) -> Result<Option<Base>, ImageKey> {
     let Some(key) = &variant.after else { return Ok(None) };
     // Not selected in this run: it is looked for among the published ones.
     let Some(sender) = outcomes.get(key) else { return Ok(None) };
     let mut receiver = sender.subscribe();
     let outcome = receiver.wait_for(|outcome| !matches!(outcome, BaseOutcome::Open)).await;
     match outcome.as_deref() {
-        Ok(BaseOutcome::Image(image)) => Ok(Some(image.as_ref().clone())),
+        Ok(BaseOutcome::Image(base)) => Ok(Some(base.as_ref().clone())),
         _ => Err(key.clone()),
     }
 }
@@ -170,7 +173,7 @@ async fn decide_and_bake(
     context: &BakeContext,
     options: &Options,
     draft: &Draft,
-    base: Option<&ImageRecord>,
+    base: Option<&Base>,
     published: &Published,
 ) -> Result<Made> {
     let decided = stage(run, Stage::Source, async {
@@ -183,22 +186,24 @@ async fn decide_and_bake(
         digest: decided.plan.digest.clone(),
         decision: decided.decision.clone(),
     });
-    match &decided.decision {
+    let same = decided.same.clone();
+    let (plan, image, reused) = match &decided.decision {
         Decision::Reuse { image } => {
             if !options.until_validate {
                 publish_again(run, context, &decided.plan, image, options.force).await?;
             }
-            Ok(Made { image: Some(image.clone()), plan: decided.plan, reused: true })
+            (decided.plan, Some(image.clone()), true)
         }
         Decision::Reregister { image } => {
             let (plan, image) = reregister(run, context, options, &decided, image).await?;
-            Ok(Made { plan, image: Some(image), reused: true })
+            (plan, Some(image), true)
         }
         Decision::Bake { .. } => match bake_image(run, context, options, &decided).await? {
-            Some((plan, image)) => Ok(Made { plan, image: Some(image), reused: false }),
-            None => Ok(Made { plan: decided.plan, image: None, reused: false }),
+            Some((plan, image)) => (plan, Some(image), false),
+            None => (decided.plan, None, false),
         },
-    }
+    };
+    Ok(Made { plan, image, reused, same })
 }
 
 #[cfg(test)]

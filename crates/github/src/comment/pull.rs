@@ -39,6 +39,10 @@ pub async fn of_event(api: &Api, event: &Value) -> Result<Option<Pull>> {
         let fork = event["pull_request"]["head"]["repo"]["full_name"].as_str() != base;
         return Ok(Some(Pull { number, fork, run_url: None }));
     }
+    // A comment on a pull request comes with it as an issue.
+    if let (Some(number), true) = (event["issue"]["number"].as_u64(), event["issue"]["pull_request"].is_object()) {
+        return Ok(Some(Pull { number, fork: false, run_url: None }));
+    }
     let run = &event["workflow_run"];
     if !run["event"].as_str().is_some_and(|event| event.starts_with("pull_request")) {
         return Ok(None);

@@ -1,10 +1,9 @@
 //! The facts about a workflow run, from the runner's variables and the event's file.
 
-use ami_bake_core::engine::VersionContext;
 use ami_bake_core::version::Bump;
 use serde_json::Value;
 
-use super::{bump, trust, version};
+use super::{bump, trust};
 use crate::runner::Environment;
 
 /// What is known about a workflow run (GitHub: variables reference; webhook events and payloads).
@@ -32,11 +31,14 @@ pub struct Workflow {
     pub pull_request: Option<u64>,
     /// The URL of the run.
     pub run_url: Option<String>,
-    /// What the version depends on.
-    pub context: VersionContext,
     /// Which part of the version the pull request's labels raise.
     pub bump: Option<Bump>,
+    /// The commit that the workflow says was reviewed.
+    pub(super) reviewed: Option<String>,
+    /// `GITHUB_SHA`: the commit of the workflow's own branch.
+    pub(super) own_sha: Option<String>,
     untrusted: Option<String>,
+    pub(super) payload: Value,
 }
 
 impl Workflow {
@@ -53,6 +55,8 @@ impl Workflow {
             |prefix: &str| reference.as_deref().and_then(|name| name.strip_prefix(prefix)).map(str::to_owned);
         let pull_request = event["pull_request"]["number"]
             .as_u64()
+            // A comment on a pull request comes with it as an issue.
+            .or_else(|| event["issue"]["number"].as_u64().filter(|_| event["issue"]["pull_request"].is_object()))
             .or_else(|| stripped("refs/pull/").and_then(|rest| rest.split('/').next()?.parse().ok()));
         let head = event["pull_request"]["head"]["sha"].as_str().map(str::to_owned);
         let (repository, run_id) = (text("GITHUB_REPOSITORY"), text("GITHUB_RUN_ID"));
@@ -62,7 +66,7 @@ impl Workflow {
         };
         let labels = event["pull_request"]["labels"].as_array();
         let labels = labels.into_iter().flatten().filter_map(|label| label["name"].as_str());
-        let mut workflow = Self {
+        Self {
             event: text("GITHUB_EVENT_NAME").unwrap_or_default(),
             sha: head.or_else(|| text("GITHUB_SHA")),
             branch: text("GITHUB_HEAD_REF").or_else(|| stripped("refs/heads/")),
@@ -74,23 +78,26 @@ impl Workflow {
             ids: text("GITHUB_REPOSITORY_OWNER_ID").zip(text("GITHUB_REPOSITORY_ID")),
             pull_request,
             run_url,
-            context: VersionContext::Default,
             bump: bump::of_labels(labels),
+            reviewed: environment
+                .input("reviewed-sha")
+                .or_else(|| environment.get("AMI_BAKE_REVIEWED_SHA"))
+                .map(str::to_owned),
+            own_sha: text("GITHUB_SHA"),
             untrusted: trust::untrusted(environment, event),
-        };
-        workflow.context = version::context(&workflow, event);
-        workflow
+            payload: event.clone(),
+        }
+    }
+
+    /// True on the default branch, as far as the event says.
+    pub fn is_on_default_branch(&self) -> bool {
+        self.branch.is_some() && self.branch.as_deref() == self.payload["repository"]["default_branch"].as_str()
     }
 
     /// Why GitHub gives this run neither secrets nor an OIDC token, as the beginning of a sentence: it is for a pull
     /// request from a fork, or was started by Dependabot.
     pub fn untrusted(&self) -> Option<&str> {
         self.untrusted.as_deref()
-    }
-
-    /// True when the files may be a stranger's, although the run has all rights of the repository.
-    pub fn is_target(&self) -> bool {
-        self.event == "pull_request_target"
     }
 }
 
@@ -126,7 +133,7 @@ mod tests {
         assert_eq!(of(&[own], &fork).untrusted(), Some("This pull request comes from the fork eve/images"));
         assert!(of(&[own], &from(Value::Null)).untrusted().unwrap().contains("deleted fork"));
         let target = of(&[own, ("GITHUB_EVENT_NAME", "pull_request_target")], &fork);
-        assert!(target.untrusted().is_none() && target.is_target());
+        assert!(target.untrusted().is_none());
         let bot = ("GITHUB_ACTOR", "dependabot[bot]");
         assert!(of(&[own, bot], &Value::Null).untrusted().unwrap().contains("Dependabot"));
         assert_eq!(of(&[own, bot, ("ACTIONS_ID_TOKEN_REQUEST_URL", "http://x")], &Value::Null).untrusted(), None);

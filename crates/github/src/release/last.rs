@@ -1,7 +1,7 @@
 //! The report of the previous version, from the files of its release.
 
+use crate::event::tag::version as version_of;
 use ami_bake_core::report::{self, FILE_NAME, Report};
-use ami_bake_core::version::from_tag;
 use ami_bake_core::{Error, Result};
 use semver::Version;
 
@@ -38,8 +38,8 @@ fn before<'a>(all: &'a [Release], tag: Option<&str>) -> Vec<&'a Release> {
         .filter(|release| !release.draft && Some(release.tag_name.as_str()) != tag)
         .filter(|release| with_prereleases || !release.prerelease)
         .collect();
-    if let Some(ours) = tag.and_then(from_tag) {
-        let version = |release: &Release| -> Option<Version> { from_tag(&release.tag_name) };
+    if let Some(ours) = tag.and_then(version_of) {
+        let version = |release: &Release| -> Option<Version> { version_of(&release.tag_name) };
         others.retain(|release| version(release).is_some_and(|version| version < ours));
         // A stable sort: of two releases with the same version the newer one comes first.
         others.sort_by_key(|release| std::cmp::Reverse(version(release)));

@@ -93,6 +93,10 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
             let pulls: Vec<Value> = pulls.map(|pull| merged(example.clone(), &pull["says"])).collect();
             answer(200, &json!(pulls))
         }
+        ("GET", "/tags") => {
+            let example = contract.example("GET", call.path, 200)[0].take();
+            page(request, &state.tags.iter().map(|tag| merged(example.clone(), tag)).collect::<Vec<_>>())
+        }
         ("GET", "/releases") => page(request, &state.releases),
         // A draft has no tag yet by which it could be found.
         ("GET", "/releases/tags/{tag}") => {

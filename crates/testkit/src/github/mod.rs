@@ -56,6 +56,7 @@ struct State {
     releases: Vec<Value>,
     pulls: Vec<Value>,
     merged: Vec<Value>,
+    tags: Vec<Value>,
     files: Vec<(u64, String)>,
     next: u64,
     faults: Vec<ApiFault>,
@@ -135,6 +136,11 @@ impl GitHub {
         let mut state = lock(&self.state);
         let release = answer::release(&mut state, tag, notes, with);
         state.releases.insert(0, release);
+    }
+
+    /// Adds a tag of a commit.
+    pub fn add_tag(&self, name: &str, sha: &str) {
+        lock(&self.state).tags.push(json!({"name": name, "commit": {"sha": sha}}));
     }
 
     /// Adds a file to a release.

@@ -29,7 +29,8 @@ fn decided(
     context: &VersionContext,
 ) -> Result<(Version, Decision)> {
     let digest = Digest::from_text("sha256:aa");
-    let cache = CacheLookup { digest: &digest, context, cache_for: None, now: "2026-11-20T00:00:00Z".parse().unwrap() };
+    let cache =
+        CacheLookup { digests: vec![digest], context, cache_for: None, now: "2026-11-20T00:00:00Z".parse().unwrap() };
     let requested = RequestedVersion { version: version(requested.0), automatic: requested.1 };
     decide_version(&requested, published, &cache, false, false, &ImageKey::new("web"))
 }
@@ -80,7 +81,7 @@ fn an_old_image_is_no_hit_once_cache_for_is_over() {
     let digest = Digest::from_text("sha256:aa");
     let context = VersionContext::Default;
     let cache = CacheLookup {
-        digest: &digest,
+        digests: vec![digest],
         context: &context,
         cache_for: Some(Duration::from_hours(7 * 24)),
         now: "2026-11-20T00:00:00Z".parse().unwrap(),
@@ -95,8 +96,12 @@ fn a_said_version_is_not_baked_again_where_versions_stay() {
     let digest = Digest::from_text("sha256:aa");
     let context = VersionContext::Default;
     let cache_for = Some(Duration::from_hours(24));
-    let cache =
-        CacheLookup { digest: &digest, context: &context, cache_for, now: "2026-11-20T00:00:00Z".parse().unwrap() };
+    let cache = CacheLookup {
+        digests: vec![digest],
+        context: &context,
+        cache_for,
+        now: "2026-11-20T00:00:00Z".parse().unwrap(),
+    };
     let requested = RequestedVersion { version: version("1.0.0"), automatic: false };
     let published = [image("1.0.0", "sha256:aa")];
     let decided_with =
