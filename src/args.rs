@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ami_bake_core::engine::{Options, VersionContext};
 use ami_bake_core::version::Bump;
 use ami_bake_manifest::Manifest;
+use ami_bake_manifest::access::credential;
 use clap::ValueEnum;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub(crate) struct ManifestArgs {
 
     #[command(flatten)]
     pub(crate) variables: VariableArgs,
+
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
 }
 
 /// Values for the variables of a manifest or a template.
@@ -45,6 +49,24 @@ pub(crate) struct VariableArgs {
     /// Read variables from a YAML or JSON file; may be repeated, the last one wins
     #[arg(long, value_name = "FILE")]
     pub(crate) var_file: Vec<PathBuf>,
+}
+
+/// What a manifest or a template may read of this computer.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct AccessArgs {
+    /// Allow files of another folder, or a single file; may be repeated
+    ///
+    /// A manifest or template may name the files of the Git work tree around it, except `.git`; outside of Git, those of its own
+    /// folder. Links count as what they lead to.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) allow_files: Vec<PathBuf>,
+
+    /// Allow an environment variable in a workflow run that anyone can start; may be repeated
+    ///
+    /// In such a run (a pull request from a fork, pull_request_target, issue_comment, workflow_run after a fork's run), manifests
+    /// and templates see only variables that begin with AMI_BAKE_VAR_. Credentials such as GITHUB_TOKEN can't be allowed.
+    #[arg(long, value_name = "NAME", value_parser = allowed_variable)]
+    pub(crate) allow_env: Vec<String>,
 }
 
 /// How the platform is reached. Saved by the action's main step for its post step.
@@ -211,6 +233,20 @@ pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE, such as nginx=1.24".to_owned()),
     }
+}
+
+/// Parses the name of a variable that may be read.
+///
+/// # Errors
+/// When it is not a name, or the name of a credential.
+fn allowed_variable(name: &str) -> Result<String, String> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err("expected the name of one environment variable, such as MIRROR".to_owned());
+    }
+    if credential::signs_in(name) {
+        return Err("ami-bake or the runner signs in with it; pass the value under another name".to_owned());
+    }
+    Ok(name.to_owned())
 }
 
 /// Parses a version; a leading `v`, as tags have it, is ignored.

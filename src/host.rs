@@ -68,6 +68,11 @@ pub(crate) trait Host: Send + Sync {
         self.say(&format!("{text}\n"));
     }
 
+    /// Why the files that are read may be a stranger's, as the beginning of a sentence; none when they are trusted.
+    fn strangers(&self) -> Option<String> {
+        None
+    }
+
     /// The identity that the host lends to a cloud platform.
     ///
     /// # Errors

@@ -232,6 +232,7 @@ fn load(
         name: format!("{} (as a step)", args.file.display()),
         text: format!("{manifest:#}\n"),
         check,
+        document: &args.file,
         // The command line selects the phases, and a check may be run without values for parameters.
         ignored: if check { &["unused-phase", "missing-parameter"] } else { &["unused-phase"] },
     };

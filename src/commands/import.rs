@@ -6,7 +6,7 @@ use ami_bake_core::{Error, ErrorKind, Result, whole_file};
 use ami_bake_import::{FindingKind, Imported, Request, import, lines};
 use ami_bake_manifest::diagnostic::{self, Style};
 
-use crate::args::VariableArgs;
+use crate::args::{AccessArgs, VariableArgs};
 use crate::host::Host;
 use crate::out::{Named, named, own};
 use crate::plural::counted;
@@ -47,6 +47,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     variables: VariableArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
 }
 
 pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
@@ -66,7 +69,8 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
         files,
         var_files,
         sets: args.variables.set.clone(),
-        environment: environment(),
+        environment: environment(host, &args.access),
+        allow_files: args.access.allow_files.clone(),
         working,
         output: folder.clone(),
         now: None,

@@ -10,7 +10,7 @@ use ami_bake_core::platform::{Orphan, Platform, SweepScope, Undo};
 use ami_bake_core::{Result, Run};
 use serde_json::json;
 
-use crate::args::{IdentityArgs, ManifestArgs, PlatformArgs, StoreArgs};
+use crate::args::{AccessArgs, IdentityArgs, ManifestArgs, PlatformArgs, StoreArgs};
 use crate::error::sentence;
 use crate::host::Host;
 use crate::program::Program;
@@ -57,6 +57,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     identity: IdentityArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
 
     /// Delete the resources
     #[arg(long)]
@@ -194,6 +197,7 @@ async fn platforms(args: &Args, run: &Run, program: &Program) -> Result<(Vec<Arc
         manifest: args.manifest.clone(),
         platform: args.platform.clone(),
         environment: args.environment.clone(),
+        access: args.access.clone(),
         ..ManifestArgs::default()
     };
     let regions: Vec<Option<String>> =

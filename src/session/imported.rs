@@ -37,6 +37,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
         var_files,
         sets: options.sets.clone(),
         environment: options.env.clone(),
+        allow_files: options.allow_files.clone(),
         working,
         output: folder.clone(),
         now: Some(options.now),
@@ -135,7 +136,13 @@ fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options)
     // again.
     let sets = options.sets.iter().filter(|(name, _)| imported.variables.contains(name)).cloned().collect();
     let options = Options { var_files: Vec::new(), sets, ..options.clone() };
-    let mut loaded = Manifest::load_text(&format!("{name} (imported)"), &text, folder, &options);
+    let shown = format!("{name} (imported)");
+    let mut loaded = Manifest::load_text(&shown, &text, folder, &options);
+    // The text holds what was read from files and the environment.
+    if !imported.private.is_empty() {
+        imported.private.hide(&mut loaded.findings, &loaded.sources);
+        loaded.sources.make_private(&shown);
+    }
     differences.append(&mut loaded.findings);
     loaded.findings = differences;
     loaded

@@ -1,19 +1,20 @@
 //! Reads the manifest of a command.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::engine::VersionContext;
 use ami_bake_core::plan::Recipe as _;
 use ami_bake_core::{Error, Result};
+use ami_bake_manifest::access::{EnvLimit, VisibleEnv};
 use ami_bake_manifest::{Git, Github, Manifest, Options};
 use jiff::Timestamp;
 
 use super::imported;
 use super::loaded::Loaded;
-use crate::args::{ManifestArgs, TargetArgs, VersionArgs};
+use crate::args::{AccessArgs, ManifestArgs, TargetArgs, VersionArgs};
 use crate::facts::{Baking, Facts, ImageNames};
+use crate::host::Host;
 use crate::program::Program;
 
 /// Where a manifest is looked for when none is named.
@@ -110,6 +111,8 @@ pub(crate) struct Generated<'a> {
     pub(crate) text: String,
     /// Nothing is going to be baked.
     pub(crate) check: bool,
+    /// The document that it is made for, which may be anywhere.
+    pub(crate) document: &'a Path,
     /// Codes of findings that have no meaning in it.
     pub(crate) ignored: &'a [&'a str],
 }
@@ -117,7 +120,9 @@ pub(crate) struct Generated<'a> {
 /// Reads a generated manifest. Problems in it are findings.
 pub(crate) fn load_generated(program: &Program, generated: &Generated<'_>) -> Loaded {
     let facts = program.host.facts(Path::new("."));
-    let options = options(program, &ManifestArgs::default(), None, generated.check, &facts);
+    let access = AccessArgs { allow_files: vec![generated.document.to_owned()], ..AccessArgs::default() };
+    let args = ManifestArgs { access, ..ManifestArgs::default() };
+    let options = options(program, &args, None, generated.check, &facts);
     let mut loaded = Manifest::load_text(&generated.name, &generated.text, PathBuf::new(), &options);
     loaded.findings.retain(|finding| !generated.ignored.contains(&finding.code));
     // The user never sees the lines of a generated manifest.
@@ -161,7 +166,8 @@ fn options(program: &Program, args: &ManifestArgs, region: Option<&str>, check: 
         images: args.image.clone(),
         sets: args.variables.set.clone(),
         var_files: args.variables.var_file.clone(),
-        env: environment(),
+        env: environment(program.host.as_ref(), &args.access),
+        allow_files: args.access.allow_files.clone(),
         now: Timestamp::now(),
         git: Git {
             sha: text(&facts.sha),
@@ -181,9 +187,10 @@ fn options(program: &Program, args: &ManifestArgs, region: Option<&str>, check: 
     }
 }
 
-/// The environment, as far as it is text.
-pub(crate) fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+/// The environment as manifests and templates see it, as far as it is text.
+pub(crate) fn environment(host: &dyn Host, access: &AccessArgs) -> VisibleEnv {
+    let values =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let limit = host.strangers().map(|why| EnvLimit { why, allowed: access.allow_env.iter().cloned().collect() });
+    VisibleEnv::new(values.collect(), limit)
 }

@@ -112,6 +112,12 @@ impl Loaded {
 
     /// The values of the declared secrets; an empty one is a value too.
     fn secrets(&self) -> Result<BTreeMap<String, SecretString>> {
+        let withheld = |manifest: &Arc<Manifest>| {
+            manifest.used_secrets().into_iter().find_map(|name| manifest.env().withheld_secret(name))
+        };
+        if let Some(hidden) = self.manifest.as_ref().and_then(withheld) {
+            return Err(Error::preflight(hidden.message).help(hidden.help));
+        }
         let found = self.known_secrets();
         let names = self.manifest.iter().flat_map(|manifest| manifest.required_secrets());
         let missing: Vec<&str> = names.filter(|name| !found.contains_key(*name)).collect();
@@ -122,6 +128,10 @@ impl Loaded {
             all.extend(found);
             return Ok(all);
         }
+        let hidden = |manifest: &Arc<Manifest>| missing.iter().find_map(|name| manifest.env().hidden_secret(name));
+        if let Some(hidden) = self.manifest.as_ref().and_then(hidden) {
+            return Err(Error::preflight(hidden.message).help(hidden.help));
+        }
         let (are, variables) = if missing.len() == 1 { ("is", "variable") } else { ("are", "variables") };
         Err(Error::preflight(format!("{} {are} listed under `secrets` but not set", missing.join(", ")))
             .help(format!("Set the environment {variables}, or edit `secrets` in {}.", self.name)))
@@ -129,12 +139,8 @@ impl Loaded {
 
     /// The values of those declared secrets that are set, for runs that only have to mask them.
     fn known_secrets(&self) -> BTreeMap<String, SecretString> {
-        let names = self.manifest.iter().flat_map(|manifest| manifest.secrets());
-        names
-            .filter_map(|name| {
-                let value = std::env::var(name).ok()?;
-                Some((name.clone(), SecretString::from(value)))
-            })
+        let all = self.manifest.iter().flat_map(|manifest| manifest.secrets().iter().map(move |name| (manifest, name)));
+        all.filter_map(|(manifest, name)| Some((name.clone(), SecretString::from(manifest.env().secret(name)?))))
             .collect()
     }
 

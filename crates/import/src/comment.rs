@@ -1,7 +1,7 @@
 //! What the author wrote beside the fields: JSON has no comments, so people use keys.
 
-use crate::credential;
 use crate::input::Reader;
+use ami_bake_manifest::access::credential;
 
 /// Whether a key holds a comment.
 fn is_comment(key: &str) -> bool {

@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::credential;
 use crate::duration;
 use crate::input::Reader;
 use crate::paths::{FoundPath, Paths};
 use crate::template::{Expr, Template, TemplateScope, Words, evaluate};
 use crate::yaml::{Map, Value};
+use ami_bake_manifest::access::credential;
+
+/// A larger file is not a script, in bytes.
+const CONTENT: u64 = 1 << 20;
 
 /// What to do about a value that can't be converted.
 const BY_HAND: &str = "Write the value into the manifest by hand.";
@@ -264,7 +267,9 @@ impl Context<'_> {
     /// The text of the named file; none when it does not exist, is not text, or its name is only known during the bake.
     pub(crate) fn content(&self, reader: &Reader) -> Option<String> {
         let known = self.plain(reader)?.known()?;
-        std::fs::read_to_string(self.paths.find(&known).full).ok()
+        let found = self.paths.find(&known);
+        let text = self.paths.access.read(&found.full, CONTENT).ok()?;
+        String::from_utf8(text).ok()
     }
 
     /// The path of a local file or folder; a missing one is listed.
@@ -277,6 +282,7 @@ impl Context<'_> {
         let words = self.plain(reader)?;
         let (text, found) = self.placed(&words);
         match &found {
+            Some(FoundPath { forbidden: Some((why, help)), .. }) => reader.changed(why.as_str(), help.as_str()),
             Some(found) if !found.exists => reader.log().missing(&found.text),
             Some(_) => {}
             None => reader.changed("whether the file exists is only known during the bake", ""),

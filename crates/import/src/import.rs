@@ -1,9 +1,10 @@
 //! From files to a manifest.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ami_bake_manifest::diagnostic::Diagnostic;
+use ami_bake_manifest::access::{FileAccess, VisibleEnv};
+use ami_bake_manifest::diagnostic::{Diagnostic, PrivateValues};
 use jiff::Timestamp;
 
 use crate::hcl;
@@ -32,7 +33,9 @@ pub struct Request {
     /// The folder that the manifest's paths are relative to.
     pub output: PathBuf,
     /// The environment, for `PKR_VAR_NAME` and `env`.
-    pub environment: BTreeMap<String, String>,
+    pub environment: VisibleEnv,
+    /// Folders and files that the input may name beside those of its own repository.
+    pub allow_files: Vec<PathBuf>,
     /// The time to evaluate `timestamp` and `isotime` with. Without it they become the manifest's own `timestamp` and `date`, as
     /// they should in a file that is kept.
     pub now: Option<Timestamp>,
@@ -53,6 +56,8 @@ pub struct Imported {
     pub missing: Vec<String>,
     /// Files to write beside it, by their paths relative to it.
     pub files: Vec<(String, String)>,
+    /// Values in it that came from a file or the environment: no finding about it may show them.
+    pub private: Arc<PrivateValues>,
 }
 
 /// Imports files.
@@ -75,7 +80,7 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
             now: request.now,
             paths: &paths,
         };
-        let template = hcl::read(&input, &log)?;
+        let template = hcl::read(&input, &log).map_err(|refused| hidden(refused, &log))?;
         // The template already has the values of its variables.
         let settings = packer::Settings {
             var_files: &[],
@@ -88,10 +93,16 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
         };
         packer::import(&template, &settings)
     } else {
-        documents(request, &stem, &paths, &log)?
+        documents(request, &stem, &paths, &log).map_err(|refused| hidden(refused, &log))?
     };
     let from: Vec<String> = templates.iter().map(|source| file_name(&source.path)).collect();
     Ok(finish(draft, &from, log, &paths))
+}
+
+/// What is refused, without values that came from a file or the environment.
+fn hidden(mut refused: Refused, log: &Log) -> Refused {
+    log.private.hide(&mut refused.findings, &refused.sources);
+    refused
 }
 
 /// Imports a template in JSON, or resources of Image Builder.
@@ -138,7 +149,13 @@ fn documents(request: &Request, stem: &str, paths: &Paths, log: &Log) -> Result<
 fn paths(request: &Request, first: Option<&Path>) -> Paths {
     let absolute = |path: &Path| normal(&request.working.join(path));
     let folder = first.and_then(Path::parent).unwrap_or(Path::new(""));
-    Paths { working: normal(&request.working), input: absolute(folder), output: absolute(&request.output) }
+    // The files that a person names are read wherever they are.
+    let named = request.files.iter().map(|source| request.working.join(&source.path));
+    let allowed: Vec<PathBuf> =
+        request.allow_files.iter().map(|path| request.working.join(path)).chain(named).collect();
+    let input = absolute(folder);
+    let access = FileAccess::around(&input, &allowed);
+    Paths { working: normal(&request.working), input, output: absolute(&request.output), access }
 }
 
 /// Checks the draft and writes it.
@@ -154,6 +171,7 @@ fn finish(mut draft: Draft, from: &[String], log: Log, paths: &Paths) -> Importe
         hoist_defaults(&mut root);
         root
     });
+    let private = Arc::clone(&log.private);
     let (mut findings, missing) = log.finish();
     findings.sort_by_key(|finding| finding.kind != FindingKind::Dropped);
     let variables = match root.as_ref().and_then(|root| root.get("vars")) {
@@ -167,6 +185,7 @@ fn finish(mut draft: Draft, from: &[String], log: Log, paths: &Paths) -> Importe
         findings,
         missing,
         files: draft.files,
+        private,
     }
 }
 

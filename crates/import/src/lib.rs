@@ -5,7 +5,6 @@
 
 mod comment;
 mod context;
-mod credential;
 mod duration;
 mod hcl;
 mod hoist_defaults;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
+
 use crate::input::{Finding, FindingKind};
 use crate::yaml::{Map, Value, comment, write};
 
@@ -106,16 +108,11 @@ impl Draft {
 
 /// Findings as lines: fields of one file with the same reason share a line.
 pub fn lines(findings: &[Finding], kind: FindingKind, with_file: bool) -> Vec<String> {
-    let mut groups: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    let mut groups: IndexMap<(&str, &str, &str), (&Finding, Vec<&str>)> = IndexMap::new();
     for finding in findings.iter().filter(|finding| finding.kind == kind) {
         let path = if finding.path.is_empty() { "the whole file" } else { &finding.path };
-        let same = |(first, _): &&mut (&Finding, Vec<&str>)| {
-            (&first.file, &first.why, &first.help) == (&finding.file, &finding.why, &finding.help)
-        };
-        match groups.iter_mut().find(same) {
-            Some((_, paths)) => paths.push(path),
-            None => groups.push((finding, vec![path])),
-        }
+        let same = (finding.file.as_str(), finding.why.as_str(), finding.help.as_str());
+        groups.entry(same).or_insert_with(|| (finding, Vec::new())).1.push(path);
     }
     let line = |(finding, paths): &(&Finding, Vec<&str>)| {
         let name = finding.file.rsplit('/').next().unwrap_or_default();
@@ -123,7 +120,7 @@ pub fn lines(findings: &[Finding], kind: FindingKind, with_file: bool) -> Vec<St
         let help = if finding.help.is_empty() { String::new() } else { format!(" → {}", finding.help) };
         clean(&format!("{file}{}: {}{help}", runs(paths).join(", "), finding.why))
     };
-    groups.iter().map(line).collect()
+    groups.values().map(line).collect()
 }
 
 /// Paths, with neighbours in a list combined: `a[0…2]`.

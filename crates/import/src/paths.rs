@@ -2,8 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use ami_bake_manifest::access::{FileAccess, FileError};
+
 /// The folders that paths are relative to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Paths {
     /// The working directory of the import, which stands for the one that Packer runs in.
     pub(crate) working: PathBuf,
@@ -11,17 +13,21 @@ pub(crate) struct Paths {
     pub(crate) input: PathBuf,
     /// The folder that the manifest's paths are relative to.
     pub(crate) output: PathBuf,
+    /// The files that the input may name.
+    pub(crate) access: FileAccess,
 }
 
 /// A path of the manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct FoundPath {
     /// As the manifest writes it.
     pub(crate) text: String,
     /// The absolute path.
     pub(crate) full: PathBuf,
-    /// Whether it exists.
+    /// Whether it exists; what may not be read is not looked for.
     pub(crate) exists: bool,
+    /// Why it may not be read: what is wrong, and what to do.
+    pub(crate) forbidden: Option<(String, String)>,
 }
 
 /// How many folders above the input are searched for a file: templates are often run from the repository's root.
@@ -34,11 +40,12 @@ impl Paths {
         let named = Path::new(path);
         if named.is_absolute() {
             let full = normal(named);
-            let exists = full.exists();
+            let forbidden = self.forbidden(path, &full);
+            let exists = forbidden.is_none() && full.exists();
             // A path inside the template's folder stays valid when the folder moves.
             let near = full.starts_with(&self.output) || named.starts_with(&self.input);
             let text = if near { relative(&self.output, &full) } else { shown(&full) };
-            return FoundPath { text: text + slash, full, exists };
+            return FoundPath { text: text + slash, full, exists, forbidden };
         }
         let below = self.input.starts_with(&self.working);
         let default = if below { &self.working } else { &self.input };
@@ -48,10 +55,24 @@ impl Paths {
         let inside = self.input.ancestors().take_while(top).count();
         let above = self.input.ancestors().skip(1).take(above.min(inside));
         let bases = [default.as_path(), &self.input].into_iter().chain(above);
-        let full = bases.map(|base| normal(&base.join(named))).find(|full| full.exists());
+        let mut places: Vec<PathBuf> = bases.map(|base| normal(&base.join(named))).collect();
+        places.retain(|full| self.forbidden(path, full).is_none());
+        let full = places.iter().find(|full| full.exists());
         let exists = full.is_some();
-        let full = full.unwrap_or_else(|| normal(&default.join(named)));
-        FoundPath { text: relative(&self.output, &full) + slash, full, exists }
+        // A link out of the template's folder is not a missing file.
+        let beside = normal(&self.input.join(named));
+        let forbidden = if exists { None } else { self.forbidden(path, &beside) };
+        let missing = || if forbidden.is_some() { &beside } else { places.first().unwrap_or(&beside) };
+        let full = full.unwrap_or_else(missing).clone();
+        FoundPath { text: relative(&self.output, &full) + slash, full, exists, forbidden }
+    }
+
+    /// Why a path may not be read; `path` is how the input writes it.
+    fn forbidden(&self, path: &str, full: &Path) -> Option<(String, String)> {
+        match self.access.locate(full) {
+            Err(FileError::Forbidden { message, help }) => Some((message.replacen(&shown(full), path, 1), help)),
+            _ => None,
+        }
     }
 
     /// The start of a path that is only known in part, such as `../`.
@@ -108,7 +129,12 @@ mod tests {
 
     #[test]
     fn paths_are_relative_to_the_output() {
-        let paths = |output: &str| Paths { working: "/w".into(), input: "/w/packer".into(), output: output.into() };
+        let paths = |output: &str| Paths {
+            working: "/w".into(),
+            input: "/w/packer".into(),
+            output: output.into(),
+            access: FileAccess::around(Path::new("/w"), &[]),
+        };
         assert_eq!(paths("/w").find("a/b.sh").text, "a/b.sh");
         assert_eq!(paths("/w/out").find("./a/../b.sh").text, "../b.sh");
         assert_eq!(paths("/w/out").find("site/").text, "../site/");
@@ -125,7 +151,8 @@ mod tests {
         std::fs::create_dir_all(root.join("packer/scripts")).unwrap();
         std::fs::write(root.join("packer/scripts/a.sh"), "").unwrap();
         std::fs::write(root.join("top.sh"), "").unwrap();
-        let paths = Paths { working: "/".into(), input: root.join("packer"), output: root.to_owned() };
+        let access = FileAccess::around(&root.join("packer"), &[root.to_owned()]);
+        let paths = Paths { working: "/".into(), input: root.join("packer"), output: root.to_owned(), access };
         assert_eq!(paths.find("scripts/a.sh").text, "packer/scripts/a.sh");
         assert_eq!(paths.find("top.sh").text, "top.sh");
         assert!(!paths.find("none.sh").exists);

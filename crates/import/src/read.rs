@@ -9,6 +9,7 @@ use ami_bake_manifest::tree::{Kind, Node, parse_json, parse_with_tags};
 use crate::hcl;
 use crate::imagebuilder::{self, DocumentKind};
 use crate::input::{InputValue, Location, Refused, Source};
+use crate::packer::MOST_BUILDERS;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -52,10 +53,19 @@ pub(crate) fn document(source: &Source, refused: &mut Refused) -> Option<Documen
         refused.findings.push(Diagnostic::error("unknown-form", None, text).help(help));
         return None;
     }
-    let root = tree(source, refused)?;
+    let root = tree(source, false, refused)?;
     let location = Location::new(&Rc::from(name.as_str()), "");
     match form(&root) {
-        Some(Form::Packer) => Some(Document::Packer(InputValue::of_tree(&root, location))),
+        Some(Form::Packer) => {
+            if let Some(builders) = root.entry("builders").filter(|entry| entry.value.items().len() > MOST_BUILDERS) {
+                let count = builders.value.items().len();
+                let text = format!("the template has {count} builders; at most {MOST_BUILDERS} are imported");
+                let finding = Diagnostic::error("too-large", builders.key_span, text).help("Split the template.");
+                refused.findings.push(finding);
+                return None;
+            }
+            Some(Document::Packer(InputValue::of_tree(&root, location)))
+        }
         Some(Form::ImageBuilder(kind)) => {
             let root = imagebuilder::read_document(&root, location);
             Some(Document::ImageBuilder(imagebuilder::Document { path: source.path.clone(), root, kind }))
@@ -72,7 +82,7 @@ pub(crate) fn document(source: &Source, refused: &mut Refused) -> Option<Documen
 /// Reads a variable file.
 pub(crate) fn variables(source: &Source, refused: &mut Refused) -> Option<InputValue> {
     let name = source.path.display().to_string();
-    let root = tree(source, refused)?;
+    let root = tree(source, true, refused)?;
     if !matches!(root.kind, Kind::Map(_)) {
         let text = format!("{name} is not a variable file");
         let help = "Write a map of names and values.";
@@ -102,14 +112,26 @@ fn is_json(path: &Path, text: &str) -> bool {
         || text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with(['{', '['])
 }
 
-fn tree(source: &Source, refused: &mut Refused) -> Option<Node> {
+/// The heaviest document that is imported, in bytes.
+const WEIGHT: usize = 64 << 20;
+
+/// Reads a file; what is in a private one is never shown.
+fn tree(source: &Source, private: bool, refused: &mut Refused) -> Option<Node> {
     let (name, text) = (source.path.display().to_string(), source.text.as_str());
-    let file = refused.sources.add(name.as_str(), text);
+    let file = if private {
+        refused.sources.add_private(name.as_str(), text)
+    } else {
+        refused.sources.add(name.as_str(), text)
+    };
     let before = refused.findings.len();
     let parse = if is_json(&source.path, text) { parse_json } else { parse_with_tags };
     let root = parse(file, text, &mut refused.findings);
     if root.is_none() && refused.findings.len() == before {
         refused.findings.push(Diagnostic::error("empty", None, format!("{name} is empty")));
+    }
+    if let Some(root) = root.as_ref().filter(|root| InputValue::weight(root, 0) > WEIGHT) {
+        let finding = Diagnostic::error("too-large", root.span, format!("{name} has too many values"));
+        refused.findings.push(finding.help("Split it into several files."));
     }
     root.filter(|_| refused.findings.len() == before)
 }

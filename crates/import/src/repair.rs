@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ami_bake_core::{Route, Segment};
+use ami_bake_manifest::budget::Budget;
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::{Manifest, Options};
 
@@ -11,8 +12,11 @@ use crate::output::Draft;
 use crate::paths::Paths;
 use crate::yaml::{Map, Value, at, origin, take, write};
 
-/// Findings that are not about a value: stages that are not supported yet, missing files, and playbooks.
-const OTHERS: [&str; 4] = ["not-supported-yet", "no-such-file", "wrong-file", "local-play"];
+/// Findings that are not about a value: stages that are not supported yet, files that are missing or may not be read, and playbooks.
+const OTHERS: [&str; 5] = ["not-supported-yet", "no-such-file", "wrong-file", "local-play", "file-not-allowed"];
+
+/// How many bytes of manifests are checked at most.
+const CHECKED: usize = 8 << 20;
 
 /// Each round removes one value; no manifest has more invalid ones.
 const ROUNDS: usize = 200;
@@ -20,8 +24,9 @@ const ROUNDS: usize = 200;
 /// Checks the draft and removes what is refused. Answers the document.
 pub(crate) fn repair(draft: &mut Draft, paths: &Paths, log: &Log) -> Map {
     let mut root = draft.root();
+    let budget = Budget::new(CHECKED, 1);
     for _ in 0..ROUNDS {
-        let Some(finding) = wrong(&root, paths) else { break };
+        let Some(finding) = wrong(&root, paths, &budget) else { break };
         if !mend(&mut root, &finding, log) {
             break;
         }
@@ -31,12 +36,15 @@ pub(crate) fn repair(draft: &mut Draft, paths: &Paths, log: &Log) -> Map {
 
 /// The first value that the check refuses. A field that is not supported yet hides errors after it, so it is removed from a copy
 /// first.
-fn wrong(root: &Map, paths: &Paths) -> Option<Diagnostic> {
+fn wrong(root: &Map, paths: &Paths, budget: &Budget) -> Option<Diagnostic> {
     let mut trial = root.clone();
     for _ in 0..ROUNDS {
         let options = Options { check: true, ..Options::default() };
         let folder: PathBuf = paths.output.clone();
-        let loaded = Manifest::load_text("bake.yml", &write(&trial), folder, &options);
+        let text = write(&trial);
+        // The rest is reported by the check that follows the import.
+        budget.spend(text.len()).ok()?;
+        let loaded = Manifest::load_text("bake.yml", &text, folder, &options);
         let mut later: Vec<Route> = Vec::new();
         for finding in loaded.findings {
             if finding.is_error() && !OTHERS.contains(&finding.code) {

@@ -9,6 +9,7 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{ImageKey, SourceQuery};
 use serde_json::{Map, Value};
 
+use crate::budget::{Budget, STEP};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
 use crate::manifest::{ImageEntry, Manifest, VariantEntry};
@@ -25,8 +26,21 @@ struct Draft {
     variants: Vec<(ImageKey, Map<String, Value>)>,
 }
 
+/// What a variant costs at least, in values.
+const IMAGE: usize = 100;
+
+/// A file that would take too long.
+pub(crate) fn too_many(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "too-large",
+        span,
+        "the images, their matrices and the environments have too many values together",
+    )
+    .help("Split the manifest into several files.")
+}
+
 /// Fills in `Manifest::images`.
-pub(crate) fn expand(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
+pub(crate) fn expand(manifest: &mut Manifest, budget: &Budget, findings: &mut Vec<Diagnostic>) {
     let defaults = manifest.root.get("defaults").cloned();
     let entries = manifest.root.get("images").map(Node::entries).unwrap_or_default().to_vec();
     let mut drafts = Vec::with_capacity(entries.len());
@@ -36,6 +50,10 @@ pub(crate) fn expand(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
             None => entry.value,
         };
         let variants = variants(manifest, &entry.key, &node, findings);
+        if budget.spend_each(variants.len().max(1) * (IMAGE + node.size()), STEP).is_err() {
+            findings.push(too_many(entry.key_span));
+            return;
+        }
         drafts.push(Draft { name: entry.key, span: entry.key_span, node, variants });
     }
     let family = source::Family::new(&drafts);

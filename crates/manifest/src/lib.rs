@@ -1,6 +1,8 @@
 //! The bake manifest: YAML becomes a tree with spans, is validated as a whole, deserialized, and lowered to the plan
 //! of core.
 
+pub mod access;
+pub mod budget;
 mod check;
 pub mod diagnostic;
 mod document;

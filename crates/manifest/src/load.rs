@@ -1,14 +1,16 @@
 //! Loads a manifest, or reports everything that is wrong with it.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::{Price, VersionRule};
 use serde_json::Value;
 
+use crate::access::FileAccess;
+use crate::budget::{Budget, STEP};
 use crate::check;
-use crate::diagnostic::{Diagnostic, Sources, arrange};
+use crate::diagnostic::{Diagnostic, PrivateValues, Sources, arrange, limit};
 use crate::expression::lint;
 use crate::family;
 use crate::manifest::Manifest;
@@ -18,7 +20,7 @@ use crate::options::Options;
 use crate::resolve::Resolver;
 use crate::schema::{SchemaValidator, coerce, validate};
 use crate::tree::{self, Kind, Node};
-use crate::variables::{file_scope, not_given, variables};
+use crate::variables::{Variables, file_scope, not_given, variables};
 use crate::words;
 
 /// The result of loading a manifest.
@@ -51,11 +53,23 @@ impl Manifest {
 
     /// Loads a manifest from text. `name` is the file name in messages; paths are relative to `folder`.
     pub fn load_text(name: &str, text: &str, folder: PathBuf, options: &Options) -> Loaded {
-        let mut loading = Loading { sources: Sources::default(), findings: Vec::new(), folder, options };
+        let files = FileAccess::around(&folder, &options.allow_files);
+        let private = Arc::default();
+        let mut loading = Loading {
+            sources: Sources::default(),
+            findings: Vec::new(),
+            folder,
+            files,
+            private,
+            budget: Budget::new(BUDGET, 1),
+            options,
+        };
         let manifest = loading.run(name, text);
-        let Loading { sources, mut findings, .. } = loading;
+        let Loading { sources, mut findings, private, .. } = loading;
         arrange(&mut findings);
+        private.hide(&mut findings, &sources);
         let manifest = manifest.filter(|_| !findings.iter().any(Diagnostic::is_error));
+        limit(&mut findings);
         Loaded { manifest, findings, sources }
     }
 }
@@ -73,10 +87,20 @@ fn folder_of(path: &Path) -> PathBuf {
     folder
 }
 
+/// How many values all variants of all images may have together, for all environments that are checked.
+const VALUES: usize = 500_000;
+const BUDGET: usize = VALUES * STEP;
+/// What evaluating the file for one environment costs at least, in values.
+const ENVIRONMENT: usize = 1000;
+
 struct Loading<'a> {
     sources: Sources,
     findings: Vec<Diagnostic>,
     folder: PathBuf,
+    files: FileAccess,
+    /// Values that came from a file or the environment.
+    private: Arc<PrivateValues>,
+    budget: Budget,
     options: &'a Options,
 }
 
@@ -100,13 +124,14 @@ impl Loading<'_> {
         let document = SchemaValidator::document();
         coerce(document, &mut tree, &mut self.findings);
         validate(document, &tree, &tree.to_json(), &Route::root(), &mut self.findings);
-        lint(&tree, &self.sources, &mut self.findings);
+        lint(&tree, &self.sources, &self.options.env, &mut self.findings);
+        check::secrets(&tree, &mut self.findings);
         check::moving(&tree, &mut self.findings);
         check::graph(&tree, &mut self.findings);
         check::environments(&tree, &mut self.findings);
         if !matches!(tree.kind, Kind::Map(_)) || self.findings.iter().any(Diagnostic::is_error) {
             // Further checks would only repeat what was said about the structure.
-            check::structure_only(&tree, &self.folder, &mut self.findings);
+            check::structure_only(&tree, &self.folder, &self.files, &mut self.findings);
             return None;
         }
         let environments = tree.get("environments").map(Node::entries).unwrap_or_default();
@@ -119,6 +144,10 @@ impl Loading<'_> {
             manifest = self.validate(&tree, self.options);
         }
         for environment in environments {
+            // Said once: what is left would only be cloned.
+            if self.budget.left() == 0 {
+                break;
+            }
             let options = Options { environment: Some(environment.key.clone()), ..self.options.clone() };
             let validated = self.validate(&tree, &options);
             manifest = manifest.or(validated);
@@ -146,12 +175,17 @@ impl Loading<'_> {
     }
 
     fn resolve(&mut self, tree: &Node, options: &Options) -> Option<Manifest> {
+        if self.budget.spend_each(ENVIRONMENT + tree.size(), STEP).is_err() {
+            self.findings.push(family::too_many(tree.span));
+            return None;
+        }
         let root = self.environment(tree, options)?;
         let platform = self.platform(&root)?;
         let mut scope = file_scope(options, platform.as_str());
-        let (vars, missing) =
+        scope.private = Arc::clone(&self.private);
+        let Variables { values, missing, private } =
             variables(tree.get("vars"), root.get("vars"), &scope, options, &mut self.sources, &mut self.findings);
-        scope.set("vars", vars);
+        scope.set_vars(values, private);
 
         let mut field = |node: Option<&Node>, route: Route| -> Option<String> {
             let value = Resolver::plain(&self.sources, &scope).at(node?, &route, &mut self.findings);
@@ -187,6 +221,7 @@ impl Loading<'_> {
             sources: self.sources.clone(),
             root,
             folder: self.folder.clone(),
+            files: self.files.clone(),
             platform,
             namespace,
             version,
@@ -200,7 +235,7 @@ impl Loading<'_> {
             missing,
             validator: OnceLock::new(),
         };
-        family::expand(&mut manifest, &mut self.findings);
+        family::expand(&mut manifest, &self.budget, &mut self.findings);
         if !options.check {
             let missing = manifest.missing.iter().filter(|name| needs::variable(&manifest, name));
             self.findings.extend(missing.map(|name| not_given(name, tree.get("vars"))));

@@ -8,6 +8,7 @@ use ami_bake_core::plan::{ImageKey, Price, SourceQuery, VersionRule};
 use ami_bake_core::{Error, Route};
 use serde_json::{Map, Value};
 
+use crate::access::{FileAccess, VisibleEnv};
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::expression::Scope;
 use crate::model::Platform;
@@ -21,6 +22,8 @@ pub struct Manifest {
     pub(crate) root: Node,
     /// The folder that its paths are relative to.
     pub(crate) folder: PathBuf,
+    /// The files that it may name.
+    pub(crate) files: FileAccess,
     pub(crate) platform: Platform,
     pub(crate) namespace: String,
     pub(crate) version: VersionRule,
@@ -63,6 +66,11 @@ impl Manifest {
     /// The home region: `--region`, else that of the manifest.
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
+    }
+
+    /// The environment as the manifest sees it.
+    pub fn env(&self) -> &VisibleEnv {
+        &self.options.env
     }
 
     /// The role to assume.

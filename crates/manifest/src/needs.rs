@@ -10,7 +10,12 @@ const APART: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars
 impl Manifest {
     /// Those secrets that must be set for the selected images: what an image reads as `${{ secrets.NAME || '' }}` may be unset.
     pub fn required_secrets(&self) -> Vec<&str> {
-        self.secrets.iter().map(String::as_str).filter(|name| secret(self, name)).collect()
+        self.secrets.iter().map(String::as_str).filter(|name| secret(self, name, false)).collect()
+    }
+
+    /// The declared secrets that the selected images read, also those that may be unset.
+    pub fn used_secrets(&self) -> Vec<&str> {
+        self.secrets.iter().map(String::as_str).filter(|name| secret(self, name, true)).collect()
     }
 }
 
@@ -30,11 +35,12 @@ pub(crate) fn variable(manifest: &Manifest, name: &str) -> bool {
         || !all(manifest).any(|node| uses(node, None))
 }
 
-/// Whether a secret must be set: a selected image reads it and does not allow for an empty one, or nothing reads it by name.
-fn secret(manifest: &Manifest, name: &str) -> bool {
+/// Whether a secret must be set: a selected image reads it and does not allow for an empty one (with `optional`: reads it), or nothing
+/// reads it by name.
+fn secret(manifest: &Manifest, name: &str, optional: bool) -> bool {
     let uses = |node: &Node, platform: Option<&str>| {
         let mut found = false;
-        let counts = |required: bool| required || platform.is_none();
+        let counts = |required: bool| required || optional || platform.is_none();
         expressions(platform, node, "", &mut |expr| {
             found |= expr.secret().is_some_and(|(own, required)| own.eq_ignore_ascii_case(name) && counts(required));
         });

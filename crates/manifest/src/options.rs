@@ -1,11 +1,11 @@
 //! What the caller passes in addition to the manifest file.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ami_bake_core::platform::Capabilities;
 use jiff::Timestamp;
 
+use crate::access::VisibleEnv;
 use crate::document::ValidateDocument;
 
 /// Everything that affects how a manifest is evaluated, apart from its text.
@@ -24,8 +24,10 @@ pub struct Options {
     pub sets: Vec<(String, String)>,
     /// `--var-file`, in the order given.
     pub var_files: Vec<PathBuf>,
-    /// The environment of the process, for `env.NAME` and `AMI_BAKE_VAR_NAME`.
-    pub env: BTreeMap<String, String>,
+    /// The environment, for `env.NAME`, `AMI_BAKE_VAR_NAME` and secrets.
+    pub env: VisibleEnv,
+    /// `--allow-files`: folders and files that the manifest may name beside those of its own repository.
+    pub allow_files: Vec<PathBuf>,
     /// The current time, for `timestamp` and `date`.
     pub now: Timestamp,
     /// The commit that is baked.

@@ -101,7 +101,7 @@ impl Manifest {
         let scope = self.planned_scope(key, variant, source, version);
         let Evaluated { image: typed, steps } = self.evaluate(image, &scope, findings)?;
         let route = Route::root().key("images").key(image.name.as_str());
-        let machine = match lower::machine(typed.machine.as_ref(), &self.folder) {
+        let machine = match lower::machine(typed.machine.as_ref(), &self.folder, &self.files) {
             Ok(machine) => MachineSettings { hourly: self.hourly.clone(), ..machine },
             Err(message) => {
                 let at = Route::root().key("machine").key("policy");
@@ -185,7 +185,10 @@ impl Manifest {
 
     /// The first of the findings as a failure of the run.
     fn failure(&self, key: &ImageKey, findings: &[Diagnostic]) -> Error {
-        let Some(finding) = findings.iter().find(|finding| finding.is_error()) else {
+        let mut first: Vec<Diagnostic> =
+            findings.iter().filter(|finding| finding.is_error()).take(1).cloned().collect();
+        self.scope.private.hide(&mut first, &self.sources);
+        let Some(finding) = first.first() else {
             return Error::internal(format!("plan {key}: the manifest has no such image"));
         };
         let place = finding.span.map(|span| {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use ami_bake_core::{Route, Segment};
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Sources, Span};
+use crate::diagnostic::{Diagnostic, MOST_FINDINGS, Sources, Span};
 use crate::expression::{ExprKind, Piece, Scope, Template, evaluate, locate, text, truth};
 use crate::secret::SECRET;
 use crate::tree::{Kind, Meaning, Node};
@@ -15,17 +15,23 @@ pub(crate) struct Resolver<'a> {
     sources: &'a Sources,
     scope: &'a Scope,
     shaped: Cell<bool>,
+    private: Cell<bool>,
 }
 
 impl<'a> Resolver<'a> {
     /// A resolver with the names of `scope`.
     pub(crate) fn plain(sources: &'a Sources, scope: &'a Scope) -> Self {
-        Self { sources, scope, shaped: Cell::new(false) }
+        Self { sources, scope, shaped: Cell::new(false), private: Cell::new(false) }
     }
 
     /// Whether an expression gave a value that the schema has to check: the schema saw only its text.
     pub(crate) fn has_shaped(&self) -> bool {
         self.shaped.get()
+    }
+
+    /// Whether a value depends on a file or the environment.
+    pub(crate) fn has_private(&self) -> bool {
+        self.private.get()
     }
 
     /// The value of a tree whose place does not matter.
@@ -89,6 +95,10 @@ impl<'a> Resolver<'a> {
     ) -> Value {
         let code = is_code(route);
         let mut out = String::new();
+        // What is already wrong is not evaluated further.
+        if findings.len() > MOST_FINDINGS {
+            return Value::Null;
+        }
         for piece in &template.pieces {
             let (outer, inner, expr) = match piece {
                 Piece::Text(text) => {
@@ -112,6 +122,11 @@ impl<'a> Resolver<'a> {
                     continue;
                 }
             };
+            let private = self.scope.is_private(expr);
+            if private {
+                self.private.set(true);
+                self.scope.private.add_all(&value, whole.get(outer.clone()).unwrap_or("…"));
+            }
             // A value that is the whole of the user data is data of its own, not a part of somebody's script.
             if template.single && (!code || is_data(route)) {
                 return value;
@@ -130,7 +145,7 @@ impl<'a> Resolver<'a> {
             let own = matches!(expr.kind, ExprKind::Text(_));
             if code && !own && !words.chars().all(is_safe) {
                 let source = whole.get(inner.clone()).unwrap_or("").trim();
-                findings.push(splice(at(), source, &words, route));
+                findings.push(splice(at(), source, words.chars().find(|c| !private && !is_safe(*c)), route));
             }
             if words.contains(SECRET) {
                 findings
@@ -148,8 +163,9 @@ fn is_safe(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':' | '@' | '+' | ',' | '=' | '-')
 }
 
-fn splice(at: Span, source: &str, words: &str, route: &Route) -> Diagnostic {
-    let odd: String = words.chars().filter(|c| !is_safe(*c)).take(1).collect();
+/// A value that is not safe in code; `odd` is the character to show.
+fn splice(at: Span, source: &str, odd: Option<char>, route: &Route) -> Diagnostic {
+    let odd = odd.map_or_else(|| "a character".to_owned(), |odd| format!("{:?}", odd.to_string()));
     let name: String = source
         .rsplit(['.', ' '])
         .next()
@@ -160,7 +176,7 @@ fn splice(at: Span, source: &str, words: &str, route: &Route) -> Diagnostic {
     let name = name.to_ascii_uppercase().replace('-', "_");
     let name =
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) { "VALUE".to_owned() } else { name };
-    Diagnostic::error("unsafe-splice", at, format!("the value of `{source}` contains {odd:?}, which the shell would interpret"))
+    Diagnostic::error("unsafe-splice", at, format!("the value of `{source}` contains {odd}, which the shell would interpret"))
         .label("inserted into code unquoted")
         .help(format!("Pass it as an environment variable: add `env: {{{name}: \"${{{{ {source} }}}}\"}}` to the step and write \"${name}\" in the script."))
         .route(route.clone())

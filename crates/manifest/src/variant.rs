@@ -5,11 +5,12 @@ use ami_bake_core::plan::{ImageKey, Phase, SourceImage};
 use semver::Version;
 use serde_json::{Map, Value, json};
 
+use crate::access::FileError;
 use crate::diagnostic::Diagnostic;
 use crate::expression::Scope;
 use crate::family::variant_scope;
 use crate::manifest::{ImageEntry, Manifest, VariantEntry};
-use crate::model::{Image, Step};
+use crate::model::{Image, STEP_TYPES, Step};
 use crate::resolve::Resolver;
 use crate::schema::{SchemaValidator, soften, validate};
 use crate::tree::Node;
@@ -23,6 +24,9 @@ pub(crate) struct Evaluated {
 }
 
 pub(crate) const PHASES: [Phase; 3] = [Phase::Build, Phase::Validate, Phase::Test];
+
+/// The code of a finding about a file that may not be read.
+pub(crate) const FORBIDDEN: &str = "file-not-allowed";
 
 /// The source as expressions see it.
 fn source_value(source: &SourceImage) -> Value {
@@ -81,6 +85,9 @@ impl Manifest {
                 settings.insert(entry.key.clone(), resolver.at(&entry.value, &route, findings));
             }
         }
+        for (phase, list) in PHASES.iter().zip(&lists) {
+            self.allowed(image, &route.key(phase.as_str()), list, findings);
+        }
         if findings.len() > before {
             return None;
         }
@@ -104,6 +111,29 @@ impl Manifest {
                 let message = format!("invalid image: {error}");
                 findings.push(Diagnostic::error("image", image.node.span, message).route(route));
                 None
+            }
+        }
+    }
+
+    /// Reports local files that steps name and that they may not read. For paths without expressions the check did so before.
+    fn allowed(&self, image: &ImageEntry, route: &Route, steps: &[(usize, Value)], findings: &mut Vec<Diagnostic>) {
+        for (index, step) in steps {
+            let keys = STEP_TYPES.iter().filter(|known| step.get(known.key).is_some()).flat_map(|known| known.files);
+            for key in keys {
+                let value = step.get(key.key);
+                let items = value.and_then(Value::as_array).into_iter().flatten();
+                for path in value.into_iter().chain(items).filter_map(Value::as_str) {
+                    let Err(FileError::Forbidden { message, help }) = self.files.locate(&self.folder.join(path)) else {
+                        continue;
+                    };
+                    let route = route.index(*index).key(key.key);
+                    let own = Route(route.0.iter().skip(2).cloned().collect());
+                    if findings.iter().any(|known| known.code == FORBIDDEN && known.message == message) {
+                        continue;
+                    }
+                    let place = image.node.place(&own);
+                    findings.push(Diagnostic::error(FORBIDDEN, place, message).help(help).route(route));
+                }
             }
         }
     }

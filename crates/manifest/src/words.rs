@@ -1,10 +1,14 @@
 //! Words for messages.
 
+/// More candidates than this are not compared.
+const MOST: usize = 1000;
+
 /// The candidate that was probably meant, for "Did you mean …?".
 pub fn near<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('_', "-");
     let limit = (word.chars().count() / 3).max(1);
     candidates
+        .take(MOST)
         .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_ascii_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

@@ -48,7 +48,7 @@ fn empty_folder() -> tempfile::TempDir {
 fn evaluate(name: &str, manifest: &str, folder: PathBuf) {
     let options = Options {
         now: Timestamp::UNIX_EPOCH,
-        env: BTreeMap::from([("HOME".to_owned(), "/root".to_owned())]),
+        env: BTreeMap::from([("HOME".to_owned(), "/root".to_owned())]).into(),
         capabilities: vec![ami_bake_local::CAPABILITIES],
         documents: Some(ami_bake_component::validate),
         check: true,

@@ -1,8 +1,7 @@
 //! What `import` reads.
 
-use std::collections::BTreeMap;
-
 use ami_bake_import::{FindingKind, Request, Source, import, lines};
+use ami_bake_manifest::access::VisibleEnv;
 use ami_bake_manifest::diagnostic::{Style, text};
 use jiff::Timestamp;
 
@@ -29,7 +28,8 @@ fn read(name: &str, input: &[u8]) {
         sets: Vec::new(),
         working: folder.path().to_owned(),
         output: folder.path().to_owned(),
-        environment: BTreeMap::new(),
+        environment: VisibleEnv::default(),
+        allow_files: Vec::new(),
         now: Some(Timestamp::UNIX_EPOCH),
     };
     match import(&request) {

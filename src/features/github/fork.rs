@@ -10,7 +10,7 @@ use ami_bake_github::runner::{Annotation, Level};
 
 use super::action::{Action, in_fence};
 use super::inputs;
-use crate::args::{ManifestArgs, PlatformArgs, VariableArgs, assignment};
+use crate::args::{AccessArgs, ManifestArgs, PlatformArgs, VariableArgs, assignment};
 use crate::commands::matrix::Matrix;
 use crate::program::Program;
 use crate::report::Show;
@@ -143,6 +143,10 @@ fn manifest_args(action: &Action) -> ManifestArgs {
         variables: VariableArgs {
             set: set.iter().filter_map(|entry| assignment(entry).ok()).collect(),
             var_file: action.environment.list("var-file").into_iter().map(Into::into).collect(),
+        },
+        access: AccessArgs {
+            allow_files: action.environment.list("allow-files").into_iter().map(Into::into).collect(),
+            allow_env: action.environment.words("allow-env"),
         },
     }
 }

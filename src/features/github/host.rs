@@ -86,6 +86,10 @@ impl Host for ActionHost {
         self.action.log.annotate(&Annotation::new(Level::Notice, "ami-bake", text));
     }
 
+    fn strangers(&self) -> Option<String> {
+        self.action.workflow.strangers().map(str::to_owned)
+    }
+
     fn identity(&self, run: &Run) -> Result<HostIdentity> {
         workflow::identity(&self.action.environment, &self.action.workflow, run)
     }

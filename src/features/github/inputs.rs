@@ -61,6 +61,8 @@ pub(super) const INPUTS: &[(&str, Translation)] = &[
     ("environment", Translation::Value("environment")),
     ("set", Translation::Lines("set")),
     ("var-file", Translation::List("var-file")),
+    ("allow-files", Translation::List("allow-files")),
+    ("allow-env", Translation::Words("allow-env")),
     ("version", Translation::Words("image-version")),
     ("bump", Translation::Value("bump")),
     ("role", Translation::Words("role")),

@@ -90,6 +90,10 @@ impl Host for StepHost {
         self.terminal.command(&Annotation::new(Level::Notice, "ami-bake", text).masked(self.masker()).command());
     }
 
+    fn strangers(&self) -> Option<String> {
+        self.workflow.strangers().map(str::to_owned)
+    }
+
     fn identity(&self, run: &Run) -> Result<HostIdentity> {
         workflow::identity(&self.environment, &self.workflow, run)
     }

@@ -107,11 +107,21 @@ fn numbers(test: Comparison, value: &str, operand: &str) -> bool {
     value.partial_cmp(&operand).is_some_and(|order| decides(test, order))
 }
 
+/// The largest compiled pattern, in bytes.
+const COMPILED: usize = 1 << 20;
+
 /// A pattern of RE2 somewhere in a value, without regard to case, as in the user guide's example.
 fn matches(pattern: &str, value: &str) -> Result<bool> {
-    let pattern = RegexBuilder::new(pattern).case_insensitive(true).build().map_err(|error| {
-        Error::build(format!("`{pattern}` is not a valid regular expression")).because(error).help("Use RE2 syntax.")
-    })?;
+    let pattern = RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .size_limit(COMPILED)
+        .dfa_size_limit(COMPILED)
+        .build()
+        .map_err(|error| {
+            Error::build(format!("`{pattern}` is not a valid regular expression"))
+                .because(error)
+                .help("Use RE2 syntax.")
+        })?;
     Ok(pattern.is_match(value))
 }
 

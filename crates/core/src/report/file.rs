@@ -1,6 +1,7 @@
 //! The report's file: written whole or not at all, and read back by later commands.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::model::{REPORT_FORMAT, Report};
@@ -37,13 +38,21 @@ pub fn write_to(report: &Report, path: &Path) -> Result<()> {
     whole_file::replace(path, content).map_err(failed)
 }
 
+/// The largest report that is read, in bytes. One of 256 images with a thousand packages each has 20 MiB.
+const LARGEST: u64 = 64 << 20;
+
 /// Reads a report.
 ///
 /// # Errors
 /// When it can't be read, is not a report, or is newer than this program.
 pub fn read(path: &Path) -> Result<Report> {
     let name = path.display().to_string();
-    let text = std::fs::read(path).map_err(|error| Error::usage(format!("read the report {name}")).because(error))?;
+    let failed = |error| Error::usage(format!("read the report {name}")).because(error);
+    let mut text = Vec::new();
+    File::open(path).map_err(failed)?.take(LARGEST + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > LARGEST {
+        return Err(Error::usage(format!("{name} is too large for a report: the limit is {} MiB", LARGEST >> 20)));
+    }
     parse(&text, &name)
 }
 

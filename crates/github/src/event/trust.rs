@@ -23,6 +23,25 @@ const OF_ANYBODY: [&str; 11] = [
     "status",
 ];
 
+/// Why the files that a run reads may be a stranger's, although the run may have the repository's secrets in its environment: the
+/// beginning of a sentence. GitHub's own advice is not to trust them ("Security hardening for GitHub Actions").
+pub(super) fn strangers(environment: &Environment, event: &Value) -> Option<String> {
+    let own = environment.get("GITHUB_REPOSITORY").unwrap_or_default();
+    match environment.get("GITHUB_EVENT_NAME") {
+        Some("pull_request_target") => Some("Under pull_request_target, the files may be anyone's".to_owned()),
+        Some("workflow_run") => match event["workflow_run"]["head_repository"]["full_name"].as_str() {
+            Some(head) if head.eq_ignore_ascii_case(own) => None,
+            Some(head) => Some(format!("This run follows a run of the fork {head}")),
+            None => Some("This run follows a run of an unknown repository".to_owned()),
+        },
+        Some(event) if is_of_anybody(event) => Some(format!("Anyone can start a run on {event}")),
+        Some("pull_request") if !event["pull_request"].is_object() => {
+            Some("This pull request may come from a fork".to_owned())
+        }
+        _ => untrusted(environment, event),
+    }
+}
+
 /// Why GitHub gives a run no credentials, as the beginning of a sentence. None when it does.
 pub(super) fn untrusted(environment: &Environment, event: &Value) -> Option<String> {
     let pull_request = &event["pull_request"];

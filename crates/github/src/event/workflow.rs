@@ -38,6 +38,7 @@ pub struct Workflow {
     /// `GITHUB_SHA`: the commit of the workflow's own branch.
     pub(super) own_sha: Option<String>,
     untrusted: Option<String>,
+    strangers: Option<String>,
     pub(super) payload: Value,
 }
 
@@ -85,6 +86,7 @@ impl Workflow {
                 .map(str::to_owned),
             own_sha: text("GITHUB_SHA"),
             untrusted: trust::untrusted(environment, event),
+            strangers: trust::strangers(environment, event),
             payload: event.clone(),
         }
     }
@@ -98,6 +100,12 @@ impl Workflow {
     /// request from a fork, or was started by Dependabot.
     pub fn untrusted(&self) -> Option<&str> {
         self.untrusted.as_deref()
+    }
+
+    /// Why the files that the run reads may be a stranger's, as the beginning of a sentence: what is in them must not learn what is
+    /// in the run's environment.
+    pub fn strangers(&self) -> Option<&str> {
+        self.strangers.as_deref()
     }
 }
 
@@ -137,6 +145,27 @@ mod tests {
         let bot = ("GITHUB_ACTOR", "dependabot[bot]");
         assert!(of(&[own, bot], &Value::Null).untrusted().unwrap().contains("Dependabot"));
         assert_eq!(of(&[own, bot, ("ACTIONS_ID_TOKEN_REQUEST_URL", "http://x")], &Value::Null).untrusted(), None);
+    }
+
+    #[test]
+    fn files_of_strangers_are_known_in_every_event_that_has_secrets() {
+        let own = ("GITHUB_REPOSITORY", "shop/images");
+        let event = |name| ("GITHUB_EVENT_NAME", name);
+        let after = |repository: Value| json!({"workflow_run": {"head_repository": repository}});
+        let strangers = |name, payload: &Value| of(&[own, event(name)], payload).strangers().map(str::to_owned);
+        assert!(strangers("pull_request_target", &Value::Null).is_some());
+        assert!(strangers("issue_comment", &Value::Null).is_some());
+        let fork = after(json!({"full_name": "eve/images"}));
+        assert_eq!(strangers("workflow_run", &fork).as_deref(), Some("This run follows a run of the fork eve/images"));
+        assert!(strangers("workflow_run", &after(Value::Null)).is_some());
+        assert!(strangers("workflow_run", &after(json!({"full_name": "Shop/images"}))).is_none());
+        let pull = |head| json!({"pull_request": {"number": 7, "head": {"sha": "1a", "repo": {"full_name": head}}}});
+        assert!(strangers("pull_request", &pull("eve/images")).is_some());
+        assert!(strangers("pull_request", &Value::Null).is_some());
+        assert!(strangers("pull_request", &pull("shop/images")).is_none());
+        for trusted in ["push", "schedule", "workflow_dispatch", "release"] {
+            assert!(strangers(trusted, &Value::Null).is_none(), "{trusted}");
+        }
     }
 
     #[test]

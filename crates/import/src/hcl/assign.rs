@@ -22,11 +22,11 @@ pub(super) fn variables<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowerin
         for block in body.get_blocks("variable") {
             let result = read(&Scope::new(module, at), block);
             match result {
-                Ok(variable) if module.variables.iter().any(|known| known.name == variable.name) => {
+                Ok(variable) if module.variables.contains_key(&variable.name) => {
                     let message = format!("the variable `{}` is declared twice", variable.name);
                     lowering.refuse(at, block.span(), message, "Remove one of the blocks.");
                 }
-                Ok(variable) => module.variables.push(variable),
+                Ok(variable) => _ = module.variables.insert(variable.name.clone(), variable),
                 Err(error) => {
                     let name = block.labels.first().map(BlockLabel::as_str).unwrap_or_default();
                     let location = lowering.location(at, format!("variable.{name}"));
@@ -39,7 +39,9 @@ pub(super) fn variables<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowerin
             for attribute in block.body.attributes() {
                 let name = attribute.key.as_str();
                 match Scope::new(module, at).eval(&attribute.value) {
-                    Ok(value) => module.variables.push(Variable::plain(name, at, &block.body, value)),
+                    Ok(value) => {
+                        module.variables.insert(name.to_owned(), Variable::plain(name, at, &block.body, value));
+                    }
                     Err(error) => {
                         let location = lowering.location(at, format!("variables.{name}"));
                         lowering.error(error, &location);
@@ -105,11 +107,19 @@ pub(super) fn values(
     lowering: &mut Lowering,
 ) {
     let mut variables = std::mem::take(&mut module.variables);
-    for variable in &mut variables {
+    for variable in variables.values_mut() {
         let name = format!("PKR_VAR_{}", variable.name);
         if let Some(text) = module.environment.get(&name) {
             let result = set_text(variable, module, text);
+            private(variable, module);
             refuse(result, &name, lowering);
+        }
+    }
+    // What is set and can't be read is not silently something else.
+    for name in module.environment.unreadable() {
+        let declared = name.strip_prefix("PKR_VAR_").is_some_and(|name| variables.contains_key(name));
+        if let Some(hidden) = module.environment.hidden(name).filter(|_| declared) {
+            lowering.drop(&lowering.location(usize::MAX, name), hidden.message, hidden.help);
         }
     }
     for (at, source) in files.iter().enumerate() {
@@ -122,19 +132,21 @@ pub(super) fn values(
             }
         };
         for (name, value) in entries {
-            let Some(variable) = variables.iter_mut().find(|variable| variable.name == name) else {
+            let Some(variable) = variables.get_mut(&name) else {
                 let location = lowering.location(file, name);
                 lowering.drop(&location, "not declared by the template", "");
                 continue;
             };
-            if let Err(why) = variable.give(value) {
+            let given = variable.give(value);
+            private(variable, module);
+            if let Err(why) = given {
                 let span = source.text.find(&name).map(|at| at..at + name.len());
                 lowering.refuse(file, span, format!("`{name}`: {why}"), "");
             }
         }
     }
     for (name, text) in sets {
-        match variables.iter_mut().find(|variable| variable.name == *name) {
+        match variables.get_mut(name) {
             Some(variable) => refuse(set_text(variable, module, text), &format!("--set {name}"), lowering),
             None => lowering.log.add(Finding {
                 kind: FindingKind::Dropped,
@@ -145,7 +157,7 @@ pub(super) fn values(
             }),
         }
     }
-    for variable in &mut variables {
+    for variable in variables.values_mut() {
         let kind = variable.body.get_attribute("type").map(|attribute| &attribute.value);
         let Some(given) = variable.given.take() else { continue };
         let scope = Scope::new(module, variable.file);
@@ -158,6 +170,14 @@ pub(super) fn values(
         }
     }
     module.variables = variables;
+}
+
+/// Notes the value of a variable that a file or the environment sets.
+fn private(variable: &Variable, module: &Module) {
+    let origin = format!("var.{}", variable.name);
+    if let Some(value) = &variable.given {
+        value.texts(&mut |text| module.private.add(text, &origin));
+    }
 }
 
 /// Sets a variable to a value of the command line or the environment.
@@ -192,7 +212,11 @@ fn entries(file: usize, source: &Source, module: &Module) -> Result<Vec<(String,
         match structure {
             Structure::Attribute(attribute) => match scope.eval(&attribute.value) {
                 Ok(value) => entries.push((attribute.key.as_str().to_owned(), value)),
-                Err(EvalError::Invalid(error)) => return Err(*error),
+                Err(EvalError::Invalid(error) | EvalError::Refused(error)) => return Err(*error),
+                Err(EvalError::Exceeded(exceeded)) => {
+                    let span = attribute.value.span().unwrap_or_default();
+                    return Err(TemplateError { file, span, message: exceeded.to_string(), help: String::new() });
+                }
                 Err(EvalError::Unsupported(unsupported)) => {
                     let span = attribute.value.span().unwrap_or_default();
                     return Err(TemplateError { file, span, message: unsupported.why, help: unsupported.help });

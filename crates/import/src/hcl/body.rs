@@ -1,12 +1,15 @@
 //! The body of a block: attributes, nested blocks, and `dynamic` blocks.
 
+use std::collections::HashMap;
+
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, BlockLabel, Body, Structure};
+use indexmap::IndexMap;
 
 use super::lower::{Lowering, put};
 use super::scope::Scope;
-use super::value::{HclValue, set};
+use super::value::HclValue;
 use crate::input::{InputValue, Location, Member, ValueKind};
 
 /// Blocks that each hold an entry of a map, and the map.
@@ -90,11 +93,9 @@ impl Lowering<'_> {
         };
         for (index, value) in pairs {
             if let Err(error) = scope.module.spend(256 + value.size()) {
-                return self.error(error, &location);
+                return self.error(error.at(scope.file, each.value.span()), &location);
             }
-            let mut item = Vec::new();
-            set(&mut item, "key".to_owned(), index);
-            set(&mut item, "value".to_owned(), value);
+            let item = IndexMap::from([("key".to_owned(), index), ("value".to_owned(), value)]);
             let scope = scope.with(vec![(iterator.clone(), HclValue::Map(item))]);
             // Labels may depend on the item, such as the type of a provisioner.
             let labels = match block.body.get_attribute("labels") {
@@ -123,6 +124,10 @@ impl Lowering<'_> {
         for structure in body {
             let Structure::Attribute(attribute) = structure else { continue };
             let name = attribute.key.as_str();
+            // Finding an earlier one of the same name takes longer with each.
+            if let Err(error) = scope.module.spend(members.len()) {
+                return self.error(error.at(scope.file, attribute.span()), location);
+            }
             if !skip.contains(&name)
                 && let Some(value) = self.attribute(scope, &attribute.value, &location.key(name))
             {
@@ -130,10 +135,17 @@ impl Lowering<'_> {
             }
         }
         let blocks = self.blocks(scope, body, location);
-        let mut lists: Vec<(String, Vec<InputValue>)> = Vec::new();
-        for (at, block) in blocks.iter().enumerate() {
-            let alike = blocks.iter().filter(|other| other.name == block.name).count();
-            let index = blocks[..at].iter().filter(|other| other.name == block.name).count();
+        let mut lists: IndexMap<String, Vec<InputValue>> = IndexMap::new();
+        let mut alike: HashMap<&str, usize> = HashMap::new();
+        for block in &blocks {
+            *alike.entry(&block.name).or_default() += 1;
+        }
+        let mut indices: HashMap<&str, usize> = HashMap::new();
+        for block in &blocks {
+            let alike = alike.get(block.name.as_str()).copied().unwrap_or_default();
+            let next = indices.entry(&block.name).or_default();
+            let index = *next;
+            *next += 1;
             let own = location.key(&block.name);
             let own = if alike > 1 || LISTS.contains(&block.name.as_str()) { own.index(index) } else { own };
             if let Some((_, map)) = ENTRIES.iter().find(|(name, _)| *name == block.name) {
@@ -143,10 +155,7 @@ impl Lowering<'_> {
             let mut inner = Vec::new();
             self.body(&block.scope, block.body, &own, &[], &mut inner);
             let value = InputValue::new(ValueKind::Map(inner), own);
-            match lists.iter_mut().find(|(name, _)| *name == block.name) {
-                Some((_, values)) => values.push(value),
-                None => lists.push((block.name.clone(), vec![value])),
-            }
+            lists.entry(block.name.clone()).or_default().push(value);
         }
         for (name, mut values) in lists {
             let value = match values.len() {

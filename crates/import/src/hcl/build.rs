@@ -7,6 +7,7 @@ use std::ops::Range;
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, TraversalOperator};
 use hcl_edit::structure::{Block, Body};
+use indexmap::IndexMap;
 
 use super::body::NestedBlock;
 use super::lower::Lowering;
@@ -14,7 +15,10 @@ use super::module::Module;
 use super::scope::Scope;
 use super::source::{Overrides, SourceBlock};
 use crate::input::{InputValue, Location, Member, ValueKind};
-use crate::packer::{BuildBlock, PostProcessor, Provisioner};
+use crate::packer::{BuildBlock, MOST_BUILDERS, PostProcessor, Provisioner};
+
+/// Sources by type and name.
+type Sources<'b> = IndexMap<(String, String), SourceBlock<'b>>;
 
 /// A source that a build uses.
 struct SourceUse<'s, 'b, 'm, 'a> {
@@ -51,7 +55,7 @@ impl Lowering<'_> {
     pub(super) fn build(
         &mut self,
         module: &Module,
-        sources: &[SourceBlock],
+        sources: &Sources,
         build: &BuildDeclaration,
         group: usize,
     ) -> Vec<BuildBlock> {
@@ -63,6 +67,11 @@ impl Lowering<'_> {
         scope.build = Some(name.unwrap_or_default());
         let blocks = self.blocks(&scope, body, &location);
         let uses = self.uses(&scope, sources, build, &blocks);
+        if uses.len() > MOST_BUILDERS {
+            let message = format!("the build has {} sources; at most {MOST_BUILDERS} are imported", uses.len());
+            self.refuse(build.file, build.block.ident.span(), message, "Split the template.");
+            return Vec::new();
+        }
         self.others(body, &location, &blocks);
         let names: BTreeSet<String> = uses.iter().map(|one| one.name.clone()).collect();
         let mut parts = Vec::new();
@@ -124,7 +133,7 @@ impl Lowering<'_> {
     fn uses<'s, 'b, 'm, 'a>(
         &mut self,
         scope: &Scope<'m, 'a>,
-        sources: &'s [SourceBlock<'b>],
+        sources: &'s Sources<'b>,
         build: &BuildDeclaration<'b>,
         blocks: &[NestedBlock<'b, 'm, 'a>],
     ) -> Vec<SourceUse<'s, 'b, 'm, 'a>> {
@@ -314,8 +323,8 @@ fn reference(expr: &Expression) -> Option<String> {
     Some(format!("source.{}", parts?.join(".")))
 }
 
-fn find<'s, 'b>(sources: &'s [SourceBlock<'b>], reference: &str) -> Option<&'s SourceBlock<'b>> {
+fn find<'s, 'b>(sources: &'s Sources<'b>, reference: &str) -> Option<&'s SourceBlock<'b>> {
     let own = reference.strip_prefix("source.").or_else(|| reference.strip_prefix("sources.")).unwrap_or(reference);
     let (kind, name) = own.split_once('.')?;
-    sources.iter().find(|source| source.kind == kind && source.name == name)
+    sources.get(&(kind.to_owned(), name.to_owned()))
 }

@@ -1,6 +1,6 @@
 //! What the author wrote above a block.
 
-use crate::credential;
+use ami_bake_manifest::access::credential;
 
 /// The lines of the comment directly above the end of this text.
 pub(super) fn above(prefix: &str) -> Vec<String> {

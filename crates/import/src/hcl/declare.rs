@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body, Structure};
+use indexmap::IndexMap;
 
 use super::build::BuildDeclaration;
 use super::lower::Lowering;
@@ -15,7 +16,8 @@ use super::source::SourceBlock;
 /// The sources and builds of all files.
 #[derive(Default)]
 pub(super) struct Declarations<'b> {
-    pub(super) sources: Vec<SourceBlock<'b>>,
+    /// By type and name.
+    pub(super) sources: IndexMap<(String, String), SourceBlock<'b>>,
     pub(super) builds: Vec<BuildDeclaration<'b>>,
 }
 
@@ -46,7 +48,14 @@ pub(super) fn declare<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowering:
             "data" => {
                 let (kind, name) = (label(block, 0), label(block, 1));
                 let new = module.find_data(&kind, &name).is_none();
-                module.data.push(DataBlock { kind, name, file: at, body: &block.body, used: Cell::new(false) });
+                let data = DataBlock {
+                    kind: kind.clone(),
+                    name: name.clone(),
+                    file: at,
+                    body: &block.body,
+                    used: Cell::new(false),
+                };
+                module.data.insert((kind, name), data);
                 new
             }
             "build" => {
@@ -84,10 +93,10 @@ fn source<'a>(block: &'a Block, at: usize, declarations: &mut Declarations<'a>, 
         return true;
     }
     let (kind, name) = (label(block, 0), label(block, 1));
-    let new = declarations.sources.iter().all(|known| known.kind != kind || known.name != name);
     let start = block.span().unwrap_or_default().start;
-    declarations.sources.push(SourceBlock { kind, name, file: at, body: &block.body, start, used: Cell::new(false) });
-    new
+    let key = (kind.clone(), name.clone());
+    let source = SourceBlock { kind, name, file: at, body: &block.body, start, used: Cell::new(false) };
+    declarations.sources.insert(key, source).is_none()
 }
 
 /// Declares a `local` block; false when there already is one of its name.
@@ -103,14 +112,7 @@ fn local_block<'a>(block: &'a Block, at: usize, module: &mut Module<'a>, lowerin
 
 /// Declares a local; false when there already is one of its name.
 fn local<'a>(module: &mut Module<'a>, name: &str, file: usize, expr: &'a Expression, sensitive: bool) -> bool {
-    let new = module.locals.iter().all(|known| known.name != name);
-    module.locals.push(Local {
-        name: name.to_owned(),
-        file,
-        expr,
-        sensitive,
-        used: Cell::new(false),
-        cache: RefCell::default(),
-    });
-    new
+    let local =
+        Local { name: name.to_owned(), file, expr, sensitive, used: Cell::new(false), cache: RefCell::default() };
+    module.locals.insert(name.to_owned(), local).is_none()
 }

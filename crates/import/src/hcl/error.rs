@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ami_bake_manifest::budget::Exceeded;
 use ami_bake_manifest::diagnostic::{Diagnostic, Span};
 
 use crate::input::{Refused, Source};
@@ -14,10 +15,14 @@ pub(super) enum EvalError {
     Unsupported(Unsupported),
     /// Packer would refuse it too.
     Invalid(Box<TemplateError>),
+    /// It is refused, whatever Packer does: it reads what it may not, or takes too long. No `try` hides it.
+    Refused(Box<TemplateError>),
+    /// The budget is used up; where is not known yet.
+    Exceeded(Exceeded),
 }
 
 /// An error in the template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct TemplateError {
     /// The index of the file.
     pub(super) file: usize,
@@ -34,7 +39,39 @@ impl From<Unsupported> for EvalError {
     }
 }
 
+impl From<Exceeded> for EvalError {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Exceeded(exceeded)
+    }
+}
+
 impl EvalError {
+    /// The same error, with the place of an error that has none yet.
+    pub(super) fn at(self, file: usize, span: Option<Range<usize>>) -> Self {
+        match (self, span) {
+            (Self::Exceeded(exceeded), Some(span)) => Self::Refused(Box::new(TemplateError {
+                file,
+                span,
+                message: exceeded.to_string(),
+                help: "Make the values of the template smaller.".to_owned(),
+            })),
+            (error, _) => error,
+        }
+    }
+
+    /// What is refused, whatever Packer does.
+    pub(super) fn refused(
+        file: usize,
+        span: Option<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        match Self::invalid(file, span, message, help) {
+            Self::Invalid(error) => Self::Refused(error),
+            error => error,
+        }
+    }
+
     pub(super) fn unsupported(why: impl Into<String>) -> Self {
         Self::Unsupported(Unsupported::new(why))
     }
@@ -57,17 +94,22 @@ impl EvalError {
     pub(super) fn into_message(self) -> String {
         match self {
             Self::Unsupported(unsupported) => unsupported.why,
-            Self::Invalid(error) => error.message,
+            Self::Invalid(error) | Self::Refused(error) => error.message,
+            Self::Exceeded(exceeded) => exceeded.to_string(),
         }
     }
 }
 
 impl TemplateError {
-    /// Adds it to what is refused.
-    pub(super) fn refuse(&self, files: &[&Source], refused: &mut Refused) {
+    /// Adds it to what is refused; `first` is the index of the first variable file, whose content is never shown.
+    pub(super) fn refuse(&self, files: &[&Source], first: usize, refused: &mut Refused) {
         let span = files.get(self.file).map(|source| {
             let (name, text) = (source.path.display().to_string(), source.text.as_str());
-            let file = refused.sources.find(&name).unwrap_or_else(|| refused.sources.add(name, text));
+            let file = match refused.sources.find(&name) {
+                Some(known) => known,
+                None if self.file < first => refused.sources.add(name, text),
+                None => refused.sources.add_private(name, text),
+            };
             let offset = |at: usize| u32::try_from(at.min(text.len())).unwrap_or(u32::MAX);
             Span { file, start: offset(self.span.start), end: offset(self.span.end) }
         });

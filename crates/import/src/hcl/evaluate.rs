@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ForExpr, Traversal, TraversalOperator};
+use indexmap::IndexMap;
 
 use super::error::{EvalError, EvalResult};
 use super::scope::Scope;
-use super::value::{HclValue, Scalar, Unknown, set};
+use super::value::{HclValue, Scalar, Unknown};
 use super::{function, operate, reference, template};
 use crate::template::call;
 use crate::template::parse::Pipeline;
@@ -23,16 +24,16 @@ pub(super) fn evaluate(scope: &Scope, expr: &Expression) -> EvalResult<HclValue>
             HclValue::List(items.iter().map(|item| scope.eval(item)).collect::<EvalResult<_>>()?)
         }
         Expression::Object(entries) => {
-            let mut map: Vec<(String, HclValue)> = Vec::new();
+            let mut map = IndexMap::new();
             for (key, value) in entries {
-                set(&mut map, scope.key(key)?, scope.eval(value.expr())?);
+                map.insert(scope.key(key)?, scope.eval(value.expr())?);
             }
             HclValue::Map(map)
         }
         Expression::StringTemplate(text) => template::value(scope, &text.iter().collect::<Vec<_>>())?,
         Expression::HeredocTemplate(text) => template::value(scope, &text.template.iter().collect::<Vec<_>>())?,
         Expression::Parenthesis(inner) => scope.eval(inner.inner())?,
-        Expression::Variable(name) => match own(scope, name.as_str()) {
+        Expression::Variable(name) => match own(scope, name.as_str())? {
             Some(value) => value,
             None => return Err(not_found(scope, name.as_str(), expr.span())),
         },
@@ -50,8 +51,10 @@ pub(super) fn evaluate(scope: &Scope, expr: &Expression) -> EvalResult<HclValue>
 }
 
 /// The value of a name of a `for` expression or a `dynamic` block.
-fn own(scope: &Scope, name: &str) -> Option<HclValue> {
-    scope.own.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+fn own(scope: &Scope, name: &str) -> EvalResult<Option<HclValue>> {
+    let Some((_, value)) = scope.own.iter().rev().find(|(own, _)| own == name) else { return Ok(None) };
+    scope.module.spend(value.size())?;
+    Ok(Some(HclValue::clone(value)))
 }
 
 fn not_found(scope: &Scope, name: &str, span: Option<Range<usize>>) -> EvalError {
@@ -65,7 +68,7 @@ fn traversal(scope: &Scope, traversal: &Traversal, span: Option<Range<usize>>) -
         let value = scope.eval(&traversal.expr)?;
         return walk(scope, value, &operators, span);
     };
-    if let Some(value) = own(scope, root.as_str()) {
+    if let Some(value) = own(scope, root.as_str())? {
         return walk(scope, value, &operators, span);
     }
     let name = |index: usize| match operators.get(index) {
@@ -175,7 +178,7 @@ fn for_each(scope: &Scope, all: &ForExpr) -> EvalResult<HclValue> {
     let key_name = all.intro.key_var.as_ref().map(|name| name.as_str().to_owned());
     let value_name = all.intro.value_var.as_str();
     let mut list = Vec::new();
-    let mut map: Vec<(String, HclValue)> = Vec::new();
+    let mut map: IndexMap<String, HclValue> = IndexMap::new();
     for (key, value) in pairs {
         scope.module.spend(1 + value.size())?;
         let mut names = vec![(value_name.to_owned(), value)];
@@ -195,12 +198,12 @@ fn for_each(scope: &Scope, all: &ForExpr) -> EvalResult<HclValue> {
                 let key = inner.eval(expr)?;
                 let key = inner.string(&key, expr.span())?;
                 if all.grouping {
-                    match map.iter_mut().find(|(known, _)| *known == key) {
-                        Some((_, HclValue::List(items))) => items.push(value),
-                        _ => map.push((key, HclValue::List(vec![value]))),
+                    match map.get_mut(&key) {
+                        Some(HclValue::List(items)) => items.push(value),
+                        _ => _ = map.insert(key, HclValue::List(vec![value])),
                     }
                 } else {
-                    set(&mut map, key, value);
+                    map.insert(key, value);
                 }
             }
         }

@@ -8,14 +8,14 @@ use hcl_edit::structure::Body;
 use super::error::TemplateError;
 use super::value::HclValue;
 
-/// No template is larger.
-const SIZE: usize = 8 << 20;
+/// No template that a person wrote is larger; the same holds for manifests.
+const SIZE: usize = 1 << 20;
 
 /// Reads a file.
 pub(super) fn body(file: usize, text: &str) -> Result<Body, TemplateError> {
     if text.len() > SIZE {
         let help = "Copy large files to the machine with a provisioner.".to_owned();
-        return Err(TemplateError { file, span: 0..0, message: "the file is larger than 8 MiB".to_owned(), help });
+        return Err(TemplateError { file, span: 0..0, message: "the file is larger than 1 MiB".to_owned(), help });
     }
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     parse_body(&text[start..]).map_err(|error| invalid(file, text, start, &error))
@@ -43,7 +43,7 @@ pub(super) fn json(file: usize, text: &str) -> Result<Vec<(String, HclValue)>, T
         return Err(TemplateError { file, span, message: finding.message, help: finding.help.unwrap_or_default() });
     }
     match tree.as_ref().map(HclValue::of_tree) {
-        Some(HclValue::Map(entries)) => Ok(entries),
+        Some(HclValue::Map(entries)) => Ok(entries.into_iter().collect()),
         _ => Err(TemplateError {
             file,
             span: 0..0,

@@ -1,17 +1,24 @@
 //! Values of HCL to values of the template.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 
+use ami_bake_manifest::budget::STEP;
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
+use indexmap::IndexMap;
 
 use super::error::{EvalError, EvalResult, TemplateError};
+use super::module::Module;
 use super::scope::Scope;
 use super::value::{HclValue, Text, TextPart, number_text};
 use crate::input::{FindingKind, InputValue, Location, Log, Member, Source, ValueKind};
 use crate::template::parse::{Argument, Pipeline};
 use crate::template::{Template, Unsupported, call};
+
+/// More errors than this are not read by anyone.
+const MOST_ERRORS: usize = 100;
 
 /// What lowering reads and writes.
 pub(super) struct Lowering<'l> {
@@ -20,6 +27,7 @@ pub(super) struct Lowering<'l> {
     pub(super) names: Vec<Rc<str>>,
     /// Errors in the template.
     pub(super) errors: Vec<TemplateError>,
+    known: HashSet<TemplateError>,
     /// The data source that the current source's image comes from.
     pub(super) origin: Option<String>,
 }
@@ -27,7 +35,7 @@ pub(super) struct Lowering<'l> {
 impl<'l> Lowering<'l> {
     pub(super) fn new(files: &'l [&'l Source], log: &'l Log) -> Self {
         let names = files.iter().map(|source| Rc::from(source.path.display().to_string())).collect();
-        Self { log, files, names, errors: Vec::new(), origin: None }
+        Self { log, files, names, errors: Vec::new(), known: HashSet::new(), origin: None }
     }
 
     /// A location in a file of the template.
@@ -49,11 +57,20 @@ impl<'l> Lowering<'l> {
     pub(super) fn error(&mut self, error: EvalError, location: &Location) {
         match error {
             EvalError::Unsupported(unsupported) => self.drop(location, unsupported.why, unsupported.help),
-            EvalError::Invalid(error) => {
-                if !self.errors.contains(&error) {
-                    self.errors.push(*error);
-                }
+            EvalError::Invalid(error) | EvalError::Refused(error) => self.refused(*error),
+            // Where it was used up is not known any more; the place that asked last is shown by its path.
+            EvalError::Exceeded(exceeded) => {
+                let message = format!("{}: {exceeded}", location.path);
+                let help = "Make the values of the template smaller.".to_owned();
+                self.refused(TemplateError { file: usize::MAX, span: 0..0, message, help });
             }
+        }
+    }
+
+    /// Once the budget is used up everything fails, so that only the first of these errors is kept.
+    fn refused(&mut self, error: TemplateError) {
+        if self.known.insert(error.clone()) && self.errors.len() < MOST_ERRORS {
+            self.errors.push(error);
         }
     }
 
@@ -106,7 +123,7 @@ impl<'l> Lowering<'l> {
     /// An attribute. The entries of a map that is written out are reported one by one.
     pub(super) fn attribute(&mut self, scope: &Scope, expr: &Expression, location: &Location) -> Option<InputValue> {
         if let Expression::Object(entries) = expr {
-            let mut members: Vec<Member> = Vec::new();
+            let mut members: IndexMap<String, InputValue> = IndexMap::new();
             for (name, value) in entries {
                 let name = match scope.key(name) {
                     Ok(name) => name,
@@ -116,23 +133,25 @@ impl<'l> Lowering<'l> {
                     }
                 };
                 if let Some(value) = self.attribute(scope, value.expr(), &location.key(&name)) {
-                    put(&mut members, name, value);
+                    members.insert(name, value);
                 }
             }
+            let members = members.into_iter().map(|(key, value)| Member { key, value }).collect();
             return Some(InputValue::new(ValueKind::Map(members), location.clone()));
         }
         let value = self.value(scope, expr, location)?;
-        match self.lower(&value, location) {
+        match self.lower(scope.module, &value, location) {
             Ok(value) => Some(value),
-            Err(unsupported) => {
-                self.drop(location, unsupported.why, unsupported.help);
+            Err(error) => {
+                self.error(error.at(scope.file, expr.span()), location);
                 None
             }
         }
     }
 
     /// A value as one of the template.
-    pub(super) fn lower(&self, value: &HclValue, location: &Location) -> Result<InputValue, Unsupported> {
+    pub(super) fn lower(&self, module: &Module, value: &HclValue, location: &Location) -> EvalResult<InputValue> {
+        module.spend(STEP + location.path.len())?;
         let kind = match value {
             HclValue::Null => ValueKind::Null,
             HclValue::Bool(value) => ValueKind::Bool(*value),
@@ -142,15 +161,14 @@ impl<'l> Lowering<'l> {
                 items
                     .iter()
                     .enumerate()
-                    .map(|(at, item)| self.lower(item, &location.index(at)))
+                    .map(|(at, item)| self.lower(module, item, &location.index(at)))
                     .collect::<Result<_, _>>()?,
             ),
             HclValue::Map(entries) => {
-                let mut members = Vec::new();
-                for (key, value) in entries {
-                    put(&mut members, key.clone(), self.lower(value, &location.key(key))?);
-                }
-                ValueKind::Map(members)
+                let member = |(key, value): (&String, &HclValue)| {
+                    Ok(Member { key: key.clone(), value: self.lower(module, value, &location.key(key))? })
+                };
+                ValueKind::Map(entries.iter().map(member).collect::<EvalResult<_>>()?)
             }
         };
         Ok(InputValue::new(kind, location.clone()))

@@ -1,13 +1,19 @@
 //! What the files of a template declare.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
 
+use ami_bake_manifest::access::VisibleEnv;
+use ami_bake_manifest::budget::Budget;
+use ami_bake_manifest::diagnostic::PrivateValues;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Body;
+use indexmap::IndexMap;
 use jiff::Timestamp;
+use regex::Regex;
 
-use super::error::{EvalError, EvalResult};
+use super::error::EvalResult;
 use super::scope::Scope;
 use super::value::{HclValue, Scalar, Unknown};
 use super::variable::Variable;
@@ -20,18 +26,25 @@ pub(super) type Evaluate = fn(&Scope, &Expression) -> EvalResult<HclValue>;
 /// Everything that a template declares.
 pub(super) struct Module<'a> {
     pub(super) evaluate: Evaluate,
-    pub(super) variables: Vec<Variable<'a>>,
-    pub(super) locals: Vec<Local<'a>>,
-    pub(super) data: Vec<DataBlock<'a>>,
-    /// Values that the bake must be given and that are not variables of the template.
-    pub(super) extras: RefCell<Vec<ExtraVariable>>,
+    /// By name, in the order of the files.
+    pub(super) variables: IndexMap<String, Variable<'a>>,
+    pub(super) locals: IndexMap<String, Local<'a>>,
+    /// By type and name.
+    pub(super) data: IndexMap<(String, String), DataBlock<'a>>,
+    /// Values that the bake must be given and that are not variables of the template, by their names.
+    pub(super) extras: RefCell<IndexMap<String, ExtraVariable>>,
+    /// The names of extras, by file and path.
+    places: RefCell<HashMap<(usize, String), String>>,
     pub(super) paths: &'a Paths,
     pub(super) now: Option<Timestamp>,
-    pub(super) environment: &'a BTreeMap<String, String>,
+    pub(super) environment: &'a VisibleEnv,
     /// Locals that are being evaluated, to detect cycles.
     pub(super) open: RefCell<Vec<String>>,
-    depth: Cell<usize>,
-    budget: Cell<usize>,
+    pub(super) budget: Budget,
+    /// Values that came from a file or the environment.
+    pub(super) private: Arc<PrivateValues>,
+    /// Compiled patterns.
+    pub(super) patterns: RefCell<HashMap<String, Regex>>,
 }
 
 /// An entry of `locals`, or a `local` block.
@@ -59,8 +72,6 @@ pub(super) struct DataBlock<'a> {
 /// A value that the bake must be given.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ExtraVariable {
-    /// The variable for it.
-    pub(super) name: String,
     pub(super) file: usize,
     /// Its path in the template.
     pub(super) path: String,
@@ -69,7 +80,7 @@ pub(super) struct ExtraVariable {
 
 /// How deep expressions may nest: deeper than in any template, and no risk for the stack.
 const DEPTH: usize = 100;
-/// Steps and bytes that one import may use.
+/// What one import may cost, in bytes: a second of a release build at most. The largest templates of the corpus need a hundredth.
 const BUDGET: usize = 32 << 20;
 
 impl<'a> Module<'a> {
@@ -77,71 +88,58 @@ impl<'a> Module<'a> {
         evaluate: Evaluate,
         paths: &'a Paths,
         now: Option<Timestamp>,
-        environment: &'a BTreeMap<String, String>,
+        environment: &'a VisibleEnv,
+        private: Arc<PrivateValues>,
     ) -> Self {
         Self {
             evaluate,
-            variables: Vec::new(),
-            locals: Vec::new(),
-            data: Vec::new(),
+            variables: IndexMap::new(),
+            locals: IndexMap::new(),
+            data: IndexMap::new(),
             extras: RefCell::default(),
+            places: RefCell::default(),
             paths,
             now,
             environment,
             open: RefCell::default(),
-            depth: Cell::new(0),
-            budget: Cell::new(BUDGET),
+            budget: Budget::new(BUDGET, DEPTH),
+            private,
+            patterns: RefCell::default(),
         }
     }
 
-    /// Enters a nested expression, until `leave`.
-    pub(super) fn enter(&self) -> EvalResult<()> {
-        if self.depth.get() >= DEPTH {
-            return Err(EvalError::unsupported("the expression is nested too deeply"));
-        }
-        self.depth.set(self.depth.get() + 1);
-        self.spend(1)
-    }
-
-    pub(super) fn leave(&self) {
-        self.depth.set(self.depth.get().saturating_sub(1));
-    }
-
-    /// Takes steps or bytes off the budget of the import.
-    pub(super) fn spend(&self, amount: usize) -> EvalResult<()> {
-        match self.budget.get().checked_sub(amount) {
-            Some(rest) => {
-                self.budget.set(rest);
-                Ok(())
-            }
-            None => Err(EvalError::unsupported("the values of the template are too large")),
-        }
+    /// Takes bytes off the budget of the import.
+    pub(super) fn spend(&self, bytes: usize) -> EvalResult<()> {
+        Ok(self.budget.spend(bytes)?)
     }
 
     /// The data source of a type and a name.
     pub(super) fn find_data(&self, kind: &str, name: &str) -> Option<&DataBlock<'a>> {
-        self.data.iter().find(|data| data.kind == kind && data.name == name)
+        self.data.get(&(kind.to_owned(), name.to_owned()))
     }
 
     /// A value that the bake must be given, as a variable of its own.
     pub(super) fn extra(&self, name: &str, file: usize, path: String, secret: bool) -> HclValue {
         let mut extras = self.extras.borrow_mut();
-        let known =
-            extras.iter().find(|extra| extra.path == path && extra.file == file).map(|extra| extra.name.clone());
-        let own = known.unwrap_or_else(|| {
+        let mut places = self.places.borrow_mut();
+        let own = places.entry((file, path.clone())).or_insert_with(|| {
             let mut own: String =
                 name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
             if own.is_empty() {
                 "value".clone_into(&mut own);
             }
-            while self.variables.iter().any(|variable| variable.name == own)
-                || extras.iter().any(|extra| extra.name == own)
-            {
+            while self.variables.contains_key(&own) || extras.contains_key(&own) {
                 own.push('_');
             }
-            extras.push(ExtraVariable { name: own.clone(), file, path: path.clone(), secret });
+            extras.insert(own.clone(), ExtraVariable { file, path: path.clone(), secret });
             own
         });
-        HclValue::unknown(Unknown { action: call("user", own), known: None, scalar: Scalar::Text, secret, name: path })
+        HclValue::unknown(Unknown {
+            action: call("user", own.as_str()),
+            known: None,
+            scalar: Scalar::Text,
+            secret,
+            name: path,
+        })
     }
 }

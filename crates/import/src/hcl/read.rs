@@ -1,6 +1,7 @@
 //! Packer's HCL2 to a template.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hcl_edit::Span;
 use hcl_edit::structure::Body;
@@ -10,15 +11,15 @@ use super::declare::{Declarations, declare};
 use super::error::TemplateError;
 use super::evaluate::evaluate;
 use super::lower::Lowering;
-use super::module::Module;
+use super::module::{ExtraVariable, Module};
 use super::scope::Scope;
 use super::value::HclValue;
 use super::variable::Variable;
 use super::{assign, file, files, validate};
-use crate::credential;
 use crate::input::{InputValue, Log, Refused, Source, ValueKind};
 use crate::packer::{DeclaredVariable, PackerTemplate};
 use crate::paths::Paths;
+use ami_bake_manifest::access::{VisibleEnv, credential};
 
 /// What a template is read with.
 pub(crate) struct HclInput<'a> {
@@ -28,7 +29,7 @@ pub(crate) struct HclInput<'a> {
     pub(crate) var_files: &'a [Source],
     /// Variables of the command line.
     pub(crate) sets: &'a [(String, String)],
-    pub(crate) environment: &'a BTreeMap<String, String>,
+    pub(crate) environment: &'a VisibleEnv,
     /// The time to evaluate with.
     pub(crate) now: Option<Timestamp>,
     pub(crate) paths: &'a Paths,
@@ -51,13 +52,14 @@ pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refuse
             Err(error) => errors.push(error),
         }
     }
-    refuse(&errors, &all)?;
-    let mut module = Module::new(evaluate, input.paths, input.now, input.environment);
+    let first = templates.len();
+    refuse(&errors, &all, first)?;
+    let mut module = Module::new(evaluate, input.paths, input.now, input.environment, Arc::clone(&log.private));
     let mut lowering = Lowering::new(&all, log);
     assign::variables(&bodies, &mut module, &mut lowering);
-    assign::values(&var_files, templates.len(), input.sets, &mut module, &mut lowering);
+    assign::values(&var_files, first, input.sets, &mut module, &mut lowering);
     let declarations = declare(&bodies, &mut module, &mut lowering);
-    refuse(&lowering.errors, &all)?;
+    refuse(&lowering.errors, &all, first)?;
 
     validate::variables(&module, &mut lowering);
     let mut template = PackerTemplate::default();
@@ -65,30 +67,30 @@ pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refuse
         template.builds.extend(lowering.build(&module, &declarations.sources, build, group));
     }
     validate::unused(&module, &declarations, &lowering);
-    refuse(&lowering.errors, &all)?;
+    refuse(&lowering.errors, &all, first)?;
 
-    let variables = module.variables.iter().filter(|variable| !variable.is_written_out());
-    template.variables = variables.map(|variable| declared(variable, &mut lowering)).collect();
+    let variables = module.variables.values().filter(|variable| !variable.is_written_out());
+    template.variables = variables.map(|variable| declared(&module, variable, &mut lowering)).collect();
     let extras = extras(&module, &template, &lowering);
     template.variables.extend(extras);
     template.comments = comments(&module, &declarations, &mut lowering);
     Ok(template)
 }
 
-fn refuse(errors: &[TemplateError], files: &[&Source]) -> Result<(), Refused> {
+fn refuse(errors: &[TemplateError], files: &[&Source], first: usize) -> Result<(), Refused> {
     let mut refused = Refused::default();
     for error in errors {
-        error.refuse(files, &mut refused);
+        error.refuse(files, first, &mut refused);
     }
     refused.into_result()
 }
 
 /// A variable of the template.
-fn declared(variable: &Variable, lowering: &mut Lowering) -> DeclaredVariable {
+fn declared(module: &Module, variable: &Variable, lowering: &mut Lowering) -> DeclaredVariable {
     let location = lowering.location(variable.file, format!("variable.{}", variable.name));
     let value = variable.effective().filter(|_| !variable.invalid.get()).unwrap_or(&HclValue::Null);
     let default =
-        lowering.lower(value, &location).unwrap_or_else(|_| InputValue::new(ValueKind::Null, location.clone()));
+        lowering.lower(module, value, &location).unwrap_or_else(|_| InputValue::new(ValueKind::Null, location.clone()));
     DeclaredVariable {
         name: variable.name.clone(),
         default,
@@ -107,32 +109,30 @@ fn description(variable: &Variable) -> Vec<String> {
 
 /// Variables for values that the bake must be given, where the template uses them.
 fn extras(module: &Module, template: &PackerTemplate, lowering: &Lowering) -> Vec<DeclaredVariable> {
-    let used = |name: &str| {
-        let mut values = template.builds.iter().flat_map(|build| {
-            let builders = build.builders.iter().map(|builder| &builder.fields);
-            let provisioners = build.provisioners.iter().map(|provisioner| &provisioner.fields);
-            builders.chain(provisioners).chain(build.post_processors.iter().map(|post| &post.fields))
-        });
-        values.any(|value| calls_user(value, name))
-    };
-    let declared = |extra: &super::module::ExtraVariable| DeclaredVariable {
-        name: extra.name.clone(),
+    let mut used = BTreeSet::new();
+    for build in &template.builds {
+        let builders = build.builders.iter().map(|builder| &builder.fields);
+        let provisioners = build.provisioners.iter().map(|provisioner| &provisioner.fields);
+        let fields = builders.chain(provisioners).chain(build.post_processors.iter().map(|post| &post.fields));
+        fields.for_each(|value| called(value, &mut used));
+    }
+    let declared = |(name, extra): (&String, &ExtraVariable)| DeclaredVariable {
+        name: name.clone(),
         default: InputValue::new(ValueKind::Null, lowering.location(extra.file, extra.path.as_str())),
         sensitive: extra.secret,
         evaluated: false,
         comments: Vec::new(),
     };
-    module.extras.borrow().iter().filter(|extra| used(&extra.name)).map(declared).collect()
+    module.extras.borrow().iter().filter(|(name, _)| used.contains(name.as_str())).map(declared).collect()
 }
 
-/// Whether a value refers to a variable.
-fn calls_user(value: &InputValue, name: &str) -> bool {
-    let own = match &value.kind {
-        ValueKind::Text(template) => template.calls_with("user", name),
-        _ => false,
-    };
-    own || value.members().iter().any(|member| calls_user(&member.value, name))
-        || value.items().iter().any(|item| calls_user(item, name))
+/// The variables that a value refers to.
+fn called<'v>(value: &'v InputValue, names: &mut BTreeSet<&'v str>) {
+    if let ValueKind::Text(template) = &value.kind {
+        names.extend(template.arguments_of("user"));
+    }
+    value.members().iter().for_each(|member| called(&member.value, names));
+    value.items().iter().for_each(|item| called(item, names));
 }
 
 /// What the author wrote about the builds.

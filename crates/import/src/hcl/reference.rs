@@ -7,12 +7,12 @@ use super::module::{Local, Module};
 use super::scope::Scope;
 use super::value::{HclValue, Text, TextPart, hidden};
 use super::variable::Type;
-use crate::credential;
 use crate::template::Unsupported;
+use ami_bake_manifest::access::credential;
 
 /// `var.NAME`
 pub(super) fn variable(scope: &Scope, name: &str, span: Option<Range<usize>>) -> EvalResult<HclValue> {
-    let Some(variable) = scope.module.variables.iter().find(|variable| variable.name == name) else {
+    let Some(variable) = scope.module.variables.get(name) else {
         let help = format!("Declare it: `variable \"{name}\" {{}}`.");
         return Err(EvalError::invalid(scope.file, span, format!("no variable `{name}`"), help));
     };
@@ -44,7 +44,7 @@ pub(super) fn variable(scope: &Scope, name: &str, span: Option<Range<usize>>) ->
 /// `local.NAME`
 pub(super) fn local(scope: &Scope, name: &str, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     let module = scope.module;
-    let Some(local) = module.locals.iter().find(|local| local.name == name) else {
+    let Some(local) = module.locals.get(name) else {
         let help = "Declare it in a `locals` block.";
         return Err(EvalError::invalid(scope.file, span, format!("no local `{name}`"), help));
     };
@@ -60,9 +60,11 @@ pub(super) fn local(scope: &Scope, name: &str, span: Option<Range<usize>>) -> Ev
         module.open.borrow_mut().pop();
         *local.cache.borrow_mut() = Some(result);
     }
+    if let Some(Ok((value, _))) = &*local.cache.borrow() {
+        module.spend(value.size())?;
+    }
     let cached = local.cache.borrow().clone();
     let (value, notes) = cached.unwrap_or_else(|| Err(EvalError::unsupported("it has no value")))?;
-    module.spend(value.size())?;
     scope.note(notes);
     Ok(value)
 }

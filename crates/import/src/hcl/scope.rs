@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::rc::Rc;
 
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey};
@@ -16,7 +17,7 @@ pub(super) struct Scope<'m, 'a> {
     /// The index of its file.
     pub(super) file: usize,
     /// Names of `for` expressions and `dynamic` blocks, the innermost last.
-    pub(super) own: Vec<(String, HclValue)>,
+    pub(super) own: Vec<(String, Rc<HclValue>)>,
     /// Type and name of the source that a build runs for.
     pub(super) source: Option<(String, String)>,
     /// The name of the `build` block; empty when it has none.
@@ -33,7 +34,7 @@ impl<'m, 'a> Scope<'m, 'a> {
     /// The same scope with further names.
     pub(super) fn with(&self, names: Vec<(String, HclValue)>) -> Self {
         let mut own = self.own.clone();
-        own.extend(names);
+        own.extend(names.into_iter().map(|(name, value)| (name, Rc::new(value))));
         Self {
             module: self.module,
             file: self.file,
@@ -59,14 +60,14 @@ impl<'m, 'a> Scope<'m, 'a> {
 
     /// The value of an expression.
     pub(super) fn eval(&self, expr: &Expression) -> EvalResult<HclValue> {
-        self.module.enter()?;
-        let result = (self.module.evaluate)(self, expr);
-        self.module.leave();
-        let value = result?;
-        if let HclValue::Text(_) = &value {
-            self.module.spend(value.size())?;
-        }
-        Ok(value)
+        let evaluated = self.module.budget.deeper(|| {
+            let value = (self.module.evaluate)(self, expr)?;
+            if let HclValue::Text(_) = &value {
+                self.module.spend(value.size())?;
+            }
+            Ok(value)
+        });
+        evaluated.map_err(|error: EvalError| error.at(self.file, expr.span()))
     }
 
     /// The key of an object's entry: a name stands for itself.
@@ -138,7 +139,7 @@ impl<'m, 'a> Scope<'m, 'a> {
             HclValue::List(items) => Ok(items.iter().enumerate().map(|(at, item)| (index(at), item.clone())).collect()),
             HclValue::Map(entries) => {
                 let mut entries: Vec<_> = entries.iter().collect();
-                entries.sort_by(|a, b| a.0.cmp(&b.0));
+                entries.sort_by(|a, b| a.0.cmp(b.0));
                 Ok(entries.into_iter().map(|(key, value)| (HclValue::text(key.as_str()), value.clone())).collect())
             }
             HclValue::Text(text) if text.literal().is_none() => {

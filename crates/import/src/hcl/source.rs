@@ -66,7 +66,7 @@ impl Lowering<'_> {
                 skip.push("source_ami");
                 self.origin = Some(name.clone());
             } else if let Some(parameter) = reference::parameter(module, &text)
-                && let Ok(value) = self.lower(&HclValue::Text(parameter), &location.key("source_ami"))
+                && let Ok(value) = self.lower(module, &HclValue::Text(parameter), &location.key("source_ami"))
             {
                 skip.push("source_ami");
                 put(&mut members, "source_ami_parameter".to_owned(), value);

@@ -1,5 +1,6 @@
 //! Strings with `${ }` and `%{ }`.
 
+use ami_bake_manifest::budget::STEP;
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::template::{Directive, Element, Strip};
@@ -19,6 +20,7 @@ pub(super) fn value(scope: &Scope, elements: &[&Element]) -> EvalResult<HclValue
 /// The text of a template. `start` and `end`: whether white space there is removed.
 fn render(scope: &Scope, elements: &[&Element], start: bool, end: bool) -> EvalResult<Text> {
     let mut out = Text::default();
+    let mut origin = None;
     for (at, element) in elements.iter().enumerate() {
         match element {
             Element::Literal(literal) => {
@@ -29,15 +31,27 @@ fn render(scope: &Scope, elements: &[&Element], start: bool, end: bool) -> EvalR
                 if elements.get(at + 1).map_or(end, |next| strips_before(next)) {
                     text = text.trim_end();
                 }
-                out.extend(Text::plain(text));
+                add(scope, &mut out, &mut origin, Text::plain(text))?;
             }
-            Element::Interpolation(inner) => out.extend(interpolated(scope, &inner.expr)?),
-            Element::Directive(directive) => out.extend(self::directive(scope, directive)?),
+            Element::Interpolation(inner) => add(scope, &mut out, &mut origin, interpolated(scope, &inner.expr)?)?,
+            Element::Directive(directive) => add(scope, &mut out, &mut origin, self::directive(scope, directive)?)?,
         }
-        scope.module.spend(out.size() / 64 + 1)?;
     }
-    scope.module.spend(out.size())?;
+    // What contains a value from a file or the environment is one too.
+    if let Some(origin) = origin {
+        HclValue::Text(out.clone()).texts(&mut |text| scope.module.private.add(text, &origin));
+    }
     Ok(out)
+}
+
+/// Adds a piece to a text; `origin` is where the pieces came from, when that was a file or the environment.
+fn add(scope: &Scope, out: &mut Text, origin: &mut Option<String>, text: Text) -> EvalResult<()> {
+    scope.module.spend(STEP + text.size())?;
+    if origin.is_none() {
+        *origin = HclValue::Text(text.clone()).origin(&scope.module.private);
+    }
+    out.extend(text);
+    Ok(())
 }
 
 fn interpolated(scope: &Scope, expr: &Expression) -> EvalResult<Text> {

@@ -11,7 +11,7 @@ use crate::packer::UNUSED;
 
 /// Checks the values of variables against their `validation`.
 pub(super) fn variables(module: &Module, lowering: &mut Lowering) {
-    for variable in &module.variables {
+    for variable in module.variables.values() {
         let location = lowering.location(variable.file, format!("variable.{}", variable.name));
         let scope = Scope::new(module, variable.file);
         for attribute in variable.body.attributes() {
@@ -41,7 +41,9 @@ pub(super) fn variables(module: &Module, lowering: &mut Lowering) {
                         lowering.changed(&location, format!("{message}; it must be set"), help);
                     }
                 }
-                Err(error @ EvalError::Invalid(_)) => lowering.error(error, &own),
+                Err(error @ (EvalError::Invalid(_) | EvalError::Refused(_) | EvalError::Exceeded(_))) => {
+                    lowering.error(error, &own);
+                }
                 Ok(true) | Err(EvalError::Unsupported(_)) => {}
             }
             lowering.drop(&own, "validation of variables is not supported", "Check the value in a step.");
@@ -51,12 +53,12 @@ pub(super) fn variables(module: &Module, lowering: &mut Lowering) {
 
 /// Reports what is declared and not used; scalar variables are reported once the manifest is known.
 pub(super) fn unused(module: &Module, declarations: &Declarations, lowering: &Lowering) {
-    for local in module.locals.iter().filter(|local| !local.used.get()) {
+    for local in module.locals.values().filter(|local| !local.used.get()) {
         lowering.drop(&lowering.location(local.file, "local").key(&local.name), UNUSED, "");
     }
     // Values of other data sources can't be imported.
     let imported = ["amazon-ami", "amazon-parameterstore", "amazon-secretsmanager", "null"];
-    for data in &module.data {
+    for data in module.data.values() {
         let location = lowering.location(data.file, format!("data.{}.{}", data.kind, data.name));
         if !data.used.get() {
             lowering.drop(&location, UNUSED, "");
@@ -68,11 +70,11 @@ pub(super) fn unused(module: &Module, declarations: &Declarations, lowering: &Lo
             );
         }
     }
-    for source in declarations.sources.iter().filter(|source| !source.used.get()) {
+    for source in declarations.sources.values().filter(|source| !source.used.get()) {
         let location = lowering.location(source.file, format!("source.{}.{}", source.kind, source.name));
         lowering.drop(&location, "no build uses it", "");
     }
-    for variable in module.variables.iter().filter(|variable| variable.is_written_out()) {
+    for variable in module.variables.values().filter(|variable| variable.is_written_out()) {
         let location = lowering.location(variable.file, format!("variable.{}", variable.name));
         if variable.used.get() {
             lowering.changed(

@@ -1,6 +1,10 @@
 //! Values of HCL, of which parts may only be known during the bake.
 
+use std::collections::HashSet;
+
+use ami_bake_manifest::diagnostic::PrivateValues;
 use ami_bake_manifest::tree::{Kind, Meaning, Node};
+use indexmap::IndexMap;
 
 use crate::template::Unsupported;
 use crate::template::parse::Pipeline;
@@ -14,7 +18,7 @@ pub(super) enum HclValue {
     Text(Text),
     List(Vec<HclValue>),
     /// A map or an object, in the order of the file.
-    Map(Vec<(String, HclValue)>),
+    Map(IndexMap<String, HclValue>),
 }
 
 /// A text in parts; a variable alone is a text of one part, whatever its type.
@@ -147,11 +151,7 @@ impl HclValue {
         match &node.kind {
             Kind::List(items) => Self::List(items.iter().map(Self::of_tree).collect()),
             Kind::Map(entries) => {
-                let mut map = Vec::new();
-                for entry in entries {
-                    set(&mut map, entry.key.clone(), Self::of_tree(&entry.value));
-                }
-                Self::Map(map)
+                Self::Map(entries.iter().map(|entry| (entry.key.clone(), Self::of_tree(&entry.value))).collect())
             }
             Kind::Scalar(scalar) => match scalar.meaning {
                 Meaning::Null => Self::Null,
@@ -209,9 +209,35 @@ impl HclValue {
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&HclValue> {
         match self {
-            Self::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Map(entries) => entries.get(key),
             _ => None,
         }
+    }
+
+    /// Calls `visit` with every text in it that is known during the import.
+    pub(super) fn texts(&self, visit: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Text(text) => {
+                for part in &text.0 {
+                    match part {
+                        TextPart::Plain(text) => visit(text),
+                        TextPart::Unknown(unknown) => unknown.known.iter().for_each(|known| visit(known)),
+                        TextPart::Time(_) | TextPart::SourceImage { .. } | TextPart::Hidden(_) => {}
+                    }
+                }
+            }
+            Self::Number(number) => visit(&number_text(*number)),
+            Self::List(items) => items.iter().for_each(|item| item.texts(visit)),
+            Self::Map(entries) => entries.values().for_each(|value| value.texts(visit)),
+            Self::Null | Self::Bool(_) => {}
+        }
+    }
+
+    /// Where a value in it came from, when that was a file or the environment.
+    pub(super) fn origin(&self, private: &PrivateValues) -> Option<String> {
+        let mut origin = None;
+        self.texts(&mut |text| origin = origin.take().or_else(|| private.origin(text)));
+        origin
     }
 
     /// How much it holds, in bytes.
@@ -222,14 +248,6 @@ impl HclValue {
             Self::Map(entries) => 16 + entries.iter().map(|(key, value)| key.len() + value.size()).sum::<usize>(),
             _ => 16,
         }
-    }
-}
-
-/// Sets an entry of a map, which keeps its position.
-pub(super) fn set(map: &mut Vec<(String, HclValue)>, key: String, value: HclValue) {
-    match map.iter_mut().find(|(known, _)| *known == key) {
-        Some((_, old)) => *old = value,
-        None => map.push((key, value)),
     }
 }
 
@@ -254,23 +272,45 @@ pub(super) fn number_text(number: f64) -> String {
     rounded.to_string()
 }
 
-/// The items of a set in cty's order: texts by their bytes, numbers by their values; each once.
+/// The items of a set in cty's order: texts by their bytes, numbers by their values; each once. With a text that is only known
+/// during the bake there is no order yet.
 pub(super) fn set_of(items: Vec<HclValue>) -> Vec<HclValue> {
-    let mut set: Vec<HclValue> = Vec::new();
-    for item in items {
-        if !set.contains(&item) {
-            set.push(item);
-        }
-    }
-    set.sort_by(|a, b| match (a, b) {
-        (HclValue::Number(a), HclValue::Number(b)) => a.total_cmp(b),
-        (HclValue::Bool(a), HclValue::Bool(b)) => a.cmp(b),
-        // A text that is only known during the bake stays where it is.
-        (HclValue::Text(a), HclValue::Text(b)) => match (a.literal(), b.literal()) {
-            (Some(a), Some(b)) => a.cmp(&b),
+    let mut set = distinct(items);
+    let numbers = set.iter().all(|item| matches!(item, HclValue::Number(_)));
+    let texts: Option<Vec<String>> =
+        set.iter().map(|item| if let HclValue::Text(text) = item { text.literal() } else { None }).collect();
+    if numbers || set.iter().all(|item| matches!(item, HclValue::Bool(_))) {
+        set.sort_by(|a, b| match (a, b) {
+            (HclValue::Number(a), HclValue::Number(b)) => a.total_cmp(b),
+            (HclValue::Bool(a), HclValue::Bool(b)) => a.cmp(b),
             _ => std::cmp::Ordering::Equal,
-        },
-        _ => std::cmp::Ordering::Equal,
-    });
+        });
+    } else if let Some(texts) = texts {
+        let mut sorted: Vec<(String, HclValue)> = texts.into_iter().zip(set).collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        return sorted.into_iter().map(|(_, item)| item).collect();
+    }
     set
+}
+
+/// The items of a list, each once.
+pub(super) fn distinct(items: Vec<HclValue>) -> Vec<HclValue> {
+    let mut known = HashSet::new();
+    items.into_iter().filter(|item| known.insert(key(item))).collect()
+}
+
+/// A text that two values have in common when they are the same.
+pub(super) fn key(value: &HclValue) -> String {
+    match value {
+        HclValue::Map(entries) => {
+            let mut keys: Vec<String> =
+                entries.iter().map(|(name, value)| format!("{name:?}:{}", key(value))).collect();
+            keys.sort();
+            format!("{{{}}}", keys.join(","))
+        }
+        HclValue::List(items) => format!("[{}]", items.iter().map(key).collect::<Vec<_>>().join(",")),
+        // Both zeros are one number.
+        HclValue::Number(number) => format!("n{:?}", number + 0.0),
+        other => format!("{other:?}"),
+    }
 }

@@ -6,9 +6,9 @@ use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 
 use super::error::EvalResult;
-use super::value::{HclValue, Scalar, Unknown, set, set_of};
-use crate::credential;
+use super::value::{HclValue, Scalar, Unknown, set_of};
 use crate::template::call;
+use ami_bake_manifest::access::credential;
 
 /// A variable.
 pub(super) struct Variable<'a> {
@@ -125,12 +125,12 @@ pub(super) fn with_defaults(
                     ObjectKey::Expression(Expression::String(name)) => name.value().as_str(),
                     ObjectKey::Expression(_) => continue,
                 };
-                let known = entries.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+                let known = entries.get(name).cloned();
                 let is_optional =
                     matches!(kind.expr(), Expression::FuncCall(call) if call.name.name.as_str() == "optional");
                 if known.is_some() || is_optional {
                     let value = with_defaults(kind.expr(), known.unwrap_or(HclValue::Null), eval)?;
-                    set(&mut entries, name.to_owned(), value);
+                    entries.insert(name.to_owned(), value);
                 }
             }
             Ok(HclValue::Map(entries))

@@ -72,7 +72,7 @@ fn of_resource(resource: &Resource, project: &Project, draft: &mut Draft) -> Opt
         return None;
     };
     let root = InputValue::of_tree(&root, Location::default());
-    if crate::credential::holds(text) {
+    if ami_bake_manifest::access::credential::holds(text) {
         data.drop("it contains a credential, which is never copied", "Remove it and import again.");
         return None;
     }
@@ -189,7 +189,7 @@ fn parameters(component: &Reader, project: &Project) -> Map {
                 _ => None,
             })
             .collect();
-        if crate::credential::named(name) && words.iter().any(|word| !word.contains("${{")) {
+        if ami_bake_manifest::access::credential::named(name) && words.iter().any(|word| !word.contains("${{")) {
             value.drop(
                 "the value of a credential is never copied",
                 "Let the document read it from its environment or from SSM Parameter Store.",

@@ -104,7 +104,11 @@ fn ami(ami: &Reader, first: bool, project: &Project, image: &mut Map) {
         for (field, key) in [("name", "name"), ("description", "description")] {
             let Some(field) = get(ami, field) else { continue };
             let Some(value) = context.text(&field) else { continue };
-            if field.value.template().is_some_and(|template| template.calls_with(PLACEHOLDER, "buildDate")) {
+            if field
+                .value
+                .template()
+                .is_some_and(|template| template.arguments_of(PLACEHOLDER).any(|name| name == "buildDate"))
+            {
                 field.changed("`buildDate` is YYYYMMDDhhmmss in a manifest", "");
             }
             if first {

@@ -120,7 +120,7 @@ fn additional(more: &Reader, project: &Project, machine: &mut Map) {
         bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| literal.to_owned())
     });
     match text {
-        Some(text) if crate::credential::holds(&text) || text.contains("${{") => {
+        Some(text) if ami_bake_manifest::access::credential::holds(&text) || text.contains("${{") => {
             data.drop("it contains a credential or `${{`", "Write `machine.user-data` by hand.");
         }
         Some(text) => machine.set_from("user-data", text, &data),

@@ -2,23 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use ami_bake_manifest::budget::{Budget, Exceeded};
+use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::collect::Collection;
 use super::intrinsic::{FUNCTION, PLACEHOLDER, REFERENCE};
-use crate::credential;
 use crate::input::Reader;
-use crate::template::{Expr, Part, TemplateScope, Unsupported, Words};
+use crate::template::{BUDGET, Expr, Part, TemplateScope, Unsupported, Words, members};
 use crate::yaml::{Map, Value};
+use ami_bake_manifest::access::credential;
 
 /// CloudFormation's parameters.
 pub(crate) struct Parameters<'a> {
-    list: Vec<Parameter<'a>>,
+    /// By name.
+    list: IndexMap<String, Parameter<'a>>,
+    budget: Budget,
     resources: BTreeSet<String>,
 }
 
 struct Parameter<'a> {
-    name: String,
     default: Option<String>,
     secret: bool,
     reader: Reader<'a>,
@@ -26,38 +29,37 @@ struct Parameter<'a> {
 
 impl<'a> Parameters<'a> {
     pub(crate) fn read(all: &Collection<'a>, sets: &[(String, String)]) -> Self {
-        let mut list = Vec::new();
+        let mut list = IndexMap::new();
         for (name, reader) in &all.parameters {
             let hidden = reader.get("NoEcho").is_some_and(|field| field.text() == Some("true"));
             let secret = hidden || credential::named(name);
             let set = sets.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
             let default =
                 set.or_else(|| reader.get("Default").and_then(|field| field.value.literal().map(str::to_owned)));
-            list.push(Parameter { name: name.clone(), default, secret, reader: *reader });
+            list.insert(name.clone(), Parameter { default, secret, reader: *reader });
         }
-        Self { list, resources: all.names.iter().cloned().collect() }
+        Self { list, budget: Budget::new(BUDGET, 1), resources: all.names.iter().cloned().collect() }
     }
 
     /// `vars` and `secrets` of a manifest with this text.
     pub(crate) fn write(&self, text: &str, typed: &BTreeSet<String>, own: Map) -> (Map, Vec<Value>) {
         let mut vars = own;
         let mut secrets = Vec::new();
-        for parameter in &self.list {
-            let code = if parameter.secret {
-                format!("secrets.{}", credential::variable(&parameter.name))
-            } else {
-                format!("vars.{}", parameter.name)
-            };
-            if !text.contains(&format!("${{{{ {code} }}}}")) && !text.contains(&code) {
+        let used = [members(text, "vars"), members(text, "secrets")];
+        for (name, parameter) in &self.list {
+            let secret = credential::variable(name);
+            let (own, used) = if parameter.secret { (&secret, &used[1]) } else { (name, &used[0]) };
+            let code = format!("vars.{name}");
+            if !used.contains(own.as_str()) {
                 parameter.reader.drop("nothing imported uses it", "");
                 continue;
             }
             parameter.reader.mark_used();
             if parameter.secret {
-                secrets.push(Value::from(credential::variable(&parameter.name)));
+                secrets.push(Value::from(secret.as_str()));
                 parameter.reader.drop(
                     "the value of a credential is never copied",
-                    format!("Set the environment variable {} for the bake.", credential::variable(&parameter.name)),
+                    format!("Set the environment variable {secret} for the bake."),
                 );
                 continue;
             }
@@ -75,7 +77,7 @@ impl<'a> Parameters<'a> {
                     field.drop("constraints of variables are not supported", "");
                 }
             }
-            vars.set_from(parameter.name.as_str(), value, &parameter.reader);
+            vars.set_from(name.as_str(), value, &parameter.reader);
             if let Some(text) = parameter.reader.get("Description").and_then(|field| field.text()) {
                 vars.comment(text.lines().map(str::to_owned).collect());
             }
@@ -84,11 +86,12 @@ impl<'a> Parameters<'a> {
     }
 
     fn reference(&self, name: &str) -> Result<Words, Unsupported> {
-        if let Some(parameter) = self.list.iter().find(|parameter| parameter.name == name) {
+        if let Some(parameter) = self.list.get(name) {
             if parameter.secret {
                 let code = format!("secrets.{}", credential::variable(name));
                 return Ok(Words(vec![Part::Expr(Expr { code, known: None, secret: true, optional: false })]));
             }
+            self.budget.spend(parameter.default.as_deref().map_or(0, str::len))?;
             return Ok(Words::expr(format!("vars.{name}"), parameter.default.clone()));
         }
         match name {
@@ -135,6 +138,10 @@ impl TemplateScope for Parameters<'_> {
             }),
             _ => None,
         }
+    }
+
+    fn spend(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.budget.spend(bytes)
     }
 
     fn now(&self) -> Option<Timestamp> {

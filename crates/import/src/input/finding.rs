@@ -1,7 +1,7 @@
 //! What became of a field that is not in the manifest as it was.
 
 /// What became of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
     /// It is not in the manifest.
     Dropped,
@@ -10,7 +10,7 @@ pub enum FindingKind {
 }
 
 /// A field that is not in the manifest as it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     /// What became of it.
     pub kind: FindingKind,

@@ -1,6 +1,10 @@
 //! What is reported about the input.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ami_bake_manifest::diagnostic::PrivateValues;
 
 use super::{Finding, FindingKind, InputValue, Location};
 
@@ -8,7 +12,10 @@ use super::{Finding, FindingKind, InputValue, Location};
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     findings: RefCell<Vec<Finding>>,
+    known: RefCell<HashSet<Finding>>,
     missing: RefCell<Vec<String>>,
+    /// Values that came from a file or the environment.
+    pub(crate) private: Arc<PrivateValues>,
 }
 
 impl Log {
@@ -31,9 +38,8 @@ impl Log {
 
     /// Adds a finding, once.
     pub(crate) fn add(&self, finding: Finding) {
-        let mut findings = self.findings.borrow_mut();
-        if !findings.contains(&finding) {
-            findings.push(finding);
+        if self.known.borrow_mut().insert(finding.clone()) {
+            self.findings.borrow_mut().push(finding);
         }
     }
 
@@ -61,8 +67,9 @@ impl Log {
 
     /// Reports keys that a map has more than once.
     pub(crate) fn report_duplicates(&self, root: &InputValue) {
-        for (at, member) in root.members().iter().enumerate() {
-            if root.members()[..at].iter().any(|earlier| earlier.key == member.key) {
+        let mut earlier = HashSet::new();
+        for member in root.members() {
+            if !earlier.insert(member.key.as_str()) {
                 let help = "Remove the others.";
                 self.report(FindingKind::Dropped, &member.value.location, "duplicate key; the last one is used", help);
             }
@@ -73,7 +80,9 @@ impl Log {
 
     /// What was reported, and the files that are missing.
     pub(crate) fn finish(self) -> (Vec<Finding>, Vec<String>) {
-        (self.findings.into_inner(), self.missing.into_inner())
+        let mut findings = self.findings.into_inner();
+        self.private.hide_in(findings.iter_mut().flat_map(|finding| [&mut finding.why, &mut finding.help]));
+        (findings, self.missing.into_inner())
     }
 }
 

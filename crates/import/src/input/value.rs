@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use ami_bake_manifest::tree::{self, Meaning, Node};
@@ -97,6 +98,21 @@ impl InputValue {
         Self::new(kind, location)
     }
 
+    /// How many bytes the paths of all values of a document take; `path` is the length of its own.
+    pub(crate) fn weight(node: &Node, path: usize) -> usize {
+        let below = match &node.kind {
+            tree::Kind::Scalar(_) => 0,
+            tree::Kind::List(items) => {
+                items.iter().map(|item| Self::weight(item, path + 4)).fold(0, usize::saturating_add)
+            }
+            tree::Kind::Map(entries) => entries
+                .iter()
+                .map(|entry| Self::weight(&entry.value, path + entry.key.len().min(LONGEST_KEY)))
+                .fold(0, usize::saturating_add),
+        };
+        below.saturating_add(path + 64)
+    }
+
     /// The entries of a map; none of anything else.
     pub(crate) fn members(&self) -> &[Member] {
         match &self.kind {
@@ -108,7 +124,9 @@ impl InputValue {
     /// The entries that count: of several with one key the last.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Member> {
         let members = self.members();
-        let counts = move |at: usize, member: &Member| !members[at + 1..].iter().any(|later| later.key == member.key);
+        let last: HashMap<&str, usize> =
+            members.iter().enumerate().map(|(at, member)| (member.key.as_str(), at)).collect();
+        let counts = move |at: usize, member: &Member| last.get(member.key.as_str()) == Some(&at);
         members.iter().enumerate().filter(move |(at, member)| counts(*at, member)).map(|(_, member)| member)
     }
 
@@ -138,12 +156,12 @@ impl InputValue {
     /// The entries of a map that count, in the order of the file.
     pub(crate) fn into_entries(self) -> Vec<Member> {
         let ValueKind::Map(members) = self.kind else { return Vec::new() };
-        let mut entries: Vec<Member> = Vec::new();
-        for member in members {
-            entries.retain(|known| known.key != member.key);
-            entries.push(member);
+        let mut last: HashMap<String, usize> = HashMap::new();
+        for (at, member) in members.iter().enumerate() {
+            last.insert(member.key.clone(), at);
         }
-        entries
+        let counts = |(at, member): &(usize, Member)| last.get(&member.key) == Some(at);
+        members.into_iter().enumerate().filter(counts).map(|(_, member)| member).collect()
     }
 
     /// Whether it is text, a number or a boolean.
@@ -183,9 +201,17 @@ impl InputValue {
     }
 }
 
+/// A longer key is cut in paths.
+const LONGEST_KEY: usize = 128;
+
 /// A path, one key deeper.
 pub(crate) fn key(path: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    // A path is for people to read, and there is one for every value.
+    if key.len() > LONGEST_KEY {
+        let start: String = key.chars().take(LONGEST_KEY / 4).collect();
+        return self::key(path, &format!("{start}…"));
+    }
     match (path.is_empty(), plain) {
         (true, true) => key.to_owned(),
         (false, true) => format!("{path}.{key}"),

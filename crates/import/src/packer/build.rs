@@ -1,5 +1,6 @@
 //! A builder of a template, which becomes one image.
 
+use ami_bake_manifest::budget::Exceeded;
 use jiff::Timestamp;
 
 use super::model::{BuildBlock, Builder};
@@ -102,6 +103,10 @@ impl TemplateScope for Build<'_, '_> {
             "pwd" => Words::text("."),
             _ => return None,
         }))
+    }
+
+    fn spend(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.variables.spend(bytes)
     }
 
     fn now(&self) -> Option<Timestamp> {

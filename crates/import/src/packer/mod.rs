@@ -11,5 +11,7 @@ mod variables;
 
 pub(crate) use import::{Settings, import};
 pub(crate) use json::template;
-pub(crate) use model::{BuildBlock, Builder, DeclaredVariable, PackerTemplate, PostProcessor, Provisioner};
+pub(crate) use model::{
+    BuildBlock, Builder, DeclaredVariable, MOST_BUILDERS, PackerTemplate, PostProcessor, Provisioner,
+};
 pub(crate) use variables::UNUSED;

@@ -5,6 +5,9 @@ use std::cell::Cell;
 use crate::input::{InputValue, Location, Log, Reader};
 use crate::template::Template;
 
+/// The most builders that are imported: each becomes an image, and a matrix has no more variants.
+pub(crate) const MOST_BUILDERS: usize = 256;
+
 /// A Packer template.
 #[derive(Debug, Default)]
 pub(crate) struct PackerTemplate {

@@ -1,31 +1,35 @@
 //! Variables of a template, with the values that variable files and the command line set.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use ami_bake_manifest::budget::{Budget, Exceeded};
+use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 
 use super::model::{DeclaredVariable, PackerTemplate};
-use crate::credential;
 use crate::input::{Log, Reader, ValueKind};
-use crate::template::{Expr, Part, Template, TemplateScope, Unsupported, Words, evaluate};
+use crate::template::{BUDGET, Expr, Part, Template, TemplateScope, Unsupported, Words, evaluate, members};
 use crate::yaml::{Map, Value};
+use ami_bake_manifest::access::credential;
 
 /// Why a variable is not in the manifest.
 pub(crate) const UNUSED: &str = "nothing imported uses it";
 
 /// All variables of a template.
 pub(crate) struct Variables<'a> {
-    list: Vec<Variable<'a>>,
+    /// By name, in the order of the template.
+    list: IndexMap<String, Variable<'a>>,
+    budget: Budget,
     now: Option<Timestamp>,
     folder: String,
     /// Variables that are being evaluated, to detect cycles.
-    open: RefCell<Vec<String>>,
+    open: RefCell<HashSet<String>>,
     /// Names that the template uses without declaring them.
     undeclared: RefCell<BTreeSet<String>>,
     /// Variables of the command line that are not in the list.
-    extra: Vec<(String, String)>,
+    extra: HashMap<String, String>,
 }
 
 struct Variable<'a> {
@@ -41,6 +45,23 @@ struct Variable<'a> {
     sensitive: bool,
     /// Its declaration; none when only a variable file sets it.
     declaration: Option<&'a DeclaredVariable>,
+    /// The name of the secret, when it is one.
+    secret: OnceCell<Option<String>>,
+    /// Its value, evaluated once: others may refer to it many times.
+    words: OnceCell<Result<Option<Words>, Unsupported>>,
+}
+
+/// How deep variables may refer to each other.
+const DEEPEST: usize = 64;
+
+/// What sets variables.
+struct Sources<'a> {
+    /// The values of variable files, by name.
+    files: HashMap<&'a str, Vec<Reader<'a>>>,
+    /// The last value of the command line, by name.
+    sets: HashMap<&'a str, &'a str>,
+    /// The names in the manifest so far, in lower case.
+    own: HashSet<String>,
 }
 
 impl<'a> Variables<'a> {
@@ -48,28 +69,39 @@ impl<'a> Variables<'a> {
     pub(crate) fn read(
         template: &'a PackerTemplate,
         files: &[Reader<'a>],
-        sets: &[(String, String)],
+        sets: &'a [(String, String)],
         now: Option<Timestamp>,
         folder: &str,
         log: &'a Log,
     ) -> Self {
-        let mut variables: Vec<Variable> = Vec::new();
-        for one in &template.variables {
-            let variable = Variable::new(&one.name, Reader::new(&one.default, log), files, sets, &variables);
-            variables.push(Variable { sensitive: one.sensitive, declaration: Some(one), ..variable });
-        }
-        // Packer also takes values of variables that the template does not declare.
-        for file in files {
-            for (name, value) in file.entries() {
-                if !variables.iter().any(|known| known.name == name) {
-                    variables.push(Variable::new(name, value, files, sets, &variables));
-                }
+        let mut sources = Sources {
+            files: HashMap::new(),
+            sets: sets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            own: HashSet::new(),
+        };
+        let entries: Vec<(&str, Reader)> = files.iter().flat_map(Reader::entries).collect();
+        for (name, value) in &entries {
+            sources.files.entry(name).or_default().push(*value);
+            if let Some(text) = value.value.literal() {
+                log.private.add(text, &format!("vars.{name}"));
             }
         }
-        let unknown = |(name, _): &&(String, String)| !variables.iter().any(|known| known.name == *name);
+        let mut variables: IndexMap<String, Variable> = IndexMap::new();
+        for one in &template.variables {
+            let variable = Variable::new(&one.name, Reader::new(&one.default, log), &mut sources);
+            let variable = Variable { sensitive: one.sensitive, declaration: Some(one), ..variable };
+            variables.entry(one.name.clone()).or_insert(variable);
+        }
+        // Packer also takes values of variables that the template does not declare.
+        for (name, value) in entries {
+            if !variables.contains_key(name) {
+                variables.insert(name.to_owned(), Variable::new(name, value, &mut sources));
+            }
+        }
         Self {
-            extra: sets.iter().filter(unknown).cloned().collect(),
+            extra: sets.iter().filter(|(name, _)| !variables.contains_key(name)).cloned().collect(),
             list: variables,
+            budget: Budget::new(BUDGET, DEEPEST),
             now,
             folder: folder.to_owned(),
             open: RefCell::default(),
@@ -80,13 +112,15 @@ impl<'a> Variables<'a> {
     /// `vars` and `secrets` of a manifest with this text; variables that it does not use are reported.
     pub(crate) fn write(&self, text: &str, typed: &BTreeSet<String>) -> (Map, Vec<Value>) {
         let mut vars = Map::default();
-        let mut secrets: Vec<Value> = Vec::new();
-        for variable in &self.list {
-            if let Some(secret) = Self::secret(variable) {
-                Self::write_secret(variable, &secret, text, &mut secrets);
+        let mut secrets: IndexSet<String> = IndexSet::new();
+        let used_vars = members(text, "vars");
+        let used_secrets = members(text, "secrets");
+        for variable in self.list.values() {
+            if let Some(secret) = variable.secret() {
+                Self::write_secret(variable, secret, used_secrets.contains(secret), &mut secrets);
                 continue;
             }
-            if !uses(text, &format!("vars.{}", variable.own)) {
+            if !used_vars.contains(variable.own.as_str()) {
                 let why = if credential::named(&variable.name) {
                     "a credential that nothing imported uses"
                 } else if variable.declaration.is_none() {
@@ -123,7 +157,7 @@ impl<'a> Variables<'a> {
             vars.comment(variable.declaration.map(|declaration| declaration.comments.clone()).unwrap_or_default());
         }
         let undeclared = self.undeclared.borrow();
-        let used = undeclared.iter().filter(|name| uses(text, &format!("vars.{name}")));
+        let used = undeclared.iter().filter(|name| used_vars.contains(name.as_str()));
         for (at, name) in used.enumerate() {
             let given = self.extra(name).map_or_else(|| Value::Raw("null".to_owned()), Value::from);
             vars.set(name.as_str(), given);
@@ -132,19 +166,13 @@ impl<'a> Variables<'a> {
             }
         }
         // Secrets that are not variables of the template.
-        for name in names(text, "secrets.") {
-            if !secrets.contains(&Value::from(name.as_str())) {
-                secrets.push(name.into());
-            }
-        }
-        (vars, secrets)
+        secrets.extend(names(text, "secrets."));
+        (vars, secrets.into_iter().map(Value::from).collect())
     }
 
-    fn write_secret(variable: &Variable, secret: &str, text: &str, secrets: &mut Vec<Value>) {
-        let used = uses(text, &format!("secrets.{secret}"));
-        let name = Value::from(secret);
-        if used && !secrets.contains(&name) {
-            secrets.push(name);
+    fn write_secret(variable: &Variable, secret: &str, used: bool, secrets: &mut IndexSet<String>) {
+        if used {
+            secrets.insert(secret.to_owned());
         }
         variable.mark_used();
         let readers = [Some(&variable.default), variable.given.as_ref()];
@@ -174,21 +202,6 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The name of the secret, when a variable is one.
-    fn secret(variable: &Variable) -> Option<String> {
-        let value = variable.value().unwrap_or_default();
-        let environment = value
-            .call_of("env")
-            .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
-        let named = credential::named(&variable.name)
-            || environment.as_deref().is_some_and(credential::named)
-            || value.calls_any(&["vault", "aws_secretsmanager", "aws_secretsmanager_raw"])
-            || credential::holds(&value.written());
-        let harmless = !variable.sensitive && matches!(value.literal(), Some("true" | "false"));
-        let secret = variable.sensitive || (named && !harmless);
-        secret.then(|| environment.unwrap_or_else(|| credential::variable(&variable.name)))
-    }
-
     /// Whether a secret may be left unset: its default is empty, or an environment variable, which is empty when it is not set.
     fn is_optional(variable: &Variable) -> bool {
         let value = variable.value();
@@ -197,25 +210,29 @@ impl<'a> Variables<'a> {
 
     /// The value of a variable; none when it must be set.
     fn definition(&self, variable: &Variable) -> Result<Option<Words>, Unsupported> {
+        if let Some(words) = variable.words.get() {
+            self.spend(words.as_ref().ok().and_then(Option::as_ref).map_or(0, Words::size))?;
+            return words.clone();
+        }
         let Some(value) = variable.value() else { return Ok(None) };
-        if self.open.borrow().contains(&variable.name) {
+        if !self.open.borrow_mut().insert(variable.name.clone()) {
             return Err(Unsupported::new(format!("the variable `{}` refers to itself", variable.name)));
         }
-        self.open.borrow_mut().push(variable.name.clone());
         let scope = Definitions { all: self };
         let reader = variable.given.as_ref().unwrap_or(&variable.default);
-        let words = evaluate(&value, &scope, &mut |note| reader.changed(note, ""));
-        self.open.borrow_mut().pop();
-        words.map(Some)
+        let words = self.budget.deeper(|| evaluate(&value, &scope, &mut |note| reader.changed(note, "")));
+        self.open.borrow_mut().remove(&variable.name);
+        variable.words.get_or_init(|| words.map(Some)).clone()
     }
 
     /// `user`
     pub(crate) fn user(&self, name: &str) -> Result<Words, Unsupported> {
-        let Some(variable) = self.list.iter().find(|variable| variable.name == name) else {
+        let Some(variable) = self.list.get(name) else {
             return self.undeclared(name);
         };
-        if let Some(secret) = Self::secret(variable) {
-            return Ok(Words::secret(&secret, Self::is_optional(variable)));
+        if let Some(secret) = variable.secret() {
+            self.spend(variable.value().map_or(0, |value| value.size()))?;
+            return Ok(Words::secret(secret, Self::is_optional(variable)));
         }
         let words = self.definition(variable)?;
         if words.as_ref().is_some_and(Words::is_secret) {
@@ -241,13 +258,20 @@ impl<'a> Variables<'a> {
 
     /// The value on the command line of a variable that is not in the list.
     fn extra(&self, name: &str) -> Option<&str> {
-        self.extra.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.extra.get(name).map(String::as_str)
     }
 
     /// Variables of the command line that nothing uses.
     pub(crate) fn idle(&self) -> Vec<&str> {
         let used = self.undeclared.borrow();
-        self.extra.iter().map(|(name, _)| name.as_str()).filter(|name| !used.contains(*name)).collect()
+        let mut idle: Vec<&str> = self.extra.keys().map(String::as_str).filter(|name| !used.contains(*name)).collect();
+        idle.sort_unstable();
+        idle
+    }
+
+    /// Takes the cost of an evaluation off the budget of the import, in bytes.
+    pub(crate) fn spend(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.budget.spend(bytes)
     }
 
     /// `env`
@@ -274,18 +298,17 @@ impl<'a> Variables<'a> {
 }
 
 impl<'a> Variable<'a> {
-    fn new(name: &str, default: Reader<'a>, files: &[Reader<'a>], sets: &[(String, String)], others: &[Self]) -> Self {
+    fn new(name: &str, default: Reader<'a>, sources: &mut Sources<'a>) -> Self {
         let mut own: String =
             name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' }).collect();
         if !own.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             own.insert(0, '_');
         }
         // Expressions find names in any case.
-        while others.iter().any(|known| known.own.eq_ignore_ascii_case(&own)) {
+        while !sources.own.insert(own.to_ascii_lowercase()) {
             own.push('_');
         }
-        let mut given: Vec<Reader> =
-            files.iter().flat_map(Reader::entries).filter(|(key, _)| *key == name).map(|(_, value)| value).collect();
+        let mut given = sources.files.get(name).cloned().unwrap_or_default();
         let last = given.pop();
         for earlier in given {
             if last.as_ref().is_some_and(|last| last.value == earlier.value) {
@@ -294,8 +317,36 @@ impl<'a> Variable<'a> {
                 earlier.drop("overridden by a later variable file", "");
             }
         }
-        let set = sets.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        Self { name: name.to_owned(), own, default, given: last, set, sensitive: false, declaration: None }
+        let set = sources.sets.get(name).map(|value| (*value).to_owned());
+        Self {
+            name: name.to_owned(),
+            own,
+            default,
+            given: last,
+            set,
+            sensitive: false,
+            declaration: None,
+            secret: OnceCell::new(),
+            words: OnceCell::new(),
+        }
+    }
+
+    /// The name of the secret, when it is one.
+    fn secret(&self) -> Option<&str> {
+        let secret = self.secret.get_or_init(|| {
+            let value = self.value().unwrap_or_default();
+            let environment = value
+                .call_of("env")
+                .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
+            let named = credential::named(&self.name)
+                || environment.as_deref().is_some_and(credential::named)
+                || value.calls_any(&["vault", "aws_secretsmanager", "aws_secretsmanager_raw"])
+                || credential::holds(&value.written());
+            let harmless = !self.sensitive && matches!(value.literal(), Some("true" | "false"));
+            let secret = self.sensitive || (named && !harmless);
+            secret.then(|| environment.unwrap_or_else(|| credential::variable(&self.name)))
+        });
+        secret.as_deref()
     }
 
     /// Its value during the import.
@@ -323,11 +374,12 @@ struct Definitions<'a, 'v> {
 
 impl TemplateScope for Definitions<'_, '_> {
     fn user(&self, name: &str) -> Result<Words, Unsupported> {
-        let Some(variable) = self.all.list.iter().find(|variable| variable.name == name) else {
+        let Some(variable) = self.all.list.get(name) else {
             return Err(Unsupported::new(format!("the template does not declare the variable `{name}`")));
         };
-        if let Some(secret) = Variables::secret(variable) {
-            return Ok(Words::secret(&secret, Variables::is_optional(variable)));
+        if let Some(secret) = variable.secret() {
+            self.spend(variable.value().map_or(0, |value| value.size()))?;
+            return Ok(Words::secret(secret, Variables::is_optional(variable)));
         }
         let missing = || Unsupported::new(format!("it refers to the variable `{name}`, which has no value"));
         self.all.definition(variable)?.ok_or_else(missing)
@@ -349,6 +401,10 @@ impl TemplateScope for Definitions<'_, '_> {
         }
     }
 
+    fn spend(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.all.spend(bytes)
+    }
+
     fn now(&self) -> Option<Timestamp> {
         self.all.now
     }
@@ -364,19 +420,6 @@ fn value(words: &Words, typed: bool) -> Value {
         }
     }
     words.manifest().into()
-}
-
-/// Whether a text refers to a member of a context.
-fn uses(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| {
-        let before =
-            text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.'));
-        let after = text[at + name.len()..]
-            .chars()
-            .next()
-            .is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
-        before && after
-    })
 }
 
 /// The members of a context that a text refers to.

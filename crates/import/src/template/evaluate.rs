@@ -1,5 +1,6 @@
 //! Templates to the manifest's expressions.
 
+use ami_bake_manifest::budget::{Exceeded, STEP};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
@@ -9,6 +10,9 @@ use super::text::Template;
 use super::unsupported::Unsupported;
 use super::words::Words;
 use super::{function, layout};
+
+/// What the templates of one import may cost, in bytes: half a second of a release build.
+pub(crate) const BUDGET: usize = 32 << 20;
 
 /// What a template may refer to.
 pub(crate) trait TemplateScope {
@@ -24,6 +28,8 @@ pub(crate) trait TemplateScope {
     fn call(&self, _name: &str, _arguments: &[String]) -> Option<Result<Words, Unsupported>> {
         None
     }
+    /// Takes the cost of an evaluation off the budget of the import, in bytes.
+    fn spend(&self, bytes: usize) -> Result<(), Exceeded>;
     /// The time to evaluate with; none for the manifest's own `timestamp` and `date`.
     fn now(&self) -> Option<Timestamp>;
 }
@@ -37,6 +43,7 @@ pub(crate) fn evaluate(
     if let Some(text) = template.literal().filter(|text| !text.contains("{{")) {
         return Ok(Words::text(text));
     }
+    scope.spend(template.size())?;
     let segments = parse(template).map_err(|why| Unsupported::new(format!("invalid Go template: {why}")))?;
     evaluate_segments(&segments, scope, note)
 }
@@ -60,8 +67,11 @@ impl Evaluation<'_> {
         let mut words = Words::default();
         for segment in segments {
             match segment {
-                Segment::Text(text) => words.extend(Words::text(text.as_str())),
-                Segment::Action(pipeline) => words.extend(self.pipeline(pipeline)?),
+                Segment::Text(text) => self.add(&mut words, Words::text(text.as_str()))?,
+                Segment::Action(pipeline) => {
+                    let value = self.pipeline(pipeline)?;
+                    self.add(&mut words, value)?;
+                }
                 Segment::If { condition, then, otherwise } => {
                     let value = self.pipeline(condition)?;
                     let known = value.known().ok_or_else(|| {
@@ -73,17 +83,26 @@ impl Evaluation<'_> {
                         );
                     }
                     // In Go an empty text is false and every other text is true, even "false".
-                    words.extend(self.segments(if known.is_empty() { otherwise } else { then })?);
+                    let value = self.segments(if known.is_empty() { otherwise } else { then })?;
+                    self.add(&mut words, value)?;
                 }
             }
         }
         Ok(words)
     }
 
+    fn add(&self, words: &mut Words, value: Words) -> Result<(), Unsupported> {
+        self.scope.spend(STEP + value.size())?;
+        words.extend(value);
+        Ok(())
+    }
+
     fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Words, Unsupported> {
         let mut value: Option<Words> = None;
         for command in pipeline {
-            value = Some(self.command(command, value)?);
+            let next = self.command(command, value)?;
+            self.scope.spend(STEP + next.size())?;
+            value = Some(next);
         }
         Ok(value.unwrap_or_default())
     }
@@ -149,7 +168,7 @@ impl Evaluation<'_> {
                     arguments.pop()
                 };
                 let text = text.ok_or_else(|| Unsupported::new(format!("`{name}` has no counterpart")))?;
-                function::apply(name, &text, &arguments, self.note)
+                function::apply(name, &text, &arguments, &|bytes| self.scope.spend(bytes), self.note)
             }
         }
     }
@@ -204,6 +223,9 @@ mod tests {
         }
         fn word(&self, name: &str) -> Option<Result<Words, Unsupported>> {
             (name == "build_name").then(|| Ok(Words::text("Web")))
+        }
+        fn spend(&self, _: usize) -> Result<(), Exceeded> {
+            Ok(())
         }
         fn now(&self) -> Option<Timestamp> {
             self.0

@@ -1,5 +1,9 @@
 //! Packer's text functions.
 
+use std::collections::HashSet;
+
+use ami_bake_manifest::budget::Exceeded;
+
 use super::unsupported::Unsupported;
 use super::words::{Words, quote};
 
@@ -18,6 +22,7 @@ pub(super) fn apply(
     name: &str,
     text: &Words,
     arguments: &[Words],
+    spend: &dyn Fn(usize) -> Result<(), Exceeded>,
     note: &mut dyn FnMut(String),
 ) -> Result<Words, Unsupported> {
     let argument = |index: usize| -> Result<String, Unsupported> {
@@ -31,9 +36,10 @@ pub(super) fn apply(
     }
     match name {
         "lower" => Ok(function(text, str::to_lowercase, |code| format!("lower({code})"))),
-        "clean_resource_name" | "clean_ami_name" => Ok(cleaned(text, note)),
+        "clean_resource_name" | "clean_ami_name" => cleaned(text, note),
         "replace_all" => {
             let (from, to) = (argument(0)?, argument(1)?);
+            spend(grown(known.as_deref(), &from, &to))?;
             Ok(function(
                 text,
                 |text| text.replace(&from, &to),
@@ -42,6 +48,7 @@ pub(super) fn apply(
         }
         "replace" => {
             let (from, to, count) = (argument(0)?, argument(1)?, argument(2)?);
+            spend(grown(known.as_deref(), &from, &to))?;
             let count: i64 = count.parse().unwrap_or(-1);
             let limit = usize::try_from(count).unwrap_or(usize::MAX);
             let found = known.as_deref().map_or(usize::MAX, |known| known.matches(&from).count());
@@ -72,6 +79,11 @@ pub(super) fn apply(
     }
 }
 
+/// How many bytes a replacement adds.
+fn grown(text: Option<&str>, from: &str, to: &str) -> usize {
+    text.map_or(0, |text| text.matches(from).count()).saturating_mul(to.len())
+}
+
 fn function(text: &Words, compute: impl Fn(&str) -> String, code: impl Fn(&str) -> String) -> Words {
     match text.literal() {
         Some(literal) => Words::text(compute(literal)),
@@ -93,14 +105,21 @@ fn frozen(
     Ok(Words::text(compute(&known)))
 }
 
+/// Each is a call in the expression, and expressions nest no deeper.
+const MOST_ODD: usize = 32;
+
 /// Replaces each character that names can't have, as far as the value is known.
-fn cleaned(text: &Words, note: &mut dyn FnMut(String)) -> Words {
+fn cleaned(text: &Words, note: &mut dyn FnMut(String)) -> Result<Words, Unsupported> {
     if let Some(literal) = text.literal() {
-        return Words::text(clean(literal));
+        return Ok(Words::text(clean(literal)));
     }
     let known = text.known();
-    let mut odd: Vec<char> = known.iter().flat_map(|known| known.chars()).filter(|c| !is_clean(*c)).collect();
-    odd.dedup();
+    let mut found = HashSet::new();
+    let odd = known.iter().flat_map(|known| known.chars()).filter(|c| !is_clean(*c) && found.insert(*c));
+    let mut odd: Vec<char> = odd.take(MOST_ODD + 1).collect();
+    if odd.len() > MOST_ODD {
+        return Err(Unsupported::new("the value has too many characters that names can't have"));
+    }
     if known.is_none() {
         odd = vec![':', '+', ' '];
         odd.retain(|c| !is_clean(*c));
@@ -114,12 +133,8 @@ fn cleaned(text: &Words, note: &mut dyn FnMut(String)) -> Words {
     } else {
         odd.clear();
     }
-    let mut done: Vec<char> = Vec::new();
     for c in odd {
-        if !done.contains(&c) {
-            done.push(c);
-            code = format!("replace({code}, {}, '-')", quote(&c.to_string()));
-        }
+        code = format!("replace({code}, {}, '-')", quote(&c.to_string()));
     }
-    Words::expr(code, known.map(|known| clean(&known)))
+    Ok(Words::expr(code, known.map(|known| clean(&known))))
 }

@@ -8,10 +8,10 @@ mod text;
 mod unsupported;
 mod words;
 
-pub(crate) use evaluate::{TemplateScope, evaluate, evaluate_segments};
+pub(crate) use evaluate::{BUDGET, TemplateScope, evaluate, evaluate_segments};
 pub(crate) use function::clean;
 #[cfg(test)]
 pub(crate) use text::Fragment;
 pub(crate) use text::{Template, call};
 pub(crate) use unsupported::Unsupported;
-pub(crate) use words::{Expr, Part, Words};
+pub(crate) use words::{Expr, Part, Words, members};

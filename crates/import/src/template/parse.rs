@@ -24,6 +24,9 @@ pub(crate) enum Argument {
     Group(Pipeline),
 }
 
+/// How deep parentheses and `if`s may nest.
+const DEEPEST: usize = 20;
+
 /// Reads a template.
 ///
 /// # Errors
@@ -65,6 +68,9 @@ fn written(text: &str, stack: &mut Vec<Frame>) -> Result<(), String> {
         let word = action.split_whitespace().next().unwrap_or_default();
         match word {
             "if" => {
+                if stack.len() > DEEPEST {
+                    return Err("the `if`s are nested too deeply".to_owned());
+                }
                 let condition = pipeline(&action[2..])?;
                 stack.push(Frame { condition: Some(condition), ..Frame::default() });
             }
@@ -149,7 +155,7 @@ struct Lexer<'a> {
 
 impl Lexer<'_> {
     fn pipeline(&mut self, depth: usize) -> Result<Pipeline, String> {
-        if depth > 20 {
+        if depth > DEEPEST {
             return Err("the parentheses are nested too deeply".to_owned());
         }
         let mut commands = vec![Vec::new()];

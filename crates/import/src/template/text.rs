@@ -114,11 +114,17 @@ impl Template {
         parse(self).is_ok_and(|segments| segments.iter().any(|segment| calls(segment, functions)))
     }
 
-    /// Whether an action calls a function with this text.
-    pub(crate) fn calls_with(&self, function: &str, text: &str) -> bool {
-        self.0.iter().any(
-            |fragment| matches!(fragment, Fragment::Action(action) if action.first().and_then(|command| command_argument(command, function)) == Some(text)),
-        )
+    /// The texts that actions call a function with.
+    pub(crate) fn arguments_of<'t>(&'t self, function: &str) -> impl Iterator<Item = &'t str> {
+        self.0.iter().filter_map(move |fragment| match fragment {
+            Fragment::Action(action) => action.first().and_then(|command| command_argument(command, function)),
+            Fragment::Text(_) => None,
+        })
+    }
+
+    /// How long it is, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().map(|part| if let Fragment::Text(text) = part { text.len() } else { 32 }).sum()
     }
 }
 
@@ -169,7 +175,7 @@ mod tests {
         let (name, value) = parts[1].split_once('=').unwrap();
         assert_eq!((name, value.call_of("user").as_deref()), ("B", Some("x,y")));
         assert_eq!(template.written(), "A=1,B=,C");
-        assert!(template.calls_with("user", "x,y") && template.literal().is_none());
+        assert!(template.arguments_of("user").eq(["x,y"]) && template.literal().is_none());
         assert_eq!(Template::text(" {{ env `A` }} ").call_of("env").as_deref(), Some("A"));
         assert!(Template::text("x{{ vault `a` `b` }}").calls_any(&["vault"]));
     }

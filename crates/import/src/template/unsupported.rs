@@ -1,5 +1,7 @@
 //! What can't be carried over.
 
+use ami_bake_manifest::budget::Exceeded;
+
 /// Why a value has no counterpart in a manifest, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unsupported {
@@ -15,5 +17,11 @@ impl Unsupported {
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = help.into();
         self
+    }
+}
+
+impl From<Exceeded> for Unsupported {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::new(exceeded.to_string()).help("Make the values of the template smaller.")
     }
 }

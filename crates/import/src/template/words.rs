@@ -1,5 +1,7 @@
 //! Text as the manifest writes it, with `${{ }}` expressions.
 
+use std::collections::HashSet;
+
 /// Text with expressions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Words(pub(crate) Vec<Part>);
@@ -92,6 +94,15 @@ impl Words {
             .collect()
     }
 
+    /// How much it holds, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let size = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Expr(expr) => expr.code.len() + expr.known.as_deref().map_or(0, str::len),
+        };
+        self.0.iter().map(size).sum()
+    }
+
     /// Whether a secret is part of it.
     pub(crate) fn is_secret(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Expr(expr) if expr.secret))
@@ -139,6 +150,21 @@ impl Words {
     }
 }
 
+/// The members of a context that the expressions of a text refer to: `x` of `vars.x`.
+pub(crate) fn members<'t>(text: &'t str, context: &str) -> HashSet<&'t str> {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut found = HashSet::new();
+    for (at, _) in text.match_indices(context) {
+        let Some(tail) = text[at + context.len()..].strip_prefix('.') else { continue };
+        let begins = text[..at].chars().next_back().is_none_or(|c| !part(c) && c != '.');
+        let name = &tail[..tail.find(|c| !part(c)).unwrap_or(tail.len())];
+        if begins && !name.is_empty() {
+            found.insert(name);
+        }
+    }
+    found
+}
+
 /// A text in an expression.
 pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -157,5 +183,13 @@ mod tests {
         assert_eq!(words.known().as_deref(), Some("a-B"));
         assert_eq!(Words::text("it's ${{").manifest(), "it's ${{ '${{' }}");
         assert_eq!(Words::text("it's").code(), "'it''s'");
+    }
+
+    #[test]
+    fn members_are_found_with_their_whole_names() {
+        let text = "${{ vars.a }} ${{ lower(vars.b-c) }} my-vars.d env.vars.e vars. vars.f_2.g";
+        let mut found: Vec<&str> = members(text, "vars").into_iter().collect();
+        found.sort_unstable();
+        assert_eq!(found, ["a", "b-c", "f_2"]);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ami_bake_core::plan::{Architecture, ImageKey, ImagePlan, Recipe as _, SourceImage};
 use ami_bake_import::{Finding, Imported, Refused, Request, Source, import};
+use ami_bake_manifest::access::VisibleEnv;
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
 use semver::Version;
@@ -35,6 +36,15 @@ impl Fixture {
         std::fs::write(path, text).unwrap();
     }
 
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    pub(crate) fn link(&self, to: &str, name: &str) {
+        std::os::unix::fs::symlink(to, self.0.path().join(name)).unwrap();
+    }
+
     pub(crate) fn request(&self, files: &[(&str, &str)]) -> Request {
         let source = |(name, text): &(&str, &str)| Source { path: PathBuf::from(name), text: (*text).to_owned() };
         request(files.iter().map(source).collect(), self.0.path().to_owned(), PathBuf::new())
@@ -57,6 +67,7 @@ impl Fixture {
         let later = |code: &str| {
             code == "not-supported-yet"
                 || code == "local-play"
+                || (code == "file-not-allowed" && imported.findings.iter().any(is_forbidden))
                 || (code == "no-such-file" && !imported.missing.is_empty())
         };
         let wrong: Vec<_> =
@@ -65,9 +76,23 @@ impl Fixture {
     }
 }
 
+/// Whether a finding says that a file may not be read.
+pub(crate) fn is_forbidden(finding: &Finding) -> bool {
+    finding.why.contains("is outside of") || finding.why.contains("is in Git's own folder")
+}
+
 /// A request without variables.
 pub(crate) fn request(files: Vec<Source>, working: PathBuf, output: PathBuf) -> Request {
-    Request { files, var_files: Vec::new(), sets: Vec::new(), environment: BTreeMap::new(), working, output, now: None }
+    Request {
+        files,
+        var_files: Vec::new(),
+        sets: Vec::new(),
+        environment: VisibleEnv::default(),
+        allow_files: Vec::new(),
+        working,
+        output,
+        now: None,
+    }
 }
 
 pub(crate) fn shown(refused: &Refused) -> String {
@@ -145,7 +170,7 @@ impl TestImport {
     ) -> Result<ImagePlan, String> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let options = Options {
-            env: env.iter().map(owned).collect(),
+            env: env.iter().map(owned).collect::<BTreeMap<_, _>>().into(),
             sets: sets.iter().map(owned).collect(),
             images: vec![image.to_owned()],
             now: "2026-03-07T15:04:09Z".parse().unwrap(),

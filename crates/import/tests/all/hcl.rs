@@ -314,9 +314,9 @@ variable "short" {
         source("x.auto.pkrvars.hcl", "b = \"auto\"\nc = \"auto\"\nd = \"auto\"\nother = 1\n"),
         source("y.pkrvars.json", "{\"c\": \"file\", \"d\": \"file\"}"),
     ];
-    for (name, value) in [("PKR_VAR_a", "env"), ("PKR_VAR_b", "env"), ("WHERE", "here")] {
-        request.environment.insert(name.to_owned(), value.to_owned());
-    }
+    let environment = [("PKR_VAR_a", "env"), ("PKR_VAR_b", "env"), ("WHERE", "here")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    request.environment = std::collections::BTreeMap::from(environment).into();
     request.sets = vec![("d".to_owned(), "set".to_owned()), ("list".to_owned(), "[\"eu-west-2\"]".to_owned())];
     let done = fixture.import(&request);
     done.says("a: env\n  b: auto\n  c: file\n  d: set\n")

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end where they fail")]
 
+mod access;
+mod bombs;
 mod builders;
 mod docker;
 mod fixture;

@@ -171,8 +171,8 @@ fn files_that_are_not_there_are_listed() {
         "",
         r#"{"type": "shell", "script": "none.sh"}, {"type": "file", "source": "/no/such", "destination": "/x"}"#,
     );
-    assert_eq!(done.imported.missing, ["none.sh", "/no/such"]);
-    done.says("- script: none.sh\n");
+    assert_eq!(done.imported.missing, ["none.sh"]);
+    done.says("- script: none.sh\n").reports("provisioners[1].source", "`/no/such` is outside of");
 }
 
 /// `scp -r` creates a missing folder from the source itself; relative destinations start in the login user's home.

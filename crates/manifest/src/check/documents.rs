@@ -26,13 +26,16 @@ pub(super) fn plan(
         let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else { continue };
         let own = Route(step.route.0.iter().skip(2).cloned().collect::<Vec<Segment>>());
         let Some(node) = image.node.at(&own.0) else { continue };
-        let Some(file) = read(path, node, &step.route, sources, findings) else { continue };
+        let Some(file) = read(manifest, path, node, &step.route, sources, findings) else { continue };
         let used: Vec<Phase> = steps.iter().flat_map(|other| phases_of(other, path)).copied().collect();
         let env: Vec<String> = step.env.iter().map(|(name, _)| name.clone()).collect();
         let document = Document { sources, file, step: node, parameters, phases, used: &used, env: &env, capabilities };
         validate(&document, findings);
     }
 }
+
+/// A larger document is not valid anyway (the limit of a manifest).
+const LIMIT: u64 = 4 << 20;
 
 fn phases_of<'a>(step: &'a Step, document: &Path) -> &'a [Phase] {
     match &step.action {
@@ -43,6 +46,7 @@ fn phases_of<'a>(step: &'a Step, document: &Path) -> &'a [Phase] {
 
 /// Adds the document to the sources. A missing file is reported elsewhere.
 fn read(
+    manifest: &Manifest,
     path: &Path,
     step: &Node,
     route: &Route,
@@ -54,7 +58,7 @@ fn read(
     if let Some(file) = sources.find(shown) {
         return Some(file);
     }
-    match String::from_utf8(std::fs::read(path).ok()?) {
+    match String::from_utf8(manifest.files.read(path, LIMIT).ok()?) {
         Ok(text) => Some(sources.add(shown, text)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();

@@ -2,10 +2,10 @@
 
 use ami_bake_core::Route;
 
+use crate::access::PREFIX;
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::tree::Node;
-use crate::variables::values::PREFIX;
 use crate::words;
 
 /// An environment can only set variables that the file declares.
@@ -33,7 +33,7 @@ pub(crate) fn environments(root: &Node, findings: &mut Vec<Diagnostic>) {
 pub(crate) fn complete(root: &Node, options: &Options) -> bool {
     let given = |name: &str| {
         options.sets.iter().any(|(set, _)| set == name)
-            || options.env.contains_key(&format!("{PREFIX}{}", name.replace('-', "_")))
+            || options.env.get(&format!("{PREFIX}{}", name.replace('-', "_"))).is_some()
     };
     let vars = root.get("vars").map(Node::entries).unwrap_or_default();
     let sourced = root.get("images").is_some();

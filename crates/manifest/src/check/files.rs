@@ -4,29 +4,30 @@ use std::path::Path;
 
 use ami_bake_core::Route;
 
+use crate::access::{FileAccess, FileError};
 use crate::diagnostic::Diagnostic;
 use crate::expression::Template;
 use crate::model::{FileKey, FileKind, STEP_TYPES};
 use crate::tree::Node;
 
 /// For a file with an invalid structure: only checks that the files it refers to exist.
-pub(crate) fn structure_only(root: &Node, folder: &Path, findings: &mut Vec<Diagnostic>) {
+pub(crate) fn structure_only(root: &Node, folder: &Path, access: &FileAccess, findings: &mut Vec<Diagnostic>) {
     for entry in root.get("images").map(Node::entries).unwrap_or_default() {
-        image(&entry.value, &Route::root().key("images").key(entry.key.as_str()), folder, findings);
+        image(&entry.value, &Route::root().key("images").key(entry.key.as_str()), folder, access, findings);
     }
     if let Some(defaults) = root.get("defaults") {
-        image(defaults, &Route::root().key("defaults"), folder, findings);
+        image(defaults, &Route::root().key("defaults"), folder, access, findings);
     }
 }
 
 /// The files of one image. Paths with expressions are checked after they are evaluated.
-pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Vec<Diagnostic>) {
+pub(crate) fn image(node: &Node, route: &Route, folder: &Path, access: &FileAccess, findings: &mut Vec<Diagnostic>) {
     for phase in ["build", "validate", "test"] {
         for (index, step) in node.get(phase).map(Node::items).unwrap_or_default().iter().enumerate() {
             let route = route.key(phase).index(index);
             let mut look = |key: &FileKey, node: &Node, route: Route| {
                 if let Some(path) = node.as_text().filter(|path| !Template::is_one(path)) {
-                    findings.extend(self::path(path, key, node, &route, folder));
+                    findings.extend(self::path(path, key, node, &route, folder, access));
                 }
             };
             let types = STEP_TYPES.iter().filter(|known| step.get(known.key).is_some());
@@ -42,7 +43,14 @@ pub(crate) fn image(node: &Node, route: &Route, folder: &Path, findings: &mut Ve
 }
 
 /// What is wrong with a path in a step.
-pub(crate) fn path(path: &str, key: &FileKey, node: &Node, route: &Route, folder: &Path) -> Option<Diagnostic> {
+pub(crate) fn path(
+    path: &str,
+    key: &FileKey,
+    node: &Node,
+    route: &Route,
+    folder: &Path,
+    access: &FileAccess,
+) -> Option<Diagnostic> {
     let full = folder.join(path);
     let finding = |code, message: String| Diagnostic::error(code, node.span, message).route(route.clone());
     let shown = if folder.as_os_str().is_empty() {
@@ -50,6 +58,9 @@ pub(crate) fn path(path: &str, key: &FileKey, node: &Node, route: &Route, folder
     } else {
         format!("`{}`", folder.display())
     };
+    if let Err(FileError::Forbidden { message, help }) = access.locate(&full) {
+        return Some(finding("file-not-allowed", message).help(help));
+    }
     let Ok(meta) = std::fs::metadata(&full) else {
         return Some(
             finding("no-such-file", format!("`{path}` not found"))

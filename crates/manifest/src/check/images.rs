@@ -45,7 +45,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
     platform::fields(manifest, findings);
     for image in &manifest.images {
         let route = Route::root().key("images").key(image.name.as_str());
-        files::image(&image.node, &route, &manifest.folder, findings);
+        files::image(&image.node, &route, &manifest.folder, &manifest.files, findings);
         for variant in &image.variants {
             let shown = variant.key.to_string();
             if !keys.insert(shown.clone()) {
@@ -62,9 +62,9 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
                 continue;
             };
             platform::plan(manifest, image, &plan, findings);
-            steps::plan(image, &plan, findings);
+            steps::plan(manifest, image, &plan, findings);
             documents::plan(manifest, image, &plan, sources, findings);
-            playbooks::plan(image, &plan, sources, findings);
+            playbooks::plan(manifest, image, &plan, sources, findings);
             names::plan(manifest, image, &plan, findings);
             for parameter in &plan.settings.distribution.parameters {
                 let Some(other) = parameters.insert(parameter.clone(), shown.clone()) else { continue };

@@ -10,6 +10,7 @@ mod moving;
 mod names;
 mod platform;
 mod playbooks;
+mod secrets;
 mod steps;
 
 pub(crate) use environments::{complete, environments};
@@ -17,3 +18,4 @@ pub(crate) use files::structure_only;
 pub(crate) use graph::graph;
 pub(crate) use images::images;
 pub(crate) use moving::moving;
+pub(crate) use secrets::secrets;

@@ -7,13 +7,19 @@ use ami_bake_core::plan::{AnsibleStep, ImagePlan, StepAction};
 
 use super::steps::own;
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
-use crate::manifest::ImageEntry;
+use crate::manifest::{ImageEntry, Manifest};
 use crate::playbook;
 use crate::tree::{self, Node};
 
 /// Warns about plays that would run on this computer instead of the machine, and notes files that the digest cannot
 /// cover.
-pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, findings: &mut Vec<Diagnostic>) {
+pub(super) fn plan(
+    manifest: &Manifest,
+    image: &ImageEntry,
+    plan: &ImagePlan,
+    sources: &mut Sources,
+    findings: &mut Vec<Diagnostic>,
+) {
     for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
         let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, host, .. }) = &step.action else {
             continue;
@@ -21,21 +27,21 @@ pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, 
         asks(image, step.route.key("args"), args, findings);
         let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
         for place in parts.unsuited {
-            let Some((file, _)) = read(&place.file, sources) else { continue };
+            let Some((file, _)) = read(manifest, &place.file, sources) else { continue };
             let span = Span { file, start: place.start, end: place.end };
             if !findings.iter().any(|told| told.span == Some(span)) {
                 findings.push(unsuited(span));
             }
         }
         for unknown in parts.unknown {
-            let Some((file, _)) = read(&unknown.file, sources) else { continue };
+            let Some((file, _)) = read(manifest, &unknown.file, sources) else { continue };
             let span = Span { file, start: unknown.start, end: unknown.end };
             if !findings.iter().any(|told| told.span == Some(span)) {
                 findings.push(not_known(span));
             }
         }
         // Missing files are reported elsewhere, and a playbook may use YAML tags that only Ansible knows.
-        let Some((file, text)) = read(playbook, sources) else { continue };
+        let Some((file, text)) = read(manifest, playbook, sources) else { continue };
         let Some(tree) = tree::parse(file, &text, &mut Vec::new()) else { continue };
         for play in tree.items() {
             let local = play.get("connection").filter(|node| node.as_text() == Some("local"));
@@ -51,14 +57,17 @@ pub(super) fn plan(image: &ImageEntry, plan: &ImagePlan, sources: &mut Sources, 
     }
 }
 
-/// Adds the playbook to the sources; returns it with its text.
-fn read(path: &Path, sources: &mut Sources) -> Option<(FileId, String)> {
+/// A larger playbook is not read.
+const LIMIT: u64 = 1 << 20;
+
+/// Adds the playbook to the sources; returns it with its text. What the manifest may not name is never shown.
+fn read(manifest: &Manifest, path: &Path, sources: &mut Sources) -> Option<(FileId, String)> {
     let shown = path.display().to_string();
     let shown = shown.strip_prefix("./").unwrap_or(&shown);
     if let Some(file) = sources.find(shown) {
         return Some((file, sources.text(file).to_owned()));
     }
-    let text = std::fs::read_to_string(path).ok()?;
+    let text = String::from_utf8(manifest.files.read(path, LIMIT).ok()?).ok()?;
     Some((sources.add(shown, text.clone()), text))
 }
 

@@ -116,6 +116,19 @@ impl Diagnostic {
     }
 }
 
+/// More findings than this are not read by anyone, and rendering each takes time.
+pub const MOST_FINDINGS: usize = 200;
+
+/// Leaves the first findings, and says how many more there are.
+pub fn limit(findings: &mut Vec<Diagnostic>) {
+    if findings.len() > MOST_FINDINGS {
+        let rest = findings.split_off(MOST_FINDINGS);
+        let severity = rest.iter().map(|finding| finding.severity).min().unwrap_or(Severity::Note);
+        let message = format!("and {} more problems", rest.len());
+        findings.push(Diagnostic::new(severity, "more", None, message).help("Fix the problems above first."));
+    }
+}
+
 /// Sorts findings by their position in the file, and removes duplicates.
 pub fn arrange(findings: &mut Vec<Diagnostic>) {
     findings.sort_by(|a, b| (a.span, a.severity, &a.message).cmp(&(b.span, b.severity, &b.message)));

@@ -38,6 +38,8 @@ struct File {
     name: String,
     text: String,
     lines: Vec<u32>,
+    /// Whether its lines are never shown.
+    private: bool,
 }
 
 /// All source files: the manifest, variable files, component documents, playbooks.
@@ -47,7 +49,29 @@ pub struct Sources(Vec<Arc<File>>);
 impl Sources {
     /// Adds a file. `name` is used in messages.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
-        let text = text.into();
+        self.file(name.into(), text.into(), false)
+    }
+
+    /// Adds a file whose content is nobody's to see, such as values of variables: findings have its line and column, and never show
+    /// its text.
+    pub fn add_private(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
+        self.file(name.into(), text.into(), true)
+    }
+
+    /// Whether the text of a file is never shown.
+    pub fn is_private(&self, file: FileId) -> bool {
+        self.0.get(usize::from(file.0)).is_some_and(|file| file.private)
+    }
+
+    /// Makes the file of this name private.
+    pub fn make_private(&mut self, name: &str) {
+        for file in self.0.iter_mut().filter(|file| file.name == name) {
+            let File { name, text, lines, .. } = &**file;
+            *file = Arc::new(File { name: name.clone(), text: text.clone(), lines: lines.clone(), private: true });
+        }
+    }
+
+    fn file(&mut self, name: String, text: String, private: bool) -> FileId {
         let mut lines = vec![0];
         lines.extend(
             text.bytes()
@@ -56,7 +80,7 @@ impl Sources {
                 .filter_map(|(at, _)| u32::try_from(at + 1).ok()),
         );
         let id = FileId(u16::try_from(self.0.len()).unwrap_or(u16::MAX));
-        self.0.push(Arc::new(File { name: name.into(), text, lines }));
+        self.0.push(Arc::new(File { name, text, lines, private }));
         id
     }
 

@@ -1,7 +1,7 @@
 //! Renders findings as text: the source line, the span underlined, and what to do.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::{Diagnostic, Severity, Sources, Span};
 
@@ -40,7 +40,11 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     };
     let title = level.primary_title(quoted(&finding.message)).id(finding.code);
     let mut group = Group::with_title(title);
-    if let Some(span) = finding.span {
+    if let Some(span) = finding.span.filter(|span| sources.is_private(span.file)) {
+        let at = sources.position(span.file, span.start);
+        let name = quoted(sources.name(span.file));
+        group = group.element(Origin::path(name).line(at.line).char_column(at.column));
+    } else if let Some(span) = finding.span {
         let mut snippet = Snippet::source(sources.text(span.file)).path(quoted(sources.name(span.file))).fold(true);
         let range = clamp(sources, span);
         let mark = AnnotationKind::Primary.span(range);
@@ -52,7 +56,9 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
             snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(quoted(words)));
         }
         group = group.element(snippet);
-        if let Some((other, words)) = finding.related.as_ref().filter(|(other, _)| other.file != span.file) {
+        if let Some((other, words)) =
+            finding.related.as_ref().filter(|(other, _)| other.file != span.file && !sources.is_private(other.file))
+        {
             let snippet = Snippet::source(sources.text(other.file)).path(quoted(sources.name(other.file))).fold(true);
             let mark = AnnotationKind::Context.span(clamp(sources, *other)).label(quoted(words));
             group = group.element(snippet.annotation(mark));

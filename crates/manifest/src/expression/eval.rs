@@ -1,6 +1,7 @@
 //! Evaluates expressions.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,6 +9,9 @@ use serde_json::{Map, Value};
 
 use super::tree::{Access, Expr, ExprKind, Head, Operator};
 use super::value;
+use crate::access::VisibleEnv;
+use crate::budget::{Budget, Exceeded, STEP};
+use crate::diagnostic::PrivateValues;
 
 /// The values of names. A context that is a value and has members, such as `version`, has its value under the empty
 /// key.
@@ -16,6 +20,12 @@ pub(crate) struct Scope {
     /// The part that scopes share: cloning a scope for a variant only copies the variant's own names.
     shared: Arc<Map<String, Value>>,
     own: Map<String, Value>,
+    /// Which variables of the environment may not be read.
+    env: Arc<VisibleEnv>,
+    /// Names of variables whose value came from a file or the environment.
+    private_vars: Arc<BTreeSet<String>>,
+    /// Values that came from there.
+    pub(crate) private: Arc<PrivateValues>,
 }
 
 impl Scope {
@@ -31,6 +41,34 @@ impl Scope {
         self.shared = Arc::new(all);
     }
 
+    /// Sets the variables of the environment that may be read.
+    pub(crate) fn set_env(&mut self, env: &VisibleEnv) {
+        self.set("env", env.visible().map(|(name, value)| (name.to_owned(), value.into())).collect::<Map<_, _>>());
+        self.env = Arc::new(env.clone());
+    }
+
+    /// Sets the values of the variables.
+    pub(crate) fn set_vars(&mut self, values: Map<String, Value>, private: BTreeSet<String>) {
+        self.set("vars", values);
+        self.private_vars = Arc::new(private);
+    }
+
+    /// Whether the value of an expression depends on a file or the environment.
+    pub(crate) fn is_private(&self, expr: &Expr) -> bool {
+        let mut private = false;
+        expr.accesses(&mut |access| {
+            private |= match access.context() {
+                Some((context, _)) if context.eq_ignore_ascii_case("env") => true,
+                Some((context, Some(name))) if context.eq_ignore_ascii_case("vars") => {
+                    self.private_vars.iter().any(|private| private.eq_ignore_ascii_case(name))
+                }
+                Some((context, None)) => context.eq_ignore_ascii_case("vars") && !self.private_vars.is_empty(),
+                _ => false,
+            };
+        });
+        private
+    }
+
     fn get(&self, name: &str) -> Option<&Value> {
         find(&self.own, name).or_else(|| find(&self.shared, name))
     }
@@ -43,19 +81,48 @@ pub(crate) struct EvalError {
     pub(crate) message: String,
 }
 
+/// What one expression may cost, in bytes. No value of a manifest is larger than its file may be, and a bomb is seen at once.
+const BUDGET: usize = 4 << 20;
+
 /// The value of an expression. Unknown names are `null`; `check` reports them before.
 pub(crate) fn evaluate(expr: &Expr, scope: &Scope) -> Result<Value, EvalError> {
+    value_of(expr, scope, &Budget::new(BUDGET, usize::MAX))
+}
+
+fn value_of(expr: &Expr, scope: &Scope, budget: &Budget) -> Result<Value, EvalError> {
+    let exceeded = |exceeded: Exceeded| EvalError { range: expr.range.clone(), message: exceeded.to_string() };
+    budget.spend(STEP).map_err(exceeded)?;
+    let value = part_value(expr, scope, budget)?;
+    budget.spend(size(&value)).map_err(exceeded)?;
+    Ok(value)
+}
+
+/// How much a value holds, in bytes.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| STEP + size(item)).sum(),
+        Value::Object(map) => map.iter().map(|(key, value)| STEP + key.len() + size(value)).sum(),
+        _ => 0,
+    }
+}
+
+fn part_value(expr: &Expr, scope: &Scope, budget: &Budget) -> Result<Value, EvalError> {
     Ok(match &expr.kind {
         ExprKind::Null => Value::Null,
         ExprKind::Boolean(value) => (*value).into(),
         ExprKind::Number(number) => value::number(*number),
         ExprKind::Text(text) => text.as_str().into(),
-        ExprKind::Not(inner) => (!value::truth(&evaluate(inner, scope)?)).into(),
-        ExprKind::Binary(operator, left, right) => binary(*operator, left, right, scope)?,
+        ExprKind::Not(inner) => (!value::truth(&value_of(inner, scope, budget)?)).into(),
+        ExprKind::Binary(operator, left, right) => {
+            binary(*operator, &value_of(left, scope, budget)?, &value_of(right, scope, budget)?)
+        }
+        ExprKind::Any(parts) => first(parts, true, scope, budget)?,
+        ExprKind::All(parts) => first(parts, false, scope, budget)?,
         ExprKind::Call(function, arguments) => {
             let values: Result<Vec<Value>, EvalError> =
-                arguments.iter().map(|argument| evaluate(argument, scope)).collect();
-            function.apply(&values?).map_err(|message| EvalError { range: expr.range.clone(), message })?
+                arguments.iter().map(|argument| value_of(argument, scope, budget)).collect();
+            function.apply(&values?, budget).map_err(|message| EvalError { range: expr.range.clone(), message })?
         }
         ExprKind::Access { head, path } => {
             let mut path = path.iter();
@@ -68,17 +135,27 @@ pub(crate) fn evaluate(expr: &Expr, scope: &Scope) -> Result<Value, EvalError> {
                     }
                     (found, _) => found.cloned().unwrap_or(Value::Null),
                 },
-                Head::Value(inner) => evaluate(inner, scope)?,
+                Head::Value(inner) => value_of(inner, scope, budget)?,
             };
+            let env = matches!(head.as_ref(), Head::Name(name, _) if name.eq_ignore_ascii_case("env"));
             let mut spread = false;
-            for access in path {
+            for (at, access) in path.enumerate() {
                 value = match access {
                     Access::All => {
                         spread = true;
                         all(value)
                     }
                     Access::Member(name, _) => step(value, &Value::from(name.as_str()), spread),
-                    Access::Index(index) => step(value, &evaluate(index, scope)?, spread),
+                    Access::Index(index) => {
+                        let key = value_of(index, scope, budget)?;
+                        // Names that are written out were checked before.
+                        if let Some(hidden) =
+                            key.as_str().filter(|_| env && at == 0).and_then(|key| scope.env.hidden(key))
+                        {
+                            return Err(EvalError { range: index.range.clone(), message: hidden.message });
+                        }
+                        step(value, &key, spread)
+                    }
                 };
             }
             plain(value)
@@ -86,24 +163,30 @@ pub(crate) fn evaluate(expr: &Expr, scope: &Scope) -> Result<Value, EvalError> {
     })
 }
 
-fn binary(operator: Operator, left: &Expr, right: &Expr, scope: &Scope) -> Result<Value, EvalError> {
-    let first = evaluate(left, scope)?;
-    match operator {
-        Operator::Or if value::truth(&first) => return Ok(first),
-        Operator::And if !value::truth(&first) => return Ok(first),
-        _ => {}
+/// The first value that is as true as `truth`, else the last.
+fn first(parts: &[Expr], truth: bool, scope: &Scope, budget: &Budget) -> Result<Value, EvalError> {
+    let mut last = Value::Null;
+    for part in parts {
+        last = value_of(part, scope, budget)?;
+        if value::truth(&last) == truth {
+            break;
+        }
     }
-    let second = evaluate(right, scope)?;
-    let order = |wanted: fn(Ordering) -> bool| value::order(&first, &second).is_some_and(wanted).into();
-    Ok(match operator {
-        Operator::Or | Operator::And => second,
-        Operator::Equal => value::equal(&first, &second).into(),
-        Operator::NotEqual => (!value::equal(&first, &second)).into(),
+    Ok(last)
+}
+
+fn binary(operator: Operator, first: &Value, second: &Value) -> Value {
+    let order = |wanted: fn(Ordering) -> bool| value::order(first, second).is_some_and(wanted).into();
+    match operator {
+        Operator::Equal => value::equal(first, second).into(),
+        Operator::NotEqual => (!value::equal(first, second)).into(),
         Operator::Less => order(Ordering::is_lt),
         Operator::LessOrEqual => order(Ordering::is_le),
         Operator::Greater => order(Ordering::is_gt),
         Operator::GreaterOrEqual => order(Ordering::is_ge),
-    })
+        // Chains of these have kinds of their own.
+        Operator::Or | Operator::And => Value::Null,
+    }
 }
 
 /// Names are case-insensitive, as in GitHub; an exact match wins.

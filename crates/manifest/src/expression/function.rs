@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::value;
+use crate::budget::{Budget, STEP};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
@@ -63,7 +64,9 @@ impl Function {
     }
 
     /// Calls the function. The error has no location.
-    pub(super) fn apply(self, arguments: &[Value]) -> Result<Value, String> {
+    pub(super) fn apply(self, arguments: &[Value], budget: &Budget) -> Result<Value, String> {
+        let spend =
+            |count: usize, bytes: usize| budget.spend_each(count, bytes).map_err(|exceeded| exceeded.to_string());
         let text = |index: usize| -> Result<String, String> {
             let value = arguments.get(index).unwrap_or(&Value::Null);
             value::text(value).ok_or_else(|| {
@@ -81,19 +84,26 @@ impl Function {
             Self::EndsWith => text(0)?.to_lowercase().ends_with(&text(1)?.to_lowercase()).into(),
             Self::Format => {
                 let values: Result<Vec<String>, String> = (1..arguments.len()).map(text).collect();
-                format(&text(0)?, &values?)?.into()
+                format(&text(0)?, &values?, budget)?.into()
             }
             Self::Join => match arguments.first() {
                 Some(Value::Array(items)) => {
                     let separator = if arguments.len() > 1 { text(1)? } else { ",".to_owned() };
                     let items: Option<Vec<String>> = items.iter().map(value::text).collect();
-                    items.ok_or("`join` needs a list of scalars")?.join(&separator).into()
+                    let items = items.ok_or("`join` needs a list of scalars")?;
+                    spend(items.len(), separator.len())?;
+                    items.join(&separator).into()
                 }
                 _ => text(0)?.into(),
             },
             Self::Replace => {
                 let from = text(1)?;
-                if from.is_empty() { text(0)?.into() } else { text(0)?.replace(&from, &text(2)?).into() }
+                if from.is_empty() {
+                    return Ok(text(0)?.into());
+                }
+                let (whole, to) = (text(0)?, text(2)?);
+                spend(whole.matches(&from).count(), to.len())?;
+                whole.replace(&from, &to).into()
             }
             Self::Lower => text(0)?.to_lowercase().into(),
             Self::Split => {
@@ -101,14 +111,16 @@ impl Function {
                 if separator.is_empty() {
                     return Err("`split` needs a separator".to_owned());
                 }
-                text(0)?.split(&separator).map(Value::from).collect()
+                let whole = text(0)?;
+                spend(whole.matches(&separator).count(), STEP)?;
+                whole.split(&separator).map(Value::from).collect()
             }
         })
     }
 }
 
 /// `{0}` is the first value, `{{` and `}}` are braces.
-fn format(template: &str, values: &[String]) -> Result<String, String> {
+fn format(template: &str, values: &[String], budget: &Budget) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = template;
     while let Some(at) = rest.find(['{', '}']) {
@@ -126,11 +138,11 @@ fn format(template: &str, values: &[String]) -> Result<String, String> {
             let index: usize = tail.get(1..end).and_then(|digits| digits.parse().ok()).ok_or(
                 "placeholders in the format string are `{0}`, `{1}`, …; write `{{` and `}}` for literal braces",
             )?;
-            out.push_str(
-                values
-                    .get(index)
-                    .ok_or_else(|| format!("the format string uses `{{{index}}}`, but there is no such argument"))?,
-            );
+            let value = values
+                .get(index)
+                .ok_or_else(|| format!("the format string uses `{{{index}}}`, but there is no such argument"))?;
+            budget.spend(STEP + value.len()).map_err(|exceeded| exceeded.to_string())?;
+            out.push_str(value);
             rest = &tail[end + 1..];
         }
     }

@@ -7,7 +7,8 @@ use ami_bake_core::{Route, Segment};
 use super::names::{AllowedNames, Names, Stage, check_access};
 use super::tree::Expr;
 use super::{Piece, Template};
-use crate::diagnostic::{Diagnostic, Sources, Span};
+use crate::access::VisibleEnv;
+use crate::diagnostic::{Diagnostic, MOST_FINDINGS, Sources, Span};
 use crate::model::STEP_TYPES;
 use crate::tree::{Kind, Meaning, Node};
 use crate::words;
@@ -20,9 +21,13 @@ pub(crate) struct Lint<'a> {
 }
 
 /// Validates all expressions of a manifest.
-pub(crate) fn lint(root: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) {
-    let mut names =
-        Names { vars: keys(find(root, "vars")), secrets: texts(find(root, "secrets")), matrix: BTreeSet::new() };
+pub(crate) fn lint(root: &Node, sources: &Sources, env: &VisibleEnv, findings: &mut Vec<Diagnostic>) {
+    let mut names = Names {
+        vars: keys(find(root, "vars")),
+        secrets: texts(find(root, "secrets")),
+        matrix: BTreeSet::new(),
+        env: env.clone(),
+    };
     for environment in root.get("environments").map(Node::entries).unwrap_or_default() {
         names.secrets.extend(texts(environment.value.get("secrets")));
     }
@@ -161,6 +166,9 @@ impl Lint<'_> {
         route: &Route,
         allowed: AllowedNames,
     ) {
+        if self.findings.len() > MOST_FINDINGS {
+            return;
+        }
         let template = match template {
             Ok(template) => template,
             Err(errors) => {

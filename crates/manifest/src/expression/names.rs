@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::tree::{Expr, ExprKind, Head};
+use crate::access::VisibleEnv;
 use crate::words;
 
 /// When a value is evaluated. This decides which names are known.
@@ -30,6 +31,7 @@ pub(crate) struct Names {
     pub(crate) vars: BTreeSet<String>,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) matrix: BTreeSet<String>,
+    pub(crate) env: VisibleEnv,
 }
 
 /// Contexts, when they are known, and their members: `None` for plain values, empty if the manifest declares them.
@@ -130,12 +132,12 @@ pub(super) fn check_access(access: &Expr, names: &Names, allowed: AllowedNames) 
         "secrets" => &names.secrets,
         "matrix" => &names.matrix,
         "env" => {
-            return names.secrets.contains(member).then(|| NameError {
-                range: access.range.clone(),
-                code: "secret-not-here",
-                message: format!("`{member}` is declared as a secret"),
-                help: format!("Use `secrets.{member}` in the `env` of a step."),
-            });
+            if names.secrets.contains(member) {
+                let help = format!("Use `secrets.{member}` in the `env` of a step.");
+                return wrong(&access.range, "secret-not-here", format!("`{member}` is declared as a secret"), help);
+            }
+            let hidden = names.env.hidden(member)?;
+            return wrong(&access.range, "hidden-variable", hidden.message, hidden.help);
         }
         _ => {
             let known = members.iter().any(|known| known.eq_ignore_ascii_case(member));
@@ -150,7 +152,7 @@ pub(super) fn check_access(access: &Expr, names: &Names, allowed: AllowedNames) 
             });
         }
     };
-    if declared.iter().any(|known| known.eq_ignore_ascii_case(member)) {
+    if declared.contains(member) || declared.iter().any(|known| known.eq_ignore_ascii_case(member)) {
         return None;
     }
     let help = match words::near(member, declared.iter().map(String::as_str)) {

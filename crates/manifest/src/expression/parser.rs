@@ -76,13 +76,31 @@ impl Parser {
 
     fn expression(&mut self, least: u8) -> Parsed {
         let mut left = self.deeper(Self::unary)?;
+        let mut chained = 0;
         while let Some(operator) = self.symbol().and_then(operator).filter(|operator| operator.power() >= least) {
             self.at += 1;
             let right = self.deeper(|parser| parser.expression(operator.power() + 1))?;
-            left = Expr {
-                range: left.range.start..right.range.end,
-                kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)),
+            let range = left.range.start..right.range.end;
+            let kind = match (operator, left.kind) {
+                (Operator::Or, ExprKind::Any(mut parts)) | (Operator::And, ExprKind::All(mut parts)) if chained > 0 => {
+                    parts.push(right);
+                    if operator == Operator::Or { ExprKind::Any(parts) } else { ExprKind::All(parts) }
+                }
+                (operator, kind) => {
+                    let left = Expr { range: left.range, kind };
+                    match operator {
+                        Operator::Or => ExprKind::Any(vec![left, right]),
+                        Operator::And => ExprKind::All(vec![left, right]),
+                        // `1 == 1 == 1` nests on the left.
+                        _ if chained >= MAX_DEPTH => {
+                            return Err(SyntaxError::new(self.here(), "the expression is nested too deeply"));
+                        }
+                        _ => ExprKind::Binary(operator, Box::new(left), Box::new(right)),
+                    }
+                }
             };
+            left = Expr { range, kind };
+            chained += 1;
         }
         Ok(left)
     }
@@ -303,6 +321,25 @@ mod tests {
     fn nesting_has_an_end() {
         let deep = format!("{}1{}", "(".repeat(60), ")".repeat(60));
         assert!(parse(&deep).is_err());
+    }
+
+    /// A chain of any length is read, evaluated and dropped without a stack for it.
+    #[test]
+    fn chains_do_not_nest() {
+        for (operator, value) in [("||", "false"), ("&&", "true")] {
+            let chain = vec![value; 100_000].join(operator);
+            let expr = parse(&chain).unwrap();
+            assert_eq!(evaluate(&expr, &Scope::default()).unwrap().to_string(), value);
+            let mut count = 0;
+            expr.accesses(&mut |_| count += 1);
+            assert_eq!(count, 0);
+        }
+        let mixed = parse("(1 || 2) && 3 || 4").unwrap();
+        assert!(matches!(&mixed.kind, ExprKind::Any(parts) if parts.len() == 2), "{mixed:?}");
+        let grouped = parse("(1 || 2) || 3").unwrap();
+        assert!(matches!(&grouped.kind, ExprKind::Any(parts) if parts.len() == 2), "{grouped:?}");
+        assert!(parse(&["1"; 1000].join(" == ")).is_err());
+        assert!(parse(&["1"; 1000].join(" < ")).is_err());
     }
 
     #[test]

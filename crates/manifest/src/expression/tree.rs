@@ -25,6 +25,10 @@ pub(crate) enum ExprKind {
     Call(Function, Vec<Expr>),
     Not(Box<Expr>),
     Binary(Operator, Box<Expr>, Box<Expr>),
+    /// `a || b || c`, of any length: a chain is no nesting.
+    Any(Vec<Expr>),
+    /// `a && b && c`
+    All(Vec<Expr>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -72,26 +76,31 @@ impl Operator {
 impl Expr {
     /// The first member that is accessed: `x` in `vars.x` and `vars['x']`.
     pub(crate) fn member(&self) -> Option<(&str, &str)> {
+        let (name, member) = self.context()?;
+        Some((name, member?))
+    }
+
+    /// The context that is accessed, with the first member where it is known.
+    pub(crate) fn context(&self) -> Option<(&str, Option<&str>)> {
         let ExprKind::Access { head, path } = &self.kind else {
             return None;
         };
         let Head::Name(name, _) = head.as_ref() else {
             return None;
         };
-        match path.first()? {
-            Access::Member(member, _) | Access::Index(Expr { kind: ExprKind::Text(member), .. }) => {
-                Some((name, member))
-            }
+        let member = match path.first() {
+            Some(Access::Member(member, _) | Access::Index(Expr { kind: ExprKind::Text(member), .. })) => Some(member),
             _ => None,
-        }
+        };
+        Some((name, member.map(String::as_str)))
     }
 
     /// The secret that the expression is, and whether it must be set: `secrets.NAME`, or `secrets.NAME || ''` for one that may be
     /// left unset.
     pub(crate) fn secret(&self) -> Option<(&str, bool)> {
         let (expr, required) = match &self.kind {
-            ExprKind::Binary(Operator::Or, left, right) => match &right.kind {
-                ExprKind::Text(text) if text.is_empty() => (left.as_ref(), false),
+            ExprKind::Any(parts) => match parts.as_slice() {
+                [secret, Expr { kind: ExprKind::Text(text), .. }] if text.is_empty() => (secret, false),
                 _ => return None,
             },
             _ => (self, true),
@@ -114,7 +123,11 @@ impl Expr {
                     }
                 }
             }
-            ExprKind::Call(_, arguments) => arguments.iter().for_each(|argument| argument.accesses(visit)),
+            ExprKind::Call(_, parts) | ExprKind::Any(parts) | ExprKind::All(parts) => {
+                for part in parts {
+                    part.accesses(visit);
+                }
+            }
             ExprKind::Not(inner) => inner.accesses(visit),
             ExprKind::Binary(_, left, right) => {
                 left.accesses(visit);

@@ -31,6 +31,10 @@ pub(super) fn wrong(path: &Path) -> Option<(String, String)> {
             "Use a folder with a complete system, such as one created by debootstrap or `docker export`.".to_owned(),
         ));
     }
+    // Opening a pipe would wait for its writer.
+    if !meta.is_file() {
+        return Some(("is not a file or folder".to_owned(), "Use a folder, or a tar file of one.".to_owned()));
+    }
     let mut start = Vec::new();
     File::open(path).ok()?.take(HEADER as u64).read_to_end(&mut start).ok()?;
     if start.starts_with(&GZIP) || is_header(&start) {

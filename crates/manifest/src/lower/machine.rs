@@ -7,13 +7,18 @@ use std::time::Duration;
 use ami_bake_core::plan::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
 use serde_json::Value;
 
+use crate::access::{FileAccess, FileError};
 use crate::model::{self, Address, NetworkChoice, TokenChoice};
 
 /// The settings of an image's machine; a policy's file is read.
 ///
 /// # Errors
 /// With a sentence when the policy's file can't be read.
-pub(crate) fn machine(machine: Option<&model::Machine>, folder: &Path) -> Result<MachineSettings, String> {
+pub(crate) fn machine(
+    machine: Option<&model::Machine>,
+    folder: &Path,
+    access: &FileAccess,
+) -> Result<MachineSettings, String> {
     let Some(machine) = machine else {
         return Ok(MachineSettings::default());
     };
@@ -24,7 +29,7 @@ pub(crate) fn machine(machine: Option<&model::Machine>, folder: &Path) -> Result
         security_groups: machine.security_groups.0.clone(),
         public_ip: machine.public_ip,
         profile: machine.profile.clone(),
-        policy: machine.policy.as_ref().map(|policy| self::policy(&policy.0, folder)).transpose()?,
+        policy: machine.policy.as_ref().map(|policy| self::policy(&policy.0, folder, access)).transpose()?,
         disk: machine.disk.as_ref().map(disk).unwrap_or_default(),
         volumes: machine.volumes.iter().map(volume).collect(),
         lineage: machine.lineage.unwrap_or(false),
@@ -43,16 +48,20 @@ pub(crate) fn machine(machine: Option<&model::Machine>, folder: &Path) -> Result
 
 /// The largest inline policy of a role (IAM quotas: 10,240 characters without white space).
 const POLICY_LIMIT: usize = 10_240;
+/// White space does not count, but no policy has a mebibyte of it.
+const POLICY_FILE: u64 = 1 << 20;
 
-fn policy(policy: &Value, folder: &Path) -> Result<String, String> {
+fn policy(policy: &Value, folder: &Path, access: &FileAccess) -> Result<String, String> {
     let document = match policy {
         Value::String(text) if text.trim_start().starts_with('{') => {
             serde_json::from_str(text).map_err(|error| format!("the policy is not JSON: {error}"))?
         }
         Value::String(path) => {
-            let text = std::fs::read_to_string(folder.join(path))
-                .map_err(|error| format!("read the policy {path}: {error}"))?;
-            serde_json::from_str(&text).map_err(|error| format!("the policy {path} is not JSON: {error}"))?
+            let text = access.read(&folder.join(path), POLICY_FILE).map_err(|error| match error {
+                FileError::Forbidden { message, .. } => message,
+                error => format!("read the policy {path}: {error}"),
+            })?;
+            serde_json::from_slice(&text).map_err(|error| format!("the policy {path} is not JSON: {error}"))?
         }
         document => document.clone(),
     };

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::instance_path::segments;
 use super::wrong_type::{self, type_names};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, MOST_FINDINGS, Span};
 use crate::model::{COMMON_KEYS, STEP_TYPES, StepType, step_type};
 use crate::tree::{Kind, Node};
 use crate::words;
@@ -39,7 +39,8 @@ impl<'a> Explainer<'a> {
         let place = self.place(error);
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
-                for key in unexpected {
+                // Finding one takes longer the more there are.
+                for key in unexpected.iter().take(MOST_FINDINGS) {
                     findings.push(self.unknown_key(error, &place, key));
                 }
             }

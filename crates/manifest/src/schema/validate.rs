@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::explain::Explainer;
 use super::generate;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, MOST_FINDINGS};
 use crate::tree::Node;
 
 /// A compiled schema.
@@ -56,7 +56,7 @@ pub(crate) fn validate(
         return;
     }
     let explainer = Explainer { schema: schema.schema(), node, base };
-    for error in validator.iter_errors(value) {
+    for error in validator.iter_errors(value).take(MOST_FINDINGS) {
         explainer.explain(&error, findings);
     }
 }

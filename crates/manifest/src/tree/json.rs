@@ -5,12 +5,16 @@
 
 use std::ops::Range;
 
-use super::{Entry, Kind, MAX_DEPTH, Meaning, Node, Scalar};
+use super::{Entry, Kind, MAX_DEPTH, Meaning, Node, Scalar, too_large};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
 /// Reads a whole document. Duplicate keys are kept, numbers keep the text that was written. A problem is added to `findings`, and
 /// there is no tree then.
 pub fn parse_json(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
+    if let Some(finding) = too_large(file, text) {
+        findings.push(finding);
+        return None;
+    }
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut parser = Parser { file, text, at: start };
     match parser.document() {

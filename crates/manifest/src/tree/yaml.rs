@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
-use super::{Entry, Kind, MAX_DEPTH, Meaning, Node, Scalar, scalar, yaml_error};
+use super::{Entry, Kind, MAX_DEPTH, Meaning, Node, Scalar, scalar, too_large, yaml_error};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
-/// A larger file was not written by hand (docs/dev/manifest.md).
-const MAX_BYTES: usize = 1024 * 1024;
-/// How many values all aliases together may add.
-const ALIAS_BUDGET: usize = 20_000;
+/// What all aliases together may add, in bytes of keys and texts; a value without text counts as one of `VALUE` bytes.
+const ALIAS_BUDGET: usize = 20_000 * VALUE;
+const VALUE: usize = 64;
 
 /// What becomes of a value with a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +32,8 @@ pub fn parse_with_tags(file: FileId, text: &str, findings: &mut Vec<Diagnostic>)
 }
 
 fn read(file: FileId, text: &str, tags: Tags, findings: &mut Vec<Diagnostic>) -> Option<Node> {
-    let start = Span { file, start: 0, end: 0 };
-    if text.len() > MAX_BYTES {
-        let size = text.len() / 1024;
-        findings.push(
-            Diagnostic::error("too-large", start, format!("the file is {size} KiB; the limit is 1 MiB"))
-                .help("Move scripts into separate files and use `script`."),
-        );
+    if let Some(finding) = too_large(file, text) {
+        findings.push(finding);
         return None;
     }
     let options = granit_parser::options! {
@@ -232,7 +226,7 @@ impl<'a> Builder<'a> {
             );
             return Err(Stop);
         };
-        let (size, depth) = (node.size(), node.depth());
+        let (size, depth) = (weight(node), node.depth());
         if size > self.budget || depth > MAX_DEPTH {
             self.error(
                 Diagnostic::error("alias", at, "the aliases of this file expand to too many values")
@@ -259,6 +253,16 @@ impl<'a> Builder<'a> {
         let length = text.trim_end().len();
         Span { file: self.file, start, end: start + to_u32(length) }
     }
+}
+
+/// How much a copy of a value holds, in bytes.
+fn weight(node: &Node) -> usize {
+    VALUE
+        + match &node.kind {
+            Kind::Scalar(scalar) => scalar.text.len(),
+            Kind::List(items) => items.iter().map(weight).sum(),
+            Kind::Map(entries) => entries.iter().map(|entry| entry.key.len() + weight(&entry.value)).sum(),
+        }
 }
 
 fn to_u32(value: usize) -> u32 {

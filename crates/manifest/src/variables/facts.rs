@@ -1,7 +1,7 @@
 //! Contexts with facts about the run.
 
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::expression::Scope;
 use crate::options::Options;
@@ -10,14 +10,7 @@ use crate::options::Options;
 pub(crate) fn file_scope(options: &Options, platform: &str) -> Scope {
     let mut scope = Scope::default();
     let utc = options.now.to_zoned(TimeZone::UTC);
-    scope.set(
-        "env",
-        options
-            .env
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
-            .collect::<serde_json::Map<_, _>>(),
-    );
+    scope.set_env(&options.env);
     scope.set("environment", options.environment.clone().unwrap_or_default());
     scope.set("platform", platform);
     scope.set("timestamp", utc.strftime("%Y%m%d%H%M%S").to_string());

@@ -1,7 +1,10 @@
 //! Variables: default < environment < `--var-file` < `AMI_BAKE_VAR_name` < `--set`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
+use crate::access::PREFIX;
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::expression::Scope;
 use crate::options::Options;
@@ -9,9 +12,6 @@ use crate::resolve::Resolver;
 use crate::schema::literal;
 use crate::tree::{self, Node};
 use crate::words;
-
-/// The prefix of environment variables that set variables of the manifest.
-pub(crate) const PREFIX: &str = "AMI_BAKE_VAR_";
 
 /// Placeholder for a variable without a value: in `check`, and where no selected image needs it.
 const STAND_IN: &str = "given-later";
@@ -23,7 +23,17 @@ pub(crate) fn not_given(name: &str, declared: Option<&Node>) -> Diagnostic {
         .help(format!("Set it with `--set {name}=VALUE`, {PREFIX}{name}, a --var-file, or an --environment."))
 }
 
-/// The value of every declared variable, and the names of those without a value.
+/// The variables of a manifest.
+pub(crate) struct Variables {
+    /// The value of every declared variable.
+    pub(crate) values: Map<String, Value>,
+    /// The names of those without a value.
+    pub(crate) missing: Vec<String>,
+    /// The names of those whose value came from a file or the environment.
+    pub(crate) private: BTreeSet<String>,
+}
+
+/// The value of every declared variable.
 ///
 /// `declared` is `vars` of the file, `effective` the same with the environment merged over it.
 pub(crate) fn variables(
@@ -33,43 +43,53 @@ pub(crate) fn variables(
     options: &Options,
     sources: &mut Sources,
     findings: &mut Vec<Diagnostic>,
-) -> (Map<String, Value>, Vec<String>) {
+) -> Variables {
     let mut values = Map::new();
+    let mut private = BTreeSet::new();
     for entry in effective.map(Node::entries).unwrap_or_default() {
         if declared.and_then(|declared| declared.get(&entry.key)).is_none() {
             findings.push(unknown(&entry.key, declared, "the environment sets", Some(entry.key_span)));
             continue;
         }
-        let value = Resolver::plain(sources, scope).value(&entry.value, findings);
+        let resolver = Resolver::plain(sources, scope);
+        let value = resolver.value(&entry.value, findings);
+        if resolver.has_private() {
+            private.insert(entry.key.clone());
+        }
         values.insert(entry.key.clone(), value);
     }
-    let mut overrides = Overrides { declared, values: &mut values, findings };
+    let mut overrides = Overrides { declared, values: &mut values, private: &mut private, findings };
     for path in &options.var_files {
         overrides.file(path, sources);
     }
-    for (name, value) in &options.env {
+    for (name, value) in options.env.visible() {
         if let Some(variable) = name.strip_prefix(PREFIX) {
             // Names of environment variables cannot contain `-`.
             let dashed = variable.replace('_', "-");
             let known =
                 declared.is_some_and(|declared| declared.get(variable).is_none() && declared.get(&dashed).is_some());
-            overrides.text(if known { &dashed } else { variable }, value, &format!("the variable {name} sets"));
+            let variable = if known { &dashed } else { variable };
+            overrides.text(variable, value, &format!("the variable {name} sets"), true);
         }
     }
     for (name, value) in &options.sets {
-        overrides.text(name, value, "--set sets");
+        overrides.text(name, value, "--set sets", false);
+    }
+    for (name, value) in values.iter().filter(|(name, _)| private.contains(*name)) {
+        scope.private.add_all(value, &format!("vars.{name}"));
     }
     let missing: Vec<String> =
         values.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
     for name in &missing {
         values.insert(name.clone(), STAND_IN.into());
     }
-    (values, missing)
+    Variables { values, missing, private }
 }
 
 struct Overrides<'a> {
     declared: Option<&'a Node>,
     values: &'a mut Map<String, Value>,
+    private: &'a mut BTreeSet<String>,
     findings: &'a mut Vec<Diagnostic>,
 }
 
@@ -88,7 +108,7 @@ impl Overrides<'_> {
                 return;
             }
         };
-        let file = sources.add(shown, text.as_str());
+        let file = sources.add_private(shown, text.as_str());
         let Some(tree) = tree::parse(file, &text, self.findings) else {
             return;
         };
@@ -105,12 +125,13 @@ impl Overrides<'_> {
                 continue;
             }
             literal(&entry.value, self.findings);
+            self.private.insert(entry.key.clone());
             self.values.insert(entry.key.clone(), entry.value.to_json());
         }
     }
 
     /// Sets a value that is given as text. It gets the type of the default.
-    fn text(&mut self, name: &str, text: &str, who: &str) {
+    fn text(&mut self, name: &str, text: &str, who: &str, private: bool) {
         let Some(value) = self.values.get(name) else {
             self.findings.push(unknown(name, self.declared, who, None));
             return;
@@ -132,11 +153,20 @@ impl Overrides<'_> {
             let finding = Diagnostic::error(
                 "variable",
                 None,
-                format!("{who} the variable `{name}` to `{text}`, but it must be {wanted}"),
+                if private {
+                    format!("{who} the variable `{name}`, but not to {wanted}")
+                } else {
+                    format!("{who} the variable `{name}` to `{text}`, but it must be {wanted}")
+                },
             );
             self.findings.push(finding.help(help));
             return;
         };
+        if private {
+            self.private.insert(name.to_owned());
+        } else {
+            self.private.remove(name);
+        }
         self.values.insert(name.to_owned(), typed);
     }
 }

@@ -207,7 +207,7 @@ images:
     source: {ami: {id: ami-0123456789abcdef0}}
     machine: {ingress: [300.0.0.0/8]}
     build:
-      - upload: /etc/hostname
+      - upload: Cargo.toml
         to: /srv
         exclude: ["[a"]
 "##,

@@ -115,12 +115,12 @@ images:
   web:
     source: {ami: {id: ami-0123456789abcdef0}}
     build:
-      - upload: /etc/hostname
+      - upload: Cargo.toml
 "##,
         r##"error[missing-key]: an item of `build` has no `to`
  --> bake.yml:7:9
   |
-7 |       - upload: /etc/hostname
+7 |       - upload: Cargo.toml
   |         ^^^^^^
   |
   = help: Add `to`: the path on the machine.

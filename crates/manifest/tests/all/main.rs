@@ -2,12 +2,14 @@
 #![allow(clippy::needless_raw_string_hashes)] // every text of the tables is written alike
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod access;
 mod add_a_step;
 mod bad_expressions;
 mod bad_family;
 mod bad_structure;
 mod bad_values;
 mod bad_yaml;
+mod bombs;
 mod digest_golden;
 mod docker;
 mod fixture;

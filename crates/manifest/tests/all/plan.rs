@@ -63,7 +63,7 @@ const HEAD: &str = "format: 1\nname: shop\nimages:\n  web:\n    source: {ami: {i
 fn a_plan_holds_what_the_manifest_says() {
     let manifest = good(
         &format!(
-            "{HEAD}    machine: {{type: [t3.small, t3a.small], disk: {{size: 20, type: gp3}}, lifetime: 3h, connect: private, ingress: [10.0.0.0/8]}}\n    build:\n      - name: Packages\n        run: apt-get install -y nginx\n        env: {{DEBIAN_FRONTEND: noninteractive, N: 1}}\n        timeout: 10m\n        retries: 2\n        on-failure: continue\n      - upload: /etc/hostname\n        to: /srv\n        mode: \"0644\"\n      - reboot: true\n      - wait: {{port: 80}}\n        interval: 2s\n    test:\n      - expect: {{http: {{status: 200, headers: {{Server: nginx}}}}}}\n      - expect: {{service: nginx}}\n      - expect: {{port: 80}}\n    publish: {{tags: {{team: web}}, description: \"v${{{{ version }}}} of ${{{{ source.name }}}}\"}}\n"
+            "{HEAD}    machine: {{type: [t3.small, t3a.small], disk: {{size: 20, type: gp3}}, lifetime: 3h, connect: private, ingress: [10.0.0.0/8]}}\n    build:\n      - name: Packages\n        run: apt-get install -y nginx\n        env: {{DEBIAN_FRONTEND: noninteractive, N: 1}}\n        timeout: 10m\n        retries: 2\n        on-failure: continue\n      - upload: Cargo.toml\n        to: /srv\n        mode: \"0644\"\n      - reboot: true\n      - wait: {{port: 80}}\n        interval: 2s\n    test:\n      - expect: {{http: {{status: 200, headers: {{Server: nginx}}}}}}\n      - expect: {{service: nginx}}\n      - expect: {{port: 80}}\n    publish: {{tags: {{team: web}}, description: \"v${{{{ version }}}} of ${{{{ source.name }}}}\"}}\n"
         ),
         &Options::default(),
     );
@@ -98,7 +98,8 @@ fn variables_come_from_the_nearest_place() {
         env: BTreeMap::from([
             ("AMI_BAKE_VAR_d".to_owned(), "process".to_owned()),
             ("AMI_BAKE_VAR_e".to_owned(), "process".to_owned()),
-        ]),
+        ])
+        .into(),
         sets: vec![("e".to_owned(), "set".to_owned()), ("n".to_owned(), "3".to_owned())],
         ..Options::default()
     };
@@ -123,7 +124,8 @@ fn a_variable_that_must_be_given_is_asked_for() {
 fn unknown_variables_are_refused_wherever_they_come_from() {
     let set = Options { sets: vec![("x".to_owned(), "1".to_owned())], ..Options::default() };
     assert!(load(HEAD, &set).err().unwrap().contains("--set sets the undeclared variable `x`"));
-    let env = Options { env: BTreeMap::from([("AMI_BAKE_VAR_x".to_owned(), "1".to_owned())]), ..Options::default() };
+    let env =
+        Options { env: BTreeMap::from([("AMI_BAKE_VAR_x".to_owned(), "1".to_owned())]).into(), ..Options::default() };
     assert!(load(HEAD, &env).err().unwrap().contains("AMI_BAKE_VAR_x"));
 }
 
@@ -183,7 +185,8 @@ fn what_depends_on_the_source_is_validated_when_it_is_found() {
 fn secrets_stay_references() {
     let manifest = HEAD.replace("images:", "secrets: [TOKEN]\nimages:")
         + "    build:\n      - run: curl -H \"$AUTH\" https://example.com\n        env: {AUTH: \"Bearer ${{ secrets.TOKEN }}!\"}\n";
-    let options = Options { env: BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]), ..Options::default() };
+    let options =
+        Options { env: BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]).into(), ..Options::default() };
     let plan = plan(&good(&manifest, &options), "web");
     let parts = vec![
         SecretPart::Text("Bearer ".to_owned()),
@@ -214,7 +217,7 @@ fn the_digest_covers_what_changes_the_image_and_nothing_else() {
             folder.path().display()
         )
     };
-    let options = Options::default();
+    let options = Options { allow_files: vec![folder.path().to_owned()], ..Options::default() };
     let first = digest(&upload("/srv"), &options);
     assert_eq!(first, digest(&upload("/srv"), &options));
     assert_ne!(first, digest(&upload("/opt"), &options));

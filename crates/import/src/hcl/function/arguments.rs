@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use indexmap::IndexMap;
+
 use crate::hcl::error::{EvalError, EvalResult};
 use crate::hcl::scope::Scope;
 use crate::hcl::value::{HclValue, Text};
@@ -17,6 +19,11 @@ pub(super) struct Arguments<'s, 'm, 'a> {
 impl Arguments<'_, '_, '_> {
     pub(super) fn invalid(&self, why: &str) -> EvalError {
         self.scope.invalid(self.span.clone(), format!("`{}`: {why}", self.name))
+    }
+
+    /// Takes the cost of `count` results of `bytes` each off the budget, before they are made.
+    pub(super) fn spend(&self, count: usize, bytes: usize) -> EvalResult<()> {
+        Ok(self.scope.module.budget.spend_each(count, bytes)?)
     }
 
     pub(super) fn get(&self, index: usize) -> EvalResult<&HclValue> {
@@ -45,7 +52,7 @@ impl Arguments<'_, '_, '_> {
         }
     }
 
-    pub(super) fn map(&self, index: usize) -> EvalResult<Vec<(String, HclValue)>> {
+    pub(super) fn map(&self, index: usize) -> EvalResult<IndexMap<String, HclValue>> {
         match self.get(index)? {
             HclValue::Map(entries) => Ok(entries.clone()),
             other => Err(self.invalid(&format!("expected a map, found {}", other.describe()))),

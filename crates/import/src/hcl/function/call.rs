@@ -7,13 +7,13 @@ use hcl_edit::expr::FuncCall;
 
 use super::arguments::Arguments;
 use super::{collection, date, digest, encode, file, network, number, string, table, time};
-use crate::credential;
 use crate::hcl::error::{EvalError, EvalResult};
 use crate::hcl::scope::Scope;
 use crate::hcl::value::{HclValue, Scalar, Unknown};
 use crate::hcl::variable::Type;
 use crate::template::parse::Argument;
 use crate::template::{Unsupported, call as action};
+use ami_bake_manifest::access::credential;
 
 /// The value of a call.
 pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<usize>>) -> EvalResult<HclValue> {
@@ -34,6 +34,7 @@ pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<us
             _ => return Err(scope.invalid(span, "only a list can be expanded with `...`")),
         }
     }
+    let origin = values.iter().find_map(|value| value.origin(&scope.module.private));
     let arguments = Arguments { scope, name: name.to_owned(), values, span: span.clone() };
     let known = [
         string::call,
@@ -50,7 +51,7 @@ pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<us
     ];
     for function in known {
         if let Some(result) = function(&arguments, name) {
-            return result;
+            return made(scope, result?, origin.as_deref());
         }
     }
     let help = "See Packer's documentation for the available functions.";
@@ -64,9 +65,20 @@ fn convert(scope: &Scope, call: &FuncCall, span: Option<Range<usize>>) -> EvalRe
         return Err(scope.invalid(span, "`convert` needs a value and a type"));
     };
     let value = scope.eval(value)?;
+    let origin = value.origin(&scope.module.private);
     let kind = Type::read(kind);
     // Scalars of a text stay as they are where they are not known: the field decides what they are used as.
-    kind.convert(value).map_err(|why| scope.invalid(span, format!("`convert`: {why}")))
+    let value = kind.convert(value).map_err(|why| scope.invalid(span, format!("`convert`: {why}")))?;
+    made(scope, value, origin.as_deref())
+}
+
+/// The result of a function. What is made of a value from a file or the environment, its origin, is one too.
+fn made(scope: &Scope, value: HclValue, origin: Option<&str>) -> EvalResult<HclValue> {
+    scope.module.spend(value.size())?;
+    if let Some(origin) = origin {
+        value.texts(&mut |text| scope.module.private.add(text, origin));
+    }
+    Ok(value)
 }
 
 /// `try` and `can`, whose arguments may fail.
@@ -77,8 +89,8 @@ fn lazy(scope: &Scope, call: &FuncCall, name: &str, span: Option<Range<usize>>) 
             Ok(_) if name == "can" => return Ok(HclValue::Bool(true)),
             Ok(value) => return Ok(value),
             // A value that is unknown during the import may exist during the bake.
-            Err(error @ EvalError::Unsupported(_)) => return Err(error),
             Err(error @ EvalError::Invalid(_)) => last = error,
+            Err(error) => return Err(error),
         }
         if name == "can" {
             return Ok(HclValue::Bool(false));
@@ -102,16 +114,20 @@ fn service(arguments: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
         Ok(scope.module.extra(&own, scope.file, path, secret))
     };
     Some(match name {
-        "env" => arguments.string(0).map(|variable| {
-            let known = scope.module.environment.get(&variable).cloned().unwrap_or_default();
+        "env" => arguments.string(0).and_then(|variable| {
             let secret = credential::named(&variable);
-            HclValue::unknown(Unknown {
+            if let Some(hidden) = scope.module.environment.hidden(&variable).filter(|_| !secret) {
+                return Err(EvalError::refused(scope.file, arguments.span.clone(), hidden.message, hidden.help));
+            }
+            let known = scope.module.environment.get(&variable).unwrap_or_default().to_owned();
+            scope.module.private.add(&known, &format!("env({variable:?})"));
+            Ok(HclValue::unknown(Unknown {
                 action: action("env", variable.as_str()),
                 known: (!secret).then_some(known),
                 scalar: Scalar::Text,
                 secret,
                 name: variable,
-            })
+            }))
         }),
         "vault" | "aws_secretsmanager" => extra(1, true),
         "aws_secretsmanager_raw" => extra(0, true),

@@ -1,9 +1,13 @@
 //! Functions of lists and maps.
 
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+
 use super::arguments::Arguments;
 use crate::hcl::error::EvalResult;
 use crate::hcl::operate::{same, whole};
-use crate::hcl::value::{HclValue, set, set_of};
+use crate::hcl::value::{HclValue, distinct, key, set_of};
 
 pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
     Some(match name {
@@ -29,13 +33,13 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
         "sort" => sort(all),
         "chunklist" => chunks(all),
         "keys" => all.map(0).map(|entries| {
-            let mut keys: Vec<String> = entries.into_iter().map(|(key, _)| key).collect();
+            let mut keys: Vec<String> = entries.into_keys().collect();
             keys.sort();
             HclValue::List(keys.into_iter().map(HclValue::text).collect())
         }),
         "values" => all.map(0).map(|mut entries| {
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
-            HclValue::List(entries.into_iter().map(|(_, value)| value).collect())
+            entries.sort_keys();
+            HclValue::List(entries.into_values().collect())
         }),
         "zipmap" => zipmap(all),
         "tolist" | "list" if name == "list" || matches!(all.values.first(), Some(HclValue::List(_))) => {
@@ -70,10 +74,10 @@ fn flat(items: Vec<HclValue>) -> Vec<HclValue> {
 }
 
 fn merge(all: &Arguments) -> EvalResult<HclValue> {
-    let mut out = Vec::new();
+    let mut out = IndexMap::new();
     for index in 0..all.values.len() {
         if all.values[index] != HclValue::Null {
-            all.map(index)?.into_iter().for_each(|(key, value)| set(&mut out, key, value));
+            out.extend(all.map(index)?);
         }
     }
     Ok(HclValue::Map(out))
@@ -141,21 +145,12 @@ fn contains(all: &Arguments) -> EvalResult<HclValue> {
     Ok(HclValue::Bool(items.iter().any(|item| same(item, &wanted))))
 }
 
-fn distinct(items: Vec<HclValue>) -> Vec<HclValue> {
-    let mut out: Vec<HclValue> = Vec::new();
-    for item in items {
-        if !out.iter().any(|known| same(known, &item)) {
-            out.push(item);
-        }
-    }
-    out
-}
-
 fn sets(all: &Arguments, within: bool) -> EvalResult<HclValue> {
     let mut rest = lists(all)?.into_iter();
     let mut first = distinct(rest.next().unwrap_or_default());
     for other in rest {
-        first.retain(|item| other.iter().any(|known| same(known, item)) == within);
+        let other: HashSet<String> = other.iter().map(key).collect();
+        first.retain(|item| other.contains(&key(item)) == within);
     }
     Ok(HclValue::List(set_of(first)))
 }
@@ -184,9 +179,9 @@ fn chunks(all: &Arguments) -> EvalResult<HclValue> {
 }
 
 fn zipmap(all: &Arguments) -> EvalResult<HclValue> {
-    let mut out = Vec::new();
+    let mut out = IndexMap::new();
     for (key, value) in all.list(0)?.iter().zip(all.list(1)?) {
-        set(&mut out, all.scope.string(key, all.span.clone())?, value);
+        out.insert(all.scope.string(key, all.span.clone())?, value);
     }
     Ok(HclValue::Map(out))
 }

@@ -1,5 +1,6 @@
 //! Functions that take a date apart (Packer, hcl2template/function).
 
+use indexmap::IndexMap;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
@@ -38,7 +39,7 @@ fn rfc3339(all: &Arguments) -> EvalResult<HclValue> {
     let (Some(time), Some(offset)) = (parsed, offset) else { return Err(all.invalid("not a time in RFC 3339")) };
     let mut parts = parts(&time.to_zoned(TimeZone::fixed(offset)));
     #[expect(clippy::cast_precision_loss, reason = "seconds of the next millions of years are exact")]
-    parts.push(("unix".to_owned(), HclValue::Number(time.as_second() as f64)));
+    parts.insert("unix".to_owned(), HclValue::Number(time.as_second() as f64));
     Ok(HclValue::Map(parts))
 }
 
@@ -49,11 +50,11 @@ fn unix(all: &Arguments) -> EvalResult<HclValue> {
     let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
     let time = time.ok_or_else(|| all.invalid("not a whole number of seconds since 1970"))?;
     let mut parts = parts(&time.to_zoned(TimeZone::UTC));
-    parts.push(("rfc3339".to_owned(), HclValue::text(time.to_string())));
+    parts.insert("rfc3339".to_owned(), HclValue::text(time.to_string()));
     Ok(HclValue::Map(parts))
 }
 
-fn parts(time: &Zoned) -> Vec<(String, HclValue)> {
+fn parts(time: &Zoned) -> IndexMap<String, HclValue> {
     let week = time.date().iso_week_date();
     let number = |value: i16| HclValue::Number(f64::from(value));
     [
@@ -71,5 +72,5 @@ fn parts(time: &Zoned) -> Vec<(String, HclValue)> {
         ("iso_week", number(i16::from(week.week()))),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
+    .into()
 }

@@ -56,13 +56,17 @@ fn uuid(all: &Arguments) -> EvalResult<HclValue> {
 
 /// The default of Go's `bcrypt`.
 const COST: usize = 10;
+/// The highest cost that takes less than a second.
+const HIGHEST: usize = 13;
+/// What a round of `bcrypt` costs, in bytes of results.
+const ROUND: usize = 2 << 10;
 
 /// A bcrypt hash with a random salt, so that it is another one in every import.
 fn bcrypt(all: &Arguments) -> EvalResult<HclValue> {
     let password = all.string(0)?;
     let cost = if all.values.len() > 1 { whole(all.number(1)?).unwrap_or_default() } else { COST };
-    if !(4..=14).contains(&cost) {
-        return Err(all.invalid("the cost must be 4 to 14"));
+    if !(4..=HIGHEST).contains(&cost) {
+        return Err(all.invalid(&format!("the cost must be 4 to {HIGHEST}")));
     }
     if password.len() > 72 {
         return Err(all.invalid("the password is longer than 72 bytes"));
@@ -75,7 +79,7 @@ fn bcrypt(all: &Arguments) -> EvalResult<HclValue> {
         salt.copy_from_slice(&digest[..16]);
         salt
     };
-    all.scope.module.spend(1 << (cost + 6))?;
+    all.spend(1 << cost, ROUND)?;
     Ok(HclValue::text(hashed(&password, cost, &salt)))
 }
 
@@ -112,8 +116,12 @@ fn alphabet(bytes: &[u8]) -> String {
     standard.chars().filter_map(|c| place(c).map(|at| char::from(LETTERS[at]))).collect()
 }
 
+/// What compressing a byte costs, in bytes of results.
+const COMPRESSING: usize = 16;
+
 fn gzip(all: &Arguments) -> EvalResult<HclValue> {
     let text = all.string(0)?;
+    all.spend(text.len(), COMPRESSING)?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let bytes = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
     bytes.map(|bytes| HclValue::text(STANDARD.encode(bytes))).map_err(|_| all.invalid("it can't be compressed"))

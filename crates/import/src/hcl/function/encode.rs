@@ -57,7 +57,8 @@ fn decode(all: &Arguments, parse: Parse, format: &str) -> EvalResult<HclValue> {
     let mut findings = Vec::new();
     let tree = parse(file, &text, &mut findings);
     match (findings.first(), tree) {
-        (Some(finding), _) => Err(all.invalid(&format!("invalid {format}: {}", finding.message))),
+        // The text may be a file's: its words are not shown.
+        (Some(_), _) => Err(all.invalid(&format!("the text is not valid {format}"))),
         (None, Some(tree)) => Ok(HclValue::of_tree(&tree)),
         (None, None) => Ok(HclValue::Null),
     }
@@ -106,7 +107,7 @@ fn encode(all: &Arguments, value: &HclValue, out: &mut Text) -> EvalResult<()> {
         }
         HclValue::Map(entries) => {
             let mut entries: Vec<_> = entries.iter().collect();
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            entries.sort_by(|a, b| a.0.cmp(b.0));
             out.extend(Text::plain("{"));
             for (at, (key, inner)) in entries.into_iter().enumerate() {
                 let comma = if at > 0 { "," } else { "" };
@@ -133,9 +134,9 @@ pub(super) fn json(value: &HclValue) -> String {
         HclValue::List(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(",")),
         HclValue::Map(entries) => {
             let mut entries: Vec<_> = entries.iter().collect();
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            entries.sort_by(|a, b| a.0.cmp(b.0));
             let one =
-                |(key, value): &(String, HclValue)| format!("{}:{}", json(&HclValue::text(key.as_str())), json(value));
+                |(key, value): (&String, &HclValue)| format!("{}:{}", json(&HclValue::text(key.as_str())), json(value));
             format!("{{{}}}", entries.into_iter().map(one).collect::<Vec<_>>().join(","))
         }
     }
@@ -162,8 +163,8 @@ fn yaml(value: &HclValue, depth: usize) -> String {
             .join("\n"),
         HclValue::Map(entries) if !entries.is_empty() => {
             let mut entries: Vec<_> = entries.iter().collect();
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
-            let one = |(key, value): &(String, HclValue)| {
+            entries.sort_by(|a, b| a.0.cmp(b.0));
+            let one = |(key, value): (&String, &HclValue)| {
                 format!("{space}{}:{}", json(&HclValue::text(key.as_str())), below(value))
             };
             entries.into_iter().map(one).collect::<Vec<_>>().join("\n")

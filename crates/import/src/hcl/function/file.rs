@@ -1,11 +1,14 @@
 //! Functions of paths and files.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use ami_bake_manifest::access::FileError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use globset::GlobBuilder;
 use hcl_edit::parser::parse_template;
+use indexmap::IndexMap;
 use sha2::{Digest, Sha256, Sha512};
 
 use super::arguments::Arguments;
@@ -19,6 +22,8 @@ use crate::template::Unsupported;
 
 /// A larger file does not belong in a manifest.
 const SIZE: u64 = 1 << 20;
+/// A longer pattern was not written by hand, in bytes.
+const PATTERN: usize = 1000;
 /// The most files that a pattern may find.
 const FILES: usize = 10_000;
 
@@ -42,10 +47,10 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
             None => Ok(HclValue::text(path)),
         }),
         "file" => read(all).and_then(|bytes| text(all, bytes).map(HclValue::text)),
-        "filebase64" => read(all).map(|bytes| HclValue::text(STANDARD.encode(bytes))),
-        "filesha256" => read(all).map(|bytes| HclValue::text(encode::hex(&Sha256::digest(bytes)))),
-        "filesha512" => read(all).map(|bytes| HclValue::text(encode::hex(&Sha512::digest(bytes)))),
-        "fileexists" => all.string(0).map(|path| HclValue::Bool(all.scope.module.paths.find(&path).full.is_file())),
+        "filebase64" => read(all).map(|bytes| made(all, STANDARD.encode(bytes))),
+        "filesha256" => read(all).map(|bytes| made(all, encode::hex(&Sha256::digest(bytes)))),
+        "filesha512" => read(all).map(|bytes| made(all, encode::hex(&Sha512::digest(bytes)))),
+        "fileexists" => found(all).map(|(_, full)| HclValue::Bool(full.is_file())),
         "templatefile" => templatefile(all),
         "fileset" => fileset(all),
         "templatedir" => Err(EvalError::unsupported("the function `templatedir` is not supported")),
@@ -53,16 +58,38 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
     })
 }
 
-fn read(all: &Arguments) -> EvalResult<Vec<u8>> {
+/// The file that the first argument names, as it was written and as an absolute path.
+fn found(all: &Arguments) -> EvalResult<(String, PathBuf)> {
     let path = all.string(0)?;
     let found = all.scope.module.paths.find(&path);
-    let meta = std::fs::metadata(&found.full).map_err(|_| missing(&path))?;
-    if !meta.is_file() || meta.len() > SIZE {
-        return Err(EvalError::unsupported(format!("{path} is not a file, or is larger than 1 MiB")));
+    match found.forbidden {
+        Some((why, help)) => {
+            Err(EvalError::refused(all.scope.file, all.span.clone(), format!("`{}`: {why}", all.name), help))
+        }
+        None => Ok((path, found.full)),
     }
-    let bytes = std::fs::read(&found.full).map_err(|_| missing(&path))?;
+}
+
+fn read(all: &Arguments) -> EvalResult<Vec<u8>> {
+    let (path, full) = found(all)?;
+    let bytes = all.scope.module.paths.access.read(&full, SIZE).map_err(|error| match error {
+        FileError::NotAFile | FileError::TooLarge(_) => {
+            EvalError::unsupported(format!("{path} is not a file, or is larger than 1 MiB"))
+        }
+        _ => missing(&path),
+    })?;
     all.scope.module.spend(bytes.len())?;
+    if let Ok(text) = std::str::from_utf8(&bytes) {
+        all.scope.module.private.add(text, &format!("{}({path:?})", all.name));
+    }
     Ok(bytes)
+}
+
+/// A value that was made of a file.
+fn made(all: &Arguments, value: String) -> HclValue {
+    let path = all.string(0).unwrap_or_default();
+    all.scope.module.private.add(&value, &format!("{}({path:?})", all.name));
+    HclValue::text(value)
 }
 
 fn missing(path: &str) -> EvalError {
@@ -79,25 +106,39 @@ fn templatefile(all: &Arguments) -> EvalResult<HclValue> {
     let text = text(all, read(all)?)?;
     let names = match all.values.get(1) {
         Some(_) => all.map(1)?,
-        None => Vec::new(),
+        None => IndexMap::new(),
     };
     let parsed = parse_template(&text).map_err(|error| {
-        all.invalid(&format!("{} is not a valid template: {}", all.string(0).unwrap_or_default(), error.message()))
+        let at = error.location();
+        all.invalid(&format!(
+            "{} is not a valid template: line {}, column {}",
+            all.string(0).unwrap_or_default(),
+            at.line(),
+            at.column()
+        ))
     })?;
     // A template file only has the names that it is given; its errors are shown at the call.
     let mut inner = Scope::new(all.scope.module, all.scope.file);
-    inner.own = names;
+    inner.own = names.into_iter().map(|(name, value)| (name, Rc::new(value))).collect();
     let value = template::value(&inner, &parsed.iter().collect::<Vec<_>>()).map_err(|error| match error {
         EvalError::Invalid(error) => all.invalid(&error.message),
-        unsupported @ EvalError::Unsupported(_) => unsupported,
+        EvalError::Refused(error) => {
+            EvalError::refused(all.scope.file, all.span.clone(), error.message.clone(), error.help.clone())
+        }
+        other => other,
     })?;
     all.scope.note(inner.take_notes());
+    let origin = format!("{}({:?})", all.name, all.string(0).unwrap_or_default());
+    value.texts(&mut |text| all.scope.module.private.add(text, &origin));
     Ok(value)
 }
 
 fn fileset(all: &Arguments) -> EvalResult<HclValue> {
-    let (folder, pattern) = (all.string(0)?, all.string(1)?);
-    let base = all.scope.module.paths.find(&folder).full;
+    let pattern = all.string(1)?;
+    let (_, base) = found(all)?;
+    if pattern.len() > PATTERN {
+        return Err(all.invalid("the pattern is longer than 1000 bytes"));
+    }
     let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
     let glob = glob.map_err(|_| all.invalid("not a valid pattern"))?.compile_matcher();
     let mut found = Vec::new();

@@ -1,12 +1,13 @@
 //! Text functions.
 
-use regex::{NoExpand, Regex};
+use ami_bake_manifest::budget::STEP;
+use regex::{NoExpand, Regex, RegexBuilder};
 
 use super::arguments::Arguments;
 use crate::hcl::error::EvalResult;
 use crate::hcl::operate::whole;
 use crate::hcl::text::{self, Reach};
-use crate::hcl::value::{HclValue, Text};
+use crate::hcl::value::{HclValue, Text, TextPart};
 use crate::template::clean;
 use crate::template::parse::Argument;
 
@@ -76,6 +77,8 @@ fn trim(all: &Arguments, name: &str) -> EvalResult<HclValue> {
 fn replace(all: &Arguments) -> EvalResult<HclValue> {
     let (from, to) = (all.string(1)?, all.string(2)?);
     let function = |text: &str| text.replace(&from, &to);
+    let found: usize = all.text(0)?.0.iter().map(|part| matches(part, &from)).sum();
+    all.spend(found, to.len())?;
     let command = [Argument::Name("replace_all".to_owned()), Argument::Text(from.clone()), Argument::Text(to.clone())];
     // A match of several characters may start in one part of the text and end in the next; expressions have one line.
     let simple = from.chars().count() == 1 && !from.contains('\n') && !to.contains('\n');
@@ -83,12 +86,50 @@ fn replace(all: &Arguments) -> EvalResult<HclValue> {
     mapped(all, 0, &function, reach)
 }
 
-fn pattern(all: &Arguments, index: usize) -> EvalResult<Regex> {
-    Regex::new(&all.string(index)?).map_err(|_| all.invalid("not a valid regular expression"))
+/// How often a text is found in a part.
+fn matches(part: &TextPart, from: &str) -> usize {
+    match part {
+        TextPart::Plain(text) => text.matches(from).count(),
+        TextPart::Unknown(unknown) => unknown.known.as_deref().unwrap_or_default().matches(from).count(),
+        _ => 0,
+    }
+}
+
+/// A longer pattern was not written by hand, in bytes.
+const PATTERN: usize = 4096;
+/// The largest compiled pattern, in bytes.
+const COMPILED: usize = 512 << 10;
+/// What compiling a pattern costs.
+const COMPILING: usize = 128 << 10;
+
+/// The pattern of an argument, for a search in `text`.
+fn pattern(all: &Arguments, index: usize, text: usize) -> EvalResult<Regex> {
+    let pattern = all.string(index)?;
+    if pattern.len() > PATTERN {
+        return Err(all.invalid("the regular expression is longer than 4096 bytes"));
+    }
+    // The time of a search grows with both (regex: "Untrusted input").
+    all.spend(text, 1 + pattern.len() / 16)?;
+    let mut known = all.scope.module.patterns.borrow_mut();
+    if let Some(known) = known.get(&pattern) {
+        return Ok(known.clone());
+    }
+    all.spend(1, COMPILING)?;
+    let compiled = RegexBuilder::new(&pattern).size_limit(COMPILED).dfa_size_limit(COMPILED).nest_limit(50).build();
+    let compiled = compiled.map_err(|_| all.invalid("not a valid regular expression"))?;
+    known.insert(pattern, compiled.clone());
+    Ok(compiled)
 }
 
 fn regex_replace(all: &Arguments) -> EvalResult<HclValue> {
-    let (pattern, to) = (pattern(all, 1)?, all.string(2)?);
+    let size = all.text(0)?.size();
+    let (pattern, to) = (pattern(all, 1, size)?, all.string(2)?);
+    // Each match becomes `to`, with what its groups matched.
+    let known = all.text(0)?.settle(&mut Vec::new()).unwrap_or_default();
+    let found = pattern.find_iter(&known).map(|found| found.len().max(1));
+    let (found, matched) = found.fold((0usize, 0usize), |(count, sum), length| (count + 1, sum + length));
+    all.spend(found, to.len())?;
+    all.spend(matched, to.matches('$').count())?;
     let function = |text: &str| {
         if to.contains('$') {
             pattern.replace_all(text, to.as_str()).into_owned()
@@ -114,13 +155,16 @@ fn found(pattern: &Regex, captures: &regex::Captures) -> HclValue {
 }
 
 fn regex(all: &Arguments) -> EvalResult<HclValue> {
-    let (pattern, text) = (pattern(all, 0)?, all.string(1)?);
+    let text = all.string(1)?;
+    let pattern = pattern(all, 0, text.len())?;
     let captures = pattern.captures(&text).ok_or_else(|| all.invalid("the pattern does not match"))?;
     Ok(found(&pattern, &captures))
 }
 
 fn regexall(all: &Arguments) -> EvalResult<HclValue> {
-    let (pattern, text) = (pattern(all, 0)?, all.string(1)?);
+    let text = all.string(1)?;
+    let pattern = pattern(all, 0, text.len())?;
+    all.spend(text.len() + 1, STEP)?;
     Ok(HclValue::List(pattern.captures_iter(&text).map(|captures| found(&pattern, &captures)).collect()))
 }
 
@@ -143,6 +187,7 @@ fn substr(all: &Arguments) -> EvalResult<HclValue> {
 fn indent(all: &Arguments) -> EvalResult<HclValue> {
     let count = whole(all.number(0)?).filter(|count| *count <= 1000);
     let space = " ".repeat(count.ok_or_else(|| all.invalid("not a valid number of spaces"))?);
+    all.spend(all.text(1)?.0.iter().map(|part| matches(part, "\n")).sum(), space.len())?;
     mapped(all, 1, &|text| text.replace('\n', &format!("\n{space}")), Reach::Whole)
 }
 
@@ -152,6 +197,7 @@ fn split(all: &Arguments) -> EvalResult<HclValue> {
         Some(literal) => literal,
         None => all.string(1)?,
     };
+    all.spend(if separator.is_empty() { literal.len() } else { literal.matches(&separator).count() }, STEP)?;
     if separator.is_empty() {
         return Ok(HclValue::List(literal.chars().map(|c| HclValue::text(c.to_string())).collect()));
     }
@@ -165,6 +211,7 @@ fn join(all: &Arguments) -> EvalResult<HclValue> {
     for index in 1..all.values.len() {
         for item in all.list(index)? {
             let text = item.to_text().ok_or_else(|| all.invalid("only strings can be joined"))?;
+            all.spend(1, separator.size() + text.size())?;
             if !first {
                 out.extend(separator.clone());
             }
@@ -182,6 +229,7 @@ fn format(all: &Arguments) -> EvalResult<HclValue> {
 
 fn formatted(all: &Arguments, values: &[HclValue]) -> EvalResult<Text> {
     let pattern = all.string(0)?;
+    all.spend(1, STEP + pattern.len() + values.iter().map(HclValue::size).sum::<usize>())?;
     let mut out = Text::default();
     let mut next = 0;
     let mut rest = pattern.as_str();

@@ -1,8 +1,11 @@
 //! Tables: `csvdecode` (RFC 4180).
 
+use ami_bake_manifest::budget::STEP;
+use indexmap::IndexMap;
+
 use super::arguments::Arguments;
 use crate::hcl::error::EvalResult;
-use crate::hcl::value::{HclValue, set};
+use crate::hcl::value::HclValue;
 
 pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
     (name == "csvdecode").then(|| csvdecode(all))
@@ -15,14 +18,16 @@ fn csvdecode(all: &Arguments) -> EvalResult<HclValue> {
     let mut rows = rows.into_iter();
     let names = rows.next().ok_or_else(|| all.invalid("the first line must name the columns"))?;
     let mut maps = Vec::new();
+    let heading: usize = names.iter().map(String::len).sum();
     for row in rows {
-        all.scope.module.spend(16 * (row.len() + 1))?;
+        // Each row has the names, however short it is.
+        all.spend(1, heading + STEP * (row.len() + 1))?;
         if row.len() != names.len() {
             return Err(all.invalid("a row has another number of fields than the first line"));
         }
-        let mut map = Vec::new();
+        let mut map = IndexMap::new();
         for (name, field) in names.iter().zip(row) {
-            set(&mut map, name.clone(), HclValue::text(field));
+            map.insert(name.clone(), HclValue::text(field));
         }
         maps.push(HclValue::Map(map));
     }

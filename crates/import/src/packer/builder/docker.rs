@@ -169,7 +169,7 @@ fn pairs(text: &str, reader: &Reader, changes: &mut Map, key: &str) -> bool {
         found.push((name.to_owned(), unquote(value)));
     }
     // Labels and variables are readable by everyone who has the image.
-    if found.iter().any(|(name, value)| crate::credential::named(name) && !value.is_empty()) {
+    if found.iter().any(|(name, value)| ami_bake_manifest::access::credential::named(name) && !value.is_empty()) {
         reader.drop(
             "it contains a credential, which is never copied",
             "Leave it out: everyone who has the image could read it.",

@@ -1,5 +1,7 @@
 //! The machine that an image is baked on.
 
+use ami_bake_manifest::access::FileError;
+
 use super::tags::tags_of;
 use crate::context::Context;
 use crate::input::{Reader, ValueKind};
@@ -121,15 +123,25 @@ fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
         return;
     };
     let found = context.paths.find(&known);
-    match std::fs::read_to_string(&found.full) {
-        Ok(text) if text.len() <= USER_DATA && !crate::credential::holds(&text) && !text.contains("${{") => {
+    let text = context.paths.access.read(&found.full, USER_DATA as u64);
+    let unfit = || {
+        file.drop(
+            "its content can't be copied into a manifest: it is too large or contains a credential or `${{`",
+            "Write a smaller version into `machine.user-data`.",
+        );
+    };
+    match text.map(String::from_utf8) {
+        Ok(Ok(text))
+            if text.len() <= USER_DATA
+                && !ami_bake_manifest::access::credential::holds(&text)
+                && !text.contains("${{") =>
+        {
+            file.log().private.add(&text, &found.text);
             machine.set_from("user-data", text, &file);
             file.changed(format!("the content of {} was copied into the manifest", found.text), "");
         }
-        Ok(_) => file.drop(
-            "its content can't be copied into a manifest: it is too large or contains a credential or `${{`",
-            "Write a smaller version into `machine.user-data`.",
-        ),
+        Ok(_) | Err(FileError::TooLarge(_)) => unfit(),
+        Err(FileError::Forbidden { message, help }) => file.drop(message, help),
         Err(_) => {
             file.log().missing(&found.text);
             file.drop(

@@ -1,10 +1,10 @@
 //! docker-tag and docker-push.
 
 use crate::context::Context;
-use crate::credential;
 use crate::input::{FindingKind, InputValue, Location, Log, Reader};
 use crate::packer::build::{Build, ImageDraft};
 use crate::yaml::{Map, Value};
+use ami_bake_manifest::access::credential;
 
 /// The repository that post-processors tag and push.
 #[derive(Debug, Default)]

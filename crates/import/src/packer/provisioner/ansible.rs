@@ -51,7 +51,7 @@ pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &
             from.changed("the machine is called like its image in the inventory; the alias became a group", "");
             return vec![alias.clone()];
         }
-        let hosts = found.map(|found| playbook::hosts(&found.full)).unwrap_or_default();
+        let hosts = found.map(|found| playbook::hosts(&context.paths.access, &found.full)).unwrap_or_default();
         if let (Some(hosts), Some(from)) = (
             hosts.iter().find(|hosts| matches!(hosts.as_str(), "localhost" | "127.0.0.1")),
             fields.get("playbook_file").or_else(|| fields.get("playbook_files")),
@@ -62,7 +62,7 @@ pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &
             );
         }
         // Packer's name for the machine in the inventory.
-        let named = found.is_some_and(|found| playbook::hosts(&found.full).iter().any(|hosts| hosts == "default"));
+        let named = hosts.iter().any(|hosts| hosts == "default");
         if named { vec!["default".into()] } else { Vec::new() }
     })
 }
@@ -156,8 +156,9 @@ fn step(
         // Packer passes these to every playbook.
         let own =
             [("packer_build_name", build.own_name().manifest()), ("packer_builder_type", build.kind().to_owned())];
-        let read =
-            found.as_ref().map(|found| playbook::reads(&found.full, &["packer_build_name", "packer_builder_type"]));
+        let read = found.as_ref().filter(|found| found.exists).map(|found| {
+            playbook::reads(&context.paths.access, &found.full, &["packer_build_name", "packer_builder_type"])
+        });
         for (name, value) in own {
             if vars.get(name).is_none() && read.as_ref().is_some_and(|read| read.contains(&name)) {
                 vars.set(name, value);
@@ -212,7 +213,7 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
             let Some(value) = value else { continue };
             place(value, next);
             if !pair(value, next, vars) {
-                if value.is_secret() || crate::credential::given(&value.manifest()) {
+                if value.is_secret() || ami_bake_manifest::access::credential::given(&value.manifest()) {
                     next.drop("secrets are not allowed in arguments", "Add it to `vars` of the step.");
                     continue;
                 }
@@ -227,7 +228,7 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
         {
             continue;
         }
-        if words.is_secret() || crate::credential::given(&words.manifest()) {
+        if words.is_secret() || ami_bake_manifest::access::credential::given(&words.manifest()) {
             item.drop("secrets are not allowed in arguments", "Add it to `vars` of the step.");
             continue;
         }
@@ -265,8 +266,9 @@ fn pair(words: &Words, from: &Reader, vars: &mut Map) -> bool {
     }
     let mut value = Words::text(start);
     value.extend(Words(words.0[1..].to_vec()));
-    if value.literal().is_some_and(|literal| crate::credential::named(name) && !literal.is_empty()) {
-        let secret = crate::credential::variable(name);
+    if value.literal().is_some_and(|literal| ami_bake_manifest::access::credential::named(name) && !literal.is_empty())
+    {
+        let secret = ami_bake_manifest::access::credential::variable(name);
         from.drop(
             "the value of a credential is never copied",
             format!("Set the environment variable {secret} for the bake; it is listed in `secrets`."),

@@ -89,7 +89,7 @@ fn attribute(key: &str, value: &Reader, context: &Context) -> Option<Value> {
             let words = context.words(value)?;
             let literal =
                 words.literal().is_some_and(|literal| !literal.is_empty() && !matches!(literal, "yes" | "no"));
-            if words.is_secret() || (literal && crate::credential::named(key)) {
+            if words.is_secret() || (literal && ami_bake_manifest::access::credential::named(key)) {
                 value.drop(
                     "credentials are not allowed in attributes",
                     "Pass it in the `env` of the step and read `ENV['NAME']` in a recipe.",

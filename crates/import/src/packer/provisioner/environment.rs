@@ -2,10 +2,10 @@
 
 use super::fields::Fields;
 use crate::context::Context;
-use crate::credential;
 use crate::input::Reader;
 use crate::template::Template;
 use crate::yaml::Map;
+use ami_bake_manifest::access::credential;
 
 /// `environment_vars`, `ansible_env_vars` and `env`.
 pub(super) fn environment(fields: &Fields, context: &Context) -> Map {

@@ -4,9 +4,9 @@ use super::home::home;
 use super::shell_line::{
     PATH, UNKNOWN, VARS, VARS_FILE, asks, commands, is_name, is_user, plain, shown, speaks, tokens,
 };
-use crate::credential;
 use crate::template::Template;
 use crate::template::parse::{Argument, Segment, parse};
+use ami_bake_manifest::access::credential;
 
 /// How a script runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     let mut steps: Vec<Map> = content(fields, &to, &destination, build, context, image).into_iter().collect();
     for source in sources {
         let Some((mut from, found)) = context.local(&source) else { continue };
-        if found.as_ref().is_some_and(|found| has_links(&found.full, LINKS)) {
+        if found.as_ref().is_some_and(|found| found.exists && has_links(&found.full, LINKS)) {
             source.changed(
                 "it contains symbolic links: they are uploaded as links, while Packer uploads what they point to",
                 "Replace the links with copies if the image needs the files.",
@@ -181,7 +181,7 @@ const EXISTING: [&str; 16] = [
 /// destination does not exist.
 fn becomes(found: &FoundPath, to: &Words, build: &Build, image: &ImageDraft) -> bool {
     let sftp = build.reader.value.get("ssh_file_transfer_method").and_then(InputValue::literal) == Some("sftp");
-    if sftp || !found.full.is_dir() || found.text.ends_with('/') {
+    if sftp || !found.exists || !found.full.is_dir() || found.text.ends_with('/') {
         return false;
     }
     let Some(known) = to.known() else { return false };

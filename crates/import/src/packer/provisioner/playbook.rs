@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ami_bake_manifest::access::FileAccess;
 use ami_bake_manifest::diagnostic::Sources;
 use ami_bake_manifest::tree::{self, Node};
 
@@ -11,11 +12,11 @@ const DEPTH: usize = 5;
 const ENDINGS: [&str; 5] = ["yml", "yaml", "j2", "json", "cfg"];
 
 /// Which of the words occur in a playbook or in the files beside it.
-pub(super) fn reads<'w>(playbook: &Path, words: &[&'w str]) -> Vec<&'w str> {
+pub(super) fn reads<'w>(access: &FileAccess, playbook: &Path, words: &[&'w str]) -> Vec<&'w str> {
     let mut found = Vec::new();
     let mut left = FILES;
     let mut look = |path: &Path| {
-        let Ok(text) = std::fs::read_to_string(path) else { return };
+        let Some(text) = text(access, path) else { return };
         found.extend(words.iter().filter(|word| text.contains(**word)));
     };
     look(playbook);
@@ -42,9 +43,16 @@ fn walk(folder: &Path, depth: usize, left: &mut usize, look: &mut dyn FnMut(&Pat
     }
 }
 
+/// A larger file is not a playbook, in bytes.
+const SIZE: u64 = 1 << 20;
+
+fn text(access: &FileAccess, path: &Path) -> Option<String> {
+    String::from_utf8(access.read(path, SIZE).ok()?).ok()
+}
+
 /// The values of `hosts` in a playbook's plays.
-pub(super) fn hosts(playbook: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(playbook).unwrap_or_default();
+pub(super) fn hosts(access: &FileAccess, playbook: &Path) -> Vec<String> {
+    let text = text(access, playbook).unwrap_or_default();
     let file = Sources::default().add("", text.as_str());
     // Errors in a playbook are Ansible's to report, and it may have tags of its own.
     let plays = tree::parse_with_tags(file, &text, &mut Vec::new());

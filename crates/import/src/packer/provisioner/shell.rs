@@ -12,7 +12,6 @@ use crate::packer::build::{Build, ImageDraft, Platform};
 use crate::template::parse::Segment;
 use crate::template::{Template, evaluate_segments};
 use crate::yaml::{Map, Value};
-
 pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
     let mut env = environment(fields, context);
     let Some(execution) = execution(fields, context, image) else {

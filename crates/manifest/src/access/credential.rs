@@ -1,7 +1,7 @@
-//! What counts as a credential: its value is never copied.
+//! What counts as a credential: its value is never copied, shown or given to a manifest.
 
 /// Whether a name suggests that its value is a credential.
-pub(crate) fn named(name: &str) -> bool {
+pub fn named(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['-', '.', ' '], "_");
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
     // Names of something that only refers to a credential.
@@ -18,8 +18,21 @@ pub(crate) fn named(name: &str) -> bool {
         || ["access_key", "api_key", "private_key", "secret_key", "auth_key"].iter().any(|pair| name.contains(pair))
 }
 
+/// Whether a variable of the environment is what ami-bake, the runner or an SDK signs in with. The names are those of the AWS SDKs
+/// (AWS SDKs and Tools Reference Guide, environment variables), of GitHub's command line, and of the Actions runner, which also
+/// passes every input of an action as `INPUT_NAME`.
+pub fn signs_in(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    let named = ["GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_PAT"];
+    named.contains(&name.as_str())
+        || ["ACTIONS_", "INPUT_", "STATE_"].iter().any(|prefix| name.starts_with(prefix))
+        || (name.starts_with("RUNNER_") && name.ends_with("TOKEN"))
+        || (name.starts_with("AWS_") && has(&["KEY", "SECRET", "TOKEN", "CREDENTIAL", "AUTHORIZATION"]))
+}
+
 /// Whether a text contains a credential that is known by its form: an access key of AWS, a private key.
-pub(crate) fn holds(text: &str) -> bool {
+pub fn holds(text: &str) -> bool {
     let key = |prefix: &str| {
         text.match_indices(prefix).any(|(at, _)| {
             let tail = &text.as_bytes()[at + prefix.len()..];
@@ -30,7 +43,7 @@ pub(crate) fn holds(text: &str) -> bool {
 }
 
 /// Whether a text assigns a value to the name of a credential: `db_password=x`, `--token=x`, `{"secret": "x"}`.
-pub(crate) fn given(text: &str) -> bool {
+pub fn given(text: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ';');
     let quotes = ['"', '\'', '-'];
     // Joins `"secret": "x"` to one word.
@@ -47,7 +60,7 @@ pub(crate) fn given(text: &str) -> bool {
 }
 
 /// The name of the environment variable for a credential.
-pub(crate) fn variable(name: &str) -> String {
+pub fn variable(name: &str) -> String {
     let name: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
     if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() { format!("_{name}") } else { name }
@@ -80,6 +93,27 @@ mod tests {
             "token_ttl",
         ] {
             assert!(!named(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_runner_and_the_sdks_sign_in_with_is_known() {
+        for name in [
+            "AWS_ACCESS_KEY_ID",
+            "aws_secret_access_key",
+            "AWS_SESSION_TOKEN",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "ACTIONS_RUNTIME_TOKEN",
+            "ACTIONS_ID_TOKEN_REQUEST_URL",
+            "INPUT_TOKEN",
+            "GITHUB_TOKEN",
+        ] {
+            assert!(signs_in(name), "{name}");
+        }
+        for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCOUNT_ID", "GITHUB_SHA", "NPM_TOKEN"] {
+            assert!(!signs_in(name), "{name}");
         }
     }
 

@@ -1,0 +1,239 @@
+//! The local files that a manifest or a template may name: those of the repository around it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+/// Git's own folder. A checkout may keep the token of the workflow in it (actions/checkout, `persist-credentials`).
+const GIT: &str = ".git";
+
+/// The folders that may be read: the Git work tree around a file, or without one the folder of the file, and what `--allow-files`
+/// adds. Links are followed first: what counts is where a file really is.
+#[derive(Debug, Clone, Default)]
+pub struct FileAccess {
+    /// Real paths.
+    folders: Vec<PathBuf>,
+}
+
+/// Why a local file was not read.
+#[derive(Debug)]
+pub enum FileError {
+    /// It is not in a folder that may be read, or it is Git's own.
+    Forbidden {
+        /// What is wrong: a sentence fragment.
+        message: String,
+        /// What to do: a whole sentence.
+        help: String,
+    },
+    /// There is no such file.
+    Missing,
+    /// It is a folder, a device or a pipe.
+    NotAFile,
+    /// It is larger than it may be; the limit in bytes.
+    TooLarge(u64),
+    /// The system can't read it.
+    Unreadable(std::io::Error),
+}
+
+impl std::fmt::Display for FileError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Forbidden { message, .. } => formatter.write_str(message),
+            Self::Missing => formatter.write_str("no such file"),
+            Self::NotAFile => formatter.write_str("not a regular file"),
+            Self::TooLarge(limit) => write!(formatter, "larger than {limit} bytes"),
+            Self::Unreadable(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl FileAccess {
+    /// What a file in `folder` may name; `allowed` are further folders or files. Folders that don't exist allow nothing.
+    pub fn around(folder: &Path, allowed: &[PathBuf]) -> Self {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let own = real(folder).map(|real| work_tree(&real).unwrap_or(real));
+        let more = allowed.iter().filter_map(|path| std::fs::canonicalize(path).ok());
+        Self { folders: own.into_iter().chain(more).collect() }
+    }
+
+    /// Where a path really is, when it may be read; what does not exist yet is where it would be.
+    ///
+    /// # Errors
+    /// When it may not be read, whether it exists or not.
+    pub fn locate(&self, path: &Path) -> Result<PathBuf, FileError> {
+        let real = real(path);
+        let below =
+            real.as_deref().and_then(|real| self.folders.iter().find_map(|folder| real.strip_prefix(folder).ok()));
+        let shown = path.display();
+        match (below, &real) {
+            (Some(below), Some(real)) => {
+                let of_git =
+                    |part: Component| part.as_os_str().to_str().is_some_and(|part| part.eq_ignore_ascii_case(GIT));
+                if below.components().any(of_git) {
+                    return Err(FileError::Forbidden {
+                        message: format!("`{shown}` is in Git's own folder, which may contain credentials"),
+                        help: "Copy the file out of `.git` first.".to_owned(),
+                    });
+                }
+                Ok(real.clone())
+            }
+            _ => Err(FileError::Forbidden {
+                message: match self.folders.first() {
+                    Some(folder) => format!("`{shown}` is outside of {}", beside(folder)),
+                    None => format!("`{shown}` is outside of the folder of this file"),
+                },
+                help: "Move it there, or allow its folder with `--allow-files DIR` (input `allow-files`).".to_owned(),
+            }),
+        }
+    }
+
+    /// The content of a file that may be read, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// When it may not be read, is not a regular file, is larger, or can't be read.
+    pub fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => FileError::Missing,
+            _ => FileError::Unreadable(error),
+        };
+        let real = self.locate(path)?;
+        // Opening a pipe would wait for its writer.
+        if !std::fs::metadata(&real).map_err(failed)?.is_file() {
+            return Err(FileError::NotAFile);
+        }
+        let mut bytes = Vec::new();
+        File::open(&real).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > limit { Err(FileError::TooLarge(limit)) } else { Ok(bytes) }
+    }
+}
+
+/// The Git work tree around a folder. A home folder is none: whoever keeps it in Git keeps credentials there too.
+fn work_tree(folder: &Path) -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").and_then(|home| std::fs::canonicalize(home).ok());
+    let tree = folder.ancestors().find(|above| above.join(GIT).exists())?;
+    let whole = tree.parent().is_none() || home.is_some_and(|home| home.starts_with(tree));
+    (!whole).then(|| tree.to_owned())
+}
+
+/// Where a path is when links are followed, as far as it exists; `None` when that can't be known.
+fn real(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let mut rest = Vec::new();
+    let mut above = path.as_path();
+    loop {
+        match std::fs::canonicalize(above) {
+            Ok(mut real) => {
+                for part in rest.into_iter().rev() {
+                    match part {
+                        Component::ParentDir => _ = real.pop(),
+                        Component::Normal(name) => real.push(name),
+                        _ => {}
+                    }
+                }
+                return Some(real);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // A link to nothing: where it leads is not known.
+                if above.is_symlink() {
+                    return None;
+                }
+                rest.push(above.components().next_back()?);
+                above = parent(above)?;
+            }
+            // A part of it is a file, or may not be entered.
+            Err(_) => {
+                rest.push(above.components().next_back()?);
+                above = parent(above)?;
+            }
+        }
+    }
+}
+
+/// The path without its last component, which may be `..`.
+fn parent(path: &Path) -> Option<&Path> {
+    let mut parts = path.components();
+    parts.next_back()?;
+    Some(parts.as_path())
+}
+
+/// A folder as messages show it: relative where the program runs in it or above it.
+fn beside(folder: &Path) -> String {
+    let here = std::env::current_dir().ok().and_then(|here| std::fs::canonicalize(here).ok());
+    match here {
+        Some(here) if here == *folder => "the working directory".to_owned(),
+        Some(here) => format!("`{}`", folder.strip_prefix(here).unwrap_or(folder).display()),
+        None => format!("`{}`", folder.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Every way that a path can leave a folder, for files that exist and for files that don't.
+    #[test]
+    fn no_path_leaves_the_work_tree() {
+        let around = tempfile::tempdir().unwrap();
+        let at = |name: &str| around.path().join(name);
+        write(&at("secret"), "s");
+        write(&at("other/x"), "o");
+        write(&at("repository/.git/config"), "token");
+        write(&at("repository/scripts/x.sh"), "x");
+        write(&at("repository/images/bake.yml"), "m");
+        for (link, to) in [
+            ("out", "../../secret"),
+            ("up", "../.."),
+            ("in", "../scripts/x.sh"),
+            ("environ", "/proc/self/environ"),
+            ("dangling", "../../nothing"),
+            ("git", "../.git"),
+        ] {
+            std::os::unix::fs::symlink(to, at("repository/images").join(link)).unwrap();
+        }
+        let folder = at("repository/images");
+        let access = FileAccess::around(&folder, &[]);
+        let read = |name: &str| access.read(&folder.join(name), 100);
+        assert_eq!(read("../scripts/x.sh").unwrap(), b"x");
+        assert_eq!(read("in").unwrap(), b"x");
+        assert!(matches!(read("none"), Err(FileError::Missing)));
+        assert!(matches!(read("../scripts"), Err(FileError::NotAFile)));
+        assert!(matches!(access.read(&folder.join("bake.yml"), 0), Err(FileError::TooLarge(0))));
+        for name in [
+            "../../secret",
+            "../../none",
+            "out",
+            "up/secret",
+            "up/none",
+            "environ",
+            "dangling",
+            "../.git/config",
+            "../.GIT/config",
+            "git/config",
+            "none/../../../secret",
+            "bake.yml/../../../secret",
+            "/proc/self/environ",
+            "/etc/passwd",
+            "/",
+        ] {
+            assert!(matches!(read(name), Err(FileError::Forbidden { .. })), "{name}");
+        }
+        let wider = FileAccess::around(&folder, &[at("other"), at("none")]);
+        assert_eq!(wider.read(&at("other/x"), 100).unwrap(), b"o");
+        assert!(matches!(wider.read(&at("secret"), 100), Err(FileError::Forbidden { .. })));
+    }
+
+    #[test]
+    fn without_a_repository_the_folder_is_all() {
+        let around = tempfile::tempdir().unwrap();
+        write(&around.path().join("a/x"), "x");
+        write(&around.path().join("b"), "b");
+        let access = FileAccess::around(&around.path().join("a"), &[]);
+        assert!(access.locate(&around.path().join("a/x")).is_ok());
+        assert!(access.locate(&around.path().join("b")).is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! Values that findings must not show.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde_json::Value;
+
+use super::{Diagnostic, Sources};
+
+/// A shorter value, or one that may be a word of the message itself, is only replaced where it stands alone or in quotes.
+const SHORT: usize = 4;
+
+/// Values that came from a file or the environment: findings name where a value came from in its place.
+#[derive(Debug, Default)]
+pub struct PrivateValues(Mutex<BTreeMap<String, String>>);
+
+impl PrivateValues {
+    /// Adds a value, and what to show for it.
+    pub fn add(&self, value: &str, origin: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // As it is, and as it is written between quotes.
+        for form in [value.to_owned(), value.trim().to_owned(), value.escape_debug().to_string()] {
+            if !form.trim().is_empty() {
+                all.entry(form).or_insert_with(|| origin.to_owned());
+            }
+        }
+    }
+
+    /// Adds everything in a value.
+    pub fn add_all(&self, value: &Value, origin: &str) {
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::Number(number) => self.add(&number.to_string(), origin),
+            Value::String(text) => self.add(text, origin),
+            Value::Array(items) => items.iter().for_each(|item| self.add_all(item, origin)),
+            Value::Object(map) => map.values().for_each(|value| self.add_all(value, origin)),
+        }
+    }
+
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Where a value came from, when it is one of them.
+    pub fn origin(&self, value: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(value).cloned()
+    }
+
+    /// Hides the values in texts.
+    pub fn hide_in<'t>(&self, texts: impl IntoIterator<Item = &'t mut String>) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hider = Hider::new(&all);
+        for text in texts {
+            if let Some(hidden) = hider.hidden(text) {
+                *text = hidden;
+            }
+        }
+    }
+
+    /// Hides the values in findings, and what they quote of a private file.
+    pub fn hide(&self, findings: &mut [Diagnostic], sources: &Sources) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hider = Hider::new(&all);
+        for finding in findings {
+            hider.hide(finding);
+            if let Some(span) = finding.span.filter(|span| sources.is_private(span.file)) {
+                let quoted =
+                    BTreeMap::from([(sources.slice(span).trim_matches(['"', '\'']).to_owned(), "…".to_owned())]);
+                Hider::new(&quoted).hide(finding);
+            }
+        }
+    }
+}
+
+/// Replaces many texts at once.
+struct Hider<'a> {
+    search: Option<AhoCorasick>,
+    values: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Hider<'a> {
+    fn new(all: &'a BTreeMap<String, String>) -> Self {
+        let values: Vec<(&str, &str)> =
+            all.iter().filter(|(value, _)| !value.is_empty()).map(|(value, origin)| (&**value, &**origin)).collect();
+        let patterns = values.iter().map(|(value, _)| value);
+        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns).ok();
+        Self { search: search.filter(|_| !values.is_empty()), values }
+    }
+
+    fn hide(&self, finding: &mut Diagnostic) {
+        let texts = [Some(&mut finding.message), finding.label.as_mut(), finding.help.as_mut()];
+        for text in texts.into_iter().flatten() {
+            if let Some(hidden) = self.hidden(text) {
+                *text = hidden;
+            }
+        }
+    }
+
+    fn hidden(&self, text: &str) -> Option<String> {
+        let search = self.search.as_ref()?;
+        let mut out = String::new();
+        let mut at = 0;
+        for found in search.find_iter(text) {
+            let around = [text[..found.start()].chars().next_back(), text[found.end()..].chars().next()];
+            let value = &text[found.range()];
+            let word = value.chars().all(|c| c.is_ascii_lowercase());
+            let kept = |c: Option<char>| match c {
+                Some(c) if word => !matches!(c, '`' | '"' | '\''),
+                c => value.len() < SHORT && c.is_some_and(char::is_alphanumeric),
+            };
+            if around.into_iter().any(kept) {
+                continue;
+            }
+            out.push_str(&text[at..found.start()]);
+            out.push_str(self.values.get(found.pattern().as_usize()).map_or("…", |(_, origin)| origin));
+            at = found.end();
+        }
+        (at > 0).then(|| out + &text[at..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_named_by_where_they_came_from() {
+        let values = PrivateValues::default();
+        values.add("hunter2", "${{ env.PASS }}");
+        values.add("a\nb", "${{ env.LINES }}");
+        values.add("8", "${{ vars.size }}");
+        values.add("name", "${{ env.KEY }}");
+        let sources = Sources::default();
+        let hidden = |text: &str| {
+            let mut findings = [Diagnostic::error("x", None, text).help(text)];
+            values.hide(&mut findings, &sources);
+            assert_eq!(findings[0].help.as_deref(), Some(findings[0].message.as_str()));
+            findings[0].message.clone()
+        };
+        assert_eq!(hidden("`hunter2` is not a valid name"), "`${{ env.PASS }}` is not a valid name");
+        assert_eq!(hidden("xhunter2x"), "x${{ env.PASS }}x");
+        assert_eq!(hidden("contains \"a\\nb\""), "contains \"${{ env.LINES }}\"");
+        assert_eq!(hidden("`name` is not a valid name"), "`${{ env.KEY }}` is not a valid name");
+        assert_eq!(hidden("at most 18, not 8"), "at most 18, not ${{ vars.size }}");
+    }
+
+    #[test]
+    fn what_is_quoted_of_a_private_file_is_left_out() {
+        let mut sources = Sources::default();
+        let file = sources.add_private("vars.yml", "a: 1.20\n");
+        let span = super::super::Span { file, start: 3, end: 7 };
+        let mut findings = [Diagnostic::error("x", span, "YAML reads `1.20` as 1.2")];
+        PrivateValues::default().hide(&mut findings, &sources);
+        assert_eq!(findings[0].message, "YAML reads `…` as 1.2");
+    }
+}

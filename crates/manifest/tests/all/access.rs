@@ -1,0 +1,163 @@
+//! What a manifest may read: the files of its repository, and no credentials. Nothing that it read is quoted.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ami_bake_manifest::access::{EnvLimit, VisibleEnv};
+use ami_bake_manifest::diagnostic::{Style, text};
+use ami_bake_manifest::{Loaded, Manifest, Options};
+
+const HEAD: &str = "format: 1\nname: shop\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n";
+const SECRET: &str = "hunter2: hunter2hunter2";
+
+fn load(folder: &Path, manifest: &str, options: &Options) -> (String, Loaded) {
+    let loaded = Manifest::load_text("bake.yml", manifest, folder.to_owned(), options);
+    (text(&loaded.findings, &loaded.sources, Style::Plain), loaded)
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// Every key that names a local file, with every way out of the repository, written as it is and computed.
+#[test]
+fn files_outside_of_the_repository_are_refused_with_their_line() {
+    let around = tempfile::tempdir().unwrap();
+    let at = |name: &str| around.path().join(name);
+    write(&at("outside/secret"), SECRET);
+    write(&at("repository/.git/config"), SECRET);
+    write(&at("repository/scripts/a.sh"), "x");
+    let folder = at("repository/images");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink("../../outside", folder.join("out")).unwrap();
+    let ways =
+        ["../../outside/secret", "out/secret", "../../outside", "/proc/self/environ", "../.git/config", "../../none"];
+    let steps = [
+        "script: PATH",
+        "{upload: PATH, to: /x}",
+        "component: PATH",
+        "ansible: PATH",
+        "{ansible: play.yml, requirements: PATH}",
+        "{chef: chef-solo, cookbooks: [PATH], run-list: [x]}",
+        "{chef: chef-solo, cookbooks: [../scripts], roles: PATH, run-list: [x]}",
+        "{chef: chef-solo, cookbooks: [../scripts], data-bags: PATH, run-list: [x]}",
+    ];
+    write(&folder.join("play.yml"), "- hosts: all\n");
+    let checked = |manifest: &str, allow_files: Vec<PathBuf>| {
+        let options = Options { check: true, allow_files, ..Options::default() };
+        load(&folder, manifest, &options)
+    };
+    for way in ways {
+        let fields = steps.map(|step| format!("    build:\n      - {step}\n")).into_iter();
+        for field in fields.chain(["    machine: {policy: PATH}\n".to_owned()]) {
+            for written in [way.to_owned(), format!("\"${{{{ vars.at }}}}{way}\"")] {
+                let manifest = HEAD.replace("images:", "vars: {at: \"\"}\nimages:") + &field.replace("PATH", &written);
+                let (said, loaded) = checked(&manifest, Vec::new());
+                assert!(loaded.manifest.is_none(), "{manifest}{said}");
+                let why = if way.contains(".git") { "Git's own folder" } else { "is outside of" };
+                assert!(said.contains(why) && said.contains("bake.yml:"), "{manifest}{said}");
+                assert!(!said.contains("hunter2hunter2") && !said.contains("PATH="), "{said}");
+            }
+        }
+    }
+    let script = |path: &str| format!("{HEAD}    build: [{{script: {path}}}]\n");
+    let (said, loaded) = checked(&script("../scripts/a.sh"), Vec::new());
+    assert!(loaded.manifest.is_some(), "{said}");
+    let (said, loaded) = checked(&script("../../outside/secret"), vec![at("outside")]);
+    assert!(loaded.manifest.is_some(), "{said}");
+}
+
+fn environment(limit: Option<EnvLimit>) -> VisibleEnv {
+    let all = ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "AWS_REGION", "MIRROR", "AMI_BAKE_VAR_a"];
+    let values: BTreeMap<String, String> =
+        all.iter().map(|name| ((*name).to_owned(), "hunter2-hunter2 $x".to_owned())).collect();
+    VisibleEnv::new(values, limit)
+}
+
+#[test]
+fn credentials_are_never_read_and_strangers_read_what_the_workflow_allows() {
+    let run = |name: &str, limit: Option<EnvLimit>| {
+        let manifest = format!("{HEAD}    publish: {{tags: {{x: \"${{{{ env.{name} }}}}\"}}}}\nvars: {{a: d}}\n");
+        load(Path::new(""), &manifest, &Options { check: true, env: environment(limit), ..Options::default() })
+    };
+    let limit = |names: &[&str]| {
+        let allowed = names.iter().map(|name| (*name).to_owned()).collect();
+        Some(EnvLimit { why: "Anyone can start this".to_owned(), allowed })
+    };
+    for name in ["AWS_SECRET_ACCESS_KEY", "aws_secret_access_key", "GITHUB_TOKEN", "DB_PASSWORD", "INPUT_SET"] {
+        for limit in [None, limit(&[name])] {
+            let (said, loaded) = run(name, limit);
+            assert!(loaded.manifest.is_none() && said.contains("bake.yml:6:"), "{said}");
+            assert!(said.contains(&format!("`{name}` is a credential")) && !said.contains("hunter2"), "{said}");
+        }
+    }
+    for name in ["AWS_REGION", "MIRROR", "NOT_SET"] {
+        let (said, loaded) = run(name, None);
+        assert!(loaded.manifest.is_some(), "{said}");
+        let (said, loaded) = run(name, limit(&[]));
+        assert!(loaded.manifest.is_none() && said.contains(&format!("`allow-env: {name}`")), "{said}");
+        assert!(run(name, limit(&[name])).1.manifest.is_some());
+    }
+    assert!(run("AMI_BAKE_VAR_a", limit(&[])).1.manifest.is_some());
+    let options = Options { check: true, env: environment(limit(&[])), ..Options::default() };
+    let tagged = |value: &str| {
+        let manifest = format!("{HEAD}    publish: {{tags: {{x: \"<${{{{ {value} }}}}>\"}}}}\nvars: {{a: d}}\n");
+        load(Path::new(""), &manifest, &options)
+    };
+    // A name that is only known when it is evaluated is no way around.
+    for (name, why) in [("GITHUB_TOKEN", "is a credential"), ("MIRROR", "can't be read in this workflow run")] {
+        let (said, loaded) = tagged(&format!("env[format('{{0}}', '{name}')]"));
+        assert!(loaded.manifest.is_none() && said.contains("bake.yml:6:") && said.contains(why), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let (said, loaded) = tagged("join(env.*)");
+    let version = semver::Version::new(1, 0, 0);
+    let manifest = loaded.manifest.unwrap_or_else(|| panic!("{said}"));
+    assert_eq!(manifest.outlines(&version)[0].1.settings.tags["x"], "<hunter2-hunter2 $x>");
+    for name in ["GITHUB_TOKEN", "AWS_SESSION_TOKEN"] {
+        let (said, loaded) =
+            load(Path::new(""), &HEAD.replace("images:", &format!("secrets: [{name}]\nimages:")), &Options::default());
+        assert!(loaded.manifest.is_none() && said.contains(&format!("`{name}` can't be a secret")), "{said}");
+    }
+}
+
+/// Wherever a value is not valid, and whatever an expression made of it.
+#[test]
+fn findings_name_where_a_value_came_from_and_do_not_quote_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        file.path(),
+        "f: \"hunter2-hunter2 $x\"\nn: hunter2-hunter2 $x\nwrong: 1.20 # hunter2-hunter2\nunknown: hunter2-hunter2\n",
+    )
+    .unwrap();
+    let options =
+        Options { check: true, env: environment(None), var_files: vec![file.path().to_owned()], ..Options::default() };
+    for value in
+        ["env.MIRROR", "vars.a", "vars.f", "format('<{0}>', env.MIRROR)", "replace(vars.f, 'x', 'y')", "vars.d"]
+    {
+        for field in [
+            "machine: {type: \"VALUE\", lifetime: \"VALUE\", user: \"VALUE\"}",
+            "machine: {ingress: [\"VALUE\"], disk: {size: \"VALUE\", type: \"VALUE\"}}",
+            "build: [{run: \"echo VALUE\"}]",
+            "build: [{run: x, timeout: \"VALUE\", retries: \"VALUE\"}]",
+            "build: [{run: \"${{ join(split('a,b', ','), VALUE) }}\", on-failure: \"VALUE\"}]",
+            "build: [{upload: \"VALUE\", to: /x, mode: \"VALUE\"}]",
+            "build: [{script: \"VALUE\"}]",
+            "matrix: {x: [\"VALUE\"]}\n    publish: {name: \"${{ matrix.x }}\", regions: [\"VALUE\"]}",
+        ] {
+            let manifest = HEAD
+                .replace("images:", "vars: {a: '', f: '', n: 1, wrong: '', d: \"${{ env.MIRROR }}\"}\nimages:")
+                + &format!(
+                    "    {}\n",
+                    field
+                        .replace("VALUE", &format!("${{{{ {value} }}}}"))
+                        .replace("(split('a,b', ','), ${{ ", "(split('a,b', ','), ")
+                        .replace(" }}) }}", ") }}")
+                );
+            let (said, _) = load(Path::new(""), &manifest, &options);
+            assert!(said.contains("error["), "{manifest}{said}");
+            assert!(!said.contains("hunter2") && !said.contains("1.20"), "{manifest}{said}");
+        }
+    }
+}
