@@ -41,7 +41,7 @@ macro_rules! shaped {
 
 shaped! {
     /// A duration: a number and a unit (`ms`, `s`, `m`, `h`, `d` or `w`), as in `90s` or `1h30m`.
-    DurationText, title: "duration", pattern: r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", examples: ["30s", "10m", "2h", "7d"]
+    DurationText, title: "duration", pattern: r"^([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h|d|w)){1,6}$", examples: ["30s", "10m", "2h", "7d"]
 }
 shaped! {
     /// A size: a number and a unit (`KiB`, `MiB`, `GiB` or `TiB`), as in `500MiB`.
@@ -130,7 +130,7 @@ impl SizeText {
 }
 
 impl DurationText {
-    /// The duration; `None` if the text is not one or exceeds what a timer can hold.
+    /// The duration; `None` if the text is not one. The pattern admits none that is too long.
     pub fn duration(&self) -> Option<Duration> {
         let mut total = Duration::ZERO;
         let mut rest = self.0.as_str();
@@ -178,6 +178,8 @@ mod tests {
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(duration("1.5h"), Some(Duration::from_mins(90)));
         assert_eq!(duration("2w"), Some(Duration::from_hours(336)));
+        // The longest that the pattern admits.
+        assert!(duration(&"999999999w".repeat(6)).is_some());
         for wrong in ["", "10", "m", "10 minutes", "1y"] {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
