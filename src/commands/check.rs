@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::args::ManifestArgs;
 use crate::plural::counted;
 use crate::program::Program;
-use crate::session::load;
+use crate::session::{Purpose, load};
 
 /// Validate a manifest, without network access or credentials
 ///
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
     let host = program.host.as_ref();
     let paint = host.ui().paint;
-    let loaded = load(program, &args.manifest, None, true)?;
+    let loaded = load(program, &args.manifest, None, Purpose::Check)?;
     if args.json {
         let report = json!({
             "format": 1,

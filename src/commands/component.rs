@@ -12,7 +12,7 @@ use crate::args::{EventArgs, KeepArgs, LogArgs, PlatformArgs, assignment};
 use crate::plural::counted;
 use crate::program::Program;
 use crate::report::Show;
-use crate::session::{Generated, Loaded, Session, load_generated};
+use crate::session::{Generated, Loaded, Purpose, Session, load_generated};
 
 /// Run or validate an Image Builder component document on its own
 #[derive(Debug, clap::Args)]
@@ -231,7 +231,7 @@ fn load(
     let generated = Generated {
         name: format!("{} (as a step)", args.file.display()),
         text: format!("{manifest:#}\n"),
-        check,
+        purpose: if check { Purpose::Check } else { Purpose::Bake },
         document: &args.file,
         // The command line selects the phases, and a check may be run without values for parameters.
         ignored: if check { &["unused-phase", "missing-parameter"] } else { &["unused-phase"] },

@@ -13,7 +13,7 @@ use semver::Version;
 use crate::args::{EventArgs, ManifestArgs, TargetArgs, version};
 use crate::error;
 use crate::program::Program;
-use crate::session::{Session, load};
+use crate::session::{Purpose, Session, load};
 
 /// Which existing images.
 #[derive(Debug, clap::Args)]
@@ -172,7 +172,7 @@ fn images_of(file: &Path, read: Report) -> Result<BTreeMap<ImageKey, String>> {
 }
 
 async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> Result<u8> {
-    let loaded = load(program, &target.manifest, target.platform.region.as_deref(), false)?;
+    let loaded = load(program, &target.manifest, target.platform.region.as_deref(), Purpose::Existing)?;
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
     let session = Session::begin(loaded.creating(program.host.as_ref(), request.json)?, &program.host)?;

@@ -8,7 +8,7 @@ use ami_bake_core::{Error, Result};
 
 use crate::args::{EventArgs, KeepArgs, LogArgs, TargetArgs};
 use crate::program::Program;
-use crate::session::{Session, load};
+use crate::session::{Purpose, Session, load};
 
 /// Run a manifest's tests on an existing image
 ///
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     let Args { id, target, keep, events, logs } = args;
-    let loaded = load(program, &target.manifest, target.platform.region.as_deref(), false)?;
+    let loaded = load(program, &target.manifest, target.platform.region.as_deref(), Purpose::Existing)?;
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
     let mut settings = loaded.creating(program.host.as_ref(), events.json)?;

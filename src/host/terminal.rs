@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ami_bake_core::mask::Masker;
+use indicatif::MultiProgress;
 use serde_json::Value;
 
 use super::Host;
@@ -16,6 +17,8 @@ pub(crate) struct TerminalHost {
     cleaner: Cleaner,
     out: Out,
     err: Out,
+    /// The progress lines of the run. What is written while they are there must go above them, or is drawn over.
+    progress: MultiProgress,
 }
 
 impl TerminalHost {
@@ -23,7 +26,7 @@ impl TerminalHost {
     pub(crate) fn detect(cleaner: Cleaner) -> Self {
         let ui = Ui::detect();
         let (out, err) = (ui.out(cleaner.clone()), ui.err(cleaner.clone()));
-        Self { ui, cleaner, out, err }
+        Self { ui, cleaner, out, err, progress: MultiProgress::default() }
     }
 
     /// Writes a command to the runner of a workflow.
@@ -59,10 +62,15 @@ impl Host for TerminalHost {
     }
 
     fn say(&self, text: &str) {
-        self.err.text(text);
+        if !self.ui.live || self.progress.is_hidden() {
+            self.err.text(text);
+        } else {
+            // A terminal that went away must not end the bake.
+            let _ = self.progress.println(self.err.render(text));
+        }
     }
 
     fn reporter(&self, show: Show) -> Box<dyn Reporter> {
-        report::reporter(show, self.ui, self.out.clone(), self.err.clone())
+        report::reporter(show, self.ui, self.out.clone(), self.err.clone(), self.progress.clone())
     }
 }

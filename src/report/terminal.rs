@@ -19,10 +19,10 @@ use crate::ui::Ui;
 /// How often a progress line is redrawn.
 const TICK: Duration = Duration::from_millis(120);
 
-/// The reporter of a terminal or a log with these streams.
-pub(crate) fn reporter(show: Show, ui: Ui, out: Out, err: Out) -> Box<dyn Reporter> {
+/// The reporter of a terminal or a log with these streams. On a terminal, images in progress get a line of `progress`.
+pub(crate) fn reporter(show: Show, ui: Ui, out: Out, err: Out, progress: MultiProgress) -> Box<dyn Reporter> {
     match show {
-        Show::All(explain) => Box::new(Terminal::new(ui, explain, out, err)),
+        Show::All(explain) => Box::new(Terminal::new(ui, explain, out, err, progress)),
         Show::Events => Box::new(JsonLines { out }),
         Show::Warnings => Box::new(Quiet { err, paint: ui.paint }),
     }
@@ -40,8 +40,8 @@ struct Terminal {
 
 impl Terminal {
     /// Writes the log to `err` and the table of images to `out`.
-    fn new(ui: Ui, explain: Explain, out: Out, err: Out) -> Self {
-        let progress = ui.live.then(|| ProgressLines::new(err.clone()));
+    fn new(ui: Ui, explain: Explain, out: Out, err: Out, progress: MultiProgress) -> Self {
+        let progress = ui.live.then(|| ProgressLines::new(progress, err.clone()));
         Self { ui, lines: Lines { paint: ui.paint, live: ui.live }, explain, progress, out, err }
     }
 
@@ -83,8 +83,8 @@ struct ProgressLines {
 }
 
 impl ProgressLines {
-    fn new(err: Out) -> Self {
-        Self { all: MultiProgress::default(), bars: HashMap::new(), err }
+    fn new(all: MultiProgress, err: Out) -> Self {
+        Self { all, bars: HashMap::new(), err }
     }
 
     fn on_event(&mut self, envelope: &Envelope) {
@@ -148,7 +148,7 @@ mod tests {
         let stream = Out::screen(cleaner, paint.on, &screen);
         let ui = Ui { paint, paint_data: paint, live: false };
         let explain: Explain = Box::new(move |failure| error::failure(failure, None, paint));
-        let mut terminal = Terminal::new(ui, explain, stream.clone(), stream);
+        let mut terminal = Terminal::new(ui, explain, stream.clone(), stream, MultiProgress::default());
         let mut report = Report::default();
         for (second, (image, event)) in (0..).zip(events) {
             let elapsed = Duration::from_secs(second * 10);

@@ -20,6 +20,17 @@ use crate::program::Program;
 /// Where a manifest is looked for when none is named.
 const DEFAULT_PATHS: [&str; 2] = ["bake.yml", ".github/bake.yml"];
 
+/// What a manifest is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To look at: variables may be missing.
+    Check,
+    /// To bake the selected images and what they are built on.
+    Bake,
+    /// To do something with selected images that exist.
+    Existing,
+}
+
 /// A manifest whose images are to be baked.
 pub(crate) struct ToBake {
     /// The manifest.
@@ -35,7 +46,7 @@ pub(crate) struct ToBake {
 /// are findings.
 pub(crate) fn load_to_bake(program: &Program, args: &TargetArgs, version: &VersionArgs) -> Result<Option<ToBake>> {
     let (manifest, region) = (&args.manifest, args.platform.region.as_deref());
-    let loaded = load(program, manifest, region, false)?;
+    let loaded = load(program, manifest, region, Purpose::Bake)?;
     let Some(found) = loaded.manifest() else {
         return Ok(Some(ToBake { loaded, context: VersionContext::Default }));
     };
@@ -60,7 +71,7 @@ pub(crate) fn load_to_bake(program: &Program, args: &TargetArgs, version: &Versi
         _ => None,
     };
     let loaded = match only {
-        Some(image) => load(program, &ManifestArgs { image: vec![image], ..manifest.clone() }, region, false)?,
+        Some(image) => load(program, &ManifestArgs { image: vec![image], ..manifest.clone() }, region, Purpose::Bake)?,
         None => loaded,
     };
     Ok(Some(ToBake { loaded, context }))
@@ -79,13 +90,13 @@ fn names(manifest: &Manifest) -> ImageNames {
     ImageNames { manifest: manifest.namespace().to_owned(), images }
 }
 
-/// Reads the manifest that the flags name. With `check` nothing is going to be baked, so variables may be missing.
+/// Reads the manifest that the flags name.
 ///
 /// # Errors
 /// When there is no such file, or it must not be used here. Problems in it are findings.
-pub(crate) fn load(program: &Program, args: &ManifestArgs, region: Option<&str>, check: bool) -> Result<Loaded> {
+pub(crate) fn load(program: &Program, args: &ManifestArgs, region: Option<&str>, purpose: Purpose) -> Result<Loaded> {
     let path = find(args.manifest.as_deref())?;
-    if !check {
+    if purpose != Purpose::Check {
         program.host.admit(&path)?;
     }
     if let Some(name) = args.platform.as_deref() {
@@ -94,7 +105,7 @@ pub(crate) fn load(program: &Program, args: &ManifestArgs, region: Option<&str>,
     let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let facts = program.host.facts(folder);
-    let options = options(program, args, region, check, &facts);
+    let options = options(program, args, region, purpose, &facts);
     let loaded = imported::load(&path, &options)?.unwrap_or_else(|| Manifest::load(&path, &options));
     let loaded = Loaded::new(path.display().to_string(), loaded, facts, program.host.masker());
     if let Some(manifest) = loaded.manifest() {
@@ -109,8 +120,8 @@ pub(crate) struct Generated<'a> {
     pub(crate) name: String,
     /// Its text; paths in it are relative to the working directory.
     pub(crate) text: String,
-    /// Nothing is going to be baked.
-    pub(crate) check: bool,
+    /// What it is generated for.
+    pub(crate) purpose: Purpose,
     /// The document that it is made for, which may be anywhere.
     pub(crate) document: &'a Path,
     /// Codes of findings that have no meaning in it.
@@ -122,7 +133,7 @@ pub(crate) fn load_generated(program: &Program, generated: &Generated<'_>) -> Lo
     let facts = program.host.facts(Path::new("."));
     let access = AccessArgs { allow_files: vec![generated.document.to_owned()], ..AccessArgs::default() };
     let args = ManifestArgs { access, ..ManifestArgs::default() };
-    let options = options(program, &args, None, generated.check, &facts);
+    let options = options(program, &args, None, generated.purpose, &facts);
     let mut loaded = Manifest::load_text(&generated.name, &generated.text, PathBuf::new(), &options);
     loaded.findings.retain(|finding| !generated.ignored.contains(&finding.code));
     // The user never sees the lines of a generated manifest.
@@ -157,13 +168,14 @@ pub(super) fn find(named: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-fn options(program: &Program, args: &ManifestArgs, region: Option<&str>, check: bool, facts: &Facts) -> Options {
+fn options(program: &Program, args: &ManifestArgs, region: Option<&str>, purpose: Purpose, facts: &Facts) -> Options {
     let text = |fact: &Option<String>| fact.clone().unwrap_or_default();
     Options {
         environment: args.environment.clone(),
         platform: args.platform.clone(),
         region: region.map(str::to_owned),
         images: args.image.clone(),
+        alone: purpose == Purpose::Existing,
         sets: args.variables.set.clone(),
         var_files: args.variables.var_file.clone(),
         env: environment(program.host.as_ref(), &args.access),
@@ -183,7 +195,7 @@ fn options(program: &Program, args: &ManifestArgs, region: Option<&str>, check: 
         },
         capabilities: program.platforms.capabilities(),
         documents: Some(ami_bake_component::validate),
-        check,
+        check: purpose == Purpose::Check,
     }
 }
 

@@ -6,7 +6,7 @@ use ami_bake_core::plan::{Deployment, Distribution, Recipe as _};
 use ami_bake_core::platform::Platform;
 use ami_bake_core::{Error, Result, Run};
 
-use super::load::{find, load};
+use super::load::{Purpose, find, load};
 use crate::args::{ManifestArgs, PlatformArgs};
 use crate::program::Program;
 
@@ -35,7 +35,7 @@ pub(crate) fn target(program: &Program, manifest: &ManifestArgs, args: PlatformA
     if manifest.manifest.is_none() && find(None).is_err() {
         return Ok(by_flags(args));
     }
-    let loaded = load(program, manifest, args.region.as_deref(), true)?;
+    let loaded = load(program, manifest, args.region.as_deref(), Purpose::Check)?;
     let Some(found) = loaded.manifest() else {
         if manifest.manifest.is_none() && manifest.platform.is_some() {
             program.host.say(&format!("Ignoring {}: it is invalid (run `ami-bake check`)\n", loaded.name()));

@@ -19,8 +19,9 @@ images:
       - run: cat /opt/base /opt/web
 "#;
 
+/// Another version of `web` than of `base`: what is done with a version is done with `web` alone.
 #[test]
-fn an_image_is_built_on_another() {
+fn an_image_is_built_on_another_and_promoted_without_it() {
     let fixture = Fixture::new(CHAIN);
     fixture.bake().exits(0);
     fixture.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0"]);
@@ -28,6 +29,25 @@ fn an_image_is_built_on_another() {
     fixture.write("bake.yml", &CHAIN.replace("echo web >", "echo more >"));
     fixture.bake().exits(0);
     assert_eq!(fixture.cloud.instances().len(), machines + 2, "base is reused, web is built and tested");
+    fixture.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0", "shop/web/0.1.1"]);
+
+    let environment =
+        "environments:\n  production:\n    images:\n      web:\n        publish: {parameters: [/production/web]}\n";
+    fixture.write("bake.yml", &format!("{}{environment}", CHAIN.replace("echo web >", "echo more >")));
+    let production = ["--environment", "production"];
+    let run = |arguments: &[&str]| fixture.run(&[arguments, &production].concat());
+    let promoted = run(&["promote", "0.1.1"]).exits(0).says("nothing to publish or deploy");
+    assert!(promoted.stderr.contains("/production/web") || promoted.stdout.contains("/production/web"));
+    run(&["publish", "--image-version", "0.1.1"]).exits(0).says("nothing to publish");
+    run(&["publish", "--image-version", "0.1.1", "--image", "web"]).exits(0);
+    run(&["deploy", "--image-version", "0.1.1", "--image", "web"]).exits(0).says("no `deploy` section");
+    // An image that is named is looked for, and one that has work to do is not skipped.
+    run(&["promote", "0.1.1", "--image", "base"]).exits(4).says("image not found");
+    run(&["promote", "0.1.7"]).exits(4).says("image not found");
+    let leaks = fixture.cloud.leaks();
+    let images = leaks["123456789012/us-east-1"]["images"].as_array().unwrap();
+    let newest = images.iter().find(|image| image["name"] == "shop/web/0.1.1").unwrap()["id"].as_str().unwrap();
+    run(&["test", "--image", "web", newest]).exits(0);
     fixture.holds_only(&["shop/base/0.1.0", "shop/web/0.1.0", "shop/web/0.1.1"]);
 }
 

@@ -167,6 +167,38 @@ fn a_terminal_that_is_closed_cancels_the_bake() {
     }
 }
 
+/// Three progress lines are drawn again ten times a second: what is written past them is drawn over.
+#[test]
+fn a_cancel_is_acknowledged_above_the_progress_lines() {
+    let last = seconds(7);
+    let fixture = bake_of(&[], &last);
+    let manifest = fixture.read("bake.yml");
+    let (head, image) = manifest.split_once("  web:\n").unwrap();
+    fixture.write(
+        "bake.yml",
+        &["one", "two", "three"].iter().fold(head.to_owned(), |text, name| format!("{text}  {name}:\n{image}")),
+    );
+    let line = format!("stty rows 40 cols 100; exec {} bake", env!("CARGO_BIN_EXE_ami-bake"));
+    let mut command = fixture.dir().command("script", &["-qefc", &line, "screen"]);
+    let mut terminal = command.env("SHELL", "/bin/sh").env("TERM", "xterm").stdout(Stdio::null()).spawn().unwrap();
+    let screen = || {
+        let mut screen = vt100::Parser::new(40.try_into().unwrap(), 100.try_into().unwrap(), 0);
+        screen.process(&std::fs::read(fixture.path("screen")).unwrap_or_default());
+        screen.screen().rows(0, 100).collect::<Vec<String>>()
+    };
+    wait::until_true("the steps never began", || {
+        screen().iter().filter(|line| line.contains("build 1: run exec sleep")).count() == 3
+    });
+    let children = format!("/proc/{0}/task/{0}/children", terminal.id());
+    let bake = std::fs::read_to_string(children).unwrap();
+    assert!(Command::new("kill").args(["-INT", bake.trim()]).status().unwrap().success());
+    assert_eq!(terminal.wait().unwrap().code(), Some(130));
+    let screen = screen();
+    let acknowledged = "Cancelling, cleaning up… (Ctrl-C again to quit now)";
+    assert!(screen.iter().any(|line| line.trim_end() == acknowledged), "{screen:#?}");
+    is_cancelled(&fixture);
+}
+
 #[test]
 fn under_nohup_a_hang_up_is_ignored() {
     let last = seconds(6);

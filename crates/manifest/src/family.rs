@@ -5,6 +5,8 @@ mod order;
 mod rootfs;
 mod source;
 
+use std::borrow::Cow;
+
 use ami_bake_core::Route;
 use ami_bake_core::plan::{ImageKey, SourceQuery};
 use serde_json::{Map, Value};
@@ -13,8 +15,9 @@ use crate::budget::{Budget, STEP};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
 use crate::manifest::{ImageEntry, Manifest, VariantEntry};
+use crate::model::{Platform, PlatformSource};
 use crate::resolve::Resolver;
-use crate::tree::Node;
+use crate::tree::{Kind, Node};
 use crate::words;
 
 /// An image before the sources of its variants are known.
@@ -46,7 +49,10 @@ pub(crate) fn expand(manifest: &mut Manifest, budget: &Budget, findings: &mut Ve
     let mut drafts = Vec::with_capacity(entries.len());
     for entry in entries {
         let node = match &defaults {
-            Some(defaults) => Node { span: entry.value.span, ..defaults.merged(&entry.value) },
+            Some(defaults) => {
+                let defaults = without_base(defaults, &entry.value, manifest.platform);
+                Node { span: entry.value.span, ..defaults.merged(&entry.value) }
+            }
             None => entry.value,
         };
         let variants = variants(manifest, &entry.key, &node, findings);
@@ -75,6 +81,24 @@ pub(crate) fn expand(manifest: &mut Manifest, budget: &Budget, findings: &mut Ve
     }
     order::sort(manifest, findings);
     select(manifest, findings);
+}
+
+/// The defaults for an image. When it has a source for this platform, the image that others are built on by default is not
+/// its source.
+fn without_base<'a>(defaults: &'a Node, image: &Node, platform: Platform) -> Cow<'a, Node> {
+    let own = image.get("source");
+    let key = PlatformSource::key(platform);
+    if own.is_none_or(|own| own.get(key).is_none() || own.get("image").is_some()) {
+        return Cow::Borrowed(defaults);
+    }
+    let mut defaults = defaults.clone();
+    if let Kind::Map(entries) = &mut defaults.kind
+        && let Some(source) = entries.iter_mut().find(|entry| entry.key == "source")
+        && let Kind::Map(entries) = &mut source.value.kind
+    {
+        entries.retain(|entry| !["image", "from", "version"].contains(&entry.key.as_str()));
+    }
+    Cow::Owned(defaults)
 }
 
 /// The scope of a variant's expressions before its source is found.
@@ -107,9 +131,10 @@ fn variants(
     variants
 }
 
-/// Marks the images that `--image` selects, and those that they are built on.
+/// Marks the images that `--image` selects, and those that they are built on if any of them is to be baked.
 fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let wanted = manifest.options.images.clone();
+    let alone = manifest.options.alone;
     let mut keys: Vec<ImageKey> = Vec::new();
     for name in &wanted {
         let variants = manifest.images.iter().flat_map(|image| &image.variants);
@@ -140,7 +165,7 @@ fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
             manifest.images.iter_mut().flat_map(|image| &mut image.variants).find(|variant| variant.key == key);
         if let Some(variant) = variant.filter(|variant| !variant.selected) {
             variant.selected = true;
-            keys.extend(variant.after.clone());
+            keys.extend(variant.after.clone().filter(|_| !alone));
         }
     }
 }

@@ -127,6 +127,7 @@ impl Loading<'_> {
         lint(&tree, &self.sources, &self.options.env, &mut self.findings);
         check::secrets(&tree, &mut self.findings);
         check::moving(&tree, &mut self.findings);
+        check::inherit(&tree, &mut self.findings);
         check::graph(&tree, &mut self.findings);
         check::environments(&tree, &mut self.findings);
         if !matches!(tree.kind, Kind::Map(_)) || self.findings.iter().any(Diagnostic::is_error) {

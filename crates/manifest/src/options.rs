@@ -18,8 +18,11 @@ pub struct Options {
     /// `--region`
     pub region: Option<String>,
     /// `--image`: images, or single variants as `IMAGE-VARIANT`; all if empty. Images that they are built on are
-    /// included.
+    /// included, unless `alone`.
     pub images: Vec<String>,
+    /// For what is done with images that exist: those that `images` are built on are left alone. Their versions differ as
+    /// soon as one of them is baked without the other.
+    pub alone: bool,
     /// `--set NAME=VALUE`, in the order given.
     pub sets: Vec<(String, String)>,
     /// `--var-file`, in the order given.

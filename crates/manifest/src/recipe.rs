@@ -74,16 +74,7 @@ impl Manifest {
     /// The selected images at this version, as far as they are known without a source, each with what it is built from.
     /// The plans have no digest.
     pub fn outlines(&self, version: &Version) -> Vec<(SourceQuery, ImagePlan)> {
-        let source = SourceImage {
-            id: String::new(),
-            name: String::new(),
-            owner: String::new(),
-            created: None,
-            tags: std::collections::BTreeMap::new(),
-            architecture: None,
-            identity: String::new(),
-            version: None,
-        };
+        let source = SourceImage::default();
         let of =
             |variant: Variant| Some((variant.source, self.lower(&variant.key, &source, version, &mut Vec::new())?));
         self.variants().into_iter().filter_map(of).collect()

@@ -11,7 +11,7 @@ use crate::args::TargetArgs;
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::program::Program;
-use crate::session::load;
+use crate::session::{Purpose, load};
 
 /// The OIDC provider of github.com; GitHub Enterprise Server has its own (GitHub: OpenID Connect reference).
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
@@ -66,7 +66,7 @@ pub(crate) struct Args {
 pub(in crate::features) fn run(args: &Args, program: &Program) -> Result<u8> {
     let host = program.host.as_ref();
     let TargetArgs { manifest, platform } = &args.target;
-    let loaded = load(program, manifest, platform.region.as_deref(), true)?;
+    let loaded = load(program, manifest, platform.region.as_deref(), Purpose::Check)?;
     loaded.show(host);
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
     let platform = platform.clone().resolve(Some(manifest));

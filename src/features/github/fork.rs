@@ -15,7 +15,7 @@ use crate::commands::matrix::Matrix;
 use crate::program::Program;
 use crate::report::Show;
 use crate::runtime::block_on;
-use crate::session::{Session, Settings, load};
+use crate::session::{Purpose, Session, Settings, load};
 use crate::table::{Cell, table};
 use crate::ui::Paint;
 
@@ -53,7 +53,7 @@ impl ForkRun<'_> {
             return Ok(None);
         }
         let manifest = manifest_args(action);
-        let loaded = load(self.program, &manifest, None, true)?;
+        let loaded = load(self.program, &manifest, None, Purpose::Check)?;
         if loaded.manifest().is_some_and(|manifest| manifest.platform().as_str() != "aws") {
             return Ok(None);
         }
@@ -106,7 +106,7 @@ impl ForkRun<'_> {
 
     /// The images with their versions and sources, as far as the manifest has them.
     fn outline(&self, manifest: &ManifestArgs) -> Result<String> {
-        let loaded = load(self.program, manifest, None, true)?;
+        let loaded = load(self.program, manifest, None, Purpose::Check)?;
         let Some(manifest) = loaded.manifest() else { return Ok(String::new()) };
         let rows: Vec<Vec<Cell>> = manifest.variants().iter().map(row).collect();
         Ok(table(&["image", "version", "from"], &rows, Paint { on: false }))
@@ -116,7 +116,8 @@ impl ForkRun<'_> {
     fn bakes_on_docker(&self, manifest: &ManifestArgs) -> Result<bool> {
         let (log, program) = (&self.action.log, self.program);
         let on_docker = ManifestArgs { platform: Some("docker".to_owned()), ..manifest.clone() };
-        if program.platforms.get("docker").is_err() || load(program, &on_docker, None, true)?.exit_code() != 0 {
+        if program.platforms.get("docker").is_err() || load(program, &on_docker, None, Purpose::Check)?.exit_code() != 0
+        {
             log.say("Skipped the bake: the manifest has no source for Docker (`source: {docker: …}`)\n");
             return Ok(false);
         }

@@ -10,6 +10,7 @@ use ami_bake_github::runner::{Annotation, Level};
 use ami_bake_manifest::Manifest;
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use async_trait::async_trait;
+use indicatif::MultiProgress;
 use serde_json::Value;
 
 use super::action::Action;
@@ -65,7 +66,13 @@ impl Host for ActionHost {
             Show::Warnings => Box::new(ActionLog::new(action, None)),
             Show::Events => {
                 let cleaner = Cleaner { masker: Arc::clone(&self.action.masker), rule: line_rule() };
-                report::reporter(show, self.ui, self.ui.out(cleaner.clone()), self.ui.err(cleaner))
+                report::reporter(
+                    show,
+                    self.ui,
+                    self.ui.out(cleaner.clone()),
+                    self.ui.err(cleaner),
+                    MultiProgress::default(),
+                )
             }
         }
     }

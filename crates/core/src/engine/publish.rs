@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Decision, Event, Stage};
 use crate::failure::Failure;
 use crate::image::ImageRecord;
-use crate::plan::{Draft, ImageKey, ImagePlan, SourceImage};
+use crate::plan::{Digest, Draft, ImageKey, ImagePlan, SourceImage};
 use crate::platform::ImageQuery;
 use crate::run::Run;
 use crate::tags;
@@ -41,12 +41,39 @@ pub enum Work {
     Promote,
 }
 
+impl Work {
+    /// True when an image in this version is neither copied nor shared nor deployed anywhere, as far as its work goes.
+    fn is_done_by_nothing(self, draft: &Draft, version: &Version) -> bool {
+        // An expression that needs the source fails here; the image is then looked up, and it is known.
+        let Ok(plan) = draft.existing(&SourceImage::default(), version, &Digest::from_text("")) else { return false };
+        let stays = plan.settings.distribution.wanted && !plan.settings.goes_further();
+        let runs_nowhere = plan.settings.deployments.is_empty();
+        match self {
+            Self::Publish => stays,
+            Self::Deploy => runs_nowhere,
+            Self::Promote => stays && runs_nowhere,
+        }
+    }
+
+    fn nothing(self) -> &'static str {
+        match self {
+            Self::Publish => "nothing to publish",
+            Self::Deploy => "nothing to deploy",
+            Self::Promote => "nothing to publish or deploy",
+        }
+    }
+}
+
 /// Publishes or deploys tested images as the recipe says now, and returns the exit code. What is done already is not
 /// repeated.
 pub async fn publish(run: &Run, context: &BakeContext, options: &Options, chosen: &Chosen, work: Work) -> u8 {
     let drafts = Arc::clone(&context.recipe).drafts().into_iter();
     let drafts: Vec<Draft> = drafts.filter(|draft| chosen.is_meant(&draft.variant.key)).collect();
+    let (drafts, idle) = chosen.with_work(drafts, work);
     started(run, context, drafts.iter().map(|draft| draft.variant.key.clone()).collect());
+    for draft in idle {
+        run.for_image(&draft.variant.key).progress(format!("Skipping: {}", work.nothing()));
+    }
     let results = join_all(drafts.iter().map(|draft| one(run, context, options, draft, chosen, work))).await;
     if run.cancel.is_cancelled() {
         clean_up(run, context.platform.as_ref()).await;
@@ -62,6 +89,15 @@ impl Chosen {
             Self::Version(_) => true,
             Self::Ids(ids) => ids.contains_key(key),
         }
+    }
+
+    /// Those that there is work for, and the others: an image that others are built on keeps a version of its own, and is
+    /// left alone when it goes nowhere itself. Without any work at all, each of them says so.
+    fn with_work(&self, drafts: Vec<Draft>, work: Work) -> (Vec<Draft>, Vec<Draft>) {
+        let Self::Version(version) = self else { return (drafts, Vec::new()) };
+        let (busy, idle): (Vec<Draft>, Vec<Draft>) =
+            drafts.into_iter().partition(|draft| !work.is_done_by_nothing(draft, version));
+        if busy.is_empty() { (idle, busy) } else { (busy, idle) }
     }
 
     fn is_it(&self, image: &ImageRecord) -> bool {

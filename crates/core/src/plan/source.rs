@@ -46,7 +46,7 @@ pub struct BakedQuery {
 }
 
 /// The source image that was found, with what a bake records of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceImage {
     /// The platform's id.
     pub id: String,

@@ -35,6 +35,17 @@ pub enum PlatformSource<'a> {
     Reference(&'a str),
 }
 
+impl PlatformSource<'_> {
+    /// The key of a platform's entry.
+    pub fn key(platform: Platform) -> &'static str {
+        match platform {
+            Platform::Aws => "ami",
+            Platform::Local => "local",
+            Platform::Docker => "docker",
+        }
+    }
+}
+
 impl Source {
     /// The entry for a platform; the error is an example of one.
     ///

@@ -303,3 +303,52 @@ images:
 "##,
     );
 }
+
+#[test]
+fn an_image_of_the_manifest_and_a_source_of_a_platform() {
+    refused(
+        r##"format: 1
+name: shop
+platform: local
+images:
+  base:
+    source: {local: host}
+  web:
+    source: {local: host, image: base}
+"##,
+        r##"error[source]: `local` can't be combined with `image`
+ --> bake.yml:8:14
+  |
+8 |     source: {local: host, image: base}
+  |              ^^^^^
+  |
+  = help: An image of this manifest is the source on every platform. Remove one of the two.
+"##,
+    );
+}
+
+#[test]
+fn a_default_list_that_an_image_replaces() {
+    refused(
+        r##"format: 1
+name: shop
+platform: local
+defaults:
+  build: [{run: echo common}]
+images:
+  base:
+    source: {local: host}
+  web:
+    source: {local: host}
+    build: [{run: echo own}]
+"##,
+        r##"note[defaults-replaced]: `build` replaces `defaults.build`
+  --> bake.yml:11:5
+   |
+11 |     build: [{run: echo own}]
+   |     ^^^^^
+   |
+   = help: Lists are not merged. Repeat the entries here, or put common steps into an image that this one is built on.
+"##,
+    );
+}

@@ -366,3 +366,31 @@ fn what_a_shell_does_not_read_is_not_checked_for_it() {
     let parts = vec![SecretPart::Text("a".into()), SecretPart::Name("TOKEN".into())];
     assert_eq!(plan.build[0].env, [("T".to_owned(), Value::Secret(parts))]);
 }
+
+#[test]
+fn an_own_source_wins_over_the_image_that_others_are_built_on() {
+    let manifest = good(
+        "format: 1\nname: shop\nplatform: local\ndefaults:\n  source: {image: base}\nimages:\n  web: {}\n  base:\n    \
+         source: {local: host}\n",
+        &Options::default(),
+    );
+    let sources: Vec<_> = manifest
+        .variants()
+        .into_iter()
+        .map(|variant| (variant.key.to_string(), variant.source, variant.after))
+        .collect();
+    assert_eq!(sources[0], ("base".to_owned(), SourceQuery::Reference("host".to_owned()), None));
+    assert_eq!((sources[1].0.as_str(), &sources[1].2), ("web", &Some(ImageKey::new("base"))));
+}
+
+#[test]
+fn images_that_exist_are_selected_alone() {
+    let manifest = "format: 1\nname: shop\nplatform: local\nimages:\n  web:\n    source: {image: base}\n  base:\n    \
+                    source: {local: host}\n";
+    let selected = |alone| {
+        let options = Options { images: vec!["web".to_owned()], alone, ..Options::default() };
+        good(manifest, &options).variants().into_iter().map(|variant| variant.key.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(selected(false), ["base", "web"]);
+    assert_eq!(selected(true), ["web"]);
+}
