@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 
-/// Which manifest, and what fills it in.
+/// The manifest to read, and the values to evaluate it with.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ManifestArgs {
     /// Manifest to read
@@ -83,7 +83,7 @@ pub(crate) struct PlatformArgs {
     pub(crate) identity: IdentityArgs,
 }
 
-/// Where the local platform keeps its images.
+/// Location of the local platform's image store.
 #[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
 pub(crate) struct StoreArgs {
     /// Image store of the local platform
@@ -212,14 +212,14 @@ pub(crate) struct EventArgs {
     pub(crate) json: bool,
 }
 
-/// What is kept of the output of steps.
+/// Where the output of steps is written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArgs {
-    /// Write the whole output of each step to a file in DIR
+    /// Write the complete output of each step to a file in DIR
     ///
-    /// The log shows 8 MB of a step at once, 1 MB per second after that, and 32 MB in total; each line counts 256 bytes
-    /// more than its text. It says how much it leaves out. The files have all of it, up to 1 GB each, with secrets
-    /// masked: IMAGE-PHASE-STEP.log, such as web-build-1.log.
+    /// The log shows 8 MB of a step at once, then 1 MB per second, and 32 MB in total, counting 256 bytes of overhead per
+    /// line, and says how much it leaves out. The files contain everything, up to 1 GB each, with secrets masked. They
+    /// are named IMAGE-PHASE-STEP.log, such as web-build-1.log.
     #[arg(long, value_name = "DIR")]
     pub(crate) log_dir: Option<PathBuf>,
 }

@@ -45,12 +45,14 @@ Getting started:
 
 Exit codes:
   0 success  1 internal error  2 usage error  3 invalid manifest  4 preflight check failed, nothing was built
-  5 build failed  6 test failed  7 publish failed  8 deploy failed  130 cancelled
+  5 build failed  6 test failed  7 publish failed  8 deploy failed
+  9 done, but a temporary resource could not be deleted, or the report could not be written
+  130 cancelled
   With several images: the lowest code of 4 or more.
 
 Environment:
   AMI_BAKE_VAR_name   value for the variable `name` of the manifest
-  NO_COLOR            no colours and no progress lines
+  NO_COLOR            no colors and no progress lines
   AWS_*               credentials, region and endpoints, as in other AWS tools
   XDG_STATE_HOME      folder for the ledger and the local images. Default: ~/.local/state";
 
@@ -86,7 +88,7 @@ pub(crate) fn run(program: &Program) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let (rendered, host) = (error.render(), program.host.as_ref());
-            // Help and version are no errors, and quote nobody.
+            // Help and version are not errors, and contain no foreign text.
             if !error.use_stderr() {
                 let coloured = host.ui().paint_data.on;
                 host.data(&if coloured { own(&rendered.ansi().to_string()) } else { rendered.to_string() });

@@ -54,12 +54,13 @@ mod tests {
 
     #[test]
     fn says_what_why_and_what_to_do() {
-        let inner = Error::internal("cannot open the socket").because(std::io::Error::other("no route to host"));
-        let error = Error::build("cannot connect to i-1 in us-east-1").because(inner).help("Check the security group.");
+        let inner = Error::internal("could not open the socket").because(std::io::Error::other("no route to host"));
+        let error =
+            Error::build("could not connect to i-1 in us-east-1").because(inner).help("Check the security group.");
         assert_eq!(
             render(&error, Paint { on: false }),
-            "error: cannot connect to i-1 in us-east-1\n\
-             Caused by:\n  1: cannot open the socket\n  2: no route to host\n\
+            "error: could not connect to i-1 in us-east-1\n\
+             Caused by:\n  1: could not open the socket\n  2: no route to host\n\
              help: Check the security group.\n"
         );
     }

@@ -8,7 +8,7 @@ use ami_bake_core::engine::VersionContext;
 use ami_bake_core::tags;
 use ami_bake_core::version::Bump;
 
-/// Where a run comes from.
+/// Where the run comes from: event, branch, tag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// The commit, 40 digits.
@@ -17,11 +17,11 @@ pub(crate) struct Facts {
     pub(crate) reference: Option<String>,
     /// The branch; for a pull request that of its head.
     pub(crate) branch: Option<String>,
-    /// The tag.
+    /// The tag that the run is for.
     pub(crate) tag: Option<String>,
     /// The id of the workflow run.
     pub(crate) run_id: Option<String>,
-    /// Who started it.
+    /// The user who started the run.
     pub(crate) actor: Option<String>,
     /// `owner/name`.
     pub(crate) repository: Option<String>,

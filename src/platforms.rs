@@ -56,7 +56,7 @@ impl Platforms {
     /// The platform of that name.
     ///
     /// # Errors
-    /// When this build does not have it.
+    /// When this build does not include the platform.
     pub(crate) fn get(self, name: &str) -> Result<&'static dyn PlatformFactory> {
         self.0.iter().copied().find(|platform| platform.capabilities().platform == name).ok_or_else(|| {
             let names: Vec<String> =

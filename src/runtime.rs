@@ -10,7 +10,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::internal("start the async runtime").because(error))?;
+        .map_err(|error| Error::internal("could not start the async runtime").because(error))?;
     let result = runtime.block_on(future);
     // A DNS look-up that hangs in a blocking thread must not delay the end of a cancelled run.
     runtime.shutdown_background();

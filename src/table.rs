@@ -5,7 +5,7 @@ use crate::ui::{Paint, Painted};
 /// How a cell looks.
 pub(crate) type Look = for<'a> fn(Paint, &'a str) -> Painted<'a>;
 
-/// One cell.
+/// One cell of a table.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
     text: String,

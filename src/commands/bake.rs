@@ -14,7 +14,7 @@ use crate::session::{Session, ToBake, load_to_bake};
 
 /// Bake images: build, capture, test, publish
 ///
-/// Each image that changed since its last version is built on a machine of its own, captured, tested on a fresh machine
+/// Each image that changed since its last version is built on a separate machine, captured, tested on a fresh machine
 /// launched from it, and registered under a version. Unchanged images are reused. Temporary resources are always
 /// deleted, also after a failure or Ctrl-C.
 ///
@@ -28,7 +28,7 @@ Examples:
   ami-bake bake --environment production --image-version 2.0.0
   ami-bake bake --until validate                 build and validate, but capture no image
   ami-bake bake --keep-on-failure                keep a failed machine, and write its SSH key here
-  ami-bake bake --log-dir logs                   write the whole output of each step to a file
+  ami-bake bake --log-dir logs                   write the complete output of each step to a file
   ami-bake bake --json | jq -c 'select(.event[\"image-finished\"])'")]
 pub(crate) struct Args {
     #[command(flatten)]

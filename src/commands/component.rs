@@ -197,7 +197,7 @@ fn load(
 ) -> Result<Loaded> {
     program.platforms.get(platform)?;
     let text = std::fs::read_to_string(&args.file).map_err(|error| {
-        Error::usage(format!("cannot read component document {}", args.file.display())).because(error)
+        Error::usage(format!("could not read component document {}", args.file.display())).because(error)
     })?;
     let name = name(&args.file);
     let phases: Vec<&str> = if args.phase.is_empty() {

@@ -145,7 +145,7 @@ pub(crate) async fn run(mut args: Args, program: &Program) -> Result<u8> {
 /// The image, with `used-by` where the platform knows uses: a list, or null when it could not be determined.
 fn as_value(listed: &Listed) -> Result<Value> {
     let mut value = serde_json::to_value(&listed.image)
-        .map_err(|error| Error::internal("cannot write the images as JSON").because(error))?;
+        .map_err(|error| Error::internal("could not write the images as JSON").because(error))?;
     match &listed.usage {
         Some(Usage::By(by)) => value["used-by"] = json!(by),
         Some(Usage::Unknown(_)) => value["used-by"] = Value::Null,

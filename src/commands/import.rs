@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
     let host = program.host.as_ref();
     let paint = host.ui().paint;
     let working = std::env::current_dir()
-        .map_err(|error| Error::usage("cannot determine the working directory").because(error))?;
+        .map_err(|error| Error::usage("could not determine the working directory").because(error))?;
     let to_stdout = |path: &Path| path == Path::new("-") || matches!(named(path), Some(Named::Stdout));
     let output = args.output.as_deref().filter(|path| !to_stdout(path));
     let folder = folder(output);
@@ -137,19 +137,19 @@ fn check_writable(path: &Path, text: &str, force: bool) -> Result<()> {
     let name = path.display();
     if path.is_dir() {
         return Err(Error::usage(format!("{name} is a folder, not a file"))
-            .help(format!("Name a file in it: `{}`.", path.join("bake.yml").display())));
+            .help(format!("Choose a file in it: `{}`.", path.join("bake.yml").display())));
     }
     if force || !path.exists() || std::fs::read_to_string(path).is_ok_and(|there| there == text) {
         return Ok(());
     }
-    Err(Error::usage(format!("{name} already exists")).help("Name another file, or overwrite it with --force."))
+    Err(Error::usage(format!("{name} already exists")).help("Choose another file, or overwrite it with --force."))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
     if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
         return Ok(());
     }
-    let failed = |error: std::io::Error| Error::usage(format!("cannot write {}", path.display())).because(error);
+    let failed = |error: std::io::Error| Error::usage(format!("could not write {}", path.display())).because(error);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -23,8 +23,8 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
     let name = args.file.display();
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::AlreadyExists => Error::usage(format!("{name} already exists"))
-            .help("Name another file, or validate this one with `ami-bake check`."),
-        _ => Error::usage(format!("cannot write {name}")).because(error),
+            .help("Choose another file, or validate this one with `ami-bake check`."),
+        _ => Error::usage(format!("could not write {name}")).because(error),
     };
     if let Some(folder) = args.file.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;

@@ -17,7 +17,7 @@ use crate::program::Program;
 /// The most jobs that GitHub generates from a matrix (GitHub Actions, "Limits").
 const JOBS: usize = 256;
 
-/// Print a job matrix, to bake each image in a job of its own
+/// Print a job matrix that bakes each image in a separate job
 ///
 /// Contains every image that a bake would make, with its version fixed, so that jobs that run at the same time agree.
 /// `levels` contains the same images in order: images that are built on another image of the manifest are one level

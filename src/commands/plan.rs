@@ -110,7 +110,7 @@ fn plans(images: &[PlannedImage]) -> Vec<ImagePlan> {
 fn as_value(context: &BakeContext, images: &[PlannedImage], permissions: &[Permission]) -> Result<Value> {
     let matrix = Matrix::of(images);
     let to_value = |value: serde_json::Result<Value>| {
-        value.map_err(|error| Error::internal("cannot write the plan as JSON").because(error))
+        value.map_err(|error| Error::internal("could not write the plan as JSON").because(error))
     };
     let mut plan = json!({
         "format": 1,

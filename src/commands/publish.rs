@@ -15,7 +15,7 @@ use crate::error;
 use crate::program::Program;
 use crate::session::{Purpose, Session, load};
 
-/// Which existing images.
+/// Selection of existing images: by report or by version.
 #[derive(Debug, clap::Args)]
 struct ImageSelection {
     /// Report of the bake that made the images
@@ -127,7 +127,7 @@ pub(crate) async fn promote(args: PromoteArgs, program: &Program) -> Result<u8> 
     carry_out(program, target, &request).await
 }
 
-/// Which images, and what is done with them.
+/// The selected images, and whether to publish or deploy them.
 struct Request {
     chosen: Chosen,
     work: Work,

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
 
-    /// AWS region to search, and no other; may be repeated. Default: from the manifest, else from the environment
+    /// AWS region to search; may be repeated. Default: from the manifest, else from the environment
     #[arg(long, value_name = "REGION")]
     region: Vec<String>,
 
@@ -72,9 +72,9 @@ pub(crate) struct Args {
 
 /// A resource that a run left, and how it was found.
 enum Found {
-    /// By its tags.
+    /// Found by its tags.
     Tagged(Orphan),
-    /// By the ledger of a killed run.
+    /// Found in the ledger of a killed run.
     Listed(usize, Entry),
 }
 
@@ -136,7 +136,7 @@ impl Row {
 
 /// The ledgers on this machine.
 struct Ledgers {
-    /// Those of runs that were killed.
+    /// Resources in the ledgers of killed runs.
     killed: Vec<Ledger>,
     /// The runs whose process is still there.
     active: BTreeSet<String>,

@@ -50,8 +50,8 @@ impl Host for TerminalHost {
         if changed > 0 {
             let lines = if changed == 1 { "1 line".to_owned() } else { format!("{changed} lines") };
             self.say(&format!(
-                "{} put a blank into {lines} of standard output, which the runner would take for workflow commands. \
-                 Redirect it to a file for the exact text.\n",
+                "{} inserted a space into {lines} of standard output that the runner would read as workflow commands. \
+                 To get the exact text, redirect it to a file.\n",
                 self.ui.paint.odd("warning:")
             ));
         }

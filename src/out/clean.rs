@@ -27,7 +27,7 @@ impl Cleaner {
             if let (Some(parameters), true) = (colour, colours) {
                 clean.push_str(&format!("\u{1b}[{parameters}m"));
             }
-            // A secret may stand across lines.
+            // A secret may span lines.
             let lines: Vec<String> = part.split('\n').map(sanitize).collect();
             clean.push_str(&self.masker.mask(&lines.join("\n")));
         }

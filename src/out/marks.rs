@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
-/// Stands for `ESC [`: characters for private use (Unicode, plane 16), drawn anew in each process.
+/// Replaces `ESC [`: characters for private use (Unicode, plane 16), drawn anew in each process.
 static MARK: LazyLock<String> = LazyLock::new(|| {
     let drawn = Uuid::new_v4().into_bytes();
     drawn.iter().filter_map(|byte| char::from_u32(0x10_0000 + u32::from(*byte))).collect()

@@ -18,7 +18,7 @@ enum Stream {
     Screen(std::sync::Arc<std::sync::Mutex<Vec<u8>>>),
 }
 
-/// Writes clean text to a stream. A reader that went away is no error.
+/// Writes clean text to a stream. A reader that went away is not an error.
 #[derive(Clone)]
 pub(crate) struct Out {
     stream: Stream,
@@ -37,7 +37,7 @@ impl Out {
         Self { stream: Stream::Stderr, cleaner, colours }
     }
 
-    /// What a test looks at.
+    /// A writer into memory, for tests.
     #[cfg(test)]
     pub(crate) fn screen(cleaner: Cleaner, colours: bool, screen: &std::sync::Arc<std::sync::Mutex<Vec<u8>>>) -> Self {
         Self { stream: Stream::Screen(std::sync::Arc::clone(screen)), cleaner, colours }

@@ -8,7 +8,7 @@ use crate::out::Out;
 
 /// Writes events as JSON lines.
 pub(crate) struct JsonLines {
-    /// Where they go, each as it happens.
+    /// The stream that events are written to, each as it happens.
     pub(super) out: Out,
 }
 

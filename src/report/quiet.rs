@@ -10,7 +10,7 @@ use crate::ui::Paint;
 
 /// Writes warnings.
 pub(super) struct Quiet {
-    /// Where warnings go.
+    /// The stream that warnings are written to.
     pub(super) err: Out,
     /// Colours.
     pub(super) paint: Paint,

@@ -12,7 +12,7 @@ pub(crate) trait Reporter: Send {
 /// Renders a failure, with its line of the manifest where it has one.
 pub(crate) type Explain = Box<dyn Fn(&Failure) -> String + Send>;
 
-/// What is shown of a run.
+/// The parts of a run that a reporter shows.
 pub(crate) enum Show {
     /// Everything, for people.
     All(Explain),

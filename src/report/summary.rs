@@ -103,15 +103,17 @@ pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String 
     format!("{verdict}{}\n", file.unwrap_or_default())
 }
 
-/// "2 of 3 images failed, 1 not deployed": an image that exists is not counted as failed.
+/// "2 of 4 images failed, 1 not deployed, 1 skipped": an image that exists is not counted as failed.
 fn what_failed(report: &Report) -> String {
     let all = report.images.len();
     let bad = || report.images.iter().filter(|image| !image.status.is_good());
     let after = |image: &&ImageReport, kind| image.failure.as_ref().is_some_and(|failure| failure.kind == kind);
     let published = bad().filter(|image| after(image, ErrorKind::Publish)).count();
     let deployed = bad().filter(|image| after(image, ErrorKind::Deploy)).count();
-    let failed = bad().count() - published - deployed;
-    let counts = [(failed, "failed"), (published, "not published everywhere"), (deployed, "not deployed")];
+    let skipped = bad().filter(|image| image.status == Status::Skipped).count();
+    let failed = bad().count() - published - deployed - skipped;
+    let counts =
+        [(failed, "failed"), (published, "not published everywhere"), (deployed, "not deployed"), (skipped, "skipped")];
     let mut parts = counts.into_iter().filter(|(count, _)| *count > 0);
     let (count, what) = parts.next().unwrap_or((0, "failed"));
     let mut text = format!("{count} of {all} images {what}");

@@ -254,7 +254,7 @@ mod tests {
         image      result   time
         base       failed   1m 20s
         web-arm64  skipped  0s
-        Failed after 2m: 2 of 2 images failed (exit code 5), report in bake-report.json
+        Failed after 2m: 1 of 2 images failed, 1 skipped (exit code 5), report in bake-report.json
         ");
     }
 

@@ -195,7 +195,7 @@ fn stage_words(stage: Stage) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// What a step of a phase is called.
+/// The word for a step of this phase.
 pub(crate) fn step_noun(phase: Phase) -> &'static str {
     match phase {
         Phase::Build => "build step",

@@ -11,7 +11,7 @@ use crate::plural::counted;
 /// The folder for ledgers. In a workflow it is in the runner's folder, so that the job's post step finds them.
 ///
 /// # Errors
-/// When the environment names no folder for it.
+/// When neither XDG_STATE_HOME nor HOME is set.
 pub(crate) fn ledgers(host: &dyn Host) -> Result<PathBuf> {
     if let Some(folder) = host.ledger_folder() {
         return Ok(folder);
@@ -29,7 +29,7 @@ pub(crate) fn report_broken(run: &Run, ledger: &Ledger) {
         let lines = counted(count, "line");
         run.warn(
             format!("{lines} of the ledger {} can't be read", path.display()),
-            Some("What they name is found by its tags, once it has expired: `ami-bake sweep` lists it.".to_owned()),
+            Some("Once the resources in them have expired, `ami-bake sweep` finds them by their tags.".to_owned()),
         );
     }
 }

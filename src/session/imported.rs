@@ -31,7 +31,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
         folder => folder.map(Path::to_path_buf).unwrap_or_default(),
     };
     let working = std::env::current_dir()
-        .map_err(|error| Error::usage("cannot determine the working directory").because(error))?;
+        .map_err(|error| Error::usage("could not determine the working directory").because(error))?;
     let request = Request {
         files,
         var_files,
@@ -60,11 +60,11 @@ pub(crate) fn read(path: &Path) -> Result<Source> {
         (Path::new("stdin"), read.map(|_| bytes))
     } else if path.is_dir() {
         return Err(Error::usage(format!("{name} is a folder, not a file"))
-            .help(format!("Name the files in it, such as `{name}/packer.json`.")));
+            .help(format!("List the files in it, such as `{name}/packer.json`.")));
     } else {
         (path, std::fs::read(path))
     };
-    let bytes = bytes.map_err(|error| Error::usage(format!("cannot read {name}")).because(error))?;
+    let bytes = bytes.map_err(|error| Error::usage(format!("could not read {name}")).because(error))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source { path: path.to_owned(), text }),
         Err(error) => {
@@ -93,17 +93,18 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
             continue;
         }
         let name = path.display();
-        let found = gather(path).map_err(|error| Error::usage(format!("cannot read folder {name}")).because(error))?;
+        let found =
+            gather(path).map_err(|error| Error::usage(format!("could not read folder {name}")).because(error))?;
         if let Some(left) = found.unsupported.first() {
             return Err(Error::usage(format!(
-                "cannot import {}: HCL2 templates in JSON syntax are not supported",
+                "could not import {}: HCL2 templates in JSON syntax are not supported",
                 left.display()
             ))
-            .help("Convert it to HCL syntax, or name the other files of the folder one by one."));
+            .help("Convert it to HCL syntax, or list the other files of the folder one by one."));
         }
         if found.templates.is_empty() {
             return Err(Error::usage(format!("folder {name} contains no template"))
-                .help("Name a manifest, or a folder with Packer templates (`*.pkr.hcl`)."));
+                .help("Specify a manifest, or a folder with Packer templates (`*.pkr.hcl`)."));
         }
         for (paths, sources) in [(&found.templates, &mut files), (&found.variables, &mut variables)] {
             for path in paths {

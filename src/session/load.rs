@@ -116,7 +116,7 @@ pub(crate) fn load(program: &Program, args: &ManifestArgs, region: Option<&str>,
 
 /// A manifest that this program generates around a component document.
 pub(crate) struct Generated<'a> {
-    /// Its name in messages.
+    /// Name of the manifest in messages.
     pub(crate) name: String,
     /// Its text; paths in it are relative to the working directory.
     pub(crate) text: String,
@@ -152,19 +152,19 @@ pub(super) fn find(named: Option<&Path>) -> Result<PathBuf> {
     let Some(path) = named else {
         return DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.is_file()).ok_or_else(|| {
             Error::usage("no manifest found: neither bake.yml nor .github/bake.yml exists here")
-                .help("Name a manifest, change to its folder, or create one with `ami-bake init`.")
+                .help("Specify a manifest, change to its folder, or create one with `ami-bake init`.")
         });
     };
     let name = path.display();
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() && !imported::holds_template(path) => {
             Err(Error::usage(format!("{name} is a folder, not a manifest"))
-                .help(format!("Name a file in it, such as {}.", path.join("bake.yml").display())))
+                .help(format!("Choose a file in it, such as {}.", path.join("bake.yml").display())))
         }
         Ok(_) => Ok(path.to_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::usage(format!("manifest {name} not found"))
-            .help("Name another file, or create a manifest with `ami-bake init`.")),
-        Err(error) => Err(Error::usage(format!("cannot read manifest {name}")).because(error)),
+            .help("Choose another file, or create a manifest with `ami-bake init`.")),
+        Err(error) => Err(Error::usage(format!("could not read manifest {name}")).because(error)),
     }
 }
 

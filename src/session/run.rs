@@ -22,7 +22,7 @@ use crate::signals;
 
 /// How a run is shown and recorded.
 pub(crate) struct Settings {
-    /// What is shown.
+    /// What the terminal or the workflow log shows.
     pub(crate) show: Show,
     /// True when the run creates something, so that its ledger must survive the process.
     pub(crate) creates: bool,

@@ -14,9 +14,9 @@ use crate::program::Program;
 pub(crate) struct Target {
     /// The namespace of the manifest, where there is one.
     pub(crate) namespace: Option<String>,
-    /// Where the manifest publishes its images.
+    /// The regions and accounts that the manifest publishes to.
     pub(crate) published: Vec<Distribution>,
-    /// What the manifest deploys its images to.
+    /// The launch templates that the manifest deploys to.
     pub(crate) deployed: Vec<Deployment>,
     platform: String,
     args: PlatformArgs,

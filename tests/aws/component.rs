@@ -57,7 +57,7 @@ fn documents_use_the_credentials_of_the_bake() {
         assert!(policy.contains(part), "{part} is not in\n{policy}");
     }
     let baked = fixture.bake().exits(0);
-    let missing = "the step `Missing` (S3Download): read s3://assets/none";
+    let missing = "the step `Missing` (S3Download): could not read s3://assets/none";
     assert!(baked.stderr.contains(missing), "{}", baked.stderr);
     let result = fixture.cloud.object("assets", "results/result");
     assert!(result.starts_with("tool for ami-"), "{result}");

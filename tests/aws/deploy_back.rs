@@ -21,7 +21,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
         .bake()
         .exits(8)
         .says("deploy web 1.0.0 to web in us-east-1; rolled back")
-        .says("rolled back at 40 %: Instances failed to become healthy")
+        .says("rolled back at 40%: Instances failed to become healthy")
         .says("Retry with `ami-bake deploy --report bake-report.json`");
     assert_eq!(versions(&fixture, "web"), on("1"));
     assert_eq!(template_versions(&fixture, &web).0, ["1"], "whoever follows the newest would launch it");
@@ -75,7 +75,7 @@ fn groups_on_default_or_latest_are_rolled_back_by_a_second_refresh() {
     group(&fixture, "latest", &latest, "$Latest", "");
     let fails = |group: &str| json!({"kind": "refresh-fails", "at": 40, "match": {"AutoScalingGroupName": group}});
     fixture.cloud.fault(&fails("default"));
-    fixture.bake().exits(8).says("Rolling back default to version 1").says("failed at 40 %");
+    fixture.bake().exits(8).says("Rolling back default to version 1").says("failed at 40%");
     assert_eq!(versions(&fixture, "default"), on("$Default"));
     let outcomes: Vec<Value> = rollouts(&fixture).iter().map(|rollout| rollout["outcome"].clone()).collect();
     assert_eq!(outcomes, ["rolled-back", "skipped"], "the second one is not begun after the first one failed");

@@ -50,7 +50,7 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
     fixture
         .bake()
         .exits(4)
-        .says("web.yml:6: the step `Inner` (ExecuteDocument): read the component")
+        .says("web.yml:6: the step `Inner` (ExecuteDocument): could not read the component")
         .says("no component has this ARN");
     let component = |version: &str, text: &str| {
         fixture
@@ -93,9 +93,9 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
     let baked = fixture.bake().exits(5);
     for part in [
         "component/inner/1.x.x to arn:aws:imagebuilder:eu-west-1:123456789012:component/inner/1.2.0/3",
-        "the step `Skipped` (S3Download): read s3://assets/none in us-east-1",
-        "the step `Token` (ExecuteBash): read the parameter /app/none in us-east-1: the parameter does not exist",
-        "web.yml:14: the phase `build` failed at the step `Put` (S3Upload): upload `/opt/hello` to s3://assets/out/hello",
+        "the step `Skipped` (S3Download): could not read s3://assets/none in us-east-1",
+        "the step `Token` (ExecuteBash): could not read the parameter /app/none in us-east-1: the parameter does not exist",
+        "web.yml:14: the phase `build` failed at the step `Put` (S3Upload): could not upload `/opt/hello` to s3://assets/out/hello",
         "is not allowed s3:PutObject on arn:aws:s3:::assets/out/hello",
         "\"Resource\":\"arn:aws:s3:::assets/out/hello\"",
     ] {

@@ -151,7 +151,7 @@ fn what_goes_wrong_in_a_playbook_is_named() {
     );
     fails(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: trap '' TERM; sleep 300 &\n    - name: Restart\n      reboot: {reboot_timeout: 1}\n",
-        &["task `Restart` failed (web.yml:5): restart sandbox ", "it was not running again after 1s"],
+        &["task `Restart` failed (web.yml:5): could not restart sandbox ", "it was not running again after 1s"],
     );
     fails(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: rm -f /usr/bin/python3*\n    - ping:\n",

@@ -169,7 +169,7 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
     }
     std::fs::remove_file(shop.fixture.path(".docker/config.json")).unwrap();
     shop.fixture.write("bake.yml", text.split("    publish:").next().unwrap());
-    shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(0).says("its `publish` names no other place");
+    shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(0).says("its `publish` lists no destinations");
     shop.fixture.write("bake.yml", &text);
     shop.remove(&format!("{}/web:0.1.0", shop.name));
     shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(4).says("image not found");

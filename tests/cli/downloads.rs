@@ -36,10 +36,10 @@ fn check(fixture: &Fixture) {
     for said in [
         "`pipe` is a device, pipe or socket",
         "`etc` is a link that points outside the folder, to `/etc`",
-        "is more than the limit of 3 files",
+        "exceeds the limit of 3 files",
         "is deeper than the limit of 1 folders",
-        "(2.0 KiB) the files are larger than the limit of 1 KiB",
-        "`logs` is a link here: its files would be written through the link",
+        "(2.0 KiB) the files exceed the limit of 1 KiB",
+        "`logs` is a link here: files would be written through it",
     ] {
         assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
     }

@@ -111,7 +111,7 @@ fn refusals_say_what_to_do_and_limits_are_waited_out() {
         .exits(4)
         .says("or the token has no access to it");
     let broken = || ApiFault { times: 4, ..ApiFault::always("GET", "/issues/7/comments", 502, "Server Error") };
-    comment(&[broken()]).exits(1).says("GitHub answered 502").says("Run `ami-bake report` with the report again later");
+    comment(&[broken()]).exits(1).says("GitHub answered 502").says("Run `ami-bake report` later");
     assert!(workflow.github.comments().is_empty());
 
     // A secondary limit that names its time, then a server that stumbles, then an answer that gets lost after the deed.
@@ -177,7 +177,7 @@ fn a_release_gets_its_images_and_the_report() {
 #[test]
 fn what_goes_into_a_file_is_the_same_without_github() {
     let fixture = Fixture::new();
-    fixture.run(&["report"]).exits(2).says("cannot read report bake-report.json");
+    fixture.run(&["report"]).exits(2).says("could not read report bake-report.json");
     fixture.write("reports/base/bake-report.json", &serde_json::to_string(&report::before()).unwrap());
     fixture.write("reports/web/bake-report.json", &serde_json::to_string(&report::good()).unwrap());
     fixture.write("last.json", &serde_json::to_string(&report::before()).unwrap());

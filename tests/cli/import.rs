@@ -24,7 +24,7 @@ fn a_template_becomes_a_manifest_and_the_rest_is_listed() {
     Not imported:
       builders[0].access_key: credentials are not part of a manifest → The bake uses the environment, a profile or a role, like every AWS tool; see `aws.role`.
       builders[1]: the builder type `openstack` is not supported → The rest of the template was imported. Keep using Packer for this builder.
-      provisioners[2]: it runs on the computer that bakes; steps run on the machine → Run it in the workflow, before or after the bake.
+      provisioners[2]: it runs on the computer that runs ami-bake; steps run on the machine → Run it in the workflow, before or after the bake.
       variables.access: nothing imported uses it
       variables.docker_password: a credential that nothing imported uses
     Imported with changes:
@@ -102,7 +102,7 @@ fn hcl_is_imported_from_a_folder_or_its_files() {
     exit code 0
     --- stderr
     Not imported:
-      a.pkr.hcl: build.provisioner[1]: it runs on the computer that bakes; steps run on the machine → Run it in the workflow, before or after the bake.
+      a.pkr.hcl: build.provisioner[1]: it runs on the computer that runs ami-bake; steps run on the machine → Run it in the workflow, before or after the bake.
 
     Created bake.yml (1 image)
 

@@ -141,7 +141,7 @@ fn images_are_listed_and_exported_without_a_valid_manifest() {
     let files = Command::new("tar").args(["-tf"]).arg(fixture.path("web.tar")).output().unwrap().stdout;
     assert!(String::from_utf8(files).unwrap().lines().any(|name| name == "srv/web/index.html"));
     let again = fixture.run(&["images", "export", "web", "web.tar"]).exits(2);
-    assert!(again.stderr.contains("it already exists"), "{}", again.stderr);
+    assert!(again.stderr.contains("already exists"), "{}", again.stderr);
     let odd = fixture.run(&["images", "export", "web", "web.zip"]).exits(2);
     assert!(odd.stderr.contains("--format oci, rootfs or disk"), "{}", odd.stderr);
 }

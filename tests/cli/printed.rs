@@ -136,7 +136,7 @@ fn changed_data_is_reported() {
     fixture.write("template.json", &template.to_string());
     let outcome = fixture.run(&["import", "template.json"]);
     is_harmless("import", &outcome);
-    outcome.says("put a blank into 1 line of standard output, which the runner would take for workflow commands");
+    outcome.says("inserted a space into 1 line of standard output that the runner would read as workflow commands");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_missing_manifest_says_where_it_was_looked_for() {
     exit code 2
     --- stderr
     error: no manifest found: neither bake.yml nor .github/bake.yml exists here
-    help: Name a manifest, change to its folder, or create one with `ami-bake init`.
+    help: Specify a manifest, change to its folder, or create one with `ami-bake init`.
     ");
 }
 
@@ -80,7 +80,7 @@ fn a_named_manifest_that_is_not_there_is_named() {
     exit code 2
     --- stderr
     error: manifest other.yml not found
-    help: Name another file, or create a manifest with `ami-bake init`.
+    help: Choose another file, or create a manifest with `ami-bake init`.
     ");
 }
 
@@ -97,7 +97,7 @@ fn a_folder_is_not_a_manifest() {
     exit code 2
     --- stderr
     error: . is a folder, not a manifest
-    help: Name a file in it, such as ./bake.yml.
+    help: Choose a file in it, such as ./bake.yml.
     ");
 }
 

@@ -1,9 +1,9 @@
-//! The encodings of text files (user guide, `CreateFile`): UTF-16 and UTF-32 are little-endian unless said otherwise, and
-//! begin with no byte order mark.
+//! The encodings of text files (user guide, `CreateFile`): UTF-16 and UTF-32 are little-endian unless said otherwise,
+//! and begin with no byte order mark.
 
 use ami_bake_core::{Error, Result};
 
-/// How a text file is written.
+/// Encodings of a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Utf8,
@@ -25,7 +25,7 @@ impl Encoding {
         })
     }
 
-    /// Its name in messages.
+    /// Name of the encoding in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Utf8 => "UTF-8",

@@ -79,7 +79,7 @@ fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, al
     }
 }
 
-/// What reading another document needs.
+/// Grants for reading another document.
 fn of_document(place: &str) -> Option<Grant> {
     if let Some(arn) = place.strip_prefix("arn:") {
         let (_, resource) = arn.split_once(':')?;

@@ -66,7 +66,7 @@ pub(crate) struct Field {
     pub(crate) kind: FieldKind,
 }
 
-/// What a key takes.
+/// Type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldKind {
     Text,
@@ -115,7 +115,7 @@ const GROUP: Field = may("group", FieldKind::Text);
 const RECURSIVE: Field = may("recursive", FieldKind::Flag);
 const FROM_TO: &[Field] = &[needed("source", FieldKind::Path), needed("destination", FieldKind::Path), OVERWRITE];
 
-/// All of them.
+/// All modules.
 pub(crate) const MODULES: &[Module] = &[
     Module { name: "Assert", action: Action::Assert, shape: Shape::Condition, fields: &[], output: None },
     map("ExecuteBash", Action::ExecuteBash, &[needed("commands", FieldKind::Texts)], Some("stdout")),

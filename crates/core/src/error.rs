@@ -12,8 +12,8 @@ use crate::route::Route;
 /// The result of anything that can fail in ami-bake.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The exit code of a run that did what it should, but left something: what it created for a time could not be deleted,
-/// or its report could not be written.
+/// The exit code of a run that succeeded but is not clean: a temporary resource could not be deleted, or the report
+/// could not be written.
 pub const UNCLEAN: u8 = 9;
 
 /// The kind of a failure. Each kind has one exit code (docs/dev/lifecycle.md, "Exit codes").
@@ -22,11 +22,11 @@ pub const UNCLEAN: u8 = 9;
 pub enum ErrorKind {
     /// A bug or a broken invariant of this program.
     Internal,
-    /// The command line's words are off.
+    /// The command line is wrong.
     Usage,
     /// The manifest is invalid.
     Manifest,
-    /// A permission is missing, a source is not there, a version is taken: nothing was built.
+    /// A permission is missing, a source was not found, a version is taken: nothing was built.
     Preflight,
     /// Anything from launch to capture failed.
     Build,
@@ -57,7 +57,7 @@ impl ErrorKind {
     }
 }
 
-/// What a caller can make of a refusal.
+/// What a caller can do about a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     /// Nothing in particular.
@@ -81,7 +81,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// A failure of `kind`; `message` is a lower-case fragment that fits after "failed to" or is complete by itself.
+    /// A failure of `kind`; `message` is a lower-case sentence, such as "could not read x" or "x not found".
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -99,7 +99,7 @@ impl Error {
         Self::new(ErrorKind::Internal, message)
     }
 
-    /// The command line's words are off.
+    /// The command line is wrong.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
     }
@@ -188,7 +188,7 @@ impl Error {
         if early { self.into_kind(kind) } else { self }
     }
 
-    /// What the failure means for the run.
+    /// Kind of the failure, which decides the exit code.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -198,7 +198,7 @@ impl Error {
         &self.message
     }
 
-    /// What the reader can do, where there is something.
+    /// Help for the reader, if there is any.
     pub fn help_text(&self) -> Option<&str> {
         self.help.as_deref()
     }

@@ -27,13 +27,13 @@ pub const EVENT_VERSION: u32 = 1;
 pub struct Envelope {
     /// [`EVENT_VERSION`] of the writer.
     pub v: u32,
-    /// When it happened.
+    /// Time of the event.
     pub at: Timestamp,
     /// Time since the run began.
     pub elapsed: Duration,
     /// The image that it is about; none for what concerns the whole run.
     pub image: Option<ImageKey>,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
@@ -64,7 +64,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Its name in messages and reports.
+    /// Name of the stage in messages and reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -81,7 +81,7 @@ impl Stage {
     }
 }
 
-/// What is done with an image, and why.
+/// Decision about an image, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
@@ -106,7 +106,7 @@ pub enum Decision {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepOutcome {
-    /// It did what it should.
+    /// The step passed.
     Passed,
     /// It failed and is tried again.
     Retrying(Failure),
@@ -144,60 +144,60 @@ pub enum Event {
     },
     /// The source is found, the version and the digest are known.
     Planned {
-        /// The source.
+        /// Source that the image is built from.
         source: SourceImage,
-        /// The version.
+        /// Version of the image.
         version: semver::Version,
         /// The digest.
         digest: Digest,
-        /// What is done, and why.
+        /// Bake, reuse or register, and why.
         decision: Decision,
     },
     /// A stage began.
     StageStarted {
-        /// Which.
+        /// The stage that started.
         stage: Stage,
     },
     /// A stage ended.
     StageFinished {
-        /// Which.
+        /// The stage that ended.
         stage: Stage,
-        /// How long it took.
+        /// Duration of the stage.
         took: Duration,
         /// Its failure, if it failed.
         failure: Option<Failure>,
     },
     /// A step began.
     StepStarted {
-        /// Its phase.
+        /// Phase of the step.
         phase: Phase,
         /// Its index in the phase, from zero.
         index: usize,
-        /// Its name.
+        /// Name of the step.
         name: String,
-        /// Which attempt, from one.
+        /// Number of the attempt, from one.
         attempt: u32,
     },
     /// A step printed a line; sanitised and masked.
     StepOutput {
-        /// Its phase.
+        /// Phase of the step.
         phase: Phase,
-        /// Its index in the phase.
+        /// Index of the step in the phase.
         index: usize,
-        /// Which stream.
+        /// Standard output or standard error.
         stream: Stream,
         /// The line.
         line: String,
     },
     /// An attempt of a step ended.
     StepFinished {
-        /// Its phase.
+        /// Phase of the step.
         phase: Phase,
-        /// Its index in the phase.
+        /// Index of the step in the phase.
         index: usize,
-        /// How.
+        /// How the step ended.
         outcome: StepOutcome,
-        /// How long it took.
+        /// Duration of the step.
         took: Duration,
     },
     /// Something worth a line while a stage goes on.
@@ -207,9 +207,9 @@ pub enum Event {
     },
     /// Something is odd, and the run goes on.
     Warning {
-        /// A sentence.
+        /// The notice, as a sentence.
         message: String,
-        /// What the reader can do.
+        /// Help for the reader.
         help: Option<String>,
         /// The line of a file that a step names.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -217,30 +217,30 @@ pub enum Event {
     },
     /// A machine was started.
     MachineStarted {
-        /// Its id.
+        /// ID of the machine.
         id: String,
-        /// Its type.
+        /// Type of the machine.
         kind: String,
         /// Where: zone and address, in words.
         place: String,
-        /// For building or for testing.
+        /// Whether the machine was for building or for testing.
         phase: Phase,
     },
     /// A machine was terminated.
     MachineEnded {
-        /// Its id.
+        /// ID of the machine.
         id: String,
-        /// Its type.
+        /// Type of the machine.
         kind: String,
-        /// How long it ran.
+        /// Time from launch to termination.
         ran: Duration,
-        /// What it costs an hour, where that is known.
+        /// Hourly price, if known.
         #[serde(default)]
         hourly: Option<Price>,
     },
     /// The packages at the beginning and after validate.
     Packages {
-        /// At the beginning.
+        /// Packages before the build.
         before: Vec<Package>,
         /// After validate.
         after: Vec<Package>,
@@ -252,37 +252,37 @@ pub enum Event {
     },
     /// Publishing to one region or repository came to its end.
     Published {
-        /// What was done there.
+        /// Result of publishing to the region.
         delivery: Delivery,
     },
     /// A deployment came to its end.
     Deployed {
-        /// What it came to.
+        /// Result of the deployment.
         rollout: Rollout,
     },
     /// An older version of the image was deleted, since the plan keeps no more of them.
     Retired {
-        /// What it was.
+        /// The image that was deleted.
         image: ImageRecord,
     },
-    /// An older version that the plan keeps no longer stays all the same.
+    /// An older version that the retention rule would delete is kept.
     Held {
-        /// What it is.
+        /// The image that was kept.
         image: ImageRecord,
-        /// Who uses it, or what protects it, in words.
+        /// Users of the image, or its protection, in words.
         why: String,
     },
     /// Something that `--keep-on-failure` left, and how to reach it.
     Kept {
-        /// What it is.
+        /// The resource that was kept.
         what: String,
-        /// How to reach or remove it.
+        /// How to connect to it or delete it.
         hint: String,
     },
     /// Something that could not be removed; sweep will find it.
     #[serde(rename = "left")]
     Orphaned {
-        /// What it is.
+        /// The resource that was left behind.
         what: String,
         /// Why, and what deletes it.
         why: String,
@@ -302,15 +302,16 @@ pub enum Event {
     RunFinished {
         /// The exit code.
         exit_code: u8,
-        /// Where the report was written.
+        /// Path of the report.
         report: Option<PathBuf>,
     },
 }
 
-/// Bytes of output that are on their way to the reporters at most, with what holds them. Enough for what a step may print
-/// at once ([`BURST`](crate::output::BURST)).
+/// Bytes of output that are on their way to the reporters at most, with what holds them. Enough for what a step may
+/// print at once ([`BURST`](crate::output::BURST)).
 const ROOM: usize = 16 << 20;
-/// What is free when another chunk is read from a machine: as much as it can be worth where nothing is left of the burst.
+/// What is free when another chunk is read from a machine: as much as it can be worth where nothing is left of the
+/// burst.
 const CHUNK_ROOM: u32 = 2 << 20;
 
 /// Takes events; cheap to clone, never blocks.

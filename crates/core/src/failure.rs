@@ -9,13 +9,13 @@ use crate::route::Route;
 /// A failure as reporters see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What it means for the run.
+    /// Kind of the failure, which decides the exit code.
     pub kind: ErrorKind,
     /// The sentence fragment.
     pub message: String,
     /// Causes, outermost first.
     pub causes: Vec<String>,
-    /// What the reader can do.
+    /// Help for the reader.
     pub help: Option<String>,
     /// The place in the manifest.
     pub route: Option<Route>,

@@ -13,7 +13,7 @@ use crate::{tags, version};
 pub struct ImageRecord {
     /// The platform's id.
     pub id: String,
-    /// Its name.
+    /// Name of the image.
     pub name: String,
     /// Its region, where the platform has regions.
     pub region: Option<String>,
@@ -24,21 +24,21 @@ pub struct ImageRecord {
     pub namespace: String,
     /// Image and variant.
     pub key: ImageKey,
-    /// Its version.
+    /// Version of the image.
     pub version: semver::Version,
-    /// Its digest.
+    /// Digest of the image.
     pub digest: Digest,
-    /// When its tests passed; none for a candidate.
+    /// Time when its tests passed; none for a candidate.
     pub tested: Option<Timestamp>,
-    /// When it was made.
+    /// Time of creation.
     pub created: Option<Timestamp>,
     /// True when it can be launched now.
     pub available: bool,
-    /// Its architecture.
+    /// Architecture of the image.
     pub architecture: Option<Architecture>,
     /// What it consists of: snapshots on AWS, layers locally.
     pub parts: Vec<String>,
-    /// All its tags.
+    /// All tags of the image.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -93,7 +93,7 @@ impl ImageRecord {
     }
 }
 
-/// Who uses an image.
+/// Users of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Usage {
@@ -108,7 +108,7 @@ pub enum Usage {
 pub struct Listed {
     /// The image.
     pub image: ImageRecord,
-    /// Who uses it; none where the platform can't tell.
+    /// Users of the image; none if the platform cannot tell.
     pub usage: Option<Usage>,
 }
 
@@ -117,6 +117,6 @@ pub struct Listed {
 pub struct Superseded {
     /// The image.
     pub image: ImageRecord,
-    /// Why it stays all the same, in words: who uses it, or what protects it.
+    /// Why it is kept, in words: who uses it, or what protects it.
     pub held: Option<String>,
 }

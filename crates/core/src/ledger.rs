@@ -24,7 +24,7 @@ use crate::plan::ImageKey;
 
 /// The version of the file's format.
 pub const LEDGER_VERSION: u32 = 1;
-/// What follows the run's id in a ledger's name.
+/// Suffix of a ledger's file name, after the run's ID.
 const NAME_END: &str = ".ledger.jsonl";
 
 /// The kind of a machine's entry, on every platform.
@@ -117,7 +117,7 @@ impl Ledger {
     pub fn create(folder: &Path, run: &str) -> Result<Self> {
         let path = folder.join(format!("{run}{NAME_END}"));
         let failed = |error: std::io::Error| {
-            Error::preflight(format!("write the ledger {}", path.display()))
+            Error::preflight(format!("could not write the ledger {}", path.display()))
                 .help("A bake records in the ledger what it creates. Set XDG_STATE_HOME to a writable folder.")
                 .because(error)
         };
@@ -269,8 +269,9 @@ impl Ledger {
     }
 
     fn open(path: &Path, anyway: bool) -> Result<Option<Self>> {
-        let failed =
-            |error: std::io::Error| Error::preflight(format!("read the ledger {}", path.display())).because(error);
+        let failed = |error: std::io::Error| {
+            Error::preflight(format!("could not read the ledger {}", path.display())).because(error)
+        };
         // Not through a link: the file is appended to, and may come from a step of the same job.
         let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let file = OpenOptions::new().read(true).append(true).custom_flags(no_link).open(path).map_err(failed)?;
@@ -285,7 +286,7 @@ impl Ledger {
                 Ok(Record::Ledger { version, run: of }) if version == LEDGER_VERSION => run = Some(of),
                 Ok(Record::Ledger { version, .. }) => {
                     return Err(Error::preflight(format!(
-                        "read the ledger {}: its format {version} is newer than this ami-bake",
+                        "could not read the ledger {}: its format {version} is too new for this version of ami-bake",
                         path.display()
                     )));
                 }
@@ -308,7 +309,7 @@ impl Ledger {
     /// When the folder can't be read.
     pub fn left_in(folder: &Path) -> Result<Vec<PathBuf>> {
         let failed = |error: std::io::Error| {
-            Error::preflight(format!("look for ledgers in {}", folder.display())).because(error)
+            Error::preflight(format!("could not look for ledgers in {}", folder.display())).because(error)
         };
         let all = match std::fs::read_dir(folder) {
             Ok(all) => all.collect::<std::io::Result<Vec<_>>>().map_err(failed)?,
@@ -336,7 +337,7 @@ impl Ledger {
         let Some(file) = &mut state.file else { return Ok(()) };
         let failed = |error: std::io::Error| {
             Error::build(format!(
-                "write the ledger {}",
+                "could not write the ledger {}",
                 self.path.as_deref().unwrap_or_else(|| Path::new("(no file)")).display()
             ))
             .help("Nothing is created without an entry in the ledger. Free some disk space and bake again.")
@@ -382,14 +383,14 @@ fn line(record: &Record) -> std::io::Result<Vec<u8>> {
 /// Sets a file aside in which no ledger is left, so that no later clean-up stops at it, and says where it is.
 fn not_a_ledger(path: &Path, file: &File) -> Error {
     let empty = file.metadata().is_ok_and(|meta| meta.len() == 0);
-    let what = if empty { "is empty" } else { "is not a ledger of ami-bake" };
+    let what = if empty { "is empty" } else { "is not an ami-bake ledger" };
     let name = path.display();
     let message = match set_aside(path) {
         Ok(aside) => format!("{name} {what}; it was renamed to {}", aside.display()),
         Err(error) => format!("{name} {what}, and could not be renamed: {error}"),
     };
     Error::preflight(message)
-        .help("What its run left is found by its tags, once it has expired: `ami-bake sweep` lists it.")
+        .help("Once the resources of its run have expired, `ami-bake sweep` finds them by their tags.")
 }
 
 fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
@@ -440,7 +441,9 @@ mod tests {
     fn a_file_without_a_ledger_is_set_aside() {
         let folder = std::env::temp_dir().join(format!("ami-bake-ledger-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).unwrap();
-        for (content, said) in [("", "is empty"), ("hello\n", "is not a ledger"), ("\0\0\0\0", "is not a ledger")] {
+        for (content, said) in
+            [("", "is empty"), ("hello\n", "is not an ami-bake ledger"), ("\0\0\0\0", "is not an ami-bake ledger")]
+        {
             let path = folder.join("r1.ledger.jsonl");
             std::fs::write(&path, content).unwrap();
             let error = Ledger::resume(&path).unwrap_err().to_string();

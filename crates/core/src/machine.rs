@@ -12,24 +12,24 @@ use crate::error::Result;
 use crate::plan::{ImageKey, ImagePlan, MachineSettings, Phase, Price, SourceImage};
 use crate::run::Run;
 
-/// What to launch.
+/// A machine to launch.
 #[derive(Debug, Clone)]
 pub struct Launch<'a> {
     /// The image that is being baked or tested, for names and tags.
     pub key: &'a ImageKey,
     /// The namespace.
     pub namespace: &'a str,
-    /// To build on or to test on.
+    /// Whether the machine is for building or for testing.
     pub phase: Phase,
     /// The image to boot.
     pub source: &'a SourceImage,
     /// The machine's settings.
     pub machine: &'a MachineSettings,
-    /// How long the machine may live when nobody ends it.
+    /// Lifetime of the machine if nobody terminates it.
     pub lifetime: Duration,
 }
 
-/// What to capture.
+/// Parameters of a capture.
 #[derive(Debug, Clone)]
 pub struct Capture<'a> {
     /// The plan: machine settings, mode, description.
@@ -45,7 +45,7 @@ pub struct Capture<'a> {
 pub struct Candidate {
     /// The image, to be launched from.
     pub image: SourceImage,
-    /// What it consists of.
+    /// IDs of the parts of the image, such as snapshots.
     pub parts: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ pub struct Login {
     pub files: Vec<String>,
 }
 
-/// How a person reaches a machine that is kept.
+/// How a user connects to a kept machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
     /// The folder that the bake's own key is written into, where the machine is reached by one.
@@ -105,9 +105,9 @@ pub trait Machine: Send + Sync {
     /// What the bake put on it to log in, for the seal to remove.
     fn login(&self) -> Login;
 
-    /// The absolute paths that were made or changed since it was launched, where the platform knows them without looking
-    /// at every file: a list for the search for secrets. It may name folders and what is gone again, but leave nothing
-    /// out that becomes part of the image. None where nobody knows.
+    /// The absolute paths that were made or changed since it was launched, where the platform knows them without
+    /// looking at every file: a list for the search for secrets. It may name folders and what is gone again, but leave
+    /// nothing out that becomes part of the image. None where nobody knows.
     async fn changes(&self, run: &Run) -> Result<Option<Vec<PathBuf>>> {
         let _ = run;
         Ok(None)

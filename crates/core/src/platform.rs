@@ -41,7 +41,7 @@ pub struct Capabilities {
     pub deploy: bool,
 }
 
-/// Which of our own images to list.
+/// Filter for a list of ami-bake's images.
 #[derive(Debug, Clone, Default)]
 pub struct ImageQuery {
     /// The namespace; all without.
@@ -72,19 +72,19 @@ pub struct Registration<'a> {
     pub adopt: bool,
 }
 
-/// Where sweep looks beside the home region.
+/// Regions and accounts to sweep besides the home region.
 #[derive(Debug, Clone, Default)]
 pub struct SweepScope {
-    /// Where the images are published.
+    /// Destinations of publishing.
     pub published: Vec<Distribution>,
-    /// What they are deployed to.
+    /// Targets of deployments.
     pub deployed: Vec<Deployment>,
 }
 
 /// A bakery's platform: AWS, this machine, Docker.
 #[async_trait]
 pub trait Platform: Send + Sync {
-    /// What it can do.
+    /// What the platform supports.
     fn capabilities(&self) -> Capabilities;
 
     /// The home region, where the platform has regions.
@@ -105,8 +105,8 @@ pub trait Platform: Send + Sync {
     async fn launch(&self, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>>;
 
     /// Registers a tested candidate, or an image that is there already, under its final name, and takes the
-    /// candidate's own registration away. On return the image is found by every look-up. A candidate that can't be deleted
-    /// is no failure: it stays in the ledger.
+    /// candidate's own registration away. On return the image is found by every look-up. A candidate that can't be
+    /// deleted is not a failure: it stays in the ledger.
     async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord>;
 
     /// Brings a registered image to where its plan publishes it beyond the platform's own place, such as a registry.
@@ -138,9 +138,9 @@ pub trait Platform: Send + Sync {
         Ok(())
     }
 
-    /// Moves what runs with an older version to the image, and back when that fails. Can be asked again after a run that
-    /// was cut off. What is done, and how it ends, is written into `rollout` as it happens. With `force` (`--force`) it
-    /// takes over what somebody else moved meanwhile.
+    /// Moves what runs with an older version to the image, and back when that fails. Can be asked again after a run
+    /// that was cut off. What is done, and how it ends, is written into `rollout` as it happens. With `force`
+    /// (`--force`) it takes over what somebody else moved meanwhile.
     ///
     /// # Errors
     /// Why it failed; the rollout's outcome says what that leaves.
@@ -157,14 +157,14 @@ pub trait Platform: Send + Sync {
         Err(Error::manifest("this platform does not support deployments").at(deployment.route.clone()))
     }
 
-    /// Starts slow parts of publishing while the candidate is being tested: copies that no look-up can find. They are in
-    /// the ledger, so that a failed test deletes them. What can't start now is reported by [`Platform::publish`].
+    /// Starts slow parts of publishing while the candidate is being tested: copies that no look-up can find. They are
+    /// in the ledger, so that a failed test deletes them. What can't start now is reported by [`Platform::publish`].
     async fn prepare(&self, run: &Run, plan: &ImagePlan, candidate: &Candidate) {
         let _ = (run, plan, candidate);
     }
 
-    /// What of an image's versions the plan's retention keeps no longer, everywhere where the plan publishes it, with what
-    /// still holds each. `planned`: the new version is not there yet, and is taken for registered.
+    /// What of an image's versions the plan's retention keeps no longer, everywhere where the plan publishes it, with
+    /// what still holds each. `planned`: the new version is not there yet, and is taken for registered.
     async fn superseded(&self, run: &Run, plan: &ImagePlan, planned: bool) -> Result<Vec<Superseded>> {
         // Of every name: an image that another one was built on stays.
         let mut all = self.images(run, &ImageQuery::default()).await?;
@@ -210,12 +210,12 @@ pub trait Platform: Send + Sync {
     /// Deletes one leftover.
     async fn remove(&self, run: &Run, leftover: &Orphan) -> Result<Undo>;
 
-    /// Asks by dry run what the role may do: one finding for each action that a bake of these plans needs, and for each of
-    /// what their documents use.
+    /// Asks by dry run what the role may do: one finding for each action that a bake of these plans needs, and for each
+    /// of what their documents use.
     async fn permissions(&self, run: &Run, plans: &[ImagePlan], grants: &[Grant]) -> Result<Vec<Permission>>;
 }
 
-/// How an undo went.
+/// Result of an undo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undo {
     /// It is gone, or on its way without anybody's help.
@@ -226,14 +226,14 @@ pub enum Undo {
     Held {
         /// The ledger's kind of what holds it.
         by: &'static str,
-        /// What that is.
+        /// The resource that holds it.
         why: String,
     },
     /// It can't go yet, and why; sweep will find it.
     Later(String),
 }
 
-/// What sweep found.
+/// Results of a search for orphans.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orphans {
     /// What runs left behind: what is at work first, what others are made of last.
@@ -247,7 +247,7 @@ pub struct Orphans {
 pub struct Orphan {
     /// What it is: `instance`, `snapshot`, `image` …
     pub kind: String,
-    /// Its id.
+    /// ID of the resource.
     pub id: String,
     /// Its region, where the platform has regions.
     pub region: Option<String>,
@@ -257,9 +257,9 @@ pub struct Orphan {
     pub account: Option<String>,
     /// The run that made it.
     pub run: Option<String>,
-    /// When it expired.
+    /// Expiry time.
     pub expired: Option<Timestamp>,
-    /// What it was for, in words.
+    /// Purpose of the resource, in words.
     pub about: String,
 }
 
@@ -285,8 +285,8 @@ impl Orphan {
 pub struct Grant {
     /// The action; on AWS such as `s3:GetObject`.
     pub action: &'static str,
-    /// The resource; on AWS its ARN without `arn:` and partition, such as `s3:::bucket/key` or `ssm:REGION:ACCOUNT:parameter/NAME`;
-    /// a `*` matches any text.
+    /// The resource; on AWS its ARN without `arn:` and partition, such as `s3:::bucket/key` or
+    /// `ssm:REGION:ACCOUNT:parameter/NAME`; a `*` matches any text.
     pub resource: String,
 }
 

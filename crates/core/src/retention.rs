@@ -11,8 +11,8 @@ use crate::tags;
 
 impl Retention {
     /// The images that may go once `new` is registered, the highest version first. `all` is every image of the account
-    /// or machine, of other names too: one that a kept image was built on stays. Candidates and versions of pull requests
-    /// and branches have an end of their own and do not count; of the latter, expired ones are deleted.
+    /// or machine, of other names too: one that a kept image was built on stays. Candidates and versions of pull
+    /// requests and branches have an end of their own and do not count; of the latter, expired ones are deleted.
     pub fn superfluous<'a>(self, new: &ImageRecord, all: &'a [ImageRecord], now: Timestamp) -> Vec<&'a ImageRecord> {
         if self.is_none() {
             return Vec::new();
@@ -30,7 +30,7 @@ impl Retention {
         nobodys_base(going, all)
     }
 
-    /// What has no age that is known is not taken for old.
+    /// An image of unknown age does not count as old.
     fn is_young(self, image: &ImageRecord, now: Timestamp) -> bool {
         let Some(limit) = self.newer_than else { return false };
         let Some(made) = image.created.or(image.tested) else { return true };
@@ -38,8 +38,8 @@ impl Retention {
     }
 }
 
-/// The expired images: those that never passed their tests, and pre-releases that did. An image that a kept one was built
-/// on is not among them.
+/// The expired images: those that never passed their tests, and pre-releases that did. An image that a kept one was
+/// built on is not among them.
 pub fn expired(all: &[ImageRecord], now: Timestamp) -> Vec<&ImageRecord> {
     nobodys_base(all.iter().filter(|image| image.expired(now).is_some()).collect(), all)
 }
@@ -155,7 +155,7 @@ mod tests {
             ending(image("web", "1.1.0-pr.7.abc", 9), over),
             ending(image("web", "1.1.0-pr.8.abc", 9), over),
             ending(image("web", "1.1.0-pr.9.abc", 1), "2026-11-27T00:00:00Z"),
-            // Somebody tagged a release with an end: it is a release all the same.
+            // Somebody tagged a release with an expiry: it is still a release.
             ending(image("web", "0.9.0", 9), over),
             on(image("shop", "1.0.0", 1), "web-1.1.0-pr.8.abc"),
         ];

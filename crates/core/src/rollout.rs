@@ -23,7 +23,7 @@ pub struct Rollout {
     /// The group that is at work now, where it is another than the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// How it ended.
+    /// How the deployment ended.
     pub outcome: RolloutOutcome,
     /// What was done, in order, each in a few words.
     pub done: Vec<String>,
@@ -52,7 +52,7 @@ pub enum RolloutOutcome {
 }
 
 impl RolloutOutcome {
-    /// Its name in reports.
+    /// Name of the outcome in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Deployed => "deployed",
@@ -72,7 +72,7 @@ impl RolloutOutcome {
 }
 
 impl Rollout {
-    /// One that is skipped.
+    /// A deployment that counts as skipped until something is done.
     pub fn new(target: impl Into<String>, region: Option<String>) -> Self {
         Self {
             target: target.into(),

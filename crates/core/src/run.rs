@@ -41,9 +41,9 @@ pub struct RunParts {
     pub masker: Arc<Masker>,
     /// Values of the declared secrets, by name.
     pub secrets: BTreeMap<String, SecretString>,
-    /// Where events go.
+    /// Receiver of events.
     pub events: Events,
-    /// Where the whole output of steps is kept, if it is.
+    /// Folder for the complete output of steps, if it is kept.
     pub logs: Option<LogFolder>,
 }
 
@@ -142,12 +142,12 @@ impl Run {
         self.shared.events.offer(self.envelope(event))
     }
 
-    /// Where events go.
+    /// Receiver of events.
     pub(crate) fn events(&self) -> &Events {
         &self.shared.events
     }
 
-    /// Where the whole output of steps is kept, if it is.
+    /// Folder for the complete output of steps, if it is kept.
     pub(crate) fn logs(&self) -> Option<&LogFolder> {
         self.shared.logs.as_ref()
     }

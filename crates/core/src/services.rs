@@ -25,7 +25,7 @@ impl ObjectPath {
     /// Reads `s3://BUCKET/KEY`.
     ///
     /// # Errors
-    /// When it has another form.
+    /// When it is not `s3://BUCKET/KEY`.
     pub fn parse(text: &str) -> Result<Self> {
         let (bucket, key) = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).unwrap_or_default();
         if bucket.is_empty() || bucket.contains(char::is_whitespace) {
@@ -45,9 +45,9 @@ impl fmt::Display for ObjectPath {
 
 /// An object that is being read.
 pub struct Object {
-    /// Its size in bytes.
+    /// Size of the object in bytes.
     pub size: u64,
-    /// Its content.
+    /// Content of the object.
     pub content: Reader<'static>,
 }
 
@@ -56,7 +56,7 @@ pub struct Object {
 pub struct StoredDocument {
     /// The ARN of the build version that was read; that of a version or a pattern was asked for perhaps.
     pub arn: String,
-    /// Its text.
+    /// Text of the document.
     pub text: String,
 }
 
@@ -66,7 +66,7 @@ pub trait Services: Send + Sync {
     /// Begins to read an object.
     ///
     /// # Errors
-    /// When it isn't there, or may not be read.
+    /// When the object does not exist or may not be read.
     async fn object(&self, run: &Run, at: &ObjectPath) -> Result<Object>;
 
     /// The keys that begin with that of `prefix`, in order.
@@ -87,11 +87,11 @@ pub trait Services: Send + Sync {
     /// When there is none of that name, or it may not be read.
     async fn parameter(&self, run: &Run, name: &str) -> Result<SecretString>;
 
-    /// The component document of an ARN; one of a version or a pattern (`1.x.x`) means the newest that fits, and the same
-    /// one for the rest of the run.
+    /// The component document of an ARN; one of a version or a pattern (`1.x.x`) means the newest that fits, and the
+    /// same one for the rest of the run.
     ///
     /// # Errors
-    /// When there is none, or its text may not be read.
+    /// When the document does not exist or may not be read.
     async fn component(&self, run: &Run, arn: &str) -> Result<StoredDocument>;
 }
 

@@ -12,9 +12,9 @@ pub const VARIANT: &str = "ami-bake:variant";
 pub const LEGACY_VARIANT: &str = "ami-bake:leg";
 /// The semantic version.
 pub const VERSION: &str = "ami-bake:version";
-/// What the image is made of.
+/// Tag with the digest of everything that the image is made from.
 pub const DIGEST: &str = "ami-bake:digest";
-/// When its tests passed.
+/// Tag with the time when the tests passed.
 pub const TESTED: &str = "ami-bake:tested";
 /// The source's id.
 pub const SOURCE: &str = "ami-bake:source-ami";
@@ -22,7 +22,7 @@ pub const SOURCE: &str = "ami-bake:source-ami";
 pub const SOURCE_NAME: &str = "ami-bake:source-ami-name";
 /// The source's owner.
 pub const SOURCE_OWNER: &str = "ami-bake:source-ami-owner";
-/// When the source was made.
+/// Tag with the creation time of the source.
 pub const SOURCE_CREATED: &str = "ami-bake:source-ami-created";
 /// The source's version, where ami-bake made it.
 pub const BASE_VERSION: &str = "ami-bake:base-version";

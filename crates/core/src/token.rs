@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use crate::error::Result;
 
-/// What a token says of itself. Unlike the token it is no secret.
+/// The claims of a token. Unlike the token, they are not secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
     /// `sub`: whom the token is about.
@@ -32,7 +32,7 @@ pub struct Claims {
 pub struct IdentityToken {
     /// The token itself.
     pub secret: SecretString,
-    /// What it says.
+    /// Claims in the token.
     pub claims: Claims,
 }
 

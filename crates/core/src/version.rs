@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Which part of the version NEXT raises.
+/// The part of the version that NEXT raises.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bump {
@@ -35,10 +35,11 @@ pub fn next<'a>(published: impl IntoIterator<Item = &'a Version>, bump: Bump) ->
 /// `BASE-IDENTIFIERS`: a version of a pull request (`pr.7.1a2b3c4`) or of a branch (`dev.42`).
 ///
 /// # Errors
-/// When the identifiers are not semantic versioning's.
+/// When the identifiers are not valid in a semantic version.
 pub fn prerelease(base: &Version, identifiers: &str) -> Result<Version> {
     let pre = Prerelease::new(identifiers).map_err(|error| {
-        Error::manifest(format!("make a version of {base} and the pre-release {identifiers:?}")).because(error)
+        Error::manifest(format!("could not make a version of {base} and the pre-release {identifiers:?}"))
+            .because(error)
     })?;
     Ok(Version { pre, build: BuildMetadata::EMPTY, ..base.clone() })
 }
@@ -57,7 +58,7 @@ pub fn in_name(version: &Version) -> String {
 /// A version range: semantic versioning's, or Image Builder's `2.x.x`.
 ///
 /// # Errors
-/// When it is neither.
+/// When it is neither a version range nor Image Builder's form.
 pub fn range(text: &str) -> Result<semver::VersionReq> {
     let text = text.trim();
     let spelled = image_builder_range(text).unwrap_or_else(|| text.to_owned());

@@ -183,7 +183,7 @@ async fn one_failure_stops_only_what_is_built_on_it() {
             _ => None,
         })
         .collect();
-    assert_eq!(skipped, [(Some(ImageKey::new("web")), "web was skipped because base failed".to_owned())]);
+    assert_eq!(skipped, [(Some(ImageKey::new("web")), "base, which it is built on, failed".to_owned())]);
 }
 
 #[tokio::test]

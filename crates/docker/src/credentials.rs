@@ -26,7 +26,7 @@ pub(crate) async fn for_registry(settings: &Settings, registry: &str) -> Result<
     match std::fs::read_to_string(&path) {
         Ok(text) => look_up(&text, &path.display().to_string(), registry).await,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::preflight(format!("read {}", path.display())).because(error)),
+        Err(error) => Err(Error::preflight(format!("could not read {}", path.display())).because(error)),
     }
 }
 
@@ -53,8 +53,8 @@ async fn retrieve(text: &str, key: &str) -> Result<Result<DockerCredential, Cred
         // Nobody is waiting any more when the receiver is gone.
         let _ = sender.send(get_credential_from_reader(text.as_bytes(), &key));
     });
-    started.map_err(|error| Error::internal("start a thread for a credential helper").because(error))?;
-    receiver.await.map_err(|error| Error::internal("read registry credentials").because(error))
+    started.map_err(|error| Error::internal("could not start a thread for a credential helper").because(error))?;
+    receiver.await.map_err(|error| Error::internal("could not read registry credentials").because(error))
 }
 
 /// Helpers answer this when they have no credentials for a registry (docker-credential-helpers, `errCredentialsNotFound`).
@@ -71,7 +71,7 @@ fn failure(error: CredentialRetrievalError, text: &str, from: &str, key: &str) -
     match error {
         // Without its source: a parser may quote what it read.
         CredentialRetrievalError::ConfigReadError => {
-            Error::preflight(format!("read {from}: it is not a valid Docker configuration"))
+            Error::preflight(format!("could not read {from}: it is not a valid Docker configuration"))
                 .help("It must be JSON, as `docker login` writes it.")
         }
         CredentialRetrievalError::HelperFailure { stdout, stderr, .. } => {
@@ -81,14 +81,16 @@ fn failure(error: CredentialRetrievalError, text: &str, from: &str, key: &str) -
         CredentialRetrievalError::HelperCommunicationError | CredentialRetrievalError::MalformedHelperResponse => {
             helper_failure(text, key).because(error)
         }
-        _ => Error::preflight(format!("read the credentials for {key} from {from}")).help(login).because(error),
+        _ => {
+            Error::preflight(format!("could not read the credentials for {key} from {from}")).help(login).because(error)
+        }
     }
 }
 
 fn helper_failure(text: &str, key: &str) -> Error {
     let config = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
     let helper = config["credHelpers"][key].as_str().or(config["credsStore"].as_str()).unwrap_or_default();
-    Error::preflight(format!("get the credentials for {key} from docker-credential-{helper}"))
+    Error::preflight(format!("could not get the credentials for {key} from docker-credential-{helper}"))
         .help("Install it, or remove it from `credsStore` or `credHelpers` in Docker's config.json.")
 }
 

@@ -24,7 +24,7 @@ impl Reference {
     /// When `text` is not a valid reference.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let parsed = ImgRef::new(text).map_err(|_| {
-            Error::preflight(format!("use {text:?} as an image: it is not a valid image reference"))
+            Error::preflight(format!("could not use {text:?} as an image: it is not a valid image reference"))
                 .help("Examples: ubuntu:24.04, registry.example.com/team/image:tag, image@sha256:…, sha256:….")
         })?;
         let digest = parsed.digest().map(|digest| digest.to_str().to_owned());

@@ -18,7 +18,7 @@ pub(crate) async fn find(docker: &Docker, settings: &Settings, run: &Run, query:
         SourceQuery::Id(text) | SourceQuery::Reference(text) => by_reference(docker, settings, run, text).await,
         SourceQuery::Baked(query) => baked(docker, query).await,
         SourceQuery::Newest { .. } | SourceQuery::Parameter(_) => {
-            Err(Error::preflight("find the source: the Docker platform finds images by reference or id only")
+            Err(Error::preflight("could not find the source: the Docker platform finds images by reference or ID only")
                 .help("Set `docker: IMAGE` under `source`, for example `docker: ubuntu:24.04`."))
         }
     }
@@ -27,7 +27,7 @@ pub(crate) async fn find(docker: &Docker, settings: &Settings, run: &Run, query:
 async fn by_id(docker: &Docker, id: &str) -> Result<SourceImage> {
     match inspect(docker, id, id).await? {
         Some(found) => Ok(found),
-        None => Err(Error::preflight(format!("find image {id}: no image with this id"))
+        None => Err(Error::preflight(format!("no image with the ID {id}"))
             .help("`docker images --no-trunc` lists the local images. Only images named by a reference are pulled.")),
     }
 }
@@ -41,7 +41,7 @@ async fn by_reference(docker: &Docker, settings: &Settings, run: &Run, text: &st
     pull(docker, settings, run, &reference).await?;
     inspect(docker, &name, text)
         .await?
-        .ok_or_else(|| Error::preflight(format!("find image {name}: it is missing after the pull")))
+        .ok_or_else(|| Error::preflight(format!("could not find image {name}: it is missing after the pull")))
 }
 
 async fn inspect(docker: &Docker, image: &str, name: &str) -> Result<Option<SourceImage>> {
@@ -86,7 +86,7 @@ async fn baked(docker: &Docker, query: &BakedQuery) -> Result<SourceImage> {
     highest.map(|image| image.as_source()).ok_or_else(|| {
         let range = query.version.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
         Error::preflight(format!(
-            "find the source: no tested image `{}/{}{range}` in the Docker daemon",
+            "no tested image `{}/{}{range}` in the Docker daemon",
             query.namespace, query.key
         ))
         .help(

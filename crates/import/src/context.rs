@@ -16,7 +16,7 @@ const CONTENT: u64 = 1 << 20;
 /// What to do about a value that can't be converted.
 const BY_HAND: &str = "Write the value into the manifest by hand.";
 
-/// What fields are converted with.
+/// State that converts fields.
 pub(crate) struct Context<'a> {
     pub(crate) scope: &'a dyn TemplateScope,
     pub(crate) paths: &'a Paths,
@@ -180,7 +180,8 @@ impl Context<'_> {
         Some(format!("${{{{ {} }}}}", expr.code).into())
     }
 
-    /// A list of texts as a field of its own. A text with commas, which Packer accepts too, stays one where it is a variable.
+    /// A list of texts as a field of its own. A text with commas, which Packer accepts too, stays one where it is a
+    /// variable.
     pub(crate) fn texts_of(&self, reader: &Reader) -> Option<Value> {
         if !reader.is_list() && reader.value.is_scalar() {
             let words = self.public(reader)?;
@@ -196,7 +197,7 @@ impl Context<'_> {
         let mut all = Vec::new();
         for item in reader.items() {
             let Some(words) = self.plain(&item) else { continue };
-            // Only a text that stands for the whole list is split.
+            // Only a text that is the whole list is split.
             match words.known().filter(|known| known.contains(',') && !reader.is_list()) {
                 Some(known) => {
                     if words.literal().is_none() {
@@ -277,7 +278,8 @@ impl Context<'_> {
         self.local(reader).map(|(text, _)| text)
     }
 
-    /// The path of a local file or folder, with what was found when the path is known before the bake; a missing one is listed.
+    /// The path of a local file or folder, with what was found when the path is known before the bake; a missing one is
+    /// listed.
     pub(crate) fn local(&self, reader: &Reader) -> Option<(String, Option<FoundPath>)> {
         let words = self.plain(reader)?;
         let (text, found) = self.placed(&words);

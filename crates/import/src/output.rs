@@ -40,7 +40,7 @@ impl Default for Draft {
 }
 
 impl Draft {
-    /// How many images there are.
+    /// Number of images.
     pub(crate) fn images(&self) -> usize {
         match self.body.get("images") {
             Some(Value::Map(images)) => images.0.len(),

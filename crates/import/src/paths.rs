@@ -7,7 +7,7 @@ use ami_bake_manifest::access::{FileAccess, FileError};
 /// The folders that paths are relative to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Paths {
-    /// The working directory of the import, which stands for the one that Packer runs in.
+    /// The working directory of the import, used as the one that Packer runs in.
     pub(crate) working: PathBuf,
     /// The folder of the input.
     pub(crate) input: PathBuf,

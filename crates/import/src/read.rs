@@ -19,7 +19,7 @@ pub(crate) enum Document {
     ImageBuilder(imagebuilder::Document),
 }
 
-/// What a file holds.
+/// Kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Packer,

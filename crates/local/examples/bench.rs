@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let _ = writeln!(out, "failed to {error}: {:?}", error.causes());
+            let _ = writeln!(out, "{error}: {:?}", error.causes());
             ExitCode::FAILURE
         }
     }

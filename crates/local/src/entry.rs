@@ -27,7 +27,7 @@ pub fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCod
 #[expect(clippy::disallowed_methods, reason = "its reader is this program")]
 fn run(first: &OsStr, rest: &[OsString]) -> ExitCode {
     let result = sandbox::close_descriptors_on_exec()
-        .map_err(|error| Error::build("read /proc/self/fd").because(error))
+        .map_err(|error| Error::build("could not read /proc/self/fd").because(error))
         .and_then(|()| match first.to_str() {
             Some(sandbox::EXPORT) => export::main(rest),
             Some(flag) if flag.starts_with("--") => sandbox::run(flag, rest),

@@ -71,6 +71,6 @@ fn is_same(one: &Image, other: &Image) -> bool {
 async fn sync(folder: std::path::PathBuf) -> Result<()> {
     let work = move || std::fs::File::open(&folder).and_then(|file| Ok(rustix::fs::syncfs(file)?));
     let done = tokio::task::spawn_blocking(work).await;
-    let done = done.map_err(|error| Error::internal("wait for the disk").because(error))?;
-    done.map_err(|error| Error::build("write the image to the disk").because(error))
+    let done = done.map_err(|error| Error::internal("could not wait for the disk").because(error))?;
+    done.map_err(|error| Error::build("could not write the image to the disk").because(error))
 }

@@ -50,7 +50,8 @@ impl Local {
     /// # Errors
     /// Those of [`Local::new`].
     pub fn of_this_program(store: &Path) -> Result<Self> {
-        let program = std::env::current_exe().map_err(|error| Error::internal("find this program").because(error))?;
+        let program =
+            std::env::current_exe().map_err(|error| Error::internal("could not find this program").because(error))?;
         Self::new(store, program)
     }
 

@@ -43,11 +43,15 @@ impl Manifest {
             Ok(Err(error)) => {
                 let at = error.utf8_error().valid_up_to();
                 failed(
-                    Diagnostic::error("unreadable", None, format!("read {shown}: invalid UTF-8 at byte {at}"))
-                        .help("Save the file as UTF-8."),
+                    Diagnostic::error(
+                        "unreadable",
+                        None,
+                        format!("could not read {shown}: invalid UTF-8 at byte {at}"),
+                    )
+                    .help("Save the file as UTF-8."),
                 )
             }
-            Err(error) => failed(Diagnostic::error("unreadable", None, format!("read {shown}: {error}"))),
+            Err(error) => failed(Diagnostic::error("unreadable", None, format!("could not read {shown}: {error}"))),
         }
     }
 

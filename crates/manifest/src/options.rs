@@ -54,7 +54,7 @@ pub struct Git {
     pub r#ref: String,
     /// The branch.
     pub branch: String,
-    /// The tag.
+    /// The tag that is checked out.
     pub tag: String,
 }
 
@@ -63,7 +63,7 @@ pub struct Git {
 pub struct Github {
     /// The run's number.
     pub run_id: String,
-    /// Who started it.
+    /// The user who started the run.
     pub actor: String,
     /// `owner/name`.
     pub repository: String,

@@ -180,7 +180,7 @@ impl Manifest {
             findings.iter().filter(|finding| finding.is_error()).take(1).cloned().collect();
         self.scope.private.hide(&mut first, &self.sources);
         let Some(finding) = first.first() else {
-            return Error::internal(format!("plan {key}: the manifest has no such image"));
+            return Error::internal(format!("the manifest has no image {key} to plan"));
         };
         let place = finding.span.map(|span| {
             let at = self.sources.position(span.file, span.start);

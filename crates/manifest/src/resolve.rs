@@ -67,7 +67,7 @@ impl<'a> Resolver<'a> {
                         }
                         self.template(node.span, &scalar.text, &template, route, findings)
                     }
-                    // Told by the check before.
+                    // Reported by the earlier check.
                     Err(_) => Value::Null,
                 }
             }

@@ -1,8 +1,8 @@
-//! Secrets in evaluated text: their names stand between marks there, and apart in the values of the plan.
+//! Secrets in evaluated text: their names are between marks there, and separate in the values of the plan.
 
 use ami_bake_core::plan::{SecretPart, Value};
 
-/// Stands around a secret's name in an evaluated text; no environment variable can hold it, and no file's text may.
+/// Surrounds a secret's name in an evaluated text; no environment variable can hold it, and no file's text may.
 pub(crate) const SECRET: char = '\0';
 
 /// Text with the names of secrets between marks: every second part is a name.
@@ -17,8 +17,9 @@ pub(crate) fn value(text: &str) -> Value {
     Value::Secret(parts.map(part).collect())
 }
 
-/// Values as one JSON object, with the names of secrets between marks inside its strings. JSON would escape a mark, so that
-/// another character stands for it meanwhile: one that no manifest can hold, since it is not a character (Unicode 23.7).
+/// Values as one JSON object, with the names of secrets between marks inside its strings. JSON would escape a mark, so
+/// that another character replaces it meanwhile: one that no manifest can hold, since it is not a character (Unicode
+/// 23.7).
 pub(crate) fn object(values: Vec<(String, serde_json::Value)>) -> Value {
     const STAND_IN: char = '\u{10ffff}';
     fn swap(value: &mut serde_json::Value) {

@@ -51,7 +51,7 @@ impl FileDigest<'_> {
     /// When a file can't be read, or a pattern is not a glob.
     pub(crate) fn upload(&mut self, from: &Path, contents: bool, exclude: &[String]) -> Result<()> {
         let globs = globs(exclude).map_err(|error| {
-            Error::manifest("read the `exclude` globs").because(error).at(self.step.route.key("exclude"))
+            Error::manifest("could not read the `exclude` globs").because(error).at(self.step.route.key("exclude"))
         })?;
         if !contents {
             self.digester.part("name", from.file_name().unwrap_or_default().as_encoded_bytes());
@@ -103,7 +103,7 @@ impl FileDigest<'_> {
 
     fn failed(&self, (error, path): Failed) -> Error {
         let key = self.step.route.key(self.step.action.name());
-        Error::manifest(format!("read {}", path.display())).because(error).at(key)
+        Error::manifest(format!("could not read {}", path.display())).because(error).at(key)
     }
 }
 

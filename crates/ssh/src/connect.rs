@@ -119,7 +119,10 @@ impl Hop<'_> {
         let stream: Box<dyn Duplex> = match jump {
             Some(jump) if jump.is_closed() => {
                 let text = format!("the connection to the jump host was lost: {}", jump.state.end());
-                return Ok(Attempt::Failed(Error::build(format!("connect to {} over SSH: {text}", self.address()))));
+                return Ok(Attempt::Failed(Error::build(format!(
+                    "could not connect to {} over SSH: {text}",
+                    self.address()
+                ))));
             }
             Some(jump) => Box::new(dial::through(jump, self.host, self.port, self.timing, deadline).await?),
             None => {

@@ -166,7 +166,7 @@ pub(crate) async fn run(
                     Some(ChannelMsg::ExitSignal { signal_name, .. }) => ended = Some(Exit::Signal(name(&signal_name))),
                     Some(ChannelMsg::Failure) => {
                         running.over = true;
-                        return Err(Error::build("run a command: the SSH server does not run commands")
+                        return Err(Error::build("could not run a command: the SSH server does not run commands")
                             .help("Check `ForceCommand` in sshd_config and the shell of the user in the source image."));
                     }
                     Some(_) => {}
@@ -179,7 +179,7 @@ pub(crate) async fn run(
                 }
             }
             result = &mut pour, if !pour.is_terminated() => {
-                result.map_err(|error| Error::build("read the standard input for a command").because(error))?;
+                result.map_err(|error| Error::build("could not read the standard input for a command").because(error))?;
             }
             () = &mut timer, if !timed_out && ended.is_none() => {
                 timed_out = true;
@@ -238,7 +238,7 @@ pub(crate) async fn run(
 }
 
 fn write_error(error: std::io::Error) -> Error {
-    Error::build("write the output of a command").because(error)
+    Error::build("could not write the output of a command").because(error)
 }
 
 /// The signal's name without `SIG`.

@@ -20,7 +20,7 @@ impl Key {
     /// When the key can't be created, which is a bug.
     pub fn generate(comment: &str) -> Result<Self> {
         let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
-            .map_err(|error| Error::internal("create an ed25519 key pair").because(error))?;
+            .map_err(|error| Error::internal("could not create an ed25519 key pair").because(error))?;
         key.set_comment(comment);
         Ok(Self(Arc::new(key)))
     }
@@ -35,11 +35,11 @@ impl Key {
         match russh::keys::decode_secret_key(text.expose_secret(), None) {
             Ok(key) => Ok(Self(Arc::new(key))),
             Err(russh::keys::Error::KeyIsEncrypted) => {
-                Err(Error::preflight("read the SSH private key: it is encrypted")
+                Err(Error::preflight("could not read the SSH private key: it is encrypted")
                     .help("Use a key without a passphrase. Create one with `ssh-keygen -t ed25519 -N ''`."))
             }
             Err(_) => Err(Error::preflight(
-                "read the SSH private key: it is not a valid private key in OpenSSH or PEM format",
+                "could not read the SSH private key: it is not a valid private key in OpenSSH or PEM format",
             )
             .help("It must begin with `-----BEGIN OPENSSH PRIVATE KEY-----` and include all lines.")),
         }
@@ -53,7 +53,7 @@ impl Key {
         let text = self
             .0
             .to_openssh(LineEnding::LF)
-            .map_err(|error| Error::internal("encode a private key").because(error))?;
+            .map_err(|error| Error::internal("could not encode a private key").because(error))?;
         Ok(SecretString::from(text.as_str()))
     }
 
@@ -69,7 +69,8 @@ impl Key {
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = self.private_text()?;
         let written = whole_file::create(path, 0o600, |to| to.write_all(text.expose_secret().as_bytes()));
-        written.map_err(|error| Error::build(format!("write the SSH key to {}", path.display())).because(error))
+        written
+            .map_err(|error| Error::build(format!("could not write the SSH key to {}", path.display())).because(error))
     }
 
     pub(crate) fn inner(&self) -> Arc<PrivateKey> {
@@ -94,7 +95,7 @@ impl PublicKey {
     /// When the line is not a public key.
     pub fn parse(line: &str) -> Result<Self> {
         russh::keys::PublicKey::from_openssh(line.trim()).map(Self).map_err(|error| {
-            Error::manifest(format!("read the SSH public key {:?}: it is not valid", line.trim()))
+            Error::manifest(format!("could not read the SSH public key {:?}: it is not valid", line.trim()))
                 .because(error)
                 .help("A public key is one line such as `ssh-ed25519 AAAAC3Nza… comment`.")
         })

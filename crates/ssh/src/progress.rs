@@ -7,7 +7,7 @@ use ami_bake_core::duration::human;
 
 /// The same error, prefixed with what it was part of.
 pub(crate) fn prefixed(what: &str, error: &Error) -> Error {
-    let outer = Error::build(format!("{what}: {error}"));
+    let outer = Error::build(format!("could not {what}: {error}"));
     match error.help_text() {
         Some(help) => outer.help(help),
         None => outer,
@@ -62,7 +62,7 @@ impl Obstacle {
                 (
                     format!("the machine refuses the login of user {user}: {detail}{banner}"),
                     "Check `machine.user` against the source image (ec2-user on Amazon Linux, ubuntu on Ubuntu, admin \
-                     on Debian), and in its console output that cloud-init installed the key.",
+                     on Debian), and check in its console output that cloud-init installed the key.",
                 )
             }
             Self::Root { user, detail } if user == "root" => (
@@ -75,7 +75,7 @@ impl Obstacle {
                  (`NOPASSWD:ALL`), or set `machine.user` to a user who can.",
             ),
         };
-        Error::build(format!("connect to {address} over SSH within {}: {reason}", rounded(tried))).help(help)
+        Error::build(format!("could not connect to {address} over SSH within {}: {reason}", rounded(tried))).help(help)
     }
 }
 

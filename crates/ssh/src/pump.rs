@@ -72,8 +72,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Sends everything and then end of file. A channel that does not accept more is no error here: its reader learns how the
-    /// command ended.
+    /// Sends everything and then end of file. A channel that does not accept more is not an error here: its reader
+    /// learns how the command ended.
     ///
     /// # Errors
     /// When the local bytes can't be read.

@@ -45,7 +45,7 @@ impl fmt::Display for ChannelError {
 
 impl ChannelError {
     pub(crate) fn into_error(self, what: &str) -> Error {
-        Error::build(format!("{what}: {self}"))
+        Error::build(format!("could not {what}: {self}"))
     }
 }
 

@@ -88,7 +88,7 @@ impl Ssh {
         if exit.success() && !id.is_empty() {
             return Ok(id);
         }
-        Err(Error::build(format!("read the machine's boot id: {exit:?} {}", output.stderr_text().trim())))
+        Err(Error::build(format!("could not read the machine's boot ID: {exit:?} {}", output.stderr_text().trim())))
     }
 
     /// Resolves when the current connection has ended.
@@ -117,7 +117,7 @@ impl Ssh {
     /// When the file exists or can't be written, or when there is no key.
     pub fn write_key(&self, path: &Path) -> Result<()> {
         let target = self.target();
-        let key = target.keys.first().ok_or_else(|| Error::internal("write the login key: there is none"))?;
+        let key = target.keys.first().ok_or_else(|| Error::internal("could not write the login key: there is none"))?;
         key.write(path)
     }
 
@@ -251,8 +251,9 @@ impl Communicator for Ssh {
             let mut gzip = transfer::is_far(session.facts.get());
             if gzip {
                 let sample = feed.peek(transfer::SAMPLE).await;
-                let sample =
-                    sample.map_err(|error| Error::build(format!("{what}: read the archive")).because(error))?;
+                let sample = sample.map_err(|error| {
+                    Error::build(format!("could not {what}: the archive could not be read")).because(error)
+                })?;
                 gzip = transfer::shrinks(sample);
             }
             if gzip {
@@ -273,7 +274,9 @@ impl Communicator for Ssh {
             let mut output = Output::Archive { writer: archive, errors: Vec::new() };
             let mut feed = Feed::plain(Box::new(tokio::io::empty()));
             let exit = exec::run(&session, channel, &transfer::pack(from), &mut feed, None, &mut output).await?;
-            output.flush().await.map_err(|error| Error::build(format!("{what}: write the archive")).because(error))?;
+            output.flush().await.map_err(|error| {
+                Error::build(format!("could not {what}: the archive could not be written")).because(error)
+            })?;
             transfer::check_exit(&what, exit, output.errors())
         })
         .await

@@ -30,10 +30,10 @@ impl HostKey {
             Some(digest) if digest.trim_end_matches('=').len() == 43 => {
                 Ok(Self::Fingerprint(text.trim_end_matches('=').to_owned()))
             }
-            Some(_) => {
-                Err(Error::manifest(format!("read the host key fingerprint {text:?}: it is not 43 characters long"))
-                    .help("Run `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine to print it."))
-            }
+            Some(_) => Err(Error::manifest(format!(
+                "could not read the host key fingerprint {text:?}: it is not 43 characters long"
+            ))
+            .help("Run `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine to print it.")),
             None => PublicKey::parse(text).map(Self::Pinned),
         }
     }
@@ -64,7 +64,7 @@ pub struct Target {
     pub port: u16,
     /// Login user; another one than root must have `sudo` without a password.
     pub user: String,
-    /// Tried in this order.
+    /// Login keys, tried in this order.
     pub keys: Vec<Key>,
     /// The host key that must answer.
     pub host_key: HostKey,
@@ -98,7 +98,7 @@ pub struct Jump {
     pub port: u16,
     /// Login user; it needs no root rights.
     pub user: String,
-    /// Tried in this order.
+    /// Login keys, tried in this order.
     pub keys: Vec<Key>,
     /// The host key that must answer.
     pub host_key: HostKey,

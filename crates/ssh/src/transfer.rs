@@ -74,14 +74,18 @@ pub(crate) fn check_exit(what: &str, exit: Exit, errors: &[u8]) -> Result<()> {
     match exit {
         Exit::Status(0) => Ok(()),
         Exit::Status(66) if output.contains("no such file or folder") => {
-            Err(Error::build(format!("{what}: no such file or folder on the machine")))
+            Err(Error::build(format!("could not {what}: no such file or folder on the machine")))
         }
-        Exit::Status(127) => Err(Error::build(format!("{what}: tar is not installed on the machine{output}"))
-            .help("Install it in an earlier step, for example with `run: dnf install -y tar gzip`.")),
-        Exit::Status(status) => Err(Error::build(format!("{what}: tar exited with status {status}{output}"))),
-        Exit::Signal(signal) => Err(Error::build(format!("{what}: tar was killed by signal {signal}{output}"))),
-        Exit::TimedOut(limit) => Err(Error::build(format!("{what}: not finished after {}", human(limit)))),
-        Exit::Lost(reason) => Err(Error::build(format!("{what}: {reason}"))),
+        Exit::Status(127) => {
+            Err(Error::build(format!("could not {what}: tar is not installed on the machine{output}"))
+                .help("Install it in an earlier step, for example with `run: dnf install -y tar gzip`."))
+        }
+        Exit::Status(status) => Err(Error::build(format!("could not {what}: tar exited with status {status}{output}"))),
+        Exit::Signal(signal) => {
+            Err(Error::build(format!("could not {what}: tar was killed by signal {signal}{output}")))
+        }
+        Exit::TimedOut(limit) => Err(Error::build(format!("could not {what}: not finished after {}", human(limit)))),
+        Exit::Lost(reason) => Err(Error::build(format!("could not {what}: {reason}"))),
     }
 }
 

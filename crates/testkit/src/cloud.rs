@@ -95,7 +95,7 @@ impl Cloud {
         self.port
     }
 
-    /// Its address.
+    /// Address of the cloud.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -128,7 +128,7 @@ impl Cloud {
         self.rule(&serde_json::json!({"kind": "hold-answer", "action": action}))
     }
 
-    /// Keeps the next instance refresh in progress at so many percent until the hold is released.
+    /// Keeps the next instance refresh in progress at this percentage until the hold is released.
     pub fn hold_refresh(&self, at: u32) -> Hold<'_> {
         let rule = serde_json::json!({"kind": "hold", "action": "StartInstanceRefresh", "at": at, "times": 1});
         self.rule(&rule)
@@ -185,7 +185,7 @@ impl Cloud {
         serde_json::from_value(self.ask("GET", "created", None)).unwrap()
     }
 
-    /// Every call so far.
+    /// All calls so far.
     pub fn calls(&self) -> Vec<Value> {
         self.ask("GET", "calls", None).as_array().cloned().unwrap_or_default()
     }
@@ -200,7 +200,7 @@ impl Cloud {
         self.calls_of(action).len()
     }
 
-    /// Waits until so many calls of an action have been answered since the calls were last forgotten.
+    /// Waits until this number of calls of an action have been answered since the calls were last forgotten.
     ///
     /// # Panics
     /// When they never are.

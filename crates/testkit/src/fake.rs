@@ -65,7 +65,7 @@ impl Fake {
         self.state.lock().unwrap().holds.insert(call.to_owned(), until.to_owned());
     }
 
-    /// Every call so far.
+    /// All calls so far.
     pub fn calls(&self) -> Vec<String> {
         self.state.lock().unwrap().calls.clone()
     }

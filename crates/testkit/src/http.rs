@@ -64,7 +64,7 @@ impl Server {
         Self { port, requests }
     }
 
-    /// Its address.
+    /// Address of the server.
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 /// Collects a command's output, and says when the first of it has come.
 #[derive(Debug)]
 pub struct FirstOutput {
-    /// All of it.
+    /// All output.
     pub output: Collect,
     begun: Option<oneshot::Sender<()>>,
 }

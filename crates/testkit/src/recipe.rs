@@ -35,7 +35,7 @@ pub fn step(name: &str, order: &str) -> Step {
 /// One image of a [`Plain`] recipe.
 #[derive(Debug, Clone)]
 pub struct PlainImage {
-    /// Its name.
+    /// Name of the image.
     pub name: String,
     /// The image of the same recipe that it is built on.
     pub base: Option<String>,
@@ -43,7 +43,7 @@ pub struct PlainImage {
     pub version: VersionRule,
     /// How many versions are kept.
     pub retention: Retention,
-    /// Its deployments.
+    /// Deployments of the image.
     pub deployments: Vec<Deployment>,
     /// Build steps.
     pub build: Vec<Step>,

@@ -1,5 +1,5 @@
-//! The Actions runner as an action meets it: its line reader, its two command parsers, its files, ported from its source
-//! (actions/runner 2.336: ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs).
+//! The Actions runner as an action meets it: its line reader, its two command parsers, its files, ported from its
+//! source (actions/runner 2.336: ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs).
 
 use std::collections::BTreeMap;
 
@@ -53,11 +53,11 @@ pub const HOSTILE: &[&[u8]] = &[
 /// A command as the runner understood it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spoken {
-    /// Its name.
+    /// Name of the command.
     pub name: String,
-    /// Its properties.
+    /// Properties of the command.
     pub properties: BTreeMap<String, String>,
-    /// Its data.
+    /// Data of the command.
     pub data: String,
 }
 

@@ -20,7 +20,8 @@ use tokio::process::{Child, Command};
 #[derive(Debug)]
 pub struct HostShell {
     sandbox: Option<Sandbox>,
-    /// What ends the next command that prints this text, once. Nothing else does: a command's time limit is not measured.
+    /// What ends the next command that prints this text, once. Nothing else does: a command's time limit is not
+    /// measured.
     pub ending: Mutex<Option<(&'static str, Ending)>>,
     /// Every command line that was run.
     pub commands: Mutex<Vec<String>>,
@@ -29,7 +30,7 @@ pub struct HostShell {
 /// What ends a command from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Its time limit.
+    /// The time limit was exceeded.
     TimedOut,
     /// The loss of the connection.
     Lost,
@@ -160,7 +161,7 @@ impl Communicator for HostShell {
             (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let mut input = exec.stdin;
         let mut feed = Box::pin(async move {
-            // A command that doesn't read to the end is no error.
+            // A command that doesn't read to the end is not an error.
             let _ = tokio::io::copy(&mut input, &mut stdin).await;
             let _ = stdin.shutdown().await;
         });

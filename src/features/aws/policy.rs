@@ -106,7 +106,7 @@ fn permissions(
         host.say("No role is given, so the policy contains `*` for the account. Use --role, or set `aws: {role: …}` in the manifest.\n");
     }
     for role in roles {
-        host.say(&format!("{role} needs a policy of its own: ami-bake policy --for {role}\n"));
+        host.say(&format!("{role} needs a separate policy: ami-bake policy --for {role}\n"));
     }
     let plans = outlines.iter().map(|outline| &outline.plan);
     let grants = grants(plans.flat_map(|plan| plan.build.iter().chain(&plan.validate).chain(&plan.test)));

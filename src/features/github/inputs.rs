@@ -3,7 +3,7 @@
 use ami_bake_core::{Error, Result};
 use ami_bake_github::runner::Environment;
 
-/// What an input is translated to.
+/// How an input becomes flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Translation {
     /// The command itself.

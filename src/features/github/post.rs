@@ -50,11 +50,11 @@ async fn clean_up(action: &Arc<Action>, platforms: Platforms, path: &Path) -> Re
     action.log.say(&format!("Cleaning up {count} {resources} left by the main step\n"));
     let (Some(name), Some(args)) = (action.environment.state("platform"), action.environment.state("platform-args"))
     else {
-        return Err(Error::internal("cannot clean up: the main step did not save the platform it used")
-            .help("Run `ami-bake sweep --yes`: it finds what is left by its tags."));
+        return Err(Error::internal("could not clean up: the main step did not save the platform it used")
+            .help("Run `ami-bake sweep --yes`: it finds what is left by tag."));
     };
     let args: PlatformArgs = serde_json::from_str(args)
-        .map_err(|error| Error::internal("cannot read the platform settings of the main step").because(error))?;
+        .map_err(|error| Error::internal("could not read the platform settings of the main step").because(error))?;
     let program = Program { host: Arc::new(ActionHost::new(Arc::clone(action))), platforms };
     let id = Uuid::now_v7().simple().to_string();
     let session = Session::with_ledger(id, ledger, Settings::reading(Show::Warnings), &program.host);

@@ -145,7 +145,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
     let commented = if args.comment { comment(args, &api, &all, &context, &environment, host).await } else { Ok(()) };
     if args.release_notes.is_some() {
         let tag = tag.ok_or_else(|| {
-            Error::usage("cannot write release notes: this run is not for a tag")
+            Error::usage("could not write release notes: this run is not for a tag")
                 .help("Give the tag of a release: --release-notes v1.2.3.")
         })?;
         let updated = release::update(&api, &tag, &all.namespace, &all, &context).await?;
@@ -213,19 +213,19 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Report>> {
 
 fn read_file(file: &Path) -> Result<Report> {
     let failed = |error| {
-        Error::usage(format!("cannot read report {}", file.display()))
-            .help("A bake writes its report to its working directory. Name another file with --report.")
+        Error::usage(format!("could not read report {}", file.display()))
+            .help("A bake writes its report to its working directory. Use --report to choose another file.")
             .because(error)
     };
     if std::fs::metadata(file).map_err(failed)?.len() > FILE_LIMIT {
-        return Err(Error::usage(format!("{} is too large for a report", file.display())));
+        return Err(Error::usage(format!("{} is too large to be a report", file.display())));
     }
     report::read(file)
 }
 
 /// Finds JSON files in a folder and in its folders. Links are not followed: an artifact may come from anybody.
 fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let failed = |error| Error::usage(format!("cannot search {} for reports", folder.display())).because(error);
+    let failed = |error| Error::usage(format!("could not search {} for reports", folder.display())).because(error);
     let mut entries: Vec<_> = std::fs::read_dir(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
@@ -240,7 +240,7 @@ fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 fn value(report: &Report) -> Result<Value> {
-    serde_json::to_value(report).map_err(|error| Error::internal("cannot write the report as JSON").because(error))
+    serde_json::to_value(report).map_err(|error| Error::internal("could not write the report as JSON").because(error))
 }
 
 fn json(report: &Report, masker: &Masker) -> Result<String> {
@@ -253,7 +253,7 @@ fn write(file: &Path, text: &str, host: &dyn Host) -> Result<()> {
         Some(Named::Stdout) => host.data(text),
         Some(Named::Stderr) => host.say(text),
         None => whole_file::replace(file, |to| to.write_all(text.as_bytes()))
-            .map_err(|error| Error::usage(format!("cannot write {}", file.display())).because(error))?,
+            .map_err(|error| Error::usage(format!("could not write {}", file.display())).because(error))?,
     }
     Ok(())
 }

@@ -107,7 +107,7 @@ async fn release_notes(action: &Action, report: &Report, api: &Api, context: &Co
     let tag = match action.environment.input("release-notes") {
         None | Some("false") => return Ok(()),
         Some("true") => action.workflow.tag.clone().ok_or_else(|| {
-            Error::usage("cannot write release notes: this run is not for a tag")
+            Error::usage("could not write release notes: this run is not for a tag")
                 .help("Set `release-notes` to the tag of a release, such as v1.2.3, or remove the input.")
         })?,
         Some(tag) => tag.to_owned(),

@@ -137,7 +137,7 @@ fn bump(action: &Action, command: &str) -> Option<String> {
         Bump::Minor => "minor",
         Bump::Patch => "patch",
     };
-    action.log.say(&format!("Raising the {part} version, as the labels of the merged pull request say\n"));
+    action.log.say(&format!("Raising the {part} version, because of the labels of the merged pull request\n"));
     Some(format!("--bump={part}"))
 }
 

@@ -30,7 +30,7 @@ where
 {
     let doing = format!("freeze the file systems of {}", machine.in_words());
     let communicator =
-        machine.communicator().ok_or_else(|| Error::internal(format!("{doing} before it was connected to")))?;
+        machine.communicator().ok_or_else(|| Error::internal(format!("could not {doing}: not connected to it yet")))?;
     run.progress(format!("Freezing the file systems of {}", machine.id));
     while_frozen(communicator.as_ref(), &doing, take).await
 }
@@ -59,14 +59,14 @@ where
     let ((exit, output), taken) = tokio::join!(guest, taking);
     let exit = exit?;
     match taken {
-        None => Err(Error::build(format!("{doing}: {}", last_line(&output.stderr_text())))
+        None => Err(Error::build(format!("could not {doing}: {}", last_line(&output.stderr_text())))
             .help("Use `capture: halted` (the default), which requires nothing inside the machine.")),
         Some(Err(error)) => Err(error),
         Some(Ok(taken)) if exit.success() => Ok(taken),
-        Some(Ok(_)) => {
-            Err(Error::build(format!("{doing}: they did not stay frozen until the snapshot was created ({exit:?})"))
-                .help("EC2 or the connection was slow. Run the bake again, or use `capture: halted` (the default)."))
-        }
+        Some(Ok(_)) => Err(Error::build(format!(
+            "could not {doing}: they did not stay frozen until the snapshot was created ({exit:?})"
+        ))
+        .help("EC2 or the connection was slow. Run the bake again, or use `capture: halted` (the default).")),
     }
 }
 

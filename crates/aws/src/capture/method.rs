@@ -16,14 +16,14 @@ pub(super) enum Quiesce {
     Freeze,
 }
 
-/// What is known of the machine.
+/// Facts about the machine that decide the method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MachineFacts {
     /// It is a one-time spot instance.
     pub(super) spot: bool,
     /// Its type is built on the Nitro system: the console is live and a halted guest stays halted.
     pub(super) nitro: bool,
-    /// What its image allows.
+    /// What the source image allows.
     pub(super) method: CaptureMethod,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct MachineFacts {
 pub(super) struct CapturePlan {
     /// How the disk is quiesced.
     pub(super) quiesce: Quiesce,
-    /// Who makes the image.
+    /// Whether ami-bake registers snapshots, or EC2 creates the image.
     pub(super) method: CaptureMethod,
     /// Something that the manifest asked for and does not get.
     pub(super) note: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! Capture: the disk is quiesced, its content is fixed, and an image is made of it.
+//! Capture: the disk is quiesced, its content is fixed, and an image is made from it.
 
 mod bake_machine;
 mod console;

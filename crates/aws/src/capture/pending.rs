@@ -67,6 +67,6 @@ pub(super) fn candidate(images: &Images, image: Image) -> Candidate {
 }
 
 pub(super) fn name_taken(name: &str) -> Error {
-    Error::build(format!("register the candidate {name:?}: an image of this name already exists"))
-        .help("Another run uses the same id. Run the bake again.")
+    Error::build(format!("could not register the candidate {name:?}: an image of this name already exists"))
+        .help("Another run uses the same ID. Run the bake again.")
 }

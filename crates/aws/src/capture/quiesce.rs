@@ -60,7 +60,7 @@ async fn stop(machine: &AwsMachine, run: &Run, prove: bool) -> Result<()> {
 
 async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
     let client = machine.client();
-    // Should the guest power off all the same, it must not take its disk with it.
+    // If the guest powers off anyway, its disk must not be deleted with it.
     let request = client
         .ec2
         .modify_instance_attribute()
@@ -90,7 +90,7 @@ async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
 }
 
 fn unproven(machine: &AwsMachine, why: &str) -> Error {
-    Error::build(format!("quiesce {}: {why}", machine.in_words()))
+    Error::build(format!("could not quiesce {}: {why}", machine.in_words()))
         .help("EC2 can't stop one-time spot instances. Bake without `spot`, or use `capture: live`.")
 }
 
@@ -143,7 +143,7 @@ async fn stopped(machine: &AwsMachine, run: &Run, limit: Duration) -> Result<()>
                 "stopped" => Some(Ok(())),
                 "shutting-down" | "terminated" => {
                     let why = instance.reason.map(|(_, message)| format!(": {message}")).unwrap_or_default();
-                    Some(Err(Error::build(format!("stop {words}: it was terminated in the meantime{why}"))
+                    Some(Err(Error::build(format!("could not stop {words}: it was terminated in the meantime{why}"))
                         .help("Its disk is lost. The self-termination timer ends a machine after `lifetime`; EC2 can reclaim a spot machine at any time.")))
                 }
                 _ => None,

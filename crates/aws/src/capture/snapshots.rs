@@ -112,7 +112,7 @@ async fn taken(
                 owner: snapshot.owner,
             }),
             None => Err(Error::build(format!(
-                "create an image: EC2 created the snapshot {} of the volume {}, which is not a device of {}",
+                "could not create an image: EC2 created the snapshot {} of the volume {}, which is not a device of {}",
                 snapshot.id,
                 snapshot.volume,
                 machine.in_words()
@@ -204,7 +204,7 @@ pub(super) async fn complete(images: &Images, run: &Run, part: &VolumeSnapshot) 
 
 fn failed(snapshot: &Snapshot, part: &VolumeSnapshot) -> Error {
     let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gave no reason");
-    let error = Error::build(format!("create the snapshot {} of {}: {why}", part.snapshot, part.device));
+    let error = Error::build(format!("could not create the snapshot {} of {}: {why}", part.snapshot, part.device));
     if why.to_ascii_lowercase().contains("kms") {
         return error.help("The role must be allowed to use the volume's KMS key: kms:CreateGrant, kms:Decrypt, kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext and kms:ReEncrypt*.");
     }

@@ -11,7 +11,7 @@ use ami_bake_core::limit::Limiter;
 use super::identity::Identity;
 use super::regional::Client;
 
-/// Where and as whom a bake runs.
+/// Region and credentials of a bake.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// The home region. Default: from the environment or the profile.

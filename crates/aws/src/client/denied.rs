@@ -8,7 +8,7 @@ pub(super) struct Denied {
     action: String,
     resource: Option<String>,
     who: Option<String>,
-    /// True when a policy forbids it in so many words: granting it elsewhere changes nothing.
+    /// True when a policy denies it explicitly: granting it elsewhere changes nothing.
     explicit: bool,
     encoded: Option<String>,
 }
@@ -91,7 +91,7 @@ impl Denied {
         .to_string()
     }
 
-    /// What to do.
+    /// Help for a denied request.
     pub(super) fn help(&self) -> String {
         if self.explicit {
             return format!(

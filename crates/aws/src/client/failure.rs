@@ -75,7 +75,7 @@ impl Failure {
         self.code.as_deref().unwrap_or_default()
     }
 
-    /// Where the call went.
+    /// The region that was called.
     pub(crate) fn region(&self) -> &str {
         &self.region
     }
@@ -184,7 +184,7 @@ impl Failure {
         }
         let what =
             off.map_or_else(|| "the clock of this machine differs from that of AWS".to_owned(), ServerTime::in_words);
-        let error = Error::preflight(format!("{doing} in {}: {what}", self.region)).help(
+        let error = Error::preflight(format!("could not {doing} in {}: {what}", self.region)).help(
             "Set the clock, for example with `timedatectl set-ntp true`. AWS accepts a difference of five minutes.",
         );
         Some(error.because(self.answer()).denied())
@@ -197,7 +197,7 @@ impl Failure {
         })
     }
 
-    /// The failure in words. `doing` fits after "failed to" and names the object.
+    /// The failure in words. `doing` fits after "could not" and names the object.
     pub(crate) fn into_error(self, doing: &str) -> Error {
         if let Some(error) = self.explained {
             // The source asked again for as long as that could help.
@@ -208,11 +208,12 @@ impl Failure {
         }
         let (region, answer) = (&self.region, self.answer());
         if let Some(denied) = &self.denied {
-            let error = Error::preflight(format!("{doing} in {region}: {}", denied.in_words())).help(denied.help());
+            let error =
+                Error::preflight(format!("could not {doing} in {region}: {}", denied.in_words())).help(denied.help());
             return error.because(AwsMessage(Denied::short(&answer.0))).denied();
         }
         match self.kind {
-            FailureKind::Credentials => Error::preflight(format!("{doing} in {region}: no usable AWS credentials"))
+            FailureKind::Credentials => Error::preflight(format!("could not {doing} in {region}: no usable AWS credentials"))
                 .help(
                     "Grant the workflow `permissions: {id-token: write}` and add a role to the manifest (`aws: {role: …}`), or set \
                      AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` shows \
@@ -220,14 +221,14 @@ impl Failure {
                 )
                 .because(answer)
                 .denied(),
-            FailureKind::Unreachable => Error::preflight(format!("{doing}: the AWS endpoint in {region} can't be reached"))
+            FailureKind::Unreachable => Error::preflight(format!("could not {doing}: the AWS endpoint in {region} can't be reached"))
                 .help(format!(
                     "Check that {region} is a valid region and that this machine can reach the internet (HTTPS_PROXY is \
                      supported). AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_EC2 override the endpoint if they are set."
                 ))
                 .because(answer),
-            FailureKind::Lost => Error::build(format!("{doing} in {region}: no answer was received"))
-                .help("Run the bake again. Whatever this run may have created is tagged with its run id and cleaned up.")
+            FailureKind::Lost => Error::build(format!("could not {doing} in {region}: no answer was received"))
+                .help("Run the bake again. Whatever this run may have created is tagged with its run ID and cleaned up.")
                 .because(answer),
             FailureKind::Refused => self.refused(doing, answer),
         }
@@ -276,7 +277,7 @@ impl Failure {
         };
         let definite = kind == ErrorKind::Preflight;
         let what = if what.is_empty() { "AWS refused" } else { what };
-        let error = Error::new(kind, format!("{doing} in {region}: {what}")).because(answer);
+        let error = Error::new(kind, format!("could not {doing} in {region}: {what}")).because(answer);
         let error = if definite { error.denied() } else { error };
         match help {
             Some(help) => error.help(help),

@@ -26,7 +26,7 @@ pub(super) fn bucket(place: &str, action: &str) -> String {
 /// itself included.
 #[derive(Clone)]
 pub(super) struct Meter {
-    /// Whose buckets they are.
+    /// Account and region of the buckets.
     place: String,
     limiter: Arc<Limiter>,
     clock: Arc<dyn Clock>,

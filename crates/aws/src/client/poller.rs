@@ -8,7 +8,7 @@ use ami_bake_core::poll::{PollAnswer, Poller};
 
 use super::regional::Client;
 
-/// How often a poller asks.
+/// Interval of a poller.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     /// The pause between two questions.

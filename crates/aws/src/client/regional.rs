@@ -31,12 +31,12 @@ const ATTEMPTS: u32 = 8;
 /// The first pause before a retry, doubled each time; EC2's buckets fill within it. The SDK's own is a second.
 const BACKOFF: Duration = Duration::from_millis(250);
 
-/// How calls are repeated.
+/// Retry settings of the SDK.
 pub(crate) fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF)
 }
 
-/// How long an answer may take.
+/// Time limit of a request.
 fn timeouts(attempt: Option<Duration>) -> TimeoutConfig {
     let attempt = attempt.unwrap_or(ATTEMPT);
     TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(attempt * OPERATION).build()
@@ -215,7 +215,7 @@ impl Client {
     }
 
     /// Like [`Client::ask`], for callers to whom every refusal is a failure. `doing` is what the call is for, in words
-    /// that fit after "failed to" and name the object: "import the key pair ami-bake-7f3".
+    /// that fit after "could not" and name the object: "import the key pair ami-bake-7f3".
     pub(crate) fn call<T, E>(
         &self,
         action: &'static str,
@@ -266,7 +266,7 @@ fn place(region: &str, account: Option<&str>) -> String {
     account.map_or_else(|| region.to_owned(), |account| format!("{region} of {account}"))
 }
 
-/// What the clients of one account share.
+/// State that the clients of one account share.
 struct ClientOrigin {
     sts: aws_sdk_sts::Client,
     sts_region: Region,

@@ -63,7 +63,7 @@ impl MissingTimer {
     /// A verdict once it was missing for too long.
     pub(crate) fn missing<T>(&self) -> Option<Result<T>> {
         (self.clock.elapsed().saturating_sub(self.since) > UNKNOWN).then(|| {
-            Err(Error::build(format!("wait for {}: it no longer exists", self.what))
+            Err(Error::build(format!("{} no longer exists", self.what))
                 .help("It was deleted by something else, such as a clean-up job in the account."))
         })
     }

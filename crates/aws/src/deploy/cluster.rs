@@ -12,7 +12,7 @@ use crate::client::{Client, pages};
 
 /// Which group a new one takes over from; removed once it did.
 pub(super) const REPLACES: &str = "ami-bake:replaces";
-/// Which group took over from this one.
+/// Tag with the group that replaced this one.
 pub(super) const REPLACED_BY: &str = "ami-bake:replaced-by";
 /// What a group does no more while it is kept: Asgard's three.
 pub(super) const DISABLED: [&str; 3] = ["Launch", "Terminate", "AddToLoadBalancer"];
@@ -98,7 +98,7 @@ pub(super) fn tag(group: &str, key: &str, value: &str) -> Tag {
     mark(group, key).value(value).propagate_at_launch(false).build()
 }
 
-/// What names a tag; to be deleted it needs no more.
+/// A tag as DeleteTags takes it: the name is enough.
 pub(super) fn mark(group: &str, key: &str) -> TagBuilder {
     Tag::builder().resource_id(group).resource_type("auto-scaling-group").key(key)
 }

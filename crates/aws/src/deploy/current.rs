@@ -12,10 +12,10 @@ use crate::client::Client;
 /// Where a template takes its image from a parameter, that is what its id begins with (EC2 user guide, "Use a Systems
 /// Manager parameter to reference AMI IDs").
 const PARAMETER: &str = "resolve:ssm:";
-/// What the root device of common images is called.
+/// Root device names of common images.
 const ROOTS: [&str; 2] = ["/dev/sda1", "/dev/xvda"];
 
-/// What a deployment starts from.
+/// State of the template and the group before a deployment.
 #[derive(Debug, Clone)]
 pub(super) struct CurrentState {
     pub(super) template: Template,
@@ -69,7 +69,7 @@ impl CurrentState {
             .help(format!(
                 "Such a template follows the parameter: set the parameter (`publish: {{parameters: [{parameter}]}}`) and remove this \
                  entry. EC2 can't roll back a group that uses a parameter; to deploy with rollback, set a `source-version` \
-                 that has an image id."
+                 that has an image ID."
             )));
         }
         Ok(Self { template, group, source, from })

@@ -28,7 +28,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Nothing is asked yet.
+    /// Creates the fleet; makes no request.
     pub(crate) fn new(client: Arc<Client>) -> Self {
         let timing = Timing { interval: INTERVAL, eager: Some(EAGER) };
         Self { refreshes: poller(&client, timing, refreshes), groups: poller(&client, timing, groups), client }

@@ -9,10 +9,10 @@ use aws_sdk_autoscaling::types::{
 use super::template::Template;
 use crate::client::Client;
 
-/// Which version a group asks for.
+/// The template version that a group requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestedVersion {
-    /// This one.
+    /// This version number.
     Number(i64),
     /// Whatever is the template's default.
     Default,
@@ -39,7 +39,7 @@ impl RequestedVersion {
         }
     }
 
-    /// As the API has it.
+    /// The version as the API takes it.
     pub(super) fn as_version(self) -> String {
         match self {
             Self::Number(number) => number.to_string(),
@@ -118,7 +118,7 @@ impl Group {
         self.specification.launch_template_name().unwrap_or_default()
     }
 
-    /// Which version of it the group asks for.
+    /// The template version that the group requests.
     pub(super) fn follows(&self) -> RequestedVersion {
         RequestedVersion::of(self.specification.version())
     }

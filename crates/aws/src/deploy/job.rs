@@ -10,7 +10,7 @@ use super::fleet::Fleet;
 use super::group::Group;
 use crate::client::Client;
 
-/// One deployment at work.
+/// One deployment in progress.
 pub(super) struct Job<'a> {
     pub(super) fleet: Arc<Fleet>,
     pub(super) run: Run,

@@ -34,7 +34,7 @@ pub(super) struct RefreshMark {
 /// A group that takes over. Its id is its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct GroupMark {
-    /// Its name.
+    /// Name of the group.
     pub(super) group: String,
     /// The group that it takes over from.
     pub(super) replaces: String,

@@ -22,15 +22,15 @@ pub(crate) struct OrphanedVersion {
     pub(crate) id: String,
     /// The run that made it.
     pub(crate) run: String,
-    /// Its description.
+    /// Description of the template version.
     pub(crate) about: String,
     /// Since when nobody can be at it.
     pub(crate) expired: Timestamp,
 }
 
-/// The versions that ami-bake made for an entry of `deploy` and that are newer than whatever is at work: a deployment that
-/// came to its end moved the group or the default to them, or deleted them. Versions can't have tags. An entry that moves
-/// neither leaves its version for somebody else, so that nothing can be said of it.
+/// The versions that ami-bake made for an entry of `deploy` and that are newer than whatever is at work: a deployment
+/// that came to its end moved the group or the default to them, or deleted them. Versions can't have tags. An entry
+/// that moves neither leaves its version for somebody else, so that nothing can be said of it.
 pub(crate) async fn orphaned_versions(
     client: &Client,
     run: &Run,

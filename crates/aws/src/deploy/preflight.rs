@@ -53,7 +53,7 @@ fn reaches(clients: &Clients, plan: &ImagePlan, deployment: &Deployment, region:
     if there {
         return Ok(());
     }
-    Err(Error::preflight(format!("deploy {} to {region}: it is not published there", plan.key))
+    Err(Error::preflight(format!("could not deploy {} to {region}: it is not published there", plan.key))
         .help(format!("Add {region} to `publish.regions`."))
         .at(deployment.route.key("region")))
 }

@@ -33,7 +33,7 @@ pub(super) enum RefreshEnd {
     TimedOut,
 }
 
-/// What a refresh is begun with.
+/// Parameters of a new refresh.
 pub(super) struct StartRefresh<'a> {
     pub(super) mark: RefreshMark,
     pub(super) desired: DesiredConfiguration,
@@ -192,7 +192,7 @@ pub(super) async fn watch(
         .await
 }
 
-/// "web: 40 % on version 8, 3 machines to go".
+/// "web: 40% on version 8, 3 machines to go".
 fn progress(refresh: &InstanceRefresh, mark: &RefreshMark) -> String {
     let group = &mark.group;
     if let Some(Status::RollbackInProgress) = refresh.status() {
@@ -210,10 +210,10 @@ fn progress(refresh: &InstanceRefresh, mark: &RefreshMark) -> String {
     let version = brings(refresh).map_or_else(|| mark.version.to_string(), str::to_owned);
     let reason =
         refresh.status_reason().map(|reason| format!(" ({})", reason.trim_end_matches('.'))).unwrap_or_default();
-    format!("{group}: {percent} % on version {version}{left}{reason}")
+    format!("{group}: {percent}% on version {version}{left}{reason}")
 }
 
-/// How far it came, and what EC2 says of it.
+/// Progress of the refresh, and EC2's status reason.
 fn reason(refresh: &InstanceRefresh) -> String {
     let rollback = refresh.rollback_details();
     let percent = rollback.and_then(RollbackDetails::percentage_complete_on_rollback);
@@ -222,7 +222,7 @@ fn reason(refresh: &InstanceRefresh) -> String {
     let said = refresh.status_reason().filter(|said| Some(*said) != begun);
     let texts: Vec<&str> = begun.into_iter().chain(said).map(|text| text.trim_end_matches('.')).collect();
     let text = if texts.is_empty() { "EC2 gave no reason".to_owned() } else { texts.join("; ") };
-    format!("at {percent} %: {text}")
+    format!("at {percent}%: {text}")
 }
 
 /// Asks EC2 to bring the group back to what it asks for.
@@ -258,7 +258,7 @@ pub(super) fn busy(group: &str, other: &InstanceRefresh) -> Error {
     let percent = other.percentage_complete().unwrap_or_default();
     Error::new(
         ErrorKind::Deploy,
-        format!("another instance refresh of {group}{version} is in progress ({id}, {status}, {percent} %)"),
+        format!("another instance refresh of {group}{version} is in progress ({id}, {status}, {percent}%)"),
     )
     .help("Somebody or something else changes the group. Wait until it ends, or run `aws autoscaling cancel-instance-refresh`.")
 }
@@ -317,6 +317,6 @@ mod tests {
             .percentage_complete(10)
             .status_reason("Launches fail.")
             .rollback_details(rollback.build());
-        assert_eq!(reason(&refresh.build()), "at 40 %: An alarm rang; Launches fail");
+        assert_eq!(reason(&refresh.build()), "at 40%: An alarm rang; Launches fail");
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
         let name = name_of(group);
         match delete(job.client(), name).await {
             Ok(()) => job.run.progress(format!("Deleted {name}, which had been replaced")),
-            Err(error) => job.run.warn(format!("could not {error}"), error.help_text().map(str::to_owned)),
+            Err(error) => job.run.warn(error.to_string(), error.help_text().map(str::to_owned)),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::client::Client;
 use crate::client::ledger::PLATFORM;
 use crate::image::{created, expiring};
 
-/// When sweep may take a group that was not finished.
+/// Age at which sweep may delete an unfinished group.
 const LIFETIME: Duration = Duration::from_hours(24);
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -173,7 +173,7 @@ impl Replacement<'_> {
         Ok(usize::try_from(desired).unwrap_or_default())
     }
 
-    /// Waits until so many machines serve.
+    /// Waits until this number of machines is in service.
     async fn healthy(&self, size: usize) -> Result<()> {
         let run = &self.job.run;
         let (begun, limit) = (run.clock().elapsed(), self.settings.wait);
@@ -272,8 +272,8 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Deletes the old group. The new one serves, so that a refusal fails no deployment: the entry stays in the ledger, and
-    /// the end of the run tries again and reports it.
+    /// Deletes the old group. The new one serves, so that a refusal fails no deployment: the entry stays in the ledger,
+    /// and the end of the run tries again and reports it.
     async fn delete_old(&self) -> Result<bool> {
         let (run, old) = (&self.job.run, &self.old.name);
         let entry = GroupMark { group: old.clone(), replaces: String::new() };

@@ -235,7 +235,7 @@ impl Job<'_> {
             }
             Err(error) => {
                 let help = error.help_text().map(str::to_owned);
-                self.run.warn(format!("old versions of {} were not deleted: could not {error}", template.name), help);
+                self.run.warn(format!("old versions of {} were not deleted: {error}", template.name), help);
                 None
             }
         }
@@ -257,7 +257,7 @@ impl Job<'_> {
         }
     }
 
-    /// What the machines really run with.
+    /// The template versions that the machines really run, in words.
     async fn true_state(&self) -> Option<String> {
         let name = &self.current.group.as_ref()?.name;
         let raw = group::describe(self.client(), name).await.ok()??;

@@ -78,7 +78,7 @@ pub(super) async fn find(client: &Client, named: &str) -> Result<Template> {
     };
     let missing = || {
         Error::preflight(format!("launch template {named} not found in {}", client.place()))
-            .help("`launch-template` is a name or an id (lt-…). `aws ec2 describe-launch-templates` lists them.")
+            .help("`launch-template` is a name or an ID (lt-…). `aws ec2 describe-launch-templates` lists them.")
     };
     let answer = match client.ask("DescribeLaunchTemplates", request.send()).await {
         Ok(answer) => answer,
@@ -96,7 +96,7 @@ pub(super) async fn find(client: &Client, named: &str) -> Result<Template> {
     })
 }
 
-/// A version by its number, `$Default` or `$Latest`; none where there is no such one.
+/// A version by its number, `$Default` or `$Latest`; none if there is no such version.
 pub(super) async fn version(client: &Client, template: &str, which: &str) -> Result<Option<Version>> {
     let request = client.ec2.describe_launch_template_versions().launch_template_id(template).versions(which);
     match client.ask("DescribeLaunchTemplateVersions", request.send()).await {
@@ -123,7 +123,7 @@ pub(super) async fn versions(client: &Client, template: &str) -> Result<Vec<Vers
     Ok(all)
 }
 
-/// What a new version is made of.
+/// Source and contents of a new version.
 pub(super) struct LaunchTemplateSpec<'a> {
     pub(super) template: &'a Template,
     pub(super) source: &'a Version,
@@ -133,7 +133,7 @@ pub(super) struct LaunchTemplateSpec<'a> {
 }
 
 impl LaunchTemplateSpec<'_> {
-    /// As it should be in the end.
+    /// The expected contents of the new version.
     pub(super) fn data(&self) -> ResponseLaunchTemplateData {
         let (id, root) = (self.image.image_id(), self.image.root_device_name());
         with_image(&self.source.data, id.unwrap_or_default(), root.unwrap_or_default())
@@ -215,7 +215,7 @@ pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec
         run.warn(format!("{}: {}", template.name, warning.message().unwrap_or_default()), None);
     }
     let number = answer.launch_template_version().and_then(LaunchTemplateVersion::version_number);
-    let number = number.ok_or_else(|| Error::internal(format!("{doing}: EC2 returned no number")))?;
+    let number = number.ok_or_else(|| Error::internal(format!("could not {doing}: EC2 returned no number")))?;
     run.ledger().confirm(ticket, &version_id(&template.id, number));
     let made = visible(client, run, template, number).await?;
     let odd = differences(&spec.data(), &made.data);
@@ -226,7 +226,7 @@ pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec
     let _ = discard(client, run, &template.id, number).await;
     Err(Error::new(
         ErrorKind::Deploy,
-        format!("{doing}: version {number} differs from {} in more than the image: {}", spec.source.number, odd.join(", ")),
+        format!("could not {doing}: version {number} differs from {} in more than the image: {}", spec.source.number, odd.join(", ")),
     )
     .help("EC2 did not copy all settings of the source version. Create a version from it by hand and set it as `source-version`."))
 }
@@ -271,7 +271,7 @@ pub(super) async fn delete(client: &Client, template: &str, numbers: &[i64]) -> 
             if !why.code().is_some_and(|code| code.as_str().ends_with("DoesNotExist")) {
                 return Err(Error::new(
                     ErrorKind::Deploy,
-                    format!("{doing}: {}", why.message().unwrap_or("EC2 refused")),
+                    format!("could not {doing}: {}", why.message().unwrap_or("EC2 refused")),
                 ));
             }
         }

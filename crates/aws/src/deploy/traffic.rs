@@ -9,7 +9,7 @@ use crate::client::Client;
 /// AttachLoadBalancers).
 const BATCH: usize = 10;
 
-/// What a group gets its traffic from.
+/// The source of a group's traffic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Traffic {
     pub(super) target_groups: Vec<String>,

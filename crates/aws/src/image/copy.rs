@@ -18,7 +18,7 @@ use crate::client::{Client, hash};
 /// CopyImage takes some five minutes whatever the size, an hour at worst (docs/dev/aws.md, "Timings").
 const COPIED: Duration = Duration::from_hours(3);
 
-/// Where a copy comes from, and what it must be.
+/// Source of a copy, and its expected attributes.
 pub(crate) struct CopyOrigin<'a> {
     /// The region of the image that is copied.
     pub(crate) region: &'a str,
@@ -83,7 +83,7 @@ pub(crate) async fn copy(
     // If it can't be deleted it stays in the ledger, and the clean-up tries again.
     let _ = delete::delete(images, run, &id).await;
     Err(CreateImageError::Failed(
-        Error::build(format!("{doing}: the copy differs from its source: {}", differences.join(", ")))
+        Error::build(format!("could not {doing}: the copy differs from its source: {}", differences.join(", ")))
             .help("The copy was deleted. Compare the source image with the settings in the manifest."),
     ))
 }

@@ -19,7 +19,7 @@ const COPIED: Duration = Duration::from_hours(6);
 pub(crate) struct SnapshotCopy<'a> {
     /// The snapshot.
     pub(crate) of: &'a str,
-    /// Its region.
+    /// Region of the source snapshot.
     pub(crate) from: &'a str,
     /// The source region's leave, where it is another region (see `publish::presign`).
     pub(crate) url: Option<String>,
@@ -29,13 +29,13 @@ pub(crate) struct SnapshotCopy<'a> {
     pub(crate) encrypted: Option<bool>,
     /// The key that encrypts it.
     pub(crate) key: Option<&'a str>,
-    /// Its tags.
+    /// Tags of the copy.
     pub(crate) tags: &'a BTreeMap<String, String>,
     /// The ledger's kind; the entry is found by the source's id.
     pub(crate) kind: &'static str,
     /// What finds the copy of this run after an answer that was lost.
     pub(crate) found_by: Vec<Filter>,
-    /// What it is for, in words.
+    /// The operation, as it is named in an error.
     pub(crate) doing: &'a str,
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn wait_for_copy(images: &Images, run: &Run, of: &str, id: &str
                 Some(SnapshotState::Error) => {
                     let why = snapshot.state_message().filter(|why| !why.is_empty()).unwrap_or("EC2 gave no reason");
                     let place = images.client.place();
-                    Some(Err(Error::build(format!("copy the snapshot {of} to {place}: {why}"))))
+                    Some(Err(Error::build(format!("could not copy the snapshot {of} to {place}: {why}"))))
                 }
                 _ => None,
             }

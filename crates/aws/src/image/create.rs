@@ -26,7 +26,7 @@ pub(super) const DUPLICATE: &str = "InvalidAMIName.Duplicate";
 pub(crate) enum CreateImageError {
     /// An image of this name already exists.
     NameTaken,
-    /// Anything else.
+    /// Any other failure.
     Failed(Error),
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     // If it can't be deleted it stays in the ledger, and the clean-up tries again.
     let _ = delete::deregister(client, run, &id).await;
     Err(CreateImageError::Failed(
-        Error::build(format!("{doing}: the image differs from the request: {}", differences.join(", ")))
+        Error::build(format!("could not {doing}: the image differs from the request: {}", differences.join(", ")))
             .help("The image was deregistered. `disk: {fast: false}` bakes on a volume with the final performance."),
     ))
 }
@@ -128,5 +128,8 @@ pub(crate) async fn available(
 fn failed(image: &Image, state: &ImageState) -> Error {
     let reason = image.state_reason().and_then(|reason| reason.message().or(reason.code()));
     let id = image.image_id().unwrap_or_default();
-    Error::build(format!("wait for the image {id}: its state is {state}: {}", reason.unwrap_or("EC2 gave no reason")))
+    Error::build(format!(
+        "the image {id} did not become available: its state is {state}: {}",
+        reason.unwrap_or("EC2 gave no reason")
+    ))
 }

@@ -23,8 +23,10 @@ const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(400), Durat
 pub(crate) async fn delete(images: &Images, run: &Run, id: &str) -> Result<()> {
     match try_delete(images, run, id).await? {
         Undo::Done | Undo::Kept(_) => Ok(()),
-        Undo::Later(why) | Undo::Held { why, .. } => Err(Error::build(format!("delete the image {id}: {why}"))
-            .help("It is tagged with its run and expiry date; `ami-bake sweep` deletes it.")),
+        Undo::Later(why) | Undo::Held { why, .. } => {
+            Err(Error::build(format!("could not delete the image {id}: {why}"))
+                .help("It is tagged with its run and expiry date; `ami-bake sweep` deletes it."))
+        }
     }
 }
 
@@ -51,9 +53,13 @@ async fn try_delete(images: &Images, run: &Run, id: &str) -> Result<Undo> {
     }
     match left.iter().find_map(|(snapshot, code)| Some((snapshot, problem(code)?))) {
         None => Ok(Undo::Done),
-        Some((snapshot, why)) => Err(Error::build(format!("{doing}: its snapshot {snapshot} still exists: {why}"))
-            .help("The image was deregistered. Allow ec2:DeleteSnapshot; `ami-bake sweep` then deletes the snapshot.")
-            .denied()),
+        Some((snapshot, why)) => {
+            Err(Error::build(format!("could not {doing}: its snapshot {snapshot} still exists: {why}"))
+                .help(
+                    "The image was deregistered. Allow ec2:DeleteSnapshot; `ami-bake sweep` then deletes the snapshot.",
+                )
+                .denied())
+        }
     }
 }
 
@@ -114,7 +120,7 @@ pub(crate) async fn delete_snapshot(images: &Images, id: &str) -> Result<Undo> {
     held(images, id).await
 }
 
-/// What becomes of a snapshot that an image holds.
+/// What happens to a snapshot that an image still uses.
 async fn held(images: &Images, id: &str) -> Result<Undo> {
     let filters = vec![filter("block-device-mapping.snapshot-id", id)];
     let doing = format!("look for the image that uses the snapshot {id}");
@@ -154,7 +160,7 @@ pub(crate) async fn undo(images: &Images, run: &Run, entry: &Entry) -> Result<Un
     Ok(undone)
 }
 
-/// Of two results the one that leaves more to do.
+/// The worse of two results.
 fn first(one: Undo, other: Undo) -> Undo {
     let rank = |undo: &Undo| match undo {
         Undo::Done => 0,

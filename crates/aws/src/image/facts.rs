@@ -12,7 +12,7 @@ use semver::Version;
 use super::mapping::{self, Device};
 use super::tags::tags_of;
 
-/// Who makes the image.
+/// Whether snapshots are registered, or EC2 creates the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CaptureMethod {
     /// We do: CreateSnapshots, RegisterImage.

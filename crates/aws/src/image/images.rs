@@ -25,7 +25,7 @@ pub(crate) struct Images {
     pub(crate) snapshots: Poller<Snapshot>,
     /// Images that somebody waits for.
     pub(super) pending: Poller<Image>,
-    /// What was created and not seen yet.
+    /// Resources that were created, but not described by EC2 yet.
     pub(crate) recent: RecentlyCreated,
     /// Descriptions of images that were looked up.
     pub(crate) descriptions: DescriptionCache,
@@ -34,7 +34,7 @@ pub(crate) struct Images {
 }
 
 impl Images {
-    /// Nothing is asked yet.
+    /// Creates the value; makes no request.
     pub(crate) fn new(client: Arc<Client>) -> Self {
         Self {
             snapshots: poller(&client, Timing { interval: INTERVAL, eager: None }, snapshots),

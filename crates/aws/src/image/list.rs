@@ -47,12 +47,12 @@ fn fits(record: &ImageRecord, query: &ImageQuery) -> bool {
         && query.key.as_ref().is_none_or(|key| *key == record.key)
 }
 
-/// Whose images are looked through.
+/// Owners to list the images of.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scope<'a> {
-    /// Those of these owners.
+    /// Images of these owners.
     OwnedBy(&'a [String]),
-    /// Those that others share with this account.
+    /// Images that others share with this account.
     SharedWith(&'a str),
 }
 

@@ -15,7 +15,7 @@ const GP3: (i32, i32) = (3000, 125);
 pub(crate) struct Device {
     /// The device name, such as `/dev/xvda`.
     pub(crate) name: String,
-    /// What it is made from.
+    /// What the device is made from.
     pub(crate) source: DeviceSource,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum DeviceSource {
 pub(crate) struct Volume {
     /// The snapshot.
     pub(crate) snapshot: String,
-    /// GiB.
+    /// Size in GiB.
     pub(crate) size: Option<i32>,
     /// Volume type.
     pub(crate) kind: Option<VolumeType>,
@@ -52,7 +52,7 @@ pub(crate) struct VolumeSnapshot {
     pub(crate) device: String,
     /// The snapshot.
     pub(crate) snapshot: String,
-    /// GiB.
+    /// Size in GiB.
     pub(crate) size: Option<i32>,
     /// The account that owns it: the bake's own.
     pub(crate) owner: Option<String>,
@@ -68,7 +68,7 @@ pub(crate) fn of_capture(source: &Image, settings: &MachineSettings, taken: &[Vo
     if !taken.iter().any(|part| part.device == root) {
         let devices: Vec<&str> = taken.iter().map(|part| part.device.as_str()).collect();
         return Err(Error::build(format!(
-            "create an image: no snapshot of the root device {root} was created, only of {}",
+            "could not create an image: no snapshot of the root device {root} was created, only of {}",
             if devices.is_empty() { "none".to_owned() } else { devices.join(", ") }
         )));
     }
@@ -249,7 +249,7 @@ mod tests {
         let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp3).iops(3000).throughput(125))]);
         let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
         assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), Some(3000), Some(125), true)]);
-        // Nothing known of the source's speed: gp3's own values are said all the same.
+        // The source's speed is unknown: gp3's defaults are set explicitly.
         let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp3))]);
         let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
         assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), Some(3000), Some(125), true)]);

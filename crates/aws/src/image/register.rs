@@ -132,7 +132,7 @@ async fn name_taken(client: &Client, name: &str, registration: &Registration<'_>
     let other = other.first();
     let digest = other.map(tags_of).and_then(|mut seen| seen.remove(tags::DIGEST));
     Error::taken(format!(
-        "register {} {} as {name:?}: the name is already used by {}{}",
+        "could not register {} {} as {name:?}: the name is already used by {}{}",
         plan.key,
         plan.version,
         other.and_then(Image::image_id).unwrap_or("another image"),

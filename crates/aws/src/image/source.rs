@@ -86,7 +86,7 @@ async fn existing(client: &Client, id: &str) -> Result<Image> {
 
 fn missing(client: &Client, id: &str) -> Error {
     Error::preflight(format!("image {id} not found in {}, or not shared with this account", client.region())).help(
-        "Image ids differ between regions, and a private image must be shared with this account. Use `owner` \
+        "Image IDs differ between regions, and a private image must be shared with this account. Use `owner` \
          and `name` to find the newest image in any region.",
     )
 }
@@ -113,7 +113,7 @@ async fn newest(
             let kind = architecture.map_or(String::new(), |architecture| format!(" for {}", architecture.as_str()));
             Error::preflight(format!("no image of {} matches {name}{kind} in {}", owners.join(" or "), client.region()))
                 .help(
-                    "Names may contain `*` and `?`. Deprecated images are ignored. An owner is an account id, `self`, \
+                    "Names may contain `*` and `?`. Deprecated images are ignored. An owner is an account ID, `self`, \
                  `amazon` or `aws-marketplace`.",
                 )
         })
@@ -138,8 +138,8 @@ async fn by_parameter(client: &Client, path: &str) -> Result<Image> {
     };
     let id = answer.parameter().and_then(|parameter| parameter.value()).unwrap_or_default().trim();
     if !id.starts_with("ami-") {
-        return Err(Error::preflight(format!("the value of the parameter {path} in {region} is not an image id"))
-            .help("The value must be an image id such as ami-0123456789abcdef0."));
+        return Err(Error::preflight(format!("the value of the parameter {path} in {region} is not an image ID"))
+            .help("The value must be an image ID such as ami-0123456789abcdef0."));
     }
     existing(client, id).await
 }

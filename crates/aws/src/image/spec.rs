@@ -15,11 +15,11 @@ use super::tags::specification;
 /// What an image must be. RegisterImage's own defaults are i386 and paravirtual (EC2 API), so that all is said.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ImageSpec {
-    /// Its name.
+    /// Name of the image.
     pub(crate) name: String,
-    /// Its description.
+    /// Description of the image.
     pub(crate) description: String,
-    /// Its tags.
+    /// Tags of the image.
     pub(crate) tags: BTreeMap<String, String>,
     architecture: Option<ArchitectureValues>,
     root_device: Option<String>,

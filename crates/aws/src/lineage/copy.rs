@@ -76,7 +76,7 @@ async fn finish(images: &Images, run: &Run, source: &Image, key: &LineageKey, pa
     let image = match image::create(images, run, &spec).await {
         Ok(image) => image,
         Err(CreateImageError::NameTaken) => {
-            return Err(Error::build(format!("register {:?}: another run registered it first", spec.name))
+            return Err(Error::build(format!("could not register {:?}: another run registered it first", spec.name))
                 .help("Later bakes start from that copy."));
         }
         Err(CreateImageError::Failed(error)) => return Err(error),
@@ -112,7 +112,7 @@ async fn part(images: &Images, run: &Run, key: &LineageKey, of: &str, root: bool
     match image::begin_copy(images, run, &copy).await? {
         Ok((id, ticket)) => Ok(Part { of: of.to_owned(), id, ticket: Some(ticket) }),
         Err(failure) if failure.not_found() => {
-            Err(Error::preflight(format!("{doing}: its owner shares the image but not the snapshot"))
+            Err(Error::preflight(format!("could not {doing}: its owner shares the image but not the snapshot"))
                 .help("Remove `machine.lineage` for this image."))
         }
         Err(failure) => Err(client.explain(*failure, &doing).await),

@@ -14,7 +14,7 @@ use crate::image::{Device, ImageSpec, created, devices, with_snapshots};
 pub(super) const NAME: &str = "ami-bake-lineage/";
 /// The source's id, on image and snapshots.
 const SOURCE: &str = "ami-bake:lineage";
-/// How it is encrypted.
+/// Tag that says how the copy is encrypted.
 const KEY: &str = "ami-bake:lineage-key";
 /// The source's snapshot, on a snapshot.
 const PART: &str = "ami-bake:lineage-part";
@@ -57,12 +57,12 @@ impl LineageKey {
         format!("{NAME}{}/{}", self.source, hash(self.encryption(), 8))
     }
 
-    /// What finds image and snapshots of this identity.
+    /// Filters that find image and snapshots of this identity.
     pub(super) fn filters(&self) -> Vec<Filter> {
         vec![tag_filter(SOURCE, &self.source), tag_filter(KEY, self.encryption())]
     }
 
-    /// What finds the copy of one snapshot of the source.
+    /// Filters that find the copy of one snapshot of the source.
     pub(super) fn part(&self, snapshot: &str) -> Vec<Filter> {
         let mut filters = self.filters();
         filters.push(of_part(snapshot));

@@ -27,7 +27,7 @@ pub(super) enum ExpectedHostKey {
     Console,
 }
 
-/// How a machine is reached.
+/// Addresses, user and keys for the connection to a machine.
 #[derive(Debug, Clone)]
 pub(super) struct Access {
     /// The run's login key.
@@ -36,7 +36,7 @@ pub(super) struct Access {
     pub(super) expected: ExpectedHostKey,
     /// The login name.
     pub(super) user: String,
-    /// What the manifest says.
+    /// The `machine` settings of the manifest.
     pub(super) settings: MachineSettings,
     /// An image will be taken of it.
     pub(super) sealed: bool,
@@ -62,7 +62,7 @@ impl Access {
             Some(false) => return instance.public.clone(),
             None => {}
         }
-        // A jump host stands in the machine's own network.
+        // A jump host is in the machine's own network.
         if settings.connect.jump.is_some() || settings.public_ip == Some(false) {
             return private();
         }
@@ -126,7 +126,7 @@ impl Access {
 
 fn read_key(path: &str) -> Result<Key> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::preflight(format!("read the jump host's key {path}"))
+        Error::preflight(format!("could not read the jump host's key {path}"))
             .because(error)
             .help("Set the path of a private key.")
     })?;

@@ -64,7 +64,7 @@ pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: D
             .help("Move work from the user data to build steps, or increase `connect: {timeout: …}`."));
         }
         Exit::Signal(_) | Exit::Lost(_) => {
-            return Err(Error::build(format!("prepare {}: the connection was lost", machine.in_words())));
+            return Err(Error::build(format!("could not prepare {}: the connection was lost", machine.in_words())));
         }
     }
     if !text.lines().any(|line| line == "armed") {

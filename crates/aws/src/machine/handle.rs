@@ -16,13 +16,13 @@ use crate::client::Client;
 pub(crate) struct AwsMachine {
     /// The machines that it belongs to.
     pub(crate) machines: Arc<Machines>,
-    /// Its instance id.
+    /// Instance ID.
     pub(crate) id: String,
     /// The image that it booted from.
     pub(crate) source: Arc<Image>,
-    /// What the manifest says about it.
+    /// The `machine` settings of the manifest.
     pub(crate) settings: MachineSettings,
-    /// How long it may exist if nothing terminates it.
+    /// Time after which the machine terminates itself.
     pub(crate) lifetime: Duration,
     /// What RunInstances answered: type, zone, subnet, spot. Volumes and addresses may be missing in it.
     pub(crate) launched: Instance,
@@ -30,15 +30,15 @@ pub(crate) struct AwsMachine {
     pub(super) born: Duration,
     /// The security group that the run made, where it made one.
     pub(super) group: Option<String>,
-    /// How it is reached.
+    /// How to connect to the machine.
     pub(super) access: Access,
     /// The price of the spot capacity per hour, once EC2 has returned it.
     pub(super) spot_price: Arc<OnceLock<Price>>,
-    /// What changes while it lives.
+    /// State that changes while the machine runs.
     pub(super) state: Mutex<State>,
 }
 
-/// What changes while a machine lives.
+/// State that changes while a machine runs.
 #[derive(Default)]
 pub(super) struct State {
     /// The newest description.

@@ -42,12 +42,13 @@ async fn find(client: &Client, run: &Run) -> Result<IpAddr> {
             Err(why) => last = why,
         }
     }
-    Err(Error::preflight(format!("find this machine's public address: {service} did not return one ({last})")).help(
-        format!(
-            "The security group allows only that address. Set it with `machine: {{ingress: [203.0.113.7/32]}}`, use \
-         existing `security-groups`, or set {VARIABLE} to another service that returns the address."
-        ),
+    Err(Error::preflight(format!(
+        "could not find this machine's public address: {service} did not return one ({last})"
     ))
+    .help(format!(
+        "The security group allows only that address. Set it with `machine: {{ingress: [203.0.113.7/32]}}`, use \
+         existing `security-groups`, or set {VARIABLE} to another service that returns the address."
+    )))
 }
 
 /// One GET with the SDK's own HTTP client: its TLS, its trust store, its proxy settings.

@@ -22,17 +22,17 @@ const BATCH: usize = 200;
 /// An instance as DescribeInstances shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instance {
-    /// Its id.
+    /// Instance ID.
     pub(crate) id: String,
     /// `pending`, `running`, `shutting-down`, `terminated`, `stopping`, `stopped`.
     pub(crate) state: String,
     /// Why it is in this state: code and message of StateReason.
     pub(crate) reason: Option<(String, String)>,
-    /// Its type.
+    /// Instance type.
     pub(crate) kind: String,
-    /// Its availability zone.
+    /// Availability zone.
     pub(crate) zone: String,
-    /// Its subnet.
+    /// Subnet ID.
     pub(crate) subnet: Option<String>,
     /// Its VPC.
     pub(crate) vpc: Option<String>,
@@ -54,9 +54,9 @@ pub(crate) struct Instance {
     pub(crate) volumes: Vec<(String, String)>,
     /// The device name of the root.
     pub(crate) root_device: Option<String>,
-    /// When it was launched.
+    /// Launch time.
     pub(crate) launched: Option<Timestamp>,
-    /// Its tags.
+    /// Tags of the instance.
     pub(crate) tags: HashMap<String, String>,
 }
 

@@ -15,7 +15,7 @@ use super::handle::AwsMachine;
 use crate::client::ledger::{MACHINE, SECURITY_GROUP};
 use crate::image::expiring;
 
-/// How long it stays.
+/// How long a kept machine stays.
 const KEPT: Duration = Duration::from_hours(2);
 /// Time to authorize a further key.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<String> {
     let Keep { folder, key } = how;
     std::fs::create_dir_all(folder)
-        .map_err(|error| Error::build(format!("create the folder {}", folder.display())).because(error))?;
+        .map_err(|error| Error::build(format!("could not create the folder {}", folder.display())).because(error))?;
     let path = folder.join(format!("{}.key", machine.id));
     machine.access.login.write(&path)?;
     let instance = machine.instance();
@@ -81,5 +81,5 @@ async fn authorize(machine: &dyn Communicator, key: &str) -> Result<()> {
     if exit.success() {
         return Ok(());
     }
-    Err(Error::build(format!("authorize the --debug-key: {}", answer.stderr_text().trim())))
+    Err(Error::build(format!("could not authorize the --debug-key: {}", answer.stderr_text().trim())))
 }

@@ -120,7 +120,7 @@ enum LaunchError {
     /// The next attempt may succeed; why this one failed.
     Next {
         why: String,
-        /// Whether to try the same place once more.
+        /// Whether to try the same place again.
         again: bool,
         /// Whether another place may have capacity.
         elsewhere: bool,
@@ -176,7 +176,7 @@ impl Launcher<'_> {
         }
         failed.said.dedup();
         Err(Error::build(format!(
-            "launch a machine for {} in {}: {}",
+            "could not launch a machine for {} in {}: {}",
             self.launch.key,
             self.machines.client().region(),
             failed.said.join("; ")

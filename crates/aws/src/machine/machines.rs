@@ -18,12 +18,12 @@ pub(crate) struct Machines {
     pub(super) lineages: Arc<Lineages>,
     /// The state of every machine that somebody waits for, in one DescribeInstances.
     pub(crate) instances: Poller<Instance>,
-    /// What the machines of each run use together.
+    /// Resources that the machines of each run share.
     pub(super) runs: RunStates,
 }
 
 impl Machines {
-    /// Nothing is asked yet.
+    /// Creates the value; makes no request.
     pub(crate) fn new(images: Arc<Images>, lineages: Arc<Lineages>) -> Self {
         let instances = instance::poller(&images.client);
         Self { images, lineages, instances, runs: RunStates::default() }

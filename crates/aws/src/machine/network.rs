@@ -12,16 +12,16 @@ use crate::client::ledger::{PLATFORM, SECURITY_GROUP};
 use crate::client::{Client, filter, hash, until_visible};
 use crate::image::{LIFETIME, created, specification};
 
-/// Where a machine can be launched.
+/// Subnets and security groups for a launch.
 #[derive(Debug, Clone)]
 pub(super) struct Network {
     /// Subnets in the order in which they are tried; `None` lets EC2 choose in the default VPC.
     pub(super) subnets: Vec<Option<String>>,
-    /// Its security groups.
+    /// Security groups of the machine.
     pub(super) groups: Vec<String>,
     /// The group that the run made, where it made one.
     pub(super) own: Option<String>,
-    /// Who is to be let in through that group.
+    /// Address ranges that the group allows.
     ingress: Option<GroupKey>,
 }
 
@@ -90,7 +90,7 @@ async fn vpc(client: &Client, settings: &MachineSettings) -> Result<Option<Strin
         Ok(answer) => answer,
         Err(failure) if failure.not_found() || failure.is(&["InvalidSubnetID.Malformed", "InvalidSubnet"]) => {
             return Err(Error::preflight(format!("subnet {named} not found in {}: {}", client.region(), failure.text()))
-                .help("Subnet ids belong to one region and account. Correct `machine: {subnet: …}`, or remove it to use the default VPC."));
+                .help("Subnet IDs belong to one region and account. Correct `machine: {subnet: …}`, or remove it to use the default VPC."));
         }
         Err(failure) => return Err(client.explain(*failure, &format!("look up the subnets {named}")).await),
     };

@@ -10,9 +10,9 @@ use crate::image::{LIFETIME, created};
 
 /// The path of everything that the bake makes in IAM, so that a policy can allow just that.
 const PATH: &str = "/ami-bake/";
-/// The one inline policy of the role.
+/// Name of the role's only inline policy.
 pub(super) const POLICY: &str = "ami-bake";
-/// Who may take the role on: EC2 for the machine.
+/// Trust policy of the role: EC2, on behalf of the machine.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 /// The name of the profile that grants `policy`, made once a run.
@@ -56,7 +56,7 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
         match until_visible(run, Failure::not_found, put).await {
             Ok(_) => Ok(()),
             Err(failure) if failure.is(&["MalformedPolicyDocument"]) => {
-                Err(Error::preflight(format!("{doing}: {}", failure.text()))
+                Err(Error::preflight(format!("could not {doing}: {}", failure.text()))
                     .help("Correct the policy document under `machine: {policy: …}`."))
             }
             Err(failure) => Err(client.explain(*failure, &doing).await),
@@ -100,7 +100,7 @@ fn tags(run: &Run, name: &str) -> Result<Vec<Tag>> {
         .into_iter()
         .map(|(key, value)| {
             let tag = Tag::builder().key(key).value(value).build();
-            tag.map_err(|error| Error::internal("build an IAM tag").because(error))
+            tag.map_err(|error| Error::internal("could not build an IAM tag").because(error))
         })
         .collect()
 }

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -> Result<()> {
     let ssh = machine
         .communicator()
-        .ok_or_else(|| Error::internal(format!("restart {}: it was never connected to", machine.id)))?;
+        .ok_or_else(|| Error::internal(format!("could not restart {}: no connection to it was made", machine.id)))?;
     let deadline = Instant::now() + timeout;
     let before = ssh.boot_id().await?;
     let mut output = Collect::default();
@@ -46,9 +46,9 @@ pub(crate) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -
 
 /// Connects anew after a restart that somebody else asked for; the timer died with the boot before.
 pub(crate) async fn recover(machine: &AwsMachine, run: &Run, timeout: Duration) -> Result<()> {
-    let ssh = machine
-        .communicator()
-        .ok_or_else(|| Error::internal(format!("reconnect to {}: it was never connected to", machine.id)))?;
+    let ssh = machine.communicator().ok_or_else(|| {
+        Error::internal(format!("could not reconnect to {}: no connection to it was made", machine.id))
+    })?;
     tokio::select! {
         biased;
         ended = connect::end(machine, run, timeout * 2) => return Err(ended),

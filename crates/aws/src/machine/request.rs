@@ -14,7 +14,7 @@ use aws_sdk_ec2::types::{
 use crate::client::{Client, hash};
 use crate::image::specification;
 
-/// Where and how one attempt is made.
+/// Type, subnet and market of one launch attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Attempt {
     /// The instance type.
@@ -50,7 +50,7 @@ impl Attempt {
     }
 }
 
-/// What all attempts of one launch have in common.
+/// The part of the request that all attempts of a launch share.
 #[derive(Debug, Clone)]
 pub(super) struct Blueprint {
     pub(super) image: String,

@@ -15,7 +15,7 @@ use crate::client::KeyedOnceCell;
 #[derive(Default)]
 pub(super) struct RunStates(Mutex<HashMap<String, Arc<RunState>>>);
 
-/// What the machines of one run use together.
+/// Resources that the machines of one run share.
 #[derive(Default)]
 pub(super) struct RunState {
     /// The login key.

@@ -12,7 +12,7 @@ use super::network;
 use crate::client::ledger::MACHINE;
 use crate::client::{Client, Failure, filter};
 
-/// What leaving the group may take before the machine is terminated all the same: three small calls.
+/// Time limit for taking the machine out of its group (three small calls), after which it is terminated anyway.
 const LEAVE: Duration = Duration::from_millis(1500);
 
 /// Terminates the machine at once, without letting its operating system shut down: its disk is not needed any more. Its
@@ -97,7 +97,7 @@ async fn leave_group(machines: &Machines, run: &Run, id: &str, known: Option<Ins
         move_interface(machines.client(), interface, &default).await
     };
     if let Err(error) = moved.await {
-        tracing::debug!(%error, machine = id, "its group goes when it is terminated");
+        tracing::debug!(%error, machine = id, "its security group is deleted after it is terminated");
     }
 }
 

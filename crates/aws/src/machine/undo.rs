@@ -42,11 +42,12 @@ async fn instance(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo>
     };
     match terminate_id(machines, run, &id, None).await {
         Ok(()) => Ok(Undo::Done),
-        Err(failure) if failure.is(&["OperationNotPermitted"]) => {
-            Err(Error::build(format!("terminate the machine {id}: it has termination protection: {}", failure.text()))
-                .help("Turn the protection off (`aws ec2 modify-instance-attribute --no-disable-api-termination`).")
-                .denied())
-        }
+        Err(failure) if failure.is(&["OperationNotPermitted"]) => Err(Error::build(format!(
+            "could not terminate the machine {id}: it has termination protection: {}",
+            failure.text()
+        ))
+        .help("Turn the protection off (`aws ec2 modify-instance-attribute --no-disable-api-termination`).")
+        .denied()),
         Err(failure) => Err(machines.client().explain(*failure, &format!("terminate the machine {id}")).await),
     }
 }
@@ -98,7 +99,7 @@ async fn security_group(machines: &Machines, run: &Run, entry: &Entry) -> Result
                 };
                 // A machine that was terminated after its capture, or that did not leave the group in time.
                 if let Err(error) = free_group(machines, run, &id).await {
-                    tracing::debug!(%error, group = id, "the group goes with the machine that holds it");
+                    tracing::debug!(%error, group = id, "the group is deleted after the machine that uses it");
                 }
                 run.clock().sleep(*pause).await;
             }

@@ -61,7 +61,7 @@ pub(crate) async fn check(
     Ok(found.all)
 }
 
-/// What brings an image into another region.
+/// The actions that copy an image to another region.
 const COPIES: [&str; 3] = ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"];
 
 /// Questions that are asked at the same time: all at once would be throttled, or wait for each other until their time is over.

@@ -136,7 +136,7 @@ async fn launch(images: &Images, about: &Subject<'_>) -> Result<Permission> {
 /// An image to ask with: one that was looked up already, else the newest Amazon Linux, where the role may look it up.
 ///
 /// # Errors
-/// When no answer came.
+/// When AWS did not answer.
 async fn some_image(images: &Images) -> Result<Option<(String, Option<ArchitectureValues>)>> {
     if let Some(image) = images.descriptions.any() {
         return Ok(image.image_id().map(|id| (id.to_owned(), image.architecture().cloned())));

@@ -13,7 +13,7 @@ use crate::client::{Client, Failure, service};
 /// Asks for one action and reads the refusal. A service without dry runs is asked for something that changes nothing.
 ///
 /// # Errors
-/// When no answer came.
+/// When AWS did not answer.
 pub(super) async fn probe<T, E>(
     client: &Client,
     action: &'static str,
@@ -42,7 +42,7 @@ fn named(client: &Client, action: &str) -> String {
 /// What a refusal says of an action.
 ///
 /// # Errors
-/// When it is no answer: the question was lost, or AWS had no time for it. That must not pass for a permission.
+/// When the request was lost or throttled: that is not an answer, and must not count as a permission.
 pub(super) async fn permission(client: &Client, action: String, failure: Failure) -> Result<Permission> {
     if failure.is(&["DryRunOperation"]) {
         return Ok(Permission { action, allowed: Some(true), detail: None });
@@ -51,7 +51,7 @@ pub(super) async fn permission(client: &Client, action: String, failure: Failure
         return Err(client.explain(failure, &format!("check the permission {action}")).await);
     }
     if failure.is_denied() || failure.without_credentials() {
-        let error = client.explain(failure, &action).await;
+        let error = client.explain(failure, &format!("call {action}")).await;
         let detail = error.help_text().unwrap_or(error.message()).to_owned();
         return Ok(Permission { action, allowed: Some(false), detail: Some(detail) });
     }

@@ -33,7 +33,7 @@ macro_rules! read {
 }
 pub(super) use {dry, read};
 
-/// What the questions are about.
+/// The plans and regions that the checks are for.
 #[derive(Default)]
 pub(super) struct Subject<'a> {
     /// The machines of all images.

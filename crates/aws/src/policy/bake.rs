@@ -7,7 +7,7 @@ use super::outline::Outline;
 use super::scope::PolicyScope;
 use super::statement::Statement;
 
-/// What is asked about everything.
+/// Actions without a resource: Describe calls.
 const READS: [&str; 14] = [
     "ec2:DescribeImages",
     "ec2:DescribeInstances",
@@ -77,7 +77,7 @@ fn launched(spot: bool) -> impl Iterator<Item = &'static str> {
     ["instance/*", "volume/*", "network-interface/*"].into_iter().chain(of_spot)
 }
 
-/// What a launch uses and does not make.
+/// Resources that a launch uses but does not create.
 fn launch(machines: &[&MachineSettings], scope: &PolicyScope) -> Statement {
     let here = |name: &str| scope.ec2(&scope.region, name);
     let mut used = vec![here("image/*"), here("snapshot/*"), here("key-pair/*")];

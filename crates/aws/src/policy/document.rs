@@ -28,7 +28,7 @@ pub(crate) fn elsewhere(plans: &[Outline], role: &str, scope: &PolicyScope) -> V
     publish::elsewhere(plans, role, scope)
 }
 
-/// What documents use, a statement for each action.
+/// Statements for what component documents use, one per action.
 fn documents(grants: &[Grant], scope: &PolicyScope) -> Vec<Statement> {
     let name = |action: &str| match action {
         "imagebuilder:GetComponent" => "DocumentsGetComponent",

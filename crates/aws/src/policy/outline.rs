@@ -8,7 +8,7 @@ use ami_bake_core::plan::{ImagePlan, SourceQuery};
 /// pattern.
 #[derive(Debug, Clone)]
 pub struct Outline {
-    /// What it is built from.
+    /// Source of the image.
     pub source: SourceQuery,
     /// Planned for one version.
     pub plan: ImagePlan,

@@ -127,7 +127,7 @@ fn parameters(plans: &Plans, regions: &BTreeSet<&str>, scope: &PolicyScope) -> S
     Statement::new("Point", ["ssm:GetParameter", "ssm:PutParameter"], arns.collect::<Vec<_>>())
 }
 
-/// Who uses an image, before an old one goes.
+/// Statements for finding the users of an image before it is deleted.
 fn uses() -> [Statement; 2] {
     let asked = [
         "autoscaling:DescribeAutoScalingGroups",

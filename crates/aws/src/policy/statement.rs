@@ -43,7 +43,7 @@ impl Statement {
         self.when("Null", &format!("aws:ResourceTag/{}", tags::RUN), json!("false"))
     }
 
-    /// With a condition.
+    /// The same statement with a condition.
     pub(super) fn when(mut self, operator: &str, key: &str, value: Value) -> Self {
         let operators = self.condition.entry(operator.to_owned()).or_insert_with(|| json!({}));
         operators[key] = value;

@@ -111,8 +111,11 @@ fn summary(plan: &ImagePlan, good: &[&str], bad: &[(&str, Error)]) -> Option<Err
         help = format!("{first} {help}");
     }
     Some(
-        Error::new(ErrorKind::Publish, format!("publish {} {} in {}", plan.key, plan.version, names.join(", ")))
-            .help(help)
-            .because(first.clone()),
+        Error::new(
+            ErrorKind::Publish,
+            format!("could not publish {} {} in {}", plan.key, plan.version, names.join(", ")),
+        )
+        .help(help)
+        .because(first.clone()),
     )
 }

@@ -31,7 +31,7 @@ impl Destination {
         &self.images.client
     }
 
-    /// Where it is, in words.
+    /// Region and account, in words.
     pub(super) fn place(&self) -> &str {
         self.images.client.place()
     }

@@ -15,8 +15,11 @@ pub(super) async fn mark(client: &Client, run: &Run, image: &Image, wanted: &Dis
         && image.deprecation_time().is_none()
     {
         let at = run.clock().now().checked_add(after).map_err(|error| {
-            Error::preflight(format!("deprecate the image {id} after {}", ami_bake_core::duration::human(after)))
-                .because(error)
+            Error::preflight(format!(
+                "could not deprecate the image {id} after {}",
+                ami_bake_core::duration::human(after)
+            ))
+            .because(error)
         })?;
         let request =
             client.ec2.enable_image_deprecation().image_id(id).deprecate_at(DateTime::from_secs(at.as_second()));

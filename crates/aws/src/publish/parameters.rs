@@ -48,7 +48,7 @@ pub(super) async fn point(
     Ok((!set.is_empty()).then(|| format!("in the parameter {}", set.join(", "))))
 }
 
-/// What a parameter holds; none where it isn't there.
+/// The value of a parameter; none if it does not exist.
 async fn value(client: &Client, name: &str) -> Result<Option<String>> {
     match client.ask("GetParameter", client.ssm.get_parameter().name(name).send()).await {
         Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
@@ -89,7 +89,7 @@ async fn put(client: &Client, run: &Run, plan: &ImagePlan, name: &str, id: &str)
             return Ok(());
         }
         if run.clock().elapsed().saturating_sub(begun) > JUDGED {
-            return Err(Error::new(ErrorKind::Publish, format!("{doing}: its value has not changed after a minute"))
+            return Err(Error::new(ErrorKind::Publish, format!("could not {doing}: its value has not changed after a minute"))
                 .help("Systems Manager rejects an image that it can't find: the role needs ec2:DescribeImages. The reason is in EventBridge."));
         }
         run.sleep(PAUSE).await?;

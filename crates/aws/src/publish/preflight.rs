@@ -22,7 +22,7 @@ pub(crate) async fn preflight(publisher: &Publisher, run: &Run, plan: &ImagePlan
     if let Some(key) = asked.and_then(|asked| asked.kms_key.as_deref())
         && plan.machine.disk.kms_key.as_deref() != Some(key)
     {
-        return Err(Error::preflight(format!("publish {} in {region} with the key {key}", plan.key))
+        return Err(Error::preflight(format!("could not publish {} in {region} with the key {key}", plan.key))
             .help(format!(
                 "{region} is the home region, where the image has the key of the disk that it is baked on. Set `machine: \
                  {{disk: {{encrypted: true, kms-key: {key}}}}}`, and remove `kms-key` here."
@@ -58,7 +58,7 @@ async fn assumable(publisher: &Publisher, plan: &ImagePlan, target: &TargetPlan)
         return Err(client.explain(*failure, &doing).await.at(route(plan, "targets")));
     }
     let statement = format!(r#"{{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "{role}"}}"#);
-    Err(Error::preflight(format!("{doing}: the role can't be assumed: {}", failure.text()))
+    Err(Error::preflight(format!("could not {doing}: the role can't be assumed: {}", failure.text()))
         .help(format!(
             "The role of the bake needs this statement: {statement}. The trust policy of {role} must name the role of \
              the bake as a principal."
@@ -78,20 +78,20 @@ async fn shareable(plan: &ImagePlan, to: &Destination) -> Result<()> {
         let state = client.call("GetImageBlockPublicAccessState", &doing, request).await?;
         let blocks = ImageBlockPublicAccessEnabledState::BlockNewSharing;
         if state.image_block_public_access_state() == Some(blocks.as_str()) {
-            return Err(Error::preflight(format!("make {} public: the account blocks public images in {place}", plan.key))
+            return Err(Error::preflight(format!("could not make {} public: the account blocks public images in {place}", plan.key))
                 .help("Allow them under EC2, Data protection and security, Block public access for AMIs (DisableImageBlockPublicAccess), or remove `public: true`.")
                 .at(route(plan, "share")));
         }
     }
     let Some(key) = key_of(plan, to).await? else { return Ok(()) };
     if public {
-        return Err(Error::preflight(format!("make {} public: it is encrypted in {place}", plan.key))
+        return Err(Error::preflight(format!("could not make {} public: it is encrypted in {place}", plan.key))
             .help("A public image must be unencrypted. Remove `encrypted` and `kms-key`, or bake it in an account that does not encrypt by default.")
             .at(route(plan, "share")));
     }
     if key.ends_with(AWS_KEY) {
         let (what, field) = if distribution.share.is_nobody() { ("copy", "targets") } else { ("share", "share") };
-        return Err(Error::preflight(format!("{what} {}: in {place} it is encrypted with the AWS managed key, which no other account can use", plan.key))
+        return Err(Error::preflight(format!("could not {what} {}: in {place} it is encrypted with the AWS managed key, which no other account can use", plan.key))
             .help("Use a customer managed key: `machine: {disk: {encrypted: true, kms-key: …}}` in the home region, `regions: [{region: …, kms-key: …}]` in others. The key policy must allow the other account to use it.")
             .at(route(plan, field)));
     }

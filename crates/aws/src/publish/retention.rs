@@ -15,7 +15,7 @@ use crate::client::identity::account_of;
 use crate::image;
 use crate::usage::{Reports, holder, usage};
 
-/// What an image is, wherever it is.
+/// Identity of an image across regions.
 type ImageIdentity = (String, ImageKey, Version);
 
 /// What the plan's retention keeps no longer, with what holds each. A place that can't be looked at keeps all.

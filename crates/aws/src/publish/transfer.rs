@@ -73,7 +73,7 @@ async fn present(images: &Images, run: &Run, record: &ImageRecord) -> Result<Opt
         return Err(Error::new(
             ErrorKind::Publish,
             format!(
-                "register {:?} in {place}: the name is already used by {id}, which has different content",
+                "could not register {:?} in {place}: the name is already used by {id}, which has different content",
                 record.name
             ),
         )
@@ -176,7 +176,11 @@ fn why_not(error: CreateImageError, record: &ImageRecord, to: &Destination) -> E
         CreateImageError::Failed(error) => error,
         CreateImageError::NameTaken => Error::new(
             ErrorKind::Publish,
-            format!("register {:?} in {}: another image took the name in the meantime", record.name, to.place()),
+            format!(
+                "could not register {:?} in {}: another image took the name in the meantime",
+                record.name,
+                to.place()
+            ),
         )
         .help("Another run publishes the same version. Run it again, or serialize the runs with `concurrency:`."),
     }

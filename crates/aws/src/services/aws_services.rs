@@ -111,7 +111,7 @@ fn refused(action: &str, at: &ObjectPath, failure: Failure) -> Error {
     }
 }
 
-/// What to do besides granting what is missing.
+/// Help for a denied request, besides the missing statement.
 fn help(action: &str, at: &ObjectPath, partition: &str, failure: &Failure) -> Option<String> {
     let bucket = &at.bucket;
     if let Some(missing) = failure.missing() {
@@ -160,7 +160,7 @@ impl Services for AwsServices {
             })
             .await?;
         let size = answer.content_length.and_then(|size| u64::try_from(size).ok());
-        let size = size.ok_or_else(|| Error::build(format!("read {at}: S3 did not send its size")))?;
+        let size = size.ok_or_else(|| Error::build(format!("could not read {at}: S3 did not send its size")))?;
         Ok(Object { size, content: Box::new(answer.body.into_async_read()) })
     }
 
@@ -201,10 +201,10 @@ impl Services for AwsServices {
         match answer {
             Ok(answer) => {
                 let value = answer.parameter.and_then(|parameter| parameter.value);
-                value.map(SecretString::from).ok_or_else(|| Error::build(format!("{doing}: it has no value")))
+                value.map(SecretString::from).ok_or_else(|| Error::build(format!("could not {doing}: it has no value")))
             }
             Err(failure) if failure.not_found() => {
-                Err(Error::build(format!("{doing} in {}: the parameter does not exist", client.region()))
+                Err(Error::build(format!("could not {doing} in {}: the parameter does not exist", client.region()))
                     .help("Check the path of the parameter and the region of the bake."))
             }
             Err(failure) => {

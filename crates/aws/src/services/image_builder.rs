@@ -39,7 +39,7 @@ pub(super) async fn component(client: &Client, run: &Run, partition: &str, arn: 
         Err(failure) => failure,
     };
     if failure.is(&["ResourceNotFoundException"]) {
-        return Err(Error::build(format!("{doing}: no component has this ARN")).help(
+        return Err(Error::build(format!("could not {doing}: no component has this ARN")).help(
             "Check the name (in lower case), the version and the region. `aws imagebuilder list-components` lists the \
              components of the account, with `--owner Amazon` those of AWS.",
         ));
@@ -52,7 +52,9 @@ pub(super) async fn component(client: &Client, run: &Run, partition: &str, arn: 
 
 fn document(component: Component, run: &Run, arn: &str, doing: &str) -> Result<StoredDocument> {
     if component.platform.as_deref() == Some("Windows") {
-        return Err(Error::build(format!("{doing}: it is a Windows component")).help("Use a component for Linux."));
+        return Err(
+            Error::build(format!("could not {doing}: it is a Windows component")).help("Use a component for Linux.")
+        );
     }
     let state = component.state.and_then(|state| Some((state.status?, state.reason)));
     if let Some((status, reason)) = state.filter(|(status, _)| status == "DEPRECATED" || status == "DISABLED") {
@@ -60,7 +62,7 @@ fn document(component: Component, run: &Run, arn: &str, doing: &str) -> Result<S
         run.warn(format!("the component {arn} is {}{why}", status.to_lowercase()), None);
     }
     let Some(text) = component.data.filter(|text| !text.is_empty()) else {
-        return Err(Error::build(format!("{doing}: Image Builder does not return its document")).help(
+        return Err(Error::build(format!("could not {doing}: Image Builder does not return its document")).help(
             "It belongs to a Marketplace product, or its owner hides it (`obfuscate`). Ask the owner for the document, and \
              use it from a file on the machine or in S3.",
         ));

@@ -9,7 +9,7 @@ use crate::client::ledger::{IMAGE, INSTANCE_PROFILE, KEY_PAIR, MACHINE, ROLE, SE
 use crate::client::{Client, filter, one_of, pages};
 use crate::{deploy, image};
 
-/// Volumes that no machine has any more; they are no ledger entries, for they go with their machine.
+/// Volumes that no machine has any more; they have no ledger entries, since they are deleted with their machine.
 pub(super) const VOLUME: &str = "volume";
 /// Where all roles and instance profiles of ami-bake are.
 const PATH: &str = "/ami-bake/";

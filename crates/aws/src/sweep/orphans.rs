@@ -20,13 +20,13 @@ use crate::{deploy, image};
 
 /// A place that is swept: a region of the own account, or of another one.
 pub(crate) struct Place {
-    /// Its client.
+    /// Client of this region and account.
     pub(crate) client: Arc<Client>,
     /// The role under which it is reached, where it is in another account.
     pub(crate) role: Option<String>,
     /// True when the account's roles and profiles are looked for here: they have no region.
     pub(crate) global: bool,
-    /// What is deployed to here.
+    /// Deployment targets in this place.
     pub(crate) deployed: Vec<Deployment>,
 }
 
@@ -98,7 +98,7 @@ async fn versions(run: &Run, place: &Place, orphans: &mut Vec<Orphan>) -> Result
     result
 }
 
-/// What carries an end in its tags in a place.
+/// Resources of a place with an expiry tag.
 struct Listed {
     /// What is at work first, what others are made of last.
     tagged: Vec<Tagged>,
@@ -134,7 +134,7 @@ async fn tagged(run: &Run, place: &Place) -> Result<Listed> {
         match found {
             Ok(found) => listed.tagged.extend(found),
             Err(error) => {
-                run.warn(format!("could not {error}"), error.help_text().map(str::to_owned));
+                run.warn(error.to_string(), error.help_text().map(str::to_owned));
                 // Who may not look into IAM made nothing there either.
                 listed.complete &= !of_region && error.is_denied();
             }
@@ -143,7 +143,7 @@ async fn tagged(run: &Run, place: &Place) -> Result<Listed> {
     Ok(listed)
 }
 
-/// Takes the pre-releases out that passed their tests and are needed all the same: somebody uses them, or an image that
+/// Removes the pre-releases that passed their tests and are still needed: somebody uses them, or an image that
 /// stays was built on them.
 async fn keep_used(client: &Client, run: &Run, orphans: &mut Vec<Orphan>) {
     let candidates: Vec<String> = orphans.iter().filter(|one| one.kind == IMAGE).map(|one| one.id.clone()).collect();

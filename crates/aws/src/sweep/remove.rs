@@ -21,7 +21,7 @@ pub(crate) async fn remove(machines: &Machines, run: &Run, orphan: &Orphan) -> R
             let doing = format!("look up the image {id}");
             let found = image::describe(machines.client(), "self", vec![filter("image-id", id)], &doing).await?;
             if found.iter().any(|image| image::is_tested(image) && !is_pre_release(&tags_of(image))) {
-                return Err(Error::preflight(format!("delete the image {id}: it is tagged as tested")).help(
+                return Err(Error::preflight(format!("could not delete the image {id}: it is tagged as tested")).help(
                     "Sweep only deletes untested images and pre-releases. Deregister the image by hand if nobody needs it.",
                 ));
             }

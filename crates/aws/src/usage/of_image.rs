@@ -16,9 +16,9 @@ use crate::client::Client;
 pub(crate) enum Reports {
     /// No: nothing is to be deleted, and each shared image would be a call.
     No,
-    /// Those that there are.
+    /// The reports that exist.
     Look,
-    /// Those that there are; EC2 is asked for the others.
+    /// The reports that exist; EC2 is asked to create the others.
     Ask,
 }
 

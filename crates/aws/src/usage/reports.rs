@@ -20,12 +20,12 @@ const AGE: i64 = 24 * 60 * 60;
 const INSTANCE: &str = "ec2:Instance";
 const TEMPLATE: &str = "ec2:LaunchTemplate";
 
-/// What the reports say of shared images.
+/// Usage reports of shared images.
 #[derive(Debug, Default)]
 pub(super) struct Reported {
-    /// Who uses them.
+    /// Users of each image.
     pub(super) users: Users,
-    /// Those that there is no report of yet, and why.
+    /// Images without a report yet, and why.
     pub(super) open: BTreeMap<String, String>,
 }
 

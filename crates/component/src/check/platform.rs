@@ -76,7 +76,7 @@ pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Ve
     }
 }
 
-/// What a build without TLS can't download.
+/// Reports downloads over https in a build without TLS.
 fn encrypted(step: &Step, findings: &mut Vec<Diagnostic>) {
     let sources = step.inputs.iter().flat_map(Node::items).filter_map(|input| input.get("source"));
     for source in sources.filter(|source| source.as_text().is_some_and(|text| text.starts_with("https://"))) {

@@ -25,7 +25,7 @@ pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Ve
     }
 }
 
-/// Where a reference is.
+/// Position of a reference.
 struct Site<'a> {
     document: &'a Document,
     given: &'a Given<'a>,

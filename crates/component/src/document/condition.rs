@@ -39,7 +39,7 @@ pub(crate) enum Condition {
     Not(Box<Condition>),
 }
 
-/// Which comparison.
+/// The comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Equals,

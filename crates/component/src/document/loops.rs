@@ -6,7 +6,7 @@ use ami_bake_manifest::tree::{Kind, Node};
 use super::values::{keys, name, text, wrong};
 use super::{Loop, Turns};
 
-/// What may stand between the parts of a list.
+/// Delimiters between the parts of a list.
 const DELIMITERS: [&str; 9] = [".", ",", ";", ":", "\n", "\t", " ", "-", "_"];
 
 /// Reads a `loop`.

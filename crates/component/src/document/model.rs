@@ -44,7 +44,7 @@ pub(crate) struct Step {
     pub(crate) line: usize,
     pub(crate) module: &'static Module,
     pub(crate) action_span: Span,
-    /// As written, none where it was left out.
+    /// As written; none if it was left out.
     pub(crate) inputs: Option<Node>,
     /// What an `Assert` asserts.
     pub(crate) assertion: Option<Condition>,
@@ -58,17 +58,17 @@ pub(crate) struct Step {
     pub(crate) quiet: bool,
 }
 
-/// How often a step runs.
+/// The loop of a step.
 #[derive(Debug, Clone)]
 pub(crate) struct Loop {
     pub(crate) name: Option<String>,
     pub(crate) turns: Turns,
 }
 
-/// With which values.
+/// The values to iterate over.
 #[derive(Debug, Clone)]
 pub(crate) enum Turns {
-    /// From start to end, which is in it.
+    /// From start to end, inclusive.
     Count { start: i64, end: i64, by: i64 },
     /// Each of them; they may refer to what was put out before.
     Each(Vec<Node>),
@@ -84,7 +84,7 @@ pub(crate) struct Gate {
     pub(crate) otherwise: Branch,
 }
 
-/// What becomes of a step.
+/// What to do with a step after its condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Branch {
     Abort,

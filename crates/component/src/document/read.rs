@@ -13,11 +13,12 @@ use super::{Document, parse, validate_inputs};
 /// # Errors
 /// When it can't be read, or is wrong.
 pub(crate) fn read(path: &Path, inputs: &Inputs) -> Result<Document> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::build(format!("read the component document {}", path.display())).because(error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::build(format!("could not read the component document {}", path.display())).because(error)
+    })?;
     if !inputs.has(path, text.as_bytes()) {
         return Err(Error::build(format!("the component document {} changed while baking", path.display()))
-            .help("Nothing may write to local files during a bake."));
+            .help("Local files must not change during a bake."));
     }
     read_text(&path.display().to_string(), &text)
 }

@@ -33,7 +33,7 @@ impl Deadline {
     /// What is left.
     ///
     /// # Errors
-    /// When it is over.
+    /// When no time is left.
     pub(crate) fn left(self, run: &Run) -> Result<Option<Duration>> {
         match self.0 {
             None => Ok(None),

@@ -10,7 +10,7 @@ use url::Url;
 /// As many redirects as browsers follow.
 const REDIRECTS: usize = 20;
 
-/// What is fetched.
+/// The request for a file.
 pub(crate) struct FetchRequest<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -103,7 +103,7 @@ fn failed(url: &Url, error: HttpError) -> FetchError {
         }
         (_, help) => help.map(str::to_owned),
     };
-    let failed = Error::build(format!("request {}", shown(url))).because(error);
+    let failed = Error::build(format!("could not request {}", shown(url))).because(error);
     let failed = match help {
         Some(help) => failed.help(help),
         None => failed,

@@ -22,7 +22,9 @@ pub(crate) async fn metadata(machine: &Machine<'_>, path: &str) -> Result<String
             fetch(machine.on.communicator.as_ref(), FetchRequest { method, url, headers, tls_verify: true }).await;
         let mut text = String::new();
         let mut body = answer.map_err(FetchError::into_error)?.body.take(64 << 10);
-        body.read_to_string(&mut text).await.map_err(|error| Error::build("read the metadata").because(error))?;
+        body.read_to_string(&mut text)
+            .await
+            .map_err(|error| Error::build("could not read the metadata").because(error))?;
         Ok(text)
     };
     let deadline = Deadline::new(machine.run, Some(Duration::from_secs(30)));
@@ -34,5 +36,5 @@ pub(crate) async fn metadata(machine: &Machine<'_>, path: &str) -> Result<String
             get(Method::GET, format!("{METADATA}/meta-data/{}", path.trim_start_matches('/')), &token).await
         })
         .await
-        .map_err(|error| Error::build(format!("read the instance metadata `{path}`")).because(error))
+        .map_err(|error| Error::build(format!("could not read the instance metadata `{path}`")).because(error))
 }

@@ -23,7 +23,7 @@ pub(crate) struct Machine<'a> {
     pub(crate) services: Option<&'a dyn Services>,
 }
 
-/// What a script of our own said.
+/// Output of one of our own scripts.
 pub(crate) struct ShellOutput {
     pub(crate) status: i32,
     pub(crate) stdout: Vec<u8>,

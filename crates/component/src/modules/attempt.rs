@@ -8,7 +8,7 @@ use super::Summary;
 use crate::document::{Invocation, Step};
 use crate::machine::{Deadline, Machine};
 
-/// One turn of one attempt of a step.
+/// One iteration of one attempt of a step.
 pub(crate) struct Attempt<'a> {
     pub(crate) machine: &'a Machine<'a>,
     pub(crate) invocation: &'a Invocation<'a>,
@@ -16,7 +16,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) deadline: Deadline,
     /// The manifest's own limit, which holds where the document sets none.
     pub(crate) outer: Deadline,
-    /// What runs another document.
+    /// Runs another document (`ExecuteDocument`).
     pub(crate) documents: &'a dyn DocumentRunner,
 }
 

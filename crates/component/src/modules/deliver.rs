@@ -1,4 +1,5 @@
-//! Files to the machine: streamed over its connection to a temporary file beside the target, checked there, and renamed.
+//! Files to the machine: streamed over its connection to a temporary file beside the target, checked there, and
+//! renamed.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::Attempt;
 
-/// Where a file goes on the machine.
+/// Target path of a file on the machine.
 pub(super) struct Target {
     /// The whole path.
     pub(super) path: String,
@@ -21,7 +22,7 @@ pub(super) struct Target {
     sum: Option<(&'static str, String)>,
 }
 
-/// Where a file goes on the machine, and how.
+/// Target path of a file on the machine, and how it is written.
 pub(super) struct DownloadSpec<'a> {
     /// A path; a folder with a slash at its end.
     pub(super) destination: &'a str,
@@ -147,7 +148,7 @@ pub(super) async fn deliver(
     ended.passed().map(drop).map_err(|error| if differs { DeliveryError::Checksum(error) } else { error.into() })
 }
 
-/// A stream of exactly so many bytes: a shorter one is an error, and is not padded with zeros.
+/// A stream of exactly this number of bytes: a shorter one is an error, and is not padded with zeros.
 struct Exact<'a> {
     content: Reader<'a>,
     left: u64,

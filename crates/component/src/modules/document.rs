@@ -101,13 +101,13 @@ async fn fetch(attempt: &Attempt<'_>, place: &str, owner: Option<&str>) -> Resul
             return Err(Error::build(format!("`{place}` is larger than 1 MiB, the limit for a component document")));
         }
         let mut bytes = Vec::new();
-        let failed = |error| Error::build(format!("read {at}")).because(error);
+        let failed = |error| Error::build(format!("could not read {at}")).because(error);
         object.content.take(SIZE).read_to_end(&mut bytes).await.map_err(failed)?;
         bytes
     } else {
         let script = format!("[ -f {0} ] || {{ echo 'no such file' >&2; exit 1; }}; head -c {SIZE} {0}", quote(place));
         machine.sh(&script, attempt.outer).await?.passed().map_err(|error| {
-            Error::build(format!("read the document `{place}` on the machine: {}", error.message()))
+            Error::build(format!("could not read the document `{place}` on the machine: {}", error.message()))
                 .help("An earlier step has to create it.")
         })?
     };

@@ -168,7 +168,7 @@ fn name_has_star(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.contains('*'))
 }
 
-/// A path as words of the shell: a star in its last part stands for any text, everything else for itself. Names that
+/// A path as words of the shell: a star in its last part matches any text, everything else is literal. Names that
 /// begin with a dot are met too, as Go's `Glob` does.
 pub(super) fn glob(path: &str) -> String {
     if !name_has_star(path) {

@@ -58,7 +58,8 @@ async fn one(attempt: &Attempt<'_>, from: &ObjectPath, destination: &str, name: 
     let Ok(target) = prepare(attempt, spec).await? else { return Ok(()) };
     let object = attempt.deadline.within(run, attempt.machine.services()?.object(run, from)).await?;
     deliver(attempt, &target, object.content, object.size).await.map_err(|error| {
-        Error::build(format!("download {from} to `{}` on the machine", target.path)).because(Error::from(error))
+        Error::build(format!("could not download {from} to `{}` on the machine", target.path))
+            .because(Error::from(error))
     })
 }
 
@@ -82,7 +83,7 @@ pub(super) async fn upload(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> Res
             let to = ObjectPath { key, ..destination.clone() };
             send(attempt, path, &to).await.map_err(|error| {
                 let help = error.help_text().map(str::to_owned);
-                let wrapped = Error::build(format!("upload `{path}` to {to}")).because(error);
+                let wrapped = Error::build(format!("could not upload `{path}` to {to}")).because(error);
                 match help {
                     Some(help) => wrapped.help(help),
                     None => wrapped,
@@ -138,7 +139,7 @@ async fn send(attempt: &Attempt<'_>, path: &str, to: &ObjectPath) -> Result<()> 
         .await?
         .passed()?;
     let absolute = String::from_utf8_lossy(&said).into_owned();
-    let spooled = |error: std::io::Error| Error::build("save a file from the machine").because(error);
+    let spooled = |error: std::io::Error| Error::build("could not save a file from the machine").because(error);
     let spool = tempfile::NamedTempFile::new().map_err(spooled)?;
     let file = tokio::fs::File::from_std(spool.reopen().map_err(spooled)?);
     let (mut writer, reader) = tokio::io::duplex(BUFFER);

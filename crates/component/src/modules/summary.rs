@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How many steps came to which end.
+/// Number of steps by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     pub(crate) passed: usize,

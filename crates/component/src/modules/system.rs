@@ -11,7 +11,7 @@ use super::Attempt;
 use super::inputs::Inputs;
 use crate::machine::broken;
 
-/// How long the machine may take to come back.
+/// Time limit for the machine to come back.
 const BACK: Duration = Duration::from_mins(10);
 
 /// Restarts the machine; the next step runs when it is back.
@@ -29,7 +29,7 @@ pub(super) async fn restart(attempt: &Attempt<'_>, delay: Duration) -> Result<()
     }
     machine.on.machine.reboot(machine.run, BACK).await.map_err(|error| {
         let help = error.help_text().unwrap_or("Look at the machine's console.").to_owned();
-        Error::new(error.kind(), "restart the machine").because(error).help(help)
+        Error::new(error.kind(), "could not restart the machine").because(error).help(help)
     })
 }
 

@@ -105,13 +105,14 @@ async fn once(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target: &Targe
         DeliveryError::Checksum(error) => FetchError::Permanent(error),
         DeliveryError::Other(error) if error.kind() == ErrorKind::Cancelled => FetchError::Permanent(error),
         DeliveryError::Other(error) => FetchError::Transient(
-            Error::build(format!("download {} to `{}` on the machine", shown(url), target.path)).because(error),
+            Error::build(format!("could not download {} to `{}` on the machine", shown(url), target.path))
+                .because(error),
         ),
     })
 }
 
 async fn spool(mut body: Reader<'static>) -> Result<(Reader<'static>, u64)> {
-    let failed = |error: std::io::Error| Error::build("save the download").because(error);
+    let failed = |error: std::io::Error| Error::build("could not save the download").because(error);
     let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(failed)?);
     let size = tokio::io::copy(&mut body, &mut file).await.map_err(failed)?;
     file.rewind().await.map_err(failed)?;

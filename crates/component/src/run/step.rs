@@ -14,7 +14,7 @@ use crate::scope::{FinishedStep, Memory, Outputs, Scope, Turn};
 /// More iterations than any loop means to have.
 const ITERATIONS: usize = 100_000;
 
-/// How a step ended that did not fail.
+/// How a step ended, if it did not fail.
 pub(super) enum Ending {
     Passed,
     Skipped,
@@ -29,7 +29,7 @@ pub(super) struct StepRun<'a> {
     pub(super) variables: &'a HashMap<String, String>,
     /// The manifest's own limit.
     pub(super) outer: Deadline,
-    /// What runs another document.
+    /// Runs another document (`ExecuteDocument`).
     pub(super) documents: &'a dyn DocumentRunner,
 }
 

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-/// What a step put out, by name.
+/// Outputs of a step, by name.
 pub(crate) type Outputs = BTreeMap<String, String>;
 
-/// What is known of a step that ran.
+/// Inputs and outputs of a step that ran.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FinishedStep {
     /// Its inputs, with every reference replaced.
     pub(crate) inputs: Value,
-    /// What it put out.
+    /// Outputs of the step.
     pub(crate) outputs: Outputs,
 }
 

@@ -175,7 +175,7 @@ impl Store {
 impl Services for Store {
     async fn object(&self, _: &Run, at: &ObjectPath) -> Result<Object> {
         let content = self.0.lock().unwrap().get(&at.to_string()).cloned();
-        let content = content.ok_or_else(|| Error::build(format!("read {at}: there is no such object")))?;
+        let content = content.ok_or_else(|| Error::build(format!("could not read {at}: there is no such object")))?;
         // A stream that says more than it holds, as a broken connection does.
         let size = content.len() as u64 + u64::from(at.key.ends_with("cut"));
         Ok(Object { size, content: Box::new(std::io::Cursor::new(content)) })
@@ -202,7 +202,8 @@ impl Services for Store {
     }
 
     async fn component(&self, _: &Run, arn: &str) -> Result<StoredDocument> {
-        let text = self.get(arn).ok_or_else(|| Error::build(format!("read {arn}: there is no such component")))?;
+        let text =
+            self.get(arn).ok_or_else(|| Error::build(format!("could not read {arn}: there is no such component")))?;
         // What is asked for as a version is told as its build.
         let arn = if arn.matches('/').count() == 2 { format!("{arn}/7") } else { arn.to_owned() };
         Ok(StoredDocument { arn, text })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ArchiveError;
 
-/// How much is read at once.
+/// Size of the chunks in which content is read.
 const CHUNK: usize = 64 << 10;
 
 /// The target of a link, as it is in the archive.

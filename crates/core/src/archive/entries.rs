@@ -25,7 +25,7 @@ const SPARSE: &[u8] = b"GNU.sparse.";
 /// The longest path in bytes (PATH_MAX of Linux).
 const LONGEST: usize = 4096;
 
-/// What is done about absolute paths.
+/// How absolute paths are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
     /// They are refused.
@@ -173,7 +173,7 @@ impl Meter {
     /// Counts the content of a file; call it before the file is written.
     ///
     /// # Errors
-    /// When it is too much.
+    /// When a limit is exceeded.
     pub fn content(&mut self, path: &Path, size: u64) -> Result<(), ArchiveError> {
         self.size = self.size.saturating_add(size);
         if self.size > self.limits.size {
@@ -183,7 +183,7 @@ impl Meter {
     }
 }
 
-/// How much may be read until the next entry.
+/// Bytes that may be read until the next entry.
 struct Budget {
     left: Cell<u64>,
     spent: Cell<bool>,

@@ -13,19 +13,19 @@ pub enum ArchiveError {
     #[error("{0}")]
     Refused(String),
     /// It has more files, folders and links than the limit, and the first one that is too many.
-    #[error("`{path}` is more than the limit of {limit} files")]
+    #[error("`{path}` exceeds the limit of {limit} files")]
     Files {
-        /// The entry.
+        /// Path of the entry.
         path: String,
         /// Files, folders and links.
         limit: u64,
     },
     /// Its files are larger than the limit, and the first one that is too much.
-    #[error("with `{path}` ({}) the files are larger than the limit of {}", human_size(*size), human_size(*limit))]
+    #[error("with `{path}` ({}) the files exceed the limit of {}", human_size(*size), human_size(*limit))]
     Size {
-        /// The entry.
+        /// Path of the entry.
         path: String,
-        /// Its bytes.
+        /// Size of the entry in bytes.
         size: u64,
         /// Bytes of all files together.
         limit: u64,
@@ -33,7 +33,7 @@ pub enum ArchiveError {
     /// A path has more names than the limit.
     #[error("`{path}` is deeper than the limit of {limit} folders")]
     Depth {
-        /// The entry.
+        /// Path of the entry.
         path: String,
         /// Names in a path.
         limit: usize,
@@ -42,7 +42,7 @@ pub enum ArchiveError {
     #[error("{0}")]
     Broken(#[source] io::Error),
     /// Something can't be written here.
-    #[error("{doing} `{path}`: {source}")]
+    #[error("could not {doing} `{path}`: {source}")]
     Local {
         /// What was tried: `write`.
         doing: &'static str,

@@ -1,7 +1,7 @@
 //! A folder by its descriptor: everything below it is opened name by name, and never through a link.
 //!
-//! `openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS` does the same in one call, but only on Linux; downloads work on
-//! macOS too.
+//! `openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS` does the same in one call, but only on Linux; downloads work
+//! on macOS too.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,7 +18,7 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 #[derive(Debug)]
 pub(super) struct Folder(OwnedFd);
 
-/// What a name is.
+/// Kind of a directory entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
@@ -54,12 +54,12 @@ impl Folder {
         path.components().try_fold(self.again()?, |folder, name| folder.child(name.as_os_str()))
     }
 
-    /// The same folder once more.
+    /// A second handle of the same folder.
     pub(super) fn again(&self) -> io::Result<Self> {
         Ok(Self(self.0.try_clone()?))
     }
 
-    /// What a name in it is.
+    /// Kind of an entry of the folder.
     pub(super) fn look(&self, name: &OsStr) -> io::Result<Found> {
         match rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(match FileType::from_raw_mode(stat.st_mode) {
@@ -93,7 +93,7 @@ impl Folder {
         Ok(rustix::fs::symlinkat(to, &self.0, name)?)
     }
 
-    /// Where the link at a path of plain names leads; none when it is no link or not there.
+    /// Where the link at a path of plain names leads; none when it is not a link or does not exist.
     pub(super) fn link_at(&self, path: &Path) -> io::Result<Option<std::ffi::OsString>> {
         use std::os::unix::ffi::OsStringExt as _;
         match rustix::fs::readlinkat(&self.0, path, Vec::new()) {

@@ -14,7 +14,7 @@ pub struct ArchiveLimits {
 }
 
 impl ArchiveLimits {
-    /// For archives of this program.
+    /// No limits, for archives that this program made.
     pub const NONE: Self = Self { files: u64::MAX, size: u64::MAX, depth: usize::MAX };
 }
 

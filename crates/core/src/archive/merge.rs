@@ -44,10 +44,10 @@ fn plan(from: &Folder, to: &Folder, at: &Path, moves: &mut Vec<PathBuf>) -> Resu
                 plan(&open(from, &name)?, &open(to, &name)?, &path, moves)?;
             }
             (Found::Folder, Found::Link) => {
-                return Err(conflict(&path, "is a link here: its files would be written through the link"));
+                return Err(conflict(&path, "is a link here: files would be written through it"));
             }
-            (Found::Folder, _) => return Err(conflict(&path, "is a file here and a folder there")),
-            (_, Found::Folder) => return Err(conflict(&path, "is a folder here and a file there")),
+            (Found::Folder, _) => return Err(conflict(&path, "is a file here but a folder in the download")),
+            (_, Found::Folder) => return Err(conflict(&path, "is a folder here but a file in the download")),
             _ => moves.push(path),
         }
     }

@@ -141,15 +141,15 @@ fn whatever_is_refused_leaves_everything_as_it_was() {
         // Against itself, and against what is there.
         (&[(Regular, "logs/a", "x"), (Regular, "logs/a/b", "x")], "`a` is both a file and a folder"),
         (&[(Regular, "logs/a/b", "x"), (Regular, "logs/a", "x")], "`a` is both a folder and a file"),
-        (
-            &[(Regular, "logs/planted/file", "x")],
-            "`planted` is a link here: its files would be written through the link",
-        ),
+        (&[(Regular, "logs/planted/file", "x")], "`planted` is a link here: files would be written through it"),
         (&[(Directory, "logs/planted", "")], "`planted` is a link here"),
-        (&[(Regular, "logs/a", "x"), (Directory, "logs/mine", "")], "`mine` is a file here and a folder there"),
+        (
+            &[(Regular, "logs/a", "x"), (Directory, "logs/mine", "")],
+            "`mine` is a file here but a folder in the download",
+        ),
         // Limits.
-        (&[(Regular, "logs/a", "x"); 21], "`logs/a` is more than the limit of 20 files"),
-        (&[(Regular, "logs/a.skip", "x"); 21], "more than the limit of 20 files"),
+        (&[(Regular, "logs/a", "x"); 21], "`logs/a` exceeds the limit of 20 files"),
+        (&[(Regular, "logs/a.skip", "x"); 21], "exceeds the limit of 20 files"),
         (&[(Regular, deep, "x")], "`logs/a/b/c/d` is deeper than the limit of 4 folders"),
     ];
     for (entries, expected) in attacks {
@@ -191,7 +191,7 @@ fn a_single_file_is_a_file() {
     fs::remove_file(place.at("to/planted-file")).unwrap();
     fs::create_dir(place.at("to/planted-file")).unwrap();
     let error = place.unpack(file, &archive(&[(Regular, "log", "text")])).unwrap_err().to_string();
-    assert_eq!(error, "`planted-file` is a folder here and a file there");
+    assert_eq!(error, "`planted-file` is a folder here but a file in the download");
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn bombs_are_refused_before_they_grow() {
         (head(b'K', 1 << 40), b'a', 16 << 20, "longer than 4 MiB"),
         (head(b'x', 1 << 40), b'a', 16 << 20, "longer than 4 MiB"),
         (sparse.as_bytes().to_vec(), 0, 16 << 20, ""),
-        (head(b'0', 1 << 40), b'a', 1 << 20, "with `x` (1 TiB) the files are larger than the limit of 1 MiB"),
+        (head(b'0', 1 << 40), b'a', 1 << 20, "with `x` (1 TiB) the files exceed the limit of 1 MiB"),
         (one, 0, 20 << 20, "goes on after its end"),
     ] {
         let place = Place::new();

@@ -20,25 +20,25 @@ use super::links::find_outside;
 use super::merge::merge;
 use crate::whole_file::draft_name;
 
-/// What must come, and what of it is taken.
+/// Rules for unpacking an archive.
 #[derive(Clone, Copy)]
 pub struct Unpack<'a> {
-    /// What the archive must consist of.
+    /// Required contents of the archive.
     pub root: Root<'a>,
     /// True for paths below the root that stay behind; the flag says whether it is a folder.
     pub skip: &'a dyn Fn(&Path, bool) -> bool,
-    /// How much is taken.
+    /// Limits.
     pub limits: ArchiveLimits,
 }
 
-/// What an archive must consist of.
+/// Required contents of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root<'a> {
     /// Anything, which goes directly into the folder.
     Any,
     /// One folder of the first name. What is in it goes into a folder of the second name, or directly into the folder.
     Folder(&'a OsStr, Option<&'a OsStr>),
-    /// One file of the first name, which gets the second.
+    /// One file with the first name, stored under the second.
     File(&'a OsStr, &'a OsStr),
 }
 

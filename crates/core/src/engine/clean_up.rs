@@ -124,8 +124,8 @@ fn report_orphans(run: &Run, left: impl IntoIterator<Item = Remaining>) {
     }
     if let Some(why) = run.ledger().unwritten() {
         run.warn(
-            format!("the ledger could not be written whole: {why}"),
-            Some("Free some disk space. What is left is also found by its tags, once it has expired.".to_owned()),
+            format!("the ledger is incomplete: {why}"),
+            Some("Free some disk space. Once the resources have expired, `ami-bake sweep` also finds them by their tags.".to_owned()),
         );
     }
 }

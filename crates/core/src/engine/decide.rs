@@ -186,7 +186,8 @@ fn is_not_floating(tag: &TaggedVersion, published: &[ImageRecord], key: &ImageKe
     }
 }
 
-/// Seven digits of a commit. Digits alone with a leading zero are no semantic version identifier, so they get git's `g`.
+/// Seven digits of a commit. Digits alone with a leading zero are not a valid identifier of a semantic version, so they
+/// get git's `g`.
 fn commit_identifier(sha: &str) -> String {
     let short = sha.get(..7).unwrap_or(sha);
     if short.starts_with('0') && short.bytes().all(|byte| byte.is_ascii_digit()) {

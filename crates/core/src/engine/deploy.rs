@@ -35,7 +35,7 @@ pub(super) async fn deploy(
 /// Asks the platform whether the plan's deployments can succeed, before a machine is launched.
 ///
 /// # Errors
-/// What the platform says.
+/// As the platform reports them.
 pub(super) async fn preflight(run: &Run, context: &BakeContext, plan: &ImagePlan) -> Result<()> {
     if plan.settings.deployments.iter().any(|deployment| deployment.wanted) {
         context.platform.preflight_deploy(run, plan).await?;
@@ -85,7 +85,7 @@ fn explain(plan: &ImagePlan, rollout: &Rollout, error: Error) -> Error {
         RolloutOutcome::RollbackFailed => "; rollback failed",
         _ => "",
     };
-    let message = format!("deploy {} {} to {}{state}", plan.key, plan.version, rollout.place());
+    let message = format!("could not deploy {} {} to {}{state}", plan.key, plan.version, rollout.place());
     let again = "Retry with `ami-bake deploy --report bake-report.json`.";
     let help = error.help_text().map_or_else(|| again.to_owned(), |help| format!("{help} {again}"));
     let route = error.route().cloned();

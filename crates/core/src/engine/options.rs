@@ -14,11 +14,11 @@ use crate::version::Bump;
 /// The parts that a run is made of.
 #[derive(Clone)]
 pub struct BakeContext {
-    /// Where machines and images are.
+    /// The platform of machines and images.
     pub platform: Arc<dyn Platform>,
-    /// What is to be baked.
+    /// The images to bake.
     pub recipe: Arc<dyn Recipe>,
-    /// How steps are applied.
+    /// Applies steps to machines.
     pub provisioner: Arc<dyn Provisioner>,
 }
 
@@ -35,9 +35,9 @@ pub struct Options {
     pub image_version: Option<Version>,
     /// The versions of single images, by the name that messages give them: what a plan decided for each.
     pub image_versions: BTreeMap<String, Version>,
-    /// What an automatic version raises.
+    /// The part that an automatic version raises.
     pub bump: Bump,
-    /// Where the run comes from.
+    /// Where the run comes from: event, branch, pull request.
     pub context: VersionContext,
 }
 
@@ -51,7 +51,7 @@ pub enum VersionContext {
     Tag(TaggedVersion),
     /// A pull request.
     PullRequest {
-        /// Its number.
+        /// Number of the pull request.
         number: u64,
         /// The head commit.
         sha: String,

@@ -23,17 +23,17 @@ pub enum PlannedImage {
     Decided {
         /// Image and variant.
         key: ImageKey,
-        /// Its name.
+        /// Name of the image.
         name: String,
-        /// The source.
+        /// Source that the image is built from.
         source: Box<SourceImage>,
-        /// The version.
+        /// Version of the image.
         version: semver::Version,
         /// The digest.
         digest: Digest,
-        /// What is done, and why.
+        /// Bake, reuse or register, and why.
         decision: Box<Decision>,
-        /// How many steps: build, validate, test.
+        /// Number of steps: build, validate, test.
         steps: [usize; 3],
         /// Versions that retention would delete once this one is registered, with what holds each.
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -41,7 +41,7 @@ pub enum PlannedImage {
         /// The image that it is built on, where a bake registers that one first.
         #[serde(skip_serializing_if = "Option::is_none")]
         base: Option<ImageKey>,
-        /// What it would be deployed to, in order.
+        /// Deployment targets, in order.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         deploying: Vec<String>,
         /// The whole plan.

@@ -21,7 +21,7 @@ use crate::platform::ImageQuery;
 use crate::run::Run;
 use crate::tags;
 
-/// Which images are published.
+/// Selection of the images to publish.
 #[derive(Debug, Clone)]
 pub enum Chosen {
     /// Every selected image in this version.
@@ -35,9 +35,9 @@ pub enum Chosen {
 pub enum Work {
     /// They are published.
     Publish,
-    /// What runs with them is moved to them.
+    /// Deploy: launch templates and groups move to the images.
     Deploy,
-    /// Both.
+    /// Publish, then deploy.
     Promote,
 }
 
@@ -185,15 +185,19 @@ async fn find(
     };
     let all = context.platform.images(run, &query).await?;
     let Some(image) = all.into_iter().find(|image| chosen.is_it(image)) else {
-        return Err(Error::preflight(format!("{doing} {}: image not found", chosen.in_words(&variant.key)))
+        return Err(Error::preflight(format!("could not {doing} {}: image not found", chosen.in_words(&variant.key)))
             .help(match context.platform.region() {
                 Some(_) => "`ami-bake images` lists the images that exist. Check --region and the manifest's `name`.",
                 None => "`ami-bake images` lists the images that exist here. Check the manifest's `name`, or bake the image again.",
             }));
     };
     if image.tested.is_none() || !image.available {
-        return Err(Error::preflight(format!("{doing} {}: {} is not tested", chosen.in_words(&variant.key), image.id))
-            .help("Only tested images can be published; bake it first."));
+        return Err(Error::preflight(format!(
+            "could not {doing} {}: {} is not tested",
+            chosen.in_words(&variant.key),
+            image.id
+        ))
+        .help("Only tested images can be published; bake it first."));
     }
     let plan = draft.existing(&source_of(&image), &image.version, &image.digest)?;
     if work != Work::Publish {
@@ -213,7 +217,7 @@ async fn find(
     }
     if work == Work::Publish && plan.settings.distribution.wanted && !plan.settings.goes_further() {
         run.warn(
-            format!("{} {} is not copied or shared: its `publish` names no other place", variant.key, image.version),
+            format!("{} {} is not copied or shared: its `publish` lists no destinations", variant.key, image.version),
             Some("Add regions, accounts or a registry below `publish`.".to_owned()),
         );
     }
@@ -223,7 +227,7 @@ async fn find(
     Ok((plan, image))
 }
 
-/// What an image was made of, as its tags say.
+/// Source and digest of an image, from its tags.
 fn source_of(image: &ImageRecord) -> SourceImage {
     let tag = |key: &str| image.tags.get(key).cloned().unwrap_or_default();
     SourceImage {

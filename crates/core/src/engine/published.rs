@@ -9,15 +9,15 @@ use crate::plan::ImageKey;
 use crate::platform::ImageQuery;
 use crate::run::Run;
 
-/// The images of a run's namespace. One image asks for its own; several look at the whole namespace together, since forty
-/// questions at once cost seconds and most of a token bucket.
+/// The images of a run's namespace. One image asks for its own; several look at the whole namespace together, since
+/// forty questions at once cost seconds and most of a token bucket.
 #[derive(Debug, Default)]
 pub(super) struct Published {
     all: Option<OnceCell<Vec<ImageRecord>>>,
 }
 
 impl Published {
-    /// For a run of so many images.
+    /// For a run of this number of images.
     pub(super) fn for_images(count: usize) -> Self {
         Self { all: (count > 1).then(OnceCell::new) }
     }

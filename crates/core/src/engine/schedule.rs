@@ -34,7 +34,7 @@ enum BaseOutcome {
 
 type BaseOutcomes = HashMap<ImageKey, watch::Sender<BaseOutcome>>;
 
-/// What the images of a run know of one another.
+/// State that the images of a run share.
 struct Siblings {
     outcomes: BaseOutcomes,
     published: Published,
@@ -94,7 +94,7 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
         Ok(base) => base,
         Err(failed) => {
             announce(outcomes, &variant.key, BaseOutcome::NoImage);
-            let failure = Error::build(format!("{} was skipped because {failed} failed", variant.key));
+            let failure = Error::build(format!("{failed}, which it is built on, failed"));
             run.emit(Event::ImageFinished {
                 image: None,
                 reused: false,
@@ -134,7 +134,7 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
     result.map(|()| built)
 }
 
-/// What came of baking one image.
+/// Result of baking one image.
 struct Made {
     /// Under which plan.
     plan: ImagePlan,

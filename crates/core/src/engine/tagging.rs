@@ -9,7 +9,7 @@ use crate::plan::ImagePlan;
 use crate::run::Run;
 use crate::tags;
 
-/// When sweep may delete a candidate.
+/// Age at which sweep may delete a candidate.
 const CANDIDATE_LIFE: Duration = Duration::from_hours(6);
 /// How long an image of a pull request or side branch is kept (docs/dev/lifecycle.md, "The version").
 const PRERELEASE_LIFE: Duration = Duration::from_hours(7 * 24);

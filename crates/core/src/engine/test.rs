@@ -46,5 +46,5 @@ fn draft(context: &BakeContext, key: &ImageKey) -> Result<Draft> {
     let mut drafts = Arc::clone(&context.recipe).drafts().into_iter();
     drafts
         .find(|draft| draft.variant.key == *key)
-        .ok_or_else(|| Error::internal(format!("test {key}: the manifest has no such image")))
+        .ok_or_else(|| Error::internal(format!("the manifest has no image {key} to test")))
 }

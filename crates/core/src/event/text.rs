@@ -1,4 +1,4 @@
-//! The free text of events: what people and machines wrote, and in which a secret may stand.
+//! The free text of events: what people and machines wrote, which may contain a secret.
 
 use super::{Decision, Event, Failure, StepOutcome};
 

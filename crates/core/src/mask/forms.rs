@@ -1,4 +1,4 @@
-//! The forms in which a secret may stand in a text.
+//! The forms in which a secret may appear in text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use super::unescape::{is_kept, unescaped};
 
 /// Shorter values are not masked: they are part of ordinary text, and masking them would tell more than it hides.
 const SHORTEST: usize = 4;
-/// A word or number shorter than this is only masked where it stands alone.
+/// A word or number shorter than this is only masked as a whole word.
 const LONG: usize = 8;
 /// Shorter base64 is found by chance.
 const SHORTEST_BASE64: usize = 5;

@@ -34,8 +34,8 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Masker {
-    /// Passes every secret that is masked everywhere to `listener` too, those that are known already first: others that show
-    /// this program's output have to mask them. A second listener is not heard.
+    /// Passes every secret that is masked everywhere to `listener` too, those that are known already first: others that
+    /// show this program's output have to mask them. A second listener is not heard.
     pub fn listen(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
         if self.listener.set(Box::new(listener)).is_err() {
             return;
@@ -53,7 +53,7 @@ impl Masker {
     /// quoting, Python's `repr`, URLs and HTML; in hexadecimal; and in base64 of both alphabets, alone, within a longer
     /// text such as `user:secret`, and broken over lines.
     ///
-    /// A short word or number (four to seven characters) is masked only where it stands alone. False when it is not
+    /// A short word or number (four to seven characters) is masked only as a whole word. False when it is not
     /// masked at all: it has less than four characters, or is a setting such as `true`.
     pub fn add(&self, secret: &str) -> bool {
         let masking = forms::masking(secret);

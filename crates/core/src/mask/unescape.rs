@@ -1,15 +1,15 @@
 //! Text without its escapes, so that one pattern finds a secret however it is quoted.
 //!
 //! White space, quotes and backslashes are left out, and `\n`, `\u0026`, `\x26`, `\046`, `%26`, `&amp;` and `&#38;` are
-//! decoded. This undoes JSON strings (nested, too), quoting of POSIX shells, bash's `$'…'`, Python's `repr`, URLs, HTML,
-//! and line breaks that `base64`, `xxd -p` or `fold` put into a value.
+//! decoded. This undoes JSON strings (nested, too), quoting of POSIX shells, bash's `$'…'`, Python's `repr`, URLs,
+//! HTML, and line breaks that `base64`, `xxd -p` or `fold` put into a value.
 
 /// Backslashes before one escape, in JSON in JSON in JSON.
 const NESTED: usize = 8;
 /// The longest escape, `\ud83d\ude00`.
 const LONGEST: usize = 11 + NESTED;
 
-/// What an escape stands for.
+/// What an escape means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unit {
     bytes: [u8; 4],
@@ -37,7 +37,7 @@ impl Unit {
         Self { bytes, length: u8::try_from(length).unwrap_or_default(), width }
     }
 
-    /// The bytes that it stands for; none for what is left out.
+    /// The bytes that it means; none for what is left out.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
@@ -53,7 +53,8 @@ pub(super) const fn is_escape(byte: u8) -> bool {
     matches!(byte, b'\\' | b'%' | b'&')
 }
 
-/// The first unit of a text that isn't empty. None when more text could make it another one; never none when this is the
+/// The first unit of a text that isn't empty. None when more text could make it another one; never none when this is
+/// the
 /// `last` of the text.
 pub(super) fn unit(text: &[u8], last: bool) -> Option<Unit> {
     let wait = !last && text.len() < LONGEST;

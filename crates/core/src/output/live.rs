@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a progress bar that is still being drawn is shown.
 const REDRAWN: Duration = Duration::from_secs(10);
 
-/// What shows lines.
+/// Receiver of the lines to show.
 #[async_trait]
 pub trait LiveOutput: Send {
     /// Shows a line. False when there is no room for it, because what reads the log is slow; a line that is `forced` always
@@ -83,7 +83,7 @@ impl Closed {
         match self {
             Self::Rate => "the log shows 1 MB per second",
             Self::Total => "the log shows 32 MB of a step",
-            Self::Reader(_) => "the log was read too slowly",
+            Self::Reader(_) => "the log's reader was too slow",
         }
     }
 }
@@ -102,7 +102,7 @@ impl<O: LiveOutput> Gate<O> {
         } else if self.bucket.tokens < tokens {
             Closed::Rate
         } else {
-            let text = if line.cut { format!("{} [cut, the line goes on]", line.text) } else { line.text.clone() };
+            let text = if line.cut { format!("{} [line truncated]", line.text) } else { line.text.clone() };
             if self.output.show(stream, text, false) {
                 self.shown += cost;
                 self.bucket.tokens -= tokens;
@@ -157,7 +157,7 @@ impl<O: LiveOutput> Live<O> {
         if self.missed.bytes == 0 {
             return;
         }
-        self.show_gap(reason.unwrap_or("their beginning came too fast"), true);
+        self.show_gap(reason.unwrap_or("output came too fast"), true);
         for stream in Stream::ALL {
             for line in self.missed.last_lines(stream, &self.masker) {
                 self.gate.output.show(stream, line, true);
@@ -415,10 +415,10 @@ mod tests {
         clock.wait(PATIENCE);
         live.write(Stream::Stdout, b"c\nnow walnut-tree\n");
         live.write(Stream::Stderr, b"nut-tree\nerr\n");
-        let gap = "[ami-bake: 1 line (28 B) not shown: the log was read too slowly; --log-dir keeps it]";
+        let gap = "[ami-bake: 1 line (28 B) not shown: the log's reader was too slow; --log-dir keeps it]";
         assert_eq!(screen.take(), [gap, "bc", "now ***", "err"]);
         live.finish();
-        assert_eq!(screen.take(), ["[ami-bake: 1 line (9 B) not shown: their beginning came too fast]"]);
+        assert_eq!(screen.take(), ["[ami-bake: 1 line (9 B) not shown: output came too fast]"]);
     }
 
     #[test]
@@ -441,7 +441,7 @@ mod tests {
         }
         live.finish();
         let seen = screen.take();
-        assert!(seen[0].ends_with("x [cut, the line goes on]"));
+        assert!(seen[0].ends_with("x [line truncated]"));
         assert!(seen.iter().map(String::len).sum::<usize>() < BURST);
         assert!(said(&seen)[0].starts_with("[ami-bake: 0 lines (33.1 MB) not shown"), "{:?}", said(&seen));
     }

@@ -10,7 +10,7 @@ use super::sink::Stream;
 use crate::error::{Error, Result};
 use crate::mask::Masker;
 
-/// A machine must not fill the disk of the computer that bakes.
+/// A machine must not fill the disk of the computer that runs ami-bake.
 const LIMIT: u64 = 1_000_000_000;
 
 /// Bytes that are written at once.
@@ -29,8 +29,9 @@ impl LogFolder {
     /// When it can't be created.
     pub fn create(folder: PathBuf, created: impl Fn(&Path) + Send + Sync + 'static) -> Result<Self> {
         let is_new = !folder.is_dir();
-        std::fs::create_dir_all(&folder)
-            .map_err(|error| Error::usage(format!("create the folder {} for logs", folder.display())).because(error))?;
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            Error::usage(format!("could not create the folder {} for logs", folder.display())).because(error)
+        })?;
         if is_new {
             created(&folder);
         }

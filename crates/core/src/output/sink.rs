@@ -14,7 +14,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Both.
+    /// Both streams.
     pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
 }
 
@@ -26,8 +26,8 @@ pub trait OutputSink: Send {
     /// Takes the next bytes of one stream; chunk borders mean nothing.
     fn write(&mut self, stream: Stream, bytes: &[u8]);
 
-    /// Waits until the sink has room for another chunk. Who reads from a machine calls this before it reads on: then the
-    /// machine waits, by a full pipe or a closed SSH window, and nothing is stored here.
+    /// Waits until the sink has room for another chunk. Who reads from a machine calls this before it reads on: then
+    /// the machine waits, by a full pipe or a closed SSH window, and nothing is stored here.
     async fn ready(&mut self) {}
 }
 
@@ -41,8 +41,8 @@ pub struct Collect {
     pub stderr: Vec<u8>,
 }
 
-/// No answer that this program reads is longer (the longest, a list of all packages, has 2 MB); a machine that prints more
-/// is cut here, not stored.
+/// No answer that this program reads is longer (the longest, a list of all packages, has 2 MB); a machine that prints
+/// more is cut here, not stored.
 const COLLECT_LIMIT: usize = 8 << 20;
 
 impl OutputSink for Collect {

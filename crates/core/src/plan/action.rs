@@ -1,7 +1,7 @@
 //! What each step type does, as data: one struct a step type, whose fields are its settings.
 //!
 //! A step type is added here, in the manifest crate (its keys) and in the steps crate (what it does): docs/dev/add-a-step.md.
-//! The digest hashes the serialised form: a field that is added later is left out of it while it has its default.
+//! The digest hashes the serialized form: a field that is added later is left out of it while it has its default.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub struct RunStep {
     pub working_directory: Option<String>,
 }
 
-/// Runs a local script file; its own shebang is honoured.
+/// Runs a local script file; its own shebang is honored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptStep {
     /// The local file.
@@ -175,7 +175,7 @@ pub struct ChefStep {
 /// Waits until something answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitStep {
-    /// What has to answer.
+    /// The port, file or command to wait for.
     pub until: WaitFor,
     /// Time between two attempts. Default: 1 s.
     pub interval: Option<Duration>,

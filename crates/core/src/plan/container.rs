@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Value;
 
-/// Where a container image goes, and its configuration.
+/// Repository, tags and configuration of a container image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerPublish {
     /// The repository, with its registry: `registry.example.com/shop/web`.
@@ -17,11 +17,11 @@ pub struct ContainerPublish {
     pub published: bool,
     /// Credentials; the platform's own configuration without.
     pub login: Option<RegistryLogin>,
-    /// What is changed of the image's configuration.
+    /// Changes to the image's configuration.
     pub changes: ContainerChanges,
 }
 
-/// Credentials for a registry. Secrets stand in them by name.
+/// Credentials for a registry. They name secrets, and do not contain their values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryLogin {
     /// The user.

@@ -10,7 +10,7 @@ use crate::route::Route;
 /// One entry of the manifest's `deploy`, evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// Its location in the manifest.
+    /// Location of the deployment in the manifest.
     pub route: Route,
     /// The truth of its `if`. When false nothing is moved.
     pub wanted: bool,
@@ -26,7 +26,7 @@ pub struct Deployment {
     pub set_default: Option<bool>,
     /// The group that is moved to the new version.
     pub group: Option<String>,
-    /// How the group is moved.
+    /// How the group is updated.
     pub strategy: Strategy,
     /// How long the old group stays, with [`Strategy::Replace`].
     pub keep_old: Duration,
@@ -34,7 +34,7 @@ pub struct Deployment {
     pub keep_versions: Option<u32>,
 }
 
-/// How a group is moved.
+/// How a group is updated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
@@ -45,7 +45,7 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// How long to wait for what, whichever way it is.
+    /// The waiting times, for either strategy.
     pub fn settings(&self) -> &Refresh {
         match self {
             Self::Refresh(refresh) | Self::Replace(refresh) => refresh,
@@ -62,11 +62,11 @@ pub struct Refresh {
     pub max_healthy: Option<u16>,
     /// How long a new machine is left alone before it counts.
     pub warmup: Option<Duration>,
-    /// How long it may take in all.
+    /// Time limit of the refresh.
     pub wait: Duration,
     /// Shares, in percent, at which it pauses, in ascending order and without the last, 100.
     pub checkpoints: Vec<u16>,
-    /// How long it pauses at each.
+    /// Pause at each checkpoint.
     pub pause: Duration,
     /// Leave machines that already run with the new version.
     pub skip_matching: bool,

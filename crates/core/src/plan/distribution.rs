@@ -13,7 +13,7 @@ pub struct Distribution {
     pub regions: Vec<RegionPlan>,
     /// Other accounts that get an image of their own.
     pub targets: Vec<TargetPlan>,
-    /// How it comes into another region.
+    /// How the image is copied to other regions.
     pub copy: CopyMethod,
     /// Who may launch it.
     pub share: Share,
@@ -43,7 +43,7 @@ pub struct TargetPlan {
     pub regions: Vec<RegionPlan>,
 }
 
-/// How an image comes into another region.
+/// How an image is copied to another region.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CopyMethod {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 /// What stays behind, by the patterns of `.gitignore`: `*.map` in any folder, `/top` only at the top, `cache/` only a
-/// folder, `!keep.map` an exception from what stands before it.
+/// folder, `!keep.map` an exception from the patterns before it.
 #[derive(Debug, Clone)]
 pub struct Exclude(Gitignore);
 
@@ -22,13 +22,12 @@ impl Exclude {
         builder.allow_unclosed_class(false);
         for pattern in patterns {
             builder.add_line(None, pattern).map_err(|error| {
-                io::Error::new(io::ErrorKind::InvalidInput, format!("read the pattern `{pattern}`: {error}"))
+                io::Error::new(io::ErrorKind::InvalidInput, format!("could not read the pattern `{pattern}`: {error}"))
             })?;
         }
-        builder
-            .build()
-            .map(Self)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("read the patterns: {error}")))
+        builder.build().map(Self).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("could not read the patterns: {error}"))
+        })
     }
 
     /// Whether this path, relative to the folder that is sent or fetched, stays behind.
@@ -38,7 +37,7 @@ impl Exclude {
     }
 }
 
-/// What a found path is.
+/// Kind of a local path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file, with its size in bytes.
@@ -52,11 +51,11 @@ pub enum FileKind {
 /// A file, folder or link below a path that a step names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalFile {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
     /// Its path below the named folder; empty for the named path itself.
     pub relative: PathBuf,
-    /// What it is.
+    /// Kind of the file.
     pub kind: FileKind,
     /// Permission bits.
     pub mode: u32,
@@ -66,7 +65,7 @@ pub struct LocalFile {
 /// The named path itself may be a link, which is followed; links below it stay links.
 ///
 /// # Errors
-/// Names the path that can't be read, or that is no file, folder or link.
+/// Names the path that can't be read, or that is not a file, folder or link.
 pub fn local_files(root: &Path, exclude: &Exclude) -> io::Result<Vec<LocalFile>> {
     let metadata = fs::metadata(root).map_err(|error| about(root, &error))?;
     let mut found = vec![local_file(root.to_owned(), PathBuf::new(), &metadata)?];
@@ -103,14 +102,14 @@ fn local_file(path: PathBuf, relative: PathBuf, metadata: &Metadata) -> io::Resu
     } else if metadata.is_symlink() {
         FileKind::Link(fs::read_link(&path).map_err(|error| about(&path, &error))?)
     } else {
-        let text = format!("read `{}`: it is a socket, pipe or device, not a file or folder", path.display());
+        let text = format!("could not read `{}`: it is a socket, pipe or device, not a file or folder", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     };
     Ok(LocalFile { path, relative, kind, mode: metadata.permissions().mode() & 0o7777 })
 }
 
 fn about(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("read `{}`: {error}", path.display()))
+    io::Error::new(error.kind(), format!("could not read `{}`: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -163,6 +162,6 @@ mod tests {
         let error = local_files(&folder.0, &none).unwrap_err().to_string();
         assert!(error.ends_with("/s`: it is a socket, pipe or device, not a file or folder"), "{error}");
         let error = Exclude::new(&["a[".to_owned()]).unwrap_err().to_string();
-        assert!(error.starts_with("read the pattern `a[`"), "{error}");
+        assert!(error.starts_with("could not read the pattern `a[`"), "{error}");
     }
 }

@@ -73,12 +73,12 @@ impl Architecture {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptureMode {
-    /// As soon as the guest is proven down.
+    /// As soon as it is proven that the guest is down.
     #[default]
     Halted,
     /// When the platform says that the machine is stopped.
     Stopped,
-    /// From the frozen live file system.
+    /// From the live, frozen file systems.
     Live,
 }
 
@@ -117,11 +117,11 @@ pub struct ImageSettings {
     pub imds_v2: Option<bool>,
     /// On platforms of containers: the image's configuration, and the registry that gets it.
     pub container: Option<ContainerPublish>,
-    /// Where it goes when it is tested.
+    /// Where the image is published after its tests.
     pub distribution: Distribution,
     /// How many of its versions stay once this one is registered.
     pub retention: Retention,
-    /// What is moved to it once it is published.
+    /// What to deploy the image to once it is published.
     pub deployments: Vec<Deployment>,
 }
 
@@ -135,7 +135,7 @@ impl ImageSettings {
 /// Everything that a bake of one image needs to know; nothing in it is left to be evaluated.
 #[derive(Debug, Clone)]
 pub struct ImagePlan {
-    /// Which image and variant.
+    /// Image and variant.
     pub key: ImageKey,
     /// The image's location in the manifest.
     pub route: Route,
@@ -155,12 +155,13 @@ pub struct ImagePlan {
     pub settings: ImageSettings,
     /// The version that the image will carry.
     pub version: semver::Version,
-    /// What the image is made of.
+    /// Digest of everything that the image is made from.
     pub digest: Digest,
 }
 
 impl ImagePlan {
-    /// The plan with what reading its local files gave: the digest, and the hashes that steps compare with what they send.
+    /// The plan with what reading its local files gave: the digest, and the hashes that steps compare with what they
+    /// send.
     #[must_use]
     pub(super) fn with(mut self, digest: Digest, inputs: &Inputs) -> Self {
         for step in self.build.iter_mut().chain(&mut self.validate).chain(&mut self.test) {

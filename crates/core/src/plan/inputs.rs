@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 /// SHA-256 of a file's content.
 pub type FileHash = [u8; 32];
 
-/// How much of a file is in memory at once.
+/// Size of the chunks in which files are read.
 const CHUNK: usize = 128 << 10;
 
 /// The regular files at and below one path that a step names: by their path below it, which is empty for the path itself.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Price;
 
-/// How the machine is reached.
+/// How to connect to the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
     /// Use the private address; the default is the public one where there is one.
@@ -101,7 +101,7 @@ pub struct MachineSettings {
     pub user: Option<String>,
     /// User data of the manifest's own.
     pub user_data: Option<String>,
-    /// How the machine is reached.
+    /// How to connect to the machine.
     pub connect: Connect,
     /// CIDRs that may reach the machine; the runner's own address without.
     pub ingress: Vec<String>,

@@ -32,7 +32,7 @@ impl TryFrom<f64> for Price {
     type Error = String;
 
     /// # Errors
-    /// For what no machine costs.
+    /// When it is not a valid hourly price of a machine.
     fn try_from(dollars: f64) -> Result<Self, String> {
         if !(0.0..1e6).contains(&dollars) {
             return Err(format!("{dollars} is not a valid hourly price in US dollars"));

@@ -21,7 +21,7 @@ pub enum Probe {
     Port {
         /// Host as seen from the machine. Default: `127.0.0.1`.
         host: Option<String>,
-        /// Port.
+        /// The port.
         port: u16,
         /// Whether it must listen.
         open: bool,
@@ -48,7 +48,7 @@ pub enum Probe {
     File {
         /// Path.
         path: String,
-        /// Must exist.
+        /// Whether it must exist.
         exists: bool,
         /// Text that it must contain.
         contains: Option<String>,
@@ -63,7 +63,7 @@ pub enum Probe {
     User {
         /// Login name.
         name: String,
-        /// Must exist.
+        /// Whether it must exist.
         exists: bool,
         /// Groups that it must be in.
         groups: Vec<String>,
@@ -85,19 +85,20 @@ pub enum Probe {
     },
 }
 
-/// An HTTP answer. `scheme` and `tls_verify` came later: the serialised form, which the digest hashes, has them only where
-/// they are not the default.
+/// An HTTP answer. `scheme` and `tls_verify` came later: the serialised form, which the digest hashes, has them only
+/// where they are not the default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpProbe {
     /// Plain or encrypted.
     #[serde(default, skip_serializing_if = "Scheme::is_default")]
     pub scheme: Scheme,
-    /// Whether the server's certificate is verified: against `host`, by the root certificates of the computer that bakes.
+    /// Whether the server's certificate is verified: against `host`, with the root certificates of the computer that
+    /// runs ami-bake.
     #[serde(default = "verified", skip_serializing_if = "is_verified")]
     pub tls_verify: bool,
     /// Host as seen from the machine. Default: `127.0.0.1`.
     pub host: Option<String>,
-    /// Port.
+    /// The port.
     pub port: u16,
     /// Path, with a leading slash.
     pub path: String,
@@ -121,7 +122,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As a URL writes it.
+    /// The host as it is written in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",

@@ -1,7 +1,7 @@
 //! From a manifest to plans: a draft, resolved once its source is known, and the plan of a version.
 //!
-//! Each of them is computed once. A resolved draft reads the local files that the image is made of; a plan only evaluates
-//! expressions.
+//! Each of them is computed once. A resolved draft reads the local files that the image is made of; a plan only
+//! evaluates expressions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::error::{Error, Result};
 use crate::plan::{Digest, ImageKey, ImagePlan, Inputs, Phase, SourceImage, SourceQuery};
 use crate::route::Route;
 
-/// Stands for a version that the registry of images will decide: a digest must not depend on it.
+/// Placeholder for a version that depends on the published images: a digest must not depend on it.
 const UNDECIDED: Version = Version::new(0, 0, 0);
 
 /// One image and variant before its source is found.
 #[derive(Debug, Clone)]
 pub struct Variant {
-    /// Which image and variant.
+    /// Image and variant.
     pub key: ImageKey,
-    /// Its location in the manifest.
+    /// Location of the image in the manifest.
     pub route: Route,
-    /// Where it comes from.
+    /// Source of the image.
     pub source: SourceQuery,
     /// The variant of this manifest that must be baked first, where the source is one.
     pub after: Option<ImageKey>,
@@ -33,11 +33,11 @@ pub struct Variant {
 /// What the manifest's `version` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionRule {
-    /// The one that follows the highest published.
+    /// The version after the highest published one.
     Auto,
     /// Only tags and releases make final versions.
     Release,
-    /// This one.
+    /// This version.
     Fixed(Version),
 }
 
@@ -93,7 +93,7 @@ impl Draft {
     /// [`Draft::resolve`] on this thread.
     ///
     /// # Errors
-    /// As there.
+    /// As in [`Draft`].
     pub fn resolve_blocking(&self, source: &SourceImage) -> Result<ResolvedDraft> {
         let version = match &self.variant.version {
             VersionRule::Fixed(version) => version,

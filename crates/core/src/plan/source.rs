@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Architecture, ImageKey};
 
-/// What the manifest asks for.
+/// A source as the manifest requests it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceQuery {
@@ -50,15 +50,15 @@ pub struct BakedQuery {
 pub struct SourceImage {
     /// The platform's id.
     pub id: String,
-    /// Its name.
+    /// Name of the image.
     pub name: String,
     /// Owner's account or name.
     pub owner: String,
-    /// When it was made.
+    /// Time of creation.
     pub created: Option<Timestamp>,
     /// Its tags, as far as this account sees them.
     pub tags: BTreeMap<String, String>,
-    /// Its architecture.
+    /// Architecture of the image.
     pub architecture: Option<Architecture>,
     /// What identifies its content in the digest: an AMI's id, a Docker config digest.
     pub identity: String,

@@ -32,7 +32,7 @@ impl Phase {
     }
 }
 
-/// What a failed step means (Image Builder's meaning).
+/// What to do after a failed step (as in Image Builder).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
@@ -49,9 +49,9 @@ pub enum OnFailure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Value {
-    /// Text.
+    /// Plain text.
     Plain(String),
-    /// Text with secrets in it: `parts` alternate as they stand.
+    /// Text with secrets in it: `parts` are in order.
     Secret(Vec<SecretPart>),
 }
 
@@ -87,9 +87,9 @@ impl Value {
 pub struct Step {
     /// Its name in messages: the manifest's, or made from what it does.
     pub name: String,
-    /// Its location in the manifest.
+    /// Location of the step in the manifest.
     pub route: Route,
-    /// What it does.
+    /// What the step does.
     pub action: StepAction,
     /// Environment, in the manifest's order.
     pub env: Vec<(String, Value)>,
@@ -97,7 +97,7 @@ pub struct Step {
     pub timeout: Option<Duration>,
     /// Further attempts after a failure.
     pub retries: u32,
-    /// What a failure means.
+    /// What to do after a failure.
     pub on_failure: OnFailure,
     /// How long an image of the same digest may be reused, for steps whose result changes by itself.
     pub cache_for: Option<Duration>,

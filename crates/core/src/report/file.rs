@@ -27,7 +27,7 @@ pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
 /// As [`write`].
 pub fn write_to(report: &Report, path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| {
-        Error::internal(format!("write the report {}", path.display()))
+        Error::internal(format!("could not write the report {}", path.display()))
             .help("Run ami-bake in a writable folder. The images are not affected.")
             .because(error)
     };
@@ -47,11 +47,11 @@ const LARGEST: u64 = 64 << 20;
 /// When it can't be read, is not a report, or is newer than this program.
 pub fn read(path: &Path) -> Result<Report> {
     let name = path.display().to_string();
-    let failed = |error| Error::usage(format!("read the report {name}")).because(error);
+    let failed = |error| Error::usage(format!("could not read the report {name}")).because(error);
     let mut text = Vec::new();
     File::open(path).map_err(failed)?.take(LARGEST + 1).read_to_end(&mut text).map_err(failed)?;
     if text.len() as u64 > LARGEST {
-        return Err(Error::usage(format!("{name} is too large for a report: the limit is {} MiB", LARGEST >> 20)));
+        return Err(Error::usage(format!("{name} is too large to be a report: the limit is {} MiB", LARGEST >> 20)));
     }
     parse(&text, &name)
 }
@@ -66,16 +66,16 @@ pub fn parse(text: &[u8], name: &str) -> Result<Report> {
         format: u32,
     }
     let head: Head = serde_json::from_slice(text)
-        .map_err(|error| Error::usage(format!("{name} is not a report of ami-bake")).because(error))?;
+        .map_err(|error| Error::usage(format!("{name} is not an ami-bake report")).because(error))?;
     if head.format > REPORT_FORMAT {
         return Err(Error::usage(format!(
-            "read the report {name}: its format {} is newer than this ami-bake, which knows {REPORT_FORMAT}",
+            "could not read the report {name}: its format {} is too new; this version of ami-bake reads up to {REPORT_FORMAT}",
             head.format
         ))
         .help("Use the version of ami-bake that wrote it, or a later one."));
     }
     serde_json::from_slice(text)
-        .map_err(|error| Error::usage(format!("{name} is not a report of ami-bake")).because(error))
+        .map_err(|error| Error::usage(format!("{name} is not an ami-bake report")).because(error))
 }
 
 #[cfg(test)]
@@ -106,9 +106,9 @@ mod tests {
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
 
         std::fs::write(&path, r#"{"format": 99}"#).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("newer than this ami-bake"));
+        assert!(read(&path).unwrap_err().to_string().contains("is too new"));
         std::fs::write(&path, "{}").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("not a report"));
+        assert!(read(&path).unwrap_err().to_string().contains("not an ami-bake report"));
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(write(&report, &folder).unwrap_err().kind().exit_code(), 1);
     }

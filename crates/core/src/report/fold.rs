@@ -32,8 +32,8 @@ impl Report {
         self.images.iter().find(|image| image.key == *key)
     }
 
-    /// Takes over the installed packages of images that are unchanged since an earlier report: no machine ran that could
-    /// have listed them, and a later report compares with them.
+    /// Takes over the installed packages of images that are unchanged since an earlier report: no machine ran that
+    /// could have listed them, and a later report compares with them.
     pub fn inherit(&mut self, earlier: &Self) {
         for image in self.images.iter_mut().filter(|image| image.installed.is_empty() && image.digest.is_some()) {
             if let Some(there) = earlier.image(&image.key).filter(|there| there.digest == image.digest) {
@@ -179,7 +179,7 @@ impl ImageReport {
                     Some(_) => Status::Failed,
                     None => self.good(image.as_ref().map(|image| &image.id), *reused),
                 };
-                // An image that could not be published everywhere is there all the same.
+                // An image that could not be published everywhere exists nevertheless.
                 let registered = failure
                     .as_ref()
                     .is_some_and(|failure| matches!(failure.kind, ErrorKind::Publish | ErrorKind::Deploy));

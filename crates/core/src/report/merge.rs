@@ -20,7 +20,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report> {
     for report in reports {
         if report.namespace != all.namespace {
             return Err(Error::usage(format!(
-                "merge the reports of {:?} and {:?}, which belong to different manifests",
+                "could not merge the reports of {:?} and {:?}, which belong to different manifests",
                 all.namespace, report.namespace
             ))
             .help("Pass only reports of the same manifest."));

@@ -20,7 +20,7 @@ use crate::rollout::Rollout;
 /// The version of the report's format; raised when a reader of older reports would misread it.
 pub const REPORT_FORMAT: u32 = 1;
 
-/// What came of a run.
+/// Report of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
@@ -34,9 +34,9 @@ pub struct Report {
     pub platform: String,
     /// The home region, where the platform has regions.
     pub region: Option<String>,
-    /// When the run began.
+    /// Start time of the run.
     pub started: Option<Timestamp>,
-    /// How long it took, or has taken so far, in seconds.
+    /// Duration of the run so far, in seconds.
     #[serde(with = "seconds")]
     pub took: Duration,
     /// The exit code; none as long as the run goes on, or when it was killed.
@@ -45,11 +45,11 @@ pub struct Report {
     pub images: Vec<ImageReport>,
     /// The machines, in the order of their start.
     pub machines: Vec<MachineReport>,
-    /// What was odd.
+    /// Warnings and notes.
     pub warnings: Vec<Notice>,
     /// What `--keep-on-failure` kept.
     pub kept: Vec<OrphanReport>,
-    /// What could not be removed.
+    /// Resources that could not be deleted.
     pub left: Vec<OrphanReport>,
 }
 
@@ -73,7 +73,7 @@ impl Default for Report {
     }
 }
 
-/// What came of one image.
+/// Result of one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
@@ -90,7 +90,7 @@ pub enum Status {
     Validated,
     /// It was there and passed the tests that were run on it (`ami-bake test`).
     Tested,
-    /// It failed.
+    /// The image failed.
     Failed,
     /// It was not begun, because what it is built on failed.
     Skipped,
@@ -99,7 +99,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Its name in reports.
+    /// Name of the status in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -128,7 +128,7 @@ pub struct ImageReport {
     pub name: String,
     /// Image and variant.
     pub key: ImageKey,
-    /// What came of it.
+    /// Result of the image.
     pub status: Status,
     /// Its version, once known.
     pub version: Option<Version>,
@@ -136,17 +136,17 @@ pub struct ImageReport {
     pub digest: Option<Digest>,
     /// Its source, once found.
     pub source: Option<SourceImage>,
-    /// Why it was baked.
+    /// Why the image was baked.
     pub reason: Option<String>,
     /// The image, where there is one.
     pub image: Option<ImageRecord>,
-    /// What publishing came to in each region.
+    /// Results of publishing, per region.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Delivery>,
     /// Older versions of it that were deleted, since no more of them are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<ImageRecord>,
-    /// Older versions of it that are kept no longer and stay all the same.
+    /// Older versions of it that the retention rule would delete, but that are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Superseded>,
     /// What its deployments came to, in the manifest's order.
@@ -156,13 +156,14 @@ pub struct ImageReport {
     pub stages: Vec<StageReport>,
     /// Its steps, in the order in which they began.
     pub steps: Vec<StepReport>,
-    /// What the bake changed about the installed packages.
+    /// Changes of the installed packages.
     pub packages: Option<PackageChanges>,
     /// The installed packages with their versions, for a later report to compare with; empty where no machine ran. Of a
-    /// package that is there in several versions (kernels), all of them. Shared, since a report is copied at every event.
+    /// package that is there in several versions (kernels), all of them. Shared, since a report is copied at every
+    /// event.
     #[serde(default, with = "shared", skip_serializing_if = "shared::is_empty")]
     pub installed: Arc<BTreeMap<String, String>>,
-    /// Why it failed.
+    /// Why the image failed.
     pub failure: Option<Failure>,
     /// From the begin of its first stage to its end, in seconds.
     #[serde(with = "seconds")]
@@ -199,9 +200,9 @@ impl ImageReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StageReport {
-    /// Which.
+    /// The stage.
     pub stage: Stage,
-    /// When it began, in seconds since the run began.
+    /// Start of the stage, in seconds since the run began.
     #[serde(with = "seconds")]
     pub begin: Duration,
     /// How long it took, in seconds; none when it did not come to its end.
@@ -215,9 +216,9 @@ pub struct StageReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepResult {
-    /// It did what it should.
+    /// The step passed.
     Passed,
-    /// It failed.
+    /// The step failed.
     Failed,
     /// It failed, and the manifest says to ignore that.
     Ignored,
@@ -227,20 +228,20 @@ pub enum StepResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StepReport {
-    /// Its phase.
+    /// Phase of the step.
     pub phase: Phase,
     /// Its index in the phase, from zero.
     pub index: usize,
-    /// Its name.
+    /// Name of the step.
     pub name: String,
-    /// How many attempts were begun.
+    /// Number of attempts.
     pub attempts: u32,
     /// How it ended; none when it did not come to its end.
     pub result: Option<StepResult>,
-    /// All its attempts together, in seconds.
+    /// Duration of all attempts together, in seconds.
     #[serde(with = "seconds")]
     pub took: Duration,
-    /// Why it failed.
+    /// Why the step failed.
     pub failure: Option<Failure>,
     /// The last lines that its last attempt printed, where it did not pass.
     pub log: Vec<String>,
@@ -250,20 +251,21 @@ pub struct StepReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct MachineReport {
-    /// Its id.
+    /// ID of the machine.
     pub id: String,
-    /// Its type.
+    /// Type of the machine.
     pub kind: String,
     /// Where: zone and address, in words.
     pub place: String,
     /// The image that was baked or tested on it.
     pub image: Option<String>,
-    /// For building or for testing.
+    /// Whether the machine was for building or for testing.
     pub phase: Phase,
     /// How long it ran, in seconds; none when its end was not seen.
     #[serde(with = "seconds::maybe")]
     pub ran: Option<Duration>,
-    /// What it costs an hour in US dollars, where that is known: the price of spot capacity, or the manifest's `aws.hourly`.
+    /// What it costs an hour in US dollars, where that is known: the price of spot capacity, or the manifest's
+    /// `aws.hourly`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hourly: Option<Price>,
 }
@@ -274,9 +276,9 @@ pub struct MachineReport {
 pub struct Notice {
     /// The image that it is about.
     pub image: Option<String>,
-    /// A sentence.
+    /// The notice, as a sentence.
     pub message: String,
-    /// What the reader can do.
+    /// Help for the reader.
     pub help: Option<String>,
 }
 
@@ -286,7 +288,7 @@ pub struct Notice {
 pub struct OrphanReport {
     /// The image that it belongs to.
     pub image: Option<String>,
-    /// What it is.
+    /// The resource that was left behind.
     pub what: String,
     /// Why it remains, and how to reach it or what deletes it.
     pub why: String,

@@ -49,7 +49,7 @@ impl Settings {
     pub(crate) fn address(&self) -> Result<Address> {
         let Some(host) = &self.host else { return Ok(Address::Socket(self.default_socket())) };
         let refuse = |why: &str| {
-            Err(Error::preflight(format!("use DOCKER_HOST={host}: {why}")).help(
+            Err(Error::preflight(format!("could not use DOCKER_HOST={host}: {why}")).help(
                 "Set it to unix:///path/to/docker.sock or tcp://host:port, or unset it for the daemon on this machine.",
             ))
         };

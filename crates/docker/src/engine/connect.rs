@@ -58,7 +58,7 @@ async fn refused(address: &Address, error: &bollard::errors::Error) -> Error {
         );
     };
     match tls::refusal(host, folder).await {
-        Some(reason) => Error::preflight(what).because(EngineMessage(reason)),
+        Some(reason) => Error::preflight(format!("could not {what}")).because(EngineMessage(reason)),
         None => failed(ErrorKind::Preflight, what, error),
     }
     .help(format!(
@@ -72,7 +72,7 @@ fn certificates_exist(folder: &Path) -> Result<()> {
     match tls::files(folder).iter().find(|path| !path.is_file()) {
         None => Ok(()),
         Some(missing) => Err(Error::preflight(format!(
-            "connect to the Docker daemon over TLS: {} is missing",
+            "could not connect to the Docker daemon over TLS: {} is missing",
             missing.display()
         ))
         .help(
@@ -97,7 +97,7 @@ async fn reachable(address: &Address) -> Result<()> {
 }
 
 fn silent(address: &Address) -> Error {
-    Error::preflight(format!("connect to the Docker daemon at {address}: no answer within {}", human(CONNECT_LIMIT)))
+    Error::preflight(format!("could not connect to the Docker daemon at {address}: no answer within {}", human(CONNECT_LIMIT)))
         .help("Check that the daemon is not overloaded and that no firewall is in the way; `docker version` connects the same way.")
 }
 
@@ -124,5 +124,5 @@ fn unreachable(address: &Address, error: std::io::Error) -> Error {
         ),
         _ => ("the connection failed", "Check DOCKER_HOST; `docker version` connects the same way."),
     };
-    Error::preflight(format!("connect to the Docker daemon at {address}: {why}")).help(help).because(error)
+    Error::preflight(format!("could not connect to the Docker daemon at {address}: {why}")).help(help).because(error)
 }

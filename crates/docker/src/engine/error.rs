@@ -33,7 +33,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// A failure of `kind` to do `what`.
 pub(crate) fn failed(kind: ErrorKind, what: impl Into<String>, error: &Engine) -> Error {
-    Error::new(kind, what).because(message(error))
+    Error::new(kind, format!("could not {}", what.into())).because(message(error))
 }
 
 /// True when the daemon has no such object.

@@ -19,10 +19,11 @@ pub(super) fn files(folder: &Path) -> [PathBuf; 3] {
     ["key.pem", "cert.pem", "ca.pem"].map(|name| folder.join(name))
 }
 
-/// Shakes hands once more, for the reason alone; `None` when there is nothing wrong with it, or no answer.
+/// Repeats the handshake only to learn the reason; `None` when there is nothing wrong with it, or no answer.
 ///
-/// In TLS 1.3 a client has finished before the server judges its certificate. An HTTP client that meets the refusal while it
-/// sends the first request reports a closed connection as often as the refusal; one that only reads gets the refusal.
+/// In TLS 1.3 a client has finished before the server judges its certificate. An HTTP client that meets the refusal
+/// while it sends the first request reports a closed connection as often as the refusal; one that only reads gets the
+/// refusal.
 pub(super) async fn refusal(host: &str, folder: &Path) -> Option<String> {
     let [key, certificate, authority] = files(folder);
     let config = match config(&key, &certificate, &authority) {
@@ -55,7 +56,7 @@ fn config(key: &Path, certificate: &Path, authority: &Path) -> Result<ClientConf
     ClientConfig::builder()
         .with_root_certificates(roots)
         .with_client_auth_cert(certificates(certificate)?, own_key)
-        .map_err(|error| format!("{} and {} do not fit: {error}", certificate.display(), key.display()))
+        .map_err(|error| format!("{} and {} do not match: {error}", certificate.display(), key.display()))
 }
 
 fn reason(error: &io::Error) -> String {

@@ -49,7 +49,9 @@ pub(crate) async fn commit(docker: &Docker, commit: Commit<'_>) -> Result<ImageI
     let committed = docker.commit_container(options, config).await.map_err(|error| commit_error(&error))?;
     let image = docker.inspect_image(&committed.id).await.map_err(|error| commit_error(&error))?;
     if image.id.is_none() {
-        return Err(Error::build(format!("commit container {container}: the Docker daemon returned no image id")));
+        return Err(Error::build(format!(
+            "could not commit container {container}: the Docker daemon returned no image ID"
+        )));
     }
     Ok(image)
 }

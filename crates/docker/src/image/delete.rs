@@ -14,7 +14,7 @@ pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     let seen = match docker.inspect_image(image).await {
         Ok(seen) => seen,
         Err(error) if is_missing(&error) => return Ok(()),
-        Err(error) => return Err(failed(ErrorKind::Build, format!("look at image {image}"), &error)),
+        Err(error) => return Err(failed(ErrorKind::Build, format!("inspect image {image}"), &error)),
     };
     let labels = seen.config.and_then(|config| config.labels).unwrap_or_default();
     let references = seen.repo_tags.unwrap_or_default();

@@ -59,7 +59,7 @@ impl Machine for Container {
         if run_script(docker, name, &[":"]).await == Some(0) {
             return Ok(Arc::new(ContainerCommunicator { container: Arc::clone(&self.state) }));
         }
-        let failure = Error::build(format!("run a shell in container {name}"));
+        let failure = Error::build(format!("could not run a shell in container {name}"));
         let line = last_log_line(docker, name).await;
         Err(failure.because(EngineMessage(line.unwrap_or_else(|| "it ended without output".to_owned()))).help(
             "Steps run in the image's own /bin/sh. Use a source image whose shell works on this machine, such as debian or \
@@ -89,7 +89,7 @@ impl Machine for Container {
         match run.until_cancelled(tokio::time::timeout(timeout, restarted)).await? {
             Ok(done) => done,
             Err(_) => Err(Error::build(format!(
-                "restart container {name}: it was not running again after {}",
+                "could not restart container {name}: it was not running again after {}",
                 human(timeout)
             ))
             .help("A process may be ignoring SIGTERM. Set a longer `timeout`.")),
@@ -110,7 +110,7 @@ impl Machine for Container {
         let committed = commit(&self.state.docker, options).await?;
         let parts = committed.root_fs.clone().and_then(|root| root.layers).unwrap_or_default();
         let image = source_image(committed, &reference.to_string())
-            .ok_or_else(|| Error::internal("the Docker daemon committed an image without an id"))?;
+            .ok_or_else(|| Error::internal("the Docker daemon committed an image without an ID"))?;
         run.ledger().confirm(ticket, &image.id);
         // The content of the image is fixed: the machine is not needed any more.
         self.destroy(run).await?;

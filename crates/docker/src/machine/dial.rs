@@ -82,11 +82,13 @@ pub(super) async fn dial(container: &ContainerState, host: &str, port: u16) -> R
     if let (Some(pid), Some(id)) = (pid, inspected.id)
         && let Some(network) = network_of(pid, &id)
     {
-        let stream = connect_inside(network, host, port).await.map_err(|error| Error::build(what()).because(error))?;
+        let stream = connect_inside(network, host, port)
+            .await
+            .map_err(|error| Error::build(format!("could not {}", what())).because(error))?;
         return Ok(Box::new(stream));
     }
     relay(container, host, port).await.map_err(|why| {
-        let failure = Error::build(format!("{}: {why}", what()));
+        let failure = Error::build(format!("could not {}: {why}", what()));
         if why.contains("no python3, perl or bash") {
             failure.help(
                 "Install one of them in the image, or run the bake as root on the daemon's own machine, where the image \

@@ -71,10 +71,11 @@ async fn create_folder(container: &ContainerState, path: &str) -> Result<()> {
         let name = format!("{}/", parts[there..end].join("/"));
         archive
             .append_data(&mut header, name, std::io::empty())
-            .map_err(|error| Error::build(format!("create the folder {path}")).because(error))?;
+            .map_err(|error| Error::build(format!("could not create the folder {path}")).because(error))?;
     }
-    let bytes =
-        archive.into_inner().map_err(|error| Error::build(format!("create the folder {path}")).because(error))?;
+    let bytes = archive
+        .into_inner()
+        .map_err(|error| Error::build(format!("could not create the folder {path}")).because(error))?;
     unpack(container, &format!("/{}", parts[..there].join("/")), futures::stream::iter([Ok(bytes.into())])).await
 }
 
@@ -100,7 +101,10 @@ pub(super) async fn get(container: &ContainerState, from: &str, mut archive: Wri
             Some(Ok(bytes)) => Some(bytes),
             None => None,
             Some(Err(error)) if is_missing(&error) => {
-                return Err(Error::build(format!("download {from}: no such file in container {}", container.name)));
+                return Err(Error::build(format!(
+                    "could not download {from}: no such file in container {}",
+                    container.name
+                )));
             }
             Some(Err(error)) => {
                 return Err(failed(
@@ -111,7 +115,7 @@ pub(super) async fn get(container: &ContainerState, from: &str, mut archive: Wri
             }
         };
         let end = chunk.is_none();
-        written(chunk).await.map_err(|error| Error::build(format!("download {from}")).because(error))?;
+        written(chunk).await.map_err(|error| Error::build(format!("could not download {from}")).because(error))?;
         if end {
             return Ok(());
         }

@@ -46,7 +46,7 @@ pub(super) async fn stop(container: &ContainerState) -> Result<()> {
     match tokio::time::timeout(STOP_LIMIT, stopped).await {
         Ok(done) => done,
         Err(_) => Err(Error::build(format!(
-            "stop container {}: it was still running after {}",
+            "could not stop container {}: it was still running after {}",
             container.name,
             human(STOP_LIMIT)
         ))),

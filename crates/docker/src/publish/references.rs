@@ -11,7 +11,7 @@ pub(super) fn references(publish: &ContainerPublish) -> Result<Vec<Reference>> {
     if !is_repository(repository) {
         return Err(Error::new(
             ErrorKind::Publish,
-            format!("tag the image for {repository:?}: it is not a valid repository"),
+            format!("could not tag the image for {repository:?}: it is not a valid repository"),
         )
         .help("Set `repository` to a name such as registry.example.com/team/image: lower case, without a tag."));
     }
@@ -20,8 +20,11 @@ pub(super) fn references(publish: &ContainerPublish) -> Result<Vec<Reference>> {
         if is_tag(&tag) {
             return Ok(Reference { repository: repository.clone(), tag });
         }
-        Err(Error::new(ErrorKind::Publish, format!("tag the image {repository}:{tag}: {tag:?} is not a valid tag"))
-            .help("A tag has at most 128 letters, digits, `_`, `.` and `-`, and does not begin with `.` or `-`."))
+        Err(Error::new(
+            ErrorKind::Publish,
+            format!("could not tag the image {repository}:{tag}: {tag:?} is not a valid tag"),
+        )
+        .help("A tag has at most 128 letters, digits, `_`, `.` and `-`, and does not begin with `.` or `-`."))
     };
     let latest = vec!["latest".to_owned()];
     let tags = if publish.tags.is_empty() { &latest } else { &publish.tags };

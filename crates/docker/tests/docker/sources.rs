@@ -23,8 +23,7 @@ async fn a_reference_and_an_id_are_the_same_image() {
     assert!(named.id.starts_with("sha256:") && named.created.is_some());
     assert!(matches!(named.architecture, Some(Architecture::X86_64 | Architecture::Arm64)));
     let unknown = format!("sha256:{}", "0".repeat(64));
-    for (query, why) in
-        [(unknown.as_str(), "no image with this id"), ("Not/A Reference", "not a valid image reference")]
+    for (query, why) in [(unknown.as_str(), "no image with the ID"), ("Not/A Reference", "not a valid image reference")]
     {
         let error = docker.find_source(&run, &reference(query)).await.unwrap_err();
         assert!(error.message().contains(why) && error.help_text().is_some(), "{error}");

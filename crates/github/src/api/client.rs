@@ -40,9 +40,9 @@ pub struct Api {
 /// A comment of a pull request or issue.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Comment {
-    /// Its id.
+    /// ID of the comment.
     pub id: u64,
-    /// Its text.
+    /// Text of the comment.
     #[serde(default)]
     pub body: String,
     /// Its URL.
@@ -61,11 +61,11 @@ pub struct User {
 /// A release.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Release {
-    /// Its id.
+    /// ID of the release.
     pub id: u64,
-    /// Its tag.
+    /// Tag of the release.
     pub tag_name: String,
-    /// Its notes.
+    /// Release notes.
     #[serde(default)]
     pub body: Option<String>,
     /// Its URL.
@@ -80,7 +80,7 @@ pub struct Release {
     pub immutable: bool,
     /// Where files are uploaded to, a URI template.
     pub upload_url: String,
-    /// Its files.
+    /// Files attached to the release.
     #[serde(default)]
     pub assets: Vec<ReleaseAsset>,
 }
@@ -88,11 +88,11 @@ pub struct Release {
 /// A file of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ReleaseAsset {
-    /// Its id.
+    /// ID of the file.
     pub id: u64,
-    /// Its name.
+    /// Name of the file.
     pub name: String,
-    /// Its length in bytes.
+    /// Size in bytes.
     #[serde(default)]
     pub size: u64,
 }
@@ -104,7 +104,7 @@ impl Api {
     /// When the URL is invalid, or the system has no root certificates.
     pub fn new(settings: Settings) -> Result<Self> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::internal(format!("cannot create a client for {}: {error}", settings.api))
+            Error::internal(format!("could not create a client for {}: {error}", settings.api))
         };
         let http = reqwest::Client::builder()
             .user_agent(concat!("ami-bake/", env!("CARGO_PKG_VERSION")))
@@ -207,7 +207,7 @@ impl Api {
 
     /// The login of the token's account. A job's token can only ask GraphQL for it.
     pub(crate) async fn viewer(&self) -> Result<String> {
-        let what = "cannot look up the account of the token";
+        let what = "could not look up the account of the token";
         let request = self
             .http
             .post(&self.settings.graphql)
@@ -223,7 +223,7 @@ impl Api {
 
     /// Adds a file to a release.
     pub(crate) async fn upload(&self, release: &Release, name: &str, content: Vec<u8>) -> Result<()> {
-        let what = format!("cannot upload {name} to release {}", release.tag_name);
+        let what = format!("could not upload {name} to release {}", release.tag_name);
         let template = release.upload_url.split('{').next().unwrap_or_default();
         // The token is only sent to hosts of the API, whatever an answer says.
         let to = host(template);
@@ -244,9 +244,9 @@ impl Api {
 
     /// The content of a file of a release.
     pub(crate) async fn download(&self, asset: &ReleaseAsset) -> Result<Vec<u8>> {
-        let what = format!("cannot download {} of a release", asset.name);
+        let what = format!("could not download {} of a release", asset.name);
         if asset.size > ASSET_LIMIT {
-            return Err(Error::internal(format!("{what}: {} bytes are too many for a report", asset.size)));
+            return Err(Error::internal(format!("{what}: {} bytes is too large to be a report", asset.size)));
         }
         let address = format!("{}{}", self.settings.api, self.route(&format!("releases/assets/{}", asset.id)));
         // GitHub redirects to another host; reqwest does not send the token there.

@@ -2,7 +2,7 @@
 
 use ami_bake_core::{Error, ErrorKind};
 
-/// An error of the API as this program's. `what` says what could not be done: "cannot comment on pull request 7".
+/// An error of the API as this program's. `what` says what could not be done: "could not comment on pull request 7".
 pub(super) fn refusal(what: &str, api: &str, error: octocrab::Error) -> Error {
     match error {
         octocrab::Error::GitHub { source, .. } => {
@@ -17,7 +17,7 @@ pub(super) fn refusal(what: &str, api: &str, error: octocrab::Error) -> Error {
 /// No answer, or an unreadable one.
 pub(super) fn unreachable(what: &str, api: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Internal, format!("{what}: no valid answer from {api}"))
-        .help("Check that the runner can reach it. HTTPS_PROXY and NO_PROXY are honoured.")
+        .help("Check that the runner can reach it. HTTPS_PROXY and NO_PROXY are honored.")
         .because(error)
 }
 
@@ -27,10 +27,7 @@ pub(super) fn answered(what: &str, status: u16, message: &str) -> Error {
     let limited = status == 429 || (status == 403 && lower.contains("rate limit"));
     let (kind, help) = match status {
         401 => (ErrorKind::Preflight, "The token is invalid or expired. A job's own token expires with the job."),
-        _ if limited => (
-            ErrorKind::Internal,
-            "This is a rate limit. Nothing is lost: run `ami-bake report` with the report again later.",
-        ),
+        _ if limited => (ErrorKind::Internal, "This is a rate limit. Nothing is lost: run `ami-bake report` later."),
         403 if lower.contains("not accessible by") => (
             ErrorKind::Preflight,
             "The token is read-only. Give the job `permissions: {pull-requests: write}` for comments, `{contents: write}` for \
@@ -44,10 +41,8 @@ pub(super) fn answered(what: &str, status: u16, message: &str) -> Error {
         404 => (ErrorKind::Preflight, "It does not exist, or the token has no access to it."),
         422 if lower.contains("too long") => (ErrorKind::Internal, "The job summary has the whole text."),
         422 if lower.contains("immutable") => (ErrorKind::Preflight, "Files can't be added to an immutable release."),
-        500.. => {
-            (ErrorKind::Internal, "This is a problem of GitHub. Run `ami-bake report` with the report again later.")
-        }
-        _ => (ErrorKind::Internal, "Run `ami-bake report` with the report again later."),
+        500.. => (ErrorKind::Internal, "This is a problem on GitHub's side. Run `ami-bake report` later."),
+        _ => (ErrorKind::Internal, "Run `ami-bake report` later."),
     };
     Error::new(kind, format!("{what}: GitHub answered {status}, {}", message.trim_end_matches('.'))).help(help)
 }

@@ -9,7 +9,7 @@ use crate::api::{Api, percent};
 /// A pull request to comment on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pull {
-    /// Its number.
+    /// Number of the pull request.
     pub number: u64,
     /// True when its code comes from another repository.
     pub fork: bool,
@@ -57,7 +57,7 @@ pub async fn of_event(api: &Api, event: &Value) -> Result<Option<Pull>> {
     let fork = run["head_repository"]["full_name"] != event["repository"]["full_name"];
     let run_url = text(&run["html_url"]);
     let head = percent(&format!("{owner}:{branch}"), b"");
-    let what = format!("cannot find the pull request of {owner}:{branch} in {}", api.repository());
+    let what = format!("could not find the pull request of {owner}:{branch} in {}", api.repository());
     let open: Vec<Listed> = api.list(&what, &format!("pulls?state=open&head={head}"), 1).await?;
     let number = open.into_iter().find(|pull| pull.head.sha == sha).map(|pull| pull.number);
     Ok(number.map(|number| Pull { number, fork, run_url }))

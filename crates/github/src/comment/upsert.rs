@@ -14,11 +14,11 @@ const PAGES: usize = 30;
 pub struct Posted {
     /// Its URL.
     pub url: String,
-    /// What was done.
+    /// Whether the comment was created, updated or left.
     pub done: Done,
 }
 
-/// What was done to a comment.
+/// Change made to a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
     /// It is new.
@@ -37,7 +37,7 @@ pub enum Done {
 /// # Errors
 /// When the API fails.
 pub async fn upsert(api: &Api, number: u64, key: &str, body: &str) -> Result<Posted> {
-    let what = format!("cannot comment on pull request {number} of {}", api.repository());
+    let what = format!("could not comment on pull request {number} of {}", api.repository());
     let there: Vec<Comment> = api.list(&what, &format!("issues/{number}/comments"), PAGES).await?;
     let marker = marker(key);
     let mut marked: Vec<Comment> = there.into_iter().filter(|comment| is_marked(&comment.body, &marker)).collect();

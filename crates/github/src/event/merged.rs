@@ -25,7 +25,7 @@ struct Label {
 /// # Errors
 /// When the API fails.
 pub async fn bump_of_commit(api: &Api, sha: &str) -> Result<Option<Bump>> {
-    let what = format!("cannot find the pull request of commit {sha} in {}", api.repository());
+    let what = format!("could not find the pull request of commit {sha} in {}", api.repository());
     let pulls: Vec<Pull> = api.list(&what, &format!("commits/{sha}/pulls"), 1).await?;
     let merged = pulls.iter().filter(|pull| pull.merged_at.is_some());
     Ok(bump::of_labels(merged.flat_map(|pull| &pull.labels).map(|label| label.name.as_str())))

@@ -18,7 +18,7 @@ fn examples(event: &str) -> Vec<Value> {
     examples
 }
 
-/// As the runner would start on it.
+/// The event as the runner delivers it.
 fn workflow(name: &str, event: &Value) -> Workflow {
     let number = &event["pull_request"]["number"];
     let branch = event["repository"]["default_branch"].as_str().unwrap();

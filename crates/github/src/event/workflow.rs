@@ -17,11 +17,11 @@ pub struct Workflow {
     pub reference: Option<String>,
     /// The branch; for a pull request that of its head.
     pub branch: Option<String>,
-    /// The tag.
+    /// The tag that the run is for.
     pub tag: Option<String>,
     /// The id of the run; a re-run keeps it.
     pub run_id: Option<String>,
-    /// Who started it.
+    /// The user who started the run.
     pub actor: Option<String>,
     /// `owner/name`.
     pub repository: Option<String>,

@@ -74,7 +74,7 @@ impl WorkflowTokens {
             .timeout(answer)
             .user_agent(concat!("ami-bake/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Error::preflight("cannot create a client for GitHub's OIDC endpoint").because(error))?;
+            .map_err(|error| Error::preflight("could not create a client for GitHub's OIDC endpoint").because(error))?;
         let bearer = SecretString::from(bearer);
         Ok(Some(Self { client, address: address.to_owned(), bearer, masker, clock }))
     }
@@ -121,7 +121,7 @@ impl TokenSource for WorkflowTokens {
                 {
                     let tries = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
                     let error = Error::preflight(format!(
-                        "cannot get an OIDC token from {}{tries}: {}",
+                        "could not get an OIDC token from {}{tries}: {}",
                         self.host(),
                         refused.why
                     ));
@@ -163,7 +163,7 @@ impl From<reqwest::Error> for Refused {
     fn from(error: reqwest::Error) -> Self {
         let silent = error.is_timeout();
         let why = if silent {
-            "the endpoint does not answer".to_owned()
+            "the endpoint did not respond".to_owned()
         } else {
             // The URL is not secret, but useless to the reader.
             let error = error.without_url();
@@ -267,7 +267,7 @@ mod tests {
         let handle: Arc<dyn Clock> = clock.clone();
         let tokens = WorkflowTokens::within(Duration::from_millis(50), &environment, Arc::default(), handle);
         let error = asked(tokens.unwrap().unwrap(), clock).await.unwrap_err();
-        assert!(error.message().contains("from 127.0.0.1 (2 attempts): the endpoint does not answer"), "{error}");
+        assert!(error.message().contains("from 127.0.0.1 (2 attempts): the endpoint did not respond"), "{error}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ const READ: usize = 10;
 /// # Errors
 /// When the API fails, or the file is not a valid report.
 pub async fn last(api: &Api, namespace: &str, tag: Option<&str>) -> Result<Option<Report>> {
-    let what = format!("cannot find the last release of {}", api.repository());
+    let what = format!("could not find the last release of {}", api.repository());
     let all: Vec<Release> = api.list(&what, "releases", 1).await?;
     let mut broken: Option<Error> = None;
     for release in before(&all, tag).into_iter().filter(|release| has_report(release)).take(READ) {

@@ -15,7 +15,7 @@ const ATTEMPTS: usize = 4;
 /// Pages of releases that are searched for a draft, which can't be found by its tag.
 const DRAFT_PAGES: usize = 3;
 
-/// What was done to a release.
+/// Changes made to a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Updated {
     /// Its URL.
@@ -49,7 +49,7 @@ pub async fn update(api: &Api, tag: &str, key: &str, report: &Report, context: &
 }
 
 async fn find(api: &Api, tag: &str) -> Result<Release> {
-    let what = format!("cannot find release {tag} of {}", api.repository());
+    let what = format!("could not find release {tag} of {}", api.repository());
     // GitHub's router accepts a `/` in a tag.
     if let Some(release) = api.find(&what, &format!("releases/tags/{}", percent(tag, b"/"))).await? {
         return Ok(release);
@@ -64,7 +64,7 @@ async fn find(api: &Api, tag: &str) -> Result<Release> {
 
 /// Writes the notes and reads them back: neither another job's block nor this one may be lost.
 async fn write_notes(api: &Api, release: &Release, key: &str, report: &Report, context: &Context<'_>) -> Result<()> {
-    let what = format!("cannot write the notes of release {}", release.tag_name);
+    let what = format!("could not write the notes of release {}", release.tag_name);
     let blocks = render(report, context);
     let route = format!("releases/{}", release.id);
     let mut notes = release.body.clone().unwrap_or_default();
@@ -85,13 +85,13 @@ async fn write_notes(api: &Api, release: &Release, key: &str, report: &Report, c
 }
 
 async fn attach(api: &Api, release: &Release, report: &Report, masker: &Masker) -> Result<()> {
-    let failed = |error| Error::internal("cannot write the report as JSON").because(error);
+    let failed = |error| Error::internal("could not write the report as JSON").because(error);
     let mut value = serde_json::to_value(report).map_err(failed)?;
     mask(&mut value, masker);
     let mut content = serde_json::to_vec_pretty(&value).map_err(failed)?;
     content.push(b'\n');
     for old in release.assets.iter().filter(|asset| asset.name == FILE_NAME) {
-        let what = format!("cannot replace {FILE_NAME} of release {}", release.tag_name);
+        let what = format!("could not replace {FILE_NAME} of release {}", release.tag_name);
         api.delete(&what, &format!("releases/assets/{}", old.id)).await?;
     }
     api.upload(release, FILE_NAME, content).await

@@ -77,7 +77,7 @@ fn append(path: Option<&Path>, name: &str, value: &str) -> Result<()> {
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {
-    Error::internal(format!("cannot write the runner's file {}", path.display())).because(error)
+    Error::internal(format!("could not write the runner's file {}", path.display())).because(error)
 }
 
 /// `name<<DELIMITER`, the value, `DELIMITER`. A value that holds the delimiter would end early, and what follows would be

@@ -33,7 +33,7 @@ pub(super) struct NestedBlock<'b, 'm, 'a> {
     pub(super) labels: Vec<String>,
     pub(super) body: &'b Body,
     pub(super) scope: Scope<'m, 'a>,
-    /// Where it starts in the file.
+    /// Where the block starts in the file.
     pub(super) start: usize,
 }
 

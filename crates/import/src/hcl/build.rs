@@ -23,13 +23,13 @@ type Sources<'b> = IndexMap<(String, String), SourceBlock<'b>>;
 /// A source that a build uses.
 struct SourceUse<'s, 'b, 'm, 'a> {
     source: &'s SourceBlock<'b>,
-    /// Its name in the build.
+    /// Name of the source in the build.
     name: String,
     over: Option<Overrides<'b, 'm, 'a>>,
 }
 
 impl SourceUse<'_, '_, '_, '_> {
-    /// Its type and its name in the build.
+    /// Type and name of the source in the build.
     fn key(&self) -> (String, String) {
         (self.source.kind.clone(), self.name.clone())
     }
@@ -39,7 +39,7 @@ impl SourceUse<'_, '_, '_, '_> {
 pub(super) struct BuildDeclaration<'b> {
     pub(super) block: &'b Block,
     pub(super) file: usize,
-    /// Its path in the template.
+    /// Path of the build in the template.
     pub(super) path: String,
 }
 
@@ -257,8 +257,8 @@ impl Lowering<'_> {
         Some(Step { kind: kind.clone(), comments, fields })
     }
 
-    /// Keeps the override for the name of the source in the build. Overrides for other sources are theirs; those for none are
-    /// reported.
+    /// Keeps the override for the name of the source in the build. Overrides for other sources are theirs; those for
+    /// none are reported.
     fn choose_override(
         &mut self,
         source: &(String, String),

@@ -20,7 +20,8 @@ use super::variable::Variable;
 use crate::paths::Paths;
 use crate::template::call;
 
-/// Evaluates an expression. A function pointer, since everything that an expression can contain evaluates further expressions.
+/// Evaluates an expression. A function pointer, since everything that an expression can contain evaluates further
+/// expressions.
 pub(super) type Evaluate = fn(&Scope, &Expression) -> EvalResult<HclValue>;
 
 /// Everything that a template declares.
@@ -73,7 +74,7 @@ pub(super) struct DataBlock<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ExtraVariable {
     pub(super) file: usize,
-    /// Its path in the template.
+    /// Path of the variable in the template.
     pub(super) path: String,
     pub(super) secret: bool,
 }

@@ -21,7 +21,7 @@ use crate::packer::{DeclaredVariable, PackerTemplate};
 use crate::paths::Paths;
 use ami_bake_manifest::access::{VisibleEnv, credential};
 
-/// What a template is read with.
+/// Inputs of reading a template.
 pub(crate) struct HclInput<'a> {
     /// The files of the template, and variable files that Packer reads by itself.
     pub(crate) files: &'a [Source],
@@ -135,7 +135,7 @@ fn called<'v>(value: &'v InputValue, names: &mut BTreeSet<&'v str>) {
     value.items().iter().for_each(|item| called(item, names));
 }
 
-/// What the author wrote about the builds.
+/// Comments of the author on the builds.
 fn comments(module: &Module, declarations: &Declarations, lowering: &mut Lowering) -> Vec<String> {
     let mut lines = Vec::new();
     for build in &declarations.builds {

@@ -70,7 +70,7 @@ impl<'m, 'a> Scope<'m, 'a> {
         evaluated.map_err(|error: EvalError| error.at(self.file, expr.span()))
     }
 
-    /// The key of an object's entry: a name stands for itself.
+    /// The key of an object's entry: a bare name is a string.
     pub(super) fn key(&self, key: &ObjectKey) -> EvalResult<String> {
         match key {
             ObjectKey::Ident(name) | ObjectKey::Expression(Expression::Variable(name)) => Ok(name.as_str().to_owned()),

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use crate::template::Unsupported;
 use crate::template::parse::Pipeline;
 
-/// A value.
+/// A value of HCL.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum HclValue {
     Null,
@@ -45,13 +45,13 @@ pub(super) enum TextPart {
 /// A value that is only known during the bake.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Unknown {
-    /// What evaluates to it.
+    /// The expression that gives the value.
     pub(super) action: Pipeline,
     /// The value that it has during the import.
     pub(super) known: Option<String>,
     pub(super) scalar: Scalar,
     pub(super) secret: bool,
-    /// What the author calls it.
+    /// The name in the template.
     pub(super) name: String,
 }
 
@@ -108,7 +108,7 @@ impl Text {
         Ok(out)
     }
 
-    /// How much it holds, in bytes.
+    /// Size in bytes.
     pub(super) fn size(&self) -> usize {
         self.0.iter().map(|part| if let TextPart::Plain(text) = part { text.len() } else { 16 }).sum()
     }
@@ -194,7 +194,7 @@ impl HclValue {
         }
     }
 
-    /// What it is, for messages.
+    /// Type name for messages.
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -240,7 +240,7 @@ impl HclValue {
         origin
     }
 
-    /// How much it holds, in bytes.
+    /// Size in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Text(text) => 16 + text.size(),

@@ -195,7 +195,7 @@ impl Type {
     /// A value as one of this type.
     ///
     /// # Errors
-    /// When it is of another type.
+    /// When it has another type.
     pub(super) fn convert(self, value: HclValue) -> Result<HclValue, String> {
         let unfit = |value: &HclValue| Err(format!("expected {}, found {}", self.describe(), value.describe()));
         let literal = value.to_text().and_then(|text| text.literal());

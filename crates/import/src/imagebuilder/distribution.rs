@@ -75,8 +75,8 @@ pub(super) fn read(distribution: &Resource, project: &Project, body: &mut Map, i
                 ("fastLaunchConfigurations", "it is for Windows", ""),
                 (
                     "licenseConfigurationArns",
-                    "licence configurations are not supported",
-                    "Attach licences in the workflow after the bake.",
+                    "license configurations are not supported",
+                    "Attach licenses in the workflow after the bake.",
                 ),
                 (
                     "s3ExportConfiguration",

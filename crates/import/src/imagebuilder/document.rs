@@ -13,7 +13,7 @@ pub(crate) struct Document {
     pub(crate) kind: DocumentKind,
 }
 
-/// What a file holds.
+/// Kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DocumentKind {
     CloudFormation,

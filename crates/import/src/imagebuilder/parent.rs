@@ -54,7 +54,7 @@ pub(super) fn read(recipe: &Resource, context: &Context, image: &mut Map, draft:
         parent.changed("Image Builder's managed image was replaced with a filter for its publisher's AMI name", "");
     } else {
         parent.changed(
-            format!("`{shape}` can't be looked up: set the id of the source image"),
+            format!("`{shape}` can't be looked up: set the ID of the source image"),
             format!("Set it with `--set {VARIABLE}=ami-…`, or write `source` by hand."),
         );
         return required(image, draft);

@@ -8,7 +8,7 @@ use crate::input::Reader;
 #[derive(Debug, Clone)]
 pub(crate) struct Resource<'a> {
     pub(crate) kind: ResourceKind,
-    /// Its name in the stack.
+    /// Name of the resource in the stack.
     pub(crate) id: Option<String>,
     pub(crate) reader: Reader<'a>,
 }
@@ -33,7 +33,7 @@ impl<'a> Resource<'a> {
         );
     }
 
-    /// Its name.
+    /// Name of the resource.
     pub(crate) fn name(&self, context: &Context) -> Option<String> {
         let name = self.get("name")?;
         context.words(&name)?.known().filter(|name| !name.is_empty())

@@ -101,7 +101,7 @@ impl<'a> Parameters<'a> {
             "AWS::NoValue" => Ok(Words::default()),
             _ if self.resources.contains(name) => {
                 Err(Unsupported::new(format!("it refers to the resource `{name}` of the stack"))
-                    .help("Write its name or id, or `${{ vars.… }}`, into the manifest by hand."))
+                    .help("Write its name or ID, or `${{ vars.… }}`, into the manifest by hand."))
             }
             _ => Err(Unsupported::new(format!("`{name}` is only known in the stack"))
                 .help("Write its value, or `${{ vars.… }}`, into the manifest by hand.")),

@@ -1,6 +1,6 @@
 //! What became of a field that is not in the manifest as it was.
 
-/// What became of a field.
+/// What happened to a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
     /// It is not in the manifest.
@@ -12,7 +12,7 @@ pub enum FindingKind {
 /// A field that is not in the manifest as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
-    /// What became of it.
+    /// What happened to the field.
     pub kind: FindingKind,
     /// The file's name.
     pub file: String,

@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
         self.value.entries().map(|member| (member.key.as_str(), Self { value: &member.value, ..*self })).collect()
     }
 
-    /// The items of a list; a value that is not a list stands for a list of one.
+    /// The items of a list; a single value counts as a list of one.
     pub(crate) fn items(&self) -> Vec<Reader<'a>> {
         match &self.value.kind {
             ValueKind::List(items) => {
@@ -99,12 +99,12 @@ impl<'a> Reader<'a> {
         self.log.report(FindingKind::Changed, self.location(), why, help);
     }
 
-    /// Where it was written.
+    /// Location of the value in the input.
     pub(crate) fn location(&self) -> &'a Location {
         &self.value.location
     }
 
-    /// Where findings go.
+    /// Receiver of findings.
     pub(crate) fn log(&self) -> &'a Log {
         self.log
     }

@@ -7,16 +7,16 @@ use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 /// A file to import.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Its path.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its text.
+    /// Text of the file.
     pub text: String,
 }
 
 /// Why files can't be imported at all.
 #[derive(Debug, Default)]
 pub struct Refused {
-    /// What is wrong, with its location.
+    /// The problem, with its location.
     pub findings: Vec<Diagnostic>,
     /// The files, to show the findings with.
     pub sources: Sources,
@@ -26,7 +26,7 @@ impl Refused {
     /// The error, when there is one.
     ///
     /// # Errors
-    /// When something is wrong.
+    /// When the input is invalid.
     pub(crate) fn into_result(self) -> Result<(), Self> {
         if self.findings.is_empty() { Ok(()) } else { Err(self) }
     }

@@ -27,7 +27,7 @@ pub(crate) struct InputValue {
     used: Cell<bool>,
 }
 
-/// What a value is.
+/// Kind and content of a value.
 #[derive(Debug, PartialEq)]
 pub(crate) enum ValueKind {
     Null,

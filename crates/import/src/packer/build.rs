@@ -9,7 +9,7 @@ use crate::input::Reader;
 use crate::template::{TemplateScope, Unsupported, Words};
 use crate::yaml::{Map, Value};
 
-/// Where an image is baked.
+/// Platform of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Platform {
     Aws,
@@ -56,12 +56,13 @@ pub(crate) struct ImageDraft<'a> {
 }
 
 impl Build<'_, '_> {
-    /// Its type.
+    /// Type of the builder.
     pub(crate) fn kind(&self) -> &str {
         &self.builder.kind
     }
 
-    /// Its name for scripts as the manifest writes it: an expression where possible, so that images can share steps that use it.
+    /// Its name for scripts as the manifest writes it: an expression where possible, so that images can share steps
+    /// that use it.
     pub(crate) fn own_name(&self) -> Words {
         let name = self.builder.source.as_ref().unwrap_or(&self.name);
         if self.image == *name { Words::expr("image", Some(name.clone())) } else { Words::text(name.as_str()) }

@@ -16,7 +16,7 @@ use crate::paths::Paths;
 use crate::template::evaluate;
 use crate::yaml::{Map, Value, write};
 
-/// What a template is imported with.
+/// Inputs of the import of a template.
 pub(crate) struct Settings<'a> {
     /// Variable files, in order.
     pub(crate) var_files: &'a [InputValue],

@@ -55,7 +55,7 @@ fn variables(root: &mut InputValue, log: &Log) -> Vec<DeclaredVariable> {
     entries.into_iter().map(declared).collect()
 }
 
-/// The items of a list; a value that is not a list stands for a list of one, `null` for none.
+/// The items of a list; a single value counts as a list of one, `null` for none.
 fn items(value: InputValue) -> Vec<InputValue> {
     match value.kind {
         ValueKind::List(items) => items,

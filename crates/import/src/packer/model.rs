@@ -11,7 +11,7 @@ pub(crate) const MOST_BUILDERS: usize = 256;
 /// A Packer template.
 #[derive(Debug, Default)]
 pub(crate) struct PackerTemplate {
-    /// What the author wrote about the whole.
+    /// Comments of the author on the template.
     pub(crate) comments: Vec<String>,
     pub(crate) variables: Vec<DeclaredVariable>,
     pub(crate) builds: Vec<BuildBlock>,
@@ -28,7 +28,7 @@ pub(crate) struct DeclaredVariable {
     pub(crate) sensitive: bool,
     /// Its value was used where fields can't refer to it.
     pub(crate) evaluated: bool,
-    /// What the author wrote about it.
+    /// Comments of the author on the variable.
     pub(crate) comments: Vec<String>,
 }
 

@@ -33,14 +33,14 @@ pub(crate) struct Variables<'a> {
 }
 
 struct Variable<'a> {
-    /// Its name in the template.
+    /// Name in the template.
     name: String,
-    /// Its name in the manifest.
+    /// Name in the manifest.
     own: String,
     default: Reader<'a>,
-    /// Its value in the last variable file that sets it.
+    /// Value in the last variable file that sets it.
     given: Option<Reader<'a>>,
-    /// Its value on the command line.
+    /// Value on the command line.
     set: Option<String>,
     sensitive: bool,
     /// Its declaration; none when only a variable file sets it.
@@ -349,7 +349,7 @@ impl<'a> Variable<'a> {
         secret.as_deref()
     }
 
-    /// Its value during the import.
+    /// Value during the import.
     fn value(&self) -> Option<Template> {
         if let Some(set) = &self.set {
             return Some(Template::text(set.as_str()));
@@ -367,7 +367,8 @@ impl<'a> Variable<'a> {
     }
 }
 
-/// What the value of a variable may refer to. Other variables are written out: a variable of a manifest can't refer to another.
+/// What the value of a variable may refer to. Other variables are written out: a variable of a manifest can't refer to
+/// another.
 struct Definitions<'a, 'v> {
     all: &'v Variables<'a>,
 }

@@ -29,7 +29,7 @@ pub(crate) struct Expr {
 const OR_EMPTY: &str = " || ''";
 
 impl Expr {
-    /// Its code without what makes an unset value empty.
+    /// Code of the expression, without the part that makes an unset value empty.
     pub(crate) fn bare(&self) -> &str {
         self.code.strip_suffix(OR_EMPTY).unwrap_or(&self.code)
     }

@@ -4,7 +4,7 @@ use ami_bake_core::Segment;
 
 use crate::input::{Location, Reader};
 
-/// A value.
+/// A YAML value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     /// Text, quoted where YAML would read it as something else.

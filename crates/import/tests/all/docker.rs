@@ -63,7 +63,7 @@ fn other_post_processors_are_reported() {
     .reports("post-processors[0]", "boxes are not supported")
     .reports("post-processors[1]", "bake-report.json")
     .reports("post-processors[2]", "not a file")
-    .reports("post-processors[3]", "on the computer that bakes")
+    .reports("post-processors[3]", "on the computer that runs ami-bake")
     .reports("post-processors[4][0]", "pushed");
 }
 

@@ -145,7 +145,7 @@ build {
         .reports("source.amazon-ebs.web.aws_polling", "settings of the AWS client")
         .reports("source.amazon-ebs.web.fancy_new_field", "not supported by ami-bake")
         .reports("build.name", "after their sources")
-        .reports("build.provisioner[2]", "computer that bakes")
+        .reports("build.provisioner[2]", "computer that runs ami-bake")
         .reports("build.error-cleanup-provisioner", "no cleanup steps")
         .reports("build.hcp_packer_registry", "HCP")
         .reports("build.post-processor[0]", "bake-report.json");

@@ -93,7 +93,7 @@ fn ansible_comes_over_with_variables_and_groups() {
 fn ansible_local_runs_beside_the_bake_and_says_so() {
     ebs("", r#"{"type": "ansible-local", "playbook_file": "play.yml", "role_paths": ["roles/web"], "staging_directory": "/tmp/x"}"#)
         .says("      - ansible: play.yml\n        env:\n          ANSIBLE_ROLES_PATH: roles\n        host: \"127.0.0.1\"\n")
-        .reports("provisioners[0]", "on the computer that bakes")
+        .reports("provisioners[0]", "on the computer that runs ami-bake")
         .reports("provisioners[0].staging_directory", "not copied");
 }
 
@@ -148,7 +148,7 @@ fn provisioners_without_a_step_type_are_reported() {
         "",
         r#"{"type": "shell-local", "inline": ["x"]}, {"type": "powershell", "inline": ["x"]}, {"type": "breakpoint"}, {"type": "salt-masterless", "local_state_tree": "x"}, {"type": "novel"}, {"type": "sleep", "duration": "5s"}"#,
     )
-    .reports("provisioners[0]", "on the computer that bakes")
+    .reports("provisioners[0]", "on the computer that runs ami-bake")
     .reports("provisioners[1]", "Windows")
     .reports("provisioners[2]", "does not stop")
     .reports("provisioners[3]", "no step type")

@@ -51,7 +51,11 @@ pub(super) fn write(plan: &ExportPlan) -> Result<()> {
         return Ok(());
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    Err(Error::build(format!("create the ext4 disk: mkfs.ext4 failed with {}: {}", output.status, stderr.trim())))
+    Err(Error::build(format!(
+        "could not create the ext4 disk: mkfs.ext4 failed with {}: {}",
+        output.status,
+        stderr.trim()
+    )))
 }
 
 /// The path of mkfs.ext4, which is often not in the PATH of a user.
@@ -65,7 +69,7 @@ pub(super) fn program() -> Result<PathBuf> {
         .map(|folder| folder.join(MKFS))
         .find(|program| program.is_file())
         .ok_or_else(|| {
-            Error::new(ErrorKind::Preflight, "create an ext4 disk: mkfs.ext4 is not installed")
+            Error::new(ErrorKind::Preflight, "could not create an ext4 disk: mkfs.ext4 is not installed")
                 .help("Install the package e2fsprogs, or export a .tar file or an OCI image layout.")
         })
 }

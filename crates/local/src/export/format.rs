@@ -46,14 +46,14 @@ impl Format {
             Some("rootfs") if is_gzip => Ok(Self::RootfsGz),
             Some("rootfs") => Ok(Self::Rootfs),
             Some("disk") => Ok(Self::Disk),
-            Some(other) => Err(Error::usage(format!("export as {other:?}: it is not a valid format"))
+            Some(other) => Err(Error::usage(format!("could not export as {other:?}: it is not a valid format"))
                 .help("Available formats: oci, rootfs, disk.")),
             None if ends(&[".oci.tar"]) => Ok(Self::OciArchive),
             None if ends(&[".oci"]) || !name.contains('.') => Ok(Self::Oci),
             None if ends(&[".tar"]) => Ok(Self::Rootfs),
             None if is_gzip => Ok(Self::RootfsGz),
             None if ends(&[".img", ".raw"]) => Ok(Self::Disk),
-            None => Err(Error::usage(format!("choose a format for {}: unknown file extension", file.display())).help(
+            None => Err(Error::usage(format!("could not choose a format for {}: unknown file extension", file.display())).help(
                 "Use a folder or .oci.tar for an OCI image layout, .tar or .tar.gz for a root file system, .img or .raw \
                  for an ext4 disk, or set --format oci, rootfs or disk.",
             )),

@@ -15,7 +15,7 @@ use super::tree::Layer;
 /// An export.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ExportPlan {
-    /// The format.
+    /// Format of the export.
     pub(super) format: Format,
     /// The layers, top first.
     pub(super) layers: Vec<Layer>,

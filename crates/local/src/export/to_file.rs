@@ -19,7 +19,7 @@ use crate::{secrets, source};
 pub struct Exported {
     /// The image.
     pub image: Image,
-    /// The format.
+    /// Format of the export.
     pub format: Format,
     /// Its size on the disk, in bytes.
     pub size: u64,
@@ -52,7 +52,7 @@ pub(crate) async fn export(
     }
     if matches!(image.base, Base::Host { .. }) && !rustix::process::geteuid().is_root() {
         return Err(Error::preflight(format!(
-            "export {}: images of `local: host` can only be exported as root",
+            "could not export {}: images of `local: host` can only be exported as root",
             image.name
         ))
         .help("Run the command with sudo."));
@@ -84,8 +84,9 @@ pub(crate) async fn export(
         },
     };
     let written = match write(helper, run, &plan, folder.path()).await {
-        Ok(()) => whole_file::rename_new(&partial, &to)
-            .map_err(|error| Error::new(ErrorKind::Publish, format!("write {}", to.display())).because(error)),
+        Ok(()) => whole_file::rename_new(&partial, &to).map_err(|error| {
+            Error::new(ErrorKind::Publish, format!("could not write {}", to.display())).because(error)
+        }),
         Err(error) => Err(error),
     };
     if written.is_err() && partial.exists() {
@@ -102,8 +103,8 @@ pub(crate) async fn export(
 async fn write(helper: &Helper, run: &Run, plan: &ExportPlan, folder: &Path) -> Result<()> {
     std::fs::create_dir(&plan.work).map_err(|error| store_error("create", &plan.work, error))?;
     let path = folder.join("export.json");
-    let text =
-        serde_json::to_vec(plan).map_err(|error| Error::internal("write the plan of an export").because(error))?;
+    let text = serde_json::to_vec(plan)
+        .map_err(|error| Error::internal("could not write the plan of an export").because(error))?;
     whole_file::replace(&path, |to| to.write_all(&text)).map_err(|error| store_error("write", &path, error))?;
     let done = run.until_cancelled(helper.export(&path)).await?;
     done.map_err(|error| error.into_kind(ErrorKind::Publish))
@@ -121,15 +122,15 @@ fn layers(image: &Image, stack: &source::Stack, store: &Path) -> Result<Vec<Laye
 
 /// The absolute path of the target, which must not exist.
 fn target(to: &Path) -> Result<PathBuf> {
-    let path =
-        std::path::absolute(to).map_err(|error| Error::usage(format!("export to {}", to.display())).because(error))?;
+    let path = std::path::absolute(to)
+        .map_err(|error| Error::usage(format!("could not export to {}", to.display())).because(error))?;
     if std::fs::symlink_metadata(&path).is_ok() {
-        return Err(Error::usage(format!("export to {}: it already exists", to.display()))
+        return Err(Error::usage(format!("could not export: {} already exists", to.display()))
             .help("Delete it or choose another name; an export never overwrites a file."));
     }
     match path.parent() {
         Some(folder) if folder.is_dir() => Ok(path),
-        _ => Err(Error::usage(format!("export to {}: the folder does not exist", to.display()))
+        _ => Err(Error::usage(format!("could not export to {}: the folder does not exist", to.display()))
             .help("Create the folder first.")),
     }
 }

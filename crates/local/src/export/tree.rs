@@ -15,7 +15,7 @@ use super::host::{Host, Visibility};
 /// A layer: a folder with an overlay's marks, or this machine's root.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Layer {
-    /// The folder.
+    /// Folder of the layer.
     pub(crate) path: PathBuf,
     /// The visible part, when it is this machine's root.
     pub(crate) host: Option<Host>,

@@ -23,7 +23,7 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let path = arguments.first().cloned().unwrap_or_default();
     let plan: ExportPlan = std::fs::read(Path::new(&path))
         .and_then(|text| Ok(serde_json::from_slice(&text)?))
-        .map_err(|error| Error::internal("read the plan of an export").because(error))?;
+        .map_err(|error| Error::internal("could not read the plan of an export").because(error))?;
     write(&plan)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -39,7 +39,7 @@ fn write(plan: &ExportPlan) -> Result<()> {
         }),
         Format::Disk => return disk::write(plan),
     };
-    written.map_err(|error| Error::build(format!("write the {}", plan.format.as_str())).because(error))
+    written.map_err(|error| Error::build(format!("could not write the {}", plan.format.as_str())).because(error))
 }
 
 fn rootfs<W: Write>(layers: &[Layer], to: W) -> io::Result<W> {

@@ -52,7 +52,7 @@ impl SandboxCommunicator {
     }
 
     fn prepare_running(&self, action: Action) -> Result<(Command, PathBuf)> {
-        let ended = || Error::build(format!("enter sandbox {}: it has ended", self.sandbox.id));
+        let ended = || Error::build(format!("could not enter sandbox {}: it has ended", self.sandbox.id));
         self.prepare(action)?.ok_or_else(ended)
     }
 
@@ -71,7 +71,7 @@ impl SandboxCommunicator {
             Some(TaskOutcome::Failed(why)) => Err(from_text(&why)),
             Some(_) => Err(Error::internal("a transfer ended as a command does")),
             None if output.stderr.is_empty() => {
-                Err(Error::build(format!("enter sandbox {}: it ended meanwhile", self.sandbox.id)))
+                Err(Error::build(format!("could not enter sandbox {}: it ended meanwhile", self.sandbox.id)))
             }
             None => Err(from_stderr(&output.stderr)),
         }
@@ -79,7 +79,7 @@ impl SandboxCommunicator {
 }
 
 fn broken(error: &std::io::Error) -> Error {
-    Error::build("enter the sandbox").because(std::io::Error::new(error.kind(), error.to_string()))
+    Error::build("could not enter the sandbox").because(std::io::Error::new(error.kind(), error.to_string()))
 }
 
 /// The outcome that the process wrote; `None` when it was killed before.
@@ -124,7 +124,7 @@ impl Communicator for SandboxCommunicator {
             && let Err(error) = tokio::io::copy(&mut archive, &mut pipe).await
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
-            return Err(Error::build(format!("upload files to {to}")).because(error));
+            return Err(Error::build(format!("could not upload files to {to}")).because(error));
         }
         // When the pipe broke, the other end reports why.
         self.finish(child, outcome).await
@@ -134,7 +134,7 @@ impl Communicator for SandboxCommunicator {
         let (mut command, outcome) = self.prepare_running(Action::Get { from: from.into() })?;
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| broken(&error))?;
         if let Some(mut pipe) = child.stdout.take() {
-            let failed = |error| Error::build(format!("download {from}")).because(error);
+            let failed = |error| Error::build(format!("could not download {from}")).because(error);
             tokio::io::copy(&mut pipe, &mut archive).await.map_err(failed)?;
             archive.shutdown().await.map_err(failed)?;
         }
@@ -142,8 +142,9 @@ impl Communicator for SandboxCommunicator {
     }
 
     async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
-        let failed =
-            |error| Error::build(format!("connect to {host}:{port} in sandbox {}", self.sandbox.id)).because(error);
+        let failed = |error| {
+            Error::build(format!("could not connect to {host}:{port} in sandbox {}", self.sandbox.id)).because(error)
+        };
         if self.sandbox.spec.network == Network::Host && self.sandbox.address().is_some() {
             return Ok(Box::new(tokio::net::TcpStream::connect((host, port)).await.map_err(failed)?));
         }

@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 pub(crate) struct Holder {
     child: Child,
     address: Address,
-    /// Its first process.
+    /// The first process of the sandbox.
     init: OwnedFd,
     /// The output of the holder: a line when the sandbox is running, and one when it has ended.
     output: BufReader<ChildStdout>,
@@ -34,7 +34,7 @@ pub(crate) struct Holder {
 impl Holder {
     /// Starts the sandbox of a description and waits until it is running.
     pub(crate) async fn start(helper: &Helper, spec: &Path) -> Result<Self> {
-        let failed = |error: std::io::Error| Error::build("start a sandbox").because(error);
+        let failed = |error: std::io::Error| Error::build("could not start a sandbox").because(error);
         let mut child = helper
             .hold(spec)
             .stdin(Stdio::piped())
@@ -48,8 +48,10 @@ impl Holder {
         let mut output =
             BufReader::new(child.stdout.take().ok_or_else(|| failed(std::io::ErrorKind::BrokenPipe.into()))?);
         let read = tokio::time::timeout(LIMIT, output.read_line(&mut line)).await;
-        read.map_err(|_| Error::build(format!("start a sandbox: it was not running after {}", human(LIMIT))))?
-            .map_err(failed)?;
+        read.map_err(|_| {
+            Error::build(format!("could not start a sandbox: it was not running after {}", human(LIMIT)))
+        })?
+        .map_err(failed)?;
         let Ok(pid) = line.trim().parse::<u32>() else {
             let mut text = Vec::new();
             if let Some(stderr) = &mut child.stderr {
@@ -76,7 +78,7 @@ impl Holder {
 
     /// Like [`end`](Self::end), but also waits for the mounts, so that another sandbox can use the same folder.
     pub(crate) async fn end_with_mounts(self) -> Result<()> {
-        let failed = |error: std::io::Error| Error::build("end a sandbox").because(error);
+        let failed = |error: std::io::Error| Error::build("could not end a sandbox").because(error);
         let waiting = self.end_processes().await?;
         match tokio::time::timeout(LIMIT, waiting).await {
             Ok(ended) => ended.map_err(|error| failed(error.into()))?.map_err(failed),
@@ -86,7 +88,7 @@ impl Holder {
 
     /// Kills every process of the sandbox. The returned task waits for the process that holds the mounts.
     async fn end_processes(mut self) -> Result<JoinHandle<std::io::Result<()>>> {
-        let failed = |error: std::io::Error| Error::build("end a sandbox").because(error);
+        let failed = |error: std::io::Error| Error::build("could not end a sandbox").because(error);
         match pidfd_send_signal(&self.init, Signal::KILL) {
             // It has ended already: its lifetime was over, or somebody killed it.
             Ok(()) | Err(Errno::SRCH) => {}
@@ -103,5 +105,5 @@ impl Holder {
 }
 
 fn too_slow() -> Error {
-    Error::build(format!("end a sandbox: it was still running after {}", human(LIMIT)))
+    Error::build(format!("could not end a sandbox: it was still running after {}", human(LIMIT)))
 }

@@ -56,7 +56,7 @@ impl Machine for Sandbox {
     async fn changes(&self, _run: &Run) -> Result<Option<Vec<PathBuf>>> {
         let upper = self.state.folder.upper();
         let walk = tokio::task::spawn_blocking(move || changes::below(&upper));
-        walk.await.map_err(|error| Error::internal("list the changed files").because(error))
+        walk.await.map_err(|error| Error::internal("could not list the changed files").because(error))
     }
 
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {
@@ -69,7 +69,7 @@ impl Machine for Sandbox {
         match run.until_cancelled(tokio::time::timeout(timeout, restarted)).await? {
             Ok(done) => done,
             Err(_) => Err(Error::build(format!(
-                "restart sandbox {}: it was not running again after {}",
+                "could not restart sandbox {}: it was not running again after {}",
                 self.state.id,
                 human(timeout)
             ))
@@ -95,7 +95,7 @@ impl Machine for Sandbox {
             .clock()
             .now()
             .checked_add(KEPT)
-            .map_err(|error| Error::internal("compute when the machine expires").because(error))?;
+            .map_err(|error| Error::internal("could not compute when the machine expires").because(error))?;
         MachineInfo { kept: Some(until), ..self.state.info.clone() }.write(self.state.folder.path())?;
         let init = vec!["/bin/sh".to_owned(), "-i".to_owned()];
         let path = self.state.write(&Spec { init, interactive: true, lifetime: None, ..self.state.spec.clone() })?;

@@ -63,7 +63,7 @@ impl SandboxState {
     pub(super) fn write(&self, spec: &Spec) -> Result<PathBuf> {
         let path = self.folder.path().join("spec.json");
         let text = serde_json::to_vec_pretty(spec)
-            .map_err(|error| Error::internal("write a sandbox description").because(error))?;
+            .map_err(|error| Error::internal("could not write a sandbox description").because(error))?;
         whole_file::replace(&path, |to| to.write_all(&text)).map_err(|error| store_error("write", &path, error))?;
         Ok(path)
     }

@@ -19,6 +19,6 @@ pub(crate) fn run(flag: &str, arguments: &[OsString]) -> Result<ExitCode> {
         ENTER => enter::main(arguments),
         WITHIN => within::main(arguments),
         FILES => file_task::main(arguments),
-        _ => Err(Error::internal(format!("run the sandbox: unknown flag {flag}"))),
+        _ => Err(Error::internal(format!("could not run the sandbox: unknown flag {flag}"))),
     }
 }

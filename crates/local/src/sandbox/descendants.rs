@@ -29,7 +29,7 @@ pub(super) async fn kill_all() -> Result<()> {
             return Ok(());
         }
         if Instant::now() > end {
-            return Err(Error::build(format!("kill {} processes in the sandbox", living.len())));
+            return Err(Error::build(format!("could not kill {} processes in the sandbox", living.len())));
         }
         send(&living, Signal::KILL);
         tokio::time::sleep(PAUSE).await;

@@ -81,7 +81,7 @@ pub(super) fn guard_proc(root: &NewRoot, user_namespace: bool, boot_id: Option<&
         root.make_read_only(Path::new(path))?;
     }
     let Some(boot_id) = boot_id else { return Ok(()) };
-    let doing = || "show the sandbox's boot id".to_owned();
+    let doing = || "show the sandbox's boot ID".to_owned();
     let place = PathBuf::from("/dev/.boot-id");
     let file = root.file(&place)?;
     std::fs::write(by_number(&file), format!("{boot_id}\n")).context(doing)?;

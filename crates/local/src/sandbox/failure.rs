@@ -3,11 +3,11 @@
 use ami_bake_core::{Error, Result};
 
 /// What the line of a failed process begins with.
-const PREFIX: &str = "ami-bake sandbox: failed to ";
+const PREFIX: &str = "ami-bake sandbox error: ";
 
 /// A failed step of the set-up.
 pub(super) fn failed(what: impl Into<String>, error: impl Into<std::io::Error>) -> Error {
-    Error::build(what).because(error.into())
+    Error::build(format!("could not {}", what.into())).because(error.into())
 }
 
 /// Adds what was being done to the error of a system call.
@@ -51,7 +51,7 @@ pub(crate) fn from_stderr(stderr: &[u8]) -> Error {
 pub(crate) fn from_text(text: &str) -> Error {
     match text.split_once("\nhelp: ") {
         Some((message, help)) => Error::build(message.trim()).help(help.trim()),
-        None if text.trim().is_empty() => Error::build("run the sandbox: it ended without an error message"),
+        None if text.trim().is_empty() => Error::build("could not run the sandbox: it ended without an error message"),
         None => Error::build(text.trim()),
     }
 }

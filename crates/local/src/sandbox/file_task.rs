@@ -38,7 +38,7 @@ const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let text = arguments.first().and_then(|text| text.to_str()).unwrap_or_default();
     let task: FileTask =
-        serde_json::from_str(text).map_err(|error| Error::internal("read a file task").because(error))?;
+        serde_json::from_str(text).map_err(|error| Error::internal("could not read a file task").because(error))?;
     users::become_file_owner()?;
     match task {
         FileTask::Remove { paths } => paths.iter().try_for_each(|path| remove(path))?,

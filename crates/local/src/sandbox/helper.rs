@@ -41,7 +41,8 @@ impl Helper {
 
     /// The command that carries out a task in a sandbox.
     pub(crate) fn enter(&self, task: &Task) -> Result<Command> {
-        let text = serde_json::to_string(task).map_err(|error| Error::internal("write a task").because(error))?;
+        let text =
+            serde_json::to_string(task).map_err(|error| Error::internal("could not write a task").because(error))?;
         let mut command = self.command();
         command.args([ENTER, &text]);
         Ok(command)
@@ -66,7 +67,7 @@ impl Helper {
         }
         let started = self.file_command(&FileTask::Remove { paths }).and_then(|mut command| {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            command.spawn().map_err(|error| Error::build("remove files").because(error))
+            command.spawn().map_err(|error| Error::build("could not remove files").because(error))
         });
         match started {
             // Waited for, so that it does not stay a zombie while this process lives.
@@ -76,7 +77,8 @@ impl Helper {
     }
 
     fn file_command(&self, task: &FileTask) -> Result<Command> {
-        let text = serde_json::to_string(task).map_err(|error| Error::internal("write a file task").because(error))?;
+        let text = serde_json::to_string(task)
+            .map_err(|error| Error::internal("could not write a file task").because(error))?;
         let mut command = self.command();
         command.args([FILES, &text]);
         Ok(command)
@@ -84,7 +86,7 @@ impl Helper {
 
     async fn run(&self, mut command: Command) -> Result<()> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        let failed = |error| Error::build(format!("run {}", self.program.display())).because(error);
+        let failed = |error| Error::build(format!("could not run {}", self.program.display())).because(error);
         let output = command.output().await.map_err(failed)?;
         if output.status.success() { Ok(()) } else { Err(from_stderr(&output.stderr)) }
     }

@@ -61,8 +61,8 @@ impl Overlay<'_> {
                 let _ = std::fs::remove_dir_all(changes.work.join("work/incompat"));
             }
         }
-        let options =
-            CString::new(options).map_err(|error| Error::internal("build the mount options").because(error))?;
+        let options = CString::new(options)
+            .map_err(|error| Error::internal("could not build the mount options").because(error))?;
         // Device files that a step creates must not give access to the host's disks.
         mount("overlay", target, "overlay", MountFlags::NODEV, options.as_c_str())
             .context(|| format!("mount an overlay on {}", target.display()))

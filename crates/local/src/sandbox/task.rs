@@ -22,7 +22,7 @@ pub(crate) struct Task {
 /// A sandbox's init process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Address {
-    /// Its process id.
+    /// Process ID of init.
     pub(crate) pid: u32,
     /// When it was started, in clock ticks since the host's boot: tells it from a later process with the same id.
     pub(crate) started: u64,

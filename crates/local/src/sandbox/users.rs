@@ -58,7 +58,7 @@ fn refused(error: &std::io::Error) -> Error {
         "the kernel or the surrounding container does not allow it",
         "Start the container with --privileged",
     ));
-    Error::preflight(format!("create a user namespace: {why}"))
+    Error::preflight(format!("could not create a user namespace: {why}"))
         .help(format!("{first}, run as root (sudo), or use --platform docker."))
         .because(std::io::Error::from(error.kind()))
 }
@@ -115,9 +115,9 @@ pub(super) fn map_main(arguments: &[OsString]) -> Result<ExitCode> {
             .status();
         match status {
             Ok(status) if status.success() => {}
-            Ok(status) => return Err(Error::build(format!("map users: {program} ended with {status}"))),
+            Ok(status) => return Err(Error::build(format!("could not map users: {program} ended with {status}"))),
             Err(error) => {
-                return Err(Error::build(format!("run {program}"))
+                return Err(Error::build(format!("could not run {program}"))
                     .help("Install the package uidmap, run as root (sudo), or use --platform docker.")
                     .because(error));
             }
@@ -143,7 +143,7 @@ fn range(file: &str, uid: u32) -> Result<(u32, u32)> {
         })
         .ok_or_else(|| {
             let user = name.unwrap_or_else(|| uid.to_string());
-            Error::build(format!("map users: {file} has no range for {user}")).help(format!(
+            Error::build(format!("could not map users: {file} has no range for {user}")).help(format!(
                 "Add one with `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`, run as \
                  root (sudo), or use --platform docker."
             ))

@@ -92,7 +92,7 @@ fn exec(command: &str, timeout: Option<Duration>) -> Result<TaskOutcome> {
                 _ = died.recv() => {}
                 _ = terminate.recv() => {
                     descendants::kill_all().await?;
-                    return Err(Error::build("run the command: it was cancelled"));
+                    return Err(Error::build("could not run the command: it was cancelled"));
                 }
                 () = &mut limit => {
                     descendants::kill_all().await?;

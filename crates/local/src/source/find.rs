@@ -27,7 +27,7 @@ pub(crate) async fn find(store: &Store, helper: &Helper, query: &SourceQuery) ->
 }
 
 fn unsupported(what: &str) -> Error {
-    Error::preflight(format!("find {what}: not supported on the local platform")).help(
+    Error::preflight(format!("could not find {what}: not supported on the local platform")).help(
         "Set a `local` source: `host`, a folder with a root file system, a tarball of one, or an image that was baked \
          here.",
     )
@@ -35,7 +35,7 @@ fn unsupported(what: &str) -> Error {
 
 fn host() -> Result<SourceImage> {
     if !rustix::process::geteuid().is_root() {
-        return Err(Error::preflight("use the source `local: host`: it requires root").help(
+        return Err(Error::preflight("`local: host` requires root").help(
             "The files of this system belong to root, and a user namespace can't change them. Run the command with sudo, \
              use a tarball of a root file system as the `local` source, or use --platform docker.",
         ));
@@ -59,7 +59,7 @@ fn source(id: &str, name: &str, identity: String) -> SourceImage {
 
 async fn path(store: &Store, helper: &Helper, path: &Path) -> Result<SourceImage> {
     let real = std::fs::canonicalize(path).map_err(|error| {
-        Error::preflight(format!("find the root file system {}", path.display()))
+        Error::preflight(format!("could not find the root file system {}", path.display()))
             .help("Set `local` to `host`, a folder with a root file system, or a tarball of one.")
             .because(error)
     })?;
@@ -80,10 +80,7 @@ fn baked(store: &Store, query: &BakedQuery) -> Result<SourceImage> {
     let highest = images.iter().filter(fits).max_by_key(|image| image.version());
     highest.map(Image::source).ok_or_else(|| {
         let range = query.version.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
-        Error::preflight(format!(
-            "find the source: no tested image `{}/{}{range}` in the local store",
-            query.namespace, query.key
-        ))
-        .help("`ami-bake images` lists the images. Bake that image first, or widen the version range.")
+        Error::preflight(format!("no tested image `{}/{}{range}` in the local store", query.namespace, query.key))
+            .help("`ami-bake images` lists the images. Bake that image first, or widen the version range.")
     })
 }

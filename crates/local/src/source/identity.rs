@@ -30,7 +30,7 @@ pub(super) fn of(root: &Path) -> Result<String> {
         match std::fs::read(&path) {
             Ok(content) => digester.part(name, content),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::preflight(format!("read {}", path.display())).because(error)),
+            Err(error) => return Err(Error::preflight(format!("could not read {}", path.display())).because(error)),
         }
     }
     // One folder for each package, with the version in its name.
@@ -53,7 +53,7 @@ pub(super) fn of(root: &Path) -> Result<String> {
 pub(super) fn of_tree(root: &Path) -> Result<String> {
     let mut digester = Digester::default();
     add(root, Path::new(""), &mut digester)
-        .map_err(|error| Error::preflight(format!("read {}", root.display())).because(error))?;
+        .map_err(|error| Error::preflight(format!("could not read {}", root.display())).because(error))?;
     Ok(digester.finish().to_string())
 }
 
@@ -86,7 +86,7 @@ fn add(root: &Path, name: &Path, digester: &mut Digester) -> std::io::Result<()>
 /// When it can't be read.
 pub(super) fn of_file(path: &Path) -> Result<Digest> {
     use sha2::Digest as _;
-    let failed = |error: std::io::Error| Error::preflight(format!("read {}", path.display())).because(error);
+    let failed = |error: std::io::Error| Error::preflight(format!("could not read {}", path.display())).because(error);
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut hash = sha2::Sha256::new();
     let mut buffer = vec![0; 1 << 20];

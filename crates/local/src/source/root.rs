@@ -18,7 +18,7 @@ pub(super) fn check(root: &Path, name: &str) -> Result<()> {
         (false, _) => "/etc",
         (true, false) => "/bin/sh",
     };
-    Err(Error::preflight(format!("use {name} as a root file system: it has no {missing}"))
+    Err(Error::preflight(format!("could not use {name} as a root file system: it has no {missing}"))
         .help("Use a folder or tarball with a whole system, such as debootstrap or `docker export` creates."))
 }
 

@@ -12,7 +12,7 @@ use crate::store::{Base, Store, TARBALL_LAYER};
 /// The folders below a machine.
 #[derive(Debug)]
 pub(crate) struct Stack {
-    /// What is below all layers.
+    /// The base below all layers.
     pub(crate) base: Base,
     /// Layers in the store, top first.
     pub(crate) layers: Vec<String>,
@@ -56,7 +56,7 @@ pub(crate) fn stack(run: &Run, store: &Store, source: &SourceImage) -> Result<St
     }
     if let Some(missing) = lower.iter().find(|path| !path.is_dir()) {
         return Err(Error::preflight(format!(
-            "start from {}: its layer {} is missing",
+            "could not start from {}: its layer {} is missing",
             source.name,
             missing.display()
         ))

@@ -15,7 +15,7 @@ pub(super) async fn unpacked(store: &Store, helper: &Helper, path: &Path) -> Res
     let file = path.to_owned();
     let digest = tokio::task::spawn_blocking(move || identity::of_file(&file))
         .await
-        .map_err(|error| Error::internal("hash a tarball").because(error))??;
+        .map_err(|error| Error::internal("could not hash a tarball").because(error))??;
     let layer = format!("{TARBALL_LAYER}{}", digest.as_str().trim_start_matches("sha256:"));
     let folder = store.layer(&layer);
     if folder.is_dir() {
@@ -42,7 +42,7 @@ async fn unpack_into(helper: &Helper, tarball: &Path, to: &Path) -> Result<()> {
     unpacked.map_err(|error| error.into_kind(ErrorKind::Preflight))?;
     if to.join("oci-layout").is_file() || to.join("manifest.json").is_file() {
         return Err(Error::preflight(format!(
-            "use {} as a root file system: it is a container image archive",
+            "could not use {} as a root file system: it is a container image archive",
             tarball.display()
         ))
         .help("Create a root file system with `docker create IMAGE` and `docker export`, or use --platform docker."));

@@ -33,7 +33,7 @@ impl Trash {
 /// A machine whose process has ended.
 #[derive(Debug)]
 pub(crate) struct DeadMachine {
-    /// Its id.
+    /// ID of the machine.
     pub(crate) id: String,
     /// The facts in its folder.
     pub(crate) info: MachineInfo,
@@ -83,8 +83,8 @@ impl Store {
         }
     }
 
-    /// Moves the layers that no image and no machine uses to the trash: those of deleted images, and of a bake that was killed
-    /// before it wrote the image. The caller holds the lock.
+    /// Moves the layers that no image and no machine uses to the trash: those of deleted images, and of a bake that was
+    /// killed before it wrote the image. The caller holds the lock.
     pub(crate) fn discard_unused_layers(&self) -> Result<Trash> {
         let images: Vec<Image> = self.images()?;
         let machines = self.machine_folders().into_iter().flat_map(|folder| MachineInfo::read(&folder).layers);

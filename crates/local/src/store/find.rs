@@ -42,13 +42,13 @@ pub(crate) fn find(images: &[Image], text: &str) -> Result<Image> {
     let namespaces: BTreeSet<&str> = candidates.iter().map(|(namespace, ..)| namespace.as_str()).collect();
     if namespaces.len() > 1 {
         let names: Vec<String> = namespaces.iter().map(|namespace| format!("{namespace}/{key}")).collect();
-        return Err(Error::usage(format!("find an image: `{text}` is ambiguous: {}", names.join(", ")))
-            .help("Several manifests have an image with this name. Use NAME/IMAGE or the image's id."));
+        return Err(Error::usage(format!("`{text}` is ambiguous: {}", names.join(", ")))
+            .help("Several manifests have an image with this name. Use NAME/IMAGE or the image's ID."));
     }
     let highest = candidates.into_iter().max_by(|one, other| one.1.cmp(&other.1));
     highest.map(|(.., image)| image.clone()).ok_or_else(|| {
-        Error::preflight(format!("find an image: no tested image `{text}` in the local store"))
-            .help("`ami-bake images --platform local` lists the images. Use an id, NAME/IMAGE/VERSION or IMAGE@RANGE.")
+        Error::preflight(format!("no tested image `{text}` in the local store"))
+            .help("`ami-bake images --platform local` lists the images. Use an ID, NAME/IMAGE/VERSION or IMAGE@RANGE.")
     })
 }
 

@@ -24,14 +24,14 @@ pub fn default_store() -> Result<PathBuf> {
         .or_else(|| Some(from("HOME")?.join(".local/state")))
         .map(|state| state.join("ami-bake/store"))
         .ok_or_else(|| {
-            Error::preflight("find the image store: neither HOME nor XDG_STATE_HOME is set")
+            Error::preflight("could not find the image store: neither HOME nor XDG_STATE_HOME is set")
                 .help("Set a folder with --store.")
         })
 }
 
 /// The error for a file or folder of the store.
 pub(crate) fn store_error(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
-    Error::build(format!("{what} {}", path.display()))
+    Error::build(format!("could not {what} {}", path.display()))
         .help("Check that the image store is writable and has free space, or set another folder with --store.")
         .because(error.into())
 }
@@ -52,7 +52,7 @@ impl Store {
         Ok(Self { root })
     }
 
-    /// Its folder.
+    /// Folder of the store.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -91,7 +91,7 @@ impl Store {
             flock(&file, FlockOperation::LockExclusive).map_err(|error| store_error("lock", &path, error))?;
             Ok(file)
         });
-        lock.await.map_err(|error| Error::internal("wait for the store's lock").because(error))?
+        lock.await.map_err(|error| Error::internal("could not wait for the store's lock").because(error))?
     }
 
     /// Creates a machine's folder and locks it for this process.
@@ -114,8 +114,8 @@ fn lock_file(path: &Path) -> Result<File> {
     options.open(path).map_err(|error| store_error("open", path, error))
 }
 
-/// A machine's folder. The kernel releases the lock when this process ends, for whatever reason: that tells an orphan from
-/// a machine in use.
+/// A machine's folder. The kernel releases the lock when this process ends, for whatever reason: that tells an orphan
+/// from a machine in use.
 #[derive(Debug)]
 pub(crate) struct MachineFolder {
     path: PathBuf,

@@ -21,17 +21,17 @@ pub struct Image {
     pub format: u32,
     /// The id: `img-` and random digits.
     pub id: String,
-    /// Its name.
+    /// Name of the image.
     pub name: String,
     /// True until its tests have passed.
     pub candidate: bool,
-    /// What is below all layers.
+    /// The base below all layers.
     pub base: Base,
     /// Its layers in the store, top first.
     pub layers: Vec<String>,
-    /// Its architecture.
+    /// Architecture of the image.
     pub architecture: Option<Architecture>,
-    /// When it was captured.
+    /// Time of the capture.
     pub created: Timestamp,
     /// Its tags, including those of ami-bake.
     pub tags: BTreeMap<String, String>,
@@ -50,7 +50,7 @@ pub enum Base {
     },
     /// A root file system in a folder, used in place.
     Folder {
-        /// The folder.
+        /// Path of the folder.
         path: PathBuf,
         /// The identity of its content when the image was baked.
         identity: String,
@@ -65,7 +65,7 @@ impl Image {
         Some((namespace, ImageKey { image, variant: tags::variant(&self.tags).cloned() }))
     }
 
-    /// Its version.
+    /// Version of the image.
     pub fn version(&self) -> Option<semver::Version> {
         self.tags.get(tags::VERSION)?.parse().ok()
     }
@@ -131,7 +131,7 @@ impl Store {
     /// When there is no such image.
     pub fn image(&self, id: &str) -> Result<Image> {
         let missing = || {
-            Error::preflight(format!("find image {id}: it is not in the store {}", self.root().display()))
+            Error::preflight(format!("image {id} is not in the store {}", self.root().display()))
                 .help("`ami-bake images` lists the images.")
         };
         // An id is never a path.
@@ -160,8 +160,8 @@ impl Store {
     /// Writes an image, whole or not at all.
     pub(crate) fn write(&self, image: &Image) -> Result<()> {
         let path = self.image_file(&image.id);
-        let text =
-            serde_json::to_vec_pretty(image).map_err(|error| Error::internal("write an image").because(error))?;
+        let text = serde_json::to_vec_pretty(image)
+            .map_err(|error| Error::internal("could not write an image").because(error))?;
         let written = whole_file::replace_durably(&path, |to| to.write_all(&text));
         written.map_err(|error| store_error("write", &path, error))
     }

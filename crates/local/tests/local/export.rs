@@ -142,7 +142,7 @@ async fn nothing_is_overwritten_and_nothing_half_stays() {
     let file = fixture.folder.path().join("web.tar");
     std::fs::write(&file, "mine").unwrap();
     let error = fixture.local.export(&fixture.run, "web", &file, Format::Rootfs).await.unwrap_err();
-    assert!(error.kind() == ErrorKind::Usage && error.to_string().contains("it already exists"), "{error}");
+    assert!(error.kind() == ErrorKind::Usage && error.to_string().contains("already exists"), "{error}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
 
     // A layer that can't be read to its end.

@@ -137,7 +137,7 @@ fn what_fails_is_named() {
     let output = run(folder.path(), &Spec { init: vec!["/no/program".to_owned()], ..spec(folder.path(), "") });
     assert_eq!(output.status.code(), Some(125));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("failed to start /no/program in the sandbox: No such file"), "{said}");
+    assert!(said.contains("could not start /no/program in the sandbox: No such file"), "{said}");
     let output = run(folder.path(), &Spec { lower: vec!["/no/layer".into()], ..spec(folder.path(), "") });
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("/no/layer"), "{said}");

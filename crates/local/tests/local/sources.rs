@@ -164,7 +164,7 @@ async fn a_compressed_bomb_is_refused_before_it_fills_the_disk() {
     pack(&root, &tarball, "-cSzf");
     let query = SourceQuery::Reference(tarball.to_str().unwrap().to_owned());
     let error = fixture.local.find_source(&fixture.run, &query).await.unwrap_err();
-    assert!(error.to_string().contains("opt/bomb` (8 TiB) the files are larger than the limit of"), "{error}");
+    assert!(error.to_string().contains("opt/bomb` (8 TiB) the files exceed the limit of"), "{error}");
     assert!(error.help_text().is_some_and(|help| help.contains("--store")), "{error:?}");
     let left = |name: &str| std::fs::read_dir(fixture.store().join(name)).unwrap().count();
     assert_eq!((left("layers"), left("trash")), (0, 0));

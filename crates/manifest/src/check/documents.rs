@@ -63,7 +63,7 @@ fn read(
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let place = step.place(&Route::root().key("component"));
-            let message = format!("read {shown}: invalid UTF-8 at byte {at}");
+            let message = format!("could not read {shown}: invalid UTF-8 at byte {at}");
             let finding = Diagnostic::error("unreadable", place, message).route(route.key("component"));
             findings.push(finding.help("Save the file as UTF-8."));
             None

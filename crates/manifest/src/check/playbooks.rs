@@ -124,7 +124,7 @@ fn unsuited(span: Span) -> Diagnostic {
     Diagnostic::warning(
         "synchronize",
         span,
-        "`synchronize` is not supported: it runs rsync over an SSH connection of its own",
+        "`synchronize` is not supported: it runs rsync over its own SSH connection",
     )
     .help("Use the module `copy` or an `upload` step.")
 }

@@ -9,7 +9,7 @@ pub struct FileId(u16);
 /// A range of bytes in one file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
-    /// The file.
+    /// The file that the span is in.
     pub file: FileId,
     /// First byte.
     pub start: u32,

@@ -43,7 +43,7 @@ fn keys(node: Option<&Node>) -> BTreeSet<String> {
 const DOCUMENT: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars"];
 const IMAGE: [&str; 7] = ["source", "matrix", "if", "platforms", "build", "validate", "test"];
 
-/// The key that a mistyped key stands for: the typo is reported once, not what follows from it.
+/// The key that a mistyped key was meant to be: the typo is reported once, without its consequences.
 fn meant<'a>(key: &'a str, keys: &'a [&'a str]) -> &'a str {
     words::near(key, keys.iter().copied()).unwrap_or(key)
 }

@@ -59,7 +59,7 @@ fn policy(policy: &Value, folder: &Path, access: &FileAccess) -> Result<String, 
         Value::String(path) => {
             let text = access.read(&folder.join(path), POLICY_FILE).map_err(|error| match error {
                 FileError::Forbidden { message, .. } => message,
-                error => format!("read the policy {path}: {error}"),
+                error => format!("could not read the policy {path}: {error}"),
             })?;
             serde_json::from_slice(&text).map_err(|error| format!("the policy {path} is not JSON: {error}"))?
         }

@@ -34,7 +34,7 @@ pub struct Machine {
     pub lineage: Option<bool>,
     /// The login name. Default: derived from the source image.
     pub user: Option<String>,
-    /// User data of your own, in addition to what the bake needs.
+    /// Your own user data, in addition to what the bake needs.
     pub user_data: Option<String>,
     /// How to connect to the machine.
     pub connect: Option<Short<Connect>>,

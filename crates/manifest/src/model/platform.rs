@@ -20,7 +20,7 @@ impl Platform {
     /// All platforms that a manifest can name.
     pub const ALL: [Self; 3] = [Self::Aws, Self::Local, Self::Docker];
 
-    /// Its name in the manifest.
+    /// Name of the platform in the manifest.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",

@@ -53,7 +53,7 @@ pub enum OnFailureChoice {
 pub struct Step {
     /// The keys that all steps have.
     pub common: Common,
-    /// Its type.
+    /// Type of the step.
     pub step_type: &'static StepType,
     /// What its type takes.
     pub settings: Arc<dyn StepSettings>,

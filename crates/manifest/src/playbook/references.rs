@@ -1,5 +1,5 @@
-//! The local files that playbooks and task files name by literal paths, found as Ansible looks for them: in the role, beside
-//! the file that names them, beside the playbook, each time first in the folder for their kind.
+//! The local files that playbooks and task files name by literal paths, found as Ansible looks for them: in the role,
+//! beside the file that names them, beside the playbook, each time first in the folder for their kind.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -10,11 +10,11 @@ use crate::tree::{self, Node};
 /// A place in a file, such as that of a path that is known only when the playbook runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The file.
+    /// The file with the reference.
     pub(crate) file: PathBuf,
     /// Where it begins, in bytes.
     pub(crate) start: u32,
-    /// Where it ends.
+    /// End of the reference.
     pub(crate) end: u32,
 }
 
@@ -154,7 +154,7 @@ impl Walk {
                     "template" => self.sent(doc, value, "templates"),
                     "script" => _ = self.named(doc, value.get("cmd").unwrap_or(value), &["files"]),
                     "with_file" => leaves(value, &mut |leaf| _ = self.named(doc, leaf, &["files"])),
-                    // The folder stands for what is in it.
+                    // The folder represents its contents.
                     "with_fileglob" => leaves(value, &mut |leaf| self.glob(doc, leaf)),
                     _ => {}
                 }
@@ -240,7 +240,7 @@ impl Walk {
     }
 }
 
-/// All values that are no collections.
+/// All values that are not collections.
 fn leaves(node: &Node, act: &mut dyn FnMut(&Node)) {
     node.entries().iter().for_each(|entry| leaves(&entry.value, act));
     node.items().iter().for_each(|item| leaves(item, act));
@@ -295,7 +295,8 @@ pub(super) fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "yml" || end == "yaml") && path.is_file()
 }
 
-/// The path without `.` and, as far as they have something to leave, `..`; relative to the working folder where it is below.
+/// The path without `.` and, as far as they have something to leave, `..`; relative to the working folder where it is
+/// below.
 pub(super) fn normal(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok().filter(|_| path.is_absolute());
     let path = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);

@@ -17,7 +17,7 @@ pub(super) struct Explainer<'a> {
     pub(super) schema: &'a Value,
     /// The document that was validated.
     pub(super) node: &'a Node,
-    /// Its route in the manifest.
+    /// Route of the value in the manifest.
     pub(super) base: &'a Route,
 }
 

@@ -1,15 +1,15 @@
 //! JSON to a tree.
 //!
-//! Hand-written, since serde_json keeps neither the places of values nor duplicate keys, and since YAML readers accept what JSON
-//! tools refuse (comments, trailing commas). RFC 8259, with messages for the mistakes that people make.
+//! Hand-written, since serde_json keeps neither the places of values nor duplicate keys, and since YAML readers accept
+//! what JSON tools refuse (comments, trailing commas). RFC 8259, with messages for the mistakes that people make.
 
 use std::ops::Range;
 
 use super::{Entry, Kind, MAX_DEPTH, Meaning, Node, Scalar, too_large};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
-/// Reads a whole document. Duplicate keys are kept, numbers keep the text that was written. A problem is added to `findings`, and
-/// there is no tree then.
+/// Reads a whole document. Duplicate keys are kept, numbers keep the text that was written. A problem is added to
+/// `findings`, and there is no tree then.
 pub fn parse_json(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
     if let Some(finding) = too_large(file, text) {
         findings.push(finding);
@@ -213,7 +213,7 @@ impl Parser<'_> {
         Ok(Kind::Map(entries))
     }
 
-    /// After an item: whether another follows. Stands at the closing bracket when none does.
+    /// After an item: whether another follows. Stops at the closing bracket if none does.
     fn another(&mut self, open: usize, close: char) -> Result<bool, SyntaxError> {
         self.space();
         match self.peek() {

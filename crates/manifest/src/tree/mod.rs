@@ -1,4 +1,4 @@
-//! What a person wrote, as a tree whose values know where they stand: YAML and JSON, for manifests and for everything that is
+//! What a person wrote, as a tree whose values have locations: YAML and JSON, for manifests and for everything that is
 //! imported or named by one.
 
 use crate::diagnostic::{Diagnostic, FileId, Span};

@@ -12,7 +12,7 @@ use crate::diagnostic::Span;
 pub struct Node {
     /// Where it was written; behind an alias, the anchored value.
     pub span: Span,
-    /// What it is.
+    /// Kind and content of the node.
     pub kind: Kind,
 }
 
@@ -23,7 +23,7 @@ pub enum Kind {
     Scalar(Scalar),
     /// A sequence.
     List(Vec<Node>),
-    /// A mapping, in the order of the file. Of YAML every key stands once; of JSON a key may stand more than once.
+    /// A mapping, in the order of the file. YAML keys are unique; JSON keys may repeat.
     Map(Vec<Entry>),
 }
 
@@ -32,7 +32,7 @@ pub enum Kind {
 pub struct Entry {
     /// The key.
     pub key: String,
-    /// Where the key stands.
+    /// Location of the key.
     pub key_span: Span,
     /// The value.
     pub value: Node,
@@ -58,7 +58,7 @@ pub enum Meaning {
     Integer(i64),
     /// Any other number.
     Float(f64),
-    /// Text.
+    /// A string.
     Text,
 }
 
@@ -219,7 +219,7 @@ impl Scalar {
         }
     }
 
-    /// Whether the value, written out again, is the text that stands in the file.
+    /// Whether the value, written out again, is the text in the file.
     pub fn survives(&self) -> bool {
         match self.meaning {
             Meaning::Null => false,

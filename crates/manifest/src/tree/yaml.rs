@@ -14,7 +14,7 @@ const VALUE: usize = 64;
 /// What becomes of a value with a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tags {
-    /// It is an error: a manifest has no use for tags.
+    /// Reported as an error: manifests have no tags.
     Refused,
     /// It becomes a map whose one key is the tag: `!Ref x` is read like `{"!Ref": x}`.
     Keys,
@@ -25,8 +25,8 @@ pub fn parse(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option
     read(file, text, Tags::Refused, findings)
 }
 
-/// Reads one YAML document whose tags are functions, such as CloudFormation's: `!Ref x` is read like `{"!Ref": x}`. Problems are
-/// added to `findings`; `None` when there is no tree to work with.
+/// Reads one YAML document whose tags are functions, such as CloudFormation's: `!Ref x` is read like `{"!Ref": x}`.
+/// Problems are added to `findings`; `None` when there is no tree to work with.
 pub fn parse_with_tags(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
     read(file, text, Tags::Keys, findings)
 }

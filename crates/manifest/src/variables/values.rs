@@ -103,7 +103,7 @@ impl Overrides<'_> {
                 self.findings.push(Diagnostic::error(
                     "var-file",
                     None,
-                    format!("read the variable file {shown}: {error}"),
+                    format!("could not read the variable file {shown}: {error}"),
                 ));
                 return;
             }

@@ -131,7 +131,7 @@ async fn nobody_answers() {
     let mut target = Sshd::prepare().target();
     target.address = "192.0.2.1".into();
     let error = refused(target, 1).await;
-    assert!(error.message().starts_with("connect to 192.0.2.1:"), "{error}");
+    assert!(error.message().starts_with("could not connect to 192.0.2.1:"), "{error}");
     assert!(error.help_text().is_some());
 }
 
@@ -179,7 +179,7 @@ async fn through_a_jump_host() {
     let mut wrong = target;
     wrong.jump.as_mut().unwrap().host_key = HostKey::Pinned(machine.host.public());
     let error = refused_at_once(wrong).await;
-    assert!(error.message().starts_with("reach the jump host"), "{error}");
+    assert!(error.message().starts_with("could not reach the jump host"), "{error}");
     assert!(error.message().contains("intercepting the connection"), "{error}");
 }
 

@@ -100,7 +100,7 @@ async fn failures_say_what_and_why() {
     let sshd = Sshd::start();
     let ssh = sshd.connect().await;
     let error = ssh.get("/no/such/thing", Box::new(tokio::io::sink())).await.unwrap_err();
-    assert_eq!(error.message(), "download /no/such/thing: no such file or folder on the machine");
+    assert_eq!(error.message(), "could not download /no/such/thing: no such file or folder on the machine");
 
     fs::write(sshd.path("file"), "").unwrap();
     let below = sshd.path("file").join("x");

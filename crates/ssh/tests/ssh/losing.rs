@@ -59,7 +59,7 @@ async fn a_machine_that_stays_away_is_reported() {
     sshd.down();
     ssh.closed().await;
     let error = ssh.exec(Exec::new("true"), &mut Collect::default()).await.unwrap_err();
-    assert!(error.message().starts_with("reconnect to the machine"), "{error}");
+    assert!(error.message().starts_with("could not reconnect to the machine"), "{error}");
     assert!(error.message().contains("refuses the connection"), "{error}");
 }
 

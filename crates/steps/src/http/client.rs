@@ -17,19 +17,19 @@ use super::first_bytes::FirstBytes;
 /// A request. Redirects are not followed.
 #[derive(Debug, Clone)]
 pub struct HttpRequest<'a> {
-    /// The method.
+    /// HTTP method.
     pub method: Method,
     /// Plain or encrypted.
     pub scheme: Scheme,
     /// Host as seen from the machine: a name or an address, without brackets.
     pub host: &'a str,
-    /// Port.
+    /// The port.
     pub port: u16,
     /// Path and query.
     pub target: &'a str,
     /// Further headers.
     pub headers: &'a [(&'static str, String)],
-    /// Whether the server's certificate is verified: against `host`, by the root certificates of this computer.
+    /// Whether the server's certificate is verified: against `host`, with the root certificates of this computer.
     pub tls_verify: bool,
 }
 
@@ -200,13 +200,16 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_http_is_shown() {
         let cases: [(&[u8], &str); 7] = [
-            (b"SSH-2.0-OpenSSH_9.2\r\n", "the answer is not HTTP; it begins with \"SSH-2.0-OpenSSH_9.2\""),
-            (b"HTTP/1.1 abc\r\n\r\n", "the answer is not HTTP; it begins with \"HTTP/1.1 abc\""),
-            (b"", "closed before the answer was complete"),
-            (b"HTTP/1.1 200 OK\r\nContent-", "closed before the answer was complete"),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "closed before the answer was complete"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", "the response is not HTTP; it begins with \"SSH-2.0-OpenSSH_9.2\""),
+            (b"HTTP/1.1 abc\r\n\r\n", "the response is not HTTP; it begins with \"HTTP/1.1 abc\""),
+            (b"", "closed before the response was complete"),
+            (b"HTTP/1.1 200 OK\r\nContent-", "closed before the response was complete"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "closed before the response was complete"),
             (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "nvalid chunk size"),
-            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe", "closed before the answer was complete"),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+                "closed before the response was complete",
+            ),
         ];
         for (bytes, expected) in cases {
             let error = answer(bytes, 4096).await.unwrap_err();

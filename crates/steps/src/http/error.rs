@@ -42,12 +42,12 @@ impl HttpError {
     pub fn help_text(&self) -> Option<&'static str> {
         match self {
             Self::Certificate(_) => Some(
-                "Certificates are verified by the root certificates of the computer that runs ami-bake; SSL_CERT_FILE names a file of others.",
+                "Certificates are verified against the root certificates of the computer that runs ami-bake; to use others, set SSL_CERT_FILE to a file that contains them.",
             ),
             Self::NoRoots => Some(
-                "Install `ca-certificates` where ami-bake runs, or name a file of root certificates in SSL_CERT_FILE.",
+                "Install `ca-certificates` where ami-bake runs, or set SSL_CERT_FILE to a file with root certificates.",
             ),
-            Self::NoTls => Some("Use an ami-bake that was built with the platform `aws` or `docker`."),
+            Self::NoTls => Some("Use a build of ami-bake that includes the platform `aws` or `docker`."),
             _ => None,
         }
     }
@@ -106,13 +106,13 @@ impl fmt::Display for HttpError {
             Self::NotTls => f.write_str("the server does not speak TLS"),
             Self::Certificate(why) => write!(f, "its certificate is not trusted ({why})"),
             Self::Tls(why) => write!(f, "the TLS handshake failed ({why})"),
-            Self::NoRoots => f.write_str("this computer has no root certificates to verify its certificate with"),
+            Self::NoRoots => f.write_str("this computer has no root certificates to verify its certificate"),
             Self::NoTls => f.write_str("this ami-bake was built without TLS"),
             Self::NotHttp(first) => {
                 let first = excerpt(&String::from_utf8_lossy(first), 60);
-                write!(f, "the answer is not HTTP; it begins with \"{first}\"")
+                write!(f, "the response is not HTTP; it begins with \"{first}\"")
             }
-            Self::Incomplete => f.write_str("the connection was closed before the answer was complete"),
+            Self::Incomplete => f.write_str("the connection was closed before the response was complete"),
             Self::Connection(why) => write!(f, "the connection failed ({why})"),
         }
     }

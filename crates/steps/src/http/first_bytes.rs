@@ -22,7 +22,7 @@ impl First {
     }
 }
 
-/// The stream.
+/// A stream that keeps its first bytes.
 pub(super) struct FirstBytes {
     inner: Box<dyn Duplex>,
     first: First,

@@ -10,7 +10,7 @@ use ami_bake_core::{Error, Result};
 /// # Errors
 /// When it panics.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal("a file task broke off").because(error))
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal("a file task was aborted").because(error))
 }
 
 /// An error with the path that it is about.

@@ -77,7 +77,7 @@ impl<'a> Verified<'a> {
 
 /// What is sent is not what was planned.
 pub(crate) fn changed(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{what}: nothing may write to local files during a bake"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what}: local files must not change during a bake"))
 }
 
 impl Read for Verified<'_> {
@@ -121,7 +121,7 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             let (result, length) = read(planned);
             let message = result.unwrap_err().to_string();
-            assert!(message.contains("file` changed while baking: nothing may write") == expected, "{message}");
+            assert!(message.contains("file` changed while baking: local files must not") == expected, "{message}");
             assert!(length < before.len());
         }
         std::fs::write(&path, &after).unwrap();

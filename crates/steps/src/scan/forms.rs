@@ -1,4 +1,4 @@
-//! The forms in which a secret's value may stand in a file.
+//! The forms in which a secret's value may appear in a file.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;

@@ -26,7 +26,7 @@ const NAMED: usize = 20;
 pub(crate) async fn begin(run: &Run, on: &ConnectedMachine<'_>) -> Result<i64> {
     let text = ask(run, on, "read the machine's clock", "date +%s").await?.text("read the machine's clock")?;
     let time = text.trim().parse();
-    time.map_err(|_| Error::build(format!("parse the machine's clock: `{}`", text.trim())))
+    time.map_err(|_| Error::build(format!("could not parse the machine's clock: `{}`", text.trim())))
 }
 
 /// Searches the files that the platform says were changed; where it can't say, those that changed since `since`, and all
@@ -92,7 +92,7 @@ pub(crate) async fn scan(
             _ => {}
         }
     }
-    Err(Error::build(format!("{SEARCH}: the machine's output was cut off")))
+    Err(Error::build(format!("could not {SEARCH}: the output of the machine is incomplete")))
 }
 
 /// Paths as `xargs -0` reads them.

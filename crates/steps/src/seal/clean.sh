@@ -8,8 +8,8 @@ if [ -z "$keep_machine_id" ]; then
   if [ -s /etc/machine-id ]; then
     if : >/etc/machine-id; then count=1; else printf 'failed\t/etc/machine-id\n'; fi
   fi
-  [ -L /var/lib/dbus/machine-id ] || gone 'machine id' /var/lib/dbus/machine-id
-  removed 'the machine id'
+  [ -L /var/lib/dbus/machine-id ] || gone 'machine ID' /var/lib/dbus/machine-id
+  removed 'the machine ID'
 fi
 
 # A stopped service doesn't write its seed again when the machine goes down.

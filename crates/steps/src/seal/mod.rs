@@ -48,7 +48,7 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
     let removed = remove(run, on, settings, &functions, include_str!("access.sh"), over_ssh).await?;
     run.progress(match removed.as_slice() {
         [] => "Sealed".to_owned(),
-        removed => format!("Sealed: removed {}", removed.join(", ")),
+        removed => format!("Removed {}", removed.join(", ")),
     });
     Ok(())
 }
@@ -92,11 +92,12 @@ async fn remove(
         }
     }
     if !failed.is_empty() {
-        return Err(Error::build(format!("seal the image: could not remove {}", failed.join(", ")))
+        return Err(Error::build(format!("could not seal the image: {} could not be removed", failed.join(", ")))
             .help("Check for a read-only file system or an immutable file (`lsattr`). Nothing was captured."));
     }
     if !done {
-        return Err(Error::build("seal the image: the script on the machine was cut off").help("Nothing was captured."));
+        return Err(Error::build("could not seal the image: the script on the machine was interrupted")
+            .help("Nothing was captured."));
     }
     Ok(removed)
 }

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_mins(10);
 
 /// What a script answered.
 pub(crate) struct ScriptOutput {
-    /// Its exit status.
+    /// Exit status of the script.
     pub(crate) status: i32,
     /// Standard output, invalid UTF-8 replaced.
     pub(crate) stdout: String,
@@ -29,7 +29,7 @@ impl ScriptOutput {
             return Ok(self.stdout);
         }
         let said = self.stderr.lines().last().map(|line| format!(": {}", sanitize(line))).unwrap_or_default();
-        Err(Error::build(format!("{what}: the machine's shell exited with status {}{said}", self.status)))
+        Err(Error::build(format!("could not {what}: the machine's shell exited with status {}{said}", self.status)))
     }
 }
 
@@ -62,13 +62,15 @@ async fn answered(run: &Run, on: &ConnectedMachine<'_>, what: &str, program: Pro
     let (stdout, stderr) = (collect.stdout_text(), collect.stderr_text());
     match exit {
         Exit::Status(status) => Ok(ScriptOutput { status, stdout, stderr }),
-        Exit::Signal(signal) => Err(Error::build(format!("{what}: killed on the machine by signal {signal}"))),
+        Exit::Signal(signal) => {
+            Err(Error::build(format!("could not {what}: killed on the machine by signal {signal}")))
+        }
         Exit::TimedOut(limit) => Err(Error::build(format!(
-            "{what}: no answer from the machine within {}",
+            "could not {what}: no answer from the machine within {}",
             ami_bake_core::duration::human(limit)
         ))),
         Exit::Lost(seen) => {
-            Err(Error::build(format!("{what}: the connection to the machine was lost ({})", sanitize(&seen)))
+            Err(Error::build(format!("could not {what}: the connection to the machine was lost ({})", sanitize(&seen)))
                 .help("Check the machine's console: it may have restarted or run out of memory."))
         }
     }

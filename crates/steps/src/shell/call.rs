@@ -19,13 +19,13 @@ pub struct ScriptCall<'a> {
     pub shell: &'a str,
     /// The folder to run in. Default: `/`.
     pub folder: Option<&'a str>,
-    /// How long it may run.
+    /// Time limit of the script.
     pub timeout: Option<Duration>,
 }
 
 /// How a script ended.
 pub struct ScriptEnd {
-    /// How.
+    /// How the script ended.
     pub exit: Exit,
     /// The end of what it printed, sanitised and masked, as the cause of an error.
     pub words: Option<LastLines>,

@@ -17,7 +17,7 @@ use crate::local::{Chunks, Verified, blocking};
 
 /// What a script is run with when nothing else is said.
 const BASH: [&str; 3] = ["bash", "-euo", "pipefail"];
-/// Shells that are told to close the script's own file, so that no program they start inherits it.
+/// Shells that get a command to close the script's own file, so that no program they start inherits it.
 const SHELLS: [&str; 7] = ["bash", "sh", "dash", "ash", "ksh", "mksh", "zsh"];
 /// For those shells, before the script's first line, so that its lines keep their numbers.
 const CLOSE: &[u8] = b"exec 3<&-; ";
@@ -60,13 +60,13 @@ pub(crate) struct Script<'a> {
     pub(crate) content: (Reader<'a>, u64),
     /// What runs it.
     pub(crate) interpreter: Interpreter,
-    /// Its arguments.
+    /// Arguments of the script.
     pub(crate) args: &'a [String],
     /// The user to run as. Default: root.
     pub(crate) user: Option<&'a str>,
     /// The folder to run in. Default: `/`.
     pub(crate) folder: Option<&'a str>,
-    /// How long it may run.
+    /// Time limit of the script.
     pub(crate) timeout: Option<Duration>,
     /// What sends a local file, and whether that succeeded.
     sending: Option<JoinHandle<std::io::Result<u64>>>,
@@ -85,7 +85,7 @@ impl<'a> Script<'a> {
     /// When it can't be read.
     pub(crate) async fn file(path: &Path, shell: Option<&str>, planned: Option<FileHash>) -> Result<Self> {
         let about = |error: std::io::Error| {
-            Error::build(format!("read the script `{}`", path.display()))
+            Error::build(format!("could not read the script `{}`", path.display()))
                 .because(error)
                 .help("The path is relative to the manifest's folder; the file must be readable.")
         };
@@ -237,7 +237,8 @@ fn shebang(start: &[u8]) -> Option<Vec<String>> {
     (!program.is_empty()).then(|| words.iter().filter(|word| !word.is_empty()).map(ToString::to_string).collect())
 }
 
-/// Allows login names as useradd(8) and the common directory services do, but nothing that a tool would read as an option.
+/// Allows login names as useradd(8) and the common directory services do, but nothing that a tool would read as an
+/// option.
 pub(crate) fn check_user(name: &str) -> Result<()> {
     let good = |character: char| character.is_alphanumeric() || "._-$@\\".contains(character);
     if name.is_empty() || name.starts_with('-') || !name.chars().all(good) {

@@ -21,7 +21,7 @@ impl StepType for Reboot {
     async fn apply(&self, run: &Run, on: &ConnectedMachine<'_>, step: &Step, _: &mut dyn OutputSink) -> Result<()> {
         on.machine.reboot(run, step.timeout.unwrap_or(LIMIT)).await.map_err(|error| {
             let help = error.help_text().unwrap_or("Check the machine's console.").to_owned();
-            Error::new(error.kind(), format!("step `{}`: reboot the machine", step.name))
+            Error::new(error.kind(), format!("step `{}`: could not reboot the machine", step.name))
                 .because(error)
                 .help(help)
                 .at(step.route.clone())

@@ -95,7 +95,7 @@ async fn http_answers() {
     assert_eq!(
         not(http(port, None, None, &[])).await,
         format!(
-            "expected http://127.0.0.1:{port}/health to answer, but the answer is not HTTP; it begins with \"SSH-2.0-OpenSSH_9.2\""
+            "expected http://127.0.0.1:{port}/health to answer, but the response is not HTTP; it begins with \"SSH-2.0-OpenSSH_9.2\""
         )
     );
     let error = Fixture::skipping(|| ()).0.fails(&expect(http(1, None, None, &[]))).await;

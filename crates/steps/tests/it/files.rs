@@ -195,7 +195,7 @@ async fn a_refused_download_says_what_to_do_at_the_key() {
     let StepAction::Download(DownloadStep { limits, .. }) = &mut download.action else { unreachable!() };
     limits.files = 2;
     let error = fixture.fails(&download).await;
-    assert!(error.message().contains("is more than the limit of 2 files"), "{error}");
+    assert!(error.message().contains("exceeds the limit of 2 files"), "{error}");
     assert!(error.help_text().is_some_and(|help| help.contains("Raise `limits: {files: …}`")));
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].limits");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -185,5 +185,5 @@ async fn a_server_that_does_not_answer_is_recognized() {
     });
     let (message, _) = fails(https(port, false)).await;
     closing.abort();
-    assert!(message.contains("the connection was closed before the answer was complete"), "{message}");
+    assert!(message.contains("the connection was closed before the response was complete"), "{message}");
 }

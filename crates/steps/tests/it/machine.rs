@@ -267,9 +267,7 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
     assert_eq!(fixture.shell.sh(stays).await, "0 0 0 2 2 1777\n");
     let (progress, _) = reported(&mut fixture);
     let sentence = progress.join(", ");
-    for part in
-        ["Sealed: removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine id", "log files"]
-    {
+    for part in ["Removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine ID", "log files"] {
         assert!(sentence.contains(part), "{sentence}");
     }
     // Again: nothing is left to do, and that is no failure.

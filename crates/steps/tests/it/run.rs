@@ -199,7 +199,7 @@ async fn a_script_file_keeps_its_shebang_its_arguments_and_its_lines() {
         working_directory: None,
     }));
     let error = fixture.fails(&gone).await;
-    assert!(error.message().starts_with("read the script `"), "{error}");
+    assert!(error.message().starts_with("could not read the script `"), "{error}");
     assert_eq!(error.route().unwrap().to_string(), "images.web.build[0].script");
     assert_eq!(leftovers(&fixture), Vec::<String>::new());
 }

@@ -15,7 +15,7 @@ use crate::client::failure::Failure;
 /// A session that was reached through another role lasts an hour at most (STS API, AssumeRole, "role chaining"); asking
 /// for more is an error.
 const SESSION: Duration = Duration::from_hours(1);
-/// What every role allows.
+/// Session duration that every role allows.
 const SHORTEST: Duration = Duration::from_mins(15);
 
 /// Assumes a role with the credentials of a configuration.
@@ -43,8 +43,10 @@ impl AssumeRole {
             .await
             .map_err(|error| Refusal::Failed(Box::new(Failure::new("AssumeRole", self.region.as_ref(), &error))))?;
         answer.credentials().and_then(credentials).ok_or_else(|| {
-            let error =
-                Error::preflight(format!("assume the role {}: the answer of STS has no credentials", self.role));
+            let error = Error::preflight(format!(
+                "could not assume the role {}: the response from STS contains no credentials",
+                self.role
+            ));
             Refusal::Empty(error)
         })
     }

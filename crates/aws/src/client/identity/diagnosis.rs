@@ -9,7 +9,7 @@ use super::arn::{RoleArn, account_of};
 use super::trust;
 use crate::client::failure::Failure;
 
-/// What a refusal asks for.
+/// What to do about a refused AssumeRole call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retry {
     /// Ask again soon; a role that was just made is not known everywhere.
@@ -46,7 +46,7 @@ pub(super) fn of_token(failure: &Failure, role: &RoleArn, claims: &Claims, regio
     if let Some(error) = failure.clock_error(&doing) {
         return error;
     }
-    let error = Error::preflight(format!("{doing}: {}", why(failure, role, claims, region)));
+    let error = Error::preflight(format!("could not {doing}: {}", why(failure, role, claims, region)));
     let error = match help(failure, role, claims, region) {
         Some(help) => error.help(help),
         None => error,
@@ -91,7 +91,7 @@ fn help(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Opt
             let _ = write!(
                 text,
                 "and the role is\n  {role}\nThis trust policy accepts it, in both forms of the subject that GitHub uses \
-                 (by name, and with ids since July 2026; for a job with `environment:` the subject names it instead of the branch):\n{policy:#}\n\
+                 (by name, and with IDs since July 2026; for a job with `environment:` the subject names it instead of the branch):\n{policy:#}\n\
                  The identity provider arn:{}:iam::{}:oidc-provider/{provider} must exist, too.",
                 role.partition(),
                 role.account()
@@ -106,7 +106,7 @@ fn help(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Opt
             claims.issuer, claims.audience
         )),
         _ if failure.text().contains("audience") => Some(format!(
-            "Add {} to the provider's client ids (aws iam add-client-id-to-open-id-connect-provider), or ask for another \
+            "Add {} to the provider's client IDs (aws iam add-client-id-to-open-id-connect-provider), or ask for another \
              audience with the input `audience`.",
             claims.audience
         )),
@@ -123,17 +123,17 @@ pub(super) fn of_role(failure: &Failure, role: &str, region: &str) -> Error {
     let account = account_of(role).unwrap_or_default();
     let error = match failure.code() {
         "AccessDenied" | "AccessDeniedException" => {
-            Error::preflight(format!("assume the role {role}: access denied, or the role does not exist")).help(format!(
+            Error::preflight(format!("could not assume the role {role}: access denied, or the role does not exist")).help(format!(
                 "Both sides must allow it. The trust policy of the role must name the caller (`aws sts get-caller-identity` shows \
                  it) with the action sts:AssumeRole. A caller outside the account {account} also needs a policy that allows \
                  sts:AssumeRole on {role}."
             ))
         }
         "RegionDisabledException" => {
-            Error::preflight(format!("assume the role {role}: STS is disabled in {region} for the account {account}"))
+            Error::preflight(format!("could not assume the role {role}: STS is disabled in {region} for the account {account}"))
                 .help(format!("Enable STS for {region} under IAM, Account settings."))
         }
-        _ => Error::preflight(format!("assume the role {role} in {region}")),
+        _ => Error::preflight(format!("could not assume the role {role} in {region}")),
     };
     let answer = if failure.code().is_empty() {
         failure.text().to_owned()

@@ -78,7 +78,7 @@ impl<S: CredentialsSource> RenewingProvider<S> {
             Err(error) => {
                 let left = state.current.as_ref().and_then(|(current, _)| current.expiry()?.duration_since(now).ok());
                 match (left, &mut state.current) {
-                    // The old ones are good for a while: a hiccup of STS is no end of a bake.
+                    // The old ones are good for a while: a hiccup of STS does not end a bake.
                     (Some(left), Some((current, renewal))) if left > Duration::from_secs(1) => {
                         *renewal = now + AGAIN.min(left / 2);
                         Ok(ending(current, *renewal))

@@ -90,7 +90,10 @@ impl CredentialsSource for WebIdentity {
             let failure = match request.web_identity_token(token.secret.expose_secret()).send().await {
                 Ok(answer) => {
                     return answer.credentials().and_then(credentials).ok_or_else(|| {
-                        Error::preflight(format!("assume the role {}: the answer of STS has no credentials", self.role))
+                        Error::preflight(format!(
+                            "could not assume the role {}: the response from STS contains no credentials",
+                            self.role
+                        ))
                     });
                 }
                 Err(error) => Failure::new("AssumeRoleWithWebIdentity", self.region.as_ref(), &error),

@@ -79,7 +79,7 @@ pub(super) fn image(reader: &Reader, context: &Context) -> Option<ImageDraft<'st
             Some(name) if name.chars().next().is_some_and(|c| !c.is_ascii_digit()) && !name.contains(':') => {
                 image.user = Some(name);
             }
-            Some(_) => user.drop("user ids and groups are not supported", "Set `as` on the steps to a user name."),
+            Some(_) => user.drop("user IDs and groups are not supported", "Set `as` on the steps to a user name."),
             None => {}
         }
     }

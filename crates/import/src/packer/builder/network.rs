@@ -27,7 +27,7 @@ fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
         if let Some(filter) = reader.get(key) {
             filter.drop(
                 "filters for networks are not supported",
-                "Set `machine.subnet` and `machine.security-groups` to ids.",
+                "Set `machine.subnet` and `machine.security-groups` to IDs.",
             );
         }
     }

@@ -99,7 +99,7 @@ fn filters(filter: &Reader, context: &Context, ami: &mut Map) {
     if let Some(deprecated) = filter.get("include_deprecated")
         && context.flag(&deprecated) == Some(true)
     {
-        deprecated.drop("deprecated images are never found", "Use the id of the image if a deprecated one is needed.");
+        deprecated.drop("deprecated images are never found", "Use the ID of the image if a deprecated one is needed.");
     }
     if ami.get("owner").is_none() && (ami.get("name").is_some() || ami.get("filters").is_some()) {
         ami.set("owner", Value::from("self"));

@@ -32,14 +32,14 @@ pub(in crate::packer) fn process(build: &Build, context: &Context, image: &mut I
 const UNSUPPORTED: [(&[&str], &str, &str); 7] = [
     (
         &["manifest"],
-        "every bake writes `bake-report.json` with the images and their ids",
-        "Read the ids from that file instead; its format is different.",
+        "every bake writes `bake-report.json` with the images and their IDs",
+        "Read the IDs from that file instead; its format is different.",
     ),
     (&["checksum"], "a cloud image is not a file; the report has the digest of the image's inputs", ""),
     (&["compress", "artifice"], "a cloud image is not a file", ""),
     (
         &["shell-local"],
-        "it runs on the computer that bakes",
+        "it runs on the computer that runs ami-bake",
         "Run it in the workflow after the bake; `bake-report.json` lists the images.",
     ),
     (&["vagrant", "vagrant-cloud", "atlas"], "Vagrant boxes are not supported", ""),

@@ -10,7 +10,7 @@ use crate::paths::FoundPath;
 use crate::template::{Part, Words};
 use crate::yaml::{Map, Value};
 
-/// Ansible runs on the computer that bakes, as it does for a manifest.
+/// Ansible runs on the computer that runs ami-bake, as it does for a manifest.
 pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
     if let Some(user) = fields.get("user")
         && let Some(words) = context.plain(&user)
@@ -57,7 +57,7 @@ pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &
             fields.get("playbook_file").or_else(|| fields.get("playbook_files")),
         ) {
             from.changed(
-                format!("its plays with `hosts: {hosts}` would run on the computer that bakes, which `check` refuses"),
+                format!("its plays with `hosts: {hosts}` would run on the computer that runs ami-bake, which `check` refuses"),
                 "Run them in the workflow, or set `host: localhost` to run them on the machine.",
             );
         }
@@ -70,10 +70,10 @@ pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &
 /// The machine's name in the inventory of ansible-local (Packer, provisioner/ansible-local).
 const LOCAL: &str = "127.0.0.1";
 
-/// In Packer this runs on the machine; in a manifest Ansible runs on the computer that bakes, and `localhost` is the machine.
+/// In Packer this runs on the machine; in a manifest Ansible runs on the computer that runs ami-bake, and `localhost` is the machine.
 pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Map> {
     fields.reader().changed(
-        "Packer runs `ansible-playbook` on the machine; ami-bake runs it on the computer that bakes, over the connection to the machine",
+        "Packer runs `ansible-playbook` on the machine; ami-bake runs it on the computer that runs ami-bake, over the connection to the machine",
         "Install Ansible where the bake runs. Files that lookups read must be there.",
     );
     fields.drop(

@@ -87,7 +87,7 @@ fn field(segment: &Segment) -> Option<&str> {
     }
 }
 
-/// What was read so far.
+/// The state of parsing.
 #[derive(Default)]
 struct Reading {
     execution: Execution,
@@ -95,7 +95,7 @@ struct Reading {
     root: bool,
     /// The script ran.
     runs: bool,
-    /// Its variables are in the environment.
+    /// The variables are in the environment.
     variables: bool,
 }
 
@@ -441,7 +441,7 @@ mod tests {
         assert_eq!(read("sudo {{.Path}} --env={{user `x`}}").unwrap().arguments, ["--env=X"]);
     }
 
-    /// What is not understood is named.
+    /// Whatever is not understood is named.
     #[test]
     fn nothing_is_half_read() {
         for (command, part) in [

@@ -115,7 +115,8 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     steps
 }
 
-/// The interpreter of a script that is written into the template: `execute_command` names one, or the `#!` line counts, which is
+/// The interpreter of a script that is written into the template: `execute_command` names one, or the `#!` line counts,
+/// which is
 /// `inline_shebang`, else the script's own, else Packer's (Packer, provisioner/shell).
 fn inline_shell(fields: &Fields, context: &Context, execution: &Execution, script: &str) -> String {
     let own = fields.get("inline_shebang").and_then(|field| Some(context.plain(&field)?.manifest()));
@@ -163,7 +164,7 @@ fn reads_own_path(script: &str, place: &Reader) {
     }
 }
 
-/// Exit codes other than 0 that are a success. Packer's own code for a lost connection is no code of a script.
+/// Exit codes other than 0 that are a success. Packer's own code for a lost connection is not one of a script.
 fn exit_codes(fields: &Fields, context: &Context, disconnects: &mut bool) -> Vec<u32> {
     /// packer-plugin-sdk, `CmdDisconnect`.
     const DISCONNECT: u32 = 2_300_218;

@@ -21,7 +21,7 @@ pub(super) enum Token {
 /// Splits a command line. Nothing is expanded: a `$` stays in its word.
 ///
 /// # Errors
-/// What can't be read, such as an unclosed quote.
+/// Syntax that cannot be parsed, such as an unclosed quote.
 pub(super) fn tokens(line: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut word: Option<String> = None;

@@ -62,7 +62,7 @@ pub(in crate::packer) fn applies(reader: &Reader, context: &Context, name: &str)
 const UNSUPPORTED: [(&[&str], &str, &str); 6] = [
     (
         &["shell-local"],
-        "it runs on the computer that bakes; steps run on the machine",
+        "it runs on the computer that runs ami-bake; steps run on the machine",
         "Run it in the workflow, before or after the bake.",
     ),
     (

@@ -34,7 +34,7 @@ pub(super) struct HttpExpectation {
     /// The scheme of the URL. Default: `http`.
     pub(super) scheme: Option<SchemeChoice>,
     /// `false`: with `https`, accept any certificate, such as a self-signed one. Default: `true`, which verifies it for
-    /// `host` with the root certificates of the computer that bakes.
+    /// `host` against the root certificates of the computer that runs ami-bake.
     pub(super) tls_verify: Option<bool>,
     /// The host as seen from the machine. Default: `127.0.0.1`.
     pub(super) host: Option<String>,

@@ -25,13 +25,13 @@ pub trait StepSettings: Debug + Send + Sync {
 pub(super) trait Keyed: StepSettings + DeserializeOwned + JsonSchema + 'static {
     /// The key that makes a map a step of this type.
     const KEY: &'static str;
-    /// Its keys that name local files or folders.
+    /// Keys that name local files or folders.
     const FILES: &'static [FileKey] = &[];
     /// Its keys whose values may hold secrets, beside `env`.
     const SECRETS: &'static [&'static str] = &[];
 
-    /// Clears the local paths in the plan's settings, which the digest hashes: where the checkout lies changes no image.
-    /// A step type with local paths must do this.
+    /// Clears the local paths in the plan's settings, which the digest hashes: where the checkout lies changes no
+    /// image. A step type with local paths must do this.
     fn clear_paths(_: &mut StepAction) {}
 
     /// Adds what the local files contain to the digest. A step type with local files must do this.
@@ -42,8 +42,8 @@ pub(super) trait Keyed: StepSettings + DeserializeOwned + JsonSchema + 'static {
         Ok(())
     }
 
-    /// The path that the value of the key `KEY` became in the plan, as a manifest would write it, for the check of paths
-    /// that came from expressions.
+    /// The path that the value of the key `KEY` became in the plan, as a manifest would write it, for the check of
+    /// paths that came from expressions.
     fn path(_: &StepAction) -> Option<String> {
         None
     }
@@ -95,7 +95,7 @@ type ReadSettings = fn(Map<String, Value>) -> Result<Arc<dyn StepSettings>, serd
 pub struct StepType {
     /// The key that makes a map a step of this type.
     pub key: &'static str,
-    /// Its keys that name local files or folders.
+    /// Keys that name local files or folders.
     pub files: &'static [FileKey],
     /// Its keys whose values may hold secrets, beside `env`.
     pub secrets: &'static [&'static str],

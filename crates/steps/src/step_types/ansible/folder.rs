@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// The longest path of a socket, its end included (unix(7)).
 const LONGEST: usize = 108;
 
-/// The folder.
+/// A temporary folder for a playbook run.
 pub(super) struct WorkFolder(TempDir);
 
 impl WorkFolder {
@@ -21,7 +21,7 @@ impl WorkFolder {
             let mut builder = tempfile::Builder::new();
             builder.prefix("ami-bake-").permissions(Permissions::from_mode(0o700)).tempdir_in(parent).map(Self)
         };
-        let failed = |error| Error::build("create a folder for the playbook's inventory").because(error);
+        let failed = |error| Error::build("could not create a folder for the playbook's inventory").because(error);
         let mut folder = made(&std::env::temp_dir()).map_err(failed)?;
         if folder.socket().as_os_str().len() >= LONGEST {
             folder = made(Path::new("/tmp")).map_err(failed)?;
@@ -48,7 +48,7 @@ impl WorkFolder {
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.path(name);
         let written = whole_file::create(&path, 0o600, |to| to.write_all(text.as_bytes()));
-        written.map_err(|error| Error::build("write a file for the playbook").because(error))?;
+        written.map_err(|error| Error::build("could not write a file for the playbook").because(error))?;
         Ok(path)
     }
 }

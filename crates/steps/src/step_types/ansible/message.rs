@@ -38,7 +38,7 @@ pub(super) struct FailedTask {
     pub(super) task: String,
     /// File and line; may be empty.
     pub(super) place: String,
-    /// Its module.
+    /// Module of the task.
     #[serde(default)]
     pub(super) action: String,
     /// The module's words; may be empty.

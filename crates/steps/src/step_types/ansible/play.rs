@@ -113,8 +113,8 @@ async fn play(
 
     let report: Arc<Mutex<PlaybookReport>> = Arc::default();
     let running: Arc<AtomicUsize> = Arc::default();
-    let listener =
-        UnixListener::bind(own.socket()).map_err(|error| Error::build("listen for the playbook").because(error))?;
+    let listener = UnixListener::bind(own.socket())
+        .map_err(|error| Error::build("could not listen for the playbook").because(error))?;
     let (wishes, wished) = unbounded_channel();
     let server = PlaybookServer {
         listener,
@@ -227,7 +227,7 @@ async fn environment(
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|error| Error::build(format!("find {}", path.display())).because(error))
+    std::path::absolute(path).map_err(|error| Error::build(format!("could not find {}", path.display())).because(error))
 }
 
 fn prefixed(prefix: &str, path: &Path) -> OsString {

@@ -75,7 +75,7 @@ impl LocalProgram<'_> {
             settle.await;
         };
         tokio::select! {
-            exit = pump(&mut child, output) => exit.map_err(|error| Error::build(format!("run {}", self.name)).because(error)),
+            exit = pump(&mut child, output) => exit.map_err(|error| Error::build(format!("could not run {}", self.name)).because(error)),
             () = over => Ok(Exit::TimedOut(limit)),
         }
     }

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 /// Time limit for one attempt to restore a lost connection; Ansible retries within its own limit.
 const ATTEMPT: Duration = Duration::from_secs(15);
-/// Least time for a restart: it is started even when the step's time is nearly over, so that its error explains the failure.
+/// Least time for a restart: it is started even when the step's time is nearly over, so that its error explains the
+/// failure.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// What the playbook wants of its machine.
@@ -25,7 +26,7 @@ pub(super) enum BootRequest {
 /// A wish, and who waits for it.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// What.
+    /// What the playbook asks for.
     pub(super) wish: BootRequest,
     /// Where the answer goes: why it is not so, in words.
     pub(super) reply: oneshot::Sender<Result<(), String>>,

@@ -39,7 +39,7 @@ async fn version(path: Option<&str>) -> Result<()> {
         Some((major, minor)) => {
             let (oldest, second) = OLDEST;
             Err(Error::preflight(format!(
-                "run a playbook: ansible-core {major}.{minor} is too old, at least {oldest}.{second} is required"
+                "could not run a playbook: ansible-core {major}.{minor} is too old, at least {oldest}.{second} is required"
             ))
             .help(INSTALL))
         }
@@ -48,7 +48,7 @@ async fn version(path: Option<&str>) -> Result<()> {
             let said = said.lines().last().unwrap_or("nothing");
             let said = ami_bake_core::output::sanitize(said);
             Err(Error::preflight(format!(
-                "run a playbook: `ansible-playbook --version` printed no version, but: {said}"
+                "could not run a playbook: `ansible-playbook --version` printed no version, but: {said}"
             ))
             .help(INSTALL))
         }
@@ -58,9 +58,9 @@ async fn version(path: Option<&str>) -> Result<()> {
 /// The error for a program that could not be started.
 pub(super) fn not_there(program: &str, error: std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::NotFound {
-        return Error::preflight(format!("run a playbook: {program} not found")).help(INSTALL);
+        return Error::preflight(format!("could not run a playbook: {program} not found")).help(INSTALL);
     }
-    Error::preflight(format!("run {program}")).help(INSTALL).because(error)
+    Error::preflight(format!("could not run {program}")).help(INSTALL).because(error)
 }
 
 /// `ansible-playbook [core 2.19.4]`, and as it was before 2.11: `ansible-playbook 2.9.27`.

@@ -54,7 +54,7 @@ pub(super) async fn boot(
     let left = |limit: Duration| deadline.map_or(limit, |at| limit.min(at.saturating_duration_since(Instant::now())));
     let named = |error: Error| {
         let help = error.help_text().unwrap_or("Check the machine's console.").to_owned();
-        Error::new(error.kind(), format!("step `{}`: restart the machine for Chef", step.name))
+        Error::new(error.kind(), format!("step `{}`: could not restart the machine for Chef", step.name))
             .because(error)
             .help(help)
     };
@@ -72,5 +72,5 @@ pub(super) async fn boot(
 /// The machine's boot id; empty where the kernel has none (a container).
 pub(super) async fn id(run: &Run, on: &ConnectedMachine<'_>) -> Result<String> {
     let command = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || :";
-    ask(run, on, "read the machine's boot id", command).await?.text("read the machine's boot id")
+    ask(run, on, "read the machine's boot ID", command).await?.text("read the machine's boot ID")
 }

@@ -30,7 +30,7 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) ->
     }
     let text = answer.text("look up the user")?;
     let (entry, member) = text.trim_end().split_once('\n').ok_or_else(|| {
-        Error::build(format!("parse the machine's output about the user `{name}`: `{}`", text.trim()))
+        Error::build(format!("could not parse the machine's output about the user `{name}`: `{}`", text.trim()))
     })?;
     let fields: Vec<&str> = entry.split(':').collect();
     let member: Vec<&str> = member.split_whitespace().collect();

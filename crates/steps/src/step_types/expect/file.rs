@@ -15,7 +15,7 @@ use crate::shell::{Program, ask};
 pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Observation> {
     let Probe::File { path, exists, contains, mode, owner, sha256 } = probe else { return Ok(Observation::Met) };
     let script = format!("path={}\n{}", quote(path), include_str!("file.sh"));
-    let text = ask(run, on, "look at the file", &script).await?.text("look at the file")?;
+    let text = ask(run, on, "inspect the file", &script).await?.text("inspect the file")?;
     let words: Vec<&str> = text.split_whitespace().collect();
     let [kind, octal, user, group] = words.as_slice() else {
         let link = words.first() == Some(&"dangling");
@@ -83,9 +83,10 @@ async fn holds(run: &Run, on: &ConnectedMachine<'_>, path: &str, text: &str) -> 
     let exec = Program::alone(&format!("cat < {}", quote(path))).exec();
     match run.until_cancelled(on.communicator.exec(exec, &mut search)).await?? {
         Exit::Status(0) => Ok(search.search.found()),
-        exit => {
-            Err(Error::build(format!("read `{path}` on the machine: {exit:?} {}", search.errors.stderr_text().trim())))
-        }
+        exit => Err(Error::build(format!(
+            "could not read `{path}` on the machine: {exit:?} {}",
+            search.errors.stderr_text().trim()
+        ))),
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &HttpProbe
         Ok(answer) => Ok(compare(probe, &url, &answer)),
         Err(error @ (HttpError::NoTls | HttpError::NoRoots | HttpError::Target(_))) => {
             let help = error.help_text();
-            let failed = Error::build(format!("request {url}: {error}"));
+            let failed = Error::build(format!("could not request {url}: {error}"));
             Err(match help {
                 Some(help) => failed.help(help),
                 None => failed,
@@ -89,7 +89,7 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &HttpProbe
 }
 
 /// What to do about a certificate that is not trusted.
-const CERTIFICATE: &str = "`tls-verify: false` accepts any certificate. Else it has to be valid for `host` (default `127.0.0.1`) by the root certificates of the computer that runs ami-bake; SSL_CERT_FILE names a file of others.";
+const CERTIFICATE: &str = "`tls-verify: false` accepts any certificate. Otherwise it must be valid for `host` (default `127.0.0.1`) and trusted by the root certificates of the computer that runs ami-bake; to use others, set SSL_CERT_FILE to a file that contains them.";
 /// What to do about a server that does not speak TLS.
 const NOT_TLS: &str = "Remove `scheme: https` for a plain HTTP server, or correct `port`.";
 

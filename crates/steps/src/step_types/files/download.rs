@@ -66,8 +66,9 @@ async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &
             return Err(error);
         }
     };
-    let doing =
-        || format!("step `{name}`: download `{}` from the machine to `{}`", download.from, download.to.display());
+    let doing = || {
+        format!("step `{name}`: could not download `{}` from the machine to `{}`", download.from, download.to.display())
+    };
     let failed = |cause: Error| Error::build(doing()).because(cause).at(step.route.clone());
     let kept = match (unpacked?, got) {
         (Ok(unpacked), Ok(())) => blocking(move || unpacked.keep()).await?,
@@ -140,8 +141,9 @@ impl Place {
              if [ -d \"$p\" ]; then k=folder; elif [ -e \"$p\" ]; then k=file; else k=none; fi; printf '%s\\n%s' \"$k\" \"$p\"",
             quote(from)
         );
-        let said =
-            ask(run, on, &format!("step `{name}`: look at `{from}`"), &script).await?.text("look at the path")?;
+        let said = ask(run, on, &format!("inspect `{from}` for the step `{name}`"), &script)
+            .await?
+            .text("inspect the path")?;
         let (kind, real) = said.split_once('\n').unwrap_or((said.trim(), from));
         if kind == "none" {
             return Err(Error::build(format!("step `{name}`: `{from}` not found on the machine"))

@@ -26,9 +26,9 @@ pub(crate) struct Ownership {
 
 /// A file under its name in the archive.
 pub(crate) struct ArchiveItem {
-    /// The file.
+    /// The local file.
     pub(crate) file: LocalFile,
-    /// Its name.
+    /// Name in the archive.
     pub(crate) name: PathBuf,
     /// The hash of its content when the digest was computed.
     pub(crate) planned: Option<FileHash>,

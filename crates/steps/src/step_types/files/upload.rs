@@ -91,10 +91,14 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
         _ => {}
     }
     sent.map_err(|error| {
-        Error::build(format!("step `{name}`: upload `{}` to `{}` on the machine", upload.from.display(), upload.to))
-            .help("Check for a full disk, a read-only file system, or a file in place of a folder.")
-            .because(error)
-            .at(step.route.clone())
+        Error::build(format!(
+            "step `{name}`: could not upload `{}` to `{}` on the machine",
+            upload.from.display(),
+            upload.to
+        ))
+        .help("Check for a full disk, a read-only file system, or a file in place of a folder.")
+        .because(error)
+        .at(step.route.clone())
     })?;
     run.progress(format!("Uploaded {count} {} to {}", if count == 1 { "file" } else { "files" }, upload.to));
     Ok(())
@@ -194,9 +198,9 @@ async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &Uplo
         upload.mode.map_or_else(|| "0755".to_owned(), |mode| format!("{:04o}", super::pack::folder_mode(mode))),
         include_str!("target.sh"),
     );
-    let text = ask(run, on, &format!("step `{}`: look at `{}`", step.name, upload.to), &script)
+    let text = ask(run, on, &format!("inspect `{}` for the step `{}`", upload.to, step.name), &script)
         .await?
-        .text("look at the target")?;
+        .text("inspect the target")?;
     let words: Vec<&str> = text.split_whitespace().collect();
     let unknown = |what: &str, who: &str| {
         Error::build(format!("step `{}`: the machine has no {what} `{who}`", step.name))
@@ -207,9 +211,13 @@ async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &Uplo
         ["user"] => Err(unknown("user", user)),
         ["group"] => Err(unknown("group", group.unwrap_or_default())),
         [kind, uid, gid] => {
-            let number = |text: &str| text.parse().map_err(|_| Error::build(format!("parse the owner's ID: `{text}`")));
+            let number = |text: &str| {
+                text.parse().map_err(|_| Error::build(format!("could not parse the owner's ID: `{text}`")))
+            };
             Ok(UploadTarget { folder: *kind == "folder", uid: number(uid)?, gid: number(gid)? })
         }
-        _ => Err(Error::build(format!("parse the machine's output about `{}`: `{}`", upload.to, text.trim()))),
+        _ => {
+            Err(Error::build(format!("could not parse the machine's output about `{}`: `{}`", upload.to, text.trim())))
+        }
     }
 }
