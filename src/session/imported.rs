@@ -95,16 +95,9 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
         let name = path.display();
         let found =
             gather(path).map_err(|error| Error::usage(format!("could not read folder {name}")).because(error))?;
-        if let Some(left) = found.unsupported.first() {
-            return Err(Error::usage(format!(
-                "could not import {}: HCL2 templates in JSON syntax are not supported",
-                left.display()
-            ))
-            .help("Convert it to HCL syntax, or list the other files of the folder one by one."));
-        }
         if found.templates.is_empty() {
             return Err(Error::usage(format!("folder {name} contains no template"))
-                .help("Specify a manifest, or a folder with Packer templates (`*.pkr.hcl`)."));
+                .help("Specify a manifest, or a folder with Packer templates (`*.pkr.hcl`, `*.pkr.json`)."));
         }
         for (paths, sources) in [(&found.templates, &mut files), (&found.variables, &mut variables)] {
             for path in paths {
@@ -138,7 +131,7 @@ fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options)
     let sets = options.sets.iter().filter(|(name, _)| imported.variables.contains(name)).cloned().collect();
     let options = Options { var_files: Vec::new(), sets, ..options.clone() };
     let shown = format!("{name} (imported)");
-    let mut loaded = Manifest::load_text(&shown, &text, folder, &options);
+    let mut loaded = Manifest::load_generated(&shown, &text, imported.written, folder, &options);
     // The text holds what was read from files and the environment.
     if !imported.private.is_empty() {
         imported.private.hide(&mut loaded.findings, &loaded.sources);

@@ -50,7 +50,7 @@ fn a_spot_machine_is_halted_from_inside() {
 
 #[test]
 fn a_source_with_product_codes_goes_through_create_image() {
-    let manifest = format!("{WEB}{HELLO}")
+    let manifest = format!("{WEB}{SCRATCH}{HELLO}")
         .replace("099720109477", "309956199498")
         .replace("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*", "RHEL-9*");
     let fixture = Fixture::new(&manifest);
@@ -58,6 +58,31 @@ fn a_source_with_product_codes_goes_through_create_image() {
     let actions = fixture.cloud.actions();
     assert!(actions.iter().any(|action| action == "CreateImage"), "{actions:?}");
     fixture.holds_only(&["shop/web/0.1.0"]);
+    only_the_build_has_the_scratch_disk(&fixture);
+}
+
+/// A disk that is not part of the image.
+const SCRATCH: &str = "    machine: {type: t3.small, volumes: [{device: /dev/sdg, size: 3, scratch: true}]}\n";
+
+/// The machine of the test gets the disks of the image.
+fn only_the_build_has_the_scratch_disk(fixture: &Fixture) {
+    let calls = fixture.cloud.calls();
+    let launched: Vec<bool> = calls
+        .iter()
+        .filter(|call| call["action"] == "RunInstances")
+        .map(|call| call.to_string().contains("/dev/sdg"))
+        .collect();
+    assert_eq!(launched, [true, false], "{calls:#?}");
+    let registered: Vec<_> = calls.iter().filter(|call| call["action"] == "RegisterImage").collect();
+    assert!(registered.iter().all(|call| !call.to_string().contains("/dev/sdg")), "{registered:#?}");
+}
+
+#[test]
+fn a_scratch_disk_stays_out_of_the_image() {
+    let fixture = Fixture::new(&format!("{WEB}{SCRATCH}{HELLO}"));
+    fixture.bake().exits(0);
+    fixture.holds_only(&["shop/web/0.1.0"]);
+    only_the_build_has_the_scratch_disk(&fixture);
 }
 
 #[test]

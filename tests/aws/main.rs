@@ -23,6 +23,7 @@ mod life;
 mod lineage;
 mod matrix;
 mod owner;
+mod packer;
 mod policy;
 mod publish;
 mod retention;

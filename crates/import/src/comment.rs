@@ -1,7 +1,9 @@
 //! What the author wrote beside the fields: JSON has no comments, so people use keys.
 
-use crate::input::Reader;
 use ami_bake_manifest::access::credential;
+
+use crate::input::{Location, Reader, SourceComment};
+use crate::yaml::{Map, Value};
 
 /// Whether a key holds a comment.
 fn is_comment(key: &str) -> bool {
@@ -25,4 +27,23 @@ pub(crate) fn text(reader: &Reader) -> Vec<String> {
         return Vec::new();
     }
     text.lines().map(str::to_owned).collect()
+}
+
+/// Writes the comments of fields above the entries that come from them; each is written once.
+pub(crate) fn attach(map: &mut Map, comments: &mut Vec<SourceComment>) {
+    for entry in &mut map.0 {
+        if let Some(Location { file, span: Some(span), .. }) = &entry.origin {
+            let belongs = |comment: &mut SourceComment| comment.file == *file && comment.span.contains(&span.start);
+            entry.comment.extend(comments.extract_if(.., belongs).flat_map(|comment| comment.lines));
+        }
+        within(&mut entry.value, comments);
+    }
+}
+
+fn within(value: &mut Value, comments: &mut Vec<SourceComment>) {
+    match value {
+        Value::Map(map) => attach(map, comments),
+        Value::List(items) => items.iter_mut().for_each(|item| within(item, comments)),
+        Value::Text(_) | Value::Raw(_) => {}
+    }
 }

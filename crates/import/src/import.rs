@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ami_bake_manifest::Written;
 use ami_bake_manifest::access::{FileAccess, VisibleEnv};
-use ami_bake_manifest::diagnostic::{Diagnostic, PrivateValues};
+use ami_bake_manifest::diagnostic::{Diagnostic, PrivateValues, Span};
 use jiff::Timestamp;
 
+use crate::comment::attach;
 use crate::hcl;
 use crate::hoist_defaults::hoist_defaults;
+use crate::hoist_run::hoist_run;
 use crate::imagebuilder;
 use crate::input::{Finding, FindingKind, InputValue, Log, Refused, Source};
 use crate::output::{Draft, title};
@@ -17,7 +20,7 @@ use crate::paths::{Paths, normal};
 use crate::read::{self, Document};
 use crate::relocate::relocate;
 use crate::repair::repair;
-use crate::yaml::Value;
+use crate::yaml::{Value, WrittenText};
 
 /// What to import, and where to.
 #[derive(Debug, Clone)]
@@ -58,6 +61,8 @@ pub struct Imported {
     pub files: Vec<(String, String)>,
     /// Values in it that came from a file or the environment: no finding about it may show them.
     pub private: Arc<PrivateValues>,
+    /// Which part of the manifest comes from where in the input.
+    pub written: Written,
 }
 
 /// Imports files.
@@ -96,7 +101,7 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
         documents(request, &stem, &paths, &log).map_err(|refused| hidden(refused, &log))?
     };
     let from: Vec<String> = templates.iter().map(|source| file_name(&source.path)).collect();
-    Ok(finish(draft, &from, log, &paths))
+    Ok(finish(draft, &from, &log, &paths, request))
 }
 
 /// What is refused, without values that came from a file or the environment.
@@ -159,9 +164,9 @@ fn paths(request: &Request, first: Option<&Path>) -> Paths {
 }
 
 /// Checks the draft and writes it.
-fn finish(mut draft: Draft, from: &[String], log: Log, paths: &Paths) -> Imported {
-    relocate(&mut draft, paths, &log);
-    let root = (draft.images() > 0).then(|| repair(&mut draft, paths, &log));
+fn finish(mut draft: Draft, from: &[String], log: &Log, paths: &Paths, request: &Request) -> Imported {
+    relocate(&mut draft, paths, log);
+    let root = (draft.images() > 0).then(|| repair(&mut draft, paths, log));
     // Without an image that passes the check there is no manifest.
     let images = match root.as_ref().and_then(|root| root.get("images")) {
         Some(Value::Map(images)) => images.0.len(),
@@ -169,24 +174,52 @@ fn finish(mut draft: Draft, from: &[String], log: Log, paths: &Paths) -> Importe
     };
     let root = root.filter(|_| images > 0).map(|mut root| {
         hoist_defaults(&mut root);
+        hoist_run(&mut root);
+        attach(&mut root, &mut log.comments());
         root
     });
     let private = Arc::clone(&log.private);
-    let (mut findings, missing) = log.finish();
+    let (mut findings, missing) = log.report_all();
     findings.sort_by_key(|finding| finding.kind != FindingKind::Dropped);
     let variables = match root.as_ref().and_then(|root| root.get("vars")) {
         Some(Value::Map(vars)) => vars.0.iter().map(|entry| entry.key.clone()).collect(),
         _ => Vec::new(),
     };
+    let text = root.map(|root| Draft::text(&draft.head, &root, from, &findings, &missing));
+    let written = text.as_ref().map(|text| self::written(text, request, log)).unwrap_or_default();
     Imported {
         variables,
-        manifest: root.map(|root| Draft::text(&draft.head, &root, from, &findings, &missing)),
+        manifest: text.map(|text| text.text),
         images,
         findings,
         missing,
         files: draft.files,
         private,
+        written,
     }
+}
+
+/// Which part of the manifest comes from where.
+fn written(text: &WrittenText, request: &Request, log: &Log) -> Written {
+    let mut written = Written::default();
+    // Values of variable files are never shown.
+    let (variables, templates): (Vec<&Source>, Vec<&Source>) =
+        request.files.iter().partition(|source| hcl::is_variables(&source.path));
+    for source in templates {
+        written.sources.add(source.path.display().to_string(), source.text.as_str());
+    }
+    for source in variables.into_iter().chain(&request.var_files) {
+        written.sources.add_private(source.path.display().to_string(), source.text.as_str());
+    }
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    for (part, origin) in &text.parts {
+        if let (Some(file), Some(span)) = (written.sources.find(&origin.file), &origin.span) {
+            let place = log.place(&origin.file, span.clone());
+            let span = Span { file, start: place.start, end: place.end };
+            written.parts.push((offset(part.start)..offset(part.end), span));
+        }
+    }
+    written
 }
 
 /// A file's name without its folder.

@@ -8,6 +8,7 @@ mod context;
 mod duration;
 mod hcl;
 mod hoist_defaults;
+mod hoist_run;
 mod imagebuilder;
 mod import;
 mod input;

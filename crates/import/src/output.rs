@@ -5,7 +5,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use crate::input::{Finding, FindingKind};
-use crate::yaml::{Map, Value, comment, write};
+use crate::yaml::{Map, Value, WrittenText, comment, written};
 
 /// A manifest that is being written.
 #[derive(Debug, Clone)]
@@ -75,13 +75,15 @@ impl Draft {
         from: &[String],
         findings: &[Finding],
         missing: &[String],
-    ) -> String {
+    ) -> WrittenText {
         let mut out = comment(&format!("Imported from {} by `ami-bake import`.", from.join(", ")));
         for line in head {
             out.push_str(&comment(line));
         }
         out.push('\n');
-        out.push_str(&write(root));
+        let mut written = written(root);
+        written.parts.iter_mut().for_each(|(part, _)| *part = part.start + out.len()..part.end + out.len());
+        out.push_str(&written.text);
         let many = from.len() > 1 || findings.iter().any(|finding| finding.file != findings[0].file);
         for (kind, title) in [(FindingKind::Dropped, "Not imported:"), (FindingKind::Changed, "Imported with changes:")]
         {
@@ -102,7 +104,7 @@ impl Draft {
                 out.push_str(&format!("#   {}\n", clean(path)));
             }
         }
-        out
+        WrittenText { text: out, ..written }
     }
 }
 

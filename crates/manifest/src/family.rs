@@ -3,6 +3,7 @@
 mod matrix;
 mod order;
 mod rootfs;
+mod run_defaults;
 mod source;
 
 use std::borrow::Cow;
@@ -48,13 +49,14 @@ pub(crate) fn expand(manifest: &mut Manifest, budget: &Budget, findings: &mut Ve
     let entries = manifest.root.get("images").map(Node::entries).unwrap_or_default().to_vec();
     let mut drafts = Vec::with_capacity(entries.len());
     for entry in entries {
-        let node = match &defaults {
+        let mut node = match &defaults {
             Some(defaults) => {
                 let defaults = without_base(defaults, &entry.value, manifest.platform);
                 Node { span: entry.value.span, ..defaults.merged(&entry.value) }
             }
             None => entry.value,
         };
+        run_defaults::apply(&mut node);
         let variants = variants(manifest, &entry.key, &node, findings);
         if budget.spend_each(variants.len().max(1) * (IMAGE + node.size()), STEP).is_err() {
             findings.push(too_many(entry.key_span));

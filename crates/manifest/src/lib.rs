@@ -27,7 +27,7 @@ mod variant;
 pub mod words;
 
 pub use document::{Document, ValidateDocument};
-pub use load::Loaded;
+pub use load::{Loaded, Written};
 pub use manifest::Manifest;
 pub use options::{Git, Github, Options};
 pub use schema::{reference, schema};

@@ -1,5 +1,6 @@
 //! Loads a manifest, or reports everything that is wrong with it.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::access::FileAccess;
 use crate::budget::{Budget, STEP};
 use crate::check;
-use crate::diagnostic::{Diagnostic, PrivateValues, Sources, arrange, limit};
+use crate::diagnostic::{Diagnostic, FileId, PrivateValues, Sources, Span, arrange, limit};
 use crate::expression::lint;
 use crate::family;
 use crate::manifest::Manifest;
@@ -22,6 +23,15 @@ use crate::schema::{SchemaValidator, coerce, validate};
 use crate::tree::{self, Kind, Node};
 use crate::variables::{Variables, file_scope, not_given, variables};
 use crate::words;
+
+/// What the parts of a generated manifest come from.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    /// The files that it was generated from.
+    pub sources: Sources,
+    /// Ranges of its text, in bytes, with the span that each comes from.
+    pub parts: Vec<(Range<u32>, Span)>,
+}
 
 /// The result of loading a manifest.
 pub struct Loaded {
@@ -55,26 +65,20 @@ impl Manifest {
         }
     }
 
+    /// Loads a manifest that was generated from other files: `written` says which part comes from where, and findings point
+    /// there.
+    pub fn load_generated(name: &str, text: &str, written: Written, folder: PathBuf, options: &Options) -> Loaded {
+        let mut loading = Loading::new(written.sources, folder, options);
+        let file = loading.sources.add(name, text);
+        loading.sources.set_origins(file, written.parts);
+        loading.finish(file, text)
+    }
+
     /// Loads a manifest from text. `name` is the file name in messages; paths are relative to `folder`.
     pub fn load_text(name: &str, text: &str, folder: PathBuf, options: &Options) -> Loaded {
-        let files = FileAccess::around(&folder, &options.allow_files);
-        let private = Arc::default();
-        let mut loading = Loading {
-            sources: Sources::default(),
-            findings: Vec::new(),
-            folder,
-            files,
-            private,
-            budget: Budget::new(BUDGET, 1),
-            options,
-        };
-        let manifest = loading.run(name, text);
-        let Loading { sources, mut findings, private, .. } = loading;
-        arrange(&mut findings);
-        private.hide(&mut findings, &sources);
-        let manifest = manifest.filter(|_| !findings.iter().any(Diagnostic::is_error));
-        limit(&mut findings);
-        Loaded { manifest, findings, sources }
+        let mut loading = Loading::new(Sources::default(), folder, options);
+        let file = loading.sources.add(name, text);
+        loading.finish(file, text)
     }
 }
 
@@ -108,9 +112,24 @@ struct Loading<'a> {
     options: &'a Options,
 }
 
-impl Loading<'_> {
-    fn run(&mut self, name: &str, text: &str) -> Option<Manifest> {
-        let file = self.sources.add(name, text);
+impl<'a> Loading<'a> {
+    fn new(sources: Sources, folder: PathBuf, options: &'a Options) -> Self {
+        let files = FileAccess::around(&folder, &options.allow_files);
+        let budget = Budget::new(BUDGET, 1);
+        Loading { sources, findings: Vec::new(), folder, files, private: Arc::default(), budget, options }
+    }
+
+    fn finish(mut self, file: FileId, text: &str) -> Loaded {
+        let manifest = self.run(file, text);
+        let Loading { sources, mut findings, private, .. } = self;
+        arrange(&mut findings);
+        private.hide(&mut findings, &sources);
+        let manifest = manifest.filter(|_| !findings.iter().any(Diagnostic::is_error));
+        limit(&mut findings);
+        Loaded { manifest, findings, sources }
+    }
+
+    fn run(&mut self, file: FileId, text: &str) -> Option<Manifest> {
         let tree = tree::parse(file, text, &mut self.findings);
         let Some(mut tree) = tree else {
             if self.findings.is_empty() {

@@ -183,6 +183,7 @@ impl Manifest {
             return Error::internal(format!("the manifest has no image {key} to plan"));
         };
         let place = finding.span.map(|span| {
+            let span = self.sources.origin(span);
             let at = self.sources.position(span.file, span.start);
             format!("{}:{}:{}: ", self.sources.name(span.file), at.line, at.column)
         });

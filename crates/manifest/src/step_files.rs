@@ -11,9 +11,9 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 /// Changes in folders that mean nothing.
 const NOISE: [&str; 3] = ["**/.git", "**/__pycache__", "**/*.pyc"];
 
-/// The hashes of all files that steps send: by the path and the excluded patterns that a step names.
+/// The hashes of all files that steps send: by the path and the excluded patterns that a step names, and whether it follows links.
 #[derive(Debug, Default)]
-pub(crate) struct SentFiles(BTreeMap<(PathBuf, Vec<String>), InputTree>);
+pub(crate) struct SentFiles(BTreeMap<(PathBuf, Vec<String>, bool), InputTree>);
 
 impl SentFiles {
     /// The hashes, for the steps of the plan.
@@ -40,16 +40,16 @@ impl FileDigest<'_> {
     /// When it can't be read.
     pub(crate) fn file(&mut self, path: &Path) -> Result<()> {
         let hash = self.digester.file("file", path).map_err(|error| self.failed((error, path.to_owned())))?;
-        self.sent.0.insert((path.to_owned(), Vec::new()), BTreeMap::from([(PathBuf::new(), hash)]));
+        self.sent.0.insert((path.to_owned(), Vec::new(), false), BTreeMap::from([(PathBuf::new(), hash)]));
         Ok(())
     }
 
     /// A file or folder that is sent as it is, without what `exclude` leaves out. Its name counts too, unless only its
-    /// contents are sent.
+    /// contents are sent. With `follow`, links count as what they point to.
     ///
     /// # Errors
     /// When a file can't be read, or a pattern is not a glob.
-    pub(crate) fn upload(&mut self, from: &Path, contents: bool, exclude: &[String]) -> Result<()> {
+    pub(crate) fn upload(&mut self, from: &Path, contents: bool, exclude: &[String], follow: bool) -> Result<()> {
         let globs = globs(exclude).map_err(|error| {
             Error::manifest("could not read the `exclude` globs").because(error).at(self.step.route.key("exclude"))
         })?;
@@ -57,8 +57,9 @@ impl FileDigest<'_> {
             self.digester.part("name", from.file_name().unwrap_or_default().as_encoded_bytes());
         }
         let mut hashes = InputTree::new();
+        let tree = if follow { followed } else { tree };
         tree(self.digester, from, Path::new(""), &globs, &mut hashes).map_err(|failed| self.failed(failed))?;
-        self.send(from, exclude, &hashes)
+        self.send(from, exclude, follow, &hashes)
     }
 
     /// A file or folder that is used on this computer, without what changes in it by itself. A link to it is as good as
@@ -81,14 +82,16 @@ impl FileDigest<'_> {
     /// When a file can't be read.
     pub(crate) fn used_and_sent(&mut self, path: &Path) -> Result<()> {
         let hashes = self.used(path)?;
-        self.send(path, &[], &hashes)
+        self.send(path, &[], false, &hashes)
     }
 
     /// Notes the hashes of all files that a step sends. `exclude` has the patterns of `.gitignore` when files are sent and
     /// globs in the digest, so that some may not be in the digest; those are read here. What can't be listed fails when it
     /// is sent.
-    fn send(&mut self, from: &Path, exclude: &[String], known: &InputTree) -> Result<()> {
-        let Ok(files) = Exclude::new(exclude).and_then(|exclude| local_files(from, &exclude)) else { return Ok(()) };
+    fn send(&mut self, from: &Path, exclude: &[String], follow: bool, known: &InputTree) -> Result<()> {
+        let Ok(files) = Exclude::new(exclude).and_then(|exclude| local_files(from, &exclude, follow)) else {
+            return Ok(());
+        };
         let mut sent = InputTree::new();
         for file in files.into_iter().filter(|file| matches!(file.kind, FileKind::File(_))) {
             let hash = match known.get(&file.relative) {
@@ -97,7 +100,7 @@ impl FileDigest<'_> {
             };
             sent.insert(file.relative, hash);
         }
-        self.sent.0.insert((from.to_path_buf(), exclude.to_vec()), sent);
+        self.sent.0.insert((from.to_path_buf(), exclude.to_vec(), follow), sent);
         Ok(())
     }
 
@@ -138,11 +141,7 @@ fn tree(
         digester.part("link", target.as_os_str().as_encoded_bytes());
         return Ok(());
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        digester.part("mode", (meta.permissions().mode() & 0o7777).to_be_bytes());
-    }
+    digester.part("mode", mode(&meta));
     if meta.is_dir() {
         let mut entries: Vec<_> = std::fs::read_dir(path).and_then(Iterator::collect::<Result<_, _>>).map_err(at)?;
         entries.sort_by_key(std::fs::DirEntry::file_name);
@@ -156,4 +155,31 @@ fn tree(
     }
     hashes.insert(name.to_path_buf(), digester.file("file", path).map_err(at)?);
     Ok(())
+}
+
+/// The same with what links point to in place of the links.
+fn followed(
+    digester: &mut Digester,
+    path: &Path,
+    _: &Path,
+    exclude: &GlobSet,
+    hashes: &mut InputTree,
+) -> Result<(), Failed> {
+    let none = Exclude::new(&[]).map_err(|error| (io::Error::other(error), path.to_path_buf()))?;
+    let files = local_files(path, &none, true).map_err(|error| (error, path.to_path_buf()))?;
+    let excluded = |name: &Path| name.ancestors().any(|part| !part.as_os_str().is_empty() && exclude.is_match(part));
+    for file in files.into_iter().filter(|file| !excluded(&file.relative)) {
+        digester.part("path", file.relative.as_os_str().as_encoded_bytes());
+        digester.part("mode", file.mode.to_be_bytes());
+        if matches!(file.kind, FileKind::File(_)) {
+            let hash = digester.file("file", &file.path).map_err(|error| (error, file.path.clone()))?;
+            hashes.insert(file.relative, hash);
+        }
+    }
+    Ok(())
+}
+
+fn mode(meta: &std::fs::Metadata) -> [u8; 4] {
+    use std::os::unix::fs::PermissionsExt as _;
+    (meta.permissions().mode() & 0o7777).to_be_bytes()
 }

@@ -55,7 +55,7 @@ fn at_line(annotation: Annotation, location: Option<&SourceLocation>) -> Annotat
 }
 
 fn at_span(annotation: Annotation, span: Option<Span>, sources: &Sources) -> Annotation {
-    let Some(span) = span else { return annotation };
+    let Some(span) = span.map(|span| sources.origin(span)) else { return annotation };
     let position = |offset| {
         let position = sources.position(span.file, offset);
         Some((position.line, position.column))

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::ledger::Closed;
+use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::platform::{Candidate, Capture, PendingImage};
 use ami_bake_core::{Result, Run, tags};
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{Image, ImdsSupportValues, ResourceType};
+use aws_sdk_ec2::types::{BlockDeviceMapping, Image, ImdsSupportValues, ResourceType};
 
 use super::pending::{candidate, name_taken};
 use crate::client::ledger::{IMAGE, MACHINE, PLATFORM};
@@ -25,6 +26,14 @@ pub(super) struct PendingEc2Image {
     machine: String,
     image: String,
     imds_v2: bool,
+}
+
+/// Disks that are not part of the image; an empty `NoDevice` leaves one out (EC2 API, BlockDeviceMapping).
+fn left_out(machine: &MachineSettings) -> Option<Vec<BlockDeviceMapping>> {
+    let scratch = machine.volumes.iter().filter(|volume| volume.scratch);
+    let mappings =
+        scratch.map(|volume| BlockDeviceMapping::builder().device_name(&volume.device).no_device("").build());
+    Some(mappings.collect()).filter(|all: &Vec<_>| !all.is_empty())
 }
 
 /// Asks EC2 for the image of a quiesced machine.
@@ -47,6 +56,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
                 .set_description(Some(capture.plan.settings.description.clone()).filter(|text| !text.is_empty()))
                 // The machine is stopped, or its guest is halted for good: a reboot would start it again.
                 .no_reboot(true)
+                .set_block_device_mappings(left_out(&capture.plan.machine))
                 .tag_specifications(specification(ResourceType::Image, &tags))
                 .tag_specifications(specification(ResourceType::Snapshot, &tags))
                 .customize()

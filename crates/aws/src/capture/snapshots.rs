@@ -20,14 +20,23 @@ const COMPLETE: Duration = Duration::from_hours(6);
 /// Progress is reported no more often than this.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// Takes snapshots of all the machine's volumes. Their content is fixed when this returns (EC2 API, CreateSnapshots).
+/// Takes snapshots of the machine's volumes, without those that are not part of the image. Their content is fixed when this returns (EC2 API, CreateSnapshots).
 pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Vec<VolumeSnapshot>> {
     let client = machine.client();
     let doing = format!("create snapshots of {}", machine.in_words());
-    let volumes = volumes(machine, run).await?;
+    let mut volumes = volumes(machine, run).await?;
+    let is_scratch =
+        |device: &str| capture.plan.machine.volumes.iter().any(|volume| volume.scratch && volume.device == device);
+    let scratch: Vec<String> =
+        volumes.iter().filter(|(_, device)| is_scratch(device)).map(|(volume, _)| volume.clone()).collect();
+    volumes.retain(|volume, _| !scratch.contains(volume));
     let mut tags = capture.tags.clone();
     tags.insert(tags::RUN.to_owned(), run.id().to_owned());
     run.check()?;
+    let specified = InstanceSpecification::builder()
+        .instance_id(&machine.id)
+        .set_exclude_data_volume_ids(Some(scratch).filter(|scratch| !scratch.is_empty()))
+        .build();
     let mut tickets = BTreeMap::new();
     for volume in volumes.keys() {
         tickets.insert(volume.clone(), run.intend(PLATFORM, SNAPSHOT, Some(client.region()), volume)?);
@@ -38,7 +47,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
             let request = client
                 .ec2
                 .create_snapshots()
-                .instance_specification(InstanceSpecification::builder().instance_id(&machine.id).build())
+                .instance_specification(specified.clone())
                 .description(description(capture, machine))
                 .tag_specifications(specification(ResourceType::Snapshot, &tags))
                 .customize()
@@ -125,7 +134,7 @@ fn description(capture: &Capture<'_>, machine: &AwsMachine) -> String {
     format!("{} {} baked by ami-bake on {}", capture.plan.key, capture.plan.version, machine.id)
 }
 
-/// What a lost answer may have made: all volumes have a snapshot of this run, or the call was not carried out (it makes
+/// What a lost answer may have made: all of these volumes have a snapshot of this run, or the call was not carried out (it makes
 /// all or none).
 async fn found(client: &Client, run: &Run, volumes: Vec<String>, doing: &str) -> Result<Option<Vec<CreatedSnapshot>>> {
     let request = client

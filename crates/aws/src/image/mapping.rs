@@ -268,7 +268,7 @@ mod tests {
             plan::Disk { size: Some(50), kind: Some("io2".to_owned()), iops: Some(900), ..plan::Disk::default() };
         let settings = MachineSettings {
             disk,
-            volumes: vec![plan::Volume { device: "/dev/sdf".to_owned(), disk: data }],
+            volumes: vec![plan::Volume { device: "/dev/sdf".to_owned(), disk: data, scratch: false }],
             ..MachineSettings::default()
         };
         let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp2))]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::plan::MachineSettings;
+use ami_bake_core::plan::{AddressKind, MachineSettings};
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::{HostKey, Jump, Key, Ssh, Target, Timing};
 use secrecy::SecretString;
@@ -57,9 +57,10 @@ impl Access {
     pub(super) fn address(&self, instance: &Instance, running: bool) -> Option<String> {
         let private = || instance.private.clone().or_else(|| instance.ipv6.clone());
         let settings = &self.settings;
-        match settings.connect.private {
-            Some(true) => return private(),
-            Some(false) => return instance.public.clone(),
+        match settings.connect.address {
+            Some(AddressKind::Private) => return private(),
+            Some(AddressKind::Public) => return instance.public.clone(),
+            Some(AddressKind::Ipv6) => return instance.ipv6.clone(),
             None => {}
         }
         // A jump host is in the machine's own network.
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_private_connection_never_takes_the_public_address() {
-        let connect = Connect { private: Some(true), ..Connect::default() };
+        let connect = Connect { address: Some(AddressKind::Private), ..Connect::default() };
         let private = access(MachineSettings { connect, ..MachineSettings::default() });
         assert_eq!(private.address(&instance(Some("203.0.113.7")), false).as_deref(), Some("10.0.0.1"));
     }

@@ -37,6 +37,10 @@ pub(super) fn mappings(image: &Image, settings: &MachineSettings, phase: Phase) 
             return Err(Error::manifest(format!("{} is the root device of the source image", volume.device))
                 .help("Set its size and type under `machine: {disk: …}`."));
         }
+        // Instances of the image do not have it.
+        if volume.scratch && phase == Phase::Test {
+            continue;
+        }
         all.retain(|mapping| mapping.device_name() != Some(volume.device.as_str()));
         all.push(BlockDeviceMapping::builder().device_name(&volume.device).ebs(with(&volume.disk).build()).build());
     }
@@ -130,7 +134,8 @@ mod tests {
 
     #[test]
     fn every_volume_goes_with_the_machine() {
-        let volume = Volume { device: "/dev/sdf".to_owned(), disk: Disk { size: Some(20), ..Disk::default() } };
+        let volume =
+            Volume { device: "/dev/sdf".to_owned(), disk: Disk { size: Some(20), ..Disk::default() }, scratch: false };
         let settings = MachineSettings { volumes: vec![volume], ..MachineSettings::default() };
         let all = mappings(&image(&VolumeType::Gp2, 8), &settings, Phase::Build).unwrap();
         let devices: Vec<_> = all.iter().filter_map(BlockDeviceMapping::device_name).collect();

@@ -1,6 +1,6 @@
 //! Who may reach the machine: the address of this runner as the internet sees it, or what the manifest says.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 use ami_bake_core::{Error, Result, Run};
@@ -28,6 +28,23 @@ pub(super) async fn own(machines: &Machines, run: &Run) -> Result<String> {
         IpAddr::V4(address) => format!("{address}/32"),
         IpAddr::V6(address) => format!("{address}/128"),
     })
+}
+
+/// An address of Amazon's, to see which of its own this computer would use. Nothing is sent to it.
+const AMAZON: Ipv6Addr = Ipv6Addr::new(0x2600, 0x1f00, 0, 0, 0, 0, 0, 1);
+
+/// The runner's own IPv6 address as a CIDR of one address. IPv6 is not translated on the way, so the routing table knows it.
+pub(super) fn own_ipv6() -> Result<String> {
+    let local = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((AMAZON, 443))?;
+        socket.local_addr()
+    });
+    match local {
+        Ok(address) => Ok(format!("{}/128", address.ip())),
+        Err(error) => Err(Error::preflight("find this computer's IPv6 address: it has no IPv6 route to the internet")
+            .help("Bake on a computer with IPv6, or set who may connect with `machine: {ingress: [2001:db8::7/128]}`.")
+            .because(error)),
+    }
 }
 
 async fn find(client: &Client, run: &Run) -> Result<IpAddr> {

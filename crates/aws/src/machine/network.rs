@@ -1,6 +1,6 @@
 //! The network of a machine, and who may connect to it.
 
-use ami_bake_core::plan::MachineSettings;
+use ami_bake_core::plan::{AddressKind, MachineSettings};
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType, Subnet};
 
@@ -113,8 +113,11 @@ async fn cidrs(machines: &Machines, run: &Run, settings: &MachineSettings) -> Re
         return Ok(Some(cidrs));
     }
     // Through a jump host or on the private address the machine sees an address of its own network.
-    if settings.connect.jump.is_some() || settings.connect.private == Some(true) {
+    if settings.connect.jump.is_some() || settings.connect.address == Some(AddressKind::Private) {
         return Ok(None);
+    }
+    if settings.connect.address == Some(AddressKind::Ipv6) {
+        return Ok(Some(vec![ingress::own_ipv6()?]));
     }
     Ok(Some(vec![ingress::own(machines, run).await?]))
 }

@@ -98,6 +98,9 @@ pub struct UploadStep {
     pub owner: Option<String>,
     /// Permission bits of files. Default: those of the local files. Folders get the x bits that the r bits imply.
     pub mode: Option<u32>,
+    /// True to send what symbolic links point to instead of the links.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follow_links: bool,
 }
 
 /// Fetches a file or a folder.

@@ -62,36 +62,59 @@ pub struct LocalFile {
 }
 
 /// Everything at and below `root` that `exclude` leaves, each folder before what is in it, names in byte order.
-/// The named path itself may be a link, which is followed; links below it stay links.
+/// The named path itself may be a link, which is followed; links below it stay links, unless `follow` is set.
 ///
 /// # Errors
 /// Names the path that can't be read, or that is not a file, folder or link.
-pub fn local_files(root: &Path, exclude: &Exclude) -> io::Result<Vec<LocalFile>> {
+pub fn local_files(root: &Path, exclude: &Exclude, follow: bool) -> io::Result<Vec<LocalFile>> {
     let metadata = fs::metadata(root).map_err(|error| about(root, &error))?;
     let mut found = vec![local_file(root.to_owned(), PathBuf::new(), &metadata)?];
     if metadata.is_dir() {
-        walk(root, Path::new(""), exclude, &mut found)?;
+        let mut walk = Walk { exclude, follow, open: Vec::new(), found: &mut found };
+        walk.folder(root, Path::new(""))?;
     }
     Ok(found)
 }
 
-fn walk(folder: &Path, relative: &Path, exclude: &Exclude, found: &mut Vec<LocalFile>) -> io::Result<()> {
-    let mut names = fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())
-        .map_err(|error| about(folder, &error))?;
-    names.sort();
-    for name in names {
-        let (path, relative) = (folder.join(&name), relative.join(&name));
-        let metadata = fs::symlink_metadata(&path).map_err(|error| about(&path, &error))?;
-        if exclude.matches(&relative, metadata.is_dir()) {
-            continue;
+/// A walk through a folder.
+struct Walk<'w> {
+    exclude: &'w Exclude,
+    /// Links are what they point to.
+    follow: bool,
+    /// The folders on the way, to detect links that lead back to one of them.
+    open: Vec<PathBuf>,
+    found: &'w mut Vec<LocalFile>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path, relative: &Path) -> io::Result<()> {
+        if self.follow {
+            let real = fs::canonicalize(folder).map_err(|error| about(folder, &error))?;
+            if self.open.contains(&real) {
+                let text = format!("read `{}`: a symbolic link leads back to its own folder", folder.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            }
+            self.open.push(real);
         }
-        found.push(local_file(path.clone(), relative.clone(), &metadata)?);
-        if metadata.is_dir() {
-            walk(&path, &relative, exclude, found)?;
+        let mut names = fs::read_dir(folder)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())
+            .map_err(|error| about(folder, &error))?;
+        names.sort();
+        for name in names {
+            let (path, relative) = (folder.join(&name), relative.join(&name));
+            let metadata = if self.follow { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+            let metadata = metadata.map_err(|error| about(&path, &error))?;
+            if self.exclude.matches(&relative, metadata.is_dir()) {
+                continue;
+            }
+            self.found.push(local_file(path.clone(), relative.clone(), &metadata)?);
+            if metadata.is_dir() {
+                self.folder(&path, &relative)?;
+            }
         }
+        self.open.pop();
+        Ok(())
     }
-    Ok(())
 }
 
 fn local_file(path: PathBuf, relative: PathBuf, metadata: &Metadata) -> io::Result<LocalFile> {
@@ -146,7 +169,7 @@ mod tests {
             folder.write(name, "1");
         }
         let patterns = ["*.map", "!keep.map", "cache/", "/top"].map(str::to_owned);
-        let found = local_files(&folder.0, &Exclude::new(&patterns).unwrap()).unwrap();
+        let found = local_files(&folder.0, &Exclude::new(&patterns).unwrap(), false).unwrap();
         let names: Vec<_> = found.iter().map(|file| file.relative.to_str().unwrap()).collect();
         assert_eq!(names, ["", "deep", "deep/keep.map", "deep/top", "keep"]);
     }
@@ -156,10 +179,10 @@ mod tests {
         let folder = Folder::new();
         let missing = folder.0.join("nothing");
         let none = Exclude::new(&[]).unwrap();
-        let error = local_files(&missing, &none).unwrap_err().to_string();
+        let error = local_files(&missing, &none, false).unwrap_err().to_string();
         assert!(error.contains("nothing`: No such file"), "{error}");
         let _socket = std::os::unix::net::UnixListener::bind(folder.0.join("s")).unwrap();
-        let error = local_files(&folder.0, &none).unwrap_err().to_string();
+        let error = local_files(&folder.0, &none, false).unwrap_err().to_string();
         assert!(error.ends_with("/s`: it is a socket, pipe or device, not a file or folder"), "{error}");
         let error = Exclude::new(&["a[".to_owned()]).unwrap_err().to_string();
         assert!(error.starts_with("could not read the pattern `a[`"), "{error}");

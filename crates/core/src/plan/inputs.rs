@@ -17,20 +17,23 @@ const CHUNK: usize = 128 << 10;
 /// The regular files at and below one path that a step names: by their path below it, which is empty for the path itself.
 pub type InputTree = BTreeMap<PathBuf, FileHash>;
 
+/// A path that a step names, the patterns that it excludes, and whether it follows links.
+type InputKey = (PathBuf, Vec<String>, bool);
+
 /// The local files of an image's steps. What a step sends must still have these hashes. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inputs(Arc<BTreeMap<(PathBuf, Vec<String>), InputTree>>);
+pub struct Inputs(Arc<BTreeMap<InputKey, InputTree>>);
 
 impl Inputs {
-    /// The files at and below `path` without those that `exclude` leaves out. None where they were not read, such as for
+    /// The files at and below `path` without those that `exclude` leaves out, with what links point to when `follow` is set. None where they were not read, such as for
     /// a path that depends on the image's version.
-    pub fn tree(&self, path: &Path, exclude: &[String]) -> Option<&InputTree> {
-        self.0.get(&(path.to_owned(), exclude.to_vec()))
+    pub fn tree(&self, path: &Path, exclude: &[String], follow: bool) -> Option<&InputTree> {
+        self.0.get(&(path.to_owned(), exclude.to_vec(), follow))
     }
 
     /// The hash of a single file. None where it was not read.
     pub fn file(&self, path: &Path) -> Option<FileHash> {
-        self.tree(path, &[])?.get(Path::new("")).copied()
+        self.tree(path, &[], false)?.get(Path::new("")).copied()
     }
 
     /// True when a single file had this content, or was not read.
@@ -39,8 +42,8 @@ impl Inputs {
     }
 }
 
-impl FromIterator<((PathBuf, Vec<String>), InputTree)> for Inputs {
-    fn from_iter<T: IntoIterator<Item = ((PathBuf, Vec<String>), InputTree)>>(trees: T) -> Self {
+impl FromIterator<(InputKey, InputTree)> for Inputs {
+    fn from_iter<T: IntoIterator<Item = (InputKey, InputTree)>>(trees: T) -> Self {
         Self(Arc::new(trees.into_iter().collect()))
     }
 }

@@ -10,8 +10,8 @@ use crate::plan::Price;
 /// How to connect to the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
-    /// Use the private address; the default is the public one where there is one.
-    pub private: Option<bool>,
+    /// The address to use; the default is the public one where there is one.
+    pub address: Option<AddressKind>,
     /// A host in between.
     pub jump: Option<JumpHost>,
     /// The machine's host key in OpenSSH's form, or `accept-new`; the default is a key that the bake makes itself.
@@ -20,6 +20,17 @@ pub struct Connect {
     pub port: Option<u16>,
     /// The limit for the machine to become reachable after launch.
     pub timeout: Option<Duration>,
+}
+
+/// An address of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AddressKind {
+    /// The public IPv4 address.
+    Public,
+    /// The private address.
+    Private,
+    /// The IPv6 address.
+    Ipv6,
 }
 
 /// An SSH jump host.
@@ -63,6 +74,9 @@ pub struct Volume {
     pub device: String,
     /// Size and kind.
     pub disk: Disk,
+    /// True for a disk that only the build steps have: it is not part of the image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scratch: bool,
 }
 
 /// The metadata service of the machine.

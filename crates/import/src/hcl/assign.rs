@@ -40,7 +40,8 @@ pub(super) fn variables<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowerin
                 let name = attribute.key.as_str();
                 match Scope::new(module, at).eval(&attribute.value) {
                     Ok(value) => {
-                        module.variables.insert(name.to_owned(), Variable::plain(name, at, &block.body, value));
+                        let span = attribute.span().unwrap_or_default();
+                        module.variables.insert(name.to_owned(), Variable::plain(name, at, &block.body, span, value));
                     }
                     Err(error) => {
                         let location = lowering.location(at, format!("variables.{name}"));
@@ -79,6 +80,7 @@ fn read<'a>(scope: &Scope, block: &'a Block) -> EvalResult<Variable<'a>> {
         name: label.as_str().to_owned(),
         file: scope.file,
         body: &block.body,
+        span: block.span().unwrap_or_default(),
         kind,
         default,
         given: None,

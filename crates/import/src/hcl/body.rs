@@ -1,6 +1,7 @@
 //! The body of a block: attributes, nested blocks, and `dynamic` blocks.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
@@ -33,8 +34,8 @@ pub(super) struct NestedBlock<'b, 'm, 'a> {
     pub(super) labels: Vec<String>,
     pub(super) body: &'b Body,
     pub(super) scope: Scope<'m, 'a>,
-    /// Where the block starts in the file.
-    pub(super) start: usize,
+    /// Its bytes in the file.
+    pub(super) span: Range<usize>,
 }
 
 impl Lowering<'_> {
@@ -55,7 +56,7 @@ impl Lowering<'_> {
                     labels: block.labels.iter().map(|label| label.as_str().to_owned()).collect(),
                     body: &block.body,
                     scope: scope.with(Vec::new()),
-                    start: block.span().unwrap_or_default().start,
+                    span: block.span().unwrap_or_default(),
                 });
             }
         }
@@ -107,7 +108,7 @@ impl Lowering<'_> {
                 labels,
                 body: &content.body,
                 scope,
-                start: block.span().unwrap_or_default().start,
+                span: block.span().unwrap_or_default(),
             });
         }
     }
@@ -148,6 +149,7 @@ impl Lowering<'_> {
             *next += 1;
             let own = location.key(&block.name);
             let own = if alike > 1 || LISTS.contains(&block.name.as_str()) { own.index(index) } else { own };
+            let own = own.at(Some(block.span.clone()));
             if let Some((_, map)) = ENTRIES.iter().find(|(name, _)| *name == block.name) {
                 self.entry(block, &own, &location.key(map), members, map);
                 continue;

@@ -102,14 +102,14 @@ impl Lowering<'_> {
         for block in blocks {
             match block.name.as_str() {
                 "provisioner" => {
-                    let own = location.key("provisioner").index(at[0]);
+                    let own = location.key("provisioner").index(at[0]).at(Some(block.span.clone()));
                     at[0] += 1;
                     if let Some(Step { kind, comments, fields }) = self.step(block, source, &own, Some(names)) {
                         part.provisioners.push(Provisioner { kind, comments, fields, used: Cell::new(false) });
                     }
                 }
                 "post-processor" | "post-processors" => {
-                    let chain = location.key("post-processor").index(at[1]);
+                    let chain = location.key("post-processor").index(at[1]).at(Some(block.span.clone()));
                     at[1] += 1;
                     let steps: Vec<Option<Step>> = if block.name == "post-processor" {
                         vec![self.step(block, source, &chain, None)]
@@ -156,7 +156,7 @@ impl Lowering<'_> {
         for block in blocks.iter().filter(|block| block.name == "source") {
             let reference = block.labels.join(".");
             let Some(source) = find(sources, &reference) else {
-                let span = Some(block.start..block.start + "source".len());
+                let span = Some(block.span.start..block.span.start + "source".len());
                 let help = "Refer to a source by its type and its name: `source \"amazon-ebs.web\" {}`.";
                 self.refuse(scope.file, span, format!("no source `{reference}`"), help);
                 continue;
@@ -240,7 +240,7 @@ impl Lowering<'_> {
     ) -> Option<Step> {
         let file = block.scope.file;
         let Some(kind) = block.labels.first() else {
-            let span = Some(block.start..block.start + block.name.len());
+            let span = Some(block.span.start..block.span.start + block.name.len());
             self.refuse(file, span, format!("the `{}` has no type", block.name), "Add the type as a label.");
             return None;
         };
@@ -249,7 +249,7 @@ impl Lowering<'_> {
         if !self.applies(&scope, block.body, source, location) {
             return None;
         }
-        let comments = self.comments(file, block.start);
+        let comments = self.comments(file, block.span.start);
         let mut members = Vec::new();
         self.body(&scope, block.body, location, &["only", "except"], &mut members);
         self.choose_override(source, location, names, &mut members);

@@ -1,6 +1,68 @@
 //! What the author wrote above a block.
 
+use std::ops::Range;
+
 use ami_bake_manifest::access::credential;
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::{Body, Structure};
+use hcl_edit::{Decor, Decorate, Span};
+
+/// Finds what the author wrote beside the attributes of a body and above its nested blocks. `depth`: how many blocks are around
+/// it. Comments above blocks that become something of their own (sources, builds and their steps) are read with the block.
+pub(super) fn collect(body: &Body, depth: usize, found: &mut dyn FnMut(Range<u32>, Vec<String>)) {
+    for structure in body {
+        match structure {
+            Structure::Attribute(attribute) => {
+                let mut lines = of_decor(attribute.decor());
+                inside(&attribute.value, &mut lines, found);
+                report(attribute.value.span(), lines, found);
+            }
+            Structure::Block(block) => {
+                let own = ["provisioner", "post-processor", "post-processors", "source"];
+                if depth > 0 && !own.contains(&block.ident.as_str()) {
+                    report(block.span(), of_decor(block.decor()), found);
+                }
+                // The description of a variable is read with it.
+                collect(&block.body, depth + 1, found);
+            }
+        }
+    }
+}
+
+/// Comments in a list belong to the whole list, since a script has one value for all of its lines; in a map each to its entry.
+fn inside(expr: &Expression, lines: &mut Vec<String>, found: &mut dyn FnMut(Range<u32>, Vec<String>)) {
+    match expr {
+        Expression::Array(items) => {
+            for item in items {
+                lines.extend(of_decor(item.decor()));
+            }
+            lines.extend(above(items.trailing().trim_end_matches([' ', '\t'])));
+        }
+        Expression::Object(entries) => {
+            for (key, value) in entries {
+                let mut own = of_decor(key.decor());
+                own.extend(of_decor(value.expr().decor()));
+                inside(value.expr(), &mut own, found);
+                report(value.expr().span(), own, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn of_decor(decor: &Decor) -> Vec<String> {
+    // The indentation after the last line is not an empty line.
+    let mut lines = decor.prefix().map(|raw| above(raw.trim_end_matches([' ', '\t']))).unwrap_or_default();
+    lines.extend(decor.suffix().map(|raw| above(raw)).unwrap_or_default());
+    lines
+}
+
+fn report(span: Option<Range<usize>>, lines: Vec<String>, found: &mut dyn FnMut(Range<u32>, Vec<String>)) {
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    if let Some(span) = span.filter(|_| !lines.is_empty()) {
+        found(offset(span.start)..offset(span.end), lines);
+    }
+}
 
 /// The lines of the comment directly above the end of this text.
 pub(super) fn above(prefix: &str) -> Vec<String> {

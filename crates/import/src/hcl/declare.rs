@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Block, Body, Structure};
+use hcl_edit::structure::{Block, BlockLabel, Body, Structure};
 use indexmap::IndexMap;
 
 use super::build::BuildDeclaration;
@@ -37,11 +37,14 @@ pub(super) fn declare<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowering:
         let new = match block.ident.as_str() {
             "variable" | "variables" => true,
             "locals" => {
-                let mut new = true;
                 for attribute in block.body.attributes() {
-                    new &= local(module, attribute.key.as_str(), at, &attribute.value, false);
+                    let name = attribute.key.as_str();
+                    if !local(module, name, at, &attribute.value, false) {
+                        let message = format!("the local `{name}` is declared twice");
+                        lowering.refuse(at, attribute.span(), message, "Remove one of them.");
+                    }
                 }
-                new
+                true
             }
             "local" => local_block(block, at, module, lowering),
             "source" => source(block, at, &mut declarations, lowering),
@@ -74,7 +77,9 @@ pub(super) fn declare<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowering:
             }
         };
         if !new {
-            let message = format!("`{}` is declared twice", block.ident.as_str());
+            let labels = block.labels.iter().map(BlockLabel::as_str);
+            let words: Vec<&str> = std::iter::once(block.ident.as_str()).chain(labels).collect();
+            let message = format!("`{}` is declared twice", words.join(" "));
             lowering.refuse(at, block.span(), message, "Remove one of them.");
         }
     }
@@ -93,9 +98,9 @@ fn source<'a>(block: &'a Block, at: usize, declarations: &mut Declarations<'a>, 
         return true;
     }
     let (kind, name) = (label(block, 0), label(block, 1));
-    let start = block.span().unwrap_or_default().start;
+    let span = block.span().unwrap_or_default();
     let key = (kind.clone(), name.clone());
-    let source = SourceBlock { kind, name, file: at, body: &block.body, start, used: Cell::new(false) };
+    let source = SourceBlock { kind, name, file: at, body: &block.body, span, used: Cell::new(false) };
     declarations.sources.insert(key, source).is_none()
 }
 

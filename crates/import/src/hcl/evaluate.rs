@@ -7,6 +7,7 @@ use hcl_edit::expr::{Expression, ForExpr, Traversal, TraversalOperator};
 use indexmap::IndexMap;
 
 use super::error::{EvalError, EvalResult};
+use super::number::Number;
 use super::scope::Scope;
 use super::value::{HclValue, Scalar, Unknown};
 use super::{function, operate, reference, template};
@@ -18,7 +19,12 @@ pub(super) fn evaluate(scope: &Scope, expr: &Expression) -> EvalResult<HclValue>
     Ok(match expr {
         Expression::Null(_) => HclValue::Null,
         Expression::Bool(value) => HclValue::Bool(*value.value()),
-        Expression::Number(value) => HclValue::Number(value.value().as_f64().unwrap_or_default()),
+        Expression::Number(value) => {
+            // As it is written: a value of 64 bits is not exact.
+            let written = value.as_repr().and_then(|written| Number::parse(written));
+            let number = written.unwrap_or_else(|| value.value().as_f64().unwrap_or_default().into());
+            HclValue::Number(number)
+        }
         Expression::String(value) => HclValue::text(value.value().as_str()),
         Expression::Array(items) => {
             HclValue::List(items.iter().map(|item| scope.eval(item)).collect::<EvalResult<_>>()?)
@@ -148,7 +154,7 @@ fn walk(
         }
         TraversalOperator::LegacyIndex(index) => {
             #[expect(clippy::cast_precision_loss, reason = "no list is that long")]
-            let index = HclValue::Number(*index.value() as f64);
+            let index = HclValue::number(*index.value() as f64);
             field(scope, &value, &index, span.clone())?
         }
     };

@@ -9,22 +9,25 @@ pub struct TemplateFiles {
     pub templates: Vec<PathBuf>,
     /// Variable files that Packer reads by itself, in order.
     pub variables: Vec<PathBuf>,
-    /// Files of the template in HCL2's JSON notation, which is not supported.
-    pub unsupported: Vec<PathBuf>,
 }
 
 fn ends(path: &Path, ending: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(ending))
 }
 
-/// Whether a file is a template in HCL, by its name.
+/// Whether a file is a template in HCL2, also in its JSON notation, by its name.
 pub(crate) fn is_template(path: &Path) -> bool {
-    ends(path, ".hcl") && !is_variables(path)
+    (ends(path, ".hcl") && !is_variables(path)) || is_json(path)
 }
 
-/// Whether a file is a variable file in HCL, by its name.
+/// Whether a file is in HCL2's JSON notation, by its name.
+pub(super) fn is_json(path: &Path) -> bool {
+    ends(path, ".pkr.json")
+}
+
+/// Whether a file is a variable file of HCL2, by its name.
 pub(crate) fn is_variables(path: &Path) -> bool {
-    ends(path, ".pkrvars.hcl")
+    ends(path, ".pkrvars.hcl") || ends(path, ".pkrvars.json")
 }
 
 /// The files of a folder that Packer reads; none when it has no template in HCL.
@@ -38,12 +41,10 @@ pub fn gather(folder: &Path) -> std::io::Result<TemplateFiles> {
     all.sort();
     let mut gathered = TemplateFiles::default();
     for path in all {
-        if ends(&path, ".pkr.hcl") {
+        if ends(&path, ".pkr.hcl") || is_json(&path) {
             gathered.templates.push(path);
         } else if ends(&path, ".auto.pkrvars.hcl") || ends(&path, ".auto.pkrvars.json") {
             gathered.variables.push(path);
-        } else if ends(&path, ".pkr.json") {
-            gathered.unsupported.push(path);
         }
     }
     Ok(gathered)

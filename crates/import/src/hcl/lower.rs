@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use super::error::{EvalError, EvalResult, TemplateError};
 use super::module::Module;
 use super::scope::Scope;
-use super::value::{HclValue, Text, TextPart, number_text};
+use super::value::{HclValue, Text, TextPart};
 use crate::input::{FindingKind, InputValue, Location, Log, Member, Source, ValueKind};
 use crate::template::parse::{Argument, Pipeline};
 use crate::template::{Template, Unsupported, call};
@@ -40,7 +40,7 @@ impl<'l> Lowering<'l> {
 
     /// A location in a file of the template.
     pub(super) fn location(&self, file: usize, path: impl Into<String>) -> Location {
-        Location { file: self.names.get(file).cloned().unwrap_or_default(), path: path.into() }
+        Location { file: self.names.get(file).cloned().unwrap_or_default(), path: path.into(), span: None }
     }
 
     /// Reports that something is not imported.
@@ -122,6 +122,7 @@ impl<'l> Lowering<'l> {
 
     /// An attribute. The entries of a map that is written out are reported one by one.
     pub(super) fn attribute(&mut self, scope: &Scope, expr: &Expression, location: &Location) -> Option<InputValue> {
+        let location = &location.clone().at(expr.span());
         if let Expression::Object(entries) = expr {
             let mut members: IndexMap<String, InputValue> = IndexMap::new();
             for (name, value) in entries {
@@ -141,7 +142,7 @@ impl<'l> Lowering<'l> {
         }
         let value = self.value(scope, expr, location)?;
         match self.lower(scope.module, &value, location) {
-            Ok(value) => Some(value),
+            Ok(value) => Some(with_spans(value, expr)),
             Err(error) => {
                 self.error(error.at(scope.file, expr.span()), location);
                 None
@@ -155,7 +156,7 @@ impl<'l> Lowering<'l> {
         let kind = match value {
             HclValue::Null => ValueKind::Null,
             HclValue::Bool(value) => ValueKind::Bool(*value),
-            HclValue::Number(number) => ValueKind::Number(number_text(*number)),
+            HclValue::Number(number) => ValueKind::Number(number.text()),
             HclValue::Text(text) => ValueKind::Text(self.template(text)?),
             HclValue::List(items) => ValueKind::List(
                 items
@@ -215,6 +216,18 @@ impl<'l> Lowering<'l> {
         let help = "If the images need it, write it into the manifest by hand.";
         self.drop(location, "not supported by ami-bake here", help);
     }
+}
+
+/// A list that is written out, with the place of each of its items.
+fn with_spans(mut value: InputValue, expr: &Expression) -> InputValue {
+    if let (ValueKind::List(items), Expression::Array(written)) = (&mut value.kind, expr)
+        && items.len() == written.len()
+    {
+        for (item, written) in items.iter_mut().zip(written) {
+            item.location = item.location.clone().at(written.span());
+        }
+    }
+    value
 }
 
 /// Sets an entry; a later one of the same name replaces it.

@@ -6,6 +6,7 @@ use hcl_edit::Span;
 use hcl_edit::expr::{BinaryOp, BinaryOperator, UnaryOp, UnaryOperator};
 
 use super::error::EvalResult;
+use super::number::Number;
 use super::scope::Scope;
 use super::value::HclValue;
 
@@ -18,7 +19,10 @@ pub(super) fn whole(number: f64) -> Option<usize> {
 pub(super) fn unary(scope: &Scope, op: &UnaryOp, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     let value = scope.eval(&op.expr)?;
     Ok(match op.operator.value() {
-        UnaryOperator::Neg => HclValue::Number(-scope.number(&value, span)?),
+        UnaryOperator::Neg => {
+            let zero = Number::Whole(0);
+            HclValue::Number(zero.compute(scope.exact(&value, span)?, i128::checked_sub, |a, b| a - b))
+        }
         UnaryOperator::Not => HclValue::Bool(!scope.truth(&value, span)?),
     })
 }
@@ -40,20 +44,20 @@ pub(super) fn binary(scope: &Scope, op: &BinaryOp, span: Option<Range<usize>>) -
     if matches!(operator, Op::Eq | Op::NotEq) {
         return Ok(HclValue::Bool(same(&scope.settle(&left)?, &scope.settle(&right)?) == (operator == Op::Eq)));
     }
-    let (a, b) = (scope.number(&left, op.lhs_expr.span())?, scope.number(&right, op.rhs_expr.span())?);
-    if matches!(operator, Op::Div | Op::Mod) && b == 0.0 {
+    let (a, b) = (scope.exact(&left, op.lhs_expr.span())?, scope.exact(&right, op.rhs_expr.span())?);
+    if matches!(operator, Op::Div | Op::Mod) && b == Number::Whole(0) {
         return Err(scope.invalid(span, "division by zero"));
     }
     Ok(match operator {
-        Op::LessEq => HclValue::Bool(a <= b),
-        Op::GreaterEq => HclValue::Bool(a >= b),
-        Op::Less => HclValue::Bool(a < b),
-        Op::Greater => HclValue::Bool(a > b),
-        Op::Plus => HclValue::Number(a + b),
-        Op::Minus => HclValue::Number(a - b),
-        Op::Mul => HclValue::Number(a * b),
-        Op::Div => HclValue::Number(a / b),
-        Op::Mod => HclValue::Number(a % b),
+        Op::LessEq => HclValue::Bool(a.order(b).is_le()),
+        Op::GreaterEq => HclValue::Bool(a.order(b).is_ge()),
+        Op::Less => HclValue::Bool(a.order(b).is_lt()),
+        Op::Greater => HclValue::Bool(a.order(b).is_gt()),
+        Op::Plus => HclValue::Number(a.compute(b, i128::checked_add, |a, b| a + b)),
+        Op::Minus => HclValue::Number(a.compute(b, i128::checked_sub, |a, b| a - b)),
+        Op::Mul => HclValue::Number(a.compute(b, i128::checked_mul, |a, b| a * b)),
+        Op::Div => HclValue::Number(a.divided(b)),
+        Op::Mod => HclValue::Number(a.compute(b, i128::checked_rem, |a, b| a % b)),
         Op::Eq | Op::NotEq | Op::And | Op::Or => HclValue::Null,
     })
 }

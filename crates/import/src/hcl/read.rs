@@ -1,6 +1,7 @@
 //! Packer's HCL2 to a template.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hcl_edit::Span;
@@ -15,8 +16,8 @@ use super::module::{ExtraVariable, Module};
 use super::scope::Scope;
 use super::value::HclValue;
 use super::variable::Variable;
-use super::{assign, file, files, validate};
-use crate::input::{InputValue, Log, Refused, Source, ValueKind};
+use super::{assign, comment, file, files, json, validate};
+use crate::input::{InputValue, Log, Refused, Source, SourceComment, SpanMap, ValueKind};
 use crate::packer::{DeclaredVariable, PackerTemplate};
 use crate::paths::Paths;
 use ami_bake_manifest::access::{VisibleEnv, credential};
@@ -43,23 +44,49 @@ pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refuse
     let (templates, mut var_files): (Vec<&Source>, Vec<&Source>) =
         input.files.iter().partition(|source| !files::is_variables(&source.path));
     var_files.extend(input.var_files);
-    let all: Vec<&Source> = templates.iter().chain(&var_files).copied().collect();
+    let originals: Vec<&Source> = templates.iter().chain(&var_files).copied().collect();
     let mut errors = Vec::new();
-    let mut bodies: Vec<Body> = Vec::new();
+    // Templates in JSON are read as the HCL that they stand for.
+    let mut texts: Vec<Source> = Vec::new();
+    let mut maps: Vec<Option<SpanMap>> = Vec::new();
     for (at, source) in templates.iter().enumerate() {
+        let (text, map) = match files::is_json(&source.path).then(|| json::template(at, &source.text)) {
+            None => (source.text.clone(), None),
+            Some(Ok((text, map))) => (text, Some(map)),
+            Some(Err(error)) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        if let Some(map) = &map {
+            log.generated(Rc::from(source.path.display().to_string()), map.clone());
+        }
+        texts.push(Source { path: source.path.clone(), text });
+        maps.push(map);
+    }
+    refuse(&errors, &originals, &vec![None; templates.len()])?;
+    let all: Vec<&Source> = texts.iter().chain(var_files.iter().copied()).collect();
+    let mut bodies: Vec<Body> = Vec::new();
+    for (at, source) in texts.iter().enumerate() {
         match file::body(at, &source.text) {
             Ok(body) => bodies.push(body),
             Err(error) => errors.push(error),
         }
     }
+    refuse(&errors, &originals, &maps)?;
+    for (source, body) in texts.iter().zip(&bodies) {
+        let file: Rc<str> = Rc::from(source.path.display().to_string());
+        comment::collect(body, 0, &mut |span, lines| {
+            log.comment(SourceComment { file: Rc::clone(&file), span, lines })
+        });
+    }
     let first = templates.len();
-    refuse(&errors, &all, first)?;
     let mut module = Module::new(evaluate, input.paths, input.now, input.environment, Arc::clone(&log.private));
     let mut lowering = Lowering::new(&all, log);
     assign::variables(&bodies, &mut module, &mut lowering);
     assign::values(&var_files, first, input.sets, &mut module, &mut lowering);
     let declarations = declare(&bodies, &mut module, &mut lowering);
-    refuse(&lowering.errors, &all, first)?;
+    refuse(&lowering.errors, &originals, &maps)?;
 
     validate::variables(&module, &mut lowering);
     let mut template = PackerTemplate::default();
@@ -67,7 +94,7 @@ pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refuse
         template.builds.extend(lowering.build(&module, &declarations.sources, build, group));
     }
     validate::unused(&module, &declarations, &lowering);
-    refuse(&lowering.errors, &all, first)?;
+    refuse(&lowering.errors, &originals, &maps)?;
 
     let variables = module.variables.values().filter(|variable| !variable.is_written_out());
     template.variables = variables.map(|variable| declared(&module, variable, &mut lowering)).collect();
@@ -77,10 +104,21 @@ pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refuse
     Ok(template)
 }
 
-fn refuse(errors: &[TemplateError], files: &[&Source], first: usize) -> Result<(), Refused> {
+/// Refuses a template with errors, which are shown where its author wrote them; `maps` is of its own files, the others are variable
+/// files.
+fn refuse(errors: &[TemplateError], files: &[&Source], maps: &[Option<SpanMap>]) -> Result<(), Refused> {
     let mut refused = Refused::default();
     for error in errors {
-        error.refuse(files, first, &mut refused);
+        match maps.get(error.file) {
+            Some(Some(map)) => {
+                TemplateError { span: map.origin(&error.span), ..error.clone() }.refuse(
+                    files,
+                    maps.len(),
+                    &mut refused,
+                );
+            }
+            _ => error.refuse(files, maps.len(), &mut refused),
+        }
     }
     refused.into_result()
 }
@@ -88,6 +126,10 @@ fn refuse(errors: &[TemplateError], files: &[&Source], first: usize) -> Result<(
 /// A variable of the template.
 fn declared(module: &Module, variable: &Variable, lowering: &mut Lowering) -> DeclaredVariable {
     let location = lowering.location(variable.file, format!("variable.{}", variable.name));
+    let default = variable.body.get_attribute("default").filter(|_| !variable.short);
+    let location = location.at(default.map_or(Some(variable.span.clone()), |default| default.value.span()));
+    let mut comments = lowering.comments(variable.file, variable.span.start);
+    comments.extend(description(variable));
     let value = variable.effective().filter(|_| !variable.invalid.get()).unwrap_or(&HclValue::Null);
     let default =
         lowering.lower(module, value, &location).unwrap_or_else(|_| InputValue::new(ValueKind::Null, location.clone()));
@@ -96,7 +138,7 @@ fn declared(module: &Module, variable: &Variable, lowering: &mut Lowering) -> De
         default,
         sensitive: variable.is_secret(),
         evaluated: variable.used.get(),
-        comments: description(variable),
+        comments,
     }
 }
 

@@ -9,6 +9,7 @@ use hcl_edit::expr::{Expression, ObjectKey};
 
 use super::error::{EvalError, EvalResult};
 use super::module::Module;
+use super::number::Number;
 use super::value::HclValue;
 
 /// Where an expression is evaluated.
@@ -116,13 +117,18 @@ impl<'m, 'a> Scope<'m, 'a> {
         Err(self.invalid(span, format!("expected true or false, found {}", settled.describe())))
     }
 
-    /// A number during the import, with a note.
+    /// A number during the import as a float, with a note.
     pub(super) fn number(&self, value: &HclValue, span: Option<Range<usize>>) -> EvalResult<f64> {
+        self.exact(value, span).map(Number::to_f64)
+    }
+
+    /// A number during the import, with a note.
+    pub(super) fn exact(&self, value: &HclValue, span: Option<Range<usize>>) -> EvalResult<Number> {
         let settled = self.settle(value)?;
         match &settled {
             HclValue::Number(number) => return Ok(*number),
             HclValue::Text(text) => {
-                if let Some(number) = text.literal().and_then(|text| text.trim().parse().ok()) {
+                if let Some(number) = text.literal().and_then(|text| Number::parse(text.trim())) {
                     return Ok(number);
                 }
             }
@@ -134,7 +140,7 @@ impl<'m, 'a> Scope<'m, 'a> {
     /// Keys and values of a collection, in the order in which HCL iterates over it.
     pub(super) fn pairs(&self, value: &HclValue, span: Option<Range<usize>>) -> EvalResult<Vec<(HclValue, HclValue)>> {
         #[expect(clippy::cast_precision_loss, reason = "no list is that long")]
-        let index = |at: usize| HclValue::Number(at as f64);
+        let index = |at: usize| HclValue::number(at as f64);
         match value {
             HclValue::List(items) => Ok(items.iter().enumerate().map(|(at, item)| (index(at), item.clone())).collect()),
             HclValue::Map(entries) => {

@@ -1,6 +1,7 @@
 //! `source` blocks to builders.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use hcl_edit::structure::Body;
 
@@ -20,7 +21,8 @@ pub(super) struct SourceBlock<'b> {
     pub(super) name: String,
     pub(super) file: usize,
     pub(super) body: &'b Body,
-    pub(super) start: usize,
+    /// Its bytes in the file.
+    pub(super) span: Range<usize>,
     pub(super) used: Cell<bool>,
 }
 
@@ -44,8 +46,9 @@ impl Lowering<'_> {
         over: Option<&Overrides<'_, '_, 'a>>,
     ) -> Builder {
         let location = self.location(source.file, format!("source.{}.{}", source.kind, source.name));
+        let location = location.at(Some(source.span.clone()));
         let mut members = Vec::new();
-        let comments = self.comments(source.file, source.start);
+        let comments = self.comments(source.file, source.span.start);
         let mut scope = Scope::new(module, source.file);
         scope.source = Some((source.kind.clone(), name.to_owned()));
         self.origin = None;

@@ -6,6 +6,7 @@ use ami_bake_manifest::diagnostic::PrivateValues;
 use ami_bake_manifest::tree::{Kind, Meaning, Node};
 use indexmap::IndexMap;
 
+use super::number::Number;
 use crate::template::Unsupported;
 use crate::template::parse::Pipeline;
 
@@ -14,7 +15,7 @@ use crate::template::parse::Pipeline;
 pub(super) enum HclValue {
     Null,
     Bool(bool),
-    Number(f64),
+    Number(Number),
     Text(Text),
     List(Vec<HclValue>),
     /// A map or an object, in the order of the file.
@@ -141,6 +142,10 @@ impl HclValue {
         Self::Text(Text::plain(text))
     }
 
+    pub(super) fn number(number: f64) -> Self {
+        Self::Number(number.into())
+    }
+
     /// A value that is only known during the bake.
     pub(super) fn unknown(unknown: Unknown) -> Self {
         Self::Text(Text(vec![TextPart::Unknown(unknown)]))
@@ -156,9 +161,8 @@ impl HclValue {
             Kind::Scalar(scalar) => match scalar.meaning {
                 Meaning::Null => Self::Null,
                 Meaning::Boolean(value) => Self::Bool(value),
-                #[expect(clippy::cast_precision_loss, reason = "numbers of HCL are no more exact here")]
-                Meaning::Integer(value) => Self::Number(value as f64),
-                Meaning::Float(value) => Self::Number(value),
+                Meaning::Integer(value) => Self::Number(Number::Whole(value.into())),
+                Meaning::Float(value) => Self::Number(Number::parse(&scalar.text).unwrap_or(Number::Real(value))),
                 Meaning::Text => Self::text(scalar.text.as_str()),
             },
         }
@@ -170,7 +174,10 @@ impl HclValue {
             Self::Text(text) => {
                 let settled = text.settle(notes)?;
                 match text.single().map_or(Scalar::Text, |unknown| unknown.scalar) {
-                    Scalar::Number => settled.trim().parse().map_or(Self::text(settled), Self::Number),
+                    Scalar::Number => match Number::parse(settled.trim()) {
+                        Some(number) => Self::Number(number),
+                        None => Self::text(settled),
+                    },
                     Scalar::Bool if settled == "true" || settled == "false" => Self::Bool(settled == "true"),
                     _ => Self::text(settled),
                 }
@@ -188,7 +195,7 @@ impl HclValue {
     pub(super) fn to_text(&self) -> Option<Text> {
         match self {
             Self::Text(text) => Some(text.clone()),
-            Self::Number(number) => Some(Text::plain(number_text(*number))),
+            Self::Number(number) => Some(Text::plain(number.text())),
             Self::Bool(value) => Some(Text::plain(value.to_string())),
             Self::Null | Self::List(_) | Self::Map(_) => None,
         }
@@ -226,7 +233,7 @@ impl HclValue {
                     }
                 }
             }
-            Self::Number(number) => visit(&number_text(*number)),
+            Self::Number(number) => visit(&number.text()),
             Self::List(items) => items.iter().for_each(|item| item.texts(visit)),
             Self::Map(entries) => entries.values().for_each(|value| value.texts(visit)),
             Self::Null | Self::Bool(_) => {}
@@ -263,15 +270,6 @@ pub(super) fn hidden(value: &HclValue, name: &str) -> HclValue {
     }
 }
 
-/// A number as HCL writes it. Its numbers have 512 bits: what floats of 64 bits add beyond 15 digits is not in them.
-pub(super) fn number_text(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e21 {
-        return format!("{number:.0}");
-    }
-    let rounded = format!("{number:.14e}").parse::<f64>().unwrap_or(number);
-    rounded.to_string()
-}
-
 /// The items of a set in cty's order: texts by their bytes, numbers by their values; each once. With a text that is only known
 /// during the bake there is no order yet.
 pub(super) fn set_of(items: Vec<HclValue>) -> Vec<HclValue> {
@@ -281,7 +279,7 @@ pub(super) fn set_of(items: Vec<HclValue>) -> Vec<HclValue> {
         set.iter().map(|item| if let HclValue::Text(text) = item { text.literal() } else { None }).collect();
     if numbers || set.iter().all(|item| matches!(item, HclValue::Bool(_))) {
         set.sort_by(|a, b| match (a, b) {
-            (HclValue::Number(a), HclValue::Number(b)) => a.total_cmp(b),
+            (HclValue::Number(a), HclValue::Number(b)) => a.order(*b),
             (HclValue::Bool(a), HclValue::Bool(b)) => a.cmp(b),
             _ => std::cmp::Ordering::Equal,
         });
@@ -309,8 +307,7 @@ pub(super) fn key(value: &HclValue) -> String {
             format!("{{{}}}", keys.join(","))
         }
         HclValue::List(items) => format!("[{}]", items.iter().map(key).collect::<Vec<_>>().join(",")),
-        // Both zeros are one number.
-        HclValue::Number(number) => format!("n{:?}", number + 0.0),
+        HclValue::Number(number) => format!("n{}", number.text()),
         other => format!("{other:?}"),
     }
 }

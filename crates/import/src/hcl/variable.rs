@@ -1,11 +1,13 @@
 //! Variables of a template and their types.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 
 use super::error::EvalResult;
+use super::number::Number;
 use super::value::{HclValue, Scalar, Unknown, set_of};
 use crate::template::call;
 use ami_bake_manifest::access::credential;
@@ -15,6 +17,8 @@ pub(super) struct Variable<'a> {
     pub(super) name: String,
     pub(super) file: usize,
     pub(super) body: &'a Body,
+    /// The bytes of its block, or of its attribute.
+    pub(super) span: Range<usize>,
     pub(super) kind: Type,
     pub(super) default: Option<HclValue>,
     /// Its value from the command line, the environment or a file.
@@ -40,11 +44,12 @@ pub(super) enum Type {
 
 impl<'a> Variable<'a> {
     /// An entry of a `variables` block.
-    pub(super) fn plain(name: &str, file: usize, body: &'a Body, value: HclValue) -> Self {
+    pub(super) fn plain(name: &str, file: usize, body: &'a Body, span: Range<usize>, value: HclValue) -> Self {
         Self {
             name: name.to_owned(),
             file,
             body,
+            span,
             kind: Type::of(&value),
             default: Some(value),
             given: None,
@@ -210,7 +215,7 @@ impl Type {
             // The value of an environment variable is not known yet.
             (Self::Scalar(_), HclValue::Text(text)) if text.literal().is_none() => Ok(value),
             (Self::Scalar(Scalar::Text), _) => literal.map_or_else(|| unfit(&value), |text| Ok(HclValue::text(text))),
-            (Self::Scalar(Scalar::Number), _) => match literal.and_then(|text| text.trim().parse().ok()) {
+            (Self::Scalar(Scalar::Number), _) => match literal.and_then(|text| Number::parse(text.trim())) {
                 Some(number) => Ok(HclValue::Number(number)),
                 None => unfit(&value),
             },

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ami_bake_manifest::access::credential;
 use ami_bake_manifest::diagnostic::Sources;
 use ami_bake_manifest::tree;
 
@@ -9,7 +10,7 @@ use super::intrinsic::REFERENCE;
 use super::project::Project;
 use super::resource::{Resource, get};
 use super::resource_kind::ResourceKind;
-use crate::input::{InputValue, Location, Reader};
+use crate::input::{InputValue, Location, Member, Reader};
 use crate::output::{Draft, name};
 use crate::template::Template;
 use crate::yaml::{Map, Value};
@@ -18,7 +19,15 @@ use crate::yaml::{Map, Value};
 pub(super) struct UsedDocument {
     path: String,
     phases: Vec<String>,
+    /// Parameters without a default.
+    required: Vec<String>,
     with: Map,
+}
+
+impl UsedDocument {
+    fn new(path: String, root: &InputValue) -> Self {
+        Self { path, phases: phases(root), required: required(root), with: Map::default() }
+    }
 }
 
 /// All documents, in order: those of files, and those inside resources.
@@ -28,14 +37,36 @@ pub(super) fn documents(project: &Project, draft: &mut Draft) -> Vec<UsedDocumen
     for resource in project.all.of(ResourceKind::Component) {
         all.extend(of_resource(resource, project, draft));
     }
+    ask_for_parameters(&mut all, draft);
     all
+}
+
+/// Parameters that nothing gives a value become variables that must be set.
+fn ask_for_parameters(documents: &mut [UsedDocument], draft: &mut Draft) {
+    for document in documents {
+        for name in &document.required {
+            let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !credential::named(name);
+            if fits && document.with.get(name).is_none() {
+                document.with.set(name.as_str(), format!("${{{{ vars.{name} }}}}"));
+                draft.vars.set(name.as_str(), Value::Raw("null".to_owned()));
+                draft.vars.comment(vec![format!("A parameter of {}.", document.path)]);
+            }
+        }
+    }
 }
 
 fn of_file(path: &Path, root: &Reader, project: &Project) -> UsedDocument {
     // The document is used as it is.
     root.mark_used();
     let found = project.context.paths.find(&path.to_string_lossy());
-    UsedDocument { path: found.text, phases: phases(root.value), with: Map::default() }
+    UsedDocument::new(found.text, root.value)
+}
+
+fn required(root: &InputValue) -> Vec<String> {
+    let parameters = root.get("parameters").map(InputValue::items).unwrap_or_default();
+    let without_default = |member: &&Member| member.value.get("default").is_none();
+    let names = parameters.iter().flat_map(InputValue::entries).filter(without_default);
+    names.map(|member| member.key.clone()).collect()
 }
 
 fn phases(root: &InputValue) -> Vec<String> {
@@ -72,13 +103,13 @@ fn of_resource(resource: &Resource, project: &Project, draft: &mut Draft) -> Opt
         return None;
     };
     let root = InputValue::of_tree(&root, Location::default());
-    if ami_bake_manifest::access::credential::holds(text) {
+    if credential::holds(text) {
         data.drop("it contains a credential, which is never copied", "Remove it and import again.");
         return None;
     }
     let path = format!("components/{}.yml", name(&own));
     draft.files.push((path.clone(), if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }));
-    Some(UsedDocument { path, phases: phases(&root), with: Map::default() })
+    Some(UsedDocument::new(path, &root))
 }
 
 /// The documents of a recipe's components.
@@ -155,6 +186,7 @@ pub(super) fn of_recipe(recipe: &Resource, project: &Project, draft: &mut Draft)
         let (path, root) = &project.all.documents[index];
         used.push(of_file(path, root, project));
     }
+    ask_for_parameters(&mut used, draft);
     used
 }
 
@@ -189,7 +221,7 @@ fn parameters(component: &Reader, project: &Project) -> Map {
                 _ => None,
             })
             .collect();
-        if ami_bake_manifest::access::credential::named(name) && words.iter().any(|word| !word.contains("${{")) {
+        if credential::named(name) && words.iter().any(|word| !word.contains("${{")) {
             value.drop(
                 "the value of a credential is never copied",
                 "Let the document read it from its environment or from SSM Parameter Store.",

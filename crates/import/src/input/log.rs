@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use ami_bake_manifest::diagnostic::PrivateValues;
 
-use super::{Finding, FindingKind, InputValue, Location};
+use super::{Finding, FindingKind, InputValue, Location, SpanMap};
 
 /// What is reported about the input, and the files that are missing.
 #[derive(Debug, Default)]
@@ -16,6 +18,17 @@ pub(crate) struct Log {
     missing: RefCell<Vec<String>>,
     /// Values that came from a file or the environment.
     pub(crate) private: Arc<PrivateValues>,
+    comments: RefCell<Vec<SourceComment>>,
+    maps: RefCell<Vec<(Rc<str>, SpanMap)>>,
+}
+
+/// What the author wrote beside a field.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceComment {
+    pub(crate) file: Rc<str>,
+    /// The bytes of the field.
+    pub(crate) span: Range<u32>,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Log {
@@ -41,6 +54,30 @@ impl Log {
         if self.known.borrow_mut().insert(finding.clone()) {
             self.findings.borrow_mut().push(finding);
         }
+    }
+
+    /// Records what the author wrote beside a field.
+    pub(crate) fn comment(&self, comment: SourceComment) {
+        self.comments.borrow_mut().push(comment);
+    }
+
+    /// Records that the places of a file are those of a text that was generated from it.
+    pub(crate) fn generated(&self, file: Rc<str>, map: SpanMap) {
+        self.maps.borrow_mut().push((file, map));
+    }
+
+    /// The place in the file itself.
+    pub(crate) fn place(&self, file: &str, span: Range<u32>) -> Range<u32> {
+        let maps = self.maps.borrow();
+        let Some((_, map)) = maps.iter().find(|(known, _)| **known == *file) else { return span };
+        let origin = map.origin(&(span.start as usize..span.end as usize));
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        offset(origin.start)..offset(origin.end)
+    }
+
+    /// Takes the comments that were recorded.
+    pub(crate) fn comments(&self) -> Vec<SourceComment> {
+        self.comments.take()
     }
 
     /// Records a file that the input names and that does not exist.
@@ -78,11 +115,11 @@ impl Log {
         root.items().iter().for_each(|item| self.report_duplicates(item));
     }
 
-    /// What was reported, and the files that are missing.
-    pub(crate) fn finish(self) -> (Vec<Finding>, Vec<String>) {
-        let mut findings = self.findings.into_inner();
+    /// Takes what was reported, and the files that are missing.
+    pub(crate) fn report_all(&self) -> (Vec<Finding>, Vec<String>) {
+        let mut findings = self.findings.take();
         self.private.hide_in(findings.iter_mut().flat_map(|finding| [&mut finding.why, &mut finding.help]));
-        (findings, self.missing.into_inner())
+        (findings, self.missing.take())
     }
 }
 

@@ -4,10 +4,12 @@ mod finding;
 mod log;
 mod reader;
 mod source;
+mod spans;
 mod value;
 
 pub use finding::{Finding, FindingKind};
-pub(crate) use log::Log;
+pub(crate) use log::{Log, SourceComment};
 pub(crate) use reader::Reader;
 pub use source::{Refused, Source};
+pub(crate) use spans::SpanMap;
 pub(crate) use value::{InputValue, Location, Member, ValueKind};

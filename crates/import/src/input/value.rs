@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use ami_bake_manifest::tree::{self, Meaning, Node};
@@ -16,6 +17,8 @@ pub(crate) struct Location {
     pub(crate) file: Rc<str>,
     /// The path in the file, such as `builders[0].ami_users`.
     pub(crate) path: String,
+    /// The bytes of the file; of a value that was computed those of the nearest around it.
+    pub(crate) span: Option<Range<u32>>,
 }
 
 /// A value of the input.
@@ -56,17 +59,26 @@ impl PartialEq for InputValue {
 
 impl Location {
     pub(crate) fn new(file: &Rc<str>, path: impl Into<String>) -> Self {
-        Self { file: Rc::clone(file), path: path.into() }
+        Self { file: Rc::clone(file), path: path.into(), span: None }
     }
 
     /// The value of a key, one level deeper.
     pub(crate) fn key(&self, name: &str) -> Self {
-        Self::new(&self.file, key(&self.path, name))
+        Self { path: key(&self.path, name), ..self.clone() }
     }
 
     /// An item of a list, one level deeper.
     pub(crate) fn index(&self, at: usize) -> Self {
-        Self::new(&self.file, format!("{}[{at}]", self.path))
+        Self { path: format!("{}[{at}]", self.path), ..self.clone() }
+    }
+
+    /// The same with its bytes, where they are known.
+    pub(crate) fn at(mut self, span: Option<Range<usize>>) -> Self {
+        if let Some(span) = span {
+            let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            self.span = Some(offset(span.start)..offset(span.end));
+        }
+        self
     }
 }
 
@@ -77,6 +89,7 @@ impl InputValue {
 
     /// A value of a JSON or YAML file.
     pub(crate) fn of_tree(node: &Node, location: Location) -> Self {
+        let location = location.at(Some(node.span.range()));
         let kind = match &node.kind {
             tree::Kind::Scalar(scalar) => match scalar.meaning {
                 Meaning::Null => ValueKind::Null,

@@ -175,7 +175,7 @@ fn assemble(images: Vec<(Build, ImageDraft)>, draft: &mut Draft) {
         if let Some(publish) = publish {
             map.set("publish", publish);
         }
-        all.set(build.image.as_str(), map);
+        all.set_from(build.image.as_str(), map, &build.reader);
         all.comment(build.builder.comments.clone());
     }
     body.set_filled("images", all);

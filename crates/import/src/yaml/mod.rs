@@ -4,4 +4,4 @@ mod tree;
 mod write;
 
 pub(crate) use tree::{Entry, Map, Value, at, origin, take};
-pub(crate) use write::{comment, write};
+pub(crate) use write::{WrittenText, comment, write, written};

@@ -1,19 +1,45 @@
 //! The text of a tree: block style, short lists of scalars in a line, scripts as literal blocks. Hand-written, since no YAML
 //! writer keeps comments.
 
+use std::ops::Range;
+
 use super::{Entry, Map, Value};
+use crate::input::Location;
 
 /// Lists of scalars up to this width are written in one line.
 const WIDTH: usize = 100;
 
-/// Writes a document.
+/// The text of a document.
 pub(crate) fn write(root: &Map) -> String {
-    let mut out = String::new();
+    written(root).text
+}
+
+/// The text of a document, with what its parts come from.
+pub(crate) fn written(root: &Map) -> WrittenText {
+    let mut out = WrittenText::default();
     map(root, 0, false, &mut out);
     out
 }
 
-fn map(map: &Map, indent: usize, mut inline: bool, out: &mut String) {
+/// The text of a document.
+#[derive(Debug, Default)]
+pub(crate) struct WrittenText {
+    pub(crate) text: String,
+    /// The bytes of each entry with the field of the input that it comes from.
+    pub(crate) parts: Vec<(Range<usize>, Location)>,
+}
+
+impl WrittenText {
+    fn push(&mut self, c: char) {
+        self.text.push(c);
+    }
+
+    fn push_str(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+}
+
+fn map(map: &Map, indent: usize, mut inline: bool, out: &mut WrittenText) {
     for entry in &map.0 {
         for line in &entry.comment {
             // After a dash the comment would be between the dash and its key.
@@ -37,13 +63,17 @@ pub(crate) fn comment(line: &str) -> String {
     format!("# {}", line.trim()).trim_end().to_owned() + "\n"
 }
 
-fn entry(entry: &Entry, indent: usize, out: &mut String) {
+fn entry(entry: &Entry, indent: usize, out: &mut WrittenText) {
+    let start = out.text.len();
     out.push_str(&key(&entry.key));
     out.push(':');
     value(&entry.value, indent, out);
+    if let Some(origin) = &entry.origin {
+        out.parts.push((start..out.text.len(), origin.clone()));
+    }
 }
 
-fn value(value: &Value, indent: usize, out: &mut String) {
+fn value(value: &Value, indent: usize, out: &mut WrittenText) {
     match value {
         Value::Raw(raw) => out.push_str(&format!(" {raw}\n")),
         Value::Text(text) => self::text(text, indent, out),
@@ -64,7 +94,7 @@ fn value(value: &Value, indent: usize, out: &mut String) {
     }
 }
 
-fn list(items: &[Value], indent: usize, out: &mut String) {
+fn list(items: &[Value], indent: usize, out: &mut WrittenText) {
     for item in items {
         if let Value::Map(map) = item {
             for line in map.0.first().map(|entry| entry.comment.as_slice()).unwrap_or_default() {
@@ -105,7 +135,7 @@ fn flow_list(items: &[Value]) -> Option<String> {
     Some(format!("[{}]", words?.join(", ")))
 }
 
-fn text(text: &str, indent: usize, out: &mut String) {
+fn text(text: &str, indent: usize, out: &mut WrittenText) {
     if text.contains('\n') && is_block(text) {
         let body = text.strip_suffix('\n');
         out.push_str(if body.is_some() { " |\n" } else { " |-\n" });
@@ -210,7 +240,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn pad(indent: usize, out: &mut String) {
+fn pad(indent: usize, out: &mut WrittenText) {
     out.push_str(&" ".repeat(indent));
 }
 

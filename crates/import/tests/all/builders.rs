@@ -1,5 +1,7 @@
 //! amazon-ebs and its relatives.
 
+use ami_bake_core::plan::AddressKind;
+
 use crate::fixture::{ebs, template};
 
 #[test]
@@ -138,25 +140,58 @@ fn builders_of_other_disks_are_refused_by_name() {
     }
 }
 
-/// The image has the disks that Packer's has: its root mapping, its further disks, and no scratch disk.
+/// The image has the disks that Packer's has: its root mapping, its further disks, and its scratch disk apart.
 #[test]
 fn disks_are_those_of_the_image() {
     let done = ebs(
         r#""name": "web", "launch_block_device_mappings": [
                 {"device_name": "/dev/xvda", "volume_type": "gp2", "volume_size": 4, "delete_on_termination": true},
-                {"device_name": "/dev/xvdb", "volume_size": 50, "volume_type": "gp3"}, {"device_name": "/dev/sdg", "volume_size": 100}],
+                {"device_name": "/dev/xvdb", "volume_size": 50, "volume_type": "gp3"}, {"device_name": "/dev/sdg", "volume_size": 100},
+                {"device_name": "/dev/sda2", "volume_size": 3}],
             "ami_block_device_mappings": [{"device_name": "/dev/sdg", "no_device": true}, {"device_name": "/dev/sdh", "virtual_name": "ephemeral0"},
                 {"device_name": "/dev/sdi", "volume_size": 7}, {"device_name": "/dev/xvda", "volume_type": "gp3", "volume_size": 20}]"#,
         "",
     );
     let machine = done.plan(&[], &[]).machine;
     assert_eq!(machine.disk.size, Some(20));
-    let volumes: Vec<(&str, Option<u32>)> =
-        machine.volumes.iter().map(|volume| (volume.device.as_str(), volume.disk.size)).collect();
-    assert_eq!(volumes, [("/dev/xvdb", Some(50)), ("/dev/sdi", Some(7))]);
-    done.reports("builders[0].launch_block_device_mappings[2]", "not part of the image")
-        .reports("builders[0].ami_block_device_mappings[1]", "instance store")
+    let volumes: Vec<(&str, Option<u32>, bool)> =
+        machine.volumes.iter().map(|volume| (volume.device.as_str(), volume.disk.size, volume.scratch)).collect();
+    let expected = [
+        ("/dev/xvdb", Some(50), false),
+        ("/dev/sdg", Some(100), true),
+        ("/dev/sda2", Some(3), false),
+        ("/dev/sdi", Some(7), false),
+    ];
+    assert_eq!(volumes, expected);
+    done.reports("builders[0].ami_block_device_mappings[1]", "instance store")
         .reports("builders[0].ami_block_device_mappings[3]", "from the start");
+}
+
+/// Tags beyond those that EC2 allows are left out one by one, those of the machine first.
+#[test]
+fn tags_that_do_not_fit_are_left_out_one_by_one() {
+    let tags = |name: &str, count: usize| {
+        (0..count).map(|at| format!("\"{name}{at:02}\": \"x\"")).collect::<Vec<_>>().join(", ")
+    };
+    let tags = format!(r#""name": "web", "run_tags": {{{}}}, "tags": {{{}}}"#, tags("run", 10), tags("own", 30));
+    let done = ebs(&format!("{tags}, \"ami_users\": []"), "");
+    let names: Vec<String> = done.plan(&[], &[]).settings.tags.into_keys().collect();
+    assert_eq!(names.len(), 32, "{names:?}");
+    assert!(names.contains(&"own29".to_owned()) && names.contains(&"run01".to_owned()), "{names:?}");
+    done.reports("builders[0].run_tags.run02", "EC2 allows 50").reports("builders[0].run_tags.run09", "EC2 allows 50");
+    let shared = ebs(&format!("{tags}, \"ami_users\": [\"123456789012\"]"), "");
+    assert_eq!(shared.plan(&[], &[]).settings.tags.len(), 25);
+    shared.reports("builders[0].tags.own25", "a bake sets 25 of them");
+}
+
+#[test]
+fn the_address_of_the_connection_is_that_of_the_template() {
+    for (interface, expected) in
+        [("public_dns", AddressKind::Public), ("private_ip", AddressKind::Private), ("ipv6", AddressKind::Ipv6)]
+    {
+        let done = ebs(&format!(r#""name": "web", "ssh_interface": "{interface}""#), "");
+        assert_eq!(done.plan(&[], &[]).machine.connect.address, Some(expected));
+    }
 }
 
 /// Settings that all images share are written once; differences stay with each image.

@@ -490,5 +490,4 @@ fn a_folder_is_read_as_packer_reads_it() {
     };
     assert_eq!(names(&found.templates), ["a.pkr.hcl", "b.pkr.hcl"]);
     assert_eq!(names(&found.variables), ["x.auto.pkrvars.hcl"]);
-    assert!(found.unsupported.is_empty());
 }

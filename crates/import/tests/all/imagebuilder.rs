@@ -102,6 +102,19 @@ fn a_component_alone_needs_a_source() {
         .says("    build:\n      - component: web.yml\n    test:\n      - component: web.yml\n");
 }
 
+/// Parameters without a default are variables; those with one keep it.
+#[test]
+fn required_parameters_of_a_component_become_variables() {
+    let document = "schemaVersion: 1.0\nparameters:\n  - Bucket: {type: string}\n  - Mode: {type: string, default: fast}\n\
+        phases:\n  - name: build\n    steps:\n      - {name: hi, action: ExecuteBash, inputs: {commands: [\"echo '{{ Bucket }}' {{ Mode }}\"]}}\n";
+    let fixture = Fixture::new(&[]);
+    fixture.write("web.yml", document);
+    fixture
+        .import(&fixture.request(&[("web.yml", document)]))
+        .says("  # A parameter of web.yml.\n  Bucket: null\n")
+        .says("      - component: web.yml\n        with:\n          Bucket: ${{ vars.Bucket }}\n");
+}
+
 #[test]
 fn configurations_without_a_recipe_give_no_manifest() {
     let fixture = Fixture::new(&[]);

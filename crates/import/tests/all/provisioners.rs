@@ -113,9 +113,8 @@ fn chef_solo_keeps_what_the_step_supports_and_reports_the_rest() {
     .lacks("hunter2")
     .reports("provisioners[0].json.app.password", "credential");
     for (field, why) in [
-        ("skip_install", "do not install Chef"),
         ("install_command", "do not install Chef"),
-        ("version", "do not install Chef"),
+        ("version", "Chef is not installed"),
         ("encrypted_data_bag_secret_path", "not copied"),
         ("config_template", "write Chef's configuration"),
         ("remote_cookbook_paths", "upload their cookbooks"),
@@ -394,8 +393,7 @@ fn valid_exit_codes_are_a_success() {
         }
     }
     assert!(matches!(plan.build[1].action, StepAction::Reboot), "{:?}", plan.build[1]);
-    done.reports("provisioners[1].valid_exit_codes", "exit code 0 is always a success")
-        .reports("provisioners[2].valid_exit_codes", "of a script file");
+    done.reports("provisioners[1].valid_exit_codes", "exit code 0 is always a success");
 }
 
 /// Text of the template, with variables and secrets, as a file: written by a real shell.
@@ -433,8 +431,7 @@ fn what_would_be_lost_in_silence_is_said() {
     fixture
         .import(&fixture.request(&[("web.json", text)]))
         .reports("provisioners[0]", "no script")
-        .reports("provisioners[2].source", "symbolic links")
-        .says("      - upload: app\n        to: /opt/${{ vars.dir }}\n")
+        .says("      - upload: app\n        to: /opt/${{ vars.dir }}\n        owner: ubuntu\n        follow-links: true\n")
         .says("          HELM_SECRETS_VERSION: \"4.6.0\"\n          OBFUSCATE_PASSWORD: \"1\"\n");
 }
 

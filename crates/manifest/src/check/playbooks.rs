@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{AnsibleStep, ImagePlan, StepAction};
+use ami_bake_core::plan::{AnsibleStep, ImagePlan, SecretPart, StepAction, Value};
 
 use super::steps::own;
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
@@ -21,9 +21,19 @@ pub(super) fn plan(
     findings: &mut Vec<Diagnostic>,
 ) {
     for step in plan.build.iter().chain(&plan.validate).chain(&plan.test) {
-        let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, host, .. }) = &step.action else {
+        let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, host, vars, .. }) = &step.action
+        else {
             continue;
         };
+        if args.iter().any(|arg| arg.contains(CONNECTION)) {
+            findings.push(connects(image, step.route.key("args")));
+        }
+        let text = |part: &SecretPart| matches!(part, SecretPart::Text(text) if text.contains(CONNECTION));
+        if matches!(vars, Value::Plain(text) if text.contains(CONNECTION))
+            || matches!(vars, Value::Secret(parts) if parts.iter().any(text))
+        {
+            findings.push(connects(image, step.route.key("vars")));
+        }
         asks(image, step.route.key("args"), args, findings);
         let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
         for place in parts.unsuited {
@@ -102,6 +112,16 @@ fn ignored(connection: &Node) -> Diagnostic {
         "`connection: local` is ignored: the play runs on the machine",
     )
     .help("Remove it. The step provides the connection to the machine.")
+}
+
+/// The variable that names the connection; as an extra variable it wins over the inventory (Ansible, variable precedence).
+const CONNECTION: &str = "ansible_connection";
+
+fn connects(image: &ImageEntry, route: Route) -> Diagnostic {
+    let message = "`ansible_connection` replaces the connection to the machine: the playbook would not run on it";
+    Diagnostic::error("local-play", image.node.place(&own(&route)), message)
+        .help("Remove it. The step provides the connection to the machine.")
+        .route(route)
 }
 
 /// Ansible would prompt for the password and wait forever.

@@ -38,6 +38,7 @@ fn object(finding: &Diagnostic, sources: &Sources) -> Value {
 }
 
 fn place(object: &mut Value, sources: &Sources, span: Span) {
+    let span = sources.origin(span);
     let start = sources.position(span.file, span.start);
     let end = sources.position(span.file, span.end);
     object["file"] = sources.name(span.file).into();

@@ -1,5 +1,6 @@
 //! The source files of a manifest, and spans in them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One file of a [`Sources`].
@@ -44,7 +45,18 @@ struct File {
 
 /// All source files: the manifest, variable files, component documents, playbooks.
 #[derive(Debug, Clone, Default)]
-pub struct Sources(Vec<Arc<File>>);
+pub struct Sources {
+    files: Vec<Arc<File>>,
+    generated: Option<Arc<GeneratedFile>>,
+}
+
+/// A file that a program wrote, and what each part of it was written from.
+#[derive(Debug)]
+struct GeneratedFile {
+    file: FileId,
+    /// Ranges of the file with the span of another file that they come from; they may contain each other.
+    parts: Vec<(Range<u32>, Span)>,
+}
 
 impl Sources {
     /// Adds a file. `name` is used in messages.
@@ -60,12 +72,12 @@ impl Sources {
 
     /// Whether the text of a file is never shown.
     pub fn is_private(&self, file: FileId) -> bool {
-        self.0.get(usize::from(file.0)).is_some_and(|file| file.private)
+        self.files.get(usize::from(file.0)).is_some_and(|file| file.private)
     }
 
     /// Makes the file of this name private.
     pub fn make_private(&mut self, name: &str) {
-        for file in self.0.iter_mut().filter(|file| file.name == name) {
+        for file in self.files.iter_mut().filter(|file| file.name == name) {
             let File { name, text, lines, .. } = &**file;
             *file = Arc::new(File { name: name.clone(), text: text.clone(), lines: lines.clone(), private: true });
         }
@@ -79,20 +91,34 @@ impl Sources {
                 .filter(|(_, byte)| *byte == b'\n')
                 .filter_map(|(at, _)| u32::try_from(at + 1).ok()),
         );
-        let id = FileId(u16::try_from(self.0.len()).unwrap_or(u16::MAX));
-        self.0.push(Arc::new(File { name, text, lines, private }));
+        let id = FileId(u16::try_from(self.files.len()).unwrap_or(u16::MAX));
+        self.files.push(Arc::new(File { name, text, lines, private }));
         id
+    }
+
+    /// Sets what the parts of a generated file come from.
+    pub fn set_origins(&mut self, file: FileId, parts: Vec<(Range<u32>, Span)>) {
+        self.generated = Some(Arc::new(GeneratedFile { file, parts }));
+    }
+
+    /// The span that a person wrote: for a part of a generated file what it comes from, otherwise the span itself.
+    pub fn origin(&self, span: Span) -> Span {
+        let Some(generated) = self.generated.as_ref().filter(|generated| generated.file == span.file) else {
+            return span;
+        };
+        let around = generated.parts.iter().filter(|(part, _)| part.start <= span.start && span.start < part.end);
+        around.min_by_key(|(part, _)| part.end - part.start).map_or(span, |(_, origin)| *origin)
     }
 
     /// The file with this name.
     pub fn find(&self, name: &str) -> Option<FileId> {
-        let at = self.0.iter().position(|file| file.name == name)?;
+        let at = self.files.iter().position(|file| file.name == name)?;
         u16::try_from(at).ok().map(FileId)
     }
 
     /// The span of a line, without surrounding whitespace; `None` if there is no such line.
     pub fn line(&self, file: FileId, line: usize) -> Option<Span> {
-        let lines = &self.0.get(usize::from(file.0))?.lines;
+        let lines = &self.files.get(usize::from(file.0))?.lines;
         let start = *lines.get(line.checked_sub(1)?)?;
         let text = self.text(file).get(start as usize..)?.lines().next()?;
         let blanks = u32::try_from(text.len() - text.trim_start().len()).ok()?;
@@ -102,12 +128,12 @@ impl Sources {
 
     /// The name of a file.
     pub fn name(&self, file: FileId) -> &str {
-        self.0.get(usize::from(file.0)).map_or("", |file| &file.name)
+        self.files.get(usize::from(file.0)).map_or("", |file| &file.name)
     }
 
     /// The text of a file.
     pub fn text(&self, file: FileId) -> &str {
-        self.0.get(usize::from(file.0)).map_or("", |file| &file.text)
+        self.files.get(usize::from(file.0)).map_or("", |file| &file.text)
     }
 
     /// The text of a span.
@@ -117,7 +143,7 @@ impl Sources {
 
     /// Line and column of a byte.
     pub fn position(&self, file: FileId, offset: u32) -> Position {
-        let Some(file) = self.0.get(usize::from(file.0)) else {
+        let Some(file) = self.files.get(usize::from(file.0)) else {
             return Position { line: 1, column: 1 };
         };
         let line = file.lines.partition_point(|start| *start <= offset).max(1);
@@ -135,6 +161,7 @@ mod tests {
     fn positions_count_lines_and_characters_from_one() {
         let mut sources = Sources::default();
         let file = sources.add("bake.yml", "a: 1\nü: 2\n");
+        assert_eq!(sources.origin(Span { file, start: 1, end: 2 }), Span { file, start: 1, end: 2 });
         assert_eq!(sources.position(file, 0), Position { line: 1, column: 1 });
         assert_eq!(sources.position(file, 5), Position { line: 2, column: 1 });
         assert_eq!(sources.position(file, 7), Position { line: 2, column: 2 });

@@ -40,11 +40,13 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     };
     let title = level.primary_title(quoted(&finding.message)).id(finding.code);
     let mut group = Group::with_title(title);
-    if let Some(span) = finding.span.filter(|span| sources.is_private(span.file)) {
+    let related = finding.related.as_ref().map(|(span, words)| (sources.origin(*span), words));
+    let shown = finding.span.map(|span| sources.origin(span));
+    if let Some(span) = shown.filter(|span| sources.is_private(span.file)) {
         let at = sources.position(span.file, span.start);
         let name = quoted(sources.name(span.file));
         group = group.element(Origin::path(name).line(at.line).char_column(at.column));
-    } else if let Some(span) = finding.span {
+    } else if let Some(span) = shown {
         let mut snippet = Snippet::source(sources.text(span.file)).path(quoted(sources.name(span.file))).fold(true);
         let range = clamp(sources, span);
         let mark = AnnotationKind::Primary.span(range);
@@ -52,15 +54,15 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
             Some(label) => mark.label(quoted(label)),
             None => mark,
         });
-        if let Some((other, words)) = finding.related.as_ref().filter(|(other, _)| other.file == span.file) {
-            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, *other)).label(quoted(words)));
+        if let Some((other, words)) = related.filter(|(other, _)| other.file == span.file) {
+            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(sources, other)).label(quoted(words)));
         }
         group = group.element(snippet);
         if let Some((other, words)) =
-            finding.related.as_ref().filter(|(other, _)| other.file != span.file && !sources.is_private(other.file))
+            related.filter(|(other, _)| other.file != span.file && !sources.is_private(other.file))
         {
             let snippet = Snippet::source(sources.text(other.file)).path(quoted(sources.name(other.file))).fold(true);
-            let mark = AnnotationKind::Context.span(clamp(sources, *other)).label(quoted(words));
+            let mark = AnnotationKind::Context.span(clamp(sources, other)).label(quoted(words));
             group = group.element(snippet.annotation(mark));
         }
     }

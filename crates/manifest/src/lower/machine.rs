@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use ami_bake_core::plan::{Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
+use ami_bake_core::plan::{AddressKind, Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
 use serde_json::Value;
 
 use crate::access::{FileAccess, FileError};
@@ -98,12 +98,16 @@ fn volume(volume: &model::Volume) -> Volume {
         kms_key: volume.kms_key.as_ref().map(|key| key.0.clone()),
         fast: None,
     };
-    Volume { device, disk }
+    Volume { device, disk, scratch: volume.scratch.unwrap_or(false) }
 }
 
 fn connect(connect: &model::Connect) -> Connect {
     Connect {
-        private: connect.address.map(|address| address == Address::Private),
+        address: connect.address.map(|address| match address {
+            Address::Public => AddressKind::Public,
+            Address::Private => AddressKind::Private,
+            Address::Ipv6 => AddressKind::Ipv6,
+        }),
         jump: connect.jump.as_ref().map(|jump| JumpHost {
             host: jump.host.clone(),
             port: jump.port,

@@ -14,6 +14,8 @@ pub struct Image {
     pub source: Option<Source>,
     /// The machine to build and test the image on.
     pub machine: Option<Machine>,
+    /// Settings of all `run` and `script` steps that do not set them.
+    pub run: Option<RunDefaults>,
     /// Steps that build the image.
     pub build: Vec<Step>,
     /// Checks on the build machine before the image is captured.
@@ -36,6 +38,18 @@ pub struct Image {
     pub r#if: Option<Value>,
     /// The platforms that the image is baked on. Default: all.
     pub platforms: Option<Vec<Platform>>,
+}
+
+/// Settings of all `run` and `script` steps that do not set them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RunDefaults {
+    /// The command line of the shell of `run` steps.
+    pub shell: Option<String>,
+    /// The user to run as.
+    pub r#as: Option<String>,
+    /// The working directory.
+    pub working_directory: Option<String>,
 }
 
 /// Exceptions to the clean-up before an image is captured.

@@ -108,6 +108,8 @@ pub enum Address {
     Public,
     /// The private address.
     Private,
+    /// The IPv6 address.
+    Ipv6,
 }
 
 /// An SSH jump host.
@@ -190,7 +192,7 @@ impl VolumeType {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Volume {
     /// The device name.
-    #[schemars(regex(pattern = r"^(/dev/)?(sd[b-z][0-9]*|xvd[b-z][a-z]?)$"), title = "device name", extend("examples" = ["/dev/sdf"]))]
+    #[schemars(regex(pattern = r"^(/dev/)?(sda([2-9]|1[0-5])|sd[b-z][0-9]*|xvd[b-z][a-z]?)$"), title = "device name", extend("examples" = ["/dev/sdf"]))]
     pub device: String,
     /// The size in GiB.
     #[schemars(range(min = 1, max = 65536))]
@@ -207,6 +209,8 @@ pub struct Volume {
     pub encrypted: Option<bool>,
     /// The KMS key to encrypt with.
     pub kms_key: Option<KmsKey>,
+    /// Space for the build steps only: the disk does not become part of the image. Default: `false`.
+    pub scratch: Option<bool>,
 }
 
 /// Settings of the instance metadata service.

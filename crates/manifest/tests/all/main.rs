@@ -17,3 +17,4 @@ mod needs;
 mod plan;
 mod platform;
 mod render;
+mod steps;

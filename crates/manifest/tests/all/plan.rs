@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ami_bake_core::plan::{
-    Architecture, Digest, HttpProbe, ImageKey, ImagePlan, Price, Probe, RunStep, SecretPart, SourceImage, SourceQuery,
-    StepAction, UploadStep, Value, VersionRule,
+    AddressKind, Architecture, Digest, HttpProbe, ImageKey, ImagePlan, Price, Probe, RunStep, SecretPart, SourceImage,
+    SourceQuery, StepAction, UploadStep, Value, VersionRule,
 };
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Git, Manifest, Options, TEMPLATE};
@@ -71,7 +71,7 @@ fn a_plan_holds_what_the_manifest_says() {
     assert_eq!(plan.machine.types, ["t3.small", "t3a.small"]);
     assert_eq!((plan.machine.disk.size, plan.machine.disk.kind.as_deref()), (Some(20), Some("gp3")));
     assert_eq!(plan.machine.lifetime.map(|time| time.as_secs()), Some(10_800));
-    assert_eq!(plan.machine.connect.private, Some(true));
+    assert_eq!(plan.machine.connect.address, Some(AddressKind::Private));
     assert_eq!(plan.settings.name, "shop/web/1.2.3");
     assert_eq!(plan.settings.description, "v1.2.3 of ubuntu-24.04");
     let step = &plan.build[0];

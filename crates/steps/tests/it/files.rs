@@ -21,6 +21,7 @@ fn send(from: &Path, contents: bool, to: &str) -> Step {
         exclude: vec!["*.map".to_owned()],
         owner: None,
         mode: None,
+        follow_links: false,
     }))
 }
 
@@ -115,6 +116,31 @@ async fn owner_and_mode_are_set() {
     let StepAction::Upload(UploadStep { owner, .. }) = &mut step.action else { unreachable!() };
     *owner = Some("nobody-such".to_owned());
     assert_eq!(fixture.fails(&step).await.message(), "step `it`: the machine has no user `nobody-such`");
+}
+
+#[tokio::test]
+async fn links_are_followed_where_the_step_says_so() {
+    let fixture = Fixture::new();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("src")).unwrap();
+    fs::create_dir_all(at("shared/sub")).unwrap();
+    fs::write(at("shared/s.conf"), "1").unwrap();
+    fs::write(at("shared/sub/deep"), "2").unwrap();
+    std::os::unix::fs::symlink("../shared/s.conf", at("src/file")).unwrap();
+    std::os::unix::fs::symlink("../shared", at("src/folder")).unwrap();
+    let mut step = send(&at("src"), true, at("to").to_str().unwrap());
+    let StepAction::Upload(UploadStep { follow_links, .. }) = &mut step.action else { unreachable!() };
+    *follow_links = true;
+    fixture.passes(&step).await;
+    for (name, content) in [("to/file", "1"), ("to/folder/s.conf", "1"), ("to/folder/sub/deep", "2")] {
+        assert_eq!(fs::read_to_string(at(name)).unwrap(), content);
+        assert!(!fs::symlink_metadata(at(name)).unwrap().is_symlink(), "{name}");
+    }
+    assert!(!fs::symlink_metadata(at("to/folder")).unwrap().is_symlink());
+    std::os::unix::fs::symlink("..", at("shared/sub/up")).unwrap();
+    let error = fixture.fails(&step).await;
+    assert!(error.message().contains("leads back to its own folder"), "{error}");
 }
 
 #[tokio::test]

@@ -187,7 +187,8 @@ class Images:
         source = self.world.images.visible_source(backend, instance.image_id)
         machine = self.world.machines[instance.id]
         description, tags = get("Description"), tags_of(response, "snapshot")
-        volumes = [(device, backend.get_volume(block.volume_id), block.delete_on_termination) for device, block in instance.get_block_device_mapping]
+        left_out = {mapping.get("DeviceName") for mapping in get("BlockDeviceMappings", []) or [] if "NoDevice" in mapping}
+        volumes = [(device, backend.get_volume(block.volume_id), block.delete_on_termination) for device, block in instance.get_block_device_mapping if device not in left_out]
         seconds = max(self.world.snapshots.seconds(backend, volume) for _, volume, _ in volumes)
         image = Image(backend, name, description=description, architecture=instance.architecture, virtualization_type=instance.virtualization_type,
                       root_device_name=instance.root_device_name, ena_support=instance.ena_support, sriov_net_support="simple", boot_mode=instance.boot_mode,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use crate::hcl::error::{EvalError, EvalResult};
+use crate::hcl::number::Number;
 use crate::hcl::scope::Scope;
 use crate::hcl::value::{HclValue, Text};
 
@@ -43,6 +44,11 @@ impl Arguments<'_, '_, '_> {
 
     pub(super) fn number(&self, index: usize) -> EvalResult<f64> {
         self.scope.number(self.get(index)?, self.span.clone())
+    }
+
+    /// A number, exact where it is whole.
+    pub(super) fn exact(&self, index: usize) -> EvalResult<Number> {
+        self.scope.exact(self.get(index)?, self.span.clone())
     }
 
     pub(super) fn list(&self, index: usize) -> EvalResult<Vec<HclValue>> {

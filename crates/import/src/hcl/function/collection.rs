@@ -62,7 +62,7 @@ fn lists(all: &Arguments) -> EvalResult<Vec<Vec<HclValue>>> {
 
 #[expect(clippy::cast_precision_loss, reason = "nothing is that long")]
 fn length(all: &Arguments) -> EvalResult<HclValue> {
-    Ok(HclValue::Number(match all.get(0)? {
+    Ok(HclValue::number(match all.get(0)? {
         HclValue::List(items) => items.len(),
         HclValue::Map(entries) => entries.len(),
         _ => all.string(0)?.chars().count(),
@@ -136,7 +136,7 @@ fn index(all: &Arguments) -> EvalResult<HclValue> {
     let (list, wanted) = (all.settled(0)?, all.settled(1)?);
     let HclValue::List(items) = list else { return Err(all.invalid("expected a list")) };
     let at = items.iter().position(|item| same(item, &wanted));
-    at.map(|at| HclValue::Number(at as f64)).ok_or_else(|| all.invalid("the list does not contain the value"))
+    at.map(|at| HclValue::number(at as f64)).ok_or_else(|| all.invalid("the list does not contain the value"))
 }
 
 fn contains(all: &Arguments) -> EvalResult<HclValue> {

@@ -39,7 +39,7 @@ fn rfc3339(all: &Arguments) -> EvalResult<HclValue> {
     let (Some(time), Some(offset)) = (parsed, offset) else { return Err(all.invalid("not a time in RFC 3339")) };
     let mut parts = parts(&time.to_zoned(TimeZone::fixed(offset)));
     #[expect(clippy::cast_precision_loss, reason = "seconds of the next millions of years are exact")]
-    parts.insert("unix".to_owned(), HclValue::Number(time.as_second() as f64));
+    parts.insert("unix".to_owned(), HclValue::number(time.as_second() as f64));
     Ok(HclValue::Map(parts))
 }
 
@@ -56,7 +56,7 @@ fn unix(all: &Arguments) -> EvalResult<HclValue> {
 
 fn parts(time: &Zoned) -> IndexMap<String, HclValue> {
     let week = time.date().iso_week_date();
-    let number = |value: i16| HclValue::Number(f64::from(value));
+    let number = |value: i16| HclValue::number(f64::from(value));
     [
         ("year", number(time.year())),
         ("year_day", number(time.day_of_year())),

@@ -9,7 +9,7 @@ use ami_bake_manifest::tree::{self, Node};
 
 use super::arguments::Arguments;
 use crate::hcl::error::EvalResult;
-use crate::hcl::value::{HclValue, Scalar, Text, TextPart, number_text};
+use crate::hcl::value::{HclValue, Scalar, Text, TextPart};
 
 pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
     let bytes = |make: &dyn Fn(&[u8]) -> String| all.string(0).map(|text| HclValue::text(make(text.as_bytes())));
@@ -126,7 +126,7 @@ pub(super) fn json(value: &HclValue) -> String {
     match value {
         HclValue::Null => "null".to_owned(),
         HclValue::Bool(value) => value.to_string(),
-        HclValue::Number(number) => number_text(*number),
+        HclValue::Number(number) => number.text(),
         HclValue::Text(text) => {
             let quoted = serde_json::Value::String(text.literal().unwrap_or_default()).to_string();
             quoted.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")

@@ -1,28 +1,41 @@
 //! Functions of numbers, and conversions.
 
+use std::cmp::Ordering;
+
 use super::arguments::Arguments;
 use crate::hcl::error::EvalResult;
+use crate::hcl::number::Number;
 use crate::hcl::operate;
 use crate::hcl::value::HclValue;
 
 pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
-    let rounded = |round: fn(f64) -> f64| all.number(0).map(|number| HclValue::Number(round(number)));
+    let rounded = |round: fn(f64) -> f64| {
+        all.exact(0).map(|number| match number {
+            Number::Whole(_) => HclValue::Number(number),
+            Number::Real(real) => HclValue::number(round(real)),
+        })
+    };
     Some(match name {
-        "abs" => rounded(f64::abs),
+        "abs" => all.exact(0).map(|number| {
+            HclValue::Number(match number {
+                Number::Whole(whole) => Number::Whole(whole.saturating_abs()),
+                Number::Real(real) => real.abs().into(),
+            })
+        }),
         "ceil" => rounded(f64::ceil),
         "floor" => rounded(f64::floor),
-        "signum" => rounded(|number| if number == 0.0 { 0.0 } else { number.signum() }),
-        "max" => fold(all, f64::max),
-        "min" => fold(all, f64::min),
+        "signum" => all.number(0).map(|number| HclValue::number(if number == 0.0 { 0.0 } else { number.signum() })),
+        "max" => fold(all, Ordering::Greater),
+        "min" => fold(all, Ordering::Less),
         "sum" => sum(all),
-        "pow" => all.number(0).and_then(|base| Ok(HclValue::Number(base.powf(all.number(1)?)))),
-        "log" => all.number(0).and_then(|number| Ok(HclValue::Number(number.log(all.number(1)?)))),
+        "pow" => all.number(0).and_then(|base| Ok(HclValue::number(base.powf(all.number(1)?)))),
+        "log" => all.number(0).and_then(|number| Ok(HclValue::number(number.log(all.number(1)?)))),
         "parseint" => parse(all),
         "range" => range(all),
         "tostring" => tostring(all),
         "tonumber" => match all.values.first() {
             Some(HclValue::Null) => Ok(HclValue::Null),
-            _ => all.number(0).map(HclValue::Number),
+            _ => all.exact(0).map(HclValue::Number),
         },
         "tobool" => match all.values.first() {
             Some(HclValue::Null) => Ok(HclValue::Null),
@@ -39,24 +52,26 @@ fn tostring(all: &Arguments) -> EvalResult<HclValue> {
     }
 }
 
-fn fold(all: &Arguments, pick: fn(f64, f64) -> f64) -> EvalResult<HclValue> {
-    let mut numbers = (0..all.values.len()).map(|index| all.number(index));
+/// The first number for which no other one has the order.
+fn fold(all: &Arguments, best: Ordering) -> EvalResult<HclValue> {
+    let mut numbers = (0..all.values.len()).map(|index| all.exact(index));
     let first = numbers.next().ok_or_else(|| all.invalid("an argument is missing"))??;
-    numbers.try_fold(first, |best, number| Ok(pick(best, number?))).map(HclValue::Number)
+    let better = |known: Number, number: Number| if number.order(known) == best { number } else { known };
+    numbers.try_fold(first, |known, number| Ok(better(known, number?))).map(HclValue::Number)
 }
 
 fn sum(all: &Arguments) -> EvalResult<HclValue> {
     let items = all.list(0)?;
-    let numbers = items.iter().map(|item| all.scope.number(item, all.span.clone()));
-    numbers.sum::<EvalResult<f64>>().map(HclValue::Number)
+    let mut numbers = items.iter().map(|item| all.scope.exact(item, all.span.clone()));
+    let add = |sum: Number, number: Number| sum.compute(number, i128::checked_add, |a, b| a + b);
+    numbers.try_fold(Number::Whole(0), |sum, number| Ok(add(sum, number?))).map(HclValue::Number)
 }
 
 fn parse(all: &Arguments) -> EvalResult<HclValue> {
     let base = operate::whole(all.number(1)?).and_then(|base| u32::try_from(base).ok());
     let base = base.filter(|base| (2..=36).contains(base)).ok_or_else(|| all.invalid("the base must be 2 to 36"))?;
-    let number = i64::from_str_radix(&all.string(0)?, base).map_err(|_| all.invalid("not a number"))?;
-    #[expect(clippy::cast_precision_loss, reason = "numbers of HCL are no more exact here")]
-    Ok(HclValue::Number(number as f64))
+    let number = i128::from_str_radix(&all.string(0)?, base).map_err(|_| all.invalid("not a number"))?;
+    Ok(HclValue::Number(Number::Whole(number)))
 }
 
 /// cty's own limit.
@@ -79,7 +94,7 @@ fn range(all: &Arguments) -> EvalResult<HclValue> {
         if out.len() >= COUNT {
             return Err(all.invalid("a range has at most 1024 numbers"));
         }
-        out.push(HclValue::Number(at));
+        out.push(HclValue::number(at));
         at += step;
     }
     Ok(HclValue::List(out))

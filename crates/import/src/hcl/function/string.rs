@@ -5,6 +5,7 @@ use regex::{NoExpand, Regex, RegexBuilder};
 
 use super::arguments::Arguments;
 use crate::hcl::error::EvalResult;
+use crate::hcl::number::Number;
 use crate::hcl::operate::whole;
 use crate::hcl::text::{self, Reach};
 use crate::hcl::value::{HclValue, Text, TextPart};
@@ -267,21 +268,34 @@ fn one(all: &Arguments, flags: &str, verb: &str, value: &HclValue) -> EvalResult
     let width: usize = width.trim_start_matches(['-', '+', ' ', '0']).parse().unwrap_or(0).min(1000);
     let number = || all.scope.number(value, all.span.clone());
     #[expect(clippy::cast_possible_truncation, reason = "that is what the verb means")]
+    let whole = || {
+        all.scope.exact(value, all.span.clone()).map(|number| match number {
+            Number::Whole(whole) => whole,
+            Number::Real(real) => real.trunc() as i128,
+        })
+    };
+    // Go writes the sign before the digits of every base.
+    let digits = |write: fn(u128) -> String| {
+        whole().map(|whole| format!("{}{}", if whole < 0 { "-" } else { "" }, write(whole.unsigned_abs())))
+    };
     let text = match verb {
         "s" | "v" => all.scope.string(value, all.span.clone())?,
         "q" => format!("{:?}", all.scope.string(value, all.span.clone())?),
-        "d" => format!("{}", number()?.trunc() as i64),
-        "x" => format!("{:x}", number()?.trunc() as i64),
-        "X" => format!("{:X}", number()?.trunc() as i64),
-        "o" => format!("{:o}", number()?.trunc() as i64),
-        "b" => format!("{:b}", number()?.trunc() as i64),
+        "d" => digits(|whole| whole.to_string())?,
+        "x" => digits(|whole| format!("{whole:x}"))?,
+        "X" => digits(|whole| format!("{whole:X}"))?,
+        "o" => digits(|whole| format!("{whole:o}"))?,
+        "b" => digits(|whole| format!("{whole:b}"))?,
         "f" => format!("{:.*}", precision.parse().unwrap_or(6).min(100), number()?),
         "t" => all.scope.truth(value, all.span.clone())?.to_string(),
         _ => return Err(all.invalid(&format!("the verb `%{verb}` is not supported"))),
     };
     Ok(Text::plain(match (left, zero) {
         (true, _) => format!("{text:<width$}"),
-        (false, true) => format!("{text:0>width$}"),
+        (false, true) => match text.strip_prefix('-') {
+            Some(digits) => format!("-{digits:0>width$}", width = width.saturating_sub(1)),
+            None => format!("{text:0>width$}"),
+        },
         (false, false) => format!("{text:>width$}"),
     }))
 }

@@ -18,20 +18,23 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
         let own = name(mapping, context);
         let scratch =
             own.is_some() && image.iter().any(|other| name(other, context) == own && is_left_out(other, context));
-        if scratch {
-            mapping.drop(
-                "a disk of the build machine that is not part of the image is not supported",
-                "Use the root disk or the instance store in the steps that need space.",
-            );
-        } else {
-            device(mapping, context, &mut disk, &mut volumes);
+        let before = volumes.len();
+        device(mapping, context, &mut disk, &mut volumes);
+        if let Some(Value::Map(volume)) = volumes.get_mut(before).filter(|_| scratch) {
+            volume.set("scratch", true);
         }
     }
     for mapping in &image {
+        let name = name(mapping, context);
+        let launched = || launch.iter().any(|other| name.is_some() && self::name(other, context) == name);
+        if is_left_out(mapping, context) && launched() {
+            // It was read with the disk of the build machine.
+            mapping.mark_used();
+            continue;
+        }
         if is_not_ebs(mapping, context) {
             continue;
         }
-        let name = name(mapping, context);
         let same = launch.iter().find(|other| name.is_some() && self::name(other, context) == name);
         if same.is_some_and(|same| same.value == mapping.value) {
             mapping.mark_used();

@@ -54,13 +54,14 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
         match words.known().as_deref() {
             Some("public_ip" | "public_dns") => connect.set_from("address", "public", &interface),
             Some("private_ip" | "private_dns") => connect.set_from("address", "private", &interface),
+            Some("ipv6") => connect.set_from("address", "ipv6", &interface),
             Some("session_manager") => interface.drop(
                 "Session Manager is not supported",
                 "Use `machine.connect.jump`, or a runner inside the network.",
             ),
             _ => interface.drop(
                 "its value is not supported or only known during the bake",
-                "Set `machine.connect.address` to `public` or `private`.",
+                "Set `machine.connect.address` to `public`, `private` or `ipv6`.",
             ),
         }
     }

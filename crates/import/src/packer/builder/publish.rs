@@ -2,9 +2,9 @@
 
 use super::tags::tags_of;
 use crate::context::Context;
-use crate::input::Reader;
+use crate::input::{FindingKind, Reader};
 use crate::packer::build::ImageDraft;
-use crate::yaml::{Map, Value};
+use crate::yaml::{Entry, Map, Value};
 
 pub(super) fn read(reader: &Reader, context: &Context, image: &mut ImageDraft) {
     let home = image.region.as_ref().map(|(region, _)| region.clone());
@@ -160,7 +160,33 @@ fn tags(reader: &Reader, context: &Context, publish: &mut Map) {
             tag.drop("tags that start with `aws:` or `ami-bake:` are reserved", "Rename the tag.");
         }
     }
-    publish.set_filled("tags", Map(free));
+    publish.set_filled("tags", Map(within_limit(free, reader, publish)));
+}
+
+/// The tags that fit on an image: EC2 allows 50 (EC2 user guide, tag restrictions), and a bake sets up to 18 of its own, 25 on
+/// shared images. The template's own tags come before those of the machine.
+fn within_limit(mut tags: Vec<Entry>, reader: &Reader, publish: &Map) -> Vec<Entry> {
+    let limit = if publish.get("share").is_some() { 25 } else { 32 };
+    let of_machine = |entry: &Entry| {
+        entry
+            .origin
+            .as_ref()
+            .is_some_and(|origin| origin.path.contains(".run_tag") || origin.path.starts_with("run_tag"))
+    };
+    if tags.len() > limit {
+        tags.sort_by_key(of_machine);
+    }
+    for entry in tags.drain(limit.min(tags.len())..) {
+        if let Some(origin) = &entry.origin {
+            reader.log().report(
+                FindingKind::Dropped,
+                origin,
+                format!("the image has too many tags: EC2 allows 50, and a bake sets {} of them", 50 - limit),
+                "Leave out tags that the image does not need.",
+            );
+        }
+    }
+    tags
 }
 
 fn lifecycle(reader: &Reader, context: &Context, publish: &mut Map) {

@@ -3,6 +3,7 @@
 use super::environment::environment;
 use super::fields::Fields;
 use super::playbook;
+use super::shell_line::{Token, tokens};
 use crate::context::Context;
 use crate::input::Reader;
 use crate::packer::build::{Build, ImageDraft};
@@ -46,25 +47,34 @@ pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &
     );
     galaxy(fields);
     let alias = fields.get("host_alias").and_then(|alias| Some((context.text(&alias)?, alias)));
-    step(fields, build, context, Map::default(), &|found| {
-        if let Some((alias, from)) = &alias {
-            from.changed("the machine is called like its image in the inventory; the alias became a group", "");
-            return vec![alias.clone()];
-        }
-        let hosts = found.map(|found| playbook::hosts(&context.paths.access, &found.full)).unwrap_or_default();
-        if let (Some(hosts), Some(from)) = (
-            hosts.iter().find(|hosts| matches!(hosts.as_str(), "localhost" | "127.0.0.1")),
-            fields.get("playbook_file").or_else(|| fields.get("playbook_files")),
-        ) {
-            from.changed(
-                format!("its plays with `hosts: {hosts}` would run on the computer that runs ami-bake, which `check` refuses"),
-                "Run them in the workflow, or set `host: localhost` to run them on the machine.",
-            );
-        }
-        // Packer's name for the machine in the inventory.
-        let named = hosts.iter().any(|hosts| hosts == "default");
-        if named { vec!["default".into()] } else { Vec::new() }
-    })
+    step(
+        fields,
+        build,
+        context,
+        Map::default(),
+        &|found| {
+            if let Some((alias, from)) = &alias {
+                from.changed("the machine is called like its image in the inventory; the alias became a group", "");
+                return vec![alias.clone()];
+            }
+            let hosts = found.map(|found| playbook::hosts(&context.paths.access, &found.full)).unwrap_or_default();
+            if let (Some(hosts), Some(from)) = (
+                hosts.iter().find(|hosts| matches!(hosts.as_str(), "localhost" | "127.0.0.1")),
+                fields.get("playbook_file").or_else(|| fields.get("playbook_files")),
+            ) {
+                from.changed(
+                    format!(
+                        "its plays with `hosts: {hosts}` would run on the computer that runs ami-bake, which `check` refuses"
+                    ),
+                    "Run them in the workflow, or set `host: localhost` to run them on the machine.",
+                );
+            }
+            // Packer's name for the machine in the inventory.
+            let named = hosts.iter().any(|hosts| hosts == "default");
+            if named { vec!["default".into()] } else { Vec::new() }
+        },
+        false,
+    )
 }
 
 /// The machine's name in the inventory of ansible-local (Packer, provisioner/ansible-local).
@@ -109,7 +119,7 @@ pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Ma
     }
     galaxy(fields);
     let groups = fields.get("inventory_groups").map(|groups| context.texts(&groups)).unwrap_or_default();
-    let mut steps = step(fields, build, context, env, &|_| groups.clone());
+    let mut steps = step(fields, build, context, env, &|_| groups.clone(), true);
     for step in &mut steps {
         step.set("host", LOCAL);
     }
@@ -131,20 +141,21 @@ fn galaxy(fields: &Fields) {
     );
 }
 
-/// A step for each playbook; `more` gives further groups of the machine.
+/// A step for each playbook; `more` gives further groups of the machine. `by_shell`: Packer passes the arguments through a shell.
 fn step(
     fields: &Fields,
     build: &Build,
     context: &Context,
     own: Map,
     more: &dyn Fn(Option<&FoundPath>) -> Vec<Value>,
+    by_shell: bool,
 ) -> Vec<Map> {
     let mut env = own;
     env.0.extend(environment(fields, context).0);
     let mut vars = Map::default();
     let mut args: Vec<Value> = Vec::new();
     if let Some(extra) = fields.get("extra_arguments") {
-        arguments(&extra, context, &mut vars, &mut args);
+        arguments(&extra, context, by_shell, &mut vars, &mut args);
     }
     let groups = fields.get("groups").map(|groups| context.texts(&groups)).unwrap_or_default();
     let requirements = fields.get("galaxy_file").and_then(|file| Some((context.path(&file)?, file)));
@@ -184,13 +195,14 @@ fn step(
 }
 
 /// `-e name=value` becomes `vars`; everything else remains an argument.
-fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<Value>) {
+fn arguments(extra: &Reader, context: &Context, by_shell: bool, vars: &mut Map, args: &mut Vec<Value>) {
     // A single text is a list with commas.
     let items: Vec<(Option<Words>, Reader)> = if extra.is_list() {
         extra.items().into_iter().map(|item| (context.words(&item), item)).collect()
     } else {
         context.list(extra).into_iter().map(|(words, item)| (Some(words), item)).collect()
     };
+    let items = if by_shell { items.into_iter().flat_map(shell_words).collect() } else { items };
     // Whether the value of a variable is a path is unknown, so it is only reported.
     let place = |words: &Words, item: &Reader| {
         let text = words.manifest();
@@ -206,11 +218,24 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
         at += 1;
         let Some(words) = words else { continue };
         let flag = words.literal().map(str::trim);
+        if matches!(flag, Some("-c" | "--connection")) {
+            item.changed(CONNECTION, "");
+            at += 1;
+            continue;
+        }
+        if flag.is_some_and(|flag| flag.starts_with("--connection=")) {
+            item.changed(CONNECTION, "");
+            continue;
+        }
         if matches!(flag, Some("-e" | "--extra-vars"))
             && let Some((value, next)) = items.get(at)
         {
             at += 1;
             let Some(value) = value else { continue };
+            let value = &without_connection(value, next);
+            if value.0.is_empty() {
+                continue;
+            }
             place(value, next);
             if !pair(value, next, vars) {
                 if value.is_secret() || ami_bake_manifest::access::credential::given(&value.manifest()) {
@@ -223,8 +248,9 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
             continue;
         }
         // `-e name=value` in one text.
+        let words = &without_connection(words, item);
         if let Some(rest) = strip(words, &["--extra-vars ", "--extra-vars=", "-e "])
-            && pair(&rest, item, vars)
+            && (rest.0.is_empty() || pair(&rest, item, vars))
         {
             continue;
         }
@@ -233,15 +259,70 @@ fn arguments(extra: &Reader, context: &Context, vars: &mut Map, args: &mut Vec<V
             continue;
         }
         let text = context.beside(&words.manifest());
-        // Packer passes the arguments of ansible-local through a shell; in a manifest each is one word.
-        match strip(words, &["--extra-vars ", "-e "]) {
-            Some(rest) => {
-                args.push("--extra-vars".into());
-                args.push(rest.manifest().trim().trim_matches(['"', '\'']).into());
-            }
-            None => args.push(text.into()),
-        }
+        args.push(text.into());
     }
+}
+
+/// The words that a shell makes of an argument; one that it would not take as it is, is reported.
+fn shell_words<'r>((words, item): (Option<Words>, Reader<'r>)) -> Vec<(Option<Words>, Reader<'r>)> {
+    let Some(whole) = words else { return vec![(None, item)] };
+    // An expression stands for one character of the line.
+    let mark = |at: usize| char::from_u32(0xE000 + u32::try_from(at).unwrap_or_default()).unwrap_or('\u{E000}');
+    let text = |(at, part): (usize, &Part)| match part {
+        Part::Text(text) => text.clone(),
+        Part::Expr(_) => mark(at).to_string(),
+    };
+    let line: String = whole.0.iter().enumerate().map(text).collect();
+    let split = match tokens(&line) {
+        Ok(split) => split,
+        Err(why) => {
+            item.drop(format!("a shell can't read it: {why}"), "Add it to `args` of the step.");
+            return Vec::new();
+        }
+    };
+    let mut all = Vec::new();
+    for token in split {
+        let Token::Word(word) = token else {
+            item.drop("a shell would read it as more than an argument", "Add it to `args` of the step.");
+            return Vec::new();
+        };
+        let mut words = Words::default();
+        for c in word.chars() {
+            let expr = whole.0.iter().enumerate().find(|(at, part)| matches!(part, Part::Expr(_)) && mark(*at) == c);
+            match expr {
+                Some((_, part)) => words.extend(Words(vec![part.clone()])),
+                None => words.extend(Words::text(c)),
+            }
+        }
+        all.push((Some(words), item));
+    }
+    all
+}
+
+/// Why arguments about the connection are left out: as extra variables they would win over the step's (Ansible, variable
+/// precedence), and `local` is the computer that bakes.
+const CONNECTION: &str = "left out: the step provides the connection to the machine";
+
+/// Extra variables without `ansible_connection`.
+fn without_connection(words: &Words, from: &Reader) -> Words {
+    let mut out = Words::default();
+    for part in &words.0 {
+        let Part::Text(text) = part else {
+            out.extend(Words(vec![part.clone()]));
+            continue;
+        };
+        let mut kept = text.clone();
+        while let Some(start) = kept.find("ansible_connection=") {
+            let end = kept[start..].find([' ', '"', '\'']).map_or(kept.len(), |end| start + end);
+            let end = if kept[end..].starts_with(' ') { end + 1 } else { end };
+            kept.replace_range(start..end, "");
+        }
+        if kept != *text {
+            from.changed(CONNECTION, "");
+        }
+        out.extend(Words::text(kept));
+    }
+    out
 }
 
 /// Text without a prefix.

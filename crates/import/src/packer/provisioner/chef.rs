@@ -1,8 +1,10 @@
 //! The chef-solo provisioner.
 
 use super::fields::Fields;
+use super::script::Script;
 use crate::context::Context;
 use crate::input::{Reader, ValueKind};
+use crate::template::Words;
 use crate::yaml::{Map, Value};
 
 pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
@@ -22,10 +24,12 @@ pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
         "List local folders in `cookbooks`. For cookbooks that an earlier step downloads to the machine, run chef-solo in a `run` step.",
     );
     fields.drop(
-        &["install_command", "skip_install", "version"],
+        &["install_command"],
         "`chef` steps do not install Chef",
         "Install Chef or Cinc with a `run` step before it.",
     );
+    let installed = fields.get("skip_install").and_then(|skip| context.flag(&skip)) == Some(true);
+    let version = fields.get("version").and_then(|version| Some((context.plain(&version)?, version)));
     fields.drop(&["execute_command", "prevent_sudo"], "Chef runs as root with a fixed command line", "");
     fields.drop(&["staging_directory"], "the files are uploaded to a temporary folder", "");
     fields.drop(
@@ -62,7 +66,39 @@ pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
         env.set("CHEF_LICENSE", words.manifest());
         step.set("env", env);
     }
-    vec![step]
+    let install = fields.get("install_command").is_none_or(|command| command.is_unset()) && !installed;
+    let install = if install {
+        Some(self::install(version))
+    } else {
+        if let Some((_, from)) = version {
+            from.drop("Chef is not installed by its script", "");
+        }
+        None
+    };
+    install.into_iter().chain([step]).collect()
+}
+
+/// Packer installs Chef with its vendor's script unless it is told not to (Packer, provisioner/chef-solo).
+fn install(version: Option<(Words, Reader)>) -> Map {
+    let mut script = Script::default();
+    let mut line = Words::text("curl -L https://omnitruck.chef.io/install.sh | bash -s --");
+    let mut step = Map::default();
+    match &version {
+        Some((version, from)) => {
+            line.extend(Words::text(" -v \""));
+            line.extend(version.clone());
+            line.extend(Words::text("\""));
+            script.line(&line);
+            step.set_from("run", script.text, from);
+        }
+        None => {
+            script.line(&line);
+            step.set("run", script.text);
+        }
+    }
+    step.set("shell", "sh");
+    step.set_filled("env", script.env);
+    step
 }
 
 /// Node attributes; secrets are not allowed in them.

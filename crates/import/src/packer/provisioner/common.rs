@@ -6,6 +6,9 @@ use crate::duration::seconds;
 use crate::packer::build::{Build, ImageDraft, Platform};
 use crate::yaml::{Map, Value};
 
+/// The default limit of a `reboot` step, in seconds.
+const REBOOT: f64 = 600.0;
+
 /// Adds the steps of a provisioner, with the fields that apply to all of them.
 pub(super) fn add(
     steps: Vec<Map>,
@@ -34,6 +37,15 @@ pub(super) fn add(
             Some(step) => image.steps.push(step.into()),
             None => {}
         }
+    }
+    // So long Packer tries to start the script while the machine restarts.
+    if let Some(field) = fields.get("start_retry_timeout")
+        && let Some(limit) = context.duration(&field)
+        && matches!(&limit, Value::Text(text) if seconds(text).is_some_and(|limit| limit > REBOOT))
+        && let Some(Value::Map(last)) = image.steps.last_mut()
+        && last.get("reboot").is_some()
+    {
+        last.set_from("timeout", limit, &field);
     }
     if let Some(carry) = fields.get("continue_on_error") {
         carry.changed("replaced with `on-failure: ignore`", "");

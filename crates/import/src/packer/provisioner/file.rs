@@ -37,13 +37,12 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     let mut steps: Vec<Map> = content(fields, &to, &destination, build, context, image).into_iter().collect();
     for source in sources {
         let Some((mut from, found)) = context.local(&source) else { continue };
-        if found.as_ref().is_some_and(|found| found.exists && has_links(&found.full, LINKS)) {
-            source.changed(
-                "it contains symbolic links: they are uploaded as links, while Packer uploads what they point to",
-                "Replace the links with copies if the image needs the files.",
-            );
-        }
-        if found.is_some_and(|found| becomes(&found, &to, build, image)) {
+        let links = found.as_ref().is_some_and(|found| found.exists && has_links(&found.full, LINKS));
+        // `scp -r .` sends what is in the folder: its name is the destination's own.
+        let dot = context.plain(&source).and_then(|words| words.known());
+        if dot.is_some_and(|known| known == "." || known.ends_with("/.")) && !from.ends_with('/') {
+            from.push('/');
+        } else if found.is_some_and(|found| becomes(&found, &to, build, context, image)) {
             // Uploading the folder's contents has the same result.
             source.changed(
                 format!(
@@ -60,6 +59,10 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         // Packer uploads as the login user.
         if let Some(user) = image.user.as_deref().filter(|user| *user != "root") {
             step.set("owner", user);
+        }
+        // Packer uploads what links point to.
+        if links {
+            step.set_from("follow-links", true, &source);
         }
         steps.push(step);
     }
@@ -179,7 +182,7 @@ const EXISTING: [&str; 16] = [
 
 /// Whether a folder becomes its destination instead of being copied into it: `scp -r` and `docker cp` do so when the
 /// destination does not exist.
-fn becomes(found: &FoundPath, to: &Words, build: &Build, image: &ImageDraft) -> bool {
+fn becomes(found: &FoundPath, to: &Words, build: &Build, context: &Context, image: &ImageDraft) -> bool {
     let sftp = build.reader.value.get("ssh_file_transfer_method").and_then(InputValue::literal) == Some("sftp");
     if sftp || !found.exists || !found.full.is_dir() || found.text.ends_with('/') {
         return false;
@@ -196,5 +199,19 @@ fn becomes(found: &FoundPath, to: &Words, build: &Build, image: &ImageDraft) -> 
         }),
         _ => false,
     };
-    !EXISTING.contains(&known) && home.as_deref() != Some(known) && !image.steps.iter().any(made)
+    // A folder that was uploaded with the one around it.
+    let sent = |step: &Value| match step {
+        Value::Map(step) => match (step.get("upload"), step.get("to")) {
+            (Some(Value::Text(from)), Some(Value::Text(to))) => {
+                let inner = known.strip_prefix(to.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+                inner.is_some_and(|inner| !inner.contains("..") && context.paths.output.join(from).join(inner).is_dir())
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    !EXISTING.contains(&known)
+        && !image.steps.iter().any(sent)
+        && home.as_deref() != Some(known)
+        && !image.steps.iter().any(made)
 }

@@ -42,7 +42,7 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
                 let own = own_variables(&script.text, build, &inline);
                 reads_own_path(&script.text, &inline);
                 step.set_from("run", accepting(&codes, script.text, &shell), &inline);
-                step.set("shell", within(execution.login.as_deref(), shell));
+                step.set("shell", wrapped(execution.login.as_deref(), &[], &shell));
                 env.0
                     .extend(script.env.0.into_iter().filter(|entry| env.get(&entry.key).is_none()).collect::<Vec<_>>());
                 place(&mut step, &execution, build, image, &joined(own, &env));
@@ -60,17 +60,23 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         }
         let content = context.content(&file);
         let shell = execution.shell.as_deref().or_else(|| shell_of(content.as_deref()?, &execution, build));
-        match (&execution.login, shell.or_else(|| content.as_deref().and_then(shebang))) {
-            (Some(login), Some(shell)) => step.set("shell", within(Some(login), shell.to_owned())),
-            (Some(_), None) => file.changed(
+        // What wraps the script must name its interpreter.
+        let wraps = execution.login.is_some() || !codes.is_empty();
+        match shell.or_else(|| content.as_deref().and_then(shebang).filter(|_| wraps)) {
+            Some(shell) => step.set("shell", wrapped(execution.login.as_deref(), &codes, shell)),
+            None if execution.login.is_some() => file.changed(
                 "the login shell of `execute_command` was left out, since the script can't be read",
                 "Set `shell` of the step.",
             ),
-            (None, _) => {
-                if let Some(shell) = shell {
-                    step.set("shell", shell);
+            None if wraps => {
+                if let Some(list) = fields.get("valid_exit_codes") {
+                    list.drop(
+                        "only exit code 0 is a success of a script file that can't be read",
+                        "Set `on-failure: ignore`, or run it in a `run` step.",
+                    );
                 }
             }
+            None => {}
         }
         if content.as_deref().is_some_and(|content| content.contains("\r\n")) {
             file.changed(
@@ -90,14 +96,7 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         fields.reader().drop("it has no script", "Add one, or remove the provisioner.");
         return Vec::new();
     }
-    if let Some(list) = fields.get("valid_exit_codes").filter(|_| !codes.is_empty())
-        && steps.iter().any(|step| step.get("script").is_some())
-    {
-        list.drop(
-            "only exit code 0 of a script file is a success",
-            "Set `on-failure: ignore`, or run it in a `run` step.",
-        );
-    }
+    steps.extend(left_behind(fields, context, image, &steps));
     if disconnects || restarts {
         if disconnects
             && !restarts
@@ -129,12 +128,56 @@ fn shebang(script: &str) -> Option<&str> {
     script.strip_prefix("#!")?.lines().next().map(str::trim).filter(|line| !line.is_empty())
 }
 
-/// A shell line for an interpreter that a login shell starts.
-fn within(login: Option<&str>, shell: String) -> String {
+/// A shell line for an interpreter that a login shell starts, and whose exit codes may be accepted. The script's path and its
+/// arguments follow.
+fn wrapped(login: Option<&str>, codes: &[u32], shell: &str) -> String {
+    let code = if codes.is_empty() {
+        format!("exec {shell} \"$0\" \"$@\"")
+    } else {
+        format!("{shell} \"$0\" \"$@\"; code=$?; case $code in {}) code=0 ;; esac; exit $code", alternatives(codes))
+    };
     match login {
-        Some(login) => format!("{login} 'exec {shell} \"$0\" \"$@\"'"),
-        None => shell,
+        None if codes.is_empty() => shell.to_owned(),
+        login => format!("{} '{code}'", login.unwrap_or("sh -c")),
     }
+}
+
+/// Exit codes as a pattern of `case`.
+fn alternatives(codes: &[u32]) -> String {
+    codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+}
+
+/// `skip_clean` leaves the script on the machine, so that it is part of the image: with a name of its own it is uploaded.
+fn left_behind(fields: &Fields, context: &Context, image: &ImageDraft, steps: &[Map]) -> Option<Map> {
+    const PLACE: [&str; 3] = ["remote_folder", "remote_file", "remote_path"];
+    let unused = || fields.drop(&PLACE, "scripts are not written to a file that must be placed or deleted", "");
+    let Some(stays) = fields.get("skip_clean").filter(|field| context.flag(field) == Some(true)) else {
+        unused();
+        return None;
+    };
+    let known = |key: &str| context.plain(&fields.get(key)?).and_then(|words| words.known());
+    let path = known("remote_path").or_else(|| {
+        let folder = known("remote_folder").unwrap_or_else(|| "/tmp".to_owned());
+        Some(format!("{}/{}", folder.trim_end_matches('/'), known("remote_file")?))
+    });
+    // Of several scripts with one name the last one stays.
+    let script = steps.iter().rev().find_map(|step| step.get("script")).cloned();
+    let (Some(path), Some(script)) = (path.filter(|path| path.starts_with('/')), script) else {
+        stays.drop(
+            "in Packer the script stays on the machine, under a random name",
+            "If the image needs it, copy it with an `upload` step.",
+        );
+        unused();
+        return None;
+    };
+    let mut step = Map::default();
+    step.set_from("upload", script, &stays);
+    step.set("to", path);
+    if let Some(user) = image.user.as_deref().filter(|user| *user != "root") {
+        step.set("owner", user);
+    }
+    step.set("mode", "0755");
+    Some(step)
 }
 
 fn is_posix(shell: &str) -> bool {
@@ -189,9 +232,8 @@ fn accepting(codes: &[u32], script: String, shell: &str) -> String {
     if codes.is_empty() || !is_posix(shell) {
         return script;
     }
-    let list = codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ");
     // The last status counts unless the trap exits itself (POSIX, `trap`).
-    format!("trap 'case $? in {list}) exit 0 ;; esac' EXIT\n{script}")
+    format!("trap 'case $? in {}) exit 0 ;; esac' EXIT\n{script}", alternatives(codes))
 }
 
 /// Systems whose sudoers set `HOME` to that of the new user even with `-E` (`always_set_home`), by their login users.
@@ -324,18 +366,8 @@ fn execution(fields: &Fields, context: &Context, image: &ImageDraft) -> Option<E
 
 fn unsupported(fields: &Fields) {
     fields.drop(
-        &[
-            "remote_folder",
-            "remote_file",
-            "remote_path",
-            "skip_clean",
-            "binary",
-            "tempfile_extension",
-            "use_env_var_file",
-            "env_var_format",
-            "debug_script",
-        ],
-        "scripts are not written to a file that must be placed or deleted",
+        &["binary", "tempfile_extension", "use_env_var_file", "env_var_format", "debug_script"],
+        "scripts are not written to a file on the machine",
         "",
     );
     fields.drop(&["start_retry_timeout"], "the bake reconnects automatically", "");

@@ -26,6 +26,9 @@ pub(super) struct Upload {
     owner: Option<String>,
     /// The permission bits of files. Default: those of the local files.
     mode: Option<Mode>,
+    /// Whether to upload what symbolic links point to, instead of the links. Default: `false`.
+    #[serde(default)]
+    follow_links: bool,
 }
 
 impl Keyed for Upload {
@@ -40,7 +43,7 @@ impl Keyed for Upload {
 
     fn digest(files: &mut FileDigest<'_>) -> Result<()> {
         match &files.step.action {
-            StepAction::Upload(step) => files.upload(&step.from, step.contents, &step.exclude),
+            StepAction::Upload(step) => files.upload(&step.from, step.contents, &step.exclude, step.follow_links),
             _ => Ok(()),
         }
     }
@@ -75,6 +78,7 @@ impl StepSettings for Upload {
             exclude: self.exclude.clone(),
             owner: self.owner.clone(),
             mode: self.mode.as_ref().and_then(Mode::bits),
+            follow_links: self.follow_links,
         }))
     }
 }

@@ -178,6 +178,7 @@ async fn send(run: &Run, on: &ConnectedMachine<'_>, step: &Step, from: &Path, to
         exclude: Vec::new(),
         owner: None,
         mode: None,
+        follow_links: false,
     };
     upload(run, on, step, &upload_step).await
 }

@@ -45,7 +45,9 @@ pub(crate) fn check_readable(items: &[ArchiveItem]) -> io::Result<()> {
 pub(crate) fn pack(items: &[ArchiveItem], ownership: Ownership, to: impl Write) -> io::Result<()> {
     let mut archive = Builder::new(BufWriter::with_capacity(CHUNK, to));
     for item in items {
-        let metadata = item.file.path.symlink_metadata().map_err(|error| about("read", &item.file.path, &error))?;
+        let is_link = matches!(item.file.kind, FileKind::Link(_));
+        let metadata = if is_link { item.file.path.symlink_metadata() } else { item.file.path.metadata() };
+        let metadata = metadata.map_err(|error| about("read", &item.file.path, &error))?;
         let mut header = Header::new_gnu();
         header.set_uid(ownership.uid);
         header.set_gid(ownership.gid);

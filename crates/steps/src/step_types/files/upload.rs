@@ -50,14 +50,14 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
     }
     let exclude = Exclude::new(&upload.exclude)
         .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
-    let from = upload.from.clone();
-    let files = blocking(move || local_files(&from, &exclude)).await?.map_err(local)?;
+    let (from, follow) = (upload.from.clone(), upload.follow_links);
+    let files = blocking(move || local_files(&from, &exclude, follow)).await?.map_err(local)?;
     let single = files.first().is_some_and(|file| matches!(file.kind, FileKind::File(_)));
     if single && upload.contents {
         let message = format!("`{}` is a file: remove the `/` at its end", upload.from.display());
         return Err(local(io::Error::other(message)));
     }
-    let planned = step.inputs.tree(&upload.from, &upload.exclude);
+    let planned = step.inputs.tree(&upload.from, &upload.exclude, follow);
     if let Some(planned) = planned {
         same_files(&upload.from, &files, planned).map_err(local)?;
     }

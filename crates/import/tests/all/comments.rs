@@ -1,0 +1,114 @@
+//! What the author wrote beside the fields, and where findings of a manifest point.
+
+use ami_bake_manifest::diagnostic::{Style, text};
+use ami_bake_manifest::{Manifest, Options};
+
+use crate::fixture::Fixture;
+
+const COMMENTED: &str = r#"
+# The account of the base images.
+variable "owner" {
+  description = "An account."
+  default     = "099720109477" # Canonical
+}
+
+source "amazon-ebs" "web" {
+  region        = "eu-west-1"
+  # Smaller types have no room for the compiler.
+  instance_type = "t3.large" # not t3.small
+  ssh_username  = "ubuntu"
+  ami_name      = "web-{{timestamp}}"
+  # password = hunter2
+  ami_description = "web"
+  source_ami_filter {
+    owners = [var.owner]
+    // LTS only
+    filters = { name = "ubuntu-noble-*" }
+  }
+  tags = {
+    # who pays
+    team = "web" // since 2024
+  }
+}
+
+build {
+  sources = ["source.amazon-ebs.web"]
+  # Installs the server.
+  provisioner "shell" {
+    # Retries, since the mirror is slow.
+    max_retries = 3
+    inline = [
+      # from the distribution
+      "apt-get update",
+      "apt-get install -y nginx", # the server
+    ]
+  }
+}
+"#;
+
+#[test]
+fn comments_stay_with_their_fields() {
+    let fixture = Fixture::new(&[]);
+    fixture
+        .import(&fixture.request(&[("web.pkr.hcl", COMMENTED)]))
+        .says("  # The account of the base images.\n  # An account.\n  # Canonical\n  owner: \"099720109477\"\n")
+        .says("      # Smaller types have no room for the compiler.\n      # not t3.small\n      type: t3.large\n")
+        .says("        # LTS only\n        name: ubuntu-noble-*\n")
+        .says("        # who pays\n        # since 2024\n        team: web\n")
+        .says("      # Installs the server.\n      # from the distribution\n      # the server\n      - run: |-\n")
+        .says("        # Retries, since the mirror is slow.\n        retries: 3\n")
+        .lacks("hunter2");
+}
+
+/// Where the findings of the manifest of a template point: the lines of the template that they underline.
+fn lines(file: &str, template: &str) -> Vec<String> {
+    let fixture = Fixture::new(&[]);
+    let imported = fixture.import(&fixture.request(&[(file, template)])).imported;
+    let options = Options { check: true, ..Options::default() };
+    let manifest = imported.manifest.unwrap();
+    let loaded =
+        Manifest::load_generated("x (imported)", &manifest, imported.written, fixture.path().to_owned(), &options);
+    let errors: Vec<_> = loaded.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
+    let shown = text(&errors, &loaded.sources, Style::Plain);
+    assert!(!shown.contains("(imported)"), "{shown}");
+    let place = |line: &str| line.split_once("--> ").map(|(_, place)| place.rsplit_once(':').unwrap().0.to_owned());
+    shown.lines().filter_map(place).collect()
+}
+
+#[test]
+fn findings_point_at_the_line_of_the_template() {
+    let json = r#"{
+  "builders": [{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+    "ssh_username": "ubuntu", "ami_name": "x {{timestamp}}"}],
+  "provisioners": [
+    {"type": "shell", "scripts": [
+      "none.sh",
+      "other.sh"
+    ]},
+    {"type": "file", "destination": "/tmp/x",
+     "source": "missing.txt"}
+  ]
+}"#;
+    assert_eq!(lines("web.json", json), ["web.json:6", "web.json:7", "web.json:10"]);
+    let hcl = r#"source "amazon-ebs" "web" {
+  region       = "eu-west-1"
+  source_ami   = "ami-0123456789abcdef0"
+  ssh_username = "ubuntu"
+  ami_name     = "x-{{timestamp}}"
+}
+build {
+  sources = ["source.amazon-ebs.web"]
+  provisioner "shell" {
+    scripts = [
+      "none.sh",
+      "other.sh",
+    ]
+  }
+  provisioner "file" {
+    destination = "/tmp/x"
+    source      = "missing.txt"
+  }
+}
+"#;
+    assert_eq!(lines("web.pkr.hcl", hcl), ["web.pkr.hcl:11", "web.pkr.hcl:12", "web.pkr.hcl:17"]);
+}
