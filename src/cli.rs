@@ -9,10 +9,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::commands::{
     bake, check, completions, component, images, import, init, matrix, plan, publish, schema, sweep, test,
 };
+use crate::features;
 use crate::out::own;
 use crate::program::Program;
 use crate::runtime::block_on;
-use crate::{error, features};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -27,8 +27,22 @@ const STYLES: Styles = Styles::styled()
 #[derive(Debug, Parser)]
 #[command(name = "ami-bake", version, styles = STYLES, max_term_width = 100, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 struct Cli {
+    /// Whether a step of a workflow writes outputs, job summary, annotations and comment, as the action does
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[allow(dead_code, reason = "read before the command line is parsed: it decides how errors in it are shown")]
+    github: GithubFeedback,
+
     #[command(subcommand)]
     command: Command,
+}
+
+/// When a step of a workflow writes what the action writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum GithubFeedback {
+    /// In a step of a workflow
+    Auto,
+    /// Never
+    Off,
 }
 
 const AFTER_HELP: &str = "\
@@ -101,11 +115,9 @@ pub(crate) fn run(program: &Program) -> ExitCode {
             return ExitCode::from(ErrorKind::Usage.exit_code());
         }
     };
-    let code = cli.command.run(program).unwrap_or_else(|error| {
-        program.host.say(&error::render(&error, program.host.ui().paint));
-        error.kind().exit_code()
-    });
-    ExitCode::from(code)
+    let result = cli.command.run(program);
+    program.host.ended(&result);
+    ExitCode::from(result.unwrap_or_else(|error| error.kind().exit_code()))
 }
 
 /// Runs the command line that an action's inputs were translated to: the arguments after the program's name.

@@ -20,10 +20,10 @@ mod aws;
 mod docker;
 #[cfg(feature = "github")]
 mod github;
-#[cfg(feature = "local")]
+#[cfg(all(feature = "local", target_os = "linux"))]
 mod local;
 
-#[cfg(not(any(feature = "aws", feature = "docker", feature = "local")))]
+#[cfg(not(any(feature = "aws", feature = "docker", all(feature = "local", target_os = "linux"))))]
 compile_error!("ami-bake needs a platform to bake on: enable the feature `aws`, `docker` or `local`");
 
 /// The platforms of this build. The first one is used when nothing names a platform.
@@ -32,7 +32,7 @@ pub(crate) const PLATFORMS: Platforms = Platforms(&[
     &aws::AwsFactory,
     #[cfg(feature = "docker")]
     &docker::DockerFactory,
-    #[cfg(feature = "local")]
+    #[cfg(all(feature = "local", target_os = "linux"))]
     &local::LocalFactory,
 ]);
 
@@ -67,9 +67,9 @@ impl Command {
 
 /// Runs this program as what it started itself as: a sandbox of the local platform. None when a person started it.
 pub(crate) fn run_sandbox() -> Option<ExitCode> {
-    #[cfg(feature = "local")]
+    #[cfg(all(feature = "local", target_os = "linux"))]
     return ami_bake_local::dispatch(std::env::args_os());
-    #[cfg(not(feature = "local"))]
+    #[cfg(not(all(feature = "local", target_os = "linux")))]
     None
 }
 

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::args::PlatformArgs;
+use crate::error;
 use crate::facts::{Baking, Facts, ImageNames};
 use crate::report::{Reporter, Show};
 use crate::ui::Ui;
@@ -109,6 +110,16 @@ pub(crate) trait Host: Send + Sync {
 
     /// Sets an output for later steps of a workflow.
     fn output(&self, _: &str, _: &str) {}
+
+    /// Shows the result of a command that bakes nothing to reviewers: a heading, and text for a code block.
+    fn page(&self, _: &str, _: &str) {}
+
+    /// The command ended: shows its error.
+    fn ended(&self, result: &Result<u8>) {
+        if let Err(error) = result {
+            self.say(&error::render(error, self.ui().paint));
+        }
+    }
 
     /// A run ended. True when the host itself presents the report, such as in a comment.
     async fn run_ended(&self, _: &Report, _: &Masker) -> bool {

@@ -1,6 +1,7 @@
 //! `ami-bake check`
 
 use ami_bake_core::Result;
+use ami_bake_core::plan::Recipe as _;
 use serde_json::json;
 
 use crate::args::ManifestArgs;
@@ -45,6 +46,10 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
             let images = counted(manifest.variants().len(), "image");
             let platform = manifest.platform().as_str();
             host.say(&format!("{}: {} ({images} on {platform})\n", loaded.name(), paint.good("valid")));
+            host.page(
+                &format!("✅ {}: {} is valid", manifest.namespace(), loaded.name()),
+                &format!("{images} on {platform}\n"),
+            );
         } else {
             let errors = counted(loaded.errors(), "error");
             host.say(&format!("{}: {}\n", loaded.name(), paint.bad(&errors)));

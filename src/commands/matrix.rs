@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::planned::{PlannedImages, plan_images};
 use crate::args::{TargetArgs, VersionArgs};
 use crate::host::Host;
+use crate::plural::counted;
 use crate::program::Program;
 
 /// The most jobs that GitHub generates from a matrix (GitHub Actions, "Limits").
@@ -40,6 +41,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     version: VersionArgs,
+
+    /// Number of levels that the workflow has jobs for: more are an error
+    #[arg(long, value_name = "NUMBER")]
+    levels: Option<usize>,
 }
 
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
@@ -59,6 +64,12 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
             "a matrix of {jobs} images is too large: GitHub runs at most {JOBS} jobs"
         ))
         .help("Select fewer images with --image, or bake several in one job: a run bakes them in parallel too.");
+        return planned.session.fail(error).await;
+    }
+    if let Some(limit) = args.levels.filter(|limit| matrix.levels.len() > *limit) {
+        let (levels, jobs) = (counted(matrix.levels.len(), "level"), counted(limit, "level"));
+        let error = Error::preflight(format!("the images form {levels}, and the workflow has jobs for {jobs}"))
+            .help("Add a job for each further level, or bake the images in one job.");
         return planned.session.fail(error).await;
     }
     matrix.output(program.host.as_ref());

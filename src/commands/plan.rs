@@ -70,6 +70,10 @@ pub(crate) async fn plan(
     let denied = permissions.iter().any(|permission| permission.allowed == Some(false));
     let host = program.host.as_ref();
     Matrix::of(&images).output(host);
+    let plain = Paint { on: false };
+    let page = format!("{}{}", as_text(&images, plain), permissions_text(&permissions, plain));
+    let sign = if denied { "❌" } else { "📋" };
+    host.page(&format!("{sign} {}: plan", context.recipe.namespace()), &page);
     if as_json {
         host.json(&as_value(&context, &images, &permissions)?, false);
     } else {

@@ -105,14 +105,16 @@ pub(crate) struct PromoteArgs {
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     let Args { mut target, images, force, events } = args;
     let chosen = images.choose(&mut target.manifest)?;
-    let request = Request { chosen, work: Work::Publish, amends: None, force, json: events.json };
+    let from = images.report;
+    let request = Request { chosen, work: Work::Publish, from, amends: None, force, json: events.json };
     carry_out(program, target, &request).await
 }
 
 pub(crate) async fn deploy(args: DeployArgs, program: &Program) -> Result<u8> {
     let DeployArgs { mut target, images, force, events } = args;
     let chosen = images.choose(&mut target.manifest)?;
-    let request = Request { chosen, work: Work::Deploy, amends: images.report, force, json: events.json };
+    let from = images.report.clone();
+    let request = Request { chosen, work: Work::Deploy, from, amends: images.report, force, json: events.json };
     carry_out(program, target, &request).await
 }
 
@@ -122,8 +124,14 @@ pub(crate) async fn promote(args: PromoteArgs, program: &Program) -> Result<u8> 
         return Err(Error::usage("--environment is required: it says where the version is promoted to")
             .help("Use one of the manifest's `environments`."));
     }
-    let request =
-        Request { chosen: Chosen::Version(version), work: Work::Promote, amends: None, force, json: events.json };
+    let request = Request {
+        chosen: Chosen::Version(version),
+        work: Work::Promote,
+        from: None,
+        amends: None,
+        force,
+        json: events.json,
+    };
     carry_out(program, target, &request).await
 }
 
@@ -131,6 +139,8 @@ pub(crate) async fn promote(args: PromoteArgs, program: &Program) -> Result<u8> 
 struct Request {
     chosen: Chosen,
     work: Work,
+    /// The report that named the images.
+    from: Option<PathBuf>,
     /// The report that the results of a deployment are added to.
     amends: Option<PathBuf>,
     force: bool,
@@ -175,7 +185,12 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     let loaded = load(program, &target.manifest, target.platform.region.as_deref(), Purpose::Existing)?;
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let session = Session::begin(loaded.creating(program.host.as_ref(), request.json)?, &program.host)?;
+    let mut settings = loaded.creating(program.host.as_ref(), request.json)?;
+    // Without a report to add to, the results are one of their own.
+    if request.from.is_none() {
+        settings.report = Some(PathBuf::new());
+    }
+    let session = Session::begin(settings, &program.host)?;
     let context = match loaded.context(program, manifest, target.platform, &session.run).await {
         Ok(context) => context,
         Err(error) => return session.fail(error).await,
@@ -183,7 +198,10 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     let options = Options { force: request.force, ..Options::default() };
     let code = engine::publish(&session.run, &context, &options, &request.chosen, request.work).await;
     let results = session.end_with_report(code).await;
-    let Some(file) = &request.amends else { return Ok(code) };
+    if let Some(file) = &request.from {
+        program.host.output("report", &file.display().to_string());
+    }
+    let Some(file) = &request.amends else { return Ok(results.exit_code.unwrap_or(code)) };
     match amend(file, &results) {
         // The images are deployed, whatever becomes of the report.
         Err(error) if code == 0 => {

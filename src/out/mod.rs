@@ -16,6 +16,6 @@ pub(crate) use json::json_text;
 pub(crate) use marks::{mark, own};
 pub(crate) use named::{Named, named};
 pub(crate) use panic::catch_panics;
-#[allow(unused_imports, reason = "a build without the feature `github` does not use it")]
-pub(crate) use writer::commands;
 pub(crate) use writer::{Out, are_terminals};
+#[allow(unused_imports, reason = "a build without the feature `github` does not use it")]
+pub(crate) use writer::{commands, commands_on_stderr};

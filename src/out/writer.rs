@@ -107,6 +107,12 @@ pub(crate) fn commands() -> Box<dyn Write + Send> {
     Box::new(stdout())
 }
 
+/// Standard error, for the log of a step of a workflow whose standard output is data.
+#[allow(dead_code, reason = "a build without the feature `github` does not use it")]
+pub(crate) fn commands_on_stderr() -> Box<dyn Write + Send> {
+    Box::new(stderr())
+}
+
 /// Whether standard output and standard error are terminals.
 pub(crate) fn are_terminals() -> (bool, bool) {
     (stdout().is_terminal(), stderr().is_terminal())

@@ -96,7 +96,13 @@ fn output_of_a_command_is_never_a_workflow_command() {
     for arguments in [&["bake"][..], &["bake", "--json"]] {
         let outcome = fixture.run(arguments).exits(5);
         let step = Step::default().read(outcome.stdout.as_bytes()).read(outcome.stderr.as_bytes());
-        assert!(step.commands.is_empty() && !step.is_stopped(), "{:#?}", step.commands);
+        // The program's own commands are those of the action.
+        let foreign = |command: &&ami_bake_testkit::runner::Spoken| {
+            !["add-mask", "group", "endgroup"].contains(&command.name.as_str())
+                && !(command.name == "error" && command.properties.get("title").is_some_and(|title| title == "web"))
+        };
+        assert_eq!(step.commands.iter().filter(foreign).count(), 0, "{:#?}", step.commands);
+        assert!(!step.is_stopped() && step.masks().is_empty(), "{:#?}", step.commands);
         assert!(step.text().contains("ami-evil"));
     }
 }

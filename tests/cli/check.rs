@@ -100,8 +100,9 @@ fn findings_come_as_json_too() {
 fn in_a_workflow_findings_are_annotations() {
     let manifest = SMALL.replace("    build:", "    \"##[error]x\":");
     let outcome = Fixture::with(&manifest).variable("GITHUB_ACTIONS", "true").run(&["check"]).exits(3);
-    assert!(outcome.stdout.starts_with("::error file=bake.yml,line=7"), "{}", outcome.stdout);
-    assert!(!outcome.stdout.contains("##["), "the manifest's text is a command: {}", outcome.stdout);
+    let annotated = outcome.stderr.lines().any(|line| line.starts_with("::error file=bake.yml,line=7"));
+    assert!(annotated && outcome.stdout.is_empty(), "{outcome:?}");
+    assert!(!outcome.stderr.contains("##["), "the manifest's text is a command: {}", outcome.stderr);
 }
 
 /// A declared secret that is not set is refused before anything is started.

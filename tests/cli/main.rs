@@ -8,6 +8,7 @@
 
 mod action;
 mod action_events;
+mod action_feedback;
 #[cfg(feature = "docker")]
 mod action_image;
 #[cfg(feature = "local")]

@@ -3,7 +3,7 @@
 /// The console page of an image. None for IDs that are not AMIs, and for partitions without a public console.
 ///
 /// Hosts by partition: AWS General Reference, "AWS Management Console endpoints".
-pub(crate) fn image(region: &str, id: &str) -> Option<String> {
+pub fn image(region: &str, id: &str) -> Option<String> {
     let is_id =
         id.strip_prefix("ami-").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()));
     let is_region =

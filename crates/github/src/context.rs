@@ -14,6 +14,8 @@ pub struct Context<'a> {
     pub previous: Option<&'a Report>,
     /// The URL of the workflow run.
     pub run_url: Option<&'a str>,
+    /// The URL of the job.
+    pub job_url: Option<&'a str>,
     /// True when the report was made by unreviewed code: a pull request from a fork.
     pub untrusted: bool,
 }
@@ -21,7 +23,7 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// The context of a report alone, with these secrets masked.
     pub fn new(masker: &'a Masker) -> Self {
-        Self { masker, previous: None, run_url: None, untrusted: false }
+        Self { masker, previous: None, run_url: None, job_url: None, untrusted: false }
     }
 
     pub(crate) fn escape(&self) -> Escape<'a> {
@@ -30,8 +32,16 @@ impl<'a> Context<'a> {
 
     /// The URL of the run, if it is safe in a Markdown link.
     pub(crate) fn run_link(&self) -> Option<&'a str> {
-        let url = self.run_url?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@%=&+".contains(c);
-        (url.starts_with("https://") || url.starts_with("http://")).then_some(url).filter(|url| url.chars().all(plain))
+        safe_link(self.run_url?)
     }
+
+    /// The URL of the job, if it is safe in a Markdown link.
+    pub(crate) fn job_link(&self) -> Option<&'a str> {
+        safe_link(self.job_url?)
+    }
+}
+
+fn safe_link(url: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@%=&+".contains(c);
+    (url.starts_with("https://") || url.starts_with("http://")).then_some(url).filter(|url| url.chars().all(plain))
 }

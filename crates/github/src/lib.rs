@@ -2,7 +2,7 @@
 
 pub mod api;
 pub mod comment;
-mod console;
+pub mod console;
 mod context;
 pub mod event;
 pub mod markdown;

@@ -5,16 +5,20 @@ use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 
 use ami_bake_core::mask::Masker;
+use ami_bake_core::plan::Recipe as _;
 use ami_bake_core::{Error, Result};
 use ami_bake_github::api::{Api, Settings};
+use ami_bake_github::comment;
 use ami_bake_github::event::Workflow;
 use ami_bake_github::markdown::{Escape, fenced};
 use ami_bake_github::runner::{Annotation, Environment, Files, Level, Log, lines};
 use ami_bake_manifest::Manifest;
 
 use super::early_signals::EarlySignals;
+use super::feedback;
 use crate::out;
 
 /// A step of a workflow that uses ami-bake as an action.
@@ -33,12 +37,35 @@ pub(super) struct Action {
     outputs: Mutex<BTreeMap<String, String>>,
     manifest: OnceLock<Arc<Manifest>>,
     summarised: AtomicBool,
+    /// The command that runs.
+    command: OnceLock<String>,
+    findings: Mutex<String>,
+    commenting: Mutex<Option<JoinHandle<()>>>,
+    has_comment: AtomicBool,
+    begun: AtomicBool,
+    /// True in a plain step: no post step follows, and files are the runner's own already.
+    pub(super) plain: bool,
 }
 
 impl Action {
     /// The action of this environment, with its log on standard output.
     pub(super) fn new(environment: Environment, signals: Arc<EarlySignals>, masker: Arc<Masker>) -> Self {
-        let log = Arc::new(Log::new(out::commands(), Arc::clone(&masker)));
+        Self::with_log(environment, signals, masker, out::commands(), false)
+    }
+
+    /// The same for a plain step, `run: ami-bake bake`: data is on standard output, so the log is on standard error.
+    pub(super) fn of_step(environment: Environment, masker: Arc<Masker>) -> Self {
+        Self::with_log(environment, Arc::default(), masker, out::commands_on_stderr(), true)
+    }
+
+    fn with_log(
+        environment: Environment,
+        signals: Arc<EarlySignals>,
+        masker: Arc<Masker>,
+        out: Box<dyn std::io::Write + Send>,
+        plain: bool,
+    ) -> Self {
+        let log = Arc::new(Log::new(out, Arc::clone(&masker)));
         let ear = Arc::clone(&log);
         masker.listen(move |secret| ear.mask(secret));
         Self {
@@ -49,6 +76,12 @@ impl Action {
             outputs: Mutex::default(),
             manifest: OnceLock::new(),
             summarised: AtomicBool::new(false),
+            command: OnceLock::new(),
+            findings: Mutex::default(),
+            commenting: Mutex::default(),
+            has_comment: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
+            plain,
             environment,
             signals,
         }
@@ -90,11 +123,65 @@ impl Action {
         }
     }
 
-    /// Writes an error as the job summary, unless there is one already.
-    pub(super) fn error_summary(&self, rendered: &str) {
-        if !self.summarised.load(Ordering::Relaxed) {
-            self.summary(&format!("### \u{274c} ami-bake\n\n{}", in_fence(rendered)));
+    /// True once the job summary was written.
+    pub(super) fn is_summarised(&self) -> bool {
+        self.summarised.load(Ordering::Relaxed)
+    }
+
+    /// Remembers the command, once it is known.
+    pub(super) fn set_command(&self, command: &str) {
+        let _ = self.command.set(command.to_owned());
+    }
+
+    /// The command that runs.
+    pub(super) fn command(&self) -> &str {
+        self.command.get().map_or("", String::as_str)
+    }
+
+    /// Remembers the findings of a manifest as text, for the page that says why nothing was baked.
+    pub(super) fn remember_findings(&self, text: &str) {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+    }
+
+    /// The findings so far.
+    pub(super) fn findings(&self) -> String {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers the thread that writes a comment.
+    pub(super) fn commenting(&self, thread: JoinHandle<()>) {
+        *self.commenting.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    }
+
+    /// True once, for the comment that says that a bake runs.
+    pub(super) fn may_begin_comment(&self) -> bool {
+        !self.begun.swap(true, Ordering::SeqCst)
+    }
+
+    /// Waits for the comment that is being written, so that the next one comes after it.
+    pub(super) fn wait_for_comment(&self) {
+        if let Some(thread) = self.commenting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
         }
+    }
+
+    /// True for the first comment of this step.
+    pub(super) fn is_first_comment(&self) -> bool {
+        !self.has_comment.swap(true, Ordering::SeqCst)
+    }
+
+    /// The key of the comment. It must be the same whether the manifest is valid or not.
+    pub(super) fn comment_key(&self) -> String {
+        if let Some(key) = self.environment.input("comment-key").or_else(|| self.environment.state("comment-key")) {
+            return key.to_owned();
+        }
+        let namespace = self.manifest().map(|manifest| manifest.namespace().to_owned()).or_else(|| {
+            let named = self.environment.input("manifest").map(Path::new);
+            let places = ["bake.yml", ".github/bake.yml"].map(Path::new);
+            let text = named.into_iter().chain(places).find_map(|path| std::fs::read_to_string(path).ok());
+            feedback::namespace(&text?)
+        });
+        comment::default_key(&self.environment, namespace.as_deref().unwrap_or_default())
     }
 
     /// Remembers the manifest, so that failures are shown at its lines.
@@ -110,6 +197,9 @@ impl Action {
     /// Changes the owner of a file to that of its folder: the container runs as root, and a file that root leaves in a
     /// workspace breaks the next checkout of a runner that is not root (actions/runner#434).
     pub(super) fn give_to_runner(&self, path: &Path) {
+        if self.plain {
+            return;
+        }
         let around = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Ok(owner) = std::fs::metadata(around) else { return };
         if let Err(error) = lchown(path, Some(owner.uid()), Some(owner.gid())) {
@@ -123,7 +213,7 @@ impl Action {
     /// When the settings are invalid.
     pub(super) fn api(&self) -> Result<Option<Api>> {
         let token = self.environment.input("token");
-        if token.is_none() && self.environment.get("GITHUB_TOKEN").is_none() {
+        if token.is_none() && ["GITHUB_TOKEN", "GH_TOKEN"].iter().all(|name| self.environment.get(name).is_none()) {
             return Ok(None);
         }
         Settings::of(&self.environment, token, None).and_then(Api::new).map(Some)

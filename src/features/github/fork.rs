@@ -65,10 +65,8 @@ impl ForkRun<'_> {
             Some("fail") => Err(Error::preflight(format!("{why}, and `on-fork` is `fail`"))
                 .help("GitHub gives such runs neither secrets nor an OIDC token.")),
             None | Some("check") => self.check(why, command, &manifest).map(Some),
-            Some(other) => {
-                Err(Error::usage(format!("invalid value {other:?} for input `on-fork`"))
-                    .help("Use check, skip or fail."))
-            }
+            // Validated when the step began.
+            Some(other) => Err(Error::internal(format!("unknown value {other} for input `on-fork`"))),
         }
     }
 
@@ -135,7 +133,7 @@ impl ForkRun<'_> {
 
 fn manifest_args(action: &Action) -> ManifestArgs {
     let input = |name: &str| action.environment.input(name).map(str::to_owned);
-    let set = action.environment.lines("set");
+    let set = action.environment.assignments("set").unwrap_or_default();
     ManifestArgs {
         manifest: input("manifest").map(Into::into),
         image: action.environment.words("images"),
@@ -167,7 +165,8 @@ fn row(variant: &Variant) -> Vec<Cell> {
         (None, SourceQuery::Id(id)) => id.clone(),
         (None, SourceQuery::Parameter(path)) => path.clone(),
         (None, SourceQuery::Newest { name, owners, .. }) => format!("{name} owned by {}", owners.join(", ")),
-        (None, other) => format!("{other:?}"),
+        (None, SourceQuery::Baked(baked)) => format!("{}/{}", baked.namespace, baked.key),
+        (None, SourceQuery::Reference(reference)) => reference.clone(),
     };
     vec![Cell::new(variant.key.to_string()), version.into(), from.into()]
 }

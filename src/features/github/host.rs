@@ -3,23 +3,27 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ami_bake_core::event::Failure;
 use ami_bake_core::mask::Masker;
+use ami_bake_core::plan::Recipe as _;
 use ami_bake_core::report::Report;
 use ami_bake_core::{Result, Run};
 use ami_bake_github::runner::{Annotation, Level};
 use ami_bake_manifest::Manifest;
-use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use ami_bake_manifest::diagnostic::{self, Diagnostic, Sources};
 use async_trait::async_trait;
 use indicatif::MultiProgress;
 use serde_json::Value;
 
 use super::action::Action;
+use super::feedback::{self, Page, last_words};
 use super::reporter::ActionLog;
 use super::step::line_rule;
-use super::{annotate, results, workflow};
+use super::{annotate, outputs, results, workflow};
 use crate::args::PlatformArgs;
+use crate::error;
 use crate::facts::{Baking, Facts, ImageNames};
-use crate::host::{Host, HostIdentity};
+use crate::host::{Host, HostIdentity, TerminalHost};
 use crate::out::{Cleaner, json_text};
 use crate::report::{self, Reporter, Show};
 use crate::ui::Ui;
@@ -28,12 +32,22 @@ use crate::ui::Ui;
 pub(super) struct ActionHost {
     action: Arc<Action>,
     ui: Ui,
+    /// Where data goes in a plain step. An action has only its log.
+    terminal: Option<TerminalHost>,
 }
+
+/// Commands whose manifest is baked, so that a comment may say that it runs.
+const LONG: [&str; 5] = ["bake", "test", "publish", "promote", "deploy"];
 
 impl ActionHost {
     /// The host of this action.
     pub(super) fn new(action: Arc<Action>) -> Self {
-        Self { action, ui: Ui::detect() }
+        Self { action, ui: Ui::detect(), terminal: None }
+    }
+
+    /// The host of a plain step.
+    pub(super) fn of_step(action: Arc<Action>, terminal: TerminalHost) -> Self {
+        Self { action, ui: Ui::detect(), terminal: Some(terminal) }
     }
 }
 
@@ -48,10 +62,16 @@ impl Host for ActionHost {
     }
 
     fn data(&self, text: &str) {
-        self.action.log.say(text);
+        match &self.terminal {
+            Some(terminal) => terminal.data(text),
+            None => self.action.log.say(text),
+        }
     }
 
     fn json(&self, value: &Value, one_line: bool) {
+        if let Some(terminal) = &self.terminal {
+            return terminal.json(value, one_line);
+        }
         self.action.log.data(&json_text(value, &self.action.masker, one_line));
     }
 
@@ -103,15 +123,24 @@ impl Host for ActionHost {
 
     /// The runner's own folder, so that the post step finds the ledger.
     fn ledger_folder(&self) -> Option<PathBuf> {
+        if self.terminal.is_some() {
+            return None;
+        }
         Some(self.action.environment.shared_folder().join("ami-bake"))
     }
 
     fn manifest_loaded(&self, manifest: &Arc<Manifest>) {
         self.action.remember(manifest);
+        let (action, dry) = (&self.action, self.action.environment.flag("dry-run").ok().flatten() == Some(true));
+        if LONG.contains(&action.command()) && !dry && action.may_begin_comment() {
+            action.save("comment-key", &action.comment_key());
+            feedback::begin(action, manifest.namespace());
+        }
     }
 
     fn annotate(&self, findings: &[Diagnostic], sources: &Sources) {
         annotate::of_findings(findings, sources).for_each(|annotation| self.action.log.annotate(&annotation));
+        self.action.remember_findings(&diagnostic::text(findings, sources, diagnostic::Style::Plain));
     }
 
     fn run_begins(&self) -> bool {
@@ -145,7 +174,30 @@ impl Host for ActionHost {
         }
     }
 
+    fn page(&self, title: &str, text: &str) {
+        feedback::show(&self.action, &Page { title, text });
+    }
+
+    fn ended(&self, result: &Result<u8>) {
+        match result {
+            Err(error) => {
+                let failure = Failure::from(error);
+                let rendered = error::failure(&failure, None, self.ui.paint);
+                self.action.log.say(&rendered);
+                self.action.log.annotate(&annotate::of_failure("ami-bake", &failure, self.action.manifest()));
+                last_words(&self.action, &rendered);
+            }
+            Ok(0) => {}
+            Ok(_) => last_words(&self.action, &self.action.findings()),
+        }
+        self.action.log.finish();
+    }
+
     async fn run_ended(&self, report: &Report, masker: &Masker) -> bool {
+        if self.terminal.is_some() {
+            // With --json, no log is there to set them.
+            outputs::known(report).iter().for_each(|(name, value)| self.action.output(name, value));
+        }
         results::present(&self.action, report, masker).await;
         true
     }

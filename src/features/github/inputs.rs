@@ -1,5 +1,6 @@
 //! The inputs of action.yml, and the command line they are translated to.
 
+use ami_bake_core::event::Failure;
 use ami_bake_core::{Error, Result};
 use ami_bake_github::runner::Environment;
 
@@ -10,14 +11,16 @@ pub(super) enum Translation {
     Command,
     /// The path of the manifest.
     Manifest,
+    /// The image that `test` is for.
+    ImageId,
     /// A flag with the input's value.
     Value(&'static str),
     /// The flag once for each entry; entries are separated by commas or lines.
     List(&'static str),
     /// The same; entries may also be separated by blanks.
     Words(&'static str),
-    /// The flag once for each line.
-    Lines(&'static str),
+    /// The flag once for each `NAME=VALUE`, one per line, or `NAME<<END` with the lines of a longer value.
+    Assignments(&'static str),
     /// The flag, when the input is true.
     Switch(&'static str),
     /// Nothing: the action itself acts on the input.
@@ -28,8 +31,8 @@ impl Translation {
     /// The flag, where it is translated to one.
     pub(super) fn flag(self) -> Option<&'static str> {
         match self {
-            Self::Command | Self::Manifest | Self::Own => None,
-            Self::Value(flag) | Self::List(flag) | Self::Words(flag) | Self::Lines(flag) | Self::Switch(flag) => {
+            Self::Command | Self::Manifest | Self::ImageId | Self::Own => None,
+            Self::Value(flag) | Self::List(flag) | Self::Words(flag) | Self::Assignments(flag) | Self::Switch(flag) => {
                 Some(flag)
             }
         }
@@ -39,11 +42,11 @@ impl Translation {
     fn values(self, name: &str, value: &str, environment: &Environment) -> Result<Vec<Option<String>>> {
         let each = |values: Vec<String>| values.into_iter().map(Some).collect();
         Ok(match self {
-            Self::Command | Self::Manifest | Self::Own => Vec::new(),
+            Self::Command | Self::Manifest | Self::ImageId | Self::Own => Vec::new(),
             Self::Value(_) => vec![Some(value.to_owned())],
             Self::List(_) => each(environment.list(name)),
             Self::Words(_) => each(environment.words(name)),
-            Self::Lines(_) => each(environment.lines(name)),
+            Self::Assignments(_) => each(environment.assignments(name)?),
             Self::Switch(_) if environment.flag(name)? != Some(true) => Vec::new(),
             // Not the workspace: a key there is easily uploaded as an artifact.
             Self::Switch("keep-on-failure") => vec![Some(environment.shared_folder().display().to_string())],
@@ -57,9 +60,10 @@ pub(super) const INPUTS: &[(&str, Translation)] = &[
     ("command", Translation::Command),
     ("manifest", Translation::Manifest),
     ("images", Translation::Words("image")),
+    ("image-id", Translation::ImageId),
     ("platform", Translation::Value("platform")),
     ("environment", Translation::Value("environment")),
-    ("set", Translation::Lines("set")),
+    ("set", Translation::Assignments("set")),
     ("var-file", Translation::List("var-file")),
     ("allow-files", Translation::List("allow-files")),
     ("allow-env", Translation::Words("allow-env")),
@@ -80,34 +84,41 @@ pub(super) const INPUTS: &[(&str, Translation)] = &[
     ("on-unclean", Translation::Own),
     ("dry-run", Translation::Switch("dry-run")),
     ("until", Translation::Value("until")),
+    ("levels", Translation::Value("levels")),
+    ("yes", Translation::Switch("yes")),
     ("force", Translation::Switch("force")),
     ("keep-on-failure", Translation::Switch("keep-on-failure")),
     ("debug-key", Translation::Value("debug-key")),
     ("log-dir", Translation::Value("log-dir")),
     ("report", Translation::List("report")),
     ("against", Translation::Value("against")),
+    ("job-id", Translation::Own),
 ];
 
-/// Commands that make no sense in a step.
-const NOT_IN_A_STEP: [&str; 4] = ["help", "completions", "init", "import"];
+/// The commands that the input `command` offers, in the order of action.yml.
+pub(super) const COMMANDS: [&str; 12] =
+    ["bake", "check", "plan", "matrix", "test", "publish", "promote", "deploy", "report", "images", "sweep", "policy"];
+
+/// Inputs without which a command can't run.
+const REQUIRED: [(&str, &str); 3] = [("test", "image-id"), ("promote", "version"), ("promote", "environment")];
 
 /// The command that the inputs ask for.
 ///
 /// # Errors
-/// When `surface`, the command line, has no such command.
+/// When there is no such command in `surface`, the command line, or an input that it needs is not set.
 pub(super) fn command(surface: &clap::Command, environment: &Environment) -> Result<String> {
     let name = environment.input("command").unwrap_or_default();
-    let names = names(surface);
+    // A build without a feature lacks its command.
+    let names: Vec<&str> = COMMANDS.into_iter().filter(|name| surface.find_subcommand(name).is_some()).collect();
+    let missing = REQUIRED.iter().find(|(command, input)| *command == name && environment.input(input).is_none());
+    if let Some((command, input)) = missing {
+        return Err(Error::usage(format!("the command `{command}` needs the input `{input}`")));
+    }
     if names.contains(&name) {
         return Ok(name.to_owned());
     }
     Err(Error::usage(format!("invalid value {name:?} for input `command`"))
         .help(format!("Use one of {}.", names.join(", "))))
-}
-
-fn names(surface: &clap::Command) -> Vec<&str> {
-    let commands = surface.get_subcommands().filter(|command| !command.is_hide_set());
-    commands.map(clap::Command::get_name).filter(|name| !NOT_IN_A_STEP.contains(name)).collect()
 }
 
 /// A command line, and the inputs that its command does not support.
@@ -143,7 +154,8 @@ pub(super) fn line(
             Translation::Manifest if supports("manifest") => positional.push(value.to_owned()),
             // `promote` takes its version as the first argument.
             Translation::Words("image-version") if command == "promote" => positional.insert(0, value.to_owned()),
-            Translation::Manifest => ignored.push(*name),
+            Translation::ImageId if command == "test" => positional.insert(0, value.to_owned()),
+            Translation::Manifest | Translation::ImageId => ignored.push(*name),
             _ => {
                 let Some(flag) = translation.flag() else { continue };
                 let values = translation.values(name, value, environment)?;
@@ -161,4 +173,30 @@ pub(super) fn line(
     }
     words.extend(positional.into_iter().map(|word| if word.starts_with('-') { format!("./{word}") } else { word }));
     Ok(Line { words, ignored })
+}
+
+/// The failure of an action: its advice names inputs instead of the flags that they are translated to.
+pub(super) fn with_inputs(failure: &Failure) -> Failure {
+    Failure { help: failure.help.as_deref().map(inputs_for_flags), ..failure.clone() }
+}
+
+/// Text with `--flag` replaced by the input of that flag. Command lines, in backticks, stay as they are.
+pub(super) fn inputs_for_flags(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("--") {
+        let (before, flag) = rest.split_at(at);
+        out.push_str(before);
+        let name: String = flag[2..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+        let end = 2 + name.len();
+        let in_code = out.matches('`').count() % 2 == 1 && !out.ends_with('`');
+        let input = INPUTS.iter().find(|(_, translation)| translation.flag() == Some(name.trim_end_matches('-')));
+        match input {
+            Some((input, _)) if !in_code && out.ends_with('`') => out.push_str(input),
+            Some((input, _)) if !in_code => out.push_str(&format!("the input `{input}`")),
+            _ => out.push_str(&flag[..end]),
+        }
+        rest = &flag[end..];
+    }
+    out + rest
 }

@@ -6,6 +6,7 @@
 mod action;
 mod annotate;
 mod early_signals;
+mod feedback;
 mod fork;
 mod host;
 mod inputs;

@@ -4,12 +4,28 @@ use std::collections::BTreeMap;
 
 use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::report::{ImageReport, Report, Status};
+use ami_bake_github::console;
 use serde_json::{Value, json};
 
 /// All outputs, in the order of action.yml.
 #[cfg(test)]
-pub(super) const OUTPUTS: &[&str] =
-    &["ami-id", "amis", "version", "changed", "tested", "source-ami", "report", "matrix", "launch-templates", "clean"];
+pub(super) const OUTPUTS: &[&str] = &[
+    "ami-id",
+    "amis",
+    "version",
+    "major",
+    "minor",
+    "patch",
+    "changed",
+    "tested",
+    "source-ami",
+    "console-url",
+    "report",
+    "metadata",
+    "matrix",
+    "launch-templates",
+    "clean",
+];
 
 /// The outputs that the report has the values of by now.
 pub(super) fn known(report: &Report) -> Vec<(&'static str, String)> {
@@ -24,6 +40,16 @@ pub(super) fn known(report: &Report) -> Vec<(&'static str, String)> {
         first.and_then(|image| image.image.as_ref().map(|image| &image.version).or(image.version.as_ref()))
     {
         known.push(("version", version.to_string()));
+        // As tags for floating references: `1`, `1.4`, `1.4.2`.
+        known.push(("major", version.major.to_string()));
+        known.push(("minor", format!("{}.{}", version.major, version.minor)));
+        known.push(("patch", format!("{}.{}.{}", version.major, version.minor, version.patch)));
+    }
+    if let Some(url) = first.and_then(|image| console_url(image, report)) {
+        known.push(("console-url", url));
+    }
+    if report.exit_code.is_some() {
+        known.push(("metadata", metadata(report).to_string()));
     }
     if let Some(source) = first.and_then(|image| image.source.as_ref()) {
         known.push(("source-ami", source.id.clone()));
@@ -67,6 +93,33 @@ fn amis(report: &Report) -> Value {
         }
     }
     json!(amis)
+}
+
+/// The console page of an image in its home region.
+fn console_url(image: &ImageReport, report: &Report) -> Option<String> {
+    let record = image.image.as_ref()?;
+    console::image(record.region.as_deref().or(report.region.as_deref())?, &record.id)
+}
+
+/// Image → what is known about it.
+fn metadata(report: &Report) -> Value {
+    let images = report.images.iter().map(|image| {
+        let record = image.image.as_ref();
+        let value = json!({
+            "id": record.map(|record| &record.id),
+            "name": record.map(|record| &record.name),
+            "region": record.and_then(|record| record.region.as_ref()).or(report.region.as_ref()),
+            "version": record.map(|record| &record.version).or(image.version.as_ref()),
+            "digest": image.digest,
+            "status": image.status.as_str(),
+            "reason": image.reason,
+            "tested": record.is_some_and(|record| record.tested.is_some()),
+            "source": image.source.as_ref().map(|source| &source.id),
+            "console-url": console_url(image, report),
+        });
+        (image.name.clone(), value)
+    });
+    Value::Object(images.collect())
 }
 
 /// Launch template → the version it now has, for everything that was deployed to.

@@ -11,6 +11,7 @@ use ami_bake_core::{Error, Result};
 use uuid::Uuid;
 
 use super::action::Action;
+use super::feedback::{self, Page};
 use super::host::ActionHost;
 use crate::args::PlatformArgs;
 use crate::platforms::Platforms;
@@ -28,14 +29,49 @@ const NOTHING_LEFT: &str = "Nothing to clean up.\n";
 
 /// Cleans up. Nothing here fails the job: what can't be deleted is reported, and `ami-bake sweep` finds it.
 pub(super) fn run(action: &Arc<Action>, platforms: Platforms) -> u8 {
-    let Some(path) = action.environment.state("ledger").map(Path::new).filter(|path| path.exists()) else {
+    finish_comment(action);
+    let Some(path) = action.environment.state("ledger").map(Path::new) else {
         action.log.say(NOTHING_LEFT);
         return 0;
     };
+    match path.try_exists() {
+        Ok(true) => {}
+        // A ledger is deleted when all of it was cleaned up, but its folder stays.
+        Ok(false) if path.parent().is_some_and(Path::is_dir) => {
+            action.log.say(NOTHING_LEFT);
+            return 0;
+        }
+        looked => {
+            let error = Error::internal(format!("cannot tell what is left: no ledger at {}", path.display()))
+                .help("Run `ami-bake sweep --yes`: it finds what is left by its tags.");
+            action.warn(&match looked {
+                Err(cause) => error.because(cause),
+                Ok(_) => error,
+            });
+            return 0;
+        }
+    }
     if let Err(error) = block_on(clean_up(action, platforms, path)) {
         action.warn(&error);
     }
     0
+}
+
+/// Commands whose main step writes a comment when it ends.
+const COMMENT: [&str; 7] = ["bake", "check", "plan", "test", "publish", "promote", "deploy"];
+
+/// The comment and the summary of a main step that did not come to write them: it was cancelled, killed or crashed.
+fn finish_comment(action: &Action) {
+    let state = |name: &str| action.environment.state(name);
+    if state("commented").is_some() || !COMMENT.contains(&state("command").unwrap_or_default()) {
+        return;
+    }
+    let (title, text) = if state("cancelled").is_some() {
+        ("🚫 ami-bake: cancelled", "What was created is deleted. The log of the job has the details.")
+    } else {
+        ("⚠️ ami-bake: did not end", "The step was killed or crashed. The log of the job has the details.")
+    };
+    feedback::show(action, &Page { title, text });
 }
 
 async fn clean_up(action: &Arc<Action>, platforms: Platforms, path: &Path) -> Result<()> {

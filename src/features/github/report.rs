@@ -132,6 +132,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
         masker: run.masker(),
         previous: previous.as_ref(),
         run_url: workflow.run_url.as_deref(),
+        job_url: None,
         untrusted: false,
     };
     if args.json {

@@ -9,6 +9,7 @@ use ami_bake_core::report::Report;
 use ami_bake_github::runner::{Annotation, Level};
 
 use super::action::Action;
+use super::inputs::with_inputs;
 use super::{annotate, outputs};
 use crate::report::text::Lines;
 use crate::report::{Explain, Reporter, summary};
@@ -112,7 +113,8 @@ impl ActionLog {
                     log.say(line);
                 }
                 let image = envelope.image.as_ref().map(ToString::to_string).unwrap_or_default();
-                log.annotate(&annotate::of_failure(&image, failure, action.manifest()));
+                let shown = if action.plain { failure.clone() } else { with_inputs(failure) };
+                log.annotate(&annotate::of_failure(&image, &shown, action.manifest()));
             }
             Event::RunFinished { .. } => {
                 log.end_group();

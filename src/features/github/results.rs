@@ -9,18 +9,8 @@ use ami_bake_core::{Error, Result};
 use ami_bake_github::api::Api;
 use ami_bake_github::{Context, comment, release, summary};
 
-use super::action::{Action, in_full};
-
-/// When a comment is written: the input `comment`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comment {
-    /// On a pull request, if the token is allowed to.
-    Auto,
-    /// The same; it is a warning when the token is not allowed to.
-    Always,
-    /// Not at all.
-    Never,
-}
+use super::action::Action;
+use super::feedback;
 
 /// Presents the report of a run that ended.
 pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
@@ -39,23 +29,20 @@ pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
         masker,
         previous: previous.as_ref(),
         run_url: action.workflow.run_url.as_deref(),
+        job_url: action.workflow.job_url.as_deref(),
         untrusted: action.workflow.untrusted().is_some(),
     };
     action.summary(&summary::render(report, &context));
     // A cancelled job has only seconds left.
     if report.exit_code == Some(130) {
+        action.save("cancelled", "true");
         return;
     }
     let Some(api) = api else { return };
     if let Err(error) = release_notes(action, report, &api, &context).await {
         action.warn(&error);
     }
-    match (comment(action, report, &api, &context).await, wants_comment(action)) {
-        (Err(error), Ok(Comment::Always)) => action.warn(&error),
-        // Many workflows deliberately give their token no right to write comments.
-        (Err(error), _) => action.log.say(&format!("Skipped the comment: {}\n", in_full(&error))),
-        (Ok(()), _) => {}
-    }
+    feedback::failed(action, comment(action, report, &api, &context).await);
 }
 
 /// The report to compare with: a file, or the last release's.
@@ -74,32 +61,19 @@ async fn previous(action: &Action, report: &Report, api: Option<&Api>) -> Option
     })
 }
 
-fn wants_comment(action: &Action) -> Result<Comment> {
-    match action.environment.input("comment") {
-        None | Some("auto") => Ok(Comment::Auto),
-        Some("always") => Ok(Comment::Always),
-        Some("never") => Ok(Comment::Never),
-        Some(other) => {
-            Err(Error::usage(format!("invalid value {other:?} for input `comment`")).help("Use auto, always or never."))
-        }
-    }
-}
-
 async fn comment(action: &Action, report: &Report, api: &Api, context: &Context<'_>) -> Result<()> {
-    if wants_comment(action)? == Comment::Never || action.workflow.untrusted().is_some() {
-        return Ok(());
-    }
-    let Some(pull) = comment::of_event(api, &action.environment.event()).await? else { return Ok(()) };
-    let default = comment::default_key(&action.environment, &report.namespace);
-    let key = action.environment.input("comment-key").unwrap_or(&default);
-    let context = &Context {
-        run_url: pull.run_url.as_deref().or(context.run_url),
-        untrusted: pull.fork || context.untrusted,
-        ..*context
+    action.wait_for_comment();
+    let render = |pull: &comment::Pull, key: &str| {
+        let context = &Context {
+            run_url: pull.run_url.as_deref().or(context.run_url),
+            // Another run baked: this one's job is only the messenger.
+            job_url: context.job_url.filter(|_| pull.run_url.is_none()),
+            untrusted: pull.fork || context.untrusted,
+            ..*context
+        };
+        comment::render(report, context, key)
     };
-    let posted = comment::upsert(api, pull.number, key, &comment::render(report, context, key)).await?;
-    action.log.say(&format!("Updated the comment on pull request {}: {}\n", pull.number, posted.url));
-    Ok(())
+    feedback::write(action, api, render).await
 }
 
 /// Writes release notes when the input names a release, or is `true` and the run is for a tag.

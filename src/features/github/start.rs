@@ -15,8 +15,10 @@ use ami_bake_github::runner::{Annotation, Environment, Level};
 
 use super::action::{Action, in_full};
 use super::early_signals::EarlySignals;
+use super::feedback::{CommentMode, last_words};
 use super::fork::ForkRun;
 use super::host::ActionHost;
+use super::inputs::with_inputs;
 use super::{annotate, inputs, post};
 use crate::error;
 use crate::platforms::Platforms;
@@ -59,10 +61,13 @@ pub(in crate::features) fn run_action(
         run(&action, &program, &surface(), &|words| run_command(words, &program))
     };
     let code = result.unwrap_or_else(|failed| {
-        let rendered = error::render(&failed, Paint { on: false });
+        let failure = with_inputs(&Failure::from(&failed));
+        let rendered = error::failure(&failure, None, Paint { on: false });
         action.log.say(&rendered);
-        action.error_summary(&rendered);
-        action.log.annotate(&annotate::of_failure("ami-bake", &Failure::from(&failed), action.manifest()));
+        action.log.annotate(&annotate::of_failure("ami-bake", &failure, action.manifest()));
+        if !post {
+            last_words(&action, &rendered);
+        }
         failed.kind().exit_code()
     });
     action.log.finish();
@@ -80,12 +85,18 @@ fn run(
         action.masker.add(token);
     }
     action.save("main", "true");
-    let command = inputs::command(surface, &action.environment)?;
     validate(action)?;
+    let command = inputs::command(surface, &action.environment)?;
+    action.set_command(&command);
+    action.save("command", &command);
     let fails = fails_when_unclean(action)?;
     let end = |code| if code == UNCLEAN && command != "sweep" && !fails { unclean(action) } else { code };
     if let Some(code) = (ForkRun { action, program, surface, dispatch }).run(&command)? {
         return Ok(end(code));
+    }
+    if command == "sweep" && action.environment.flag("yes")? != Some(true) {
+        let text = "Only listing: nothing is deleted unless the input `yes` is \"true\".";
+        action.log.annotate(&Annotation::new(Level::Notice, "sweep", text.to_owned()));
     }
     let mut line = inputs::line(surface, &command, &action.environment, &[])?;
     line.words.extend(bump(action, &command));
@@ -95,7 +106,11 @@ fn run(
         let inputs = if ignored.len() == 1 { "the input" } else { "the inputs" };
         action.log.say(&format!("`{command}` ignores {inputs} {}\n", ignored.join(", ")));
     }
-    dispatch(&line.words).map(end)
+    let code = dispatch(&line.words)?;
+    if code != 0 && !action.is_summarised() {
+        last_words(action, &action.findings());
+    }
+    Ok(end(code))
 }
 
 /// The input `on-unclean`: whether the step fails when all was done but something could not be deleted.
@@ -143,8 +158,15 @@ fn bump(action: &Action, command: &str) -> Option<String> {
 
 /// Validates what no flag does, before anything begins.
 fn validate(action: &Action) -> Result<()> {
-    for name in ["summary", "dry-run", "force", "keep-on-failure"] {
+    for name in ["summary", "dry-run", "force", "keep-on-failure", "yes"] {
         action.environment.flag(name)?;
+    }
+    CommentMode::of(&action.environment)?;
+    if let Some(other) = action.environment.input("on-fork").filter(|value| !["check", "skip", "fail"].contains(value))
+    {
+        return Err(
+            Error::usage(format!("invalid value {other:?} for input `on-fork`")).help("Use check, skip or fail.")
+        );
     }
     let reviewed = action.environment.input("reviewed-sha");
     let is_id = |text: &str| [40, 64].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -11,6 +11,8 @@ use ami_bake_github::runner::{Annotation, Environment, Level, defuse};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use serde_json::Value;
 
+use super::action::Action;
+use super::host::ActionHost;
 use super::{annotate, workflow};
 use crate::facts::{Baking, Facts, ImageNames};
 use crate::host::{Host, HostIdentity, TerminalHost};
@@ -22,11 +24,25 @@ use crate::ui::Ui;
 pub(in crate::features) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
     let environment = Environment::of_process();
     let terminal = TerminalHost::detect(cleaner);
-    if environment.in_workflow() {
+    if environment.in_workflow() && is_on() {
+        let command = std::env::args().nth(1).unwrap_or_default();
+        if AS_ACTION.contains(&command.as_str()) {
+            let action = Action::of_step(environment, Arc::clone(terminal.masker()));
+            action.set_command(&command);
+            return Arc::new(ActionHost::of_step(Arc::new(action), terminal));
+        }
         Arc::new(StepHost { terminal, workflow: Workflow::of(&environment), environment })
     } else {
         Arc::new(terminal)
     }
+}
+
+/// Commands that write outputs, summary, annotations and comment as the action does.
+const AS_ACTION: [&str; 8] = ["bake", "check", "plan", "matrix", "test", "publish", "promote", "deploy"];
+
+/// False with `--github=off`, which is needed before the command line is parsed.
+fn is_on() -> bool {
+    !std::env::args().any(|argument| argument == "--github=off")
 }
 
 /// In a workflow the runner reads both streams: no line may be a command by accident.

@@ -38,6 +38,33 @@ fn action_yml_names_the_inputs_and_outputs_of_the_program() {
 }
 
 #[test]
+fn action_yml_offers_the_commands_that_the_action_runs() {
+    let description = action()["inputs"]["command"]["description"].as_str().unwrap().to_owned();
+    let (last, names) = inputs::COMMANDS.split_last().unwrap();
+    assert_eq!(description, format!("Command to run: {} or {last}.", names.join(", ")));
+    let surface = crate::cli::command();
+    for name in inputs::COMMANDS {
+        assert!(surface.find_subcommand(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn advice_names_inputs_and_leaves_command_lines_alone() {
+    for (text, expected) in [
+        ("Use --image with one of base, web.", "Use the input `images` with one of base, web."),
+        ("Select fewer with `--image`, or bake.", "Select fewer with `images`, or bake."),
+        ("Run `ami-bake bake --image web`.", "Run `ami-bake bake --image web`."),
+        (
+            "Remove --platform: it is taken from the report.",
+            "Remove the input `platform`: it is taken from the report.",
+        ),
+        ("a -- b, --unknown", "a -- b, --unknown"),
+    ] {
+        assert_eq!(inputs::inputs_for_flags(text), expected);
+    }
+}
+
+#[test]
 fn every_input_is_a_flag_of_the_command_line() {
     let surface = crate::cli::command();
     let commands: Vec<_> = surface.get_subcommands().collect();

@@ -63,7 +63,7 @@ pub(super) fn baking(
 }
 
 /// Waits for an answer of GitHub from code that may be inside of an async task.
-fn block_on_thread<T: Send>(work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+pub(super) fn block_on_thread<T: Send>(work: impl Future<Output = Result<T>> + Send) -> Result<T> {
     std::thread::scope(|scope| scope.spawn(|| block_on(work)).join())
         .unwrap_or_else(|_| Err(Error::internal("the thread that asks GitHub panicked")))
 }

@@ -6,7 +6,6 @@
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use ami_bake_core::communicator::Duplex;
@@ -15,7 +14,6 @@ use bollard::container::LogOutput;
 use bollard::query_parameters::InspectContainerOptions;
 use bytes::Bytes;
 use futures::StreamExt;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::StreamReader;
 
@@ -126,7 +124,7 @@ async fn connect_inside(network: std::fs::File, host: &str, port: u16) -> io::Re
 }
 
 fn connect(network: &std::fs::File, host: &str, port: u16) -> io::Result<TcpStream> {
-    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+    enter(network)?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for address in (host, port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, CONNECT_LIMIT) {
@@ -138,6 +136,21 @@ fn connect(network: &std::fs::File, host: &str, port: u16) -> io::Result<TcpStre
         }
     }
     Err(last)
+}
+
+/// Moves this thread into a network namespace.
+#[cfg(target_os = "linux")]
+fn enter(network: &std::fs::File) -> io::Result<()> {
+    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+    use std::os::fd::AsFd as _;
+
+    Ok(move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?)
+}
+
+/// Elsewhere the daemon is in a virtual machine: no process of a container is one of this computer.
+#[cfg(not(target_os = "linux"))]
+fn enter(_: &std::fs::File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Connects through a relay process in the container; the error is a clause.

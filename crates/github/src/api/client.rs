@@ -47,6 +47,9 @@ pub struct Comment {
     pub body: String,
     /// Its URL.
     pub html_url: String,
+    /// Its id in GraphQL.
+    #[serde(default)]
+    pub node_id: Option<String>,
     /// Its author; none when the account was deleted.
     pub user: Option<User>,
 }
@@ -138,16 +141,14 @@ impl Api {
     }
 
     pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, what: &str, rest: &str) -> Result<T> {
-        self.ask(what, self.octocrab.get(self.route(rest), None::<&()>)).await
+        self.ask(what, || self.octocrab.get(self.route(rest), None::<&()>)).await
     }
 
     /// The same; none when GitHub answers 404.
     pub(crate) async fn find<T: serde::de::DeserializeOwned>(&self, what: &str, rest: &str) -> Result<Option<T>> {
-        let asked = async {
-            match self.octocrab.get(self.route(rest), None::<&()>).await {
-                Err(octocrab::Error::GitHub { source, .. }) if source.status_code.as_u16() == 404 => Ok(None),
-                other => other.map(Some),
-            }
+        let asked = async || match self.octocrab.get(self.route(rest), None::<&()>).await {
+            Err(octocrab::Error::GitHub { source, .. }) if source.status_code.as_u16() == 404 => Ok(None),
+            other => other.map(Some),
         };
         self.ask(what, asked).await
     }
@@ -158,7 +159,7 @@ impl Api {
         rest: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
-        self.ask(what, self.octocrab.post(self.route(rest), Some(body))).await
+        self.ask(what, || self.octocrab.post(self.route(rest), Some(body))).await
     }
 
     pub(crate) async fn patch<T: serde::de::DeserializeOwned>(
@@ -167,11 +168,11 @@ impl Api {
         rest: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
-        self.ask(what, self.octocrab.patch(self.route(rest), Some(body))).await
+        self.ask(what, || self.octocrab.patch(self.route(rest), Some(body))).await
     }
 
     pub(crate) async fn delete(&self, what: &str, rest: &str) -> Result<()> {
-        let asked = async {
+        let asked = || async {
             let gone = self.octocrab._delete(self.route(rest), None::<&()>).await?;
             octocrab::map_github_error(gone).await.map(drop)
         };
@@ -198,8 +199,23 @@ impl Api {
         Ok(all)
     }
 
-    async fn ask<T>(&self, what: &str, asked: impl Future<Output = octocrab::Result<T>>) -> Result<T> {
-        match tokio::time::timeout(DEADLINE, asked).await {
+    /// octocrab retries a server error at once, which no outage is over by. So this waits longer and longer.
+    async fn ask<T, F>(&self, what: &str, asked: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = octocrab::Result<T>>,
+    {
+        let patiently = async {
+            for pause in pauses(self.settings.retry) {
+                match asked().await {
+                    Err(octocrab::Error::GitHub { source, .. }) if source.status_code.is_server_error() => {
+                        tokio::time::sleep(pause).await;
+                    }
+                    other => return other,
+                }
+            }
+            asked().await
+        };
+        match tokio::time::timeout(DEADLINE, patiently).await {
             Ok(answer) => answer.map_err(|error| refusal(what, &self.settings.api, error)),
             Err(_) => Err(answered(what, 429, "the rate limit lasts longer than four minutes")),
         }
@@ -219,6 +235,26 @@ impl Api {
             .as_str()
             .map(str::to_owned)
             .ok_or_else(|| Error::internal(format!("{what}: GitHub answered {}", answer["errors"])))
+    }
+
+    /// Hides a comment as outdated, which only GraphQL can (GitHub GraphQL API: `minimizeComment`).
+    pub(crate) async fn minimize(&self, what: &str, node: &str) -> Result<()> {
+        let query = "mutation($id: ID!) { minimizeComment(input: {subjectId: $id, classifier: OUTDATED}) { \
+                     minimizedComment { isMinimized } } }";
+        let request = self
+            .http
+            .post(&self.settings.graphql)
+            .bearer_auth(self.settings.token.expose_secret())
+            .json(&json!({"query": query, "variables": {"id": node}}));
+        let answer: Value =
+            self.read(what, request).await?.json().await.map_err(|e| unreachable(what, &self.settings.graphql, e))?;
+        match answer["errors"].as_array() {
+            Some(errors) if !errors.is_empty() => {
+                let why = errors[0]["message"].as_str().unwrap_or("no reason given");
+                Err(Error::internal(format!("{what}: the old comment can't be hidden: {why}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Adds a file to a release.
@@ -280,6 +316,18 @@ impl Api {
     }
 }
 
+/// The pauses between attempts: 2 s, 4 s, 8 s, … until they are `whole` together.
+fn pauses(whole: Duration) -> Vec<Duration> {
+    let (mut all, mut left, mut next) = (Vec::new(), whole, Duration::from_secs(2));
+    while !left.is_zero() {
+        let pause = next.min(left);
+        all.push(pause);
+        left -= pause;
+        next *= 2;
+    }
+    all
+}
+
 /// Returns a successful answer, and any other as an error.
 async fn accept(what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
     let status = answer.status().as_u16();
@@ -292,4 +340,15 @@ async fn accept(what: &str, answer: reqwest::Response) -> Result<reqwest::Respon
     let errors = body["errors"].as_array().filter(|errors| !errors.is_empty());
     let detail = errors.map(|errors| format!(" ({})", json!(errors))).unwrap_or_default();
     Err(answered(what, status, &format!("{message}{detail}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_waited_for_a_minute() {
+        let seconds = |whole| pauses(Duration::from_secs(whole)).iter().map(Duration::as_secs).collect::<Vec<_>>();
+        assert_eq!((seconds(60), seconds(0)), (vec![2, 4, 8, 16, 30], vec![]));
+    }
 }

@@ -1,5 +1,7 @@
 //! Which API, token and repository a client uses.
 
+use std::time::Duration;
+
 use ami_bake_core::{Error, Result};
 use secrecy::SecretString;
 
@@ -19,6 +21,8 @@ pub struct Settings {
     pub repository: String,
     /// A token of the job, an app or a person.
     pub token: SecretString,
+    /// How long server errors are retried: `AMI_BAKE_GITHUB_RETRY` in seconds. Default: a minute.
+    pub retry: Duration,
 }
 
 impl Settings {
@@ -42,7 +46,14 @@ impl Settings {
             || format!("{}/graphql", api.strip_suffix("/v3").unwrap_or(&api)),
             |url| url.trim_end_matches('/').to_owned(),
         );
-        let settings = Self { api, graphql, repository: repository.to_owned(), token: SecretString::from(token) };
+        let seconds = match environment.get("AMI_BAKE_GITHUB_RETRY") {
+            None => 60,
+            Some(text) => text.parse().ok().filter(|seconds| *seconds <= 180).ok_or_else(|| {
+                Error::usage(format!("AMI_BAKE_GITHUB_RETRY={text} is not valid")).help("Use seconds, 180 at most.")
+            })?,
+        };
+        let (retry, token) = (Duration::from_secs(seconds), SecretString::from(token));
+        let settings = Self { api, graphql, repository: repository.to_owned(), token, retry };
         settings.validate()
     }
 

@@ -3,7 +3,7 @@
 use ami_bake_core::report::Report;
 
 use crate::context::Context;
-use crate::markdown::{Limit, fit};
+use crate::markdown::{Block, Limit, fit};
 use crate::runner::Environment;
 use crate::sections;
 
@@ -23,6 +23,21 @@ pub fn render(report: &Report, context: &Context<'_>, key: &str) -> String {
         format!("\n> [!NOTE]\n> Too long for a comment. Left out: {}. See the {summary}.\n", missing.join(", "))
     });
     text + &end
+}
+
+/// Markdown that is not a report as a comment, with its marker.
+pub fn page(markdown: &str, key: &str) -> String {
+    let end = format!("\n{}\n", marker(key));
+    let block = Block {
+        about: "the text".to_owned(),
+        open: String::new(),
+        lines: markdown.split_inclusive('\n').map(str::to_owned).collect(),
+        close: String::new(),
+        keep_end: false,
+        // Ends a code block that is cut, and is text after one that is not.
+        more: Some("\n… {} more lines in the log\n".to_owned()),
+    };
+    fit(&[block], LIMIT.less(&end), |_| String::new()) + &end
 }
 
 /// The hidden last line by which the comment is found again. Each key has its own.

@@ -4,6 +4,6 @@ mod body;
 mod pull;
 mod upsert;
 
-pub use body::{default_key, render};
+pub use body::{default_key, page, render};
 pub use pull::{Pull, of_event};
-pub use upsert::{Done, Posted, upsert};
+pub use upsert::{Done, Posted, Previous, retire, upsert};

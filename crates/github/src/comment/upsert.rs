@@ -37,16 +37,8 @@ pub enum Done {
 /// # Errors
 /// When the API fails.
 pub async fn upsert(api: &Api, number: u64, key: &str, body: &str) -> Result<Posted> {
-    let what = format!("could not comment on pull request {number} of {}", api.repository());
-    let there: Vec<Comment> = api.list(&what, &format!("issues/{number}/comments"), PAGES).await?;
-    let marker = marker(key);
-    let mut marked: Vec<Comment> = there.into_iter().filter(|comment| is_marked(&comment.body, &marker)).collect();
-    if !marked.is_empty() {
-        // Only comments of this account: anybody can quote a marker.
-        let own = api.viewer().await?;
-        marked.retain(|comment| comment.user.as_ref().is_some_and(|user| user.login == own));
-    }
-    let mut marked = marked.into_iter();
+    let what = cannot(api, number);
+    let mut marked = own(api, number, key).await?.into_iter();
     let Some(first) = marked.next() else {
         let made: Comment = api.post(&what, &format!("issues/{number}/comments"), &json!({"body": body})).await?;
         return Ok(Posted { url: made.html_url, done: Done::Created });
@@ -61,6 +53,60 @@ pub async fn upsert(api: &Api, number: u64, key: &str, body: &str) -> Result<Pos
         api.delete(&what, &format!("issues/comments/{}", double.id)).await?;
     }
     Ok(Posted { url: first.html_url, done })
+}
+
+/// What becomes of the comment of an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Previous {
+    /// It is updated.
+    Update,
+    /// It is deleted.
+    Delete,
+    /// It is hidden as outdated, and never updated again.
+    Hide,
+}
+
+/// Makes way for a new comment of `key`.
+///
+/// # Errors
+/// When the API fails.
+pub async fn retire(api: &Api, number: u64, key: &str, previous: Previous) -> Result<()> {
+    if previous == Previous::Update {
+        return Ok(());
+    }
+    let what = cannot(api, number);
+    for old in own(api, number, key).await? {
+        let route = format!("issues/comments/{}", old.id);
+        if previous == Previous::Delete {
+            api.delete(&what, &route).await?;
+            continue;
+        }
+        // Without its marker it is not found again.
+        let body = old.body.replace(&marker(key), "<!-- ami-bake: outdated -->");
+        let _: Comment = api.patch(&what, &route, &json!({"body": body})).await?;
+        if let Some(node) = &old.node_id {
+            api.minimize(&what, node).await?;
+        }
+    }
+    Ok(())
+}
+
+fn cannot(api: &Api, number: u64) -> String {
+    format!("could not comment on pull request {number} of {}", api.repository())
+}
+
+/// This account's comments of `key`, the oldest first.
+async fn own(api: &Api, number: u64, key: &str) -> Result<Vec<Comment>> {
+    let what = cannot(api, number);
+    let there: Vec<Comment> = api.list(&what, &format!("issues/{number}/comments"), PAGES).await?;
+    let marker = marker(key);
+    let mut marked: Vec<Comment> = there.into_iter().filter(|comment| is_marked(&comment.body, &marker)).collect();
+    if !marked.is_empty() {
+        // Only comments of this account: anybody can quote a marker.
+        let own = api.viewer().await?;
+        marked.retain(|comment| comment.user.as_ref().is_some_and(|user| user.login == own));
+    }
+    Ok(marked)
 }
 
 /// The marker must be the last line, which nothing quoted in a report can be. GitHub may return CRLF.

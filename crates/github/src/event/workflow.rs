@@ -31,6 +31,8 @@ pub struct Workflow {
     pub pull_request: Option<u64>,
     /// The URL of the run.
     pub run_url: Option<String>,
+    /// The URL of the job.
+    pub job_url: Option<String>,
     /// Which part of the version the pull request's labels raise.
     pub bump: Option<Bump>,
     /// The commit that the workflow says was reviewed.
@@ -65,6 +67,10 @@ impl Workflow {
             (Some(server), Some(repository), Some(run)) => Some(format!("{server}/{repository}/actions/runs/{run}")),
             _ => None,
         };
+        let job_url = run_url
+            .as_ref()
+            .zip(environment.input("job-id"))
+            .and_then(|(run, job)| job.bytes().all(|byte| byte.is_ascii_digit()).then(|| format!("{run}/job/{job}")));
         let labels = event["pull_request"]["labels"].as_array();
         let labels = labels.into_iter().flatten().filter_map(|label| label["name"].as_str());
         Self {
@@ -79,6 +85,7 @@ impl Workflow {
             ids: text("GITHUB_REPOSITORY_OWNER_ID").zip(text("GITHUB_REPOSITORY_ID")),
             pull_request,
             run_url,
+            job_url,
             bump: bump::of_labels(labels),
             reviewed: environment
                 .input("reviewed-sha")

@@ -12,7 +12,8 @@ pub(super) const LIMIT: Limit = Limit::Units(125_000);
 /// Images, regions, and the packages that changed since the previous version.
 pub fn render(report: &Report, context: &Context<'_>) -> Vec<Block> {
     let packages = sections::since_last(report, context);
-    let mut blocks = vec![heading("images", "Images")];
+    let region = report.region.as_deref().map(|region| format!(" in {}", context.escape().text(region)));
+    let mut blocks = vec![heading("images", &format!("Images{}", region.unwrap_or_default()))];
     blocks.extend(sections::images(report, context));
     blocks.extend(sections::regions(report, context));
     if !packages.is_empty() {

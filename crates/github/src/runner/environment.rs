@@ -56,9 +56,38 @@ impl Environment {
         self.entries(name, &['\n', ',', ' ', '\t'])
     }
 
-    /// An input that is a list, separated by lines: its entries may contain commas.
-    pub fn lines(&self, name: &str) -> Vec<String> {
-        self.entries(name, &['\n'])
+    /// An input with a `NAME=VALUE` on each line. `NAME<<END` begins a value of several lines, which ends before the line
+    /// `END`, as in the runner's own files.
+    ///
+    /// # Errors
+    /// When the end of such a value is missing.
+    pub fn assignments(&self, name: &str) -> Result<Vec<String>> {
+        let mut lines = self.input(name).unwrap_or_default().lines();
+        let mut all = Vec::new();
+        while let Some(line) = lines.next() {
+            let entry = line.trim();
+            match entry.split_once("<<") {
+                Some((variable, end)) if !variable.contains('=') && !end.trim().is_empty() => {
+                    let mut value: Vec<&str> = Vec::new();
+                    loop {
+                        match lines.next() {
+                            Some(line) if line.trim() == end.trim() => break,
+                            Some(line) => value.push(line),
+                            None => {
+                                return Err(Error::usage(format!(
+                                    "the value of {variable:?} in the input `{name}` has no last line {:?}",
+                                    end.trim()
+                                )));
+                            }
+                        }
+                    }
+                    all.push(format!("{}={}", variable.trim(), value.join("\n")));
+                }
+                _ if entry.is_empty() => {}
+                _ => all.push(entry.to_owned()),
+            }
+        }
+        Ok(all)
     }
 
     fn entries(&self, name: &str, ends: &[char]) -> Vec<String> {
@@ -113,10 +142,20 @@ mod tests {
             ("INPUT_EMPTY", "  "),
         ]);
         assert_eq!(environment.input("role-duration"), Some("3600"));
-        assert_eq!(environment.lines("set"), ["a=1,2", "b = x"]);
+        assert_eq!(environment.assignments("set").unwrap(), ["a=1,2", "b = x"]);
         assert_eq!(environment.list("images"), ["base", "web", "worker"]);
         assert_eq!(environment.words("set"), ["a=1", "2", "b", "=", "x"]);
         assert_eq!(environment.input("empty"), None);
+    }
+
+    #[test]
+    fn a_value_may_have_several_lines() {
+        let set = |text: &str| Environment::of([("INPUT_SET", text)]).assignments("set");
+        let several = "motd<<END\nHello\n  you=there\n\n<<END2\nEND\nport=80\nnote=a<<b";
+        let expected = ["motd=Hello\n  you=there\n\n<<END2", "port=80", "note=a<<b"];
+        assert_eq!(set(several).unwrap(), expected);
+        assert!(set("motd<<END\nHello").unwrap_err().message().contains("has no last line \"END\""));
+        assert!(set("").unwrap().is_empty());
     }
 
     #[test]

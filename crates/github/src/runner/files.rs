@@ -20,13 +20,17 @@ pub struct Files {
     output: Option<PathBuf>,
     state: Option<PathBuf>,
     summary: Option<PathBuf>,
+    /// What other commands of the step wrote into the summary.
+    before: String,
 }
 
 impl Files {
     /// The files that the runner names. What it does not name is not written.
     pub fn of(environment: &Environment) -> Self {
         let path = |name: &str| environment.get(name).map(PathBuf::from);
-        Self { output: path("GITHUB_OUTPUT"), state: path("GITHUB_STATE"), summary: path("GITHUB_STEP_SUMMARY") }
+        let summary = path("GITHUB_STEP_SUMMARY");
+        let before = summary.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        Self { output: path("GITHUB_OUTPUT"), state: path("GITHUB_STATE"), summary, before }
     }
 
     /// Sets an output. A later value of the same name wins, so that an output can be set as soon as it is known.
@@ -45,13 +49,13 @@ impl Files {
         append(self.state.as_deref(), name, value)
     }
 
-    /// Replaces the step's summary. It is cut at a line when it is too long.
+    /// Replaces what this process wrote into the step's summary. It is cut at a line when it is too long.
     ///
     /// # Errors
     /// When the file can't be written.
     pub fn summary(&self, markdown: &str) -> Result<()> {
         let Some(path) = self.summary.as_deref() else { return Ok(()) };
-        std::fs::write(path, &*cut(markdown)).map_err(|error| failed(path, error))
+        std::fs::write(path, &*cut(&format!("{}{markdown}", self.before))).map_err(|error| failed(path, error))
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) fn all(report: &Report, context: &Context<'_>) -> Vec<Block> {
     [
         verdict::verdict(report, context),
         images::images(report, context),
+        images::reasons(report, context),
         failures::failures(report, context),
         notices::notices(report, context),
         regions::regions(report, context),

@@ -5,7 +5,7 @@ use ami_bake_core::report::{ImageReport, Report, Status, StepReport, StepResult}
 
 use super::count::count;
 use crate::context::Context;
-use crate::markdown::{Block, Escape, details, heading};
+use crate::markdown::{Block, Escape, details, fenced, heading};
 
 pub(super) fn failures(report: &Report, context: &Context<'_>) -> Vec<Block> {
     let escape = context.escape();
@@ -34,7 +34,14 @@ fn of_image(image: &ImageReport, escape: Escape<'_>) -> Vec<Block> {
     }
     // A help text may refer to the output above.
     if let Some(help) = &failure.help {
-        blocks.push(Block::whole(format!("what to do for {name}"), format!("> [!TIP]\n> {}\n\n", escape.text(help))));
+        // What follows a blank line is to be copied: YAML, a policy.
+        let (text, code) = help.split_once("\n\n").unwrap_or((help, ""));
+        let about = format!("what to do for {name}");
+        blocks.push(Block::whole(&about, format!("> [!TIP]\n> {}\n\n", escape.text(text))));
+        if !code.trim().is_empty() {
+            let lines: Vec<String> = code.trim_end().lines().map(str::to_owned).collect();
+            blocks.push(fenced(about, &escape.fence(&lines)));
+        }
     }
     blocks
 }

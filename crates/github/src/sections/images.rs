@@ -20,6 +20,27 @@ pub(crate) fn images(report: &Report, context: &Context<'_>) -> Vec<Block> {
     vec![table("images", &head, &rows)]
 }
 
+/// Why each image was baked.
+pub(super) fn reasons(report: &Report, context: &Context<'_>) -> Vec<Block> {
+    let escape = context.escape();
+    let line = |image: &ImageReport| {
+        let reason = image.reason.as_deref()?;
+        Some(format!("- <b>{}</b>: {}\n", escape.text(&image.name), escape.text(reason)))
+    };
+    let lines: Vec<String> = report.images.iter().filter_map(line).collect();
+    if lines.is_empty() {
+        return Vec::new();
+    }
+    vec![Block {
+        about: "the reasons".to_owned(),
+        open: "Baked because:\n\n".to_owned(),
+        lines,
+        close: "\n".to_owned(),
+        keep_end: false,
+        more: Some("- … and {} more\n".to_owned()),
+    }]
+}
+
 fn row(image: &ImageReport, report: &Report, context: &Context<'_>) -> Vec<String> {
     let escape = context.escape();
     let record = image.image.as_ref();

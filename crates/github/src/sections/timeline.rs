@@ -5,10 +5,14 @@ use std::time::Duration;
 use ami_bake_core::report::{ImageReport, Report, StageReport};
 use jiff::Timestamp;
 
+use super::count::count;
 use crate::markdown::{Block, heading};
 
 /// The most images in the chart. GitHub's Mermaid rejects charts of more than 50,000 characters.
 const IMAGES: usize = 30;
+
+/// A chart of more images is folded.
+const OPEN_IMAGES: usize = 4;
 
 pub(super) fn timeline(report: &Report) -> Vec<Block> {
     let Some(started) = report.started else { return Vec::new() };
@@ -19,7 +23,9 @@ pub(super) fn timeline(report: &Report) -> Vec<Block> {
     }
     // Absolute times: the browser shows the axis in the reader's time zone.
     let text = format!("```mermaid\ngantt\n    dateFormat x\n    axisFormat %H:%M:%S\n{}```\n\n", drawn.concat());
-    vec![heading("the timeline", "Timeline"), Block::whole("the timeline", text)]
+    let chart = Block::whole("the timeline", text);
+    let chart = if drawn.len() > OPEN_IMAGES { chart.folded(&count(drawn.len(), "image")) } else { chart };
+    vec![heading("the timeline", "Timeline"), chart]
 }
 
 fn section(image: &ImageReport, started: Timestamp, whole: Duration) -> Option<String> {

@@ -22,6 +22,9 @@ pub(super) fn verdict(report: &Report, context: &Context<'_>) -> Vec<Block> {
     if let Some(url) = context.run_link() {
         facts.push(format!("[workflow run]({url})"));
     }
+    if let Some(url) = context.job_link() {
+        facts.push(format!("[job]({url})"));
+    }
     text.push_str(&format!("{}\n\n", facts.join(" · ")));
     if context.untrusted {
         text.push_str(

@@ -86,6 +86,25 @@ pub(crate) fn variables(
     Variables { values, missing, private }
 }
 
+/// A list that is given as text: JSON, or entries separated by lines, else by commas. Entries get the type that those of
+/// the default have in common.
+fn list(text: &str, default: &[Value]) -> Option<Value> {
+    let text = text.trim();
+    if text.starts_with('[') {
+        return serde_json::from_str::<Value>(text).ok().filter(Value::is_array);
+    }
+    let separator = if text.contains('\n') { '\n' } else { ',' };
+    let entries = text.split(separator).map(str::trim).filter(|entry| !entry.is_empty());
+    let typed = |entry: &str| match default.first() {
+        Some(Value::Number(_)) => serde_json::from_str::<serde_json::Number>(entry).ok().map(Value::Number),
+        Some(Value::Bool(_)) => entry.parse::<bool>().ok().map(Value::from),
+        // Maps and lists have no other form than JSON.
+        Some(Value::Object(_) | Value::Array(_)) => None,
+        Some(Value::String(_) | Value::Null) | None => Some(Value::from(entry)),
+    };
+    entries.map(typed).collect::<Option<Vec<_>>>().map(Value::Array)
+}
+
 struct Overrides<'a> {
     declared: Option<&'a Node>,
     values: &'a mut Map<String, Value>,
@@ -140,14 +159,16 @@ impl Overrides<'_> {
             Value::Null | Value::String(_) => Some(Value::from(text)),
             Value::Bool(_) => text.parse::<bool>().ok().map(Value::from),
             Value::Number(_) => serde_json::from_str::<serde_json::Number>(text).ok().map(Value::Number),
-            Value::Array(_) => serde_json::from_str::<Value>(text).ok().filter(Value::is_array),
+            Value::Array(items) => list(text, items),
             Value::Object(_) => serde_json::from_str::<Value>(text).ok().filter(Value::is_object),
         };
         let Some(typed) = typed else {
             let (wanted, help) = match value {
                 Value::Bool(_) => ("`true` or `false`", "The default is a boolean."),
                 Value::Number(_) => ("a number", "The default is a number."),
-                Value::Array(_) => ("a JSON list", "Write it like [\"a\", \"b\"]."),
+                Value::Array(_) => {
+                    ("a list", "Separate its entries by commas or lines, or write it like [\"a\", \"b\"].")
+                }
                 _ => ("a JSON map", "Write it like {\"a\": 1}."),
             };
             let finding = Diagnostic::error(
