@@ -65,7 +65,8 @@ pub(super) struct Page<'a> {
 
 impl Page<'_> {
     fn markdown(&self, action: &Action) -> String {
-        let title = Escape::new(&action.masker).text(self.title);
+        // A colon before a blank makes no link.
+        let title = Escape::new(&action.masker).text(self.title).replace("&#58; ", ": ");
         let links = links(action).join(" · ");
         let facts = if links.is_empty() { String::new() } else { format!("{links}\n\n") };
         let text = if self.text.trim().is_empty() { String::new() } else { in_fence(&action.masker.mask(self.text)) };
