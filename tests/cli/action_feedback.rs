@@ -97,8 +97,10 @@ fn the_comment_is_never_that_of_an_earlier_run() {
     assert!(comment().contains("bake failed") && comment().contains("sauce"), "{}", comment());
     assert!(broken.summary.contains("sauce"), "{}", broken.summary);
     job.write("bake.yml", WEB);
-    job.main(PROGRAM, &[token, ("images", "wbe")]).exits(3);
-    assert!(comment().contains("wbe"), "{}", comment());
+    job.main(PROGRAM, &[token, ("set", "unknown=1")]).exits(3);
+    assert!(comment().contains("unknown"), "{}", comment());
+    job.main(PROGRAM, &[token, ("bump", "huge")]).exits(2);
+    assert!(comment().contains("huge"), "{}", comment());
 
     // While it runs, and when it was cancelled or killed.
     job.write("bake.yml", &WEB.replace("echo hello > /srv/index", "sleep 3600"));
@@ -171,7 +173,7 @@ fn a_plain_step_writes_what_the_action_writes() {
     assert_eq!(matrix["changed"], true);
     fixture.write("bake.yml", &WEB.replace("source:", "sauce:"));
     let broken = fixture.run(&["check"]).exits(3);
-    assert!(broken.stderr.contains("::error title="), "{}", broken.stderr);
+    assert!(broken.stderr.contains("::error file=bake.yml"), "{}", broken.stderr);
     // Turned off, it is a terminal's log and nothing else.
     fixture.write("bake.yml", WEB);
     fixture.write("summary.md", "");
@@ -205,7 +207,7 @@ images:
   web:
     source: {local: host}
     build:
-      - run: echo '${{ join(vars.packages, \"+\") }} ${{ join(vars.ports, \"+\") }}'
+      - run: echo ${{ join(vars.packages, '+') }} ${{ join(vars.ports, '+') }}
       - run: \"printf '%s' '${{ vars.motd }}'\"
 ";
     let job = with_store(manifest);
