@@ -208,7 +208,8 @@ images:
     source: {local: host}
     build:
       - run: echo ${{ join(vars.packages, '+') }} ${{ join(vars.ports, '+') }}
-      - run: \"printf '%s' '${{ vars.motd }}'\"
+      - run: printf '%s' \"$MOTD\"
+        env: {MOTD: '${{ vars.motd }}'}
 ";
     let job = with_store(manifest);
     for set in [

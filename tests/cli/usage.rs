@@ -31,7 +31,7 @@ fn a_mistyped_command_gets_a_suggestion() {
 
       tip: some similar subcommands exist: 'schema', 'check'
 
-    Usage: ami-bake <COMMAND>
+    Usage: ami-bake [OPTIONS] <COMMAND>
 
     For more information, try '--help'.
     ");

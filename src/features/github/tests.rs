@@ -129,9 +129,14 @@ fn inputs_are_translated_to_arguments_that_no_value_can_leave() {
     let words = ["bake", "--image=base", "--image=web", "--set=a=1 2", "--set=b=--force", "--bump=--json", "--force"];
     assert_eq!(line.words, words.into_iter().chain(["--keep-on-failure=/", "./--help.yml"]).collect::<Vec<_>>());
     assert_eq!(line.ignored, ["report"]);
-    let promote =
-        Environment::of([("INPUT_COMMAND", "promote"), ("INPUT_VERSION", "1.4.0"), ("INPUT_MANIFEST", "bake.yml")]);
-    assert_eq!(inputs::line(&surface, "promote", &promote, &[]).unwrap().words, ["promote", "1.4.0", "bake.yml"]);
+    let promote = Environment::of([
+        ("INPUT_COMMAND", "promote"),
+        ("INPUT_VERSION", "1.4.0"),
+        ("INPUT_ENVIRONMENT", "production"),
+        ("INPUT_MANIFEST", "bake.yml"),
+    ]);
+    let words = ["promote", "--environment=production", "1.4.0", "bake.yml"];
+    assert_eq!(inputs::line(&surface, "promote", &promote, &[]).unwrap().words, words);
     assert_eq!(inputs::command(&surface, &promote).unwrap(), "promote");
     assert!(
         inputs::command(&surface, &Environment::of([("INPUT_COMMAND", "init")]))
