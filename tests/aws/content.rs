@@ -47,13 +47,29 @@ fn an_image_holds_no_key_and_no_secret_of_the_bake() {
 fn a_secret_left_in_a_file_fails_the_bake() {
     let fixture = Fixture::new(&format!(
         "secrets: [DEPLOY_TOKEN]\n{WEB}    build:
-      - run: echo \"token=$TOKEN\" > /etc/app.conf
+      - run: |
+          echo \"token=$TOKEN\" > /etc/app.conf
+          echo \"token=$TOKEN\" >> /var/log/app.log
+          mkdir -p /opt/app/.docker /opt/app/.aws
+          cd /opt/app
+          echo '{{\"auths\": {{\"a.example\": {{\"auth\": \"eDp5\"}}}}}}' > .docker/config.json
+          printf '[default]\\naws_secret_access_key = wJalrXUtnFEMI\\n' > .aws/credentials
+          echo 'machine a.example login b password c' > .netrc
+          echo '//registry.example/:_authToken=npm_0123' > .npmrc
+          echo https://ada:word@git.example > .git-credentials
+          echo registry=https://registry.example > /opt/.npmrc
         env: {{TOKEN: \"${{{{ secrets.DEPLOY_TOKEN }}}}\"}}
 "
     ));
     let child = fixture.command(&["bake"]).env("DEPLOY_TOKEN", SECRET).spawn().unwrap();
     let outcome = crate::fixture::finish(child).exits(5).says("/etc/app.conf").says("DEPLOY_TOKEN");
-    assert!(!outcome.stderr.contains(SECRET));
+    for file in [".docker/config.json", ".aws/credentials", ".netrc", ".npmrc", ".git-credentials"] {
+        assert!(outcome.stderr.contains(&format!("/opt/app/{file}")), "{file}: {}", outcome.stderr);
+    }
+    // The log is removed before the search, and a registry is no credential.
+    for harmless in ["/var/log/app.log", "/opt/.npmrc", SECRET, "wJalrXUtnFEMI", "npm_0123"] {
+        assert!(!outcome.stderr.contains(harmless), "{harmless}: {}", outcome.stderr);
+    }
     fixture.holds_only(&[]);
 }
 

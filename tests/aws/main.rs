@@ -22,6 +22,7 @@ mod import;
 mod life;
 mod lineage;
 mod matrix;
+mod output;
 mod owner;
 mod packer;
 mod policy;

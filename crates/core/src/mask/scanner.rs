@@ -118,6 +118,10 @@ impl Scanner {
         let mut state = self.plain;
         let mut at = self.plain_to - base;
         while let Some(byte) = bytes.get(at).copied() {
+            if self.origins.len() > 2 * matcher.longest + HELD {
+                let over = self.origins.len() - matcher.longest;
+                self.origins.drain(..over);
+            }
             if is_kept(byte) && !is_escape(byte) {
                 self.gap = 0;
                 self.origins.push(base + at);
@@ -143,10 +147,6 @@ impl Scanner {
             }
             if matches!(byte, b'\n' | b'\r') && matcher.depth(state) < LINE_END {
                 self.line = base + at;
-            }
-            if self.origins.len() > 2 * matcher.longest + HELD {
-                let over = self.origins.len() - matcher.longest;
-                self.origins.drain(..over);
             }
         }
         (self.plain, self.plain_to) = (state, base + at);
@@ -265,6 +265,33 @@ pub(super) fn mask_lines(text: &str, out: &mut String) {
             out.push_str(&line[..start]);
             out.push_str(MASK);
             out.push_str(&line[start + words.len()..]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::masker::Masker;
+    use super::*;
+
+    /// Whatever a text is made of, and however it is cut: what is kept of it does not grow.
+    #[test]
+    fn a_text_of_any_length_takes_bounded_memory() {
+        let masker = Masker::default();
+        masker.add("walnut-tree-4711");
+        let matcher = masker.matcher().unwrap().unwrap();
+        let pieces =
+            ["x", " ", "\n", "%41", "\\u0041", "&amp;", "walnut-tree-", "walnut-tree-4711", "dHJlZS00NzEx", "é"];
+        for piece in pieces {
+            let text = piece.repeat((16 << 10) / piece.len());
+            let (mut scanner, mut out) = (Scanner::new(Arc::clone(&matcher)), String::new());
+            for _ in 0..64 {
+                scanner.feed(&text, &mut out);
+                out.clear();
+            }
+            let kept = scanner.pending.capacity() + scanner.hits.len() * size_of::<Hit>();
+            assert!(kept <= 8 * HELD, "{piece:?}: {kept} bytes");
+            assert!(scanner.origins.capacity() <= 4 * HELD, "{piece:?}: {} origins", scanner.origins.capacity());
         }
     }
 }
