@@ -23,6 +23,10 @@ use crate::{command, kill};
 /// A command that has exited while a background process keeps its output open is over after this much silence.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// What a command that has exited may have printed and is still on its way: in a pipe, in sshd, in the window of the
+/// channel. A background process that prints without end is not read any further.
+const UNREAD: usize = 8 << 20;
+
 /// Time for the last output of a killed command to arrive.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -142,10 +146,19 @@ pub(crate) async fn run(
     let mut timed_out = false;
     let mut ended = None;
     let mut closed = false;
+    let mut unread = UNREAD;
 
     loop {
         tokio::select! {
             message = read.wait() => {
+                if let (true, Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. })) =
+                    (ended.is_some() && matches!(output, Output::Sink(_)), &message)
+                {
+                    unread = unread.saturating_sub(data.len());
+                    if unread == 0 {
+                        break;
+                    }
+                }
                 match message {
                     None => break,
                     Some(ChannelMsg::Close) => {

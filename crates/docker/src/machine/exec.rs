@@ -26,6 +26,9 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(5
 /// Time for the last output of a command that has ended to arrive. A background process that it left behind may keep the
 /// stream open, and is not waited for.
 const DRAIN: Duration = Duration::from_millis(100);
+/// What a command that has ended may have printed and is still on its way: in a pipe, in the daemon, on the connection. A
+/// background process that prints without end is not read any further.
+const UNREAD: usize = 8 << 20;
 /// Statuses from here on mean that a signal ended the command, which is also how the end of the whole container looks.
 const BY_SIGNAL: i32 = 128;
 
@@ -160,19 +163,24 @@ async fn pump(
     };
     let ended = status(docker, &id);
     tokio::pin!(feed, ended);
-    let (mut fed, mut open, mut code) = (false, true, None);
-    while open || code.is_none() {
+    let (mut fed, mut open, mut code, mut unread) = (false, true, None, UNREAD);
+    while open && unread > 0 || code.is_none() {
         output.ready().await;
         tokio::select! {
-            chunk = chunks.next(), if open => match chunk {
-                Some(Ok(LogOutput::StdErr { message })) => output.write(Stream::Stderr, &message),
-                Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => {
-                    output.write(Stream::Stdout, &message);
+            chunk = chunks.next(), if open => {
+                let chunk = chunk.transpose()?;
+                if code.is_some() {
+                    unread = unread.saturating_sub(chunk.as_ref().map_or(0, |chunk| chunk.as_ref().len()));
                 }
-                Some(Ok(LogOutput::StdIn { .. })) => {}
-                Some(Err(error)) => return Err(error),
-                None => open = false,
-            },
+                match chunk {
+                    Some(LogOutput::StdErr { message }) => output.write(Stream::Stderr, &message),
+                    Some(LogOutput::StdOut { message } | LogOutput::Console { message }) => {
+                        output.write(Stream::Stdout, &message);
+                    }
+                    Some(LogOutput::StdIn { .. }) => {}
+                    None => open = false,
+                }
+            }
             () = &mut feed, if !fed => fed = true,
             status = &mut ended, if code.is_none() => code = Some(status?),
             () = tokio::time::sleep(DRAIN), if code.is_some() => break,

@@ -10,19 +10,14 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::kill::MARK;
-use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::output::{OutputSink, pump};
 use ami_bake_core::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::tools::not_there;
 
-/// As much as a pipe holds.
-const CHUNK: usize = 64 << 10;
-/// Time to read what a program wrote before it ended. Other holders of the pipe's end are not waited for.
-const DRAIN: Duration = Duration::from_millis(100);
 /// Attempts to find and kill all processes of a program; each takes some milliseconds.
 const LOOKS: usize = 100;
 
@@ -75,42 +70,23 @@ impl LocalProgram<'_> {
             settle.await;
         };
         tokio::select! {
-            exit = pump(&mut child, output) => exit.map_err(|error| Error::build(format!("could not run {}", self.name)).because(error)),
+            exit = until_end(&mut child, output) => exit.map_err(|error| Error::build(format!("could not run {}", self.name)).because(error)),
             () = over => Ok(Exit::TimedOut(limit)),
         }
     }
 }
 
-/// Hands on what a child says, until it ends.
-async fn pump(child: &mut Child, output: &mut (dyn OutputSink + Send)) -> std::io::Result<Exit> {
-    let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
+/// Passes on what a child prints, until it ends.
+async fn until_end(child: &mut Child, output: &mut (dyn OutputSink + Send)) -> std::io::Result<Exit> {
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(std::io::ErrorKind::NotConnected.into());
     };
-    let (mut from_stdout, mut from_stderr) = (vec![0; CHUNK], vec![0; CHUNK]);
-    let (mut out_open, mut err_open, mut ended) = (true, true, None);
-    while ended.is_none() || out_open || err_open {
-        output.ready().await;
-        tokio::select! {
-            read = stdout.read(&mut from_stdout), if out_open => match read? {
-                0 => out_open = false,
-                length => output.write(Stream::Stdout, &from_stdout[..length]),
-            },
-            read = stderr.read(&mut from_stderr), if err_open => match read? {
-                0 => err_open = false,
-                length => output.write(Stream::Stderr, &from_stderr[..length]),
-            },
-            status = child.wait(), if ended.is_none() => ended = Some(status?),
-            () = tokio::time::sleep(DRAIN), if ended.is_some() => break,
-        }
-    }
-    Ok(match ended {
-        Some(status) => match (status.code(), status.signal()) {
-            (Some(code), _) => Exit::Status(code),
-            (None, Some(9)) => Exit::Signal("KILL".to_owned()),
-            (None, Some(15)) => Exit::Signal("TERM".to_owned()),
-            (None, signal) => Exit::Signal(signal.unwrap_or_default().to_string()),
-        },
-        None => Exit::Signal("unknown".to_owned()),
+    let status = pump(stdout, stderr, child.wait(), output).await?;
+    Ok(match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Status(code),
+        (None, Some(9)) => Exit::Signal("KILL".to_owned()),
+        (None, Some(15)) => Exit::Signal("TERM".to_owned()),
+        (None, signal) => Exit::Signal(signal.unwrap_or_default().to_string()),
     })
 }
 
