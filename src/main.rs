@@ -30,6 +30,9 @@ use out::Cleaner;
 use program::Program;
 
 fn main() -> ExitCode {
+    // A file that gets too large for `ulimit -f` is an error of the write, as on a full disk, and not the end of the program.
+    // Programs that it starts are not affected: a handler ends with execve(2).
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     // First of all: the process in a sandbox must have one thread.
     if let Some(code) = features::run_sandbox() {
         return code;

@@ -25,6 +25,7 @@ mod docker_publish;
 mod downloads;
 mod first_steps;
 mod fixture;
+mod full_disk;
 #[cfg(feature = "github")]
 mod github;
 mod https;

@@ -37,7 +37,8 @@ impl StepOutput {
         self.live.finish();
         if let Some(Err(error)) = self.log.map(StepLog::finish) {
             let causes = error.causes().into_iter().map(|cause| format!(": {cause}"));
-            self.run.warn(format!("{}{}", error.message(), causes.collect::<String>()), None);
+            let help = error.help_text().map(str::to_owned);
+            self.run.warn(format!("{}{}", error.message(), causes.collect::<String>()), help);
         }
     }
 }

@@ -91,7 +91,11 @@ impl StepLog {
             splitters[stream as usize].finish(&mut |line| append(file, size, open, stream, &line));
         }
         let incomplete = format!("the log {} is incomplete", self.path.display());
-        self.file.and_then(|mut file| file.flush()).map_err(|error| Error::internal(incomplete).because(error))
+        self.file.and_then(|mut file| file.flush()).map_err(|error| {
+            let own = error.kind() == ErrorKind::Other;
+            let failed = Error::internal(incomplete).because(error);
+            if own { failed } else { failed.help("Free some disk space, or use another folder with `--log-dir`.") }
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
-use ami_bake_core::output::{OutputSink, Stream};
+use ami_bake_core::output::{OutputSink, pump};
 use ami_bake_core::{Error, Result};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -17,13 +17,10 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::state::SandboxState;
 use crate::sandbox::{Action, CONNECTED, Network, Task, TaskOutcome, from_stderr, from_text};
+use crate::store::store_error;
 
-/// The size of a pipe.
-const CHUNK: usize = 64 << 10;
-
-/// Time for the last output of a command that has ended to be read. A background process that it left behind may keep the
-/// pipe open, and is not waited for.
-const DRAIN: Duration = Duration::from_millis(50);
+/// Room for an outcome, so that a command that fills the disk has one. JSON may be followed by white space.
+const ROOM: usize = 4096;
 
 /// Extra time for the sandbox to enforce the time limit of a command itself.
 const GRACE: Duration = Duration::from_secs(15);
@@ -39,6 +36,7 @@ impl SandboxCommunicator {
         let Some(address) = self.sandbox.address() else { return Ok(None) };
         let number = self.sandbox.tasks.fetch_add(1, Ordering::Relaxed);
         let outcome = self.sandbox.folder.path().join(format!("task-{number}.json"));
+        std::fs::write(&outcome, [b' '; ROOM]).map_err(|error| store_error("write", &outcome, error))?;
         let task = Task {
             address,
             no_network: self.sandbox.spec.network == Network::None,
@@ -99,13 +97,13 @@ impl Communicator for SandboxCommunicator {
             return Ok(Exit::Lost(format!("sandbox {} has ended", self.sandbox.id)));
         };
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| broken(&error))?;
-        let pump = pump(&mut child, &mut exec.stdin, output);
+        let pumped = feed_and_pump(&mut child, &mut exec.stdin, output);
         match exec.timeout {
-            Some(limit) => match tokio::time::timeout(limit + GRACE, pump).await {
+            Some(limit) => match tokio::time::timeout(limit + GRACE, pumped).await {
                 Ok(pumped) => pumped.map_err(|error| broken(&error))?,
                 Err(_) => return Ok(Exit::TimedOut(limit)),
             },
-            None => pump.await.map_err(|error| broken(&error))?,
+            None => pumped.await.map_err(|error| broken(&error))?,
         }
         match read_outcome(&path) {
             Some(TaskOutcome::Status(status)) => Ok(Exit::Status(status)),
@@ -162,38 +160,24 @@ impl Communicator for SandboxCommunicator {
 }
 
 /// Feeds a command and passes its output on until it ends.
-async fn pump(child: &mut Child, stdin: &mut Reader<'_>, output: &mut dyn OutputSink) -> std::io::Result<()> {
+async fn feed_and_pump(child: &mut Child, stdin: &mut Reader<'_>, output: &mut dyn OutputSink) -> std::io::Result<()> {
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(mut to), Some(mut stdout), Some(mut stderr)) = pipes else {
+    let (Some(mut to), Some(stdout), Some(stderr)) = pipes else {
         return Err(std::io::ErrorKind::NotConnected.into());
     };
     let feed = async move {
         // A command may close its input before it has read everything.
         let _ = tokio::io::copy(stdin, &mut to).await;
+        drop(to);
+        std::future::pending().await
     };
-    tokio::pin!(feed);
-    let (mut from_stdout, mut from_stderr) = (vec![0; CHUNK], vec![0; CHUNK]);
-    let (mut fed, mut out_open, mut err_open, mut ended) = (false, true, true, false);
-    while !ended || out_open || err_open {
-        output.ready().await;
+    let ended = async {
         tokio::select! {
-            read = stdout.read(&mut from_stdout), if out_open => match read? {
-                0 => out_open = false,
-                length => output.write(Stream::Stdout, &from_stdout[..length]),
-            },
-            read = stderr.read(&mut from_stderr), if err_open => match read? {
-                0 => err_open = false,
-                length => output.write(Stream::Stderr, &from_stderr[..length]),
-            },
-            () = &mut feed, if !fed && !ended => fed = true,
-            status = child.wait(), if !ended => {
-                status?;
-                ended = true;
-            }
-            () = tokio::time::sleep(DRAIN), if ended => return Ok(()),
+            status = child.wait() => status.map(drop),
+            ended = feed => ended,
         }
-    }
-    Ok(())
+    };
+    pump(stdout, stderr, ended, output).await
 }
 
 /// A connection through a process in the sandbox's network.

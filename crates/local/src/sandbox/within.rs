@@ -1,7 +1,7 @@
 //! The part of entering a sandbox that runs inside.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::process::{Command, ExitCode};
@@ -25,7 +25,8 @@ pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).context(doing)?;
     let text = arguments.first().and_then(|text| text.to_str()).unwrap_or_default();
     let task: Task = serde_json::from_str(text).map_err(|error| Error::build(doing()).because(error))?;
-    let mut file = File::create(&task.outcome).context(doing)?;
+    // It is there, with room for the outcome: the command may fill the disk.
+    let mut file = OpenOptions::new().write(true).open(&task.outcome).context(doing)?;
     let outcome = take_root(&task).and_then(|()| act(&task.action));
     let outcome = outcome.unwrap_or_else(|error| TaskOutcome::Failed(describe(&error)));
     let text = serde_json::to_vec(&outcome).map_err(|error| Error::build(doing()).because(error))?;
