@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ami_bake_core::engine::{Patience, Waiting};
+use ami_bake_core::engine::{self, Patience, Waiting};
 use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::ledger::{Closed, Entry, Ledger};
 use ami_bake_core::platform::{Orphan, Platform, SweepScope, Undo};
@@ -283,7 +283,7 @@ fn in_region(entry: &Entry, platform: &dyn Platform) -> bool {
 async fn remove(run: &Run, row: &mut Row, ledgers: &[Ledger]) {
     let result = match &row.found {
         Found::Tagged(orphan) => row.platform.remove(run, orphan).await,
-        Found::Listed(_, entry) => row.platform.undo(run, entry).await,
+        Found::Listed(index, entry) => engine::undo(run, row.platform.as_ref(), &ledgers[*index], entry).await,
     };
     row.state = match result {
         Ok(Undo::Done) => State::Deleted,

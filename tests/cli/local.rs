@@ -235,6 +235,9 @@ fn sweep_deletes_what_a_killed_bake_left() {
     wait::until_true("the step never began", || alive(&step));
     child.kill().unwrap();
     child.wait().unwrap();
+    // What is not found in another store is not gone.
+    let elsewhere = fixture.run(&["sweep", "--platform", "local", "--store", "other", "--yes"]).exits(9);
+    assert!(elsewhere.stdout.contains("it belongs to the image store FOLDER/"), "{}", elsewhere.stdout);
     fixture.run(&["sweep", "--platform", "local", "--yes"]).exits(0);
     assert!(!alive(&step), "the step lives on");
     let ledgers = std::fs::read_dir(fixture.path("state/ami-bake")).unwrap().flatten();

@@ -162,6 +162,10 @@ impl Platform for Aws {
         Some(self.clients.home().region().to_owned())
     }
 
+    async fn owner(&self, _: &Run) -> Result<Option<String>> {
+        Ok(Some(format!("AWS account {}", self.clients.account().await?)))
+    }
+
     fn services(&self) -> Option<Arc<dyn Services>> {
         Some(Arc::new(AwsServices::new(Arc::clone(&self.clients))))
     }

@@ -62,6 +62,8 @@ pub struct Entry {
 enum Record {
     /// The first line.
     Ledger { version: u32, run: String },
+    /// Whose resources these are, other than those of a role.
+    Owned { owner: String },
     /// About to be created.
     Intended { at: Timestamp, entry: Entry },
     /// Created.
@@ -97,6 +99,7 @@ struct State {
     file: Option<File>,
     next: u64,
     open: BTreeMap<u64, Entry>,
+    owner: Option<String>,
     /// Why the last line that is missing in the file could not be written.
     unwritten: Option<String>,
     /// The file ends in the middle of a line.
@@ -146,6 +149,19 @@ impl Ledger {
     /// Where the file is.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Notes whose resources these are, other than those of a role: another account can't find them.
+    pub fn belongs_to(&self, owner: &str) {
+        let mut state = self.lock();
+        state.owner = Some(owner.to_owned());
+        // Without it, whoever reads the file takes its own account for the right one.
+        let _ = self.append(&mut state, &Record::Owned { owner: owner.to_owned() });
+    }
+
+    /// Whose resources these are, where that is known.
+    pub fn owner(&self) -> Option<String> {
+        self.lock().owner.clone()
     }
 
     /// Notes that a resource that the whole run shares is about to be created. Call it before the request leaves;
@@ -360,6 +376,7 @@ impl State {
     fn apply(&mut self, record: Record) {
         match record {
             Record::Ledger { .. } => {}
+            Record::Owned { owner } => self.owner = Some(owner),
             Record::Intended { entry, .. } => {
                 self.next = self.next.max(entry.number.saturating_add(1));
                 self.open.insert(entry.number, entry);

@@ -90,6 +90,16 @@ pub trait Platform: Send + Sync {
     /// The home region, where the platform has regions.
     fn region(&self) -> Option<String>;
 
+    /// Whose resources it sees, in words: an account, a daemon. What another owner has can't be found here. None where
+    /// nothing tells them apart.
+    ///
+    /// # Errors
+    /// When it can't be found out.
+    async fn owner(&self, run: &Run) -> Result<Option<String>> {
+        let _ = run;
+        Ok(None)
+    }
+
     /// The cloud's objects and parameters, for steps; none where [`Capabilities::services`] says so.
     fn services(&self) -> Option<Arc<dyn Services>> {
         None

@@ -6,11 +6,11 @@ use ami_bake_core::platform::{
     Candidate, Capabilities, Grant, ImageQuery, ImageRecord, Launch, Machine, Orphan, Orphans, Permission, Platform,
     Registration, SweepScope, Undo,
 };
-use ami_bake_core::{Result, Run};
+use ami_bake_core::{ErrorKind, Result, Run};
 use async_trait::async_trait;
 
 use crate::capabilities::CAPABILITIES;
-use crate::engine::{Settings, connect};
+use crate::engine::{Settings, connect, failed};
 use crate::{image, machine, publish, source, sweep};
 
 /// A Docker daemon as a platform.
@@ -38,6 +38,14 @@ impl Platform for Docker {
 
     fn region(&self) -> Option<String> {
         None
+    }
+
+    async fn owner(&self, run: &Run) -> Result<Option<String>> {
+        let info = run.until_cancelled(self.client.info()).await?;
+        let info = info.map_err(|error| failed(ErrorKind::Build, "ask the Docker daemon what it is", &error))?;
+        // Not its ID: Podman makes up another one for each answer.
+        let at = info.docker_root_dir.map(|root| format!(" with its data in {root}")).unwrap_or_default();
+        Ok(info.name.map(|name| format!("the Docker daemon of {name}{at}")))
     }
 
     async fn find_source(&self, run: &Run, query: &SourceQuery) -> Result<SourceImage> {
@@ -76,7 +84,7 @@ impl Platform for Docker {
         match (entry.kind.as_str(), entry.id.as_deref()) {
             (MACHINE, Some(id)) => machine::remove(&self.client, run, id).await?,
             (MACHINE, None) => machine::remove_unconfirmed(&self.client, run, &entry.find_by).await?,
-            (IMAGE, id) => return image::undo(&self.client, id, &entry.find_by, &entry.run).await,
+            (IMAGE, _) => return image::undo(&self.client, run, entry).await,
             (other, _) => return Ok(Undo::Later(format!("this version of ami-bake can't delete a Docker {other}"))),
         }
         Ok(Undo::Done)

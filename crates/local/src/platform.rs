@@ -91,6 +91,12 @@ impl Platform for Local {
         None
     }
 
+    async fn owner(&self, _: &Run) -> Result<Option<String>> {
+        let root = self.store.root();
+        let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+        Ok(Some(format!("the image store {}", root.display())))
+    }
+
     async fn find_source(&self, run: &Run, query: &SourceQuery) -> Result<SourceImage> {
         run.until_cancelled(source::find(&self.store, &self.helper, query)).await?
     }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ami_bake_core::Result;
 use ami_bake_core::clock::Clock;
 use ami_bake_core::limit::Limiter;
+use ami_bake_core::{Error, Result};
+use tokio::sync::OnceCell;
 
 use super::identity::Identity;
 use super::regional::Client;
@@ -29,6 +30,7 @@ type AccountRegion = (Option<String>, String);
 pub(crate) struct Clients {
     home: Arc<Client>,
     others: Mutex<HashMap<AccountRegion, Arc<Client>>>,
+    account: OnceCell<String>,
 }
 
 impl Clients {
@@ -38,12 +40,25 @@ impl Clients {
     /// When no region is set, or a setting is invalid.
     pub(crate) async fn new(settings: Settings, clock: Arc<dyn Clock>, limiter: Arc<Limiter>) -> Result<Self> {
         let home = Arc::new(Client::new(settings.region, settings.identity, settings.attempt, clock, limiter).await?);
-        Ok(Self { home, others: Mutex::default() })
+        Ok(Self { home, others: Mutex::default(), account: OnceCell::new() })
     }
 
     /// The client of the home region and the bake's own account.
     pub(crate) fn home(&self) -> &Arc<Client> {
         &self.home
+    }
+
+    /// The number of the bake's own account. Every role may ask for it (STS API, GetCallerIdentity).
+    ///
+    /// # Errors
+    /// When STS does not say.
+    pub(crate) async fn account(&self) -> Result<&str> {
+        let ask = async {
+            let request = self.home.sts.get_caller_identity().send();
+            let answer = self.home.call("GetCallerIdentity", "find out the AWS account", request).await?;
+            answer.account.ok_or_else(|| Error::build("find out the AWS account: the answer of STS has no account"))
+        };
+        self.account.get_or_try_init(|| ask).await.map(String::as_str)
     }
 
     /// The client of another region of the bake's own account.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::owner;
 use crate::engine::patience::{Patience, Waiting};
 use crate::error::Error;
 use crate::event::Event;
@@ -97,7 +98,7 @@ pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) -> bool {
 /// Undoes one entry. Returns what stays, and why.
 async fn undo(run: &Run, platform: &dyn Platform, entry: &Entry) -> Option<Remaining> {
     let stays = |why, held_by, refused| Some(Remaining { entry: entry.clone(), why, held_by, refused });
-    match platform.undo(run, entry).await {
+    match owner::undo(run, platform, run.ledger(), entry).await {
         Ok(Undo::Done) => run.ledger().close_entry(entry, Closed::Deleted),
         Ok(Undo::Kept(_)) => run.ledger().close_entry(entry, Closed::Published),
         Ok(Undo::Later(why)) => return stays(why, None, false),

@@ -10,6 +10,7 @@ use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::deploy::{self, deploy};
 use crate::engine::image::publish_again;
 use crate::engine::options::{BakeContext, Options};
+use crate::engine::owner::owned;
 use crate::engine::schedule::exit_code;
 use crate::engine::stage::{stage, started};
 use crate::error::{Error, ErrorKind, Result};
@@ -74,7 +75,8 @@ pub async fn publish(run: &Run, context: &BakeContext, options: &Options, chosen
     for draft in idle {
         run.for_image(&draft.variant.key).progress(format!("Skipping: {}", work.nothing()));
     }
-    let results = join_all(drafts.iter().map(|draft| one(run, context, options, draft, chosen, work))).await;
+    let all = join_all(drafts.iter().map(|draft| one(run, context, options, draft, chosen, work)));
+    let results = owned(run, context.platform.as_ref(), all).await;
     if run.cancel.is_cancelled() {
         clean_up(run, context.platform.as_ref()).await;
         return ErrorKind::Cancelled.exit_code();

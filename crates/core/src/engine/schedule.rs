@@ -12,6 +12,7 @@ use crate::engine::decide::{Base, decide};
 use crate::engine::deploy::deploy;
 use crate::engine::image::{bake_image, publish_again, reregister};
 use crate::engine::options::{BakeContext, Options};
+use crate::engine::owner::owned;
 use crate::engine::published::Published;
 use crate::engine::stage::{stage, started};
 use crate::error::{Error, ErrorKind, Result, UNCLEAN};
@@ -49,6 +50,7 @@ pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
         published: Published::for_images(drafts.len()),
     };
     let all = join_all(drafts.iter().map(|draft| one(run, context, options, draft, &siblings)));
+    let all = owned(run, context.platform.as_ref(), all);
     tokio::pin!(all);
     let results = tokio::select! {
         results = &mut all => results,

@@ -7,6 +7,7 @@ use semver::Version;
 use crate::engine::clean_up::{clean_up, clean_up_image, finish};
 use crate::engine::image::test_candidate;
 use crate::engine::options::{BakeContext, Options};
+use crate::engine::owner::owned;
 use crate::engine::schedule::exit_code;
 use crate::engine::stage::{stage, started};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +19,9 @@ use crate::run::Run;
 /// Boots the image `id` and runs the test steps of `key`; returns the exit code; everything else is emitted as events.
 pub async fn test(run: &Run, context: &BakeContext, options: &Options, key: &ImageKey, id: &str) -> u8 {
     started(run, context, vec![key.clone()]);
-    let result = run.until_cancelled(test_image(&run.for_image(key), context, options, key, id)).await.flatten();
+    let work = run.for_image(key);
+    let work = run.until_cancelled(test_image(&work, context, options, key, id));
+    let result = Box::pin(owned(run, context.platform.as_ref(), work)).await.flatten();
     let failure = result.as_ref().err().map(Failure::from);
     run.for_image(key).emit(Event::ImageFinished { image: None, reused: true, failure, skipped: false });
     if run.cancel.is_cancelled() {
