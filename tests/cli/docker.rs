@@ -129,8 +129,43 @@ fn a_refused_push_has_a_code_of_its_own_and_keeps_the_image() {
     assert!(outcome.stderr.contains("/shop/web:one"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("geheim-4711"));
     assert!(registry.tags("shop/web").is_empty());
-    let images = fixture.run(&["images", "--json"]).exits(0);
-    assert!(images.stdout.contains(&format!("{name}/web/0.1.0")), "{}", images.stdout);
+    holds_only_the_tested_image(&engine, &fixture, &name);
+}
+
+/// What passed its tests stays, whatever ends the publication: it has its final name, and `publish` goes on with it. The
+/// candidate that was tested is gone, and so are all machines.
+fn holds_only_the_tested_image(engine: &Engine, fixture: &Fixture, namespace: &str) {
+    assert_eq!(machines(engine, namespace), "");
+    let filter = format!("label=ami-bake:name={namespace}");
+    // One image, under whatever names.
+    let images = engine.docker(&["images", "--quiet", "--filter", &filter]).unwrap();
+    let ids: std::collections::BTreeSet<&str> = images.lines().collect();
+    assert_eq!(ids.len(), 1, "{images}");
+    let listed = fixture.run(&["images", "--json"]).exits(0);
+    assert!(listed.stdout.contains(&format!("{namespace}/web/0.1.0")), "{}", listed.stdout);
+    let state = std::fs::read_dir(fixture.path("state/ami-bake")).unwrap().flatten();
+    assert!(state.into_iter().all(|entry| !entry.path().to_string_lossy().ends_with(".ledger.jsonl")));
+}
+
+/// The registry takes the connection and never answers.
+#[test]
+fn a_cancelled_push_keeps_the_image_and_nothing_else() {
+    let engine = Engine::get();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = namespace("push");
+    let publish = format!("      docker: {{repository: {}/shop/web}}\n", silent.local_addr().unwrap());
+    let fixture = fixture(&engine, &manifest(&name, &publish));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let mut held = Vec::new();
+    wait::until_true("nothing is pushed", || {
+        held.extend(silent.accept());
+        !held.is_empty()
+    });
+    signal(&child, "INT");
+    fixture.finish(child).exits(130);
+    drop(held);
+    holds_only_the_tested_image(&engine, &fixture, &name);
 }
 
 #[test]

@@ -1,12 +1,21 @@
 //! Deletes images.
 
+use std::time::Duration;
+
+use ami_bake_core::ledger::Entry;
 use ami_bake_core::platform::Undo;
-use ami_bake_core::{ErrorKind, Result, tags};
+use ami_bake_core::{ErrorKind, Result, Run, tags};
 use bollard::Docker;
 use bollard::query_parameters::RemoveImageOptions;
 
 use crate::engine::{failed, is_conflict, is_missing};
 use crate::labels;
+
+/// Between two looks for an image.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How many looks an image gets whose creation was not confirmed: 3 s, less than the time that a cancelled run has for its
+/// deletes.
+const LOOKS: u32 = 30;
 
 /// Deletes an image that ami-bake created: its reference, and the image when nothing else uses it. An image that others
 /// are built on stays as their unnamed layer and is deleted with them. A missing image is success.
@@ -34,23 +43,35 @@ pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     }
 }
 
-/// Undoes the image of a ledger entry: the one with this id, or that of this reference where `run` made it. Under the same
-/// name there may be the image of an earlier run, which this one has not come to replace. A tested image was registered
-/// before the run was cut off and stays: others may have found it.
-pub(crate) async fn undo(docker: &Docker, id: Option<&str>, reference: &str, run: &str) -> Result<Undo> {
-    let named = id.unwrap_or(reference);
-    let seen = match docker.inspect_image(named).await {
-        Ok(seen) => seen,
-        Err(error) if is_missing(&error) => return Ok(Undo::Done),
-        Err(error) => return Err(failed(ErrorKind::Build, format!("inspect image {named}"), &error)),
+/// Undoes the image of a ledger entry: the one with this id, or that of this reference where `entry.run` made it. Under the
+/// same name there may be the image of an earlier run, which this one has not come to replace. A tested image was registered
+/// before the run was cut off and stays: others may have found it. A daemon that is busy may create an image after the request
+/// was given up, so that a missing one is success only after a while.
+pub(crate) async fn undo(docker: &Docker, run: &Run, entry: &Entry) -> Result<Undo> {
+    let (named, looks) = match &entry.id {
+        Some(id) => (id, 1),
+        None => (&entry.find_by, LOOKS),
     };
-    let labels = labels::tags(&seen.config.and_then(|config| config.labels).unwrap_or_default());
-    let ours = id.is_some() || labels.get(tags::RUN).is_some_and(|own| own == run);
-    match seen.id.filter(|_| ours) {
-        None => Ok(Undo::Done),
-        Some(_) if labels.contains_key(tags::TESTED) => Ok(Undo::Kept("it is registered and tested".to_owned())),
-        Some(id) => delete(docker, &id).await.map(|()| Undo::Done),
+    for look in 0..looks {
+        if look > 0 {
+            run.clock().sleep(PAUSE).await;
+        }
+        let seen = match docker.inspect_image(named).await {
+            Ok(seen) => seen,
+            Err(error) if is_missing(&error) => continue,
+            Err(error) => return Err(failed(ErrorKind::Build, format!("inspect image {named}"), &error)),
+        };
+        let labels = labels::tags(&seen.config.and_then(|config| config.labels).unwrap_or_default());
+        let ours = entry.id.is_some() || labels.get(tags::RUN) == Some(&entry.run);
+        match seen.id.filter(|_| ours) {
+            None => {}
+            Some(_) if labels.contains_key(tags::TESTED) => {
+                return Ok(Undo::Kept("it is registered and tested".to_owned()));
+            }
+            Some(id) => return delete(docker, &id).await.map(|()| Undo::Done),
+        }
     }
+    Ok(Undo::Done)
 }
 
 /// Removes a name, even when containers use the image.

@@ -143,21 +143,53 @@ async fn a_container_that_is_created_during_the_clean_up_is_removed() {
     assert!(engine.docker(&["inspect", &name]).is_none(), "the container is still there");
 }
 
+/// Creates an image with this name, these labels and nothing else that matters, as a commit does.
+fn create_image(engine: &Engine, name: &str, labels: &str) {
+    let import = format!(
+        "tar -c -C / etc/hostname | docker --host {} import -c 'LABEL {labels} ami-bake:reference={name}' - {name}",
+        engine.host()
+    );
+    assert!(std::process::Command::new("sh").args(["-c", &import]).status().unwrap().success());
+}
+
+fn unused_name() -> String {
+    format!("undo-{}/web:1.0.0", uuid::Uuid::new_v4().simple())
+}
+
+/// The answer to a commit was not waited for, and the daemon creates the image while the run cleans up: a candidate goes,
+/// and an image that passed its tests stays, since it has its final name.
+#[tokio::test]
+async fn an_image_that_is_created_during_the_clean_up_is_undone_unless_it_is_tested() {
+    let engine = Engine::get();
+    let docker = docker(&engine).await;
+    let kept = Undo::Kept("it is registered and tested".to_owned());
+    for (more, undone) in [("", Undo::Done), (" ami-bake:tested=2026-01-01T00:00:00Z", kept)] {
+        let name = unused_name();
+        let late = {
+            let (engine, name, pauses) = (Engine::get(), name.clone(), AtomicU32::new(0));
+            let labels = format!("ami-bake:run=r1{more}");
+            move || {
+                if pauses.fetch_add(1, Ordering::Relaxed) == 3 {
+                    create_image(&engine, &name, &labels);
+                }
+            }
+        };
+        let clock = Arc::new(ManualClock::skipping(Duration::from_secs(1), late));
+        let (run, _events) = runs::with(clock, &[]);
+        assert_eq!(docker.undo(&run, &entry(IMAGE, "r1", &name, None)).await.unwrap(), undone);
+        assert_eq!(engine.docker(&["image", "inspect", &name]).is_none(), undone == Undo::Done);
+        engine.docker(&["image", "rm", &name]);
+    }
+}
+
 /// An image that was intended and never confirmed is found by its name, if this run made it.
 #[tokio::test]
 async fn an_earlier_image_of_the_same_name_is_not_undone() {
     let engine = Engine::get();
     let docker = docker(&engine).await;
-    let (run, _events) = runs::run();
-    let name = format!("undo-{}/web:1.0.0", uuid::Uuid::new_v4().simple());
-    let import = [
-        "-c".to_owned(),
-        format!(
-            "tar -c -C / etc/hostname | docker --host {} import -c 'LABEL ami-bake:run=r1 ami-bake:reference={name}' - {name}",
-            engine.host()
-        ),
-    ];
-    assert!(std::process::Command::new("sh").args(&import).status().unwrap().success());
+    let (run, _events) = runs::with(Arc::new(ManualClock::skipping(Duration::from_secs(1), || {})), &[]);
+    let name = unused_name();
+    create_image(&engine, &name, "ami-bake:run=r1");
     let entry = |run: &str| entry(IMAGE, run, &name, None);
     assert_eq!(docker.undo(&run, &entry("r2")).await.unwrap(), Undo::Done);
     assert!(engine.docker(&["image", "inspect", &name]).is_some());
