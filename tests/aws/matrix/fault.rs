@@ -20,7 +20,7 @@ impl Target {
         self.action.split_once(':').map_or(self.action.as_str(), |(_, name)| name)
     }
 
-    /// What it is about. The sample of the checks has each with two kinds of faults.
+    /// What it is about. The sample of the checks has each with one kind of fault.
     pub(super) fn family(&self) -> &'static str {
         let (service, name) = self.action.split_once(':').unwrap_or_default();
         let about = |words: &[&str]| words.iter().any(|word| name.contains(word));

@@ -22,7 +22,8 @@ impl Holdings {
                 .any(|(_, _, entry)| matches!(entry["state"].as_str(), Some("shutting-down" | "stopping" | "pending")));
             if moving { Err(format!("something never comes to rest: {leaks:#}")) } else { Ok(leaks) }
         });
-        let mut lines: Vec<String> = entries(&leaks).map(|(place, kind, entry)| line(place, kind, entry)).collect();
+        let mut lines: Vec<String> =
+            entries(&leaks).flat_map(|(place, kind, entry)| lines(place, kind, entry)).collect();
         let images: BTreeMap<&str, OwnedImage<'_>> = entries(&leaks)
             .filter(|(_, kind, _)| *kind == "images")
             .filter_map(|(place, _, entry)| {
@@ -65,17 +66,24 @@ fn entries(leaks: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
     })
 }
 
-fn line(place: &str, kind: &str, entry: &Value) -> String {
+/// A line for a resource, and one for what it says to the accounts that it is shared with: an image that lacks this is
+/// published all the same, and the next bake adds it.
+fn lines(place: &str, kind: &str, entry: &Value) -> Vec<String> {
     let tags = entry["tags"].as_object();
     // Values hold times, run ids and image ids; the version is the one that must be right.
     // A workflow says more of itself than a laptop.
     let where_baked = ["ami-bake:commit", "ami-bake:repository", "ami-bake:run-url"];
     let keys = tags.into_iter().flat_map(|tags| tags.keys().map(String::as_str));
-    let keys: BTreeSet<&str> = keys.filter(|key| !where_baked.contains(key)).collect();
+    let keys = keys.filter(|key| !where_baked.contains(key));
+    let (shared, keys): (BTreeSet<&str>, BTreeSet<&str>) = keys.partition(|key| key.starts_with("ec2:SharedTag/"));
     let version = entry["tags"]["ami-bake:version"].as_str().unwrap_or_default();
     let state = entry["state"].as_str().unwrap_or_default();
     let name = entry["name"].as_str().unwrap_or_default();
-    format!("{place} {kind} {name} {state} {version} [{}]", Vec::from_iter(keys).join(" "))
+    let line =
+        |keys: BTreeSet<&str>| format!("{place} {kind} {name} {state} {version} [{}]", Vec::from_iter(keys).join(" "));
+    // A snapshot that is copied after its image was shared carries these too. Nobody reads them there.
+    let shared = (kind == "images" && !shared.is_empty()).then(|| line(shared));
+    [line(keys)].into_iter().chain(shared).collect()
 }
 
 struct OwnedImage<'a> {
