@@ -15,7 +15,7 @@ macro_rules! targets {
     };
 }
 
-targets! { archive component expression hcl image_builder ledger machine manifest output packer_json report ssh }
+targets! { archive component console expression hcl image_builder ledger machine manifest output packer_json report root_archive ssh }
 
 #[test]
 fn every_target_is_tested() {

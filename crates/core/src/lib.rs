@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod clock;
 pub mod communicator;
+pub mod console;
 pub mod delivery;
 pub mod duration;
 pub mod engine;

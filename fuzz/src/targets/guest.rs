@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ami_bake_core::archive::ArchiveLimits;
 use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::console;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::output::{Collect, Line, LineSplitter, OutputSink, Stream, sanitize};
 use ami_bake_core::plan::{DownloadStep, OnFailure, Step, StepAction};
@@ -41,6 +42,38 @@ pub(super) fn archive(input: &[u8]) {
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1, "something was written into another folder");
         assert_eq!(std::fs::read_to_string(outside.join("kept")).unwrap(), "as it was");
     }
+}
+
+/// A root file system in a tarball: `source: {tarball: …}`, and what is uploaded into a sandbox.
+pub(super) fn root_archive(input: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
+    std::fs::create_dir(&root).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("kept"), "as it was").unwrap();
+    // Links that an archive has planted lead nowhere else either.
+    std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
+    let limits = ArchiveLimits { files: 1000, size: 16 << 20, depth: 64 };
+    let _ = ami_bake_local::sandbox::unpack(input, &root, std::path::Path::new("srv"), limits);
+    let _ = ami_bake_local::sandbox::unpack(input, &root, std::path::Path::new(""), limits);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "something was written beside the folder");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1, "something was written into another folder");
+    assert_eq!(std::fs::read_to_string(outside.join("kept")).unwrap(), "as it was");
+}
+
+/// What a bake writes to a console before the machine goes down.
+const NONCE: &str = "ami-bake-down-7d1f";
+
+/// The serial console of a machine: its host key, and whether it is down.
+pub(super) fn console(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Some(key) = console::host_key(&text) {
+        assert!(!key.contains('\n'), "a host key is one line");
+        let _ = HostKey::parse(key);
+    }
+    let went_down = console::is_down(&text, NONCE, console::POWER_DOWN);
+    assert!(!went_down || text.find(NONCE) < text.rfind(console::POWER_DOWN), "down before it was asked to go down");
+    assert!(!console::is_down(&format!("{text}\n{NONCE}\n"), NONCE, console::POWER_DOWN), "an old line proves nothing");
 }
 
 fn download(to: &std::path::Path) -> Step {

@@ -9,9 +9,10 @@ mod templates;
 pub type Run = fn(&[u8]);
 
 /// All targets, by the names of their folders in `fuzz/corpus`.
-pub const TARGETS: [(&str, Run); 12] = [
+pub const TARGETS: [(&str, Run); 14] = [
     ("archive", guest::archive),
     ("component", manifests::component),
+    ("console", guest::console),
     ("expression", manifests::expression),
     ("hcl", templates::hcl),
     ("image_builder", templates::image_builder),
@@ -21,5 +22,6 @@ pub const TARGETS: [(&str, Run); 12] = [
     ("output", guest::output),
     ("packer_json", templates::packer_json),
     ("report", files::report),
+    ("root_archive", guest::root_archive),
     ("ssh", guest::ssh),
 ];

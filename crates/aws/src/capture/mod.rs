@@ -1,7 +1,6 @@
 //! Capture: the disk is quiesced, its content is fixed, and an image is made from it.
 
 mod bake_machine;
-mod console;
 mod ec2_image;
 mod freeze;
 mod method;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
+use ami_bake_core::console::{HALTED, POWER_DOWN, announce, is_down};
 use ami_bake_core::duration::human;
 use ami_bake_core::output::Collect;
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::AttributeValue;
 use uuid::Uuid;
 
-use super::console::{HALTED, POWER_DOWN, announce, is_down};
 use super::method::Quiesce;
 use crate::machine::{AwsMachine, decode_console};
 

@@ -48,5 +48,5 @@ pub(crate) use mounts::points as mount_points;
 pub(crate) use raw::close_descriptors_on_exec;
 pub use spec::{Bind, Network, Spec};
 pub(crate) use task::{Action, Address, CONNECTED, Task, TaskOutcome};
-pub(crate) use unpack::unpack;
+pub use unpack::unpack;
 pub(crate) use users::{become_file_owner, missing as missing_for_users};

@@ -26,12 +26,7 @@ const XATTR: &str = "SCHILY.xattr.";
 ///
 /// # Errors
 /// A path with `..`, a limit, what can't be read or written. What was unpacked before stays.
-pub(crate) fn unpack(
-    archive: impl Read,
-    root: &Path,
-    inside: &Path,
-    limits: ArchiveLimits,
-) -> Result<(), ArchiveError> {
+pub fn unpack(archive: impl Read, root: &Path, inside: &Path, limits: ArchiveLimits) -> Result<(), ArchiveError> {
     let local = |error: Errno| ArchiveError::local("open", root, error);
     let folder = rustix::fs::openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let root = Root(folder.map_err(local)?);

@@ -1,22 +1,38 @@
-//! What a machine's serial console proves.
+//! What a machine's serial console shows. A machine may print anything there.
 
+/// cloud-init prints the host keys between these lines.
+const KEYS_BEGIN: &str = "-----BEGIN SSH HOST KEY KEYS-----";
+const KEYS_END: &str = "-----END SSH HOST KEY KEYS-----";
 /// The kernel's last line before the power goes (Linux, `kernel/reboot.c`, `kernel_power_off`). All devices are shut
 /// down by then, so that nothing writes any more.
-pub(crate) const POWER_DOWN: &str = "reboot: Power down";
+pub const POWER_DOWN: &str = "reboot: Power down";
 /// The kernel's last line of a halt (`kernel_halt`): the same, but the processor stays.
-pub(crate) const HALTED: &str = "reboot: System halted";
+pub const HALTED: &str = "reboot: System halted";
 /// The first line of every Linux boot.
 const BOOT: &str = "Linux version ";
 
+/// The SSH host key of the newest boot, as a line of `ssh_host_*_key.pub`: ed25519 before all others. None until cloud-init
+/// has printed all of them.
+pub fn host_key(console: &str) -> Option<&str> {
+    let (_, block) = console.rsplit_once(KEYS_BEGIN)?;
+    let (block, _) = block.split_once(KEYS_END)?;
+    let keys: Vec<&str> = block
+        .lines()
+        .filter_map(|line| Some(&line[line.find("ssh-").or_else(|| line.find("ecdsa-"))?..]))
+        .map(str::trim)
+        .collect();
+    keys.iter().find(|key| key.starts_with("ssh-ed25519 ")).or(keys.first()).copied()
+}
+
 /// True when the console shows that the guest went down after the nonce was written, and did not come up again.
-pub(crate) fn is_down(console: &str, nonce: &str, last_line: &str) -> bool {
+pub fn is_down(console: &str, nonce: &str, last_line: &str) -> bool {
     let Some(at) = console.rfind(nonce) else { return false };
     let since = &console[at..];
     since.rfind(last_line).is_some_and(|down| !since[down..].contains(BOOT))
 }
 
 /// The command that writes the nonce to the console, at the one log level that no `quiet` and no `kernel.printk` hides.
-pub(crate) fn announce(nonce: &str) -> String {
+pub fn announce(nonce: &str) -> String {
     format!("printf '<0>%s\\n' '{nonce}' > /dev/kmsg")
 }
 
@@ -25,6 +41,17 @@ mod tests {
     use super::*;
 
     const NONCE: &str = "ami-bake-down-7d1f";
+
+    #[test]
+    fn the_newest_ed25519_key_is_taken() {
+        let console = format!(
+            "{KEYS_BEGIN}\nssh-ed25519 OLD root@a\n{KEYS_END}\nreboot\r\n{KEYS_BEGIN}\r\necdsa-sha2-nistp256 E root@a\r\n\
+             ssh-ed25519 NEW root@a\r\n{KEYS_END}\r\nlogin:"
+        );
+        assert_eq!(host_key(&console), Some("ssh-ed25519 NEW root@a"));
+        assert_eq!(host_key("nothing yet"), None);
+        assert_eq!(host_key(&format!("{KEYS_BEGIN}\nssh-ed25519 HALF")), None);
+    }
 
     #[test]
     fn the_order_of_lines_is_the_proof() {
