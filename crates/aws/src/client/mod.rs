@@ -1,6 +1,7 @@
 //! The ground of the crate: SDK clients for each region and account, credentials, rate limits, retries and failures.
 
 mod clients;
+mod clock_correction;
 mod denied;
 mod endpoint;
 mod failure;

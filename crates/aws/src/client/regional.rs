@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::clock_correction::ClockCorrection;
 use super::failure::Failure;
 use super::identity::{self, Identity};
 use super::limits::rate;
@@ -132,20 +133,33 @@ impl Client {
     ) -> Self {
         Self {
             ec2: aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&config).interceptor(meter.clone()).build(),
+                aws_sdk_ec2::config::Builder::from(&config)
+                    .interceptor(ClockCorrection)
+                    .interceptor(meter.clone())
+                    .build(),
             ),
             iam: aws_sdk_iam::Client::from_conf(
-                aws_sdk_iam::config::Builder::from(&config).interceptor(meter.clone()).build(),
+                aws_sdk_iam::config::Builder::from(&config)
+                    .interceptor(ClockCorrection)
+                    .interceptor(meter.clone())
+                    .build(),
             ),
             ssm: aws_sdk_ssm::Client::from_conf(
-                aws_sdk_ssm::config::Builder::from(&config).interceptor(meter.clone()).build(),
+                aws_sdk_ssm::config::Builder::from(&config)
+                    .interceptor(ClockCorrection)
+                    .interceptor(meter.clone())
+                    .build(),
             ),
             autoscaling: aws_sdk_autoscaling::Client::from_conf(
-                aws_sdk_autoscaling::config::Builder::from(&config).interceptor(meter.clone()).build(),
+                aws_sdk_autoscaling::config::Builder::from(&config)
+                    .interceptor(ClockCorrection)
+                    .interceptor(meter.clone())
+                    .build(),
             ),
             s3: aws_sdk_s3::Client::from_conf(
                 aws_sdk_s3::config::Builder::from(&config)
                     .timeout_config(unhurried())
+                    .interceptor(ClockCorrection)
                     .interceptor(meter.clone())
                     .build(),
             ),
@@ -275,6 +289,6 @@ struct ClientOrigin {
 }
 
 fn sts(config: &SdkConfig, region: &Region, meter: &Meter) -> aws_sdk_sts::Client {
-    let config = aws_sdk_sts::config::Builder::from(config).region(region.clone()).interceptor(meter.clone());
-    aws_sdk_sts::Client::from_conf(config.build())
+    let config = aws_sdk_sts::config::Builder::from(config).region(region.clone());
+    aws_sdk_sts::Client::from_conf(config.interceptor(ClockCorrection).interceptor(meter.clone()).build())
 }

@@ -10,6 +10,7 @@ use aws_sdk_sts::Client;
 use super::diagnosis::{Retry, decide, of_role};
 use super::settings::Identity;
 use super::sources::CredentialsSource;
+use crate::client::clock_correction::ClockCorrection;
 use crate::client::failure::Failure;
 
 /// A session that was reached through another role lasts an hour at most (STS API, AssumeRole, "role chaining"); asking
@@ -30,7 +31,8 @@ pub(super) struct AssumeRole {
 
 impl AssumeRole {
     pub(super) fn new(config: &SdkConfig, identity: &Identity, role: &str, region: Region) -> Self {
-        let sts = Client::from_conf(aws_sdk_sts::config::Builder::from(config).region(region.clone()).build());
+        let config = aws_sdk_sts::config::Builder::from(config).region(region.clone()).interceptor(ClockCorrection);
+        let sts = Client::from_conf(config.build());
         let duration = identity.duration.map_or(SESSION, |duration| duration.min(SESSION));
         Self { sts, role: role.to_owned(), session: identity.session(), region, duration }
     }
