@@ -10,6 +10,10 @@ use super::deliver::{DownloadSpec, deliver, prepare};
 use super::files::glob;
 use super::inputs::Inputs;
 
+/// The largest object that one PutObject may send (S3 API), and what a file may take of the disk here.
+const LARGEST: u64 = 5 << 30;
+/// No path is longer (`PATH_MAX`, limits.h), and an archive may say something about a file besides its name.
+const LONGEST_HEADER: u64 = 1 << 20;
 /// Between the connection and the disk.
 const BUFFER: usize = 512 << 10;
 
@@ -159,7 +163,7 @@ async fn send(attempt: &Attempt<'_>, path: &str, to: &ObjectPath) -> Result<()> 
     attempt.machine.services()?.store(run, to, spool.path()).await
 }
 
-/// Writes the one file of an archive, and reads the archive to its end.
+/// Writes the one file of an archive, and reads the archive to its end. The machine may claim and send anything.
 async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::Result<()> {
     let mut block = [0; 512];
     loop {
@@ -167,6 +171,9 @@ async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::
         let header = tar::Header::from_byte_slice(&block);
         let size = header.entry_size()?;
         if header.entry_type().is_file() {
+            if size > LARGEST {
+                return Err(std::io::Error::other("it is larger than 5 GiB, the most that S3 takes in one PutObject"));
+            }
             let copied = tokio::io::copy(&mut (&mut archive).take(size), &mut file).await?;
             if copied < size {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -178,9 +185,11 @@ async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::
         if block.iter().all(|byte| *byte == 0) {
             return Err(std::io::Error::other("the machine sent no file"));
         }
-        // The header of a long name, before the file's own. The machine may claim any length.
-        let invalid = || std::io::Error::other("the machine sent an archive that is not valid");
-        let padded = size.checked_next_multiple_of(512).ok_or_else(invalid)?;
+        // The header of a long name, before the file's own.
+        if size > LONGEST_HEADER {
+            return Err(std::io::Error::other("the machine sent an archive that is not valid"));
+        }
+        let padded = size.next_multiple_of(512);
         tokio::io::copy(&mut (&mut archive).take(padded), &mut tokio::io::sink()).await?;
     }
 }
@@ -196,13 +205,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_claim_of_endless_length_is_an_error() {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::GNULongName);
-        header.set_size(u64::MAX);
-        let (mut writer, reader) = tokio::io::duplex(1024);
-        writer.write_all(header.as_bytes()).await.unwrap();
-        let file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
-        let error = keep(reader, file).await.unwrap_err();
-        assert!(error.to_string().contains("not valid"), "{error}");
+        use tar::EntryType;
+        for (kind, size, said) in [
+            (EntryType::GNULongName, u64::MAX, "not valid"),
+            (EntryType::GNULongName, LONGEST_HEADER + 1, "not valid"),
+            (EntryType::Regular, LARGEST + 1, "larger than 5 GiB"),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(size);
+            let (mut writer, reader) = tokio::io::duplex(1024);
+            writer.write_all(header.as_bytes()).await.unwrap();
+            let file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
+            let error = keep(reader, file).await.unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::Reader;
 use ami_bake_core::{Error, ErrorKind, Result};
 use ami_bake_steps::http::Method;
-use tokio::io::AsyncSeekExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use url::Url;
 
 use super::Attempt;
@@ -19,6 +19,9 @@ use crate::scope::Outputs;
 const TRIES: u32 = 5;
 /// The pause before the second try, doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
+/// What a download of an unknown size may take of the disk here: less than that of a hosted runner (14 GB).
+const LARGEST: u64 = 10 << 30;
+
 /// Addresses to files of the machine.
 pub(super) async fn download(attempt: &Attempt<'_>, entries: &[Inputs<'_>], outputs: &mut Outputs) -> Result<()> {
     for inputs in entries {
@@ -96,10 +99,12 @@ async fn once(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target: &Targe
     let machine = attempt.machine.on.communicator.as_ref();
     let answered = attempt.deadline.within(run, async { Ok(fetch(machine, request).await) }).await;
     let answer = answered.map_err(FetchError::Permanent)??;
-    let (content, size): (Reader<'_>, u64) = match answer.size {
-        Some(size) => (answer.body, size),
-        // Without a size it is saved here first: the archive for the machine begins with the size.
-        None => attempt.deadline.within(run, spool(answer.body)).await.map_err(FetchError::Transient)?,
+    let (content, size): (Reader<'_>, u64) = if let Some(size) = answer.size {
+        (answer.body, size)
+    } else {
+        // It is saved here first: the archive for the machine begins with the size.
+        let spooled = attempt.deadline.within(run, spool(answer.body, LARGEST)).await.map_err(FetchError::Transient)?;
+        spooled.ok_or_else(|| FetchError::Permanent(too_large(url)))?
     };
     deliver(attempt, target, content, size).await.map_err(|failure| match failure {
         DeliveryError::Checksum(error) => FetchError::Permanent(error),
@@ -111,10 +116,33 @@ async fn once(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target: &Targe
     })
 }
 
-async fn spool(mut body: Reader<'static>) -> Result<(Reader<'static>, u64)> {
+/// Saves a body here. None when it is larger than `largest`: a server may send without end.
+async fn spool(body: Reader<'static>, largest: u64) -> Result<Option<(Reader<'static>, u64)>> {
     let failed = |error: std::io::Error| Error::build("could not save the download").because(error);
     let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(failed)?);
-    let size = tokio::io::copy(&mut body, &mut file).await.map_err(failed)?;
+    let size = tokio::io::copy(&mut body.take(largest.saturating_add(1)), &mut file).await.map_err(failed)?;
+    if size > largest {
+        return Ok(None);
+    }
     file.rewind().await.map_err(failed)?;
-    Ok((Box::new(file), size))
+    Ok(Some((Box::new(file), size)))
+}
+
+fn too_large(url: &Url) -> Error {
+    Error::build(format!("{} sent more than {} GiB and did not declare its size", shown(url), LARGEST >> 30)).help(
+        "A download without a Content-Length is first saved on this computer. Serve the file with a Content-Length: its size \
+         is not limited then.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_download_without_an_end_takes_a_bounded_part_of_the_disk() {
+        assert!(spool(Box::new(tokio::io::repeat(b'x')), 1 << 20).await.unwrap().is_none());
+        let (_, size) = spool(Box::new(tokio::io::repeat(b'x').take(1 << 20)), 1 << 20).await.unwrap().unwrap();
+        assert_eq!(size, 1 << 20);
+    }
 }
