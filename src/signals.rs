@@ -40,8 +40,8 @@ impl Cancels {
         })
     }
 
-    /// Waits for a signal that cancels.
-    pub(crate) async fn first(&mut self) {
+    /// Waits for a signal that cancels, and returns it.
+    pub(crate) async fn first(&mut self) -> SignalKind {
         let hang_up = async {
             match &mut self.hang_up {
                 Some(signal) => signal.recv().await,
@@ -49,20 +49,24 @@ impl Cancels {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.quit.recv() => {}
-            _ = hang_up => {}
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = self.quit.recv() => SignalKind::quit(),
+            _ = hang_up => SignalKind::hangup(),
         }
     }
 
     /// Waits for a signal that means: now. SIGHUP does not: a terminal that is closed sends it twice, by the kernel and
-    /// by the shell, and nobody is there to be in a hurry.
-    async fn second(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.quit.recv() => {}
+    /// by the shell, and nobody is there to be in a hurry. A supervisor that ends a session sends SIGHUP and SIGTERM
+    /// together, in whichever order (systemd.kill(5), `SendSIGHUP`): after SIGHUP, one SIGTERM says the same again.
+    async fn second(&mut self, first: SignalKind) {
+        let mut same = first == SignalKind::hangup();
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.quit.recv() => return,
+                _ = self.terminate.recv() => if !std::mem::take(&mut same) { return },
+            }
         }
     }
 }
@@ -83,11 +87,11 @@ pub(crate) fn listen(token: CancellationToken, host: Arc<dyn Host>, report: Snap
         token.cancel();
     }
     tokio::spawn(async move {
-        cancels.first().await;
+        let first = cancels.first().await;
         token.cancel();
         // Not waited for: a terminal that takes no text must not hold up the clean-up.
         drop(say(&host, "\nCancelling, cleaning up… (Ctrl-C again to quit now)\n"));
-        cancels.second().await;
+        cancels.second(first).await;
         let code = ErrorKind::Cancelled.exit_code();
         report.write(code);
         let said = say(&host, "\nQuitting now. Run `ami-bake sweep` to delete what is left.\n");
@@ -99,4 +103,46 @@ pub(crate) fn listen(token: CancellationToken, host: Arc<dyn Host>, report: Snap
 fn say(host: &Arc<dyn Host>, text: &'static str) -> JoinHandle<()> {
     let host = Arc::clone(host);
     spawn_blocking(move || host.say(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal as Raised, getpid, kill_process};
+
+    use super::*;
+
+    /// Each test is a process of its own.
+    fn raise(signal: Raised) {
+        kill_process(getpid(), signal).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ends_sends_two_signals() {
+        let mut cancels = Cancels::listen().unwrap();
+        raise(Raised::HUP);
+        let first = cancels.first().await;
+        assert_eq!(first, SignalKind::hangup());
+        let second = cancels.second(first);
+        tokio::pin!(second);
+        for signal in [Raised::TERM, Raised::HUP] {
+            raise(signal);
+            assert!(
+                timeout(LAST_WORDS, &mut second).await.is_err(),
+                "SIGTERM of the same supervisor ends the clean-up"
+            );
+        }
+        // Signals that are not taken yet become one.
+        while timeout(LAST_WORDS, &mut second).await.is_err() {
+            raise(Raised::TERM);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_request_ends_the_program() {
+        let mut cancels = Cancels::listen().unwrap();
+        raise(Raised::INT);
+        let first = cancels.first().await;
+        raise(Raised::TERM);
+        cancels.second(first).await;
+    }
 }

@@ -53,6 +53,8 @@ fn measure(number: u32, steps: &[&str], arguments: &[&str]) -> (usize, Fixture, 
     let last = seconds(number);
     let fixture = bake_of(steps, &last);
     let mut command = fixture.command(&[&["bake"][..], arguments].concat());
+    // Every job has a secret that is looked for.
+    command.env("GH_TOKEN", "walnut-tree-4711");
     to_file(&mut command, &fixture.path("log"));
     let mut child = command.spawn().unwrap();
     wait::until_true("the last step never began", || {
@@ -195,6 +197,30 @@ fn a_cancel_is_acknowledged_above_the_progress_lines() {
     let acknowledged = "Cancelling, cleaning up… (Ctrl-C again to quit now)";
     assert!(screen.iter().any(|line| line.trim_end() == acknowledged), "{screen:#?}");
     is_cancelled(&fixture);
+}
+
+#[test]
+fn a_supervisor_that_ends_a_session_does_not_end_the_clean_up() {
+    let last = seconds(7);
+    let fixture = bake_of(&[], &last);
+    let arguments = ["--default-signal=HUP", env!("CARGO_BIN_EXE_ami-bake"), "bake"];
+    let child = fixture.dir().command("env", &arguments).spawn().unwrap();
+    wait::until_true("the step never began", || alive(&format!("sleep {last}")));
+    signal(&child, "HUP");
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!text.contains("Quitting now"), "{text}");
+    is_cancelled(&fixture);
+    assert!(!alive(&format!("sleep {last}")), "the step lives on");
+}
+
+/// As a daemon does that is started without an end to its output.
+#[test]
+fn a_background_process_that_prints_without_end_is_not_waited_for() {
+    let fixture = bake_of(&["yes &"], "0");
+    fixture.run(&["bake", "--until", "validate"]).exits(0);
 }
 
 #[test]
