@@ -201,19 +201,58 @@ fn sweep_finds_the_template_version_of_a_killed_deployment() {
     fixture.holds_only(&["shop/web/1.0.0"]);
 }
 
+/// From the capture on, AWS refuses the credentials for good.
+#[test]
+fn credentials_that_end_fail_the_stage_and_are_not_used_for_ninety_seconds() {
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n"));
+    let capture = ["StopInstances", "CreateSnapshots"];
+    let clean_up = ["TerminateInstances", "DeleteSecurityGroup", "DeleteKeyPair"];
+    let error = json!({"code": "RequestExpired", "message": "Request has expired.", "http": 400});
+    let actions = [&capture[..], &clean_up[..]].concat();
+    fixture.cloud.fault(&json!({"kind": "error", "action": actions, "times": null, "error": error}));
+    let bake = fixture.bake().exits(5).says("the AWS credentials have expired").says("left behind");
+    assert!(bake.stderr.contains("Use a role"), "{}", bake.stderr);
+    for action in clean_up {
+        // By the image's own clean-up, and by that of the run.
+        assert!(fixture.cloud.count(action) <= 3, "{action}: {:?}", fixture.cloud.actions());
+    }
+    let sweep = fixture.run(&["sweep", "--yes"]).exits(9);
+    assert!(sweep.stdout.contains("the AWS credentials have expired"), "{}", sweep.stdout);
+    fixture.cloud.forgive();
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    fixture.holds_only(&[]);
+}
+
+/// In another account the machine of a ledger is not found, which does not mean that it is gone.
+#[test]
+fn a_sweep_with_other_credentials_deletes_nothing_and_forgets_nothing() {
+    let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: echo begun > /opt/begun; sleep 3600\n"));
+    let mut child = fixture.command(&["bake"]).spawn().unwrap();
+    fixture.until_file("/opt/begun");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let role = format!("arn:aws:iam::{OTHER}:role/bakery");
+    let sweep = fixture.run(&["sweep", "--role", &role, "--yes"]).exits(9);
+    let said = format!("it belongs to AWS account 123456789012, and this command uses AWS account {OTHER}");
+    assert!(sweep.stdout.contains(&said), "{}", sweep.stdout);
+    assert!(fixture.cloud.instances().iter().any(|machine| machine["state"] == "running"));
+    fixture.run(&["sweep", "--yes"]).exits(0);
+    fixture.holds_only(&[]);
+}
+
 #[test]
 fn a_clock_that_is_off_is_reported_with_the_difference() {
     let fixture = web("{}");
     fixture.cloud.set_date(-DAY);
-    // One region each, so that all are asked at once: the SDK signs anew with the time of AWS, and gives up after 8 tries.
-    let plans = [
+    let codes = [
         ("us-east-1", "RequestTimeTooSkewed"),
         ("us-east-2", "SignatureDoesNotMatch"),
         ("us-west-2", "InvalidSignatureException"),
         ("eu-west-1", "AuthFailure"),
         ("eu-central-1", "RequestExpired"),
-    ]
-    .map(|(region, code)| {
+    ];
+    // One region each, so that all are asked at once.
+    let plans = codes.map(|(region, code)| {
         let error = json!({"code": code, "message": "Signature expired", "http": 403});
         let rule =
             json!({"kind": "error", "action": "DescribeImages", "region": region, "times": null, "error": error});
@@ -222,5 +261,11 @@ fn a_clock_that_is_off_is_reported_with_the_difference() {
     });
     for plan in plans {
         finish(plan).exits(4).says("the clock of this machine is 24h ahead of AWS").says("timedatectl");
+    }
+    // Two questions, and the SDK signs each anew with the time of AWS, once.
+    let calls = fixture.cloud.calls_of("DescribeImages");
+    for (region, code) in codes {
+        let count = calls.iter().filter(|call| call["region"] == region).count();
+        assert!((1..=4).contains(&count), "{code}: {count} calls");
     }
 }
