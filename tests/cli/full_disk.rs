@@ -160,7 +160,9 @@ fn a_store_without_room() {
         let fixture = Fixture::with(&images(1, step));
         let disk = SmallDisk::on(fixture.path("store"), 256);
         let store = disk.0.display().to_string();
-        let outcome = fixture.run(&["bake", "--store", &store]).exits(5);
+        let outcome = fixture.run(&["bake", "--store", &store]);
+        // The seal removes files: there may be room for the image, and none for the machine that tests it.
+        assert!(matches!(outcome.code, Some(5 | 6)), "{:?}: {}", outcome.code, outcome.stderr);
         assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
         nothing_leaked(&disk.0);
         assert_eq!(ledgers(&fixture.path("state")), Vec::<PathBuf>::new());
