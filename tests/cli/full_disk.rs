@@ -193,7 +193,7 @@ fn an_empty_or_broken_ledger_stops_nothing() {
     fixture.write("state/ami-bake/r3.ledger.jsonl", &(whole + r#"{"intended":{"at":"2026-11-"#));
     fixture.run(&["bake"]).exits(0);
     let sweep = fixture.run(&["sweep", "--platform", "local", "--yes"]).exits(0);
-    for said in ["r1.ledger.jsonl is empty", "r2.ledger.jsonl is not a ledger", "r1.ledger.jsonl.broken"] {
+    for said in ["r1.ledger.jsonl is empty", "r2.ledger.jsonl is not an ami-bake ledger", "r1.ledger.jsonl.broken"] {
         assert!(sweep.stderr.contains(said), "{said}: {}", sweep.stderr);
     }
     assert_eq!(ledgers(&fixture.path("state")), Vec::<PathBuf>::new());

@@ -56,7 +56,9 @@ impl Clients {
         let ask = async {
             let request = self.home.sts.get_caller_identity().send();
             let answer = self.home.call("GetCallerIdentity", "find out the AWS account", request).await?;
-            answer.account.ok_or_else(|| Error::build("find out the AWS account: the answer of STS has no account"))
+            answer
+                .account
+                .ok_or_else(|| Error::build("could not find out the AWS account: the answer of STS has no account"))
         };
         self.account.get_or_try_init(|| ask).await.map(String::as_str)
     }
