@@ -36,7 +36,7 @@ fn output_over_ssh_takes_bounded_memory_and_does_not_hold_up_a_cancel() {
         "head -c 12000000 /dev/zero | tr '\\0' x",
         "echo last > /opt/last; exec yes",
     ];
-    let steps: String = steps.iter().map(|step| format!("      - run: |\n          {step}\n")).collect();
+    let steps = steps.map(|step| format!("      - run: |\n          {step}\n")).concat();
     let fixture = Fixture::new(&format!("{WEB}    build:\n{steps}"));
     let log = File::create(fixture.path("log")).unwrap();
     let mut bake = fixture.command(&["bake", "--log-dir", "logs"]);
